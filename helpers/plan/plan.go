@@ -1,0 +1,21 @@
+// Package plan is what the command line asks of the suite's binary: one run of one candidate, as JSON on its standard
+// input. The binary answers with a stream of verdict.Event on its standard output.
+package plan
+
+import "msc4014/runtime"
+
+// Plan is one run of one candidate.
+type Plan struct {
+	Artifact runtime.Artifact `json:"artifact"`
+	Runtime  string           `json:"runtime"` // "docker" or "process", decided
+	Run      string           `json:"run,omitempty"`
+	Parallel int              `json:"parallel,omitempty"` // 0: the suite decides
+	Shuffle  int64            `json:"shuffle,omitempty"`  // 0: recorded order
+	Shard    string           `json:"shard,omitempty"`    // "I/N"
+	Keep     bool             `json:"keep,omitempty"`     // leave servers and their files behind, and say where
+	Verbose  bool             `json:"verbose,omitempty"`
+	// Results is the absolute folder where logs and transcripts of checks that did not pass are kept.
+	Results string `json:"results"`
+	// Session is the folder of the run's session (runtime/session), whose lock is held by the command line.
+	Session string `json:"session"`
+}

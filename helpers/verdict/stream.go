@@ -1,0 +1,79 @@
+package verdict
+
+import "time"
+
+// CheckResult is the outcome of one check; the field names are those of results.json.
+type CheckResult struct {
+	Name         string   `json:"name"`
+	Requirements []string `json:"requirements"`
+	Path         string   `json:"path,omitempty"`
+	Verdict      Verdict  `json:"verdict"`
+	Reason       string   `json:"reason,omitempty"`
+	BlockedBy    string   `json:"blocked_by,omitempty"`
+	DurationMS   int64    `json:"duration_ms"`
+	// Log and Transcript are paths relative to the results folder; set for checks that did not pass.
+	Log        string `json:"log,omitempty"`
+	Transcript string `json:"transcript,omitempty"`
+	// Details are further facts worth a line each: the server's answer, a measured time, what the attacker gained.
+	Details []string `json:"details,omitempty"`
+}
+
+// Observation tells which reading of an open requirement the candidate took, out of readings listed beforehand.
+type Observation struct {
+	ID      string `json:"id"`
+	Reading string `json:"reading"` // one of the requirement's listed readings, or "none-seen"
+	Detail  string `json:"detail,omitempty"`
+}
+
+// NoneSeen is the reading of an observation that could not be made; its detail says why.
+const NoneSeen = "none-seen"
+
+// Finding is what a passive monitor saw: one exact event or answer of the candidate that breaks a requirement.
+type Finding struct {
+	Requirement string `json:"requirement"`
+	Check       string `json:"check"`  // the check that was running
+	Detail      string `json:"detail"` // names the event or the answer
+}
+
+// Candidate describes what was judged; the field names are those of results.json.
+type Candidate struct {
+	Name        string `json:"name"`
+	Version     string `json:"version"`
+	Image       string `json:"image,omitempty"`
+	Digest      string `json:"digest,omitempty"`
+	Runtime     string `json:"runtime"`
+	Dialect     string `json:"dialect,omitempty"`
+	RoomVersion string `json:"room_version,omitempty"`
+}
+
+// EventKind names what an Event tells.
+type EventKind string
+
+// The kinds of event, with the fields of Event that each one sets.
+const (
+	KindPlan        EventKind = "plan"         // Total, Candidate, Checks (all that will run)
+	KindCheckStart  EventKind = "check-start"  // Check
+	KindCheckDone   EventKind = "check-done"   // Check, Result: provisional, for progress
+	KindCheckFinal  EventKind = "check-final"  // Check, Result: the one that counts, exactly one for each planned check
+	KindObservation EventKind = "observation"  // Check, Observation
+	KindFinding     EventKind = "finding"      // Finding
+	KindServerDied  EventKind = "server-died"  // Message; Check when the culprit is known
+	KindCandidate   EventKind = "candidate"    // Candidate, when more became known about it
+	KindNote        EventKind = "note"         // Message, for people
+	KindEnd         EventKind = "end"          // the run is complete; a stream without it was cut off
+	KindCannot      EventKind = "cannot-start" // Message: the run could not be made (exit 2)
+)
+
+// Event is one line of the stream that the suite's binary writes.
+type Event struct {
+	Kind        EventKind    `json:"kind"`
+	Time        time.Time    `json:"time"`
+	Total       int          `json:"total,omitempty"`
+	Checks      []string     `json:"checks,omitempty"`
+	Check       string       `json:"check,omitempty"`
+	Result      *CheckResult `json:"result,omitempty"`
+	Observation *Observation `json:"observation,omitempty"`
+	Finding     *Finding     `json:"finding,omitempty"`
+	Candidate   *Candidate   `json:"candidate,omitempty"`
+	Message     string       `json:"message,omitempty"`
+}

@@ -1,0 +1,13 @@
+package runtime
+
+// Artifact is a candidate made ready to start: what the command line prepares once and hands to the suite's binary.
+type Artifact struct {
+	Candidate string `json:"candidate"` // as on the command line: "dendrite@0.13.8"
+	Version   string `json:"version"`
+	// Image and Digest are set for the docker runtime.
+	Image  string `json:"image,omitempty"`
+	Digest string `json:"digest,omitempty"`
+	// Program is the entry point of the process runtime; it keeps the same contract as the image's, with the folders
+	// of the contract given in its environment (runtime/process).
+	Program string `json:"program,omitempty"`
+}

@@ -1,0 +1,90 @@
+// Package runtime turns a candidate into running servers: as containers (runtime/docker) or as plain processes
+// (runtime/process), behind one small interface. Both keep Complement's image contract: ports 8008 (plain client API)
+// and 8448 (TLS federation), SERVER_NAME, the CA in /complement/ca, data that outlives a restart, ready when
+// GET /_matrix/client/versions answers.
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrNotPossible is returned (wrapped, with the reason) by what a runtime cannot do; the check is then not-run.
+var ErrNotPossible = errors.New("not possible in this runtime")
+
+// Runtime starts servers of one candidate for one run. Its methods are safe for use by several goroutines.
+type Runtime interface {
+	// Name is "docker" or "process".
+	Name() string
+	// Start starts one server and returns when it is ready. On failure nothing of it is left running and the error
+	// is a *StartError.
+	Start(ctx context.Context, options ServerOptions) (Server, error)
+	// NewPeer hands out a server name for a peer that was never used in this run, and where its listener must be.
+	NewPeer() (PeerAddress, error)
+	// Close removes everything that this run made in this runtime.
+	Close(ctx context.Context) error
+}
+
+// ServerOptions say which server of which deployment to start.
+type ServerOptions struct {
+	Deployment string // unique in the run, a legal part of a host name: "d1"
+	Host       string // the server's place in its blueprint: "hs1"
+}
+
+// PeerAddress is where the candidates look for a peer: connections to Listen (host:port, TLS) whose SNI or Host is
+// Name belong to it. Several peers may share one Listen address.
+type PeerAddress struct {
+	Name   string
+	Listen string
+}
+
+// Server is one homeserver of a deployment. Its methods are safe for use by several goroutines.
+type Server interface {
+	// Name is the server name, as in user IDs. Nothing may be assumed about what it looks like.
+	Name() string
+	// Host is the server's place in its blueprint: "hs1".
+	Host() string
+	// ClientURL is the base URL of its client-server API, "http://127.0.0.1:32768". Read it again after each start.
+	ClientURL() string
+	// FederationAddress is the host:port to dial, from the test process, for its federation API (TLS for Name).
+	FederationAddress() string
+	// Exited is closed when this start of the server ended without having been asked to. Start makes a new one.
+	Exited() <-chan struct{}
+	// Log returns up to the last lines lines that the server wrote, oldest first; lines <= 0 means all.
+	Log(lines int) string
+
+	// Stop asks the server to end (SIGTERM, then SIGKILL after a grace period), keeping its data.
+	Stop(ctx context.Context) error
+	// Kill ends it at once (SIGKILL), keeping its data.
+	Kill(ctx context.Context) error
+	// Start starts a stopped or killed server with its data and returns when it is ready.
+	Start(ctx context.Context) error
+	// Pause freezes it; Resume lets it go on.
+	Pause(ctx context.Context) error
+	Resume(ctx context.Context) error
+	// CutOff disconnects it from the federation, clients do not notice; Rejoin connects it again.
+	CutOff(ctx context.Context) error
+	Rejoin(ctx context.Context) error
+	// Remove ends it and removes its data.
+	Remove(ctx context.Context) error
+}
+
+// StartError says that a server did not become ready, and why.
+type StartError struct {
+	Candidate string
+	Server    string
+	Waited    time.Duration
+	Cause     string // "did not answer /versions within 30s", "exited with status 1"
+	LogTail   string // the last lines of its log
+}
+
+// Error tells the whole story in one line and the log's end below it.
+func (e *StartError) Error() string {
+	text := fmt.Sprintf("%s (%s) %s", e.Candidate, e.Server, e.Cause)
+	if e.LogTail == "" {
+		return text + "; it wrote no log"
+	}
+	return text + "; last lines of its log:\n" + e.LogTail
+}
