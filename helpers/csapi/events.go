@@ -1,0 +1,123 @@
+// Events and state of a room: sending them, and every view that a client has of them apart from /sync.
+
+package csapi
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/tidwall/gjson"
+)
+
+// SendEvent sends a message event and returns its ID. content is marshalled, or sent as it is if it is bytes.
+func (c *Client) SendEvent(ctx context.Context, roomID, eventType string, content any) (string, error) {
+	return textAt(c.put(ctx, V3("rooms", roomID, "send", eventType, c.transactions.next()), content))("event_id")
+}
+
+// SendMessage sends a text message and returns its event ID.
+func (c *Client) SendMessage(ctx context.Context, roomID, text string) (string, error) {
+	return c.SendEvent(ctx, roomID, "m.room.message", map[string]any{"msgtype": "m.text", "body": text})
+}
+
+// SendState sends a state event and returns its ID.
+func (c *Client) SendState(ctx context.Context, roomID, eventType, stateKey string, content any) (string, error) {
+	return textAt(c.put(ctx, V3("rooms", roomID, "state", eventType, stateKey), content))("event_id")
+}
+
+// Redact redacts an event and returns the redaction's event ID.
+func (c *Client) Redact(ctx context.Context, roomID, eventID, reason string) (string, error) {
+	return textAt(c.put(ctx, V3("rooms", roomID, "redact", eventID, c.transactions.next()), withReason(nil, reason)))("event_id")
+}
+
+// State returns the room's current state: the body is an array of events.
+func (c *Client) State(ctx context.Context, roomID string) (*Response, error) {
+	return c.get(ctx, V3("rooms", roomID, "state"), nil)
+}
+
+// StateEvent returns the content of one state event.
+func (c *Client) StateEvent(ctx context.Context, roomID, eventType, stateKey string) (*Response, error) {
+	return c.get(ctx, V3("rooms", roomID, "state", eventType, stateKey), nil)
+}
+
+// Event returns one event.
+func (c *Client) Event(ctx context.Context, roomID, eventID string) (*Response, error) {
+	return c.get(ctx, V3("rooms", roomID, "event", eventID), nil)
+}
+
+// Context returns an event with up to limit events around it.
+func (c *Client) Context(ctx context.Context, roomID, eventID string, limit int) (*Response, error) {
+	return c.get(ctx, V3("rooms", roomID, "context", eventID), url.Values{"limit": {strconv.Itoa(limit)}})
+}
+
+// Messages pages through a room: dir is "b" (backwards) or "f"; from is a token, or empty for the end that dir starts
+// from.
+func (c *Client) Messages(ctx context.Context, roomID, from, dir string, limit int) (*Response, error) {
+	query := url.Values{"dir": {dir}, "limit": {strconv.Itoa(limit)}}
+	if from != "" {
+		query.Set("from", from)
+	}
+	return c.get(ctx, V3("rooms", roomID, "messages"), query)
+}
+
+// Members returns the member events of a room under "chunk". query may be nil, or hold membership, not_membership, at.
+func (c *Client) Members(ctx context.Context, roomID string, query url.Values) (*Response, error) {
+	return c.get(ctx, V3("rooms", roomID, "members"), query)
+}
+
+// JoinedMembers returns the joined members by user ID under "joined".
+func (c *Client) JoinedMembers(ctx context.Context, roomID string) (*Response, error) {
+	return c.get(ctx, V3("rooms", roomID, "joined_members"), nil)
+}
+
+// Relations returns the events that relate to an event; relationType may be empty.
+func (c *Client) Relations(ctx context.Context, roomID, eventID, relationType string) (*Response, error) {
+	segments := []string{"rooms", roomID, "relations", eventID}
+	if relationType != "" {
+		segments = append(segments, relationType)
+	}
+	return c.get(ctx, V1(segments...), nil)
+}
+
+// Search searches messages for a term; filter is a room event filter and may be nil.
+func (c *Client) Search(ctx context.Context, term string, filter map[string]any) (*Response, error) {
+	criteria := map[string]any{"search_term": term, "order_by": "recent"}
+	if filter != nil {
+		criteria["filter"] = filter
+	}
+	return c.post(ctx, V3("search"), map[string]any{"search_categories": map[string]any{"room_events": criteria}})
+}
+
+// Hierarchy returns the rooms of a space.
+func (c *Client) Hierarchy(ctx context.Context, roomID string) (*Response, error) {
+	return c.get(ctx, V1("rooms", roomID, "hierarchy"), nil)
+}
+
+// SetTyping tells a room that the user types, for milliseconds, or with 0 that it stopped.
+func (c *Client) SetTyping(ctx context.Context, roomID string, milliseconds int) error {
+	body := map[string]any{"typing": milliseconds > 0}
+	if milliseconds > 0 {
+		body["timeout"] = milliseconds
+	}
+	return only(c.put(ctx, V3("rooms", roomID, "typing", c.UserID), body))
+}
+
+// SendReceipt marks an event as read; receiptType is "m.read" or "m.read.private".
+func (c *Client) SendReceipt(ctx context.Context, roomID, receiptType, eventID string) error {
+	return only(c.post(ctx, V3("rooms", roomID, "receipt", receiptType, eventID), nil))
+}
+
+// PowerLevels returns the content of the room's power levels.
+func (c *Client) PowerLevels(ctx context.Context, roomID string) (gjson.Result, error) {
+	response, err := c.StateEvent(ctx, roomID, "m.room.power_levels", "")
+	if err != nil {
+		return gjson.Result{}, err
+	}
+	return response.JSON(), nil
+}
+
+// SendToDevice sends to-device messages; messages are by user ID, then by device ID.
+func (c *Client) SendToDevice(ctx context.Context, eventType string, messages map[string]map[string]any) error {
+	return only(c.Do(ctx, http.MethodPut, V3("sendToDevice", eventType, c.transactions.next()), nil, map[string]any{"messages": messages}))
+}
