@@ -3,6 +3,7 @@ module msc4014
 go 1.26.0
 
 require (
+	filippo.io/edwards25519 v1.2.0
 	github.com/docker/docker v28.5.2+incompatible
 	github.com/docker/go-connections v0.8.2
 	github.com/matrix-org/gomatrixserverlib v0.0.0-20260506075950-c9c468727353

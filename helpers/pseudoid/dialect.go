@@ -1,0 +1,84 @@
+// This file knows the two spellings that are met on the wire, and tells which one an event has.
+
+package pseudoid
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Dialect is a spelling of events and mappings.
+type Dialect string
+
+// The two dialects.
+const (
+	DialectMSC4014  Dialect = "msc4014"  // the proposal's
+	DialectDendrite Dialect = "dendrite" // the deployed one
+)
+
+// SenderField returns the field of an event that holds the sender key.
+func (d Dialect) SenderField() string {
+	if d == DialectMSC4014 {
+		return "sender_key"
+	}
+	return "sender"
+}
+
+// MappingKeyField returns the field of a mapping that holds the sender key.
+func (d Dialect) MappingKeyField() string {
+	if d == DialectMSC4014 {
+		return "sender_key"
+	}
+	return "user_room_key"
+}
+
+// ErrMixedDialects says that an event is spelled in one dialect and its mapping in the other.
+var ErrMixedDialects = errors.New("the event is of one dialect and its mapping of another")
+
+// DetectDialect tells the dialect of a federated event by the field that names its sender and, in a member event, by
+// the mapping's field for the key. A sender that is no sender key (a user ID of an ordinary room, or of a client's view)
+// says nothing. If the event and its mapping disagree, it returns the event's dialect and ErrMixedDialects; any other
+// error comes with no dialect.
+func DetectDialect(event []byte) (Dialect, error) {
+	members := topLevel(event)
+	if members == nil {
+		return "", errors.New("detecting the dialect: the event is no JSON object")
+	}
+	dialect, err := detectByField(members, Dialect.SenderField)
+	if err != nil {
+		return "", fmt.Errorf("detecting the dialect by the event's sender: %w", err)
+	}
+	mapping, ok := MappingOf(event)
+	if !ok {
+		return dialect, nil
+	}
+	ofMapping, err := detectByField(topLevel(mapping), Dialect.MappingKeyField)
+	if err != nil || ofMapping == dialect { // a malformed mapping does not make the event's own spelling unknown
+		return dialect, nil
+	}
+	return dialect, fmt.Errorf("detecting the dialect: %w: the event has %q, the mapping %q",
+		ErrMixedDialects, dialect.SenderField(), ofMapping.MappingKeyField())
+}
+
+// detectByField tells in which dialect's field a sender key stands.
+func detectByField(members map[string]json.RawMessage, field func(Dialect) string) (Dialect, error) {
+	var found []Dialect
+	for _, d := range []Dialect{DialectMSC4014, DialectDendrite} {
+		var key string
+		if json.Unmarshal(members[field(d)], &key) != nil {
+			continue
+		}
+		if _, err := ParseSenderKey(key); err == nil {
+			found = append(found, d)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return "", fmt.Errorf("neither %q nor %q holds a sender key", field(DialectMSC4014), field(DialectDendrite))
+	default:
+		return "", fmt.Errorf("both %q and %q hold a sender key", field(DialectMSC4014), field(DialectDendrite))
+	}
+}

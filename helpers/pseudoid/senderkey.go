@@ -1,0 +1,74 @@
+// This file knows sender keys: Ed25519 public keys that stand for one user in one room (MSC4014, "Proposal").
+
+package pseudoid
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+
+	"filippo.io/edwards25519"
+)
+
+// SenderKey is an Ed25519 public key as events spell it: unpadded standard base64 of 32 bytes.
+type SenderKey string
+
+// SenderKeyOf spells a public key as a sender key.
+func SenderKeyOf(public ed25519.PublicKey) SenderKey { return SenderKey(EncodeBase64(public)) }
+
+// KeyPair is a sender key and its private half. Printing it shows the public half only.
+type KeyPair struct {
+	Public  SenderKey
+	Private ed25519.PrivateKey
+}
+
+// GenerateKeyPair makes a new key pair.
+func GenerateKeyPair() KeyPair {
+	_, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		panic("pseudoid: the system's random source failed: " + err.Error()) // crypto/rand ends the program before this
+	}
+	return KeyPairOf(private)
+}
+
+// KeyPairOf makes a key pair of a private key.
+func KeyPairOf(private ed25519.PrivateKey) KeyPair {
+	return KeyPair{Public: SenderKeyOf(private.Public().(ed25519.PublicKey)), Private: private}
+}
+
+// String returns the public half: the private one is a secret.
+func (k KeyPair) String() string { return string(k.Public) }
+
+// GoString returns the public half: the private one is a secret.
+func (k KeyPair) GoString() string { return fmt.Sprintf("pseudoid.KeyPair{%s}", k.Public) }
+
+// ParseSenderKey decodes a sender key. It is an error if s is not unpadded standard base64 (with leftover bits of
+// zero) of exactly 32 bytes, or if these are not the canonical encoding of a point of the curve (RFC 8032, 5.1.3).
+// Points of small order pass: SmallOrder finds them.
+func ParseSenderKey(s string) (ed25519.PublicKey, error) {
+	key, err := DecodeBase64(s)
+	if err != nil {
+		return nil, fmt.Errorf("sender key: %w", err)
+	}
+	if len(key) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("sender key %s: it has %d bytes, an Ed25519 key has %d", quote(s), len(key), ed25519.PublicKeySize)
+	}
+	point, err := new(edwards25519.Point).SetBytes(key)
+	if err != nil {
+		return nil, fmt.Errorf("sender key %s: it is no point of the curve", quote(s))
+	}
+	if !bytes.Equal(point.Bytes(), key) { // SetBytes accepts other encodings of a point too
+		return nil, fmt.Errorf("sender key %s: it is not the canonical encoding of its point", quote(s))
+	}
+	return key, nil
+}
+
+// SmallOrder tells whether a public key is one of the eight points of small order, in any encoding. Signatures that
+// hold for any message can be made for such a key. What is no point is not of small order.
+func SmallOrder(key ed25519.PublicKey) bool {
+	point, err := new(edwards25519.Point).SetBytes(key)
+	if err != nil {
+		return false
+	}
+	return new(edwards25519.Point).MultByCofactor(point).Equal(edwards25519.NewIdentityPoint()) == 1
+}
