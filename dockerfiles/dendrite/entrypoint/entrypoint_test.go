@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/pem"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestReadSettings(t *testing.T) {
+	from := func(variables map[string]string) func(string) string {
+		return func(name string) string { return variables[name] }
+	}
+	s, err := readSettings(from(map[string]string{"SERVER_NAME": "hs1"}))
+	require.NoError(t, err)
+	assert.Equal(t, "/complement/ca", s.CADir)
+	assert.Equal(t, "/data", s.DataDir)
+	assert.Equal(t, ":8008", s.HTTPAddress)
+	assert.Equal(t, ":8448", s.HTTPSAddress)
+	assert.Equal(t, "info", s.LogLevel)
+	assert.True(t, filepath.IsAbs(s.ProgramDir))
+
+	_, err = readSettings(from(nil))
+	assert.ErrorContains(t, err, "SERVER_NAME is not set")
+	_, err = readSettings(from(map[string]string{"SERVER_NAME": "hs1", "MSC4014_LOG_LEVEL": "loud"}))
+	assert.ErrorContains(t, err, `"loud"`)
+}
+
+func TestCertificateNames(t *testing.T) {
+	for serverName, host := range map[string]string{
+		"hs1": "hs1", "hs1:8448": "hs1", "127.77.0.1": "127.77.0.1", "127.0.0.1:32768": "127.0.0.1",
+		"[::1]": "::1", "[::1]:8448": "::1", "host.docker.internal:1": "host.docker.internal",
+	} {
+		assert.Equal(t, host, certificateNames(serverName)[0], serverName)
+	}
+}
+
+func TestEnvironmentTrustsOnlyTheAuthorityAndKnowsNoProxy(t *testing.T) {
+	got := environment([]string{"PATH=/bin", "https_proxy=http://p", "HTTP_PROXY=x", "SSL_CERT_FILE=/etc/x", "SSL_CERT_DIR=/etc", "TMPDIR=/t"}, "/ca", "/d/tmp")
+	assert.ElementsMatch(t, []string{
+		"PATH=/bin", "SSL_CERT_FILE=/ca/ca.crt", "SSL_CERT_DIR=/ca", "TMPDIR=/d/tmp", "SQLITE_TMPDIR=/d/tmp",
+	}, got)
+}
+
+func TestSigningKeyIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "matrix_key.pem")
+	require.NoError(t, keepSigningKey(path))
+	first, err := os.ReadFile(path)
+	require.NoError(t, err)
+	block, _ := pem.Decode(first)
+	require.NotNil(t, block)
+	assert.Len(t, block.Bytes, 32)
+	assert.Regexp(t, `^ed25519:[a-zA-Z0-9_]+$`, block.Headers["Key-ID"])
+
+	require.NoError(t, keepSigningKey(path))
+	second, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, first, second)
+
+	require.NoError(t, os.WriteFile(path, []byte("damaged"), 0o600))
+	assert.ErrorContains(t, keepSigningKey(path), "not overwritten")
+}
+
+func TestConfiguration(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), `with "quotes"`)
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	path, err := writeConfiguration(settings{ServerName: "hs1", DataDir: dir, LogLevel: "warn"})
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(dir, "dendrite.yaml"), path)
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	text := string(data)
+	assert.Contains(t, text, `server_name: "hs1"`)
+	assert.Contains(t, text, `level: "warn"`)
+	assert.NotContains(t, text, "matrix.org", "no third party")
+
+	databases := regexp.MustCompile(`connection_string: "(.*)"`).FindAllStringSubmatch(text, -1)
+	assert.Len(t, databases, 8)
+	for _, match := range databases {
+		uri, err := url.Parse(match[1])
+		require.NoError(t, err)
+		assert.True(t, strings.HasPrefix(uri.Path, dir+"/dendrite_"), uri.Path)
+		assert.True(t, strings.HasSuffix(uri.Path, databasePragmas), uri.Path)
+		assert.Empty(t, uri.RawQuery, "Dendrite drops the query")
+	}
+}

@@ -1,0 +1,92 @@
+// Command entrypoint starts Dendrite as the candidate of a run, in a container without a shell and as a plain process
+// alike: it makes the server's TLS certificate from the run's authority, keeps the signing key in the data folder,
+// writes the configuration beside it, and becomes Dendrite. It links nothing of Dendrite, so one entry point serves
+// every version.
+//
+// Environment: SERVER_NAME (required), MSC4014_CA_DIR (/complement/ca), MSC4014_DATA_DIR (/data), MSC4014_PROGRAM_DIR
+// (the entry point's own folder), MSC4014_HTTP_ADDRESS (:8008), MSC4014_HTTPS_ADDRESS (:8448), MSC4014_LOG_LEVEL (info).
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"msc4014/runtime/authority"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintf(os.Stderr, "entrypoint: %s\n", err)
+		os.Exit(1)
+	}
+}
+
+// run returns only if Dendrite could not be started.
+func run() error {
+	s, err := readSettings(os.Getenv)
+	if err != nil {
+		return err
+	}
+	temporaryDir := filepath.Join(s.DataDir, "tmp")
+	if err := os.MkdirAll(temporaryDir, 0o755); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	certificatePath, keyPath := filepath.Join(s.DataDir, "tls.crt"), filepath.Join(s.DataDir, "tls.key")
+	certificateAuthority, err := authority.Load(s.CADir)
+	if err != nil {
+		return err
+	}
+	if err := certificateAuthority.IssueFiles(certificatePath, keyPath, certificateNames(s.ServerName)...); err != nil {
+		return err
+	}
+	if err := keepSigningKey(filepath.Join(s.DataDir, "matrix_key.pem")); err != nil {
+		return fmt.Errorf("signing key: %w", err)
+	}
+	configurationPath, err := writeConfiguration(s)
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	program := filepath.Join(s.ProgramDir, "dendrite")
+	arguments := []string{
+		program, "--really-enable-open-registration",
+		"--tls-cert", certificatePath, "--tls-key", keyPath, "--config", configurationPath,
+		"--http-bind-address", s.HTTPAddress, "--https-bind-address", s.HTTPSAddress,
+	}
+	if err := syscall.Exec(program, arguments, environment(os.Environ(), s.CADir, temporaryDir)); err != nil {
+		return fmt.Errorf("cannot become %s: %w", program, err)
+	}
+	return nil
+}
+
+// certificateNames are the host of a server name, without its port, and localhost.
+func certificateNames(serverName string) []string {
+	host := serverName
+	if withoutPort, _, err := net.SplitHostPort(serverName); err == nil {
+		host = withoutPort
+	}
+	return []string{strings.Trim(host, "[]"), "localhost", "127.0.0.1"}
+}
+
+// environment is what Dendrite inherits: it trusts the run's authority alone, no proxy stands between servers, and
+// temporary files go where they are removed with the rest.
+func environment(inherited []string, caDir, temporaryDir string) []string {
+	kept := []string{
+		"SSL_CERT_FILE=" + filepath.Join(caDir, authority.CertificateFile),
+		"SSL_CERT_DIR=" + caDir, // else those of the machine are trusted, too
+		"TMPDIR=" + temporaryDir,
+		"SQLITE_TMPDIR=" + temporaryDir,
+	}
+	for _, variable := range inherited {
+		name, _, _ := strings.Cut(variable, "=")
+		switch strings.ToUpper(name) {
+		case "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "TMPDIR", "SQLITE_TMPDIR":
+		default:
+			kept = append(kept, variable)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// keepSigningKey makes the server's signing key unless there is one: other servers remember it by its name, so it must
+// never change. The format is Dendrite's: PEM with the seed of an Ed25519 key and its key ID in a header.
+func keepSigningKey(path string) error {
+	switch data, err := os.ReadFile(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	default:
+		if block, _ := pem.Decode(data); block == nil || block.Type != "MATRIX PRIVATE KEY" || len(block.Bytes) != ed25519.SeedSize {
+			return fmt.Errorf("%s is not a signing key, and is not overwritten", path)
+		}
+		return nil
+	}
+	seed := make([]byte, ed25519.SeedSize)
+	if _, err := rand.Read(seed); err != nil {
+		return err
+	}
+	var identifier [3]byte
+	if _, err := rand.Read(identifier[:]); err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	err := pem.Encode(&text, &pem.Block{
+		Type:    "MATRIX PRIVATE KEY",
+		Headers: map[string]string{"Key-ID": "ed25519:" + hex.EncodeToString(identifier[:])},
+		Bytes:   seed,
+	})
+	if err != nil {
+		return err
+	}
+	return writeWhole(path, text.Bytes())
+}
+
+// writeWhole writes a file whole or not at all.
+func writeWhole(path string, data []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(file.Name()) }()
+	_, err = file.Write(data)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}
