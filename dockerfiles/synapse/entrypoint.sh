@@ -1,0 +1,50 @@
+#!/bin/sh
+# Makes what Synapse needs on its first start (TLS certificate from the mounted authority, signing key, configuration)
+# and becomes Synapse. Everything lies in /data and is kept over a restart.
+set -eu
+
+fail() {
+    echo "entrypoint: $*" >&2
+    exit 2
+}
+
+authority=/complement/ca
+data=/data
+
+[ -n "${SERVER_NAME:-}" ] || fail "SERVER_NAME is not set: it has to be the name of this homeserver"
+for file in ca.crt ca.key; do
+    [ -r "$authority/$file" ] || fail "$authority/$file cannot be read: the certificate authority has to be mounted at $authority"
+done
+case "$SERVER_NAME" in
+*[!][A-Za-z0-9._:-]*) fail "SERVER_NAME $SERVER_NAME is no legal server name" ;;
+esac
+
+# The certificate is for the host alone, so a port and the brackets of an IPv6 address go.
+host=$SERVER_NAME
+case "$host" in
+\[*) host=${host#[}; host=${host%%]*} ;;
+*) host=${host%:*} ;;
+esac
+case "$host" in
+*:*) name="IP:$host" ;;
+*[!0-9.]*) name="DNS:$host" ;;
+*) name="IP:$host" ;;
+esac
+
+if [ ! -s $data/tls.crt ]; then
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+        -CA $authority/ca.crt -CAkey $authority/ca.key -days 3650 \
+        -subj "/CN=homeserver" -addext "subjectAltName=$name" \
+        -addext "basicConstraints=critical,CA:FALSE" -addext "extendedKeyUsage=serverAuth" \
+        -keyout $data/tls.key -out $data/tls.crt.new 2>$data/tls.log || fail "no TLS certificate: $(cat $data/tls.log)"
+    mv $data/tls.crt.new $data/tls.crt
+fi
+
+if [ ! -s $data/signing.key ]; then
+    (umask 077 && echo "ed25519 a_1 $(head -c 32 /dev/urandom | base64 | tr -d =)" > $data/signing.key.new)
+    mv $data/signing.key.new $data/signing.key
+fi
+
+sed "s|@SERVER_NAME@|$SERVER_NAME|" /synapse/homeserver.yaml > $data/homeserver.yaml
+
+exec /usr/libexec/matrix-synapse/synapse_homeserver --config-path $data/homeserver.yaml
