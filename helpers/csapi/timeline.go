@@ -14,7 +14,7 @@ import (
 )
 
 // seenInError is how many events the error of a wait names at most: the newest.
-const seenInError = 12
+const seenInError = 8
 
 // Timeline is what one client saw of one room, from the initial sync on, and keeps for later waits: an event that
 // came before it was waited for is found all the same. Its methods are safe for use by several goroutines.
@@ -127,7 +127,8 @@ func Describe(event gjson.Result) string {
 }
 
 // WaitForEvent returns the first event of a room for which match returns nil, looking at state and timeline from an
-// initial sync on; see Timeline.Wait. Use a Timeline for several waits in one room.
+// initial sync on; see Timeline.Wait. Use a Timeline for several waits in one room, and for the event that takes the
+// user out of it: some servers tell of a room that was left only to a client that was syncing before.
 func (c *Client) WaitForEvent(ctx context.Context, roomID string, match func(event gjson.Result) error) (gjson.Result, error) {
 	return c.Timeline(roomID).Wait(ctx, match)
 }
