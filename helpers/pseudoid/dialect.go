@@ -49,8 +49,9 @@ func DetectDialect(event []byte) (Dialect, error) {
 	if err != nil {
 		return "", fmt.Errorf("detecting the dialect by the event's sender: %w", err)
 	}
+	var eventType string
 	mapping, ok := MappingOf(event)
-	if !ok {
+	if !ok || json.Unmarshal(members["type"], &eventType) != nil || eventType != "m.room.member" {
 		return dialect, nil
 	}
 	ofMapping, err := detectByField(topLevel(mapping), Dialect.MappingKeyField)

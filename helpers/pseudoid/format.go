@@ -2,7 +2,11 @@
 
 package pseudoid
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
 
 // RoomVersion is the identifier under which rooms with pseudonymous identities are deployed.
 const RoomVersion = "org.matrix.msc4014"
@@ -46,6 +50,29 @@ func (f Format) Sender(event []byte) string {
 		return ""
 	}
 	return sender
+}
+
+// LearnFormat tells the format of a pseudonymous event by what it says of itself: the dialect by its fields, and under
+// DialectMSC4014 the reading of redaction by trying which one its own sender key's signature verifies under. An event
+// that does not verify under either is an error, and so are mixed dialects.
+func LearnFormat(event []byte) (Format, error) {
+	dialect, err := DetectDialect(event)
+	if err != nil {
+		return Format{}, err
+	}
+	candidates := []Format{FormatDendrite}
+	if dialect == DialectMSC4014 {
+		candidates = []Format{FormatMSC4014, FormatMSC4014Letter}
+	}
+	var failures []error
+	for _, f := range candidates {
+		if _, err := VerifySenderSignature(event, f); err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		return f, nil
+	}
+	return Format{}, fmt.Errorf("learning the format of an event: its signature holds under no reading: %w", errors.Join(failures...))
 }
 
 // topLevel returns the members of a JSON object as they stand, the last one where keys repeat, or nil.

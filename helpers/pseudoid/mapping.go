@@ -103,10 +103,7 @@ func VerifyMapping(m Mapping, keys func(serverName, keyID string) (ed25519.Publi
 	}
 	var failures []error
 	for _, signature := range ofServer.members {
-		key, err := keys(server, signature.key)
-		if err == nil {
-			err = verifyText(v, signature.value, key)
-		}
+		err := verifyMappingSignature(v, server, signature, keys)
 		if err == nil {
 			return nil
 		}
@@ -116,6 +113,18 @@ func VerifyMapping(m Mapping, keys func(serverName, keyID string) (ed25519.Publi
 		return fmt.Errorf("verifying the mapping of %s: %w: %s did not sign it", m.UserID, ErrNoSignature, server)
 	}
 	return errors.Join(failures...)
+}
+
+// verifyMappingSignature checks one of a server's signatures, a member of its object of signatures.
+func verifyMappingSignature(mapping value, server string, signature member, keys func(serverName, keyID string) (ed25519.PublicKey, error)) error {
+	if !strings.HasPrefix(signature.key, "ed25519:") {
+		return fmt.Errorf("%w: its key ID is not of the algorithm ed25519", ErrBadSignature)
+	}
+	key, err := keys(server, signature.key)
+	if err != nil {
+		return err
+	}
+	return verifyText(mapping, signature.value, key)
 }
 
 // MappingOf returns content.mxid_mapping of an event as it stands, and whether there is one. It reads, and does not

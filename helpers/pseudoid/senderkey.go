@@ -36,11 +36,8 @@ func KeyPairOf(private ed25519.PrivateKey) KeyPair {
 	return KeyPair{Public: SenderKeyOf(private.Public().(ed25519.PublicKey)), Private: private}
 }
 
-// String returns the public half: the private one is a secret.
-func (k KeyPair) String() string { return string(k.Public) }
-
-// GoString returns the public half: the private one is a secret.
-func (k KeyPair) GoString() string { return fmt.Sprintf("pseudoid.KeyPair{%s}", k.Public) }
+// Format prints the public half, whatever the verb: the private one is a secret.
+func (k KeyPair) Format(state fmt.State, _ rune) { fmt.Fprintf(state, "sender key %s", k.Public) }
 
 // ParseSenderKey decodes a sender key. It is an error if s is not unpadded standard base64 (with leftover bits of
 // zero) of exactly 32 bytes, or if these are not the canonical encoding of a point of the curve (RFC 8032, 5.1.3).
