@@ -1,0 +1,120 @@
+package requirements_test
+
+import (
+	"bufio"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/requirements"
+)
+
+// testdata/identifiers.txt was taken from the seed of the catalogue, apart from data/: identifier and kind of each
+// requirement. Requirements may join the catalogue; none of these may go or change its name or kind.
+func TestNoIdentifierIsRenamedOrDropped(t *testing.T) {
+	catalogue, err := requirements.Load()
+	require.NoError(t, err)
+	list, err := os.Open("testdata/identifiers.txt")
+	require.NoError(t, err)
+	defer func() { _ = list.Close() }()
+	lines := bufio.NewScanner(list)
+	seed := 0
+	for lines.Scan() {
+		id, kind, ok := strings.Cut(lines.Text(), " ")
+		require.True(t, ok, lines.Text())
+		requirement, ok := catalogue.Lookup(id)
+		if assert.True(t, ok, "%s is gone", id) {
+			assert.Equal(t, requirements.Kind(kind), requirement.Kind, id)
+			assert.Equal(t, 1, requirement.Since, id)
+		}
+		seed++
+	}
+	require.NoError(t, lines.Err())
+	assert.Equal(t, 189, seed)
+	first := 0
+	for _, requirement := range catalogue.All() {
+		if requirement.Since == 1 {
+			first++
+		}
+	}
+	assert.Equal(t, seed, first, "what joined later says since when")
+}
+
+func TestCatalogue(t *testing.T) {
+	catalogue, err := requirements.Load()
+	require.NoError(t, err)
+	var names []string
+	for _, chapter := range catalogue.Chapters() {
+		names = append(names, chapter.Name)
+	}
+	assert.Equal(t, []string{
+		"room-version", "event-format", "signing", "sender-key", "mapping", "unverified", "client-view", "membership", "invite",
+		"redaction", "routing", "auth", "resilience",
+	}, names)
+	proposal, ok := catalogue.Text("MSC4014")
+	require.True(t, ok)
+	assert.Equal(t, "85b59630d03e6b56b1a03c5d129a3a2ab222f68f", proposal.Commit)
+	parent, ok := catalogue.Text("MSC1228")
+	require.True(t, ok)
+	assert.Equal(t, "17a9253c482c6e87e63be2dffca6aaa58bd3afb4", parent.Commit)
+
+	kept, ok := catalogue.Lookup("redaction/sender-key-kept")
+	require.True(t, ok)
+	assert.Equal(t, []string{"kept", "removed"}, kept.Slugs())
+	_, ok = kept.Reading("kept")
+	assert.True(t, ok)
+	_, ok = kept.Reading("none-seen")
+	assert.False(t, ok)
+
+	require.NoError(t, catalogue.MustHave("resilience/restart", "mapping/in-invite"))
+	err = catalogue.MustHave("resilience/restart", "mapping/in-invites")
+	assert.EqualError(t, err, `not in the catalogue, version 1: "mapping/in-invites" (nearest: mapping/in-invite)`)
+}
+
+// TestFaultsAreNamed breaks a small catalogue in one place at a time.
+func TestFaultsAreNamed(t *testing.T) {
+	const head = `{"version":1,"texts":[
+		{"name":"MSC4014","title":"t","commit":"85b59630d03e6b56b1a03c5d129a3a2ab222f68f","sha256":"f65e4d6893c235479e58bf66e2ab70c3830a05f4160a3632dc1f37a1d8b0d2b0"},
+		{"name":"MSC1228","title":"t","commit":"17a9253c482c6e87e63be2dffca6aaa58bd3afb4","sha256":"5cd55f8276c27aa85108dd644885c6c792642c138e496ffd767ba3d633e08fd0"}],
+		"sources":"","words":[],"chapters":["a"]}`
+	const chapter = `{"chapter":"a","title":"A","about":"","requirements":[
+		{"id":"a/one","kind":"must","source":"s","demand":"d"},
+		{"id":"a/two","kind":"open","source":"s","demand":"d","readings":[{"reading":"x","means":"m"},{"reading":"y","means":"m"}]}]}`
+	load := func(head, chapter string) error {
+		_, err := requirements.LoadFrom(fstest.MapFS{
+			"catalogue.json": {Data: []byte(head)}, "a.json": {Data: []byte(chapter)},
+		})
+		return err
+	}
+	require.NoError(t, load(head, chapter))
+	cases := []struct{ name, old, new, fault string }{
+		{"kind", `"kind":"must"`, `"kind":"may"`, `its kind "may" is none of`},
+		{"twice", `"a/two"`, `"a/one"`, `"a/one": it stands there twice`},
+		{"other chapter", `"a/one"`, `"b/one"`, `"b/one": it stands in the chapter "a"`},
+		{"form", `"a/one"`, `"a/One"`, `not of the form`},
+		{"no demand", `"demand":"d"}`, `"demand":""}`, `lacks its demand`},
+		{"one reading", `,{"reading":"y","means":"m"}`, ``, `open and has 1 readings`},
+		{"reading twice", `"reading":"y"`, `"reading":"x"`, `reading "x" stands there twice`},
+		{"no observation", `"reading":"y"`, `"reading":"none-seen"`, `the word for no observation`},
+		{"readings of a must", `"kind":"open"`, `"kind":"must"`, `which only an open one has`},
+		{"later than now", `"kind":"must"`, `"since":2,"kind":"must"`, `since 2, in a catalogue of version 1`},
+		{"unknown field", `"kind":"must"`, `"knid":"must"`, `unknown field "knid"`},
+		{"file and chapter", `"chapter":"a"`, `"chapter":"b"`, `a.json holds the chapter "b"`},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			broken := strings.Replace(chapter, c.old, c.new, 1)
+			require.NotEqual(t, chapter, broken)
+			assert.ErrorContains(t, load(head, broken), c.fault)
+		})
+	}
+	assert.ErrorContains(t, load(strings.Replace(head, `"version":1`, `"version":0`, 1), chapter), "counts from 1")
+	assert.ErrorContains(t, load(strings.Replace(head, `85b5`, `85g5`, 1), chapter), "no commit of MSC4014")
+	assert.ErrorContains(t, load(strings.Replace(head, `f65e`, ``, 1), chapter), "sha256 of MSC4014")
+	assert.ErrorContains(t, load(strings.Replace(head, `["a"]`, `[]`, 1), chapter), "a.json is no chapter")
+	assert.ErrorContains(t, load(strings.Replace(head, `["a"]`, `["a","c"]`, 1), chapter), "c.json")
+}
