@@ -1,0 +1,196 @@
+// Package complement reads the environment variables of Complement (github.com/matrix-org/complement, ENVIRONMENT.md).
+// They mean here what they mean there, so that a homeserver's existing Complement job runs this suite unchanged.
+// Variables of Complement that this suite has no use for (COMPLEMENT_KEEP_BLUEPRINTS, COMPLEMENT_ENABLE_DIRTY_RUNS) are
+// passed over.
+package complement
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// DefaultSpawnTimeout is how long a server may take to become ready if nothing else is said.
+const DefaultSpawnTimeout = 30 * time.Second
+
+const baseImagePrefix = "COMPLEMENT_BASE_IMAGE_"
+
+// Options are the settings that the variables hold. The zero value, but for SpawnTimeout, is an empty environment's.
+type Options struct {
+	// BaseImage is the image of the homeserver under test (COMPLEMENT_BASE_IMAGE).
+	BaseImage string
+	// BaseImages are images for particular servers of a blueprint, by lower-case host: "hs1" (COMPLEMENT_BASE_IMAGE_*).
+	BaseImages map[string]string
+	// SpawnTimeout is how long a server may take to become ready (COMPLEMENT_SPAWN_HS_TIMEOUT_SECS).
+	SpawnTimeout time.Duration
+	// Hostname is the name of the test process from inside a container (COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT).
+	Hostname string
+	// Environment is what every server is given, "NAME=value": the host's variables that begin with the prefix in
+	// COMPLEMENT_SHARE_ENV_PREFIX, without it. Values may be secrets.
+	Environment []string
+	// AlwaysPrintLogs: print servers' logs on success too (COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS).
+	AlwaysPrintLogs bool
+	// Debug: print requests and answers (COMPLEMENT_DEBUG).
+	Debug bool
+	// HostMounts are folders of the host for every container (COMPLEMENT_HOST_MOUNTS).
+	HostMounts []HostMount
+	// PostTestScript is called with container ID, test name and "true" if it failed, before a container is removed
+	// (COMPLEMENT_POST_TEST_SCRIPT).
+	PostTestScript string
+	// CPUs limits the cores of a container; 0 is no limit (COMPLEMENT_CONTAINER_CPUS).
+	CPUs float64
+	// Memory limits the bytes of a container; 0 is no limit (COMPLEMENT_CONTAINER_MEMORY).
+	Memory int64
+}
+
+// HostMount is a folder of the host that is mounted in every container.
+type HostMount struct {
+	HostPath      string
+	ContainerPath string
+	ReadOnly      bool
+}
+
+// FromEnvironment reads the variables in environment, which is what os.Environ gives. Its error names every variable
+// that has a bad value, and what it may hold.
+func FromEnvironment(environment []string) (Options, error) {
+	values := map[string]string{}
+	options := Options{SpawnTimeout: DefaultSpawnTimeout, BaseImages: map[string]string{}}
+	for _, variable := range environment {
+		name, value, found := strings.Cut(variable, "=")
+		if !found {
+			continue
+		}
+		values[name] = value
+		if host, isBase := strings.CutPrefix(name, baseImagePrefix); isBase && host != "" && value != "" {
+			options.BaseImages[strings.ToLower(host)] = value
+		}
+	}
+	var problems []error
+	bad := func(name string, err error) {
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s=%q: %w", name, values[name], err))
+		}
+	}
+	flag := func(name string) bool {
+		on, err := parseFlag(values[name])
+		bad(name, err)
+		return on
+	}
+
+	options.BaseImage = values["COMPLEMENT_BASE_IMAGE"]
+	options.Hostname = values["COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT"]
+	options.PostTestScript = values["COMPLEMENT_POST_TEST_SCRIPT"]
+	options.AlwaysPrintLogs = flag("COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS")
+	options.Debug = flag("COMPLEMENT_DEBUG")
+	var err error
+	if text := values["COMPLEMENT_SPAWN_HS_TIMEOUT_SECS"]; text != "" {
+		options.SpawnTimeout, err = parseSeconds(text)
+		bad("COMPLEMENT_SPAWN_HS_TIMEOUT_SECS", err)
+	}
+	if text := values["COMPLEMENT_CONTAINER_CPUS"]; text != "" {
+		options.CPUs, err = parseCPUs(text)
+		bad("COMPLEMENT_CONTAINER_CPUS", err)
+	}
+	options.Memory, err = parseBytes(values["COMPLEMENT_CONTAINER_MEMORY"])
+	bad("COMPLEMENT_CONTAINER_MEMORY", err)
+	options.HostMounts, err = parseHostMounts(values["COMPLEMENT_HOST_MOUNTS"])
+	bad("COMPLEMENT_HOST_MOUNTS", err)
+	if prefix := values["COMPLEMENT_SHARE_ENV_PREFIX"]; prefix != "" {
+		for name, value := range values {
+			if shared, isShared := strings.CutPrefix(name, prefix); isShared && shared != "" {
+				options.Environment = append(options.Environment, shared+"="+value)
+			}
+		}
+		sort.Strings(options.Environment)
+	}
+	return options, errors.Join(problems...)
+}
+
+// parseFlag reads a switch: Complement knows 1 and calls everything else off; a word that means on must not mean off.
+func parseFlag(text string) (bool, error) {
+	if text == "" {
+		return false, nil
+	}
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, errors.New("must be 1 (on) or 0 (off)")
+	}
+	return on, nil
+}
+
+func parseSeconds(text string) (time.Duration, error) {
+	seconds, err := strconv.Atoi(text)
+	if err != nil || seconds < 1 || seconds > 24*60*60 {
+		return DefaultSpawnTimeout, errors.New("must be a whole number of seconds, 1 to 86400")
+	}
+	return time.Duration(seconds) * time.Second, nil
+}
+
+func parseCPUs(text string) (float64, error) {
+	cpus, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(cpus >= 0 && cpus <= 4096) { // so written, NaN is refused too
+		return 0, errors.New("must be a number of cores such as 0.5 or 2, 0 for no limit")
+	}
+	return cpus, nil
+}
+
+// byteUnits are Complement's, longest first; K, M and G are Docker's and binary.
+var byteUnits = []struct {
+	suffix string
+	bytes  int64
+}{
+	{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40}, {"pib", 1 << 50},
+	{"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12}, {"pb", 1e15},
+	{"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"b", 1}, {"", 1},
+}
+
+func parseBytes(text string) (int64, error) {
+	normal := strings.ToLower(strings.TrimSpace(text))
+	if normal == "" {
+		return 0, nil
+	}
+	for _, unit := range byteUnits {
+		digits, found := strings.CutSuffix(normal, unit.suffix)
+		if !found {
+			continue
+		}
+		number, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
+		if err != nil || number < 0 || number > (1<<62)/unit.bytes {
+			break
+		}
+		return number * unit.bytes, nil
+	}
+	return 0, errors.New("must be a whole number of bytes, or one with a unit such as 512MB or 2GiB, 0 for no limit")
+}
+
+func parseHostMounts(text string) ([]HostMount, error) {
+	var mounts []HostMount
+	for _, one := range strings.Split(text, ";") {
+		if strings.TrimSpace(one) == "" {
+			continue
+		}
+		parts := strings.Split(one, ":")
+		if len(parts) < 2 || len(parts) > 3 || parts[0] == "" || parts[1] == "" {
+			return nil, fmt.Errorf("the mount %q must be HOST-PATH:CONTAINER-PATH or HOST-PATH:CONTAINER-PATH:ro", one)
+		}
+		if !filepath.IsAbs(parts[0]) || !filepath.IsAbs(parts[1]) {
+			return nil, fmt.Errorf("the paths of the mount %q must be absolute", one)
+		}
+		mount := HostMount{HostPath: parts[0], ContainerPath: parts[1]}
+		if len(parts) == 3 {
+			switch parts[2] {
+			case "ro", "readonly":
+				mount.ReadOnly = true
+			case "rw", "":
+			default:
+				return nil, fmt.Errorf("the mount %q ends in %q; only ro is known", one, parts[2])
+			}
+		}
+		mounts = append(mounts, mount)
+	}
+	return mounts, nil
+}

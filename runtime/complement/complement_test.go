@@ -1,0 +1,72 @@
+package complement
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestFromEnvironment(t *testing.T) {
+	options, err := FromEnvironment([]string{
+		"COMPLEMENT_BASE_IMAGE=complement-dendrite:latest",
+		"COMPLEMENT_BASE_IMAGE_HS2=complement-synapse",
+		"COMPLEMENT_SPAWN_HS_TIMEOUT_SECS=5",
+		"COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT=host.containers.internal",
+		"COMPLEMENT_SHARE_ENV_PREFIX=PASS_",
+		"PASS_B=two=2", "PASS_A=1", "PASS_=nothing",
+		"COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS=1",
+		"COMPLEMENT_DEBUG=0",
+		"COMPLEMENT_HOST_MOUNTS=/a:/b;/c:/d:ro",
+		"COMPLEMENT_POST_TEST_SCRIPT=./after.sh",
+		"COMPLEMENT_CONTAINER_CPUS=0.5",
+		"COMPLEMENT_CONTAINER_MEMORY=2 GiB",
+	})
+	require.NoError(t, err)
+	assert.Equal(t, Options{
+		BaseImage:       "complement-dendrite:latest",
+		BaseImages:      map[string]string{"hs2": "complement-synapse"},
+		SpawnTimeout:    5 * time.Second,
+		Hostname:        "host.containers.internal",
+		Environment:     []string{"A=1", "B=two=2"},
+		AlwaysPrintLogs: true,
+		HostMounts:      []HostMount{{"/a", "/b", false}, {"/c", "/d", true}},
+		PostTestScript:  "./after.sh",
+		CPUs:            0.5,
+		Memory:          2 << 30,
+	}, options)
+}
+
+func TestEmptyEnvironment(t *testing.T) {
+	options, err := FromEnvironment(nil)
+	require.NoError(t, err)
+	assert.Equal(t, Options{SpawnTimeout: DefaultSpawnTimeout, BaseImages: map[string]string{}}, options)
+}
+
+func TestBadValuesAreNamed(t *testing.T) {
+	for _, bad := range []string{
+		"COMPLEMENT_SPAWN_HS_TIMEOUT_SECS=soon", "COMPLEMENT_SPAWN_HS_TIMEOUT_SECS=0", "COMPLEMENT_DEBUG=perhaps",
+		"COMPLEMENT_CONTAINER_CPUS=NaN", "COMPLEMENT_CONTAINER_CPUS=-1", "COMPLEMENT_CONTAINER_MEMORY=1.5GB",
+		"COMPLEMENT_CONTAINER_MEMORY=9999999999PB", "COMPLEMENT_CONTAINER_MEMORY=-1", "COMPLEMENT_HOST_MOUNTS=/a",
+		"COMPLEMENT_HOST_MOUNTS=a:/b", "COMPLEMENT_HOST_MOUNTS=/a:/b:wx",
+	} {
+		_, err := FromEnvironment([]string{bad})
+		if assert.Error(t, err, bad) {
+			assert.Contains(t, err.Error(), bad[:len("COMPLEMENT_")])
+		}
+	}
+	_, err := FromEnvironment([]string{"COMPLEMENT_DEBUG=x", "COMPLEMENT_CONTAINER_CPUS=y"})
+	require.ErrorContains(t, err, `COMPLEMENT_DEBUG="x"`)
+	require.ErrorContains(t, err, `COMPLEMENT_CONTAINER_CPUS="y"`)
+}
+
+func TestMemoryUnits(t *testing.T) {
+	for text, want := range map[string]int64{
+		"": 0, "0": 0, "1024": 1024, "1b": 1, "1kb": 1000, "1K": 1024, "512mb": 512e6, "512 MiB": 512 << 20, "1G": 1 << 30,
+	} {
+		got, err := parseBytes(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, got, text)
+	}
+}

@@ -1,0 +1,226 @@
+// Package docker runs servers of a candidate as containers, with Complement's image contract: ports 8008 (plain client
+// API) and 8448 (TLS federation), SERVER_NAME, the certificate authority in /complement/ca, data that outlives a
+// restart, ready when GET /_matrix/client/versions answers and, if the image has a HEALTHCHECK, it is healthy.
+//
+// A run has two networks. Through the access network the test process reaches the servers: their ports are published on
+// the loopback address. Through the federation network servers reach each other, and the peers in the test process, by
+// names without a port; it can be taken from a server without its clients noticing.
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
+
+	"msc4014/runtime"
+	"msc4014/runtime/complement"
+	"msc4014/runtime/docker/engine"
+	"msc4014/runtime/session"
+)
+
+// closeTimeout bounds the end of a run, however slow the engine is. What is left then carries the run's label, and the
+// next run removes it.
+const closeTimeout = 60 * time.Second
+
+// Options say how the servers of a run are started.
+type Options struct {
+	// Session is the run. Everything that is made in the engine carries its labels.
+	Session *session.Session
+	// AuthorityDir is the folder with ca.crt and ca.key (runtime/authority), copied to /complement/ca of each container.
+	AuthorityDir string
+	// Complement holds the settings of Complement's environment variables.
+	Complement complement.Options
+	// Warn is told, in one line each, what works less well than it could on this machine. It may be nil.
+	Warn func(string)
+}
+
+// Runtime implements runtime.Runtime. An error of Start, or of a server's Start, that is no *runtime.StartError is the
+// engine's fault, not the server's.
+type Runtime struct {
+	artifact  runtime.Artifact
+	options   Options
+	engine    *client.Client
+	authority []byte // the tar archive that is unpacked in each container; empty without an authority
+	networks  networks
+	peers     *peers
+	names     *nameServer // nil where none can listen
+
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	starting sync.WaitGroup
+
+	mutex  sync.Mutex
+	closed bool
+	images map[string]image.InspectResponse // by reference
+}
+
+var _ runtime.Runtime = (*Runtime)(nil)
+
+// New connects to the engine and makes the run's networks. On failure nothing of it is left.
+func New(ctx context.Context, artifact runtime.Artifact, options Options) (*Runtime, error) {
+	if options.Session == nil {
+		return nil, errors.New("a runtime needs the session of its run")
+	}
+	if options.Warn == nil {
+		options.Warn = func(string) {}
+	}
+	if options.Complement.SpawnTimeout <= 0 {
+		options.Complement.SpawnTimeout = complement.DefaultSpawnTimeout
+	}
+	authority, err := packAuthority(options.AuthorityDir)
+	if err != nil {
+		return nil, err
+	}
+	cli, err := engine.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &Runtime{
+		artifact: artifact, options: options, engine: cli, authority: authority, images: map[string]image.InspectResponse{},
+	}
+	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := r.prepare(ctx); err != nil {
+		return nil, errors.Join(err, r.Close(ctx))
+	}
+	return r, nil
+}
+
+func (r *Runtime) prepare(ctx context.Context) error {
+	if err := r.options.Session.UseEngine(); err != nil {
+		return err
+	}
+	references := []string{r.artifact.Image}
+	for _, reference := range r.options.Complement.BaseImages {
+		references = append(references, reference)
+	}
+	for _, reference := range references {
+		if _, err := r.inspectImage(ctx, reference); err != nil {
+			return err
+		}
+	}
+	var err error
+	if r.networks, err = r.makeNetworks(ctx); err != nil {
+		return err
+	}
+	if r.peers, err = r.makePeers(ctx); err != nil {
+		return err
+	}
+	return r.serveNames()
+}
+
+// Name is "docker".
+func (r *Runtime) Name() string { return "docker" }
+
+// hostLabel is what a part of a host name may look like.
+var hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$`)
+
+// Start makes a container, starts it and returns when its server is ready.
+func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (runtime.Server, error) {
+	if !hostLabel.MatchString(options.Deployment) || !hostLabel.MatchString(options.Host) {
+		return nil, fmt.Errorf("start the server %q of the deployment %q: both must be legal parts of a host name",
+			options.Host, options.Deployment)
+	}
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
+	defer r.starting.Done()
+	ctx, cancel := r.within(ctx)
+	defer cancel()
+
+	s, err := r.newServer(ctx, options)
+	if err != nil {
+		return nil, fmt.Errorf("make a container for %s: %w", options.Host, err)
+	}
+	if err := s.launch(ctx); err != nil {
+		if removeErr := s.Remove(context.WithoutCancel(ctx)); removeErr != nil {
+			err = errors.Join(err, removeErr)
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// NewPeer hands out the next peer's name and where its listener must be.
+func (r *Runtime) NewPeer() (runtime.PeerAddress, error) { return r.peers.next() }
+
+// Close removes everything that the run has in the engine. It takes a minute at most, and does its work even if ctx has
+// ended. Starts that are under way are given up.
+func (r *Runtime) Close(ctx context.Context) error {
+	r.mutex.Lock()
+	r.closed = true
+	r.mutex.Unlock()
+	r.cancel()
+	r.starting.Wait()
+	if r.names != nil {
+		r.names.close()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	_, err := engine.Remove(ctx, r.engine, session.LabelRun+"="+r.options.Session.ID, 1)
+	return errors.Join(err, r.engine.Close())
+}
+
+// begin enters a start; it fails after Close.
+func (r *Runtime) begin() error {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.closed {
+		return errors.New("the runtime is closed: no server can be started any more")
+	}
+	r.starting.Add(1)
+	return nil
+}
+
+// within is ctx, ended by Close as well.
+func (r *Runtime) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(r.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// labels are the run's labels and, in pairs, more.
+func (r *Runtime) labels(more ...string) map[string]string {
+	labels := maps.Clone(r.options.Session.Labels())
+	for i := 0; i+1 < len(more); i += 2 {
+		labels[more[i]] = more[i+1]
+	}
+	return labels
+}
+
+// imageOf is the reference of the image for a server of a blueprint.
+func (r *Runtime) imageOf(host string) string {
+	if reference := r.options.Complement.BaseImages[strings.ToLower(host)]; reference != "" {
+		return reference
+	}
+	return r.artifact.Image
+}
+
+// inspectImage asks the engine once for what the image says of itself.
+func (r *Runtime) inspectImage(ctx context.Context, reference string) (image.InspectResponse, error) {
+	r.mutex.Lock()
+	known, found := r.images[reference]
+	r.mutex.Unlock()
+	if found {
+		return known, nil
+	}
+	details, err := r.engine.ImageInspect(ctx, reference)
+	if errdefs.IsNotFound(err) {
+		return details, fmt.Errorf("the engine has no image %q: build it, or get it with `docker pull %s`", reference, reference)
+	}
+	if err != nil {
+		return details, fmt.Errorf("look at the image %q: %w", reference, err)
+	}
+	r.mutex.Lock()
+	r.images[reference] = details
+	r.mutex.Unlock()
+	return details, nil
+}

@@ -1,0 +1,152 @@
+// Removing everything that carries a label: containers with their volumes, networks, named volumes.
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
+	"github.com/docker/docker/client"
+)
+
+// Object is a container, network or volume of the engine.
+type Object struct {
+	Kind   string // "container", "network" or "volume"
+	ID     string
+	Name   string
+	Labels map[string]string
+}
+
+// List returns every container, running or not, every network and every volume that carries label: "key", or
+// "key=value". Containers come first, since networks and volumes can only go when they are gone.
+func List(ctx context.Context, cli client.APIClient, label string) ([]Object, error) {
+	selected := filters.NewArgs(filters.Arg("label", label))
+	var objects []Object
+	containers, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: selected})
+	if err != nil {
+		return nil, fmt.Errorf("list the containers labelled %s: %w", label, err)
+	}
+	for _, found := range containers {
+		object := Object{Kind: "container", ID: found.ID, Labels: found.Labels}
+		if len(found.Names) > 0 {
+			object.Name = strings.TrimPrefix(found.Names[0], "/")
+		}
+		objects = append(objects, object)
+	}
+	networks, err := cli.NetworkList(ctx, network.ListOptions{Filters: selected})
+	if err != nil {
+		return nil, fmt.Errorf("list the networks labelled %s: %w", label, err)
+	}
+	for _, found := range networks {
+		objects = append(objects, Object{Kind: "network", ID: found.ID, Name: found.Name, Labels: found.Labels})
+	}
+	volumes, err := cli.VolumeList(ctx, volume.ListOptions{Filters: selected})
+	if err != nil {
+		return nil, fmt.Errorf("list the volumes labelled %s: %w", label, err)
+	}
+	for _, found := range volumes.Volumes {
+		objects = append(objects, Object{Kind: "volume", ID: found.Name, Name: found.Name, Labels: found.Labels})
+	}
+	return objects, nil
+}
+
+// Remove removes everything that carries label ("key=value"), and what of it appears meanwhile, until quiet listings in
+// a row have shown nothing. Objects that somebody else removes at the same time are no problem. It returns how many
+// objects it saw; when ctx ends, the error names what is left.
+func Remove(ctx context.Context, cli client.APIClient, label string, quiet int) (removed int, err error) {
+	seen := map[string]bool{}
+	wait := 20 * time.Millisecond
+	for silent := 0; ; {
+		objects, err := List(ctx, cli, label)
+		if err != nil {
+			return len(seen), err
+		}
+		if len(objects) == 0 {
+			if silent++; silent >= quiet {
+				return len(seen), nil
+			}
+			wait = 250 * time.Millisecond // time for what was under way when the run was killed
+		} else {
+			silent = 0
+			for _, object := range objects {
+				seen[object.Kind+object.ID] = true
+			}
+			err = removeAll(ctx, cli, objects)
+			if err == nil {
+				continue // look again at once
+			}
+		}
+		select {
+		case <-time.After(wait):
+			wait = min(2*wait, time.Second)
+		case <-ctx.Done():
+			return len(seen), errors.Join(fmt.Errorf("remove what is labelled %s: %w", label, ctx.Err()), err)
+		}
+	}
+}
+
+// removeAll tries each object once: containers a few at a time, then networks, then volumes.
+func removeAll(ctx context.Context, cli client.APIClient, objects []Object) error {
+	var (
+		group    sync.WaitGroup
+		places   = make(chan struct{}, 4) // engines serialise much of a removal; more at once only queue there
+		problems = make([]error, len(objects))
+	)
+	for _, kind := range []string{"container", "network", "volume"} {
+		for i, object := range objects {
+			if object.Kind != kind {
+				continue
+			}
+			group.Go(func() {
+				places <- struct{}{}
+				defer func() { <-places }()
+				problems[i] = RemoveObject(ctx, cli, object)
+			})
+		}
+		group.Wait()
+	}
+	return errors.Join(problems...)
+}
+
+// RemoveObject removes one object; that it is gone already is no error.
+func RemoveObject(ctx context.Context, cli client.APIClient, object Object) error {
+	var err error
+	switch object.Kind {
+	case "container":
+		err = cli.ContainerRemove(ctx, object.ID, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	case "network":
+		err = removeNetwork(ctx, cli, object.ID)
+	case "volume":
+		err = cli.VolumeRemove(ctx, object.ID, true)
+	}
+	if err == nil || errdefs.IsNotFound(err) {
+		return nil
+	}
+	return fmt.Errorf("remove the %s %s: %w", object.Kind, object.Name, err)
+}
+
+// removeNetwork removes a network, and first, if that is what stands in the way, the end points of containers that are
+// not the run's own.
+func removeNetwork(ctx context.Context, cli client.APIClient, id string) error {
+	err := cli.NetworkRemove(ctx, id)
+	if err == nil || errdefs.IsNotFound(err) {
+		return nil
+	}
+	details, inspectErr := cli.NetworkInspect(ctx, id, network.InspectOptions{})
+	if inspectErr != nil || len(details.Containers) == 0 {
+		return err
+	}
+	for endpoint := range details.Containers {
+		_ = cli.NetworkDisconnect(ctx, id, endpoint, true)
+	}
+	return cli.NetworkRemove(ctx, id)
+}

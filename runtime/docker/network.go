@@ -1,0 +1,224 @@
+// The two networks of a run, where the test process is in them, and the names of peers.
+
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/docker/docker/api/types/network"
+
+	"msc4014/runtime"
+)
+
+// domain is what names of servers and peers end in. The top-level domain test exists nowhere (RFC 6761).
+const domain = "msc4014.test"
+
+// peerPool is how many peers a run can have. All of their names stand in each container's hosts file.
+const peerPool = 512
+
+// federationPort is where a server name without a port leads to.
+const federationPort = 8448
+
+// engineHost is the name by which containers reach the machine of the engine where its network gateways are not ours.
+const engineHost = "host.docker.internal"
+
+// networks are the networks of a run. Which of a container's networks publishes its ports goes by the order of their
+// names, so the name of the access network must come first: a port must not move when the other network is cut off.
+type networks struct {
+	access, federation string // IDs
+	// self is the address in the federation network at which containers reach the test process: the network's gateway,
+	// or, if the test process is itself a container, that container. It is invalid where there is none.
+	self netip.Addr
+	// inside says that the test process is a container in both networks, and reaches servers at their own addresses.
+	inside bool
+}
+
+func (r *Runtime) makeNetworks(ctx context.Context) (networks, error) {
+	prefix := "msc4014-" + r.options.Session.ID + "-"
+	var made networks
+	var err error
+	if made.access, err = r.makeNetwork(ctx, prefix+"access"); err != nil {
+		return made, err
+	}
+	if made.federation, err = r.makeNetwork(ctx, prefix+"federation"); err != nil {
+		return made, err
+	}
+	gateway, err := r.gateway(ctx, made.federation)
+	if err != nil {
+		return made, err
+	}
+	if isLocal(gateway) {
+		made.self = gateway
+		return made, nil
+	}
+	if own, err := r.joinNetworks(ctx, made); err != nil || own.IsValid() {
+		made.self, made.inside = own, own.IsValid()
+		return made, err
+	}
+	return made, r.refuseRemote()
+}
+
+func (r *Runtime) makeNetwork(ctx context.Context, name string) (string, error) {
+	answer, err := r.engine.NetworkCreate(ctx, name, network.CreateOptions{Driver: "bridge", Labels: r.labels()})
+	if err == nil {
+		return answer.ID, nil
+	}
+	if strings.Contains(err.Error(), "address pool") {
+		err = fmt.Errorf("%w; the engine has no room for more networks: remove unused ones (docker network prune)", err)
+	}
+	return "", fmt.Errorf("make the network %s: %w", name, err)
+}
+
+func (r *Runtime) gateway(ctx context.Context, id string) (netip.Addr, error) {
+	details, err := r.engine.NetworkInspect(ctx, id, network.InspectOptions{})
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("look at the network %s: %w", id, err)
+	}
+	for _, subnet := range details.IPAM.Config {
+		if gateway, err := netip.ParseAddr(subnet.Gateway); err == nil && gateway.Is4() {
+			return gateway, nil
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("the network %s has no IPv4 gateway", details.Name)
+}
+
+// isLocal says whether the test process can listen on the address.
+func isLocal(address netip.Addr) bool {
+	listener, err := net.Listen("tcp", netip.AddrPortFrom(address, 0).String())
+	if err != nil {
+		return false
+	}
+	_ = listener.Close()
+	return true
+}
+
+// joinNetworks connects the container that the test process runs in, if it does, to both networks and returns its
+// address in the federation network.
+func (r *Runtime) joinNetworks(ctx context.Context, made networks) (netip.Addr, error) {
+	if _, err := os.Stat("/.dockerenv"); err != nil {
+		return netip.Addr{}, nil
+	}
+	name, err := os.Hostname() // by default the beginning of the container's ID
+	if err != nil {
+		return netip.Addr{}, nil
+	}
+	if _, err := r.engine.ContainerInspect(ctx, name); err != nil {
+		name = r.options.Complement.Hostname
+		if _, err := r.engine.ContainerInspect(ctx, name); name == "" || err != nil {
+			return netip.Addr{}, nil
+		}
+	}
+	for _, id := range []string{made.access, made.federation} {
+		if err := r.engine.NetworkConnect(ctx, id, name, nil); err != nil {
+			return netip.Addr{}, fmt.Errorf("connect this container (%s) to the run's networks: %w", name, err)
+		}
+	}
+	details, err := r.engine.ContainerInspect(ctx, name)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("look at this container (%s): %w", name, err)
+	}
+	for _, endpoint := range details.NetworkSettings.Networks {
+		if endpoint.NetworkID == made.federation {
+			return netip.ParseAddr(endpoint.IPAddress)
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("this container (%s) has no address in the federation network", name)
+}
+
+// refuseRemote fails if the engine is on another machine: published ports would be on that machine's loopback address.
+func (r *Runtime) refuseRemote() error {
+	address, err := url.Parse(r.engine.DaemonHost())
+	if err != nil || address.Scheme == "unix" || address.Scheme == "npipe" {
+		return nil
+	}
+	if ip, err := netip.ParseAddr(address.Hostname()); address.Hostname() == "localhost" || err == nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("the engine at %s is on another machine, where the ports of its containers cannot be reached; "+
+		"use one on this machine", r.engine.DaemonHost())
+}
+
+// peers hands out the names of peers, each once.
+type peers struct {
+	self     netip.Addr // with the names of the pool; otherwise
+	hostname string     // the name of the test process, with a port for each peer
+
+	mutex  sync.Mutex
+	handed int
+}
+
+func (r *Runtime) makePeers(context.Context) (*peers, error) {
+	hostname := r.options.Complement.Hostname
+	switch {
+	case r.networks.self.IsValid() && (r.networks.inside || hostname == "" || hostname == engineHost):
+		return &peers{self: r.networks.self}, nil
+	case hostname == "":
+		hostname = engineHost
+	}
+	if _, err := url.Parse("https://" + hostname + ":8448"); err != nil || strings.ContainsAny(hostname, "/:@?# ") {
+		return nil, fmt.Errorf("COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT=%q is no host name", hostname)
+	}
+	r.options.Warn("peers have names with a port, " + hostname + ":PORT: the networks' gateways cannot be used here")
+	return &peers{hostname: hostname}, nil
+}
+
+func (p *peers) next() (runtime.PeerAddress, error) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if !p.self.IsValid() {
+		return p.nextPort()
+	}
+	if p.handed == peerPool {
+		return runtime.PeerAddress{}, fmt.Errorf("all %d names of peers that this run has are used up", peerPool)
+	}
+	p.handed++
+	return runtime.PeerAddress{
+		Name:   peerName(p.handed),
+		Listen: netip.AddrPortFrom(p.self, federationPort).String(),
+	}, nil
+}
+
+// nextPort finds a free port for one more peer. Nothing holds it until the peer listens; systems hand out ports in an
+// order that makes it unlikely that somebody else gets it meanwhile.
+func (p *peers) nextPort() (runtime.PeerAddress, error) {
+	listener, err := net.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		return runtime.PeerAddress{}, fmt.Errorf("find a port for a peer: %w", err)
+	}
+	address, isTCP := listener.Addr().(*net.TCPAddr)
+	if err := listener.Close(); err != nil || !isTCP {
+		return runtime.PeerAddress{}, errors.Join(errors.New("find a port for a peer"), err)
+	}
+	port := strconv.Itoa(address.Port)
+	return runtime.PeerAddress{Name: net.JoinHostPort(p.hostname, port), Listen: net.JoinHostPort("0.0.0.0", port)}, nil
+}
+
+// hosts are the lines of each container's hosts file, "name:address".
+func (p *peers) hosts() []string {
+	if !p.self.IsValid() {
+		if p.hostname == engineHost {
+			return []string{engineHost + ":host-gateway"}
+		}
+		return nil
+	}
+	lines := make([]string, peerPool)
+	for i := range lines {
+		lines[i] = peerName(i+1) + ":" + p.self.String()
+	}
+	return lines
+}
+
+func peerName(number int) string { return fmt.Sprintf("peer%d.%s", number, domain) }
+
+func serverName(options runtime.ServerOptions) string {
+	return options.Host + "." + options.Deployment + "." + domain
+}

@@ -1,0 +1,371 @@
+// One server: a container, from its first start to its removal.
+
+package docker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"msc4014/runtime"
+	"msc4014/runtime/docker/engine"
+)
+
+// stopGrace is how long a server may take to end by itself after SIGTERM.
+const stopGrace = 10 // seconds
+
+// operationTimeout bounds what the engine may take for one change of a server's state.
+const operationTimeout = time.Minute
+
+// keptLog bounds what is kept of the log of a server that was removed.
+const keptLog = 256 << 10
+
+// server implements runtime.Server.
+type server struct {
+	runtime       *Runtime
+	name, host    string
+	candidate     string
+	container, id string // the container's name and ID
+	healthChecked bool   // the image has a HEALTHCHECK
+
+	operation sync.Mutex // one change of the server's state at a time
+
+	mutex     sync.Mutex // guards what is below
+	addresses addresses
+	current   *life
+	removed   bool
+	lastLog   string
+}
+
+// addresses are where the server is reached since its last start.
+type addresses struct{ client, federation string }
+
+// life is one start of the server, until its process has ended.
+type life struct {
+	exited chan struct{} // closed if it ended unasked
+	ended  chan struct{} // closed if it ended, asked or not
+	asked  bool          // guarded by server.mutex
+	status string        // how it ended; set before the channels are closed
+}
+
+var _ runtime.Server = (*server)(nil)
+
+func (s *server) Name() string { return s.name }
+
+func (s *server) Host() string { return s.host }
+
+// ContainerID is the engine's ID of the server's container, for Complement's post-test script.
+func (s *server) ContainerID() string { return s.id }
+
+func (s *server) ClientURL() string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return "http://" + s.addresses.client
+}
+
+func (s *server) FederationAddress() string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.addresses.federation
+}
+
+func (s *server) Exited() <-chan struct{} {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.current.exited
+}
+
+// Start starts the stopped or killed server again.
+func (s *server) Start(ctx context.Context) error {
+	if err := s.runtime.begin(); err != nil {
+		return err
+	}
+	defer s.runtime.starting.Done()
+	ctx, cancel := s.runtime.within(ctx)
+	defer cancel()
+	s.operation.Lock()
+	defer s.operation.Unlock()
+	if !s.hasEnded() {
+		return fmt.Errorf("start %s: it is running", s.name)
+	}
+	return s.launch(ctx)
+}
+
+// launch starts the container, waits until the server is ready, and ends it if it does not become ready.
+func (s *server) launch(ctx context.Context) error {
+	life := &life{exited: make(chan struct{}), ended: make(chan struct{})}
+	s.mutex.Lock()
+	s.current = life
+	s.mutex.Unlock()
+	began := time.Now()
+	if err := s.runtime.engine.ContainerStart(ctx, s.id, container.StartOptions{}); err != nil {
+		close(life.ended)
+		if strings.Contains(err.Error(), "exec: ") || strings.Contains(err.Error(), "exec format error") {
+			// The image's fault, not the engine's: it has no such program, or one for another kind of machine.
+			return s.startError(ctx, began, fmt.Sprintf("could not be started: %v", err))
+		}
+		return fmt.Errorf("start the container of %s: %w", s.name, err)
+	}
+	go s.watch(life)
+	err := s.awaitReady(ctx, life)
+	if err == nil {
+		return nil
+	}
+	if endErr := s.end(context.WithoutCancel(ctx), s.kill); endErr != nil {
+		err = errors.Join(err, endErr)
+	}
+	return err
+}
+
+// watch waits until the container's process has ended. It asks again if the engine breaks off.
+func (s *server) watch(life *life) {
+	for {
+		answers, failures := s.runtime.engine.ContainerWait(s.runtime.ctx, s.id, container.WaitConditionNotRunning)
+		select {
+		case answer := <-answers:
+			s.noteEnd(life, fmt.Sprintf("exited with status %d", answer.StatusCode))
+			return
+		case err := <-failures:
+			if s.runtime.ctx.Err() != nil {
+				s.noteEnd(life, "was ended with the run")
+				return
+			}
+			if errdefs.IsNotFound(err) {
+				s.noteEnd(life, "was removed by somebody else")
+				return
+			}
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-s.runtime.ctx.Done():
+		}
+	}
+}
+
+func (s *server) noteEnd(life *life, status string) {
+	s.mutex.Lock()
+	asked := life.asked || s.runtime.ctx.Err() != nil
+	s.mutex.Unlock()
+	life.status = status
+	close(life.ended)
+	if !asked {
+		close(life.exited)
+	}
+}
+
+func (s *server) hasEnded() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	select {
+	case <-s.current.ended:
+		return true
+	default:
+		return s.removed
+	}
+}
+
+// Stop sends SIGTERM, and SIGKILL to a server that does not end within 10 s.
+func (s *server) Stop(ctx context.Context) error {
+	s.operation.Lock()
+	defer s.operation.Unlock()
+	grace := stopGrace
+	return s.end(ctx, func(ctx context.Context) error {
+		return s.runtime.engine.ContainerStop(ctx, s.id, container.StopOptions{Timeout: &grace})
+	})
+}
+
+func (s *server) Kill(ctx context.Context) error {
+	s.operation.Lock()
+	defer s.operation.Unlock()
+	return s.end(ctx, s.kill)
+}
+
+func (s *server) kill(ctx context.Context) error {
+	return s.runtime.engine.ContainerKill(ctx, s.id, "KILL")
+}
+
+// end asks the server's process to end, by how, and returns when it has.
+func (s *server) end(ctx context.Context, how func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	s.mutex.Lock()
+	life := s.current
+	life.asked = true
+	s.mutex.Unlock()
+	// A frozen process cannot end; of one that is not frozen the engine says so.
+	_ = s.runtime.engine.ContainerUnpause(ctx, s.id)
+	if err := how(ctx); err != nil && !errdefs.IsConflict(err) { // a conflict: it has ended already
+		return fmt.Errorf("end %s: %w", s.name, err)
+	}
+	select {
+	case <-life.ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("end %s: it is still there: %w", s.name, ctx.Err())
+	}
+}
+
+func (s *server) Pause(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	s.operation.Lock()
+	defer s.operation.Unlock()
+	if err := s.runtime.engine.ContainerPause(ctx, s.id); err != nil {
+		return fmt.Errorf("pause %s: %w", s.name, err)
+	}
+	return nil
+}
+
+func (s *server) Resume(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	s.operation.Lock()
+	defer s.operation.Unlock()
+	if err := s.runtime.engine.ContainerUnpause(ctx, s.id); err != nil {
+		return fmt.Errorf("resume %s: %w", s.name, err)
+	}
+	return nil
+}
+
+// CutOff takes the federation network away. Its published ports belong to the access network and go on working.
+func (s *server) CutOff(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	s.operation.Lock()
+	defer s.operation.Unlock()
+	if err := s.runtime.engine.NetworkDisconnect(ctx, s.runtime.networks.federation, s.id, true); err != nil {
+		return fmt.Errorf("cut %s off from the federation: %w", s.name, err)
+	}
+	return nil
+}
+
+func (s *server) Rejoin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	s.operation.Lock()
+	defer s.operation.Unlock()
+	if err := s.joinFederation(ctx); err != nil {
+		return fmt.Errorf("connect %s to the federation again: %w", s.name, err)
+	}
+	return nil
+}
+
+// joinFederation connects the container to the federation network, where its server name is its host name.
+func (s *server) joinFederation(ctx context.Context) error {
+	return s.runtime.engine.NetworkConnect(ctx, s.runtime.networks.federation, s.id,
+		&network.EndpointSettings{Aliases: []string{s.name}})
+}
+
+// Remove ends the server and removes its container and volumes; the end of its log stays readable.
+func (s *server) Remove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	s.operation.Lock()
+	defer s.operation.Unlock()
+	s.mutex.Lock()
+	removed := s.removed
+	s.current.asked = true
+	s.mutex.Unlock()
+	if removed {
+		return nil
+	}
+	log := s.readLog(ctx, 1000)
+	if len(log) > keptLog {
+		log = log[len(log)-keptLog:]
+	}
+	_ = s.runtime.engine.ContainerUnpause(ctx, s.id)
+	object := engine.Object{Kind: "container", ID: s.id, Name: s.container}
+	if err := engine.RemoveObject(ctx, s.runtime.engine, object); err != nil {
+		return err
+	}
+	s.mutex.Lock()
+	s.removed, s.lastLog = true, log
+	s.mutex.Unlock()
+	return nil
+}
+
+// Log reads the log from the engine, which keeps it until the server is removed, up to 32 MB of it.
+func (s *server) Log(lines int) string {
+	s.mutex.Lock()
+	removed, log := s.removed, s.lastLog
+	s.mutex.Unlock()
+	if !removed {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.runtime.ctx), 10*time.Second)
+		defer cancel()
+		return s.readLog(ctx, lines)
+	}
+	return lastLines(log, lines)
+}
+
+// readLog returns the last lines, all for lines <= 0. If the engine breaks off it says so in place of what is missing.
+func (s *server) readLog(ctx context.Context, lines int) string {
+	tail := "all"
+	if lines > 0 {
+		tail = fmt.Sprint(lines)
+	}
+	stream, err := s.runtime.engine.ContainerLogs(ctx, s.id, container.LogsOptions{
+		ShowStdout: true, ShowStderr: true, Tail: tail,
+	})
+	if err != nil {
+		return fmt.Sprintf("(the log of %s cannot be read: %v)\n", s.name, err)
+	}
+	defer func() { _ = stream.Close() }()
+	var log bytes.Buffer
+	if _, err := stdcopy.StdCopy(&log, &log, stream); err != nil && !errors.Is(err, io.EOF) {
+		fmt.Fprintf(&log, "(the rest of the log of %s cannot be read: %v)\n", s.name, err)
+	}
+	return log.String()
+}
+
+func lastLines(text string, lines int) string {
+	if lines <= 0 {
+		return text
+	}
+	all := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "")
+}
+
+// readAddresses learns where the engine published the ports; they may be others after each start.
+func (s *server) readAddresses(ctx context.Context) error {
+	details, err := s.runtime.engine.ContainerInspect(ctx, s.id)
+	if err != nil {
+		return fmt.Errorf("look at the container of %s: %w", s.name, err)
+	}
+	var found addresses
+	if s.runtime.networks.inside {
+		for _, endpoint := range details.NetworkSettings.Networks {
+			if endpoint.NetworkID == s.runtime.networks.access && endpoint.IPAddress != "" {
+				found.client = net.JoinHostPort(endpoint.IPAddress, clientPort.Port())
+				found.federation = net.JoinHostPort(endpoint.IPAddress, federationInner.Port())
+			}
+		}
+	} else {
+		for _, binding := range details.NetworkSettings.Ports[clientPort] {
+			found.client = net.JoinHostPort(loopback, binding.HostPort)
+		}
+		for _, binding := range details.NetworkSettings.Ports[federationInner] {
+			found.federation = net.JoinHostPort(loopback, binding.HostPort)
+		}
+	}
+	if found.client == "" || found.federation == "" {
+		return errNoAddress
+	}
+	s.mutex.Lock()
+	s.addresses = found
+	s.mutex.Unlock()
+	return nil
+}
+
+// errNoAddress is what a container without an address means: it has ended, or the engine is not done yet.
+var errNoAddress = errors.New("the engine shows no published ports")
