@@ -1,0 +1,102 @@
+package candidate
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"msc4014/runtime"
+)
+
+// Dendrite is two static programs: its own, built in the module of the version's folder, and our entry point.
+const (
+	dendriteProgram    = "dendrite"
+	entryPointProgram  = "entrypoint"
+	dendriteEntryPoint = module + "/dockerfiles/dendrite/entrypoint"
+)
+
+func prepareDendrite(ctx context.Context, t *task) (runtime.Artifact, error) {
+	if t.runtime == process {
+		folder, _, err := dendritePrograms(ctx, t, hostPlatform())
+		if err != nil {
+			return runtime.Artifact{}, err
+		}
+		dir, err := folder(ctx)
+		return runtime.Artifact{Program: filepath.Join(dir, entryPointProgram)}, err
+	}
+	engine, err := openEngine(ctx)
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	defer engine.close()
+	programs, sum, err := dendritePrograms(ctx, t, engine.platform)
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	dockerfile := filepath.Join(t.dir(), "Dockerfile")
+	made := newFingerprint("image")
+	made.add("programs", sum)
+	if err := made.addFile("Dockerfile", dockerfile); err != nil {
+		return runtime.Artifact{}, err
+	}
+	return engine.build(ctx, t, imageBuild{
+		fingerprint: made.sum(),
+		files: func(ctx context.Context) (map[string]string, error) {
+			dir, err := programs(ctx)
+			return map[string]string{
+				"Dockerfile":      dockerfile,
+				dendriteProgram:   filepath.Join(dir, dendriteProgram),
+				entryPointProgram: filepath.Join(dir, entryPointProgram),
+			}, err
+		},
+	})
+}
+
+// dendritePrograms returns what builds the programs, or finds them built, and the fingerprint of them.
+func dendritePrograms(ctx context.Context, t *task, target platform) (folder func(context.Context) (string, error), sum string, err error) {
+	dir := filepath.Join(t.dir(), t.candidate.Version)
+	path, err := pinnedProgram(dir)
+	if err != nil {
+		return nil, "", err
+	}
+	version, err := goVersion(ctx, dir)
+	if err != nil {
+		return nil, "", err
+	}
+	made := newFingerprint("programs")
+	made.add("go", version)
+	made.add("flags", fmt.Sprint(buildFlags))
+	made.add("platform", target.String())
+	if err := made.addFolder(dir, nil); err != nil {
+		return nil, "", err
+	}
+	if err := made.addPackage(t.root, dendriteEntryPoint); err != nil {
+		return nil, "", err
+	}
+	name := safeName(t.candidate.FullName()) + "-" + made.sum()
+	return func(ctx context.Context) (string, error) {
+		return t.goPrograms(ctx, name, target, map[string]goBuild{
+			dendriteProgram:   {dir: dir, path: path},
+			entryPointProgram: {dir: t.root, path: dendriteEntryPoint},
+		})
+	}, made.sum(), nil
+}
+
+var toolImport = regexp.MustCompile(`(?m)^\s*(?:import\s+)?_\s+"(\S+)"`)
+
+// pinnedProgram is the package that tools.go in a version's folder imports: the program to build. It is read, not
+// known, because Dendrite has changed its module path before.
+func pinnedProgram(dir string) (string, error) {
+	path := filepath.Join(dir, "tools.go")
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("which program is it? %w", err)
+	}
+	imports := toolImport.FindAllStringSubmatch(string(source), -1)
+	if len(imports) != 1 {
+		return "", fmt.Errorf("%s imports %d packages, and must import one: the program to build", path, len(imports))
+	}
+	return imports[0][1], nil
+}

@@ -1,0 +1,95 @@
+package candidate
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func write(t *testing.T, root string, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		path := filepath.Join(root, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
+	}
+}
+
+func TestPackageFingerprint(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, map[string]string{
+		"go.mod":               "module msc4014\n\ngo 1.26.0\n",
+		"go.sum":               "",
+		"entry/main.go":        "package main\n\nimport _ \"msc4014/lib\"\n",
+		"entry/main_test.go":   "package main",
+		"entry/config.tmpl":    "a: 1",
+		"lib/lib.go":           "package lib\n\nimport _ \"fmt\"\n",
+		"lib/testdata/data.go": "package data",
+		"other/other.go":       "package other",
+	})
+	sum := func() string {
+		f := newFingerprint("test")
+		require.NoError(t, f.addPackage(root, "msc4014/entry"))
+		return f.sum()
+	}
+	first := sum()
+	assert.Len(t, first, 12)
+	for name, c := range map[string]struct {
+		content string
+		changes bool
+	}{
+		"entry/main_test.go":   {"package main // changed", false},
+		"other/other.go":       {"package other // changed", false},
+		"lib/testdata/data.go": {"package data // changed", false},
+		"go.sum":               {"example.org v1.0.0 h1:x", false},
+		"go.mod":               {"module msc4014\n\ngo 1.26.0\n\nrequire example.org v1.0.0\n", false},
+		"entry/config.tmpl":    {"a: 2", true},
+		"lib/lib.go":           {"package lib // changed", true},
+	} {
+		path := filepath.Join(root, name)
+		before, err := os.ReadFile(path)
+		require.NoError(t, err)
+		write(t, root, map[string]string{name: c.content})
+		assert.Equal(t, c.changes, sum() != first, name)
+		write(t, root, map[string]string{name: string(before)})
+	}
+	write(t, root, map[string]string{"go.mod": "module msc4014\n\ngo 1.27.0\n"})
+	assert.NotEqual(t, first, sum(), "the language version")
+
+	write(t, root, map[string]string{"lib/more.go": "package lib\n\nimport _ \"example.org/x\"\n"})
+	with := sum()
+	write(t, root, map[string]string{"go.sum": "example.org v2.0.0 h1:y"})
+	assert.NotEqual(t, with, sum(), "packages of other modules bring in go.sum")
+}
+
+func TestFingerprintKeepsPartsApart(t *testing.T) {
+	one, two := newFingerprint("x"), newFingerprint("x")
+	one.add("a", "bc")
+	two.add("ab", "c")
+	assert.NotEqual(t, one.sum(), two.sum())
+}
+
+func TestFolderBuild(t *testing.T) {
+	root := t.TempDir()
+	write(t, filepath.Join(root, "dockerfiles", "foo"), map[string]string{
+		"Dockerfile": "FROM scratch", "config/a.yaml": "1", "1.0/pin": "1", "2.0/pin": "2", "versions.txt": "3.0",
+	})
+	build := func(version string) imageBuild {
+		b, err := folderBuild(&task{root: root, candidate: Candidate{Name: "foo", Software: "foo", Version: version}})
+		require.NoError(t, err)
+		return b
+	}
+	files, err := build("1.0").files(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, files, 3)
+	for _, name := range []string{"Dockerfile", "config/a.yaml", "1.0/pin"} {
+		assert.FileExists(t, files[name])
+	}
+	one, three := build("1.0").fingerprint, build("3.0").fingerprint
+	write(t, filepath.Join(root, "dockerfiles", "foo"), map[string]string{"1.0/pin": "changed"})
+	assert.NotEqual(t, one, build("1.0").fingerprint)
+	assert.Equal(t, three, build("3.0").fingerprint)
+}

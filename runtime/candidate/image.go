@@ -1,0 +1,245 @@
+package candidate
+
+import (
+	"archive/tar"
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/build"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
+
+	"msc4014/runtime"
+)
+
+// Label is on every image that this package builds; its value is the candidate's full name.
+const Label = "msc4014.candidate"
+
+// repository begins the names of the images that this package builds.
+const repository = "msc4014/"
+
+// engine is a Docker engine that answers.
+type engine struct {
+	client   *client.Client
+	platform platform
+}
+
+func openEngine(ctx context.Context) (*engine, error) {
+	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		return nil, fmt.Errorf("no Docker engine: %w; correct DOCKER_HOST, or use --runtime process", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	version, err := docker.ServerVersion(ctx)
+	if err != nil {
+		host := docker.DaemonHost()
+		_ = docker.Close()
+		return nil, fmt.Errorf("no Docker engine answers at %s: %w; start one, set DOCKER_HOST, or use --runtime process", host, err)
+	}
+	return &engine{client: docker, platform: platform{"linux", version.Arch}}, nil
+}
+
+func (e *engine) close() { _ = e.client.Close() }
+
+// imageBuild is how an image is made.
+type imageBuild struct {
+	fingerprint string            // of everything that it is made from
+	arguments   map[string]string // build arguments
+	// files are the context, path on disk by path in the context; asked for only if the image is not there.
+	files func(context.Context) (map[string]string, error)
+}
+
+// build finds the image, or builds it with the engine's classic builder.
+func (e *engine) build(ctx context.Context, t *task, b imageBuild) (runtime.Artifact, error) {
+	tag := repository + t.candidate.Software + ":" + strings.TrimPrefix(t.candidate.Version+"-", "-") + b.fingerprint
+	exists := func() bool {
+		_, err := e.client.ImageInspect(ctx, tag)
+		return err == nil
+	}
+	err := t.cache.once(ctx, imageLock(tag), t.progress, exists, func() error {
+		files, err := b.files(ctx)
+		if err != nil {
+			return err
+		}
+		return t.during("building the image "+tag, func() error { return e.run(ctx, t, tag, files, b.arguments) })
+	})
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	return e.artifact(ctx, tag)
+}
+
+// imageLock is the name of the lock of an image of ours.
+func imageLock(tag string) string { return "image-" + safeName(tag) }
+
+func (e *engine) run(ctx context.Context, t *task, tag string, files, arguments map[string]string) error {
+	reader, writer := io.Pipe()
+	defer func() { _ = reader.Close() }() // ends the writer if the engine does not read on
+	go func() { _ = writer.CloseWithError(writeContext(writer, files)) }()
+	name := t.candidate.FullName()
+	buildArguments := map[string]*string{"CANDIDATE": &name}
+	for argument, value := range arguments {
+		buildArguments[argument] = &value
+	}
+	response, err := e.client.ImageBuild(ctx, reader, build.ImageBuildOptions{
+		Version: build.BuilderV1, Tags: []string{tag}, Labels: map[string]string{Label: name},
+		Remove: true, ForceRemove: true, BuildArgs: buildArguments,
+	})
+	if err != nil {
+		return fmt.Errorf("the engine does not build %s: %w", tag, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if err := follow(response.Body, t.progress); err != nil {
+		return fmt.Errorf("building %s: %w", tag, err)
+	}
+	return nil
+}
+
+// writeContext writes files as a tar archive, the same bytes for the same files.
+func writeContext(to io.Writer, files map[string]string) error {
+	archive := tar.NewWriter(to)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := addFile(archive, name, files[name]); err != nil {
+			return err
+		}
+	}
+	return archive.Close()
+}
+
+func addFile(archive *tar.Writer, name, path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	mode := int64(0o644)
+	if info.Mode()&0o111 != 0 {
+		mode = 0o755
+	}
+	if err := archive.WriteHeader(&tar.Header{Name: name, Mode: mode, Size: info.Size(), Format: tar.FormatPAX}); err != nil {
+		return err
+	}
+	_, err = io.Copy(archive, file)
+	return err
+}
+
+// follow reads the engine's messages to their end: its steps are progress, and its error comes with the last lines.
+func follow(messages io.Reader, progress func(string)) error {
+	const most = 30
+	var lines []string
+	decoder := json.NewDecoder(bufio.NewReader(messages))
+	for {
+		var message struct {
+			Stream string `json:"stream"`
+			Error  string `json:"error"`
+		}
+		switch err := decoder.Decode(&message); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case message.Error != "":
+			return fmt.Errorf("%s; the end of its output:\n%s", message.Error, strings.Join(lines, "\n"))
+		}
+		for line := range strings.Lines(message.Stream) {
+			line = strings.TrimRight(line, "\r\n")
+			if strings.HasPrefix(line, "Step ") {
+				progress(line)
+			}
+			if lines = append(lines, line); len(lines) > most {
+				lines = lines[1:]
+			}
+		}
+	}
+}
+
+func (e *engine) artifact(ctx context.Context, name string) (runtime.Artifact, error) {
+	found, err := e.client.ImageInspect(ctx, name)
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	artifact := runtime.Artifact{Image: name, Digest: found.ID}
+	if len(found.RepoDigests) > 0 {
+		artifact.Digest = found.RepoDigests[0]
+	}
+	if found.Config != nil {
+		artifact.Version = found.Config.Labels["org.opencontainers.image.version"]
+	}
+	return artifact, nil
+}
+
+// prepareImage finds any image, and pulls it if the engine does not have it.
+func prepareImage(ctx context.Context, t *task) (runtime.Artifact, error) {
+	engine, err := openEngine(ctx)
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	defer engine.close()
+	name := t.candidate.Image
+	switch _, err := engine.client.ImageInspect(ctx, name); {
+	case err == nil:
+		return engine.artifact(ctx, name)
+	case !errdefs.IsNotFound(err):
+		return runtime.Artifact{}, err
+	}
+	err = t.during("pulling "+name, func() error {
+		messages, err := engine.client.ImagePull(ctx, name, image.PullOptions{})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = messages.Close() }()
+		return follow(messages, t.progress)
+	})
+	if err != nil {
+		return runtime.Artifact{}, fmt.Errorf("the engine has no image %s, and it could not be pulled: %w", name, err)
+	}
+	return engine.artifact(ctx, name)
+}
+
+// cleanImages removes the images that this package built, but for those that a live run uses.
+func cleanImages(ctx context.Context, cache cache) (removed []string, err error) {
+	engine, err := openEngine(ctx)
+	if err != nil {
+		return nil, nil // no engine has no images
+	}
+	defer engine.close()
+	images, err := engine.client.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("label", Label))})
+	if err != nil {
+		return nil, err
+	}
+	var problems []error
+	for _, found := range images {
+		for _, tag := range found.RepoTags {
+			if !strings.HasPrefix(tag, repository) {
+				continue // somebody else's name for it
+			}
+			problems = append(problems, cache.ifUnused(imageLock(tag), func() error {
+				_, err := engine.client.ImageRemove(ctx, tag, image.RemoveOptions{PruneChildren: true})
+				if err == nil {
+					removed = append(removed, tag)
+				}
+				return err
+			}))
+		}
+	}
+	// Layers of builds that were cut off. Those of a build that goes on are younger than this.
+	_, err = engine.client.ImagesPrune(ctx, filters.NewArgs(
+		filters.Arg("dangling", "true"), filters.Arg("label", Label), filters.Arg("until", "2h")))
+	return removed, errors.Join(append(problems, err)...)
+}
