@@ -1,0 +1,164 @@
+// Package run is the way of a run: from the command line's options to results, a summary and an exit status.
+//
+// This file is what can be asked, and what can be said against it before anything is started.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"msc4014/report"
+	"msc4014/report/baseline"
+	"msc4014/runtime"
+)
+
+// The exit statuses.
+const (
+	StatusExpected = 0 // as the baseline expects
+	StatusWorse    = 1 // worse than the baseline, or the baseline is out of date, or something was an error
+	StatusCannot   = 2 // the run could not be made, or was interrupted
+)
+
+// Options are a run as it was asked for.
+type Options struct {
+	Candidates     []string
+	Runtime        string // "auto", "docker" or "process"
+	Run            string
+	Results        string
+	Baseline       string
+	UpdateBaseline bool
+	Strict         bool
+	Parallel       int
+	Shuffle        int64
+	Shard          string
+	Keep           bool
+	Verbose        bool
+}
+
+// Candidate is a homeserver that the project knows how to make ready.
+type Candidate struct {
+	Typed string // as on the command line: "dendrite"
+	Name  string // with its version: "dendrite@0.15.2"
+	// Folder is Typed, and File is Name, spelled so that they are safe file names.
+	Folder string
+	File   string
+	// Runtimes are those in which it can be started.
+	Runtimes []string
+	// Prepare makes it ready for a runtime, telling progress what it does in a line each.
+	Prepare func(ctx context.Context, runtimeName string, progress func(string)) (runtime.Artifact, error)
+}
+
+// task is one candidate of a run, with everything decided that can be decided beforehand.
+type task struct {
+	candidate    Candidate
+	results      string             // its results folder
+	baselineFile string             // where its baseline is, or would be
+	expected     *baseline.Baseline // nil: it has none
+}
+
+// validated is a run whose options make sense.
+type validated struct {
+	Options
+	pattern *regexp.Regexp
+	tasks   []task
+}
+
+// validate checks all options that can be checked without starting anything.
+func (r *Runner) validate(options Options) (*validated, error) {
+	v := &validated{Options: options}
+	switch options.Runtime {
+	case "auto", "docker", "process":
+	default:
+		return nil, fmt.Errorf("--runtime %q: it is one of auto, docker, process", options.Runtime)
+	}
+	if options.Run != "" {
+		pattern, err := regexp.Compile(options.Run)
+		if err != nil {
+			return nil, fmt.Errorf("--run %q is no regular expression: %w", options.Run, err)
+		}
+		v.pattern = pattern
+	}
+	if options.Parallel < 0 {
+		return nil, fmt.Errorf("--parallel %d: it is a number of checks, at least 1", options.Parallel)
+	}
+	if err := validShard(options.Shard); err != nil {
+		return nil, err
+	}
+	if options.Baseline != "" && len(options.Candidates) > 1 {
+		return nil, errors.New("--baseline names the file of one candidate; run the candidates one at a time with it")
+	}
+	seen := map[string]bool{}
+	for _, typed := range options.Candidates {
+		if seen[typed] {
+			return nil, fmt.Errorf("candidate %s is named twice", typed)
+		}
+		seen[typed] = true
+		one, err := r.task(options, typed)
+		if err != nil {
+			return nil, err
+		}
+		v.tasks = append(v.tasks, one)
+	}
+	return v, nil
+}
+
+// task decides where the results and the baseline of one candidate are, and reads the baseline.
+func (r *Runner) task(options Options, typed string) (task, error) {
+	candidate, err := r.Parse(typed)
+	if err != nil {
+		return task{}, err
+	}
+	if wanted := options.Runtime; wanted != "auto" && !slices.Contains(candidate.Runtimes, wanted) {
+		return task{}, fmt.Errorf("%s cannot be started with --runtime %s, only with --runtime %s", typed, wanted,
+			strings.Join(candidate.Runtimes, " or "))
+	}
+	one := task{candidate: candidate}
+	switch {
+	case options.Results == "":
+		one.results = filepath.Join(r.Root, "results", candidate.Folder)
+	case len(options.Candidates) > 1:
+		one.results = filepath.Join(options.Results, candidate.Folder)
+	default:
+		one.results = options.Results
+	}
+	one.baselineFile = options.Baseline
+	if one.baselineFile == "" {
+		one.baselineFile = filepath.Join(r.Root, "baselines", candidate.File+".json")
+	}
+	one.expected, err = baseline.Load(one.baselineFile)
+	if errors.Is(err, os.ErrNotExist) && (options.Baseline == "" || options.UpdateBaseline) {
+		err = nil
+	}
+	return one, err
+}
+
+// validShard tells what is wrong with "I/N".
+func validShard(shard string) error {
+	if shard == "" {
+		return nil
+	}
+	first, second, found := strings.Cut(shard, "/")
+	index, err := strconv.Atoi(first)
+	count, err2 := strconv.Atoi(second)
+	if !found || err != nil || err2 != nil || index < 1 || index > count {
+		return fmt.Errorf("--shard %q: it is I/N, the I-th of N parts, counted from 1: 2/3", shard)
+	}
+	return nil
+}
+
+// selects tells whether --run asks for any of the checks.
+func (v *validated) selects(checks []report.RegisteredCheck) bool {
+	for _, check := range checks {
+		if report.Selects(v.pattern, check) {
+			return true
+		}
+	}
+	return false
+}

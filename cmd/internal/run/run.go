@@ -1,0 +1,294 @@
+package run
+
+// The way of a run: everything cheap is looked at first, then each candidate is prepared, judged and told about.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"msc4014/cmd/internal/suite"
+	"msc4014/helpers/plan"
+	"msc4014/helpers/verdict"
+	"msc4014/report"
+	"msc4014/runtime/session"
+)
+
+// cleanupTime bounds how long the suite's binary may take to clean up after itself.
+const cleanupTime = 60 * time.Second
+
+// Runner makes runs. Its functions are where the outside world comes in.
+type Runner struct {
+	Root        string // of the project
+	Folder      string // in which the command line was called; paths below it are shown relative to it
+	Stdout      io.Writer
+	Environment func(string) string
+	Suite       report.Suite
+
+	Parse     func(candidate string) (Candidate, error)
+	Engine    func(ctx context.Context) error // nil when a container engine answers, otherwise why not
+	Build     func(ctx context.Context, root string) (binary string, err error)
+	Catalogue func() (report.Catalogue, error)
+	// Kill, when closed, ends the suite's binary at once: whoever waits has asked a second time.
+	Kill <-chan struct{}
+}
+
+// made is what all candidates of a run share.
+type made struct {
+	*validated
+	progress    *report.Progress
+	runtimeName string
+	binary      string
+	registered  []report.RegisteredCheck
+	catalogue   report.Catalogue
+}
+
+// Run makes a run and returns its exit status. An error means StatusCannot, and is for people. When ctx is done the
+// run ends, cleans up and keeps what it knows.
+func (r *Runner) Run(ctx context.Context, options Options) (int, error) {
+	valid, err := r.validate(options)
+	if err != nil {
+		return StatusCannot, err
+	}
+	m := &made{validated: valid}
+	m.progress = report.NewProgress(r.Stdout, r.Environment, options.Verbose)
+	defer m.progress.Close()
+	if err := r.make(ctx, m); err != nil {
+		return StatusCannot, err
+	}
+	status := StatusExpected
+	var told []report.Summarised
+	var words, problems []string
+	for _, one := range m.tasks {
+		if ctx.Err() != nil {
+			break
+		}
+		outcome, err := r.judge(ctx, m, one)
+		if err != nil {
+			status = StatusCannot
+			problems = append(problems, one.candidate.Typed+": "+err.Error())
+		}
+		if outcome != nil {
+			status = max(status, outcome.status)
+			told = append(told, outcome.summarised)
+			words = append(words, outcome.words...)
+		}
+	}
+	m.progress.Close()
+	if len(told) > 0 {
+		style := report.StyleFor(r.Stdout, r.Environment)
+		if err := report.WriteSummary(r.Stdout, style, told); err != nil {
+			return StatusCannot, fmt.Errorf("cannot write the summary: %w", err)
+		}
+	}
+	for _, line := range words {
+		_, _ = fmt.Fprintln(r.Stdout, line)
+	}
+	if ctx.Err() != nil {
+		return StatusCannot, context.Cause(ctx)
+	}
+	if len(problems) > 0 {
+		return StatusCannot, errors.New(strings.Join(problems, "\n"))
+	}
+	return status, nil
+}
+
+// make does what all candidates share: clean up after dead runs, decide the runtime, build the checks.
+func (r *Runner) make(ctx context.Context, m *made) error {
+	var err error
+	if m.catalogue, err = r.Catalogue(); err != nil {
+		return err
+	}
+	if err := session.CleanDead(ctx, m.say); err != nil && ctx.Err() == nil {
+		// What cannot be removed is in nobody's way: names and addresses of runs differ.
+		m.say("not everything of earlier runs could be removed: " + err.Error())
+	}
+	if err := r.decideRuntime(ctx, m); err != nil {
+		return err
+	}
+	m.progress.Doing("building the checks")
+	if m.binary, err = r.Build(ctx, r.Root); err != nil {
+		return err
+	}
+	if m.registered, err = suite.List(ctx, m.binary); err != nil {
+		return err
+	}
+	if !m.selects(m.registered) {
+		return fmt.Errorf("--run %q matches no check and no requirement that has one; ./run.sh list shows them",
+			m.Options.Run)
+	}
+	return ctx.Err()
+}
+
+func (m *made) say(line string) { m.progress.Say("%s", line) }
+
+// decideRuntime chooses containers where an engine answers, unless the options say which.
+func (r *Runner) decideRuntime(ctx context.Context, m *made) error {
+	m.runtimeName = m.Options.Runtime
+	if m.runtimeName == "process" {
+		return nil
+	}
+	err := r.Engine(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err == nil:
+		m.runtimeName = "docker"
+		return nil
+	case m.runtimeName == "docker":
+		return fmt.Errorf("--runtime docker: %w", err)
+	}
+	m.runtimeName = "process"
+	for _, one := range m.tasks {
+		if !slices.Contains(one.candidate.Runtimes, "process") {
+			return fmt.Errorf("%s runs in containers only: %w", one.candidate.Typed, err)
+		}
+	}
+	m.say("servers run as plain processes: " + err.Error())
+	return nil
+}
+
+// judge makes the run of one candidate. Either result may be nil: an error beside an outcome is a run that broke off
+// but whose results are kept.
+func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome, err error) {
+	folder, err := report.OpenFolder(one.results)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	own, err := session.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		m.progress.Doing("")
+		if closing := own.Close(); closing != nil {
+			err = errors.Join(err, fmt.Errorf("the run did not clean up after itself (./run.sh clean does): %w", closing))
+		}
+	}()
+	if m.Keep {
+		if err := own.Keep(); err != nil {
+			return nil, err
+		}
+	}
+	m.progress.Begin()
+	started := time.Now()
+	artifact, err := one.candidate.Prepare(ctx, m.runtimeName, m.progress.Doing)
+	if err != nil {
+		return nil, cause(ctx, err)
+	}
+	artifact.Candidate = one.candidate.Name // whatever was typed for it, results name the version
+	m.progress.Doing("starting " + artifact.Candidate)
+	ending, err := r.runSuite(ctx, m, own, folder, plan.Plan{
+		Artifact: artifact, Runtime: m.runtimeName, Run: m.Options.Run, Parallel: m.Parallel, Shuffle: m.Shuffle,
+		Shard: m.Shard, Keep: m.Keep, Verbose: m.Verbose, Results: folder.Staging(), Session: own.Dir,
+	})
+	if err != nil {
+		return nil, cause(ctx, err)
+	}
+	if ending.Cannot != "" {
+		return nil, errors.New(ending.Cannot)
+	}
+	results := report.Assemble(report.Run{
+		Suite: r.Suite, Started: started, Duration: time.Since(started), Registered: m.registered,
+		RunPattern: m.pattern, Shard: m.Shard, Incomplete: brokeOff(ctx, ending),
+		Candidate: verdict.Candidate{
+			Name: artifact.Candidate, Version: artifact.Version, Image: artifact.Image, Digest: artifact.Digest,
+			Runtime: m.runtimeName,
+		},
+	}, m.catalogue, ending.Events)
+	if !planned(ending) {
+		return nil, cause(ctx, r.crash(folder, results.Incomplete))
+	}
+	result, err = r.decide(m, one, results)
+	if err != nil {
+		return nil, err
+	}
+	crash := results.Incomplete != "" && ctx.Err() == nil
+	if crash {
+		err = r.crash(folder, results.Incomplete)
+	}
+	if keeping := folder.Keep(result.summarised.Results); keeping != nil {
+		return nil, errors.Join(err, keeping)
+	}
+	if m.Keep {
+		result.words = append(result.words, fmt.Sprintf(
+			"kept: servers carry the label %s=%s, files are in %s; ./run.sh clean removes them",
+			session.LabelRun, own.ID, own.Dir))
+	}
+	return result, err
+}
+
+// runSuite runs the suite's binary, with its standard error in the results folder, where it stays only if there is
+// something in it.
+func (r *Runner) runSuite(
+	ctx context.Context, m *made, own *session.Session, folder *report.Folder, p plan.Plan,
+) (suite.Ending, error) {
+	crashFile := filepath.Join(folder.Staging(), report.CrashFile)
+	if err := os.MkdirAll(filepath.Dir(crashFile), 0o755); err != nil {
+		return suite.Ending{}, err
+	}
+	stderr, err := os.Create(crashFile)
+	if err != nil {
+		return suite.Ending{}, err
+	}
+	process := suite.Process{
+		Binary: m.binary, Plan: p, Lock: own.LockFile(), Stderr: stderr, Handle: m.progress.Handle,
+		Kill: r.Kill, CleanupTime: cleanupTime,
+	}
+	ending, err := process.Run(ctx)
+	if info, statErr := stderr.Stat(); statErr == nil && info.Size() == 0 {
+		_ = os.Remove(crashFile)
+	}
+	_ = os.Remove(filepath.Dir(crashFile)) // fails, as it should, when a check or a crash wrote into it
+	return ending, errors.Join(err, stderr.Close())
+}
+
+// planned tells whether the suite got as far as saying what it will run.
+func planned(ending suite.Ending) bool {
+	for _, event := range ending.Events {
+		if event.Kind == verdict.KindPlan {
+			return true
+		}
+	}
+	return false
+}
+
+// brokeOff says why a stream has no end; "" when it has.
+func brokeOff(ctx context.Context, ending suite.Ending) string {
+	switch {
+	case ending.Complete:
+		return ""
+	case ctx.Err() != nil:
+		return context.Cause(ctx).Error()
+	case ending.Died != "":
+		return "the suite's binary ended (" + ending.Died + ")"
+	default:
+		return "the suite's binary ended without a word"
+	}
+}
+
+// crash is the error of a suite's binary that broke off, with the last lines that it wrote on standard error.
+func (r *Runner) crash(folder *report.Folder, why string) error {
+	text := why + "; this is a fault of the suite or of the machine, not of the candidate"
+	data, err := os.ReadFile(filepath.Join(folder.Staging(), report.CrashFile))
+	if err != nil || len(data) == 0 {
+		return errors.New(text)
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
+	return fmt.Errorf("%s: %s (all of it: %s)", text, first, filepath.Join(folder.Path(), report.CrashFile))
+}
+
+// cause prefers why a run was interrupted over what broke because of it.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}

@@ -1,0 +1,180 @@
+package suite
+
+// The suite's binary as a child process: its plan goes in, its events come out, and it ends with its parent.
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"msc4014/helpers/plan"
+	"msc4014/helpers/verdict"
+)
+
+// Process says how to run the binary.
+type Process struct {
+	Binary string
+	Plan   plan.Plan
+	// Lock is the lock file of the run's session, inherited by the child as descriptor 3: the run counts as alive
+	// while either process lives.
+	Lock *os.File
+	// Stderr takes what the child writes on standard error: traces of crashes.
+	Stderr *os.File
+	// Handle is called with each event, in order, from the goroutine that called Run.
+	Handle func(verdict.Event)
+	// Kill ends the child at once, without its cleanup, when it is closed.
+	Kill <-chan struct{}
+	// CleanupTime bounds how long the child may take to clean up after SIGTERM, or to end after its last event.
+	CleanupTime time.Duration
+}
+
+// Ending is how the child ended.
+type Ending struct {
+	Events []verdict.Event
+	// Cannot is the child's own word for why the run could not be made.
+	Cannot string
+	// Complete tells that the stream has its end.
+	Complete bool
+	// Died says how it ended when it did not end well: "signal: killed".
+	Died string
+}
+
+// drainTime is how long a stream may stay open after the child is gone: only a process that it left behind holds it.
+const drainTime = 2 * time.Second
+
+// Run runs the child and returns when it has ended. When ctx is done the child gets SIGTERM and CleanupTime to clean
+// up. The error is for a child that could not be started; everything else is in Ending.
+func (p Process) Run(ctx context.Context) (Ending, error) {
+	command := exec.Command(p.Binary)
+	command.ExtraFiles = []*os.File{p.Lock}
+	command.Stderr = p.Stderr
+	// A group of its own: Ctrl-C on the terminal is for the command line, which passes it on once and in order.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	input, err := command.StdinPipe()
+	if err != nil {
+		return Ending{}, fmt.Errorf("cannot start the suite's binary: %w", err)
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return Ending{}, fmt.Errorf("cannot start the suite's binary: %w", err)
+	}
+	defer func() { _ = reader.Close() }()
+	command.Stdout = writer
+	err = command.Start()
+	_ = writer.Close()
+	if err != nil {
+		return Ending{}, fmt.Errorf("cannot start the suite's binary: %w", err)
+	}
+	plan, err := json.Marshal(p.Plan)
+	if err != nil {
+		panic(fmt.Sprintf("a plan is always JSON: %v", err))
+	}
+	// The pipe stays open as a life line: its end tells the child that its parent is gone.
+	go func() { _, _ = input.Write(append(plan, '\n')) }()
+
+	exited := make(chan error, 1)
+	go func() { exited <- command.Wait() }()
+	gone := make(chan struct{})
+	defer close(gone)
+	return p.follow(ctx, command, readEvents(reader, gone), exited), nil
+}
+
+// follow takes events until the child is gone and its stream has ended.
+func (p Process) follow(
+	ctx context.Context, command *exec.Cmd, events <-chan verdict.Event, exited <-chan error,
+) Ending {
+	var (
+		ending   Ending
+		done     = ctx.Done()
+		kill     = p.Kill
+		deadline <-chan time.Time
+	)
+	killGroup := func() { _ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
+	for events != nil || exited != nil {
+		select {
+		case event, open := <-events:
+			if !open {
+				events = nil
+				deadline = time.After(p.CleanupTime)
+				continue
+			}
+			ending.take(event)
+			if ending.Complete || ending.Cannot != "" {
+				deadline = time.After(p.CleanupTime)
+			}
+			p.Handle(event)
+		case err := <-exited:
+			exited = nil
+			if err != nil {
+				ending.Died = err.Error()
+			}
+			deadline = time.After(drainTime)
+		case <-done:
+			done = nil
+			_ = command.Process.Signal(syscall.SIGTERM)
+			deadline = time.After(p.CleanupTime)
+		case <-kill:
+			kill = nil
+			killGroup()
+		case <-deadline:
+			deadline = nil
+			if exited == nil {
+				return ending // somebody else holds the stream; what it would say is not the suite's
+			}
+			killGroup()
+		}
+	}
+	return ending
+}
+
+// take keeps one event.
+func (e *Ending) take(event verdict.Event) {
+	e.Events = append(e.Events, event)
+	switch event.Kind {
+	case verdict.KindEnd:
+		e.Complete = true
+	case verdict.KindCannot:
+		e.Cannot = event.Message
+		if e.Cannot == "" {
+			e.Cannot = "the suite could not start and did not say why"
+		}
+	}
+}
+
+// readEvents reads the stream to its end, or until nobody listens any more. A line that is no event is passed on as a note: something was printed where
+// only events belong, and whoever looks for it must find it.
+func readEvents(stream io.Reader, gone <-chan struct{}) <-chan verdict.Event {
+	events := make(chan verdict.Event)
+	go func() {
+		defer close(events)
+		lines := bufio.NewReader(stream)
+		for {
+			line, err := lines.ReadBytes('\n')
+			if text := strings.TrimSpace(string(line)); text != "" {
+				var event verdict.Event
+				if json.Unmarshal(line, &event) != nil || event.Kind == "" {
+					event = verdict.Event{
+						Kind: verdict.KindNote, Time: time.Now(),
+						Message: "the suite's binary wrote something that is no event: " + text,
+					}
+				}
+				select {
+				case events <- event:
+				case <-gone:
+					return
+				}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return events
+}

@@ -1,0 +1,64 @@
+package main
+
+// clean: what earlier runs left behind goes, without touching a run that is alive.
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"msc4014/report"
+	"msc4014/runtime/session"
+)
+
+// newCleanCommand returns the command that removes what earlier runs left.
+func newCleanCommand() *cobra.Command {
+	var all bool
+	command := &cobra.Command{
+		Use:   "clean",
+		Short: "Remove containers, networks, images, processes and files of earlier runs",
+		Long: `Removes what earlier runs left behind: containers, networks, processes and files of runs that were killed or told to
+keep, and the images and programs that were built for candidates. A run that is alive is not touched. Results and
+baselines stay.`,
+		Args: noArguments,
+		RunE: func(command *cobra.Command, _ []string) error {
+			root, err := projectRoot()
+			if err != nil {
+				return err
+			}
+			removed := 0
+			err = session.Clean(command.Context(), all, func(line string) {
+				removed++
+				_, _ = fmt.Fprintln(os.Stdout, line)
+			})
+			report.RemoveDead(filepath.Join(root, "results"))
+			removeUnfinishedBuilds(filepath.Join(root, "bin"))
+			if err != nil {
+				return fmt.Errorf("not everything could be removed: %w", err)
+			}
+			if removed == 0 {
+				_, _ = fmt.Fprintln(os.Stdout, "nothing was left behind")
+			}
+			return nil
+		},
+	}
+	command.Flags().BoolVar(&all, "all", false,
+		"also what was made from other machines or state folders with this engine")
+	return command
+}
+
+// removeUnfinishedBuilds removes programs that builds which were killed left under a name with their process number.
+func removeUnfinishedBuilds(folder string) {
+	left, _ := filepath.Glob(filepath.Join(folder, "*.new-*"))
+	for _, file := range left {
+		number, err := strconv.Atoi(file[strings.LastIndex(file, "-")+1:])
+		if err == nil && unix.Kill(number, 0) == unix.ESRCH {
+			_ = os.Remove(file)
+		}
+	}
+}

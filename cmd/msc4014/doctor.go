@@ -1,0 +1,231 @@
+package main
+
+// doctor: is this machine ready, and if not, what to do.
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"msc4014/cmd/internal/run"
+	"msc4014/report"
+	"msc4014/runtime/docker/engine"
+	"msc4014/runtime/session"
+)
+
+// What a run needs at least: two servers and the suite in memory, an image and its build on disk.
+const (
+	memoryWanted = 1 << 30
+	diskWanted   = 2 << 30
+)
+
+// finding is what doctor says of one thing.
+type finding struct {
+	what   string
+	ok     bool
+	needed bool // without it no run is possible at all
+	text   string
+}
+
+// newDoctorCommand returns the command that looks the machine over.
+func newDoctorCommand(status *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Is this machine ready, and if not, what to do",
+		Long: `Looks whether this machine can run the suite, and says what to do where it cannot.
+Exit status: 0 if at least one runtime works; 2 if no run can be made.`,
+		Args: noArguments,
+		RunE: func(command *cobra.Command, _ []string) error {
+			root, err := projectRoot()
+			if err != nil {
+				return err
+			}
+			if !writeFindings(os.Stdout, report.StyleFor(os.Stdout, os.Getenv), examine(command.Context(), root)) {
+				*status = run.StatusCannot
+			}
+			return nil
+		},
+	}
+}
+
+// examine looks at everything.
+func examine(ctx context.Context, root string) []finding {
+	containers := examineEngine(ctx)
+	processes := examineProcesses()
+	any := finding{what: "a runtime", ok: containers.ok || processes.ok, needed: true}
+	switch {
+	case containers.ok && processes.ok:
+		any.text = "containers and plain processes both work"
+	case containers.ok:
+		any.text = "containers work"
+	case processes.ok:
+		any.text = "plain processes work, containers do not: Dendrite can be judged, Synapse and images cannot"
+	default:
+		any.text = "neither containers nor plain processes work: see above"
+	}
+	return []finding{
+		examineGo(ctx, root), containers, processes, any, examineState(),
+		examineDisk(root), examineMemory(), examineDebian(),
+	}
+}
+
+// writeFindings writes a line each and tells whether everything needed is there.
+func writeFindings(w io.Writer, style report.Style, findings []finding) bool {
+	ready := true
+	for _, one := range findings {
+		mark := style.Good("ok  ")
+		switch {
+		case !one.ok && one.needed:
+			mark, ready = style.Bad("no  "), false
+		case !one.ok:
+			mark = style.Warn("note")
+		}
+		_, _ = fmt.Fprintf(w, "%s  %-16s %s\n", mark, one.what, one.text)
+	}
+	return ready
+}
+
+func examineGo(ctx context.Context, root string) finding {
+	one := finding{what: "Go", needed: true}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	command := exec.CommandContext(ctx, "go", "env", "GOVERSION")
+	command.Dir = root
+	output, err := command.CombinedOutput()
+	if one.ok = err == nil; one.ok {
+		one.text = strings.TrimSpace(string(output))
+	} else {
+		first, _, _ := strings.Cut(strings.TrimSpace(string(output)), "\n")
+		one.text = strings.TrimSpace(fmt.Sprintf("%v %s; install Go from https://go.dev/dl", err, first))
+	}
+	return one
+}
+
+func examineEngine(ctx context.Context) finding {
+	one := finding{what: "containers"}
+	client, err := engine.Connect(ctx)
+	if err != nil {
+		one.text = err.Error()
+		return one
+	}
+	defer func() { _ = client.Close() }()
+	version, err := client.ServerVersion(ctx)
+	if err != nil {
+		one.text = "the engine answers, but not with its version: " + err.Error()
+		return one
+	}
+	one.ok = true
+	one.text = fmt.Sprintf("engine %s at %s, API %s, %s/%s", version.Version, client.DaemonHost(),
+		client.ClientVersion(), version.Os, version.Arch)
+	return one
+}
+
+// examineProcesses looks whether servers can have loopback addresses of their own.
+func examineProcesses() finding {
+	one := finding{what: "plain processes"}
+	if runtime.GOOS != "linux" {
+		one.ok, one.text = true, "servers have names with ports on "+runtime.GOOS+", where only Linux gives each an address"
+		return one
+	}
+	listener, err := net.Listen("tcp", "127.83.14.1:0")
+	if err != nil {
+		one.text = fmt.Sprintf("no server can listen on a loopback address of its own: %v", err)
+		return one
+	}
+	_ = listener.Close()
+	one.ok, one.text = true, "each server gets a loopback address of its own (127.a.b.c)"
+	return one
+}
+
+func examineState() finding {
+	folder, err := session.StateDir()
+	if err != nil {
+		return finding{what: "state folder", needed: true, text: err.Error()}
+	}
+	return finding{what: "state folder", ok: true, text: folder}
+}
+
+func examineDisk(root string) finding {
+	one := finding{what: "disk"}
+	var places []string
+	one.ok = true
+	for _, folder := range []string{root, os.TempDir()} {
+		var stat unix.Statfs_t
+		if err := unix.Statfs(folder, &stat); err != nil {
+			continue
+		}
+		free := stat.Bavail * uint64(stat.Bsize)
+		places = append(places, fmt.Sprintf("%s free at %s", size(free), folder))
+		if free < diskWanted {
+			one.ok = false
+		}
+	}
+	one.text = strings.Join(places, ", ")
+	if !one.ok {
+		one.text += fmt.Sprintf("; a first run builds images and wants %s: ./run.sh clean, or make room", size(diskWanted))
+	}
+	return one
+}
+
+func examineMemory() finding {
+	one := finding{what: "memory", ok: true}
+	data, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		one.text = "cannot be told on this system"
+		return one
+	}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 2 || fields[0] != "MemAvailable:" {
+			continue
+		}
+		kilobytes, _ := strconv.ParseUint(fields[1], 10, 64)
+		one.text = size(kilobytes*1024) + " available"
+		if one.ok = kilobytes*1024 >= memoryWanted; !one.ok {
+			one.text += fmt.Sprintf("; a run wants about %s: use --parallel 1, or stop something", size(memoryWanted))
+		}
+	}
+	return one
+}
+
+// examineDebian looks for what makes a Debian base image where no registry answers.
+func examineDebian() finding {
+	one := finding{what: "debootstrap"}
+	path, err := exec.LookPath("debootstrap")
+	if err != nil {
+		path, err = exec.LookPath("/usr/sbin/debootstrap")
+	}
+	switch {
+	case err != nil:
+		one.text = "not found: only needed to make a Debian image (for synapse) where none is present and no registry " +
+			"answers; apt-get install debootstrap"
+	case os.Geteuid() != 0:
+		one.text = filepath.Clean(path) + " is there but needs root: only for a Debian image (for synapse) where no " +
+			"registry answers"
+	default:
+		one.ok, one.text = true, path
+	}
+	return one
+}
+
+// size is a number of bytes for people.
+func size(bytes uint64) string {
+	if bytes >= 1<<30 {
+		return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
+	}
+	return fmt.Sprintf("%d MiB", bytes>>20)
+}

@@ -1,0 +1,26 @@
+// Command msc4014 is the command line of the conformance suite for MSC4014. run.sh builds and calls it.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"msc4014/cmd/internal/run"
+)
+
+func main() {
+	ctx, kill := interruptible()
+	os.Exit(execute(ctx, kill, os.Args[1:]))
+}
+
+// execute runs one command line and returns its exit status. An error is one or more lines on standard error.
+func execute(ctx context.Context, kill <-chan struct{}, arguments []string) int {
+	command, status := newRootCommand(kill)
+	command.SetArgs(arguments)
+	if err := command.ExecuteContext(ctx); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "msc4014:", err)
+		return run.StatusCannot
+	}
+	return *status
+}

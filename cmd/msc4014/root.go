@@ -1,0 +1,164 @@
+package main
+
+// The command itself: a run, with the other commands below it.
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"msc4014/cmd/internal/run"
+)
+
+// rootVariable names the project's root folder; run.sh sets it.
+const rootVariable = "MSC4014_ROOT"
+
+const longHelp = `Judges Matrix homeservers by MSC4014 (pseudonymous identities): starts the candidate, lets its clients and a
+scripted peer act, and tells which demands of the proposal it meets, which it breaks, and what the proposal
+leaves open.
+
+CANDIDATE is one of
+  dendrite          the newest pinned version
+  dendrite@0.13.8   a pinned version
+  synapse           Debian's package
+  image:NAME[:TAG]  any image that keeps Complement's image contract
+Several are judged one after the other, with one summary. Without one it is $COMPLEMENT_BASE_IMAGE, if that is
+set, else dendrite.
+
+Results go to results/<candidate>/results.json, with junit.xml and the logs and HTTP transcripts of checks that
+did not pass beside it. What is expected of a candidate stands in baselines/<candidate>.json.
+
+Exit status: 0 as the baseline expects; 1 worse than the baseline, the baseline is out of date, or a check was an
+error of the suite; 2 the run could not be made, or was interrupted.`
+
+const environmentHelp = `
+Environment:
+  COMPLEMENT_*      the variables of Complement mean what they mean there: COMPLEMENT_BASE_IMAGE,
+                    COMPLEMENT_SPAWN_HS_TIMEOUT_SECS, COMPLEMENT_SHARE_ENV_PREFIX and so on
+  DOCKER_HOST       where the Docker engine answers
+  NO_COLOR          no colours on the terminal
+  MSC4014_STATE_DIR where runs are noted, so that the next one removes what a killed one left (default: below
+                    the folder for temporary files)
+`
+
+const examples = `  ./run.sh                                       judge the newest Dendrite
+  ./run.sh dendrite@0.13.8 dendrite@0.15.2       two versions, one summary
+  ./run.sh --run '^mapping/' --verbose           one chapter, and tell more
+  ./run.sh image:my-homeserver:dev --strict      an image of your own; any fail is exit 1
+  ./run.sh dendrite --update-baseline            what it does today is what is expected
+  ./run.sh list                                  requirements and the checks that cover them
+  ./run.sh doctor                                is this machine ready?`
+
+// newRootCommand returns the command line and where it puts its exit status.
+func newRootCommand(kill <-chan struct{}) (*cobra.Command, *int) {
+	status := new(int)
+	root := newRunCommand("./run.sh [CANDIDATE ...]", kill, status)
+	root.Short = "Judges Matrix homeservers by MSC4014 (pseudonymous identities)"
+	root.Long = longHelp
+	root.Example = examples
+	root.SilenceErrors = true
+	root.SilenceUsage = true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetUsageTemplate(root.UsageTemplate() + environmentHelp)
+	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
+		return fmt.Errorf("%w (%s --help shows the flags)", err, command.CommandPath())
+	})
+	explicit := newRunCommand("run [CANDIDATE ...]", kill, status)
+	explicit.Short = "Judge candidates: what ./run.sh does without a command"
+	root.AddCommand(explicit, newListCommand(), newDoctorCommand(status), newCleanCommand())
+	return root, status
+}
+
+// newRunCommand returns the command that makes a run.
+func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command {
+	var options run.Options
+	command := &cobra.Command{
+		Use:  use,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(command *cobra.Command, arguments []string) error {
+			if command.Flags().Changed("parallel") && options.Parallel < 1 {
+				return fmt.Errorf("--parallel %d: at least 1 check runs at a time", options.Parallel)
+			}
+			for _, name := range []string{"run", "shard", "baseline", "results"} {
+				if command.Flags().Changed(name) && command.Flag(name).Value.String() == "" {
+					return fmt.Errorf("--%s is given without a value", name)
+				}
+			}
+			options.Candidates = arguments
+			runner, err := newRunner(kill)
+			if err != nil {
+				return err
+			}
+			if len(options.Candidates) == 0 {
+				options.Candidates = []string{defaultCandidate(os.Getenv)}
+			}
+			*status, err = runner.Run(command.Context(), options)
+			return err
+		},
+	}
+	flags := command.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&options.Run, "run", "", "only checks whose name, or a requirement's identifier, matches this `REGEX`")
+	flags.StringVar(&options.Runtime, "runtime", "auto",
+		"how servers run: `auto|docker|process`; auto is docker where an engine\nanswers and else process")
+	flags.StringVar(&options.Results, "results", "",
+		"the `DIR` that results go to, with a folder for each of several candidates\n(default results/<candidate>)")
+	flags.StringVar(&options.Baseline, "baseline", "",
+		"the `FILE` with what is expected (default baselines/<candidate>.json;\nwithout one no fail is expected)")
+	flags.BoolVar(&options.UpdateBaseline, "update-baseline", false,
+		"write what this run judged into the baseline")
+	flags.BoolVar(&options.Strict, "strict", false, "any fail is exit status 1, whatever the baseline says")
+	flags.IntVar(&options.Parallel, "parallel", 0, "at most `N` checks at a time (default: as the machine allows)")
+	flags.Int64Var(&options.Shuffle, "shuffle", 0, "run in a random order, the one of this `SEED`")
+	flags.StringVar(&options.Shard, "shard", "", "only part `I/N` of the checks, such as 1/3")
+	flags.BoolVar(&options.Keep, "keep", false, "leave servers and their files behind, and say where")
+	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell more: each check, observation and finding")
+	return command
+}
+
+// defaultCandidate is what is judged when nothing is named.
+func defaultCandidate(environment func(string) string) string {
+	if image := environment("COMPLEMENT_BASE_IMAGE"); image != "" {
+		return "image:" + image
+	}
+	return "dendrite"
+}
+
+// projectRoot finds the project's root: where run.sh says, else the folder of its go.mod above the one called from or
+// above the program.
+func projectRoot() (string, error) {
+	if root := os.Getenv(rootVariable); root != "" {
+		if !isProject(root) {
+			return "", fmt.Errorf("%s=%s is not the folder of this project", rootVariable, root)
+		}
+		return filepath.Abs(root)
+	}
+	var starts []string
+	if folder, err := os.Getwd(); err == nil {
+		starts = append(starts, folder)
+	}
+	if program, err := os.Executable(); err == nil {
+		starts = append(starts, filepath.Dir(program))
+	}
+	for _, start := range starts {
+		for folder := start; ; folder = filepath.Dir(folder) {
+			if isProject(folder) {
+				return folder, nil
+			}
+			if folder == filepath.Dir(folder) {
+				break
+			}
+		}
+	}
+	return "", errors.New("cannot find the project's folder: call run.sh, or set " + rootVariable)
+}
+
+// isProject tells whether folder has the go.mod of this project.
+func isProject(folder string) bool {
+	data, err := os.ReadFile(filepath.Join(folder, "go.mod"))
+	return err == nil && strings.HasPrefix(string(data), "module msc4014\n")
+}

@@ -1,0 +1,101 @@
+package main
+
+// What the commands stand on: the project's folders, its candidates and its catalogue.
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"msc4014/cmd/internal/run"
+	"msc4014/cmd/internal/suite"
+	"msc4014/report"
+	"msc4014/requirements"
+	"msc4014/runtime"
+	"msc4014/runtime/candidate"
+	"msc4014/runtime/complement"
+	"msc4014/runtime/docker/engine"
+)
+
+// suiteVersion is this suite's, in results.json.
+const suiteVersion = "0.1.0"
+
+// newRunner returns a runner of this project on this machine.
+func newRunner(kill <-chan struct{}) (*run.Runner, error) {
+	root, err := projectRoot()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := complement.FromEnvironment(os.Environ()); err != nil {
+		return nil, err
+	}
+	folder, err := os.Getwd()
+	if err != nil {
+		return nil, fmt.Errorf("cannot tell which folder this is: %w", err)
+	}
+	return &run.Runner{
+		Root: root, Folder: folder, Stdout: os.Stdout, Environment: os.Getenv,
+		Suite:     report.Suite{Version: suiteVersion, Commit: gitCommit(root)},
+		Parse:     func(typed string) (run.Candidate, error) { return parseCandidate(root, typed) },
+		Engine:    engineAnswers,
+		Build:     suite.Build,
+		Catalogue: loadCatalogue,
+		Kill:      kill,
+	}, nil
+}
+
+// parseCandidate finds the candidate that typed stands for.
+func parseCandidate(root, typed string) (run.Candidate, error) {
+	found, err := candidate.Parse(root, typed)
+	if err != nil {
+		return run.Candidate{}, err
+	}
+	full := found
+	full.Name = found.FullName()
+	return run.Candidate{
+		Typed: typed, Name: full.Name, Folder: found.SafeName(), File: full.SafeName(),
+		Runtimes: candidate.Runtimes(found),
+		Prepare: func(ctx context.Context, runtimeName string, progress func(string)) (runtime.Artifact, error) {
+			return candidate.Prepare(ctx, root, found, runtimeName, progress)
+		},
+	}, nil
+}
+
+// engineAnswers returns nil when a container engine can be used, and otherwise why not.
+func engineAnswers(ctx context.Context) error {
+	client, err := engine.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	return client.Close()
+}
+
+// loadCatalogue returns the catalogue as the report needs it.
+func loadCatalogue() (report.Catalogue, error) {
+	loaded, err := requirements.Load()
+	if err != nil {
+		return report.Catalogue{}, err
+	}
+	return catalogueOf(loaded), nil
+}
+
+// gitCommit is the commit of the project at root, with "+changes" when files differ from it; "" where git cannot tell.
+func gitCommit(root string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	git := func(arguments ...string) (string, error) {
+		output, err := exec.CommandContext(ctx, "git", append([]string{"-C", root}, arguments...)...).Output()
+		return strings.TrimSpace(string(output)), err
+	}
+	commit, err := git("rev-parse", "HEAD")
+	if err != nil {
+		return ""
+	}
+	if changes, err := git("status", "--porcelain", "--untracked-files=no"); err != nil || changes != "" {
+		commit += "+changes"
+	}
+	return commit
+}

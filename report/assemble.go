@@ -1,0 +1,320 @@
+package report
+
+// From the stream of events to Results: which verdict counts, what a requirement came to, and what was left out.
+
+import (
+	"fmt"
+	"regexp"
+	"sort"
+	"strings"
+	"time"
+
+	"msc4014/helpers/verdict"
+)
+
+// Reasons that the assembly itself gives; readers of results.json may compare with them.
+const (
+	ReasonNoCheckYet     = "no check yet"
+	ReasonLeftOutByRun   = "left out by --run"
+	ReasonLeftOutByShard = "left out by --shard"
+	ReasonSuiteEnded     = "the suite ended before it was judged"
+)
+
+// findingsKept bounds how many findings of one requirement are kept: a server that breaks a demand of every event
+// would fill the report with the same sentence.
+const findingsKept = 10
+
+// KindOpen is the kind of requirement that the texts leave undetermined; a server cannot fail it.
+const KindOpen = "open"
+
+// Catalogue is what the report needs of the catalogue of requirements.
+type Catalogue struct {
+	Version      int
+	MSCNumber    int
+	MSCCommit    string
+	Requirements []CatalogueEntry // in the catalogue's order
+}
+
+// CatalogueEntry is one demand of the catalogue.
+type CatalogueEntry struct {
+	ID      string
+	Chapter string
+	Kind    string
+	Since   int // the version of the catalogue in which it first stood
+}
+
+// RegisteredCheck is a check that the suite has, whether or not it runs.
+type RegisteredCheck struct {
+	Name         string   `json:"name"`
+	Requirements []string `json:"requirements"`
+	Path         string   `json:"path,omitempty"`
+}
+
+// Run is what is known of a run besides its events.
+type Run struct {
+	Suite     Suite
+	Candidate verdict.Candidate // as known before it ran; events complete it
+	Started   time.Time
+	Duration  time.Duration
+	// Registered are all checks that the suite has, in its order.
+	Registered []RegisteredCheck
+	// RunPattern and Shard are the selection; nil and "" when everything was asked for.
+	RunPattern *regexp.Regexp
+	Shard      string
+	// Incomplete says why the run ended early: "interrupted by SIGINT"; empty when its stream has its end.
+	Incomplete string
+}
+
+// Selects tells whether --run asks for check: by its name or by the identifier of one of its requirements.
+func Selects(pattern *regexp.Regexp, check RegisteredCheck) bool {
+	if pattern == nil || pattern.MatchString(check.Name) {
+		return true
+	}
+	for _, id := range check.Requirements {
+		if pattern.MatchString(id) {
+			return true
+		}
+	}
+	return false
+}
+
+// LeftOut tells whether a check or requirement was not asked for, as opposed to could not be done.
+func LeftOut(v verdict.Verdict, reason string) bool {
+	return v == verdict.NotRun && (strings.HasPrefix(reason, ReasonLeftOutByRun) ||
+		strings.HasPrefix(reason, ReasonLeftOutByShard))
+}
+
+// Assemble makes the results of a run from its events. A planned check without a final verdict becomes error; a check
+// that was not planned becomes not-run, with the option that left it out. It reads no clock and no file.
+func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
+	a := assembly{run: run, planned: map[string]bool{}, final: map[string]verdict.CheckResult{}}
+	a.candidate = run.Candidate
+	for _, event := range events {
+		a.take(event)
+	}
+	results := Results{
+		Schema:       Schema,
+		Suite:        run.Suite,
+		MSC:          MSC{Number: catalogue.MSCNumber, Commit: catalogue.MSCCommit, Catalogue: catalogue.Version},
+		Candidate:    a.candidate,
+		Started:      run.Started.UTC(),
+		DurationMS:   run.Duration.Milliseconds(),
+		Incomplete:   run.Incomplete,
+		Checks:       a.checks(),
+		Observations: a.distinctObservations(),
+		Notes:        a.notes,
+	}
+	if results.Incomplete == "" && !a.ended {
+		results.Incomplete = ReasonSuiteEnded
+	}
+	if run.RunPattern != nil || run.Shard != "" {
+		results.Selection = &Selection{Shard: run.Shard}
+		if run.RunPattern != nil {
+			results.Selection.Run = run.RunPattern.String()
+		}
+	}
+	results.Findings = a.selectedFindings(results.Checks)
+	results.Requirements = a.requirements(catalogue, results)
+	results.Counts, results.RequirementCounts = newCounts(), newCounts()
+	for _, check := range results.Checks {
+		results.Counts[check.Verdict]++
+	}
+	for _, requirement := range results.Requirements {
+		if requirement.Kind != KindOpen {
+			results.RequirementCounts[requirement.Verdict]++
+		}
+	}
+	return results
+}
+
+// assembly gathers the events of one run.
+type assembly struct {
+	run          Run
+	candidate    verdict.Candidate
+	planned      map[string]bool
+	plannedOrder []string
+	final        map[string]verdict.CheckResult
+	observations []verdict.Observation
+	findings     []verdict.Finding
+	notes        []string
+	ended        bool
+}
+
+// take adds one event.
+func (a *assembly) take(event verdict.Event) {
+	if event.Candidate != nil {
+		mergeCandidate(&a.candidate, *event.Candidate)
+	}
+	switch event.Kind {
+	case verdict.KindPlan:
+		for _, name := range event.Checks {
+			a.plan(name)
+		}
+	case verdict.KindCheckFinal:
+		if event.Result == nil {
+			return
+		}
+		result := *event.Result
+		if result.Name == "" {
+			result.Name = event.Check
+		}
+		if !result.Verdict.Valid() {
+			result.Reason = fmt.Sprintf("the suite gave a verdict that is none: %q (%s)", result.Verdict, result.Reason)
+			result.Verdict = verdict.Error
+		}
+		a.plan(result.Name)
+		a.final[result.Name] = result
+	case verdict.KindObservation:
+		if event.Observation != nil {
+			a.observations = append(a.observations, *event.Observation)
+		}
+	case verdict.KindFinding:
+		if event.Finding != nil {
+			a.findings = append(a.findings, *event.Finding)
+		}
+	case verdict.KindServerDied, verdict.KindNote:
+		if event.Message != "" {
+			a.notes = append(a.notes, event.Message)
+		}
+	case verdict.KindEnd:
+		a.ended = true
+	}
+}
+
+// plan notes that a check runs in this run.
+func (a *assembly) plan(name string) {
+	if !a.planned[name] {
+		a.planned[name] = true
+		a.plannedOrder = append(a.plannedOrder, name)
+	}
+}
+
+// mergeCandidate overwrites what is known of a candidate with the fields of more that are set.
+func mergeCandidate(known *verdict.Candidate, more verdict.Candidate) {
+	for _, field := range []struct {
+		known *string
+		more  string
+	}{
+		{&known.Name, more.Name}, {&known.Version, more.Version}, {&known.Image, more.Image},
+		{&known.Digest, more.Digest}, {&known.Runtime, more.Runtime}, {&known.Dialect, more.Dialect},
+		{&known.RoomVersion, more.RoomVersion},
+	} {
+		if field.more != "" {
+			*field.known = field.more
+		}
+	}
+}
+
+// checks returns the result of every registered check in the suite's order, and then of planned ones that are not
+// registered.
+func (a *assembly) checks() []verdict.CheckResult {
+	results := []verdict.CheckResult{}
+	seen := map[string]bool{}
+	for _, registered := range a.run.Registered {
+		seen[registered.Name] = true
+		result := a.judged(registered.Name)
+		if len(result.Requirements) == 0 {
+			result.Requirements = registered.Requirements
+		}
+		if result.Path == "" {
+			result.Path = registered.Path
+		}
+		if !a.planned[registered.Name] {
+			result.Verdict, result.Reason = verdict.NotRun, a.whyLeftOut(registered)
+		}
+		results = append(results, result)
+	}
+	for _, name := range a.plannedOrder {
+		if !seen[name] {
+			results = append(results, a.judged(name))
+		}
+	}
+	for i := range results {
+		if results[i].Requirements == nil {
+			results[i].Requirements = []string{}
+		}
+	}
+	return results
+}
+
+// judged returns the final result of a check, or error when it has none.
+func (a *assembly) judged(name string) verdict.CheckResult {
+	if result, ok := a.final[name]; ok {
+		return result
+	}
+	reason := ReasonSuiteEnded
+	if a.run.Incomplete != "" {
+		reason += ": " + a.run.Incomplete
+	}
+	return verdict.CheckResult{Name: name, Verdict: verdict.Error, Reason: reason}
+}
+
+// whyLeftOut names the option that kept a registered check from being planned.
+func (a *assembly) whyLeftOut(check RegisteredCheck) string {
+	switch {
+	case !Selects(a.run.RunPattern, check):
+		return ReasonLeftOutByRun
+	case a.run.Shard != "":
+		return ReasonLeftOutByShard + " " + a.run.Shard
+	default:
+		return "the suite did not plan it"
+	}
+}
+
+// distinctObservations returns the observations by identifier, each reading once; "none seen" only where no other
+// check saw a reading.
+func (a *assembly) distinctObservations() []verdict.Observation {
+	seen := map[[2]string]bool{}
+	read := map[string]bool{}
+	for _, observation := range a.observations {
+		if observation.Reading != verdict.NoneSeen {
+			read[observation.ID] = true
+		}
+	}
+	distinct := []verdict.Observation{}
+	for _, observation := range a.observations {
+		key := [2]string{observation.ID, observation.Reading}
+		if seen[key] || observation.Reading == verdict.NoneSeen && read[observation.ID] {
+			continue
+		}
+		seen[key] = true
+		distinct = append(distinct, observation)
+	}
+	sort.SliceStable(distinct, func(i, j int) bool {
+		if distinct[i].ID != distinct[j].ID {
+			return distinct[i].ID < distinct[j].ID
+		}
+		return distinct[i].Reading < distinct[j].Reading
+	})
+	return distinct
+}
+
+// selectedFindings returns the findings of requirements that this run was asked to judge: what the monitors see of
+// others must not depend on which checks happened to run.
+func (a *assembly) selectedFindings(checks []verdict.CheckResult) []verdict.Finding {
+	covered := map[string]bool{}
+	for _, check := range checks {
+		if a.planned[check.Name] {
+			for _, id := range check.Requirements {
+				covered[id] = true
+			}
+		}
+	}
+	kept := map[string]int{}
+	seen := map[verdict.Finding]bool{}
+	selected := []verdict.Finding{}
+	for _, finding := range a.findings {
+		pattern := a.run.RunPattern
+		if !covered[finding.Requirement] && pattern != nil && !pattern.MatchString(finding.Requirement) {
+			continue
+		}
+		if seen[finding] || kept[finding.Requirement] == findingsKept {
+			continue
+		}
+		seen[finding] = true
+		kept[finding.Requirement]++
+		selected = append(selected, finding)
+	}
+	sort.SliceStable(selected, func(i, j int) bool { return selected[i].Requirement < selected[j].Requirement })
+	return selected
+}

@@ -1,0 +1,282 @@
+package baseline
+
+// Comparing a run with its baseline, and taking a run over into it.
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"msc4014/helpers/verdict"
+	"msc4014/report"
+)
+
+// Compare tells in what results differ from b, which was read from file. With b nil, no fail is expected. Only what
+// was judged in this run is compared: what was left out, what this runtime cannot do, and errors (which make a run
+// red by themselves) are not. What b does not know is new and turns nothing red.
+func Compare(b *Baseline, file string, results report.Results) report.Comparison {
+	c := comparing{Comparison: report.Comparison{File: file, Differences: []report.Difference{}}}
+	if b == nil {
+		b = noFail(results)
+	} else {
+		c.Unreviewed = b.Unreviewed()
+	}
+	c.checks(b, results)
+	c.monitors(b, results)
+	c.observations(b, results)
+	return c.Comparison
+}
+
+// noFail expects of every check that failed that it does not, and whatever came of the others.
+func noFail(results report.Results) *Baseline {
+	b := &Baseline{Catalogue: results.MSC.Catalogue, Checks: map[string]Expectation{}, Observations: readings(results)}
+	for _, check := range results.Checks {
+		b.Checks[check.Name] = Expectation{Verdict: check.Verdict}
+		if check.Verdict == verdict.Fail {
+			b.Checks[check.Name] = Expectation{Verdict: verdict.Pass}
+		}
+	}
+	return b
+}
+
+// comparing is a comparison being made.
+type comparing struct {
+	report.Comparison
+}
+
+// judged tells whether a check of this run has a verdict to compare.
+func judged(check verdict.CheckResult) bool {
+	return check.Verdict != verdict.NotRun && check.Verdict != verdict.Error
+}
+
+// whole tells whether a run covered everything, so that what is missing from it is gone.
+func whole(results report.Results) bool { return results.Selection == nil && results.Incomplete == "" }
+
+func (c *comparing) differ(what, name string, expected, got, reason string, kind report.DifferenceKind) {
+	difference := report.Difference{
+		Kind: kind, What: what, Name: name, Expected: expected, Got: got, Reason: reason,
+	}
+	if kind == report.New {
+		c.New = append(c.New, difference)
+	} else {
+		c.Differences = append(c.Differences, difference)
+	}
+}
+
+// checks compares the verdicts of checks, in the order of the run, then names those that are gone.
+func (c *comparing) checks(b *Baseline, results report.Results) {
+	there := map[string]bool{}
+	for _, check := range results.Checks {
+		there[check.Name] = true
+		if !judged(check) {
+			continue
+		}
+		expected, known := b.Checks[check.Name]
+		if !known || expected.Verdict == verdict.NotRun {
+			c.differ("check", check.Name, "", string(check.Verdict), check.Reason, report.New)
+			continue
+		}
+		c.Compared++
+		if expected.Verdict != check.Verdict {
+			c.differ("check", check.Name, string(expected.Verdict), string(check.Verdict), check.Reason,
+				direction(expected.Verdict, check.Verdict))
+		}
+	}
+	if !whole(results) {
+		return
+	}
+	for _, name := range sortedKeys(b.Checks) {
+		if !there[name] {
+			c.differ("check", name, string(b.Checks[name].Verdict), "", "", report.Gone)
+		}
+	}
+}
+
+// direction tells whether a change of verdict is for the worse.
+func direction(expected, got verdict.Verdict) report.DifferenceKind {
+	switch {
+	case got == verdict.Fail || expected == verdict.Pass:
+		return report.Worse
+	case got == verdict.Pass:
+		return report.Better
+	default:
+		return report.Changed
+	}
+}
+
+// monitors compares what the passive monitors found, by requirement. A requirement that came into the catalogue after
+// b was made is new.
+func (c *comparing) monitors(b *Baseline, results report.Results) {
+	broken := broken(results)
+	for _, requirement := range results.Requirements {
+		reason, found := broken[requirement.ID]
+		_, expected := b.Monitors[requirement.ID]
+		switch {
+		case found && expected:
+			c.Compared++
+		case found && requirement.Since > b.Catalogue:
+			c.differ("monitor", requirement.ID, "", string(verdict.Fail), reason, report.New)
+		case found:
+			c.Compared++
+			c.differ("monitor", requirement.ID, string(verdict.Pass), string(verdict.Fail), reason, report.Worse)
+		case expected && whole(results) && results.Counts[verdict.Error] == 0:
+			c.Compared++
+			c.differ("monitor", requirement.ID, string(verdict.Fail), string(verdict.Pass), "", report.Better)
+		}
+	}
+}
+
+// broken returns what the monitors found of each requirement that a server can fail, in a line each.
+func broken(results report.Results) map[string]string {
+	open := map[string]bool{}
+	for _, requirement := range results.Requirements {
+		open[requirement.ID] = requirement.Kind == report.KindOpen
+	}
+	findings := map[string][]verdict.Finding{}
+	for _, finding := range results.Findings {
+		if !open[finding.Requirement] {
+			findings[finding.Requirement] = append(findings[finding.Requirement], finding)
+		}
+	}
+	reasons := map[string]string{}
+	for id, found := range findings {
+		reasons[id] = report.FindingReason(found)
+	}
+	return reasons
+}
+
+// observations compares the readings of open requirements. Nothing in them is better or worse.
+func (c *comparing) observations(b *Baseline, results report.Results) {
+	got := readings(results)
+	for _, id := range sortedKeys(got) {
+		expected, known := b.Observations[id]
+		switch {
+		case !known:
+			c.differ("observation", id, "", got[id], "", report.New)
+		case expected != got[id]:
+			c.Compared++
+			c.differ("observation", id, expected, got[id], detail(results, id), report.Changed)
+		default:
+			c.Compared++
+		}
+	}
+}
+
+// readings returns what was read of each open requirement; several readings are joined by ", ".
+func readings(results report.Results) map[string]string {
+	all := map[string][]string{}
+	for _, observation := range results.Observations {
+		all[observation.ID] = append(all[observation.ID], observation.Reading)
+	}
+	joined := map[string]string{}
+	for id, list := range all {
+		sort.Strings(list)
+		joined[id] = strings.Join(list, ", ")
+	}
+	return joined
+}
+
+// detail returns the detail of the first observation of id.
+func detail(results report.Results, id string) string {
+	for _, observation := range results.Observations {
+		if observation.ID == id {
+			return observation.Detail
+		}
+	}
+	return ""
+}
+
+// Update takes what was judged in results over into b, which may be nil, and returns the new baseline. A reason stays
+// as somebody wrote it while the verdict is the same; otherwise the run's reason comes in its place, marked Todo. It
+// refuses results that hold an error or that are incomplete: that is nothing to expect of a candidate.
+func Update(b *Baseline, results report.Results) (*Baseline, error) {
+	if results.Incomplete != "" {
+		return nil, fmt.Errorf("the baseline was not updated: the run is incomplete (%s)", results.Incomplete)
+	}
+	updated := &Baseline{
+		Candidate: results.Candidate.Name, Catalogue: results.MSC.Catalogue,
+		Checks: map[string]Expectation{}, Monitors: map[string]Expectation{}, Observations: map[string]string{},
+	}
+	if b == nil {
+		b = &Baseline{}
+	}
+	if !whole(results) && b.Catalogue != 0 {
+		updated.Catalogue = b.Catalogue // what the new catalogue added was not all judged
+	}
+	there := map[string]bool{}
+	for _, check := range results.Checks {
+		there[check.Name] = true
+		before, known := b.Checks[check.Name]
+		switch {
+		case check.Verdict == verdict.Error:
+			return nil, fmt.Errorf("the baseline was not updated: check %q is an error, which nothing may expect: %s",
+				check.Name, check.Reason)
+		case judged(check):
+			updated.Checks[check.Name] = expect(before, check.Verdict, check.Reason, check.BlockedBy)
+		case known:
+			updated.Checks[check.Name] = before
+		}
+	}
+	found := broken(results)
+	for id, reason := range found {
+		updated.Monitors[id] = expect(b.Monitors[id], verdict.Fail, reason, "")
+	}
+	for id, reading := range readings(results) {
+		updated.Observations[id] = reading
+	}
+	if !whole(results) {
+		keepOthers(updated.Checks, b.Checks)
+		keepOthers(updated.Monitors, b.Monitors)
+	}
+	keepOthers(updated.Observations, b.Observations)
+	if whole(results) {
+		forgetGone(updated.Observations, results)
+	}
+	return updated, nil
+}
+
+// expect makes an entry of what a run came to.
+func expect(before Expectation, v verdict.Verdict, reason, blockedBy string) Expectation {
+	if v == verdict.Pass {
+		return Expectation{Verdict: v}
+	}
+	if before.Verdict == v && before.Reason != "" && !strings.HasPrefix(before.Reason, Todo) {
+		return before
+	}
+	if blockedBy != "" {
+		reason = strings.TrimSuffix("blocked by "+blockedBy+": "+reason, ": ")
+	}
+	return Expectation{Verdict: v, Reason: Todo + strings.Join(strings.Fields(reason), " ")}
+}
+
+// keepOthers adds the entries of before that updated does not have.
+func keepOthers[V any](updated, before map[string]V) {
+	for name, entry := range before {
+		if _, ok := updated[name]; !ok {
+			updated[name] = entry
+		}
+	}
+}
+
+// forgetGone removes the observations of requirements that the suite does not have any more.
+func forgetGone(observations map[string]string, results report.Results) {
+	there := map[string]bool{}
+	for _, requirement := range results.Requirements {
+		there[requirement.ID] = true
+	}
+	for id := range observations {
+		if !there[id] {
+			delete(observations, id)
+		}
+	}
+}
+
+// sortedKeys returns the keys of m in order.
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	sort.Strings(keys)
+	return keys
+}

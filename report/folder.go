@@ -1,0 +1,200 @@
+package report
+
+// The results folder. A run gathers its files in a folder of its own inside it and puts them in place in the end, so
+// that two runs with one results folder do not mix, a run that ends by SIGKILL leaves the earlier results whole, and
+// nothing is ever removed that a run did not write.
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// runFolderPattern is how the folders of unfinished runs are named inside a results folder.
+const runFolderPattern = ".run-*"
+
+// lockName is the file in a run's folder whose lock says that the run is alive.
+const lockName = ".lock"
+
+// Folder is the results folder of one run. Its methods are for one goroutine.
+type Folder struct {
+	path    string
+	staging string
+	lock    *os.File
+	made    bool // the results folder did not exist before
+}
+
+// OpenFolder makes the results folder at path where needed and a folder inside it for this run. It removes what runs
+// that were killed left there. It refuses a folder that holds files of these names that are not of an earlier run.
+func OpenFolder(path string) (*Folder, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use %s for results: %w", path, err)
+	}
+	if err := refuseForeign(absolute); err != nil {
+		return nil, err
+	}
+	there, err := exists(absolute)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use %s for results: %w", path, err)
+	}
+	if err := os.MkdirAll(absolute, 0o755); err != nil {
+		return nil, fmt.Errorf("cannot make the results folder: %w", err)
+	}
+	removeDead(absolute)
+	staging, err := os.MkdirTemp(absolute, runFolderPattern)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write into the results folder: %w", err)
+	}
+	lock, err := lockFolder(staging)
+	if err != nil {
+		_ = os.RemoveAll(staging)
+		return nil, err
+	}
+	if err := os.Chmod(staging, 0o755); err != nil {
+		return nil, err
+	}
+	return &Folder{path: absolute, staging: staging, lock: lock, made: !there}, nil
+}
+
+// Path is the results folder, absolute.
+func (f *Folder) Path() string { return f.path }
+
+// Staging is where this run's files are until Keep, absolute: the suite writes logs and transcripts into it, under
+// the names that they have in the results folder.
+func (f *Folder) Staging() string { return f.staging }
+
+// Keep writes results.json and junit.xml and puts them and the run's logs in the place of the earlier run's.
+func (f *Folder) Keep(results Results) error {
+	data, err := json.MarshalIndent(results, "", "  ")
+	if err != nil {
+		return fmt.Errorf("cannot write results.json: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(f.staging, ResultsFile), append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("cannot write results.json: %w", err)
+	}
+	junit, err := os.Create(filepath.Join(f.staging, JUnitFile))
+	if err != nil {
+		return fmt.Errorf("cannot write junit.xml: %w", err)
+	}
+	if err := errors.Join(WriteJUnit(junit, results), junit.Close()); err != nil {
+		return fmt.Errorf("cannot write junit.xml: %w", err)
+	}
+	unlock, err := lockSwap(f.path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := refuseForeign(f.path); err != nil {
+		return err
+	}
+	for _, name := range []string{ResultsFile, JUnitFile, ChecksFolder} {
+		if err := f.replace(name); err != nil {
+			return fmt.Errorf("cannot put %s in its place in %s: %w", name, f.path, err)
+		}
+	}
+	return nil
+}
+
+// replace puts one entry of the run's folder in the place of the earlier one, or removes the earlier one.
+func (f *Folder) replace(name string) error {
+	made, target := filepath.Join(f.staging, name), filepath.Join(f.path, name)
+	there, err := exists(made)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Lstat(target); err == nil && (info.IsDir() || !there) {
+		if err := os.Rename(target, filepath.Join(f.staging, ".old-"+name)); err != nil {
+			return err
+		}
+	}
+	if !there {
+		return nil
+	}
+	return os.Rename(made, target)
+}
+
+// Close removes the run's own folder, and the results folder if it was made for this run and
+// nothing was put into it.
+func (f *Folder) Close() error {
+	err := os.RemoveAll(f.staging)
+	if f.made {
+		_ = os.Remove(f.path) // fails, as it should, when it is not empty
+	}
+	return errors.Join(err, f.lock.Close())
+}
+
+// refuseForeign returns an error when folder holds an entry that a run would replace and that no run wrote: there is
+// no results.json of this suite beside it.
+func refuseForeign(folder string) error {
+	for _, name := range []string{ChecksFolder, JUnitFile, ResultsFile} {
+		there, err := exists(filepath.Join(folder, name))
+		if err != nil {
+			return fmt.Errorf("cannot use %s for results: %w", folder, err)
+		}
+		if !there {
+			continue
+		}
+		if _, err := Read(folder); err != nil {
+			return fmt.Errorf("%s has a %q that is not of an earlier run; name another folder with --results",
+				folder, name)
+		}
+	}
+	return nil
+}
+
+// removeDead removes the folders that killed runs left in a results folder.
+func removeDead(folder string) {
+	left, _ := filepath.Glob(filepath.Join(folder, runFolderPattern))
+	for _, staging := range left {
+		lock, err := os.OpenFile(filepath.Join(staging, lockName), os.O_RDWR, 0)
+		if err != nil {
+			continue // being made by another run at this moment, or not ours
+		}
+		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			_ = os.RemoveAll(staging)
+		}
+		_ = lock.Close()
+	}
+}
+
+// RemoveDead removes what killed runs left in the results folders below root, for the clean command.
+func RemoveDead(root string) {
+	for _, pattern := range []string{"*", "*/*"} {
+		folders, _ := filepath.Glob(filepath.Join(root, pattern))
+		for _, folder := range folders {
+			removeDead(folder)
+		}
+	}
+}
+
+// lockFolder locks a run's folder for as long as the returned file is open.
+func lockFolder(staging string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(staging, lockName), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the run's results folder: %w", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("cannot lock %s: %w", lock.Name(), err)
+	}
+	return lock, nil
+}
+
+// lockSwap keeps two runs from putting their results into one folder at the same moment. It locks the folder itself,
+// which leaves no file behind.
+func lockSwap(folder string) (unlock func(), err error) {
+	opened, err := os.Open(folder)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the results folder: %w", err)
+	}
+	if err := unix.Flock(int(opened.Fd()), unix.LOCK_EX); err != nil {
+		_ = opened.Close()
+		return nil, fmt.Errorf("cannot lock the results folder %s: %w", folder, err)
+	}
+	return func() { _ = opened.Close() }, nil
+}

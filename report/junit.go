@@ -1,0 +1,195 @@
+package report
+
+// JUnit XML: one testsuite a chapter, one testcase a check. What the monitors found has no check of its own and
+// stands in a testsuite of its own, so that a consumer of this file alone does not miss it.
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"msc4014/helpers/verdict"
+)
+
+type junitSuites struct {
+	XMLName  xml.Name     `xml:"testsuites"`
+	Name     string       `xml:"name,attr"`
+	Tests    int          `xml:"tests,attr"`
+	Failures int          `xml:"failures,attr"`
+	Errors   int          `xml:"errors,attr"`
+	Skipped  int          `xml:"skipped,attr"`
+	Time     string       `xml:"time,attr"`
+	Suites   []junitSuite `xml:"testsuite"`
+}
+
+type junitSuite struct {
+	Name      string      `xml:"name,attr"`
+	Tests     int         `xml:"tests,attr"`
+	Failures  int         `xml:"failures,attr"`
+	Errors    int         `xml:"errors,attr"`
+	Skipped   int         `xml:"skipped,attr"`
+	Time      string      `xml:"time,attr"`
+	Timestamp string      `xml:"timestamp,attr"`
+	Cases     []junitCase `xml:"testcase"`
+	millis    int64
+}
+
+type junitCase struct {
+	ClassName string       `xml:"classname,attr"`
+	Name      string       `xml:"name,attr"`
+	Time      string       `xml:"time,attr"`
+	Failure   *junitDetail `xml:"failure,omitempty"`
+	Error     *junitDetail `xml:"error,omitempty"`
+	Skipped   *junitDetail `xml:"skipped,omitempty"`
+}
+
+type junitDetail struct {
+	Message string `xml:"message,attr"`
+	Type    string `xml:"type,attr,omitempty"`
+	Text    string `xml:",chardata"`
+}
+
+// WriteJUnit writes results as JUnit XML: fail is a failure, error an error, every other verdict but pass is skipped
+// with its reason. Checks that were left out by --run or --shard are not in it.
+func WriteJUnit(w io.Writer, results Results) error {
+	document := junitSuites{Name: "msc4014 " + results.Candidate.Name, Time: seconds(results.DurationMS)}
+	chapters := map[string]int{}
+	add := func(chapter string, one junitCase, millis int64) {
+		at, ok := chapters[chapter]
+		if !ok {
+			at = len(document.Suites)
+			chapters[chapter] = at
+			document.Suites = append(document.Suites, junitSuite{
+				Name: chapter, Timestamp: results.Started.Format(time.RFC3339),
+			})
+		}
+		suite := &document.Suites[at]
+		one.ClassName = "msc4014." + chapter
+		one.Time = seconds(millis)
+		suite.Cases = append(suite.Cases, one)
+		suite.millis += millis
+	}
+	for _, check := range results.Checks {
+		if !LeftOut(check.Verdict, check.Reason) {
+			add(chapterOf(check.Requirements), junitCheck(check), check.DurationMS)
+		}
+	}
+	for _, requirement := range results.Requirements {
+		findings := findingsOf(results, requirement.ID)
+		if requirement.Kind == KindOpen || len(findings) == 0 {
+			continue
+		}
+		var text strings.Builder
+		for _, finding := range findings {
+			fmt.Fprintf(&text, "%s (during %q)\n", finding.Detail, finding.Check)
+		}
+		failure := &junitDetail{Message: FindingReason(findings), Type: string(verdict.Fail), Text: text.String()}
+		add("monitors", junitCase{Name: requirement.ID, Failure: failure}, 0)
+	}
+	for i := range document.Suites {
+		suite := &document.Suites[i]
+		for _, one := range suite.Cases {
+			suite.Tests++
+			switch {
+			case one.Failure != nil:
+				suite.Failures++
+			case one.Error != nil:
+				suite.Errors++
+			case one.Skipped != nil:
+				suite.Skipped++
+			}
+		}
+		suite.Time = seconds(suite.millis)
+		document.Tests += suite.Tests
+		document.Failures += suite.Failures
+		document.Errors += suite.Errors
+		document.Skipped += suite.Skipped
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	encoder := xml.NewEncoder(w)
+	encoder.Indent("", "  ")
+	if err := encoder.Encode(document); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+// junitCheck is the testcase of one check.
+func junitCheck(check verdict.CheckResult) junitCase {
+	one := junitCase{Name: CheckTitle(check.Name, check.Path)}
+	detail := &junitDetail{Message: check.Reason, Type: string(check.Verdict)}
+	switch check.Verdict {
+	case verdict.Pass:
+	case verdict.Fail, verdict.Error:
+		lines := append([]string{"requirements: " + strings.Join(check.Requirements, ", ")}, check.Details...)
+		if check.Log != "" {
+			lines = append(lines, "log: "+check.Log)
+		}
+		if check.Transcript != "" {
+			lines = append(lines, "transcript: "+check.Transcript)
+		}
+		detail.Text = strings.Join(lines, "\n")
+		if check.Verdict == verdict.Fail {
+			one.Failure = detail
+		} else {
+			one.Error = detail
+		}
+	default:
+		detail.Type = ""
+		detail.Message = withReason(string(check.Verdict), whyNot(check))
+		one.Skipped = detail
+	}
+	return one
+}
+
+// CheckTitle is how a check is called for people: its name, with its path where the name does not tell.
+func CheckTitle(name, path string) string {
+	if path == "" || strings.Contains(name, path) {
+		return name
+	}
+	return name + " [" + path + "]"
+}
+
+// seconds writes milliseconds the way JUnit wants them.
+func seconds(millis int64) string { return fmt.Sprintf("%.3f", float64(millis)/1000) }
+
+// chapterOf is the chapter that a check is shown under: that of its first requirement.
+func chapterOf(requirements []string) string {
+	if len(requirements) == 0 {
+		return "other"
+	}
+	chapter, _, _ := strings.Cut(requirements[0], "/")
+	return chapter
+}
+
+// findingsOf returns the findings of one requirement.
+func findingsOf(results Results, requirement string) []verdict.Finding {
+	var findings []verdict.Finding
+	for _, finding := range results.Findings {
+		if finding.Requirement == requirement {
+			findings = append(findings, finding)
+		}
+	}
+	return findings
+}
+
+// whyNot is the reason of a check that did not pass, with the demand that blocked it.
+func whyNot(check verdict.CheckResult) string {
+	if check.BlockedBy == "" {
+		return check.Reason
+	}
+	return withReason("by "+check.BlockedBy, check.Reason)
+}
+
+// withReason joins a word and a reason that may be empty.
+func withReason(word, reason string) string {
+	if reason == "" {
+		return word
+	}
+	return word + ": " + reason
+}

@@ -1,0 +1,259 @@
+package report
+
+// Live progress: what runs, how far it is, and each failure as it comes. One handler takes the events; a terminal
+// gets a line that is redrawn, anything else plain lines.
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"msc4014/helpers/verdict"
+)
+
+// redrawEvery is how often the terminal's line is drawn again while nothing happens, for the time that it shows.
+const redrawEvery = 500 * time.Millisecond
+
+// Progress shows a run while it goes on. Its methods are safe for use by several goroutines.
+type Progress struct {
+	mutex    sync.Mutex
+	out      io.Writer
+	style    Style
+	verbose  bool
+	terminal bool
+	width    func() int
+	now      func() time.Time
+
+	started   time.Time
+	total     int
+	done      map[string]verdict.Verdict
+	running   map[string]time.Time
+	activity  string
+	drawn     bool
+	stop      chan struct{}
+	stopped   sync.WaitGroup
+	stopTimer sync.Once
+}
+
+// NewProgress shows progress on out: redrawn if it is a terminal, else plain. Close ends it.
+func NewProgress(out io.Writer, environment func(string) string, verbose bool) *Progress {
+	p := newProgress(out, StyleFor(out, environment), verbose)
+	if descriptor, ok := Terminal(out, environment); ok {
+		p.terminal = true
+		p.width = func() int {
+			width, _, err := term.GetSize(descriptor)
+			if err != nil || width <= 0 {
+				return 80
+			}
+			return width
+		}
+		p.stopped.Go(p.redraw)
+	}
+	return p
+}
+
+// newProgress makes a plain one.
+func newProgress(out io.Writer, style Style, verbose bool) *Progress {
+	return &Progress{
+		out: out, style: style, verbose: verbose, now: time.Now, started: time.Now(),
+		width: func() int { return 80 },
+		done:  map[string]verdict.Verdict{}, running: map[string]time.Time{}, stop: make(chan struct{}),
+	}
+}
+
+// Begin starts the count for another candidate.
+func (p *Progress) Begin() {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.started, p.total, p.activity = p.now(), 0, ""
+	p.done, p.running = map[string]verdict.Verdict{}, map[string]time.Time{}
+}
+
+// Say writes a line that stays.
+func (p *Progress) Say(format string, arguments ...any) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.print(fmt.Sprintf(format, arguments...))
+	p.draw()
+}
+
+// Doing shows what the run is busy with before its checks begin: "building dendrite@0.15.2".
+func (p *Progress) Doing(activity string) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.activity = activity
+	if !p.terminal && activity != "" {
+		p.print(activity)
+	}
+	p.draw()
+}
+
+// Handle takes one event of the suite's binary.
+func (p *Progress) Handle(event verdict.Event) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	switch event.Kind {
+	case verdict.KindPlan:
+		p.activity = ""
+		p.total = event.Total
+		if p.total == 0 {
+			p.total = len(event.Checks)
+		}
+		if !p.terminal {
+			p.print(fmt.Sprintf("%d checks", p.total))
+		}
+	case verdict.KindCheckStart:
+		p.running[event.Check] = p.now()
+	case verdict.KindCheckDone, verdict.KindCheckFinal:
+		p.judged(event)
+	case verdict.KindServerDied, verdict.KindNote:
+		p.print(p.style.paint(yellow, event.Message))
+	case verdict.KindFinding:
+		if p.verbose && event.Finding != nil {
+			p.print(fmt.Sprintf("monitor: %s: %s", event.Finding.Requirement, event.Finding.Detail))
+		}
+	case verdict.KindObservation:
+		if p.verbose && event.Observation != nil {
+			p.print(fmt.Sprintf("observed: %s: %s", event.Observation.ID, event.Observation.Reading))
+		}
+	}
+	p.draw()
+}
+
+// judged counts a check and writes its line: always off a terminal, on one only when it failed. A final verdict is
+// told only where it differs from the provisional one.
+func (p *Progress) judged(event verdict.Event) {
+	delete(p.running, event.Check)
+	if event.Result == nil {
+		return
+	}
+	result := *event.Result
+	before, known := p.done[event.Check]
+	p.done[event.Check] = result.Verdict
+	if known && before == result.Verdict {
+		return
+	}
+	bad := result.Verdict == verdict.Fail || result.Verdict == verdict.Error
+	if p.terminal && !p.verbose && !bad && !known {
+		return
+	}
+	line := fmt.Sprintf("%s %s", p.style.verdict(result.Verdict, fmt.Sprintf("%-12s", result.Verdict)), event.Check)
+	if known {
+		line += fmt.Sprintf(" (judged again; was %s)", before)
+	}
+	if reason := whyNot(result); reason != "" && result.Verdict != verdict.Pass {
+		line += ": " + reason
+	}
+	if result.DurationMS > 0 && !p.terminal {
+		line += fmt.Sprintf(" (%.1fs)", float64(result.DurationMS)/1000)
+	}
+	p.print(unbroken(line))
+	if p.verbose {
+		for _, detail := range result.Details {
+			p.print("             " + oneLine(detail))
+		}
+	}
+}
+
+// unbroken keeps the columns of a line and drops its line breaks.
+func unbroken(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), " ")
+}
+
+// Close ends the progress and leaves the terminal with a clean line. It may be called more than once.
+func (p *Progress) Close() {
+	p.stopTimer.Do(func() { close(p.stop) })
+	p.stopped.Wait()
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.erase()
+	p.terminal = false
+}
+
+// redraw draws the line again from time to time until Close.
+func (p *Progress) redraw() {
+	ticker := time.NewTicker(redrawEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-ticker.C:
+			p.mutex.Lock()
+			p.draw()
+			p.mutex.Unlock()
+		}
+	}
+}
+
+// print writes a line that stays, above the one that is redrawn.
+func (p *Progress) print(line string) {
+	p.erase()
+	_, _ = fmt.Fprintln(p.out, line)
+}
+
+// erase removes the redrawn line.
+func (p *Progress) erase() {
+	if p.drawn {
+		_, _ = io.WriteString(p.out, "\r\x1b[K")
+		p.drawn = false
+	}
+}
+
+// draw writes the line that is redrawn, cut to the terminal's width so that it stays one line.
+func (p *Progress) draw() {
+	if !p.terminal {
+		return
+	}
+	line := p.status()
+	if line == "" {
+		p.erase()
+		return
+	}
+	if runes := []rune(line); len(runes) >= p.width() {
+		line = string(runes[:max(0, p.width()-1)])
+	}
+	_, _ = io.WriteString(p.out, "\r\x1b[K"+p.style.paint(dim, line))
+	p.drawn = true
+}
+
+// status is the text of the redrawn line: "12/62  10 pass, 2 fail  8s  name of a running check, and 3 more".
+func (p *Progress) status() string {
+	elapsed := p.now().Sub(p.started).Round(time.Second)
+	if p.total == 0 {
+		if p.activity == "" {
+			return ""
+		}
+		return fmt.Sprintf("%s  %s", p.activity, elapsed)
+	}
+	counts := newCounts()
+	for _, v := range p.done {
+		counts[v]++
+	}
+	text := fmt.Sprintf("%d/%d  %s  %s", len(p.done), p.total, counts, elapsed)
+	if len(p.done) == 0 {
+		text = fmt.Sprintf("0/%d  %s", p.total, elapsed)
+	}
+	names := make([]string, 0, len(p.running))
+	for name := range p.running {
+		names = append(names, name)
+	}
+	sort.Slice(names, func(i, j int) bool {
+		if !p.running[names[i]].Equal(p.running[names[j]]) {
+			return p.running[names[i]].Before(p.running[names[j]])
+		}
+		return names[i] < names[j]
+	})
+	if len(names) > 0 {
+		text += "  " + names[0]
+	}
+	if len(names) > 1 {
+		text += fmt.Sprintf(", and %d more", len(names)-1)
+	}
+	return text
+}

@@ -1,0 +1,184 @@
+// Package report turns the events of a run into results.json, and results.json into what people and machines read:
+// the console's summary and JUnit XML. Every form but the live progress is made from results.json alone.
+//
+// This file is the shape of results.json, schema 1.
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"msc4014/helpers/verdict"
+)
+
+// Schema is the version of results.json that this package writes. Fields may join within one schema, never leave.
+const Schema = 1
+
+// The names of what a run writes into its results folder.
+const (
+	ResultsFile  = "results.json"
+	JUnitFile    = "junit.xml"
+	ChecksFolder = "checks" // logs and transcripts of checks that did not pass
+	// CrashFile is what the suite's binary wrote on standard error, when it wrote something.
+	CrashFile = ChecksFolder + "/suite-crash.log"
+)
+
+// Results is results.json: everything that one run of one candidate found.
+type Results struct {
+	Schema     int               `json:"schema"`
+	Suite      Suite             `json:"suite"`
+	MSC        MSC               `json:"msc"`
+	Candidate  verdict.Candidate `json:"candidate"`
+	Started    time.Time         `json:"started"`
+	DurationMS int64             `json:"duration_ms"`
+	// Incomplete says why the run ended before everything planned was judged; empty otherwise.
+	Incomplete string `json:"incomplete,omitempty"`
+	// Selection is set when only a part of the checks was asked for.
+	Selection *Selection `json:"selection,omitempty"`
+
+	Requirements []Requirement         `json:"requirements"`
+	Checks       []verdict.CheckResult `json:"checks"`
+	Observations []verdict.Observation `json:"observations"`
+	// Findings are what the passive monitors saw, at most findingsKept of each requirement.
+	Findings []verdict.Finding `json:"findings"`
+	// Notes are what the run had to say to people: servers that died, a runtime chosen, a limit met.
+	Notes []string `json:"notes,omitempty"`
+
+	// Counts counts checks; RequirementCounts counts requirements that a server can fail (must and should).
+	Counts            Counts `json:"counts"`
+	RequirementCounts Counts `json:"requirement_counts"`
+
+	// Baseline is how the run compares with what was expected.
+	Baseline *Comparison `json:"baseline,omitempty"`
+}
+
+// Suite says which suite judged.
+type Suite struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+}
+
+// MSC says which text was judged by, and which version of the catalogue of its demands.
+type MSC struct {
+	Number    int    `json:"number"`
+	Commit    string `json:"commit"`
+	Catalogue int    `json:"catalogue"`
+}
+
+// Selection is the part of the checks that was asked for, as on the command line.
+type Selection struct {
+	Run   string `json:"run,omitempty"`
+	Shard string `json:"shard,omitempty"`
+}
+
+// Requirement is what one demand of the catalogue came to.
+type Requirement struct {
+	ID      string `json:"id"`
+	Chapter string `json:"chapter"`
+	Kind    string `json:"kind"` // must, should or open
+	// Verdict combines those of the checks. An open requirement cannot fail: it is pass when a reading was seen.
+	Verdict verdict.Verdict `json:"verdict"`
+	Checks  []string        `json:"checks"`
+	Reason  string          `json:"reason,omitempty"`
+	// Since is the version of the catalogue in which it first stood: an older baseline cannot know it.
+	Since int `json:"since"`
+	// Readings are those seen of an open requirement.
+	Readings []string `json:"readings,omitempty"`
+}
+
+// Counts tells how many of each verdict there are; every verdict has its entry, zero ones too.
+type Counts map[verdict.Verdict]int
+
+// newCounts returns counts with an entry for every verdict.
+func newCounts() Counts {
+	counts := Counts{}
+	for _, v := range verdict.All {
+		counts[v] = 0
+	}
+	return counts
+}
+
+// String lists the verdicts that occur: "50 pass, 8 fail".
+func (c Counts) String() string {
+	var parts []string
+	for _, v := range verdict.All {
+		if c[v] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c[v], v))
+		}
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Comparison is how a run compares with its baseline.
+type Comparison struct {
+	// File is the baseline's; empty when the candidate has none and no fail was expected.
+	File string `json:"file,omitempty"`
+	// Differences are what turns a run red; New is what the baseline does not know yet and turns nothing red.
+	Differences []Difference `json:"differences"`
+	New         []Difference `json:"new,omitempty"`
+	// Compared counts the entries that were judged in this run and looked up in the baseline.
+	Compared int `json:"compared"`
+	// Unreviewed counts the baseline's entries whose reason nobody has put into words yet.
+	Unreviewed int `json:"unreviewed,omitempty"`
+}
+
+// DifferenceKind tells which way something differs from the baseline.
+type DifferenceKind string
+
+// The kinds of difference. Gone is for entries of the baseline that the suite no longer has.
+const (
+	Worse   DifferenceKind = "worse"
+	Better  DifferenceKind = "better"
+	Changed DifferenceKind = "changed"
+	Gone    DifferenceKind = "gone"
+	New     DifferenceKind = "new"
+)
+
+// Difference is one entry in which a run differs from its baseline. Expected and Got are verdicts, or the readings of
+// an observation; Expected is empty where the baseline has no entry.
+type Difference struct {
+	Kind     DifferenceKind `json:"kind"`
+	What     string         `json:"what"` // "check", "monitor" or "observation"
+	Name     string         `json:"name"`
+	Expected string         `json:"expected,omitempty"`
+	Got      string         `json:"got,omitempty"`
+	Reason   string         `json:"reason,omitempty"`
+}
+
+// Read reads results.json in folder. The error names the file and, for a file that is no results.json of this
+// schema, says so.
+func Read(folder string) (Results, error) {
+	file := filepath.Join(folder, ResultsFile)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return Results{}, fmt.Errorf("cannot read results: %w", err)
+	}
+	var results Results
+	if err := json.Unmarshal(data, &results); err != nil {
+		return Results{}, fmt.Errorf("%s is no results file: %w", file, err)
+	}
+	if results.Schema != Schema {
+		return Results{}, fmt.Errorf("%s has schema %d, and this suite reads schema %d", file, results.Schema, Schema)
+	}
+	if results.Candidate.Name == "" {
+		return Results{}, fmt.Errorf("%s names no candidate", file)
+	}
+	return results, nil
+}
+
+// exists tells whether something stands at path.
+func exists(path string) (bool, error) {
+	_, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,308 @@
+package report
+
+// The console's summary, made from results.json alone: by chapter, what did not pass and why, with where its log and
+// transcript are.
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"msc4014/helpers/verdict"
+)
+
+// Summarised is the results of one candidate and where they are kept; Folder is written before the names of logs.
+type Summarised struct {
+	Results Results
+	Folder  string
+}
+
+// grouped is from how many checks of one chapter on the same verdict and reason are told in one line.
+const grouped = 3
+
+// WriteSummary writes one summary of all candidates: a section for each and, for several, a table of them all.
+func WriteSummary(w io.Writer, style Style, candidates []Summarised) error {
+	s := summary{style: style}
+	for _, one := range candidates {
+		s.candidate(one)
+	}
+	if len(candidates) > 1 {
+		s.table(candidates)
+	}
+	_, err := io.WriteString(w, s.text.String())
+	return err
+}
+
+// summary gathers the lines.
+type summary struct {
+	style Style
+	text  strings.Builder
+}
+
+func (s *summary) line(format string, arguments ...any) {
+	s.text.WriteString(strings.TrimRight(fmt.Sprintf(format, arguments...), " ") + "\n")
+}
+
+// candidate writes the section of one candidate.
+func (s *summary) candidate(one Summarised) {
+	results := one.Results
+	s.line("")
+	s.line("%s", s.style.paint(bold, heading(results)))
+	if results.Incomplete != "" {
+		s.line("%s", s.style.paint(red, "  incomplete: "+results.Incomplete))
+	}
+	s.line("")
+	for _, chapter := range chaptersOf(results) {
+		s.chapter(one, chapter)
+	}
+	s.line("")
+	s.line("  checks         %s", results.Counts)
+	s.line("  requirements   %s", requirementCounts(results))
+	if seen, total := openQuestions(results); total > 0 {
+		s.line("  open questions %d of %d answered", seen, total)
+	}
+	s.line("  results        %s", filepath.Join(one.Folder, ResultsFile))
+	s.comparison(results)
+}
+
+// heading names the candidate and how it was judged.
+func heading(results Results) string {
+	c := results.Candidate
+	text := c.Name
+	if c.Version != "" && !strings.HasSuffix(c.Name, "@"+c.Version) {
+		text += " " + c.Version
+	}
+	if c.Runtime != "" {
+		text += " in " + map[string]string{"docker": "containers", "process": "plain processes"}[c.Runtime]
+	}
+	if c.RoomVersion != "" {
+		text += ", room version " + c.RoomVersion
+	}
+	if c.Dialect != "" {
+		text += ", dialect " + c.Dialect
+	}
+	return text + ", " + (time.Duration(results.DurationMS) * time.Millisecond).Round(100*time.Millisecond).String()
+}
+
+// chapter writes one chapter: its counts, then what did not pass.
+func (s *summary) chapter(one Summarised, chapter string) {
+	counts, open, noCheck, leftOut := newCounts(), 0, 0, 0
+	for _, requirement := range one.Results.Requirements {
+		switch {
+		case requirement.Chapter != chapter:
+		case requirement.Verdict == verdict.NotRun && requirement.Reason == ReasonNoCheckYet:
+			noCheck++
+		case LeftOut(requirement.Verdict, requirement.Reason):
+			leftOut++
+		case requirement.Kind == KindOpen:
+			open++
+		default:
+			counts[requirement.Verdict]++
+		}
+	}
+	var parts []string
+	for _, v := range verdict.All {
+		if counts[v] > 0 {
+			parts = append(parts, s.style.verdict(v, fmt.Sprintf("%d %s", counts[v], v)))
+		}
+	}
+	for _, more := range []struct {
+		count int
+		text  string
+	}{{open, "open"}, {noCheck, "without a check yet"}, {leftOut, "left out"}} {
+		if more.count > 0 {
+			parts = append(parts, s.style.paint(dim, fmt.Sprintf("%d %s", more.count, more.text)))
+		}
+	}
+	s.line("  %-16s %s", chapter, strings.Join(parts, ", "))
+	s.failures(one, chapter)
+}
+
+// failures writes what did not pass in a chapter. Checks that share a verdict and a reason stand in one line, but
+// fails and errors always have their own.
+func (s *summary) failures(one Summarised, chapter string) {
+	type group struct {
+		verdict verdict.Verdict
+		reason  string
+	}
+	members := map[group][]verdict.CheckResult{}
+	var order []group
+	for _, check := range one.Results.Checks {
+		if check.Verdict == verdict.Pass || LeftOut(check.Verdict, check.Reason) ||
+			chapterOf(check.Requirements) != chapter {
+			continue
+		}
+		g := group{check.Verdict, whyNot(check)}
+		if members[g] == nil {
+			order = append(order, g)
+		}
+		members[g] = append(members[g], check)
+	}
+	for _, g := range order {
+		own := g.verdict == verdict.Fail || g.verdict == verdict.Error
+		if !own && len(members[g]) >= grouped {
+			s.entry(g.verdict, fmt.Sprintf("%d checks", len(members[g])))
+			s.line("               %s", g.reason)
+			continue
+		}
+		for _, check := range members[g] {
+			s.check(one, check)
+		}
+	}
+	for _, requirement := range one.Results.Requirements {
+		findings := findingsOf(one.Results, requirement.ID)
+		if requirement.Chapter == chapter && requirement.Kind != KindOpen && len(findings) > 0 {
+			s.entry(verdict.Fail, requirement.ID)
+			s.line("               %s", FindingReason(findings))
+		}
+	}
+}
+
+// check writes one check that did not pass.
+func (s *summary) check(one Summarised, check verdict.CheckResult) {
+	name := CheckTitle(check.Name, check.Path)
+	if len(check.Requirements) > 0 {
+		name += s.style.paint(dim, " ("+strings.Join(check.Requirements, ", ")+")")
+	}
+	s.entry(check.Verdict, name)
+	if reason := whyNot(check); reason != "" {
+		s.line("               %s", oneLine(reason))
+	}
+	for _, file := range []struct{ what, path string }{{"log", check.Log}, {"transcript", check.Transcript}} {
+		if file.path != "" {
+			s.line("               %s", s.style.paint(dim, fmt.Sprintf("%-10s %s", file.what,
+				filepath.Join(one.Folder, file.path))))
+		}
+	}
+}
+
+// entry writes the first line of something that did not pass.
+func (s *summary) entry(v verdict.Verdict, name string) {
+	s.line("    %s %s", s.style.verdict(v, fmt.Sprintf("%-12s", v)), oneLine(name))
+}
+
+// table compares candidates by chapter.
+func (s *summary) table(candidates []Summarised) {
+	widths := make([]int, len(candidates))
+	for i, one := range candidates {
+		widths[i] = max(len(one.Results.Candidate.Name), len("10 pass, 10 fail, 10 other"))
+	}
+	row := func(first string, cell func(Results) string) {
+		text := fmt.Sprintf("  %-16s", first)
+		for i, one := range candidates {
+			text += fmt.Sprintf(" %-*s", widths[i]+1, cell(one.Results))
+		}
+		s.line("%s", text)
+	}
+	s.line("")
+	s.line("%s", s.style.paint(bold, "requirements, by chapter"))
+	row("", func(results Results) string { return results.Candidate.Name })
+	var chapters []string
+	seen := map[string]bool{}
+	for _, one := range candidates {
+		for _, chapter := range chaptersOf(one.Results) {
+			if !seen[chapter] {
+				seen[chapter] = true
+				chapters = append(chapters, chapter)
+			}
+		}
+	}
+	for _, chapter := range chapters {
+		row(chapter, func(results Results) string { return cell(results, chapter) })
+	}
+	row("all", func(results Results) string { return cell(results, "") })
+	row("baseline", func(results Results) string { return baselineWord(results) })
+}
+
+// cell tells in a few words what a chapter came to; chapter "" is all of them.
+func cell(results Results, chapter string) string {
+	passed, failed, other := 0, 0, 0
+	for _, requirement := range results.Requirements {
+		if chapter != "" && requirement.Chapter != chapter || requirement.Kind == KindOpen {
+			continue
+		}
+		switch {
+		case requirement.Verdict == verdict.Pass:
+			passed++
+		case requirement.Verdict == verdict.Fail:
+			failed++
+		case requirement.Verdict != verdict.NotRun:
+			other++
+		}
+	}
+	return fmt.Sprintf("%d pass, %d fail, %d other", passed, failed, other)
+}
+
+// chaptersOf returns the chapters that were judged: in the order of the catalogue, then those that it does not have.
+func chaptersOf(results Results) []string {
+	judged := map[string]bool{}
+	var order []string
+	for _, requirement := range results.Requirements {
+		order = append(order, requirement.Chapter)
+	}
+	for _, check := range results.Checks {
+		if LeftOut(check.Verdict, check.Reason) {
+			continue
+		}
+		for _, id := range check.Requirements {
+			judged[chapterOf([]string{id})] = true
+		}
+		judged[chapterOf(check.Requirements)] = true
+		order = append(order, chapterOf(check.Requirements))
+	}
+	for _, finding := range results.Findings {
+		judged[chapterOf([]string{finding.Requirement})] = true
+	}
+	var chapters []string
+	for _, chapter := range order {
+		if judged[chapter] {
+			judged[chapter] = false
+			chapters = append(chapters, chapter)
+		}
+	}
+	return chapters
+}
+
+// requirementCounts tells what the demands came to, and apart from that how many have no check yet.
+func requirementCounts(results Results) string {
+	counts, noCheck, leftOut := newCounts(), 0, 0
+	for _, requirement := range results.Requirements {
+		switch {
+		case requirement.Kind == KindOpen:
+		case requirement.Reason == ReasonNoCheckYet:
+			noCheck++
+		case LeftOut(requirement.Verdict, requirement.Reason):
+			leftOut++
+		default:
+			counts[requirement.Verdict]++
+		}
+	}
+	text := counts.String()
+	if leftOut > 0 {
+		text += fmt.Sprintf("; %d left out", leftOut)
+	}
+	if noCheck > 0 {
+		text += fmt.Sprintf("; %d without a check yet", noCheck)
+	}
+	return text
+}
+
+// openQuestions counts the open requirements that have a check, and those of which a reading was seen.
+func openQuestions(results Results) (seen, total int) {
+	for _, requirement := range results.Requirements {
+		if requirement.Kind != KindOpen || len(requirement.Checks) == 0 && len(requirement.Readings) == 0 ||
+			LeftOut(requirement.Verdict, requirement.Reason) {
+			continue
+		}
+		total++
+		if len(requirement.Readings) > 0 {
+			seen++
+		}
+	}
+	return seen, total
+}
+
+// oneLine keeps a reason to its line.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -1,0 +1,95 @@
+package report
+
+// How the summary tells a comparison with the baseline.
+
+import (
+	"fmt"
+
+	"msc4014/helpers/verdict"
+)
+
+// comparison writes how a run compares with its baseline: each difference has its line.
+func (s *summary) comparison(results Results) {
+	c := results.Baseline
+	if c == nil {
+		return
+	}
+	s.line("  baseline       %s", s.baselineText(results))
+	for _, difference := range append(append([]Difference{}, c.Differences...), c.New...) {
+		colour := yellow
+		switch difference.Kind {
+		case Worse:
+			colour = red
+		case Better:
+			colour = green
+		case New:
+			colour = dim
+		}
+		s.line("    %s %s", s.style.paint(colour, fmt.Sprintf("%-12s", difference.Kind)), difference)
+	}
+}
+
+// baselineText is the comparison in one line.
+func (s *summary) baselineText(results Results) string {
+	c := results.Baseline
+	text := baselineWord(results)
+	if c.File != "" {
+		text = c.File + ": " + text
+	} else {
+		text = "none, so no fail is expected: " + text
+	}
+	if c.Unreviewed > 0 {
+		text += fmt.Sprintf("; %d reasons in it are still marked TODO", c.Unreviewed)
+	}
+	return text
+}
+
+// baselineWord is the comparison in a few words.
+func baselineWord(results Results) string {
+	c := results.Baseline
+	if c == nil {
+		return "not compared"
+	}
+	if len(c.Differences) == 0 {
+		if len(c.New) > 0 {
+			return fmt.Sprintf("as expected, %d new", len(c.New))
+		}
+		return "as expected"
+	}
+	text := ""
+	for _, kind := range []DifferenceKind{Worse, Better, Changed, Gone} {
+		count := 0
+		for _, difference := range c.Differences {
+			if difference.Kind == kind {
+				count++
+			}
+		}
+		if count > 0 {
+			if text != "" {
+				text += ", "
+			}
+			text += fmt.Sprintf("%d %s", count, kind)
+		}
+	}
+	return text
+}
+
+// String tells the difference in one line: what was expected, what came, and why.
+func (d Difference) String() string {
+	text := d.Name
+	if d.What != "check" {
+		text = d.What + " " + text
+	}
+	switch {
+	case d.Kind == Gone:
+		return fmt.Sprintf("%s: the suite does not have it any more", text)
+	case d.Expected == "":
+		text += ": " + d.Got
+	default:
+		text += fmt.Sprintf(": %s expected, %s", d.Expected, d.Got)
+	}
+	if d.Reason != "" && d.Got != string(verdict.Pass) {
+		text += ": " + oneLine(d.Reason)
+	}
+	return text
+}

@@ -1,0 +1,44 @@
+#!/bin/sh
+# The one door of the suite: builds the command line and calls it with everything it was given. ./run.sh --help
+set -eu
+
+# The project's folder, also when this file is called through a symbolic link.
+self=$0
+while [ -L "$self" ]; do
+	target=$(readlink "$self")
+	case $target in
+	/*) self=$target ;;
+	*) self=$(dirname "$self")/$target ;;
+	esac
+done
+MSC4014_ROOT=$(CDPATH='' cd "$(dirname "$self")" && pwd -P)
+export MSC4014_ROOT
+
+if ! command -v go >/dev/null 2>&1; then
+	if [ -x /usr/local/go/bin/go ]; then
+		PATH=$PATH:/usr/local/go/bin
+		export PATH
+	else
+		wanted=$(sed -n 's/^go //p' "$MSC4014_ROOT/go.mod")
+		echo "run.sh: Go is not installed, or not in PATH. Install Go $wanted or newer: https://go.dev/dl" >&2
+		exit 2
+	fi
+fi
+
+# Built under a name of its own and renamed, so that two runs at once do not disturb each other; over a copy of the
+# last one, so that it is linked only when something changed.
+program=$MSC4014_ROOT/bin/msc4014
+new=$program.new-$$
+trap 'rm -f "$new"' EXIT
+trap 'exit 2' HUP INT TERM
+mkdir -p "$MSC4014_ROOT/bin"
+if [ -f "$program" ]; then
+	cp -p "$program" "$new"
+fi
+if ! (cd "$MSC4014_ROOT" && go build -buildvcs=false -o "$new" ./cmd/msc4014); then
+	echo "run.sh: the command line could not be built, see above" >&2
+	exit 2
+fi
+mv -f "$new" "$program"
+trap - EXIT HUP INT TERM
+exec "$program" "$@"
