@@ -84,6 +84,9 @@ func urlWithoutToken(raw string) (string, []string) {
 // may stand elsewhere too.
 func bodyWithoutSecrets(body []byte, tokens []string) ([]byte, []string) {
 	for _, member := range secretMembers {
+		if !bytes.Contains(body, []byte(member[strings.LastIndexByte(member, '.')+1:])) {
+			continue // most bodies: no need to parse them
+		}
 		value := gjson.GetBytes(body, member)
 		if value.Type != gjson.String || value.Str == "" || value.Str == Removed {
 			continue

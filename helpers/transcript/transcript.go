@@ -32,6 +32,8 @@ type Exchange struct {
 	ResponseBody   []byte
 	Error          string
 	Unexpected     bool // a request that the peer was not prepared for
+	// Notes are what else a reader has to know: "response body cut: 262144 of 900000 bytes kept".
+	Notes []string
 }
 
 // Sink takes exchanges as they end. It must be safe for use by several goroutines and must not block.

@@ -1,0 +1,223 @@
+// Exchanges as a HAR 1.2 file (http://www.softwareishard.com/blog/har-12-spec/), which browsers' developer tools open.
+// What the format has no field for stands in comments for people, and in fields that begin with "_" for programs.
+
+package transcript
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Creator names the program that wrote a HAR file.
+type Creator struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+type harLog struct {
+	Version string     `json:"version"`
+	Creator Creator    `json:"creator"`
+	Pages   []struct{} `json:"pages"`
+	Entries []harEntry `json:"entries"`
+	Comment string     `json:"comment,omitempty"`
+}
+
+type harEntry struct {
+	Started    string      `json:"startedDateTime"`
+	Time       float64     `json:"time"` // milliseconds, the sum of the timings
+	Request    harRequest  `json:"request"`
+	Response   harResponse `json:"response"`
+	Cache      struct{}    `json:"cache"`
+	Timings    harTimings  `json:"timings"`
+	Comment    string      `json:"comment"`
+	Direction  Direction   `json:"_direction"`
+	Actor      string      `json:"_actor"`
+	Server     string      `json:"_server,omitempty"`
+	Unexpected bool        `json:"_unexpected,omitempty"`
+	Error      string      `json:"_error,omitempty"`
+	Notes      []string    `json:"_notes,omitempty"`
+}
+
+type harRequest struct {
+	Method      string       `json:"method"`
+	URL         string       `json:"url"`
+	HTTPVersion string       `json:"httpVersion"`
+	Cookies     []harPair    `json:"cookies"`
+	Headers     []harPair    `json:"headers"`
+	QueryString []harPair    `json:"queryString"`
+	PostData    *harPostData `json:"postData,omitempty"`
+	HeadersSize int          `json:"headersSize"`
+	BodySize    int          `json:"bodySize"`
+}
+
+type harResponse struct {
+	Status      int        `json:"status"`
+	StatusText  string     `json:"statusText"`
+	HTTPVersion string     `json:"httpVersion"`
+	Cookies     []harPair  `json:"cookies"`
+	Headers     []harPair  `json:"headers"`
+	Content     harContent `json:"content"`
+	RedirectURL string     `json:"redirectURL"`
+	HeadersSize int        `json:"headersSize"`
+	BodySize    int        `json:"bodySize"`
+}
+
+type harPostData struct {
+	MimeType string `json:"mimeType"`
+	Text     string `json:"text"`
+	Encoding string `json:"_encoding,omitempty"` // the format has none for requests
+}
+
+type harContent struct {
+	Size     int    `json:"size"`
+	MimeType string `json:"mimeType"`
+	Text     string `json:"text,omitempty"`
+	Encoding string `json:"encoding,omitempty"`
+}
+
+// harTimings: what was measured is the whole, which stands as waiting.
+type harTimings struct {
+	Send    float64 `json:"send"`
+	Wait    float64 `json:"wait"`
+	Receive float64 `json:"receive"`
+}
+
+type harPair struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// httpVersion is what stands for the protocol, which an Exchange does not know.
+const httpVersion = "unknown"
+
+// WriteHAR writes exchanges as a HAR 1.2 file, in the order in which they started. Access tokens, passwords and the
+// credentials of clients are not written; X-Matrix signatures of servers are.
+func WriteHAR(w io.Writer, creator Creator, exchanges []Exchange) error {
+	return writeHAR(w, creator, exchanges, "")
+}
+
+func writeHAR(w io.Writer, creator Creator, exchanges []Exchange, comment string) error {
+	log := harLog{Version: "1.2", Creator: creator, Pages: []struct{}{}, Entries: []harEntry{}, Comment: comment}
+	ordered := slices.Clone(exchanges)
+	slices.SortStableFunc(ordered, func(a, b Exchange) int { return a.Started.Compare(b.Started) })
+	for _, exchange := range ordered {
+		log.Entries = append(log.Entries, entry(WithoutSecrets(exchange)))
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", " ")
+	if err := encoder.Encode(map[string]harLog{"log": log}); err != nil {
+		return fmt.Errorf("write the transcript: %w", err)
+	}
+	return nil
+}
+
+func entry(e Exchange) harEntry {
+	milliseconds := max(0, float64(e.Duration)/float64(time.Millisecond))
+	target := absoluteURL(e)
+	made := harEntry{
+		Started: e.Started.Format("2006-01-02T15:04:05.000Z07:00"),
+		Time:    milliseconds,
+		Request: harRequest{
+			Method: e.Method, URL: target, HTTPVersion: httpVersion, Cookies: []harPair{},
+			Headers: pairs(e.RequestHeader), QueryString: queryPairs(target),
+			HeadersSize: -1, BodySize: len(e.RequestBody),
+		},
+		Response: harResponse{
+			Status: e.Status, StatusText: http.StatusText(e.Status), HTTPVersion: httpVersion, Cookies: []harPair{},
+			Headers: pairs(e.ResponseHeader), Content: content(e), RedirectURL: e.ResponseHeader.Get("Location"),
+			HeadersSize: -1, BodySize: len(e.ResponseBody),
+		},
+		Timings:   harTimings{Wait: milliseconds},
+		Comment:   comment(e),
+		Direction: e.Direction, Actor: e.Actor, Server: e.Server,
+		Unexpected: e.Unexpected, Error: e.Error, Notes: e.Notes,
+	}
+	if len(e.RequestBody) > 0 {
+		text, encoding := asText(e.RequestBody)
+		made.Request.PostData = &harPostData{MimeType: mimeType(e.RequestHeader), Text: text, Encoding: encoding}
+	}
+	return made
+}
+
+// comment tells people who asked whom, and what was odd.
+func comment(e Exchange) string {
+	server := cmp.Or(e.Server, "the candidate")
+	var text string
+	switch e.Direction {
+	case ClientRequest:
+		text = fmt.Sprintf("client %s asks %s", e.Actor, server)
+	case PeerRequest:
+		text = fmt.Sprintf("peer %s asks %s", e.Actor, server)
+	case ServerRequest:
+		text = fmt.Sprintf("%s asks peer %s", server, e.Actor)
+	default:
+		text = fmt.Sprintf("%s %s", e.Direction, e.Actor)
+	}
+	if e.Unexpected {
+		text += "; a request that the peer was not prepared for"
+	}
+	for _, more := range append([]string{e.Error}, e.Notes...) {
+		if more != "" {
+			text += "; " + more
+		}
+	}
+	return text
+}
+
+// absoluteURL completes a URL that has no host, as a request that a peer received: the reader wants the peer's name.
+func absoluteURL(e Exchange) string {
+	if !strings.HasPrefix(e.URL, "/") {
+		return e.URL
+	}
+	host := e.Server
+	if e.Direction == ServerRequest {
+		host = e.Actor
+	}
+	return "https://" + cmp.Or(host, "unknown") + e.URL
+}
+
+func content(e Exchange) harContent {
+	text, encoding := asText(e.ResponseBody)
+	return harContent{Size: len(e.ResponseBody), MimeType: mimeType(e.ResponseHeader), Text: text, Encoding: encoding}
+}
+
+// asText returns a body as it is, or in base64 if it is not UTF-8.
+func asText(body []byte) (text, encoding string) {
+	if utf8.Valid(body) {
+		return string(body), ""
+	}
+	return base64.StdEncoding.EncodeToString(body), "base64"
+}
+
+func mimeType(header http.Header) string {
+	return cmp.Or(header.Get("Content-Type"), "application/octet-stream")
+}
+
+func queryPairs(target string) []harPair {
+	parsed, err := url.Parse(target)
+	if err != nil {
+		return []harPair{}
+	}
+	return pairs(parsed.Query())
+}
+
+func pairs(values map[string][]string) []harPair {
+	made := []harPair{}
+	for name, all := range values {
+		for _, value := range all {
+			made = append(made, harPair{Name: name, Value: value})
+		}
+	}
+	slices.SortStableFunc(made, func(a, b harPair) int { return cmp.Compare(a.Name, b.Name) })
+	return made
+}
