@@ -19,6 +19,9 @@ type Summarised struct {
 	Folder  string
 }
 
+// indent is where the lines below an entry begin: under its name.
+const indent = "                 "
+
 // grouped is from how many checks of one chapter on the same verdict and reason are told in one line.
 const grouped = 3
 
@@ -118,6 +121,7 @@ func (s *summary) chapter(one Summarised, chapter string) {
 	}
 	s.line("  %-16s %s", chapter, strings.Join(parts, ", "))
 	s.failures(one, chapter)
+	s.observations(one, chapter)
 }
 
 // failures writes what did not pass in a chapter. Checks that share a verdict and a reason stand in one line, but
@@ -144,7 +148,7 @@ func (s *summary) failures(one Summarised, chapter string) {
 		own := g.verdict == verdict.Fail || g.verdict == verdict.Error
 		if !own && len(members[g]) >= grouped {
 			s.entry(g.verdict, fmt.Sprintf("%d checks", len(members[g])))
-			s.line("               %s", g.reason)
+			s.line(indent+"%s", oneLine(g.reason))
 			continue
 		}
 		for _, check := range members[g] {
@@ -155,9 +159,37 @@ func (s *summary) failures(one Summarised, chapter string) {
 		findings := findingsOf(one.Results, requirement.ID)
 		if requirement.Chapter == chapter && requirement.Kind != KindOpen && len(findings) > 0 {
 			s.entry(verdict.Fail, requirement.ID)
-			s.line("               %s", FindingReason(findings))
+			s.line(indent+"%s", oneLine(FindingReason(findings)))
 		}
 	}
+}
+
+// observations writes which readings of a chapter's open requirements were seen.
+func (s *summary) observations(one Summarised, chapter string) {
+	for _, observation := range one.Results.Observations {
+		if chapterOf([]string{observation.ID}) == chapter {
+			text := observation.ID + ": " + observation.Reading
+			if observation.Reading == verdict.NoneSeen {
+				text = withReason(observation.ID+": none seen", observation.Detail)
+			}
+			s.line("    %s %s", s.style.paint(dim, fmt.Sprintf("%-12s", "observed")), oneLine(text))
+		}
+	}
+}
+
+// expectedFail tells whether the baseline expects a check to fail.
+func expectedFail(results Results, check verdict.CheckResult) bool {
+	if check.Verdict != verdict.Fail || results.Baseline == nil || results.Baseline.File == "" {
+		return false
+	}
+	for _, list := range [][]Difference{results.Baseline.Differences, results.Baseline.New} {
+		for _, difference := range list {
+			if difference.What == "check" && difference.Name == check.Name {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // check writes one check that did not pass.
@@ -166,13 +198,16 @@ func (s *summary) check(one Summarised, check verdict.CheckResult) {
 	if len(check.Requirements) > 0 {
 		name += s.style.paint(dim, " ("+strings.Join(check.Requirements, ", ")+")")
 	}
+	if expectedFail(one.Results, check) {
+		name += s.style.paint(dim, ", as the baseline says")
+	}
 	s.entry(check.Verdict, name)
 	if reason := whyNot(check); reason != "" {
-		s.line("               %s", oneLine(reason))
+		s.line(indent+"%s", oneLine(reason))
 	}
 	for _, file := range []struct{ what, path string }{{"log", check.Log}, {"transcript", check.Transcript}} {
 		if file.path != "" {
-			s.line("               %s", s.style.paint(dim, fmt.Sprintf("%-10s %s", file.what,
+			s.line(indent+"%s", s.style.paint(dim, fmt.Sprintf("%-10s %s", file.what,
 				filepath.Join(one.Folder, file.path))))
 		}
 	}

@@ -39,7 +39,7 @@ func (s *summary) baselineText(results Results) string {
 		text = "none, so no fail is expected: " + text
 	}
 	if c.Unreviewed > 0 {
-		text += fmt.Sprintf("; %d reasons in it are still marked TODO", c.Unreviewed)
+		text += fmt.Sprintf("; reasons in it that still begin with TODO: %d", c.Unreviewed)
 	}
 	return text
 }

@@ -30,7 +30,7 @@ type Baseline struct {
 	Checks map[string]Expectation `json:"checks"`
 	// Monitors has an entry for each requirement that the passive monitors found broken.
 	Monitors map[string]Expectation `json:"monitors,omitempty"`
-	// Observations has the reading, or readings joined by ", ", of each open requirement.
+	// Observations has the reading, or readings joined by " + ", of each open requirement.
 	Observations map[string]string `json:"observations,omitempty"`
 }
 

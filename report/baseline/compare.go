@@ -162,7 +162,7 @@ func (c *comparing) observations(b *Baseline, results report.Results) {
 	}
 }
 
-// readings returns what was read of each open requirement; several readings are joined by ", ".
+// readings returns what was read of each open requirement; several readings are joined by " + ".
 func readings(results report.Results) map[string]string {
 	all := map[string][]string{}
 	for _, observation := range results.Observations {
@@ -171,15 +171,15 @@ func readings(results report.Results) map[string]string {
 	joined := map[string]string{}
 	for id, list := range all {
 		sort.Strings(list)
-		joined[id] = strings.Join(list, ", ")
+		joined[id] = strings.Join(list, " + ")
 	}
 	return joined
 }
 
-// detail returns the detail of the first observation of id.
+// detail returns the first detail of an observation of id.
 func detail(results report.Results, id string) string {
 	for _, observation := range results.Observations {
-		if observation.ID == id {
+		if observation.ID == id && observation.Detail != "" {
 			return observation.Detail
 		}
 	}

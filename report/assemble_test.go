@@ -1,0 +1,221 @@
+package report
+
+import (
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/verdict"
+)
+
+var testCatalogue = Catalogue{
+	Version: 3, MSCNumber: 4014, MSCCommit: "85b5",
+	Requirements: []CatalogueEntry{
+		{ID: "room-version/advertised", Chapter: "room-version", Kind: "must", Since: 1},
+		{ID: "room-version/identifier", Chapter: "room-version", Kind: "open", Since: 1},
+		{ID: "mapping/foreign", Chapter: "mapping", Kind: "must", Since: 1},
+		{ID: "mapping/handling", Chapter: "mapping", Kind: "open", Since: 1},
+		{ID: "mapping/in-join", Chapter: "mapping", Kind: "must", Since: 2},
+		{ID: "signing/no-lookup", Chapter: "signing", Kind: "should", Since: 3},
+	},
+}
+
+var testChecks = []RegisteredCheck{
+	{Name: "version advertised", Requirements: []string{"room-version/advertised", "room-version/identifier"}},
+	{Name: "foreign signature by send_join", Requirements: []string{"mapping/foreign", "mapping/handling"}, Path: "send_join"},
+	{Name: "foreign signature by send", Requirements: []string{"mapping/foreign", "mapping/handling"}, Path: "send"},
+	{Name: "join carries a mapping", Requirements: []string{"mapping/in-join"}},
+}
+
+func planned(names ...string) verdict.Event {
+	return verdict.Event{Kind: verdict.KindPlan, Total: len(names), Checks: names}
+}
+
+func final(name string, v verdict.Verdict, reason string) verdict.Event {
+	return verdict.Event{Kind: verdict.KindCheckFinal, Check: name, Result: &verdict.CheckResult{
+		Name: name, Verdict: v, Reason: reason, DurationMS: 1200,
+	}}
+}
+
+func observed(id, reading, detail string) verdict.Event {
+	return verdict.Event{Kind: verdict.KindObservation, Observation: &verdict.Observation{
+		ID: id, Reading: reading, Detail: detail,
+	}}
+}
+
+func found(id, check, detail string) verdict.Event {
+	return verdict.Event{Kind: verdict.KindFinding, Finding: &verdict.Finding{
+		Requirement: id, Check: check, Detail: detail,
+	}}
+}
+
+var end = verdict.Event{Kind: verdict.KindEnd}
+
+func allNames() []string {
+	var names []string
+	for _, check := range testChecks {
+		names = append(names, check.Name)
+	}
+	return names
+}
+
+func testRun() Run {
+	return Run{
+		Suite: Suite{Version: "0.1.0", Commit: "abc"}, Registered: testChecks,
+		Started: time.Date(2025, 6, 1, 12, 0, 0, 0, time.UTC), Duration: 18200 * time.Millisecond,
+		Candidate: verdict.Candidate{Name: "dendrite@0.13.8", Version: "0.13.8", Runtime: "docker"},
+	}
+}
+
+func requirementOf(t *testing.T, results Results, id string) Requirement {
+	t.Helper()
+	for _, requirement := range results.Requirements {
+		if requirement.ID == id {
+			return requirement
+		}
+	}
+	require.Failf(t, "no such requirement in the results", "%s", id)
+	return Requirement{}
+}
+
+func checkOf(t *testing.T, results Results, name string) verdict.CheckResult {
+	t.Helper()
+	for _, check := range results.Checks {
+		if check.Name == name {
+			return check
+		}
+	}
+	require.Failf(t, "no such check in the results", "%s", name)
+	return verdict.CheckResult{}
+}
+
+func TestAssembleWholeRun(t *testing.T) {
+	results := Assemble(testRun(), testCatalogue, []verdict.Event{
+		planned(allNames()...),
+		{Kind: verdict.KindCandidate, Candidate: &verdict.Candidate{Dialect: "dendrite", RoomVersion: "org.matrix.msc4014"}},
+		{Kind: verdict.KindCheckDone, Check: "version advertised", Result: &verdict.CheckResult{Verdict: verdict.Fail}},
+		final("version advertised", verdict.Pass, ""),
+		final("foreign signature by send_join", verdict.Fail, "bob is a member"),
+		final("foreign signature by send", verdict.Pass, ""),
+		observed("mapping/handling", "refused", ""),
+		observed("mapping/handling", verdict.NoneSeen, "timed out"),
+		observed("mapping/handling", "refused", "again"),
+		final("join carries a mapping", verdict.Blocked, "no room"),
+		end,
+	})
+	assert.Empty(t, results.Incomplete)
+	assert.Equal(t, 1, results.Schema)
+	assert.Equal(t, MSC{Number: 4014, Commit: "85b5", Catalogue: 3}, results.MSC)
+	assert.Equal(t, "dendrite", results.Candidate.Dialect)
+	assert.Equal(t, "0.13.8", results.Candidate.Version)
+	assert.Equal(t, int64(18200), results.DurationMS)
+
+	foreign := requirementOf(t, results, "mapping/foreign")
+	assert.Equal(t, verdict.Fail, foreign.Verdict)
+	assert.Equal(t, "bob is a member (1 of 2 checks)", foreign.Reason)
+	assert.Equal(t, []string{"foreign signature by send_join", "foreign signature by send"}, foreign.Checks)
+
+	handling := requirementOf(t, results, "mapping/handling")
+	assert.Equal(t, verdict.Pass, handling.Verdict, "an open requirement never fails with its checks")
+	assert.Equal(t, []string{"refused"}, handling.Readings)
+	assert.Len(t, results.Observations, 1, "the same reading once, and no 'none seen' beside it")
+
+	assert.Equal(t, verdict.Inconclusive, requirementOf(t, results, "room-version/identifier").Verdict)
+	assert.Equal(t, verdict.Blocked, requirementOf(t, results, "mapping/in-join").Verdict)
+	noCheck := requirementOf(t, results, "signing/no-lookup")
+	assert.Equal(t, verdict.NotRun, noCheck.Verdict)
+	assert.Equal(t, ReasonNoCheckYet, noCheck.Reason)
+	assert.NotNil(t, noCheck.Checks, "an empty list, not null")
+
+	assert.Equal(t, "2 pass, 1 fail, 1 blocked", results.Counts.String())
+	assert.Equal(t, "1 pass, 1 fail, 1 blocked, 1 not-run", results.RequirementCounts.String())
+}
+
+func TestAssembleCutOffStream(t *testing.T) {
+	run := testRun()
+	run.Incomplete = "the suite's binary ended (signal: killed)"
+	results := Assemble(run, testCatalogue, []verdict.Event{
+		planned(allNames()...), final("version advertised", verdict.Pass, ""),
+	})
+	assert.Equal(t, run.Incomplete, results.Incomplete)
+	assert.Equal(t, verdict.Pass, checkOf(t, results, "version advertised").Verdict)
+	lost := checkOf(t, results, "join carries a mapping")
+	assert.Equal(t, verdict.Error, lost.Verdict)
+	assert.Equal(t, "the suite ended before it was judged: the suite's binary ended (signal: killed)", lost.Reason)
+	assert.Equal(t, []string{"mapping/in-join"}, lost.Requirements)
+	assert.Equal(t, 3, results.Counts[verdict.Error])
+
+	results = Assemble(testRun(), testCatalogue, []verdict.Event{planned("version advertised")})
+	assert.NotEmpty(t, results.Incomplete, "a stream without an end is never whole")
+}
+
+func TestAssemblePartRun(t *testing.T) {
+	run := testRun()
+	run.RunPattern = regexp.MustCompile("send_join|mapping/in-join")
+	results := Assemble(run, testCatalogue, []verdict.Event{
+		planned("foreign signature by send_join", "join carries a mapping"),
+		final("foreign signature by send_join", verdict.Pass, ""),
+		final("join carries a mapping", verdict.Pass, ""),
+		found("signing/no-lookup", "join carries a mapping", "asked for keys"),
+		end,
+	})
+	assert.Equal(t, &Selection{Run: "send_join|mapping/in-join"}, results.Selection)
+	left := checkOf(t, results, "foreign signature by send")
+	assert.True(t, LeftOut(left.Verdict, left.Reason))
+	assert.Equal(t, verdict.Pass, requirementOf(t, results, "mapping/in-join").Verdict)
+	half := requirementOf(t, results, "mapping/foreign")
+	assert.Equal(t, verdict.NotRun, half.Verdict, "one of its two checks was left out")
+	assert.Equal(t, "left out by --run (1 of 2 checks)", half.Reason)
+	assert.Equal(t, ReasonLeftOutByRun, requirementOf(t, results, "signing/no-lookup").Reason)
+	assert.Empty(t, results.Findings, "what was not asked for is not judged, whatever the monitors happen to see")
+
+	run = testRun()
+	run.Shard = "1/2"
+	results = Assemble(run, testCatalogue, []verdict.Event{
+		planned("version advertised"), final("version advertised", verdict.Pass, ""), end,
+	})
+	assert.Equal(t, "left out by --shard 1/2", checkOf(t, results, "join carries a mapping").Reason)
+}
+
+func TestAssembleFindings(t *testing.T) {
+	events := []verdict.Event{planned(allNames()...)}
+	for _, name := range allNames() {
+		events = append(events, final(name, verdict.Pass, ""))
+	}
+	events = append(events,
+		found("mapping/in-join", "version advertised", "$a has no mapping"),
+		found("mapping/in-join", "version advertised", "$a has no mapping"),
+		found("mapping/in-join", "join carries a mapping", "$b has no mapping"),
+		found("mapping/handling", "version advertised", "an open one"),
+	)
+	for i := range 30 {
+		events = append(events, found("signing/no-lookup", "version advertised", "event "+string(rune('A'+i))))
+	}
+	results := Assemble(testRun(), testCatalogue, append(events, end))
+	broken := requirementOf(t, results, "mapping/in-join")
+	assert.Equal(t, verdict.Fail, broken.Verdict)
+	assert.Equal(t, `seen by the monitors during "version advertised": $a has no mapping (and 1 more)`, broken.Reason)
+	assert.NotEqual(t, verdict.Fail, requirementOf(t, results, "mapping/handling").Verdict)
+	assert.Equal(t, verdict.Fail, requirementOf(t, results, "signing/no-lookup").Verdict, "though it has no check")
+	assert.Len(t, findingsOf(results, "signing/no-lookup"), findingsKept)
+	assert.Equal(t, 4, results.Counts[verdict.Pass], "checks keep their verdicts")
+}
+
+func TestAssembleOddEvents(t *testing.T) {
+	results := Assemble(testRun(), testCatalogue, []verdict.Event{
+		planned("version advertised", "not registered"),
+		{Kind: verdict.KindCheckFinal, Check: "version advertised"},
+		final("not registered", "splendid", "why not"),
+		final("not planned", verdict.Pass, ""),
+		{Kind: verdict.KindNote, Message: "a word"},
+		end,
+	})
+	assert.Equal(t, verdict.Error, checkOf(t, results, "version advertised").Verdict, "a final event without a result")
+	assert.Equal(t, verdict.Error, checkOf(t, results, "not registered").Verdict)
+	assert.Contains(t, checkOf(t, results, "not registered").Reason, `"splendid"`)
+	assert.Equal(t, verdict.Pass, checkOf(t, results, "not planned").Verdict)
+	assert.Equal(t, []string{"a word"}, results.Notes)
+}

@@ -1,0 +1,259 @@
+package baseline
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/verdict"
+	"msc4014/report"
+)
+
+// results makes the results of a whole run from "check: verdict" pairs.
+func results(verdicts map[string]verdict.Verdict) report.Results {
+	r := report.Results{
+		Schema: report.Schema, MSC: report.MSC{Catalogue: 2}, Candidate: verdict.Candidate{Name: "dendrite@1"},
+		Counts: report.Counts{},
+		Requirements: []report.Requirement{
+			{ID: "mapping/old", Kind: "must", Since: 1}, {ID: "mapping/new", Kind: "must", Since: 2},
+			{ID: "mapping/open", Kind: "open", Since: 1},
+		},
+	}
+	for _, name := range sortedKeys(verdicts) {
+		check := verdict.CheckResult{Name: name, Verdict: verdicts[name], Reason: "because of " + name}
+		if check.Verdict == verdict.Pass {
+			check.Reason = ""
+		}
+		r.Checks = append(r.Checks, check)
+		r.Counts[check.Verdict]++
+	}
+	return r
+}
+
+func expecting(verdicts map[string]verdict.Verdict) *Baseline {
+	b := &Baseline{Candidate: "dendrite@1", Catalogue: 1, Checks: map[string]Expectation{}}
+	for name, v := range verdicts {
+		b.Checks[name] = Expectation{Verdict: v, Reason: "somebody's words"}
+	}
+	return b
+}
+
+func lines(differences []report.Difference) []string {
+	told := []string{}
+	for _, difference := range differences {
+		told = append(told, string(difference.Kind)+" "+difference.String())
+	}
+	return told
+}
+
+type verdicts = map[string]verdict.Verdict
+
+func TestCompareChecks(t *testing.T) {
+	for _, test := range []struct {
+		name          string
+		expected, got verdicts
+		part          bool
+		differences   []string
+		new           []string
+	}{
+		{name: "as expected", expected: verdicts{"a": "pass", "b": "fail"}, got: verdicts{"a": "pass", "b": "fail"}},
+		{
+			name: "worse", expected: verdicts{"a": "pass"}, got: verdicts{"a": "fail"},
+			differences: []string{"worse a: pass expected, fail: because of a"},
+		},
+		{
+			name: "no pass any more", expected: verdicts{"a": "pass"}, got: verdicts{"a": "blocked"},
+			differences: []string{"worse a: pass expected, blocked: because of a"},
+		},
+		{
+			name: "a new fail behind what was blocked", expected: verdicts{"a": "blocked"}, got: verdicts{"a": "fail"},
+			differences: []string{"worse a: blocked expected, fail: because of a"},
+		},
+		{
+			name: "better", expected: verdicts{"a": "fail"}, got: verdicts{"a": "pass"},
+			differences: []string{"better a: fail expected, pass"},
+		},
+		{
+			name: "changed", expected: verdicts{"a": "fail"}, got: verdicts{"a": "unsupported"},
+			differences: []string{"changed a: fail expected, unsupported: because of a"},
+		},
+		{
+			name: "new checks turn nothing red, failing or not", expected: verdicts{"a": "pass"},
+			got: verdicts{"a": "pass", "b": "fail", "c": "pass"},
+			new: []string{"new b: fail: because of b", "new c: pass"},
+		},
+		{
+			name: "gone", expected: verdicts{"a": "pass", "b": "pass"}, got: verdicts{"a": "pass"},
+			differences: []string{"gone b: the suite does not have it any more"},
+		},
+		{
+			name: "what a part run left out is not gone", part: true,
+			expected: verdicts{"a": "pass", "b": "pass", "c": "pass"}, got: verdicts{"a": "pass", "b": "not-run"},
+		},
+		{name: "not judged here", expected: verdicts{"a": "pass", "b": "fail"}, got: verdicts{"a": "not-run", "b": "error"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := results(test.got)
+			if test.part {
+				r.Selection = &report.Selection{Run: "a"}
+			}
+			comparison := Compare(expecting(test.expected), "file", r)
+			assert.Equal(t, append([]string{}, test.differences...), lines(comparison.Differences))
+			assert.Equal(t, append([]string{}, test.new...), lines(comparison.New))
+		})
+	}
+}
+
+func TestCompareWithoutABaselineExpectsNoFail(t *testing.T) {
+	r := results(verdicts{"a": "pass", "b": "unsupported", "c": "inconclusive", "d": "not-run"})
+	r.Observations = []verdict.Observation{{ID: "mapping/open", Reading: "refused"}}
+	comparison := Compare(nil, "", r)
+	assert.Empty(t, comparison.Differences)
+	assert.Empty(t, comparison.New)
+	r = results(verdicts{"a": "fail"})
+	r.Findings = []verdict.Finding{{Requirement: "mapping/old", Check: "a", Detail: "$x"}}
+	assert.Equal(t, []string{
+		"worse a: pass expected, fail: because of a",
+		`worse monitor mapping/old: pass expected, fail: seen by the monitors during "a": $x`,
+	}, lines(Compare(nil, "", r).Differences))
+}
+
+func TestCompareMonitorsAndObservations(t *testing.T) {
+	b := expecting(verdicts{"a": "pass"})
+	b.Observations = map[string]string{"mapping/open": "refused", "mapping/other": "x"}
+	r := results(verdicts{"a": "pass"})
+	r.Observations = []verdict.Observation{
+		{ID: "mapping/open", Reading: "refused"}, {ID: "mapping/open", Reading: "dropped", Detail: "by /send"},
+		{ID: "mapping/later", Reading: "y"},
+	}
+	r.Findings = []verdict.Finding{
+		{Requirement: "mapping/new", Check: "a", Detail: "$n"}, {Requirement: "mapping/open", Check: "a", Detail: "$o"},
+		{Requirement: "mapping/old", Check: "a", Detail: "$x"},
+	}
+	comparison := Compare(b, "file", r)
+	assert.Equal(t, []string{
+		`worse monitor mapping/old: pass expected, fail: seen by the monitors during "a": $x`,
+		"changed observation mapping/open: refused expected, dropped + refused: by /send",
+	}, lines(comparison.Differences))
+	assert.Equal(t, []string{
+		`new monitor mapping/new: fail: seen by the monitors during "a": $n`, "new observation mapping/later: y",
+	}, lines(comparison.New))
+
+	b.Monitors = map[string]Expectation{"mapping/old": {Verdict: "fail", Reason: "known"}}
+	b.Observations["mapping/open"] = "dropped + refused"
+	assert.Empty(t, Compare(b, "file", r).Differences)
+	r.Findings = nil
+	assert.Equal(t, []string{"better monitor mapping/old: fail expected, pass"}, lines(Compare(b, "file", r).Differences))
+	r.Selection = &report.Selection{Run: "a"}
+	assert.Empty(t, Compare(b, "file", r).Differences, "a part run may not have come by")
+}
+
+func TestUpdate(t *testing.T) {
+	b := expecting(verdicts{"kept": "fail", "changed": "fail", "better": "fail", "gone": "pass", "here": "fail"})
+	b.Checks["todo"] = Expectation{Verdict: "fail", Reason: Todo + "an older reason"}
+	b.Observations = map[string]string{"mapping/open": "refused", "mapping/gone": "x"}
+	r := results(verdicts{
+		"kept": "fail", "changed": "blocked", "better": "pass", "todo": "fail", "new": "fail", "here": "not-run",
+		"cannot": "not-run",
+	})
+	r.Findings = []verdict.Finding{{Requirement: "mapping/old", Check: "kept", Detail: "$x"}}
+	updated, err := Update(b, r)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]Expectation{
+		"kept":    {Verdict: "fail", Reason: "somebody's words"},
+		"changed": {Verdict: "blocked", Reason: "TODO: because of changed"},
+		"better":  {Verdict: "pass"},
+		"todo":    {Verdict: "fail", Reason: "TODO: because of todo"},
+		"new":     {Verdict: "fail", Reason: "TODO: because of new"},
+		"here":    {Verdict: "fail", Reason: "somebody's words"},
+	}, updated.Checks)
+	assert.Equal(t, 2, updated.Catalogue)
+	assert.Equal(t, map[string]string{"mapping/open": "refused"}, updated.Observations)
+	assert.Contains(t, updated.Monitors["mapping/old"].Reason, "TODO: seen by the monitors")
+	assert.Equal(t, 4, updated.Unreviewed())
+	assert.Empty(t, Compare(updated, "file", r).Differences, "a run meets the baseline made from it")
+	assert.Empty(t, Compare(updated, "file", r).New)
+
+	again, err := Update(updated, r)
+	require.NoError(t, err)
+	assert.Equal(t, updated, again)
+}
+
+func TestUpdateFromAPartRun(t *testing.T) {
+	b := expecting(verdicts{"a": "pass", "other": "fail"})
+	b.Monitors = map[string]Expectation{"mapping/old": {Verdict: "fail", Reason: "words"}}
+	r := results(verdicts{"a": "fail"})
+	r.Selection = &report.Selection{Run: "^a$"}
+	updated, err := Update(b, r)
+	require.NoError(t, err)
+	assert.Equal(t, verdict.Fail, updated.Checks["a"].Verdict)
+	assert.Equal(t, "somebody's words", updated.Checks["other"].Reason)
+	assert.Contains(t, updated.Monitors, "mapping/old")
+	assert.Equal(t, 1, updated.Catalogue, "what the newer catalogue added was not judged")
+}
+
+func TestUpdateRefuses(t *testing.T) {
+	_, err := Update(nil, results(verdicts{"a": "error"}))
+	assert.ErrorContains(t, err, `check "a" is an error`)
+	r := results(verdicts{"a": "pass"})
+	r.Incomplete = "interrupted by SIGINT"
+	_, err = Update(nil, r)
+	assert.ErrorContains(t, err, "interrupted by SIGINT")
+}
+
+func TestSaveAndLoad(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "new", "dendrite@1.json")
+	b, err := Update(nil, results(verdicts{"b <x>": "fail", "a": "pass"}))
+	require.NoError(t, err)
+	require.NoError(t, b.Save(file))
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, `{
+  "candidate": "dendrite@1",
+  "catalogue": 2,
+  "checks": {
+    "a": {
+      "verdict": "pass"
+    },
+    "b <x>": {
+      "verdict": "fail",
+      "reason": "TODO: because of b <x>"
+    }
+  }
+}
+`, string(data))
+	loaded, err := Load(file)
+	require.NoError(t, err)
+	assert.Equal(t, b.Checks, loaded.Checks)
+	list, err := os.ReadDir(filepath.Dir(file))
+	require.NoError(t, err)
+	assert.Len(t, list, 1, "no temporary file stays")
+}
+
+func TestLoadRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		``:  "does not parse",
+		`[`: "does not parse",
+		`{"candidate":"x","catalogue":1,"checks":{}} {}`:                       "more text",
+		`{"candidate":"x","catalogue":1,"chekcs":{}}`:                          "chekcs",
+		`{"catalogue":1,"checks":{}}`:                                          "candidate",
+		`{"candidate":"x","checks":{}}`:                                        "catalogue",
+		`{"candidate":"x","catalogue":1}`:                                      "checks",
+		`{"candidate":"x","catalogue":1,"checks":{"a":{"verdict":"passed"}}}`:  `"passed", which is none`,
+		`{"candidate":"x","catalogue":1,"checks":{"a":{"verdict":"error"}}}`:   "never expected",
+		`{"candidate":"x","catalogue":"1","checks":{"a":{"verdict":"error"}}}`: "does not parse",
+	} {
+		file := filepath.Join(t.TempDir(), "b.json")
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
+		_, err := Load(file)
+		require.ErrorContains(t, err, want, text)
+		assert.Contains(t, err.Error(), file)
+		assert.NotContains(t, strings.TrimSpace(err.Error()), "\n")
+	}
+	_, err := Load(filepath.Join(t.TempDir(), "none.json"))
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}
