@@ -1,0 +1,83 @@
+package federation
+
+// Invites that a peer receives: whole events (versions 1 and 2) and, in pseudonymous rooms, partial ones (version 3 of
+// the deployed protocol), which the invited server completes with the invited user's key (MSC1228, "Sending invites").
+
+import (
+	"bytes"
+	"net/http"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// invite answers PUT /invite/{roomID}/{eventID} and /invite/{roomID}/{userID} for users that a check made.
+func (p *Peer) invite(request *Request) Answer {
+	if !gjson.ValidBytes(request.Body) {
+		return unexpected(http.StatusBadRequest, "M_NOT_JSON", "the invite is no JSON")
+	}
+	body := gjson.ParseBytes(request.Body)
+	raw := []byte(body.Get("event").Raw)
+	if request.Version == "v1" {
+		raw = request.Body
+	}
+	version := body.Get("room_version").String()
+	format := p.formatOf(raw, version)
+	if request.Version == "v3" {
+		return p.completeInvite(request, raw, format)
+	}
+	event := NewEvent(raw, format)
+	invited, _ := event.StateKey()
+	user := p.userByID(invited)
+	if format.Pseudonymous {
+		user = p.holder(event.RoomID(), invited)
+	}
+	if user == nil {
+		return unknownUser(invited)
+	}
+	p.receive(Received{Event: event, Origin: request.Origin, Via: Invite, Room: request.Room(), Problems: p.examine(request, event)})
+	signer := p.Signer()
+	if format.Pseudonymous {
+		signer = SenderKeySigner(user.KeyIn(event.RoomID()))
+	}
+	signed, err := pseudoid.SignEvent(raw, format, signer.Entity, signer.KeyID, signer.Key)
+	if err != nil {
+		return unexpected(http.StatusBadRequest, "M_BAD_JSON", "the invite cannot be signed: "+err.Error())
+	}
+	answer := object(field{"event", signed})
+	if request.Version == "v1" {
+		answer = append(append([]byte("[200,"), answer...), ']')
+	}
+	return Answer{Status: http.StatusOK, Body: answer}
+}
+
+// completeInvite adds the state key, the mapping and the signature of the invited user's key to a partial invite.
+func (p *Peer) completeInvite(request *Request, partial []byte, format pseudoid.Format) Answer {
+	roomID, user := request.parameter(0), p.userByID(request.parameter(1))
+	if user == nil {
+		return unknownUser(request.parameter(1))
+	}
+	key := user.KeyIn(roomID)
+	mapped, err := pseudoid.SignMapping(pseudoid.NewMapping(format.Dialect, key.Public, user.ID()), p.name, ServerKeyID, p.key)
+	if err != nil {
+		return unexpected(http.StatusInternalServerError, "M_UNKNOWN", "the mapping cannot be signed: "+err.Error())
+	}
+	event, err := applyChanges(bytes.Clone(partial), []Change{
+		SetField("state_key", key.Public),
+		func(raw []byte) ([]byte, error) {
+			return sjson.SetRawBytes(raw, "content."+pseudoid.MappingField, mapped)
+		},
+		DeleteField("hashes"), DeleteField("signatures"),
+		func(raw []byte) ([]byte, error) {
+			return pseudoid.SignEvent(raw, format, string(key.Public), SenderKeyID, key.Private)
+		},
+	})
+	if err != nil {
+		return unexpected(http.StatusBadRequest, "M_BAD_JSON", "the partial invite cannot be completed: "+err.Error())
+	}
+	completed := NewEvent(event, format)
+	p.receive(Received{Event: completed, Origin: request.Origin, Via: Invite, Room: request.Room(), ours: true})
+	return Answer{Status: http.StatusOK, Body: object(field{"event", event})}
+}

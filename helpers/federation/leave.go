@@ -1,0 +1,69 @@
+package federation
+
+// Leaving a room: by an event of one's own when the peer is in the room, through another server (make_leave,
+// send_leave) when it is not, as after an invite.
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// MakeLeave asks a server for a leave template: GET /_matrix/federation/v1/make_leave/{roomID}/{userID}. The answer
+// may be a refusal; an error means that none came.
+func (p *Peer) MakeLeave(ctx context.Context, server, roomID, userID string) (Answer, error) {
+	return p.make(ctx, MakeLeave, server, roomID, userID, nil)
+}
+
+// LeaveTemplate asks a server for a leave template and makes the user's leave of it.
+func (p *Peer) LeaveTemplate(ctx context.Context, server, roomID string, user *User) (Template, error) {
+	answer, err := p.MakeLeave(ctx, server, roomID, user.ID())
+	if err != nil {
+		return Template{}, err
+	}
+	return p.templateOf(answer, "leave", MakeLeave, server, roomID, user)
+}
+
+// SendLeave sends a leave: PUT /_matrix/federation/v2/send_leave/{roomID}/{eventID}. When the server takes it, it is
+// applied to the peer's model of the room, if there is one. The answer may be a refusal; an error means that none came.
+func (p *Peer) SendLeave(ctx context.Context, server, roomID string, event Event) (Answer, error) {
+	uri := "/_matrix/federation/v2/send_leave/" + url.PathEscape(roomID) + "/" + url.PathEscape(event.ID())
+	answer, err := p.Do(ctx, server, http.MethodPut, uri, event.JSON())
+	if err == nil && answer.OK() {
+		if room := p.Room(roomID); room != nil {
+			room.Apply(event)
+		}
+	}
+	return answer, err
+}
+
+// LeaveVia makes a user leave through a server: make_leave, then send_leave. In pseudonymous rooms the event is signed
+// by the sender key, as MSC4014 has it, and by the additional signers, if any.
+func (p *Peer) LeaveVia(ctx context.Context, server, roomID string, user *User, additional ...Signer) error {
+	template, err := p.LeaveTemplate(ctx, server, roomID, user)
+	if err != nil {
+		return err
+	}
+	event, err := template.AlsoSignedBy(additional...).Build()
+	if err != nil {
+		return err
+	}
+	answer, err := p.SendLeave(ctx, server, roomID, event)
+	if err != nil {
+		return err
+	}
+	if !answer.OK() {
+		return fmt.Errorf("%s refused the leave of %s in %s: %s", server, user.ID(), roomID, answer)
+	}
+	return nil
+}
+
+// Leave makes a user of the peer leave: its own leave event, sent to all servers in the room.
+func (r *Room) Leave(ctx context.Context, user *User) (Event, error) {
+	event, err := r.MemberTemplate(user, "leave").Build()
+	if err != nil {
+		return Event{}, err
+	}
+	return event, r.Send(ctx, event)
+}

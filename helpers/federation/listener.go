@@ -1,0 +1,133 @@
+package federation
+
+// Listeners: one for each distinct address, shared by the peers that live there. A connection belongs to the peer that
+// its SNI names, else (names that are IP addresses send no SNI) to the one that the Host header names.
+
+import (
+	"crypto/tls"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+type listener struct {
+	sw     *Switchboard
+	server *http.Server
+
+	mu           sync.RWMutex
+	peers        map[string]*Peer            // by server name as it stands
+	hosts        map[string]*Peer            // by server name without port, lower case
+	certificates map[string]*tls.Certificate // by host; "" for connections without SNI
+}
+
+// listen opens a listener; the caller holds the switchboard's lock.
+func (sw *Switchboard) listen(address string) (*listener, error) {
+	socket, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	l := &listener{
+		sw:           sw,
+		peers:        map[string]*Peer{},
+		hosts:        map[string]*Peer{},
+		certificates: map[string]*tls.Certificate{},
+	}
+	l.server = &http.Server{
+		Handler:           l,
+		ReadHeaderTimeout: 30 * time.Second,
+		IdleTimeout:       90 * time.Second,
+		ErrorLog:          log.New(problemWriter{sw}, "", 0),
+		TLSConfig: &tls.Config{
+			MinVersion:     tls.VersionTLS12,
+			NextProtos:     []string{"h2", "http/1.1"},
+			GetCertificate: l.certificate,
+		},
+	}
+	sw.background.Add(1)
+	go func() {
+		defer sw.background.Done()
+		if err := l.server.ServeTLS(socket, "", ""); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			sw.connectionProblem("listener " + address + ": " + err.Error())
+		}
+	}()
+	return l, nil
+}
+
+func (l *listener) add(peer *Peer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.peers[peer.name] = peer
+	l.hosts[hostOf(peer.name)] = peer
+	delete(l.certificates, "") // it names every peer, and there is one more now
+}
+
+// certificate picks the peer's certificate by SNI; without SNI, one that names every peer of this listener.
+func (l *listener) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	host := strings.ToLower(hello.ServerName)
+	var names []string
+	if l.hosts[host] != nil {
+		names = []string{host}
+	} else {
+		host = ""
+		for name := range l.hosts {
+			names = append(names, name)
+		}
+	}
+	if known := l.certificates[host]; known != nil {
+		return known, nil
+	}
+	made, err := l.sw.options.Issue(names...)
+	if err != nil {
+		return nil, err
+	}
+	l.certificates[host] = &made
+	return &made, nil
+}
+
+// ServeHTTP hands the request to the peer that it is for.
+func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	peer := l.find(r)
+	if peer == nil {
+		l.sw.connectionProblem("a request for no known peer: " + r.Method + " " + r.Host + r.URL.Path)
+		http.Error(w, `{"errcode":"M_NOT_FOUND","error":"no such server here"}`, http.StatusMisdirectedRequest)
+		return
+	}
+	peer.serve(w, r)
+}
+
+func (l *listener) find(r *http.Request) *Peer {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if r.TLS != nil && r.TLS.ServerName != "" {
+		if peer := l.hosts[strings.ToLower(r.TLS.ServerName)]; peer != nil {
+			return peer
+		}
+	}
+	if peer := l.peers[r.Host]; peer != nil {
+		return peer
+	}
+	return l.hosts[hostOf(r.Host)]
+}
+
+// hostOf returns a server name without its port and brackets, in lower case.
+func hostOf(serverName string) string {
+	host := serverName
+	if split, _, err := net.SplitHostPort(serverName); err == nil {
+		host = split
+	}
+	return strings.ToLower(strings.Trim(host, "[]"))
+}
+
+// problemWriter keeps what net/http writes to its error log.
+type problemWriter struct{ sw *Switchboard }
+
+func (w problemWriter) Write(text []byte) (int, error) {
+	w.sw.connectionProblem(strings.TrimSpace(string(text)))
+	return len(text), nil
+}

@@ -1,0 +1,157 @@
+package federation
+
+// A peer: one homeserver that the suite plays, with its name, its server key, its users and its rooms.
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"sync"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/transcript"
+	"msc4014/runtime"
+)
+
+// ServerKeyID is the key ID of every peer's server key.
+const ServerKeyID = "ed25519:peer1"
+
+// SenderKeyID is the key ID under which a sender key's own signature stands.
+const SenderKeyID = "ed25519:1"
+
+// Peer is one homeserver played by the suite. Its methods are safe for use by several goroutines.
+type Peer struct {
+	sw      *Switchboard
+	name    string
+	address string // where it listens
+	key     ed25519.PrivateKey
+	format  pseudoid.Format // of its pseudonymous rooms, unless events tell another
+	done    chan struct{}   // closed by Close
+
+	mu         sync.Mutex
+	sink       transcript.Sink
+	closed     bool
+	users      map[string]*User // by localpart
+	rooms      map[string]*Room
+	aliases    map[string]*Room
+	hooks      map[Endpoint][]*registeredHook
+	requests   []Request
+	unexpected []Request
+	txns       map[string]Answer // answers to transactions, by origin and transaction ID
+	received   receivedLog
+	counter    int
+}
+
+func newPeer(sw *Switchboard, address runtime.PeerAddress, sink transcript.Sink) (*Peer, error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("no server key for peer %s: %w", address.Name, err)
+	}
+	return &Peer{
+		sw:       sw,
+		name:     address.Name,
+		address:  address.Listen,
+		key:      key,
+		format:   sw.options.Format,
+		done:     make(chan struct{}),
+		sink:     sink,
+		users:    map[string]*User{},
+		rooms:    map[string]*Room{},
+		aliases:  map[string]*Room{},
+		hooks:    map[Endpoint][]*registeredHook{},
+		txns:     map[string]Answer{},
+		received: newReceivedLog(),
+	}, nil
+}
+
+// Name returns the server name.
+func (p *Peer) Name() string { return p.name }
+
+// Switchboard returns the switchboard that the peer belongs to.
+func (p *Peer) Switchboard() *Switchboard { return p.sw }
+
+// Format returns the format of the pseudonymous rooms that the peer makes.
+func (p *Peer) Format() pseudoid.Format {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.format
+}
+
+// SetFormat sets the format of the pseudonymous rooms that the peer makes, and expects where events do not tell.
+func (p *Peer) SetFormat(format pseudoid.Format) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.format = format
+}
+
+// SetSink directs the exchanges that end from now on to another transcript; nil means nowhere.
+func (p *Peer) SetSink(sink transcript.Sink) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sink = sink
+}
+
+// Signer signs as the peer's server key.
+func (p *Peer) Signer() Signer { return Signer{Entity: p.name, KeyID: ServerKeyID, Key: p.key} }
+
+// PublicKey returns the peer's published server key.
+func (p *Peer) PublicKey() ed25519.PublicKey { return p.key.Public().(ed25519.PublicKey) }
+
+// Room returns the peer's model of a room, nil when it is in no room of that ID.
+func (p *Peer) Room(roomID string) *Room {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rooms[roomID]
+}
+
+// Close says that the check of this peer is over. The peer goes on to publish its keys, for the servers that still
+// have its events, and swallows transactions, so that no server has to keep retrying; everything else gets 404, and
+// nothing is recorded any more.
+func (p *Peer) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	p.closed = true
+	close(p.done)
+	p.sink = nil
+	p.hooks = map[Endpoint][]*registeredHook{}
+	p.requests, p.unexpected = nil, nil
+	p.rooms, p.aliases, p.txns = map[string]*Room{}, map[string]*Room{}, map[string]Answer{}
+	p.received.clear()
+}
+
+func (p *Peer) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+func (p *Peer) record(exchange transcript.Exchange) {
+	p.mu.Lock()
+	sink := p.sink
+	p.mu.Unlock()
+	if sink != nil {
+		sink.Record(exchange)
+	}
+}
+
+// next returns a number that this peer did not use before, for transaction IDs and room IDs.
+func (p *Peer) next() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counter++
+	return p.counter
+}
+
+// addRoom takes a room into the peer, unless it has one of that ID already; it returns the one that counts.
+func (p *Peer) addRoom(room *Room) *Room {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if known := p.rooms[room.id]; known != nil {
+		return known
+	}
+	p.rooms[room.id] = room
+	return room
+}

@@ -1,0 +1,193 @@
+package federation
+
+// What a peer received, kept in order, and waiting for it: without polling, and with an error that tells what did
+// arrive.
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// Received is one event that another server sent to a peer.
+type Received struct {
+	Event  Event
+	Origin string   // the server that sent it
+	Via    Endpoint // Send, SendJoin, SendLeave, Invite
+	Room   *Room    // nil when the peer is not in the room
+	// Problems is what the oracle found wrong with it. An event with problems is not applied to the room.
+	Problems []string
+	Time     time.Time
+
+	ours bool // completed by the peer itself: not for those who watch what servers write
+}
+
+// EDU is one ephemeral data unit that another server sent to a peer.
+type EDU struct {
+	Type   string
+	Raw    []byte
+	Origin string
+	Time   time.Time
+}
+
+// Get returns the field at a gjson path.
+func (e EDU) Get(path string) gjson.Result { return gjson.GetBytes(e.Raw, path) }
+
+// receivedLog is guarded by its peer's lock.
+type receivedLog struct {
+	events []Received
+	edus   []EDU
+	news   chan struct{} // closed and replaced at each arrival
+}
+
+func newReceivedLog() receivedLog { return receivedLog{news: make(chan struct{})} }
+
+func (l *receivedLog) announce() {
+	close(l.news)
+	l.news = make(chan struct{})
+}
+
+func (l *receivedLog) clear() {
+	l.events, l.edus = nil, nil
+	l.announce()
+}
+
+// receive keeps an event and tells those who wait or watch. The same event again, without a difference in its bytes,
+// is not kept twice.
+func (p *Peer) receive(arrival Received) {
+	arrival.Time = time.Now()
+	p.mu.Lock()
+	if !p.closed && !slices.ContainsFunc(p.received.events, func(known Received) bool {
+		return known.Event.id == arrival.Event.id && bytes.Equal(known.Event.json, arrival.Event.json) && known.Via == arrival.Via
+	}) {
+		p.received.events = append(p.received.events, arrival)
+		p.received.announce()
+	}
+	p.mu.Unlock()
+	if !arrival.ours {
+		p.tell(arrival.Room, arrival.Origin, arrival.Event)
+	}
+}
+
+func (p *Peer) receiveEDU(arrival EDU) {
+	arrival.Time = time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.received.edus = append(p.received.edus, arrival)
+		p.received.announce()
+	}
+}
+
+// Received returns the events that other servers sent so far, oldest first.
+func (p *Peer) Received() []Received {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.received.events)
+}
+
+// ReceivedEDUs returns the EDUs that other servers sent so far, oldest first.
+func (p *Peer) ReceivedEDUs() []EDU {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.received.edus)
+}
+
+// HasReceived tells whether another server sent the event with that ID.
+func (p *Peer) HasReceived(eventID string) bool {
+	return slices.ContainsFunc(p.Received(), func(r Received) bool { return r.Event.ID() == eventID })
+}
+
+// WaitForEvent returns the first event that another server sent, before or after the call, for which wanted holds. When
+// the context ends, the error tells what arrived instead.
+func (p *Peer) WaitForEvent(ctx context.Context, wanted func(Event) bool) (Event, error) {
+	arrival, err := p.WaitForReceived(ctx, func(r Received) bool { return wanted(r.Event) })
+	return arrival.Event, err
+}
+
+// WaitForEventID waits for the event with that ID.
+func (p *Peer) WaitForEventID(ctx context.Context, eventID string) (Event, error) {
+	event, err := p.WaitForEvent(ctx, func(e Event) bool { return e.ID() == eventID })
+	if err != nil {
+		return event, fmt.Errorf("waiting for %s: %w", eventID, err)
+	}
+	return event, nil
+}
+
+// WaitForReceived is WaitForEvent with all that is known about the arrival.
+func (p *Peer) WaitForReceived(ctx context.Context, wanted func(Received) bool) (Received, error) {
+	started, seen := time.Now(), 0
+	for {
+		p.mu.Lock()
+		arrivals, news, closed := slices.Clone(p.received.events), p.received.news, p.closed
+		p.mu.Unlock()
+		for ; seen < len(arrivals); seen++ {
+			if wanted(arrivals[seen]) {
+				return arrivals[seen], nil
+			}
+		}
+		if closed {
+			return Received{}, fmt.Errorf("%s was closed while it waited for an event", p.name)
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return Received{}, fmt.Errorf("%s did not receive the event within %s; %s: %w",
+				p.name, time.Since(started).Round(time.Millisecond), tellReceived(arrivals), ctx.Err())
+		}
+	}
+}
+
+// WaitForEDU returns the first EDU that another server sent, before or after the call, for which wanted holds.
+func (p *Peer) WaitForEDU(ctx context.Context, wanted func(EDU) bool) (EDU, error) {
+	started, seen := time.Now(), 0
+	for {
+		p.mu.Lock()
+		arrivals, news, closed := slices.Clone(p.received.edus), p.received.news, p.closed
+		p.mu.Unlock()
+		for ; seen < len(arrivals); seen++ {
+			if wanted(arrivals[seen]) {
+				return arrivals[seen], nil
+			}
+		}
+		if closed {
+			return EDU{}, fmt.Errorf("%s was closed while it waited for an EDU", p.name)
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			types := make([]string, len(arrivals))
+			for i, arrival := range arrivals {
+				types[i] = arrival.Type
+			}
+			return EDU{}, fmt.Errorf("%s did not receive the EDU within %s; it received %d: [%s]: %w",
+				p.name, time.Since(started).Round(time.Millisecond), len(arrivals), strings.Join(types, ", "), ctx.Err())
+		}
+	}
+}
+
+// tellReceived tells the newest arrivals, for an error.
+func tellReceived(arrivals []Received) string {
+	if len(arrivals) == 0 {
+		return "nothing arrived"
+	}
+	const most = 10
+	text := fmt.Sprintf("%d events arrived", len(arrivals))
+	if len(arrivals) > most {
+		text += fmt.Sprintf(", the last %d", most)
+		arrivals = arrivals[len(arrivals)-most:]
+	}
+	lines := make([]string, len(arrivals))
+	for i, arrival := range arrivals {
+		lines[i] = fmt.Sprintf("%s from %s (%s)", arrival.Event, arrival.Origin, arrival.Via)
+		if len(arrival.Problems) > 0 {
+			lines[i] += " [" + strings.Join(arrival.Problems, "; ") + "]"
+		}
+	}
+	return text + ": " + strings.Join(lines, "; ")
+}

@@ -1,0 +1,307 @@
+package federation
+
+// Being a resident server: making rooms, and taking in joins and leaves of other servers' users.
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// RoomOptions say what room to make. What is left empty is what a public chat has.
+type RoomOptions struct {
+	Creator           *User
+	JoinRule          string // "public"
+	JoinRuleAllow     []any  // the "allow" list of restricted rooms
+	HistoryVisibility string // "shared"
+	// PowerLevels is merged over the default content; its "users" are merged over the creator's 100.
+	PowerLevels map[string]any
+	Name        string
+	Topic       string
+	AliasName   string         // the localpart of a canonical alias, registered with this peer
+	CreateExtra map[string]any // further content of the create event
+}
+
+// CreateRoom makes a room that lives on the peer: create, the creator's join, power levels, join rules, history
+// visibility, and name, topic and alias where asked for.
+func (p *Peer) CreateRoom(format pseudoid.Format, options RoomOptions) (*Room, error) {
+	creator := options.Creator
+	if creator == nil || creator.peer != p {
+		return nil, fmt.Errorf("%s cannot make a room: the creator must be one of its own users", p.name)
+	}
+	room := newRoom(p, fmt.Sprintf("!room%d:%s", p.next(), p.name), format)
+	create := map[string]any{"room_version": format.RoomVersion}
+	if format.RoomVersion != pseudoid.FormatV11.RoomVersion {
+		create["creator"] = creator.SenderIn(room)
+	}
+	maps.Copy(create, options.CreateExtra)
+	rule := map[string]any{"join_rule": orElse(options.JoinRule, "public")}
+	if options.JoinRuleAllow != nil {
+		rule["allow"] = options.JoinRuleAllow
+	}
+	state := []Proto{
+		{Type: "m.room.power_levels", Content: powerLevels(options.PowerLevels, creator.SenderIn(room))},
+		{Type: "m.room.join_rules", Content: rule},
+		{Type: "m.room.history_visibility", Content: map[string]any{"history_visibility": orElse(options.HistoryVisibility, "shared")}},
+	}
+	if options.Name != "" {
+		state = append(state, Proto{Type: "m.room.name", Content: map[string]any{"name": options.Name}})
+	}
+	if options.Topic != "" {
+		state = append(state, Proto{Type: "m.room.topic", Content: map[string]any{"topic": options.Topic}})
+	}
+	alias := ""
+	if options.AliasName != "" {
+		alias = "#" + options.AliasName + ":" + p.name
+		state = append(state, Proto{Type: "m.room.canonical_alias", Content: map[string]any{"alias": alias}})
+	}
+	if err := room.begin(creator, create, state); err != nil {
+		return nil, err
+	}
+	p.addRoom(room)
+	if alias != "" {
+		p.SetAlias(alias, room)
+	}
+	return room, nil
+}
+
+// begin writes the first events of a room.
+func (r *Room) begin(creator *User, create map[string]any, state []Proto) error {
+	add := func(event Event, err error) error {
+		if err == nil {
+			r.Apply(event)
+		}
+		return err
+	}
+	empty := ""
+	if err := add(r.Build(Proto{Type: "m.room.create", StateKey: &empty, Content: create, Sender: creator})); err != nil {
+		return err
+	}
+	if err := add(r.MemberTemplate(creator, "join").Build()); err != nil {
+		return err
+	}
+	for _, proto := range state {
+		proto.StateKey, proto.Sender = &empty, creator
+		if err := add(r.Build(proto)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// powerLevels merges a check's wishes over the default content of m.room.power_levels.
+func powerLevels(wanted map[string]any, creator string) map[string]any {
+	levels := map[string]any{
+		"users": map[string]any{creator: 100}, "users_default": 0, "events": map[string]any{}, "events_default": 0,
+		"state_default": 50, "ban": 50, "kick": 50, "redact": 50, "invite": 0,
+	}
+	users := map[string]any{creator: 100}
+	for name, value := range wanted {
+		levels[name] = value
+	}
+	switch given := wanted["users"].(type) {
+	case map[string]any:
+		maps.Copy(users, given)
+		levels["users"] = users
+	case map[string]int:
+		for key, level := range given {
+			users[key] = level
+		}
+		levels["users"] = users
+	}
+	return levels
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// makeJoin answers with a join template.
+func (p *Peer) makeJoin(request *Request) Answer {
+	room := request.Room()
+	if room == nil {
+		return unexpected(http.StatusNotFound, "M_NOT_FOUND", "this peer is not in the room "+request.parameter(0))
+	}
+	if !slices.Contains(request.Query["ver"], room.Version()) {
+		answer := JSON(http.StatusBadRequest, map[string]string{
+			"errcode": "M_INCOMPATIBLE_ROOM_VERSION", "error": "the room has another version", "room_version": room.Version(),
+		})
+		return answer
+	}
+	return room.makeMember(request, "join")
+}
+
+// makeLeave answers with a leave template.
+func (p *Peer) makeLeave(request *Request) Answer {
+	room := request.Room()
+	if room == nil {
+		return unexpected(http.StatusNotFound, "M_NOT_FOUND", "this peer is not in the room "+request.parameter(0))
+	}
+	return room.makeMember(request, "leave")
+}
+
+// makeMember makes the template of a member event for the user ID that the request names. The user's key is not known
+// before the event comes, so the user ID stands for it, as the deployed protocol has it, unless a mapping tells it.
+func (r *Room) makeMember(request *Request, membership string) Answer {
+	userID := request.parameter(1)
+	if domain, err := pseudoid.UserIDDomain(userID); err != nil || domain != request.Origin {
+		return unexpected(http.StatusForbidden, "M_FORBIDDEN", fmt.Sprintf("%s asked for a template of %q, which is no user of it", request.Origin, userID))
+	}
+	sender := userID
+	if known := r.SenderOf(userID); known != "" {
+		sender = known
+	}
+	content := map[string]any{"membership": membership}
+	if rule := r.joinRule(); membership == "join" && (rule == "restricted" || rule == "knock_restricted") && r.Membership(sender) != "invite" {
+		if authoriser := r.authoriser(); authoriser != "" {
+			content["join_authorised_via_users_server"] = authoriser
+		}
+	}
+	raw, err := marshal(content)
+	if err != nil {
+		return unexpected(http.StatusInternalServerError, "M_UNKNOWN", err.Error())
+	}
+	where := r.place("m.room.member", sender, &sender, raw)
+	event := object(
+		text("type", "m.room.member"), text("room_id", r.id), text(r.format.SenderField(), sender), text("state_key", sender),
+		field{"content", raw}, field{"prev_events", list(where.prev)}, field{"auth_events", list(where.auth)},
+		text("depth", where.depth), text("origin_server_ts", time.Now().UnixMilli()),
+	)
+	return Answer{Status: http.StatusOK, Body: object(text("room_version", r.Version()), field{"event", event})}
+}
+
+func (r *Room) joinRule() string {
+	rules, _ := r.StateEvent("m.room.join_rules", "")
+	return rules.Get("content.join_rule").String()
+}
+
+// authoriser returns the sender of one of the peer's own joined members, to authorise restricted joins.
+func (r *Room) authoriser() string {
+	for _, member := range r.Members() {
+		if member.Membership == "join" && r.peer.holder(r.id, member.Sender) != nil {
+			return member.Sender
+		}
+	}
+	return ""
+}
+
+// sendJoin takes a join in, versions 1 and 2.
+func (p *Peer) sendJoin(request *Request) Answer {
+	event, room, refusal := p.takeMember(request, SendJoin, "join")
+	if refusal != nil {
+		return *refusal
+	}
+	state := room.State()
+	ids := make([]string, len(state))
+	for i, known := range state {
+		ids[i] = known.ID()
+	}
+	chain := room.AuthChain(append(ids, event.AuthEvents()...)...)
+	for _, id := range event.AuthEvents() { // those that are no longer state belong to the chain, too
+		if known, ok := room.Event(id); ok && !slices.ContainsFunc(chain, func(e Event) bool { return e.id == id }) {
+			chain = append(chain, known)
+		}
+	}
+	signed, err := p.countersign(room, event)
+	if err != nil {
+		return unexpected(http.StatusInternalServerError, "M_UNKNOWN", "the peer could not sign the join: "+err.Error())
+	}
+	room.Apply(signed)
+	p.forward(room, signed, request.Origin)
+	body := object(
+		text("origin", p.name), text("members_omitted", false), field{"event", signed.json},
+		events("state", state), events("auth_chain", chain),
+	)
+	if request.Version == "v1" {
+		body = slices.Concat([]byte("[200,"), body, []byte("]"))
+	}
+	return Answer{Status: http.StatusOK, Body: body}
+}
+
+// countersign adds the resident server's signature: its server key's in ordinary rooms (send_join, version 2), and that
+// of the authorising sender key in restricted pseudonymous ones (MSC4014, additional notes).
+func (p *Peer) countersign(room *Room, event Event) (Event, error) {
+	signer := p.Signer()
+	if room.format.Pseudonymous {
+		user := p.holder(room.id, event.Get("content.join_authorised_via_users_server").String())
+		if user == nil {
+			return event, nil
+		}
+		signer = SenderKeySigner(user.KeyIn(room.id))
+	}
+	raw, err := pseudoid.SignEvent(event.json, room.format, signer.Entity, signer.KeyID, signer.Key)
+	if err != nil {
+		return Event{}, err
+	}
+	return NewEvent(raw, room.format), nil
+}
+
+// sendLeave takes a leave in, versions 1 and 2.
+func (p *Peer) sendLeave(request *Request) Answer {
+	event, room, refusal := p.takeMember(request, SendLeave, "leave")
+	if refusal != nil {
+		return *refusal
+	}
+	room.Apply(event)
+	p.forward(room, event, request.Origin)
+	if request.Version == "v1" {
+		return Answer{Status: http.StatusOK, Body: []byte("[200,{}]")}
+	}
+	return Answer{Status: http.StatusOK, Body: []byte("{}")}
+}
+
+// takeMember reads a member event that another server sends, judges it with the oracle and keeps it. It refuses only
+// what it cannot use: what is wrong besides stands in the record, and the check goes on.
+func (p *Peer) takeMember(request *Request, via Endpoint, membership string) (Event, *Room, *Answer) {
+	refuse := func(status int, errcode, text string) (Event, *Room, *Answer) {
+		answer := unexpected(status, errcode, text)
+		return Event{}, nil, &answer
+	}
+	room := request.Room()
+	if room == nil {
+		return refuse(http.StatusNotFound, "M_NOT_FOUND", "this peer is not in the room "+request.parameter(0))
+	}
+	if !gjson.ValidBytes(request.Body) {
+		return refuse(http.StatusBadRequest, "M_NOT_JSON", "the event is no JSON")
+	}
+	event := NewEvent(request.Body, room.format)
+	problems := p.examine(request, event)
+	if event.ID() != request.parameter(1) {
+		problems = append(problems, fmt.Sprintf("event ID: the path names %s, the event has %s", request.parameter(1), event.ID()))
+	}
+	stateKey, isState := event.StateKey()
+	if !isState || stateKey != event.Sender() {
+		problems = append(problems, fmt.Sprintf("state key: %q, the sender is %q", stateKey, event.Sender()))
+	}
+	p.receive(Received{Event: event, Origin: request.Origin, Via: via, Room: room, Problems: problems})
+	if event.Type() != "m.room.member" || event.RoomID() != room.id || event.Membership() != membership || !isState {
+		return refuse(http.StatusBadRequest, "M_BAD_JSON", "not a "+membership+" of this room: "+event.String())
+	}
+	return event, room, nil
+}
+
+// forward hands an event that another server sent to this peer to the other servers in the room, as a resident does.
+func (p *Peer) forward(room *Room, event Event, origin string) {
+	var servers []string
+	for _, server := range room.JoinedServers() {
+		if server != p.name && server != origin {
+			servers = append(servers, server)
+		}
+	}
+	if len(servers) == 0 {
+		return
+	}
+	p.sw.inBackground(func(ctx context.Context) {
+		_ = room.sendTo(ctx, servers, event) // a failure stands in the transcript; the check looks at its effect
+	})
+}

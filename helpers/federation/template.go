@@ -1,0 +1,362 @@
+package federation
+
+// Templates: events before they are hashed and signed. A lie and its control come from one template and differ in the
+// altered field alone; everything that is not altered is what an honest server would write.
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// Signer signs events or mappings: whose name the signature stands under, and the key.
+type Signer struct {
+	Entity string
+	KeyID  string
+	Key    ed25519.PrivateKey
+}
+
+// SenderKeySigner signs events as a sender key does: under the key itself.
+func SenderKeySigner(pair pseudoid.KeyPair) Signer {
+	return Signer{Entity: string(pair.Public), KeyID: SenderKeyID, Key: pair.Private}
+}
+
+// Change alters JSON: an event, or a mapping. It gets a copy.
+type Change func(raw []byte) ([]byte, error)
+
+// SetField is a Change that replaces the field at an sjson path.
+func SetField(path string, value any) Change {
+	return func(raw []byte) ([]byte, error) {
+		written, err := marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		return sjson.SetRawBytes(raw, path, written)
+	}
+}
+
+// DeleteField is a Change that removes the field at an sjson path.
+func DeleteField(path string) Change {
+	return func(raw []byte) ([]byte, error) { return sjson.DeleteBytes(raw, path) }
+}
+
+// Template is an event before it is hashed and signed, a value: each method returns an altered copy. A template made
+// from a room puts each event that it builds at the room's end; one made from the answer to make_join or make_leave
+// keeps the place that the answer gave.
+type Template struct {
+	peer   *Peer
+	roomID string
+	format pseudoid.Format
+	place  func(eventType, sender string, stateKey *string, content []byte) placement
+
+	eventType string
+	stateKey  *string
+	content   []byte
+	redacts   string
+	timestamp int64
+
+	user        *User
+	key         pseudoid.KeyPair
+	sender      string
+	mapping     *mapping
+	signers     []Signer
+	before      []Change
+	afterwards  []Change
+	description string
+}
+
+// mapping is how a template writes mxid_mapping. A nil one writes none.
+type mapping struct {
+	key        pseudoid.SenderKey
+	userID     string
+	raw        []byte // replaces everything
+	signers    []Signer
+	before     []Change
+	afterwards []Change
+}
+
+// as sets sender, key and signature to a user's; the state key and the mapping of member events are For's matter.
+func (t Template) as(user *User) Template {
+	t.user = user
+	if t.format.Pseudonymous {
+		t.key = user.KeyIn(t.roomID)
+		t.sender = string(t.key.Public)
+		t.signers = []Signer{SenderKeySigner(t.key)}
+	} else {
+		t.sender = user.ID()
+		t.signers = []Signer{user.peer.Signer()}
+	}
+	return t
+}
+
+// MemberTemplate makes a template of the user's own member event in a room that the peer is in. Joins, invites and
+// knocks carry a mapping in pseudonymous rooms; add one to others by WithMappingOf.
+func (r *Room) MemberTemplate(user *User, membership string) Template {
+	return memberTemplate(r.peer, r.id, r.format, r.place, user, membership, nil)
+}
+
+func memberTemplate(peer *Peer, roomID string, format pseudoid.Format,
+	place func(string, string, *string, []byte) placement, user *User, membership string, content []byte,
+) Template {
+	if len(content) == 0 {
+		content = []byte("{}")
+	}
+	content, _ = sjson.SetBytes(bytes.Clone(content), "membership", membership) // an object and a string: cannot fail
+	if membership == "join" {
+		for name, value := range user.profile() {
+			content, _ = sjson.SetBytes(content, name, value)
+		}
+	}
+	template := Template{
+		peer: peer, roomID: roomID, format: format, place: place, eventType: "m.room.member", content: content,
+		description: membership + " of " + user.ID(),
+	}
+	return template.For(user)
+}
+
+// For makes it the member event of another user: sender, state key, signature and mapping are all that user's.
+func (t Template) For(user *User) Template {
+	t = t.as(user)
+	t.stateKey = StateKey(t.sender)
+	t.mapping = nil
+	switch gjson.GetBytes(t.content, "membership").String() {
+	case "join", "knock":
+		t = t.WithMappingOf(user)
+	}
+	return t
+}
+
+// WithKey makes it the member event of another sender key, which signs it and which the mapping names.
+func (t Template) WithKey(pair pseudoid.KeyPair) Template {
+	t.peer.sw.MarkKey(pair.Public)
+	t.key = pair
+	t.sender = string(pair.Public)
+	t.stateKey = StateKey(t.sender)
+	t.signers = []Signer{SenderKeySigner(pair)}
+	return t.withMapping(func(m *mapping) { m.key = pair.Public })
+}
+
+// WithMappingOf writes the mapping of the template's key to a user, signed by that user's server. It does nothing in
+// ordinary rooms.
+func (t Template) WithMappingOf(user *User) Template {
+	if !t.format.Pseudonymous {
+		return t
+	}
+	t.mapping = &mapping{key: t.key.Public, userID: user.ID(), signers: []Signer{user.peer.Signer()}}
+	return t
+}
+
+// WithoutMapping leaves mxid_mapping out.
+func (t Template) WithoutMapping() Template {
+	t.mapping = nil
+	return t
+}
+
+// WithMapping writes mxid_mapping as it is given, byte for byte.
+func (t Template) WithMapping(raw []byte) Template {
+	t.mapping = &mapping{raw: bytes.Clone(raw)}
+	return t
+}
+
+// Claiming makes the mapping claim another user ID; it is signed as before, by the template's own server alone.
+func (t Template) Claiming(userID string) Template {
+	t.peer.sw.MarkText(userID)
+	return t.withMapping(func(m *mapping) { m.userID = userID })
+}
+
+// NamingKey makes the mapping name another key than the one that signs the event.
+func (t Template) NamingKey(key pseudoid.SenderKey) Template {
+	return t.withMapping(func(m *mapping) { m.key = key })
+}
+
+// MappingSignedBy replaces who signs the mapping; nobody means an unsigned one.
+func (t Template) MappingSignedBy(signers ...Signer) Template {
+	return t.withMapping(func(m *mapping) { m.signers = slices.Clone(signers) })
+}
+
+// MappingAlsoSignedBy adds signatures to the mapping's.
+func (t Template) MappingAlsoSignedBy(signers ...Signer) Template {
+	return t.withMapping(func(m *mapping) { m.signers = append(slices.Clone(m.signers), signers...) })
+}
+
+// AlterMapping changes the mapping before it is signed.
+func (t Template) AlterMapping(change Change) Template {
+	return t.withMapping(func(m *mapping) { m.before = append(slices.Clone(m.before), change) })
+}
+
+// AlterMappingAfterSigning changes the mapping when it is signed; the event's own hash and signature fit the result.
+func (t Template) AlterMappingAfterSigning(change Change) Template {
+	return t.withMapping(func(m *mapping) { m.afterwards = append(slices.Clone(m.afterwards), change) })
+}
+
+func (t Template) withMapping(change func(*mapping)) Template {
+	altered := mapping{key: t.key.Public, userID: t.user.ID(), signers: []Signer{t.user.peer.Signer()}}
+	if t.mapping != nil {
+		altered = *t.mapping
+	}
+	change(&altered)
+	t.mapping = &altered
+	return t
+}
+
+// SignedBy replaces who signs the event; nobody means an unsigned one.
+func (t Template) SignedBy(signers ...Signer) Template {
+	t.signers = slices.Clone(signers)
+	return t
+}
+
+// AlsoSignedBy adds signatures to the event's.
+func (t Template) AlsoSignedBy(signers ...Signer) Template {
+	t.signers = append(slices.Clone(t.signers), signers...)
+	return t
+}
+
+// WithContent sets a field of the content, by an sjson path.
+func (t Template) WithContent(path string, value any) Template {
+	return t.Alter(SetField("content."+path, value))
+}
+
+// Alter changes the event before it is hashed and signed: what results has a right hash and valid signatures.
+func (t Template) Alter(change Change) Template {
+	t.before = append(slices.Clone(t.before), change)
+	return t
+}
+
+// AlterAfterSigning changes the event when it is hashed and signed.
+func (t Template) AlterAfterSigning(change Change) Template {
+	t.afterwards = append(slices.Clone(t.afterwards), change)
+	return t
+}
+
+// Sender returns what stands in the sender field: a sender key, or a user ID in ordinary rooms.
+func (t Template) Sender() string { return t.sender }
+
+// Key returns the sender key pair that the event is made with; the zero value in ordinary rooms.
+func (t Template) Key() pseudoid.KeyPair { return t.key }
+
+// User returns whose event it is.
+func (t Template) User() *User { return t.user }
+
+// RoomID returns the room that the event is for.
+func (t Template) RoomID() string { return t.roomID }
+
+// Build makes the event: fields, mapping, alterations, hash, signatures, alterations after signing. The event is
+// marked as the suite's own.
+func (t Template) Build() (Event, error) {
+	event, err := t.build()
+	if err != nil {
+		what := t.description
+		if what == "" {
+			what = t.eventType
+		}
+		return Event{}, fmt.Errorf("%s cannot build the event (%s, room %s): %w", t.peer.name, what, t.roomID, err)
+	}
+	t.peer.sw.MarkEvent(event)
+	return event, nil
+}
+
+func (t Template) build() (Event, error) {
+	if t.user == nil {
+		return Event{}, errors.New("the template has no user")
+	}
+	content := bytes.Clone(t.content)
+	if t.mapping != nil {
+		written, err := t.mapping.write(t.format.Dialect)
+		if err != nil {
+			return Event{}, fmt.Errorf("its mapping: %w", err)
+		}
+		if content, err = sjson.SetRawBytes(content, pseudoid.MappingField, written); err != nil {
+			return Event{}, fmt.Errorf("its mapping: %w", err)
+		}
+	}
+	where := t.place(t.eventType, t.sender, t.stateKey, content)
+	timestamp := t.timestamp
+	if timestamp == 0 {
+		timestamp = time.Now().UnixMilli()
+	}
+	fields := []field{
+		{"auth_events", list(where.auth)}, {"content", content}, text("depth", where.depth),
+		text("origin_server_ts", timestamp), {"prev_events", list(where.prev)}, text("room_id", t.roomID),
+		text(t.format.SenderField(), t.sender), text("type", t.eventType),
+	}
+	if t.stateKey != nil {
+		fields = append(fields, text("state_key", *t.stateKey))
+	}
+	if t.redacts != "" {
+		fields = append(fields, text("redacts", t.redacts))
+	}
+	raw, err := applyChanges(object(fields...), t.before)
+	if err != nil {
+		return Event{}, err
+	}
+	if len(t.signers) == 0 {
+		// The hash is right all the same: only the signature is missing.
+		hash, err := pseudoid.ContentHash(raw)
+		if err != nil {
+			return Event{}, err
+		}
+		if raw, err = sjson.SetBytes(raw, "hashes.sha256", hash); err != nil {
+			return Event{}, err
+		}
+		if raw, err = sjson.SetRawBytes(raw, "signatures", []byte("{}")); err != nil {
+			return Event{}, err
+		}
+	}
+	for _, signer := range t.signers {
+		if raw, err = pseudoid.SignEvent(raw, t.format, signer.Entity, signer.KeyID, signer.Key); err != nil {
+			return Event{}, fmt.Errorf("signing as %s: %w", signer.Entity, err)
+		}
+	}
+	if raw, err = applyChanges(raw, t.afterwards); err != nil {
+		return Event{}, err
+	}
+	return NewEvent(raw, t.format), nil
+}
+
+// write makes the mapping's JSON.
+func (m *mapping) write(dialect pseudoid.Dialect) ([]byte, error) {
+	if m.raw != nil {
+		return m.raw, nil
+	}
+	raw, err := applyChanges(pseudoid.NewMapping(dialect, m.key, m.userID), m.before)
+	if err != nil {
+		return nil, err
+	}
+	for _, signer := range m.signers {
+		if raw, err = pseudoid.SignMapping(raw, signer.Entity, signer.KeyID, signer.Key); err != nil {
+			return nil, fmt.Errorf("signing as %s: %w", signer.Entity, err)
+		}
+	}
+	return applyChanges(raw, m.afterwards)
+}
+
+func applyChanges(raw []byte, changes []Change) ([]byte, error) {
+	for _, change := range changes {
+		altered, err := change(bytes.Clone(raw))
+		if err != nil {
+			return nil, fmt.Errorf("an alteration failed: %w", err)
+		}
+		raw = altered
+	}
+	return raw, nil
+}
+
+// list writes event IDs as a JSON array, an empty one for none.
+func list(ids []string) []byte {
+	if len(ids) == 0 {
+		return []byte("[]")
+	}
+	raw, err := marshal(ids)
+	if err != nil {
+		return []byte("[]")
+	}
+	return raw
+}

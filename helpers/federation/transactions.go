@@ -1,0 +1,195 @@
+package federation
+
+// Transactions: PUT /_matrix/federation/v1/send/{txnId}, sent and received.
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// TransactionAnswer is the answer to a transaction.
+type TransactionAnswer struct {
+	Answer
+	// PDUErrors are the errors of single events, by event ID, as the server told them. Their absence proves nothing.
+	PDUErrors map[string]string
+}
+
+// SendTransaction sends events and EDUs (JSON objects) to a server, byte for byte. The answer may be a refusal, of the
+// whole or of single events; an error means that none came.
+func (p *Peer) SendTransaction(ctx context.Context, server string, pdus []Event, edus []json.RawMessage) (*TransactionAnswer, error) {
+	now := time.Now().UnixMilli()
+	fields := []field{text("origin", p.name), text("origin_server_ts", now), events("pdus", pdus)}
+	if len(edus) > 0 {
+		raw := make([]string, len(edus))
+		for i, edu := range edus {
+			raw[i] = string(edu)
+		}
+		fields = append(fields, field{"edus", []byte("[" + strings.Join(raw, ",") + "]")})
+	}
+	uri := fmt.Sprintf("/_matrix/federation/v1/send/%d-%d", now, p.next())
+	answer, err := p.Do(ctx, server, http.MethodPut, uri, object(fields...))
+	if err != nil {
+		return nil, err
+	}
+	result := &TransactionAnswer{Answer: answer, PDUErrors: map[string]string{}}
+	answer.Get("pdus").ForEach(func(id, outcome gjson.Result) bool {
+		if text := outcome.Get("error"); text.Exists() {
+			result.PDUErrors[id.String()] = text.String()
+		}
+		return true
+	})
+	return result, nil
+}
+
+// Send applies an event to the peer's model and sends it to every other server with a joined member, before it or
+// after it. The error tells which servers did not take it, by status or by the event's own error.
+func (r *Room) Send(ctx context.Context, event Event) error {
+	servers := r.JoinedServers()
+	r.Apply(event)
+	for _, server := range r.JoinedServers() {
+		if !slices.Contains(servers, server) {
+			servers = append(servers, server)
+		}
+	}
+	return r.sendTo(ctx, servers, event)
+}
+
+// SendTo applies an event to the peer's model and sends it to the named servers alone.
+func (r *Room) SendTo(ctx context.Context, event Event, servers ...string) error {
+	r.Apply(event)
+	return r.sendTo(ctx, servers, event)
+}
+
+func (r *Room) sendTo(ctx context.Context, servers []string, event Event) error {
+	var failures []error
+	for _, server := range servers {
+		if server == r.peer.name {
+			continue
+		}
+		answer, err := r.peer.SendTransaction(ctx, server, []Event{event}, nil)
+		switch {
+		case err != nil:
+			failures = append(failures, err)
+		case !answer.OK():
+			failures = append(failures, fmt.Errorf("%s refused the transaction of %s with %s: %s", server, r.peer.name, event, answer.Answer))
+		case answer.PDUErrors[event.ID()] != "":
+			failures = append(failures, fmt.Errorf("%s refused %s: %s", server, event, answer.PDUErrors[event.ID()]))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// SendMessage sends a text message of a user to the room's servers.
+func (r *Room) SendMessage(ctx context.Context, user *User, body string) (Event, error) {
+	event, err := r.Build(Proto{
+		Type: "m.room.message", Sender: user, Content: map[string]string{"msgtype": "m.text", "body": body},
+	})
+	if err != nil {
+		return Event{}, err
+	}
+	return event, r.Send(ctx, event)
+}
+
+// send takes a transaction.
+func (p *Peer) send(request *Request) Answer {
+	if !gjson.ValidBytes(request.Body) {
+		return unexpected(http.StatusBadRequest, "M_NOT_JSON", "the transaction is no JSON")
+	}
+	id := request.Origin + " " + request.parameter(0)
+	p.mu.Lock()
+	given, repeated := p.txns[id]
+	p.mu.Unlock()
+	if repeated {
+		return given
+	}
+	transaction := gjson.ParseBytes(request.Body)
+	outcome := map[string]any{}
+	for _, pdu := range transaction.Get("pdus").Array() {
+		raw := []byte(pdu.Raw)
+		event := NewEvent(raw, p.formatOf(raw, ""))
+		room := p.Room(event.RoomID())
+		outcome[event.ID()] = map[string]any{}
+		problems := p.examine(request, event)
+		if room == nil {
+			problems = append(problems, "the peer is not in the room "+event.RoomID())
+		} else if len(problems) == 0 {
+			room.Apply(event)
+		}
+		p.receive(Received{Event: event, Origin: request.Origin, Via: Send, Room: room, Problems: problems})
+	}
+	for _, edu := range transaction.Get("edus").Array() {
+		p.receiveEDU(EDU{Type: edu.Get("edu_type").String(), Raw: []byte(edu.Raw), Origin: request.Origin})
+	}
+	answer := JSON(http.StatusOK, map[string]any{"pdus": outcome})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.txns[id] = answer
+	}
+	return answer
+}
+
+// examine judges an event that another server wrote, with the oracle: hash and signature, and the mapping of a join.
+// It returns what does not hold; the peer keeps the event all the same.
+func (p *Peer) examine(request *Request, event Event) []string {
+	var problems []string
+	if err := pseudoid.CheckContentHash(event.json); err != nil {
+		problems = append(problems, "content hash: "+err.Error())
+	}
+	keys := p.keysNow(request.http.Context())
+	if event.format.Pseudonymous {
+		if _, err := pseudoid.VerifySenderSignature(event.json, event.format); err != nil {
+			problems = append(problems, "sender signature: "+err.Error())
+		}
+		if event.Type() == "m.room.member" && event.Membership() == "join" {
+			problems = append(problems, examineMapping(event, keys)...)
+		}
+		return problems
+	}
+	domain, err := pseudoid.UserIDDomain(event.Sender())
+	if err != nil {
+		return append(problems, "sender: "+err.Error())
+	}
+	var last error = errors.New("no signature of " + domain)
+	for keyID := range event.Get("signatures").Map()[domain].Map() {
+		key, err := keys(domain, keyID)
+		if err == nil {
+			err = pseudoid.VerifyEventSignature(event.json, event.format, domain, keyID, key)
+		}
+		if err == nil {
+			return problems
+		}
+		last = err
+	}
+	return append(problems, "server signature: "+last.Error())
+}
+
+// examineMapping judges the mapping of a join.
+func examineMapping(event Event, keys func(serverName, keyID string) (ed25519.PublicKey, error)) []string {
+	raw, ok := pseudoid.MappingOf(event.json)
+	if !ok {
+		return []string{"mapping: a join without " + pseudoid.MappingField}
+	}
+	parsed, err := pseudoid.ParseMapping(raw)
+	if err != nil {
+		return []string{"mapping: " + err.Error()}
+	}
+	if stateKey, _ := event.StateKey(); string(parsed.Key) != stateKey {
+		return []string{"mapping: it names the key " + string(parsed.Key) + ", the event is that of " + stateKey}
+	}
+	if err := pseudoid.VerifyMapping(parsed, keys); err != nil {
+		return []string{"mapping: " + err.Error()}
+	}
+	return nil
+}
