@@ -1,0 +1,92 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"sync"
+	"syscall"
+)
+
+// Ports of Complement's image contract.
+const (
+	clientPort     = 8008
+	federationPort = 8448
+)
+
+// Second octets that runs take: well away from 127.0.x.y, which others use.
+const (
+	firstOctet = 64
+	lastOctet  = 254
+)
+
+// lease is the right to the addresses 127.octet.0.1 to 127.octet.254.254. Whoever listens on 127.octet.255.254 has it;
+// the kernel takes the socket back when its holder dies, even by SIGKILL, and knows no other user's permissions.
+type lease struct {
+	octet  int
+	socket net.Listener
+
+	mutex sync.Mutex
+	given int
+}
+
+// leaseAddresses takes the addresses of an octet that no live run has, beginning anywhere.
+func leaseAddresses() (*lease, error) {
+	const count = lastOctet - firstOctet + 1
+	start := rand.IntN(count)
+	var err error
+	for i := range count {
+		octet := firstOctet + (start+i)%count
+		var socket net.Listener
+		if socket, err = net.Listen("tcp4", join(fmt.Sprintf("127.%d.255.254", octet), federationPort)); err == nil {
+			return &lease{octet: octet, socket: socket}, nil
+		}
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("no loopback addresses are free: port %d is taken on all of 127.%d.0.0 to 127.%d.0.0; does a "+
+			"program listen on 0.0.0.0:%d? End it, or use --runtime docker: %w", federationPort, firstOctet, lastOctet, federationPort, err)
+	}
+	return nil, fmt.Errorf("no loopback addresses are free: %w", err)
+}
+
+// next hands out an address, each once, on which the ports can be listened on.
+func (l *lease) next(ports ...int) (string, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	var problem error
+	for range 100 { // addresses in a row that something else listens on
+		if l.given >= 255*254 {
+			return "", errors.New("all loopback addresses of this run have been used")
+		}
+		address := fmt.Sprintf("127.%d.%d.%d", l.octet, l.given/254, l.given%254+1)
+		l.given++
+		if problem = canListen(address, ports); problem == nil {
+			return address, nil
+		}
+	}
+	return "", fmt.Errorf("does a program listen on that port on 0.0.0.0? End it, or use --runtime docker: %w", problem)
+}
+
+func canListen(address string, ports []int) error {
+	for _, port := range ports {
+		socket, err := net.Listen("tcp4", join(address, port))
+		if err != nil {
+			return err
+		}
+		if err := socket.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *lease) release() error {
+	if err := l.socket.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+func join(address string, port int) string { return net.JoinHostPort(address, strconv.Itoa(port)) }

@@ -1,0 +1,179 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
+
+	"msc4014/runtime"
+	"msc4014/runtime/authority"
+	"msc4014/runtime/candidate"
+)
+
+// dendrite makes a runtime for a real Dendrite, which is built the first time (about a minute).
+func dendrite(t *testing.T, name string) (*Runtime, *authority.Authority) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds Dendrite")
+	}
+	root := filepath.Join("..", "..")
+	parsed, err := candidate.Parse(root, name)
+	require.NoError(t, err)
+	artifact, err := candidate.Prepare(t.Context(), root, parsed, "process", func(line string) { t.Log(line) })
+	require.NoError(t, err)
+	dir := t.TempDir()
+	ca, err := authority.New(filepath.Join(dir, "ca"))
+	require.NoError(t, err)
+	r, err := New(artifact, Options{SessionDir: dir, Authority: ca})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, r.Close(context.Background())) })
+	return r, ca
+}
+
+// call makes one request of the client-server API and wants 200.
+func call(t *testing.T, s runtime.Server, method, path, token string, body any) gjson.Result {
+	t.Helper()
+	data, err := json.Marshal(body)
+	require.NoError(t, err)
+	request, err := http.NewRequestWithContext(t.Context(), method, s.ClientURL()+"/_matrix/client/v3"+path, bytes.NewReader(data))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, response.StatusCode, "%s %s: %s\n%s", method, path, answer, s.Log(20))
+	return gjson.ParseBytes(answer)
+}
+
+func register(t *testing.T, s runtime.Server, name string) (token string) {
+	t.Helper()
+	return call(t, s, http.MethodPost, "/register", "", map[string]any{
+		"username": name, "password": "a long password", "auth": map[string]any{"type": "m.login.dummy"},
+	}).Get("access_token").String()
+}
+
+// signingKeys asks over TLS, trusting the run's authority alone.
+func signingKeys(t *testing.T, s runtime.Server, ca *authority.Authority) string {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: ca.Pool(), ServerName: s.Name()},
+	}}
+	response, err := client.Get("https://" + s.FederationAddress() + "/_matrix/key/v2/server")
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return gjson.GetBytes(answer, "verify_keys").Raw
+}
+
+// waitForEvent waits until an initial sync has the event.
+func waitForEvent(t *testing.T, s runtime.Server, token, room, event string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		timeline := call(t, s, http.MethodGet, "/sync", token, nil).Get("rooms.join").Map()[room].Get("timeline.events.#.event_id")
+		return slices.ContainsFunc(timeline.Array(), func(id gjson.Result) bool { return id.String() == event })
+	}, 20*time.Second, 20*time.Millisecond)
+}
+
+func TestDendriteKeepsItsData(t *testing.T) {
+	for _, name := range []string{"dendrite@0.13.8", "dendrite@0.15.2"} {
+		t.Run(name, func(t *testing.T) {
+			r, ca := dendrite(t, name)
+			s := start(t, r, "hs1")
+			token := register(t, s, "alice")
+			room := call(t, s, http.MethodPost, "/createRoom", token, map[string]any{"room_version": "org.matrix.msc4014"}).
+				Get("room_id").String()
+			keys := signingKeys(t, s, ca)
+			assert.NotEmpty(t, keys)
+			for number, end := range []func(context.Context) error{s.Kill, s.Stop} {
+				path := "/rooms/" + url.PathEscape(room) + "/send/m.room.message/" + string(rune('0'+number))
+				event := call(t, s, http.MethodPut, path, token, map[string]any{"msgtype": "m.text", "body": "hello"}).Get("event_id").String()
+				// Without this, a SIGKILL may hit between Dendrite's parts, and JetStream waits 30 s to deliver again.
+				waitForEvent(t, s, token, room, event)
+				require.NoError(t, end(t.Context()))
+				require.NoError(t, s.Start(t.Context()))
+				assert.Equal(t, keys, signingKeys(t, s, ca), "the signing key is kept")
+				waitForEvent(t, s, token, room, event)
+			}
+			configuration, err := os.ReadFile(filepath.Join(r.options.SessionDir, "servers", "d1-hs1", "data", "dendrite.yaml"))
+			require.NoError(t, err)
+			assert.Contains(t, string(configuration), s.Name())
+		})
+	}
+}
+
+// Each trusts the other's certificate and finds its port by its name: 0.13.8 and a peer of its own kind.
+func TestDendritesFederate(t *testing.T) {
+	r, _ := dendrite(t, "dendrite@0.13.8")
+	one, two := start(t, r, "hs1"), start(t, r, "hs2")
+	alice, bob := register(t, one, "alice"), register(t, two, "bob")
+	room := call(t, one, http.MethodPost, "/createRoom", alice, map[string]any{
+		"room_version": "10", "preset": "public_chat", "room_alias_name": "meeting",
+	}).Get("room_id").String()
+	joined := call(t, two, http.MethodPost, "/join/"+url.PathEscape("#meeting:"+one.Name()), bob, map[string]any{})
+	assert.Equal(t, room, joined.Get("room_id").String())
+}
+
+// BenchmarkDendriteStart measures from the start of the process to ready, on fresh data and again.
+func BenchmarkDendriteStart(b *testing.B) {
+	root := filepath.Join("..", "..")
+	for _, name := range []string{"dendrite@0.13.8", "dendrite@0.15.2"} {
+		parsed, err := candidate.Parse(root, name)
+		require.NoError(b, err)
+		artifact, err := candidate.Prepare(b.Context(), root, parsed, "process", nil)
+		require.NoError(b, err)
+		dir := b.TempDir()
+		ca, err := authority.New(filepath.Join(dir, "ca"))
+		require.NoError(b, err)
+		r, err := New(artifact, Options{SessionDir: dir, Authority: ca})
+		require.NoError(b, err)
+		var servers []runtime.Server
+		number := 0
+		median := func(b *testing.B, durations []time.Duration) {
+			slices.Sort(durations)
+			b.ReportMetric(durations[len(durations)/2].Seconds(), "median-s")
+		}
+		b.Run(name+"/fresh", func(b *testing.B) {
+			var durations []time.Duration
+			for b.Loop() {
+				number++
+				began := time.Now()
+				s, err := r.Start(b.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs" + time.Duration(number).String()})
+				require.NoError(b, err)
+				durations = append(durations, time.Since(began))
+				require.NoError(b, s.Stop(b.Context()))
+				servers = append(servers, s)
+			}
+			median(b, durations)
+		})
+		b.Run(name+"/again", func(b *testing.B) {
+			var durations []time.Duration
+			for b.Loop() {
+				began := time.Now()
+				require.NoError(b, servers[0].Start(b.Context()))
+				durations = append(durations, time.Since(began))
+				require.NoError(b, servers[0].Kill(b.Context()))
+			}
+			median(b, durations)
+		})
+		require.NoError(b, r.Close(context.Background()))
+	}
+}

@@ -1,0 +1,180 @@
+// Package process runs candidates as plain processes of this machine, without containers. The program is the entry point
+// of the candidate's image, with the folders of Complement's contract given in its environment:
+//
+//	SERVER_NAME           the server's name
+//	MSC4014_CA_DIR        where ca.crt and ca.key are (/complement/ca in a container)
+//	MSC4014_DATA_DIR      data that outlives a restart (/data)
+//	MSC4014_PROGRAM_DIR   the folder of the programs (/)
+//	MSC4014_HTTP_ADDRESS  host:port to listen on for clients (:8008)
+//	MSC4014_HTTPS_ADDRESS host:port to listen on for the federation, with TLS (:8448)
+//
+// Each server and each peer has a loopback address of its own as its name, 127.a.b.c, so names have no ports
+// (addresses.go). A child ends with this process, however that ends (spawner.go), and is recorded in the session.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"msc4014/runtime"
+	"msc4014/runtime/authority"
+)
+
+// Recorder notes which processes belong to a run, so that they can be ended if it is killed: *session.Session.
+type Recorder interface {
+	RecordProcess(pid int) error
+	ForgetProcess(pid int) error
+}
+
+// Options are what a run gives its process runtime.
+type Options struct {
+	// SessionDir is the folder for the data and logs of servers, below processes of the run's own.
+	SessionDir string
+	// Authority signs the servers' certificates.
+	Authority *authority.Authority
+	// Recorder is told of every process; nil: none is recorded.
+	Recorder Recorder
+	// SpawnTimeout bounds a start; 0 means 30 s.
+	SpawnTimeout time.Duration
+	// StopTimeout is how long a server has to end after SIGTERM before it is killed; 0 means 10 s.
+	StopTimeout time.Duration
+	// Environment has further variables for the servers, "NAME=value".
+	Environment []string
+}
+
+// Runtime runs the servers of one candidate. It implements runtime.Runtime.
+type Runtime struct {
+	artifact runtime.Artifact
+	options  Options
+	lease    *lease
+	spawner  *spawner
+
+	mutex   sync.Mutex
+	servers map[*server]struct{}
+	names   map[string]bool // deployment-host that were used
+	closed  bool
+}
+
+var _ runtime.Runtime = (*Runtime)(nil)
+
+// New makes a runtime for an artifact that was prepared for it. Close ends what it started.
+func New(artifact runtime.Artifact, options Options) (*Runtime, error) {
+	if goruntime.GOOS != "linux" {
+		return nil, fmt.Errorf("the process runtime needs Linux, where each server can have a loopback address of its own "+
+			"(this is %s); use --runtime docker", goruntime.GOOS)
+	}
+	switch {
+	case artifact.Program == "":
+		return nil, fmt.Errorf("%s was not prepared for the process runtime: it has no program", artifact.Candidate)
+	case options.SessionDir == "":
+		return nil, errors.New("the process runtime needs a session folder")
+	case options.Authority == nil:
+		return nil, errors.New("the process runtime needs a certificate authority")
+	}
+	if options.SpawnTimeout <= 0 {
+		options.SpawnTimeout = 30 * time.Second
+	}
+	if options.StopTimeout <= 0 {
+		options.StopTimeout = 10 * time.Second
+	}
+	var err error
+	if options.SessionDir, err = filepath.Abs(options.SessionDir); err != nil {
+		return nil, err
+	}
+	lease, err := leaseAddresses()
+	if err != nil {
+		return nil, err
+	}
+	return &Runtime{
+		artifact: artifact, options: options, lease: lease, spawner: newSpawner(),
+		servers: map[*server]struct{}{}, names: map[string]bool{},
+	}, nil
+}
+
+// Name is "process".
+func (r *Runtime) Name() string { return "process" }
+
+// NewPeer hands out an address that nothing else in this run has had.
+func (r *Runtime) NewPeer() (runtime.PeerAddress, error) {
+	address, err := r.lease.next(federationPort)
+	if err != nil {
+		return runtime.PeerAddress{}, fmt.Errorf("no address for a peer: %w", err)
+	}
+	return runtime.PeerAddress{Name: address, Listen: join(address, federationPort)}, nil
+}
+
+// Start starts one server and returns when it is ready.
+func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (runtime.Server, error) {
+	label := options.Deployment + "-" + options.Host
+	address, err := r.lease.next(clientPort, federationPort)
+	if err != nil {
+		return nil, r.startError(label, 0, "could not be started: "+err.Error(), "")
+	}
+	r.mutex.Lock()
+	switch {
+	case r.closed:
+		err = errors.New("the run is over")
+	case r.names[label]:
+		err = errors.New("there was a server of that name already")
+	}
+	s := &server{
+		runtime: r, label: label, host: options.Host, address: address,
+		dir: filepath.Join(r.options.SessionDir, "servers", label),
+	}
+	if err == nil {
+		r.names[label] = true
+		r.servers[s] = struct{}{}
+	}
+	r.mutex.Unlock()
+	if err == nil {
+		err = os.MkdirAll(s.dataDir(), 0o755)
+	}
+	if err != nil {
+		return nil, r.startError(label, 0, "could not be started: "+err.Error(), "")
+	}
+	if err := s.Start(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close ends every server and gives the addresses back. Logs and data stay: they are the session's.
+func (r *Runtime) Close(ctx context.Context) error {
+	r.mutex.Lock()
+	r.closed = true
+	servers := make([]*server, 0, len(r.servers))
+	for s := range r.servers {
+		servers = append(servers, s)
+	}
+	r.mutex.Unlock()
+	// First without waiting for what is being done to them: a start that goes on would take its time.
+	for _, s := range servers {
+		_ = s.end(ctx, unix.SIGKILL)
+	}
+	r.spawner.close() // from here on nothing starts
+	var problems []error
+	for _, s := range servers {
+		problems = append(problems, s.Kill(ctx))
+	}
+	return errors.Join(append(problems, r.lease.release())...)
+}
+
+func (r *Runtime) forget(s *server) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	delete(r.servers, s)
+}
+
+func (r *Runtime) startError(server string, waited time.Duration, cause, log string) error {
+	return &runtime.StartError{
+		Candidate: r.artifact.Candidate, Server: server, Waited: waited.Round(time.Millisecond), Cause: cause, LogTail: log,
+	}
+}

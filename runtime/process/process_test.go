@@ -1,0 +1,379 @@
+package process
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	goruntime "runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"msc4014/runtime"
+	"msc4014/runtime/authority"
+)
+
+// recorder remembers what it was told.
+type recorder struct {
+	mutex    sync.Mutex
+	recorded map[int]bool
+}
+
+func (r *recorder) RecordProcess(pid int) error {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.recorded == nil {
+		r.recorded = map[int]bool{}
+	}
+	r.recorded[pid] = true
+	return nil
+}
+
+func (r *recorder) ForgetProcess(pid int) error {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	delete(r.recorded, pid)
+	return nil
+}
+
+func (r *recorder) count() int {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return len(r.recorded)
+}
+
+// sharedAuthority is made once: its key takes long under the race detector.
+var sharedAuthority = sync.OnceValues(func() (*authority.Authority, error) {
+	return authority.New(filepath.Join(testDir, "ca"))
+})
+
+func playing(t *testing.T, play string, change ...func(*Options)) *Runtime {
+	t.Helper()
+	ca, err := sharedAuthority()
+	require.NoError(t, err)
+	options := Options{
+		SessionDir: t.TempDir(), Authority: ca,
+		Recorder: &recorder{}, SpawnTimeout: 20 * time.Second, Environment: []string{playVariable + "=" + play},
+	}
+	for _, change := range change {
+		change(&options)
+	}
+	r, err := New(runtime.Artifact{Candidate: "fake@1", Program: os.Args[0]}, options)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, r.Close(context.Background())) })
+	return r
+}
+
+func start(t *testing.T, r *Runtime, host string) runtime.Server {
+	t.Helper()
+	s, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: host})
+	require.NoError(t, err)
+	return s
+}
+
+func closed(channel <-chan struct{}) bool {
+	select {
+	case <-channel:
+		return true
+	default:
+		return false
+	}
+}
+
+func answers(s runtime.Server) bool {
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Get(s.ClientURL() + "/_matrix/client/versions")
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return true
+}
+
+func TestLifeOfAServer(t *testing.T) {
+	r := playing(t, "ready")
+	ctx := t.Context()
+	s := start(t, r, "hs1")
+	told := r.options.Recorder.(*recorder)
+	assert.Equal(t, "hs1", s.Host())
+	assert.Equal(t, "http://"+s.Name()+":8008", s.ClientURL())
+	assert.Equal(t, s.Name()+":8448", s.FederationAddress())
+	assert.Equal(t, 1, told.count())
+	first := s.Exited()
+
+	require.NoError(t, s.Stop(ctx))
+	assert.False(t, answers(s))
+	assert.False(t, closed(first), "it was asked to end")
+	assert.Zero(t, told.count())
+	require.NoError(t, s.Start(ctx))
+	assert.ErrorContains(t, s.Start(ctx), "running already")
+	require.NoError(t, s.Kill(ctx))
+	require.NoError(t, s.Kill(ctx), "twice does no harm")
+	require.NoError(t, s.Start(ctx))
+
+	data, err := os.ReadFile(filepath.Join(r.options.SessionDir, "servers", "d1-hs1", "data", "starts"))
+	require.NoError(t, err)
+	assert.Equal(t, "start\nstart\nstart\n", string(data), "its data outlives a restart")
+	assert.Len(t, strings.Split(s.Log(0), "\n"), 3)
+	assert.Equal(t, "server "+s.Name()+" plays ready", s.Log(1))
+
+	require.NoError(t, s.Pause(ctx))
+	client := http.Client{Timeout: 100 * time.Millisecond}
+	_, err = client.Get(s.ClientURL() + "/_matrix/client/versions")
+	assert.Error(t, err)
+	require.NoError(t, s.Resume(ctx))
+	assert.True(t, answers(s))
+
+	assert.ErrorIs(t, s.CutOff(ctx), runtime.ErrNotPossible)
+	assert.ErrorIs(t, s.Rejoin(ctx), runtime.ErrNotPossible)
+
+	require.NoError(t, s.Remove(ctx))
+	assert.False(t, answers(s))
+	assert.NoDirExists(t, filepath.Join(r.options.SessionDir, "servers", "d1-hs1", "data"))
+	assert.ErrorContains(t, s.Start(ctx), "removed")
+	assert.ErrorContains(t, s.Pause(ctx), "not running")
+	assert.NotEmpty(t, s.Log(0))
+}
+
+func TestExitIsNoticedAtOnce(t *testing.T) {
+	r := playing(t, "ready")
+	s := start(t, r, "hs1")
+	_, err := http.Get(s.ClientURL() + "/die")
+	assert.Error(t, err)
+	select {
+	case <-s.Exited():
+	case <-time.After(10 * time.Second):
+		t.Fatal("it was not noticed")
+	}
+	assert.Equal(t, "dying", s.Log(1))
+	require.NoError(t, s.Start(t.Context()))
+	assert.False(t, closed(s.Exited()), "a new start")
+}
+
+func TestFailedStarts(t *testing.T) {
+	const timeout = 3 * time.Second // long enough for a program to start on a busy machine
+	for play, want := range map[string]string{
+		"exit":    "exited with status 3",
+		"silent":  "did not become ready within 3s: GET /_matrix/client/versions got no answer",
+		"unready": "did not become ready within 3s: GET /_matrix/client/versions was answered with status 503",
+		"hanging": "did not become ready within 3s",
+	} {
+		t.Run(play, func(t *testing.T) {
+			t.Parallel()
+			r := playing(t, play, func(o *Options) { o.SpawnTimeout = timeout })
+			_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
+			var failure *runtime.StartError
+			require.ErrorAs(t, err, &failure)
+			assert.Contains(t, failure.Cause, want)
+			assert.Equal(t, "fake@1", failure.Candidate)
+			assert.Equal(t, "d1-hs1", failure.Server)
+			assert.Contains(t, failure.LogTail, "plays "+play)
+			if play == "exit" {
+				assert.Contains(t, failure.LogTail, "cannot open the database")
+				assert.Less(t, failure.Waited, timeout, "noticed at once")
+			}
+			assert.Zero(t, r.options.Recorder.(*recorder).count(), "nothing is left running")
+		})
+	}
+}
+
+func TestProgramMissing(t *testing.T) {
+	r := playing(t, "ready")
+	r.artifact.Program = filepath.Join(t.TempDir(), "no-such-program")
+	_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
+	var failure *runtime.StartError
+	require.ErrorAs(t, err, &failure)
+	assert.Contains(t, failure.Cause, "no-such-program")
+}
+
+func TestStartEndsWithItsContext(t *testing.T) {
+	r := playing(t, "silent")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := r.Start(ctx, runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Zero(t, r.options.Recorder.(*recorder).count())
+}
+
+func TestStopKillsTheDeaf(t *testing.T) {
+	r := playing(t, "deaf", func(o *Options) { o.StopTimeout = 50 * time.Millisecond })
+	s := start(t, r, "hs1")
+	require.NoError(t, s.Stop(t.Context()))
+	assert.False(t, answers(s))
+}
+
+func TestStopWakesThePaused(t *testing.T) {
+	r := playing(t, "ready", func(o *Options) { o.StopTimeout = time.Hour })
+	s := start(t, r, "hs1")
+	require.NoError(t, s.Pause(t.Context()))
+	require.NoError(t, s.Stop(t.Context()))
+	assert.False(t, closed(s.Exited()))
+}
+
+func TestChildrenOfAServerEndWithIt(t *testing.T) {
+	r := playing(t, "child")
+	s := start(t, r, "hs1")
+	var child int
+	_, err := fmt.Sscanf(s.Log(1), "child %d", &child)
+	require.NoError(t, err, s.Log(0))
+	_, err = http.Get(s.ClientURL() + "/die") // by itself, not by our signal
+	require.Error(t, err)
+	<-s.Exited()
+	assert.Eventually(t, func() bool { return !alive(child) }, 10*time.Second, 5*time.Millisecond)
+}
+
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+func TestNamesAreNeverUsedAgain(t *testing.T) {
+	r := playing(t, "ready")
+	seen := map[string]bool{}
+	for range 300 {
+		peer, err := r.NewPeer()
+		require.NoError(t, err)
+		assert.Equal(t, peer.Name+":8448", peer.Listen)
+		assert.Equal(t, fmt.Sprintf("127.%d", r.lease.octet), peer.Name[:strings.Index(peer.Name[4:], ".")+4])
+		assert.True(t, net.ParseIP(peer.Name).IsLoopback(), peer.Name)
+		assert.False(t, seen[peer.Name], peer.Name)
+		seen[peer.Name] = true
+	}
+	start(t, r, "hs1")
+	_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
+	assert.ErrorContains(t, err, "that name already")
+}
+
+func TestRunsHaveDifferentAddresses(t *testing.T) {
+	octets := map[int]bool{}
+	for range 5 {
+		r := playing(t, "ready")
+		assert.False(t, octets[r.lease.octet])
+		octets[r.lease.octet] = true
+	}
+}
+
+func TestAnAddressThatIsTakenIsPassedOver(t *testing.T) {
+	r := playing(t, "ready")
+	taken := fmt.Sprintf("127.%d.0.1", r.lease.octet)
+	socket, err := net.Listen("tcp4", join(taken, federationPort))
+	require.NoError(t, err)
+	defer func() { _ = socket.Close() }()
+	assert.NotEqual(t, taken, start(t, r, "hs1").Name())
+}
+
+func TestCloseEndsEverything(t *testing.T) {
+	r := playing(t, "ready")
+	one, two := start(t, r, "hs1"), start(t, r, "hs2")
+	require.NoError(t, r.Close(t.Context()))
+	assert.False(t, answers(one))
+	assert.False(t, answers(two))
+	assert.False(t, closed(one.Exited()))
+	assert.ErrorContains(t, one.Start(t.Context()), "the run is over")
+	_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs3"})
+	assert.ErrorContains(t, err, "the run is over")
+	socket, err := net.Listen("tcp4", join(fmt.Sprintf("127.%d.255.254", r.lease.octet), federationPort))
+	require.NoError(t, err, "the addresses were given back")
+	_ = socket.Close()
+}
+
+func TestCloseDoesNotWaitForAStart(t *testing.T) {
+	r := playing(t, "silent", func(o *Options) { o.SpawnTimeout = time.Hour })
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.Start(context.Background(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
+		done <- err
+	}()
+	require.Eventually(t, func() bool { return r.options.Recorder.(*recorder).count() == 1 }, 10*time.Second, time.Millisecond)
+	require.NoError(t, r.Close(t.Context()))
+	assert.Error(t, <-done)
+	assert.Zero(t, r.options.Recorder.(*recorder).count())
+}
+
+// The kernel's parent of a child is a thread; the child must not die with the thread of whoever asked for it.
+func TestServersOutliveThreads(t *testing.T) {
+	r := playing(t, "ready")
+	var servers []runtime.Server
+	var group sync.WaitGroup
+	var mutex sync.Mutex
+	for i := range 4 {
+		group.Go(func() {
+			goruntime.LockOSThread() // and never unlocked: the thread ends with this goroutine
+			s, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: fmt.Sprintf("hs%d", i)})
+			assert.NoError(t, err)
+			mutex.Lock()
+			defer mutex.Unlock()
+			servers = append(servers, s)
+		})
+	}
+	group.Wait()
+	for _, s := range servers {
+		assert.True(t, answers(s))
+		assert.False(t, closed(s.Exited()))
+	}
+}
+
+func TestServersDieWithTheSuite(t *testing.T) {
+	dir := t.TempDir()
+	suite := exec.Command(os.Args[0])
+	suite.Env = append(os.Environ(), playVariable+"=suite", "MSC4014_TEST_DIR="+dir)
+	suite.Stderr = os.Stderr
+	output, err := suite.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, suite.Start())
+	defer func() { _ = suite.Process.Kill() }()
+	line, err := bufio.NewReader(output).ReadString('\n')
+	require.NoError(t, err)
+	var pid int
+	_, err = fmt.Sscan(line, &pid)
+	require.NoError(t, err)
+	require.True(t, alive(pid))
+
+	require.NoError(t, suite.Process.Signal(unix.SIGKILL))
+	assert.Error(t, suite.Wait())
+	assert.Eventually(t, func() bool { return !alive(pid) }, 10*time.Second, 5*time.Millisecond)
+}
+
+func TestNewRefuses(t *testing.T) {
+	ca := &authority.Authority{}
+	_, err := New(runtime.Artifact{Candidate: "image:x", Image: "x"}, Options{SessionDir: "x", Authority: ca})
+	assert.ErrorContains(t, err, "image:x was not prepared for the process runtime")
+	_, err = New(runtime.Artifact{Program: "x"}, Options{Authority: ca})
+	assert.ErrorContains(t, err, "session folder")
+	_, err = New(runtime.Artifact{Program: "x"}, Options{SessionDir: "x"})
+	assert.ErrorContains(t, err, "certificate authority")
+}
+
+func TestLastLines(t *testing.T) {
+	assert.Equal(t, "b\nc", lastLines("a\nb\nc\n", 2))
+	assert.Equal(t, "a\nb\nc", lastLines("a\nb\nc\n", 9))
+	assert.Equal(t, "a\nb\nc", lastLines("a\nb\nc", 0))
+	assert.Equal(t, "", lastLines("", 5))
+}
+
+func TestRecorderThatFails(t *testing.T) {
+	r := playing(t, "ready", func(o *Options) { o.Recorder = broken{} })
+	_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
+	var failure *runtime.StartError
+	require.ErrorAs(t, err, &failure)
+	assert.Contains(t, failure.Cause, "disk full")
+	for s := range r.servers {
+		assert.True(t, s.life().hasEnded(), "a process that cannot be recorded must not run")
+	}
+}
+
+type broken struct{}
+
+func (broken) RecordProcess(int) error { return errors.New("disk full") }
+func (broken) ForgetProcess(int) error { return nil }
