@@ -19,3 +19,6 @@ type Plan struct {
 	// Session is the folder of the run's session (runtime/session), whose lock is held by the command line.
 	Session string `json:"session"`
 }
+
+// SuiteVersion is the version of the suite, as reports name it.
+const SuiteVersion = "0.1.0"

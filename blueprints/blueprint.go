@@ -1,0 +1,33 @@
+// Package blueprints holds the starting states that checks ask for, and makes deployments of them: servers that run,
+// each with a healthy room of its own by which its health is told.
+package blueprints
+
+import "fmt"
+
+// Blueprint is a named starting state of a deployment. Users and rooms of a check are its own; servers are shared
+// with other checks unless Private.
+type Blueprint struct {
+	Name    string
+	Servers int
+	Private bool // for checks that stop, cut or break servers
+}
+
+// The blueprints. Servers are named hs1, hs2, ... by place; what their server names look like is the runtime's affair.
+var (
+	OneServer     = Blueprint{Name: "one server", Servers: 1}
+	TwoServers    = Blueprint{Name: "two servers", Servers: 2}
+	PrivateServer = Blueprint{Name: "private server", Servers: 1, Private: true}
+)
+
+// All lists the blueprints.
+var All = []Blueprint{OneServer, TwoServers, PrivateServer}
+
+// ByName finds a blueprint.
+func ByName(name string) (Blueprint, error) {
+	for _, each := range All {
+		if each.Name == name {
+			return each, nil
+		}
+	}
+	return Blueprint{}, fmt.Errorf("no blueprint is named %q", name)
+}

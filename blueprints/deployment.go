@@ -1,0 +1,197 @@
+package blueprints
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tidwall/gjson"
+
+	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
+	"msc4014/runtime"
+)
+
+// Deployment is servers of a candidate that run together. It satisfies check.Deployment.
+type Deployment struct {
+	world     *World
+	id        string
+	blueprint Blueprint
+	servers   []runtime.Server
+	patients  []patient // one a server
+	beats     atomic.Int64
+
+	scenesMu sync.Mutex
+	scenes   map[string]*scene
+
+	died     chan struct{}
+	mu       sync.Mutex
+	death    check.Death
+	declared bool
+}
+
+var _ check.Deployment = (*Deployment)(nil)
+
+// ID is unique in the run.
+func (d *Deployment) ID() string { return d.id }
+
+// World is what the deployment was made in.
+func (d *Deployment) World() *World { return d.world }
+
+// Blueprint is what the deployment was made from.
+func (d *Deployment) Blueprint() Blueprint { return d.blueprint }
+
+// Server returns the server at a place, counted from 0.
+func (d *Deployment) Server(place int) runtime.Server { return d.servers[place] }
+
+// Servers returns how many servers there are.
+func (d *Deployment) Servers() int { return len(d.servers) }
+
+// Died is closed when a server ended unasked or the deployment was declared dead.
+func (d *Deployment) Died() <-chan struct{} { return d.died }
+
+// Death tells what happened; empty while the deployment lives.
+func (d *Deployment) Death() check.Death {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.death
+}
+
+// MarkDead declares the deployment dead.
+func (d *Deployment) MarkDead(cause string) { d.die(check.Death{Cause: cause, LogTail: d.Log(20)}) }
+
+func (d *Deployment) die(death check.Death) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.declared {
+		return
+	}
+	d.declared = true
+	d.death = death
+	close(d.died)
+}
+
+// exitTeller is what a server that can tell how it ended has.
+type exitTeller interface {
+	// ExitCause says how the last start ended, and whether by a signal that the server did not raise itself.
+	ExitCause() (text string, outside bool)
+}
+
+// watch declares the deployment dead when a server's present start ends unasked.
+func (d *Deployment) watch(server runtime.Server) {
+	exited := server.Exited()
+	go func() {
+		select {
+		case <-exited:
+			death := check.Death{Cause: server.Host() + " exited", LogTail: server.Log(20)}
+			if teller, ok := server.(exitTeller); ok {
+				text, outside := teller.ExitCause()
+				death.Cause, death.Outside = server.Host()+" "+text, outside
+			}
+			d.die(death)
+		case <-d.died:
+		}
+	}()
+}
+
+// Restart stops a server, by SIGKILL or politely, and starts it again with its data.
+func (d *Deployment) Restart(ctx context.Context, place int, kill bool) error {
+	server := d.servers[place]
+	end := server.Stop
+	if kill {
+		end = server.Kill
+	}
+	if err := end(ctx); err != nil {
+		return fmt.Errorf("stop %s: %w", server.Host(), err)
+	}
+	if err := server.Start(ctx); err != nil {
+		return fmt.Errorf("start %s again: %w", server.Host(), err)
+	}
+	d.ClientAPI(place).CloseIdleConnections()
+	d.watch(server)
+	return nil
+}
+
+// Log returns the end of each server's log.
+func (d *Deployment) Log(lines int) string {
+	var text strings.Builder
+	for _, server := range d.servers {
+		if len(d.servers) > 1 {
+			fmt.Fprintf(&text, "==== %s (%s)\n", server.Host(), server.Name())
+		}
+		text.WriteString(strings.TrimRight(server.Log(lines), "\n") + "\n")
+	}
+	return text.String()
+}
+
+// Close removes the servers.
+func (d *Deployment) Close(ctx context.Context) error {
+	return d.eachServer(func(place int) error { return d.servers[place].Remove(ctx) })
+}
+
+// patient is a user of a server's healthy room: an ordinary room of the server's default version, its alone.
+type patient struct {
+	client *csapi.Client
+	room   string
+}
+
+// prepareHealth makes a healthy room on each server.
+func (d *Deployment) prepareHealth(ctx context.Context) error {
+	patients := make([]patient, len(d.servers))
+	err := d.eachServer(func(place int) error {
+		client, err := d.ClientAPI(place).Register(ctx, fmt.Sprintf("health-%s-%d", d.id, place+1), "health-password")
+		if err != nil {
+			return err
+		}
+		room, err := client.CreateRoom(ctx, map[string]any{"preset": "private_chat"})
+		if err != nil {
+			return fmt.Errorf("the healthy room: %w", err)
+		}
+		patients[place] = patient{client, room}
+		return nil
+	})
+	if err == nil {
+		d.patients = patients
+	}
+	return err
+}
+
+// Health lets each server's user send a message in its healthy room and read it back.
+func (d *Deployment) Health(ctx context.Context) error {
+	return d.eachServer(func(place int) error {
+		return d.patients[place].beat(ctx, fmt.Sprintf("beat %d", d.beats.Add(1)))
+	})
+}
+
+// beat sends and waits until /sync shows what was sent: servers may answer a sender before its readers see the event.
+func (p patient) beat(ctx context.Context, text string) error {
+	eventID, err := p.client.SendMessage(ctx, p.room, text)
+	if err != nil {
+		return err
+	}
+	_, err = p.client.WaitForEvent(ctx, p.room, func(event gjson.Result) error {
+		if event.Get("event_id").String() != eventID {
+			return errors.New("another event")
+		}
+		return nil
+	})
+	return err
+}
+
+// eachServer calls do for every server's place at once and joins the errors.
+func (d *Deployment) eachServer(do func(place int) error) error {
+	errs := make([]error, len(d.servers))
+	var pending sync.WaitGroup
+	for place := range d.servers {
+		pending.Add(1)
+		go func() {
+			defer pending.Done()
+			errs[place] = do(place)
+		}()
+	}
+	pending.Wait()
+	return errors.Join(errs...)
+}

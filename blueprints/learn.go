@@ -1,0 +1,115 @@
+package blueprints
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"msc4014/helpers/csapi"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/transcript"
+)
+
+// NewPeer makes a peer for a check. Its format is how the candidate spells events.
+func (w *World) NewPeer(check string, sink transcript.Sink, format pseudoid.Format) (*federation.Peer, error) {
+	peer, err := w.Peers.NewPeer(sink, format)
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.owners[peer.Name()] = check
+	return peer, nil
+}
+
+// CheckOf is the check that a peer was made for, "" if for none.
+func (w *World) CheckOf(peer *federation.Peer) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.owners[peer.Name()]
+}
+
+// Learn finds out what the candidate is by asking it, never by its name: whether it makes pseudo-ID rooms, and how it
+// spells their events. A candidate without such rooms is no error.
+func (w *World) Learn(ctx context.Context, deployment *Deployment) (Facts, error) {
+	facts := Facts{Format: pseudoid.FormatDendrite}
+	client, err := deployment.ClientAPI(0).Register(ctx, "learner-"+deployment.id, "learner-password")
+	if err != nil {
+		return facts, fmt.Errorf("the first user of the candidate: %w", err)
+	}
+	capabilities, err := client.Capabilities(ctx)
+	if err != nil {
+		return facts, fmt.Errorf("the candidate's capabilities: %w", err)
+	}
+	facts.Advertised = capabilities.Get("capabilities.m\\.room_versions.available").Map()[pseudoid.RoomVersion].Exists()
+
+	room, err := client.CreateRoom(ctx, map[string]any{"room_version": pseudoid.RoomVersion, "preset": "public_chat"})
+	var refusal *csapi.Error
+	switch {
+	case err == nil:
+		facts.Supported = true
+		facts.Format = w.learnFormat(ctx, deployment.Server(0).Name(), room)
+	case facts.Advertised:
+		// It says that it has the version: that it makes no such room is for the checks to judge.
+		facts.Supported = true
+	case errors.As(err, &refusal):
+		facts.Why = fmt.Sprintf("the server has no room version %s: createRoom answered %d %s, and capabilities do not list it",
+			pseudoid.RoomVersion, refusal.Status, refusal.ErrCode)
+	default:
+		return facts, fmt.Errorf("the candidate's first pseudo-ID room: %w", err)
+	}
+	w.mu.Lock()
+	w.facts = facts
+	w.mu.Unlock()
+	return facts, nil
+}
+
+// learnFormat learns the spelling of events from the candidate's own: a peer joins a room and looks at them. A server
+// that lets no peer join is taken to speak the deployed dialect, which its join template may still correct.
+func (w *World) learnFormat(ctx context.Context, server, roomID string) pseudoid.Format {
+	format := pseudoid.FormatDendrite
+	peer, err := w.NewPeer("", nil, format)
+	if err != nil {
+		return format
+	}
+	defer peer.Close()
+	user := peer.User("learner")
+	template, err := peer.MakeJoin(ctx, server, roomID, user.ID())
+	if err != nil {
+		return format
+	}
+	if template.Get("event." + pseudoid.DialectMSC4014.SenderField()).Exists() {
+		format = pseudoid.FormatMSC4014
+	}
+	peer.SetFormat(format)
+	room, err := peer.Join(ctx, server, roomID, user)
+	if err != nil {
+		return format
+	}
+	create, known := room.StateEvent("m.room.create", "")
+	if !known {
+		return format
+	}
+	if dialect, err := pseudoid.DetectDialect(create.JSON()); err == nil && dialect == pseudoid.DialectDendrite {
+		return pseudoid.FormatDendrite
+	}
+	return learnRedaction(room, create)
+}
+
+// learnRedaction learns whether a redacted event keeps its sender key (redaction/sender-key-kept): later events name
+// the create event by an ID, and only one reading gives that ID.
+func learnRedaction(room *federation.Room, create federation.Event) pseudoid.Format {
+	named := map[string]bool{}
+	for _, event := range room.Events() {
+		for _, id := range append(event.AuthEvents(), event.PrevEvents()...) {
+			named[id] = true
+		}
+	}
+	for _, format := range []pseudoid.Format{pseudoid.FormatMSC4014, pseudoid.FormatMSC4014Letter} {
+		if id, err := pseudoid.EventID(create.JSON(), format); err == nil && named[id] {
+			return format
+		}
+	}
+	return pseudoid.FormatMSC4014
+}

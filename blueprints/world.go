@@ -1,0 +1,121 @@
+package blueprints
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
+	"msc4014/helpers/federation"
+	"msc4014/runtime"
+)
+
+// Authority is the certificate authority of a run (runtime/authority).
+type Authority interface {
+	Issue(names ...string) (tls.Certificate, error)
+	Pool() *x509.CertPool
+}
+
+// World is what one run of the suite has: servers of one candidate, and peers. It makes deployments
+// (check.Deployments); its methods are safe for use by several goroutines.
+type World struct {
+	Runtime runtime.Runtime
+	Peers   *federation.Switchboard
+
+	count   atomic.Int64
+	mu      sync.Mutex
+	servers map[string]runtime.Server // by server name, for peers that dial them
+	owners  map[string]string         // the check that each peer was made for, by the peer's name
+	facts   Facts
+}
+
+var _ check.Deployments = (*World)(nil)
+
+// NewWorld makes the world of a run. received is told of each event that a candidate sent or served to a peer.
+func NewWorld(chosen runtime.Runtime, authority Authority, received func(*federation.Peer, *federation.Room, string, federation.Event)) *World {
+	world := &World{Runtime: chosen, servers: map[string]runtime.Server{}, owners: map[string]string{}}
+	world.Peers = federation.New(federation.Options{
+		NewPeer:         chosen.NewPeer,
+		Issue:           authority.Issue,
+		RootCAs:         authority.Pool(),
+		Dial:            world.dial,
+		OnReceivedEvent: received,
+	})
+	return world
+}
+
+// dial tells where a server's federation API is reached now.
+func (w *World) dial(serverName string) (string, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	server, known := w.servers[serverName]
+	if !known {
+		return "", false
+	}
+	return server.FederationAddress(), true
+}
+
+// New starts a deployment of the named blueprint and prepares its healthy rooms.
+func (w *World) New(ctx context.Context, name string) (check.Deployment, error) {
+	blueprint, err := ByName(name)
+	if err != nil {
+		return nil, err
+	}
+	return w.start(ctx, blueprint)
+}
+
+func (w *World) start(ctx context.Context, blueprint Blueprint) (*Deployment, error) {
+	deployment := &Deployment{
+		world:     w,
+		id:        fmt.Sprintf("d%d", w.count.Add(1)),
+		blueprint: blueprint,
+		servers:   make([]runtime.Server, blueprint.Servers),
+		died:      make(chan struct{}),
+		scenes:    map[string]*scene{},
+	}
+	err := deployment.eachServer(func(place int) error {
+		server, err := w.Runtime.Start(ctx, runtime.ServerOptions{Deployment: deployment.id, Host: fmt.Sprintf("hs%d", place+1)})
+		if err != nil {
+			return err
+		}
+		deployment.servers[place] = server
+		deployment.watch(server)
+		w.mu.Lock()
+		w.servers[server.Name()] = server
+		w.mu.Unlock()
+		return nil
+	})
+	if err == nil {
+		err = deployment.prepareHealth(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, deployment.removeStarted(context.WithoutCancel(ctx)))
+	}
+	return deployment, nil
+}
+
+// removeStarted removes the servers of a deployment that did not come about.
+func (d *Deployment) removeStarted(ctx context.Context) error {
+	return d.eachServer(func(place int) error {
+		if d.servers[place] == nil {
+			return nil
+		}
+		return d.servers[place].Remove(ctx)
+	})
+}
+
+// Close ends the peers and removes everything that the run made in its runtime.
+func (w *World) Close(ctx context.Context) error {
+	return errors.Join(w.Peers.Close(), w.Runtime.Close(ctx))
+}
+
+// ClientAPI is a server's client-server API, with a check's transcript.
+func (d *Deployment) ClientAPI(place int) csapi.Server {
+	server := d.servers[place]
+	return csapi.Server{Name: server.Name(), BaseURL: server.ClientURL}
+}

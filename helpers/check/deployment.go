@@ -1,0 +1,45 @@
+package check
+
+import (
+	"context"
+
+	"msc4014/helpers/verdict"
+)
+
+// Deployment is what judging must know about the servers that a check touches. Its methods are safe for use by
+// several goroutines.
+type Deployment interface {
+	// ID is unique in the run.
+	ID() string
+	// Died is closed as soon as a server of it ended unasked, or MarkDead was called.
+	Died() <-chan struct{}
+	// Death says, once Died is closed, what happened.
+	Death() Death
+	// MarkDead declares it dead although its processes run: it is silent.
+	MarkDead(cause string)
+	// Health does what a healthy deployment can: users of an ordinary room of its own send and read.
+	Health(ctx context.Context) error
+	// Log returns the end of its servers' logs.
+	Log(lines int) string
+	// Close removes its servers.
+	Close(ctx context.Context) error
+}
+
+// Death says how a deployment ended.
+type Death struct {
+	Cause   string // "hs1 exited with status 2"
+	Outside bool   // ended by a signal from outside (SIGKILL): the machine's doing, unless it happens again
+	LogTail string
+}
+
+// Deployments makes deployments by the name of their blueprint. Every call makes a new one; the runner shares them.
+type Deployments interface {
+	New(ctx context.Context, blueprint string) (Deployment, error)
+}
+
+// Readings tells whether a reading is one of those that the catalogue lists for an open requirement.
+type Readings func(requirement, reading string) error
+
+// Keeper keeps the evidence of a check that did not pass: it writes log and transcript and returns their paths,
+// relative to the results folder.
+type Keeper func(result verdict.CheckResult, evidence Evidence) (log, transcript string, err error)

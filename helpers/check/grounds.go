@@ -1,0 +1,144 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"msc4014/helpers/verdict"
+)
+
+// share returns the living shared deployment of a blueprint, starting it (or its replacement) when there is none;
+// a private one is new each time.
+func (r *Runner) share(ctx context.Context, blueprint string, private bool) (*ground, error) {
+	if private {
+		return r.begin(ctx, blueprint)
+	}
+	r.mu.Lock()
+	found := r.shared[blueprint]
+	if found != nil && found.gone() {
+		r.emit(verdict.Event{Kind: verdict.KindServerDied, Message: fmt.Sprintf("deployment %s of %s is dead (%s); a fresh one takes its place",
+			found.deployment.ID(), blueprint, found.deployment.Death().Cause)})
+		found = nil
+	}
+	if found != nil {
+		r.mu.Unlock()
+		select {
+		case <-found.ready:
+			return found, found.err
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	fresh := &ground{blueprint: blueprint, ready: make(chan struct{})}
+	r.shared[blueprint] = fresh
+	r.grounds = append(r.grounds, fresh)
+	r.mu.Unlock()
+	// The deployment outlives the check that happened to need it first.
+	fresh.deployment, fresh.err = r.options.Deployments.New(context.WithoutCancel(ctx), blueprint)
+	close(fresh.ready)
+	return fresh, fresh.err
+}
+
+// Prepare starts the shared deployment of a blueprint before the first check needs it.
+func (r *Runner) Prepare(ctx context.Context, blueprint string) (Deployment, error) {
+	prepared, err := r.share(ctx, blueprint, false)
+	if err != nil {
+		return nil, err
+	}
+	return prepared.deployment, nil
+}
+
+// begin starts a deployment that is not shared.
+func (r *Runner) begin(ctx context.Context, blueprint string) (*ground, error) {
+	deployment, err := r.options.Deployments.New(ctx, blueprint)
+	if err != nil {
+		return nil, err
+	}
+	fresh := &ground{blueprint: blueprint, private: true, deployment: deployment, ready: make(chan struct{})}
+	close(fresh.ready)
+	r.mu.Lock()
+	r.grounds = append(r.grounds, fresh)
+	r.mu.Unlock()
+	return fresh, nil
+}
+
+// gone tells whether a ground is known not to serve any more.
+func (g *ground) gone() bool {
+	return isClosed(g.ready) && (g.err != nil || isClosed(g.deployment.Died()))
+}
+
+// closeGrounds looks at every deployment of the first round for the last time: it is watched for a while, must pass
+// its closing health check, and is removed.
+func (r *Runner) closeGrounds(ctx context.Context) {
+	var pending sync.WaitGroup
+	for _, each := range r.grounds {
+		if each.err != nil {
+			continue
+		}
+		pending.Add(1)
+		go func() {
+			defer pending.Done()
+			r.close(ctx, each)
+		}()
+	}
+	pending.Wait()
+}
+
+// close gives a deployment its closing look, once, and tells whether it is dead.
+func (r *Runner) close(ctx context.Context, each *ground) (dead bool) {
+	each.closing.Do(func() {
+		r.watchQuietly(ctx, each.deployment)
+		r.confirmHealth(ctx, each)
+		each.dead = isClosed(each.deployment.Died())
+		if !r.options.KeepServers {
+			r.remove(ctx, each.deployment)
+		}
+	})
+	return each.dead
+}
+
+// closePrivate begins the closing look of a check's own deployments, which nobody else will use.
+func (r *Runner) closePrivate(ctx context.Context, done *attempt) {
+	for _, each := range done.grounds {
+		if each.private {
+			go r.close(ctx, each)
+		}
+	}
+}
+
+// watchQuietly gives a dying server the time to die.
+func (r *Runner) watchQuietly(ctx context.Context, deployment Deployment) {
+	limited, cancel := context.WithTimeout(ctx, r.options.Quiet)
+	defer cancel()
+	select {
+	case <-deployment.Died():
+	case <-limited.Done():
+	}
+}
+
+// remove takes a deployment away in the background; Wait waits for that.
+func (r *Runner) remove(ctx context.Context, deployment Deployment) {
+	r.closing.Add(1)
+	go func() {
+		defer r.closing.Done()
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		if err := deployment.Close(limited); err != nil {
+			r.emit(verdict.Event{Kind: verdict.KindNote, Message: fmt.Sprintf("deployment %s was not removed: %v", deployment.ID(), err)})
+		}
+	}()
+}
+
+// closeAll removes everything without a last look, after an interruption.
+func (r *Runner) closeAll(ctx context.Context) {
+	for _, each := range r.grounds {
+		if isClosed(each.ready) && each.err == nil {
+			r.remove(ctx, each.deployment)
+		}
+	}
+}
+
+// Wait returns when every deployment is removed.
+func (r *Runner) Wait() { r.closing.Wait() }

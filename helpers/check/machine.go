@@ -1,0 +1,76 @@
+package check
+
+import (
+	"sync"
+	"time"
+)
+
+// machine measures how far behind the machine is: a heartbeat that comes late was kept waiting by others, not by a
+// server under test.
+type machine struct {
+	mu       sync.Mutex
+	lateness [beatsKept]time.Duration // a ring of the latest heartbeats
+	next     int
+	done     chan struct{}
+	once     sync.Once
+}
+
+const (
+	beat      = 50 * time.Millisecond
+	beatsKept = 200 // ten seconds
+	// late is the lateness at which deadlines begin to lengthen.
+	late = 20 * time.Millisecond
+	// starving is the lateness of one heartbeat at which a time-out says nothing about a server.
+	starving = 2 * time.Second
+	// longestFactor bounds how much deadlines lengthen.
+	longestFactor = 6.0
+)
+
+func newMachine() *machine {
+	m := &machine{done: make(chan struct{})}
+	go m.listen()
+	return m
+}
+
+func (m *machine) listen() {
+	ticker := time.NewTicker(beat)
+	defer ticker.Stop()
+	previous := time.Now()
+	for {
+		select {
+		case <-m.done:
+			return
+		case <-ticker.C:
+			now := time.Now()
+			m.note(max(now.Sub(previous)-beat, 0))
+			previous = now
+		}
+	}
+}
+
+func (m *machine) note(lateness time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lateness[m.next%beatsKept] = lateness
+	m.next++
+}
+
+func (m *machine) worst() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	worst := time.Duration(0)
+	for _, each := range m.lateness {
+		worst = max(worst, each)
+	}
+	return worst
+}
+
+// slowness is the factor by which deadlines lengthen: 1 on a quiet machine.
+func (m *machine) slowness() float64 {
+	return min(max(float64(m.worst())/float64(late), 1), longestFactor)
+}
+
+// starved tells whether a heartbeat of the last seconds came so late that a time-out proves nothing.
+func (m *machine) starved() bool { return m.worst() >= starving }
+
+func (m *machine) stop() { m.once.Do(func() { close(m.done) }) }

@@ -1,0 +1,297 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"msc4014/helpers/transcript"
+	"msc4014/helpers/verdict"
+)
+
+// Options say how a run judges.
+type Options struct {
+	Checks      []*Check // in the order in which they are to start
+	Deployments Deployments
+	Parallel    int // how many checks at once; less than 1 means 1
+	Emit        func(verdict.Event)
+	Keep        Keeper   // nil: no evidence is kept
+	Readings    Readings // nil: every reading is allowed
+	// Quiet is how long a deployment is watched after its last check before its closing health check; a server may
+	// die a little after it answered.
+	Quiet time.Duration
+	// Limit bounds one check.
+	Limit time.Duration
+	// Observers see every exchange of every check, with the check's name: passive monitors.
+	Observe func(check string, exchange transcript.Exchange)
+	// KeepServers leaves shared deployments running at the end.
+	KeepServers bool
+}
+
+// Evidence is what is kept of a check that did not pass.
+type Evidence struct {
+	Exchanges []transcript.Exchange
+	Logs      []DeploymentLog
+}
+
+// DeploymentLog is the end of the log of one deployment that the check touched.
+type DeploymentLog struct {
+	Deployment string
+	Text       string
+}
+
+// Runner judges checks.
+type Runner struct {
+	options Options
+	machine *machine
+	mu      sync.Mutex
+	shared  map[string]*ground
+	grounds []*ground // every deployment of the first round, in order of creation
+	closing sync.WaitGroup
+}
+
+// ground is one deployment and the checks that stood on it, in the order in which they came.
+type ground struct {
+	blueprint  string
+	deployment Deployment
+	ready      chan struct{} // closed when deployment or err is set
+	err        error
+	private    bool // one check's own
+	mu         sync.Mutex
+	touched    []*attempt
+	closing    sync.Once
+	dead       bool // judged at its closing
+}
+
+// attempt is one execution of a check.
+type attempt struct {
+	check       *Check
+	mu          sync.Mutex
+	grounds     []*ground
+	result      verdict.CheckResult
+	observed    []verdict.Observation
+	evidence    Evidence
+	interrupted bool // a deployment of it died before the check had ended
+}
+
+// New prepares a runner.
+func New(options Options) *Runner {
+	options.Parallel = max(options.Parallel, 1)
+	if options.Limit == 0 {
+		options.Limit = time.Minute
+	}
+	return &Runner{options: options, machine: newMachine(), shared: map[string]*ground{}}
+}
+
+// Run judges all checks and emits exactly one final result for each. It returns an error only when ctx ended first.
+func (r *Runner) Run(ctx context.Context) error {
+	defer r.machine.stop()
+	attempts := r.firstRound(ctx)
+	if ctx.Err() != nil {
+		r.closeAll(context.WithoutCancel(ctx))
+		return context.Cause(ctx)
+	}
+	r.closeGrounds(ctx)
+	judged := r.judgeSuspects(ctx, attempts)
+	r.judgeClosingChecks(judged)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func (r *Runner) emit(event verdict.Event) {
+	event.Time = time.Now()
+	r.options.Emit(event)
+}
+
+func (r *Runner) knownReading(requirement, reading string) error {
+	if reading == verdict.NoneSeen || r.options.Readings == nil {
+		return nil
+	}
+	return r.options.Readings(requirement, reading)
+}
+
+// firstRound runs every check once, several at a time, on shared deployments.
+func (r *Runner) firstRound(ctx context.Context) []*attempt {
+	queue := make(chan *Check)
+	go func() {
+		defer close(queue)
+		for _, one := range r.options.Checks {
+			if one.Closing {
+				continue
+			}
+			select {
+			case queue <- one:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	var (
+		mu       sync.Mutex
+		attempts []*attempt
+		workers  sync.WaitGroup
+	)
+	for range r.options.Parallel {
+		workers.Add(1)
+		go func() {
+			defer workers.Done()
+			for one := range queue {
+				r.emit(verdict.Event{Kind: verdict.KindCheckStart, Check: one.Name})
+				done := r.execute(ctx, one, r.share)
+				r.closePrivate(ctx, done)
+				mu.Lock()
+				attempts = append(attempts, done)
+				mu.Unlock()
+				result := done.result
+				r.emit(verdict.Event{Kind: verdict.KindCheckDone, Check: one.Name, Result: &result})
+			}
+		}()
+	}
+	workers.Wait()
+	return attempts
+}
+
+// execute runs one check's body; find gives it its deployments.
+func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.Context, blueprint string, private bool) (*ground, error)) *attempt {
+	checkContext, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	limited, release := context.WithTimeout(checkContext, time.Duration(float64(r.options.Limit)*r.machine.slowness()))
+	defer release()
+
+	this := &attempt{check: one}
+	recorder := &transcript.Recorder{}
+	c := &C{check: one, ctx: limited, runner: r, recorder: recorder, slowness: r.machine.slowness}
+	c.sink = transcript.SinkFunc(func(exchange transcript.Exchange) {
+		recorder.Record(exchange)
+		if r.options.Observe != nil {
+			r.options.Observe(one.Name, exchange)
+		}
+	})
+	c.deploy = func(blueprint string, private bool) (Deployment, error) {
+		found, err := find(limited, blueprint, private)
+		if err != nil {
+			return nil, err
+		}
+		this.attach(found)
+		go func() {
+			select {
+			case <-found.deployment.Died():
+				cancel(fmt.Errorf("deployment %s died: %s", found.deployment.ID(), found.deployment.Death().Cause))
+			case <-limited.Done():
+			}
+		}()
+		return found.deployment, nil
+	}
+
+	started := time.Now()
+	c.run()
+	this.result = c.result(time.Since(started))
+	this.observed = c.outcome.observations
+	r.examine(ctx, this, c)
+	this.evidence = Evidence{Exchanges: recorder.Exchanges(), Logs: this.logs()}
+	return this
+}
+
+// run calls the body on a goroutine of its own, so that ending the check ends nothing else.
+func (c *C) run() {
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		defer c.runCleanups()
+		defer func() {
+			if problem := recover(); problem != nil {
+				slog.Error("a check panicked", "check", c.check.Name, "problem", problem)
+				c.record(verdict.Error, fmt.Sprintf("the check panicked: %v", problem))
+			}
+		}()
+		c.check.Body(c)
+		c.completed = true
+	}()
+	<-finished
+	if !c.completed && c.outcome.verdict == "" {
+		c.record(verdict.Error, "the check ended without a verdict")
+	}
+}
+
+func (c *C) runCleanups() {
+	for {
+		c.mu.Lock()
+		last := len(c.cleanups) - 1
+		if last < 0 {
+			c.mu.Unlock()
+			return
+		}
+		cleanup := c.cleanups[last]
+		c.cleanups = c.cleanups[:last]
+		c.mu.Unlock()
+		cleanup()
+	}
+}
+
+// examine looks at the deployments of a check that did not pass: dead or silent servers make it a suspect, and a
+// deadline that passed on a starved machine is the machine's fault.
+func (r *Runner) examine(ctx context.Context, this *attempt, c *C) {
+	for _, each := range this.grounds {
+		if this.result.Verdict != verdict.Pass && this.result.Verdict != verdict.Unsupported {
+			r.confirmHealth(ctx, each)
+		}
+		if isClosed(each.deployment.Died()) {
+			this.interrupted = true
+		}
+	}
+	if !this.interrupted && c.outcome.timedOut && r.machine.starved() {
+		this.result.Verdict = verdict.Error
+		this.result.Reason = "the machine was starved when a deadline passed: " + this.result.Reason
+	}
+}
+
+// confirmHealth marks a deployment dead that fails its health check.
+func (r *Runner) confirmHealth(ctx context.Context, each *ground) {
+	if isClosed(each.deployment.Died()) {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, time.Duration(float64(healthLimit)*r.machine.slowness()))
+	defer cancel()
+	if err := each.deployment.Health(limited); err != nil && ctx.Err() == nil {
+		each.deployment.MarkDead("failed its health check: " + condense(err.Error()))
+	}
+}
+
+// healthLimit bounds one health check of a deployment.
+const healthLimit = 8 * time.Second
+
+func (a *attempt) attach(found *ground) {
+	a.mu.Lock()
+	a.grounds = append(a.grounds, found)
+	a.mu.Unlock()
+	found.mu.Lock()
+	found.touched = append(found.touched, a)
+	found.mu.Unlock()
+}
+
+func (a *attempt) logs() []DeploymentLog {
+	if a.result.Verdict == verdict.Pass && !a.interrupted {
+		return nil
+	}
+	var logs []DeploymentLog
+	for _, each := range a.grounds {
+		logs = append(logs, DeploymentLog{Deployment: each.deployment.ID(), Text: each.deployment.Log(logLines)})
+	}
+	return logs
+}
+
+// logLines is how much of a server's log is kept with a check that did not pass.
+const logLines = 2000
+
+func isClosed(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}

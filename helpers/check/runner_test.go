@@ -1,0 +1,295 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/verdict"
+)
+
+// fakeServer is a deployment made of nothing: checks poison it, and it dies or hangs as a server would.
+type fakeServer struct {
+	id     string
+	died   chan struct{}
+	once   sync.Once
+	mu     sync.Mutex
+	death  Death
+	hung   atomic.Bool
+	doses  atomic.Int64
+	closed atomic.Bool
+}
+
+func (f *fakeServer) ID() string            { return f.id }
+func (f *fakeServer) Died() <-chan struct{} { return f.died }
+func (f *fakeServer) Log(int) string        { return "panic: runtime error\n" }
+func (f *fakeServer) MarkDead(cause string) { f.die(Death{Cause: cause}) }
+func (f *fakeServer) Close(context.Context) error {
+	f.closed.Store(true)
+	return nil
+}
+func (f *fakeServer) Death() Death {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.death
+}
+func (f *fakeServer) die(death Death) {
+	f.once.Do(func() {
+		f.mu.Lock()
+		f.death = death
+		f.mu.Unlock()
+		close(f.died)
+	})
+}
+func (f *fakeServer) Health(ctx context.Context) error {
+	if f.hung.Load() {
+		return errors.New("no answer")
+	}
+	if isClosed(f.died) {
+		return errors.New("connection refused")
+	}
+	return nil
+}
+
+// fakeServers makes deployments and counts them.
+type fakeServers struct {
+	mu    sync.Mutex
+	made  []*fakeServer
+	error error
+}
+
+func (f *fakeServers) New(_ context.Context, blueprint string) (Deployment, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.error != nil {
+		return nil, f.error
+	}
+	fresh := &fakeServer{id: fmt.Sprintf("d%d of %s", len(f.made)+1, blueprint), died: make(chan struct{})}
+	f.made = append(f.made, fresh)
+	return fresh, nil
+}
+
+// outcomeOf runs checks and returns the final results by name, and the runner's world.
+func outcomeOf(t *testing.T, parallel int, checks ...*Check) (map[string]verdict.CheckResult, *fakeServers) {
+	t.Helper()
+	var mu sync.Mutex
+	final := map[string]verdict.CheckResult{}
+	servers := &fakeServers{}
+	runner := New(Options{
+		Checks: checks, Deployments: servers, Parallel: parallel, Quiet: 400 * time.Millisecond, Limit: 5 * time.Second,
+		Emit: func(event verdict.Event) {
+			if event.Kind != verdict.KindCheckFinal {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			assert.NotContains(t, final, event.Check, "two final results")
+			final[event.Check] = *event.Result
+		},
+	})
+	require.NoError(t, runner.Run(t.Context()))
+	runner.Wait()
+	for _, each := range servers.made {
+		assert.True(t, each.closed.Load(), "%s was left behind", each.id)
+	}
+	assert.Len(t, final, len(checks))
+	return final, servers
+}
+
+func named(name string, body func(*C, *fakeServer)) *Check {
+	return &Check{Name: name, Requirements: []string{"chapter/" + name}, Body: func(c *C) {
+		body(c, c.Deploy("one server", false).(*fakeServer))
+	}}
+}
+
+// bystander touches the deployment for a while, as checks do, and has a verdict of its own.
+func bystander(name string, fails bool) *Check {
+	return named(name, func(c *C, server *fakeServer) {
+		select {
+		case <-c.Context().Done():
+			c.Errorf("interrupted")
+		case <-time.After(30 * time.Millisecond):
+		}
+		if fails {
+			c.Errorf("its own reason")
+		}
+	})
+}
+
+func stayingUp() *Check {
+	return &Check{Name: "stays up", Requirements: []string{StaysUp}, Closing: true}
+}
+
+func TestHealthyRunSharesOneDeployment(t *testing.T) {
+	final, servers := outcomeOf(t, 4, bystander("a", false), bystander("b", true), stayingUp())
+	assert.Equal(t, verdict.Pass, final["a"].Verdict)
+	assert.Equal(t, verdict.Fail, final["b"].Verdict)
+	assert.Equal(t, "its own reason", final["b"].Reason)
+	assert.Equal(t, verdict.Pass, final["stays up"].Verdict)
+	assert.Len(t, servers.made, 1)
+}
+
+// crowd is a culprit among bystanders, with a failing one among them.
+func crowd(culprit *Check) []*Check {
+	checks := []*Check{bystander("a", false), bystander("b", true), culprit}
+	for i := range 6 {
+		checks = append(checks, bystander(fmt.Sprintf("late %d", i), i == 3))
+	}
+	return append(checks, stayingUp())
+}
+
+func assertCrowd(t *testing.T, final map[string]verdict.CheckResult) {
+	t.Helper()
+	for name, result := range final {
+		switch name {
+		case "culprit", "stays up", "b", "late 3":
+			assert.Equal(t, verdict.Fail, result.Verdict, name)
+		default:
+			assert.Equal(t, verdict.Pass, result.Verdict, name)
+		}
+	}
+	assert.Equal(t, "its own reason", final["b"].Reason)
+	assert.Contains(t, final["culprit"].Reason, "server died")
+	assert.Contains(t, final["stays up"].Reason, `"culprit"`)
+}
+
+func TestServerThatExitsAtOnce(t *testing.T) {
+	final, _ := outcomeOf(t, 4, crowd(named("culprit", func(c *C, server *fakeServer) {
+		server.die(Death{Cause: "exited with status 2"})
+		<-c.Context().Done()
+	}))...)
+	assertCrowd(t, final)
+}
+
+func TestServerThatExitsAfterItAnswered(t *testing.T) {
+	final, _ := outcomeOf(t, 4, crowd(named("culprit", func(_ *C, server *fakeServer) {
+		time.AfterFunc(150*time.Millisecond, func() { server.die(Death{Cause: "exited with status 2"}) })
+	}))...)
+	assertCrowd(t, final)
+}
+
+func TestServerThatHangs(t *testing.T) {
+	final, _ := outcomeOf(t, 4, crowd(named("culprit", func(c *C, server *fakeServer) {
+		server.hung.Store(true)
+		c.Errorf("no answer")
+	}))...)
+	assertCrowd(t, final)
+}
+
+func TestServerThatTwoChecksBringDownTogether(t *testing.T) {
+	dose := func(c *C, server *fakeServer) {
+		if server.doses.Add(1) == 2 {
+			server.die(Death{Cause: "exited with status 2"})
+		}
+	}
+	final, _ := outcomeOf(t, 1, bystander("a", false), named("first", dose), bystander("b", true), named("second", dose), stayingUp())
+	assert.Equal(t, verdict.Pass, final["a"].Verdict)
+	assert.Equal(t, verdict.Pass, final["first"].Verdict)
+	assert.Equal(t, verdict.Fail, final["second"].Verdict)
+	assert.Contains(t, final["second"].Reason, "one after the other")
+	assert.Equal(t, verdict.Fail, final["b"].Verdict)
+	assert.Equal(t, verdict.Fail, final["stays up"].Verdict)
+}
+
+func TestServerKilledFromOutside(t *testing.T) {
+	var once sync.Once
+	final, _ := outcomeOf(t, 2, named("a", func(c *C, server *fakeServer) {
+		once.Do(func() { server.die(Death{Cause: "was killed", Outside: true}) })
+	}), bystander("b", true), stayingUp())
+	assert.Equal(t, verdict.Pass, final["a"].Verdict)
+	assert.Equal(t, verdict.Fail, final["b"].Verdict)
+	assert.Equal(t, verdict.Error, final["stays up"].Verdict, "never the server's fault")
+}
+
+func TestVerdictsOfC(t *testing.T) {
+	bodies := map[string]func(*C){
+		"pass":          func(*C) {},
+		"fail":          func(c *C) { c.Errorf("broke") },
+		"require":       func(c *C) { require.Equal(c, 1, 2, "what it means") },
+		"blocked":       func(c *C) { c.Need("chapter/root", errors.New("refused")) },
+		"own root":      func(c *C) { c.Need("chapter/own root", errors.New("refused")) },
+		"unsupported":   func(c *C) { c.Unsupported("no such version") },
+		"inconclusive":  func(c *C) { c.Control(errors.New("refused")) },
+		"no control":    func(c *C) { c.NeedControl() },
+		"not-run":       func(c *C) { c.NotRun("not here") },
+		"panic":         func(*C) { panic("a mistake") },
+		"fail, blocked": func(c *C) { c.Errorf("broke"); c.Blocked("chapter/root", "refused") },
+	}
+	var checks []*Check
+	for name, body := range bodies {
+		checks = append(checks, &Check{Name: name, Requirements: []string{"chapter/" + name}, Body: body})
+	}
+	final, _ := outcomeOf(t, 2, checks...)
+	for name, expected := range map[string]verdict.Verdict{
+		"pass": verdict.Pass, "fail": verdict.Fail, "require": verdict.Fail, "blocked": verdict.Blocked,
+		"own root": verdict.Fail, "unsupported": verdict.Unsupported, "inconclusive": verdict.Inconclusive,
+		"no control": verdict.Error, "not-run": verdict.NotRun, "panic": verdict.Error, "fail, blocked": verdict.Fail,
+	} {
+		assert.Equal(t, expected, final[name].Verdict, name)
+	}
+	assert.Equal(t, "chapter/root", final["blocked"].BlockedBy)
+	assert.Contains(t, final["require"].Reason, "what it means: Not equal")
+	assert.NotContains(t, final["require"].Reason, "\n")
+}
+
+func TestDeploymentThatCannotBeHadIsAnError(t *testing.T) {
+	var final verdict.CheckResult
+	runner := New(Options{
+		Checks:      []*Check{bystander("a", false)},
+		Deployments: &fakeServers{error: errors.New("the engine is gone")},
+		Emit: func(event verdict.Event) {
+			if event.Kind == verdict.KindCheckFinal {
+				final = *event.Result
+			}
+		},
+	})
+	require.NoError(t, runner.Run(t.Context()))
+	assert.Equal(t, verdict.Error, final.Verdict)
+	assert.Contains(t, final.Reason, "the engine is gone")
+}
+
+func TestInterruptedRunRemovesItsDeployments(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	servers := &fakeServers{}
+	runner := New(Options{Deployments: servers, Emit: func(verdict.Event) {}, Checks: []*Check{
+		named("a", func(c *C, _ *fakeServer) { cancel(); <-c.Context().Done() }),
+	}})
+	require.Error(t, runner.Run(ctx))
+	runner.Wait()
+	require.Len(t, servers.made, 1)
+	assert.True(t, servers.made[0].closed.Load())
+}
+
+func TestRegistryFindsMistakes(t *testing.T) {
+	known := func(identifier string) bool { return identifier == "chapter/one" }
+	body := func(*C) {}
+	for _, each := range []struct {
+		mistake string
+		fill    func(*Registry)
+	}{
+		{"", func(r *Registry) { r.Register("a", Requires("chapter/one"), body) }},
+		{"has no requirement", func(r *Registry) { r.Register("a", Requires("chapter/two"), body) }},
+		{"two checks are named", func(r *Registry) {
+			r.Register("a", Requires("chapter/one"), body)
+			r.Register("a", Requires("chapter/one"), body)
+		}},
+		{"names no requirement", func(r *Registry) { r.Register("a", body) }},
+		{"no body", func(r *Registry) { r.Register("a", Requires("chapter/one")) }},
+	} {
+		var registry Registry
+		each.fill(&registry)
+		err := registry.Validate(known)
+		if each.mistake == "" {
+			assert.NoError(t, err)
+		} else {
+			assert.ErrorContains(t, err, each.mistake)
+		}
+	}
+}

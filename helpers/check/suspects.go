@@ -1,0 +1,284 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"msc4014/helpers/verdict"
+)
+
+// StaysUp is the requirement that a culprit breaks besides its own.
+const StaysUp = "resilience/stays-up"
+
+// judgement is what the search for culprits came to.
+type judgement struct {
+	culprits   []string // "check: cause"
+	unsolved   []string // deaths that could not be brought about again
+	outside    []string // ends by a signal from outside that did not happen again
+	anyHealthy bool     // at least one deployment passed its closing health check
+}
+
+// judgeSuspects settles every check: those whose deployments all ended in health keep their verdict; suspects of a
+// death are judged again, each alone on deployments of its own; if none of a dead deployment's suspects brings it
+// down alone, the recorded order is replayed and cut in halves.
+func (r *Runner) judgeSuspects(ctx context.Context, attempts []*attempt) judgement {
+	var sum judgement
+	suspects := map[*Check]bool{}
+	var deaths []*ground
+	for _, each := range r.grounds {
+		switch {
+		case each.err != nil:
+		case each.dead:
+			deaths = append(deaths, each)
+			for _, touching := range each.touched {
+				suspects[touching.check] = true
+			}
+		default:
+			sum.anyHealthy = true
+		}
+	}
+	var again []*attempt
+	for _, each := range attempts {
+		switch {
+		case suspects[each.check]:
+			again = append(again, each)
+		default:
+			r.settle(each)
+		}
+	}
+	if len(again) == 0 || ctx.Err() != nil {
+		return sum
+	}
+	// Those that were under way when the server died are the likeliest; they come first.
+	slices.SortStableFunc(again, func(a, b *attempt) int { return boolOrder(b.interrupted) - boolOrder(a.interrupted) })
+	r.emit(verdict.Event{Kind: verdict.KindNote, Message: fmt.Sprintf("%d checks touched a deployment that died; each is judged again alone", len(again))})
+	alone := r.judgeAlone(ctx, again)
+
+	for _, death := range deaths {
+		if ctx.Err() != nil {
+			return sum
+		}
+		r.explain(ctx, death, alone, &sum)
+	}
+	for _, each := range again {
+		r.settle(alone[each.check].attempt)
+	}
+	return sum
+}
+
+// trial is a suspect's attempt on deployments of its own.
+type trial struct {
+	attempt *attempt
+	death   *Death // set when a deployment of it died
+}
+
+// judgeAlone judges each suspect on deployments of its own, a few side by side.
+func (r *Runner) judgeAlone(ctx context.Context, again []*attempt) map[*Check]*trial {
+	trials := map[*Check]*trial{}
+	var (
+		mu      sync.Mutex
+		pending sync.WaitGroup
+	)
+	places := make(chan struct{}, min(r.options.Parallel, 3))
+	for _, suspect := range again {
+		places <- struct{}{}
+		pending.Add(1)
+		go func() {
+			defer func() { <-places; pending.Done() }()
+			done := r.try(ctx, suspect.check)
+			mu.Lock()
+			trials[suspect.check] = done
+			mu.Unlock()
+			if done.death != nil {
+				r.blame(done.attempt, fmt.Sprintf("the server died: %s", done.death.Cause), done.death.LogTail)
+			}
+		}()
+	}
+	pending.Wait()
+	return trials
+}
+
+// try runs one check alone and gives its deployments their closing look.
+func (r *Runner) try(ctx context.Context, one *Check) *trial {
+	done := r.execute(ctx, one, func(ctx context.Context, blueprint string, _ bool) (*ground, error) {
+		deployment, err := r.options.Deployments.New(ctx, blueprint)
+		if err != nil {
+			return nil, err
+		}
+		fresh := &ground{blueprint: blueprint, private: true, deployment: deployment, ready: make(chan struct{})}
+		close(fresh.ready)
+		return fresh, nil
+	})
+	result := &trial{attempt: done}
+	for _, each := range done.grounds {
+		if r.close(ctx, each) {
+			death := each.deployment.Death()
+			result.death = &death
+		}
+	}
+	return result
+}
+
+// explain finds who brought a deployment down: one that does it alone, or by replay.
+func (r *Runner) explain(ctx context.Context, death *ground, alone map[*Check]*trial, sum *judgement) {
+	found := false
+	for _, touching := range death.touched {
+		if tried := alone[touching.check]; tried != nil && tried.death != nil {
+			found = true
+			sum.addCulprit(fmt.Sprintf("%q: %s", touching.check.Name, tried.death.Cause))
+			r.emit(verdict.Event{Kind: verdict.KindServerDied, Check: touching.check.Name, Message: tried.death.Cause})
+		}
+	}
+	if found {
+		return
+	}
+	cause := death.deployment.Death()
+	var order []*Check
+	for _, touching := range death.touched {
+		if !slices.Contains(order, touching.check) {
+			order = append(order, touching.check)
+		}
+	}
+	group, groupDeath := r.replay(ctx, death.blueprint, order)
+	switch {
+	case len(group) > 0:
+		names := names(group)
+		last := alone[group[len(group)-1]]
+		r.blame(last.attempt, fmt.Sprintf("the server died when %s ran one after the other: %s", names, groupDeath.Cause), groupDeath.LogTail)
+		sum.addCulprit(fmt.Sprintf("%s, one after the other: %s", names, groupDeath.Cause))
+		r.emit(verdict.Event{Kind: verdict.KindServerDied, Check: last.attempt.check.Name, Message: groupDeath.Cause})
+	case cause.Outside:
+		sum.outside = append(sum.outside, cause.Cause)
+	default:
+		sum.unsolved = append(sum.unsolved, fmt.Sprintf("%s while %s had touched it: %s", cause.Cause, names(order), lastLine(cause.LogTail)))
+	}
+}
+
+// replay runs checks in order on one deployment; if that dies, it halves the order until no half does it.
+func (r *Runner) replay(ctx context.Context, blueprint string, order []*Check) ([]*Check, Death) {
+	death := r.replayOnce(ctx, blueprint, order)
+	if death == nil {
+		return nil, Death{}
+	}
+	for len(order) > 1 && ctx.Err() == nil {
+		half := len(order) / 2
+		if again := r.replayOnce(ctx, blueprint, order[:half]); again != nil {
+			order, death = order[:half], again
+		} else if again := r.replayOnce(ctx, blueprint, order[half:]); again != nil {
+			order, death = order[half:], again
+		} else {
+			break
+		}
+	}
+	return order, *death
+}
+
+// replayOnce runs checks in order on one fresh deployment and tells how it died, or nil.
+func (r *Runner) replayOnce(ctx context.Context, blueprint string, order []*Check) *Death {
+	deployment, err := r.options.Deployments.New(ctx, blueprint)
+	if err != nil {
+		r.emit(verdict.Event{Kind: verdict.KindNote, Message: fmt.Sprintf("replay: deployment %s: %v", blueprint, err)})
+		return nil
+	}
+	stage := &ground{blueprint: blueprint, private: true, deployment: deployment, ready: make(chan struct{})}
+	close(stage.ready)
+	for _, one := range order {
+		if isClosed(deployment.Died()) || ctx.Err() != nil {
+			break
+		}
+		done := r.execute(ctx, one, func(ctx context.Context, wanted string, private bool) (*ground, error) {
+			if wanted == blueprint && !private {
+				return stage, nil
+			}
+			return r.begin(ctx, wanted)
+		})
+		for _, each := range done.grounds {
+			if each != stage {
+				r.close(ctx, each)
+			}
+		}
+	}
+	if !r.close(ctx, stage) {
+		return nil
+	}
+	death := deployment.Death()
+	return &death
+}
+
+// blame makes a check's verdict the fail of a culprit.
+func (r *Runner) blame(culprit *attempt, reason, logTail string) {
+	culprit.result.Verdict = verdict.Fail
+	culprit.result.Reason = reason
+	culprit.result.BlockedBy = ""
+	if line := lastLine(logTail); line != "" {
+		culprit.result.Details = append(culprit.result.Details, "the end of the server's log: "+line)
+	}
+	r.emit(verdict.Event{Kind: verdict.KindFinding, Finding: &verdict.Finding{
+		Requirement: StaysUp, Check: culprit.check.Name, Detail: reason}})
+}
+
+// settle emits an attempt's result as the one that counts, with its evidence kept and its observations.
+func (r *Runner) settle(done *attempt) {
+	result := done.result
+	if r.options.Keep != nil && result.Verdict != verdict.Pass && result.Verdict != verdict.Unsupported {
+		log, transcript, err := r.options.Keep(result, done.evidence)
+		result.Log, result.Transcript = log, transcript
+		if err != nil {
+			result.Details = append(result.Details, "evidence was not kept: "+err.Error())
+		}
+	}
+	for _, each := range done.observed {
+		r.emit(verdict.Event{Kind: verdict.KindObservation, Check: result.Name, Observation: &each})
+	}
+	r.emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: result.Name, Result: &result})
+}
+
+// judgeClosingChecks gives the closing checks their verdict: every deployment ended in health, or who is to blame.
+func (r *Runner) judgeClosingChecks(sum judgement) {
+	for _, one := range r.options.Checks {
+		if !one.Closing {
+			continue
+		}
+		result := verdict.CheckResult{Name: one.Name, Requirements: one.Requirements, Path: one.Path, Verdict: verdict.Pass}
+		switch {
+		case len(sum.culprits) > 0:
+			result.Verdict, result.Reason = verdict.Fail, "brought down by "+strings.Join(sum.culprits, "; ")
+		case len(sum.unsolved) > 0:
+			result.Verdict, result.Reason = verdict.Fail, "died, and did not again when its checks were repeated: "+strings.Join(sum.unsolved, "; ")
+		case len(sum.outside) > 0:
+			result.Verdict, result.Reason = verdict.Error, "a server was killed from outside: "+strings.Join(sum.outside, "; ")
+		case !sum.anyHealthy:
+			result.Verdict, result.Reason = verdict.NotRun, "no other check of this run stood on a deployment"
+		}
+		r.emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: one.Name, Result: &result})
+	}
+}
+
+func (j *judgement) addCulprit(text string) {
+	if !slices.Contains(j.culprits, text) {
+		j.culprits = append(j.culprits, text)
+	}
+}
+
+func names(checks []*Check) string {
+	quoted := make([]string, len(checks))
+	for i, one := range checks {
+		quoted[i] = fmt.Sprintf("%q", one.Name)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return condense(lines[len(lines)-1])
+}
+
+func boolOrder(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,85 @@
+// Package stage holds the actors of a check: users of the servers under test, peers and their users, rooms. What they do
+// either works or ends the check with the right verdict, so that a check reads as a story; what a check wants to look
+// at more closely is underneath, in csapi.Client and federation.Peer, where functions return errors.
+package stage
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
+	"msc4014/helpers/pseudoid"
+	"msc4014/runtime"
+)
+
+// Patience is how long an actor waits for something that must come, on a quiet machine.
+const Patience = 8 * time.Second
+
+// Stage is one check's share of a deployment: the users, rooms and peers that it makes there are its own.
+type Stage struct {
+	C          *check.C
+	Deployment *blueprints.Deployment
+}
+
+// Open gives the check a deployment made from the blueprint. A candidate without the pseudo-ID room version ends the
+// check: unsupported.
+func Open(c *check.C, blueprint blueprints.Blueprint) *Stage {
+	stage := OpenOrdinary(c, blueprint)
+	if facts := stage.Facts(); !facts.Supported {
+		c.Unsupported("%s", facts.Why)
+	}
+	return stage
+}
+
+// OpenOrdinary is Open for checks that ordinary rooms are enough for.
+func OpenOrdinary(c *check.C, blueprint blueprints.Blueprint) *Stage {
+	deployment := c.Deploy(blueprint.Name, blueprint.Private).(*blueprints.Deployment)
+	return &Stage{C: c, Deployment: deployment}
+}
+
+// Facts are what is known about the candidate.
+func (s *Stage) Facts() blueprints.Facts { return s.Deployment.World().Facts() }
+
+// Format is how the candidate spells events of pseudo-ID rooms.
+func (s *Stage) Format() pseudoid.Format { return s.Facts().Format }
+
+// ServerName is the name of the server at a place, counted from 1 as in hs1.
+func (s *Stage) ServerName(place int) string { return s.Deployment.Server(place - 1).Name() }
+
+// client is a server's API with the check's transcript and deadlines.
+func (s *Stage) client(place int) csapi.Server {
+	server := s.Deployment.ClientAPI(place - 1)
+	server.Sink = s.C.Sink()
+	server.Slowness = s.C.Slowness
+	return server
+}
+
+// User registers a user of hs1 whose localpart begins with name.
+func (s *Stage) User(name string) *User { return s.UserAt(1, name) }
+
+// UserAt registers a user of the server at a place, counted from 1.
+func (s *Stage) UserAt(place int, name string) *User {
+	suffix := make([]byte, 4)
+	_, _ = rand.Read(suffix) // never fails, by its documentation
+	localpart := fmt.Sprintf("%s-%s", name, hex.EncodeToString(suffix))
+	client, err := s.client(place).Register(s.C.Context(), localpart, "password of "+localpart)
+	s.C.Need("client-view/unmodified-client", err)
+	return &User{Client: client, stage: s, place: place}
+}
+
+// Restart stops the server at a place, by SIGKILL or politely, and starts it with its data.
+func (s *Stage) Restart(place int, kill bool) {
+	err := s.Deployment.Restart(s.C.Context(), place-1, kill)
+	var failed *runtime.StartError
+	if errors.As(err, &failed) {
+		s.C.Need("resilience/restart", err)
+	}
+	if err != nil {
+		s.C.SuiteError(err)
+	}
+}

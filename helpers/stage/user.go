@@ -1,0 +1,143 @@
+package stage
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tidwall/gjson"
+
+	"msc4014/helpers/csapi"
+	"msc4014/helpers/pseudoid"
+)
+
+// User is a user of a server under test, and its client.
+type User struct {
+	*csapi.Client
+	stage *Stage
+	place int
+}
+
+// Option is a field of createRoom.
+type Option struct {
+	Name  string
+	Value any
+}
+
+// Public makes a room that everybody may join.
+var Public = Option{"preset", "public_chat"}
+
+// Private makes a room that one must be invited to.
+var Private = Option{"preset", "private_chat"}
+
+// InitialState adds an event to the state that a room is made with.
+func InitialState(eventType, stateKey string, content map[string]any) Option {
+	return Option{"initial_state", map[string]any{"type": eventType, "state_key": stateKey, "content": content}}
+}
+
+// TryRoom asks for a room of a version.
+func (u *User) TryRoom(version string, options ...Option) (roomID string, err error) {
+	body := map[string]any{"room_version": version}
+	for _, option := range options {
+		if option.Name == "initial_state" {
+			state, _ := body[option.Name].([]any)
+			body[option.Name] = append(state, option.Value)
+			continue
+		}
+		body[option.Name] = option.Value
+	}
+	return u.CreateRoom(u.stage.C.Context(), body)
+}
+
+// Makes makes a pseudo-ID room and returns its ID.
+func (u *User) Makes(options ...Option) (roomID string) {
+	roomID, err := u.TryRoom(pseudoid.RoomVersion, options...)
+	u.stage.C.Need("room-version/created", err)
+	return roomID
+}
+
+// MakesOrdinary makes a room of version 10.
+func (u *User) MakesOrdinary(options ...Option) (roomID string) {
+	roomID, err := u.TryRoom(pseudoid.FormatV10.RoomVersion, options...)
+	u.stage.C.Need("room-version/ordinary-rooms-untouched", err)
+	return roomID
+}
+
+// Joins joins a room that a server of the same deployment, or a peer, has; via names servers to ask.
+func (u *User) Joins(roomID string, via ...string) {
+	_, err := u.JoinRoom(u.stage.C.Context(), roomID, via...)
+	requirement := "membership/join-local"
+	if len(via) > 0 {
+		requirement = "membership/join-remote"
+	}
+	u.stage.C.Need(requirement, err)
+}
+
+// Leaves leaves a room.
+func (u *User) Leaves(roomID string) {
+	u.stage.C.Need("membership/leave", u.LeaveRoom(u.stage.C.Context(), roomID))
+}
+
+// Says sends a text message and returns its event ID.
+func (u *User) Says(roomID, text string) (eventID string) {
+	eventID, err := u.SendMessage(u.stage.C.Context(), roomID, text)
+	u.stage.C.Need("client-view/unmodified-client", err)
+	return eventID
+}
+
+// Sets sends a state event and returns its event ID.
+func (u *User) Sets(roomID, eventType, stateKey string, content map[string]any) (eventID string) {
+	eventID, err := u.SendState(u.stage.C.Context(), roomID, eventType, stateKey, content)
+	u.stage.C.Need("client-view/unmodified-client", err)
+	return eventID
+}
+
+// Awaits waits until the user's client is shown an event of the room that matches, and returns it; requirement is what
+// the server breaks if it does not come.
+func (u *User) Awaits(requirement, roomID string, match func(event gjson.Result) error) gjson.Result {
+	ctx, cancel := u.stage.C.Within(Patience)
+	defer cancel()
+	event, err := u.Timeline(roomID).Wait(ctx, match)
+	u.stage.C.Need(requirement, err)
+	return event
+}
+
+// AwaitsEvent waits for one event by its ID.
+func (u *User) AwaitsEvent(requirement, roomID, eventID string) gjson.Result {
+	return u.Awaits(requirement, roomID, func(event gjson.Result) error {
+		if event.Get("event_id").String() != eventID {
+			return errors.New("another event")
+		}
+		return nil
+	})
+}
+
+// AwaitsMembership waits until the client is shown the membership of a user ID.
+func (u *User) AwaitsMembership(requirement, roomID, userID, membership string) gjson.Result {
+	event, err := u.SeesMembership(roomID, userID, membership)
+	u.stage.C.Need(requirement, err)
+	return event
+}
+
+// SeesMembership is AwaitsMembership for positive controls: it returns an error when the membership is not shown.
+func (u *User) SeesMembership(roomID, userID, membership string) (gjson.Result, error) {
+	ctx, cancel := u.stage.C.Within(Patience)
+	defer cancel()
+	return u.Timeline(roomID).Wait(ctx, func(event gjson.Result) error {
+		switch {
+		case event.Get("type").String() != "m.room.member":
+			return errors.New("no member event")
+		case event.Get("state_key").String() != userID:
+			return fmt.Errorf("of %s", event.Get("state_key").String())
+		case event.Get("content.membership").String() != membership:
+			return errors.New(event.Get("content.membership").String())
+		}
+		return nil
+	})
+}
+
+// Reads fetches an event by its ID.
+func (u *User) Reads(roomID, eventID string) gjson.Result {
+	event, err := u.Event(u.stage.C.Context(), roomID, eventID)
+	u.stage.C.Need("client-view/unmodified-client", err)
+	return event.JSON()
+}

@@ -1,0 +1,134 @@
+package main
+
+// Chapter room-version: the version is there, can be chosen, and leaves rooms of other versions alone.
+
+import (
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/stage"
+)
+
+// A server that implements the proposal's room version says so among its capabilities (client-server API,
+// capabilities negotiation).
+var _ = check.Register("capabilities list the room version", check.Requires("room-version/advertised"),
+	func(c *check.C) {
+		alice := stage.Open(c, blueprints.OneServer).User("alice")
+		answer, err := alice.Capabilities(c.Context())
+		require.NoError(c, err)
+		available := answer.Get(`capabilities.m\.room_versions.available`).Map()
+		assert.Contains(c, available, pseudoid.RoomVersion, "capabilities.m.room_versions.available")
+	})
+
+// The proposal creates a new room version: createRoom takes it, and the create event names it.
+var _ = check.Register("a room of the version is created", check.Requires("room-version/created"),
+	func(c *check.C) {
+		alice := stage.Open(c, blueprints.OneServer).User("alice")
+		room := alice.Makes(stage.Private)
+		create, err := alice.StateEvent(c.Context(), room, "m.room.create", "")
+		require.NoError(c, err)
+		assert.Equal(c, pseudoid.RoomVersion, create.Get("room_version").String(), "room_version of the create event")
+	})
+
+// createRoom with a version that the server does not know is refused with M_UNSUPPORTED_ROOM_VERSION and makes nothing
+// (client-server API, createRoom).
+var _ = check.Register("an unknown room version is refused", check.Requires("room-version/unknown-refused"),
+	func(c *check.C) {
+		alice := stage.OpenOrdinary(c, blueprints.OneServer).User("alice")
+		_, err := alice.TryRoom(pseudoid.FormatV10.RoomVersion, stage.Private)
+		c.Control(err)
+		before, err := alice.JoinedRooms(c.Context())
+		require.NoError(c, err)
+
+		_, err = alice.TryRoom("org.matrix.msc4014.no-such-version", stage.Private)
+		refusal, refused := csapi.Refused(err)
+		require.True(c, refused, "createRoom with a room version that does not exist: %v", err)
+		assert.Equal(c, "M_UNSUPPORTED_ROOM_VERSION", refusal.ErrCode)
+		after, err := alice.JoinedRooms(c.Context())
+		require.NoError(c, err)
+		assert.Equal(c, before, after, "the rooms that the user is in")
+	})
+
+// An ordinary room can be upgraded into the version (client-server API, upgrade; hard requirement 1: clients need no
+// change for it).
+var _ = check.Register("a room of version 10 is upgraded into the version", check.Requires("room-version/upgrade-into"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		upgrade(c, s, pseudoid.FormatV10.RoomVersion, pseudoid.RoomVersion)
+	})
+
+// And back, into an ordinary version.
+var _ = check.Register("a room of the version is upgraded to version 10", check.Requires("room-version/upgrade-out-of"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		upgrade(c, s, pseudoid.RoomVersion, pseudoid.FormatV10.RoomVersion)
+	})
+
+// upgrade upgrades a room from one version to another and looks at everything that an upgrade must bring.
+func upgrade(c *check.C, s *stage.Stage, from, to string) {
+	alice, bob := s.User("alice"), s.User("bob")
+	old, err := alice.TryRoom(from, stage.Public)
+	c.Need("room-version/created", err)
+	bob.Joins(old)
+
+	replacement, err := alice.Upgrade(c.Context(), old, to)
+	require.NoError(c, err, "POST /upgrade")
+	create, err := alice.StateEvent(c.Context(), replacement, "m.room.create", "")
+	require.NoError(c, err, "the new room's create event")
+	assert.Equal(c, to, create.Get("room_version").String(), "room_version of the new room")
+	assert.Equal(c, old, create.Get("predecessor.room_id").String(), "predecessor of the new room")
+
+	tombstone, err := bob.StateEvent(c.Context(), old, "m.room.tombstone", "")
+	require.NoError(c, err, "the old room's tombstone")
+	assert.Equal(c, replacement, tombstone.Get("replacement_room").String(), "replacement_room of the tombstone")
+
+	power, err := alice.PowerLevels(c.Context(), replacement)
+	require.NoError(c, err, "the new room's power levels")
+	assert.EqualValues(c, 100, powerOf(power, alice.UserID), "the upgrader's power in the new room")
+	_, err = bob.JoinRoom(c.Context(), replacement)
+	assert.NoError(c, err, "another member joins the new room")
+}
+
+// powerOf reads a user's power out of the content of power levels.
+func powerOf(levels gjson.Result, userID string) int64 {
+	if power := levels.Get("users." + gjson.Escape(userID)); power.Exists() {
+		return power.Int()
+	}
+	return levels.Get("users_default").Int()
+}
+
+// Power follows an upgrade for who has a key in the new room: at that time the upgrader alone, here one who is not the
+// old room's creator and has less power than one (client-server API, upgrade: power levels are transferred).
+var _ = check.Register("the upgrader's power follows the upgrade", check.Requires("room-version/upgrade-keeps-power"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, bob := s.User("alice"), s.User("bob")
+		old := alice.MakesOrdinary(stage.Public)
+		bob.Joins(old)
+		levels, err := alice.PowerLevels(c.Context(), old)
+		require.NoError(c, err)
+		alice.Sets(old, "m.room.power_levels", "", withPower(levels, bob.UserID, 90))
+
+		replacement, err := bob.Upgrade(c.Context(), old, pseudoid.RoomVersion)
+		c.Need("room-version/upgrade-into", err)
+		power, err := bob.PowerLevels(c.Context(), replacement)
+		c.Need("client-view/power-levels-read", err)
+		assert.EqualValues(c, 90, powerOf(power, bob.UserID), "the upgrader's power in the new room")
+	})
+
+// withPower is power levels with another power for one user.
+func withPower(levels gjson.Result, userID string, power int) map[string]any {
+	content := levels.Value().(map[string]any)
+	users, _ := content["users"].(map[string]any)
+	if users == nil {
+		users = map[string]any{}
+	}
+	users[userID] = power
+	content["users"] = users
+	return content
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/monitor"
+	"msc4014/helpers/plan"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/transcript"
+	"msc4014/helpers/verdict"
+	"msc4014/requirements"
+	"msc4014/runtime/session"
+)
+
+const (
+	// lockDescriptor is the file descriptor on which the command line hands on the session's lock.
+	lockDescriptor = 3
+	// usualParallel is how many checks run at once where the plan does not say: they wait for servers most of the time.
+	usualParallel = 8
+	// quiet is how long a deployment is watched after its last check; a server may die a little after it answered.
+	quiet = 600 * time.Millisecond
+	// longestCheck bounds one check on a quiet machine.
+	longestCheck = 45 * time.Second
+)
+
+// run runs a plan under the session that the command line opened.
+func run(ctx context.Context, wanted plan.Plan, emit func(verdict.Event)) error {
+	attached, err := session.Attach(wanted.Session, os.NewFile(lockDescriptor, "lock of the session"))
+	if err != nil {
+		return err
+	}
+	err = judge(ctx, wanted, attached, emit)
+	if ctx.Err() != nil {
+		// Whoever asked for the run may be gone: nothing of it stays.
+		return errors.Join(context.Cause(ctx), attached.Remove(context.WithoutCancel(ctx)))
+	}
+	return errors.Join(err, attached.Close())
+}
+
+// loadCatalogue loads the catalogue and sees to it that every check stands on it.
+func loadCatalogue(registry *check.Registry) (*requirements.Catalogue, error) {
+	catalogue, err := requirements.Load()
+	if err != nil {
+		return nil, err
+	}
+	return catalogue, registry.Validate(func(identifier string) bool {
+		_, known := catalogue.Lookup(identifier)
+		return known
+	})
+}
+
+// judge judges a candidate: it makes the world, learns what the candidate is, and runs the checks.
+func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit func(verdict.Event)) (err error) {
+	catalogue, err := loadCatalogue(check.Registered())
+	if err != nil {
+		return err
+	}
+	chosen, err := choose(check.Registered().All(), wanted)
+	if err != nil {
+		return err
+	}
+	base, err := startRuntime(ctx, wanted, joined, func(text string) {
+		emit(verdict.Event{Kind: verdict.KindNote, Time: time.Now(), Message: text})
+	})
+	if err != nil {
+		return err
+	}
+	watch := &watchers{}
+	world := blueprints.NewWorld(base.runtime, base.authority, watch.received)
+	watch.world = world
+	if !wanted.Keep {
+		defer func() { err = errors.Join(err, closeWorld(ctx, world)) }()
+	}
+
+	names := make([]string, len(chosen))
+	for i, one := range chosen {
+		names[i] = one.Name
+	}
+	candidate := verdict.Candidate{
+		Name: wanted.Artifact.Candidate, Version: wanted.Artifact.Version, Image: wanted.Artifact.Image,
+		Digest: wanted.Artifact.Digest, Runtime: base.runtime.Name(),
+	}
+	emit(verdict.Event{Kind: verdict.KindPlan, Time: time.Now(), Total: len(chosen), Checks: names, Candidate: &candidate})
+
+	parallel := wanted.Parallel
+	if parallel == 0 {
+		parallel = usualParallel
+	}
+	runner := check.New(check.Options{
+		Checks: chosen, Deployments: world, Parallel: parallel, Emit: emit, Keep: keeper(wanted),
+		Readings: readings(catalogue), Quiet: quiet, Limit: longestCheck, Observe: watch.exchange, KeepServers: wanted.Keep,
+	})
+	first, err := runner.Prepare(ctx, blueprints.OneServer.Name)
+	if err != nil {
+		return err
+	}
+	facts, err := world.Learn(ctx, first.(*blueprints.Deployment))
+	if err != nil {
+		return err
+	}
+	if facts.Supported {
+		candidate.Dialect, candidate.RoomVersion = string(facts.Format.Dialect), pseudoid.RoomVersion
+	}
+	if candidate.Version == "" {
+		candidate.Version = facts.Software
+	}
+	emit(verdict.Event{Kind: verdict.KindCandidate, Time: time.Now(), Candidate: &candidate})
+	watch.monitor.Store(monitor.New(monitor.Options{
+		Format: facts.Format, OursKey: world.Peers.IsOurKey, OursEvent: world.Peers.IsOurs,
+		Report: func(finding verdict.Finding) {
+			emit(verdict.Event{Kind: verdict.KindFinding, Time: time.Now(), Finding: &finding})
+		},
+	}))
+	err = runner.Run(ctx)
+	runner.Wait()
+	return err
+}
+
+// closeWorld takes the run's servers and peers away, also after an interruption.
+func closeWorld(ctx context.Context, world *blueprints.World) error {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return world.Close(limited)
+}
+
+// readings tells whether a reading is one that the catalogue lists.
+func readings(catalogue *requirements.Catalogue) check.Readings {
+	return func(identifier, reading string) error {
+		requirement, known := catalogue.Lookup(identifier)
+		if !known {
+			return fmt.Errorf("the catalogue has no requirement %q to observe", identifier)
+		}
+		if _, listed := requirement.Reading(reading); !listed {
+			return fmt.Errorf("%s has no reading %q, only %s", identifier, reading, strings.Join(requirement.Slugs(), ", "))
+		}
+		return nil
+	}
+}
+
+// watchers hand what the candidate writes to the passive monitors, once there are any.
+type watchers struct {
+	world   *blueprints.World
+	monitor atomic.Pointer[monitor.Monitor]
+}
+
+func (w *watchers) exchange(name string, exchange transcript.Exchange) {
+	if monitors := w.monitor.Load(); monitors != nil {
+		monitors.Exchange(name, exchange)
+	}
+}
+
+func (w *watchers) received(peer *federation.Peer, _ *federation.Room, _ string, event federation.Event) {
+	monitors := w.monitor.Load()
+	switch {
+	case monitors == nil:
+	case event.Format().Pseudonymous:
+		monitors.PseudonymousEvent(w.world.CheckOf(peer), event.JSON())
+	default:
+		monitors.OrdinaryEvent(w.world.CheckOf(peer), event.JSON())
+	}
+}
+
+// keeper writes the evidence of checks that did not pass into the results folder.
+func keeper(wanted plan.Plan) check.Keeper {
+	if wanted.Results == "" {
+		return nil
+	}
+	return func(result verdict.CheckResult, evidence check.Evidence) (string, string, error) {
+		folder := filepath.Join(wanted.Results, "checks")
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return "", "", err
+		}
+		base := filepath.Join("checks", fileName(result.Name))
+		log, har := base+".log", base+".har"
+		return log, har, errors.Join(
+			writeFile(filepath.Join(wanted.Results, log), func(file *os.File) error { return writeLog(file, result, evidence) }),
+			writeFile(filepath.Join(wanted.Results, har), func(file *os.File) error {
+				return transcript.WriteHAR(file, transcript.Creator{Name: "msc4014", Version: plan.SuiteVersion}, evidence.Exchanges)
+			}),
+		)
+	}
+}
+
+func writeLog(file *os.File, result verdict.CheckResult, evidence check.Evidence) error {
+	if _, err := fmt.Fprintf(file, "check: %s\nverdict: %s\nreason: %s\n", result.Name, result.Verdict, result.Reason); err != nil {
+		return err
+	}
+	for _, each := range evidence.Logs {
+		if _, err := fmt.Fprintf(file, "\n==== the end of the log of deployment %s\n%s", each.Deployment, each.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeFile(path string, write func(*os.File) error) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(file), file.Close())
+}
+
+// fileName spells a check's name so that it is a safe file name.
+func fileName(name string) string {
+	safe := make([]rune, 0, len(name))
+	for _, letter := range name {
+		switch {
+		case letter >= 'a' && letter <= 'z', letter >= 'A' && letter <= 'Z', letter >= '0' && letter <= '9', letter == '.', letter == '-', letter == '_':
+			safe = append(safe, letter)
+		default:
+			safe = append(safe, '-')
+		}
+	}
+	return string(safe)
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"msc4014/helpers/plan"
+	"msc4014/runtime"
+	"msc4014/runtime/authority"
+	"msc4014/runtime/complement"
+	"msc4014/runtime/docker"
+	"msc4014/runtime/process"
+	"msc4014/runtime/session"
+)
+
+// foundation is what servers stand on: a runtime, and the authority that signs their certificates and the peers'.
+type foundation struct {
+	runtime   runtime.Runtime
+	authority *authority.Authority
+}
+
+// startRuntime makes the runtime that the plan decided on.
+func startRuntime(ctx context.Context, wanted plan.Plan, joined *session.Session, warn func(string)) (foundation, error) {
+	settings, err := complement.FromEnvironment(os.Environ())
+	if err != nil {
+		return foundation{}, err
+	}
+	folder := filepath.Join(joined.Dir, "authority")
+	issuer, err := authority.New(folder)
+	if err != nil {
+		return foundation{}, err
+	}
+	base := foundation{authority: issuer}
+	switch wanted.Runtime {
+	case "docker":
+		base.runtime, err = docker.New(ctx, wanted.Artifact, docker.Options{
+			Session: joined, AuthorityDir: folder, Complement: settings, Warn: warn,
+		})
+	case "process":
+		base.runtime, err = process.New(wanted.Artifact, process.Options{
+			SessionDir: joined.Dir, Authority: issuer, Recorder: joined,
+			SpawnTimeout: settings.SpawnTimeout, Environment: settings.Environment,
+		})
+	default:
+		err = fmt.Errorf("there is no runtime %q", wanted.Runtime)
+	}
+	if wanted.Keep && err == nil {
+		err = errors.Join(err, joined.Keep())
+	}
+	return base, err
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"msc4014/helpers/check"
+	"msc4014/helpers/plan"
+)
+
+// choose returns the checks that a plan asks for, in the order in which they are to start: those that wait for a
+// server's own time-outs first.
+func choose(all []*check.Check, wanted plan.Plan) ([]*check.Check, error) {
+	pattern, err := regexp.Compile(wanted.Run)
+	if err != nil {
+		return nil, fmt.Errorf("--run %q is no regular expression: %w", wanted.Run, err)
+	}
+	var chosen []*check.Check
+	for _, one := range all {
+		if one.Matches(pattern) {
+			chosen = append(chosen, one)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("--run %q matches no check and no requirement that has one (./run.sh list shows them)", wanted.Run)
+	}
+	if chosen, err = share(chosen, wanted.Shard); err != nil {
+		return nil, err
+	}
+	if wanted.Shuffle != 0 {
+		random := rand.New(rand.NewPCG(uint64(wanted.Shuffle), 0))
+		random.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
+	}
+	slices.SortStableFunc(chosen, func(a, b *check.Check) int {
+		switch {
+		case a.Slow == b.Slow:
+			return 0
+		case a.Slow:
+			return -1
+		default:
+			return 1
+		}
+	})
+	return chosen, nil
+}
+
+// share returns the I-th of N parts of the checks; "" means all of them.
+func share(all []*check.Check, shard string) ([]*check.Check, error) {
+	if shard == "" {
+		return all, nil
+	}
+	mistake := fmt.Errorf("--shard %q: expected I/N with 1 <= I <= N", shard)
+	first, second, found := strings.Cut(shard, "/")
+	if !found {
+		return nil, mistake
+	}
+	part, err := strconv.Atoi(first)
+	if err != nil {
+		return nil, mistake
+	}
+	parts, err := strconv.Atoi(second)
+	if err != nil || part < 1 || part > parts {
+		return nil, mistake
+	}
+	var chosen []*check.Check
+	for i, one := range all {
+		if i%parts == part-1 {
+			chosen = append(chosen, one)
+		}
+	}
+	return chosen, nil
+}
