@@ -1,0 +1,459 @@
+package run
+
+// Whole runs, with the test binary in the place of the suite's: see fake.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/plan"
+	"msc4014/helpers/verdict"
+	"msc4014/report"
+	"msc4014/report/baseline"
+	"msc4014/runtime"
+)
+
+const fakeVariable = "MSC4014_TEST_FAKE_SUITE"
+
+// script is what the fake suite does: its checks with their verdicts, and how it ends.
+type script struct {
+	Checks   []report.RegisteredCheck
+	Verdicts map[string]verdict.Verdict
+	// Ending: "" well, or "killed", "panics", "cannot", "waits", "silent" once everything before it was said.
+	Ending string
+}
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(fakeVariable); text != "" {
+		var s script
+		if err := json.Unmarshal([]byte(text), &s); err != nil {
+			panic(err)
+		}
+		os.Exit(fake(s))
+	}
+	os.Exit(m.Run())
+}
+
+// fake plays the suite's binary.
+func fake(s script) int {
+	output := json.NewEncoder(os.Stdout)
+	emit := func(event verdict.Event) { _ = output.Encode(event) }
+	if len(os.Args) > 1 && os.Args[1] == "--list" {
+		_ = output.Encode(s.Checks)
+		return 0
+	}
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
+	var wanted plan.Plan
+	if err := json.NewDecoder(os.Stdin).Decode(&wanted); err != nil || os.NewFile(3, "lock") == nil {
+		return 9
+	}
+	switch s.Ending {
+	case "cannot":
+		emit(verdict.Event{Kind: verdict.KindCannot, Message: "dendrite@1 did not answer /versions within 30s"})
+		return 2
+	case "silent":
+		return 0
+	}
+	var chosen []string
+	for _, check := range s.Checks {
+		if wanted.Run == "" || strings.Contains(check.Name, wanted.Run) {
+			chosen = append(chosen, check.Name)
+		}
+	}
+	emit(verdict.Event{
+		Kind: verdict.KindPlan, Total: len(chosen), Checks: chosen,
+		Candidate: &verdict.Candidate{Name: wanted.Artifact.Candidate, Dialect: "dendrite"},
+	})
+	for _, name := range chosen {
+		result := &verdict.CheckResult{Name: name, Verdict: s.Verdicts[name]}
+		if result.Verdict == "" {
+			continue
+		}
+		if result.Verdict != verdict.Pass {
+			result.Reason = "because of " + name
+			result.Log = "checks/" + name + "/hs1.log"
+			folder := filepath.Join(wanted.Results, "checks", name)
+			_ = os.MkdirAll(folder, 0o755)
+			_ = os.WriteFile(filepath.Join(folder, "hs1.log"), []byte("a log\n"), 0o644)
+		}
+		emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: name, Result: result})
+	}
+	switch s.Ending {
+	case "killed":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	case "panics":
+		panic("the suite has a bug")
+	case "waits":
+		emit(verdict.Event{Kind: verdict.KindNote, Message: "waiting"})
+		<-terminated
+		return 1
+	}
+	emit(verdict.Event{Kind: verdict.KindEnd})
+	return 0
+}
+
+// bench is a runner on a project of its own.
+type bench struct {
+	*Runner
+	out bytes.Buffer
+}
+
+func newBench(t *testing.T, s script) *bench {
+	t.Helper()
+	text, err := json.Marshal(s)
+	require.NoError(t, err)
+	t.Setenv(fakeVariable, string(text))
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // the fake ends at once under the race detector, too
+	t.Setenv("MSC4014_STATE_DIR", t.TempDir())
+	t.Setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock") // the cleanup must not look at this machine's
+	root := t.TempDir()
+	b := &bench{}
+	b.Runner = &Runner{
+		Root: root, Folder: root, Stdout: &b.out, Environment: func(string) string { return "" },
+		Suite:  report.Suite{Version: "test"},
+		Engine: func(context.Context) error { return errors.New("no engine answers") },
+		Build:  func(context.Context, string) (string, error) { return os.Args[0], nil },
+		Catalogue: func() (report.Catalogue, error) {
+			return report.Catalogue{Version: 1, MSCNumber: 4014, Requirements: []report.CatalogueEntry{
+				{ID: "mapping/a", Chapter: "mapping", Kind: "must"}, {ID: "mapping/b", Chapter: "mapping", Kind: "must"},
+			}}, nil
+		},
+		Parse: func(typed string) (Candidate, error) {
+			if !strings.HasPrefix(typed, "dendrite") && typed != "synapse" {
+				return Candidate{}, fmt.Errorf("there is no candidate %q", typed)
+			}
+			name := typed
+			if typed == "dendrite" {
+				name = "dendrite@1"
+			}
+			one := Candidate{Typed: typed, Name: name, Folder: typed, File: name, Runtimes: []string{"docker", "process"}}
+			if typed == "synapse" {
+				one.Runtimes = []string{"docker"}
+			}
+			one.Prepare = func(_ context.Context, runtimeName string, progress func(string)) (runtime.Artifact, error) {
+				progress("building " + name)
+				return runtime.Artifact{Candidate: typed, Version: "1"}, nil
+			}
+			return one, nil
+		},
+	}
+	return b
+}
+
+// two are two checks of a requirement each.
+var two = []report.RegisteredCheck{
+	{Name: "check-a", Requirements: []string{"mapping/a"}}, {Name: "check-b", Requirements: []string{"mapping/b"}},
+}
+
+type verdicts = map[string]verdict.Verdict
+
+func options(candidates ...string) Options {
+	return Options{Candidates: candidates, Runtime: "auto"}
+}
+
+func (b *bench) baseline(t *testing.T, name string, expected verdicts) string {
+	t.Helper()
+	file := filepath.Join(b.Root, "baselines", name+".json")
+	saved := &baseline.Baseline{Candidate: name, Catalogue: 1, Checks: map[string]baseline.Expectation{}}
+	for check, v := range expected {
+		saved.Checks[check] = baseline.Expectation{Verdict: v, Reason: "words"}
+	}
+	require.NoError(t, saved.Save(file))
+	return file
+}
+
+// nothingLeft asserts that the run's session and its unfinished results are gone.
+func (b *bench) nothingLeft(t *testing.T) {
+	t.Helper()
+	runs, err := os.ReadDir(filepath.Join(os.Getenv("MSC4014_STATE_DIR"), "runs"))
+	require.NoError(t, err)
+	assert.Empty(t, runs)
+	left, err := filepath.Glob(filepath.Join(b.Root, "results", "*", ".run-*"))
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+func TestRunWithoutABaseline(t *testing.T) {
+	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "unsupported"}})
+	status, err := b.Run(context.Background(), options("dendrite"))
+	require.NoError(t, err)
+	assert.Equal(t, StatusExpected, status)
+	results, err := report.Read(filepath.Join(b.Root, "results", "dendrite"))
+	require.NoError(t, err)
+	assert.Equal(t, verdict.Candidate{Name: "dendrite@1", Version: "1", Runtime: "process", Dialect: "dendrite"},
+		results.Candidate, "results name the version, whatever was typed")
+	assert.FileExists(t, filepath.Join(b.Root, "results", "dendrite", results.Checks[1].Log))
+	assert.FileExists(t, filepath.Join(b.Root, "results", "dendrite", "junit.xml"))
+	assert.Contains(t, b.out.String(), "servers run as plain processes: no engine answers")
+	assert.Contains(t, b.out.String(), "building dendrite@1")
+	assert.Contains(t, b.out.String(), "checks         1 pass, 1 unsupported")
+	b.nothingLeft(t)
+}
+
+func TestExitStatusOfAWholeRun(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		got      verdicts
+		expected verdicts // nil: no baseline
+		change   func(*Options)
+		status   int
+		says     string
+	}{
+		{name: "no fail, no baseline", got: verdicts{"check-a": "pass", "check-b": "blocked"}},
+		{name: "fail without a baseline", got: verdicts{"check-a": "fail", "check-b": "pass"}, status: 1, says: "no baseline that expects them"},
+		{name: "as expected", got: verdicts{"check-a": "fail", "check-b": "pass"}, expected: verdicts{"check-a": "fail", "check-b": "pass"}, says: "as expected"},
+		{name: "worse", got: verdicts{"check-a": "fail", "check-b": "fail"}, expected: verdicts{"check-a": "fail", "check-b": "pass"}, status: 1, says: "check-b: pass expected, fail"},
+		{name: "better", got: verdicts{"check-a": "pass", "check-b": "pass"}, expected: verdicts{"check-a": "fail", "check-b": "pass"}, status: 1, says: "out of date"},
+		{name: "new", got: verdicts{"check-a": "fail", "check-b": "pass"}, expected: verdicts{"check-b": "pass"}, says: "as expected, 1 new"},
+		{
+			name: "strict", got: verdicts{"check-a": "fail", "check-b": "pass"}, expected: verdicts{"check-a": "fail", "check-b": "pass"},
+			change: func(o *Options) { o.Strict = true }, status: 1, says: "--strict",
+		},
+		{name: "strict about a pass", got: verdicts{"check-a": "pass", "check-b": "pass"}, change: func(o *Options) { o.Strict = true }},
+		{name: "error", got: verdicts{"check-a": "error", "check-b": "pass"}, expected: verdicts{"check-a": "pass", "check-b": "pass"}, status: 1, says: "the suite or the machine failed"},
+		{
+			name: "part", got: verdicts{"check-a": "pass", "check-b": "fail"}, expected: verdicts{"check-a": "pass", "check-b": "pass"},
+			change: func(o *Options) { o.Run = "check-a" }, says: "as expected",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBench(t, script{Checks: two, Verdicts: test.got})
+			if test.expected != nil {
+				b.baseline(t, "dendrite@1", test.expected)
+			}
+			asked := options("dendrite")
+			if test.change != nil {
+				test.change(&asked)
+			}
+			status, err := b.Run(context.Background(), asked)
+			require.NoError(t, err)
+			assert.Equal(t, test.status, status, b.out.String())
+			assert.Contains(t, b.out.String(), test.says)
+			b.nothingLeft(t)
+		})
+	}
+}
+
+func TestUpdateBaseline(t *testing.T) {
+	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "fail", "check-b": "pass"}})
+	asked := options("dendrite")
+	asked.UpdateBaseline = true
+	status, err := b.Run(context.Background(), asked)
+	require.NoError(t, err)
+	assert.Equal(t, StatusExpected, status, b.out.String())
+	file := filepath.Join(b.Root, "baselines", "dendrite@1.json")
+	made, err := baseline.Load(file)
+	require.NoError(t, err)
+	assert.Equal(t, "TODO: because of check-a", made.Checks["check-a"].Reason)
+	assert.Contains(t, b.out.String(), `1 reasons in it begin with "TODO:"`)
+
+	status, err = b.Run(context.Background(), options("dendrite"))
+	require.NoError(t, err)
+	assert.Equal(t, StatusExpected, status, "the next run meets it")
+
+	asked.Run = "check-b"
+	b.baseline(t, "dendrite@1", verdicts{"check-a": "blocked", "check-b": "fail"})
+	status, err = b.Run(context.Background(), asked)
+	require.NoError(t, err)
+	assert.Equal(t, StatusExpected, status)
+	made, err = baseline.Load(file)
+	require.NoError(t, err)
+	assert.Equal(t, verdict.Blocked, made.Checks["check-a"].Verdict, "a part run updates only what it judged")
+	assert.Equal(t, verdict.Pass, made.Checks["check-b"].Verdict)
+}
+
+func TestUpdateBaselineRefusesErrors(t *testing.T) {
+	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "error", "check-b": "pass"}})
+	asked := options("dendrite")
+	asked.UpdateBaseline, asked.Baseline = true, filepath.Join(b.Root, "mine.json")
+	status, err := b.Run(context.Background(), asked)
+	require.NoError(t, err)
+	assert.Equal(t, StatusWorse, status)
+	assert.Contains(t, b.out.String(), `the baseline was not updated: check "check-a" is an error`)
+	assert.NoFileExists(t, asked.Baseline)
+}
+
+func TestBadInput(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "broken.json")
+	require.NoError(t, os.WriteFile(broken, []byte("{"), 0o644))
+	for says, change := range map[string]func(*Options){
+		`there is no candidate "nosuch"`:              func(o *Options) { o.Candidates = []string{"dendrite", "nosuch"} },
+		"dendrite is named twice":                     func(o *Options) { o.Candidates = []string{"dendrite", "dendrite"} },
+		"is no regular expression":                    func(o *Options) { o.Run = "(" },
+		`--run "zzz" matches no check`:                func(o *Options) { o.Run = "zzz" },
+		"cannot read the baseline":                    func(o *Options) { o.Baseline = "/nonexistent/b.json" },
+		"does not parse":                              func(o *Options) { o.Baseline = broken },
+		"one of auto, docker, process":                func(o *Options) { o.Runtime = "podman" },
+		"--runtime docker: no engine answers":         func(o *Options) { o.Runtime = "docker" },
+		"synapse cannot be started with":              func(o *Options) { o.Candidates, o.Runtime = []string{"synapse"}, "process" },
+		"synapse runs in containers only: no engine":  func(o *Options) { o.Candidates = []string{"synapse"} },
+		`--shard "0/2"`:                               func(o *Options) { o.Shard = "0/2" },
+		`--shard "x"`:                                 func(o *Options) { o.Shard = "x" },
+		"--parallel -1":                               func(o *Options) { o.Parallel = -1 },
+		"--baseline names the file of one candidate;": func(o *Options) { o.Candidates, o.Baseline = []string{"dendrite", "dendrite@2"}, broken },
+		"cannot use /dev/null/results":                func(o *Options) { o.Results = "/dev/null/results" },
+	} {
+		t.Run(says, func(t *testing.T) {
+			b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
+			asked := options("dendrite")
+			change(&asked)
+			status, err := b.Run(context.Background(), asked)
+			assert.Equal(t, StatusCannot, status)
+			require.ErrorContains(t, err, says)
+			assert.NotContains(t, err.Error(), "\n", "one line")
+			if _, err := os.Stat(filepath.Join(os.Getenv("MSC4014_STATE_DIR"), "runs")); err == nil {
+				b.nothingLeft(t)
+			}
+		})
+	}
+}
+
+func TestCandidateThatDoesNotStart(t *testing.T) {
+	b := newBench(t, script{Checks: two, Ending: "cannot"})
+	status, err := b.Run(context.Background(), options("dendrite"))
+	assert.Equal(t, StatusCannot, status)
+	assert.EqualError(t, err, "dendrite: dendrite@1 did not answer /versions within 30s")
+	assert.NoDirExists(t, filepath.Join(b.Root, "results", "dendrite"), "there are no results")
+	b.nothingLeft(t)
+}
+
+func TestCandidateThatCannotBePrepared(t *testing.T) {
+	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
+	parse := b.Parse
+	b.Parse = func(typed string) (Candidate, error) {
+		one, err := parse(typed)
+		if typed == "dendrite" {
+			one.Prepare = func(context.Context, string, func(string)) (runtime.Artifact, error) {
+				return runtime.Artifact{}, errors.New("its image cannot be built")
+			}
+		}
+		return one, err
+	}
+	status, err := b.Run(context.Background(), options("dendrite", "dendrite@2"))
+	assert.Equal(t, StatusCannot, status)
+	assert.EqualError(t, err, "dendrite: its image cannot be built")
+	assert.FileExists(t, filepath.Join(b.Root, "results", "dendrite@2", "results.json"), "the other one is judged")
+	b.nothingLeft(t)
+}
+
+func TestSuiteThatDies(t *testing.T) {
+	for ending, says := range map[string]string{
+		"killed": "dendrite: the suite's binary ended (signal: killed); this is a fault of the suite or of the machine",
+		"panics": "panic: the suite has a bug",
+	} {
+		t.Run(ending, func(t *testing.T) {
+			b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass"}, Ending: ending})
+			status, err := b.Run(context.Background(), options("dendrite"))
+			assert.Equal(t, StatusCannot, status)
+			require.ErrorContains(t, err, says)
+			assert.NotContains(t, err.Error(), "goroutine", "no stack trace")
+			results, err := report.Read(filepath.Join(b.Root, "results", "dendrite"))
+			require.NoError(t, err)
+			assert.Contains(t, results.Incomplete, "the suite's binary ended")
+			assert.Equal(t, verdict.Pass, results.Checks[0].Verdict)
+			assert.Equal(t, verdict.Error, results.Checks[1].Verdict)
+			if ending == "panics" {
+				trace, err := os.ReadFile(filepath.Join(b.Root, "results", "dendrite", report.CrashFile))
+				require.NoError(t, err)
+				assert.Contains(t, string(trace), "goroutine")
+			}
+			b.nothingLeft(t)
+		})
+	}
+	t.Run("silent", func(t *testing.T) {
+		b := newBench(t, script{Checks: two, Ending: "silent"})
+		status, err := b.Run(context.Background(), options("dendrite"))
+		assert.Equal(t, StatusCannot, status)
+		assert.ErrorContains(t, err, "ended without a word")
+		b.nothingLeft(t)
+	})
+}
+
+// interruptOn ends a context when text is written.
+type interruptOn struct {
+	io.Writer
+	text   string
+	cancel context.CancelCauseFunc
+}
+
+func (w interruptOn) Write(data []byte) (int, error) {
+	if bytes.Contains(data, []byte(w.text)) {
+		w.cancel(errors.New("interrupted by SIGINT"))
+	}
+	return w.Writer.Write(data)
+}
+
+func TestInterruptedRunKeepsWhatItKnows(t *testing.T) {
+	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "fail"}, Ending: "waits"})
+	file := b.baseline(t, "dendrite@1", verdicts{"check-a": "pass"})
+	before, err := os.ReadFile(file)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	b.Stdout = interruptOn{Writer: &b.out, text: "waiting", cancel: cancel}
+	asked := options("dendrite", "dendrite@2")
+	asked.UpdateBaseline = true
+	status, err := b.Run(ctx, asked)
+	assert.Equal(t, StatusCannot, status)
+	assert.EqualError(t, err, "interrupted by SIGINT")
+	results, err := report.Read(filepath.Join(b.Root, "results", "dendrite"))
+	require.NoError(t, err)
+	assert.Equal(t, "interrupted by SIGINT", results.Incomplete)
+	assert.Equal(t, verdict.Fail, results.Checks[0].Verdict)
+	assert.Equal(t, verdict.Error, results.Checks[1].Verdict)
+	after, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, string(before), string(after), "no baseline is made of half a run")
+	assert.NoDirExists(t, filepath.Join(b.Root, "results", "dendrite@2"), "the next one does not begin")
+	b.nothingLeft(t)
+}
+
+func TestInterruptedWhilePreparing(t *testing.T) {
+	b := newBench(t, script{Checks: two})
+	ctx, cancel := context.WithCancelCause(context.Background())
+	b.Stdout = interruptOn{Writer: &b.out, text: "building dendrite", cancel: cancel}
+	status, err := b.Run(ctx, options("dendrite"))
+	assert.Equal(t, StatusCannot, status)
+	assert.EqualError(t, err, "interrupted by SIGINT")
+	b.nothingLeft(t)
+}
+
+func TestSeveralCandidatesHaveOneSummary(t *testing.T) {
+	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "fail", "check-b": "pass"}})
+	b.baseline(t, "dendrite@1", verdicts{"check-a": "fail", "check-b": "pass"})
+	asked := options("dendrite", "dendrite@2")
+	asked.Results = filepath.Join(b.Root, "out")
+	status, err := b.Run(context.Background(), asked)
+	require.NoError(t, err)
+	assert.Equal(t, StatusWorse, status, "the second has no baseline")
+	assert.FileExists(t, filepath.Join(b.Root, "out", "dendrite", "results.json"))
+	assert.FileExists(t, filepath.Join(b.Root, "out", "dendrite@2", "results.json"))
+	assert.Equal(t, 1, strings.Count(b.out.String(), "requirements, by chapter"))
+}
+
+func TestKeep(t *testing.T) {
+	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
+	asked := options("dendrite")
+	asked.Keep = true
+	status, err := b.Run(context.Background(), asked)
+	require.NoError(t, err)
+	assert.Equal(t, StatusExpected, status)
+	runs, err := os.ReadDir(filepath.Join(os.Getenv("MSC4014_STATE_DIR"), "runs"))
+	require.NoError(t, err)
+	require.Len(t, runs, 1)
+	assert.Contains(t, b.out.String(), "kept: servers carry the label msc4014.run="+runs[0].Name())
+}
