@@ -6,6 +6,7 @@ package federation
 import (
 	"bytes"
 	"net/http"
+	"time"
 
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
@@ -66,6 +67,12 @@ func (p *Peer) completeInvite(request *Request, partial []byte, format pseudoid.
 	}
 	event, err := applyChanges(bytes.Clone(partial), []Change{
 		SetField("state_key", key.Public),
+		func(raw []byte) ([]byte, error) {
+			if gjson.GetBytes(raw, "origin_server_ts").Exists() {
+				return raw, nil
+			}
+			return sjson.SetBytes(raw, "origin_server_ts", time.Now().UnixMilli())
+		},
 		func(raw []byte) ([]byte, error) {
 			return sjson.SetRawBytes(raw, "content."+pseudoid.MappingField, mapped)
 		},

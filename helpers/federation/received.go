@@ -42,7 +42,7 @@ func (e EDU) Get(path string) gjson.Result { return gjson.GetBytes(e.Raw, path) 
 type receivedLog struct {
 	events []Received
 	edus   []EDU
-	news   chan struct{} // closed and replaced at each arrival
+	news   chan struct{} // closed and replaced at each arrival, of a request, too
 }
 
 func newReceivedLog() receivedLog { return receivedLog{news: make(chan struct{})} }
@@ -121,73 +121,74 @@ func (p *Peer) WaitForEventID(ctx context.Context, eventID string) (Event, error
 
 // WaitForReceived is WaitForEvent with all that is known about the arrival.
 func (p *Peer) WaitForReceived(ctx context.Context, wanted func(Received) bool) (Received, error) {
-	started, seen := time.Now(), 0
-	for {
-		p.mu.Lock()
-		arrivals, news, closed := slices.Clone(p.received.events), p.received.news, p.closed
-		p.mu.Unlock()
-		for ; seen < len(arrivals); seen++ {
-			if wanted(arrivals[seen]) {
-				return arrivals[seen], nil
-			}
-		}
-		if closed {
-			return Received{}, fmt.Errorf("%s was closed while it waited for an event", p.name)
-		}
-		select {
-		case <-news:
-		case <-ctx.Done():
-			return Received{}, fmt.Errorf("%s did not receive the event within %s; %s: %w",
-				p.name, time.Since(started).Round(time.Millisecond), tellReceived(arrivals), ctx.Err())
-		}
-	}
+	return wait(ctx, p, "the event", func() []Received { return p.received.events }, wanted, tellReceived)
 }
 
 // WaitForEDU returns the first EDU that another server sent, before or after the call, for which wanted holds.
 func (p *Peer) WaitForEDU(ctx context.Context, wanted func(EDU) bool) (EDU, error) {
+	return wait(ctx, p, "the EDU", func() []EDU { return p.received.edus }, wanted, func(arrivals []EDU) string {
+		return tell(arrivals, "EDUs", func(e EDU) string { return e.Type + " from " + e.Origin })
+	})
+}
+
+// WaitForRequest returns the first request that reached the peer, before or after the call, for which wanted holds.
+func (p *Peer) WaitForRequest(ctx context.Context, wanted func(Request) bool) (Request, error) {
+	return wait(ctx, p, "the request", func() []Request { return p.requests }, wanted, func(arrivals []Request) string {
+		return tell(arrivals, "requests", func(r Request) string { return r.String() })
+	})
+}
+
+// wait looks at what arrived, in order, and waits for news until one of it is wanted. arrivals is called under the
+// peer's lock.
+func wait[T any](ctx context.Context, p *Peer, what string, arrivals func() []T, wanted func(T) bool, told func([]T) string) (T, error) {
+	var none T
 	started, seen := time.Now(), 0
 	for {
 		p.mu.Lock()
-		arrivals, news, closed := slices.Clone(p.received.edus), p.received.news, p.closed
+		list, news, closed := slices.Clone(arrivals()), p.received.news, p.closed
 		p.mu.Unlock()
-		for ; seen < len(arrivals); seen++ {
-			if wanted(arrivals[seen]) {
-				return arrivals[seen], nil
+		for ; seen < len(list); seen++ {
+			if wanted(list[seen]) {
+				return list[seen], nil
 			}
 		}
 		if closed {
-			return EDU{}, fmt.Errorf("%s was closed while it waited for an EDU", p.name)
+			return none, fmt.Errorf("%s was closed while it waited for %s", p.name, what)
 		}
 		select {
 		case <-news:
 		case <-ctx.Done():
-			types := make([]string, len(arrivals))
-			for i, arrival := range arrivals {
-				types[i] = arrival.Type
-			}
-			return EDU{}, fmt.Errorf("%s did not receive the EDU within %s; it received %d: [%s]: %w",
-				p.name, time.Since(started).Round(time.Millisecond), len(arrivals), strings.Join(types, ", "), ctx.Err())
+			return none, fmt.Errorf("%s did not receive %s within %s; %s: %w",
+				p.name, what, time.Since(started).Round(time.Millisecond), told(list), ctx.Err())
 		}
 	}
 }
 
-// tellReceived tells the newest arrivals, for an error.
+// tellReceived tells the newest events, for an error.
 func tellReceived(arrivals []Received) string {
+	return tell(arrivals, "events", func(arrival Received) string {
+		line := fmt.Sprintf("%s from %s (%s)", arrival.Event, arrival.Origin, arrival.Via)
+		if len(arrival.Problems) > 0 {
+			line += " [" + strings.Join(arrival.Problems, "; ") + "]"
+		}
+		return line
+	})
+}
+
+// tell tells the newest arrivals in one line.
+func tell[T any](arrivals []T, what string, describe func(T) string) string {
 	if len(arrivals) == 0 {
 		return "nothing arrived"
 	}
 	const most = 10
-	text := fmt.Sprintf("%d events arrived", len(arrivals))
+	text := fmt.Sprintf("%d %s arrived", len(arrivals), what)
 	if len(arrivals) > most {
 		text += fmt.Sprintf(", the last %d", most)
 		arrivals = arrivals[len(arrivals)-most:]
 	}
 	lines := make([]string, len(arrivals))
 	for i, arrival := range arrivals {
-		lines[i] = fmt.Sprintf("%s from %s (%s)", arrival.Event, arrival.Origin, arrival.Via)
-		if len(arrival.Problems) > 0 {
-			lines[i] += " [" + strings.Join(arrival.Problems, "; ") + "]"
-		}
+		lines[i] = describe(arrival)
 	}
 	return text + ": " + strings.Join(lines, "; ")
 }

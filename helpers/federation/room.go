@@ -242,10 +242,34 @@ func (r *Room) apply(event Event) {
 // learnMapping keeps which user a sender key stands for, from member events of the current state.
 func (r *Room) learnMapping(event Event) {
 	key, isState := event.StateKey()
-	if userID := event.MappedUserID(); userID != "" && isState && event.Type() == "m.room.member" &&
-		(r.users[key] == "" || r.current[StateTuple{"m.room.member", key}] == event.id) {
-		r.users[key] = userID
+	if !isState || event.Type() != "m.room.member" || event.MappedUserID() == "" {
+		return
 	}
+	if (r.users[key] == "" || r.current[StateTuple{"m.room.member", key}] == event.id) && r.proven(event, key) {
+		r.users[key] = event.MappedUserID()
+	}
+}
+
+// proven tells whether a member event's mapping holds. A peer must not route by a lie, its own least of all: what the
+// claimed server then received would look like the candidate's doing. Only keys that are at hand are used; without
+// them, a mapping that another server wrote is taken at its word.
+func (r *Room) proven(event Event, key string) bool {
+	raw, ok := pseudoid.MappingOf(event.json)
+	if !ok {
+		return false
+	}
+	parsed, err := pseudoid.ParseMapping(raw)
+	if err != nil || string(parsed.Key) != key {
+		return false
+	}
+	domain, err := pseudoid.UserIDDomain(parsed.UserID)
+	if err != nil {
+		return false
+	}
+	if keys := r.peer.sw.keysAtHand(domain); keys != nil {
+		return pseudoid.VerifyMapping(parsed, keys) == nil
+	}
+	return !r.peer.sw.IsOurs(event.id)
 }
 
 // adopt takes a room over from another server: its state before an event, the auth chain of it, and the event.
@@ -266,8 +290,8 @@ func (r *Room) adopt(state, authChain []Event, event Event) {
 	for _, known := range state {
 		if key, ok := known.StateKey(); ok {
 			before[StateTuple{known.Type(), key}] = known.id
-			if userID := known.MappedUserID(); userID != "" && known.Type() == "m.room.member" {
-				r.users[key] = userID
+			if known.Type() == "m.room.member" && known.MappedUserID() != "" && r.proven(known, key) {
+				r.users[key] = known.MappedUserID()
 			}
 		}
 	}

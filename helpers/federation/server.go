@@ -197,13 +197,13 @@ func (p *Peer) serve(w http.ResponseWriter, r *http.Request) {
 		problem = "the body could not be read: " + readError.Error()
 		answer = Refusal(http.StatusBadRequest, "M_UNKNOWN", problem)
 	} else {
-		p.authenticate(request)
 		answer, problem = p.answer(request)
 	}
 	// The request is on record before its answer is out: who sees the answer's effect can rely on it.
 	p.mu.Lock()
 	if !p.closed {
 		p.requests = append(p.requests, *request)
+		p.received.announce()
 		if answer.Unexpected {
 			p.unexpected = append(p.unexpected, *request)
 		}
@@ -240,7 +240,7 @@ func write(w http.ResponseWriter, answer Answer) {
 	_, _ = w.Write(answer.Body) // a client that went away is its own affair
 }
 
-// answer runs the hooks and, behind them, the honest peer. A panic in either becomes a 500 and is told.
+// answer authenticates the request and runs the hooks and, behind them, the honest peer. A panic in either becomes a 500 and is told.
 func (p *Peer) answer(request *Request) (answer Answer, problem string) {
 	defer func() {
 		if thrown := recover(); thrown != nil {
@@ -249,6 +249,7 @@ func (p *Peer) answer(request *Request) (answer Answer, problem string) {
 			answer.Unexpected = true
 		}
 	}()
+	p.authenticate(request)
 	p.mu.Lock()
 	chain := append(slices.Clone(p.hooks[Any]), p.hooks[request.Endpoint]...)
 	p.mu.Unlock()

@@ -39,6 +39,13 @@ func TestHooksAlterAnswersAndCanBeRemoved(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "msc4014-peer", answer.Get("server.name").String())
 	assert.Len(t, peer.Requests(), 3)
+	seen, err := peer.WaitForRequest(ctx, func(r Request) bool { return r.Endpoint == Version })
+	require.NoError(t, err)
+	assert.Equal(t, versionURI, seen.URI)
+	short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer cancel()
+	_, err = peer.WaitForRequest(short, func(r Request) bool { return r.Endpoint == MakeJoin })
+	assert.ErrorContains(t, err, "3 requests arrived: version from peer2.test: GET "+versionURI)
 	require.Eventually(t, func() bool { return len(log.all()) == 3 }, 5*time.Second, time.Millisecond)
 }
 

@@ -183,3 +183,16 @@ func TestRoomModelKeepsForksAndLateEventsApart(t *testing.T) {
 	assert.Equal(t, after.ID(), current.ID())
 	assert.NotContains(t, late.Extremities(), between.ID())
 }
+
+func TestALieDoesNotRouteThePeersOwnEvents(t *testing.T) {
+	peer, room, template := templateIn(t, pseudoid.FormatDendrite)
+	victim, _ := newTestPeer(t, peer.Switchboard())
+	lie := built(t, template.Claiming(victim.User("bob").ID()))
+	room.Apply(lie)
+	assert.Equal(t, "join", room.Membership(lie.Sender()))
+	assert.Empty(t, room.UserIDOf(lie.Sender()))
+	assert.Equal(t, []string{peer.Name()}, room.JoinedServers())
+	honest := built(t, room.MemberTemplate(victim.User("bob"), "join"))
+	room.Apply(honest)
+	assert.Equal(t, []string{peer.Name(), victim.Name()}, room.JoinedServers())
+}

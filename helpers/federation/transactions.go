@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -65,29 +66,39 @@ func (r *Room) Send(ctx context.Context, event Event) error {
 	return r.sendTo(ctx, servers, event)
 }
 
-// SendTo applies an event to the peer's model and sends it to the named servers alone.
+// SendTo applies an event to the peer's model and sends it to the named servers alone. A lie that a server may well
+// refuse is better sent by Peer.SendTransaction, without being applied: what the peer writes next would stand behind it
+// in the room, and the server would come and ask for it.
 func (r *Room) SendTo(ctx context.Context, event Event, servers ...string) error {
 	r.Apply(event)
 	return r.sendTo(ctx, servers, event)
 }
 
+// sendTo sends to all servers at once: one that hangs must not hold up the others.
 func (r *Room) sendTo(ctx context.Context, servers []string, event Event) error {
-	var failures []error
-	for _, server := range servers {
+	failures := make([]error, len(servers))
+	var all sync.WaitGroup
+	for i, server := range servers {
 		if server == r.peer.name {
 			continue
 		}
-		answer, err := r.peer.SendTransaction(ctx, server, []Event{event}, nil)
-		switch {
-		case err != nil:
-			failures = append(failures, err)
-		case !answer.OK():
-			failures = append(failures, fmt.Errorf("%s refused the transaction of %s with %s: %s", server, r.peer.name, event, answer.Answer))
-		case answer.PDUErrors[event.ID()] != "":
-			failures = append(failures, fmt.Errorf("%s refused %s: %s", server, event, answer.PDUErrors[event.ID()]))
-		}
+		all.Go(func() { failures[i] = r.peer.sendEvent(ctx, server, event) })
 	}
+	all.Wait()
 	return errors.Join(failures...)
+}
+
+func (p *Peer) sendEvent(ctx context.Context, server string, event Event) error {
+	answer, err := p.SendTransaction(ctx, server, []Event{event}, nil)
+	switch {
+	case err != nil:
+		return err
+	case !answer.OK():
+		return fmt.Errorf("%s refused the transaction of %s with %s: %s", server, p.name, event, answer.Answer)
+	case answer.PDUErrors[event.ID()] != "":
+		return fmt.Errorf("%s refused %s: %s", server, event, answer.PDUErrors[event.ID()])
+	}
+	return nil
 }
 
 // SendMessage sends a text message of a user to the room's servers.
