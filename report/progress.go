@@ -105,7 +105,7 @@ func (p *Progress) Handle(event verdict.Event) {
 			p.total = len(event.Checks)
 		}
 		if !p.terminal {
-			p.print(fmt.Sprintf("%d checks", p.total))
+			p.print(fmt.Sprintf("checks to run: %d", p.total))
 		}
 	case verdict.KindCheckStart:
 		p.running[event.Check] = p.now()
@@ -147,7 +147,7 @@ func (p *Progress) judged(event verdict.Event) {
 		line += fmt.Sprintf(" (judged again; was %s)", before)
 	}
 	if reason := whyNot(result); reason != "" && result.Verdict != verdict.Pass {
-		line += ": " + reason
+		line += ": " + shortened(reason)
 	}
 	if result.DurationMS > 0 && !p.terminal {
 		line += fmt.Sprintf(" (%.1fs)", float64(result.DurationMS)/1000)

@@ -16,7 +16,9 @@ func done(name string, v verdict.Verdict, reason string) verdict.Event {
 	return event
 }
 
-func start(name string) verdict.Event { return verdict.Event{Kind: verdict.KindCheckStart, Check: name} }
+func start(name string) verdict.Event {
+	return verdict.Event{Kind: verdict.KindCheckStart, Check: name}
+}
 
 func TestProgressInPlainLines(t *testing.T) {
 	var out bytes.Buffer
@@ -33,7 +35,7 @@ func TestProgressInPlainLines(t *testing.T) {
 	p.Close()
 	p.Close()
 	assert.Equal(t, `building dendrite@0.13.8
-3 checks
+checks to run: 3
 pass         a (1.2s)
 fail         b: the server died (1.2s)
 hs1 exited with status 2

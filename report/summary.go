@@ -22,6 +22,9 @@ type Summarised struct {
 // indent is where the lines below an entry begin: under its name.
 const indent = "                 "
 
+// reasonShown is how many characters of a reason the console shows.
+const reasonShown = 400
+
 // grouped is from how many checks of one chapter on the same verdict and reason are told in one line.
 const grouped = 3
 
@@ -61,7 +64,7 @@ func (s *summary) candidate(one Summarised) {
 		s.chapter(one, chapter)
 	}
 	s.line("")
-	s.line("  checks         %s", results.Counts)
+	s.line("  checks         %s", checkCounts(results))
 	s.line("  requirements   %s", requirementCounts(results))
 	if seen, total := openQuestions(results); total > 0 {
 		s.line("  open questions %d of %d answered", seen, total)
@@ -148,7 +151,7 @@ func (s *summary) failures(one Summarised, chapter string) {
 		own := g.verdict == verdict.Fail || g.verdict == verdict.Error
 		if !own && len(members[g]) >= grouped {
 			s.entry(g.verdict, fmt.Sprintf("%d checks", len(members[g])))
-			s.line(indent+"%s", oneLine(g.reason))
+			s.line(indent+"%s", shortened(g.reason))
 			continue
 		}
 		for _, check := range members[g] {
@@ -159,7 +162,7 @@ func (s *summary) failures(one Summarised, chapter string) {
 		findings := findingsOf(one.Results, requirement.ID)
 		if requirement.Chapter == chapter && requirement.Kind != KindOpen && len(findings) > 0 {
 			s.entry(verdict.Fail, requirement.ID)
-			s.line(indent+"%s", oneLine(FindingReason(findings)))
+			s.line(indent+"%s", shortened(FindingReason(findings)))
 		}
 	}
 }
@@ -203,7 +206,7 @@ func (s *summary) check(one Summarised, check verdict.CheckResult) {
 	}
 	s.entry(check.Verdict, name)
 	if reason := whyNot(check); reason != "" {
-		s.line(indent+"%s", oneLine(reason))
+		s.line(indent+"%s", shortened(reason))
 	}
 	for _, file := range []struct{ what, path string }{{"log", check.Log}, {"transcript", check.Transcript}} {
 		if file.path != "" {
@@ -300,6 +303,22 @@ func chaptersOf(results Results) []string {
 	return chapters
 }
 
+// checkCounts tells what the checks came to, and apart from that how many were left out.
+func checkCounts(results Results) string {
+	counts, leftOut := newCounts(), 0
+	for _, check := range results.Checks {
+		if LeftOut(check.Verdict, check.Reason) {
+			leftOut++
+		} else {
+			counts[check.Verdict]++
+		}
+	}
+	if leftOut == 0 {
+		return counts.String()
+	}
+	return fmt.Sprintf("%s; %d left out", counts, leftOut)
+}
+
 // requirementCounts tells what the demands came to, and apart from that how many have no check yet.
 func requirementCounts(results Results) string {
 	counts, noCheck, leftOut := newCounts(), 0, 0
@@ -339,5 +358,14 @@ func openQuestions(results Results) (seen, total int) {
 	return seen, total
 }
 
-// oneLine keeps a reason to its line.
+// oneLine keeps text to its line.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// shortened keeps a reason to what a person reads of it on the console; results.json has it all.
+func shortened(text string) string {
+	line := []rune(oneLine(text))
+	if len(line) <= reasonShown {
+		return string(line)
+	}
+	return string(line[:reasonShown]) + " ..."
+}

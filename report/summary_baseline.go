@@ -4,8 +4,6 @@ package report
 
 import (
 	"fmt"
-
-	"msc4014/helpers/verdict"
 )
 
 // comparison writes how a run compares with its baseline: each difference has its line.
@@ -15,6 +13,9 @@ func (s *summary) comparison(results Results) {
 		return
 	}
 	s.line("  baseline       %s", s.baselineText(results))
+	if c.File == "" {
+		return // each fail, which is all that can differ, stands above
+	}
 	for _, difference := range append(append([]Difference{}, c.Differences...), c.New...) {
 		colour := yellow
 		switch difference.Kind {
@@ -74,7 +75,7 @@ func baselineWord(results Results) string {
 	return text
 }
 
-// String tells the difference in one line: what was expected, what came, and why.
+// String tells the difference in one line: what was expected and what came. Why, stands with the check.
 func (d Difference) String() string {
 	text := d.Name
 	if d.What != "check" {
@@ -87,9 +88,6 @@ func (d Difference) String() string {
 		text += ": " + d.Got
 	default:
 		text += fmt.Sprintf(": %s expected, %s", d.Expected, d.Got)
-	}
-	if d.Reason != "" && d.Got != string(verdict.Pass) {
-		text += ": " + oneLine(d.Reason)
 	}
 	return text
 }

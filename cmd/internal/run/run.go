@@ -105,15 +105,22 @@ func (r *Runner) make(ctx context.Context, m *made) error {
 	if m.catalogue, err = r.Catalogue(); err != nil {
 		return err
 	}
-	if err := session.CleanDead(ctx, m.say); err != nil && ctx.Err() == nil {
-		// What cannot be removed is in nobody's way: names and addresses of runs differ.
-		m.say("not everything of earlier runs could be removed: " + err.Error())
-	}
 	if err := r.decideRuntime(ctx, m); err != nil {
 		return err
 	}
+	// The engine is asked what dead runs left while the checks are built.
+	cleaned := make(chan struct{})
+	go func() {
+		defer close(cleaned)
+		if err := session.CleanDead(ctx, m.say); err != nil && ctx.Err() == nil {
+			// What cannot be removed is in nobody's way: names and addresses of runs differ.
+			m.say("not everything of earlier runs could be removed: " + err.Error())
+		}
+	}()
 	m.progress.Doing("building the checks")
-	if m.binary, err = r.Build(ctx, r.Root); err != nil {
+	m.binary, err = r.Build(ctx, r.Root)
+	<-cleaned
+	if err != nil {
 		return err
 	}
 	if m.registered, err = suite.List(ctx, m.binary); err != nil {
