@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/cmd/internal/run"
+	"msc4014/report"
+	"msc4014/requirements"
+)
+
+// captured runs one command line with standard output and error in place of the test's.
+func captured(t *testing.T, arguments ...string) (status int, output, errors string) {
+	t.Helper()
+	t.Setenv("MSC4014_STATE_DIR", t.TempDir())
+	stdout, stderr := os.Stdout, os.Stderr
+	defer func() { os.Stdout, os.Stderr = stdout, stderr }()
+	read := func(into **os.File) func() string {
+		file, err := os.Create(filepath.Join(t.TempDir(), "output"))
+		require.NoError(t, err)
+		*into = file
+		return func() string {
+			_, err := file.Seek(0, io.SeekStart)
+			require.NoError(t, err)
+			data, err := io.ReadAll(file)
+			require.NoError(t, err)
+			return string(data)
+		}
+	}
+	readOutput, readErrors := read(&os.Stdout), read(&os.Stderr)
+	status = execute(context.Background(), nil, arguments)
+	return status, readOutput(), readErrors()
+}
+
+func TestBadCommandLines(t *testing.T) {
+	t.Setenv("COMPLEMENT_BASE_IMAGE", "")
+	for line, says := range map[string]string{
+		"nosuch":              `there is no candidate "nosuch"; there are dendrite`,
+		"dendrite@0.0.1":      `no version "0.0.1"`,
+		"image:":              "image:NAME[:TAG]",
+		"image:UPPER":         "image:NAME[:TAG]",
+		"--nosuch":            "unknown flag: --nosuch (./run.sh --help",
+		"--runtime":           "needs an argument",
+		"--runtime podman":    "one of auto, docker, process",
+		"--run (":             "is no regular expression",
+		"--run=":              "--run is given without a value",
+		"--shard 4/3":         "--shard",
+		"--shard=":            "--shard is given without a value",
+		"--parallel 0":        "--parallel 0",
+		"--parallel many":     "invalid argument",
+		"--shuffle x":         "invalid argument",
+		"--baseline /none":    "cannot read the baseline",
+		"list x":              "takes no argument",
+		"clean --nosuch":      "unknown flag",
+		"run nosuch":          "there is no candidate",
+		"dendrite dendrite":   "named twice",
+		"doctor dendrite":     "takes no argument",
+		"list --json=perhaps": "invalid argument",
+	} {
+		status, output, errors := captured(t, strings.Fields(line)...)
+		assert.Equal(t, run.StatusCannot, status, line)
+		assert.Contains(t, errors, says, line)
+		assert.True(t, strings.HasPrefix(errors, "msc4014: "), line)
+		assert.Equal(t, 1, strings.Count(errors, "\n"), "one line for %s: %s", line, errors)
+		assert.Empty(t, output, line)
+	}
+}
+
+func TestBadEnvironment(t *testing.T) {
+	t.Setenv("COMPLEMENT_SPAWN_HS_TIMEOUT_SECS", "soon")
+	status, _, errors := captured(t, "dendrite")
+	assert.Equal(t, run.StatusCannot, status)
+	assert.Contains(t, errors, "COMPLEMENT_SPAWN_HS_TIMEOUT_SECS")
+}
+
+func TestHelp(t *testing.T) {
+	status, output, errors := captured(t, "--help")
+	assert.Zero(t, status)
+	assert.Empty(t, errors)
+	for _, word := range []string{
+		"./run.sh [CANDIDATE ...]", "--runtime", "--run", "--results", "--baseline", "--update-baseline", "--strict",
+		"--parallel", "--shuffle", "--shard", "--keep", "--verbose", "list", "doctor", "clean", "Exit status", "COMPLEMENT_",
+	} {
+		assert.Contains(t, output, word)
+	}
+}
+
+func TestDefaultCandidate(t *testing.T) {
+	assert.Equal(t, "dendrite", defaultCandidate(func(string) string { return "" }))
+	assert.Equal(t, "image:complement-synapse", defaultCandidate(func(string) string { return "complement-synapse" }))
+}
+
+func TestProjectRoot(t *testing.T) {
+	t.Setenv(rootVariable, "")
+	want, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	root, err := projectRoot()
+	require.NoError(t, err)
+	assert.Equal(t, want, root, "above the folder called from")
+	t.Setenv(rootVariable, "../..")
+	root, err = projectRoot()
+	require.NoError(t, err)
+	assert.Equal(t, want, root)
+	t.Setenv(rootVariable, t.TempDir())
+	_, err = projectRoot()
+	assert.ErrorContains(t, err, "is not the folder of this project")
+}
+
+func TestList(t *testing.T) {
+	catalogue, err := requirements.Load()
+	require.NoError(t, err)
+	all := cover(catalogue, []report.RegisteredCheck{
+		{Name: "a lie", Requirements: []string{"mapping/foreign-signature-not-honoured"}, Path: "send_join"},
+	})
+	var text bytes.Buffer
+	require.NoError(t, writeList(&text, catalogue, all))
+	assert.Contains(t, text.String(), "  must   mapping/foreign-signature-not-honoured\n           a lie [send_join]\n")
+	assert.Contains(t, text.String(), "  must   room-version/advertised  (no check yet)\n")
+	assert.Contains(t, text.String(), "requirements have a check; 1 checks cover them")
+	assert.Len(t, all, len(catalogue.All()))
+}
+
+func TestCatalogueForTheReport(t *testing.T) {
+	catalogue, err := loadCatalogue()
+	require.NoError(t, err)
+	assert.Equal(t, 4014, catalogue.MSCNumber)
+	assert.Equal(t, "85b59630d03e6b56b1a03c5d129a3a2ab222f68f", catalogue.MSCCommit)
+	open := 0
+	for _, one := range catalogue.Requirements {
+		assert.NotEmpty(t, one.Chapter)
+		if one.Kind == report.KindOpen {
+			open++
+		}
+	}
+	assert.NotZero(t, open, "the report knows the kind by its word")
+}
+
+func TestUnfinishedBuildsAreRemoved(t *testing.T) {
+	folder := t.TempDir()
+	ended := exec.Command("true")
+	require.NoError(t, ended.Run())
+	dead := filepath.Join(folder, "suite.new-"+strconv.Itoa(ended.Process.Pid))
+	alive := filepath.Join(folder, "suite.new-"+strconv.Itoa(os.Getpid()))
+	for _, file := range []string{dead, alive, filepath.Join(folder, "suite")} {
+		require.NoError(t, os.WriteFile(file, nil, 0o755))
+	}
+	removeUnfinishedBuilds(folder)
+	assert.NoFileExists(t, dead)
+	assert.FileExists(t, alive)
+	assert.FileExists(t, filepath.Join(folder, "suite"))
+}
+
+func TestInterruptible(t *testing.T) {
+	ctx, kill := interruptible()
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
+	select {
+	case <-ctx.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the first signal ends the context")
+	}
+	assert.EqualError(t, context.Cause(ctx), "interrupted by SIGTERM")
+	select {
+	case <-kill:
+		t.Fatal("the first signal kills nothing")
+	default:
+	}
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGPIPE))
+	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGINT))
+	select {
+	case <-kill:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the second signal kills")
+	}
+}
+
+func TestDoctor(t *testing.T) {
+	var text bytes.Buffer
+	ready := writeFindings(&text, report.Style{}, []finding{
+		{what: "a", ok: true, needed: true, text: "fine"}, {what: "b", text: "would be nice"},
+	})
+	assert.True(t, ready)
+	assert.Equal(t, "ok    a                fine\nnote  b                would be nice\n", text.String())
+	assert.False(t, writeFindings(&text, report.Style{}, []finding{{what: "c", needed: true}}))
+	t.Setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+	assert.False(t, examineEngine(context.Background()).ok)
+	assert.True(t, examineMemory().ok || examineMemory().text != "")
+	assert.Equal(t, "1.5 GiB", size(3<<29))
+	assert.Equal(t, "512 MiB", size(1<<29))
+}
