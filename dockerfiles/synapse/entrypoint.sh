@@ -19,6 +19,14 @@ case "$SERVER_NAME" in
 *[!][A-Za-z0-9._:-]*) fail "SERVER_NAME $SERVER_NAME is no legal server name" ;;
 esac
 
+case "${MSC4014_LOG_LEVEL:-info}" in
+trace | debug) level=DEBUG ;;
+info) level=INFO ;;
+warn) level=WARNING ;;
+error) level=ERROR ;;
+*) fail "MSC4014_LOG_LEVEL is $MSC4014_LOG_LEVEL: use one of trace, debug, info, warn, error" ;;
+esac
+
 # The certificate is for the host alone, so a port and the brackets of an IPv6 address go.
 host=$SERVER_NAME
 case "$host" in
@@ -46,5 +54,10 @@ if [ ! -s $data/signing.key ]; then
 fi
 
 sed "s|@SERVER_NAME@|$SERVER_NAME|" /synapse/homeserver.yaml > $data/homeserver.yaml
+sed "s|@LOG_LEVEL@|$level|" /synapse/log.yaml > $data/log.yaml
 
+# The servers of a run are never behind a proxy.
+unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
+
+export PYTHONPATH=/synapse # no_service_records.py
 exec /usr/libexec/matrix-synapse/synapse_homeserver --config-path $data/homeserver.yaml

@@ -1,7 +1,8 @@
 """Answers every DNS query of Synapse's federation client with "no such name", at once.
 
 Names of a run stand in each container's hosts file, and have no SRV records. Synapse asks DNS for them all the same
-before each connection, and takes no answer (a machine without Internet) for a failure of the peer.
+before each connection, and takes no answer (a machine without Internet) for a failure of the peer. The docker runtime
+has a name server that knows this, but not on every machine; the image must not depend on it.
 """
 
 from twisted.internet import defer

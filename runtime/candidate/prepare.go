@@ -28,6 +28,7 @@ type maker struct {
 func makers() map[string]maker {
 	return map[string]maker{
 		"dendrite": {runtimes: []string{docker, process}, prepare: prepareDendrite},
+		"synapse":  {runtimes: []string{docker}, prepare: prepareSynapse},
 		"image":    {runtimes: []string{docker}, prepare: prepareImage},
 	}
 }

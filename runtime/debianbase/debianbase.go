@@ -61,8 +61,8 @@ func Ensure(ctx context.Context, engine Engine, suite string, options Options) (
 	if options.pullAnswers == 0 {
 		options.pullAnswers, options.pullStalls = pullAnswers, pullStalls
 	}
-	name := "debian:" + suite + "-slim"
-	id, err = find(ctx, engine, name)
+	name := Name(suite)
+	id, err = Find(ctx, engine, suite)
 	if err != nil || id != "" {
 		return id, err
 	}
@@ -79,20 +79,23 @@ func Ensure(ctx context.Context, engine Engine, suite string, options Options) (
 				name, pullErr, err)
 		}
 	}
-	if id, err = find(ctx, engine, name); err == nil && id == "" {
+	if id, err = Find(ctx, engine, suite); err == nil && id == "" {
 		err = fmt.Errorf("the engine has no %s although it was just made", name)
 	}
 	return id, err
 }
 
-// find returns the ID of the image name, or "" if the engine does not have it.
-func find(ctx context.Context, engine Engine, name string) (id string, err error) {
-	found, err := engine.ImageInspect(ctx, name)
+// Name is the name of a suite's image: "debian:sid-slim" for "sid".
+func Name(suite string) string { return "debian:" + suite + "-slim" }
+
+// Find returns the ID of a suite's image, or "" if the engine does not have it.
+func Find(ctx context.Context, engine Engine, suite string) (id string, err error) {
+	found, err := engine.ImageInspect(ctx, Name(suite))
 	switch {
 	case client.IsErrNotFound(err):
 		return "", nil
 	case err != nil:
-		return "", fmt.Errorf("look for the image %s: %w", name, err)
+		return "", fmt.Errorf("look for the image %s: %w", Name(suite), err)
 	}
 	return found.ID, nil
 }

@@ -1,0 +1,116 @@
+package candidate
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+
+	"msc4014/runtime"
+	"msc4014/runtime/debianbase"
+)
+
+// Synapse is Debian's package of it, in an image on Debian's unstable suite.
+const (
+	synapseSuite       = "sid"
+	synapseVersionFile = "/synapse/version" // in the image; written by its Dockerfile
+)
+
+func prepareSynapse(ctx context.Context, t *task) (runtime.Artifact, error) {
+	engine, err := openEngine(ctx)
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	defer engine.close()
+	base, err := debianBase(ctx, t, engine, synapseSuite)
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	tag, build, err := synapseBuild(t, base)
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	exists := func() bool {
+		_, err := engine.client.ImageInspect(ctx, tag)
+		return err == nil
+	}
+	err = t.cache.once(ctx, imageLock(tag), t.progress, exists, func() error {
+		build.arguments = debianArguments(debianbase.Mirror(ctx), debianbase.Proxy(ctx))
+		build.arguments["BASE"] = base // by its ID: its name may lead elsewhere by now
+		return engine.buildWithVersion(ctx, t, tag, build)
+	})
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	return engine.artifact(ctx, tag)
+}
+
+// synapseBuild is the build of the software's folder on the base image with the ID base. Debian's archive, which changes
+// every few hours, is no part of its fingerprint: clean, then run, takes a newer package.
+func synapseBuild(t *task, base string) (tag string, build imageBuild, err error) {
+	build, err = folderBuild(t)
+	if err != nil {
+		return "", imageBuild{}, err
+	}
+	made := newFingerprint("image")
+	made.add("base", base)
+	made.add("folder", build.fingerprint)
+	build.fingerprint = made.sum()
+	return repository + t.candidate.Software + ":" + build.fingerprint, build, nil
+}
+
+// buildWithVersion builds an image twice: only the first one tells which version Debian has, and it belongs on the label
+// that artifact reads. The second finds every step but the label in the engine's cache.
+func (e *engine) buildWithVersion(ctx context.Context, t *task, tag string, b imageBuild) error {
+	files, err := b.files(ctx)
+	if err != nil {
+		return err
+	}
+	first := tag + "-unlabelled"
+	err = t.during("building the image "+tag+" (the first time takes minutes)", func() error {
+		return e.run(ctx, t, first, files, b.arguments)
+	})
+	if err != nil {
+		return err
+	}
+	version, err := e.readFile(ctx, first, synapseVersionFile)
+	if err != nil {
+		return fmt.Errorf("which version is in %s? %w", first, err)
+	}
+	b.arguments["PACKAGE_VERSION"] = strings.TrimSpace(version)
+	silent := *t
+	silent.progress = func(string) {}
+	if err := e.run(ctx, &silent, tag, files, b.arguments); err != nil {
+		return err
+	}
+	_, err = e.client.ImageRemove(ctx, first, image.RemoveOptions{PruneChildren: true})
+	return err
+}
+
+// readFile reads a small file of an image, through a container that is never started.
+func (e *engine) readFile(ctx context.Context, imageName, path string) (text string, err error) {
+	made, err := e.client.ContainerCreate(ctx, &container.Config{Image: imageName}, nil, nil, nil, "")
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		options := container.RemoveOptions{Force: true, RemoveVolumes: true}
+		err = errors.Join(err, e.client.ContainerRemove(context.WithoutCancel(ctx), made.ID, options))
+	}()
+	packed, _, err := e.client.CopyFromContainer(ctx, made.ID, path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = packed.Close() }()
+	archive := tar.NewReader(packed)
+	if _, err := archive.Next(); err != nil {
+		return "", err
+	}
+	data, err := io.ReadAll(io.LimitReader(archive, 4096))
+	return string(data), err
+}
