@@ -56,6 +56,11 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 			Type: mount.TypeVolume, Target: path, VolumeOptions: &mount.VolumeOptions{Labels: labels},
 		})
 	}
+	made, err := r.options.Session.Making(s.container)
+	if err != nil {
+		return nil, err
+	}
+	defer made()
 	created, err := r.engine.ContainerCreate(ctx, &container.Config{
 		Image:        reference,
 		Env:          r.environment(s.name),

@@ -165,7 +165,7 @@ func (r *Runtime) Close(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
-	_, err := engine.Remove(ctx, r.engine, session.LabelRun+"="+r.options.Session.ID, 1)
+	_, err := engine.Remove(ctx, r.engine, session.LabelRun+"="+r.options.Session.ID)
 	return errors.Join(err, r.engine.Close())
 }
 

@@ -35,6 +35,9 @@ var testImage = struct {
 }{}
 
 func TestMain(m *testing.M) {
+	if os.Getenv(imageVariable) != "" {
+		hold()
+	}
 	status := m.Run()
 	if testImage.reference != "" {
 		if cli, err := engine.Connect(context.Background()); err == nil {

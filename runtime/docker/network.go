@@ -68,6 +68,11 @@ func (r *Runtime) makeNetworks(ctx context.Context) (networks, error) {
 }
 
 func (r *Runtime) makeNetwork(ctx context.Context, name string) (string, error) {
+	made, err := r.options.Session.Making(name)
+	if err != nil {
+		return "", err
+	}
+	defer made()
 	answer, err := r.engine.NetworkCreate(ctx, name, network.CreateOptions{Driver: "bridge", Labels: r.labels()})
 	if err == nil {
 		return answer.ID, nil

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"msc4014/runtime/candidate"
 	"msc4014/runtime/docker/engine"
 )
 
@@ -16,18 +17,20 @@ import (
 // and folders, objects of this state folder whose run is unknown, and what an interrupted build left. Runs that are
 // alive are not touched, nor runs that were told to be kept. Several cleaners may work at once. progress is told, in one
 // line each, what was removed and what could not be looked at. The error joins what could not be removed.
-//
-// Call it before a build of one's own: leftovers of builds are removed only while no other run is alive.
 func CleanDead(ctx context.Context, progress func(string)) error {
 	return cleanRuns(ctx, false, false, progress)
 }
 
-// Clean is CleanDead, and more: kept runs go too, and, unless another run is alive that may need them, the images that
-// the suite built and no container uses, and the programs it built for the process runtime. With all, objects in the
-// engine go even if they were made from another machine, or another state folder: for an engine that nobody else uses.
+// Clean is CleanDead, and more: kept runs go too, and what the suite built, images and programs, but for what a live run
+// uses (candidate.Clean). With all, objects in the engine go even if they were made from another machine, or with
+// another state folder: for an engine that nobody else uses.
 func Clean(ctx context.Context, all bool, progress func(string)) error {
 	err := cleanRuns(ctx, true, all, progress)
-	return errors.Join(err, cleanBuilt(ctx, progress))
+	removed, builtErr := candidate.Clean(ctx)
+	for _, built := range removed {
+		progress("removed what was built: " + built)
+	}
+	return errors.Join(err, builtErr)
 }
 
 func cleanRuns(ctx context.Context, keptToo, foreignToo bool, progress func(string)) error {
@@ -39,12 +42,12 @@ func cleanRuns(ctx context.Context, keptToo, foreignToo bool, progress func(stri
 	defer eng.close()
 	var problems []error
 
-	problems = append(problems, emptyTrash(state))
+	problems = append(problems, emptyTrash(state), candidate.Sweep())
 	dead, err := claimDead(ctx, state, keptToo)
 	problems = append(problems, err)
 	for _, run := range dead {
 		progress("removing what the killed run " + run.id + " left behind")
-		if err := removeRun(ctx, run.dir, eng, 2, progress); err != nil {
+		if err := removeRun(ctx, run.dir, eng, progress); err != nil {
 			problems = append(problems, fmt.Errorf("run %s: %w", run.id, err))
 		}
 		_ = run.lock.Close()
@@ -59,7 +62,7 @@ func cleanRuns(ctx context.Context, keptToo, foreignToo bool, progress func(stri
 	}
 	problems = append(problems,
 		removeOrphans(ctx, cli, state, foreignToo, progress),
-		removeBuildLeftovers(ctx, cli, state, progress))
+		removeBuildLeftovers(ctx, cli, progress))
 	return errors.Join(problems...)
 }
 
@@ -119,30 +122,9 @@ func isSameFile(file *os.File) bool {
 	return err == nil && os.SameFile(opened, now)
 }
 
-// othersAlive says whether a run is alive that this process did not open, or a kept one has servers left. The caller
-// holds the state's lock.
-func othersAlive(state string) (bool, error) {
-	entries, err := os.ReadDir(runsDir(state))
-	if err != nil {
-		return false, fmt.Errorf("list the runs: %w", err)
-	}
-	started, _ := startTime(os.Getpid())
-	me := owner{PID: os.Getpid(), Started: started}
-	for _, entry := range entries {
-		dir := filepath.Join(runsDir(state), entry.Name())
-		if readOwner(dir) == me {
-			continue
-		}
-		// Whatever has a folder now and is not ours is alive, kept, or in the hands of another cleaner.
-		return true, nil
-	}
-	return false, nil
-}
-
 // removeRun removes everything of the run in dir, whose lock the caller holds, and at last the folder. If something is
-// left the folder is left, so that the next cleaner tries again. The engine is looked at until quiet listings in a row
-// were empty: more than one for a run that was killed, as something it asked for may be on its way.
-func removeRun(ctx context.Context, dir string, eng *lazyEngine, quiet int, progress func(string)) error {
+// left the folder is left, so that the next cleaner tries again.
+func removeRun(ctx context.Context, dir string, eng *lazyEngine, progress func(string)) error {
 	ended, err := endProcesses(ctx, dir)
 	if ended > 0 {
 		progress(fmt.Sprintf("ended %d of its processes", ended))
@@ -150,12 +132,16 @@ func removeRun(ctx context.Context, dir string, eng *lazyEngine, quiet int, prog
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(dir, engineName)); err == nil {
+	if making, err := os.ReadDir(filepath.Join(dir, engineName)); err == nil {
 		cli, err := eng.connect()
 		if err != nil {
 			return fmt.Errorf("its containers and networks could not be removed, so its folder %s stays: %w", dir, err)
 		}
-		removed, err := engine.Remove(ctx, cli, LabelRun+"="+filepath.Base(dir), quiet)
+		var awaited []string
+		for _, object := range making {
+			awaited = append(awaited, object.Name())
+		}
+		removed, err := engine.Remove(ctx, cli, LabelRun+"="+filepath.Base(dir), awaited...)
 		if removed > 0 {
 			progress(fmt.Sprintf("removed %d of its containers, networks and volumes", removed))
 		}
@@ -183,48 +169,6 @@ func emptyTrash(state string) error {
 	var problems []error
 	for _, entry := range entries {
 		problems = append(problems, os.RemoveAll(filepath.Join(trashDir(state), entry.Name())))
-	}
-	return errors.Join(problems...)
-}
-
-// programsDir is where programs for the process runtime are kept between runs.
-func programsDir() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	return filepath.Join(cache, "msc4014", "programs"), nil
-}
-
-// cleanBuilt removes what was built for candidates, unless a live run may need it.
-func cleanBuilt(ctx context.Context, progress func(string)) error {
-	state, err := StateDir()
-	if err != nil {
-		return err
-	}
-	// While the lock is held no run can begin that might count on an image or a program.
-	release, err := lockState(ctx, state)
-	if err != nil {
-		return err
-	}
-	defer release()
-	if busy, err := othersAlive(state); err != nil || busy {
-		if busy {
-			progress("another run is alive: images and built programs are kept, as it may need them")
-		}
-		return err
-	}
-	var problems []error
-	if programs, err := programsDir(); err == nil {
-		if _, err := os.Stat(programs); err == nil {
-			progress("removing built programs in " + programs)
-			problems = append(problems, os.RemoveAll(programs))
-		}
-	}
-	eng := newLazyEngine(ctx)
-	defer eng.close()
-	if cli, err := eng.connect(); err == nil { // cleanRuns has said it if none answers
-		problems = append(problems, removeImages(ctx, cli, false, progress))
 	}
 	return errors.Join(problems...)
 }

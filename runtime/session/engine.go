@@ -1,4 +1,4 @@
-// The engine's side of cleaning up: objects whose run is gone, leftovers of builds, images.
+// The engine's side of cleaning up: objects whose run is gone, leftovers of builds.
 
 package session
 
@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
-	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 
+	"msc4014/runtime/candidate"
 	"msc4014/runtime/docker/engine"
 )
 
@@ -48,39 +49,37 @@ func removeOrphans(ctx context.Context, cli client.APIClient, state string, fore
 	if err != nil {
 		return err
 	}
-	orphans := map[string]bool{}
-	for _, object := range objects {
-		run := object.Labels[LabelRun]
-		ours := object.Labels[LabelHost] == HostIdentity() && object.Labels[LabelState] == state
-		if run == "" || !ours && !foreignToo {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(runsDir(state), filepath.Base(run))); errors.Is(err, os.ErrNotExist) {
-			orphans[run] = true
-		}
-	}
 	var problems []error
-	for run := range orphans {
-		removed, err := engine.Remove(ctx, cli, LabelRun+"="+run, 1)
+	for _, run := range orphans(objects, state, foreignToo) {
+		removed, err := engine.Remove(ctx, cli, LabelRun+"="+run)
 		progress(fmt.Sprintf("removed %d containers, networks and volumes of the unknown run %s", removed, run))
 		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
 }
 
-// removeBuildLeftovers removes what an interrupted build left: containers of its steps, and images that never got a
-// name. Nothing tells them from those of a build that is going on, so nothing is done while another run is alive.
-func removeBuildLeftovers(ctx context.Context, cli client.APIClient, state string, progress func(string)) error {
-	release, err := lockState(ctx, state)
-	if err != nil {
-		return err
+// orphans are the runs among the objects' that have no folder in state, in order.
+func orphans(objects []engine.Object, state string, foreignToo bool) []string {
+	var runs []string
+	for _, object := range objects {
+		run := object.Labels[LabelRun]
+		ours := object.Labels[LabelHost] == HostIdentity() && object.Labels[LabelState] == state
+		if run == "" || !ours && !foreignToo || slices.Contains(runs, run) {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(runsDir(state), filepath.Base(run))); errors.Is(err, os.ErrNotExist) {
+			runs = append(runs, run)
+		}
 	}
-	defer release()
-	if busy, err := othersAlive(state); err != nil || busy {
-		return err
-	}
+	slices.Sort(runs)
+	return runs
+}
+
+// removeBuildLeftovers removes containers of the steps of builds that were interrupted. An engine ends them when the
+// client of the build is gone, so few are ever left. Nothing but age tells them from those of a build that is going on.
+func removeBuildLeftovers(ctx context.Context, cli client.APIClient, progress func(string)) error {
 	steps, err := cli.ContainerList(ctx, container.ListOptions{
-		All: true, Filters: filters.NewArgs(filters.Arg("label", LabelCandidate)),
+		All: true, Filters: filters.NewArgs(filters.Arg("label", candidate.Label)),
 	})
 	if err != nil {
 		return fmt.Errorf("list the containers of interrupted builds: %w", err)
@@ -88,45 +87,15 @@ func removeBuildLeftovers(ctx context.Context, cli client.APIClient, state strin
 	var problems []error
 	for _, step := range steps {
 		// Servers are made from labelled images and so carry the label too, beside that of their run.
-		if step.Labels[LabelRun] != "" {
+		if step.Labels[LabelRun] != "" || time.Since(time.Unix(step.Created, 0)) < longestStep {
 			continue
 		}
 		progress("removing the container " + step.ID[:12] + " of an interrupted build")
-		problems = append(problems, engine.RemoveObject(ctx, cli, engine.Object{Kind: "container", ID: step.ID, Name: step.ID[:12]}))
+		problems = append(problems, engine.RemoveObject(ctx, cli,
+			engine.Object{Kind: "container", ID: step.ID, Name: step.ID[:12]}))
 	}
-	problems = append(problems, removeImages(ctx, cli, true, progress))
 	return errors.Join(problems...)
 }
 
-// removeImages removes the images that the suite built and that no container uses: all, or only those without a name.
-func removeImages(ctx context.Context, cli client.APIClient, namelessOnly bool, progress func(string)) error {
-	selected := filters.NewArgs(filters.Arg("label", LabelCandidate))
-	if namelessOnly {
-		selected.Add("dangling", "true")
-	}
-	images, err := cli.ImageList(ctx, image.ListOptions{Filters: selected})
-	if err != nil {
-		return fmt.Errorf("list the images that the suite built: %w", err)
-	}
-	var problems []error
-	for _, found := range images {
-		// By name, so that an image of several names goes without force; a nameless one by its ID.
-		references := found.RepoTags
-		if len(references) == 0 || references[0] == "<none>:<none>" {
-			references = []string{found.ID}
-		}
-		for _, reference := range references {
-			_, err := cli.ImageRemove(ctx, reference, image.RemoveOptions{PruneChildren: true})
-			switch {
-			case err == nil:
-				progress("removed the image " + reference)
-			case errdefs.IsNotFound(err):
-			case errdefs.IsConflict(err):
-				progress("kept the image " + reference + ": a container uses it")
-			default:
-				problems = append(problems, fmt.Errorf("remove the image %s: %w", reference, err))
-			}
-		}
-	}
-	return errors.Join(problems...)
-}
+// longestStep is more than any step of a build takes.
+const longestStep = 2 * time.Hour

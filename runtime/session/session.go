@@ -32,8 +32,6 @@ const (
 	LabelState = "msc4014.state"
 	// LabelPID is the process ID of the run's command line: for people who look.
 	LabelPID = "msc4014.pid"
-	// LabelCandidate marks the images of candidates that the suite built; its value is the candidate's name.
-	LabelCandidate = "msc4014.candidate"
 )
 
 // Names inside a run's folder.
@@ -139,10 +137,20 @@ func (s *Session) Labels() map[string]string {
 // UseEngine notes that the run makes objects in a container engine. It must be called before the first of them: the
 // folder of a dead run that used an engine is kept until an engine answers and its objects are gone.
 func (s *Session) UseEngine() error {
-	if err := os.WriteFile(filepath.Join(s.Dir, engineName), nil, 0o600); err != nil {
+	if err := os.MkdirAll(filepath.Join(s.Dir, engineName), 0o700); err != nil {
 		return fmt.Errorf("note that the run uses an engine: %w", err)
 	}
 	return nil
+}
+
+// Making notes that the engine is about to be asked for the object called name, until made is called. An engine finishes
+// what it was asked for though the run be killed meanwhile; the cleaner of the run then waits for the object to appear.
+func (s *Session) Making(name string) (made func(), err error) {
+	path := filepath.Join(s.Dir, engineName, name)
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		return nil, fmt.Errorf("note that the run makes %s: %w", name, err)
+	}
+	return func() { _ = os.Remove(path) }, nil
 }
 
 // Keep leaves the run's servers and files behind when it ends: CleanDead passes them over, Clean removes them.
@@ -172,19 +180,17 @@ func (s *Session) Remove(ctx context.Context) error {
 	defer cancel()
 	engine := newLazyEngine(ctx)
 	defer engine.close()
-	err := removeRun(ctx, s.Dir, engine, 1, func(string) {})
+	err := removeRun(ctx, s.Dir, engine, func(string) {})
 	return errors.Join(err, s.lock.Close())
 }
 
 // owner is the content of owner.json: which process opened the run.
 type owner struct {
-	PID     int    `json:"pid"`
-	Started string `json:"started"` // as startTime gives it
+	PID int `json:"pid"`
 }
 
 func (s *Session) writeOwner() error {
-	started, _ := startTime(os.Getpid())
-	data, err := json.Marshal(owner{PID: os.Getpid(), Started: started})
+	data, err := json.Marshal(owner{PID: os.Getpid()})
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"msc4014/runtime/docker/engine"
 )
 
 // The tests start this binary again as the holder of a run, which can then be killed: the variable says as what.
@@ -215,27 +217,35 @@ func TestKeptRunStaysUntilClean(t *testing.T) {
 	assert.NoDirExists(t, run.Dir)
 }
 
-func TestCleanRemovesProgramsUnlessARunIsAlive(t *testing.T) {
+func TestCleanSaysThatNoEngineAnswers(t *testing.T) {
 	isolate(t)
-	programs, err := programsDir()
-	require.NoError(t, err)
-	require.NoError(t, os.MkdirAll(programs, 0o700))
-	live, _, _ := holder(t, false)
+	assert.Empty(t, clean(t), "a run that made no containers needs no engine")
 	var said []string
 	require.NoError(t, Clean(t.Context(), false, func(line string) { said = append(said, line) }))
-	assert.DirExists(t, programs)
-	assert.Contains(t, strings.Join(said, "\n"), "another run is alive")
 	assert.Contains(t, strings.Join(said, "\n"), "no container engine answers")
-	kill(t, live)
-	require.NoError(t, Clean(t.Context(), false, func(string) {}))
-	assert.NoDirExists(t, programs)
+}
+
+func TestOrphansAreOnlyOurs(t *testing.T) {
+	state := isolate(t)
+	live, err := Open()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, live.Close()) }()
+	object := func(run, host, state string) engine.Object {
+		return engine.Object{Labels: map[string]string{LabelRun: run, LabelHost: host, LabelState: state}}
+	}
+	objects := []engine.Object{
+		object(live.ID, HostIdentity(), state),
+		object("gone", HostIdentity(), state), object("gone", HostIdentity(), state),
+		object("elsewhere", "other", state), object("beside", HostIdentity(), "/other"), object("", "", ""),
+	}
+	assert.Equal(t, []string{"gone"}, orphans(objects, state, false))
+	assert.Equal(t, []string{"beside", "elsewhere", "gone"}, orphans(objects, state, true))
 }
 
 func TestFolderStaysWhileTheEngineDoesNotAnswer(t *testing.T) {
 	state := isolate(t)
 	dir := filepath.Join(state, "runs", "dead")
-	require.NoError(t, os.MkdirAll(dir, 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, engineName), nil, 0o600))
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, engineName), 0o700))
 	err := CleanDead(t.Context(), func(string) {})
 	require.ErrorContains(t, err, "no container engine answers")
 	assert.DirExists(t, dir)

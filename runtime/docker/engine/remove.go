@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -59,37 +60,39 @@ func List(ctx context.Context, cli client.APIClient, label string) ([]Object, er
 	return objects, nil
 }
 
-// Remove removes everything that carries label ("key=value"), and what of it appears meanwhile, until quiet listings in
-// a row have shown nothing. Objects that somebody else removes at the same time are no problem. It returns how many
-// objects it saw; when ctx ends, the error names what is left.
-func Remove(ctx context.Context, cli client.APIClient, label string, quiet int) (removed int, err error) {
+// awaitedTime is how long an object that an engine was asked for may take to appear.
+const awaitedTime = 15 * time.Second
+
+// Remove removes everything that carries label ("key=value"), and what of it appears meanwhile, until a listing shows
+// nothing. It waits for the awaited objects, by name, for 15 s. Objects that somebody else removes at the same time are
+// no problem. It returns how many objects it saw; when ctx ends, the error names what is left.
+func Remove(ctx context.Context, cli client.APIClient, label string, awaited ...string) (removed int, err error) {
 	seen := map[string]bool{}
-	wait := 20 * time.Millisecond
-	for silent := 0; ; {
+	missing := func(name string) bool { return !seen[name] }
+	wait, deadline := 20*time.Millisecond, time.Now().Add(awaitedTime)
+	for {
 		objects, err := List(ctx, cli, label)
 		if err != nil {
-			return len(seen), err
+			return removed, err
+		}
+		for _, object := range objects {
+			if !seen[object.Name] {
+				removed++
+			}
+			seen[object.Name] = true // names are unique in a run, whatever the kind
 		}
 		if len(objects) == 0 {
-			if silent++; silent >= quiet {
-				return len(seen), nil
+			if !slices.ContainsFunc(awaited, missing) || time.Now().After(deadline) {
+				return removed, nil
 			}
-			wait = 250 * time.Millisecond // time for what was under way when the run was killed
-		} else {
-			silent = 0
-			for _, object := range objects {
-				seen[object.Kind+object.ID] = true
-			}
-			err = removeAll(ctx, cli, objects)
-			if err == nil {
-				continue // look again at once
-			}
+		} else if err = removeAll(ctx, cli, objects); err == nil {
+			continue // look again at once
 		}
 		select {
 		case <-time.After(wait):
 			wait = min(2*wait, time.Second)
 		case <-ctx.Done():
-			return len(seen), errors.Join(fmt.Errorf("remove what is labelled %s: %w", label, ctx.Err()), err)
+			return removed, errors.Join(fmt.Errorf("remove what is labelled %s: %w", label, ctx.Err()), err)
 		}
 	}
 }
