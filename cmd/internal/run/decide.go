@@ -39,23 +39,23 @@ func (r *Runner) decide(m *made, one task, results report.Results) (*outcome, er
 			return nil, err
 		}
 		file = relativeTo(r.Root, one.baselineFile)
-		result.words = append(result.words, fmt.Sprintf("%s: %s is written: %d entries differ from before, %d are new",
+		result.words = append(result.words, fmt.Sprintf("%s: wrote %s: %d changed, %d new",
 			name, file, len(comparison.Differences), len(comparison.New)))
 		if todo := updated.Unreviewed(); todo > 0 {
 			result.words = append(result.words, fmt.Sprintf(
-				"%s: %d reasons in it begin with %q: put them into words of your own", name, todo,
-				strings.TrimSpace(baseline.Todo)))
+				"%s: reasons in it that begin with %q, to be put into words: %d", name,
+				strings.TrimSpace(baseline.Todo), todo))
 		}
 		comparison = baseline.Compare(updated, file, results)
 	case len(comparison.Differences) > 0:
 		result.worse("%s", verdictOnBaseline(name, comparison))
 	}
 	if results.Counts[verdict.Error] > 0 {
-		result.worse("%s: %d checks are an error: the suite or the machine failed, not the candidate", name,
+		result.worse("%s: the suite or the machine failed, not the candidate, in checks that are an error: %d", name,
 			results.Counts[verdict.Error])
 	}
 	if failed := failures(results); m.Strict && failed > 0 {
-		result.worse("%s: --strict, and %d requirements fail", name, failed)
+		result.worse("%s: --strict, and requirements that fail: %d", name, failed)
 	}
 	if results.Incomplete != "" {
 		result.status = StatusCannot

@@ -62,6 +62,9 @@ func (r *Runner) Run(ctx context.Context, options Options) (int, error) {
 	if err := r.make(ctx, m); err != nil {
 		return StatusCannot, err
 	}
+	defer context.AfterFunc(ctx, func() {
+		m.say(context.Cause(ctx).Error() + ": cleaning up (once more ends it at once)")
+	})()
 	status := StatusExpected
 	var told []report.Summarised
 	var words, problems []string
@@ -199,8 +202,8 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	if err != nil {
 		return nil, cause(ctx, err)
 	}
-	if ending.Cannot != "" {
-		return nil, errors.New(ending.Cannot)
+	if ending.Cannot != "" && !planned(ending) {
+		return nil, cause(ctx, errors.New(ending.Cannot))
 	}
 	results := report.Assemble(report.Run{
 		Suite: r.Suite, Started: started, Duration: time.Since(started), Registered: m.registered,
@@ -217,8 +220,11 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	if err != nil {
 		return nil, err
 	}
-	crash := results.Incomplete != "" && ctx.Err() == nil
-	if crash {
+	switch {
+	case results.Incomplete == "" || ctx.Err() != nil:
+	case ending.Cannot != "":
+		err = errors.New(ending.Cannot)
+	default:
 		err = r.crash(folder, results.Incomplete)
 	}
 	if keeping := folder.Keep(result.summarised.Results); keeping != nil {
@@ -274,6 +280,8 @@ func brokeOff(ctx context.Context, ending suite.Ending) string {
 		return ""
 	case ctx.Err() != nil:
 		return context.Cause(ctx).Error()
+	case ending.Cannot != "":
+		return ending.Cannot
 	case ending.Died != "":
 		return "the suite's binary ended (" + ending.Died + ")"
 	default:

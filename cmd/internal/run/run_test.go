@@ -98,10 +98,14 @@ func fake(s script) int {
 		select {}
 	case "panics":
 		panic("the suite has a bug")
+	case "gives up":
+		emit(verdict.Event{Kind: verdict.KindCannot, Message: "the engine is gone"})
+		return 2
 	case "waits":
 		emit(verdict.Event{Kind: verdict.KindNote, Message: "waiting"})
 		<-terminated
-		return 1
+		emit(verdict.Event{Kind: verdict.KindCannot, Message: "context canceled"})
+		return 2
 	}
 	emit(verdict.Event{Kind: verdict.KindEnd})
 	return 0
@@ -260,7 +264,7 @@ func TestUpdateBaseline(t *testing.T) {
 	made, err := baseline.Load(file)
 	require.NoError(t, err)
 	assert.Equal(t, "TODO: because of check-a", made.Checks["check-a"].Reason)
-	assert.Contains(t, b.out.String(), `1 reasons in it begin with "TODO:"`)
+	assert.Contains(t, b.out.String(), `that begin with "TODO:", to be put into words: 1`)
 
 	status, err = b.Run(context.Background(), options("dendrite"))
 	require.NoError(t, err)
@@ -375,6 +379,15 @@ func TestSuiteThatDies(t *testing.T) {
 			b.nothingLeft(t)
 		})
 	}
+	t.Run("gives up", func(t *testing.T) {
+		b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass"}, Ending: "gives up"})
+		status, err := b.Run(context.Background(), options("dendrite"))
+		assert.Equal(t, StatusCannot, status)
+		assert.EqualError(t, err, "dendrite: the engine is gone")
+		results, err := report.Read(filepath.Join(b.Root, "results", "dendrite"))
+		require.NoError(t, err)
+		assert.Equal(t, "the engine is gone", results.Incomplete)
+	})
 	t.Run("silent", func(t *testing.T) {
 		b := newBench(t, script{Checks: two, Ending: "silent"})
 		status, err := b.Run(context.Background(), options("dendrite"))

@@ -87,6 +87,7 @@ func fake(behaviour string) {
 	case "cleans up on SIGTERM":
 		<-terminated
 		mark("cleaned up")
+		emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: "a", Result: &verdict.CheckResult{Verdict: verdict.Fail}})
 		emit(verdict.Event{Kind: verdict.KindNote, Message: "last words"})
 		os.Exit(1)
 	case "does not end":
@@ -162,6 +163,7 @@ func TestInterruptedRunCleansUp(t *testing.T) {
 	ending, err := child.Run(ctx)
 	require.NoError(t, err)
 	assert.Equal(t, "cleaned up", mark(t, folder))
+	assert.Len(t, ending.Events, 2, "a verdict that came of the interruption is none")
 	assert.Equal(t, "last words", ending.Events[len(ending.Events)-1].Message, "what it still says is taken")
 	assert.False(t, ending.Complete)
 	assert.Equal(t, "exit status 1", ending.Died)
