@@ -1,0 +1,76 @@
+package federation
+
+// Invites that a peer sends: a partial event, which the invited server completes (MSC1228, "Sending invites").
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/tidwall/sjson"
+)
+
+// PartialInvite makes the invite that an inviting server sends: it names no key for the invited user, and nobody has
+// hashed or signed it.
+func (r *Room) PartialInvite(inviter *User) ([]byte, error) {
+	content := map[string]any{"membership": "invite"}
+	template, err := r.Template(Proto{Type: "m.room.member", Sender: inviter, Content: content, StateKey: StateKey("")})
+	if err != nil {
+		return nil, err
+	}
+	event, err := template.SignedBy().Build()
+	if err != nil {
+		return nil, err
+	}
+	return applyChanges(event.JSON(), []Change{DeleteField("state_key"), DeleteField("hashes"), DeleteField("signatures")})
+}
+
+// Invite invites a user of another server: it puts the partial event to that server at the deployed protocol's path,
+// /v3/invite/{roomID}/{userID}, and, where that is not known, at MSC1228's, whose first parameter is an event ID. It
+// returns the completed event as the server gave it back; it is not applied to the room. The answer may be a refusal;
+// an error means that none came, or that it has no event.
+func (r *Room) Invite(ctx context.Context, server string, inviter *User, userID string) (Event, Answer, error) {
+	partial, err := r.PartialInvite(inviter)
+	if err != nil {
+		return Event{}, Answer{}, err
+	}
+	stripped := []map[string]any{}
+	for _, event := range r.State() {
+		switch event.Type() {
+		case "m.room.create", "m.room.join_rules", "m.room.name", "m.room.canonical_alias", "m.room.avatar", "m.room.member":
+			key, _ := event.StateKey()
+			stripped = append(stripped, map[string]any{
+				"type": event.Type(), "state_key": key, r.format.SenderField(): event.Sender(), "content": event.Get("content").Value(),
+			})
+		}
+	}
+	body, err := marshal(map[string]any{"room_version": r.Version(), "invite_room_state": stripped})
+	if err == nil {
+		body, err = sjson.SetRawBytes(body, "event", partial)
+	}
+	if err != nil {
+		return Event{}, Answer{}, fmt.Errorf("the invite of %s: %w", userID, err)
+	}
+	var answer Answer
+	for _, first := range []string{r.id, NewEvent(partial, r.format).ID()} {
+		uri := "/_matrix/federation/v3/invite/" + url.PathEscape(first) + "/" + url.PathEscape(userID)
+		if answer, err = r.peer.Do(ctx, server, http.MethodPut, uri, body); err != nil {
+			return Event{}, answer, err
+		}
+		if answer.Status != http.StatusNotFound {
+			break
+		}
+	}
+	completed := answer.Get("event")
+	if !answer.OK() {
+		return Event{}, answer, nil
+	}
+	if !completed.IsObject() {
+		return Event{}, answer, errors.New(server + " answered the invite without an event")
+	}
+	event := NewEvent([]byte(completed.Raw), r.format)
+	r.peer.tell(r, server, event)
+	return event, answer, nil
+}
