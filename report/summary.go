@@ -128,7 +128,7 @@ func (s *summary) chapter(one Summarised, chapter string) {
 }
 
 // failures writes what did not pass in a chapter. Checks that share a verdict and a reason stand in one line, but
-// fails and errors always have their own.
+// fails and errors have their own, unless the suite ended before them.
 func (s *summary) failures(one Summarised, chapter string) {
 	type group struct {
 		verdict verdict.Verdict
@@ -148,7 +148,7 @@ func (s *summary) failures(one Summarised, chapter string) {
 		members[g] = append(members[g], check)
 	}
 	for _, g := range order {
-		own := g.verdict == verdict.Fail || g.verdict == verdict.Error
+		own := g.verdict == verdict.Fail || g.verdict == verdict.Error && !strings.HasPrefix(g.reason, ReasonSuiteEnded)
 		if !own && len(members[g]) >= grouped {
 			s.entry(g.verdict, fmt.Sprintf("%d checks", len(members[g])))
 			s.line(indent+"%s", shortened(g.reason))

@@ -34,6 +34,9 @@ func (s *summary) comparison(results Results) {
 func (s *summary) baselineText(results Results) string {
 	c := results.Baseline
 	text := baselineWord(results)
+	if results.Incomplete != "" {
+		text += ", as far as it was judged"
+	}
 	if c.File != "" {
 		text = c.File + ": " + text
 	} else {
