@@ -81,7 +81,8 @@ func (r *Room) proven(event Event, key string) bool {
 	return !r.peer.sw.IsOurs(event.id)
 }
 
-// adopt takes a room over from another server: its state before an event, the auth chain of it, and the event.
+// adopt takes a room over from another server: its state before an event, the auth chain of it, and the event. What the
+// model held as the room's end and state before is replaced.
 func (r *Room) adopt(state, authChain []Event, event Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -222,3 +222,28 @@ func TestOnReceivedEventSkipsOurOwnServers(t *testing.T) {
 	assert.False(t, sw.OurServer("hs1"))
 	assert.False(t, sw.IsOurs("$other"))
 }
+
+func TestRejoiningTakesTheRoomOverAgain(t *testing.T) {
+	ctx, sw := deadline(t), newSwitchboard(t)
+	resident, _ := newTestPeer(t, sw)
+	joiner, _ := newTestPeer(t, sw)
+	alice, bob := resident.User("alice"), joiner.User("bob")
+	room, err := resident.CreateRoom(pseudoid.FormatDendrite, RoomOptions{Creator: alice})
+	require.NoError(t, err)
+	theirs, err := joiner.Join(ctx, resident.Name(), room.ID(), bob)
+	require.NoError(t, err)
+	_, err = theirs.Leave(ctx, bob)
+	require.NoError(t, err)
+	topic, err := room.Build(Proto{Type: "m.room.topic", StateKey: StateKey(""), Sender: alice, Content: map[string]any{"topic": "while away"}})
+	require.NoError(t, err)
+	require.NoError(t, room.Send(ctx, topic))
+	assert.False(t, joiner.HasReceived(topic.ID()))
+	again, err := joiner.Join(ctx, resident.Name(), room.ID(), bob)
+	require.NoError(t, err)
+	assert.Same(t, theirs, again)
+	current, ok := again.StateEvent("m.room.topic", "")
+	require.True(t, ok)
+	assert.Equal(t, topic.ID(), current.ID())
+	assert.Equal(t, room.Extremities(), again.Extremities())
+	assert.Equal(t, "join", again.Membership(bob.SenderIn(again)))
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
@@ -76,7 +77,7 @@ type SendJoinAnswer struct {
 }
 
 // SendJoin sends a join: PUT /_matrix/federation/v2/send_join/{roomID}/{eventID}. When the server takes it, the peer
-// takes the room over from the answer, or applies the join if it is in the room already. The answer may be a refusal;
+// takes the room over from the answer, or applies the join if a user of it is in the room already. The answer may be a refusal;
 // an error means that none came.
 func (p *Peer) SendJoin(ctx context.Context, server, roomID string, event Event) (*SendJoinAnswer, error) {
 	uri := "/_matrix/federation/v2/send_join/" + url.PathEscape(roomID) + "/" + url.PathEscape(event.ID())
@@ -95,13 +96,11 @@ func (p *Peer) SendJoin(ctx context.Context, server, roomID string, event Event)
 	}
 	result.State = eventsOf(answer.Get("state"), event.format)
 	result.AuthChain = eventsOf(answer.Get("auth_chain"), event.format)
-	known := p.Room(roomID)
-	if known == nil {
-		fresh := newRoom(p, roomID, event.format)
-		fresh.adopt(result.State, result.AuthChain, result.Event)
-		known = p.addRoom(fresh)
-	} else {
+	known := p.addRoom(newRoom(p, roomID, event.format))
+	if slices.Contains(known.JoinedServers(), p.name) {
 		known.Apply(result.Event)
+	} else {
+		known.adopt(result.State, result.AuthChain, result.Event) // what happened while the peer was out it did not see
 	}
 	result.Room = known
 	for _, served := range append(append([]Event{}, result.AuthChain...), result.State...) {
