@@ -1,0 +1,180 @@
+package main
+
+// Chapter mapping, the honest half: where a server's own member events carry mxid_mapping, and what stands in it.
+
+import (
+	"crypto/ed25519"
+	"errors"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/stage"
+)
+
+// mappingIn is the mapping of a member event; an event without one fails the check.
+func mappingIn(c *check.C, event federation.Event) pseudoid.Mapping {
+	raw, carried := pseudoid.MappingOf(event.JSON())
+	if !carried {
+		c.Failf("a member event (%s) of the server carries no mxid_mapping", event.Membership())
+	}
+	mapping, err := pseudoid.ParseMapping(raw)
+	require.NoError(c, err, "the mxid_mapping of a member event (%s) of the server", event.Membership())
+	return mapping
+}
+
+// assertMaps sees to it that a member event's mapping ties the event's own key to the user.
+func assertMaps(c *check.C, event federation.Event, userID string) {
+	mapping := mappingIn(c, event)
+	stateKey, _ := event.StateKey()
+	assert.Equal(c, userID, mapping.UserID, "the mapping's user_id")
+	assert.Equal(c, stateKey, string(mapping.Key), "the mapping's key, against the event's state key")
+}
+
+// creatorsJoin is the join event of the user who made a room, found without the help of its mapping.
+func creatorsJoin(c *check.C, room *stage.Room) federation.Event {
+	create, known := room.StateEvent("m.room.create", "")
+	require.True(c, known, "the send_join answer has the create event")
+	join, known := room.StateEvent("m.room.member", create.Sender())
+	require.True(c, known, "the send_join answer has the member event of the create event's sender")
+	return join
+}
+
+// member events carry mxid_mapping (MSC4014, Proposal 4): here the join of who creates the room.
+var _ = check.Register("the creator's join carries its mapping", check.Requires("mapping/in-creator-join"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, witness := s.User("alice"), s.Peer()
+		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
+		assertMaps(c, creatorsJoin(c, room), alice.UserID)
+	})
+
+// Here the join of another user of the same server (MSC4014, Proposal 4).
+var _ = check.Register("a local user's join carries its mapping", check.Requires("mapping/in-local-join"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
+		roomID := alice.Makes(stage.Public)
+		room := witness.Joins(roomID, witness.User("witness"))
+		creator := creatorsJoin(c, room).Sender()
+		bob.Joins(roomID)
+		assertMaps(c, room.Awaits("routing/reaches-members", newMember(room, creator, "join")), bob.UserID)
+	})
+
+// newMember matches a member event of a key that is neither the creator's nor the peer's own.
+func newMember(room *stage.Room, creator, membership string) func(federation.Event) error {
+	return func(event federation.Event) error {
+		stateKey, _ := event.StateKey()
+		ours := room.Peer().Switchboard().IsOurKey(stateKey)
+		if event.Type() == "m.room.member" && event.Membership() == membership && stateKey != creator && !ours {
+			return nil
+		}
+		return errors.New("another event")
+	}
+}
+
+// Here the join by which a user of the server enters a room that another server has (MSC4014, Proposal 4).
+var _ = check.Register("a join over federation carries its mapping", check.Requires("mapping/in-remote-join"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, resident := s.User("alice"), s.Peer()
+		host := resident.User("host")
+		room := resident.Makes(federation.RoomOptions{Creator: host})
+		_, err := alice.JoinRoom(c.Context(), room.ID(), resident.Name())
+		c.Need("membership/join-remote", err)
+		assertMaps(c, room.Awaits("membership/join-remote", newMember(room, "", "join")), alice.UserID)
+	})
+
+// An invite carries the invited user's mapping once the invited server has completed it (MSC1228, Proposal and Sending
+// invites): here the server is that of inviter and invited alike.
+var _ = check.Register("a local invite carries the invited user's mapping", check.Requires("mapping/in-invite"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
+		roomID := alice.Makes(stage.Public)
+		room := witness.Joins(roomID, witness.User("witness"))
+		creator := creatorsJoin(c, room).Sender()
+		c.Need("membership/invite-local", alice.Invite(c.Context(), roomID, bob.UserID))
+		assertMaps(c, room.Awaits("routing/reaches-members", newMember(room, creator, "invite")), bob.UserID)
+	})
+
+// And here the server completes the partial invite of another (MSC1228, Sending invites).
+var _ = check.Register("an invite that the server completes carries the invited user's mapping", check.Requires("mapping/in-invite"),
+	func(c *check.C) {
+		// Deployed servers die of an invite to a room that they do not know, so it is made where nobody else stands.
+		s := stage.Open(c, blueprints.PrivateServer)
+		alice, inviting := s.User("alice"), s.Peer()
+		host := inviting.User("host")
+		room := inviting.Makes(federation.RoomOptions{Creator: host, JoinRule: "invite"})
+		ctx, cancel := inviting.Within()
+		defer cancel()
+		event, answer, err := room.Invite(ctx, s.ServerName(1), host, alice.UserID)
+		if err == nil && !answer.OK() {
+			err = errors.New("the server answered the partial invite with " + answer.String())
+		}
+		c.Need("membership/invite-from-remote", err)
+		assertMaps(c, event, alice.UserID)
+	})
+
+// A later join event of the same member carries it too (MSC4014, Proposal 4: member events have the field).
+var _ = check.Register("a profile change carries the mapping", check.Requires("mapping/in-profile-change"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, witness := s.User("alice"), s.Peer()
+		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
+		c.Need("membership/profile-propagates", alice.SetDisplayName(c.Context(), "Alice of the mapping"))
+		changed := room.Awaits("membership/profile-propagates", func(event federation.Event) error {
+			if event.Type() == "m.room.member" && event.Get("content.displayname").String() == "Alice of the mapping" {
+				return nil
+			}
+			return errors.New("another event")
+		})
+		assertMaps(c, changed, alice.UserID)
+	})
+
+// The mapping has the member sender_key (MSC4014, Proposal 4; Changes 3 renames MSC1228's user_room_key to it).
+var _ = check.Register("the mapping names the key as sender_key", check.Requires("mapping/names-key"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, witness := s.User("alice"), s.Peer()
+		join := creatorsJoin(c, witness.Joins(alice.Makes(stage.Public), witness.User("witness")))
+		mapping := mappingIn(c, join)
+		if mapping.Dialect != pseudoid.DialectMSC4014 {
+			c.Errorf("the mapping has %q where the text says %q",
+				mapping.Dialect.MappingKeyField(), pseudoid.DialectMSC4014.MappingKeyField())
+		}
+		assert.Equal(c, join.Sender(), string(mapping.Key), "the key that the mapping names")
+	})
+
+// And user_id, which is the member's real user ID (MSC4014, Proposal 4).
+var _ = check.Register("the mapping names the user", check.Requires("mapping/names-user"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, witness := s.User("alice"), s.Peer()
+		join := creatorsJoin(c, witness.Joins(alice.Makes(stage.Public), witness.User("witness")))
+		assert.Equal(c, alice.UserID, mappingIn(c, join).UserID, "the mapping's user_id")
+	})
+
+// And a signature of the user ID's domain, by a key that the domain publishes (MSC4014, Proposal 4).
+var _ = check.Register("the mapping is signed by the user's server", check.Requires("mapping/signed-by-users-server"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
+		roomID := alice.Makes(stage.Public)
+		room := witness.Joins(roomID, witness.User("witness"))
+		creators := creatorsJoin(c, room)
+		bob.Joins(roomID)
+		locals := room.Awaits("routing/reaches-members", newMember(room, creators.Sender(), "join"))
+
+		published := func(serverName, keyID string) (ed25519.PublicKey, error) {
+			ctx, cancel := witness.Within()
+			defer cancel()
+			return witness.ServerKey(ctx, serverName, keyID)
+		}
+		assert.NoError(c, pseudoid.VerifyMapping(mappingIn(c, creators), published), "the mapping of the creator's join")
+		assert.NoError(c, pseudoid.VerifyMapping(mappingIn(c, locals), published), "the mapping of a local user's join")
+	})
