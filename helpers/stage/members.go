@@ -1,0 +1,55 @@
+package stage
+
+import (
+	"errors"
+	"fmt"
+
+	"msc4014/helpers/federation"
+)
+
+// JoinsByEvent lets another user of the peer, which is in the room, join by an event of its own, pushed to the server
+// under test in a transaction.
+func (r *Room) JoinsByEvent(user *federation.User) federation.Event { return r.becomes(user, "join") }
+
+// Leaves lets a user of the peer leave by an event of its own, pushed to the server under test in a transaction.
+func (r *Room) Leaves(user *federation.User) federation.Event { return r.becomes(user, "leave") }
+
+func (r *Room) becomes(user *federation.User, membership string) federation.Event {
+	event, err := r.MemberTemplate(user, membership).Build()
+	if err != nil {
+		r.stage.C.SuiteError(err)
+	}
+	r.Delivers(event)
+	return event
+}
+
+// SendsLeave lets a user of the peer leave by make_leave and send_leave. It returns the event and what the server
+// answered to it; an error means that no answer came, or that there is no template.
+func (r *Room) SendsLeave(user *federation.User) (federation.Event, federation.Answer, error) {
+	ctx, cancel := r.stage.C.Within(Patience)
+	defer cancel()
+	template, err := r.peer.LeaveTemplate(ctx, r.server, r.ID(), user)
+	if err != nil {
+		return federation.Event{}, federation.Answer{}, err
+	}
+	event, err := template.Build()
+	if err != nil {
+		r.stage.C.SuiteError(err)
+	}
+	answer, err := r.peer.SendLeave(ctx, r.server, r.ID(), event)
+	return event, answer, err
+}
+
+// AwaitsLeave waits until the peer receives the leave of a user of the server under test, who has a key in the room.
+func (r *Room) AwaitsLeave(requirement, userID string) federation.Event {
+	sender := r.SenderOf(userID)
+	if sender == "" {
+		r.stage.C.Need(requirement, fmt.Errorf("the peer was told of no member event of %s", userID))
+	}
+	return r.Awaits(requirement, func(event federation.Event) error {
+		if event.IsState("m.room.member", sender) && event.Membership() == "leave" {
+			return nil
+		}
+		return errors.New("another event")
+	})
+}

@@ -1,0 +1,210 @@
+package main
+
+// Chapter membership: entering and leaving rooms, locally and over federation, in both directions. All of it stands on
+// the first hard requirement of MSC4014: clients work without any change to their code, so joining and leaving by user
+// ID, alias and room ID are what they are in any room.
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/stretchr/testify/assert"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/stage"
+)
+
+// A local user joins a room of its own server, and each sees the other by user ID.
+var _ = check.Register("a local user joins a room", check.Requires("membership/join-local"),
+	func(c *check.C) {
+		const requirement = "membership/join-local"
+		s := stage.Open(c, blueprints.OneServer)
+		alice, bob := s.User("alice"), s.User("bob")
+		room := alice.Makes(stage.Public)
+		bob.Joins(room)
+		alice.AwaitsMembership(requirement, room, bob.UserID, "join")
+		bob.AwaitsMembership(requirement, room, bob.UserID, "join")
+		alice.SeesMembers(requirement, room, alice.UserID, bob.UserID)
+		bob.SeesMembers(requirement, room, alice.UserID, bob.UserID)
+		alice.Hears(requirement, room, bob)
+		bob.Hears(requirement, room, alice)
+	})
+
+// A local user joins a room that lives on a remote server.
+var _ = check.Register("a user joins a room of a peer", check.Requires("membership/join-remote"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, resident := s.User("alice"), s.Peer()
+		carol := resident.User("carol")
+		room := resident.Makes(federation.RoomOptions{Creator: carol})
+		alice.Joins(room.ID(), resident.Name())
+		joinedRemotely(room, "membership/join-remote", alice, carol)
+	})
+
+// joinedRemotely looks at a room of a peer that a user of the server under test has joined, from both sides.
+func joinedRemotely(room *stage.Room, requirement string, alice *stage.User, carol *federation.User) {
+	room.AwaitsMember(requirement, alice.UserID, "join")
+	alice.AwaitsMembership(requirement, room.ID(), carol.ID(), "join")
+	alice.SeesMembers(requirement, room.ID(), alice.UserID, carol.ID())
+	room.ExchangesMessages(requirement, alice, carol)
+}
+
+// The same between two servers of the candidate, seen by the clients of both.
+var _ = check.Register("a user joins a room of another server of the same candidate", check.Requires("membership/join-remote"),
+	func(c *check.C) {
+		const requirement = "membership/join-remote"
+		s := stage.Open(c, blueprints.TwoServers)
+		alice, bob := s.UserAt(1, "alice"), s.UserAt(2, "bob")
+		room := alice.Makes(stage.Public)
+		bob.Joins(room, s.ServerName(1))
+		alice.AwaitsMembership(requirement, room, bob.UserID, "join")
+		bob.AwaitsMembership(requirement, room, alice.UserID, "join")
+		alice.SeesMembers(requirement, room, alice.UserID, bob.UserID)
+		bob.SeesMembers(requirement, room, alice.UserID, bob.UserID)
+		alice.Hears(requirement, room, bob)
+		bob.Hears(requirement, room, alice)
+	})
+
+// A user joins by an alias of its own server.
+var _ = check.Register("a user joins by a local alias", check.Requires("membership/join-by-alias"),
+	func(c *check.C) {
+		const requirement = "membership/join-by-alias"
+		s := stage.Open(c, blueprints.OneServer)
+		alice, bob := s.User("alice"), s.User("bob")
+		room := alice.Makes(stage.Public)
+		alias := "#" + strings.TrimPrefix(alice.UserID, "@") // a user's own name is free as an alias
+		c.Need(requirement, alice.CreateAlias(c.Context(), alias, room))
+		joined, err := bob.JoinRoom(c.Context(), alias)
+		c.Need(requirement, err)
+		assert.Equal(c, room, joined, "the room that an alias leads into")
+		alice.AwaitsMembership(requirement, room, bob.UserID, "join")
+		alice.Hears(requirement, room, bob)
+	})
+
+// A user joins by an alias in a remote server's directory.
+var _ = check.Register("a user joins by an alias of a peer", check.Requires("membership/join-by-alias"),
+	func(c *check.C) {
+		const requirement = "membership/join-by-alias"
+		s := stage.Open(c, blueprints.OneServer)
+		alice, resident := s.User("alice"), s.Peer()
+		carol := resident.User("carol")
+		room := resident.Makes(federation.RoomOptions{Creator: carol, AliasName: "meeting"})
+		joined, err := alice.JoinRoom(c.Context(), "#meeting:"+resident.Name())
+		c.Need(requirement, err)
+		assert.Equal(c, room.ID(), joined, "the room that an alias leads into")
+		joinedRemotely(room, requirement, alice, carol)
+	})
+
+// A remote user joins a room of the server by make_join and send_join.
+var _ = check.Register("a user of a peer joins a room", check.Requires("membership/remote-joins-us"), check.Path("send_join"),
+	func(c *check.C) {
+		const requirement = "membership/remote-joins-us"
+		s := stage.Open(c, blueprints.OneServer)
+		alice, peer := s.User("alice"), s.Peer()
+		carol := peer.User("carol")
+		room := peer.Joins(alice.Makes(stage.Public), carol)
+		alice.AwaitsMembership(requirement, room.ID(), carol.ID(), "join")
+		alice.SeesMembers(requirement, room.ID(), alice.UserID, carol.ID())
+		room.MemberOf(requirement, alice.UserID)
+		room.ExchangesMessages(requirement, alice, carol)
+	})
+
+// A second user of a server that is in the room joins by an event that its server sends in a transaction.
+var _ = check.Register("another user of a peer joins a room", check.Requires("membership/remote-joins-us"), check.Path("send"),
+	func(c *check.C) {
+		const requirement = "membership/remote-joins-us"
+		s := stage.Open(c, blueprints.OneServer)
+		alice, peer := s.User("alice"), s.Peer()
+		carol, dan := peer.User("carol"), peer.User("dan")
+		room := peer.Joins(alice.Makes(stage.Public), carol)
+		room.JoinsByEvent(dan)
+		alice.AwaitsMembership(requirement, room.ID(), dan.ID(), "join")
+		alice.SeesMembers(requirement, room.ID(), alice.UserID, carol.ID(), dan.ID())
+		room.ExchangesMessages(requirement, alice, dan)
+	})
+
+// A member leaves a room of its own server: the others see it, and it is in the room no longer.
+var _ = check.Register("a local member leaves", check.Requires("membership/leave"),
+	func(c *check.C) {
+		const requirement = "membership/leave"
+		s := stage.Open(c, blueprints.OneServer)
+		alice, bob := s.User("alice"), s.User("bob")
+		room := alice.Makes(stage.Public)
+		bob.Joins(room)
+		alice.AwaitsMembership("membership/join-local", room, bob.UserID, "join")
+		_, err := bob.SendMessage(c.Context(), room, "said before the leave")
+		c.Control(err)
+
+		bob.Leaves(room)
+		alice.AwaitsMembership(requirement, room, bob.UserID, "leave")
+		alice.SeesMembers(requirement, room, alice.UserID)
+		if _, err := bob.SendMessage(c.Context(), room, "said after the leave"); err == nil {
+			c.Errorf("a user that left the room can still send messages to it")
+		}
+	})
+
+// A remote member leaves by make_leave and send_leave. The leave is signed by its sender key, as every event is
+// (MSC4014, Proposal 2).
+var _ = check.Register("a member of a peer leaves", check.Requires("membership/leave-remote"), check.Path("send_leave"),
+	func(c *check.C) {
+		const requirement = "membership/leave-remote"
+		s := stage.Open(c, blueprints.OneServer)
+		alice, peer := s.User("alice"), s.Peer()
+		carol, dan := peer.User("carol"), peer.User("dan")
+		room := peer.Joins(alice.Makes(stage.Public), carol)
+		peer.Joins(room.ID(), dan)
+		alice.AwaitsMembership("membership/remote-joins-us", room.ID(), dan.ID(), "join")
+
+		_, answer, err := room.SendsLeave(dan)
+		c.Need(requirement, err)
+		if !answer.OK() {
+			// The answer does not decide: the server may have taken the leave all the same.
+			barrier := room.Says(carol, "said after the leave")
+			alice.AwaitsEvent("membership/remote-joins-us", room.ID(), barrier.ID())
+			state, err := alice.StateEvent(c.Context(), room.ID(), "m.room.member", dan.ID())
+			c.Need("client-view/state-by-user-id", err)
+			if membership := state.Get("membership").String(); membership != "leave" {
+				c.Failf("send_leave of a leave that its sender key signed was answered %s; the room still shows the user with membership %q",
+					answer, membership)
+			}
+		}
+		alice.AwaitsMembership(requirement, room.ID(), dan.ID(), "leave")
+		alice.SeesMembers(requirement, room.ID(), alice.UserID, carol.ID())
+	})
+
+// A remote member leaves by an event that its server, which is in the room, sends in a transaction.
+var _ = check.Register("a member of a peer leaves by an event", check.Requires("membership/leave-remote"), check.Path("send"),
+	func(c *check.C) {
+		const requirement = "membership/leave-remote"
+		s := stage.Open(c, blueprints.OneServer)
+		alice, peer := s.User("alice"), s.Peer()
+		carol, dan := peer.User("carol"), peer.User("dan")
+		room := peer.Joins(alice.Makes(stage.Public), carol)
+		peer.Joins(room.ID(), dan)
+		alice.AwaitsMembership("membership/remote-joins-us", room.ID(), dan.ID(), "join")
+
+		room.Leaves(dan)
+		alice.AwaitsMembership(requirement, room.ID(), dan.ID(), "leave")
+		alice.SeesMembers(requirement, room.ID(), alice.UserID, carol.ID())
+		room.ExchangesMessages(requirement, alice, carol)
+	})
+
+// A user of the server leaves a room that lives on a peer: the peer gets a leave by the key that joined.
+var _ = check.Register("a user leaves a room of a peer", check.Requires("membership/leave-remote"),
+	func(c *check.C) {
+		const requirement = "membership/leave-remote"
+		s := stage.Open(c, blueprints.OneServer)
+		alice, resident := s.User("alice"), s.Peer()
+		room := resident.Makes(federation.RoomOptions{Creator: resident.User("carol")})
+		alice.Joins(room.ID(), resident.Name())
+		room.AwaitsMember("membership/join-remote", alice.UserID, "join")
+
+		c.Need(requirement, alice.LeaveRoom(c.Context(), room.ID()))
+		leave := room.AwaitsLeave(requirement, alice.UserID)
+		assert.Equal(c, room.SenderOf(alice.UserID), leave.Sender(), "the sender of the leave")
+		if rooms, err := alice.JoinedRooms(c.Context()); assert.NoError(c, err) {
+			assert.NotContains(c, rooms, room.ID(), fmt.Sprintf("the rooms that %s is in", alice.UserID))
+		}
+	})
