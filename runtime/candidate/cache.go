@@ -1,3 +1,5 @@
+// Where what was built is kept, and how several runs share it.
+
 package candidate
 
 import (
@@ -46,6 +48,7 @@ func (c cache) folder(ctx context.Context, name string, progress func(string), f
 		}
 		defer func() { _ = os.RemoveAll(temporary) }()
 		if err := fill(temporary); err != nil {
+			endWorkersOf(temporary) // somebody may have killed the go command alone
 			return err
 		}
 		if err := os.Chmod(temporary, 0o755); err != nil {

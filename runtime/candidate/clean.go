@@ -1,3 +1,5 @@
+// What killed builds leave behind, and removing everything that was built.
+
 package candidate
 
 import (
@@ -18,7 +20,11 @@ func Sweep() error {
 	if err != nil {
 		return err
 	}
-	temporaries, err := filepath.Glob(filepath.Join(cache.dir, buildingPrefix+"*"))
+	return cache.sweep()
+}
+
+func (c cache) sweep() error {
+	temporaries, err := filepath.Glob(filepath.Join(c.dir, buildingPrefix+"*"))
 	if err != nil {
 		return err
 	}
@@ -27,8 +33,8 @@ func Sweep() error {
 		if end := strings.LastIndex(name, "-"); end > 0 {
 			name = name[:end]
 		}
-		_ = cache.ifUnused(name, func() error {
-			cache.removeLeftovers(name)
+		_ = c.ifUnused(name, func() error {
+			c.removeLeftovers(name)
 			return nil
 		})
 	}

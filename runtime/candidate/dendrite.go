@@ -1,3 +1,5 @@
+// Dendrite: two static programs, plain or in an image.
+
 package candidate
 
 import (

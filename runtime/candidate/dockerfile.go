@@ -1,3 +1,5 @@
+// Software that is nothing but a Dockerfile.
+
 package candidate
 
 import (

@@ -1,3 +1,5 @@
+// What something is made from, as a hash.
+
 package candidate
 
 import (

@@ -1,3 +1,5 @@
+// Static Go programs, built by the go command.
+
 package candidate
 
 import (

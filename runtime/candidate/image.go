@@ -1,3 +1,5 @@
+// Images: found, built and pulled by a Docker engine, and removed.
+
 package candidate
 
 import (

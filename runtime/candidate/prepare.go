@@ -1,3 +1,5 @@
+// The way from a candidate to an artifact, and the table of those who know it.
+
 package candidate
 
 import (
@@ -70,6 +72,9 @@ func Prepare(ctx context.Context, root string, candidate Candidate, runtimeName 
 	}
 	cache, err := openCache()
 	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	if err := cache.sweep(); err != nil {
 		return runtime.Artifact{}, err
 	}
 	maker, ok := makers()[candidate.Software]

@@ -1,3 +1,5 @@
+// Which versions of a software are pinned, and which is the newest.
+
 package candidate
 
 import (

@@ -1,3 +1,5 @@
+// The loopback addresses of a run.
+
 package process
 
 import (

@@ -1,3 +1,5 @@
+// When a server that was started is ready.
+
 package process
 
 import (

@@ -1,3 +1,5 @@
+// One homeserver, its process and what is done to it.
+
 package process
 
 import (

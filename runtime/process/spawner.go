@@ -1,3 +1,5 @@
+// Where children are started.
+
 package process
 
 import (

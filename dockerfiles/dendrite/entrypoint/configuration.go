@@ -1,3 +1,5 @@
+// The configuration of Dendrite.
+
 package main
 
 import (

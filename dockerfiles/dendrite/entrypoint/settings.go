@@ -1,3 +1,5 @@
+// What the entry point reads from its environment.
+
 package main
 
 import (

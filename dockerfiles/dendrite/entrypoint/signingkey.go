@@ -1,3 +1,5 @@
+// The server's signing key, which never changes.
+
 package main
 
 import (
