@@ -6,7 +6,6 @@ package pseudoid
 import (
 	"crypto/ed25519"
 	"fmt"
-	"strings"
 )
 
 // SenderKeyID is the key ID under which the deployed implementation has the signature of a sender key. The proposal
@@ -105,10 +104,11 @@ func VerifySenderSignature(event []byte, f Format) (SignatureLocation, error) {
 
 // findSignature looks through all signatures for one of key over object.
 func findSignature(signatures, object value, sender string, key ed25519.PublicKey) (SignatureLocation, error) {
-	var tried []string
+	message := signedBytes(object)
+	var tried []SignatureLocation
 	try := func(entity, keyID string, signature value) bool {
-		tried = append(tried, quote(entity)+" "+quote(keyID))
-		return verifyText(object, signature, key) == nil
+		tried = append(tried, SignatureLocation{entity, keyID})
+		return verifyText(message, signature, key) == nil
 	}
 	if own, ok := signatures.get(sender); ok {
 		if signature, ok := own.get(SenderKeyID); ok && try(sender, SenderKeyID, signature) {
@@ -129,6 +129,6 @@ func findSignature(signatures, object value, sender string, key ed25519.PublicKe
 	if len(tried) == 0 {
 		return SignatureLocation{}, fmt.Errorf("verifying an event of sender key %s: %w: it has no signatures", sender, ErrNoSignature)
 	}
-	return SignatureLocation{}, fmt.Errorf("verifying an event of sender key %s: %w: none of its signatures is by that key: %s",
-		sender, ErrBadSignature, strings.Join(tried, ", "))
+	return SignatureLocation{}, fmt.Errorf("verifying an event of sender key %s: %w: it has signatures, the first by entity %s under key ID %s, and none of them is by that key",
+		sender, ErrBadSignature, quote(tried[0].Entity), quote(tried[0].KeyID))
 }

@@ -101,9 +101,10 @@ func VerifyMapping(m Mapping, keys func(serverName, keyID string) (ed25519.Publi
 	if err != nil {
 		return fmt.Errorf("verifying the mapping of %s: among the signatures, %w", m.UserID, err)
 	}
+	message := signedBytes(v)
 	var failures []error
 	for _, signature := range ofServer.members {
-		err := verifyMappingSignature(v, server, signature, keys)
+		err := verifyMappingSignature(message, server, signature, keys)
 		if err == nil {
 			return nil
 		}
@@ -116,7 +117,7 @@ func VerifyMapping(m Mapping, keys func(serverName, keyID string) (ed25519.Publi
 }
 
 // verifyMappingSignature checks one of a server's signatures, a member of its object of signatures.
-func verifyMappingSignature(mapping value, server string, signature member, keys func(serverName, keyID string) (ed25519.PublicKey, error)) error {
+func verifyMappingSignature(message []byte, server string, signature member, keys func(serverName, keyID string) (ed25519.PublicKey, error)) error {
 	if !strings.HasPrefix(signature.key, "ed25519:") {
 		return fmt.Errorf("%w: its key ID is not of the algorithm ed25519", ErrBadSignature)
 	}
@@ -124,7 +125,7 @@ func verifyMappingSignature(mapping value, server string, signature member, keys
 	if err != nil {
 		return err
 	}
-	return verifyText(mapping, signature.value, key)
+	return verifyText(message, signature.value, key)
 }
 
 // MappingOf returns content.mxid_mapping of an event as it stands, and whether there is one. It reads, and does not

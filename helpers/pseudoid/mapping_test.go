@@ -144,6 +144,15 @@ func TestParseMappingRefuses(t *testing.T) {
 	}
 }
 
+func TestParseMappingKeepsTheTextAsItStands(t *testing.T) {
+	text := []byte(`{ "user_id": "@a:b", "more": [], "sender_key": "` + string(GenerateKeyPair().Public) + `" }`)
+	mapping, err := ParseMapping(text)
+	require.NoError(t, err)
+	assert.Equal(t, string(text), string(mapping.Raw))
+	clear(text)
+	assert.Contains(t, string(mapping.Raw), `"@a:b"`, "a copy")
+}
+
 func TestMappingOf(t *testing.T) {
 	for event, want := range map[string]string{
 		`{"content":{"mxid_mapping":{"a": 1}}}`:                     `{"a": 1}`,

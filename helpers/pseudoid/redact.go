@@ -3,7 +3,13 @@
 
 package pseudoid
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrNotRedactable says that redaction is not defined for an event: it lacks a type, or an object as its content.
+var ErrNotRedactable = errors.New("event cannot be redacted")
 
 // redactionRules says what redaction keeps of an event.
 type redactionRules struct {
@@ -60,7 +66,8 @@ func (f Format) rules() (redactionRules, error) {
 }
 
 // Redact returns the event, in canonical JSON, stripped of all that the format's redaction algorithm does not protect.
-// The event must be a JSON object that CanonicalJSON accepts, with a type and an object as its content.
+// The event must be a JSON object that CanonicalJSON accepts, with a type and an object as its content
+// (ErrNotRedactable).
 func Redact(event []byte, f Format) ([]byte, error) {
 	v, err := parseObject(event, "an event")
 	if err != nil {
@@ -80,11 +87,11 @@ func redact(event value, f Format) (value, error) {
 	}
 	eventType, ok := event.get("type")
 	if !ok || eventType.kind != kindString {
-		return value{}, fmt.Errorf("redacting an event: its type is missing or no string")
+		return value{}, fmt.Errorf("%w: its type is missing or no string", ErrNotRedactable)
 	}
 	content, ok := event.get("content")
 	if !ok || content.kind != kindObject {
-		return value{}, fmt.Errorf("redacting an event of type %s: its content is missing or no object", quote(eventType.text))
+		return value{}, fmt.Errorf("%w: its type is %s, its content is missing or no object", ErrNotRedactable, quote(eventType.text))
 	}
 	keep := rules.topLevel
 	if f.Pseudonymous && f.Dialect == DialectMSC4014 && f.RedactionKeepsSenderKey {

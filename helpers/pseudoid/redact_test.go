@@ -129,7 +129,7 @@ func TestRedactRefuses(t *testing.T) {
 	for event, want := range map[string]string{
 		`{"content":{}}`:                       "type is missing",
 		`{"type":1,"content":{}}`:              "type is missing or no string",
-		`{"type":"x"}`:                         `type "x": its content is missing`,
+		`{"type":"x"}`:                         `type is "x", its content is missing`,
 		`{"type":"x","content":[]}`:            "content is missing or no object",
 		`{"type":"x","content":null}`:          "content is missing or no object",
 		`[]`:                                   "not a JSON object",

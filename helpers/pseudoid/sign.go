@@ -84,14 +84,14 @@ func verify(carrier, object value, entity, keyID string, key ed25519.PublicKey) 
 	if !ok {
 		return fmt.Errorf("%w: entity %s has none under key ID %s", ErrNoSignature, quote(entity), quote(keyID))
 	}
-	if err := verifyText(object, signature, key); err != nil {
+	if err := verifyText(signedBytes(object), signature, key); err != nil {
 		return fmt.Errorf("signature of entity %s under key ID %s: %w", quote(entity), quote(keyID), err)
 	}
 	return nil
 }
 
-// verifyText checks one signature, spelled as the signatures of an object have it.
-func verifyText(object, signature value, key ed25519.PublicKey) error {
+// verifyText checks one signature, spelled as the signatures of an object have it, of a message.
+func verifyText(message []byte, signature value, key ed25519.PublicKey) error {
 	if signature.kind != kindString {
 		return fmt.Errorf("%w: it is %s, not a string", ErrBadSignature, signature.describe())
 	}
@@ -105,7 +105,7 @@ func verifyText(object, signature value, key ed25519.PublicKey) error {
 	if len(decoded) != ed25519.SignatureSize {
 		return fmt.Errorf("%w: it has %d bytes, an Ed25519 signature has %d", ErrBadSignature, len(decoded), ed25519.SignatureSize)
 	}
-	if !ed25519.Verify(key, signedBytes(object), decoded) {
+	if !ed25519.Verify(key, message, decoded) {
 		return ErrBadSignature
 	}
 	return nil

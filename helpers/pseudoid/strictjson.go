@@ -6,7 +6,6 @@ package pseudoid
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -30,82 +29,12 @@ var (
 // nothing that the rest of the suite can read is too deep for the oracle.
 const maxDepth = 10000
 
-type kind uint8
-
-const (
-	kindLiteral kind = iota // null, true, false, or an integer: text is its canonical spelling
-	kindString              // text is the decoded string
-	kindArray               // elements
-	kindObject              // members, sorted by key
-)
-
-// value is one parsed JSON value. Values are never changed once they are made: they share their parts.
-type value struct {
-	kind     kind
-	text     string
-	elements []value
-	members  []member // sorted by the code points of the key; no two keys are equal
-}
-
-type member struct {
-	key   string
-	value value
-}
-
-func stringValue(s string) value { return value{kind: kindString, text: s} }
-
-// objectValue makes an object of members in any order. No two keys may be equal.
-func objectValue(members ...member) value {
-	slices.SortFunc(members, compareKeys)
-	return value{kind: kindObject, members: members}
-}
-
-// compareKeys orders by Unicode code point, which for UTF-8 is the order of the bytes.
-func compareKeys(a, b member) int { return strings.Compare(a.key, b.key) }
-
-// get returns the member of an object that has the key. Of anything but an object it finds nothing.
-func (v value) get(key string) (value, bool) {
-	i, found := slices.BinarySearchFunc(v.members, member{key: key}, compareKeys)
-	if !found {
-		return value{}, false
-	}
-	return v.members[i].value, true
-}
-
-// without returns the object without the given keys.
-func (v value) without(keys ...string) value {
-	kept := make([]member, 0, len(v.members))
-	for _, m := range v.members {
-		if !slices.Contains(keys, m.key) {
-			kept = append(kept, m)
-		}
-	}
-	return value{kind: kindObject, members: kept}
-}
-
-// only returns the object with no keys but the given ones.
-func (v value) only(keys ...string) value {
-	kept := make([]member, 0, len(keys))
-	for _, m := range v.members {
-		if slices.Contains(keys, m.key) {
-			kept = append(kept, m)
-		}
-	}
-	return value{kind: kindObject, members: kept}
-}
-
-// with returns the object with key set to to.
-func (v value) with(key string, to value) value {
-	without := v.without(key)
-	return objectValue(append(without.members, member{key, to})...)
-}
-
 // parse reads one JSON value that fills raw.
 func parse(raw []byte) (value, error) {
 	if i := invalidUTF8(raw); i >= 0 {
 		return value{}, fmt.Errorf("%w at byte %d", ErrInvalidUTF8, i)
 	}
-	p := parser{text: string(raw)} // one copy; the strings of the result are parts of it
+	p := jsonParser{text: string(raw)} // one copy; the strings of the result are parts of it
 	p.skipSpace()
 	v, err := p.value(0)
 	if err != nil {
@@ -130,23 +59,6 @@ func parseObject(raw []byte, what string) (value, error) {
 	return v, nil
 }
 
-// describe names the kind of a value for an error message.
-func (v value) describe() string {
-	switch v.kind {
-	case kindString:
-		return "a string"
-	case kindArray:
-		return "an array"
-	case kindObject:
-		return "an object"
-	}
-	switch v.text {
-	case "null", "true", "false":
-		return v.text
-	}
-	return "a number"
-}
-
 // invalidUTF8 returns the index of the first byte that is not UTF-8, or -1.
 func invalidUTF8(raw []byte) int {
 	if utf8.Valid(raw) {
@@ -162,12 +74,12 @@ func invalidUTF8(raw []byte) int {
 	return -1
 }
 
-type parser struct {
+type jsonParser struct {
 	text string
 	at   int
 }
 
-func (p *parser) skipSpace() {
+func (p *jsonParser) skipSpace() {
 	for p.at < len(p.text) {
 		switch p.text[p.at] {
 		case ' ', '\t', '\n', '\r':
@@ -179,7 +91,7 @@ func (p *parser) skipSpace() {
 }
 
 // syntaxError says what was expected at the place where the parser stands.
-func (p *parser) syntaxError(expected string) error {
+func (p *jsonParser) syntaxError(expected string) error {
 	if p.at >= len(p.text) {
 		return fmt.Errorf("%w: the text ends where %s was expected", ErrSyntax, expected)
 	}
@@ -188,7 +100,7 @@ func (p *parser) syntaxError(expected string) error {
 }
 
 // take consumes c if it is next.
-func (p *parser) take(c byte) bool {
+func (p *jsonParser) take(c byte) bool {
 	if p.at < len(p.text) && p.text[p.at] == c {
 		p.at++
 		return true
@@ -197,7 +109,7 @@ func (p *parser) take(c byte) bool {
 }
 
 // value reads one value; depth is the number of arrays and objects around it.
-func (p *parser) value(depth int) (value, error) {
+func (p *jsonParser) value(depth int) (value, error) {
 	if p.at >= len(p.text) {
 		return value{}, p.syntaxError("a value")
 	}
@@ -227,7 +139,7 @@ func (p *parser) value(depth int) (value, error) {
 }
 
 // array reads the rest of an array whose bracket is consumed.
-func (p *parser) array(depth int) (value, error) {
+func (p *jsonParser) array(depth int) (value, error) {
 	v := value{kind: kindArray}
 	p.skipSpace()
 	if p.take(']') {
@@ -251,7 +163,7 @@ func (p *parser) array(depth int) (value, error) {
 }
 
 // object reads the rest of an object whose brace is consumed.
-func (p *parser) object(depth int) (value, error) {
+func (p *jsonParser) object(depth int) (value, error) {
 	var members []member
 	p.skipSpace()
 	if p.take('}') {
@@ -294,7 +206,7 @@ func (p *parser) object(depth int) (value, error) {
 }
 
 // number reads a number and lets only integers pass, in their one canonical spelling.
-func (p *parser) number() (value, error) {
+func (p *jsonParser) number() (value, error) {
 	start := p.at
 	p.take('-')
 	digits := p.at
@@ -323,7 +235,7 @@ func (p *parser) number() (value, error) {
 }
 
 // string reads a string, whose quotation mark is next, and decodes it.
-func (p *parser) string() (string, error) {
+func (p *jsonParser) string() (string, error) {
 	p.at++
 	start := p.at
 	for p.at < len(p.text) { // until an escape is met, the string is a part of the text as it stands
@@ -342,7 +254,7 @@ func (p *parser) string() (string, error) {
 }
 
 // escapedString reads on at the first escape of a string that began at start.
-func (p *parser) escapedString(start int) (string, error) {
+func (p *jsonParser) escapedString(start int) (string, error) {
 	decoded := append(make([]byte, 0, p.at-start+32), p.text[start:p.at]...)
 	for p.at < len(p.text) {
 		c := p.text[p.at]
@@ -379,7 +291,7 @@ func (p *parser) escapedString(start int) (string, error) {
 }
 
 // unicodeEscape reads the rest of \uXXXX, or of two of them that are a surrogate pair. The letter u is next.
-func (p *parser) unicodeEscape() (rune, error) {
+func (p *jsonParser) unicodeEscape() (rune, error) {
 	start := p.at - 1
 	first, err := p.hexadecimal()
 	if err != nil || !utf16.IsSurrogate(first) {
@@ -399,7 +311,7 @@ func (p *parser) unicodeEscape() (rune, error) {
 }
 
 // hexadecimal reads a letter, known to be u, and four hexadecimal digits.
-func (p *parser) hexadecimal() (rune, error) {
+func (p *jsonParser) hexadecimal() (rune, error) {
 	p.at++
 	var r rune
 	for range 4 {

@@ -3,12 +3,10 @@
 package pseudoid
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 // assertRefused checks that CanonicalJSON refuses each text with the given error.
@@ -100,7 +98,7 @@ func TestRefusesInvalidUTF8(t *testing.T) {
 	assertRefused(t, ErrInvalidUTF8,
 		"\"\xff\"", "\"\xc3\"", "\"\xc0\x80\"", // no character, half of one, an overlong one
 		"\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", // an encoded surrogate, a character beyond the last
-		"{\"\xfe\":1}", "1\xff",
+		"{\"\xfe\":1}", "1\xff", "\xff", "\xff\xfe{}",
 	)
 }
 
@@ -112,7 +110,7 @@ func TestRefusesWhatIsNoJSON(t *testing.T) {
 	assertRefused(t, ErrSyntax,
 		``, ` `, `{`, `[`, `"`, `{"a"`, `{"a":`, `{"a":1`, `{"a":1,`, `{"a":1,}`, `[1,]`, `[,1]`, `{,}`, `{a:1}`, `{1:1}`,
 		`{'a':1}`, `nul`, `NaN`, `Infinity`, `-Infinity`, `-`, `+1`, `.5`, `01`, `-01`, `00`, `[1 2]`, `{"a" 1}`,
-		`"\x41"`, `"\u12"`, `"\u12g4"`, `"\`, `"\u`, `"\ud800\u"`, `"\ud800\u12"`, `"\U0041"`, "\"\x01\"", "\"a\nb\"", "\"\\n\x1f\"",
+		`"\x41"`, `"\u12"`, `"\u12g4"`, `"\`, `"\u`, `"\ud800\u"`, `"\ud800\u12"`, `"\U0041"`, "\"\x01\"", "\"\\u004\x11\"", "\"a\nb\"", "\"\\n\x1f\"",
 		"\ufeff{}", `/**/1`, "\v1", "\u00a01", `]`, `}`,
 	)
 }
@@ -142,33 +140,4 @@ func TestErrorsSayWhere(t *testing.T) {
 			assert.Less(t, len(err.Error()), 300)
 		}
 	}
-}
-
-func TestObjectsAreNotChangedByWhatIsMadeOfThem(t *testing.T) {
-	object, err := parse([]byte(`{"a":1,"b":2,"c":3}`))
-	require.NoError(t, err)
-	before := string(object.canonical())
-	assert.Equal(t, `{"a":1,"b":2,"c":3,"d":"x"}`, string(object.with("d", stringValue("x")).canonical()))
-	assert.Equal(t, `{"a":"x","b":2,"c":3}`, string(object.with("a", stringValue("x")).canonical()))
-	assert.Equal(t, `{"b":2}`, string(object.without("a", "c", "e").canonical()))
-	assert.Equal(t, `{"c":3}`, string(object.only("c", "e").canonical()))
-	assert.Equal(t, before, string(object.canonical()))
-}
-
-func TestGetFindsEveryMemberAndNoOther(t *testing.T) {
-	var text strings.Builder
-	for i := range 100 {
-		fmt.Fprintf(&text, `,"%x":"%d"`, i*7919%1000, i)
-	}
-	object, err := parse([]byte("{" + text.String()[1:] + "}"))
-	require.NoError(t, err)
-	for i := range 100 {
-		v, ok := object.get(fmt.Sprintf("%x", i*7919%1000))
-		assert.True(t, ok)
-		assert.Equal(t, fmt.Sprint(i), v.text)
-	}
-	_, ok := object.get("no such key")
-	assert.False(t, ok)
-	_, ok = stringValue("x").get("x")
-	assert.False(t, ok)
 }

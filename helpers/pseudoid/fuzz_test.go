@@ -1,0 +1,221 @@
+// Differential fuzzing: the oracle against gomatrixserverlib, which deployed servers are built on. The two are written
+// apart, so where they agree on anything that a fuzzer thinks of, both are probably right. Where they may differ stands
+// in fuzzdomain_test.go, with the reason. Run one target with
+//
+//	go test ./helpers/pseudoid -run '^$' -fuzz '^FuzzRedact$' -fuzztime 90s
+//
+// Seeds are in testdata/fuzz; without -fuzz they run as ordinary tests.
+
+package pseudoid
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/matrix-org/gomatrixserverlib"
+	"github.com/matrix-org/gomatrixserverlib/spec"
+	"github.com/stretchr/testify/require"
+)
+
+// FuzzCanonicalJSON: what the oracle accepts, gomatrixserverlib makes the same of; what the oracle refuses, it refuses
+// too, or is known to let pass. And the encoding is stable, and means the same as the text.
+func FuzzCanonicalJSON(f *testing.F) {
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		ours, err := CanonicalJSON(raw)
+		theirs, theirErr := gomatrixserverlib.EnforcedCanonicalJSON(bytes.Clone(raw), gomatrixserverlib.RoomVersionPseudoIDs)
+		if err != nil {
+			require.Nil(t, ours)
+			require.ErrorIs(t, err, ErrNotCanonicalizable)
+			if theirErr == nil && !theyAreLenientAbout(err) {
+				t.Fatalf("they accept what we refuse: %v\n%q", err, raw)
+			}
+			return
+		}
+		require.NoError(t, theirErr, "they refuse what we accept")
+		if !hasKeyWithEscapes(raw) {
+			require.Equal(t, string(theirs), string(ours))
+		}
+
+		again, err := CanonicalJSON(ours)
+		require.NoError(t, err, "canonical JSON is not accepted")
+		require.Equal(t, string(ours), string(again), "canonical JSON is not stable")
+		require.True(t, utf8.Valid(ours))
+		require.Equal(t, decoded(t, raw), decoded(t, ours), "canonical JSON means something else")
+	})
+}
+
+// decoded reads JSON by the standard library.
+func decoded(t *testing.T, raw []byte) any {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var v any
+	require.NoError(t, decoder.Decode(&v))
+	return v
+}
+
+// FuzzContentHash: an event that we hash and sign is unredacted, and has the same ID and a valid signature, to
+// gomatrixserverlib; with another content it is redacted, and its ID stays.
+func FuzzContentHash(f *testing.F) {
+	key := KeyPairOf(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32)))
+	version := gomatrixserverlib.MustGetRoomVersion(gomatrixserverlib.RoomVersionPseudoIDs)
+	f.Fuzz(func(t *testing.T, eventType, stateKey string, content []byte, depth int64) {
+		v, err := parse(content)
+		if err != nil || v.kind != kindObject || hasKeyWithEscapes(content) || !utf8.ValidString(eventType+stateKey) ||
+			depth < 0 || depth > 1<<53-1 || len(eventType) > 255 || len(stateKey) > 255 || len(content) > 32000 {
+			return // not an event, or one that they refuse for its size
+		}
+		event := stringEvent(eventType, stateKey, string(key.Public), string(content), depth)
+		signed, err := SignEventBySenderKey(event, FormatDendrite, key)
+		require.NoError(t, err)
+		require.NoError(t, CheckContentHash(signed))
+
+		theirs, err := version.NewEventFromUntrustedJSON(bytes.Clone(signed))
+		require.NoError(t, err)
+		require.False(t, theirs.Redacted(), "to them, the content hash is wrong")
+		ours, err := EventID(signed, FormatDendrite)
+		require.NoError(t, err)
+		require.Equal(t, theirs.EventID(), ours)
+		redacted, err := version.RedactEventJSON(signed)
+		require.NoError(t, err)
+		require.NoError(t, gomatrixserverlib.VerifyJSON(string(key.Public), SenderKeyID, publicOf(key.Private), redacted))
+
+		signedValue, err := parse(signed)
+		require.NoError(t, err)
+		other := signedValue.with("content", v.with("no such key", stringValue("x"))).canonical()
+		require.ErrorIs(t, CheckContentHash(other), ErrContentHash)
+		theirs, err = version.NewEventFromUntrustedJSON(other)
+		require.NoError(t, err)
+		require.True(t, theirs.Redacted(), "to them, the content hash is still right")
+	})
+}
+
+// stringEvent makes an event of parts; content is JSON.
+func stringEvent(eventType, stateKey, sender, content string, depth int64) []byte {
+	event, err := json.Marshal(map[string]any{
+		"type": eventType, "state_key": stateKey, "sender": sender, "content": json.RawMessage(content), "depth": depth,
+		"room_id": "!r:hs1", "origin_server_ts": 1, "prev_events": []string{"$a"}, "auth_events": []string{},
+	})
+	if err != nil {
+		panic(err) // a fuzz target calls this with JSON that parse accepted
+	}
+	return event
+}
+
+// FuzzRedact: what we redact, gomatrixserverlib redacts to the same, in each format that it has.
+func FuzzRedact(f *testing.F) {
+	versions := map[gomatrixserverlib.RoomVersion]Format{
+		gomatrixserverlib.RoomVersionPseudoIDs: FormatDendrite, "10": FormatV10, "11": FormatV11,
+	}
+	f.Fuzz(func(t *testing.T, event []byte) {
+		for version, format := range versions {
+			ours, err := Redact(event, format)
+			if err != nil || redactedOtherwiseByThem(event, format) {
+				continue
+			}
+			theirs, err := gomatrixserverlib.MustGetRoomVersion(version).RedactEventJSON(event)
+			require.NoError(t, err)
+			theirs, err = CanonicalJSON(theirs)
+			require.NoError(t, err)
+			require.Equal(t, string(theirs), string(ours), "room version %s", version)
+
+			again, err := Redact(ours, format)
+			require.NoError(t, err)
+			require.Equal(t, string(ours), string(again), "redaction is not stable")
+		}
+	})
+}
+
+// FuzzVerifyEvent: of a signed event with bytes replaced, both say the same about the sender key's signature.
+func FuzzVerifyEvent(f *testing.F) {
+	key := KeyPairOf(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{2}, 32)))
+	version := gomatrixserverlib.MustGetRoomVersion(gomatrixserverlib.RoomVersionPseudoIDs)
+	f.Fuzz(func(t *testing.T, eventType string, content []byte, at uint16, replaced uint8, by []byte) {
+		if v, err := parse(content); err != nil || v.kind != kindObject || !utf8.ValidString(eventType) {
+			return
+		}
+		signed, err := SignEventBySenderKey(stringEvent(eventType, "", string(key.Public), string(content), 1), FormatDendrite, key)
+		require.NoError(t, err)
+		signed = splice(signed, int(at), int(replaced), by)
+
+		sender := FormatDendrite.Sender(signed)
+		public, err := ParseSenderKey(sender)
+		if err != nil {
+			return // FuzzParseSenderKey is about those
+		}
+		ours := VerifyEventSignature(signed, FormatDendrite, sender, SenderKeyID, public)
+		theirs := errors.New("not redacted")
+		if redacted, err := version.RedactEventJSON(bytes.Clone(signed)); err == nil {
+			theirs = gomatrixserverlib.VerifyJSON(sender, SenderKeyID, public, redacted)
+		}
+		compareVerdicts(t, signed, ours, theirs, hasKeyWithEscapes(signed) || redactedOtherwiseByThem(signed, FormatDendrite))
+	})
+}
+
+// FuzzVerifyMapping: of a signed mapping with bytes replaced, both say the same about its server's signature.
+func FuzzVerifyMapping(f *testing.F) {
+	server := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{3}, 32))
+	senderKey := KeyPairOf(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{4}, 32))).Public
+	const keyID = "ed25519:a"
+	keys := publishedKeys(map[string]ed25519.PrivateKey{"hs1 " + keyID: server})
+	f.Fuzz(func(t *testing.T, userID string, at uint16, replaced uint8, by []byte) {
+		signed, err := SignMapping(NewMapping(DialectDendrite, senderKey, userID), "hs1", keyID, server)
+		require.NoError(t, err)
+		signed = splice(signed, int(at), int(replaced), by)
+
+		mapping, ours := ParseMapping(signed)
+		if ours == nil {
+			ours = VerifyMapping(mapping, keys)
+		}
+		// As they do it: read the mapping's three fields, write them again, verify that.
+		var theirMapping gomatrixserverlib.MXIDMapping
+		theirs := json.Unmarshal(signed, &theirMapping)
+		if theirs == nil {
+			written, err := json.Marshal(theirMapping)
+			require.NoError(t, err)
+			theirs = gomatrixserverlib.VerifyJSON("hs1", keyID, publicOf(server), written)
+		}
+		if theirs == nil && ours != nil && (mapping.Key == "" || !strings.HasSuffix(mapping.UserID, ":hs1")) {
+			return // they look at neither key nor user ID here, and at every server's signature, whoever's user it is
+		}
+		compareVerdicts(t, signed, ours, theirs, theirMappingHasOtherFields(signed))
+	})
+}
+
+// FuzzParseSenderKey: what we take for a sender key, they decode to the same bytes; and one key has one spelling.
+func FuzzParseSenderKey(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text string) {
+		key, err := ParseSenderKey(text)
+		if err != nil {
+			require.Nil(t, key)
+			return
+		}
+		require.Len(t, key, ed25519.PublicKeySize)
+		theirs, err := spec.SenderID(text).RawBytes()
+		require.NoError(t, err)
+		require.Equal(t, []byte(theirs), []byte(key))
+		require.Equal(t, text, string(SenderKeyOf(key)))
+	})
+}
+
+// splice returns text with some bytes from at on replaced.
+func splice(text []byte, at, replaced int, by []byte) []byte {
+	at = min(at, len(text))
+	end := min(at+replaced, len(text))
+	return bytes.Join([][]byte{text[:at], by, text[end:]}, nil)
+}
+
+// compareVerdicts fails if one side verifies what the other does not, but for what stands in fuzzdomain_test.go.
+func compareVerdicts(t *testing.T, signed []byte, ours, theirs error, readOtherwise bool) {
+	switch {
+	case (ours == nil) == (theirs == nil), readOtherwise:
+	case ours == nil && theyReadSignaturesMoreStrictly(signed):
+	case theirs == nil && (errors.Is(ours, ErrNotCanonicalizable) || errors.Is(ours, ErrNotRedactable) || theyDecodeBase64MoreLeniently(ours)):
+	default:
+		t.Fatalf("we say %v, they say %v\n%q", ours, theirs, signed)
+	}
+}
