@@ -74,23 +74,14 @@ func (d *Deployment) die(death check.Death) {
 	close(d.died)
 }
 
-// exitTeller is what a server that can tell how it ended has.
-type exitTeller interface {
-	// ExitCause says how the last start ended, and whether by a signal that the server did not raise itself.
-	ExitCause() (text string, outside bool)
-}
-
 // watch declares the deployment dead when a server's present start ends unasked.
 func (d *Deployment) watch(server runtime.Server) {
 	exited := server.Exited()
 	go func() {
 		select {
 		case <-exited:
-			death := check.Death{Cause: server.Host() + " exited", LogTail: server.Log(20)}
-			if teller, ok := server.(exitTeller); ok {
-				text, outside := teller.ExitCause()
-				death.Cause, death.Outside = server.Host()+" "+text, outside
-			}
+			text, killed := server.Ending()
+			death := check.Death{Cause: server.Host() + " " + text, Outside: killed, LogTail: server.Log(20)}
 			d.die(death)
 		case <-d.died:
 		}

@@ -52,6 +52,9 @@ type Server interface {
 	FederationAddress() string
 	// Exited is closed when this start of the server ended without having been asked to. Start makes a new one.
 	Exited() <-chan struct{}
+	// Ending tells how the latest start ended, "exited with status 2", and whether it was killed from outside (SIGKILL);
+	// "" while it runs.
+	Ending() (text string, killed bool)
 	// Log returns up to the last lines lines that the server wrote, oldest first; lines <= 0 means all.
 	Log(lines int) string
 

@@ -89,7 +89,7 @@ func (r *Runner) closeGrounds(ctx context.Context) {
 // close gives a deployment its closing look, once, and tells whether it is dead.
 func (r *Runner) close(ctx context.Context, each *ground) (dead bool) {
 	each.closing.Do(func() {
-		r.watchQuietly(ctx, each.deployment)
+		r.watchQuietly(ctx, each.deployment, r.options.Quiet)
 		r.confirmHealth(ctx, each)
 		each.dead = isClosed(each.deployment.Died())
 		if !r.options.KeepServers {
@@ -109,8 +109,8 @@ func (r *Runner) closePrivate(ctx context.Context, done *attempt) {
 }
 
 // watchQuietly gives a dying server the time to die.
-func (r *Runner) watchQuietly(ctx context.Context, deployment Deployment) {
-	limited, cancel := context.WithTimeout(ctx, r.options.Quiet)
+func (r *Runner) watchQuietly(ctx context.Context, deployment Deployment, limit time.Duration) {
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	select {
 	case <-deployment.Died():

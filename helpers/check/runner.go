@@ -257,9 +257,14 @@ func (r *Runner) confirmHealth(ctx context.Context, each *ground) {
 	limited, cancel := context.WithTimeout(ctx, time.Duration(float64(healthLimit)*r.machine.slowness()))
 	defer cancel()
 	if err := each.deployment.Health(limited); err != nil && ctx.Err() == nil {
+		// A server that is just ending is known dead by its end, which says more than its silence.
+		r.watchQuietly(ctx, each.deployment, endLimit)
 		each.deployment.MarkDead("failed its health check: " + condense(err.Error()))
 	}
 }
+
+// endLimit is how long the end of a server that does not answer any more is waited for.
+const endLimit = time.Second
 
 // healthLimit bounds one health check of a deployment.
 const healthLimit = 8 * time.Second

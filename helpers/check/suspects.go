@@ -210,6 +210,9 @@ func (r *Runner) replayOnce(ctx context.Context, blueprint string, order []*Chec
 
 // blame makes a check's verdict the fail of a culprit.
 func (r *Runner) blame(culprit *attempt, reason, logTail string) {
+	if culprit.result.Verdict == verdict.Fail {
+		culprit.result.Details = append(culprit.result.Details, "before that: "+culprit.result.Reason)
+	}
 	culprit.result.Verdict = verdict.Fail
 	culprit.result.Reason = reason
 	culprit.result.BlockedBy = ""
