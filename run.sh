@@ -15,14 +15,9 @@ MSC4014_ROOT=$(CDPATH='' cd "$(dirname "$self")" && pwd -P)
 export MSC4014_ROOT
 
 if ! command -v go >/dev/null 2>&1; then
-	if [ -x /usr/local/go/bin/go ]; then
-		PATH=$PATH:/usr/local/go/bin
-		export PATH
-	else
-		wanted=$(sed -n 's/^go //p' "$MSC4014_ROOT/go.mod")
-		echo "run.sh: Go is not installed, or not in PATH. Install Go $wanted or newer: https://go.dev/dl" >&2
-		exit 2
-	fi
+	wanted=$(sed -n 's/^go //p' "$MSC4014_ROOT/go.mod")
+	echo "run.sh: Go is not installed, or not in PATH. Install Go $wanted or newer: https://go.dev/dl" >&2
+	exit 2
 fi
 
 # Built under a name of its own and renamed, so that two runs at once do not disturb each other; over a copy of the

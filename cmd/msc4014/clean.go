@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
+	"msc4014/cmd/internal/suite"
 	"msc4014/report"
 	"msc4014/runtime/session"
 )
@@ -37,7 +35,7 @@ baselines stay.`,
 				_, _ = fmt.Fprintln(os.Stdout, line)
 			})
 			report.RemoveDead(filepath.Join(root, "results"))
-			removeUnfinishedBuilds(filepath.Join(root, "bin"))
+			suite.RemoveUnfinished(root)
 			if err != nil {
 				return fmt.Errorf("not everything could be removed: %w", err)
 			}
@@ -50,15 +48,4 @@ baselines stay.`,
 	command.Flags().BoolVar(&all, "all", false,
 		"also what was made from other machines or state folders with this engine")
 	return command
-}
-
-// removeUnfinishedBuilds removes programs that builds which were killed left under a name with their process number.
-func removeUnfinishedBuilds(folder string) {
-	left, _ := filepath.Glob(filepath.Join(folder, "*.new-*"))
-	for _, file := range left {
-		number, err := strconv.Atoi(file[strings.LastIndex(file, "-")+1:])
-		if err == nil && unix.Kill(number, 0) == unix.ESRCH {
-			_ = os.Remove(file)
-		}
-	}
 }

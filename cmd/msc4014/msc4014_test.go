@@ -5,9 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -145,21 +143,6 @@ func TestCatalogueForTheReport(t *testing.T) {
 		}
 	}
 	assert.NotZero(t, open, "the report knows the kind by its word")
-}
-
-func TestUnfinishedBuildsAreRemoved(t *testing.T) {
-	folder := t.TempDir()
-	ended := exec.Command("true")
-	require.NoError(t, ended.Run())
-	dead := filepath.Join(folder, "suite.new-"+strconv.Itoa(ended.Process.Pid))
-	alive := filepath.Join(folder, "suite.new-"+strconv.Itoa(os.Getpid()))
-	for _, file := range []string{dead, alive, filepath.Join(folder, "suite")} {
-		require.NoError(t, os.WriteFile(file, nil, 0o755))
-	}
-	removeUnfinishedBuilds(folder)
-	assert.NoFileExists(t, dead)
-	assert.FileExists(t, alive)
-	assert.FileExists(t, filepath.Join(folder, "suite"))
 }
 
 func TestInterruptible(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -31,6 +32,7 @@ func Build(ctx context.Context, root string) (string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", fmt.Errorf("cannot build the checks: %w", err)
 	}
+	RemoveUnfinished(root)
 	target := filepath.Join(folder, "suite")
 	temporary := fmt.Sprintf("%s.new-%d", target, os.Getpid())
 	defer func() { _ = os.Remove(temporary) }()
@@ -53,6 +55,18 @@ func Build(ctx context.Context, root string) (string, error) {
 		return "", fmt.Errorf("cannot build the checks: %w", err)
 	}
 	return target, nil
+}
+
+// RemoveUnfinished removes what builds that were killed left in root/bin: programs, this package's and those of run.sh,
+// under a name that ends in the number of a process that is gone.
+func RemoveUnfinished(root string) {
+	left, _ := filepath.Glob(filepath.Join(root, "bin", "*.new-*"))
+	for _, file := range left {
+		number, err := strconv.Atoi(file[strings.LastIndex(file, "-")+1:])
+		if err == nil && errors.Is(syscall.Kill(number, 0), syscall.ESRCH) {
+			_ = os.Remove(file)
+		}
+	}
 }
 
 // copyFile copies an executable.

@@ -296,3 +296,20 @@ func TestBuild(t *testing.T) {
 	_, err = Build(ctx, root)
 	assert.EqualError(t, err, "interrupted by SIGINT")
 }
+
+func TestUnfinishedBuildsAreRemoved(t *testing.T) {
+	root := t.TempDir()
+	folder := filepath.Join(root, "bin")
+	require.NoError(t, os.Mkdir(folder, 0o755))
+	ended := exec.Command("true")
+	require.NoError(t, ended.Run())
+	dead := filepath.Join(folder, "suite.new-"+strconv.Itoa(ended.Process.Pid))
+	alive := filepath.Join(folder, "suite.new-"+strconv.Itoa(os.Getpid()))
+	for _, file := range []string{dead, alive, filepath.Join(folder, "suite")} {
+		require.NoError(t, os.WriteFile(file, nil, 0o755))
+	}
+	RemoveUnfinished(root)
+	assert.NoFileExists(t, dead)
+	assert.FileExists(t, alive)
+	assert.FileExists(t, filepath.Join(folder, "suite"))
+}
