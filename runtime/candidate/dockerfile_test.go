@@ -1,0 +1,45 @@
+package candidate
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/docker/docker/api/types/image"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A software that is nothing but a Dockerfile and a line of versions.txt becomes an image.
+func TestPrepareFromADockerfile(t *testing.T) {
+	engine, err := openEngine(t.Context())
+	if err != nil {
+		t.Skip(err)
+	}
+	defer engine.close()
+	ownCache(t)
+	root := t.TempDir()
+	write(t, filepath.Join(root, "dockerfiles", "msc4014-test"), map[string]string{
+		"Dockerfile":   "FROM scratch\nARG VERSION\nLABEL org.opencontainers.image.version=${VERSION}-made\nCOPY config /config\n",
+		"versions.txt": "1.2\n1.10\n",
+		"config/a":     "content",
+	})
+	candidate, err := Parse(root, "msc4014-test")
+	require.NoError(t, err)
+	artifact, err := Prepare(t.Context(), root, candidate, docker, nil)
+	require.NoError(t, err)
+	defer func() {
+		_, err := engine.client.ImageRemove(context.WithoutCancel(t.Context()), artifact.Image, image.RemoveOptions{PruneChildren: true})
+		assert.NoError(t, err)
+	}()
+	assert.Equal(t, "1.10-made", artifact.Version)
+	assert.Contains(t, artifact.Image, "msc4014/msc4014-test:1.10-")
+	found, err := engine.client.ImageInspect(t.Context(), artifact.Image)
+	require.NoError(t, err)
+	assert.Equal(t, "msc4014-test@1.10", found.Config.Labels[Label])
+
+	write(t, filepath.Join(root, "dockerfiles", "msc4014-test"), map[string]string{"Dockerfile": "FROM scratch\nCOPY missing /\n"})
+	_, err = Prepare(t.Context(), root, candidate, docker, nil)
+	assert.ErrorContains(t, err, "cannot prepare msc4014-test")
+	assert.ErrorContains(t, err, "missing")
+}
