@@ -53,19 +53,19 @@ func (f Format) Sender(event []byte) string {
 }
 
 // LearnFormat tells the format of a pseudonymous event by what it says of itself: the dialect by its fields, and under
-// DialectMSC4014 the reading of redaction by trying which one its own sender key's signature verifies under. An event
-// that does not verify under either is an error, and so are mixed dialects.
+// DialectMSC4014 the reading of redaction by trying which one its own sender key's signature verifies under. It is an
+// error if it verifies under neither, and so are mixed dialects. In DialectDendrite there is nothing to try, and no
+// signature is looked at: that server signs create events by other keys.
 func LearnFormat(event []byte) (Format, error) {
 	dialect, err := DetectDialect(event)
 	if err != nil {
 		return Format{}, err
 	}
-	candidates := []Format{FormatDendrite}
-	if dialect == DialectMSC4014 {
-		candidates = []Format{FormatMSC4014, FormatMSC4014Letter}
+	if dialect == DialectDendrite {
+		return FormatDendrite, nil
 	}
 	var failures []error
-	for _, f := range candidates {
+	for _, f := range []Format{FormatMSC4014, FormatMSC4014Letter} {
 		if _, err := VerifySenderSignature(event, f); err != nil {
 			failures = append(failures, err)
 			continue

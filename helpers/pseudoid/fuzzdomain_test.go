@@ -109,14 +109,13 @@ func theyDecodeBase64MoreLeniently(err error) bool {
 // Each difference, shown: when gomatrixserverlib changes its mind, this fails, and the exception above can go.
 func TestDifferencesAreThere(t *testing.T) {
 	const version = gomatrixserverlib.RoomVersionPseudoIDs
-	for text, want := range map[string]error{
+	for text, want := range map[string]error{ // but ErrTooDeep: so deep, theirs takes seconds
 		`{"a":1,"a":2}`: ErrDuplicateKey,
 		`"\ud800"`:      ErrLoneSurrogate,
 		"\"\xff\"":      ErrInvalidUTF8,
 		`0.0`:           ErrNotInteger,
 		`0e1`:           ErrNotInteger,
 		`1E5`:           ErrNotInteger,
-		strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1): ErrTooDeep,
 	} {
 		assertRefused(t, want, text)
 		_, err := gomatrixserverlib.EnforcedCanonicalJSON([]byte(text), version)
