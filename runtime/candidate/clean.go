@@ -41,8 +41,8 @@ func (c cache) sweep() error {
 	return nil
 }
 
-// Clean removes everything that was built, programs and images, but for what a live run uses, and says what it removed.
-// Without a Docker engine it removes the programs.
+// Clean removes everything that was built with this user's cache, programs and images, but for what a live run uses, and
+// says what it removed. Without a Docker engine it removes the programs.
 func Clean(ctx context.Context) (removed []string, err error) {
 	if err := Sweep(); err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/docker/docker/api/types/image"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -28,15 +27,26 @@ func TestPrepareFromADockerfile(t *testing.T) {
 	require.NoError(t, err)
 	artifact, err := Prepare(t.Context(), root, candidate, docker, nil)
 	require.NoError(t, err)
-	defer func() {
-		_, err := engine.client.ImageRemove(context.WithoutCancel(t.Context()), artifact.Image, image.RemoveOptions{PruneChildren: true})
+	defer func() { // as a later process would: nobody has the lock
+		c := ownCache(t)
+		write(t, c.dir, map[string]string{imageLock(artifact.Image) + ".lock": ""})
+		removed, err := Clean(context.WithoutCancel(t.Context()))
 		assert.NoError(t, err)
+		assert.Equal(t, []string{artifact.Image}, removed)
 	}()
 	assert.Equal(t, "1.10-made", artifact.Version)
 	assert.Contains(t, artifact.Image, "msc4014/msc4014-test:1.10-")
 	found, err := engine.client.ImageInspect(t.Context(), artifact.Image)
 	require.NoError(t, err)
 	assert.Equal(t, "msc4014-test@1.10", found.Config.Labels[Label])
+
+	removed, err := Clean(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, removed, "this process uses it")
+	ownCache(t)
+	removed, err = Clean(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, removed, "it was built with another cache")
 
 	write(t, filepath.Join(root, "dockerfiles", "msc4014-test"), map[string]string{"Dockerfile": "FROM scratch\nCOPY missing /\n"})
 	_, err = Prepare(t.Context(), root, candidate, docker, nil)

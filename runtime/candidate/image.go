@@ -31,6 +31,9 @@ const Label = "msc4014.candidate"
 // repository begins the names of the images that this package builds.
 const repository = "msc4014/"
 
+// unfinishedSuffix ends the tag of an image that a build needs on its way.
+const unfinishedSuffix = "-unlabelled"
+
 // engine is a Docker engine that answers.
 type engine struct {
 	client   *client.Client
@@ -214,7 +217,7 @@ func prepareImage(ctx context.Context, t *task) (runtime.Artifact, error) {
 	return engine.artifact(ctx, name)
 }
 
-// cleanImages removes the images that this package built, but for those that a live run uses.
+// cleanImages removes the images that were built with this cache, but for those that a live run uses.
 func cleanImages(ctx context.Context, cache cache) (removed []string, err error) {
 	engine, err := openEngine(ctx)
 	if err != nil {
@@ -228,10 +231,13 @@ func cleanImages(ctx context.Context, cache cache) (removed []string, err error)
 	var problems []error
 	for _, found := range images {
 		for _, tag := range found.RepoTags {
-			if !strings.HasPrefix(tag, repository) {
-				continue // somebody else's name for it
+			lock := imageLock(strings.TrimSuffix(tag, unfinishedSuffix))
+			// Who uses an image is known from locks in the cache that it was built with: one that has no lock here belongs
+			// to another user of the engine.
+			if _, err := os.Stat(cache.lockPath(lock)); err != nil || !strings.HasPrefix(tag, repository) {
+				continue
 			}
-			problems = append(problems, cache.ifUnused(imageLock(tag), func() error {
+			problems = append(problems, cache.ifUnused(lock, func() error {
 				_, err := engine.client.ImageRemove(ctx, tag, image.RemoveOptions{PruneChildren: true})
 				if err == nil {
 					removed = append(removed, tag)

@@ -71,7 +71,7 @@ func (e *engine) buildWithVersion(ctx context.Context, t *task, tag string, b im
 	if err != nil {
 		return err
 	}
-	first := tag + "-unlabelled"
+	first := tag + unfinishedSuffix
 	err = t.during("building the image "+tag+" (the first time takes minutes)", func() error {
 		return e.run(ctx, t, first, files, b.arguments)
 	})
