@@ -53,6 +53,9 @@ func list(out io.Writer) int {
 func serve(in io.Reader, out io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// When the command line is gone, writing to it must not end this process before it has cleaned up. Ignoring the
+	// signal instead would be inherited by candidates.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, abandon := context.WithCancelCause(ctx)
 	defer abandon(nil)
 
@@ -67,7 +70,11 @@ func serve(in io.Reader, out io.Writer) int {
 		_, _ = io.Copy(io.Discard, lines)
 		abandon(fmt.Errorf("the command line that asked for this run is gone"))
 	}()
-	if err := run(ctx, wanted, stream.emit); err != nil {
+	err = run(ctx, wanted, stream.emit)
+	if ctx.Err() != nil {
+		return 2 // without an end: the run was broken off
+	}
+	if err != nil {
 		stream.emit(verdict.Event{Kind: verdict.KindCannot, Message: err.Error()})
 		return 2
 	}
