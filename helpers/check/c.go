@@ -153,27 +153,6 @@ func (c *C) Need(requirement string, err error) {
 	c.Blocked(requirement, "%v", err)
 }
 
-// Ended tells what the check came to so far, for others that share what it was preparing: error if it says nothing, as
-// when it panics.
-func (c *C) Ended() (v verdict.Verdict, blockedBy, reason string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.outcome.verdict == "" {
-		return verdict.Error, "", "another check ended while it prepared what this one shares with it"
-	}
-	return c.outcome.verdict, c.outcome.blockedBy, strings.Join(c.outcome.reasons, "; ")
-}
-
-// EndAs ends the check as another one did (Ended). Where that one failed because it judges a requirement itself, this
-// one is blocked by it.
-func (c *C) EndAs(v verdict.Verdict, blockedBy, reason string) {
-	if blockedBy != "" {
-		c.Blocked(blockedBy, "%s", reason)
-	}
-	c.record(v, reason)
-	c.end()
-}
-
 // Unsupported ends the check because the server does not have what it needs.
 func (c *C) Unsupported(format string, arguments ...any) {
 	c.record(verdict.Unsupported, fmt.Sprintf(format, arguments...))

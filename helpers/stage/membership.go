@@ -1,0 +1,34 @@
+package stage
+
+// What a user does to another member, and to its own appearance.
+
+// Invites invites a user by user ID.
+func (u *User) Invites(requirement, roomID, userID string) {
+	u.stage.C.Need(requirement, u.Invite(u.stage.C.Context(), roomID, userID))
+}
+
+// Kicks kicks a member by user ID.
+func (u *User) Kicks(roomID, userID string) {
+	u.stage.C.Need("membership/kick", u.Kick(u.stage.C.Context(), roomID, userID, ""))
+}
+
+// Bans bans a user by user ID.
+func (u *User) Bans(roomID, userID string) {
+	u.stage.C.Need("membership/ban", u.Ban(u.stage.C.Context(), roomID, userID, ""))
+}
+
+// Knocks knocks on a room, through the servers via where given.
+func (u *User) Knocks(roomID string, via ...string) {
+	_, err := u.Knock(u.stage.C.Context(), roomID, "", via...)
+	u.stage.C.Need("membership/knock", err)
+}
+
+// SetsDisplayName changes the user's display name.
+func (u *User) SetsDisplayName(name string) {
+	u.stage.C.Need("membership/profile-propagates", u.SetDisplayName(u.stage.C.Context(), name))
+}
+
+// SetsAvatar changes the user's avatar to an mxc: URI.
+func (u *User) SetsAvatar(uri string) {
+	u.stage.C.Need("membership/profile-propagates", u.SetAvatar(u.stage.C.Context(), uri))
+}
