@@ -1,0 +1,34 @@
+package stage
+
+import (
+	"fmt"
+	"strings"
+
+	"msc4014/helpers/federation"
+)
+
+// Receives waits until the peer receives an event, for positive controls: it returns an error when it does not come.
+func (r *Room) Receives(eventID string) error {
+	ctx, cancel := r.stage.C.Within(Patience)
+	defer cancel()
+	_, err := r.peer.WaitForEventID(ctx, eventID)
+	return err
+}
+
+// ReceivedNothingAfter sees to it that the peer was sent no event of the room that comes after the given one, which is
+// the last that it had a right to. It needs a positive control, and a barrier before it: something that must arrive
+// and was sent later.
+func (r *Room) ReceivedNothingAfter(last federation.Event) {
+	c := r.stage.C
+	c.NeedControl()
+	var late []string
+	for _, arrival := range r.peer.Received() {
+		event := arrival.Event
+		if event.RoomID() == r.ID() && event.ID() != last.ID() && event.Depth() > last.Depth() {
+			late = append(late, fmt.Sprintf("%s (%s)", event.Type(), event.ID()))
+		}
+	}
+	if len(late) > 0 {
+		c.Errorf("a server without a member in the room was sent %s", strings.Join(late, ", "))
+	}
+}

@@ -1,0 +1,73 @@
+package main
+
+// Chapter routing: events go to the servers that verified mappings name, and to no other (MSC1228, Handling the mxid
+// mapping: the mapping tells servers where to send events, reason 3).
+
+import (
+	"fmt"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/stage"
+)
+
+// An event reaches every server with a joined member.
+var _ = check.Register("a message reaches all servers in the room", check.Requires("routing/reaches-members"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice := s.User("alice")
+		roomID := alice.Makes(stage.Public)
+		var rooms []*stage.Room
+		for i := range 3 {
+			peer := s.Peer()
+			rooms = append(rooms, peer.Joins(roomID, peer.User(fmt.Sprintf("member%d", i+1))))
+		}
+		said := alice.Says(roomID, "said to three servers")
+		for _, room := range rooms {
+			room.AwaitsEvent("routing/reaches-members", said)
+		}
+	})
+
+// The same with two servers of the candidate: what either writes reaches the other and a peer.
+var _ = check.Register("messages of two servers reach all servers in the room", check.Requires("routing/reaches-members"),
+	func(c *check.C) {
+		const requirement = "routing/reaches-members"
+		s := stage.Open(c, blueprints.TwoServers)
+		alice, bob := s.UserAt(1, "alice"), s.UserAt(2, "bob")
+		roomID := alice.Makes(stage.Public)
+		bob.Joins(roomID, s.ServerName(1))
+		bob.AwaitsMembership("membership/join-remote", roomID, bob.UserID, "join")
+		peer := s.Peer()
+		carol := peer.User("carol")
+		room := peer.Joins(roomID, carol)
+		alice.AwaitsMembership("membership/remote-joins-us", roomID, carol.ID(), "join")
+		bob.AwaitsMembership(requirement, roomID, carol.ID(), "join") // hs1 tells hs2 of the third server
+
+		bob.Hears(requirement, roomID, alice)
+		alice.Hears(requirement, roomID, bob)
+		room.Hears(requirement, alice)
+		room.Hears(requirement, bob)
+	})
+
+// After a server's last member left, no event of the room goes there; the leave itself may still be delivered.
+var _ = check.Register("nothing is sent to a server whose last member left", check.Requires("routing/stops-on-leave"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, peer := s.User("alice"), s.Peer()
+		carol, dan := peer.User("carol"), peer.User("dan")
+		room := peer.Joins(alice.Makes(stage.Public), carol)
+		peer.Joins(room.ID(), dan)
+		// What is queued for the peer arrives in order: what is said elsewhere later comes after it.
+		elsewhere := peer.Joins(alice.Makes(stage.Public), carol)
+
+		room.Leaves(dan)
+		alice.AwaitsMembership("membership/leave-remote", room.ID(), dan.ID(), "leave")
+		c.Control(room.Receives(alice.Says(room.ID(), "said while one member is left")))
+
+		leave := room.Leaves(carol)
+		alice.AwaitsMembership("membership/leave-remote", room.ID(), carol.ID(), "leave")
+		alice.Says(room.ID(), "said when no member is left")
+		alice.Sets(room.ID(), "m.room.topic", "", map[string]any{"topic": "set when no member is left"})
+		elsewhere.AwaitsEvent("routing/reaches-members", alice.Says(elsewhere.ID(), "said elsewhere after that"))
+		room.ReceivedNothingAfter(leave)
+	})
