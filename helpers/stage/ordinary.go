@@ -1,0 +1,99 @@
+package stage
+
+import (
+	"github.com/tidwall/gjson"
+
+	"msc4014/helpers/federation"
+	"msc4014/helpers/pseudoid"
+)
+
+// ordinaryRooms is what everything that does not work in a room of an ordinary version counts toward.
+const ordinaryRooms = "room-version/ordinary-rooms-untouched"
+
+// JoinsOrdinary lets a user of the peer join an ordinary room that hs1 has, by make_join and send_join.
+func (p *Peer) JoinsOrdinary(roomID string, user *federation.User) *Room {
+	ctx, cancel := p.Within()
+	defer cancel()
+	server := p.stage.ServerName(1)
+	room, err := p.Join(ctx, server, roomID, user)
+	p.stage.C.Need(ordinaryRooms, err)
+	return &Room{Room: room, stage: p.stage, peer: p, server: server}
+}
+
+// MakesOrdinary makes a room of version 10 that lives on the peer.
+func (p *Peer) MakesOrdinary(options federation.RoomOptions) *Room {
+	room, err := p.CreateRoom(pseudoid.FormatV10, options)
+	if err != nil {
+		p.stage.C.SuiteError(err)
+	}
+	return &Room{Room: room, stage: p.stage, peer: p, server: p.stage.ServerName(1)}
+}
+
+// JoinsOrdinary joins an ordinary room through the named servers.
+func (u *User) JoinsOrdinary(roomID string, via ...string) {
+	_, err := u.JoinRoom(u.stage.C.Context(), roomID, via...)
+	u.stage.C.Need(ordinaryRooms, err)
+}
+
+// Untouched sees to it that nothing which clients or the peer were given of an ordinary room has a trace of pseudonymous
+// identities: no sender key, no mapping, and user IDs as ever where events name users.
+func (r *Room) Untouched(clients ...*User) {
+	c := r.stage.C
+	seen := 0
+	look := func(where string, event gjson.Result) {
+		seen++
+		if trace := traceOfPseudonyms(event); trace != "" {
+			c.Errorf("%s: an event of type %s in an ordinary room has %s", where, event.Get("type").String(), trace)
+		}
+	}
+	for _, event := range r.Events() {
+		look("in the room as the peer was given it", gjson.ParseBytes(event.JSON()))
+	}
+	for _, arrival := range r.peer.Received() {
+		if arrival.Event.RoomID() == r.ID() {
+			look("sent to the peer", gjson.ParseBytes(arrival.Event.JSON()))
+			for _, problem := range arrival.Problems {
+				c.Errorf("the peer was sent an event of type %s with a wrong %s", arrival.Event.Type(), problem)
+			}
+		}
+	}
+	for _, client := range clients {
+		for _, view := range client.Views(r.ID()) {
+			for _, event := range view.Events {
+				look(view.Name, event)
+			}
+			for _, userID := range view.Keys {
+				if err := pseudoid.ValidUserID(userID); err != nil {
+					c.Errorf("%s of an ordinary room is keyed by %q: %v", view.Name, userID, err)
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		c.Failf("neither the peer nor a client was given any event of the room")
+	}
+}
+
+// traceOfPseudonyms tells what in an event comes of pseudonymous identities, "" for nothing.
+func traceOfPseudonyms(event gjson.Result) string {
+	for _, path := range []string{"sender_key", "content.sender_key", "unsigned.sender_key", "content." + pseudoid.MappingField, "unsigned.prev_content." + pseudoid.MappingField} {
+		if event.Get(path).Exists() {
+			return path
+		}
+	}
+	named := map[string]string{"sender": event.Get("sender").String()}
+	switch event.Get("type").String() {
+	case "m.room.member":
+		named["state_key"] = event.Get("state_key").String()
+	case "m.room.power_levels":
+		for userID := range event.Get("content.users").Map() {
+			named["content.users"] = userID
+		}
+	}
+	for field, userID := range named {
+		if pseudoid.ValidUserID(userID) != nil {
+			return "no user ID in " + field + " but " + userID
+		}
+	}
+	return ""
+}
