@@ -33,10 +33,10 @@ type nameServer struct {
 // serveNames starts the name server where the test process may listen on port 53, which needs privileges on most
 // machines. Otherwise the engine asks the machine's name server, as it does for any container.
 func (r *Runtime) serveNames() error {
-	if !r.networks.self.IsValid() {
+	if !r.networks.selfAccess.IsValid() {
 		return nil
 	}
-	server, err := newNameServer(r.networks.self, 53)
+	server, err := newNameServer(r.networks.selfAccess, 53, r.networks.self)
 	if err == nil {
 		r.names = server
 		return nil
@@ -51,7 +51,8 @@ func (r *Runtime) serveNames() error {
 	return nil
 }
 
-func newNameServer(address netip.Addr, port uint16) (*nameServer, error) {
+// newNameServer listens on the address, and says of each peer's name that it leads to peers.
+func newNameServer(address netip.Addr, port uint16, peers netip.Addr) (*nameServer, error) {
 	where := netip.AddrPortFrom(address, port).String()
 	packets, err := net.ListenPacket("udp", where)
 	if err != nil {
@@ -66,7 +67,7 @@ func newNameServer(address netip.Addr, port uint16) (*nameServer, error) {
 	}
 	n := &nameServer{address: address, packets: packets, streams: streams, peer: map[string]netip.Addr{}}
 	for i := range peerPool {
-		n.peer[peerName(i+1)+"."] = address
+		n.peer[peerName(i+1)+"."] = peers
 	}
 	n.group.Go(n.servePackets)
 	n.group.Go(n.serveStreams)

@@ -38,6 +38,8 @@ type networks struct {
 	// self is the address in the federation network at which containers reach the test process: the network's gateway,
 	// or, if the test process is itself a container, that container. It is invalid where there is none.
 	self netip.Addr
+	// selfAccess is the same in the access network, which is never cut.
+	selfAccess netip.Addr
 	// inside says that the test process is a container in both networks, and reaches servers at their own addresses.
 	inside bool
 }
@@ -52,16 +54,17 @@ func (r *Runtime) makeNetworks(ctx context.Context) (networks, error) {
 	if made.federation, err = r.makeNetwork(ctx, prefix+"federation"); err != nil {
 		return made, err
 	}
-	gateway, err := r.gateway(ctx, made.federation)
-	if err != nil {
+	if made.self, err = r.gateway(ctx, made.federation); err != nil {
 		return made, err
 	}
-	if isLocal(gateway) {
-		made.self = gateway
+	if made.selfAccess, err = r.gateway(ctx, made.access); err != nil {
+		return made, err
+	}
+	if isLocal(made.self) && isLocal(made.selfAccess) {
 		return made, nil
 	}
-	if own, err := r.joinNetworks(ctx, made); err != nil || own.IsValid() {
-		made.self, made.inside = own, own.IsValid()
+	made.self, made.selfAccess = netip.Addr{}, netip.Addr{}
+	if err := r.joinNetworks(ctx, &made); err != nil || made.inside {
 		return made, err
 	}
 	return made, r.refuseRemote()
@@ -106,37 +109,44 @@ func isLocal(address netip.Addr) bool {
 	return true
 }
 
-// joinNetworks connects the container that the test process runs in, if it does, to both networks and returns its
-// address in the federation network.
-func (r *Runtime) joinNetworks(ctx context.Context, made networks) (netip.Addr, error) {
+// joinNetworks connects the container that the test process runs in, if it does, to both networks.
+func (r *Runtime) joinNetworks(ctx context.Context, made *networks) error {
 	if _, err := os.Stat("/.dockerenv"); err != nil {
-		return netip.Addr{}, nil
+		return nil
 	}
 	name, err := os.Hostname() // by default the beginning of the container's ID
 	if err != nil {
-		return netip.Addr{}, nil
+		return nil
 	}
 	if _, err := r.engine.ContainerInspect(ctx, name); err != nil {
 		name = r.options.Complement.Hostname
 		if _, err := r.engine.ContainerInspect(ctx, name); name == "" || err != nil {
-			return netip.Addr{}, nil
+			return nil
 		}
 	}
 	for _, id := range []string{made.access, made.federation} {
 		if err := r.engine.NetworkConnect(ctx, id, name, nil); err != nil {
-			return netip.Addr{}, fmt.Errorf("connect this container (%s) to the run's networks: %w", name, err)
+			return fmt.Errorf("connect this container (%s) to the run's networks: %w", name, err)
 		}
 	}
 	details, err := r.engine.ContainerInspect(ctx, name)
 	if err != nil {
-		return netip.Addr{}, fmt.Errorf("look at this container (%s): %w", name, err)
+		return fmt.Errorf("look at this container (%s): %w", name, err)
 	}
 	for _, endpoint := range details.NetworkSettings.Networks {
-		if endpoint.NetworkID == made.federation {
-			return netip.ParseAddr(endpoint.IPAddress)
+		address, err := netip.ParseAddr(endpoint.IPAddress)
+		switch {
+		case err != nil:
+		case endpoint.NetworkID == made.federation:
+			made.self = address
+		case endpoint.NetworkID == made.access:
+			made.selfAccess = address
 		}
 	}
-	return netip.Addr{}, fmt.Errorf("this container (%s) has no address in the federation network", name)
+	if made.inside = made.self.IsValid() && made.selfAccess.IsValid(); !made.inside {
+		return fmt.Errorf("this container (%s) has no address in the run's networks", name)
+	}
+	return nil
 }
 
 // refuseRemote fails if the engine is on another machine: published ports would be on that machine's loopback address.
