@@ -2,6 +2,7 @@
 # Makes what Synapse needs on its first start (TLS certificate from the mounted authority, signing key, configuration)
 # and becomes Synapse. Everything lies in /data and is kept over a restart.
 set -eu
+trap 'exit 143' TERM INT # as process 1 a shell would pass them over; Synapse has its own handlers
 
 fail() {
     echo "entrypoint: $*" >&2
