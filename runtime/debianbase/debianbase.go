@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 )
@@ -92,7 +93,7 @@ func Name(suite string) string { return "debian:" + suite + "-slim" }
 func Find(ctx context.Context, engine Engine, suite string) (id string, err error) {
 	found, err := engine.ImageInspect(ctx, Name(suite))
 	switch {
-	case client.IsErrNotFound(err):
+	case errdefs.IsNotFound(err):
 		return "", nil
 	case err != nil:
 		return "", fmt.Errorf("look for the image %s: %w", Name(suite), err)
