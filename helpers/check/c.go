@@ -37,6 +37,7 @@ type outcome struct {
 	verdict      verdict.Verdict // "" while nothing went wrong
 	reasons      []string
 	blockedBy    string
+	ended        string // the requirement because of which the check ended
 	details      []string
 	observations []verdict.Observation
 	timedOut     bool // the reason is a deadline that passed
@@ -130,6 +131,9 @@ func (c *C) TimedOut(format string, arguments ...any) {
 
 // Blocked ends the check because a requirement that it builds on failed.
 func (c *C) Blocked(by string, format string, arguments ...any) {
+	c.mu.Lock()
+	c.outcome.ended = by
+	c.mu.Unlock()
 	if slices.Contains(c.check.Requirements, by) {
 		c.Failf(format, arguments...)
 	}
