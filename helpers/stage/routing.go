@@ -2,6 +2,7 @@ package stage
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"msc4014/helpers/federation"
@@ -31,4 +32,16 @@ func (r *Room) ReceivedNothingAfter(last federation.Event) {
 	if len(late) > 0 {
 		c.Errorf("a server without a member in the room was sent %s", strings.Join(late, ", "))
 	}
+}
+
+// ServedState is the state before an event as the server under test serves it to the peer: event IDs, ordered.
+func (r *Room) ServedState(eventID string) ([]string, error) {
+	ctx, cancel := r.stage.C.Within(Patience)
+	defer cancel()
+	state, _, answer, err := r.peer.FetchStateIDs(ctx, r.server, r.Room, eventID)
+	if err == nil && !answer.OK() {
+		err = fmt.Errorf("GET /state_ids was answered %s", answer)
+	}
+	slices.Sort(state)
+	return state, err
 }
