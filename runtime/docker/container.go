@@ -32,6 +32,8 @@ const loopback = "127.0.0.1"
 
 // newServer makes the container, on both networks, and does not start it. On failure nothing of it is left.
 func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) (*server, error) {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
 	reference := r.imageOf(options.Host)
 	details, err := r.inspectImage(ctx, reference)
 	if err != nil {
@@ -80,7 +82,9 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 	}
 	if err != nil {
 		object := engine.Object{Kind: "container", ID: s.id, Name: s.container}
-		return nil, errors.Join(err, engine.RemoveObject(context.WithoutCancel(ctx), r.engine, object))
+		removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
+		defer cancel()
+		return nil, errors.Join(err, engine.RemoveObject(removing, r.engine, object))
 	}
 	return s, nil
 }

@@ -95,6 +95,8 @@ func New(ctx context.Context, artifact runtime.Artifact, options Options) (*Runt
 }
 
 func (r *Runtime) prepare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
 	if err := r.options.Session.UseEngine(); err != nil {
 		return err
 	}
@@ -111,10 +113,11 @@ func (r *Runtime) prepare(ctx context.Context) error {
 	if r.networks, err = r.makeNetworks(ctx); err != nil {
 		return err
 	}
-	if r.peers, err = r.makePeers(ctx); err != nil {
+	if r.peers, err = r.makePeers(); err != nil {
 		return err
 	}
-	return r.serveNames()
+	r.serveNames()
+	return nil
 }
 
 // Name is "docker".

@@ -4,21 +4,16 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/build"
 	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/client"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -27,127 +22,6 @@ import (
 	"msc4014/runtime/docker/engine"
 	"msc4014/runtime/session"
 )
-
-// testImage is the image of testdata/homeserver, made once for all tests and removed after them.
-var testImage = struct {
-	sync.Mutex
-	reference string
-}{}
-
-func TestMain(m *testing.M) {
-	if os.Getenv(imageVariable) != "" {
-		hold()
-	}
-	status := m.Run()
-	if testImage.reference != "" {
-		if cli, err := engine.Connect(context.Background()); err == nil {
-			_, _ = cli.ImageRemove(context.Background(), testImage.reference, image.RemoveOptions{PruneChildren: true})
-		}
-	}
-	os.Exit(status)
-}
-
-// connect reaches the engine, or skips the test where there is none.
-func connect(t *testing.T) *client.Client {
-	t.Helper()
-	cli, err := engine.Connect(t.Context())
-	if err != nil {
-		t.Skipf("this test needs a container engine: %v", err)
-	}
-	t.Cleanup(func() { _ = cli.Close() })
-	return cli
-}
-
-// homeserverImage builds testdata/homeserver and makes an image of the program alone.
-func homeserverImage(t *testing.T, cli *client.Client) string {
-	t.Helper()
-	testImage.Lock()
-	defer testImage.Unlock()
-	if testImage.reference != "" {
-		return testImage.reference
-	}
-	program := filepath.Join(t.TempDir(), "homeserver")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./testdata/homeserver")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOFLAGS=")
-	output, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	data, err := os.ReadFile(program)
-	require.NoError(t, err)
-	var archive bytes.Buffer
-	writer := tar.NewWriter(&archive)
-	require.NoError(t, writer.WriteHeader(&tar.Header{Name: "homeserver", Mode: 0o755, Size: int64(len(data))}))
-	_, err = writer.Write(data)
-	require.NoError(t, err)
-	require.NoError(t, writer.Close())
-
-	reference := fmt.Sprintf("msc4014-test-homeserver:%d", os.Getpid())
-	answer, err := cli.ImageImport(t.Context(), image.ImportSource{Source: &archive, SourceName: "-"}, reference,
-		image.ImportOptions{Changes: []string{`ENTRYPOINT ["/homeserver"]`, `VOLUME /data`, `EXPOSE 8008 8448`}})
-	require.NoError(t, err)
-	_, err = io.Copy(io.Discard, answer)
-	require.NoError(t, err)
-	require.NoError(t, answer.Close())
-	testImage.reference = reference
-	return reference
-}
-
-// newSession opens a run in a state folder of the test's own.
-func newSession(t *testing.T) *session.Session {
-	t.Helper()
-	t.Setenv("MSC4014_STATE_DIR", t.TempDir())
-	run, err := session.Open()
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, run.Close()) })
-	return run
-}
-
-func newRuntime(t *testing.T, options Options) *Runtime {
-	t.Helper()
-	cli := connect(t)
-	reference := homeserverImage(t, cli)
-	if options.Session == nil {
-		options.Session = newSession(t)
-	}
-	if options.Complement.SpawnTimeout == 0 {
-		options.Complement.SpawnTimeout = 30 * time.Second
-	}
-	options.Warn = func(text string) { t.Log("warning:", text) }
-	run, err := New(t.Context(), runtime.Artifact{Candidate: "fake@1", Image: reference}, options)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		assert.NoError(t, run.Close(context.Background()))
-		left, err := engine.List(context.Background(), cli, session.LabelRun+"="+options.Session.ID)
-		assert.NoError(t, err)
-		assert.Empty(t, left, "what a closed run left behind")
-	})
-	return run
-}
-
-func start(t *testing.T, run *Runtime, deployment, host string) runtime.Server {
-	t.Helper()
-	server, err := run.Start(t.Context(), runtime.ServerOptions{Deployment: deployment, Host: host})
-	require.NoError(t, err)
-	return server
-}
-
-// ask calls the server's own test API; an answer other than 200 is an error with its text.
-func ask(t *testing.T, server runtime.Server, path string, query ...string) (string, error) {
-	t.Helper()
-	values := url.Values{}
-	for i := 0; i+1 < len(query); i += 2 {
-		values.Set(query[i], query[i+1])
-	}
-	response, err := http.Get(server.ClientURL() + path + "?" + values.Encode())
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = errors.New(strings.TrimSpace(string(body)))
-	}
-	return string(body), err
-}
 
 func TestServersReachEachOtherAndPeers(t *testing.T) {
 	authority := t.TempDir()
@@ -322,6 +196,81 @@ func TestStartErrorsTellWhy(t *testing.T) {
 			assert.Contains(t, startError.LogTail, "starting as hs1.d1.msc4014.test")
 		})
 	}
+}
+
+func TestHealthCheckIsWaitedFor(t *testing.T) {
+	cli := connect(t)
+	reference := homeserverImage(t, cli) + "-checked"
+	dockerfile := "FROM " + homeserverImage(t, cli) + "\n" + `HEALTHCHECK --interval=1s CMD ["/homeserver", "check"]` + "\n"
+	var archive bytes.Buffer
+	writer := tar.NewWriter(&archive)
+	require.NoError(t, writer.WriteHeader(&tar.Header{Name: "Dockerfile", Mode: 0o644, Size: int64(len(dockerfile))}))
+	_, err := io.WriteString(writer, dockerfile)
+	require.NoError(t, err)
+	require.NoError(t, writer.Close())
+	answer, err := cli.ImageBuild(t.Context(), &archive,
+		build.ImageBuildOptions{Version: build.BuilderV1, Tags: []string{reference}, Remove: true, ForceRemove: true})
+	require.NoError(t, err)
+	said, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.NotContains(t, string(said), `"error"`)
+	t.Cleanup(func() {
+		_, err := cli.ImageRemove(context.Background(), reference, image.RemoveOptions{PruneChildren: true})
+		assert.NoError(t, err)
+	})
+
+	// As the image of one server of the blueprint, which is another candidate then.
+	settings := complement.Options{BaseImages: map[string]string{"hs2": reference}, SpawnTimeout: 2 * time.Second}
+	settings.Environment = []string{"MODE=unhealthy"}
+	run := newRuntime(t, Options{Complement: settings})
+	start(t, run, "d1", "hs1")
+	_, err = run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs2"})
+	var startError *runtime.StartError
+	require.ErrorAs(t, err, &startError)
+	assert.Equal(t, "did not become healthy (the HEALTHCHECK of its image) within 2s", startError.Cause)
+	assert.Equal(t, "image:"+reference, startError.Candidate)
+	require.NoError(t, run.Close(t.Context()))
+
+	settings.Environment, settings.SpawnTimeout = nil, time.Minute
+	start(t, newRuntime(t, Options{Complement: settings}), "d1", "hs2")
+}
+
+func TestMountsAndLimits(t *testing.T) {
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "note"), []byte("from the host"), 0o644))
+	run := newRuntime(t, Options{Complement: complement.Options{
+		HostMounts: []complement.HostMount{{HostPath: folder, ContainerPath: "/host", ReadOnly: true}},
+		CPUs:       1.5, Memory: 256 << 20,
+	}})
+	server := start(t, run, "d1", "hs1")
+	text, err := ask(t, server, "/file", "path", "/host/note")
+	require.NoError(t, err)
+	assert.Equal(t, "from the host", text)
+	_, err = ask(t, server, "/write", "path", "/host/note", "text", "x")
+	require.ErrorContains(t, err, "read-only")
+
+	identified, isContainer := server.(interface{ ContainerID() string })
+	require.True(t, isContainer)
+	details, err := run.engine.ContainerInspect(t.Context(), identified.ContainerID())
+	require.NoError(t, err)
+	assert.EqualValues(t, 1_500_000_000, details.HostConfig.NanoCPUs)
+	assert.EqualValues(t, 256<<20, details.HostConfig.Memory)
+	for _, bindings := range details.NetworkSettings.Ports {
+		for _, binding := range bindings {
+			assert.Equal(t, "127.0.0.1", binding.HostIP)
+		}
+	}
+	for _, label := range []string{session.LabelRun, session.LabelHost, session.LabelState, session.LabelPID} {
+		assert.NotEmpty(t, details.Config.Labels[label], label)
+	}
+	objects, err := engine.List(t.Context(), run.engine, session.LabelRun+"="+run.options.Session.ID)
+	require.NoError(t, err)
+	var kinds []string
+	for _, object := range objects {
+		kinds = append(kinds, object.Kind)
+	}
+	assert.ElementsMatch(t, []string{"container", "network", "network", "volume"}, kinds)
 }
 
 func TestBadInput(t *testing.T) {

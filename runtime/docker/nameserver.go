@@ -32,14 +32,14 @@ type nameServer struct {
 
 // serveNames starts the name server where the test process may listen on port 53, which needs privileges on most
 // machines. Otherwise the engine asks the machine's name server, as it does for any container.
-func (r *Runtime) serveNames() error {
+func (r *Runtime) serveNames() {
 	if !r.networks.selfAccess.IsValid() {
-		return nil
+		return
 	}
 	server, err := newNameServer(r.networks.selfAccess, 53, r.networks.self)
 	if err == nil {
 		r.names = server
-		return nil
+		return
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, time.Second)
 	defer cancel()
@@ -48,7 +48,6 @@ func (r *Runtime) serveNames() error {
 		r.options.Warn("this machine's name server does not say that a name does not exist, so servers may wait for it; " +
 			"run with the right to listen on port 53 to do without (sysctl net.ipv4.ip_unprivileged_port_start=53)")
 	}
-	return nil
 }
 
 // newNameServer listens on the address, and says of each peer's name that it leads to peers.

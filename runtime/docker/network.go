@@ -171,7 +171,7 @@ type peers struct {
 	handed int
 }
 
-func (r *Runtime) makePeers(context.Context) (*peers, error) {
+func (r *Runtime) makePeers() (*peers, error) {
 	hostname := r.options.Complement.Hostname
 	switch {
 	case r.networks.self.IsValid() && (r.networks.inside || hostname == "" || hostname == engineHost):

@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"msc4014/runtime"
+	"msc4014/runtime/complement"
 )
 
 const (
@@ -21,6 +22,8 @@ const (
 	pollTimeout = 5 * time.Second
 	// tailLines is how much of a log stands in a StartError.
 	tailLines = 40
+	// usualStart is how long an engine takes to start a container where nothing else keeps the machine busy.
+	usualStart = 500 * time.Millisecond
 )
 
 // prober asks for /versions. Each request has a connection of its own, straight to the server.
@@ -30,15 +33,14 @@ var prober = &http.Client{
 }
 
 // awaitReady returns when the server is ready, and at once when it has exited. Its errors are *runtime.StartError if the
-// server is to blame. The deadline counts from when the engine has started it: how long that takes is not its fault.
-func (s *server) awaitReady(ctx context.Context, life *life) error {
+// server is to blame. The timeout counts from when the engine has started it: how long that takes is not its fault.
+func (s *server) awaitReady(ctx context.Context, life *life, timeout time.Duration) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	began := time.Now()
 	if err := s.awaitAddresses(ctx, life, tick.C); err != nil {
 		return err
 	}
-	timeout := s.runtime.options.Complement.SpawnTimeout
 	timed, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for {
@@ -57,6 +59,17 @@ func (s *server) awaitReady(ctx context.Context, life *life) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// patience is how long a server may take to become ready whose container the engine took so long to start. Unless the
+// timeout was chosen, it lengthens, up to fourfold, on a machine that is short of time just now.
+func (r *Runtime) patience(startTook time.Duration) time.Duration {
+	timeout := r.options.Complement.SpawnTimeout
+	if timeout != complement.DefaultSpawnTimeout {
+		return timeout
+	}
+	slowness := float64(startTook) / float64(usualStart)
+	return time.Duration(float64(timeout) * min(max(slowness, 1), 4)).Round(time.Second)
 }
 
 // awaitAddresses learns where the ports were published, which the engine knows as soon as the container runs. A server

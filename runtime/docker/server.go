@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -109,8 +110,13 @@ func (s *server) launch(ctx context.Context) error {
 	s.current = life
 	s.mutex.Unlock()
 	began := time.Now()
-	if err := s.runtime.engine.ContainerStart(ctx, s.id, container.StartOptions{}); err != nil {
+	starting, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	if err := s.runtime.engine.ContainerStart(starting, s.id, container.StartOptions{}); err != nil {
 		close(life.ended)
+		killing, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
+		defer cancel()
+		_ = s.kill(killing) // an engine that was interrupted may go on with it
 		if strings.Contains(err.Error(), "exec: ") || strings.Contains(err.Error(), "exec format error") {
 			// The image's fault, not the engine's: it has no such program, or one for another kind of machine.
 			return s.startError(ctx, began, fmt.Sprintf("could not be started: %v", err))
@@ -118,7 +124,7 @@ func (s *server) launch(ctx context.Context) error {
 		return fmt.Errorf("start the container of %s: %w", s.name, err)
 	}
 	go s.watch(life)
-	err := s.awaitReady(ctx, life)
+	err := s.awaitReady(ctx, life, s.runtime.patience(time.Since(began)))
 	if err == nil {
 		return nil
 	}
@@ -332,7 +338,7 @@ func lastLines(text string, lines int) string {
 	if lines <= 0 {
 		return text
 	}
-	all := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
+	all := slices.Collect(strings.Lines(text))
 	return strings.Join(all[max(0, len(all)-lines):], "")
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"msc4014/runtime/candidate"
 	"msc4014/runtime/docker/engine"
@@ -33,11 +34,16 @@ func Clean(ctx context.Context, all bool, progress func(string)) error {
 	return errors.Join(err, builtErr)
 }
 
+// cleanTimeout bounds what cleaning up may take; an engine that hangs must not keep a run from beginning.
+const cleanTimeout = 3 * time.Minute
+
 func cleanRuns(ctx context.Context, keptToo, foreignToo bool, progress func(string)) error {
 	state, err := StateDir()
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, cleanTimeout)
+	defer cancel()
 	eng := newLazyEngine(ctx)
 	defer eng.close()
 	var problems []error

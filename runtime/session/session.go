@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -56,6 +57,9 @@ type Session struct {
 	state string // the state folder that Dir is in
 	lock  *os.File
 	owner bool // opened here, not attached
+
+	mutex  sync.Mutex
+	closed bool
 }
 
 // Open begins a run in the state folder (StateDir) and takes its lock. Close ends it.
@@ -164,11 +168,8 @@ func (s *Session) Keep() error {
 // Close ends the run where it was opened: it removes everything of it, at last its folder, unless Keep was called. A
 // session that was attached only lets go of the lock. It takes 90 s at most; what is left then, the next run removes.
 func (s *Session) Close() error {
-	if s == nil || s.lock == nil {
-		return nil
-	}
 	if !s.owner || isKept(s.Dir) {
-		return s.lock.Close()
+		return s.end(func() error { return nil })
 	}
 	return s.Remove(context.Background())
 }
@@ -176,12 +177,24 @@ func (s *Session) Close() error {
 // Remove removes everything of the run and lets go of its lock, whichever process opened it: for a suite's binary whose
 // command line is gone.
 func (s *Session) Remove(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
-	defer cancel()
-	engine := newLazyEngine(ctx)
-	defer engine.close()
-	err := removeRun(ctx, s.Dir, engine, func(string) {})
-	return errors.Join(err, s.lock.Close())
+	return s.end(func() error {
+		ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+		defer cancel()
+		eng := newLazyEngine(ctx)
+		defer eng.close()
+		return removeRun(ctx, s.Dir, eng, func(string) {})
+	})
+}
+
+// end calls do, and lets go of the lock; a second time it does nothing.
+func (s *Session) end(do func() error) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return errors.Join(do(), s.lock.Close())
 }
 
 // owner is the content of owner.json: which process opened the run.

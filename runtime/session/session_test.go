@@ -149,6 +149,7 @@ func TestOpenAndClose(t *testing.T) {
 	require.NoError(t, run.Close())
 	require.Error(t, sleeper.Wait(), "the run's process ends with the run")
 	assert.NoDirExists(t, run.Dir)
+	require.NoError(t, run.Close(), "a second time")
 	assert.DirExists(t, other.Dir)
 	require.NoError(t, other.Close())
 }

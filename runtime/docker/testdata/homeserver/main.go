@@ -1,5 +1,6 @@
 // A server with just enough of the image contract to test the docker runtime, and with ways to go wrong, chosen by the
-// variable MODE: "exit" (at once, status 3), "silent" (never listens), "unready" (answers /versions with 503).
+// variable MODE: "exit" (at once, status 3), "silent" (never listens), "unready" (answers /versions with 503),
+// "unhealthy" (its check fails). With the argument "check" it is the check of such a server in the same container.
 package main
 
 import (
@@ -15,6 +16,12 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "check" {
+		if os.Getenv("MODE") == "unhealthy" {
+			os.Exit(1)
+		}
+		return
+	}
 	fmt.Println("starting as", os.Getenv("SERVER_NAME"))
 	mode := os.Getenv("MODE")
 	if mode == "exit" {

@@ -1,0 +1,29 @@
+package engine
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestConnectSaysWhatToDo(t *testing.T) {
+	silent := filepath.Join(t.TempDir(), "silent.sock")
+	listener, err := net.Listen("unix", silent)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, listener.Close()) }()
+	for host, want := range map[string]string{
+		"unix:///nowhere/docker.sock": "start it",
+		"unix://" + silent:            "docker info",
+		"nonsense":                    "names no usable container engine",
+	} {
+		t.Setenv("DOCKER_HOST", host)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		_, err := Connect(ctx)
+		cancel()
+		require.ErrorContains(t, err, want)
+	}
+}
