@@ -1,0 +1,235 @@
+package main
+
+// Chapter sender-key: one key for each user and room, and the same one for as long as possible. A peer in the room, the
+// witness, sees the keys; kept-across-restart and bans are in files of their own.
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/tidwall/gjson"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/stage"
+)
+
+// A key is scoped to a user and a room: keys of one user in several rooms would tell that it is the same user (MSC4014,
+// Proposal 3).
+var _ = check.Register("one user has different keys in two rooms", check.Requires("sender-key/differs-between-rooms"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
+		rooms := make([]*stage.Room, 2)
+		for i := range rooms {
+			roomID := alice.Makes(stage.Public)
+			bob.Joins(roomID)
+			rooms[i] = witness.Joins(roomID, witness.User("witness"))
+		}
+		assert.NotEqual(c, rooms[0].MemberOf("mapping/in-creator-join", alice.UserID).Sender(),
+			rooms[1].MemberOf("mapping/in-creator-join", alice.UserID).Sender(), "the keys of one user in two rooms that it made")
+		assert.NotEqual(c, rooms[0].MemberOf("mapping/in-local-join", bob.UserID).Sender(),
+			rooms[1].MemberOf("mapping/in-local-join", bob.UserID).Sender(), "the keys of one user in two rooms that it joined")
+	})
+
+// And each user of a room has a key of its own (MSC4014, Proposal 3).
+var _ = check.Register("users of one server have different keys in a room", check.Requires("sender-key/differs-between-users"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, bob, dan, witness := s.User("alice"), s.User("bob"), s.User("dan"), s.Peer()
+		roomID := alice.Makes(stage.Public)
+		bob.Joins(roomID)
+		dan.Joins(roomID)
+		room := witness.Joins(roomID, witness.User("witness"))
+		keys := map[string]string{}
+		for userID, requirement := range map[string]string{
+			alice.UserID: "mapping/in-creator-join", bob.UserID: "mapping/in-local-join", dan.UserID: "mapping/in-local-join",
+		} {
+			key := room.MemberOf(requirement, userID).Sender()
+			if other, taken := keys[key]; taken {
+				c.Errorf("two users of one server have the same key in a room: %s and %s have %s", other, userID, key)
+			}
+			keys[key] = userID
+		}
+	})
+
+// The key belongs to a user in a room, so it is none of the keys that the server signs with as itself (MSC4014, Proposal
+// 3).
+var _ = check.Register("a sender key is no published server key", check.Requires("sender-key/not-the-server-key"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
+		roomID := alice.Makes(stage.Public)
+		bob.Joins(roomID)
+		room := witness.Joins(roomID, witness.User("witness"))
+		published := publishedKeys(c, witness, s.ServerName(1))
+		for userID, requirement := range map[string]string{alice.UserID: "mapping/in-creator-join", bob.UserID: "mapping/in-local-join"} {
+			assert.NotContains(c, published, room.MemberOf(requirement, userID).Sender(), "the keys that the server publishes")
+		}
+	})
+
+// publishedKeys are the keys, present and old, that a server publishes.
+func publishedKeys(c *check.C, asking *stage.Peer, server string) []string {
+	ctx, cancel := asking.Within()
+	defer cancel()
+	answer, err := asking.Do(ctx, server, http.MethodGet, "/_matrix/key/v2/server", nil)
+	c.Need("resilience/stays-up", err)
+	var keys []string
+	for _, kind := range []string{"verify_keys", "old_verify_keys"} {
+		answer.Get(kind).ForEach(func(_, key gjson.Result) bool {
+			keys = append(keys, strings.TrimRight(key.Get("key").String(), "="))
+			return true
+		})
+	}
+	if len(keys) == 0 {
+		c.Need("mapping/signed-by-users-server", fmt.Errorf("the server publishes no key: %s", answer))
+	}
+	return keys
+}
+
+// joined is a public room of alice's that bob has joined, with a witness.
+type joined struct {
+	alice, bob *stage.User
+	witness    *stage.Peer
+	room       *stage.Room
+	join       federation.Event // bob's
+}
+
+// joinWitnessed plays the beginning of most checks of this chapter.
+func joinWitnessed(s *stage.Stage) joined {
+	scene := joined{alice: s.User("alice"), bob: s.User("bob"), witness: s.Peer()}
+	roomID := scene.alice.Makes(stage.Public)
+	scene.bob.Joins(roomID)
+	scene.room = scene.witness.Joins(roomID, scene.witness.User("witness"))
+	scene.join = scene.room.MemberOf("mapping/in-local-join", scene.bob.UserID)
+	return scene
+}
+
+// anotherMember matches a member event of the membership that maps a key to the user, other than the known ones.
+func anotherMember(userID, membership string, known ...federation.Event) func(federation.Event) error {
+	return func(event federation.Event) error {
+		switch {
+		case event.Type() != "m.room.member" || event.Membership() != membership || event.MappedUserID() != userID:
+			return errors.New("another event")
+		case slices.ContainsFunc(known, func(one federation.Event) bool { return one.ID() == event.ID() }):
+			return errors.New("known before")
+		}
+		return nil
+	}
+}
+
+// memberByKey matches the member event of a key.
+func memberByKey(key, membership string) func(federation.Event) error {
+	return func(event federation.Event) error {
+		if event.IsState("m.room.member", key) && event.Membership() == membership {
+			return nil
+		}
+		return errors.New("another event")
+	}
+}
+
+// A user that leaves and joins again should have the same key, or bans are easily evaded (MSC4014, Proposal 3.2; MSC1228,
+// Proposal).
+var _ = check.Register("a user that joins again has the same key", check.Requires("sender-key/kept-on-rejoin"),
+	func(c *check.C) {
+		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
+		scene.bob.Leaves(scene.room.ID())
+		scene.room.AwaitsLeave("membership/leave", scene.bob.UserID)
+		scene.bob.Joins(scene.room.ID())
+		again := scene.room.Awaits("mapping/in-local-join", anotherMember(scene.bob.UserID, "join", scene.join))
+		assert.Equal(c, scene.join.Sender(), again.Sender(), "the key of a user that left and joined again")
+	})
+
+// The same in a room that lives on another server, which the user's server leaves with it.
+var _ = check.Register("a user that joins a room of a peer again has the same key", check.Requires("sender-key/kept-on-rejoin"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		bob, resident := s.User("bob"), s.Peer()
+		room := resident.Makes(federation.RoomOptions{Creator: resident.User("carol")})
+		bob.Joins(room.ID(), resident.Name())
+		first := room.Awaits("mapping/in-remote-join", anotherMember(bob.UserID, "join"))
+		bob.Leaves(room.ID())
+		room.AwaitsLeave("membership/leave", bob.UserID)
+		bob.Joins(room.ID(), resident.Name())
+		again := room.Awaits("mapping/in-remote-join", anotherMember(bob.UserID, "join", first))
+		assert.Equal(c, first.Sender(), again.Sender(), "the key of a user that left a room of another server and joined it again")
+	})
+
+// Nor does a kick give a new one (MSC4014, Proposal 3.2).
+var _ = check.Register("a user that joins again after a kick has the same key", check.Requires("sender-key/kept-after-kick"),
+	func(c *check.C) {
+		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
+		scene.alice.Kicks(scene.room.ID(), scene.bob.UserID)
+		scene.room.Awaits("membership/kick", memberByKey(scene.join.Sender(), "leave"))
+		scene.bob.Joins(scene.room.ID())
+		again := scene.room.Awaits("mapping/in-local-join", anotherMember(scene.bob.UserID, "join", scene.join))
+		assert.Equal(c, scene.join.Sender(), again.Sender(), "the key of a user that was kicked and joined again")
+	})
+
+// The completed invite names the key that the invited user will have in the room (MSC1228, Sending invites).
+var _ = check.Register("the key of the invite joins", check.Requires("sender-key/kept-from-invite-to-join"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
+		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
+		alice.Sets(room.ID(), "m.room.join_rules", "", map[string]any{"join_rule": "invite"})
+		alice.Invites("membership/invite-local", room.ID(), bob.UserID)
+		invite := room.Awaits("membership/invite-local", membershipOnly("invite"))
+		_, err := bob.JoinRoom(c.Context(), room.ID())
+		c.Need("membership/accept-invite", err)
+		join := room.Awaits("mapping/in-local-join", anotherMember(bob.UserID, "join"))
+		invited, _ := invite.StateKey()
+		assert.Equal(c, invited, join.Sender(), "the key that joins, against the state key of the invite")
+	})
+
+// And the key that knocked is the one that joins (MSC4014, Proposal 3.2).
+var _ = check.Register("the key of the knock joins", check.Requires("sender-key/kept-from-knock-to-join"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
+		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
+		alice.Sets(room.ID(), "m.room.join_rules", "", map[string]any{"join_rule": "knock"})
+		bob.Knocks(room.ID())
+		knock := room.Awaits("membership/knock", membershipOnly("knock"))
+		alice.Invites("membership/knock", room.ID(), bob.UserID)
+		_, err := bob.JoinRoom(c.Context(), room.ID())
+		c.Need("membership/knock", err)
+		join := room.Awaits("mapping/in-local-join", anotherMember(bob.UserID, "join"))
+		assert.Equal(c, knock.Sender(), join.Sender(), "the key that joins, against the key that knocked")
+	})
+
+// membershipOnly matches a member event by its membership, for rooms where there is one of it.
+func membershipOnly(membership string) func(federation.Event) error {
+	return func(event federation.Event) error {
+		if event.Type() == "m.room.member" && event.Membership() == membership {
+			return nil
+		}
+		return errors.New("another event")
+	}
+}
+
+// A new display name or avatar is no new identity (MSC4014, Proposal 3.2).
+var _ = check.Register("a new display name and avatar keep the key", check.Requires("sender-key/kept-on-profile-change"),
+	func(c *check.C) {
+		const displayName, avatar = "Robert", "mxc://example.org/robert"
+		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
+		for field, value := range map[string]string{"displayname": displayName, "avatar_url": avatar} {
+			if field == "displayname" {
+				scene.bob.SetsDisplayName(value)
+			} else {
+				scene.bob.SetsAvatar(value)
+			}
+			changed := scene.room.Awaits("membership/profile-propagates", func(event federation.Event) error {
+				if event.Type() == "m.room.member" && event.Get("content."+field).String() == value {
+					return nil
+				}
+				return errors.New("another event")
+			})
+			assert.Equal(c, scene.join.Sender(), changed.Sender(), "the key of a member whose %s is new", field)
+		}
+	})
