@@ -150,6 +150,16 @@ func (d *Deployment) prepareHealth(ctx context.Context) error {
 	return err
 }
 
+// Answers asks each server for GET /versions. Any answer will do: silence is an error.
+func (d *Deployment) Answers(ctx context.Context) error {
+	return d.eachServer(func(place int) error {
+		if _, err := d.ClientAPI(place).Versions(ctx); csapi.NoAnswer(err) {
+			return fmt.Errorf("%s did not answer GET /versions", d.servers[place].Host())
+		}
+		return nil
+	})
+}
+
 // Health lets each server's user send a message in its healthy room and read it back.
 func (d *Deployment) Health(ctx context.Context) error {
 	return d.eachServer(func(place int) error {

@@ -67,6 +67,9 @@ func (c *C) Deploy(blueprint string, private bool) Deployment {
 	return deployment
 }
 
+// Deployments is what makes the run's deployments, for what is known without one.
+func (c *C) Deployments() Deployments { return c.runner.options.Deployments }
+
 // Cleanup runs f after the body, last added first.
 func (c *C) Cleanup(f func()) {
 	c.mu.Lock()

@@ -17,6 +17,8 @@ type Deployment interface {
 	Death() Death
 	// MarkDead declares it dead although its processes run: it is silent.
 	MarkDead(cause string)
+	// Answers asks each server a question that takes no work, and returns an error when one does not answer.
+	Answers(ctx context.Context) error
 	// Health does what a healthy deployment can: users of an ordinary room of its own send and read.
 	Health(ctx context.Context) error
 	// Log returns the end of its servers' logs.

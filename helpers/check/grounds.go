@@ -13,7 +13,7 @@ import (
 // a private one is new each time.
 func (r *Runner) share(ctx context.Context, blueprint string, private bool) (*ground, error) {
 	if private {
-		return r.begin(ctx, blueprint)
+		return r.begin(ctx, blueprint, private)
 	}
 	r.mu.Lock()
 	found := r.shared[blueprint]
@@ -37,6 +37,9 @@ func (r *Runner) share(ctx context.Context, blueprint string, private bool) (*gr
 	r.mu.Unlock()
 	// The deployment outlives the check that happened to need it first.
 	fresh.deployment, fresh.err = r.options.Deployments.New(context.WithoutCancel(ctx), blueprint)
+	if fresh.err == nil {
+		r.watch(ctx, fresh, true)
+	}
 	close(fresh.ready)
 	return fresh, fresh.err
 }
@@ -51,13 +54,12 @@ func (r *Runner) Prepare(ctx context.Context, blueprint string) (Deployment, err
 }
 
 // begin starts a deployment that is not shared.
-func (r *Runner) begin(ctx context.Context, blueprint string) (*ground, error) {
+func (r *Runner) begin(ctx context.Context, blueprint string, private bool) (*ground, error) {
 	deployment, err := r.options.Deployments.New(ctx, blueprint)
 	if err != nil {
 		return nil, err
 	}
-	fresh := &ground{blueprint: blueprint, private: true, deployment: deployment, ready: make(chan struct{})}
-	close(fresh.ready)
+	fresh := r.ground(ctx, blueprint, deployment, private)
 	r.mu.Lock()
 	r.grounds = append(r.grounds, fresh)
 	r.mu.Unlock()
@@ -91,6 +93,7 @@ func (r *Runner) close(ctx context.Context, each *ground) (dead bool) {
 	each.closing.Do(func() {
 		r.watchQuietly(ctx, each.deployment, r.options.Quiet)
 		r.confirmHealth(ctx, each)
+		each.unwatch()
 		each.dead = isClosed(each.deployment.Died())
 		if !r.options.KeepServers {
 			r.remove(ctx, each.deployment)
@@ -135,6 +138,7 @@ func (r *Runner) remove(ctx context.Context, deployment Deployment) {
 func (r *Runner) closeAll(ctx context.Context) {
 	for _, each := range r.grounds {
 		if isClosed(each.ready) && each.err == nil {
+			each.unwatch()
 			r.remove(ctx, each.deployment)
 		}
 	}

@@ -22,6 +22,8 @@ const (
 	late = 20 * time.Millisecond
 	// starving is the lateness of one heartbeat at which a time-out says nothing about a server.
 	starving = 2 * time.Second
+	// patienceRounds is how many turns of the machine's an answer may have to wait for.
+	patienceRounds = 10
 	// longestFactor bounds how much deadlines lengthen.
 	longestFactor = 6.0
 )
@@ -68,6 +70,12 @@ func (m *machine) worst() time.Duration {
 // slowness is the factor by which deadlines lengthen: 1 on a quiet machine.
 func (m *machine) slowness() float64 {
 	return min(max(float64(m.worst())/float64(late), 1), longestFactor)
+}
+
+// patience is a limit, lengthened by the lateness of the turns that an answer waits for. It is for questions that a
+// server answers at once, and does not stretch a long limit many times as slowness does.
+func (m *machine) patience(limit time.Duration) time.Duration {
+	return limit + patienceRounds*min(m.worst(), starving)
 }
 
 // starved tells whether a heartbeat of the last seconds came so late that a time-out proves nothing.

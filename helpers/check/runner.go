@@ -22,6 +22,9 @@ type Options struct {
 	// Quiet is how long a deployment is watched after its last check before its closing health check; a server may
 	// die a little after it answered.
 	Quiet time.Duration
+	// Silence is how long the servers of a deployment may leave a question unanswered, and its health check may then
+	// take, before they are dead; 0 means 3 s. It lengthens with the lateness of the machine.
+	Silence time.Duration
 	// Limit bounds one check.
 	Limit time.Duration
 	// Observers see every exchange of every check, with the check's name: passive monitors.
@@ -58,7 +61,8 @@ type ground struct {
 	deployment Deployment
 	ready      chan struct{} // closed when deployment or err is set
 	err        error
-	private    bool // one check's own
+	private    bool // not shared
+	unwatch    context.CancelFunc
 	mu         sync.Mutex
 	touched    []*attempt
 	closing    sync.Once
@@ -81,6 +85,9 @@ func New(options Options) *Runner {
 	options.Parallel = max(options.Parallel, 1)
 	if options.Limit == 0 {
 		options.Limit = time.Minute
+	}
+	if options.Silence == 0 {
+		options.Silence = usualSilence
 	}
 	return &Runner{options: options, machine: newMachine(), shared: map[string]*ground{}}
 }
@@ -254,9 +261,7 @@ func (r *Runner) confirmHealth(ctx context.Context, each *ground) {
 	if isClosed(each.deployment.Died()) {
 		return
 	}
-	limited, cancel := context.WithTimeout(ctx, time.Duration(float64(healthLimit)*r.machine.slowness()))
-	defer cancel()
-	if err := each.deployment.Health(limited); err != nil && ctx.Err() == nil {
+	if err := r.within(ctx, each.deployment, healthLimit, each.deployment.Health); err != nil && ctx.Err() == nil {
 		// A server that is just ending is known dead by its end, which says more than its silence.
 		r.watchQuietly(ctx, each.deployment, endLimit)
 		each.deployment.MarkDead("failed its health check: " + condense(err.Error()))

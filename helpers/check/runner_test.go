@@ -22,7 +22,8 @@ type fakeServer struct {
 	once   sync.Once
 	mu     sync.Mutex
 	death  Death
-	hung   atomic.Bool
+	hung   atomic.Bool // answers nothing
+	deaf   atomic.Bool // does not answer the watch, and is well
 	doses  atomic.Int64
 	closed atomic.Bool
 }
@@ -48,8 +49,16 @@ func (f *fakeServer) die(death Death) {
 		close(f.died)
 	})
 }
+func (f *fakeServer) Answers(ctx context.Context) error {
+	if f.hung.Load() || f.deaf.Load() {
+		<-ctx.Done()
+		return errors.New("hs1 did not answer")
+	}
+	return nil
+}
 func (f *fakeServer) Health(ctx context.Context) error {
 	if f.hung.Load() {
+		<-ctx.Done()
 		return errors.New("no answer")
 	}
 	if isClosed(f.died) {
@@ -83,7 +92,7 @@ func outcomeOf(t *testing.T, parallel int, checks ...*Check) (map[string]verdict
 	final := map[string]verdict.CheckResult{}
 	servers := &fakeServers{}
 	runner := New(Options{
-		Checks: checks, Deployments: servers, Parallel: parallel, Quiet: 400 * time.Millisecond, Limit: 5 * time.Second,
+		Checks: checks, Deployments: servers, Parallel: parallel, Quiet: 400 * time.Millisecond, Limit: 5 * time.Second, Silence: 100 * time.Millisecond,
 		Emit: func(event verdict.Event) {
 			if event.Kind != verdict.KindCheckFinal {
 				return
@@ -178,9 +187,28 @@ func TestServerThatExitsAfterItAnswered(t *testing.T) {
 func TestServerThatHangs(t *testing.T) {
 	final, _ := outcomeOf(t, 4, crowd(named("culprit", func(c *C, server *fakeServer) {
 		server.hung.Store(true)
+		<-c.Context().Done() // as a request without an answer
 		c.Errorf("no answer")
 	}))...)
 	assertCrowd(t, final)
+	assert.Contains(t, final["culprit"].Reason, "fell silent")
+	assert.Less(t, final["culprit"].DurationMS, int64(4000), "noticed before the check's own time is over")
+}
+
+func TestServerThatIsBusyAndWell(t *testing.T) {
+	final, servers := outcomeOf(t, 2, named("a", func(c *C, server *fakeServer) {
+		server.deaf.Store(true)
+		defer server.deaf.Store(false)
+		select {
+		case <-c.Context().Done():
+			c.Errorf("interrupted")
+		case <-time.After(time.Second):
+		}
+	}), bystander("b", false), stayingUp())
+	for name, result := range final {
+		assert.Equal(t, verdict.Pass, result.Verdict, name)
+	}
+	assert.Len(t, servers.made, 1)
 }
 
 func TestServerThatTwoChecksBringDownTogether(t *testing.T) {

@@ -103,14 +103,12 @@ func (r *Runner) judgeAlone(ctx context.Context, again []*attempt) map[*Check]*t
 
 // try runs one check alone and gives its deployments their closing look.
 func (r *Runner) try(ctx context.Context, one *Check) *trial {
-	done := r.execute(ctx, one, func(ctx context.Context, blueprint string, _ bool) (*ground, error) {
+	done := r.execute(ctx, one, func(ctx context.Context, blueprint string, private bool) (*ground, error) {
 		deployment, err := r.options.Deployments.New(ctx, blueprint)
 		if err != nil {
 			return nil, err
 		}
-		fresh := &ground{blueprint: blueprint, private: true, deployment: deployment, ready: make(chan struct{})}
-		close(fresh.ready)
-		return fresh, nil
+		return r.ground(ctx, blueprint, deployment, private), nil
 	})
 	result := &trial{attempt: done}
 	for _, each := range done.grounds {
@@ -183,8 +181,7 @@ func (r *Runner) replayOnce(ctx context.Context, blueprint string, order []*Chec
 		r.emit(verdict.Event{Kind: verdict.KindNote, Message: fmt.Sprintf("replay: deployment %s: %v", blueprint, err)})
 		return nil
 	}
-	stage := &ground{blueprint: blueprint, private: true, deployment: deployment, ready: make(chan struct{})}
-	close(stage.ready)
+	stage := r.ground(ctx, blueprint, deployment, false)
 	for _, one := range order {
 		if isClosed(deployment.Died()) || ctx.Err() != nil {
 			break
@@ -193,7 +190,7 @@ func (r *Runner) replayOnce(ctx context.Context, blueprint string, order []*Chec
 			if wanted == blueprint && !private {
 				return stage, nil
 			}
-			return r.begin(ctx, wanted)
+			return r.begin(ctx, wanted, private)
 		})
 		for _, each := range done.grounds {
 			if each != stage {
