@@ -78,13 +78,8 @@ var _ = check.Register("the room version's identifier and base", check.Requires(
 		c.Need("client-view/power-levels-write", err)
 		_, err = alice.SendState(c.Context(), room.ID(), "m.room.power_levels", "", withBan(levels, "70"))
 
-		signs := []sign{
-			{"the room ID names no server", !strings.Contains(room.ID(), ":"), []string{"12"}},
-			{"the create event has a creator in its content", create.Get("content.creator").Exists(), []string{"10", "older"}},
-			{"redactions name their event outside their content", redaction.Get("redacts").Exists(), []string{"10", "older"}},
-			{"a power level that is a string is accepted", err == nil, []string{"older"}},
-		}
-		base, seen := baseOf(signs)
+		base, seen := baseOf(signsOfBase(!strings.Contains(room.ID(), ":"), create.Get("content.creator").Exists(),
+			redaction.Get("redacts").Exists(), err == nil))
 		reading := "msc4014-base-" + base
 		if !slices.Contains([]string{"10", "11", "12"}, base) {
 			reading = "other"
@@ -99,11 +94,21 @@ func withBan(levels gjson.Result, power any) map[string]any {
 	return content
 }
 
-// sign is something that tells base versions apart: which ones it speaks for if it is so, against which if it is not.
+// sign is something that is so in some base versions, and in those alone.
 type sign struct {
 	text string
 	seen bool
 	of   []string
+}
+
+// signsOfBase are what tells base versions apart, each seen or not.
+func signsOfBase(noServerInRoomID, creatorInContent, redactsOutsideContent, stringAsPower bool) []sign {
+	return []sign{
+		{"the room ID names no server", noServerInRoomID, []string{"12"}},
+		{"the create event has a creator in its content", creatorInContent, []string{"10", "older"}},
+		{"redactions name their event outside their content", redactsOutsideContent, []string{"10", "older"}},
+		{"a power level that is a string is accepted", stringAsPower, []string{"older"}},
+	}
 }
 
 // baseOf is the one base version that fits all signs, "other" if none does.

@@ -81,17 +81,17 @@ func traceOfPseudonyms(event gjson.Result) string {
 			return path
 		}
 	}
-	named := map[string]string{"sender": event.Get("sender").String()}
+	named := [][2]string{{"sender", event.Get("sender").String()}}
 	switch event.Get("type").String() {
 	case "m.room.member":
-		named["state_key"] = event.Get("state_key").String()
+		named = append(named, [2]string{"state_key", event.Get("state_key").String()})
 	case "m.room.power_levels":
 		for userID := range event.Get("content.users").Map() {
-			named["content.users"] = userID
+			named = append(named, [2]string{"content.users", userID})
 		}
 	}
-	for field, userID := range named {
-		if pseudoid.ValidUserID(userID) != nil {
+	for _, each := range named {
+		if field, userID := each[0], each[1]; pseudoid.ValidUserID(userID) != nil {
 			return "no user ID in " + field + " but " + userID
 		}
 	}
