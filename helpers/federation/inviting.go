@@ -29,8 +29,8 @@ func (r *Room) PartialInvite(inviter *User) ([]byte, error) {
 
 // Invite invites a user of another server: it puts the partial event to that server at the deployed protocol's path,
 // /v3/invite/{roomID}/{userID}, and, where that is not known, at MSC1228's, whose first parameter is an event ID. It
-// returns the completed event as the server gave it back; it is not applied to the room. The answer may be a refusal;
-// an error means that none came, or that it has no event.
+// returns the completed event as the server gave it back; it is not applied to the room, and the inviter's own signature
+// is left to whoever does. The answer may be a refusal; an error means that none came, or that it has no event.
 func (r *Room) Invite(ctx context.Context, server string, inviter *User, userID string) (Event, Answer, error) {
 	partial, err := r.PartialInvite(inviter)
 	if err != nil {
@@ -72,5 +72,16 @@ func (r *Room) Invite(ctx context.Context, server string, inviter *User, userID 
 	}
 	event := NewEvent([]byte(completed.Raw), r.format)
 	r.peer.tell(r, server, event)
+	r.learnInvited(event, userID)
 	return event, answer, nil
+}
+
+// learnInvited keeps whose key a completed invite names: the inviting server asked for that user, whether or not the
+// event has a mapping.
+func (r *Room) learnInvited(invite Event, userID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if key, named := invite.StateKey(); named && r.users[key] == "" {
+		r.users[key] = userID
+	}
 }
