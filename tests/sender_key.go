@@ -16,6 +16,7 @@ import (
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/federation"
+	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 )
 
@@ -185,6 +186,41 @@ var _ = check.Register("the key of the invite joins", check.Requires("sender-key
 		join := room.Awaits("mapping/in-local-join", anotherMember(bob.UserID, "join"))
 		invited, _ := invite.StateKey()
 		assert.Equal(c, invited, join.Sender(), "the key that joins, against the state key of the invite")
+	})
+
+// The same when another server invites: the invited server names the key as it completes the invite. It is in the room
+// already, by another user: deployed servers die of an invite whose sender they do not know (mapping/in-invite).
+var _ = check.Register("the key of an invite by a peer joins", check.Requires("sender-key/kept-from-invite-to-join"),
+	func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		bob, dan, resident := s.User("bob"), s.User("dan"), s.Peer()
+		carol := resident.User("carol")
+		room := resident.Makes(federation.RoomOptions{Creator: carol})
+		dan.Joins(room.ID(), resident.Name())
+		room.Awaits("mapping/in-remote-join", anotherMember(dan.UserID, "join"))
+		room.Delivers(room.Builds(federation.Proto{
+			Type: "m.room.join_rules", StateKey: federation.StateKey(""), Sender: carol, Content: map[string]string{"join_rule": "invite"},
+		}))
+
+		ctx, cancel := resident.Within()
+		defer cancel()
+		invite, answer, err := room.Invite(ctx, s.ServerName(1), carol, bob.UserID)
+		if err == nil && invite.IsZero() {
+			err = fmt.Errorf("the server does not complete the invite of a peer: %s", answer)
+		}
+		c.Need("membership/invite-from-remote", err)
+		key := carol.KeyIn(room.ID())
+		signed, err := pseudoid.SignEvent(invite.JSON(), invite.Format(), string(key.Public), federation.SenderKeyID, key.Private)
+		if err != nil {
+			c.SuiteError(err)
+		}
+		room.Delivers(federation.NewEvent(signed, invite.Format())) // with the inviter's signature beside the invited user's
+		dan.AwaitsEvent("membership/invite-from-remote", room.ID(), invite.ID())
+		_, err = bob.JoinRoom(c.Context(), room.ID(), resident.Name())
+		c.Need("membership/accept-invite", err)
+		join := room.Awaits("mapping/in-local-join", anotherMember(bob.UserID, "join"))
+		invited, _ := invite.StateKey()
+		assert.Equal(c, invited, join.Sender(), "the key that joins, against the state key that the server gave the invite")
 	})
 
 // And the key that knocked is the one that joins (MSC4014, Proposal 3.2).
