@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -102,11 +103,17 @@ func (r *Runner) close(ctx context.Context, each *ground) (dead bool) {
 	return each.dead
 }
 
-// closePrivate begins the closing look of a check's own deployments, which nobody else will use.
+// closePrivate begins the closing look of a check's own deployments, which nobody else will use. If the check stood on
+// no other and one of them is dead, it is the only suspect, and is judged again while the others are still under way.
 func (r *Runner) closePrivate(ctx context.Context, done *attempt) {
+	alone := !slices.ContainsFunc(done.grounds, func(each *ground) bool { return !each.private })
 	for _, each := range done.grounds {
 		if each.private {
-			go r.close(ctx, each)
+			go func() {
+				if r.close(ctx, each) && alone && ctx.Err() == nil {
+					r.trial(ctx, done.check)
+				}
+			}()
 		}
 	}
 }

@@ -52,6 +52,7 @@ type Runner struct {
 	mu      sync.Mutex
 	shared  map[string]*ground
 	grounds []*ground // every deployment of the first round, in order of creation
+	trials  map[*Check]*trial
 	closing sync.WaitGroup
 }
 
@@ -89,7 +90,7 @@ func New(options Options) *Runner {
 	if options.Silence == 0 {
 		options.Silence = usualSilence
 	}
-	return &Runner{options: options, machine: newMachine(), shared: map[string]*ground{}}
+	return &Runner{options: options, machine: newMachine(), shared: map[string]*ground{}, trials: map[*Check]*trial{}}
 }
 
 // Run judges all checks and emits exactly one final result for each. It returns an error only when ctx ended first.

@@ -71,6 +71,7 @@ func (r *Runner) judgeSuspects(ctx context.Context, attempts []*attempt) judgeme
 
 // trial is a suspect's attempt on deployments of its own.
 type trial struct {
+	once    sync.Once
 	attempt *attempt
 	death   *Death // set when a deployment of it died
 }
@@ -88,21 +89,36 @@ func (r *Runner) judgeAlone(ctx context.Context, again []*attempt) map[*Check]*t
 		pending.Add(1)
 		go func() {
 			defer func() { <-places; pending.Done() }()
-			done := r.try(ctx, suspect.check)
+			done := r.trial(ctx, suspect.check)
 			mu.Lock()
+			defer mu.Unlock()
 			trials[suspect.check] = done
-			mu.Unlock()
-			if done.death != nil {
-				r.blame(done.attempt, fmt.Sprintf("the server died: %s", done.death.Cause), done.death.LogTail)
-			}
 		}()
 	}
 	pending.Wait()
 	return trials
 }
 
+// trial judges one check alone, once in a run, and blames it if a deployment of it dies again.
+func (r *Runner) trial(ctx context.Context, one *Check) *trial {
+	r.mu.Lock()
+	found := r.trials[one]
+	if found == nil {
+		found = &trial{}
+		r.trials[one] = found
+	}
+	r.mu.Unlock()
+	found.once.Do(func() {
+		found.attempt, found.death = r.try(ctx, one)
+		if found.death != nil {
+			r.blame(found.attempt, fmt.Sprintf("the server died: %s", found.death.Cause), found.death.LogTail)
+		}
+	})
+	return found
+}
+
 // try runs one check alone and gives its deployments their closing look.
-func (r *Runner) try(ctx context.Context, one *Check) *trial {
+func (r *Runner) try(ctx context.Context, one *Check) (*attempt, *Death) {
 	done := r.execute(ctx, one, func(ctx context.Context, blueprint string, private bool) (*ground, error) {
 		deployment, err := r.options.Deployments.New(ctx, blueprint)
 		if err != nil {
@@ -110,14 +126,14 @@ func (r *Runner) try(ctx context.Context, one *Check) *trial {
 		}
 		return r.ground(ctx, blueprint, deployment, private), nil
 	})
-	result := &trial{attempt: done}
+	var dead *Death
 	for _, each := range done.grounds {
 		if r.close(ctx, each) {
 			death := each.deployment.Death()
-			result.death = &death
+			dead = &death
 		}
 	}
-	return result
+	return done, dead
 }
 
 // explain finds who brought a deployment down: one that does it alone, or by replay.
