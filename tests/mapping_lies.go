@@ -24,8 +24,9 @@ type lie struct {
 	claimed func(cast cast) string
 	// refused: the text demands that the event itself is refused, not only that the claim is not honoured.
 	refused bool
-	// alone: deployed servers die of it, so it is told on a deployment of its own and costs no other check its place.
-	alone bool
+	// deadly is the path along which deployed servers die of it: there it is told on a deployment of its own and costs no
+	// other check its place.
+	deadly string
 }
 
 // cast is who plays in a check of a lie: alice is a user of the server under test; carol, an honest user of mallory's
@@ -91,7 +92,7 @@ var lies = []lie{
 		tell: func(honest federation.Template, cast cast) federation.Template {
 			return honest.NamingKey(cast.carol.KeyIn(cast.room.ID()).Public)
 		},
-		claimed: liarsOwn, alone: true,
+		claimed: liarsOwn, deadly: "send",
 	},
 }
 
@@ -125,7 +126,7 @@ func init() {
 // that joins later and the claimed domain must not see it come true.
 func tellLie(c *check.C, told lie, along path) {
 	blueprint := blueprints.OneServer
-	if told.alone {
+	if told.deadly == along.name {
 		blueprint = blueprints.PrivateServer
 	}
 	s := stage.Open(c, blueprint)

@@ -51,6 +51,22 @@ func joinedRemotely(room *stage.Room, requirement string, alice *stage.User, car
 	room.ExchangesMessages(requirement, alice, carol)
 }
 
+// And joins it again when it has left: no part of what is behind it may stand in the way.
+var _ = check.Register("a user joins a room of a peer again after it left", check.Requires("membership/join-remote"),
+	func(c *check.C) {
+		const requirement = "membership/join-remote"
+		s := stage.Open(c, blueprints.OneServer)
+		alice, resident := s.User("alice"), s.Peer()
+		carol := resident.User("carol")
+		room := resident.Makes(federation.RoomOptions{Creator: carol})
+		alice.Joins(room.ID(), resident.Name())
+		room.AwaitsMember(requirement, alice.UserID, "join")
+		alice.Leaves(room.ID())
+		room.AwaitsLeave("membership/leave", alice.UserID)
+		alice.Joins(room.ID(), resident.Name())
+		room.ExchangesMessages(requirement, alice, carol)
+	})
+
 // The same between two servers of the candidate, seen by the clients of both.
 var _ = check.Register("a user joins a room of another server of the same candidate", check.Requires("membership/join-remote"),
 	func(c *check.C) {

@@ -61,9 +61,10 @@ type Error struct {
 	Body    []byte
 }
 
-// Error tells the request, the status, the error code and the message.
+// Error tells the request (the path alone: where a server listens is nobody's concern), the status, the error code and
+// the message.
 func (e *Error) Error() string {
-	text := fmt.Sprintf("%s %s answered %d", e.Method, e.URL, e.Status)
+	text := fmt.Sprintf("%s %s answered %d", e.Method, pathOf(e.URL), e.Status)
 	if e.ErrCode != "" {
 		text += " " + e.ErrCode
 	}
@@ -87,7 +88,16 @@ type NoAnswerError struct {
 
 // Error tells the request, how long it was waited for, and why no answer came.
 func (e *NoAnswerError) Error() string {
-	return fmt.Sprintf("%s %s: no answer within %s: %v", e.Method, e.URL, e.Waited.Round(time.Millisecond), e.Err)
+	return fmt.Sprintf("%s %s: no answer within %s: %v", e.Method, pathOf(e.URL), e.Waited.Round(time.Millisecond), e.Err)
+}
+
+// pathOf is a URL's path, unescaped; what does not parse stays as it is.
+func pathOf(address string) string {
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.Path == "" {
+		return address
+	}
+	return parsed.Path
 }
 
 // Unwrap returns why no answer came.

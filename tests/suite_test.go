@@ -1,0 +1,95 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/check"
+	"msc4014/helpers/plan"
+	"msc4014/helpers/verdict"
+	"msc4014/report/baseline"
+	"msc4014/runtime/candidate"
+	"msc4014/runtime/complement"
+	"msc4014/runtime/session"
+)
+
+// usualCandidate is judged where no other is named, in plain processes, so that `go test ./tests/...` needs Go alone.
+const usualCandidate = "dendrite@0.13.8"
+
+// TestSuite runs the whole suite against one candidate, with a subtest a check: each must come to what the candidate's
+// baseline expects. The candidate is COMPLEMENT_BASE_IMAGE (in containers) if that is set.
+func TestSuite(t *testing.T) {
+	results := judgeUsual(t)
+	expected, err := baseline.Load(filepath.Join("..", "baselines", results.candidate+".json"))
+	if results.image {
+		expected, err = &baseline.Baseline{}, nil
+	}
+	require.NoError(t, err)
+	for _, one := range check.Registered().All() {
+		t.Run(one.Name, func(t *testing.T) {
+			got, judged := results.final[one.Name]
+			require.True(t, judged, "the check was not judged")
+			wanted, known := expected.Checks[one.Name]
+			switch {
+			case known:
+				assert.Equal(t, wanted.Verdict, got.Verdict, "%s", got.Reason)
+			case results.image:
+				assert.NotContains(t, []verdict.Verdict{verdict.Fail, verdict.Error, verdict.NotRun}, got.Verdict, "%s", got.Reason)
+			default:
+				t.Errorf("the baseline does not have this check, which came to %s (%s); ./run.sh %s --update-baseline adds it",
+					got.Verdict, got.Reason, results.candidate)
+			}
+		})
+	}
+}
+
+// judgement is what a whole run came to.
+type judgement struct {
+	candidate string
+	image     bool
+	final     map[string]verdict.CheckResult
+}
+
+func judgeUsual(t *testing.T) judgement {
+	t.Helper()
+	name, runtimeName := usualCandidate, "process"
+	settings, err := complement.FromEnvironment(os.Environ())
+	require.NoError(t, err)
+	if settings.BaseImage != "" {
+		name, runtimeName = "image:"+settings.BaseImage, "docker"
+	}
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	parsed, err := candidate.Parse(root, name)
+	require.NoError(t, err)
+	artifact, err := candidate.Prepare(ctx, root, parsed, runtimeName, func(line string) { t.Log(line) })
+	require.NoError(t, err)
+	opened, err := session.Open()
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, opened.Close()) }()
+
+	result := judgement{candidate: parsed.Name, image: settings.BaseImage != "", final: map[string]verdict.CheckResult{}}
+	var mu sync.Mutex
+	err = judge(ctx, plan.Plan{Artifact: artifact, Runtime: runtimeName, Results: t.TempDir(), Session: opened.Dir}, opened,
+		func(event verdict.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			switch event.Kind {
+			case verdict.KindCheckFinal:
+				result.final[event.Check] = *event.Result
+			case verdict.KindNote, verdict.KindServerDied:
+				t.Log(event.Message)
+			}
+		})
+	require.NoError(t, err)
+	return result
+}
