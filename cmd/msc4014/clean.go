@@ -3,6 +3,7 @@ package main
 // clean: what earlier runs left behind goes, without touching a run that is alive.
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,10 +31,11 @@ baselines stay.`,
 				return err
 			}
 			removed := 0
-			err = session.Clean(command.Context(), all, func(line string) {
+			say := func(line string) {
 				removed++
 				_, _ = fmt.Fprintln(os.Stdout, line)
-			})
+			}
+			err = errors.Join(session.AwaitOrphans(command.Context(), say), session.Clean(command.Context(), all, say))
 			report.RemoveDead(filepath.Join(root, "results"))
 			suite.RemoveUnfinished(root)
 			if err != nil {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"msc4014/runtime/gocommand"
 )
 
 // buildingPrefix begins the names of folders that are being made.
@@ -48,7 +50,7 @@ func (c cache) folder(ctx context.Context, name string, progress func(string), f
 		}
 		defer func() { _ = os.RemoveAll(temporary) }()
 		if err := fill(temporary); err != nil {
-			endWorkersOf(temporary) // somebody may have killed the go command alone
+			gocommand.EndWorkers(temporary) // somebody may have killed the go command alone
 			return err
 		}
 		if err := os.Chmod(temporary, 0o755); err != nil {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"msc4014/runtime/gocommand"
 )
 
 // Sweep removes what builds that were killed left behind: temporary folders, and compilers that still work for them.
@@ -87,22 +89,7 @@ func (c cache) ifUnused(name string, do func() error) error {
 func (c cache) removeLeftovers(name string) {
 	temporaries, _ := filepath.Glob(filepath.Join(c.dir, buildingPrefix+name+"-*"))
 	for _, temporary := range temporaries {
-		endWorkersOf(temporary)
+		gocommand.EndWorkers(temporary)
 		_ = os.RemoveAll(temporary)
-	}
-}
-
-// endWorkersOf ends compilers whose go command was killed: they have the temporary folder in their environment.
-func endWorkersOf(temporary string) {
-	environments, _ := filepath.Glob("/proc/[0-9]*/environ")
-	for _, path := range environments {
-		data, err := os.ReadFile(path)
-		if err != nil || !strings.Contains("\x00"+string(data), "\x00"+temporaryVariable+"="+temporary+"\x00") {
-			continue
-		}
-		var pid int
-		if _, err := fmt.Sscanf(path, "/proc/%d/environ", &pid); err == nil && pid != os.Getpid() {
-			_ = unix.Kill(pid, unix.SIGKILL)
-		}
 	}
 }

@@ -3,7 +3,6 @@
 package candidate
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,13 +12,9 @@ import (
 	goruntime "runtime"
 	"slices"
 	"strings"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"msc4014/runtime/gocommand"
 )
-
-// temporaryVariable tells go where its temporary files go, and us which compilers belong to a dead build.
-const temporaryVariable = "GOTMPDIR"
 
 // buildFlags make a program that depends on its sources alone, not on where and when it was built.
 var buildFlags = []string{"-trimpath", "-buildvcs=false", "-ldflags", "-s -w"}
@@ -39,7 +34,7 @@ type goBuild struct {
 func (b goBuild) run(ctx context.Context) error {
 	arguments := append([]string{"build"}, buildFlags...)
 	arguments = append(arguments, "-o", b.output, b.path)
-	output, err := runGo(ctx, b.dir, goEnvironment(b.platform, b.temporary), arguments...)
+	output, err := gocommand.Run(ctx, b.dir, goEnvironment(b.platform, b.temporary), arguments...)
 	if err != nil {
 		return fmt.Errorf("go build %s in %s: %w%s", b.path, b.dir, err, endOf(output))
 	}
@@ -48,7 +43,7 @@ func (b goBuild) run(ctx context.Context) error {
 
 // goVersion is the version of Go that builds the module in dir: "go1.26.0".
 func goVersion(ctx context.Context, dir string) (string, error) {
-	output, err := runGo(ctx, dir, goEnvironment(platform{}, ""), "env", "GOVERSION")
+	output, err := gocommand.Run(ctx, dir, goEnvironment(platform{}, ""), "env", "GOVERSION")
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		return "", errors.New("the program \"go\" was not found: install Go (https://go.dev/doc/install) and put it into PATH")
@@ -60,7 +55,7 @@ func goVersion(ctx context.Context, dir string) (string, error) {
 
 // goEnvironment is ours but for what would make the result another one.
 func goEnvironment(target platform, temporary string) []string {
-	overridden := []string{"CGO_ENABLED", "GOWORK", "GOFLAGS", "GOOS", "GOARCH", temporaryVariable}
+	overridden := []string{"CGO_ENABLED", "GOWORK", "GOFLAGS", "GOOS", "GOARCH", gocommand.TemporaryVariable}
 	environment := slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")
 		return slices.Contains(overridden, name)
@@ -70,31 +65,9 @@ func goEnvironment(target platform, temporary string) []string {
 		environment = append(environment, "GOOS="+target.system, "GOARCH="+target.architecture)
 	}
 	if temporary != "" {
-		environment = append(environment, temporaryVariable+"="+temporary)
+		environment = append(environment, gocommand.TemporaryVariable+"="+temporary)
 	}
 	return environment
-}
-
-// runGo runs the go command as a process group of its own, which ends as a whole when ctx does. If this process is
-// killed, the kernel ends the go command, and Sweep what it had started.
-func runGo(ctx context.Context, dir string, environment []string, arguments ...string) (output string, err error) {
-	command := exec.CommandContext(ctx, "go", arguments...)
-	command.Dir = dir
-	command.Env = environment
-	var both bytes.Buffer
-	command.Stdout, command.Stderr = &both, &both
-	command.SysProcAttr = ownGroup()
-	command.Cancel = func() error { return unix.Kill(-command.Process.Pid, unix.SIGKILL) }
-	command.WaitDelay = 5 * time.Second
-	done := make(chan error, 1)
-	go func() {
-		// The kernel's parent of the child is this thread: it must live until the child has ended.
-		goruntime.LockOSThread()
-		defer goruntime.UnlockOSThread()
-		done <- command.Run()
-	}()
-	err = <-done
-	return both.String(), err
 }
 
 // endOf is the end of what a compiler said, for an error.

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is the content of processes/<pid>. The start time tells the process from a later one with the same number.
+// process is the content of processes/<pid>, and of owner.json. The start time tells the process from a later one with the same number.
 type process struct {
 	PID     int    `json:"pid"`
 	Started string `json:"started"`

@@ -197,25 +197,26 @@ func (s *Session) end(do func() error) error {
 	return errors.Join(do(), s.lock.Close())
 }
 
-// owner is the content of owner.json: which process opened the run.
-type owner struct {
-	PID int `json:"pid"`
-}
-
+// writeOwner notes which process opened the run.
 func (s *Session) writeOwner() error {
-	data, err := json.Marshal(owner{PID: os.Getpid()})
+	started, err := startTime(os.Getpid())
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(process{PID: os.Getpid(), Started: started})
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(s.Dir, ownerName), data, 0o600)
 }
 
-func readOwner(dir string) owner {
-	var o owner
+// readOwner reads which process opened the run in dir; an unreadable owner is nobody.
+func readOwner(dir string) process {
+	var opened process
 	if data, err := os.ReadFile(filepath.Join(dir, ownerName)); err == nil {
-		_ = json.Unmarshal(data, &o) // an unreadable owner is nobody
+		_ = json.Unmarshal(data, &opened)
 	}
-	return o
+	return opened
 }
 
 func (s *Session) ownerPID() int {

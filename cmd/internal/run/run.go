@@ -115,7 +115,7 @@ func (r *Runner) make(ctx context.Context, m *made) error {
 	cleaned := make(chan struct{})
 	go func() {
 		defer close(cleaned)
-		if err := session.CleanDead(ctx, m.say); err != nil && ctx.Err() == nil {
+		if err := errors.Join(session.AwaitOrphans(ctx, m.say), session.CleanDead(ctx, m.say)); err != nil && ctx.Err() == nil {
 			// What cannot be removed is in nobody's way: names and addresses of runs differ.
 			m.say("not everything of earlier runs could be removed: " + err.Error())
 		}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"msc4014/report"
+	"msc4014/runtime/gocommand"
 )
 
 // listTimeout bounds how long the binary may take to list its checks.
@@ -36,20 +37,21 @@ func Build(ctx context.Context, root string) (string, error) {
 	target := filepath.Join(folder, "suite")
 	temporary := fmt.Sprintf("%s.new-%d", target, os.Getpid())
 	defer func() { _ = os.Remove(temporary) }()
+	work := filepath.Join(folder, fmt.Sprintf("%s%d", workPrefix, os.Getpid()))
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		return "", fmt.Errorf("cannot build the checks: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(work) }()
 	// Over a copy of the last one the go command links only when something changed.
 	_ = copyFile(target, temporary)
-	command := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", temporary, "./tests")
-	command.Dir = root
-	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
-	command.WaitDelay = 5 * time.Second
-	var output bytes.Buffer
-	command.Stdout, command.Stderr = &output, &output
-	if err := command.Run(); err != nil {
+	output, err := gocommand.Run(ctx, root, append(os.Environ(), gocommand.TemporaryVariable+"="+work),
+		"build", "-buildvcs=false", "-o", temporary, "./tests")
+	if err != nil {
+		gocommand.EndWorkers(work) // somebody may have killed the go command alone
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
-		return "", fmt.Errorf("cannot build the checks (go build ./tests in %s): %w\n%s", root, err,
-			strings.TrimSpace(output.String()))
+		return "", fmt.Errorf("cannot build the checks (go build ./tests in %s): %w\n%s", root, err, strings.TrimSpace(output))
 	}
 	if err := os.Rename(temporary, target); err != nil {
 		return "", fmt.Errorf("cannot build the checks: %w", err)
@@ -57,14 +59,24 @@ func Build(ctx context.Context, root string) (string, error) {
 	return target, nil
 }
 
-// RemoveUnfinished removes what builds that were killed left in root/bin: programs, this package's and those of run.sh,
-// under a name that ends in the number of a process that is gone.
+// workPrefix begins the names of the folders in root/bin for the temporary files of go commands: this package's and those
+// of run.sh. They end, as the names of unfinished programs do, in the number of the process that builds.
+const workPrefix = ".building-"
+
+// RemoveUnfinished removes what builds that were killed left in root/bin, this package's and those of run.sh: programs,
+// temporary files, and compilers that are still at work. Builds that live are left alone.
 func RemoveUnfinished(root string) {
-	left, _ := filepath.Glob(filepath.Join(root, "bin", "*.new-*"))
-	for _, file := range left {
-		number, err := strconv.Atoi(file[strings.LastIndex(file, "-")+1:])
-		if err == nil && errors.Is(syscall.Kill(number, 0), syscall.ESRCH) {
-			_ = os.Remove(file)
+	for _, pattern := range []string{workPrefix + "*", "*.new-*"} {
+		left, _ := filepath.Glob(filepath.Join(root, "bin", pattern))
+		for _, path := range left {
+			number, err := strconv.Atoi(path[strings.LastIndex(path, "-")+1:])
+			if err != nil || !errors.Is(syscall.Kill(number, 0), syscall.ESRCH) {
+				continue
+			}
+			if pattern != "*.new-*" {
+				gocommand.EndWorkers(path)
+			}
+			_ = os.RemoveAll(path)
 		}
 	}
 }

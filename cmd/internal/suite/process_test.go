@@ -308,7 +308,14 @@ func TestUnfinishedBuildsAreRemoved(t *testing.T) {
 	for _, file := range []string{dead, alive, filepath.Join(folder, "suite")} {
 		require.NoError(t, os.WriteFile(file, nil, 0o755))
 	}
+	work := filepath.Join(folder, workPrefix+strconv.Itoa(ended.Process.Pid))
+	require.NoError(t, os.MkdirAll(filepath.Join(work, "go-build1"), 0o755))
+	compiler := exec.Command("sleep", "1000")
+	compiler.Env = []string{"GOTMPDIR=" + work}
+	require.NoError(t, compiler.Start())
 	RemoveUnfinished(root)
+	assert.ErrorContains(t, compiler.Wait(), "killed")
+	assert.NoDirExists(t, work)
 	assert.NoFileExists(t, dead)
 	assert.FileExists(t, alive)
 	assert.FileExists(t, filepath.Join(folder, "suite"))
