@@ -23,6 +23,7 @@ type Deployment struct {
 	servers   []runtime.Server
 	patients  []patient // one a server
 	beats     atomic.Int64
+	outage    sync.RWMutex // held while a check stops and starts a server
 
 	scenesMu sync.Mutex
 	scenes   map[string]*scene
@@ -90,6 +91,8 @@ func (d *Deployment) watch(server runtime.Server) {
 
 // Restart stops a server, by SIGKILL or politely, and starts it again with its data.
 func (d *Deployment) Restart(ctx context.Context, place int, kill bool) error {
+	d.outage.Lock()
+	defer d.outage.Unlock()
 	server := d.servers[place]
 	end := server.Stop
 	if kill {
@@ -150,8 +153,12 @@ func (d *Deployment) prepareHealth(ctx context.Context) error {
 	return err
 }
 
-// Answers asks each server for GET /versions. Any answer will do: silence is an error.
+// Answers asks each server for GET /versions. Any answer will do: silence is an error, but for one that a check asked for.
 func (d *Deployment) Answers(ctx context.Context) error {
+	if !d.outage.TryRLock() {
+		return nil
+	}
+	defer d.outage.RUnlock()
 	return d.eachServer(func(place int) error {
 		if _, err := d.ClientAPI(place).Versions(ctx); csapi.NoAnswer(err) {
 			return fmt.Errorf("%s did not answer GET /versions", d.servers[place].Host())
@@ -160,8 +167,13 @@ func (d *Deployment) Answers(ctx context.Context) error {
 	})
 }
 
-// Health lets each server's user send a message in its healthy room and read it back.
+// Health lets each server's user send a message in its healthy room and read it back. A deployment that a check is just
+// stopping or starting is not ill.
 func (d *Deployment) Health(ctx context.Context) error {
+	if !d.outage.TryRLock() {
+		return nil
+	}
+	defer d.outage.RUnlock()
 	return d.eachServer(func(place int) error {
 		return d.patients[place].beat(ctx, fmt.Sprintf("beat %d", d.beats.Add(1)))
 	})
