@@ -1,0 +1,112 @@
+package killed
+
+// Finding the processes of a run: all of them have its mark in their environment.
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	markVariable = "MSC4014_TEST_MARK"
+	// longest bounds each wait.
+	longest = 2 * time.Minute
+)
+
+// found is a process with a mark.
+type found struct {
+	pid     int
+	command []string
+}
+
+// is tells whether the process is one of these programs.
+func (f found) is(names ...string) bool {
+	return slices.Contains(names, filepath.Base(f.command[0]))
+}
+
+// marked are the processes whose environment has the mark.
+func marked(mark string) []found {
+	var all []found
+	environments, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, path := range environments {
+		data, err := os.ReadFile(path) // a zombie's is empty
+		if err != nil || !strings.Contains("\x00"+string(data), "\x00"+markVariable+"="+mark+"\x00") {
+			continue
+		}
+		line, err := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err == nil && len(line) > 0 {
+			all = append(all, found{pid, strings.Split(strings.TrimRight(string(line), "\x00"), "\x00")})
+		}
+	}
+	return all
+}
+
+// The processes of a run, by what they are called in the tests.
+var programs = map[string]func(found) bool{
+	"go command": func(f found) bool { return f.is("go") && len(f.command) > 1 && f.command[1] == "build" },
+	"compiler":   func(f found) bool { return f.is("compile", "asm", "link") },
+	"suite":      func(f found) bool { return f.is("suite") && len(f.command) == 1 },
+	"server":     func(f found) bool { return f.is("entrypoint", "dendrite") },
+}
+
+// one returns a process of the run that is such a program, 0 if there is none.
+func (p *process) one(program string) int {
+	for _, each := range marked(p.mark) {
+		if programs[program](each) {
+			return each.pid
+		}
+	}
+	return 0
+}
+
+// await waits until something is so, while the run goes on.
+func (p *process) await(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	tick := time.NewTicker(3 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(longest)
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-p.ended:
+			require.FailNow(t, "the run ended before "+what, "%s", p.said())
+		case <-deadline:
+			require.FailNow(t, "no "+what, "%s", p.said())
+		}
+	}
+}
+
+// killCompilers kills compilers until the run has noticed: many are at their end anyway when they are killed.
+func (p *process) killCompilers(t *testing.T) {
+	t.Helper()
+	tick := time.NewTicker(3 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(longest); ; {
+		if pid := p.one("compiler"); pid != 0 {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+		select {
+		case <-tick.C:
+		case <-p.ended:
+			return
+		case <-deadline:
+			require.FailNow(t, "the run builds without its compilers", "%s", p.said())
+		}
+	}
+}
+
+// kill ends a process by SIGKILL.
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	require.NotZero(t, pid, "it is gone already")
+	require.NoError(t, unix.Kill(pid, unix.SIGKILL))
+}
