@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"strings"
 
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
@@ -44,6 +46,8 @@ func (w *World) Learn(ctx context.Context, deployment *Deployment) (Facts, error
 	}
 	facts.Advertised = capabilities.Get("capabilities.m\\.room_versions.available").Map()[pseudoid.RoomVersion].Exists()
 
+	facts.Software = w.software(ctx, deployment.Server(0).Name())
+
 	room, err := client.CreateRoom(ctx, map[string]any{"room_version": pseudoid.RoomVersion, "preset": "public_chat"})
 	var refusal *csapi.Error
 	switch {
@@ -63,6 +67,20 @@ func (w *World) Learn(ctx context.Context, deployment *Deployment) (Facts, error
 	w.facts = facts
 	w.mu.Unlock()
 	return facts, nil
+}
+
+// software is what a server says that it is (server-server API, /version), "" if it does not say.
+func (w *World) software(ctx context.Context, server string) string {
+	peer, err := w.NewPeer("", nil, pseudoid.FormatDendrite)
+	if err != nil {
+		return ""
+	}
+	defer peer.Close()
+	answer, err := peer.Do(ctx, server, http.MethodGet, "/_matrix/federation/v1/version", nil)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(answer.Get("server.name").String() + " " + answer.Get("server.version").String())
 }
 
 // learnFormat learns the spelling of events from the candidate's own: a peer joins a room and looks at them. A server

@@ -82,16 +82,6 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 		defer func() { err = errors.Join(err, closeWorld(ctx, world)) }()
 	}
 
-	names := make([]string, len(chosen))
-	for i, one := range chosen {
-		names[i] = one.Name
-	}
-	candidate := verdict.Candidate{
-		Name: wanted.Artifact.Candidate, Version: wanted.Artifact.Version, Image: wanted.Artifact.Image,
-		Digest: wanted.Artifact.Digest, Runtime: base.runtime.Name(),
-	}
-	emit(verdict.Event{Kind: verdict.KindPlan, Time: time.Now(), Total: len(chosen), Checks: names, Candidate: &candidate})
-
 	parallel := wanted.Parallel
 	if parallel == 0 {
 		parallel = usualParallel
@@ -108,13 +98,7 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 	if err != nil {
 		return err
 	}
-	if facts.Supported {
-		candidate.Dialect, candidate.RoomVersion = string(facts.Format.Dialect), pseudoid.RoomVersion
-	}
-	if candidate.Version == "" {
-		candidate.Version = facts.Software
-	}
-	emit(verdict.Event{Kind: verdict.KindCandidate, Time: time.Now(), Candidate: &candidate})
+	emit(planned(chosen, wanted, base.runtime.Name(), facts))
 	watch.monitor.Store(monitor.New(monitor.Options{
 		Format: facts.Format, OursKey: world.Peers.IsOurKey, OursEvent: world.Peers.IsOurs,
 		Report: func(finding verdict.Finding) {
@@ -124,6 +108,25 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 	err = runner.Run(ctx)
 	runner.Wait()
 	return err
+}
+
+// planned tells which checks will run, and what is known about the candidate.
+func planned(chosen []*check.Check, wanted plan.Plan, runtimeName string, facts blueprints.Facts) verdict.Event {
+	names := make([]string, len(chosen))
+	for i, one := range chosen {
+		names[i] = one.Name
+	}
+	candidate := verdict.Candidate{
+		Name: wanted.Artifact.Candidate, Version: wanted.Artifact.Version, Image: wanted.Artifact.Image,
+		Digest: wanted.Artifact.Digest, Runtime: runtimeName,
+	}
+	if facts.Supported {
+		candidate.Dialect, candidate.RoomVersion = string(facts.Format.Dialect), pseudoid.RoomVersion
+	}
+	if candidate.Version == "" {
+		candidate.Version = facts.Software
+	}
+	return verdict.Event{Kind: verdict.KindPlan, Time: time.Now(), Total: len(chosen), Checks: names, Candidate: &candidate}
 }
 
 // closeWorld takes the run's servers and peers away, also after an interruption.
