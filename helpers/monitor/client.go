@@ -1,46 +1,77 @@
 package monitor
 
-import (
-	"strings"
+// What clients are shown. Contents of events are the clients' own, but for the few that the server fills with user IDs.
 
+import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/transcript"
 )
 
-// Exchange looks over an answer of the candidate to a client about rooms; others are left alone, since device keys and
-// tokens there look like sender keys.
+// Exchange looks over an answer of the candidate to a client about rooms. Others are left alone: no user of a room is
+// named there, and device keys and tokens look like sender keys.
 func (m *Monitor) Exchange(check string, exchange transcript.Exchange) {
-	if exchange.Direction != transcript.ClientRequest || exchange.Status/100 != 2 {
+	if exchange.Direction != transcript.ClientRequest {
 		return
 	}
-	path, _, _ := strings.Cut(exchange.URL, "?")
-	if _, rest, found := strings.Cut(path, "/_matrix/client"); found {
-		path = rest
-	}
-	if strings.Contains(exchange.URL, "event_format") || !aboutRooms(path) {
+	asked := requestOf(exchange)
+	m.noteWritten(asked, exchange.RequestBody)
+	if exchange.Status/100 != 2 || !gjson.ValidBytes(exchange.ResponseBody) {
 		return
 	}
-	m.walk(view{check: check, where: exchange.Method + " " + path}, "", gjson.ParseBytes(exchange.ResponseBody))
-}
-
-func aboutRooms(path string) bool {
-	for _, part := range []string{"/sync", "/rooms/", "/search", "/publicRooms", "/notifications"} {
-		if strings.Contains(path, part) {
+	answer := gjson.ParseBytes(exchange.ResponseBody)
+	m.noteFilter(asked, exchange.RequestBody, answer)
+	if !asked.aboutRooms() || m.inFederationForm(asked) {
+		return
+	}
+	v := view{check: check, where: exchange.Method + " " + asked.path}
+	if eventType, ok := asked.stateContent(); ok && !isEvent(answer) {
+		m.content(v, v.where, eventType, answer)
+		return
+	}
+	if asked.place(2) == "joined_members" {
+		answer.Get("joined").ForEach(func(userID, _ gjson.Result) bool {
+			if m.looksLikeKey(userID.String()) {
+				m.report(finding("client-view/joined-members", check, "%s: keyed by sender key %s", v.where, userID.String()))
+			}
 			return true
-		}
+		})
+		return // the rest are the members' profiles
 	}
-	return false
+	m.walk(v, "", answer)
 }
 
-// view is one answer that is looked over.
-type view struct{ check, where string }
-
-// keyMayStand are the members in which clients are meant to see sender keys, or in which something else looks the same.
-var keyMayStand = map[string]bool{
-	"sender_key": true, "mxid_mapping": true, "join_authorised_via_users_server": true, "hashes": true, "signatures": true,
-	"device_lists": true, "to_device": true, "device_one_time_keys_count": true, "next_batch": true, "prev_batch": true,
+// view is one answer that is looked over, or what stands in unsigned of one of its events.
+type view struct {
+	check, where string
+	unsigned     bool
 }
+
+// breaks is the requirement that something breaks here: all that is under unsigned has one of its own.
+func (v view) breaks(requirement string) string {
+	if v.unsigned {
+		return "client-view/unsigned"
+	}
+	return requirement
+}
+
+const keyElsewhere = "client-view/no-key-elsewhere"
+
+var (
+	// keyMayStand are the members in which clients are meant to see sender keys.
+	keyMayStand = map[string]bool{"sender_key": true, "mxid_mapping": true, "join_authorised_via_users_server": true}
+	// clientsWrote are the members that hold what clients wrote, and hashes and signatures.
+	clientsWrote = map[string]bool{
+		"account_data": true, "to_device": true, "transaction_id": true, "highlights": true, "displayname": true,
+		"display_name": true, "avatar_url": true, "name": true, "topic": true, "tags": true, "hashes": true, "signatures": true,
+	}
+	// strippedState are the members that hold stripped state, which is without event IDs and sender keys.
+	strippedState = map[string]bool{
+		"invite_state": true, "knock_state": true, "invite_room_state": true, "knock_room_state": true, "children_state": true,
+	}
+	// judgedApart are the members of an event that clientEvent looks at by themselves, or that are the clients' own.
+	judgedApart = map[string]bool{"sender": true, "state_key": true, "content": true, "prev_content": true, "unsigned": true}
+)
 
 // walk visits every value of an answer; name is the member that holds it.
 func (m *Monitor) walk(v view, name string, value gjson.Result) {
@@ -51,11 +82,9 @@ func (m *Monitor) walk(v view, name string, value gjson.Result) {
 			return
 		}
 		value.ForEach(func(key, member gjson.Result) bool {
-			if name == "joined" && m.looksLikeKey(key.String()) {
-				m.report("client-view/joined-members", v.check, "%s: keyed by sender key %s", v.where, key.String())
-			}
-			if !keyMayStand[key.String()] {
-				m.walk(v, key.String(), member)
+			m.suspect(key.String(), finding(v.breaks(keyElsewhere), v.check, "%s: %s has the sender key %s as a member", v.where, orAnswer(name), key.String()))
+			if key.String() != "content" || namesUsers(value) {
+				m.member(v, key.String(), member)
 			}
 			return true
 		})
@@ -64,9 +93,32 @@ func (m *Monitor) walk(v view, name string, value gjson.Result) {
 			m.walk(v, name, element)
 			return true
 		})
-	case value.Type == gjson.String && m.looksLikeKey(value.String()):
-		m.report("client-view/no-key-elsewhere", v.check, "%s: %s is the sender key %s", v.where, name, value.String())
+	case value.Type == gjson.String:
+		m.suspect(value.String(), finding(v.breaks(keyElsewhere), v.check, "%s: %s is the sender key %s", v.where, orAnswer(name), value.String()))
 	}
+}
+
+// member visits a member of an object, if what it holds is to be judged.
+func (m *Monitor) member(v view, name string, value gjson.Result) {
+	switch {
+	case keyMayStand[name], clientsWrote[name]:
+	case strippedState[name] && m.fromPeer(value):
+	default:
+		m.walk(v, name, value)
+	}
+}
+
+// namesUsers tells of something with a content that is no event of a room whether the server fills that with user IDs.
+func namesUsers(object gjson.Result) bool {
+	kind := object.Get("type").String()
+	return kind == "m.receipt" || kind == "m.typing"
+}
+
+func orAnswer(name string) string {
+	if name == "" {
+		return "the answer"
+	}
+	return name
 }
 
 func isEvent(value gjson.Result) bool {
@@ -74,43 +126,81 @@ func isEvent(value gjson.Result) bool {
 		(value.Get("sender").Exists() || value.Get("event_id").Exists())
 }
 
+// oursEvent tells whether a peer made the event that a client is shown.
+func (m *Monitor) oursEvent(event gjson.Result) bool {
+	return m.options.OursKey(event.Get("sender_key").String()) || m.options.OursKey(event.Get("sender").String()) ||
+		m.options.OursEvent(event.Get("event_id").String())
+}
+
+// fromPeer tells whether stripped state has a trace of a peer: it came with the peer's invite then, all of it.
+func (m *Monitor) fromPeer(stripped gjson.Result) bool {
+	if stripped.IsObject() {
+		stripped = stripped.Get("events")
+	}
+	for _, event := range stripped.Array() {
+		if m.oursEvent(event) || m.options.OursKey(event.Get("state_key").String()) {
+			return true
+		}
+		mapping := event.Get("content.mxid_mapping")
+		if m.options.OursKey(mapping.Get("sender_key").String()) || m.options.OursKey(mapping.Get("user_room_key").String()) {
+			return true
+		}
+	}
+	return false
+}
+
 // clientEvent looks over one event as a client gets it.
 func (m *Monitor) clientEvent(v view, event gjson.Result) {
-	if m.options.OursKey(event.Get("sender_key").String()) || m.options.OursEvent(event.Get("event_id").String()) {
+	if m.oursEvent(event) {
 		return
 	}
-	name := eventName(event)
-	if sender := event.Get("sender").String(); m.looksLikeKey(sender) {
-		m.report("client-view/sender-is-user-id", v.check, "%s: %s has the sender key %s as sender", v.where, name, sender)
+	name, kind, sender := eventName(event), event.Get("type").String(), event.Get("sender").String()
+	m.learn(event.Get("sender_key").String())
+	if m.looksLikeKey(sender) {
+		m.learn(sender)
+		m.report(finding(v.breaks("client-view/sender-is-user-id"), v.check, "%s: %s has the sender key %s as sender", v.where, name, sender))
 	}
 	if event.Get("verified_sender_mxid").Exists() {
-		m.report("client-view/no-verified-sender-field", v.check, "%s: %s", v.where, name)
+		m.report(finding("client-view/no-verified-sender-field", v.check, "%s: %s", v.where, name))
 	}
-	if sender := event.Get("unsigned.prev_sender").String(); m.looksLikeKey(sender) {
-		m.report("client-view/unsigned", v.check, "%s: %s has the sender key %s as prev_sender", v.where, name, sender)
+	if key := event.Get("state_key").String(); kind == "m.room.member" && m.looksLikeKey(key) {
+		m.report(finding(v.breaks("client-view/member-state-key-is-user-id"), v.check, "%s: %s has state key %s", v.where, name, key))
 	}
-	switch event.Get("type").String() {
-	case "m.room.member":
-		if key := event.Get("state_key").String(); m.looksLikeKey(key) {
-			m.report("client-view/member-state-key-is-user-id", v.check, "%s: %s has state key %s", v.where, name, key)
+	m.content(v, v.where+": "+name, kind, event.Get("content"))
+
+	below := view{check: v.check, where: v.where + ": " + name, unsigned: true}
+	for _, path := range []string{"prev_content", "unsigned.prev_content"} {
+		m.content(below, below.where+" in "+path, kind, event.Get(path))
+	}
+	event.ForEach(func(field, value gjson.Result) bool {
+		if !judgedApart[field.String()] {
+			m.member(v, field.String(), value)
 		}
+		return true
+	})
+	event.Get("unsigned").ForEach(func(field, value gjson.Result) bool {
+		switch field.String() {
+		case "prev_content":
+		case "prev_sender":
+			if m.looksLikeKey(value.String()) {
+				m.report(finding("client-view/unsigned", v.check, "%s: %s has the sender key %s as prev_sender", v.where, name, value.String()))
+			}
+		default:
+			m.member(below, field.String(), value)
+		}
+		return true
+	})
+}
+
+// content looks over the contents in which the server shows user IDs; those of other types are the clients' own.
+func (m *Monitor) content(v view, name, eventType string, content gjson.Result) {
+	switch eventType {
 	case "m.room.create":
-		if creator := event.Get("content.creator").String(); m.looksLikeKey(creator) {
-			m.report("client-view/create-creator", v.check, "%s: %s has creator %s", v.where, name, creator)
-		}
+		creator := content.Get("creator").String()
+		m.suspect(creator, finding(v.breaks("client-view/create-creator"), v.check, "%s has creator %s", name, creator))
 	case "m.room.power_levels":
-		event.Get("content.users").ForEach(func(user, _ gjson.Result) bool {
-			if m.looksLikeKey(user.String()) {
-				m.report("client-view/power-levels-read", v.check, "%s: %s gives power to the key %s", v.where, name, user.String())
-			}
-			return true
-		})
-	}
-	for _, path := range []string{"unsigned.prev_content.users", "unsigned.redacted_because.sender"} {
-		event.Get(path).ForEach(func(key, value gjson.Result) bool {
-			if m.looksLikeKey(key.String()) || m.looksLikeKey(value.String()) {
-				m.report("client-view/unsigned", v.check, "%s: %s has a sender key in %s", v.where, name, path)
-			}
+		content.Get("users").ForEach(func(user, _ gjson.Result) bool {
+			m.suspect(user.String(), finding(v.breaks("client-view/power-levels-read"), v.check, "%s gives power to the key %s", name, user.String()))
 			return true
 		})
 	}

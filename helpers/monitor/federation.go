@@ -1,63 +1,111 @@
 package monitor
 
+// What peers are sent and served: events of pseudo-ID rooms, and of ordinary ones.
+
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 
 	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
 )
+
+// noUserID is the requirement that user IDs stand in the mapping alone.
+const noUserID = "event-format/no-mxid-outside-mapping"
 
 // PseudonymousEvent looks over an event of a pseudo-ID room as the candidate sent or served it to a peer.
 func (m *Monitor) PseudonymousEvent(check string, raw []byte) {
 	format := m.options.Format
 	event := gjson.ParseBytes(raw)
-	sender := format.Sender(raw)
-	eventID, err := pseudoid.EventID(raw, format)
-	if err != nil {
-		m.report("event-format/event-id", check, "an event of type %q has no event ID: %v", event.Get("type").String(), err)
+	if m.oursEvent(event) || m.options.OursEvent(idOfBytes(raw)) {
 		return
 	}
-	if m.options.OursKey(sender) || m.options.OursEvent(eventID) {
+	eventID, err := pseudoid.EventID(raw, format)
+	if err != nil {
+		m.report(finding("event-format/event-id", check, "an event of type %q has no event ID: %v", event.Get("type").String(), err))
+		return
+	}
+	if m.options.OursEvent(eventID) {
 		return
 	}
 	name := event.Get("type").String() + " " + eventID
-	if _, err := pseudoid.ParseSenderKey(sender); err != nil {
-		m.report("event-format/key-encoding", check, "%s: sender %q: %v", name, sender, err)
+	m.userIDs(check, name, event)
+	if !m.senderKey(check, name, raw) {
 		return
 	}
-	if _, err := pseudoid.VerifySenderSignature(raw, format); err != nil {
-		m.report("signing/every-event-type", check, "%s: %v", name, err)
+	sender, roomID := format.Sender(raw), event.Get("room_id").String()
+	if completedByPeer := event.Get("content.membership").String() == "invite" && m.options.OursKey(event.Get("state_key").String()); completedByPeer {
+		return // hash and signatures are those that the peer left there
 	}
 	if err := pseudoid.CheckContentHash(raw); err != nil && !redacted(raw, format) {
-		m.report("event-format/content-hash", check, "%s: %v", name, err)
+		m.report(finding("event-format/content-hash", check, "%s: %v", name, err))
 	}
-	roomID := event.Get("room_id").String()
-	if first := m.roomOf(sender, roomID); first != roomID {
-		m.report("sender-key/differs-between-rooms", check, "%s: key %s stands in %s and in %s", name, sender, first, roomID)
+	if _, err := pseudoid.VerifySenderSignature(raw, format); err != nil {
+		m.report(finding("signing/every-event-type", check, "%s: %v", name, err))
+		return // whoever wrote it, it was not under that key
 	}
-	m.userIDs(check, name, event)
+	m.learn(sender)
+	if first := m.roomOf(sender, roomID); roomID != "" && first != roomID {
+		m.report(finding("sender-key/differs-between-rooms", check, "%s: key %s stands in %s and in %s", name, sender, first, roomID))
+	}
+	m.noteMember(roomID, sender, event)
+}
+
+// senderKey judges who an event says that sent it, and tells whether that is a sender key.
+func (m *Monitor) senderKey(check, name string, raw []byte) bool {
+	format := m.options.Format
+	value := gjson.GetBytes(raw, format.SenderField())
+	if old := gjson.GetBytes(raw, "sender"); format.Dialect == pseudoid.DialectMSC4014 && old.Exists() {
+		m.report(finding("event-format/no-sender-field", check, "%s: it has the sender %s", name, old.String()))
+		m.userID(noUserID, check, name+": sender", old)
+	}
+	if value.Type != gjson.String {
+		// To the letter of the text a redacted event has no sender (redaction/sender-key-kept).
+		if !redacted(raw, format) {
+			m.report(finding("event-format/sender-key-field", check, "%s: its %q is missing or no string", name, format.SenderField()))
+		}
+		return false
+	}
+	if m.userID(noUserID, check, name+": "+format.SenderField(), value) {
+		return false
+	}
+	if _, err := pseudoid.ParseSenderKey(value.String()); err != nil {
+		m.report(finding("event-format/key-encoding", check, "%s: sender %q: %v", name, value.String(), err))
+		return false
+	}
+	return true
+}
+
+// userID reports a value that is a user ID, and tells whether it is one.
+func (m *Monitor) userID(requirement, check, what string, value gjson.Result) bool {
+	if pseudoid.ValidUserID(value.String()) != nil {
+		return false
+	}
+	m.report(finding(requirement, check, "%s %s", what, value.String()))
+	return true
 }
 
 // userIDs looks for a user ID where the event must have a key.
 func (m *Monitor) userIDs(check, name string, event gjson.Result) {
-	const requirement = "event-format/no-mxid-outside-mapping"
-	isUserID := func(text string) bool { return pseudoid.ValidUserID(text) == nil }
+	report := func(requirement, what string, value gjson.Result) {
+		if m.userID(requirement, check, name+": "+what, value) {
+			m.userID(noUserID, check, name+": "+what, value)
+		}
+	}
 	switch event.Get("type").String() {
 	case "m.room.member":
-		if key := event.Get("state_key").String(); isUserID(key) {
-			m.report("event-format/member-state-key", check, "%s: state key %s", name, key)
-		}
+		report("event-format/member-state-key", "state key", event.Get("state_key"))
 	case "m.room.create":
-		if creator := event.Get("content.creator").String(); isUserID(creator) {
-			m.report("event-format/create-names-no-mxid", check, "%s: creator %s", name, creator)
-			m.report(requirement, check, "%s: creator %s", name, creator)
-		}
+		report("event-format/create-names-no-mxid", "creator", event.Get("content.creator"))
 	case "m.room.power_levels":
 		event.Get("content.users").ForEach(func(user, _ gjson.Result) bool {
-			if isUserID(user.String()) {
-				m.report("event-format/power-levels-by-key", check, "%s: power is given to %s", name, user.String())
-				m.report(requirement, check, "%s: power is given to %s", name, user.String())
+			if pseudoid.ValidUserID(user.String()) == nil {
+				m.suspectPower(event, power{
+					sender: m.options.Format.Sender([]byte(event.Raw)), userID: user.String(), depth: event.Get("depth").Int(), check: check, name: name,
+				})
 			}
 			return true
 		})
@@ -67,24 +115,44 @@ func (m *Monitor) userIDs(check, name string, event gjson.Result) {
 // OrdinaryEvent looks over an event of a room of another version.
 func (m *Monitor) OrdinaryEvent(check string, raw []byte) {
 	event := gjson.ParseBytes(raw)
-	if m.options.OursKey(event.Get("sender_key").String()) {
+	if m.oursEvent(event) || m.options.OursEvent(idOfBytes(raw)) {
 		return
 	}
-	for _, path := range []string{"sender_key", "content." + pseudoid.MappingField} {
+	for _, format := range []pseudoid.Format{pseudoid.FormatV10, pseudoid.FormatV11} {
+		if eventID, err := pseudoid.EventID(raw, format); err == nil && m.options.OursEvent(eventID) {
+			return
+		}
+	}
+	paths := []string{"sender_key"}
+	if event.Get("type").String() == "m.room.member" { // contents of other types are the clients' own
+		paths = append(paths, "content."+pseudoid.MappingField)
+	}
+	for _, path := range paths {
 		if event.Get(path).Exists() {
-			m.report("room-version/ordinary-rooms-untouched", check, "an event of type %q in the ordinary room %s has %s",
-				event.Get("type").String(), event.Get("room_id").String(), path)
+			m.report(finding("room-version/ordinary-rooms-untouched", check, "an event of type %q in the ordinary room %s has %s",
+				event.Get("type").String(), event.Get("room_id").String(), path))
 		}
 	}
 }
 
-// redacted tells whether an event is served in its redacted form, whose content hash is that of the whole event.
+// idOfBytes is how peers name an event of theirs that has no event ID.
+func idOfBytes(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return "$" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// redacted tells whether an event may be served in its redacted form, whose content hash is that of the whole event.
+// The mapping may stay in it (redaction/mapping-field-stays).
 func redacted(raw []byte, format pseudoid.Format) bool {
+	without, err := sjson.DeleteBytes(bytes.Clone(raw), "content."+pseudoid.MappingField)
+	if err != nil {
+		return false
+	}
 	short, err := pseudoid.Redact(raw, format)
 	if err != nil {
 		return false
 	}
-	return bytes.Equal(canonicalContent(short), canonicalContent(raw))
+	return bytes.Equal(canonicalContent(short), canonicalContent(without))
 }
 
 func canonicalContent(raw []byte) []byte {

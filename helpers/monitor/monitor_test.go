@@ -1,0 +1,97 @@
+package monitor
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/transcript"
+	"msc4014/helpers/verdict"
+)
+
+// watch is a monitor of the tests: what peers made is listed, findings are kept.
+type watch struct {
+	*Monitor
+	mu     sync.Mutex
+	keys   []string
+	events []string
+	found  []verdict.Finding
+}
+
+func newWatch(format pseudoid.Format) *watch {
+	w := &watch{}
+	w.Monitor = New(Options{
+		Format:    format,
+		OursKey:   func(key string) bool { return slices.Contains(w.keys, key) },
+		OursEvent: func(id string) bool { return slices.Contains(w.events, id) },
+		Report: func(found verdict.Finding) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.found = append(w.found, found)
+		},
+	})
+	return w
+}
+
+// broken are the requirements of the findings so far, in order.
+func (w *watch) broken() []string {
+	broken := []string{}
+	for _, each := range w.found {
+		broken = append(broken, each.Requirement)
+	}
+	return broken
+}
+
+// get shows the monitor an answer to GET of a path below /_matrix/client.
+func (w *watch) get(path, body string) {
+	w.Exchange("check", transcript.Exchange{
+		Direction: transcript.ClientRequest, Actor: "@alice:hs1", Method: "GET", Status: 200,
+		URL: "http://127.0.0.1:8008/_matrix/client" + path, ResponseBody: []byte(body),
+	})
+}
+
+// write shows the monitor that a client wrote something.
+func (w *watch) write(method, path, body, answer string) {
+	w.Exchange("check", transcript.Exchange{
+		Direction: transcript.ClientRequest, Actor: "@alice:hs1", Method: method, Status: 200,
+		URL: "http://127.0.0.1:8008/_matrix/client" + path, RequestBody: []byte(body), ResponseBody: []byte(answer),
+	})
+}
+
+func newKey() string { return string(pseudoid.GenerateKeyPair().Public) }
+
+func TestFindingsAreReportedOnce(t *testing.T) {
+	w, key := newWatch(pseudoid.FormatDendrite), newKey()
+	body := fmt.Sprintf(`{"chunk":[{"type":"m.room.message","event_id":"$1","sender":"%s","content":{}}]}`, key)
+	w.get("/v3/rooms/!r:hs1/messages?dir=b", body)
+	w.get("/v3/rooms/!r:hs1/messages?dir=f", body)
+	assert.Equal(t, []verdict.Finding{{
+		Requirement: "client-view/sender-is-user-id", Check: "check",
+		Detail: "GET /v3/rooms/!r:hs1/messages: m.room.message $1 has the sender key " + key + " as sender",
+	}}, w.found, "one finding, which names answer and event")
+}
+
+func TestMonitorsServeManyAtOnce(t *testing.T) {
+	w, key, pair := newWatch(pseudoid.FormatDendrite), newKey(), pseudoid.GenerateKeyPair()
+	room := newTestRoom(pseudoid.FormatDendrite, "!one:hs1")
+	event, elsewhere := room.message(pair), newTestRoom(pseudoid.FormatDendrite, "!two:hs1").message(pair)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			w.get("/v3/sync", fmt.Sprintf(`{"rooms":{"join":{"!r:hs1":{"summary":{"m.heroes":["%s"]},
+				"timeline":{"events":[{"type":"m.room.message","event_id":"$1","sender":"@a:hs1","sender_key":"%s","content":{}}]}}}}}`, key, key))
+			w.write("PUT", "/v3/rooms/!r:hs1/send/m.room.message/1", `{"body":"`+newKey()+`"}`, `{"event_id":"$2"}`)
+			w.PseudonymousEvent("check", event)
+			w.PseudonymousEvent("check", elsewhere)
+			w.OrdinaryEvent("check", []byte(`{"type":"m.room.message","sender":"@a:hs1","sender_key":"x","content":{}}`))
+		})
+	}
+	all.Wait()
+	assert.ElementsMatch(t, []string{
+		keyElsewhere, "sender-key/differs-between-rooms", "room-version/ordinary-rooms-untouched",
+	}, slices.Compact(slices.Sorted(slices.Values(w.broken()))))
+}

@@ -1,0 +1,112 @@
+package monitor
+
+// What a client asked: which answers are about rooms, which are in the federation's form, and what the client wrote.
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"msc4014/helpers/transcript"
+)
+
+// request is a client's request, taken apart.
+type request struct {
+	method   string
+	path     string   // below /_matrix/client
+	segments []string // of the path below the version, unescaped
+	query    url.Values
+	actor    string
+}
+
+func requestOf(exchange transcript.Exchange) request {
+	path, query, _ := strings.Cut(exchange.URL, "?")
+	if _, rest, found := strings.Cut(path, "/_matrix/client"); found {
+		path = rest
+	}
+	asked := request{method: exchange.Method, path: path, actor: exchange.Actor}
+	asked.query, _ = url.ParseQuery(query) // what does not parse is left out
+	for i, segment := range strings.Split(strings.TrimPrefix(path, "/"), "/") {
+		if unescaped, err := url.PathUnescape(segment); err == nil {
+			segment = unescaped
+		}
+		if i > 0 { // the first is the version
+			asked.segments = append(asked.segments, segment)
+		}
+	}
+	return asked
+}
+
+// place is the path segment at a place, counted from 0 after the version, "" if there is none.
+func (r request) place(i int) string {
+	if i < len(r.segments) {
+		return r.segments[i]
+	}
+	return ""
+}
+
+// aboutRooms tells whether the answer shows rooms and their members.
+func (r request) aboutRooms() bool {
+	switch r.place(0) {
+	case "sync", "search", "publicRooms", "notifications":
+		return true
+	case "rooms":
+		return r.place(2) != "account_data" && r.place(2) != "tags"
+	}
+	return len(r.segments) == 2 && r.place(1) == "sync" // of an unstable version: org.matrix.simplified_msc3575/sync
+}
+
+// stateContent tells for GET /rooms/{roomId}/state/{eventType}/{stateKey}, whose answer is a content, the event type.
+func (r request) stateContent() (eventType string, ok bool) {
+	if r.method == "GET" && r.place(0) == "rooms" && r.place(2) == "state" && r.place(3) != "" {
+		return r.place(3), true
+	}
+	return "", false
+}
+
+// noteWritten takes note of what a client wrote that looks like a sender key.
+func (m *Monitor) noteWritten(asked request, body []byte) {
+	for _, segment := range asked.segments {
+		m.clientWrote(segment)
+	}
+	if !gjson.ValidBytes(body) {
+		return
+	}
+	var visit func(value gjson.Result)
+	visit = func(value gjson.Result) {
+		if value.Type == gjson.String {
+			m.clientWrote(value.String())
+			return
+		}
+		if value.IsObject() || value.IsArray() {
+			value.ForEach(func(key, member gjson.Result) bool {
+				m.clientWrote(key.String())
+				visit(member)
+				return true
+			})
+		}
+	}
+	visit(gjson.ParseBytes(body))
+}
+
+// noteFilter takes note of a filter that a client made which asks for events in the federation's form.
+func (m *Monitor) noteFilter(asked request, body []byte, answer gjson.Result) {
+	if asked.place(0) != "user" || asked.place(2) != "filter" || gjson.GetBytes(body, "event_format").String() != "federation" {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.filters[asked.actor+" "+answer.Get("filter_id").String()] = true
+}
+
+// inFederationForm tells whether the client asked for events as the federation has them.
+func (m *Monitor) inFederationForm(asked request) bool {
+	filter := asked.query.Get("filter")
+	if gjson.Get(filter, "event_format").String() == "federation" {
+		return true
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.filters[asked.actor+" "+filter]
+}
