@@ -1,5 +1,8 @@
 package runtime
 
+// ConfigurationLabel is the label of an image that says where, in its containers, the server's configuration stands.
+const ConfigurationLabel = "msc4014.configuration"
+
 // Artifact is a candidate made ready to start: what the command line prepares once and hands to the suite's binary.
 type Artifact struct {
 	Candidate string `json:"candidate"` // as on the command line: "dendrite@0.13.8"
@@ -10,4 +13,7 @@ type Artifact struct {
 	// Program is the entry point of the process runtime; it keeps the same contract as the image's, with the folders
 	// of the contract given in its environment (runtime/process).
 	Program string `json:"program,omitempty"`
+	// Configuration is the name, below the data folder, of the configuration that Program writes; "" if it is not known.
+	// Images say it by the label ConfigurationLabel.
+	Configuration string `json:"configuration,omitempty"`
 }

@@ -74,6 +74,18 @@ type Server interface {
 	Remove(ctx context.Context) error
 }
 
+// Configured is a Server that can show the configuration which it runs with.
+type Configured interface {
+	// Configuration returns its file's name and text; both are empty where the candidate does not say where it is.
+	Configuration(ctx context.Context) (name string, text []byte, err error)
+}
+
+// Contained is a Server that runs in a container.
+type Contained interface {
+	// ContainerID is the engine's ID of the container.
+	ContainerID() string
+}
+
 // StartError says that a server did not become ready, and why.
 type StartError struct {
 	Candidate string

@@ -14,9 +14,10 @@ import (
 
 // Dendrite is two static programs: its own, built in the module of the version's folder, and our entry point.
 const (
-	dendriteProgram    = "dendrite"
-	entryPointProgram  = "entrypoint"
-	dendriteEntryPoint = module + "/dockerfiles/dendrite/entrypoint"
+	dendriteProgram       = "dendrite"
+	entryPointProgram     = "entrypoint"
+	dendriteConfiguration = "dendrite.yaml" // written by the entry point
+	dendriteEntryPoint    = module + "/dockerfiles/dendrite/entrypoint"
 )
 
 func prepareDendrite(ctx context.Context, t *task) (runtime.Artifact, error) {
@@ -26,7 +27,7 @@ func prepareDendrite(ctx context.Context, t *task) (runtime.Artifact, error) {
 			return runtime.Artifact{}, err
 		}
 		dir, err := folder(ctx)
-		return runtime.Artifact{Program: filepath.Join(dir, entryPointProgram)}, err
+		return runtime.Artifact{Program: filepath.Join(dir, entryPointProgram), Configuration: dendriteConfiguration}, err
 	}
 	engine, err := openEngine(ctx)
 	if err != nil {

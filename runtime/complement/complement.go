@@ -7,7 +7,9 @@ package complement
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -34,7 +36,7 @@ type Options struct {
 	Environment []string
 	// AlwaysPrintLogs: print servers' logs on success too (COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS).
 	AlwaysPrintLogs bool
-	// Debug: print requests and answers (COMPLEMENT_DEBUG).
+	// Debug: print requests and answers, and keep the evidence of checks that passed too (COMPLEMENT_DEBUG).
 	Debug bool
 	// HostMounts are folders of the host for every container (COMPLEMENT_HOST_MOUNTS).
 	HostMounts []HostMount
@@ -108,6 +110,29 @@ func FromEnvironment(environment []string) (Options, error) {
 		sort.Strings(options.Environment)
 	}
 	return options, errors.Join(problems...)
+}
+
+// ContainersOnly names the variables that are set and mean nothing where servers run without containers.
+func (o Options) ContainersOnly() []string {
+	var names []string
+	for _, host := range slices.Sorted(maps.Keys(o.BaseImages)) {
+		names = append(names, baseImagePrefix+strings.ToUpper(host))
+	}
+	for _, variable := range []struct {
+		name string
+		set  bool
+	}{
+		{"COMPLEMENT_CONTAINER_CPUS", o.CPUs > 0},
+		{"COMPLEMENT_CONTAINER_MEMORY", o.Memory > 0},
+		{"COMPLEMENT_HOST_MOUNTS", len(o.HostMounts) > 0},
+		{"COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT", o.Hostname != ""},
+		{"COMPLEMENT_POST_TEST_SCRIPT", o.PostTestScript != ""},
+	} {
+		if variable.set {
+			names = append(names, variable.name)
+		}
+	}
+	return names
 }
 
 // parseFlag reads a switch: Complement knows 1 and calls everything else off; a word that means on must not mean off.

@@ -70,3 +70,13 @@ func TestMemoryUnits(t *testing.T) {
 		assert.Equal(t, want, got, text)
 	}
 }
+
+func TestContainersOnly(t *testing.T) {
+	assert.Empty(t, Options{Debug: true, AlwaysPrintLogs: true, SpawnTimeout: DefaultSpawnTimeout}.ContainersOnly())
+	options, err := FromEnvironment([]string{
+		"COMPLEMENT_BASE_IMAGE_HS2=other", "COMPLEMENT_CONTAINER_CPUS=1", "COMPLEMENT_POST_TEST_SCRIPT=save.sh",
+	})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"COMPLEMENT_BASE_IMAGE_HS2", "COMPLEMENT_CONTAINER_CPUS", "COMPLEMENT_POST_TEST_SCRIPT"},
+		options.ContainersOnly())
+}

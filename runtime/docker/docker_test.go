@@ -250,9 +250,9 @@ func TestMountsAndLimits(t *testing.T) {
 	_, err = ask(t, server, "/write", "path", "/host/note", "text", "x")
 	require.ErrorContains(t, err, "read-only")
 
-	identified, isContainer := server.(interface{ ContainerID() string })
-	require.True(t, isContainer)
-	details, err := run.engine.ContainerInspect(t.Context(), identified.ContainerID())
+	contained, can := server.(runtime.Contained)
+	require.True(t, can)
+	details, err := run.engine.ContainerInspect(t.Context(), contained.ContainerID())
 	require.NoError(t, err)
 	assert.EqualValues(t, 1_500_000_000, details.HostConfig.NanoCPUs)
 	assert.EqualValues(t, 256<<20, details.HostConfig.Memory)
@@ -271,6 +271,20 @@ func TestMountsAndLimits(t *testing.T) {
 		kinds = append(kinds, object.Kind)
 	}
 	assert.ElementsMatch(t, []string{"container", "network", "network", "volume"}, kinds)
+}
+
+func TestConfiguration(t *testing.T) {
+	server := start(t, newRuntime(t, Options{}), "d1", "hs1")
+	configured, can := server.(runtime.Configured)
+	require.True(t, can)
+	_, _, err := configured.Configuration(t.Context())
+	require.ErrorContains(t, err, "/data/homeserver.conf")
+	_, err = ask(t, server, "/write", "path", "/data/homeserver.conf", "text", "registration: open")
+	require.NoError(t, err)
+	name, text, err := configured.Configuration(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, "homeserver.conf", name)
+	assert.Equal(t, "registration: open", string(text))
 }
 
 func TestBadInput(t *testing.T) {

@@ -81,7 +81,8 @@ func homeserverImage(t *testing.T, cli *client.Client) string {
 
 	reference := fmt.Sprintf("msc4014-test-homeserver:%d", os.Getpid())
 	answer, err := cli.ImageImport(t.Context(), image.ImportSource{Source: &archive, SourceName: "-"}, reference,
-		image.ImportOptions{Changes: []string{`ENTRYPOINT ["/homeserver"]`, `VOLUME /data`, `EXPOSE 8008 8448`}})
+		image.ImportOptions{Changes: []string{`ENTRYPOINT ["/homeserver"]`, `VOLUME /data`, `EXPOSE 8008 8448`,
+			`LABEL ` + runtime.ConfigurationLabel + `=/data/homeserver.conf`}})
 	require.NoError(t, err)
 	_, err = io.Copy(io.Discard, answer)
 	require.NoError(t, err)

@@ -60,13 +60,17 @@ type life struct {
 	status string        // how it ended; set before the channels are closed
 }
 
-var _ runtime.Server = (*server)(nil)
+var (
+	_ runtime.Server     = (*server)(nil)
+	_ runtime.Configured = (*server)(nil)
+	_ runtime.Contained  = (*server)(nil)
+)
 
 func (s *server) Name() string { return s.name }
 
 func (s *server) Host() string { return s.host }
 
-// ContainerID is the engine's ID of the server's container, for Complement's post-test script.
+// ContainerID is the engine's ID of the server's container.
 func (s *server) ContainerID() string { return s.id }
 
 func (s *server) ClientURL() string {

@@ -56,6 +56,19 @@ func (s *server) FederationAddress() string { return join(s.address, federationP
 func (s *server) dataDir() string           { return filepath.Join(s.dir, "data") }
 func (s *server) logPath() string           { return filepath.Join(s.dir, "server.log") }
 
+// Configuration is the file that the artifact names, in the server's data folder.
+func (s *server) Configuration(context.Context) (name string, text []byte, err error) {
+	name = s.runtime.artifact.Configuration
+	if name == "" {
+		return "", nil, nil
+	}
+	text, err = os.ReadFile(filepath.Join(s.dataDir(), name))
+	if err != nil {
+		return "", nil, fmt.Errorf("read the configuration of %s: %w", s.label, err)
+	}
+	return name, text, nil
+}
+
 // Exited is closed when the latest start of the server ended without having been asked to.
 func (s *server) Exited() <-chan struct{} {
 	if life := s.life(); life != nil {
