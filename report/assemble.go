@@ -197,7 +197,7 @@ func mergeCandidate(known *verdict.Candidate, more verdict.Candidate) {
 	}{
 		{&known.Name, more.Name}, {&known.Version, more.Version}, {&known.Image, more.Image},
 		{&known.Digest, more.Digest}, {&known.Runtime, more.Runtime}, {&known.Dialect, more.Dialect},
-		{&known.RoomVersion, more.RoomVersion},
+		{&known.RoomVersion, more.RoomVersion}, {&known.Configuration, more.Configuration},
 	} {
 		if field.more != "" {
 			*field.known = field.more

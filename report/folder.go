@@ -92,7 +92,7 @@ func (f *Folder) Keep(results Results) error {
 	if err := refuseForeign(f.path); err != nil {
 		return err
 	}
-	for _, name := range []string{ResultsFile, JUnitFile, ChecksFolder} {
+	for _, name := range []string{ResultsFile, JUnitFile, ChecksFolder, ConfigurationFolder} {
 		if err := f.replace(name); err != nil {
 			return fmt.Errorf("cannot put %s in its place in %s: %w", name, f.path, err)
 		}
@@ -131,7 +131,7 @@ func (f *Folder) Close() error {
 // refuseForeign returns an error when folder holds an entry that a run would replace and that no run wrote: there is
 // no results.json of this suite beside it.
 func refuseForeign(folder string) error {
-	for _, name := range []string{ChecksFolder, JUnitFile, ResultsFile} {
+	for _, name := range []string{ChecksFolder, ConfigurationFolder, JUnitFile, ResultsFile} {
 		there, err := exists(filepath.Join(folder, name))
 		if err != nil {
 			return fmt.Errorf("cannot use %s for results: %w", folder, err)

@@ -32,10 +32,11 @@ func TestFolderReplacesEarlierResults(t *testing.T) {
 	first, err := OpenFolder(path)
 	require.NoError(t, err)
 	write(t, "old", first.Staging(), ChecksFolder, "a", "hs1.log")
+	write(t, "old", first.Staging(), ConfigurationFolder, "server.yaml")
 	require.NoError(t, first.Keep(sample()))
 	require.NoError(t, first.Close())
 	write(t, "mine", path, "notes.txt")
-	assert.Equal(t, []string{"checks", "junit.xml", "notes.txt", "results.json"}, entries(t, path))
+	assert.Equal(t, []string{"checks", "configuration", "junit.xml", "notes.txt", "results.json"}, entries(t, path))
 
 	second, err := OpenFolder(path)
 	require.NoError(t, err)
@@ -50,7 +51,7 @@ func TestFolderReplacesEarlierResults(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, third.Keep(sample()))
 	require.NoError(t, third.Close())
-	assert.Equal(t, []string{"junit.xml", "notes.txt", "results.json"}, entries(t, path), "no logs: no old logs")
+	assert.Equal(t, []string{"junit.xml", "notes.txt", "results.json"}, entries(t, path), "no logs and no configuration: no old ones")
 
 	read, err := Read(path)
 	require.NoError(t, err)

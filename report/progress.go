@@ -113,6 +113,8 @@ func (p *Progress) Handle(event verdict.Event) {
 		p.judged(event)
 	case verdict.KindServerDied, verdict.KindNote:
 		p.print(p.style.paint(yellow, event.Message))
+	case verdict.KindPrint:
+		p.print(strings.TrimRight(event.Message, "\n"))
 	case verdict.KindFinding:
 		if p.verbose && event.Finding != nil {
 			p.print(fmt.Sprintf("monitor: %s: %s", event.Finding.Requirement, event.Finding.Detail))

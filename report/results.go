@@ -24,6 +24,8 @@ const (
 	ResultsFile  = "results.json"
 	JUnitFile    = "junit.xml"
 	ChecksFolder = "checks" // logs and transcripts of checks that did not pass
+	// ConfigurationFolder has the configuration that the candidate ran with, where it can be told.
+	ConfigurationFolder = "configuration"
 	// CrashFile is what the suite's binary wrote on standard error, when it wrote something.
 	CrashFile = ChecksFolder + "/suite-crash.log"
 )

@@ -44,6 +44,8 @@ type Candidate struct {
 	Runtime     string `json:"runtime"`
 	Dialect     string `json:"dialect,omitempty"`
 	RoomVersion string `json:"room_version,omitempty"`
+	// Configuration is the path, relative to the results folder, of the configuration that its first server ran with.
+	Configuration string `json:"configuration,omitempty"`
 }
 
 // EventKind names what an Event tells.
@@ -60,6 +62,7 @@ const (
 	KindServerDied  EventKind = "server-died"  // Message; Check when the culprit is known
 	KindCandidate   EventKind = "candidate"    // Candidate, when more became known about it
 	KindNote        EventKind = "note"         // Message, for people
+	KindPrint       EventKind = "print"        // Message, any number of lines for people who asked for them; kept nowhere
 	KindEnd         EventKind = "end"          // the run is complete; a stream without it was cut off
 	KindCannot      EventKind = "cannot-start" // Message: the run could not be made (exit 2)
 )
