@@ -42,6 +42,14 @@ type Deployments interface {
 // Readings tells whether a reading is one of those that the catalogue lists for an open requirement.
 type Readings func(requirement, reading string) error
 
-// Keeper keeps the evidence of a check that did not pass: it writes log and transcript and returns their paths,
+// Leaving is a deployment at its end, with the checks that stood on it.
+type Leaving struct {
+	Deployment Deployment
+	Blueprint  string
+	Checks     []string // by name, in the order in which they came
+	Failed     bool     // one of them failed or was an error, or the deployment died
+}
+
+// Keeper keeps the evidence of a check: it writes log and transcript and returns their paths,
 // relative to the results folder.
 type Keeper func(result verdict.CheckResult, evidence Evidence) (log, transcript string, err error)

@@ -96,9 +96,7 @@ func (r *Runner) close(ctx context.Context, each *ground) (dead bool) {
 		r.confirmHealth(ctx, each)
 		each.unwatch()
 		each.dead = isClosed(each.deployment.Died())
-		if !r.options.KeepServers {
-			r.remove(ctx, each.deployment)
-		}
+		r.remove(ctx, each, r.options.KeepServers)
 	})
 	return each.dead
 }
@@ -118,6 +116,20 @@ func (r *Runner) closePrivate(ctx context.Context, done *attempt) {
 	}
 }
 
+// leaving is what a ground came to so far.
+func (g *ground) leaving() Leaving {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	leaving := Leaving{Deployment: g.deployment, Blueprint: g.blueprint, Failed: isClosed(g.deployment.Died())}
+	for _, each := range g.touched {
+		leaving.Checks = append(leaving.Checks, each.check.Name)
+		if each.result.Verdict == verdict.Fail || each.result.Verdict == verdict.Error {
+			leaving.Failed = true
+		}
+	}
+	return leaving
+}
+
 // watchQuietly gives a dying server the time to die.
 func (r *Runner) watchQuietly(ctx context.Context, deployment Deployment, limit time.Duration) {
 	limited, cancel := context.WithTimeout(ctx, limit)
@@ -128,11 +140,19 @@ func (r *Runner) watchQuietly(ctx context.Context, deployment Deployment, limit 
 	}
 }
 
-// remove takes a deployment away in the background; Wait waits for that.
-func (r *Runner) remove(ctx context.Context, deployment Deployment) {
+// remove takes a deployment away in the background, unless it is to be kept; Wait waits for that.
+func (r *Runner) remove(ctx context.Context, each *ground, keep bool) {
+	leaving := each.leaving()
+	deployment := each.deployment
 	r.closing.Add(1)
 	go func() {
 		defer r.closing.Done()
+		if r.options.Done != nil {
+			r.options.Done(ctx, leaving)
+		}
+		if keep {
+			return
+		}
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		if err := deployment.Close(limited); err != nil {
@@ -146,7 +166,7 @@ func (r *Runner) closeAll(ctx context.Context) {
 	for _, each := range r.grounds {
 		if isClosed(each.ready) && each.err == nil {
 			each.unwatch()
-			r.remove(ctx, each.deployment)
+			r.remove(ctx, each, false)
 		}
 	}
 }

@@ -27,13 +27,17 @@ type Options struct {
 	Silence time.Duration
 	// Limit bounds one check.
 	Limit time.Duration
-	// Observers see every exchange of every check, with the check's name: passive monitors.
+	// Observe sees every exchange of every check, with the check's name: passive monitors.
 	Observe func(check string, exchange transcript.Exchange)
-	// KeepServers leaves shared deployments running at the end.
+	// Done is told of each deployment that no check will use any more, before it is removed; nil: nobody is.
+	Done func(ctx context.Context, leaving Leaving)
+	// KeepEvidence keeps the evidence of checks that passed, too.
+	KeepEvidence bool
+	// KeepServers leaves deployments running at the end.
 	KeepServers bool
 }
 
-// Evidence is what is kept of a check that did not pass.
+// Evidence is what is kept of a check.
 type Evidence struct {
 	Exchanges []transcript.Exchange
 	Logs      []DeploymentLog
@@ -200,7 +204,7 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	this.result = c.result(time.Since(started))
 	this.observed = c.outcome.observations
 	r.examine(ctx, this, c)
-	this.evidence = Evidence{Exchanges: recorder.Exchanges(), Logs: this.logs()}
+	this.evidence = Evidence{Exchanges: recorder.Exchanges(), Logs: this.logs(r.options.KeepEvidence)}
 	return this
 }
 
@@ -284,8 +288,8 @@ func (a *attempt) attach(found *ground) {
 	found.mu.Unlock()
 }
 
-func (a *attempt) logs() []DeploymentLog {
-	if a.result.Verdict == verdict.Pass && !a.interrupted {
+func (a *attempt) logs(always bool) []DeploymentLog {
+	if a.result.Verdict == verdict.Pass && !a.interrupted && !always {
 		return nil
 	}
 	var logs []DeploymentLog

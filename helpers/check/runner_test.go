@@ -321,3 +321,33 @@ func TestRegistryFindsMistakes(t *testing.T) {
 		}
 	}
 }
+
+func TestTheEndOfADeploymentIsTold(t *testing.T) {
+	var mu sync.Mutex
+	var told []Leaving
+	servers := &fakeServers{}
+	runner := New(Options{
+		Checks: []*Check{
+			{Name: "passes", Requirements: []string{"a/b"}, Body: func(c *C) { c.Deploy("shared", false) }},
+			{Name: "fails", Requirements: []string{"a/b"}, Body: func(c *C) {
+				c.Deploy("shared", false)
+				c.Errorf("no")
+			}},
+			{Name: "alone", Requirements: []string{"a/b"}, Body: func(c *C) { c.Deploy("private", true) }},
+		},
+		Deployments: servers, Emit: func(verdict.Event) {},
+		Done: func(_ context.Context, leaving Leaving) {
+			mu.Lock()
+			defer mu.Unlock()
+			assert.False(t, leaving.Deployment.(*fakeServer).closed.Load(), "its servers are still there")
+			leaving.Deployment = nil
+			told = append(told, leaving)
+		},
+	})
+	require.NoError(t, runner.Run(t.Context()))
+	runner.Wait()
+	assert.ElementsMatch(t, []Leaving{
+		{Blueprint: "shared", Checks: []string{"passes", "fails"}, Failed: true},
+		{Blueprint: "private", Checks: []string{"alone"}},
+	}, told)
+}
