@@ -19,6 +19,7 @@ import (
 	"msc4014/helpers/transcript"
 	"msc4014/helpers/verdict"
 	"msc4014/requirements"
+	"msc4014/runtime/complement"
 	"msc4014/runtime/session"
 )
 
@@ -69,13 +70,19 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 	if err != nil {
 		return err
 	}
-	base, err := startRuntime(ctx, wanted, joined, func(text string) {
-		emit(verdict.Event{Kind: verdict.KindNote, Time: time.Now(), Message: text})
-	})
+	settings, err := complement.FromEnvironment(os.Environ())
+	if err != nil {
+		return err
+	}
+	warn := func(text string) { emit(verdict.Event{Kind: verdict.KindNote, Time: time.Now(), Message: text}) }
+	base, err := startRuntime(ctx, wanted, joined, settings, warn)
 	if err != nil {
 		return err
 	}
 	watch := &watchers{}
+	if settings.Debug {
+		watch.print = printer(emit)
+	}
 	world := blueprints.NewWorld(base.runtime, base.authority, watch.received)
 	watch.world = world
 	if !wanted.Keep {
@@ -89,6 +96,7 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 	runner := check.New(check.Options{
 		Checks: chosen, Deployments: world, Parallel: parallel, Emit: emit, Keep: keeper(wanted),
 		Readings: readings(catalogue), Quiet: quiet, Limit: longestCheck, Observe: watch.exchange, KeepServers: wanted.Keep,
+		Done: aftermath(settings, emit), KeepEvidence: settings.Debug,
 	})
 	first, err := runner.Prepare(ctx, blueprints.OneServer.Name)
 	if err != nil {
@@ -98,7 +106,11 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 	if err != nil {
 		return err
 	}
-	emit(planned(chosen, wanted, base.runtime.Name(), facts))
+	configuration, err := keepConfiguration(ctx, first.(*blueprints.Deployment).Server(0), wanted.Results)
+	if err != nil {
+		warn("the configuration in effect is not kept: " + err.Error())
+	}
+	emit(planned(chosen, wanted, base.runtime.Name(), configuration, facts))
 	watch.monitor.Store(monitor.New(monitor.Options{
 		Format: facts.Format, OursKey: world.Peers.IsOurKey, OursEvent: world.Peers.IsOurs,
 		Report: func(finding verdict.Finding) {
@@ -111,14 +123,14 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 }
 
 // planned tells which checks will run, and what is known about the candidate.
-func planned(chosen []*check.Check, wanted plan.Plan, runtimeName string, facts blueprints.Facts) verdict.Event {
+func planned(chosen []*check.Check, wanted plan.Plan, runtimeName, configuration string, facts blueprints.Facts) verdict.Event {
 	names := make([]string, len(chosen))
 	for i, one := range chosen {
 		names[i] = one.Name
 	}
 	candidate := verdict.Candidate{
 		Name: wanted.Artifact.Candidate, Version: wanted.Artifact.Version, Image: wanted.Artifact.Image,
-		Digest: wanted.Artifact.Digest, Runtime: runtimeName,
+		Digest: wanted.Artifact.Digest, Runtime: runtimeName, Configuration: configuration,
 	}
 	if facts.Supported {
 		candidate.Dialect, candidate.RoomVersion = string(facts.Format.Dialect), pseudoid.RoomVersion
@@ -150,13 +162,17 @@ func readings(catalogue *requirements.Catalogue) check.Readings {
 	}
 }
 
-// watchers hand what the candidate writes to the passive monitors, once there are any.
+// watchers hand what the candidate writes to the passive monitors, once there are any, and to who prints it.
 type watchers struct {
 	world   *blueprints.World
 	monitor atomic.Pointer[monitor.Monitor]
+	print   func(check string, exchange transcript.Exchange) // nil: nobody asked for it
 }
 
 func (w *watchers) exchange(name string, exchange transcript.Exchange) {
+	if w.print != nil {
+		w.print(name, exchange)
+	}
 	if monitors := w.monitor.Load(); monitors != nil {
 		monitors.Exchange(name, exchange)
 	}
@@ -173,7 +189,7 @@ func (w *watchers) received(peer *federation.Peer, _ *federation.Room, _ string,
 	}
 }
 
-// keeper writes the evidence of checks that did not pass into the results folder.
+// keeper writes the evidence of checks into the results folder.
 func keeper(wanted plan.Plan) check.Keeper {
 	if wanted.Results == "" {
 		return nil

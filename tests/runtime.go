@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
+	"strings"
 
 	"msc4014/helpers/plan"
 	"msc4014/runtime"
@@ -23,9 +23,10 @@ type foundation struct {
 }
 
 // startRuntime makes the runtime that the plan decided on.
-func startRuntime(ctx context.Context, wanted plan.Plan, joined *session.Session, warn func(string)) (foundation, error) {
-	settings, err := complement.FromEnvironment(os.Environ())
-	if err != nil {
+func startRuntime(
+	ctx context.Context, wanted plan.Plan, joined *session.Session, settings complement.Options, warn func(string),
+) (foundation, error) {
+	if err := checkScript(settings.PostTestScript); err != nil {
 		return foundation{}, err
 	}
 	folder := filepath.Join(joined.Dir, "authority")
@@ -40,6 +41,9 @@ func startRuntime(ctx context.Context, wanted plan.Plan, joined *session.Session
 			Session: joined, AuthorityDir: folder, Complement: settings, Warn: warn,
 		})
 	case "process":
+		if useless := settings.ContainersOnly(); len(useless) > 0 {
+			warn("only containers have what these ask for, plain processes do without: " + strings.Join(useless, ", "))
+		}
 		base.runtime, err = process.New(wanted.Artifact, process.Options{
 			SessionDir: joined.Dir, Authority: issuer, Recorder: joined,
 			SpawnTimeout: settings.SpawnTimeout, Environment: settings.Environment,

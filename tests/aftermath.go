@@ -1,0 +1,107 @@
+package main
+
+// What is done with servers beside judging them: the configuration that they run with is kept with the results, and at
+// their end their logs are printed and Complement's post-test script is called, if the environment asks for that.
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/verdict"
+	"msc4014/runtime"
+	"msc4014/runtime/complement"
+)
+
+// scriptLimit bounds one call of the post-test script.
+const scriptLimit = time.Minute
+
+// configurationFolder is where a candidate's configuration is kept, in the results folder.
+const configurationFolder = "configuration"
+
+// keepConfiguration writes the configuration that a server runs with into the results folder and returns its path there,
+// "" where the server does not tell.
+func keepConfiguration(ctx context.Context, server runtime.Server, results string) (string, error) {
+	configured, can := server.(runtime.Configured)
+	if !can || results == "" {
+		return "", nil
+	}
+	name, text, err := configured.Configuration(ctx)
+	if err != nil || name == "" {
+		return "", err
+	}
+	path := filepath.Join(configurationFolder, fileName(name))
+	if err := os.MkdirAll(filepath.Join(results, configurationFolder), 0o755); err != nil {
+		return "", err
+	}
+	return path, os.WriteFile(filepath.Join(results, path), text, 0o644)
+}
+
+// checkScript finds fault with a post-test script that cannot be called, before anything is started.
+func checkScript(script string) error {
+	if script == "" {
+		return nil
+	}
+	if _, err := exec.LookPath(script); err != nil {
+		return fmt.Errorf("COMPLEMENT_POST_TEST_SCRIPT=%q cannot be called: %w", script, err)
+	}
+	return nil
+}
+
+// aftermath is what the environment asks for at the end of each deployment; nil if that is nothing.
+func aftermath(settings complement.Options, emit func(verdict.Event)) func(context.Context, check.Leaving) {
+	if !settings.AlwaysPrintLogs && settings.PostTestScript == "" {
+		return nil
+	}
+	say := func(kind verdict.EventKind, format string, arguments ...any) {
+		emit(verdict.Event{Kind: kind, Time: time.Now(), Message: fmt.Sprintf(format, arguments...)})
+	}
+	return func(ctx context.Context, leaving check.Leaving) {
+		deployment, ours := leaving.Deployment.(*blueprints.Deployment)
+		if !ours {
+			return
+		}
+		for place := range deployment.Servers() {
+			server := deployment.Server(place)
+			if settings.AlwaysPrintLogs {
+				say(verdict.KindPrint, "==== the log of %s (%s)\n%s", server.Name(), usedBy(leaving), server.Log(0))
+			}
+			contained, can := server.(runtime.Contained)
+			if settings.PostTestScript == "" || !can {
+				continue
+			}
+			output, err := callScript(ctx, settings.PostTestScript, contained.ContainerID(), leaving)
+			if output = strings.TrimSpace(output); output != "" {
+				say(verdict.KindPrint, "==== the post-test script, for %s (%s)\n%s", server.Name(), usedBy(leaving), output)
+			}
+			if err != nil {
+				say(verdict.KindNote, "the post-test script %s failed for %s: %v", settings.PostTestScript, server.Name(), err)
+			}
+		}
+	}
+}
+
+// callScript calls the script with the arguments that Complement gives it: container, test, and whether that failed.
+func callScript(ctx context.Context, script, container string, leaving check.Leaving) (string, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), scriptLimit)
+	defer cancel()
+	command := exec.CommandContext(ctx, script, container, usedBy(leaving), strconv.FormatBool(leaving.Failed))
+	command.WaitDelay = time.Second
+	output, err := command.CombinedOutput()
+	return string(output), err
+}
+
+// usedBy names a deployment by the check that used it, or by its blueprint if that was not one alone.
+func usedBy(leaving check.Leaving) string {
+	if len(leaving.Checks) == 1 {
+		return leaving.Checks[0]
+	}
+	return leaving.Blueprint
+}
