@@ -12,6 +12,7 @@ import (
 
 	"msc4014/cmd/internal/run"
 	"msc4014/cmd/internal/suite"
+	"msc4014/helpers/plan"
 	"msc4014/report"
 	"msc4014/requirements"
 	"msc4014/runtime"
@@ -19,9 +20,6 @@ import (
 	"msc4014/runtime/complement"
 	"msc4014/runtime/docker/engine"
 )
-
-// suiteVersion is this suite's, in results.json.
-const suiteVersion = "0.1.0"
 
 // newRunner returns a runner of this project on this machine.
 func newRunner(kill <-chan struct{}) (*run.Runner, error) {
@@ -38,7 +36,7 @@ func newRunner(kill <-chan struct{}) (*run.Runner, error) {
 	}
 	return &run.Runner{
 		Root: root, Folder: folder, Stdout: os.Stdout, Environment: os.Getenv,
-		Suite:     report.Suite{Version: suiteVersion, Commit: gitCommit(root)},
+		Suite:     report.Suite{Version: plan.SuiteVersion, Commit: gitCommit(root)},
 		Parse:     func(typed string) (run.Candidate, error) { return parseCandidate(root, typed) },
 		Engine:    engineAnswers,
 		Build:     suite.Build,

@@ -13,7 +13,6 @@ type Plan struct {
 	Shuffle  int64            `json:"shuffle,omitempty"`  // 0: recorded order
 	Shard    string           `json:"shard,omitempty"`    // "I/N"
 	Keep     bool             `json:"keep,omitempty"`     // leave servers and their files behind, and say where
-	Verbose  bool             `json:"verbose,omitempty"`
 	// Results is the absolute folder where logs and transcripts of checks that did not pass are kept.
 	Results string `json:"results"`
 	// Session is the folder of the run's session (runtime/session), whose lock is held by the command line.

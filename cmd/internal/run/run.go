@@ -197,7 +197,7 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	m.progress.Doing("starting " + artifact.Candidate)
 	ending, err := r.runSuite(ctx, m, own, folder, plan.Plan{
 		Artifact: artifact, Runtime: m.runtimeName, Run: m.Options.Run, Parallel: m.Parallel, Shuffle: m.Shuffle,
-		Shard: m.Shard, Keep: m.Keep, Verbose: m.Verbose, Results: folder.Staging(), Session: own.Dir,
+		Shard: m.Shard, Keep: m.Keep, Results: folder.Staging(), Session: own.Dir,
 	})
 	if err != nil {
 		return nil, cause(ctx, err)
