@@ -1,0 +1,100 @@
+// This file holds the rules against gomatrixserverlib's, through its event interface.
+
+package rules
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/matrix-org/gomatrixserverlib"
+	"github.com/matrix-org/gomatrixserverlib/spec"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// pdu shows an event to gomatrixserverlib, in either dialect. What the rules do not ask for is not there.
+type pdu struct {
+	*Event
+	content []byte
+}
+
+var errNotAsked = errors.New("the rules do not ask for it")
+
+func newPDU(e *Event) gomatrixserverlib.PDU { return &pdu{e, []byte(e.Field("content").Raw)} }
+
+func pdus(events map[string]*Event) []gomatrixserverlib.PDU {
+	var all []gomatrixserverlib.PDU
+	for _, e := range events {
+		all = append(all, newPDU(e))
+	}
+	return all
+}
+
+func (p *pdu) EventID() string              { return p.ID() }
+func (p *pdu) StateKey() *string            { return p.stateKey }
+func (p *pdu) StateKeyEquals(s string) bool { return p.stateKey != nil && *p.stateKey == s }
+func (p *pdu) Content() []byte              { return p.content }
+func (p *pdu) Membership() (string, error)  { return p.Event.Membership(), nil }
+func (p *pdu) JoinRule() (string, error)    { return "", errNotAsked }
+func (p *pdu) HistoryVisibility() (gomatrixserverlib.HistoryVisibility, error) {
+	return "", errNotAsked
+}
+func (p *pdu) PowerLevels() (*gomatrixserverlib.PowerLevelContent, error) { return nil, errNotAsked }
+func (p *pdu) Version() gomatrixserverlib.RoomVersion {
+	return gomatrixserverlib.RoomVersion(p.format.RoomVersion)
+}
+func (p *pdu) RoomID() spec.RoomID {
+	id, err := spec.NewRoomID(p.roomID)
+	if err != nil {
+		panic(err)
+	}
+	return *id
+}
+func (p *pdu) Redacted() bool                 { return false }
+func (p *pdu) PrevEventIDs() []string         { return p.prevEvents }
+func (p *pdu) AuthEventIDs() []string         { return p.authEvents }
+func (p *pdu) PrevStateEventIDs() []string    { return nil }
+func (p *pdu) OriginServerTS() spec.Timestamp { return spec.Timestamp(p.Event.OriginServerTS()) }
+func (p *pdu) Redact()                        {}
+func (p *pdu) SenderID() spec.SenderID        { return spec.SenderID(p.sender) }
+func (p *pdu) Unsigned() []byte               { return nil }
+func (p *pdu) SetUnsigned(any) (gomatrixserverlib.PDU, error) {
+	return nil, errNotAsked
+}
+func (p *pdu) SetUnsignedField(string, any) error { return errNotAsked }
+func (p *pdu) Sign(string, gomatrixserverlib.KeyID, ed25519.PrivateKey) gomatrixserverlib.PDU {
+	return p
+}
+func (p *pdu) ToHeaderedJSON() ([]byte, error)    { return nil, errNotAsked }
+func (p *pdu) IsSticky(time.Time, time.Time) bool { return false }
+func (p *pdu) StickyEndTime(time.Time) time.Time  { return time.Time{} }
+
+// userOf gives each sender key a user of the server that the room ID names, so that no rule about domains ever decides.
+func userOf(roomID spec.RoomID, sender spec.SenderID) (*spec.UserID, error) {
+	if sender.IsUserID() {
+		return spec.NewUserID(string(sender), true)
+	}
+	if key := sender.ToPseudoID(); key == nil || len(*key) != ed25519.PublicKeySize {
+		return nil, errors.New("no key")
+	}
+	return spec.NewUserID("@somebody:"+string(roomID.Domain()), true)
+}
+
+// assertLibrary checks that gomatrixserverlib comes to the same, or does not where the case says why.
+func assertLibrary(t *testing.T, c authCase, e *Event, state State) {
+	t.Helper()
+	var events []gomatrixserverlib.PDU
+	for _, event := range state {
+		events = append(events, newPDU(event))
+	}
+	provider, err := gomatrixserverlib.NewAuthEvents(events)
+	require.NoError(t, err)
+	err = gomatrixserverlib.Allowed(newPDU(e), provider, userOf)
+	if wantAllowed := (c.rule == "") == (c.library == ""); wantAllowed {
+		assert.NoError(t, err, "gomatrixserverlib")
+	} else {
+		assert.Error(t, err, "gomatrixserverlib")
+	}
+}

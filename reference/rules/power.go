@@ -1,0 +1,186 @@
+// This file knows power levels: who holds which, and how they may be changed (rule 9). In pseudonymous rooms they are
+// held by sender keys.
+
+package rules
+
+import (
+	"math"
+
+	"github.com/tidwall/gjson"
+)
+
+// levelNames are the levels that stand in power levels by their own name.
+var levelNames = []string{"users_default", "events_default", "state_default", "ban", "redact", "kick", "invite"}
+
+// creatorLevel is what the creator holds in a room without power levels (client-server API, m.room.power_levels).
+const creatorLevel = 100
+
+// powerLevels are the power levels of a room. Without an event they are the defaults, and the creator's is 100.
+type powerLevels struct {
+	set     *Event // nil where the room has none
+	creator string
+}
+
+// powerLevels returns the power levels in a state.
+func (s State) powerLevels() powerLevels {
+	levels := powerLevels{set: s[StateKey{powerLevelsType, ""}]}
+	if create := s.Create(); create != nil {
+		levels.creator = creator(create)
+	}
+	return levels
+}
+
+// named returns a level by its name.
+func (p powerLevels) named(name string) int64 {
+	if p.set != nil {
+		if level := p.set.Content(name); level.Type == gjson.Number {
+			return level.Int()
+		}
+	}
+	switch name {
+	case "users_default", "events_default", "invite":
+		return 0
+	}
+	return 50
+}
+
+// user returns the level of a sender key or user ID.
+func (p powerLevels) user(key string) int64 {
+	if p.set == nil {
+		if key == p.creator {
+			return creatorLevel
+		}
+		return 0
+	}
+	if level := p.set.Content("users").Map()[key]; level.Type == gjson.Number {
+		return level.Int()
+	}
+	return p.named("users_default")
+}
+
+// event returns the level that it takes to send an event of a type.
+func (p powerLevels) event(eventType string, isState bool) int64 {
+	if p.set != nil {
+		if level := p.set.Content("events").Map()[eventType]; level.Type == gjson.Number {
+			return level.Int()
+		}
+	}
+	if isState {
+		return p.named("state_default")
+	}
+	return p.named("events_default")
+}
+
+// PowerLevel returns the power level of a sender key or user ID in a state.
+func (s State) PowerLevel(key string) int64 { return s.powerLevels().user(key) }
+
+// powerLevelsAllowed is rule 9.
+func (r Rules) powerLevelsAllowed(e *Event, state State) error {
+	if err := r.checkPowerLevels(e); err != nil {
+		return err
+	}
+	levels := state.powerLevels()
+	if levels.set == nil {
+		return nil // 9.4
+	}
+	sender := levels.user(e.sender)
+	for _, name := range levelNames { // 9.5
+		change := alteration{levels.set.Content(name), e.Content(name)}
+		if change.happens() && (change.oldLevel() > sender || change.newLevel() > sender) {
+			return reject("9.5", "the sender's power level is %d and %s goes from %s to %s", sender, name, change.old.Raw, change.new.Raw)
+		}
+	}
+	for _, list := range []string{"events", "notifications"} {
+		for name, change := range alterations(levels.set.Content(list), e.Content(list)) {
+			if change.oldLevel() > sender {
+				return reject("9.6.1", "the sender's power level is %d and %s.%s is %s", sender, list, name, change.old.Raw)
+			}
+			if change.newLevel() > sender {
+				return reject("9.7.1", "the sender's power level is %d and %s.%s becomes %s", sender, list, name, change.new.Raw)
+			}
+		}
+	}
+	for user, change := range alterations(levels.set.Content("users"), e.Content("users")) {
+		if user != e.sender && change.oldLevel() >= sender {
+			return reject("9.8.1", "the sender's power level is %d and that of %s is %s", sender, user, change.old.Raw)
+		}
+		if change.newLevel() > sender {
+			return reject("9.9.1", "the sender's power level is %d and that of %s becomes %s", sender, user, change.new.Raw)
+		}
+	}
+	return nil
+}
+
+// checkPowerLevels is rules 9.1 to 9.3: power levels are integers, and held by those who can hold them.
+func (r Rules) checkPowerLevels(e *Event) error {
+	for _, name := range levelNames {
+		if level := e.Content(name); level.Exists() && level.Type != gjson.Number {
+			return reject("9.1", "%s is no integer", name)
+		}
+	}
+	for _, list := range []string{"events", "notifications"} {
+		if !areLevels(e.Content(list)) {
+			return reject("9.2", "%s is no object of integers", list)
+		}
+	}
+	users := e.Content("users")
+	if !areLevels(users) {
+		return reject("9.3", "users is no object of integers")
+	}
+	for user := range users.Map() {
+		if err := r.mayHoldPower(e.format, user); err != nil {
+			return reject("9.3", "users: %v", err)
+		}
+	}
+	return nil
+}
+
+// areLevels tells whether a list of levels is absent or an object of integers.
+func areLevels(list gjson.Result) bool {
+	if !list.Exists() {
+		return true
+	}
+	for _, level := range list.Map() {
+		if level.Type != gjson.Number {
+			return false
+		}
+	}
+	return list.IsObject()
+}
+
+// alteration is a level before and after.
+type alteration struct{ old, new gjson.Result }
+
+func (a alteration) happens() bool {
+	return a.old.Exists() != a.new.Exists() || a.old.Raw != a.new.Raw
+}
+
+// oldLevel returns the level before; one that was not there is below all others, as the rules compare levels that are.
+func (a alteration) oldLevel() int64 { return levelOf(a.old) }
+
+// newLevel returns the level after, like oldLevel.
+func (a alteration) newLevel() int64 { return levelOf(a.new) }
+
+func levelOf(level gjson.Result) int64 {
+	if !level.Exists() {
+		return math.MinInt64
+	}
+	return level.Int()
+}
+
+// alterations returns the entries of a list that are added, changed or removed.
+func alterations(before, after gjson.Result) map[string]alteration {
+	all := map[string]alteration{}
+	for name, level := range before.Map() {
+		all[name] = alteration{old: level}
+	}
+	for name, level := range after.Map() {
+		all[name] = alteration{old: all[name].old, new: level}
+	}
+	for name, change := range all {
+		if !change.happens() {
+			delete(all, name)
+		}
+	}
+	return all
+}

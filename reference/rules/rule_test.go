@@ -1,0 +1,154 @@
+package rules
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/pseudoid"
+)
+
+func TestCreate(t *testing.T) {
+	create := func(t *testing.T, f pseudoid.Format, sender string, content object) (*room, *Event) {
+		r := newRoom(t, f)
+		return r, r.event(sender, createType, new(""), content)
+	}
+	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+		_, good := create(t, f, "alice", object{"room_version": f.RoomVersion, "creator": "x"})
+		assertRule(t, "", Rules{}.Allowed(good, nil))
+		_, other := create(t, f, "alice", object{"room_version": "org.example.other", "creator": "x"})
+		assertRule(t, "1.3", Rules{}.Allowed(other, nil))
+		r, foreign := create(t, f, "bob", object{"creator": "x"})
+		_, bare := create(t, f, "alice", object{})
+		if !f.Pseudonymous {
+			assertRule(t, "1.2", Rules{}.Allowed(foreign, nil))
+			assertRule(t, map[string]string{"10": "1.4", "11": ""}[f.RoomVersion], Rules{}.Allowed(bare, nil))
+			return
+		}
+		assertRule(t, "", Rules{}.Allowed(bare, nil), "event-format/create-names-no-mxid")
+		assertRule(t, "", Rules{}.Allowed(foreign, nil), "auth/rules-by-domain: not-applied")
+		assertRule(t, "1.2", Rules{Domain: DomainRefusesAll}.Allowed(foreign, nil))
+		byMapping := Rules{Domain: DomainByMapping, DomainOf: func(e *Event) (string, bool) { return "other.test", e.Sender() == r.id("bob") }}
+		assertRule(t, "1.2", byMapping.Allowed(foreign, nil))
+		assertRule(t, "", byMapping.Allowed(good, nil), "a domain that is not known")
+	})
+}
+
+func TestRoomThatDoesNotFederate(t *testing.T) {
+	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+		r := newRoom(t, f)
+		r.add(r.event("alice", createType, new(""), object{"creator": r.id("alice"), "m.federate": false}))
+		r.add(r.member("alice", "alice", "join"))
+		r.joinRule("public")
+		join := r.member("bob", "bob", "join")
+		if !f.Pseudonymous {
+			assertRule(t, "3", Rules{}.Allowed(join, r.state))
+			return
+		}
+		assertRule(t, "", Rules{}.Allowed(join, r.state), "auth/rules-by-domain: not-applied")
+		assertRule(t, "3", Rules{Domain: DomainRefusesAll}.Allowed(join, r.state))
+		byMapping := Rules{Domain: DomainByMapping, DomainOf: func(e *Event) (string, bool) { return e.Sender(), true }}
+		assertRule(t, "3", byMapping.Allowed(join, r.state))
+		assertRule(t, "", byMapping.Allowed(r.member("alice", "alice", "join"), r.state))
+	})
+}
+
+func TestNobodyJoinsTheCreatorsKeyForTheCreator(t *testing.T) {
+	inFormats(t, pseudonymous, func(t *testing.T, f pseudoid.Format) {
+		r := newRoom(t, f)
+		r.add(r.event("alice", createType, new(""), object{}))
+		assertRule(t, "4.3.2", Rules{}.Allowed(r.member("bob", "alice", "join"), r.state))
+		assertRule(t, "4.3.4", Rules{}.Allowed(r.member("bob", "bob", "join"), r.state))
+		assertRule(t, "", Rules{}.Allowed(r.member("alice", "alice", "join"), r.state), "control")
+	})
+}
+
+func TestThirdPartyInvite(t *testing.T) {
+	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+		r := populated(t, f)
+		identityServer := keyOf("identity server")
+		r.add(r.event("bob", thirdPartyInviteType, new("token"), object{"public_keys": []object{{"public_key": string(identityServer.Public)}}}))
+		invite := func(sender, mxid string, key pseudoid.KeyPair) *Event {
+			signed, err := pseudoid.SignJSON([]byte(`{"mxid":"`+mxid+`","token":"token"}`), "identity.test", "ed25519:0", key.Private)
+			require.NoError(t, err)
+			return r.event(sender, memberType, new(r.id("dave")), object{"membership": "invite",
+				"third_party_invite": object{"display_name": "d", "signed": rawJSON(signed)}})
+		}
+		if f.Pseudonymous { // membership/third-party-invite: cannot be redeemed
+			assertRule(t, "4.4.1.4", Rules{}.Allowed(invite("bob", "@dave:other.test", identityServer), r.state))
+			return
+		}
+		good := invite("bob", r.id("dave"), identityServer)
+		assertRule(t, "", Rules{}.Allowed(good, r.state))
+		assert.Contains(t, AuthKeys(memberType, r.id("bob"), new(r.id("dave")), []byte(good.Field("content").Raw)), StateKey{thirdPartyInviteType, "token"})
+		assertRule(t, "4.4.1.8", Rules{}.Allowed(invite("bob", r.id("dave"), keyOf("another")), r.state))
+		assertRule(t, "4.4.1.6", Rules{}.Allowed(invite("carol", r.id("dave"), identityServer), r.state))
+	})
+}
+
+type rawJSON []byte
+
+func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }
+
+func TestCheckAuthEvents(t *testing.T) {
+	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+		r := populated(t, f)
+		draft := r.draft("carol", "m.room.message", nil, object{})
+		good := draft["auth_events"].([]string)
+		all := func() (events []*Event) {
+			for _, e := range r.events {
+				events = append(events, e)
+			}
+			return events
+		}
+		check := func(authEvents ...string) error {
+			draft["auth_events"] = authEvents
+			return Rules{}.CheckAuthEvents(r.read(r.sign(draft, "carol")), all(), r.Rejected)
+		}
+		assertRule(t, "", check(good...), "control")
+		assertRule(t, "2.1", check(append([]string{r.member("carol", "carol", "join").ID()}, good...)...))
+		assertRule(t, "2.2", check(append([]string{r.state[StateKey{joinRulesType, ""}].ID()}, good...)...))
+		assertRule(t, "2.2", check(append([]string{message("carol")(r).ID()}, good...)...))
+		assertRule(t, "2.4", check(r.state.Member(r.id("carol")).ID()))
+		assert.ErrorContains(t, check("$nowhere"), "is missing")
+		r.rejected[r.state.Member(r.id("carol")).ID()] = true
+		assertRule(t, "2.3", check(good...))
+	})
+}
+
+func TestAuthEventsFor(t *testing.T) {
+	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+		r := populated(t, f)
+		create, levels, rule := r.state.Create(), r.state[StateKey{powerLevelsType, ""}], r.state[StateKey{joinRulesType, ""}]
+		bob, carol := r.state.Member(r.id("bob")), r.state.Member(r.id("carol"))
+		assert.Equal(t, []*Event{create, levels, carol}, AuthEventsFor(message("carol")(r), r.state))
+		assert.Equal(t, []*Event{create, levels, bob, carol}, AuthEventsFor(r.member("bob", "carol", "ban"), r.state))
+		assert.Equal(t, []*Event{create, levels, bob, rule}, AuthEventsFor(r.member("bob", "dave", "invite"), r.state))
+		assert.Equal(t, []*Event{create, levels, rule, bob}, AuthEventsFor(authorised("bob", "dave", "bob")(r), r.state))
+		assert.Empty(t, AuthEventsFor(create, r.state))
+	})
+}
+
+func TestMayRedact(t *testing.T) {
+	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+		r := populated(t, f)
+		ofCarol, ofAlice := r.add(message("carol")(r)), r.add(message("alice")(r))
+		may := func(sender string, target *Event) error {
+			draft := r.draft(sender, "m.room.redaction", nil, object{"redacts": target.ID()})
+			draft["redacts"] = target.ID()
+			return Rules{}.MayRedact(r.read(r.sign(draft, sender)), target, r.state)
+		}
+		assert.NoError(t, may("carol", ofCarol), "redaction/own-by-key")
+		assert.NoError(t, may("bob", ofAlice), "redaction/others-by-power")
+		assert.Error(t, may("carol", ofAlice), "redaction/others-by-power")
+		r.add(r.member("dave", "dave", "join"))
+		if f.Pseudonymous { // redaction/other-key-same-server
+			assert.Error(t, may("dave", ofCarol))
+		} else {
+			assert.NoError(t, may("dave", ofCarol))
+		}
+		draft := r.draft("bob", "m.room.redaction", nil, object{})
+		assert.Error(t, Rules{}.MayRedact(r.read(r.sign(draft, "bob")), ofCarol, r.state), "it names another event")
+	})
+}
