@@ -28,6 +28,8 @@ type Deployment struct {
 	scenesMu sync.Mutex
 	scenes   map[string]*scene
 
+	closed   chan struct{} // ends the watch over servers that are removed
+	unwatch  sync.Once
 	died     chan struct{}
 	mu       sync.Mutex
 	death    check.Death
@@ -85,6 +87,7 @@ func (d *Deployment) watch(server runtime.Server) {
 			death := check.Death{Cause: server.Host() + " " + text, Outside: killed, LogTail: server.Log(20)}
 			d.die(death)
 		case <-d.died:
+		case <-d.closed:
 		}
 	}()
 }
@@ -123,6 +126,7 @@ func (d *Deployment) Log(lines int) string {
 
 // Close removes the servers.
 func (d *Deployment) Close(ctx context.Context) error {
+	d.unwatch.Do(func() { close(d.closed) })
 	return d.eachServer(func(place int) error { return d.servers[place].Remove(ctx) })
 }
 

@@ -76,6 +76,7 @@ func (w *World) start(ctx context.Context, blueprint Blueprint) (*Deployment, er
 		blueprint: blueprint,
 		servers:   make([]runtime.Server, blueprint.Servers),
 		died:      make(chan struct{}),
+		closed:    make(chan struct{}),
 		scenes:    map[string]*scene{},
 	}
 	err := deployment.eachServer(func(place int) error {
@@ -101,12 +102,22 @@ func (w *World) start(ctx context.Context, blueprint Blueprint) (*Deployment, er
 
 // removeStarted removes the servers of a deployment that did not come about.
 func (d *Deployment) removeStarted(ctx context.Context) error {
+	d.unwatch.Do(func() { close(d.closed) })
 	return d.eachServer(func(place int) error {
-		if d.servers[place] == nil {
+		server := d.servers[place]
+		if server == nil {
 			return nil
 		}
-		return d.servers[place].Remove(ctx)
+		d.world.forget(server)
+		return server.Remove(ctx)
 	})
+}
+
+// forget lets peers look for a server no more.
+func (w *World) forget(server runtime.Server) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.servers, server.Name())
 }
 
 // Close ends the peers and removes everything that the run made in its runtime.

@@ -1,0 +1,102 @@
+package fake
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+)
+
+// Homeserver answers clients: accounts, rooms, messages that come by /sync. Nobody needs a token for anything. Its
+// methods are safe for use by several goroutines.
+type Homeserver struct {
+	*httptest.Server
+	name string
+
+	mu      sync.Mutex
+	scripts []script
+	count   int
+	events  map[string][]json.RawMessage // by room ID
+}
+
+// script is an answer that stands in the way of the usual one.
+type script struct {
+	method, part string
+	status       int
+	body         string
+}
+
+// NewHomeserver starts a homeserver of that name, which must be closed.
+func NewHomeserver(name string) *Homeserver {
+	h := &Homeserver{name: name, events: map[string][]json.RawMessage{}}
+	h.Server = httptest.NewServer(h)
+	return h
+}
+
+// Answer makes requests of that method whose path has part in it be answered so from now on. A status of 0 closes the
+// connection without an answer; one of -1 takes back what was said of the same method and part.
+func (h *Homeserver) Answer(method, part string, status int, body string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	kept := []script{}
+	for _, each := range h.scripts {
+		if each.method != method || each.part != part {
+			kept = append(kept, each)
+		}
+	}
+	if status >= 0 {
+		kept = append(kept, script{method, part, status, body})
+	}
+	h.scripts = kept
+}
+
+// ServeHTTP answers.
+func (h *Homeserver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	status, body := h.answer(r)
+	if status == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body)) // who does not read it any more needs no answer
+}
+
+func (h *Homeserver) answer(r *http.Request) (int, string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, each := range h.scripts {
+		if each.method == r.Method && strings.Contains(r.URL.Path, each.part) {
+			return each.status, each.body
+		}
+	}
+	var body map[string]any
+	_ = json.NewDecoder(r.Body).Decode(&body) // GET has none
+	h.count++
+	segments := strings.Split(strings.TrimPrefix(r.URL.Path, "/_matrix/client/"), "/")
+	switch path := strings.Join(segments[1:], "/"); {
+	case segments[0] == "versions":
+		return 200, `{"versions":["v1.1"]}`
+	case path == "register":
+		return 200, fmt.Sprintf(`{"user_id":"@%s:%s","device_id":"D","access_token":"t%d"}`, body["username"], h.name, h.count)
+	case path == "capabilities":
+		return 200, `{"capabilities":{"m.room_versions":{"default":"10","available":{"10":"stable"}}}}`
+	case path == "createRoom":
+		return 200, fmt.Sprintf(`{"room_id":"!room%d:%s"}`, h.count, h.name)
+	case segments[1] == "rooms" && len(segments) == 6 && segments[3] == "send":
+		event, _ := json.Marshal(map[string]any{
+			"type": segments[4], "event_id": fmt.Sprintf("$event%d", h.count), "sender": "@somebody:" + h.name, "content": body,
+		})
+		h.events[segments[2]] = append(h.events[segments[2]], event)
+		return 200, fmt.Sprintf(`{"event_id":"$event%d"}`, h.count)
+	case path == "sync":
+		joined := map[string]any{}
+		for room, events := range h.events {
+			joined[room] = map[string]any{"timeline": map[string]any{"events": events}}
+		}
+		answer, _ := json.Marshal(map[string]any{"next_batch": fmt.Sprintf("s%d", h.count), "rooms": map[string]any{"join": joined}})
+		return 200, string(answer)
+	}
+	return 404, `{"errcode":"M_UNRECOGNIZED","error":"the fake homeserver does not know this"}`
+}

@@ -1,0 +1,175 @@
+// Package fake is a runtime made of functions, with a homeserver that lives in the test process: for tests of what is
+// built upon a runtime.
+package fake
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+
+	"msc4014/runtime"
+)
+
+// Runtime starts servers by a function. Its methods are safe for use by several goroutines.
+type Runtime struct {
+	// OnStart starts a server.
+	OnStart func(ctx context.Context, options runtime.ServerOptions) (runtime.Server, error)
+
+	mu     sync.Mutex
+	closed bool
+}
+
+var _ runtime.Runtime = (*Runtime)(nil)
+
+// Name is "fake".
+func (r *Runtime) Name() string { return "fake" }
+
+// Start calls OnStart.
+func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (runtime.Server, error) {
+	return r.OnStart(ctx, options)
+}
+
+// NewPeer hands out loopback addresses as names, each with a port that was free a moment ago.
+func (r *Runtime) NewPeer() (runtime.PeerAddress, error) {
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return runtime.PeerAddress{}, fmt.Errorf("no free port for a peer: %w", err)
+	}
+	address := socket.Addr().String()
+	return runtime.PeerAddress{Name: address, Listen: address}, socket.Close()
+}
+
+// Close notes that it was called.
+func (r *Runtime) Close(context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	return nil
+}
+
+// Closed tells whether Close was called.
+func (r *Runtime) Closed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
+}
+
+// Server is a server of the fake runtime. The functions may be nil: nothing is done then, with success.
+type Server struct {
+	ServerName, Place, URL, Federation string
+	OnStart, OnStop, OnKill            func(ctx context.Context) error
+
+	mu      sync.Mutex
+	calls   []string
+	exited  chan struct{}
+	ending  string
+	killed  bool
+	removed bool
+}
+
+var _ runtime.Server = (*Server)(nil)
+
+// Exit lets the server end without having been asked to.
+func (s *Server) Exit(text string, killed bool) {
+	exited := s.present()
+	s.mu.Lock()
+	s.ending, s.killed = text, killed
+	s.mu.Unlock()
+	close(exited)
+}
+
+func (s *Server) present() chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.exited == nil {
+		s.exited = make(chan struct{})
+	}
+	return s.exited
+}
+
+// Calls are the names of the methods that were called to change the server, in order.
+func (s *Server) Calls() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string{}, s.calls...)
+}
+
+// Removed tells whether the server was removed.
+func (s *Server) Removed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.removed
+}
+
+// Name is ServerName.
+func (s *Server) Name() string { return s.ServerName }
+
+// Host is Place.
+func (s *Server) Host() string { return s.Place }
+
+// ClientURL is URL.
+func (s *Server) ClientURL() string { return s.URL }
+
+// FederationAddress is Federation.
+func (s *Server) FederationAddress() string { return s.Federation }
+
+// Exited is closed by Exit.
+func (s *Server) Exited() <-chan struct{} { return s.present() }
+
+// Ending tells what Exit was told.
+func (s *Server) Ending() (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ending, s.killed
+}
+
+// Log is one line.
+func (s *Server) Log(int) string { return "the log of " + s.Place + "\n" }
+
+func (s *Server) call(ctx context.Context, name string, do func(context.Context) error) error {
+	s.mu.Lock()
+	s.calls = append(s.calls, name)
+	s.mu.Unlock()
+	if do == nil {
+		return nil
+	}
+	return do(ctx)
+}
+
+// Stop calls OnStop.
+func (s *Server) Stop(ctx context.Context) error { return s.call(ctx, "stop", s.OnStop) }
+
+// Kill calls OnKill.
+func (s *Server) Kill(ctx context.Context) error { return s.call(ctx, "kill", s.OnKill) }
+
+// Start calls OnStart and makes a new start, which can Exit.
+func (s *Server) Start(ctx context.Context) error {
+	if err := s.call(ctx, "start", s.OnStart); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.exited, s.ending, s.killed = make(chan struct{}), "", false
+	return nil
+}
+
+// Pause is not possible, nor are the next three.
+func (s *Server) Pause(context.Context) error { return runtime.ErrNotPossible }
+
+// Resume is not possible.
+func (s *Server) Resume(context.Context) error { return runtime.ErrNotPossible }
+
+// CutOff is not possible.
+func (s *Server) CutOff(context.Context) error { return runtime.ErrNotPossible }
+
+// Rejoin is not possible.
+func (s *Server) Rejoin(context.Context) error { return runtime.ErrNotPossible }
+
+// Remove notes that it was called.
+func (s *Server) Remove(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.removed = true
+	return nil
+}
