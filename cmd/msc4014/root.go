@@ -37,12 +37,25 @@ error of the suite; 2 the run could not be made, or was interrupted.`
 
 const environmentHelp = `
 Environment:
-  COMPLEMENT_*      the variables of Complement mean what they mean there: COMPLEMENT_BASE_IMAGE,
-                    COMPLEMENT_SPAWN_HS_TIMEOUT_SECS, COMPLEMENT_SHARE_ENV_PREFIX and so on
-  DOCKER_HOST       where the Docker engine answers
-  NO_COLOR          no colours on the terminal
-  MSC4014_STATE_DIR where runs are noted, so that the next one removes what a killed one left (default: below
-                    the folder for temporary files)
+  DOCKER_HOST        where the Docker engine answers
+  NO_COLOR           no colours on the terminal
+  MSC4014_LOG_LEVEL  Dendrite's and Synapse's: trace, debug, info, warn, error; hand it on to containers and
+                     processes by COMPLEMENT_SHARE_ENV_PREFIX=X_ and X_MSC4014_LOG_LEVEL=debug
+  MSC4014_STATE_DIR  where runs are noted, so that the next one removes what a killed one left (default: below
+                     the folder for temporary files)
+These mean what they mean for Complement:
+  COMPLEMENT_BASE_IMAGE                   the image that is judged when no candidate is named
+  COMPLEMENT_BASE_IMAGE_HS1, ..._HS2      another image for servers of this place
+  COMPLEMENT_SPAWN_HS_TIMEOUT_SECS        how long a server may take to start (default 30)
+  COMPLEMENT_SHARE_ENV_PREFIX             variables that begin with it are handed to servers, without it
+  COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS=1   print every server's log at its end
+  COMPLEMENT_DEBUG=1                      print requests and answers; keep those of checks that pass, too
+  COMPLEMENT_POST_TEST_SCRIPT             called before a container is removed, with its ID, the name of the check (of
+                                          the blueprint, if several checks used it) and true if one failed
+  COMPLEMENT_HOST_MOUNTS                  HOST-PATH:CONTAINER-PATH[:ro], several separated by ;
+  COMPLEMENT_CONTAINER_CPUS, ..._MEMORY   limits of each container: 1.5, 2GiB
+  COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT  the name of this machine for containers, where they cannot reach it by the
+                                          gateway of their network
 `
 
 const examples = `  ./run.sh                                       judge the newest Dendrite
@@ -112,10 +125,10 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 	flags.BoolVar(&options.UpdateBaseline, "update-baseline", false,
 		"write what this run judged into the baseline")
 	flags.BoolVar(&options.Strict, "strict", false, "any fail is exit status 1, whatever the baseline says")
-	flags.IntVar(&options.Parallel, "parallel", 0, "at most `N` checks at a time (default: as the machine allows)")
+	flags.IntVar(&options.Parallel, "parallel", 0, "at most `N` checks at a time (default 8: they wait for servers most of the time)")
 	flags.Int64Var(&options.Shuffle, "shuffle", 0, "run in a random order, the one of this `SEED`")
 	flags.StringVar(&options.Shard, "shard", "", "only part `I/N` of the checks, such as 1/3")
-	flags.BoolVar(&options.Keep, "keep", false, "leave servers and their files behind, and say where")
+	flags.BoolVar(&options.Keep, "keep", false, "leave containers running, or the files of plain processes, and say where")
 	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell more: each check, observation and finding")
 	return command
 }

@@ -52,7 +52,7 @@ func cleanRuns(ctx context.Context, keptToo, foreignToo bool, progress func(stri
 	dead, err := claimDead(ctx, state, keptToo)
 	problems = append(problems, err)
 	for _, run := range dead {
-		progress("removing what the killed run " + run.id + " left behind")
+		progress("removing what the run " + run.id + " left behind")
 		if err := removeRun(ctx, run.dir, eng, progress); err != nil {
 			problems = append(problems, fmt.Errorf("run %s: %w", run.id, err))
 		}

@@ -231,11 +231,18 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 		return nil, errors.Join(err, keeping)
 	}
 	if m.Keep {
-		result.words = append(result.words, fmt.Sprintf(
-			"kept: servers carry the label %s=%s, files are in %s; ./run.sh clean removes them",
-			session.LabelRun, own.ID, own.Dir))
+		result.words = append(result.words, kept(m.runtimeName, own))
 	}
 	return result, err
+}
+
+// kept tells what --keep left behind, and where.
+func kept(runtimeName string, own *session.Session) string {
+	what := "kept: data and logs of the servers, which have ended with the run, are in " + filepath.Join(own.Dir, "servers")
+	if runtimeName == "docker" {
+		what = fmt.Sprintf("kept: the servers go on running (docker ps --filter label=%s=%s)", session.LabelRun, own.ID)
+	}
+	return what + "; ./run.sh clean removes them"
 }
 
 // runSuite runs the suite's binary, with its standard error in the results folder, where it stays only if there is
