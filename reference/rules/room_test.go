@@ -35,11 +35,11 @@ type room struct {
 	rejected map[string]bool
 	state    State
 	heads    []string
-	clock    int64
+	clock    *int64 // shared by forks, so that no two events are of the same moment
 }
 
 func newRoom(t *testing.T, f pseudoid.Format) *room {
-	return &room{t: t, format: f, events: map[string]*Event{}, rejected: map[string]bool{}, state: State{}, clock: 1000}
+	return &room{t: t, format: f, events: map[string]*Event{}, rejected: map[string]bool{}, state: State{}, clock: new(int64)}
 }
 
 func (r *room) Event(id string) *Event  { return r.events[id] }
@@ -76,7 +76,7 @@ type object = map[string]any
 
 // draft returns an unsigned event with everything in its place.
 func (r *room) draft(sender, eventType string, stateKey *string, content object) object {
-	r.clock++
+	*r.clock++
 	encoded, err := json.Marshal(content)
 	require.NoError(r.t, err)
 	auth, prev := []string{}, append([]string{}, r.heads...)
@@ -87,7 +87,7 @@ func (r *room) draft(sender, eventType string, stateKey *string, content object)
 	}
 	event := object{
 		"type": eventType, "room_id": testRoomID, r.format.SenderField(): r.id(sender), "content": content,
-		"origin_server_ts": r.clock, "depth": len(r.events) + 1, "prev_events": prev, "auth_events": auth,
+		"origin_server_ts": *r.clock, "depth": len(r.events) + 1, "prev_events": prev, "auth_events": auth,
 	}
 	if stateKey != nil {
 		event["state_key"] = *stateKey

@@ -1,0 +1,139 @@
+// This file has the two orders of state resolution (room version 2, "Definitions"). Both are total, so that every
+// server comes to the same one.
+
+package rules
+
+import (
+	"cmp"
+	"container/heap"
+	"math"
+	"slices"
+)
+
+// ranked is an event with its place in an order: lower ranks come first, then earlier events, then lower event IDs.
+type ranked struct {
+	event *Event
+	rank  int64
+	sent  int64
+}
+
+func compareRanked(a, b ranked) int {
+	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.sent, b.sent), cmp.Compare(a.event.id, b.event.id))
+}
+
+// byReverseTopologicalPower sorts events so that each comes after those of its auth events that are among them, and
+// otherwise those of more powerful senders first (Kahn's algorithm).
+func (r *resolver) byReverseTopologicalPower(events map[string]*Event) ([]*Event, error) {
+	waitsFor := map[string]int{}
+	dependents := map[string][]ranked{}
+	var ready rankedHeap
+	for id, event := range events {
+		authEvents, err := r.authEvents(event)
+		if err != nil {
+			return nil, err
+		}
+		entry := ranked{event, -senderPower(event, authEvents), event.OriginServerTS()}
+		for _, authEvent := range authEvents {
+			if events[authEvent.id] != nil {
+				waitsFor[id]++
+				dependents[authEvent.id] = append(dependents[authEvent.id], entry)
+			}
+		}
+		if waitsFor[id] == 0 {
+			ready = append(ready, entry)
+		}
+	}
+	heap.Init(&ready)
+	var ordered []*Event
+	for len(ready) > 0 {
+		next := heap.Pop(&ready).(ranked)
+		ordered = append(ordered, next.event)
+		for _, dependent := range dependents[next.event.id] {
+			if waitsFor[dependent.event.id]--; waitsFor[dependent.event.id] == 0 {
+				heap.Push(&ready, dependent)
+			}
+		}
+	}
+	return ordered, nil
+}
+
+// senderPower returns the power level of an event's sender by the event's own auth events.
+func senderPower(event *Event, authEvents []*Event) int64 {
+	state := State{}
+	for _, authEvent := range authEvents {
+		if key, ok := authEvent.State(); ok {
+			state[key] = authEvent
+		}
+	}
+	return state.PowerLevel(event.sender)
+}
+
+// byMainline sorts events by which of the power levels before those resolved they stand on, oldest first.
+func (r *resolver) byMainline(events map[string]*Event, resolved *Event) ([]*Event, error) {
+	positions := map[string]int64{}
+	for levels := resolved; levels != nil; {
+		positions[levels.id] = int64(len(positions))
+		var err error
+		if levels, err = r.powerLevelsBefore(levels); err != nil {
+			return nil, err
+		}
+	}
+	var entries []ranked
+	for _, event := range events {
+		position, err := r.mainlinePosition(event, positions)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, ranked{event, -position, event.OriginServerTS()})
+	}
+	slices.SortFunc(entries, compareRanked)
+	ordered := make([]*Event, len(entries))
+	for i, entry := range entries {
+		ordered[i] = entry.event
+	}
+	return ordered, nil
+}
+
+// mainlinePosition returns the position of the nearest power levels before an event that are in the mainline, or one
+// beyond all others.
+func (r *resolver) mainlinePosition(event *Event, positions map[string]int64) (int64, error) {
+	for levels := event; ; {
+		var err error
+		if levels, err = r.powerLevelsBefore(levels); err != nil {
+			return 0, err
+		}
+		if levels == nil {
+			return math.MaxInt64, nil
+		}
+		if position, ok := positions[levels.id]; ok {
+			return position, nil
+		}
+	}
+}
+
+// powerLevelsBefore returns the power levels among an event's auth events, or nil.
+func (r *resolver) powerLevelsBefore(event *Event) (*Event, error) {
+	authEvents, err := r.authEvents(event)
+	if err != nil {
+		return nil, err
+	}
+	for _, authEvent := range authEvents {
+		if authEvent.IsState(powerLevelsType, "") {
+			return authEvent, nil
+		}
+	}
+	return nil, nil
+}
+
+// rankedHeap gives the lowest first.
+type rankedHeap []ranked
+
+func (h rankedHeap) Len() int           { return len(h) }
+func (h rankedHeap) Less(i, j int) bool { return compareRanked(h[i], h[j]) < 0 }
+func (h rankedHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *rankedHeap) Push(entry any)    { *h = append(*h, entry.(ranked)) }
+func (h *rankedHeap) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}
