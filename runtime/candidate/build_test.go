@@ -191,7 +191,7 @@ func TestPrepareRefusesWhatARuntimeCannotDo(t *testing.T) {
 	assert.ErrorContains(t, err, "--runtime docker")
 	t.Setenv("DOCKER_HOST", "unix:///nonexistent.sock")
 	_, err = Prepare(t.Context(), ".", Candidate{Name: "image:x:y", Software: "image", Image: "x:y"}, docker, nil)
-	assert.ErrorContains(t, err, "no Docker engine answers at unix:///nonexistent.sock")
+	assert.ErrorContains(t, err, "no container engine answers at unix:///nonexistent.sock")
 }
 
 func TestFollow(t *testing.T) {

@@ -23,6 +23,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"msc4014/runtime"
+	door "msc4014/runtime/docker/engine"
 )
 
 // Label is on every image that this package builds; its value is the candidate's full name.
@@ -41,17 +42,16 @@ type engine struct {
 }
 
 func openEngine(ctx context.Context) (*engine, error) {
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	docker, err := door.Connect(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("no Docker engine: %w; correct DOCKER_HOST, or use --runtime process", err)
+		return nil, fmt.Errorf("%w; or use --runtime process", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	version, err := docker.ServerVersion(ctx)
 	if err != nil {
-		host := docker.DaemonHost()
 		_ = docker.Close()
-		return nil, fmt.Errorf("no Docker engine answers at %s: %w; start one, set DOCKER_HOST, or use --runtime process", host, err)
+		return nil, fmt.Errorf("the container engine does not tell what it is: %w", err)
 	}
 	return &engine{client: docker, platform: platform{"linux", version.Arch}}, nil
 }
