@@ -1,14 +1,12 @@
 package main
 
-// What is done with servers beside judging them: the configuration that they run with is kept with the results, and at
-// their end their logs are printed and Complement's post-test script is called, if the environment asks for that.
+// What is done with servers at their end: their logs are printed and Complement's post-test script is called, if the
+// environment asks for that.
 
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -22,27 +20,6 @@ import (
 
 // scriptLimit bounds one call of the post-test script.
 const scriptLimit = time.Minute
-
-// configurationFolder is where a candidate's configuration is kept, in the results folder.
-const configurationFolder = "configuration"
-
-// keepConfiguration writes the configuration that a server runs with into the results folder and returns its path there,
-// "" where the server does not tell.
-func keepConfiguration(ctx context.Context, server runtime.Server, results string) (string, error) {
-	configured, can := server.(runtime.Configured)
-	if !can || results == "" {
-		return "", nil
-	}
-	name, text, err := configured.Configuration(ctx)
-	if err != nil || name == "" {
-		return "", err
-	}
-	path := filepath.Join(configurationFolder, fileName(name))
-	if err := os.MkdirAll(filepath.Join(results, configurationFolder), 0o755); err != nil {
-		return "", err
-	}
-	return path, os.WriteFile(filepath.Join(results, path), text, 0o644)
-}
 
 // checkScript finds fault with a post-test script that cannot be called, before anything is started.
 func checkScript(script string) error {

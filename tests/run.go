@@ -1,11 +1,12 @@
 package main
 
+// One run: the world is made, the candidate asked what it is, and the checks are judged.
+
 import (
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -187,59 +188,4 @@ func (w *watchers) received(peer *federation.Peer, _ *federation.Room, _ string,
 	default:
 		monitors.OrdinaryEvent(w.world.CheckOf(peer), event.JSON())
 	}
-}
-
-// keeper writes the evidence of checks into the results folder.
-func keeper(wanted plan.Plan) check.Keeper {
-	if wanted.Results == "" {
-		return nil
-	}
-	return func(result verdict.CheckResult, evidence check.Evidence) (string, string, error) {
-		folder := filepath.Join(wanted.Results, "checks")
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			return "", "", err
-		}
-		base := filepath.Join("checks", fileName(result.Name))
-		log, har := base+".log", base+".har"
-		return log, har, errors.Join(
-			writeFile(filepath.Join(wanted.Results, log), func(file *os.File) error { return writeLog(file, result, evidence) }),
-			writeFile(filepath.Join(wanted.Results, har), func(file *os.File) error {
-				return transcript.WriteHAR(file, transcript.Creator{Name: "msc4014", Version: plan.SuiteVersion}, evidence.Exchanges)
-			}),
-		)
-	}
-}
-
-func writeLog(file *os.File, result verdict.CheckResult, evidence check.Evidence) error {
-	if _, err := fmt.Fprintf(file, "check: %s\nverdict: %s\nreason: %s\n", result.Name, result.Verdict, result.Reason); err != nil {
-		return err
-	}
-	for _, each := range evidence.Logs {
-		if _, err := fmt.Fprintf(file, "\n==== the end of the log of deployment %s\n%s", each.Deployment, each.Text); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func writeFile(path string, write func(*os.File) error) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(file), file.Close())
-}
-
-// fileName spells a check's name so that it is a safe file name.
-func fileName(name string) string {
-	safe := make([]rune, 0, len(name))
-	for _, letter := range name {
-		switch {
-		case letter >= 'a' && letter <= 'z', letter >= 'A' && letter <= 'Z', letter >= '0' && letter <= '9', letter == '.', letter == '-', letter == '_':
-			safe = append(safe, letter)
-		default:
-			safe = append(safe, '-')
-		}
-	}
-	return string(safe)
 }

@@ -1,5 +1,7 @@
 package main
 
+// What servers stand on: the runtime that the plan decided on.
+
 import (
 	"context"
 	"errors"

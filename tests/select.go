@@ -1,5 +1,7 @@
 package main
 
+// Which checks run, and in which order.
+
 import (
 	"fmt"
 	"math/rand/v2"

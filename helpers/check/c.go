@@ -1,5 +1,7 @@
 package check
 
+// C, what the body of a check is given: its deployments, its deadlines, and the words that make its verdict.
+
 import (
 	"context"
 	"errors"

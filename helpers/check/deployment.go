@@ -1,5 +1,7 @@
 package check
 
+// What judging needs of the world: deployments, readings, and where evidence goes.
+
 import (
 	"context"
 

@@ -1,5 +1,7 @@
 package check
 
+// The life of deployments: shared or private, replaced when they die, looked at for the last time, removed.
+
 import (
 	"context"
 	"fmt"

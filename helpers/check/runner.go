@@ -1,5 +1,7 @@
 package check
 
+// The runner: the first round over all checks, and what is done with one of them.
+
 import (
 	"context"
 	"fmt"

@@ -1,5 +1,7 @@
 package check
 
+// Who brought a server down: suspects are judged again alone, and the recorded order is replayed and halved.
+
 import (
 	"context"
 	"fmt"

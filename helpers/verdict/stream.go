@@ -1,5 +1,7 @@
 package verdict
 
+// What is told about a run while it goes on: events, and the results and findings in them.
+
 import "time"
 
 // CheckResult is the outcome of one check; the field names are those of results.json.

@@ -1,5 +1,7 @@
 package docker
 
+// How a server ended.
+
 // killedStatus is the status of a process that ended by SIGKILL.
 const killedStatus = "exited with status 137"
 

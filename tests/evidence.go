@@ -1,0 +1,94 @@
+package main
+
+// What is kept in the results folder beside the verdicts: log and transcript of checks, and the configuration that the
+// candidate ran with.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"msc4014/helpers/check"
+	"msc4014/helpers/plan"
+	"msc4014/helpers/transcript"
+	"msc4014/helpers/verdict"
+	"msc4014/runtime"
+)
+
+// configurationFolder is where a candidate's configuration is kept, in the results folder.
+const configurationFolder = "configuration"
+
+// keepConfiguration writes the configuration that a server runs with into the results folder and returns its path there,
+// "" where the server does not tell.
+func keepConfiguration(ctx context.Context, server runtime.Server, results string) (string, error) {
+	configured, can := server.(runtime.Configured)
+	if !can || results == "" {
+		return "", nil
+	}
+	name, text, err := configured.Configuration(ctx)
+	if err != nil || name == "" {
+		return "", err
+	}
+	path := filepath.Join(configurationFolder, fileName(name))
+	if err := os.MkdirAll(filepath.Join(results, configurationFolder), 0o755); err != nil {
+		return "", err
+	}
+	return path, os.WriteFile(filepath.Join(results, path), text, 0o644)
+}
+
+// keeper writes the evidence of checks into the results folder.
+func keeper(wanted plan.Plan) check.Keeper {
+	if wanted.Results == "" {
+		return nil
+	}
+	return func(result verdict.CheckResult, evidence check.Evidence) (string, string, error) {
+		folder := filepath.Join(wanted.Results, "checks")
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return "", "", err
+		}
+		base := filepath.Join("checks", fileName(result.Name))
+		log, har := base+".log", base+".har"
+		return log, har, errors.Join(
+			writeFile(filepath.Join(wanted.Results, log), func(file *os.File) error { return writeLog(file, result, evidence) }),
+			writeFile(filepath.Join(wanted.Results, har), func(file *os.File) error {
+				return transcript.WriteHAR(file, transcript.Creator{Name: "msc4014", Version: plan.SuiteVersion}, evidence.Exchanges)
+			}),
+		)
+	}
+}
+
+func writeLog(file *os.File, result verdict.CheckResult, evidence check.Evidence) error {
+	if _, err := fmt.Fprintf(file, "check: %s\nverdict: %s\nreason: %s\n", result.Name, result.Verdict, result.Reason); err != nil {
+		return err
+	}
+	for _, each := range evidence.Logs {
+		if _, err := fmt.Fprintf(file, "\n==== the end of the log of deployment %s\n%s", each.Deployment, each.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeFile(path string, write func(*os.File) error) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(file), file.Close())
+}
+
+// fileName spells a check's name so that it is a safe file name.
+func fileName(name string) string {
+	safe := make([]rune, 0, len(name))
+	for _, letter := range name {
+		switch {
+		case letter >= 'a' && letter <= 'z', letter >= 'A' && letter <= 'Z', letter >= '0' && letter <= '9', letter == '.', letter == '-', letter == '_':
+			safe = append(safe, letter)
+		default:
+			safe = append(safe, '-')
+		}
+	}
+	return string(safe)
+}
