@@ -99,7 +99,8 @@ var clientRules = []struct {
 	{
 		"stripped state of an invite", "/v3/sync",
 		`{"rooms":{"invite":{"!r:hs1":{"invite_state":{"events":[{"type":"m.room.name","sender":"KEY","state_key":"","content":{"name":"KEY"}}]}}}}}`,
-		`{"rooms":{"invite":{"!r:hs1":{"invite_state":{"events":[{"type":"m.room.name","sender":"@u:hs1","state_key":"","content":{"name":"KEY"}}]}}}}}`,
+		`{"rooms":{"invite":{"!r:hs1":{"invite_state":{"events":[{"type":"m.room.name","sender":"@u:hs1","state_key":"","content":{"name":"KEY"}},
+			{"type":"com.example","state_key":"","content":{"about":"KEY"}}]}}}}}`,
 		"client-view/sender-is-user-id", "m.room.name (without event ID) has the sender key KEY as sender",
 	},
 	{
@@ -206,6 +207,9 @@ func TestStrippedStateThatAPeerSentIsLeftOut(t *testing.T) {
 			{"type":"m.room.join_rules","sender":"` + key + `","state_key":"","content":{}}]}}}}}`
 	}
 	w.get("/v3/sync", invite(peers))
+	assert.Empty(t, w.found)
+	w.get("/v3/sync", `{"rooms":{"invite":{"!r:peer":{"invite_state":{"events":[{"type":"m.room.member","sender":"@x:peer","state_key":"`+peers+`","content":{}},
+		{"type":"m.room.join_rules","sender":"`+key+`","state_key":"","content":{}}]}}}}}`)
 	assert.Empty(t, w.found)
 	w.get("/v3/sync", invite(newKey()))
 	assert.Equal(t, []string{"client-view/sender-is-user-id"}, w.broken())

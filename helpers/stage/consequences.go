@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -164,8 +165,17 @@ func (p *Peer) OnlyLookedUp(roomID string) {
 		case federation.ServerKeys, federation.KeyQuery, federation.Version, federation.WellKnown:
 			continue
 		}
-		if strings.Contains(request.URI, roomID) || strings.Contains(string(request.Body), roomID) {
+		if names(request, roomID) {
 			c.Errorf("the claimed domain %s was sent a request about the room: %s", p.Name(), request.String())
 		}
 	}
+}
+
+// names tells whether a request names a room: in its path, escaped or not, in its query or in its body.
+func names(request federation.Request, roomID string) bool {
+	if slices.Contains(request.Parameters, roomID) || strings.Contains(request.URI, roomID) || strings.Contains(string(request.Body), roomID) {
+		return true
+	}
+	unescaped, err := url.PathUnescape(request.URI)
+	return err == nil && strings.Contains(unescaped, roomID)
 }

@@ -1,0 +1,315 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/blueprints"
+	"msc4014/blueprints/fake"
+	"msc4014/helpers/check"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/verdict"
+	"msc4014/runtime"
+	"msc4014/runtime/authority"
+)
+
+// theatre is a candidate of one server that says what a test tells it to: home to clients, server to peers.
+type theatre struct {
+	world  *blueprints.World
+	home   *fake.Homeserver
+	server *federation.Peer
+}
+
+func newTheatre(t *testing.T) *theatre {
+	t.Helper()
+	issuer, err := authority.New(t.TempDir())
+	require.NoError(t, err)
+	base := &fake.Runtime{}
+	theirs := federation.New(federation.Options{NewPeer: base.NewPeer, Issue: issuer.Issue, RootCAs: issuer.Pool()})
+	t.Cleanup(func() { assert.NoError(t, theirs.Close()) })
+	server, err := theirs.NewPeer(nil)
+	require.NoError(t, err)
+	home := fake.NewHomeserver(server.Name())
+	t.Cleanup(home.Close)
+	base.OnStart = func(context.Context, runtime.ServerOptions) (runtime.Server, error) {
+		return &fake.Server{ServerName: server.Name(), Place: "hs1", URL: home.URL, Federation: server.Name()}, nil
+	}
+	world := blueprints.NewWorld(base, issuer, nil)
+	t.Cleanup(func() { assert.NoError(t, world.Close(context.Background())) })
+
+	room, err := server.CreateRoom(pseudoid.FormatDendrite, federation.RoomOptions{Creator: server.User("creator")})
+	require.NoError(t, err)
+	first, err := world.New(t.Context(), blueprints.OneServer.Name)
+	require.NoError(t, err)
+	home.Answer("POST", "/createRoom", 200, `{"room_id":"`+room.ID()+`"}`)
+	facts, err := world.Learn(t.Context(), first.(*blueprints.Deployment))
+	require.NoError(t, err)
+	require.Equal(t, pseudoid.FormatDendrite, facts.Format)
+	home.Answer("POST", "/createRoom", -1, "")
+	return &theatre{world, home, server}
+}
+
+// plays judges a check on the theatre's candidate.
+func (th *theatre) plays(t *testing.T, body func(s *Stage)) verdict.CheckResult {
+	t.Helper()
+	var mu sync.Mutex
+	var final verdict.CheckResult
+	runner := check.New(check.Options{
+		Deployments: th.world, Limit: 20 * time.Second,
+		Checks: []*check.Check{{Name: "a check", Requirements: []string{"mapping/x"}, Body: func(c *check.C) { body(Open(c, blueprints.OneServer)) }}},
+		Emit: func(event verdict.Event) {
+			if event.Kind == verdict.KindCheckFinal {
+				mu.Lock()
+				defer mu.Unlock()
+				final = *event.Result
+			}
+		},
+	})
+	require.NoError(t, runner.Run(t.Context()))
+	runner.Wait()
+	mu.Lock()
+	defer mu.Unlock()
+	return final
+}
+
+const (
+	testRoom = "!room:hs1"
+	claimed  = "@bob:victim"
+	liar     = "@mallory:liar"
+	message  = `{"type":"m.room.message","event_id":"%s","sender":"%s","content":{}}`
+	member   = `{"type":"m.room.member","event_id":"%s","sender":"@alice:hs1","state_key":"%s","content":{"membership":"join"}}`
+)
+
+// views are how each view spells a list of events, by the part of the path that it is asked by.
+var views = map[string]struct{ name, shape string }{
+	"/sync":     {"/sync", `{"next_batch":"s1","rooms":{"join":{"!room:hs1":{"timeline":{"events":[%s]}}}}}`},
+	"/messages": {"/messages", `{"chunk":[%s]}`},
+	"/members":  {"/members", `{"chunk":[%s]}`},
+	"/state":    {"/state", `[%s]`},
+}
+
+// shows makes every view show the honest room, and one view (by its part) these events besides.
+func (th *theatre) shows(part string, events ...string) {
+	honest := []string{fmt.Sprintf(member, "$alice", "@alice:hs1"), fmt.Sprintf(message, "$said", "@alice:hs1")}
+	for each, view := range views {
+		list := honest
+		if each == part {
+			list = append(list[:2:2], events...)
+		}
+		th.home.Answer("GET", each, 200, fmt.Sprintf(view.shape, strings.Join(list, ",")))
+	}
+	joined := `{"joined":{"@alice:hs1":{}`
+	if part == "/joined_members" {
+		for _, userID := range events {
+			joined += `,"` + userID + `":{}`
+		}
+	}
+	th.home.Answer("GET", "/joined_members", 200, joined+"}}")
+	th.home.Answer("GET", "/event/", 404, `{"errcode":"M_NOT_FOUND"}`)
+}
+
+// restores lets the homeserver answer as usual: the runner looks at its health.
+func (th *theatre) restores() { th.home.Answer("GET", "/sync", -1, "") }
+
+// makesALie makes a join of a peer's user that claims another user ID.
+func makesALie(s *Stage) (*Room, federation.Event) {
+	peer := s.Peer()
+	room := peer.Makes(federation.RoomOptions{Creator: peer.User("mallory")})
+	lie, err := room.MemberTemplate(peer.User("liar"), "join").Claiming(claimed).Build()
+	if err != nil {
+		s.C.SuiteError(err)
+	}
+	return room, lie
+}
+
+func TestViewsLookEverywhere(t *testing.T) {
+	th := newTheatre(t)
+	result := th.plays(t, func(s *Stage) {
+		alice := s.User("alice")
+		defer th.restores()
+		th.shows("/joined_members", claimed)
+		var names []string
+		for _, view := range alice.Views(testRoom) {
+			names = append(names, view.Name)
+			shown := map[bool]string{true: "as a member"}[view.Name == "/joined_members"]
+			assert.Equal(s.C, shown, view.Shows(claimed), view.Name)
+			assert.Equal(s.C, view.Name != "/joined_members", view.Has("$said"), view.Name)
+			assert.False(s.C, view.Has("$other"))
+		}
+		assert.Equal(s.C, []string{"/sync", "/messages", "/members", "/state", "/joined_members"}, names)
+
+		th.home.Answer("GET", "/members", 403, `{"errcode":"M_FORBIDDEN"}`)
+		assert.Len(s.C, alice.Views(testRoom), 4, "a view that is refused is left out")
+		th.home.Answer("GET", "/members", -1, "")
+	})
+	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
+	assert.Contains(t, strings.Join(result.Details, "\n"), "/members was refused")
+
+	result = th.plays(t, func(s *Stage) {
+		alice := s.User("alice")
+		th.home.Answer("GET", "/messages", 0, "")
+		defer th.home.Answer("GET", "/messages", -1, "")
+		alice.Views(testRoom)
+	})
+	assert.Equal(t, verdict.Blocked, result.Verdict, "a view without an answer is no view without the lie")
+	assert.Equal(t, "resilience/stays-up", result.BlockedBy)
+}
+
+func TestNotHonoured(t *testing.T) {
+	th := newTheatre(t)
+	honoured := func(control bool, part string, events func(lie federation.Event) []string) verdict.CheckResult {
+		return th.plays(t, func(s *Stage) {
+			alice := s.User("alice")
+			_, lie := makesALie(s)
+			th.shows(part, events(lie)...)
+			defer th.restores()
+			if control {
+				s.C.Control(nil)
+			}
+			alice.NotHonoured(testRoom, lie, claimed)
+		})
+	}
+	nothing := func(federation.Event) []string { return nil }
+	result := honoured(true, "", nothing)
+	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
+	assert.Contains(t, result.Details, "the event is in no client view")
+	assert.Equal(t, verdict.Error, honoured(false, "", nothing).Verdict, "without a control")
+
+	for part := range views {
+		shows := map[string]func(federation.Event) []string{
+			"as the sender": func(lie federation.Event) []string { return []string{fmt.Sprintf(message, lie.ID(), claimed)} },
+			"state key":     func(lie federation.Event) []string { return []string{fmt.Sprintf(member, lie.ID(), claimed)} },
+			"raw key":       func(lie federation.Event) []string { return []string{fmt.Sprintf(message, lie.ID(), lie.Sender())} },
+		}
+		for said, events := range shows {
+			result := honoured(true, part, events)
+			assert.Equal(t, verdict.Fail, result.Verdict, "%s %s", part, said)
+			assert.Contains(t, result.Reason, views[part].name)
+			assert.Contains(t, result.Reason, said)
+		}
+		result := honoured(true, part, func(lie federation.Event) []string { return []string{fmt.Sprintf(message, lie.ID(), liar)} })
+		assert.Equal(t, verdict.Pass, result.Verdict, "the event may be shown, under another name: %s", result.Reason)
+		assert.Contains(t, result.Details, "the event is shown, sent by "+liar)
+	}
+	assert.Equal(t, verdict.Fail, honoured(true, "/joined_members", func(federation.Event) []string { return []string{claimed} }).Verdict)
+	assert.Equal(t, verdict.Fail, honoured(true, "/joined_members", func(lie federation.Event) []string { return []string{lie.Sender()} }).Verdict)
+}
+
+func TestRefused(t *testing.T) {
+	th := newTheatre(t)
+	refused := func(control bool, show func(lie federation.Event)) verdict.CheckResult {
+		return th.plays(t, func(s *Stage) {
+			alice := s.User("alice")
+			_, lie := makesALie(s)
+			th.shows("")
+			defer th.restores()
+			show(lie)
+			if control {
+				s.C.Control(nil)
+			}
+			alice.Refused(testRoom, lie)
+		})
+	}
+	nowhere := func(federation.Event) {}
+	result := refused(true, nowhere)
+	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
+	assert.Equal(t, verdict.Error, refused(false, nowhere).Verdict, "without a control")
+	for part := range views {
+		result := refused(true, func(lie federation.Event) { th.shows(part, fmt.Sprintf(message, lie.ID(), liar)) })
+		assert.Equal(t, verdict.Fail, result.Verdict, part)
+		assert.Contains(t, result.Reason, "must be refused and is in "+views[part].name)
+	}
+	result = refused(true, func(lie federation.Event) {
+		th.home.Answer("GET", "/event/", 200, fmt.Sprintf(message, lie.ID(), liar))
+	})
+	assert.Equal(t, verdict.Fail, result.Verdict)
+	assert.Contains(t, result.Reason, "GET /event serves")
+}
+
+func TestNotServed(t *testing.T) {
+	th := newTheatre(t)
+	served := func(control bool, known bool, answer func(lie federation.Event) federation.Answer) verdict.CheckResult {
+		return th.plays(t, func(s *Stage) {
+			room, lie := makesALie(s)
+			remove := th.server.Handle(federation.GetEvent, func(*federation.Request, func() federation.Answer) federation.Answer { return answer(lie) })
+			defer remove()
+			if known {
+				room.Apply(lie) // as if the answer to its join had held it
+			}
+			if control {
+				s.C.Control(nil)
+			}
+			room.NotServed(lie)
+		})
+	}
+	unknown := func(federation.Event) federation.Answer {
+		return federation.Refusal(http.StatusNotFound, "M_NOT_FOUND", "no such event")
+	}
+	holding := func(lie federation.Event) federation.Answer {
+		return federation.JSON(http.StatusOK, map[string]any{"pdus": []any{lie}})
+	}
+	result := served(true, false, unknown)
+	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
+	assert.Equal(t, verdict.Error, served(false, false, unknown).Verdict, "without a control")
+	result = served(true, false, holding)
+	assert.Equal(t, verdict.Fail, result.Verdict)
+	assert.Contains(t, result.Reason, "GET /event serves peers")
+	result = served(true, true, unknown)
+	assert.Equal(t, verdict.Fail, result.Verdict)
+	assert.Contains(t, result.Reason, "joined later")
+	result = served(true, false, func(federation.Event) federation.Answer {
+		return federation.Refusal(http.StatusBadGateway, "M_UNKNOWN", "down")
+	})
+	assert.Equal(t, verdict.Blocked, result.Verdict, "no clear answer is no refusal")
+}
+
+func TestOnlyLookedUp(t *testing.T) {
+	th := newTheatre(t)
+	asked := func(control bool, method, uri, body string) verdict.CheckResult {
+		return th.plays(t, func(s *Stage) {
+			victim := s.Peer()
+			ctx, cancel := victim.Within()
+			defer cancel()
+			var content []byte
+			if body != "" {
+				content = []byte(body)
+			}
+			if _, err := th.server.Do(ctx, victim.Name(), method, uri, content); err != nil {
+				s.C.SuiteError(err)
+			}
+			if control {
+				s.C.Control(nil)
+			}
+			victim.OnlyLookedUp(testRoom)
+		})
+	}
+	assert.Equal(t, verdict.Error, asked(false, "GET", "/_matrix/key/v2/server", "").Verdict, "without a control")
+	for _, uri := range []string{"/_matrix/key/v2/server", "/_matrix/federation/v1/version", "/.well-known/matrix/server", "/_matrix/federation/v1/state/!other:hs1"} {
+		result := asked(true, "GET", uri, "")
+		assert.Equal(t, verdict.Pass, result.Verdict, "%s: %s", uri, result.Reason)
+	}
+	for _, uri := range []string{
+		"/_matrix/federation/v1/make_join/" + testRoom + "/@a:hs1", "/_matrix/federation/v1/state/" + url.PathEscape(testRoom),
+		"/_matrix/federation/v1/backfill/%21room%3Ahs1?limit=1", "/_matrix/federation/unstable/x?room_id=" + url.QueryEscape(testRoom),
+	} {
+		result := asked(true, "GET", uri, "")
+		assert.Equal(t, verdict.Fail, result.Verdict, uri)
+		assert.Contains(t, result.Reason, "was sent a request about the room")
+	}
+	for _, body := range []string{
+		`{"origin":"hs1","pdus":[{"type":"m.room.message","room_id":"` + testRoom + `","sender":"x","content":{}}]}`,
+		`{"origin":"hs1","pdus":[],"edus":[{"edu_type":"m.typing","content":{"room_id":"` + testRoom + `"}}]}`,
+	} {
+		assert.Equal(t, verdict.Fail, asked(true, "PUT", "/_matrix/federation/v1/send/1", body).Verdict, body)
+	}
+}
