@@ -96,6 +96,14 @@ var authCases = []authCase{
 	{name: "auth/power-by-key: power kicks", event: membership("bob", "carol", "leave")},
 	{name: "auth/power-by-key: not who has as much", event: membership("bob", "alice", "leave"), rule: "4.5.5"},
 	{name: "auth/power-by-key: no power, no ban", event: membership("carol", "bob", "ban"), rule: "4.6.3"},
+	{name: "auth/power-by-key: power bans", event: membership("bob", "carol", "ban")},
+	{name: "auth/power-by-key: not who has more", event: membership("bob", "alice", "ban"), rule: "4.6.3"},
+	{name: "auth/power-by-key: to unban takes the power to ban", prepare: func(r *room) {
+		ban("carol")(r)
+		having(powerLevelsBy("alice", func(*room) object { return object{"ban": 60} }))(r)
+	}, event: membership("bob", "carol", "leave"), rule: "4.5.3"},
+	{name: "auth/power-by-key: to invite takes the power to", prepare: having(powerLevelsBy("alice", func(*room) object { return object{"invite": 50} })),
+		event: membership("carol", "dave", "invite"), rule: "4.4.5"},
 	{name: "auth/power-by-key: claiming a powerful user ID gives none", formats: pseudonymous,
 		prepare: func(r *room) {
 			r.add(r.event("carol", memberType, new(r.id("carol")), object{"membership": "join",
@@ -148,6 +156,10 @@ var authCases = []authCase{
 		return object{"users": object{r.id("alice"): 100, r.id("bob"): 10}}
 	})},
 	{name: "named levels", event: powerLevelsBy("bob", func(*room) object { return object{"ban": 51} }), rule: "9.5"},
+	{name: "also those that were above", prepare: having(powerLevelsBy("alice", func(*room) object { return object{"ban": 90} })),
+		event: powerLevelsBy("bob", func(*room) object { return object{"ban": 40} }), rule: "9.5"},
+	{name: "a level by event type that was above", prepare: having(powerLevelsBy("alice", func(*room) object { return object{"events": object{"x": 90}} })),
+		event: powerLevelsBy("bob", func(*room) object { return nil }), rule: "9.6.1"},
 	{name: "a level by event type", event: powerLevelsBy("bob", func(*room) object { return object{"events": object{"x": 51}} }), rule: "9.7.1"},
 	{name: "power levels are integers", event: powerLevelsBy("alice", func(*room) object { return object{"ban": "50"} }), rule: "9.1"},
 	{name: "by event type too", event: powerLevelsBy("alice", func(*room) object { return object{"events": object{"x": true}} }), rule: "9.2"},

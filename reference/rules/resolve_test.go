@@ -61,8 +61,8 @@ func TestResolve(t *testing.T) {
 			},
 		},
 		"also when he did so before": {
-			here:  []func(*room) *Event{func(r *room) *Event { return r.add(message("carol")(r)) }, demoteBob},
-			there: []func(*room) *Event{membership("bob", "carol", "leave"), membership("bob", "carol", "ban")},
+			here:  []func(*room) *Event{membership("bob", "carol", "ban")},
+			there: []func(*room) *Event{demoteBob},
 			check: func(t *testing.T, r *room, resolved State) {
 				assert.Equal(t, "join", resolved.Membership(r.id("carol")))
 			},
@@ -81,6 +81,35 @@ func TestResolve(t *testing.T) {
 			there: []func(*room) *Event{membership("carol", "carol", "leave"), membership("carol", "carol", "join")},
 			check: func(t *testing.T, r *room, resolved State) {
 				assert.Equal(t, "ban", resolved.Membership(r.id("carol")))
+			},
+		},
+		"nor done anything, also before": {
+			here:  []func(*room) *Event{stateKeyed("carol", "carol")},
+			there: []func(*room) *Event{membership("bob", "carol", "ban")},
+			check: func(t *testing.T, r *room, resolved State) {
+				assert.Nil(t, resolved[StateKey{"org.example.own", r.id("carol")}])
+			},
+		},
+		"what was so in between counts": {
+			here: []func(*room) *Event{
+				powerLevelsBy("alice", func(r *room) object { return object{"users": object{r.id("alice"): 100, r.id("bob"): 100}} }),
+				powerLevelsBy("bob", func(r *room) object {
+					return object{"users": object{r.id("alice"): 100, r.id("bob"): 100}, "kick": 60}
+				}),
+			},
+			there: []func(*room) *Event{powerLevelsBy("alice", func(*room) object { return object{"kick": 40} })},
+			check: func(t *testing.T, r *room, resolved State) {
+				assert.EqualValues(t, 60, resolved.powerLevels().named("kick"))
+			},
+		},
+		"an event comes after what it stands on, whoever has more power": {
+			here: []func(*room) *Event{
+				powerLevelsBy("bob", func(*room) object { return object{"events": object{"x": 20}} }),
+				powerLevelsBy("alice", func(*room) object { return object{"kick": 40} }),
+			},
+			there: []func(*room) *Event{message("carol")},
+			check: func(t *testing.T, r *room, resolved State) {
+				assert.EqualValues(t, 40, resolved.powerLevels().named("kick"))
 			},
 		},
 		"a room closed here was not joined there": {
@@ -116,6 +145,7 @@ func TestResolve(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
 				here := populated(t, f)
+				anyoneSendsState(here)
 				there := here.fork()
 				having(c.here...)(here)
 				having(c.there...)(there)
@@ -163,6 +193,21 @@ func TestResolveWithTheEventsOwnAuthEvents(t *testing.T) {
 		assert.Nil(t, resolved.Member(here.id("dave")))
 		here.rejected[join.ID()] = true
 		assert.Nil(t, resolveInAllOrders(t, here, there)[key])
+	})
+}
+
+// TestResolveKeepsWhatDoesNotConflict has a state with an event whose power levels neither state has (step 5).
+func TestResolveKeepsWhatDoesNotConflict(t *testing.T) {
+	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+		here := populated(t, f)
+		there := here.fork()
+		there.add(powerLevelsBy("alice", func(*room) object { return object{"kick": 40} })(there))
+		topic := there.add(there.event("alice", "m.room.topic", new(""), object{"topic": "x"}))
+		there.state = maps.Clone(here.state)
+		there.state[StateKey{"m.room.topic", ""}] = topic
+		resolved := resolveInAllOrders(t, here, there)
+		assert.EqualValues(t, 50, resolved.powerLevels().named("kick"))
+		assert.Equal(t, topic, resolved[StateKey{"m.room.topic", ""}])
 	})
 }
 

@@ -83,6 +83,9 @@ func TestThirdPartyInvite(t *testing.T) {
 		assertRule(t, "", Rules{}.Allowed(good, r.state))
 		assert.Contains(t, AuthKeys(memberType, r.id("bob"), new(r.id("dave")), []byte(good.Field("content").Raw)), StateKey{thirdPartyInviteType, "token"})
 		assertRule(t, "4.4.1.8", Rules{}.Allowed(invite("bob", r.id("dave"), keyOf("another")), r.state))
+		banned := r.fork()
+		ban("dave")(banned)
+		assertRule(t, "4.4.1.1", Rules{}.Allowed(good, banned.state))
 		assertRule(t, "4.4.1.6", Rules{}.Allowed(invite("carol", r.id("dave"), identityServer), r.state))
 	})
 }
@@ -114,6 +117,23 @@ func TestCheckAuthEvents(t *testing.T) {
 		assert.ErrorContains(t, check("$nowhere"), "is missing")
 		r.rejected[r.state.Member(r.id("carol")).ID()] = true
 		assertRule(t, "2.3", check(good...))
+	})
+}
+
+func TestEventOfAnotherRoom(t *testing.T) {
+	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+		r := populated(t, f)
+		draft := r.draft("carol", "m.room.message", nil, object{})
+		draft["room_id"] = "!another:origin.test"
+		event := r.read(r.sign(draft, "carol"))
+		assertRule(t, "2", Rules{}.Allowed(event, r.state))
+		member := r.draft("carol", memberType, new(r.id("carol")), object{"membership": "join"})
+		member["room_id"] = "!another:origin.test"
+		draft = r.draft("carol", "m.room.message", nil, object{})
+		foreign := r.read(r.sign(member, "carol"))
+		create, levels := r.state.Create(), r.state[StateKey{powerLevelsType, ""}]
+		draft["auth_events"] = []string{create.ID(), levels.ID(), foreign.ID()}
+		assertRule(t, "2", Rules{}.CheckAuthEvents(r.read(r.sign(draft, "carol")), []*Event{create, levels, foreign}, nil))
 	})
 }
 
