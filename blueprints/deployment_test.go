@@ -21,7 +21,6 @@ import (
 type candidate struct {
 	*World
 	runtime *fake.Runtime
-	mu      sync.Mutex
 	servers map[string]*fake.Server     // by place
 	homes   map[string]*fake.Homeserver // by place
 }
