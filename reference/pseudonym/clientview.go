@@ -1,0 +1,201 @@
+package pseudonym
+
+// This file turns events on the wire into what clients are shown: user IDs wherever they always were, and the keys
+// beside them, in one place. Clients must work without any changes to their code, and must have enough data sent to them
+// to become aware of keys (MSC4014, Hard requirements).
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// Additions are what the own server adds to an event for a client, as it is on the wire. What an event brought along in
+// its own unsigned is not shown: it is whatever some server wrote.
+type Additions struct {
+	PrevContent     []byte             // of the state that the event replaced
+	PrevSender      pseudoid.SenderKey // of that state
+	RedactedBecause []byte             // the redaction
+	InviteState     [][]byte           // stripped events, with an invite
+	KnockState      [][]byte           // stripped events, with a knock
+	Others          map[string]any     // age, transaction_id, replaces_state, m.relations and so on, ready for clients
+}
+
+// ClientEvent returns an event as the client-server API has it.
+//
+// The sender field is used to let clients work transparently, and is always a user ID; sender_key is sent to them too,
+// and is always a key (MSC4014, Proposal 1.1, Changes 5). There is no verified_sender_mxid. Member events and state that
+// belongs to a member are keyed by user ID, and power levels, the creator and prev_sender name user IDs, as unchanged
+// clients expect (Hard requirements). What is only of the room's graph (hashes, signatures, references, origin) goes.
+func (r Rules) ClientEvent(event []byte, additions Additions, names Names) ([]byte, error) {
+	view, err := r.clientFields(event, names)
+	if err != nil {
+		return nil, err
+	}
+	wire, err := parseObject(event, "an event")
+	if err != nil {
+		return nil, err
+	}
+	for _, field := range []string{"origin_server_ts", "room_id", "redacts"} {
+		if raw, ok := wire[field]; ok {
+			view[field] = raw
+		}
+	}
+	eventID := wire.text("event_id")
+	if eventID == "" {
+		if eventID, err = pseudoid.EventID(event, r.Format()); err != nil {
+			return nil, fmt.Errorf("naming an event for clients: %w", err)
+		}
+	}
+	view.set("event_id", eventID)
+	added, err := r.clientUnsigned(wire, additions, names)
+	if err != nil {
+		return nil, err
+	}
+	if len(added) > 0 {
+		view.set("unsigned", added)
+	}
+	return view.raw(), nil
+}
+
+// StrippedState returns an event, whole or stripped, as invite_state and knock_state show it to clients: type, state
+// key, content and sender. The key is sent along, as with any event.
+func (r Rules) StrippedState(event []byte, names Names) ([]byte, error) {
+	view, err := r.clientFields(event, names)
+	return view.raw(), err
+}
+
+// clientFields returns the part of the view that whole and stripped events share.
+func (r Rules) clientFields(event []byte, names Names) (object, error) {
+	wire, err := parseObject(event, "an event")
+	if err != nil {
+		return nil, err
+	}
+	view := object{"type": wire["type"]}
+	sender := pseudoid.SenderKey(wire.text(r.Dialect.SenderField()))
+	view.set("sender", names.UserID(sender))
+	if validKey(string(sender)) {
+		view.set("sender_key", sender)
+	}
+	if stateKey, ok := wire.optional("state_key"); ok {
+		view.set("state_key", r.clientStateKey(wire.text("type"), stateKey, names))
+	}
+	view.set("content", r.clientContent(wire.text("type"), pseudoid.SenderKey(wire.text("state_key")), wire.child("content"), names))
+	return view, nil
+}
+
+// clientStateKey shows a state key: of a member event, and of state that a member keyed by its own user ID, the user ID.
+// Any other is the text that a client wrote.
+func (r Rules) clientStateKey(eventType, stateKey string, names Names) string {
+	key := pseudoid.SenderKey(stateKey)
+	if eventType == memberEvent || validKey(stateKey) && names.Knows(key) {
+		return names.UserID(key)
+	}
+	return stateKey
+}
+
+// clientContent shows the parts of an event's content that the protocol gives a meaning; the rest is the client's own.
+func (r Rules) clientContent(eventType string, stateKey pseudoid.SenderKey, content object, names Names) object {
+	view := content.copy()
+	switch eventType {
+	case memberEvent:
+		if !r.showsMapping(stateKey, view, names) {
+			delete(view, pseudoid.MappingField)
+		}
+	case "m.room.power_levels":
+		if users := content.child("users"); users != nil {
+			view.set("users", clientUsers(users, names))
+		}
+	case "m.room.create":
+		r.clientKeyField(view, "creator", names, true)
+	case "m.widget", "im.vector.modular.widgets":
+		r.clientKeyField(view, "creatorUserId", names, false)
+	}
+	return view
+}
+
+// clientKeyField shows a field that holds a key on the wire as a user ID; always, or only if the key is a member's.
+func (r Rules) clientKeyField(view object, field string, names Names, always bool) {
+	key, ok := view.optional(field)
+	if ok && validKey(key) && (always || names.Knows(pseudoid.SenderKey(key))) {
+		view.set(field, names.UserID(pseudoid.SenderKey(key)))
+	}
+}
+
+// showsMapping tells whether a member event's mapping is in what clients see (client-view/mapping-present). An unproven
+// one by default is not, to stop client developers relying on it (MSC1228, Implementation, its question;
+// unverified/mapping-in-content).
+func (r Rules) showsMapping(stateKey pseudoid.SenderKey, content object, names Names) bool {
+	if r.Readings.MappingPresent == "no-view" {
+		return false
+	}
+	if r.Readings.UnverifiedInContent == "served" {
+		return true
+	}
+	mapping, err := pseudoid.ParseMapping(content[pseudoid.MappingField])
+	userID, proven := names.Proven(stateKey)
+	return err == nil && proven && mapping.Key == stateKey && mapping.UserID == userID
+}
+
+// clientUsers shows power by user ID. Where two keys are shown by one, the one that clients know the user by counts. A
+// user ID that stands there on the wire is shown unless a member has it; what is neither is nothing that a client knows.
+func clientUsers(users object, names Names) object {
+	view := object{}
+	for user, level := range users {
+		key := pseudoid.SenderKey(user)
+		if !validKey(user) {
+			_, member := names.Key(user)
+			if !member && pseudoid.ValidUserID(user) == nil {
+				view[user] = level
+			}
+			continue
+		}
+		userID := names.UserID(key)
+		if known, ok := names.Key(userID); !ok || known == key {
+			view[userID] = level
+		}
+	}
+	return view
+}
+
+// clientUnsigned shows what the server adds to an event.
+func (r Rules) clientUnsigned(wire object, u Additions, names Names) (object, error) {
+	view := object{}
+	for field, value := range u.Others {
+		view.set(field, value)
+	}
+	eventType := wire.text("type")
+	if u.PrevContent != nil {
+		content, err := parseObject(u.PrevContent, "prev_content")
+		if err != nil {
+			return nil, err
+		}
+		view.set("prev_content", r.clientContent(eventType, pseudoid.SenderKey(wire.text("state_key")), content, names))
+	}
+	if u.PrevSender != "" {
+		view.set("prev_sender", names.UserID(u.PrevSender))
+	}
+	if u.RedactedBecause != nil {
+		redaction, err := r.ClientEvent(u.RedactedBecause, Additions{}, names)
+		if err != nil {
+			return nil, err
+		}
+		view["redacted_because"] = redaction
+	}
+	for field, events := range map[string][][]byte{"invite_room_state": u.InviteState, "knock_room_state": u.KnockState} {
+		if events == nil {
+			continue
+		}
+		stripped := []json.RawMessage{}
+		for _, event := range events {
+			view, err := r.StrippedState(event, names)
+			if err != nil {
+				return nil, err
+			}
+			stripped = append(stripped, view)
+		}
+		view.set(field, stripped)
+	}
+	return view, nil
+}

@@ -1,0 +1,147 @@
+package pseudonym
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// noKeyElsewhere fails if a sender key stands in a client view outside of its places: client-view/no-key-elsewhere.
+func (w *world) noKeyElsewhere(view []byte) {
+	w.t.Helper()
+	var strip func(value any) any
+	strip = func(value any) any {
+		switch v := value.(type) {
+		case map[string]any:
+			for _, field := range []string{"sender_key", "mxid_mapping", "join_authorised_via_users_server"} {
+				delete(v, field)
+			}
+			for key, child := range v {
+				v[key] = strip(child)
+			}
+		case []any:
+			for i, child := range v {
+				v[i] = strip(child)
+			}
+		}
+		return value
+	}
+	var value any
+	require.NoError(w.t, json.Unmarshal(view, &value))
+	rest := string(toJSON(w.t, strip(value)))
+	for _, key := range w.keys {
+		assert.NotContains(w.t, rest, string(key.Public))
+	}
+}
+
+// client-view/sender-is-user-id, sender-key-present, member-state-key-is-user-id, no-verified-sender-field,
+// mapping-present, unverified/mapping-in-content.
+func TestClientEventOfMember(t *testing.T) {
+	bothDialects(t, func(t *testing.T, w *world) {
+		d := w.room(aliceID, bobID)
+		join := w.join(bobID)
+		raw, err := w.r.ClientEvent(join, Additions{}, d)
+		require.NoError(t, err)
+		w.noKeyElsewhere(raw)
+		view := w.read(raw)
+		assert.Equal(t, bobID, view.text("sender"))
+		assert.Equal(t, string(w.key(bobID).Public), view.text("sender_key"))
+		assert.Equal(t, bobID, view.text("state_key"))
+		assert.Equal(t, testRoom, view.text("room_id"))
+		eventID, err := pseudoid.EventID(join, w.r.Format())
+		require.NoError(t, err)
+		assert.Equal(t, eventID, view.text("event_id"))
+		assert.Contains(t, view.child("content"), "mxid_mapping")
+		for _, field := range []string{"verified_sender_mxid", "prev_events", "auth_events", "depth", "hashes", "signatures", "origin", "unsigned"} {
+			assert.NotContains(t, view, field)
+		}
+
+		w.set("client-view/mapping-present", "no-view")
+		raw, err = w.r.ClientEvent(join, Additions{}, d)
+		require.NoError(t, err)
+		assert.NotContains(t, string(raw), "mxid_mapping")
+	})
+}
+
+// unverified/placeholder, claimed-id-hidden, sender-key-shown, mapping-in-content.
+func TestClientEventOfUnverified(t *testing.T) {
+	bothDialects(t, func(t *testing.T, w *world) {
+		w.dead["two.test"] = true
+		d := w.room(aliceID, bobID)
+		raw, err := w.r.ClientEvent(w.join(bobID), Additions{}, d)
+		require.NoError(t, err)
+		view := w.read(raw)
+		assert.Equal(t, unverifiedBob, view.text("sender"))
+		assert.Equal(t, unverifiedBob, view.text("state_key"))
+		assert.Equal(t, string(w.key(bobID).Public), view.text("sender_key"))
+		assert.NotContains(t, string(raw), bobID)
+
+		w.set("unverified/mapping-in-content", "served")
+		raw, err = w.r.ClientEvent(w.join(bobID), Additions{}, d)
+		require.NoError(t, err)
+		assert.Contains(t, string(raw), bobID)
+	})
+}
+
+// client-view/power-levels-read, create-creator, own-state-by-user-id, event-format/widget-creator.
+func TestClientEventNamesUsers(t *testing.T) {
+	bothDialects(t, func(t *testing.T, w *world) {
+		d := w.room(aliceID, bobID)
+		alice, bob := string(w.key(aliceID).Public), string(w.key(bobID).Public)
+		stranger := string(w.key("@stranger:three.test").Public)
+		for _, c := range []struct {
+			requirement, eventType, stateKey string
+			content                          any
+			path, want                       string
+		}{
+			{"client-view/power-levels-read", "m.room.power_levels", "", map[string]any{"users": map[string]int{alice: 100, bob: 50}}, `content.users`, `{"@alice:one.test":100,"@bob:two.test":50}`},
+			{"client-view/power-levels-before-join", "m.room.power_levels", "", map[string]any{"users": map[string]int{"@new:one.test": 5, "rubbish": 7, aliceID: 100}}, `content.users`, `{"@new:one.test":5}`},
+			{"client-view/power-levels-read", "m.room.power_levels", "", map[string]any{"users": map[string]int{stranger: 5}}, `content.users`,
+				`{"` + w.r.PlaceholderOfKey(pseudoid.SenderKey(stranger)) + `":5}`},
+			{"client-view/create-creator", "m.room.create", "", map[string]any{"creator": alice}, `content.creator`, aliceID},
+			{"client-view/own-state-by-user-id", "org.example.state", bob, map[string]any{}, "state_key", bobID},
+			{"client-view/own-state-by-user-id", "org.example.state", "free text", map[string]any{}, "state_key", "free text"},
+			{"event-format/widget-creator", "im.vector.modular.widgets", "w", map[string]any{"creatorUserId": bob}, "content.creatorUserId", bobID},
+			{"auth/restricted-authoriser-is-key", memberEvent, bob, map[string]any{"membership": "join", authorisedVia: alice}, "content." + authorisedVia, alice},
+		} {
+			raw, err := w.r.ClientEvent(w.event(w.key(aliceID), c.eventType, c.stateKey, toJSON(t, c.content)), Additions{}, d)
+			require.NoError(t, err)
+			w.noKeyElsewhere(raw)
+			assert.Equal(t, c.want, gjson.GetBytes(raw, c.path).String(), c.requirement)
+		}
+	})
+}
+
+// client-view/unsigned; what a peer wrote into unsigned is not shown.
+func TestClientUnsigned(t *testing.T) {
+	bothDialects(t, func(t *testing.T, w *world) {
+		d := w.room(aliceID, bobID)
+		alice := w.key(aliceID)
+		redaction, _, err := w.r.Build(Draft{Type: "m.room.redaction", RoomID: testRoom, Redacts: "$x", Content: []byte(`{}`)}, alice, ServerSigner{})
+		require.NoError(t, err)
+		name := w.event(alice, "m.room.name", "", []byte(`{"name":"x"}`))
+		join := w.altered(w.join(bobID), "unsigned", map[string]any{"leak": w.key(bobID).Public})
+		raw, err := w.r.ClientEvent(join, Additions{
+			PrevContent: w.read(w.join(bobID))["content"], PrevSender: alice.Public, RedactedBecause: redaction,
+			InviteState: [][]byte{name, w.join(aliceID)}, KnockState: [][]byte{}, Others: map[string]any{"age": 5},
+		}, d)
+		require.NoError(t, err)
+		w.noKeyElsewhere(raw)
+		get := func(path string) string { return gjson.GetBytes(raw, "unsigned."+path).String() }
+		assert.Equal(t, aliceID, get("prev_sender"))
+		assert.Equal(t, "join", get("prev_content.membership"))
+		assert.Equal(t, aliceID, get("redacted_because.sender"))
+		assert.Equal(t, "$x", get("redacted_because.redacts"))
+		assert.Equal(t, aliceID, get("invite_room_state.0.sender"))
+		assert.Equal(t, aliceID, get("invite_room_state.1.state_key"))
+		assert.Equal(t, "[]", get("knock_room_state"))
+		assert.Equal(t, "5", get("age"))
+		assert.Empty(t, get("leak"))
+		assert.NotContains(t, get("invite_room_state.0"), "event_id")
+	})
+}

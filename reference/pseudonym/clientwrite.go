@@ -1,0 +1,192 @@
+package pseudonym
+
+// This file turns what clients write, who know user IDs alone, into what goes over the wire, where only keys stand.
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// NoKeyError says that a client named a user who has no key in the room yet. No mechanism is given for that.
+type NoKeyError struct{ UserID string }
+
+// Error names the user.
+func (e *NoKeyError) Error() string {
+	return fmt.Sprintf("%s has no sender key in the room yet: only members and those invited have one", e.UserID)
+}
+
+// KeyMaker makes the key of an own user who has none in the room (SenderKey). Of others' users it says no: their keys
+// are their server's to make.
+type KeyMaker func(userID string) (key pseudoid.SenderKey, ok bool, err error)
+
+// WireStateKey returns the state key of an event whose client wrote stateKey. A member event's is the member's key
+// (MSC1228, Proposal), and so is that of state which a member keyed by its own user ID, since it may write that and
+// nobody else may (Matrix specification, authorisation rules: the state key is the sender). For a user without a key
+// see client-view/state-key-before-join and, for member events, BanTarget; the error is then a NoKeyError. Other state
+// keys are the client's own text.
+func (r Rules) WireStateKey(eventType, stateKey string, names Names, makeKey KeyMaker) (string, error) {
+	if eventType != memberEvent && (stateKey == "" || stateKey[0] != '@') {
+		return stateKey, nil
+	}
+	if key, ok := names.Key(stateKey); ok {
+		return string(key), nil
+	}
+	if eventType == memberEvent {
+		return "", &NoKeyError{stateKey}
+	}
+	switch r.Readings.StateKeyBeforeJoin {
+	case "user-id-on-wire":
+		return stateKey, nil
+	case "key-made-early":
+		return makeEarly(stateKey, makeKey)
+	}
+	return "", &NoKeyError{stateKey}
+}
+
+// makeEarly makes the key of an own user in advance, or says that it cannot.
+func makeEarly(userID string, makeKey KeyMaker) (string, error) {
+	key, ok, err := makeKey(userID)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "", &NoKeyError{userID}
+	}
+	return string(key), nil
+}
+
+// BanTarget returns the key to ban for a user ID. For one that was never in the room (membership/ban-before-join), by
+// default the error is a NoKeyError; ok is false where the ban succeeds and is nothing.
+func (r Rules) BanTarget(userID string, names Names, makeKey KeyMaker) (key pseudoid.SenderKey, ok bool, err error) {
+	if key, ok = names.Key(userID); ok {
+		return key, true, nil
+	}
+	switch r.Readings.BanBeforeJoin {
+	case "no-effect":
+		return "", false, nil
+	case "ban-holds":
+		early, err := makeEarly(userID, makeKey)
+		return pseudoid.SenderKey(early), err == nil, err
+	}
+	return "", false, &NoKeyError{userID}
+}
+
+// Written is the content of an event on the wire.
+type Written struct {
+	Content []byte
+	// Deferred is power that clients gave to users without a key, by user ID. The server writes it into the power levels
+	// once such a user has one (client-view/power-levels-before-join, "applied-on-join").
+	Deferred map[string]json.RawMessage
+}
+
+// WireContent returns the content of an event that the holder of sender wrote as a client. Power levels' users, the
+// creator and creatorUserId name keys on the wire (MSC1228, Proposal); a mapping and the voucher of a restricted join
+// are the server's to write, and a client's are dropped. All else goes as it is.
+func (r Rules) WireContent(eventType string, content []byte, sender pseudoid.SenderKey, names Names, makeKey KeyMaker) (Written, error) {
+	o, err := parseObject(content, "the content of an event")
+	if err != nil {
+		return Written{}, err
+	}
+	var deferred map[string]json.RawMessage
+	switch eventType {
+	case memberEvent:
+		delete(o, pseudoid.MappingField)
+		delete(o, authorisedVia)
+	case "m.room.power_levels":
+		if users := o.child("users"); users != nil {
+			wire, later, err := r.wireUsers(users, names, makeKey)
+			if err != nil {
+				return Written{}, err
+			}
+			o.set("users", wire)
+			deferred = later
+		}
+	case "m.room.create":
+		r.wireCreator(o, sender)
+	case "m.widget", "im.vector.modular.widgets":
+		if err := r.wireWidget(o, names); err != nil {
+			return Written{}, err
+		}
+	}
+	return Written{Content: o.raw(), Deferred: deferred}, nil
+}
+
+// wireUsers writes power by key. A user without a key has none to be named by: client-view/power-levels-before-join.
+func (r Rules) wireUsers(users object, names Names, makeKey KeyMaker) (wire object, deferred map[string]json.RawMessage, err error) {
+	wire, deferred = object{}, map[string]json.RawMessage{}
+	for user, level := range users {
+		if key, ok := names.Key(user); ok {
+			wire[string(key)] = level
+			continue
+		}
+		if validKey(user) { // a client that is aware of keys
+			wire[user] = level
+			continue
+		}
+		switch r.Readings.PowerBeforeJoin {
+		case "refused":
+			return nil, nil, &NoKeyError{user}
+		case "user-id-on-wire":
+			wire[user] = level
+		case "user-id-and-power":
+			wire[user], deferred[user] = level, level
+		case "applied-on-join":
+			deferred[user] = level
+		case "key-made-early":
+			key, err := makeEarly(user, makeKey)
+			if err != nil {
+				return nil, nil, err
+			}
+			wire[key] = level
+		}
+	}
+	return wire, deferred, nil
+}
+
+// ApplyDeferred gives a user who has a key now the power that was deferred for it: it returns the content of power
+// levels, on the wire, with that in it, and whether there is anything new to be sent.
+func ApplyDeferred(powerLevels []byte, key pseudoid.SenderKey, level json.RawMessage) (content []byte, changed bool, err error) {
+	o, err := parseObject(powerLevels, "the content of power levels")
+	if err != nil {
+		return nil, false, err
+	}
+	users := o.child("users").copy()
+	if bytes.Equal(users[string(key)], level) {
+		return powerLevels, false, nil
+	}
+	users[string(key)] = level
+	o.set("users", users)
+	return o.raw(), true, nil
+}
+
+// wireCreator writes who created a room: creator is removed (MSC1228, Proposal, by MSC2175). In the deployed dialect,
+// which keeps the rules of version 10, it is the key.
+func (r Rules) wireCreator(content object, sender pseudoid.SenderKey) {
+	delete(content, "creator")
+	if r.Dialect == pseudoid.DialectDendrite {
+		content.set("creator", sender)
+	}
+}
+
+// wireWidget writes who made a widget (event-format/widget-creator): the key is used for creatorUserId, too (MSC1228,
+// Proposal).
+func (r Rules) wireWidget(content object, names Names) error {
+	userID, ok := content.optional("creatorUserId")
+	if !ok {
+		return nil
+	}
+	switch r.Readings.WidgetCreator {
+	case "removed":
+		delete(content, "creatorUserId")
+	case "refused":
+		return fmt.Errorf("creatorUserId names %s: no user ID may stand in an event", userID)
+	case "replaced-by-key":
+		if key, ok := names.Key(userID); ok {
+			content.set("creatorUserId", key)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package pseudonym
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// event-format/sender-key-field, no-sender-field, content-hash, event-id, no-user-mapping, signing/every-event-type.
+func TestBuild(t *testing.T) {
+	bothDialects(t, func(t *testing.T, w *world) {
+		key := w.key(aliceID)
+		event, eventID, err := w.r.Build(w.draft("m.room.message", nil, []byte(`{"body":"<hi>"}`)), key, ServerSigner{})
+		require.NoError(t, err)
+		o := w.read(event)
+		assert.Equal(t, string(key.Public), o.text(w.r.Dialect.SenderField()))
+		_, isState := o["state_key"]
+		assert.False(t, isState)
+		if w.r.Dialect == pseudoid.DialectMSC4014 {
+			assert.NotContains(t, o, "sender")
+			assert.NotContains(t, o, "origin")
+		}
+		assert.NoError(t, pseudoid.CheckContentHash(event))
+		wanted, err := pseudoid.EventID(event, w.r.Format())
+		require.NoError(t, err)
+		assert.Equal(t, wanted, eventID)
+		location, err := pseudoid.VerifySenderSignature(event, w.r.Format())
+		require.NoError(t, err)
+		assert.Equal(t, pseudoid.SignatureLocation{Entity: string(key.Public), KeyID: "ed25519:1"}, location)
+		assert.NoError(t, w.r.CheckSender(event))
+		assert.NotContains(t, string(event), aliceID)
+
+		_, _, err = w.r.Build(w.draft("m.room.message", nil, []byte(`null`)), key, ServerSigner{})
+		assert.ErrorContains(t, err, "reading the content of an event")
+	})
+}
+
+// event-format/signature-entity, signing/server-signatures, event-format/no-origin, redaction/sender-key-kept.
+func TestBuildReadings(t *testing.T) {
+	for _, c := range []struct {
+		requirement string
+		reading     Reading
+		holds       func(w *world, event object) bool
+	}{
+		{"event-format/signature-entity", "entity-is-key-other-id", func(w *world, e object) bool {
+			return e.child("signatures").child(string(w.key(aliceID).Public)).text("ed25519:sender") != ""
+		}},
+		{"event-format/signature-entity", "bare-string", func(w *world, e object) bool {
+			return e.child("signatures").text(string(w.key(aliceID).Public)) != ""
+		}},
+		{"event-format/signature-entity", "server-name", func(w *world, e object) bool {
+			return e.child("signatures").child("one.test").text("ed25519:1") != ""
+		}},
+		{"signing/server-signatures", "none", func(w *world, e object) bool { return len(e.child("signatures")) == 1 }},
+		{"signing/server-signatures", "origin-only", func(w *world, e object) bool {
+			return e.child("signatures").child("one.test").text("ed25519:a") != ""
+		}},
+		{"event-format/no-origin", "server-name", func(w *world, e object) bool { return e.text("origin") == "one.test" }},
+		{"event-format/no-origin", "sender-key", func(w *world, e object) bool { return e.text("origin") == string(w.key(aliceID).Public) }},
+		{"redaction/sender-key-kept", "removed", func(w *world, e object) bool {
+			_, err := pseudoid.VerifySenderSignature(e.raw(), pseudoid.FormatMSC4014Letter)
+			return err == nil
+		}},
+	} {
+		t.Run(fmt.Sprintf("%s=%s", c.requirement, c.reading), func(t *testing.T) {
+			w := newWorld(t, pseudoid.DialectMSC4014)
+			w.set(c.requirement, c.reading)
+			event := w.event(w.key(aliceID), "m.room.name", "", []byte(`{"name":"x"}`))
+			assert.True(t, c.holds(w, w.read(event)), string(event))
+			assert.NoError(t, w.r.CheckSender(event))
+			if c.reading == "bare-string" { // a second signer fits beside it
+				both, err := w.r.Sign(event, w.key(bobID))
+				require.NoError(t, err)
+				assert.NoError(t, w.r.CheckSender(both))
+				assert.NoError(t, w.r.CheckSignedBy(both, w.key(bobID).Public))
+			}
+		})
+	}
+}
+
+// signing/rejects-unsigned, rejects-bad-signature, rejects-other-key, rejects-server-key, rejects-noncanonical,
+// auth/mxid-sender-rejected, auth/ban-by-key (the key in another spelling).
+func TestCheckSenderRefuses(t *testing.T) {
+	bothDialects(t, func(t *testing.T, w *world) {
+		event := w.event(w.key(aliceID), "m.room.name", "", []byte(`{"name":"x"}`))
+		require.NoError(t, w.r.CheckSender(event))
+		unsigned := w.altered(event, "signatures", nil)
+		byServer, err := pseudoid.SignEvent(unsigned, w.r.Format(), "one.test", "ed25519:a", w.signer("one.test").Key)
+		require.NoError(t, err)
+		byOther, err := w.r.Sign(unsigned, w.key(bobID))
+		require.NoError(t, err)
+		asOther, err := pseudoid.SignEvent(unsigned, w.r.Format(), string(w.key(aliceID).Public), "ed25519:1", w.key(bobID).Private)
+		require.NoError(t, err)
+		sender, spelled := w.r.Dialect.SenderField(), string(w.key(aliceID).Public)
+		for name, lie := range map[string][]byte{
+			"unsigned":          unsigned,
+			"no object":         w.altered(event, "signatures", "none"),
+			"by the server":     byServer,
+			"by another member": byOther,
+			"as the sender":     asOther,
+			"padded key":        w.altered(event, sender, spelled+"="),
+			"URL-safe key":      w.altered(event, sender, strings.NewReplacer("+", "-", "/", "_").Replace(spelled)+"-"),
+			"user ID":           w.altered(event, sender, aliceID),
+			"small order":       w.altered(event, sender, "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+			"no sender":         w.altered(event, sender, nil),
+			"a key twice":       []byte(strings.Replace(string(event), `{`, `{"depth":4,`, 1)),
+			"null":              []byte("null"),
+			"other depth":       w.altered(event, "depth", 9),
+		} {
+			assert.Error(t, w.r.CheckSender(lie), name)
+		}
+	})
+}
+
+// signing/server-signatures: what a resident adds to a join that it was sent.
+func TestSignAsResident(t *testing.T) {
+	w := newWorld(t, pseudoid.DialectMSC4014)
+	join := w.join(bobID)
+	same, err := w.r.SignAsResident(join, w.signer("one.test"))
+	require.NoError(t, err)
+	assert.Equal(t, join, same)
+	w.set("signing/server-signatures", "resident-on-joins")
+	signed, err := w.r.SignAsResident(join, w.signer("one.test"))
+	require.NoError(t, err)
+	assert.Contains(t, w.read(signed).child("signatures"), "one.test")
+	assert.NoError(t, w.r.CheckSender(signed))
+}
+
+// A secret does not get into a log.
+func TestServerSignerHidesItsKey(t *testing.T) {
+	w := newWorld(t, pseudoid.DialectMSC4014)
+	assert.Equal(t, "signing key ed25519:a of one.test", fmt.Sprintf("%+v", w.signer("one.test")))
+}

@@ -1,0 +1,235 @@
+package pseudonym
+
+// This file invites a user whose key is not known yet: until a user joins a room, only its own server can know its key
+// (MSC1228, Sending invites).
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// PartialInvite makes the event that the inviting server sends to the invited user's: it builds a partial invite event
+// (MSC1228, Sending invites). It has no state key, mapping, hash or signature yet.
+func (r Rules) PartialInvite(d Draft, inviter pseudoid.SenderKey) ([]byte, error) {
+	d.Type, d.StateKey = memberEvent, nil
+	content, err := parseObject(d.Content, "the content of an invite")
+	if err != nil {
+		return nil, err
+	}
+	delete(content, pseudoid.MappingField)
+	content.set("membership", membershipInvite)
+	d.Content = content.raw()
+	partial, err := r.unsigned(d, inviter)
+	return partial.raw(), err
+}
+
+// InvitePath returns the path to which the partial invite is PUT. MSC1228 has /v3/invite/<event_id>/<target_mxid>, and
+// a partial event has no ID yet; the deployed one names the room there (invite/endpoint). Where an event ID is asked
+// for, it is the one that the partial event would have.
+func (r Rules) InvitePath(partial []byte, userID string) (string, error) {
+	o, err := parseObject(partial, "a partial invite")
+	if err != nil {
+		return "", err
+	}
+	first := o.text("room_id")
+	if r.Readings.InviteEndpoint == "v3-event-user" {
+		if first, err = pseudoid.EventID(partial, r.Format()); err != nil {
+			return "", fmt.Errorf("naming a partial invite: %w", err)
+		}
+	}
+	return "/_matrix/federation/v3/invite/" + url.PathEscape(first) + "/" + url.PathEscape(userID), nil
+}
+
+// InviteState returns the state that goes along with an invite, stripped: some state about the room, and the inviting
+// user's join event, with its mapping, by which the invited server knows who invites (MSC1228, Sending invites).
+func (r Rules) InviteState(inviterJoin []byte, others ...[]byte) ([]json.RawMessage, error) {
+	var stripped []json.RawMessage
+	for _, event := range append([][]byte{inviterJoin}, others...) {
+		o, err := parseObject(event, "an event of the room's state")
+		if err != nil {
+			return nil, err
+		}
+		small := object{}
+		for _, field := range []string{"type", "state_key", "content", r.Dialect.SenderField(), "origin_server_ts"} {
+			if raw, ok := o[field]; ok {
+				small[field] = raw
+			}
+		}
+		stripped = append(stripped, small.raw())
+	}
+	return stripped, nil
+}
+
+// ErrInviterUnknown says that nothing came along with an invite that tells who invites. The deployed servers send none.
+var ErrInviterUnknown = errors.New("the invite's state has no join of the inviter")
+
+// CheckInviteOrigin returns the inviter of a partial or whole invite: the invited server checks that the request came
+// from the server of the inviting user (MSC1228, Sending invites), which the inviter's mapping names. state is what came
+// along with the invite. The keys are those of a server that just signed a request, so they can be had.
+func (r Rules) CheckInviteOrigin(invite []byte, state [][]byte, origin string, keys KeySource) (inviter string, err error) {
+	sender := r.Sender(invite)
+	for _, event := range state {
+		o, err := parseObject(event, "an event of the invite's state")
+		if err != nil || o.text("type") != memberEvent || o.text("state_key") != string(sender) {
+			continue
+		}
+		j := r.Judge(event, keys)
+		if j.Verdict != Verified {
+			return "", fmt.Errorf("the mapping of the inviter %s is not verified (%s): %w", sender, j.Cause, j.Err)
+		}
+		domain, err := pseudoid.UserIDDomain(j.Mapping.UserID)
+		if err != nil {
+			return "", err
+		}
+		if domain != origin {
+			return "", fmt.Errorf("the inviter %s is of %s, the invite came from %s", j.Mapping.UserID, domain, origin)
+		}
+		return j.Mapping.UserID, nil
+	}
+	return "", fmt.Errorf("%w: %s", ErrInviterUnknown, sender)
+}
+
+// CompleteInvite makes a whole invite of a partial one, for an own user: the invited server adds the user_room_key in
+// the state key, the attestation of the user ID, and its signature, so that others can be sure that it has the event
+// (MSC1228, Sending invites). The signature is by the invited user's key, which is the one that will join. at is the
+// time in milliseconds, for a partial event that names none.
+func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key pseudoid.KeyPair, by ServerSigner, at int64) ([]byte, error) {
+	o, err := parseObject(partial, "a partial invite")
+	if err != nil {
+		return nil, err
+	}
+	content := o.child("content")
+	_, named := o["state_key"]
+	switch {
+	case o.text("type") != memberEvent || content.text("membership") != membershipInvite:
+		return nil, errors.New("completing an invite: the event is no invite")
+	case o.text("room_id") != roomID:
+		return nil, fmt.Errorf("completing an invite: the event is of room %q, the request of %q", o.text("room_id"), roomID)
+	case named:
+		return nil, errors.New("completing an invite: the event has a state key already, a partial one has none")
+	case !validKey(string(r.Sender(partial))) || r.Sender(partial) == key.Public:
+		return nil, fmt.Errorf("completing an invite: its sender %q is no other member's key", r.Sender(partial))
+	}
+	mapping, err := r.NewMapping(key.Public, userID, by)
+	if err != nil {
+		return nil, err
+	}
+	content[pseudoid.MappingField] = mapping
+	o.set("content", content)
+	o.set("state_key", key.Public)
+	if _, ok := o["origin_server_ts"]; !ok {
+		o.set("origin_server_ts", at)
+	}
+	for _, field := range []string{"hashes", "signatures", "unsigned"} {
+		delete(o, field)
+	}
+	return r.Sign(o.raw(), key)
+}
+
+// CheckCompleted verifies, on the inviting server, what came back for a partial invite to userID: that the invited
+// server added the three things that it adds, and nothing else (MSC1228, Sending invites). The inviter is about to sign
+// it, so whatever it did not write is refused: type, room, sender, place in the graph, or content but the mapping. The
+// mapping must be that of the user who was invited.
+func (r Rules) CheckCompleted(partial, completed []byte, userID string, keys KeySource) error {
+	if err := r.unchanged(partial, completed); err != nil {
+		return err
+	}
+	if err := pseudoid.CheckContentHash(completed); err != nil {
+		return fmt.Errorf("the completed invite: %w", err)
+	}
+	o, err := parseObject(completed, "a completed invite")
+	if err != nil {
+		return err
+	}
+	invited := pseudoid.SenderKey(o.text("state_key"))
+	if invited == r.Sender(partial) {
+		return errors.New("the completed invite names the inviter's own key")
+	}
+	if err := r.CheckSignedBy(completed, invited); err != nil {
+		return fmt.Errorf("the completed invite, by the invited key: %w", err)
+	}
+	j := r.Judge(completed, keys)
+	switch {
+	case j.Verdict != Verified:
+		return fmt.Errorf("the completed invite's mapping is not verified (%s): %w", j.Cause, j.Err)
+	case j.Mapping.UserID != userID:
+		return fmt.Errorf("the completed invite is of %s, %s was invited", j.Mapping.UserID, userID)
+	}
+	return nil
+}
+
+// completedFields are those that the invited server writes.
+var completedFields = []string{"state_key", "hashes", "signatures", "unsigned", "content"}
+
+// unchanged compares a completed invite with the partial one, but for what the invited server adds.
+func (r Rules) unchanged(partial, completed []byte) error {
+	before, err := parseObject(partial, "a partial invite")
+	if err != nil {
+		return err
+	}
+	after, err := parseObject(completed, "a completed invite")
+	if err != nil {
+		return err
+	}
+	added := completedFields
+	for _, field := range []string{"origin_server_ts", "origin"} { // deployed servers leave them to who completes
+		if _, ok := before[field]; !ok || r.Dialect == pseudoid.DialectDendrite {
+			added = append(slices.Clone(added), field)
+		}
+	}
+	if field, ok := difference(before, after, added...); ok {
+		return fmt.Errorf("the completed invite has another %q than the partial one", field)
+	}
+	if field, ok := difference(before.child("content"), after.child("content"), pseudoid.MappingField); ok {
+		return fmt.Errorf("the completed invite's content has another %q than the partial one's", field)
+	}
+	return nil
+}
+
+// difference returns a field in which two objects differ, but for some.
+func difference(a, b object, but ...string) (string, bool) {
+	for _, pair := range [][2]object{{a, b}, {b, a}} {
+		for field, raw := range pair[0] {
+			if slices.Contains(but, field) {
+				continue
+			}
+			one, err1 := pseudoid.CanonicalJSON(raw)
+			other, err2 := pseudoid.CanonicalJSON(pair[1][field])
+			if err1 != nil || err2 != nil || string(one) != string(other) {
+				return field, true
+			}
+		}
+	}
+	return "", false
+}
+
+// SignAsInviter adds the inviter's signature to a completed invite; the (double-signed) event then goes to the rest of
+// the federation (MSC1228, Sending invites).
+func (r Rules) SignAsInviter(completed []byte, inviter pseudoid.KeyPair) ([]byte, error) {
+	if sender := r.Sender(completed); sender != inviter.Public {
+		return nil, fmt.Errorf("signing a completed invite: its sender is %q, not %s", sender, inviter.Public)
+	}
+	return r.Sign(completed, inviter)
+}
+
+// CheckInvite verifies a whole invite that arrives over federation: it is signed by the inviter's key, as every event
+// is by its sender (MSC4014, Proposal 2), and by the invited one, so that other members can be sure that the invited
+// server has it (MSC1228, Sending invites).
+func (r Rules) CheckInvite(invite []byte) error {
+	o, err := parseObject(invite, "an invite")
+	if err != nil {
+		return err
+	}
+	if err := r.CheckSender(invite); err != nil {
+		return err
+	}
+	if err := r.CheckSignedBy(invite, pseudoid.SenderKey(o.text("state_key"))); err != nil {
+		return fmt.Errorf("by the invited key: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package pseudonym
+
+// This file judges the mapping of a member event.
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// ErrNoSuchKey says that a server, or someone who speaks for it, was asked and does not publish a key under that ID.
+var ErrNoSuchKey = errors.New("the server publishes no such key")
+
+// PublishedKey is a server's key. ValidUntil is in milliseconds: valid_until_ts, or expired_ts of an old key.
+type PublishedKey struct {
+	Key        ed25519.PublicKey
+	ValidUntil int64
+}
+
+// KeySource knows the keys that servers publish. The error is ErrNoSuchKey if the server has none under that ID; any
+// other says that it cannot be told now. It should be quick to give up: joins wait for it ("with a shortish timeout",
+// MSC1228, Implementation).
+type KeySource interface {
+	ServerKey(serverName, keyID string) (PublishedKey, error)
+}
+
+// Verdict is what a mapping came to.
+type Verdict int
+
+// The verdicts.
+const (
+	Wrong    Verdict = iota // it is not so: refuse the event
+	Unproven                // it may be so, and cannot be told now: accept the event, show a placeholder
+	Verified
+)
+
+// Cause says why a mapping is not verified.
+type Cause string
+
+// The causes.
+const (
+	NoCause          Cause = ""
+	Redacted         Cause = "redacted"            // the event was redacted, and the mapping with it
+	Missing          Cause = "missing"             // there is no mapping
+	Malformed        Cause = "malformed"           // it is no mapping in the room's dialect
+	OtherKey         Cause = "other key"           // it names another key than the member's
+	Unsigned         Cause = "unsigned"            // nobody signed it
+	ForeignSigned    Cause = "foreign signature"   // only others than the user ID's domain did
+	UnknownKeyID     Cause = "unknown key ID"      // the domain publishes no such key
+	BadSignature     Cause = "bad signature"       // the domain's key does not verify it
+	KeysUnavailable  Cause = "keys unavailable"    // the domain's keys cannot be had now
+	ExpiredKey       Cause = "expired key"         // the domain's key was past its validity when the event was made
+	ExtraSignature   Cause = "extra signature"     // others than the domain signed too, and that is not taken
+	ReplayedMapping  Cause = "replayed"            // it was seen in another room, and that is not taken
+	NoMemberEventKey Cause = "no member event key" // the event is no member event, or its state key is no sender key
+)
+
+// Judgement is a verdict on the mapping of one member event.
+type Judgement struct {
+	Verdict Verdict
+	Cause   Cause
+	Mapping pseudoid.Mapping // where it could be read
+	Err     error            // in words, unless verified
+}
+
+// Retry tells whether judging again later may come to something else.
+func (j Judgement) Retry() bool { return j.Verdict == Unproven && j.Cause == KeysUnavailable }
+
+// Judge tells whether the mapping in a member event on the wire holds.
+//
+// The mapping contains the sender key, the user ID, and critically a signature from the domain part of the user ID,
+// so that the link cannot be spoofed by any random server (MSC4014, Proposal 4 and 4.1). We make an attempt to verify
+// it; if the signature is wrong, we reject the event; if we cannot get the key, we handle it as normal and retry later
+// (MSC1228, Implementation). Then the user ID is unverified (MSC4014, Proposal 4.2), and the event is accepted
+// (Changes 6.1).
+func (r Rules) Judge(event []byte, keys KeySource) Judgement {
+	fail := func(v Verdict, c Cause, m pseudoid.Mapping, err error) Judgement {
+		return Judgement{Verdict: v, Cause: c, Mapping: m, Err: err}
+	}
+	var none pseudoid.Mapping
+	o, err := parseObject(event, "a member event")
+	if err != nil {
+		return fail(Wrong, NoMemberEventKey, none, err)
+	}
+	member := o.text("state_key")
+	if o.text("type") != memberEvent || !validKey(member) {
+		return fail(Wrong, NoMemberEventKey, none, errors.New("the event is no member event of a sender key"))
+	}
+	raw, ok := pseudoid.MappingOf(event)
+	if !ok {
+		if r.looksRedacted(event) {
+			return fail(Unproven, Redacted, none, errors.New("the member event was redacted, and has no mapping any more"))
+		}
+		return fail(Wrong, Missing, none, fmt.Errorf("the member event of %s has no %s", member, pseudoid.MappingField))
+	}
+	mapping, err := pseudoid.ParseMapping(raw)
+	if err != nil {
+		return fail(Wrong, Malformed, none, err)
+	}
+	if mapping.Dialect != r.Dialect {
+		return fail(Wrong, Malformed, mapping, fmt.Errorf("the mapping names its key by %q, here it is %q",
+			mapping.Dialect.MappingKeyField(), r.Dialect.MappingKeyField()))
+	}
+	if string(mapping.Key) != member { // else whoever has a mapping, that is anyone, could put on another's name
+		return fail(Wrong, OtherKey, mapping, fmt.Errorf("the mapping is of key %s, the member event of %s", mapping.Key, member))
+	}
+	at, _ := number(o["origin_server_ts"])
+	return r.judgeSignatures(mapping, at, keys)
+}
+
+// judgeSignatures judges a mapping that is well-formed and about the right key. at is when its event was made.
+func (r Rules) judgeSignatures(m pseudoid.Mapping, at int64, keys KeySource) Judgement {
+	domain, err := pseudoid.UserIDDomain(m.UserID)
+	if err != nil {
+		return Judgement{Wrong, Malformed, m, err}
+	}
+	o, err := parseObject(m.Raw, "a mapping")
+	if err != nil {
+		return Judgement{Wrong, Malformed, m, err}
+	}
+	signatures := o.child("signatures")
+	if _, there := o["signatures"]; there && signatures == nil {
+		return Judgement{Wrong, Malformed, m, errors.New("the signatures of the mapping are no object")}
+	}
+	lookup := keyLookup{rules: r, source: keys, at: at}
+	err = pseudoid.VerifyMapping(m, lookup.key)
+	switch {
+	case err == nil:
+		return r.judgeFurtherSignatures(m, signatures, domain, keys)
+	case len(signatures) == 0:
+		return Judgement{Wrong, Unsigned, m, err}
+	case errors.Is(err, pseudoid.ErrNoSignature):
+		return Judgement{Wrong, ForeignSigned, m, err}
+	case signatures.child(domain) == nil:
+		return Judgement{Wrong, Malformed, m, err}
+	case lookup.unavailable:
+		return Judgement{Unproven, KeysUnavailable, m, err}
+	case lookup.expired && r.Readings.ExpiredServerKey == "placeholder":
+		return Judgement{Unproven, ExpiredKey, m, err}
+	case lookup.expired:
+		return Judgement{Wrong, ExpiredKey, m, err}
+	case lookup.unknown:
+		return Judgement{Wrong, UnknownKeyID, m, err}
+	default:
+		return Judgement{Wrong, BadSignature, m, err}
+	}
+}
+
+// keyLookup asks for keys and remembers why one was not to be had.
+type keyLookup struct {
+	rules                         Rules
+	source                        KeySource
+	at                            int64
+	unavailable, expired, unknown bool
+}
+
+// key returns a server's key for a mapping in an event that was made at a certain time. What a key past its validity
+// comes to is open (mapping/expired-server-key); room versions 5 and later do not take it for events.
+func (l *keyLookup) key(serverName, keyID string) (ed25519.PublicKey, error) {
+	published, err := l.source.ServerKey(serverName, keyID)
+	switch {
+	case errors.Is(err, ErrNoSuchKey):
+		l.unknown = true
+		return nil, err
+	case err != nil:
+		l.unavailable = true
+		return nil, err
+	case published.ValidUntil < l.at && l.rules.Readings.ExpiredServerKey != "honoured":
+		l.expired = true
+		return nil, fmt.Errorf("key %s of %s was valid until %d, the event was made at %d", keyID, serverName, published.ValidUntil, l.at)
+	}
+	return published.Key, nil
+}
+
+// judgeFurtherSignatures judges a mapping that its domain signed by the signatures of others on it
+// (mapping/extra-signatures). By default nobody looks at them: the text asks for the domain's alone.
+func (r Rules) judgeFurtherSignatures(m pseudoid.Mapping, signatures object, domain string, keys KeySource) Judgement {
+	if r.Readings.ExtraSignatures == "ignored" {
+		return Judgement{Verdict: Verified, Mapping: m}
+	}
+	for server := range signatures {
+		if server == domain {
+			continue
+		}
+		if r.Readings.ExtraSignatures == "refused" {
+			return Judgement{Wrong, ExtraSignature, m, fmt.Errorf("%s signed the mapping too", server)}
+		}
+		for keyID := range signatures.child(server) {
+			published, err := keys.ServerKey(server, keyID)
+			if err != nil && !errors.Is(err, ErrNoSuchKey) {
+				return Judgement{Unproven, KeysUnavailable, m, err}
+			}
+			if err == nil {
+				err = pseudoid.VerifyJSON(m.Raw, server, keyID, published.Key)
+			}
+			if err != nil {
+				return Judgement{Wrong, ExtraSignature, m, err}
+			}
+		}
+	}
+	return Judgement{Verdict: Verified, Mapping: m}
+}
+
+// looksRedacted tells whether an event is what redaction leaves of another: it has nothing that redaction would take,
+// and its content hash is of something else.
+func (r Rules) looksRedacted(event []byte) bool {
+	if !errors.Is(pseudoid.CheckContentHash(event), pseudoid.ErrContentHash) {
+		return false
+	}
+	redacted, err := pseudoid.Redact(event, r.Format())
+	if err != nil {
+		return false
+	}
+	before, err := parseObject(event, "an event")
+	if err != nil {
+		return false
+	}
+	after, err := parseObject(redacted, "a redacted event")
+	return err == nil && len(before.child("content")) == len(after.child("content"))
+}

@@ -1,0 +1,179 @@
+package pseudonym
+
+// This file answers, out of a room's directory, which user a key stands for and which key a user has.
+
+import (
+	"cmp"
+	"slices"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// Names is what the views of a room need to know. Directory has it.
+type Names interface {
+	// UserID returns the user ID that clients see for a key; it is never empty, and for an unknown key a placeholder.
+	UserID(key pseudoid.SenderKey) string
+	// Proven returns the user ID of a key's verified mapping, if there is one.
+	Proven(key pseudoid.SenderKey) (userID string, ok bool)
+	// Knows tells whether a key is, or was, a member's.
+	Knows(key pseudoid.SenderKey) bool
+	// Key returns the key of the member whom clients know by a user ID, a placeholder too.
+	Key(userID string) (key pseudoid.SenderKey, ok bool)
+}
+
+var _ Names = (*Directory)(nil)
+
+// UserID returns the user ID that clients see for a key: the true one once it is verified, until then a placeholder
+// (MSC4014, Changes 5 and 6).
+func (d *Directory) UserID(key pseudoid.SenderKey) string {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if entry, ok := d.entries[key]; ok {
+		return d.shown(entry)
+	}
+	return d.rules.PlaceholderOfKey(key)
+}
+
+// At returns the names as they are shown in an event at a position of the server's own order. Events sent before the
+// verification will show the placeholder, events after it the true user ID (MSC4014, Changes 6.2): whether that is said
+// of what clients have been sent, or of what they fetch later too, is unverified/earlier-events.
+func (d *Directory) At(position int64) Names { return namesAt{d, position} }
+
+type namesAt struct {
+	*Directory
+	position int64
+}
+
+// UserID returns the user ID that clients see for a key in an event at the position.
+func (n namesAt) UserID(key pseudoid.SenderKey) string {
+	n.mu.RLock()
+	entry, ok := n.entries[key]
+	n.mu.RUnlock()
+	if ok && n.rules.Readings.EarlierEvents == "placeholder-stays" && n.position < entry.VerifiedAt && entry.Since < entry.VerifiedAt && entry.Placeholder != "" {
+		return entry.Placeholder
+	}
+	return n.Directory.UserID(key)
+}
+
+// Proven returns the user ID of a key's verified mapping, if there is one.
+func (d *Directory) Proven(key pseudoid.SenderKey) (string, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if entry := d.entries[key]; entry.Verified != nil {
+		return entry.Verified.UserID, true
+	}
+	return "", false
+}
+
+// Knows tells whether a key is, or was, a member's.
+func (d *Directory) Knows(key pseudoid.SenderKey) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	_, ok := d.entries[key]
+	return ok
+}
+
+// Key returns the key of the member whom clients know by a user ID. A user should have one key in a room (MSC4014,
+// Proposal 3.2); where one has several, those of present members come first, then the newer one, or under another
+// reading of mapping/two-keys-one-user the older.
+func (d *Directory) Key(userID string) (pseudoid.SenderKey, bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	var found []Entry
+	for _, entry := range d.entries {
+		if d.shown(entry) == userID {
+			found = append(found, entry)
+		}
+	}
+	if len(found) == 0 {
+		return "", false
+	}
+	slices.SortFunc(found, d.first)
+	return found[0].Key, true
+}
+
+// first orders the entries of one user, the one that counts first.
+func (d *Directory) first(a, b Entry) int {
+	newer := cmp.Compare(b.Since, a.Since)
+	if d.rules.Readings.SecondKey != "newer-shown" {
+		newer = -newer
+	}
+	return cmp.Or(cmp.Compare(rank(a.Membership), rank(b.Membership)), newer, cmp.Compare(a.Key, b.Key))
+}
+
+// rank orders memberships by how present they are; a ban counts more than having left.
+func rank(membership string) int {
+	i := slices.Index([]string{membershipJoin, membershipInvite, membershipKnock, membershipBan, membershipLeave}, membership)
+	if i < 0 {
+		return 5
+	}
+	return i
+}
+
+// Shown tells whether clients are shown the member of a key as one of the room: not a second key of a user who is shown
+// by another one already, under the readings of mapping/two-keys-one-user that show one alone.
+func (d *Directory) Shown(key pseudoid.SenderKey) bool {
+	d.mu.RLock()
+	entry, known := d.entries[key]
+	d.mu.RUnlock()
+	if !known || entry.Concealed || entry.Placeholder == "" && entry.Verified == nil {
+		return false
+	}
+	if d.rules.Readings.SecondKey == "both-shown" {
+		return true
+	}
+	shown, _ := d.Key(d.UserID(key))
+	return shown == key
+}
+
+// second tells whether an entry shows by a placeholder although it is verified, because another key of the user is
+// there already.
+func (d *Directory) second(entry Entry) bool {
+	if d.rules.Readings.SecondKey != "placeholder" {
+		return false
+	}
+	for _, other := range d.entries {
+		if other.Key != entry.Key && other.Verified != nil && other.Verified.UserID == entry.Verified.UserID && other.Since < entry.Since {
+			return true
+		}
+	}
+	return false
+}
+
+// Admits tells whether a user may enter with a key, by what other keys of the user came to: it should not change, since
+// that would enable bans to be evaded, and may, since keys can be compromised (MSC4014, Proposal 3.2). A ban of one key
+// by default keeps the user's others out (sender-key/ban-evaded-by-new-key); another key that is joined does so under
+// the reading "refused" of sender-key/rotation. It is asked where a server decides alone, before it makes or accepts a
+// join; the authorisation rules know keys only.
+func (d *Directory) Admits(userID string, key pseudoid.SenderKey) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, entry := range d.entries {
+		if entry.Key == key || entry.Verified == nil || entry.Verified.UserID != userID {
+			continue
+		}
+		banned := entry.Membership == membershipBan && d.rules.Readings.BanEvasion == "refused"
+		joined := entry.Membership == membershipJoin && d.rules.Readings.SecondKey == "refused"
+		if banned || joined {
+			return false
+		}
+	}
+	return true
+}
+
+// Entries returns all that is known, in the order of the keys.
+func (d *Directory) Entries() []Entry {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	entries := make([]Entry, 0, len(d.entries))
+	for _, entry := range d.entries {
+		entries = append(entries, entry)
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) })
+	return entries
+}
+
+// Pending returns the entries whose mapping waits for its server's keys: what to retry (MSC1228, Implementation).
+func (d *Directory) Pending() []Entry {
+	return slices.DeleteFunc(d.Entries(), func(e Entry) bool { return e.Pending == nil })
+}

@@ -1,0 +1,144 @@
+package pseudonym
+
+// This file names what MSC4014 leaves open, and the ways to read it, by the identifiers and slugs of requirements/data.
+
+import (
+	"fmt"
+	"slices"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// Reading is one way to read something that the text leaves open: a slug of requirements/data.
+type Reading string
+
+// Readings is one reading for each open point that is decided in this package. The table of offers says which
+// requirement a field belongs to and which readings it can have.
+type Readings struct {
+	// On the wire.
+	SignatureEntity, ServerSignatures, Origin, WidgetCreator, RedactedSenderKey Reading
+	// Mappings.
+	InLeaveBanKnock, UnprovenHandling, Replayed, ExpiredServerKey, ExtraSignatures, ThirdServer, SecondKey, BanEvasion Reading
+	// Users who cannot be verified.
+	PlaceholderForm, PlaceholderNames, PlaceholderRequests, UnverifiedInContent, EarlierEvents Reading
+	// Clients.
+	MappingPresent, PowerBeforeJoin, StateKeyBeforeJoin, BanBeforeJoin Reading
+	// Invites, redaction, routing.
+	InviteEndpoint, RedactedMapping, LaterJoiner, SameServerRedaction, Deactivation, AliasServers Reading
+}
+
+// Offer is an open requirement and the readings of it that can be taken, the default first.
+type Offer struct {
+	Requirement string
+	Readings    []Reading
+	field       func(*Readings) *Reading
+}
+
+// Offers lists what can be read in more than one way. A field may answer two requirements that are one decision.
+func Offers() []Offer {
+	type of = []Reading
+	return []Offer{
+		{"event-format/signature-entity", of{"entity-is-key-id-ed25519-1", "entity-is-key-other-id", "bare-string", "server-name"},
+			func(r *Readings) *Reading { return &r.SignatureEntity }},
+		{"signing/server-signatures", of{"none", "origin-only", "resident-on-joins", "origin-and-resident"},
+			func(r *Readings) *Reading { return &r.ServerSignatures }},
+		{"event-format/no-origin", of{"absent", "server-name", "sender-key"},
+			func(r *Readings) *Reading { return &r.Origin }},
+		{"event-format/widget-creator", of{"replaced-by-key", "user-id-kept", "removed", "refused"},
+			func(r *Readings) *Reading { return &r.WidgetCreator }},
+		{"redaction/sender-key-kept", of{"kept", "removed"},
+			func(r *Readings) *Reading { return &r.RedactedSenderKey }},
+
+		{"mapping/in-leave-ban-knock", of{"own-only", "none", "all"},
+			func(r *Readings) *Reading { return &r.InLeaveBanKnock }},
+		{"mapping/unproven-handling", of{"refused", "dropped", "placeholder", "accepted-hidden"},
+			func(r *Readings) *Reading { return &r.UnprovenHandling }},
+		{"mapping/replayed-into-another-room", of{"honoured", "refused", "not-honoured"},
+			func(r *Readings) *Reading { return &r.Replayed }},
+		{"mapping/expired-server-key", of{"placeholder", "honoured", "refused"},
+			func(r *Readings) *Reading { return &r.ExpiredServerKey }},
+		{"mapping/extra-signatures", of{"ignored", "verifiable-only", "refused"},
+			func(r *Readings) *Reading { return &r.ExtraSignatures }},
+		{"mapping/delivered-by-third-server", of{"transaction-only", "accepted", "send-join-only", "refused"},
+			func(r *Readings) *Reading { return &r.ThirdServer }},
+		{"mapping/two-keys-one-user", of{"newer-shown", "older-shown", "both-shown", "placeholder", "refused"},
+			func(r *Readings) *Reading { return &r.SecondKey }},
+		{"sender-key/rotation", of{"newer-shown", "older-shown", "both-shown", "placeholder", "refused"},
+			func(r *Readings) *Reading { return &r.SecondKey }},
+		{"sender-key/ban-evaded-by-new-key", of{"refused", "accepted"},
+			func(r *Readings) *Reading { return &r.BanEvasion }},
+
+		{"unverified/placeholder-form", of{"legal-form", "to-the-letter", "legal-not-unique", "no-placeholder"},
+			func(r *Readings) *Reading { return &r.PlaceholderForm }},
+		{"unverified/namespace", of{"reserved", "free"},
+			func(r *Readings) *Reading { return &r.PlaceholderNames }},
+		{"unverified/requests-stay-home", of{"retry-verification", "stay-home", "leave"},
+			func(r *Readings) *Reading { return &r.PlaceholderRequests }},
+		{"unverified/mapping-in-content", of{"removed", "served"},
+			func(r *Readings) *Reading { return &r.UnverifiedInContent }},
+		{"unverified/earlier-events", of{"true-user-id", "placeholder-stays"},
+			func(r *Readings) *Reading { return &r.EarlierEvents }},
+
+		{"client-view/mapping-present", of{"every-view", "no-view"},
+			func(r *Readings) *Reading { return &r.MappingPresent }},
+		{"client-view/power-levels-before-join", of{"applied-on-join", "refused", "dropped", "user-id-on-wire", "user-id-and-power", "key-made-early"},
+			func(r *Readings) *Reading { return &r.PowerBeforeJoin }},
+		{"client-view/state-key-before-join", of{"refused", "user-id-on-wire", "key-made-early"},
+			func(r *Readings) *Reading { return &r.StateKeyBeforeJoin }},
+		{"membership/ban-before-join", of{"refused", "no-effect", "ban-holds"},
+			func(r *Readings) *Reading { return &r.BanBeforeJoin }},
+
+		{"invite/endpoint", of{"v3-room-user", "v3-event-user"},
+			func(r *Readings) *Reading { return &r.InviteEndpoint }},
+		{"redaction/mapping-field-stays", of{"clients-and-peers", "clients-only", "peers-only", "nobody"},
+			func(r *Readings) *Reading { return &r.RedactedMapping }},
+		{"redaction/later-joiner-resolves", of{"resolves", "placeholder"},
+			func(r *Readings) *Reading { return &r.LaterJoiner }},
+		{"redaction/other-key-same-server", of{"refused", "accepted"},
+			func(r *Readings) *Reading { return &r.SameServerRedaction }},
+		{"redaction/deactivation", of{"mapping-removed", "mapping-stays"},
+			func(r *Readings) *Reading { return &r.Deactivation }},
+		{"routing/alias-servers", of{"verified-only", "unproven-included", "own-only"},
+			func(r *Readings) *Reading { return &r.AliasServers }},
+	}
+}
+
+// DefaultReadings returns the reading that a server takes unless it is told otherwise: what the letter favours, else
+// what serves clients that know nothing of keys. In the deployed dialect it is what is deployed, where that is seen on
+// the wire.
+func DefaultReadings(dialect pseudoid.Dialect) Readings {
+	var readings Readings
+	for _, offer := range Offers() {
+		*offer.field(&readings) = offer.Readings[0]
+	}
+	if dialect == pseudoid.DialectDendrite {
+		readings.Origin = "sender-key"
+		readings.WidgetCreator = "user-id-kept"
+	}
+	return readings
+}
+
+// Set takes a reading of a requirement. It is an error if the requirement is not decided here, or not in that way.
+func (r *Readings) Set(requirement string, reading Reading) error {
+	for _, offer := range Offers() {
+		if offer.Requirement != requirement {
+			continue
+		}
+		if !slices.Contains(offer.Readings, reading) {
+			return fmt.Errorf("reading %q of %s is not offered; offered are %q", reading, requirement, offer.Readings)
+		}
+		*offer.field(r) = reading
+		return nil
+	}
+	return fmt.Errorf("no reading is offered of requirement %q", requirement)
+}
+
+// Get returns the reading taken of a requirement, and whether the requirement is decided here.
+func (r *Readings) Get(requirement string) (Reading, bool) {
+	for _, offer := range Offers() {
+		if offer.Requirement == requirement {
+			return *offer.field(r), true
+		}
+	}
+	return "", false
+}

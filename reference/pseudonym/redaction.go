@@ -1,0 +1,97 @@
+package pseudonym
+
+// This file redacts, in the two ways that there are for member events, and says who may.
+
+import (
+	"errors"
+	"fmt"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// RedactForClients returns what clients are served of an event that was redacted by /redact, still as on the wire:
+// ClientEvent makes the view. Redacting a member event should not remove the mapping when the displayname or avatar_url
+// is malicious: these go, membership and mapping stay (MSC4014, Addressing 3). This is the one kind of redaction. It
+// keeps the sender, too, under every reading: a client needs one.
+func (r Rules) RedactForClients(event []byte) ([]byte, error) {
+	return r.redact(event, r.Readings.RedactedMapping == "clients-and-peers" || r.Readings.RedactedMapping == "clients-only")
+}
+
+// RedactForPeers returns what peers are served of a redacted event (redaction/mapping-field-stays). By default it has
+// its mapping: the member may be the last one of its server, and who joins later must know where to send (MSC4014,
+// Addressing 3, "potentially alters routing information").
+func (r Rules) RedactForPeers(event []byte) ([]byte, error) {
+	return r.redact(event, r.Readings.RedactedMapping == "clients-and-peers" || r.Readings.RedactedMapping == "peers-only")
+}
+
+// SignedForm returns what signatures and event IDs are computed over: the redaction algorithm will remain the same for
+// these purposes, so that the mapping is removed (MSC4014, Addressing 3). This is the other kind of redaction.
+func (r Rules) SignedForm(event []byte) ([]byte, error) { return pseudoid.Redact(event, r.Format()) }
+
+// redact redacts an event and puts back its sender and, in a member event, perhaps its mapping. Signatures and event ID
+// stay right: they do not cover what is put back.
+func (r Rules) redact(event []byte, keepMapping bool) ([]byte, error) {
+	redacted, err := pseudoid.Redact(event, r.Format())
+	if err != nil {
+		return nil, err
+	}
+	before, err := parseObject(event, "an event")
+	if err != nil {
+		return nil, err
+	}
+	after, err := parseObject(redacted, "a redacted event")
+	if err != nil {
+		return nil, err
+	}
+	if raw, ok := before[r.Dialect.SenderField()]; ok {
+		after[r.Dialect.SenderField()] = raw
+	}
+	if mapping, ok := pseudoid.MappingOf(event); ok && keepMapping && before.text("type") == memberEvent {
+		content := after.child("content")
+		content[pseudoid.MappingField] = mapping
+		after.set("content", content)
+	}
+	return pseudoid.CanonicalJSON(after.raw())
+}
+
+// TakeIn returns the form in which an event that came over federation is taken: as it is, or, if its content hash is
+// wrong, redacted (Matrix specification, server-server API, "Checks performed on receipt of a PDU"). So arrive events
+// that were redacted long ago. Which redaction that is decides whether a later joiner still knows the member
+// (redaction/later-joiner-resolves); by default the mapping stays, as it vouches for itself.
+func (r Rules) TakeIn(event []byte) ([]byte, error) {
+	err := pseudoid.CheckContentHash(event)
+	if err == nil {
+		return event, nil
+	}
+	if !errors.Is(err, pseudoid.ErrContentHash) {
+		return nil, fmt.Errorf("taking in an event: %w", err)
+	}
+	return r.redact(event, r.Readings.LaterJoiner == "resolves")
+}
+
+// MayRedact tells whether a redaction takes effect. A member may redact its own events, which is seen by comparing the
+// sender keys of the message and the redaction (MSC1228, Other things), in place of the domains of their senders; others'
+// events need power (Matrix specification). Whether another key of the same server may, as by the rule of domains it
+// could, is redaction/other-key-same-server; then both keys' mappings must be verified. powerLevels is the content of the
+// room's power levels, or nil.
+func (r Rules) MayRedact(redactor, author, creator pseudoid.SenderKey, powerLevels []byte, names Names) bool {
+	if redactor == author || PowerOf(powerLevels, redactor, creator) >= levelFor(powerLevels, "redact", 50) {
+		return true
+	}
+	if r.Readings.SameServerRedaction != "accepted" {
+		return false
+	}
+	one, ok1 := provenDomain(redactor, names)
+	other, ok2 := provenDomain(author, names)
+	return ok1 && ok2 && one == other
+}
+
+// provenDomain returns the domain of a key's verified mapping.
+func provenDomain(key pseudoid.SenderKey, names Names) (string, bool) {
+	userID, ok := names.Proven(key)
+	if !ok {
+		return "", false
+	}
+	domain, err := pseudoid.UserIDDomain(userID)
+	return domain, err == nil
+}

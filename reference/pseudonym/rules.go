@@ -1,0 +1,51 @@
+package pseudonym
+
+import "msc4014/helpers/pseudoid"
+
+// Rules is what a server follows: a spelling on the wire, its own name, and a reading of whatever the text leaves open.
+type Rules struct {
+	Dialect  pseudoid.Dialect
+	Server   string // the own server name
+	Readings Readings
+}
+
+// NewRules returns the rules of a server in a dialect, with the readings that are usual there.
+func NewRules(dialect pseudoid.Dialect, server string) Rules {
+	return Rules{Dialect: dialect, Server: server, Readings: DefaultReadings(dialect)}
+}
+
+// Format says how events are spelled and redacted. MSC4014, Addressing 3: the redaction algorithm stays the same, and
+// names no sender_key; whether a redacted event keeps it is redaction/sender-key-kept.
+func (r Rules) Format() pseudoid.Format {
+	switch {
+	case r.Dialect == pseudoid.DialectDendrite:
+		return pseudoid.FormatDendrite
+	case r.Readings.RedactedSenderKey == "removed":
+		return pseudoid.FormatMSC4014Letter
+	default:
+		return pseudoid.FormatMSC4014
+	}
+}
+
+// Sender returns the sender key of an event on the wire, or "" if it names none.
+func (r Rules) Sender(event []byte) pseudoid.SenderKey {
+	return pseudoid.SenderKey(r.Format().Sender(event))
+}
+
+// memberEvent is the type of the events that carry mappings.
+const memberEvent = "m.room.member"
+
+// The memberships.
+const (
+	membershipJoin   = "join"
+	membershipInvite = "invite"
+	membershipKnock  = "knock"
+	membershipLeave  = "leave"
+	membershipBan    = "ban"
+)
+
+// validKey tells whether s is spelled as a sender key.
+func validKey(s string) bool {
+	_, err := pseudoid.ParseSenderKey(s)
+	return err == nil
+}

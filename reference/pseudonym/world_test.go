@@ -1,0 +1,166 @@
+package pseudonym
+
+// This file is the small world of the tests: servers with signing keys, users with sender keys, and their events.
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/pseudoid"
+)
+
+const (
+	testRoom = "!room:one.test"
+	testTime = int64(1_700_000_000_000)
+	aliceID  = "@alice:one.test"
+	bobID    = "@bob:two.test"
+)
+
+// bothDialects runs a test in each of them, as the server one.test.
+func bothDialects(t *testing.T, test func(t *testing.T, w *world)) {
+	for _, dialect := range []pseudoid.Dialect{pseudoid.DialectMSC4014, pseudoid.DialectDendrite} {
+		t.Run(string(dialect), func(t *testing.T) { test(t, newWorld(t, dialect)) })
+	}
+}
+
+type world struct {
+	t       *testing.T
+	r       Rules
+	signers map[string]ServerSigner
+	dead    map[string]bool  // servers whose keys cannot be had
+	validTo map[string]int64 // of a server's key; testTime and a day unless said
+	keys    map[string]pseudoid.KeyPair
+}
+
+func newWorld(t *testing.T, dialect pseudoid.Dialect) *world {
+	return &world{t: t, r: NewRules(dialect, "one.test"), signers: map[string]ServerSigner{}, dead: map[string]bool{},
+		validTo: map[string]int64{}, keys: map[string]pseudoid.KeyPair{}}
+}
+
+// key returns the key of a user in the room.
+func (w *world) key(userID string) pseudoid.KeyPair {
+	if _, ok := w.keys[userID]; !ok {
+		w.keys[userID] = pseudoid.GenerateKeyPair()
+	}
+	return w.keys[userID]
+}
+
+func (w *world) signer(server string) ServerSigner {
+	if _, ok := w.signers[server]; !ok {
+		_, private, err := ed25519.GenerateKey(nil)
+		require.NoError(w.t, err)
+		w.signers[server] = ServerSigner{Name: server, KeyID: "ed25519:a", Key: private}
+	}
+	return w.signers[server]
+}
+
+var errUnreachable = errors.New("connection refused")
+
+// ServerKey makes the world a KeySource.
+func (w *world) ServerKey(server, keyID string) (PublishedKey, error) {
+	if w.dead[server] {
+		return PublishedKey{}, errUnreachable
+	}
+	signer := w.signer(server)
+	if keyID != signer.KeyID {
+		return PublishedKey{}, ErrNoSuchKey
+	}
+	validUntil, ok := w.validTo[server]
+	if !ok {
+		validUntil = testTime + 86_400_000
+	}
+	return PublishedKey{Key: signer.Key.Public().(ed25519.PublicKey), ValidUntil: validUntil}, nil
+}
+
+// mapping returns a user's signed mapping.
+func (w *world) mapping(userID string) []byte {
+	domain, err := pseudoid.UserIDDomain(userID)
+	require.NoError(w.t, err)
+	mapping, err := w.r.NewMapping(w.key(userID).Public, userID, w.signer(domain))
+	require.NoError(w.t, err)
+	return mapping
+}
+
+// member returns a user's own member event with a mapping, or without one.
+func (w *world) member(userID, membership string, mapping []byte, change ...func(object)) []byte {
+	return w.memberBy(w.key(userID), userID, membership, mapping, change...)
+}
+
+func (w *world) memberBy(sender pseudoid.KeyPair, userID, membership string, mapping []byte, change ...func(object)) []byte {
+	content := object{}
+	content.set("membership", membership)
+	content.set("displayname", "a name")
+	if mapping != nil {
+		content[pseudoid.MappingField] = mapping
+	}
+	for _, f := range change {
+		f(content)
+	}
+	return w.event(sender, memberEvent, string(w.key(userID).Public), content.raw())
+}
+
+// join returns a user's right join.
+func (w *world) join(userID string) []byte { return w.member(userID, "join", w.mapping(userID)) }
+
+// event returns a state event.
+func (w *world) event(sender pseudoid.KeyPair, eventType, stateKey string, content []byte) []byte {
+	event, _, err := w.r.Build(w.draft(eventType, &stateKey, content), sender, w.signer("one.test"))
+	require.NoError(w.t, err)
+	return event
+}
+
+func (w *world) draft(eventType string, stateKey *string, content []byte) Draft {
+	return Draft{Type: eventType, RoomID: testRoom, StateKey: stateKey, Content: content, PrevEvents: []string{"$p"},
+		AuthEvents: []string{"$a"}, Depth: 3, OriginServerTS: testTime}
+}
+
+// room returns the directory of a room with joined users.
+func (w *world) room(users ...string) *Directory {
+	d := NewDirectory(w.r)
+	for i, userID := range users {
+		w.learn(d, w.join(userID), int64(i+1), true)
+	}
+	return d
+}
+
+// learn judges a member event and gives it to the directory.
+func (w *world) learn(d *Directory, event []byte, position int64, current bool) Change {
+	o := w.read(event)
+	eventID, err := pseudoid.EventID(event, w.r.Format())
+	require.NoError(w.t, err)
+	return d.Learn(Seen{Key: pseudoid.SenderKey(o.text("state_key")), EventID: eventID, Membership: o.child("content").text("membership"),
+		Current: current, Position: position, Judgement: w.r.Judge(event, w)})
+}
+
+func (w *world) read(raw []byte) object {
+	w.t.Helper()
+	o, err := parseObject(raw, "a test's JSON")
+	require.NoError(w.t, err)
+	return o
+}
+
+// altered returns JSON with one field changed, or gone if value is nil.
+func (w *world) altered(raw []byte, field string, value any) []byte {
+	o := w.read(raw)
+	if value == nil {
+		delete(o, field)
+	} else {
+		o.set(field, value)
+	}
+	return o.raw()
+}
+
+func (w *world) set(requirement string, reading Reading) {
+	w.t.Helper()
+	require.NoError(w.t, w.r.Readings.Set(requirement, reading))
+}
+
+func toJSON(t *testing.T, value any) []byte {
+	raw, err := json.Marshal(value)
+	require.NoError(t, err)
+	return raw
+}
