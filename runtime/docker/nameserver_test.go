@@ -85,9 +85,3 @@ func TestMakePeersRefusesWhatIsNoHostName(t *testing.T) {
 		require.ErrorContains(t, err, "is no host name", bad)
 	}
 }
-
-func TestLastLines(t *testing.T) {
-	assert.Equal(t, "b\nc\n", lastLines("a\nb\nc\n", 2))
-	assert.Equal(t, "a\n", lastLines("a\n", 0))
-	assert.Equal(t, "a\n", lastLines("a\n", 5))
-}

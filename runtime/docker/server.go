@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -315,7 +314,7 @@ func (s *server) Log(lines int) string {
 		defer cancel()
 		return s.readLog(ctx, lines)
 	}
-	return lastLines(log, lines)
+	return runtime.LastLines(log, lines)
 }
 
 // readLog returns the last lines, all for lines <= 0. If the engine breaks off it says so in place of what is missing.
@@ -336,14 +335,6 @@ func (s *server) readLog(ctx context.Context, lines int) string {
 		fmt.Fprintf(&log, "(the rest of the log of %s cannot be read: %v)\n", s.name, err)
 	}
 	return log.String()
-}
-
-func lastLines(text string, lines int) string {
-	if lines <= 0 {
-		return text
-	}
-	all := slices.Collect(strings.Lines(text))
-	return strings.Join(all[max(0, len(all)-lines):], "")
 }
 
 // readAddresses learns where the engine published the ports; they may be others after each start.

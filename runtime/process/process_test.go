@@ -355,13 +355,6 @@ func TestNewRefuses(t *testing.T) {
 	assert.ErrorContains(t, err, "certificate authority")
 }
 
-func TestLastLines(t *testing.T) {
-	assert.Equal(t, "b\nc", lastLines("a\nb\nc\n", 2))
-	assert.Equal(t, "a\nb\nc", lastLines("a\nb\nc\n", 9))
-	assert.Equal(t, "a\nb\nc", lastLines("a\nb\nc", 0))
-	assert.Equal(t, "", lastLines("", 5))
-}
-
 func TestRecorderThatFails(t *testing.T) {
 	r := playing(t, "ready", func(o *Options) { o.Recorder = broken{} })
 	_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})

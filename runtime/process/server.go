@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -114,7 +113,7 @@ func (s *server) Start(ctx context.Context) error {
 	waited := time.Since(started)
 	// A start that failed leaves nothing running, whatever became of ctx.
 	_ = s.end(context.WithoutCancel(ctx), unix.SIGKILL)
-	tail := lastLines(readFrom(s.logPath(), life.logStart), 50)
+	tail := runtime.LastLines(readFrom(s.logPath(), life.logStart), 50)
 	failure := s.runtime.startError(s.label, waited, cause, tail)
 	if err := ctx.Err(); err != nil {
 		return errors.Join(failure, err)
@@ -308,7 +307,7 @@ func (s *server) Log(lines int) string {
 	if info, err := os.Stat(s.logPath()); err == nil && lines > 0 {
 		from = max(0, info.Size()-enough)
 	}
-	return lastLines(readFrom(s.logPath(), from), lines)
+	return runtime.LastLines(readFrom(s.logPath(), from), lines)
 }
 
 // describe tells how a process ended: "exited with status 1", "was ended by signal killed".
@@ -317,19 +316,4 @@ func describe(state *os.ProcessState) string {
 		return "was ended by signal " + status.Signal().String()
 	}
 	return fmt.Sprintf("exited with status %d", state.ExitCode())
-}
-
-// lastLines is the end of a text; lines <= 0 means all of it.
-func lastLines(text string, lines int) string {
-	text = strings.TrimRight(text, "\n")
-	if lines <= 0 {
-		return text
-	}
-	at := len(text)
-	for range lines {
-		if at = strings.LastIndexByte(text[:at], '\n'); at < 0 {
-			return text
-		}
-	}
-	return text[at+1:]
 }
