@@ -47,22 +47,18 @@ func creatorsJoin(c *check.C, room *stage.Room) federation.Event {
 // member events carry mxid_mapping (MSC4014, Proposal 4): here the join of who creates the room.
 var _ = check.Register("the creator's join carries its mapping", check.Requires("mapping/in-creator-join"),
 	func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		alice, witness := s.User("alice"), s.Peer()
-		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
-		assertMaps(c, creatorsJoin(c, room), alice.UserID)
+		s := stage.OpenResident(c)
+		assertMaps(c, creatorsJoin(c, s.Room), s.Alice.UserID)
 	})
 
 // Here the join of another user of the same server (MSC4014, Proposal 4).
 var _ = check.Register("a local user's join carries its mapping", check.Requires("mapping/in-local-join"),
 	func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
-		roomID := alice.Makes(stage.Public)
-		room := witness.Joins(roomID, witness.User("witness"))
-		creator := creatorsJoin(c, room).Sender()
-		bob.Joins(roomID)
-		assertMaps(c, room.Awaits("routing/reaches-members", newMember(room, creator, "join")), bob.UserID)
+		s := stage.OpenResident(c)
+		bob := s.User("bob")
+		creator := creatorsJoin(c, s.Room).Sender()
+		bob.Joins(s.Room.ID())
+		assertMaps(c, s.Room.Awaits("routing/reaches-members", newMember(s.Room, creator, "join")), bob.UserID)
 	})
 
 // newMember matches a member event of a key that is neither the creator's nor the peer's own.
@@ -93,13 +89,11 @@ var _ = check.Register("a join over federation carries its mapping", check.Requi
 // invites): here the server is that of inviter and invited alike.
 var _ = check.Register("a local invite carries the invited user's mapping", check.Requires("mapping/in-invite"),
 	func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
-		roomID := alice.Makes(stage.Public)
-		room := witness.Joins(roomID, witness.User("witness"))
-		creator := creatorsJoin(c, room).Sender()
-		c.Need("membership/invite-local", alice.Invite(c.Context(), roomID, bob.UserID))
-		assertMaps(c, room.Awaits("routing/reaches-members", newMember(room, creator, "invite")), bob.UserID)
+		s := stage.OpenResident(c)
+		bob := s.User("bob")
+		creator := creatorsJoin(c, s.Room).Sender()
+		s.Alice.Invites("membership/invite-local", s.Room.ID(), bob.UserID)
+		assertMaps(c, s.Room.Awaits("routing/reaches-members", newMember(s.Room, creator, "invite")), bob.UserID)
 	})
 
 // And here the server completes the partial invite of another (MSC1228, Sending invites).
@@ -123,25 +117,21 @@ var _ = check.Register("an invite that the server completes carries the invited 
 // A later join event of the same member carries it too (MSC4014, Proposal 4: member events have the field).
 var _ = check.Register("a profile change carries the mapping", check.Requires("mapping/in-profile-change"),
 	func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		alice, witness := s.User("alice"), s.Peer()
-		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
-		c.Need("membership/profile-propagates", alice.SetDisplayName(c.Context(), "Alice of the mapping"))
-		changed := room.Awaits("membership/profile-propagates", func(event federation.Event) error {
+		s := stage.OpenResident(c)
+		s.Alice.SetsDisplayName("Alice of the mapping")
+		changed := s.Room.Awaits("membership/profile-propagates", func(event federation.Event) error {
 			if event.Type() == "m.room.member" && event.Get("content.displayname").String() == "Alice of the mapping" {
 				return nil
 			}
 			return errors.New("another event")
 		})
-		assertMaps(c, changed, alice.UserID)
+		assertMaps(c, changed, s.Alice.UserID)
 	})
 
 // The mapping has the member sender_key (MSC4014, Proposal 4; Changes 3 renames MSC1228's user_room_key to it).
 var _ = check.Register("the mapping names the key as sender_key", check.Requires("mapping/names-key"),
 	func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		alice, witness := s.User("alice"), s.Peer()
-		join := creatorsJoin(c, witness.Joins(alice.Makes(stage.Public), witness.User("witness")))
+		join := creatorsJoin(c, stage.OpenResident(c).Room)
 		mapping := mappingIn(c, join)
 		if mapping.Dialect != pseudoid.DialectMSC4014 {
 			c.Errorf("the mapping has %q where the text says %q",
@@ -153,27 +143,23 @@ var _ = check.Register("the mapping names the key as sender_key", check.Requires
 // And user_id, which is the member's real user ID (MSC4014, Proposal 4).
 var _ = check.Register("the mapping names the user", check.Requires("mapping/names-user"),
 	func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		alice, witness := s.User("alice"), s.Peer()
-		join := creatorsJoin(c, witness.Joins(alice.Makes(stage.Public), witness.User("witness")))
-		assert.Equal(c, alice.UserID, mappingIn(c, join).UserID, "the mapping's user_id")
+		s := stage.OpenResident(c)
+		join := creatorsJoin(c, s.Room)
+		assert.Equal(c, s.Alice.UserID, mappingIn(c, join).UserID, "the mapping's user_id")
 	})
 
 // And a signature of the user ID's domain, by a key that the domain publishes (MSC4014, Proposal 4).
 var _ = check.Register("the mapping is signed by the user's server", check.Requires("mapping/signed-by-users-server"),
 	func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
-		roomID := alice.Makes(stage.Public)
-		room := witness.Joins(roomID, witness.User("witness"))
-		creators := creatorsJoin(c, room)
-		bob.Joins(roomID)
-		locals := room.Awaits("routing/reaches-members", newMember(room, creators.Sender(), "join"))
+		s := stage.OpenResident(c)
+		creators := creatorsJoin(c, s.Room)
+		s.User("bob").Joins(s.Room.ID())
+		locals := s.Room.Awaits("routing/reaches-members", newMember(s.Room, creators.Sender(), "join"))
 
 		published := func(serverName, keyID string) (ed25519.PublicKey, error) {
-			ctx, cancel := witness.Within()
+			ctx, cancel := s.Witness.Within()
 			defer cancel()
-			return witness.ServerKey(ctx, serverName, keyID)
+			return s.Witness.ServerKey(ctx, serverName, keyID)
 		}
 		assert.NoError(c, pseudoid.VerifyMapping(mappingIn(c, creators), published), "the mapping of the creator's join")
 		assert.NoError(c, pseudoid.VerifyMapping(mappingIn(c, locals), published), "the mapping of a local user's join")

@@ -22,10 +22,8 @@ import (
 // the whole event (MSC4014, Addressing the problems 3: the algorithm remains the same for signatures and hashes).
 var _ = check.Register("the redaction algorithm knows no mapping", check.Requires("redaction/algorithm-unchanged"),
 	func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		alice, witness := s.User("alice"), s.Peer()
-		roomID := alice.Makes(stage.Public)
-		room := witness.Joins(roomID, witness.User("witness"))
+		s := stage.OpenResident(c)
+		room := s.Room
 		join := creatorsJoin(c, room)
 		mappingIn(c, join)
 
@@ -39,14 +37,14 @@ var _ = check.Register("the redaction algorithm knows no mapping", check.Require
 
 		// Redacted and fetched again, an event is still the one that its ID and its signature are of.
 		bob := s.User("bob")
-		bob.Joins(roomID)
+		bob.Joins(room.ID())
 		bobs := room.Awaits("routing/reaches-members", newMember(room, join.Sender(), "join"))
-		_, err = bob.Redact(c.Context(), roomID, bobs.ID(), "")
+		_, err = bob.Redact(c.Context(), room.ID(), bobs.ID(), "")
 		c.Need("redaction/own-by-key", err)
 		room.Awaits("routing/reaches-members", redactionOf(bobs.ID()))
-		ctx, cancel := witness.Within()
+		ctx, cancel := s.Witness.Within()
 		defer cancel()
-		served, answer, err := witness.FetchEvent(ctx, s.ServerName(1), room.Room, bobs.ID())
+		served, answer, err := s.Witness.FetchEvent(ctx, s.ServerName(1), room.Room, bobs.ID())
 		require.NoError(c, err, "GET /event of the redacted join")
 		require.True(c, answer.OK(), "GET /event of the redacted join answers %s", answer)
 		assert.Equal(c, bobs.ID(), served.ID(), "the ID of the redacted join as peers are served it")
@@ -164,9 +162,8 @@ var _ = check.Register("a server whose only member's event was redacted still re
 // field (MSC4014, Addressing the problems 3). The server's own event IDs tell.
 var _ = check.Register("what a redacted event keeps of its sender", check.Requires("redaction/sender-key-kept"),
 	func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		alice, witness := s.User("alice"), s.Peer()
-		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
+		s := stage.OpenResident(c)
+		room := s.Room
 		create, known := room.StateEvent("m.room.create", "")
 		require.True(c, known, "the send_join answer has the create event")
 		join := creatorsJoin(c, room)

@@ -32,11 +32,8 @@ var _ = check.Register("a message reaches all servers in the room", check.Requir
 var _ = check.Register("messages of two servers reach all servers in the room", check.Requires("routing/reaches-members"),
 	func(c *check.C) {
 		const requirement = "routing/reaches-members"
-		s := stage.Open(c, blueprints.TwoServers)
-		alice, bob := s.UserAt(1, "alice"), s.UserAt(2, "bob")
-		roomID := alice.Makes(stage.Public)
-		bob.Joins(roomID, s.ServerName(1))
-		bob.AwaitsMembership("membership/join-remote", roomID, bob.UserID, "join")
+		s := stage.OpenSharedRoom(c)
+		alice, bob, roomID := s.Alice, s.Bob, s.RoomID
 		peer := s.Peer()
 		carol := peer.User("carol")
 		room := peer.Joins(roomID, carol)
