@@ -26,11 +26,16 @@ var _ = check.Register("a local user joins a room", check.Requires("membership/j
 		bob.Joins(room)
 		alice.AwaitsMembership(requirement, room, bob.UserID, "join")
 		bob.AwaitsMembership(requirement, room, bob.UserID, "join")
-		alice.SeesMembers(requirement, room, alice.UserID, bob.UserID)
-		bob.SeesMembers(requirement, room, alice.UserID, bob.UserID)
-		alice.Hears(requirement, room, bob)
-		bob.Hears(requirement, room, alice)
+		seeAndHearEachOther(requirement, room, alice, bob)
 	})
+
+// seeAndHearEachOther looks at a room from the side of each of its two members.
+func seeAndHearEachOther(requirement, room string, alice, bob *stage.User) {
+	alice.SeesMembers(requirement, room, alice.UserID, bob.UserID)
+	bob.SeesMembers(requirement, room, alice.UserID, bob.UserID)
+	alice.Hears(requirement, room, bob)
+	bob.Hears(requirement, room, alice)
+}
 
 // A local user joins a room that lives on a remote server.
 var _ = check.Register("a user joins a room of a peer", check.Requires("membership/join-remote"),
@@ -71,16 +76,10 @@ var _ = check.Register("a user joins a room of a peer again after it left", chec
 var _ = check.Register("a user joins a room of another server of the same candidate", check.Requires("membership/join-remote"),
 	func(c *check.C) {
 		const requirement = "membership/join-remote"
-		s := stage.Open(c, blueprints.TwoServers)
-		alice, bob := s.UserAt(1, "alice"), s.UserAt(2, "bob")
-		room := alice.Makes(stage.Public)
-		bob.Joins(room, s.ServerName(1))
-		alice.AwaitsMembership(requirement, room, bob.UserID, "join")
-		bob.AwaitsMembership(requirement, room, alice.UserID, "join")
-		alice.SeesMembers(requirement, room, alice.UserID, bob.UserID)
-		bob.SeesMembers(requirement, room, alice.UserID, bob.UserID)
-		alice.Hears(requirement, room, bob)
-		bob.Hears(requirement, room, alice)
+		s := stage.OpenSharedRoom(c)
+		s.Alice.AwaitsMembership(requirement, s.RoomID, s.Bob.UserID, "join")
+		s.Bob.AwaitsMembership(requirement, s.RoomID, s.Alice.UserID, "join")
+		seeAndHearEachOther(requirement, s.RoomID, s.Alice, s.Bob)
 	})
 
 // A user joins by an alias of its own server.

@@ -50,7 +50,8 @@ type Ending struct {
 const drainTime = 2 * time.Second
 
 // Run runs the child and returns when it has ended. When ctx is done the child gets SIGTERM and CleanupTime to clean
-// up; verdicts that it gives after that are passed over. The error is for a child that could not be started; everything else is in Ending.
+// up; verdicts that it gives after that are passed over. The error is for a child that could not be started; everything
+// else is in Ending.
 func (p Process) Run(ctx context.Context) (Ending, error) {
 	command := exec.Command(p.Binary)
 	command.ExtraFiles = []*os.File{p.Lock}
@@ -162,8 +163,8 @@ func (e *Ending) take(event verdict.Event) {
 	}
 }
 
-// readEvents reads the stream to its end, or until nobody listens any more. A line that is no event is passed on as a note: something was printed where
-// only events belong, and whoever looks for it must find it.
+// readEvents reads the stream to its end, or until nobody listens any more. A line that is no event is passed on as a
+// note: something was printed where only events belong, and whoever looks for it must find it.
 func readEvents(stream io.Reader, gone <-chan struct{}) <-chan verdict.Event {
 	events := make(chan verdict.Event)
 	go func() {
