@@ -90,7 +90,7 @@ func TestResolve(t *testing.T) {
 				assert.Nil(t, resolved[StateKey{"org.example.own", r.id("carol")}])
 			},
 		},
-		"what was so in between counts": {
+		"who was given power here uses it here": {
 			here: []func(*room) *Event{
 				powerLevelsBy("alice", func(r *room) object { return object{"users": object{r.id("alice"): 100, r.id("bob"): 100}} }),
 				powerLevelsBy("bob", func(r *room) object {
@@ -183,12 +183,16 @@ func TestResolveWithTheEventsOwnAuthEvents(t *testing.T) {
 		there := here.fork()
 		join := there.add(there.member("dave", "dave", "join"))
 		topic := there.add(there.event("dave", "m.room.topic", new(""), object{"topic": "x"}))
+		key := StateKey{"m.room.topic", ""}
+		there.state = maps.Clone(here.state)
+		there.state[key] = topic
+		resolved := resolveInAllOrders(t, here, there)
+		assert.Equal(t, join, resolved.Member(here.id("dave")), "control: the auth difference has the join, and it is allowed")
+
 		here.joinRule("invite")
 		there.state = maps.Clone(here.state)
-		key := StateKey{"m.room.topic", ""}
 		there.state[key] = topic
-
-		resolved := resolveInAllOrders(t, here, there)
+		resolved = resolveInAllOrders(t, here, there)
 		assert.Equal(t, topic, resolved[key])
 		assert.Nil(t, resolved.Member(here.id("dave")))
 		here.rejected[join.ID()] = true
