@@ -27,12 +27,14 @@ const (
 // is accepted, under a fake user ID (MSC4014, Changes 6). The texts meet where a mapping is neither: missing, unsigned,
 // signed by others (mapping/unproven-handling); by default it is wrong as well. That is said of invites and joins;
 // MSC1228 asks for no mapping in another event, so a leave or a ban takes effect whatever it claims, and a knock may be
-// without one: the claim alone is not honoured.
+// without one: the claim alone is not honoured. In the deployed dialect neither do invites have one.
 func (r Rules) Handle(membership string, j Judgement) Handling {
 	switch {
 	case j.Cause == NoMemberEventKey:
 		return Refuse
-	case j.Verdict != Wrong, EffectOf(membership) != Sets, membership == membershipKnock && j.Cause == Missing:
+	case j.Verdict != Wrong, EffectOf(membership) != Sets:
+		return Accept
+	case j.Cause == Missing && (membership == membershipKnock || membership == membershipInvite && r.invitesLackMapping()):
 		return Accept
 	case j.Cause == BadSignature && r.Readings.UnprovenHandling != "dropped":
 		return Refuse // what a known key disproves is refused in every reading

@@ -65,7 +65,8 @@ func (r Rules) InviteState(inviterJoin []byte, others ...[]byte) ([]json.RawMess
 	return stripped, nil
 }
 
-// ErrInviterUnknown says that nothing came along with an invite that tells who invites. The deployed servers send none.
+// ErrInviterUnknown says that nothing came along with an invite that tells who invites. The deployed servers send no
+// join of the inviter: among them, a server lets this error pass and shows the inviter by a placeholder.
 var ErrInviterUnknown = errors.New("the invite's state has no join of the inviter")
 
 // CheckInviteOrigin returns the inviter of a partial or whole invite: the invited server checks that the request came
@@ -134,34 +135,45 @@ func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key pseudoi
 // CheckCompleted verifies, on the inviting server, what came back for a partial invite to userID: that the invited
 // server added the three things that it adds, and nothing else (MSC1228, Sending invites). The inviter is about to sign
 // it, so whatever it did not write is refused: type, room, sender, place in the graph, or content but the mapping. The
-// mapping must be that of the user who was invited.
-func (r Rules) CheckCompleted(partial, completed []byte, userID string, keys KeySource) error {
+// mapping must be that of the user who was invited. It returns the judgement of the mapping, for the directory.
+//
+// Deployed servers add no mapping. In their dialect the inviter takes the answer itself for one: it is by the user's own
+// server, and names the key of the user that was asked for.
+func (r Rules) CheckCompleted(partial, completed []byte, userID string, keys KeySource) (Judgement, error) {
+	refuse := func(err error) (Judgement, error) {
+		return Judgement{Err: err}, fmt.Errorf("the completed invite of %s: %w", userID, err)
+	}
 	if err := r.unchanged(partial, completed); err != nil {
-		return err
+		return refuse(err)
 	}
 	if err := pseudoid.CheckContentHash(completed); err != nil {
-		return fmt.Errorf("the completed invite: %w", err)
+		return refuse(err)
 	}
 	o, err := parseObject(completed, "a completed invite")
 	if err != nil {
-		return err
+		return refuse(err)
 	}
 	invited := pseudoid.SenderKey(o.text("state_key"))
 	if invited == r.Sender(partial) {
-		return errors.New("the completed invite names the inviter's own key")
+		return refuse(errors.New("it names the inviter's own key"))
 	}
 	if err := r.CheckSignedBy(completed, invited); err != nil {
-		return fmt.Errorf("the completed invite, by the invited key: %w", err)
+		return refuse(fmt.Errorf("by the invited key: %w", err))
 	}
 	j := r.Judge(completed, keys)
 	switch {
+	case j.Cause == Missing && r.invitesLackMapping():
+		return Judgement{Verdict: Verified, Mapping: pseudoid.Mapping{Dialect: r.Dialect, Key: invited, UserID: userID}}, nil
 	case j.Verdict != Verified:
-		return fmt.Errorf("the completed invite's mapping is not verified (%s): %w", j.Cause, j.Err)
+		return refuse(fmt.Errorf("its mapping is not verified (%s): %w", j.Cause, j.Err))
 	case j.Mapping.UserID != userID:
-		return fmt.Errorf("the completed invite is of %s, %s was invited", j.Mapping.UserID, userID)
+		return refuse(fmt.Errorf("its mapping is of %s", j.Mapping.UserID))
 	}
-	return nil
+	return j, nil
 }
+
+// invitesLackMapping says that invites come without a mapping, as deployed servers make them.
+func (r Rules) invitesLackMapping() bool { return r.Dialect == pseudoid.DialectDendrite }
 
 // completedFields are those that the invited server writes.
 var completedFields = []string{"state_key", "hashes", "signatures", "unsigned", "content"}
@@ -183,10 +195,10 @@ func (r Rules) unchanged(partial, completed []byte) error {
 		}
 	}
 	if field, ok := difference(before, after, added...); ok {
-		return fmt.Errorf("the completed invite has another %q than the partial one", field)
+		return fmt.Errorf("it has another %q than the partial one", field)
 	}
 	if field, ok := difference(before.child("content"), after.child("content"), pseudoid.MappingField); ok {
-		return fmt.Errorf("the completed invite's content has another %q than the partial one's", field)
+		return fmt.Errorf("its content has another %q than the partial one's", field)
 	}
 	return nil
 }

@@ -36,7 +36,9 @@ func TestInvite(t *testing.T) {
 		assert.Equal(t, string(w.key(bobID).Public), w.read(completed).text("state_key"))
 		assert.Equal(t, Verified, w.r.Judge(completed, w).Verdict)
 		assert.Error(t, w.r.CheckInvite(completed), "the inviter has not signed yet")
-		require.NoError(t, w.r.CheckCompleted(partial, completed, bobID, w))
+		j, err := w.r.CheckCompleted(partial, completed, bobID, w)
+		require.NoError(t, err)
+		assert.Equal(t, bobID, j.Mapping.UserID)
 
 		invite, err := w.r.SignAsInviter(completed, w.key(aliceID))
 		require.NoError(t, err)
@@ -105,7 +107,6 @@ func TestCheckCompletedRefuses(t *testing.T) {
 			"content":      tampered("content", map[string]any{"membership": "invite", "displayname": "Eve"}),
 			"more content": tampered("content", map[string]any{"membership": "invite", "displayname": "Bob", "reason": "x"}),
 			"membership":   resigned("content", map[string]any{"membership": "join", "displayname": "Bob"}),
-			"no mapping":   resigned("content", map[string]any{"membership": "invite", "displayname": "Bob"}),
 			"another user": carol,
 			"another key":  resigned("state_key", w.key("@eve:two.test").Public),
 			"the inviter":  resigned("state_key", w.key(aliceID).Public),
@@ -113,7 +114,8 @@ func TestCheckCompletedRefuses(t *testing.T) {
 			"hash":         w.altered(completed, "hashes", map[string]string{"sha256": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}),
 			"no hash":      w.altered(completed, "hashes", nil),
 		} {
-			assert.Error(t, w.r.CheckCompleted(partial, lie, bobID, w), name)
+			_, err := w.r.CheckCompleted(partial, lie, bobID, w)
+			assert.Error(t, err, name)
 		}
 	})
 }
@@ -173,5 +175,27 @@ func TestInviteIsShownByUserID(t *testing.T) {
 		w.noKeyElsewhere(raw)
 		assert.Equal(t, aliceID, w.read(raw).text("sender"))
 		assert.Equal(t, bobID, w.read(raw).text("state_key"))
+	})
+}
+
+// mapping/in-invite: a completed invite has a mapping; in the deployed dialect none is asked for, since none is made.
+func TestCompletedWithoutMapping(t *testing.T) {
+	bothDialects(t, func(t *testing.T, w *world) {
+		partial := w.partial()
+		bare := w.altered(partial, "state_key", w.key(bobID).Public)
+		completed, err := w.r.Sign(bare, w.key(bobID))
+		require.NoError(t, err)
+		j, err := w.r.CheckCompleted(partial, completed, bobID, w)
+		handling := w.r.Handle("invite", w.r.Judge(completed, w))
+		if w.r.Dialect == pseudoid.DialectMSC4014 {
+			assert.ErrorContains(t, err, "its mapping is not verified (missing)")
+			assert.Equal(t, Refuse, handling)
+			return
+		}
+		require.NoError(t, err)
+		assert.Equal(t, Accept, handling)
+		d := NewDirectory(w.r)
+		d.Learn(Seen{Key: w.key(bobID).Public, EventID: "$invite", Membership: "invite", Current: true, Judgement: j})
+		assert.Equal(t, bobID, d.UserID(w.key(bobID).Public))
 	})
 }
