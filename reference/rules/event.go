@@ -7,8 +7,8 @@
 // are in identity.go, each under the sentence that it stands on. The rules are written out, and are not
 // gomatrixserverlib's, because those ask for a user ID behind every sender (MSC4014 lets an event pass whose user ID is
 // not known), take it from mappings that nobody verified, do not look for the signature of the key that authorises a
-// restricted join, and refuse a create event without a creator. The tests hold the two against each other where they
-// must agree.
+// restricted join, and refuse a create event without a creator; resolve.go says what is amiss with its resolution. The
+// tests hold the two against each other, and say why where they differ.
 package rules
 
 import (

@@ -5,6 +5,8 @@ package rules
 import (
 	"crypto/ed25519"
 	"errors"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,6 +14,8 @@ import (
 	"github.com/matrix-org/gomatrixserverlib/spec"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/pseudoid"
 )
 
 // pdu shows an event to gomatrixserverlib, in either dialect. What the rules do not ask for is not there.
@@ -24,7 +28,7 @@ var errNotAsked = errors.New("the rules do not ask for it")
 
 func newPDU(e *Event) gomatrixserverlib.PDU { return &pdu{e, []byte(e.Field("content").Raw)} }
 
-func pdus(events map[string]*Event) []gomatrixserverlib.PDU {
+func pdus(events []*Event) []gomatrixserverlib.PDU {
 	var all []gomatrixserverlib.PDU
 	for _, e := range events {
 		all = append(all, newPDU(e))
@@ -85,11 +89,7 @@ func userOf(roomID spec.RoomID, sender spec.SenderID) (*spec.UserID, error) {
 // assertLibrary checks that gomatrixserverlib comes to the same, or does not where the case says why.
 func assertLibrary(t *testing.T, c authCase, e *Event, state State) {
 	t.Helper()
-	var events []gomatrixserverlib.PDU
-	for _, event := range state {
-		events = append(events, newPDU(event))
-	}
-	provider, err := gomatrixserverlib.NewAuthEvents(events)
+	provider, err := gomatrixserverlib.NewAuthEvents(pdus(slices.Collect(maps.Values(state))))
 	require.NoError(t, err)
 	err = gomatrixserverlib.Allowed(newPDU(e), provider, userOf)
 	if wantAllowed := (c.rule == "") == (c.library == ""); wantAllowed {
@@ -97,4 +97,28 @@ func assertLibrary(t *testing.T, c authCase, e *Event, state State) {
 	} else {
 		assert.Error(t, err, "gomatrixserverlib")
 	}
+}
+
+// TestWhyNotTheLibrarysResolution has alice change the power levels on one side and her name on both. The text takes the
+// new power levels; gomatrixserverlib is left without power levels. If this fails after an upgrade, its resolution may have come to fit.
+func TestWhyNotTheLibrarysResolution(t *testing.T) {
+	inFormats(t, []string{"v10", "dendrite"}, func(t *testing.T, f pseudoid.Format) {
+		here := populated(t, f)
+		there := here.fork()
+		changed := here.add(powerLevelsBy("alice", func(*room) object { return object{"kick": 40} })(here))
+		for _, side := range []*room{here, there} {
+			side.add(side.event("alice", memberType, new(side.id("alice")), object{"membership": "join", "displayname": "A"}))
+		}
+		resolved := resolveInAllOrders(t, here, there)
+		assert.Equal(t, changed, resolved[StateKey{powerLevelsType, ""}])
+
+		var states [][]gomatrixserverlib.PDU
+		for _, state := range []State{here.state, there.state} {
+			states = append(states, pdus(slices.Collect(maps.Values(state))))
+		}
+		chain := pdus(slices.Collect(maps.Values(here.events)))
+		theirs, err := gomatrixserverlib.ResolveConflictsNew(newPDU(changed).Version(), states, chain, userOf, here.Rejected)
+		require.NoError(t, err)
+		assert.False(t, slices.ContainsFunc(theirs, func(p gomatrixserverlib.PDU) bool { return p.Type() == powerLevelsType }))
+	})
 }

@@ -1,6 +1,10 @@
 // This file resolves conflicting states of a room to one (room version 2, "State resolution"; the same in all versions
 // since). Who acts is told by sender key in pseudonymous rooms, which takes no rule of its own here: a power event is a
 // leave or ban whose sender is not its state key, and both are keys.
+//
+// It is written out because gomatrixserverlib's departs from the text: where the state lacks what an event needs, it
+// judges the event by the event itself in place of its auth event, and so loses the power levels of a room whose admin
+// changes them on one side and her own name on both (TestWhyNotTheLibrarysResolution).
 
 package rules
 
