@@ -8,10 +8,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/tidwall/gjson"
-
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
+	"msc4014/helpers/match"
 	"msc4014/runtime"
 )
 
@@ -189,12 +188,7 @@ func (p patient) beat(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.client.WaitForEvent(ctx, p.room, func(event gjson.Result) error {
-		if event.Get("event_id").String() != eventID {
-			return errors.New("another event")
-		}
-		return nil
-	})
+	_, err = p.client.WaitForEvent(ctx, p.room, match.EventID(eventID))
 	return err
 }
 

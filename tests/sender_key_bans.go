@@ -16,6 +16,7 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
+	"msc4014/helpers/match"
 	"msc4014/helpers/stage"
 )
 
@@ -157,12 +158,7 @@ func (o outlaw) tries(deliver deliverJoin, join federation.Event) (answer string
 	o.room.Delivers(barrier)
 	ctx, cancel := c.Within(stage.Patience)
 	defer cancel()
-	_, err = o.alice.WaitForEvent(ctx, o.room.ID(), func(event gjson.Result) error {
-		if event.Get("event_id").String() != barrier.ID() {
-			return errors.New("another event")
-		}
-		return nil
-	})
+	_, err = o.alice.WaitForEvent(ctx, o.room.ID(), match.EventID(barrier.ID()))
 	refusal, refused := csapi.Refused(err)
 	if refused && refusal.Status >= http.StatusInternalServerError || csapi.NoAnswer(err) && !errors.Is(err, context.DeadlineExceeded) {
 		return answer, err

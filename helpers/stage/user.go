@@ -1,12 +1,10 @@
 package stage
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/csapi"
+	"msc4014/helpers/match"
 	"msc4014/helpers/pseudoid"
 )
 
@@ -103,12 +101,7 @@ func (u *User) Awaits(requirement, roomID string, match func(event gjson.Result)
 
 // AwaitsEvent waits for one event by its ID.
 func (u *User) AwaitsEvent(requirement, roomID, eventID string) gjson.Result {
-	return u.Awaits(requirement, roomID, func(event gjson.Result) error {
-		if event.Get("event_id").String() != eventID {
-			return errors.New("another event")
-		}
-		return nil
-	})
+	return u.Awaits(requirement, roomID, match.EventID(eventID))
 }
 
 // AwaitsMembership waits until the client is shown the membership of a user ID.
@@ -122,17 +115,7 @@ func (u *User) AwaitsMembership(requirement, roomID, userID, membership string) 
 func (u *User) SeesMembership(roomID, userID, membership string) (gjson.Result, error) {
 	ctx, cancel := u.stage.C.Within(Patience)
 	defer cancel()
-	return u.Timeline(roomID).Wait(ctx, func(event gjson.Result) error {
-		switch {
-		case event.Get("type").String() != "m.room.member":
-			return errors.New("no member event")
-		case event.Get("state_key").String() != userID:
-			return fmt.Errorf("of %s", event.Get("state_key").String())
-		case event.Get("content.membership").String() != membership:
-			return errors.New(event.Get("content.membership").String())
-		}
-		return nil
-	})
+	return u.Timeline(roomID).Wait(ctx, match.Membership(userID, membership))
 }
 
 // Reads fetches an event by its ID.
