@@ -145,3 +145,32 @@ func TestClientUnsigned(t *testing.T) {
 		assert.NotContains(t, get("invite_room_state.0"), "event_id")
 	})
 }
+
+// mapping/pending-keeps-verified, unverified/mapping-in-content: a newer claim, not verified yet, does not reach clients
+// by the side of the verified name.
+func TestClientEventOfPendingClaim(t *testing.T) {
+	w := newWorld(t, pseudoid.DialectMSC4014)
+	d := w.room(aliceID, bobID)
+	w.dead["two.test"] = true
+	moved := w.member(bobID, "join", w.renamed("@robert:two.test"))
+	w.learn(d, moved, 7, true)
+	raw, err := w.r.ClientEvent(moved, Additions{}, d)
+	require.NoError(t, err)
+	assert.Equal(t, bobID, w.read(raw).text("state_key"))
+	assert.NotContains(t, string(raw), "robert")
+}
+
+// mapping/two-keys-one-user, client-view/power-levels-read: the power of the key counts that the user is known by.
+func TestPowerOfTwoKeys(t *testing.T) {
+	w := newWorld(t, pseudoid.DialectMSC4014)
+	d := w.room(aliceID, bobID)
+	older := string(w.key(bobID).Public)
+	w.keys[bobID] = pseudoid.GenerateKeyPair()
+	w.learn(d, w.join(bobID), 7, true)
+	levels := toJSON(t, map[string]any{"users": map[string]int{older: 90, string(w.key(bobID).Public): 10}})
+	for range 10 { // the order of a map is not the same each time
+		raw, err := w.r.ClientEvent(w.event(w.key(aliceID), "m.room.power_levels", "", levels), Additions{}, d)
+		require.NoError(t, err)
+		assert.JSONEq(t, `{"@bob:two.test":10}`, gjson.GetBytes(raw, "content.users").Raw)
+	}
+}

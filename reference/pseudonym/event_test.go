@@ -107,6 +107,7 @@ func TestCheckSenderRefuses(t *testing.T) {
 			"URL-safe key":      w.altered(event, sender, strings.NewReplacer("+", "-", "/", "_").Replace(spelled)+"-"),
 			"user ID":           w.altered(event, sender, aliceID),
 			"small order":       w.altered(event, sender, "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+			"small order, held": w.heldByAnything(event),
 			"no sender":         w.altered(event, sender, nil),
 			"a key twice":       []byte(strings.Replace(string(event), `{`, `{"depth":4,`, 1)),
 			"null":              []byte("null"),
@@ -115,6 +116,16 @@ func TestCheckSenderRefuses(t *testing.T) {
 			assert.Error(t, w.r.CheckSender(lie), name)
 		}
 	})
+}
+
+// heldByAnything returns an event whose sender is the point of order one, with a signature that holds for any message.
+func (w *world) heldByAnything(event []byte) []byte {
+	identity := make([]byte, 32)
+	identity[0] = 1
+	key := pseudoid.EncodeBase64(identity)
+	signature := pseudoid.EncodeBase64(append(identity, make([]byte, 32)...))
+	event = w.altered(event, w.r.Dialect.SenderField(), key)
+	return w.altered(event, "signatures", map[string]any{key: map[string]string{"ed25519:1": signature}})
 }
 
 // signing/server-signatures: what a resident adds to a join that it was sent.

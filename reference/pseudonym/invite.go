@@ -154,9 +154,6 @@ func (r Rules) CheckCompleted(partial, completed []byte, userID string, keys Key
 		return refuse(err)
 	}
 	invited := pseudoid.SenderKey(o.text("state_key"))
-	if invited == r.Sender(partial) {
-		return refuse(errors.New("it names the inviter's own key"))
-	}
 	if err := r.CheckSignedBy(completed, invited); err != nil {
 		return refuse(fmt.Errorf("by the invited key: %w", err))
 	}

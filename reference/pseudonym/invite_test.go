@@ -98,21 +98,22 @@ func TestCheckCompletedRefuses(t *testing.T) {
 		completed, err := w.complete(partial)
 		require.NoError(t, err)
 		for name, lie := range map[string][]byte{
-			"type":         resigned("type", "m.room.name"),
-			"room":         resigned("room_id", "!other:one.test"),
-			"sender":       tampered(w.r.Dialect.SenderField(), w.key("@eve:one.test").Public),
-			"graph":        tampered("prev_events", []string{"$q"}),
-			"depth":        tampered("depth", 9),
-			"a new field":  tampered("redacts", "$x"),
-			"content":      tampered("content", map[string]any{"membership": "invite", "displayname": "Eve"}),
-			"more content": tampered("content", map[string]any{"membership": "invite", "displayname": "Bob", "reason": "x"}),
-			"membership":   resigned("content", map[string]any{"membership": "join", "displayname": "Bob"}),
-			"another user": carol,
-			"another key":  resigned("state_key", w.key("@eve:two.test").Public),
-			"the inviter":  resigned("state_key", w.key(aliceID).Public),
-			"unsigned":     w.altered(completed, "signatures", nil),
-			"hash":         w.altered(completed, "hashes", map[string]string{"sha256": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}),
-			"no hash":      w.altered(completed, "hashes", nil),
+			"type":               resigned("type", "m.room.name"),
+			"room":               resigned("room_id", "!other:one.test"),
+			"sender":             tampered(w.r.Dialect.SenderField(), w.key("@eve:one.test").Public),
+			"graph":              tampered("prev_events", []string{"$q"}),
+			"depth":              tampered("depth", 9),
+			"a new field":        tampered("redacts", "$x"),
+			"content":            tampered("content", map[string]any{"membership": "invite", "displayname": "Eve"}),
+			"more content":       tampered("content", map[string]any{"membership": "invite", "displayname": "Bob", "reason": "x"}),
+			"membership":         resigned("content", map[string]any{"membership": "join", "displayname": "Bob"}),
+			"another user":       carol,
+			"another key":        resigned("state_key", w.key("@eve:two.test").Public),
+			"the inviter":        resigned("state_key", w.key(aliceID).Public),
+			"unsigned":           w.altered(completed, "signatures", nil),
+			"hash":               w.altered(completed, "hashes", map[string]string{"sha256": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}),
+			"wrong hash, signed": resigned("hashes", map[string]string{"sha256": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}),
+			"no hash":            w.altered(completed, "hashes", nil),
 		} {
 			_, err := w.r.CheckCompleted(partial, lie, bobID, w)
 			assert.Error(t, err, name)

@@ -75,6 +75,9 @@ func (j Judgement) Retry() bool { return j.Verdict == Unproven && j.Cause == Key
 // it; if the signature is wrong, we reject the event; if we cannot get the key, we handle it as normal and retry later
 // (MSC1228, Implementation). Then the user ID is unverified (MSC4014, Proposal 4.2), and the event is accepted
 // (Changes 6.1).
+//
+// It says nothing of the event itself, which CheckSender, and of an invite CheckInvite, judge first: only so is a
+// mapping known to come from the key that it names.
 func (r Rules) Judge(event []byte, keys KeySource) Judgement {
 	fail := func(v Verdict, c Cause, m pseudoid.Mapping, err error) Judgement {
 		return Judgement{Verdict: v, Cause: c, Mapping: m, Err: err}

@@ -62,6 +62,9 @@ func TestJudge(t *testing.T) {
 	}{
 		{"mapping/signed-by-users-server", "right", func(w *world) []byte { return w.join(bobID) }, Verified, NoCause},
 		{"mapping/missing-not-honoured", "missing", func(w *world) []byte { return w.member(bobID, "join", nil) }, Wrong, Missing},
+		{"mapping/missing-not-honoured", "missing, and little else there", func(w *world) []byte {
+			return w.event(w.key(bobID), memberEvent, string(w.key(bobID).Public), []byte(`{"membership":"join"}`))
+		}, Wrong, Missing},
 		{"mapping/unsigned-not-honoured", "no signatures", func(w *world) []byte {
 			return w.member(bobID, "join", w.altered(w.mapping(bobID), "signatures", nil))
 		}, Wrong, Unsigned},

@@ -20,6 +20,7 @@ func TestDestinations(t *testing.T) {
 	w.learn(d, w.member(bobID, "leave", nil), 9, true)
 	after := d.Entries()
 	assert.Equal(t, []string{"three.test", "two.test"}, w.r.Destinations(before, after, w.key(bobID).Public), "the leave itself is delivered")
+	assert.Equal(t, []string{"three.test", "two.test"}, w.r.Destinations(before, after, ""))
 	assert.Equal(t, []string{"three.test"}, w.r.Destinations(after, after, ""))
 
 	ban := w.memberBy(w.key(aliceID), "@carol:three.test", "ban", nil)
