@@ -1,0 +1,132 @@
+// Package outgoing is the side of a server that asks other servers: typed calls of the server-server API, and the queues
+// of what they are to be sent.
+package outgoing
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"msc4014/reference/federation/transport"
+)
+
+// maximumAnswer bounds what is read of an answer, in bytes. The state of a large room is the largest.
+const maximumAnswer = 64 << 20
+
+// callTimeout bounds a call whose context has no deadline.
+const callTimeout = 30 * time.Second
+
+// Signer signs requests: it returns the value of the Authorization header. The keyring has it.
+type Signer interface {
+	SignRequest(method, destination, uri string, body []byte) (authorization string, err error)
+}
+
+// Client asks other servers. It may be used from several goroutines.
+type Client struct {
+	transport *transport.Transport
+	signer    Signer
+	heard     func(server string)
+}
+
+// NewClient returns a client. heard is called with the name of every server that answered.
+func NewClient(t *transport.Transport, signer Signer, heard func(server string)) *Client {
+	return &Client{t, signer, heard}
+}
+
+// Refusal is the error of a call that was answered, with a status that is no success. Other errors mean that no answer
+// came that can be used. Whoever does not want to know of this package can look for its methods by errors.As.
+type Refusal struct {
+	Server, Call string
+	Status       int
+	Code         string // errcode, "" if there was none
+	Message      string // error
+	Body         []byte
+}
+
+// Error tells who refused what, and how.
+func (r *Refusal) Error() string {
+	return fmt.Sprintf("%s refused %s: %d %s %s", r.Server, r.Call, r.Status, r.Code, r.Message)
+}
+
+// HTTPStatus returns the status.
+func (r *Refusal) HTTPStatus() int { return r.Status }
+
+// ErrCode returns errcode, such as M_FORBIDDEN.
+func (r *Refusal) ErrCode() string { return r.Code }
+
+// call sends a signed request and returns the body of the answer, which is a JSON value. in is marshalled unless it is
+// nil or []byte, which is sent as it is.
+func (c *Client) call(ctx context.Context, server, method, uri string, in any) (json.RawMessage, error) {
+	body, err := bodyOf(in)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s on %s: %w", method, uri, server, err)
+	}
+	answer, err := c.do(ctx, server, method, uri, body)
+	if err != nil {
+		return nil, err
+	}
+	c.heard(server)
+	return answer, nil
+}
+
+func bodyOf(in any) ([]byte, error) {
+	switch body := in.(type) {
+	case nil:
+		return nil, nil
+	case []byte:
+		return body, nil
+	default:
+		return json.Marshal(in)
+	}
+}
+
+// do is call without telling that the server was heard of.
+func (c *Client) do(ctx context.Context, server, method, uri string, body []byte) (json.RawMessage, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	authorization, err := c.signer.SignRequest(method, server, uri, body)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.transport.Ask(ctx, transport.Request{
+		Server: server, Method: method, URI: uri, Authorization: authorization, Body: body, Limit: maximumAnswer,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if answer.Status/100 != 2 {
+		return nil, &Refusal{
+			Server: server, Call: method + " " + uri, Status: answer.Status, Body: answer.Body,
+			Code: gjson.GetBytes(answer.Body, "errcode").String(), Message: gjson.GetBytes(answer.Body, "error").String(),
+		}
+	}
+	if !json.Valid(answer.Body) {
+		return nil, fmt.Errorf("%s %s on %s: the answer %d is no JSON", method, uri, server, answer.Status)
+	}
+	return answer.Body, nil
+}
+
+// get calls GET and reads the answer into a T.
+func get[T any](ctx context.Context, c *Client, server, uri string) (T, error) {
+	return ask[T](ctx, c, server, http.MethodGet, uri, nil)
+}
+
+func ask[T any](ctx context.Context, c *Client, server, method, uri string, in any) (T, error) {
+	var out T
+	raw, err := c.call(ctx, server, method, uri, in)
+	if err != nil {
+		return out, err
+	}
+	return out, read(raw, &out, server, method+" "+uri)
+}
+
+func read(raw []byte, out any, server, call string) error {
+	if err := json.Unmarshal(raw, out); err != nil {
+		return fmt.Errorf("%s on %s: the answer is not of the form that it should have: %w", call, server, err)
+	}
+	return nil
+}
