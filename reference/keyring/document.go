@@ -1,0 +1,114 @@
+package keyring
+
+// This file reads and makes the documents in which servers publish their keys.
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/matrix-org/gomatrixserverlib"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pseudonym"
+)
+
+// ownValidity is for how long the own key is said to be valid, from the moment of each answer.
+const ownValidity = 24 * time.Hour
+
+// longestValidity caps what others say of theirs: servers must take the lesser of valid_until_ts and 7 days into the
+// future (room version 5, "Signing key validity period").
+const longestValidity = 7 * 24 * time.Hour
+
+// fetched is a document as a server signed it, and when it came, in milliseconds.
+type fetched struct {
+	Document  json.RawMessage `json:"document"`
+	FetchedAt int64           `json:"fetched_at"`
+}
+
+// document is the content of one.
+type document struct {
+	raw        []byte
+	validUntil int64 // in milliseconds, capped
+	keys       map[string]pseudonym.PublishedKey
+	current    map[string]bool // the keys that are in use, as against old ones
+}
+
+// readDocument reads the document of a server and verifies that all its keys in use signed it. One that says that it is
+// no longer valid is read too: it tells of the time before.
+func readDocument(serverName string, f fetched) (*document, error) {
+	canonical, err := pseudoid.CanonicalJSON(f.Document) // strict: no key may stand twice
+	if err != nil {
+		return nil, fmt.Errorf("the key document of %s: %w", serverName, err)
+	}
+	var fields gomatrixserverlib.ServerKeys
+	if err := json.Unmarshal(canonical, &fields); err != nil {
+		return nil, fmt.Errorf("the key document of %s: %w", serverName, err)
+	}
+	if string(fields.ServerName) != serverName {
+		return nil, fmt.Errorf("the key document of %s names the server %q", serverName, fields.ServerName)
+	}
+	d := &document{
+		raw: canonical, keys: map[string]pseudonym.PublishedKey{}, current: map[string]bool{},
+		validUntil: min(int64(fields.ValidUntilTS), f.FetchedAt+longestValidity.Milliseconds()),
+	}
+	for keyID, old := range fields.OldVerifyKeys {
+		if usable(string(keyID), old.Key) {
+			d.keys[string(keyID)] = pseudonym.PublishedKey{Key: ed25519.PublicKey(old.Key), ValidUntil: int64(old.ExpiredTS)}
+		}
+	}
+	for keyID, key := range fields.VerifyKeys {
+		if !usable(string(keyID), key.Key) {
+			continue
+		}
+		public := ed25519.PublicKey(key.Key)
+		if err := pseudoid.VerifyJSON(canonical, serverName, string(keyID), public); err != nil {
+			return nil, fmt.Errorf("the key document of %s is not signed by its own key %s: %w", serverName, keyID, err)
+		}
+		d.keys[string(keyID)] = pseudonym.PublishedKey{Key: public, ValidUntil: d.validUntil}
+		d.current[string(keyID)] = true
+	}
+	if len(d.current) == 0 {
+		return nil, fmt.Errorf("the key document of %s has no Ed25519 key", serverName)
+	}
+	return d, nil
+}
+
+// usable tells whether this is a key to verify with. One of small order is nobody's: anybody can sign for it.
+func usable(keyID string, key []byte) bool {
+	return strings.HasPrefix(keyID, "ed25519:") && len(key) == ed25519.PublicKeySize && !pseudoid.SmallOrder(key)
+}
+
+// OwnDocument returns the document in which the server publishes its own key, signed: the answer to
+// GET /_matrix/key/v2/server.
+func (k *Keyring) OwnDocument() ([]byte, error) {
+	type verifyKey struct {
+		Key string `json:"key"`
+	}
+	public := k.own.Key.Public().(ed25519.PublicKey)
+	unsigned, err := json.Marshal(map[string]any{
+		"server_name":     k.serverName,
+		"valid_until_ts":  k.now().Add(ownValidity).UnixMilli(),
+		"verify_keys":     map[string]verifyKey{k.own.KeyID: {pseudoid.EncodeBase64(public)}},
+		"old_verify_keys": map[string]verifyKey{}, // the key is made once and for all
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pseudoid.SignJSON(unsigned, k.own.Name, k.own.KeyID, k.own.Key)
+}
+
+// ownPublished is the own key as others would learn it.
+func (k *Keyring) ownPublished(keyID string) (pseudonym.PublishedKey, error) {
+	if keyID != k.own.KeyID {
+		return pseudonym.PublishedKey{}, fmt.Errorf("%w: %s of %s", pseudonym.ErrNoSuchKey, keyID, k.serverName)
+	}
+	return pseudonym.PublishedKey{
+		Key: k.own.Key.Public().(ed25519.PublicKey), ValidUntil: k.now().Add(ownValidity).UnixMilli(),
+	}, nil
+}
+
+var errNotFetched = errors.New("its keys were not fetched yet")

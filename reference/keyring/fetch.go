@@ -1,0 +1,124 @@
+package keyring
+
+// This file fetches the keys of other servers, once for however many ask for them.
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"msc4014/reference/federation/transport"
+	"msc4014/reference/store"
+)
+
+const (
+	// fetchTimeout bounds one attempt to fetch. Whoever waits for it may give up earlier.
+	fetchTimeout = 5 * time.Second
+	// askAgainAfter is how long an answer, or that there was none, is good for when it is not what was hoped for. It is
+	// short, so that a server which comes back, or has a new key, is noticed soon.
+	askAgainAfter = time.Second
+	// maximumDocument bounds what is read of an answer, in bytes.
+	maximumDocument = 1 << 20
+)
+
+// server is another server as the keyring knows it.
+type server struct {
+	name   string
+	mu     sync.Mutex
+	known  *document     // the last that was valid; nil if there was none
+	asked  time.Time     // when the last attempt ended
+	failed error         // of the last attempt
+	flight chan struct{} // closed when the attempt under way ends; nil when there is none
+}
+
+// server returns what is known of a server, and reads what the store has when it is first asked for.
+func (k *Keyring) server(name string) *server {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if known, ok := k.servers[name]; ok {
+		return known
+	}
+	s := &server{name: name, failed: errNotFetched}
+	if kept, ok := k.documents.Get(name); ok {
+		s.known, s.failed = readDocument(name, kept)
+	}
+	k.servers[name] = s
+	return s
+}
+
+// document returns the keys of a server, which are fetched unless what is known is enough. When that fails, or was tried
+// just now, it returns what is known, enough or not, and why there is nothing newer: both may be nil, but not together.
+func (k *Keyring) document(ctx context.Context, name string, enough func(*document) bool) (known *document, failed error) {
+	s := k.server(name)
+	s.mu.Lock()
+	if s.known != nil && enough(s.known) || k.now().Sub(s.asked) < askAgainAfter {
+		defer s.mu.Unlock()
+		return s.known, s.failed
+	}
+	if s.flight == nil && !k.start(s) {
+		defer s.mu.Unlock()
+		return s.known, context.Canceled
+	}
+	flight := s.flight
+	s.mu.Unlock()
+	select {
+	case <-flight:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.known, s.failed
+	case <-ctx.Done():
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.known, fmt.Errorf("the keys of %s are still being fetched: %w", name, ctx.Err())
+	}
+}
+
+// start begins to fetch; the server is locked. It does not once the keyring is closed.
+func (k *Keyring) start(s *server) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return false
+	}
+	s.flight = make(chan struct{})
+	k.flights.Go(func() { k.fly(s) })
+	return true
+}
+
+// fly fetches the keys of a server. Its time is its own and not that of who asked first: others wait for it too.
+func (k *Keyring) fly(s *server) {
+	ctx, cancel := context.WithTimeout(k.lifetime, fetchTimeout)
+	defer cancel()
+	raw, d, err := k.fetch(ctx, s.name)
+	s.mu.Lock()
+	s.asked, s.failed = k.now(), err
+	if err == nil {
+		s.known = d
+	}
+	close(s.flight)
+	s.flight = nil
+	s.mu.Unlock()
+	if err != nil {
+		return
+	}
+	// Who waits goes on before this: it may be in the middle of an Update. A document that is not kept is fetched again.
+	_ = k.store.Update(func(tx *store.Tx) error { k.documents.Put(tx, s.name, raw); return nil })
+}
+
+// fetch asks a server for its keys: GET /_matrix/key/v2/server.
+func (k *Keyring) fetch(ctx context.Context, name string) (fetched, *document, error) {
+	answer, err := k.transport.Ask(ctx, transport.Request{
+		Server: name, Method: http.MethodGet, URI: "/_matrix/key/v2/server", Limit: maximumDocument,
+	})
+	if err != nil {
+		return fetched{}, nil, err
+	}
+	if answer.Status != http.StatusOK {
+		return fetched{}, nil, fmt.Errorf("%s answered %d when it was asked for its keys", name, answer.Status)
+	}
+	f := fetched{Document: answer.Body, FetchedAt: k.now().UnixMilli()}
+	d, err := readDocument(name, f)
+	return f, d, err
+}

@@ -1,0 +1,112 @@
+// Package keyring has the signing keys of servers: the own one, and those of others, which it fetches and remembers. It
+// publishes both kinds, as a server and as a notary (server-server API, "Retrieving server keys"), and signs and checks
+// requests with them ("Request authentication").
+//
+// In pseudonymous rooms no event is signed by a server key. What is: the mapping that ties a sender key to a user ID
+// (MSC4014, Proposal 4.1), and every request between servers.
+package keyring
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"msc4014/reference/federation/transport"
+	"msc4014/reference/pseudonym"
+	"msc4014/reference/store"
+)
+
+// Config is what a keyring needs.
+type Config struct {
+	ServerName string
+	Store      *store.Store
+	Transport  *transport.Transport
+	Now        func() time.Time // nil means time.Now
+}
+
+// Keyring has the keys. It may be used from several goroutines.
+type Keyring struct {
+	serverName string
+	store      *store.Store
+	transport  *transport.Transport
+	now        func() time.Time
+	own        pseudonym.ServerSigner
+	documents  *store.Map[fetched] // by server name
+
+	lifetime context.Context
+	end      context.CancelFunc
+	flights  sync.WaitGroup
+	mu       sync.Mutex
+	servers  map[string]*server
+	closed   bool
+}
+
+// ownKey is the own key as the store keeps it.
+type ownKey struct {
+	KeyID string `json:"key_id"`
+	Seed  []byte `json:"seed"`
+}
+
+// New returns a keyring. The own key is made once and kept in the store.
+func New(c Config) (*Keyring, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	own, err := loadOwnKey(c.Store, c.ServerName)
+	if err != nil {
+		return nil, fmt.Errorf("the signing key of %s: %w", c.ServerName, err)
+	}
+	documents, err := store.NewMap[fetched](c.Store, "server_keys")
+	if err != nil {
+		return nil, err
+	}
+	lifetime, end := context.WithCancel(context.Background())
+	return &Keyring{
+		serverName: c.ServerName, store: c.Store, transport: c.Transport, now: c.Now, own: own, documents: documents,
+		lifetime: lifetime, end: end, servers: map[string]*server{},
+	}, nil
+}
+
+// Close ends what the keyring is still fetching. The store must be open until then.
+func (k *Keyring) Close() {
+	k.mu.Lock()
+	k.closed = true
+	k.mu.Unlock()
+	k.end()
+	k.flights.Wait()
+}
+
+// Signer returns the own key, with its name.
+func (k *Keyring) Signer() pseudonym.ServerSigner { return k.own }
+
+func loadOwnKey(s *store.Store, serverName string) (pseudonym.ServerSigner, error) {
+	kept, err := store.NewMap[ownKey](s, "own_key")
+	if err != nil {
+		return pseudonym.ServerSigner{}, err
+	}
+	key, ok := kept.Get(serverName)
+	if !ok {
+		key = ownKey{KeyID: newKeyID(), Seed: randomBytes(ed25519.SeedSize)}
+		if err := s.Update(func(tx *store.Tx) error { kept.Put(tx, serverName, key); return nil }); err != nil {
+			return pseudonym.ServerSigner{}, err
+		}
+	}
+	if len(key.Seed) != ed25519.SeedSize {
+		return pseudonym.ServerSigner{}, errors.New("what the store has is no Ed25519 seed")
+	}
+	return pseudonym.ServerSigner{Name: serverName, KeyID: key.KeyID, Key: ed25519.NewKeyFromSeed(key.Seed)}, nil
+}
+
+// newKeyID returns a key ID that the server, should it lose its key, will not use again: others remember it.
+func newKeyID() string { return "ed25519:ref_" + hex.EncodeToString(randomBytes(4)) }
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // it never fails: the program ends before that
+	return b
+}
