@@ -1,5 +1,7 @@
 package runtime
 
+import "strings"
+
 // ConfigurationLabel is the label of an image that says where, in its containers, the server's configuration stands.
 const ConfigurationLabel = "msc4014.configuration"
 
@@ -16,4 +18,27 @@ type Artifact struct {
 	// Configuration is the name, below the data folder, of the configuration that Program writes; "" if it is not known.
 	// Images say it by the label ConfigurationLabel.
 	Configuration string `json:"configuration,omitempty"`
+}
+
+// Artifacts are what the servers of a run are made of: each of Main, but for those at the hosts in ByHost.
+type Artifacts struct {
+	Main   Artifact
+	ByHost map[string]Artifact // "hs2": of another candidate
+}
+
+// For is what the server at a host ("hs1") is made of.
+func (a Artifacts) For(host string) Artifact {
+	if other, named := a.ByHost[strings.ToLower(host)]; named {
+		return other
+	}
+	return a.Main
+}
+
+// All are the artifacts in no order, those of hosts beside Main, which may be used by no server.
+func (a Artifacts) All() []Artifact {
+	all := []Artifact{a.Main}
+	for _, other := range a.ByHost {
+		all = append(all, other)
+	}
+	return all
 }

@@ -18,8 +18,10 @@ import (
 	"msc4014/runtime/session"
 )
 
-// foundation is what servers stand on: a runtime, and the authority that signs their certificates and the peers'.
+// foundation is what servers stand on: what they are made of, a runtime, and the authority that signs their certificates
+// and the peers'.
 type foundation struct {
+	artifacts runtime.Artifacts
 	runtime   runtime.Runtime
 	authority *authority.Authority
 }
@@ -36,18 +38,18 @@ func startRuntime(
 	if err != nil {
 		return foundation{}, err
 	}
-	base := foundation{authority: issuer}
+	base := foundation{authority: issuer, artifacts: artifacts(wanted, settings)}
 	switch wanted.Runtime {
 	case "docker":
 		base.runtime, err = docker.New(ctx, wanted.Artifact, docker.Options{
-			Session: joined, AuthorityDir: folder, Complement: settings, Warn: warn,
+			Session: joined, AuthorityDir: folder, ByHost: base.artifacts.ByHost, Complement: settings, Warn: warn,
 		})
 	case "process":
 		if useless := settings.ContainersOnly(); len(useless) > 0 {
 			warn("only containers have what these ask for, plain processes do without: " + strings.Join(useless, ", "))
 		}
 		base.runtime, err = process.New(wanted.Artifact, process.Options{
-			SessionDir: joined.Dir, Authority: issuer, Recorder: joined,
+			SessionDir: joined.Dir, Authority: issuer, Recorder: joined, ByHost: base.artifacts.ByHost,
 			SpawnTimeout: settings.SpawnTimeout, Environment: settings.Environment,
 		})
 	default:
@@ -57,4 +59,19 @@ func startRuntime(
 		err = errors.Join(err, joined.Keep())
 	}
 	return base, err
+}
+
+// artifacts are what the servers are made of: the plan's candidates, and in containers Complement's images for particular
+// servers.
+func artifacts(wanted plan.Plan, settings complement.Options) runtime.Artifacts {
+	made := runtime.Artifacts{Main: wanted.Artifact, ByHost: map[string]runtime.Artifact{}}
+	switch {
+	case wanted.Second != nil:
+		made.ByHost["hs2"] = *wanted.Second
+	case wanted.Runtime == "docker":
+		for host, reference := range settings.BaseImages {
+			made.ByHost[host] = runtime.Artifact{Candidate: "image:" + reference, Image: reference}
+		}
+	}
+	return made
 }

@@ -4,15 +4,18 @@ package plan
 
 import "msc4014/runtime"
 
-// Plan is one run of one candidate.
+// Plan is one run of one candidate, or of two that stand side by side.
 type Plan struct {
 	Artifact runtime.Artifact `json:"artifact"`
-	Runtime  string           `json:"runtime"` // "docker" or "process", decided
-	Run      string           `json:"run,omitempty"`
-	Parallel int              `json:"parallel,omitempty"` // 0: the suite decides
-	Shuffle  int64            `json:"shuffle,omitempty"`  // 0: recorded order
-	Shard    string           `json:"shard,omitempty"`    // "I/N"
-	Keep     bool             `json:"keep,omitempty"`     // leave servers and their files behind, and say where
+	// Second is what hs2 is made of in a mixed deployment, whose other servers are made of Artifact. With it only the
+	// checks of mixed deployments run.
+	Second   *runtime.Artifact `json:"second,omitempty"`
+	Runtime  string            `json:"runtime"` // "docker" or "process", decided
+	Run      string            `json:"run,omitempty"`
+	Parallel int               `json:"parallel,omitempty"` // 0: the suite decides
+	Shuffle  int64             `json:"shuffle,omitempty"`  // 0: recorded order
+	Shard    string            `json:"shard,omitempty"`    // "I/N"
+	Keep     bool              `json:"keep,omitempty"`     // leave servers and their files behind, and say where
 	// Results is the absolute folder where logs and transcripts of checks that did not pass are kept.
 	Results string `json:"results"`
 	// Session is the folder of the run's session (runtime/session), whose lock is held by the command line.

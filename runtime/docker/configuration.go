@@ -19,7 +19,7 @@ const longestConfiguration = 1 << 20
 func (s *server) Configuration(ctx context.Context) (name string, text []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
-	details, err := s.runtime.inspectImage(ctx, s.runtime.imageOf(s.host))
+	details, err := s.runtime.inspectImage(ctx, s.runtime.artifacts.For(s.host).Image)
 	if err != nil || details.Config == nil || details.Config.Labels[runtime.ConfigurationLabel] == "" {
 		return "", nil, err
 	}

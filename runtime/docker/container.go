@@ -34,18 +34,15 @@ const loopback = "127.0.0.1"
 func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) (*server, error) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
-	reference := r.imageOf(options.Host)
-	details, err := r.inspectImage(ctx, reference)
+	artifact := r.artifacts.For(options.Host)
+	details, err := r.inspectImage(ctx, artifact.Image)
 	if err != nil {
 		return nil, err
 	}
 	s := &server{
 		runtime: r, name: serverName(options), host: options.Host,
 		container: fmt.Sprintf("msc4014-%s-%s-%s", r.options.Session.ID, options.Deployment, options.Host),
-		candidate: r.artifact.Candidate,
-	}
-	if reference != r.artifact.Image {
-		s.candidate = "image:" + reference
+		candidate: artifact.Candidate,
 	}
 	if check := details.Config.Healthcheck; check != nil && len(check.Test) > 0 && check.Test[0] != "NONE" {
 		s.healthChecked = true
@@ -64,7 +61,7 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 	}
 	defer made()
 	created, err := r.engine.ContainerCreate(ctx, &container.Config{
-		Image:        reference,
+		Image:        artifact.Image,
 		Env:          r.environment(s.name),
 		Labels:       labels,
 		ExposedPorts: nat.PortSet{clientPort: {}, federationInner: {}},

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
 
@@ -37,7 +36,9 @@ type Options struct {
 	Session *session.Session
 	// AuthorityDir is the folder with ca.crt and ca.key (runtime/authority), copied to /complement/ca of each container.
 	AuthorityDir string
-	// Complement holds the settings of Complement's environment variables.
+	// ByHost has what is started at a host ("hs2") in place of the run's artifact.
+	ByHost map[string]runtime.Artifact
+	// Complement holds the settings of Complement's environment variables; its BaseImages must be in ByHost.
 	Complement complement.Options
 	// Warn is told, in one line each, what works less well than it could on this machine. It may be nil.
 	Warn func(string)
@@ -46,7 +47,7 @@ type Options struct {
 // Runtime implements runtime.Runtime. An error of Start, or of a server's Start, that is no *runtime.StartError is the
 // engine's fault, not the server's.
 type Runtime struct {
-	artifact  runtime.Artifact
+	artifacts runtime.Artifacts
 	options   Options
 	engine    *client.Client
 	authority []byte // the tar archive that is unpacked in each container; empty without an authority
@@ -85,7 +86,8 @@ func New(ctx context.Context, artifact runtime.Artifact, options Options) (*Runt
 		return nil, err
 	}
 	r := &Runtime{
-		artifact: artifact, options: options, engine: cli, authority: authority, images: map[string]image.InspectResponse{},
+		artifacts: runtime.Artifacts{Main: artifact, ByHost: options.ByHost}, options: options, engine: cli,
+		authority: authority, images: map[string]image.InspectResponse{},
 	}
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := r.prepare(ctx); err != nil {
@@ -100,12 +102,8 @@ func (r *Runtime) prepare(ctx context.Context) error {
 	if err := r.options.Session.UseEngine(); err != nil {
 		return err
 	}
-	references := []string{r.artifact.Image}
-	for _, reference := range r.options.Complement.BaseImages {
-		references = append(references, reference)
-	}
-	for _, reference := range references {
-		if _, err := r.inspectImage(ctx, reference); err != nil {
+	for _, artifact := range r.artifacts.All() {
+		if _, err := r.inspectImage(ctx, artifact.Image); err != nil {
 			return err
 		}
 	}
@@ -197,14 +195,6 @@ func (r *Runtime) labels(more ...string) map[string]string {
 		labels[more[i]] = more[i+1]
 	}
 	return labels
-}
-
-// imageOf is the reference of the image for a server of a blueprint.
-func (r *Runtime) imageOf(host string) string {
-	if reference := r.options.Complement.BaseImages[strings.ToLower(host)]; reference != "" {
-		return reference
-	}
-	return r.artifact.Image
 }
 
 // inspectImage asks the engine once for what the image says of itself.

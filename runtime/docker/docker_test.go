@@ -221,19 +221,20 @@ func TestHealthCheckIsWaitedFor(t *testing.T) {
 	})
 
 	// As the image of one server of the blueprint, which is another candidate then.
-	settings := complement.Options{BaseImages: map[string]string{"hs2": reference}, SpawnTimeout: 2 * time.Second}
+	byHost := map[string]runtime.Artifact{"hs2": {Candidate: "other@2", Image: reference}}
+	settings := complement.Options{SpawnTimeout: 2 * time.Second}
 	settings.Environment = []string{"MODE=unhealthy"}
-	run := newRuntime(t, Options{Complement: settings})
+	run := newRuntime(t, Options{Complement: settings, ByHost: byHost})
 	start(t, run, "d1", "hs1")
 	_, err = run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs2"})
 	var startError *runtime.StartError
 	require.ErrorAs(t, err, &startError)
 	assert.Equal(t, "did not become healthy (the HEALTHCHECK of its image) within 2s", startError.Cause)
-	assert.Equal(t, "image:"+reference, startError.Candidate)
+	assert.Equal(t, "other@2", startError.Candidate)
 	require.NoError(t, run.Close(t.Context()))
 
 	settings.Environment, settings.SpawnTimeout = nil, time.Minute
-	start(t, newRuntime(t, Options{Complement: settings}), "d1", "hs2")
+	start(t, newRuntime(t, Options{Complement: settings, ByHost: byHost}), "d1", "hs2")
 }
 
 func TestMountsAndLimits(t *testing.T) {

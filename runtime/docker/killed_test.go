@@ -51,7 +51,7 @@ func TestNothingOfAKilledRunStays(t *testing.T) {
 	for _, last := range []string{"opening", "making", "starting", "ready"} {
 		t.Run("killed while "+last, func(t *testing.T) {
 			holder := exec.Command(os.Args[0])
-			holder.Env = append(os.Environ(), imageVariable+"="+live.artifact.Image)
+			holder.Env = append(os.Environ(), imageVariable+"="+live.artifacts.Main.Image)
 			output, err := holder.StdoutPipe()
 			require.NoError(t, err)
 			require.NoError(t, holder.Start())

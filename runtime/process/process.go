@@ -42,6 +42,8 @@ type Options struct {
 	Authority *authority.Authority
 	// Recorder is told of every process; nil: none is recorded.
 	Recorder Recorder
+	// ByHost has what is started at a host ("hs2") in place of the run's artifact.
+	ByHost map[string]runtime.Artifact
 	// SpawnTimeout bounds a start; 0 means 30 s.
 	SpawnTimeout time.Duration
 	// StopTimeout is how long a server has to end after SIGTERM before it is killed; 0 means 10 s.
@@ -50,12 +52,12 @@ type Options struct {
 	Environment []string
 }
 
-// Runtime runs the servers of one candidate. It implements runtime.Runtime.
+// Runtime runs the servers of a run. It implements runtime.Runtime.
 type Runtime struct {
-	artifact runtime.Artifact
-	options  Options
-	lease    *lease
-	spawner  *spawner
+	artifacts runtime.Artifacts
+	options   Options
+	lease     *lease
+	spawner   *spawner
 
 	mutex   sync.Mutex
 	servers map[*server]struct{}
@@ -71,9 +73,13 @@ func New(artifact runtime.Artifact, options Options) (*Runtime, error) {
 		return nil, fmt.Errorf("the process runtime needs Linux, where each server can have a loopback address of its own "+
 			"(this is %s); use --runtime docker", goruntime.GOOS)
 	}
+	artifacts := runtime.Artifacts{Main: artifact, ByHost: options.ByHost}
+	for _, each := range artifacts.All() {
+		if each.Program == "" {
+			return nil, fmt.Errorf("%s was not prepared for the process runtime: it has no program", each.Candidate)
+		}
+	}
 	switch {
-	case artifact.Program == "":
-		return nil, fmt.Errorf("%s was not prepared for the process runtime: it has no program", artifact.Candidate)
 	case options.SessionDir == "":
 		return nil, errors.New("the process runtime needs a session folder")
 	case options.Authority == nil:
@@ -94,7 +100,7 @@ func New(artifact runtime.Artifact, options Options) (*Runtime, error) {
 		return nil, err
 	}
 	return &Runtime{
-		artifact: artifact, options: options, lease: lease, spawner: newSpawner(),
+		artifacts: artifacts, options: options, lease: lease, spawner: newSpawner(),
 		servers: map[*server]struct{}{}, names: map[string]bool{},
 	}, nil
 }
@@ -114,9 +120,10 @@ func (r *Runtime) NewPeer() (runtime.PeerAddress, error) {
 // Start starts one server and returns when it is ready.
 func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (runtime.Server, error) {
 	label := options.Deployment + "-" + options.Host
+	artifact := r.artifacts.For(options.Host)
 	address, err := r.lease.next(clientPort, federationPort)
 	if err != nil {
-		return nil, r.startError(label, 0, "could not be started: "+err.Error(), "")
+		return nil, startError(artifact.Candidate, label, 0, "could not be started: "+err.Error(), "")
 	}
 	r.mutex.Lock()
 	switch {
@@ -126,7 +133,7 @@ func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (run
 		err = errors.New("there was a server of that name already")
 	}
 	s := &server{
-		runtime: r, label: label, host: options.Host, address: address,
+		runtime: r, artifact: artifact, label: label, host: options.Host, address: address,
 		dir: filepath.Join(r.options.SessionDir, "servers", label),
 	}
 	if err == nil {
@@ -138,7 +145,7 @@ func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (run
 		err = os.MkdirAll(s.dataDir(), 0o755)
 	}
 	if err != nil {
-		return nil, r.startError(label, 0, "could not be started: "+err.Error(), "")
+		return nil, startError(artifact.Candidate, label, 0, "could not be started: "+err.Error(), "")
 	}
 	if err := s.Start(ctx); err != nil {
 		return nil, err
@@ -173,8 +180,8 @@ func (r *Runtime) forget(s *server) {
 	delete(r.servers, s)
 }
 
-func (r *Runtime) startError(server string, waited time.Duration, cause, log string) error {
+func startError(candidate, server string, waited time.Duration, cause, log string) error {
 	return &runtime.StartError{
-		Candidate: r.artifact.Candidate, Server: server, Waited: waited.Round(time.Millisecond), Cause: cause, LogTail: log,
+		Candidate: candidate, Server: server, Waited: waited.Round(time.Millisecond), Cause: cause, LogTail: log,
 	}
 }

@@ -190,10 +190,29 @@ func TestFailedStarts(t *testing.T) {
 
 func TestProgramMissing(t *testing.T) {
 	r := playing(t, "ready")
-	r.artifact.Program = filepath.Join(t.TempDir(), "no-such-program")
+	r.artifacts.Main.Program = filepath.Join(t.TempDir(), "no-such-program")
 	_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
 	var failure *runtime.StartError
 	require.ErrorAs(t, err, &failure)
+	assert.Contains(t, failure.Cause, "no-such-program")
+}
+
+func TestEachHostHasItsOwnArtifact(t *testing.T) {
+	r := playing(t, "ready", func(o *Options) {
+		o.ByHost = map[string]runtime.Artifact{
+			"hs2": {Candidate: "other@2", Program: os.Args[0], Configuration: "starts"},
+			"hs3": {Candidate: "other@3", Program: filepath.Join(t.TempDir(), "no-such-program")},
+		}
+	})
+	for host, configuration := range map[string]string{"hs1": "", "hs2": "starts"} {
+		name, _, err := start(t, r, host).(runtime.Configured).Configuration(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, configuration, name, host)
+	}
+	_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs3"})
+	var failure *runtime.StartError
+	require.ErrorAs(t, err, &failure)
+	assert.Equal(t, "other@3", failure.Candidate)
 	assert.Contains(t, failure.Cause, "no-such-program")
 }
 
@@ -349,6 +368,10 @@ func TestNewRefuses(t *testing.T) {
 	ca := &authority.Authority{}
 	_, err := New(runtime.Artifact{Candidate: "image:x", Image: "x"}, Options{SessionDir: "x", Authority: ca})
 	assert.ErrorContains(t, err, "image:x was not prepared for the process runtime")
+	_, err = New(runtime.Artifact{Program: "x"}, Options{SessionDir: "x", Authority: ca, ByHost: map[string]runtime.Artifact{
+		"hs2": {Candidate: "image:y", Image: "y"},
+	}})
+	assert.ErrorContains(t, err, "image:y was not prepared for the process runtime")
 	_, err = New(runtime.Artifact{Program: "x"}, Options{Authority: ca})
 	assert.ErrorContains(t, err, "session folder")
 	_, err = New(runtime.Artifact{Program: "x"}, Options{SessionDir: "x"})

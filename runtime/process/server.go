@@ -21,11 +21,12 @@ import (
 // server is one homeserver. Control operations are done one at a time (control); what is read while they go on is under
 // state.
 type server struct {
-	runtime *Runtime
-	label   string // "d1-hs1": unique in the run
-	host    string
-	address string // its name
-	dir     string
+	runtime  *Runtime
+	artifact runtime.Artifact
+	label    string // "d1-hs1": unique in the run
+	host     string
+	address  string // its name
+	dir      string
 
 	control sync.Mutex
 	state   sync.Mutex
@@ -57,7 +58,7 @@ func (s *server) logPath() string           { return filepath.Join(s.dir, "serve
 
 // Configuration is the file that the artifact names, in the server's data folder.
 func (s *server) Configuration(context.Context) (name string, text []byte, err error) {
-	name = s.runtime.artifact.Configuration
+	name = s.artifact.Configuration
 	if name == "" {
 		return "", nil, nil
 	}
@@ -104,7 +105,7 @@ func (s *server) Start(ctx context.Context) error {
 	started := time.Now()
 	life, err := s.launch()
 	if err != nil {
-		return s.runtime.startError(s.label, time.Since(started), "could not be started: "+err.Error(), "")
+		return startError(s.artifact.Candidate, s.label, time.Since(started), "could not be started: "+err.Error(), "")
 	}
 	cause := s.waitUntilReady(ctx, life)
 	if cause == "" {
@@ -114,7 +115,7 @@ func (s *server) Start(ctx context.Context) error {
 	// A start that failed leaves nothing running, whatever became of ctx.
 	_ = s.end(context.WithoutCancel(ctx), unix.SIGKILL)
 	tail := runtime.LastLines(readFrom(s.logPath(), life.logStart), 50)
-	failure := s.runtime.startError(s.label, waited, cause, tail)
+	failure := startError(s.artifact.Candidate, s.label, waited, cause, tail)
 	if err := ctx.Err(); err != nil {
 		return errors.Join(failure, err)
 	}
@@ -132,8 +133,7 @@ func (s *server) launch() (*life, error) {
 	if err != nil {
 		return nil, err
 	}
-	program := s.runtime.artifact.Program
-	command := exec.Command(program)
+	command := exec.Command(s.artifact.Program)
 	command.Dir = s.dataDir()
 	command.Env = s.environment()
 	command.Stdout, command.Stderr = log, log
@@ -192,7 +192,7 @@ func (s *server) environment() []string {
 		"SERVER_NAME="+s.address,
 		"MSC4014_CA_DIR="+s.runtime.options.Authority.Dir(),
 		"MSC4014_DATA_DIR="+s.dataDir(),
-		"MSC4014_PROGRAM_DIR="+filepath.Dir(s.runtime.artifact.Program),
+		"MSC4014_PROGRAM_DIR="+filepath.Dir(s.artifact.Program),
 		"MSC4014_HTTP_ADDRESS="+join(s.address, clientPort),
 		"MSC4014_HTTPS_ADDRESS="+join(s.address, federationPort),
 	)
