@@ -1,0 +1,185 @@
+package users
+
+// This file asks for the keys of any users, here and on other servers.
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"msc4014/reference/store"
+)
+
+// Keys is the answer of POST /keys/query: by user ID, and device keys then by device ID. Failures are by server name.
+type Keys struct {
+	DeviceKeys      map[string]map[string]json.RawMessage `json:"device_keys"`
+	MasterKeys      map[string]json.RawMessage            `json:"master_keys,omitempty"`
+	SelfSigningKeys map[string]json.RawMessage            `json:"self_signing_keys,omitempty"`
+	UserSigningKeys map[string]json.RawMessage            `json:"user_signing_keys,omitempty"`
+	Failures        map[string]any                        `json:"failures,omitempty"`
+}
+
+func newKeys() Keys {
+	return Keys{
+		DeviceKeys: map[string]map[string]json.RawMessage{}, MasterKeys: map[string]json.RawMessage{},
+		SelfSigningKeys: map[string]json.RawMessage{}, UserSigningKeys: map[string]json.RawMessage{}, Failures: map[string]any{},
+	}
+}
+
+// LocalKeys returns the keys of users of this server. asked names the devices by user ID, none are all; the user-signing
+// key is for asker alone, which is "" for another server.
+func (u *Users) LocalKeys(asker string, asked map[string][]string) Keys {
+	keys := newKeys()
+	for userID, deviceIDs := range asked {
+		if !u.Local(userID) {
+			continue
+		}
+		devices := map[string]json.RawMessage{}
+		for _, device := range u.Devices(userID) {
+			if device.Keys != nil && wanted(deviceIDs, device.ID) {
+				devices[device.ID] = device.shownKeys()
+			}
+		}
+		keys.DeviceKeys[userID] = devices
+		keys.addSigningKeys(userID, u.SigningKeysOf(userID), asker == userID)
+	}
+	return keys
+}
+
+func wanted(deviceIDs []string, id string) bool {
+	for _, other := range deviceIDs {
+		if other == id {
+			return true
+		}
+	}
+	return len(deviceIDs) == 0
+}
+
+func (k *Keys) addSigningKeys(userID string, signing SigningKeys, own bool) {
+	if signing.Master != nil {
+		k.MasterKeys[userID] = signing.Master
+	}
+	if signing.SelfSigning != nil {
+		k.SelfSigningKeys[userID] = signing.SelfSigning
+	}
+	if own && signing.UserSigning != nil {
+		k.UserSigningKeys[userID] = signing.UserSigning
+	}
+}
+
+// QueryKeys returns the keys of any users. Other servers are asked all at once, until the context ends; what is known of
+// the users of one that does not answer is returned, and a failure with it where that is nothing.
+func (u *Users) QueryKeys(ctx context.Context, asker string, asked map[string][]string) Keys {
+	keys := u.LocalKeys(asker, asked)
+	var lock sync.Mutex
+	atServers(u, asked, func(server string, of map[string][]string) {
+		answer, err := u.queryServer(ctx, server, of)
+		lock.Lock()
+		defer lock.Unlock()
+		for userID, deviceIDs := range of {
+			if err == nil {
+				if devices, found := answer.DeviceKeys[userID]; found {
+					keys.DeviceKeys[userID] = devices
+				}
+				keys.addSigningKeys(userID, SigningKeys{Master: answer.MasterKeys[userID], SelfSigning: answer.SelfSigningKeys[userID]}, false)
+				continue
+			}
+			known, found := u.remotes.Get(userID)
+			if !found {
+				keys.Failures[server] = map[string]string{"errcode": "M_UNKNOWN", "error": err.Error()}
+				continue
+			}
+			keys.DeviceKeys[userID] = known.asked(deviceIDs)
+			keys.addSigningKeys(userID, known.Signing, false)
+		}
+	})
+	return keys
+}
+
+// queryServer asks a server for keys of its users, and remembers the answer where all devices were asked for.
+func (u *Users) queryServer(ctx context.Context, server string, of map[string][]string) (Keys, error) {
+	raw, err := u.remote.QueryKeys(ctx, server, mustMarshal(map[string]any{"device_keys": of}))
+	if err != nil {
+		return Keys{}, err
+	}
+	var answer Keys
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return Keys{}, fmt.Errorf("read the keys that %s answered: %w", server, err)
+	}
+	return answer, u.Store.Update(func(tx *store.Tx) error {
+		for userID, deviceIDs := range of {
+			if devices, found := answer.DeviceKeys[userID]; found && len(deviceIDs) == 0 {
+				u.remotes.Put(tx, userID, remoteDevices{
+					Devices: devices, Signing: SigningKeys{Master: answer.MasterKeys[userID], SelfSigning: answer.SelfSigningKeys[userID]},
+				})
+			}
+		}
+		return nil
+	})
+}
+
+// ClaimKeys hands out one-time keys of any users; failures are by server name.
+func (u *Users) ClaimKeys(ctx context.Context, claims Claims) (ClaimedKeys, map[string]any, error) {
+	local := Claims{}
+	for userID, devices := range claims {
+		if u.Local(userID) {
+			local[userID] = devices
+		}
+	}
+	claimed, err := u.ClaimLocalKeys(local)
+	if err != nil {
+		return nil, nil, err
+	}
+	failures := map[string]any{}
+	var lock sync.Mutex
+	atServers(u, claims, func(server string, of map[string]map[string]string) {
+		answer, err := u.claimAt(ctx, server, of)
+		lock.Lock()
+		defer lock.Unlock()
+		if err != nil {
+			failures[server] = map[string]string{"errcode": "M_UNKNOWN", "error": err.Error()}
+		}
+		for userID := range of {
+			if keys, found := answer[userID]; found {
+				claimed[userID] = keys
+			}
+		}
+	})
+	return claimed, failures, nil
+}
+
+func (u *Users) claimAt(ctx context.Context, server string, of Claims) (ClaimedKeys, error) {
+	raw, err := u.remote.ClaimKeys(ctx, server, mustMarshal(map[string]any{"one_time_keys": of}))
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		OneTimeKeys ClaimedKeys `json:"one_time_keys"`
+	}
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return nil, fmt.Errorf("read the keys that %s handed out: %w", server, err)
+	}
+	return answer.OneTimeKeys, nil
+}
+
+// atServers does something for each other server with what is of its users, for all of them at once, and returns when all
+// are done. User IDs without a server are passed over.
+func atServers[V any](u *Users, byUser map[string]V, do func(server string, of map[string]V)) {
+	servers := map[string]map[string]V{}
+	for userID, value := range byUser {
+		server := serverOf(userID)
+		if server == "" || server == u.Server {
+			continue
+		}
+		if servers[server] == nil {
+			servers[server] = map[string]V{}
+		}
+		servers[server][userID] = value
+	}
+	var all sync.WaitGroup
+	for server, of := range servers {
+		all.Go(func() { do(server, of) })
+	}
+	all.Wait()
+}

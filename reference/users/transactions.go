@@ -1,0 +1,42 @@
+package users
+
+// This file makes requests with a transaction ID happen once: client-server API, "Transaction identifiers".
+
+import (
+	"sync"
+
+	"msc4014/reference/store"
+)
+
+// Once does a request of a device unless it was done before, and returns the event ID that it came to. endpoint tells
+// requests apart whose transaction IDs may be the same: the path without it. Requests of one device are done one after
+// the other, so that a request sent again waits for the first.
+func (u *Users) Once(h Holder, endpoint, transactionID string, do func() (eventID string, err error)) (string, error) {
+	turn := u.turn(h)
+	turn.Lock()
+	defer turn.Unlock()
+	key := store.Key(h.UserID, h.DeviceID, endpoint, transactionID)
+	if done, found := u.transaction.Get(key); found {
+		return done, nil
+	}
+	eventID, err := do()
+	if err != nil {
+		return "", err
+	}
+	return eventID, u.Store.Update(func(tx *store.Tx) error {
+		u.transaction.Put(tx, key, eventID)
+		return nil
+	})
+}
+
+// turn returns the lock of a device's requests.
+func (u *Users) turn(h Holder) *sync.Mutex {
+	u.lock.Lock()
+	defer u.lock.Unlock()
+	turn, found := u.sending[h]
+	if !found {
+		turn = &sync.Mutex{}
+		u.sending[h] = turn
+	}
+	return turn
+}

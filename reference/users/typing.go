@@ -1,0 +1,88 @@
+package users
+
+// This file is about who is typing, in memory (client-server API, "Typing Notifications").
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// remoteTyping is how long a user of another server counts as typing that does not say that it stopped.
+const remoteTyping = 30 * time.Second
+
+// typist is a user who is typing in a room, until the timer.
+type typist struct{ timer *time.Timer }
+
+// SetTyping says that a user of this server types in a room, for a time, or with 0 that it stopped.
+func (u *Users) SetTyping(roomID, userID string, during time.Duration) {
+	u.putTyping(roomID, userID, during)
+	u.send(u.rooms.ServersOf(roomID), "m.typing", map[string]any{
+		"room_id": roomID, "user_id": userID, "typing": during > 0,
+	})
+}
+
+// ReceiveTyping takes in the content of an m.typing of a server, of its own users alone. Whether the user is in the room
+// is for the caller to know.
+func (u *Users) ReceiveTyping(origin string, content json.RawMessage) error {
+	typing := gjson.ParseBytes(content)
+	userID, during := typing.Get("user_id").String(), time.Duration(0)
+	if serverOf(userID) != origin {
+		return refuse("M_FORBIDDEN", "%s may not type for %q", origin, userID)
+	}
+	if typing.Get("typing").Bool() {
+		during = remoteTyping
+	}
+	u.putTyping(typing.Get("room_id").String(), userID, during)
+	return nil
+}
+
+func (u *Users) putTyping(roomID, userID string, during time.Duration) {
+	_ = u.clock.Advance(func(position int64) error {
+		u.lock.Lock()
+		defer u.lock.Unlock()
+		if u.closed {
+			return nil
+		}
+		known := u.typing[roomID][userID]
+		if known != nil {
+			known.timer.Stop()
+			delete(u.typing[roomID], userID)
+		}
+		if during > 0 {
+			now := &typist{}
+			now.timer = time.AfterFunc(during, func() { u.endTyping(roomID, userID, now) })
+			if u.typing[roomID] == nil {
+				u.typing[roomID] = map[string]*typist{}
+			}
+			u.typing[roomID][userID] = now
+		}
+		if (known != nil) != (during > 0) {
+			u.typingAt[roomID] = position
+		}
+		return nil
+	})
+}
+
+// endTyping ends typing whose time is over, unless the user typed again in the meantime.
+func (u *Users) endTyping(roomID, userID string, ended *typist) {
+	_ = u.clock.Advance(func(position int64) error {
+		u.lock.Lock()
+		defer u.lock.Unlock()
+		if u.typing[roomID][userID] == ended {
+			delete(u.typing[roomID], userID)
+			u.typingAt[roomID] = position
+		}
+		return nil
+	})
+}
+
+// TypingSince returns who types in a room, sorted, and whether that changed after a position.
+func (u *Users) TypingSince(roomID string, since int64) (userIDs []string, changed bool) {
+	u.lock.RLock()
+	defer u.lock.RUnlock()
+	return append([]string{}, slices.Sorted(maps.Keys(u.typing[roomID]))...), u.typingAt[roomID] > since
+}
