@@ -3,21 +3,25 @@
 package outgoing
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/tidwall/gjson"
 
 	"msc4014/reference/federation/transport"
+	"msc4014/reference/store"
 )
 
 // maximumAnswer bounds what is read of an answer, in bytes. The state of a large room is the largest.
 const maximumAnswer = 64 << 20
 
-// callTimeout bounds a call whose context has no deadline.
+// callTimeout bounds a call, which may have the other server ask others.
 const callTimeout = 30 * time.Second
 
 // Signer signs requests: it returns the value of the Authorization header. The keyring has it.
@@ -25,16 +29,31 @@ type Signer interface {
 	SignRequest(method, destination, uri string, body []byte) (authorization string, err error)
 }
 
-// Client asks other servers. It may be used from several goroutines.
-type Client struct {
-	transport *transport.Transport
-	signer    Signer
-	heard     func(server string)
+// Config is what a client needs.
+type Config struct {
+	ServerName string
+	Transport  *transport.Transport
+	Signer     Signer
+	Store      *store.Store
+	Log        *slog.Logger // nil means none
 }
 
-// NewClient returns a client. heard is called with the name of every server that answered.
-func NewClient(t *transport.Transport, signer Signer, heard func(server string)) *Client {
-	return &Client{t, signer, heard}
+// Client asks other servers and sends to them. It may be used from several goroutines.
+type Client struct {
+	Config
+	queues
+}
+
+// New returns a client, and begins to send what was still waiting when the store was last closed.
+func New(config Config) (*Client, error) {
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Client{Config: config}
+	if err := c.loadQueues(); err != nil {
+		return nil, fmt.Errorf("the queues of %s: %w", config.ServerName, err)
+	}
+	return c, nil
 }
 
 // Refusal is the error of a call that was answered, with a status that is no success. Other errors mean that no answer
@@ -65,12 +84,14 @@ func (c *Client) call(ctx context.Context, server, method, uri string, in any) (
 	if err != nil {
 		return nil, fmt.Errorf("%s %s on %s: %w", method, uri, server, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	answer, err := c.do(ctx, server, method, uri, body)
-	if err != nil {
-		return nil, err
+	var refusal *Refusal
+	if err == nil || errors.As(err, &refusal) {
+		c.Heard(server)
 	}
-	c.heard(server)
-	return answer, nil
+	return answer, err
 }
 
 func bodyOf(in any) ([]byte, error) {
@@ -80,19 +101,26 @@ func bodyOf(in any) ([]byte, error) {
 	case []byte:
 		return body, nil
 	default:
-		return json.Marshal(in)
+		return marshal(in)
 	}
+}
+
+// marshal writes JSON as json.Marshal does, but leaves events in it as they are spelled.
+func marshal(value any) ([]byte, error) {
+	var written bytes.Buffer
+	encoder := json.NewEncoder(&written)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return bytes.TrimSuffix(written.Bytes(), []byte("\n")), err
 }
 
 // do is call without telling that the server was heard of.
 func (c *Client) do(ctx context.Context, server, method, uri string, body []byte) (json.RawMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	authorization, err := c.signer.SignRequest(method, server, uri, body)
+	authorization, err := c.Signer.SignRequest(method, server, uri, body)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.transport.Ask(ctx, transport.Request{
+	answer, err := c.Transport.Ask(ctx, transport.Request{
 		Server: server, Method: method, URI: uri, Authorization: authorization, Body: body, Limit: maximumAnswer,
 	})
 	if err != nil {

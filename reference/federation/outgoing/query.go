@@ -1,6 +1,6 @@
 package outgoing
 
-// This file has the calls by which a server looks things up: aliases, profiles, devices, keys, rooms.
+// This file has the calls by which a server looks up rooms and servers.
 
 import (
 	"context"
@@ -19,61 +19,6 @@ type Alias struct {
 // Directory asks where an alias leads to: GET /query/directory.
 func (c *Client) Directory(ctx context.Context, server, alias string) (Alias, error) {
 	return get[Alias](ctx, c, server, v1("query")+"/directory"+query(url.Values{"room_alias": {alias}}))
-}
-
-// Profile asks for the profile of a user, or one field of it unless that is "": GET /query/profile.
-func (c *Client) Profile(ctx context.Context, server, userID, field string) (map[string]json.RawMessage, error) {
-	values := url.Values{"user_id": {userID}}
-	if field != "" {
-		values.Set("field", field)
-	}
-	return get[map[string]json.RawMessage](ctx, c, server, v1("query")+"/profile"+query(values))
-}
-
-// Devices are the devices of a user.
-type Devices struct {
-	UserID         string          `json:"user_id"`
-	StreamID       int64           `json:"stream_id"`
-	Devices        []Device        `json:"devices"`
-	MasterKey      json.RawMessage `json:"master_key,omitempty"`
-	SelfSigningKey json.RawMessage `json:"self_signing_key,omitempty"`
-}
-
-// Device is one device of a user, with its signed keys if it has any.
-type Device struct {
-	DeviceID    string          `json:"device_id"`
-	DisplayName string          `json:"device_display_name,omitempty"`
-	Keys        json.RawMessage `json:"keys,omitempty"`
-}
-
-// UserDevices asks for the devices of a user: GET /user/devices/{userID}.
-func (c *Client) UserDevices(ctx context.Context, server, userID string) (Devices, error) {
-	return get[Devices](ctx, c, server, v1("user/devices", userID))
-}
-
-// KeysAnswer is the answer to QueryKeys.
-type KeysAnswer struct {
-	DeviceKeys      map[string]map[string]json.RawMessage `json:"device_keys"` // by user ID and device ID
-	MasterKeys      map[string]json.RawMessage            `json:"master_keys,omitempty"`
-	SelfSigningKeys map[string]json.RawMessage            `json:"self_signing_keys,omitempty"`
-}
-
-// QueryKeys asks for the device keys of users: POST /user/keys/query. The lists are of device IDs; an empty one means all.
-func (c *Client) QueryKeys(ctx context.Context, server string, users map[string][]string) (KeysAnswer, error) {
-	asked := map[string][]string{}
-	for userID, devices := range users {
-		asked[userID] = orEmpty(devices)
-	}
-	return ask[KeysAnswer](ctx, c, server, http.MethodPost, v1("user/keys/query"), map[string]any{"device_keys": asked})
-}
-
-// ClaimKeys claims one-time keys: POST /user/keys/claim. It asks for an algorithm by user ID and device ID, and returns
-// the keys by user ID, device ID and key ID.
-func (c *Client) ClaimKeys(ctx context.Context, server string, wanted map[string]map[string]string) (map[string]map[string]map[string]json.RawMessage, error) {
-	answer, err := ask[struct {
-		OneTimeKeys map[string]map[string]map[string]json.RawMessage `json:"one_time_keys"`
-	}](ctx, c, server, http.MethodPost, v1("user/keys/claim"), map[string]any{"one_time_keys": wanted})
-	return answer.OneTimeKeys, err
 }
 
 // PublicRooms asks for a server's public rooms: POST /publicRooms, whose body is that of the client-server API's. The
