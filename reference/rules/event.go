@@ -60,6 +60,16 @@ func NewEvent(raw []byte, f pseudoid.Format) (*Event, error) {
 	return event, nil
 }
 
+// NewStoredEvent reads an event that was read before and kept, with its sender, which the JSON may not name any more.
+func NewStoredEvent(raw []byte, f pseudoid.Format, sender string) (*Event, error) {
+	event, err := readEvent(raw, f)
+	if err != nil {
+		return nil, fmt.Errorf("reading a kept event of room version %s: %w", f.RoomVersion, err)
+	}
+	event.sender = sender
+	return event, nil
+}
+
 // readEvent reads all but the sender.
 func readEvent(raw []byte, f pseudoid.Format) (*Event, error) {
 	canonical, err := pseudoid.CanonicalJSON(raw)

@@ -1,0 +1,267 @@
+package rooms
+
+// This file invites users, own and others', and takes invites from other servers (server-server API, "Inviting to a
+// room"; MSC1228, "Sending invites").
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/federation/outgoing"
+	"msc4014/reference/pseudonym"
+	"msc4014/reference/rules"
+)
+
+// Invite lets an own member invite a user.
+func (rs *Rooms) Invite(ctx context.Context, senderID, targetID, roomID, reason string) error {
+	room := rs.Get(roomID)
+	if room == nil || room.Membership(senderID) != "join" {
+		return Forbidden("%s is not in room %s", senderID, roomID)
+	}
+	domain, err := pseudoid.UserIDDomain(targetID)
+	if err != nil {
+		return Bad("M_INVALID_PARAM", "cannot invite: %v", err)
+	}
+	switch room.Membership(targetID) {
+	case "join":
+		return Forbidden("%s is in room %s already", targetID, roomID)
+	case "ban":
+		return Forbidden("%s is banned from room %s", targetID, roomID)
+	}
+	key, sender, err := room.ownSender(senderID)
+	if err != nil {
+		return err
+	}
+	if state := room.State(); state.PowerLevel(sender) < inviteLevel(state) {
+		return Forbidden("%s has not the power to invite to room %s", senderID, roomID)
+	}
+	content := map[string]any{"membership": "invite"}
+	if reason != "" {
+		content["reason"] = reason
+	}
+	if rs.own(targetID) {
+		if !rs.Exists(targetID) {
+			return NotFound("there is no user %s on this server", targetID)
+		}
+		if profile := rs.Profile(targetID); profile.DisplayName != "" {
+			content["displayname"] = profile.DisplayName
+		}
+		if profile := rs.Profile(targetID); profile.AvatarURL != "" {
+			content["avatar_url"] = profile.AvatarURL
+		}
+	}
+	d := pseudonym.Draft{Type: memberType, RoomID: roomID, Content: raw(content)}
+	switch {
+	case room.format.Pseudonymous:
+		err = room.invitePseudonymous(ctx, d, key, targetID, domain)
+	case rs.own(targetID):
+		d.StateKey = &targetID
+		_, err = room.write(d, key, sender, taking{})
+	default:
+		d.StateKey = &targetID
+		err = room.inviteOrdinary(ctx, d, sender, domain)
+	}
+	if err == nil {
+		room.applyDeferred(targetID)
+	}
+	return err
+}
+
+// invitePseudonymous invites a user whose key only its own server can know: it gets a partial event, which has no state
+// key yet, and completes it.
+func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, inviter pseudoid.KeyPair, targetID, domain string) error {
+	p := r.rooms.Pseudonym
+	r.mu.RLock()
+	state := r.current.state
+	r.place(&d, string(inviter.Public), state)
+	r.mu.RUnlock()
+	if rule := state[rules.StateKey{Type: joinRulesType}]; rule != nil {
+		d.AuthEvents = append(d.AuthEvents, rule.ID()) // an invite stands on the join rule; the draft has no state key to tell
+	}
+	// So it does on the user's member event, where there is one.
+	if key, known := r.directory.Key(targetID); known && state.Member(string(key)) != nil {
+		d.AuthEvents = append(d.AuthEvents, state.Member(string(key)).ID())
+	}
+	partial, err := p.PartialInvite(d, inviter.Public)
+	if err != nil {
+		return err
+	}
+	var completed []byte
+	if r.rooms.own(targetID) {
+		key, keyErr := pseudonym.SenderKey(r.rooms.keys, r.id, targetID)
+		if keyErr != nil {
+			return keyErr
+		}
+		completed, err = p.CompleteInvite(partial, r.id, targetID, key, r.rooms.Server, now())
+	} else {
+		completed, err = r.inviteByPartial(ctx, partial, string(inviter.Public), targetID, domain, state)
+	}
+	if err != nil {
+		return err
+	}
+	j, err := p.CheckCompleted(partial, completed, targetID, ownKeys{r.rooms})
+	if err != nil {
+		return &Error{Status: 502, Code: "M_UNKNOWN", Text: err.Error()}
+	}
+	signed, err := p.SignAsInviter(completed, inviter)
+	if err != nil {
+		return err
+	}
+	event, err := r.read(signed)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before, err := r.stateBefore(event, nil)
+	if err != nil {
+		return err
+	}
+	_, err = r.takeOwn(event, before, taking{judgement: &j})
+	return err
+}
+
+// inviteByPartial has the invited user's server complete a partial invite.
+func (r *Room) inviteByPartial(ctx context.Context, partial []byte, inviter, targetID, domain string, state rules.State) ([]byte, error) {
+	path, err := r.rooms.Pseudonym.InvitePath(partial, targetID)
+	if err != nil {
+		return nil, err
+	}
+	stripped, err := r.stripForInvite(state, inviter)
+	if err != nil {
+		return nil, err
+	}
+	completed, err := r.rooms.Remote.InvitePartial(ctx, domain, path, outgoing.Invite{RoomVersion: r.Version(), Event: partial, InviteRoomState: stripped})
+	if err != nil {
+		return nil, refusalOf(err)
+	}
+	return completed, nil
+}
+
+// inviteOrdinary invites a user of another server, which signs the whole event.
+func (r *Room) inviteOrdinary(ctx context.Context, d pseudonym.Draft, sender, domain string) error {
+	r.mu.RLock()
+	state := r.current.state
+	r.place(&d, sender, state)
+	event, err := r.build(d, pseudoid.KeyPair{}, sender)
+	if err == nil {
+		err = r.authorised(event, state)
+	}
+	r.mu.RUnlock()
+	if err != nil {
+		return Forbidden("%v", err)
+	}
+	stripped, err := r.stripForInvite(state, sender)
+	if err != nil {
+		return err
+	}
+	answer, err := r.rooms.Remote.Invite(ctx, domain, r.id, event.ID(), outgoing.Invite{RoomVersion: r.Version(), Event: event.JSON(), InviteRoomState: stripped})
+	if err != nil {
+		return refusalOf(err)
+	}
+	signatures := gjson.GetBytes(answer, "signatures."+gjson.Escape(domain))
+	if !signatures.IsObject() {
+		return &Error{Status: 502, Code: "M_UNKNOWN", Text: domain + " did not sign the invite"}
+	}
+	signed, err := sjson.SetRawBytes(event.JSON(), "signatures."+gjson.Escape(domain), []byte(signatures.Raw))
+	if err != nil {
+		return err
+	}
+	if event, err = r.read(signed); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before, err := r.stateBefore(event, nil)
+	if err != nil {
+		return err
+	}
+	_, err = r.takeOwn(event, before, taking{})
+	return err
+}
+
+// Invited takes a whole invite of an own user (PUT /invite, versions 1 and 2), for ordinary rooms. It returns the event
+// with this server's signature.
+func (rs *Rooms) Invited(ctx context.Context, origin, roomID string, invite outgoing.Invite) (json.RawMessage, error) {
+	format, known := rs.format(invite.RoomVersion)
+	if !known || format.Pseudonymous {
+		return nil, &Error{Status: 400, Code: "M_INCOMPATIBLE_ROOM_VERSION", RoomVersion: invite.RoomVersion,
+			Text: fmt.Sprintf("no whole invites to rooms of version %q are taken", invite.RoomVersion)}
+	}
+	room := newRoom(rs, roomID, format)
+	event, err := room.readForeign(ctx, invite.Event)
+	if err != nil {
+		return nil, Forbidden("%v", err)
+	}
+	target, _ := event.StateKey()
+	domain, _ := pseudoid.UserIDDomain(event.Sender())
+	switch {
+	case event.Type() != memberType || event.Membership() != "invite" || event.RoomID() != roomID:
+		return nil, Bad("M_BAD_JSON", "the event is no invite to room %s", roomID)
+	case domain != origin:
+		return nil, Forbidden("the inviter %s is not of %s", event.Sender(), origin)
+	case !rs.own(target) || !rs.Exists(target):
+		return nil, NotFound("there is no user %s on this server", target)
+	}
+	signed, err := room.signOrdinary(event.JSON())
+	if err != nil {
+		return nil, err
+	}
+	return signed, rs.keepInvite(origin, roomID, target, format, signed, invite.InviteRoomState)
+}
+
+// InvitedPartial takes a partial invite of an own user (PUT /v3/invite/{roomID or eventID}/{userID}), and completes it.
+func (rs *Rooms) InvitedPartial(_ context.Context, origin, userID string, invite outgoing.Invite) (json.RawMessage, error) {
+	format, known := rs.format(invite.RoomVersion)
+	roomID := gjson.GetBytes(invite.Event, "room_id").String()
+	switch {
+	case !known || !format.Pseudonymous:
+		return nil, &Error{Status: 400, Code: "M_INCOMPATIBLE_ROOM_VERSION", RoomVersion: invite.RoomVersion,
+			Text: fmt.Sprintf("no partial invites to rooms of version %q are taken", invite.RoomVersion)}
+	case roomID == "" || roomID[0] != '!' || len(roomID) > 255:
+		return nil, Bad("M_BAD_JSON", "the event names no room")
+	case !rs.own(userID) || !rs.Exists(userID):
+		return nil, NotFound("there is no user %s on this server", userID)
+	}
+	state := make([][]byte, len(invite.InviteRoomState))
+	for i, one := range invite.InviteRoomState {
+		state[i] = one
+	}
+	p := rs.Pseudonym
+	_, err := p.CheckInviteOrigin(invite.Event, state, origin, ownKeys{rs})
+	if err != nil && !(errors.Is(err, pseudonym.ErrInviterUnknown) && p.Dialect == pseudoid.DialectDendrite) {
+		return nil, Forbidden("%v", err)
+	}
+	if room := rs.Get(roomID); room != nil && !room.ACLAllows(origin) {
+		return nil, Forbidden("%s is denied by the access control list of room %s", origin, roomID)
+	}
+	key, err := pseudonym.SenderKey(rs.keys, roomID, userID)
+	if err != nil {
+		return nil, err
+	}
+	completed, err := p.CompleteInvite(invite.Event, roomID, userID, key, rs.Server, now())
+	if err != nil {
+		return nil, Bad("M_BAD_JSON", "%v", err)
+	}
+	if room := rs.Get(roomID); room != nil && room.Resident() && room.Membership(userID) == "join" {
+		return nil, Forbidden("%s is in room %s already", userID, roomID)
+	}
+	return completed, rs.keepInvite(origin, roomID, userID, format, completed, invite.InviteRoomState)
+}
+
+// keepInvite keeps an invite for an own user, unless the room itself will tell of it.
+func (rs *Rooms) keepInvite(origin, roomID, userID string, format pseudoid.Format, event json.RawMessage, state []json.RawMessage) error {
+	if room := rs.Get(roomID); room != nil && room.Resident() {
+		return nil
+	}
+	return rs.keepOutside(Outside{
+		RoomID: roomID, UserID: userID, Version: format.RoomVersion, Membership: "invite", Event: event, Wire: state,
+		State: rs.stripped(format, roomID, event, state), Servers: []string{origin},
+	})
+}

@@ -1,0 +1,291 @@
+package rooms
+
+// This file ends and changes memberships for own users: leave, kick, ban, unban, knock, and new profiles.
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pseudonym"
+	"msc4014/reference/store"
+)
+
+// Leave lets an own user leave a room, or turn down an invite, or take back a knock.
+func (rs *Rooms) Leave(ctx context.Context, userID, roomID, reason string) error {
+	room := rs.Get(roomID)
+	if room != nil && room.Resident() {
+		switch room.Membership(userID) {
+		case "join", "invite", "knock":
+			return room.changeOwn(userID, "leave", reason)
+		}
+	}
+	outside, ok := rs.OutsideOf(userID, roomID)
+	if !ok || outside.Membership != "invite" && outside.Membership != "knock" {
+		return Forbidden("%s is not in room %s", userID, roomID)
+	}
+	err := rs.through(outside.Servers, func(server string) error {
+		template, err := rs.Remote.MakeLeave(ctx, server, roomID, userID)
+		if err != nil {
+			return err
+		}
+		if template.RoomVersion == "" {
+			template.RoomVersion = outside.Version
+		}
+		_, event, err := rs.fromTemplate(template, roomID, userID, "leave", reason)
+		if err != nil {
+			return err
+		}
+		return rs.Remote.SendLeave(ctx, server, roomID, event.ID(), event.JSON())
+	}, nil)
+	if err != nil { // the user is rid of it here all the same: the other server may be gone for good
+		rs.Log.Info("an invite is turned down here alone", "room", roomID, "user", userID, "error", err)
+	}
+	outside.Membership = "leave"
+	return rs.keepOutside(outside)
+}
+
+// changeOwn writes a member event of an own member about itself.
+func (r *Room) changeOwn(userID, membership, reason string) error {
+	key, sender, err := r.ownSender(userID)
+	if err != nil {
+		return err
+	}
+	d, err := r.memberDraft(membership, userID, sender, Profile{}, reason, true)
+	if err != nil {
+		return err
+	}
+	_, err = r.write(d, key, sender, taking{})
+	return err
+}
+
+// Kick removes a user from a room, or takes back an invite.
+func (rs *Rooms) Kick(_ context.Context, senderID, targetID, roomID, reason string) error {
+	return rs.changeOther(senderID, targetID, roomID, "leave", reason, func(now string) error {
+		if now != "join" && now != "invite" && now != "knock" {
+			return Forbidden("%s is not in room %s", targetID, roomID)
+		}
+		return nil
+	})
+}
+
+// Ban bans a user from a room. What banning a user comes to who was never in it is membership/ban-before-join.
+func (rs *Rooms) Ban(_ context.Context, senderID, targetID, roomID, reason string) error {
+	return rs.changeOther(senderID, targetID, roomID, "ban", reason, func(string) error { return nil })
+}
+
+// Unban lets a banned user come back.
+func (rs *Rooms) Unban(_ context.Context, senderID, targetID, roomID, reason string) error {
+	return rs.changeOther(senderID, targetID, roomID, "leave", reason, func(now string) error {
+		if now != "ban" {
+			return Forbidden("%s is not banned from room %s", targetID, roomID)
+		}
+		return nil
+	})
+}
+
+// changeOther writes a member event of an own member about another user. allow is asked with the present membership.
+func (rs *Rooms) changeOther(senderID, targetID, roomID, membership, reason string, allow func(now string) error) error {
+	room := rs.Get(roomID)
+	if room == nil || room.Membership(senderID) != "join" {
+		return Forbidden("%s is not in room %s", senderID, roomID)
+	}
+	if err := pseudoid.ValidUserID(targetID); err != nil {
+		return Bad("M_BAD_JSON", "%v", err)
+	}
+	if err := allow(room.Membership(targetID)); err != nil {
+		return err
+	}
+	target := targetID
+	if room.format.Pseudonymous {
+		key, ok, err := rs.Pseudonym.BanTarget(targetID, room.directory, room.makeKey)
+		if err != nil {
+			return noKey(err)
+		}
+		if !ok {
+			return nil
+		}
+		target = string(key)
+	}
+	key, sender, err := room.ownSender(senderID)
+	if err != nil {
+		return err
+	}
+	d, err := room.memberDraft(membership, targetID, target, Profile{}, reason, senderID == targetID)
+	if err != nil {
+		return err
+	}
+	_, err = room.write(d, key, sender, taking{})
+	return err
+}
+
+// Knock lets an own user ask to be let in.
+func (rs *Rooms) Knock(ctx context.Context, userID, roomID string, via []string, reason string) error {
+	room := rs.Get(roomID)
+	if room != nil && room.Resident() {
+		key, sender, err := room.newSender(userID)
+		if err != nil {
+			return err
+		}
+		d, err := room.memberDraft("knock", userID, sender, rs.Profile(userID), reason, true)
+		if err != nil {
+			return err
+		}
+		_, err = room.write(d, key, sender, taking{})
+		return err
+	}
+	if _, domain, ok := strings.Cut(roomID, ":"); ok {
+		via = append(slices.Clone(via), domain)
+	}
+	return rs.through(via, func(server string) error {
+		template, err := rs.Remote.MakeKnock(ctx, server, roomID, userID, Versions())
+		if err != nil {
+			return err
+		}
+		room, event, err := rs.fromTemplate(template, roomID, userID, "knock", reason)
+		if err != nil {
+			return err
+		}
+		state, err := rs.Remote.SendKnock(ctx, server, roomID, event.ID(), event.JSON())
+		if err != nil {
+			return err
+		}
+		return rs.keepOutside(Outside{
+			RoomID: roomID, UserID: userID, Version: room.Version(), Membership: "knock", Event: event.JSON(), Wire: state,
+			State: rs.stripped(room.format, roomID, event.JSON(), state), Servers: []string{server},
+		})
+	}, NotFound("no server is known through which room %s can be knocked at", roomID))
+}
+
+// sendMember is a member event that a client sends as state: what it asks for is done as by the request for it.
+func (rs *Rooms) sendMember(ctx context.Context, room *Room, userID string, w Write) (eventID string, err error) {
+	target, membership := *w.StateKey, gjson.GetBytes(w.Content, "membership").String()
+	reason := gjson.GetBytes(w.Content, "reason").String()
+	switch {
+	case membership == "join" && target == userID && room.Membership(userID) == "join":
+		err = room.writeProfile(userID, Profile{
+			DisplayName: gjson.GetBytes(w.Content, "displayname").String(), AvatarURL: gjson.GetBytes(w.Content, "avatar_url").String(),
+		})
+	case membership == "join" && target == userID:
+		err = rs.Join(ctx, userID, room.id, nil, reason)
+	case membership == "join":
+		err = Forbidden("nobody can join for another")
+	case membership == "invite":
+		err = rs.Invite(ctx, userID, target, room.id, reason)
+	case membership == "knock" && target == userID:
+		err = rs.Knock(ctx, userID, room.id, nil, reason)
+	case membership == "leave" && target == userID:
+		err = rs.Leave(ctx, userID, room.id, reason)
+	case membership == "leave" && room.Membership(target) == "ban":
+		err = rs.Unban(ctx, userID, target, room.id, reason)
+	case membership == "leave":
+		err = rs.Kick(ctx, userID, target, room.id, reason)
+	case membership == "ban":
+		err = rs.Ban(ctx, userID, target, room.id, reason)
+	default:
+		err = Bad("M_BAD_JSON", "membership %q is unknown", membership)
+	}
+	if err != nil {
+		return "", err
+	}
+	if sender, ok := room.Sender(target); ok {
+		if member := room.State().Member(sender); member != nil {
+			return member.ID(), nil
+		}
+	}
+	return "", nil
+}
+
+// ProfileChanged tells all rooms that an own user is in of its new profile.
+func (rs *Rooms) ProfileChanged(userID string) error {
+	var problems []error
+	for _, room := range rs.All() {
+		if room.Resident() && room.Membership(userID) == "join" {
+			problems = append(problems, room.writeProfile(userID, rs.Profile(userID)))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// writeProfile writes a later join of an own member, with a profile. The mapping goes along: "events in the content of
+// m.room.member" have it (MSC4014, Proposal 4).
+func (r *Room) writeProfile(userID string, profile Profile) error {
+	key, sender, err := r.ownSender(userID)
+	if err != nil {
+		return err
+	}
+	d, err := r.memberDraft("join", userID, sender, profile, "", true)
+	if err != nil {
+		return err
+	}
+	_, err = r.write(d, key, sender, taking{})
+	return err
+}
+
+// Deactivate lets an own user leave all rooms for good, and takes its mappings away (MSC4014, Addressing 3;
+// redaction/deactivation).
+func (rs *Rooms) Deactivate(ctx context.Context, userID string) error {
+	var problems []error
+	for _, room := range rs.All() {
+		if membership := room.Membership(userID); room.Resident() && (membership == "join" || membership == "invite" || membership == "knock") {
+			problems = append(problems, rs.Leave(ctx, userID, room.id, ""))
+		}
+		if key, known := room.directory.Key(userID); known && room.format.Pseudonymous {
+			problems = append(problems, room.purge(key))
+		}
+	}
+	for _, outside := range rs.tables.outside.All() {
+		if outside.UserID == userID && (outside.Membership == "invite" || outside.Membership == "knock") {
+			problems = append(problems, rs.Leave(ctx, userID, outside.RoomID, ""))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// purge takes the mapping away from a key.
+func (r *Room) purge(key pseudoid.SenderKey) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rooms.Clock.Advance(func(position int64) error {
+		return r.rooms.Store.Update(func(tx *store.Tx) error {
+			r.keep(tx, r.directory.Purge(key), position)
+			return nil
+		})
+	})
+}
+
+// Forget takes a room that an own user has left out of what the user is shown.
+func (rs *Rooms) Forget(userID, roomID string) error {
+	membership := ""
+	if room := rs.Get(roomID); room != nil {
+		membership = room.Membership(userID)
+	}
+	if outside, ok := rs.OutsideOf(userID, roomID); ok && membership == "" {
+		membership = outside.Membership
+	}
+	switch membership {
+	case "":
+		return NotFound("%s was never in room %s", userID, roomID)
+	case "join", "invite", "knock":
+		return Bad("M_UNKNOWN", "%s is in room %s, and must leave it first", userID, roomID)
+	}
+	return rs.Clock.Advance(func(position int64) error {
+		return rs.Store.Update(func(tx *store.Tx) error {
+			rs.tables.outside.Delete(tx, store.Key(userID, roomID))
+			rs.tables.forgotten.Put(tx, store.Key(userID, roomID), position)
+			return nil
+		})
+	})
+}
+
+// Forgotten returns the position at which a user forgot a room, 0 if it did not.
+func (rs *Rooms) Forgotten(userID, roomID string) int64 {
+	position, _ := rs.tables.forgotten.Get(store.Key(userID, roomID))
+	return position
+}
+
+var _ pseudonym.KeyMaker = (*Room)(nil).makeKey

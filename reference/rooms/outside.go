@@ -1,0 +1,174 @@
+package rooms
+
+// This file keeps what own users have to do with rooms that the server is not in: invites and knocks.
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/tidwall/gjson"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pseudonym"
+	"msc4014/reference/rules"
+	"msc4014/reference/store"
+)
+
+// Outside is the membership of an own user in a room that the server is not in.
+type Outside struct {
+	RoomID     string            `json:"room_id"`
+	UserID     string            `json:"user_id"`
+	Version    string            `json:"version"`
+	Membership string            `json:"membership"` // "invite", "knock", "leave" or "ban"
+	Event      json.RawMessage   `json:"event"`      // as on the wire
+	State      []json.RawMessage `json:"state"`      // stripped, as clients see it, with the member event itself
+	Wire       []json.RawMessage `json:"wire"`       // stripped, as it came
+	Servers    []string          `json:"servers"`    // through which the room can be reached
+	Position   int64             `json:"position"`
+}
+
+// keepOutside remembers a membership and tells clients.
+func (rs *Rooms) keepOutside(o Outside) error {
+	return rs.Clock.Advance(func(position int64) error {
+		return rs.Store.Update(func(tx *store.Tx) error {
+			o.Position = position
+			rs.tables.outside.Put(tx, store.Key(o.UserID, o.RoomID), o)
+			rs.tables.forgotten.Delete(tx, store.Key(o.UserID, o.RoomID))
+			return nil
+		})
+	})
+}
+
+// dropOutside forgets a membership that the room itself now tells of.
+func (rs *Rooms) dropOutside(userID, roomID string) error {
+	if _, there := rs.tables.outside.Get(store.Key(userID, roomID)); !there {
+		return nil
+	}
+	return rs.Store.Update(func(tx *store.Tx) error {
+		rs.tables.outside.Delete(tx, store.Key(userID, roomID))
+		return nil
+	})
+}
+
+// OutsideOf returns the membership of an own user in a room that the server is not in, if there is one.
+func (rs *Rooms) OutsideOf(userID, roomID string) (Outside, bool) {
+	return rs.tables.outside.Get(store.Key(userID, roomID))
+}
+
+// stripped returns how clients see stripped state that came with an invite or a knock, with the member event itself.
+// Whose keys stand in it is told by the mappings in it, as far as they are verified.
+func (rs *Rooms) stripped(format pseudoid.Format, roomID string, event json.RawMessage, state []json.RawMessage) []json.RawMessage {
+	names := pseudonym.Names(plainNames{})
+	if format.Pseudonymous {
+		names = rs.namesIn(append(slices.Clone(state), event))
+	}
+	var shown []json.RawMessage
+	for _, one := range append(slices.Clone(state), event) {
+		if view, err := rs.strippedView(format, one, names); err == nil {
+			shown = append(shown, view)
+		}
+	}
+	return shown
+}
+
+// strippedView returns one stripped event as clients see it.
+func (rs *Rooms) strippedView(format pseudoid.Format, event []byte, names pseudonym.Names) (json.RawMessage, error) {
+	if format.Pseudonymous {
+		return rs.Pseudonym.StrippedState(event, names)
+	}
+	view := map[string]json.RawMessage{}
+	for _, field := range []string{"type", "state_key", "content", "sender"} {
+		if value := gjson.GetBytes(event, field); value.Exists() {
+			view[field] = json.RawMessage(value.Raw)
+		}
+	}
+	return raw(view), nil
+}
+
+// namesIn returns the names that the mappings in some member events tell.
+func (rs *Rooms) namesIn(events []json.RawMessage) pseudonym.Names {
+	directory := pseudonym.NewDirectory(rs.Pseudonym)
+	for place, event := range events {
+		if gjson.GetBytes(event, "type").String() != memberType {
+			continue
+		}
+		directory.Learn(pseudonym.Seen{
+			Key: pseudoid.SenderKey(gjson.GetBytes(event, "state_key").String()), Membership: gjson.GetBytes(event, "content.membership").String(),
+			Current: true, Position: int64(place), Judgement: rs.Pseudonym.Judge(event, ownKeys{rs}),
+		})
+	}
+	return directory
+}
+
+// receiveOutside takes an event of a room that the server is not in: one that ends the invite or the knock of an own
+// user, or tells the user of a ban.
+func (rs *Rooms) receiveOutside(ctx context.Context, origin, roomID string, event json.RawMessage) (eventID string, err error) {
+	for key, outside := range rs.tables.outside.All() {
+		if outside.RoomID != roomID || store.Parts(key)[1] != roomID {
+			continue
+		}
+		format, known := rs.format(outside.Version)
+		if !known {
+			continue
+		}
+		room := newRoom(rs, roomID, format)
+		read, err := room.readForeign(ctx, event)
+		if err != nil {
+			return "", err
+		}
+		stateKey, isState := read.StateKey()
+		if !isState || read.Type() != memberType || stateKey != rs.wireNameOf(outside) || !slices.Contains(outside.Servers, origin) {
+			continue
+		}
+		membership := read.Membership()
+		if membership != "leave" && membership != "ban" {
+			continue
+		}
+		outside.Membership, outside.Event = membership, event
+		outside.State = rs.stripped(format, roomID, event, append(slices.Clone(outside.Wire), outside.Event))
+		return read.ID(), rs.keepOutside(outside)
+	}
+	return "", NotFound("this server is not in room %s", roomID)
+}
+
+// wireNameOf returns how events name the user of an outside membership.
+func (rs *Rooms) wireNameOf(o Outside) string {
+	if o.Version != pseudoid.RoomVersion {
+		return o.UserID
+	}
+	key, ok, err := rs.keys.Load(o.RoomID, o.UserID)
+	if err != nil || !ok {
+		return ""
+	}
+	return string(key.Public)
+}
+
+// stripForInvite returns the state that goes along with an invite or a knock: what a room is, and the join of who
+// invites (client-server API, "Stripped state").
+func (r *Room) stripForInvite(state rules.State, inviter string) ([]json.RawMessage, error) {
+	var others [][]byte
+	for _, eventType := range []string{
+		createType, joinRulesType, "m.room.name", "m.room.topic", "m.room.avatar", "m.room.canonical_alias", "m.room.encryption",
+	} {
+		if event := state[rules.StateKey{Type: eventType}]; event != nil {
+			others = append(others, event.JSON())
+		}
+	}
+	join := state.Member(inviter)
+	if join == nil {
+		join = state.Create()
+	}
+	if r.format.Pseudonymous {
+		return r.rooms.Pseudonym.InviteState(join.JSON(), others...)
+	}
+	var stripped []json.RawMessage
+	for _, event := range append([][]byte{join.JSON()}, others...) {
+		small := map[string]json.RawMessage{}
+		for _, field := range []string{"type", "state_key", "content", "sender", "origin_server_ts"} {
+			small[field] = json.RawMessage(gjson.GetBytes(event, field).Raw)
+		}
+		stripped = append(stripped, raw(small))
+	}
+	return stripped, nil
+}

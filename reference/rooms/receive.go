@@ -1,0 +1,363 @@
+package rooms
+
+// This file takes in events that other servers wrote (server-server API, "Checks performed on receipt of a PDU").
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pseudonym"
+	"msc4014/reference/rules"
+)
+
+// missingLimit is how many events are asked for at once to fill a gap.
+const missingLimit = 100
+
+// Receive takes an event that a server sent in a transaction. The error says why it is not taken; its ID is "" if the
+// event cannot even be read.
+func (rs *Rooms) Receive(ctx context.Context, origin string, event json.RawMessage) (eventID string, err error) {
+	roomID := gjson.GetBytes(event, "room_id").String()
+	room := rs.Get(roomID)
+	if room == nil || !room.Resident() {
+		return rs.receiveOutside(ctx, origin, roomID, event)
+	}
+	if !room.ACLAllows(origin) {
+		return "", Forbidden("%s is denied by the access control list of room %s", origin, roomID)
+	}
+	read, err := room.readForeign(ctx, event)
+	if err != nil {
+		return "", err
+	}
+	room.intake.Lock()
+	defer room.intake.Unlock()
+	room.verifySoon(read.Sender())
+	return read.ID(), room.receive(ctx, origin, read)
+}
+
+// readForeign reads an event that another server wrote and verifies who signed it. An event whose content hash is wrong
+// comes back redacted.
+func (r *Room) readForeign(ctx context.Context, event json.RawMessage) (*rules.Event, error) {
+	if !r.format.Pseudonymous {
+		return rules.Receive(ctx, event, r.format, r.rooms.EventKeys)
+	}
+	canonical, err := pseudoid.CanonicalJSON(event)
+	if err != nil {
+		return nil, fmt.Errorf("reading an event: %w", err)
+	}
+	if canonical, err = sjson.DeleteBytes(canonical, "unsigned"); err != nil { // nobody signed that
+		return nil, fmt.Errorf("reading an event: %w", err)
+	}
+	p := r.rooms.Pseudonym
+	if _, err := rules.NewEvent(canonical, r.format); err != nil {
+		return nil, err
+	}
+	if gjson.GetBytes(canonical, "content.membership").String() == "invite" && gjson.GetBytes(canonical, "type").String() == memberType {
+		err = p.CheckInvite(canonical)
+	} else {
+		err = p.CheckSender(canonical)
+	}
+	if err != nil {
+		return nil, err
+	}
+	sender := p.Sender(canonical)
+	if canonical, err = p.TakeIn(canonical); err != nil {
+		return nil, err
+	}
+	return rules.NewStoredEvent(canonical, r.format, string(sender))
+}
+
+// receive takes an event, after those before it that are missing. The intake lock is held.
+func (r *Room) receive(ctx context.Context, origin string, event *rules.Event) error {
+	if known := r.Event(event.ID()); known != nil && !known.Outlier() {
+		return known.refusal()
+	}
+	if len(r.missing(event.PrevEvents())) > 0 {
+		r.fillGap(ctx, origin, event)
+	}
+	_, err := r.takeForeign(ctx, origin, event)
+	return err
+}
+
+// refusal tells why an event was not taken, or nil.
+func (e *Event) refusal() error {
+	if e.Rejected != "" {
+		return errors.New(e.Rejected)
+	}
+	return nil
+}
+
+// missing returns which of some events the server does not have in their place.
+func (r *Room) missing(ids []string) []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		known := r.events[id]
+		return known != nil && !known.Outlier()
+	})
+}
+
+// fillGap asks for the events between where the room ends and an event, and takes them. What it cannot get, takeForeign
+// does without.
+func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
+	r.mu.RLock()
+	earliest := slices.Clone(r.heads)
+	r.mu.RUnlock()
+	found, err := r.rooms.Remote.MissingEvents(ctx, origin, r.id, earliest, []string{event.ID()}, missingLimit, 0)
+	if err != nil {
+		r.rooms.Log.Info("a gap is not filled", "room", r.id, "before", event.ID(), "server", origin, "error", err)
+		return
+	}
+	var between []*rules.Event
+	for _, one := range found {
+		if read, err := r.readForeign(ctx, one); err == nil && read.RoomID() == r.id {
+			between = append(between, read)
+		}
+	}
+	slices.SortStableFunc(between, func(a, b *rules.Event) int { return cmp.Compare(a.Depth(), b.Depth()) })
+	for _, one := range between {
+		if len(r.missing([]string{one.ID()})) > 0 {
+			if _, err := r.takeForeign(ctx, origin, one); err != nil {
+				r.rooms.Log.Info("an event of a gap is refused", "room", r.id, "event", one.ID(), "error", err)
+			}
+		}
+	}
+}
+
+// takeForeign takes an event of another server: it finds the state before it, judges its mapping, checks it by the rules,
+// and takes it, as a rejected one if it must be.
+func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Event) (*Event, error) {
+	given, outliers, err := r.stateGiven(ctx, origin, event)
+	if err != nil {
+		return nil, err
+	}
+	outliers, err = r.withAuthEvents(ctx, origin, event, outliers)
+	if err != nil {
+		return nil, err
+	}
+	j := r.judge(event)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.keepOutliers(outliers); err != nil {
+		return nil, err
+	}
+	before, err := r.stateBefore(event, given)
+	if err != nil {
+		return nil, err
+	}
+	how := taking{judgement: j}
+	r.decide(origin, event, before, &how)
+	taken, err := r.take(event, before, how)
+	if err != nil {
+		return nil, err
+	}
+	return taken, taken.refusal()
+}
+
+// decide says what becomes of an event: taken, rejected, or failed softly.
+func (r *Room) decide(origin string, event *rules.Event, before rules.State, how *taking) {
+	applied := r.rules()
+	if err := r.authorised(event, before); err != nil {
+		how.rejected = err.Error()
+		return
+	}
+	if how.judgement != nil {
+		how.rejected = r.refuses(origin, event, *how.judgement, false)
+		how.concealed = r.rooms.Pseudonym.Handle(event.Membership(), *how.judgement) == pseudonym.Conceal
+		if how.rejected != "" {
+			return
+		}
+	}
+	// Other servers may think otherwise of a key that this one does not admit: the event stays in the graph.
+	how.softFailed = applied.Allowed(event, r.current.state) != nil || !r.admits(event, how.judgement)
+}
+
+// refuses tells why a member event of a pseudonymous room is refused for its mapping, or "".
+func (r *Room) refuses(origin string, event *rules.Event, j pseudonym.Judgement, bySendJoin bool) string {
+	p := r.rooms.Pseudonym
+	if handling := p.Handle(event.Membership(), j); handling == pseudonym.Refuse || handling == pseudonym.Drop {
+		return fmt.Sprintf("its mapping is not honoured (%s): %v", j.Cause, j.Err)
+	}
+	if event.Membership() == "join" && !p.MayDeliver(origin, j.Mapping, bySendJoin) {
+		return fmt.Sprintf("%s may not bring the join of %s", origin, j.Mapping.UserID)
+	}
+	return ""
+}
+
+// admits tells whether a user may enter by a key that a join names, by what other keys of the user came to.
+func (r *Room) admits(event *rules.Event, j *pseudonym.Judgement) bool {
+	key, _ := event.StateKey()
+	return j == nil || event.Membership() != "join" || j.Verdict != pseudonym.Verified ||
+		r.directory.Admits(j.Mapping.UserID, pseudoid.SenderKey(key))
+}
+
+// stateBefore returns the state before an event: after the events before it, and what was given for those that are not
+// known. The lock is held.
+func (r *Room) stateBefore(event *rules.Event, given rules.State) (rules.State, error) {
+	var states []rules.State
+	if given != nil {
+		states = append(states, given)
+	}
+	for _, id := range event.PrevEvents() {
+		if known := r.events[id]; known != nil && !known.Outlier() {
+			states = append(states, known.after.state)
+		}
+	}
+	if len(states) == 0 {
+		return nil, fmt.Errorf("none of the events before %s is known", event.ID())
+	}
+	return r.resolve(states, nil)
+}
+
+// stateGiven asks for the state before an event, if an event before it is not known, with what it stands on.
+func (r *Room) stateGiven(ctx context.Context, origin string, event *rules.Event) (rules.State, []outlier, error) {
+	if len(r.missing(event.PrevEvents())) == 0 {
+		return nil, nil, nil
+	}
+	answer, err := r.rooms.Remote.State(ctx, origin, r.id, event.ID())
+	if err != nil {
+		return nil, nil, fmt.Errorf("events before %s are not known, nor is the state there: %w", event.ID(), err)
+	}
+	return r.stateOf(ctx, answer.PDUs, answer.AuthChain)
+}
+
+// stateOf reads a state and the auth chain of its events, as another server gave them: those that do not hold by
+// themselves are left out of the state.
+func (r *Room) stateOf(ctx context.Context, state, chain []json.RawMessage) (rules.State, []outlier, error) {
+	outliers := r.readOutliers(ctx, slices.Concat(chain, state), nil)
+	byID := map[string]outlier{}
+	for _, one := range outliers {
+		byID[one.event.ID()] = one
+	}
+	given := rules.State{}
+	for _, one := range state {
+		id, err := pseudoid.EventID(one, r.format)
+		if err != nil {
+			continue
+		}
+		event, rejected := byID[id].event, byID[id].rejected
+		if known := r.Event(id); event == nil && known != nil {
+			event, rejected = known.Event, known.Rejected
+		}
+		if event == nil || rejected != "" {
+			continue
+		}
+		if key, ok := event.State(); ok {
+			given[key] = event
+		}
+	}
+	if given.Create() == nil {
+		return nil, nil, errors.New("the state that was given has no create event that holds")
+	}
+	return given, outliers, nil
+}
+
+// withAuthEvents adds the auth events of an event that are not known.
+func (r *Room) withAuthEvents(ctx context.Context, origin string, event *rules.Event, outliers []outlier) ([]outlier, error) {
+	there := func(id string) bool {
+		return r.Event(id) != nil || slices.ContainsFunc(outliers, func(o outlier) bool { return o.event.ID() == id })
+	}
+	if !slices.ContainsFunc(event.AuthEvents(), func(id string) bool { return !there(id) }) {
+		return outliers, nil
+	}
+	chain, err := r.rooms.Remote.EventAuth(ctx, origin, r.id, event.ID())
+	if err != nil {
+		return nil, fmt.Errorf("an auth event of %s is not known, and %s does not give it: %w", event.ID(), origin, err)
+	}
+	outliers = append(outliers, r.readOutliers(ctx, chain, outliers)...)
+	for _, id := range event.AuthEvents() {
+		if !there(id) {
+			return nil, fmt.Errorf("auth event %s of %s is not known, and %s did not give it", id, event.ID(), origin)
+		}
+	}
+	return outliers, nil
+}
+
+// readOutliers reads events that others stand on, those first that others stand on; before are more that they may stand
+// on. Each is checked by its own auth events. Events that cannot be read, or whose auth events are missing, are left out.
+func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before []outlier) []outlier {
+	read := map[string]*rules.Event{}
+	judged := map[string]*pseudonym.Judgement{}
+	var mu sync.Mutex
+	var reading sync.WaitGroup
+	for _, one := range list { // at once: each may ask a server for its keys, and wait
+		reading.Go(func() {
+			event, err := r.readForeign(ctx, one)
+			if err != nil || event.RoomID() != r.id || r.Event(event.ID()) != nil {
+				return
+			}
+			j := r.judge(event)
+			mu.Lock()
+			defer mu.Unlock()
+			read[event.ID()], judged[event.ID()] = event, j
+		})
+	}
+	reading.Wait()
+
+	known := map[string]*outlier{}
+	for _, one := range before {
+		known[one.event.ID()] = &one
+	}
+	var ordered []outlier
+	var add func(id string) bool
+	add = func(id string) bool {
+		if r.Event(id) != nil || known[id] != nil {
+			return true
+		}
+		event := read[id]
+		if event == nil {
+			return false
+		}
+		delete(read, id)
+		for _, authID := range event.AuthEvents() {
+			if !add(authID) {
+				return false
+			}
+		}
+		one := outlier{event: event, judgement: judged[id]}
+		one.rejected = r.rejectsOutlier(event, known)
+		if one.judgement != nil && one.rejected == "" {
+			handling := r.rooms.Pseudonym.Handle(event.Membership(), *one.judgement)
+			one.concealed = handling == pseudonym.Conceal
+			if handling == pseudonym.Refuse || handling == pseudonym.Drop {
+				one.rejected = fmt.Sprintf("its mapping is not honoured (%s): %v", one.judgement.Cause, one.judgement.Err)
+			}
+		}
+		known[id] = &one
+		ordered = append(ordered, one)
+		return true
+	}
+	for _, one := range list {
+		if id, err := pseudoid.EventID(one, r.format); err == nil {
+			add(id)
+		}
+	}
+	return ordered
+}
+
+// rejectsOutlier tells why an outlier is rejected by its own auth events, or "".
+func (r *Room) rejectsOutlier(event *rules.Event, known map[string]*outlier) string {
+	var authEvents []*rules.Event
+	rejected := map[string]bool{}
+	for _, id := range event.AuthEvents() {
+		if one := known[id]; one != nil {
+			authEvents = append(authEvents, one.event)
+			rejected[id] = one.rejected != ""
+		} else if one := r.Event(id); one != nil {
+			authEvents = append(authEvents, one.Event)
+			rejected[id] = one.Rejected != ""
+		}
+	}
+	if err := r.rules().CheckAuthEvents(event, authEvents, func(id string) bool { return rejected[id] }); err != nil {
+		return err.Error()
+	}
+	return ""
+}

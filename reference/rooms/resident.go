@@ -1,0 +1,239 @@
+package rooms
+
+// This file lets users of other servers join, leave and knock through this one (server-server API, "Joining rooms",
+// "Knocking upon a room", "Leaving rooms").
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/federation/outgoing"
+	"msc4014/reference/pseudonym"
+	"msc4014/reference/rules"
+)
+
+// resident returns a room that this server is in and lets another server ask about.
+func (rs *Rooms) resident(origin, roomID string) (*Room, error) {
+	room := rs.Get(roomID)
+	if room == nil || !room.Resident() {
+		return nil, NotFound("this server is not in room %s", roomID)
+	}
+	if !room.ACLAllows(origin) {
+		return nil, Forbidden("%s is denied by the access control list of room %s", origin, roomID)
+	}
+	return room, nil
+}
+
+// MakeMember returns a template of a member event for a user of the asking server: the answer to make_join, make_leave
+// and make_knock. versions are the room versions that the asking server has; nil means that it did not have to say.
+//
+// The user's key is not known before the event comes, unless the user was in the room before: then it stands in the
+// template, else the user ID does in its place (membership/make-template).
+func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userID string, versions []string) (outgoing.Template, error) {
+	none := outgoing.Template{}
+	room, err := rs.resident(origin, roomID)
+	if err != nil {
+		return none, err
+	}
+	if membership != "leave" && !slices.Contains(versions, room.Version()) {
+		return none, &Error{Status: 400, Code: "M_INCOMPATIBLE_ROOM_VERSION", RoomVersion: room.Version(),
+			Text: fmt.Sprintf("room %s has version %s, which the asking server does not list", roomID, room.Version())}
+	}
+	if domain, err := pseudoid.UserIDDomain(userID); err != nil || domain != origin {
+		return none, Forbidden("%s is not of %s", userID, origin)
+	}
+	sender, known := room.Sender(userID)
+	if !known {
+		sender = userID
+	}
+	room.mu.RLock()
+	defer room.mu.RUnlock()
+	state := room.current.state
+	if err := room.mayEnter(state, membership, sender, userID); err != nil {
+		return none, err
+	}
+	content := []byte(fmt.Sprintf(`{"membership":%q}`, membership))
+	if membership == "join" && room.needsVoucher(state, sender) {
+		if content, _, err = room.vouched(content, userID, state); err != nil {
+			return none, err
+		}
+	}
+	d := pseudonym.Draft{Type: memberType, RoomID: roomID, StateKey: &sender, Content: content}
+	room.place(&d, sender, state)
+	event := ordinaryEvent(d, sender)
+	if field := room.format.SenderField(); field != "sender" {
+		event, err = sjson.DeleteBytes(event, "sender")
+		if err == nil {
+			event, err = sjson.SetBytes(event, field, sender)
+		}
+	}
+	return outgoing.Template{RoomVersion: room.Version(), Event: event}, err
+}
+
+// mayEnter tells why a membership is out of the question, or nil. The rules decide when the event comes.
+func (r *Room) mayEnter(state rules.State, membership, sender, userID string) error {
+	now, rule := state.Membership(sender), state.JoinRule()
+	switch {
+	case now == "ban" && membership != "leave":
+		return Forbidden("%s is banned from room %s", userID, r.id)
+	case membership == "leave" && now != "join" && now != "invite" && now != "knock":
+		return Forbidden("%s is not in room %s", userID, r.id)
+	case membership == "join" && now != "join" && now != "invite" && rule != "public" && rule != "restricted" && rule != "knock_restricted":
+		return Forbidden("%s is not invited to room %s", userID, r.id)
+	case membership == "knock" && rule != "knock" && rule != "knock_restricted":
+		return Forbidden("nobody may knock at room %s", r.id)
+	}
+	return nil
+}
+
+// Joined is the answer to send_join.
+type Joined struct {
+	State, AuthChain []json.RawMessage
+	Event            json.RawMessage
+}
+
+// SendJoin takes the join of a user of another server, and gives it the room.
+func (rs *Rooms) SendJoin(ctx context.Context, origin, roomID, eventID string, event json.RawMessage) (Joined, error) {
+	room, taken, err := rs.takeMember(ctx, origin, roomID, eventID, "join", event)
+	if err != nil {
+		return Joined{}, err
+	}
+	if userID := room.userOf(taken); userID != "" {
+		room.applyDeferred(userID)
+	}
+	state := room.stored(taken.before.state)
+	return Joined{State: room.served(state), AuthChain: room.served(room.AuthChain(append(state, taken))), Event: taken.JSON()}, nil
+}
+
+// SendLeave takes the leave of a user of another server.
+func (rs *Rooms) SendLeave(ctx context.Context, origin, roomID, eventID string, event json.RawMessage) error {
+	_, _, err := rs.takeMember(ctx, origin, roomID, eventID, "leave", event)
+	return err
+}
+
+// SendKnock takes the knock of a user of another server, and tells what the room is.
+func (rs *Rooms) SendKnock(ctx context.Context, origin, roomID, eventID string, event json.RawMessage) ([]json.RawMessage, error) {
+	room, _, err := rs.takeMember(ctx, origin, roomID, eventID, "knock", event)
+	if err != nil {
+		return nil, err
+	}
+	state := room.State()
+	return room.stripForInvite(state, state.Create().Sender())
+}
+
+// userOf returns the user ID of a member event's member, if it is known for certain.
+func (r *Room) userOf(member *Event) string {
+	key, _ := member.StateKey()
+	userID, _ := r.Names().Proven(pseudoid.SenderKey(key))
+	return userID
+}
+
+// takeMember takes a member event that its own server brings, as this server is asked to: refused, it leaves no trace.
+func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, membership string, raw json.RawMessage) (*Room, *Event, error) {
+	room, err := rs.resident(origin, roomID)
+	if err != nil {
+		return nil, nil, err
+	}
+	event, err := room.readForeign(ctx, raw)
+	if err != nil {
+		return nil, nil, Forbidden("%v", err)
+	}
+	stateKey, isState := event.StateKey()
+	switch {
+	case !isState || event.Type() != memberType || event.Membership() != membership || event.RoomID() != roomID:
+		return nil, nil, Bad("M_INVALID_PARAM", "the event is no %s in room %s", membership, roomID)
+	case event.ID() != eventID:
+		return nil, nil, Bad("M_INVALID_PARAM", "the event is %s, the request is for %s", event.ID(), eventID)
+	case stateKey != event.Sender():
+		return nil, nil, Bad("M_INVALID_PARAM", "the state key is not the sender")
+	}
+	if domain, _ := pseudoid.UserIDDomain(event.Sender()); !room.format.Pseudonymous && domain != origin {
+		return nil, nil, Forbidden("%s is not of %s", event.Sender(), origin)
+	}
+	if event, err = room.vouch(event); err != nil {
+		return nil, nil, err
+	}
+	room.intake.Lock()
+	defer room.intake.Unlock()
+	if known := room.Event(eventID); known != nil && !known.Outlier() {
+		if known.Visible() {
+			return room, known, nil
+		}
+		return nil, nil, Forbidden("the event was refused")
+	}
+	if missing := room.missing(event.PrevEvents()); len(missing) > 0 {
+		return nil, nil, Bad("M_INVALID_PARAM", "the event stands on %s, which this server does not have", missing[0])
+	}
+	j := room.judge(event)
+	if j != nil {
+		if why := room.refuses(origin, event, *j, true); why != "" {
+			return nil, nil, Forbidden("%s", why)
+		}
+		if !room.admits(event, j) {
+			return nil, nil, Forbidden("%s may not enter by this key", j.Mapping.UserID)
+		}
+	}
+	room.mu.Lock()
+	defer room.mu.Unlock()
+	before, err := room.stateBefore(event, nil)
+	if err != nil {
+		return nil, nil, Bad("M_INVALID_PARAM", "%v", err)
+	}
+	if err := room.authorised(event, before); err != nil {
+		return nil, nil, Forbidden("%v", err)
+	}
+	if err := room.rules().Allowed(event, room.current.state); err != nil {
+		return nil, nil, Forbidden("%v", err)
+	}
+	how := taking{judgement: j, send: true, but: []string{origin}}
+	if j != nil {
+		how.concealed = rs.Pseudonym.Handle(event.Membership(), *j) == pseudonym.Conceal
+	}
+	taken, err := room.take(event, before, how)
+	return room, taken, err
+}
+
+// vouch adds the signature by which an own member vouches for a restricted join, and those that a resident server adds.
+func (r *Room) vouch(event *rules.Event) (*rules.Event, error) {
+	signed := event.JSON()
+	voucher := event.Content("join_authorised_via_users_server").String()
+	var err error
+	switch {
+	case event.Membership() != "join":
+		return event, nil
+	case !r.format.Pseudonymous:
+		if voucher != "" && r.rooms.own(voucher) {
+			signed, err = r.signOrdinary(signed)
+		}
+	default:
+		userID, proven := r.directory.Proven(pseudoid.SenderKey(voucher))
+		if proven && r.rooms.own(userID) {
+			state := r.State()
+			if asker := r.claimedBy(event); r.needsVoucher(state, event.Sender()) && !r.inAllowedRoom(asker, state) {
+				return nil, Forbidden("%s is in none of the rooms whose members may join room %s", asker, r.id)
+			}
+			var key pseudoid.KeyPair
+			if key, _, err = r.rooms.keys.Load(r.id, userID); err == nil {
+				signed, err = r.rooms.Pseudonym.SignAsAuthoriser(signed, key)
+			}
+		}
+		if err == nil {
+			signed, err = r.rooms.Pseudonym.SignAsResident(signed, r.rooms.Server)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rules.NewStoredEvent(signed, r.format, event.Sender())
+}
+
+// claimedBy returns the user ID that a member event's mapping names; whether it is so is judged elsewhere.
+func (r *Room) claimedBy(event *rules.Event) string {
+	return gjson.GetBytes(event.JSON(), "content."+pseudoid.MappingField+".user_id").String()
+}

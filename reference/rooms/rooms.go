@@ -1,0 +1,300 @@
+// Package rooms keeps the rooms of one homeserver: it writes events for its users, takes in those of other servers,
+// keeps the state, and shows all of it to clients and peers. What happens on a wire, HTTP and its encodings, is others'.
+//
+// Ordinary rooms (versions 10 and 11) and pseudonymous ones go the same way through it. Where they differ, it asks:
+//
+//   - reference/rules, what is allowed, for every version;
+//   - reference/pseudonym, whatever MSC4014 changes: whose key it is, who a key stands for, what clients see.
+//
+// Read room.go (what a room is), then take.go (how an event becomes part of it), write.go (own users' events),
+// receive.go (other servers'), then what interests you.
+//
+// A room has one lock. Nothing asks another server for anything while it is held.
+package rooms
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
+	"msc4014/reference/pseudonym"
+	"msc4014/reference/rules"
+	"msc4014/reference/store"
+	"msc4014/reference/stream"
+)
+
+// Profile is what a user says of itself.
+type Profile struct {
+	DisplayName string `json:"displayname,omitempty"`
+	AvatarURL   string `json:"avatar_url,omitempty"`
+}
+
+// Config is what the rooms of a server stand on.
+type Config struct {
+	Server      pseudonym.ServerSigner // name and signing key of the server
+	Pseudonym   pseudonym.Rules
+	Rules       rules.Rules
+	Faults      fault.Set
+	Store       *store.Store
+	Clock       *stream.Clock // at or after LastPosition
+	MappingKeys pseudonym.KeySource
+	EventKeys   rules.ServerKeys
+	Remote      Remote
+	Profile     func(userID string) Profile // of an own user
+	Exists      func(userID string) bool    // whether an own user is registered
+	Log         *slog.Logger
+}
+
+// Rooms are the rooms of a server. They may be used from several goroutines.
+type Rooms struct {
+	Config
+	tables    tables
+	keys      keyStore
+	pool      *snapshots
+	entrances entrances
+	mu        sync.Mutex
+	rooms     map[string]*Room
+	ctx       context.Context // ends with Close
+	cancel    context.CancelFunc
+	working   sync.WaitGroup
+}
+
+// tables are what is remembered.
+type tables struct {
+	rooms     *store.Map[roomRecord]      // by room ID
+	events    *store.Map[eventRecord]     // by room ID, event ID
+	states    *store.Map[[]string]        // event IDs, by snapshot
+	redacted  *store.Map[string]          // redaction, by room ID, event ID
+	entries   *store.Map[pseudonym.Entry] // by room ID, sender key
+	keys      *store.Map[keyRecord]       // by room ID, user ID
+	resent    *store.Map[bool]            // by room ID, position, event ID
+	deferred  *store.Map[deferredPower]   // by room ID, user ID
+	outside   *store.Map[Outside]         // by user ID, room ID
+	forgotten *store.Map[int64]           // position, by user ID, room ID
+	aliases   *store.Map[Alias]           // by alias
+	listed    *store.Map[bool]            // room IDs in the public list
+	seen      *store.Map[string]          // the first room that a mapping was seen in, by key and user ID
+}
+
+// openTables opens all tables.
+func openTables(s *store.Store) (t tables, err error) {
+	opened := []error{
+		open(s, "rooms", &t.rooms), open(s, "events", &t.events), open(s, "states", &t.states), open(s, "redacted", &t.redacted),
+		open(s, "entries", &t.entries), open(s, "sender_keys", &t.keys), open(s, "resent", &t.resent),
+		open(s, "deferred_power", &t.deferred), open(s, "outside_rooms", &t.outside), open(s, "forgotten", &t.forgotten),
+		open(s, "aliases", &t.aliases), open(s, "listed", &t.listed), open(s, "mappings_seen", &t.seen),
+	}
+	for _, err := range opened {
+		if err != nil {
+			return t, err
+		}
+	}
+	return t, nil
+}
+
+func open[V any](s *store.Store, name string, into **store.Map[V]) (err error) {
+	*into, err = store.NewMap[V](s, name)
+	return err
+}
+
+// LastPosition returns the highest position that the rooms of a store ever used, for the clock.
+func LastPosition(s *store.Store) (int64, error) {
+	t, err := openTables(s)
+	if err != nil {
+		return 0, err
+	}
+	last := int64(0)
+	for _, record := range t.events.All() {
+		last = max(last, record.Position)
+	}
+	for _, outside := range t.outside.All() {
+		last = max(last, outside.Position)
+	}
+	for key := range t.resent.All() {
+		last = max(last, positionOf(store.Parts(key)[1]))
+	}
+	for _, position := range t.forgotten.All() {
+		last = max(last, position)
+	}
+	return last, nil
+}
+
+// Open loads the rooms of a store and begins to verify again what could not be verified. Close ends that.
+func Open(config Config) (*Rooms, error) {
+	rs := &Rooms{Config: config, rooms: map[string]*Room{}}
+	if rs.Log == nil {
+		rs.Log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	if rs.tables, err = openTables(config.Store); err != nil {
+		return nil, err
+	}
+	rs.keys = keyStore{config.Store, rs.tables.keys}
+	rs.pool = newSnapshots(rs.tables.states)
+	if err := rs.load(); err != nil {
+		return nil, err
+	}
+	rs.ctx, rs.cancel = context.WithCancel(context.Background())
+	rs.working.Go(rs.verifyPending)
+	return rs, nil
+}
+
+// Close ends what goes on in the background. The store stays open.
+func (rs *Rooms) Close() {
+	rs.cancel()
+	rs.working.Wait()
+}
+
+// Get returns a room that the server is or was in, or nil.
+func (rs *Rooms) Get(roomID string) *Room {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.rooms[roomID]
+}
+
+// add makes a room known.
+func (rs *Rooms) add(room *Room) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.rooms[room.id] = room
+}
+
+// All returns all rooms that the server is or was in, in the order of their IDs.
+func (rs *Rooms) All() []*Room {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	var all []*Room
+	for _, id := range slices.Sorted(maps.Keys(rs.rooms)) {
+		all = append(all, rs.rooms[id])
+	}
+	return all
+}
+
+// Versions are the room versions that the server takes part in, the default first.
+func Versions() []string {
+	return []string{pseudoid.FormatV10.RoomVersion, pseudoid.FormatV11.RoomVersion, pseudoid.RoomVersion}
+}
+
+// DefaultVersion is the version of a room whose maker names none.
+const DefaultVersion = "10"
+
+// format returns how events of a version are spelled; known is false where the server does not have the version.
+func (rs *Rooms) format(version string) (format pseudoid.Format, known bool) {
+	switch version {
+	case pseudoid.FormatV10.RoomVersion:
+		return pseudoid.FormatV10, true
+	case pseudoid.FormatV11.RoomVersion:
+		return pseudoid.FormatV11, true
+	case pseudoid.RoomVersion:
+		return rs.Pseudonym.Format(), true
+	}
+	return pseudoid.Format{}, false
+}
+
+// own tells whether a user is of this server.
+func (rs *Rooms) own(userID string) bool {
+	domain, err := pseudoid.UserIDDomain(userID)
+	return err == nil && domain == rs.Server.Name
+}
+
+// load builds the rooms from the tables.
+func (rs *Rooms) load() error {
+	for id, record := range rs.tables.rooms.All() {
+		format, known := rs.format(record.Version)
+		if !known {
+			return fmt.Errorf("room %s has version %q, which this server does not have", id, record.Version)
+		}
+		rs.rooms[id] = newRoom(rs, id, format)
+	}
+	raw := map[string]eventRecord{}
+	for key, record := range rs.tables.events.All() {
+		parts := store.Parts(key)
+		room := rs.rooms[parts[0]]
+		if room == nil {
+			continue // of a room that the server did not get into
+		}
+		if err := room.loadEvent(record); err != nil {
+			return err
+		}
+		raw[key] = record
+	}
+	for key, record := range raw {
+		parts := store.Parts(key)
+		if err := rs.rooms[parts[0]].loadState(parts[1], record); err != nil {
+			return err
+		}
+	}
+	entries := map[string][]pseudonym.Entry{}
+	for key, entry := range rs.tables.entries.All() {
+		room := store.Parts(key)[0]
+		entries[room] = append(entries[room], entry)
+	}
+	for key, redaction := range rs.tables.redacted.All() {
+		parts := store.Parts(key)
+		rs.rooms[parts[0]].redacted[parts[1]] = redaction
+	}
+	for key := range rs.tables.resent.All() {
+		parts := store.Parts(key)
+		room := rs.rooms[parts[0]]
+		room.resent = append(room.resent, resent{positionOf(parts[1]), parts[2]})
+	}
+	for id, record := range rs.tables.rooms.All() {
+		rs.rooms[id].finishLoading(record, entries[id])
+	}
+	return nil
+}
+
+// keyRecord is how a sender key is remembered.
+type keyRecord struct {
+	Private []byte `json:"private"`
+}
+
+// keyStore keeps the sender keys of own users.
+type keyStore struct {
+	store *store.Store
+	keys  *store.Map[keyRecord]
+}
+
+var _ pseudonym.KeyStore = keyStore{}
+
+// Load returns the key of a user in a room.
+func (k keyStore) Load(roomID, userID string) (pseudoid.KeyPair, bool, error) {
+	record, ok := k.keys.Get(store.Key(roomID, userID))
+	if !ok {
+		return pseudoid.KeyPair{}, false, nil
+	}
+	return pseudoid.KeyPairOf(record.Private), true, nil
+}
+
+// Save keeps a key, unless there is one.
+func (k keyStore) Save(roomID, userID string, key pseudoid.KeyPair) (kept pseudoid.KeyPair, err error) {
+	err = k.store.Update(func(tx *store.Tx) error {
+		if record, ok := k.keys.Get(store.Key(roomID, userID)); ok {
+			kept = pseudoid.KeyPairOf(record.Private)
+			return nil
+		}
+		k.keys.Put(tx, store.Key(roomID, userID), keyRecord{key.Private})
+		kept = key
+		return nil
+	})
+	return kept, err
+}
+
+// now is the present in milliseconds.
+func now() int64 { return time.Now().UnixMilli() }
+
+// raw writes a value that encoding/json can write.
+func raw(value any) json.RawMessage {
+	written, err := json.Marshal(value)
+	if err != nil {
+		panic("rooms: a value that is made here cannot be written: " + err.Error())
+	}
+	return written
+}

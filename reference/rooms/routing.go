@@ -1,0 +1,47 @@
+package rooms
+
+// This file sends events to the servers in a room.
+
+import (
+	"slices"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pseudonym"
+	"msc4014/reference/store"
+)
+
+// serversNow returns the servers in the room, and the entries that say so in a pseudonymous one. The lock is held.
+func (r *Room) serversNow() ([]string, []pseudonym.Entry) {
+	entries := r.directory.Entries()
+	return r.serversIn(r.current.state, entries), entries
+}
+
+// send queues an event for the servers that were in the room before it or are after it, but for this one and some. The
+// lock is held.
+func (r *Room) send(tx *store.Tx, event *Event, serversBefore []string, before []pseudonym.Entry, but []string) {
+	destinations := r.destinations(event, serversBefore, before)
+	destinations = slices.DeleteFunc(destinations, func(server string) bool {
+		return server == r.rooms.Server.Name || slices.Contains(but, server) || !aclAllows(r.current.state, server)
+	})
+	if len(destinations) > 0 {
+		r.rooms.Remote.SendEvent(tx, event.JSON(), destinations)
+	}
+}
+
+// destinations returns where an event goes, in order.
+func (r *Room) destinations(event *Event, serversBefore []string, before []pseudonym.Entry) []string {
+	member, isState := event.StateKey()
+	isMember := isState && event.Type() == memberType
+	if r.format.Pseudonymous {
+		if !isMember {
+			member = ""
+		}
+		return r.rooms.Pseudonym.Destinations(before, r.directory.Entries(), pseudoid.SenderKey(member))
+	}
+	servers := slices.Concat(serversBefore, r.serversIn(r.current.state, nil))
+	if domain, err := pseudoid.UserIDDomain(member); isMember && err == nil {
+		servers = append(servers, domain)
+	}
+	slices.Sort(servers)
+	return slices.Compact(servers)
+}

@@ -1,0 +1,344 @@
+package rooms
+
+// This file shows peers the events of rooms (server-server API, "Backfilling and retrieving missing events",
+// "Retrieving events").
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pseudonym"
+	"msc4014/reference/rules"
+)
+
+// served returns events as peers are given them: redacted ones in redacted form.
+func (r *Room) served(events []*Event) []json.RawMessage {
+	list := []json.RawMessage{}
+	for _, event := range events {
+		if event.Rejected == "" {
+			list = append(list, r.forPeers(event))
+		}
+	}
+	return list
+}
+
+// forPeers returns one event as peers are given it.
+func (r *Room) forPeers(event *Event) json.RawMessage {
+	if r.RedactionOf(event.ID()) == "" {
+		return event.JSON()
+	}
+	var redacted []byte
+	var err error
+	if r.format.Pseudonymous {
+		redacted, err = r.rooms.Pseudonym.RedactForPeers(event.JSON())
+	} else {
+		redacted, err = pseudoid.Redact(event.JSON(), r.format)
+	}
+	if err != nil {
+		return event.JSON()
+	}
+	return redacted
+}
+
+// RedactionOf returns the ID of the redaction that took effect on an event, or "".
+func (r *Room) RedactionOf(eventID string) string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.redacted[eventID]
+}
+
+// AuthChain returns the auth events of some events, those of these, and so on.
+func (r *Room) AuthChain(of []*Event) []*Event {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	seen := map[string]bool{}
+	var chain []*Event
+	for waiting := slices.Clone(of); len(waiting) > 0; {
+		next := waiting[0]
+		waiting = waiting[1:]
+		for _, id := range next.AuthEvents() {
+			if event := r.events[id]; event != nil && !seen[id] {
+				seen[id] = true
+				chain = append(chain, event)
+				waiting = append(waiting, event)
+			}
+		}
+	}
+	return chain
+}
+
+// askable returns a room whose history a server may ask for: one that it has, or had, a member in ("To authorise other
+// servers to do backfill requests, etc.", MSC1228, Handling the mxid mapping).
+func (rs *Rooms) askable(origin, roomID string) (*Room, error) {
+	room, err := rs.resident(origin, roomID)
+	if err != nil {
+		return nil, err
+	}
+	if !room.wasIn(origin) {
+		return nil, Forbidden("%s has no member in room %s", origin, roomID)
+	}
+	return room, nil
+}
+
+// wasIn tells whether a server has or had a joined member.
+func (r *Room) wasIn(server string) bool {
+	if r.format.Pseudonymous {
+		return pseudonym.WasInRoom(r.directory.Entries(), server)
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, event := range r.events {
+		key, isState := event.StateKey()
+		domain, err := pseudoid.UserIDDomain(key)
+		if isState && event.Type() == memberType && event.Membership() == "join" && event.Visible() && err == nil && domain == server {
+			return true
+		}
+	}
+	return false
+}
+
+// visibleTo tells whether a server may see an event, by the history visibility at the event (client-server API, "Room
+// history visibility"): also by what its members were then.
+func (r *Room) visibleTo(server string, event *Event) bool {
+	if event.Rejected != "" {
+		return false
+	}
+	if event.Outlier() {
+		return true // state that it was given, or can compute
+	}
+	switch historyVisibility(event.after.state) {
+	case "world_readable":
+		return true
+	case "joined":
+		return r.hasMember(event.after.state, server, "join") || r.hasMember(event.before.state, server, "join")
+	case "invited":
+		return r.hasMember(event.after.state, server, "join", "invite") || r.hasMember(event.before.state, server, "join", "invite")
+	}
+	return r.hasMember(r.State(), server, "join") || r.wasJoinedAfter(server, event)
+}
+
+// hasMember tells whether a server has a member with one of some memberships in a state.
+func (r *Room) hasMember(state rules.State, server string, memberships ...string) bool {
+	for key, member := range state {
+		if key.Type != memberType || !slices.Contains(memberships, member.Membership()) {
+			continue
+		}
+		userID, ok := r.Names().Proven(pseudoid.SenderKey(key.Key))
+		if domain, err := pseudoid.UserIDDomain(userID); ok && err == nil && domain == server {
+			return true
+		}
+	}
+	return false
+}
+
+// wasJoinedAfter tells whether a server had a joined member at or after an event.
+func (r *Room) wasJoinedAfter(server string, event *Event) bool {
+	r.mu.RLock()
+	later := slices.Clone(r.order)
+	r.mu.RUnlock()
+	seen := map[string]bool{}
+	for _, one := range later {
+		if one.Position < event.Position || seen[one.after.id] {
+			continue
+		}
+		seen[one.after.id] = true
+		if r.hasMember(one.after.state, server, "join") {
+			return true
+		}
+	}
+	return false
+}
+
+func historyVisibility(state rules.State) string {
+	if event := state[rules.StateKey{Type: historyVisibilityType}]; event != nil {
+		return event.Content("history_visibility").String()
+	}
+	return "shared"
+}
+
+// visibleForm returns an event as a server may see it: what it may not see it gets redacted.
+func (r *Room) visibleForm(server string, event *Event) (json.RawMessage, bool) {
+	if event.Rejected != "" {
+		return nil, false
+	}
+	if r.visibleTo(server, event) {
+		return r.forPeers(event), true
+	}
+	redacted, err := pseudoid.Redact(event.JSON(), r.format)
+	return redacted, err == nil
+}
+
+// ServeEvent returns an event to a server (GET /event).
+func (rs *Rooms) ServeEvent(_ context.Context, origin, eventID string) (json.RawMessage, error) {
+	for _, room := range rs.All() {
+		event := room.Event(eventID)
+		if event == nil {
+			continue
+		}
+		if _, err := rs.askable(origin, room.id); err != nil {
+			return nil, err
+		}
+		if event.Rejected != "" || !room.visibleTo(origin, event) {
+			return nil, NotFound("there is no event %s that %s may see", eventID, origin)
+		}
+		return room.forPeers(event), nil
+	}
+	return nil, NotFound("there is no event %s", eventID)
+}
+
+// ServeState returns the state before an event, and its auth chain (GET /state).
+func (rs *Rooms) ServeState(_ context.Context, origin, roomID, eventID string) (state, chain []json.RawMessage, err error) {
+	room, before, err := rs.stateFor(origin, roomID, eventID)
+	if err != nil {
+		return nil, nil, err
+	}
+	return room.served(before), room.served(room.AuthChain(before)), nil
+}
+
+// ServeStateIDs is ServeState by event IDs (GET /state_ids).
+func (rs *Rooms) ServeStateIDs(_ context.Context, origin, roomID, eventID string) (state, chain []string, err error) {
+	room, before, err := rs.stateFor(origin, roomID, eventID)
+	if err != nil {
+		return nil, nil, err
+	}
+	return eventIDs(before), eventIDs(room.AuthChain(before)), nil
+}
+
+func eventIDs(events []*Event) []string {
+	ids := []string{}
+	for _, event := range events {
+		if event.Rejected == "" {
+			ids = append(ids, event.ID())
+		}
+	}
+	return ids
+}
+
+func (rs *Rooms) stateFor(origin, roomID, eventID string) (*Room, []*Event, error) {
+	room, err := rs.askable(origin, roomID)
+	if err != nil {
+		return nil, nil, err
+	}
+	event := room.Event(eventID)
+	if event == nil || event.Outlier() || event.Rejected != "" {
+		return nil, nil, NotFound("the state before event %s is not known", eventID)
+	}
+	if !room.visibleTo(origin, event) {
+		return nil, nil, Forbidden("%s may not see event %s", origin, eventID)
+	}
+	return room, room.stored(event.before.state), nil
+}
+
+// ServeEventAuth returns the auth chain of an event (GET /event_auth).
+func (rs *Rooms) ServeEventAuth(_ context.Context, origin, roomID, eventID string) ([]json.RawMessage, error) {
+	room, err := rs.askable(origin, roomID)
+	if err != nil {
+		return nil, err
+	}
+	event := room.Event(eventID)
+	if event == nil || event.Rejected != "" {
+		return nil, NotFound("there is no event %s", eventID)
+	}
+	return room.served(room.AuthChain([]*Event{event})), nil
+}
+
+// mostServed is how many events one answer has at the most.
+const mostServed = 100
+
+// ServeBackfill returns events and those before them, at most limit, newest first (GET /backfill).
+func (rs *Rooms) ServeBackfill(_ context.Context, origin, roomID string, from []string, limit int) ([]json.RawMessage, error) {
+	room, err := rs.askable(origin, roomID)
+	if err != nil {
+		return nil, err
+	}
+	return room.shownTo(origin, room.walkBack(from, nil, limit)), nil
+}
+
+// ServeMissingEvents returns the events between others, oldest first (POST /get_missing_events).
+func (rs *Rooms) ServeMissingEvents(_ context.Context, origin, roomID string, earliest, latest []string, limit int, minDepth int64) ([]json.RawMessage, error) {
+	room, err := rs.askable(origin, roomID)
+	if err != nil {
+		return nil, err
+	}
+	var from []string
+	for _, id := range latest {
+		if event := room.Event(id); event != nil {
+			from = append(from, event.PrevEvents()...)
+		}
+	}
+	found := room.walkBack(from, append(slices.Clone(earliest), latest...), limit)
+	found = slices.DeleteFunc(found, func(event *Event) bool { return event.Depth() < minDepth })
+	slices.Reverse(found)
+	return room.shownTo(origin, found), nil
+}
+
+// shownTo returns the events that a server may see, the others redacted.
+func (r *Room) shownTo(server string, events []*Event) []json.RawMessage {
+	list := []json.RawMessage{}
+	for _, event := range events {
+		if form, ok := r.visibleForm(server, event); ok {
+			list = append(list, form)
+		}
+	}
+	return list
+}
+
+// walkBack returns up to limit events: some, and those before them, without others and what only they lead to; the deepest
+// first.
+func (r *Room) walkBack(from, but []string, limit int) []*Event {
+	if limit <= 0 || limit > mostServed {
+		limit = mostServed
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	seen := map[string]bool{}
+	for _, id := range but {
+		seen[id] = true
+	}
+	var found []*Event
+	for waiting := slices.Clone(from); len(waiting) > 0 && len(found) < limit; {
+		id := waiting[0]
+		waiting = waiting[1:]
+		event := r.events[id]
+		if seen[id] || event == nil || event.Outlier() {
+			continue
+		}
+		seen[id] = true
+		if event.Rejected == "" {
+			found = append(found, event)
+		}
+		waiting = append(waiting, event.PrevEvents()...)
+	}
+	slices.SortStableFunc(found, func(a, b *Event) int { return cmp.Compare(b.Depth(), a.Depth()) })
+	return found
+}
+
+// TimestampToEvent returns the event that a server may see and that is the first at or after a time ("f"), or the last at
+// or before it ("b"), in milliseconds. origin is "" for an own user, who may see what userID may.
+func (r *Room) TimestampToEvent(origin, userID string, at int64, direction string) *Event {
+	r.mu.RLock()
+	all := slices.Clone(r.order)
+	r.mu.RUnlock()
+	var found *Event
+	for _, event := range all {
+		ts := event.OriginServerTS()
+		fits := direction == "f" && ts >= at || direction == "b" && ts <= at
+		if !fits || !event.Visible() || origin != "" && !r.visibleTo(origin, event) || origin == "" && !r.VisibleToUser(userID, event) {
+			continue
+		}
+		if found == nil || direction == "f" && ts < found.OriginServerTS() || direction == "b" && ts >= found.OriginServerTS() {
+			found = event
+		}
+	}
+	return found
+}
+
+// RelatedTo returns the visible events that relate to another, in order.
+func (r *Room) RelatedTo(eventID string) []*Event {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return slices.SortedFunc(slices.Values(r.relations[eventID]), func(a, b *Event) int { return cmp.Compare(a.Position, b.Position) })
+}

@@ -1,0 +1,312 @@
+package rooms
+
+// This file makes an event part of a room: it gets its place in the server's order, the room ends with it, the state
+// follows, the directory learns whom a member event is about, redactions take effect, and all of it is remembered, in one
+// step that clients see whole.
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pseudonym"
+	"msc4014/reference/rules"
+	"msc4014/reference/store"
+)
+
+// taking says how an event is taken.
+type taking struct {
+	rejected    string
+	softFailed  bool
+	concealed   bool
+	backfilled  bool
+	judgement   *pseudonym.Judgement // of a member event in a pseudonymous room
+	device      string
+	transaction string
+	// joined says that the event is the join by which the server enters the room: what it knew of its end is past.
+	joined bool
+	// send has the event sent to the servers in the room before it and after it, but for some.
+	send bool
+	but  []string
+}
+
+// outlier is an event that others stand on, with how its mapping was judged.
+type outlier struct {
+	event     *rules.Event
+	rejected  string
+	judgement *pseudonym.Judgement
+	concealed bool
+}
+
+// take makes an event part of the room. before is the state before it. The room's lock is held. It returns the event as it
+// is kept.
+func (r *Room) take(event *rules.Event, before rules.State, how taking) (*Event, error) {
+	known := r.events[event.ID()]
+	if known != nil && !known.Outlier() {
+		return known, nil
+	}
+	taken := &Event{
+		Event: event, Rejected: how.rejected, SoftFailed: how.softFailed, Concealed: how.concealed,
+		Device: how.device, Transaction: how.transaction,
+	}
+	if how.judgement != nil {
+		taken.Verdict, taken.Cause = how.judgement.Verdict, how.judgement.Cause
+	}
+	taken.before = r.rooms.pool.of(before)
+	taken.after = taken.before
+	if key, isState := event.State(); isState && how.rejected == "" {
+		after := maps.Clone(before)
+		after[key] = event
+		taken.after = r.rooms.pool.of(after)
+	}
+	heads, current, err := r.endWith(taken, how)
+	if err != nil {
+		return nil, err
+	}
+	taken.current = current
+	servers, entries := r.serversNow()
+	err = r.rooms.Clock.Advance(func(position int64) error {
+		return r.rooms.Store.Update(func(tx *store.Tx) error {
+			taken.Position = position
+			if how.backfilled {
+				taken.Position = r.lowest - 1
+			}
+			past := r.current
+			r.events[event.ID()] = taken
+			r.heads, r.current = heads, current
+			r.index(taken)
+			if how.backfilled { // index adds at the end
+				r.order = append([]*Event{taken}, r.order[:len(r.order)-1]...)
+			}
+			r.remember(tx, taken)
+			r.rooms.tables.rooms.Put(tx, r.id, roomRecord{Version: r.format.RoomVersion, Heads: heads, Current: current.id})
+			r.learn(tx, taken, how.judgement, past)
+			r.redact(tx, taken)
+			if how.send && taken.Visible() {
+				r.send(tx, taken, servers, entries, how.but)
+			}
+			return nil
+		})
+	})
+	return taken, err
+}
+
+// keepOutliers makes events known that are not known yet. The room's lock is held.
+func (r *Room) keepOutliers(outliers []outlier) error {
+	if len(outliers) == 0 {
+		return nil
+	}
+	return r.rooms.Store.Update(func(tx *store.Tx) error {
+		for _, one := range outliers {
+			if r.events[one.event.ID()] != nil {
+				continue
+			}
+			kept := &Event{Event: one.event, Rejected: one.rejected, Concealed: one.concealed}
+			if one.judgement != nil {
+				kept.Verdict, kept.Cause = one.judgement.Verdict, one.judgement.Cause
+			}
+			r.events[one.event.ID()] = kept
+			r.remember(tx, kept)
+		}
+		return nil
+	})
+}
+
+// endWith returns where the room ends with an event, and the state there: that of the one end, or the resolution of
+// several (server-server API, "Room state resolution").
+func (r *Room) endWith(taken *Event, how taking) (heads []string, current *snapshot, err error) {
+	if !taken.Visible() || how.backfilled {
+		return r.heads, r.current, nil
+	}
+	heads = slices.DeleteFunc(slices.Clone(r.heads), func(id string) bool { return how.joined || slices.Contains(taken.PrevEvents(), id) })
+	if !r.referenced[taken.ID()] { // else what comes after it is here already
+		heads = append(heads, taken.ID())
+	}
+	if len(heads) == 1 && heads[0] == taken.ID() {
+		return heads, taken.after, nil
+	}
+	var states []rules.State
+	for _, id := range heads {
+		if id == taken.ID() {
+			states = append(states, taken.after.state)
+		} else {
+			states = append(states, r.events[id].after.state)
+		}
+	}
+	if r.referenced[taken.ID()] { // it came late, and may still change what is resolved
+		states = append(states, r.current.state)
+	}
+	resolved, err := r.resolve(states, taken)
+	if err != nil {
+		return nil, nil, err
+	}
+	return heads, r.rooms.pool.of(resolved), nil
+}
+
+// resolve resolves states of the room; extra is an event that is about to be taken, or nil.
+func (r *Room) resolve(states []rules.State, extra *Event) (rules.State, error) {
+	first := states[0]
+	if !slices.ContainsFunc(states, func(s rules.State) bool { return !maps.Equal(s, first) }) {
+		return first, nil
+	}
+	return r.rules().Resolve(states, history{r, extra})
+}
+
+// rules are those that apply in the room.
+func (r *Room) rules() rules.Rules {
+	applied := r.rooms.Rules
+	applied.DomainOf = func(event *rules.Event) (string, bool) {
+		userID, ok := r.directory.Proven(pseudoid.SenderKey(event.Sender()))
+		if !ok {
+			return "", false
+		}
+		domain, err := pseudoid.UserIDDomain(userID)
+		return domain, err == nil
+	}
+	return applied
+}
+
+// history is the room's events for the resolution.
+type history struct {
+	room  *Room
+	extra *Event
+}
+
+// Event returns an event of the room, or nil.
+func (h history) Event(id string) *rules.Event {
+	if h.extra != nil && h.extra.ID() == id {
+		return h.extra.Event
+	}
+	if event := h.room.events[id]; event != nil {
+		return event.Event
+	}
+	return nil
+}
+
+// Rejected tells whether an event was rejected.
+func (h history) Rejected(id string) bool {
+	event := h.room.events[id]
+	return event != nil && event.Rejected != ""
+}
+
+// remember writes an event down.
+func (r *Room) remember(tx *store.Tx, event *Event) {
+	record := eventRecord{
+		JSON: event.JSON(), Sender: event.Sender(), Position: event.Position, Rejected: event.Rejected, SoftFailed: event.SoftFailed,
+		Concealed: event.Concealed, Verdict: event.Verdict, Cause: event.Cause, Device: event.Device, Transaction: event.Transaction,
+	}
+	if !event.Outlier() {
+		for _, one := range []*snapshot{event.before, event.after, event.current} {
+			r.rooms.pool.put(tx, one)
+		}
+		record.Before, record.After, record.Current = event.before.id, event.after.id, event.current.id
+	}
+	r.rooms.tables.events.Put(tx, store.Key(r.id, event.ID()), record)
+}
+
+// learn lets the directory of a pseudonymous room know the member events that became the room's state, and the one that
+// was taken. Of those in the state before a join, the oldest comes first: where two keys claim one user, it matters.
+func (r *Room) learn(tx *store.Tx, taken *Event, judgement *pseudonym.Judgement, past *snapshot) {
+	if !r.format.Pseudonymous {
+		return
+	}
+	var changed []*Event
+	for key, event := range r.current.state {
+		if key.Type == memberType && past.state[key] != event {
+			changed = append(changed, r.events[event.ID()])
+		}
+	}
+	if taken.Type() == memberType && taken.Visible() && !slices.Contains(changed, taken) {
+		changed = append(changed, taken)
+	}
+	slices.SortFunc(changed, func(a, b *Event) int {
+		if order := int(a.Depth() - b.Depth()); order != 0 {
+			return order
+		}
+		return int(a.OriginServerTS() - b.OriginServerTS())
+	})
+	for _, event := range changed {
+		key, _ := event.StateKey()
+		current := r.current.state.Member(key)
+		j := event.judgement()
+		if event == taken && judgement != nil {
+			j = *judgement
+		}
+		seen := pseudonym.Seen{
+			Key: pseudoid.SenderKey(key), EventID: event.ID(), Membership: event.Membership(), Position: taken.Position,
+			Current: current != nil && current.ID() == event.ID(), Judgement: j, Concealed: event.Concealed,
+		}
+		r.keep(tx, r.directory.Learn(seen), taken.Position)
+		r.noteMapping(tx, event)
+	}
+}
+
+// judgement returns how a member event was judged when it came.
+func (e *Event) judgement() pseudonym.Judgement {
+	j := pseudonym.Judgement{Verdict: e.Verdict, Cause: e.Cause}
+	if mapping, ok := pseudoid.MappingOf(e.JSON()); ok {
+		j.Mapping, _ = pseudoid.ParseMapping(mapping) // one that cannot be read claims nobody
+	}
+	return j
+}
+
+// keep remembers what the directory changed, and has a member event sent to clients again where it says so.
+func (r *Room) keep(tx *store.Tx, change pseudonym.Change, position int64) {
+	if change.Entry.Key == "" {
+		return
+	}
+	r.rooms.tables.entries.Put(tx, store.Key(r.id, string(change.Entry.Key)), change.Entry)
+	if change.Resend != "" {
+		r.resent = append(r.resent, resent{position, change.Resend})
+		r.rooms.tables.resent.Put(tx, store.Key(r.id, positionKey(position), change.Resend), true)
+	}
+}
+
+// redact lets redactions take effect: the event, if it is one, and those that came before what they redact (room version
+// 3, "Handling redactions").
+func (r *Room) redact(tx *store.Tx, taken *Event) {
+	if !taken.Visible() {
+		return
+	}
+	if target := taken.Redacts(); taken.Type() == redactionType && r.events[target] != nil {
+		r.redactBy(tx, taken, r.events[target])
+	}
+	for _, id := range r.redactions[taken.ID()] {
+		r.redactBy(tx, r.events[id], taken)
+	}
+}
+
+func (r *Room) redactBy(tx *store.Tx, redaction, target *Event) {
+	if r.redacted[target.ID()] != "" || r.mayRedact(redaction, target) != nil {
+		return
+	}
+	r.redacted[target.ID()] = redaction.ID()
+	r.rooms.tables.redacted.Put(tx, store.Key(r.id, target.ID()), redaction.ID())
+}
+
+// mayRedact tells why a redaction does not take effect, or nil.
+func (r *Room) mayRedact(redaction, target *Event) error {
+	if target.Type() == createType || redaction.RoomID() != target.RoomID() {
+		return fmt.Errorf("event %s cannot be redacted", target.ID())
+	}
+	state := redaction.before.state
+	if !r.format.Pseudonymous {
+		return r.rules().MayRedact(redaction.Event, target.Event, state)
+	}
+	var levels []byte
+	if event := state[rules.StateKey{Type: powerLevelsType}]; event != nil {
+		levels = contentOf(event)
+	}
+	var creator pseudoid.SenderKey
+	if create := state.Create(); create != nil {
+		creator = pseudoid.SenderKey(create.Sender())
+	}
+	if r.rooms.Pseudonym.MayRedact(pseudoid.SenderKey(redaction.Sender()), pseudoid.SenderKey(target.Sender()), creator, levels, r.directory) {
+		return nil
+	}
+	return fmt.Errorf("%s may not redact event %s", redaction.Sender(), target.ID())
+}
+
+// contentOf returns the content of an event as JSON.
+func contentOf(event *rules.Event) []byte { return []byte(event.Field("content").Raw) }

@@ -1,0 +1,157 @@
+package rooms
+
+// This file has mappings verified: when a member event comes, and again later where the keys could not be had.
+
+import (
+	"context"
+	"crypto/ed25519"
+	"time"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pseudonym"
+	"msc4014/reference/rules"
+	"msc4014/reference/store"
+)
+
+// Retries of verifications wait this long, twice as long each time.
+const (
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+)
+
+// ownKeys are the server's own keys: own users' mappings are judged without asking anybody.
+type ownKeys struct{ rooms *Rooms }
+
+// ServerKey returns the server's own key, or that of another by the usual way.
+func (o ownKeys) ServerKey(serverName, keyID string) (pseudonym.PublishedKey, error) {
+	own := o.rooms.Server
+	if serverName != own.Name {
+		return o.rooms.MappingKeys.ServerKey(serverName, keyID)
+	}
+	if keyID != own.KeyID {
+		return pseudonym.PublishedKey{}, pseudonym.ErrNoSuchKey
+	}
+	public, _ := own.Key.Public().(ed25519.PublicKey)
+	return pseudonym.PublishedKey{Key: public, ValidUntil: now() + time.Hour.Milliseconds()}, nil
+}
+
+// judge judges the mapping of a member event of a pseudonymous room; it may ask the user's server for its keys. For
+// other events it returns nil.
+func (r *Room) judge(event *rules.Event) *pseudonym.Judgement {
+	if !r.format.Pseudonymous || event.Type() != memberType {
+		return nil
+	}
+	j := r.rooms.Pseudonym.Judge(event.JSON(), ownKeys{r.rooms})
+	if r.rooms.mappedElsewhere(j, r.id) {
+		j = r.rooms.Pseudonym.Replayed(j)
+	}
+	return &j
+}
+
+// mappedElsewhere tells whether a mapping was seen in another room before.
+func (rs *Rooms) mappedElsewhere(j pseudonym.Judgement, roomID string) bool {
+	first, seen := rs.tables.seen.Get(store.Key(string(j.Mapping.Key), j.Mapping.UserID))
+	return seen && first != roomID
+}
+
+// noteMapping remembers in which room the mapping of a member event was seen first.
+func (r *Room) noteMapping(tx *store.Tx, event *Event) {
+	raw, ok := pseudoid.MappingOf(event.JSON())
+	if !ok {
+		return
+	}
+	mapping, err := pseudoid.ParseMapping(raw)
+	if err != nil {
+		return
+	}
+	key := store.Key(string(mapping.Key), mapping.UserID)
+	if _, seen := r.rooms.tables.seen.Get(key); !seen {
+		r.rooms.tables.seen.Put(tx, key, r.id)
+	}
+}
+
+// verifyPending tries again, until Close, to verify what could not be verified: "we handle it as normal (and schedule a
+// retry for later)" (MSC1228, Implementation).
+func (rs *Rooms) verifyPending() {
+	type attempt struct {
+		eventID string
+		wait    time.Duration
+		at      time.Time
+	}
+	attempts := map[string]attempt{} // by room and key
+	ticker := time.NewTicker(firstRetry / 2)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-rs.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for _, room := range rs.All() {
+			for _, entry := range room.directory.Pending() {
+				id := store.Key(room.id, string(entry.Key))
+				last := attempts[id]
+				if last.eventID != entry.Pending.EventID {
+					last = attempt{eventID: entry.Pending.EventID, wait: firstRetry, at: time.Now().Add(firstRetry)}
+				}
+				if time.Now().After(last.at) {
+					last.wait = min(2*last.wait, lastRetry)
+					last.at = time.Now().Add(last.wait)
+					go room.verify(entry)
+				}
+				attempts[id] = last
+			}
+		}
+	}
+}
+
+// verify judges the pending mapping of an entry again.
+func (r *Room) verify(entry pseudonym.Entry) {
+	event := r.Event(entry.Pending.EventID)
+	if event == nil {
+		return
+	}
+	j := r.judge(event.Event)
+	if j == nil || j.Retry() || r.rooms.ctx.Err() != nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.rooms.Clock.Advance(func(position int64) error {
+		return r.rooms.Store.Update(func(tx *store.Tx) error {
+			r.keep(tx, r.directory.Settle(entry.Key, event.ID(), *j, position), position)
+			return nil
+		})
+	})
+	if err != nil {
+		r.rooms.Log.Error("a verified mapping is not remembered", "room", r.id, "key", entry.Key, "error", err)
+	}
+}
+
+// VerifyNow tries at once to verify the members whom clients see by a placeholder: "all requests involving the
+// unverified user ID will go through the homeserver, providing a mechanism for client-initiated retries" (MSC4014,
+// Changes 6.1). It returns the member's true user ID if it is known then.
+func (rs *Rooms) VerifyNow(_ context.Context, placeholder string) (userID string, ok bool) {
+	for _, room := range rs.All() {
+		if key, known := room.directory.Key(placeholder); known {
+			for _, entry := range room.directory.Pending() {
+				if entry.Key == key && rs.Pseudonym.Readings.PlaceholderRequests != "stay-home" {
+					room.verify(entry)
+				}
+			}
+			if userID, ok := room.directory.Proven(key); ok {
+				return userID, true
+			}
+		}
+	}
+	return "", false
+}
+
+// verifySoon tries again for a member of whom an event arrived.
+func (r *Room) verifySoon(sender string) {
+	for _, entry := range r.directory.Pending() {
+		if string(entry.Key) == sender {
+			go r.verify(entry)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package rooms
+
+// This file tells what own users may see of a room (client-server API, "Room history visibility").
+
+import (
+	"slices"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/rules"
+)
+
+// VisibleToUser tells whether an own user may see an event: by the history visibility and the user's membership at the
+// event, before it or after it, and for shared history by whether the user was in the room then or later.
+func (r *Room) VisibleToUser(userID string, event *Event) bool {
+	if !event.Visible() || event.Outlier() || event.Concealed {
+		return false
+	}
+	if position := r.rooms.Forgotten(userID, r.id); position > 0 && r.Membership(userID) != "join" {
+		return false
+	}
+	visibility := historyVisibility(event.before.state)
+	if event.Type() == historyVisibilityType {
+		// "if the change was to a more open setting" the event itself counts by it.
+		if after := historyVisibility(event.after.state); openness(after) > openness(visibility) {
+			visibility = after
+		}
+	}
+	if visibility == "world_readable" {
+		return true
+	}
+	sender, known := r.Sender(userID)
+	if !known {
+		return false
+	}
+	before, after := event.before.state.Membership(sender), event.after.state.Membership(sender)
+	if before == "join" || after == "join" {
+		return true
+	}
+	switch visibility {
+	case "shared":
+		return r.joinedAtOrAfter(sender, event)
+	case "invited":
+		return before == "invite" || after == "invite"
+	}
+	// Who is removed sees the event that removes it.
+	key, isState := event.StateKey()
+	return isState && event.Type() == memberType && key == sender && before != "leave"
+}
+
+func openness(visibility string) int {
+	return slices.Index([]string{"joined", "invited", "shared", "world_readable"}, visibility)
+}
+
+// joinedAtOrAfter tells whether a member was joined at some time from an event on.
+func (r *Room) joinedAtOrAfter(sender string, event *Event) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.current.state.Membership(sender) == "join" {
+		return true
+	}
+	for _, one := range slices.Backward(r.order) {
+		if one.Position < event.Position {
+			break
+		}
+		if one.current.state.Membership(sender) == "join" {
+			return true
+		}
+	}
+	return false
+}
+
+// StateFor returns the state that an own user may see now: the present one of a member, and that at the end of the
+// membership of who has left. ok is false for who may not see any.
+func (r *Room) StateFor(userID string) (state []*Event, ok bool) {
+	at, ok := r.stateSeenBy(userID)
+	if !ok {
+		return nil, false
+	}
+	return r.shownState(at), true
+}
+
+// stateSeenBy returns the state that an own user may see now.
+func (r *Room) stateSeenBy(userID string) (rules.State, bool) {
+	present := r.State()
+	if historyVisibility(present) == "world_readable" {
+		return present, true
+	}
+	sender, known := r.Sender(userID)
+	if !known {
+		return nil, false
+	}
+	switch present.Membership(sender) {
+	case "join":
+		return present, true
+	case "leave", "ban":
+		end := r.lastSeen(sender)
+		if end == nil {
+			return nil, false
+		}
+		return end.after.state, true
+	}
+	return nil, false
+}
+
+// lastSeen returns the event that ended the last joined membership of a member, or nil if it was never joined.
+func (r *Room) lastSeen(sender string) *Event {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, event := range slices.Backward(r.order) {
+		key, isState := event.StateKey()
+		if isState && event.Type() == memberType && key == sender && event.Visible() && event.before.state.Membership(sender) == "join" && event.Membership() != "join" {
+			return event
+		}
+	}
+	return nil
+}
+
+// shownState returns the events of a state that clients are shown: not those of members who are not.
+func (r *Room) shownState(state rules.State) []*Event {
+	return slices.DeleteFunc(r.stored(state), func(event *Event) bool { return !r.shown(event) })
+}
+
+// shown tells whether clients are shown an event at all.
+func (r *Room) shown(event *Event) bool {
+	if event.Rejected != "" || event.Concealed {
+		return false
+	}
+	key, isState := event.StateKey()
+	return !r.format.Pseudonymous || !isState || event.Type() != memberType || r.directory.Shown(pseudoid.SenderKey(key))
+}
+
+// MayRead tells whether an own user may read the room at all: it is or was a member, or anybody may.
+func (r *Room) MayRead(userID string) bool {
+	_, ok := r.stateSeenBy(userID)
+	return ok
+}
