@@ -32,11 +32,12 @@ func (w *World) CheckOf(peer *federation.Peer) string {
 	return w.owners[peer.Name()]
 }
 
-// Learn finds out what the candidate is by asking it, never by its name: whether it makes pseudo-ID rooms, and how it
-// spells their events. A candidate without such rooms is no error.
-func (w *World) Learn(ctx context.Context, deployment *Deployment) (Facts, error) {
-	facts := Facts{Format: pseudoid.FormatDendrite}
-	client, err := deployment.ClientAPI(0).Register(ctx, "learner-"+deployment.id, "learner-password")
+// Learn finds out what the candidate at a place of a deployment, counted from 0, is by asking it, never by its name:
+// whether it makes pseudo-ID rooms, and how it spells their events. A candidate without such rooms is no error.
+func (w *World) Learn(ctx context.Context, deployment *Deployment, place int) (Facts, error) {
+	facts := Facts{Format: pseudoid.FormatDendrite, Assumed: true}
+	server := deployment.Server(place)
+	client, err := deployment.ClientAPI(place).Register(ctx, "learner-"+deployment.id, "learner-password")
 	if err != nil {
 		return facts, fmt.Errorf("the first user of the candidate: %w", err)
 	}
@@ -46,14 +47,15 @@ func (w *World) Learn(ctx context.Context, deployment *Deployment) (Facts, error
 	}
 	facts.Advertised = capabilities.Get("capabilities.m\\.room_versions.available").Map()[pseudoid.RoomVersion].Exists()
 
-	facts.Software = w.software(ctx, deployment.Server(0).Name())
+	facts.Software = w.software(ctx, server.Name())
 
 	room, err := client.CreateRoom(ctx, map[string]any{"room_version": pseudoid.RoomVersion, "preset": "public_chat"})
 	var refusal *csapi.Error
 	switch {
 	case err == nil:
 		facts.Supported = true
-		facts.Format = w.learnFormat(ctx, deployment.Server(0).Name(), room)
+		facts.Format, err = w.learnFormat(ctx, server.Name(), room)
+		facts.Assumed = err != nil
 	case facts.Advertised:
 		// It says that it has the version: that it makes no such room is for the checks to judge.
 		facts.Supported = true
@@ -64,7 +66,7 @@ func (w *World) Learn(ctx context.Context, deployment *Deployment) (Facts, error
 		return facts, fmt.Errorf("the candidate's first pseudo-ID room: %w", err)
 	}
 	w.mu.Lock()
-	w.facts = facts
+	w.facts[server.Host()] = facts
 	w.mu.Unlock()
 	return facts, nil
 }
@@ -84,18 +86,19 @@ func (w *World) software(ctx context.Context, server string) string {
 }
 
 // learnFormat learns the spelling of events from the candidate's own: a peer joins a room and looks at them. A server
-// that lets no peer join is taken to speak the deployed dialect, which its join template may still correct.
-func (w *World) learnFormat(ctx context.Context, server, roomID string) pseudoid.Format {
+// that lets no peer join is taken to speak the dialect of its join template; without one, which is an error, the deployed
+// dialect.
+func (w *World) learnFormat(ctx context.Context, server, roomID string) (pseudoid.Format, error) {
 	format := pseudoid.FormatDendrite
 	peer, err := w.NewPeer("", nil, format)
 	if err != nil {
-		return format
+		return format, err
 	}
 	defer peer.Close()
 	user := peer.User("learner")
 	template, err := peer.MakeJoin(ctx, server, roomID, user.ID())
 	if err != nil {
-		return format
+		return format, err
 	}
 	if template.Get("event." + pseudoid.DialectMSC4014.SenderField()).Exists() {
 		format = pseudoid.FormatMSC4014
@@ -103,16 +106,16 @@ func (w *World) learnFormat(ctx context.Context, server, roomID string) pseudoid
 	peer.SetFormat(format)
 	room, err := peer.Join(ctx, server, roomID, user)
 	if err != nil {
-		return format
+		return format, nil
 	}
 	create, known := room.StateEvent("m.room.create", "")
 	if !known {
-		return format
+		return format, nil
 	}
 	if dialect, err := pseudoid.DetectDialect(create.JSON()); err == nil && dialect == pseudoid.DialectDendrite {
-		return pseudoid.FormatDendrite
+		return pseudoid.FormatDendrite, nil
 	}
-	return learnRedaction(room, create)
+	return learnRedaction(room, create), nil
 }
 
 // learnRedaction learns whether a redacted event keeps its sender key (redaction/sender-key-kept): later events name

@@ -10,6 +10,7 @@ import (
 	"msc4014/blueprints/fake"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
+	"msc4014/runtime"
 	"msc4014/runtime/authority"
 )
 
@@ -45,7 +46,7 @@ func TestLearnAFormatFromTheCandidatesOwnEvents(t *testing.T) {
 				return federation.JSON(http.StatusOK, map[string]any{"server": map[string]string{"name": "Fake", "version": "1.0"}})
 			})
 
-			facts, err := c.Learn(deadline(t), d)
+			facts, err := c.Learn(deadline(t), d, 0)
 			require.NoError(t, err)
 			assert.Equal(t, Facts{Supported: true, Advertised: true, Format: format, Software: "Fake 1.0"}, facts)
 			assert.Equal(t, facts, c.Facts())
@@ -53,13 +54,61 @@ func TestLearnAFormatFromTheCandidatesOwnEvents(t *testing.T) {
 	}
 }
 
+func TestTwoCandidatesAreLearntByHost(t *testing.T) {
+	c := newCandidate(t)
+	server := c.federate(t, pseudoid.FormatMSC4014)
+	c.Artifacts = runtime.Artifacts{Main: runtime.Artifact{Candidate: "one"}, ByHost: map[string]runtime.Artifact{"hs2": {Candidate: "other"}}}
+	room, err := server.CreateRoom(pseudoid.FormatMSC4014, federation.RoomOptions{Creator: server.User("alice")})
+	require.NoError(t, err)
+	d := c.deploy(t, TwoServers)
+	c.homes["hs1"].Answer("POST", "/createRoom", 200, `{"room_id":"`+room.ID()+`"}`)
+	c.homes["hs2"].Answer("POST", "/createRoom", 400, `{"errcode":"M_UNSUPPORTED_ROOM_VERSION","error":"no"}`)
+	first, err := c.Learn(deadline(t), d, 0)
+	require.NoError(t, err)
+	assert.Equal(t, first, c.factsOf("hs2"), "as hs1 while nobody asked it")
+	second, err := c.Learn(deadline(t), d, 1)
+	require.NoError(t, err)
+	assert.Equal(t, first, c.Facts())
+	assert.Equal(t, second, c.factsOf("hs2"))
+	assert.True(t, first.Supported)
+	assert.False(t, second.Supported)
+	assert.Empty(t, c.Lacks(OneServer))
+	assert.Contains(t, c.Lacks(TwoServers), "hs2 (other): the server has no room version")
+}
+
+func TestWhatServersLackForRoomsTogether(t *testing.T) {
+	speaks := func(format pseudoid.Format) Facts { return Facts{Supported: true, Format: format} }
+	none := Facts{Why: "the server has no room version"}
+	for name, each := range map[string]struct {
+		hs1, hs2 Facts
+		one, two string
+	}{
+		"the same":          {speaks(pseudoid.FormatMSC4014), speaks(pseudoid.FormatMSC4014), "", ""},
+		"two dialects":      {speaks(pseudoid.FormatDendrite), speaks(pseudoid.FormatMSC4014), "", "no dialect in common: by their own events hs1 (one) speaks dendrite, and hs2 (other) speaks msc4014"},
+		"two readings":      {speaks(pseudoid.FormatMSC4014), speaks(pseudoid.FormatMSC4014Letter), "", "hs2 (other) gives an event another ID than hs1 (one) does: one of them keeps the sender key of a redacted event, the other does not (redaction/sender-key-kept)"},
+		"an assumed one":    {speaks(pseudoid.FormatMSC4014), Facts{Supported: true, Format: pseudoid.FormatDendrite, Assumed: true}, "", ""},
+		"no rooms at hs1":   {none, speaks(pseudoid.FormatDendrite), none.Why, "hs1 (one): " + none.Why},
+		"no rooms at hs2":   {speaks(pseudoid.FormatDendrite), none, "", "hs2 (other): " + none.Why},
+		"no rooms anywhere": {none, none, none.Why, "hs1 (one): " + none.Why},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &World{facts: map[string]Facts{"hs1": each.hs1, "hs2": each.hs2}}
+			w.Artifacts = runtime.Artifacts{Main: runtime.Artifact{Candidate: "one"}, ByHost: map[string]runtime.Artifact{"hs2": {Candidate: "other"}}}
+			assert.Equal(t, each.one, w.Lacks(OneServer))
+			assert.Equal(t, each.two, w.Lacks(TwoServers))
+		})
+	}
+	alone := &World{facts: map[string]Facts{"hs1": none}}
+	assert.Equal(t, none.Why, alone.Lacks(TwoServers), "one candidate needs no name")
+}
+
 func TestLearnWithoutAPeerThatMayJoin(t *testing.T) {
 	c := newCandidate(t)
 	server := c.federate(t, pseudoid.FormatMSC4014)
 	server.PlayDead(federation.DeadRefusing)
-	facts, err := c.Learn(deadline(t), c.deploy(t, OneServer))
+	facts, err := c.Learn(deadline(t), c.deploy(t, OneServer), 0)
 	require.NoError(t, err)
-	assert.Equal(t, Facts{Supported: true, Format: pseudoid.FormatDendrite}, facts, "made, though not advertised, and of unknown spelling")
+	assert.Equal(t, Facts{Supported: true, Format: pseudoid.FormatDendrite, Assumed: true}, facts, "made, though not advertised, and of unknown spelling")
 }
 
 func TestLearnWhatTheCandidateRefuses(t *testing.T) {
@@ -89,7 +138,7 @@ func TestLearnWhatTheCandidateRefuses(t *testing.T) {
 			c := newCandidate(t)
 			d := c.deploy(t, OneServer)
 			each.prepare(c.homes["hs1"])
-			facts, err := c.Learn(deadline(t), d)
+			facts, err := c.Learn(deadline(t), d, 0)
 			if each.err != "" {
 				assert.ErrorContains(t, err, each.err)
 				assert.Equal(t, Facts{}, c.Facts(), "nothing was learnt")

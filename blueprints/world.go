@@ -21,24 +21,26 @@ type Authority interface {
 	Pool() *x509.CertPool
 }
 
-// World is what one run of the suite has: servers of one candidate, and peers. It makes deployments
+// World is what one run of the suite has: servers of candidates, and peers. It makes deployments
 // (check.Deployments); its methods are safe for use by several goroutines.
 type World struct {
 	Runtime runtime.Runtime
 	Peers   *federation.Switchboard
+	// Artifacts are what the servers are made of; by them reasons name the candidates. Set before the first deployment.
+	Artifacts runtime.Artifacts
 
 	count   atomic.Int64
 	mu      sync.Mutex
 	servers map[string]runtime.Server // by server name, for peers that dial them
 	owners  map[string]string         // the check that each peer was made for, by the peer's name
-	facts   Facts
+	facts   map[string]Facts          // by host, of hosts whose candidate was asked
 }
 
 var _ check.Deployments = (*World)(nil)
 
 // NewWorld makes the world of a run. received is told of each event that a candidate sent or served to a peer.
 func NewWorld(chosen runtime.Runtime, authority Authority, received func(*federation.Peer, *federation.Room, string, federation.Event)) *World {
-	world := &World{Runtime: chosen, servers: map[string]runtime.Server{}, owners: map[string]string{}}
+	world := &World{Runtime: chosen, servers: map[string]runtime.Server{}, owners: map[string]string{}, facts: map[string]Facts{}}
 	world.Peers = federation.New(federation.Options{
 		NewPeer:         chosen.NewPeer,
 		Issue:           authority.Issue,
@@ -80,7 +82,7 @@ func (w *World) start(ctx context.Context, blueprint Blueprint) (*Deployment, er
 		scenes:    map[string]*scene{},
 	}
 	err := deployment.eachServer(func(place int) error {
-		server, err := w.Runtime.Start(ctx, runtime.ServerOptions{Deployment: deployment.id, Host: fmt.Sprintf("hs%d", place+1)})
+		server, err := w.Runtime.Start(ctx, runtime.ServerOptions{Deployment: deployment.id, Host: hostAt(place)})
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ const (
 	ReasonNoCheckYet     = "no check yet"
 	ReasonLeftOutByRun   = "left out by --run"
 	ReasonLeftOutByShard = "left out by --shard"
+	ReasonLeftOutByPair  = "left out by --pair: it stands on one server only"
 	ReasonSuiteEnded     = "the suite ended before it was judged"
 )
 
@@ -48,6 +49,7 @@ type RegisteredCheck struct {
 	Name         string   `json:"name"`
 	Requirements []string `json:"requirements"`
 	Path         string   `json:"path,omitempty"`
+	Mixed        bool     `json:"mixed,omitempty"` // it runs in mixed deployments
 }
 
 // Run is what is known of a run besides its events.
@@ -58,9 +60,10 @@ type Run struct {
 	Duration  time.Duration
 	// Registered are all checks that the suite has, in its order.
 	Registered []RegisteredCheck
-	// RunPattern and Shard are the selection; nil and "" when everything was asked for.
+	// RunPattern, Shard and Pair are the selection; nil, "" and false when everything was asked for.
 	RunPattern *regexp.Regexp
 	Shard      string
+	Pair       bool // two candidates side by side, judged by the checks of mixed deployments
 	// Incomplete says why the run ended early: "interrupted by SIGINT"; empty when its stream has its end.
 	Incomplete string
 }
@@ -80,8 +83,15 @@ func Selects(pattern *regexp.Regexp, check RegisteredCheck) bool {
 
 // LeftOut tells whether a check or requirement was not asked for, as opposed to could not be done.
 func LeftOut(v verdict.Verdict, reason string) bool {
-	return v == verdict.NotRun && (strings.HasPrefix(reason, ReasonLeftOutByRun) ||
-		strings.HasPrefix(reason, ReasonLeftOutByShard))
+	if v != verdict.NotRun {
+		return false
+	}
+	for _, option := range []string{ReasonLeftOutByRun, ReasonLeftOutByShard, ReasonLeftOutByPair} {
+		if strings.HasPrefix(reason, option) {
+			return true
+		}
+	}
+	return false
 }
 
 // Assemble makes the results of a run from its events. A planned check without a final verdict becomes error; a check
@@ -107,8 +117,8 @@ func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 	if results.Incomplete == "" && !a.ended {
 		results.Incomplete = ReasonSuiteEnded
 	}
-	if run.RunPattern != nil || run.Shard != "" {
-		results.Selection = &Selection{Shard: run.Shard}
+	if run.RunPattern != nil || run.Shard != "" || run.Pair {
+		results.Selection = &Selection{Shard: run.Shard, Pair: run.Pair}
 		if run.RunPattern != nil {
 			results.Selection.Run = run.RunPattern.String()
 		}
@@ -203,6 +213,9 @@ func mergeCandidate(known *verdict.Candidate, more verdict.Candidate) {
 			*field.known = field.more
 		}
 	}
+	if len(more.Servers) > 0 {
+		known.Servers = more.Servers
+	}
 }
 
 // checks returns the result of every registered check in the suite's order, and then of planned ones that are not
@@ -254,6 +267,8 @@ func (a *assembly) whyLeftOut(check RegisteredCheck) string {
 	switch {
 	case !Selects(a.run.RunPattern, check):
 		return ReasonLeftOutByRun
+	case a.run.Pair && !check.Mixed:
+		return ReasonLeftOutByPair
 	case a.run.Shard != "":
 		return ReasonLeftOutByShard + " " + a.run.Shard
 	default:
@@ -289,6 +304,15 @@ func (a *assembly) distinctObservations() []verdict.Observation {
 	return distinct
 }
 
+// asked tells whether a requirement that no check of this run judges was asked for all the same: by name, or with
+// everything. A pair is judged by its checks; what each candidate does by itself, its own run judges.
+func (a *assembly) asked(requirement string) bool {
+	if pattern := a.run.RunPattern; pattern != nil {
+		return pattern.MatchString(requirement)
+	}
+	return !a.run.Pair
+}
+
 // selectedFindings returns the findings of requirements that this run was asked to judge: what the monitors see of
 // others must not depend on which checks happened to run.
 func (a *assembly) selectedFindings(checks []verdict.CheckResult) []verdict.Finding {
@@ -304,8 +328,7 @@ func (a *assembly) selectedFindings(checks []verdict.CheckResult) []verdict.Find
 	seen := map[verdict.Finding]bool{}
 	selected := []verdict.Finding{}
 	for _, finding := range a.findings {
-		pattern := a.run.RunPattern
-		if !covered[finding.Requirement] && pattern != nil && !pattern.MatchString(finding.Requirement) {
+		if !covered[finding.Requirement] && !a.asked(finding.Requirement) {
 			continue
 		}
 		if seen[finding] || kept[finding.Requirement] == findingsKept {

@@ -76,6 +76,8 @@ type MSC struct {
 type Selection struct {
 	Run   string `json:"run,omitempty"`
 	Shard string `json:"shard,omitempty"`
+	// Pair tells that two candidates stood side by side, and only the checks of mixed deployments ran.
+	Pair bool `json:"pair,omitempty"`
 }
 
 // Requirement is what one demand of the catalogue came to.

@@ -76,9 +76,13 @@ func (s *summary) candidate(one Summarised) {
 // heading names the candidate and how it was judged.
 func heading(results Results) string {
 	c := results.Candidate
-	text := c.Name
-	if c.Version != "" && !strings.HasSuffix(c.Name, "@"+c.Version) {
-		text += " " + c.Version
+	text := withVersion(c.Name, c.Version)
+	var servers []string
+	for _, server := range c.Servers {
+		servers = append(servers, server.Host+" "+withVersion(server.Name, server.Version))
+	}
+	if len(servers) > 0 {
+		text += " (" + strings.Join(servers, ", ") + ")"
 	}
 	if c.Runtime != "" {
 		text += " in " + map[string]string{"docker": "containers", "process": "plain processes"}[c.Runtime]
@@ -90,6 +94,14 @@ func heading(results Results) string {
 		text += ", dialect " + c.Dialect
 	}
 	return text + ", " + (time.Duration(results.DurationMS) * time.Millisecond).Round(100*time.Millisecond).String()
+}
+
+// withVersion is a candidate's name with its version, where the name does not end in it.
+func withVersion(name, version string) string {
+	if version == "" || strings.HasSuffix(name, "@"+version) {
+		return name
+	}
+	return name + " " + version
 }
 
 // chapter writes one chapter: its counts, then what did not pass.

@@ -1,6 +1,9 @@
 package runtime
 
-import "strings"
+import (
+	"reflect"
+	"strings"
+)
 
 // ConfigurationLabel is the label of an image that says where, in its containers, the server's configuration stands.
 const ConfigurationLabel = "msc4014.configuration"
@@ -42,3 +45,6 @@ func (a Artifacts) All() []Artifact {
 	}
 	return all
 }
+
+// Mixed tells whether two servers of one deployment, hs1 and hs2, are made of different artifacts.
+func (a Artifacts) Mixed() bool { return !reflect.DeepEqual(a.For("hs1"), a.For("hs2")) }

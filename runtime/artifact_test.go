@@ -13,5 +13,7 @@ func TestArtifactsByHost(t *testing.T) {
 	assert.Equal(t, one, mixed.For("hs1"))
 	assert.Equal(t, other, mixed.For("hs2"))
 	assert.Equal(t, other, mixed.For("HS2"))
+	assert.True(t, mixed.Mixed())
+	assert.False(t, Artifacts{Main: one, ByHost: map[string]Artifact{"hs1": other, "hs2": other}}.Mixed())
 	assert.ElementsMatch(t, []Artifact{one, other}, mixed.All())
 }

@@ -28,14 +28,14 @@ func (s configured) Configuration(context.Context) (string, []byte, error) {
 
 func TestTheConfigurationIsKept(t *testing.T) {
 	results := t.TempDir()
-	path, err := keepConfiguration(t.Context(), configured{name: "server.yaml", text: "rate_limits: off\n"}, results)
+	path, err := keepConfiguration(t.Context(), configured{name: "server.yaml", text: "rate_limits: off\n"}, results, "hs2-")
 	require.NoError(t, err)
-	assert.Equal(t, "configuration/server.yaml", path)
+	assert.Equal(t, "configuration/hs2-server.yaml", path)
 	kept, err := os.ReadFile(filepath.Join(results, path))
 	require.NoError(t, err)
 	assert.Equal(t, "rate_limits: off\n", string(kept))
 
-	path, err = keepConfiguration(t.Context(), configured{}, results)
+	path, err = keepConfiguration(t.Context(), configured{}, results, "")
 	require.NoError(t, err)
 	assert.Empty(t, path, "a candidate that does not say where its configuration is")
 }

@@ -20,9 +20,9 @@ import (
 // configurationFolder is where a candidate's configuration is kept, in the results folder.
 const configurationFolder = "configuration"
 
-// keepConfiguration writes the configuration that a server runs with into the results folder and returns its path there,
-// "" where the server does not tell.
-func keepConfiguration(ctx context.Context, server runtime.Server, results string) (string, error) {
+// keepConfiguration writes the configuration that a server runs with into the results folder, under its own name after
+// prefix, and returns its path there, "" where the server does not tell.
+func keepConfiguration(ctx context.Context, server runtime.Server, results, prefix string) (string, error) {
 	configured, can := server.(runtime.Configured)
 	if !can || results == "" {
 		return "", nil
@@ -31,7 +31,7 @@ func keepConfiguration(ctx context.Context, server runtime.Server, results strin
 	if err != nil || name == "" {
 		return "", err
 	}
-	path := filepath.Join(configurationFolder, fileName(name))
+	path := filepath.Join(configurationFolder, fileName(prefix+name))
 	if err := os.MkdirAll(filepath.Join(results, configurationFolder), 0o755); err != nil {
 		return "", err
 	}

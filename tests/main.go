@@ -26,7 +26,7 @@ func main() {
 	os.Exit(serve(os.Stdin, os.Stdout))
 }
 
-// list writes the registered checks as JSON: [{"name","requirements","path"}].
+// list writes the registered checks as JSON: [{"name","requirements","path","mixed"}].
 func list(out io.Writer) int {
 	if _, err := loadCatalogue(check.Registered()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -36,10 +36,11 @@ func list(out io.Writer) int {
 		Name         string   `json:"name"`
 		Requirements []string `json:"requirements"`
 		Path         string   `json:"path,omitempty"`
+		Mixed        bool     `json:"mixed,omitempty"`
 	}
 	entries := []entry{}
 	for _, one := range check.Registered().All() {
-		entries = append(entries, entry{one.Name, one.Requirements, one.Path})
+		entries = append(entries, entry{one.Name, one.Requirements, one.Path, one.Mixed()})
 	}
 	if err := json.NewEncoder(out).Encode(entries); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -72,8 +72,8 @@ var _ = check.Register("a user joins a room of a peer again after it left", chec
 		room.ExchangesMessages(requirement, alice, carol)
 	})
 
-// The same between two servers of the candidate, seen by the clients of both.
-var _ = check.Register("a user joins a room of another server of the same candidate", check.Requires("membership/join-remote"),
+// The same between two servers under test, seen by the clients of both.
+var _ = check.Register("a user joins a room of another server", check.Requires("membership/join-remote"), check.TwoServers(),
 	func(c *check.C) {
 		const requirement = "membership/join-remote"
 		s := stage.OpenSharedRoom(c)

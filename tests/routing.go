@@ -28,9 +28,9 @@ var _ = check.Register("a message reaches all servers in the room", check.Requir
 		}
 	})
 
-// The same with two servers of the candidate: what either writes reaches the other and a peer.
+// The same with two servers under test: what either writes reaches the other and a peer.
 var _ = check.Register("messages of two servers reach all servers in the room", check.Requires("routing/reaches-members"),
-	func(c *check.C) {
+	check.TwoServers(), func(c *check.C) {
 		const requirement = "routing/reaches-members"
 		s := stage.OpenSharedRoom(c)
 		alice, bob, roomID := s.Alice, s.Bob, s.RoomID

@@ -16,7 +16,6 @@ import (
 	"msc4014/helpers/federation"
 	"msc4014/helpers/monitor"
 	"msc4014/helpers/plan"
-	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/transcript"
 	"msc4014/helpers/verdict"
 	"msc4014/requirements"
@@ -85,6 +84,7 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 		watch.print = printer(emit)
 	}
 	world := blueprints.NewWorld(base.runtime, base.authority, watch.received)
+	world.Artifacts = base.artifacts
 	watch.world = world
 	if !wanted.Keep {
 		defer func() { err = errors.Join(err, closeWorld(ctx, world)) }()
@@ -99,21 +99,14 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 		Readings: readings(catalogue), Quiet: quiet, Limit: longestCheck, Observe: watch.exchange, KeepServers: wanted.Keep,
 		Done: aftermath(settings, emit), KeepEvidence: settings.Debug,
 	})
-	first, err := runner.Prepare(ctx, blueprints.OneServer.Name)
+	meeting := &meeting{runner: runner, world: world, wanted: wanted, chosen: chosen, warn: warn}
+	candidate, err := meeting.hold(ctx)
 	if err != nil {
 		return err
 	}
-	facts, err := world.Learn(ctx, first.(*blueprints.Deployment))
-	if err != nil {
-		return err
-	}
-	configuration, err := keepConfiguration(ctx, first.(*blueprints.Deployment).Server(0), wanted.Results)
-	if err != nil {
-		warn("the configuration in effect is not kept: " + err.Error())
-	}
-	emit(planned(chosen, wanted, base.runtime.Name(), configuration, facts))
+	emit(planned(chosen, candidate))
 	watch.monitor.Store(monitor.New(monitor.Options{
-		Format: facts.Format, OursKey: world.Peers.IsOurKey, OursEvent: world.Peers.IsOurs,
+		Format: world.Facts().Format, OursKey: world.Peers.IsOurKey, OursEvent: world.Peers.IsOurs,
 		Report: func(finding verdict.Finding) {
 			emit(verdict.Event{Kind: verdict.KindFinding, Time: time.Now(), Finding: &finding})
 		},
@@ -124,20 +117,10 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 }
 
 // planned tells which checks will run, and what is known about the candidate.
-func planned(chosen []*check.Check, wanted plan.Plan, runtimeName, configuration string, facts blueprints.Facts) verdict.Event {
+func planned(chosen []*check.Check, candidate verdict.Candidate) verdict.Event {
 	names := make([]string, len(chosen))
 	for i, one := range chosen {
 		names[i] = one.Name
-	}
-	candidate := verdict.Candidate{
-		Name: wanted.Artifact.Candidate, Version: wanted.Artifact.Version, Image: wanted.Artifact.Image,
-		Digest: wanted.Artifact.Digest, Runtime: runtimeName, Configuration: configuration,
-	}
-	if facts.Supported {
-		candidate.Dialect, candidate.RoomVersion = string(facts.Format.Dialect), pseudoid.RoomVersion
-	}
-	if candidate.Version == "" {
-		candidate.Version = facts.Software
 	}
 	return verdict.Event{Kind: verdict.KindPlan, Time: time.Now(), Total: len(chosen), Checks: names, Candidate: &candidate}
 }

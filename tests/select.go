@@ -23,9 +23,12 @@ func choose(all []*check.Check, wanted plan.Plan) ([]*check.Check, error) {
 	}
 	var chosen []*check.Check
 	for _, one := range all {
-		if one.Matches(pattern) {
+		if one.Matches(pattern) && (wanted.Second == nil || one.Mixed()) {
 			chosen = append(chosen, one)
 		}
+	}
+	if len(chosen) == 0 && wanted.Second != nil {
+		return nil, fmt.Errorf("--run %q matches no check that stands on two servers, which --pair runs", wanted.Run)
 	}
 	if len(chosen) == 0 {
 		return nil, fmt.Errorf("--run %q matches no check and no requirement that has one (./run.sh list shows them)", wanted.Run)

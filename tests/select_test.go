@@ -8,12 +8,14 @@ import (
 
 	"msc4014/helpers/check"
 	"msc4014/helpers/plan"
+	"msc4014/runtime"
+	"msc4014/runtime/complement"
 )
 
 func some() []*check.Check {
 	return []*check.Check{
 		{Name: "a", Requirements: []string{"mapping/one"}},
-		{Name: "b", Requirements: []string{"mapping/two"}, Slow: true},
+		{Name: "b", Requirements: []string{"mapping/two"}, Slow: true, TwoServers: true},
 		{Name: "c", Requirements: []string{"routing/one"}},
 	}
 }
@@ -35,6 +37,30 @@ func TestChoose(t *testing.T) {
 	assert.Equal(t, "c", chosenNames(t, plan.Plan{Run: "^c$"}))
 	assert.Equal(t, "b", chosenNames(t, plan.Plan{Shard: "2/3"}))
 	assert.Equal(t, chosenNames(t, plan.Plan{Shuffle: 7}), chosenNames(t, plan.Plan{Shuffle: 7}))
+}
+
+func TestAPairHasTheChecksOnTwoServersAndTheClosingOnes(t *testing.T) {
+	all := append(some(), &check.Check{Name: "d", Requirements: []string{"resilience/x"}, Closing: true})
+	second := &runtime.Artifact{Candidate: "other"}
+	chosen, err := choose(all, plan.Plan{Second: second})
+	require.NoError(t, err)
+	assert.Equal(t, []*check.Check{all[1], all[3]}, chosen)
+	chosen, err = choose(all, plan.Plan{Second: second, Run: "mapping/"})
+	require.NoError(t, err)
+	assert.Equal(t, []*check.Check{all[1]}, chosen)
+	_, err = choose(all, plan.Plan{Second: second, Run: "^a$"})
+	assert.ErrorContains(t, err, "no check that stands on two servers")
+}
+
+func TestArtifactsOfAPlan(t *testing.T) {
+	main, other := runtime.Artifact{Candidate: "main", Image: "m"}, runtime.Artifact{Candidate: "other", Image: "o"}
+	settings := complement.Options{BaseImages: map[string]string{"hs2": "of-complement"}}
+	assert.Equal(t, runtime.Artifact{Candidate: "image:of-complement", Image: "of-complement"},
+		artifacts(plan.Plan{Artifact: main, Runtime: "docker"}, settings).For("hs2"))
+	assert.Equal(t, main, artifacts(plan.Plan{Artifact: main, Runtime: "docker"}, settings).For("hs1"))
+	assert.Equal(t, main, artifacts(plan.Plan{Artifact: main, Runtime: "process"}, settings).For("hs2"), "images mean nothing there")
+	pair := artifacts(plan.Plan{Artifact: main, Second: &other, Runtime: "docker"}, settings)
+	assert.Equal(t, []runtime.Artifact{main, other}, []runtime.Artifact{pair.For("hs1"), pair.For("hs2")})
 }
 
 func TestChooseRefuses(t *testing.T) {

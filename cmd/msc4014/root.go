@@ -27,7 +27,12 @@ CANDIDATE is one of
   synapse           Debian's package
   image:NAME[:TAG]  any image that keeps Complement's image contract
 Several are judged one after the other, with one summary. Without one it is $COMPLEMENT_BASE_IMAGE, if that is
-set, else dendrite.
+set, else $COMPLEMENT_BASE_IMAGE_HS1, else dendrite.
+
+--pair A,B puts two different candidates into one deployment, in place of a CANDIDATE. The checks that stand on
+two servers run twice: with A on hs1 and B on hs2, then the other way round. Each side has its results,
+results/A+B and results/B+A, and both are in one summary. Candidates that have no pseudo-ID rooms, or no dialect
+in common, are unsupported together.
 
 Results go to results/<candidate>/results.json, with junit.xml and the logs and HTTP transcripts of checks that
 did not pass beside it. What is expected of a candidate stands in baselines/<candidate>.json.
@@ -63,6 +68,7 @@ const examples = `  ./run.sh                                       judge the new
   ./run.sh --run '^mapping/' --verbose           one chapter, and tell more
   ./run.sh image:my-homeserver:dev --strict      an image of your own; any fail is exit 1
   ./run.sh dendrite --update-baseline            what it does today is what is expected
+  ./run.sh --pair dendrite@0.13.8,synapse        each with the other, both ways round
   ./run.sh list                                  requirements and the checks that cover them
   ./run.sh doctor                                is this machine ready?`
 
@@ -96,7 +102,7 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 			if command.Flags().Changed("parallel") && options.Parallel < 1 {
 				return fmt.Errorf("--parallel %d: at least 1 check runs at a time", options.Parallel)
 			}
-			for _, name := range []string{"run", "shard", "baseline", "results"} {
+			for _, name := range []string{"run", "shard", "baseline", "results", "pair"} {
 				if command.Flags().Changed(name) && command.Flag(name).Value.String() == "" {
 					return fmt.Errorf("--%s is given without a value", name)
 				}
@@ -106,7 +112,7 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 			if err != nil {
 				return err
 			}
-			if len(options.Candidates) == 0 {
+			if len(options.Candidates) == 0 && options.Pair == "" {
 				options.Candidates = []string{defaultCandidate(os.Getenv)}
 			}
 			*status, err = runner.Run(command.Context(), options)
@@ -116,6 +122,8 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&options.Run, "run", "", "only checks whose name, or a requirement's identifier, matches this `REGEX`")
+	flags.StringVar(&options.Pair, "pair", "",
+		"two candidates `A,B` in one deployment: the checks on two servers run with A\non hs1 and B on hs2, then the other way round")
 	flags.StringVar(&options.Runtime, "runtime", "auto",
 		"how servers run: `auto|docker|process`; auto is docker where an engine\nanswers and else process")
 	flags.StringVar(&options.Results, "results", "",
@@ -135,8 +143,10 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 
 // defaultCandidate is what is judged when nothing is named.
 func defaultCandidate(environment func(string) string) string {
-	if image := environment("COMPLEMENT_BASE_IMAGE"); image != "" {
-		return "image:" + image
+	for _, variable := range []string{"COMPLEMENT_BASE_IMAGE", "COMPLEMENT_BASE_IMAGE_HS1"} {
+		if image := environment(variable); image != "" {
+			return "image:" + image
+		}
 	}
 	return "dendrite"
 }

@@ -16,6 +16,7 @@ type Check struct {
 	Requirements []string // identifiers of the catalogue
 	Path         string   // the path along which the event arrives, where a requirement has several: "send_join"
 	Slow         bool     // waits for a server's own time-outs: starts first
+	TwoServers   bool     // stands on two servers, which may be of different candidates
 	Closing      bool     // judged by the runner itself, when every deployment was looked at for the last time
 	Body         func(*C)
 }
@@ -36,6 +37,11 @@ func Path(name string) Option {
 // Slow marks a check that must wait for a server's own time-outs, so that it starts first and runs beside the others.
 func Slow() Option {
 	return func(check *Check) { check.Slow = true }
+}
+
+// TwoServers marks a check that stands on two servers. It runs in mixed deployments, too, with a candidate on each side.
+func TwoServers() Option {
+	return func(check *Check) { check.TwoServers = true }
 }
 
 // Closing marks the check that the runner judges itself: that every deployment ended in health.
@@ -105,6 +111,9 @@ func (r *Registry) Validate(known func(identifier string) bool) error {
 	}
 	return nil
 }
+
+// Mixed tells whether the check is one of mixed deployments: it stands on two servers, or looks at every deployment.
+func (check *Check) Mixed() bool { return check.TwoServers || check.Closing }
 
 // Matches tells whether the check's name, or one of its requirements, matches.
 func (check *Check) Matches(pattern *regexp.Regexp) bool {

@@ -2,7 +2,10 @@
 // input. The binary answers with a stream of verdict.Event on its standard output.
 package plan
 
-import "msc4014/runtime"
+import (
+	"msc4014/helpers/verdict"
+	"msc4014/runtime"
+)
 
 // Plan is one run of one candidate, or of two that stand side by side.
 type Plan struct {
@@ -20,6 +23,18 @@ type Plan struct {
 	Results string `json:"results"`
 	// Session is the folder of the run's session (runtime/session), whose lock is held by the command line.
 	Session string `json:"session"`
+}
+
+// Candidate is what is known of the candidate before it runs. A mixed deployment is named by both candidates, that of
+// hs1 first, "A,B"; the rest is told of each server by itself.
+func (p Plan) Candidate() verdict.Candidate {
+	if p.Second != nil {
+		return verdict.Candidate{Name: p.Artifact.Candidate + "," + p.Second.Candidate, Runtime: p.Runtime}
+	}
+	return verdict.Candidate{
+		Name: p.Artifact.Candidate, Version: p.Artifact.Version, Image: p.Artifact.Image, Digest: p.Artifact.Digest,
+		Runtime: p.Runtime,
+	}
 }
 
 // SuiteVersion is the version of the suite, as reports name it.

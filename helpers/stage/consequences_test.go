@@ -52,7 +52,7 @@ func newTheatre(t *testing.T) *theatre {
 	first, err := world.New(t.Context(), blueprints.OneServer.Name)
 	require.NoError(t, err)
 	home.Answer("POST", "/createRoom", 200, `{"room_id":"`+room.ID()+`"}`)
-	facts, err := world.Learn(t.Context(), first.(*blueprints.Deployment))
+	facts, err := world.Learn(t.Context(), first.(*blueprints.Deployment), 0)
 	require.NoError(t, err)
 	require.Equal(t, pseudoid.FormatDendrite, facts.Format)
 	home.Answer("POST", "/createRoom", -1, "")

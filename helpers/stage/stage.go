@@ -26,23 +26,29 @@ type Stage struct {
 	Deployment *blueprints.Deployment
 }
 
-// Open gives the check a deployment made from the blueprint. A candidate without the pseudo-ID room version ends the
-// check: unsupported.
+// Open gives the check a deployment made from the blueprint. Candidates that cannot have pseudo-ID rooms (together) end
+// the check: unsupported.
 func Open(c *check.C, blueprint blueprints.Blueprint) *Stage {
 	// Asked before anything is deployed: servers that are started for nothing cost the checks that run beside them.
-	if world, ok := c.Deployments().(*blueprints.World); ok && !world.Facts().Supported {
-		c.Unsupported("%s", world.Facts().Why)
+	if world, ok := c.Deployments().(*blueprints.World); ok {
+		if why := world.Lacks(blueprint); why != "" {
+			c.Unsupported("%s", why)
+		}
 	}
 	return OpenOrdinary(c, blueprint)
 }
 
 // OpenOrdinary is Open for checks that ordinary rooms are enough for.
 func OpenOrdinary(c *check.C, blueprint blueprints.Blueprint) *Stage {
+	if two := blueprint.Servers > 1; two != c.Check().TwoServers {
+		c.SuiteError(fmt.Errorf("the blueprint %q has %d servers: a check says by check.TwoServers() that it stands on two",
+			blueprint.Name, blueprint.Servers))
+	}
 	deployment := c.Deploy(blueprint.Name, blueprint.Private).(*blueprints.Deployment)
 	return &Stage{C: c, Deployment: deployment}
 }
 
-// Facts are what is known about the candidate.
+// Facts are what is known about the candidate of hs1; what is on its stage with it speaks as it does.
 func (s *Stage) Facts() blueprints.Facts { return s.Deployment.World().Facts() }
 
 // Format is how the candidate spells events of pseudo-ID rooms.

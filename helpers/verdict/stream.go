@@ -48,6 +48,19 @@ type Candidate struct {
 	RoomVersion string `json:"room_version,omitempty"`
 	// Configuration is the path, relative to the results folder, of the configuration that its first server ran with.
 	Configuration string `json:"configuration,omitempty"`
+	// Servers are set in a mixed deployment, whose servers are of different candidates: what each is, by host.
+	Servers []Server `json:"servers,omitempty"`
+}
+
+// Server is one server of a mixed deployment; the field names are those of results.json.
+type Server struct {
+	Host          string `json:"host"` // "hs1"
+	Name          string `json:"name"` // of its candidate
+	Version       string `json:"version,omitempty"`
+	Image         string `json:"image,omitempty"`
+	Digest        string `json:"digest,omitempty"`
+	Dialect       string `json:"dialect,omitempty"` // "" where it has no pseudo-ID rooms
+	Configuration string `json:"configuration,omitempty"`
 }
 
 // EventKind names what an Event tells.

@@ -29,6 +29,7 @@ const (
 // Options are a run as it was asked for.
 type Options struct {
 	Candidates     []string
+	Pair           string // "A,B": two candidates side by side, in place of Candidates
 	Runtime        string // "auto", "docker" or "process"
 	Run            string
 	Results        string
@@ -55,9 +56,10 @@ type Candidate struct {
 	Prepare func(ctx context.Context, runtimeName string, progress func(string)) (runtime.Artifact, error)
 }
 
-// task is one candidate of a run, with everything decided that can be decided beforehand.
+// task is one candidate of a run, or two side by side, with everything decided that can be decided beforehand.
 type task struct {
-	candidate    Candidate
+	typed        string             // as on the command line
+	candidates   []Candidate        // one, or that of hs1 and that of hs2
 	results      string             // its results folder
 	baselineFile string             // where its baseline is, or would be
 	expected     *baseline.Baseline // nil: it has none
@@ -91,6 +93,11 @@ func (r *Runner) validate(options Options) (*validated, error) {
 	if err := validShard(options.Shard); err != nil {
 		return nil, err
 	}
+	if options.Pair != "" {
+		var err error
+		v.tasks, err = r.pair(options)
+		return v, err
+	}
 	if options.Baseline != "" && len(options.Candidates) > 1 {
 		return nil, errors.New("--baseline names the file of one candidate; run the candidates one at a time with it")
 	}
@@ -100,7 +107,11 @@ func (r *Runner) validate(options Options) (*validated, error) {
 			return nil, fmt.Errorf("candidate %s is named twice", typed)
 		}
 		seen[typed] = true
-		one, err := r.task(options, typed)
+		candidate, err := r.Parse(typed)
+		if err != nil {
+			return nil, err
+		}
+		one, err := r.task(options, typed, candidate)
 		if err != nil {
 			return nil, err
 		}
@@ -109,29 +120,32 @@ func (r *Runner) validate(options Options) (*validated, error) {
 	return v, nil
 }
 
-// task decides where the results and the baseline of one candidate are, and reads the baseline.
-func (r *Runner) task(options Options, typed string) (task, error) {
-	candidate, err := r.Parse(typed)
-	if err != nil {
-		return task{}, err
+// task decides where the results and the baseline of one candidate, or of two side by side, are, and reads the baseline.
+func (r *Runner) task(options Options, typed string, candidates ...Candidate) (task, error) {
+	var folders, files []string
+	for _, candidate := range candidates {
+		if wanted := options.Runtime; wanted != "auto" && !slices.Contains(candidate.Runtimes, wanted) {
+			return task{}, fmt.Errorf("%s cannot be started with --runtime %s, only with --runtime %s", candidate.Typed, wanted,
+				strings.Join(candidate.Runtimes, " or "))
+		}
+		folders, files = append(folders, candidate.Folder), append(files, candidate.File)
 	}
-	if wanted := options.Runtime; wanted != "auto" && !slices.Contains(candidate.Runtimes, wanted) {
-		return task{}, fmt.Errorf("%s cannot be started with --runtime %s, only with --runtime %s", typed, wanted,
-			strings.Join(candidate.Runtimes, " or "))
-	}
-	one := task{candidate: candidate}
+	// A candidate's safe name has no +.
+	folder, file := strings.Join(folders, "+"), strings.Join(files, "+")
+	one := task{typed: typed, candidates: candidates}
 	switch {
 	case options.Results == "":
-		one.results = filepath.Join(r.Root, "results", candidate.Folder)
-	case len(options.Candidates) > 1:
-		one.results = filepath.Join(options.Results, candidate.Folder)
+		one.results = filepath.Join(r.Root, "results", folder)
+	case options.Pair != "" || len(options.Candidates) > 1:
+		one.results = filepath.Join(options.Results, folder)
 	default:
 		one.results = options.Results
 	}
 	one.baselineFile = options.Baseline
 	if one.baselineFile == "" {
-		one.baselineFile = filepath.Join(r.Root, "baselines", candidate.File+".json")
+		one.baselineFile = filepath.Join(r.Root, "baselines", file+".json")
 	}
+	var err error
 	one.expected, err = baseline.Load(one.baselineFile)
 	if errors.Is(err, os.ErrNotExist) && (options.Baseline == "" || options.UpdateBaseline) {
 		err = nil
@@ -153,10 +167,10 @@ func validShard(shard string) error {
 	return nil
 }
 
-// selects tells whether --run asks for any of the checks.
+// selects tells whether --run, and --pair, ask for any of the checks.
 func (v *validated) selects(checks []report.RegisteredCheck) bool {
 	for _, check := range checks {
-		if report.Selects(v.pattern, check) {
+		if report.Selects(v.pattern, check) && (v.Pair == "" || check.Mixed) {
 			return true
 		}
 	}

@@ -75,7 +75,7 @@ func (r *Runner) Run(ctx context.Context, options Options) (int, error) {
 		outcome, err := r.judge(ctx, m, one)
 		if err != nil {
 			status = StatusCannot
-			problems = append(problems, one.candidate.Typed+": "+err.Error())
+			problems = append(problems, one.typed+": "+err.Error())
 		}
 		if outcome != nil {
 			status = max(status, outcome.status)
@@ -129,6 +129,9 @@ func (r *Runner) make(ctx context.Context, m *made) error {
 	if m.registered, err = suite.List(ctx, m.binary); err != nil {
 		return err
 	}
+	if !m.selects(m.registered) && m.Pair != "" {
+		return fmt.Errorf("--run %q matches no check that stands on two servers, which --pair runs", m.Options.Run)
+	}
 	if !m.selects(m.registered) {
 		return fmt.Errorf("--run %q matches no check and no requirement that has one; ./run.sh list shows them",
 			m.Options.Run)
@@ -156,15 +159,17 @@ func (r *Runner) decideRuntime(ctx context.Context, m *made) error {
 	}
 	m.runtimeName = "process"
 	for _, one := range m.tasks {
-		if !slices.Contains(one.candidate.Runtimes, "process") {
-			return fmt.Errorf("%s runs in containers only: %w", one.candidate.Typed, err)
+		for _, candidate := range one.candidates {
+			if !slices.Contains(candidate.Runtimes, "process") {
+				return fmt.Errorf("%s runs in containers only: %w", candidate.Typed, err)
+			}
 		}
 	}
 	m.say("servers run as plain processes: " + err.Error())
 	return nil
 }
 
-// judge makes the run of one candidate. Either result may be nil: an error beside an outcome is a run that broke off
+// judge makes the run of one task. Either result may be nil: an error beside an outcome is a run that broke off
 // but whose results are kept.
 func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome, err error) {
 	folder, err := report.OpenFolder(one.results)
@@ -189,16 +194,24 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	}
 	m.progress.Begin()
 	started := time.Now()
-	artifact, err := one.candidate.Prepare(ctx, m.runtimeName, m.progress.Doing)
-	if err != nil {
-		return nil, cause(ctx, err)
-	}
-	artifact.Candidate = one.candidate.Name // whatever was typed for it, results name the version
-	m.progress.Doing("starting " + artifact.Candidate)
-	ending, err := r.runSuite(ctx, m, own, folder, plan.Plan{
-		Artifact: artifact, Runtime: m.runtimeName, Run: m.Options.Run, Parallel: m.Parallel, Shuffle: m.Shuffle,
+	wanted := plan.Plan{
+		Runtime: m.runtimeName, Run: m.Options.Run, Parallel: m.Parallel, Shuffle: m.Shuffle,
 		Shard: m.Shard, Keep: m.Keep, Results: folder.Staging(), Session: own.Dir,
-	})
+	}
+	for i, candidate := range one.candidates {
+		artifact, err := candidate.Prepare(ctx, m.runtimeName, m.progress.Doing)
+		if err != nil {
+			return nil, cause(ctx, err)
+		}
+		artifact.Candidate = candidate.Name // whatever was typed for it, results name the version
+		if i == 0 {
+			wanted.Artifact = artifact
+		} else {
+			wanted.Second = &artifact
+		}
+	}
+	m.progress.Doing("starting " + wanted.Candidate().Name)
+	ending, err := r.runSuite(ctx, m, own, folder, wanted)
 	if err != nil {
 		return nil, cause(ctx, err)
 	}
@@ -207,11 +220,8 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	}
 	results := report.Assemble(report.Run{
 		Suite: r.Suite, Started: started, Duration: time.Since(started), Registered: m.registered,
-		RunPattern: m.pattern, Shard: m.Shard, Incomplete: brokeOff(ctx, ending),
-		Candidate: verdict.Candidate{
-			Name: artifact.Candidate, Version: artifact.Version, Image: artifact.Image, Digest: artifact.Digest,
-			Runtime: m.runtimeName,
-		},
+		RunPattern: m.pattern, Shard: m.Shard, Pair: m.Pair != "", Incomplete: brokeOff(ctx, ending),
+		Candidate: wanted.Candidate(),
 	}, m.catalogue, ending.Events)
 	if !planned(ending) {
 		return nil, cause(ctx, r.crash(folder, results.Incomplete))

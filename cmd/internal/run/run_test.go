@@ -70,13 +70,13 @@ func fake(s script) int {
 	}
 	var chosen []string
 	for _, check := range s.Checks {
-		if wanted.Run == "" || strings.Contains(check.Name, wanted.Run) {
+		if (wanted.Run == "" || strings.Contains(check.Name, wanted.Run)) && (wanted.Second == nil || check.Mixed) {
 			chosen = append(chosen, check.Name)
 		}
 	}
 	emit(verdict.Event{
 		Kind: verdict.KindPlan, Total: len(chosen), Checks: chosen,
-		Candidate: &verdict.Candidate{Name: wanted.Artifact.Candidate, Dialect: "dendrite"},
+		Candidate: &verdict.Candidate{Name: wanted.Candidate().Name, Dialect: "dendrite"},
 	})
 	for _, name := range chosen {
 		result := &verdict.CheckResult{Name: name, Verdict: s.Verdicts[name]}

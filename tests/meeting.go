@@ -1,0 +1,93 @@
+package main
+
+// Before the first check each candidate is started and asked what it is.
+
+import (
+	"context"
+	"slices"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/plan"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/verdict"
+)
+
+// meeting is the first look at the candidates of a run.
+type meeting struct {
+	runner *check.Runner
+	world  *blueprints.World
+	wanted plan.Plan
+	chosen []*check.Check
+	warn   func(string)
+}
+
+// hold starts the first deployments, learns what their candidates are, and tells it as results do. Where hs1 and hs2 are
+// of different candidates, that of hs2 is asked, too, if there are checks on two servers: those stand on what hs1 and hs2
+// have in common, the others on hs1 alone.
+func (m *meeting) hold(ctx context.Context) (verdict.Candidate, error) {
+	blueprint, prefix := blueprints.OneServer, ""
+	if m.wanted.Second != nil {
+		blueprint = blueprints.TwoServers
+	}
+	mixed := m.wanted.Second != nil || m.world.Artifacts.Mixed() &&
+		slices.ContainsFunc(m.chosen, func(one *check.Check) bool { return one.TwoServers })
+	if mixed {
+		prefix = "hs1-"
+	}
+	first, err := m.meet(ctx, blueprint, 0, prefix)
+	if err != nil {
+		return verdict.Candidate{}, err
+	}
+	candidate := m.wanted.Candidate()
+	if mixed {
+		second, err := m.meet(ctx, blueprints.TwoServers, 1, "hs2-")
+		if err != nil {
+			return verdict.Candidate{}, err
+		}
+		candidate.Servers = []verdict.Server{first, second}
+	}
+	if m.wanted.Second == nil {
+		candidate.Configuration = first.Configuration
+		if candidate.Version == "" {
+			candidate.Version = first.Version
+		}
+	}
+	if m.world.Lacks(blueprint) == "" {
+		candidate.Dialect = first.Dialect
+	}
+	if candidate.Dialect != "" {
+		candidate.RoomVersion = pseudoid.RoomVersion
+	}
+	return candidate, nil
+}
+
+// meet learns what the candidate at a place of a blueprint is, and keeps its configuration, whose name begins with prefix.
+func (m *meeting) meet(ctx context.Context, blueprint blueprints.Blueprint, place int, prefix string) (verdict.Server, error) {
+	prepared, err := m.runner.Prepare(ctx, blueprint.Name)
+	if err != nil {
+		return verdict.Server{}, err
+	}
+	deployment := prepared.(*blueprints.Deployment)
+	facts, err := m.world.Learn(ctx, deployment, place)
+	if err != nil {
+		return verdict.Server{}, err
+	}
+	server := deployment.Server(place)
+	configuration, err := keepConfiguration(ctx, server, m.wanted.Results, prefix)
+	if err != nil {
+		m.warn("the configuration in effect is not kept: " + err.Error())
+	}
+	artifact := m.world.Artifacts.For(server.Host())
+	met := verdict.Server{
+		Host: server.Host(), Name: artifact.Candidate, Version: artifact.Version, Image: artifact.Image, Digest: artifact.Digest,
+		Configuration: configuration,
+	}
+	if met.Version == "" {
+		met.Version = facts.Software
+	}
+	if facts.Supported {
+		met.Dialect = string(facts.Format.Dialect)
+	}
+	return met, nil
+}
