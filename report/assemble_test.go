@@ -219,3 +219,39 @@ func TestAssembleOddEvents(t *testing.T) {
 	assert.Equal(t, verdict.Pass, checkOf(t, results, "not planned").Verdict)
 	assert.Equal(t, []string{"a word"}, results.Notes)
 }
+
+func TestAssemblePair(t *testing.T) {
+	run := testRun()
+	run.Registered = append([]RegisteredCheck{{Name: "on two servers", Requirements: []string{"mapping/in-join"}, Mixed: true}}, testChecks...)
+	run.Pair = true
+	servers := []verdict.Server{{Host: "hs1", Name: "one@1"}, {Host: "hs2", Name: "other", Version: "2"}}
+	events := []verdict.Event{
+		planned("on two servers"),
+		{Kind: verdict.KindCandidate, Candidate: &verdict.Candidate{Servers: servers}},
+		final("on two servers", verdict.Unsupported, "no dialect in common"),
+		found("mapping/in-join", "on two servers", "an event"), found("mapping/foreign", "on two servers", "another"),
+		end,
+	}
+	results := Assemble(run, testCatalogue, events)
+	assert.Equal(t, servers, results.Candidate.Servers)
+	assert.Equal(t, &Selection{Pair: true}, results.Selection)
+	assert.Equal(t, verdict.Unsupported, checkOf(t, results, "on two servers").Verdict)
+	left := checkOf(t, results, "version advertised")
+	assert.Equal(t, ReasonLeftOutByPair, left.Reason)
+	assert.True(t, LeftOut(left.Verdict, left.Reason))
+	assert.Equal(t, []verdict.Finding{{Requirement: "mapping/in-join", Check: "on two servers", Detail: "an event"}}, results.Findings,
+		"what is seen of others counts in each candidate's own run")
+
+	run.RunPattern = regexp.MustCompile("^mapping/foreign$")
+	results = Assemble(run, testCatalogue, events)
+	assert.Equal(t, ReasonLeftOutByRun, checkOf(t, results, "version advertised").Reason)
+	assert.Equal(t, ReasonLeftOutByPair, checkOf(t, results, "foreign signature by send").Reason)
+	assert.Len(t, results.Findings, 2, "asked for by name")
+}
+
+func TestHeadingNamesTheServersOfAMixedDeployment(t *testing.T) {
+	results := Results{Candidate: verdict.Candidate{
+		Name: "one@1,other", Runtime: "docker", Servers: []verdict.Server{{Host: "hs1", Name: "one@1", Version: "1"}, {Host: "hs2", Name: "other", Version: "2"}},
+	}}
+	assert.Equal(t, "one@1,other (hs1 one@1, hs2 other 2) in containers, 0s", heading(results))
+}

@@ -45,27 +45,32 @@ func captured(t *testing.T, arguments ...string) (status int, output, errors str
 func TestBadCommandLines(t *testing.T) {
 	t.Setenv("COMPLEMENT_BASE_IMAGE", "")
 	for line, says := range map[string]string{
-		"nosuch":              `there is no candidate "nosuch"; there are dendrite`,
-		"dendrite@0.0.1":      `no version "0.0.1"`,
-		"image:":              "image:NAME[:TAG]",
-		"image:UPPER":         "image:NAME[:TAG]",
-		"--nosuch":            "unknown flag: --nosuch (./run.sh --help",
-		"--runtime":           "needs an argument",
-		"--runtime podman":    "one of auto, docker, process",
-		"--run (":             "is no regular expression",
-		"--run=":              "--run is given without a value",
-		"--shard 4/3":         "--shard",
-		"--shard=":            "--shard is given without a value",
-		"--parallel 0":        "--parallel 0",
-		"--parallel many":     "invalid argument",
-		"--shuffle x":         "invalid argument",
-		"--baseline /none":    "cannot read the baseline",
-		"list x":              "takes no argument",
-		"clean --nosuch":      "unknown flag",
-		"run nosuch":          "there is no candidate",
-		"dendrite dendrite":   "named twice",
-		"doctor dendrite":     "takes no argument",
-		"list --json=perhaps": "invalid argument",
+		"nosuch":                          `there is no candidate "nosuch"; there are dendrite`,
+		"dendrite@0.0.1":                  `no version "0.0.1"`,
+		"image:":                          "image:NAME[:TAG]",
+		"image:UPPER":                     "image:NAME[:TAG]",
+		"--nosuch":                        "unknown flag: --nosuch (./run.sh --help",
+		"--runtime":                       "needs an argument",
+		"--runtime podman":                "one of auto, docker, process",
+		"--run (":                         "is no regular expression",
+		"--run=":                          "--run is given without a value",
+		"--shard 4/3":                     "--shard",
+		"--shard=":                        "--shard is given without a value",
+		"--parallel 0":                    "--parallel 0",
+		"--parallel many":                 "invalid argument",
+		"--shuffle x":                     "invalid argument",
+		"--baseline /none":                "cannot read the baseline",
+		"list x":                          "takes no argument",
+		"clean --nosuch":                  "unknown flag",
+		"run nosuch":                      "there is no candidate",
+		"dendrite dendrite":               "named twice",
+		"doctor dendrite":                 "takes no argument",
+		"--pair=":                         "--pair is given without a value",
+		"--pair dendrite":                 `--pair "dendrite": it is A,B`,
+		"--pair a,b dendrite":             "--pair a,b names its candidates itself; leave out dendrite",
+		"--pair nosuch,x":                 `--pair nosuch,x: there is no candidate "nosuch"`,
+		"--pair dendrite,dendrite@0.15.2": "both are dendrite@0.15.2",
+		"list --json=perhaps":             "invalid argument",
 	} {
 		status, output, errors := captured(t, strings.Fields(line)...)
 		assert.Equal(t, run.StatusCannot, status, line)
@@ -89,7 +94,7 @@ func TestHelp(t *testing.T) {
 	assert.Empty(t, errors)
 	for _, word := range []string{
 		"./run.sh [CANDIDATE ...]", "--runtime", "--run", "--results", "--baseline", "--update-baseline", "--strict",
-		"--parallel", "--shuffle", "--shard", "--keep", "--verbose", "list", "doctor", "clean", "Exit status", "COMPLEMENT_",
+		"--pair", "--parallel", "--shuffle", "--shard", "--keep", "--verbose", "list", "doctor", "clean", "Exit status", "COMPLEMENT_",
 	} {
 		assert.Contains(t, output, word)
 	}
@@ -98,6 +103,9 @@ func TestHelp(t *testing.T) {
 func TestDefaultCandidate(t *testing.T) {
 	assert.Equal(t, "dendrite", defaultCandidate(func(string) string { return "" }))
 	assert.Equal(t, "image:complement-synapse", defaultCandidate(func(string) string { return "complement-synapse" }))
+	assert.Equal(t, "image:of-hs1", defaultCandidate(func(name string) string {
+		return map[string]string{"COMPLEMENT_BASE_IMAGE_HS1": "of-hs1", "COMPLEMENT_BASE_IMAGE_HS2": "of-hs2"}[name]
+	}))
 }
 
 func TestProjectRoot(t *testing.T) {

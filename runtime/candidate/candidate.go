@@ -51,7 +51,7 @@ func (c Candidate) FullName() string {
 func (c Candidate) SafeName() string { return safeName(c.Name) }
 
 func safeName(name string) string {
-	const longest = 120
+	const longest = 118 // of two such names, with a hash each, a + between them makes one still (255)
 	safe := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-', r == '_', r == '@':

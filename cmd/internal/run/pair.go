@@ -20,12 +20,12 @@ func (r *Runner) pair(options Options) ([]task, error) {
 		}
 	}
 	if options.Baseline != "" && options.UpdateBaseline {
-		return nil, errors.New("--update-baseline writes a baseline for each side of a --pair; leave out --baseline, which names one file")
+		return nil, errors.New("--update-baseline writes a baseline for each side of a --pair; leave out --baseline, which names one")
 	}
 	typed := strings.Split(options.Pair, ",")
 	if len(typed) != 2 || typed[0] == "" || typed[1] == "" {
-		return nil, fmt.Errorf("--pair %q: it is A,B, two candidates with a comma and no space between them, such as dendrite@0.13.8,synapse",
-			options.Pair)
+		return nil, fmt.Errorf("--pair %q: it is A,B, two candidates with a comma and no space between them, such as "+
+			"dendrite@0.13.8,synapse", options.Pair)
 	}
 	first, err := r.Parse(typed[0])
 	if err != nil {
