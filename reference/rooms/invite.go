@@ -105,7 +105,7 @@ func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, invite
 	if err != nil {
 		return err
 	}
-	j, err := p.CheckCompleted(partial, completed, targetID, ownKeys{r.rooms})
+	j, err := p.CheckCompleted(partial, completed, targetID, ownKeys{r.rooms, r.rooms.MappingKeys})
 	if err != nil {
 		return &Error{Status: 502, Code: "M_UNKNOWN", Text: err.Error()}
 	}
@@ -234,7 +234,7 @@ func (rs *Rooms) InvitedPartial(_ context.Context, origin, userID string, invite
 		state[i] = one
 	}
 	p := rs.Pseudonym
-	_, err := p.CheckInviteOrigin(invite.Event, state, origin, ownKeys{rs})
+	_, err := p.CheckInviteOrigin(invite.Event, state, origin, ownKeys{rs, rs.MappingKeys})
 	if err != nil && !(errors.Is(err, pseudonym.ErrInviterUnknown) && p.Dialect == pseudoid.DialectDendrite) {
 		return nil, Forbidden("%v", err)
 	}
@@ -248,9 +248,6 @@ func (rs *Rooms) InvitedPartial(_ context.Context, origin, userID string, invite
 	completed, err := p.CompleteInvite(invite.Event, roomID, userID, key, rs.Server, now())
 	if err != nil {
 		return nil, Bad("M_BAD_JSON", "%v", err)
-	}
-	if room := rs.Get(roomID); room != nil && room.Resident() && room.Membership(userID) == "join" {
-		return nil, Forbidden("%s is in room %s already", userID, roomID)
 	}
 	return completed, rs.keepInvite(origin, roomID, userID, format, completed, invite.InviteRoomState)
 }

@@ -352,6 +352,6 @@ func (r *Room) enter(ctx context.Context, server string, join *rules.Event, answ
 		return err
 	}
 	r.rooms.add(r) // who sees the join's position finds its room
-	_, err = r.take(join, state, taking{judgement: r.judge(join), joined: true})
+	_, err = r.take(join, state, taking{judgement: r.judgeOwn(join), joined: true})
 	return err
 }

@@ -95,7 +95,7 @@ func (rs *Rooms) namesIn(events []json.RawMessage) pseudonym.Names {
 		}
 		directory.Learn(pseudonym.Seen{
 			Key: pseudoid.SenderKey(gjson.GetBytes(event, "state_key").String()), Membership: gjson.GetBytes(event, "content.membership").String(),
-			Current: true, Position: int64(place), Judgement: rs.Pseudonym.Judge(event, ownKeys{rs}),
+			Current: true, Position: int64(place), Judgement: rs.Pseudonym.Judge(event, ownKeys{rs, rs.MappingKeys}),
 		})
 	}
 	return directory

@@ -140,6 +140,9 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	if err != nil {
 		return nil, nil, err
 	}
+	if raw, err = room.vouchOrdinary(raw); err != nil {
+		return nil, nil, err
+	}
 	event, err := room.readForeign(ctx, raw)
 	if err != nil {
 		return nil, nil, Forbidden("%v", err)
@@ -199,34 +202,52 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	return room, taken, err
 }
 
-// vouch adds the signature by which an own member vouches for a restricted join, and those that a resident server adds.
+// vouchOrdinary signs a join of an ordinary room for which an own member vouches: the server must have signed it before
+// it can be verified.
+func (r *Room) vouchOrdinary(join json.RawMessage) (json.RawMessage, error) {
+	voucher := gjson.GetBytes(join, "content.join_authorised_via_users_server").String()
+	if r.format.Pseudonymous || voucher == "" || !r.rooms.own(voucher) {
+		return join, nil
+	}
+	if err := r.mayVouch(gjson.GetBytes(join, "sender").String(), gjson.GetBytes(join, "sender").String()); err != nil {
+		return nil, err
+	}
+	canonical, err := pseudoid.CanonicalJSON(join)
+	if err != nil {
+		return nil, Bad("M_BAD_JSON", "%v", err)
+	}
+	return r.signOrdinary(canonical)
+}
+
+// mayVouch tells why nobody vouches for who joins, or nil.
+func (r *Room) mayVouch(sender, userID string) error {
+	if state := r.State(); r.needsVoucher(state, sender) && !r.inAllowedRoom(userID, state) {
+		return Forbidden("%s is in none of the rooms whose members may join room %s", userID, r.id)
+	}
+	return nil
+}
+
+// vouch adds, in a pseudonymous room, the signature by which an own member vouches for a restricted join, and those that
+// a resident server adds.
 func (r *Room) vouch(event *rules.Event) (*rules.Event, error) {
-	signed := event.JSON()
-	voucher := event.Content("join_authorised_via_users_server").String()
-	var err error
-	switch {
-	case event.Membership() != "join":
+	if event.Membership() != "join" || !r.format.Pseudonymous {
 		return event, nil
-	case !r.format.Pseudonymous:
-		if voucher != "" && r.rooms.own(voucher) {
-			signed, err = r.signOrdinary(signed)
+	}
+	signed := event.JSON()
+	voucher := pseudoid.SenderKey(event.Content("join_authorised_via_users_server").String())
+	if userID, proven := r.directory.Proven(voucher); proven && r.rooms.own(userID) {
+		if err := r.mayVouch(event.Sender(), r.claimedBy(event)); err != nil {
+			return nil, err
 		}
-	default:
-		userID, proven := r.directory.Proven(pseudoid.SenderKey(voucher))
-		if proven && r.rooms.own(userID) {
-			state := r.State()
-			if asker := r.claimedBy(event); r.needsVoucher(state, event.Sender()) && !r.inAllowedRoom(asker, state) {
-				return nil, Forbidden("%s is in none of the rooms whose members may join room %s", asker, r.id)
-			}
-			var key pseudoid.KeyPair
-			if key, _, err = r.rooms.keys.Load(r.id, userID); err == nil {
-				signed, err = r.rooms.Pseudonym.SignAsAuthoriser(signed, key)
-			}
+		key, _, err := r.rooms.keys.Load(r.id, userID)
+		if err != nil {
+			return nil, err
 		}
-		if err == nil {
-			signed, err = r.rooms.Pseudonym.SignAsResident(signed, r.rooms.Server)
+		if signed, err = r.rooms.Pseudonym.SignAsAuthoriser(signed, key); err != nil {
+			return nil, err
 		}
 	}
+	signed, err := r.rooms.Pseudonym.SignAsResident(signed, r.rooms.Server)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ package rooms
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"time"
 
 	"msc4014/helpers/pseudoid"
@@ -19,14 +20,17 @@ const (
 	lastRetry  = 30 * time.Second
 )
 
-// ownKeys are the server's own keys: own users' mappings are judged without asking anybody.
-type ownKeys struct{ rooms *Rooms }
+// ownKeys are the server's own keys, for which nobody has to be asked, and those of others by another source.
+type ownKeys struct {
+	rooms  *Rooms
+	others pseudonym.KeySource
+}
 
 // ServerKey returns the server's own key, or that of another by the usual way.
 func (o ownKeys) ServerKey(serverName, keyID string) (pseudonym.PublishedKey, error) {
 	own := o.rooms.Server
 	if serverName != own.Name {
-		return o.rooms.MappingKeys.ServerKey(serverName, keyID)
+		return o.others.ServerKey(serverName, keyID)
 	}
 	if keyID != own.KeyID {
 		return pseudonym.PublishedKey{}, pseudonym.ErrNoSuchKey
@@ -35,13 +39,32 @@ func (o ownKeys) ServerKey(serverName, keyID string) (pseudonym.PublishedKey, er
 	return pseudonym.PublishedKey{Key: public, ValidUntil: now() + time.Hour.Milliseconds()}, nil
 }
 
+// noKeys are nobody's: what is judged by them asks no server.
+type noKeys struct{}
+
+func (noKeys) ServerKey(string, string) (pseudonym.PublishedKey, error) {
+	return pseudonym.PublishedKey{}, errNotAsked
+}
+
+var errNotAsked = errors.New("no server is asked for its keys now")
+
 // judge judges the mapping of a member event of a pseudonymous room; it may ask the user's server for its keys. For
 // other events it returns nil.
 func (r *Room) judge(event *rules.Event) *pseudonym.Judgement {
+	return r.judgeBy(event, ownKeys{r.rooms, r.rooms.MappingKeys})
+}
+
+// judgeOwn judges the mapping in an event that this server wrote, and asks nobody: that of an own user is by this
+// server, and that of another's goes along as it is known.
+func (r *Room) judgeOwn(event *rules.Event) *pseudonym.Judgement {
+	return r.judgeBy(event, ownKeys{r.rooms, noKeys{}})
+}
+
+func (r *Room) judgeBy(event *rules.Event, keys pseudonym.KeySource) *pseudonym.Judgement {
 	if !r.format.Pseudonymous || event.Type() != memberType {
 		return nil
 	}
-	j := r.rooms.Pseudonym.Judge(event.JSON(), ownKeys{r.rooms})
+	j := r.rooms.Pseudonym.Judge(event.JSON(), keys)
 	if r.rooms.mappedElsewhere(j, r.id) {
 		j = r.rooms.Pseudonym.Replayed(j)
 	}
@@ -97,7 +120,7 @@ func (rs *Rooms) verifyPending() {
 				if time.Now().After(last.at) {
 					last.wait = min(2*last.wait, lastRetry)
 					last.at = time.Now().Add(last.wait)
-					go room.verify(entry)
+					rs.working.Go(func() { room.verify(entry) })
 				}
 				attempts[id] = last
 			}
@@ -151,7 +174,7 @@ func (rs *Rooms) VerifyNow(_ context.Context, placeholder string) (userID string
 func (r *Room) verifySoon(sender string) {
 	for _, entry := range r.directory.Pending() {
 		if string(entry.Key) == sender {
-			go r.verify(entry)
+			r.rooms.working.Go(func() { r.verify(entry) })
 		}
 	}
 }

@@ -197,7 +197,7 @@ func (r *Room) takeOwn(event *rules.Event, before rules.State, how taking) (*Eve
 		return nil, Forbidden("%v", err)
 	}
 	if how.judgement == nil {
-		how.judgement = r.judge(event) // asks nobody: the mapping is by this server
+		how.judgement = r.judgeOwn(event)
 	}
 	how.send = true
 	return r.take(event, before, how)
