@@ -1,0 +1,134 @@
+package fault
+
+// Faults of chapters membership, redaction, routing and resilience: what happens in rooms.
+
+const (
+	// LocalJoinNeedsKey is where a join is written (rooms.writeJoin).
+	LocalJoinNeedsKey ID = "local-join-needs-key"
+	// StateMappingsUnread is where the state of a room that the server enters is read (rooms.readOutliers).
+	StateMappingsUnread ID = "state-mappings-unread"
+	// AliasesNotFollowed is where a client joins (clientapi).
+	AliasesNotFollowed ID = "aliases-not-followed"
+	// KeysNotAskedFor is where a mapping is judged (pseudonym.keyLookup).
+	KeysNotAskedFor ID = "keys-not-asked-for"
+	// LeftMayWrite is in the rules (rules.Allowed, rule 5).
+	LeftMayWrite ID = "left-may-write"
+	// LeavesNeedMapping is where the fate of a member event is decided (pseudonym.Handle).
+	LeavesNeedMapping ID = "leaves-need-mapping"
+	// SendLeaveRefused is where the leave that a server brings is taken (rooms.SendLeave).
+	SendLeaveRefused ID = "send-leave-refused"
+	// PartingLeaveUnsent is where events leave for other servers (rooms.send).
+	PartingLeaveUnsent ID = "parting-leave-unsent"
+)
+
+var membershipFaults = []Fault{
+	{
+		ID: LocalJoinNeedsKey, Does: "lets nobody join a room of its own who has no key in it yet",
+		Breaks:       "MSC4014, hard requirement 1: clients work without any changes, and joining is what it is in any room",
+		Requirements: []string{"membership/join-local", "membership/join-by-alias"},
+	},
+	{
+		ID: StateMappingsUnread, Does: "reads no mappings in the state of a room that it joins through another server",
+		Breaks:       "MSC4014, Changes 5: clients are sent the sender's user ID",
+		Requirements: []string{"membership/join-remote", "membership/join-by-alias"},
+	},
+	{
+		ID: AliasesNotFollowed, Does: "takes room IDs alone for joining",
+		Breaks:       "client-server API, POST /join/{roomIdOrAlias}: an alias leads into its room",
+		Requirements: []string{"membership/join-by-alias"},
+	},
+	{
+		ID: KeysNotAskedFor, Does: "asks no server for the keys that verify mappings",
+		Breaks: "MSC4014, Proposal 4.2: to verify the signature, server keys are needed",
+		Requirements: []string{
+			"membership/remote-joins-us", "membership/join-remote", "membership/join-by-alias", "routing/reaches-members",
+		},
+	},
+	{
+		ID: LeftMayWrite, Does: "lets users write into rooms that they have left",
+		Breaks:       "authorisation rules, 5: the sender is joined",
+		Requirements: []string{"membership/leave"},
+	},
+	{
+		ID: LeavesNeedMapping, Does: "refuses leaves of other servers' members that carry no mapping",
+		Breaks:       "MSC1228, Proposal: it is invite and join events that include the mapping",
+		Requirements: []string{"membership/leave-remote"},
+	},
+	{
+		ID: SendLeaveRefused, Does: "answers every send_leave with 403 and does not take the leave",
+		Breaks:       "server-server API, send_leave; MSC4014, Proposal 2: the sender key's signature is enough",
+		Requirements: []string{"membership/leave-remote"},
+	},
+	{
+		ID: PartingLeaveUnsent, Does: "sends nothing to a room that its last member has just left, not even the leave",
+		Breaks:       "server-server API, leaving rooms: the others are told",
+		Requirements: []string{"membership/leave-remote"},
+	},
+}
+
+const (
+	// MemberRedactionIgnored is where redacted events are shown to clients (pseudonym.RedactForClients).
+	MemberRedactionIgnored ID = "member-redaction-ignored"
+	// RedactionTakesMapping is where a redaction takes effect (rooms.redactBy).
+	RedactionTakesMapping ID = "redaction-takes-mapping"
+	// RoutingWithoutRedacted is where the servers in a room are told (rooms.serversNow).
+	RoutingWithoutRedacted ID = "routing-without-redacted"
+)
+
+var redactionFaults = []Fault{
+	{
+		ID: MemberRedactionIgnored, Does: "shows clients redacted member events as they were, so that the mapping stays",
+		Breaks:       "MSC4014, Addressing 3: a malicious display name or avatar is what such a redaction is for",
+		Requirements: []string{"redaction/displayname-goes"},
+	},
+	{
+		ID: RedactionTakesMapping, Does: "forgets whom a key stands for when its member event is redacted",
+		Breaks:       "MSC4014, Addressing 3: redacting a member event should not remove the mapping",
+		Requirements: []string{"redaction/mapping-stays", "redaction/routing-stays"},
+	},
+	{
+		ID: RoutingWithoutRedacted, Does: "does not count members whose member event was redacted among those that events are sent to",
+		Breaks:       "MSC4014, Addressing 3: altering routing is what /redact must not do",
+		Requirements: []string{"redaction/routing-stays"},
+	},
+}
+
+const (
+	// FirstDestinationOnly is where the destinations of an event are told (pseudonym.Destinations).
+	FirstDestinationOnly ID = "first-destination-only"
+	// FormerMembersToo is where the destinations of an event are told (pseudonym.Destinations).
+	FormerMembersToo ID = "former-members-too"
+)
+
+var routingFaults = []Fault{
+	{
+		ID: FirstDestinationOnly, Does: "sends an event to one other server in the room",
+		Breaks:       "MSC1228, Handling the mxid mapping: outgoing messages go to the servers behind the mappings",
+		Requirements: []string{"routing/reaches-members"},
+	},
+	{
+		ID: FormerMembersToo, Does: "sends events to every server that ever had a member in the room",
+		Breaks:       "MSC1228, Handling the mxid mapping: outgoing messages go to the servers that are in the room",
+		Requirements: []string{"routing/stops-on-leave"},
+	},
+}
+
+const (
+	// MappingsNotStored is where rooms are read again at the start (rooms.finishLoading).
+	MappingsNotStored ID = "mappings-not-stored"
+	// CrashOnSecondKey is where the directory of a room learns of a member (rooms.learn).
+	CrashOnSecondKey ID = "crash-on-second-key"
+)
+
+var resilienceFaults = []Fault{
+	{
+		ID: MappingsNotStored, Does: "keeps in memory alone whom the keys of other servers' users stand for",
+		Breaks:       "hard requirement 1: clients see after a restart what they saw before it",
+		Requirements: []string{"resilience/restart"},
+	},
+	{
+		ID: CrashOnSecondKey, Does: "ends when a user has two keys in a room, which it holds for impossible",
+		Breaks:       "MSC4014, Proposal 3.2: there are legitimate reasons for cycling keys",
+		Requirements: []string{"resilience/stays-up"},
+	},
+}
