@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/blueprints"
+	"msc4014/blueprints/fake"
+	"msc4014/helpers/check"
+	"msc4014/helpers/plan"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/verdict"
+	"msc4014/runtime"
+	"msc4014/runtime/authority"
+)
+
+// met holds a meeting of fake servers, and tells which were started.
+func met(t *testing.T, wanted plan.Plan, byHost map[string]runtime.Artifact, chosen ...*check.Check) (verdict.Candidate, []string) {
+	t.Helper()
+	issuer, err := authority.New(t.TempDir())
+	require.NoError(t, err)
+	started := make(chan string, 10)
+	base := &fake.Runtime{OnStart: func(_ context.Context, options runtime.ServerOptions) (runtime.Server, error) {
+		started <- options.Deployment + " " + options.Host
+		home := fake.NewHomeserver(options.Host)
+		t.Cleanup(home.Close)
+		return &fake.Server{ServerName: options.Host, Place: options.Host, URL: home.URL}, nil
+	}}
+	world := blueprints.NewWorld(base, issuer, nil)
+	world.Artifacts = runtime.Artifacts{Main: wanted.Artifact, ByHost: byHost}
+	t.Cleanup(func() { assert.NoError(t, world.Close(context.Background())) })
+	runner := check.New(check.Options{Deployments: world, Emit: func(verdict.Event) {}})
+	held := &meeting{runner: runner, world: world, wanted: wanted, chosen: chosen, warn: func(text string) { t.Log(text) }}
+	candidate, err := held.hold(t.Context())
+	require.NoError(t, err)
+	close(started)
+	var servers []string
+	for server := range started {
+		servers = append(servers, server)
+	}
+	return candidate, servers
+}
+
+func TestWhoIsAskedBeforeTheFirstCheck(t *testing.T) {
+	one, other := runtime.Artifact{Candidate: "one", Version: "1", Image: "i"}, runtime.Artifact{Candidate: "other"}
+	onOne, onTwo := &check.Check{Name: "a"}, &check.Check{Name: "b", TwoServers: true}
+	beside := map[string]runtime.Artifact{"hs2": other}
+	// The fakes make any room and let no peer in: they are taken to speak the deployed dialect.
+	alone := verdict.Candidate{Name: "one", Version: "1", Image: "i", Dialect: "dendrite", RoomVersion: pseudoid.RoomVersion}
+	mixed := alone
+	mixed.Servers = []verdict.Server{
+		{Host: "hs1", Name: "one", Version: "1", Image: "i", Dialect: "dendrite"}, {Host: "hs2", Name: "other", Dialect: "dendrite"},
+	}
+	pair := verdict.Candidate{Name: "one,other", Dialect: "dendrite", RoomVersion: pseudoid.RoomVersion, Servers: mixed.Servers}
+
+	candidate, started := met(t, plan.Plan{Artifact: one}, nil, onOne, onTwo)
+	assert.Equal(t, alone, candidate)
+	assert.Equal(t, []string{"d1 hs1"}, started)
+
+	candidate, started = met(t, plan.Plan{Artifact: one, Second: &other}, beside, onTwo)
+	assert.Equal(t, pair, candidate)
+	assert.ElementsMatch(t, []string{"d1 hs1", "d1 hs2"}, started)
+
+	candidate, started = met(t, plan.Plan{Artifact: one}, beside, onOne, onTwo)
+	assert.Equal(t, mixed, candidate, "an image for hs2")
+	assert.ElementsMatch(t, []string{"d1 hs1", "d2 hs1", "d2 hs2"}, started)
+
+	candidate, started = met(t, plan.Plan{Artifact: one}, beside, onOne)
+	assert.Equal(t, alone, candidate, "no check stands on hs2")
+	assert.Equal(t, []string{"d1 hs1"}, started)
+}
