@@ -7,8 +7,10 @@ package pseudonym
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 )
 
 // Additions are what the own server adds to an event for a client, as it is on the wire. What an event brought along in
@@ -47,6 +49,9 @@ func (r Rules) ClientEvent(event []byte, additions Additions, names Names) ([]by
 		if eventID, err = pseudoid.EventID(event, r.Format()); err != nil {
 			return nil, fmt.Errorf("naming an event for clients: %w", err)
 		}
+	}
+	if r.Faults.Has(fault.EventIDsOfVersion3) {
+		eventID = strings.NewReplacer("-", "+", "_", "/").Replace(eventID)
 	}
 	view.set("event_id", eventID)
 	added, err := r.clientUnsigned(wire, additions, names)

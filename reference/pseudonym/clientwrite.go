@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 )
 
 // NoKeyError says that a client named a user who has no key in the room yet. No mechanism is given for that.
@@ -105,7 +106,7 @@ func (r Rules) WireContent(eventType string, content []byte, sender pseudoid.Sen
 			deferred = later
 		}
 	case "m.room.create":
-		r.wireCreator(o, sender)
+		r.wireCreator(o, sender, names)
 	case "m.widget", "im.vector.modular.widgets":
 		if err := r.wireWidget(o, names); err != nil {
 			return Written{}, err
@@ -120,6 +121,9 @@ func (r Rules) wireUsers(users object, names Names, makeKey KeyMaker) (wire obje
 	for user, level := range users {
 		if key, ok := names.Key(user); ok {
 			wire[string(key)] = level
+			if r.Faults.Has(fault.PowerByUserID) {
+				wire[user] = level
+			}
 			continue
 		}
 		if validKey(user) { // a client that is aware of keys
@@ -164,8 +168,11 @@ func ApplyDeferred(powerLevels []byte, key pseudoid.SenderKey, level json.RawMes
 
 // wireCreator writes who created a room: creator is removed (MSC1228, Proposal, by MSC2175). In the deployed dialect,
 // which keeps the rules of version 10, it is the key.
-func (r Rules) wireCreator(content object, sender pseudoid.SenderKey) {
+func (r Rules) wireCreator(content object, sender pseudoid.SenderKey, names Names) {
 	delete(content, "creator")
+	if r.Faults.Has(fault.CreatorByUserID) {
+		content.set("creator", names.UserID(sender))
+	}
 	if r.Dialect == pseudoid.DialectDendrite {
 		content.set("creator", sender)
 	}

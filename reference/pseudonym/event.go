@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 )
 
 // ServerSigner is a server's own signing key, as it is published under KeyID.
@@ -98,6 +99,12 @@ func (r Rules) Sign(event []byte, key pseudoid.KeyPair) ([]byte, error) {
 	case "server-name":
 		entity = r.Server
 	}
+	if r.Faults.Has(fault.ContentHashOfRedacted) {
+		var err error
+		if event, err = r.hashedAsRedacted(event); err != nil {
+			return nil, err
+		}
+	}
 	signed, err := pseudoid.SignEvent(event, r.Format(), entity, keyID, key.Private)
 	if err != nil {
 		return nil, fmt.Errorf("signing an event by sender key %s: %w", key.Public, err)
@@ -113,6 +120,24 @@ func (r Rules) Sign(event []byte, key pseudoid.KeyPair) ([]byte, error) {
 	signatures.set(entity, signatures.child(entity).text(keyID))
 	o.set("signatures", signatures)
 	return pseudoid.CanonicalJSON(o.raw())
+}
+
+// hashedAsRedacted gives an event the content hash of its redacted form, for fault.ContentHashOfRedacted.
+func (r Rules) hashedAsRedacted(event []byte) ([]byte, error) {
+	redacted, err := pseudoid.Redact(event, r.Format())
+	if err != nil {
+		return nil, err
+	}
+	hash, err := pseudoid.ContentHash(redacted)
+	if err != nil {
+		return nil, err
+	}
+	o, err := parseObject(event, "an event")
+	if err != nil {
+		return nil, err
+	}
+	o.set("hashes", map[string]string{"sha256": hash})
+	return o.raw(), nil
 }
 
 func (r Rules) signsAsOrigin() bool {

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 )
 
 var errReplayed = errors.New("the mapping was seen in another room")
@@ -32,7 +33,9 @@ func (r Rules) Handle(membership string, j Judgement) Handling {
 	switch {
 	case j.Cause == NoMemberEventKey:
 		return Refuse
-	case j.Verdict != Wrong, EffectOf(membership) != Sets:
+	case j.Verdict != Wrong, EffectOf(membership) != Sets && !r.Faults.Has(fault.LeavesNeedMapping):
+		return Accept
+	case r.Faults.Has(fault.UnmappedByRawKey) && j.Cause == Missing, r.Faults.Has(fault.DisprovenByPlaceholder) && j.Cause == BadSignature:
 		return Accept
 	case j.Cause == Missing && (membership == membershipKnock || membership == membershipInvite && r.invitesLackMapping()):
 		return Accept

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 )
 
 // PartialInvite makes the event that the inviting server sends to the invited user's: it builds a partial invite event
@@ -120,7 +121,9 @@ func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key pseudoi
 	if err != nil {
 		return nil, err
 	}
-	content[pseudoid.MappingField] = mapping
+	if !r.Faults.Has(fault.InvitesUnmapped) {
+		content[pseudoid.MappingField] = mapping
+	}
 	o.set("content", content)
 	o.set("state_key", key.Public)
 	if _, ok := o["origin_server_ts"]; !ok {
@@ -170,7 +173,9 @@ func (r Rules) CheckCompleted(partial, completed []byte, userID string, keys Key
 }
 
 // invitesLackMapping says that invites come without a mapping, as deployed servers make them.
-func (r Rules) invitesLackMapping() bool { return r.Dialect == pseudoid.DialectDendrite }
+func (r Rules) invitesLackMapping() bool {
+	return r.Dialect == pseudoid.DialectDendrite || r.Faults.Has(fault.InvitesUnmapped)
+}
 
 // completedFields are those that the invited server writes.
 var completedFields = []string{"state_key", "hashes", "signatures", "unsigned", "content"}

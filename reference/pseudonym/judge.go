@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 )
 
 // ErrNoSuchKey says that a server, or someone who speaks for it, was asked and does not publish a key under that ID.
@@ -106,7 +107,7 @@ func (r Rules) Judge(event []byte, keys KeySource) Judgement {
 		return fail(Wrong, Malformed, mapping, fmt.Errorf("the mapping names its key by %q, here it is %q",
 			mapping.Dialect.MappingKeyField(), r.Dialect.MappingKeyField()))
 	}
-	if string(mapping.Key) != member { // else whoever has a mapping, that is anyone, could put on another's name
+	if string(mapping.Key) != member && !r.Faults.Has(fault.OtherKeyMappingHonoured) { // else whoever has a mapping, that is anyone, could put on another's name
 		return fail(Wrong, OtherKey, mapping, fmt.Errorf("the mapping is of key %s, the member event of %s", mapping.Key, member))
 	}
 	at, _ := number(o["origin_server_ts"])
@@ -132,6 +133,12 @@ func (r Rules) judgeSignatures(m pseudoid.Mapping, at int64, keys KeySource) Jud
 	switch {
 	case err == nil:
 		return r.judgeFurtherSignatures(m, signatures, domain, keys)
+	case r.Faults.Has(fault.MappingSignaturesUnchecked),
+		r.Faults.Has(fault.UnsignedMappingHonoured) && len(signatures) == 0,
+		r.Faults.Has(fault.ForeignMappingHonoured) && len(signatures) > 0 && errors.Is(err, pseudoid.ErrNoSignature),
+		r.Faults.Has(fault.UnknownMappingKeyHonoured) && lookup.unknown,
+		r.Faults.Has(fault.BadMappingSignatureHonoured) && errors.Is(err, pseudoid.ErrBadSignature):
+		return Judgement{Verdict: Verified, Mapping: m}
 	case len(signatures) == 0:
 		return Judgement{Wrong, Unsigned, m, err}
 	case errors.Is(err, pseudoid.ErrNoSignature):
@@ -162,6 +169,10 @@ type keyLookup struct {
 // key returns a server's key for a mapping in an event that was made at a certain time. What a key past its validity
 // comes to is open (mapping/expired-server-key); room versions 5 and later do not take it for events.
 func (l *keyLookup) key(serverName, keyID string) (ed25519.PublicKey, error) {
+	if l.rules.Faults.Has(fault.KeysNotAskedFor) && serverName != l.rules.Server {
+		l.unavailable = true
+		return nil, errors.New("no server is asked for its keys")
+	}
 	published, err := l.source.ServerKey(serverName, keyID)
 	switch {
 	case errors.Is(err, ErrNoSuchKey):

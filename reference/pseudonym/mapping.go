@@ -5,8 +5,10 @@ package pseudonym
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 )
 
 // NewMapping makes the mapping of an own user's key: the key, the user ID, and a signature over both by the domain of
@@ -20,7 +22,14 @@ func (r Rules) NewMapping(key pseudoid.SenderKey, userID string, by ServerSigner
 	if domain != by.Name {
 		return nil, fmt.Errorf("making a mapping: %s is of %s, for which %s cannot sign", userID, domain, by.Name)
 	}
-	return pseudoid.SignMapping(pseudoid.NewMapping(r.Dialect, key, userID), by.Name, by.KeyID, by.Key)
+	if r.Faults.Has(fault.MappingInUpperCase) {
+		userID = strings.ToUpper(strings.TrimSuffix(userID, domain)) + domain
+	}
+	mapping := pseudoid.NewMapping(r.Dialect, key, userID)
+	if r.Faults.Has(fault.MappingUnsigned) {
+		return mapping, nil
+	}
+	return pseudoid.SignMapping(mapping, by.Name, by.KeyID, by.Key)
 }
 
 // MemberContent returns the content of a member event with the mapping in it, or without one where it has no place.
@@ -34,6 +43,9 @@ func (r Rules) MemberContent(content []byte, mapping []byte, byMember bool) ([]b
 	delete(o, pseudoid.MappingField)
 	if mapping != nil && r.CarriesMapping(o.text("membership"), byMember) {
 		o[pseudoid.MappingField] = json.RawMessage(mapping)
+		if r.Faults.Has(fault.UserMappingToo) {
+			o["user_mapping"] = json.RawMessage(mapping)
+		}
 	}
 	return o.raw(), nil
 }

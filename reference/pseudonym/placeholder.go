@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 )
 
 // placeholderPrefix begins the localpart of every placeholder.
@@ -70,6 +71,9 @@ func (r Rules) legalPlaceholder(localpart, suffix string) string {
 // member event was redacted before it came here, or it is none at all. The text has no template for this; the key
 // itself is not shown (MSC4014, Changes 6, option A), so it is a digest of it.
 func (r Rules) PlaceholderOfKey(key pseudoid.SenderKey) string {
+	if r.Faults.Has(fault.UnmappedByRawKey) {
+		return string(key)
+	}
 	return "@" + placeholderPrefix + "key=" + digest(string(key)) + ":" + r.Server
 }
 

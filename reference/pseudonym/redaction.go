@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 )
 
 // RedactForClients returns what clients are served of an event that was redacted by /redact, still as on the wire:
@@ -14,6 +15,9 @@ import (
 // is malicious: these go, membership and mapping stay (MSC4014, Addressing 3). This is the one kind of redaction. It
 // keeps the sender, too, under every reading: a client needs one.
 func (r Rules) RedactForClients(event []byte) ([]byte, error) {
+	if _, isMember := pseudoid.MappingOf(event); isMember && r.Faults.Has(fault.MemberRedactionIgnored) {
+		return event, nil
+	}
 	return r.redact(event, r.Readings.RedactedMapping == "clients-and-peers" || r.Readings.RedactedMapping == "clients-only")
 }
 

@@ -1,12 +1,16 @@
 package pseudonym
 
-import "msc4014/helpers/pseudoid"
+import (
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
+)
 
 // Rules is what a server follows: a spelling on the wire, its own name, and a reading of whatever the text leaves open.
 type Rules struct {
 	Dialect  pseudoid.Dialect
 	Server   string // the own server name
 	Readings Readings
+	Faults   fault.Set // deviations on purpose; none in a server that is to follow the text
 }
 
 // NewRules returns the rules of a server in a dialect, with the readings that are usual there.

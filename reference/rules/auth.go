@@ -8,6 +8,8 @@ import (
 	"fmt"
 
 	"github.com/tidwall/gjson"
+
+	"msc4014/reference/fault"
 )
 
 // The types of state that authorises events.
@@ -80,7 +82,8 @@ func (r Rules) Allowed(e *Event, state State) error {
 	if e.eventType == memberType {
 		return r.memberAllowed(e, state)
 	}
-	if membership := state.Membership(e.sender); membership != "join" {
+	membership := state.Membership(e.sender)
+	if membership != "join" && !(membership == "leave" && r.Faults.Has(fault.LeftMayWrite)) {
 		return reject("5", "the sender's membership is %q", membership)
 	}
 	levels := state.powerLevels()

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 )
 
 // SigilReading says what the rules that look for '@' (8 and 9.3) come to in pseudonymous rooms. The proposal does not
@@ -37,6 +38,8 @@ const (
 type Rules struct {
 	Sigil  SigilReading  // "" means by-key
 	Domain DomainReading // "" means not-applied
+
+	Faults fault.Set // deviations on purpose; none in a server that is to follow the text
 
 	// DomainOf tells the domain of the user who sent an event, for DomainByMapping; ok is false if it is not known.
 	DomainOf func(*Event) (domain string, ok bool)
@@ -111,7 +114,7 @@ func (r Rules) mayHoldPower(f pseudoid.Format, user string) error {
 	switch {
 	case !f.Pseudonymous:
 		return pseudoid.ValidUserID(user)
-	case r.Sigil == SigilNotApplied:
+	case r.Sigil == SigilNotApplied, r.Faults.Has(fault.PowerByUserID):
 		return nil
 	case r.Sigil == SigilBySigil:
 		if strings.HasPrefix(user, "@") {

@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 )
 
 // memberAllowed is rule 4.
@@ -27,7 +28,7 @@ func (r Rules) memberAllowed(e *Event, state State) error {
 	}
 	switch e.Membership() {
 	case "join":
-		return joinAllowed(e, target, state)
+		return r.joinAllowed(e, target, state)
 	case "invite":
 		return inviteAllowed(e, target, state)
 	case "leave":
@@ -60,7 +61,7 @@ func checkAuthoriser(e *Event) error {
 
 // joinAllowed is rule 4.3. In pseudonymous rooms 4.3.2 comes before 4.3.1: there nobody else may join the creator's
 // key, not even as the first event of the room.
-func joinAllowed(e *Event, target string, state State) error {
+func (r Rules) joinAllowed(e *Event, target string, state State) error {
 	notOwn := e.sender != target
 	if notOwn && e.format.Pseudonymous {
 		return reject("4.3.2", "the state key is not the sender key")
@@ -73,10 +74,10 @@ func joinAllowed(e *Event, target string, state State) error {
 		return reject("4.3.2", "the state key is not the sender")
 	}
 	membership := state.Membership(e.sender)
-	if membership == "ban" {
+	if membership == "ban" && !r.Faults.Has(fault.BansNotChecked) {
 		return reject("4.3.3", "the sender is banned")
 	}
-	invited := membership == "invite" || membership == "join"
+	invited := membership == "invite" || membership == "join" || r.Faults.Has(fault.NewKeyAfterInvite)
 	rule := state.JoinRule()
 	switch rule {
 	case "invite", "knock":
