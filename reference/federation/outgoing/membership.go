@@ -40,8 +40,8 @@ type SendJoinAnswer struct {
 	Event     json.RawMessage   `json:"event"` // the join as it is now signed; nil if it was not given back
 	Origin    string            `json:"origin"`
 	// MembersOmitted says that State has not all members; ServersInRoom has then all their servers.
-	MembersOmitted bool     `json:"members_omitted"`
-	ServersInRoom  []string `json:"servers_in_room"`
+	MembersOmitted bool     `json:"members_omitted,omitempty"`
+	ServersInRoom  []string `json:"servers_in_room,omitempty"`
 }
 
 // SendJoin sends a join: PUT /send_join/{roomID}/{eventID}, version 2, or 1 where the server has no other.
