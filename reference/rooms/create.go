@@ -12,6 +12,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 	"msc4014/reference/rules"
 )
 
@@ -43,6 +44,10 @@ func (rs *Rooms) Create(ctx context.Context, creatorID string, o CreateOptions) 
 		o.RoomVersion = DefaultVersion
 	}
 	format, known := rs.format(o.RoomVersion)
+	if !known && rs.Faults.Has(fault.UnknownVersionTaken) {
+		o.RoomVersion = DefaultVersion
+		format, known = rs.format(o.RoomVersion)
+	}
 	if !known {
 		return "", Bad("M_UNSUPPORTED_ROOM_VERSION", "this server does not have room version %q", o.RoomVersion)
 	}
@@ -130,7 +135,9 @@ func (r *Room) begin(creatorID string, o CreateOptions, p preset, alias string) 
 	create := map[string]json.RawMessage{}
 	maps.Copy(create, o.CreationContent)
 	delete(create, "creator")
-	create["room_version"] = raw(o.RoomVersion)
+	if !r.rooms.Faults.Has(fault.CreateNamesNoVersion) {
+		create["room_version"] = raw(o.RoomVersion)
+	}
 	if err := write(createType, "", create); err != nil {
 		return err
 	}
@@ -231,9 +238,14 @@ func (rs *Rooms) Upgrade(ctx context.Context, userID, roomID, version string) (n
 	if heads := old.Heads(); len(heads) > 0 {
 		predecessor["event_id"] = heads[len(heads)-1]
 	}
-	creation["predecessor"] = raw(predecessor)
+	if !rs.Faults.Has(fault.UpgradeWithoutPredecessor) {
+		creation["predecessor"] = raw(predecessor)
+	}
 	o := CreateOptions{RoomVersion: version, CreationContent: creation, PowerLevelContentOverride: map[string]json.RawMessage{}}
 	levels := old.shownLevels(state)
+	if rs.Faults.Has(fault.UpgradeForgetsPower) {
+		levels = nil
+	}
 	for name, level := range levels {
 		o.PowerLevelContentOverride[name] = level
 	}
@@ -251,6 +263,9 @@ func (rs *Rooms) Upgrade(ctx context.Context, userID, roomID, version string) (n
 		if _, err := rs.Send(ctx, newID, userID, Write{Type: powerLevelsType, StateKey: new(string), Content: raw(levels)}); err != nil {
 			return "", err
 		}
+	}
+	if rs.Faults.Has(fault.UpgradeWithoutTombstone) {
+		return newID, rs.moveAliases(roomID, newID)
 	}
 	tombstone := Write{Type: "m.room.tombstone", StateKey: new(string), Content: raw(map[string]string{
 		"body": "This room has been replaced", "replacement_room": newID,

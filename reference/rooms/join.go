@@ -15,6 +15,7 @@ import (
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 	"msc4014/reference/federation/outgoing"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -106,6 +107,11 @@ func (r *Room) joinHere(userID, reason string) error {
 	if r.Membership(userID) == "join" {
 		return nil
 	}
+	if r.rooms.Faults.Has(fault.LocalJoinNeedsKey) {
+		if _, _, err := r.ownSender(userID); err != nil {
+			return err
+		}
+	}
 	if err := r.writeJoin(userID, reason); err != nil {
 		return err
 	}
@@ -122,6 +128,10 @@ func (r *Room) writeJoin(userID, reason string) error {
 	d, err := r.memberDraft("join", userID, sender, r.rooms.Profile(userID), reason, true)
 	if err != nil {
 		return err
+	}
+	byCreator := len(r.State()) == 1
+	if byCreator && r.rooms.Faults.Has(fault.CreatorJoinUnmapped) || !byCreator && r.rooms.Faults.Has(fault.LocalJoinUnmapped) {
+		d.Content = withoutMapping(d.Content)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -158,8 +168,21 @@ func (r *Room) newSender(userID string) (key pseudoid.KeyPair, sender string, er
 	if !r.format.Pseudonymous {
 		return key, userID, nil
 	}
+	switch faults, membership := r.rooms.Faults, r.Membership(userID); {
+	case faults.Has(fault.NewKeyOnRejoin) && membership == "leave", faults.Has(fault.NewKeyAfterInvite) && membership == "invite":
+		r.rooms.keys.forget(r.id, userID)
+	}
 	key, err = pseudonym.SenderKey(r.rooms.keys, r.id, userID)
 	return key, string(key.Public), err
+}
+
+// withoutMapping takes the mapping out of the content of a member event, for faults.
+func withoutMapping(content []byte) []byte {
+	without, err := sjson.DeleteBytes(content, pseudoid.MappingField)
+	if err != nil {
+		return content
+	}
+	return without
 }
 
 // memberDraft is a member event about target, who is named on the wire, with a profile if there is one.
@@ -175,6 +198,10 @@ func (r *Room) memberDraft(membership, userID, target string, profile Profile, r
 		content["reason"] = reason
 	}
 	d := pseudonym.Draft{Type: memberType, RoomID: r.id, StateKey: &target, Content: raw(content)}
+	if !r.format.Pseudonymous && r.rooms.Faults.Has(fault.MappingInOrdinaryRooms) {
+		content[pseudoid.MappingField] = map[string]string{"user_id": userID}
+		d.Content = raw(content)
+	}
 	if !r.format.Pseudonymous {
 		return d, nil
 	}
@@ -314,6 +341,9 @@ func (rs *Rooms) fromTemplate(t outgoing.Template, roomID, userID, membership, r
 		if d.Content, err = sjson.SetBytes(d.Content, "join_authorised_via_users_server", voucher.String()); err != nil {
 			return nil, nil, err
 		}
+	}
+	if rs.Faults.Has(fault.RemoteJoinUnmapped) {
+		d.Content = withoutMapping(d.Content)
 	}
 	d.PrevEvents, d.AuthEvents = texts(event.Get("prev_events")), texts(event.Get("auth_events"))
 	d.Depth, d.OriginServerTS = event.Get("depth").Int(), now()

@@ -15,6 +15,7 @@ import (
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -178,6 +179,9 @@ func (r *Room) decide(origin string, event *rules.Event, before rules.State, how
 	}
 	// Other servers may think otherwise of a key that this one does not admit: the event stays in the graph.
 	how.softFailed = applied.Allowed(event, r.current.state) != nil || !r.admits(event, how.judgement)
+	if r.rooms.Faults.Has(fault.NoSoftFailure) {
+		how.softFailed = false
+	}
 }
 
 // refuses tells why a member event of a pseudonymous room is refused for its mapping, or "".
@@ -295,6 +299,9 @@ func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before 
 				return
 			}
 			j := r.judge(event)
+			if r.rooms.Faults.Has(fault.StateMappingsUnread) {
+				j = nil
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			read[event.ID()], judged[event.ID()] = event, j

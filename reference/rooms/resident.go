@@ -6,6 +6,7 @@ package rooms
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 	"msc4014/reference/federation/outgoing"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -41,7 +43,7 @@ func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userI
 	if err != nil {
 		return none, err
 	}
-	if membership != "leave" && !slices.Contains(versions, room.Version()) {
+	if membership != "leave" && !slices.Contains(versions, room.Version()) && !rs.Faults.Has(fault.MakeJoinIgnoresVersions) {
 		return none, &Error{Status: 400, Code: "M_INCOMPATIBLE_ROOM_VERSION", RoomVersion: room.Version(),
 			Text: fmt.Sprintf("room %s has version %s, which the asking server does not list", roomID, room.Version())}
 	}
@@ -72,6 +74,9 @@ func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userI
 		if err == nil {
 			event, err = sjson.SetBytes(event, field, sender)
 		}
+	}
+	if rs.Faults.Has(fault.MakeJoinNamesNoVersion) {
+		return outgoing.Template{Event: event}, err
 	}
 	return outgoing.Template{RoomVersion: room.Version(), Event: event}, err
 }
@@ -113,6 +118,9 @@ func (rs *Rooms) SendJoin(ctx context.Context, origin, roomID, eventID string, e
 
 // SendLeave takes the leave of a user of another server.
 func (rs *Rooms) SendLeave(ctx context.Context, origin, roomID, eventID string, event json.RawMessage) error {
+	if rs.Faults.Has(fault.SendLeaveRefused) {
+		return Forbidden("the leave is not signed by %s", origin)
+	}
 	_, _, err := rs.takeMember(ctx, origin, roomID, eventID, "leave", event)
 	return err
 }
@@ -174,9 +182,13 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 		return nil, nil, Bad("M_INVALID_PARAM", "the event stands on %s, which this server does not have", missing[0])
 	}
 	j := room.judge(event)
+	var refusal error // told, though the event is kept
 	if j != nil {
 		if why := room.refuses(origin, event, *j, true); why != "" {
-			return nil, nil, Forbidden("%s", why)
+			if !rs.Faults.Has(fault.RefusedJoinKept) {
+				return nil, nil, Forbidden("%s", why)
+			}
+			refusal = Forbidden("%s", why)
 		}
 		if !room.admits(event, j) {
 			return nil, nil, Forbidden("%s may not enter by this key", j.Mapping.UserID)
@@ -199,7 +211,7 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 		how.concealed = rs.Pseudonym.Handle(event.Membership(), *j) == pseudonym.Conceal
 	}
 	taken, err := room.take(event, before, how)
-	return room, taken, err
+	return room, taken, errors.Join(err, refusal)
 }
 
 // vouchOrdinary signs a join of an ordinary room for which an own member vouches: the server must have signed it before

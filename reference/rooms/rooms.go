@@ -136,7 +136,10 @@ func Open(config Config) (*Rooms, error) {
 	if rs.tables, err = openTables(config.Store); err != nil {
 		return nil, err
 	}
-	rs.keys = keyStore{config.Store, rs.tables.keys}
+	rs.keys = keyStore{config.Store, rs.tables.keys, config.Faults, config.Server}
+	if config.Faults.Has(fault.KeysNotStored) {
+		rs.keys.forgetAll()
+	}
 	rs.pool = newSnapshots(rs.tables.states)
 	if err := rs.load(); err != nil {
 		return nil, err
@@ -260,13 +263,16 @@ type keyRecord struct {
 type keyStore struct {
 	store *store.Store
 	keys  *store.Map[keyRecord]
+
+	faults fault.Set
+	server pseudonym.ServerSigner
 }
 
 var _ pseudonym.KeyStore = keyStore{}
 
 // Load returns the key of a user in a room.
 func (k keyStore) Load(roomID, userID string) (pseudoid.KeyPair, bool, error) {
-	record, ok := k.keys.Get(store.Key(roomID, userID))
+	record, ok := k.keys.Get(k.place(roomID, userID))
 	if !ok {
 		return pseudoid.KeyPair{}, false, nil
 	}
@@ -275,16 +281,58 @@ func (k keyStore) Load(roomID, userID string) (pseudoid.KeyPair, bool, error) {
 
 // Save keeps a key, unless there is one.
 func (k keyStore) Save(roomID, userID string, key pseudoid.KeyPair) (kept pseudoid.KeyPair, err error) {
+	if k.faults.Has(fault.ServerKeyAsSenderKey) {
+		key = pseudoid.KeyPairOf(k.server.Key)
+	}
 	err = k.store.Update(func(tx *store.Tx) error {
-		if record, ok := k.keys.Get(store.Key(roomID, userID)); ok {
+		if record, ok := k.keys.Get(k.place(roomID, userID)); ok {
 			kept = pseudoid.KeyPairOf(record.Private)
 			return nil
 		}
-		k.keys.Put(tx, store.Key(roomID, userID), keyRecord{key.Private})
+		k.keys.Put(tx, k.place(roomID, userID), keyRecord{key.Private})
 		kept = key
 		return nil
 	})
 	return kept, err
+}
+
+// place is where the key of a user in a room is kept.
+func (k keyStore) place(roomID, userID string) string {
+	switch {
+	case k.faults.Has(fault.OneKeyAUser):
+		return store.Key("", userID)
+	case k.faults.Has(fault.OneKeyARoom):
+		return store.Key(roomID, "")
+	}
+	return store.Key(roomID, userID)
+}
+
+// forget throws the key of a user in a room away, which only faults do.
+func (k keyStore) forget(roomID, userID string) {
+	_ = k.store.Update(func(tx *store.Tx) error {
+		k.keys.Delete(tx, k.place(roomID, userID))
+		return nil
+	})
+}
+
+// forgetAll throws all keys away, which only faults do.
+func (k keyStore) forgetAll() {
+	_ = k.store.Update(func(tx *store.Tx) error {
+		for place := range k.keys.All() {
+			k.keys.Delete(tx, place)
+		}
+		return nil
+	})
+}
+
+// ownerOf returns the own user whose key in the room a key is: to know that, the server needs no mapping.
+func (r *Room) ownerOf(key string) (userID string, own bool) {
+	for place, record := range r.rooms.tables.keys.All() {
+		if parts := store.Parts(place); parts[0] == r.id && string(pseudoid.KeyPairOf(record.Private).Public) == key {
+			return parts[1], true
+		}
+	}
+	return "", false
 }
 
 // now is the present in milliseconds.

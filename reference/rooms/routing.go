@@ -3,17 +3,30 @@ package rooms
 // This file sends events to the servers in a room.
 
 import (
+	"bytes"
 	"slices"
 
+	"github.com/tidwall/sjson"
+
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/store"
 )
 
 // serversNow returns the servers in the room, and the entries that say so in a pseudonymous one. The lock is held.
 func (r *Room) serversNow() ([]string, []pseudonym.Entry) {
-	entries := r.directory.Entries()
+	entries := r.routed()
 	return r.serversIn(r.current.state, entries), entries
+}
+
+// routed returns the entries of the directory that say which servers are in the room.
+func (r *Room) routed() []pseudonym.Entry {
+	entries := r.directory.Entries()
+	if r.rooms.Faults.Has(fault.RoutingWithoutRedacted) {
+		entries = slices.DeleteFunc(entries, func(entry pseudonym.Entry) bool { return r.redacted[entry.MemberEvent] != "" })
+	}
+	return entries
 }
 
 // send queues an event for the servers that were in the room before it or are after it, but for this one and some. The
@@ -23,9 +36,32 @@ func (r *Room) send(tx *store.Tx, event *Event, serversBefore []string, before [
 	destinations = slices.DeleteFunc(destinations, func(server string) bool {
 		return server == r.rooms.Server.Name || slices.Contains(but, server) || !aclAllows(r.current.state, server)
 	})
-	if len(destinations) > 0 {
-		r.rooms.Remote.SendEvent(tx, event.JSON(), destinations)
+	if r.rooms.Faults.Has(fault.PartingLeaveUnsent) && !slices.Contains(r.serversIn(r.current.state, r.routed()), r.rooms.Server.Name) {
+		return
 	}
+	if len(destinations) > 0 {
+		r.rooms.Remote.SendEvent(tx, r.sent(event), destinations)
+	}
+}
+
+// sent returns an event as it leaves for other servers: as it is, but for faults.
+func (r *Room) sent(event *Event) []byte {
+	key, _ := event.StateKey()
+	change := map[string]string{}
+	switch faults := r.rooms.Faults; {
+	case !r.format.Pseudonymous:
+	case faults.Has(fault.PaddedKeys):
+		change[r.format.SenderField()] = event.Sender() + "="
+	case faults.Has(fault.MemberEventsByUserID) && event.Type() == memberType:
+		change["state_key"] = r.directory.UserID(pseudoid.SenderKey(key))
+	}
+	wire := event.JSON()
+	for field, value := range change {
+		if changed, err := sjson.SetBytes(bytes.Clone(wire), field, value); err == nil {
+			wire = changed
+		}
+	}
+	return wire
 }
 
 // destinations returns where an event goes, in order.
@@ -36,7 +72,7 @@ func (r *Room) destinations(event *Event, serversBefore []string, before []pseud
 		if !isMember {
 			member = ""
 		}
-		return r.rooms.Pseudonym.Destinations(before, r.directory.Entries(), pseudoid.SenderKey(member))
+		return r.rooms.Pseudonym.Destinations(before, r.routed(), pseudoid.SenderKey(member))
 	}
 	servers := slices.Concat(serversBefore, r.serversIn(r.current.state, nil))
 	if domain, err := pseudoid.UserIDDomain(member); isMember && err == nil {

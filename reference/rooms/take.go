@@ -7,9 +7,11 @@ package rooms
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 	"msc4014/reference/store"
@@ -233,13 +235,39 @@ func (r *Room) learn(tx *store.Tx, taken *Event, judgement *pseudonym.Judgement,
 		if event == taken && judgement != nil {
 			j = *judgement
 		}
+		j = r.ownersJudgement(key, j)
 		seen := pseudonym.Seen{
 			Key: pseudoid.SenderKey(key), EventID: event.ID(), Membership: event.Membership(), Position: taken.Position,
 			Current: current != nil && current.ID() == event.ID(), Judgement: j, Concealed: event.Concealed,
 		}
+		if r.rooms.Faults.Has(fault.CrashOnSecondKey) && r.hasOther(pseudoid.SenderKey(key), j.Mapping.UserID) {
+			r.rooms.Log.Error("a user cannot have two keys in a room", "room", r.id, "user", j.Mapping.UserID)
+			os.Exit(1)
+		}
 		r.keep(tx, r.directory.Learn(seen), taken.Position)
 		r.noteMapping(tx, event)
 	}
+}
+
+// ownersJudgement returns the judgement of a member event by what the server knows of its own keys: whose they are it
+// need not be told, and no event tells it otherwise. For others' keys it returns j.
+func (r *Room) ownersJudgement(key string, j pseudonym.Judgement) pseudonym.Judgement {
+	if j.Verdict == pseudonym.Verified && !r.rooms.own(j.Mapping.UserID) {
+		return j
+	}
+	userID, own := r.ownerOf(key)
+	if !own || j.Verdict == pseudonym.Verified && j.Mapping.UserID == userID {
+		return j
+	}
+	mapping := pseudoid.Mapping{Dialect: r.rooms.Pseudonym.Dialect, Key: pseudoid.SenderKey(key), UserID: userID}
+	return pseudonym.Judgement{Verdict: pseudonym.Verified, Mapping: mapping}
+}
+
+// hasOther tells whether another key than this one is proven to be a user's, for fault.CrashOnSecondKey.
+func (r *Room) hasOther(key pseudoid.SenderKey, userID string) bool {
+	return slices.ContainsFunc(r.directory.Entries(), func(entry pseudonym.Entry) bool {
+		return entry.Key != key && entry.Verified != nil && entry.Verified.UserID == userID
+	})
 }
 
 // judgement returns how a member event was judged when it came.
@@ -280,6 +308,9 @@ func (r *Room) redact(tx *store.Tx, taken *Event) {
 func (r *Room) redactBy(tx *store.Tx, redaction, target *Event) {
 	if r.redacted[target.ID()] != "" || r.mayRedact(redaction, target) != nil {
 		return
+	}
+	if key, _ := target.StateKey(); target.Type() == memberType && r.rooms.Faults.Has(fault.RedactionTakesMapping) {
+		r.keep(tx, r.directory.Purge(pseudoid.SenderKey(key)), redaction.Position)
 	}
 	r.redacted[target.ID()] = redaction.ID()
 	r.rooms.tables.redacted.Put(tx, store.Key(r.id, target.ID()), redaction.ID())

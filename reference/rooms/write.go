@@ -11,6 +11,7 @@ import (
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 	"msc4014/reference/store"
@@ -66,6 +67,9 @@ func (r *Room) ownSender(userID string) (key pseudoid.KeyPair, sender string, er
 		return key, "", Forbidden("%s is not in room %s", userID, r.id)
 	}
 	key, err = pseudonym.SenderKey(r.rooms.keys, r.id, userID)
+	if r.rooms.Faults.Has(fault.KeysNotStored) && r.State().Membership(string(key.Public)) != "join" {
+		err = errors.Join(err, r.writeJoin(userID, ""))
+	}
 	return key, string(key.Public), err
 }
 
