@@ -3,7 +3,7 @@ package fault
 // Faults of chapters membership, redaction, routing and resilience: what happens in rooms.
 
 const (
-	// LocalJoinNeedsKey is where a join is written (rooms.writeJoin).
+	// LocalJoinNeedsKey is where a user of its own joins a room that the server is in (rooms.joinHere).
 	LocalJoinNeedsKey ID = "local-join-needs-key"
 	// StateMappingsUnread is where the state of a room that the server enters is read (rooms.readOutliers).
 	StateMappingsUnread ID = "state-mappings-unread"

@@ -328,7 +328,7 @@ func (k keyStore) forgetAll() {
 // ownerOf returns the own user whose key in the room a key is: to know that, the server needs no mapping.
 func (r *Room) ownerOf(key string) (userID string, own bool) {
 	for place, record := range r.rooms.tables.keys.All() {
-		if parts := store.Parts(place); parts[0] == r.id && string(pseudoid.KeyPairOf(record.Private).Public) == key {
+		if parts := store.Parts(place); parts[0] == r.id && parts[1] != "" && string(pseudoid.KeyPairOf(record.Private).Public) == key {
 			return parts[1], true
 		}
 	}
