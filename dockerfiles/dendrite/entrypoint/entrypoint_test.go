@@ -11,34 +11,22 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"msc4014/dockerfiles/internal/contract"
 )
 
 func TestReadSettings(t *testing.T) {
-	from := func(variables map[string]string) func(string) string {
-		return func(name string) string { return variables[name] }
-	}
-	s, err := readSettings(from(map[string]string{"SERVER_NAME": "hs1"}))
+	variables := map[string]string{"SERVER_NAME": "hs1"}
+	s, err := readSettings(func(name string) string { return variables[name] })
 	require.NoError(t, err)
-	assert.Equal(t, "/complement/ca", s.CADir)
-	assert.Equal(t, "/data", s.DataDir)
-	assert.Equal(t, ":8008", s.HTTPAddress)
-	assert.Equal(t, ":8448", s.HTTPSAddress)
-	assert.Equal(t, "info", s.LogLevel)
+	assert.Equal(t, "hs1", s.ServerName)
 	assert.True(t, filepath.IsAbs(s.ProgramDir))
-
-	_, err = readSettings(from(nil))
+	variables["MSC4014_PROGRAM_DIR"] = "/programs"
+	s, err = readSettings(func(name string) string { return variables[name] })
+	require.NoError(t, err)
+	assert.Equal(t, "/programs", s.ProgramDir)
+	_, err = readSettings(func(string) string { return "" })
 	assert.ErrorContains(t, err, "SERVER_NAME is not set")
-	_, err = readSettings(from(map[string]string{"SERVER_NAME": "hs1", "MSC4014_LOG_LEVEL": "loud"}))
-	assert.ErrorContains(t, err, `"loud"`)
-}
-
-func TestCertificateNames(t *testing.T) {
-	for serverName, host := range map[string]string{
-		"hs1": "hs1", "hs1:8448": "hs1", "127.77.0.1": "127.77.0.1", "127.0.0.1:32768": "127.0.0.1",
-		"[::1]": "::1", "[::1]:8448": "::1", "host.docker.internal:1": "host.docker.internal",
-	} {
-		assert.Equal(t, host, certificateNames(serverName)[0], serverName)
-	}
 }
 
 func TestEnvironmentTrustsOnlyTheAuthorityAndKnowsNoProxy(t *testing.T) {
@@ -70,7 +58,7 @@ func TestSigningKeyIsKept(t *testing.T) {
 func TestConfiguration(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), `with "quotes"`)
 	require.NoError(t, os.Mkdir(dir, 0o755))
-	path, err := writeConfiguration(settings{ServerName: "hs1", DataDir: dir, LogLevel: "warn"})
+	path, err := writeConfiguration(settings{Settings: contract.Settings{ServerName: "hs1", DataDir: dir, LogLevel: "warn"}})
 	require.NoError(t, err)
 	assert.Equal(t, filepath.Join(dir, "dendrite.yaml"), path)
 	data, err := os.ReadFile(path)

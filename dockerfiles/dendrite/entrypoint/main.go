@@ -3,13 +3,12 @@
 // writes the configuration beside it, and becomes Dendrite. It links nothing of Dendrite, so one entry point serves
 // every version.
 //
-// Environment: SERVER_NAME (required), MSC4014_CA_DIR (/complement/ca), MSC4014_DATA_DIR (/data), MSC4014_PROGRAM_DIR
-// (the entry point's own folder), MSC4014_HTTP_ADDRESS (:8008), MSC4014_HTTPS_ADDRESS (:8448), MSC4014_LOG_LEVEL (info).
+// Environment: that of the image contract (dockerfiles/internal/contract), and MSC4014_PROGRAM_DIR (the entry point's own
+// folder).
 package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,11 +35,11 @@ func run() error {
 		return fmt.Errorf("data folder: %w", err)
 	}
 	certificatePath, keyPath := filepath.Join(s.DataDir, "tls.crt"), filepath.Join(s.DataDir, "tls.key")
-	certificateAuthority, err := authority.Load(s.CADir)
+	certificateAuthority, err := s.Authority()
 	if err != nil {
 		return err
 	}
-	if err := certificateAuthority.IssueFiles(certificatePath, keyPath, certificateNames(s.ServerName)...); err != nil {
+	if err := certificateAuthority.IssueFiles(certificatePath, keyPath, s.CertificateNames()...); err != nil {
 		return err
 	}
 	if err := keepSigningKey(filepath.Join(s.DataDir, "matrix_key.pem")); err != nil {
@@ -60,15 +59,6 @@ func run() error {
 		return fmt.Errorf("cannot become %s: %w", program, err)
 	}
 	return nil
-}
-
-// certificateNames are the host of a server name, without its port, and localhost.
-func certificateNames(serverName string) []string {
-	host := serverName
-	if withoutPort, _, err := net.SplitHostPort(serverName); err == nil {
-		host = withoutPort
-	}
-	return []string{strings.Trim(host, "[]"), "localhost", "127.0.0.1"}
 }
 
 // environment is what Dendrite inherits: it trusts the run's authority alone, no proxy stands between servers, and

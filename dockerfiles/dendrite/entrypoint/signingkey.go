@@ -12,7 +12,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"msc4014/dockerfiles/internal/contract"
 )
 
 // keepSigningKey makes the server's signing key unless there is one: other servers remember it by its name, so it must
@@ -45,19 +46,5 @@ func keepSigningKey(path string) error {
 	if err != nil {
 		return err
 	}
-	return writeWhole(path, text.Bytes())
-}
-
-// writeWhole writes a file whole or not at all.
-func writeWhole(path string, data []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(file.Name()) }()
-	_, err = file.Write(data)
-	if err := errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
+	return contract.WriteWhole(path, text.Bytes())
 }

@@ -1,0 +1,91 @@
+// Package contract is the server's side of the image contract: what entry points read from their environment, with the
+// defaults of a container, and the TLS certificate that they get from the run's authority.
+//
+//	SERVER_NAME            the server's name; required
+//	MSC4014_CA_DIR         the folder of ca.crt and ca.key (/complement/ca)
+//	MSC4014_DATA_DIR       data that outlives a restart (/data)
+//	MSC4014_HTTP_ADDRESS   where to listen for clients (:8008)
+//	MSC4014_HTTPS_ADDRESS  where to listen for the federation, with TLS (:8448)
+//	MSC4014_LOG_LEVEL      trace, debug, info, warn or error (info)
+package contract
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"msc4014/runtime/authority"
+)
+
+// Settings are what the contract gives an entry point.
+type Settings struct {
+	ServerName   string // "hs1", "127.77.0.1", "host:8448"
+	CADir        string // absolute, as DataDir
+	DataDir      string
+	HTTPAddress  string
+	HTTPSAddress string
+	LogLevel     string
+}
+
+var logLevels = []string{"trace", "debug", "info", "warn", "error"}
+
+// Read reads the environment through get (os.Getenv) and says what is wrong with it.
+func Read(get func(string) string) (Settings, error) {
+	or := func(name, otherwise string) string {
+		if value := get(name); value != "" {
+			return value
+		}
+		return otherwise
+	}
+	s := Settings{
+		ServerName:   get("SERVER_NAME"),
+		CADir:        or("MSC4014_CA_DIR", "/complement/ca"),
+		DataDir:      or("MSC4014_DATA_DIR", "/data"),
+		HTTPAddress:  or("MSC4014_HTTP_ADDRESS", ":8008"),
+		HTTPSAddress: or("MSC4014_HTTPS_ADDRESS", ":8448"),
+		LogLevel:     or("MSC4014_LOG_LEVEL", "info"),
+	}
+	if s.ServerName == "" {
+		return Settings{}, errors.New("SERVER_NAME is not set: it is the name of this homeserver, such as hs1")
+	}
+	if !slices.Contains(logLevels, s.LogLevel) {
+		return Settings{}, fmt.Errorf("MSC4014_LOG_LEVEL is %q: use one of %s", s.LogLevel, strings.Join(logLevels, ", "))
+	}
+	for _, dir := range []*string{&s.CADir, &s.DataDir} {
+		var err error
+		if *dir, err = filepath.Abs(*dir); err != nil {
+			return Settings{}, err
+		}
+	}
+	return s, nil
+}
+
+// CertificateNames are what the server's certificate is for: the host of its name, without a port, and localhost.
+func (s Settings) CertificateNames() []string {
+	host := s.ServerName
+	if withoutPort, _, err := net.SplitHostPort(s.ServerName); err == nil {
+		host = withoutPort
+	}
+	return []string{strings.Trim(host, "[]"), "localhost", "127.0.0.1"}
+}
+
+// Authority returns the run's certificate authority.
+func (s Settings) Authority() (*authority.Authority, error) { return authority.Load(s.CADir) }
+
+// WriteWhole writes a file, readable by its owner alone, whole or not at all.
+func WriteWhole(path string, data []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(file.Name()) }()
+	_, err = file.Write(data)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
+}

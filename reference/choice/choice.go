@@ -1,0 +1,141 @@
+// Package choice has what the reference homeserver can be started with: a dialect, faults, and readings of what the
+// proposal leaves open, as people type them and as environments carry them.
+package choice
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
+	"msc4014/reference/pseudonym"
+)
+
+// The variables of the environment that choices are in. Faults and readings are separated by commas.
+const (
+	DialectVariable  = "MSC4014_REFERENCE_DIALECT"
+	FaultsVariable   = "MSC4014_REFERENCE_FAULTS"
+	ReadingsVariable = "MSC4014_REFERENCE_READINGS"
+)
+
+// Choices are as they were typed. The zero Choices are a server that follows the text.
+type Choices struct {
+	Dialect  string   // "msc4014" or "dendrite"; "" is msc4014
+	Faults   []string // IDs
+	Readings []string // "REQUIREMENT=READING"
+}
+
+// FromEnvironment reads choices through get (os.Getenv).
+func FromEnvironment(get func(string) string) Choices {
+	return Choices{Dialect: get(DialectVariable), Faults: list(get(FaultsVariable)), Readings: list(get(ReadingsVariable))}
+}
+
+func list(text string) (items []string) {
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// Environment returns the variables that carry the choices, but those that nothing was chosen of.
+func (c Choices) Environment() (variables []string) {
+	add := func(name, value string) {
+		if value != "" {
+			variables = append(variables, name+"="+value)
+		}
+	}
+	add(DialectVariable, c.Dialect)
+	add(FaultsVariable, strings.Join(c.Faults, ","))
+	add(ReadingsVariable, strings.Join(c.Readings, ","))
+	return variables
+}
+
+// Arguments returns the choices as they are typed: "--fault one --reading a/b=c". No choices are "".
+func (c Choices) Arguments() string {
+	var words []string
+	if c.Dialect != "" {
+		words = append(words, "--dialect", c.Dialect)
+	}
+	for _, id := range c.Faults {
+		words = append(words, "--fault", id)
+	}
+	for _, reading := range c.Readings {
+		words = append(words, "--reading", reading)
+	}
+	return strings.Join(words, " ")
+}
+
+// And returns the choices with those of other added, whose dialect counts if it has one, and whose readings count where
+// both read one requirement.
+func (c Choices) And(other Choices) Choices {
+	c.Faults = slices.Concat(c.Faults, other.Faults)
+	c.Readings = slices.Concat(c.Readings, other.Readings)
+	if other.Dialect != "" {
+		c.Dialect = other.Dialect
+	}
+	return c
+}
+
+// Decided is what choices come to.
+type Decided struct {
+	Dialect  pseudoid.Dialect
+	Faults   fault.Set
+	Readings pseudonym.Readings
+}
+
+// Decide makes sense of choices. The error names what does not exist, and what does.
+func (c Choices) Decide() (Decided, error) {
+	decided := Decided{Dialect: pseudoid.DialectMSC4014, Faults: fault.Set{}}
+	switch dialect := pseudoid.Dialect(c.Dialect); dialect {
+	case "":
+	case pseudoid.DialectMSC4014, pseudoid.DialectDendrite:
+		decided.Dialect = dialect
+	default:
+		return Decided{}, fmt.Errorf("there is no dialect %q; there are %s, %s", c.Dialect, pseudoid.DialectMSC4014,
+			pseudoid.DialectDendrite)
+	}
+	for _, id := range c.Faults {
+		found, ok := fault.Lookup(id)
+		if !ok {
+			return Decided{}, fmt.Errorf("there is no fault %q; there are %s", id, strings.Join(faultIDs(), ", "))
+		}
+		decided.Faults[found.ID] = true
+	}
+	decided.Readings = pseudonym.DefaultReadings(decided.Dialect)
+	for _, typed := range c.Readings {
+		requirement, reading, ok := strings.Cut(typed, "=")
+		if !ok {
+			return Decided{}, fmt.Errorf("reading %q: it is REQUIREMENT=READING, such as %s", typed, anyReading())
+		}
+		if _, known := decided.Readings.Get(requirement); !known {
+			return Decided{}, fmt.Errorf("no reading is offered of requirement %q, only of %s", requirement,
+				strings.Join(requirements(), ", "))
+		}
+		if err := decided.Readings.Set(requirement, pseudonym.Reading(reading)); err != nil {
+			return Decided{}, err
+		}
+	}
+	return decided, nil
+}
+
+func faultIDs() (ids []string) {
+	for _, one := range fault.All() {
+		ids = append(ids, string(one.ID))
+	}
+	return ids
+}
+
+func requirements() (ids []string) {
+	for _, offer := range pseudonym.Offers() {
+		ids = append(ids, offer.Requirement)
+	}
+	return ids
+}
+
+func anyReading() string {
+	offer := pseudonym.Offers()[0]
+	return offer.Requirement + "=" + string(offer.Readings[0])
+}

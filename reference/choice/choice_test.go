@@ -1,0 +1,63 @@
+package choice
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
+	"msc4014/reference/pseudonym"
+)
+
+func TestChoicesGoThroughAnEnvironment(t *testing.T) {
+	chosen := Choices{
+		Dialect: "dendrite", Faults: []string{string(fault.OneKeyAUser), string(fault.OneKeyARoom)},
+		Readings: []string{"event-format/no-origin=absent", "redaction/sender-key-kept=removed"},
+	}
+	variables := map[string]string{}
+	for _, variable := range chosen.Environment() {
+		name, value, _ := strings.Cut(variable, "=")
+		variables[name] = value
+	}
+	assert.Equal(t, chosen, FromEnvironment(func(name string) string { return variables[name] }))
+	assert.Empty(t, Choices{}.Environment())
+	assert.Equal(t, "--dialect dendrite --fault one-key-a-user --fault one-key-a-room "+
+		"--reading event-format/no-origin=absent --reading redaction/sender-key-kept=removed", chosen.Arguments())
+}
+
+func TestDecide(t *testing.T) {
+	usual, err := Choices{}.Decide()
+	require.NoError(t, err)
+	assert.Equal(t, pseudoid.DialectMSC4014, usual.Dialect)
+	assert.Equal(t, pseudonym.DefaultReadings(pseudoid.DialectMSC4014), usual.Readings)
+	assert.Empty(t, usual.Faults)
+
+	base := Choices{Readings: []string{"redaction/sender-key-kept=removed"}, Faults: []string{"one-key-a-user"}}
+	decided, err := base.And(Choices{
+		Dialect: "dendrite", Readings: []string{"redaction/sender-key-kept=kept"}, Faults: []string{"one-key-a-room"},
+	}).Decide()
+	require.NoError(t, err)
+	assert.Equal(t, pseudoid.DialectDendrite, decided.Dialect)
+	assert.Equal(t, fault.Set{fault.OneKeyAUser: true, fault.OneKeyARoom: true}, decided.Faults)
+	reading, _ := decided.Readings.Get("redaction/sender-key-kept")
+	assert.EqualValues(t, "kept", reading, "the later one counts")
+	origin, _ := decided.Readings.Get("event-format/no-origin")
+	assert.EqualValues(t, "sender-key", origin, "the usual one of the dialect")
+}
+
+func TestDecideSaysWhatThereIs(t *testing.T) {
+	for says, choices := range map[string]Choices{
+		`no dialect "x"; there are msc4014, dendrite`: {Dialect: "x"},
+		`no fault "x"; there are `:                    {Faults: []string{"x"}},
+		"one-key-a-user":                              {Faults: []string{"x"}},
+		`reading "x": it is REQUIREMENT=READING`:      {Readings: []string{"x"}},
+		`requirement "x", only of event-format/`:      {Readings: []string{"x=y"}},
+		`offered are ["kept" "removed"]`:              {Readings: []string{"redaction/sender-key-kept=y"}},
+	} {
+		_, err := choices.Decide()
+		assert.ErrorContains(t, err, says)
+	}
+}
