@@ -15,7 +15,6 @@ import (
 
 	"msc4014/cmd/internal/suite"
 	"msc4014/helpers/plan"
-	"msc4014/helpers/verdict"
 	"msc4014/report"
 	"msc4014/runtime/session"
 )
@@ -211,19 +210,21 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 		}
 	}
 	m.progress.Doing("starting " + wanted.Candidate().Name)
-	ending, err := r.runSuite(ctx, m, own, folder, wanted)
+	ending, err := suite.Process{
+		Binary: m.binary, Plan: wanted, Lock: own.LockFile(), Handle: m.progress.Handle, Kill: r.Kill, CleanupTime: cleanupTime,
+	}.RunIn(ctx, folder)
 	if err != nil {
 		return nil, cause(ctx, err)
 	}
-	if ending.Cannot != "" && !planned(ending) {
+	if ending.Cannot != "" && !ending.Planned() {
 		return nil, cause(ctx, errors.New(ending.Cannot))
 	}
 	results := report.Assemble(report.Run{
 		Suite: r.Suite, Started: started, Duration: time.Since(started), Registered: m.registered,
-		RunPattern: m.pattern, Shard: m.Shard, Pair: m.Pair != "", Incomplete: brokeOff(ctx, ending),
+		RunPattern: m.pattern, Shard: m.Shard, Pair: m.Pair != "", Incomplete: ending.BrokeOff(ctx),
 		Candidate: wanted.Candidate(),
 	}, m.catalogue, ending.Events)
-	if !planned(ending) {
+	if !ending.Planned() {
 		return nil, cause(ctx, r.crash(folder, results.Incomplete))
 	}
 	result, err = r.decide(m, one, results)
@@ -253,57 +254,6 @@ func kept(runtimeName string, own *session.Session) string {
 		what = fmt.Sprintf("kept: the servers go on running (docker ps --filter label=%s=%s)", session.LabelRun, own.ID)
 	}
 	return what + "; ./run.sh clean removes them"
-}
-
-// runSuite runs the suite's binary, with its standard error in the results folder, where it stays only if there is
-// something in it.
-func (r *Runner) runSuite(
-	ctx context.Context, m *made, own *session.Session, folder *report.Folder, p plan.Plan,
-) (suite.Ending, error) {
-	crashFile := filepath.Join(folder.Staging(), report.CrashFile)
-	if err := os.MkdirAll(filepath.Dir(crashFile), 0o755); err != nil {
-		return suite.Ending{}, err
-	}
-	stderr, err := os.Create(crashFile)
-	if err != nil {
-		return suite.Ending{}, err
-	}
-	process := suite.Process{
-		Binary: m.binary, Plan: p, Lock: own.LockFile(), Stderr: stderr, Handle: m.progress.Handle,
-		Kill: r.Kill, CleanupTime: cleanupTime,
-	}
-	ending, err := process.Run(ctx)
-	if info, statErr := stderr.Stat(); statErr == nil && info.Size() == 0 {
-		_ = os.Remove(crashFile)
-	}
-	_ = os.Remove(filepath.Dir(crashFile)) // fails, as it should, when a check or a crash wrote into it
-	return ending, errors.Join(err, stderr.Close())
-}
-
-// planned tells whether the suite got as far as saying what it will run.
-func planned(ending suite.Ending) bool {
-	for _, event := range ending.Events {
-		if event.Kind == verdict.KindPlan {
-			return true
-		}
-	}
-	return false
-}
-
-// brokeOff says why a stream has no end; "" when it has.
-func brokeOff(ctx context.Context, ending suite.Ending) string {
-	switch {
-	case ending.Complete:
-		return ""
-	case ctx.Err() != nil:
-		return context.Cause(ctx).Error()
-	case ending.Cannot != "":
-		return ending.Cannot
-	case ending.Died != "":
-		return "the suite's binary ended (" + ending.Died + ")"
-	default:
-		return "the suite's binary ended without a word"
-	}
 }
 
 // crash is the error of a suite's binary that broke off, with the last lines that it wrote on standard error.

@@ -6,16 +6,20 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"msc4014/helpers/plan"
 	"msc4014/helpers/verdict"
+	"msc4014/report"
 )
 
 // Process says how to run the binary.
@@ -85,6 +89,47 @@ func (p Process) Run(ctx context.Context) (Ending, error) {
 	gone := make(chan struct{})
 	defer close(gone)
 	return p.follow(ctx, command, readEvents(reader, gone), exited), nil
+}
+
+// RunIn is Run for a run with a results folder: what the child writes on standard error goes there, as report.CrashFile,
+// and stays only if there is something in it.
+func (p Process) RunIn(ctx context.Context, folder *report.Folder) (Ending, error) {
+	crashFile := filepath.Join(folder.Staging(), report.CrashFile)
+	if err := os.MkdirAll(filepath.Dir(crashFile), 0o755); err != nil {
+		return Ending{}, err
+	}
+	stderr, err := os.Create(crashFile)
+	if err != nil {
+		return Ending{}, err
+	}
+	p.Stderr = stderr
+	ending, err := p.Run(ctx)
+	if info, statErr := stderr.Stat(); statErr == nil && info.Size() == 0 {
+		_ = os.Remove(crashFile)
+	}
+	_ = os.Remove(filepath.Dir(crashFile)) // fails, as it should, when a check or a crash wrote into it
+	return ending, errors.Join(err, stderr.Close())
+}
+
+// Planned tells whether the child got as far as saying what it will run.
+func (e Ending) Planned() bool {
+	return slices.ContainsFunc(e.Events, func(event verdict.Event) bool { return event.Kind == verdict.KindPlan })
+}
+
+// BrokeOff says why the stream has no end; "" when it has. ctx is the one that the child was run with.
+func (e Ending) BrokeOff(ctx context.Context) string {
+	switch {
+	case e.Complete:
+		return ""
+	case ctx.Err() != nil:
+		return context.Cause(ctx).Error()
+	case e.Cannot != "":
+		return e.Cannot
+	case e.Died != "":
+		return "the suite's binary ended (" + e.Died + ")"
+	default:
+		return "the suite's binary ended without a word"
+	}
 }
 
 // follow takes events until the child is gone and its stream has ended.
