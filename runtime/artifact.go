@@ -21,6 +21,9 @@ type Artifact struct {
 	// Configuration is the name, below the data folder, of the configuration that Program writes; "" if it is not known.
 	// Images say it by the label ConfigurationLabel.
 	Configuration string `json:"configuration,omitempty"`
+	// Environment has variables, "NAME=value", for every server that is made of this, in both runtimes: what one program
+	// serves in several ways is chosen by. Nothing but the contract's own variables overrides them.
+	Environment []string `json:"environment,omitempty"`
 }
 
 // Artifacts are what the servers of a run are made of: each of Main, but for those at the hosts in ByHost.

@@ -8,8 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
@@ -62,7 +64,7 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 	defer made()
 	created, err := r.engine.ContainerCreate(ctx, &container.Config{
 		Image:        artifact.Image,
-		Env:          r.environment(s.name),
+		Env:          r.environment(s.name, artifact),
 		Labels:       labels,
 		ExposedPorts: nat.PortSet{clientPort: {}, federationInner: {}},
 	}, host, &network.NetworkingConfig{
@@ -107,15 +109,19 @@ func (r *Runtime) hostConfig() *container.HostConfig {
 	return host
 }
 
-// environment is what the container's server is told: the shared variables and its name, which nothing overrides.
-func (r *Runtime) environment(name string) []string {
-	var environment []string
-	for _, variable := range r.options.Complement.Environment {
-		if !strings.HasPrefix(variable, "SERVER_NAME=") {
-			environment = append(environment, variable)
-		}
+// environment is what the container's server is told: the shared variables, the artifact's, which override those, and its
+// name, which nothing overrides. Each variable stands there once: which of two counts is the image's program's affair.
+func (r *Runtime) environment(name string, artifact runtime.Artifact) []string {
+	values := map[string]string{}
+	for _, variable := range slices.Concat(r.options.Complement.Environment, artifact.Environment, []string{"SERVER_NAME=" + name}) {
+		variableName, value, _ := strings.Cut(variable, "=")
+		values[variableName] = value
 	}
-	return append(environment, "SERVER_NAME="+name)
+	var environment []string
+	for _, variableName := range slices.Sorted(maps.Keys(values)) {
+		environment = append(environment, variableName+"="+values[variableName])
+	}
+	return environment
 }
 
 // packAuthority makes the archive of the authority's two files. Everybody may read them, as an image's server may run as

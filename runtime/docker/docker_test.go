@@ -23,6 +23,12 @@ import (
 	"msc4014/runtime/session"
 )
 
+func TestEnvironment(t *testing.T) {
+	r := &Runtime{options: Options{Complement: complement.Options{Environment: []string{"SHARED=yes", "CHOSEN=that", "SERVER_NAME=wrong"}}}}
+	artifact := runtime.Artifact{Environment: []string{"CHOSEN=this=one"}}
+	assert.Equal(t, []string{"CHOSEN=this=one", "SERVER_NAME=hs1", "SHARED=yes"}, r.environment("hs1", artifact))
+}
+
 func TestServersReachEachOtherAndPeers(t *testing.T) {
 	authority := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(authority, "ca.crt"), []byte("certificate"), 0o600))

@@ -216,6 +216,19 @@ func TestEachHostHasItsOwnArtifact(t *testing.T) {
 	assert.Contains(t, failure.Cause, "no-such-program")
 }
 
+func TestArtifactsHaveVariablesForTheirServers(t *testing.T) {
+	r := playing(t, "silent", func(o *Options) { o.Environment = append(o.Environment, "SHARED=yes") })
+	r.artifacts.Main.Environment = []string{playVariable + "=ready", "CHOSEN=this", "SERVER_NAME=wrong"}
+	s := start(t, r, "hs1").(*server)
+	inherited, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", s.life().command.Process.Pid))
+	require.NoError(t, err)
+	variables := strings.Split(string(inherited), "\x00")
+	for _, variable := range []string{playVariable + "=ready", "CHOSEN=this", "SHARED=yes", "SERVER_NAME=" + s.Name()} {
+		assert.Contains(t, variables, variable)
+	}
+	assert.NotContains(t, variables, "SERVER_NAME=wrong")
+}
+
 func TestStartEndsWithItsContext(t *testing.T) {
 	r := playing(t, "silent")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

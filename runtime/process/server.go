@@ -188,6 +188,7 @@ func (s *server) environment() []string {
 		}
 	}
 	environment = append(environment, s.runtime.options.Environment...)
+	environment = append(environment, s.artifact.Environment...)
 	return append(environment, // the last one counts
 		"SERVER_NAME="+s.address,
 		"MSC4014_CA_DIR="+s.runtime.options.Authority.Dir(),

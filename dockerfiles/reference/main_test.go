@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
+	"msc4014/runtime/authority"
+)
+
+// notice is standard error that can be read while it is written.
+type notice struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (n *notice) Write(data []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.Write(data)
+}
+
+func (n *notice) String() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.text.String()
+}
+
+func TestRefusals(t *testing.T) {
+	good := map[string]string{"SERVER_NAME": "hs1", "MSC4014_CA_DIR": t.TempDir(), "MSC4014_DATA_DIR": t.TempDir()}
+	with := func(name, value string) map[string]string {
+		changed := map[string]string{name: value}
+		for other, kept := range good {
+			if _, set := changed[other]; !set {
+				changed[other] = kept
+			}
+		}
+		return changed
+	}
+	for _, each := range []struct {
+		arguments   string
+		environment map[string]string
+		status      int
+		says        string
+	}{
+		{"--nosuch", good, 2, "flag provided but not defined: -nosuch"},
+		{"--fault", good, 2, "needs an argument"},
+		{"--fault nosuch", good, 2, `there is no fault "nosuch"; there are `},
+		{"--reading nosuch", good, 2, "it is REQUIREMENT=READING"},
+		{"--dialect nosuch", good, 2, "there are msc4014, dendrite"},
+		{"serve", good, 2, `argument "serve"`},
+		{"", with("SERVER_NAME", ""), 1, "SERVER_NAME is not set"},
+		{"", with("MSC4014_REFERENCE_FAULTS", "one-key-a-user,nosuch"), 1, `MSC4014_REFERENCE_FAULTS, MSC4014_REFERENCE_READINGS: there is no fault "nosuch"`},
+		{"", with("MSC4014_REFERENCE_DIALECT", "nosuch"), 1, `no dialect "nosuch"`},
+		{"", with("MSC4014_CA_DIR", "/nosuch"), 1, "certificate authority: open /nosuch/ca.crt"},
+	} {
+		var stderr notice
+		status := execute(t.Context(), strings.Fields(each.arguments), func(name string) string { return each.environment[name] }, &stderr)
+		assert.Equal(t, each.status, status, "%s %v", each.arguments, each.environment)
+		assert.Contains(t, stderr.String(), each.says)
+		assert.True(t, strings.HasPrefix(stderr.String(), "reference: "), stderr.String())
+		assert.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+	}
+}
+
+// TestServes starts the server with choices from both sides, asks it on both ports, ends it, and starts it again.
+func TestServes(t *testing.T) {
+	issuer, err := authority.New(t.TempDir())
+	require.NoError(t, err)
+	data := filepath.Join(t.TempDir(), "data")
+	environment := map[string]string{
+		"SERVER_NAME": "hs1", "MSC4014_CA_DIR": issuer.Dir(), "MSC4014_DATA_DIR": data,
+		"MSC4014_HTTP_ADDRESS": freeAddress(t), "MSC4014_HTTPS_ADDRESS": freeAddress(t),
+		"MSC4014_REFERENCE_DIALECT": "dendrite", "MSC4014_REFERENCE_FAULTS": "one-key-a-user",
+	}
+	var keys []string
+	for range 2 {
+		ctx, cancel := context.WithCancel(t.Context())
+		var stderr notice
+		status := make(chan int, 1)
+		go func() {
+			status <- execute(ctx, []string{"--fault", "one-key-a-room", "--reading", "redaction/sender-key-kept=removed"},
+				func(name string) string { return environment[name] }, &stderr)
+		}()
+		require.Eventually(t, func() bool {
+			answer, err := http.Get("http://" + environment["MSC4014_HTTP_ADDRESS"] + "/_matrix/client/versions")
+			if err != nil {
+				return false
+			}
+			defer func() { _ = answer.Body.Close() }()
+			return answer.StatusCode == http.StatusOK
+		}, 20*time.Second, 10*time.Millisecond, "%s", &stderr)
+
+		secure := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: issuer.Pool(), ServerName: "hs1"}}
+		answer, err := (&http.Client{Transport: secure}).Get("https://" + environment["MSC4014_HTTPS_ADDRESS"] + "/_matrix/key/v2/server")
+		require.NoError(t, err)
+		body, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		var document struct {
+			Name string                     `json:"server_name"`
+			Keys map[string]json.RawMessage `json:"verify_keys"`
+		}
+		require.NoError(t, json.Unmarshal(body, &document))
+		assert.Equal(t, "hs1", document.Name)
+		for id := range document.Keys {
+			keys = append(keys, id)
+		}
+		secure.CloseIdleConnections()
+		cancel()
+		assert.Equal(t, statusEnded, <-status, "%s", &stderr)
+		assert.Contains(t, stderr.String(), "level=INFO msg=serving name=hs1")
+	}
+	require.Len(t, keys, 2)
+	assert.Equal(t, keys[0], keys[1], "the key is kept")
+
+	text, err := os.ReadFile(filepath.Join(data, configurationFile))
+	require.NoError(t, err)
+	var effective configuration
+	require.NoError(t, json.Unmarshal(text, &effective))
+	assert.Equal(t, "hs1", effective.ServerName)
+	assert.Equal(t, pseudoid.DialectDendrite, effective.Dialect)
+	assert.Equal(t, []fault.ID{fault.OneKeyARoom, fault.OneKeyAUser}, effective.Faults)
+	assert.EqualValues(t, "removed", effective.Readings["redaction/sender-key-kept"])
+	assert.EqualValues(t, "sender-key", effective.Readings["event-format/no-origin"])
+}
+
+// TestAddressInUse: the one clear line, and nothing left open.
+func TestAddressInUse(t *testing.T) {
+	issuer, err := authority.New(t.TempDir())
+	require.NoError(t, err)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = taken.Close() }()
+	environment := map[string]string{
+		"SERVER_NAME": "hs1", "MSC4014_CA_DIR": issuer.Dir(), "MSC4014_DATA_DIR": t.TempDir(),
+		"MSC4014_HTTP_ADDRESS": "127.0.0.1:0", "MSC4014_HTTPS_ADDRESS": taken.Addr().String(),
+	}
+	var stderr notice
+	assert.Equal(t, statusCannot, execute(t.Context(), nil, func(name string) string { return environment[name] }, &stderr))
+	assert.Contains(t, stderr.String(), "reference: the federation API cannot listen: ")
+}
+
+// freeAddress is a loopback address that nobody listens on.
+func freeAddress(t *testing.T) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}

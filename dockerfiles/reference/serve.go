@@ -1,0 +1,146 @@
+// The server, from its settings to its end.
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"msc4014/dockerfiles/internal/contract"
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/choice"
+	"msc4014/reference/fault"
+	"msc4014/reference/homeserver"
+	"msc4014/reference/pseudonym"
+)
+
+// Bounds on the HTTP servers.
+const (
+	headerTimeout = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	endTimeout    = 5 * time.Second // for requests that are being answered when the server is asked to end
+)
+
+// serve runs the homeserver until ctx ends. An error says why it could not begin, or go on.
+func serve(ctx context.Context, settings contract.Settings, decided choice.Decided, stderr io.Writer) (err error) {
+	issuer, err := settings.Authority()
+	if err != nil {
+		return err
+	}
+	certificate, err := issuer.Issue(settings.CertificateNames()...)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(settings.DataDir, 0o755); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	if err := writeConfiguration(settings, decided); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	handler := slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: logLevel(settings.LogLevel)})
+	log := slog.New(handler)
+	home, err := homeserver.New(homeserver.Config{
+		ServerName: settings.ServerName, DataDir: settings.DataDir, Dialect: decided.Dialect, Readings: decided.Readings,
+		Faults: decided.Faults, RootCAs: issuer.Pool(), Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, home.Close()) }()
+
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	server := func(handler http.Handler) *http.Server {
+		return &http.Server{
+			Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+			BaseContext: func(net.Listener) context.Context { return serving }, // ends requests that wait
+			ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),     // clients that hang up, foreign certificates
+		}
+	}
+	clients, peers := server(home.ClientHandler()), server(home.FederationHandler())
+	peers.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}
+	clientListener, err := net.Listen("tcp", settings.HTTPAddress)
+	if err != nil {
+		return fmt.Errorf("the client API cannot listen: %w", err)
+	}
+	defer func() { _ = clientListener.Close() }()
+	peerListener, err := net.Listen("tcp", settings.HTTPSAddress)
+	if err != nil {
+		return fmt.Errorf("the federation API cannot listen: %w", err)
+	}
+	defer func() { _ = peerListener.Close() }()
+
+	failed := make(chan error, 2)
+	go func() { failed <- clients.Serve(clientListener) }()
+	go func() { failed <- peers.ServeTLS(peerListener, "", "") }()
+	log.Info("serving", "name", settings.ServerName, "dialect", decided.Dialect, "faults", faultNames(decided.Faults),
+		"clients", clientListener.Addr(), "federation", peerListener.Addr())
+	select {
+	case <-ctx.Done():
+		log.Info("ending, as asked")
+	case err = <-failed:
+	}
+	end()
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	for _, server := range []*http.Server{clients, peers} {
+		if server.Shutdown(ending) != nil {
+			_ = server.Close() // who still waits is cut off
+		}
+	}
+	return err
+}
+
+// configurationFile is written into the data folder; the label of the image names it, too.
+const configurationFile = "reference.json"
+
+// configuration is what a server runs with, for whoever reads the results.
+type configuration struct {
+	ServerName string                       `json:"server_name"`
+	Dialect    pseudoid.Dialect             `json:"dialect"`
+	Faults     []fault.ID                   `json:"faults"`
+	Readings   map[string]pseudonym.Reading `json:"readings"` // by requirement
+}
+
+// writeConfiguration writes the configuration in effect.
+func writeConfiguration(settings contract.Settings, decided choice.Decided) error {
+	effective := configuration{
+		ServerName: settings.ServerName, Dialect: decided.Dialect, Faults: faultNames(decided.Faults),
+		Readings: map[string]pseudonym.Reading{},
+	}
+	for _, offer := range pseudonym.Offers() {
+		effective.Readings[offer.Requirement], _ = decided.Readings.Get(offer.Requirement)
+	}
+	text, err := json.MarshalIndent(effective, "", "  ")
+	if err != nil {
+		return err
+	}
+	return contract.WriteWhole(filepath.Join(settings.DataDir, configurationFile), append(text, '\n'))
+}
+
+// faultNames are the faults in order, none as an empty list.
+func faultNames(faults fault.Set) []fault.ID {
+	return append([]fault.ID{}, slices.Sorted(maps.Keys(faults))...)
+}
+
+// logLevel is slog's level of a name; trace is more than debug.
+func logLevel(name string) slog.Level {
+	if name == "trace" {
+		return slog.LevelDebug - 4
+	}
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(name)) // contract.Read let no other name through
+	return level
+}
