@@ -5,7 +5,7 @@
 // with a digit, and the lines of its file versions.txt, are its pinned versions, the newest of which is meant when none
 // is named. A software with neither has one version, whatever its Dockerfile makes. How a software is built:
 //
-//   - by the entry in the table of prepare.go, where it has one (dendrite: static programs, built by Go);
+//   - by the entry in the table of prepare.go, where it has one (dendrite, reference: static programs, built by Go);
 //   - else from its Dockerfile with its folder as the context and VERSION as a build argument, in docker only.
 //
 // What was built is used again until something that it is made from changes: its name carries a hash of all of it.
@@ -22,6 +22,8 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
+
+	"msc4014/reference/choice"
 )
 
 // imagePrefix begins the name of a candidate that is any image.
@@ -37,6 +39,8 @@ type Candidate struct {
 	Version string
 	// Image is set if the candidate is any image: its name, with a tag or digest.
 	Image string
+	// Choices are the faults and readings that the reference is started with (With).
+	Choices choice.Choices
 }
 
 // FullName names the version, too, where there is one: "dendrite@0.15.2" for "dendrite".
@@ -44,7 +48,11 @@ func (c Candidate) FullName() string {
 	if c.Version == "" || c.Image != "" {
 		return c.Name
 	}
-	return c.Software + "@" + c.Version
+	full := c.Software + "@" + c.Version
+	if arguments := c.Choices.Arguments(); arguments != "" {
+		full += " " + arguments
+	}
+	return full
 }
 
 // SafeName is Name, spelled so that it is a safe file name everywhere. Different names have different safe names.

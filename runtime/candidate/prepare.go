@@ -29,9 +29,10 @@ type maker struct {
 // makers has the software that needs more than a Dockerfile. Everything else in dockerfiles/ is made by fromDockerfile.
 func makers() map[string]maker {
 	return map[string]maker{
-		"dendrite": {runtimes: []string{docker, process}, prepare: prepareDendrite},
-		"synapse":  {runtimes: []string{docker}, prepare: prepareSynapse},
-		"image":    {runtimes: []string{docker}, prepare: prepareImage},
+		"dendrite":        {runtimes: []string{docker, process}, prepare: prepareDendrite},
+		"synapse":         {runtimes: []string{docker}, prepare: prepareSynapse},
+		"image":           {runtimes: []string{docker}, prepare: prepareImage},
+		referenceSoftware: {runtimes: []string{docker, process}, prepare: prepareReference},
 	}
 }
 

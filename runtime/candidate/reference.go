@@ -1,0 +1,99 @@
+// The reference: one static program of this module, which its environment makes speak a dialect and deviate.
+
+package candidate
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"msc4014/reference/choice"
+	"msc4014/runtime"
+)
+
+const (
+	referenceSoftware      = "reference"
+	referenceProgram       = "reference"
+	referenceConfiguration = "reference.json" // written by the program
+	referencePackage       = module + "/dockerfiles/reference"
+)
+
+// With returns the candidate, which must be the reference, with faults and readings that its servers are started with. They
+// become part of its name, so that its results are taken for no other's. The error says what there is if they make no
+// sense.
+func (c Candidate) With(choices choice.Choices) (Candidate, error) {
+	arguments := choices.Arguments()
+	if arguments == "" {
+		return c, nil
+	}
+	if c.Software != referenceSoftware {
+		return Candidate{}, fmt.Errorf("%s is for the reference alone, which %s is not", arguments, c.Name)
+	}
+	if _, err := choices.Decide(); err != nil {
+		return Candidate{}, err
+	}
+	c.Name += " " + arguments
+	c.Choices = choices
+	return c, nil
+}
+
+// prepareReference builds the program, or the image of it. There is one of each: the version of the reference is a dialect,
+// which it is told when it starts.
+func prepareReference(ctx context.Context, t *task) (runtime.Artifact, error) {
+	environment := choice.Choices{Dialect: t.candidate.Version}.And(t.candidate.Choices).Environment()
+	build := *t
+	build.candidate = Candidate{Name: referenceSoftware, Software: referenceSoftware}
+	artifact, err := build.reference(ctx)
+	artifact.Environment = environment
+	return artifact, err
+}
+
+func (t *task) reference(ctx context.Context) (runtime.Artifact, error) {
+	if t.runtime == process {
+		folder, _, err := t.referenceProgram(ctx, hostPlatform())
+		if err != nil {
+			return runtime.Artifact{}, err
+		}
+		dir, err := folder(ctx)
+		return runtime.Artifact{Program: filepath.Join(dir, referenceProgram), Configuration: referenceConfiguration}, err
+	}
+	engine, err := openEngine(ctx)
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	defer engine.close()
+	program, sum, err := t.referenceProgram(ctx, engine.platform)
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	return engine.build(ctx, t, imageBuild{
+		fingerprint: sum, // the Dockerfile stands beside the program's sources, and is part of it
+		files: func(ctx context.Context) (map[string]string, error) {
+			dir, err := program(ctx)
+			return map[string]string{
+				"Dockerfile":     filepath.Join(t.dir(), "Dockerfile"),
+				referenceProgram: filepath.Join(dir, referenceProgram),
+			}, err
+		},
+	})
+}
+
+// referenceProgram returns what builds the program, or finds it built, and the fingerprint of it.
+func (t *task) referenceProgram(ctx context.Context, target platform) (folder func(context.Context) (string, error), sum string, err error) {
+	version, err := goVersion(ctx, t.root)
+	if err != nil {
+		return nil, "", err
+	}
+	made := newFingerprint("program")
+	made.add("go", version)
+	made.add("flags", fmt.Sprint(buildFlags))
+	made.add("platform", target.String())
+	if err := made.addPackage(t.root, referencePackage); err != nil {
+		return nil, "", err
+	}
+	return func(ctx context.Context) (string, error) {
+		return t.goPrograms(ctx, referenceSoftware+"-"+made.sum(), target, map[string]goBuild{
+			referenceProgram: {dir: t.root, path: referencePackage},
+		})
+	}, made.sum(), nil
+}

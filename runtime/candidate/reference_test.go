@@ -1,0 +1,91 @@
+package candidate
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/reference/choice"
+	"msc4014/runtime"
+)
+
+func parseReference(t *testing.T, name string) Candidate {
+	t.Helper()
+	candidate, err := Parse(filepath.Join("..", ".."), name)
+	require.NoError(t, err)
+	return candidate
+}
+
+func TestReferencesVersionsAreItsDialects(t *testing.T) {
+	assert.Equal(t, "reference@msc4014", parseReference(t, "reference").FullName(), "the text's dialect is the usual one")
+	assert.Equal(t, "reference@dendrite", parseReference(t, "reference@dendrite").FullName())
+	_, err := Parse(filepath.Join("..", ".."), "reference@1.0")
+	assert.ErrorContains(t, err, "there are msc4014, dendrite")
+}
+
+func TestWith(t *testing.T) {
+	candidate := parseReference(t, "reference")
+	same, err := candidate.With(choice.Choices{})
+	require.NoError(t, err)
+	assert.Equal(t, candidate, same)
+
+	chosen, err := candidate.With(choice.Choices{Faults: []string{"one-key-a-user"}})
+	require.NoError(t, err)
+	assert.Equal(t, "reference --fault one-key-a-user", chosen.Name)
+	assert.Equal(t, "reference@msc4014 --fault one-key-a-user", chosen.FullName())
+	assert.NotEqual(t, candidate.SafeName(), chosen.SafeName(), "its results have a folder of their own")
+
+	_, err = candidate.With(choice.Choices{Faults: []string{"nosuch"}})
+	assert.ErrorContains(t, err, `there is no fault "nosuch"; there are`)
+	dendrite := Candidate{Name: "dendrite", Software: "dendrite", Version: "0.15.2"}
+	_, err = dendrite.With(choice.Choices{Faults: []string{"one-key-a-user"}})
+	assert.EqualError(t, err, "--fault one-key-a-user is for the reference alone, which dendrite is not")
+}
+
+// One program, and one image, whatever is chosen.
+func TestPrepareReference(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the reference")
+	}
+	prepare := func(runtimeName, name string, choices choice.Choices) runtime.Artifact {
+		candidate, err := parseReference(t, name).With(choices)
+		require.NoError(t, err)
+		artifact, err := Prepare(t.Context(), filepath.Join("..", ".."), candidate, runtimeName, func(line string) { t.Log(line) })
+		require.NoError(t, err)
+		assert.Equal(t, candidate.Name, artifact.Candidate)
+		return artifact
+	}
+	t.Run("process", func(t *testing.T) {
+		text := prepare(process, "reference", choice.Choices{})
+		info, err := os.Stat(text.Program)
+		require.NoError(t, err)
+		assert.NotZero(t, info.Mode()&0o100)
+		assert.Equal(t, []string{"MSC4014_REFERENCE_DIALECT=msc4014"}, text.Environment)
+		deployed := prepare(process, "reference@dendrite", choice.Choices{
+			Faults: []string{"one-key-a-user"}, Readings: []string{"redaction/sender-key-kept=removed"},
+		})
+		assert.Equal(t, text.Program, deployed.Program)
+		assert.Equal(t, []string{
+			"MSC4014_REFERENCE_DIALECT=dendrite", "MSC4014_REFERENCE_FAULTS=one-key-a-user",
+			"MSC4014_REFERENCE_READINGS=redaction/sender-key-kept=removed",
+		}, deployed.Environment)
+	})
+	t.Run("docker", func(t *testing.T) {
+		engine, err := openEngine(t.Context())
+		if err != nil {
+			t.Skip(err)
+		}
+		defer engine.close()
+		text, deployed := prepare(docker, "reference", choice.Choices{}), prepare(docker, "reference@dendrite", choice.Choices{})
+		assert.Regexp(t, `^msc4014/reference:[0-9a-f]{12}$`, text.Image)
+		assert.Equal(t, text.Digest, deployed.Digest)
+		found, err := engine.client.ImageInspect(t.Context(), text.Image)
+		require.NoError(t, err)
+		assert.Equal(t, referenceSoftware, found.Config.Labels[Label])
+		assert.Equal(t, "/data/"+referenceConfiguration, found.Config.Labels[runtime.ConfigurationLabel])
+		assert.Contains(t, found.Config.Volumes, "/data")
+	})
+}
