@@ -4,6 +4,7 @@ package rooms
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ func (rs *Rooms) Leave(ctx context.Context, userID, roomID, reason string) error
 	if !ok || outside.Membership != "invite" && outside.Membership != "knock" {
 		return Forbidden("%s is not in room %s", userID, roomID)
 	}
+	var left json.RawMessage
 	err := rs.through(outside.Servers, func(server string) error {
 		template, err := rs.Remote.MakeLeave(ctx, server, roomID, userID)
 		if err != nil {
@@ -41,12 +43,17 @@ func (rs *Rooms) Leave(ctx context.Context, userID, roomID, reason string) error
 		if err != nil {
 			return err
 		}
-		return rs.Remote.SendLeave(ctx, server, roomID, event.ID(), event.JSON())
+		left = event.JSON()
+		return rs.Remote.SendLeave(ctx, server, roomID, event.ID(), left)
 	}, nil)
 	if err != nil { // the user is rid of it here all the same: the other server may be gone for good
 		rs.Log.Info("an invite is turned down here alone", "room", roomID, "user", userID, "error", err)
 	}
-	outside.Membership = "leave"
+	if left == nil {
+		outside.Membership = "leave"
+	} else {
+		outside.end("leave", left)
+	}
 	return rs.keepOutside(outside)
 }
 

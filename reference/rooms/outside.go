@@ -5,9 +5,11 @@ package rooms
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
 	"msc4014/reference/pseudonym"
@@ -49,6 +51,32 @@ func (rs *Rooms) dropOutside(userID, roomID string) error {
 		rs.tables.outside.Delete(tx, store.Key(userID, roomID))
 		return nil
 	})
+}
+
+// end ends a membership by another event. The one that began it stays with the state: it tells who the user is.
+func (o *Outside) end(membership string, event json.RawMessage) {
+	o.Wire = append(slices.Clone(o.Wire), o.Event)
+	o.Membership, o.Event = membership, event
+}
+
+// OutsideView returns the member event of an outside membership as its user sees it.
+func (rs *Rooms) OutsideView(o Outside) (json.RawMessage, error) {
+	format, known := rs.format(o.Version)
+	if !known {
+		return nil, NotFound("room %s has version %q, which this server does not have", o.RoomID, o.Version)
+	}
+	id, err := pseudoid.EventID(o.Event, format)
+	if err != nil {
+		return nil, fmt.Errorf("showing the member event of %s in room %s: %w", o.UserID, o.RoomID, err)
+	}
+	named, err := sjson.SetBytes(o.Event, "event_id", id)
+	if err != nil {
+		return nil, fmt.Errorf("showing the member event of %s in room %s: %w", o.UserID, o.RoomID, err)
+	}
+	if format.Pseudonymous {
+		return rs.Pseudonym.ClientEvent(named, pseudonym.Additions{}, rs.namesIn(append(slices.Clone(o.Wire), o.Event)))
+	}
+	return ordinaryView(named, pseudonym.Additions{}), nil
 }
 
 // OutsideOf returns the membership of an own user in a room that the server is not in, if there is one.
@@ -125,8 +153,8 @@ func (rs *Rooms) receiveOutside(ctx context.Context, origin, roomID string, even
 		if membership != "leave" && membership != "ban" {
 			continue
 		}
-		outside.Membership, outside.Event = membership, event
-		outside.State = rs.stripped(format, roomID, event, append(slices.Clone(outside.Wire), outside.Event))
+		outside.end(membership, event)
+		outside.State = rs.stripped(format, roomID, event, outside.Wire)
 		return read.ID(), rs.keepOutside(outside)
 	}
 	return "", NotFound("this server is not in room %s", roomID)

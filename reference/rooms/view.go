@@ -129,6 +129,9 @@ func ordinaryView(wire []byte, additions pseudonym.Additions) json.RawMessage {
 	return raw(view)
 }
 
+// Wire returns an event as other servers get it, for clients that ask for that form.
+func (r *Room) Wire(event *Event) json.RawMessage { return r.forPeers(event) }
+
 // Content returns the content of an event as a client sees it.
 func (r *Room) Content(event *Event) json.RawMessage {
 	return json.RawMessage(gjson.GetBytes(r.View(event, Viewer{}, nil), "content").Raw)

@@ -136,3 +136,17 @@ func (u *Users) putPresence(userID string, p Presence) (changed bool) {
 	})
 	return true
 }
+
+// PresenceSince returns the presence of all users whose presence changed after a position and not after until. With since
+// 0, who is offline is left out.
+func (u *Users) PresenceSince(since, until int64) map[string]Presence {
+	u.lock.RLock()
+	defer u.lock.RUnlock()
+	changed := map[string]Presence{}
+	for userID, p := range u.presence {
+		if p.Position > since && p.Position <= until && (since > 0 || p.State != "offline") {
+			changed[userID] = p.Presence
+		}
+	}
+	return changed
+}

@@ -1,0 +1,217 @@
+package clientapi
+
+// This file is about finding rooms: aliases, the public list, spaces (client-server API, "Room aliases", "Listed rooms",
+// "Spaces").
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"msc4014/reference/rooms"
+)
+
+func (a *API) directoryRoutes() []route {
+	return []route{
+		{"GET", "/v3/directory/room/{alias}", a.alias, true},
+		{"PUT", "/v3/directory/room/{alias}", a.addAlias, false},
+		{"DELETE", "/v3/directory/room/{alias}", a.deleteAlias, false},
+		{"GET", "/v3/rooms/{roomID}/aliases", a.aliases, false},
+		{"GET", "/v3/directory/list/room/{roomID}", a.listed, true},
+		{"PUT", "/v3/directory/list/room/{roomID}", a.setListed, false},
+		{"GET", "/v3/publicRooms", a.publicRooms, true},
+		{"POST", "/v3/publicRooms", a.searchPublicRooms, false},
+		{"GET", "/v1/rooms/{roomID}/hierarchy", a.hierarchy, false},
+	}
+}
+
+func (a *API) alias(r *request) (any, error) {
+	roomID, servers, err := a.Rooms.ResolveAlias(r.Context(), r.PathValue("alias"))
+	return object{"room_id": roomID, "servers": append([]string{}, servers...)}, err
+}
+
+func (a *API) addAlias(r *request) (any, error) {
+	var body struct {
+		RoomID string `json:"room_id"`
+	}
+	if err := r.into(&body); err != nil {
+		return nil, err
+	}
+	alias := r.PathValue("alias")
+	localpart, server, found := strings.Cut(alias, ":")
+	if !strings.HasPrefix(localpart, "#") || !found {
+		return nil, rooms.Bad("M_INVALID_PARAM", "%q is no room alias", alias)
+	}
+	if server != a.Server {
+		return nil, rooms.Forbidden("%s is an alias of another server", alias)
+	}
+	room := a.Rooms.Get(body.RoomID)
+	if room == nil || room.Membership(r.UserID) != "join" {
+		return nil, rooms.Forbidden("%s is not in room %s", r.UserID, body.RoomID)
+	}
+	return empty{}, a.Rooms.CreateAlias(alias, body.RoomID, r.UserID)
+}
+
+func (a *API) deleteAlias(r *request) (any, error) {
+	return empty{}, a.Rooms.DeleteAlias(r.PathValue("alias"), r.UserID)
+}
+
+func (a *API) aliases(r *request) (any, error) {
+	room, err := r.room()
+	if err != nil {
+		return nil, err
+	}
+	if room.Membership(r.UserID) != "join" && !room.Summary().WorldReadable {
+		return nil, rooms.Forbidden("%s is not in room %s", r.UserID, room.ID())
+	}
+	return object{"aliases": a.Rooms.AliasesOf(room.ID())}, nil
+}
+
+func (a *API) listed(r *request) (any, error) {
+	id := r.PathValue("roomID")
+	if a.Rooms.Get(id) == nil {
+		return nil, rooms.NotFound("there is no room %s here", id)
+	}
+	if a.Rooms.Listed(id) {
+		return object{"visibility": "public"}, nil
+	}
+	return object{"visibility": "private"}, nil
+}
+
+func (a *API) setListed(r *request) (any, error) {
+	body := struct {
+		Visibility string `json:"visibility"`
+	}{"public"}
+	if err := r.into(&body); err != nil {
+		return nil, err
+	}
+	room, err := r.joined()
+	if err != nil {
+		return nil, err
+	}
+	if body.Visibility != "public" && body.Visibility != "private" {
+		return nil, rooms.Bad("M_INVALID_PARAM", "visibility is %q, not public or private", body.Visibility)
+	}
+	if !room.MaySendState(r.UserID, "m.room.canonical_alias") {
+		return nil, rooms.Forbidden("%s has not the power to list room %s", r.UserID, room.ID())
+	}
+	return empty{}, a.Rooms.SetListed(room.ID(), body.Visibility == "public")
+}
+
+// publicQuery asks for public rooms.
+type publicQuery struct {
+	Limit  *int   `json:"limit,omitempty"`
+	Since  string `json:"since,omitempty"`
+	Filter struct {
+		Term  string     `json:"generic_search_term,omitempty"`
+		Types *[]*string `json:"room_types,omitempty"` // null stands for rooms without a type
+	} `json:"filter"`
+}
+
+func (a *API) publicRooms(r *request) (any, error) {
+	q := publicQuery{Since: r.query("since")}
+	if text := r.query("limit"); text != "" {
+		limit, err := limitOf(text, 0)
+		if err != nil {
+			return nil, err
+		}
+		q.Limit = &limit
+	}
+	return a.publicPage(r, q)
+}
+
+func (a *API) searchPublicRooms(r *request) (any, error) {
+	var q publicQuery
+	if err := r.into(&q); err != nil {
+		return nil, err
+	}
+	return a.publicPage(r, q)
+}
+
+// publicPage returns a page of the public list, of this server or another.
+func (a *API) publicPage(r *request, q publicQuery) (any, error) {
+	if server := r.query("server"); server != "" && server != a.Server {
+		answer, err := a.Remote.PublicRooms(r.Context(), server, marshal(q))
+		if err != nil {
+			return nil, &rooms.Error{Status: 502, Code: "M_UNKNOWN", Text: fmt.Sprintf("%s does not tell its public rooms: %v", server, err)}
+		}
+		return answer, nil
+	}
+	return PublicRooms(a.Rooms, marshal(q))
+}
+
+// PublicRooms answers a query of the public list of this server, as clients and other servers put it: the body of POST
+// /publicRooms.
+func PublicRooms(all *rooms.Rooms, query []byte) (any, error) {
+	var q publicQuery
+	if err := json.Unmarshal(query, &q); err != nil {
+		return nil, rooms.Bad("M_BAD_JSON", "the query has not the form that it should have: %v", err)
+	}
+	found := slices.DeleteFunc(all.PublicList(), func(s rooms.Summary) bool { return !q.admits(s) })
+	skip := 0
+	if q.Since != "" {
+		n, err := strconv.Atoi(q.Since)
+		if err != nil || n < 0 {
+			return nil, rooms.Bad("M_INVALID_PARAM", "since is %q, which no answer gave", q.Since)
+		}
+		skip = min(n, len(found))
+	}
+	end := len(found)
+	if q.Limit != nil {
+		end = min(skip+max(*q.Limit, 0), end)
+	}
+	answer := object{"chunk": append([]rooms.Summary{}, found[skip:end]...), "total_room_count_estimate": len(found)}
+	if end < len(found) {
+		answer["next_batch"] = strconv.Itoa(end)
+	}
+	if skip > 0 {
+		answer["prev_batch"] = strconv.Itoa(max(0, skip-(end-skip)))
+	}
+	return answer, nil
+}
+
+func (q publicQuery) admits(s rooms.Summary) bool {
+	if q.Filter.Types != nil && !slices.ContainsFunc(*q.Filter.Types, func(wanted *string) bool {
+		return wanted == nil && s.RoomType == "" || wanted != nil && *wanted == s.RoomType
+	}) {
+		return false
+	}
+	term := strings.ToLower(q.Filter.Term)
+	return slices.ContainsFunc([]string{s.Name, s.Topic, s.CanonicalAlias}, func(text string) bool {
+		return strings.Contains(strings.ToLower(text), term)
+	})
+}
+
+func (a *API) hierarchy(r *request) (any, error) {
+	depth, skip := int64(10), 0
+	if text := r.query("max_depth"); text != "" {
+		var err error
+		if depth, err = number(text, "max_depth"); err != nil {
+			return nil, err
+		}
+	}
+	if text := r.query("from"); text != "" {
+		n, err := number(text, "from")
+		if err != nil || n < 0 {
+			return nil, rooms.Bad("M_INVALID_PARAM", "from is %q, which no answer gave", text)
+		}
+		skip = int(n)
+	}
+	limit, err := limitOf(r.query("limit"), 50)
+	if err != nil {
+		return nil, err
+	}
+	found, err := a.Rooms.Hierarchy(r.Context(), r.UserID, r.PathValue("roomID"), r.query("suggested_only") == "true", int(min(max(depth, 0), 100)))
+	if err != nil {
+		return nil, err
+	}
+	skip = min(skip, len(found))
+	end := min(skip+limit, len(found))
+	answer := object{"rooms": found[skip:end]}
+	if end < len(found) {
+		answer["next_batch"] = strconv.Itoa(end)
+	}
+	return answer, nil
+}

@@ -1,0 +1,188 @@
+package clientapi
+
+// This file counts what a user has not read, and lists what it was notified of (client-server API, "Receiving
+// notifications").
+
+import (
+	"cmp"
+	"encoding/json"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/tidwall/gjson"
+
+	"msc4014/reference/rooms"
+	"msc4014/reference/rules"
+	"msc4014/reference/users"
+	"msc4014/reference/users/pushrules"
+)
+
+// counts are the unread events of a room or a thread.
+type counts struct {
+	Notifications int `json:"notification_count"`
+	Highlights    int `json:"highlight_count"`
+}
+
+func (c counts) plus(other counts) counts {
+	return counts{c.Notifications + other.Notifications, c.Highlights + other.Highlights}
+}
+
+// unreadCounts remembers what was counted, so that only new events are looked at.
+type unreadCounts struct {
+	lock  *sync.Mutex
+	known map[[2]string]unread // by user ID and room ID
+}
+
+// unread is what a user has not read in a room.
+type unread struct {
+	upTo     int64             // events after this were not counted yet
+	from     int64             // events up to this count as read
+	receipts int64             // the position of the user's latest receipt when it was counted
+	byThread map[string]counts // "main" is what is in no thread
+}
+
+func newUnreadCounts() unreadCounts {
+	return unreadCounts{&sync.Mutex{}, map[[2]string]unread{}}
+}
+
+// unreadOf returns the counts of a room's main timeline, and of each thread with unread events. Events up to joined, which
+// were before the user, count as read.
+func (a *API) unreadOf(room *rooms.Room, userID string, joined, now int64) (main counts, threads map[string]counts) {
+	receipts := slices.DeleteFunc(a.Users.ReceiptsSince(userID, room.ID(), 0), func(r users.Receipt) bool { return r.UserID != userID })
+	latest := int64(0)
+	for _, r := range receipts {
+		latest = max(latest, r.Position)
+	}
+	a.unread.lock.Lock()
+	defer a.unread.lock.Unlock()
+	key := [2]string{userID, room.ID()}
+	known, found := a.unread.known[key]
+	if !found || known.receipts != latest || known.from != joined || known.upTo > now {
+		known = unread{upTo: joined, from: joined, receipts: latest}
+	}
+	byThread := map[string]counts{}
+	for thread, of := range known.byThread {
+		byThread[thread] = of
+	}
+	a.count(room, userID, readBy(room, receipts), known.upTo, now, byThread)
+	known.upTo, known.byThread = now, byThread
+	a.unread.known[key] = known
+	threads = map[string]counts{}
+	for thread, of := range byThread {
+		if thread == "main" {
+			main = of
+		} else if of != (counts{}) {
+			threads[thread] = of
+		}
+	}
+	return main, threads
+}
+
+// readBy returns how far a user has read, by thread; "" is everything.
+func readBy(room *rooms.Room, receipts []users.Receipt) map[string]int64 {
+	read := map[string]int64{}
+	for _, r := range receipts {
+		if event := room.Event(r.EventID); event != nil {
+			read[r.ThreadID] = max(read[r.ThreadID], event.Position)
+		}
+	}
+	return read
+}
+
+// threadOf returns the thread that an event is in.
+func threadOf(event *rooms.Event) string {
+	if relation, root := relationOf(event); relation == thread {
+		return root
+	}
+	return "main"
+}
+
+// count adds the events between two positions. Who writes has read what was there.
+func (a *API) count(room *rooms.Room, userID string, read map[string]int64, after, upTo int64, byThread map[string]counts) {
+	rules, facts := a.Users.PushRules(userID), factsOf(room, userID)
+	events, _ := room.Forward(userID, after, upTo+1, math.MaxInt, nil)
+	for _, event := range events {
+		in := threadOf(event)
+		if room.UserID(event.Sender()) == userID {
+			delete(byThread, in)
+			continue
+		}
+		if event.Position <= max(read[""], read[in]) {
+			continue
+		}
+		outcome := rules.Evaluate(room.View(event, rooms.Viewer{UserID: userID}, nil), facts)
+		if outcome.Notify {
+			more := counts{Notifications: 1}
+			if outcome.Highlight {
+				more.Highlights = 1
+			}
+			byThread[in] = byThread[in].plus(more)
+		}
+	}
+}
+
+// factsOf returns what push rules ask of a room.
+func factsOf(room *rooms.Room, userID string) pushrules.Facts {
+	state := room.State()
+	facts := pushrules.Facts{UserID: userID, Members: len(room.MemberUserIDs("join"))}
+	sender, _ := room.Sender(userID)
+	if member := state.Member(sender); member != nil {
+		facts.DisplayName = member.Content("displayname").String()
+	}
+	if levels := state[rules.StateKey{Type: "m.room.power_levels"}]; levels != nil {
+		facts.PowerLevels = room.Content(room.Event(levels.ID()))
+	}
+	return facts
+}
+
+// notification is an event that a user was notified of.
+type notification struct {
+	Actions   []json.RawMessage `json:"actions"`
+	Event     json.RawMessage   `json:"event"`
+	Read      bool              `json:"read"`
+	RoomID    string            `json:"room_id"`
+	Timestamp int64             `json:"ts"`
+	position  int64
+}
+
+func (a *API) notifications(r *request) (any, error) {
+	limit, err := limitOf(r.query("limit"), 50)
+	if err != nil {
+		return nil, err
+	}
+	from, err := tokenOr(r.query("from"), unlimited)
+	if err != nil {
+		return nil, err
+	}
+	found := []notification{}
+	pushRules := a.Users.PushRules(r.UserID)
+	for _, m := range a.Rooms.MembershipsOf(r.UserID) {
+		if m.Room == nil || m.Membership != "join" {
+			continue
+		}
+		receipts := slices.DeleteFunc(a.Users.ReceiptsSince(r.UserID, m.RoomID, 0), func(one users.Receipt) bool { return one.UserID != r.UserID })
+		read, facts := readBy(m.Room, receipts), factsOf(m.Room, r.UserID)
+		events, _ := m.Room.Backward(r.UserID, from, m.Since, math.MaxInt, nil)
+		for _, event := range events {
+			view := m.Room.View(event, r.viewer(), nil)
+			outcome := pushRules.Evaluate(view, facts)
+			if !outcome.Notify || r.query("only") == "highlight" && !outcome.Highlight {
+				continue
+			}
+			found = append(found, notification{
+				Actions: outcome.Actions, Event: view, RoomID: m.RoomID, position: event.Position,
+				Read:      event.Position <= max(read[""], read[threadOf(event)]),
+				Timestamp: gjson.GetBytes(view, "origin_server_ts").Int(),
+			})
+		}
+	}
+	slices.SortFunc(found, func(x, y notification) int { return cmp.Compare(y.position, x.position) })
+	answer := object{}
+	if len(found) > limit && limit > 0 {
+		found = found[:limit]
+		answer["next_token"] = token(found[limit-1].position)
+	}
+	answer["notifications"] = found
+	return answer, nil
+}

@@ -1,0 +1,98 @@
+package clientapi
+
+// This file tells clients about the server: versions, capabilities, and things that it does not have.
+
+import (
+	"cmp"
+	"encoding/json"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/rooms"
+)
+
+func (a *API) serverRoutes() []route {
+	return []route{
+		{"GET", "/versions", a.versions, true},
+		{"GET", "/.well-known/matrix/client", a.wellKnown, true},
+		{"GET", "/v3/capabilities", a.capabilities, false},
+		{"GET", "/v3/voip/turnServer", nothing, false},
+		{"GET", "/v3/thirdparty/protocols", nothing, false},
+		{"POST", "/v3/user_directory/search", a.searchUsers, false},
+		{"POST", "/v3/user/{userID}/openid/request_token", a.openIDToken, false},
+	}
+}
+
+func nothing(*request) (any, error) { return empty{}, nil }
+
+func (a *API) versions(*request) (any, error) {
+	return object{
+		"versions": []string{
+			"r0.6.1", "v1.1", "v1.2", "v1.3", "v1.4", "v1.5", "v1.6", "v1.7", "v1.8", "v1.9", "v1.10", "v1.11",
+		},
+		"unstable_features": object{},
+	}, nil
+}
+
+func (a *API) wellKnown(r *request) (any, error) {
+	return object{"m.homeserver": object{"base_url": cmp.Or(a.PublicURL, "http://"+r.Host)}}, nil
+}
+
+func (a *API) capabilities(*request) (any, error) {
+	available := map[string]string{}
+	for _, version := range rooms.Versions() {
+		available[version] = "stable"
+	}
+	available[pseudoid.RoomVersion] = "unstable"
+	return object{"capabilities": object{
+		"m.room_versions":   object{"default": rooms.DefaultVersion, "available": available},
+		"m.change_password": object{"enabled": true},
+		"m.set_displayname": object{"enabled": true},
+		"m.set_avatar_url":  object{"enabled": true},
+		"m.3pid_changes":    object{"enabled": false},
+		"m.get_login_token": object{"enabled": false},
+		"m.profile_fields":  object{"enabled": true},
+	}}, nil
+}
+
+// searchUsers finds users of this server.
+func (a *API) searchUsers(r *request) (any, error) {
+	var search struct {
+		Term  string `json:"search_term"`
+		Limit *int   `json:"limit"`
+	}
+	if err := r.into(&search); err != nil {
+		return nil, err
+	}
+	limit := 10
+	if search.Limit != nil {
+		limit = *search.Limit
+	}
+	results := []object{}
+	found := a.Users.Search(search.Term)
+	for _, userID := range found[:min(max(limit, 0), len(found))] {
+		result := object{"user_id": userID}
+		if profile, err := a.Users.LocalProfile(userID); err == nil {
+			addProfile(result, "display_name", profile["displayname"])
+			addProfile(result, "avatar_url", profile["avatar_url"])
+		}
+		results = append(results, result)
+	}
+	return object{"results": results, "limited": len(found) > len(results)}, nil
+}
+
+// addProfile adds a field of a profile unless it is not set.
+func addProfile(to object, name string, value []byte) {
+	if len(value) > 0 && string(value) != "null" {
+		to[name] = json.RawMessage(value)
+	}
+}
+
+// openIDToken makes a token by which a third service learns who the user is.
+func (a *API) openIDToken(r *request) (any, error) {
+	if err := r.itself(); err != nil {
+		return nil, err
+	}
+	return object{
+		"access_token": a.Users.NewOpenIDToken(r.UserID), "token_type": "Bearer", "matrix_server_name": a.Server, "expires_in": 3600,
+	}, nil
+}

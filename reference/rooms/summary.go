@@ -1,0 +1,251 @@
+package rooms
+
+// This file tells who is not in a room what it is: for the public list and for the hierarchy of spaces (client-server
+// API, "Listed rooms" and "Spaces").
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/tidwall/gjson"
+
+	"msc4014/reference/federation/outgoing"
+	"msc4014/reference/rules"
+)
+
+// Summary is what a room is, in the words of both APIs.
+type Summary struct {
+	RoomID         string `json:"room_id"`
+	RoomType       string `json:"room_type,omitempty"`
+	RoomVersion    string `json:"room_version,omitempty"`
+	Name           string `json:"name,omitempty"`
+	Topic          string `json:"topic,omitempty"`
+	AvatarURL      string `json:"avatar_url,omitempty"`
+	CanonicalAlias string `json:"canonical_alias,omitempty"`
+	JoinRule       string `json:"join_rule"`
+	Members        int    `json:"num_joined_members"`
+	WorldReadable  bool   `json:"world_readable"`
+	GuestsCanJoin  bool   `json:"guest_can_join"`
+}
+
+// Summary returns what the room is now.
+func (r *Room) Summary() Summary {
+	state := r.State()
+	text := func(eventType, field string) string {
+		if event := state[rules.StateKey{Type: eventType}]; event != nil {
+			return event.Content(field).String()
+		}
+		return ""
+	}
+	s := Summary{
+		RoomID: r.id, RoomVersion: r.Version(), Name: text("m.room.name", "name"), Topic: text("m.room.topic", "topic"),
+		AvatarURL: text("m.room.avatar", "url"), CanonicalAlias: text("m.room.canonical_alias", "alias"),
+		JoinRule: state.JoinRule(), WorldReadable: historyVisibility(state) == "world_readable",
+		GuestsCanJoin: text("m.room.guest_access", "guest_access") == "can_join", Members: len(r.MemberUserIDs("join")),
+	}
+	if create := state.Create(); create != nil {
+		s.RoomType = create.Content("type").String()
+	}
+	return s
+}
+
+// PublicList returns the rooms in the server's public list, those with the most members first.
+func (rs *Rooms) PublicList() []Summary {
+	var list []Summary
+	for _, room := range rs.All() {
+		if rs.Listed(room.id) && room.Resident() {
+			list = append(list, room.Summary())
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Summary) int { return b.Members - a.Members })
+	return list
+}
+
+// Children returns the stripped m.space.child events of a space as clients see them, in the order of their state keys.
+func (r *Room) Children(suggestedOnly bool) []json.RawMessage {
+	children := []json.RawMessage{}
+	for _, event := range r.stored(r.State()) {
+		if event.Type() != "m.space.child" || !event.Content("via").IsArray() || suggestedOnly && !event.Content("suggested").Bool() {
+			continue
+		}
+		view := map[string]json.RawMessage{}
+		whole := gjson.ParseBytes(r.View(event, Viewer{}, nil))
+		for _, field := range []string{"type", "state_key", "content", "sender", "origin_server_ts"} {
+			view[field] = json.RawMessage(whole.Get(field).Raw)
+		}
+		children = append(children, raw(view))
+	}
+	return children
+}
+
+// MayPreview tells whether an own user may know what the room is, without being in it: anybody may join or knock or read,
+// or the user is invited or may join by a restricted rule.
+func (r *Room) MayPreview(userID string) bool {
+	if membership := r.Membership(userID); membership == "join" || membership == "invite" {
+		return true
+	}
+	return r.open() || r.restricted() && r.inAllowedRoom(userID, r.State())
+}
+
+// open tells whether anybody may know what the room is.
+func (r *Room) open() bool {
+	rule := r.State().JoinRule()
+	return rule == "public" || rule == "knock" || rule == "knock_restricted" || historyVisibility(r.State()) == "world_readable"
+}
+
+// mayPreviewFrom tells whether a server's users may know what the room is: some are in it, or might join it.
+func (r *Room) mayPreviewFrom(server string) bool {
+	if r.open() || slices.Contains(r.Servers(), server) {
+		return true
+	}
+	rule := r.State()[rules.StateKey{Type: joinRulesType}]
+	if rule == nil || !r.restricted() {
+		return false
+	}
+	return slices.ContainsFunc(rule.Content("allow").Array(), func(allowed gjson.Result) bool {
+		other := r.rooms.Get(allowed.Get("room_id").String())
+		return other != nil && slices.Contains(other.Servers(), server)
+	})
+}
+
+// summaryWithChildren is a room of a hierarchy.
+type summaryWithChildren struct {
+	Summary
+	ChildrenState []json.RawMessage `json:"children_state"`
+	AllowedRooms  []string          `json:"allowed_room_ids,omitempty"`
+}
+
+// HierarchyFor answers another server that asks for a space and its children (server-server API, "Spaces").
+func (rs *Rooms) HierarchyFor(origin, roomID string, suggestedOnly bool) (outgoing.Hierarchy, error) {
+	room := rs.Get(roomID)
+	if room == nil || !room.Resident() || !room.mayPreviewFrom(origin) {
+		return outgoing.Hierarchy{}, NotFound("there is no room %s that %s may see", roomID, origin)
+	}
+	answer := outgoing.Hierarchy{
+		Room: raw(room.withChildren(suggestedOnly)), Children: []json.RawMessage{}, InaccessibleChildren: []string{},
+	}
+	for _, child := range room.Children(suggestedOnly) {
+		id := gjson.GetBytes(child, "state_key").String()
+		other := rs.Get(id)
+		switch {
+		case other == nil || !other.Resident(): // known to others perhaps
+		case other.mayPreviewFrom(origin):
+			answer.Children = append(answer.Children, raw(other.withChildren(suggestedOnly)))
+		default:
+			answer.InaccessibleChildren = append(answer.InaccessibleChildren, id)
+		}
+	}
+	return answer, nil
+}
+
+func (r *Room) withChildren(suggestedOnly bool) summaryWithChildren {
+	s := summaryWithChildren{Summary: r.Summary(), ChildrenState: []json.RawMessage{}}
+	if s.RoomType == "m.space" {
+		s.ChildrenState = r.Children(suggestedOnly)
+	}
+	if rule := r.State()[rules.StateKey{Type: joinRulesType}]; rule != nil && r.restricted() {
+		for _, allowed := range rule.Content("allow").Array() {
+			s.AllowedRooms = append(s.AllowedRooms, allowed.Get("room_id").String())
+		}
+	}
+	return s
+}
+
+// Hierarchy returns a space and the rooms below it that an own user may know, each before those below it, down to a depth.
+// Other servers are asked for what this one does not have.
+func (rs *Rooms) Hierarchy(ctx context.Context, userID, roomID string, suggestedOnly bool, depth int) ([]json.RawMessage, error) {
+	w := &walk{rooms: rs, ctx: ctx, userID: userID, suggestedOnly: suggestedOnly, seen: map[string]bool{}}
+	w.visit(roomID, nil, nil, depth)
+	if len(w.found) == 0 {
+		return nil, Forbidden("%s may not see room %s", userID, roomID)
+	}
+	return w.found, nil
+}
+
+// walk goes down a hierarchy.
+type walk struct {
+	rooms         *Rooms
+	ctx           context.Context
+	userID        string
+	suggestedOnly bool
+	seen          map[string]bool
+	found         []json.RawMessage
+}
+
+// visit adds a room and what is below it. via are the servers to ask for it, known is what one of them told already.
+func (w *walk) visit(roomID string, via []string, known json.RawMessage, depth int) {
+	if w.seen[roomID] || depth < 0 {
+		return
+	}
+	w.seen[roomID] = true
+	summary, told := w.summary(roomID, via, known)
+	if summary == nil {
+		return
+	}
+	w.found = append(w.found, summary)
+	for _, child := range gjson.GetBytes(summary, "children_state").Array() {
+		var servers []string
+		for _, server := range child.Get("content.via").Array() {
+			servers = append(servers, server.String())
+		}
+		id := child.Get("state_key").String()
+		w.visit(id, servers, told[id], depth-1)
+	}
+}
+
+// summary returns a room, and what another server told of its children.
+func (w *walk) summary(roomID string, via []string, known json.RawMessage) (summary json.RawMessage, told map[string]json.RawMessage) {
+	if room := w.rooms.Get(roomID); room != nil && room.Resident() {
+		if !room.MayPreview(w.userID) {
+			return nil, nil
+		}
+		return raw(room.withChildren(w.suggestedOnly)), nil
+	}
+	for _, server := range via {
+		if server == w.rooms.Server.Name {
+			continue
+		}
+		answer, err := w.rooms.Remote.Hierarchy(w.ctx, server, roomID, w.suggestedOnly)
+		if err != nil {
+			continue
+		}
+		told = map[string]json.RawMessage{}
+		for _, child := range answer.Children {
+			told[gjson.GetBytes(child, "room_id").String()] = child
+		}
+		if w.mayKnow(answer.Room) {
+			return answer.Room, told
+		}
+		return nil, nil
+	}
+	if known != nil && w.mayKnow(known) {
+		return known, nil
+	}
+	return nil, nil
+}
+
+// mayKnow tells whether the user may know a room that another server told of to this server as a whole.
+func (w *walk) mayKnow(summary json.RawMessage) bool {
+	s := gjson.ParseBytes(summary)
+	switch s.Get("join_rule").String() {
+	case "", "public", "knock", "knock_restricted":
+		return true
+	}
+	if s.Get("world_readable").Bool() {
+		return true
+	}
+	if outside, ok := w.rooms.OutsideOf(w.userID, s.Get("room_id").String()); ok && outside.Membership == "invite" {
+		return true
+	}
+	return slices.ContainsFunc(s.Get("allowed_room_ids").Array(), func(allowed gjson.Result) bool {
+		room := w.rooms.Get(allowed.String())
+		return room != nil && room.Membership(w.userID) == "join"
+	})
+}
+
+// MaySendState tells whether a user is in the room and has the power for a type of state.
+func (r *Room) MaySendState(userID, eventType string) bool {
+	sender, known := r.Sender(userID)
+	return known && r.Membership(userID) == "join" && r.maySendState(r.State(), sender, eventType)
+}
