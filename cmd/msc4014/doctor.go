@@ -72,7 +72,7 @@ func examine(ctx context.Context, root string) []finding {
 	case containers.ok:
 		any.text = "containers work"
 	case processes.ok:
-		any.text = "plain processes work, containers do not: Dendrite can be judged, Synapse and images cannot"
+		any.text = "plain processes work, containers do not: Dendrite and the reference can be judged, Synapse and images cannot"
 	default:
 		any.text = "neither containers nor plain processes work: see above"
 	}

@@ -70,7 +70,17 @@ func TestBadCommandLines(t *testing.T) {
 		"--pair a,b dendrite":             "--pair a,b names its candidates itself; leave out dendrite",
 		"--pair nosuch,x":                 `--pair nosuch,x: there is no candidate "nosuch"`,
 		"--pair dendrite,dendrite@0.15.2": "both are dendrite@0.15.2",
-		"list --json=perhaps":             "invalid argument",
+		"dendrite --fault one-key-a-user": "--fault one-key-a-user is for the reference alone, which dendrite is not",
+		"reference dendrite --reading redaction/sender-key-kept=kept": "--reading redaction/sender-key-kept=kept is for the reference alone, which dendrite is not",
+		"--pair reference,dendrite --fault one-key-a-user":            "for the reference alone, which dendrite is not",
+		"reference --fault nosuch":                                    `there is no fault "nosuch"; there are `,
+		"reference --fault":                                           "needs an argument",
+		"reference --fault=":                                          `there is no fault ""`,
+		"reference --reading nosuch":                                  "it is REQUIREMENT=READING",
+		"reference --reading redaction/sender-key-kept=x":             "offered are",
+		"reference --fault one-key-a-user --update-baseline":          "no baseline is kept",
+		"reference@nosuch":                                            "there are msc4014, dendrite",
+		"list --json=perhaps":                                         "invalid argument",
 	} {
 		status, output, errors := captured(t, strings.Fields(line)...)
 		assert.Equal(t, run.StatusCannot, status, line)
@@ -94,7 +104,7 @@ func TestHelp(t *testing.T) {
 	assert.Empty(t, errors)
 	for _, word := range []string{
 		"./run.sh [CANDIDATE ...]", "--runtime", "--run", "--results", "--baseline", "--update-baseline", "--strict",
-		"--pair", "--parallel", "--shuffle", "--shard", "--keep", "--verbose", "list", "doctor", "clean", "Exit status", "COMPLEMENT_",
+		"--pair", "--fault", "--reading", "--parallel", "--shuffle", "--shard", "--keep", "--verbose", "list", "doctor", "clean", "Exit status", "COMPLEMENT_",
 	} {
 		assert.Contains(t, output, word)
 	}

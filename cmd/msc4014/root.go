@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"msc4014/cmd/internal/run"
+	"msc4014/reference/choice"
 )
 
 // rootVariable names the project's root folder; run.sh sets it.
@@ -22,10 +23,12 @@ scripted peer act, and tells which demands of the proposal it meets, which it br
 leaves open.
 
 CANDIDATE is one of
-  dendrite          the newest pinned version
-  dendrite@0.13.8   a pinned version
-  synapse           Debian's package
-  image:NAME[:TAG]  any image that keeps Complement's image contract
+  dendrite            the newest pinned version
+  dendrite@0.13.8     a pinned version
+  synapse             Debian's package
+  reference           the suite's own homeserver, which follows the text
+  reference@dendrite  the same in the dialect that is deployed
+  image:NAME[:TAG]    any image that keeps Complement's image contract
 Several are judged one after the other, with one summary. Without one it is $COMPLEMENT_BASE_IMAGE, if that is
 set, else $COMPLEMENT_BASE_IMAGE_HS1, else dendrite.
 
@@ -44,7 +47,7 @@ const environmentHelp = `
 Environment:
   DOCKER_HOST        where the Docker engine answers
   NO_COLOR           no colours on the terminal
-  MSC4014_LOG_LEVEL  Dendrite's and Synapse's: trace, debug, info, warn, error; hand it on to containers and
+  MSC4014_LOG_LEVEL  that of the candidates: trace, debug, info, warn, error; hand it on to containers and
                      processes by COMPLEMENT_SHARE_ENV_PREFIX=X_ and X_MSC4014_LOG_LEVEL=debug
   MSC4014_STATE_DIR  where runs are noted, so that the next one removes what a killed one left (default: below
                      the folder for temporary files)
@@ -69,6 +72,7 @@ const examples = `  ./run.sh                                       judge the new
   ./run.sh image:my-homeserver:dev --strict      an image of your own; any fail is exit 1
   ./run.sh dendrite --update-baseline            what it does today is what is expected
   ./run.sh --pair dendrite@0.13.8,synapse        each with the other, both ways round
+  ./run.sh reference --fault one-key-a-user      the suite's own homeserver, with a fault: which checks notice?
   ./run.sh list                                  requirements and the checks that cover them
   ./run.sh doctor                                is this machine ready?`
 
@@ -95,6 +99,7 @@ func newRootCommand(kill <-chan struct{}) (*cobra.Command, *int) {
 // newRunCommand returns the command that makes a run.
 func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command {
 	var options run.Options
+	var choices choice.Choices
 	command := &cobra.Command{
 		Use:  use,
 		Args: cobra.ArbitraryArgs,
@@ -107,8 +112,11 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 					return fmt.Errorf("--%s is given without a value", name)
 				}
 			}
+			if arguments := choices.Arguments(); arguments != "" && options.UpdateBaseline {
+				return fmt.Errorf("%s: no baseline is kept of a reference that deviates; leave out --update-baseline", arguments)
+			}
 			options.Candidates = arguments
-			runner, err := newRunner(kill)
+			runner, err := newRunner(kill, choices)
 			if err != nil {
 				return err
 			}
@@ -124,6 +132,10 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 	flags.StringVar(&options.Run, "run", "", "only checks whose name, or a requirement's identifier, matches this `REGEX`")
 	flags.StringVar(&options.Pair, "pair", "",
 		"two candidates `A,B` in one deployment: the checks on two servers run with A\non hs1 and B on hs2, then the other way round")
+	flags.StringArrayVar(&choices.Faults, "fault", nil,
+		"start the reference with the fault `ID`, a deviation on purpose; may be repeated")
+	flags.StringArrayVar(&choices.Readings, "reading", nil,
+		"start the reference with `REQUIREMENT=READING`, in place of its usual reading of what\nthe proposal leaves open; may be repeated")
 	flags.StringVar(&options.Runtime, "runtime", "auto",
 		"how servers run: `auto|docker|process`; auto is docker where an engine\nanswers and else process")
 	flags.StringVar(&options.Results, "results", "",

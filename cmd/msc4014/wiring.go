@@ -13,6 +13,7 @@ import (
 	"msc4014/cmd/internal/run"
 	"msc4014/cmd/internal/suite"
 	"msc4014/helpers/plan"
+	"msc4014/reference/choice"
 	"msc4014/report"
 	"msc4014/requirements"
 	"msc4014/runtime"
@@ -21,8 +22,8 @@ import (
 	"msc4014/runtime/docker/engine"
 )
 
-// newRunner returns a runner of this project on this machine.
-func newRunner(kill <-chan struct{}) (*run.Runner, error) {
+// newRunner returns a runner of this project on this machine, whose candidates are all started with choices.
+func newRunner(kill <-chan struct{}, choices choice.Choices) (*run.Runner, error) {
 	root, err := projectRoot()
 	if err != nil {
 		return nil, err
@@ -37,7 +38,7 @@ func newRunner(kill <-chan struct{}) (*run.Runner, error) {
 	return &run.Runner{
 		Root: root, Folder: folder, Stdout: os.Stdout, Environment: os.Getenv,
 		Suite:     report.Suite{Version: plan.SuiteVersion, Commit: gitCommit(root)},
-		Parse:     func(typed string) (run.Candidate, error) { return parseCandidate(root, typed) },
+		Parse:     func(typed string) (run.Candidate, error) { return parseCandidate(root, typed, choices) },
 		Engine:    engineAnswers,
 		Build:     suite.Build,
 		Catalogue: loadCatalogue,
@@ -45,16 +46,19 @@ func newRunner(kill <-chan struct{}) (*run.Runner, error) {
 	}, nil
 }
 
-// parseCandidate finds the candidate that typed stands for.
-func parseCandidate(root, typed string) (run.Candidate, error) {
+// parseCandidate finds the candidate that typed stands for, started with choices.
+func parseCandidate(root, typed string, choices choice.Choices) (run.Candidate, error) {
 	found, err := candidate.Parse(root, typed)
+	if err == nil {
+		found, err = found.With(choices)
+	}
 	if err != nil {
 		return run.Candidate{}, err
 	}
 	full := found
 	full.Name = found.FullName()
 	return run.Candidate{
-		Typed: typed, Name: full.Name, Folder: found.SafeName(), File: full.SafeName(),
+		Typed: found.Name, Name: full.Name, Folder: found.SafeName(), File: full.SafeName(),
 		Runtimes: candidate.Runtimes(found),
 		Prepare: func(ctx context.Context, runtimeName string, progress func(string)) (runtime.Artifact, error) {
 			return candidate.Prepare(ctx, root, found, runtimeName, progress)
