@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"msc4014/reference/clientapi"
 	"msc4014/reference/federation/outgoing"
 	"msc4014/reference/rooms"
 	"msc4014/reference/users"
@@ -49,6 +50,35 @@ func (s *Server) directory(r *request) (any, error) {
 		return nil, rooms.NotFound("there is no alias %s", alias)
 	}
 	return outgoing.Alias{RoomID: roomID, Servers: servers}, nil
+}
+
+// publicRooms answers GET and POST /publicRooms, as the client-server API does.
+func (s *Server) publicRooms(r *request) (any, error) {
+	if r.Method == http.MethodPost {
+		return clientapi.PublicRooms(s.Rooms, r.body)
+	}
+	query := map[string]any{"since": r.URL.Query().Get("since")}
+	if r.URL.Query().Has("limit") {
+		limit, err := r.number("limit", 0)
+		if err != nil {
+			return nil, err
+		}
+		query["limit"] = limit
+	}
+	body, err := json.Marshal(query)
+	if err != nil {
+		return nil, err
+	}
+	return clientapi.PublicRooms(s.Rooms, body)
+}
+
+// hierarchy answers GET /hierarchy/{roomID}.
+func (s *Server) hierarchy(r *request) (any, error) {
+	roomID := r.PathValue("roomID")
+	if err := s.admits(r.origin, roomID); err != nil {
+		return nil, err
+	}
+	return s.Rooms.HierarchyFor(r.origin, roomID, r.URL.Query().Get("suggested_only") == "true")
 }
 
 // userDevices answers GET /user/devices/{userID}.

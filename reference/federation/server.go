@@ -97,6 +97,9 @@ func (s *Server) routes() {
 		"POST " + v1 + "get_missing_events/{roomID}":  s.missingEvents,
 		"GET " + v1 + "timestamp_to_event/{roomID}":   s.timestampToEvent,
 
+		"GET " + v1 + "publicRooms":           s.publicRooms,
+		"POST " + v1 + "publicRooms":          s.publicRooms,
+		"GET " + v1 + "hierarchy/{roomID}":    s.hierarchy,
 		"GET " + v1 + "query/profile":         s.profile,
 		"GET " + v1 + "query/directory":       s.directory,
 		"GET " + v1 + "user/devices/{userID}": s.userDevices,

@@ -27,7 +27,7 @@ func TestRequestsMustBeSigned(t *testing.T) {
 		v1 + "send/1": "PUT", v1 + "event/$e": "GET", v1 + "state/!r:x": "GET", v1 + "state_ids/!r:x": "GET",
 		v1 + "event_auth/!r:x/$e": "GET", v1 + "backfill/!r:x": "GET", v1 + "get_missing_events/!r:x": "POST",
 		v1 + "timestamp_to_event/!r:x": "GET", v1 + "query/profile": "GET", v1 + "query/directory": "GET",
-		v1 + "user/devices/@u:x": "GET", v1 + "user/keys/query": "POST", v1 + "user/keys/claim": "POST",
+		v1 + "publicRooms": "GET", v1 + "hierarchy/!r:x": "GET", v1 + "user/devices/@u:x": "GET", v1 + "user/keys/query": "POST", v1 + "user/keys/claim": "POST",
 	}
 	other, err := s.b.ring.SignRequest("GET", s.a.name, v1+"version", nil)
 	require.NoError(t, err)
@@ -139,6 +139,68 @@ func TestQueries(t *testing.T) {
 	status, answer = s.a.plain("GET", v1+"openid/userinfo?access_token=x", "", "")
 	assert.Equal(t, http.StatusUnauthorized, status)
 	assert.Equal(t, "M_UNKNOWN_TOKEN", answer.Get("errcode").String())
+}
+
+func TestPublicRooms(t *testing.T) {
+	s := newScene(t, "msc4014", "10")
+	named := func(name string) string {
+		roomID, err := s.a.rooms.Create(t.Context(), s.alice, rooms.CreateOptions{Preset: "public_chat", Name: name})
+		require.NoError(t, err)
+		require.NoError(t, s.a.rooms.SetListed(roomID, true))
+		return roomID
+	}
+	first := named("A Lobby")
+	named("the Library")
+	s.b.join(s.bob, first, s.a)
+	ask := func(body string) gjson.Result {
+		t.Helper()
+		answer, err := s.b.client.PublicRooms(t.Context(), s.a.name, []byte(body))
+		require.NoError(t, err)
+		return gjson.ParseBytes(answer)
+	}
+	all := ask(`{}`)
+	assert.EqualValues(t, 2, all.Get("total_room_count_estimate").Int())
+	assert.Equal(t, first, all.Get("chunk.0.room_id").String(), "the one with more members")
+	assert.EqualValues(t, 2, all.Get("chunk.0.num_joined_members").Int())
+	assert.Equal(t, `["the Library"]`, ask(`{"filter":{"generic_search_term":"lib"}}`).Get("chunk.#.name").Raw)
+	assert.Len(t, ask(`{"filter":{"room_types":["m.space"]}}`).Get("chunk").Array(), 0)
+	assert.Len(t, ask(`{"filter":{"room_types":[null]}}`).Get("chunk").Array(), 2)
+
+	page := ask(`{"limit":1}`)
+	assert.Len(t, page.Get("chunk").Array(), 1)
+	status, rest := s.b.ask(s.a, "GET", v1+"publicRooms?limit=1&since="+page.Get("next_batch").String(), nil)
+	assert.Equal(t, http.StatusOK, status)
+	assert.Equal(t, `["the Library"]`, rest.Get("chunk.#.name").Raw)
+	assert.False(t, rest.Get("next_batch").Exists())
+	assert.Equal(t, first, ask(`{"limit":1,"since":"`+rest.Get("prev_batch").String()+`"}`).Get("chunk.0.room_id").String())
+	for _, path := range []string{"publicRooms?limit=x", "publicRooms?since=x"} {
+		status, _ := s.b.ask(s.a, "GET", v1+path, nil)
+		assert.Equal(t, http.StatusBadRequest, status, path)
+	}
+}
+
+func TestHierarchy(t *testing.T) {
+	s := newScene(t, "msc4014", "10")
+	space, err := s.a.rooms.Create(t.Context(), s.alice, rooms.CreateOptions{
+		Preset: "public_chat", CreationContent: map[string]json.RawMessage{"type": json.RawMessage(`"m.space"`)},
+	})
+	require.NoError(t, err)
+	hidden := s.a.room(s.alice, "10", "private_chat")
+	for _, child := range []string{s.roomID, hidden} {
+		_, err := s.a.rooms.Send(t.Context(), space, s.alice, rooms.Write{
+			Type: "m.space.child", StateKey: &child, Content: json.RawMessage(`{"via":["` + s.a.name + `"]}`),
+		})
+		require.NoError(t, err)
+	}
+	answer, err := s.b.client.Hierarchy(t.Context(), s.a.name, space, false)
+	require.NoError(t, err)
+	assert.Equal(t, space, gjson.GetBytes(answer.Room, "room_id").String())
+	assert.Len(t, gjson.GetBytes(answer.Room, "children_state").Array(), 2)
+	require.Len(t, answer.Children, 1)
+	assert.Equal(t, s.roomID, gjson.GetBytes(answer.Children[0], "room_id").String())
+	assert.Equal(t, []string{hidden}, answer.InaccessibleChildren)
+	_, err = s.b.client.Hierarchy(t.Context(), s.a.name, hidden, false)
+	assert.ErrorContains(t, err, "M_NOT_FOUND")
 }
 
 func TestPartialInviteIsNamedByRoomOrEvent(t *testing.T) {
