@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"slices"
 
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/clientapi"
 	"msc4014/reference/fault"
 	"msc4014/reference/federation"
 	"msc4014/reference/federation/outgoing"
@@ -108,22 +110,19 @@ func (h *Homeserver) open(c Config) error {
 	h.opened(andNothing(places.Close))
 	people.Connect(clock, audience{places, c.ServerName}, client.ForUsers())
 
+	api, err := clientapi.New(clientapi.Config{
+		Server: c.ServerName, Users: people, Rooms: places, Clock: clock, Store: kept, Remote: client,
+		MediaDir: filepath.Join(c.DataDir, "media"), Faults: c.Faults, Log: c.Log,
+	})
+	if err != nil {
+		return err
+	}
 	server := federation.New(federation.Config{
 		ServerName: c.ServerName, Keys: keys, Rooms: places, Users: people, Client: client, Log: c.Log,
 	})
 	h.opened(andNothing(server.Close))
-	h.client, h.server = http.HandlerFunc(versions), server
+	h.client, h.server = api, server
 	return nil
-}
-
-// versions answers GET /_matrix/client/versions, which tells that the server is ready.
-func versions(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/_matrix/client/versions" {
-		http.NotFound(w, r)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write([]byte(`{"versions":["v1.11"]}`))
 }
 
 // ClientHandler answers clients, in plain HTTP.

@@ -1,0 +1,137 @@
+package homeserver
+
+import (
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pseudonym"
+)
+
+// serving is a homeserver behind real listeners on loopback. Its name is the address of the one for peers.
+type serving struct {
+	t             *testing.T
+	dialect       pseudoid.Dialect
+	name, dir     string
+	home          *Homeserver
+	client, peers *httptest.Server
+	token, userID string
+}
+
+func start(t *testing.T, dialect pseudoid.Dialect, localpart string) *serving {
+	s := &serving{t: t, dialect: dialect, dir: t.TempDir(), name: "127.0.0.1:0"}
+	s.open()
+	t.Cleanup(s.stop)
+	registered := s.ask("POST", "/register", `{"username":"`+localpart+`","password":"p","auth":{"type":"m.login.dummy"}}`)
+	s.token, s.userID = registered.Get("access_token").String(), registered.Get("user_id").String()
+	return s
+}
+
+// open starts the homeserver in its folder, under the name that it had.
+func (s *serving) open() {
+	listener, err := net.Listen("tcp", s.name)
+	require.NoError(s.t, err)
+	s.name = listener.Addr().String()
+	certified := httptest.NewTLSServer(nil) // all of them have one certificate, which is for 127.0.0.1
+	authorities := x509.NewCertPool()
+	authorities.AddCert(certified.Certificate())
+	certified.Close()
+	s.home, err = New(Config{
+		ServerName: s.name, DataDir: s.dir, Dialect: s.dialect, Readings: pseudonym.DefaultReadings(s.dialect), RootCAs: authorities,
+		Log: slog.New(slog.NewTextHandler(s.t.Output(), nil)).With("on", s.name),
+	})
+	require.NoError(s.t, err)
+	s.peers = &httptest.Server{Listener: listener, Config: &http.Server{Handler: s.home.FederationHandler()}}
+	s.peers.StartTLS()
+	s.client = httptest.NewServer(s.home.ClientHandler())
+}
+
+func (s *serving) stop() {
+	if s.home == nil {
+		return
+	}
+	s.client.Close()
+	s.peers.CloseClientConnections()
+	s.peers.Close()
+	assert.NoError(s.t, s.home.Close())
+	s.home = nil
+}
+
+// ask asks as the server's user, and expects success.
+func (s *serving) ask(method, path, body string) gjson.Result {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), method, s.client.URL+"/_matrix/client/v3"+path, strings.NewReader(body))
+	require.NoError(s.t, err)
+	if s.token != "" {
+		request.Header.Set("Authorization", "Bearer "+s.token)
+	}
+	answer, err := s.client.Client().Do(request)
+	require.NoError(s.t, err)
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	require.NoError(s.t, err)
+	require.Equal(s.t, http.StatusOK, answer.StatusCode, "%s %s on %s: %s", method, path, s.name, text)
+	return gjson.ParseBytes(text)
+}
+
+// waitFor follows /sync until a room has a message, and returns who sent it.
+func (s *serving) waitFor(room, text string) (sender string) {
+	s.t.Helper()
+	since := ""
+	for s.t.Context().Err() == nil {
+		synced := s.ask("GET", "/sync?timeout=30000"+since, "")
+		since = "&since=" + url.QueryEscape(synced.Get("next_batch").String())
+		timeline := synced.Get("rooms.join." + strings.ReplaceAll(room, ".", `\.`) + ".timeline.events")
+		for _, event := range timeline.Array() {
+			if event.Get("content.body").String() == text {
+				return event.Get("sender").String()
+			}
+		}
+	}
+	return ""
+}
+
+// TestServersTalk has two servers talk in rooms of every kind, one of them after a new start.
+func TestServersTalk(t *testing.T) {
+	for _, kind := range []struct {
+		version string
+		dialect pseudoid.Dialect
+	}{
+		{"10", pseudoid.DialectMSC4014}, {"11", pseudoid.DialectMSC4014},
+		{pseudoid.RoomVersion, pseudoid.DialectMSC4014}, {pseudoid.RoomVersion, pseudoid.DialectDendrite},
+	} {
+		t.Run(kind.version+" "+string(kind.dialect), func(t *testing.T) {
+			t.Parallel()
+			one, two := start(t, kind.dialect, "alice"), start(t, kind.dialect, "bob")
+			room := one.ask("POST", "/createRoom", `{"preset":"public_chat","room_version":"`+kind.version+`"}`).Get("room_id").String()
+			two.ask("POST", "/join/"+url.PathEscape(room)+"?server_name="+url.QueryEscape(one.name), "{}")
+			say := func(s *serving, text string) {
+				s.ask("PUT", "/rooms/"+url.PathEscape(room)+"/send/m.room.message/"+text, `{"msgtype":"m.text","body":"`+text+`"}`)
+			}
+			say(two, "hello")
+			assert.Equal(t, two.userID, one.waitFor(room, "hello"))
+			two.stop()
+			say(one, "meanwhile")
+			two.open()
+			assert.Equal(t, one.userID, two.waitFor(room, "meanwhile"))
+			say(two, "again")
+			assert.Equal(t, two.userID, one.waitFor(room, "again"))
+		})
+	}
+}
+
+func TestNewSaysWhatIsWrong(t *testing.T) {
+	_, err := New(Config{ServerName: "hs1", DataDir: "/nosuch/folder"})
+	assert.ErrorContains(t, err, "the homeserver hs1 in /nosuch/folder: open the database /nosuch/folder/reference.db")
+}
