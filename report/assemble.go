@@ -49,7 +49,8 @@ type RegisteredCheck struct {
 	Name         string   `json:"name"`
 	Requirements []string `json:"requirements"`
 	Path         string   `json:"path,omitempty"`
-	Mixed        bool     `json:"mixed,omitempty"` // it runs in mixed deployments
+	Mixed        bool     `json:"mixed,omitempty"`   // it runs in mixed deployments
+	Closing      bool     `json:"closing,omitempty"` // judged by the runner itself, by how deployments ended
 }
 
 // Run is what is known of a run besides its events.

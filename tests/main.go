@@ -37,10 +37,11 @@ func list(out io.Writer) int {
 		Requirements []string `json:"requirements"`
 		Path         string   `json:"path,omitempty"`
 		Mixed        bool     `json:"mixed,omitempty"`
+		Closing      bool     `json:"closing,omitempty"`
 	}
 	entries := []entry{}
 	for _, one := range check.Registered().All() {
-		entries = append(entries, entry{one.Name, one.Requirements, one.Path, one.Mixed()})
+		entries = append(entries, entry{one.Name, one.Requirements, one.Path, one.Mixed(), one.Closing})
 	}
 	if err := json.NewEncoder(out).Encode(entries); err != nil {
 		fmt.Fprintln(os.Stderr, err)
