@@ -66,7 +66,8 @@ func (s *Server) missingEvents(r *request) (any, error) {
 	if err := r.read(&asked); err != nil {
 		return nil, err
 	}
-	events, err := s.Rooms.ServeMissingEvents(r.Context(), r.origin, r.PathValue("roomID"), asked.Earliest, asked.Latest, asked.Limit, asked.MinDepth)
+	events, err := s.Rooms.ServeMissingEvents(
+		r.Context(), r.origin, r.PathValue("roomID"), asked.Earliest, asked.Latest, asked.Limit, asked.MinDepth)
 	return map[string]any{"events": events}, err
 }
 
@@ -91,5 +92,5 @@ func (s *Server) timestampToEvent(r *request) (any, error) {
 	if event == nil {
 		return nil, rooms.NotFound("there is no event on that side of %d in room %s", at, roomID)
 	}
-	return outgoing.Timestamped{EventID: event.ID(), OriginServerTS: event.OriginServerTS()}, nil
+	return map[string]any{"event_id": event.ID(), "origin_server_ts": event.OriginServerTS()}, nil
 }

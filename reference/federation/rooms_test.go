@@ -2,6 +2,7 @@ package federation
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"testing"
@@ -96,9 +97,10 @@ func TestEventsAndStateAreServed(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, old, 2)
 
-		at, err := c.TimestampToEvent(ctx, s.a.name, s.roomID, known.OriginServerTS()+1000, "b")
-		require.NoError(t, err)
-		assert.Equal(t, third, at.EventID)
+		path := fmt.Sprintf("timestamp_to_event/%s?ts=%d&dir=b", s.roomID, known.OriginServerTS())
+		status, closest := s.b.ask(s.a, http.MethodGet, v1+path, nil)
+		assert.Equal(t, http.StatusOK, status)
+		assert.Equal(t, third, closest.Get("event_id").String())
 	})
 }
 
@@ -106,9 +108,7 @@ func TestStrangersAreShownNothing(t *testing.T) {
 	inRoom(t, func(t *testing.T, s *scene) {
 		stranger := newHome(t, s.a.rooms.Pseudonym.Dialect)
 		message := s.a.send(s.alice, s.roomID, "secret")
-		for _, path := range []string{"event/" + message, "state/" + s.roomID + "?event_id=" + message, "state_ids/" + s.roomID + "?event_id=" + message,
-			"event_auth/" + s.roomID + "/" + message, "backfill/" + s.roomID + "?v=" + message,
-			"timestamp_to_event/" + s.roomID + "?ts=0&dir=f"} {
+		for _, path := range readingPaths(s.roomID, message) {
 			status, body := stranger.ask(s.a, http.MethodGet, "/_matrix/federation/v1/"+path, nil)
 			assert.Contains(t, []int{http.StatusForbidden, http.StatusNotFound}, status, "%s: %s", path, body)
 		}
@@ -116,6 +116,15 @@ func TestStrangersAreShownNothing(t *testing.T) {
 			map[string]any{"latest_events": []string{message}, "earliest_events": []string{}})
 		assert.Equal(t, http.StatusForbidden, status)
 	})
+}
+
+// readingPaths are the ways to read a room.
+func readingPaths(roomID, eventID string) []string {
+	return []string{
+		"event/" + eventID, "state/" + roomID + "?event_id=" + eventID, "state_ids/" + roomID + "?event_id=" + eventID,
+		"event_auth/" + roomID + "/" + eventID, "backfill/" + roomID + "?v=" + eventID,
+		"timestamp_to_event/" + roomID + "?ts=0&dir=f",
+	}
 }
 
 func TestDeniedServersTakeNoPart(t *testing.T) {
@@ -138,9 +147,7 @@ func TestDeniedServersTakeNoPart(t *testing.T) {
 		for _, send := range []string{"v2/send_join", "v1/send_join", "v2/send_leave", "v1/send_leave", "v1/send_knock", "v2/invite"} {
 			forbidden(http.MethodPut, send+"/"+s.roomID+"/$x", map[string]any{})
 		}
-		for _, get := range []string{"state/" + s.roomID + "?event_id=" + before, "state_ids/" + s.roomID + "?event_id=" + before,
-			"event_auth/" + s.roomID + "/" + before, "backfill/" + s.roomID + "?v=" + before, "event/" + before,
-			"timestamp_to_event/" + s.roomID + "?ts=0&dir=f"} {
+		for _, get := range readingPaths(s.roomID, before) {
 			forbidden(http.MethodGet, "v1/"+get, nil)
 		}
 		forbidden(http.MethodPost, "v1/get_missing_events/"+s.roomID, map[string]any{})
@@ -149,7 +156,7 @@ func TestDeniedServersTakeNoPart(t *testing.T) {
 		event := s.b.send(s.bob, s.roomID, "not for a")
 		status, answer := s.b.ask(s.a, http.MethodPut, "/_matrix/federation/v1/send/denied", map[string]any{
 			"pdus": []json.RawMessage{s.b.rooms.Get(s.roomID).Event(event).JSON()},
-			"edus": []any{map[string]any{"edu_type": "m.typing", "content": map[string]any{"room_id": s.roomID, "user_id": s.bob, "typing": true}}},
+			"edus": []any{object{"edu_type": "m.typing", "content": object{"room_id": s.roomID, "user_id": s.bob, "typing": true}}},
 		})
 		assert.Equal(t, http.StatusOK, status, answer)
 		assert.Nil(t, s.a.rooms.Get(s.roomID).Event(event))
@@ -161,7 +168,8 @@ func TestRoomVersionsThatAreNotListedAreIncompatible(t *testing.T) {
 	inRoom(t, func(t *testing.T, s *scene) {
 		version := s.a.rooms.Get(s.roomID).Version()
 		for _, query := range []string{"", "?ver=1&ver=9"} {
-			status, answer := s.b.ask(s.a, http.MethodGet, "/_matrix/federation/v1/make_join/"+s.roomID+"/"+url.PathEscape(s.bob)+query, nil)
+			path := v1 + "make_join/" + s.roomID + "/" + url.PathEscape(s.bob) + query
+			status, answer := s.b.ask(s.a, http.MethodGet, path, nil)
 			assert.Equal(t, http.StatusBadRequest, status)
 			assert.Equal(t, "M_INCOMPATIBLE_ROOM_VERSION", answer.Get("errcode").String())
 			assert.Equal(t, version, answer.Get("room_version").String())

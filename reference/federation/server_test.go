@@ -27,7 +27,8 @@ func TestRequestsMustBeSigned(t *testing.T) {
 		v1 + "send/1": "PUT", v1 + "event/$e": "GET", v1 + "state/!r:x": "GET", v1 + "state_ids/!r:x": "GET",
 		v1 + "event_auth/!r:x/$e": "GET", v1 + "backfill/!r:x": "GET", v1 + "get_missing_events/!r:x": "POST",
 		v1 + "timestamp_to_event/!r:x": "GET", v1 + "query/profile": "GET", v1 + "query/directory": "GET",
-		v1 + "publicRooms": "GET", v1 + "hierarchy/!r:x": "GET", v1 + "user/devices/@u:x": "GET", v1 + "user/keys/query": "POST", v1 + "user/keys/claim": "POST",
+		v1 + "publicRooms": "GET", v1 + "hierarchy/!r:x": "GET",
+		v1 + "user/devices/@u:x": "GET", v1 + "user/keys/query": "POST", v1 + "user/keys/claim": "POST",
 	}
 	other, err := s.b.ring.SignRequest("GET", s.a.name, v1+"version", nil)
 	require.NoError(t, err)
@@ -94,8 +95,9 @@ func TestKeysArePublished(t *testing.T) {
 		assert.True(t, signatures[s.a.name].Exists() && signatures[s.b.name].Exists())
 	}
 	check(s.a.plain("GET", "/_matrix/key/v2/query/"+s.b.name, "", ""))
-	check(s.a.plain("POST", "/_matrix/key/v2/query", `{"server_keys":{"`+s.b.name+`":{"`+s.b.ring.Signer().KeyID+`":{"minimum_valid_until_ts":5}}}}`, ""))
-	check(s.a.plain("POST", "/_matrix/key/v2/query", `{"server_keys":{"`+s.b.name+`":{}}}`, ""))
+	for _, keys := range []string{`{}`, `{"` + s.b.ring.Signer().KeyID + `":{"minimum_valid_until_ts":5}}`} {
+		check(s.a.plain("POST", "/_matrix/key/v2/query", `{"server_keys":{"`+s.b.name+`":`+keys+`}}`, ""))
+	}
 	status, answer := s.a.plain("POST", "/_matrix/key/v2/query", `[]`, "")
 	assert.Equal(t, http.StatusBadRequest, status)
 	assert.Equal(t, "M_BAD_JSON", answer.Get("errcode").String())
@@ -115,11 +117,16 @@ func TestQueries(t *testing.T) {
 	require.NoError(t, s.a.users.SetProfileField(s.alice, "avatar_url", json.RawMessage(`"mxc://x/y"`)))
 	profile, err := s.b.users.Profile(ctx, s.alice)
 	require.NoError(t, err)
-	assert.Equal(t, map[string]json.RawMessage{"displayname": json.RawMessage(`"Alice"`), "avatar_url": json.RawMessage(`"mxc://x/y"`)}, profile)
+	assert.Equal(t, map[string]json.RawMessage{
+		"displayname": json.RawMessage(`"Alice"`), "avatar_url": json.RawMessage(`"mxc://x/y"`),
+	}, profile)
 	status, answer := s.b.ask(s.a, "GET", v1+"query/profile?field=displayname&user_id="+s.alice, nil)
 	assert.Equal(t, http.StatusOK, status)
 	assert.JSONEq(t, `{"displayname":"Alice"}`, answer.Raw)
-	for _, path := range []string{"query/profile?user_id=@nobody:" + s.a.name, "query/profile", "query/directory?room_alias=%23no:" + s.a.name, "user/devices/@nobody:" + s.a.name} {
+	for _, path := range []string{
+		"query/profile?user_id=@nobody:" + s.a.name, "query/profile", "query/directory?room_alias=%23no:" + s.a.name,
+		"user/devices/@nobody:" + s.a.name,
+	} {
 		status, answer := s.b.ask(s.a, "GET", v1+path, nil)
 		assert.Equal(t, http.StatusNotFound, status, path)
 		assert.Equal(t, "M_NOT_FOUND", answer.Get("errcode").String(), path)
@@ -133,9 +140,9 @@ func TestQueries(t *testing.T) {
 	assert.Equal(t, []string{s.a.name}, servers)
 
 	token := s.a.users.NewOpenIDToken(s.alice)
-	userID, err := s.b.client.UserInfo(ctx, s.a.name, token)
-	require.NoError(t, err)
-	assert.Equal(t, s.alice, userID)
+	status, answer = s.a.plain("GET", v1+"openid/userinfo?access_token="+token, "", "")
+	assert.Equal(t, http.StatusOK, status)
+	assert.Equal(t, s.alice, answer.Get("sub").String())
 	status, answer = s.a.plain("GET", v1+"openid/userinfo?access_token=x", "", "")
 	assert.Equal(t, http.StatusUnauthorized, status)
 	assert.Equal(t, "M_UNKNOWN_TOKEN", answer.Get("errcode").String())
@@ -208,9 +215,12 @@ func TestPartialInviteIsNamedByRoomOrEvent(t *testing.T) {
 	partial := json.RawMessage(`{"type":"m.room.member","room_id":"!r:x","content":{"membership":"invite"}}`)
 	eventID, err := pseudoid.EventID(partial, s.a.rooms.Pseudonym.Format())
 	require.NoError(t, err)
-	for named, want := range map[string]int{"!r:x": http.StatusForbidden, eventID: http.StatusForbidden, "!other:x": http.StatusBadRequest, "$other": http.StatusBadRequest} {
+	for named, want := range map[string]int{
+		"!r:x": http.StatusForbidden, eventID: http.StatusForbidden, "!other:x": http.StatusBadRequest, "$other": http.StatusBadRequest,
+	} {
 		// The inviter's join is not with it, so that it is forbidden in the end.
-		status, answer := s.b.ask(s.a, "PUT", "/_matrix/federation/v3/invite/"+named+"/"+s.alice, object{"room_version": pseudoid.RoomVersion, "event": partial})
+		status, answer := s.b.ask(s.a, "PUT", "/_matrix/federation/v3/invite/"+named+"/"+s.alice,
+			object{"room_version": pseudoid.RoomVersion, "event": partial})
 		assert.Equal(t, want, status, "%s: %s", named, answer)
 	}
 }

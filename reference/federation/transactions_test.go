@@ -185,7 +185,8 @@ func TestEDUsTellOfOwnUsersAlone(t *testing.T) {
 		carol, device := s.a.user("carol"), s.a.device(s.alice)
 		message := s.a.send(s.alice, s.roomID, "read me")
 		receipt := func(userID string) object {
-			return object{"edu_type": "m.receipt", "content": object{s.roomID: object{"m.read": object{userID: object{"event_ids": []string{message}, "data": object{"ts": 1}}}}}}
+			read := object{"event_ids": []string{message}, "data": object{"ts": 1}}
+			return object{"edu_type": "m.receipt", "content": object{s.roomID: object{"m.read": object{userID: read}}}}
 		}
 		type of = func(userID string) object
 		typed := func(userID string) object {

@@ -5,7 +5,6 @@ package keyring
 import (
 	"crypto/ed25519"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -110,5 +109,3 @@ func (k *Keyring) ownPublished(keyID string) (pseudonym.PublishedKey, error) {
 		Key: k.own.Key.Public().(ed25519.PublicKey), ValidUntil: k.now().Add(ownValidity).UnixMilli(),
 	}, nil
 }
-
-var errNotFetched = errors.New("its keys were not fetched yet")

@@ -40,7 +40,7 @@ func (k *Keyring) server(name string) *server {
 	if known, ok := k.servers[name]; ok {
 		return known
 	}
-	s := &server{name: name, failed: errNotFetched}
+	s := &server{name: name}
 	if kept, ok := k.documents.Get(name); ok {
 		s.known, s.failed = readDocument(name, kept)
 	}
@@ -49,7 +49,7 @@ func (k *Keyring) server(name string) *server {
 }
 
 // document returns the keys of a server, which are fetched unless what is known is enough. When that fails, or was tried
-// just now, it returns what is known, enough or not, and why there is nothing newer: both may be nil, but not together.
+// just now, it returns what is known, enough or not, and why there is nothing newer; never neither.
 func (k *Keyring) document(ctx context.Context, name string, enough func(*document) bool) (known *document, failed error) {
 	s := k.server(name)
 	s.mu.Lock()

@@ -273,6 +273,10 @@ func TestDocumentsThatDoNotHold(t *testing.T) {
 		require.NoError(t, err)
 		return raw
 	}
+	named := func(keyID string, key any) map[string]any { return map[string]any{keyID: map[string]any{"key": key}} }
+	smallOrder := named("ed25519:a", pseudoid.EncodeBase64(append([]byte{1}, make([]byte, 31)...)))
+	withB := named("ed25519:b", pseudoid.GenerateKeyPair().Public)
+	withB["ed25519:a"] = document["verify_keys"].(map[string]any)["ed25519:a"]
 	for name, served := range map[string][]byte{
 		"no JSON":            []byte("hello"),
 		"a key twice":        append(append([]byte{}, good[:len(good)-1]...), []byte(`,"server_name":"`+p.name+`"}`)...),
@@ -280,8 +284,8 @@ func TestDocumentsThatDoNotHold(t *testing.T) {
 		"not signed":         changed("signatures", map[string]any{}),
 		"of another server":  resigned("server_name", "other.test"),
 		"without keys":       resigned("verify_keys", map[string]any{}),
-		"of small order":     resigned("verify_keys", map[string]any{"ed25519:a": map[string]string{"key": pseudoid.EncodeBase64(append([]byte{1}, make([]byte, 31)...))}}),
-		"with an unsigned b": resigned("verify_keys", map[string]any{"ed25519:a": document["verify_keys"].(map[string]any)["ed25519:a"], "ed25519:b": map[string]string{"key": string(pseudoid.GenerateKeyPair().Public)}}),
+		"of small order":     resigned("verify_keys", smallOrder),
+		"with an unsigned b": resigned("verify_keys", withB),
 		"too large":          append(good, make([]byte, maximumDocument)...),
 	} {
 		p.change(func() { p.answer = func(w http.ResponseWriter) { _, _ = w.Write(served) } })

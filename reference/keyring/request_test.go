@@ -49,14 +49,15 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	liar := newPublisher(t)
 	body := `{"a":1}`
 	good := signAs(t, p, "own.test", http.MethodPut, requestURI, body)
+	elsewhere := signAs(t, p, "other.test", http.MethodPut, requestURI, body)
 	for name, r := range map[string]*http.Request{
 		"another method":        request(http.MethodPost, requestURI, body, good),
 		"another path":          request(http.MethodPut, strings.Replace(requestURI, "send", "s", 1), body, good),
 		"another spelling":      request(http.MethodPut, strings.Replace(requestURI, "%21", "!", 1), body, good),
 		"another origin":        request(http.MethodPut, requestURI, body, strings.Replace(good, p.name, liar.name, 1)),
 		"another key ID":        request(http.MethodPut, requestURI, body, strings.Replace(good, "ed25519:a", "ed25519:b", 1)),
-		"for another server":    request(http.MethodPut, requestURI, body, signAs(t, p, "other.test", http.MethodPut, requestURI, body)),
-		"as if it were for us":  request(http.MethodPut, requestURI, body, strings.Replace(signAs(t, p, "other.test", http.MethodPut, requestURI, body), "other.test", "own.test", 1)),
+		"for another server":    request(http.MethodPut, requestURI, body, elsewhere),
+		"as if it were for us":  request(http.MethodPut, requestURI, body, strings.Replace(elsewhere, "other.test", "own.test", 1)),
 		"an origin with a path": request(http.MethodPut, requestURI, body, strings.Replace(good, p.name, p.name+"/x", 1)),
 		"no header":             request(http.MethodPut, requestURI, body, ""),
 		"a client's token":      request(http.MethodPut, requestURI, body, "Bearer token"),

@@ -13,7 +13,9 @@ import (
 
 // MissingEvents asks for the events between earliest and latest, both left out: POST /get_missing_events/{roomID}. The
 // events come oldest first.
-func (c *Client) MissingEvents(ctx context.Context, server, roomID string, earliest, latest []string, limit int, minDepth int64) ([]json.RawMessage, error) {
+func (c *Client) MissingEvents(
+	ctx context.Context, server, roomID string, earliest, latest []string, limit int, minDepth int64,
+) ([]json.RawMessage, error) {
 	in := map[string]any{
 		"earliest_events": orEmpty(earliest), "latest_events": orEmpty(latest), "limit": limit, "min_depth": minDepth,
 	}
@@ -79,16 +81,4 @@ func (c *Client) Backfill(ctx context.Context, server, roomID string, from []str
 	values := url.Values{"v": from, "limit": {strconv.Itoa(limit)}}
 	answer, err := get[pdus](ctx, c, server, v1("backfill", roomID)+query(values))
 	return answer.PDUs, err
-}
-
-// Timestamped names an event and when it was sent, in milliseconds since 1970.
-type Timestamped struct {
-	EventID        string `json:"event_id"`
-	OriginServerTS int64  `json:"origin_server_ts"`
-}
-
-// TimestampToEvent asks for the event closest to a time: GET /timestamp_to_event/{roomID}. direction is "f" or "b".
-func (c *Client) TimestampToEvent(ctx context.Context, server, roomID string, at int64, direction string) (Timestamped, error) {
-	values := url.Values{"ts": {strconv.FormatInt(at, 10)}, "dir": {direction}}
-	return get[Timestamped](ctx, c, server, v1("timestamp_to_event", roomID)+query(values))
 }

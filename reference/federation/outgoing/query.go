@@ -53,11 +53,3 @@ func (c *Client) Version(ctx context.Context, server string) (Version, error) {
 	}](ctx, c, server, v1("version"))
 	return answer.Server, err
 }
-
-// UserInfo asks to whom an OpenID token belongs: GET /openid/userinfo.
-func (c *Client) UserInfo(ctx context.Context, server, token string) (userID string, err error) {
-	answer, err := get[struct {
-		Sub string `json:"sub"`
-	}](ctx, c, server, v1("openid/userinfo")+query(url.Values{"access_token": {token}}))
-	return answer.Sub, err
-}

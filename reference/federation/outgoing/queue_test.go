@@ -225,7 +225,9 @@ func TestUsersEDUs(t *testing.T) {
 }
 
 func TestBackoff(t *testing.T) {
-	for failures, want := range map[int]time.Duration{1: 500 * time.Millisecond, 2: time.Second, 3: 2 * time.Second, 5: 8 * time.Second, 6: 10 * time.Second, 1000: 10 * time.Second} {
+	for failures, want := range map[int]time.Duration{
+		1: 500 * time.Millisecond, 2: time.Second, 3: 2 * time.Second, 5: 8 * time.Second, 6: 10 * time.Second, 1000: 10 * time.Second,
+	} {
 		assert.Equal(t, want, backoff(failures))
 	}
 }
