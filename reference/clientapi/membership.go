@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"msc4014/reference/fault"
 	"msc4014/reference/rooms"
 )
 
@@ -61,7 +62,7 @@ func (r *request) found() (roomID string, via []string, err error) {
 	named := r.PathValue("room")
 	query := r.URL.Query()
 	via = slices.Concat(query["via"], query["server_name"])
-	if strings.HasPrefix(named, "#") {
+	if strings.HasPrefix(named, "#") && !r.api.Faults.Has(fault.AliasesNotFollowed) {
 		roomID, servers, err := r.api.Rooms.ResolveAlias(r.Context(), named)
 		return roomID, append(via, servers...), err
 	}

@@ -63,6 +63,9 @@ func (h *Homeserver) opened(end func() error) { h.closers = slices.Insert(h.clos
 func andNothing(end func()) func() error { return func() error { end(); return nil } }
 
 func (h *Homeserver) open(c Config) error {
+	if c.Faults.Has(fault.DeployedSpelling) {
+		c.Dialect = pseudoid.DialectDendrite
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

@@ -1,0 +1,249 @@
+package prove
+
+// The proof: what all trials came to together. It is the shape of prove.json, and the text on the terminal is made from
+// it alone.
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"msc4014/reference/fault"
+	"msc4014/report"
+	"msc4014/requirements"
+)
+
+// File is the name of the proof in its results folder.
+const File = "prove.json"
+
+// Proof is prove.json.
+type Proof struct {
+	Schema     int          `json:"schema"`
+	Suite      report.Suite `json:"suite"`
+	Started    time.Time    `json:"started"`
+	DurationMS int64        `json:"duration_ms"`
+	Parallel   int          `json:"parallel"`      // trials side by side
+	Run        string       `json:"run,omitempty"` // what the proof was narrowed to
+
+	Score Score `json:"score"`
+	// Problems are everything that is not as it must be; with none, the suite is proven.
+	Problems []string `json:"problems"`
+
+	Honest       []HonestTrial  `json:"honest"`
+	Faults       []FaultTrial   `json:"faults"`
+	Readings     []ReadingTrial `json:"readings"`
+	Untried      []Untried      `json:"untried,omitempty"` // readings that the reference cannot take
+	Unseen       []string       `json:"unseen,omitempty"`  // faults none of whose requirements has a check
+	Requirements []Proven       `json:"requirements"`
+}
+
+// Score counts what is proven.
+type Score struct {
+	Checks       Part `json:"checks"`       // that some fault makes fail, or whose readings are told apart
+	Requirements Part `json:"requirements"` // all of whose checks are
+	Faults       Part `json:"faults"`       // that make exactly the requirements of their row fail
+	Readings     Part `json:"readings"`     // that the ledger shows when the reference takes them
+}
+
+// Part is how many of how many.
+type Part struct {
+	Proven int `json:"proven"`
+	Of     int `json:"of"`
+}
+
+func (p Part) String() string { return fmt.Sprintf("%d of %d", p.Proven, p.Of) }
+
+func (p *Part) count(proven bool) {
+	p.Of++
+	if proven {
+		p.Proven++
+	}
+}
+
+// HonestTrial is the reference as it should be, in one dialect.
+type HonestTrial struct {
+	Dialect      string        `json:"dialect"`
+	Checks       report.Counts `json:"checks"`
+	Requirements report.Counts `json:"requirements"`
+	OtherWords   []string      `json:"other_words,omitempty"` // requirements that fail because the dialect has other words than the text
+	Problems     []string      `json:"problems,omitempty"`
+	DurationMS   int64         `json:"duration_ms"`
+}
+
+// FaultTrial is the reference with one fault: a column of the matrix.
+type FaultTrial struct {
+	ID         fault.ID `json:"id"`
+	Does       string   `json:"does"`
+	Breaks     string   `json:"breaks"`
+	Expected   []string `json:"expected"` // requirements
+	Failed     []string `json:"failed"`
+	Kills      []string `json:"kills"` // checks
+	Problems   []string `json:"problems,omitempty"`
+	DurationMS int64    `json:"duration_ms"`
+}
+
+// ReadingTrial is the reference in one reading of an open requirement.
+type ReadingTrial struct {
+	Requirement string   `json:"requirement"`
+	Reading     string   `json:"reading"`
+	Seen        []string `json:"seen"`
+	Problems    []string `json:"problems,omitempty"`
+	DurationMS  int64    `json:"duration_ms"`
+}
+
+// Untried is a reading that the catalogue lists and the reference cannot take.
+type Untried struct {
+	Requirement string `json:"requirement"`
+	Reading     string `json:"reading"`
+}
+
+// Proven is a requirement with its checks: a row of the matrix.
+type Proven struct {
+	ID     string            `json:"id"`
+	Kind   requirements.Kind `json:"kind"`
+	Checks []ProvenCheck     `json:"checks"`
+	// Readings are those that were told apart, of an open requirement.
+	Readings []string `json:"readings,omitempty"`
+}
+
+// ProvenCheck is a check with the faults that make it fail.
+type ProvenCheck struct {
+	Name     string     `json:"name"`
+	Path     string     `json:"path,omitempty"`
+	KilledBy []fault.ID `json:"killed_by"`
+}
+
+// weigh makes the proof of all outcomes.
+func (p *proving) weigh(outcomes []outcome, rest []Untried) *Proof {
+	proof := &Proof{
+		Schema: 1, Problems: []string{}, Honest: []HonestTrial{}, Faults: []FaultTrial{}, Readings: []ReadingTrial{}, Untried: rest,
+		Requirements: []Proven{},
+	}
+	killers := map[string][]fault.ID{}       // by check
+	readings := map[string]map[string]bool{} // seen where they should be, by requirement
+	for _, one := range outcomes {
+		for _, problem := range one.problems {
+			proof.Problems = append(proof.Problems, one.name+": "+problem)
+		}
+		switch {
+		case one.fault != nil:
+			for _, name := range one.kills() {
+				killers[name] = append(killers[name], one.fault.ID)
+			}
+			proof.Score.Faults.count(len(one.problems) == 0)
+			proof.Faults = append(proof.Faults, FaultTrial{
+				one.fault.ID, one.fault.Does, one.fault.Breaks, one.fails, some(one.failed), some(one.kills()), one.problems, one.results.DurationMS,
+			})
+		case one.honest():
+			proof.Honest = append(proof.Honest, HonestTrial{
+				string(one.dialect), one.results.Counts, one.results.RequirementCounts, one.fails, one.problems, one.results.DurationMS,
+			})
+			noteReadings(readings, one.results.Requirements)
+		default:
+			proof.Score.Readings.count(len(one.problems) == 0)
+			trial := ReadingTrial{
+				Requirement: one.requirement, Reading: one.takes[one.requirement], Seen: []string{}, Problems: one.problems,
+				DurationMS: one.results.DurationMS,
+			}
+			for _, requirement := range one.results.Requirements {
+				if requirement.ID == one.requirement {
+					trial.Seen = some(requirement.Readings)
+				}
+			}
+			proof.Readings = append(proof.Readings, trial)
+			if len(one.problems) == 0 {
+				noteReadings(readings, []report.Requirement{{ID: one.requirement, Readings: trial.Seen}})
+			}
+		}
+	}
+	for _, one := range p.Faults {
+		if len(p.of(one.Requirements...)) == 0 {
+			proof.Unseen = append(proof.Unseen, string(one.ID))
+		}
+	}
+	p.rows(proof, killers, readings)
+	return proof
+}
+
+func noteReadings(seen map[string]map[string]bool, of []report.Requirement) {
+	for _, requirement := range of {
+		for _, reading := range requirement.Readings {
+			if seen[requirement.ID] == nil {
+				seen[requirement.ID] = map[string]bool{}
+			}
+			seen[requirement.ID][reading] = true
+		}
+	}
+}
+
+// rows makes the rows of the matrix, and names the checks that nothing makes fail.
+func (p *proving) rows(proof *Proof, killers map[string][]fault.ID, readings map[string]map[string]bool) {
+	proven := map[string]bool{} // checks, for all that they judge
+	for _, check := range p.registered {
+		proven[check.Name] = true
+	}
+	for _, requirement := range p.catalogue.All() {
+		row := Proven{ID: requirement.ID, Kind: requirement.Kind, Readings: slices.Sorted(maps.Keys(readings[requirement.ID]))}
+		all := true
+		for _, check := range p.registered {
+			if !slices.Contains(check.Requirements, requirement.ID) || !p.asked(check) {
+				continue
+			}
+			row.Checks = append(row.Checks, ProvenCheck{check.Name, check.Path, some(killers[check.Name])})
+			seen := len(killers[check.Name]) > 0
+			if requirement.Kind == requirements.Open {
+				seen = len(row.Readings) > 1
+			}
+			if !seen {
+				all, proven[check.Name] = false, false
+				proof.Problems = append(proof.Problems, unproven(requirement, report.CheckTitle(check.Name, check.Path), row.Readings))
+			}
+		}
+		if len(row.Checks) > 0 {
+			proof.Requirements = append(proof.Requirements, row)
+			proof.Score.Requirements.count(all)
+		}
+	}
+	for _, check := range p.registered {
+		if p.asked(check) {
+			proof.Score.Checks.count(proven[check.Name])
+		}
+	}
+}
+
+// unproven says what is missing for a check.
+func unproven(requirement requirements.Requirement, check string, readings []string) string {
+	if requirement.Kind != requirements.Open {
+		return fmt.Sprintf("%s: no fault makes the check %q fail", requirement.ID, check)
+	}
+	return fmt.Sprintf("%s: the check %q was seen to tell no two readings apart, only %q", requirement.ID, check, readings)
+}
+
+// save writes the proof into its folder and returns the file's path.
+func (p *Proof) save(folder string) (string, error) {
+	data, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("cannot write the proof: %w", err)
+	}
+	file := filepath.Join(folder, File)
+	temporary := fmt.Sprintf("%s.new-%d", file, os.Getpid())
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", fmt.Errorf("cannot write the proof: %w", err)
+	}
+	if err := os.WriteFile(temporary, append(data, '\n'), 0o644); err != nil {
+		return "", fmt.Errorf("cannot write the proof: %w", err)
+	}
+	return file, os.Rename(temporary, file)
+}
+
+// some is a list that JSON shows as one, empty or not.
+func some[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

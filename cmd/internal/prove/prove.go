@@ -1,0 +1,206 @@
+// Package prove shows that each check of the suite can pass and can fail. It runs the suite on the reference homeserver:
+// as it should be, where everything must pass; in each reading of what the texts leave open, which the suite must tell
+// apart; and with each fault, where exactly the requirements that the fault breaks must fail.
+//
+// This file is the way of a proof: what to try (trials.go), each tried (try.go), what came of it (proof.go), told
+// (write.go).
+package prove
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"time"
+
+	"msc4014/cmd/internal/suite"
+	"msc4014/helpers/verdict"
+	"msc4014/reference/fault"
+	"msc4014/report"
+	"msc4014/requirements"
+	"msc4014/runtime"
+	"msc4014/runtime/session"
+)
+
+// The exit statuses.
+const (
+	StatusProven   = 0
+	StatusUnproven = 1 // a check cannot be seen to fail, a fault survives, or something else fails than its row says
+	StatusCannot   = 2 // the proof could not be made, or was interrupted
+)
+
+// usualParallel is how many trials run side by side where nothing is said: most of their time they wait for deadlines.
+const usualParallel = 6
+
+// Options are a proof as it was asked for.
+type Options struct {
+	Run      string // a regular expression for faults, requirements and checks; "" for everything
+	Results  string // the folder for results; "" for results/prove
+	Parallel int    // trials side by side; 0 for as many as usual
+	Verbose  bool
+}
+
+// Prover makes proofs. Its functions are where the outside world comes in.
+type Prover struct {
+	Root        string // of the project
+	Folder      string // in which the command line was called; paths below it are shown relative to it
+	Stdout      io.Writer
+	Environment func(string) string
+	Suite       report.Suite
+	Catalogue   *requirements.Catalogue
+	Report      report.Catalogue // the same, as the report needs it
+	Faults      []fault.Fault
+
+	Build func(ctx context.Context, root string) (binary string, err error)
+	// Prepare makes the reference ready to run as processes, telling progress what it does in a line each.
+	Prepare func(ctx context.Context, progress func(string)) (runtime.Artifact, error)
+	// Kill, when closed, ends the suite's binaries at once: whoever waits has asked a second time.
+	Kill <-chan struct{}
+}
+
+// proving is one proof under way.
+type proving struct {
+	*Prover
+	coverage
+	progress  *report.Progress
+	binary    string
+	reference runtime.Artifact
+	results   string
+	parallel  int
+}
+
+// Prove makes a proof and returns its exit status. An error means StatusCannot, and is for people. When ctx is done the
+// proof ends, and nothing of it stays but the results of the trials that had ended.
+func (p *Prover) Prove(ctx context.Context, options Options) (int, error) {
+	under := &proving{Prover: p, coverage: coverage{catalogue: p.Catalogue}, results: options.Results, parallel: options.Parallel}
+	if options.Run != "" {
+		pattern, err := regexp.Compile(options.Run)
+		if err != nil {
+			return StatusCannot, fmt.Errorf("--run %q is no regular expression: %w", options.Run, err)
+		}
+		under.pattern = pattern
+	}
+	if options.Parallel < 0 {
+		return StatusCannot, fmt.Errorf("--parallel %d: it is a number of trials, at least 1", options.Parallel)
+	}
+	if under.parallel == 0 {
+		under.parallel = usualParallel
+	}
+	if under.results == "" {
+		under.results = filepath.Join(p.Root, "results", "prove")
+	}
+	under.progress = report.NewProgress(p.Stdout, p.Environment, options.Verbose)
+	defer under.progress.Close()
+	if err := under.prepare(ctx); err != nil {
+		return StatusCannot, err
+	}
+	trials, rest, err := p.trials(under.coverage)
+	if err != nil {
+		return StatusCannot, err
+	}
+	defer context.AfterFunc(ctx, func() {
+		under.say(context.Cause(ctx).Error() + ": cleaning up (once more ends it at once)")
+	})()
+	started := time.Now()
+	outcomes, err := under.tryAll(ctx, trials)
+	under.progress.Close()
+	if ctx.Err() != nil {
+		return StatusCannot, context.Cause(ctx)
+	}
+	if err != nil {
+		return StatusCannot, err
+	}
+	proof := under.weigh(outcomes, rest)
+	proof.Suite, proof.Started, proof.DurationMS, proof.Parallel = p.Suite, started.UTC(), time.Since(started).Milliseconds(), under.parallel
+	proof.Run = options.Run
+	file, err := proof.save(under.results)
+	if err != nil {
+		return StatusCannot, err
+	}
+	if err := proof.Write(p.Stdout, report.StyleFor(p.Stdout, p.Environment), p.shown(file)); err != nil {
+		return StatusCannot, fmt.Errorf("cannot write the proof: %w", err)
+	}
+	if len(proof.Problems) > 0 {
+		return StatusUnproven, nil
+	}
+	return StatusProven, nil
+}
+
+func (p *proving) say(line string) { p.progress.Say("%s", line) }
+
+// prepare cleans up after dead runs, builds the checks and asks for their list.
+func (p *proving) prepare(ctx context.Context) error {
+	if err := errors.Join(session.AwaitOrphans(ctx, p.say), session.CleanDead(ctx, p.say)); err != nil && ctx.Err() == nil {
+		p.say("not everything of earlier runs could be removed: " + err.Error())
+	}
+	p.progress.Doing("building the checks")
+	var err error
+	if p.binary, err = p.Build(ctx, p.Root); err != nil {
+		return err
+	}
+	if p.registered, err = suite.List(ctx, p.binary); err != nil {
+		return err
+	}
+	p.reference, err = p.Prepare(ctx, p.progress.Doing)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// tryAll makes all trials, some side by side, and shows each as it ends. The error is for a proof that cannot be made.
+func (p *proving) tryAll(ctx context.Context, trials []trial) ([]outcome, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p.progress.Begin()
+	p.progress.Handle(verdict.Event{Kind: verdict.KindPlan, Total: len(trials)})
+	outcomes := make([]outcome, len(trials))
+	queue := make(chan int)
+	go func() {
+		defer close(queue)
+		for i := range trials {
+			select {
+			case queue <- i:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	var (
+		workers sync.WaitGroup
+		mu      sync.Mutex
+		failure error
+	)
+	for range min(p.parallel, len(trials)) {
+		workers.Go(func() {
+			for i := range queue {
+				one := trials[i]
+				p.progress.Handle(verdict.Event{Kind: verdict.KindCheckStart, Check: one.name})
+				began := time.Now()
+				done, err := p.try(ctx, one)
+				if err != nil {
+					mu.Lock()
+					failure = errors.Join(failure, fmt.Errorf("%s: %w", one.name, err))
+					mu.Unlock()
+					cancel()
+					return
+				}
+				outcomes[i] = done
+				p.progress.Handle(verdict.Event{Kind: verdict.KindCheckDone, Check: one.name, Result: done.shown(time.Since(began))})
+			}
+		})
+	}
+	workers.Wait()
+	return outcomes, failure
+}
+
+// shown is a path as it is told to whoever called: relative to where they are, when it is below that.
+func (p *Prover) shown(path string) string {
+	if relative, err := filepath.Rel(p.Folder, path); err == nil && filepath.IsLocal(relative) {
+		return relative
+	}
+	return path
+}

@@ -1,0 +1,141 @@
+package prove
+
+// One trial: the suite's binary runs some checks against the reference, and what came of it is held against what must.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"msc4014/cmd/internal/suite"
+	"msc4014/helpers/plan"
+	"msc4014/helpers/verdict"
+	"msc4014/report"
+	"msc4014/runtime/session"
+)
+
+// cleanupTime bounds how long the suite's binary may take to clean up after itself.
+const cleanupTime = 60 * time.Second
+
+// outcome is what a trial came to.
+type outcome struct {
+	trial
+	results  report.Results
+	failed   []string // requirements
+	problems []string // what is not as it must be
+}
+
+// try makes one trial. The error is for a trial that could not be made for no fault of the reference.
+func (p *proving) try(ctx context.Context, one trial) (done outcome, err error) {
+	if ctx.Err() != nil {
+		return done, context.Cause(ctx)
+	}
+	artifact := p.reference
+	one.choices.Dialect = string(one.dialect)
+	artifact.Candidate = strings.TrimSpace("reference " + one.choices.Arguments())
+	artifact.Environment = one.choices.Environment()
+	folder, err := report.OpenFolder(filepath.Join(p.results, one.folder))
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	own, err := session.Open()
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, own.Close()) }()
+
+	started := time.Now()
+	wanted := plan.Plan{
+		Artifact: artifact, Runtime: "process", Run: pattern(one.checks), Results: folder.Staging(), Session: own.Dir,
+	}
+	ending, err := suite.Process{
+		Binary: p.binary, Plan: wanted, Lock: own.LockFile(), Handle: func(verdict.Event) {}, Kill: p.Kill, CleanupTime: cleanupTime,
+	}.RunIn(ctx, folder)
+	if err != nil {
+		return done, err
+	}
+	if ctx.Err() != nil {
+		return done, context.Cause(ctx)
+	}
+	run := report.Run{
+		Suite: p.Suite, Started: started, Duration: time.Since(started), Registered: p.registered, Incomplete: ending.BrokeOff(ctx),
+		Candidate: wanted.Candidate(),
+	}
+	if wanted.Run != "" {
+		run.RunPattern = regexp.MustCompile(wanted.Run)
+	}
+	done = outcome{trial: one, results: report.Assemble(run, p.Report, ending.Events)}
+	if !ending.Planned() && one.honest() {
+		return done, errors.New(run.Incomplete)
+	}
+	done.judge()
+	return done, folder.Keep(done.results)
+}
+
+// judge holds the results against what must come of the trial.
+func (o *outcome) judge() {
+	if o.results.Incomplete != "" {
+		o.problem("the run broke off: %s", o.results.Incomplete)
+	}
+	for _, requirement := range o.results.Requirements {
+		if requirement.Verdict == verdict.Fail {
+			o.failed = append(o.failed, requirement.ID)
+		}
+		must := slices.Contains(o.fails, requirement.ID)
+		reading, takes := o.takes[requirement.ID]
+		switch {
+		case !must && requirement.Verdict == verdict.Fail:
+			o.problem("%s fails, and should not: %s", requirement.ID, requirement.Reason)
+		case !o.ran(requirement):
+		case must && requirement.Verdict != verdict.Fail:
+			o.problem("%s must fail and is %s", requirement.ID, described(requirement))
+		case o.honest() && !must && requirement.Verdict != verdict.Pass:
+			o.problem("%s must pass and is %s", requirement.ID, described(requirement))
+		case takes && !slices.Equal(requirement.Readings, []string{reading}):
+			o.problem("%s: the ledger must show reading %q, and shows %q %s", requirement.ID, reading, requirement.Readings, requirement.Reason)
+		}
+	}
+}
+
+// ran tells whether any check of a requirement was asked for.
+func (o *outcome) ran(requirement report.Requirement) bool {
+	return len(requirement.Checks) > 0 && !report.LeftOut(requirement.Verdict, requirement.Reason)
+}
+
+func described(requirement report.Requirement) string {
+	if requirement.Reason == "" {
+		return string(requirement.Verdict)
+	}
+	return fmt.Sprintf("%s: %s", requirement.Verdict, requirement.Reason)
+}
+
+func (o *outcome) problem(format string, arguments ...any) {
+	o.problems = append(o.problems, fmt.Sprintf(format, arguments...))
+}
+
+// kills are the checks that failed for a requirement that the fault breaks.
+func (o *outcome) kills() []string {
+	var names []string
+	for _, check := range o.results.Checks {
+		breaks := slices.ContainsFunc(check.Requirements, func(id string) bool { return slices.Contains(o.fails, id) })
+		if check.Verdict == verdict.Fail && breaks {
+			names = append(names, check.Name)
+		}
+	}
+	return names
+}
+
+// shown is the outcome as progress shows results: pass if all is as it must be.
+func (o *outcome) shown(took time.Duration) *verdict.CheckResult {
+	result := &verdict.CheckResult{Name: o.name, Verdict: verdict.Pass, DurationMS: took.Milliseconds()}
+	if len(o.problems) > 0 {
+		result.Verdict, result.Reason = verdict.Fail, strings.Join(o.problems, "; ")
+	}
+	return result
+}

@@ -1,0 +1,117 @@
+package prove
+
+// The proof for people: a column of the matrix for each fault, a row for each requirement, and the score.
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"msc4014/report"
+)
+
+// Write writes the proof; file is where all of it is kept.
+func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
+	var text strings.Builder
+	line := func(format string, arguments ...any) {
+		text.WriteString(strings.TrimRight(fmt.Sprintf(format, arguments...), " ") + "\n")
+	}
+	mark := func(well bool) string {
+		if well {
+			return style.Good("ok ")
+		}
+		return style.Bad("NOT")
+	}
+	line("")
+	line("The reference as it should be")
+	for _, one := range p.Honest {
+		line("  %s  dialect %-9s checks: %s (%s)", mark(len(one.Problems) == 0), one.Dialect, one.Checks, duration(one.DurationMS))
+		if len(one.OtherWords) > 0 {
+			line("       other words than the text's, so these must fail: %s", strings.Join(one.OtherWords, ", "))
+		}
+	}
+	line("")
+	line("Faults, and the requirements that they make fail")
+	for _, one := range p.Faults {
+		line("  %s  %-31s %s", mark(len(one.Problems) == 0), one.ID, strings.Join(one.Failed, ", "))
+	}
+	if len(p.Unseen) > 0 {
+		line("       no check judges what these break: %s", strings.Join(p.Unseen, ", "))
+	}
+	p.writeReadings(line, mark)
+	line("")
+	line("Requirements, their checks, and the faults that make these fail")
+	for _, row := range p.Requirements {
+		killed := 0
+		for _, check := range row.Checks {
+			if len(check.KilledBy) > 0 || len(row.Readings) > 1 {
+				killed++
+			}
+		}
+		line("  %s  %-6s %-42s %d/%d  %s", mark(killed == len(row.Checks)), row.Kind, row.ID, killed, len(row.Checks), row.by())
+	}
+	if len(p.Problems) > 0 {
+		line("")
+		line("%s", style.Bad("Not as it must be"))
+		for _, problem := range p.Problems {
+			line("  %s", shortened(problem))
+		}
+	}
+	line("")
+	line("  checks that can be seen to fail       %s", p.Score.Checks)
+	line("  requirements with all checks so       %s", p.Score.Requirements)
+	line("  faults that break what their row says %s", p.Score.Faults)
+	line("  readings that are told                %s, and %d that the reference cannot take", p.Score.Readings, len(p.Untried))
+	line("  time                                  %s, %d trials side by side", duration(p.DurationMS), p.Parallel)
+	line("  all of it                             %s", file)
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+func (p *Proof) writeReadings(line func(string, ...any), mark func(bool) string) {
+	if len(p.Readings)+len(p.Untried) == 0 {
+		return
+	}
+	line("")
+	line("Readings of what the texts leave open")
+	for _, one := range p.Readings {
+		line("  %s  %-38s %-28s seen: %s", mark(len(one.Problems) == 0), one.Requirement, one.Reading, strings.Join(one.Seen, ", "))
+	}
+	for _, one := range p.Untried {
+		line("  -    %-38s %-28s the reference cannot take it", one.Requirement, one.Reading)
+	}
+}
+
+// by names what proves a row: the faults, each once, or the readings.
+func (p Proven) by() string {
+	if len(p.Readings) > 0 {
+		return strings.Join(p.Readings, ", ")
+	}
+	seen := map[string]bool{}
+	var names []string
+	for _, check := range p.Checks {
+		for _, id := range check.KilledBy {
+			if !seen[string(id)] {
+				seen[string(id)] = true
+				names = append(names, string(id))
+			}
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// problemShown is how many characters of a problem the terminal shows.
+const problemShown = 500
+
+func shortened(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > problemShown {
+		return string(runes[:problemShown]) + "..."
+	}
+	return text
+}
+
+func duration(milliseconds int64) string {
+	return (time.Duration(milliseconds) * time.Millisecond).Round(100 * time.Millisecond).String()
+}
