@@ -3,6 +3,7 @@ package store
 // This file is the map that SQLite remembers.
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -55,7 +56,7 @@ func (m *Map[V]) Get(key string) (V, bool) {
 
 // Put gives a key a value.
 func (m *Map[V]) Put(tx *Tx, key string, value V) {
-	raw, err := json.Marshal(value)
+	raw, err := marshal(value)
 	if err != nil {
 		if tx.err == nil {
 			tx.err = fmt.Errorf("write %q to the table %s: %w", key, m.table, err)
@@ -66,6 +67,15 @@ func (m *Map[V]) Put(tx *Tx, key string, value V) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.values[key] = value
+}
+
+// marshal writes JSON in which '<', '>' and '&' stand as they are: events are kept as their servers spelled them.
+func marshal(value any) ([]byte, error) {
+	var written bytes.Buffer
+	encoder := json.NewEncoder(&written)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return bytes.TrimSuffix(written.Bytes(), []byte("\n")), err
 }
 
 // Delete takes a key out.

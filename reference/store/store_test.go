@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -42,6 +43,20 @@ func TestValuesAreThereAfterOpeningAgain(t *testing.T) {
 		found[key] = value
 	}
 	assert.Equal(t, map[string]string{Key("a\x00", "b\x01"): "one", "": "empty", "changed": "after"}, found)
+}
+
+func TestValuesAreSpelledAsTheyWerePut(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := open(t, dir)
+	m, err := NewMap[json.RawMessage](s, "raw")
+	require.NoError(t, err)
+	require.NoError(t, s.Update(func(tx *Tx) error { m.Put(tx, "key", json.RawMessage(`"<&>"`)); return nil }))
+	require.NoError(t, s.Close())
+	s, _ = open(t, dir)
+	m, err = NewMap[json.RawMessage](s, "raw")
+	require.NoError(t, err)
+	value, _ := m.Get("key")
+	assert.Equal(t, `"<&>"`, string(value))
 }
 
 func TestFailedUpdateWritesNothing(t *testing.T) {
