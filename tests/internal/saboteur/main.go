@@ -1,14 +1,15 @@
 //go:build linux
 
-// Command saboteur is the entry point of candidates that go wrong, for the suite's own tests: it starts the real entry
-// point beside it on other ports, passes everything on, and on one request does what the name that it was called by says:
+// Command saboteur is the entry point of candidates that go wrong, for the suite's own tests: it starts the reference
+// homeserver beside it on other ports, passes everything on, and on one request does what the name that it was called by
+// says:
 //
 //	saboteur-exits        exits with status 2, without an answer
 //	saboteur-exits-later  answers, and exits with status 2 a little later
 //	saboteur-hangs        answers nothing any more, on no connection
 //
 // The request is createRoom with a room version that does not exist, which one check of the suite makes. It keeps the
-// contract of the entry point of Dendrite (dockerfiles/dendrite/entrypoint), in a container and as a plain process.
+// image contract as the reference does (dockerfiles/reference), in a container and as a plain process.
 package main
 
 import (
@@ -32,6 +33,8 @@ import (
 )
 
 const (
+	// realProgram is the candidate in health (dockerfiles/reference).
+	realProgram = "reference"
 	// triggerPath and triggerVersion make the request that goes wrong.
 	triggerPath    = "/createRoom"
 	triggerVersion = "org.matrix.msc4014.no-such-version"
@@ -67,13 +70,13 @@ func run(mode string) error {
 	if err != nil {
 		return err
 	}
-	child := exec.Command(filepath.Join(folder, "entrypoint"))
+	child := exec.Command(filepath.Join(folder, realProgram))
 	child.Env = append(os.Environ(), "MSC4014_PROGRAM_DIR="+folder,
 		"MSC4014_HTTP_ADDRESS="+realClients, "MSC4014_HTTPS_ADDRESS="+realFederation)
 	child.Stdout, child.Stderr = os.Stdout, os.Stderr
 	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := child.Start(); err != nil {
-		return fmt.Errorf("start the real entry point: %w", err)
+		return fmt.Errorf("start the real server: %w", err)
 	}
 	go passSignalsOn(child.Process)
 	go func() { log.Fatal(passConnectionsOn(federation, realFederation)) }()
