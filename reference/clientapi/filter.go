@@ -3,6 +3,7 @@ package clientapi
 // This file reads filters and applies them (client-server API, "Filtering"). Users stand in them by user ID.
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -69,7 +70,7 @@ func parseFilter(raw []byte) (f syncFilter, err error) {
 // filterOf returns the filter that a /sync names: by its ID, or as JSON.
 func (r *request) filterOf(text string) (syncFilter, error) {
 	if strings.HasPrefix(text, "{") || text == "" {
-		return parseFilter([]byte(max(text, "{}")))
+		return parseFilter([]byte(cmp.Or(text, "{}")))
 	}
 	raw, found := r.api.Users.Filter(r.UserID, text)
 	if !found {

@@ -61,13 +61,13 @@ func (a *API) sync(r *request) (any, error) {
 	s := &syncing{API: a, viewer: r.viewer(), filter: filter, full: r.query("full_state") == "true", since: since}
 	for {
 		answer, news, err := s.look()
+		if _, found := a.Users.Authenticate(r.token); !found { // logged out in the meantime
+			return nil, r.authenticate()
+		}
 		if err != nil || news || s.initial() || s.full || ctx.Err() != nil {
 			return answer, err
 		}
 		a.Clock.Wait(ctx, s.now)
-		if _, found := a.Users.Authenticate(r.token); !found {
-			return nil, r.authenticate()
-		}
 	}
 }
 

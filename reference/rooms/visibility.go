@@ -15,7 +15,7 @@ func (r *Room) VisibleToUser(userID string, event *Event) bool {
 	if !event.Visible() || event.Outlier() || event.Concealed {
 		return false
 	}
-	if position := r.rooms.Forgotten(userID, r.id); position > 0 && r.Membership(userID) != "join" {
+	if event.Position <= r.rooms.Forgotten(userID, r.id) && r.Membership(userID) != "join" {
 		return false
 	}
 	visibility := historyVisibility(event.before.state)
@@ -36,15 +36,17 @@ func (r *Room) VisibleToUser(userID string, event *Event) bool {
 	if before == "join" || after == "join" {
 		return true
 	}
+	// Who is removed, or turns an invite down, sees the event that says so.
+	if key, isState := event.StateKey(); isState && event.Type() == memberType && key == sender && before != "leave" {
+		return true
+	}
 	switch visibility {
 	case "shared":
 		return r.joinedAtOrAfter(sender, event)
 	case "invited":
 		return before == "invite" || after == "invite"
 	}
-	// Who is removed sees the event that removes it.
-	key, isState := event.StateKey()
-	return isState && event.Type() == memberType && key == sender && before != "leave"
+	return false
 }
 
 func openness(visibility string) int {
@@ -94,7 +96,7 @@ func (r *Room) stateSeenBy(userID string) (rules.State, bool) {
 		return present, true
 	case "leave", "ban":
 		end := r.lastSeen(sender)
-		if end == nil {
+		if end == nil || end.Position <= r.rooms.Forgotten(userID, r.id) {
 			return nil, false
 		}
 		return end.after.state, true
