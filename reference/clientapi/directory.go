@@ -4,9 +4,7 @@ package clientapi
 // "Spaces").
 
 import (
-	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -100,18 +98,8 @@ func (a *API) setListed(r *request) (any, error) {
 	return empty{}, a.Rooms.SetListed(room.ID(), body.Visibility == "public")
 }
 
-// publicQuery asks for public rooms.
-type publicQuery struct {
-	Limit  *int   `json:"limit,omitempty"`
-	Since  string `json:"since,omitempty"`
-	Filter struct {
-		Term  string     `json:"generic_search_term,omitempty"`
-		Types *[]*string `json:"room_types,omitempty"` // null stands for rooms without a type
-	} `json:"filter"`
-}
-
 func (a *API) publicRooms(r *request) (any, error) {
-	q := publicQuery{Since: r.query("since")}
+	q := rooms.PublicQuery{Since: r.query("since")}
 	if text := r.query("limit"); text != "" {
 		limit, err := limitOf(text, 0)
 		if err != nil {
@@ -123,7 +111,7 @@ func (a *API) publicRooms(r *request) (any, error) {
 }
 
 func (a *API) searchPublicRooms(r *request) (any, error) {
-	var q publicQuery
+	var q rooms.PublicQuery
 	if err := r.into(&q); err != nil {
 		return nil, err
 	}
@@ -131,7 +119,7 @@ func (a *API) searchPublicRooms(r *request) (any, error) {
 }
 
 // publicPage returns a page of the public list, of this server or another.
-func (a *API) publicPage(r *request, q publicQuery) (any, error) {
+func (a *API) publicPage(r *request, q rooms.PublicQuery) (any, error) {
 	if server := r.query("server"); server != "" && server != a.Server {
 		answer, err := a.Remote.PublicRooms(r.Context(), server, marshal(q))
 		if err != nil {
@@ -139,49 +127,7 @@ func (a *API) publicPage(r *request, q publicQuery) (any, error) {
 		}
 		return answer, nil
 	}
-	return PublicRooms(a.Rooms, marshal(q))
-}
-
-// PublicRooms answers a query of the public list of this server, as clients and other servers put it: the body of POST
-// /publicRooms.
-func PublicRooms(all *rooms.Rooms, query []byte) (any, error) {
-	var q publicQuery
-	if err := json.Unmarshal(query, &q); err != nil {
-		return nil, rooms.Bad("M_BAD_JSON", "the query has not the form that it should have: %v", err)
-	}
-	found := slices.DeleteFunc(all.PublicList(), func(s rooms.Summary) bool { return !q.admits(s) })
-	skip := 0
-	if q.Since != "" {
-		n, err := strconv.Atoi(q.Since)
-		if err != nil || n < 0 {
-			return nil, rooms.Bad("M_INVALID_PARAM", "since is %q, which no answer gave", q.Since)
-		}
-		skip = min(n, len(found))
-	}
-	end := len(found)
-	if q.Limit != nil {
-		end = min(skip+max(*q.Limit, 0), end)
-	}
-	answer := object{"chunk": append([]rooms.Summary{}, found[skip:end]...), "total_room_count_estimate": len(found)}
-	if end < len(found) {
-		answer["next_batch"] = strconv.Itoa(end)
-	}
-	if skip > 0 {
-		answer["prev_batch"] = strconv.Itoa(max(0, skip-(end-skip)))
-	}
-	return answer, nil
-}
-
-func (q publicQuery) admits(s rooms.Summary) bool {
-	if q.Filter.Types != nil && !slices.ContainsFunc(*q.Filter.Types, func(wanted *string) bool {
-		return wanted == nil && s.RoomType == "" || wanted != nil && *wanted == s.RoomType
-	}) {
-		return false
-	}
-	term := strings.ToLower(q.Filter.Term)
-	return slices.ContainsFunc([]string{s.Name, s.Topic, s.CanonicalAlias}, func(text string) bool {
-		return strings.Contains(strings.ToLower(text), term)
-	})
+	return a.Rooms.PublicPage(q)
 }
 
 func (a *API) hierarchy(r *request) (any, error) {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"msc4014/reference/clientapi"
 	"msc4014/reference/federation/outgoing"
 	"msc4014/reference/rooms"
 	"msc4014/reference/users"
@@ -54,22 +53,23 @@ func (s *Server) directory(r *request) (any, error) {
 
 // publicRooms answers GET and POST /publicRooms, as the client-server API does.
 func (s *Server) publicRooms(r *request) (any, error) {
+	var query rooms.PublicQuery
 	if r.Method == http.MethodPost {
-		return clientapi.PublicRooms(s.Rooms, r.body)
+		if err := json.Unmarshal(r.body, &query); err != nil {
+			return nil, rooms.Bad("M_BAD_JSON", "the query has not the form that it should have: %v", err)
+		}
+		return s.Rooms.PublicPage(query)
 	}
-	query := map[string]any{"since": r.URL.Query().Get("since")}
+	query.Since = r.URL.Query().Get("since")
 	if r.URL.Query().Has("limit") {
 		limit, err := r.number("limit", 0)
 		if err != nil {
 			return nil, err
 		}
-		query["limit"] = limit
+		n := int(limit)
+		query.Limit = &n
 	}
-	body, err := json.Marshal(query)
-	if err != nil {
-		return nil, err
-	}
-	return clientapi.PublicRooms(s.Rooms, body)
+	return s.Rooms.PublicPage(query)
 }
 
 // hierarchy answers GET /hierarchy/{roomID}.

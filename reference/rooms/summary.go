@@ -50,18 +50,6 @@ func (r *Room) Summary() Summary {
 	return s
 }
 
-// PublicList returns the rooms in the server's public list, those with the most members first.
-func (rs *Rooms) PublicList() []Summary {
-	var list []Summary
-	for _, room := range rs.All() {
-		if rs.Listed(room.id) && room.Resident() {
-			list = append(list, room.Summary())
-		}
-	}
-	slices.SortStableFunc(list, func(a, b Summary) int { return b.Members - a.Members })
-	return list
-}
-
 // Children returns the stripped m.space.child events of a space as clients see them, in the order of their state keys.
 func (r *Room) Children(suggestedOnly bool) []json.RawMessage {
 	children := []json.RawMessage{}
