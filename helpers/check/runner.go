@@ -269,14 +269,21 @@ func (r *Runner) confirmHealth(ctx context.Context, each *ground) {
 		return
 	}
 	if err := r.within(ctx, each.deployment, healthLimit, each.deployment.Health); err != nil && ctx.Err() == nil {
-		// A server that is just ending is known dead by its end, which says more than its silence.
-		r.watchQuietly(ctx, each.deployment, endLimit)
-		each.deployment.MarkDead("failed its health check: " + condense(err.Error()))
+		r.declareDead(ctx, each.deployment, "failed its health check: "+condense(err.Error()))
 	}
 }
 
-// endLimit is how long the end of a server that does not answer any more is waited for.
-const endLimit = time.Second
+// declareDead declares a deployment dead whose servers do not answer any more. One that is just ending is known dead by its
+// end, which says more than its silence; a busy container engine tells of it seconds later.
+func (r *Runner) declareDead(ctx context.Context, deployment Deployment, cause string) {
+	r.watchQuietly(ctx, deployment, r.machine.patience(endLimit))
+	if ctx.Err() == nil {
+		deployment.MarkDead(cause)
+	}
+}
+
+// endLimit is how long the end of a server that does not answer any more is waited for, on a quiet machine.
+const endLimit = 3 * time.Second
 
 // healthLimit bounds one health check of a deployment.
 const healthLimit = 8 * time.Second

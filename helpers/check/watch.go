@@ -62,7 +62,7 @@ func (r *Runner) keepWatch(ctx context.Context, each *ground) {
 		if illness == nil || ctx.Err() != nil || r.machine.starved() {
 			continue
 		}
-		each.deployment.MarkDead("fell silent: " + condense(silence.Error()) + ", and failed its health check")
+		r.declareDead(ctx, each.deployment, "fell silent: "+condense(silence.Error())+", and failed its health check")
 	}
 }
 
