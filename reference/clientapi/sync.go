@@ -15,8 +15,8 @@ import (
 	"msc4014/reference/users"
 )
 
-// longestWait bounds how long a /sync is held.
-const longestWait = 5 * time.Minute
+// longestWait bounds how long a /sync is held: shorter than the time after which a user who does not sync is offline.
+const longestWait = 50 * time.Second
 
 func (a *API) syncRoutes() []route {
 	return []route{{"GET", "/v3/sync", a.sync, false}}

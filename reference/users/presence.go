@@ -123,16 +123,13 @@ func (u *Users) putPresence(userID string, p Presence) (changed bool) {
 		return false
 	}
 	u.lock.Unlock()
-	_ = u.clock.Advance(func(position int64) error {
-		u.lock.Lock()
-		defer u.lock.Unlock()
+	u.publishInMemory(func(position int64) {
 		p.Position = position
 		if known := u.presence[userID]; known != nil {
 			known.Presence = p
 		} else {
 			u.presence[userID] = &present{Presence: p}
 		}
-		return nil
 	})
 	return true
 }

@@ -41,11 +41,9 @@ func (u *Users) ReceiveTyping(origin string, content json.RawMessage) error {
 }
 
 func (u *Users) putTyping(roomID, userID string, during time.Duration) {
-	_ = u.clock.Advance(func(position int64) error {
-		u.lock.Lock()
-		defer u.lock.Unlock()
+	u.publishInMemory(func(position int64) {
 		if u.closed {
-			return nil
+			return
 		}
 		known := u.typing[roomID][userID]
 		if known != nil {
@@ -63,20 +61,22 @@ func (u *Users) putTyping(roomID, userID string, during time.Duration) {
 		if (known != nil) != (during > 0) {
 			u.typingAt[roomID] = position
 		}
-		return nil
 	})
 }
 
 // endTyping ends typing whose time is over, unless the user typed again in the meantime.
 func (u *Users) endTyping(roomID, userID string, ended *typist) {
-	_ = u.clock.Advance(func(position int64) error {
-		u.lock.Lock()
-		defer u.lock.Unlock()
+	u.lock.RLock()
+	over := !u.closed && u.typing[roomID][userID] == ended
+	u.lock.RUnlock()
+	if !over {
+		return
+	}
+	u.publishInMemory(func(position int64) {
 		if u.typing[roomID][userID] == ended {
 			delete(u.typing[roomID], userID)
 			u.typingAt[roomID] = position
 		}
-		return nil
 	})
 }
 

@@ -84,6 +84,7 @@ type Users struct {
 	receipts    *store.Map[[]Receipt]         // by room ID
 	backups     *store.Map[[]Backup]          // by user ID
 	transaction *store.Map[string]            // event ID or "", by user ID, device ID, endpoint and transaction ID
+	positions   *store.Map[int64]             // under latest, the highest position that was used
 	listsAt     atomic.Int64                  // when any device list last changed
 	lock        sync.RWMutex                  // guards what follows, which is in memory only
 	openID      map[string]string             // user IDs by OpenID token
@@ -91,7 +92,7 @@ type Users struct {
 	typingAt    map[string]int64              // by room ID: when it last changed
 	presence    map[string]*present           // by user ID
 	sending     map[Holder]*sync.Mutex        // by device
-	last        int64                         // the highest position that was read from the store
+	last        int64                         // the highest position that was used before Open
 	closed      bool
 }
 
@@ -107,11 +108,15 @@ func Open(c Config) (*Users, error) {
 		load(c.Store, "signing_keys", &u.signing), load(c.Store, "device_lists", &u.lists), load(c.Store, "remote_devices", &u.remotes),
 		load(c.Store, "inboxes", &u.inboxes), load(c.Store, "inbox_taken", &u.taken), load(c.Store, "receipts", &u.receipts),
 		load(c.Store, "key_backups", &u.backups), load(c.Store, "transactions", &u.transaction),
+		load(c.Store, "user_positions", &u.positions),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("read the users: %w", err)
 	}
-	u.last = u.lastPosition()
+	for _, position := range u.lists.All() {
+		u.listsAt.Store(max(u.listsAt.Load(), position))
+	}
+	u.last, _ = u.positions.Get(latest)
 	return u, nil
 }
 
@@ -121,32 +126,9 @@ func load[V any](s *store.Store, name string, into **store.Map[V]) error {
 	return err
 }
 
-// LastPosition returns the highest position that was stored before Open, from which the clock has to go on.
+// LastPosition returns the highest position that was used before Open, from which the clock has to go on: clients have
+// tokens up to it, also where what happened then was in memory alone.
 func (u *Users) LastPosition() int64 { return u.last }
-
-func (u *Users) lastPosition() int64 {
-	var last int64
-	for _, data := range u.accountData.All() {
-		for _, d := range data {
-			last = max(last, d.Position)
-		}
-	}
-	for _, position := range u.lists.All() {
-		last = max(last, position)
-		u.listsAt.Store(max(u.listsAt.Load(), position))
-	}
-	for _, messages := range u.inboxes.All() {
-		for _, m := range messages {
-			last = max(last, m.Position)
-		}
-	}
-	for _, receipts := range u.receipts.All() {
-		for _, r := range receipts {
-			last = max(last, r.Position)
-		}
-	}
-	return last
-}
 
 // Connect gives Users what it could not be opened with. It must be called once, before anything else but LastPosition.
 func (u *Users) Connect(clock *stream.Clock, rooms Rooms, remote Remote) {
@@ -168,11 +150,33 @@ func (u *Users) Close() {
 	}
 }
 
-// publish stores something that /sync must tell, at the next position.
+// latest is the key of the highest position that was used.
+const latest = "latest"
+
+// publish makes something visible that /sync must tell, at the next position.
 func (u *Users) publish(do func(tx *store.Tx, position int64) error) error {
 	return u.clock.Advance(func(position int64) error {
-		return u.Store.Update(func(tx *store.Tx) error { return do(tx, position) })
+		return u.Store.Update(func(tx *store.Tx) error {
+			if err := do(tx, position); err != nil {
+				return err
+			}
+			u.positions.Put(tx, latest, position)
+			return nil
+		})
 	})
+}
+
+// publishInMemory is publish of what is not stored and cannot be refused.
+func (u *Users) publishInMemory(do func(position int64)) {
+	err := u.publish(func(_ *store.Tx, position int64) error {
+		u.lock.Lock()
+		defer u.lock.Unlock()
+		do(position)
+		return nil
+	})
+	if err != nil {
+		u.Log.Error("presence or typing is not told", "error", err)
+	}
 }
 
 // send queues a message for other servers.

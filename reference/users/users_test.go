@@ -85,6 +85,7 @@ func TestEverythingIsThereAfterOpeningAgain(t *testing.T) {
 	require.NoError(t, u.SetReceipt("!r", Receipt{Type: PrivateReadReceipt, UserID: alice.UserID, EventID: "$1", Timestamp: 7}))
 	_, err := u.Once(alice, "send", "t1", func() (string, error) { return "$e", nil })
 	require.NoError(t, err)
+	u.SetTyping("!r", alice.UserID, time.Minute)
 	last := u.clock.Now()
 	require.NoError(t, u.Store.Close())
 
