@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -23,11 +22,11 @@ import (
 	"msc4014/runtime/candidate"
 )
 
-// dendrite makes a runtime for a real Dendrite, which is built the first time (about a minute).
-func dendrite(t *testing.T, name string) (*Runtime, *authority.Authority) {
+// homeserver makes a runtime for a real homeserver, which is built the first time (Dendrite in about a minute).
+func homeserver(t *testing.T, name string) (*Runtime, *authority.Authority) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("builds Dendrite")
+		t.Skip("builds homeservers")
 	}
 	root := filepath.Join("..", "..")
 	parsed, err := candidate.Parse(root, name)
@@ -93,10 +92,12 @@ func waitForEvent(t *testing.T, s runtime.Server, token, room, event string) {
 	}, 20*time.Second, 20*time.Millisecond)
 }
 
-func TestDendriteKeepsItsData(t *testing.T) {
-	for _, name := range []string{"dendrite@0.13.8", "dendrite@0.15.2"} {
+func TestServersKeepTheirData(t *testing.T) {
+	for name, file := range map[string]string{
+		"reference": "reference.json", "dendrite@0.13.8": "dendrite.yaml", "dendrite@0.15.2": "dendrite.yaml",
+	} {
 		t.Run(name, func(t *testing.T) {
-			r, ca := dendrite(t, name)
+			r, ca := homeserver(t, name)
 			s := start(t, r, "hs1")
 			token := register(t, s, "alice")
 			room := call(t, s, http.MethodPost, "/createRoom", token, map[string]any{"room_version": "org.matrix.msc4014"}).
@@ -113,29 +114,34 @@ func TestDendriteKeepsItsData(t *testing.T) {
 				assert.Equal(t, keys, signingKeys(t, s, ca), "the signing key is kept")
 				waitForEvent(t, s, token, room, event)
 			}
-			configuration, err := os.ReadFile(filepath.Join(r.options.SessionDir, "servers", "d1-hs1", "data", "dendrite.yaml"))
+			written, configuration, err := s.(runtime.Configured).Configuration(t.Context())
 			require.NoError(t, err)
+			assert.Equal(t, file, written)
 			assert.Contains(t, string(configuration), s.Name())
 		})
 	}
 }
 
-// Each trusts the other's certificate and finds its port by its name: 0.13.8 and a peer of its own kind.
-func TestDendritesFederate(t *testing.T) {
-	r, _ := dendrite(t, "dendrite@0.13.8")
-	one, two := start(t, r, "hs1"), start(t, r, "hs2")
-	alice, bob := register(t, one, "alice"), register(t, two, "bob")
-	room := call(t, one, http.MethodPost, "/createRoom", alice, map[string]any{
-		"room_version": "10", "preset": "public_chat", "room_alias_name": "meeting",
-	}).Get("room_id").String()
-	joined := call(t, two, http.MethodPost, "/join/"+url.PathEscape("#meeting:"+one.Name()), bob, map[string]any{})
-	assert.Equal(t, room, joined.Get("room_id").String())
+// Each trusts the other's certificate and finds its port by its name.
+func TestServersFederate(t *testing.T) {
+	for _, name := range []string{"reference", "dendrite@0.13.8"} {
+		t.Run(name, func(t *testing.T) {
+			r, _ := homeserver(t, name)
+			one, two := start(t, r, "hs1"), start(t, r, "hs2")
+			alice, bob := register(t, one, "alice"), register(t, two, "bob")
+			room := call(t, one, http.MethodPost, "/createRoom", alice, map[string]any{
+				"room_version": "10", "preset": "public_chat", "room_alias_name": "meeting",
+			}).Get("room_id").String()
+			joined := call(t, two, http.MethodPost, "/join/"+url.PathEscape("#meeting:"+one.Name()), bob, map[string]any{})
+			assert.Equal(t, room, joined.Get("room_id").String())
+		})
+	}
 }
 
-// BenchmarkDendriteStart measures from the start of the process to ready, on fresh data and again.
-func BenchmarkDendriteStart(b *testing.B) {
+// BenchmarkServerStart measures from the start of the process to ready, on fresh data and again.
+func BenchmarkServerStart(b *testing.B) {
 	root := filepath.Join("..", "..")
-	for _, name := range []string{"dendrite@0.13.8", "dendrite@0.15.2"} {
+	for _, name := range []string{"reference", "dendrite@0.13.8", "dendrite@0.15.2"} {
 		parsed, err := candidate.Parse(root, name)
 		require.NoError(b, err)
 		artifact, err := candidate.Prepare(b.Context(), root, parsed, "process", nil)
