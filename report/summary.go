@@ -96,9 +96,9 @@ func heading(results Results) string {
 	return text + ", " + (time.Duration(results.DurationMS) * time.Millisecond).Round(100*time.Millisecond).String()
 }
 
-// withVersion is a candidate's name with its version, where the name does not end in it.
+// withVersion is a candidate's name with its version, where the name does not have it.
 func withVersion(name, version string) string {
-	if version == "" || strings.HasSuffix(name, "@"+version) {
+	if version == "" || strings.Contains(name+" ", "@"+version+" ") {
 		return name
 	}
 	return name + " " + version
