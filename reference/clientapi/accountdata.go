@@ -4,6 +4,7 @@ package clientapi
 
 import (
 	"encoding/json"
+	"net/http"
 
 	"msc4014/reference/rooms"
 	"msc4014/reference/users"
@@ -45,7 +46,8 @@ func (a *API) setAccountData(r *request) (any, error) {
 	}
 	dataType := r.PathValue("type")
 	if dataType == users.FullyRead || dataType == "m.push_rules" {
-		return nil, &rooms.Error{Status: 405, Code: "M_BAD_JSON", Text: "account data of type " + dataType + " has an endpoint of its own"}
+		text := "account data of type " + dataType + " has an endpoint of its own"
+		return nil, &rooms.Error{Status: http.StatusMethodNotAllowed, Code: "M_BAD_JSON", Text: text}
 	}
 	content, err := r.body()
 	if err != nil {

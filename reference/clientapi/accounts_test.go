@@ -65,7 +65,9 @@ func TestAccounts(t *testing.T) {
 	assert.Equal(t, "@bob:"+s.name, made.Get("user_id").String())
 	assert.False(t, made.Get("access_token").Exists())
 
-	login := s.ask("POST", "/v3/login", "", object{"type": "m.login.password", "password": "p", "identifier": object{"type": "m.id.user", "user": "@bob:" + s.name}})
+	login := s.ask("POST", "/v3/login", "", object{
+		"type": "m.login.password", "password": "p", "identifier": object{"type": "m.id.user", "user": "@bob:" + s.name},
+	})
 	require.Equal(t, 200, login.status, login.Raw)
 	bob := &client{server: s, userID: "@bob:" + s.name, token: login.Get("access_token").String()}
 	assert.Equal(t, login.Get("device_id").String(), bob.do("GET", "/v3/account/whoami", nil).Get("device_id").String())
@@ -73,7 +75,9 @@ func TestAccounts(t *testing.T) {
 
 	auth := object{"type": "m.login.password", "password": "p", "user": "bob"}
 	assert.Equal(t, 401, bob.try("POST", "/v3/account/password", object{"new_password": "q"}).status)
-	wrong := bob.try("POST", "/v3/account/password", object{"new_password": "q", "auth": object{"type": "m.login.password", "user": "bob", "password": "x"}})
+	wrong := bob.try("POST", "/v3/account/password", object{
+		"new_password": "q", "auth": object{"type": "m.login.password", "user": "bob", "password": "x"},
+	})
 	assert.Equal(t, 401, wrong.status)
 	assert.Equal(t, "M_FORBIDDEN", wrong.code())
 	bob.do("POST", "/v3/account/password", object{"new_password": "q", "auth": auth})
@@ -93,7 +97,8 @@ func TestAccounts(t *testing.T) {
 	alice.join(roomID)
 	bob.do("POST", "/v3/account/deactivate", object{"auth": auth})
 	assert.Equal(t, "M_UNKNOWN_TOKEN", bob.try("GET", "/v3/account/whoami", nil).code())
-	assert.Equal(t, "M_USER_DEACTIVATED", s.ask("POST", "/v3/login", "", object{"type": "m.login.password", "password": "q", "user": "bob"}).code())
+	login = s.ask("POST", "/v3/login", "", object{"type": "m.login.password", "password": "q", "user": "bob"})
+	assert.Equal(t, "M_USER_DEACTIVATED", login.code())
 	assert.Equal(t, "leave", alice.do("GET", path("/v3/rooms/%s/state/m.room.member/%s", roomID, bob.userID), nil).Get("membership").String())
 	alice.do("POST", "/v3/logout", nil)
 	assert.Equal(t, "M_UNKNOWN_TOKEN", alice.try("POST", "/v3/logout/all", nil).code())
@@ -108,7 +113,8 @@ func TestWhatTheServerCanDo(t *testing.T) {
 	assert.Equal(t, "unstable", capabilities.Get(`available.org\.matrix\.msc4014`).String())
 	assert.Equal(t, s.http.URL, s.ask("GET", "/.well-known/matrix/client", "", nil).Get(`m\.homeserver.base_url`).String())
 	assert.Equal(t, "{}", alice.do("GET", "/v3/voip/turnServer", nil).Raw[:2])
-	assert.Equal(t, s.name, alice.do("POST", path("/v3/user/%s/openid/request_token", alice.userID), object{}).Get("matrix_server_name").String())
+	openID := alice.do("POST", path("/v3/user/%s/openid/request_token", alice.userID), object{})
+	assert.Equal(t, s.name, openID.Get("matrix_server_name").String())
 	s.register("alfred")
 	found := alice.do("POST", "/v3/user_directory/search", object{"search_term": "al", "limit": 1})
 	assert.True(t, found.Get("limited").Bool())

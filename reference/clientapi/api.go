@@ -30,16 +30,15 @@ type Remote interface {
 
 // Config is what the API is made with.
 type Config struct {
-	Server    string // the own server name
-	Users     *users.Users
-	Rooms     *rooms.Rooms
-	Clock     *stream.Clock
-	Store     *store.Store
-	Remote    Remote
-	MediaDir  string // a folder, made when it is first needed
-	Faults    fault.Set
-	Log       *slog.Logger
-	PublicURL string // what .well-known names; "" is the address under which it is asked
+	Server   string // the own server name
+	Users    *users.Users
+	Rooms    *rooms.Rooms
+	Clock    *stream.Clock
+	Store    *store.Store
+	Remote   Remote
+	MediaDir string // a folder, made when it is first needed
+	Faults   fault.Set
+	Log      *slog.Logger
 }
 
 // API answers requests of clients. It is an http.Handler.
@@ -139,7 +138,8 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, methods map[string]
 func (a *API) handle(w http.ResponseWriter, r *http.Request, methods map[string]route) (result any, err error) {
 	defer func() {
 		if problem := recover(); problem != nil {
-			a.Log.Error("a request made the server panic", "method", r.Method, "path", r.URL.Path, "panic", problem, "stack", string(debug.Stack()))
+			stack := string(debug.Stack())
+			a.Log.Error("a request made the server panic", "method", r.Method, "path", r.URL.Path, "panic", problem, "stack", stack)
 			result, err = nil, fmt.Errorf("the server failed at this request: %v", problem)
 		}
 	}()
@@ -148,7 +148,8 @@ func (a *API) handle(w http.ResponseWriter, r *http.Request, methods map[string]
 	}
 	one, found := methods[r.Method]
 	if !found {
-		return nil, &rooms.Error{Status: http.StatusMethodNotAllowed, Code: "M_UNRECOGNIZED", Text: r.Method + " is not for " + r.URL.Path}
+		text := r.Method + " is not for " + r.URL.Path
+		return nil, &rooms.Error{Status: http.StatusMethodNotAllowed, Code: "M_UNRECOGNIZED", Text: text}
 	}
 	asked := &request{Request: r, api: a, response: w}
 	if !one.open {

@@ -74,7 +74,9 @@ func (a *API) changeBackup(r *request) (any, error) {
 }
 
 func (a *API) deleteBackup(r *request) (any, error) {
-	_, err := a.Users.ChangeBackup(r.UserID, r.PathValue("version"), false, func(b *users.Backup) { b.Deleted, b.Sessions = true, nil })
+	_, err := a.Users.ChangeBackup(r.UserID, r.PathValue("version"), false, func(b *users.Backup) {
+		b.Deleted, b.Sessions = true, nil
+	})
 	return empty{}, err
 }
 

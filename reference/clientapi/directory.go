@@ -5,6 +5,7 @@ package clientapi
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -123,7 +124,8 @@ func (a *API) publicPage(r *request, q rooms.PublicQuery) (any, error) {
 	if server := r.query("server"); server != "" && server != a.Server {
 		answer, err := a.Remote.PublicRooms(r.Context(), server, marshal(q))
 		if err != nil {
-			return nil, &rooms.Error{Status: 502, Code: "M_UNKNOWN", Text: fmt.Sprintf("%s does not tell its public rooms: %v", server, err)}
+			text := fmt.Sprintf("%s does not tell its public rooms: %v", server, err)
+			return nil, &rooms.Error{Status: http.StatusBadGateway, Code: "M_UNKNOWN", Text: text}
 		}
 		return answer, nil
 	}
@@ -149,7 +151,8 @@ func (a *API) hierarchy(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := a.Rooms.Hierarchy(r.Context(), r.UserID, r.PathValue("roomID"), r.query("suggested_only") == "true", int(min(max(depth, 0), 100)))
+	suggestedOnly, down := r.query("suggested_only") == "true", int(min(max(depth, 0), 100))
+	found, err := a.Rooms.Hierarchy(r.Context(), r.UserID, r.PathValue("roomID"), suggestedOnly, down)
 	if err != nil {
 		return nil, err
 	}

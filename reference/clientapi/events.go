@@ -139,7 +139,7 @@ func (a *API) members(r *request) (any, error) {
 	if !ok {
 		return nil, rooms.Forbidden("%s may not see the members of room %s", r.UserID, room.ID())
 	}
-	if at := r.query("at"); at != "" {
+	if at := r.query("at"); at != "" && room.Membership(r.UserID) == "join" { // who has left sees the end, whatever it asks for
 		position, err := parseToken(at)
 		if err != nil {
 			return nil, err
@@ -149,10 +149,10 @@ func (a *API) members(r *request) (any, error) {
 	wanted, unwanted := r.query("membership"), r.query("not_membership")
 	members := []*rooms.Event{}
 	for _, event := range state {
-		if event.Type() != "m.room.member" || wanted != "" && event.Membership() != wanted || unwanted != "" && event.Membership() == unwanted {
-			continue
+		membership := event.Membership()
+		if event.Type() == memberType && (wanted == "" || membership == wanted) && (unwanted == "" || membership != unwanted) {
+			members = append(members, event)
 		}
-		members = append(members, event)
 	}
 	return object{"chunk": a.views(room, members, r.viewer())}, nil
 }
@@ -165,17 +165,23 @@ func (a *API) joinedMembers(r *request) (any, error) {
 	joined := object{}
 	state, _ := room.StateFor(r.UserID)
 	for _, event := range state {
-		if event.Type() != "m.room.member" || event.Membership() != "join" {
+		if event.Type() != memberType || event.Membership() != "join" {
 			continue
 		}
-		view := gjson.ParseBytes(room.View(event, r.viewer(), nil))
-		profile := object{}
-		for shown, field := range map[string]string{"display_name": "displayname", "avatar_url": "avatar_url"} {
-			if value := view.Get("content." + field); value.Type == gjson.String {
-				profile[shown] = value.Str
-			}
-		}
-		joined[view.Get("state_key").String()] = profile
+		userID, profile := profileIn(room, event, "display_name")
+		joined[userID] = profile
 	}
 	return object{"joined": joined}, nil
+}
+
+// profileIn returns the user ID and the profile of a member event, with the name of the field that has the display name.
+func profileIn(room *rooms.Room, member *rooms.Event, displayName string) (userID string, profile object) {
+	view := gjson.ParseBytes(room.View(member, rooms.Viewer{}, nil))
+	profile = object{}
+	for shown, field := range map[string]string{displayName: "displayname", "avatar_url": "avatar_url"} {
+		if value := view.Get("content." + field); value.Type == gjson.String {
+			profile[shown] = value.Str
+		}
+	}
+	return view.Get("state_key").String(), profile
 }

@@ -32,7 +32,9 @@ func TestTwoServers(t *testing.T) {
 		servers := newServers(t, 2)
 		alice, bob := servers[0].register("alice"), servers[1].register("bob")
 		bob.do("PUT", path("/v3/profile/%s/displayname", bob.userID), object{"displayname": "Bob"})
-		roomID := alice.create(object{"room_version": version, "preset": "public_chat", "visibility": "public", "name": "Two", "room_alias_name": "two"})
+		roomID := alice.create(object{
+			"room_version": version, "preset": "public_chat", "visibility": "public", "name": "Two", "room_alias_name": "two",
+		})
 		for _, body := range []string{"1", "2", "3"} {
 			alice.say(roomID, body)
 		}

@@ -237,7 +237,7 @@ func (a *API) around(room *rooms.Room, event *rooms.Event, r *request, limit int
 	senders := append(append([]*rooms.Event{event}, before...), behind...)
 	if filter.LazyLoad {
 		for _, one := range room.ShownState(room.StateAfter(last)) {
-			if one.Type() != "m.room.member" {
+			if one.Type() != memberType {
 				state = append(state, one)
 			}
 		}

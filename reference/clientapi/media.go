@@ -62,7 +62,7 @@ func (a *API) upload(r *request) (any, error) {
 		return nil, rooms.Bad("M_UNKNOWN", "the upload broke off: %v", err)
 	}
 	if len(content) > maxMedia {
-		return nil, &rooms.Error{Status: http.StatusRequestEntityTooLarge, Code: "M_TOO_LARGE", Text: fmt.Sprintf("at most %d bytes are taken", maxMedia)}
+		return nil, tooLarge(maxMedia)
 	}
 	id := rand.Text()
 	m := medium{Type: cmp.Or(r.Header.Get("Content-Type"), "application/octet-stream"), Name: r.query("filename")}

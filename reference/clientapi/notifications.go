@@ -49,7 +49,7 @@ func newUnreadCounts() unreadCounts {
 // unreadOf returns the counts of a room's main timeline, and of each thread with unread events. Events up to joined, which
 // were before the user, count as read.
 func (a *API) unreadOf(room *rooms.Room, userID string, joined, now int64) (main counts, threads map[string]counts) {
-	receipts := slices.DeleteFunc(a.Users.ReceiptsSince(userID, room.ID(), 0), func(r users.Receipt) bool { return r.UserID != userID })
+	receipts := a.ownReceipts(room, userID)
 	latest := int64(0)
 	for _, r := range receipts {
 		latest = max(latest, r.Position)
@@ -77,6 +77,11 @@ func (a *API) unreadOf(room *rooms.Room, userID string, joined, now int64) (main
 		}
 	}
 	return main, threads
+}
+
+func (a *API) ownReceipts(room *rooms.Room, userID string) []users.Receipt {
+	all := a.Users.ReceiptsSince(userID, room.ID(), 0)
+	return slices.DeleteFunc(all, func(r users.Receipt) bool { return r.UserID != userID })
 }
 
 // readBy returns how far a user has read, by thread; "" is everything.
@@ -161,8 +166,7 @@ func (a *API) notifications(r *request) (any, error) {
 		if m.Room == nil || m.Membership != "join" {
 			continue
 		}
-		receipts := slices.DeleteFunc(a.Users.ReceiptsSince(r.UserID, m.RoomID, 0), func(one users.Receipt) bool { return one.UserID != r.UserID })
-		read, facts := readBy(m.Room, receipts), factsOf(m.Room, r.UserID)
+		read, facts := readBy(m.Room, a.ownReceipts(m.Room, r.UserID)), factsOf(m.Room, r.UserID)
 		events, _ := m.Room.Backward(r.UserID, from, m.Since, math.MaxInt, nil)
 		for _, event := range events {
 			view := m.Room.View(event, r.viewer(), nil)

@@ -125,9 +125,11 @@ func (a *API) pageOf(r *request, room *rooms.Room, found []*rooms.Event) (any, e
 	if err != nil {
 		return nil, err
 	}
-	found = slices.DeleteFunc(found, func(event *rooms.Event) bool {
-		return backward && (event.Position > from || event.Position <= to) || !backward && (event.Position <= from || event.Position > to)
-	})
+	first, last := from, to // not included, included
+	if backward {
+		first, last = to, from
+	}
+	found = slices.DeleteFunc(found, func(event *rooms.Event) bool { return event.Position <= first || event.Position > last })
 	if backward {
 		slices.Reverse(found)
 	}
@@ -186,7 +188,8 @@ func (a *API) threads(r *request) (any, error) {
 			break
 		}
 		view := a.view(room, event, r.viewer())
-		if r.query("include") == "participated" && !gjson.GetBytes(view, `unsigned.m\.relations.m\.thread.current_user_participated`).Bool() {
+		participated := gjson.GetBytes(view, `unsigned.m\.relations.m\.thread.current_user_participated`).Bool()
+		if r.query("include") == "participated" && !participated {
 			continue
 		}
 		chunk = append(chunk, view)

@@ -53,7 +53,7 @@ func (r *request) body() (json.RawMessage, error) {
 	case err != nil:
 		return nil, rooms.Bad("M_NOT_JSON", "the body broke off: %v", err)
 	case len(raw) > maxBody:
-		return nil, &rooms.Error{Status: http.StatusRequestEntityTooLarge, Code: "M_TOO_LARGE", Text: fmt.Sprintf("the body has more than %d bytes", maxBody)}
+		return nil, tooLarge(maxBody)
 	case len(raw) == 0:
 		return json.RawMessage("{}"), nil
 	case !json.Valid(raw):
@@ -62,6 +62,11 @@ func (r *request) body() (json.RawMessage, error) {
 		return nil, rooms.Bad("M_BAD_JSON", "the body is no JSON object")
 	}
 	return raw, nil
+}
+
+func tooLarge(limit int) error {
+	text := fmt.Sprintf("the body has more than %d bytes", limit)
+	return &rooms.Error{Status: http.StatusRequestEntityTooLarge, Code: "M_TOO_LARGE", Text: text}
 }
 
 // into reads the body into a struct.

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tidwall/gjson"
-
 	"msc4014/reference/rooms"
 )
 
@@ -190,14 +188,8 @@ func (a *API) contextOf(r *request, c criteria, h hit) object {
 	if c.Context.Profile {
 		profiles := object{}
 		for _, member := range sendersOf(h.room, append(append(before, h.event), behind...)) {
-			view := gjson.ParseBytes(h.room.View(member, r.viewer(), nil))
-			profile := object{}
-			for _, field := range []string{"displayname", "avatar_url"} {
-				if value := view.Get("content." + field); value.Type == gjson.String {
-					profile[field] = value.Str
-				}
-			}
-			profiles[view.Get("state_key").String()] = profile
+			userID, profile := profileIn(h.room, member, "displayname")
+			profiles[userID] = profile
 		}
 		around["profile_info"] = profiles
 	}

@@ -3,7 +3,6 @@ package clientapi
 // This file tells clients about the server: versions, capabilities, and things that it does not have.
 
 import (
-	"cmp"
 	"encoding/json"
 
 	"msc4014/helpers/pseudoid"
@@ -34,8 +33,9 @@ func (a *API) versions(*request) (any, error) {
 	}, nil
 }
 
+// wellKnown names the address under which it is asked.
 func (a *API) wellKnown(r *request) (any, error) {
-	return object{"m.homeserver": object{"base_url": cmp.Or(a.PublicURL, "http://"+r.Host)}}, nil
+	return object{"m.homeserver": object{"base_url": "http://" + r.Host}}, nil
 }
 
 func (a *API) capabilities(*request) (any, error) {

@@ -143,10 +143,12 @@ func (c *client) do(method, at string, body any) answer {
 func (s *server) register(localpart string) *client {
 	s.t.Helper()
 	got := s.ask("POST", "/v3/register", "", object{
-		"username": localpart, "password": "password of " + localpart, "device_id": strings.ToUpper(localpart), "auth": object{"type": "m.login.dummy"},
+		"username": localpart, "password": "password of " + localpart, "device_id": strings.ToUpper(localpart),
+		"auth": object{"type": "m.login.dummy"},
 	})
 	require.Equal(s.t, 200, got.status, got.Raw)
-	return &client{server: s, userID: got.Get("user_id").String(), device: got.Get("device_id").String(), token: got.Get("access_token").String()}
+	text := func(field string) string { return got.Get(field).String() }
+	return &client{server: s, userID: text("user_id"), device: text("device_id"), token: text("access_token")}
 }
 
 func (c *client) create(options object) string {
@@ -223,7 +225,8 @@ func bodies(events gjson.Result) []string {
 // find returns the last event of a type and, unless it is "*", a state key.
 func find(events gjson.Result, eventType, stateKey string) gjson.Result {
 	for _, event := range slices.Backward(events.Array()) {
-		if event.Get("type").String() == eventType && (stateKey == "*" || event.Get("state_key").Exists() && event.Get("state_key").String() == stateKey) {
+		key := event.Get("state_key")
+		if event.Get("type").String() == eventType && (stateKey == "*" || key.Exists() && key.String() == stateKey) {
 			return event
 		}
 	}

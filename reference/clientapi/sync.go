@@ -205,7 +205,7 @@ func changedMembers(room *rooms.Room, userID string, since, until int64) []strin
 	itself := before.Membership(own) != now.Membership(own)
 	members := map[string]bool{}
 	for key, event := range now {
-		if key.Type == "m.room.member" && (itself || before[key] != event && before.Membership(key.Key) != now.Membership(key.Key)) {
+		if key.Type == memberType && (itself || before[key] != event && before.Membership(key.Key) != now.Membership(key.Key)) {
 			members[room.UserID(key.Key)] = true
 		}
 	}

@@ -159,7 +159,9 @@ func TestSyncCountsUnread(t *testing.T) {
 		root := alice.say(roomID, "one")
 		alice.send(roomID, "m.room.message", object{"body": "hey", "m.mentions": object{"user_ids": []string{bob.userID}}})
 		carol.say(roomID, "@room without power")
-		reply := alice.send(roomID, "m.room.message", object{"body": "@room in a thread", "m.relates_to": object{"rel_type": "m.thread", "event_id": root}})
+		reply := alice.send(roomID, "m.room.message", object{
+			"body": "@room in a thread", "m.relates_to": object{"rel_type": "m.thread", "event_id": root},
+		})
 		counts := in(bob.sync(since), "join", roomID).Get("unread_notifications")
 		assert.JSONEq(t, `{"notification_count":4,"highlight_count":2}`, counts.Raw)
 		threaded := in(bob.sync(since, "filter", `{"room":{"timeline":{"unread_thread_notifications":true}}}`), "join", roomID)
@@ -188,7 +190,8 @@ func TestSyncDevices(t *testing.T) {
 	bob.join(roomID)
 	since := bob.now()
 	keys := object{"user_id": alice.userID, "device_id": alice.device, "algorithms": []string{}, "keys": object{}, "signatures": object{}}
-	uploaded := alice.do("POST", "/v3/keys/upload", object{"device_keys": keys, "one_time_keys": object{"signed_curve25519:A": object{"key": "a"}}})
+	oneTime := object{"signed_curve25519:A": object{"key": "a"}}
+	uploaded := alice.do("POST", "/v3/keys/upload", object{"device_keys": keys, "one_time_keys": oneTime})
 	assert.Equal(t, int64(1), uploaded.Get("one_time_key_counts.signed_curve25519").Int())
 	alice.do("PUT", path("/v3/sendToDevice/m.test/%s", "t1"), object{"messages": object{bob.userID: object{"*": object{"n": 1}}}})
 	alice.do("PUT", path("/v3/sendToDevice/m.test/%s", "t1"), object{"messages": object{bob.userID: object{"*": object{"n": 1}}}})
@@ -208,7 +211,8 @@ func TestSyncDevices(t *testing.T) {
 
 	master := object{"user_id": alice.userID, "usage": []string{"master"}, "keys": object{"ed25519:M": "M"}}
 	alice.do("POST", "/v3/keys/device_signing/upload", object{"master_key": master})
-	assert.Equal(t, 401, alice.try("POST", "/v3/keys/device_signing/upload", object{"master_key": master}).status, "to replace it takes confirmation")
+	again := alice.try("POST", "/v3/keys/device_signing/upload", object{"master_key": master})
+	assert.Equal(t, 401, again.status, "to replace it takes confirmation")
 
 	version := alice.do("POST", "/v3/room_keys/version", object{"algorithm": "m.megolm", "auth_data": object{}}).Get("version").String()
 	stored := alice.do("PUT", path("/v3/room_keys/keys/%s/%s?version=", roomID, "s/1")+version, object{"first_message_index": 1})

@@ -100,10 +100,13 @@ func (s *syncing) leftRoom(m rooms.Membership) any {
 	}
 	if m.Room == nil { // the server was never in it: an invite was turned down or taken back, a knock refused
 		events := []json.RawMessage{}
-		if view, err := s.Rooms.OutsideView(*m.Outside); err == nil && gjson.GetBytes(view, "content.membership").String() == m.Membership {
+		view, err := s.Rooms.OutsideView(*m.Outside)
+		if err == nil && gjson.GetBytes(view, "content.membership").String() == m.Membership {
 			events = append(events, s.filter.shape(view))
 		}
-		return object{"timeline": object{"events": events, "limited": false, "prev_batch": token(s.now)}, "state": object{"events": []any{}}}
+		return object{
+			"timeline": object{"events": events, "limited": false, "prev_batch": token(s.now)}, "state": object{"events": []any{}},
+		}
 	}
 	cameInBetween := m.Room.MembershipAt(s.viewer.UserID, s.since) != "join"
 	timeline := s.timeline(m.Room, m.Since, cameInBetween)
@@ -124,8 +127,8 @@ type timeline struct {
 	previous int64 // where to go on from, backwards
 }
 
-// timeline reads the events of a room since the last answer, up to a position; of one that the client knows nothing of, the newest that the
-// user may see.
+// timeline reads the events of a room since the last answer, up to a position; of one that the client knows nothing of,
+// the newest that the user may see.
 func (s *syncing) timeline(room *rooms.Room, upTo int64, unknown bool) timeline {
 	filter := s.filter.Room.Timeline
 	since := s.since
@@ -162,9 +165,9 @@ func (s *syncing) views(room *rooms.Room, events []*rooms.Event) []json.RawMessa
 	return views
 }
 
-// state returns the state, as of a position, that a client needs beside a timeline: all of it, or what changed since the last answer without
-// the timeline telling it. What the timeline changes is as it was at its beginning. Who was verified in the meantime is
-// there again (MSC4014, Changes 6.2).
+// state returns the state, as of a position, that a client needs beside a timeline: all of it, or what changed since the
+// last answer without the timeline telling it. What the timeline changes is as it was at its beginning. Who was verified
+// in the meantime is there again (MSC4014, Changes 6.2).
 func (s *syncing) state(room *rooms.Room, at int64, t timeline, whole bool) []*rooms.Event {
 	now := room.StateAt(at)
 	known := rules.State{}
@@ -236,7 +239,8 @@ func (s *syncing) ephemeral(room *rooms.Room, unknown bool) []object {
 	if !filter.admits(room.ID()) {
 		return events
 	}
-	if typing, changed := s.Users.TypingSince(room.ID(), since); changed && (len(typing) > 0 || since > 0) && filter.admitsType("m.typing", "") {
+	typing, changed := s.Users.TypingSince(room.ID(), since)
+	if changed && (len(typing) > 0 || since > 0) && filter.admitsType("m.typing", "") {
 		events = append(events, object{"type": "m.typing", "content": object{"user_ids": typing}})
 	}
 	if receipts := s.Users.ReceiptsSince(s.viewer.UserID, room.ID(), since); len(receipts) > 0 && filter.admitsType("m.receipt", "") {

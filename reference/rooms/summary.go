@@ -183,7 +183,9 @@ func (w *walk) visit(roomID string, via []string, known json.RawMessage, depth i
 }
 
 // summary returns a room, and what another server told of its children.
-func (w *walk) summary(roomID string, via []string, known json.RawMessage) (summary json.RawMessage, told map[string]json.RawMessage) {
+func (w *walk) summary(
+	roomID string, via []string, known json.RawMessage,
+) (summary json.RawMessage, told map[string]json.RawMessage) {
 	if room := w.rooms.Get(roomID); room != nil && room.Resident() {
 		if !room.MayPreview(w.userID) {
 			return nil, nil

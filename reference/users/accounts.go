@@ -66,7 +66,7 @@ func (u *Users) CheckAvailable(localpart string) error {
 	}
 	switch {
 	case localpart == "" || strings.ContainsFunc(localpart, func(c rune) bool { return !legal(c) }):
-		return refuse("M_INVALID_USERNAME", "the username %q may have a-z, 0-9 and . _ = - / + only, and at least one of them", localpart)
+		return refuse("M_INVALID_USERNAME", "the username %q is not made of a-z, 0-9 and . _ = - / +", localpart)
 	case pseudoid.ValidUserID(userID) != nil:
 		return refuse("M_INVALID_USERNAME", "the username %q makes no valid user ID", localpart)
 	case !u.MayRegister(localpart):

@@ -164,7 +164,8 @@ func TestToDeviceMessagesAreDeliveredUntilAcknowledged(t *testing.T) {
 func TestKeys(t *testing.T) {
 	u, w := open(t, t.TempDir())
 	alice, bob := register(t, u, "alice"), register(t, u, "bob")
-	keys := raw(`{"user_id":"@alice:one.test","device_id":"ALICE","keys":{"ed25519:ALICE":"k"},"signatures":{"@alice:one.test":{"ed25519:ALICE":"s"}}}`)
+	keys := raw(`{"user_id":"@alice:one.test","device_id":"ALICE","keys":{"ed25519:ALICE":"k"},
+		"signatures":{"@alice:one.test":{"ed25519:ALICE":"s"}}}`)
 	assert.Equal(t, "M_INVALID_PARAM", code(u.UploadKeys(bob, KeyUpload{DeviceKeys: keys})))
 	before := u.clock.Now()
 	upload := KeyUpload{
@@ -285,7 +286,8 @@ func TestReceiptsReplaceOneAnother(t *testing.T) {
 	assert.Equal(t, "$2", got[0].EventID)
 	assert.Equal(t, "main", gjson.GetBytes(w.last("m.receipt"), `!r.m\.read.@alice:one\.test.data.thread_id`).String())
 	assert.Equal(t, "M_INVALID_PARAM", code(u.SetReceipt("!r", Receipt{Type: "m.unread"})))
-	edu := raw(`{"!r":{"m.read":{"@carol:two.test":{"event_ids":["$9"],"data":{"ts":3}},"@eve:two.test":{"event_ids":["$9"]},"@alice:one.test":{"event_ids":["$9"]}}}}`)
+	edu := raw(`{"!r":{"m.read":{"@carol:two.test":{"event_ids":["$9"],"data":{"ts":3}},"@eve:two.test":{"event_ids":["$9"]},
+		"@alice:one.test":{"event_ids":["$9"]}}}}`)
 	in := func(_, userID string) bool { return userID != "@eve:two.test" }
 	require.NoError(t, u.ReceiveReceipts("two.test", edu, in))
 	got = u.ReceiptsSince("@bob:one.test", "!r", got[1].Position)
