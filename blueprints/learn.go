@@ -105,6 +105,11 @@ func (w *World) learnFormat(ctx context.Context, server, roomID string) (pseudoi
 	}
 	peer.SetFormat(format)
 	room, err := peer.Join(ctx, server, roomID, user)
+	if err != nil && format == pseudoid.FormatMSC4014 {
+		// The signature is over the redacted join, which keeps the sender key or not: a server takes one of the two.
+		peer.SetFormat(pseudoid.FormatMSC4014Letter)
+		room, err = peer.Join(ctx, server, roomID, user)
+	}
 	if err != nil {
 		return format, nil
 	}

@@ -61,8 +61,9 @@ func idsOf(events []federation.Event) map[string]bool {
 // something refers to and that have not come.
 func (s *formatScene) collect(ctx context.Context, room *stage.Room, witness *stage.Peer) {
 	s.events = s.candidateEvents(room, witness)
-	for _, userID := range []string{s.alice, s.bob, s.carol} {
-		if key := room.SenderOf(userID); key != "" {
+	for _, event := range room.Events() { // a user's first key counts, should a server change it
+		userID := event.MappedUserID()
+		if key, ok := event.StateKey(); ok && userID != "" && s.keys[userID] == "" {
 			s.keys[userID] = key
 		}
 	}

@@ -116,7 +116,8 @@ func (o outage) outlivedBy(c *check.C) outlived {
 		later := s.Peer()
 		joined := later.Joins(roomID, later.User("later"))
 		for userID, member := range members {
-			if now := joined.MemberOf(requirement, userID); now.ID() != member.ID() {
+			now, known := joined.StateEvent("m.room.member", member.Sender())
+			if !known || now.ID() != member.ID() || joined.UserIDOf(member.Sender()) != userID {
 				seen.differences = append(seen.differences, fmt.Sprintf("a server that joins later is given another member event of %s", userID))
 			}
 		}

@@ -32,7 +32,7 @@ var versionFaults = []Fault{
 	{
 		ID: CreateNamesNoVersion, Does: "writes create events that do not name the room's version",
 		Breaks:       "MSC4014, Proposal: it creates a new room version; createRoom: the room has the version that was asked for",
-		Requirements: []string{"room-version/created"},
+		Requirements: []string{"room-version/created", "room-version/upgrade-into", "room-version/upgrade-out-of"},
 	},
 	{
 		ID: UnknownVersionTaken, Does: "makes a room of its default version when it is asked for one that it does not know",
@@ -42,7 +42,7 @@ var versionFaults = []Fault{
 	{
 		ID: MakeJoinNamesNoVersion, Does: "answers make_join without the room's version",
 		Breaks:       "server-server API, make_join: room_version of the answer names it",
-		Requirements: []string{"room-version/make-join-names-it"},
+		Requirements: []string{"room-version/make-join-names-it", "membership/join-remote"},
 	},
 	{
 		ID: MakeJoinIgnoresVersions, Does: "gives a template to servers that do not list the room's version",
@@ -74,10 +74,10 @@ var versionFaults = []Fault{
 const (
 	// DeployedSpelling is where the server is put together (homeserver.New).
 	DeployedSpelling ID = "deployed-spelling"
-	// PaddedKeys is where events leave for other servers (rooms.send).
-	PaddedKeys ID = "padded-keys"
-	// MemberEventsByUserID is where events leave for other servers (rooms.send).
-	MemberEventsByUserID ID = "member-events-by-user-id"
+	// PaddedKeyInRedactions is where events leave for other servers (rooms.sent).
+	PaddedKeyInRedactions ID = "padded-key-in-redactions"
+	// ProfileChangeByUserID is where events leave for other servers (rooms.sent).
+	ProfileChangeByUserID ID = "profile-change-by-user-id"
 	// PowerByUserID is where power levels of a client are spelled for the wire (pseudonym.wireUsers), and where the rules
 	// say who may hold power (rules.mayHoldPower).
 	PowerByUserID ID = "power-by-user-id"
@@ -87,8 +87,8 @@ const (
 	UserMappingToo ID = "user-mapping-too"
 	// ContentHashOfRedacted is where events are signed (pseudonym.Sign).
 	ContentHashOfRedacted ID = "content-hash-of-redacted"
-	// EventIDsOfVersion3 is where events are shown to clients (pseudonym.ClientEvent).
-	EventIDsOfVersion3 ID = "event-ids-of-version-3"
+	// EventIDsOfVersion1 is where events are shown to clients (pseudonym.ClientEvent).
+	EventIDsOfVersion1 ID = "event-ids-of-version-1"
 )
 
 var formatFaults = []Fault{
@@ -98,15 +98,16 @@ var formatFaults = []Fault{
 		Requirements: []string{"event-format/sender-key-field", "event-format/no-sender-field", "mapping/names-key"},
 	},
 	{
-		ID: PaddedKeys, Does: "sends events with the sender key in padded base64, as many libraries write bytes",
+		ID: PaddedKeyInRedactions, Does: "sends redactions with the sender key in padded base64, as many libraries write bytes",
 		Breaks:       "MSC4014, Proposal 1: the key is encoded as other binary data of events, which is without padding",
-		Requirements: []string{"event-format/key-encoding", "event-format/member-state-key", "event-format/content-hash"},
+		Requirements: []string{"event-format/key-encoding", "event-format/content-hash"},
 	},
 	{
-		ID: MemberEventsByUserID, Does: "sends member events with the user ID as their state key",
+		ID: ProfileChangeByUserID, Does: "sends the join that tells of a new profile with the user ID as its state key",
 		Breaks: "MSC1228, Proposal: the key is used where a user ID is today, as the state key of m.room.member",
 		Requirements: []string{
 			"event-format/member-state-key", "event-format/no-mxid-outside-mapping", "event-format/content-hash",
+			"signing/every-event-type", "mapping/in-profile-change",
 		},
 	},
 	{
@@ -122,7 +123,7 @@ var formatFaults = []Fault{
 	{
 		ID: UserMappingToo, Does: "writes the user_mapping of MSC1228 beside the mapping",
 		Breaks:       "MSC4014, Changes from MSC1228 1: there is no user_mapping field",
-		Requirements: []string{"event-format/no-user-mapping"},
+		Requirements: []string{"event-format/no-user-mapping", "event-format/no-mxid-outside-mapping"},
 	},
 	{
 		ID: ContentHashOfRedacted, Does: "computes content hashes over the redacted event, like signatures",
@@ -130,8 +131,8 @@ var formatFaults = []Fault{
 		Requirements: []string{"event-format/content-hash", "redaction/algorithm-unchanged"},
 	},
 	{
-		ID: EventIDsOfVersion3, Does: "tells clients event IDs in the alphabet of room version 3",
-		Breaks:       "room version 4, event IDs: the reference hash in URL-safe base64",
+		ID: EventIDsOfVersion1, Does: "tells clients event IDs of the room's state with its server name behind them, as in room version 1",
+		Breaks:       "room version 4, event IDs: the reference hash and nothing else",
 		Requirements: []string{"event-format/event-id"},
 	},
 }

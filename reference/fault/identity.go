@@ -7,7 +7,7 @@ const (
 	OneKeyAUser ID = "one-key-a-user"
 	// OneKeyARoom is where sender keys are kept (rooms.keyStore).
 	OneKeyARoom ID = "one-key-a-room"
-	// ServerKeyAsSenderKey is where sender keys are kept (rooms.keyStore).
+	// ServerKeyAsSenderKey is where the first events of a room are written (rooms.begin).
 	ServerKeyAsSenderKey ID = "server-key-as-sender-key"
 	// NewKeyOnRejoin is where who enters a room gets its key (rooms.newSender).
 	NewKeyOnRejoin ID = "new-key-on-rejoin"
@@ -32,15 +32,15 @@ var senderKeyFaults = []Fault{
 	},
 	{
 		ID: OneKeyARoom, Does: "gives all its users in a room one key",
-		Breaks:       "MSC4014, Proposal 3: the key is of a per-room, per-user identity",
-		Requirements: []string{"sender-key/differs-between-users"},
-	},
-	{
-		ID: ServerKeyAsSenderKey, Does: "uses the server's signing key as the sender key of its users",
 		Breaks: "MSC4014, Proposal 3: the key is of a per-room, per-user identity",
 		Requirements: []string{
-			"sender-key/not-the-server-key", "sender-key/differs-between-users", "sender-key/differs-between-rooms",
+			"sender-key/differs-between-users", "room-version/upgrade-out-of", "membership/join-local", "membership/join-by-alias",
 		},
+	},
+	{
+		ID: ServerKeyAsSenderKey, Does: "uses the server's signing key as the sender key of users who make rooms",
+		Breaks:       "MSC4014, Proposal 3: the key is of a per-room, per-user identity",
+		Requirements: []string{"sender-key/not-the-server-key", "sender-key/differs-between-rooms"},
 	},
 	{
 		ID: NewKeyOnRejoin, Does: "makes a new key for a user who has left, or was kicked, and comes back",
@@ -97,7 +97,8 @@ const (
 	MappingSignaturesUnchecked ID = "mapping-signatures-unchecked"
 	// UnsignedMappingHonoured is where the signatures of a mapping are judged (pseudonym.judgeSignatures).
 	UnsignedMappingHonoured ID = "unsigned-mapping-honoured"
-	// ForeignMappingHonoured is where the signatures of a mapping are judged (pseudonym.judgeSignatures).
+	// ForeignMappingHonoured is where the signatures of a mapping are judged (pseudonym.judgeSignatures), and where it is
+	// said whose joins a server may bring (pseudonym.MayDeliver).
 	ForeignMappingHonoured ID = "foreign-mapping-honoured"
 	// UnknownMappingKeyHonoured is where the signatures of a mapping are judged (pseudonym.judgeSignatures).
 	UnknownMappingKeyHonoured ID = "unknown-mapping-key-honoured"
@@ -117,7 +118,7 @@ var mappingFaults = []Fault{
 		Breaks: "MSC4014, Proposal 4: member events have mxid_mapping",
 		Requirements: []string{
 			"mapping/in-creator-join", "mapping/names-key", "mapping/names-user", "mapping/signed-by-users-server",
-			"redaction/algorithm-unchanged",
+			"membership/join-remote", "membership/remote-joins-us", "membership/leave-remote", "redaction/algorithm-unchanged",
 		},
 	},
 	{
@@ -151,8 +152,11 @@ var mappingFaults = []Fault{
 	},
 	{
 		ID: MappingUnsigned, Does: "writes mappings without the server's signature",
-		Breaks:       "MSC4014, Proposal 4: the mapping has, critically, a signature from the domain of the user ID",
-		Requirements: []string{"mapping/signed-by-users-server", "membership/join-remote"},
+		Breaks: "MSC4014, Proposal 4: the mapping has, critically, a signature from the domain of the user ID",
+		Requirements: []string{
+			"mapping/signed-by-users-server", "membership/join-remote", "membership/join-by-alias", "membership/remote-joins-us",
+			"membership/leave-remote", "resilience/restart",
+		},
 	},
 	{
 		ID: UnmappedByRawKey, Does: "takes joins without a mapping and shows their member by the bare key",

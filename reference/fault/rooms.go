@@ -25,12 +25,14 @@ var membershipFaults = []Fault{
 	{
 		ID: LocalJoinNeedsKey, Does: "lets nobody join a room of its own who has no key in it yet",
 		Breaks:       "MSC4014, hard requirement 1: clients work without any changes, and joining is what it is in any room",
-		Requirements: []string{"membership/join-local", "membership/join-by-alias"},
+		Requirements: []string{"membership/join-local", "membership/join-by-alias", "room-version/upgrade-into"},
 	},
 	{
 		ID: StateMappingsUnread, Does: "reads no mappings in the state of a room that it joins through another server",
-		Breaks:       "MSC4014, Changes 5: clients are sent the sender's user ID",
-		Requirements: []string{"membership/join-remote", "membership/join-by-alias"},
+		Breaks: "MSC4014, Changes 5: clients are sent the sender's user ID",
+		Requirements: []string{
+			"membership/join-remote", "membership/join-by-alias", "membership/leave-remote", "routing/reaches-members",
+		},
 	},
 	{
 		ID: AliasesNotFollowed, Does: "takes room IDs alone for joining",
@@ -41,7 +43,8 @@ var membershipFaults = []Fault{
 		ID: KeysNotAskedFor, Does: "asks no server for the keys that verify mappings",
 		Breaks: "MSC4014, Proposal 4.2: to verify the signature, server keys are needed",
 		Requirements: []string{
-			"membership/remote-joins-us", "membership/join-remote", "membership/join-by-alias", "routing/reaches-members",
+			"membership/remote-joins-us", "membership/join-remote", "membership/join-by-alias", "membership/leave-remote",
+			"routing/reaches-members",
 		},
 	},
 	{

@@ -7,7 +7,6 @@ package pseudonym
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"msc4014/helpers/pseudoid"
 	"msc4014/reference/fault"
@@ -50,8 +49,8 @@ func (r Rules) ClientEvent(event []byte, additions Additions, names Names) ([]by
 			return nil, fmt.Errorf("naming an event for clients: %w", err)
 		}
 	}
-	if r.Faults.Has(fault.EventIDsOfVersion3) {
-		eventID = strings.NewReplacer("-", "+", "_", "/").Replace(eventID)
+	if _, isState := wire["state_key"]; isState && wire.text("type") != memberEvent && r.Faults.Has(fault.EventIDsOfVersion1) {
+		eventID += ":" + r.Server
 	}
 	view.set("event_id", eventID)
 	added, err := r.clientUnsigned(wire, additions, names)

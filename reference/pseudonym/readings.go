@@ -16,7 +16,7 @@ type Reading string
 // requirement a field belongs to and which readings it can have.
 type Readings struct {
 	// On the wire.
-	SignatureEntity, ServerSignatures, Origin, WidgetCreator, RedactedSenderKey Reading
+	SignatureEntity, ServerSignatures, Origin, RoomID, WidgetCreator, RedactedSenderKey Reading
 	// Mappings.
 	InLeaveBanKnock, UnprovenHandling, Replayed, ExpiredServerKey, ExtraSignatures, ThirdServer, SecondKey, BanEvasion Reading
 	// Users who cannot be verified.
@@ -44,6 +44,8 @@ func Offers() []Offer {
 			func(r *Readings) *Reading { return &r.ServerSignatures }},
 		{"event-format/no-origin", of{"absent", "server-name", "sender-key"},
 			func(r *Readings) *Reading { return &r.Origin }},
+		{"event-format/room-id", of{"names-server", "opaque"},
+			func(r *Readings) *Reading { return &r.RoomID }},
 		{"event-format/widget-creator", of{"replaced-by-key", "user-id-kept", "removed", "refused"},
 			func(r *Readings) *Reading { return &r.WidgetCreator }},
 		{"redaction/sender-key-kept", of{"kept", "removed"},

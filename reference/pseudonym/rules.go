@@ -36,6 +36,15 @@ func (r Rules) Sender(event []byte) pseudoid.SenderKey {
 	return pseudoid.SenderKey(r.Format().Sender(event))
 }
 
+// NewRoomID returns the ID of a room that is made here, of an opaque part. There is no room_key (MSC4014, Changes from
+// MSC1228 2), of which MSC1228 makes room IDs; what they are instead is event-format/room-id.
+func (r Rules) NewRoomID(opaque string) string {
+	if r.Readings.RoomID == "opaque" {
+		return "!" + opaque
+	}
+	return "!" + opaque + ":" + r.Server
+}
+
 // memberEvent is the type of the events that carry mappings.
 const memberEvent = "m.room.member"
 

@@ -67,7 +67,7 @@ func (rs *Rooms) Create(ctx context.Context, creatorID string, o CreateOptions) 
 			return "", Bad("M_INVALID_PARAM", "cannot invite: %v", err)
 		}
 	}
-	room := newRoom(rs, "!"+rand.Text()[:18]+":"+rs.Server.Name, format)
+	room := newRoom(rs, rs.newRoomID(format), format)
 	if err := room.begin(creatorID, o, preset, alias); err != nil {
 		return "", err
 	}
@@ -87,6 +87,15 @@ func (rs *Rooms) Create(ctx context.Context, creatorID string, o CreateOptions) 
 		}
 	}
 	return room.id, nil
+}
+
+// newRoomID returns an ID that no room has.
+func (rs *Rooms) newRoomID(format pseudoid.Format) string {
+	opaque := rand.Text()[:18]
+	if format.Pseudonymous {
+		return rs.Pseudonym.NewRoomID(opaque)
+	}
+	return "!" + opaque + ":" + rs.Server.Name
 }
 
 // preset is what a name of createRoom stands for.
@@ -117,6 +126,9 @@ func presetOf(o CreateOptions) (preset, error) {
 // begin writes the first events of a room: create, the creator's join, power levels, and what was asked for, in the order
 // that createRoom has. Clients see the room when all are there.
 func (r *Room) begin(creatorID string, o CreateOptions, p preset, alias string) error {
+	if r.rooms.Faults.Has(fault.ServerKeyAsSenderKey) {
+		_, _ = r.rooms.keys.Save(r.id, creatorID, pseudoid.KeyPairOf(r.rooms.Server.Key))
+	}
 	key, sender, err := r.newSender(creatorID)
 	if err != nil {
 		return err

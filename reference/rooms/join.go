@@ -378,7 +378,7 @@ func (r *Room) enter(ctx context.Context, server string, join *rules.Event, answ
 	if err := r.keepOutliers(outliers); err != nil {
 		return err
 	}
-	if err := r.authorised(join, state); err != nil {
+	if err := r.authorised(join, state); err != nil && !r.rooms.Faults.Has(fault.NewKeyOnRejoin) { // the template was for the old key
 		return err
 	}
 	r.rooms.add(r) // who sees the join's position finds its room

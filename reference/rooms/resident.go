@@ -118,7 +118,7 @@ func (rs *Rooms) SendJoin(ctx context.Context, origin, roomID, eventID string, e
 
 // SendLeave takes the leave of a user of another server.
 func (rs *Rooms) SendLeave(ctx context.Context, origin, roomID, eventID string, event json.RawMessage) error {
-	if rs.Faults.Has(fault.SendLeaveRefused) {
+	if room := rs.Get(roomID); room != nil && room.Pseudonymous() && rs.Faults.Has(fault.SendLeaveRefused) {
 		return Forbidden("the leave is not signed by %s", origin)
 	}
 	_, _, err := rs.takeMember(ctx, origin, roomID, eventID, "leave", event)

@@ -136,7 +136,7 @@ func Open(config Config) (*Rooms, error) {
 	if rs.tables, err = openTables(config.Store); err != nil {
 		return nil, err
 	}
-	rs.keys = keyStore{config.Store, rs.tables.keys, config.Faults, config.Server}
+	rs.keys = keyStore{config.Store, rs.tables.keys, config.Faults}
 	if config.Faults.Has(fault.KeysNotStored) {
 		rs.keys.forgetAll()
 	}
@@ -265,7 +265,6 @@ type keyStore struct {
 	keys  *store.Map[keyRecord]
 
 	faults fault.Set
-	server pseudonym.ServerSigner
 }
 
 var _ pseudonym.KeyStore = keyStore{}
@@ -281,9 +280,6 @@ func (k keyStore) Load(roomID, userID string) (pseudoid.KeyPair, bool, error) {
 
 // Save keeps a key, unless there is one.
 func (k keyStore) Save(roomID, userID string, key pseudoid.KeyPair) (kept pseudoid.KeyPair, err error) {
-	if k.faults.Has(fault.ServerKeyAsSenderKey) {
-		key = pseudoid.KeyPairOf(k.server.Key)
-	}
 	err = k.store.Update(func(tx *store.Tx) error {
 		if record, ok := k.keys.Get(k.place(roomID, userID)); ok {
 			kept = pseudoid.KeyPairOf(record.Private)

@@ -36,7 +36,8 @@ func (r *Room) send(tx *store.Tx, event *Event, serversBefore []string, before [
 	destinations = slices.DeleteFunc(destinations, func(server string) bool {
 		return server == r.rooms.Server.Name || slices.Contains(but, server) || !aclAllows(r.current.state, server)
 	})
-	if r.rooms.Faults.Has(fault.PartingLeaveUnsent) && !slices.Contains(r.serversIn(r.current.state, r.routed()), r.rooms.Server.Name) {
+	parted := r.format.Pseudonymous && !slices.Contains(pseudonym.Servers(r.routed()), r.rooms.Server.Name)
+	if r.rooms.Faults.Has(fault.PartingLeaveUnsent) && parted {
 		return
 	}
 	if len(destinations) > 0 {
@@ -46,22 +47,24 @@ func (r *Room) send(tx *store.Tx, event *Event, serversBefore []string, before [
 
 // sent returns an event as it leaves for other servers: as it is, but for faults.
 func (r *Room) sent(event *Event) []byte {
-	key, _ := event.StateKey()
-	change := map[string]string{}
+	key, isState := event.StateKey()
+	changesProfile := isState && event.Type() == memberType && event.Membership() == "join" && event.before.state.Membership(key) == "join"
+	field, value := "", ""
 	switch faults := r.rooms.Faults; {
 	case !r.format.Pseudonymous:
-	case faults.Has(fault.PaddedKeys):
-		change[r.format.SenderField()] = event.Sender() + "="
-	case faults.Has(fault.MemberEventsByUserID) && event.Type() == memberType:
-		change["state_key"] = r.directory.UserID(pseudoid.SenderKey(key))
+	case faults.Has(fault.PaddedKeyInRedactions) && event.Type() == redactionType:
+		field, value = r.format.SenderField(), event.Sender()+"="
+	case faults.Has(fault.ProfileChangeByUserID) && changesProfile:
+		field, value = "state_key", r.directory.UserID(pseudoid.SenderKey(key))
 	}
-	wire := event.JSON()
-	for field, value := range change {
-		if changed, err := sjson.SetBytes(bytes.Clone(wire), field, value); err == nil {
-			wire = changed
-		}
+	if field == "" {
+		return event.JSON()
 	}
-	return wire
+	changed, err := sjson.SetBytes(bytes.Clone(event.JSON()), field, value)
+	if err != nil {
+		return event.JSON()
+	}
+	return changed
 }
 
 // destinations returns where an event goes, in order.

@@ -67,7 +67,7 @@ func (r *Room) ownSender(userID string) (key pseudoid.KeyPair, sender string, er
 		return key, "", Forbidden("%s is not in room %s", userID, r.id)
 	}
 	key, err = pseudonym.SenderKey(r.rooms.keys, r.id, userID)
-	if r.rooms.Faults.Has(fault.KeysNotStored) && r.State().Membership(string(key.Public)) != "join" {
+	if r.rooms.Faults.Has(fault.KeysNotStored) && r.State().Member(string(key.Public)) == nil {
 		err = errors.Join(err, r.writeJoin(userID, ""))
 	}
 	return key, string(key.Public), err

@@ -26,8 +26,9 @@ type Proof struct {
 	Suite      report.Suite `json:"suite"`
 	Started    time.Time    `json:"started"`
 	DurationMS int64        `json:"duration_ms"`
-	Parallel   int          `json:"parallel"`      // trials side by side
-	Run        string       `json:"run,omitempty"` // what the proof was narrowed to
+	Parallel   int          `json:"parallel"`        // trials side by side
+	Run        string       `json:"run,omitempty"`   // what the proof was narrowed to
+	Whole      bool         `json:"whole,omitempty"` // the whole suite ran with each fault
 
 	Score Score `json:"score"`
 	// Problems are everything that is not as it must be; with none, the suite is proven.

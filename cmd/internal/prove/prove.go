@@ -41,6 +41,8 @@ type Options struct {
 	Results  string // the folder for results; "" for results/prove
 	Parallel int    // trials side by side; 0 for as many as usual
 	Verbose  bool
+	// Whole runs the whole suite in each trial of a fault, and not the checks of its requirements alone.
+	Whole bool
 }
 
 // Prover makes proofs. Its functions are where the outside world comes in.
@@ -97,7 +99,7 @@ func (p *Prover) Prove(ctx context.Context, options Options) (int, error) {
 	if err := under.prepare(ctx); err != nil {
 		return StatusCannot, err
 	}
-	trials, rest, err := p.trials(under.coverage)
+	trials, rest, err := p.trials(under.coverage, options.Whole)
 	if err != nil {
 		return StatusCannot, err
 	}
@@ -115,7 +117,7 @@ func (p *Prover) Prove(ctx context.Context, options Options) (int, error) {
 	}
 	proof := under.weigh(outcomes, rest)
 	proof.Suite, proof.Started, proof.DurationMS, proof.Parallel = p.Suite, started.UTC(), time.Since(started).Milliseconds(), under.parallel
-	proof.Run = options.Run
+	proof.Run, proof.Whole = options.Run, options.Whole
 	file, err := proof.save(under.results)
 	if err != nil {
 		return StatusCannot, err

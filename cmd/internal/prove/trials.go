@@ -83,8 +83,9 @@ func (c coverage) closing() []string {
 	return names
 }
 
-// trials are all that the proof asks for, those that take longest first. rest are the readings that cannot be tried.
-func (p *Prover) trials(c coverage) (all []trial, rest []Untried, err error) {
+// trials are all that the proof asks for, those that take longest first; whole gives each fault the whole suite. rest are
+// the readings that cannot be tried.
+func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, err error) {
 	faults, err := p.faultTrials(c)
 	if err != nil {
 		return nil, nil, err
@@ -119,7 +120,9 @@ func (p *Prover) trials(c coverage) (all []trial, rest []Untried, err error) {
 	}
 	all = slices.Concat(all, faults, readings)
 	for i, one := range all {
-		if len(one.checks) > 0 {
+		if whole && one.fault != nil {
+			all[i].checks = nil
+		} else if len(one.checks) > 0 {
 			all[i].checks = append(one.checks, c.closing()...)
 		}
 	}
