@@ -264,11 +264,9 @@ func (rs *Rooms) Deactivate(ctx context.Context, userID string) error {
 func (r *Room) purge(key pseudoid.SenderKey) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.rooms.Clock.Advance(func(position int64) error {
-		return r.rooms.Store.Update(func(tx *store.Tx) error {
-			r.keep(tx, r.directory.Purge(key), position)
-			return nil
-		})
+	return r.rooms.advance(func(tx *store.Tx, position int64) error {
+		r.keep(tx, r.directory.Purge(key), position)
+		return nil
 	})
 }
 
@@ -287,12 +285,10 @@ func (rs *Rooms) Forget(userID, roomID string) error {
 	case "join", "invite", "knock":
 		return Bad("M_UNKNOWN", "%s is in room %s, and must leave it first", userID, roomID)
 	}
-	return rs.Clock.Advance(func(position int64) error {
-		return rs.Store.Update(func(tx *store.Tx) error {
-			rs.tables.outside.Delete(tx, store.Key(userID, roomID))
-			rs.tables.forgotten.Put(tx, store.Key(userID, roomID), position)
-			return nil
-		})
+	return rs.advance(func(tx *store.Tx, position int64) error {
+		rs.tables.outside.Delete(tx, store.Key(userID, roomID))
+		rs.tables.forgotten.Put(tx, store.Key(userID, roomID), position)
+		return nil
 	})
 }
 

@@ -32,13 +32,11 @@ type Outside struct {
 
 // keepOutside remembers a membership and tells clients.
 func (rs *Rooms) keepOutside(o Outside) error {
-	return rs.Clock.Advance(func(position int64) error {
-		return rs.Store.Update(func(tx *store.Tx) error {
-			o.Position = position
-			rs.tables.outside.Put(tx, store.Key(o.UserID, o.RoomID), o)
-			rs.tables.forgotten.Delete(tx, store.Key(o.UserID, o.RoomID))
-			return nil
-		})
+	return rs.advance(func(tx *store.Tx, position int64) error {
+		o.Position = position
+		rs.tables.outside.Put(tx, store.Key(o.UserID, o.RoomID), o)
+		rs.tables.forgotten.Delete(tx, store.Key(o.UserID, o.RoomID))
+		return nil
 	})
 }
 

@@ -80,6 +80,7 @@ type tables struct {
 	forgotten *store.Map[int64]           // position, by user ID, room ID
 	aliases   *store.Map[Alias]           // by alias
 	listed    *store.Map[bool]            // room IDs in the public list
+	clock     *store.Map[int64]           // the last position
 	seen      *store.Map[string]          // the first room that a mapping was seen in, by key and user ID
 }
 
@@ -90,6 +91,7 @@ func openTables(s *store.Store) (t tables, err error) {
 		open(s, "entries", &t.entries), open(s, "sender_keys", &t.keys), open(s, "resent", &t.resent),
 		open(s, "deferred_power", &t.deferred), open(s, "outside_rooms", &t.outside), open(s, "forgotten", &t.forgotten),
 		open(s, "aliases", &t.aliases), open(s, "listed", &t.listed), open(s, "mappings_seen", &t.seen),
+		open(s, "rooms_clock", &t.clock),
 	}
 	for _, err := range opened {
 		if err != nil {
@@ -104,26 +106,27 @@ func open[V any](s *store.Store, name string, into **store.Map[V]) (err error) {
 	return err
 }
 
+// lastPosition is the key of the clock's table.
+const lastPosition = "last"
+
 // LastPosition returns the highest position that the rooms of a store ever used, for the clock.
 func LastPosition(s *store.Store) (int64, error) {
-	t, err := openTables(s)
+	clock, err := store.NewMap[int64](s, "rooms_clock")
 	if err != nil {
 		return 0, err
 	}
-	last := int64(0)
-	for _, record := range t.events.All() {
-		last = max(last, record.Position)
-	}
-	for _, outside := range t.outside.All() {
-		last = max(last, outside.Position)
-	}
-	for key := range t.resent.All() {
-		last = max(last, positionOf(store.Parts(key)[1]))
-	}
-	for _, position := range t.forgotten.All() {
-		last = max(last, position)
-	}
+	last, _ := clock.Get(lastPosition)
 	return last, nil
+}
+
+// advance lets something happen at the next position, and remembers it with the position.
+func (rs *Rooms) advance(happen func(tx *store.Tx, position int64) error) error {
+	return rs.Clock.Advance(func(position int64) error {
+		return rs.Store.Update(func(tx *store.Tx) error {
+			rs.tables.clock.Put(tx, lastPosition, position)
+			return happen(tx, position)
+		})
+	})
 }
 
 // Open loads the rooms of a store and begins to verify again what could not be verified. Close ends that.

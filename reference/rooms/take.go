@@ -68,28 +68,26 @@ func (r *Room) take(event *rules.Event, before rules.State, how taking) (*Event,
 	}
 	taken.current = current
 	servers, entries := r.serversNow()
-	err = r.rooms.Clock.Advance(func(position int64) error {
-		return r.rooms.Store.Update(func(tx *store.Tx) error {
-			taken.Position = position
-			if how.backfilled {
-				taken.Position = r.lowest - 1
-			}
-			past := r.current
-			r.events[event.ID()] = taken
-			r.heads, r.current = heads, current
-			r.index(taken)
-			if how.backfilled { // index adds at the end
-				r.order = append([]*Event{taken}, r.order[:len(r.order)-1]...)
-			}
-			r.remember(tx, taken)
-			r.rooms.tables.rooms.Put(tx, r.id, roomRecord{Version: r.format.RoomVersion, Heads: heads, Current: current.id})
-			r.learn(tx, taken, how.judgement, past)
-			r.redact(tx, taken)
-			if how.send && taken.Visible() {
-				r.send(tx, taken, servers, entries, how.but)
-			}
-			return nil
-		})
+	err = r.rooms.advance(func(tx *store.Tx, position int64) error {
+		taken.Position = position
+		if how.backfilled {
+			taken.Position = r.lowest - 1
+		}
+		past := r.current
+		r.events[event.ID()] = taken
+		r.heads, r.current = heads, current
+		r.index(taken)
+		if how.backfilled { // index adds at the end
+			r.order = append([]*Event{taken}, r.order[:len(r.order)-1]...)
+		}
+		r.remember(tx, taken)
+		r.rooms.tables.rooms.Put(tx, r.id, roomRecord{Version: r.format.RoomVersion, Heads: heads, Current: current.id})
+		r.learn(tx, taken, how.judgement, past)
+		r.redact(tx, taken)
+		if how.send && taken.Visible() {
+			r.send(tx, taken, servers, entries, how.but)
+		}
+		return nil
 	})
 	return taken, err
 }

@@ -140,11 +140,9 @@ func (r *Room) verify(entry pseudonym.Entry) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	err := r.rooms.Clock.Advance(func(position int64) error {
-		return r.rooms.Store.Update(func(tx *store.Tx) error {
-			r.keep(tx, r.directory.Settle(entry.Key, event.ID(), *j, position), position)
-			return nil
-		})
+	err := r.rooms.advance(func(tx *store.Tx, position int64) error {
+		r.keep(tx, r.directory.Settle(entry.Key, event.ID(), *j, position), position)
+		return nil
 	})
 	if err != nil {
 		r.rooms.Log.Error("a verified mapping is not remembered", "room", r.id, "key", entry.Key, "error", err)
