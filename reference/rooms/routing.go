@@ -67,10 +67,11 @@ func (r *Room) sent(event *Event) []byte {
 	return changed
 }
 
-// destinations returns where an event goes, in order.
+// destinations returns where an event goes, in order. What becomes of a membership goes to the member's server, too, but
+// for an invite: that server has it already, from the request for its signature.
 func (r *Room) destinations(event *Event, serversBefore []string, before []pseudonym.Entry) []string {
 	member, isState := event.StateKey()
-	isMember := isState && event.Type() == memberType
+	isMember := isState && event.Type() == memberType && event.Membership() != "invite"
 	if r.format.Pseudonymous {
 		if !isMember {
 			member = ""
