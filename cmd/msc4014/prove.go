@@ -59,7 +59,7 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVar(&options.Run, "run", "", "only faults, requirements and checks that match this `REGEX`")
 	flags.StringVar(&options.Results, "results", "", "the `DIR` that results go to (default results/prove)")
-	flags.IntVar(&options.Parallel, "parallel", 0, "at most `N` trials at a time (default 6: they wait most of the time)")
+	flags.IntVar(&options.Parallel, "parallel", 0, "at most `N` trials at a time (default 8: they wait most of the time)")
 	flags.BoolVar(&options.Whole, "whole", false,
 		"run the whole suite with each fault, and not the checks of its\nrequirements alone: nothing else may fail")
 	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell of each trial as it ends")

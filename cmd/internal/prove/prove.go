@@ -33,7 +33,7 @@ const (
 )
 
 // usualParallel is how many trials run side by side where nothing is said: most of their time they wait for deadlines.
-const usualParallel = 6
+const usualParallel = 8
 
 // Options are a proof as it was asked for.
 type Options struct {

@@ -1,0 +1,444 @@
+package prove
+
+// Whole proofs, with the test binary in the place of the suite's: see fake.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/plan"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/verdict"
+	"msc4014/reference/choice"
+	"msc4014/reference/fault"
+	"msc4014/reference/pseudonym"
+	"msc4014/report"
+	"msc4014/requirements"
+	"msc4014/runtime"
+)
+
+const fakeVariable = "MSC4014_TEST_FAKE_SUITE"
+
+// script is what the fake suite does with a reference: its verdicts by what the reference was started with ("" for
+// nothing, a fault, or "requirement=reading"), and by check. What is not there passes.
+type script struct {
+	Checks   []report.RegisteredCheck
+	Verdicts map[string]map[string]verdict.Verdict
+	// Blind is an open requirement whose checks see the usual reading, whichever the reference takes.
+	Blind string
+	// Cannot and Waits say with what the run cannot be made, or does not end by itself.
+	Cannot, Waits []string
+}
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(fakeVariable); text != "" {
+		var s script
+		if err := json.Unmarshal([]byte(text), &s); err != nil {
+			panic(err)
+		}
+		os.Exit(fake(s))
+	}
+	os.Exit(m.Run())
+}
+
+// fake plays the suite's binary.
+func fake(s script) int {
+	output := json.NewEncoder(os.Stdout)
+	emit := func(event verdict.Event) { _ = output.Encode(event) }
+	if len(os.Args) > 1 && os.Args[1] == "--list" {
+		_ = output.Encode(s.Checks)
+		return 0
+	}
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
+	var wanted plan.Plan
+	if err := json.NewDecoder(os.Stdin).Decode(&wanted); err != nil || os.NewFile(3, "lock") == nil {
+		return 9
+	}
+	environment := func(name string) string {
+		for _, variable := range wanted.Artifact.Environment {
+			if value, found := strings.CutPrefix(variable, name+"="); found {
+				return value
+			}
+		}
+		return ""
+	}
+	choices := choice.FromEnvironment(environment)
+	shown := strings.Join(slices.Concat(choices.Faults, choices.Readings), ",")
+	switch {
+	case slices.Contains(s.Cannot, shown):
+		emit(verdict.Event{Kind: verdict.KindCannot, Message: "the reference did not answer /versions within 30s"})
+		return 2
+	case slices.Contains(s.Waits, shown):
+		<-terminated
+		return 2
+	}
+	decided, err := choices.Decide()
+	if err != nil {
+		return 9
+	}
+	if s.Blind != "" {
+		_ = decided.Readings.Set(s.Blind, "kept")
+	}
+	chosen := chosenBy(wanted.Run, s.Checks)
+	emit(verdict.Event{Kind: verdict.KindPlan, Total: len(chosen), Checks: chosen, Candidate: &verdict.Candidate{Name: wanted.Artifact.Candidate}})
+	for _, check := range s.Checks {
+		if !slices.Contains(chosen, check.Name) {
+			continue
+		}
+		for _, id := range check.Requirements {
+			if reading, decides := decided.Readings.Get(id); decides {
+				emit(verdict.Event{Kind: verdict.KindObservation, Check: check.Name, Observation: &verdict.Observation{ID: id, Reading: string(reading)}})
+			}
+		}
+		result := &verdict.CheckResult{Name: check.Name, Verdict: verdict.Pass, Requirements: check.Requirements}
+		if special := s.Verdicts[shown][check.Name]; special != "" {
+			result.Verdict, result.Reason = special, "because of "+shown
+		}
+		if decided.Dialect == pseudoid.DialectDendrite && slices.Contains(check.Requirements, "event-format/no-sender-field") {
+			result.Verdict, result.Reason = verdict.Fail, "events have a sender"
+		}
+		emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: check.Name, Result: result})
+	}
+	emit(verdict.Event{Kind: verdict.KindEnd})
+	return 0
+}
+
+// chosenBy is which checks a plan asks for: names, joined by pattern, or all.
+func chosenBy(run string, checks []report.RegisteredCheck) (chosen []string) {
+	wanted := coverage{registered: checks}
+	if run != "" {
+		wanted.pattern = regexp.MustCompile(run)
+	}
+	for _, check := range checks {
+		if wanted.asked(check) {
+			chosen = append(chosen, check.Name)
+		}
+	}
+	return chosen
+}
+
+// The checks and faults of the tests.
+const (
+	inJoin   = "mapping/in-creator-join"
+	inInvite = "mapping/in-invite"
+	kept     = "redaction/sender-key-kept" // open: kept, removed
+)
+
+var checks = []report.RegisteredCheck{
+	{Name: "a join has a mapping", Requirements: []string{inJoin}},
+	{Name: "an invite has a mapping", Requirements: []string{inInvite}, Path: "local"},
+	{Name: "another invite has a mapping", Requirements: []string{inInvite}, Path: "remote"},
+	{Name: "what is kept of a sender", Requirements: []string{kept}},
+	{Name: "all stays well", Requirements: []string{"resilience/stays-up"}, Closing: true},
+}
+
+type verdicts = map[string]map[string]verdict.Verdict
+
+var faults = []fault.Fault{
+	{ID: fault.CreatorJoinUnmapped, Does: "breaks joins", Breaks: "the text", Requirements: []string{inJoin}},
+	{ID: fault.InvitesUnmapped, Does: "breaks invites", Breaks: "the text", Requirements: []string{inInvite}},
+	{ID: fault.CrashOnSecondKey, Does: "crashes", Breaks: "the text", Requirements: []string{"resilience/stays-up"}},
+}
+
+// exact are the verdicts of a suite that sees each fault for what it is.
+func exact() verdicts {
+	return verdicts{
+		"creator-join-unmapped": {"a join has a mapping": verdict.Fail},
+		"invites-unmapped":      {"an invite has a mapping": verdict.Fail, "another invite has a mapping": verdict.Fail},
+		"crash-on-second-key":   {"all stays well": verdict.Fail},
+	}
+}
+
+// bench is a prover on a project of its own.
+type bench struct {
+	*Prover
+	out bytes.Buffer
+}
+
+func newBench(t *testing.T, s script) *bench {
+	t.Helper()
+	if s.Checks == nil {
+		s.Checks = checks
+	}
+	text, err := json.Marshal(s)
+	require.NoError(t, err)
+	t.Setenv(fakeVariable, string(text))
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // the fake ends at once under the race detector, too
+	t.Setenv("MSC4014_STATE_DIR", t.TempDir())
+	t.Setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock") // the cleanup must not look at this machine's
+	catalogue, err := requirements.Load()
+	require.NoError(t, err)
+	needed := report.Catalogue{Version: catalogue.Version}
+	for _, one := range catalogue.All() {
+		needed.Requirements = append(needed.Requirements, report.CatalogueEntry{ID: one.ID, Chapter: one.Chapter, Kind: string(one.Kind)})
+	}
+	root := t.TempDir()
+	b := &bench{}
+	b.Prover = &Prover{
+		Root: root, Folder: root, Stdout: &b.out, Environment: func(string) string { return "" },
+		Catalogue: catalogue, Report: needed, Faults: faults,
+		Build:   func(context.Context, string) (string, error) { return os.Args[0], nil },
+		Prepare: func(context.Context, func(string)) (runtime.Artifact, error) { return runtime.Artifact{}, nil },
+	}
+	return b
+}
+
+// proof makes a proof that can be made, and reads it.
+func (b *bench) proof(t *testing.T, options Options) (int, Proof) {
+	t.Helper()
+	status, err := b.Prove(context.Background(), options)
+	require.NoError(t, err)
+	data, err := os.ReadFile(filepath.Join(b.Root, "results", "prove", File))
+	require.NoError(t, err)
+	var proof Proof
+	require.NoError(t, json.Unmarshal(data, &proof))
+	return status, proof
+}
+
+func TestProven(t *testing.T) {
+	b := newBench(t, script{Verdicts: exact()})
+	status, proof := b.proof(t, Options{})
+	assert.Equal(t, StatusProven, status, b.out.String())
+	assert.Empty(t, proof.Problems)
+	assert.Equal(t, Score{Checks: Part{5, 5}, Requirements: Part{4, 4}, Faults: Part{3, 3}, Readings: Part{2, 2}}, proof.Score)
+	assert.Contains(t, b.out.String(), "checks that can be seen to fail       5 of 5")
+	assert.Contains(t, b.out.String(), "ok   must   mapping/in-invite                          2/2  invites-unmapped")
+	assert.Contains(t, b.out.String(), "ok   redaction/sender-key-kept              removed                      seen: removed")
+
+	kept, err := report.Read(filepath.Join(b.Root, "results", "prove", "fault-invites-unmapped"))
+	require.NoError(t, err, "each trial's results are kept")
+	assert.Equal(t, "reference --dialect msc4014 --fault invites-unmapped", kept.Candidate.Name)
+	for _, check := range kept.Checks {
+		if check.Name == "a join has a mapping" {
+			assert.Equal(t, verdict.NotRun, check.Verdict, "only the checks of the fault's requirements run")
+		}
+	}
+}
+
+// TestUnproven: what must turn a proof red, with the line that says why.
+func TestUnproven(t *testing.T) {
+	with := func(shown, check string, v verdict.Verdict) verdicts {
+		changed := exact()
+		if changed[shown] == nil {
+			changed[shown] = map[string]verdict.Verdict{}
+		}
+		changed[shown][check] = v
+		return changed
+	}
+	for name, one := range map[string]struct {
+		script script
+		faults []fault.Fault
+		says   []string
+	}{
+		"a fault survives": {
+			script: script{Verdicts: with("creator-join-unmapped", "a join has a mapping", verdict.Pass)},
+			says: []string{"fault creator-join-unmapped: mapping/in-creator-join must fail and is pass",
+				`mapping/in-creator-join: no fault makes the check "a join has a mapping" fail`},
+		},
+		"blocked is no kill": {
+			script: script{Verdicts: with("creator-join-unmapped", "a join has a mapping", verdict.Blocked)},
+			says:   []string{"fault creator-join-unmapped: mapping/in-creator-join must fail and is blocked: because of creator-join-unmapped"},
+		},
+		"an error is no kill": {
+			script: script{Verdicts: with("creator-join-unmapped", "a join has a mapping", verdict.Error)},
+			says:   []string{"fault creator-join-unmapped: mapping/in-creator-join must fail and is error"},
+		},
+		"a check of a path that nothing kills": {
+			script: script{Verdicts: with("invites-unmapped", "another invite has a mapping", verdict.Inconclusive)},
+			says:   []string{`mapping/in-invite: no fault makes the check "another invite has a mapping [remote]" fail`},
+		},
+		"something else fails": {
+			script: script{Verdicts: with("creator-join-unmapped", "all stays well", verdict.Fail)},
+			says:   []string{"fault creator-join-unmapped: resilience/stays-up fails, and should not: because of creator-join-unmapped"},
+		},
+		"a check without a fault": {
+			script: script{Verdicts: exact()}, faults: faults[1:],
+			says: []string{`mapping/in-creator-join: no fault makes the check "a join has a mapping" fail`},
+		},
+		"the reference fails as it is": {
+			script: script{Verdicts: with("", "a join has a mapping", verdict.Fail)},
+			says:   []string{"the reference, dialect msc4014: mapping/in-creator-join fails, and should not"},
+		},
+		"the reference is blocked as it is": {
+			script: script{Verdicts: with("", "a join has a mapping", verdict.Blocked)},
+			says:   []string{"the reference, dialect dendrite: mapping/in-creator-join must pass and is blocked"},
+		},
+		"a reading is not told": {
+			script: script{Verdicts: exact(), Blind: kept},
+			says: []string{`reading redaction/sender-key-kept: removed: redaction/sender-key-kept: the ledger must show reading "removed", and shows ["kept"]`,
+				`redaction/sender-key-kept: the check "what is kept of a sender" was seen to tell no two readings apart, only ["kept"]`},
+		},
+		"a reference with a fault does not start": {
+			script: script{Verdicts: exact(), Cannot: []string{"invites-unmapped"}},
+			says:   []string{"fault invites-unmapped: the run broke off: the reference did not answer /versions within 30s"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, one.script)
+			if one.faults != nil {
+				b.Faults = one.faults
+			}
+			status, proof := b.proof(t, Options{})
+			assert.Equal(t, StatusUnproven, status)
+			for _, line := range one.says {
+				assert.Contains(t, strings.Join(proof.Problems, "\n"), line)
+				assert.Contains(t, b.out.String(), line)
+			}
+		})
+	}
+}
+
+// TestOtherWords: in the deployed dialect exactly those requirements fail that judge the words of the text.
+func TestOtherWords(t *testing.T) {
+	judged := append(slices.Clone(checks), report.RegisteredCheck{Name: "no event has sender", Requirements: []string{"event-format/no-sender-field"}})
+	spelling := fault.Fault{ID: fault.DeployedSpelling, Does: "spells", Breaks: "the text", Requirements: []string{"event-format/no-sender-field"}}
+	seen := exact()
+	seen["deployed-spelling"] = map[string]verdict.Verdict{"no event has sender": verdict.Fail}
+	b := newBench(t, script{Checks: judged, Verdicts: seen})
+	b.Faults = append(slices.Clone(faults), spelling)
+	status, proof := b.proof(t, Options{})
+	assert.Equal(t, StatusProven, status, proof.Problems)
+	assert.Contains(t, b.out.String(), "other words than the text's, so these must fail: event-format/no-sender-field")
+
+	b = newBench(t, script{Checks: judged, Verdicts: exact()})
+	status, proof = b.proof(t, Options{})
+	assert.Equal(t, StatusUnproven, status)
+	assert.Contains(t, proof.Problems, "the reference, dialect dendrite: event-format/no-sender-field fails, and should not: events have a sender")
+}
+
+func TestNarrowed(t *testing.T) {
+	b := newBench(t, script{Verdicts: exact()})
+	status, proof := b.proof(t, Options{Run: "^" + inInvite + "$"})
+	assert.Equal(t, StatusProven, status, proof.Problems)
+	assert.Equal(t, Score{Checks: Part{2, 2}, Requirements: Part{1, 1}, Faults: Part{1, 1}}, proof.Score)
+
+	b = newBench(t, script{Verdicts: exact()})
+	status, proof = b.proof(t, Options{Run: "creator-join"})
+	assert.Equal(t, StatusProven, status, proof.Problems)
+	require.Len(t, proof.Faults, 1, "a fault by its ID")
+
+	b = newBench(t, script{Verdicts: exact()})
+	status, proof = b.proof(t, Options{Run: kept})
+	assert.Equal(t, StatusProven, status, proof.Problems)
+	assert.Empty(t, proof.Faults)
+	assert.Len(t, proof.Readings, 2)
+}
+
+func TestWhole(t *testing.T) {
+	seen := exact()
+	seen["invites-unmapped"]["a join has a mapping"] = verdict.Fail
+	b := newBench(t, script{Verdicts: seen})
+	status, _ := b.proof(t, Options{})
+	assert.Equal(t, StatusProven, status, "what is not in the row did not run")
+	b = newBench(t, script{Verdicts: seen})
+	status, proof := b.proof(t, Options{Whole: true})
+	assert.Equal(t, StatusUnproven, status)
+	assert.Equal(t, []string{"fault invites-unmapped: mapping/in-creator-join fails, and should not: because of invites-unmapped"}, proof.Problems)
+}
+
+// TestCannot: what makes a proof impossible, and the one line that says so.
+func TestCannot(t *testing.T) {
+	for name, one := range map[string]struct {
+		options Options
+		change  func(*bench)
+		says    string
+	}{
+		"no regular expression": {Options{Run: "("}, nil, "--run \"(\" is no regular expression"},
+		"nothing matches":       {Options{Run: "no such thing"}, nil, "matches no fault, no check and no requirement"},
+		"parallel":              {Options{Parallel: -1}, nil, "at least 1"},
+		"a row of an unknown requirement": {Options{}, func(b *bench) {
+			b.Faults = []fault.Fault{{ID: "x", Requirements: []string{"mapping/in-creator-joyn"}}}
+		}, `the row of fault x: not in the catalogue, version 1: "mapping/in-creator-joyn" (nearest: mapping/in-creator-join)`},
+		"a row of an open requirement": {Options{}, func(b *bench) {
+			b.Faults = []fault.Fault{{ID: "x", Requirements: []string{kept}}}
+		}, "redaction/sender-key-kept is open, no server can fail it"},
+		"the checks do not build": {Options{}, func(b *bench) {
+			b.Build = func(context.Context, string) (string, error) { return "", errors.New("a syntax error") }
+		}, "a syntax error"},
+		"the reference does not build": {Options{}, func(b *bench) {
+			b.Prepare = func(context.Context, func(string)) (runtime.Artifact, error) {
+				return runtime.Artifact{}, errors.New("another syntax error")
+			}
+		}, "another syntax error"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, script{Verdicts: exact()})
+			if one.change != nil {
+				one.change(b)
+			}
+			status, err := b.Prove(context.Background(), one.options)
+			assert.Equal(t, StatusCannot, status)
+			assert.ErrorContains(t, err, one.says)
+		})
+	}
+}
+
+func TestReferenceDoesNotStart(t *testing.T) {
+	b := newBench(t, script{Verdicts: exact(), Cannot: []string{""}})
+	status, err := b.Prove(context.Background(), Options{})
+	assert.Equal(t, StatusCannot, status)
+	assert.ErrorContains(t, err, "the reference did not answer /versions within 30s")
+}
+
+// TestInterrupted: a proof that is broken off leaves no session and no unfinished results.
+func TestInterrupted(t *testing.T) {
+	b := newBench(t, script{Verdicts: exact(), Waits: []string{"invites-unmapped"}})
+	ctx, cancel := context.WithCancelCause(context.Background())
+	b.Stdout = writer(func(text string) {
+		if strings.Contains(text, "fault creator-join-unmapped") {
+			cancel(errors.New("interrupted by SIGINT"))
+		}
+	})
+	status, err := b.Prove(ctx, Options{})
+	assert.Equal(t, StatusCannot, status)
+	assert.EqualError(t, err, "interrupted by SIGINT")
+	runs, err := os.ReadDir(filepath.Join(os.Getenv("MSC4014_STATE_DIR"), "runs"))
+	require.NoError(t, err)
+	assert.Empty(t, runs)
+	left, err := filepath.Glob(filepath.Join(b.Root, "results", "prove", "*", ".run-*"))
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+type writer func(text string)
+
+func (w writer) Write(text []byte) (int, error) {
+	w(string(text))
+	return len(text), nil
+}
+
+// TestRowsOfTheTable: the project's own rows name requirements of the catalogue that a server can fail, and readings that
+// the reference offers are listed there.
+func TestRowsOfTheTable(t *testing.T) {
+	catalogue, err := requirements.Load()
+	require.NoError(t, err)
+	for _, one := range fault.All() {
+		require.NoError(t, catalogue.MustHave(one.Requirements...), one.ID)
+		for _, id := range one.Requirements {
+			requirement, _ := catalogue.Lookup(id)
+			assert.NotEqual(t, requirements.Open, requirement.Kind, "%s: %s", one.ID, id)
+		}
+	}
+	for _, offer := range pseudonym.Offers() {
+		requirement, known := catalogue.Lookup(offer.Requirement)
+		require.True(t, known, offer.Requirement)
+		for _, reading := range offer.Readings {
+			_, listed := requirement.Reading(string(reading))
+			assert.True(t, listed, "%s: %s", offer.Requirement, reading)
+		}
+	}
+}
