@@ -276,14 +276,11 @@ func (r *Runner) confirmHealth(ctx context.Context, each *ground) {
 // declareDead declares a deployment dead whose servers do not answer any more. One that is just ending is known dead by its
 // end, which says more than its silence; a busy container engine tells of it seconds later.
 func (r *Runner) declareDead(ctx context.Context, deployment Deployment, cause string) {
-	r.watchQuietly(ctx, deployment, r.machine.patience(endLimit))
+	r.watchQuietly(ctx, deployment, r.machine.patience(r.options.Silence))
 	if ctx.Err() == nil {
 		deployment.MarkDead(cause)
 	}
 }
-
-// endLimit is how long the end of a server that does not answer any more is waited for, on a quiet machine.
-const endLimit = 3 * time.Second
 
 // healthLimit bounds one health check of a deployment.
 const healthLimit = 8 * time.Second
