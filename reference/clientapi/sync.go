@@ -6,11 +6,13 @@ package clientapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"slices"
 	"strconv"
 	"time"
 
+	"msc4014/reference/fault"
 	"msc4014/reference/rooms"
 	"msc4014/reference/users"
 )
@@ -86,6 +88,10 @@ func (s *syncing) look() (answer object, news bool, err error) {
 	messages, _, err := s.Users.ToDevice(holder, s.since, s.now, math.MaxInt)
 	if err != nil {
 		return nil, false, err
+	}
+	double := func(m rooms.Membership) bool { return m.Room != nil && m.Room.TwoKeys() }
+	if s.Faults.Has(fault.SyncFailsOnSecondKey) && slices.ContainsFunc(s.memberships, double) {
+		return nil, false, errors.New("a user has two keys in a room")
 	}
 	inRooms := s.rooms()
 	accountData := s.accountData("", s.filter.AccountData)

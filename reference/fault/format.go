@@ -21,6 +21,8 @@ const (
 	UpgradeForgetsPower ID = "upgrade-forgets-power"
 	// MappingInOrdinaryRooms is where member events of own users are drafted (rooms.memberDraft).
 	MappingInOrdinaryRooms ID = "mapping-in-ordinary-rooms"
+	// KeyInOrdinaryViews is where events are shown to clients (rooms.clientEvent).
+	KeyInOrdinaryViews ID = "key-in-ordinary-views"
 )
 
 var versionFaults = []Fault{
@@ -66,6 +68,11 @@ var versionFaults = []Fault{
 	},
 	{
 		ID: MappingInOrdinaryRooms, Does: "writes mxid_mapping into member events of rooms of every version",
+		Breaks:       "MSC4014, Proposal: it creates a new room version in which changes are made, and none is made in others",
+		Requirements: []string{"room-version/ordinary-rooms-untouched"},
+	},
+	{
+		ID: KeyInOrdinaryViews, Does: "shows clients a sender_key in events of rooms of every version",
 		Breaks:       "MSC4014, Proposal: it creates a new room version in which changes are made, and none is made in others",
 		Requirements: []string{"room-version/ordinary-rooms-untouched"},
 	},

@@ -74,6 +74,8 @@ const (
 	MemberRedactionIgnored ID = "member-redaction-ignored"
 	// RedactionTakesMapping is where a redaction takes effect (rooms.redactBy).
 	RedactionTakesMapping ID = "redaction-takes-mapping"
+	// RedactedWithoutSender is where redacted events are shown to peers (pseudonym.RedactForPeers).
+	RedactedWithoutSender ID = "redacted-without-sender"
 	// RoutingWithoutRedacted is where the servers in a room are told (rooms.serversNow).
 	RoutingWithoutRedacted ID = "routing-without-redacted"
 )
@@ -88,6 +90,11 @@ var redactionFaults = []Fault{
 		ID: RedactionTakesMapping, Does: "forgets whom a key stands for when its member event is redacted",
 		Breaks:       "MSC4014, Addressing 3: redacting a member event should not remove the mapping",
 		Requirements: []string{"redaction/mapping-stays", "redaction/routing-stays"},
+	},
+	{
+		ID: RedactedWithoutSender, Does: "serves peers redacted events without the sender key that their IDs and signatures cover",
+		Breaks:       "MSC4014, Addressing 3: the redaction algorithm stays the same for signatures and hashes",
+		Requirements: []string{"redaction/algorithm-unchanged"},
 	},
 	{
 		ID: RoutingWithoutRedacted, Does: "does not count members whose member event was redacted among those that events are sent to",
@@ -121,6 +128,8 @@ const (
 	MappingsNotStored ID = "mappings-not-stored"
 	// CrashOnSecondKey is where the directory of a room learns of a member (rooms.learn).
 	CrashOnSecondKey ID = "crash-on-second-key"
+	// SyncFailsOnSecondKey is where clients are told what is new (clientapi, GET /sync).
+	SyncFailsOnSecondKey ID = "sync-fails-on-second-key"
 )
 
 var resilienceFaults = []Fault{
@@ -131,6 +140,11 @@ var resilienceFaults = []Fault{
 	},
 	{
 		ID: CrashOnSecondKey, Does: "ends when a user has two keys in a room, which it holds for impossible",
+		Breaks:       "MSC4014, Proposal 3.2: there are legitimate reasons for cycling keys",
+		Requirements: []string{"resilience/stays-up"},
+	},
+	{
+		ID: SyncFailsOnSecondKey, Does: "answers /sync with 500 to members of a room in which a user has two keys",
 		Breaks:       "MSC4014, Proposal 3.2: there are legitimate reasons for cycling keys",
 		Requirements: []string{"resilience/stays-up"},
 	},

@@ -25,6 +25,9 @@ func (r Rules) RedactForClients(event []byte) ([]byte, error) {
 // its mapping: the member may be the last one of its server, and who joins later must know where to send (MSC4014,
 // Addressing 3, "potentially alters routing information").
 func (r Rules) RedactForPeers(event []byte) ([]byte, error) {
+	if r.Faults.Has(fault.RedactedWithoutSender) {
+		return pseudoid.Redact(event, pseudoid.FormatMSC4014Letter)
+	}
 	return r.redact(event, r.Readings.RedactedMapping == "clients-and-peers" || r.Readings.RedactedMapping == "peers-only")
 }
 

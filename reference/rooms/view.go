@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -55,7 +56,11 @@ func (r *Room) clientEvent(wire []byte, additions pseudonym.Additions, position 
 	if r.format.Pseudonymous {
 		return r.rooms.Pseudonym.ClientEvent(wire, additions, r.directory.At(position))
 	}
-	return ordinaryView(wire, additions), nil
+	view := ordinaryView(wire, additions)
+	if r.rooms.Faults.Has(fault.KeyInOrdinaryViews) {
+		return sjson.SetBytes(view, "sender_key", gjson.GetBytes(view, "sender").String())
+	}
+	return view, nil
 }
 
 // forClients returns an event as clients are served it, still as on the wire, with its ID.
