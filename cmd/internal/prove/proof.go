@@ -70,9 +70,10 @@ type HonestTrial struct {
 	Dialect      string        `json:"dialect"`
 	Checks       report.Counts `json:"checks"`
 	Requirements report.Counts `json:"requirements"`
-	OtherWords   []string      `json:"other_words,omitempty"` // requirements that fail because the dialect has other words than the text
-	Problems     []string      `json:"problems,omitempty"`
-	DurationMS   int64         `json:"duration_ms"`
+	// OtherWords are requirements that fail because the dialect has other words than the text.
+	OtherWords []string `json:"other_words,omitempty"`
+	Problems   []string `json:"problems,omitempty"`
+	DurationMS int64    `json:"duration_ms"`
 }
 
 // FaultTrial is the reference with one fault: a column of the matrix.
@@ -137,7 +138,8 @@ func (p *proving) weigh(outcomes []outcome, rest []Untried) *Proof {
 			}
 			proof.Score.Faults.count(len(one.problems) == 0)
 			proof.Faults = append(proof.Faults, FaultTrial{
-				one.fault.ID, one.fault.Does, one.fault.Breaks, one.fails, some(one.failed), some(one.kills()), one.problems, one.results.DurationMS,
+				one.fault.ID, one.fault.Does, one.fault.Breaks, one.fails, some(one.failed), some(one.kills()), one.problems,
+				one.results.DurationMS,
 			})
 		case one.honest():
 			proof.Honest = append(proof.Honest, HonestTrial{

@@ -116,8 +116,8 @@ func (p *Prover) Prove(ctx context.Context, options Options) (int, error) {
 		return StatusCannot, err
 	}
 	proof := under.weigh(outcomes, rest)
-	proof.Suite, proof.Started, proof.DurationMS, proof.Parallel = p.Suite, started.UTC(), time.Since(started).Milliseconds(), under.parallel
-	proof.Run, proof.Whole = options.Run, options.Whole
+	proof.Suite, proof.Started, proof.DurationMS = p.Suite, started.UTC(), time.Since(started).Milliseconds()
+	proof.Parallel, proof.Run, proof.Whole = under.parallel, options.Run, options.Whole
 	file, err := proof.save(under.results)
 	if err != nil {
 		return StatusCannot, err

@@ -99,7 +99,8 @@ func (o *outcome) judge() {
 		case o.honest() && !must && requirement.Verdict != verdict.Pass:
 			o.problem("%s must pass and is %s", requirement.ID, described(requirement))
 		case takes && !slices.Equal(requirement.Readings, []string{reading}):
-			o.problem("%s: the ledger must show reading %q, and shows %q %s", requirement.ID, reading, requirement.Readings, requirement.Reason)
+			o.problem("%s: the ledger must show reading %q, and shows %q %s", requirement.ID, reading, requirement.Readings,
+				requirement.Reason)
 		}
 	}
 }
