@@ -190,11 +190,14 @@ func (r Rules) unchanged(partial, completed []byte) error {
 	if err != nil {
 		return err
 	}
-	added := completedFields
+	added := slices.Clone(completedFields)
 	for _, field := range []string{"origin_server_ts", "origin"} { // deployed servers leave them to who completes
 		if _, ok := before[field]; !ok || r.Dialect == pseudoid.DialectDendrite {
-			added = append(slices.Clone(added), field)
+			added = append(added, field)
 		}
+	}
+	if r.Dialect == pseudoid.DialectDendrite && string(after["prev_state"]) == "[]" { // deployed servers write it into state events
+		added = append(added, "prev_state")
 	}
 	if field, ok := difference(before, after, added...); ok {
 		return fmt.Errorf("it has another %q than the partial one", field)

@@ -1,0 +1,62 @@
+// Package interop has the reference meet other homeservers, which know nothing of it: real Dendrites and a real Synapse,
+// in one deployment, with users who do in each other's rooms what users do. And it shows that the reference keeps what it
+// has acknowledged (kill_test.go).
+//
+// Dendrites run as plain processes, with every `go test`. Synapse needs a container engine and, the first time, minutes:
+//
+//	MSC4014_TEST_INTEROP=1 go test -v -timeout 30m ./cmd/internal/interop
+//
+// runs the same stories between containers, with Synapse.
+package interop
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"msc4014/runtime/docker/engine"
+)
+
+const enableVariable = "MSC4014_TEST_INTEROP"
+
+// ordinaryVersions are the room versions without pseudonymous identities that the reference has.
+var ordinaryVersions = []string{"10", "11"}
+
+// TestReferenceAmongDendrites: ordinary rooms, in both directions, in plain processes.
+func TestReferenceAmongDendrites(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds Dendrite")
+	}
+	meet(t, "process", "dendrite@0.13.8", "dendrite@0.15.2")
+}
+
+// TestReferenceAmongContainers: the same with Synapse, in containers.
+func TestReferenceAmongContainers(t *testing.T) {
+	if os.Getenv(enableVariable) == "" {
+		t.Skipf("takes minutes if Synapse's image is not built yet; %s=1 asks for it", enableVariable)
+	}
+	client, err := engine.Connect(t.Context())
+	if err != nil {
+		t.Skipf("Synapse runs in a container, and no container engine answers: %v", err)
+	}
+	_ = client.Close()
+	meet(t, "docker", "synapse", "dendrite@0.13.8", "dendrite@0.15.2")
+}
+
+// meet has the users of a reference meet those of others, in rooms of each side.
+func meet(t *testing.T, runtimeName string, others ...string) {
+	servers := deploy(t, runtimeName, append([]string{"reference"}, others...)...)
+	for _, other := range others {
+		for _, version := range ordinaryVersions {
+			for _, pair := range [][2]string{{"reference", other}, {other, "reference"}} {
+				for _, story := range slices.Concat(meetings, invitations) {
+					t.Run(strings.Join([]string{pair[1] + " at " + pair[0], "version " + version, story.name}, "/"), func(t *testing.T) {
+						t.Parallel()
+						servers.tell(t, story, pair[0], pair[1], version)
+					})
+				}
+			}
+		}
+	}
+}

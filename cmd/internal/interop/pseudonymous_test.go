@@ -1,0 +1,62 @@
+package interop
+
+// Pseudo-ID rooms: the reference in the deployed dialect, and the last Dendrite that was made for them, as far as it goes.
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/pseudoid"
+)
+
+const (
+	deployedReference = "reference@dendrite"
+	deployedDendrite  = "dendrite@0.13.8"
+)
+
+// TestPseudonymousRooms: all but invites to Dendrite.
+func TestPseudonymousRooms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds Dendrite")
+	}
+	servers := deploy(t, "process", deployedReference, deployedDendrite)
+	for _, each := range meetings {
+		servers.pseudonymous(t, deployedReference, deployedDendrite, each)
+		servers.pseudonymous(t, deployedDendrite, deployedReference, each)
+	}
+	for _, each := range invitations {
+		servers.pseudonymous(t, deployedDendrite, deployedReference, each)
+	}
+}
+
+// pseudonymous tells a story in a pseudo-ID room.
+func (d deployment) pseudonymous(t *testing.T, host, guest string, told story) {
+	t.Run(guest+" at "+host+"/"+told.name, func(t *testing.T) {
+		t.Parallel()
+		d.tell(t, told, host, guest, pseudoid.RoomVersion)
+	})
+}
+
+// TestInviteToDendriteInPseudonymousRoom: Dendrite completes the invite, keeps to the protocol in that, and exits with a
+// nil pointer, because its push rules know no user of the inviter's key in a room that it is not in. So it does when
+// another Dendrite invites. The reference has the invite, and goes on.
+func TestInviteToDendriteInPseudonymousRoom(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds Dendrite")
+	}
+	servers := deploy(t, "process", deployedReference, deployedDendrite)
+	exited := servers[deployedDendrite].Exited()
+	servers.tell(t, story{tell: func(alice, bob *user, version string) {
+		room := alice.makesRoom(version, "private_chat")
+		require.NoError(t, alice.Invite(alice.ctx, room, bob.UserID))
+		alice.awaitsMembership(room, bob.UserID, "invite")
+		select {
+		case <-exited:
+		case <-alice.ctx.Done():
+			t.Fatalf("%s was invited, and did not exit: have it told all invitations", deployedDendrite)
+		}
+		require.Contains(t, servers[deployedDendrite].Log(100), "evaluatePushRules")
+		alice.says(room, "said after all")
+	}}, deployedReference, deployedDendrite, pseudoid.RoomVersion)
+}

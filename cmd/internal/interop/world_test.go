@@ -1,0 +1,122 @@
+package interop
+
+// The servers of a test, and the users on them.
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/csapi"
+	"msc4014/runtime"
+	"msc4014/runtime/authority"
+	"msc4014/runtime/candidate"
+	"msc4014/runtime/complement"
+	"msc4014/runtime/docker"
+	"msc4014/runtime/process"
+	"msc4014/runtime/session"
+)
+
+// patience bounds one story, on a machine that does other things as well.
+const patience = 60 * time.Second
+
+// deployment is one server of each of some candidates, in one network.
+type deployment map[string]runtime.Server // by the candidate's name
+
+// deploy starts one server of each candidate. They end with the test.
+func deploy(t *testing.T, runtimeName string, names ...string) deployment {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join("..", "..", ".."))
+	require.NoError(t, err)
+	byHost := map[string]runtime.Artifact{}
+	for _, name := range names {
+		parsed, err := candidate.Parse(root, name)
+		require.NoError(t, err)
+		artifact, err := candidate.Prepare(t.Context(), root, parsed, runtimeName, func(line string) { t.Log(line) })
+		require.NoError(t, err)
+		byHost[hostOf(names, name)] = artifact
+	}
+	run, err := session.Open()
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, run.Close()) })
+	folder := filepath.Join(run.Dir, "authority")
+	issuer, err := authority.New(folder)
+	require.NoError(t, err)
+
+	var chosen runtime.Runtime
+	if runtimeName == "docker" {
+		settings, settingsErr := complement.FromEnvironment(os.Environ())
+		require.NoError(t, settingsErr)
+		chosen, err = docker.New(t.Context(), byHost["hs1"], docker.Options{
+			Session: run, AuthorityDir: folder, ByHost: byHost, Complement: settings, Warn: func(text string) { t.Log(text) },
+		})
+	} else {
+		chosen, err = process.New(byHost["hs1"], process.Options{SessionDir: run.Dir, Authority: issuer, Recorder: run, ByHost: byHost})
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, chosen.Close(context.Background())) })
+
+	started := make([]runtime.Server, len(names))
+	failures := make([]error, len(names))
+	var starting sync.WaitGroup
+	for i, name := range names {
+		starting.Go(func() {
+			started[i], failures[i] = chosen.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: hostOf(names, name)})
+		})
+	}
+	starting.Wait()
+	d := deployment{}
+	for i, name := range names {
+		require.NoError(t, failures[i])
+		d[name] = started[i]
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("the end of the log of %s:\n%s", name, started[i].Log(60))
+			}
+		})
+	}
+	return d
+}
+
+// hostOf is the place of a candidate's server.
+func hostOf(names []string, name string) string {
+	for i, one := range names {
+		if one == name {
+			return "hs" + string(rune('1'+i))
+		}
+	}
+	return ""
+}
+
+// api is a server's client-server API.
+func api(server runtime.Server) csapi.Server {
+	return csapi.Server{Name: server.Name(), BaseURL: server.ClientURL, Timeout: 30 * time.Second}
+}
+
+// told counts stories: no two of them have the same users.
+var told atomic.Int64
+
+// tell tells a story of alice, on the server of one candidate, and bob, on that of another, within the deadline.
+func (d deployment) tell(t *testing.T, story story, host, guest, version string) {
+	if story.notWith != "" && (strings.HasPrefix(host, story.notWith) || strings.HasPrefix(guest, story.notWith)) {
+		t.Skip(story.because)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	number := told.Add(1)
+	register := func(localpart, candidate string) *user {
+		client, err := api(d[candidate]).Register(ctx, fmt.Sprint(localpart, "-", number), "a long password")
+		require.NoError(t, err)
+		return &user{Client: client, software: candidate, t: t, ctx: ctx, timelines: map[string]*csapi.Timeline{}, told: map[string]bool{}}
+	}
+	story.tell(register("alice", host), register("bob", guest), version)
+}
