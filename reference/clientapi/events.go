@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/reference/rooms"
+	"msc4014/reference/store"
 )
 
 func (a *API) eventRoutes() []route {
@@ -71,8 +72,10 @@ func (a *API) redact(r *request) (any, error) {
 // once sends an event unless the transaction was done before.
 func (a *API) once(r *request, endpoint string, w rooms.Write) (any, error) {
 	roomID, transactionID := r.PathValue("roomID"), r.PathValue("transactionID")
+	endpoint = roomID + " " + endpoint
 	w.Device, w.Transaction = r.DeviceID, transactionID
-	eventID, err := a.Users.Once(r.Holder, roomID+" "+endpoint, transactionID, func() (string, error) {
+	w.Also = func(tx *store.Tx, eventID string) { a.Users.Done(tx, r.Holder, endpoint, transactionID, eventID) }
+	eventID, err := a.Users.Once(r.Holder, endpoint, transactionID, func() (string, error) {
 		return a.Rooms.Send(r.Context(), roomID, r.UserID, w)
 	})
 	return object{"event_id": eventID}, err

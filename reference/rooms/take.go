@@ -26,6 +26,7 @@ type taking struct {
 	judgement   *pseudonym.Judgement // of a member event in a pseudonymous room
 	device      string
 	transaction string
+	also        func(tx *store.Tx, eventID string) // done in the same Update; may be nil
 	// joined says that the event is the join by which the server enters the room: what it knew of its end is past.
 	joined bool
 	// send has the event sent to the servers in the room before it and after it, but for some.
@@ -84,6 +85,9 @@ func (r *Room) take(event *rules.Event, before rules.State, how taking) (*Event,
 		r.rooms.tables.rooms.Put(tx, r.id, roomRecord{Version: r.format.RoomVersion, Heads: heads, Current: current.id})
 		r.learn(tx, taken, how.judgement, past)
 		r.redact(tx, taken)
+		if how.also != nil {
+			how.also(tx, event.ID())
+		}
 		if how.send && taken.Visible() {
 			r.send(tx, taken, servers, entries, how.but)
 		}

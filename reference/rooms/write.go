@@ -25,6 +25,8 @@ type Write struct {
 	Redacts  string // of a redaction
 	// Device and Transaction are of the request; the event shows its transaction ID to that device alone.
 	Device, Transaction string
+	// Also is called in the Update that remembers the event; it may be nil.
+	Also func(tx *store.Tx, eventID string)
 }
 
 // maxPrevEvents is how many ends of a room an event joins together.
@@ -48,7 +50,7 @@ func (rs *Rooms) Send(ctx context.Context, roomID, userID string, w Write) (even
 	if err != nil {
 		return "", err
 	}
-	event, err := room.write(d, key, sender, taking{device: w.Device, transaction: w.Transaction})
+	event, err := room.write(d, key, sender, taking{device: w.Device, transaction: w.Transaction, also: w.Also})
 	if err != nil {
 		return "", err
 	}

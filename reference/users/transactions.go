@@ -15,7 +15,7 @@ func (u *Users) Once(h Holder, endpoint, transactionID string, do func() (eventI
 	turn := u.turn(h)
 	turn.Lock()
 	defer turn.Unlock()
-	key := store.Key(h.UserID, h.DeviceID, endpoint, transactionID)
+	key := transactionKey(h, endpoint, transactionID)
 	if done, found := u.transaction.Get(key); found {
 		return done, nil
 	}
@@ -23,10 +23,23 @@ func (u *Users) Once(h Holder, endpoint, transactionID string, do func() (eventI
 	if err != nil {
 		return "", err
 	}
+	if _, done := u.transaction.Get(key); done {
+		return eventID, nil
+	}
 	return eventID, u.Store.Update(func(tx *store.Tx) error {
-		u.transaction.Put(tx, key, eventID)
+		u.Done(tx, h, endpoint, transactionID, eventID)
 		return nil
 	})
+}
+
+// Done has a request be done, in the same Update as what it does: else a server that is killed between the two does it
+// again. Once sees to it where what it calls does not.
+func (u *Users) Done(tx *store.Tx, h Holder, endpoint, transactionID, eventID string) {
+	u.transaction.Put(tx, transactionKey(h, endpoint, transactionID), eventID)
+}
+
+func transactionKey(h Holder, endpoint, transactionID string) string {
+	return store.Key(h.UserID, h.DeviceID, endpoint, transactionID)
 }
 
 // turn returns the lock of a device's requests.

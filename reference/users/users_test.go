@@ -125,6 +125,15 @@ func TestOnceIsOnceForEachDeviceAndEndpoint(t *testing.T) {
 	assert.Error(t, err)
 	_, err = u.Once(alice, "send", "fails", do)
 	assert.NoError(t, err, "what failed may be tried again")
+
+	// What is done together with the request's own work is done, though the server end before Once does.
+	require.NoError(t, u.Store.Update(func(tx *store.Tx) error {
+		u.Done(tx, alice, "send", "half way", "$h")
+		return nil
+	}))
+	eventID, err := u.Once(alice, "send", "half way", func() (string, error) { return "", errors.New("a second time") })
+	assert.NoError(t, err)
+	assert.Equal(t, "$h", eventID)
 }
 
 func TestToDeviceMessagesAreDeliveredUntilAcknowledged(t *testing.T) {
