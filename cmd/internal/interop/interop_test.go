@@ -14,8 +14,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"msc4014/runtime/docker/engine"
 )
 
 const enableVariable = "MSC4014_TEST_INTEROP"
@@ -36,24 +34,20 @@ func TestReferenceAmongContainers(t *testing.T) {
 	if os.Getenv(enableVariable) == "" {
 		t.Skipf("takes minutes if Synapse's image is not built yet; %s=1 asks for it", enableVariable)
 	}
-	client, err := engine.Connect(t.Context())
-	if err != nil {
-		t.Skipf("Synapse runs in a container, and no container engine answers: %v", err)
-	}
-	_ = client.Close()
+	needEngine(t) // Synapse runs in a container
 	meet(t, "docker", "synapse", "dendrite@0.13.8", "dendrite@0.15.2")
 }
 
 // meet has the users of a reference meet those of others, in rooms of each side.
 func meet(t *testing.T, runtimeName string, others ...string) {
-	servers := deploy(t, runtimeName, append([]string{"reference"}, others...)...)
+	world := deploy(t, runtimeName, append([]string{"reference"}, others...)...)
 	for _, other := range others {
 		for _, version := range ordinaryVersions {
 			for _, pair := range [][2]string{{"reference", other}, {other, "reference"}} {
 				for _, story := range slices.Concat(meetings, invitations) {
 					t.Run(strings.Join([]string{pair[1] + " at " + pair[0], "version " + version, story.name}, "/"), func(t *testing.T) {
 						t.Parallel()
-						servers.tell(t, story, pair[0], pair[1], version)
+						world.tell(t, story, pair[0], pair[1], version)
 					})
 				}
 			}

@@ -28,7 +28,7 @@ const (
 // SIGKILL. Started again, it has every event that it had acknowledged, once, at its ID and in the room's history; and the
 // burst goes on, with the same transactions, as if nothing had happened.
 func TestKilledInABurst(t *testing.T) {
-	server := deploy(t, "process", "reference")["reference"]
+	server := deploy(t, "process", "reference").servers["reference"]
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	alice, err := api(server).Register(ctx, "alice", "a long password")

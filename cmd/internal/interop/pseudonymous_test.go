@@ -20,13 +20,13 @@ func TestPseudonymousRooms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds Dendrite")
 	}
-	servers := deploy(t, "process", deployedReference, deployedDendrite)
+	world := deploy(t, "process", deployedReference, deployedDendrite)
 	for _, each := range meetings {
-		servers.pseudonymous(t, deployedReference, deployedDendrite, each)
-		servers.pseudonymous(t, deployedDendrite, deployedReference, each)
+		world.pseudonymous(t, deployedReference, deployedDendrite, each)
+		world.pseudonymous(t, deployedDendrite, deployedReference, each)
 	}
 	for _, each := range invitations {
-		servers.pseudonymous(t, deployedDendrite, deployedReference, each)
+		world.pseudonymous(t, deployedDendrite, deployedReference, each)
 	}
 }
 
@@ -45,18 +45,18 @@ func TestInviteToDendriteInPseudonymousRoom(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds Dendrite")
 	}
-	servers := deploy(t, "process", deployedReference, deployedDendrite)
-	exited := servers[deployedDendrite].Exited()
-	servers.tell(t, story{tell: func(alice, bob *user, version string) {
+	world := deploy(t, "process", deployedReference, deployedDendrite)
+	invited := world.servers[deployedDendrite]
+	world.tell(t, story{tell: func(alice, bob *user, version string) {
 		room := alice.makesRoom(version, "private_chat")
 		require.NoError(t, alice.Invite(alice.ctx, room, bob.UserID))
 		alice.awaitsMembership(room, bob.UserID, "invite")
 		select {
-		case <-exited:
+		case <-invited.Exited():
 		case <-alice.ctx.Done():
 			t.Fatalf("%s was invited, and did not exit: have it told all invitations", deployedDendrite)
 		}
-		require.Contains(t, servers[deployedDendrite].Log(100), "evaluatePushRules")
+		require.Contains(t, invited.Log(100), "evaluatePushRules")
 		alice.says(room, "said after all")
 	}}, deployedReference, deployedDendrite, pseudoid.RoomVersion)
 }

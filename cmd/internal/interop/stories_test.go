@@ -200,7 +200,8 @@ func rejectInvite(alice, bob *user, version string) {
 	require.NoError(bob.t, bob.LeaveRoom(bob.ctx, room))
 	if version == pseudoid.RoomVersion && alice.on("dendrite") {
 		// Dendrite refuses send_leave of an event that its sender's key has signed, as the text has it, and not the server's.
-		assert.Equal(alice.t, []string{bob.UserID}, alice.members(room, "invite"), "%s takes a leave by send_leave: expect it to", alice.software)
+		assert.Equal(alice.t, []string{bob.UserID}, alice.members(room, "invite"),
+			"%s takes a leave by send_leave: expect it to", alice.software)
 		return
 	}
 	leave := alice.awaitsMembership(room, bob.UserID, "leave")
@@ -235,7 +236,8 @@ func allAtOnce(alice, bob *user, version string) {
 				if said[i][round], problems[i] = each.SendMessage(each.ctx, room, fmt.Sprintf("round %d", round)); problems[i] != nil {
 					return
 				}
-				if _, problems[i] = each.SendState(each.ctx, room, "m.room.topic", "", map[string]any{"topic": fmt.Sprintf("%d of %s", round, each.UserID)}); problems[i] != nil {
+				topic := map[string]any{"topic": fmt.Sprintf("%d of %s", round, each.UserID)}
+				if _, problems[i] = each.SendState(each.ctx, room, "m.room.topic", "", topic); problems[i] != nil {
 					return
 				}
 			}

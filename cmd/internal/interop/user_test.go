@@ -147,7 +147,8 @@ func (u *user) findsHistory(room string, eventIDs ...string) {
 		}
 		from = end
 	}
-	require.Empty(u.t, wanted, "of %d events from before %s was there, those that %d pages of /messages did not show", len(eventIDs), u.UserID, pages)
+	require.Empty(u.t, wanted, "of %d events from before %s was there, those that %d pages of /messages did not show",
+		len(eventIDs), u.UserID, pages)
 }
 
 // members returns who has a membership of a room, as the user is shown it.

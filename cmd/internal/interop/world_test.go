@@ -27,10 +27,13 @@ import (
 )
 
 // patience bounds one story, on a machine that does other things as well.
-const patience = 60 * time.Second
+const patience = 90 * time.Second
 
 // deployment is one server of each of some candidates, in one network.
-type deployment map[string]runtime.Server // by the candidate's name
+type deployment struct {
+	servers map[string]runtime.Server // by the candidate's name
+	issuer  *authority.Authority      // of their certificates
+}
 
 // deploy starts one server of each candidate. They end with the test.
 func deploy(t *testing.T, runtimeName string, names ...string) deployment {
@@ -38,12 +41,12 @@ func deploy(t *testing.T, runtimeName string, names ...string) deployment {
 	root, err := filepath.Abs(filepath.Join("..", "..", ".."))
 	require.NoError(t, err)
 	byHost := map[string]runtime.Artifact{}
-	for _, name := range names {
+	for i, name := range names {
 		parsed, err := candidate.Parse(root, name)
 		require.NoError(t, err)
 		artifact, err := candidate.Prepare(t.Context(), root, parsed, runtimeName, func(line string) { t.Log(line) })
 		require.NoError(t, err)
-		byHost[hostOf(names, name)] = artifact
+		byHost[hostAt(i)] = artifact
 	}
 	run, err := session.Open()
 	require.NoError(t, err)
@@ -68,16 +71,16 @@ func deploy(t *testing.T, runtimeName string, names ...string) deployment {
 	started := make([]runtime.Server, len(names))
 	failures := make([]error, len(names))
 	var starting sync.WaitGroup
-	for i, name := range names {
+	for i := range names {
 		starting.Go(func() {
-			started[i], failures[i] = chosen.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: hostOf(names, name)})
+			started[i], failures[i] = chosen.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: hostAt(i)})
 		})
 	}
 	starting.Wait()
-	d := deployment{}
+	d := deployment{servers: map[string]runtime.Server{}, issuer: issuer}
 	for i, name := range names {
 		require.NoError(t, failures[i])
-		d[name] = started[i]
+		d.servers[name] = started[i]
 		t.Cleanup(func() {
 			if t.Failed() {
 				t.Logf("the end of the log of %s:\n%s", name, started[i].Log(60))
@@ -87,15 +90,8 @@ func deploy(t *testing.T, runtimeName string, names ...string) deployment {
 	return d
 }
 
-// hostOf is the place of a candidate's server.
-func hostOf(names []string, name string) string {
-	for i, one := range names {
-		if one == name {
-			return "hs" + string(rune('1'+i))
-		}
-	}
-	return ""
-}
+// hostAt is the place of the server with a number, from 0 on.
+func hostAt(number int) string { return fmt.Sprintf("hs%d", number+1) }
 
 // api is a server's client-server API.
 func api(server runtime.Server) csapi.Server {
@@ -114,9 +110,12 @@ func (d deployment) tell(t *testing.T, story story, host, guest, version string)
 	defer cancel()
 	number := told.Add(1)
 	register := func(localpart, candidate string) *user {
-		client, err := api(d[candidate]).Register(ctx, fmt.Sprint(localpart, "-", number), "a long password")
+		client, err := api(d.servers[candidate]).Register(ctx, fmt.Sprint(localpart, "-", number), "a long password")
 		require.NoError(t, err)
-		return &user{Client: client, software: candidate, t: t, ctx: ctx, timelines: map[string]*csapi.Timeline{}, told: map[string]bool{}}
+		return &user{
+			Client: client, software: candidate, t: t, ctx: ctx,
+			timelines: map[string]*csapi.Timeline{}, told: map[string]bool{},
+		}
 	}
 	story.tell(register("alice", host), register("bob", guest), version)
 }
