@@ -64,6 +64,16 @@ func (r *Room) Builds(proto federation.Proto) federation.Event {
 	return event
 }
 
+// Applies builds an event and applies it to the peer's room, without sending it to anybody.
+func (r *Room) Applies(template federation.Template) federation.Event {
+	event, err := template.Build()
+	if err != nil {
+		r.stage.C.SuiteError(err)
+	}
+	r.Apply(event)
+	return event
+}
+
 // Says lets a user of the peer send a text message to the server under test. Whether the server takes it is seen by who
 // awaits it.
 func (r *Room) Says(user *federation.User, text string) federation.Event {
