@@ -115,11 +115,17 @@ func told(answer federation.Answer) string {
 	return answer.String()
 }
 
-// letIn plays the control: dan joins, and alice's client sees it.
-func letIn(s *stage.Stage, deliver deliverJoin) outlaw {
+// enters makes alice's room, with carol in it.
+func enters(s *stage.Stage) outlaw {
 	scene := outlaw{stage: s, alice: s.User("alice"), peer: s.Peer()}
 	scene.carol, scene.dan = scene.peer.User("carol"), scene.peer.User("dan")
 	scene.room = scene.peer.Joins(scene.alice.Makes(stage.Public), scene.carol)
+	return scene
+}
+
+// letIn plays the control: dan joins, and alice's client sees it.
+func letIn(s *stage.Stage, deliver deliverJoin) outlaw {
+	scene := enters(s)
 	scene.join = scene.joins()
 	answer, err := deliver(scene, scene.join)
 	if err == nil {

@@ -73,7 +73,7 @@ func init() {
 // corruptSignature changes one bit of the signature that stands under the sender key's name.
 func corruptSignature(sender string) federation.Change {
 	return func(event []byte) ([]byte, error) {
-		path := "signatures." + gjson.Escape(sender) + "." + gjson.Escape(federation.SenderKeyID)
+		path := signaturePath(pseudoid.SenderKey(sender))
 		signature, err := base64.RawStdEncoding.DecodeString(gjson.GetBytes(event, path).String())
 		if err != nil {
 			return nil, err

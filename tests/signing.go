@@ -1,0 +1,244 @@
+package main
+
+// Chapter signing, the honest half: events are signed by their own sender key, and so it takes no server's keys to verify
+// the events of a room.
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/match"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/stage"
+)
+
+// Events are signed by the sender_key (MSC4014, Proposal 2), whatever their type.
+var _ = check.Register("events of every type are signed by their sender key", check.Requires("signing/every-event-type"),
+	func(c *check.C) {
+		scene := playFormatScene(stage.Open(c, blueprints.OneServer))
+		for _, problem := range withoutOwnSignature(scene).tell(len(scene.events), c.Notef) {
+			c.Errorf("%s", problem)
+		}
+		c.Need("membership/invite-local", scene.refusals["an invite"])
+		c.Need("redaction/own-by-key", scene.refusals["a redaction"])
+		for _, kind := range []string{
+			"m.room.create", "m.room.member (join)", "m.room.power_levels", "m.room.join_rules", "m.room.history_visibility",
+			"m.room.name", "m.room.message", "m.room.redaction", "m.room.member (invite)",
+		} {
+			if !slices.ContainsFunc(scene.events, func(event federation.Event) bool { return kindOf(event) == kind }) {
+				c.Errorf("the peer in the room was never given the event of type %s", kind)
+			}
+		}
+	})
+
+func withoutOwnSignature(scene formatScene) (found breaches) {
+	for _, event := range scene.events {
+		if _, err := pseudoid.VerifySenderSignature(event.JSON(), event.Format()); err != nil {
+			found.add(event, "has no valid signature by its own sender key", "%v", err)
+		}
+	}
+	return found
+}
+
+// Whether servers sign beside the sender key: MSC1228 has the key's signature "instead of" the server's (Proposal), and
+// the resident server signs joins in other rooms (server-server API, send_join).
+var _ = check.Register("whether servers sign events too", check.Requires("signing/server-signatures"),
+	func(c *check.C) {
+		const requirement = "signing/server-signatures"
+		s := stage.Open(c, blueprints.OneServer)
+		scene, server := playFormatScene(s), s.ServerName(1)
+		byServer := func(event federation.Event) bool { return event.Get("signatures").Map()[server].Exists() }
+		var with, without []string
+		for _, event := range scene.events {
+			if byServer(event) {
+				with = append(with, kindOf(event))
+			} else {
+				without = append(without, kindOf(event))
+			}
+		}
+
+		resident := stage.OpenResident(c)
+		second := s.Peer()
+		join, known := second.Joins(resident.Room.ID(), second.User("second")).StateEvent("m.room.member",
+			string(second.User("second").KeyIn(resident.Room.ID()).Public))
+		require.True(c, known, "the peer knows its own join")
+		forwarded := resident.Room.AwaitsEvent("routing/reaches-members", join.ID())
+		onJoin := byServer(forwarded) || byServer(join)
+
+		detail := fmt.Sprintf("%s signed %d of %d events of its users, and the join that it was sent: %t", server, len(with), len(scene.events), onJoin)
+		switch {
+		case len(with) > 0 && len(without) > 0:
+			slices.Sort(with)
+			c.Observe(requirement, "other", "%s; it signed %s", detail, strings.Join(slices.Compact(with), ", "))
+		case len(with) > 0 && onJoin:
+			c.Observe(requirement, "origin-and-resident", "%s", detail)
+		case len(with) > 0:
+			c.Observe(requirement, "origin-only", "%s", detail)
+		case onJoin:
+			c.Observe(requirement, "resident-on-joins", "%s", detail)
+		default:
+			c.Observe(requirement, "none", "%s", detail)
+		}
+	})
+
+// afterItsKeys is a time at which the server keys that a peer has published are not valid any more: who verifies an event
+// of then by them must ask for newer ones.
+func afterItsKeys() int64 { return time.Now().Add(48 * time.Hour).UnixMilli() }
+
+// saysThen makes a message of a time when the keys that its sender's server has published are past their validity.
+func saysThen(room *stage.Room, sender *federation.User) federation.Event {
+	return room.Builds(federation.Proto{
+		Type: "m.room.message", Sender: sender, Content: text("said when nobody can ask for keys"), OriginServerTS: afterItsKeys(),
+	})
+}
+
+// It is always possible to verify event signatures without asking anybody (MSC4014, Proposal 2): the sender's server may
+// be gone when another one delivers its event.
+var _ = check.Register("an event of a server that is gone, delivered by another", check.Requires("signing/needs-no-server-keys"),
+	check.Path("another server"), func(c *check.C) {
+		const requirement = "signing/needs-no-server-keys"
+		s := stage.Open(c, blueprints.OneServer)
+		alice, gone, courier := s.User("alice"), s.Peer(), s.Peer()
+		carol := gone.User("carol")
+		room := gone.Joins(alice.Makes(stage.Public), carol)
+		alice.AwaitsMembership("membership/remote-joins-us", room.ID(), carol.ID(), "join")
+		delivered := courier.Joins(room.ID(), courier.User("courier"))
+
+		first := room.Builds(federation.Proto{Type: "m.room.message", Sender: carol, Content: text("said while its server is there")})
+		delivered.Delivers(first)
+		ctx, cancel := c.Within(stage.Patience)
+		defer cancel()
+		_, err := alice.Timeline(room.ID()).Wait(ctx, match.EventID(first.ID()))
+		c.Control(err)
+
+		gone.PlayDead(federation.DeadRefusing)
+		second := saysThen(room, carol)
+		delivered.Delivers(second)
+		shown := alice.AwaitsEvent(requirement, room.ID(), second.ID())
+		assert.Equal(c, carol.ID(), shown.Get("sender").String(), "the sender, whose mapping was verified before")
+	})
+
+// The same when the sender's server is there and gives nobody its keys: requests are verified by those that are known.
+var _ = check.Register("an event of a server that gives nobody its keys any more", check.Requires("signing/needs-no-server-keys"),
+	check.Path("send"), func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, silent := s.User("alice"), s.Peer()
+		carol := silent.User("carol")
+		room := silent.Joins(alice.Makes(stage.Public), carol)
+		alice.AwaitsMembership("membership/remote-joins-us", room.ID(), carol.ID(), "join")
+		silent.PlayDead(federation.DeadRefusing, federation.ServerKeys, federation.KeyQuery)
+		said := saysThen(room, carol)
+		room.Delivers(said)
+		shown := alice.AwaitsEvent("signing/needs-no-server-keys", room.ID(), said.ID())
+		assert.Equal(c, carol.ID(), shown.Get("sender").String(), "the sender, whose mapping was verified before")
+	})
+
+// This makes verifying the room's events much more reliable when remote servers are dead (MSC4014, Proposal 2.1): a server
+// that joins through one server takes the events of another, whose keys nobody has.
+var _ = check.Register("a room with events of a server that is dead", check.Requires("signing/dead-resident"),
+	func(c *check.C) {
+		const requirement = "signing/dead-resident"
+		s := stage.Open(c, blueprints.OneServer)
+		alice, living, dead := s.User("alice"), s.Peer(), s.Peer()
+		carol := dead.User("carol")
+		room := living.Makes(federation.RoomOptions{
+			Creator: living.User("host"), PowerLevels: map[string]any{"events": map[string]any{noteType: 0}},
+		})
+		deads := dead.JoinsVia(living.Name(), room.ID(), carol)
+		note := deads.Builds(federation.Proto{Type: noteType, StateKey: federation.StateKey(""), Sender: carol, Content: map[string]string{"note": "from the dead"}})
+		deads.Delivers(note)
+		message := deads.Says(carol, "said before its server died")
+		dead.PlayDead(federation.DeadRefusing)
+
+		_, err := alice.JoinRoom(c.Context(), room.ID(), living.Name())
+		c.Need(requirement, err)
+		later := deads.Builds(federation.Proto{Type: "m.room.message", Sender: carol, Content: text("delivered after its server died")})
+		room.Delivers(later)
+		alice.AwaitsEvent(requirement, room.ID(), later.ID())
+		for _, view := range alice.Views(room.ID()) {
+			for name, event := range map[string]federation.Event{"/state": note, "/messages": message} {
+				if view.Name == name && !view.Has(event.ID()) {
+					c.Errorf("%s does not show an event of a server that is dead: %s", name, event)
+				}
+			}
+		}
+	})
+
+// askedForKeys are the requests by which a server's keys were looked up: at that server, and at one that may know them.
+func askedForKeys(of *stage.Peer, others ...*stage.Peer) (asked []string) {
+	for _, request := range of.Requests() {
+		if request.Endpoint == federation.ServerKeys || request.Endpoint == federation.KeyQuery {
+			asked = append(asked, request.String())
+		}
+	}
+	for _, other := range others {
+		for _, request := range other.Requests() {
+			if request.Endpoint == federation.KeyQuery && (strings.Contains(request.URI, of.Name()) || bytes.Contains(request.Body, []byte(of.Name()))) {
+				asked = append(asked, request.String())
+			}
+		}
+	}
+	return asked
+}
+
+// isAsked lets a user of the peer join, as the control: then the server must look up its keys, to verify the request.
+func isAsked(c *check.C, peer *stage.Peer, roomID string) {
+	peer.Joins(roomID, peer.User("later"))
+	var err error
+	if len(askedForKeys(peer)) == 0 {
+		err = errors.New("the server verified a request of " + peer.Name() + " and never asked for its keys")
+	}
+	c.Control(err)
+}
+
+// No external network requests are required to verify event signatures (MSC4014, Proposal 2): not for those that stand
+// beside the sender key's either.
+var _ = check.Register("a further signature by a server has nobody asked for its keys", check.Requires("signing/no-key-lookup-for-events"),
+	check.Path("send"), func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, mallory, stranger := s.User("alice"), s.Peer(), s.Peer()
+		carol := mallory.User("carol")
+		room := mallory.Joins(alice.Makes(stage.Public), carol)
+		template, err := room.Template(federation.Proto{Type: "m.room.message", Sender: carol, Content: text("signed by two")})
+		require.NoError(c, err)
+		event, err := template.AlsoSignedBy(stranger.Signer()).Build()
+		require.NoError(c, err)
+		room.Delivers(event)
+		barrier := room.Says(carol, "said after that")
+		alice.AwaitsEvent("membership/remote-joins-us", room.ID(), barrier.ID())
+		asked := askedForKeys(stranger, mallory)
+		isAsked(c, stranger, room.ID())
+		assert.Empty(c, asked, "requests for the keys of a server that only signed an event")
+	})
+
+// Nor for those on the state of a room that is entered (MSC4014, Proposal 2.1: server keys are not needed to verify the
+// room DAG).
+var _ = check.Register("a room with further signatures by a server has nobody asked for its keys",
+	check.Requires("signing/no-key-lookup-for-events"), check.Path("the state of send_join"), func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, mallory, stranger := s.User("alice"), s.Peer(), s.Peer()
+		carol, dan := mallory.User("carol"), mallory.User("dan")
+		room := mallory.Makes(federation.RoomOptions{Creator: carol})
+		room.Applies(room.MemberTemplate(dan, "join").AlsoSignedBy(stranger.Signer()))
+		topic, err := room.Template(federation.Proto{
+			Type: "m.room.topic", StateKey: federation.StateKey(""), Sender: carol, Content: map[string]string{"topic": "signed by two"},
+		})
+		require.NoError(c, err)
+		room.Applies(topic.AlsoSignedBy(stranger.Signer()))
+		alice.Joins(room.ID(), mallory.Name())
+		barrier := room.Says(carol, "said after alice came")
+		alice.AwaitsEvent("membership/join-remote", room.ID(), barrier.ID())
+		asked := askedForKeys(stranger, mallory)
+		isAsked(c, stranger, room.ID())
+		assert.Empty(c, asked, "requests for the keys of a server that only signed events of the room")
+	})
