@@ -96,7 +96,7 @@ var eventWays = []eventWay{
 
 // carries tells by which kind of event a false event can be told along the way, and whether it can at all.
 func (w eventWay) carries(event falseEvent) (eventKind, bool) {
-	if w.enters && event.prepare != nil {
+	if w.enters && event.prepare != nil || event.ways != nil && !slices.Contains(event.ways, w.name) {
 		return 0, false
 	}
 	for _, kind := range w.kinds {

@@ -49,17 +49,24 @@ type falseEvent struct {
 	requirement string
 	name        string
 	kinds       []eventKind // that it can be told by; a way takes the first of its own that is among them
-	// prepare makes the room ready, when alice is in it. Ways that end with alice's entering do not go with it.
-	prepare func(p players)
-	// right is what the false event is when it is right, by dan unless it says otherwise.
-	right func(p players, honest honest) federation.Template
-	alter func(p players, honest honest) federation.Template
+	ways        []string    // that it is told along; nil: all that carry it
+	// deadly are the ways along which deployed servers die of it, or of the right event: there it is told on a deployment of
+	// its own and costs no other check its place.
+	deadly []string
+	// prepare makes the room ready, when alice is in it, and undo lets later joiners in again. Ways that end with alice's
+	// entering do not go with it.
+	prepare, undo func(p players)
+	// right is what the false event is when it is right, by dan unless it says otherwise; needs is the requirement that a
+	// server which does not take that breaks, where it is not a matter of the control alone.
+	right making
+	needs string
+	alter making
 	// judge sees to it that the event came to what it must; nil: that it is refused.
-	judge func(p players, told delivery)
+	judge func(p players, event falseEvent, told delivery)
 }
 
-// newcomer is whose join a false join is.
-func (e falseEvent) make(p players, honest honest) federation.Template {
+// honestly makes the event as it is when it is right.
+func (e falseEvent) honestly(p players, honest honest) federation.Template {
 	if e.right == nil {
 		return honest(p.dan)
 	}
@@ -83,7 +90,11 @@ func register(events []falseEvent) {
 // tellFalsely plays one false event along one way: the same event, right, is accepted; then the false one is told, and
 // alice's client and a server that joins later look for it.
 func tellFalsely(c *check.C, event falseEvent, along eventWay, kind eventKind) {
-	p := players{Stage: stage.Open(c, blueprints.OneServer)}
+	blueprint := blueprints.OneServer
+	if slices.Contains(event.deadly, along.name) {
+		blueprint = blueprints.PrivateServer
+	}
+	p := players{Stage: stage.Open(c, blueprint)}
 	p.alice, p.mallory = p.User("alice"), p.Peer()
 	p.carol, p.dan = p.mallory.User("carol"), p.mallory.User("dan")
 	if !along.enters {
@@ -95,8 +106,12 @@ func tellFalsely(c *check.C, event falseEvent, along eventWay, kind eventKind) {
 		event.prepare(p)
 	}
 
-	right := along.tell(p, kind, event.make)
-	c.Control(withAnswer(right.isShown(p.alice), right.answer))
+	right := along.tell(p, kind, event.honestly)
+	taken := withAnswer(right.isShown(p.alice), right.answer)
+	if event.needs != "" {
+		c.Need(event.needs, taken)
+	}
+	c.Control(taken)
 
 	lie := along.tell(p, kind, event.alter)
 	c.Notef("the server answered the false event with %s", lie.answer)
@@ -104,14 +119,14 @@ func tellFalsely(c *check.C, event falseEvent, along eventWay, kind eventKind) {
 		return // who did not enter the room because of it was shown nothing and serves nothing
 	}
 	if event.judge == nil {
-		isRefused(p, lie)
+		isRefused(p, event, lie)
 	} else {
-		event.judge(p, lie)
+		event.judge(p, event, lie)
 	}
 }
 
 // isRefused sees to it that an event is in no client view and is served to nobody, and its member is no member.
-func isRefused(p players, told delivery) {
+func isRefused(p players, event falseEvent, told delivery) {
 	p.alice.Refused(told.room.ID(), told.event)
 	if told.kind == aJoin {
 		for _, view := range p.alice.Views(told.room.ID()) {
@@ -120,13 +135,16 @@ func isRefused(p players, told delivery) {
 			}
 		}
 	}
+	if event.undo != nil {
+		event.undo(p)
+	}
 	later := p.Peer()
 	later.Joins(told.room.ID(), later.User("witness")).NotServed(told.event)
 }
 
 // isRedacted sees to it that an event whose content is not what its hash says is taken without that content. A join
 // loses its mapping with it, and whether it is still one is another question (mapping/missing-not-honoured).
-func isRedacted(p players, told delivery) {
+func isRedacted(p players, _ falseEvent, told delivery) {
 	c := p.C
 	shown := false
 	for _, view := range p.alice.Views(told.room.ID()) {

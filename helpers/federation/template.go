@@ -227,6 +227,15 @@ func (t Template) WithContent(path string, value any) Template {
 	return t.Alter(SetField("content."+path, value))
 }
 
+// Naming sets a field of the content before the event gets its place, so that what it names is among its auth events:
+// unlike WithContent, which alters the event where it stands.
+func (t Template) Naming(path string, value any) Template {
+	if changed, err := sjson.SetBytes(bytes.Clone(t.content), path, value); err == nil {
+		t.content = changed
+	}
+	return t
+}
+
 // Alter changes the event before it is hashed and signed: what results has a right hash and valid signatures.
 func (t Template) Alter(change Change) Template {
 	t.before = append(slices.Clone(t.before), change)
@@ -247,6 +256,9 @@ func (t Template) Key() pseudoid.KeyPair { return t.key }
 
 // User returns whose event it is.
 func (t Template) User() *User { return t.user }
+
+// Format returns the format that the event is made in.
+func (t Template) Format() pseudoid.Format { return t.format }
 
 // RoomID returns the room that the event is for.
 func (t Template) RoomID() string { return t.roomID }
