@@ -17,7 +17,6 @@ import (
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/federation"
-	"msc4014/helpers/match"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 )
@@ -116,9 +115,7 @@ var _ = check.Register("an event of a server that is gone, delivered by another"
 
 		first := room.Builds(federation.Proto{Type: "m.room.message", Sender: carol, Content: text("said while its server is there")})
 		delivered.Delivers(first)
-		ctx, cancel := c.Within(stage.Patience)
-		defer cancel()
-		_, err := alice.Timeline(room.ID()).Wait(ctx, match.EventID(first.ID()))
+		_, err := alice.Sees(room.ID(), first.ID())
 		c.Control(err)
 
 		gone.PlayDead(federation.DeadRefusing)
