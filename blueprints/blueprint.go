@@ -17,13 +17,14 @@ var (
 	OneServer     = Blueprint{Name: "one server", Servers: 1}
 	TwoServers    = Blueprint{Name: "two servers", Servers: 2}
 	PrivateServer = Blueprint{Name: "private server", Servers: 1, Private: true}
+	PrivatePair   = Blueprint{Name: "private pair of servers", Servers: 2, Private: true}
 	// Each of these is restarted once, in a scene that all checks on it share; no other check may stand on them.
 	StoppedServer = Blueprint{Name: "server stopped and started again", Servers: 1}
 	KilledServer  = Blueprint{Name: "server killed and started again", Servers: 1}
 )
 
 // All lists the blueprints.
-var All = []Blueprint{OneServer, TwoServers, PrivateServer, StoppedServer, KilledServer}
+var All = []Blueprint{OneServer, TwoServers, PrivateServer, PrivatePair, StoppedServer, KilledServer}
 
 // ByName finds a blueprint.
 func ByName(name string) (Blueprint, error) {

@@ -1,0 +1,178 @@
+package main
+
+// Chapter auth, state resolution: two servers that learn of the same conflicting events in another order come to the same
+// state, and to the one that the rules give by key.
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/stretchr/testify/assert"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/stage"
+)
+
+// conflict is two events that do not know of each other: the one by carol, who has all power, the other by dan, who has
+// some, or by frank, who is not in the room. The one takes from the other what it stands on, and so stays in the state,
+// and the other does not. Erin is a member without power.
+type conflict struct {
+	name  string
+	one   func(q quarrel) federation.Event
+	other func(q quarrel) federation.Event
+	// stays is what must be in the state as it was before.
+	stays  func(q quarrel) federation.Event
+	deadly bool // deployed servers die of it: it has a deployment of its own
+}
+
+// quarrel is a room of a peer in which alice of hs1 and bob of hs2 are, with the peer's users.
+type quarrel struct {
+	players
+	bob         *stage.User
+	erin, frank *federation.User
+}
+
+func (q quarrel) state(eventType, stateKey string, by *federation.User, content any) federation.Event {
+	return q.room.Builds(federation.Proto{Type: eventType, StateKey: federation.StateKey(stateKey), Sender: by, Content: content})
+}
+
+func (q quarrel) current(eventType, stateKey string) federation.Event {
+	event, _ := q.room.StateEvent(eventType, stateKey)
+	return event
+}
+
+func (q quarrel) keyOf(user *federation.User) string { return user.SenderIn(q.room.Room) }
+
+// levels are power levels in which dan has that much.
+func (q quarrel) levels(dans int) map[string]any {
+	return map[string]any{"users": map[string]int{q.keyOf(q.carol): 100, q.keyOf(q.dan): dans}}
+}
+
+var conflicts = []conflict{
+	{
+		name: "what a member did beside its demotion",
+		one:  func(q quarrel) federation.Event { return q.state("m.room.power_levels", "", q.carol, q.levels(0)) },
+		other: func(q quarrel) federation.Event {
+			return q.state("m.room.topic", "", q.dan, map[string]string{"topic": "by the demoted"})
+		},
+		stays: func(q quarrel) federation.Event { return q.current("m.room.topic", "") },
+	},
+	{
+		name: "what a member did beside its ban",
+		one: func(q quarrel) federation.Event {
+			return q.state("m.room.member", q.keyOf(q.dan), q.carol, map[string]string{"membership": "ban"})
+		},
+		other: func(q quarrel) federation.Event {
+			return q.state("m.room.member", q.keyOf(q.erin), q.dan, map[string]string{"membership": "leave"})
+		},
+		stays: func(q quarrel) federation.Event { return q.current("m.room.member", q.keyOf(q.erin)) },
+	},
+	{
+		name: "a join beside the closing of the room", deadly: true,
+		one: func(q quarrel) federation.Event {
+			return q.state("m.room.join_rules", "", q.carol, map[string]string{"join_rule": "invite"})
+		},
+		other: func(q quarrel) federation.Event {
+			join, err := q.room.MemberTemplate(q.frank, "join").Build()
+			if err != nil {
+				q.C.SuiteError(err)
+			}
+			return join
+		},
+		stays: func(q quarrel) federation.Event { return q.current("m.room.member", q.keyOf(q.erin)) },
+	},
+}
+
+// Room state is resolved by power and history alone, so that all servers end in the same (room version 2, state
+// resolution), with keys in the place of user IDs (MSC1228, Proposal).
+func init() {
+	for _, each := range conflicts {
+		check.Register(each.name+" resolves alike on two servers", check.Requires("auth/state-resolution"), check.TwoServers(),
+			func(c *check.C) { quarrelOver(c, each) })
+	}
+}
+
+func quarrelOver(c *check.C, over conflict) {
+	blueprint := blueprints.TwoServers
+	if over.deadly {
+		blueprint = blueprints.PrivatePair
+	}
+	q := startQuarrel(stage.Open(c, blueprint))
+	stays, one, other := over.stays(q), over.one(q), over.other(q)
+	hs1, hs2 := q.ServerName(1), q.ServerName(2)
+	q.tells(hs1, one)
+	q.tells(hs1, other)
+	q.tells(hs2, other)
+	q.tells(hs2, one)
+	q.room.Apply(other)
+	q.room.Apply(one)
+	merged := q.room.Builds(federation.Proto{Type: "m.room.message", Sender: q.carol, Content: text("said when all know of both")})
+	q.tells(hs1, merged)
+	q.tells(hs2, merged)
+	q.alice.AwaitsEvent("auth/state-resolution", q.room.ID(), merged.ID())
+	q.bob.AwaitsEvent("auth/state-resolution", q.room.ID(), merged.ID())
+
+	alices, bobs := q.clientState(q.alice), q.clientState(q.bob)
+	assert.Equal(c, alices, bobs, "the room's state as clients of the two servers see it")
+	at1, at2 := q.served(hs1, merged), q.served(hs2, merged)
+	assert.Equal(c, at1, at2, "the state as the two servers serve it to a peer")
+	for where, state := range map[string][]string{
+		"a client of hs1": slices.Collect(maps.Values(alices)), "a client of hs2": slices.Collect(maps.Values(bobs)),
+		"a peer of hs1": at1, "a peer of hs2": at2,
+	} {
+		assert.Contains(c, state, one.ID(), fmt.Sprintf("the state that %s sees, with %s", where, one))
+		assert.NotContains(c, state, other.ID(), fmt.Sprintf("the state that %s sees, without %s", where, other))
+		assert.Contains(c, state, stays.ID(), fmt.Sprintf("the state that %s sees, still with %s", where, stays))
+	}
+}
+
+// startQuarrel makes the room, and lets alice and bob join it.
+func startQuarrel(s *stage.Stage) quarrel {
+	q := quarrel{players: players{Stage: s}, bob: s.UserAt(2, "bob")}
+	q.alice, q.mallory = s.UserAt(1, "alice"), s.Peer()
+	q.carol, q.dan = q.mallory.User("carol"), q.mallory.User("dan")
+	q.erin, q.frank = q.mallory.User("erin"), q.mallory.User("frank")
+	q.room = q.mallory.Makes(federation.RoomOptions{Creator: q.carol, Topic: "by the creator"})
+	q.room.Applies(q.room.MemberTemplate(q.dan, "join"))
+	q.room.Applies(q.room.MemberTemplate(q.erin, "join"))
+	q.room.Apply(q.state("m.room.power_levels", "", q.carol, q.levels(50)))
+	q.alice.Joins(q.room.ID(), q.mallory.Name())
+	q.bob.Joins(q.room.ID(), q.mallory.Name())
+	q.alice.AwaitsMembership("membership/join-remote", q.room.ID(), q.bob.UserID, "join")
+	return q
+}
+
+// tells sends an event to one server, and nobody else.
+func (q quarrel) tells(server string, event federation.Event) {
+	ctx, cancel := q.mallory.Within()
+	defer cancel()
+	_, err := q.mallory.SendTransaction(ctx, server, []federation.Event{event}, nil)
+	q.C.Need("resilience/stays-up", err)
+}
+
+// clientState are the event IDs of the room's state as a client sees it, by type and state key.
+func (q quarrel) clientState(user *stage.User) map[string]string {
+	answer, err := user.State(q.C.Context(), q.room.ID())
+	q.C.Need("client-view/unmodified-client", err)
+	state := map[string]string{}
+	for _, event := range answer.JSON().Array() {
+		state[event.Get("type").String()+" "+event.Get("state_key").String()] = event.Get("event_id").String()
+	}
+	return state
+}
+
+// served are the event IDs of the state before an event as a server serves it, ordered.
+func (q quarrel) served(server string, event federation.Event) []string {
+	ctx, cancel := q.mallory.Within()
+	defer cancel()
+	state, _, answer, err := q.mallory.FetchStateIDs(ctx, server, q.room.Room, event.ID())
+	if err == nil && !answer.OK() {
+		err = fmt.Errorf("GET /state_ids of %s was answered %s", server, answer)
+	}
+	q.C.Need("routing/backfill-authorised", err)
+	slices.Sort(state)
+	return state
+}
