@@ -27,6 +27,7 @@ type RoomOptions struct {
 	Topic       string
 	AliasName   string         // the localpart of a canonical alias, registered with this peer
 	CreateExtra map[string]any // further content of the create event
+	RoomID      string         // one that names the peer
 }
 
 // CreateRoom makes a room that lives on the peer: create, the creator's join, power levels, join rules, history
@@ -36,7 +37,7 @@ func (p *Peer) CreateRoom(format pseudoid.Format, options RoomOptions) (*Room, e
 	if creator == nil || creator.peer != p {
 		return nil, fmt.Errorf("%s cannot make a room: the creator must be one of its own users", p.name)
 	}
-	room := newRoom(p, fmt.Sprintf("!room%d:%s", p.next(), p.name), format)
+	room := newRoom(p, orElse(options.RoomID, fmt.Sprintf("!room%d:%s", p.next(), p.name)), format)
 	create := map[string]any{"room_version": format.RoomVersion}
 	if format.RoomVersion != pseudoid.FormatV11.RoomVersion {
 		create["creator"] = creator.SenderIn(room)

@@ -1,0 +1,148 @@
+package main
+
+// Chapter auth, what the texts leave open: authorisation rules that look at the domain or at the sigil of a user ID, which a
+// key does not have.
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/stage"
+)
+
+// Two rules compare domains: that of who creates a room with the one in the room ID (authorisation rules 1.2), and, where
+// m.federate is false, that of a sender with the creator's (rule 3).
+var _ = check.Register("what the rules that compare domains come to", check.Requires("auth/rules-by-domain"),
+	func(c *check.C) {
+		const requirement = "auth/rules-by-domain"
+		p := players{Stage: stage.Open(c, blueprints.OneServer)}
+		p.alice, p.mallory = p.User("alice"), p.Peer()
+		p.carol = p.mallory.User("carol")
+		own, foreign := p.entersRoomOf(""), p.entersRoomOf("!made-elsewhere:"+p.Peer().Name())
+		local, remote := p.entersUnfederated()
+		detail := fmt.Sprintf("a room of a peer whose ID names the peer can be entered: %s; one whose ID names another server: %s; "+
+			"a room with m.federate false can be entered by another user of its server: %s; by a user of a peer: %s",
+			outcome(own), outcome(foreign), outcome(local), outcome(remote))
+		switch {
+		case own != nil && local != nil:
+			c.Observe(requirement, "refuses-all", "%s", detail)
+		case own != nil || local != nil:
+			c.Observe(requirement, "differs-by-rule", "%s", detail)
+		case foreign == nil && remote == nil:
+			c.Observe(requirement, "not-applied", "%s", detail)
+		case foreign != nil && remote != nil:
+			c.Observe(requirement, "by-mapping", "%s", detail)
+		default:
+			c.Observe(requirement, "differs-by-rule", "%s", detail)
+		}
+	})
+
+func outcome(err error) string {
+	if err == nil {
+		return "yes"
+	}
+	return "no (" + err.Error() + ")"
+}
+
+// entersRoomOf lets alice enter a room of mallory's with that ID, and tells why she could not, or nil.
+func (p players) entersRoomOf(roomID string) error {
+	room := p.mallory.Makes(federation.RoomOptions{Creator: p.carol, RoomID: roomID})
+	if _, err := p.alice.JoinRoom(p.C.Context(), room.ID(), p.mallory.Name()); err != nil {
+		return err
+	}
+	_, err := p.alice.Sees(room.ID(), room.Says(p.carol, "said when alice has come").ID())
+	return err
+}
+
+// entersUnfederated lets another local user, and then carol, enter a room of alice's that does not federate, and tells for
+// each why not, or nil.
+func (p players) entersUnfederated() (local, remote error) {
+	roomID, err := p.alice.TryRoom(pseudoid.RoomVersion, stage.Public, stage.Option{Name: "creation_content", Value: map[string]any{"m.federate": false}})
+	if err != nil {
+		return err, errors.New("there is no such room")
+	}
+	_, local = p.User("bob").JoinRoom(p.C.Context(), roomID)
+	ctx, cancel := p.mallory.Within()
+	defer cancel()
+	_, remote = p.mallory.Join(ctx, p.ServerName(1), roomID, p.carol)
+	if remote == nil {
+		_, remote = p.alice.SeesMembership(roomID, p.carol.ID(), "join")
+	}
+	return local, remote
+}
+
+// sigilProbe is an event that the rules which look for '@' are about.
+type sigilProbe struct {
+	name  string
+	event func(p players) federation.Proto
+}
+
+var sigilProbes = []sigilProbe{
+	{"state keyed by another member's key", func(p players) federation.Proto { return noteUnder(p.dan, p.carol.SenderIn(p.room.Room)) }},
+	{"state keyed by another's user ID", func(p players) federation.Proto { return noteUnder(p.dan, p.carol.ID()) }},
+	{"power levels with a user ID among their users", func(p players) federation.Proto { return p.powerOf("@nobody:" + p.mallory.Name()) }},
+	{"power levels with neither key nor user ID among their users", func(p players) federation.Proto { return p.powerOf("neither") }},
+}
+
+// noteUnder is a note, which every member may write, under a state key.
+func noteUnder(by *federation.User, stateKey string) federation.Proto {
+	return federation.Proto{Type: noteType, StateKey: federation.StateKey(stateKey), Sender: by, Content: map[string]string{"note": "keyed by whom?"}}
+}
+
+// powerOf is carol's power levels with one more who has some.
+func (p players) powerOf(more string) federation.Proto {
+	users := map[string]int{p.carol.SenderIn(p.room.Room): 100}
+	if more != "" {
+		users[more] = 10
+	}
+	return federation.Proto{
+		Type: "m.room.power_levels", StateKey: federation.StateKey(""), Sender: p.carol,
+		Content: map[string]any{"users": users, "events": map[string]any{noteType: 0}},
+	}
+}
+
+// Two rules look for the '@' of a user ID: a state key that begins with it is its owner's alone (authorisation rules 8), and
+// the users of power levels are user IDs (rule 9.3).
+var _ = check.Register("what the rules that look for a sigil come to", check.Requires("auth/rules-by-sigil"), check.Path("send"),
+	func(c *check.C) {
+		const requirement = "auth/rules-by-sigil"
+		p := players{Stage: stage.Open(c, blueprints.OneServer)}
+		p.alice, p.mallory = p.User("alice"), p.Peer()
+		p.carol, p.dan = p.mallory.User("carol"), p.mallory.User("dan")
+		p.room = p.makesRoom()
+		p.alice.Joins(p.room.ID(), p.mallory.Name())
+		c.Control(errors.Join(p.isTaken(noteUnder(p.dan, "note")), p.isTaken(noteUnder(p.dan, p.dan.SenderIn(p.room.Room))), p.isTaken(p.powerOf(""))))
+
+		var taken []bool
+		var details []string
+		for _, probe := range sigilProbes {
+			err := p.isTaken(probe.event(p))
+			taken = append(taken, err == nil)
+			details = append(details, fmt.Sprintf("%s: taken %t", probe.name, err == nil))
+		}
+		readings := map[string][]bool{
+			"by-key": {false, false, false, false}, "by-sigil": {true, false, true, true}, "not-applied": {true, true, true, true},
+		}
+		reading := "differs-by-rule"
+		for name, expected := range readings {
+			if slices.Equal(taken, expected) {
+				reading = name
+			}
+		}
+		c.Observe(requirement, reading, "%s", strings.Join(details, "; "))
+	})
+
+// isTaken sends an event in a transaction and tells why clients are not shown it, or nil.
+func (p players) isTaken(proto federation.Proto) error {
+	event := p.room.Builds(proto)
+	answer, err := p.room.Pushes(event)
+	p.C.Need("resilience/stays-up", err)
+	p.barrier()
+	return withAnswer(delivery{room: p.room, event: event}.isShown(p.alice), answer.Answer.String())
+}
