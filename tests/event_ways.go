@@ -46,7 +46,7 @@ var eventWays = []eventWay{
 		},
 	},
 	{
-		name: "the state of send_join", kinds: []eventKind{aNote, aLaw, aJoin}, enters: true,
+		name: "the state of send_join", kinds: []eventKind{aJoin, aLaw}, enters: true,
 		deliver: func(p players, event federation.Event) (string, bool) {
 			p.room.Apply(event)
 			// What clients look back to would be another way.
