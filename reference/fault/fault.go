@@ -29,7 +29,7 @@ type Fault struct {
 // All returns the table of faults, in the order of the catalogue's chapters.
 func All() []Fault {
 	return slices.Concat(versionFaults, formatFaults, senderKeyFaults, mappingFaults, membershipFaults, redactionFaults,
-		routingFaults, resilienceFaults)
+		routingFaults, resilienceFaults, signingFaults, authFaults)
 }
 
 // Lookup returns the fault with the given ID, and whether there is one.

@@ -16,7 +16,9 @@ type Reading string
 // requirement a field belongs to and which readings it can have.
 type Readings struct {
 	// On the wire.
-	SignatureEntity, ServerSignatures, Origin, RoomID, WidgetCreator, RedactedSenderKey Reading
+	SignatureEntity, ServerSignatures, NonCanonical, Origin, RoomID, WidgetCreator, RedactedSenderKey Reading
+	// Authorisation.
+	ByDomain, BySigil Reading
 	// Mappings.
 	InLeaveBanKnock, UnprovenHandling, Replayed, ExpiredServerKey, ExtraSignatures, ThirdServer, SecondKey, BanEvasion Reading
 	// Users who cannot be verified.
@@ -42,6 +44,8 @@ func Offers() []Offer {
 			func(r *Readings) *Reading { return &r.SignatureEntity }},
 		{"signing/server-signatures", of{"none", "origin-only", "resident-on-joins", "origin-and-resident"},
 			func(r *Readings) *Reading { return &r.ServerSignatures }},
+		{"signing/rejects-noncanonical", of{"all-refused", "signature-accepted", "key-spelling-accepted", "small-order-accepted", "several-accepted"},
+			func(r *Readings) *Reading { return &r.NonCanonical }},
 		{"event-format/no-origin", of{"absent", "server-name", "sender-key"},
 			func(r *Readings) *Reading { return &r.Origin }},
 		{"event-format/room-id", of{"names-server", "opaque"},
@@ -50,6 +54,11 @@ func Offers() []Offer {
 			func(r *Readings) *Reading { return &r.WidgetCreator }},
 		{"redaction/sender-key-kept", of{"kept", "removed"},
 			func(r *Readings) *Reading { return &r.RedactedSenderKey }},
+
+		{"auth/rules-by-domain", of{"not-applied", "by-mapping"},
+			func(r *Readings) *Reading { return &r.ByDomain }},
+		{"auth/rules-by-sigil", of{"by-key", "by-sigil", "not-applied"},
+			func(r *Readings) *Reading { return &r.BySigil }},
 
 		{"mapping/in-leave-ban-knock", of{"own-only", "none", "all"},
 			func(r *Readings) *Reading { return &r.InLeaveBanKnock }},

@@ -56,7 +56,7 @@ func (r *Room) takeBackfilled(ctx context.Context, server string, found []json.R
 	read := map[string]*rules.Event{}
 	var events []*rules.Event
 	for _, one := range found {
-		event, err := r.readForeign(ctx, one)
+		event, err := r.readForeign(ctx, one, true)
 		if err != nil || event.RoomID() != r.id || len(r.missing([]string{event.ID()})) == 0 {
 			continue
 		}

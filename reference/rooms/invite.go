@@ -195,7 +195,7 @@ func (rs *Rooms) Invited(ctx context.Context, origin, roomID string, invite outg
 			Text: fmt.Sprintf("no whole invites to rooms of version %q are taken", invite.RoomVersion)}
 	}
 	room := newRoom(rs, roomID, format)
-	event, err := room.readForeign(ctx, invite.Event)
+	event, err := room.readForeign(ctx, invite.Event, false)
 	if err != nil {
 		return nil, Forbidden("%v", err)
 	}

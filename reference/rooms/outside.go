@@ -139,7 +139,7 @@ func (rs *Rooms) receiveOutside(ctx context.Context, origin, roomID string, even
 			continue
 		}
 		room := newRoom(rs, roomID, format)
-		read, err := room.readForeign(ctx, event)
+		read, err := room.readForeign(ctx, event, false)
 		if err != nil {
 			return "", err
 		}

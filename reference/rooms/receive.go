@@ -34,7 +34,7 @@ func (rs *Rooms) Receive(ctx context.Context, origin string, event json.RawMessa
 	if !room.ACLAllows(origin) {
 		return "", Forbidden("%s is denied by the access control list of room %s", origin, roomID)
 	}
-	read, err := room.readForeign(ctx, event)
+	read, err := room.readForeign(ctx, event, false)
 	if err != nil {
 		return "", err
 	}
@@ -45,8 +45,8 @@ func (rs *Rooms) Receive(ctx context.Context, origin string, event json.RawMessa
 }
 
 // readForeign reads an event that another server wrote and verifies who signed it. An event whose content hash is wrong
-// comes back redacted.
-func (r *Room) readForeign(ctx context.Context, event json.RawMessage) (*rules.Event, error) {
+// comes back redacted. asked says that this server had asked for it.
+func (r *Room) readForeign(ctx context.Context, event json.RawMessage, asked bool) (*rules.Event, error) {
 	if !r.format.Pseudonymous {
 		return rules.Receive(ctx, event, r.format, r.rooms.EventKeys)
 	}
@@ -57,19 +57,24 @@ func (r *Room) readForeign(ctx context.Context, event json.RawMessage) (*rules.E
 	if canonical, err = sjson.DeleteBytes(canonical, "unsigned"); err != nil { // nobody signed that
 		return nil, fmt.Errorf("reading an event: %w", err)
 	}
+	if canonical, err = r.withSignatures(canonical); err != nil {
+		return nil, fmt.Errorf("reading an event: %w", err)
+	}
 	p := r.rooms.Pseudonym
-	if _, err := rules.NewEvent(canonical, r.format); err != nil {
+	sender := p.Sender(canonical)
+	if odd, is := r.oddSender(canonical); is {
+		sender = odd
+	} else if _, err := rules.NewEvent(canonical, r.format); err != nil {
 		return nil, err
 	}
 	if gjson.GetBytes(canonical, "content.membership").String() == "invite" && gjson.GetBytes(canonical, "type").String() == memberType {
 		err = p.CheckInvite(canonical)
 	} else {
-		err = p.CheckSender(canonical)
+		err = r.checkSender(ctx, canonical, sender, asked)
 	}
 	if err != nil {
 		return nil, err
 	}
-	sender := p.Sender(canonical)
 	if canonical, err = p.TakeIn(canonical); err != nil {
 		return nil, err
 	}
@@ -119,7 +124,7 @@ func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
 	}
 	var between []*rules.Event
 	for _, one := range found {
-		if read, err := r.readForeign(ctx, one); err == nil && read.RoomID() == r.id {
+		if read, err := r.readForeign(ctx, one, true); err == nil && read.RoomID() == r.id {
 			between = append(between, read)
 		}
 	}
@@ -294,7 +299,7 @@ func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before 
 	var reading sync.WaitGroup
 	for _, one := range list { // at once: each may ask a server for its keys, and wait
 		reading.Go(func() {
-			event, err := r.readForeign(ctx, one)
+			event, err := r.readForeign(ctx, one, true)
 			if err != nil || event.RoomID() != r.id || r.Event(event.ID()) != nil {
 				return
 			}
@@ -330,7 +335,7 @@ func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before 
 			}
 		}
 		one := outlier{event: event, judgement: judged[id]}
-		one.rejected = r.rejectsOutlier(event, known)
+		one.rejected = r.rejectsOutlier(event, known, judged)
 		if one.judgement != nil && one.rejected == "" {
 			handling := r.rooms.Pseudonym.Handle(event.Membership(), *one.judgement)
 			one.concealed = handling == pseudonym.Conceal
@@ -351,7 +356,7 @@ func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before 
 }
 
 // rejectsOutlier tells why an outlier is rejected by its own auth events, or "".
-func (r *Room) rejectsOutlier(event *rules.Event, known map[string]*outlier) string {
+func (r *Room) rejectsOutlier(event *rules.Event, known map[string]*outlier, judged map[string]*pseudonym.Judgement) string {
 	var authEvents []*rules.Event
 	rejected := map[string]bool{}
 	for _, id := range event.AuthEvents() {
@@ -363,7 +368,18 @@ func (r *Room) rejectsOutlier(event *rules.Event, known map[string]*outlier) str
 			rejected[id] = one.Rejected != ""
 		}
 	}
-	if err := r.rules().CheckAuthEvents(event, authEvents, func(id string) bool { return rejected[id] }); err != nil {
+	applied := r.rules()
+	inRoom := applied.DomainOf
+	applied.DomainOf = func(event *rules.Event) (string, bool) { // who enters a room learns of its members with its events
+		for _, j := range judged {
+			if j != nil && j.Verdict == pseudonym.Verified && string(j.Mapping.Key) == event.Sender() {
+				domain, err := pseudoid.UserIDDomain(j.Mapping.UserID)
+				return domain, err == nil
+			}
+		}
+		return inRoom(event)
+	}
+	if err := applied.CheckAuthEvents(event, authEvents, func(id string) bool { return rejected[id] }); err != nil {
 		return err.Error()
 	}
 	return ""

@@ -9,7 +9,10 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/tidwall/sjson"
+
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -28,6 +31,9 @@ func (r *Room) served(events []*Event) []json.RawMessage {
 // forPeers returns one event as peers are given it.
 func (r *Room) forPeers(event *Event) json.RawMessage {
 	if r.RedactionOf(event.ID()) == "" {
+		if r.rooms.Faults.Has(fault.FurtherSignaturesUnserved) && event.Membership() == "join" {
+			return r.signedAlone(event)
+		}
 		return event.JSON()
 	}
 	var redacted []byte
@@ -41,6 +47,19 @@ func (r *Room) forPeers(event *Event) json.RawMessage {
 		return event.JSON()
 	}
 	return redacted
+}
+
+// signedAlone returns an event with its sender's signatures alone, for fault.FurtherSignaturesUnserved.
+func (r *Room) signedAlone(event *Event) json.RawMessage {
+	own := map[string]json.RawMessage{}
+	if signatures := event.Field("signatures").Map()[event.Sender()]; signatures.Exists() {
+		own[event.Sender()] = json.RawMessage(signatures.Raw)
+	}
+	stripped, err := sjson.SetRawBytes(event.JSON(), "signatures", raw(own))
+	if err != nil {
+		return event.JSON()
+	}
+	return stripped
 }
 
 // RedactionOf returns the ID of the redaction that took effect on an event, or "".

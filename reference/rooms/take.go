@@ -154,16 +154,30 @@ func (r *Room) resolve(states []rules.State, extra *Event) (rules.State, error) 
 	if !slices.ContainsFunc(states, func(s rules.State) bool { return !maps.Equal(s, first) }) {
 		return first, nil
 	}
+	if r.rooms.Faults.Has(fault.LastStateWins) {
+		last := rules.State{}
+		for _, state := range states {
+			maps.Copy(last, state)
+		}
+		return last, nil
+	}
 	return r.rules().Resolve(states, history{r, extra})
 }
 
 // rules are those that apply in the room.
 func (r *Room) rules() rules.Rules {
+	readings := r.rooms.Pseudonym.Readings
 	applied := r.rooms.Rules
+	applied.Domain, applied.Sigil = rules.DomainReading(readings.ByDomain), rules.SigilReading(readings.BySigil)
+	applied.AnyKey = r.takesAnySpelling() || r.rooms.Pseudonym.Takes("small-order-accepted")
+	applied.KeyOf = func(userID string) (string, bool) {
+		key, ok := r.directory.Key(userID)
+		return string(key), ok
+	}
 	applied.DomainOf = func(event *rules.Event) (string, bool) {
 		userID, ok := r.directory.Proven(pseudoid.SenderKey(event.Sender()))
-		if !ok {
-			return "", false
+		if !ok { // who joins says who it is; whether that is so is judged apart
+			userID = r.claimedBy(event)
 		}
 		domain, err := pseudoid.UserIDDomain(userID)
 		return domain, err == nil

@@ -64,6 +64,11 @@ func (r *Room) judgeBy(event *rules.Event, keys pseudonym.KeySource) *pseudonym.
 	if !r.format.Pseudonymous || event.Type() != memberType {
 		return nil
 	}
+	if key, _ := event.StateKey(); r.rules().AnyMemberKey() {
+		if _, err := pseudoid.ParseSenderKey(key); err != nil {
+			return nil // what is no key has no mapping
+		}
+	}
 	j := r.rooms.Pseudonym.Judge(event.JSON(), keys)
 	if r.rooms.mappedElsewhere(j, r.id) {
 		j = r.rooms.Pseudonym.Replayed(j)

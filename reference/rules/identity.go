@@ -39,8 +39,14 @@ type Rules struct {
 	Sigil  SigilReading  // "" means by-key
 	Domain DomainReading // "" means not-applied
 
+	// AnyKey has keys taken however they are spelled, and whatever point they are: who signs is looked at elsewhere
+	// (signing/rejects-noncanonical).
+	AnyKey bool
+
 	Faults fault.Set // deviations on purpose; none in a server that is to follow the text
 
+	// KeyOf tells the key of a user ID, for fault.SenderFieldBelieved.
+	KeyOf func(userID string) (key string, ok bool)
 	// DomainOf tells the domain of the user who sent an event, for DomainByMapping; ok is false if it is not known.
 	DomainOf func(*Event) (domain string, ok bool)
 }
@@ -81,11 +87,19 @@ func checkSenderKey(s string) error {
 
 // checkMemberKey refuses a member event whose state key is no identity: "This `user_room_key` is used where we
 // currently use an mxid in the DAG: `sender`, `m.room.member`, `m.room.power_levels`" (MSC1228, Proposal).
-func checkMemberKey(f pseudoid.Format, stateKey string) error {
+func (r Rules) checkMemberKey(f pseudoid.Format, stateKey string) error {
 	if f.Pseudonymous {
+		if r.AnyMemberKey() {
+			return nil
+		}
 		return checkSenderKey(stateKey)
 	}
 	return pseudoid.ValidUserID(stateKey)
+}
+
+// AnyMemberKey tells whether member events are taken whatever their state key is.
+func (r Rules) AnyMemberKey() bool {
+	return r.AnyKey || r.Faults.Has(fault.UserIDSendersTaken) || r.Faults.Has(fault.KeysInAnySpelling) || r.Faults.Has(fault.JoinsForOthersTaken)
 }
 
 // mayUseStateKey is rule 8: "If the event has a `state_key` that starts with an `@` and does not match the `sender`,

@@ -5,6 +5,8 @@
 package rules
 
 import (
+	"strings"
+
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/pseudoid"
@@ -20,10 +22,10 @@ func (r Rules) memberAllowed(e *Event, state State) error {
 	if e.Content("membership").Type != gjson.String {
 		return reject("4.1", "the content has no membership")
 	}
-	if err := checkMemberKey(e.format, target); err != nil {
+	if err := r.checkMemberKey(e.format, target); err != nil {
 		return reject("4.1", "the state key: %v", err)
 	}
-	if err := checkAuthoriser(e); err != nil {
+	if err := r.checkAuthoriser(e); err != nil {
 		return err
 	}
 	switch e.Membership() {
@@ -45,32 +47,37 @@ func (r Rules) memberAllowed(e *Event, state State) error {
 // `sender_key`. The clause: 'the event must be signed by the server which owns the user ID in the field' would change
 // to: 'the event must be signed by the same key as this field'" (MSC4014, Additional notes). The signature of the
 // server, in ordinary rooms, was checked on receipt.
-func checkAuthoriser(e *Event) error {
+func (r Rules) checkAuthoriser(e *Event) error {
 	authoriser := e.Content(authoriserField)
-	if !authoriser.Exists() || !e.format.Pseudonymous {
+	if !authoriser.Exists() || !e.format.Pseudonymous || r.authoriserByUserID(e) {
 		return nil
 	}
 	if err := checkSenderKey(text(authoriser)); err != nil {
 		return reject("4.2", "%s: %v", authoriserField, err)
 	}
-	if err := signedBySenderKey(e, text(authoriser)); err != nil {
+	if err := signedBySenderKey(e, text(authoriser)); err != nil && !r.Faults.Has(fault.AuthoriserSignatureUnchecked) {
 		return reject("4.2.1", "%s: %v", authoriserField, err)
 	}
 	return nil
+}
+
+// authoriserByUserID tells whether a join is authorised by a user ID, and a fault takes that.
+func (r Rules) authoriserByUserID(e *Event) bool {
+	return r.Faults.Has(fault.AuthoriserByUserID) && strings.HasPrefix(text(e.Content(authoriserField)), "@")
 }
 
 // joinAllowed is rule 4.3. In pseudonymous rooms 4.3.2 comes before 4.3.1: there nobody else may join the creator's
 // key, not even as the first event of the room.
 func (r Rules) joinAllowed(e *Event, target string, state State) error {
 	notOwn := e.sender != target
-	if notOwn && e.format.Pseudonymous {
+	if notOwn && e.format.Pseudonymous && !r.Faults.Has(fault.JoinsForOthersTaken) {
 		return reject("4.3.2", "the state key is not the sender key")
 	}
 	create := state.Create()
 	if len(e.prevEvents) == 1 && e.prevEvents[0] == create.id && target == creator(create) {
 		return nil // 4.3.1
 	}
-	if notOwn {
+	if notOwn && !e.format.Pseudonymous {
 		return reject("4.3.2", "the state key is not the sender")
 	}
 	membership := state.Membership(e.sender)
@@ -87,6 +94,9 @@ func (r Rules) joinAllowed(e *Event, target string, state State) error {
 		return reject("4.3.4", "the join rule is %q and the sender's membership %q", rule, membership)
 	case "restricted", "knock_restricted":
 		if invited {
+			return nil
+		}
+		if r.Faults.Has(fault.RestrictedAsPublic) || r.authoriserByUserID(e) {
 			return nil
 		}
 		return authoriserAllowed(e, state)
