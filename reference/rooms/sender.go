@@ -33,7 +33,7 @@ func (r *Room) checkSender(ctx context.Context, event []byte, sender pseudoid.Se
 	}
 	_, proven := r.directory.Proven(sender)
 	switch {
-	case faults.Has(fault.UnverifiedSendersRefused) && !proven && gjson.GetBytes(event, "type").String() != memberType:
+	case faults.Has(fault.UnverifiedSendersRefused) && !proven && !asked && gjson.GetBytes(event, "type").String() != memberType:
 		return fmt.Errorf("nobody knows whose key %s is", sender)
 	case faults.Has(fault.EventSignaturesUnchecked), faults.Has(fault.FetchedSignaturesUnchecked) && asked:
 		return nil
