@@ -60,7 +60,7 @@ type falseEvent struct {
 	// server which does not take that breaks, where it is not a matter of the control alone.
 	right making
 	needs string
-	alter making
+	alter making // what it is made of instead
 	// judge sees to it that the event came to what it must; nil: that it is refused.
 	judge func(p players, event falseEvent, told delivery)
 }

@@ -58,6 +58,16 @@ func init() {
 			}),
 		},
 		{
+			// In the name of a user of the server itself: what is shown of it are words that she never said.
+			requirement: "signing/rejects-other-key", name: "an event in the name of a local user", kinds: []eventKind{aMessage},
+			ways: []string{"send", "get_missing_events"}, // where alice is in the room already
+			alter: func(p players, honest honest) federation.Template {
+				double, alicesKey := p.mallory.User("double"), p.room.MemberOf("mapping/in-remote-join", p.alice.UserID).Sender()
+				double.UseKey(p.room.ID(), pseudoid.KeyPair{Public: pseudoid.SenderKey(alicesKey), Private: p.carol.KeyIn(p.room.ID()).Private})
+				return honest(double)
+			},
+		},
+		{
 			requirement: "signing/rejects-server-key", name: "an event signed by the sending server's key alone", kinds: anything,
 			alter: signed(func(p players, _ federation.Template) []federation.Signer {
 				return []federation.Signer{p.mallory.Signer()}
