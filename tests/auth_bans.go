@@ -71,7 +71,7 @@ func banHolds(c *check.C, blueprint blueprints.Blueprint, deliver deliverJoin, s
 
 // messageUnder is a message by dan under a key.
 func messageUnder(scene outlaw, key pseudoid.KeyPair) federation.Template {
-	template, err := scene.room.Template(federation.Proto{Type: "m.room.message", Sender: scene.dan, Content: text("said in spite of the ban")})
+	template, err := scene.room.Template(messageBy(scene.dan, "said in spite of the ban"))
 	require.NoError(scene.stage.C, err)
 	return template.Alter(federation.SetField(template.Format().SenderField(), key.Public)).SignedBy(federation.SenderKeySigner(key))
 }
@@ -97,7 +97,7 @@ var _ = check.Register("state by a second key of a powerful user", check.Require
 		_, err := p.alice.Sees(p.room.ID(), first.ID())
 		c.Control(err)
 
-		barrier := p.room.Builds(federation.Proto{Type: "m.room.message", Sender: p.dan, Content: text("said beside it")})
+		barrier := p.room.Builds(messageBy(p.dan, "said beside it"))
 		p.carol.NewKey(p.room.ID())
 		p.room.Delivers(p.room.Applies(p.room.MemberTemplate(p.carol, "join")))
 		second := law()
@@ -112,5 +112,6 @@ var _ = check.Register("state by a second key of a powerful user", check.Require
 
 // lawBy is state that takes power.
 func lawBy(user *federation.User) federation.Proto {
-	return federation.Proto{Type: lawType, StateKey: federation.StateKey(""), Sender: user, Content: map[string]string{"note": "written with power"}}
+	content := map[string]string{"note": "written with power"}
+	return federation.Proto{Type: lawType, StateKey: federation.StateKey(""), Sender: user, Content: content}
 }

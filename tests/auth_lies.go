@@ -37,7 +37,8 @@ func init() {
 	// MSC1228, Proposal: the key is used where user IDs stand).
 	register([]falseEvent{
 		{
-			requirement: "auth/member-key-must-match", name: "a join of another key than the sender's", kinds: []eventKind{aJoin}, deadly: []string{"state"},
+			requirement: "auth/member-key-must-match", name: "a join of another key than the sender's",
+			kinds: []eventKind{aJoin}, deadly: []string{"state"},
 			alter: func(p players, honest honest) federation.Template {
 				template, pair := honest(p.dan), p.dan.KeyIn(p.room.ID())
 				return template.Alter(federation.SetField(template.Format().SenderField(), pair.Public)).
@@ -45,7 +46,8 @@ func init() {
 			},
 		},
 		{
-			requirement: "auth/member-key-must-match", name: "a join whose state key is the user ID", kinds: []eventKind{aJoin}, deadly: []string{"state"},
+			requirement: "auth/member-key-must-match", name: "a join whose state key is the user ID",
+			kinds: []eventKind{aJoin}, deadly: []string{"state"},
 			alter: func(p players, honest honest) federation.Template {
 				template := honest(p.dan)
 				return template.Alter(federation.SetField("state_key", template.User().ID()))
@@ -62,11 +64,13 @@ func init() {
 			alter: func(p players, honest honest) federation.Template { return honest(p.dan) },
 		},
 		{
-			requirement: "auth/power-by-key", name: "state by a key without power, mapped to a powerful user in the event", kinds: law, right: byCarol,
+			requirement: "auth/power-by-key", name: "state by a key without power, mapped to a powerful user in the event",
+			kinds: law, right: byCarol,
 			alter: func(p players, honest honest) federation.Template { return honest(p.dan).WithMappingOf(p.carol) },
 		},
 		{
-			requirement: "auth/power-by-key", name: "state by a key without power that names a powerful user as its sender", kinds: law, right: byCarol,
+			requirement: "auth/power-by-key", name: "state by a key without power that names a powerful user as its sender",
+			kinds: law, right: byCarol,
 			ways: []string{"send", "get_missing_events", "state"}, // who enters a room knows no user in it before
 			alter: func(p players, honest honest) federation.Template {
 				template := honest(p.dan).Alter(federation.SetField("verified_sender_mxid", p.carol.ID()))

@@ -63,7 +63,8 @@ func (p players) entersRoomOf(roomID string) error {
 // entersUnfederated lets another local user, and then carol, enter a room of alice's that does not federate, and tells for
 // each why not, or nil.
 func (p players) entersUnfederated() (local, remote error) {
-	roomID, err := p.alice.TryRoom(pseudoid.RoomVersion, stage.Public, stage.Option{Name: "creation_content", Value: map[string]any{"m.federate": false}})
+	unfederated := stage.Option{Name: "creation_content", Value: map[string]any{"m.federate": false}}
+	roomID, err := p.alice.TryRoom(pseudoid.RoomVersion, stage.Public, unfederated)
 	if err != nil {
 		return err, errors.New("there is no such room")
 	}
@@ -92,7 +93,8 @@ var sigilProbes = []sigilProbe{
 
 // noteUnder is a note, which every member may write, under a state key.
 func noteUnder(by *federation.User, stateKey string) federation.Proto {
-	return federation.Proto{Type: noteType, StateKey: federation.StateKey(stateKey), Sender: by, Content: map[string]string{"note": "keyed by whom?"}}
+	content := map[string]string{"note": "written by a member"}
+	return federation.Proto{Type: noteType, StateKey: federation.StateKey(stateKey), Sender: by, Content: content}
 }
 
 // powerOf is carol's power levels with one more who has some.
@@ -117,7 +119,8 @@ var _ = check.Register("what the rules that look for a sigil come to", check.Req
 		p.carol, p.dan = p.mallory.User("carol"), p.mallory.User("dan")
 		p.room = p.makesRoom()
 		p.alice.Joins(p.room.ID(), p.mallory.Name())
-		c.Control(errors.Join(p.isTaken(noteUnder(p.dan, "note")), p.isTaken(noteUnder(p.dan, p.dan.SenderIn(p.room.Room))), p.isTaken(p.powerOf(""))))
+		own := p.dan.SenderIn(p.room.Room)
+		c.Control(errors.Join(p.isTaken(noteUnder(p.dan, "note")), p.isTaken(noteUnder(p.dan, own)), p.isTaken(p.powerOf(""))))
 
 		var taken []bool
 		var details []string

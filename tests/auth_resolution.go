@@ -109,7 +109,7 @@ func quarrelOver(c *check.C, over conflict) {
 	q.tells(hs2, one)
 	q.room.Apply(one)
 	q.room.Apply(other)
-	merged := q.room.Builds(federation.Proto{Type: "m.room.message", Sender: q.carol, Content: text("said when all know of both")})
+	merged := q.room.Builds(messageBy(q.carol, "said when all know of both"))
 	q.tells(hs1, merged)
 	q.tells(hs2, merged)
 	q.alice.AwaitsEvent("auth/state-resolution", q.room.ID(), merged.ID())

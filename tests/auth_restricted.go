@@ -78,7 +78,8 @@ var vouches = map[string]func(c *check.C) vouchedJoin{
 		_, err := bob.JoinRoom(c.Context(), gate.Room.ID())
 		c.Need("membership/restricted-join", err)
 		join := gate.Room.Awaits("routing/reaches-members", newMember(gate.Room, alicesKey, "join"))
-		return vouchedJoin{join.Get("content." + authoriserField), alicesKey, map[string]federation.Event{"the join as peers are sent it": join}}
+		joins := map[string]federation.Event{"the join as peers are sent it": join}
+		return vouchedJoin{join.Get("content." + authoriserField), alicesKey, joins}
 	},
 	"send_join": func(c *check.C) vouchedJoin {
 		gate := openGate(c)
@@ -110,16 +111,16 @@ var vouches = map[string]func(c *check.C) vouchedJoin{
 
 func init() {
 	for path, vouch := range vouches {
-		check.Register("a restricted join is authorised by a sender key, by "+path, check.Requires("auth/restricted-authoriser-is-key"), check.Path(path),
-			func(c *check.C) {
+		check.Register("a restricted join is authorised by a sender key, by "+path,
+			check.Requires("auth/restricted-authoriser-is-key"), check.Path(path), func(c *check.C) {
 				vouched := vouch(c)
-				assert.Equal(c, vouched.alicesKey, vouched.named.String(), authoriserField+" of a restricted join, against the key of who can let others in")
+				assert.Equal(c, vouched.alicesKey, vouched.named.String(), authoriserField+", against the key of who can let others in")
 			})
-		check.Register("a restricted join is signed by who authorised it, by "+path, check.Requires("auth/restricted-signed-by-authoriser"), check.Path(path),
-			func(c *check.C) {
+		check.Register("a restricted join is signed by who authorised it, by "+path,
+			check.Requires("auth/restricted-signed-by-authoriser"), check.Path(path), func(c *check.C) {
 				vouched := vouch(c)
-				if vouched.named.String() != vouched.alicesKey {
-					c.Blocked("auth/restricted-authoriser-is-key", "the join is authorised by %q, which is not the key of who can let others in", vouched.named.String())
+				if named := vouched.named.String(); named != vouched.alicesKey {
+					c.Blocked("auth/restricted-authoriser-is-key", "the join is authorised by %q, not by who can let others in", named)
 				}
 				for what, join := range vouched.joins {
 					assert.NoError(c, signedBy(join, vouched.alicesKey), what)
@@ -130,8 +131,8 @@ func init() {
 
 // Here a user of the server enters a restricted room of a peer, whose member lets her in: what the server keeps and serves
 // has both signatures.
-var _ = check.Register("a restricted join that a peer authorises keeps its signature", check.Requires("auth/restricted-signed-by-authoriser"),
-	check.Path("make_join"), func(c *check.C) {
+var _ = check.Register("a restricted join that a peer authorises keeps its signature",
+	check.Requires("auth/restricted-signed-by-authoriser"), check.Path("make_join"), func(c *check.C) {
 		p := players{Stage: stage.Open(c, blueprints.OneServer)}
 		p.alice, p.mallory = p.User("alice"), p.Peer()
 		p.carol = p.mallory.User("carol")

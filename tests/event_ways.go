@@ -61,7 +61,7 @@ var eventWays = []eventWay{
 		name: "backfill", kinds: []eventKind{aMessage}, enters: true,
 		deliver: func(p players, event federation.Event) (string, bool) {
 			p.room.Apply(event)
-			p.room.Apply(p.room.Builds(federation.Proto{Type: "m.room.message", Sender: p.carol, Content: text("said before alice came")}))
+			p.room.Apply(p.room.Builds(messageBy(p.carol, "said before alice came")))
 			answer, outside := p.enters()
 			if !outside {
 				p.alice.Views(p.room.ID())
@@ -143,6 +143,11 @@ func (p players) honestly(kind eventKind, by, newcomer *federation.User) federat
 
 func text(body string) map[string]string { return map[string]string{"msgtype": "m.text", "body": body} }
 
+// messageBy is a text message.
+func messageBy(user *federation.User, body string) federation.Proto {
+	return federation.Proto{Type: "m.room.message", Sender: user, Content: text(body)}
+}
+
 // enters lets alice enter mallory's room, and waits until her client sees what is said there.
 func (p players) enters() (answer string, outside bool) {
 	if _, err := p.alice.JoinRoom(p.C.Context(), p.room.ID(), p.mallory.Name()); err != nil {
@@ -157,9 +162,7 @@ func (p players) enters() (answer string, outside bool) {
 // requests by which the server may have come by the event.
 func (p players) afterGap(event federation.Event, asked ...federation.Endpoint) (answer string, outside bool) {
 	c := p.C
-	says := func(body string) federation.Event {
-		return p.room.Builds(federation.Proto{Type: "m.room.message", Sender: p.carol, Content: text(body)})
-	}
+	says := func(body string) federation.Event { return p.room.Builds(messageBy(p.carol, body)) }
 	barrier := says("said beside the gap")
 	p.room.Apply(event)
 	p.room.Apply(says("said in the gap"))
@@ -169,7 +172,7 @@ func (p players) afterGap(event federation.Event, asked ...federation.Endpoint) 
 	c.Need("resilience/stays-up", err)
 	p.room.Delivers(barrier)
 	p.alice.AwaitsEvent("membership/join-remote", p.room.ID(), barrier.ID())
-	if !slices.ContainsFunc(p.mallory.Requests(), func(request federation.Request) bool { return slices.Contains(asked, request.Endpoint) }) {
+	if !slices.ContainsFunc(p.mallory.Requests(), func(r federation.Request) bool { return slices.Contains(asked, r.Endpoint) }) {
 		c.Inconclusive("the server never asked for what it misses: none of %v reached %s", asked, p.mallory.Name())
 	}
 	return response.Answer.String(), false

@@ -76,7 +76,8 @@ var _ = check.Register("whether servers sign events too", check.Requires("signin
 		forwarded := resident.Room.AwaitsEvent("routing/reaches-members", join.ID())
 		onJoin := byServer(forwarded) || byServer(join)
 
-		detail := fmt.Sprintf("%s signed %d of %d events of its users, and the join that it was sent: %t", server, len(with), len(scene.events), onJoin)
+		detail := fmt.Sprintf("%s signed %d of %d events of its users, and the join that it was sent: %t",
+			server, len(with), len(scene.events), onJoin)
 		switch {
 		case len(with) > 0 && len(without) > 0:
 			slices.Sort(with)
@@ -115,7 +116,7 @@ var _ = check.Register("an event of a server that is gone, delivered by another"
 		alice.AwaitsMembership("membership/remote-joins-us", room.ID(), carol.ID(), "join")
 		delivered := courier.Joins(room.ID(), courier.User("courier"))
 
-		first := room.Builds(federation.Proto{Type: "m.room.message", Sender: carol, Content: text("said while its server is there")})
+		first := room.Builds(messageBy(carol, "said while its server is there"))
 		delivered.Delivers(first)
 		_, err := alice.Sees(room.ID(), first.ID())
 		c.Control(err)
@@ -154,14 +155,14 @@ var _ = check.Register("a room with events of a server that is dead", check.Requ
 			Creator: living.User("host"), PowerLevels: map[string]any{"events": map[string]any{noteType: 0}},
 		})
 		deads := dead.JoinsVia(living.Name(), room.ID(), carol)
-		note := deads.Builds(federation.Proto{Type: noteType, StateKey: federation.StateKey(""), Sender: carol, Content: map[string]string{"note": "from the dead"}})
+		note := deads.Builds(noteUnder(carol, ""))
 		deads.Delivers(note)
 		message := deads.Says(carol, "said before its server died")
 		dead.PlayDead(federation.DeadRefusing)
 
 		_, err := alice.JoinRoom(c.Context(), room.ID(), living.Name())
 		c.Need(requirement, err)
-		later := deads.Builds(federation.Proto{Type: "m.room.message", Sender: carol, Content: text("delivered after its server died")})
+		later := deads.Builds(messageBy(carol, "delivered after its server died"))
 		room.Delivers(later)
 		alice.AwaitsEvent(requirement, room.ID(), later.ID())
 		for _, view := range alice.Views(room.ID()) {
@@ -182,7 +183,8 @@ func askedForKeys(of *stage.Peer, others ...*stage.Peer) (asked []string) {
 	}
 	for _, other := range others {
 		for _, request := range other.Requests() {
-			if request.Endpoint == federation.KeyQuery && (strings.Contains(request.URI, of.Name()) || bytes.Contains(request.Body, []byte(of.Name()))) {
+			names := strings.Contains(request.URI, of.Name()) || bytes.Contains(request.Body, []byte(of.Name()))
+			if request.Endpoint == federation.KeyQuery && names {
 				asked = append(asked, request.String())
 			}
 		}
@@ -202,13 +204,13 @@ func isAsked(c *check.C, peer *stage.Peer, roomID string) {
 
 // No external network requests are required to verify event signatures (MSC4014, Proposal 2): not for those that stand
 // beside the sender key's either.
-var _ = check.Register("a further signature by a server has nobody asked for its keys", check.Requires("signing/no-key-lookup-for-events"),
-	check.Path("send"), func(c *check.C) {
+var _ = check.Register("a further signature by a server has nobody asked for its keys",
+	check.Requires("signing/no-key-lookup-for-events"), check.Path("send"), func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, mallory, stranger := s.User("alice"), s.Peer(), s.Peer()
 		carol := mallory.User("carol")
 		room := mallory.Joins(alice.Makes(stage.Public), carol)
-		template, err := room.Template(federation.Proto{Type: "m.room.message", Sender: carol, Content: text("signed by two")})
+		template, err := room.Template(messageBy(carol, "signed by two"))
 		require.NoError(c, err)
 		event, err := template.AlsoSignedBy(stranger.Signer()).Build()
 		require.NoError(c, err)

@@ -96,6 +96,6 @@ func corruptSignature(sender string) federation.Change {
 // tamper changes what clients show of an event, and leaves its hash as it is. The signature, over the redacted event,
 // still holds.
 func tamper(event []byte) ([]byte, error) {
-	field := map[string]string{"m.room.message": "body", noteType: "note", "m.room.member": "displayname"}[gjson.GetBytes(event, "type").String()]
-	return sjson.SetBytes(event, "content."+field, tampered)
+	shown := map[string]string{"m.room.message": "body", noteType: "note", "m.room.member": "displayname"}
+	return sjson.SetBytes(event, "content."+shown[gjson.GetBytes(event, "type").String()], tampered)
 }

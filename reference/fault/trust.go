@@ -134,7 +134,7 @@ var authFaults = []Fault{
 	},
 	{
 		ID: KeysInAnySpelling, Does: "reads keys with padding and in the URL-safe alphabet too, each spelling a key of its own",
-		Breaks:       "MSC4014, Proposal 1: the key is encoded the same way as other binary event data; MSC1228, Proposal: bans are by key",
+		Breaks:       "MSC4014, Proposal 1: the key is encoded as other binary event data is; MSC1228, Proposal: bans are by key",
 		Requirements: []string{"auth/ban-by-key"},
 	},
 	{

@@ -83,7 +83,8 @@ func (r Rules) Allowed(e *Event, state State) error {
 		return r.memberAllowed(e, state)
 	}
 	membership := state.Membership(e.sender)
-	if membership != "join" && !(membership == "leave" && r.Faults.Has(fault.LeftMayWrite)) && !(membership == "ban" && r.Faults.Has(fault.BannedMayWrite)) {
+	mayAllTheSame := membership == "leave" && r.Faults.Has(fault.LeftMayWrite) || membership == "ban" && r.Faults.Has(fault.BannedMayWrite)
+	if membership != "join" && !mayAllTheSame {
 		return reject("5", "the sender's membership is %q", membership)
 	}
 	levels := state.powerLevels()
