@@ -262,14 +262,14 @@ func TestUnverifiedMemberIsShownByPlaceholderUntilVerified(t *testing.T) {
 	one, two, three := w.servers["one.test"], w.servers["two.test"], w.servers["three.test"]
 	room := one.create(alice, pseudoid.RoomVersion)
 	two.join(bob, room, "one.test")
-	w.hidden["two.test"] = true
+	w.hide("two.test", true)
 	three.join(carol, room, "one.test")
 	two.say(bob, room, "who am I?")
 	placeholder := "@_unverified_bob_two.test:three.test"
 	assert.Equal(t, []string{placeholder + ": who am I?"}, three.texts(carol, room))
 	assert.Contains(t, three.Get(room).MemberUserIDs("join"), placeholder)
 	before := three.Clock.Now()
-	w.hidden["two.test"] = false
+	w.hide("two.test", false)
 	userID, ok := three.VerifyNow(t.Context(), placeholder)
 	assert.True(t, ok)
 	assert.Equal(t, bob, userID)

@@ -108,12 +108,25 @@ func (w *world) deliver() {
 // separate cuts two servers off from each other, or lets them reach each other again.
 func (w *world) separate(a, b string, cut bool) { w.cut[a+" "+b], w.cut[b+" "+a] = cut, cut }
 
+// hide takes the keys of a server out of reach, or lets them be had again. Servers ask for them in the background, too.
+func (w *world) hide(server string, hidden bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hidden[server] = hidden
+}
+
+func (w *world) isHidden(server string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.hidden[server]
+}
+
 type mappingKeys struct{ *world }
 
 func (k mappingKeys) ServerKey(serverName, keyID string) (pseudonym.PublishedKey, error) {
 	s := k.servers[serverName]
 	switch {
-	case s == nil || k.hidden[serverName]:
+	case s == nil || k.isHidden(serverName):
 		return pseudonym.PublishedKey{}, errors.New("no answer")
 	case keyID != "ed25519:1":
 		return pseudonym.PublishedKey{}, pseudonym.ErrNoSuchKey
