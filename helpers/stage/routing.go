@@ -45,3 +45,17 @@ func (r *Room) ServedState(eventID string) ([]string, error) {
 	slices.Sort(state)
 	return state, err
 }
+
+// Fetches asks the server under test for an event of the room by GET /event, as a server with a member in it may. One that
+// is not served ends the check.
+func (r *Room) Fetches(eventID string) federation.Event {
+	c := r.stage.C
+	ctx, cancel := c.Within(Patience)
+	defer cancel()
+	served, answer, err := r.peer.FetchEvent(ctx, r.server, r.Room, eventID)
+	if err == nil && served.ID() != eventID {
+		err = fmt.Errorf("GET /event of the event %s of a room that the peer is in was answered %s", eventID, answer)
+	}
+	c.Need("routing/backfill-authorised", err)
+	return served
+}

@@ -1,6 +1,9 @@
 package stage
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/csapi"
@@ -130,4 +133,34 @@ func (u *User) Reads(roomID, eventID string) gjson.Result {
 	event, err := u.Event(u.stage.C.Context(), roomID, eventID)
 	u.stage.C.Need("client-view/unmodified-client", err)
 	return event.JSON()
+}
+
+// PagesBackTo pages back through /messages until it comes to an event, which the server may have to fetch from other
+// servers. The error tells why it is not found.
+func (u *User) PagesBackTo(roomID, eventID string) (gjson.Result, error) {
+	const mostPages = 10
+	from := ""
+	for range mostPages {
+		page, err := u.Messages(u.stage.C.Context(), roomID, from, "b", 20)
+		if err != nil {
+			return gjson.Result{}, err
+		}
+		for _, event := range page.Get("chunk").Array() {
+			if event.Get("event_id").String() == eventID {
+				return event, nil
+			}
+		}
+		next := page.Get("end").String()
+		if next == "" || next == from {
+			break
+		}
+		from = next
+	}
+	return gjson.Result{}, fmt.Errorf("%s paged back through /messages of %s and did not find %s", u.UserID, roomID, eventID)
+}
+
+// Deactivates deactivates the user's account.
+func (u *User) Deactivates() {
+	localpart, _, _ := strings.Cut(strings.TrimPrefix(u.UserID, "@"), ":")
+	u.stage.C.Need("client-view/unmodified-client", u.Deactivate(u.stage.C.Context(), passwordOf(localpart), false))
 }
