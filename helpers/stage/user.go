@@ -159,8 +159,31 @@ func (u *User) PagesBackTo(roomID, eventID string) (gjson.Result, error) {
 	return gjson.Result{}, fmt.Errorf("%s paged back through /messages of %s and did not find %s", u.UserID, roomID, eventID)
 }
 
+// NewDevice logs the user in on one more device, which uploads its keys for end-to-end encryption.
+func (u *User) NewDevice() *User {
+	c := u.stage.C
+	client, err := u.Server.Login(c.Context(), u.UserID, u.password())
+	c.Need("client-view/unmodified-client", err)
+	c.Need("client-view/unmodified-client", client.UploadDeviceKeys(c.Context()))
+	return &User{Client: client, stage: u.stage, place: u.place}
+}
+
+// AwaitsSync polls /sync from a token on until an answer satisfies, and returns the token to go on from; requirement is what
+// the server breaks if none does.
+func (u *User) AwaitsSync(requirement, since string, satisfied func(*csapi.Response) error) (next string) {
+	ctx, cancel := u.stage.C.Within(Patience)
+	defer cancel()
+	next, err := u.SyncUntil(ctx, since, "", satisfied)
+	u.stage.C.Need(requirement, err)
+	return next
+}
+
 // Deactivates deactivates the user's account.
 func (u *User) Deactivates() {
+	u.stage.C.Need("client-view/unmodified-client", u.Deactivate(u.stage.C.Context(), u.password(), false))
+}
+
+func (u *User) password() string {
 	localpart, _, _ := strings.Cut(strings.TrimPrefix(u.UserID, "@"), ":")
-	u.stage.C.Need("client-view/unmodified-client", u.Deactivate(u.stage.C.Context(), passwordOf(localpart), false))
+	return passwordOf(localpart)
 }
