@@ -1,8 +1,10 @@
 package stage
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -168,14 +170,35 @@ func (u *User) NewDevice() *User {
 	return &User{Client: client, stage: u.stage, place: u.place}
 }
 
-// AwaitsSync polls /sync from a token on until an answer satisfies, and returns the token to go on from; requirement is what
-// the server breaks if none does.
-func (u *User) AwaitsSync(requirement, since string, satisfied func(*csapi.Response) error) (next string) {
+// shortHold is how long AwaitsSync lets a server hold a /sync.
+const shortHold = 250 * time.Millisecond
+
+// AwaitsSync polls /sync from a token on until an answer satisfies; requirement is what the server breaks if none does. It
+// asks often, for what is no event: not every server answers a /sync that it holds when a device list changes.
+func (u *User) AwaitsSync(requirement, since string, satisfied func(*csapi.Response) error) {
 	ctx, cancel := u.stage.C.Within(Patience)
 	defer cancel()
-	next, err := u.SyncUntil(ctx, since, "", satisfied)
-	u.stage.C.Need(requirement, err)
-	return next
+	for {
+		answer, err := u.Sync(ctx, since, shortHold, "")
+		if err == nil {
+			since = answer.Get("next_batch").String()
+			if err = satisfied(answer); err == nil {
+				return
+			}
+			if ctx.Err() == nil {
+				continue
+			}
+			err = errors.Join(ctx.Err(), err)
+		}
+		u.stage.C.Need(requirement, err)
+	}
+}
+
+// SyncToken is where the user's client is in /sync now.
+func (u *User) SyncToken() string {
+	answer, err := u.Sync(u.stage.C.Context(), "", 0, "")
+	u.stage.C.Need("client-view/unmodified-client", err)
+	return answer.Get("next_batch").String()
 }
 
 // Deactivates deactivates the user's account.
