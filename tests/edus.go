@@ -34,11 +34,11 @@ var (
 		return match.KeyPresent(match.Path("content", o.roomID, "m.read", o.user.UserID)),
 			o.user.SendReceipt(ctx, o.roomID, "m.read", o.eventID)
 	}}
-	typing = ephemeral{"typing", "m.typing", func(ctx context.Context, o occasion) (match.Matcher, error) {
+	typing = ephemeral{"typing notifications", "m.typing", func(ctx context.Context, o occasion) (match.Matcher, error) {
 		return match.All(match.KeyEqual("content.room_id", o.roomID), match.KeyEqual("content.user_id", o.user.UserID)),
 			o.user.SetTyping(ctx, o.roomID, 20_000)
 	}}
-	presence = ephemeral{"presence", "m.presence", func(ctx context.Context, o occasion) (match.Matcher, error) {
+	presence = ephemeral{"presence updates", "m.presence", func(ctx context.Context, o occasion) (match.Matcher, error) {
 		// What is told besides, a client's /sync makes by itself.
 		return match.Contains("content.push", match.All(match.KeyEqual("user_id", o.user.UserID), match.KeyEqual("status_msg", o.word))),
 			o.user.SetPresence(ctx, "unavailable", o.word)
@@ -52,7 +52,7 @@ var (
 		return match.All(match.KeyEqual("content.sender", o.user.UserID), match.Contains("content.messages", ofUser)),
 			o.user.SendToDevice(ctx, toDeviceType, messages)
 	}}
-	deviceLists = ephemeral{"device lists", "m.device_list_update", func(_ context.Context, o occasion) (match.Matcher, error) {
+	deviceLists = ephemeral{"device list updates", "m.device_list_update", func(_ context.Context, o occasion) (match.Matcher, error) {
 		added := o.user.NewDevice()
 		return match.All(match.KeyEqual("content.user_id", added.UserID), match.KeyEqual("content.device_id", added.DeviceID)), nil
 	}}
