@@ -109,6 +109,14 @@ func (u *User) AwaitsEvent(requirement, roomID, eventID string) gjson.Result {
 	return u.Awaits(requirement, roomID, match.EventID(eventID))
 }
 
+// SeesEvent is AwaitsEvent for positive controls: it returns an error when the event is not shown.
+func (u *User) SeesEvent(roomID, eventID string) error {
+	ctx, cancel := u.stage.C.Within(Patience)
+	defer cancel()
+	_, err := u.Timeline(roomID).Wait(ctx, match.EventID(eventID))
+	return err
+}
+
 // AwaitsMembership waits until the client is shown the membership of a user ID.
 func (u *User) AwaitsMembership(requirement, roomID, userID, membership string) gjson.Result {
 	event, err := u.SeesMembership(roomID, userID, membership)
@@ -170,27 +178,31 @@ func (u *User) NewDevice() *User {
 	return &User{Client: client, stage: u.stage, place: u.place}
 }
 
-// shortHold is how long AwaitsSync lets a server hold a /sync.
+// shortHold is how long SeesInSync lets a server hold a /sync.
 const shortHold = 250 * time.Millisecond
 
-// AwaitsSync polls /sync from a token on until an answer satisfies; requirement is what the server breaks if none does. It
-// asks often, for what is no event: not every server answers a /sync that it holds when a device list changes.
+// AwaitsSync polls /sync from a token on until an answer satisfies; requirement is what the server breaks if none does.
 func (u *User) AwaitsSync(requirement, since string, satisfied func(*csapi.Response) error) {
+	u.stage.C.Need(requirement, u.SeesInSync(since, satisfied))
+}
+
+// SeesInSync is AwaitsSync for positive controls: it returns an error when no answer satisfies. It asks often, for what is no
+// event: not every server answers a /sync that it holds when a device list changes.
+func (u *User) SeesInSync(since string, satisfied func(*csapi.Response) error) error {
 	ctx, cancel := u.stage.C.Within(Patience)
 	defer cancel()
 	for {
 		answer, err := u.Sync(ctx, since, shortHold, "")
-		if err == nil {
-			since = answer.Get("next_batch").String()
-			if err = satisfied(answer); err == nil {
-				return
-			}
-			if ctx.Err() == nil {
-				continue
-			}
-			err = errors.Join(ctx.Err(), err)
+		if err != nil {
+			return err
 		}
-		u.stage.C.Need(requirement, err)
+		since = answer.Get("next_batch").String()
+		if err = satisfied(answer); err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
+		}
 	}
 }
 
