@@ -9,10 +9,13 @@ import (
 )
 
 // Receives waits until the peer receives an event, for positive controls: it returns an error when it does not come.
-func (r *Room) Receives(eventID string) error {
-	ctx, cancel := r.stage.C.Within(Patience)
+func (r *Room) Receives(eventID string) error { return r.peer.Receives(eventID) }
+
+// Receives is Room.Receives for a peer that need not be in the room itself.
+func (p *Peer) Receives(eventID string) error {
+	ctx, cancel := p.Within()
 	defer cancel()
-	_, err := r.peer.WaitForEventID(ctx, eventID)
+	_, err := p.WaitForEventID(ctx, eventID)
 	return err
 }
 
