@@ -65,7 +65,17 @@ func aboutToRedact(c *check.C, requirement string, byRemote, ofRemote bool) *red
 			room.AwaitsEvent("routing/reaches-members", given)
 		}
 	}
-	scene.earlier = scene.target.says("said before the redaction")
+	// What must go on afterwards goes on before: both have their power, and the target speaks.
+	if moderators != nil {
+		scene.alice.AwaitsEvent("client-view/power-levels-write", scene.roomID, scene.moderator.names("set by the moderator"))
+	}
+	before := scene.target
+	if bob, isLocal := before.(local); isLocal {
+		bob.requirement = "client-view/power-levels-write"
+		before = bob
+	}
+	scene.alice.AwaitsEvent("client-view/power-levels-write", scene.roomID, before.names("set before the redaction"))
+	scene.earlier = before.says("said before the redaction")
 	scene.alice.AwaitsEvent("membership/remote-joins-us", scene.roomID, scene.earlier)
 	if moderators != nil && scene.home == nil {
 		moderators.AwaitsEvent("routing/reaches-members", scene.earlier)
@@ -194,6 +204,9 @@ var _ = check.Register("members of two servers redact each other's member events
 		alice.AwaitsMembership("membership/remote-joins-us", roomID, bob.UserID, "join")
 		power := alice.GivesPower("client-view/power-levels-write", roomID, map[string]int{bob.UserID: 50})
 		bob.AwaitsEvent("routing/reaches-members", roomID, power)
+		for _, user := range []*stage.User{alice, bob} {
+			user.SeesMembers("membership/join-remote", roomID, alice.UserID, bob.UserID)
+		}
 		for _, each := range []struct{ moderator, target *stage.User }{{alice, bob}, {bob, alice}} {
 			named := match.All(match.Membership(each.target.UserID, "join"), match.KeyEqual("content.displayname", maliciousName))
 			join := each.moderator.Awaits("membership/profile-propagates", roomID, named).Get("event_id").String()

@@ -32,14 +32,14 @@ var _ = check.Register("a user redacts its own message", check.Requires("redacti
 		bob, roomID := s.User("bob"), s.Room.ID()
 		bob.Joins(roomID)
 		said := bob.Says(roomID, redactable)
+		s.Alice.AwaitsEvent("membership/join-local", roomID, said)
 		s.Room.AwaitsEvent("routing/reaches-members", said)
 		redaction := bob.Redacts(requirement, roomID, said)
 		s.Alice.AwaitsEvent(requirement, roomID, redaction)
 		if err := isRedacted(s.Alice, roomID, said); err != nil {
 			c.Errorf("%v", err)
 		}
-		received := s.Room.Awaits(requirement, redactionOf(said))
-		assert.Equal(c, redaction, received.ID(), "the redaction that a peer is sent")
+		s.Room.Awaits(requirement, redactionOf(said))
 	})
 
 // And so may a member of another server.

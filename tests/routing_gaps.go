@@ -18,6 +18,7 @@ var _ = check.Register("a gap before an event is filled", check.Requires("routin
 		const requirement = "routing/missing-events"
 		s := stage.OpenResident(c)
 		carol := s.Witness.User("witness")
+		s.Room.MemberOf("mapping/in-creator-join", s.Alice.UserID) // whose server may ask the peer
 		before := s.Room.Says(carol, "said before the gap")
 		s.Alice.AwaitsEvent("membership/remote-joins-us", s.Room.ID(), before.ID())
 		var missed []federation.Event
@@ -54,6 +55,7 @@ var _ = check.Register("history comes from a server that a mapping names", check
 		}
 		alice.Joins(room.ID(), resident.Name())
 		others.AwaitsMember("membership/join-remote", alice.UserID, "join")
+		others.MemberOf("membership/join-remote", alice.UserID) // whose server may ask the peer
 		resident.PlayDead(federation.DeadUnavailable, federation.Backfill, federation.GetMissingEvents, federation.GetEvent)
 		shown, err := alice.PagesBackTo(room.ID(), said.ID())
 		c.Need(requirement, err)

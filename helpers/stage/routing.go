@@ -56,7 +56,7 @@ func (r *Room) Fetches(eventID string) federation.Event {
 	ctx, cancel := c.Within(Patience)
 	defer cancel()
 	served, answer, err := r.peer.FetchEvent(ctx, r.server, r.Room, eventID)
-	if err == nil && served.ID() != eventID {
+	if err == nil && served.IsZero() {
 		err = fmt.Errorf("GET /event of the event %s of a room that the peer is in was answered %s", eventID, answer)
 	}
 	c.Need("routing/backfill-authorised", err)
