@@ -28,6 +28,7 @@ var _ = check.Register("whether a redacted member event is served with its mappi
 		bob.Joins(roomID)
 		join := s.Room.Awaits("routing/reaches-members", newMember(s.Room, s.Room.MemberOf("mapping/in-creator-join", s.Alice.UserID).Sender(), "join"))
 		mappingIn(c, join)
+		s.Alice.AwaitsEvent("membership/join-local", roomID, join.ID())
 		before := s.Alice.Reads(roomID, join.ID()).Get(field).Exists()
 		redaction := s.Alice.Redacts("redaction/others-by-power", roomID, join.ID())
 		s.Room.AwaitsEvent("routing/reaches-members", redaction)
@@ -195,6 +196,7 @@ func shownToLaterJoiner(s *stage.Stage, resident *stage.Peer, gone *federation.U
 		return "", fmt.Errorf("the server does not get into a room that a member has left: %w", err)
 	}
 	room.AwaitsMember("membership/join-remote", joiner.UserID, "join")
+	joiner.AwaitsMembership("membership/join-remote", room.ID(), joiner.UserID, "join")
 	found, err := joiner.PagesBackTo(room.ID(), said.ID())
 	return found.Get("sender").String(), err
 }

@@ -70,7 +70,7 @@ var waysIn = []wayIn{
 func init() {
 	for _, claim := range falseClaims {
 		for _, way := range waysIn {
-			check.Register("nothing is sent to who is claimed by "+claim.name+", by "+way.name, check.Requires("routing/only-verified"),
+			check.Register("nothing is sent where "+claim.name+" points, by "+way.name, check.Requires("routing/only-verified"),
 				check.Path(way.name), func(c *check.C) { misroute(c, claim, way) })
 		}
 	}
