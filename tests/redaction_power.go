@@ -14,8 +14,8 @@ import (
 
 const redactable = "said, to be redacted"
 
-// isRedacted tells what speaks against it that a message is redacted, as a client is shown it.
-func isRedacted(user *stage.User, roomID, eventID string) error {
+// lostBody tells what speaks against it that a message is redacted, as a client is shown it.
+func lostBody(user *stage.User, roomID, eventID string) error {
 	event := user.Reads(roomID, eventID)
 	if body := event.Get("content.body"); body.Exists() {
 		return fmt.Errorf("GET /event of the redacted message %s still has the body %q", eventID, body.String())
@@ -36,7 +36,7 @@ var _ = check.Register("a user redacts its own message", check.Requires("redacti
 		s.Room.AwaitsEvent("routing/reaches-members", said)
 		redaction := bob.Redacts(requirement, roomID, said)
 		s.Alice.AwaitsEvent(requirement, roomID, redaction)
-		if err := isRedacted(s.Alice, roomID, said); err != nil {
+		if err := lostBody(s.Alice, roomID, said); err != nil {
 			c.Errorf("%v", err)
 		}
 		s.Room.Awaits(requirement, redactionOf(said))
@@ -45,7 +45,6 @@ var _ = check.Register("a user redacts its own message", check.Requires("redacti
 // And so may a member of another server.
 var _ = check.Register("a user of a peer redacts its own message", check.Requires("redaction/own-by-key"), check.Path("send"),
 	func(c *check.C) {
-		const requirement = "redaction/own-by-key"
 		s := stage.OpenResident(c)
 		carol, roomID := s.Witness.User("witness"), s.Room.ID()
 		said := s.Room.Says(carol, redactable)
@@ -53,7 +52,7 @@ var _ = check.Register("a user of a peer redacts its own message", check.Require
 		s.Room.Redacts(carol, said.ID())
 		barrier := s.Room.Says(carol, "said after the redaction")
 		s.Alice.AwaitsEvent("membership/remote-joins-us", roomID, barrier.ID())
-		if err := isRedacted(s.Alice, roomID, said.ID()); err != nil {
+		if err := lostBody(s.Alice, roomID, said.ID()); err != nil {
 			c.Errorf("%v", err)
 		}
 	})
@@ -94,11 +93,11 @@ func init() {
 
 			powerful.redacts(first)
 			alice.AwaitsEvent("client-view/unmodified-client", roomID, powerful.says("said after the redaction"))
-			c.Control(isRedacted(alice, roomID, first))
+			c.Control(lostBody(alice, roomID, first))
 
 			powerless.redacts(second)
 			alice.AwaitsEvent("client-view/unmodified-client", roomID, powerless.says("said after the other redaction"))
-			if isRedacted(alice, roomID, second) == nil {
+			if lostBody(alice, roomID, second) == nil {
 				c.Errorf("a member without power has redacted another's message: GET /event shows it without its body")
 			}
 			for _, view := range alice.Views(roomID) {
@@ -148,5 +147,5 @@ func mayRedact(alice *stage.User, roomID string, author, redactor member) bool {
 	alice.AwaitsEvent("client-view/unmodified-client", roomID, said)
 	redactor.redacts(said)
 	alice.AwaitsEvent("client-view/unmodified-client", roomID, redactor.says("said after the redaction"))
-	return isRedacted(alice, roomID, said) == nil
+	return lostBody(alice, roomID, said) == nil
 }
