@@ -93,7 +93,8 @@ const (
 	// UnmappedByRawKey is where the fate of a member event without a mapping is decided (pseudonym.Handle), and where
 	// members of whom nothing is known get their name (pseudonym.PlaceholderOfKey).
 	UnmappedByRawKey ID = "unmapped-by-raw-key"
-	// MappingSignaturesUnchecked is where the signatures of a mapping are judged (pseudonym.judgeSignatures).
+	// MappingSignaturesUnchecked is where the signatures of a mapping are judged (pseudonym.judgeSignatures), and where it is
+	// said whose joins a server may bring (pseudonym.MayDeliver).
 	MappingSignaturesUnchecked ID = "mapping-signatures-unchecked"
 	// UnsignedMappingHonoured is where the signatures of a mapping are judged (pseudonym.judgeSignatures).
 	UnsignedMappingHonoured ID = "unsigned-mapping-honoured"
