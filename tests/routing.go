@@ -45,26 +45,3 @@ var _ = check.Register("messages of two servers reach all servers in the room", 
 		room.Hears(requirement, alice)
 		room.Hears(requirement, bob)
 	})
-
-// After a server's last member left, no event of the room goes there; the leave itself may still be delivered.
-var _ = check.Register("nothing is sent to a server whose last member left", check.Requires("routing/stops-on-leave"),
-	func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		alice, peer := s.User("alice"), s.Peer()
-		carol, dan := peer.User("carol"), peer.User("dan")
-		room := peer.Joins(alice.Makes(stage.Public), carol)
-		peer.Joins(room.ID(), dan)
-		// What is queued for the peer arrives in order: what is said elsewhere later comes after it.
-		elsewhere := peer.Joins(alice.Makes(stage.Public), carol)
-
-		room.Leaves(dan)
-		alice.AwaitsMembership("membership/leave-remote", room.ID(), dan.ID(), "leave")
-		c.Control(room.Receives(alice.Says(room.ID(), "said while one member is left")))
-
-		leave := room.Leaves(carol)
-		alice.AwaitsMembership("membership/leave-remote", room.ID(), carol.ID(), "leave")
-		alice.Says(room.ID(), "said when no member is left")
-		alice.Sets(room.ID(), "m.room.topic", "", map[string]any{"topic": "set when no member is left"})
-		elsewhere.AwaitsEvent("routing/reaches-members", alice.Says(elsewhere.ID(), "said elsewhere after that"))
-		room.ReceivedNothingAfter(leave)
-	})

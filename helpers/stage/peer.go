@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -145,3 +146,19 @@ func (r *Room) MemberOf(requirement, userID string) federation.Event {
 
 // Within is a context for one exchange of the peer.
 func (p *Peer) Within() (context.Context, context.CancelFunc) { return p.stage.C.Within(Patience) }
+
+// SendsEDU tells hs1 something that is no event.
+func (p *Peer) SendsEDU(eduType string, content map[string]any) {
+	c := p.stage.C
+	edu, err := json.Marshal(map[string]any{"edu_type": eduType, "content": content})
+	if err != nil {
+		c.SuiteError(err)
+	}
+	ctx, cancel := p.Within()
+	defer cancel()
+	answer, err := p.SendTransaction(ctx, p.stage.ServerName(1), nil, []json.RawMessage{edu})
+	c.Need("resilience/stays-up", err)
+	if !answer.OK() {
+		c.Notef("the server answered a transaction with an EDU of type %s with %s", eduType, answer.Answer)
+	}
+}

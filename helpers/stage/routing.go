@@ -9,10 +9,13 @@ import (
 )
 
 // Receives waits until the peer receives an event, for positive controls: it returns an error when it does not come.
-func (r *Room) Receives(eventID string) error {
-	ctx, cancel := r.stage.C.Within(Patience)
+func (r *Room) Receives(eventID string) error { return r.peer.Receives(eventID) }
+
+// Receives is Room.Receives for a peer that need not be in the room itself.
+func (p *Peer) Receives(eventID string) error {
+	ctx, cancel := p.Within()
 	defer cancel()
-	_, err := r.peer.WaitForEventID(ctx, eventID)
+	_, err := p.WaitForEventID(ctx, eventID)
 	return err
 }
 
@@ -44,4 +47,18 @@ func (r *Room) ServedState(eventID string) ([]string, error) {
 	}
 	slices.Sort(state)
 	return state, err
+}
+
+// Fetches asks the server under test for an event of the room by GET /event, as a server with a member in it may. One that
+// is not served ends the check.
+func (r *Room) Fetches(eventID string) federation.Event {
+	c := r.stage.C
+	ctx, cancel := c.Within(Patience)
+	defer cancel()
+	served, answer, err := r.peer.FetchEvent(ctx, r.server, r.Room, eventID)
+	if err == nil && served.IsZero() {
+		err = fmt.Errorf("GET /event of the event %s of a room that the peer is in was answered %s", eventID, answer)
+	}
+	c.Need("routing/backfill-authorised", err)
+	return served
 }

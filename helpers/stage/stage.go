@@ -73,10 +73,13 @@ func (s *Stage) UserAt(place int, name string) *User {
 	suffix := make([]byte, 4)
 	_, _ = rand.Read(suffix) // never fails, by its documentation
 	localpart := fmt.Sprintf("%s-%s", name, hex.EncodeToString(suffix))
-	client, err := s.client(place).Register(s.C.Context(), localpart, "password of "+localpart)
+	client, err := s.client(place).Register(s.C.Context(), localpart, passwordOf(localpart))
 	s.C.Need("client-view/unmodified-client", err)
 	return &User{Client: client, stage: s, place: place}
 }
+
+// passwordOf is the password of a user that the suite registered.
+func passwordOf(localpart string) string { return "password of " + localpart }
 
 // Restart stops the server at a place, by SIGKILL or politely, and starts it with its data.
 func (s *Stage) Restart(place int, kill bool) {

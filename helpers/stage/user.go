@@ -1,6 +1,11 @@
 package stage
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/csapi"
@@ -104,6 +109,14 @@ func (u *User) AwaitsEvent(requirement, roomID, eventID string) gjson.Result {
 	return u.Awaits(requirement, roomID, match.EventID(eventID))
 }
 
+// SeesEvent is AwaitsEvent for positive controls: it returns an error when the event is not shown.
+func (u *User) SeesEvent(roomID, eventID string) error {
+	ctx, cancel := u.stage.C.Within(Patience)
+	defer cancel()
+	_, err := u.Timeline(roomID).Wait(ctx, match.EventID(eventID))
+	return err
+}
+
 // AwaitsMembership waits until the client is shown the membership of a user ID.
 func (u *User) AwaitsMembership(requirement, roomID, userID, membership string) gjson.Result {
 	event, err := u.SeesMembership(roomID, userID, membership)
@@ -130,4 +143,82 @@ func (u *User) Reads(roomID, eventID string) gjson.Result {
 	event, err := u.Event(u.stage.C.Context(), roomID, eventID)
 	u.stage.C.Need("client-view/unmodified-client", err)
 	return event.JSON()
+}
+
+// PagesBackTo pages back through /messages until it comes to an event, which the server may have to fetch from other
+// servers. The error tells why it is not found.
+func (u *User) PagesBackTo(roomID, eventID string) (gjson.Result, error) {
+	const mostPages = 10
+	from := ""
+	for range mostPages {
+		page, err := u.Messages(u.stage.C.Context(), roomID, from, "b", 20)
+		if err != nil {
+			return gjson.Result{}, err
+		}
+		for _, event := range page.Get("chunk").Array() {
+			if event.Get("event_id").String() == eventID {
+				return event, nil
+			}
+		}
+		next := page.Get("end").String()
+		if next == "" || next == from {
+			break
+		}
+		from = next
+	}
+	return gjson.Result{}, fmt.Errorf("%s paged back through /messages of %s and did not find %s", u.UserID, roomID, eventID)
+}
+
+// NewDevice logs the user in on one more device, which uploads its keys for end-to-end encryption.
+func (u *User) NewDevice() *User {
+	c := u.stage.C
+	client, err := u.Server.Login(c.Context(), u.UserID, u.password())
+	c.Need("client-view/unmodified-client", err)
+	c.Need("client-view/unmodified-client", client.UploadDeviceKeys(c.Context()))
+	return &User{Client: client, stage: u.stage, place: u.place}
+}
+
+// shortHold is how long SeesInSync lets a server hold a /sync.
+const shortHold = 250 * time.Millisecond
+
+// AwaitsSync polls /sync from a token on until an answer satisfies; requirement is what the server breaks if none does.
+func (u *User) AwaitsSync(requirement, since string, satisfied func(*csapi.Response) error) {
+	u.stage.C.Need(requirement, u.SeesInSync(since, satisfied))
+}
+
+// SeesInSync is AwaitsSync for positive controls: it returns an error when no answer satisfies. It asks often, for what is no
+// event: not every server answers a /sync that it holds when a device list changes.
+func (u *User) SeesInSync(since string, satisfied func(*csapi.Response) error) error {
+	ctx, cancel := u.stage.C.Within(Patience)
+	defer cancel()
+	for {
+		answer, err := u.Sync(ctx, since, shortHold, "")
+		if err != nil {
+			return err
+		}
+		since = answer.Get("next_batch").String()
+		if err = satisfied(answer); err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+// SyncToken is where the user's client is in /sync now.
+func (u *User) SyncToken() string {
+	answer, err := u.Sync(u.stage.C.Context(), "", 0, "")
+	u.stage.C.Need("client-view/unmodified-client", err)
+	return answer.Get("next_batch").String()
+}
+
+// Deactivates deactivates the user's account.
+func (u *User) Deactivates() {
+	u.stage.C.Need("client-view/unmodified-client", u.Deactivate(u.stage.C.Context(), u.password(), false))
+}
+
+func (u *User) password() string {
+	localpart, _, _ := strings.Cut(strings.TrimPrefix(u.UserID, "@"), ":")
+	return passwordOf(localpart)
 }

@@ -107,7 +107,7 @@ var formatFaults = []Fault{
 	{
 		ID: PaddedKeyInRedactions, Does: "sends redactions with the sender key in padded base64, as many libraries write bytes",
 		Breaks:       "MSC4014, Proposal 1: the key is encoded as other binary data of events, which is without padding",
-		Requirements: []string{"event-format/key-encoding", "event-format/content-hash"},
+		Requirements: []string{"event-format/key-encoding", "event-format/content-hash", "redaction/by-remote"},
 	},
 	{
 		ID: ProfileChangeByUserID, Does: "sends the join that tells of a new profile with the user ID as its state key",

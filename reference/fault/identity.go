@@ -93,7 +93,8 @@ const (
 	// UnmappedByRawKey is where the fate of a member event without a mapping is decided (pseudonym.Handle), and where
 	// members of whom nothing is known get their name (pseudonym.PlaceholderOfKey).
 	UnmappedByRawKey ID = "unmapped-by-raw-key"
-	// MappingSignaturesUnchecked is where the signatures of a mapping are judged (pseudonym.judgeSignatures).
+	// MappingSignaturesUnchecked is where the signatures of a mapping are judged (pseudonym.judgeSignatures), and where it is
+	// said whose joins a server may bring (pseudonym.MayDeliver).
 	MappingSignaturesUnchecked ID = "mapping-signatures-unchecked"
 	// UnsignedMappingHonoured is where the signatures of a mapping are judged (pseudonym.judgeSignatures).
 	UnsignedMappingHonoured ID = "unsigned-mapping-honoured"
@@ -168,18 +169,20 @@ var mappingFaults = []Fault{
 		Breaks: "MSC4014, Proposal 4.1: the signature ensures that the link cannot be spoofed",
 		Requirements: []string{
 			"mapping/unsigned-not-honoured", "mapping/bad-signature-rejected", "mapping/foreign-signature-not-honoured",
-			"mapping/unknown-key-id-not-honoured",
+			"mapping/unknown-key-id-not-honoured", "routing/only-verified", "routing/backfill-authorised",
 		},
 	},
 	{
 		ID: UnsignedMappingHonoured, Does: "believes a mapping without signatures, as there is none that is wrong",
 		Breaks:       "MSC4014, Proposal 4: the mapping has a signature from the domain of the user ID",
-		Requirements: []string{"mapping/unsigned-not-honoured"},
+		Requirements: []string{"mapping/unsigned-not-honoured", "routing/only-verified"},
 	},
 	{
 		ID: ForeignMappingHonoured, Does: "believes a mapping that some server signed, whichever",
-		Breaks:       "MSC4014, Proposal 4.1: it cannot be spoofed by any random server",
-		Requirements: []string{"mapping/foreign-signature-not-honoured"},
+		Breaks: "MSC4014, Proposal 4.1: it cannot be spoofed by any random server",
+		Requirements: []string{
+			"mapping/foreign-signature-not-honoured", "routing/only-verified", "routing/backfill-authorised",
+		},
 	},
 	{
 		ID: UnknownMappingKeyHonoured, Does: "believes a mapping whose signature is under a key ID that the domain does not publish",

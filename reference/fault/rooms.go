@@ -1,6 +1,6 @@
 package fault
 
-// Faults of chapters membership, redaction, routing and resilience: what happens in rooms.
+// Faults of chapters membership and resilience: what happens in rooms.
 
 const (
 	// LocalJoinNeedsKey is where a user of its own joins a room that the server is in (rooms.joinHere).
@@ -70,60 +70,6 @@ var membershipFaults = []Fault{
 }
 
 const (
-	// MemberRedactionIgnored is where redacted events are shown to clients (pseudonym.RedactForClients).
-	MemberRedactionIgnored ID = "member-redaction-ignored"
-	// RedactionTakesMapping is where a redaction takes effect (rooms.redactBy).
-	RedactionTakesMapping ID = "redaction-takes-mapping"
-	// RedactedWithoutSender is where redacted events are shown to peers (pseudonym.RedactForPeers).
-	RedactedWithoutSender ID = "redacted-without-sender"
-	// RoutingWithoutRedacted is where the servers in a room are told (rooms.serversNow).
-	RoutingWithoutRedacted ID = "routing-without-redacted"
-)
-
-var redactionFaults = []Fault{
-	{
-		ID: MemberRedactionIgnored, Does: "shows clients redacted member events as they were, so that the mapping stays",
-		Breaks:       "MSC4014, Addressing 3: a malicious display name or avatar is what such a redaction is for",
-		Requirements: []string{"redaction/displayname-goes"},
-	},
-	{
-		ID: RedactionTakesMapping, Does: "forgets whom a key stands for when its member event is redacted",
-		Breaks:       "MSC4014, Addressing 3: redacting a member event should not remove the mapping",
-		Requirements: []string{"redaction/mapping-stays", "redaction/routing-stays"},
-	},
-	{
-		ID: RedactedWithoutSender, Does: "serves peers redacted events without the sender key that their IDs and signatures cover",
-		Breaks:       "MSC4014, Addressing 3: the redaction algorithm stays the same for signatures and hashes",
-		Requirements: []string{"redaction/algorithm-unchanged"},
-	},
-	{
-		ID: RoutingWithoutRedacted, Does: "does not count members whose member event was redacted among those that events are sent to",
-		Breaks:       "MSC4014, Addressing 3: altering routing is what /redact must not do",
-		Requirements: []string{"redaction/routing-stays"},
-	},
-}
-
-const (
-	// FirstDestinationOnly is where the destinations of an event are told (pseudonym.Destinations).
-	FirstDestinationOnly ID = "first-destination-only"
-	// FormerMembersToo is where the destinations of an event are told (pseudonym.Destinations).
-	FormerMembersToo ID = "former-members-too"
-)
-
-var routingFaults = []Fault{
-	{
-		ID: FirstDestinationOnly, Does: "sends an event to one other server in the room",
-		Breaks:       "MSC1228, Handling the mxid mapping: outgoing messages go to the servers behind the mappings",
-		Requirements: []string{"routing/reaches-members"},
-	},
-	{
-		ID: FormerMembersToo, Does: "sends events to every server that ever had a member in the room",
-		Breaks:       "MSC1228, Handling the mxid mapping: outgoing messages go to the servers that are in the room",
-		Requirements: []string{"routing/stops-on-leave"},
-	},
-}
-
-const (
 	// MappingsNotStored is where rooms are read again at the start (rooms.finishLoading).
 	MappingsNotStored ID = "mappings-not-stored"
 	// CrashOnSecondKey is where the directory of a room learns of a member (rooms.learn).
@@ -136,7 +82,7 @@ var resilienceFaults = []Fault{
 	{
 		ID: MappingsNotStored, Does: "keeps in memory alone whom the keys of other servers' users stand for",
 		Breaks:       "hard requirement 1: clients see after a restart what they saw before it",
-		Requirements: []string{"resilience/restart"},
+		Requirements: []string{"resilience/restart", "routing/after-restart"},
 	},
 	{
 		ID: CrashOnSecondKey, Does: "ends when a user has two keys in a room, which it holds for impossible",

@@ -91,7 +91,7 @@ func (h *Homeserver) open(c Config) error {
 
 	pseudonymRules := pseudonym.Rules{Dialect: c.Dialect, Server: c.ServerName, Readings: c.Readings, Faults: c.Faults}
 	people, err := users.Open(users.Config{
-		Server: c.ServerName, Store: kept, Log: c.Log, MayRegister: pseudonymRules.MayRegister,
+		Server: c.ServerName, Store: kept, Log: c.Log, MayRegister: pseudonymRules.MayRegister, Faults: c.Faults,
 	})
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (a audience) ServersOf(roomID string) []string {
 	if room == nil {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(room.Servers()), func(server string) bool { return server == a.own })
+	return room.Audience()
 }
 
 // ServersSharing returns the other servers in any room that an own user is in.

@@ -86,6 +86,9 @@ func (d *Directory) Learn(seen Seen) Change {
 	}
 	entry.WasJoined = entry.WasJoined || seen.Membership == membershipJoin
 	newest := seen.Current && EffectOf(seen.Membership) == Sets
+	if d.forgets(entry, seen) {
+		return d.keep(entry, known, before, seen.Current)
+	}
 	claim := &Claim{UserID: seen.Judgement.Mapping.UserID, Mapping: seen.Judgement.Mapping.Raw, EventID: seen.EventID}
 	switch {
 	case EffectOf(seen.Membership) == NoEffect:
@@ -154,7 +157,7 @@ func (d *Directory) Purge(key pseudoid.SenderKey) Change {
 		return Change{Entry: entry}
 	}
 	before := d.shown(entry)
-	entry.Verified, entry.Pending, entry.Placeholder = nil, nil, d.rules.PlaceholderOfKey(key)
+	entry.Verified, entry.Pending, entry.Placeholder = nil, nil, d.rules.keyPlaceholder(key)
 	return d.keep(entry, true, before, false)
 }
 
@@ -168,9 +171,20 @@ func (d *Directory) keep(entry Entry, known bool, before string, reachesClients 
 	return change
 }
 
+// forgets tells whether the mapping in an old member event, which arrives when the member has left, is not looked at: whether
+// earlier events show the user ID on a server that joins afterwards is redaction/leave-and-mapping.
+func (d *Directory) forgets(entry Entry, seen Seen) bool {
+	return d.rules.Readings.LeftMapping == "user-id-for-present" && !seen.Current && entry.Verified == nil && entry.left()
+}
+
+// left tells whether an entry is of one who was a member.
+func (e Entry) left() bool { return e.Membership == membershipLeave || e.Membership == membershipBan }
+
 // shown returns the user ID of an entry that clients see.
 func (d *Directory) shown(entry Entry) string {
 	switch {
+	case d.rules.Readings.LeftMapping == "user-id-gone" && entry.left():
+		return d.rules.keyPlaceholder(entry.Key)
 	case entry.Verified != nil && !d.second(entry):
 		return entry.Verified.UserID
 	case entry.Placeholder != "":

@@ -141,6 +141,32 @@ func TestPurge(t *testing.T) {
 	assert.Equal(t, bobID, d.UserID(key))
 }
 
+// redaction/leave-and-mapping: to who was there when the member left, and to who came later and fetches its old join.
+func TestLeft(t *testing.T) {
+	for reading, shown := range map[Reading]struct{ present, later bool }{
+		"user-id-for-all": {true, true}, "user-id-for-present": {true, false}, "user-id-gone": {false, false},
+	} {
+		t.Run(string(reading), func(t *testing.T) {
+			w := newWorld(t, pseudoid.DialectMSC4014)
+			w.set("redaction/leave-and-mapping", reading)
+			key := w.key(bobID).Public
+			name := func(asUser bool) string {
+				if asUser {
+					return bobID
+				}
+				return w.r.PlaceholderOfKey(key)
+			}
+			leave := Seen{Key: key, EventID: "$leave", Membership: "leave", Current: true, Position: 8, Judgement: Judgement{Cause: Missing}}
+			there, later := w.room(bobID), NewDirectory(w.r)
+			there.Learn(leave)
+			assert.Equal(t, name(shown.present), there.UserID(key))
+			later.Learn(leave)
+			w.learn(later, w.join(bobID), 3, false)
+			assert.Equal(t, name(shown.later), later.UserID(key))
+		})
+	}
+}
+
 // mapping/two-keys-one-user, sender-key/rotation, sender-key/ban-evaded-by-new-key.
 func TestSecondKey(t *testing.T) {
 	for _, c := range []struct {

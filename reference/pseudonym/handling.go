@@ -75,7 +75,8 @@ func (r Rules) MayDeliver(origin string, m pseudoid.Mapping, bySendJoin bool) bo
 	if err != nil || domain == origin { // a member without a domain has no server to be another one than
 		return true
 	}
-	if r.Faults.Has(fault.ForeignMappingHonoured) { // who believes what any server signs lets any server bring it
+	// Who believes what any server signs, or nobody, lets any server bring it.
+	if r.Faults.Has(fault.ForeignMappingHonoured) || r.Faults.Has(fault.MappingSignaturesUnchecked) {
 		return true
 	}
 	switch r.Readings.ThirdServer {

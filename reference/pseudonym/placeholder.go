@@ -74,6 +74,11 @@ func (r Rules) PlaceholderOfKey(key pseudoid.SenderKey) string {
 	if r.Faults.Has(fault.UnmappedByRawKey) {
 		return string(key)
 	}
+	return r.keyPlaceholder(key)
+}
+
+// keyPlaceholder is PlaceholderOfKey of a member whose mapping was there, and is not shown any more.
+func (r Rules) keyPlaceholder(key pseudoid.SenderKey) string {
 	return "@" + placeholderPrefix + "key=" + digest(string(key)) + ":" + r.Server
 }
 

@@ -26,7 +26,7 @@ type Readings struct {
 	// Clients.
 	MappingPresent, PowerBeforeJoin, StateKeyBeforeJoin, BanBeforeJoin Reading
 	// Invites, redaction, routing.
-	InviteEndpoint, RedactedMapping, LaterJoiner, SameServerRedaction, Deactivation, AliasServers Reading
+	InviteEndpoint, RedactedMapping, LaterJoiner, SameServerRedaction, Deactivation, LeftMapping, AliasServers Reading
 }
 
 // Offer is an open requirement and the readings of it that can be taken, the default first.
@@ -110,6 +110,8 @@ func Offers() []Offer {
 			func(r *Readings) *Reading { return &r.SameServerRedaction }},
 		{"redaction/deactivation", of{"mapping-removed", "mapping-stays"},
 			func(r *Readings) *Reading { return &r.Deactivation }},
+		{"redaction/leave-and-mapping", of{"user-id-for-all", "user-id-for-present", "user-id-gone"},
+			func(r *Readings) *Reading { return &r.LeftMapping }},
 		{"routing/alias-servers", of{"verified-only", "unproven-included", "own-only"},
 			func(r *Readings) *Reading { return &r.AliasServers }},
 	}

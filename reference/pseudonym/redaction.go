@@ -88,7 +88,8 @@ func (r Rules) TakeIn(event []byte) ([]byte, error) {
 // could, is redaction/other-key-same-server; then both keys' mappings must be verified. powerLevels is the content of the
 // room's power levels, or nil.
 func (r Rules) MayRedact(redactor, author, creator pseudoid.SenderKey, powerLevels []byte, names Names) bool {
-	if redactor == author || PowerOf(powerLevels, redactor, creator) >= levelFor(powerLevels, "redact", 50) {
+	own := redactor == author && !r.Faults.Has(fault.OwnRedactionNeedsPower)
+	if own || r.Faults.Has(fault.RedactionWithoutPower) || PowerOf(powerLevels, redactor, creator) >= levelFor(powerLevels, "redact", 50) {
 		return true
 	}
 	if r.Readings.SameServerRedaction != "accepted" {

@@ -47,6 +47,9 @@ func (r Rules) Destinations(before, after []Entry, member pseudoid.SenderKey) []
 			if domain := domainOf(entry.Verified); (entry.Key == member || former) && domain != "" {
 				servers = append(servers, domain)
 			}
+			if domain := domainOf(entry.Pending); r.Faults.Has(fault.PendingMappingsRouted) && domain != "" {
+				servers = append(servers, domain)
+			}
 		}
 	}
 	slices.Sort(servers)

@@ -9,7 +9,9 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
+	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -36,7 +38,8 @@ func (r *Room) Backfill(ctx context.Context) bool {
 		return false
 	}
 	for _, server := range r.Servers() {
-		if server == r.rooms.Server.Name {
+		_, named, _ := strings.Cut(r.id, ":")
+		if server == r.rooms.Server.Name || r.rooms.Faults.Has(fault.HistoryOfRoomIDAlone) && server != named {
 			continue
 		}
 		found, err := r.rooms.Remote.Backfill(ctx, server, r.id, from[:min(len(from), 20)], backfillLimit)

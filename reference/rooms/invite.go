@@ -13,6 +13,7 @@ import (
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 	"msc4014/reference/federation/outgoing"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -44,6 +45,9 @@ func (rs *Rooms) Invite(ctx context.Context, senderID, targetID, roomID, reason 
 	content := map[string]any{"membership": "invite"}
 	if reason != "" {
 		content["reason"] = reason
+	}
+	if !rs.own(targetID) && rs.Faults.Has(fault.RemoteInvitesUnsent) {
+		return nil
 	}
 	if rs.own(targetID) {
 		if !rs.Exists(targetID) {

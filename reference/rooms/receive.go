@@ -31,7 +31,7 @@ func (rs *Rooms) Receive(ctx context.Context, origin string, event json.RawMessa
 	if room == nil || !room.Resident() {
 		return rs.receiveOutside(ctx, origin, roomID, event)
 	}
-	if !room.ACLAllows(origin) {
+	if !room.ACLAllows(room.accountable(origin, event)) {
 		return "", Forbidden("%s is denied by the access control list of room %s", origin, roomID)
 	}
 	read, err := room.readForeign(ctx, event, false)
@@ -42,6 +42,18 @@ func (rs *Rooms) Receive(ctx context.Context, origin string, event json.RawMessa
 	defer room.intake.Unlock()
 	room.verifySoon(read.Sender())
 	return read.ID(), room.receive(ctx, origin, read)
+}
+
+// accountable returns the server that an access control list must allow for an event to be taken: who brings it, whatever
+// the mapping of its sender says.
+func (r *Room) accountable(origin string, event json.RawMessage) string {
+	if r.rooms.Faults.Has(fault.ACLByMapping) {
+		userID, _ := r.directory.Proven(r.rooms.Pseudonym.Sender(event))
+		if domain, err := pseudoid.UserIDDomain(userID); err == nil {
+			return domain
+		}
+	}
+	return origin
 }
 
 // readForeign reads an event that another server wrote and verifies who signed it. An event whose content hash is wrong
@@ -114,6 +126,9 @@ func (r *Room) missing(ids []string) []string {
 // fillGap asks for the events between where the room ends and an event, and takes them. What it cannot get, takeForeign
 // does without.
 func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
+	if r.rooms.Faults.Has(fault.GapsLeft) {
+		return
+	}
 	r.mu.RLock()
 	earliest := slices.Clone(r.heads)
 	r.mu.RUnlock()

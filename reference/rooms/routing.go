@@ -20,13 +20,46 @@ func (r *Room) serversNow() ([]string, []pseudonym.Entry) {
 	return r.serversIn(r.current.state, entries), entries
 }
 
+// Audience returns the other servers that must hear of what is no event: those in the room.
+func (r *Room) Audience() []string {
+	servers := r.Servers()
+	if r.rooms.Faults.Has(fault.FormerMembersHear) {
+		entries := r.directory.Entries()
+		for i := range entries {
+			entries[i].Membership = "join"
+		}
+		servers = pseudonym.Servers(entries)
+	}
+	return slices.DeleteFunc(servers, func(server string) bool { return server == r.rooms.Server.Name })
+}
+
 // routed returns the entries of the directory that say which servers are in the room.
 func (r *Room) routed() []pseudonym.Entry {
 	entries := r.directory.Entries()
+	if r.rooms.Faults.Has(fault.RoutedByFirstMapping) {
+		r.mapFirst(entries)
+	}
 	if r.rooms.Faults.Has(fault.RoutingWithoutRedacted) {
 		entries = slices.DeleteFunc(entries, func(entry pseudonym.Entry) bool { return r.redacted[entry.MemberEvent] != "" })
 	}
 	return entries
+}
+
+// mapFirst gives entries the first verified mapping of their key, for fault.RoutedByFirstMapping.
+func (r *Room) mapFirst(entries []pseudonym.Entry) {
+	for i, entry := range entries {
+		for _, event := range r.order {
+			key, isState := event.StateKey()
+			mapping, mapped := pseudoid.MappingOf(event.JSON())
+			if !isState || key != string(entry.Key) || event.Verdict != pseudonym.Verified || !mapped {
+				continue
+			}
+			if parsed, err := pseudoid.ParseMapping(mapping); err == nil {
+				entries[i].Verified = &pseudonym.Claim{UserID: parsed.UserID, Mapping: mapping, EventID: event.ID()}
+			}
+			break
+		}
+	}
 }
 
 // send queues an event for the servers that were in the room before it or are after it, but for this one and some. The

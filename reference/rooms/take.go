@@ -332,6 +332,9 @@ func (r *Room) redactBy(tx *store.Tx, redaction, target *Event) {
 	if r.redacted[target.ID()] != "" || r.mayRedact(redaction, target) != nil {
 		return
 	}
+	if _, own := r.ownerOf(redaction.Sender()); !own && r.format.Pseudonymous && r.rooms.Faults.Has(fault.RemoteRedactionsIgnored) {
+		return
+	}
 	if key, _ := target.StateKey(); target.Type() == memberType && r.rooms.Faults.Has(fault.RedactionTakesMapping) {
 		r.keep(tx, r.directory.Purge(pseudoid.SenderKey(key)), redaction.Position)
 	}

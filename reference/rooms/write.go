@@ -221,6 +221,11 @@ func (r *Room) authorised(event *rules.Event, before rules.State) error {
 	if err := applied.CheckAuthEvents(event, authEvents, history{r, nil}.Rejected); err != nil {
 		return err
 	}
+	if _, isState := event.StateKey(); isState && event.Type() != memberType && r.rooms.Faults.Has(fault.RedactedWithoutPower) {
+		if member := before.Member(event.Sender()); member != nil && r.redacted[member.ID()] != "" {
+			return Forbidden("%s has no power", event.Sender())
+		}
+	}
 	return applied.Allowed(event, before)
 }
 

@@ -1,0 +1,55 @@
+package stage
+
+import (
+	"errors"
+
+	"msc4014/helpers/federation"
+)
+
+// GivesPower gives members of a room power, by user ID, beside what the room's power levels have, and returns the ID of
+// the event. requirement is what the server breaks if that does not work.
+func (u *User) GivesPower(requirement, roomID string, power map[string]int) (eventID string) {
+	c := u.stage.C
+	levels, err := u.PowerLevels(c.Context(), roomID)
+	c.Need(requirement, err)
+	content, isObject := levels.Value().(map[string]any)
+	if !isObject {
+		c.Need(requirement, errors.New("the room's power levels are no object: "+levels.Raw))
+	}
+	users, _ := content["users"].(map[string]any)
+	if users == nil {
+		users = map[string]any{}
+	}
+	for userID, level := range power {
+		users[userID] = level
+	}
+	content["users"] = users
+	eventID, err = u.SendState(c.Context(), roomID, "m.room.power_levels", "", content)
+	c.Need(requirement, err)
+	return eventID
+}
+
+// Redacts redacts an event and returns the redaction's ID; requirement is what the server breaks if it refuses.
+func (u *User) Redacts(requirement, roomID, eventID string) (redactionID string) {
+	redactionID, err := u.Redact(u.stage.C.Context(), roomID, eventID, "")
+	u.stage.C.Need(requirement, err)
+	return redactionID
+}
+
+// Redacts lets a user of the peer redact an event, and tells every server in the room. What becomes of it is for the check
+// to see.
+func (r *Room) Redacts(user *federation.User, eventID string) federation.Event {
+	redaction := r.Builds(federation.Proto{Type: "m.room.redaction", Sender: user, Redacts: eventID})
+	r.Tells(redaction)
+	return redaction
+}
+
+// Tells applies an event of the peer and sends it to every server in the room, as an honest server does. A server that
+// refuses it is noted.
+func (r *Room) Tells(event federation.Event) {
+	ctx, cancel := r.stage.C.Within(Patience)
+	defer cancel()
+	if err := r.Send(ctx, event); err != nil {
+		r.stage.C.Notef("%v", err)
+	}
+}

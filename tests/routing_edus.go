@@ -1,0 +1,52 @@
+package main
+
+// What is no event goes to the same servers as events do (MSC4014, hard requirement 1: clients work without changes, so what
+// they tell each other besides events arrives).
+
+import (
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/stage"
+)
+
+func init() {
+	for _, each := range []ephemeral{receipts, typing, presence, toDevice, deviceLists} {
+		check.Register(each.name+" reach the servers in the room, and no other", check.Requires("routing/edus"), check.Path(each.eduType),
+			func(c *check.C) { tellServers(c, each) })
+	}
+}
+
+// tellServers lets alice do something of the kind in a room with two peers, of which a third is gone, and then dan in a room
+// with the third. Each server must hear of its own, and the third not of alice's.
+func tellServers(c *check.C, kind ephemeral) {
+	s := stage.Open(c, blueprints.OneServer)
+	alice, dan := s.User("alice"), s.User("dan")
+	here, there, gone := s.Peer(), s.Peer(), s.Peer()
+	roomID := alice.Makes(stage.Public)
+	carol, erin, frank := here.User("carol"), there.User("erin"), gone.User("frank")
+	left := gone.Joins(roomID, frank)
+	left.Leaves(frank)
+	alice.AwaitsMembership("membership/leave-remote", roomID, frank.ID(), "leave")
+	here.Joins(roomID, carol)
+	there.Joins(roomID, erin)
+	alice.AwaitsMembership("membership/remote-joins-us", roomID, erin.ID(), "join")
+	elsewhere := dan.Makes(stage.Public)
+	gone.Joins(elsewhere, frank)
+	dan.AwaitsMembership("membership/remote-joins-us", elsewhere, frank.ID(), "join")
+
+	of := func(user *stage.User, roomID string, remotes ...*federation.User) occasion {
+		return occasion{user: user, roomID: roomID, eventID: user.Says(roomID, "said to be read"), word: "told by " + user.UserID, remotes: remotes}
+	}
+	alices, err := kind.happens(c.Context(), of(alice, roomID, carol, erin))
+	c.Need("routing/edus", err)
+	c.Need("routing/edus", kind.arrives(here, alices))
+	c.Need("routing/edus", kind.arrives(there, alices))
+	// The barrier is of the same kind: servers keep events and the rest in queues of their own.
+	dans, err := kind.happens(c.Context(), of(dan, elsewhere, frank))
+	c.Need("routing/edus", err)
+	c.Need("routing/edus", kind.arrives(gone, dans))
+	if kind.came(gone, alices) {
+		c.Errorf("a server without a member in the room was sent %s of a user in it", kind.eduType)
+	}
+}
