@@ -62,6 +62,7 @@ var joinLies = []lie{
 		tell: func(honest federation.Template, cast cast) federation.Template {
 			return honest.MappingSignedBy(forged(cast.mallory.Signer()))
 		},
+		deadly: []string{"backfill", "the auth chain of send_join"},
 	},
 	{
 		requirement: "mapping/foreign-signature-not-honoured", name: "a mapping signed by another server than the user's",
@@ -77,13 +78,14 @@ var joinLies = []lie{
 			signer.KeyID = "ed25519:unpublished"
 			return honest.MappingSignedBy(signer)
 		},
+		deadly: []string{"backfill", "the auth chain of send_join"},
 	},
 	{
 		requirement: "mapping/other-key-not-honoured", name: "a mapping that names the key of another member",
 		tell: func(honest federation.Template, cast cast) federation.Template {
 			return honest.NamingKey(cast.carol.KeyIn(honest.RoomID()).Public)
 		},
-		deadly: []string{"send"},
+		deadly: []string{"send", "get_missing_events"},
 	},
 	{
 		// The mapping of the last lie was one that the liar's server can sign for a key of its own. This is another's.
@@ -91,9 +93,10 @@ var joinLies = []lie{
 		tell: func(honest federation.Template, cast cast) federation.Template {
 			return honest.NamingKey(pseudoid.SenderKey(cast.room.SenderOf(cast.alice.UserID)))
 		},
+		deadly: []string{"send"},
 	},
 	{
-		requirement: "mapping/no-hijack", name: "a join in the name of another member's key", ways: append(pushed, "the state of send_join"),
+		requirement: "mapping/no-hijack", name: "a join in the name of another member's key", ways: pushed,
 		tell: func(honest federation.Template, cast cast) federation.Template {
 			victim := cast.carol.KeyIn(honest.RoomID()).Public
 			return honest.NamingKey(victim).Alter(federation.SetField("state_key", victim))
@@ -172,5 +175,7 @@ func init() {
 
 // carries tells whether a lie is told along the way.
 func (w passage) carries(told lie) bool {
-	return (told.ways == nil || slices.Contains(told.ways, w.name)) && (!w.others || told.claimed != nil || told.requirement == "mapping/other-key-not-honoured")
+	return (told.ways == nil || slices.Contains(told.ways, w.name)) &&
+		(w.only == nil || slices.Contains(w.only, told.requirement)) &&
+		(!w.others || told.claimed != nil || told.requirement == "mapping/other-key-not-honoured")
 }

@@ -69,7 +69,7 @@ func (w passage) tells(p cast, name string, alter func(federation.Template, cast
 // tellLie plays one lie along one way.
 func tellLie(c *check.C, told lie, along passage) {
 	blueprint := blueprints.OneServer
-	if slices.Contains(told.deadly, along.name) {
+	if along.deadly || slices.Contains(told.deadly, along.name) {
 		blueprint = blueprints.PrivateServer
 	}
 	p := openCast(c, blueprint, told.member, along.enters)
@@ -85,6 +85,7 @@ func tellLie(c *check.C, told lie, along passage) {
 		before = p.alice.Standing(p.room.ID(), claimed)
 	}
 
+	p.breaks = told.requirement
 	lie := along.tells(p, "liar", told.tell)
 	c.Notef("the server answered the lie with %s", lie.answer)
 	if lie.outside {
@@ -124,7 +125,7 @@ func (p cast) gainsNothing(roomID string) {
 // honestKeys are the sender keys of the honest, and whose they are.
 func (p cast) honestKeys() map[string]string {
 	keys := map[string]string{p.room.SenderOf(p.alice.UserID): p.alice.UserID}
-	for _, user := range []*federation.User{p.carol, p.dan, p.bob} {
+	for _, user := range []*federation.User{p.carol, p.dan, p.bob, p.mallory.User(eve), p.mallory.User(frank)} {
 		keys[user.SenderIn(p.room.Room)] = user.ID()
 	}
 	return keys

@@ -22,7 +22,11 @@ type passage struct {
 	name   string
 	enters bool // alice enters the room with the join in it
 	// others: the user is known to the server otherwise, too, so that only claims of another user ID can be told.
-	others  bool
+	others bool
+	// only are the requirements whose lies are told; nil: all.
+	only []string
+	// deadly: deployed servers die of the honest join, too.
+	deadly  bool
 	deliver func(p players, user *federation.User, join federation.Event) reception
 }
 
@@ -36,31 +40,24 @@ type reception struct {
 
 var passages = append(usualPassages(), []passage{
 	{
-		// The user set a note and left without a word on who it was: the join is among what authorises the state.
+		// The user set a note and left: the join is among what authorises the state.
 		name: "the auth chain of send_join", enters: true,
 		deliver: func(p players, user *federation.User, join federation.Event) reception {
 			p.room.Apply(join)
 			note := p.room.Applies(p.note(user, "left behind"))
-			p.room.Applies(p.room.MemberTemplate(user, "leave"))
+			p.leaves(user, join)
 			without(p.mallory, federation.Backfill)
 			answer, outside := p.enters()
 			return reception{answer, outside, note}
 		},
 	},
 	{
-		// The user came, said something and was kicked, by an event that does not stand on the join: state and auth chain
-		// are without it, and it comes when a client looks back.
+		// The user came, said something and left: what was said comes when a client looks back, and the join with it.
 		name: "backfill", enters: true,
 		deliver: func(p players, user *federation.User, join federation.Event) reception {
 			p.room.Apply(join)
 			said := p.room.Applies(p.message(user, "said long ago"))
-			kick := p.kick(user)
-			authorised := slices.DeleteFunc(p.room.Builds(kick).AuthEvents(), func(id string) bool { return id == join.ID() })
-			template, err := p.room.Template(kick)
-			if err != nil {
-				p.C.SuiteError(err)
-			}
-			p.room.Applies(template.Alter(federation.SetField("auth_events", authorised)))
+			p.leaves(user, join)
 			answer, outside := p.enters()
 			if !outside {
 				p.alice.Views(p.room.ID())
@@ -73,7 +70,7 @@ var passages = append(usualPassages(), []passage{
 		// The user is a member by one join, and then says something that stands on another, which the server does not have.
 		name: "event_auth", others: true,
 		deliver: func(p players, user *federation.User, join federation.Event) reception {
-			known := p.room.Made(p.room.MemberTemplate(user, "join"))
+			known := p.room.Made(p.room.MemberTemplate(user, "join").WithContent("displayname", "known before"))
 			p.room.Delivers(known)
 			p.alice.AwaitsMembership("membership/remote-joins-us", p.room.ID(), user.ID(), "join")
 			said := p.message(user, "said as another").Alter(func(event []byte) ([]byte, error) {
@@ -108,7 +105,7 @@ var passages = append(usualPassages(), []passage{
 			answer, err := p.room.Pushes(after)
 			p.C.Need("resilience/stays-up", err)
 			p.room.Delivers(barrier)
-			p.alice.AwaitsEvent("membership/join-remote", p.room.ID(), barrier.ID())
+			p.alice.AwaitsEvent(p.demand(), p.room.ID(), barrier.ID())
 			p.asked(federation.GetEventAuth, federation.GetEvent)
 			return reception{answer.Answer.String(), false, after}
 		},
@@ -138,13 +135,20 @@ func usualPassages() []passage {
 	var usual []passage
 	for _, way := range eventWays {
 		if slices.Contains(way.kinds, aJoin) {
-			usual = append(usual, passage{
+			added := passage{
 				name: way.name, enters: way.enters,
 				deliver: func(p players, _ *federation.User, join federation.Event) reception {
 					answer, outside := way.deliver(p, join)
 					return reception{answer: answer, outside: outside}
 				},
-			})
+			}
+			if way.name == "state" { // where servers die of it, a few forms of the lie are enough
+				added.deadly = true
+				added.only = []string{
+					"mapping/missing-not-honoured", "mapping/foreign-signature-not-honoured", "mapping/no-claim-of-local-user",
+				}
+			}
+			usual = append(usual, added)
 		}
 	}
 	return usual
@@ -201,12 +205,14 @@ func (p players) note(by *federation.User, body string) federation.Template {
 	})
 }
 
-// kick is the event by which carol kicks a user of mallory.
-func (p players) kick(user *federation.User) federation.Proto {
-	return federation.Proto{
-		Type: "m.room.member", Sender: p.carol, StateKey: federation.StateKey(string(user.KeyIn(p.room.ID()).Public)),
-		Content: map[string]string{"membership": "leave"},
+// leaves applies the leave of a user to mallory's room. It says of the user what the join said: deployed servers do not
+// enter a room in whose state a member event is without a mapping.
+func (p players) leaves(user *federation.User, join federation.Event) {
+	leave := p.room.MemberTemplate(user, "leave")
+	if mapping, carried := pseudoid.MappingOf(join.JSON()); carried {
+		leave = leave.WithMapping(mapping)
 	}
+	p.room.Applies(leave)
 }
 
 // template makes a template at the room's end; one that cannot be made is the suite's fault.

@@ -52,24 +52,31 @@ func (u *User) Stands(roomID string, before Standing) {
 	}
 }
 
-// SendersStand sees to it that clients are shown the events of a room by those who sent them: keys says which user each
-// sender key is. Events of other keys are not looked at.
+// SendersStand sees to it that clients are shown the events of a room by those who sent them, and member events by those
+// whom they are about: keys says which user each sender key is. Other keys are not looked at.
 func (u *User) SendersStand(room *Room, keys map[string]string) {
 	told := map[string]bool{}
 	for _, view := range u.Views(room.ID()) {
 		for _, shown := range view.Events {
 			event, known := room.Event(shown.Get("event_id").String())
-			owner := keys[event.Sender()]
-			sender := shown.Get("sender").String()
-			if known && owner != "" && sender != owner && !told[sender+owner] {
-				told[sender+owner] = true
-				u.stage.C.Errorf("events of the key of %s are shown as those of %q, in %s", owner, sender, view.Name)
+			if !known {
+				continue
+			}
+			names := map[string]string{event.Sender(): shown.Get("sender").String()}
+			if stateKey, _ := event.StateKey(); event.Type() == "m.room.member" {
+				names[stateKey] = shown.Get("state_key").String()
+			}
+			for key, name := range names {
+				if owner := keys[key]; owner != "" && name != owner && !told[name+owner] {
+					told[name+owner] = true
+					u.stage.C.Errorf("events of the key of %s are shown as those of %q, in %s", owner, name, view.Name)
+				}
 			}
 		}
 	}
 }
 
-// SeesNothingOf sees to it that a user's client is told of no such room: neither by /sync nor by /messages. It needs a
+// SeesNothingOf sees to it that a user's client is shown nothing of a room: neither by /sync nor by /messages. It needs a
 // positive control, and a barrier before it.
 func (u *User) SeesNothingOf(roomID string) {
 	c := u.stage.C
@@ -81,7 +88,7 @@ func (u *User) SeesNothingOf(roomID string) {
 			c.Errorf("%s, who is not in the room, is told of it by /sync, as one of %q", u.UserID, section)
 		}
 	}
-	if _, err := u.Messages(c.Context(), roomID, "", "b", 1); err == nil {
-		c.Errorf("%s, who is not in the room, may read its messages", u.UserID)
+	if shown, err := u.Messages(c.Context(), roomID, "", "b", 1); err == nil && len(shown.Get("chunk").Array()) > 0 {
+		c.Errorf("%s, who is not in the room, is shown its messages", u.UserID)
 	}
 }

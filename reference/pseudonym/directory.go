@@ -85,10 +85,10 @@ func (d *Directory) Learn(seen Seen) Change {
 		entry.Membership, entry.MemberEvent, entry.Concealed = seen.Membership, seen.EventID, seen.Concealed
 	}
 	entry.WasJoined = entry.WasJoined || seen.Membership == membershipJoin
-	newest := seen.Current && EffectOf(seen.Membership) == Sets
+	newest := seen.Current && d.rules.EffectOf(seen.Membership) == Sets
 	claim := &Claim{UserID: seen.Judgement.Mapping.UserID, Mapping: seen.Judgement.Mapping.Raw, EventID: seen.EventID}
 	switch {
-	case EffectOf(seen.Membership) == NoEffect:
+	case d.rules.EffectOf(seen.Membership) == NoEffect:
 	case seen.Judgement.Verdict == Verified && (newest || entry.Verified == nil):
 		entry.verify(claim, seen.Position, newest)
 	case seen.Judgement.Retry() && entry.Verified.says(claim): // a profile change brings along what is known

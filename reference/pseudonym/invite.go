@@ -162,6 +162,8 @@ func (r Rules) CheckCompleted(partial, completed []byte, userID string, keys Key
 	}
 	j := r.Judge(completed, keys)
 	switch {
+	case r.Faults.Has(fault.CompletedMappingsBelieved) && j.Mapping.UserID != "":
+		return Judgement{Verdict: Verified, Mapping: j.Mapping}, nil
 	case j.Cause == Missing && r.invitesLackMapping():
 		return Judgement{Verdict: Verified, Mapping: pseudoid.Mapping{Dialect: r.Dialect, Key: invited, UserID: userID}}, nil
 	case j.Verdict != Verified:

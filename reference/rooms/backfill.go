@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 
+	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -119,7 +120,7 @@ func (r *Room) stateOfOld(ctx context.Context, server string, event *rules.Event
 		if err != nil {
 			return one, err
 		}
-		given, outliers, err := r.stateOf(ctx, answer.PDUs, answer.AuthChain)
+		given, outliers, err := r.stateOf(ctx, answer.PDUs, answer.AuthChain, fault.BackfilledMappingsBelieved)
 		if err != nil {
 			return one, err
 		}
@@ -131,7 +132,7 @@ func (r *Room) stateOfOld(ctx context.Context, server string, event *rules.Event
 		}
 		before = append(before, given)
 	}
-	one.judgement = r.judge(event)
+	one.judgement = r.judge(event, fault.BackfilledMappingsBelieved)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	var err error

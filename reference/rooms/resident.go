@@ -181,7 +181,7 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	if missing := room.missing(event.PrevEvents()); len(missing) > 0 {
 		return nil, nil, Bad("M_INVALID_PARAM", "the event stands on %s, which this server does not have", missing[0])
 	}
-	j := room.judge(event)
+	j := room.judge(event, fault.SendJoinMappingsBelieved)
 	var refusal error // told, though the event is kept
 	if j != nil {
 		if why := room.refuses(origin, event, *j, true); why != "" {
