@@ -29,6 +29,17 @@ const (
 	// JoinsForOthers is in the rules for joins (rules.joinAllowed), and where the join that a server brings is taken
 	// (rooms.takeMember).
 	JoinsForOthers ID = "joins-for-others"
+	// InvitedKeyNotAsked is where an invite of another server is verified (pseudonym.CheckInvite).
+	InvitedKeyNotAsked ID = "invited-key-not-asked"
+	// FirstMappingStays is where the directory of a room learns of a member (pseudonym.Learn).
+	FirstMappingStays ID = "first-mapping-stays"
+	// NewestArrivalWins is where the directory of a room learns of a member (pseudonym.Learn).
+	NewestArrivalWins ID = "newest-arrival-wins"
+	// PendingReplacesVerified is where the directory of a room learns of a member (pseudonym.Learn).
+	PendingReplacesVerified ID = "pending-replaces-verified"
+	// MalformedByRawKey is where the fate of a member event is decided (pseudonym.Handle), and where members of whom nothing is
+	// known get their name (pseudonym.PlaceholderOfKey).
+	MalformedByRawKey ID = "malformed-by-raw-key"
 	// MappingOfAnyMemberEvent is where a mapping is judged (pseudonym.Judge), and where it is said what it can do
 	// (pseudonym.EffectOf).
 	MappingOfAnyMemberEvent ID = "mapping-of-any-member-event"
@@ -49,7 +60,7 @@ var lieFaults = []Fault{
 		Requirements: believed("mapping/no-claim-of-third-user", "mapping/no-hijack"),
 	},
 	{
-		ID: SendJoinMappingsBelieved, Does: "believes the mapping of a join that is brought by send_join",
+		ID: SendJoinMappingsBelieved, Does: "takes the join that is brought by send_join at its word, whoever brings it",
 		Breaks:       "MSC4014, Proposal 4.1: the link of a key and a user ID cannot be spoofed by any random server",
 		Requirements: believed("mapping/no-claim-of-third-user", "mapping/no-hijack"),
 	},
@@ -71,10 +82,10 @@ var lieFaults = []Fault{
 	{
 		ID: GivenMappingsBelieved, Does: "believes the mappings in a state that it asked for",
 		Breaks:       "MSC1228, Implementation: the signature of a mapping is verified wherever an invite or a join turns up",
-		Requirements: believed(),
+		Requirements: []string{"mapping/foreign-signature-not-honoured", "mapping/no-claim-of-local-user"},
 	},
 	{
-		ID: AuthMappingsBelieved, Does: "believes the mappings of events that it asked for because others stand on them",
+		ID: AuthMappingsBelieved, Does: "believes the mappings of events that it asked for because others stand on them, as the newest",
 		Breaks:       "MSC1228, Implementation: the signature of a mapping is verified wherever an invite or a join turns up",
 		Requirements: []string{"mapping/foreign-signature-not-honoured", "mapping/no-claim-of-local-user"},
 	},
@@ -97,6 +108,31 @@ var lieFaults = []Fault{
 		ID: JoinsForOthers, Does: "takes a join that one key writes for another",
 		Breaks:       "authorisation rules, m.room.member 4.3.2: the state key is the sender",
 		Requirements: []string{"mapping/no-hijack", "auth/member-key-must-match"},
+	},
+	{
+		ID: InvitedKeyNotAsked, Does: "takes invites that the invited user's key did not sign",
+		Breaks:       "MSC1228, Sending invites: the invited server signs it, so that others can be sure that it has the event",
+		Requirements: []string{"mapping/unverified-on-invite"},
+	},
+	{
+		ID: FirstMappingStays, Does: "never replaces the mapping of a key",
+		Breaks:       "MSC1228, Implementation: only the most recent mapping counts",
+		Requirements: []string{"mapping/latest-wins"},
+	},
+	{
+		ID: NewestArrivalWins, Does: "takes the mapping that arrives last for the newest",
+		Breaks:       "MSC1228, Implementation: mappings of old events that arrive by backfill are ignored where there is one",
+		Requirements: []string{"mapping/older-does-not-replace"},
+	},
+	{
+		ID: PendingReplacesVerified, Does: "forgets the verified mapping of a key when a newer one comes that cannot be verified yet",
+		Breaks:       "MSC1228, Implementation: a verified mapping remains in place until another becomes available",
+		Requirements: []string{"mapping/pending-keeps-verified"},
+	},
+	{
+		ID: MalformedByRawKey, Does: "takes joins whose mapping it cannot read and shows their member by the bare key",
+		Breaks:       "MSC4014, Changes 5 and 6 (option A): sender is a user ID, and a malformed one would break clients",
+		Requirements: []string{"mapping/malformed-not-honoured"},
 	},
 	{
 		ID: MappingOfAnyMemberEvent, Does: "verifies the mappings of joins, and believes those of other member events, the newest first",

@@ -35,6 +35,8 @@ func (r Rules) Handle(membership string, j Judgement) Handling {
 		return Refuse
 	case j.Verdict != Wrong, r.EffectOf(membership) != Sets && !r.Faults.Has(fault.LeavesNeedMapping):
 		return Accept
+	case r.Faults.Has(fault.MalformedByRawKey) && j.Cause == Malformed:
+		return Accept
 	case r.Faults.Has(fault.UnmappedByRawKey) && j.Cause == Missing, r.Faults.Has(fault.DisprovenByPlaceholder) && j.Cause == BadSignature:
 		return Accept
 	case j.Cause == Missing && (membership == membershipKnock || membership == membershipInvite && r.invitesLackMapping()):

@@ -247,6 +247,9 @@ func (r Rules) CheckInvite(invite []byte) error {
 	if err := r.CheckSender(invite); err != nil {
 		return err
 	}
+	if r.Faults.Has(fault.InvitedKeyNotAsked) {
+		return nil
+	}
 	if err := r.CheckSignedBy(invite, pseudoid.SenderKey(o.text("state_key"))); err != nil {
 		return fmt.Errorf("by the invited key: %w", err)
 	}

@@ -165,6 +165,15 @@ func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Even
 	if err != nil {
 		return nil, err
 	}
+	if r.rooms.Faults.Has(fault.AuthMappingsBelieved) {
+		if err := r.believe(outliers, taken.Position); err != nil {
+			return nil, err
+		}
+	}
+	if j != nil && r.rooms.Pseudonym.Handle(event.Membership(), *j) == pseudonym.Drop {
+		r.rooms.Log.Info("an event is dropped", "room", r.id, "event", event.ID(), "why", taken.Rejected)
+		return taken, nil
+	}
 	return taken, taken.refusal()
 }
 

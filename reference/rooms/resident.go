@@ -184,7 +184,7 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	j := room.judge(event, fault.SendJoinMappingsBelieved)
 	var refusal error // told, though the event is kept
 	if j != nil {
-		if why := room.refuses(origin, event, *j, true); why != "" {
+		if why := room.refuses(origin, event, *j, true); why != "" && !rs.Faults.Has(fault.SendJoinMappingsBelieved) {
 			if !rs.Faults.Has(fault.RefusedJoinKept) {
 				return nil, nil, Forbidden("%s", why)
 			}

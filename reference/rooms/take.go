@@ -272,6 +272,22 @@ func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 	}
 }
 
+// believe lets the directory know what outliers say of their members as if they were the room's state, for
+// fault.AuthMappingsBelieved. The lock is held.
+func (r *Room) believe(outliers []outlier, position int64) error {
+	return r.rooms.Store.Update(func(tx *store.Tx) error {
+		for _, one := range outliers {
+			if key, _ := one.event.StateKey(); one.judgement != nil {
+				r.keep(tx, r.directory.Learn(pseudonym.Seen{
+					Key: pseudoid.SenderKey(key), EventID: one.event.ID(), Membership: one.event.Membership(), Current: true,
+					Position: position, Judgement: *one.judgement,
+				}), position)
+			}
+		}
+		return nil
+	})
+}
+
 // bygone returns the member events that are not the room's state, but known for what stands on them.
 func (r *Room) bygone() []*Event {
 	var bygone []*Event
