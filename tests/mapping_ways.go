@@ -30,6 +30,9 @@ type passage struct {
 	deliver func(p players, user *federation.User, join federation.Event) reception
 }
 
+// theInvite is the way of an invite that mallory completes.
+const theInvite = "the completed invite"
+
 // reception is what became of a join that was told.
 type reception struct {
 	answer  string // the server's, or what became of alice's entering the room
@@ -112,7 +115,7 @@ var passages = append(usualPassages(), []passage{
 	},
 	{
 		// Alice invites the user: mallory completes the invite with the mapping that the join would have.
-		name: "the completed invite", others: true,
+		name: theInvite, others: true,
 		deliver: func(p players, user *federation.User, join federation.Event) reception {
 			mapping, _ := pseudoid.MappingOf(join.JSON())
 			p.mallory.Handle(federation.Invite, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
