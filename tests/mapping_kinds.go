@@ -19,8 +19,7 @@ type kindLie struct {
 	requirement string
 	name        string
 	ways        []string
-	// member says that bob is in the room, whose key the lie is about.
-	member bool
+	about       person // who is claimed, or whose key the lie is about
 	// joinRule is that of the room; "" is public.
 	joinRule string
 	// right is the same event with the mapping that is right. It is about another user than the lie.
@@ -65,71 +64,70 @@ func ghostID(p cast) string { return p.mallory.User(ghost).ID() }
 var kindLies = []kindLie{
 	{
 		requirement: "mapping/unverified-on-leave", name: "a leave that claims another server's user",
-		ways:    []string{"send", "send_leave", "the state of send_join"},
-		right:   func(p cast) federation.Template { return p.own("leave", frank) },
-		tell:    func(p cast) federation.Template { return p.own("leave", eve).Claiming(p.bob.ID()) },
-		claimed: bobsID,
+		ways:  []string{"send", "send_leave", "the state of send_join"},
+		right: func(p cast) federation.Template { return p.own("leave", frank) },
+		tell:  func(p cast) federation.Template { return p.own("leave", eve).Claiming(p.bob.ID()) },
+		about: bob, claimed: bobsID,
 	},
 	{
 		requirement: "mapping/unverified-on-leave", name: "a leave that claims a user of the server", ways: []string{"send"},
-		right:   func(p cast) federation.Template { return p.own("leave", frank) },
-		tell:    func(p cast) federation.Template { return p.own("leave", eve).Claiming(p.zoe.UserID) },
-		claimed: zoesID,
+		right: func(p cast) federation.Template { return p.own("leave", frank) },
+		tell:  func(p cast) federation.Template { return p.own("leave", eve).Claiming(p.zoe.UserID) },
+		about: zoe, claimed: zoesID,
 	},
 	{
 		requirement: "mapping/unverified-on-leave", name: "a kick that gives the kicked key to another user",
-		ways: []string{"send", "the state of send_join"}, member: true,
+		ways: []string{"send", "the state of send_join"}, about: memberBob,
 		right:   func(p cast) federation.Template { return p.another("leave", p.dan, p.dan) },
 		tell:    func(p cast) federation.Template { return p.another("leave", p.bob, p.mallory.User(ghost)) },
 		claimed: ghostID,
 	},
 	{
 		requirement: "mapping/unverified-on-ban", name: "a ban that gives the banned key to another user",
-		ways: []string{"send", "the state of send_join"}, member: true,
+		ways: []string{"send", "the state of send_join"}, about: memberBob,
 		right:   func(p cast) federation.Template { return p.another("ban", p.dan, p.dan) },
 		tell:    func(p cast) federation.Template { return p.another("ban", p.bob, p.mallory.User(ghost)) },
 		claimed: ghostID,
 	},
 	{
 		requirement: "mapping/unverified-on-ban", name: "a ban that makes the banned key a user of the server", ways: []string{"send"},
-		member: true,
-		right:  func(p cast) federation.Template { return p.another("ban", p.dan, p.dan) },
+		right: func(p cast) federation.Template { return p.another("ban", p.dan, p.dan) },
 		tell: func(p cast) federation.Template {
-			return p.another("ban", p.bob, p.mallory.User(ghost)).Claiming(p.zoe.UserID)
+			return p.another("ban", p.mallory.User(eve), p.mallory.User(ghost)).Claiming(p.zoe.UserID)
 		},
-		claimed: zoesID,
+		about: zoe, claimed: zoesID,
 	},
 	{
 		requirement: "mapping/unverified-on-knock", name: "a knock that claims another server's user", joinRule: "knock",
-		ways:    []string{"send", "send_knock"},
-		right:   func(p cast) federation.Template { return p.own("knock", "knocker") },
-		tell:    func(p cast) federation.Template { return p.own("knock", "liar").Claiming(p.bob.ID()) },
-		claimed: bobsID,
+		ways:  []string{"send", "send_knock"},
+		right: func(p cast) federation.Template { return p.own("knock", "knocker") },
+		tell:  func(p cast) federation.Template { return p.own("knock", "liar").Claiming(p.bob.ID()) },
+		about: bob, claimed: bobsID,
 	},
 	{
 		requirement: "mapping/unverified-on-knock", name: "a knock that claims a user of the server", joinRule: "knock",
-		ways:    []string{"send"},
-		right:   func(p cast) federation.Template { return p.own("knock", "knocker") },
-		tell:    func(p cast) federation.Template { return p.own("knock", "liar").Claiming(p.zoe.UserID) },
-		claimed: zoesID,
+		ways:  []string{"send"},
+		right: func(p cast) federation.Template { return p.own("knock", "knocker") },
+		tell:  func(p cast) federation.Template { return p.own("knock", "liar").Claiming(p.zoe.UserID) },
+		about: zoe, claimed: zoesID,
 	},
 	{
 		requirement: "mapping/unverified-on-invite", name: "an invite that claims another server's user",
-		ways:    []string{"send", "the state of send_join"},
-		right:   func(p cast) federation.Template { return p.invited("guest") },
-		tell:    func(p cast) federation.Template { return p.invited("liar").Claiming(p.bob.ID()) },
-		claimed: bobsID,
+		ways:  []string{"send", "the state of send_join"},
+		right: func(p cast) federation.Template { return p.invited("guest") },
+		tell:  func(p cast) federation.Template { return p.invited("liar").Claiming(p.bob.ID()) },
+		about: bob, claimed: bobsID,
 	},
 	{
 		requirement: "mapping/unverified-on-invite", name: "an invite that claims a user of the server", ways: []string{"send"},
-		right:   func(p cast) federation.Template { return p.invited("guest") },
-		tell:    func(p cast) federation.Template { return p.invited("liar").Claiming(p.zoe.UserID) },
-		claimed: zoesID,
+		right: func(p cast) federation.Template { return p.invited("guest") },
+		tell:  func(p cast) federation.Template { return p.invited("liar").Claiming(p.zoe.UserID) },
+		about: zoe, claimed: zoesID,
 	},
 	{
 		// Who invites cannot sign by the key of a user who has left, whose own server would have to.
 		requirement: "mapping/unverified-on-invite", name: "an invite that gives the key of a former member to another user",
-		ways: []string{"send"}, member: true,
+		ways: []string{"send"}, about: memberBob,
 		right: func(p cast) federation.Template { return p.invited("guest") },
 		tell: func(p cast) federation.Template {
 			p.room.Delivers(p.room.Made(p.another("leave", p.bob, p.bob).WithoutMapping()))
@@ -173,11 +171,15 @@ func init() {
 
 // tellKind plays one lie by another member event than a join along one way.
 func tellKind(c *check.C, told kindLie, along eventWay) {
-	p := openCast(c, blueprints.OneServer, told.member, along.enters)
+	p := openCast(c, blueprints.OneServer, told.about, along.enters)
 	p.peoples(told, along.enters)
 	right := p.room.Made(told.right(p))
 	answer, outside := along.deliver(p.players, right)
-	c.Control(withAnswer(delivery{room: p.room, event: right, outside: outside}.isShown(p.alice), answer))
+	believed := withAnswer(delivery{room: p.room, event: right, outside: outside}.isShown(p.alice), answer)
+	if along.name == "send_leave" {
+		c.Need("membership/leave-remote", believed)
+	}
+	c.Control(believed)
 
 	p.peoples(told, along.enters)
 	p.breaks = told.requirement
@@ -190,21 +192,16 @@ func tellKind(c *check.C, told kindLie, along eventWay) {
 	}
 	p.alice.SendersStand(p.room, p.honestKeys())
 	p.alice.NotHonoured(p.room.ID(), lie, told.claimed(p))
-	if told.member {
-		p.zoe.SeesNothingOf(p.room.ID())
-		return
+	if told.about != memberBob { // who is out of the room now
+		p.gainsNothing(p.room.ID())
 	}
-	p.gainsNothing(p.room.ID())
 }
 
 // peoples makes the room ready: its rule, and who is in it besides. Eve and frank are members unless somebody is to knock.
 // A room that alice is to enter is a new one each time.
 func (p *cast) peoples(told kindLie, enters bool) {
 	if enters {
-		p.room = p.makesRoom()
-		if told.member {
-			p.bobs = p.victim.JoinsVia(p.mallory.Name(), p.room.ID(), p.bob)
-		}
+		p.newRoom(told.about)
 	}
 	tells := p.room.Delivers
 	if enters {

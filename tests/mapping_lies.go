@@ -21,6 +21,8 @@ type lie struct {
 	name        string
 	// tell alters an honest join of the liar.
 	tell func(honest federation.Template, cast cast) federation.Template
+	// about is who is claimed besides the members of mallory's room.
+	about person
 	// claimed is the user ID that the liar must not be shown as; nil: its own.
 	claimed func(cast cast) string
 	// member says that whom the lie claims is a member of the room.
@@ -34,7 +36,8 @@ type lie struct {
 	deadly []string
 }
 
-// The ways along which every form of a lie is told; the others see one form of each.
+// The ways along which every form of a lie is told. The others are told one form of each, and the lies of which deployed
+// servers die by all of several ways are told along the first: each death costs the run a server and a second trial.
 var pushed = []string{"send", "send_join"}
 
 // joinLies are told by joins. The text: a mapping counts only with a valid signature of the user ID's domain over a
@@ -62,14 +65,15 @@ var joinLies = []lie{
 		tell: func(honest federation.Template, cast cast) federation.Template {
 			return honest.MappingSignedBy(forged(cast.mallory.Signer()))
 		},
-		deadly: []string{"backfill", "the auth chain of send_join"},
+		ways:   append(pushed, "the state of send_join", "the auth chain of send_join", "get_missing_events"),
+		deadly: []string{"the auth chain of send_join"},
 	},
 	{
 		requirement: "mapping/foreign-signature-not-honoured", name: "a mapping signed by another server than the user's",
 		tell: func(honest federation.Template, cast cast) federation.Template {
 			return honest.Claiming(cast.bob.ID())
 		},
-		claimed: func(cast cast) string { return cast.bob.ID() },
+		about: bob, claimed: bobsID,
 	},
 	{
 		requirement: "mapping/unknown-key-id-not-honoured", name: "a mapping signed under a key ID that is not published",
@@ -78,14 +82,15 @@ var joinLies = []lie{
 			signer.KeyID = "ed25519:unpublished"
 			return honest.MappingSignedBy(signer)
 		},
-		deadly: []string{"backfill", "the auth chain of send_join"},
+		ways: append(pushed, "the state of send_join", "get_missing_events"),
 	},
 	{
 		requirement: "mapping/other-key-not-honoured", name: "a mapping that names the key of another member",
 		tell: func(honest federation.Template, cast cast) federation.Template {
 			return honest.NamingKey(cast.carol.KeyIn(honest.RoomID()).Public)
 		},
-		deadly: []string{"send", "get_missing_events"},
+		ways:   append(pushed, "the state of send_join", "the auth chain of send_join", "backfill", theInvite),
+		deadly: []string{"send"},
 	},
 	{
 		// The mapping of the last lie was one that the liar's server can sign for a key of its own. This is another's.
@@ -107,7 +112,7 @@ var joinLies = []lie{
 		tell: func(honest federation.Template, cast cast) federation.Template {
 			return honest.Claiming(cast.zoe.UserID)
 		},
-		claimed: func(cast cast) string { return cast.zoe.UserID },
+		about: zoe, claimed: zoesID,
 	},
 	{
 		requirement: "mapping/no-claim-of-local-user", name: "a claim of a user of the server who is in the room", ways: pushed,
@@ -121,21 +126,21 @@ var joinLies = []lie{
 		tell: func(honest federation.Template, cast cast) federation.Template {
 			return honest.Claiming(cast.zoe.UserID).MappingSignedBy(forged(cast.serversSigner()))
 		},
-		claimed: func(cast cast) string { return cast.zoe.UserID },
+		about: zoe, claimed: zoesID,
 	},
 	{
 		requirement: "mapping/no-claim-of-third-user", name: "a claim of a third server's user, signed in its name",
 		tell: func(honest federation.Template, cast cast) federation.Template {
 			return honest.Claiming(cast.bob.ID()).MappingSignedBy(forged(cast.victim.Signer()))
 		},
-		claimed: func(cast cast) string { return cast.bob.ID() }, ways: append(pushed, "the state of send_join"),
+		about: bob, claimed: bobsID, ways: append(pushed, "the state of send_join"),
 	},
 	{
 		requirement: "mapping/no-claim-of-third-user", name: "a claim of a third server's user who is in the room", ways: pushed,
 		tell: func(honest federation.Template, cast cast) federation.Template {
 			return honest.Claiming(cast.bob.ID())
 		},
-		claimed: func(cast cast) string { return cast.bob.ID() }, member: true,
+		about: memberBob, claimed: bobsID, member: true,
 	},
 }
 
@@ -173,9 +178,14 @@ func init() {
 	}
 }
 
+// namesKey tells whether the lie is about another's key.
+func (l lie) namesKey() bool {
+	return l.requirement == "mapping/other-key-not-honoured" || l.requirement == "mapping/no-hijack"
+}
+
 // carries tells whether a lie is told along the way.
 func (w passage) carries(told lie) bool {
 	return (told.ways == nil || slices.Contains(told.ways, w.name)) &&
-		(w.only == nil || slices.Contains(w.only, told.requirement)) &&
-		(!w.others || told.claimed != nil || w.name == theInvite && told.requirement == "mapping/other-key-not-honoured")
+		(w.only == "" || w.only == told.requirement) &&
+		(!w.others || told.claimed != nil || w.name == theInvite && told.namesKey())
 }

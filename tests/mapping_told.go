@@ -14,9 +14,9 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// cast is who plays in a check of a lie: alice and zoe are users of the server under test, carol and dan honest users of
-// mallory, the liar's server; bob is a user of the victim, an honest third server. Alice is in mallory's room, zoe is
-// not.
+// cast is who plays in a check of a lie: alice is a user of the server under test, carol and dan are honest users of mallory,
+// the liar's server, and all three are in mallory's room. Who a lie is about is called when it is told: zoe, another user of
+// the server under test, and bob, a user of the victim, an honest third server. Zoe is not in the room, bob if the lie says so.
 type cast struct {
 	players
 	zoe    *stage.User
@@ -28,22 +28,47 @@ type cast struct {
 	elsewhere *stage.Room
 }
 
+// person is who a lie is about, besides its liar.
+type person int
+
+const (
+	nobody person = iota
+	zoe
+	bob
+	memberBob // bob, who is a member of the room
+)
+
 // openCast puts the cast on the stage. Ways that end with alice's entering make their own rooms.
-func openCast(c *check.C, blueprint blueprints.Blueprint, member bool, enters bool) cast {
+func openCast(c *check.C, blueprint blueprints.Blueprint, about person, enters bool) cast {
 	p := cast{players: players{Stage: stage.Open(c, blueprint)}}
-	p.alice, p.zoe, p.mallory, p.victim = p.User("alice"), p.User("zoe"), p.Peer(), p.Peer()
-	p.carol, p.dan, p.bob = p.mallory.User("carol"), p.mallory.User("dan"), p.victim.User("bob")
+	p.alice, p.mallory = p.User("alice"), p.Peer()
+	p.carol, p.dan = p.mallory.User("carol"), p.mallory.User("dan")
+	switch about {
+	case zoe:
+		p.zoe = p.User("zoe")
+	case bob:
+		p.victim = p.Peer()
+		p.bob = p.victim.User("bob")
+		p.elsewhere = p.victim.Makes(federation.RoomOptions{Creator: p.bob})
+		p.alice.Joins(p.elsewhere.ID(), p.victim.Name())
+	case memberBob:
+		p.victim = p.Peer()
+		p.bob = p.victim.User("bob")
+	}
 	if !enters {
-		p.room = p.makesRoom()
-		if member {
-			p.bobs = p.victim.JoinsVia(p.mallory.Name(), p.room.ID(), p.bob)
-		}
+		p.newRoom(about)
 		p.alice.Joins(p.room.ID(), p.mallory.Name())
 		p.barrier()
 	}
-	p.elsewhere = p.victim.Makes(federation.RoomOptions{Creator: p.bob})
-	p.alice.Joins(p.elsewhere.ID(), p.victim.Name())
 	return p
+}
+
+// newRoom makes mallory's room, with bob in it if the lie is about him as a member.
+func (p *cast) newRoom(about person) {
+	p.room = p.makesRoom()
+	if about == memberBob {
+		p.bobs = p.victim.JoinsVia(p.mallory.Name(), p.room.ID(), p.bob)
+	}
 }
 
 // telling is a join that was told, and what became of it.
@@ -72,7 +97,7 @@ func tellLie(c *check.C, told lie, along passage) {
 	if along.deadly || slices.Contains(told.deadly, along.name) {
 		blueprint = blueprints.PrivateServer
 	}
-	p := openCast(c, blueprint, told.member, along.enters)
+	p := openCast(c, blueprint, told.about, along.enters)
 
 	right := along.tells(p, "honest", func(honest federation.Template, _ cast) federation.Template { return honest })
 	c.Control(withAnswer(right.isBelieved(p.alice), right.answer))
@@ -93,7 +118,9 @@ func tellLie(c *check.C, told lie, along passage) {
 		return
 	}
 	p.room = lie.room
-	p.alice.SendersStand(lie.room, p.honestKeys())
+	if told.member || told.claimed == nil && told.namesKey() {
+		p.alice.SendersStand(lie.room, p.honestKeys())
+	}
 	switch {
 	case along.others && told.claimed == nil: // the liar is known as itself otherwise
 	case told.member:
@@ -109,23 +136,29 @@ func tellLie(c *check.C, told lie, along passage) {
 	p.gainsNothing(lie.room.ID())
 }
 
-// gainsNothing sees to it that the lie moved nothing in routing: neither zoe, who is not in the room, nor bob's server
-// gets to know of it, unless bob is a member, who then still hears what is said.
+// gainsNothing sees to it that the lie moved nothing in routing: neither zoe nor bob's server gets to know of the room, unless
+// bob is a member, who then still hears what is said.
 func (p cast) gainsNothing(roomID string) {
-	p.zoe.SeesNothingOf(roomID)
-	said := p.alice.Says(roomID, "said to the room")
-	if p.bobs != nil {
-		p.bobs.AwaitsEvent("routing/reaches-members", said)
-		return
+	switch {
+	case p.zoe != nil:
+		p.zoe.SeesNothingOf(roomID)
+	case p.bobs != nil:
+		p.bobs.AwaitsEvent("routing/reaches-members", p.alice.Says(roomID, "said to the room"))
+	case p.elsewhere != nil:
+		p.alice.Says(roomID, "said to the room")
+		p.elsewhere.AwaitsEvent("routing/reaches-members", p.alice.Says(p.elsewhere.ID(), "said to the claimed domain"))
+		p.victim.OnlyLookedUp(roomID)
 	}
-	p.elsewhere.AwaitsEvent("routing/reaches-members", p.alice.Says(p.elsewhere.ID(), "said to the claimed domain"))
-	p.victim.OnlyLookedUp(roomID)
 }
 
 // honestKeys are the sender keys of the honest, and whose they are.
 func (p cast) honestKeys() map[string]string {
 	keys := map[string]string{p.room.SenderOf(p.alice.UserID): p.alice.UserID}
-	for _, user := range []*federation.User{p.carol, p.dan, p.bob, p.mallory.User(eve), p.mallory.User(frank)} {
+	users := []*federation.User{p.carol, p.dan, p.mallory.User(eve), p.mallory.User(frank)}
+	if p.bob != nil {
+		users = append(users, p.bob)
+	}
+	for _, user := range users {
 		keys[user.SenderIn(p.room.Room)] = user.ID()
 	}
 	return keys

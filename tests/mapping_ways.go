@@ -23,8 +23,8 @@ type passage struct {
 	enters bool // alice enters the room with the join in it
 	// others: the user is known to the server otherwise, too, so that only claims of another user ID can be told.
 	others bool
-	// only are the requirements whose lies are told; nil: all.
-	only []string
+	// only is the requirement whose lie alone is told, where servers die of whatever is; "": all are.
+	only string
 	// deadly: deployed servers die of the honest join, too.
 	deadly  bool
 	deliver func(p players, user *federation.User, join federation.Event) reception
@@ -145,11 +145,8 @@ func usualPassages() []passage {
 					return reception{answer: answer, outside: outside}
 				},
 			}
-			if way.name == "state" { // where servers die of it, a few forms of the lie are enough
-				added.deadly = true
-				added.only = []string{
-					"mapping/missing-not-honoured", "mapping/foreign-signature-not-honoured", "mapping/no-claim-of-local-user",
-				}
+			if way.name == "state" {
+				added.deadly, added.only = true, "mapping/foreign-signature-not-honoured"
 			}
 			usual = append(usual, added)
 		}

@@ -82,7 +82,7 @@ var lieFaults = []Fault{
 	{
 		ID: GivenMappingsBelieved, Does: "believes the mappings in a state that it asked for",
 		Breaks:       "MSC1228, Implementation: the signature of a mapping is verified wherever an invite or a join turns up",
-		Requirements: []string{"mapping/foreign-signature-not-honoured", "mapping/no-claim-of-local-user"},
+		Requirements: []string{"mapping/foreign-signature-not-honoured"},
 	},
 	{
 		ID: AuthMappingsBelieved, Does: "believes the mappings of events that it asked for because others stand on them, as the newest",
