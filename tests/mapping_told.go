@@ -81,8 +81,12 @@ type telling struct {
 
 // tells lets a user of mallory's join by a join that alter makes of an honest one.
 func (w passage) tells(p cast, name string, alter func(federation.Template, cast) federation.Template) telling {
-	if w.enters {
+	if w.enters || w.gap {
 		p.room = p.makesRoom()
+	}
+	if w.gap {
+		p.alice.Joins(p.room.ID(), p.mallory.Name())
+		p.barrier()
 	}
 	told := telling{user: p.mallory.User(name), room: p.room}
 	template := alter(p.room.MemberTemplate(told.user, "join"), p)
@@ -97,7 +101,7 @@ func tellLie(c *check.C, told lie, along passage) {
 	if along.deadly || slices.Contains(told.deadly, along.name) {
 		blueprint = blueprints.PrivateServer
 	}
-	p := openCast(c, blueprint, told.about, along.enters)
+	p := openCast(c, blueprint, told.about, along.enters || along.gap)
 
 	right := along.tells(p, "honest", func(honest federation.Template, _ cast) federation.Template { return honest })
 	c.Control(withAnswer(right.isBelieved(p.alice), right.answer))
