@@ -45,39 +45,46 @@ const (
 	MappingOfAnyMemberEvent ID = "mapping-of-any-member-event"
 )
 
-// believed are the requirements that a server breaks which takes mappings at their word.
-func believed(more ...string) []string {
+// claims are the requirements about forged claims that are judged along most ways.
+func claims(more ...string) []string {
 	return append([]string{
-		"mapping/unsigned-not-honoured", "mapping/bad-signature-rejected", "mapping/foreign-signature-not-honoured",
-		"mapping/unknown-key-id-not-honoured", "mapping/other-key-not-honoured", "mapping/no-claim-of-local-user",
+		"mapping/unsigned-not-honoured", "mapping/foreign-signature-not-honoured", "mapping/no-claim-of-local-user",
 	}, more...)
 }
+
+const (
+	badSignature = "mapping/bad-signature-rejected"
+	unknownKeyID = "mapping/unknown-key-id-not-honoured"
+	otherKey     = "mapping/other-key-not-honoured"
+	thirdUser    = "mapping/no-claim-of-third-user"
+	noHijack     = "mapping/no-hijack"
+)
 
 var lieFaults = []Fault{
 	{
 		ID: PushedMappingsBelieved, Does: "verifies mappings by send_join alone, and believes those of joins in transactions",
 		Breaks:       "MSC4014, Proposal 4.1: the link of a key and a user ID cannot be spoofed by any random server",
-		Requirements: believed("mapping/no-claim-of-third-user", "mapping/no-hijack"),
+		Requirements: claims(badSignature, unknownKeyID, otherKey, thirdUser, noHijack),
 	},
 	{
 		ID: SendJoinMappingsBelieved, Does: "takes the join that is brought by send_join at its word, whoever brings it",
 		Breaks:       "MSC4014, Proposal 4.1: the link of a key and a user ID cannot be spoofed by any random server",
-		Requirements: believed("mapping/no-claim-of-third-user", "mapping/no-hijack"),
+		Requirements: claims(badSignature, unknownKeyID, otherKey, thirdUser, noHijack),
 	},
 	{
 		ID: EnteredMappingsBelieved, Does: "believes the mappings in the answer to its own send_join",
 		Breaks:       "MSC1228, Implementation: the signature of a mapping is verified wherever an invite or a join turns up",
-		Requirements: believed("mapping/no-claim-of-third-user"),
+		Requirements: claims(badSignature, unknownKeyID, otherKey, thirdUser),
 	},
 	{
 		ID: BackfilledMappingsBelieved, Does: "believes the mappings of old events",
 		Breaks:       "MSC1228, Implementation: the signature of a mapping is verified wherever an invite or a join turns up",
-		Requirements: believed(),
+		Requirements: claims(otherKey),
 	},
 	{
 		ID: GapMappingsBelieved, Does: "believes the mappings of events that it was missing",
 		Breaks:       "MSC1228, Implementation: the signature of a mapping is verified wherever an invite or a join turns up",
-		Requirements: believed(),
+		Requirements: claims(badSignature, unknownKeyID),
 	},
 	{
 		ID: GivenMappingsBelieved, Does: "believes the mappings in a state that it asked for",
