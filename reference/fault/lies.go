@@ -26,9 +26,6 @@ const (
 	// MappingFiledByItsKey is where the directory of a room learns of a member (rooms.learn), and where a mapping is judged
 	// (pseudonym.Judge).
 	MappingFiledByItsKey ID = "mapping-filed-by-its-key"
-	// JoinsForOthers is in the rules for joins (rules.joinAllowed), and where the join that a server brings is taken
-	// (rooms.takeMember).
-	JoinsForOthers ID = "joins-for-others"
 	// InvitedKeyNotAsked is where an invite of another server is verified (pseudonym.CheckInvite).
 	InvitedKeyNotAsked ID = "invited-key-not-asked"
 	// FirstMappingStays is where the directory of a room learns of a member (pseudonym.Learn).
@@ -110,11 +107,6 @@ var lieFaults = []Fault{
 		ID: MappingFiledByItsKey, Does: "keeps a mapping for the key that it names, whoever's member event it is in",
 		Breaks:       "MSC4014, Proposal 4.1: the link of a key and a user ID cannot be spoofed by any random server",
 		Requirements: []string{"mapping/other-key-not-honoured", "mapping/no-hijack"},
-	},
-	{
-		ID: JoinsForOthers, Does: "takes a join that one key writes for another",
-		Breaks:       "authorisation rules, m.room.member 4.3.2: the state key is the sender",
-		Requirements: []string{"mapping/no-hijack", "auth/member-key-must-match"},
 	},
 	{
 		ID: InvitedKeyNotAsked, Does: "takes invites that the invited user's key did not sign",
