@@ -171,7 +171,7 @@ func (p players) afterGap(event federation.Event, asked ...federation.Endpoint) 
 	response, err := p.room.Pushes(after)
 	c.Need("resilience/stays-up", err)
 	p.room.Delivers(barrier)
-	p.alice.AwaitsEvent("membership/join-remote", p.room.ID(), barrier.ID())
+	p.alice.AwaitsEvent(p.demand(), p.room.ID(), barrier.ID())
 	if !slices.ContainsFunc(p.mallory.Requests(), func(r federation.Request) bool { return slices.Contains(asked, r.Endpoint) }) {
 		c.Inconclusive("the server never asked for what it misses: none of %v reached %s", asked, p.mallory.Name())
 	}

@@ -39,6 +39,15 @@ type players struct {
 	mallory    *stage.Peer
 	carol, dan *federation.User
 	room       *stage.Room // as mallory knows it
+	breaks     string      // the requirement that is broken when clients see no more of the room; "" is membership/join-remote
+}
+
+// demand is the requirement that is broken when what is said in the room does not reach alice.
+func (p players) demand() string {
+	if p.breaks == "" {
+		return "membership/join-remote"
+	}
+	return p.breaks
 }
 
 // honest makes a right event of a kind by a member, or a join of a user who is not in the room yet.
@@ -170,7 +179,7 @@ func isRedacted(p players, _ falseEvent, told delivery) {
 // barrier has something said in the room that alice must be shown: what went before it has been dealt with then.
 func (p players) barrier() {
 	said := p.room.Says(p.carol, "said when all of that was told")
-	p.alice.AwaitsEvent("membership/join-remote", p.room.ID(), said.ID())
+	p.alice.AwaitsEvent(p.demand(), p.room.ID(), said.ID())
 }
 
 // makesRoom makes mallory's room, with carol and dan in it.

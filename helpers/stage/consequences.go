@@ -79,8 +79,8 @@ func (v View) Has(eventID string) bool {
 	return slices.ContainsFunc(v.Events, func(event gjson.Result) bool { return event.Get("event_id").String() == eventID })
 }
 
-// shownAs is who a view says sent an event, "" if it does not hold it.
-func (v View) shownAs(eventID string) string {
+// ShownAs is who a view says sent an event, "" if it does not hold it.
+func (v View) ShownAs(eventID string) string {
 	for _, event := range v.Events {
 		if event.Get("event_id").String() == eventID {
 			return event.Get("sender").String()
@@ -104,7 +104,7 @@ func (u *User) NotHonoured(roomID string, lie federation.Event, claimed string) 
 		if where := view.Shows(lie.Sender()); where != "" {
 			raw = append(raw, view.Name+" "+where)
 		}
-		if sender := view.shownAs(lie.ID()); sender != "" {
+		if sender := view.ShownAs(lie.ID()); sender != "" {
 			fate = "the event is shown, sent by " + sender
 		}
 	}

@@ -65,12 +65,18 @@ func (r *Room) Builds(proto federation.Proto) federation.Event {
 	return event
 }
 
-// Applies builds an event and applies it to the peer's room, without sending it to anybody.
-func (r *Room) Applies(template federation.Template) federation.Event {
+// Made builds an event from a template; one that cannot be built is the suite's fault.
+func (r *Room) Made(template federation.Template) federation.Event {
 	event, err := template.Build()
 	if err != nil {
 		r.stage.C.SuiteError(err)
 	}
+	return event
+}
+
+// Applies builds an event and applies it to the peer's room, without sending it to anybody.
+func (r *Room) Applies(template federation.Template) federation.Event {
+	event := r.Made(template)
 	r.Apply(event)
 	return event
 }

@@ -140,7 +140,7 @@ var authFaults = []Fault{
 	{
 		ID: JoinsForOthersTaken, Does: "does not compare the state key of a join with its sender",
 		Breaks:       "authorisation rules, m.room.member 4.3.2: a join whose sender is not its state key is rejected",
-		Requirements: []string{"auth/member-key-must-match"},
+		Requirements: []string{"auth/member-key-must-match", "mapping/no-hijack"},
 	},
 	{
 		ID: StateDefaultUnread, Does: "asks no more power for state than for messages, where power levels do not name the type",

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 )
 
 // Claim is a mapping that a member event made.
@@ -85,19 +86,24 @@ func (d *Directory) Learn(seen Seen) Change {
 		entry.Membership, entry.MemberEvent, entry.Concealed = seen.Membership, seen.EventID, seen.Concealed
 	}
 	entry.WasJoined = entry.WasJoined || seen.Membership == membershipJoin
-	newest := seen.Current && EffectOf(seen.Membership) == Sets
 	if d.forgets(entry, seen) {
 		return d.keep(entry, known, before, seen.Current)
 	}
+	newest := (seen.Current || d.rules.Faults.Has(fault.NewestArrivalWins)) && d.rules.EffectOf(seen.Membership) == Sets
+	if d.rules.Faults.Has(fault.FirstMappingStays) && entry.Verified != nil {
+		newest = false
+	}
 	claim := &Claim{UserID: seen.Judgement.Mapping.UserID, Mapping: seen.Judgement.Mapping.Raw, EventID: seen.EventID}
 	switch {
-	case EffectOf(seen.Membership) == NoEffect:
+	case d.rules.EffectOf(seen.Membership) == NoEffect:
 	case seen.Judgement.Verdict == Verified && (newest || entry.Verified == nil):
 		entry.verify(claim, seen.Position, newest)
 	case seen.Judgement.Retry() && entry.Verified.says(claim): // a profile change brings along what is known
 		if newest {
 			entry.Pending = nil
 		}
+	case seen.Judgement.Retry() && newest && d.rules.Faults.Has(fault.PendingReplacesVerified):
+		entry.Verified, entry.Pending = nil, claim
 	case seen.Judgement.Retry() && (newest || entry.Verified == nil && entry.Pending == nil):
 		entry.Pending = claim
 	}

@@ -33,7 +33,9 @@ func (r Rules) Handle(membership string, j Judgement) Handling {
 	switch {
 	case j.Cause == NoMemberEventKey:
 		return Refuse
-	case j.Verdict != Wrong, EffectOf(membership) != Sets && !r.Faults.Has(fault.LeavesNeedMapping):
+	case j.Verdict != Wrong, r.EffectOf(membership) != Sets && !r.Faults.Has(fault.LeavesNeedMapping):
+		return Accept
+	case r.Faults.Has(fault.MalformedByRawKey) && j.Cause == Malformed:
 		return Accept
 	case r.Faults.Has(fault.UnmappedByRawKey) && j.Cause == Missing, r.Faults.Has(fault.DisprovenByPlaceholder) && j.Cause == BadSignature:
 		return Accept

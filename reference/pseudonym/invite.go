@@ -162,6 +162,8 @@ func (r Rules) CheckCompleted(partial, completed []byte, userID string, keys Key
 	}
 	j := r.Judge(completed, keys)
 	switch {
+	case r.Faults.Has(fault.CompletedMappingsBelieved) && j.Mapping.UserID != "":
+		return Judgement{Verdict: Verified, Mapping: j.Mapping}, nil
 	case j.Cause == Missing && r.invitesLackMapping():
 		return Judgement{Verdict: Verified, Mapping: pseudoid.Mapping{Dialect: r.Dialect, Key: invited, UserID: userID}}, nil
 	case j.Verdict != Verified:
@@ -244,6 +246,9 @@ func (r Rules) CheckInvite(invite []byte) error {
 	}
 	if err := r.CheckSender(invite); err != nil {
 		return err
+	}
+	if r.Faults.Has(fault.InvitedKeyNotAsked) {
+		return nil
 	}
 	if err := r.CheckSignedBy(invite, pseudoid.SenderKey(o.text("state_key"))); err != nil {
 		return fmt.Errorf("by the invited key: %w", err)

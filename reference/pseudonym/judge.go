@@ -107,7 +107,11 @@ func (r Rules) Judge(event []byte, keys KeySource) Judgement {
 		return fail(Wrong, Malformed, mapping, fmt.Errorf("the mapping names its key by %q, here it is %q",
 			mapping.Dialect.MappingKeyField(), r.Dialect.MappingKeyField()))
 	}
-	if string(mapping.Key) != member && !r.Faults.Has(fault.OtherKeyMappingHonoured) { // else whoever has a mapping, that is anyone, could put on another's name
+	if r.Faults.Has(fault.MappingOfAnyMemberEvent) && o.child("content").text("membership") != membershipJoin {
+		return Judgement{Verdict: Verified, Mapping: mapping}
+	}
+	anyKey := r.Faults.Has(fault.OtherKeyMappingHonoured) || r.Faults.Has(fault.MappingFiledByItsKey)
+	if string(mapping.Key) != member && !anyKey { // else whoever has a mapping, that is anyone, could put on another's name
 		return fail(Wrong, OtherKey, mapping, fmt.Errorf("the mapping is of key %s, the member event of %s", mapping.Key, member))
 	}
 	at, _ := number(o["origin_server_ts"])
@@ -134,6 +138,7 @@ func (r Rules) judgeSignatures(m pseudoid.Mapping, at int64, keys KeySource) Jud
 	case err == nil:
 		return r.judgeFurtherSignatures(m, signatures, domain, keys)
 	case r.Faults.Has(fault.MappingSignaturesUnchecked),
+		r.Faults.Has(fault.OwnUsersBelieved) && domain == r.Server,
 		r.Faults.Has(fault.UnsignedMappingHonoured) && len(signatures) == 0,
 		r.Faults.Has(fault.ForeignMappingHonoured) && len(signatures) > 0 && errors.Is(err, pseudoid.ErrNoSignature),
 		r.Faults.Has(fault.UnknownMappingKeyHonoured) && lookup.unknown,

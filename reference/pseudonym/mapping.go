@@ -83,7 +83,10 @@ const (
 // EffectOf tells which member events may change which user a key stands for: "when a new invite/join event turns up"
 // (MSC1228, Implementation). A knock is how a server that has not joined yet introduces its user, so it counts as they
 // do. A leave or a ban may bring the mapping along for those who have never seen another, and changes none that is there.
-func EffectOf(membership string) Effect {
+func (r Rules) EffectOf(membership string) Effect {
+	if r.Faults.Has(fault.MappingOfAnyMemberEvent) {
+		return Sets
+	}
 	switch membership {
 	case membershipJoin, membershipInvite, membershipKnock:
 		return Sets

@@ -71,7 +71,7 @@ func (r Rules) legalPlaceholder(localpart, suffix string) string {
 // member event was redacted before it came here, or it is none at all. The text has no template for this; the key
 // itself is not shown (MSC4014, Changes 6, option A), so it is a digest of it.
 func (r Rules) PlaceholderOfKey(key pseudoid.SenderKey) string {
-	if r.Faults.Has(fault.UnmappedByRawKey) {
+	if r.Faults.Has(fault.UnmappedByRawKey) || r.Faults.Has(fault.MalformedByRawKey) {
 		return string(key)
 	}
 	return r.keyPlaceholder(key)

@@ -122,7 +122,7 @@ func (r *Room) stateOfOld(ctx context.Context, server string, event *rules.Event
 		if err != nil {
 			return one, err
 		}
-		given, outliers, err := r.stateOf(ctx, answer.PDUs, answer.AuthChain)
+		given, outliers, err := r.stateOf(ctx, answer.PDUs, answer.AuthChain, fault.BackfilledMappingsBelieved)
 		if err != nil {
 			return one, err
 		}
@@ -134,7 +134,7 @@ func (r *Room) stateOfOld(ctx context.Context, server string, event *rules.Event
 		}
 		before = append(before, given)
 	}
-	one.judgement = r.judge(event)
+	one.judgement = r.judge(event, fault.BackfilledMappingsBelieved)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	var err error

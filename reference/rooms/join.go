@@ -370,7 +370,7 @@ func (r *Room) enter(ctx context.Context, server string, join *rules.Event, answ
 	if given, err := r.readForeign(ctx, answer.Event, false); err == nil && given.ID() == join.ID() {
 		join = given // with the signatures of others
 	}
-	state, outliers, err := r.stateOf(ctx, answer.State, answer.AuthChain)
+	state, outliers, err := r.stateOf(ctx, answer.State, answer.AuthChain, fault.EnteredMappingsBelieved)
 	if err != nil {
 		return err
 	}

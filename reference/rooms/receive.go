@@ -101,7 +101,7 @@ func (r *Room) receive(ctx context.Context, origin string, event *rules.Event) e
 	if len(r.missing(event.PrevEvents())) > 0 {
 		r.fillGap(ctx, origin, event)
 	}
-	_, err := r.takeForeign(ctx, origin, event)
+	_, err := r.takeForeign(ctx, origin, event, fault.PushedMappingsBelieved)
 	return err
 }
 
@@ -146,7 +146,7 @@ func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
 	slices.SortStableFunc(between, func(a, b *rules.Event) int { return cmp.Compare(a.Depth(), b.Depth()) })
 	for _, one := range between {
 		if len(r.missing([]string{one.ID()})) > 0 {
-			if _, err := r.takeForeign(ctx, origin, one); err != nil {
+			if _, err := r.takeForeign(ctx, origin, one, fault.GapMappingsBelieved); err != nil {
 				r.rooms.Log.Info("an event of a gap is refused", "room", r.id, "event", one.ID(), "error", err)
 			}
 		}
@@ -154,8 +154,8 @@ func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
 }
 
 // takeForeign takes an event of another server: it finds the state before it, judges its mapping, checks it by the rules,
-// and takes it, as a rejected one if it must be.
-func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Event) (*Event, error) {
+// and takes it, as a rejected one if it must be. With the fault believing, its mapping is taken at its word.
+func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Event, believing fault.ID) (*Event, error) {
 	given, outliers, err := r.stateGiven(ctx, origin, event)
 	if err != nil {
 		return nil, err
@@ -164,7 +164,7 @@ func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Even
 	if err != nil {
 		return nil, err
 	}
-	j := r.judge(event)
+	j := r.judge(event, believing)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.keepOutliers(outliers); err != nil {
@@ -179,6 +179,15 @@ func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Even
 	taken, err := r.take(event, before, how)
 	if err != nil {
 		return nil, err
+	}
+	if r.rooms.Faults.Has(fault.AuthMappingsBelieved) {
+		if err := r.believe(outliers, taken.Position); err != nil {
+			return nil, err
+		}
+	}
+	if j != nil && r.rooms.Pseudonym.Handle(event.Membership(), *j) == pseudonym.Drop {
+		r.rooms.Log.Info("an event is dropped", "room", r.id, "event", event.ID(), "why", taken.Rejected)
+		return taken, nil
 	}
 	return taken, taken.refusal()
 }
@@ -250,13 +259,13 @@ func (r *Room) stateGiven(ctx context.Context, origin string, event *rules.Event
 	if err != nil {
 		return nil, nil, fmt.Errorf("events before %s are not known, nor is the state there: %w", event.ID(), err)
 	}
-	return r.stateOf(ctx, answer.PDUs, answer.AuthChain)
+	return r.stateOf(ctx, answer.PDUs, answer.AuthChain, fault.GivenMappingsBelieved)
 }
 
 // stateOf reads a state and the auth chain of its events, as another server gave them: those that do not hold by
-// themselves are left out of the state.
-func (r *Room) stateOf(ctx context.Context, state, chain []json.RawMessage) (rules.State, []outlier, error) {
-	outliers := r.readOutliers(ctx, slices.Concat(chain, state), nil)
+// themselves are left out of the state. With the fault believing, their mappings are taken at their word.
+func (r *Room) stateOf(ctx context.Context, state, chain []json.RawMessage, believing fault.ID) (rules.State, []outlier, error) {
+	outliers := r.readOutliers(ctx, slices.Concat(chain, state), nil, believing)
 	byID := map[string]outlier{}
 	for _, one := range outliers {
 		byID[one.event.ID()] = one
@@ -296,7 +305,7 @@ func (r *Room) withAuthEvents(ctx context.Context, origin string, event *rules.E
 	if err != nil {
 		return nil, fmt.Errorf("an auth event of %s is not known, and %s does not give it: %w", event.ID(), origin, err)
 	}
-	outliers = append(outliers, r.readOutliers(ctx, chain, outliers)...)
+	outliers = append(outliers, r.readOutliers(ctx, chain, outliers, fault.AuthMappingsBelieved)...)
 	for _, id := range event.AuthEvents() {
 		if !there(id) {
 			return nil, fmt.Errorf("auth event %s of %s is not known, and %s did not give it", id, event.ID(), origin)
@@ -307,7 +316,7 @@ func (r *Room) withAuthEvents(ctx context.Context, origin string, event *rules.E
 
 // readOutliers reads events that others stand on, those first that others stand on; before are more that they may stand
 // on. Each is checked by its own auth events. Events that cannot be read, or whose auth events are missing, are left out.
-func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before []outlier) []outlier {
+func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before []outlier, believing fault.ID) []outlier {
 	read := map[string]*rules.Event{}
 	judged := map[string]*pseudonym.Judgement{}
 	var mu sync.Mutex
@@ -318,7 +327,7 @@ func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before 
 			if err != nil || event.RoomID() != r.id || r.Event(event.ID()) != nil {
 				return
 			}
-			j := r.judge(event)
+			j := r.judge(event, believing)
 			if r.rooms.Faults.Has(fault.StateMappingsUnread) {
 				j = nil
 			}

@@ -181,10 +181,10 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	if missing := room.missing(event.PrevEvents()); len(missing) > 0 {
 		return nil, nil, Bad("M_INVALID_PARAM", "the event stands on %s, which this server does not have", missing[0])
 	}
-	j := room.judge(event)
+	j := room.judge(event, fault.SendJoinMappingsBelieved)
 	var refusal error // told, though the event is kept
 	if j != nil {
-		if why := room.refuses(origin, event, *j, true); why != "" {
+		if why := room.refuses(origin, event, *j, true); why != "" && !rs.Faults.Has(fault.SendJoinMappingsBelieved) {
 			if !rs.Faults.Has(fault.RefusedJoinKept) {
 				return nil, nil, Forbidden("%s", why)
 			}

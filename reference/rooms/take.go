@@ -83,7 +83,7 @@ func (r *Room) take(event *rules.Event, before rules.State, how taking) (*Event,
 		}
 		r.remember(tx, taken)
 		r.rooms.tables.rooms.Put(tx, r.id, roomRecord{Version: r.format.RoomVersion, Heads: heads, Current: current.id})
-		r.learn(tx, taken, how.judgement, past)
+		r.learn(tx, taken, how, past)
 		r.redact(tx, taken)
 		if how.also != nil {
 			how.also(tx, event.ID())
@@ -224,8 +224,9 @@ func (r *Room) remember(tx *store.Tx, event *Event) {
 }
 
 // learn lets the directory of a pseudonymous room know the member events that became the room's state, and the one that
-// was taken. Of those in the state before a join, the oldest comes first: where two keys claim one user, it matters.
-func (r *Room) learn(tx *store.Tx, taken *Event, judgement *pseudonym.Judgement, past *snapshot) {
+// was taken; when the server enters the room, those that the state stands on, too: who set it may have left. Of those in the
+// state before a join, the oldest comes first: where two keys claim one user, it matters.
+func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 	if !r.format.Pseudonymous {
 		return
 	}
@@ -238,6 +239,9 @@ func (r *Room) learn(tx *store.Tx, taken *Event, judgement *pseudonym.Judgement,
 	if taken.Type() == memberType && taken.Visible() && !slices.Contains(changed, taken) {
 		changed = append(changed, taken)
 	}
+	if how.joined {
+		changed = append(changed, r.bygone()...)
+	}
 	slices.SortFunc(changed, func(a, b *Event) int {
 		if order := int(a.Depth() - b.Depth()); order != 0 {
 			return order
@@ -248,10 +252,13 @@ func (r *Room) learn(tx *store.Tx, taken *Event, judgement *pseudonym.Judgement,
 		key, _ := event.StateKey()
 		current := r.current.state.Member(key)
 		j := event.judgement()
-		if event == taken && judgement != nil {
-			j = *judgement
+		if event == taken && how.judgement != nil {
+			j = *how.judgement
 		}
 		j = r.ownersJudgement(key, j)
+		if named := string(j.Mapping.Key); named != "" && r.rooms.Faults.Has(fault.MappingFiledByItsKey) {
+			key = named
+		}
 		seen := pseudonym.Seen{
 			Key: pseudoid.SenderKey(key), EventID: event.ID(), Membership: event.Membership(), Position: taken.Position,
 			Current: current != nil && current.ID() == event.ID(), Judgement: j, Concealed: event.Concealed,
@@ -263,6 +270,34 @@ func (r *Room) learn(tx *store.Tx, taken *Event, judgement *pseudonym.Judgement,
 		}
 		r.noteMapping(tx, event)
 	}
+}
+
+// believe lets the directory know what outliers say of their members as if they were the room's state, for
+// fault.AuthMappingsBelieved. The lock is held.
+func (r *Room) believe(outliers []outlier, position int64) error {
+	return r.rooms.Store.Update(func(tx *store.Tx) error {
+		for _, one := range outliers {
+			if key, _ := one.event.StateKey(); one.judgement != nil {
+				r.keep(tx, r.directory.Learn(pseudonym.Seen{
+					Key: pseudoid.SenderKey(key), EventID: one.event.ID(), Membership: one.event.Membership(), Current: true,
+					Position: position, Judgement: *one.judgement,
+				}), position)
+			}
+		}
+		return nil
+	})
+}
+
+// bygone returns the member events that are not the room's state, but known for what stands on them.
+func (r *Room) bygone() []*Event {
+	var bygone []*Event
+	for _, event := range r.events {
+		if key, isState := event.State(); isState && event.Type() == memberType && event.Outlier() && event.Rejected == "" &&
+			(r.current.state[key] == nil || r.current.state[key].ID() != event.ID()) {
+			bygone = append(bygone, event)
+		}
+	}
+	return bygone
 }
 
 // ownersJudgement returns the judgement of a member event by what the server knows of its own keys: whose they are it
