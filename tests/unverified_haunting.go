@@ -6,6 +6,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -46,7 +47,7 @@ type haunt struct {
 	alice              *stage.User
 	herald, grave      *stage.Peer
 	carol, dave, ghost *federation.User
-	revive             func()
+	revive             func()        // to be called once
 	patience           time.Duration // with servers that may wait for keys before they show an event
 }
 
@@ -54,10 +55,21 @@ func openHaunt(s *stage.Stage, dead death) *haunt {
 	h := &haunt{Stage: s, alice: s.User("alice"), herald: s.Peer(), grave: s.Peer()}
 	h.alice.Server.Timeout = joinBound
 	h.carol, h.dave, h.ghost = h.herald.User("carol"), s.Peer().User("dave"), h.grave.User("ghost")
-	h.revive, h.patience = h.grave.PlayDead(dead.as), stage.Patience
-	if dead.as == swallowsRequests.as {
-		h.patience = joinBound
+	h.patience = stage.Patience
+	if dead.as != swallowsRequests.as {
+		h.revive = h.grave.PlayDead(dead.as)
+		return h
 	}
+	h.patience = joinBound
+	// What is held gets its answer when the server comes back: that is to answer late.
+	back := make(chan struct{})
+	h.revive = func() { close(back) }
+	h.grave.Handle(federation.Any, func(request *federation.Request, honest func() federation.Answer) federation.Answer {
+		if request.Hold(back) {
+			return honest()
+		}
+		return federation.Refused()
+	})
 	return h
 }
 
@@ -127,17 +139,19 @@ func (h *haunt) sees(room *stage.Room, events ...federation.Event) error {
 type road struct {
 	name string
 	meet func(h *haunt, user *federation.User) (encounter, error)
+	// deadly: deployed servers die of meeting anybody along it, so it is walked on a deployment of its own.
+	deadly bool
 }
 
-var bySendRoad = road{"send", meetBySend}
+var bySendRoad = road{"send", meetBySend, false}
 
 // otherRoads: the state of a room just joined, and backfill, are those that MSC1228 speaks of; the others are by which a
 // server fills the gaps of a room that it is in.
 var otherRoads = []road{
-	{"send_join answer", meetInStateOfJoin},
-	{"backfill", meetByBackfill},
-	{"get_missing_events", meetInGap},
-	{"state", meetInState},
+	{"send_join answer", meetInStateOfJoin, false},
+	{"backfill", meetByBackfill, false},
+	{"get_missing_events", meetInGap, false},
+	{"state", meetInState, true},
 }
 
 // meetBySend: the herald brings the join and the message, each in a transaction.
@@ -165,18 +179,19 @@ func meetInGap(h *haunt, user *federation.User) (encounter, error) {
 	return m, errors.Join(told, h.sees(m.room, m.said, after))
 }
 
-// meetInState: the herald has no events for the gap, so the server asks for the state behind it.
+// meetInState: of the gap the herald has the last event alone, so the server asks for the state before that.
 func meetInState(h *haunt, user *federation.User) (encounter, error) {
 	m := encounter{room: h.herald.Joins(h.alice.Makes(stage.Public), h.carol)}
+	m.join = h.enters(m.room, user)
+	speaks(m.room, user, "said in the gap")
+	// The member must be in the room's present state, by others' events, before it can say anything.
+	last := speaks(m.room, h.carol, "said last in the gap")
 	defer h.herald.Handle(federation.GetMissingEvents, func(request *federation.Request, honest func() federation.Answer) federation.Answer {
 		if request.Room() == nil || request.Room().ID() != m.room.ID() {
 			return honest()
 		}
-		return federation.JSON(200, map[string]any{"events": []any{}})
+		return federation.JSON(http.StatusOK, map[string]any{"events": []federation.Event{last}})
 	})()
-	m.join = h.enters(m.room, user)
-	speaks(m.room, user, "said in the gap")
-	// The member must be in the room's present state, by another's event, before it can say anything.
 	after := speaks(m.room, h.carol, "said after the gap")
 	m.said = speaks(m.room, user, "said by a member met in the state")
 	told := errors.Join(h.brings(after), h.brings(m.said))
@@ -249,7 +264,11 @@ type haunting struct {
 // haunted lets the server under test meet a ghost along a road, once for all checks that look at it. The control: the same
 // along the same road with a member whose server's keys can be had.
 func haunted(c *check.C, dead death, along road) haunting {
-	s := stage.Open(c, blueprints.OneServer)
+	blueprint := blueprints.OneServer
+	if along.deadly {
+		blueprint = blueprints.PrivateServer
+	}
+	s := stage.Open(c, blueprint)
 	return stage.Scene(s, "a ghost whose server "+dead.name+", by "+along.name, func() haunting {
 		h := openHaunt(s, dead)
 		control, err := along.meet(h, h.dave)
