@@ -21,32 +21,38 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// Mappings of a room just joined are timed out quickly (MSC1228, Handling the mxid mapping, Implementation): one dead server
-// must not hold up a join, nor several of them one after the other.
-func init() {
-	for name, dead := range map[string]int{"a member's server swallows": 1, "several members' servers swallow": 4} {
-		check.Register("a join is not held up though "+name+" requests for keys", check.Requires("unverified/join-not-held-up"),
-			check.Path("send_join answer"), check.Slow(), func(c *check.C) {
-				h := openHaunt(stage.Open(c, blueprints.OneServer), swallowsRequests)
-				living := h.herald.Makes(federation.RoomOptions{Creator: h.carol})
-				h.enters(living, h.dave)
-				c.Control(h.enter(living))
+// deadMembers is how many members' servers swallow requests: those of one room are not to be waited for in turn.
+const deadMembers = 3
 
-				haunted := h.herald.Makes(federation.RoomOptions{Creator: h.carol})
-				h.enters(haunted, h.ghost)
-				for range dead - 1 {
-					grave := h.Peer()
-					grave.PlayDead(swallowsRequests.as)
-					h.enters(haunted, grave.User("ghost"))
-				}
-				began := time.Now()
-				err := h.enter(haunted)
-				c.Notef("the join took %s; the suite allows %s", time.Since(began).Round(time.Millisecond), joinBound)
-				c.Need("unverified/join-not-held-up", err)
-				h.alice.AwaitsMembership("unverified/join-not-held-up", haunted.ID(), h.alice.UserID, "join")
-			})
-	}
-}
+// Mappings of a room just joined are timed out quickly (MSC1228, Handling the mxid mapping, Implementation). Deployed servers
+// die of it, so it is played on a deployment of its own.
+var _ = check.Register("a join is not held up though members' servers swallow requests for keys",
+	check.Requires("unverified/join-not-held-up"), check.Path("send_join answer"), check.Slow(), func(c *check.C) {
+		h := openHaunt(stage.Open(c, blueprints.PrivateServer), swallowsRequests)
+		living := h.herald.Makes(federation.RoomOptions{Creator: h.carol})
+		h.enters(living, h.dave)
+		c.Control(h.enter(living))
+
+		haunted := h.herald.Makes(federation.RoomOptions{Creator: h.carol})
+		h.enters(haunted, h.ghost)
+		for range deadMembers - 1 {
+			grave := h.Peer()
+			grave.PlayDead(swallowsRequests.as)
+			h.enters(haunted, grave.User("ghost"))
+		}
+		began := time.Now()
+		answered := h.enter(haunted)
+		if answered != nil {
+			c.Notef("the join was answered after %s: %v", time.Since(began).Round(time.Millisecond), answered)
+		}
+		ctx, cancel := c.Within(joinBound - time.Since(began))
+		defer cancel()
+		_, err := h.alice.WaitForEvent(ctx, haunted.ID(), match.Membership(h.alice.UserID, "join"))
+		c.Notef("the join took %s; the suite allows %s", time.Since(began).Round(time.Millisecond), joinBound)
+		if err != nil {
+			c.Need("unverified/join-not-held-up", errors.Join(answered, err))
+		}
+	})
 
 // recovery is a way in which keys come to be had after all.
 type recovery struct {
