@@ -92,13 +92,22 @@ func (k *Keyring) fly(s *server) {
 	ctx, cancel := context.WithTimeout(k.lifetime, fetchTimeout)
 	defer cancel()
 	raw, d, err := k.fetch(ctx, s.name)
+	k.learn(s, raw, d, err, func() {
+		close(s.flight)
+		s.flight = nil
+	})
+}
+
+// learn remembers what came of an attempt; also is done in the same step, and may be nil.
+func (k *Keyring) learn(s *server, raw fetched, d *document, err error, also func()) {
 	s.mu.Lock()
 	s.asked, s.failed = k.now(), err
 	if err == nil {
 		s.known = d
 	}
-	close(s.flight)
-	s.flight = nil
+	if also != nil {
+		also()
+	}
 	s.mu.Unlock()
 	if err != nil {
 		return

@@ -144,7 +144,7 @@ func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Even
 	if err != nil {
 		return nil, err
 	}
-	j := r.judge(event)
+	j := r.judgeBrought(ctx, origin, event)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.keepOutliers(outliers); err != nil {
