@@ -76,6 +76,7 @@ type resurrection struct {
 	took         time.Duration // from the recovery until then
 	resent       gjson.Result  // the member event as it was sent to clients again; none if it was not
 	later        gjson.Result  // a message that was sent after the verification was seen
+	before       []stage.View  // while it could not be verified
 	after        []stage.View  // at the end
 }
 
@@ -96,6 +97,7 @@ func resurrect(c *check.C, how recovery) resurrection {
 		c.Need("unverified/event-accepted", err)
 		c.Need("unverified/placeholder", placeholder(h.ghost.ID(), s.ServerName(1))(shown.Get("sender").String()))
 		seen := resurrection{claimed: h.ghost.ID(), key: m.join.Sender(), join: m.join.ID(), earlier: m.said.ID()}
+		seen.before = h.views(m)
 		h.revive()
 		h.awaitsVerification(m, timeline, shown.Get("sender").String(), &seen)
 		seen.after = h.views(m)
@@ -194,7 +196,7 @@ func init() {
 var _ = check.Register("a member keeps its sender key when it is verified", check.Requires("unverified/sender-key-shown"), check.Path("send"),
 	check.Slow(), func(c *check.C) {
 		seen := resurrected(c, recoveries[0])
-		judgeSenderKeys(c, haunting{key: seen.key, join: seen.join, said: seen.earlier, views: seen.after})
+		judgeSenderKeys(c, haunting{key: seen.key, join: seen.join, said: seen.earlier, views: append(seen.before, seen.after...)})
 		assert.Equal(c, seen.key, seen.later.Get("sender_key").String(), "the sender_key of a message sent after the verification")
 	})
 

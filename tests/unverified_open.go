@@ -119,6 +119,7 @@ var _ = check.Register("how placeholders are formed in odd cases", check.Require
 		c.Observe(requirement, verdict.NoneSeen, "%v", refused)
 		return
 	}
+	first := shownAs(h.views(m), m.said.ID())
 	host, _, _ := strings.Cut(h.grave.Name(), ":")
 	long := strings.Repeat("g", 255-len("@:"+h.grave.Name()))
 	odd := []struct{ what, userID string }{
@@ -144,7 +145,6 @@ var _ = check.Register("how placeholders are formed in odd cases", check.Require
 		return
 	}
 	views := h.alice.Views(m.room.ID())
-	first := memberShownAs(views, m.join.ID())
 	forms := make([]string, len(odd))
 	var details []string
 	for i, each := range odd {

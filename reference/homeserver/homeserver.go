@@ -76,7 +76,7 @@ func (h *Homeserver) open(c Config) error {
 	h.opened(kept.Close)
 	others := transport.New(c.RootCAs)
 	h.opened(andNothing(others.Close))
-	keys, err := keyring.New(keyring.Config{ServerName: c.ServerName, Store: kept, Transport: others})
+	keys, err := keyring.New(keyring.Config{ServerName: c.ServerName, Store: kept, Transport: others, Faults: c.Faults})
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,8 @@ func (r Rules) clientFields(event []byte, names Names) (object, error) {
 	view := object{"type": wire["type"]}
 	sender := pseudoid.SenderKey(wire.text(r.Dialect.SenderField()))
 	view.set("sender", names.UserID(sender))
-	if validKey(string(sender)) {
+	_, proven := names.Proven(sender)
+	if validKey(string(sender)) && (proven || !r.Faults.Has(fault.UnverifiedKeyHidden)) {
 		view.set("sender_key", sender)
 	}
 	if stateKey, ok := wire.optional("state_key"); ok {
