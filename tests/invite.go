@@ -6,6 +6,7 @@ package main
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/stretchr/testify/assert"
@@ -143,16 +144,17 @@ var tampering = []struct {
 	{"another type", func(tampered) federation.Change { return federation.SetField("type", "m.room.topic") }},
 	{"another room", func(t tampered) federation.Change { return federation.SetField("room_id", t.elsewhere) }},
 	{"another sender", func(t tampered) federation.Change {
-		return federation.SetField(t.stage.Format().SenderField(), t.key.Public)
+		return federation.SetField(t.stage.Format().SenderField(), t.mole.Public)
 	}},
-	{"another membership", func(tampered) federation.Change { return federation.SetField("content.membership", "join") }},
+	{"another membership", func(tampered) federation.Change { return federation.SetField("content.membership", "ban") }},
 	{"another reason", func(tampered) federation.Change { return federation.SetField("content.reason", "not the inviter's") }},
 }
 
-// tampered is who plays: alice invites the liar, whose server tampers with the event.
+// tampered is who plays: alice invites the liar, whose server tampers with the event. The mole is a user of it who is in the
+// room already.
 type tampered struct {
 	stage     *stage.Stage
-	key       pseudoid.KeyPair // the liar's
+	key, mole pseudoid.KeyPair // the liar's, and the mole's
 	elsewhere string           // another room of alice's
 }
 
@@ -165,14 +167,17 @@ func init() {
 				s := stage.Open(c, blueprints.OneServer)
 				alice, mallory, witness := s.User("alice"), s.Peer(), s.Peer()
 				room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
-				honest, liar := mallory.User("honest"), mallory.User("liar")
+				honest, liar, mole := mallory.User("honest"), mallory.User("liar"), mallory.User("mole")
+				mallory.Joins(room.ID(), mole)
 				err := alice.Invite(c.Context(), room.ID(), honest.ID())
 				if err == nil {
 					_, err = alice.SeesMembership(room.ID(), honest.ID(), "invite")
 				}
 				c.Control(err)
 
-				scene := tampered{stage: s, key: liar.KeyIn(room.ID()), elsewhere: alice.Makes(stage.Public)}
+				scene := tampered{
+					stage: s, key: liar.KeyIn(room.ID()), mole: mole.KeyIn(room.ID()), elsewhere: alice.Makes(stage.Public),
+				}
 				lies := make(chan federation.Event, 1)
 				mallory.Handle(federation.Invite, func(_ *federation.Request, complete func() federation.Answer) federation.Answer {
 					answer := complete()
@@ -195,16 +200,18 @@ func init() {
 						errors.Join(answered, errors.New("the invited user's server was not asked to complete the invite")))
 				}
 				c.Notef("the server answered alice's invite with %v", answered)
-				room.AwaitsEvent("routing/reaches-members", alice.Says(room.ID(), "said after the tampered invite"))
-				barrier := alice.Says(lie.RoomID(), "said where the tampered invite would be")
-				alice.AwaitsEvent("client-view/unmodified-client", lie.RoomID(), barrier)
-				alice.Refused(lie.RoomID(), lie)
-				for _, view := range alice.Views(lie.RoomID()) {
-					for _, event := range eventsOf(view, lie.ID()) {
-						c.Notef("%s shows an event of type %s, written by the invited user's server, as sent by %s", view.Name,
-							event.Get("type").String(), event.Get("sender").String())
+				for _, roomID := range slices.Compact([]string{lie.RoomID(), room.ID()}) {
+					barrier := alice.Says(roomID, "said after the tampered invite")
+					alice.AwaitsEvent("client-view/unmodified-client", roomID, barrier)
+					alice.Refused(roomID, lie)
+					for _, view := range alice.Views(roomID) {
+						for _, event := range eventsOf(view, lie.ID()) {
+							c.Notef("%s shows an event of type %s, written by the invited user's server, as sent by %s", view.Name,
+								event.Get("type").String(), event.Get("sender").String())
+						}
 					}
 				}
+				room.AwaitsEvent("routing/reaches-members", alice.Says(room.ID(), "said to the others in the room"))
 				if witness.HasReceived(lie.ID()) {
 					c.Errorf("the server sent the tampered invite %s to the others in the room", lie.ID())
 				}
@@ -212,7 +219,7 @@ func init() {
 	}
 }
 
-// tamperedWith alters a completed invite and signs it anew by the invited key.
+// tamperedWith alters a completed invite and signs it anew, by the invited key, and by the mole's for where that is the sender.
 func tamperedWith(completed []byte, scene tampered, change federation.Change) (federation.Event, error) {
 	format := scene.stage.Format()
 	raw := completed
@@ -223,10 +230,13 @@ func tamperedWith(completed []byte, scene tampered, change federation.Change) (f
 		}
 		raw = altered
 	}
-	signer := federation.SenderKeySigner(scene.key)
-	signed, err := pseudoid.SignEvent(raw, format, signer.Entity, signer.KeyID, signer.Key)
-	if err != nil {
-		return federation.Event{}, err
+	for _, key := range []pseudoid.KeyPair{scene.key, scene.mole} {
+		signer := federation.SenderKeySigner(key)
+		signed, err := pseudoid.SignEvent(raw, format, signer.Entity, signer.KeyID, signer.Key)
+		if err != nil {
+			return federation.Event{}, err
+		}
+		raw = signed
 	}
-	return federation.NewEvent(signed, format), nil
+	return federation.NewEvent(raw, format), nil
 }

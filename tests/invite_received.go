@@ -139,8 +139,11 @@ func init() {
 				}
 				c.Control(err)
 
-				_, answered := h.invites(h.room, mallory, dora)
+				completed, answered := h.invites(h.room, mallory, dora)
 				c.Notef("the server answered the invite by another server with %v", answered)
+				if _, err := pseudoid.VerifyInvitedSignature(completed.JSON(), completed.Format()); answered == nil && err == nil {
+					c.Errorf("a server that the inviter is not on was given an invite of %s, signed by the user's key", dora.UserID)
+				}
 				// What comes later, and must come, is another invite by the host.
 				barrier := h.makes()
 				_, err = h.invites(barrier, h.inviting, dora)

@@ -28,7 +28,7 @@ type Fault struct {
 
 // All returns the table of faults, in the order of the catalogue's chapters.
 func All() []Fault {
-	return slices.Concat(versionFaults, formatFaults, senderKeyFaults, mappingFaults, unverifiedFaults, membershipFaults, redactionFaults,
+	return slices.Concat(versionFaults, formatFaults, senderKeyFaults, mappingFaults, unverifiedFaults, membershipFaults, inviteFaults, redactionFaults,
 		routingFaults, resilienceFaults)
 }
 

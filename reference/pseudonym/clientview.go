@@ -67,6 +67,9 @@ func (r Rules) ClientEvent(event []byte, additions Additions, names Names) ([]by
 // key, content and sender. The key is sent along, as with any event.
 func (r Rules) StrippedState(event []byte, names Names) ([]byte, error) {
 	view, err := r.clientFields(event, names)
+	if key, ok := view["sender_key"]; ok && r.Faults.Has(fault.InviteShownByKey) {
+		view["sender"] = key
+	}
 	return view.raw(), err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/fault"
 	"msc4014/reference/federation/outgoing"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -136,6 +137,11 @@ func (r *Room) inviteByPartial(ctx context.Context, partial []byte, inviter, tar
 	stripped, err := r.stripForInvite(state, inviter)
 	if err != nil {
 		return nil, err
+	}
+	if r.rooms.Faults.Has(fault.InviteNamesUser) {
+		if partial, err = sjson.SetBytes(partial, "state_key", targetID); err != nil {
+			return nil, err
+		}
 	}
 	completed, err := r.rooms.Remote.InvitePartial(ctx, domain, path, outgoing.Invite{RoomVersion: r.Version(), Event: partial, InviteRoomState: stripped})
 	if err != nil {
