@@ -4,6 +4,7 @@ package main
 // invited user's key (MSC1228, Sending invites).
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"slices"
@@ -136,26 +137,55 @@ var _ = check.Register("where partial invites are put", check.Requires("invite/e
 	c.Observe("invite/endpoint", reading, "%s %s, with %s", sent.request.Method, sent.request.URI, strings.Join(fields, ", "))
 })
 
-// tampering is what an invited server does to the event that it is to complete, beyond what it is to add.
+// tampering is what an invited server does to the event that it is to complete, beyond what it is to add. What authorises the
+// result is changed along, so that nothing else is wrong with it.
 var tampering = []struct {
 	what   string
-	change func(room tampered) federation.Change
+	change func(scene tampered) []federation.Change
 }{
-	{"another type", func(tampered) federation.Change { return federation.SetField("type", "m.room.topic") }},
-	{"another room", func(t tampered) federation.Change { return federation.SetField("room_id", t.elsewhere) }},
-	{"another sender", func(t tampered) federation.Change {
-		return federation.SetField(t.stage.Format().SenderField(), t.mole.Public)
+	{"another type", func(scene tampered) []federation.Change {
+		return []federation.Change{federation.SetField("type", "m.room.topic"), scene.authorisedBy(scene.inviter)}
 	}},
-	{"another membership", func(tampered) federation.Change { return federation.SetField("content.membership", "ban") }},
-	{"another reason", func(tampered) federation.Change { return federation.SetField("content.reason", "not the inviter's") }},
+	{"another room", func(scene tampered) []federation.Change {
+		return []federation.Change{federation.SetField("room_id", scene.elsewhere)}
+	}},
+	{"another sender", func(scene tampered) []federation.Change {
+		mole := string(scene.mole.Public)
+		return []federation.Change{
+			federation.SetField(scene.room.Format().SenderField(), mole), scene.authorisedBy(mole, "m.room.join_rules"),
+		}
+	}},
+	{"another membership", func(scene tampered) []federation.Change {
+		return []federation.Change{federation.SetField("content.membership", "ban"), scene.authorisedBy(scene.inviter)}
+	}},
+	{"another reason", func(tampered) []federation.Change {
+		return []federation.Change{federation.SetField("content.reason", "not the inviter's")}
+	}},
 }
 
 // tampered is who plays: alice invites the liar, whose server tampers with the event. The mole is a user of it who is in the
 // room already.
 type tampered struct {
-	stage     *stage.Stage
-	key, mole pseudoid.KeyPair // the liar's, and the mole's
-	elsewhere string           // another room of alice's
+	room       *stage.Room      // as the liar's server knows it
+	inviter    string           // alice's key
+	liar, mole pseudoid.KeyPair // their keys
+	elsewhere  string           // another room of alice's
+}
+
+// authorisedBy writes the auth events of an event by a sender: the room's beginning, its power levels, the sender's member
+// event, and what else it stands on.
+func (t tampered) authorisedBy(sender string, others ...string) federation.Change {
+	ids := []string{}
+	add := func(eventType, stateKey string) {
+		if event, known := t.room.StateEvent(eventType, stateKey); known {
+			ids = append(ids, event.ID())
+		}
+	}
+	add("m.room.member", sender)
+	for _, eventType := range append([]string{"m.room.create", "m.room.power_levels"}, others...) {
+		add(eventType, "")
+	}
+	return federation.SetField("auth_events", ids)
 }
 
 // The invited server adds the state key, the mapping and its signature (MSC1228, Sending invites): nothing else of an event
@@ -168,7 +198,7 @@ func init() {
 				alice, mallory, witness := s.User("alice"), s.Peer(), s.Peer()
 				room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
 				honest, liar, mole := mallory.User("honest"), mallory.User("liar"), mallory.User("mole")
-				mallory.Joins(room.ID(), mole)
+				roomOfLiar := mallory.Joins(room.ID(), mole)
 				err := alice.Invite(c.Context(), room.ID(), honest.ID())
 				if err == nil {
 					_, err = alice.SeesMembership(room.ID(), honest.ID(), "invite")
@@ -176,12 +206,13 @@ func init() {
 				c.Control(err)
 
 				scene := tampered{
-					stage: s, key: liar.KeyIn(room.ID()), mole: mole.KeyIn(room.ID()), elsewhere: alice.Makes(stage.Public),
+					room: roomOfLiar, inviter: room.MemberOf("mapping/in-creator-join", alice.UserID).Sender(),
+					liar: liar.KeyIn(room.ID()), mole: mole.KeyIn(room.ID()), elsewhere: alice.Makes(stage.Public),
 				}
 				lies := make(chan federation.Event, 1)
 				mallory.Handle(federation.Invite, func(_ *federation.Request, complete func() federation.Answer) federation.Answer {
 					answer := complete()
-					lie, err := tamperedWith([]byte(answer.Get("event").Raw), scene, tamper.change(scene))
+					lie, err := tamperedWith([]byte(answer.Get("event").Raw), scene, tamper.change(scene)...)
 					if err != nil {
 						return federation.Refusal(http.StatusInternalServerError, "M_UNKNOWN", err.Error())
 					}
@@ -220,23 +251,22 @@ func init() {
 }
 
 // tamperedWith alters a completed invite and signs it anew, by the invited key, and by the mole's for where that is the sender.
-func tamperedWith(completed []byte, scene tampered, change federation.Change) (federation.Event, error) {
-	format := scene.stage.Format()
-	raw := completed
-	for _, alter := range []federation.Change{federation.DeleteField("hashes"), federation.DeleteField("signatures"), change} {
-		altered, err := alter(append([]byte(nil), raw...))
+func tamperedWith(completed []byte, scene tampered, changes ...federation.Change) (federation.Event, error) {
+	format := scene.room.Format()
+	changes = append(changes, federation.DeleteField("hashes"), federation.DeleteField("signatures"))
+	for _, key := range []pseudoid.KeyPair{scene.liar, scene.mole} {
+		signer := federation.SenderKeySigner(key)
+		changes = append(changes, func(raw []byte) ([]byte, error) {
+			return pseudoid.SignEvent(raw, format, signer.Entity, signer.KeyID, signer.Key)
+		})
+	}
+	raw := bytes.Clone(completed)
+	for _, change := range changes {
+		altered, err := change(raw)
 		if err != nil {
 			return federation.Event{}, err
 		}
 		raw = altered
-	}
-	for _, key := range []pseudoid.KeyPair{scene.key, scene.mole} {
-		signer := federation.SenderKeySigner(key)
-		signed, err := pseudoid.SignEvent(raw, format, signer.Entity, signer.KeyID, signer.Key)
-		if err != nil {
-			return federation.Event{}, err
-		}
-		raw = signed
 	}
 	return federation.NewEvent(raw, format), nil
 }

@@ -7,8 +7,8 @@ const (
 	InviteNamesUser ID = "invite-names-user"
 	// InviterJoinLeftOut is where the state that goes along with an invite is chosen (pseudonym.InviteState).
 	InviterJoinLeftOut ID = "inviter-join-left-out"
-	// CompletionUnchecked is where a completed invite comes back (pseudonym.CheckCompleted), and
-	// where the inviter signs it (pseudonym.SignAsInviter).
+	// CompletionUnchecked is where a completed invite comes back (pseudonym.CheckCompleted), where
+	// the inviter signs it (pseudonym.SignAsInviter), and where it is taken (rooms.invitePseudonymous).
 	CompletionUnchecked ID = "completion-unchecked"
 	// InviterDoesNotSign is where the inviter signs a completed invite (pseudonym.SignAsInviter).
 	InviterDoesNotSign ID = "inviter-does-not-sign"
