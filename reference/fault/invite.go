@@ -39,12 +39,12 @@ var inviteFaults = []Fault{
 	{
 		ID: InviterDoesNotSign, Does: "sends the others an invite with the invited user's signature alone",
 		Breaks:       "MSC1228, Sending invites: the inviting server adds its signature; MSC4014, Proposal 2: events are signed by their sender",
-		Requirements: []string{"invite/signed-by-inviter"},
+		Requirements: []string{"invite/signed-by-inviter", "signing/every-event-type"},
 	},
 	{
 		ID: InviteSignedByServer, Does: "signs the invites that it completes with the server's key and not with the invited user's",
 		Breaks:       "MSC1228, Sending invites, and Proposal: the key signs in the place of the server",
-		Requirements: []string{"invite/completed-by-invited-server"},
+		Requirements: []string{"invite/completed-by-invited-server", "invite/shown-by-user-id"},
 	},
 	{
 		ID: InviteOriginUnchecked, Does: "takes an invite from any server that brings the inviter's join along",
@@ -54,6 +54,6 @@ var inviteFaults = []Fault{
 	{
 		ID: InviteShownByKey, Does: "shows invites to clients by key",
 		Breaks:       "MSC4014, Changes from MSC1228 5: sender is a user ID to clients, in every event",
-		Requirements: []string{"invite/shown-by-user-id"},
+		Requirements: []string{"invite/shown-by-user-id", "client-view/sender-is-user-id"},
 	},
 }
