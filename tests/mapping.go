@@ -156,11 +156,16 @@ var _ = check.Register("the mapping is signed by the user's server", check.Requi
 		s.User("bob").Joins(s.Room.ID())
 		locals := s.Room.Awaits("routing/reaches-members", newMember(s.Room, creators.Sender(), "join"))
 
-		published := func(serverName, keyID string) (ed25519.PublicKey, error) {
-			ctx, cancel := s.Witness.Within()
-			defer cancel()
-			return s.Witness.ServerKey(ctx, serverName, keyID)
-		}
+		published := keysAskedBy(s.Witness)
 		assert.NoError(c, pseudoid.VerifyMapping(mappingIn(c, creators), published), "the mapping of the creator's join")
 		assert.NoError(c, pseudoid.VerifyMapping(mappingIn(c, locals), published), "the mapping of a local user's join")
 	})
+
+// keysAskedBy are the keys that servers publish, as a peer asks for them.
+func keysAskedBy(asker *stage.Peer) func(serverName, keyID string) (ed25519.PublicKey, error) {
+	return func(serverName, keyID string) (ed25519.PublicKey, error) {
+		ctx, cancel := asker.Within()
+		defer cancel()
+		return asker.ServerKey(ctx, serverName, keyID)
+	}
+}

@@ -27,7 +27,7 @@ type Options struct {
 	// Silence is how long the servers of a deployment may leave a question unanswered, and its health check may then
 	// take, before they are dead; 0 means 3 s. It lengthens with the lateness of the machine.
 	Silence time.Duration
-	// Limit bounds one check.
+	// Limit bounds one check; one that is Slow may take twice as long.
 	Limit time.Duration
 	// Observe sees every exchange of every check, with the check's name: passive monitors.
 	Observe func(check string, exchange transcript.Exchange)
@@ -169,11 +169,18 @@ func (r *Runner) firstRound(ctx context.Context) []*attempt {
 	return attempts
 }
 
+// slowLimit is how many times longer than others a check may take that waits for a server's own time-outs.
+const slowLimit = 2
+
 // execute runs one check's body; find gives it its deployments.
 func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.Context, blueprint string, private bool) (*ground, error)) *attempt {
 	checkContext, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	limited, release := context.WithTimeout(checkContext, time.Duration(float64(r.options.Limit)*r.machine.slowness()))
+	limit := r.options.Limit
+	if one.Slow {
+		limit *= slowLimit
+	}
+	limited, release := context.WithTimeout(checkContext, time.Duration(float64(limit)*r.machine.slowness()))
 	defer release()
 
 	this := &attempt{check: one}

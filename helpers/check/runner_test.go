@@ -145,6 +145,20 @@ func TestHealthyRunSharesOneDeployment(t *testing.T) {
 	assert.Len(t, servers.made, 1)
 }
 
+func TestSlowChecksMayTakeLonger(t *testing.T) {
+	left := map[string]time.Duration{}
+	looks := func(name string) *Check {
+		return named(name, func(c *C, _ *fakeServer) {
+			deadline, _ := c.Context().Deadline()
+			left[name] = time.Until(deadline)
+		})
+	}
+	slow := looks("slow")
+	slow.Slow = true
+	outcomeOf(t, 1, slow, looks("other"))
+	assert.Greater(t, left["slow"], left["other"]+4*time.Second)
+}
+
 // crowd is a culprit among bystanders, with a failing one among them.
 func crowd(culprit *Check) []*Check {
 	checks := []*Check{bystander("a", false), bystander("b", true), culprit}

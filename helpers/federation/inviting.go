@@ -32,6 +32,11 @@ func (r *Room) PartialInvite(inviter *User) ([]byte, error) {
 // returns the completed event as the server gave it back; it is not applied to the room, and the inviter's own signature
 // is left to whoever does. The answer may be a refusal; an error means that none came, or that it has no event.
 func (r *Room) Invite(ctx context.Context, server string, inviter *User, userID string) (Event, Answer, error) {
+	return r.InviteFrom(ctx, r.peer, server, inviter, userID)
+}
+
+// InviteFrom is Invite with the request coming from another peer than the inviter's.
+func (r *Room) InviteFrom(ctx context.Context, from *Peer, server string, inviter *User, userID string) (Event, Answer, error) {
 	partial, err := r.PartialInvite(inviter)
 	if err != nil {
 		return Event{}, Answer{}, err
@@ -56,7 +61,7 @@ func (r *Room) Invite(ctx context.Context, server string, inviter *User, userID 
 	var answer Answer
 	for _, first := range []string{r.id, NewEvent(partial, r.format).ID()} {
 		uri := "/_matrix/federation/v3/invite/" + url.PathEscape(first) + "/" + url.PathEscape(userID)
-		if answer, err = r.peer.Do(ctx, server, http.MethodPut, uri, body); err != nil {
+		if answer, err = from.Do(ctx, server, http.MethodPut, uri, body); err != nil {
 			return Event{}, answer, err
 		}
 		if answer.Status != http.StatusNotFound {

@@ -62,11 +62,20 @@ func (r *Request) String() string {
 
 // Hang holds the request without an answer until whoever asked gives up, or the peer is closed.
 func (r *Request) Hang() Answer {
+	r.Hold(nil)
+	return Refused()
+}
+
+// Hold holds the request until a channel is closed, and tells whether it still wants its answer then: false when whoever
+// asked gave up before, or the peer was closed. A nil channel is never closed.
+func (r *Request) Hold(until <-chan struct{}) bool {
 	select {
+	case <-until:
+		return true
 	case <-r.http.Context().Done():
 	case <-r.peer.done:
 	}
-	return Refused()
+	return false
 }
 
 // Hook stands between a request and the peer's own answer, which honest makes (with all that it does to the peer's

@@ -5,6 +5,7 @@ package pseudoid
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 )
 
@@ -87,9 +88,28 @@ func VerifySenderSignature(event []byte, f Format) (SignatureLocation, error) {
 	if sender.kind != kindString {
 		return SignatureLocation{}, fmt.Errorf("verifying an event: its %q is missing or no string", f.SenderField())
 	}
-	key, err := ParseSenderKey(sender.text)
+	return verifyBy(v, f, f.SenderField(), sender.text)
+}
+
+// VerifyInvitedSignature is VerifySenderSignature for the key that an invite names as its state key: the invited server
+// signs the invite with it (MSC1228, Sending invites).
+func VerifyInvitedSignature(invite []byte, f Format) (SignatureLocation, error) {
+	v, err := parseObject(invite, "the invite to verify")
 	if err != nil {
-		return SignatureLocation{}, fmt.Errorf("verifying an event: its %q: %w", f.SenderField(), err)
+		return SignatureLocation{}, err
+	}
+	invited, _ := v.get("state_key")
+	if invited.kind != kindString {
+		return SignatureLocation{}, errors.New("verifying an invite: its state key is missing or no string")
+	}
+	return verifyBy(v, f, "state_key", invited.text)
+}
+
+// verifyBy looks for a valid signature of an event by the sender key that one of its fields names.
+func verifyBy(v value, f Format, field, sender string) (SignatureLocation, error) {
+	key, err := ParseSenderKey(sender)
+	if err != nil {
+		return SignatureLocation{}, fmt.Errorf("verifying an event: its %q: %w", field, err)
 	}
 	redacted, err := redact(v, f)
 	if err != nil {
@@ -99,7 +119,7 @@ func VerifySenderSignature(event []byte, f Format) (SignatureLocation, error) {
 	if err != nil {
 		return SignatureLocation{}, fmt.Errorf("verifying an event: %w", err)
 	}
-	return findSignature(signatures, redacted, sender.text, key)
+	return findSignature(signatures, redacted, sender, key)
 }
 
 // findSignature looks through all signatures for one of key over object.

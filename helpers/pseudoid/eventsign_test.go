@@ -127,6 +127,26 @@ func TestVerifySenderSignatureFindsItAnywhere(t *testing.T) {
 	}
 }
 
+// TestVerifyInvitedSignature: an invite is signed by the key that it names, whoever sent it.
+func TestVerifyInvitedSignature(t *testing.T) {
+	inviter, invited := GenerateKeyPair(), GenerateKeyPair()
+	event := unsignedEvent(FormatMSC4014, inviter.Public)
+	_, err := VerifyInvitedSignature(event, FormatMSC4014)
+	assert.Error(t, err, "it names nobody by key")
+	invite := []byte(altered(t, string(event), "state_key", `"`+string(invited.Public)+`"`))
+	signed, err := SignEvent(invite, FormatMSC4014, string(inviter.Public), SenderKeyID, inviter.Private)
+	require.NoError(t, err)
+	_, err = VerifyInvitedSignature(signed, FormatMSC4014)
+	assert.ErrorIs(t, err, ErrBadSignature, "the inviter alone has signed")
+	signed, err = SignEvent(signed, FormatMSC4014, string(invited.Public), SenderKeyID, invited.Private)
+	require.NoError(t, err)
+	location, err := VerifyInvitedSignature(signed, FormatMSC4014)
+	require.NoError(t, err)
+	assert.Equal(t, SignatureLocation{string(invited.Public), SenderKeyID}, location)
+	_, err = VerifySenderSignature(signed, FormatMSC4014)
+	assert.NoError(t, err)
+}
+
 func TestVerifySenderSignatureRefuses(t *testing.T) {
 	key, other := GenerateKeyPair(), GenerateKeyPair()
 	f := FormatDendrite

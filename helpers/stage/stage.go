@@ -81,6 +81,16 @@ func (s *Stage) UserAt(place int, name string) *User {
 // passwordOf is the password of a user that the suite registered.
 func passwordOf(localpart string) string { return "password of " + localpart }
 
+// Registers tries to register a user of hs1 under this very localpart, for what a check wants to know of localparts. A
+// server keeps the user for as long as it lives.
+func (s *Stage) Registers(localpart string) (userID string, err error) {
+	client, err := s.client(1).Register(s.C.Context(), localpart, passwordOf(localpart))
+	if err != nil {
+		return "", err
+	}
+	return client.UserID, nil
+}
+
 // Restart stops the server at a place, by SIGKILL or politely, and starts it with its data.
 func (s *Stage) Restart(place int, kill bool) {
 	err := s.Deployment.Restart(s.C.Context(), place-1, kill)

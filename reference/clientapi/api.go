@@ -60,6 +60,7 @@ func New(c Config) (*API, error) {
 		a.serverRoutes(), a.accountRoutes(), a.deviceRoutes(), a.profileRoutes(), a.accountDataRoutes(), a.pushRoutes(),
 		a.keyRoutes(), a.backupRoutes(), a.mediaRoutes(), a.membershipRoutes(), a.directoryRoutes(), a.eventRoutes(),
 		a.historyRoutes(), a.relationRoutes(), a.searchRoutes(), a.ephemeralRoutes(), a.syncRoutes(),
+		a.slidingSyncRoutes(),
 	)
 	return a, nil
 }

@@ -28,8 +28,8 @@ type Fault struct {
 
 // All returns the table of faults, in the order of the catalogue's chapters.
 func All() []Fault {
-	return slices.Concat(versionFaults, formatFaults, senderKeyFaults, mappingFaults, lieFaults, membershipFaults, redactionFaults,
-		routingFaults, resilienceFaults, signingFaults, authFaults)
+	return slices.Concat(versionFaults, formatFaults, senderKeyFaults, mappingFaults, lieFaults, unverifiedFaults, membershipFaults,
+		inviteFaults, redactionFaults, routingFaults, resilienceFaults, signingFaults, authFaults)
 }
 
 // Lookup returns the fault with the given ID, and whether there is one.

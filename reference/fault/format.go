@@ -134,8 +134,10 @@ var formatFaults = []Fault{
 	},
 	{
 		ID: ContentHashOfRedacted, Does: "computes content hashes over the redacted event, like signatures",
-		Breaks:       "server-server API, calculating the content hash: over the whole event; MSC4014, Addressing 3: hashes stay the same",
-		Requirements: []string{"event-format/content-hash", "redaction/algorithm-unchanged"},
+		Breaks: "server-server API, calculating the content hash: over the whole event; MSC4014, Addressing 3: hashes stay the same",
+		Requirements: []string{
+			"event-format/content-hash", "redaction/algorithm-unchanged", "invite/signed-by-inviter",
+		},
 	},
 	{
 		ID: EventIDsOfVersion1, Does: "tells clients event IDs of the room's state with its server name behind them, as in room version 1",

@@ -34,7 +34,8 @@ var senderKeyFaults = []Fault{
 		ID: OneKeyARoom, Does: "gives all its users in a room one key",
 		Breaks: "MSC4014, Proposal 3: the key is of a per-room, per-user identity",
 		Requirements: []string{
-			"sender-key/differs-between-users", "room-version/upgrade-out-of", "membership/join-local", "membership/join-by-alias",
+			"sender-key/differs-between-users", "room-version/upgrade-out-of", "membership/join-local",
+			"membership/join-by-alias", "invite/shown-by-user-id",
 		},
 	},
 	{
@@ -135,7 +136,7 @@ var mappingFaults = []Fault{
 	{
 		ID: InvitesUnmapped, Does: "completes invites without a mapping, as deployed servers do",
 		Breaks:       "MSC1228, Sending invites: the invited server adds the attestation of the user ID",
-		Requirements: []string{"mapping/in-invite"},
+		Requirements: []string{"mapping/in-invite", "invite/completed-by-invited-server", "invite/shown-by-user-id"},
 	},
 	{
 		ID: ProfileChangeUnmapped, Does: "writes the join that tells of a new profile without a mapping",
@@ -147,16 +148,18 @@ var mappingFaults = []Fault{
 		Breaks: "MSC4014, Proposal 4: the mapping has the user_id of the member",
 		Requirements: []string{
 			"mapping/in-creator-join", "mapping/in-local-join", "mapping/in-remote-join", "mapping/in-invite",
-			"mapping/in-profile-change", "mapping/names-user", "membership/join-remote", "membership/join-by-alias",
-			"membership/remote-joins-us", "membership/leave-remote", "routing/reaches-members",
+			"mapping/in-profile-change", "mapping/names-user", "membership/join-remote",
+			"membership/join-by-alias", "membership/remote-joins-us", "membership/leave-remote",
+			"routing/reaches-members", "invite/completed-by-invited-server", "invite/shown-by-user-id",
 		},
 	},
 	{
 		ID: MappingUnsigned, Does: "writes mappings without the server's signature",
 		Breaks: "MSC4014, Proposal 4: the mapping has, critically, a signature from the domain of the user ID",
 		Requirements: []string{
-			"mapping/signed-by-users-server", "membership/join-remote", "membership/join-by-alias", "membership/remote-joins-us",
-			"membership/leave-remote", "resilience/restart",
+			"mapping/signed-by-users-server", "membership/join-remote", "membership/join-by-alias",
+			"membership/remote-joins-us", "membership/leave-remote", "resilience/restart",
+			"unverified/every-path", "invite/completed-by-invited-server", "invite/shown-by-user-id",
 		},
 	},
 	{
@@ -170,6 +173,7 @@ var mappingFaults = []Fault{
 		Requirements: []string{
 			"mapping/unsigned-not-honoured", "mapping/bad-signature-rejected", "mapping/foreign-signature-not-honoured",
 			"mapping/unknown-key-id-not-honoured", "routing/only-verified", "routing/backfill-authorised",
+			"unverified/placeholder", "unverified/claimed-id-hidden", "unverified/every-path",
 		},
 	},
 	{

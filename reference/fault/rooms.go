@@ -31,7 +31,8 @@ var membershipFaults = []Fault{
 		ID: StateMappingsUnread, Does: "reads no mappings in the state of a room that it joins through another server",
 		Breaks: "MSC4014, Changes 5: clients are sent the sender's user ID",
 		Requirements: []string{
-			"membership/join-remote", "membership/join-by-alias", "membership/leave-remote", "routing/reaches-members",
+			"membership/join-remote", "membership/join-by-alias", "membership/leave-remote",
+			"routing/reaches-members", "unverified/every-path", "invite/shown-by-user-id",
 		},
 	},
 	{

@@ -68,8 +68,9 @@ func newHome(t *testing.T, dialect pseudoid.Dialect) *home {
 	require.NoError(t, err)
 	clock := stream.NewClock(0)
 	h.rooms, err = rooms.Open(rooms.Config{
-		Server: h.ring.Signer(), Pseudonym: rules, Store: s, Clock: clock, MappingKeys: h.ring.KeySource(), EventKeys: h.ring.ServerKeys(),
-		Remote: h.client, Profile: func(string) rooms.Profile { return rooms.Profile{} }, Exists: h.users.Exists, Log: log,
+		Server: h.ring.Signer(), Pseudonym: rules, Store: s, Clock: clock, MappingKeys: h.ring.KeySource(), KeyAsker: h.ring,
+		EventKeys: h.ring.ServerKeys(), Remote: h.client, Profile: func(string) rooms.Profile { return rooms.Profile{} },
+		Exists: h.users.Exists, Log: log,
 	})
 	require.NoError(t, err)
 	h.users.Connect(clock, sharing{h}, h.client.ForUsers())

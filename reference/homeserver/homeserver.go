@@ -76,7 +76,7 @@ func (h *Homeserver) open(c Config) error {
 	h.opened(kept.Close)
 	others := transport.New(c.RootCAs)
 	h.opened(andNothing(others.Close))
-	keys, err := keyring.New(keyring.Config{ServerName: c.ServerName, Store: kept, Transport: others})
+	keys, err := keyring.New(keyring.Config{ServerName: c.ServerName, Store: kept, Transport: others, Faults: c.Faults})
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (h *Homeserver) open(c Config) error {
 	clock := stream.NewClock(max(last, people.LastPosition()))
 	places, err := rooms.Open(rooms.Config{
 		Server: keys.Signer(), Pseudonym: pseudonymRules, Rules: rules.Rules{Faults: c.Faults}, Faults: c.Faults,
-		Store: kept, Clock: clock, MappingKeys: keys.KeySource(), EventKeys: keys.ServerKeys(), Remote: client,
+		Store: kept, Clock: clock, MappingKeys: keys.KeySource(), KeyAsker: keys, EventKeys: keys.ServerKeys(), Remote: client,
 		Profile: profiles(people), Exists: people.Exists, Log: c.Log,
 	})
 	if err != nil {

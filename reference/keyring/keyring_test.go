@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -40,6 +41,7 @@ type publisher struct {
 
 	mu     sync.Mutex
 	answer func(w http.ResponseWriter) // nil: the document of keys
+	about  string                      // whose keys it is asked for as a notary
 	keys   map[string]ed25519.PrivateKey
 	old    map[string]any
 	until  time.Time
@@ -64,7 +66,7 @@ func (p *publisher) listen(address string) {
 }
 
 func (p *publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	assert.Equal(p.t, "/_matrix/key/v2/server", r.URL.Path)
+	assert.Contains(p.t, []string{"/_matrix/key/v2/server", "/_matrix/key/v2/query/" + p.about}, r.URL.Path)
 	assert.Equal(p.t, p.name, r.Host)
 	p.asked.Add(1)
 	p.mu.Lock()
@@ -214,6 +216,39 @@ func TestServerThatComesBackIsNoticedSoon(t *testing.T) {
 	k.advance(askAgainAfter)
 	_, err = k.KeySource().ServerKey(p.name, "ed25519:a")
 	assert.NoError(t, err)
+}
+
+func TestServerIsAskedAgainOutOfTurn(t *testing.T) {
+	p, k := newPublisher(t), newRing(t, "own.test", t.TempDir())
+	p.http.Close()
+	_, err := k.KeySource().ServerKey(p.name, "ed25519:a")
+	require.Error(t, err)
+	require.Error(t, k.AskAgain(t.Context(), p.name))
+
+	p.listen(p.name)
+	require.NoError(t, k.AskAgain(t.Context(), p.name), "no time has passed")
+	_, err = k.KeySource().ServerKey(p.name, "ed25519:a")
+	assert.NoError(t, err)
+}
+
+// TestNotaryIsAsked: one that is believed stands in for a dead server, and one that is not changes nothing.
+func TestNotaryIsAsked(t *testing.T) {
+	p, notary, k := newPublisher(t), newPublisher(t), newRing(t, "own.test", t.TempDir())
+	p.http.Close()
+	notary.about = p.name
+	notary.answer = func(w http.ResponseWriter) {
+		_, _ = fmt.Fprintf(w, `{"server_keys":[%s,%s]}`, notary.document(), p.document())
+	}
+
+	require.NoError(t, k.AskNotary(t.Context(), notary.name, p.name, false))
+	_, err := k.KeySource().ServerKey(p.name, "ed25519:a")
+	assert.Error(t, err)
+	require.NoError(t, k.AskNotary(t.Context(), notary.name, p.name, true))
+	key, err := k.KeySource().ServerKey(p.name, "ed25519:a")
+	require.NoError(t, err)
+	assert.Equal(t, p.public("ed25519:a"), key.Key)
+	notary.about = "other.test"
+	assert.ErrorContains(t, k.AskNotary(t.Context(), notary.name, "other.test", true), "has no keys of other.test")
 }
 
 func TestUnknownKeyIsAskedForAgain(t *testing.T) {

@@ -62,7 +62,7 @@ type mappingKeys struct{ k *Keyring }
 
 // ServerKey makes this a pseudonym.KeySource.
 func (m mappingKeys) ServerKey(serverName, keyID string) (pseudonym.PublishedKey, error) {
-	ctx, cancel := context.WithTimeout(m.k.lifetime, mappingTimeout)
+	ctx, cancel := m.k.within(m.k.lifetime, mappingTimeout)
 	defer cancel()
 	return m.k.published(ctx, serverName, keyID, m.k.now().UnixMilli())
 }

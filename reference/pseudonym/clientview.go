@@ -67,6 +67,9 @@ func (r Rules) ClientEvent(event []byte, additions Additions, names Names) ([]by
 // key, content and sender. The key is sent along, as with any event.
 func (r Rules) StrippedState(event []byte, names Names) ([]byte, error) {
 	view, err := r.clientFields(event, names)
+	if key, ok := view["sender_key"]; ok && r.Faults.Has(fault.InviteShownByKey) {
+		view["sender"] = key
+	}
 	return view.raw(), err
 }
 
@@ -79,7 +82,8 @@ func (r Rules) clientFields(event []byte, names Names) (object, error) {
 	view := object{"type": wire["type"]}
 	sender := pseudoid.SenderKey(wire.text(r.Dialect.SenderField()))
 	view.set("sender", names.UserID(sender))
-	if validKey(string(sender)) {
+	_, proven := names.Proven(sender)
+	if validKey(string(sender)) && (proven || !r.Faults.Has(fault.UnverifiedKeyHidden)) {
 		view.set("sender_key", sender)
 	}
 	if stateKey, ok := wire.optional("state_key"); ok {

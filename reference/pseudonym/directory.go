@@ -150,7 +150,7 @@ func (d *Directory) Settle(key pseudoid.SenderKey, eventID string, j Judgement, 
 	} else {
 		entry.Pending = nil
 	}
-	return d.keep(entry, true, before, false)
+	return d.keep(entry, true, before, d.rules.Faults.Has(fault.MemberNotSentAgain))
 }
 
 // Purge takes the mapping away from a key for good, so that it shows by a placeholder: what deactivating an account does

@@ -31,7 +31,7 @@ const (
 // without one: the claim alone is not honoured. In the deployed dialect neither do invites have one.
 func (r Rules) Handle(membership string, j Judgement) Handling {
 	switch {
-	case j.Cause == NoMemberEventKey:
+	case j.Cause == NoMemberEventKey, j.Retry() && r.Faults.Has(fault.UnverifiedRefused):
 		return Refuse
 	case j.Verdict != Wrong, r.EffectOf(membership) != Sets && !r.Faults.Has(fault.LeavesNeedMapping):
 		return Accept

@@ -30,6 +30,14 @@ func (r Rules) Placeholder(userID string, key pseudoid.SenderKey, taken func(use
 	if !ok || pseudoid.ValidUserID(userID) != nil {
 		return r.PlaceholderOfKey(key)
 	}
+	switch {
+	case r.Faults.Has(fault.UnverifiedAsClaimed):
+		return userID
+	case r.Faults.Has(fault.UnverifiedByRawKey):
+		return string(key)
+	case r.Faults.Has(fault.PlaceholderWithoutDomain):
+		return "@" + placeholderPrefix + localpart + ":" + r.Server
+	}
 	letter := "@" + placeholderPrefix + localpart + "_" + domain + ":" + r.Server
 	legal := !strings.ContainsAny(domain, ":[]") && pseudoid.ValidUserID(letter) == nil
 	switch r.Readings.PlaceholderForm {

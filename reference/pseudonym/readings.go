@@ -22,7 +22,8 @@ type Readings struct {
 	// Mappings.
 	InLeaveBanKnock, UnprovenHandling, Replayed, ExpiredServerKey, ExtraSignatures, ThirdServer, SecondKey, BanEvasion Reading
 	// Users who cannot be verified.
-	PlaceholderForm, PlaceholderNames, PlaceholderRequests, UnverifiedInContent, EarlierEvents Reading
+	PlaceholderForm, PlaceholderNames, PlaceholderRequests, UnverifiedInContent, EarlierEvents, Notary,
+	SlidingSync Reading
 	// Clients.
 	MappingPresent, PowerBeforeJoin, StateKeyBeforeJoin, BanBeforeJoin Reading
 	// Invites, redaction, routing.
@@ -90,6 +91,10 @@ func Offers() []Offer {
 			func(r *Readings) *Reading { return &r.UnverifiedInContent }},
 		{"unverified/earlier-events", of{"true-user-id", "placeholder-stays"},
 			func(r *Readings) *Reading { return &r.EarlierEvents }},
+		{"unverified/notary", of{"not-asked", "taken", "not-taken"},
+			func(r *Readings) *Reading { return &r.Notary }},
+		{"unverified/sliding-sync", of{"no-sliding-sync", "room-invalidated", "member-resent", "nothing-told"},
+			func(r *Readings) *Reading { return &r.SlidingSync }},
 
 		{"client-view/mapping-present", of{"every-view", "no-view"},
 			func(r *Readings) *Reading { return &r.MappingPresent }},

@@ -127,6 +127,10 @@ func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, invite
 	if err != nil {
 		return err
 	}
+	if r.rooms.Faults.Has(fault.CompletionUnchecked) {
+		_, err = r.take(event, before, taking{judgement: &j, send: true})
+		return err
+	}
 	_, err = r.takeOwn(event, before, taking{judgement: &j})
 	return err
 }
@@ -140,6 +144,11 @@ func (r *Room) inviteByPartial(ctx context.Context, partial []byte, inviter, tar
 	stripped, err := r.stripForInvite(state, inviter)
 	if err != nil {
 		return nil, err
+	}
+	if r.rooms.Faults.Has(fault.InviteNamesUser) {
+		if partial, err = sjson.SetBytes(partial, "state_key", targetID); err != nil {
+			return nil, err
+		}
 	}
 	completed, err := r.rooms.Remote.InvitePartial(ctx, domain, path, outgoing.Invite{RoomVersion: r.Version(), Event: partial, InviteRoomState: stripped})
 	if err != nil {

@@ -164,7 +164,7 @@ func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Even
 	if err != nil {
 		return nil, err
 	}
-	j := r.judge(event, believing)
+	j := r.judgeBrought(ctx, origin, event, believing)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.keepOutliers(outliers); err != nil {

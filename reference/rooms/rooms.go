@@ -45,6 +45,7 @@ type Config struct {
 	Store       *store.Store
 	Clock       *stream.Clock // at or after LastPosition
 	MappingKeys pseudonym.KeySource
+	KeyAsker    KeyAsker
 	EventKeys   rules.ServerKeys
 	Remote      Remote
 	Profile     func(userID string) Profile // of an own user

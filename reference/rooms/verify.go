@@ -40,6 +40,14 @@ func (o ownKeys) ServerKey(serverName, keyID string) (pseudonym.PublishedKey, er
 	return pseudonym.PublishedKey{Key: public, ValidUntil: now() + time.Hour.Milliseconds()}, nil
 }
 
+// KeyAsker asks for the keys of a server out of turn. What it learns, Config.MappingKeys knows from then on.
+type KeyAsker interface {
+	// AskAgain asks a server for its keys, however shortly ago it was asked.
+	AskAgain(ctx context.Context, serverName string) error
+	// AskNotary asks a notary for the keys of a server; believed says whether they are learnt.
+	AskNotary(ctx context.Context, notary, serverName string, believed bool) error
+}
+
 // noKeys are nobody's: what is judged by them asks no server.
 type noKeys struct{}
 
@@ -57,6 +65,24 @@ func (r *Room) judge(event *rules.Event, believing fault.ID) *pseudonym.Judgemen
 		return &pseudonym.Judgement{Verdict: pseudonym.Verified, Mapping: j.Mapping}
 	}
 	return j
+}
+
+// judgeBrought judges the mapping of a member event that a server brought. Where the user's own server does not give its
+// keys, whether another is asked as a notary is unverified/notary; here it is the one that brought the event.
+func (r *Room) judgeBrought(ctx context.Context, origin string, event *rules.Event, believing fault.ID) *pseudonym.Judgement {
+	j := r.judge(event, believing)
+	reading := r.rooms.Pseudonym.Readings.Notary
+	if j == nil || !j.Retry() || reading == "not-asked" {
+		return j
+	}
+	domain, err := pseudoid.UserIDDomain(j.Mapping.UserID)
+	if err != nil {
+		return j
+	}
+	if err := r.rooms.KeyAsker.AskNotary(ctx, origin, domain, reading == "taken"); err != nil {
+		r.rooms.Log.Info("no notary has the keys of a member's server", "room", r.id, "server", domain, "error", err)
+	}
+	return r.judge(event, believing)
 }
 
 // judgeOwn judges the mapping in an event that this server wrote, and asks nobody: that of an own user is by this
@@ -159,23 +185,46 @@ func (r *Room) verify(entry pseudonym.Entry) {
 	}
 }
 
-// VerifyNow tries at once to verify the members whom clients see by a placeholder: "all requests involving the
+// VerifyNow tries at once to verify the member whom clients see by a placeholder: "all requests involving the
 // unverified user ID will go through the homeserver, providing a mechanism for client-initiated retries" (MSC4014,
-// Changes 6.1). It returns the member's true user ID if it is known then.
-func (rs *Rooms) VerifyNow(_ context.Context, placeholder string) (userID string, ok bool) {
+// Changes 6.1). It returns the user ID that requests for the placeholder are about: the member's true one if it is known
+// then, or in the reading "leave" of unverified/requests-stay-home the one that it claims.
+func (rs *Rooms) VerifyNow(ctx context.Context, placeholder string) (userID string, ok bool) {
+	reading := rs.Pseudonym.Readings.PlaceholderRequests
 	for _, room := range rs.All() {
-		if key, known := room.directory.Key(placeholder); known {
-			for _, entry := range room.directory.Pending() {
-				if entry.Key == key && rs.Pseudonym.Readings.PlaceholderRequests != "stay-home" {
-					room.verify(entry)
-				}
+		key, known := room.directory.Key(placeholder)
+		if !known {
+			continue
+		}
+		for _, entry := range room.directory.Pending() {
+			if entry.Key != key {
+				continue
 			}
-			if userID, ok := room.directory.Proven(key); ok {
-				return userID, true
+			switch reading {
+			case "leave":
+				return entry.Pending.UserID, true
+			case "retry-verification":
+				room.verifyAgain(ctx, entry)
 			}
+		}
+		if userID, ok := room.directory.Proven(key); ok {
+			return userID, true
 		}
 	}
 	return "", false
+}
+
+// verifyAgain asks for the keys of a member's server at once, and judges its mapping again.
+func (r *Room) verifyAgain(ctx context.Context, entry pseudonym.Entry) {
+	domain, err := pseudoid.UserIDDomain(entry.Pending.UserID)
+	if err == nil {
+		err = r.rooms.KeyAsker.AskAgain(ctx, domain)
+	}
+	if err != nil {
+		r.rooms.Log.Info("a member cannot be verified yet", "room", r.id, "key", entry.Key, "error", err)
+		return
+	}
+	r.verify(entry)
 }
 
 // verifySoon tries again for a member of whom an event arrived.
