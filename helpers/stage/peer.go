@@ -47,6 +47,24 @@ func (p *Peer) JoinsVia(server, roomID string, user *federation.User) *Room {
 	return &Room{Room: room, stage: p.stage, peer: p, server: server}
 }
 
+// JoinOf makes the join of a user of the peer for a room that hs1 has, by make_join, and does not send it.
+func (p *Peer) JoinOf(roomID string, user *federation.User) federation.Event {
+	ctx, cancel := p.Within()
+	defer cancel()
+	template, err := p.JoinTemplate(ctx, p.stage.ServerName(1), roomID, user)
+	p.stage.C.Need("membership/remote-joins-us", err)
+	event, err := template.Build()
+	if err != nil {
+		p.stage.C.SuiteError(err)
+	}
+	return event
+}
+
+// In is a room of hs1 that the peer is in already.
+func (p *Peer) In(roomID string) *Room {
+	return &Room{Room: p.Peer.Room(roomID), stage: p.stage, peer: p, server: p.stage.ServerName(1)}
+}
+
 // Makes makes a room that lives on the peer, in the candidate's dialect.
 func (p *Peer) Makes(options federation.RoomOptions) *Room {
 	room, err := p.CreateRoom(p.stage.Format(), options)
