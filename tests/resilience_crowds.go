@@ -4,8 +4,11 @@ package main
 // names its user, and with one key, which is nobody else's (MSC4014, Proposal 3 and 4).
 
 import (
+	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -50,9 +53,9 @@ func gathers(s *stage.Stage) (users crowd) {
 }
 
 // join lets all join at once. A refusal ends the check: nothing stood in the way of any of them.
-func (users crowd) join(c *check.C, roomID string, via ...string) {
+func (users crowd) join(c *check.C, roomID string) {
 	for _, err := range atOnce(2*len(users), func(i int) error {
-		_, err := users[i/2].JoinRoom(c.Context(), roomID, via...)
+		_, err := users[i/2].JoinRoom(c.Context(), roomID)
 		return err
 	}) {
 		c.Need(concurrentJoins, err)
@@ -97,6 +100,7 @@ var _ = check.Register("many users join a room at once", check.Requires(concurre
 		users := gathers(s)
 		users.join(c, room.ID())
 		for _, user := range users {
+			user.AwaitsMembership(concurrentJoins, room.ID(), user.UserID, "join")
 			room.Hears(concurrentJoins, user)
 			room.AwaitsMember(concurrentJoins, user.UserID, "join")
 			alice.AwaitsMembership(concurrentJoins, room.ID(), user.UserID, "join")
@@ -105,27 +109,79 @@ var _ = check.Register("many users join a room at once", check.Requires(concurre
 		users.haveOneKeyEach(c, room, witness, s.Peer())
 	})
 
-// They do the same in a room of another server, which their own is not in yet.
-var _ = check.Register("many users join a room of a peer at once", check.Requires(concurrentJoins), check.Path("remote"),
+// Two users of the server join a room of another server at once, and the answers to their joins overtake each other: the
+// later answer knows of both joins and comes first, the earlier one knows of its own alone.
+var _ = check.Register("two users join a room of a peer, whose answers overtake each other",
+	check.Requires(concurrentJoins), check.Path("remote"),
 	func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		resident := s.Peer()
 		carol := resident.User("carol")
 		room := resident.Makes(federation.RoomOptions{Creator: carol})
-		users := gathers(s)
-		users.join(c, room.ID(), resident.Name())
-		for _, user := range users {
-			room.Hears(concurrentJoins, user)
+		users := crowd{s.User("first"), s.User("second")}
+		overtaking := overtakes(c, resident)
+
+		errs := atOnce(len(users), func(i int) error {
+			if i == 1 {
+				overtaking.awaitFirst()
+			}
+			_, err := users[i].JoinRoom(c.Context(), room.ID(), resident.Name())
+			if err == nil && i == 1 {
+				_, err = users[i].SeesMembership(room.ID(), users[i].UserID, "join")
+				overtaking.release()
+			}
+			return err
+		})
+		for i, user := range users {
+			c.Need(concurrentJoins, errs[i])
 			room.AwaitsMember(concurrentJoins, user.UserID, "join")
-			users[0].AwaitsMembership(concurrentJoins, room.ID(), user.UserID, "join")
+			user.AwaitsMembership(concurrentJoins, room.ID(), user.UserID, "join")
 		}
 		users.haveOneKeyEach(c, room, resident, nil)
-		said := room.Says(carol, "said to all who joined")
+		said := room.Says(carol, "said to both who joined")
 		for _, user := range users {
+			user.SeesMembers(concurrentJoins, room.ID(), carol.ID(), users[0].UserID, users[1].UserID)
 			shown := user.AwaitsEvent(concurrentJoins, room.ID(), said.ID())
-			assert.Equal(c, carol.ID(), shown.Get("sender").String(), "sender of a remote message, as who joined among many sees it")
+			assert.Equal(c, carol.ID(), shown.Get("sender").String(), "sender of a remote message, as one who joined sees it")
+			room.Hears(concurrentJoins, user)
 		}
 	})
+
+// overtaking is a peer that keeps its first answer to send_join back.
+type overtaking struct {
+	limit          context.Context
+	came, released chan struct{}
+	release        func()
+}
+
+// overtakes has a peer keep its first answer to send_join back until release is called. A server may well send one join
+// after the other: when no second comes for a moment, the peer answers the first.
+func overtakes(c *check.C, peer *stage.Peer) *overtaking {
+	limit, cancel := c.Within(time.Second)
+	c.Cleanup(cancel)
+	o := &overtaking{limit: limit, came: make(chan struct{}), released: make(chan struct{})}
+	o.release = sync.OnceFunc(func() { close(o.released) })
+	var taken atomic.Bool
+	peer.Handle(federation.SendJoin, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
+		answer := honest()
+		if taken.CompareAndSwap(false, true) {
+			close(o.came)
+			o.wait(o.released)
+		}
+		return answer
+	})
+	return o
+}
+
+// awaitFirst waits until the first answer is there and kept back.
+func (o *overtaking) awaitFirst() { o.wait(o.came) }
+
+func (o *overtaking) wait(until <-chan struct{}) {
+	select {
+	case <-until:
+	case <-o.limit.Done():
+	}
+}
 
 // Users of many servers join a room at once, by send_join.
 var _ = check.Register("users of many peers join a room at once", check.Requires(concurrentJoins), check.Path("send_join"),
