@@ -60,6 +60,22 @@ func (p *Peer) JoinOf(roomID string, user *federation.User) federation.Event {
 	return event
 }
 
+// At is the same room, shared with the server at a place, counted from 1: what is pushed and asked for goes there.
+func (r *Room) At(place int) *Room {
+	elsewhere := *r
+	elsewhere.server = r.stage.ServerName(place)
+	return &elsewhere
+}
+
+// BuildsMember builds a member event of a user of the peer at the room's end.
+func (r *Room) BuildsMember(user *federation.User, membership string) federation.Event {
+	event, err := r.MemberTemplate(user, membership).Build()
+	if err != nil {
+		r.stage.C.SuiteError(err)
+	}
+	return event
+}
+
 // In is a room of hs1 that the peer is in already.
 func (p *Peer) In(roomID string) *Room {
 	return &Room{Room: p.Peer.Room(roomID), stage: p.stage, peer: p, server: p.stage.ServerName(1)}

@@ -4,6 +4,7 @@
 package stage
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -33,6 +34,9 @@ func Open(c *check.C, blueprint blueprints.Blueprint) *Stage {
 	if world, ok := c.Deployments().(*blueprints.World); ok {
 		if why := world.Lacks(blueprint); why != "" {
 			c.Unsupported("%s", why)
+		}
+		if c.Check().Containers && world.Runtime.Name() == "process" {
+			c.NotRun("plain processes share one network and cannot be cut off from it: it takes containers (--runtime docker)")
 		}
 	}
 	return OpenOrdinary(c, blueprint)
@@ -89,6 +93,32 @@ func (s *Stage) Restart(place int, kill bool) {
 		s.C.Need("resilience/restart", err)
 	}
 	if err != nil {
+		s.C.SuiteError(err)
+	}
+}
+
+// CutOff disconnects the server at a place from the federation; its clients do not notice.
+func (s *Stage) CutOff(place int) { s.must(s.Deployment.Server(place - 1).CutOff(s.C.Context())) }
+
+// Rejoin connects it again.
+func (s *Stage) Rejoin(place int) { s.must(s.Deployment.Server(place - 1).Rejoin(s.C.Context())) }
+
+// Pause freezes the server at a place, at most until the check ends: nothing else may stand on the deployment.
+func (s *Stage) Pause(place int) {
+	server := s.Deployment.Server(place - 1)
+	s.must(server.Pause(s.C.Context()))
+	s.C.Cleanup(func() { _ = server.Resume(context.WithoutCancel(s.C.Context())) }) // most often it goes on already
+}
+
+// Resume lets it go on.
+func (s *Stage) Resume(place int) { s.must(s.Deployment.Server(place - 1).Resume(s.C.Context())) }
+
+// must ends the check if something could not be done with a server.
+func (s *Stage) must(err error) {
+	switch {
+	case errors.Is(err, runtime.ErrNotPossible):
+		s.C.NotRun("%v", err)
+	case err != nil:
 		s.C.SuiteError(err)
 	}
 }
