@@ -13,6 +13,10 @@ const (
 	JoinsAtOnceAreOne ID = "joins-at-once-are-one"
 	// StaleJoinsRefused is where the join that a server brings is taken (rooms.takeMember).
 	StaleJoinsRefused ID = "stale-joins-refused"
+	// FailedTransactionsDropped is where what waits for a server is sent (outgoing.sendAll).
+	FailedTransactionsDropped ID = "failed-transactions-dropped"
+	// GapsNotFilled is where an event of another server is taken (rooms.receive).
+	GapsNotFilled ID = "gaps-not-filled"
 )
 
 var resilienceFaults = []Fault{
@@ -40,5 +44,15 @@ var resilienceFaults = []Fault{
 		ID: StaleJoinsRefused, Does: "refuses a join by send_join when something has happened in the room since the answer to make_join",
 		Breaks:       "server-server API, joining rooms: the join stands where its template does, and events may come beside each other",
 		Requirements: []string{"resilience/concurrent-joins"},
+	},
+	{
+		ID: FailedTransactionsDropped, Does: "sends nothing again that a server could not be reached for",
+		Breaks:       "server-server API, transactions: the sender retries until the receiver has them",
+		Requirements: []string{"resilience/partition-heals"},
+	},
+	{
+		ID: GapsNotFilled, Does: "asks for no events between those that it has and one that it is sent",
+		Breaks:       "server-server API, retrieving missing events: a server that finds a gap asks for what is in it",
+		Requirements: []string{"resilience/partition-heals"},
 	},
 }

@@ -93,7 +93,7 @@ func (o *outcome) judge() {
 		switch {
 		case !may && requirement.Verdict == verdict.Fail:
 			o.problem("%s fails, and should not: %s", requirement.ID, requirement.Reason)
-		case !o.ran(requirement):
+		case !o.ran(requirement), o.tookContainers(requirement):
 		case must && requirement.Verdict != verdict.Fail:
 			o.problem("%s must fail and is %s", requirement.ID, described(requirement))
 		case o.honest() && !must && requirement.Verdict != verdict.Pass:
@@ -108,6 +108,12 @@ func (o *outcome) judge() {
 // ran tells whether any check of a requirement was asked for.
 func (o *outcome) ran(requirement report.Requirement) bool {
 	return len(requirement.Checks) > 0 && !report.LeftOut(requirement.Verdict, requirement.Reason)
+}
+
+// tookContainers tells whether nothing is said of a requirement because a check of it takes containers.
+func (o *outcome) tookContainers(requirement report.Requirement) bool {
+	return requirement.Verdict == verdict.NotRun &&
+		slices.ContainsFunc(requirement.Checks, func(name string) bool { return slices.Contains(o.elsewhere, name) })
 }
 
 func described(requirement report.Requirement) string {
