@@ -6,6 +6,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -21,7 +22,7 @@ const (
 	partitionHeals = "resilience/partition-heals"
 	// healingTime is how long servers may take to find each other again, on a quiet machine: the suite's number. They wait
 	// longer with each attempt that failed, and a cut of a check is short.
-	healingTime = 25 * time.Second
+	healingTime = 15 * time.Second
 )
 
 // divided is a room with members on one or two servers and on a peer. Everybody may change its topic.
@@ -34,7 +35,7 @@ type divided struct {
 	room             *stage.Room
 }
 
-// opens a room that users of all servers are in.
+// opensDivided makes a room that users of that many servers are in.
 func opensDivided(s *stage.Stage, servers int) *divided {
 	alice := s.UserAt(1, "alice")
 	d := &divided{Stage: s, users: []*stage.User{alice}, peer: s.Peer()}
@@ -57,7 +58,7 @@ func opensDivided(s *stage.Stage, servers int) *divided {
 	return d
 }
 
-// said are messages by event ID, with the user IDs of who wrote them.
+// said is what all must hear of: messages and topics by event ID, with the user IDs of who wrote them.
 type said map[string]string
 
 // goOn lets everybody change the room while the servers are apart: on each, the topic is set, a user joins and somebody
@@ -65,7 +66,7 @@ type said map[string]string
 func (d *divided) goOn() (messages said, kept []federation.Event) {
 	messages = said{}
 	for i, user := range d.users {
-		user.Sets(d.room.ID(), "m.room.topic", "", map[string]any{"topic": "set by " + user.UserID})
+		messages[user.Sets(d.room.ID(), "m.room.topic", "", map[string]any{"topic": topicOf(user)})] = user.UserID
 		d.newcomers[i].Joins(d.room.ID())
 		messages[d.newcomers[i].Says(d.room.ID(), "said by a newcomer")] = d.newcomers[i].UserID
 	}
@@ -87,6 +88,20 @@ func (d *divided) goOn() (messages said, kept []federation.Event) {
 	}
 	return messages, kept
 }
+
+// isMissed waits until each server has tried in vain to tell the peer of what happened.
+func (d *divided) isMissed(c *check.C) {
+	for _, user := range d.users {
+		ctx, cancel := c.Within(stage.Patience)
+		_, err := d.peer.WaitForRequest(ctx, func(request federation.Request) bool {
+			return request.Endpoint == federation.Send && strings.Contains(string(request.Body), topicOf(user))
+		})
+		cancel()
+		c.Need("routing/reaches-members", err)
+	}
+}
+
+func topicOf(user *stage.User) string { return "set by " + user.UserID }
 
 const topicOfTheBanned = "set by one who is banned"
 
@@ -169,6 +184,7 @@ var _ = check.Register("a server and a peer are cut off from each other", check.
 		d := opensDivided(stage.Open(c, blueprints.OneServer), 1)
 		answers := d.peer.PlayDead(federation.DeadRefusing)
 		messages, kept := d.goOn()
+		d.isMissed(c)
 		answers()
 		d.sends(c, kept)
 		d.meetAgain(c, messages)
@@ -182,6 +198,7 @@ var _ = check.Register("two servers and a peer are cut off from each other",
 		d.CutOff(2)
 		answers := d.peer.PlayDead(federation.DeadRefusing)
 		messages, kept := d.goOn()
+		d.isMissed(c)
 		d.Rejoin(2)
 		answers()
 		d.sends(c, kept)
