@@ -52,6 +52,16 @@ func OpenOrdinary(c *check.C, blueprint blueprints.Blueprint) *Stage {
 	return &Stage{C: c, Deployment: deployment}
 }
 
+// OpenExpendable gives the check a deployment that it may bring down: shared with others that try the same, or fresh.
+func OpenExpendable(c *check.C, blueprint blueprints.Blueprint, fresh bool) *Stage {
+	if world, ok := c.Deployments().(*blueprints.World); ok {
+		if why := world.Lacks(blueprint); why != "" {
+			c.Unsupported("%s", why)
+		}
+	}
+	return &Stage{C: c, Deployment: c.Expendable(blueprint.Name, fresh).(*blueprints.Deployment)}
+}
+
 // Facts are what is known about the candidate of hs1; what is on its stage with it speaks as it does.
 func (s *Stage) Facts() blueprints.Facts { return s.Deployment.World().Facts() }
 
