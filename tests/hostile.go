@@ -237,22 +237,48 @@ func (p hostilePath) tellOf(c *check.C, inputs []hostile.Input, harm error) {
 
 // opensAttack prepares rooms on a server that may be ill already: the error says so.
 func opensAttack(s *stage.Stage) (*attack, error) {
-	select {
-	case <-s.Deployment.Died():
-		return nil, died(s)
-	default:
-	}
-	a := &attack{Stage: s, alice: s.User("alice"), mallory: s.Peer()}
+	a := &attack{Stage: s, mallory: s.Peer()}
 	a.carol = a.mallory.User("carol")
-	a.room = a.mallory.Joins(a.alice.Makes(stage.Public), a.carol)
 	honest := s.Peer()
 	a.neighbour = honest.User("neighbour")
-	a.elsewhere = honest.Joins(a.alice.Makes(stage.Public), a.neighbour)
-	return a, nil
+	var err error
+	if a.alice, err = s.TryUser(1, "alice"); err == nil {
+		a.room, err = a.opens(a.mallory, a.carol)
+	}
+	if err == nil {
+		a.elsewhere, err = a.opens(honest, a.neighbour)
+	}
+	return a, a.orDied(err)
 }
 
-func died(s *stage.Stage) error {
-	return fmt.Errorf("the server died: %s", s.Deployment.Death().Cause)
+// opens makes a room of alice's, which a user of a peer joins.
+func (a *attack) opens(peer *stage.Peer, user *federation.User) (*stage.Room, error) {
+	roomID, err := a.alice.TryRoom(a.Format().RoomVersion, stage.Public)
+	if err != nil {
+		return nil, fmt.Errorf("a client that makes another room: %w", err)
+	}
+	return peer.TryJoin(a.ServerName(1), roomID, user)
+}
+
+// dyingTime is how long the end of a server may stay unknown, on a quiet machine, when it does not answer.
+const dyingTime = time.Second
+
+// orDied returns err, or in its place that the server died, which says more.
+func (a *attack) orDied(err error) error {
+	patience := time.Duration(0)
+	if err != nil {
+		patience = dyingTime
+	}
+	ctx, cancel := a.C.Within(patience)
+	defer cancel()
+	select {
+	case <-a.Deployment.Died():
+	case <-ctx.Done():
+	}
+	if cause := a.Deployment.Death().Cause; cause != "" {
+		return fmt.Errorf("the server died: %s", cause)
+	}
+	return err
 }
 
 // asks makes a request whose answer is not looked at, while the server lives.
@@ -340,12 +366,7 @@ func (a *attack) isServed() error {
 	if err == nil {
 		err = a.Deployment.Health(ctx)
 	}
-	select {
-	case <-a.Deployment.Died():
-		return died(a.Stage)
-	default:
-		return err
-	}
+	return a.orDied(err)
 }
 
 // answersClients has a client look at the attacked room in every way.

@@ -40,11 +40,17 @@ func (p *Peer) Joins(roomID string, user *federation.User) *Room {
 
 // JoinsVia is Joins through the named server.
 func (p *Peer) JoinsVia(server, roomID string, user *federation.User) *Room {
+	room, err := p.TryJoin(server, roomID, user)
+	p.stage.C.Need("membership/remote-joins-us", err)
+	return room
+}
+
+// TryJoin is JoinsVia for servers that may be gone.
+func (p *Peer) TryJoin(server, roomID string, user *federation.User) (*Room, error) {
 	ctx, cancel := p.stage.C.Within(Patience)
 	defer cancel()
 	room, err := p.Join(ctx, server, roomID, user)
-	p.stage.C.Need("membership/remote-joins-us", err)
-	return &Room{Room: room, stage: p.stage, peer: p, server: server}
+	return &Room{Room: room, stage: p.stage, peer: p, server: server}, err
 }
 
 // JoinOf makes the join of a user of the peer for a room that hs1 has, by make_join, and does not send it.

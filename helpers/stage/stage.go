@@ -84,12 +84,18 @@ func (s *Stage) User(name string) *User { return s.UserAt(1, name) }
 
 // UserAt registers a user of the server at a place, counted from 1.
 func (s *Stage) UserAt(place int, name string) *User {
+	user, err := s.TryUser(place, name)
+	s.C.Need("client-view/unmodified-client", err)
+	return user
+}
+
+// TryUser is UserAt for servers that may be gone.
+func (s *Stage) TryUser(place int, name string) (*User, error) {
 	suffix := make([]byte, 4)
 	_, _ = rand.Read(suffix) // never fails, by its documentation
 	localpart := fmt.Sprintf("%s-%s", name, hex.EncodeToString(suffix))
 	client, err := s.client(place).Register(s.C.Context(), localpart, passwordOf(localpart))
-	s.C.Need("client-view/unmodified-client", err)
-	return &User{Client: client, stage: s, place: place}
+	return &User{Client: client, stage: s, place: place}, err
 }
 
 // passwordOf is the password of a user that the suite registered.
