@@ -105,8 +105,6 @@ func topicOf(user *stage.User) string { return "set by " + user.UserID }
 
 const topicOfTheBanned = "set by one who is banned"
 
-func text(body string) map[string]string { return map[string]string{"msgtype": "m.text", "body": body} }
-
 // meetAgain sees to it that all get what all said, and agree on the state of the room.
 func (d *divided) meetAgain(c *check.C, messages said) {
 	began := time.Now()
