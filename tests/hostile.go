@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -32,8 +33,8 @@ const (
 	shownEvent = 1500
 )
 
-// attack is a server that is told hostile events: mallory's users carol and victim are honest members of alice's room, and
-// liars are others of mallory's users.
+// attack is a server that is told hostile events: mallory's user carol is an honest member of alice's room, and the
+// liars are others of its users.
 type attack struct {
 	*stage.Stage
 	alice   *stage.User
@@ -54,7 +55,7 @@ type hostilePath struct {
 }
 
 var hostilePaths = []hostilePath{
-	{"send", 100, func(a *attack, inputs []hostile.Input) {
+	{"send", 160, func(a *attack, inputs []hostile.Input) {
 		for _, event := range a.forgeAll(inputs) {
 			a.asks(func(ctx context.Context) error {
 				_, err := a.mallory.SendTransaction(ctx, a.ServerName(1), []federation.Event{event}, nil)
@@ -71,7 +72,7 @@ var hostilePaths = []hostilePath{
 			})
 		}
 	}},
-	{"the state of send_join", 60, func(a *attack, inputs []hostile.Input) {
+	{"the state of send_join", 160, func(a *attack, inputs []hostile.Input) {
 		room := a.mallory.Makes(federation.RoomOptions{Creator: a.carol})
 		events := a.forgeIn(room, inputs)
 		a.mallory.Handle(federation.SendJoin, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
@@ -82,7 +83,7 @@ var hostilePaths = []hostilePath{
 			return err
 		})
 	}},
-	{"get_missing_events", 60, func(a *attack, inputs []hostile.Input) {
+	{"get_missing_events", 160, func(a *attack, inputs []hostile.Input) {
 		events := a.forgeAll(inputs)
 		a.mallory.Handle(federation.GetMissingEvents, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
 			return withHostile(honest(), "events", events)
@@ -104,7 +105,7 @@ var hostilePaths = []hostilePath{
 			return err
 		})
 	}},
-	{"the completed invite", 30, func(a *attack, inputs []hostile.Input) {
+	{"the completed invite", 40, func(a *attack, inputs []hostile.Input) {
 		for i, input := range inputs {
 			liar := a.mallory.User(fmt.Sprintf("invited%d", i))
 			remove := a.mallory.Handle(federation.Invite, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
@@ -120,15 +121,14 @@ var hostilePaths = []hostilePath{
 }
 
 func init() {
-	for _, path := range hostilePaths {
+	for i, path := range hostilePaths {
 		check.Register("hostile member events, by "+path.name, check.Requires(staysUp), check.Path(path.name), check.Slow(),
-			func(c *check.C) { path.play(c) })
+			func(c *check.C) { path.play(c, hostile.Inputs(c.Seed(), uint64(i), path.inputs)) })
 	}
 }
 
 // play tells the server one batch after the other, and looks for the smallest input that does it harm.
-func (p hostilePath) play(c *check.C) {
-	inputs := hostile.Inputs(c.Seed(), p.inputs)
+func (p hostilePath) play(c *check.C, inputs []hostile.Input) {
 	c.Notef("%d hostile inputs from seed %d", len(inputs), c.Seed())
 	told, harm := p.tellAll(stage.OpenExpendable(c, blueprints.AttackedServer, false), inputs)
 	if harm == nil {
@@ -285,7 +285,7 @@ func (a *attack) orDied(err error) error {
 func (a *attack) asks(request func(ctx context.Context) error) {
 	ctx, cancel := a.while()
 	defer cancel()
-	if err := request(ctx); err != nil && ctx.Err() != nil {
+	if err := request(ctx); errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		a.C.Notef("a hostile request got no answer: %v", err)
 	}
 }

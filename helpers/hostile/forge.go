@@ -11,8 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/tidwall/gjson"
+	"unicode"
+	"unicode/utf8"
 
 	"msc4014/helpers/pseudoid"
 )
@@ -197,16 +197,15 @@ func text(data []byte) *node {
 	return &node{raw: []byte(quote(base64.RawStdEncoding.EncodeToString(data)))}
 }
 
-// IsJSON tells whether the event is JSON at all, duplicate names and all.
-func (f Forged) IsJSON() bool { return gjson.ValidBytes(f.JSON) }
-
 // Shown is the event for people: all of it, or its beginning and length, with what is no text escaped.
 func (f Forged) Shown(limit int) string {
 	shown := string(f.JSON)
 	if len(shown) > limit {
 		shown = shown[:limit]
 	}
-	shown = strings.Trim(strconv.QuoteToGraphic(shown), `"`)
+	if !utf8.ValidString(shown) || strings.ContainsFunc(shown, unicode.IsControl) {
+		shown = strconv.QuoteToGraphic(shown)
+	}
 	if len(f.JSON) > limit {
 		shown += "… (" + strconv.Itoa(len(f.JSON)) + " bytes)"
 	}

@@ -54,10 +54,11 @@ func TestForgeOfNothingIsHonest(t *testing.T) {
 
 // TestInputsFollowFromTheSeed: the same seed gives the same inputs, another one others.
 func TestInputsFollowFromTheSeed(t *testing.T) {
-	assert.Equal(t, hostile.Describe(hostile.Inputs(7, 100)), hostile.Describe(hostile.Inputs(7, 100)))
-	assert.NotEqual(t, hostile.Describe(hostile.Inputs(7, 100)), hostile.Describe(hostile.Inputs(8, 100)))
-	assert.Len(t, hostile.Inputs(7, 100), 100)
-	assert.Equal(t, hostile.Describe(hostile.Inputs(7, 50)), hostile.Describe(hostile.Inputs(7, 100)[:50]), "more are the same and more")
+	assert.Equal(t, hostile.Describe(hostile.Inputs(7, 0, 100)), hostile.Describe(hostile.Inputs(7, 0, 100)))
+	assert.NotEqual(t, hostile.Describe(hostile.Inputs(7, 0, 100)), hostile.Describe(hostile.Inputs(8, 0, 100)))
+	assert.NotEqual(t, hostile.Describe(hostile.Inputs(7, 0, 100)), hostile.Describe(hostile.Inputs(7, 1, 100)))
+	assert.Len(t, hostile.Inputs(7, 0, 100), 100)
+	assert.Equal(t, hostile.Describe(hostile.Inputs(7, 0, 50)), hostile.Describe(hostile.Inputs(7, 0, 100)[:50]), "more are the same and more")
 }
 
 // TestEveryTwistChangesTheEvent: each input is hostile, unlike every other, and made in the same way each time. Twists
@@ -132,7 +133,7 @@ func without(redacted string) string {
 
 // TestSmaller: shrinking ends, and each step has less.
 func TestSmaller(t *testing.T) {
-	for _, input := range append(hostile.Everything(), hostile.Inputs(3, 300)...) {
+	for _, input := range append(hostile.Everything(), hostile.Inputs(3, 0, 300)...) {
 		for steps := 0; len(input.Smaller()) > 0; steps++ {
 			require.Less(t, steps, 20, "%s", input)
 			input = input.Smaller()[len(input.Smaller())-1]

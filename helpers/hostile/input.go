@@ -74,12 +74,19 @@ func (in Input) Smaller() (inputs []Input) {
 	return inputs
 }
 
-// Inputs makes count inputs from a seed: the same ones each time. Half of them are one twist each, which differ; the
-// others are several twists together.
-func Inputs(seed uint64, count int) []Input {
-	random := rand.New(rand.NewPCG(seed, 0))
+// Inputs makes count inputs from a seed: the same ones each time, and others in each stream of it. Half of them are one
+// twist each, which differ, from one place after the other; the others are several twists together.
+func Inputs(seed, stream uint64, count int) []Input {
+	random := rand.New(rand.NewPCG(seed, stream))
 	singles := singleTwists()
 	random.Shuffle(len(singles), func(i, j int) { singles[i], singles[j] = singles[j], singles[i] })
+	turn := map[string]int{} // how many twists of a place came before
+	turns := make(map[string]int, len(singles))
+	for _, twist := range singles {
+		turns[twist.String()] = turn[twist.place.name]
+		turn[twist.place.name]++
+	}
+	slices.SortStableFunc(singles, func(a, b Twist) int { return turns[a.String()] - turns[b.String()] })
 	var inputs []Input
 	for i := range count {
 		if i%2 == 0 && i/2 < len(singles) {

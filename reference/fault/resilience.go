@@ -15,6 +15,10 @@ const (
 	StaleJoinsRefused ID = "stale-joins-refused"
 	// FailedTransactionsDropped is where what waits for a server is sent (outgoing.sendAll).
 	FailedTransactionsDropped ID = "failed-transactions-dropped"
+	// CrashOnMalformedMapping is where a mapping is read (pseudonym.Judge).
+	CrashOnMalformedMapping ID = "crash-on-malformed-mapping"
+	// ViewsFailOnOddNames is where a client is told the joined members (clientapi, GET /joined_members).
+	ViewsFailOnOddNames ID = "views-fail-on-odd-names"
 	// GapsNotFilled is where an event of another server is taken (rooms.receive).
 	GapsNotFilled ID = "gaps-not-filled"
 )
@@ -54,5 +58,15 @@ var resilienceFaults = []Fault{
 		ID: GapsNotFilled, Does: "asks for no events between those that it has and one that it is sent",
 		Breaks:       "server-server API, retrieving missing events: a server that finds a gap asks for what is in it",
 		Requirements: []string{"resilience/partition-heals"},
+	},
+	{
+		ID: CrashOnMalformedMapping, Does: "ends when it cannot read a mapping, which it holds for impossible in an event that is signed",
+		Breaks:       "MSC4014, Proposal 2 and 4: it is the member's own key that signs the event, and so anybody's",
+		Requirements: []string{"resilience/stays-up", "mapping/malformed-not-honoured"},
+	},
+	{
+		ID: ViewsFailOnOddNames, Does: "answers /joined_members with 500 where a member's display name is no text",
+		Breaks:       "client-server API: content of events is what their senders wrote, and no ground to refuse a client its rooms",
+		Requirements: []string{"resilience/stays-up"},
 	},
 }
