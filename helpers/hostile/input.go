@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"msc4014/helpers/pseudoid"
 )
 
 // operation is what is done to a place.
@@ -75,7 +77,8 @@ func (in Input) Smaller() (inputs []Input) {
 }
 
 // Inputs makes count inputs from a seed: the same ones each time, and others in each stream of it. Half of them are one
-// twist each, which differ, from one place after the other; the others are several twists together.
+// twist each, which differ, from one place after the other, every second one in the mapping; the others are several twists
+// together.
 func Inputs(seed, stream uint64, count int) []Input {
 	random := rand.New(rand.NewPCG(seed, stream))
 	singles := singleTwists()
@@ -87,6 +90,14 @@ func Inputs(seed, stream uint64, count int) []Input {
 		turn[twist.place.name]++
 	}
 	slices.SortStableFunc(singles, func(a, b Twist) int { return turns[a.String()] - turns[b.String()] })
+	inMapping := func(twist Twist) bool {
+		return len(twist.place.path) > 1 && twist.place.path[1] == pseudoid.MappingField
+	}
+	ofMapping := slices.DeleteFunc(slices.Clone(singles), func(twist Twist) bool { return !inMapping(twist) })
+	singles = slices.DeleteFunc(singles, inMapping)
+	for i, twist := range ofMapping[:min(len(ofMapping), len(singles))] {
+		singles = slices.Insert(singles, 2*i, twist)
+	}
 	var inputs []Input
 	for i := range count {
 		if i%2 == 0 && i/2 < len(singles) {
