@@ -60,7 +60,7 @@ func keeper(wanted plan.Plan) check.Keeper {
 		return log, har, errors.Join(append(problems,
 			writeFile(filepath.Join(wanted.Results, log), func(file *os.File) error { return writeLog(file, result, evidence) }),
 			writeFile(filepath.Join(wanted.Results, har), func(file *os.File) error {
-				return transcript.WriteHAR(file, transcript.Creator{Name: "msc4014", Version: plan.SuiteVersion}, evidence.Exchanges)
+				return transcript.WriteHAR(file, transcript.Creator{Name: "msc4014", Version: plan.SuiteVersion}, evidence.Exchanges, evidence.Dropped)
 			}))...,
 		)
 	}

@@ -44,6 +44,7 @@ type Options struct {
 // Evidence is what is kept of a check.
 type Evidence struct {
 	Exchanges []transcript.Exchange
+	Dropped   int // exchanges that came before these and are not kept
 	Logs      []DeploymentLog
 	// Attached are files that the check itself wants kept, by the end of their names: "input.json".
 	Attached map[string][]byte
@@ -214,7 +215,7 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	this.observed = c.outcome.observations
 	r.examine(ctx, this, c)
 	this.evidence = Evidence{
-		Exchanges: recorder.Exchanges(), Logs: append(this.logs(r.options.KeepEvidence), c.outcome.logs...), Attached: c.outcome.attached,
+		Exchanges: recorder.Exchanges(), Dropped: recorder.Dropped(), Logs: append(this.logs(r.options.KeepEvidence), c.outcome.logs...), Attached: c.outcome.attached,
 	}
 	return this
 }
