@@ -71,7 +71,7 @@ type harResponse struct {
 	RedirectURL string     `json:"redirectURL"`
 	HeadersSize int        `json:"headersSize"`
 	BodySize    int        `json:"bodySize"`
-	Error       string     `json:"_error,omitempty"` // has developer tools show it as failed
+	Error       string     `json:"_error,omitempty"` // where browsers write it
 }
 
 type harPostData struct {

@@ -103,7 +103,7 @@ func TestHARHasWhatTheFormatDemands(t *testing.T) {
 	assert.Equal(t, 2.5, first.Get("time").Float())
 	assert.Equal(t, "client @a:hs1 asks the candidate; no answer within 10s", first.Get("comment").String())
 	assert.Equal(t, int64(0), first.Get("response.status").Int())
-	assert.Equal(t, "no answer within 10s", first.Get("response._error").String(), "shown as failed")
+	assert.Equal(t, "no answer within 10s", first.Get("response._error").String(), "where browsers write it")
 	assert.Equal(t, "fetch", first.Get("_resourceType").String())
 	assert.False(t, first.Get("request.postData").Exists())
 
