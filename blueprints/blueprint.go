@@ -18,13 +18,15 @@ var (
 	TwoServers    = Blueprint{Name: "two servers", Servers: 2}
 	PrivateServer = Blueprint{Name: "private server", Servers: 1, Private: true}
 	PrivatePair   = Blueprint{Name: "private pair of servers", Servers: 2, Private: true}
+	// AttackedServer is for hostile input, which it may die of (check.C.Expendable).
+	AttackedServer = Blueprint{Name: "attacked server", Servers: 1}
 	// Each of these is restarted once, in a scene that all checks on it share; no other check may stand on them.
 	StoppedServer = Blueprint{Name: "server stopped and started again", Servers: 1}
 	KilledServer  = Blueprint{Name: "server killed and started again", Servers: 1}
 )
 
 // All lists the blueprints.
-var All = []Blueprint{OneServer, TwoServers, PrivateServer, PrivatePair, StoppedServer, KilledServer}
+var All = []Blueprint{OneServer, TwoServers, PrivateServer, PrivatePair, AttackedServer, StoppedServer, KilledServer}
 
 // ByName finds a blueprint.
 func ByName(name string) (Blueprint, error) {

@@ -51,6 +51,8 @@ type RegisteredCheck struct {
 	Path         string   `json:"path,omitempty"`
 	Mixed        bool     `json:"mixed,omitempty"`   // it runs in mixed deployments
 	Closing      bool     `json:"closing,omitempty"` // judged by the runner itself, by how deployments ended
+	// Containers says that it cuts servers off, which plain processes cannot be: there it is not run.
+	Containers bool `json:"containers,omitempty"`
 }
 
 // Run is what is known of a run besides its events.

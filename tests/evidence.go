@@ -50,11 +50,18 @@ func keeper(wanted plan.Plan) check.Keeper {
 		}
 		base := filepath.Join("checks", fileName(result.Name))
 		log, har := base+".log", base+".har"
-		return log, har, errors.Join(
+		problems := []error{}
+		for end, content := range evidence.Attached {
+			problems = append(problems, writeFile(filepath.Join(wanted.Results, base+"."+fileName(end)), func(file *os.File) error {
+				_, err := file.Write(content)
+				return err
+			}))
+		}
+		return log, har, errors.Join(append(problems,
 			writeFile(filepath.Join(wanted.Results, log), func(file *os.File) error { return writeLog(file, result, evidence) }),
 			writeFile(filepath.Join(wanted.Results, har), func(file *os.File) error {
-				return transcript.WriteHAR(file, transcript.Creator{Name: "msc4014", Version: plan.SuiteVersion}, evidence.Exchanges)
-			}),
+				return transcript.WriteHAR(file, transcript.Creator{Name: "msc4014", Version: plan.SuiteVersion}, evidence.Exchanges, evidence.Dropped)
+			}))...,
 		)
 	}
 }

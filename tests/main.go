@@ -26,7 +26,7 @@ func main() {
 	os.Exit(serve(os.Stdin, os.Stdout))
 }
 
-// list writes the registered checks as JSON: [{"name","requirements","path","mixed"}].
+// list writes the registered checks as JSON: [{"name","requirements","path","mixed","closing","containers"}].
 func list(out io.Writer) int {
 	if _, err := loadCatalogue(check.Registered()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -38,10 +38,11 @@ func list(out io.Writer) int {
 		Path         string   `json:"path,omitempty"`
 		Mixed        bool     `json:"mixed,omitempty"`
 		Closing      bool     `json:"closing,omitempty"`
+		Containers   bool     `json:"containers,omitempty"`
 	}
 	entries := []entry{}
 	for _, one := range check.Registered().All() {
-		entries = append(entries, entry{one.Name, one.Requirements, one.Path, one.Mixed(), one.Closing})
+		entries = append(entries, entry{one.Name, one.Requirements, one.Path, one.Mixed(), one.Closing, one.Containers})
 	}
 	if err := json.NewEncoder(out).Encode(entries); err != nil {
 		fmt.Fprintln(os.Stderr, err)

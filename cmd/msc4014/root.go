@@ -147,6 +147,7 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 	flags.BoolVar(&options.Strict, "strict", false, "any fail is exit status 1, whatever the baseline says")
 	flags.IntVar(&options.Parallel, "parallel", 0, "at most `N` checks at a time (default 8: they wait for servers most of the time)")
 	flags.Int64Var(&options.Shuffle, "shuffle", 0, "run in a random order, the one of this `SEED`")
+	flags.Uint64Var(&options.Seed, "seed", 1, "make hostile input from this `SEED`, instead of the usual one")
 	flags.StringVar(&options.Shard, "shard", "", "only part `I/N` of the checks, such as 1/3")
 	flags.BoolVar(&options.Keep, "keep", false, "leave containers running, or the files of plain processes, and say where")
 	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell more: each check, observation and finding")

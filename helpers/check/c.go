@@ -42,6 +42,8 @@ type outcome struct {
 	ended        string // the requirement because of which the check ended
 	details      []string
 	observations []verdict.Observation
+	logs         []DeploymentLog
+	attached     map[string][]byte
 	timedOut     bool // the reason is a deadline that passed
 }
 
@@ -223,6 +225,19 @@ func (c *C) Observe(requirement, reading, format string, arguments ...any) {
 	defer c.mu.Unlock()
 	c.outcome.observations = append(c.outcome.observations,
 		verdict.Observation{ID: requirement, Reading: reading, Detail: fmt.Sprintf(format, arguments...)})
+}
+
+// Seed is what random input follows from: the same in each run that is given the same one.
+func (c *C) Seed() uint64 { return c.runner.options.Seed }
+
+// Attach keeps a file with the check's evidence, if the check does not pass. name is the end of its name: "input.json".
+func (c *C) Attach(name string, content []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.outcome.attached == nil {
+		c.outcome.attached = map[string][]byte{}
+	}
+	c.outcome.attached[name] = content
 }
 
 // result turns the outcome into what the report shows.

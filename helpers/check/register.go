@@ -17,6 +17,7 @@ type Check struct {
 	Path         string   // the path along which the event arrives, where a requirement has several: "send_join"
 	Slow         bool     // waits for a server's own time-outs: starts first
 	TwoServers   bool     // stands on two servers, which may be of different candidates
+	Containers   bool     // needs servers with networks of their own, which plain processes do not have
 	Closing      bool     // judged by the runner itself, when every deployment was looked at for the last time
 	Body         func(*C)
 }
@@ -42,6 +43,11 @@ func Slow() Option {
 // TwoServers marks a check that stands on two servers. It runs in mixed deployments, too, with a candidate on each side.
 func TwoServers() Option {
 	return func(check *Check) { check.TwoServers = true }
+}
+
+// Containers marks a check that cuts servers off: only containers have networks that can be cut.
+func Containers() Option {
+	return func(check *Check) { check.Containers = true }
 }
 
 // Closing marks the check that the runner judges itself: that every deployment ended in health.

@@ -33,6 +33,8 @@ type Options struct {
 	Observe func(check string, exchange transcript.Exchange)
 	// Done is told of each deployment that no check will use any more, before it is removed; nil: nobody is.
 	Done func(ctx context.Context, leaving Leaving)
+	// Seed is what random input of checks follows from.
+	Seed uint64
 	// KeepEvidence keeps the evidence of checks that passed, too.
 	KeepEvidence bool
 	// KeepServers leaves deployments running at the end.
@@ -42,7 +44,10 @@ type Options struct {
 // Evidence is what is kept of a check.
 type Evidence struct {
 	Exchanges []transcript.Exchange
+	Dropped   int // exchanges that came before these and are not kept
 	Logs      []DeploymentLog
+	// Attached are files that the check itself wants kept, by the end of their names: "input.json".
+	Attached map[string][]byte
 }
 
 // DeploymentLog is the end of the log of one deployment that the check touched.
@@ -60,6 +65,8 @@ type Runner struct {
 	grounds []*ground // every deployment of the first round, in order of creation
 	trials  map[*Check]*trial
 	closing sync.WaitGroup
+
+	expendables expendables
 }
 
 // ground is one deployment and the checks that stood on it, in the order in which they came.
@@ -102,6 +109,7 @@ func New(options Options) *Runner {
 // Run judges all checks and emits exactly one final result for each. It returns an error only when ctx ended first.
 func (r *Runner) Run(ctx context.Context) error {
 	defer r.machine.stop()
+	defer r.closeExpendables(context.WithoutCancel(ctx))
 	attempts := r.firstRound(ctx)
 	if ctx.Err() != nil {
 		r.closeAll(context.WithoutCancel(ctx))
@@ -213,7 +221,9 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	this.result = c.result(time.Since(started))
 	this.observed = c.outcome.observations
 	r.examine(ctx, this, c)
-	this.evidence = Evidence{Exchanges: recorder.Exchanges(), Logs: this.logs(r.options.KeepEvidence)}
+	this.evidence = Evidence{
+		Exchanges: recorder.Exchanges(), Dropped: recorder.Dropped(), Logs: append(this.logs(r.options.KeepEvidence), c.outcome.logs...), Attached: c.outcome.attached,
+	}
 	return this
 }
 

@@ -51,6 +51,11 @@ func (a Answer) Set(path string, value any) Answer {
 	if err != nil {
 		return Refusal(http.StatusInternalServerError, "M_UNKNOWN", "the hook's value for "+path+" is no JSON: "+err.Error())
 	}
+	return a.SetRaw(path, raw)
+}
+
+// SetRaw is Set with a value that stands as it is given, byte for byte: it may be no JSON.
+func (a Answer) SetRaw(path string, raw []byte) Answer {
 	return a.edit(path, func(body []byte) ([]byte, error) { return sjson.SetRawBytes(body, path, raw) })
 }
 

@@ -68,6 +68,17 @@ func (sw *Switchboard) MarkEvent(event Event) {
 	}
 }
 
+// Marks marks an event that was not made by a template as the suite's own, under an ID that it may be known by besides the
+// one that the oracle gives it, with what stands for its sender key. It returns the event under that ID.
+func (p *Peer) Marks(raw []byte, id, key string) Event {
+	event := NewEvent(raw, p.Format())
+	p.sw.MarkEvent(event)
+	event.id = id
+	p.sw.MarkEvent(event)
+	p.sw.MarkKey(pseudoid.SenderKey(key))
+	return event
+}
+
 // MarkKey marks a sender key as made by the suite.
 func (sw *Switchboard) MarkKey(key pseudoid.SenderKey) {
 	sw.marks.mu.Lock()

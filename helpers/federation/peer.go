@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"sync"
+	"time"
 
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/transcript"
@@ -36,6 +37,7 @@ type Peer struct {
 	aliases    map[string]*Room
 	hooks      map[Endpoint][]*registeredHook
 	requests   []Request
+	open       map[*transcript.Exchange]struct{} // requests under way
 	unexpected []Request
 	txns       map[string]Answer // answers to transactions, by origin and transaction ID
 	received   receivedLog
@@ -59,6 +61,7 @@ func newPeer(sw *Switchboard, address runtime.PeerAddress, sink transcript.Sink)
 		rooms:    map[string]*Room{},
 		aliases:  map[string]*Room{},
 		hooks:    map[Endpoint][]*registeredHook{},
+		open:     map[*transcript.Exchange]struct{}{},
 		txns:     map[string]Answer{},
 		received: newReceivedLog(),
 	}, nil
@@ -108,18 +111,33 @@ func (p *Peer) Room(roomID string) *Room {
 // have its events, and swallows transactions, so that no server has to keep retrying; everything else gets 404, and
 // nothing is recorded any more.
 func (p *Peer) Close() {
+	sink, open := p.end()
+	for _, exchange := range open { // what is held to the end of the check belongs to it, too
+		exchange.Duration, exchange.Error = time.Since(exchange.Started), "the peer had given no answer when the check ended"
+		sink.Record(exchange)
+	}
+}
+
+// end ends the peer's part, once, and returns where exchanges went and those that are under way; none if that is nowhere.
+func (p *Peer) end() (sink transcript.Sink, open []transcript.Exchange) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return
+		return nil, nil
 	}
 	p.closed = true
 	close(p.done)
-	p.sink = nil
+	if p.sink != nil {
+		for exchange := range p.open {
+			open = append(open, *exchange)
+		}
+	}
+	sink, p.sink = p.sink, nil
 	p.hooks = map[Endpoint][]*registeredHook{}
 	p.requests, p.unexpected = nil, nil
 	p.rooms, p.aliases, p.txns = map[string]*Room{}, map[string]*Room{}, map[string]Answer{}
 	p.received.clear()
+	return sink, open
 }
 
 func (p *Peer) isClosed() bool {

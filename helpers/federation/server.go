@@ -165,6 +165,11 @@ func (p *Peer) serve(w http.ResponseWriter, r *http.Request) {
 	body, readError := io.ReadAll(http.MaxBytesReader(w, r.Body, maximumBody))
 	request := classify(r)
 	request.peer, request.Body, request.Time = p, body, started
+	exchange := transcript.Exchange{
+		Direction: transcript.ServerRequest, Actor: p.name, Server: request.Origin, Started: started, Method: r.Method,
+		URL: "https://" + r.Host + request.URI, RequestHeader: r.Header.Clone(), RequestBody: body,
+	}
+	defer p.underWay(exchange)()
 	problem := ""
 	var answer Answer
 	if readError != nil {
@@ -183,11 +188,7 @@ func (p *Peer) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	p.mu.Unlock()
-	exchange := transcript.Exchange{
-		Direction: transcript.ServerRequest, Actor: p.name, Server: request.Origin, Started: started,
-		Duration: time.Since(started), Method: r.Method, URL: "https://" + r.Host + request.URI,
-		RequestHeader: r.Header.Clone(), RequestBody: body, Error: problem, Unexpected: answer.Unexpected,
-	}
+	exchange.Server, exchange.Duration, exchange.Error, exchange.Unexpected = request.Origin, time.Since(started), problem, answer.Unexpected
 	if answer.None {
 		if exchange.Error == "" {
 			exchange.Error = "the peer gave no answer, as it was told to"
@@ -198,6 +199,20 @@ func (p *Peer) serve(w http.ResponseWriter, r *http.Request) {
 	write(w, answer)
 	exchange.Status, exchange.ResponseHeader, exchange.ResponseBody = answer.Status, answer.Header, answer.Body
 	p.record(exchange)
+}
+
+// underWay keeps a request in mind until the returned function is called, or the peer is closed before that.
+func (p *Peer) underWay(exchange transcript.Exchange) (over func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.open[&exchange] = struct{}{}
+	}
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.open, &exchange)
+	}
 }
 
 func write(w http.ResponseWriter, answer Answer) {

@@ -136,6 +136,34 @@ func TestUnexpectedRequestsAreKeptAndShown(t *testing.T) {
 	assert.Equal(t, 5, unexpected)
 }
 
+// TestWhatIsHeldToTheEndIsInTheTranscript: a request that a peer still holds when its check ends is told of, once.
+func TestWhatIsHeldToTheEndIsInTheTranscript(t *testing.T) {
+	ctx, sw := deadline(t), newSwitchboard(t)
+	peer, log := newTestPeer(t, sw)
+	asker, _ := newTestPeer(t, sw)
+	peer.PlayDead(DeadHanging, Version)
+	held := make(chan struct{})
+	peer.Handle(Version, func(_ *Request, behind func() Answer) Answer {
+		close(held)
+		return behind()
+	})
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		_, err := asker.Do(ctx, peer.Name(), http.MethodGet, "/_matrix/federation/v1/version", nil)
+		assert.Error(t, err)
+	}()
+	<-held
+	assert.Empty(t, log.all())
+	peer.Close()
+	<-answered
+	exchanges := log.all()
+	require.Len(t, exchanges, 1)
+	assert.Contains(t, exchanges[0].URL, "/_matrix/federation/v1/version")
+	assert.Equal(t, "the peer had given no answer when the check ended", exchanges[0].Error)
+	assert.Zero(t, exchanges[0].Status)
+}
+
 func TestQueriesOfUsers(t *testing.T) {
 	ctx, sw := deadline(t), newSwitchboard(t)
 	peer, _ := newTestPeer(t, sw)

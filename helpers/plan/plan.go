@@ -17,6 +17,7 @@ type Plan struct {
 	Run      string            `json:"run,omitempty"`
 	Parallel int               `json:"parallel,omitempty"` // 0: the suite decides
 	Shuffle  int64             `json:"shuffle,omitempty"`  // 0: recorded order
+	Seed     uint64            `json:"seed,omitempty"`     // of hostile input; 0: 1, the usual one
 	Shard    string            `json:"shard,omitempty"`    // "I/N"
 	Keep     bool              `json:"keep,omitempty"`     // leave servers and their files behind, and say where
 	// Results is the absolute folder where logs and transcripts of checks that did not pass are kept.

@@ -40,11 +40,51 @@ func (p *Peer) Joins(roomID string, user *federation.User) *Room {
 
 // JoinsVia is Joins through the named server.
 func (p *Peer) JoinsVia(server, roomID string, user *federation.User) *Room {
+	room, err := p.TryJoin(server, roomID, user)
+	p.stage.C.Need("membership/remote-joins-us", err)
+	return room
+}
+
+// TryJoin is JoinsVia for servers that may be gone.
+func (p *Peer) TryJoin(server, roomID string, user *federation.User) (*Room, error) {
 	ctx, cancel := p.stage.C.Within(Patience)
 	defer cancel()
 	room, err := p.Join(ctx, server, roomID, user)
+	return &Room{Room: room, stage: p.stage, peer: p, server: server}, err
+}
+
+// JoinOf makes the join of a user of the peer for a room that hs1 has, by make_join, and does not send it.
+func (p *Peer) JoinOf(roomID string, user *federation.User) federation.Event {
+	ctx, cancel := p.Within()
+	defer cancel()
+	template, err := p.JoinTemplate(ctx, p.stage.ServerName(1), roomID, user)
 	p.stage.C.Need("membership/remote-joins-us", err)
-	return &Room{Room: room, stage: p.stage, peer: p, server: server}
+	event, err := template.Build()
+	if err != nil {
+		p.stage.C.SuiteError(err)
+	}
+	return event
+}
+
+// At is the same room, shared with the server at a place, counted from 1: what is pushed and asked for goes there.
+func (r *Room) At(place int) *Room {
+	elsewhere := *r
+	elsewhere.server = r.stage.ServerName(place)
+	return &elsewhere
+}
+
+// BuildsMember builds a member event of a user of the peer at the room's end.
+func (r *Room) BuildsMember(user *federation.User, membership string) federation.Event {
+	event, err := r.MemberTemplate(user, membership).Build()
+	if err != nil {
+		r.stage.C.SuiteError(err)
+	}
+	return event
+}
+
+// In is a room of hs1 that the peer is in already.
+func (p *Peer) In(roomID string) *Room {
+	return &Room{Room: p.Peer.Room(roomID), stage: p.stage, peer: p, server: p.stage.ServerName(1)}
 }
 
 // Makes makes a room that lives on the peer, in the candidate's dialect.

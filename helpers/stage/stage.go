@@ -4,6 +4,7 @@
 package stage
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -34,6 +35,9 @@ func Open(c *check.C, blueprint blueprints.Blueprint) *Stage {
 		if why := world.Lacks(blueprint); why != "" {
 			c.Unsupported("%s", why)
 		}
+		if c.Check().Containers && world.Runtime.Name() == "process" {
+			c.NotRun("plain processes share one network and cannot be cut off from it: it takes containers (--runtime docker)")
+		}
 	}
 	return OpenOrdinary(c, blueprint)
 }
@@ -46,6 +50,16 @@ func OpenOrdinary(c *check.C, blueprint blueprints.Blueprint) *Stage {
 	}
 	deployment := c.Deploy(blueprint.Name, blueprint.Private).(*blueprints.Deployment)
 	return &Stage{C: c, Deployment: deployment}
+}
+
+// OpenExpendable gives the check a deployment that it may bring down: shared with others that try the same, or fresh.
+func OpenExpendable(c *check.C, blueprint blueprints.Blueprint, fresh bool) *Stage {
+	if world, ok := c.Deployments().(*blueprints.World); ok {
+		if why := world.Lacks(blueprint); why != "" {
+			c.Unsupported("%s", why)
+		}
+	}
+	return &Stage{C: c, Deployment: c.Expendable(blueprint.Name, fresh).(*blueprints.Deployment)}
 }
 
 // Facts are what is known about the candidate of hs1; what is on its stage with it speaks as it does.
@@ -70,12 +84,18 @@ func (s *Stage) User(name string) *User { return s.UserAt(1, name) }
 
 // UserAt registers a user of the server at a place, counted from 1.
 func (s *Stage) UserAt(place int, name string) *User {
+	user, err := s.TryUser(place, name)
+	s.C.Need("client-view/unmodified-client", err)
+	return user
+}
+
+// TryUser is UserAt for servers that may be gone.
+func (s *Stage) TryUser(place int, name string) (*User, error) {
 	suffix := make([]byte, 4)
 	_, _ = rand.Read(suffix) // never fails, by its documentation
 	localpart := fmt.Sprintf("%s-%s", name, hex.EncodeToString(suffix))
 	client, err := s.client(place).Register(s.C.Context(), localpart, passwordOf(localpart))
-	s.C.Need("client-view/unmodified-client", err)
-	return &User{Client: client, stage: s, place: place}
+	return &User{Client: client, stage: s, place: place}, err
 }
 
 // passwordOf is the password of a user that the suite registered.
@@ -99,6 +119,32 @@ func (s *Stage) Restart(place int, kill bool) {
 		s.C.Need("resilience/restart", err)
 	}
 	if err != nil {
+		s.C.SuiteError(err)
+	}
+}
+
+// CutOff disconnects the server at a place from the federation; its clients do not notice.
+func (s *Stage) CutOff(place int) { s.must(s.Deployment.Server(place - 1).CutOff(s.C.Context())) }
+
+// Rejoin connects it again.
+func (s *Stage) Rejoin(place int) { s.must(s.Deployment.Server(place - 1).Rejoin(s.C.Context())) }
+
+// Pause freezes the server at a place, at most until the check ends: nothing else may stand on the deployment.
+func (s *Stage) Pause(place int) {
+	server := s.Deployment.Server(place - 1)
+	s.must(server.Pause(s.C.Context()))
+	s.C.Cleanup(func() { _ = server.Resume(context.WithoutCancel(s.C.Context())) }) // most often it goes on already
+}
+
+// Resume lets it go on.
+func (s *Stage) Resume(place int) { s.must(s.Deployment.Server(place - 1).Resume(s.C.Context())) }
+
+// must ends the check if something could not be done with a server.
+func (s *Stage) must(err error) {
+	switch {
+	case errors.Is(err, runtime.ErrNotPossible):
+		s.C.NotRun("%v", err)
+	case err != nil:
 		s.C.SuiteError(err)
 	}
 }

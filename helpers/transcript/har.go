@@ -45,6 +45,8 @@ type harEntry struct {
 	Unexpected bool        `json:"_unexpected,omitempty"`
 	Error      string      `json:"_error,omitempty"`
 	Notes      []string    `json:"_notes,omitempty"`
+	// Resource has developer tools list it among the requests of programs.
+	Resource string `json:"_resourceType"`
 }
 
 type harRequest struct {
@@ -69,6 +71,7 @@ type harResponse struct {
 	RedirectURL string     `json:"redirectURL"`
 	HeadersSize int        `json:"headersSize"`
 	BodySize    int        `json:"bodySize"`
+	Error       string     `json:"_error,omitempty"` // where browsers write it
 }
 
 type harPostData struct {
@@ -99,13 +102,14 @@ type harPair struct {
 // httpVersion is what stands for the protocol, which an Exchange does not know.
 const httpVersion = "unknown"
 
-// WriteHAR writes exchanges as a HAR 1.2 file, in the order in which they started. Access tokens, passwords and the
-// credentials of clients are not written; X-Matrix signatures of servers are.
-func WriteHAR(w io.Writer, creator Creator, exchanges []Exchange) error {
-	return writeHAR(w, creator, exchanges, "")
-}
-
-func writeHAR(w io.Writer, creator Creator, exchanges []Exchange, comment string) error {
+// WriteHAR writes exchanges as a HAR 1.2 file, in the order in which they started, and says how many were dropped before
+// (Recorder.Dropped). Access tokens, passwords and the credentials of clients are not written; X-Matrix signatures of
+// servers are.
+func WriteHAR(w io.Writer, creator Creator, exchanges []Exchange, dropped int) error {
+	comment := ""
+	if dropped > 0 {
+		comment = fmt.Sprintf("%d earlier exchanges were not kept: the transcript was full", dropped)
+	}
 	log := harLog{Version: "1.2", Creator: creator, Pages: []struct{}{}, Entries: []harEntry{}, Comment: comment}
 	ordered := slices.Clone(exchanges)
 	slices.SortStableFunc(ordered, func(a, b Exchange) int { return a.Started.Compare(b.Started) })
@@ -135,12 +139,12 @@ func entry(e Exchange) harEntry {
 		Response: harResponse{
 			Status: e.Status, StatusText: http.StatusText(e.Status), HTTPVersion: httpVersion, Cookies: []harPair{},
 			Headers: pairs(e.ResponseHeader), Content: content(e), RedirectURL: e.ResponseHeader.Get("Location"),
-			HeadersSize: -1, BodySize: len(e.ResponseBody),
+			HeadersSize: -1, BodySize: len(e.ResponseBody), Error: e.Error,
 		},
 		Timings:   harTimings{Wait: milliseconds},
 		Comment:   comment(e),
 		Direction: e.Direction, Actor: e.Actor, Server: e.Server,
-		Unexpected: e.Unexpected, Error: e.Error, Notes: e.Notes,
+		Unexpected: e.Unexpected, Error: e.Error, Notes: e.Notes, Resource: "fetch",
 	}
 	if len(e.RequestBody) > 0 {
 		text, encoding := asText(e.RequestBody)

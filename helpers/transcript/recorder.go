@@ -5,7 +5,6 @@ package transcript
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 )
@@ -82,15 +81,6 @@ func (r *Recorder) Dropped() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.dropped
-}
-
-// WriteHAR writes what was kept as a HAR file; see the function WriteHAR.
-func (r *Recorder) WriteHAR(w io.Writer, creator Creator) error {
-	comment := ""
-	if dropped := r.Dropped(); dropped > 0 {
-		comment = fmt.Sprintf("%d earlier exchanges were not kept: the transcript was full", dropped)
-	}
-	return writeHAR(w, creator, r.Exchanges(), comment)
 }
 
 // cut shortens a body, as a copy, so that the long one can be freed.

@@ -38,7 +38,7 @@ var secrets = []string{"syt_", "syr_", "swordfish", "cookiesecret", "Bearer", "A
 func TestHARHoldsNoSecretOfAClient(t *testing.T) {
 	e := leaky()
 	var written bytes.Buffer
-	require.NoError(t, transcript.WriteHAR(&written, creator, []transcript.Exchange{e}))
+	require.NoError(t, transcript.WriteHAR(&written, creator, []transcript.Exchange{e}, 0))
 	for _, secret := range secrets {
 		assert.NotContains(t, written.String(), secret)
 	}
@@ -77,7 +77,7 @@ func TestHARHasWhatTheFormatDemands(t *testing.T) {
 		},
 	}
 	var written bytes.Buffer
-	require.NoError(t, transcript.WriteHAR(&written, creator, exchanges))
+	require.NoError(t, transcript.WriteHAR(&written, creator, exchanges, 0))
 	require.True(t, json.Valid(written.Bytes()))
 	har := gjson.ParseBytes(written.Bytes()).Get("log")
 	assert.Equal(t, "1.2", har.Get("version").String())
@@ -103,6 +103,8 @@ func TestHARHasWhatTheFormatDemands(t *testing.T) {
 	assert.Equal(t, 2.5, first.Get("time").Float())
 	assert.Equal(t, "client @a:hs1 asks the candidate; no answer within 10s", first.Get("comment").String())
 	assert.Equal(t, int64(0), first.Get("response.status").Int())
+	assert.Equal(t, "no answer within 10s", first.Get("response._error").String(), "where browsers write it")
+	assert.Equal(t, "fetch", first.Get("_resourceType").String())
 	assert.False(t, first.Get("request.postData").Exists())
 
 	assert.Equal(t, "https://peer.example/_matrix/federation/v1/send/1?b=2&a=1", second.Get("request.url").String())
@@ -116,7 +118,7 @@ func TestHARHasWhatTheFormatDemands(t *testing.T) {
 
 func TestEmptyHARIsValid(t *testing.T) {
 	var written bytes.Buffer
-	require.NoError(t, new(transcript.Recorder).WriteHAR(&written, creator))
+	require.NoError(t, transcript.WriteHAR(&written, creator, nil, 0))
 	assert.Equal(t, "[]", gjson.GetBytes(written.Bytes(), "log.entries").Raw)
 }
 
@@ -142,7 +144,7 @@ func TestRecorderKeepsItsBounds(t *testing.T) {
 	assert.Equal(t, "/1", all[0].URL)
 	assert.Equal(t, 1, recorder.Dropped())
 	var written bytes.Buffer
-	require.NoError(t, recorder.WriteHAR(&written, creator))
+	require.NoError(t, transcript.WriteHAR(&written, creator, all, recorder.Dropped()))
 	assert.Contains(t, gjson.GetBytes(written.Bytes(), "log.comment").String(), "1 earlier exchanges were not kept")
 }
 

@@ -1,6 +1,6 @@
 package fault
 
-// Faults of chapters membership and resilience: what happens in rooms.
+// Faults of chapter membership: what happens in rooms.
 
 const (
 	// LocalJoinNeedsKey is where a user of its own joins a room that the server is in (rooms.joinHere).
@@ -67,32 +67,5 @@ var membershipFaults = []Fault{
 		ID: PartingLeaveUnsent, Does: "sends nothing to a room that its last member has just left, not even the leave",
 		Breaks:       "server-server API, leaving rooms: the others are told",
 		Requirements: []string{"membership/leave-remote"},
-	},
-}
-
-const (
-	// MappingsNotStored is where rooms are read again at the start (rooms.finishLoading).
-	MappingsNotStored ID = "mappings-not-stored"
-	// CrashOnSecondKey is where the directory of a room learns of a member (rooms.learn).
-	CrashOnSecondKey ID = "crash-on-second-key"
-	// SyncFailsOnSecondKey is where clients are told what is new (clientapi, GET /sync).
-	SyncFailsOnSecondKey ID = "sync-fails-on-second-key"
-)
-
-var resilienceFaults = []Fault{
-	{
-		ID: MappingsNotStored, Does: "keeps in memory alone whom the keys of other servers' users stand for",
-		Breaks:       "hard requirement 1: clients see after a restart what they saw before it",
-		Requirements: []string{"resilience/restart", "routing/after-restart"},
-	},
-	{
-		ID: CrashOnSecondKey, Does: "ends when a user has two keys in a room, which it holds for impossible",
-		Breaks:       "MSC4014, Proposal 3.2: there are legitimate reasons for cycling keys",
-		Requirements: []string{"resilience/stays-up"},
-	},
-	{
-		ID: SyncFailsOnSecondKey, Does: "answers /sync with 500 to members of a room in which a user has two keys",
-		Breaks:       "MSC4014, Proposal 3.2: there are legitimate reasons for cycling keys",
-		Requirements: []string{"resilience/stays-up"},
 	},
 }

@@ -180,6 +180,6 @@ var authFaults = []Fault{
 	{
 		ID: LastStateWins, Does: "lets the event that came last stand where states conflict",
 		Breaks:       "room version 2, state resolution: the result does not depend on the order in which events come",
-		Requirements: []string{"auth/state-resolution"},
+		Requirements: []string{"auth/state-resolution", "resilience/partition-heals"},
 	},
 }

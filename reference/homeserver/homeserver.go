@@ -82,7 +82,7 @@ func (h *Homeserver) open(c Config) error {
 	}
 	h.opened(andNothing(keys.Close))
 	client, err := outgoing.New(outgoing.Config{
-		ServerName: c.ServerName, Transport: others, Signer: keys, Store: kept, Log: c.Log,
+		ServerName: c.ServerName, Transport: others, Signer: keys, Store: kept, Log: c.Log, Faults: c.Faults,
 	})
 	if err != nil {
 		return err

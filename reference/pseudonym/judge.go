@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"os"
 
 	"msc4014/helpers/pseudoid"
 	"msc4014/reference/fault"
@@ -100,6 +101,9 @@ func (r Rules) Judge(event []byte, keys KeySource) Judgement {
 		return fail(Wrong, Missing, none, fmt.Errorf("the member event of %s has no %s", member, pseudoid.MappingField))
 	}
 	mapping, err := pseudoid.ParseMapping(raw)
+	if err != nil && r.Faults.Has(fault.CrashOnMalformedMapping) {
+		os.Exit(1)
+	}
 	if err != nil {
 		return fail(Wrong, Malformed, none, err)
 	}

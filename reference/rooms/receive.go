@@ -98,7 +98,7 @@ func (r *Room) receive(ctx context.Context, origin string, event *rules.Event) e
 	if known := r.Event(event.ID()); known != nil && !known.Outlier() {
 		return known.refusal()
 	}
-	if len(r.missing(event.PrevEvents())) > 0 {
+	if len(r.missing(event.PrevEvents())) > 0 && !r.rooms.Faults.Has(fault.GapsNotFilled) {
 		r.fillGap(ctx, origin, event)
 	}
 	_, err := r.takeForeign(ctx, origin, event, fault.PushedMappingsBelieved)

@@ -181,6 +181,9 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	if missing := room.missing(event.PrevEvents()); len(missing) > 0 {
 		return nil, nil, Bad("M_INVALID_PARAM", "the event stands on %s, which this server does not have", missing[0])
 	}
+	if rs.Faults.Has(fault.StaleJoinsRefused) && membership == "join" && !slices.Equal(event.PrevEvents(), room.heads) {
+		return nil, nil, Forbidden("the join does not stand at the end of room %s", roomID)
+	}
 	j := room.judge(event, fault.SendJoinMappingsBelieved)
 	var refusal error // told, though the event is kept
 	if j != nil {

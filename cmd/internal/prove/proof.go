@@ -37,8 +37,9 @@ type Proof struct {
 	Honest       []HonestTrial  `json:"honest"`
 	Faults       []FaultTrial   `json:"faults"`
 	Readings     []ReadingTrial `json:"readings"`
-	Untried      []Untried      `json:"untried,omitempty"` // readings that the reference cannot take
-	Unseen       []string       `json:"unseen,omitempty"`  // faults none of whose requirements has a check
+	Untried      []Untried      `json:"untried,omitempty"`   // readings that the reference cannot take
+	Unseen       []string       `json:"unseen,omitempty"`    // faults none of whose requirements has a check
+	Elsewhere    []string       `json:"elsewhere,omitempty"` // checks that take containers, which no trial has
 	Requirements []Proven       `json:"requirements"`
 }
 
@@ -196,6 +197,9 @@ func (p *proving) rows(proof *Proof, killers map[string][]fault.ID, readings map
 			if !slices.Contains(check.Requirements, requirement.ID) || !p.asked(check) {
 				continue
 			}
+			if check.Containers {
+				continue
+			}
 			row.Checks = append(row.Checks, ProvenCheck{check.Name, check.Path, some(killers[check.Name])})
 			seen := len(killers[check.Name]) > 0
 			if requirement.Kind == requirements.Open {
@@ -212,7 +216,9 @@ func (p *proving) rows(proof *Proof, killers map[string][]fault.ID, readings map
 		}
 	}
 	for _, check := range p.registered {
-		if p.asked(check) {
+		if p.asked(check) && check.Containers {
+			proof.Elsewhere = append(proof.Elsewhere, check.Name)
+		} else if p.asked(check) {
 			proof.Score.Checks.count(proven[check.Name])
 		}
 	}

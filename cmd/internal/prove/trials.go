@@ -30,6 +30,8 @@ type trial struct {
 	fails []string
 	// takes are the readings that the ledger must show, by requirement.
 	takes map[string]string
+	// elsewhere are the checks that take containers: a trial, whose references are plain processes, cannot have them.
+	elsewhere []string
 	// requirement is the open one that the trial is about, "" for none.
 	requirement string
 }
@@ -83,6 +85,17 @@ func (c coverage) closing() []string {
 	return names
 }
 
+// elsewhere are the checks that take containers.
+func (c coverage) elsewhere() []string {
+	var names []string
+	for _, check := range c.registered {
+		if check.Containers {
+			names = append(names, check.Name)
+		}
+	}
+	return names
+}
+
 // trials are all that the proof asks for, those that take longest first; whole gives each fault the whole suite. rest are
 // the readings that cannot be tried.
 func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, err error) {
@@ -120,6 +133,7 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 	}
 	all = slices.Concat(all, faults, readings)
 	for i, one := range all {
+		all[i].elsewhere = c.elsewhere()
 		if whole && one.fault != nil {
 			all[i].checks = nil
 		} else if len(one.checks) > 0 {

@@ -60,6 +60,9 @@ func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 	}
 	line("")
 	line("  checks that can be seen to fail       %s", p.Score.Checks)
+	if len(p.Elsewhere) > 0 {
+		line("  checks that take containers           %d, not tried: %s", len(p.Elsewhere), strings.Join(p.Elsewhere, ", "))
+	}
 	line("  requirements with all checks so       %s", p.Score.Requirements)
 	line("  faults that break what their row says %s", p.Score.Faults)
 	line("  readings that are told                %s, and %d that the reference cannot take", p.Score.Readings, len(p.Untried))

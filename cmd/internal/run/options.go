@@ -38,6 +38,7 @@ type Options struct {
 	Strict         bool
 	Parallel       int
 	Shuffle        int64
+	Seed           uint64
 	Shard          string
 	Keep           bool
 	Verbose        bool

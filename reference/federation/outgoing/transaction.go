@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"msc4014/reference/fault"
 	"msc4014/reference/store"
 )
 
@@ -49,6 +50,9 @@ func (c *Client) sendAll(d *destination) {
 				break
 			}
 			c.Log.Info("a transaction was not taken", "server", d.name, "transaction", t.ID, "error", err)
+			if c.Faults.Has(fault.FailedTransactionsDropped) {
+				break
+			}
 			if !c.sleep(d) {
 				return
 			}

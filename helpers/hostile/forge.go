@@ -1,0 +1,213 @@
+package hostile
+
+// Forging: from an honest event and an input to bytes for the wire. Twists come first, then signature of the mapping,
+// hash and signature of the event, so that these fit what is hostile; what is twisted in them comes after that.
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// Honest is the event that hostile ones are made of, and what it takes to sign them as whoever wrote it.
+type Honest struct {
+	Event       []byte // signed or not, in canonical JSON
+	Format      pseudoid.Format
+	Key         pseudoid.KeyPair // the sender key
+	KeyID       string           // under which it signs
+	Server      string           // the server of the user that the mapping names
+	ServerKeyID string
+	ServerKey   ed25519.PrivateKey
+	// UnderTest is the name of the server that the event is for.
+	UnderTest string
+}
+
+// Forged is a hostile event.
+type Forged struct {
+	JSON []byte // or what is to be none
+	ID   string // the event ID, by a reading of the event that lets everything pass
+	Key  string // what stands for a sender key
+}
+
+// Forge makes the event of an input.
+func (h Honest) Forge(input Input) Forged {
+	event := parse(h.Event)
+	event.remove("hashes", "signatures", "unsigned")
+	f := forging{Honest: h, key: string(h.Key.Public)}
+	if mapping := f.mapping(event); mapping != nil {
+		mapping.remove("signatures")
+	}
+	for _, twist := range input {
+		if twist.place.path == nil {
+			f.replaceKey(event, f.fill(twist.value.Raw))
+		}
+	}
+	f.apply(event, input, func(t Twist) bool { return t.place.signed && !t.late && !inSignatures(t.place) })
+	f.signMapping(event)
+	f.apply(event, input, func(t Twist) bool { return t.place.signed && !t.late && inSignatures(t.place) })
+	f.hash(event)
+	f.apply(event, input, func(t Twist) bool { return t.place.path != nil && t.place.path[0] == "hashes" })
+	id := sha256.Sum256(f.redacted(event).without("signatures").bytes())
+	f.signEvent(event)
+	f.apply(event, input, func(t Twist) bool { return t.late || !t.place.signed && t.place.path[0] != "hashes" })
+	return Forged{JSON: event.bytes(), ID: "$" + base64.RawURLEncoding.EncodeToString(id[:]), Key: f.key}
+}
+
+func inSignatures(p place) bool { return slices.Contains(p.path, "signatures") }
+
+// forging is one event in the making.
+type forging struct {
+	Honest
+	key       string // the text that stands for the sender key
+	signature []byte // the latest, for those that are made of it
+}
+
+func (f *forging) mapping(event *node) *node {
+	content := event.get("content")
+	if content == nil {
+		return nil
+	}
+	mapping := content.get(pseudoid.MappingField)
+	if mapping == nil || mapping.members == nil {
+		return nil
+	}
+	return mapping
+}
+
+// fill puts names into what stands for them.
+func (f *forging) fill(text string) string {
+	standard := base64.RawStdEncoding.EncodeToString
+	pairs := []string{
+		"{peer}", f.Server, "{server}", f.UnderTest, "{server key ID}", f.ServerKeyID, "{key}", f.key, "{key ID}", f.KeyID,
+		"{mapping key}", f.Format.Dialect.MappingKeyField(), "{sender}", f.Format.SenderField(),
+	}
+	if len(f.signature) == ed25519.SignatureSize {
+		pairs = append(pairs, malleableSignature, standard(malleable(f.signature)), doubledSignature, standard(slices.Concat(f.signature, f.signature)),
+			paddedSignature, base64.StdEncoding.EncodeToString(f.signature))
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// apply writes those twists of the input that are wanted now.
+func (f *forging) apply(event *node, input Input, wanted func(Twist) bool) {
+	for _, twist := range input {
+		if twist.place.path == nil || !wanted(twist) {
+			continue
+		}
+		path := slices.Clone(twist.place.path)
+		for i, name := range path {
+			path[i] = f.fill(name)
+		}
+		holder, last := event.at(path), path[len(path)-1]
+		if holder == nil {
+			continue // another twist took the way away
+		}
+		value := &node{raw: []byte(f.fill(twist.value.Raw))}
+		switch twist.op {
+		case set:
+			holder.set(last, value)
+		case remove:
+			holder.remove(last)
+		case double:
+			holder.add(last, value)
+		}
+	}
+}
+
+// replaceKey writes another text wherever the sender key stands.
+func (f *forging) replaceKey(event *node, raw string) {
+	event.set(f.Format.SenderField(), &node{raw: []byte(raw)})
+	event.set("state_key", &node{raw: []byte(raw)})
+	if mapping := f.mapping(event); mapping != nil {
+		mapping.set(f.Format.Dialect.MappingKeyField(), &node{raw: []byte(raw)})
+	}
+	f.key = strings.TrimSuffix(strings.TrimPrefix(raw, `"`), `"`)
+}
+
+// signMapping signs the mapping as the user's server, if there is an object to sign.
+func (f *forging) signMapping(event *node) {
+	mapping := f.mapping(event)
+	if mapping == nil {
+		return
+	}
+	f.signature = ed25519.Sign(f.ServerKey, mapping.without("signatures", "unsigned").bytes())
+	mapping.set("signatures", signatures(f.Server, f.ServerKeyID, f.signature))
+}
+
+func (f *forging) hash(event *node) {
+	sum := sha256.Sum256(event.without("hashes", "signatures", "unsigned").bytes())
+	event.set("hashes", &node{members: []member{{quoted("sha256"), text(sum[:])}}})
+}
+
+// signEvent signs the event as the sender key; under a key of small order it finds a signature without one.
+func (f *forging) signEvent(event *node) {
+	message := f.redacted(event).without("signatures").bytes()
+	f.signature = ed25519.Sign(f.Key.Private, message)
+	if public, err := base64.RawStdEncoding.DecodeString(f.key); err == nil && pseudoid.SmallOrder(public) {
+		f.signature = signatureBySmallOrder(public, message)
+	}
+	event.set("signatures", signatures(f.key, f.KeyID, f.signature))
+}
+
+// redacted is the event as its ID and its signature have it (room version 10, redactions), by a reading that lets
+// everything pass.
+func (f *forging) redacted(event *node) *node {
+	kept := []string{
+		"type", "room_id", "sender", "state_key", "content", "hashes", "signatures", "depth", "prev_events", "prev_state", "auth_events",
+		"origin", "origin_server_ts", "membership",
+	}
+	if f.Format.RedactionKeepsSenderKey {
+		kept = append(kept, "sender_key")
+	}
+	redacted := &node{members: []member{}}
+	for _, m := range event.members {
+		if slices.ContainsFunc(kept, func(name string) bool { return bytes.Equal(m.name, quoted(name)) }) {
+			redacted.members = append(redacted.members, m)
+		}
+	}
+	if event.get("content") == nil {
+		return redacted
+	}
+	content := &node{members: []member{}}
+	kind := event.get("type")
+	for _, name := range []string{"membership", "join_authorised_via_users_server"} {
+		if value := event.get("content").get(name); value != nil && kind != nil && string(kind.raw) == `"m.room.member"` {
+			content.add(name, value)
+		}
+	}
+	redacted.set("content", content)
+	return redacted
+}
+
+// signatures writes {entity: {key ID: signature}}. The entity stands there as it is: it may be no text at all.
+func signatures(entity, keyID string, signature []byte) *node {
+	return &node{members: []member{{quoted(entity), &node{members: []member{{quoted(keyID), text(signature)}}}}}}
+}
+
+// text is bytes in base64, as a JSON string.
+func text(data []byte) *node {
+	return &node{raw: []byte(quote(base64.RawStdEncoding.EncodeToString(data)))}
+}
+
+// Shown is the event for people: all of it, or its beginning and length, with what is no text escaped.
+func (f Forged) Shown(limit int) string {
+	shown := string(f.JSON)
+	if len(shown) > limit {
+		shown = shown[:limit]
+	}
+	if !utf8.ValidString(shown) || strings.ContainsFunc(shown, unicode.IsControl) {
+		shown = strconv.QuoteToGraphic(shown)
+	}
+	if len(f.JSON) > limit {
+		shown += "… (" + strconv.Itoa(len(f.JSON)) + " bytes)"
+	}
+	return shown
+}

@@ -1,0 +1,143 @@
+package hostile_test
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
+
+	"msc4014/helpers/hostile"
+	"msc4014/helpers/pseudoid"
+)
+
+// honest is a join in a dialect.
+func honest(t *testing.T, format pseudoid.Format) hostile.Honest {
+	h := hostile.Honest{
+		Format: format, Key: pseudoid.GenerateKeyPair(), KeyID: "ed25519:1", Server: "peer.test", ServerKeyID: "ed25519:peer1",
+		ServerKey: pseudoid.GenerateKeyPair().Private, UnderTest: "hs1.test",
+	}
+	mapping, err := pseudoid.SignMapping(pseudoid.NewMapping(format.Dialect, h.Key.Public, "@a:peer.test"), h.Server, h.ServerKeyID, h.ServerKey)
+	require.NoError(t, err)
+	event := `{"auth_events":["$a"],"content":{"membership":"join","mxid_mapping":` + string(mapping) + `},"depth":7,"origin_server_ts":1,` +
+		`"prev_events":["$b"],"room_id":"!r:hs1.test","` + format.SenderField() + `":"` + string(h.Key.Public) + `","state_key":"` +
+		string(h.Key.Public) + `","type":"m.room.member"}`
+	h.Event, err = pseudoid.SignEvent([]byte(event), format, string(h.Key.Public), h.KeyID, h.Key.Private)
+	require.NoError(t, err)
+	return h
+}
+
+var formats = map[string]pseudoid.Format{
+	"msc4014": pseudoid.FormatMSC4014, "to the letter": pseudoid.FormatMSC4014Letter, "dendrite": pseudoid.FormatDendrite,
+}
+
+// TestForgeOfNothingIsHonest: without a twist the forger and the oracle agree on mapping, hash, signature and event ID.
+func TestForgeOfNothingIsHonest(t *testing.T) {
+	for name, format := range formats {
+		t.Run(name, func(t *testing.T) {
+			h := honest(t, format)
+			forged := h.Forge(nil)
+			assert.JSONEq(t, string(h.Event), string(forged.JSON))
+			assert.Equal(t, string(h.Event), string(forged.JSON))
+			require.NoError(t, pseudoid.CheckContentHash(forged.JSON))
+			_, err := pseudoid.VerifySenderSignature(forged.JSON, format)
+			require.NoError(t, err)
+			id, err := pseudoid.EventID(forged.JSON, format)
+			require.NoError(t, err)
+			assert.Equal(t, id, forged.ID)
+		})
+	}
+}
+
+// TestInputsFollowFromTheSeed: the same seed gives the same inputs, another one others.
+func TestInputsFollowFromTheSeed(t *testing.T) {
+	assert.Equal(t, hostile.Describe(hostile.Inputs(7, 0, 100)), hostile.Describe(hostile.Inputs(7, 0, 100)))
+	assert.NotEqual(t, hostile.Describe(hostile.Inputs(7, 0, 100)), hostile.Describe(hostile.Inputs(8, 0, 100)))
+	assert.NotEqual(t, hostile.Describe(hostile.Inputs(7, 0, 100)), hostile.Describe(hostile.Inputs(7, 1, 100)))
+	assert.Len(t, hostile.Inputs(7, 0, 100), 100)
+	assert.Equal(t, hostile.Describe(hostile.Inputs(7, 0, 50)), hostile.Describe(hostile.Inputs(7, 0, 100)[:50]), "more are the same and more")
+}
+
+// TestEveryTwistChangesTheEvent: each input is hostile, unlike every other, and made in the same way each time. Twists
+// before signing leave hash and signature as the oracle wants them, wherever it can read the event.
+func TestEveryTwistChangesTheEvent(t *testing.T) {
+	h := honest(t, pseudoid.FormatMSC4014)
+	seen := map[string]string{}
+	readable, signed := 0, 0
+	for _, input := range hostile.Everything() {
+		forged := h.Forge(input)
+		assert.NotEqual(t, string(h.Event), string(forged.JSON), "%s", input)
+		assert.Equal(t, string(forged.JSON), string(h.Forge(input).JSON), "%s", input)
+		if before, there := seen[input.String()]; there {
+			assert.Equal(t, before, string(forged.JSON), "two inputs are told alike: %s", input)
+		}
+		seen[input.String()] = string(forged.JSON)
+		if _, err := pseudoid.EventID(forged.JSON, h.Format); err != nil {
+			continue
+		}
+		readable++
+		if pseudoid.CheckContentHash(forged.JSON) == nil {
+			if _, err := pseudoid.VerifySenderSignature(forged.JSON, h.Format); err == nil {
+				signed++
+			}
+		}
+	}
+	t.Logf("%d inputs, %d that the oracle can read, %d with a right hash and signature", len(seen), readable, signed)
+	assert.Greater(t, signed, len(seen)/4)
+	assert.Greater(t, len(seen)-readable, 100, "some are no events at all")
+}
+
+// TestSmallOrderKeysSign: for most messages there is a signature under a key of small order that plain verification takes.
+func TestSmallOrderKeysSign(t *testing.T) {
+	h := honest(t, pseudoid.FormatDendrite)
+	tried, held := 0, 0
+	var keys []hostile.Input
+	for _, input := range hostile.Everything() {
+		if strings.HasPrefix(input.String(), "the sender key, wherever it stands is a point of small order") {
+			keys = append(keys, input)
+		}
+	}
+	require.Len(t, keys, 8)
+	for range 10 {
+		h.Event = honest(t, pseudoid.FormatDendrite).Event // another message
+		for _, input := range keys {
+			forged := h.Forge(input)
+			key, err := base64.RawStdEncoding.DecodeString(forged.Key)
+			require.NoError(t, err)
+			require.True(t, pseudoid.SmallOrder(key))
+			tried++
+			signature := gjson.GetBytes(forged.JSON, "signatures").Map()[forged.Key].Map()[h.KeyID].String()
+			decoded, err := base64.RawStdEncoding.DecodeString(signature)
+			require.NoError(t, err)
+			redacted, err := pseudoid.Redact(forged.JSON, h.Format)
+			require.NoError(t, err)
+			message, err := pseudoid.CanonicalJSON([]byte(without(string(redacted))))
+			require.NoError(t, err)
+			if ed25519.Verify(key, message, decoded) {
+				held++
+			}
+		}
+	}
+	assert.Greater(t, tried, 50)
+	assert.Greater(t, held, tried/2)
+}
+
+// without takes the signatures out of a redacted event.
+func without(redacted string) string {
+	value := gjson.Get(redacted, "signatures")
+	return redacted[:value.Index-len(`"signatures":`)] + redacted[value.Index+len(value.Raw)+1:]
+}
+
+// TestSmaller: shrinking ends, and each step has less.
+func TestSmaller(t *testing.T) {
+	for _, input := range append(hostile.Everything(), hostile.Inputs(3, 0, 300)...) {
+		for steps := 0; len(input.Smaller()) > 0; steps++ {
+			require.Less(t, steps, 20, "%s", input)
+			input = input.Smaller()[len(input.Smaller())-1]
+		}
+		assert.Len(t, input, 1)
+	}
+}

@@ -1,0 +1,262 @@
+package main
+
+// The paths along which hostile member events are told, and who tells them.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"msc4014/helpers/csapi"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/hostile"
+	"msc4014/helpers/stage"
+)
+
+// attack is a server that is told hostile events: mallory's user carol is an honest member of alice's room, and the
+// liars are others of its users.
+type attack struct {
+	*stage.Stage
+	alice   *stage.User
+	mallory *stage.Peer
+	carol   *federation.User
+	room    *stage.Room
+	entered []string // rooms of mallory's that alice tried to join
+	// elsewhere is an honest room, of alice's and an honest peer.
+	elsewhere *stage.Room
+	neighbour *federation.User
+}
+
+// hostilePath is a way by which hostile events are told. tell returns when the server has answered, or did not within
+// its time; what it answers is not looked at.
+type hostilePath struct {
+	name   string
+	inputs int
+	tell   func(a *attack, inputs []hostile.Input)
+}
+
+var hostilePaths = []hostilePath{
+	{"send", 160, func(a *attack, inputs []hostile.Input) {
+		for _, event := range a.forgeAll(inputs) {
+			a.asks(func(ctx context.Context) error {
+				_, err := a.mallory.SendTransaction(ctx, a.ServerName(1), []federation.Event{event}, nil)
+				return err
+			})
+		}
+	}},
+	{"send_join", 100, func(a *attack, inputs []hostile.Input) {
+		for _, event := range a.forgeAll(inputs) {
+			a.asks(func(ctx context.Context) error {
+				uri := "/_matrix/federation/v2/send_join/" + csapi.Path(a.room.ID(), event.ID())[1:]
+				_, err := a.mallory.Do(ctx, a.ServerName(1), http.MethodPut, uri, event.JSON())
+				return err
+			})
+		}
+	}},
+	{"the state of send_join", 160, func(a *attack, inputs []hostile.Input) {
+		for _, some := range a.apart(inputs) {
+			a.entersAmong(some)
+		}
+	}},
+	{"get_missing_events", 160, func(a *attack, inputs []hostile.Input) {
+		for _, some := range a.apart(inputs) {
+			a.saysAfter(some)
+		}
+	}},
+	{"the completed invite", 40, func(a *attack, inputs []hostile.Input) {
+		for i, input := range inputs {
+			liar := a.mallory.User(fmt.Sprintf("invited%d", i))
+			remove := a.mallory.Handle(federation.Invite, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
+				answer := honest()
+				forged := a.honest(a.room, liar, []byte(answer.Get("event").Raw)).Forge(input)
+				a.marks(forged)
+				return federation.Answer{Status: answer.Status, Body: append(append([]byte(`{"event":`), forged.JSON...), '}')}
+			})
+			a.asks(func(ctx context.Context) error { return a.alice.Invite(ctx, a.room.ID(), liar.ID()) })
+			remove()
+		}
+	}},
+}
+
+// entersAmong has alice enter a room of mallory's with hostile members.
+func (a *attack) entersAmong(members []hostile.Input) {
+	room := a.mallory.Makes(federation.RoomOptions{Creator: a.carol})
+	events := a.forgeIn(room, members)
+	remove := a.mallory.Handle(federation.SendJoin, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
+		return withHostile(honest(), "state", events)
+	})
+	defer remove()
+	a.entered = append(a.entered, room.ID())
+	a.asks(func(ctx context.Context) error {
+		_, err := a.alice.JoinRoom(ctx, room.ID(), a.mallory.Name())
+		return err
+	})
+}
+
+// saysAfter has carol say something that stands on hostile events, which the server must ask mallory for.
+func (a *attack) saysAfter(missing []hostile.Input) {
+	events := a.forgeAll(missing)
+	remove := a.mallory.Handle(federation.GetMissingEvents, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
+		return withHostile(honest(), "events", events)
+	})
+	defer remove()
+	ids := a.room.Extremities()
+	for _, event := range events[:min(len(events), 10)] {
+		ids = append(ids, event.ID())
+	}
+	said := a.template(federation.Proto{Type: "m.room.message", Sender: a.carol, Content: text("said after a gap")})
+	after, err := said.Alter(federation.SetField("prev_events", ids)).Build()
+	if err != nil {
+		a.C.SuiteError(err)
+	}
+	a.asks(func(ctx context.Context) error {
+		_, err := a.mallory.SendTransaction(ctx, a.ServerName(1), []federation.Event{after}, nil)
+		return err
+	})
+}
+
+// template makes a template in alice's room.
+func (a *attack) template(proto federation.Proto) federation.Template {
+	template, err := a.room.Template(proto)
+	if err != nil {
+		a.C.SuiteError(err)
+	}
+	return template
+}
+
+// apart puts inputs that make what holds them no JSON, or too deep for most readers, apart from the others, which would
+// not be read at all beside them.
+func (a *attack) apart(inputs []hostile.Input) (groups [][]hostile.Input) {
+	var whole, broken []hostile.Input
+	for i, event := range a.forgeAll(inputs) {
+		if json.Valid(event.JSON()) {
+			whole = append(whole, inputs[i])
+		} else {
+			broken = append(broken, inputs[i])
+		}
+	}
+	return slices.DeleteFunc([][]hostile.Input{whole, broken}, func(group []hostile.Input) bool { return len(group) == 0 })
+}
+
+// opensAttack prepares rooms on a server that may be ill already: the error says so.
+func opensAttack(s *stage.Stage) (*attack, error) {
+	a := &attack{Stage: s, mallory: s.Peer()}
+	a.carol = a.mallory.User("carol")
+	honest := s.Peer()
+	a.neighbour = honest.User("neighbour")
+	var err error
+	if a.alice, err = s.TryUser(1, "alice"); err == nil {
+		a.room, err = a.opens(a.mallory, a.carol)
+	}
+	if err == nil {
+		a.elsewhere, err = a.opens(honest, a.neighbour)
+	}
+	return a, a.orDied(err)
+}
+
+// opens makes a room of alice's, which a user of a peer joins.
+func (a *attack) opens(peer *stage.Peer, user *federation.User) (*stage.Room, error) {
+	roomID, err := a.alice.TryRoom(a.Format().RoomVersion, stage.Public)
+	if err != nil {
+		return nil, fmt.Errorf("a client that makes another room: %w", err)
+	}
+	return peer.TryJoin(a.ServerName(1), roomID, user)
+}
+
+// dyingTime is how long the end of a server may stay unknown, on a quiet machine, when it does not answer.
+const dyingTime = time.Second
+
+// orDied returns err, or in its place that the server died, which says more.
+func (a *attack) orDied(err error) error {
+	patience := time.Duration(0)
+	if err != nil {
+		patience = dyingTime
+	}
+	ctx, cancel := a.C.Within(patience)
+	defer cancel()
+	select {
+	case <-a.Deployment.Died():
+	case <-ctx.Done():
+	}
+	if cause := a.Deployment.Death().Cause; cause != "" {
+		return fmt.Errorf("the server died: %s", cause)
+	}
+	return err
+}
+
+// asks makes a request whose answer is not looked at, while the server lives.
+func (a *attack) asks(request func(ctx context.Context) error) {
+	ctx, cancel := a.while()
+	defer cancel()
+	if err := request(ctx); errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		a.C.Notef("a hostile request got no answer: %v", err)
+	}
+}
+
+// while is a context for one request: it ends when the server dies.
+func (a *attack) while() (context.Context, context.CancelFunc) {
+	ctx, cancel := a.C.Within(stage.Patience)
+	go func() {
+		select {
+		case <-a.Deployment.Died():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// honest is what hostile member events of a user are made of; event nil: the user's join at the room's end.
+func (a *attack) honest(room *stage.Room, user *federation.User, event []byte) hostile.Honest {
+	if event == nil {
+		event = room.BuildsMember(user, "join").JSON()
+	}
+	signer := user.Peer().Signer()
+	return hostile.Honest{
+		Event: event, Format: room.Format(), Key: user.KeyIn(room.ID()), KeyID: federation.SenderKeyID,
+		Server: signer.Entity, ServerKeyID: signer.KeyID, ServerKey: signer.Key, UnderTest: a.ServerName(1),
+	}
+}
+
+func (a *attack) forgeAll(inputs []hostile.Input) []federation.Event {
+	return a.forgeIn(a.room, inputs)
+}
+
+// forgeIn makes events of inputs, each of another of mallory's users.
+func (a *attack) forgeIn(room *stage.Room, inputs []hostile.Input) (events []federation.Event) {
+	for i, input := range inputs {
+		forged := a.honest(room, a.mallory.User(fmt.Sprintf("liar%d", i)), nil).Forge(input)
+		events = append(events, a.marks(forged))
+	}
+	return events
+}
+
+// marks marks a hostile event as the suite's own.
+func (a *attack) marks(forged hostile.Forged) federation.Event {
+	return a.mallory.Marks(forged.JSON, forged.ID, forged.Key)
+}
+
+// withHostile adds events to a list in an answer, byte for byte.
+func withHostile(answer federation.Answer, list string, events []federation.Event) federation.Answer {
+	if !answer.OK() {
+		return answer
+	}
+	raw := []byte("[")
+	for i, event := range answer.Get(list).Array() {
+		if i > 0 {
+			raw = append(raw, ',')
+		}
+		raw = append(raw, event.Raw...)
+	}
+	for _, event := range events {
+		if len(raw) > 1 {
+			raw = append(raw, ',')
+		}
+		raw = append(raw, event.JSON()...)
+	}
+	return answer.SetRaw(list, append(raw, ']'))
+}
