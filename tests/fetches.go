@@ -15,38 +15,47 @@ type fetch struct {
 	name string
 	// byRoom: the request names the room, so that access control lists apply to it.
 	byRoom bool
-	// asks asks hs1 about an event of a room, and the events before it. The room may be another peer's model of it: who asks
-	// need not be in it. It returns the IDs of what came.
-	asks func(ctx context.Context, peer *stage.Peer, server string, room *federation.Room, eventID string) ([]string, federation.Answer, error)
+	// asks returns the IDs of what came.
+	asks func(q question) ([]string, federation.Answer, error)
+}
+
+// question is about an event of a room, and the events before it. The room may be another peer's model of it: who asks need
+// not be in it.
+type question struct {
+	ctx     context.Context
+	peer    *stage.Peer
+	server  string
+	room    *federation.Room
+	eventID string
 }
 
 var fetches = []fetch{
-	{"event", false, func(ctx context.Context, peer *stage.Peer, server string, room *federation.Room, eventID string) ([]string, federation.Answer, error) {
-		event, answer, err := peer.FetchEvent(ctx, server, room, eventID)
+	{"event", false, func(q question) ([]string, federation.Answer, error) {
+		event, answer, err := q.peer.FetchEvent(q.ctx, q.server, q.room, q.eventID)
 		if event.IsZero() {
 			return nil, answer, err
 		}
 		return []string{event.ID()}, answer, err
 	}},
-	{"state", true, func(ctx context.Context, peer *stage.Peer, server string, room *federation.Room, eventID string) ([]string, federation.Answer, error) {
-		state, chain, answer, err := peer.FetchState(ctx, server, room, eventID)
+	{"state", true, func(q question) ([]string, federation.Answer, error) {
+		state, chain, answer, err := q.peer.FetchState(q.ctx, q.server, q.room, q.eventID)
 		return namesOf(append(state, chain...)), answer, err
 	}},
-	{"state_ids", true, func(ctx context.Context, peer *stage.Peer, server string, room *federation.Room, eventID string) ([]string, federation.Answer, error) {
-		state, chain, answer, err := peer.FetchStateIDs(ctx, server, room, eventID)
+	{"state_ids", true, func(q question) ([]string, federation.Answer, error) {
+		state, chain, answer, err := q.peer.FetchStateIDs(q.ctx, q.server, q.room, q.eventID)
 		return append(state, chain...), answer, err
 	}},
-	{"event_auth", true, func(ctx context.Context, peer *stage.Peer, server string, room *federation.Room, eventID string) ([]string, federation.Answer, error) {
-		chain, answer, err := peer.FetchEventAuth(ctx, server, room, eventID)
+	{"event_auth", true, func(q question) ([]string, federation.Answer, error) {
+		chain, answer, err := q.peer.FetchEventAuth(q.ctx, q.server, q.room, q.eventID)
 		return namesOf(chain), answer, err
 	}},
-	{"backfill", true, func(ctx context.Context, peer *stage.Peer, server string, room *federation.Room, eventID string) ([]string, federation.Answer, error) {
-		list, answer, err := peer.Backfill(ctx, server, room, 10, eventID)
+	{"backfill", true, func(q question) ([]string, federation.Answer, error) {
+		list, answer, err := q.peer.Backfill(q.ctx, q.server, q.room, 10, q.eventID)
 		return namesOf(list), answer, err
 	}},
-	{"get_missing_events", true, func(ctx context.Context, peer *stage.Peer, server string, room *federation.Room, eventID string) ([]string, federation.Answer, error) {
-		create, _ := room.StateEvent("m.room.create", "")
-		list, answer, err := peer.FetchMissingEvents(ctx, server, room, 10, []string{create.ID()}, []string{eventID})
+	{"get_missing_events", true, func(q question) ([]string, federation.Answer, error) {
+		create, _ := q.room.StateEvent("m.room.create", "")
+		list, answer, err := q.peer.FetchMissingEvents(q.ctx, q.server, q.room, 10, []string{create.ID()}, []string{q.eventID})
 		return namesOf(list), answer, err
 	}},
 }
@@ -63,7 +72,7 @@ func namesOf(events []federation.Event) []string {
 func (f fetch) from(s *stage.Stage, peer *stage.Peer, room *stage.Room, eventID string) ([]string, federation.Answer) {
 	ctx, cancel := peer.Within()
 	defer cancel()
-	ids, answer, err := f.asks(ctx, peer, s.ServerName(1), room.Room, eventID)
+	ids, answer, err := f.asks(question{ctx, peer, s.ServerName(1), room.Room, eventID})
 	s.C.Need("resilience/stays-up", err)
 	return ids, answer
 }

@@ -177,10 +177,13 @@ func (d *Directory) keep(entry Entry, known bool, before string, reachesClients 
 	return change
 }
 
-// forgets tells whether the mapping in an old member event, which arrives when the member has left, is not looked at: whether
-// earlier events show the user ID on a server that joins afterwards is redaction/leave-and-mapping.
+// LooksBack tells whether a server that enters a room looks at the mappings of those who have left it: whether earlier events
+// show their user IDs there is redaction/leave-and-mapping.
+func (r Rules) LooksBack() bool { return r.Readings.LeftMapping != "user-id-for-present" }
+
+// forgets tells whether the mapping in an old member event, which arrives when the member has left, is not looked at.
 func (d *Directory) forgets(entry Entry, seen Seen) bool {
-	return d.rules.Readings.LeftMapping == "user-id-for-present" && !seen.Current && entry.Verified == nil && entry.left()
+	return !d.rules.LooksBack() && !seen.Current && entry.Verified == nil && entry.left()
 }
 
 // left tells whether an entry is of one who was a member.

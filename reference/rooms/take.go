@@ -239,7 +239,7 @@ func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 	if taken.Type() == memberType && taken.Visible() && !slices.Contains(changed, taken) {
 		changed = append(changed, taken)
 	}
-	if how.joined {
+	if how.joined && r.rooms.Pseudonym.LooksBack() {
 		changed = append(changed, r.bygone()...)
 	}
 	slices.SortFunc(changed, func(a, b *Event) int {
