@@ -134,6 +134,21 @@ func (h *haunt) sees(room *stage.Room, events ...federation.Event) error {
 	return nil
 }
 
+// seesBefore delivers a barrier, which stands beside events that were brought before it, waits until alice's client is shown it,
+// and looks for the events.
+func (h *haunt) seesBefore(room *stage.Room, barrier federation.Event, events ...federation.Event) error {
+	if err := errors.Join(h.brings(barrier), h.sees(room, barrier)); err != nil {
+		return err
+	}
+	views := h.alice.Views(room.ID())
+	for _, event := range events {
+		if !slices.ContainsFunc(views, func(view stage.View) bool { return view.Has(event.ID()) }) {
+			return fmt.Errorf("clients are shown what was brought after it, and not the %s of %s", event.Type(), event.Sender())
+		}
+	}
+	return nil
+}
+
 // road is a path by which a server meets a member. meet lets the server under test meet the user in a room of its own; the
 // error says that what the user wrote is not shown to clients.
 type road struct {
@@ -161,9 +176,8 @@ func meetBySend(h *haunt, user *federation.User) (encounter, error) {
 	barrier := message(m.room, h.carol, "said beside the join")
 	m.join = h.enters(m.room, user)
 	if told := h.brings(m.join); told != nil {
-		h.C.Need("unverified/event-accepted", errors.Join(h.brings(barrier), h.sees(m.room, barrier)))
-		if !slices.ContainsFunc(h.alice.Views(m.room.ID()), func(view stage.View) bool { return view.Has(m.join.ID()) }) {
-			return m, told
+		if err := h.seesBefore(m.room, barrier, m.join); err != nil {
+			return m, errors.Join(told, err)
 		}
 	}
 	m.said = speaks(m.room, user, "said after the join")
@@ -174,11 +188,12 @@ func meetBySend(h *haunt, user *federation.User) (encounter, error) {
 // meetInGap: the server learns of the join and the message when it asks for what comes before another message.
 func meetInGap(h *haunt, user *federation.User) (encounter, error) {
 	m := encounter{room: h.herald.Joins(h.alice.Makes(stage.Public), h.carol)}
+	barrier := message(m.room, h.carol, "said beside the gap")
 	m.join = h.enters(m.room, user)
 	m.said = speaks(m.room, user, "said in the gap")
 	after := speaks(m.room, h.carol, "said after the gap")
 	told := h.brings(after)
-	return m, errors.Join(told, h.sees(m.room, m.said, after))
+	return m, errors.Join(told, h.seesBefore(m.room, barrier, m.said, after))
 }
 
 // meetInState: of the gap the herald has the last event alone, so the server asks for the state before that.
@@ -207,9 +222,10 @@ func meetInStateOfJoin(h *haunt, user *federation.User) (encounter, error) {
 	if err := h.enter(m.room); err != nil {
 		return m, err
 	}
+	barrier := message(m.room, h.carol, "said beside the member's message")
 	m.said = speaks(m.room, user, "said after alice's join")
 	told := h.brings(m.said)
-	return m, errors.Join(told, h.sees(m.room, m.said))
+	return m, errors.Join(told, h.seesBefore(m.room, barrier, m.said))
 }
 
 // enter lets alice join a room of the herald's.
