@@ -57,7 +57,7 @@ var resilienceFaults = []Fault{
 	{
 		ID: GapsNotFilled, Does: "asks for no events between those that it has and one that it is sent",
 		Breaks:       "server-server API, retrieving missing events: a server that finds a gap asks for what is in it",
-		Requirements: []string{"resilience/partition-heals"},
+		Requirements: []string{"resilience/partition-heals", "routing/missing-events"},
 	},
 	{
 		ID: CrashOnMalformedMapping, Does: "ends when it cannot read a mapping, which it holds for impossible in an event that is signed",
