@@ -65,8 +65,7 @@ var joinLies = []lie{
 		tell: func(honest federation.Template, cast cast) federation.Template {
 			return honest.MappingSignedBy(forged(cast.mallory.Signer()))
 		},
-		ways:   append(pushed, "the state of send_join", "the auth chain of send_join", "get_missing_events"),
-		deadly: []string{"the auth chain of send_join"},
+		ways: append(pushed, "the state of send_join", "get_missing_events"),
 	},
 	{
 		requirement: "mapping/foreign-signature-not-honoured", name: "a mapping signed by another server than the user's",
