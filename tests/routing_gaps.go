@@ -56,7 +56,7 @@ var _ = check.Register("history comes from a server that a mapping names", check
 		alice.Joins(room.ID(), resident.Name())
 		others.AwaitsMember("membership/join-remote", alice.UserID, "join")
 		others.MemberOf("membership/join-remote", alice.UserID) // whose server may ask the peer
-		alice.AwaitsMembership("membership/join-remote", room.ID(), alice.UserID, "join")
+		alice.AwaitsMembership("membership/join-remote", room.ID(), other.User("dan").ID(), "join")
 		resident.PlayDead(federation.DeadUnavailable, federation.Backfill, federation.GetMissingEvents, federation.GetEvent)
 		shown, err := alice.PagesBackTo(room.ID(), said.ID())
 		c.Need(requirement, err)

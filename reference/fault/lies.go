@@ -55,23 +55,25 @@ const (
 	otherKey     = "mapping/other-key-not-honoured"
 	thirdUser    = "mapping/no-claim-of-third-user"
 	noHijack     = "mapping/no-hijack"
+	routedThere  = "routing/only-verified"
+	opensHistory = "routing/backfill-authorised"
 )
 
 var lieFaults = []Fault{
 	{
 		ID: PushedMappingsBelieved, Does: "verifies mappings by send_join alone, and believes those of joins in transactions",
 		Breaks:       "MSC4014, Proposal 4.1: the link of a key and a user ID cannot be spoofed by any random server",
-		Requirements: claims(badSignature, unknownKeyID, otherKey, thirdUser, noHijack),
+		Requirements: claims(badSignature, unknownKeyID, otherKey, thirdUser, noHijack, routedThere, opensHistory),
 	},
 	{
 		ID: SendJoinMappingsBelieved, Does: "takes the join that is brought by send_join at its word, whoever brings it",
 		Breaks:       "MSC4014, Proposal 4.1: the link of a key and a user ID cannot be spoofed by any random server",
-		Requirements: claims(badSignature, unknownKeyID, otherKey, thirdUser, noHijack),
+		Requirements: claims(badSignature, unknownKeyID, otherKey, thirdUser, noHijack, routedThere),
 	},
 	{
 		ID: EnteredMappingsBelieved, Does: "believes the mappings in the answer to its own send_join",
 		Breaks:       "MSC1228, Implementation: the signature of a mapping is verified wherever an invite or a join turns up",
-		Requirements: claims(badSignature, unknownKeyID, otherKey, thirdUser),
+		Requirements: claims(badSignature, unknownKeyID, otherKey, thirdUser, routedThere),
 	},
 	{
 		ID: BackfilledMappingsBelieved, Does: "believes the mappings of old events",
