@@ -154,7 +154,8 @@ func init() {
 				synced, err := dora.Sync(c.Context(), "", 0, "")
 				c.Need("client-view/unmodified-client", err)
 				if invite := synced.Get("rooms.invite." + gjson.Escape(h.room.ID())); invite.Exists() {
-					c.Errorf("a server that the inviter is not on could invite %s in the name of %s: /sync shows %s", dora.UserID, h.host.ID(), invite.Raw)
+					c.Errorf("a server that the inviter is not on could invite %s in the name of %s: /sync shows %s",
+						dora.UserID, h.host.ID(), invite.Raw)
 				}
 			})
 	}

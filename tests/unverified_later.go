@@ -111,7 +111,8 @@ func resurrected(c *check.C, how recovery) resurrection {
 	c.Need("unverified/event-accepted", seen.refused)
 	c.Notef("tried: %s", strings.Join(seen.tried, "; "))
 	if !seen.verified {
-		c.Inconclusive("the server has not verified the member within %s of its server's recovery; tried: %s", joinBound, strings.Join(seen.tried, "; "))
+		c.Inconclusive("the server has not verified the member within %s of its server's recovery; tried: %s",
+			joinBound, strings.Join(seen.tried, "; "))
 	}
 	c.Notef("the member was verified %s after its server's recovery", seen.took.Round(time.Millisecond))
 	return seen
@@ -129,7 +130,10 @@ func (h *haunt) awaitsVerification(m encounter, timeline *csapi.Timeline, placeh
 		}
 		return errors.New("another event")
 	}
-	seen.tried = []string{"to wait", "GET /profile and POST /keys/query of the placeholder", "messages of the member, brought by its server and by another"}
+	seen.tried = []string{
+		"to wait", "GET /profile and POST /keys/query of the placeholder",
+		"messages of the member, brought by its server and by another",
+	}
 	for ctx.Err() == nil && !seen.verified {
 		// What these answer is open (unverified/requests-stay-home): they are a mechanism for client-initiated retries.
 		_, _ = h.alice.Profile(ctx, placeholder)
@@ -193,8 +197,8 @@ func init() {
 }
 
 // The key pairs up the unverified and the verified sender (MSC4014, Key-aware clients).
-var _ = check.Register("a member keeps its sender key when it is verified", check.Requires("unverified/sender-key-shown"), check.Path("send"),
-	check.Slow(), func(c *check.C) {
+var _ = check.Register("a member keeps its sender key when it is verified",
+	check.Requires("unverified/sender-key-shown"), check.Path("send"), check.Slow(), func(c *check.C) {
 		seen := resurrected(c, recoveries[0])
 		judgeSenderKeys(c, haunting{key: seen.key, join: seen.join, said: seen.earlier, views: append(seen.before, seen.after...)})
 		assert.Equal(c, seen.key, seen.later.Get("sender_key").String(), "the sender_key of a message sent after the verification")
@@ -202,8 +206,8 @@ var _ = check.Register("a member keeps its sender key when it is verified", chec
 
 // Events sent prior to the verification "will show" the placeholder (MSC4014, Changes from MSC1228 6.2): on a client's screen,
 // or to whoever fetches them later, too.
-var _ = check.Register("what earlier events show after the verification", check.Requires("unverified/earlier-events"), check.Path("send"),
-	check.Slow(), func(c *check.C) {
+var _ = check.Register("what earlier events show after the verification",
+	check.Requires("unverified/earlier-events"), check.Path("send"), check.Slow(), func(c *check.C) {
 		seen := resurrect(c, recoveries[0])
 		if !seen.verified {
 			c.Observe("unverified/earlier-events", verdict.NoneSeen, "%s", whyNot(seen.refused, "the member was not verified later"))

@@ -40,57 +40,58 @@ func shownAs(views []stage.View, eventID string) string {
 
 // All requests that involve the placeholder go through the reader's own homeserver, "providing a mechanism for
 // client-initiated retries" (MSC4014, Changes from MSC1228 6.1).
-var _ = check.Register("what client requests for a placeholder do", check.Requires("unverified/requests-stay-home"), func(c *check.C) {
-	const requirement = "unverified/requests-stay-home"
-	h := openHaunt(stage.Open(c, blueprints.OneServer), closesConnections)
-	m, refused := meetBySend(h, h.ghost)
-	shown := shownAs(h.views(m), m.said.ID())
-	if refused != nil || pseudoid.ValidUserID(shown) != nil || shown == h.ghost.ID() {
-		c.Observe(requirement, verdict.NoneSeen, "%s", whyNot(refused, fmt.Sprintf("there is no placeholder: the member shows as %q", shown)))
-		return
-	}
-	asked := []struct {
-		what string
-		ask  func() (*csapi.Response, error)
-	}{
-		// Servers try again by themselves, too: what a request leads to is seen each time.
-		{"GET /profile", func() (*csapi.Response, error) { return h.alice.Profile(c.Context(), shown) }},
-		{"GET /profile again", func() (*csapi.Response, error) { return h.alice.Profile(c.Context(), shown) }},
-		{"POST /keys/query", func() (*csapi.Response, error) { return h.alice.QueryKeys(c.Context(), shown) }},
-		{"POST /keys/query again", func() (*csapi.Response, error) { return h.alice.QueryKeys(c.Context(), shown) }},
-	}
-	var led []string
-	lookedUp, left := map[string]int{}, false
-	for _, each := range asked {
-		before := len(h.grave.Requests())
-		_, err := each.ask()
-		if csapi.NoAnswer(err) {
-			c.Need("resilience/stays-up", err)
+var _ = check.Register("what client requests for a placeholder do",
+	check.Requires("unverified/requests-stay-home"), func(c *check.C) {
+		const requirement = "unverified/requests-stay-home"
+		h := openHaunt(stage.Open(c, blueprints.OneServer), closesConnections)
+		m, refused := meetBySend(h, h.ghost)
+		shown := shownAs(h.views(m), m.said.ID())
+		if refused != nil || pseudoid.ValidUserID(shown) != nil || shown == h.ghost.ID() {
+			c.Observe(requirement, verdict.NoneSeen, "%s", whyNot(refused, fmt.Sprintf("there is no placeholder: the member shows as %q", shown)))
+			return
 		}
-		kind, _, _ := strings.Cut(each.what, " again")
-		looked := false
-		for _, request := range h.grave.Requests()[before:] {
-			led = append(led, each.what+" led to "+request.String())
-			if isLookUp(request) {
-				looked = true
-			} else {
-				left = true
+		asked := []struct {
+			what string
+			ask  func() (*csapi.Response, error)
+		}{
+			// Servers try again by themselves, too: what a request leads to is seen each time.
+			{"GET /profile", func() (*csapi.Response, error) { return h.alice.Profile(c.Context(), shown) }},
+			{"GET /profile again", func() (*csapi.Response, error) { return h.alice.Profile(c.Context(), shown) }},
+			{"POST /keys/query", func() (*csapi.Response, error) { return h.alice.QueryKeys(c.Context(), shown) }},
+			{"POST /keys/query again", func() (*csapi.Response, error) { return h.alice.QueryKeys(c.Context(), shown) }},
+		}
+		var led []string
+		lookedUp, left := map[string]int{}, false
+		for _, each := range asked {
+			before := len(h.grave.Requests())
+			_, err := each.ask()
+			if csapi.NoAnswer(err) {
+				c.Need("resilience/stays-up", err)
+			}
+			kind, _, _ := strings.Cut(each.what, " again")
+			looked := false
+			for _, request := range h.grave.Requests()[before:] {
+				led = append(led, each.what+" led to "+request.String())
+				if isLookUp(request) {
+					looked = true
+				} else {
+					left = true
+				}
+			}
+			if looked {
+				lookedUp[kind]++
 			}
 		}
-		if looked {
-			lookedUp[kind]++
+		detail := strings.Join(led, "; ")
+		switch {
+		case left:
+			c.Observe(requirement, "leave", "%s", detail)
+		case lookedUp["GET /profile"] == 2 || lookedUp["POST /keys/query"] == 2:
+			c.Observe(requirement, "retry-verification", "%s", detail)
+		default:
+			c.Observe(requirement, "stay-home", "profile and device keys of the placeholder were asked for twice; %s", orNothing(detail))
 		}
-	}
-	detail := strings.Join(led, "; ")
-	switch {
-	case left:
-		c.Observe(requirement, "leave", "%s", detail)
-	case lookedUp["GET /profile"] == 2 || lookedUp["POST /keys/query"] == 2:
-		c.Observe(requirement, "retry-verification", "%s", detail)
-	default:
-		c.Observe(requirement, "stay-home", "profile and device keys of the placeholder were asked for twice; %s", orNothing(detail))
-	}
-})
+	})
 
 func orNothing(detail string) string {
 	if detail == "" {
@@ -110,54 +111,55 @@ func isLookUp(request federation.Request) bool {
 
 // The template is @_unverified_localpart_domain of the reader's server (MSC4014, Changes from MSC1228 6): no localpart has the
 // colons of ports and IPv6 literals, no user ID more than 255 bytes, and nothing makes two members' placeholders differ.
-var _ = check.Register("how placeholders are formed in odd cases", check.Requires("unverified/placeholder-form"), func(c *check.C) {
-	const requirement = "unverified/placeholder-form"
-	s := stage.Open(c, blueprints.OneServer)
-	h := openHaunt(s, closesConnections)
-	m, refused := meetBySend(h, h.ghost)
-	if refused != nil {
-		c.Observe(requirement, verdict.NoneSeen, "%v", refused)
-		return
-	}
-	first := shownAs(h.views(m), m.said.ID())
-	host, _, _ := strings.Cut(h.grave.Name(), ":")
-	long := strings.Repeat("g", 255-len("@:"+h.grave.Name()))
-	odd := []struct{ what, userID string }{
-		{"a name with a port", "@ghost:" + host + ":8450"},
-		{"an IPv6 literal", "@ghost:[::1]:8450"},
-		{"a long localpart", "@" + long + ":" + h.grave.Name()},
-		{"a second member of the same claim", h.ghost.ID()},
-	}
-	joins := make([]federation.Event, len(odd))
-	var told error
-	for i, each := range odd {
-		join, err := m.room.MemberTemplate(h.ghost, "join").WithKey(pseudoid.GenerateKeyPair()).Claiming(each.userID).
-			MappingSignedBy(signerOf(h.grave, each.userID)).Build()
-		if err != nil {
-			c.SuiteError(err)
+var _ = check.Register("how placeholders are formed in odd cases",
+	check.Requires("unverified/placeholder-form"), func(c *check.C) {
+		const requirement = "unverified/placeholder-form"
+		s := stage.Open(c, blueprints.OneServer)
+		h := openHaunt(s, closesConnections)
+		m, refused := meetBySend(h, h.ghost)
+		if refused != nil {
+			c.Observe(requirement, verdict.NoneSeen, "%v", refused)
+			return
 		}
-		m.room.Apply(join)
-		joins[i], told = join, errors.Join(told, h.brings(join))
-	}
-	after := speaks(m.room, h.carol, "said after the odd joins")
-	if err := errors.Join(h.brings(after), h.sees(m.room, after)); err != nil {
-		c.Observe(requirement, verdict.NoneSeen, "%v", errors.Join(told, err))
-		return
-	}
-	views := h.alice.Views(m.room.ID())
-	forms := make([]string, len(odd))
-	var details []string
-	for i, each := range odd {
-		shown := memberShownAs(views, joins[i].ID())
-		form := formOf(shown, each.userID, s.ServerName(1))
-		if each.userID == h.ghost.ID() && shown == first {
-			form = formShared
+		first := shownAs(h.views(m), m.said.ID())
+		host, _, _ := strings.Cut(h.grave.Name(), ":")
+		long := strings.Repeat("g", 255-len("@:"+h.grave.Name()))
+		odd := []struct{ what, userID string }{
+			{"a name with a port", "@ghost:" + host + ":8450"},
+			{"an IPv6 literal", "@ghost:[::1]:8450"},
+			{"a long localpart", "@" + long + ":" + h.grave.Name()},
+			{"a second member of the same claim", h.ghost.ID()},
 		}
-		forms[i] = form
-		details = append(details, fmt.Sprintf("%s, %s, shows as %q (%s)", each.what, each.userID, shown, form))
-	}
-	c.Observe(requirement, readForms(forms[:3], forms[3]), "%s", strings.Join(details, "; "))
-})
+		joins := make([]federation.Event, len(odd))
+		var told error
+		for i, each := range odd {
+			join, err := m.room.MemberTemplate(h.ghost, "join").WithKey(pseudoid.GenerateKeyPair()).Claiming(each.userID).
+				MappingSignedBy(signerOf(h.grave, each.userID)).Build()
+			if err != nil {
+				c.SuiteError(err)
+			}
+			m.room.Apply(join)
+			joins[i], told = join, errors.Join(told, h.brings(join))
+		}
+		after := speaks(m.room, h.carol, "said after the odd joins")
+		if err := errors.Join(h.brings(after), h.sees(m.room, after)); err != nil {
+			c.Observe(requirement, verdict.NoneSeen, "%v", errors.Join(told, err))
+			return
+		}
+		views := h.alice.Views(m.room.ID())
+		forms := make([]string, len(odd))
+		var details []string
+		for i, each := range odd {
+			shown := memberShownAs(views, joins[i].ID())
+			form := formOf(shown, each.userID, s.ServerName(1))
+			if each.userID == h.ghost.ID() && shown == first {
+				form = formShared
+			}
+			forms[i] = form
+			details = append(details, fmt.Sprintf("%s, %s, shows as %q (%s)", each.what, each.userID, shown, form))
+		}
+		c.Observe(requirement, readForms(forms[:3], forms[3]), "%s", strings.Join(details, "; "))
+	})
 
 // signerOf signs mappings in the name of a user ID's server: as the peer does where it is one, else by a key that nobody has.
 func signerOf(peer *stage.Peer, userID string) federation.Signer {
@@ -222,84 +224,88 @@ func readForms(names []string, second string) string {
 
 // A user who could register such a name would look like a member who cannot be verified (MSC4014, Changes from MSC1228 6, does
 // not say whether one can).
-var _ = check.Register("whether a user can register a name like a placeholder", check.Requires("unverified/namespace"), func(c *check.C) {
-	const requirement = "unverified/namespace"
-	s := stage.Open(c, blueprints.OneServer)
-	host, _, _ := strings.Cut(s.Peer().Name(), ":") // nobody had it before
-	localpart := "_unverified_somebody_" + host
-	user, err := s.Registers(localpart)
-	refusal, refused := csapi.Refused(err)
-	switch {
-	case err == nil:
-		c.Observe(requirement, "free", "POST /register made %s", user)
-	case refused:
-		c.Observe(requirement, "reserved", "%s: %v", localpart, refusal)
-	default:
-		c.Need("resilience/stays-up", err)
-	}
-})
+var _ = check.Register("whether a user can register a name like a placeholder",
+	check.Requires("unverified/namespace"), func(c *check.C) {
+		const requirement = "unverified/namespace"
+		s := stage.Open(c, blueprints.OneServer)
+		host, _, _ := strings.Cut(s.Peer().Name(), ":") // nobody had it before
+		localpart := "_unverified_somebody_" + host
+		user, err := s.Registers(localpart)
+		refusal, refused := csapi.Refused(err)
+		switch {
+		case err == nil:
+			c.Observe(requirement, "free", "POST /register made %s", user)
+		case refused:
+			c.Observe(requirement, "reserved", "%s: %v", localpart, refusal)
+		default:
+			c.Need("resilience/stays-up", err)
+		}
+	})
 
 // Keys may be had of "perspective servers hosting keys for that server" (MSC4014, Proposal 4.2): here the server that brings
 // the member's join, and is in the room, would answer as a notary.
-var _ = check.Register("whether a notary is asked for the keys of a dead server", check.Requires("unverified/notary"), func(c *check.C) {
-	const requirement = "unverified/notary"
-	h := openHaunt(stage.Open(c, blueprints.OneServer), closesConnections)
-	h.herald.Handle(federation.KeyQuery, func(*federation.Request, func() federation.Answer) federation.Answer {
-		document, err := h.grave.KeyDocument()
-		if err == nil {
-			notary := h.herald.Signer()
-			document, err = pseudoid.SignJSON(document, notary.Entity, notary.KeyID, notary.Key)
+var _ = check.Register("whether a notary is asked for the keys of a dead server",
+	check.Requires("unverified/notary"), func(c *check.C) {
+		const requirement = "unverified/notary"
+		h := openHaunt(stage.Open(c, blueprints.OneServer), closesConnections)
+		h.herald.Handle(federation.KeyQuery, func(*federation.Request, func() federation.Answer) federation.Answer {
+			document, err := h.grave.KeyDocument()
+			if err == nil {
+				notary := h.herald.Signer()
+				document, err = pseudoid.SignJSON(document, notary.Entity, notary.KeyID, notary.Key)
+			}
+			if err != nil {
+				return federation.Refusal(http.StatusInternalServerError, "M_UNKNOWN", err.Error())
+			}
+			return federation.JSON(http.StatusOK, map[string]any{"server_keys": []json.RawMessage{document}})
+		})
+		m, refused := meetBySend(h, h.ghost)
+		shown := shownAs(h.views(m), m.said.ID())
+		var asked []string
+		for _, request := range h.herald.Requests() {
+			if request.Endpoint == federation.KeyQuery {
+				asked = append(asked, request.String())
+			}
 		}
-		if err != nil {
-			return federation.Refusal(http.StatusInternalServerError, "M_UNKNOWN", err.Error())
+		detail := fmt.Sprintf("the member shows as %q", shown)
+		if refused != nil {
+			detail = refused.Error()
 		}
-		return federation.JSON(http.StatusOK, map[string]any{"server_keys": []json.RawMessage{document}})
+		switch {
+		case shown == h.ghost.ID():
+			c.Observe(requirement, "taken", "%s; %s", strings.Join(asked, "; "), detail)
+		case len(asked) > 0:
+			c.Observe(requirement, "not-taken", "%s; %s", strings.Join(asked, "; "), detail)
+		default:
+			c.Observe(requirement, "not-asked", "the server that brought the join was asked for no keys; %s", detail)
+		}
 	})
-	m, refused := meetBySend(h, h.ghost)
-	shown := shownAs(h.views(m), m.said.ID())
-	var asked []string
-	for _, request := range h.herald.Requests() {
-		if request.Endpoint == federation.KeyQuery {
-			asked = append(asked, request.String())
-		}
-	}
-	detail := fmt.Sprintf("the member shows as %q", shown)
-	if refused != nil {
-		detail = refused.Error()
-	}
-	switch {
-	case shown == h.ghost.ID():
-		c.Observe(requirement, "taken", "%s; %s", strings.Join(asked, "; "), detail)
-	case len(asked) > 0:
-		c.Observe(requirement, "not-taken", "%s; %s", strings.Join(asked, "; "), detail)
-	default:
-		c.Observe(requirement, "not-asked", "the server that brought the join was asked for no keys; %s", detail)
-	}
-})
 
 // MSC1228 asks whether unverified mappings should be removed before clients are served, "to stop client developers relying on
 // it" (Handling the mxid mapping, Implementation).
-var _ = check.Register("whether clients are served a mapping that is not verified", check.Requires("unverified/mapping-in-content"), func(c *check.C) {
-	const requirement = "unverified/mapping-in-content"
-	seen := haunted(c, closesConnections, bySendRoad)
-	var with, without []string
-	for _, view := range seen.views {
-		for _, event := range eventsOf(view, seen.join) {
-			if event.Get("content." + pseudoid.MappingField).Exists() {
-				with = append(with, view.Name)
-			} else {
-				without = append(without, view.Name)
+var _ = check.Register("whether clients are served a mapping that is not verified",
+	check.Requires("unverified/mapping-in-content"), func(c *check.C) {
+		const requirement = "unverified/mapping-in-content"
+		seen := haunted(c, closesConnections, bySendRoad)
+		var with, without []string
+		for _, view := range seen.views {
+			for _, event := range eventsOf(view, seen.join) {
+				if event.Get("content." + pseudoid.MappingField).Exists() {
+					with = append(with, view.Name)
+				} else {
+					without = append(without, view.Name)
+				}
 			}
 		}
-	}
-	switch {
-	case len(with)+len(without) == 0:
-		c.Observe(requirement, verdict.NoneSeen, "%s", whyNot(seen.refused, "no client view has the member event"))
-	case len(without) == 0:
-		c.Observe(requirement, "served", "in %s", strings.Join(with, ", "))
-	case len(with) == 0:
-		c.Observe(requirement, "removed", "in %s", strings.Join(without, ", "))
-	default:
-		c.Observe(requirement, "differs-by-view", "served in %s; removed in %s", strings.Join(with, ", "), strings.Join(without, ", "))
-	}
-})
+		switch {
+		case len(with)+len(without) == 0:
+			c.Observe(requirement, verdict.NoneSeen, "%s", whyNot(seen.refused, "no client view has the member event"))
+		case len(without) == 0:
+			c.Observe(requirement, "served", "in %s", strings.Join(with, ", "))
+		case len(with) == 0:
+			c.Observe(requirement, "removed", "in %s", strings.Join(without, ", "))
+		default:
+			c.Observe(requirement, "differs-by-view", "served in %s; removed in %s",
+				strings.Join(with, ", "), strings.Join(without, ", "))
+		}
+	})

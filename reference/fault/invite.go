@@ -38,7 +38,7 @@ var inviteFaults = []Fault{
 	},
 	{
 		ID: InviterDoesNotSign, Does: "sends the others an invite with the invited user's signature alone",
-		Breaks:       "MSC1228, Sending invites: the inviting server adds its signature; MSC4014, Proposal 2: events are signed by their sender",
+		Breaks:       "MSC1228, Sending invites: the inviting server adds its signature; MSC4014, Proposal 2",
 		Requirements: []string{"invite/signed-by-inviter", "signing/every-event-type"},
 	},
 	{
