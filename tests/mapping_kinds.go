@@ -209,7 +209,8 @@ func (p *cast) peoples(told kindLie, enters bool) {
 	}
 	if told.joinRule != "" {
 		tells(p.room.Made(p.template(federation.Proto{
-			Type: "m.room.join_rules", Sender: p.carol, StateKey: federation.StateKey(""), Content: map[string]string{"join_rule": told.joinRule},
+			Type: "m.room.join_rules", Sender: p.carol, StateKey: federation.StateKey(""),
+			Content: map[string]string{"join_rule": told.joinRule},
 		})))
 		return
 	}

@@ -220,7 +220,8 @@ var _ = check.Register("a mapping with further signatures", check.Requires("mapp
 
 // Whether a server may bring the join of another server's user is not said: it is signed by the user's key, and its mapping
 // by the user's server.
-var _ = check.Register("a join that another server brings", check.Requires("mapping/delivered-by-third-server"), check.Path("send_join"),
+var _ = check.Register("a join that another server brings", check.Requires("mapping/delivered-by-third-server"),
+	check.Path("send_join"),
 	func(c *check.C) {
 		p := openCast(c, blueprints.OneServer, bob, false)
 		ctx, cancel := p.mallory.Within()
@@ -307,5 +308,6 @@ func observeCarried(c *check.C, carries map[string]bool) {
 	case !slices.ContainsFunc(with, func(what string) bool { return !own(what) }) && !slices.ContainsFunc(without, own):
 		reading = "own-only"
 	}
-	c.Observe("mapping/in-leave-ban-knock", reading, "with it: %s; without it: %s", strings.Join(with, ", "), strings.Join(without, ", "))
+	c.Observe("mapping/in-leave-ban-knock", reading, "with it: %s; without it: %s",
+		strings.Join(with, ", "), strings.Join(without, ", "))
 }

@@ -20,7 +20,7 @@ import (
 // malformation is one way in which a mapping is none.
 type malformation struct {
 	what string
-	make func(honest federation.Template, p cast) federation.Template
+	make func(honest federation.Template) federation.Template
 }
 
 // malformations are told together where they are of one kind: a server that treats one of them wrongly fails the check of
@@ -31,17 +31,17 @@ var malformations = []struct {
 }{
 	{"mappings with other types", func(p cast) (all []malformation) {
 		for _, raw := range []string{`null`, `7`, `"text"`, `true`, `[]`, `[{}]`, `{}`} {
-			all = append(all, malformation{"mxid_mapping is " + raw, func(honest federation.Template, _ cast) federation.Template {
+			all = append(all, malformation{"mxid_mapping is " + raw, func(honest federation.Template) federation.Template {
 				return honest.WithMapping([]byte(raw))
 			}})
 		}
 		for _, field := range []string{"user_id", p.Format().Dialect.MappingKeyField()} {
 			for _, raw := range []string{`null`, `7`, `true`, `[]`, `{}`} {
-				all = append(all, malformation{field + " is " + raw, func(honest federation.Template, _ cast) federation.Template {
+				all = append(all, malformation{field + " is " + raw, func(honest federation.Template) federation.Template {
 					return honest.AlterMapping(federation.SetField(field, json.RawMessage(raw)))
 				}})
 			}
-			all = append(all, malformation{"no " + field, func(honest federation.Template, _ cast) federation.Template {
+			all = append(all, malformation{"no " + field, func(honest federation.Template) federation.Template {
 				return honest.AlterMapping(federation.DeleteField(field))
 			}})
 		}
@@ -51,7 +51,7 @@ var malformations = []struct {
 		server := "signatures." + gjson.Escape(p.mallory.Name())
 		for _, field := range []string{"signatures", server, server + "." + gjson.Escape(federation.ServerKeyID)} {
 			for _, raw := range []string{`null`, `7`, `"text"`, `[]`} {
-				all = append(all, malformation{field + " is " + raw, func(honest federation.Template, _ cast) federation.Template {
+				all = append(all, malformation{field + " is " + raw, func(honest federation.Template) federation.Template {
 					return honest.AlterMappingAfterSigning(federation.SetField(field, json.RawMessage(raw)))
 				}})
 			}
@@ -65,7 +65,7 @@ var malformations = []struct {
 			"@liar:..", "@liar:" + p.mallory.Name() + "/../", "@" + strings.Repeat("l", 300) + ":" + p.mallory.Name(),
 			"@" + strings.Repeat("l", 20000) + ":" + p.mallory.Name(),
 		} {
-			all = append(all, malformation{fmt.Sprintf("the user_id is %.60q", userID), func(honest federation.Template, _ cast) federation.Template {
+			all = append(all, malformation{fmt.Sprintf("the user_id is %.60q", userID), func(honest federation.Template) federation.Template {
 				return honest.Claiming(userID)
 			}})
 		}
@@ -76,7 +76,7 @@ var malformations = []struct {
 			"", "no key at all", "ed25519:1", pseudoid.EncodeBase64(make([]byte, 31)), pseudoid.EncodeBase64(make([]byte, 33)),
 			pseudoid.EncodeBase64([]byte(strings.Repeat("k", 20000))), p.mallory.User("liar").ID(),
 		} {
-			all = append(all, malformation{fmt.Sprintf("the key is %.60q", key), func(honest federation.Template, _ cast) federation.Template {
+			all = append(all, malformation{fmt.Sprintf("the key is %.60q", key), func(honest federation.Template) federation.Template {
 				return honest.NamingKey(pseudoid.SenderKey(key))
 			}})
 		}
@@ -115,7 +115,7 @@ func tellMalformed(c *check.C, blueprint blueprints.Blueprint, along passage, ki
 	p.room = room
 	for i, one := range kind(p) {
 		user := p.mallory.User(fmt.Sprintf("liar-%d", i))
-		join := room.Made(one.make(room.MemberTemplate(user, "join"), p))
+		join := room.Made(one.make(room.MemberTemplate(user, "join")))
 		liars[user.ID()] = one.what
 		keys = append(keys, join.Sender())
 		switch along.name {

@@ -47,8 +47,8 @@ var _ = check.Register("a newer mapping of a key in a room that is entered", che
 
 // Of old events that arrive late the mapping is ignored, if there is one already (MSC1228, Implementation): here they are
 // what was before the server came, and a client looks back.
-var _ = check.Register("an older mapping of a key, by backfill", check.Requires("mapping/older-does-not-replace"), check.Path("backfill"),
-	func(c *check.C) {
+var _ = check.Register("an older mapping of a key, by backfill", check.Requires("mapping/older-does-not-replace"),
+	check.Path("backfill"), func(c *check.C) {
 		p := openCast(c, blueprints.OneServer, nobody, true)
 		p.room = p.makesRoom()
 		daniel := p.mallory.User("daniel")
@@ -80,8 +80,8 @@ var _ = check.Register("an older mapping of a key, by get_missing_events", check
 
 // A newer mapping whose server's keys cannot be had leaves the verified one in place until it is verified (MSC1228,
 // Implementation).
-var _ = check.Register("a newer mapping that cannot be verified", check.Requires("mapping/pending-keeps-verified"), check.Path("send"),
-	func(c *check.C) {
+var _ = check.Register("a newer mapping that cannot be verified", check.Requires("mapping/pending-keeps-verified"),
+	check.Path("send"), func(c *check.C) {
 		p := openCast(c, blueprints.OneServer, nobody, false)
 		_, err := p.alice.SeesMembership(p.room.ID(), p.dan.ID(), "join")
 		c.Control(err)

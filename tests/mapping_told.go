@@ -177,7 +177,8 @@ func (t telling) isBelieved(client *stage.User) error {
 	if !slices.ContainsFunc(views, func(view stage.View) bool { return view.Shows(t.user.ID()) != "" }) {
 		return fmt.Errorf("no view shows %s", t.user.ID())
 	}
-	if !t.shows.IsZero() && !slices.ContainsFunc(views, func(view stage.View) bool { return view.ShownAs(t.shows.ID()) == t.user.ID() }) {
+	named := func(view stage.View) bool { return view.ShownAs(t.shows.ID()) == t.user.ID() }
+	if !t.shows.IsZero() && !slices.ContainsFunc(views, named) {
 		return fmt.Errorf("no view shows %s by its sender %s", t.shows, t.user.ID())
 	}
 	return nil
