@@ -320,6 +320,30 @@ func TestOtherWords(t *testing.T) {
 	assert.Contains(t, proof.Problems, "the reference, dialect dendrite: event-format/no-sender-field fails, and should not: events have a sender")
 }
 
+// TestContainers: a check that takes containers is not run here. It is named, and is no lack of the proof; another check
+// that is not run is.
+func TestContainers(t *testing.T) {
+	cut := report.RegisteredCheck{Name: "a cut heals", Requirements: []string{inJoin}, Containers: true}
+	seen := exact()
+	for _, shown := range []string{"", "creator-join-unmapped"} {
+		if seen[shown] == nil {
+			seen[shown] = map[string]verdict.Verdict{}
+		}
+		seen[shown][cut.Name] = verdict.NotRun
+	}
+	b := newBench(t, script{Checks: append(slices.Clone(checks), cut), Verdicts: seen})
+	status, proof := b.proof(t, Options{})
+	assert.Equal(t, StatusProven, status, proof.Problems)
+	assert.Equal(t, []string{cut.Name}, proof.Elsewhere)
+	assert.Contains(t, b.out.String(), "1, not tried: a cut heals")
+
+	cut.Containers = false
+	b = newBench(t, script{Checks: append(slices.Clone(checks), cut), Verdicts: seen})
+	status, proof = b.proof(t, Options{})
+	assert.Equal(t, StatusUnproven, status)
+	assert.Contains(t, strings.Join(proof.Problems, "\n"), inJoin+" must pass and is not-run")
+}
+
 func TestNarrowed(t *testing.T) {
 	b := newBench(t, script{Verdicts: exact()})
 	status, proof := b.proof(t, Options{Run: "^" + inInvite + "$"})
