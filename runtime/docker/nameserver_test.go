@@ -23,7 +23,7 @@ func TestNameServer(t *testing.T) {
 			}}
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			addresses, err := resolver.LookupHost(ctx, "Peer512.msc4014.test.")
+			addresses, err := resolver.LookupHost(ctx, "Peer2048.msc4014.test.")
 			require.NoError(t, err)
 			assert.Equal(t, []string{"10.1.2.3"}, addresses)
 			_, err = resolver.LookupNetIP(ctx, "ip6", "peer1.msc4014.test.")
@@ -61,7 +61,7 @@ func TestPeersOfAPool(t *testing.T) {
 	}
 	assert.Len(t, seen, peerPool)
 	_, err := pool.next()
-	require.ErrorContains(t, err, "all 512 names")
+	require.ErrorContains(t, err, "all 2048 names")
 }
 
 func TestPeersWithPorts(t *testing.T) {

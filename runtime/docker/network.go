@@ -23,7 +23,7 @@ import (
 const domain = "msc4014.test"
 
 // peerPool is how many peers a run can have. All of their names stand in each container's hosts file.
-const peerPool = 512
+const peerPool = 2048
 
 // federationPort is where a server name without a port leads to.
 const federationPort = 8448
