@@ -28,7 +28,7 @@ func TestNameServer(t *testing.T) {
 			assert.Equal(t, []string{"10.1.2.3"}, addresses)
 			_, err = resolver.LookupNetIP(ctx, "ip6", "peer1.msc4014.test.")
 			require.ErrorContains(t, err, "no such host")
-			for _, name := range []string{"peer513.msc4014.test.", "matrix.org."} {
+			for _, name := range []string{"peer2049.msc4014.test.", "matrix.org."} {
 				_, err = resolver.LookupHost(ctx, name)
 				var missing *net.DNSError
 				require.ErrorAs(t, err, &missing)
