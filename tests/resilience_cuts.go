@@ -22,6 +22,8 @@ const (
 	// healingTime is how long servers may take to find each other again, on a quiet machine: the suite's number. They wait
 	// longer with each attempt that failed, and a cut of a check is short.
 	healingTime = 15 * time.Second
+	// healingNetworkTime is the same where the network itself was cut: connections from before must time out, too.
+	healingNetworkTime = 30 * time.Second
 )
 
 // divided is a room with members on one or two servers and on a peer. Everybody may change its topic.
@@ -32,12 +34,13 @@ type divided struct {
 	peer             *stage.Peer
 	carol, dan, erin *federation.User // dan is banned while the servers are apart, erin joins
 	room             *stage.Room
+	healing          time.Duration // what the servers are given to find each other again
 }
 
 // opensDivided makes a room that users of that many servers are in.
 func opensDivided(s *stage.Stage, servers int) *divided {
 	alice := s.UserAt(1, "alice")
-	d := &divided{Stage: s, users: []*stage.User{alice}, peer: s.Peer()}
+	d := &divided{Stage: s, users: []*stage.User{alice}, peer: s.Peer(), healing: healingTime}
 	d.carol, d.dan, d.erin = d.peer.User("carol"), d.peer.User("dan"), d.peer.User("erin")
 	roomID := alice.Makes(stage.Public, stage.Option{Name: "power_level_content_override", Value: map[string]any{"state_default": 0}})
 	d.room = d.peer.Joins(roomID, d.carol)
@@ -131,7 +134,7 @@ func (d *divided) meetAgain(c *check.C, messages said) {
 	locals := slices.Concat(d.users, d.newcomers)
 	for eventID, author := range messages {
 		for _, user := range locals {
-			ctx, cancel := c.Within(healingTime)
+			ctx, cancel := c.Within(d.healing)
 			event, err := user.Timeline(d.room.ID()).Wait(ctx, match.EventID(eventID))
 			cancel()
 			c.Need(partitionHeals, err)
@@ -140,7 +143,7 @@ func (d *divided) meetAgain(c *check.C, messages said) {
 		if author == d.carol.ID() || author == d.erin.ID() {
 			continue
 		}
-		ctx, cancel := c.Within(healingTime)
+		ctx, cancel := c.Within(d.healing)
 		event, err := d.peer.WaitForEventID(ctx, eventID)
 		cancel()
 		c.Need(partitionHeals, err)
@@ -213,6 +216,7 @@ var _ = check.Register("two servers and a peer are cut off from each other",
 	check.Requires(partitionHeals), check.Path("federation"), check.Slow(), check.TwoServers(), check.Containers(),
 	func(c *check.C) {
 		d := opensDivided(stage.Open(c, blueprints.PrivatePair), 2)
+		d.healing = healingNetworkTime
 		d.CutOff(2)
 		isMissed, heal := d.cutsOff()
 		messages, kept := d.goOn()
