@@ -3,7 +3,6 @@ package hostile
 // Ed25519 keys and signatures that honest software does not make (RFC 8032, 5.1.3 and 5.1.7).
 
 import (
-	"bytes"
 	"crypto/sha512"
 	"encoding/hex"
 	"math/big"
@@ -12,8 +11,7 @@ import (
 	"filippo.io/edwards25519"
 )
 
-// smallOrder are the points of small order in their canonical encodings: a signature that holds for any message can be
-// found for each.
+// smallOrder are the points of small order in their canonical encodings: for each there is a signature of any message.
 var smallOrder = decoded(
 	"0100000000000000000000000000000000000000000000000000000000000000", // order 1
 	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // order 2
@@ -48,25 +46,42 @@ func decoded(texts ...string) (all [][]byte) {
 }
 
 // signatureBySmallOrder finds a signature of a message that holds under a public key of small order, in the eyes of who
-// does not refuse such keys; where there is none it returns one that does not hold.
+// does not refuse such keys (RFC 8032, 5.1.7: R is SB - kA). Each S has one for most messages; the bound is never met.
 func signatureBySmallOrder(public, message []byte) []byte {
-	point, err := new(edwards25519.Point).SetBytes(public)
+	key, err := new(edwards25519.Point).SetBytes(public)
 	if err != nil {
 		return make([]byte, 64)
 	}
-	for _, r := range smallOrder {
-		hash := sha512.Sum512(slices.Concat(r, public, message))
-		k, err := edwards25519.NewScalar().SetUniformBytes(hash[:])
-		if err != nil {
-			continue
+	one, s := scalarOne(), edwards25519.NewScalar()
+	for range 64 {
+		for _, torsion := range smallOrder {
+			t, err := new(edwards25519.Point).SetBytes(torsion)
+			if err != nil {
+				panic("hostile: " + err.Error()) // a constant of this file
+			}
+			r := new(edwards25519.Point).ScalarBaseMult(s)
+			r.Add(r, t)
+			hash := sha512.Sum512(slices.Concat(r.Bytes(), public, message))
+			k, err := edwards25519.NewScalar().SetUniformBytes(hash[:])
+			if err != nil {
+				panic("hostile: " + err.Error()) // 64 bytes are always taken
+			}
+			// A's order is small, so kA is one of eight points: a guess at it is right soon.
+			if t.Equal(new(edwards25519.Point).Negate(new(edwards25519.Point).ScalarMult(k, key))) == 1 {
+				return append(r.Bytes(), s.Bytes()...)
+			}
 		}
-		// With S = 0 it holds if R is -kA.
-		wanted := new(edwards25519.Point).Negate(new(edwards25519.Point).ScalarMult(k, point))
-		if bytes.Equal(wanted.Bytes(), r) {
-			return append(slices.Clone(r), make([]byte, 32)...)
-		}
+		s.Add(s, one)
 	}
-	return append(slices.Clone(smallOrder[0]), make([]byte, 32)...)
+	return make([]byte, 64)
+}
+
+func scalarOne() *edwards25519.Scalar {
+	one, err := edwards25519.NewScalar().SetCanonicalBytes(append([]byte{1}, make([]byte, 31)...))
+	if err != nil {
+		panic("hostile: " + err.Error()) // a constant of this file
+	}
+	return one
 }
 
 // groupOrder is the order of the curve's base point.

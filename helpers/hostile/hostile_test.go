@@ -93,10 +93,9 @@ func TestEveryTwistChangesTheEvent(t *testing.T) {
 	assert.Greater(t, len(seen)-readable, 100, "some are no events at all")
 }
 
-// TestSmallOrderKeysSign: for most messages there is a signature under a key of small order that plain verification takes.
+// TestSmallOrderKeysSign: every message has a signature under a key of small order that plain verification takes.
 func TestSmallOrderKeysSign(t *testing.T) {
 	h := honest(t, pseudoid.FormatDendrite)
-	tried, held := 0, 0
 	var keys []hostile.Input
 	for _, input := range hostile.Everything() {
 		if strings.HasPrefix(input.String(), "the sender key, wherever it stands is a point of small order") {
@@ -111,7 +110,6 @@ func TestSmallOrderKeysSign(t *testing.T) {
 			key, err := base64.RawStdEncoding.DecodeString(forged.Key)
 			require.NoError(t, err)
 			require.True(t, pseudoid.SmallOrder(key))
-			tried++
 			signature := gjson.GetBytes(forged.JSON, "signatures").Map()[forged.Key].Map()[h.KeyID].String()
 			decoded, err := base64.RawStdEncoding.DecodeString(signature)
 			require.NoError(t, err)
@@ -119,13 +117,9 @@ func TestSmallOrderKeysSign(t *testing.T) {
 			require.NoError(t, err)
 			message, err := pseudoid.CanonicalJSON([]byte(without(string(redacted))))
 			require.NoError(t, err)
-			if ed25519.Verify(key, message, decoded) {
-				held++
-			}
+			assert.True(t, ed25519.Verify(key, message, decoded), "%s", input)
 		}
 	}
-	assert.Greater(t, tried, 50)
-	assert.Greater(t, held, tried/2)
 }
 
 // without takes the signatures out of a redacted event.

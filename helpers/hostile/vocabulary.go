@@ -108,7 +108,7 @@ func members(n int) string {
 	return "{" + text.String()[1:] + "}"
 }
 
-// keyValues are sender keys. Those of small order come with signatures that hold under them, where there are any.
+// keyValues are sender keys. Those of small order come with signatures that hold under them.
 func keyValues() []Value {
 	standard := base64.RawStdEncoding.EncodeToString
 	some := decoded("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")[0] // a test vector of RFC 8032
