@@ -20,6 +20,9 @@ type eventWay struct {
 	name   string
 	kinds  []eventKind // that it carries, the usual one first
 	enters bool        // alice enters the room with the event in it
+	// gap: the server misses something before it. Of several gaps in one room, deployed servers fill the first alone, so that
+	// each event has a room of its own.
+	gap bool
 	// deliver brings the event to the server and returns what it answered; outside says that it did not enter the room.
 	deliver func(p players, event federation.Event) (answer string, outside bool)
 }
@@ -70,14 +73,14 @@ var eventWays = []eventWay{
 		},
 	},
 	{
-		name: "get_missing_events", kinds: []eventKind{aMessage, aNote, aLaw, aJoin},
+		name: "get_missing_events", kinds: []eventKind{aMessage, aNote, aLaw, aJoin}, gap: true,
 		deliver: func(p players, event federation.Event) (string, bool) {
 			return p.afterGap(event, federation.GetMissingEvents)
 		},
 	},
 	{
 		// The server is given the gap without the event, and so asks for the state there.
-		name: "state", kinds: []eventKind{aNote, aLaw, aJoin},
+		name: "state", kinds: []eventKind{aNote, aLaw, aJoin}, gap: true,
 		deliver: func(p players, event federation.Event) (string, bool) {
 			remove := p.mallory.Handle(federation.GetMissingEvents, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
 				answer, kept := honest(), []json.RawMessage{}
@@ -107,10 +110,13 @@ func (w eventWay) carries(event falseEvent) (eventKind, bool) {
 	return 0, false
 }
 
-// tell tells an event of a kind along the way.
-func (w eventWay) tell(p players, kind eventKind, made making) delivery {
-	if w.enters {
+// tell tells an event of a kind along the way, for a false event or what that is when it is right.
+func (w eventWay) tell(p players, of falseEvent, kind eventKind, made making) delivery {
+	switch {
+	case w.enters:
 		p.room = p.makesRoom()
+	case w.gap:
+		p.opensRoom(of)
 	}
 	told := delivery{kind: kind, room: p.room, newcomer: p.mallory.User(fmt.Sprintf("newcomer-%d", len(p.room.Events())))}
 	template := made(p, func(by *federation.User) federation.Template { return p.honestly(kind, by, told.newcomer) })
@@ -161,7 +167,7 @@ func (p players) enters() (answer string, outside bool) {
 // it. The barrier stands beside the gap, not behind it: it arrives whatever the server makes of that. asked are the
 // requests by which the server may have come by the event.
 func (p players) afterGap(event federation.Event, asked ...federation.Endpoint) (answer string, outside bool) {
-	c := p.C
+	c, before := p.C, len(p.mallory.Requests())
 	says := func(body string) federation.Event { return p.room.Builds(messageBy(p.carol, body)) }
 	barrier := says("said beside the gap")
 	p.room.Apply(event)
@@ -172,8 +178,6 @@ func (p players) afterGap(event federation.Event, asked ...federation.Endpoint) 
 	c.Need("resilience/stays-up", err)
 	p.room.Delivers(barrier)
 	p.alice.AwaitsEvent(p.demand(), p.room.ID(), barrier.ID())
-	if !slices.ContainsFunc(p.mallory.Requests(), func(r federation.Request) bool { return slices.Contains(asked, r.Endpoint) }) {
-		c.Inconclusive("the server never asked for what it misses: none of %v reached %s", asked, p.mallory.Name())
-	}
+	p.asked(before, asked...)
 	return response.Answer.String(), false
 }

@@ -106,23 +106,19 @@ func tellFalsely(c *check.C, event falseEvent, along eventWay, kind eventKind) {
 	p := players{Stage: stage.Open(c, blueprint)}
 	p.alice, p.mallory = p.User("alice"), p.Peer()
 	p.carol, p.dan = p.mallory.User("carol"), p.mallory.User("dan")
-	if !along.enters {
-		p.room = p.makesRoom()
-		p.alice.Joins(p.room.ID(), p.mallory.Name())
-		p.barrier()
-	}
-	if event.prepare != nil {
-		event.prepare(p)
+	if !along.enters && !along.gap {
+		p.opensRoom(event)
 	}
 
-	right := along.tell(p, kind, event.honestly)
+	right := along.tell(p, event, kind, event.honestly)
 	taken := withAnswer(right.isShown(p.alice), right.answer)
 	if event.needs != "" {
 		c.Need(event.needs, taken)
 	}
 	c.Control(taken)
 
-	lie := along.tell(p, kind, event.alter)
+	lie := along.tell(p, event, kind, event.alter)
+	p.room = lie.room
 	c.Notef("the server answered the false event with %s", lie.answer)
 	if lie.outside {
 		return // who did not enter the room because of it was shown nothing and serves nothing
@@ -180,6 +176,16 @@ func isRedacted(p players, _ falseEvent, told delivery) {
 func (p players) barrier() {
 	said := p.room.Says(p.carol, "said when all of that was told")
 	p.alice.AwaitsEvent(p.demand(), p.room.ID(), said.ID())
+}
+
+// opensRoom makes mallory's room, with alice in it, ready for a false event.
+func (p *players) opensRoom(ready falseEvent) {
+	p.room = p.makesRoom()
+	p.alice.Joins(p.room.ID(), p.mallory.Name())
+	p.barrier()
+	if ready.prepare != nil {
+		ready.prepare(*p)
+	}
 }
 
 // makesRoom makes mallory's room, with carol and dan in it.

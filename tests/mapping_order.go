@@ -57,7 +57,7 @@ var _ = check.Register("an older mapping of a key, by backfill", check.Requires(
 		p.alice.Joins(p.room.ID(), p.mallory.Name())
 		p.barrier()
 		p.alice.Views(p.room.ID())
-		p.asked(federation.Backfill)
+		p.asked(0, federation.Backfill)
 		p.danIs("mapping/older-does-not-replace", daniel, p.room.Says(p.dan, "said after looking back"))
 	})
 

@@ -81,11 +81,7 @@ type encounter struct {
 
 // enters makes a user's join at the room's end; the server under test is not told.
 func (h *haunt) enters(room *stage.Room, user *federation.User) federation.Event {
-	return h.becomes(room, user, "join")
-}
-
-func (h *haunt) becomes(room *stage.Room, user *federation.User, membership string) federation.Event {
-	event, err := room.MemberTemplate(user, membership).Build()
+	event, err := room.MemberTemplate(user, "join").Build()
 	if err != nil {
 		h.C.SuiteError(err)
 	}
@@ -241,7 +237,7 @@ func meetByBackfill(h *haunt, user *federation.User) (encounter, error) {
 	m := encounter{room: h.herald.Makes(federation.RoomOptions{Creator: h.carol})}
 	m.join = h.enters(m.room, user)
 	m.said = speaks(m.room, user, "said before alice's join")
-	h.becomes(m.room, user, "leave")
+	leaves(m.room, user, m.join)
 	if err := h.enter(m.room); err != nil {
 		return m, err
 	}
