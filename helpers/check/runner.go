@@ -17,10 +17,11 @@ import (
 type Options struct {
 	Checks      []*Check // in the order in which they are to start
 	Deployments Deployments
-	Parallel    int // how many checks at once; less than 1 means 1
-	Emit        func(verdict.Event)
-	Keep        Keeper   // nil: no evidence is kept
-	Readings    Readings // nil: every reading is allowed
+	// Parallel is how many checks run at once, beside as many that are Slow; 1, or less, is one in all.
+	Parallel int
+	Emit     func(verdict.Event)
+	Keep     Keeper   // nil: no evidence is kept
+	Readings Readings // nil: every reading is allowed
 	// Quiet is how long a deployment is watched after its last check before its closing health check; a server may
 	// die a little after it answered.
 	Quiet time.Duration
@@ -136,15 +137,41 @@ func (r *Runner) knownReading(requirement, reading string) error {
 	return r.options.Readings(requirement, reading)
 }
 
-// firstRound runs every check once, several at a time, on shared deployments.
+// firstRound runs every check once, several at a time, on shared deployments. Checks that wait for servers' own time-outs
+// keep no other waiting: they have a lane of their own, unless only one check is to run at once.
 func (r *Runner) firstRound(ctx context.Context) []*attempt {
+	var usual, slow []*Check
+	for _, one := range r.options.Checks {
+		switch {
+		case one.Closing:
+		case one.Slow && r.options.Parallel > 1:
+			slow = append(slow, one)
+		default:
+			usual = append(usual, one)
+		}
+	}
+	var (
+		mu       sync.Mutex
+		attempts []*attempt
+		lanes    sync.WaitGroup
+	)
+	done := func(one *attempt) {
+		mu.Lock()
+		defer mu.Unlock()
+		attempts = append(attempts, one)
+	}
+	lanes.Go(func() { r.runLane(ctx, slow, done) })
+	lanes.Go(func() { r.runLane(ctx, usual, done) })
+	lanes.Wait()
+	return attempts
+}
+
+// runLane runs checks in their order, as many at a time as the options say, and hands on what each came to.
+func (r *Runner) runLane(ctx context.Context, checks []*Check, done func(*attempt)) {
 	queue := make(chan *Check)
 	go func() {
 		defer close(queue)
-		for _, one := range r.options.Checks {
-			if one.Closing {
-				continue
-			}
+		for _, one := range checks {
 			select {
 			case queue <- one:
 			case <-ctx.Done():
@@ -152,29 +179,20 @@ func (r *Runner) firstRound(ctx context.Context) []*attempt {
 			}
 		}
 	}()
-	var (
-		mu       sync.Mutex
-		attempts []*attempt
-		workers  sync.WaitGroup
-	)
+	var workers sync.WaitGroup
 	for range r.options.Parallel {
-		workers.Add(1)
-		go func() {
-			defer workers.Done()
+		workers.Go(func() {
 			for one := range queue {
 				r.emit(verdict.Event{Kind: verdict.KindCheckStart, Check: one.Name})
-				done := r.execute(ctx, one, r.share)
-				r.closePrivate(ctx, done)
-				mu.Lock()
-				attempts = append(attempts, done)
-				mu.Unlock()
-				result := done.result
+				ended := r.execute(ctx, one, r.share)
+				r.closePrivate(ctx, ended)
+				result := ended.result
+				done(ended)
 				r.emit(verdict.Event{Kind: verdict.KindCheckDone, Check: one.Name, Result: &result})
 			}
-		}()
+		})
 	}
 	workers.Wait()
-	return attempts
 }
 
 // slowLimit is how many times longer than others a check may take that waits for a server's own time-outs.
