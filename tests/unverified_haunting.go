@@ -160,7 +160,7 @@ var bySendRoad = road{"send", meetBySend, false}
 // server fills the gaps of a room that it is in.
 var otherRoads = []road{
 	{"send_join answer", meetInStateOfJoin, false},
-	{"backfill", meetByBackfill, false},
+	{"backfill", meetByBackfill, true},
 	{"get_missing_events", meetInGap, false},
 	{"state", meetInState, true},
 }

@@ -20,18 +20,18 @@ import (
 // kin; what ends the check (FailNow, Blocked, ...) ends only the goroutine that calls it, and must be called on the
 // check's own.
 type C struct {
-	check     *Check
-	ctx       context.Context
-	runner    *Runner
-	recorder  *transcript.Recorder
-	sink      transcript.Sink
-	slowness  func() float64
-	deploy    func(blueprint string, private bool) (Deployment, error)
-	mu        sync.Mutex
-	outcome   outcome
-	controls  int
-	cleanups  []func()
-	completed bool // the body ran to its end, or ended itself on purpose
+	check      *Check
+	ctx        context.Context
+	runner     *Runner
+	recorder   *transcript.Recorder
+	sink       transcript.Sink
+	lengthened func(limit time.Duration) time.Duration
+	deploy     func(blueprint string, private bool) (Deployment, error)
+	mu         sync.Mutex
+	outcome    outcome
+	controls   int
+	cleanups   []func()
+	completed  bool // the body ran to its end, or ended itself on purpose
 }
 
 // outcome gathers what a check came to while it runs.
@@ -58,7 +58,7 @@ func (c *C) Sink() transcript.Sink { return c.sink }
 
 // Within returns a context that ends after base, lengthened by the measured slowness of the machine.
 func (c *C) Within(base time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(c.ctx, time.Duration(float64(base)*c.slowness()))
+	return context.WithTimeout(c.ctx, c.Lengthened(base))
 }
 
 // Deploy returns a deployment of the named blueprint: shared with other checks, or the check's own if private.
@@ -260,5 +260,5 @@ func (c *C) result(duration time.Duration) verdict.CheckResult {
 	}
 }
 
-// Slowness is the factor by which deadlines lengthen on this machine now.
-func (c *C) Slowness() float64 { return c.slowness() }
+// Lengthened is a limit, lengthened by the slowness of the machine now.
+func (c *C) Lengthened(limit time.Duration) time.Duration { return c.lengthened(limit) }

@@ -24,8 +24,10 @@ const (
 	starving = 2 * time.Second
 	// patienceRounds is how many turns of the machine's an answer may have to wait for.
 	patienceRounds = 10
-	// longestFactor bounds how much deadlines lengthen.
+	// longestFactor and longestDelay bound how much deadlines lengthen: a machine that is busy for a moment does not keep a
+	// server a long time.
 	longestFactor = 6.0
+	longestDelay  = 30 * time.Second
 )
 
 func newMachine() *machine {
@@ -70,6 +72,11 @@ func (m *machine) worst() time.Duration {
 // slowness is the factor by which deadlines lengthen: 1 on a quiet machine.
 func (m *machine) slowness() float64 {
 	return min(max(float64(m.worst())/float64(late), 1), longestFactor)
+}
+
+// lengthened is a limit, lengthened by the slowness of the machine.
+func (m *machine) lengthened(limit time.Duration) time.Duration {
+	return limit + min(time.Duration(float64(limit)*(m.slowness()-1)), longestDelay)
 }
 
 // patience is a limit, lengthened by the lateness of the turns that an answer waits for. It is for questions that a

@@ -28,7 +28,7 @@ type Options struct {
 	// Silence is how long the servers of a deployment may leave a question unanswered, and its health check may then
 	// take, before they are dead; 0 means 3 s. It lengthens with the lateness of the machine.
 	Silence time.Duration
-	// Limit bounds one check; one that is Slow may take twice as long.
+	// Limit bounds one check; one that is Slow may take three times as long.
 	Limit time.Duration
 	// Observe sees every exchange of every check, with the check's name: passive monitors.
 	Observe func(check string, exchange transcript.Exchange)
@@ -196,7 +196,7 @@ func (r *Runner) runLane(ctx context.Context, checks []*Check, done func(*attemp
 }
 
 // slowLimit is how many times longer than others a check may take that waits for a server's own time-outs.
-const slowLimit = 2
+const slowLimit = 3
 
 // execute runs one check's body; find gives it its deployments.
 func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.Context, blueprint string, private bool) (*ground, error)) *attempt {
@@ -206,12 +206,12 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	if one.Slow {
 		limit *= slowLimit
 	}
-	limited, release := context.WithTimeout(checkContext, time.Duration(float64(limit)*r.machine.slowness()))
+	limited, release := context.WithTimeout(checkContext, r.machine.lengthened(limit))
 	defer release()
 
 	this := &attempt{check: one}
 	recorder := &transcript.Recorder{}
-	c := &C{check: one, ctx: limited, runner: r, recorder: recorder, slowness: r.machine.slowness}
+	c := &C{check: one, ctx: limited, runner: r, recorder: recorder, lengthened: r.machine.lengthened}
 	c.sink = transcript.SinkFunc(func(exchange transcript.Exchange) {
 		recorder.Record(exchange)
 		if r.options.Observe != nil {

@@ -157,7 +157,7 @@ func TestRefusalNoAnswerAndBadAnswerAreToldApart(t *testing.T) {
 
 	short := csapi.NewClient(server, "@a:hs1", "D", "tokentoken")
 	short.Server.Timeout = 30 * time.Millisecond
-	short.Server.Slowness = func() float64 { return 2 }
+	short.Server.Lengthen = func(limit time.Duration) time.Duration { return 2 * limit }
 	_, err = short.Do(ctx, "GET", "/hang", nil, nil)
 	require.True(t, csapi.NoAnswer(err))
 	assert.ErrorIs(t, err, context.DeadlineExceeded)

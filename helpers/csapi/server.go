@@ -34,8 +34,8 @@ type Server struct {
 	Observer transcript.Sink
 	// Timeout is how long one request may take (Sync: beyond its own timeout); 0 means DefaultTimeout.
 	Timeout time.Duration
-	// Slowness lengthens Timeout on a slow machine; nil, or less than 1, means 1.
-	Slowness func() float64
+	// Lengthen lengthens Timeout on a slow machine; nil leaves it as it is.
+	Lengthen func(time.Duration) time.Duration
 	// HTTP sends the requests; nil means a client that all servers share, with kept-alive connections.
 	HTTP *http.Client
 }
@@ -143,16 +143,14 @@ func (s Server) Do(ctx context.Context, method, path string, query url.Values, b
 // on an old one would fail without having been answered.
 func (s Server) CloseIdleConnections() { s.httpClient().CloseIdleConnections() }
 
-// RequestTimeout is how long one request may take now: Timeout lengthened by Slowness.
+// RequestTimeout is how long one request may take now: Timeout, lengthened.
 func (s Server) RequestTimeout() time.Duration {
 	timeout := s.Timeout
 	if timeout <= 0 {
 		timeout = DefaultTimeout
 	}
-	if s.Slowness != nil {
-		if factor := s.Slowness(); factor > 1 {
-			timeout = time.Duration(float64(timeout) * factor)
-		}
+	if s.Lengthen != nil {
+		timeout = s.Lengthen(timeout)
 	}
 	return timeout
 }

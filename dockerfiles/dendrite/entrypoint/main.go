@@ -61,19 +61,20 @@ func run() error {
 	return nil
 }
 
-// environment is what Dendrite inherits: it trusts the run's authority alone, no proxy stands between servers, and
-// temporary files go where they are removed with the rest.
+// environment is what Dendrite inherits: it trusts the run's authority alone, no proxy stands between servers, temporary
+// files go where they are removed with the rest, and garbage is collected rarely, for servers live for minutes.
 func environment(inherited []string, caDir, temporaryDir string) []string {
 	kept := []string{
 		"SSL_CERT_FILE=" + filepath.Join(caDir, authority.CertificateFile),
 		"SSL_CERT_DIR=" + caDir, // else those of the machine are trusted, too
 		"TMPDIR=" + temporaryDir,
 		"SQLITE_TMPDIR=" + temporaryDir,
+		"GOGC=400",
 	}
 	for _, variable := range inherited {
 		name, _, _ := strings.Cut(variable, "=")
 		switch strings.ToUpper(name) {
-		case "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "TMPDIR", "SQLITE_TMPDIR":
+		case "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "TMPDIR", "SQLITE_TMPDIR", "GOGC":
 		default:
 			kept = append(kept, variable)
 		}
