@@ -30,25 +30,22 @@ var spellings = []struct {
 func init() {
 	asItIs := func(key pseudoid.SenderKey) pseudoid.SenderKey { return key }
 	check.Register("a message of a banned key", check.Requires("auth/ban-by-key"), check.Path("send"),
-		func(c *check.C) { banHolds(c, blueprints.OneServer, bySend, asItIs, messageUnder) })
+		func(c *check.C) { banHolds(c, bySend, asItIs, messageUnder) })
 	for _, spelling := range spellings {
 		for way, deliver := range map[string]deliverJoin{"send": bySend, "send_join": bySendJoin} {
-			blueprint := blueprints.OneServer
-			if spelling.name == inURLs && way == "send" {
-				blueprint = blueprints.PrivateServer // deployed servers die of it
-			}
 			check.Register("a join of a banned key, spelled "+spelling.name+", by "+way, check.Requires("auth/ban-by-key"), check.Path(way),
-				func(c *check.C) { banHolds(c, blueprint, deliver, spelling.spelled, underDansKey) })
+				check.Deadly(spelling.name == inURLs && way == "send"),
+				func(c *check.C) { banHolds(c, deliver, spelling.spelled, underDansKey) })
 		}
 	}
 }
 
 // banHolds lets dan, under a key that the two alphabets spell differently, say something, be banned, and try again under a
 // spelling of that key.
-func banHolds(c *check.C, blueprint blueprints.Blueprint, deliver deliverJoin, spelled func(pseudoid.SenderKey) pseudoid.SenderKey,
+func banHolds(c *check.C, deliver deliverJoin, spelled func(pseudoid.SenderKey) pseudoid.SenderKey,
 	made func(scene outlaw, key pseudoid.KeyPair) federation.Template,
 ) {
-	scene := enters(stage.Open(c, blueprint))
+	scene := enters(stage.Open(c, blueprints.OneServer))
 	scene.dan.UseKey(scene.room.ID(), keyWithSigns())
 	pair := scene.dan.KeyIn(scene.room.ID())
 	scene.isLetIn(deliver)
@@ -82,11 +79,10 @@ func underDansKey(scene outlaw, key pseudoid.KeyPair) federation.Template {
 }
 
 // Power is held by the key (MSC1228, Proposal), and a second key of the same user, mapped as it should be, is another key:
-// whatever a server makes of it (sender-key/rotation), it has no power. Deployed servers break when a user has two keys, so
-// it is played on a deployment of its own.
-var _ = check.Register("state by a second key of a powerful user", check.Requires("auth/power-by-key"), check.Path("send"),
+// whatever a server makes of it (sender-key/rotation), it has no power. Deployed servers break when a user has two keys.
+var _ = check.Register("state by a second key of a powerful user", check.Requires("auth/power-by-key"), check.Path("send"), check.Deadly(true),
 	func(c *check.C) {
-		p := players{Stage: stage.Open(c, blueprints.PrivateServer)}
+		p := players{Stage: stage.Open(c, blueprints.OneServer)}
 		p.alice, p.mallory = p.User("alice"), p.Peer()
 		p.carol, p.dan = p.mallory.User("carol"), p.mallory.User("dan")
 		p.room = p.makesRoom()

@@ -25,7 +25,7 @@ type conflict struct {
 	other func(q quarrel) federation.Event
 	// stays is what must be in the state as it was before.
 	stays  func(q quarrel) federation.Event
-	deadly bool // deployed servers die of it: it has a deployment of its own
+	deadly bool // deployed servers die of it
 }
 
 // quarrel is a room of a peer in which alice of hs1 and bob of hs2 are, with the peer's users.
@@ -90,17 +90,13 @@ var conflicts = []conflict{
 // resolution), with keys in the place of user IDs (MSC1228, Proposal).
 func init() {
 	for _, each := range conflicts {
-		check.Register(each.name+" resolves alike on two servers", check.Requires("auth/state-resolution"), check.TwoServers(),
+		check.Register(each.name+" resolves alike on two servers", check.Requires("auth/state-resolution"), check.TwoServers(), check.Deadly(each.deadly),
 			func(c *check.C) { quarrelOver(c, each) })
 	}
 }
 
 func quarrelOver(c *check.C, over conflict) {
-	blueprint := blueprints.TwoServers
-	if over.deadly {
-		blueprint = blueprints.PrivatePair
-	}
-	q := startQuarrel(stage.Open(c, blueprint))
+	q := startQuarrel(stage.Open(c, blueprints.TwoServers))
 	stays, one, other := over.stays(q), over.one(q), over.other(q)
 	hs1, hs2 := q.ServerName(1), q.ServerName(2)
 	q.tells(hs1, one)

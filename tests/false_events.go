@@ -59,8 +59,7 @@ type falseEvent struct {
 	name        string
 	kinds       []eventKind // that it can be told by; a way takes the first of its own that is among them
 	ways        []string    // that it is told along; nil: all that carry it
-	// deadly are the ways along which deployed servers die of it, or of the right event: there it is told on a deployment of
-	// its own and costs no other check its place.
+	// deadly are the ways along which deployed servers die of it, or of the right event.
 	deadly []string
 	// prepare makes the room ready, when alice is in it, and undo lets later joiners in again. Ways that end with alice's
 	// entering do not go with it.
@@ -91,6 +90,7 @@ func register(events []falseEvent) {
 				continue
 			}
 			check.Register(event.name+", by "+along.name, check.Requires(event.requirement), check.Path(along.name),
+				check.Deadly(slices.Contains(event.deadly, along.name)),
 				func(c *check.C) { tellFalsely(c, event, along, kind) })
 		}
 	}
@@ -99,11 +99,7 @@ func register(events []falseEvent) {
 // tellFalsely plays one false event along one way: the same event, right, is accepted; then the false one is told, and
 // alice's client and a server that joins later look for it.
 func tellFalsely(c *check.C, event falseEvent, along eventWay, kind eventKind) {
-	blueprint := blueprints.OneServer
-	if slices.Contains(event.deadly, along.name) {
-		blueprint = blueprints.PrivateServer
-	}
-	p := players{Stage: stage.Open(c, blueprint)}
+	p := players{Stage: stage.Open(c, blueprints.OneServer)}
 	p.alice, p.mallory = p.User("alice"), p.Peer()
 	p.carol, p.dan = p.mallory.User("carol"), p.mallory.User("dan")
 	if !along.enters && !along.gap {

@@ -30,19 +30,18 @@ type hostRoom struct {
 // knownAs is whether the server under test is in the room that its users are invited to. Deployed servers die of an invite to
 // a room that they do not know.
 type knownAs struct {
-	name      string
-	blueprint blueprints.Blueprint
-	known     bool
+	name  string
+	known bool
 }
 
 var knowledge = []knownAs{
-	{"a room that the server is in", blueprints.OneServer, true},
-	{"a room that is new to the server", blueprints.PrivateServer, false},
+	{"a room that the server is in", true},
+	{"a room that is new to the server", false},
 }
 
 // openHost makes the host's room; the server under test enters it by another user where it is to know it.
 func openHost(c *check.C, known knownAs) hostRoom {
-	s := stage.Open(c, known.blueprint)
+	s := stage.Open(c, blueprints.OneServer)
 	h := hostRoom{Stage: s, inviting: s.Peer()}
 	h.host, h.known = h.inviting.User("host"), known.known
 	h.room = h.makes()
@@ -101,7 +100,7 @@ func init() {
 	for _, known := range knowledge {
 		// The invited server adds the state key, the mapping and its signature (MSC1228, Sending invites).
 		check.Register("the invited server completes an invite to "+known.name, check.Requires("invite/completed-by-invited-server"),
-			check.Path("invite"), func(c *check.C) {
+			check.Path("invite"), check.Deadly(!known.known), func(c *check.C) {
 				h := openHost(c, known)
 				alice := h.User("alice")
 				completed, err := h.invites(h.room, h.inviting, alice)
@@ -118,7 +117,7 @@ func init() {
 
 		// The invited client sees user IDs, the inviter's and its own (MSC4014, Changes from MSC1228 5).
 		check.Register("an invite to "+known.name+" shows who invites whom", check.Requires("invite/shown-by-user-id"),
-			check.Path("invite"), func(c *check.C) {
+			check.Path("invite"), check.Deadly(!known.known), func(c *check.C) {
 				h := openHost(c, known)
 				alice := h.User("alice")
 				_, err := h.invites(h.room, h.inviting, alice)
@@ -130,7 +129,7 @@ func init() {
 
 		// The invited server checks that the request came from the server of the inviting user (MSC1228, Sending invites).
 		check.Register("an invite by another server than the inviter's, to "+known.name, check.Requires("invite/origin-checked"),
-			check.Path("invite"), func(c *check.C) {
+			check.Path("invite"), check.Deadly(!known.known), func(c *check.C) {
 				h := openHost(c, known)
 				alice, dora, mallory := h.User("alice"), h.User("dora"), h.Peer()
 				_, err := h.invites(h.room, h.inviting, alice)

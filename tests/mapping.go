@@ -98,9 +98,8 @@ var _ = check.Register("a local invite carries the invited user's mapping", chec
 
 // And here the server completes the partial invite of another (MSC1228, Sending invites).
 var _ = check.Register("an invite that the server completes carries the invited user's mapping", check.Requires("mapping/in-invite"),
-	func(c *check.C) {
-		// Deployed servers die of an invite to a room that they do not know, so it is made where nobody else stands.
-		s := stage.Open(c, blueprints.PrivateServer)
+	check.Deadly(true), func(c *check.C) { // deployed servers die of an invite to a room that they do not know
+		s := stage.Open(c, blueprints.OneServer)
 		alice, inviting := s.User("alice"), s.Peer()
 		host := inviting.User("host")
 		room := inviting.Makes(federation.RoomOptions{Creator: host, JoinRule: "invite"})

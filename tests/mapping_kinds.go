@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 
-	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/federation"
 )
@@ -171,7 +170,7 @@ func init() {
 
 // tellKind plays one lie by another member event than a join along one way.
 func tellKind(c *check.C, told kindLie, along eventWay) {
-	p := openCast(c, blueprints.OneServer, told.about, along.enters)
+	p := openCast(c, told.about, along.enters)
 	p.peoples(told, along.enters)
 	right := p.room.Made(told.right(p))
 	answer, outside := along.deliver(p.players, right)

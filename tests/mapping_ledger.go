@@ -63,7 +63,7 @@ func (p cast) reads(user *federation.User, join federation.Event) (fate string, 
 // that proves nothing.
 var _ = check.Register("what becomes of an unproven mapping", check.Requires("mapping/unproven-handling"), check.Path("send"),
 	func(c *check.C) {
-		p := openCast(c, blueprints.OneServer, bob, false)
+		p := openCast(c, bob, false)
 		forms := map[string]string{}
 		for _, told := range joinLies {
 			switch told.requirement {
@@ -138,7 +138,7 @@ func observeForms(c *check.C, requirement string, forms map[string]string) {
 var _ = check.Register("a mapping of another room", check.Requires("mapping/replayed-into-another-room"), check.Path("send"),
 	func(c *check.C) {
 		const requirement = "mapping/replayed-into-another-room"
-		p := openCast(c, blueprints.OneServer, nobody, false)
+		p := openCast(c, nobody, false)
 		traveller := p.mallory.User("traveller")
 		first := p.room.Made(p.room.MemberTemplate(traveller, "join"))
 		before, _ := p.reads(traveller, first)
@@ -201,7 +201,7 @@ func retire(peer *stage.Peer) federation.Signer {
 // A mapping needs the signature of the user ID's domain (MSC4014, Proposal 4). Of others beside it nothing is said.
 var _ = check.Register("a mapping with further signatures", check.Requires("mapping/extra-signatures"), check.Path("send"),
 	func(c *check.C) {
-		p := openCast(c, blueprints.OneServer, bob, false)
+		p := openCast(c, bob, false)
 		friend := p.mallory.User("befriended")
 		good, _ := p.reads(friend, p.room.Made(p.room.MemberTemplate(friend, "join").MappingAlsoSignedBy(p.victim.Signer())))
 		other := p.mallory.User("slandered")
@@ -223,7 +223,7 @@ var _ = check.Register("a mapping with further signatures", check.Requires("mapp
 var _ = check.Register("a join that another server brings", check.Requires("mapping/delivered-by-third-server"),
 	check.Path("send_join"),
 	func(c *check.C) {
-		p := openCast(c, blueprints.OneServer, bob, false)
+		p := openCast(c, bob, false)
 		ctx, cancel := p.mallory.Within()
 		defer cancel()
 		join := p.room.Made(p.room.MemberTemplate(p.bob, "join"))

@@ -31,13 +31,12 @@ type lie struct {
 	refused bool
 	// ways are those that the lie is told along; nil: all that carry it.
 	ways []string
-	// deadly are the ways along which deployed servers die of it: there it is told on a deployment of its own and costs
-	// no other check its place.
+	// deadly are the ways along which deployed servers die of it.
 	deadly []string
 }
 
 // The ways along which every form of a lie is told. The others are told one form of each, and the lies of which deployed
-// servers die by all of several ways are told along the first: each death costs the run a server and a second trial.
+// servers die by all of several ways are told along the first: each death costs the run a server.
 var pushed = []string{"send", "send_join"}
 
 // joinLies are told by joins. The text: a mapping counts only with a valid signature of the user ID's domain over a
@@ -172,6 +171,7 @@ func init() {
 			}
 			check.Register(fmt.Sprintf("%s, by %s", each.name, along.name),
 				check.Requires(each.requirement), check.Path(along.name),
+				check.Deadly(along.deadly || slices.Contains(each.deadly, along.name)),
 				func(c *check.C) { tellLie(c, each, along) })
 		}
 	}

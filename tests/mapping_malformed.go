@@ -11,7 +11,6 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
@@ -89,20 +88,17 @@ func init() {
 		for _, along := range passages {
 			switch along.name {
 			case "send", "send_join", "the state of send_join":
-				blueprint := blueprints.OneServer
-				if kind.kind == "mappings with malformed keys" && along.name == "send" { // deployed servers die of them
-					blueprint = blueprints.PrivateServer
-				}
 				check.Register(kind.kind+", by "+along.name, check.Requires("mapping/malformed-not-honoured"), check.Path(along.name),
-					func(c *check.C) { tellMalformed(c, blueprint, along, kind.all) })
+					check.Deadly(kind.kind == "mappings with malformed keys" && along.name == "send"),
+					func(c *check.C) { tellMalformed(c, along, kind.all) })
 			}
 		}
 	}
 }
 
 // tellMalformed tells all malformations of a kind along one way, each by a join of a user of its own.
-func tellMalformed(c *check.C, blueprint blueprints.Blueprint, along passage, kind func(p cast) []malformation) {
-	p := openCast(c, blueprint, nobody, along.enters)
+func tellMalformed(c *check.C, along passage, kind func(p cast) []malformation) {
+	p := openCast(c, nobody, along.enters)
 	right := along.tells(p, "honest", func(honest federation.Template, _ cast) federation.Template { return honest })
 	c.Control(withAnswer(right.isBelieved(p.alice), right.answer))
 	p.breaks = "mapping/malformed-not-honoured"

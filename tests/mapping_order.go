@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/federation"
 )
@@ -28,7 +27,7 @@ func (p cast) danIs(requirement string, user *federation.User, said federation.E
 // A newer verified mapping takes the place of the older one (MSC1228, Implementation).
 var _ = check.Register("a newer mapping of a key", check.Requires("mapping/latest-wins"), check.Path("send"),
 	func(c *check.C) {
-		p := openCast(c, blueprints.OneServer, nobody, false)
+		p := openCast(c, nobody, false)
 		daniel := p.mallory.User("daniel")
 		p.room.Delivers(p.room.Made(p.joinsAs(daniel)))
 		p.danIs("mapping/latest-wins", daniel, p.room.Says(p.dan, "said under the newer name"))
@@ -37,7 +36,7 @@ var _ = check.Register("a newer mapping of a key", check.Requires("mapping/lates
 // The same when the server meets both in a room that it enters: the older one is in the auth chain of the newer.
 var _ = check.Register("a newer mapping of a key in a room that is entered", check.Requires("mapping/latest-wins"),
 	check.Path("the state of send_join"), func(c *check.C) {
-		p := openCast(c, blueprints.OneServer, nobody, true)
+		p := openCast(c, nobody, true)
 		p.room = p.makesRoom()
 		daniel := p.mallory.User("daniel")
 		p.room.Applies(p.joinsAs(daniel))
@@ -49,7 +48,7 @@ var _ = check.Register("a newer mapping of a key in a room that is entered", che
 // what was before the server came, and a client looks back.
 var _ = check.Register("an older mapping of a key, by backfill", check.Requires("mapping/older-does-not-replace"),
 	check.Path("backfill"), func(c *check.C) {
-		p := openCast(c, blueprints.OneServer, nobody, true)
+		p := openCast(c, nobody, true)
 		p.room = p.makesRoom()
 		daniel := p.mallory.User("daniel")
 		p.room.Applies(p.message(p.dan, "said under the older name"))
@@ -64,7 +63,7 @@ var _ = check.Register("an older mapping of a key, by backfill", check.Requires(
 // Here it is an event beside the newer one, which comes to light when a gap is filled.
 var _ = check.Register("an older mapping of a key, by get_missing_events", check.Requires("mapping/older-does-not-replace"),
 	check.Path("get_missing_events"), func(c *check.C) {
-		p := openCast(c, blueprints.OneServer, nobody, false)
+		p := openCast(c, nobody, false)
 		said := p.room.Made(p.message(p.dan, "said after the gap was filled"))
 		join, _ := p.room.StateEvent("m.room.member", p.dan.SenderIn(p.room.Room))
 		older := p.room.Made(p.joinsAs(p.mallory.User("daniel")).
@@ -82,7 +81,7 @@ var _ = check.Register("an older mapping of a key, by get_missing_events", check
 // Implementation).
 var _ = check.Register("a newer mapping that cannot be verified", check.Requires("mapping/pending-keeps-verified"),
 	check.Path("send"), func(c *check.C) {
-		p := openCast(c, blueprints.OneServer, nobody, false)
+		p := openCast(c, nobody, false)
 		_, err := p.alice.SeesMembership(p.room.ID(), p.dan.ID(), "join")
 		c.Control(err)
 		silent := p.Peer()

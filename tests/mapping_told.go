@@ -39,8 +39,8 @@ const (
 )
 
 // openCast puts the cast on the stage. Ways that end with alice's entering make their own rooms.
-func openCast(c *check.C, blueprint blueprints.Blueprint, about person, enters bool) cast {
-	p := cast{players: players{Stage: stage.Open(c, blueprint)}}
+func openCast(c *check.C, about person, enters bool) cast {
+	p := cast{players: players{Stage: stage.Open(c, blueprints.OneServer)}}
 	p.alice, p.mallory = p.User("alice"), p.Peer()
 	p.carol, p.dan = p.mallory.User("carol"), p.mallory.User("dan")
 	switch about {
@@ -97,11 +97,7 @@ func (w passage) tells(p cast, name string, alter func(federation.Template, cast
 
 // tellLie plays one lie along one way.
 func tellLie(c *check.C, told lie, along passage) {
-	blueprint := blueprints.OneServer
-	if along.deadly || slices.Contains(told.deadly, along.name) {
-		blueprint = blueprints.PrivateServer
-	}
-	p := openCast(c, blueprint, told.about, along.enters || along.gap)
+	p := openCast(c, told.about, along.enters || along.gap)
 
 	right := along.tells(p, "honest", func(honest federation.Template, _ cast) federation.Template { return honest })
 	c.Control(withAnswer(right.isBelieved(p.alice), right.answer))

@@ -219,12 +219,12 @@ var _ = check.Register("a banned key cannot join beside the ban", check.Requires
 // What becomes of a second key of a user: while the user is a member (MSC4014, Proposal 3.2: there are legitimate reasons
 // for cycling keys), and when its first key is banned (MSC1228, Proposal: it is up to server owners; MSC4014, Proposal 3.2:
 // keys SHOULD NOT change, or bans are evaded). Whatever a server decides, clients of the room must go on: deployed servers
-// break here, so it is played on a deployment of its own.
+// break here.
 var _ = check.Register("a second key of the same user",
 	check.Requires("sender-key/rotation", "mapping/two-keys-one-user", "sender-key/ban-evaded-by-new-key", "resilience/stays-up"),
-	check.Path("send_join"),
+	check.Path("send_join"), check.Deadly(true),
 	func(c *check.C) {
-		s := stage.Open(c, blueprints.PrivateServer)
+		s := stage.Open(c, blueprints.OneServer)
 		observeRotation(c, letIn(s, bySendJoin))
 		observeEvasion(c, letIn(s, bySendJoin))
 	})

@@ -60,6 +60,7 @@ func init() {
 func init() {
 	for _, along := range otherRoads {
 		check.Register("a member who cannot be verified, met by "+along.name, check.Requires("unverified/every-path"), check.Path(along.name),
+			check.Deadly(along.deadly),
 			func(c *check.C) {
 				seen := haunted(c, closesConnections, along)
 				if seen.refused != nil {

@@ -150,7 +150,7 @@ func (h *haunt) seesBefore(room *stage.Room, barrier federation.Event, events ..
 type road struct {
 	name string
 	meet func(h *haunt, user *federation.User) (encounter, error)
-	// deadly: deployed servers die of meeting anybody along it, so it is walked on a deployment of its own.
+	// deadly: deployed servers die of meeting anybody along it
 	deadly bool
 }
 
@@ -278,11 +278,7 @@ type haunting struct {
 // haunted lets the server under test meet a ghost along a road, once for all checks that look at it. The control: the same
 // along the same road with a member whose server's keys can be had.
 func haunted(c *check.C, dead death, along road) haunting {
-	blueprint := blueprints.OneServer
-	if along.deadly {
-		blueprint = blueprints.PrivateServer
-	}
-	s := stage.Open(c, blueprint)
+	s := stage.Open(c, blueprints.OneServer)
 	return stage.Scene(s, "a ghost whose server "+dead.name+", by "+along.name, func() haunting {
 		h := openHaunt(s, dead)
 		control, err := along.meet(h, h.dave)

@@ -25,10 +25,10 @@ import (
 const deadMembers = 3
 
 // Mappings of a room just joined are timed out quickly (MSC1228, Handling the mxid mapping, Implementation). Deployed servers
-// die of it, so it is played on a deployment of its own.
+// die of it.
 var _ = check.Register("a join is not held up though members' servers swallow requests for keys",
-	check.Requires("unverified/join-not-held-up"), check.Path("send_join answer"), check.Slow(), func(c *check.C) {
-		h := openHaunt(stage.Open(c, blueprints.PrivateServer), swallowsRequests)
+	check.Requires("unverified/join-not-held-up"), check.Path("send_join answer"), check.Slow(), check.Deadly(true), func(c *check.C) {
+		h := openHaunt(stage.Open(c, blueprints.OneServer), swallowsRequests)
 		living := h.herald.Makes(federation.RoomOptions{Creator: h.carol})
 		h.enters(living, h.dave)
 		c.Control(h.enter(living))

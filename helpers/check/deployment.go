@@ -33,6 +33,7 @@ type Deployment interface {
 type Death struct {
 	Cause   string // "hs1 exited with status 2"
 	Outside bool   // ended by a signal from outside (SIGKILL): the machine's doing, unless it happens again
+	Silent  bool   // its servers run, and were declared dead
 	LogTail string
 }
 

@@ -69,6 +69,72 @@ func (r *Runner) begin(ctx context.Context, blueprint string, private bool) (*gr
 	return fresh, nil
 }
 
+// lend gives a deadly check a deployment of a blueprint to itself: one that an earlier check gave back, or a fresh one.
+func (r *Runner) lend(ctx context.Context, blueprint string, private bool) (*ground, error) {
+	if private {
+		return r.begin(ctx, blueprint, private)
+	}
+	for {
+		r.mu.Lock()
+		waiting := r.idle[blueprint]
+		if len(waiting) == 0 {
+			r.mu.Unlock()
+			fresh, err := r.begin(ctx, blueprint, private)
+			if err == nil {
+				fresh.lent = true
+			}
+			return fresh, err
+		}
+		found := waiting[len(waiting)-1]
+		r.idle[blueprint] = waiting[:len(waiting)-1]
+		r.mu.Unlock()
+		if !found.gone() {
+			return found, nil
+		}
+	}
+}
+
+// takeBack looks at what a deadly check had to itself: who is well serves the next; of one that is dead, the check is the
+// suspect.
+func (r *Runner) takeBack(ctx context.Context, done *attempt) {
+	for _, each := range done.grounds {
+		if !each.lent {
+			continue
+		}
+		r.watchQuietly(ctx, each.deployment, r.options.Quiet)
+		r.confirmHealth(ctx, each)
+		switch {
+		case ctx.Err() != nil:
+		case isClosed(each.deployment.Died()):
+			r.close(ctx, each)
+			go r.suspect(ctx, done, each)
+		default:
+			each.mu.Lock()
+			each.cleared = len(each.touched)
+			each.mu.Unlock()
+			r.mu.Lock()
+			r.idle[each.blueprint] = append(r.idle[each.blueprint], each)
+			r.mu.Unlock()
+		}
+	}
+}
+
+// suspect settles who brought down a deployment that only one check can have brought down. A server that ended by itself
+// while nobody else had ever stood on it needs no second trial.
+func (r *Runner) suspect(ctx context.Context, only *attempt, dead *ground) {
+	death := dead.deployment.Death()
+	dead.mu.Lock()
+	alone := len(dead.touched) == 1 && len(only.grounds) == 1
+	dead.mu.Unlock()
+	switch {
+	case ctx.Err() != nil:
+	case alone && !death.Outside && !death.Silent:
+		r.convict(only, death)
+	default:
+		r.trial(ctx, only.check)
+	}
+}
+
 // gone tells whether a ground is known not to serve any more.
 func (g *ground) gone() bool {
 	return isClosed(g.ready) && (g.err != nil || isClosed(g.deployment.Died()))
@@ -104,14 +170,14 @@ func (r *Runner) close(ctx context.Context, each *ground) (dead bool) {
 }
 
 // closePrivate begins the closing look of a check's own deployments, which nobody else will use. If the check stood on
-// no other and one of them is dead, it is the only suspect, and is judged again while the others are still under way.
+// no other and one of them is dead, it is the only suspect, and is settled while the others are still under way.
 func (r *Runner) closePrivate(ctx context.Context, done *attempt) {
 	alone := !slices.ContainsFunc(done.grounds, func(each *ground) bool { return !each.private })
 	for _, each := range done.grounds {
-		if each.private {
+		if each.private && !each.lent {
 			go func() {
-				if r.close(ctx, each) && alone && ctx.Err() == nil {
-					r.trial(ctx, done.check)
+				if r.close(ctx, each) && alone {
+					r.suspect(ctx, done, each)
 				}
 			}()
 		}

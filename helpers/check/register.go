@@ -16,6 +16,7 @@ type Check struct {
 	Requirements []string // identifiers of the catalogue
 	Path         string   // the path along which the event arrives, where a requirement has several: "send_join"
 	Slow         bool     // waits for a server's own time-outs: starts first
+	Deadly       bool     // servers are known to die of it: nobody else stands on its deployments meanwhile
 	TwoServers   bool     // stands on two servers, which may be of different candidates
 	Containers   bool     // needs servers with networks of their own, which plain processes do not have
 	Closing      bool     // judged by the runner itself, when every deployment was looked at for the last time
@@ -38,6 +39,12 @@ func Path(name string) Option {
 // Slow marks a check that must wait for a server's own time-outs, so that it starts first and runs beside the others.
 func Slow() Option {
 	return func(check *Check) { check.Slow = true }
+}
+
+// Deadly marks a check that deployed servers die of, if that is so: it has its deployments to itself, so that their death
+// costs no other check its place. Who comes after it stands on them only if they are well.
+func Deadly(so bool) Option {
+	return func(check *Check) { check.Deadly = so }
 }
 
 // TwoServers marks a check that stands on two servers. It runs in mixed deployments, too, with a candidate on each side.

@@ -17,7 +17,8 @@ import (
 type Options struct {
 	Checks      []*Check // in the order in which they are to start
 	Deployments Deployments
-	// Parallel is how many checks run at once, beside as many that are Slow; 1, or less, is one in all.
+	// Parallel is how many checks run at once, beside as many that are Slow and a few that are Deadly; 1, or less, is one
+	// in all.
 	Parallel int
 	Emit     func(verdict.Event)
 	Keep     Keeper   // nil: no evidence is kept
@@ -63,7 +64,8 @@ type Runner struct {
 	machine *machine
 	mu      sync.Mutex
 	shared  map[string]*ground
-	grounds []*ground // every deployment of the first round, in order of creation
+	idle    map[string][]*ground // those of deadly checks that outlived one, by blueprint
+	grounds []*ground            // every deployment of the first round, in order of creation
 	trials  map[*Check]*trial
 	closing sync.WaitGroup
 
@@ -77,9 +79,11 @@ type ground struct {
 	ready      chan struct{} // closed when deployment or err is set
 	err        error
 	private    bool // not shared
+	lent       bool // private, and given back
 	unwatch    context.CancelFunc
 	mu         sync.Mutex
 	touched    []*attempt
+	cleared    int // how many of them, from the first, have ended since without its death
 	closing    sync.Once
 	dead       bool // judged at its closing
 }
@@ -104,7 +108,7 @@ func New(options Options) *Runner {
 	if options.Silence == 0 {
 		options.Silence = usualSilence
 	}
-	return &Runner{options: options, machine: newMachine(), shared: map[string]*ground{}, trials: map[*Check]*trial{}}
+	return &Runner{options: options, machine: newMachine(), shared: map[string]*ground{}, idle: map[string][]*ground{}, trials: map[*Check]*trial{}}
 }
 
 // Run judges all checks and emits exactly one final result for each. It returns an error only when ctx ended first.
@@ -137,15 +141,22 @@ func (r *Runner) knownReading(requirement, reading string) error {
 	return r.options.Readings(requirement, reading)
 }
 
-// firstRound runs every check once, several at a time, on shared deployments. Checks that wait for servers' own time-outs
-// keep no other waiting: they have a lane of their own, unless only one check is to run at once.
+// deadlyServers is how many servers there are at once for checks that servers die of: each is about to be replaced.
+const deadlyServers = 3
+
+// firstRound runs every check once, several at a time. Checks that wait for servers' own time-outs keep no other waiting,
+// and those that servers die of take turns on a few: they have lanes of their own, unless only one check is to run at once.
 func (r *Runner) firstRound(ctx context.Context) []*attempt {
-	var usual, slow []*Check
+	var usual, slow, deadly []*Check
 	for _, one := range r.options.Checks {
 		switch {
 		case one.Closing:
-		case one.Slow && r.options.Parallel > 1:
+		case r.options.Parallel == 1:
+			usual = append(usual, one)
+		case one.Slow:
 			slow = append(slow, one)
+		case one.Deadly:
+			deadly = append(deadly, one)
 		default:
 			usual = append(usual, one)
 		}
@@ -160,39 +171,54 @@ func (r *Runner) firstRound(ctx context.Context) []*attempt {
 		defer mu.Unlock()
 		attempts = append(attempts, one)
 	}
-	lanes.Go(func() { r.runLane(ctx, slow, done) })
-	lanes.Go(func() { r.runLane(ctx, usual, done) })
+	lanes.Go(func() { r.runLane(ctx, slow, r.options.Parallel, done) })
+	lanes.Go(func() { r.runLane(ctx, deadly, min(r.options.Parallel, deadlyServers), done) })
+	lanes.Go(func() { r.runLane(ctx, usual, r.options.Parallel, done) })
 	lanes.Wait()
 	return attempts
 }
 
-// runLane runs checks in their order, as many at a time as the options say, and hands on what each came to.
-func (r *Runner) runLane(ctx context.Context, checks []*Check, done func(*attempt)) {
-	queue := make(chan *Check)
-	go func() {
-		defer close(queue)
-		for _, one := range checks {
+// runLane runs checks in their order, so many at a time, and hands on what each came to.
+func (r *Runner) runLane(ctx context.Context, checks []*Check, places int, done func(*attempt)) {
+	free := make(chan struct{}, places)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for _, one := range checks {
+		weight := 1
+		if one.Deadly && one.TwoServers {
+			weight = min(2, places)
+		}
+		for range weight {
 			select {
-			case queue <- one:
+			case free <- struct{}{}:
 			case <-ctx.Done():
 				return
 			}
 		}
-	}()
-	var workers sync.WaitGroup
-	for range r.options.Parallel {
-		workers.Go(func() {
-			for one := range queue {
-				r.emit(verdict.Event{Kind: verdict.KindCheckStart, Check: one.Name})
-				ended := r.execute(ctx, one, r.share)
-				r.closePrivate(ctx, ended)
-				result := ended.result
-				done(ended)
-				r.emit(verdict.Event{Kind: verdict.KindCheckDone, Check: one.Name, Result: &result})
-			}
+		running.Go(func() {
+			defer func() {
+				for range weight {
+					<-free
+				}
+			}()
+			done(r.runFirst(ctx, one))
 		})
 	}
-	workers.Wait()
+}
+
+// runFirst runs one check of the first round and looks after the deployments that it had to itself.
+func (r *Runner) runFirst(ctx context.Context, one *Check) *attempt {
+	r.emit(verdict.Event{Kind: verdict.KindCheckStart, Check: one.Name})
+	find := r.share
+	if one.Deadly {
+		find = r.lend
+	}
+	ended := r.execute(ctx, one, find)
+	result := ended.result
+	r.emit(verdict.Event{Kind: verdict.KindCheckDone, Check: one.Name, Result: &result})
+	r.takeBack(ctx, ended)
+	r.closePrivate(ctx, ended)
+	return ended
 }
 
 // slowLimit is how many times longer than others a check may take that waits for a server's own time-outs.

@@ -31,7 +31,7 @@ type fakeServer struct {
 func (f *fakeServer) ID() string            { return f.id }
 func (f *fakeServer) Died() <-chan struct{} { return f.died }
 func (f *fakeServer) Log(int) string        { return "panic: runtime error\n" }
-func (f *fakeServer) MarkDead(cause string) { f.die(Death{Cause: cause}) }
+func (f *fakeServer) MarkDead(cause string) { f.die(Death{Cause: cause, Silent: true}) }
 func (f *fakeServer) Close(context.Context) error {
 	f.closed.Store(true)
 	return nil

@@ -35,7 +35,7 @@ func (r *Runner) judgeSuspects(ctx context.Context, attempts []*attempt) judgeme
 		case each.err != nil:
 		case each.dead:
 			deaths = append(deaths, each)
-			for _, touching := range each.touched {
+			for _, touching := range each.touched[each.cleared:] {
 				suspects[touching.check] = true
 			}
 		default:
@@ -103,20 +103,40 @@ func (r *Runner) judgeAlone(ctx context.Context, again []*attempt) map[*Check]*t
 
 // trial judges one check alone, once in a run, and blames it if a deployment of it dies again.
 func (r *Runner) trial(ctx context.Context, one *Check) *trial {
+	found := r.trialOf(one)
+	found.once.Do(func() {
+		found.attempt, found.death = r.try(ctx, one)
+		found.blame(r)
+	})
+	return found
+}
+
+// convict takes an attempt during which its own deployment died for the trial.
+func (r *Runner) convict(done *attempt, death Death) {
+	held := r.trialOf(done.check)
+	held.once.Do(func() {
+		held.attempt, held.death = done, &death
+		held.blame(r)
+	})
+}
+
+// trialOf is the one trial of a check.
+func (r *Runner) trialOf(one *Check) *trial {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	found := r.trials[one]
 	if found == nil {
 		found = &trial{}
 		r.trials[one] = found
 	}
-	r.mu.Unlock()
-	found.once.Do(func() {
-		found.attempt, found.death = r.try(ctx, one)
-		if found.death != nil {
-			r.blame(found.attempt, fmt.Sprintf("the server died: %s", found.death.Cause), found.death.LogTail)
-		}
-	})
 	return found
+}
+
+// blame blames the check if its deployment died.
+func (t *trial) blame(r *Runner) {
+	if t.death != nil {
+		r.blame(t.attempt, fmt.Sprintf("the server died: %s", t.death.Cause), t.death.LogTail)
+	}
 }
 
 // try runs one check alone and gives its deployments their closing look.
@@ -159,10 +179,13 @@ func (r *Runner) explain(ctx context.Context, death *ground, alone map[*Check]*t
 		}
 	}
 	group, groupDeath := r.replay(ctx, death.blueprint, order)
+	var last *trial // nil: what brings it down now ends with a check that it outlived
+	if len(group) > 0 {
+		last = alone[group[len(group)-1]]
+	}
 	switch {
-	case len(group) > 0:
+	case last != nil:
 		names := names(group)
-		last := alone[group[len(group)-1]]
 		r.blame(last.attempt, fmt.Sprintf("the server died when %s ran one after the other: %s", names, groupDeath.Cause), groupDeath.LogTail)
 		sum.addCulprit(fmt.Sprintf("%s, one after the other: %s", names, groupDeath.Cause))
 		r.emit(verdict.Event{Kind: verdict.KindServerDied, Check: last.attempt.check.Name, Message: groupDeath.Cause})

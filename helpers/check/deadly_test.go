@@ -1,0 +1,70 @@
+package check
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"msc4014/helpers/verdict"
+)
+
+// deadly is a check that servers are known to die of. This one kills its own if it has had as many doses as that.
+func deadly(name string, doses int64) *Check {
+	one := named(name, func(_ *C, server *fakeServer) {
+		if server.doses.Add(1); doses > 0 && server.doses.Load() >= doses {
+			server.die(Death{Cause: "hs1 exited with status 2"})
+		}
+	})
+	one.Deadly = true
+	return one
+}
+
+func TestDeadlyChecksTakeTurnsOnADeploymentThatTheyOutlive(t *testing.T) {
+	final, servers := outcomeOf(t, 1, deadly("a", 0), deadly("b", 0), deadly("c", 0), bystander("d", false), stayingUp())
+	for name, result := range final {
+		assert.Equal(t, verdict.Pass, result.Verdict, name)
+	}
+	assert.Len(t, servers.made, 2, "theirs, and the bystander's")
+}
+
+func TestADeathNobodyElseCanHaveCausedIsNotTriedAgain(t *testing.T) {
+	final, servers := outcomeOf(t, 1, deadly("a", 1), bystander("b", false), stayingUp())
+	assert.Equal(t, verdict.Fail, final["a"].Verdict)
+	assert.Equal(t, "the server died: hs1 exited with status 2", final["a"].Reason)
+	assert.Equal(t, verdict.Pass, final["b"].Verdict)
+	assert.Equal(t, verdict.Fail, final["stays up"].Verdict)
+	assert.Len(t, servers.made, 2)
+}
+
+func TestADeathOnAUsedDeploymentIsTriedAgain(t *testing.T) {
+	final, servers := outcomeOf(t, 1, deadly("a", 0), deadly("b", 1), deadly("c", 0), stayingUp())
+	assert.Equal(t, verdict.Pass, final["a"].Verdict, "its deployment was well when it had ended")
+	assert.Equal(t, verdict.Fail, final["b"].Verdict)
+	assert.Equal(t, verdict.Pass, final["c"].Verdict)
+	assert.Len(t, servers.made, 3, "a's and b's, that of b's trial, and c's")
+}
+
+// TestADeathThatTakesTwo: what the second alone does not bring about is replayed, and blamed on the last of those it takes.
+func TestADeathThatTakesTwo(t *testing.T) {
+	final, _ := outcomeOf(t, 1, deadly("a", 0), deadly("b", 2), stayingUp())
+	assert.Equal(t, verdict.Pass, final["a"].Verdict)
+	assert.Equal(t, verdict.Fail, final["b"].Verdict)
+	assert.Contains(t, final["b"].Reason, `when "a", "b" ran one after the other`)
+	assert.Equal(t, verdict.Fail, final["stays up"].Verdict)
+}
+
+func TestDeadlyChecksHaveTheirDeploymentsToThemselves(t *testing.T) {
+	checks := []*Check{stayingUp()}
+	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+		one := named(name, func(c *C, server *fakeServer) {
+			assert.Equal(t, int64(1), server.doses.Add(1), "another check stands on it")
+			time.Sleep(30 * time.Millisecond) // the others' chance to come
+			server.doses.Add(-1)
+		})
+		one.Deadly = true
+		checks = append(checks, one)
+	}
+	_, servers := outcomeOf(t, 8, checks...)
+	assert.LessOrEqual(t, len(servers.made), deadlyServers)
+}
