@@ -241,6 +241,11 @@ func meetByBackfill(h *haunt, user *federation.User) (encounter, error) {
 	if err := h.enter(m.room); err != nil {
 		return m, err
 	}
+	// Until her own join has come to her, servers may not know how far the room goes back.
+	last := message(m.room, h.carol, "said after alice's join")
+	if err := errors.Join(h.brings(last), h.sees(m.room, last)); err != nil {
+		return m, err
+	}
 	return m, h.pagesBackTo(m.room, m.join)
 }
 
