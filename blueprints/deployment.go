@@ -63,7 +63,9 @@ func (d *Deployment) Death() check.Death {
 }
 
 // MarkDead declares the deployment dead.
-func (d *Deployment) MarkDead(cause string) { d.die(check.Death{Cause: cause, Silent: true, LogTail: d.Log(20)}) }
+func (d *Deployment) MarkDead(cause string) {
+	d.die(check.Death{Cause: cause, Silent: true, LogTail: d.Log(20)})
+}
 
 func (d *Deployment) die(death check.Death) {
 	d.mu.Lock()
