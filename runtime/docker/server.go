@@ -230,11 +230,22 @@ func (s *server) Pause(ctx context.Context) error {
 	defer cancel()
 	s.operation.Lock()
 	defer s.operation.Unlock()
-	if err := s.runtime.engine.ContainerPause(ctx, s.id); err != nil {
-		return fmt.Errorf("pause %s: %w", s.name, err)
+	for {
+		err := s.runtime.engine.ContainerPause(ctx, s.id)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() == nil && strings.Contains(err.Error(), unableToFreeze):
+			// The engine tried for seconds, and has let the container go on: its processes were too busy to be stopped at once.
+		default:
+			return fmt.Errorf("pause %s: %w", s.name, err)
+		}
 	}
-	return nil
 }
+
+// unableToFreeze is what the engine's runtime says when it gave up on stopping all processes of a container at once, which
+// the first version of control groups cannot promise on a busy machine.
+const unableToFreeze = "unable to freeze"
 
 func (s *server) Resume(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
