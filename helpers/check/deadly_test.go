@@ -1,8 +1,9 @@
 package check
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -56,15 +57,21 @@ func TestADeathThatTakesTwo(t *testing.T) {
 
 func TestDeadlyChecksHaveTheirDeploymentsToThemselves(t *testing.T) {
 	checks := []*Check{stayingUp()}
+	var met sync.WaitGroup // the first meet while each has a deployment
+	met.Add(deadlyServers)
+	var begun atomic.Int64
 	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
 		one := named(name, func(c *C, server *fakeServer) {
 			assert.Equal(t, int64(1), server.doses.Add(1), "another check stands on it")
-			time.Sleep(30 * time.Millisecond) // the others' chance to come
+			if begun.Add(1) <= deadlyServers {
+				met.Done()
+				met.Wait()
+			}
 			server.doses.Add(-1)
 		})
 		one.Deadly = true
 		checks = append(checks, one)
 	}
 	_, servers := outcomeOf(t, 8, checks...)
-	assert.LessOrEqual(t, len(servers.made), deadlyServers)
+	assert.Len(t, servers.made, deadlyServers)
 }
