@@ -40,21 +40,22 @@ type wayIn struct {
 	delivers func(s *stage.Stage, alice *stage.User, liars *stage.Peer, alter stage.Altering) *stage.Room
 }
 
+// byJoining lets the liar join a room of alice's.
+func byJoining(
+	joins func(*stage.Room, *federation.User, stage.Altering) (federation.Event, string, error),
+) func(*stage.Stage, *stage.User, *stage.Peer, stage.Altering) *stage.Room {
+	return func(s *stage.Stage, alice *stage.User, liars *stage.Peer, alter stage.Altering) *stage.Room {
+		room := liars.Joins(alice.Makes(stage.Public), liars.User("carol"))
+		_, answer, err := joins(room, liars.User("liar"), alter)
+		s.C.Need("resilience/stays-up", err)
+		s.C.Notef("the server answered the join with %s", answer)
+		return room
+	}
+}
+
 var waysIn = []wayIn{
-	{"send_join", func(s *stage.Stage, alice *stage.User, liars *stage.Peer, alter stage.Altering) *stage.Room {
-		room := liars.Joins(alice.Makes(stage.Public), liars.User("carol"))
-		_, answer, err := room.SendsJoin(liars.User("liar"), alter)
-		s.C.Need("resilience/stays-up", err)
-		s.C.Notef("the server answered the join with %s", answer)
-		return room
-	}},
-	{"send", func(s *stage.Stage, alice *stage.User, liars *stage.Peer, alter stage.Altering) *stage.Room {
-		room := liars.Joins(alice.Makes(stage.Public), liars.User("carol"))
-		_, answer, err := room.PushesJoin(liars.User("liar"), alter)
-		s.C.Need("resilience/stays-up", err)
-		s.C.Notef("the server answered the join with %s", answer)
-		return room
-	}},
+	{"send_join", byJoining((*stage.Room).SendsJoin)},
+	{"send", byJoining((*stage.Room).PushesJoin)},
 	{"state of a joined room", func(s *stage.Stage, alice *stage.User, liars *stage.Peer, alter stage.Altering) *stage.Room {
 		room := liars.Makes(federation.RoomOptions{Creator: liars.User("carol")})
 		join, err := alter(room.MemberTemplate(liars.User("liar"), "join")).Build()
