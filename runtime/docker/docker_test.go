@@ -93,7 +93,7 @@ func TestUnknownNamesAreRefusedAtOnce(t *testing.T) {
 			assert.ErrorContains(t, err, "no such host", name)
 		}
 	}
-	assert.Less(t, time.Since(began), 2*time.Second)
+	assert.Less(t, time.Since(began), 5*time.Second, "a resolver without an answer gives up after 5 s at the earliest")
 }
 
 func TestStopKillAndStartKeepData(t *testing.T) {
@@ -182,13 +182,14 @@ func TestPauseAndCutOff(t *testing.T) {
 }
 
 func TestStartErrorsTellWhy(t *testing.T) {
+	const timeout = 3 * time.Second // long enough for a program to start on a busy machine
 	for mode, want := range map[string]struct {
 		timeout time.Duration
 		cause   string
 	}{
 		"exit":    {time.Hour, "exited with status 3 before it was ready"},
-		"silent":  {time.Second, "did not answer GET /_matrix/client/versions within 1s"},
-		"unready": {time.Second, "answered GET /_matrix/client/versions with nothing better than status 503 within 1s"},
+		"silent":  {timeout, "did not answer GET /_matrix/client/versions within 3s"},
+		"unready": {timeout, "answered GET /_matrix/client/versions with nothing better than status 503 within 3s"},
 	} {
 		t.Run(mode, func(t *testing.T) {
 			run := newRuntime(t, Options{

@@ -26,6 +26,8 @@ const (
 	usualStart = 500 * time.Millisecond
 )
 
+var errNoAnswer = errors.New("did not answer GET /_matrix/client/versions")
+
 // prober asks for /versions. Each request has a connection of its own, straight to the server.
 var prober = &http.Client{
 	Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil},
@@ -43,10 +45,14 @@ func (s *server) awaitReady(ctx context.Context, life *life, timeout time.Durati
 	}
 	timed, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	last := errNoAnswer
 	for {
 		problem := s.isReady(timed)
 		if problem == nil {
 			return nil
+		}
+		if timed.Err() == nil { // else it is the deadline's doing that there was no answer
+			last = problem
 		}
 		select {
 		case <-life.ended:
@@ -55,7 +61,7 @@ func (s *server) awaitReady(ctx context.Context, life *life, timeout time.Durati
 			if ctx.Err() != nil {
 				return fmt.Errorf("start %s: given up: %w", s.name, ctx.Err())
 			}
-			return s.startError(ctx, began, fmt.Sprintf("%s within %s", problem, timeout))
+			return s.startError(ctx, began, fmt.Sprintf("%s within %s", last, timeout))
 		case <-tick.C:
 		}
 	}
@@ -106,7 +112,7 @@ func (s *server) isReady(ctx context.Context) error {
 	}
 	response, err := prober.Do(request)
 	if err != nil {
-		return errors.New("did not answer GET /_matrix/client/versions")
+		return errNoAnswer
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
