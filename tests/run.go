@@ -28,11 +28,23 @@ const (
 	lockDescriptor = 3
 	// usualParallel is how many checks run at once where the plan does not say: they wait for servers most of the time.
 	usualParallel = 8
+	// serverCopies is how many shared servers there are at most. Each costs a start, and then less for every room, the fewer
+	// rooms it has.
+	serverCopies = 3
 	// quiet is how long a deployment is watched after its last check; a server may die a little after it answered.
 	quiet = 600 * time.Millisecond
 	// longestCheck bounds one check on a quiet machine.
 	longestCheck = 45 * time.Second
 )
+
+// copies is how many shared deployments of a blueprint there may be at once: one, but of the blueprint that most checks
+// stand on.
+func copies(blueprint string) int {
+	if blueprint == blueprints.OneServer.Name {
+		return serverCopies
+	}
+	return 1
+}
 
 // run runs a plan under the session that the command line opened.
 func run(ctx context.Context, wanted plan.Plan, emit func(verdict.Event)) error {
@@ -95,7 +107,7 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 		parallel = usualParallel
 	}
 	runner := check.New(check.Options{
-		Checks: chosen, Deployments: world, Parallel: parallel, Emit: emit, Keep: keeper(wanted),
+		Checks: chosen, Deployments: world, Parallel: parallel, Copies: copies, Emit: emit, Keep: keeper(wanted),
 		Readings: readings(catalogue), Quiet: quiet, Limit: longestCheck, Observe: watch.exchange, KeepServers: wanted.Keep, Seed: max(wanted.Seed, 1),
 		Done: aftermath(settings, emit), KeepEvidence: settings.Debug,
 	})

@@ -12,39 +12,67 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// share returns the living shared deployment of a blueprint, starting it (or its replacement) when there is none;
-// a private one is new each time.
+// crowded is how many checks stand on a shared deployment before another copy of it is started.
+const crowded = 3
+
+// share returns a living shared deployment of a blueprint, of several the one on which the fewest checks stand. It starts
+// one when there is none, and one more where all are crowded and Copies allows it; a private one is new each time.
 func (r *Runner) share(ctx context.Context, blueprint string, private bool) (*ground, error) {
 	if private {
 		return r.begin(ctx, blueprint, private)
 	}
-	r.mu.Lock()
-	found := r.shared[blueprint]
-	if found != nil && found.gone() {
-		r.emit(verdict.Event{Kind: verdict.KindServerDied, Message: fmt.Sprintf("deployment %s of %s is dead (%s); a fresh one takes its place",
-			found.deployment.ID(), blueprint, found.deployment.Death().Cause)})
-		found = nil
+	found, fresh := r.choose(blueprint)
+	if fresh {
+		// The deployment outlives the check that happened to need it first.
+		found.deployment, found.err = r.options.Deployments.New(context.WithoutCancel(ctx), blueprint)
+		if found.err == nil {
+			r.watch(ctx, found, true)
+		}
+		close(found.ready)
+		return found, found.err
 	}
-	if found != nil {
-		r.mu.Unlock()
-		select {
-		case <-found.ready:
-			return found, found.err
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+	select {
+	case <-found.ready:
+		return found, found.err
+	case <-ctx.Done():
+		r.leave(found)
+		return nil, context.Cause(ctx)
+	}
+}
+
+// choose picks a shared deployment for one more check, which stands on it until it leaves; fresh ones are still to be made.
+func (r *Runner) choose(blueprint string) (chosen *ground, fresh bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var living []*ground
+	for _, each := range r.shared[blueprint] {
+		if !each.gone() {
+			living = append(living, each)
+		} else if each.err == nil {
+			r.emit(verdict.Event{Kind: verdict.KindServerDied, Message: fmt.Sprintf("deployment %s of %s is dead (%s); a fresh one takes its place",
+				each.deployment.ID(), blueprint, each.deployment.Death().Cause)})
 		}
 	}
-	fresh := &ground{blueprint: blueprint, ready: make(chan struct{})}
-	r.shared[blueprint] = fresh
-	r.grounds = append(r.grounds, fresh)
-	r.mu.Unlock()
-	// The deployment outlives the check that happened to need it first.
-	fresh.deployment, fresh.err = r.options.Deployments.New(context.WithoutCancel(ctx), blueprint)
-	if fresh.err == nil {
-		r.watch(ctx, fresh, true)
+	for _, each := range living {
+		if chosen == nil || each.standing < chosen.standing {
+			chosen = each
+		}
 	}
-	close(fresh.ready)
-	return fresh, fresh.err
+	if chosen == nil || chosen.standing >= crowded && len(living) < r.options.Copies(blueprint) {
+		chosen, fresh = &ground{blueprint: blueprint, ready: make(chan struct{})}, true
+		living = append(living, chosen)
+		r.grounds = append(r.grounds, chosen)
+	}
+	r.shared[blueprint] = living
+	chosen.standing++
+	return chosen, fresh
+}
+
+// leave says that a check does not stand on a shared deployment any more.
+func (r *Runner) leave(shared *ground) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	shared.standing--
 }
 
 // Prepare starts the shared deployment of a blueprint before the first check needs it.
@@ -53,6 +81,7 @@ func (r *Runner) Prepare(ctx context.Context, blueprint string) (Deployment, err
 	if err != nil {
 		return nil, err
 	}
+	r.leave(prepared)
 	return prepared.deployment, nil
 }
 

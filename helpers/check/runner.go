@@ -20,6 +20,8 @@ type Options struct {
 	// Parallel is how many checks run at once, beside as many that are Slow and a few that are Deadly; 1, or less, is one
 	// in all.
 	Parallel int
+	// Copies is how many shared deployments of a blueprint there may be at once; nil: one.
+	Copies   func(blueprint string) int
 	Emit     func(verdict.Event)
 	Keep     Keeper   // nil: no evidence is kept
 	Readings Readings // nil: every reading is allowed
@@ -63,7 +65,7 @@ type Runner struct {
 	options Options
 	machine *machine
 	mu      sync.Mutex
-	shared  map[string]*ground
+	shared  map[string][]*ground // the living ones, by blueprint
 	idle    map[string][]*ground // those of deadly checks that outlived one, by blueprint
 	grounds []*ground            // every deployment of the first round, in order of creation
 	trials  map[*Check]*trial
@@ -80,6 +82,7 @@ type ground struct {
 	err        error
 	private    bool // not shared
 	lent       bool // private, and given back
+	standing   int  // how many checks stand on it now, if it is shared; guarded by Runner.mu
 	unwatch    context.CancelFunc
 	mu         sync.Mutex
 	touched    []*attempt
@@ -108,7 +111,10 @@ func New(options Options) *Runner {
 	if options.Silence == 0 {
 		options.Silence = usualSilence
 	}
-	return &Runner{options: options, machine: newMachine(), shared: map[string]*ground{}, idle: map[string][]*ground{}, trials: map[*Check]*trial{}}
+	if options.Copies == nil {
+		options.Copies = func(string) int { return 1 }
+	}
+	return &Runner{options: options, machine: newMachine(), shared: map[string][]*ground{}, idle: map[string][]*ground{}, trials: map[*Check]*trial{}}
 }
 
 // Run judges all checks and emits exactly one final result for each. It returns an error only when ctx ended first.
@@ -214,6 +220,11 @@ func (r *Runner) runFirst(ctx context.Context, one *Check) *attempt {
 		find = r.lend
 	}
 	ended := r.execute(ctx, one, find)
+	for _, each := range ended.grounds {
+		if !each.private {
+			r.leave(each)
+		}
+	}
 	result := ended.result
 	r.emit(verdict.Event{Kind: verdict.KindCheckDone, Check: one.Name, Result: &result})
 	r.takeBack(ctx, ended)
@@ -245,6 +256,9 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 		}
 	})
 	c.deploy = func(blueprint string, private bool) (Deployment, error) {
+		if standing := this.standsOn(blueprint); standing != nil && !private {
+			return standing.deployment, nil
+		}
 		found, err := find(limited, blueprint, private)
 		if err != nil {
 			return nil, err
@@ -345,6 +359,18 @@ func (r *Runner) declareDead(ctx context.Context, deployment Deployment, cause s
 
 // healthLimit bounds one health check of a deployment.
 const healthLimit = 8 * time.Second
+
+// standsOn is the shared deployment of a blueprint on which the check stands already, or nil.
+func (a *attempt) standsOn(blueprint string) *ground {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, each := range a.grounds {
+		if each.blueprint == blueprint && !each.private {
+			return each
+		}
+	}
+	return nil
+}
 
 func (a *attempt) attach(found *ground) {
 	a.mu.Lock()

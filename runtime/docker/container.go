@@ -90,13 +90,15 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 
 func (r *Runtime) hostConfig() *container.HostConfig {
 	settings := r.options.Complement
-	binding := []nat.PortBinding{{HostIP: loopback}}
 	host := &container.HostConfig{
-		PortBindings: nat.PortMap{clientPort: binding, federationInner: binding},
-		ExtraHosts:   r.peers.hosts(),
+		ExtraHosts: r.peers.hosts(),
 		// Readable through the API whatever the engine's default is, and bounded.
 		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "16m", "max-file": "2"}},
 		Resources: container.Resources{NanoCPUs: int64(settings.CPUs * 1e9), Memory: settings.Memory},
+	}
+	if !r.networks.direct { // each published port is a process of the engine, through which all requests would go
+		binding := []nat.PortBinding{{HostIP: loopback}}
+		host.PortBindings = nat.PortMap{clientPort: binding, federationInner: binding}
 	}
 	if r.names != nil {
 		host.DNS = []string{r.names.address.String()}

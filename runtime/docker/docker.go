@@ -2,9 +2,10 @@
 // API) and 8448 (TLS federation), SERVER_NAME, the certificate authority in /complement/ca, data that outlives a
 // restart, ready when GET /_matrix/client/versions answers and, if the image has a HEALTHCHECK, it is healthy.
 //
-// A run has two networks. Through the access network the test process reaches the servers: their ports are published on
-// the loopback address. Through the federation network servers reach each other, and the peers in the test process, by
-// names without a port; it can be taken from a server without its clients noticing.
+// A run has two networks. Through the access network the test process reaches the servers: at their own addresses where the
+// network is this machine's, else at ports that are published on the loopback address. Through the federation network
+// servers reach each other, and the peers in the test process, by names without a port; it can be taken from a server
+// without its clients noticing.
 package docker
 
 import (
@@ -42,6 +43,8 @@ type Options struct {
 	Complement complement.Options
 	// Warn is told, in one line each, what works less well than it could on this machine. It may be nil.
 	Warn func(string)
+	// alwaysPublish publishes ports although the servers can be reached at their own addresses: tests.
+	alwaysPublish bool
 }
 
 // Runtime implements runtime.Runtime. An error of Start, or of a server's Start, that is no *runtime.StartError is the

@@ -151,7 +151,13 @@ func TestExitIsNoticedAndLogStays(t *testing.T) {
 }
 
 func TestPauseAndCutOff(t *testing.T) {
-	run := newRuntime(t, Options{})
+	for name, published := range map[string]bool{"at their own addresses": false, "at published ports": true} {
+		t.Run(name, func(t *testing.T) { pauseAndCutOff(t, newRuntime(t, Options{alwaysPublish: published})) })
+	}
+}
+
+func pauseAndCutOff(t *testing.T, run *Runtime) {
+	t.Helper()
 	one, two := start(t, run, "d1", "hs1"), start(t, run, "d1", "hs2")
 	before := one.ClientURL()
 
@@ -179,6 +185,28 @@ func TestPauseAndCutOff(t *testing.T) {
 
 	require.NoError(t, one.Pause(t.Context()))
 	require.NoError(t, one.Kill(t.Context()), "killing a frozen server")
+}
+
+func TestPortsArePublishedOnlyWhereTheyAreNeeded(t *testing.T) {
+	for _, published := range []bool{false, true} {
+		run := newRuntime(t, Options{alwaysPublish: published})
+		server := start(t, run, "d1", "hs1")
+		details, err := run.engine.ContainerInspect(t.Context(), server.(runtime.Contained).ContainerID())
+		require.NoError(t, err)
+		bound := 0
+		for _, bindings := range details.NetworkSettings.Ports {
+			for _, binding := range bindings {
+				bound++
+				assert.Equal(t, "127.0.0.1", binding.HostIP, "nobody else's requests shall reach it")
+			}
+		}
+		switch {
+		case published:
+			assert.Equal(t, 2, bound)
+		case run.networks.direct:
+			assert.Zero(t, bound)
+		}
+	}
 }
 
 func TestStartErrorsTellWhy(t *testing.T) {
@@ -264,11 +292,6 @@ func TestMountsAndLimits(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, 1_500_000_000, details.HostConfig.NanoCPUs)
 	assert.EqualValues(t, 256<<20, details.HostConfig.Memory)
-	for _, bindings := range details.NetworkSettings.Ports {
-		for _, binding := range bindings {
-			assert.Equal(t, "127.0.0.1", binding.HostIP)
-		}
-	}
 	for _, label := range []string{session.LabelRun, session.LabelHost, session.LabelState, session.LabelPID} {
 		assert.NotEmpty(t, details.Config.Labels[label], label)
 	}

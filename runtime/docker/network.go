@@ -31,8 +31,9 @@ const federationPort = 8448
 // engineHost is the name by which containers reach the machine of the engine where its network gateways are not ours.
 const engineHost = "host.docker.internal"
 
-// networks are the networks of a run. Which of a container's networks publishes its ports goes by the order of their
-// names, so the name of the access network must come first: a port must not move when the other network is cut off.
+// networks are the networks of a run. Which of a container's networks publishes its ports, if they are published, goes by
+// the order of their names, so the name of the access network must come first: a port must not move when the other network
+// is cut off.
 type networks struct {
 	access, federation string // IDs
 	// self is the address in the federation network at which containers reach the test process: the network's gateway,
@@ -40,8 +41,11 @@ type networks struct {
 	self netip.Addr
 	// selfAccess is the same in the access network, which is never cut.
 	selfAccess netip.Addr
-	// inside says that the test process is a container in both networks, and reaches servers at their own addresses.
+	// inside says that the test process is a container in both networks.
 	inside bool
+	// direct says that the test process reaches servers at their own addresses: it is inside, or the networks are this
+	// machine's. Otherwise, as with Docker Desktop, their ports are published on the loopback address.
+	direct bool
 }
 
 func (r *Runtime) makeNetworks(ctx context.Context) (networks, error) {
@@ -61,10 +65,12 @@ func (r *Runtime) makeNetworks(ctx context.Context) (networks, error) {
 		return made, err
 	}
 	if isLocal(made.self) && isLocal(made.selfAccess) {
+		made.direct = !r.options.alwaysPublish
 		return made, nil
 	}
 	made.self, made.selfAccess = netip.Addr{}, netip.Addr{}
-	if err := r.joinNetworks(ctx, &made); err != nil || made.inside {
+	err = r.joinNetworks(ctx, &made)
+	if made.direct = made.inside; err != nil || made.inside {
 		return made, err
 	}
 	return made, r.refuseRemote()

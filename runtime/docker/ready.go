@@ -78,7 +78,7 @@ func (r *Runtime) patience(startTook time.Duration) time.Duration {
 	return time.Duration(float64(timeout) * min(max(slowness, 1), 4)).Round(time.Second)
 }
 
-// awaitAddresses learns where the ports were published, which the engine knows as soon as the container runs. A server
+// awaitAddresses learns where the server is reached, which the engine knows as soon as the container runs. A server
 // that has exited meanwhile has no addresses, and is left to awaitReady.
 func (s *server) awaitAddresses(ctx context.Context, life *life, tick <-chan time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)

@@ -258,7 +258,7 @@ func (s *server) Resume(ctx context.Context) error {
 	return nil
 }
 
-// CutOff takes the federation network away. Its published ports belong to the access network and go on working.
+// CutOff takes the federation network away. Clients reach it by the access network, which stays.
 func (s *server) CutOff(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
@@ -348,14 +348,14 @@ func (s *server) readLog(ctx context.Context, lines int) string {
 	return log.String()
 }
 
-// readAddresses learns where the engine published the ports; they may be others after each start.
+// readAddresses learns where the server is reached, which may be elsewhere after each start.
 func (s *server) readAddresses(ctx context.Context) error {
 	details, err := s.runtime.engine.ContainerInspect(ctx, s.id)
 	if err != nil {
 		return fmt.Errorf("look at the container of %s: %w", s.name, err)
 	}
 	var found addresses
-	if s.runtime.networks.inside {
+	if s.runtime.networks.direct {
 		for _, endpoint := range details.NetworkSettings.Networks {
 			if endpoint.NetworkID == s.runtime.networks.access && endpoint.IPAddress != "" {
 				found.client = net.JoinHostPort(endpoint.IPAddress, clientPort.Port())
@@ -380,4 +380,4 @@ func (s *server) readAddresses(ctx context.Context) error {
 }
 
 // errNoAddress is what a container without an address means: it has ended, or the engine is not done yet.
-var errNoAddress = errors.New("the engine shows no published ports")
+var errNoAddress = errors.New("the engine shows no address of it")
