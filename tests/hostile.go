@@ -30,7 +30,7 @@ const (
 
 func init() {
 	for i, path := range hostilePaths {
-		check.Register("hostile member events, by "+path.name, check.Requires(staysUp), check.Path(path.name), check.Slow(),
+		check.Register("hostile member events, by "+path.name, check.Requires(staysUp), check.Path(path.name), check.Slow(30*time.Second),
 			func(c *check.C) { path.play(c, hostile.Inputs(c.Seed(), uint64(i), path.inputs)) })
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -26,6 +27,9 @@ type outage struct {
 	kill      bool
 }
 
+// restartTime is about how long a check takes that stops a server and starts it again.
+const restartTime = 15 * time.Second
+
 var outages = []outage{
 	{"a restart", blueprints.StoppedServer, false},
 	{"SIGKILL and a start", blueprints.KilledServer, true},
@@ -33,10 +37,10 @@ var outages = []outage{
 
 func init() {
 	for _, each := range outages {
-		check.Register("rooms are the same after "+each.name, check.Requires("resilience/restart"), check.Slow(),
+		check.Register("rooms are the same after "+each.name, check.Requires("resilience/restart"), check.Slow(restartTime),
 			func(c *check.C) { each.outlivedBy(c).judge(c) })
 		// The key of a user in a room should not change (MSC4014, Proposal 3.2): a server keeps it for good.
-		check.Register("sender keys are the same after "+each.name, check.Requires("sender-key/kept-across-restart"), check.Slow(),
+		check.Register("sender keys are the same after "+each.name, check.Requires("sender-key/kept-across-restart"), check.Slow(restartTime),
 			func(c *check.C) { each.outlivedBy(c).judgeKeys(c) })
 	}
 }

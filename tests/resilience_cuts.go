@@ -194,7 +194,7 @@ func (d *divided) sends(c *check.C, kept []federation.Event) {
 }
 
 // A server and a peer cannot reach each other.
-var _ = check.Register("a server and a peer are cut off from each other", check.Requires(partitionHeals), check.Path("peer"), check.Slow(),
+var _ = check.Register("a server and a peer are cut off from each other", check.Requires(partitionHeals), check.Path("peer"), check.Slow(15*time.Second),
 	func(c *check.C) {
 		d := opensDivided(stage.Open(c, blueprints.OneServer), 1)
 		isMissed, heal := d.cutsOff()
@@ -207,7 +207,7 @@ var _ = check.Register("a server and a peer are cut off from each other", check.
 
 // Two servers and a peer cannot reach each other: each is alone.
 var _ = check.Register("two servers and a peer are cut off from each other",
-	check.Requires(partitionHeals), check.Path("federation"), check.Slow(), check.TwoServers(), check.Containers(),
+	check.Requires(partitionHeals), check.Path("federation"), check.Slow(time.Minute), check.TwoServers(), check.Containers(),
 	func(c *check.C) {
 		d := opensDivided(stage.Open(c, blueprints.PrivatePair), 2)
 		d.healing = healingNetworkTime
@@ -224,7 +224,7 @@ var _ = check.Register("two servers and a peer are cut off from each other",
 // A server stands still. What happened meanwhile on other servers it is not sent by all of them: it asks for the rest
 // (server-server API, get_missing_events).
 var _ = check.Register("a server that stood still catches up",
-	check.Requires(partitionHeals), check.Path("pause"), check.Slow(), check.TwoServers(),
+	check.Requires(partitionHeals), check.Path("pause"), check.Slow(45*time.Second), check.TwoServers(),
 	func(c *check.C) {
 		d := opensDivided(stage.Open(c, blueprints.PrivatePair), 2)
 		alice := d.users[0]

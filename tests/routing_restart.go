@@ -11,7 +11,7 @@ import (
 
 func init() {
 	for _, each := range outages {
-		check.Register("events go to the same servers after "+each.name, check.Requires("routing/after-restart"), check.Slow(),
+		check.Register("events go to the same servers after "+each.name, check.Requires("routing/after-restart"), check.Slow(restartTime),
 			func(c *check.C) { routeAfter(c, each) })
 	}
 }

@@ -3,6 +3,7 @@ package main
 // Which checks run, and in which order.
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
@@ -40,16 +41,7 @@ func choose(all []*check.Check, wanted plan.Plan) ([]*check.Check, error) {
 		random := rand.New(rand.NewPCG(uint64(wanted.Shuffle), 0))
 		random.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
 	}
-	slices.SortStableFunc(chosen, func(a, b *check.Check) int {
-		switch {
-		case a.Slow == b.Slow:
-			return 0
-		case a.Slow:
-			return -1
-		default:
-			return 1
-		}
-	})
+	slices.SortStableFunc(chosen, func(a, b *check.Check) int { return cmp.Compare(b.Slow, a.Slow) })
 	return chosen, nil
 }
 

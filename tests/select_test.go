@@ -2,6 +2,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,7 +16,7 @@ import (
 func some() []*check.Check {
 	return []*check.Check{
 		{Name: "a", Requirements: []string{"mapping/one"}},
-		{Name: "b", Requirements: []string{"mapping/two"}, Slow: true, TwoServers: true},
+		{Name: "b", Requirements: []string{"mapping/two"}, Slow: time.Second, TwoServers: true},
 		{Name: "c", Requirements: []string{"routing/one"}},
 	}
 }

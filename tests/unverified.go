@@ -42,7 +42,7 @@ func init() {
 		for _, dead := range demand.deaths {
 			options := []any{check.Requires(demand.requirement), check.Path(bySendRoad.name)}
 			if dead.as == swallowsRequests.as {
-				options = append(options, check.Slow())
+				options = append(options, check.Slow(swallowingTime))
 			}
 			check.Register(fmt.Sprintf(demand.name, dead.name), append(options, func(c *check.C) {
 				seen := haunted(c, dead, bySendRoad)

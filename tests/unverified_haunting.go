@@ -34,6 +34,9 @@ var (
 	swallowsRequests  = death{"swallows requests", federation.DeadHanging}
 )
 
+// swallowingTime is about how long a server may wait for keys that it asked for in vain.
+const swallowingTime = 40 * time.Second
+
 var deaths = []death{
 	closesConnections, swallowsRequests,
 	{"answers garbage", federation.DeadTalkingGarbage},

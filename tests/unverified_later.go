@@ -27,7 +27,7 @@ const deadMembers = 3
 // Mappings of a room just joined are timed out quickly (MSC1228, Handling the mxid mapping, Implementation). Deployed servers
 // die of it.
 var _ = check.Register("a join is not held up though members' servers swallow requests for keys",
-	check.Requires("unverified/join-not-held-up"), check.Path("send_join answer"), check.Slow(), check.Deadly(true), func(c *check.C) {
+	check.Requires("unverified/join-not-held-up"), check.Path("send_join answer"), check.Slow(80*time.Second), check.Deadly(true), func(c *check.C) {
 		h := openHaunt(stage.Open(c, blueprints.OneServer), swallowsRequests)
 		living := h.herald.Makes(federation.RoomOptions{Creator: h.carol})
 		h.enters(living, h.dave)
@@ -180,7 +180,7 @@ func init() {
 	for _, how := range recoveries {
 		// Once the server verifies the user ID, it should send the member event again, with that (MSC4014, Changes from MSC1228 6.2).
 		check.Register("the member event is sent again when a member's server "+how.name, check.Requires("unverified/verified-later"),
-			check.Path("send"), check.Slow(), func(c *check.C) {
+			check.Path("send"), check.Slow(swallowingTime), func(c *check.C) {
 				seen := resurrected(c, how)
 				if !seen.resent.Exists() {
 					c.Failf("the member was verified, and its member event was not sent to clients again")
@@ -189,7 +189,7 @@ func init() {
 			})
 		// Events sent after this show the true user (MSC4014, Changes from MSC1228 6.2).
 		check.Register("later events show the true user ID when a member's server "+how.name, check.Requires("unverified/later-events-true"),
-			check.Path("send"), check.Slow(), func(c *check.C) {
+			check.Path("send"), check.Slow(swallowingTime), func(c *check.C) {
 				seen := resurrected(c, how)
 				assert.Equal(c, seen.claimed, seen.later.Get("sender").String(), "the sender of a message sent after the verification")
 			})
@@ -198,7 +198,7 @@ func init() {
 
 // The key pairs up the unverified and the verified sender (MSC4014, Key-aware clients).
 var _ = check.Register("a member keeps its sender key when it is verified",
-	check.Requires("unverified/sender-key-shown"), check.Path("send"), check.Slow(), func(c *check.C) {
+	check.Requires("unverified/sender-key-shown"), check.Path("send"), check.Slow(swallowingTime), func(c *check.C) {
 		seen := resurrected(c, recoveries[0])
 		judgeSenderKeys(c, haunting{key: seen.key, join: seen.join, said: seen.earlier, views: append(seen.before, seen.after...)})
 		assert.Equal(c, seen.key, seen.later.Get("sender_key").String(), "the sender_key of a message sent after the verification")
@@ -207,7 +207,7 @@ var _ = check.Register("a member keeps its sender key when it is verified",
 // Events sent prior to the verification "will show" the placeholder (MSC4014, Changes from MSC1228 6.2): on a client's screen,
 // or to whoever fetches them later, too.
 var _ = check.Register("what earlier events show after the verification",
-	check.Requires("unverified/earlier-events"), check.Path("send"), check.Slow(), func(c *check.C) {
+	check.Requires("unverified/earlier-events"), check.Path("send"), check.Slow(swallowingTime), func(c *check.C) {
 		seen := resurrect(c, recoveries[0])
 		if !seen.verified {
 			c.Observe("unverified/earlier-events", verdict.NoneSeen, "%s", whyNot(seen.refused, "the member was not verified later"))

@@ -34,7 +34,7 @@ func slides(c *check.C, client *stage.User, version, roomID, position string) (*
 }
 
 // Sliding sync clients should have the room invalidated and its state sent again (MSC4014, Changes from MSC1228 6.2).
-var _ = check.Register("what sliding sync tells of a later verification", check.Requires("unverified/sliding-sync"), check.Slow(),
+var _ = check.Register("what sliding sync tells of a later verification", check.Requires("unverified/sliding-sync"), check.Slow(swallowingTime),
 	func(c *check.C) {
 		const requirement = "unverified/sliding-sync"
 		h := openHaunt(stage.Open(c, blueprints.OneServer), closesConnections)

@@ -8,18 +8,19 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"time"
 )
 
 // Check is one scripted test of one or more requirements along one path.
 type Check struct {
 	Name         string
-	Requirements []string // identifiers of the catalogue
-	Path         string   // the path along which the event arrives, where a requirement has several: "send_join"
-	Slow         bool     // waits for a server's own time-outs: starts first
-	Deadly       bool     // servers are known to die of it: nobody else stands on its deployments meanwhile
-	TwoServers   bool     // stands on two servers, which may be of different candidates
-	Containers   bool     // needs servers with networks of their own, which plain processes do not have
-	Closing      bool     // judged by the runner itself, when every deployment was looked at for the last time
+	Requirements []string      // identifiers of the catalogue
+	Path         string        // the path along which the event arrives, where a requirement has several: "send_join"
+	Slow         time.Duration // about how long it waits for a server's own time-outs, or tries its strength; 0: it does not
+	Deadly       bool          // servers are known to die of it: nobody else stands on its deployments meanwhile
+	TwoServers   bool          // stands on two servers, which may be of different candidates
+	Containers   bool          // needs servers with networks of their own, which plain processes do not have
+	Closing      bool          // judged by the runner itself, when every deployment was looked at for the last time
 	Body         func(*C)
 }
 
@@ -36,9 +37,10 @@ func Path(name string) Option {
 	return func(check *Check) { check.Path = name }
 }
 
-// Slow marks a check that must wait for a server's own time-outs, so that it starts first and runs beside the others.
-func Slow() Option {
-	return func(check *Check) { check.Slow = true }
+// Slow marks a check that must wait for a server's own time-outs, or takes long for another reason, and about how long where
+// it does. It runs beside the others and starts before them, the longest first.
+func Slow(about time.Duration) Option {
+	return func(check *Check) { check.Slow = about }
 }
 
 // Deadly marks a check that deployed servers die of, if that is so: it has its deployments to itself, so that their death

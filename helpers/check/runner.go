@@ -159,7 +159,7 @@ func (r *Runner) firstRound(ctx context.Context) []*attempt {
 		case one.Closing:
 		case r.options.Parallel == 1:
 			usual = append(usual, one)
-		case one.Slow:
+		case one.Slow > 0:
 			slow = append(slow, one)
 		case one.Deadly:
 			deadly = append(deadly, one)
@@ -240,7 +240,7 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	checkContext, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	limit := r.options.Limit
-	if one.Slow {
+	if one.Slow > 0 {
 		limit *= slowLimit
 	}
 	limited, release := context.WithTimeout(checkContext, r.machine.lengthened(limit))

@@ -154,7 +154,7 @@ func TestSlowChecksMayTakeLonger(t *testing.T) {
 		})
 	}
 	slow := looks("slow")
-	slow.Slow = true
+	slow.Slow = time.Second
 	outcomeOf(t, 1, slow, looks("other"))
 	assert.Greater(t, left["slow"], left["other"]+4*time.Second)
 }

@@ -4,9 +4,11 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"debug/elf"
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -117,6 +119,33 @@ func TestGoBuildTellsWhatTheCompilerSaid(t *testing.T) {
 	err := goBuild{dir: dir, path: "x", output: filepath.Join(dir, "x"), platform: hostPlatform(), temporary: dir}.run(t.Context())
 	assert.ErrorContains(t, err, "undefined: nonsense")
 	assert.ErrorContains(t, err, "go build x in "+dir)
+}
+
+func TestPartsInCAreLinkedWhereThisMachineCan(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"go.mod":  "module x\n\ngo 1.26\n",
+		"main.go": "package main\n\n// int three(void) { return 3; }\nimport \"C\"\n\nfunc main() { println(C.three()) }\n",
+	})
+	assert.False(t, linksC(t.Context(), dir, platform{"plan9", "amd64"}))
+	if !linksC(t.Context(), dir, hostPlatform()) {
+		t.Skip("this machine has no C compiler with a library to link")
+	}
+	program := filepath.Join(dir, "x")
+	require.NoError(t, goBuild{dir: dir, path: "x", output: program, platform: hostPlatform(), temporary: dir, c: true}.run(t.Context()))
+	command := exec.Command(program)
+	said, err := command.CombinedOutput()
+	require.NoError(t, err)
+	assert.Equal(t, "3\n", string(said))
+	opened, err := elf.Open(program)
+	require.NoError(t, err)
+	libraries, err := opened.ImportedLibraries()
+	require.NoError(t, err)
+	assert.Empty(t, libraries, "it must run where there is nothing else")
+	require.NoError(t, opened.Close())
+
+	t.Setenv("CC", "no-such-compiler")
+	assert.False(t, linksC(t.Context(), dir, hostPlatform()))
 }
 
 func TestGoMissing(t *testing.T) {

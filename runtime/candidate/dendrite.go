@@ -68,9 +68,11 @@ func dendritePrograms(ctx context.Context, t *task, target platform) (folder fun
 	if err != nil {
 		return nil, "", err
 	}
+	// Dendrite comes with SQLite in C and in Go, which makes a seventh more work of a run.
+	server := goBuild{dir: dir, path: path, c: linksC(ctx, dir, target)}
 	made := newFingerprint("programs")
 	made.add("go", version)
-	made.add("flags", fmt.Sprint(buildFlags))
+	made.add("flags", fmt.Sprint(server.flags()))
 	made.add("platform", target.String())
 	if err := made.addFolder(dir, nil); err != nil {
 		return nil, "", err
@@ -81,7 +83,7 @@ func dendritePrograms(ctx context.Context, t *task, target platform) (folder fun
 	name := safeName(t.candidate.FullName()) + "-" + made.sum()
 	return func(ctx context.Context) (string, error) {
 		return t.goPrograms(ctx, name, target, map[string]goBuild{
-			dendriteProgram:   {dir: dir, path: path},
+			dendriteProgram:   server,
 			entryPointProgram: {dir: t.root, path: dendriteEntryPoint},
 		})
 	}, made.sum(), nil

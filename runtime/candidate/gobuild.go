@@ -1,4 +1,4 @@
-// Static Go programs, built by the go command.
+// Static Go programs, built by the go command, with parts in C where that is possible.
 
 package candidate
 
@@ -19,6 +19,12 @@ import (
 // buildFlags make a program that depends on its sources alone, not on where and when it was built.
 var buildFlags = []string{"-trimpath", "-buildvcs=false", "-ldflags", "-s -w"}
 
+// linkedFlags are the same for a program with parts in C, which are linked to it: there is nothing else in its image.
+var linkedFlags = []string{
+	"-trimpath", "-buildvcs=false", "-tags", "netgo osusergo sqlite_omit_load_extension",
+	"-ldflags", "-s -w -linkmode external -extldflags -static",
+}
+
 // platform is what a program is built for.
 type platform struct{ system, architecture string }
 
@@ -29,12 +35,20 @@ type goBuild struct {
 	dir, path, output string
 	platform          platform
 	temporary         string
+	c                 bool // with its parts in C (linksC)
+}
+
+func (b goBuild) flags() []string {
+	if b.c {
+		return linkedFlags
+	}
+	return buildFlags
 }
 
 func (b goBuild) run(ctx context.Context) error {
-	arguments := append([]string{"build"}, buildFlags...)
+	arguments := append([]string{"build"}, b.flags()...)
 	arguments = append(arguments, "-o", b.output, b.path)
-	output, err := gocommand.Run(ctx, b.dir, goEnvironment(b.platform, b.temporary), arguments...)
+	output, err := gocommand.Run(ctx, b.dir, goEnvironment(b.platform, b.temporary, b.c), arguments...)
 	if err != nil {
 		return fmt.Errorf("go build %s in %s: %w%s", b.path, b.dir, err, endOf(output))
 	}
@@ -43,7 +57,7 @@ func (b goBuild) run(ctx context.Context) error {
 
 // goVersion is the version of Go that builds the module in dir: "go1.26.0".
 func goVersion(ctx context.Context, dir string) (string, error) {
-	output, err := gocommand.Run(ctx, dir, goEnvironment(platform{}, ""), "env", "GOVERSION")
+	output, err := gocommand.Run(ctx, dir, goEnvironment(platform{}, "", false), "env", "GOVERSION")
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		return "", errors.New("the program \"go\" was not found: install Go (https://go.dev/doc/install) and put it into PATH")
@@ -53,14 +67,34 @@ func goVersion(ctx context.Context, dir string) (string, error) {
 	return strings.TrimSpace(output), nil
 }
 
+// linksC tells whether this machine can make static programs with parts in C for a platform: it is of that platform itself,
+// and has a C compiler and a C library to link.
+func linksC(ctx context.Context, dir string, target platform) bool {
+	if target != hostPlatform() || target.system != "linux" {
+		return false
+	}
+	output, err := gocommand.Run(ctx, dir, goEnvironment(target, "", true), "env", "CC")
+	compiler := strings.Fields(output)
+	if err != nil || len(compiler) == 0 {
+		return false
+	}
+	command := exec.CommandContext(ctx, compiler[0], append(compiler[1:], "-static", "-x", "c", "-o", os.DevNull, "-")...)
+	command.Stdin = strings.NewReader("#include <stdlib.h>\nint main(void) { return EXIT_SUCCESS; }\n")
+	return command.Run() == nil
+}
+
 // goEnvironment is ours but for what would make the result another one.
-func goEnvironment(target platform, temporary string) []string {
+func goEnvironment(target platform, temporary string, c bool) []string {
 	overridden := []string{"CGO_ENABLED", "GOWORK", "GOFLAGS", "GOOS", "GOARCH", gocommand.TemporaryVariable}
 	environment := slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		name, _, _ := strings.Cut(variable, "=")
 		return slices.Contains(overridden, name)
 	})
-	environment = append(environment, "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
+	enabled := "CGO_ENABLED=0"
+	if c {
+		enabled = "CGO_ENABLED=1"
+	}
+	environment = append(environment, enabled, "GOWORK=off", "GOFLAGS=")
 	if target.system != "" {
 		environment = append(environment, "GOOS="+target.system, "GOARCH="+target.architecture)
 	}

@@ -16,8 +16,10 @@ import (
 var configurationTemplate string
 
 // databasePragmas: data must outlive the death of the process, not that of the machine; what was handed to the kernel
-// does. So no write waits for the disk, and readers do not wait for writers.
-const databasePragmas = "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)"
+// does. So no write waits for the disk, and readers do not wait for writers. They are said twice: to the driver with SQLite
+// in Go, and to that with SQLite in C. Each overlooks what is meant for the other.
+const databasePragmas = "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)" +
+	"&_journal_mode=WAL&_synchronous=OFF&_busy_timeout=10000"
 
 // writeConfiguration writes the configuration in effect into the data folder and returns its path.
 func writeConfiguration(s settings) (string, error) {

@@ -32,7 +32,7 @@ func TestReadSettings(t *testing.T) {
 func TestEnvironmentTrustsOnlyTheAuthorityAndKnowsNoProxy(t *testing.T) {
 	got := environment([]string{"PATH=/bin", "https_proxy=http://p", "HTTP_PROXY=x", "SSL_CERT_FILE=/etc/x", "SSL_CERT_DIR=/etc", "TMPDIR=/t"}, "/ca", "/d/tmp")
 	assert.ElementsMatch(t, []string{
-		"PATH=/bin", "SSL_CERT_FILE=/ca/ca.crt", "SSL_CERT_DIR=/ca", "TMPDIR=/d/tmp", "SQLITE_TMPDIR=/d/tmp", "GOGC=400",
+		"PATH=/bin", "SSL_CERT_FILE=/ca/ca.crt", "SSL_CERT_DIR=/ca", "TMPDIR=/d/tmp", "SQLITE_TMPDIR=/d/tmp", "GOGC=400", "GOMAXPROCS=1",
 	}, got)
 }
 
