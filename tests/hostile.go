@@ -43,16 +43,22 @@ func (p hostilePath) play(c *check.C, inputs []hostile.Input) {
 		return
 	}
 	// The server is shared with the other paths: it is not known whose harm it is.
-	culprits, harm := p.alone(c, inputs[:told], false)
+	culprits, harm := p.alone(c, inputs[:told])
 	if harm == nil {
 		c.Notef("another path did the server harm; this one does not, alone")
-		if _, harm = p.alone(c, inputs[told:], false); harm == nil {
+		if _, harm = p.alone(c, inputs[told:]); harm == nil {
 			return
 		}
 		culprits = inputs[told:]
 	}
-	culprits, harm = p.shrink(c, culprits, harm)
-	p.tellOf(c, culprits, harm)
+	smallest, itsHarm := p.shrink(c, culprits, harm)
+	events, again := p.show(c, smallest)
+	if again == nil {
+		c.Notef("%s does no harm to a server that was told nothing else before: all that did are shown", named(smallest))
+		smallest, itsHarm = culprits, harm
+		events, _ = p.show(c, smallest)
+	}
+	p.fail(c, smallest, itsHarm, events)
 }
 
 // tellAll tells inputs to a server, and returns how many, and the harm that they did.
@@ -73,22 +79,51 @@ func (p hostilePath) tellAll(s *stage.Stage, inputs []hostile.Input) (told int, 
 }
 
 // alone tells inputs to a fresh server. It returns those of the batch that did harm, with those before it, and the harm.
-func (p hostilePath) alone(c *check.C, inputs []hostile.Input, keepLog bool) ([]hostile.Input, error) {
+func (p hostilePath) alone(c *check.C, inputs []hostile.Input) ([]hostile.Input, error) {
 	s := stage.OpenExpendable(c, blueprints.AttackedServer, true)
 	told, harm := p.tellAll(s, inputs)
-	c.Discard(s.Deployment, keepLog)
+	c.Discard(s.Deployment, false)
 	return inputs[:told], harm
+}
+
+// laboratory is a server of the check's own on which one list of inputs is tried after the other. One that came to harm is
+// replaced; one that did not goes on, though it is not what it was before.
+type laboratory struct {
+	path  hostilePath
+	c     *check.C
+	stage *stage.Stage // nil: a fresh one is needed
+}
+
+// try tells inputs and returns the harm that they did.
+func (l *laboratory) try(inputs []hostile.Input) error {
+	if l.stage == nil {
+		l.stage = stage.OpenExpendable(l.c, blueprints.AttackedServer, true)
+	}
+	_, harm := l.path.tellAll(l.stage, inputs)
+	if harm != nil {
+		l.close()
+	}
+	return harm
+}
+
+func (l *laboratory) close() {
+	if l.stage != nil {
+		l.c.Discard(l.stage.Deployment, false)
+		l.stage = nil
+	}
 }
 
 // shrink looks for fewer and smaller inputs that do harm: it halves the list, then takes from the one that is left.
 func (p hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]hostile.Input, error) {
+	laboratory := &laboratory{path: p, c: c}
+	defer laboratory.close()
 	tries := 0
 	worse := func(smaller []hostile.Input) bool {
 		deadline, limited := c.Context().Deadline()
 		if tries++; tries > shrinkingLimit || limited && time.Until(deadline) < shrinkingTime {
 			return false
 		}
-		_, found := p.alone(c, smaller, false)
+		found := laboratory.try(smaller)
 		if found != nil {
 			inputs, harm = smaller, found
 		}
@@ -108,15 +143,14 @@ func (p hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]h
 			}
 		}
 	}
-	c.Notef("found in %d tries on fresh servers", tries)
+	c.Notef("found in %d tries", tries)
 	return inputs, harm
 }
 
-// tellOf fails the check, with the smallest inputs that do harm written out.
-func (p hostilePath) tellOf(c *check.C, inputs []hostile.Input, harm error) {
+// show tells inputs to a fresh server, whose log is kept, and returns the events that were told and the harm.
+func (p hostilePath) show(c *check.C, inputs []hostile.Input) (events []string, harm error) {
 	s := stage.OpenExpendable(c, blueprints.AttackedServer, true)
 	a, err := opensAttack(s)
-	var events []string
 	if err == nil {
 		for _, input := range inputs {
 			forged := a.honest(a.room, a.mallory.User("liar"), nil).Forge(input)
@@ -126,9 +160,14 @@ func (p hostilePath) tellOf(c *check.C, inputs []hostile.Input, harm error) {
 			}
 		}
 		p.tell(a, inputs)
-		_ = a.isServed()
+		err = a.isServed()
 	}
 	c.Discard(s.Deployment, true)
+	return events, err
+}
+
+// fail fails the check, with the inputs that did harm written out.
+func (p hostilePath) fail(c *check.C, inputs []hostile.Input, harm error, events []string) {
 	kept, err := json.MarshalIndent(map[string]any{
 		"seed": c.Seed(), "path": p.name, "harm": harm.Error(), "inputs": inputs, "events": events,
 	}, "", "  ")
@@ -136,9 +175,14 @@ func (p hostilePath) tellOf(c *check.C, inputs []hostile.Input, harm error) {
 		c.SuiteError(err)
 	}
 	c.Attach("input.json", kept)
-	what := inputs[0].String()
-	if len(inputs) > 1 {
-		what = fmt.Sprintf("%d events together, the last of them one where %s", len(inputs), inputs[len(inputs)-1])
+	c.Failf("%v, after a member event by %s in which %s (seed %d)", harm, p.name, named(inputs), c.Seed())
+}
+
+// named says what inputs are.
+func named(inputs []hostile.Input) string {
+	last := inputs[len(inputs)-1]
+	if len(inputs) == 1 {
+		return last.String()
 	}
-	c.Failf("%v, after a member event by %s in which %s (seed %d)", harm, p.name, what, c.Seed())
+	return fmt.Sprintf("%d events together, the last of them one where %s", len(inputs), last)
 }

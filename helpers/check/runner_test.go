@@ -88,11 +88,17 @@ func (f *fakeServers) New(_ context.Context, blueprint string) (Deployment, erro
 // outcomeOf runs checks and returns the final results by name, and the runner's world.
 func outcomeOf(t *testing.T, parallel int, checks ...*Check) (map[string]verdict.CheckResult, *fakeServers) {
 	t.Helper()
+	return outcomeOnCopies(t, 1, parallel, checks...)
+}
+
+// outcomeOnCopies does so with as many shared deployments of a blueprint as are wanted.
+func outcomeOnCopies(t *testing.T, copies, parallel int, checks ...*Check) (map[string]verdict.CheckResult, *fakeServers) {
+	t.Helper()
 	var mu sync.Mutex
 	final := map[string]verdict.CheckResult{}
 	servers := &fakeServers{}
 	runner := New(Options{
-		Checks: checks, Deployments: servers, Parallel: parallel, Quiet: 400 * time.Millisecond, Limit: 5 * time.Second, Silence: 100 * time.Millisecond,
+		Checks: checks, Deployments: servers, Parallel: parallel, Copies: func(string) int { return copies }, Quiet: 400 * time.Millisecond, Limit: 5 * time.Second, Silence: 100 * time.Millisecond,
 		Emit: func(event verdict.Event) {
 			if event.Kind != verdict.KindCheckFinal {
 				return
