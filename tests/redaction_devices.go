@@ -28,6 +28,8 @@ var _ = check.Register("devices of a remote member whose event was redacted are 
 		carol := peer.User("carol")
 		room := peer.Joins(alice.Makes(stage.Public), carol)
 		alice.AwaitsMembership("membership/remote-joins-us", room.ID(), carol.ID(), "join")
+		// Events come to be sent to the server of a new member a little later than clients are shown it.
+		room.AwaitsEvent("routing/reaches-members", alice.Says(room.ID(), "said to the new member"))
 		devices := &devicesOf{peer: peer, user: carol}
 		both := func(toPeer, toClient, word string) {
 			for _, kind := range []ephemeral{toDevice, deviceLists} {

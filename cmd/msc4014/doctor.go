@@ -22,6 +22,7 @@ import (
 
 	"msc4014/cmd/internal/run"
 	"msc4014/report"
+	"msc4014/runtime/candidate"
 	"msc4014/runtime/docker/engine"
 	"msc4014/runtime/session"
 )
@@ -77,7 +78,7 @@ func examine(ctx context.Context, root string) []finding {
 		any.text = "neither containers nor plain processes work: see above"
 	}
 	return []finding{
-		examineGo(ctx, root), containers, processes, any, examineState(),
+		examineGo(ctx, root), examineC(ctx, root), containers, processes, any, examineState(),
 		examineDisk(root), examineMemory(), examineDebian(),
 	}
 }
@@ -110,6 +111,18 @@ func examineGo(ctx context.Context, root string) finding {
 	} else {
 		first, _, _ := strings.Cut(strings.TrimSpace(string(output)), "\n")
 		one.text = strings.TrimSpace(fmt.Sprintf("%v %s; install Go from https://go.dev/dl", err, first))
+	}
+	return one
+}
+
+func examineC(ctx context.Context, root string) finding {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	one := finding{what: "C"}
+	if one.ok = candidate.LinksC(ctx, root); one.ok {
+		one.text = "static programs can be made: Dendrite is built with SQLite in C"
+	} else {
+		one.text = "no compiler, or no static library: Dendrite is built with SQLite in Go, and a run takes about a sixth longer; install gcc (Debian: gcc libc6-dev)"
 	}
 	return one
 }

@@ -67,6 +67,9 @@ func goVersion(ctx context.Context, dir string) (string, error) {
 	return strings.TrimSpace(output), nil
 }
 
+// LinksC tells whether programs for this machine are built with their parts in C. dir is a folder of a Go module.
+func LinksC(ctx context.Context, dir string) bool { return linksC(ctx, dir, hostPlatform()) }
+
 // linksC tells whether this machine can make static programs with parts in C for a platform: it is of that platform itself,
 // and has a C compiler and a C library to link.
 func linksC(ctx context.Context, dir string, target platform) bool {
