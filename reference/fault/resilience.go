@@ -40,7 +40,7 @@ var resilienceFaults = []Fault{
 		Requirements: []string{"resilience/stays-up"},
 	},
 	{
-		ID: JoinsAtOnceAreOne, Does: "answers who joins a room while another user does that it is done when the other's join is",
+		ID: JoinsAtOnceAreOne, Does: "answers who joins a room while another user does, or in the second after that, that it is done",
 		Breaks:       "client-server API, POST /join: the answer says that the user is in the room",
 		Requirements: []string{"resilience/concurrent-joins"},
 	},

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
@@ -21,35 +22,46 @@ import (
 	"msc4014/reference/rules"
 )
 
-// entrances holds one lock for each room that is being entered.
+// entrances holds what is known of the rooms that are being entered.
 type entrances struct {
 	mu    sync.Mutex
-	locks map[string]*sync.Mutex
+	rooms map[string]*entrance
 }
 
-func (e *entrances) of(roomID string) *sync.Mutex {
+// entrance is locked while one user enters a room. since is when one did last.
+type entrance struct {
+	sync.Mutex
+	since time.Time
+}
+
+func (e *entrances) of(roomID string) *entrance {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.locks == nil {
-		e.locks = map[string]*sync.Mutex{}
+	if e.rooms == nil {
+		e.rooms = map[string]*entrance{}
 	}
-	if e.locks[roomID] == nil {
-		e.locks[roomID] = &sync.Mutex{}
+	if e.rooms[roomID] == nil {
+		e.rooms[roomID] = &entrance{}
 	}
-	return e.locks[roomID]
+	return e.rooms[roomID]
 }
 
 // Join lets an own user join a room. via are servers through which it may be reached; reason may be empty.
-func (rs *Rooms) Join(ctx context.Context, userID, roomID string, via []string, reason string) error {
+func (rs *Rooms) Join(ctx context.Context, userID, roomID string, via []string, reason string) (err error) {
 	entrance := rs.entrances.of(roomID)
-	if !entrance.TryLock() {
+	busy := !entrance.TryLock()
+	if busy {
 		entrance.Lock()
-		if rs.Faults.Has(fault.JoinsAtOnceAreOne) {
-			entrance.Unlock()
-			return nil
-		}
 	}
 	defer entrance.Unlock()
+	if rs.Faults.Has(fault.JoinsAtOnceAreOne) && (busy || time.Since(entrance.since) < time.Second) {
+		return nil
+	}
+	defer func() {
+		if err == nil {
+			entrance.since = time.Now()
+		}
+	}()
 	room := rs.Get(roomID)
 	if room != nil && room.Resident() {
 		err := room.joinHere(userID, reason)
