@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -82,15 +83,17 @@ func Remove(ctx context.Context, cli client.APIClient, label string, awaited ...
 			}
 			seen[object.Name] = true // names are unique in a run, whatever the kind
 		}
+		complete := !slices.ContainsFunc(awaited, missing) || time.Now().After(deadline)
 		if len(objects) == 0 {
-			if !slices.ContainsFunc(awaited, missing) || time.Now().After(deadline) {
+			if complete {
 				return removed, nil
 			}
 		} else if err = removeAll(ctx, cli, objects); err == nil {
 			continue // look again at once
 		}
 		if stranded(err, objects) {
-			if strandings++; strandings == strandedTries {
+			if strandings++; strandings >= strandedTries && complete {
+				slog.Warn("an empty network is left, until the container engine is restarted", "network", objects[0].Name, "problem", err)
 				return removed, nil
 			}
 		}
