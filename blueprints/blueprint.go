@@ -10,19 +10,21 @@ type Blueprint struct {
 	Name    string
 	Servers int
 	Private bool // for checks that stop, cut or break servers
+	// Restarted servers keep their data in files: those of other blueprints cannot be started again.
+	Restarted bool
 }
 
 // The blueprints. Servers are named hs1, hs2, ... by place; what their server names look like is the runtime's affair.
 var (
 	OneServer     = Blueprint{Name: "one server", Servers: 1}
 	TwoServers    = Blueprint{Name: "two servers", Servers: 2}
-	PrivateServer = Blueprint{Name: "private server", Servers: 1, Private: true}
+	PrivateServer = Blueprint{Name: "private server", Servers: 1, Private: true, Restarted: true}
 	PrivatePair   = Blueprint{Name: "private pair of servers", Servers: 2, Private: true}
 	// AttackedServer is for hostile input, which it may die of (check.C.Expendable).
 	AttackedServer = Blueprint{Name: "attacked server", Servers: 1}
 	// Each of these is restarted once, in a scene that all checks on it share; no other check may stand on them.
-	StoppedServer = Blueprint{Name: "server stopped and started again", Servers: 1}
-	KilledServer  = Blueprint{Name: "server killed and started again", Servers: 1}
+	StoppedServer = Blueprint{Name: "server stopped and started again", Servers: 1, Restarted: true}
+	KilledServer  = Blueprint{Name: "server killed and started again", Servers: 1, Restarted: true}
 )
 
 // All lists the blueprints.

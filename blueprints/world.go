@@ -82,7 +82,9 @@ func (w *World) start(ctx context.Context, blueprint Blueprint) (*Deployment, er
 		scenes:    map[string]*scene{},
 	}
 	err := deployment.eachServer(func(place int) error {
-		server, err := w.Runtime.Start(ctx, runtime.ServerOptions{Deployment: deployment.id, Host: hostAt(place)})
+		server, err := w.Runtime.Start(ctx, runtime.ServerOptions{
+			Deployment: deployment.id, Host: hostAt(place), Ephemeral: !blueprint.Restarted,
+		})
 		if err != nil {
 			return err
 		}

@@ -31,7 +31,16 @@ type Runtime interface {
 type ServerOptions struct {
 	Deployment string // unique in the run, a legal part of a host name: "d1"
 	Host       string // the server's place in its blueprint: "hs1"
+	// Ephemeral says that the server is started only once, and may keep data in memory: it is told so
+	// (EphemeralVariable), and cannot be started again.
+	Ephemeral bool
 }
+
+// EphemeralVariable is the environment variable that is "true" for a server that is started only once.
+const EphemeralVariable = "MSC4014_EPHEMERAL"
+
+// ErrEphemeral is returned (wrapped) when a server is to be started again that was told that it would not be.
+var ErrEphemeral = errors.New("it was started to be started only once (ServerOptions.Ephemeral)")
 
 // PeerAddress is where the candidates look for a peer: connections to Listen (host:port, TLS) whose SNI or Host is
 // Name belong to it. Several peers may share one Listen address.
@@ -62,7 +71,8 @@ type Server interface {
 	Stop(ctx context.Context) error
 	// Kill ends it at once (SIGKILL), keeping its data.
 	Kill(ctx context.Context) error
-	// Start starts a stopped or killed server with its data and returns when it is ready.
+	// Start starts a stopped or killed server with its data and returns when it is ready; one that is ephemeral it does
+	// not (ErrEphemeral).
 	Start(ctx context.Context) error
 	// Pause freezes it; Resume lets it go on.
 	Pause(ctx context.Context) error

@@ -3,14 +3,10 @@
 package docker
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -44,7 +40,7 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 	s := &server{
 		runtime: r, name: serverName(options), host: options.Host,
 		container: fmt.Sprintf("msc4014-%s-%s-%s", r.options.Session.ID, options.Deployment, options.Host),
-		candidate: artifact.Candidate,
+		candidate: artifact.Candidate, ephemeral: options.Ephemeral,
 	}
 	if check := details.Config.Healthcheck; check != nil && len(check.Test) > 0 && check.Test[0] != "NONE" {
 		s.healthChecked = true
@@ -52,6 +48,9 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 	labels := r.labels("msc4014.server", s.name)
 	host := r.hostConfig()
 	for path := range details.Config.Volumes {
+		if path == authorityFolder && r.authority != "" {
+			continue
+		}
 		// Instead of the engine's own anonymous volume, one that carries the run's labels.
 		host.Mounts = append(host.Mounts, mount.Mount{
 			Type: mount.TypeVolume, Target: path, VolumeOptions: &mount.VolumeOptions{Labels: labels},
@@ -64,7 +63,7 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 	defer made()
 	created, err := r.engine.ContainerCreate(ctx, &container.Config{
 		Image:        artifact.Image,
-		Env:          r.environment(s.name, artifact),
+		Env:          r.environment(s, artifact),
 		Labels:       labels,
 		ExposedPorts: nat.PortSet{clientPort: {}, federationInner: {}},
 	}, host, &network.NetworkingConfig{
@@ -74,18 +73,17 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 		return nil, fmt.Errorf("create the container %s: %w", s.container, err)
 	}
 	s.id = created.ID
-	err = s.joinFederation(ctx)
-	if err == nil && len(r.authority) > 0 {
-		// Copied, not mounted: an engine need not see this machine's files (Docker Desktop, a test process in a container).
-		err = r.engine.CopyToContainer(ctx, s.id, "/", bytes.NewReader(r.authority), container.CopyToContainerOptions{})
-	}
-	if err != nil {
-		object := engine.Object{Kind: "container", ID: s.id, Name: s.container}
-		removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
-		defer cancel()
-		return nil, errors.Join(err, engine.RemoveObject(removing, r.engine, object))
+	if err := s.joinFederation(ctx); err != nil {
+		return nil, errors.Join(err, r.removeContainer(ctx, s.id, s.container))
 	}
 	return s, nil
+}
+
+// removeContainer removes a container that is of no use, also when ctx has ended.
+func (r *Runtime) removeContainer(ctx context.Context, id, name string) error {
+	removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
+	defer cancel()
+	return engine.RemoveObject(removing, r.engine, engine.Object{Kind: "container", ID: id, Name: name})
 }
 
 func (r *Runtime) hostConfig() *container.HostConfig {
@@ -103,6 +101,9 @@ func (r *Runtime) hostConfig() *container.HostConfig {
 	if r.names != nil {
 		host.DNS = []string{r.names.address.String()}
 	}
+	if r.authority != "" {
+		host.Mounts = append(host.Mounts, authorityMount(r.authority, true))
+	}
 	for _, folder := range settings.HostMounts {
 		host.Mounts = append(host.Mounts, mount.Mount{
 			Type: mount.TypeBind, Source: folder.HostPath, Target: folder.ContainerPath, ReadOnly: folder.ReadOnly,
@@ -112,10 +113,11 @@ func (r *Runtime) hostConfig() *container.HostConfig {
 }
 
 // environment is what the container's server is told: the shared variables, the artifact's, which override those, and its
-// name, which nothing overrides. Each variable stands there once: which of two counts is the image's program's affair.
-func (r *Runtime) environment(name string, artifact runtime.Artifact) []string {
+// name and life, which nothing overrides. Each variable stands there once: which of two counts is the image's program's affair.
+func (r *Runtime) environment(s *server, artifact runtime.Artifact) []string {
+	own := []string{"SERVER_NAME=" + s.name, fmt.Sprintf("%s=%t", runtime.EphemeralVariable, s.ephemeral)}
 	values := map[string]string{}
-	for _, variable := range slices.Concat(r.options.Complement.Environment, artifact.Environment, []string{"SERVER_NAME=" + name}) {
+	for _, variable := range slices.Concat(r.options.Complement.Environment, artifact.Environment, own) {
 		variableName, value, _ := strings.Cut(variable, "=")
 		values[variableName] = value
 	}
@@ -124,36 +126,4 @@ func (r *Runtime) environment(name string, artifact runtime.Artifact) []string {
 		environment = append(environment, variableName+"="+values[variableName])
 	}
 	return environment
-}
-
-// packAuthority makes the archive of the authority's two files. Everybody may read them, as an image's server may run as
-// any user; the authority is made for one run and trusted by nobody else.
-func packAuthority(dir string) ([]byte, error) {
-	if dir == "" {
-		return nil, nil
-	}
-	var buffer bytes.Buffer
-	archive := tar.NewWriter(&buffer)
-	for _, folder := range []string{"complement/", "complement/ca/"} {
-		if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: folder, Mode: 0o755}); err != nil {
-			return nil, fmt.Errorf("pack the certificate authority: %w", err)
-		}
-	}
-	for _, name := range []string{"ca.crt", "ca.key"} {
-		data, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			return nil, fmt.Errorf("read the certificate authority: %w", err)
-		}
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: "complement/ca/" + name, Mode: 0o644, Size: int64(len(data))}
-		if err := archive.WriteHeader(header); err != nil {
-			return nil, fmt.Errorf("pack the certificate authority: %w", err)
-		}
-		if _, err := archive.Write(data); err != nil {
-			return nil, fmt.Errorf("pack the certificate authority: %w", err)
-		}
-	}
-	if err := archive.Close(); err != nil {
-		return nil, fmt.Errorf("pack the certificate authority: %w", err)
-	}
-	return buffer.Bytes(), nil
 }

@@ -35,7 +35,8 @@ const closeTimeout = 60 * time.Second
 type Options struct {
 	// Session is the run. Everything that is made in the engine carries its labels.
 	Session *session.Session
-	// AuthorityDir is the folder with ca.crt and ca.key (runtime/authority), copied to /complement/ca of each container.
+	// AuthorityDir is the folder with ca.crt and ca.key (runtime/authority), which each container has in /complement/ca; ""
+	// for none.
 	AuthorityDir string
 	// ByHost has what is started at a host ("hs2") in place of the run's artifact.
 	ByHost map[string]runtime.Artifact
@@ -53,7 +54,7 @@ type Runtime struct {
 	artifacts runtime.Artifacts
 	options   Options
 	engine    *client.Client
-	authority []byte // the tar archive that is unpacked in each container; empty without an authority
+	authority string // the volume with the authority's files; "" without an authority
 	networks  networks
 	peers     *peers
 	names     *nameServer // nil where none can listen
@@ -80,17 +81,13 @@ func New(ctx context.Context, artifact runtime.Artifact, options Options) (*Runt
 	if options.Complement.SpawnTimeout <= 0 {
 		options.Complement.SpawnTimeout = complement.DefaultSpawnTimeout
 	}
-	authority, err := packAuthority(options.AuthorityDir)
-	if err != nil {
-		return nil, err
-	}
 	cli, err := engine.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r := &Runtime{
 		artifacts: runtime.Artifacts{Main: artifact, ByHost: options.ByHost}, options: options, engine: cli,
-		authority: authority, images: map[string]image.InspectResponse{},
+		images: map[string]image.InspectResponse{},
 	}
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := r.prepare(ctx); err != nil {
@@ -110,6 +107,20 @@ func (r *Runtime) prepare(ctx context.Context) error {
 			return err
 		}
 	}
+	filled := make(chan error, 1)
+	go func() { // beside the networks, which an engine takes as long for
+		if r.options.AuthorityDir == "" {
+			filled <- nil
+			return
+		}
+		filled <- r.makeAuthority(ctx)
+	}()
+	err := r.connect(ctx)
+	return errors.Join(err, <-filled)
+}
+
+// connect makes the networks, and what the names in them lead to.
+func (r *Runtime) connect(ctx context.Context) error {
 	var err error
 	if r.networks, err = r.makeNetworks(ctx); err != nil {
 		return err

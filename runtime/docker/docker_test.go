@@ -26,7 +26,8 @@ import (
 func TestEnvironment(t *testing.T) {
 	r := &Runtime{options: Options{Complement: complement.Options{Environment: []string{"SHARED=yes", "CHOSEN=that", "SERVER_NAME=wrong"}}}}
 	artifact := runtime.Artifact{Environment: []string{"CHOSEN=this=one"}}
-	assert.Equal(t, []string{"CHOSEN=this=one", "SERVER_NAME=hs1", "SHARED=yes"}, r.environment("hs1", artifact))
+	assert.Equal(t, []string{"CHOSEN=this=one", "MSC4014_EPHEMERAL=true", "SERVER_NAME=hs1", "SHARED=yes"},
+		r.environment(&server{name: "hs1", ephemeral: true}, artifact))
 }
 
 func TestServersReachEachOtherAndPeers(t *testing.T) {
@@ -120,6 +121,17 @@ func TestStopKillAndStartKeepData(t *testing.T) {
 	log := server.Log(0)
 	assert.Contains(t, log, "ending as asked")
 	assert.Equal(t, 3, strings.Count(log, "starting as"))
+}
+
+func TestEphemeralServersAreStartedOnce(t *testing.T) {
+	run := newRuntime(t, Options{})
+	server, err := run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1", Ephemeral: true})
+	require.NoError(t, err)
+	told, err := ask(t, server, "/environment", "name", runtime.EphemeralVariable)
+	require.NoError(t, err)
+	assert.Equal(t, "true", told)
+	require.NoError(t, server.Stop(t.Context()))
+	assert.ErrorIs(t, server.Start(t.Context()), runtime.ErrEphemeral)
 }
 
 func TestExitIsNoticedAndLogStays(t *testing.T) {

@@ -38,6 +38,7 @@ type server struct {
 	candidate     string
 	container, id string // the container's name and ID
 	healthChecked bool   // the image has a HEALTHCHECK
+	ephemeral     bool   // it is not started again
 
 	operation sync.Mutex // one change of the server's state at a time
 
@@ -96,6 +97,9 @@ func (s *server) Start(ctx context.Context) error {
 		return err
 	}
 	defer s.runtime.starting.Done()
+	if s.ephemeral {
+		return fmt.Errorf("start %s again: %w", s.name, runtime.ErrEphemeral)
+	}
 	ctx, cancel := s.runtime.within(ctx)
 	defer cancel()
 	s.operation.Lock()

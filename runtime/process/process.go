@@ -7,6 +7,7 @@
 //	MSC4014_PROGRAM_DIR   the folder of the programs (/)
 //	MSC4014_HTTP_ADDRESS  host:port to listen on for clients (:8008)
 //	MSC4014_HTTPS_ADDRESS host:port to listen on for the federation, with TLS (:8448)
+//	MSC4014_EPHEMERAL     true for a server that is started only once; its data may stay in memory
 //
 // Each server and each peer has a loopback address of its own as its name, 127.a.b.c, so names have no ports
 // (addresses.go). A child ends with this process, however that ends (spawner.go), and is recorded in the session.
@@ -134,7 +135,7 @@ func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (run
 	}
 	s := &server{
 		runtime: r, artifact: artifact, label: label, host: options.Host, address: address,
-		dir: filepath.Join(r.options.SessionDir, "servers", label),
+		dir: filepath.Join(r.options.SessionDir, "servers", label), ephemeral: options.Ephemeral,
 	}
 	if err == nil {
 		r.names[label] = true

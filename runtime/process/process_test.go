@@ -146,6 +146,19 @@ func TestLifeOfAServer(t *testing.T) {
 	assert.NotEmpty(t, s.Log(0))
 }
 
+func TestEphemeralServersAreStartedOnce(t *testing.T) {
+	r := playing(t, "ready")
+	ephemeral, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1", Ephemeral: true})
+	require.NoError(t, err)
+	for told, s := range map[string]runtime.Server{"true": ephemeral, "false": start(t, r, "hs2")} {
+		inherited, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", s.(*server).life().command.Process.Pid))
+		require.NoError(t, err)
+		assert.Contains(t, strings.Split(string(inherited), "\x00"), runtime.EphemeralVariable+"="+told)
+	}
+	require.NoError(t, ephemeral.Stop(t.Context()))
+	assert.ErrorIs(t, ephemeral.Start(t.Context()), runtime.ErrEphemeral)
+}
+
 func TestExitIsNoticedAtOnce(t *testing.T) {
 	r := playing(t, "ready")
 	s := start(t, r, "hs1")

@@ -27,6 +27,8 @@ type server struct {
 	host     string
 	address  string // its name
 	dir      string
+	// ephemeral servers are not started again.
+	ephemeral bool
 
 	control sync.Mutex
 	state   sync.Mutex
@@ -101,6 +103,9 @@ func (s *server) Start(ctx context.Context) error {
 	}
 	if s.removed {
 		return fmt.Errorf("start %s: %w", s.label, errRemoved)
+	}
+	if s.ephemeral && s.life() != nil {
+		return fmt.Errorf("start %s again: %w", s.label, runtime.ErrEphemeral)
 	}
 	started := time.Now()
 	life, err := s.launch()
@@ -193,6 +198,7 @@ func (s *server) environment() []string {
 		"SERVER_NAME="+s.address,
 		"MSC4014_CA_DIR="+s.runtime.options.Authority.Dir(),
 		"MSC4014_DATA_DIR="+s.dataDir(),
+		fmt.Sprintf("%s=%t", runtime.EphemeralVariable, s.ephemeral),
 		"MSC4014_PROGRAM_DIR="+filepath.Dir(s.artifact.Program),
 		"MSC4014_HTTP_ADDRESS="+join(s.address, clientPort),
 		"MSC4014_HTTPS_ADDRESS="+join(s.address, federationPort),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/pem"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -53,6 +54,16 @@ func TestSigningKeyIsKept(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(path, []byte("damaged"), 0o600))
 	assert.ErrorContains(t, keepSigningKey(path), "not overwritten")
+}
+
+func TestEventsInFlightAreInFilesWhereTheServerIsStartedAgain(t *testing.T) {
+	for _, ephemeral := range []bool{false, true} {
+		path, err := writeConfiguration(settings{Settings: contract.Settings{ServerName: "hs1", DataDir: t.TempDir(), Ephemeral: ephemeral}})
+		require.NoError(t, err)
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Regexp(t, fmt.Sprintf(`topic_prefix: Dendrite\s+in_memory: %t`, ephemeral), string(data))
+	}
 }
 
 func TestConfiguration(t *testing.T) {

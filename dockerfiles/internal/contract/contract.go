@@ -7,6 +7,8 @@
 //	MSC4014_HTTP_ADDRESS   where to listen for clients (:8008)
 //	MSC4014_HTTPS_ADDRESS  where to listen for the federation, with TLS (:8448)
 //	MSC4014_LOG_LEVEL      trace, debug, info, warn or error (info)
+//	MSC4014_EPHEMERAL      true or false: whether the server is started only once, so that its data need not outlive its
+//	                       process (false)
 package contract
 
 import (
@@ -16,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"msc4014/runtime/authority"
@@ -29,6 +32,7 @@ type Settings struct {
 	HTTPAddress  string
 	HTTPSAddress string
 	LogLevel     string
+	Ephemeral    bool
 }
 
 var logLevels = []string{"trace", "debug", "info", "warn", "error"}
@@ -55,8 +59,12 @@ func Read(get func(string) string) (Settings, error) {
 	if !slices.Contains(logLevels, s.LogLevel) {
 		return Settings{}, fmt.Errorf("MSC4014_LOG_LEVEL is %q: use one of %s", s.LogLevel, strings.Join(logLevels, ", "))
 	}
+	ephemeral, err := strconv.ParseBool(or("MSC4014_EPHEMERAL", "false"))
+	if err != nil {
+		return Settings{}, fmt.Errorf("MSC4014_EPHEMERAL is %q: use true or false", get("MSC4014_EPHEMERAL"))
+	}
+	s.Ephemeral = ephemeral
 	for _, dir := range []*string{&s.CADir, &s.DataDir} {
-		var err error
 		if *dir, err = filepath.Abs(*dir); err != nil {
 			return Settings{}, err
 		}

@@ -21,6 +21,12 @@ func TestRead(t *testing.T) {
 	assert.ErrorContains(t, err, "SERVER_NAME is not set")
 	_, err = Read(from(map[string]string{"SERVER_NAME": "hs1", "MSC4014_LOG_LEVEL": "loud"}))
 	assert.ErrorContains(t, err, `"loud"`)
+
+	s, err = Read(from(map[string]string{"SERVER_NAME": "hs1", "MSC4014_EPHEMERAL": "true"}))
+	require.NoError(t, err)
+	assert.True(t, s.Ephemeral)
+	_, err = Read(from(map[string]string{"SERVER_NAME": "hs1", "MSC4014_EPHEMERAL": "perhaps"}))
+	assert.ErrorContains(t, err, `MSC4014_EPHEMERAL is "perhaps"`)
 }
 
 func TestCertificateNames(t *testing.T) {

@@ -1,0 +1,94 @@
+// The certificate authority of a run, in a volume that all of its containers share: copying it into each would take the
+// engine as long as starting one.
+
+package docker
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/volume"
+)
+
+// authorityFolder is where the image contract has the authority's files.
+const authorityFolder = "/complement/ca"
+
+// makeAuthority makes the volume with ca.crt and ca.key, through a container that is never started: an engine need not see
+// this machine's files (Docker Desktop, a test process in a container).
+func (r *Runtime) makeAuthority(ctx context.Context) error {
+	packed, err := packAuthority(r.options.AuthorityDir)
+	if err != nil {
+		return err
+	}
+	name := "msc4014-" + r.options.Session.ID + "-authority"
+	fail := func(err error) error { return fmt.Errorf("hand the certificate authority to the engine: %w", err) }
+	made, err := r.options.Session.Making(name)
+	if err != nil {
+		return err
+	}
+	defer made()
+	if _, err := r.engine.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: r.labels()}); err != nil {
+		return fail(err)
+	}
+	courier := name + "-courier"
+	delivered, err := r.options.Session.Making(courier)
+	if err != nil {
+		return err
+	}
+	defer delivered()
+	created, err := r.engine.ContainerCreate(ctx, &container.Config{Image: r.artifacts.Main.Image, Labels: r.labels()},
+		&container.HostConfig{NetworkMode: "none", Mounts: []mount.Mount{authorityMount(name, false)}}, nil, nil, courier)
+	if err != nil {
+		return fail(err)
+	}
+	err = r.engine.CopyToContainer(ctx, created.ID, "/", bytes.NewReader(packed), container.CopyToContainerOptions{})
+	if err := errors.Join(err, r.removeContainer(ctx, created.ID, courier)); err != nil {
+		return fail(err)
+	}
+	r.authority = name
+	return nil
+}
+
+// authorityMount is the volume called name, where the image contract wants it.
+func authorityMount(name string, readOnly bool) mount.Mount {
+	return mount.Mount{
+		Type: mount.TypeVolume, Source: name, Target: authorityFolder, ReadOnly: readOnly,
+		VolumeOptions: &mount.VolumeOptions{NoCopy: true},
+	}
+}
+
+// packAuthority makes the archive of the authority's two files. Everybody may read them, as an image's server may run as
+// any user; the authority is made for one run and trusted by nobody else.
+func packAuthority(dir string) ([]byte, error) {
+	var buffer bytes.Buffer
+	archive := tar.NewWriter(&buffer)
+	for _, folder := range []string{"complement/", "complement/ca/"} {
+		if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: folder, Mode: 0o755}); err != nil {
+			return nil, fmt.Errorf("pack the certificate authority: %w", err)
+		}
+	}
+	for _, name := range []string{"ca.crt", "ca.key"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return nil, fmt.Errorf("read the certificate authority: %w", err)
+		}
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: "complement/ca/" + name, Mode: 0o644, Size: int64(len(data))}
+		if err := archive.WriteHeader(header); err != nil {
+			return nil, fmt.Errorf("pack the certificate authority: %w", err)
+		}
+		if _, err := archive.Write(data); err != nil {
+			return nil, fmt.Errorf("pack the certificate authority: %w", err)
+		}
+	}
+	if err := archive.Close(); err != nil {
+		return nil, fmt.Errorf("pack the certificate authority: %w", err)
+	}
+	return buffer.Bytes(), nil
+}
