@@ -61,7 +61,7 @@ func (c *C) Expendable(blueprint string, fresh bool) Deployment {
 // Discard removes a fresh expendable deployment, and keeps the end of its log as evidence if keepLog says so.
 func (c *C) Discard(deployment Deployment, keepLog bool) {
 	if keepLog {
-		log := DeploymentLog{Deployment: deployment.ID(), Text: deployment.Log(logLines)}
+		log := DeploymentLog{Deployment: deployment.ID(), Text: deployment.Log(deathLogLines)}
 		c.mu.Lock()
 		c.outcome.logs = append(c.outcome.logs, log)
 		c.mu.Unlock()

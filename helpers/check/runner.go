@@ -387,13 +387,21 @@ func (a *attempt) logs(always bool) []DeploymentLog {
 	}
 	var logs []DeploymentLog
 	for _, each := range a.grounds {
-		logs = append(logs, DeploymentLog{Deployment: each.deployment.ID(), Text: each.deployment.Log(logLines)})
+		lines := logLines
+		if isClosed(each.deployment.Died()) {
+			lines = deathLogLines
+		}
+		logs = append(logs, DeploymentLog{Deployment: each.deployment.ID(), Text: each.deployment.Log(lines)})
 	}
 	return logs
 }
 
-// logLines is how much of a server's log is kept with a check that did not pass.
-const logLines = 2000
+// logLines is how much of a server's log is kept with a check that did not pass: some seconds of one that several checks
+// share. Of one that died more is kept, for it may tell of its end in thousands of lines.
+const (
+	logLines      = 500
+	deathLogLines = 4000
+)
 
 func isClosed(done <-chan struct{}) bool {
 	select {

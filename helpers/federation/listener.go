@@ -36,14 +36,18 @@ func (sw *Switchboard) listen(address string) (*listener, error) {
 		hosts:        map[string]*Peer{},
 		certificates: map[string]*tls.Certificate{},
 	}
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(true)
 	l.server = &http.Server{
 		Handler:           l,
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       90 * time.Second,
 		ErrorLog:          log.New(problemWriter{sw}, "", 0),
+		Protocols:         protocols,
 		TLSConfig: &tls.Config{
-			MinVersion:     tls.VersionTLS12,
-			NextProtos:     []string{"h2", "http/1.1"},
+			MinVersion: tls.VersionTLS12,
+			// As Synapse does. Many servers make a connection for each request, which costs both sides more with HTTP/2.
+			NextProtos:     []string{"http/1.1"},
 			GetCertificate: l.certificate,
 		},
 	}
