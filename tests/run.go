@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	goruntime "runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -26,8 +27,6 @@ import (
 const (
 	// lockDescriptor is the file descriptor on which the command line hands on the session's lock.
 	lockDescriptor = 3
-	// usualParallel is how many checks run at once where the plan does not say: they wait for servers most of the time.
-	usualParallel = 8
 	// serverCopies is how many shared servers there are at most. Each costs a start, and then less for every room, the fewer
 	// rooms it has.
 	serverCopies = 3
@@ -36,6 +35,11 @@ const (
 	// longestCheck bounds one check on a quiet machine.
 	longestCheck = 45 * time.Second
 )
+
+// usualParallel is how many checks run at once on so many cores where the plan does not say: as many as keep the cores busy,
+// beside those that wait for servers' own time-outs. More make servers slower than they make the run faster: what is asked
+// for at the same time, a server opens databases for, and forgets them again.
+func usualParallel(cores int) int { return min(cores+1, 8) }
 
 // copies is how many shared deployments of a blueprint there may be at once: one, but of the blueprint that most checks
 // stand on.
@@ -104,7 +108,7 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 
 	parallel := wanted.Parallel
 	if parallel == 0 {
-		parallel = usualParallel
+		parallel = usualParallel(goruntime.NumCPU())
 	}
 	runner := check.New(check.Options{
 		Checks: chosen, Deployments: world, Parallel: parallel, Copies: copies, Emit: emit, Keep: keeper(wanted),

@@ -145,7 +145,7 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 	flags.BoolVar(&options.UpdateBaseline, "update-baseline", false,
 		"write what this run judged into the baseline")
 	flags.BoolVar(&options.Strict, "strict", false, "any fail is exit status 1, whatever the baseline says")
-	flags.IntVar(&options.Parallel, "parallel", 0, "at most `N` checks at a time, beside as many that wait for a server's time-outs (default 8; 1 is one in all)")
+	flags.IntVar(&options.Parallel, "parallel", 0, "at most `N` checks at a time, beside those that wait for a server's time-outs (default: one more than there are cores, at most 8; 1 is one in all)")
 	flags.Int64Var(&options.Shuffle, "shuffle", 0, "run in a random order, the one of this `SEED`")
 	flags.Uint64Var(&options.Seed, "seed", 1, "make hostile input from this `SEED`, instead of the usual one")
 	flags.StringVar(&options.Shard, "shard", "", "only part `I/N` of the checks, such as 1/3")

@@ -17,8 +17,8 @@ import (
 type Options struct {
 	Checks      []*Check // in the order in which they are to start
 	Deployments Deployments
-	// Parallel is how many checks run at once, beside as many that are Slow and a few that are Deadly; 1, or less, is one
-	// in all.
+	// Parallel is how many checks run at once, beside as many, or slowPlaces, that are Slow, and a few that are Deadly; 1, or
+	// less, is one in all.
 	Parallel int
 	// Copies is how many shared deployments of a blueprint there may be at once; nil: one.
 	Copies   func(blueprint string) int
@@ -147,6 +147,9 @@ func (r *Runner) knownReading(requirement, reading string) error {
 	return r.options.Readings(requirement, reading)
 }
 
+// slowPlaces is how many checks wait for servers' own time-outs at once, which costs next to nothing.
+const slowPlaces = 8
+
 // deadlyServers is how many servers there are at once for checks that servers die of: each is about to be replaced.
 const deadlyServers = 3
 
@@ -177,7 +180,7 @@ func (r *Runner) firstRound(ctx context.Context) []*attempt {
 		defer mu.Unlock()
 		attempts = append(attempts, one)
 	}
-	lanes.Go(func() { r.runLane(ctx, slow, r.options.Parallel, done) })
+	lanes.Go(func() { r.runLane(ctx, slow, max(r.options.Parallel, slowPlaces), done) })
 	lanes.Go(func() { r.runLane(ctx, deadly, min(r.options.Parallel, deadlyServers), done) })
 	lanes.Go(func() { r.runLane(ctx, usual, r.options.Parallel, done) })
 	lanes.Wait()

@@ -165,6 +165,30 @@ func TestSlowChecksMayTakeLonger(t *testing.T) {
 	assert.Greater(t, left["slow"], left["other"]+4*time.Second)
 }
 
+func TestSlowChecksDoNotWaitForEachOther(t *testing.T) {
+	var came atomic.Int64
+	allAreHere := make(chan struct{})
+	var checks []*Check
+	for i := range slowPlaces {
+		one := named(fmt.Sprintf("slow %d", i), func(c *C, _ *fakeServer) {
+			if came.Add(1) == slowPlaces {
+				close(allAreHere)
+			}
+			select {
+			case <-allAreHere:
+			case <-c.Context().Done():
+				c.Errorf("waited for the others in vain")
+			}
+		})
+		one.Slow = time.Second
+		checks = append(checks, one)
+	}
+	final, _ := outcomeOf(t, 2, checks...)
+	for _, result := range final {
+		assert.Equal(t, verdict.Pass, result.Verdict, result.Name)
+	}
+}
+
 // crowd is a culprit among bystanders, with a failing one among them.
 func crowd(culprit *Check) []*Check {
 	checks := []*Check{bystander("a", false), bystander("b", true), culprit}
