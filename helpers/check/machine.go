@@ -28,6 +28,9 @@ const (
 	// server a long time.
 	longestFactor = 6.0
 	longestDelay  = 30 * time.Second
+	// longestWork is how much of a wait for a server can be its work; the rest are its own time-outs, which take as long on a
+	// busy machine as on a quiet one.
+	longestWork = 6 * time.Second
 )
 
 func newMachine() *machine {
@@ -74,9 +77,18 @@ func (m *machine) slowness() float64 {
 	return min(max(float64(m.worst())/float64(late), 1), longestFactor)
 }
 
-// lengthened is a limit, lengthened by the slowness of the machine.
+// lengthened is how long to wait for a server: the limit, of which the server's work lengthens by the slowness of the
+// machine.
 func (m *machine) lengthened(limit time.Duration) time.Duration {
-	return limit + min(time.Duration(float64(limit)*(m.slowness()-1)), longestDelay)
+	return limit + m.delay(min(limit, longestWork))
+}
+
+// stretched is the limit of something of which any part may be work, lengthened by the slowness of the machine.
+func (m *machine) stretched(limit time.Duration) time.Duration { return limit + m.delay(limit) }
+
+// delay is how much longer work takes than on a quiet machine.
+func (m *machine) delay(work time.Duration) time.Duration {
+	return min(time.Duration(float64(work)*(m.slowness()-1)), longestDelay)
 }
 
 // patience is a limit, lengthened by the lateness of the turns that an answer waits for. It is for questions that a

@@ -246,7 +246,7 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	if one.Slow > 0 {
 		limit *= slowLimit
 	}
-	limited, release := context.WithTimeout(checkContext, r.machine.lengthened(limit))
+	limited, release := context.WithTimeout(checkContext, r.machine.stretched(limit))
 	defer release()
 
 	this := &attempt{check: one}
