@@ -37,8 +37,8 @@ const (
 )
 
 // usualParallel is how many checks run at once on so many cores where the plan does not say: as many as keep the cores busy,
-// beside those that wait for servers' own time-outs. More make servers slower than they make the run faster: what is asked
-// for at the same time, a server opens databases for, and forgets them again.
+// beside those that wait for servers' own time-outs. More make servers slower than they make the run faster: Dendrite opens
+// connections to its databases for what is asked for at the same time, and closes them again (docs/performance.md).
 func usualParallel(cores int) int { return min(cores+1, 8) }
 
 // copies is how many shared deployments of a blueprint there may be at once: one, but of the blueprint that most checks

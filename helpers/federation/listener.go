@@ -36,6 +36,7 @@ func (sw *Switchboard) listen(address string) (*listener, error) {
 		hosts:        map[string]*Peer{},
 		certificates: map[string]*tls.Certificate{},
 	}
+	// As Synapse does. Many servers make a connection for each request, which costs both sides more with HTTP/2.
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	l.server = &http.Server{
@@ -45,9 +46,7 @@ func (sw *Switchboard) listen(address string) (*listener, error) {
 		ErrorLog:          log.New(problemWriter{sw}, "", 0),
 		Protocols:         protocols,
 		TLSConfig: &tls.Config{
-			MinVersion: tls.VersionTLS12,
-			// As Synapse does. Many servers make a connection for each request, which costs both sides more with HTTP/2.
-			NextProtos:     []string{"http/1.1"},
+			MinVersion:     tls.VersionTLS12,
 			GetCertificate: l.certificate,
 		},
 	}

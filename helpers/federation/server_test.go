@@ -275,3 +275,14 @@ func TestNamesWithoutSNIAreToldApartByHost(t *testing.T) {
 		assert.Equal(t, peer.Name(), document.ServerName)
 	}
 }
+
+func TestPeersSpeakHTTP1ToThoseWhoOfferMore(t *testing.T) {
+	ctx, sw := deadline(t), newSwitchboard(t)
+	peer, _ := newTestPeer(t, sw)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+peer.Name()+"/_matrix/key/v2/server", nil)
+	require.NoError(t, err)
+	response, err := sw.client.transport(peer.Name()).RoundTrip(request)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	assert.Equal(t, "HTTP/1.1", response.Proto)
+}

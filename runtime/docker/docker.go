@@ -108,13 +108,7 @@ func (r *Runtime) prepare(ctx context.Context) error {
 		}
 	}
 	filled := make(chan error, 1)
-	go func() { // beside the networks, which an engine takes as long for
-		if r.options.AuthorityDir == "" {
-			filled <- nil
-			return
-		}
-		filled <- r.makeAuthority(ctx)
-	}()
+	go func() { filled <- r.makeAuthority(ctx) }() // beside the networks, which an engine takes as long for
 	err := r.connect(ctx)
 	return errors.Join(err, <-filled)
 }

@@ -97,15 +97,15 @@ func (s *server) Start(ctx context.Context) error {
 		return err
 	}
 	defer s.runtime.starting.Done()
-	if s.ephemeral {
-		return fmt.Errorf("start %s again: %w", s.name, runtime.ErrEphemeral)
-	}
 	ctx, cancel := s.runtime.within(ctx)
 	defer cancel()
 	s.operation.Lock()
 	defer s.operation.Unlock()
 	if !s.hasEnded() {
 		return fmt.Errorf("start %s: it is running", s.name)
+	}
+	if s.ephemeral {
+		return fmt.Errorf("start %s again: %w", s.name, runtime.ErrEphemeral)
 	}
 	return s.launch(ctx)
 }

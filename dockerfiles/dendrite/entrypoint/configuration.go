@@ -16,9 +16,9 @@ import (
 var configurationTemplate string
 
 // databasePragmas: data must outlive the death of the process, not that of the machine; what was handed to the kernel
-// does. So no write waits for the disk, and readers do not wait for writers. Go's database/sql gives a connection to one user at
-// a time, so the locks that SQLite in C has for several are left out: a fourteenth of the server's work. The rest is said
-// twice: to the driver with SQLite in Go, and to that with SQLite in C. Each overlooks what is meant for the other.
+// does. So no write waits for the disk, and readers do not wait for writers. Go's database/sql gives a connection to one
+// user at a time, so the locks that SQLite in C has for several are left out: a twelfth of the server's work. The rest is
+// said twice: to the driver with SQLite in Go, and to that with SQLite in C. Each overlooks what is meant for the other.
 const databasePragmas = "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)" +
 	"&_journal_mode=WAL&_synchronous=OFF&_busy_timeout=10000&_mutex=no"
 
