@@ -18,8 +18,6 @@ import (
 
 const (
 	staysUp = "resilience/stays-up"
-	// batchSize is how many hostile inputs a server is told before it is looked at.
-	batchSize = 20
 	// shrinkingLimit is how many smaller inputs are tried.
 	shrinkingLimit = 30
 	// shrinkingTime is what must be left of the check's time for another try.
@@ -30,7 +28,8 @@ const (
 
 func init() {
 	for i, path := range hostilePaths {
-		check.Register("hostile member events, by "+path.name, check.Requires(staysUp), check.Path(path.name), check.Slow(30*time.Second),
+		check.Register("hostile member events, by "+path.name, check.Requires(staysUp), check.Path(path.name),
+			check.Expends(), check.Slow(30*time.Second),
 			func(c *check.C) { path.play(c, hostile.Inputs(c.Seed(), uint64(i), path.inputs)) })
 	}
 }
@@ -38,19 +37,24 @@ func init() {
 // play tells the server one batch after the other, and looks for the smallest input that does it harm.
 func (p hostilePath) play(c *check.C, inputs []hostile.Input) {
 	c.Notef("%d hostile inputs from seed %d", len(inputs), c.Seed())
-	told, harm := p.tellAll(stage.OpenExpendable(c, blueprints.AttackedServer, false), inputs)
+	s, fresh := stage.OpenExpendable(c, blueprints.AttackedServer, false)
+	told, harm := p.tellAll(s, inputs)
 	if harm == nil {
+		c.HandOn(s.Deployment)
 		return
 	}
-	// The server is shared with the other paths: it is not known whose harm it is.
-	culprits, harm := p.alone(c, inputs[:told])
-	if harm == nil {
-		c.Notef("another path did the server harm; this one does not, alone")
-		if _, harm = p.alone(c, inputs[told:]); harm == nil {
+	c.Discard(s.Deployment, false)
+	if !fresh {
+		// Others told that server hostile events before: it is not known whose harm it is.
+		s, _ = stage.OpenExpendable(c, blueprints.AttackedServer, true)
+		if told, harm = p.tellAll(s, inputs); harm == nil {
+			c.Notef("a server that other paths were tried on came to harm; a fresh one does not")
+			c.HandOn(s.Deployment)
 			return
 		}
-		culprits = inputs[told:]
+		c.Discard(s.Deployment, false)
 	}
+	culprits := inputs[:told]
 	smallest, itsHarm := p.shrink(c, culprits, harm)
 	events, again := p.show(c, smallest)
 	if again == nil {
@@ -64,7 +68,7 @@ func (p hostilePath) play(c *check.C, inputs []hostile.Input) {
 // tellAll tells inputs to a server, and returns how many, and the harm that they did.
 func (p hostilePath) tellAll(s *stage.Stage, inputs []hostile.Input) (told int, harm error) {
 	for told < len(inputs) {
-		batch := inputs[told:min(told+batchSize, len(inputs))]
+		batch := inputs[told:min(told+p.batch, len(inputs))]
 		told += len(batch)
 		a, err := opensAttack(s)
 		if err == nil {
@@ -78,12 +82,16 @@ func (p hostilePath) tellAll(s *stage.Stage, inputs []hostile.Input) (told int, 
 	return told, nil
 }
 
-// alone tells inputs to a fresh server. It returns those of the batch that did harm, with those before it, and the harm.
-func (p hostilePath) alone(c *check.C, inputs []hostile.Input) ([]hostile.Input, error) {
-	s := stage.OpenExpendable(c, blueprints.AttackedServer, true)
-	told, harm := p.tellAll(s, inputs)
-	c.Discard(s.Deployment, false)
-	return inputs[:told], harm
+// tellOneByOne tells inputs to a server and looks at it after each. It returns the input that did harm, and the harm.
+func (p hostilePath) tellOneByOne(s *stage.Stage, inputs []hostile.Input) ([]hostile.Input, error) {
+	a, err := opensAttack(s)
+	for i := 0; err == nil && i < len(inputs); i++ {
+		p.tell(a, inputs[i:i+1])
+		if err = a.isServed(); err != nil {
+			return inputs[i : i+1], err
+		}
+	}
+	return nil, err
 }
 
 // laboratory is a server of the check's own on which one list of inputs is tried after the other. One that came to harm is
@@ -94,36 +102,49 @@ type laboratory struct {
 	stage *stage.Stage // nil: a fresh one is needed
 }
 
-// try tells inputs and returns the harm that they did.
-func (l *laboratory) try(inputs []hostile.Input) error {
-	if l.stage == nil {
-		l.stage = stage.OpenExpendable(l.c, blueprints.AttackedServer, true)
-	}
-	_, harm := l.path.tellAll(l.stage, inputs)
-	if harm != nil {
-		l.close()
-	}
+// tellOneByOne is the path's, on a server of the laboratory's.
+func (l *laboratory) tellOneByOne(inputs []hostile.Input) (one []hostile.Input, harm error) {
+	one, harm = l.path.tellOneByOne(l.open(), inputs)
+	l.closeAfter(harm)
+	return one, harm
+}
+
+// tellAll is the path's, on a server of the laboratory's.
+func (l *laboratory) tellAll(inputs []hostile.Input) (harm error) {
+	_, harm = l.path.tellAll(l.open(), inputs)
+	l.closeAfter(harm)
 	return harm
 }
 
-func (l *laboratory) close() {
-	if l.stage != nil {
+func (l *laboratory) open() *stage.Stage {
+	if l.stage == nil {
+		l.stage, _ = stage.OpenExpendable(l.c, blueprints.AttackedServer, true)
+	}
+	return l.stage
+}
+
+func (l *laboratory) closeAfter(harm error) {
+	if harm != nil {
 		l.c.Discard(l.stage.Deployment, false)
 		l.stage = nil
 	}
 }
 
-// shrink looks for fewer and smaller inputs that do harm: it halves the list, then takes from the one that is left.
+// shrink looks for fewer and smaller inputs that do harm. It tells those of the last batch one by one; if none of them does
+// harm so, it halves the list. From the one that is left it takes what it can.
 func (p hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]hostile.Input, error) {
 	laboratory := &laboratory{path: p, c: c}
-	defer laboratory.close()
-	tries := 0
+	lastBatch := inputs[(len(inputs)-1)/p.batch*p.batch:]
+	if one, found := laboratory.tellOneByOne(lastBatch); one != nil {
+		inputs, harm = one, found
+	}
+	tries := 1
 	worse := func(smaller []hostile.Input) bool {
 		deadline, limited := c.Context().Deadline()
 		if tries++; tries > shrinkingLimit || limited && time.Until(deadline) < shrinkingTime {
 			return false
 		}
-		found := laboratory.try(smaller)
+		found := laboratory.tellAll(smaller)
 		if found != nil {
 			inputs, harm = smaller, found
 		}
@@ -143,13 +164,16 @@ func (p hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]h
 			}
 		}
 	}
-	c.Notef("found in %d tries", tries)
+	if laboratory.stage != nil {
+		c.HandOn(laboratory.stage.Deployment)
+	}
+	c.Notef("found by telling %d lists", tries)
 	return inputs, harm
 }
 
 // show tells inputs to a fresh server, whose log is kept, and returns the events that were told and the harm.
 func (p hostilePath) show(c *check.C, inputs []hostile.Input) (events []string, harm error) {
-	s := stage.OpenExpendable(c, blueprints.AttackedServer, true)
+	s, _ := stage.OpenExpendable(c, blueprints.AttackedServer, true)
 	a, err := opensAttack(s)
 	if err == nil {
 		for _, input := range inputs {

@@ -34,6 +34,7 @@ func (a *attack) answersClients(ctx context.Context) error {
 			return err
 		}
 	}
+	a.entered = nil
 	return nil
 }
 

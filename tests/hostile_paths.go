@@ -25,7 +25,8 @@ type attack struct {
 	mallory *stage.Peer
 	carol   *federation.User
 	room    *stage.Room
-	entered []string // rooms of mallory's that alice tried to join
+	entered []string // rooms of mallory's that alice tried to join since the server was looked at
+	liars   int      // how many of mallory's users were made
 	// elsewhere is an honest room, of alice's and an honest peer.
 	elsewhere *stage.Room
 	neighbour *federation.User
@@ -36,11 +37,13 @@ type attack struct {
 type hostilePath struct {
 	name   string
 	inputs int
-	tell   func(a *attack, inputs []hostile.Input)
+	// batch is how many inputs a server is told before it is looked at. Told in one answer, each may have the others refused.
+	batch int
+	tell  func(a *attack, inputs []hostile.Input)
 }
 
 var hostilePaths = []hostilePath{
-	{"send", 160, func(a *attack, inputs []hostile.Input) {
+	{"send", 160, 40, func(a *attack, inputs []hostile.Input) {
 		for _, event := range a.forgeAll(inputs) {
 			a.asks(func(ctx context.Context) error {
 				_, err := a.mallory.SendTransaction(ctx, a.ServerName(1), []federation.Event{event}, nil)
@@ -48,7 +51,7 @@ var hostilePaths = []hostilePath{
 			})
 		}
 	}},
-	{"send_join", 100, func(a *attack, inputs []hostile.Input) {
+	{"send_join", 100, 50, func(a *attack, inputs []hostile.Input) {
 		for _, event := range a.forgeAll(inputs) {
 			a.asks(func(ctx context.Context) error {
 				uri := "/_matrix/federation/v2/send_join/" + csapi.Path(a.room.ID(), event.ID())[1:]
@@ -57,19 +60,19 @@ var hostilePaths = []hostilePath{
 			})
 		}
 	}},
-	{"the state of send_join", 160, func(a *attack, inputs []hostile.Input) {
+	{"the state of send_join", 160, 20, func(a *attack, inputs []hostile.Input) {
 		for _, some := range a.apart(inputs) {
 			a.entersAmong(some)
 		}
 	}},
-	{"get_missing_events", 160, func(a *attack, inputs []hostile.Input) {
+	{"get_missing_events", 160, 20, func(a *attack, inputs []hostile.Input) {
 		for _, some := range a.apart(inputs) {
 			a.saysAfter(some)
 		}
 	}},
-	{"the completed invite", 40, func(a *attack, inputs []hostile.Input) {
-		for i, input := range inputs {
-			liar := a.mallory.User(fmt.Sprintf("invited%d", i))
+	{"the completed invite", 40, 40, func(a *attack, inputs []hostile.Input) {
+		for _, input := range inputs {
+			liar := a.liar()
 			remove := a.mallory.Handle(federation.Invite, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
 				answer := honest()
 				forged := a.honest(a.room, liar, []byte(answer.Get("event").Raw)).Forge(input)
@@ -228,11 +231,17 @@ func (a *attack) forgeAll(inputs []hostile.Input) []federation.Event {
 
 // forgeIn makes events of inputs, each of another of mallory's users.
 func (a *attack) forgeIn(room *stage.Room, inputs []hostile.Input) (events []federation.Event) {
-	for i, input := range inputs {
-		forged := a.honest(room, a.mallory.User(fmt.Sprintf("liar%d", i)), nil).Forge(input)
+	for _, input := range inputs {
+		forged := a.honest(room, a.liar(), nil).Forge(input)
 		events = append(events, a.marks(forged))
 	}
 	return events
+}
+
+// liar is one more of mallory's users.
+func (a *attack) liar() *federation.User {
+	a.liars++
+	return a.mallory.User(fmt.Sprintf("liar%d", a.liars))
 }
 
 // marks marks a hostile event as the suite's own.

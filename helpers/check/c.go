@@ -32,6 +32,8 @@ type C struct {
 	controls   int
 	cleanups   []func()
 	completed  bool // the body ran to its end, or ended itself on purpose
+
+	expendables map[Deployment]string // those that the check has to itself, with their blueprints
 }
 
 // outcome gathers what a check came to while it runs.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -9,17 +10,23 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// TestExpendableDeathIsItsFindersAffair: it interrupts no check, is judged by who asked for the deployment, and replaced.
+// expending is a check that uses servers up.
+func expending(name string, body func(*C)) *Check {
+	return &Check{Name: name, Requirements: []string{StaysUp}, Expends: true, Body: body}
+}
+
+// expends asks for a server and returns it, and whether it is fresh.
+func expends(c *C, onlyFresh bool) (*fakeServer, bool) {
+	deployment, fresh := c.Expendable("attacked", onlyFresh)
+	return deployment.(*fakeServer), fresh
+}
+
+// TestExpendableDeathIsItsFindersAffair: it interrupts no check, and is judged by who asked for the deployment.
 func TestExpendableDeathIsItsFindersAffair(t *testing.T) {
-	killer := &Check{Name: "killer", Requirements: []string{StaysUp}, Body: func(c *C) {
-		shared := c.Expendable("attacked", false).(*fakeServer)
-		assert.Same(t, shared, c.Expendable("attacked", false), "as long as it lives it is shared")
-		fresh := c.Expendable("attacked", true).(*fakeServer)
-		assert.NotSame(t, shared, fresh)
-		fresh.die(Death{Cause: "exited with status 2"})
-		c.Discard(fresh, true)
-		shared.die(Death{Cause: "exited with status 2"})
-		assert.NotSame(t, shared, c.Expendable("attacked", false), "a dead one is replaced")
+	killer := expending("killer", func(c *C) {
+		server, _ := expends(c, false)
+		server.die(Death{Cause: "exited with status 2"})
+		c.Discard(server, true)
 		select {
 		case <-c.Context().Done():
 			t.Error("the death ended the check")
@@ -27,24 +34,90 @@ func TestExpendableDeathIsItsFindersAffair(t *testing.T) {
 		}
 		c.Attach("input.json", []byte("{}"))
 		c.Failf("died of it")
-	}}
+	})
 	final, servers := outcomeOf(t, 2, killer, bystander("beside it", false), stayingUp())
 	assert.Equal(t, verdict.Fail, final["killer"].Verdict)
 	assert.Equal(t, "died of it", final["killer"].Reason)
 	assert.Equal(t, verdict.Pass, final["beside it"].Verdict)
 	assert.Equal(t, verdict.Pass, final["stays up"].Verdict)
-	assert.Len(t, servers.made, 4, "three expendable ones, and the bystander's")
+	assert.Len(t, servers.made, 2, "an expendable one, and the bystander's")
+}
+
+// TestExpendablesAreHandedOn: a check that found no harm hands its deployment on; one that is dead, or was not handed on, is
+// nobody's.
+func TestExpendablesAreHandedOn(t *testing.T) {
+	var first *fakeServer
+	final, servers := outcomeOf(t, 1,
+		expending("a", func(c *C) {
+			var fresh bool
+			first, fresh = expends(c, false)
+			assert.True(t, fresh)
+			beside, fresh := expends(c, false)
+			assert.True(t, fresh, "the check has the first, but did not hand it on")
+			assert.NotSame(t, first, beside)
+			c.HandOn(first)
+			c.Discard(first, false)
+		}),
+		expending("b", func(c *C) {
+			fresh, isFresh := expends(c, true)
+			assert.True(t, isFresh)
+			assert.NotSame(t, first, fresh)
+			handed, isFresh := expends(c, false)
+			assert.False(t, isFresh)
+			assert.Same(t, first, handed, "what is handed on is not the giver's to discard")
+			c.HandOn(handed)
+			handed.die(Death{Cause: "exited with status 2"})
+		}),
+		expending("c", func(c *C) {
+			_, fresh := expends(c, false)
+			assert.True(t, fresh, "the one that was handed on is dead")
+		}))
+	for name, result := range final {
+		assert.Equal(t, verdict.Pass, result.Verdict, name)
+	}
+	assert.Len(t, servers.made, 4)
+	for _, made := range servers.made {
+		assert.True(t, made.closed.Load(), made.id)
+	}
+}
+
+// TestExpendablesAreNotShared: a check has its own to itself, and only a few check at once.
+func TestExpendablesAreNotShared(t *testing.T) {
+	var checks []*Check
+	var atOnce atomic.Int64
+	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+		checks = append(checks, expending(name, func(c *C) {
+			server, _ := expends(c, false)
+			assert.Equal(t, int64(1), server.doses.Add(1), "another check has it")
+			assert.LessOrEqual(t, atOnce.Add(1), int64(expendingChecks))
+			server.doses.Add(-1)
+			atOnce.Add(-1)
+			c.HandOn(server)
+		}))
+	}
+	_, servers := outcomeOf(t, 8, checks...)
+	assert.LessOrEqual(t, len(servers.made), expendingChecks)
+}
+
+// TestWhoUsesUpServersMustSaySo: a check that does not would run beside any number of others.
+func TestWhoUsesUpServersMustSaySo(t *testing.T) {
+	one := expending("a", func(c *C) { expends(c, false) })
+	one.Expends = false
+	final, _ := outcomeOf(t, 1, one)
+	assert.Equal(t, verdict.Error, final["a"].Verdict)
+	assert.Contains(t, final["a"].Reason, "check.Expends()")
 }
 
 // TestAttachedIsEvidence: what a check attaches, and the log of what it discarded, go to the keeper.
 func TestAttachedIsEvidence(t *testing.T) {
 	var kept Evidence
-	one := &Check{Name: "one", Requirements: []string{StaysUp}, Body: func(c *C) {
+	one := expending("one", func(c *C) {
 		assert.Equal(t, uint64(7), c.Seed())
-		c.Discard(c.Expendable("attacked", true), true)
+		server, _ := expends(c, true)
+		c.Discard(server, true)
 		c.Attach("input.json", []byte("{}"))
 		c.Failf("found")
-	}}
+	})
 	runner := New(Options{
 		Checks: []*Check{one}, Deployments: &fakeServers{}, Seed: 7, Emit: func(verdict.Event) {},
 		Keep: func(_ verdict.CheckResult, evidence Evidence) (string, string, error) {

@@ -18,6 +18,7 @@ type Check struct {
 	Path         string        // the path along which the event arrives, where a requirement has several: "send_join"
 	Slow         time.Duration // about how long it waits for a server's own time-outs, or tries its strength; 0: it does not
 	Deadly       bool          // servers are known to die of it: nobody else stands on its deployments meanwhile
+	Expends      bool          // tries to bring servers down, and may use up several (C.Expendable)
 	TwoServers   bool          // stands on two servers, which may be of different candidates
 	Containers   bool          // needs servers with networks of their own, which plain processes do not have
 	Closing      bool          // judged by the runner itself, when every deployment was looked at for the last time
@@ -47,6 +48,12 @@ func Slow(about time.Duration) Option {
 // costs no other check its place. Who comes after it stands on them only if they are well.
 func Deadly(so bool) Option {
 	return func(check *Check) { check.Deadly = so }
+}
+
+// Expends marks a check that tries to bring servers down (C.Expendable). A few of them run at once: who finds no harm hands
+// the server on to the next.
+func Expends() Option {
+	return func(check *Check) { check.Expends = true }
 }
 
 // TwoServers marks a check that stands on two servers. It runs in mixed deployments, too, with a candidate on each side.

@@ -17,8 +17,8 @@ import (
 type Options struct {
 	Checks      []*Check // in the order in which they are to start
 	Deployments Deployments
-	// Parallel is how many checks run at once, beside as many, or slowPlaces, that are Slow, and a few that are Deadly; 1, or
-	// less, is one in all.
+	// Parallel is how many checks run at once, beside as many, or slowPlaces, that are Slow, and a few that are Deadly or
+	// Expend servers; 1, or less, is one in all.
 	Parallel int
 	// Copies is how many shared deployments of a blueprint there may be at once; nil: one.
 	Copies   func(blueprint string) int
@@ -153,15 +153,21 @@ const slowPlaces = 8
 // deadlyServers is how many servers there are at once for checks that servers die of: each is about to be replaced.
 const deadlyServers = 3
 
+// expendingChecks is how many checks that try to bring servers down run at once: one whose server dies does not keep the
+// others waiting for long.
+const expendingChecks = 2
+
 // firstRound runs every check once, several at a time. Checks that wait for servers' own time-outs keep no other waiting,
 // and those that servers die of take turns on a few: they have lanes of their own, unless only one check is to run at once.
 func (r *Runner) firstRound(ctx context.Context) []*attempt {
-	var usual, slow, deadly []*Check
+	var usual, slow, deadly, expending []*Check
 	for _, one := range r.options.Checks {
 		switch {
 		case one.Closing:
 		case r.options.Parallel == 1:
 			usual = append(usual, one)
+		case one.Expends:
+			expending = append(expending, one)
 		case one.Slow > 0:
 			slow = append(slow, one)
 		case one.Deadly:
@@ -182,6 +188,10 @@ func (r *Runner) firstRound(ctx context.Context) []*attempt {
 	}
 	lanes.Go(func() { r.runLane(ctx, slow, max(r.options.Parallel, slowPlaces), done) })
 	lanes.Go(func() { r.runLane(ctx, deadly, min(r.options.Parallel, deadlyServers), done) })
+	lanes.Go(func() {
+		r.runLane(ctx, expending, min(r.options.Parallel, expendingChecks), done)
+		r.closeExpendables(context.WithoutCancel(ctx))
+	})
 	lanes.Go(func() { r.runLane(ctx, usual, r.options.Parallel, done) })
 	lanes.Wait()
 	return attempts
@@ -251,7 +261,7 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 
 	this := &attempt{check: one}
 	recorder := &transcript.Recorder{}
-	c := &C{check: one, ctx: limited, runner: r, recorder: recorder, lengthened: r.machine.lengthened}
+	c := &C{check: one, ctx: limited, runner: r, recorder: recorder, lengthened: r.machine.lengthened, expendables: map[Deployment]string{}}
 	c.sink = transcript.SinkFunc(func(exchange transcript.Exchange) {
 		recorder.Record(exchange)
 		if r.options.Observe != nil {

@@ -52,14 +52,16 @@ func OpenOrdinary(c *check.C, blueprint blueprints.Blueprint) *Stage {
 	return &Stage{C: c, Deployment: deployment}
 }
 
-// OpenExpendable gives the check a deployment that it may bring down: shared with others that try the same, or fresh.
-func OpenExpendable(c *check.C, blueprint blueprints.Blueprint, fresh bool) *Stage {
+// OpenExpendable gives the check a deployment to itself that it may bring down, and tells whether it is fresh: unless it must
+// be, it may be one that another check handed on (C.HandOn).
+func OpenExpendable(c *check.C, blueprint blueprints.Blueprint, onlyFresh bool) (s *Stage, fresh bool) {
 	if world, ok := c.Deployments().(*blueprints.World); ok {
 		if why := world.Lacks(blueprint); why != "" {
 			c.Unsupported("%s", why)
 		}
 	}
-	return &Stage{C: c, Deployment: c.Expendable(blueprint.Name, fresh).(*blueprints.Deployment)}
+	deployment, fresh := c.Expendable(blueprint.Name, onlyFresh)
+	return &Stage{C: c, Deployment: deployment.(*blueprints.Deployment)}, fresh
 }
 
 // Facts are what is known about the candidate of hs1; what is on its stage with it speaks as it does.
