@@ -128,9 +128,9 @@ func tellFalsely(c *check.C, event falseEvent, along eventWay, kind eventKind) {
 
 // isRefused sees to it that an event is in no client view and is served to nobody, and its member is no member.
 func isRefused(p players, event falseEvent, told delivery) {
-	p.alice.Refused(told.room.ID(), told.event)
+	views := p.alice.Refused(told.room.ID(), told.event)
 	if told.kind == aJoin {
-		for _, view := range p.alice.Views(told.room.ID()) {
+		for _, view := range views {
 			if where := view.Shows(told.newcomer.ID()); where != "" {
 				p.C.Errorf("%s shows the user of a join that must be refused, %s", view.Name, where)
 			}
@@ -208,7 +208,7 @@ func (d delivery) isShown(client *stage.User) error {
 	if d.outside {
 		return fmt.Errorf("the room with the event in it could not be entered")
 	}
-	if slices.ContainsFunc(client.Views(d.room.ID()), func(view stage.View) bool { return view.Has(d.event.ID()) }) {
+	if client.SomeView(d.room.ID(), func(view stage.View) bool { return view.Has(d.event.ID()) }) {
 		return nil
 	}
 	return fmt.Errorf("no view shows %s", d.event)

@@ -234,8 +234,7 @@ func init() {
 				for _, roomID := range slices.Compact([]string{lie.RoomID(), room.ID()}) {
 					barrier := alice.Says(roomID, "said after the tampered invite")
 					alice.AwaitsEvent("client-view/unmodified-client", roomID, barrier)
-					alice.Refused(roomID, lie)
-					for _, view := range alice.Views(roomID) {
+					for _, view := range alice.Refused(roomID, lie) {
 						for _, event := range eventsOf(view, lie.ID()) {
 							c.Notef("%s shows an event of type %s, written by the invited user's server, as sent by %s", view.Name,
 								event.Get("type").String(), event.Get("sender").String())

@@ -189,8 +189,8 @@ func tellKind(c *check.C, told kindLie, along eventWay) {
 		c.Notef("alice could not enter the room with the lie in it, and so saw nothing of it")
 		return
 	}
-	p.alice.SendersStand(p.room, p.honestKeys())
-	p.alice.NotHonoured(p.room.ID(), lie, told.claimed(p))
+	views := p.alice.NotHonoured(p.room.ID(), lie, told.claimed(p))
+	p.SendersStand(views, p.room, p.honestKeys())
 	if told.about != memberBob { // who is out of the room now
 		p.gainsNothing(p.room.ID())
 	}

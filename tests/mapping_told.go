@@ -118,20 +118,23 @@ func tellLie(c *check.C, told lie, along passage) {
 		return
 	}
 	p.room = lie.room
-	if told.member || told.claimed == nil && told.namesKey() {
-		p.alice.SendersStand(lie.room, p.honestKeys())
-	}
 	switch {
 	case along.others && told.claimed == nil: // the liar is known as itself otherwise
+		p.SendersStand(p.alice.Views(lie.room.ID()), lie.room, p.honestKeys())
 	case told.member:
+		views := p.alice.Views(lie.room.ID())
+		p.SendersStand(views, lie.room, p.honestKeys())
 		p.alice.Stands(lie.room.ID(), before)
-		lie.isNotShownAs(c, p.alice, claimed)
+		lie.isNotShownAs(c, views, claimed)
 	case told.refused && slices.Contains(pushed, along.name):
 		p.alice.Refused(lie.room.ID(), lie.join)
 		later := p.Peer()
 		later.Joins(lie.room.ID(), later.User("witness")).NotServed(lie.join)
 	default:
-		p.alice.NotHonoured(lie.room.ID(), lie.join, claimed)
+		views := p.alice.NotHonoured(lie.room.ID(), lie.join, claimed)
+		if told.claimed == nil && told.namesKey() {
+			p.SendersStand(views, lie.room, p.honestKeys())
+		}
 	}
 	p.gainsNothing(lie.room.ID())
 }
@@ -169,20 +172,19 @@ func (t telling) isBelieved(client *stage.User) error {
 	if t.outside {
 		return errors.New("the room with the join in it could not be entered")
 	}
-	views := client.Views(t.room.ID())
-	if !slices.ContainsFunc(views, func(view stage.View) bool { return view.Shows(t.user.ID()) != "" }) {
+	if !client.SomeView(t.room.ID(), func(view stage.View) bool { return view.Shows(t.user.ID()) != "" }) {
 		return fmt.Errorf("no view shows %s", t.user.ID())
 	}
 	named := func(view stage.View) bool { return view.ShownAs(t.shows.ID()) == t.user.ID() }
-	if !t.shows.IsZero() && !slices.ContainsFunc(views, named) {
+	if !t.shows.IsZero() && !client.SomeView(t.room.ID(), named) {
 		return fmt.Errorf("no view shows %s by its sender %s", t.shows, t.user.ID())
 	}
 	return nil
 }
 
 // isNotShownAs sees to it that neither the join nor what its user wrote is shown under the user ID of another member.
-func (t telling) isNotShownAs(c *check.C, client *stage.User, userID string) {
-	for _, view := range client.Views(t.room.ID()) {
+func (t telling) isNotShownAs(c *check.C, views []stage.View, userID string) {
+	for _, view := range views {
 		for _, event := range []federation.Event{t.join, t.shows} {
 			if !event.IsZero() && view.ShownAs(event.ID()) == userID {
 				c.Errorf("%s shows an event of the liar's key as one of %s, who is another member", view.Name, userID)

@@ -148,6 +148,19 @@ func (r *Runner) takeBack(ctx context.Context, done *attempt) {
 	}
 }
 
+// closeIdle gives the deployments of deadly checks their closing look when no such check is left.
+func (r *Runner) closeIdle(ctx context.Context) {
+	r.mu.Lock()
+	idle := r.idle
+	r.idle = map[string][]*ground{}
+	r.mu.Unlock()
+	for _, each := range idle {
+		for _, left := range each {
+			r.close(ctx, left)
+		}
+	}
+}
+
 // suspect settles who brought down a deployment that only one check can have brought down. A server that ended by itself
 // while nobody else had ever stood on it needs no second trial.
 func (r *Runner) suspect(ctx context.Context, only *attempt, dead *ground) {

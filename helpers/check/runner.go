@@ -187,7 +187,10 @@ func (r *Runner) firstRound(ctx context.Context) []*attempt {
 		attempts = append(attempts, one)
 	}
 	lanes.Go(func() { r.runLane(ctx, slow, max(r.options.Parallel, slowPlaces), done) })
-	lanes.Go(func() { r.runLane(ctx, deadly, min(r.options.Parallel, deadlyServers), done) })
+	lanes.Go(func() {
+		r.runLane(ctx, deadly, min(r.options.Parallel, deadlyServers), done)
+		r.closeIdle(ctx)
+	})
 	lanes.Go(func() {
 		r.runLane(ctx, expending, min(r.options.Parallel, expendingChecks), done)
 		r.closeExpendables(context.WithoutCancel(ctx))

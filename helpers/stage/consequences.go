@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"iter"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,42 +21,65 @@ type View struct {
 
 // Views looks at a room in every way that the suite knows: initial /sync, /messages, /members, /state and
 // /joined_members. A view that the server refuses is left out, and noted.
-func (u *User) Views(roomID string) []View {
-	var views []View
-	add := func(name string, answer *csapi.Response, err error, read func(*csapi.Response) View) {
-		if err != nil {
-			if csapi.NoAnswer(err) {
-				u.stage.C.Need("resilience/stays-up", err)
-			}
-			u.stage.C.Notef("%s was refused: %v", name, err)
-			return
+func (u *User) Views(roomID string) []View { return slices.Collect(u.look(roomID)) }
+
+// SomeView tells whether one of the views of a room (Views) has something. It looks no further than that.
+func (u *User) SomeView(roomID string, has func(View) bool) bool {
+	for view := range u.look(roomID) {
+		if has(view) {
+			return true
 		}
-		view := read(answer)
-		view.Name = name
-		views = append(views, view)
 	}
+	return false
+}
+
+// look asks for one view of a room after the other.
+func (u *User) look(roomID string) iter.Seq[View] {
+	ctx := u.stage.C.Context()
 	events := func(path string) func(*csapi.Response) View {
 		return func(answer *csapi.Response) View { return View{Events: answer.Get(path).Array()} }
 	}
-	ctx := u.stage.C.Context()
-	synced, err := u.Sync(ctx, "", 0, "")
-	add("/sync", synced, err, func(answer *csapi.Response) View { return View{Events: csapi.EventsIn(answer, roomID)} })
-	messages, err := u.Messages(ctx, roomID, "", "b", 100)
-	add("/messages", messages, err, events("chunk"))
-	members, err := u.Members(ctx, roomID, nil)
-	add("/members", members, err, events("chunk"))
-	state, err := u.State(ctx, roomID)
-	add("/state", state, err, events("@this"))
-	joined, err := u.JoinedMembers(ctx, roomID)
-	add("/joined_members", joined, err, func(answer *csapi.Response) View {
-		var view View
-		answer.Get("joined").ForEach(func(key, _ gjson.Result) bool {
-			view.Keys = append(view.Keys, key.String())
-			return true
-		})
-		return view
+	ways := []struct {
+		name string
+		ask  func() (*csapi.Response, error)
+		read func(*csapi.Response) View
+	}{
+		{"/sync", func() (*csapi.Response, error) { return u.Sync(ctx, "", 0, "") }, func(answer *csapi.Response) View {
+			return View{Events: csapi.EventsIn(answer, roomID)}
+		}},
+		{"/messages", func() (*csapi.Response, error) { return u.Messages(ctx, roomID, "", "b", 100) }, events("chunk")},
+		{"/members", func() (*csapi.Response, error) { return u.Members(ctx, roomID, nil) }, events("chunk")},
+		{"/state", func() (*csapi.Response, error) { return u.State(ctx, roomID) }, events("@this")},
+		{"/joined_members", func() (*csapi.Response, error) { return u.JoinedMembers(ctx, roomID) }, func(answer *csapi.Response) View {
+			return View{Keys: keysOf(answer.Get("joined"))}
+		}},
+	}
+	return func(yield func(View) bool) {
+		for _, way := range ways {
+			answer, err := way.ask()
+			if err != nil {
+				if csapi.NoAnswer(err) {
+					u.stage.C.Need("resilience/stays-up", err)
+				}
+				u.stage.C.Notef("%s was refused: %v", way.name, err)
+				continue
+			}
+			view := way.read(answer)
+			view.Name = way.name
+			if !yield(view) {
+				return
+			}
+		}
+	}
+}
+
+// keysOf are the names of an object's members.
+func keysOf(object gjson.Result) (keys []string) {
+	object.ForEach(func(key, _ gjson.Result) bool {
+		keys = append(keys, key.String())
+		return true
 	})
-	return views
+	return keys
 }
 
 // Shows tells where a view shows a user as sender, state key or member: "" if nowhere.
@@ -91,13 +115,14 @@ func (v View) ShownAs(eventID string) string {
 
 // NotHonoured sees to it that a claim of a user ID, made by an event of the sender key, is not honoured: the user ID is
 // in no client view as sender, state key or member, and neither is the raw key. It needs a positive control before it,
-// and a barrier after the lie. What the event's fate was is noted.
-func (u *User) NotHonoured(roomID string, lie federation.Event, claimed string) {
+// and a barrier after the lie. What the event's fate was is noted. It returns the views that it looked at.
+func (u *User) NotHonoured(roomID string, lie federation.Event, claimed string) []View {
 	c := u.stage.C
 	c.NeedControl()
 	fate := "the event is in no client view"
 	var shown, raw []string
-	for _, view := range u.Views(roomID) {
+	views := u.Views(roomID)
+	for _, view := range views {
 		if where := view.Shows(claimed); where != "" {
 			shown = append(shown, view.Name+" "+where)
 		}
@@ -115,15 +140,17 @@ func (u *User) NotHonoured(roomID string, lie federation.Event, claimed string) 
 		c.Errorf("clients are shown the raw key %s: %s", lie.Sender(), strings.Join(raw, ", "))
 	}
 	c.Notef("%s", fate)
+	return views
 }
 
 // Refused sees to it that an event is refused: in no client view and in no room state. It needs a positive control
-// before it, and a barrier after the event.
-func (u *User) Refused(roomID string, lie federation.Event) {
+// before it, and a barrier after the event. It returns the views that it looked at.
+func (u *User) Refused(roomID string, lie federation.Event) []View {
 	c := u.stage.C
 	c.NeedControl()
 	var holding []string
-	for _, view := range u.Views(roomID) {
+	views := u.Views(roomID)
+	for _, view := range views {
 		if view.Has(lie.ID()) {
 			holding = append(holding, view.Name)
 		}
@@ -134,6 +161,7 @@ func (u *User) Refused(roomID string, lie federation.Event) {
 	if _, err := u.Event(c.Context(), roomID, lie.ID()); err == nil {
 		c.Errorf("GET /event serves the event %s that must be refused", lie.ID())
 	}
+	return views
 }
 
 // NotServed sees to it that no peer is served an event that must be refused: neither in the state and auth chain that

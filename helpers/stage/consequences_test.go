@@ -148,6 +148,14 @@ func TestViewsLookEverywhere(t *testing.T) {
 		}
 		assert.Equal(s.C, []string{"/sync", "/messages", "/members", "/state", "/joined_members"}, names)
 
+		asked := 0
+		assert.True(s.C, alice.SomeView(testRoom, func(view View) bool {
+			asked++
+			return view.Name == "/messages"
+		}))
+		assert.Equal(s.C, 2, asked, "no further than where it is found")
+		assert.False(s.C, alice.SomeView(testRoom, func(view View) bool { return view.Has("$other") }))
+
 		th.home.Answer("GET", "/members", 403, `{"errcode":"M_FORBIDDEN"}`)
 		assert.Len(s.C, alice.Views(testRoom), 4, "a view that is refused is left out")
 		th.home.Answer("GET", "/members", -1, "")

@@ -52,11 +52,11 @@ func (u *User) Stands(roomID string, before Standing) {
 	}
 }
 
-// SendersStand sees to it that clients are shown the events of a room by those who sent them, and member events by those
-// whom they are about: keys says which user each sender key is. Other keys are not looked at.
-func (u *User) SendersStand(room *Room, keys map[string]string) {
+// SendersStand sees to it that views of a room show events by those who sent them, and member events by those whom they are
+// about: keys says which user each sender key is. Other keys are not looked at.
+func (s *Stage) SendersStand(views []View, room *Room, keys map[string]string) {
 	told := map[string]bool{}
-	for _, view := range u.Views(room.ID()) {
+	for _, view := range views {
 		for _, shown := range view.Events {
 			event, known := room.Event(shown.Get("event_id").String())
 			if !known {
@@ -69,7 +69,7 @@ func (u *User) SendersStand(room *Room, keys map[string]string) {
 			for key, name := range names {
 				if owner := keys[key]; owner != "" && name != owner && !told[name+owner] {
 					told[name+owner] = true
-					u.stage.C.Errorf("events of the key of %s are shown as those of %q, in %s", owner, name, view.Name)
+					s.C.Errorf("events of the key of %s are shown as those of %q, in %s", owner, name, view.Name)
 				}
 			}
 		}
