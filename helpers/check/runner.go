@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -245,7 +246,22 @@ func (r *Runner) runFirst(ctx context.Context, one *Check) *attempt {
 	r.emit(verdict.Event{Kind: verdict.KindCheckDone, Check: one.Name, Result: &result})
 	r.takeBack(ctx, ended)
 	r.closePrivate(ctx, ended)
+	if !r.needsEvidence(ended) {
+		ended.evidence = Evidence{}
+	}
 	return ended
+}
+
+// needsEvidence tells whether what was recorded of a check may be asked for. Of one that passed on servers which it shared it
+// is not: should one of them die later, the check is judged again.
+func (r *Runner) needsEvidence(ended *attempt) bool {
+	return r.options.KeepEvidence || !proven(ended.result) ||
+		slices.ContainsFunc(ended.grounds, func(each *ground) bool { return each.private || each.lent })
+}
+
+// proven tells whether a result needs no evidence beside it.
+func proven(result verdict.CheckResult) bool {
+	return result.Verdict == verdict.Pass || result.Verdict == verdict.Unsupported
 }
 
 // slowLimit is how many times longer than others a check may take that waits for a server's own time-outs.

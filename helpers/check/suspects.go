@@ -264,8 +264,7 @@ func (r *Runner) blame(culprit *attempt, reason, logTail string) {
 // settle emits an attempt's result as the one that counts, with its evidence kept and its observations.
 func (r *Runner) settle(done *attempt) {
 	result := done.result
-	proven := result.Verdict == verdict.Pass || result.Verdict == verdict.Unsupported
-	if r.options.Keep != nil && (!proven || r.options.KeepEvidence) {
+	if r.options.Keep != nil && (!proven(result) || r.options.KeepEvidence) {
 		log, transcript, err := r.options.Keep(result, done.evidence)
 		result.Log, result.Transcript = log, transcript
 		if err != nil {
