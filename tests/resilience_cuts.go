@@ -5,6 +5,7 @@ package main
 // (server-server API, transactions and state resolution; hard requirement 1 of MSC4014: by user ID, as in any room).
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -122,24 +123,23 @@ func topicOf(user *stage.User) string { return "set by " + user.UserID }
 
 const topicOfTheBanned = "set by one who is banned"
 
-// meetAgain sees to it that all get what all said, and agree on the state of the room.
+// meetAgain sees to it that all get what all said within the time for healing, and agree on the state of the room.
 func (d *divided) meetAgain(c *check.C, messages said) {
 	began := time.Now()
+	ctx, cancel := c.Within(d.healing)
+	defer cancel()
 	locals := slices.Concat(d.users, d.newcomers)
-	for eventID, author := range messages {
+	for _, eventID := range slices.Sorted(maps.Keys(messages)) {
+		author := messages[eventID]
 		for _, user := range locals {
-			ctx, cancel := c.Within(d.healing)
 			event, err := user.Timeline(d.room.ID()).Wait(ctx, match.EventID(eventID))
-			cancel()
 			c.Need(partitionHeals, err)
 			assert.Equal(c, author, event.Get("sender").String(), "sender of a message from the other side of the cut")
 		}
 		if author == d.carol.ID() || author == d.erin.ID() {
 			continue
 		}
-		ctx, cancel := c.Within(d.healing)
 		event, err := d.peer.WaitForEventID(ctx, eventID)
-		cancel()
 		c.Need(partitionHeals, err)
 		assert.Equal(c, author, d.room.UserIDOf(event.Sender()), "the user behind a message from the other side, by the mapping that a peer was given")
 	}
