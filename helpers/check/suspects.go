@@ -283,7 +283,7 @@ func (r *Runner) judgeClosingChecks(sum judgement) {
 		if !one.Closing {
 			continue
 		}
-		result := verdict.CheckResult{Name: one.Name, Requirements: one.Requirements, Path: one.Path, Verdict: verdict.Pass}
+		result := verdict.CheckResult{Name: one.Name, Requirements: one.Requirements, Path: one.Path, Closing: true, Verdict: verdict.Pass}
 		switch {
 		case len(sum.culprits) > 0:
 			result.Verdict, result.Reason = verdict.Fail, "brought down by "+strings.Join(sum.culprits, "; ")

@@ -9,6 +9,7 @@ type CheckResult struct {
 	Name         string   `json:"name"`
 	Requirements []string `json:"requirements"`
 	Path         string   `json:"path,omitempty"`
+	Closing      bool     `json:"closing,omitempty"` // judged from all that the run's checks did to its servers
 	Verdict      Verdict  `json:"verdict"`
 	Reason       string   `json:"reason,omitempty"`
 	BlockedBy    string   `json:"blocked_by,omitempty"`

@@ -57,6 +57,7 @@ func TestCompareChecks(t *testing.T) {
 		name          string
 		expected, got verdicts
 		part          bool
+		closing       bool // the checks are closing ones
 		differences   []string
 		new           []string
 	}{
@@ -94,10 +95,26 @@ func TestCompareChecks(t *testing.T) {
 			name: "what a part run left out is not gone", part: true,
 			expected: verdicts{"a": "pass", "b": "pass", "c": "pass"}, got: verdicts{"a": "pass", "b": "not-run"},
 		},
+		{
+			name: "what a part run did no harm to is not better", part: true, closing: true,
+			expected: verdicts{"a": "fail"}, got: verdicts{"a": "pass"},
+		},
+		{
+			name: "what a part run did harm to is worse", part: true, closing: true,
+			expected: verdicts{"a": "pass"}, got: verdicts{"a": "fail"},
+			differences: []string{"worse a: pass expected, fail"},
+		},
+		{
+			name: "what a whole run did no harm to is better", closing: true, expected: verdicts{"a": "fail"}, got: verdicts{"a": "pass"},
+			differences: []string{"better a: fail expected, pass"},
+		},
 		{name: "not judged here", expected: verdicts{"a": "pass", "b": "fail"}, got: verdicts{"a": "not-run", "b": "error"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := results(test.got)
+			for i := range r.Checks {
+				r.Checks[i].Closing = test.closing
+			}
 			if test.part {
 				r.Selection = &report.Selection{Run: "a"}
 			}
