@@ -243,12 +243,12 @@ func (r *Runner) runFirst(ctx context.Context, one *Check) *attempt {
 		}
 	}
 	result := ended.result
-	r.emit(verdict.Event{Kind: verdict.KindCheckDone, Check: one.Name, Result: &result})
-	r.takeBack(ctx, ended)
-	r.closePrivate(ctx, ended)
 	if !r.needsEvidence(ended) {
 		ended.evidence = Evidence{}
 	}
+	r.emit(verdict.Event{Kind: verdict.KindCheckDone, Check: one.Name, Result: &result})
+	r.takeBack(ctx, ended) // from here on it may be blamed
+	r.closePrivate(ctx, ended)
 	return ended
 }
 
