@@ -50,8 +50,8 @@ func Deadly(so bool) Option {
 	return func(check *Check) { check.Deadly = so }
 }
 
-// Expends marks a check that tries to bring servers down (C.Expendable). A few of them run at once: who finds no harm hands
-// the server on to the next.
+// Expends marks a check that tries to bring servers down (C.Expendable). They run one at a time: who finds no harm hands the
+// server on to the next.
 func Expends() Option {
 	return func(check *Check) { check.Expends = true }
 }

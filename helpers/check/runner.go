@@ -18,8 +18,8 @@ import (
 type Options struct {
 	Checks      []*Check // in the order in which they are to start
 	Deployments Deployments
-	// Parallel is how many checks run at once, beside as many, or slowPlaces, that are Slow, and a few that are Deadly or
-	// Expend servers; 1, or less, is one in all.
+	// Parallel is how many checks run at once, beside as many, or slowPlaces, that are Slow, a few that are Deadly, and one
+	// that Expends servers; 1, or less, is one in all.
 	Parallel int
 	// Copies is how many shared deployments of a blueprint there may be at once; nil: one.
 	Copies   func(blueprint string) int
@@ -154,9 +154,9 @@ const slowPlaces = 8
 // deadlyServers is how many servers there are at once for checks that servers die of: each is about to be replaced.
 const deadlyServers = 3
 
-// expendingChecks is how many checks that try to bring servers down run at once: one whose server dies does not keep the
-// others waiting for long.
-const expendingChecks = 2
+// expendingChecks is how many checks that try to bring servers down run at once: none of them waits for long, and each would
+// have a server to itself.
+const expendingChecks = 1
 
 // firstRound runs every check once, several at a time. Checks that wait for servers' own time-outs keep no other waiting,
 // and those that servers die of take turns on a few: they have lanes of their own, unless only one check is to run at once.
