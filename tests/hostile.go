@@ -45,11 +45,13 @@ func (p hostilePath) play(c *check.C, inputs []hostile.Input) {
 	}
 	c.Discard(s.Deployment, false)
 	if !fresh {
-		// Others told that server hostile events before: it is not known whose harm it is.
+		// Others told that server hostile events before: what does it harm may take some of theirs.
+		before := harm
 		s, _ = stage.OpenExpendable(c, blueprints.AttackedServer, true)
 		if told, harm = p.tellAll(s, inputs); harm == nil {
-			c.Notef("a server that other paths were tried on came to harm; a fresh one does not")
 			c.HandOn(s.Deployment)
+			c.Failf("%v, after hostile member events by %s, on a server that had been told others by other paths; on a fresh one they do no harm (seed %d)",
+				before, p.name, c.Seed())
 			return
 		}
 		c.Discard(s.Deployment, false)
@@ -79,19 +81,10 @@ func (p hostilePath) tellAll(s *stage.Stage, inputs []hostile.Input) (told int, 
 			return told, err
 		}
 	}
-	return told, nil
-}
-
-// tellOneByOne tells inputs to a server and looks at it after each. It returns the input that did harm, and the harm.
-func (p hostilePath) tellOneByOne(s *stage.Stage, inputs []hostile.Input) ([]hostile.Input, error) {
-	a, err := opensAttack(s)
-	for i := 0; err == nil && i < len(inputs); i++ {
-		p.tell(a, inputs[i:i+1])
-		if err = a.isServed(); err != nil {
-			return inputs[i : i+1], err
-		}
+	if !s.C.Survives(s.Deployment) {
+		return told, fmt.Errorf("the server died: %s", s.Deployment.Death().Cause)
 	}
-	return nil, err
+	return told, nil
 }
 
 // laboratory is a server of the check's own on which one list of inputs is tried after the other. One that came to harm is
@@ -102,14 +95,26 @@ type laboratory struct {
 	stage *stage.Stage // nil: a fresh one is needed
 }
 
-// tellOneByOne is the path's, on a server of the laboratory's.
+// hasTime tells whether the check has time for another try.
+func (l *laboratory) hasTime() bool {
+	deadline, limited := l.c.Context().Deadline()
+	return !limited || time.Until(deadline) >= shrinkingTime
+}
+
+// tellOneByOne tells inputs and looks at the server after each. It returns the one that did harm, and the harm.
 func (l *laboratory) tellOneByOne(inputs []hostile.Input) (one []hostile.Input, harm error) {
-	one, harm = l.path.tellOneByOne(l.open(), inputs)
+	a, harm := opensAttack(l.open())
+	for i := 0; harm == nil && i < len(inputs) && l.hasTime(); i++ {
+		l.path.tell(a, inputs[i:i+1])
+		if harm = a.isServed(); harm != nil {
+			one = inputs[i : i+1]
+		}
+	}
 	l.closeAfter(harm)
 	return one, harm
 }
 
-// tellAll is the path's, on a server of the laboratory's.
+// tellAll tells inputs as the path does, and returns the harm that they did.
 func (l *laboratory) tellAll(inputs []hostile.Input) (harm error) {
 	_, harm = l.path.tellAll(l.open(), inputs)
 	l.closeAfter(harm)
@@ -140,8 +145,7 @@ func (p hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]h
 	}
 	tries := 1
 	worse := func(smaller []hostile.Input) bool {
-		deadline, limited := c.Context().Deadline()
-		if tries++; tries > shrinkingLimit || limited && time.Until(deadline) < shrinkingTime {
+		if tries++; tries > shrinkingLimit || !laboratory.hasTime() {
 			return false
 		}
 		found := laboratory.tellAll(smaller)

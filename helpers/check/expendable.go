@@ -14,11 +14,11 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// expendables are the deployments of a run that may die, and are not removed yet.
+// expendables are the deployments that checks handed on. Those that a check has are its own to remove.
 type expendables struct {
 	mu   sync.Mutex
-	made []Deployment
-	idle map[string][]Deployment // those of them that were handed on, by blueprint
+	idle map[string][]Deployment // by blueprint
+	lost []string                // those that died after they were handed on: "deployment d4: hs1 exited with status 2"
 }
 
 // Expendable returns a deployment of a blueprint that the check may bring down. The check has it to itself until it hands
@@ -30,20 +30,25 @@ func (c *C) Expendable(blueprint string, onlyFresh bool) (found Deployment, fres
 		c.SuiteError(errors.New("the check uses up servers and does not say so, by check.Expends()"))
 	}
 	if !onlyFresh {
-		found = c.runner.expendables.take(blueprint)
+		found = c.runner.takeExpendable(context.WithoutCancel(c.ctx), blueprint)
 	}
 	if fresh = found == nil; fresh {
 		var err error
 		if found, err = c.runner.options.Deployments.New(c.ctx, blueprint); err != nil {
 			c.SuiteError(fmt.Errorf("deployment %s: %w", blueprint, err))
 		}
-		c.runner.expendables.add(found)
 	}
 	c.mu.Lock()
 	c.expendables[found] = blueprint
 	c.mu.Unlock()
 	c.Cleanup(func() { c.Discard(found, false) })
 	return found, fresh
+}
+
+// Survives watches a deployment for as long as at its closing: a server may die a little after it answered.
+func (c *C) Survives(deployment Deployment) bool {
+	c.runner.watchQuietly(c.ctx, deployment, c.runner.options.Quiet)
+	return !isClosed(deployment.Died())
 }
 
 // HandOn gives an expendable deployment of the check's that came to no harm to the next check that asks for one.
@@ -64,7 +69,6 @@ func (c *C) Discard(deployment Deployment, keepLog bool) {
 		c.outcome.logs = append(c.outcome.logs, log)
 		c.mu.Unlock()
 	}
-	c.runner.expendables.forget(deployment)
 	c.runner.closeExpendable(context.WithoutCancel(c.ctx), deployment)
 }
 
@@ -77,18 +81,6 @@ func (c *C) disown(deployment Deployment) (blueprint string, owned bool) {
 	return blueprint, owned
 }
 
-func (e *expendables) add(deployment Deployment) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.made = append(e.made, deployment)
-}
-
-func (e *expendables) forget(deployment Deployment) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.made = slices.DeleteFunc(e.made, func(each Deployment) bool { return each == deployment })
-}
-
 func (e *expendables) put(blueprint string, deployment Deployment) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -98,30 +90,51 @@ func (e *expendables) put(blueprint string, deployment Deployment) {
 	e.idle[blueprint] = append(e.idle[blueprint], deployment)
 }
 
-// take returns a living deployment that was handed on, or nil.
-func (e *expendables) take(blueprint string) Deployment {
+// takeExpendable returns a living deployment that was handed on, or nil. Those that it finds dead are lost.
+func (r *Runner) takeExpendable(ctx context.Context, blueprint string) Deployment {
+	e := &r.expendables
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for i, each := range e.idle[blueprint] {
-		if !isClosed(each.Died()) {
-			e.idle[blueprint] = slices.Delete(e.idle[blueprint], i, i+1)
-			return each
+	for len(e.idle[blueprint]) > 0 {
+		found := e.idle[blueprint][0]
+		e.idle[blueprint] = e.idle[blueprint][1:]
+		if !isClosed(found.Died()) {
+			return found
 		}
+		e.lose(found)
+		r.closeExpendable(ctx, found)
 	}
 	return nil
 }
 
-// closeExpendables removes those that are left when no check is under way that may have one.
+// lose notes a death that no check has seen. The caller holds the lock.
+func (e *expendables) lose(dead Deployment) {
+	e.lost = append(e.lost, fmt.Sprintf("deployment %s: %s", dead.ID(), dead.Death().Cause))
+}
+
+// losses are the deaths that no check has seen.
+func (e *expendables) losses() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.lost)
+}
+
+// closeExpendables removes those that were handed on and that nobody took.
 func (r *Runner) closeExpendables(ctx context.Context) {
-	r.expendables.mu.Lock()
-	left := r.expendables.made
-	r.expendables.made, r.expendables.idle = nil, nil
-	r.expendables.mu.Unlock()
-	for _, each := range left {
-		if !r.options.KeepServers {
-			r.closeExpendable(ctx, each)
+	e := &r.expendables
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, left := range e.idle {
+		for _, each := range left {
+			if isClosed(each.Died()) {
+				e.lose(each)
+			}
+			if !r.options.KeepServers {
+				r.closeExpendable(ctx, each)
+			}
 		}
 	}
+	e.idle = nil
 }
 
 // closeExpendable removes a deployment in the background; Wait waits for that.

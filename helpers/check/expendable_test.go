@@ -71,7 +71,10 @@ func TestExpendablesAreHandedOn(t *testing.T) {
 		expending("c", func(c *C) {
 			_, fresh := expends(c, false)
 			assert.True(t, fresh, "the one that was handed on is dead")
-		}))
+		}), stayingUp())
+	assert.Equal(t, verdict.Fail, final["stays up"].Verdict, "a death that no check has seen")
+	assert.Contains(t, final["stays up"].Reason, "exited with status 2")
+	delete(final, "stays up")
 	for name, result := range final {
 		assert.Equal(t, verdict.Pass, result.Verdict, name)
 	}
@@ -81,15 +84,23 @@ func TestExpendablesAreHandedOn(t *testing.T) {
 	}
 }
 
-// TestExpendablesAreNotShared: a check has its own to itself, and only a few check at once.
+// TestExpendablesAreNotShared: a check has its own to itself, and no more check at once than there are places.
 func TestExpendablesAreNotShared(t *testing.T) {
 	var checks []*Check
 	var atOnce atomic.Int64
+	toomany := make(chan struct{}, 6)
 	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
 		checks = append(checks, expending(name, func(c *C) {
 			server, _ := expends(c, false)
 			assert.Equal(t, int64(1), server.doses.Add(1), "another check has it")
-			assert.LessOrEqual(t, atOnce.Add(1), int64(expendingChecks))
+			if atOnce.Add(1) > expendingChecks {
+				toomany <- struct{}{}
+			}
+			select {
+			case <-toomany:
+				t.Error("too many check at once")
+			case <-time.After(20 * time.Millisecond): // others would have begun by then
+			}
 			server.doses.Add(-1)
 			atOnce.Add(-1)
 			c.HandOn(server)

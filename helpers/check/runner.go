@@ -198,6 +198,7 @@ func (r *Runner) firstRound(ctx context.Context) []*attempt {
 	})
 	lanes.Go(func() { r.runLane(ctx, usual, r.options.Parallel, done) })
 	lanes.Wait()
+	r.closeExpendables(context.WithoutCancel(ctx)) // with one check at a time they are handed on in the usual lane
 	return attempts
 }
 

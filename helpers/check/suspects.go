@@ -289,6 +289,8 @@ func (r *Runner) judgeClosingChecks(sum judgement) {
 			result.Verdict, result.Reason = verdict.Fail, "brought down by "+strings.Join(sum.culprits, "; ")
 		case len(sum.unsolved) > 0:
 			result.Verdict, result.Reason = verdict.Fail, "died, and did not again when its checks were repeated: "+strings.Join(sum.unsolved, "; ")
+		case len(r.expendables.losses()) > 0:
+			result.Verdict, result.Reason = verdict.Fail, "died of hostile input after the checks that told it had ended: "+strings.Join(r.expendables.losses(), "; ")
 		case len(sum.outside) > 0:
 			result.Verdict, result.Reason = verdict.Error, "a server was killed from outside: "+strings.Join(sum.outside, "; ")
 		case !sum.anyHealthy:
