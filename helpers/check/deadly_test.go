@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -74,4 +75,30 @@ func TestDeadlyChecksHaveTheirDeploymentsToThemselves(t *testing.T) {
 	}
 	_, servers := outcomeOf(t, 8, checks...)
 	assert.Len(t, servers.made, deadlyServers)
+}
+
+// TestDeploymentsOfDeadlyChecksGoWhenNoneIsLeft: they are removed while other checks are still under way.
+func TestDeploymentsOfDeadlyChecksGoWhenNoneIsLeft(t *testing.T) {
+	theirs := make(chan *fakeServer, 1)
+	one := named("a", func(_ *C, server *fakeServer) { theirs <- server })
+	one.Deadly = true
+	beside := named("b", func(*C, *fakeServer) {
+		server := <-theirs
+		assert.Eventually(t, server.closed.Load, 5*time.Second, 10*time.Millisecond, "it idles")
+	})
+	final, _ := outcomeOf(t, 2, one, beside)
+	assert.Equal(t, verdict.Pass, final["a"].Verdict)
+	assert.Equal(t, verdict.Pass, final["b"].Verdict)
+}
+
+func TestWhoseEvidenceIsNeeded(t *testing.T) {
+	passed := verdict.CheckResult{Verdict: verdict.Pass}
+	runner := New(Options{})
+	defer runner.machine.stop()
+	assert.False(t, runner.needsEvidence(&attempt{result: passed, grounds: []*ground{{}}}))
+	assert.True(t, runner.needsEvidence(&attempt{result: verdict.CheckResult{Verdict: verdict.Blocked}}))
+	assert.True(t, runner.needsEvidence(&attempt{result: passed, grounds: []*ground{{}, {lent: true}}}), "it may be blamed yet")
+	assert.True(t, runner.needsEvidence(&attempt{result: passed, grounds: []*ground{{private: true}}}), "it may be blamed yet")
+	runner.options.KeepEvidence = true
+	assert.True(t, runner.needsEvidence(&attempt{result: passed}))
 }
