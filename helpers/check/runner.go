@@ -188,14 +188,19 @@ func (r *Runner) firstRound(ctx context.Context) []*attempt {
 		attempts = append(attempts, one)
 	}
 	lanes.Go(func() { r.runLane(ctx, slow, max(r.options.Parallel, slowPlaces), done) })
-	lanes.Go(func() {
-		r.runLane(ctx, deadly, min(r.options.Parallel, deadlyServers), done)
-		r.closeIdle(ctx)
-	})
-	lanes.Go(func() {
-		r.runLane(ctx, expending, min(r.options.Parallel, expendingChecks), done)
-		r.closeExpendables(context.WithoutCancel(ctx))
-	})
+	// A lane without checks closes nothing: with one check at a time the usual lane has them, and its deployments are in use.
+	if len(deadly) > 0 {
+		lanes.Go(func() {
+			r.runLane(ctx, deadly, min(r.options.Parallel, deadlyServers), done)
+			r.closeIdle(ctx)
+		})
+	}
+	if len(expending) > 0 {
+		lanes.Go(func() {
+			r.runLane(ctx, expending, min(r.options.Parallel, expendingChecks), done)
+			r.closeExpendables(context.WithoutCancel(ctx))
+		})
+	}
 	lanes.Go(func() { r.runLane(ctx, usual, r.options.Parallel, done) })
 	lanes.Wait()
 	r.closeExpendables(context.WithoutCancel(ctx)) // with one check at a time they are handed on in the usual lane
