@@ -18,14 +18,14 @@ const StaysUp = "resilience/stays-up"
 // judgement is what the search for culprits came to.
 type judgement struct {
 	culprits   []string // "check: cause"
-	unsolved   []string // deaths that could not be brought about again
+	unsolved   []string // deaths that no check can be blamed for, and what was tried
 	outside    []string // ends by a signal from outside that did not happen again
 	anyHealthy bool     // at least one deployment passed its closing health check
 }
 
 // judgeSuspects settles every check: those whose deployments all ended in health keep their verdict; suspects of a
 // death are judged again, each alone on deployments of its own; if none of a dead deployment's suspects brings it
-// down alone, the recorded order is replayed and cut in halves.
+// down alone, the recorded order is replayed and cut in halves. A death without suspects is no less a death.
 func (r *Runner) judgeSuspects(ctx context.Context, attempts []*attempt) judgement {
 	var sum judgement
 	suspects := map[*Check]bool{}
@@ -51,13 +51,16 @@ func (r *Runner) judgeSuspects(ctx context.Context, attempts []*attempt) judgeme
 			r.settle(each)
 		}
 	}
-	if len(again) == 0 || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return sum
 	}
-	// Those that were under way when the server died are the likeliest; they come first.
-	slices.SortStableFunc(again, func(a, b *attempt) int { return boolOrder(b.interrupted) - boolOrder(a.interrupted) })
-	r.emit(verdict.Event{Kind: verdict.KindNote, Message: fmt.Sprintf("%d checks touched a deployment that died; each is judged again alone", len(again))})
-	alone := r.judgeAlone(ctx, again)
+	alone := map[*Check]*trial{}
+	if len(again) > 0 {
+		// Those that were under way when the server died are the likeliest; they come first.
+		slices.SortStableFunc(again, func(a, b *attempt) int { return boolOrder(b.interrupted) - boolOrder(a.interrupted) })
+		r.emit(verdict.Event{Kind: verdict.KindNote, Message: fmt.Sprintf("%d checks touched a deployment that died; each is judged again alone", len(again))})
+		alone = r.judgeAlone(ctx, again)
+	}
 
 	for _, death := range deaths {
 		if ctx.Err() != nil {
@@ -183,21 +186,29 @@ func (r *Runner) explain(ctx context.Context, death *ground, alone map[*Check]*t
 	if len(group) > 0 {
 		last = alone[group[len(group)-1]]
 	}
+	story := func(what string) string { return withLog(cause.Cause+" "+what, cause.LogTail) }
 	switch {
 	case last != nil:
 		names := names(group)
 		r.blame(last.attempt, fmt.Sprintf("the server died when %s ran one after the other: %s", names, groupDeath.Cause), groupDeath.LogTail)
 		sum.addCulprit(fmt.Sprintf("%s, one after the other: %s", names, groupDeath.Cause))
 		r.emit(verdict.Event{Kind: verdict.KindServerDied, Check: last.attempt.check.Name, Message: groupDeath.Cause})
+	case len(group) > 0:
+		sum.unsolved = append(sum.unsolved, story(fmt.Sprintf("on a deployment that %s had used and outlived, and did so again when they were repeated", names(group))))
 	case cause.Outside:
 		sum.outside = append(sum.outside, cause.Cause)
+	case len(order) == 0:
+		sum.unsolved = append(sum.unsolved, story("before any check had used it"))
 	default:
-		sum.unsolved = append(sum.unsolved, fmt.Sprintf("%s while %s had touched it: %s", cause.Cause, names(order), lastLine(cause.LogTail)))
+		sum.unsolved = append(sum.unsolved, story(fmt.Sprintf("on a deployment that %s had used, and did not when they were repeated", names(order))))
 	}
 }
 
 // replay runs checks in order on one deployment; if that dies, it halves the order until no half does it.
 func (r *Runner) replay(ctx context.Context, blueprint string, order []*Check) ([]*Check, Death) {
+	if len(order) == 0 {
+		return nil, Death{}
+	}
 	death := r.replayOnce(ctx, blueprint, order)
 	if death == nil {
 		return nil, Death{}
@@ -277,22 +288,36 @@ func (r *Runner) settle(done *attempt) {
 	r.emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: result.Name, Result: &result})
 }
 
-// judgeClosingChecks gives the closing checks their verdict: every deployment ended in health, or who is to blame.
+// judgeClosingChecks gives the closing checks their verdict: every deployment ended in health, or what became of those that
+// did not, all of it.
 func (r *Runner) judgeClosingChecks(sum judgement) {
+	var fails []string
+	for _, each := range []struct {
+		what   string
+		deaths []string
+	}{
+		{"brought down by ", sum.culprits},
+		{"a server died, and no check is to blame: ", sum.unsolved},
+		{"died of hostile input after the checks that told it had ended: ", r.expendables.losses()},
+	} {
+		if len(each.deaths) > 0 {
+			fails = append(fails, each.what+strings.Join(each.deaths, "; "))
+		}
+	}
+	var outside []string
+	if len(sum.outside) > 0 {
+		outside = []string{"a server was killed from outside: " + strings.Join(sum.outside, "; ")}
+	}
 	for _, one := range r.options.Checks {
 		if !one.Closing {
 			continue
 		}
 		result := verdict.CheckResult{Name: one.Name, Requirements: one.Requirements, Path: one.Path, Closing: true, Verdict: verdict.Pass}
 		switch {
-		case len(sum.culprits) > 0:
-			result.Verdict, result.Reason = verdict.Fail, "brought down by "+strings.Join(sum.culprits, "; ")
-		case len(sum.unsolved) > 0:
-			result.Verdict, result.Reason = verdict.Fail, "died, and did not again when its checks were repeated: "+strings.Join(sum.unsolved, "; ")
-		case len(r.expendables.losses()) > 0:
-			result.Verdict, result.Reason = verdict.Fail, "died of hostile input after the checks that told it had ended: "+strings.Join(r.expendables.losses(), "; ")
-		case len(sum.outside) > 0:
-			result.Verdict, result.Reason = verdict.Error, "a server was killed from outside: "+strings.Join(sum.outside, "; ")
+		case len(fails) > 0:
+			result.Verdict, result.Reason = verdict.Fail, strings.Join(append(fails, outside...), ". And ")
+		case len(outside) > 0:
+			result.Verdict, result.Reason = verdict.Error, outside[0]
 		case !sum.anyHealthy:
 			result.Verdict, result.Reason = verdict.NotRun, "no other check of this run stood on a deployment"
 		}
@@ -312,6 +337,14 @@ func names(checks []*Check) string {
 		quoted[i] = fmt.Sprintf("%q", one.Name)
 	}
 	return strings.Join(quoted, ", ")
+}
+
+// withLog adds the last line of a server's log to what is told of its death.
+func withLog(story, logTail string) string {
+	if line := lastLine(logTail); line != "" {
+		return story + ": " + line
+	}
+	return story
 }
 
 func lastLine(text string) string {
