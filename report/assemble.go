@@ -19,6 +19,8 @@ const (
 	ReasonLeftOutByShard = "left out by --shard"
 	ReasonLeftOutByPair  = "left out by --pair: it stands on one server only"
 	ReasonSuiteEnded     = "the suite ended before it was judged"
+	// ReasonRunEnded begins the reasons of checks whose verdict an unfinished run does not know.
+	ReasonRunEnded = "the run ended before this check"
 )
 
 // findingsKept bounds how many findings of one requirement are kept: a server that breaks a demand of every event
@@ -97,13 +99,24 @@ func LeftOut(v verdict.Verdict, reason string) bool {
 	return false
 }
 
-// Assemble makes the results of a run from its events. A planned check without a final verdict becomes error; a check
-// that was not planned becomes not-run, with the option that left it out. It reads no clock and no file.
+// Unfinished reports whether the run ended before the verdict of a check was final.
+func Unfinished(check verdict.CheckResult) bool {
+	return check.Verdict == verdict.NotRun && strings.HasPrefix(check.Reason, ReasonRunEnded)
+}
+
+// Assemble makes the results of a run from its events. A planned check without a final verdict becomes not-run in a run
+// that ended early, and error in a complete one; a check that was not planned becomes not-run, with the option that left it
+// out. It reads no clock and no file.
 func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
-	a := assembly{run: run, planned: map[string]bool{}, final: map[string]verdict.CheckResult{}}
+	a := assembly{
+		run: run, planned: map[string]bool{}, begun: map[string]bool{}, done: map[string]verdict.Verdict{}, final: map[string]verdict.CheckResult{},
+	}
 	a.candidate = run.Candidate
 	for _, event := range events {
 		a.take(event)
+	}
+	if a.run.Incomplete == "" && !a.ended {
+		a.run.Incomplete = ReasonSuiteEnded
 	}
 	results := Results{
 		Schema:       Schema,
@@ -112,13 +125,10 @@ func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 		Candidate:    a.candidate,
 		Started:      run.Started.UTC(),
 		DurationMS:   run.Duration.Milliseconds(),
-		Incomplete:   run.Incomplete,
+		Incomplete:   a.run.Incomplete,
 		Checks:       a.checks(),
 		Observations: a.distinctObservations(),
 		Notes:        a.notes,
-	}
-	if results.Incomplete == "" && !a.ended {
-		results.Incomplete = ReasonSuiteEnded
 	}
 	if run.RunPattern != nil || run.Shard != "" || run.Pair {
 		results.Selection = &Selection{Shard: run.Shard, Pair: run.Pair}
@@ -146,6 +156,8 @@ type assembly struct {
 	candidate    verdict.Candidate
 	planned      map[string]bool
 	plannedOrder []string
+	begun        map[string]bool
+	done         map[string]verdict.Verdict // provisional
 	final        map[string]verdict.CheckResult
 	observations []verdict.Observation
 	findings     []verdict.Finding
@@ -162,6 +174,12 @@ func (a *assembly) take(event verdict.Event) {
 	case verdict.KindPlan:
 		for _, name := range event.Checks {
 			a.plan(name)
+		}
+	case verdict.KindCheckStart:
+		a.begun[event.Check] = true
+	case verdict.KindCheckDone:
+		if event.Result != nil {
+			a.done[event.Check] = event.Result.Verdict
 		}
 	case verdict.KindCheckFinal:
 		if event.Result == nil {
@@ -253,16 +271,21 @@ func (a *assembly) checks() []verdict.CheckResult {
 	return results
 }
 
-// judged returns the final result of a check, or error when it has none.
+// judged returns the final result of a check. One that has none is not-run if the run ended early, else an error.
 func (a *assembly) judged(name string) verdict.CheckResult {
 	if result, ok := a.final[name]; ok {
 		return result
 	}
-	reason := ReasonSuiteEnded
-	if a.run.Incomplete != "" {
-		reason += ": " + a.run.Incomplete
+	if a.run.Incomplete == "" {
+		return verdict.CheckResult{Name: name, Verdict: verdict.Error, Reason: ReasonSuiteEnded}
 	}
-	return verdict.CheckResult{Name: name, Verdict: verdict.Error, Reason: reason}
+	when := " began"
+	if provisional, done := a.done[name]; done {
+		when = fmt.Sprintf("'s verdict was final (%s, until its servers have passed their closing health check)", provisional)
+	} else if a.begun[name] {
+		when = " did"
+	}
+	return verdict.CheckResult{Name: name, Verdict: verdict.NotRun, Reason: ReasonRunEnded + when + ": " + a.run.Incomplete}
 }
 
 // whyLeftOut names the option that kept a registered check from being planned.

@@ -139,14 +139,24 @@ func TestAssembleCutOffStream(t *testing.T) {
 	run.Incomplete = "the suite's binary ended (signal: killed)"
 	results := Assemble(run, testCatalogue, []verdict.Event{
 		planned(allNames()...), final("version advertised", verdict.Pass, ""),
+		{Kind: verdict.KindCheckStart, Check: "foreign signature by send_join"},
+		{Kind: verdict.KindCheckStart, Check: "foreign signature by send"},
+		{Kind: verdict.KindCheckDone, Check: "foreign signature by send", Result: &verdict.CheckResult{Verdict: verdict.Fail}},
 	})
 	assert.Equal(t, run.Incomplete, results.Incomplete)
 	assert.Equal(t, verdict.Pass, checkOf(t, results, "version advertised").Verdict)
 	lost := checkOf(t, results, "join carries a mapping")
-	assert.Equal(t, verdict.Error, lost.Verdict)
-	assert.Equal(t, "the suite ended before it was judged: the suite's binary ended (signal: killed)", lost.Reason)
+	assert.Equal(t, verdict.NotRun, lost.Verdict)
+	assert.Equal(t, "the run ended before this check began: the suite's binary ended (signal: killed)", lost.Reason)
+	assert.Equal(t, "the run ended before this check did: the suite's binary ended (signal: killed)",
+		checkOf(t, results, "foreign signature by send_join").Reason)
+	done := checkOf(t, results, "foreign signature by send")
+	assert.Equal(t, verdict.NotRun, done.Verdict, "a provisional verdict is none")
+	assert.Equal(t, "the run ended before this check's verdict was final (fail, until its servers have passed their closing health check): "+
+		"the suite's binary ended (signal: killed)", done.Reason)
 	assert.Equal(t, []string{"mapping/in-join"}, lost.Requirements)
-	assert.Equal(t, 3, results.Counts[verdict.Error])
+	assert.Equal(t, 3, results.Counts[verdict.NotRun])
+	assert.Equal(t, "verdicts kept: 1 of 4; the other checks are not-run", keptVerdicts(results))
 
 	results = Assemble(testRun(), testCatalogue, []verdict.Event{planned("version advertised")})
 	assert.NotEmpty(t, results.Incomplete, "a stream without an end is never whole")

@@ -58,6 +58,7 @@ func (s *summary) candidate(one Summarised) {
 	s.line("%s", s.style.paint(bold, heading(results)))
 	if results.Incomplete != "" {
 		s.line("%s", s.style.paint(red, "  incomplete: "+results.Incomplete))
+		s.line("  %s", keptVerdicts(results))
 	}
 	s.line("")
 	for _, chapter := range chaptersOf(results) {
@@ -140,7 +141,7 @@ func (s *summary) chapter(one Summarised, chapter string) {
 }
 
 // failures writes what did not pass in a chapter. Checks that share a verdict and a reason stand in one line, but
-// fails and errors have their own, unless the suite ended before them.
+// fails and errors have their own.
 func (s *summary) failures(one Summarised, chapter string) {
 	type group struct {
 		verdict verdict.Verdict
@@ -160,7 +161,7 @@ func (s *summary) failures(one Summarised, chapter string) {
 		members[g] = append(members[g], check)
 	}
 	for _, g := range order {
-		own := g.verdict == verdict.Fail || g.verdict == verdict.Error && !strings.HasPrefix(g.reason, ReasonSuiteEnded)
+		own := g.verdict == verdict.Fail || g.verdict == verdict.Error
 		if !own && len(members[g]) >= grouped {
 			s.entry(g.verdict, fmt.Sprintf("%d checks", len(members[g])))
 			s.line(indent+"%s", shortened(g.reason))
@@ -329,6 +330,24 @@ func checkCounts(results Results) string {
 		return counts.String()
 	}
 	return fmt.Sprintf("%s; %d left out", counts, leftOut)
+}
+
+// keptVerdicts tells how many checks of a run that ended early have a verdict.
+func keptVerdicts(results Results) string {
+	asked, unfinished := 0, 0
+	for _, check := range results.Checks {
+		if !LeftOut(check.Verdict, check.Reason) {
+			asked++
+		}
+		if Unfinished(check) {
+			unfinished++
+		}
+	}
+	text := fmt.Sprintf("verdicts kept: %d of %d", asked-unfinished, asked)
+	if unfinished > 0 {
+		text += "; the other checks are not-run"
+	}
+	return text
 }
 
 // requirementCounts tells what the demands came to, and apart from that how many have no check yet.

@@ -90,6 +90,7 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 	if err != nil {
 		return err
 	}
+	emit = untilInterrupted(ctx, emit)
 	warn := func(text string) { emit(verdict.Event{Kind: verdict.KindNote, Time: time.Now(), Message: text}) }
 	base, err := startRuntime(ctx, wanted, joined, settings, warn)
 	if err != nil {
@@ -130,6 +131,20 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 	err = runner.Run(ctx)
 	runner.Wait()
 	return err
+}
+
+// untilInterrupted passes on events until ctx ends. Of those that say something about the candidate, only what is final goes
+// through after that: servers are being ended with the run, and what that breaks is not their doing.
+func untilInterrupted(ctx context.Context, emit func(verdict.Event)) func(verdict.Event) {
+	return func(event verdict.Event) {
+		switch event.Kind {
+		case verdict.KindCheckDone, verdict.KindFinding, verdict.KindServerDied:
+			if ctx.Err() != nil {
+				return
+			}
+		}
+		emit(event)
+	}
 }
 
 // planned tells which checks will run, and what is known about the candidate.

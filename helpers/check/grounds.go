@@ -199,16 +199,38 @@ func (r *Runner) closeGrounds(ctx context.Context) {
 	pending.Wait()
 }
 
-// close gives a deployment its closing look, once, and tells whether it is dead.
+// close gives a deployment its closing look, once, removes it, and reports whether it is dead. One that is alive when ctx
+// ends has not been looked at and stays.
 func (r *Runner) close(ctx context.Context, each *ground) (dead bool) {
-	each.closing.Do(func() {
-		r.watchQuietly(ctx, each.deployment, r.options.Quiet)
-		r.confirmHealth(ctx, each)
-		each.unwatch()
-		each.dead = isClosed(each.deployment.Died())
-		r.remove(ctx, each, r.options.KeepServers)
-	})
+	each.looking.Lock()
+	defer each.looking.Unlock()
+	if each.removed {
+		return each.dead
+	}
+	r.watchQuietly(ctx, each.deployment, r.options.Quiet)
+	r.confirmHealth(ctx, each)
+	each.dead = isClosed(each.deployment.Died())
+	each.well = !each.dead && ctx.Err() == nil
+	if each.dead || each.well {
+		r.retire(ctx, each)
+	}
 	return each.dead
+}
+
+// drop removes a deployment that has not been removed, without a closing look.
+func (r *Runner) drop(ctx context.Context, each *ground) {
+	each.looking.Lock()
+	defer each.looking.Unlock()
+	if !each.removed {
+		r.retire(ctx, each)
+	}
+}
+
+// retire stops watching a deployment and removes it. The caller holds looking.
+func (r *Runner) retire(ctx context.Context, each *ground) {
+	each.unwatch()
+	each.removed = true
+	r.remove(ctx, each, r.options.KeepServers)
 }
 
 // closePrivate begins the closing look of a check's own deployments, which nobody else will use. If the check stood on
@@ -221,6 +243,7 @@ func (r *Runner) closePrivate(ctx context.Context, done *attempt) {
 				if r.close(ctx, each) && alone {
 					r.suspect(ctx, done, each)
 				}
+				r.settleIfFinal(done)
 			}()
 		}
 	}
@@ -269,16 +292,6 @@ func (r *Runner) remove(ctx context.Context, each *ground, keep bool) {
 			r.emit(verdict.Event{Kind: verdict.KindNote, Message: fmt.Sprintf("deployment %s was not removed: %v", deployment.ID(), err)})
 		}
 	}()
-}
-
-// closeAll removes everything without a last look, after an interruption.
-func (r *Runner) closeAll(ctx context.Context) {
-	for _, each := range r.grounds {
-		if isClosed(each.ready) && each.err == nil {
-			each.unwatch()
-			r.remove(ctx, each, false)
-		}
-	}
 }
 
 // Wait returns when every deployment is removed.

@@ -32,6 +32,8 @@ type Options struct {
 	// Silence is how long the servers of a deployment may leave a question unanswered, and its health check may then
 	// take, before they are dead; 0 means 3 s. It lengthens with the lateness of the machine.
 	Silence time.Duration
+	// LastLooks bounds the closing looks of a run that is interrupted, all of them side by side; 0 means 5 s.
+	LastLooks time.Duration
 	// Limit bounds one check; one that is Slow may take three times as long.
 	Limit time.Duration
 	// Observe sees every exchange of every check, with the check's name: passive monitors.
@@ -88,8 +90,11 @@ type ground struct {
 	mu         sync.Mutex
 	touched    []*attempt
 	cleared    int // how many of them, from the first, have ended since without its death
-	closing    sync.Once
-	dead       bool // judged at its closing
+
+	looking sync.Mutex // held during its closing look; guards what follows
+	well    bool       // it passed its closing look
+	dead    bool       // it did not
+	removed bool
 }
 
 // attempt is one execution of a check.
@@ -101,6 +106,8 @@ type attempt struct {
 	observed    []verdict.Observation
 	evidence    Evidence
 	interrupted bool // a deployment of it died before the check had ended
+	cutShort    bool // the run was interrupted before the check had ended
+	settled     sync.Once
 }
 
 // New prepares a runner.
@@ -112,27 +119,33 @@ func New(options Options) *Runner {
 	if options.Silence == 0 {
 		options.Silence = usualSilence
 	}
+	if options.LastLooks == 0 {
+		options.LastLooks = lastLooks
+	}
 	if options.Copies == nil {
 		options.Copies = func(string) int { return 1 }
 	}
 	return &Runner{options: options, machine: newMachine(), shared: map[string][]*ground{}, idle: map[string][]*ground{}, trials: map[*Check]*trial{}}
 }
 
-// Run judges all checks and emits exactly one final result for each. It returns an error only when ctx ended first.
+// Run judges all checks and emits exactly one final result for each. It returns an error only when ctx ended first; the
+// results that are final all the same have been emitted then.
 func (r *Runner) Run(ctx context.Context) error {
 	defer r.machine.stop()
 	defer r.closeExpendables(context.WithoutCancel(ctx))
 	attempts := r.firstRound(ctx)
+	if ctx.Err() == nil {
+		r.closeGrounds(ctx)
+	}
+	var judged judgement
+	if ctx.Err() == nil {
+		judged = r.judgeSuspects(ctx, attempts)
+	}
 	if ctx.Err() != nil {
-		r.closeAll(context.WithoutCancel(ctx))
+		r.keepFinal(context.WithoutCancel(ctx), attempts)
 		return context.Cause(ctx)
 	}
-	r.closeGrounds(ctx)
-	judged := r.judgeSuspects(ctx, attempts)
 	r.judgeClosingChecks(judged)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
 	return nil
 }
 
@@ -252,9 +265,12 @@ func (r *Runner) runFirst(ctx context.Context, one *Check) *attempt {
 	if !r.needsEvidence(ended) {
 		ended.evidence = Evidence{}
 	}
-	r.emit(verdict.Event{Kind: verdict.KindCheckDone, Check: one.Name, Result: &result})
+	if !ended.cutShort {
+		r.emit(verdict.Event{Kind: verdict.KindCheckDone, Check: one.Name, Result: &result})
+	}
 	r.takeBack(ctx, ended) // from here on it may be blamed
 	r.closePrivate(ctx, ended)
+	r.settleIfFinal(ended)
 	return ended
 }
 
@@ -317,6 +333,7 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	this.result = c.result(time.Since(started))
 	this.observed = c.outcome.observations
 	r.examine(ctx, this, c)
+	this.cutShort = ctx.Err() != nil
 	this.evidence = Evidence{
 		Exchanges: recorder.Exchanges(), Dropped: recorder.Dropped(), Logs: append(this.logs(r.options.KeepEvidence), c.outcome.logs...), Attached: c.outcome.attached,
 	}

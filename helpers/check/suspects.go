@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"msc4014/helpers/verdict"
 )
@@ -63,10 +64,10 @@ func (r *Runner) judgeSuspects(ctx context.Context, attempts []*attempt) judgeme
 	}
 
 	for _, death := range deaths {
-		if ctx.Err() != nil {
-			return sum
-		}
 		r.explain(ctx, death, alone, &sum)
+	}
+	if ctx.Err() != nil {
+		return sum
 	}
 	for _, each := range again {
 		r.settle(alone[each.check].attempt)
@@ -78,7 +79,8 @@ func (r *Runner) judgeSuspects(ctx context.Context, attempts []*attempt) judgeme
 type trial struct {
 	once    sync.Once
 	attempt *attempt
-	death   *Death // set when a deployment of it died
+	death   *Death      // set when a deployment of it died
+	over    atomic.Bool // it came to its end, without an interruption
 }
 
 // judgeAlone judges each suspect on deployments of its own, a few side by side.
@@ -109,7 +111,11 @@ func (r *Runner) trial(ctx context.Context, one *Check) *trial {
 	found := r.trialOf(one)
 	found.once.Do(func() {
 		found.attempt, found.death = r.try(ctx, one)
+		if ctx.Err() != nil {
+			return // what died may have died of the interruption
+		}
 		found.blame(r)
+		found.over.Store(true)
 	})
 	return found
 }
@@ -120,6 +126,7 @@ func (r *Runner) convict(done *attempt, death Death) {
 	held.once.Do(func() {
 		held.attempt, held.death = done, &death
 		held.blame(r)
+		held.over.Store(true)
 	})
 }
 
@@ -157,12 +164,16 @@ func (r *Runner) try(ctx context.Context, one *Check) (*attempt, *Death) {
 			death := each.deployment.Death()
 			dead = &death
 		}
+		r.drop(ctx, each) // if its closing look was cut off
 	}
 	return done, dead
 }
 
 // explain finds who brought a deployment down: one that does it alone, or by replay.
 func (r *Runner) explain(ctx context.Context, death *ground, alone map[*Check]*trial, sum *judgement) {
+	if ctx.Err() != nil {
+		return
+	}
 	found := false
 	for _, touching := range death.touched {
 		if tried := alone[touching.check]; tried != nil && tried.death != nil {
@@ -182,6 +193,9 @@ func (r *Runner) explain(ctx context.Context, death *ground, alone map[*Check]*t
 		}
 	}
 	group, groupDeath := r.replay(ctx, death.blueprint, order)
+	if ctx.Err() != nil {
+		return // what died may have died of the interruption
+	}
 	var last *trial // nil: what brings it down now ends with a check that it outlived
 	if len(group) > 0 {
 		last = alone[group[len(group)-1]]
@@ -250,7 +264,9 @@ func (r *Runner) replayOnce(ctx context.Context, blueprint string, order []*Chec
 			}
 		}
 	}
-	if !r.close(ctx, stage) {
+	dead := r.close(ctx, stage)
+	r.drop(ctx, stage) // if its closing look was cut off
+	if !dead {
 		return nil
 	}
 	death := deployment.Death()
@@ -273,7 +289,9 @@ func (r *Runner) blame(culprit *attempt, reason, logTail string) {
 }
 
 // settle emits an attempt's result as the one that counts, with its evidence kept and its observations.
-func (r *Runner) settle(done *attempt) {
+func (r *Runner) settle(done *attempt) { done.settled.Do(func() { r.tell(done) }) }
+
+func (r *Runner) tell(done *attempt) {
 	result := done.result
 	if r.options.Keep != nil && (!proven(result) || r.options.KeepEvidence) {
 		log, transcript, err := r.options.Keep(result, done.evidence)

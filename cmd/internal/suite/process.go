@@ -54,8 +54,8 @@ type Ending struct {
 const drainTime = 2 * time.Second
 
 // Run runs the child and returns when it has ended. When ctx is done the child gets SIGTERM and CleanupTime to clean
-// up; verdicts that it gives after that are passed over. The error is for a child that could not be started; everything
-// else is in Ending.
+// up; of its verdicts it then gives only those that are final all the same. The error is for a child that could not be
+// started; everything else is in Ending.
 func (p Process) Run(ctx context.Context) (Ending, error) {
 	command := exec.Command(p.Binary)
 	command.ExtraFiles = []*os.File{p.Lock}
@@ -139,7 +139,6 @@ func (p Process) follow(
 	var (
 		ending   Ending
 		done     = ctx.Done()
-		told     bool // the child, to end
 		kill     = p.Kill
 		deadline <-chan time.Time
 	)
@@ -151,9 +150,6 @@ func (p Process) follow(
 				events = nil
 				deadline = time.After(p.CleanupTime)
 				continue
-			}
-			if told && judges(event.Kind) {
-				continue // what breaks because the run is being ended says nothing about the candidate
 			}
 			ending.take(event)
 			if ending.Complete || ending.Cannot != "" {
@@ -167,7 +163,7 @@ func (p Process) follow(
 			}
 			deadline = time.After(drainTime)
 		case <-done:
-			done, told = nil, true
+			done = nil
 			_ = command.Process.Signal(syscall.SIGTERM)
 			deadline = time.After(p.CleanupTime)
 		case <-kill:
@@ -182,16 +178,6 @@ func (p Process) follow(
 		}
 	}
 	return ending
-}
-
-// judges tells whether an event of this kind says something about the candidate.
-func judges(kind verdict.EventKind) bool {
-	switch kind {
-	case verdict.KindCheckDone, verdict.KindCheckFinal, verdict.KindObservation, verdict.KindFinding,
-		verdict.KindServerDied:
-		return true
-	}
-	return false
 }
 
 // take keeps one event.

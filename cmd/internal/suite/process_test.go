@@ -90,6 +90,10 @@ func fake(behaviour string) {
 		emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: "a", Result: &verdict.CheckResult{Verdict: verdict.Fail}})
 		emit(verdict.Event{Kind: verdict.KindNote, Message: "last words"})
 		os.Exit(1)
+	case "tells what is final, and does not end":
+		<-terminated
+		emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: "a", Result: &verdict.CheckResult{Verdict: verdict.Pass}})
+		select {}
 	case "does not end":
 		signal.Ignore(syscall.SIGTERM)
 		emit(verdict.Event{Kind: verdict.KindNote, Message: "deaf"})
@@ -163,7 +167,8 @@ func TestInterruptedRunCleansUp(t *testing.T) {
 	ending, err := child.Run(ctx)
 	require.NoError(t, err)
 	assert.Equal(t, "cleaned up", mark(t, folder))
-	assert.Len(t, ending.Events, 2, "a verdict that came of the interruption is none")
+	require.Len(t, ending.Events, 3)
+	assert.Equal(t, verdict.KindCheckFinal, ending.Events[1].Kind, "a verdict that was final all the same counts")
 	assert.Equal(t, "last words", ending.Events[len(ending.Events)-1].Message, "what it still says is taken")
 	assert.False(t, ending.Complete)
 	assert.Equal(t, "exit status 1", ending.Died)
@@ -195,6 +200,25 @@ func TestRunThatDoesNotEndIsKilled(t *testing.T) {
 		ending, err := child.Run(context.Background())
 		require.NoError(t, err)
 		assert.Equal(t, "signal: killed", ending.Died)
+	})
+	t.Run("when asked a second time, and what was final stays", func(t *testing.T) {
+		child, _ := process(t, "tells what is final, and does not end")
+		ctx, cancel := context.WithCancel(context.Background())
+		kill := make(chan struct{})
+		child.Kill = kill
+		child.Handle = func(event verdict.Event) {
+			switch event.Kind {
+			case verdict.KindPlan:
+				cancel()
+			case verdict.KindCheckFinal:
+				close(kill)
+			}
+		}
+		ending, err := child.Run(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, "signal: killed", ending.Died)
+		require.Len(t, ending.Events, 2)
+		assert.Equal(t, verdict.KindCheckFinal, ending.Events[1].Kind)
 	})
 	t.Run("though its stream has its end", func(t *testing.T) {
 		child, _ := process(t, "does not end after its end")

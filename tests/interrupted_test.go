@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"msc4014/helpers/verdict"
+)
+
+// TestOnlyWhatIsFinalIsToldOfAnInterruptedRun: servers end with it, and monitors and checks see that.
+func TestOnlyWhatIsFinalIsToldOfAnInterruptedRun(t *testing.T) {
+	kinds := []verdict.EventKind{
+		verdict.KindCheckDone, verdict.KindFinding, verdict.KindServerDied, verdict.KindCheckFinal, verdict.KindObservation, verdict.KindNote,
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var told []verdict.EventKind
+	emit := untilInterrupted(ctx, func(event verdict.Event) { told = append(told, event.Kind) })
+	for _, kind := range kinds {
+		emit(verdict.Event{Kind: kind})
+	}
+	assert.Equal(t, kinds, told)
+	cancel()
+	told = nil
+	for _, kind := range kinds {
+		emit(verdict.Event{Kind: kind})
+	}
+	assert.Equal(t, []verdict.EventKind{verdict.KindCheckFinal, verdict.KindObservation, verdict.KindNote}, told)
+}
