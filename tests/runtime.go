@@ -12,6 +12,7 @@ import (
 	"msc4014/helpers/plan"
 	"msc4014/runtime"
 	"msc4014/runtime/authority"
+	"msc4014/runtime/candidate"
 	"msc4014/runtime/complement"
 	"msc4014/runtime/docker"
 	"msc4014/runtime/process"
@@ -39,6 +40,12 @@ func startRuntime(
 		return foundation{}, err
 	}
 	base := foundation{authority: issuer, artifacts: artifacts(wanted, settings)}
+	for _, artifact := range base.artifacts.All() {
+		// The command line holds them as well, but may be killed while this process goes on.
+		if err := candidate.Hold(ctx, artifact); err != nil {
+			return foundation{}, err
+		}
+	}
 	switch wanted.Runtime {
 	case "docker":
 		base.runtime, err = docker.New(ctx, wanted.Artifact, docker.Options{

@@ -97,22 +97,6 @@ func TestSweepRemovesWhatDeadBuildsLeft(t *testing.T) {
 	assert.DirExists(t, live)
 }
 
-func TestCleanLeavesWhatALiveRunUses(t *testing.T) {
-	c := ownCache(t)
-	t.Setenv("DOCKER_HOST", "unix:///nonexistent.sock")
-	place, err := c.folder(t.Context(), "used", quiet, func(string) error { return nil })
-	require.NoError(t, err)
-	unused := filepath.Join(c.dir, "unused")
-	require.NoError(t, os.Mkdir(unused, 0o755))
-	require.NoError(t, os.WriteFile(c.lockPath("unused"), nil, 0o644))
-
-	removed, err := Clean(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, []string{unused}, removed)
-	assert.DirExists(t, place)
-	assert.NoDirExists(t, unused)
-}
-
 func TestGoBuildTellsWhatTheCompilerSaid(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"go.mod": "module x\n\ngo 1.26\n", "main.go": "package main\n\nfunc main() { nonsense() }\n"})

@@ -3,6 +3,7 @@
 package candidate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"msc4014/runtime"
 	"msc4014/runtime/gocommand"
 )
 
@@ -63,7 +65,7 @@ func (c cache) folder(ctx context.Context, name string, progress func(string), f
 	})
 }
 
-// once calls do unless exists says that it was done, by one process at a time for each name. The shared lock that it
+// once calls do unless exists reports that it was done, by one process at a time for each name. The shared lock that it
 // returns with ends with this process.
 func (c cache) once(ctx context.Context, name string, progress func(string), exists func() bool, do func() error) error {
 	// A bare descriptor: an os.File would be closed, and the lock be gone, when it is garbage.
@@ -71,17 +73,28 @@ func (c cache) once(ctx context.Context, name string, progress func(string), exi
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.lockPath(name), err)
 	}
-	ticker := time.NewTicker(100 * time.Millisecond)
+	ticker := time.NewTicker(lockInterval)
 	defer ticker.Stop()
-	for waiting := false; ; waiting = true {
+	for waiting := false; ; {
 		if flock(lock, unix.LOCK_SH) == nil && exists() {
 			return nil
 		}
 		_ = unix.Flock(lock, unix.LOCK_UN)
 		if flock(lock, unix.LOCK_EX) == nil {
-			break
+			if !exists() {
+				err := do()
+				if err == nil && !exists() {
+					err = cmp.Or(context.Cause(ctx), fmt.Errorf("%s was made and is not there", name))
+				}
+				if err != nil {
+					_ = unix.Close(lock)
+					return err
+				}
+			}
+			continue // one lock does not become another in one step: what was made may be removed in between
 		}
 		if !waiting {
+			waiting = true
 			progress("waiting for another run, which is making " + name)
 		}
 		select {
@@ -91,13 +104,70 @@ func (c cache) once(ctx context.Context, name string, progress func(string), exi
 		case <-ticker.C:
 		}
 	}
-	if !exists() {
-		if err := do(); err != nil {
+}
+
+// lockInterval is how often a lock that another process holds is tried.
+const lockInterval = 100 * time.Millisecond
+
+// hold takes the shared lock of name for as long as this process lives, once no other process makes or removes it, and
+// then asks whether it is still there. What has no lock was not made with this cache, and Clean leaves it alone.
+func (c cache) hold(ctx context.Context, name string, exists func() bool) error {
+	lock, err := unix.Open(c.lockPath(name), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.lockPath(name), err)
+	}
+	ticker := time.NewTicker(lockInterval)
+	defer ticker.Stop()
+	for flock(lock, unix.LOCK_SH) != nil {
+		select {
+		case <-ctx.Done():
 			_ = unix.Close(lock)
-			return err
+			return fmt.Errorf("another process makes or removes %s: %w", name, context.Cause(ctx))
+		case <-ticker.C:
 		}
 	}
-	return flock(lock, unix.LOCK_SH)
+	if !exists() {
+		_ = unix.Close(lock)
+		return fmt.Errorf("%s was removed before it could be used", name)
+	}
+	return nil
+}
+
+// keep is hold where that can be had at once, for what this process could do without.
+func (c cache) keep(name string) {
+	lock, err := unix.Open(c.lockPath(name), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err == nil && flock(lock, unix.LOCK_SH) != nil {
+		_ = unix.Close(lock)
+	}
+}
+
+// Hold keeps Clean from removing what an artifact consists of until this process ends: for a process that uses what
+// another one has prepared, and may outlive it. It waits 30 s for one that is making or removing it.
+func Hold(ctx context.Context, artifact runtime.Artifact) error {
+	c, err := openCache()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if dir := filepath.Dir(artifact.Program); filepath.Dir(dir) == c.dir {
+		return c.hold(ctx, filepath.Base(dir), func() bool {
+			_, err := os.Stat(artifact.Program)
+			return err == nil
+		})
+	}
+	if artifact.Image == "" {
+		return nil
+	}
+	engine, err := openEngine(ctx)
+	if err != nil {
+		return err
+	}
+	defer engine.close()
+	return c.hold(ctx, imageLock(artifact.Image), engine.hasImage(ctx, artifact.Image))
 }
 
 func flock(file int, how int) error {

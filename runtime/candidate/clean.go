@@ -1,4 +1,4 @@
-// What killed builds leave behind, and removing everything that was built.
+// What killed builds leave behind, and removing what was built.
 
 package candidate
 
@@ -10,8 +10,13 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/network"
 	"golang.org/x/sys/unix"
 
+	door "msc4014/runtime/docker/engine"
 	"msc4014/runtime/gocommand"
 )
 
@@ -35,7 +40,7 @@ func (c cache) sweep() error {
 		if end := strings.LastIndex(name, "-"); end > 0 {
 			name = name[:end]
 		}
-		_ = c.ifUnused(name, func() error {
+		_, _ = c.ifUnused(name, func() error {
 			c.removeLeftovers(name)
 			return nil
 		})
@@ -43,46 +48,97 @@ func (c cache) sweep() error {
 	return nil
 }
 
-// Clean removes everything that was built with this user's cache, programs and images, but for what a live run uses, and
-// says what it removed. Without a Docker engine it removes the programs.
-func Clean(ctx context.Context) (removed []string, err error) {
-	if err := Sweep(); err != nil {
-		return nil, err
-	}
+// Built returns what was built with this user's cache and is there: the folders of programs, and the images, which are not
+// looked for where no engine answers.
+func Built(ctx context.Context) (programs, images []string, err error) {
 	cache, err := openCache()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var problems []error
-	locks, err := filepath.Glob(cache.lockPath("*"))
-	problems = append(problems, err)
-	for _, lock := range locks {
-		name := strings.TrimSuffix(filepath.Base(lock), ".lock")
-		place := filepath.Join(cache.dir, name)
-		if _, err := os.Stat(place); err != nil {
-			continue
+	if programs, err = cache.programs(); err != nil {
+		return nil, nil, err
+	}
+	engine, err := openEngine(ctx)
+	if err != nil {
+		return programs, nil, nil
+	}
+	defer engine.close()
+	found, err := engine.built(ctx)
+	for _, one := range found {
+		if cache.made(one.lock) {
+			images = append(images, one.tag)
 		}
-		problems = append(problems, cache.ifUnused(name, func() error {
-			removed = append(removed, place)
-			return os.RemoveAll(place)
-		}))
 	}
-	images, err := cleanImages(ctx, cache)
-	return append(removed, images...), errors.Join(append(problems, err)...)
+	return programs, images, err
 }
 
-// ifUnused calls do while no other process makes or uses what is called name; else it does nothing.
-func (c cache) ifUnused(name string, do func() error) error {
+// Clean removes what was built with this user's cache, programs and images, but for what a live run uses or makes. progress
+// is told, in one line each, what was removed, and what was left and why. Without an engine it removes the programs.
+func Clean(ctx context.Context, progress func(string)) error {
+	cache, err := openCache()
+	if err != nil {
+		return err
+	}
+	if err := cache.sweep(); err != nil {
+		return err
+	}
+	names, err := cache.programs()
+	problems := []error{err}
+	for _, name := range names {
+		place := filepath.Join(cache.dir, name)
+		problems = append(problems, cache.remove(name, "the programs "+place, progress, func() error { return os.RemoveAll(place) }))
+	}
+	return errors.Join(append(problems, cleanImages(ctx, cache, progress))...)
+}
+
+// programs are the names of the folders of programs.
+func (c cache) programs() ([]string, error) {
+	locks, err := filepath.Glob(c.lockPath("*"))
+	var names []string
+	for _, lock := range locks {
+		name := strings.TrimSuffix(filepath.Base(lock), ".lock")
+		if info, err := os.Lstat(filepath.Join(c.dir, name)); err == nil && info.IsDir() {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
+// made reports whether what has this lock was made, or used, with this cache.
+func (c cache) made(lock string) bool {
+	_, err := os.Stat(c.lockPath(lock))
+	return err == nil
+}
+
+// remove calls do and says that what was removed, unless another process uses what is called name.
+func (c cache) remove(name, what string, progress func(string), do func() error) error {
+	unused, err := c.ifUnused(name, do)
+	switch {
+	case err != nil:
+		return fmt.Errorf("remove %s: %w", what, err)
+	case unused:
+		progress("removed " + what)
+	default:
+		progress("left " + what + ": a live run uses or makes it")
+	}
+	return nil
+}
+
+// ifUnused calls do while no other process makes or uses what is called name; else it does nothing and returns false.
+func (c cache) ifUnused(name string, do func() error) (unused bool, err error) {
 	// The lock file itself stays: whoever removed it could not tell who has it open.
 	lock, err := unix.Open(c.lockPath(name), unix.O_CREAT|unix.O_RDWR|unix.O_CLOEXEC, 0o644)
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.lockPath(name), err)
+		return false, fmt.Errorf("%s: %w", c.lockPath(name), err)
 	}
 	defer func() { _ = unix.Close(lock) }()
-	if flock(lock, unix.LOCK_EX) != nil {
-		return nil
+	switch err := flock(lock, unix.LOCK_EX); {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("lock %s: %w", c.lockPath(name), err)
 	}
-	return do()
+	return true, do()
 }
 
 // removeLeftovers removes the temporary folders of name. The caller holds its lock, so whoever made them is dead.
@@ -92,4 +148,86 @@ func (c cache) removeLeftovers(name string) {
 		gocommand.EndWorkers(temporary)
 		_ = os.RemoveAll(temporary)
 	}
+}
+
+// builtImage is a name of an image that this package built, with that of its lock.
+type builtImage struct{ tag, id, lock string }
+
+// built returns the images that this package built, with whichever cache.
+func (e *engine) built(ctx context.Context) ([]builtImage, error) {
+	images, err := e.client.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("label", Label))})
+	if err != nil {
+		return nil, fmt.Errorf("list the images: %w", err)
+	}
+	var all []builtImage
+	for _, found := range images {
+		for _, tag := range found.RepoTags {
+			if IsImage(tag) {
+				all = append(all, builtImage{tag: tag, id: found.ID, lock: imageLock(strings.TrimSuffix(tag, unfinishedSuffix))})
+			}
+		}
+	}
+	return all, nil
+}
+
+// used returns the IDs and names of the images that containers are made of, or that runs with another cache have noted for
+// use.
+func (e *engine) used(ctx context.Context) (map[string]bool, error) {
+	used := map[string]bool{}
+	containers, err := e.client.ContainerList(ctx, container.ListOptions{All: true})
+	if err != nil {
+		return nil, fmt.Errorf("list the containers: %w", err)
+	}
+	for _, found := range containers {
+		used[found.ImageID] = true
+	}
+	networks, err := e.client.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("label", door.LabelImages))})
+	if err != nil {
+		return nil, fmt.Errorf("list the networks: %w", err)
+	}
+	for _, found := range networks {
+		for name := range strings.FieldsSeq(found.Labels[door.LabelImages]) {
+			used[name] = true
+		}
+	}
+	return used, nil
+}
+
+// cleanImages removes the images that were built with this cache, but for those that are in use.
+func cleanImages(ctx context.Context, cache cache, progress func(string)) error {
+	engine, err := openEngine(ctx)
+	if err != nil {
+		progress("images were not looked at: " + err.Error())
+		return nil
+	}
+	defer engine.close()
+	images, err := engine.built(ctx)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, one := range images {
+		what := "the image " + one.tag
+		if !cache.made(one.lock) { // its locks are elsewhere
+			progress("left " + what + ": it was built by another user, or with another XDG_CACHE_HOME")
+			continue
+		}
+		// Asked anew for each, as removing takes its time. Whoever takes the image into use after this holds its lock.
+		used, err := engine.used(ctx)
+		if err != nil {
+			return errors.Join(append(problems, err)...)
+		}
+		if used[one.id] || used[one.tag] {
+			progress("left " + what + ": a container or a live run uses it")
+			continue
+		}
+		problems = append(problems, cache.remove(one.lock, what, progress, func() error {
+			_, err := engine.client.ImageRemove(ctx, one.tag, image.RemoveOptions{PruneChildren: true})
+			return err
+		}))
+	}
+	// Layers of builds that were cut off. Those of a build that goes on are younger than this.
+	_, err = engine.client.ImagesPrune(ctx, filters.NewArgs(
+		filters.Arg("dangling", "true"), filters.Arg("label", Label), filters.Arg("until", "2h")))
+	return errors.Join(append(problems, err)...)
 }

@@ -22,11 +22,11 @@ const (
 
 func prepareDendrite(ctx context.Context, t *task) (runtime.Artifact, error) {
 	if t.runtime == process {
-		folder, _, err := dendritePrograms(ctx, t, hostPlatform())
+		built, err := dendritePrograms(ctx, t, hostPlatform())
 		if err != nil {
 			return runtime.Artifact{}, err
 		}
-		dir, err := folder(ctx)
+		dir, err := built.folder(ctx)
 		return runtime.Artifact{Program: filepath.Join(dir, entryPointProgram), Configuration: dendriteConfiguration}, err
 	}
 	engine, err := openEngine(ctx)
@@ -34,20 +34,21 @@ func prepareDendrite(ctx context.Context, t *task) (runtime.Artifact, error) {
 		return runtime.Artifact{}, err
 	}
 	defer engine.close()
-	programs, sum, err := dendritePrograms(ctx, t, engine.platform)
+	built, err := dendritePrograms(ctx, t, engine.platform)
 	if err != nil {
 		return runtime.Artifact{}, err
 	}
 	dockerfile := filepath.Join(t.dir(), "Dockerfile")
 	made := newFingerprint("image")
-	made.add("programs", sum)
+	made.add("programs", built.sum)
 	if err := made.addFile("Dockerfile", dockerfile); err != nil {
 		return runtime.Artifact{}, err
 	}
 	return engine.build(ctx, t, imageBuild{
 		fingerprint: made.sum(),
+		programs:    built.name,
 		files: func(ctx context.Context) (map[string]string, error) {
-			dir, err := programs(ctx)
+			dir, err := built.folder(ctx)
 			return map[string]string{
 				"Dockerfile":      dockerfile,
 				dendriteProgram:   filepath.Join(dir, dendriteProgram),
@@ -57,16 +58,16 @@ func prepareDendrite(ctx context.Context, t *task) (runtime.Artifact, error) {
 	})
 }
 
-// dendritePrograms returns what builds the programs, or finds them built, and the fingerprint of them.
-func dendritePrograms(ctx context.Context, t *task, target platform) (folder func(context.Context) (string, error), sum string, err error) {
+// dendritePrograms returns the programs for a platform.
+func dendritePrograms(ctx context.Context, t *task, target platform) (programs, error) {
 	dir := filepath.Join(t.dir(), t.candidate.Version)
 	path, err := pinnedProgram(dir)
 	if err != nil {
-		return nil, "", err
+		return programs{}, err
 	}
 	version, err := goVersion(ctx, dir)
 	if err != nil {
-		return nil, "", err
+		return programs{}, err
 	}
 	// Dendrite comes with SQLite in C and in Go, which makes a seventh more work of a run.
 	server := goBuild{dir: dir, path: path, c: linksC(ctx, dir, target)}
@@ -75,18 +76,18 @@ func dendritePrograms(ctx context.Context, t *task, target platform) (folder fun
 	made.add("flags", fmt.Sprint(server.flags()))
 	made.add("platform", target.String())
 	if err := made.addFolder(dir, nil); err != nil {
-		return nil, "", err
+		return programs{}, err
 	}
 	if err := made.addPackage(t.root, dendriteEntryPoint); err != nil {
-		return nil, "", err
+		return programs{}, err
 	}
 	name := safeName(t.candidate.FullName()) + "-" + made.sum()
-	return func(ctx context.Context) (string, error) {
+	return programs{name: name, sum: made.sum(), folder: func(ctx context.Context) (string, error) {
 		return t.goPrograms(ctx, name, target, map[string]goBuild{
 			dendriteProgram:   server,
 			entryPointProgram: {dir: t.root, path: dendriteEntryPoint},
 		})
-	}, made.sum(), nil
+	}}, nil
 }
 
 var toolImport = regexp.MustCompile(`(?m)^\s*(?:import\s+)?_\s+"(\S+)"`)

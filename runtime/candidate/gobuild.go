@@ -122,6 +122,13 @@ func endOf(output string) string {
 // hostPlatform is what programs of the process runtime are built for.
 func hostPlatform() platform { return platform{goruntime.GOOS, goruntime.GOARCH} }
 
+// programs are Go programs in one folder of the cache.
+type programs struct {
+	name   string                                // of the folder
+	sum    string                                // the fingerprint of what they are made from
+	folder func(context.Context) (string, error) // builds them, or finds them built, and returns the folder's path
+}
+
 // goPrograms builds programs, each called by its key, into one folder of the cache called name.
 func (t *task) goPrograms(ctx context.Context, name string, target platform, programs map[string]goBuild) (string, error) {
 	return t.cache.folder(ctx, name, t.progress, func(dir string) error {

@@ -1,4 +1,4 @@
-// Images: found, built and pulled by a Docker engine, and removed.
+// Images: found, built and pulled by a Docker engine.
 
 package candidate
 
@@ -18,7 +18,6 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/build"
-	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 
@@ -58,10 +57,19 @@ func openEngine(ctx context.Context) (*engine, error) {
 
 func (e *engine) close() { _ = e.client.Close() }
 
+// hasImage returns what asks whether the engine has an image.
+func (e *engine) hasImage(ctx context.Context, name string) func() bool {
+	return func() bool {
+		_, err := e.client.ImageInspect(ctx, name)
+		return err == nil
+	}
+}
+
 // imageBuild is how an image is made.
 type imageBuild struct {
 	fingerprint string            // of everything that it is made from
 	arguments   map[string]string // build arguments
+	programs    string            // the folder of the cache that the image is made from; "" for none
 	// files are the context, path on disk by path in the context; asked for only if the image is not there.
 	files func(context.Context) (map[string]string, error)
 }
@@ -69,11 +77,7 @@ type imageBuild struct {
 // build finds the image, or builds it with the engine's classic builder.
 func (e *engine) build(ctx context.Context, t *task, b imageBuild) (runtime.Artifact, error) {
 	tag := repository + t.candidate.Software + ":" + strings.TrimPrefix(t.candidate.Version+"-", "-") + b.fingerprint
-	exists := func() bool {
-		_, err := e.client.ImageInspect(ctx, tag)
-		return err == nil
-	}
-	err := t.cache.once(ctx, imageLock(tag), t.progress, exists, func() error {
+	err := t.cache.once(ctx, imageLock(tag), t.progress, e.hasImage(ctx, tag), func() error {
 		files, err := b.files(ctx)
 		if err != nil {
 			return err
@@ -83,11 +87,17 @@ func (e *engine) build(ctx context.Context, t *task, b imageBuild) (runtime.Arti
 	if err != nil {
 		return runtime.Artifact{}, err
 	}
+	if b.programs != "" {
+		t.cache.keep(b.programs)
+	}
 	return e.artifact(ctx, tag)
 }
 
 // imageLock is the name of the lock of an image of ours.
 func imageLock(tag string) string { return "image-" + safeName(tag) }
+
+// IsImage reports whether an image has a name that this package gives.
+func IsImage(name string) bool { return strings.HasPrefix(name, repository) }
 
 func (e *engine) run(ctx context.Context, t *task, tag string, files, arguments map[string]string) error {
 	reader, writer := io.Pipe()
@@ -199,6 +209,9 @@ func prepareImage(ctx context.Context, t *task) (runtime.Artifact, error) {
 	name := t.candidate.Image
 	switch _, err := engine.client.ImageInspect(ctx, name); {
 	case err == nil:
+		if err := t.cache.hold(ctx, imageLock(name), engine.hasImage(ctx, name)); err != nil {
+			return runtime.Artifact{}, err
+		}
 		return engine.artifact(ctx, name)
 	case !errdefs.IsNotFound(err):
 		return runtime.Artifact{}, err
@@ -215,39 +228,4 @@ func prepareImage(ctx context.Context, t *task) (runtime.Artifact, error) {
 		return runtime.Artifact{}, fmt.Errorf("the engine has no image %s, and it could not be pulled: %w", name, err)
 	}
 	return engine.artifact(ctx, name)
-}
-
-// cleanImages removes the images that were built with this cache, but for those that a live run uses.
-func cleanImages(ctx context.Context, cache cache) (removed []string, err error) {
-	engine, err := openEngine(ctx)
-	if err != nil {
-		return nil, nil // no engine has no images
-	}
-	defer engine.close()
-	images, err := engine.client.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("label", Label))})
-	if err != nil {
-		return nil, err
-	}
-	var problems []error
-	for _, found := range images {
-		for _, tag := range found.RepoTags {
-			lock := imageLock(strings.TrimSuffix(tag, unfinishedSuffix))
-			// Who uses an image is known from locks in the cache that it was built with: one that has no lock here belongs
-			// to another user of the engine.
-			if _, err := os.Stat(cache.lockPath(lock)); err != nil || !strings.HasPrefix(tag, repository) {
-				continue
-			}
-			problems = append(problems, cache.ifUnused(lock, func() error {
-				_, err := engine.client.ImageRemove(ctx, tag, image.RemoveOptions{PruneChildren: true})
-				if err == nil {
-					removed = append(removed, tag)
-				}
-				return err
-			}))
-		}
-	}
-	// Layers of builds that were cut off. Those of a build that goes on are younger than this.
-	_, err = engine.client.ImagesPrune(ctx, filters.NewArgs(
-		filters.Arg("dangling", "true"), filters.Arg("label", Label), filters.Arg("until", "2h")))
-	return removed, errors.Join(append(problems, err)...)
 }

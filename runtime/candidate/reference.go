@@ -50,11 +50,11 @@ func prepareReference(ctx context.Context, t *task) (runtime.Artifact, error) {
 
 func (t *task) reference(ctx context.Context) (runtime.Artifact, error) {
 	if t.runtime == process {
-		folder, _, err := t.referenceProgram(ctx, hostPlatform())
+		built, err := t.referenceProgram(ctx, hostPlatform())
 		if err != nil {
 			return runtime.Artifact{}, err
 		}
-		dir, err := folder(ctx)
+		dir, err := built.folder(ctx)
 		return runtime.Artifact{Program: filepath.Join(dir, referenceProgram), Configuration: referenceConfiguration}, err
 	}
 	engine, err := openEngine(ctx)
@@ -62,14 +62,15 @@ func (t *task) reference(ctx context.Context) (runtime.Artifact, error) {
 		return runtime.Artifact{}, err
 	}
 	defer engine.close()
-	program, sum, err := t.referenceProgram(ctx, engine.platform)
+	built, err := t.referenceProgram(ctx, engine.platform)
 	if err != nil {
 		return runtime.Artifact{}, err
 	}
 	return engine.build(ctx, t, imageBuild{
-		fingerprint: sum, // the Dockerfile stands beside the program's sources, and is part of it
+		fingerprint: built.sum, // the Dockerfile stands beside the program's sources, and is part of it
+		programs:    built.name,
 		files: func(ctx context.Context) (map[string]string, error) {
-			dir, err := program(ctx)
+			dir, err := built.folder(ctx)
 			return map[string]string{
 				"Dockerfile":     filepath.Join(t.dir(), "Dockerfile"),
 				referenceProgram: filepath.Join(dir, referenceProgram),
@@ -78,22 +79,23 @@ func (t *task) reference(ctx context.Context) (runtime.Artifact, error) {
 	})
 }
 
-// referenceProgram returns what builds the program, or finds it built, and the fingerprint of it.
-func (t *task) referenceProgram(ctx context.Context, target platform) (folder func(context.Context) (string, error), sum string, err error) {
+// referenceProgram returns the program for a platform.
+func (t *task) referenceProgram(ctx context.Context, target platform) (programs, error) {
 	version, err := goVersion(ctx, t.root)
 	if err != nil {
-		return nil, "", err
+		return programs{}, err
 	}
 	made := newFingerprint("program")
 	made.add("go", version)
 	made.add("flags", fmt.Sprint(buildFlags))
 	made.add("platform", target.String())
 	if err := made.addPackage(t.root, referencePackage); err != nil {
-		return nil, "", err
+		return programs{}, err
 	}
-	return func(ctx context.Context) (string, error) {
-		return t.goPrograms(ctx, referenceSoftware+"-"+made.sum(), target, map[string]goBuild{
+	name := referenceSoftware + "-" + made.sum()
+	return programs{name: name, sum: made.sum(), folder: func(ctx context.Context) (string, error) {
+		return t.goPrograms(ctx, name, target, map[string]goBuild{
 			referenceProgram: {dir: t.root, path: referencePackage},
 		})
-	}, made.sum(), nil
+	}}, nil
 }

@@ -35,11 +35,7 @@ func prepareSynapse(ctx context.Context, t *task) (runtime.Artifact, error) {
 	if err != nil {
 		return runtime.Artifact{}, err
 	}
-	exists := func() bool {
-		_, err := engine.client.ImageInspect(ctx, tag)
-		return err == nil
-	}
-	err = t.cache.once(ctx, imageLock(tag), t.progress, exists, func() error {
+	err = t.cache.once(ctx, imageLock(tag), t.progress, engine.hasImage(ctx, tag), func() error {
 		build.arguments = debianArguments(debianbase.Mirror(ctx), debianbase.Proxy(ctx))
 		build.arguments["BASE"] = base // by its ID: its name may lead elsewhere by now
 		return engine.buildWithVersion(ctx, t, tag, build)
@@ -51,7 +47,7 @@ func prepareSynapse(ctx context.Context, t *task) (runtime.Artifact, error) {
 }
 
 // synapseBuild is the build of the software's folder on the base image with the ID base. Debian's archive, which changes
-// every few hours, is no part of its fingerprint: clean, then run, takes a newer package.
+// every few hours, is no part of its fingerprint: clean --builds, then run, takes a newer package.
 func synapseBuild(t *task, base string) (tag string, build imageBuild, err error) {
 	build, err = folderBuild(t)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 
 	"msc4014/runtime"
+	"msc4014/runtime/docker/engine"
 )
 
 // domain is what names of servers and peers end in. The top-level domain test exists nowhere (RFC 6761).
@@ -82,7 +83,13 @@ func (r *Runtime) makeNetwork(ctx context.Context, name string) (string, error) 
 		return "", err
 	}
 	defer made()
-	answer, err := r.engine.NetworkCreate(ctx, name, network.CreateOptions{Driver: "bridge", Labels: r.labels()})
+	var images []string
+	for _, artifact := range r.artifacts.All() {
+		images = append(images, artifact.Image)
+	}
+	answer, err := r.engine.NetworkCreate(ctx, name, network.CreateOptions{
+		Driver: "bridge", Labels: r.labels(engine.LabelImages, strings.Join(images, " ")),
+	})
 	if err == nil {
 		return answer.ID, nil
 	}

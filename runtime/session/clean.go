@@ -27,11 +27,7 @@ func CleanDead(ctx context.Context, progress func(string)) error {
 // another state folder: for an engine that nobody else uses.
 func Clean(ctx context.Context, all bool, progress func(string)) error {
 	err := cleanRuns(ctx, true, all, progress)
-	removed, builtErr := candidate.Clean(ctx)
-	for _, built := range removed {
-		progress("removed what was built: " + built)
-	}
-	return errors.Join(err, builtErr)
+	return errors.Join(err, candidate.Clean(ctx, progress))
 }
 
 // cleanTimeout bounds what cleaning up may take; an engine that hangs must not keep a run from beginning.

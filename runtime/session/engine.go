@@ -86,8 +86,9 @@ func removeBuildLeftovers(ctx context.Context, cli client.APIClient, progress fu
 	}
 	var problems []error
 	for _, step := range steps {
-		// Servers are made from labelled images and so carry the label too, beside that of their run.
-		if step.Labels[LabelRun] != "" || time.Since(time.Unix(step.Created, 0)) < longestStep {
+		// Servers are made from labelled images and so carry the label too, beside that of their run; so does what people
+		// start from such an image, by its name.
+		if step.Labels[LabelRun] != "" || candidate.IsImage(step.Image) || time.Since(time.Unix(step.Created, 0)) < longestStep {
 			continue
 		}
 		progress("removing the container " + step.ID[:12] + " of an interrupted build")

@@ -10,6 +10,10 @@ import (
 	"github.com/docker/docker/client"
 )
 
+// LabelImages is on the networks of a run: the images that its servers are made of, separated by spaces, so that whoever
+// removes images leaves them, also while the run has no container.
+const LabelImages = "msc4014.images"
+
 // pingTimeout is how long an engine may take to say that it is there.
 const pingTimeout = 10 * time.Second
 

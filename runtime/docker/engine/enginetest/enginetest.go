@@ -1,0 +1,148 @@
+// Package enginetest has a container engine for tests of what removes things: it lists and removes objects and images that
+// the test gave it, and nothing else.
+package enginetest
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/filters"
+)
+
+// Object is a container, network, volume or image.
+type Object struct {
+	Kind   string // "container", "network", "volume" or "image"
+	Name   string // also its ID; an image's tag
+	Labels map[string]string
+	Image  string // a container's: the tag of an image
+	// Created is when it was made, by default one hour ago.
+	Created time.Time
+	Running bool
+}
+
+// Engine is an engine that answers at DOCKER_HOST until the test ends.
+type Engine struct {
+	mutex   sync.Mutex
+	objects []Object
+}
+
+// Start starts an engine with objects and points DOCKER_HOST at it.
+func Start(t *testing.T, objects ...Object) *Engine {
+	t.Helper()
+	e := &Engine{objects: objects}
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	t.Setenv("DOCKER_HOST", "tcp://"+server.Listener.Addr().String())
+	t.Setenv("DOCKER_TLS_VERIFY", "")
+	return e
+}
+
+// Add gives the engine one more object.
+func (e *Engine) Add(object Object) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	e.objects = append(e.objects, object)
+}
+
+// Names returns the names of the objects that are there, sorted.
+func (e *Engine) Names() []string {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	names := []string{}
+	for _, object := range e.objects {
+		names = append(names, object.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// route takes an API path apart: its kind, and the name of one object.
+var route = regexp.MustCompile(`^(?:/v[0-9.]+)?/(containers|networks|volumes|images)(?:/(.+?))?(?:/json)?$`)
+
+// ServeHTTP answers the requests of a client of the engine.
+func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Api-Version", "1.41")
+	answer := func(status int, body any) {
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(body)
+	}
+	path := route.FindStringSubmatch(r.URL.Path)
+	switch {
+	case strings.HasSuffix(r.URL.Path, "/_ping"):
+		answer(http.StatusOK, "OK")
+	case strings.HasSuffix(r.URL.Path, "/version"):
+		answer(http.StatusOK, map[string]string{"Version": "20.10.0", "ApiVersion": "1.41", "Os": "linux", "Arch": "amd64"})
+	case strings.HasSuffix(r.URL.Path, "/images/prune"):
+		answer(http.StatusOK, map[string]any{})
+	case path == nil:
+		answer(http.StatusNotImplemented, map[string]string{"message": "the engine of the tests does not know " + r.URL.Path})
+	case path[2] == "" || path[2] == "json":
+		selected, err := filters.FromJSON(r.URL.Query().Get("filters"))
+		if err != nil {
+			answer(http.StatusBadRequest, map[string]string{"message": err.Error()})
+			return
+		}
+		answer(http.StatusOK, e.list(strings.TrimSuffix(path[1], "s"), selected))
+	default:
+		index := slices.IndexFunc(e.objects, func(o Object) bool { return o.Kind+"s" == path[1] && o.Name == path[2] })
+		if index < 0 {
+			answer(http.StatusNotFound, map[string]string{"message": "no such " + path[1]})
+			return
+		}
+		found := e.objects[index]
+		if r.Method == http.MethodDelete {
+			e.objects = slices.Delete(e.objects, index, index+1)
+			answer(http.StatusOK, []any{})
+			return
+		}
+		answer(http.StatusOK, described(found))
+	}
+}
+
+// list describes the objects of a kind.
+func (e *Engine) list(kind string, selected filters.Args) any {
+	all := []map[string]any{}
+	for _, object := range e.objects {
+		if object.Kind == kind && selected.MatchKVList("label", object.Labels) {
+			all = append(all, described(object))
+		}
+	}
+	if kind == "volume" {
+		return map[string]any{"Volumes": all}
+	}
+	return all
+}
+
+func described(object Object) map[string]any {
+	created := object.Created
+	if created.IsZero() {
+		created = time.Now().Add(-time.Hour)
+	}
+	description := map[string]any{"Id": object.Name, "Name": object.Name, "Labels": object.Labels}
+	switch object.Kind {
+	case "container":
+		description["Created"], description["Names"] = created.Unix(), []string{"/" + object.Name}
+		description["Image"], description["ImageID"], description["State"] = object.Image, object.Image, "exited"
+		if object.Running {
+			description["State"] = "running"
+		}
+	case "network":
+		description["Created"], description["Containers"] = created, map[string]any{}
+	case "volume":
+		description["CreatedAt"] = created.UTC().Format(time.RFC3339)
+	case "image":
+		description["RepoTags"] = []string{object.Name}
+		description["Config"] = map[string]any{"Labels": object.Labels}
+	}
+	return description
+}
