@@ -30,6 +30,9 @@ baselines stay.`,
 			if err != nil {
 				return err
 			}
+			if _, err := session.StateDir(); err != nil {
+				return err
+			}
 			removed := 0
 			say := func(line string) {
 				removed++

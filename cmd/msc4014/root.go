@@ -49,8 +49,9 @@ Environment:
   NO_COLOR           no colours on the terminal
   MSC4014_LOG_LEVEL  that of the candidates: trace, debug, info, warn, error; hand it on to containers and
                      processes by COMPLEMENT_SHARE_ENV_PREFIX=X_ and X_MSC4014_LOG_LEVEL=debug
-  MSC4014_STATE_DIR  where runs are noted, so that the next one removes what a killed one left (default: below
-                     the folder for temporary files)
+  MSC4014_STATE_DIR  the folder in which runs are recorded, so that the next one removes what a killed one left:
+                     a folder of the suite's own, or one that is empty or missing; any other is refused, exit
+                     status 2, and not touched (default: msc4014-UID in the folder for temporary files)
 These mean what they mean for Complement:
   COMPLEMENT_BASE_IMAGE                   the image that is judged when no candidate is named
   COMPLEMENT_BASE_IMAGE_HS1, ..._HS2      another image for servers of this place

@@ -26,6 +26,9 @@ func CleanDead(ctx context.Context, progress func(string)) error {
 // uses (candidate.Clean). With all, objects in the engine go even if they were made from another machine, or with
 // another state folder: for an engine that nobody else uses.
 func Clean(ctx context.Context, all bool, progress func(string)) error {
+	if _, err := StateDir(); err != nil {
+		return err // and nothing that was built goes either
+	}
 	err := cleanRuns(ctx, true, all, progress)
 	return errors.Join(err, candidate.Clean(ctx, progress))
 }
@@ -54,6 +57,9 @@ func cleanRuns(ctx context.Context, keptToo, foreignToo bool, progress func(stri
 		}
 		_ = run.lock.Close()
 	}
+	if keptToo {
+		problems = append(problems, tellForeign(state, progress))
+	}
 
 	cli, err := eng.connect()
 	if err != nil {
@@ -66,6 +72,15 @@ func cleanRuns(ctx context.Context, keptToo, foreignToo bool, progress func(stri
 		removeOrphans(ctx, cli, state, foreignToo, progress),
 		removeBuildLeftovers(ctx, cli, progress))
 	return errors.Join(problems...)
+}
+
+// tellForeign says what in the state folder is not the suite's, and so stays.
+func tellForeign(state string, progress func(string)) error {
+	names, err := foreign(state)
+	for _, name := range names {
+		progress(fmt.Sprintf("left %q: it is not of this suite", filepath.Join(state, name)))
+	}
+	return err
 }
 
 // deadRun is a run that nobody holds any more but this cleaner, by its lock.
@@ -81,14 +96,14 @@ func claimDead(ctx context.Context, state string, keptToo bool) ([]deadRun, erro
 		return nil, err
 	}
 	defer release()
-	entries, err := os.ReadDir(runsDir(state))
+	names, err := runFolders(runsDir(state))
 	if err != nil {
-		return nil, fmt.Errorf("list the runs: %w", err)
+		return nil, err
 	}
 	var dead []deadRun
 	var problems []error
-	for _, entry := range entries {
-		dir := filepath.Join(runsDir(state), entry.Name())
+	for _, name := range names {
+		dir := filepath.Join(runsDir(state), name)
 		if isKept(dir) && !keptToo {
 			continue
 		}
@@ -98,23 +113,23 @@ func claimDead(ctx context.Context, state string, keptToo bool) ([]deadRun, erro
 			continue // it ended just now
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("look whether run %s is alive: %w", entry.Name(), err))
+			problems = append(problems, fmt.Errorf("look whether run %s is alive: %w", name, err))
 			continue
 		}
 		switch err := tryLock(lock); {
 		case err == nil && !isSameFile(lock): // it ended just now
 		case err == nil:
-			dead = append(dead, deadRun{id: entry.Name(), dir: dir, lock: lock})
+			dead = append(dead, deadRun{id: name, dir: dir, lock: lock})
 			continue
 		case !errors.Is(err, errLocked):
-			problems = append(problems, fmt.Errorf("look whether run %s is alive: %w", entry.Name(), err))
+			problems = append(problems, fmt.Errorf("look whether run %s is alive: %w", name, err))
 		}
 		_ = lock.Close()
 	}
 	return dead, errors.Join(problems...)
 }
 
-// isSameFile says whether the open file is still the one at its path.
+// isSameFile reports whether the open file is still the one at its path.
 func isSameFile(file *os.File) bool {
 	opened, err := file.Stat()
 	if err != nil {
@@ -156,21 +171,5 @@ func removeRun(ctx context.Context, dir string, eng *lazyEngine, progress func(s
 	if err := os.Rename(dir, gone); err != nil {
 		return fmt.Errorf("remove its folder: %w", err)
 	}
-	if err := os.RemoveAll(gone); err != nil {
-		return fmt.Errorf("remove its folder: %w", err)
-	}
-	return nil
-}
-
-// emptyTrash removes folders whose removal was cut short.
-func emptyTrash(state string) error {
-	entries, err := os.ReadDir(trashDir(state))
-	if err != nil {
-		return fmt.Errorf("list folders that are being removed: %w", err)
-	}
-	var problems []error
-	for _, entry := range entries {
-		problems = append(problems, os.RemoveAll(filepath.Join(trashDir(state), entry.Name())))
-	}
-	return errors.Join(problems...)
+	return removeFolder(gone)
 }

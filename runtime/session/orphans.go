@@ -44,13 +44,13 @@ func AwaitOrphans(ctx context.Context, progress func(string)) error {
 
 // orphanedRuns are the runs that are alive and whose command line is not.
 func orphanedRuns(state string) ([]string, error) {
-	entries, err := os.ReadDir(runsDir(state))
+	names, err := runFolders(runsDir(state))
 	if err != nil {
-		return nil, fmt.Errorf("list the runs: %w", err)
+		return nil, err
 	}
 	var orphaned []string
-	for _, entry := range entries {
-		dir := filepath.Join(runsDir(state), entry.Name())
+	for _, name := range names {
+		dir := filepath.Join(runsDir(state), name)
 		if opened := readOwner(dir); opened.PID == 0 || isRunning(opened) {
 			continue
 		}
@@ -59,7 +59,7 @@ func orphanedRuns(state string) ([]string, error) {
 			continue // it ended just now
 		}
 		if errors.Is(tryLock(lock), errLocked) {
-			orphaned = append(orphaned, entry.Name())
+			orphaned = append(orphaned, name)
 		}
 		_ = lock.Close()
 	}

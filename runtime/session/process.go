@@ -17,10 +17,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is the content of processes/<pid>, and of owner.json. The start time tells the process from a later one with the same number.
+// process is the content of processes/<pid>, and of owner.json. The start time tells the process from a later one with the
+// same number, and the boot from one that a later boot started at the same time.
 type process struct {
 	PID     int    `json:"pid"`
 	Started string `json:"started"`
+	Boot    string `json:"boot,omitempty"`
 }
 
 // RecordProcess notes that the process pid, which is running, belongs to the run and ends with it. If it leads a process
@@ -30,7 +32,7 @@ func (s *Session) RecordProcess(pid int) error {
 	if err != nil {
 		return fmt.Errorf("record process %d: %w", pid, err)
 	}
-	data, err := json.Marshal(process{PID: pid, Started: started})
+	data, err := json.Marshal(process{PID: pid, Started: started, Boot: bootID()})
 	if err != nil {
 		return fmt.Errorf("record process %d: %w", pid, err)
 	}
@@ -116,8 +118,11 @@ func endProcess(ctx context.Context, recorded process) (was bool, err error) {
 	return true, nil
 }
 
-// isRunning says whether the recorded process is still there. A zombie is not: only its parent can remove it.
+// isRunning reports whether the recorded process is still there. A zombie is not: only its parent can remove it.
 func isRunning(recorded process) bool {
+	if recorded.Boot != "" && recorded.Boot != bootID() {
+		return false
+	}
 	started, err := startTime(recorded.PID)
 	return err == nil && started == recorded.Started
 }

@@ -203,7 +203,7 @@ func (s *Session) writeOwner() error {
 	if err != nil {
 		return err
 	}
-	data, err := json.Marshal(process{PID: os.Getpid(), Started: started})
+	data, err := json.Marshal(process{PID: os.Getpid(), Started: started, Boot: bootID()})
 	if err != nil {
 		return err
 	}
@@ -213,8 +213,12 @@ func (s *Session) writeOwner() error {
 // readOwner reads which process opened the run in dir; an unreadable owner is nobody.
 func readOwner(dir string) process {
 	var opened process
-	if data, err := os.ReadFile(filepath.Join(dir, ownerName)); err == nil {
-		_ = json.Unmarshal(data, &opened)
+	path := filepath.Join(dir, ownerName)
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		return process{}
+	}
+	if data, err := os.ReadFile(path); err != nil || json.Unmarshal(data, &opened) != nil {
+		return process{}
 	}
 	return opened
 }

@@ -128,6 +128,16 @@ func clean(t *testing.T) string {
 	return strings.Join(said, "\n")
 }
 
+// killedRun makes the folder of a run that nobody holds, in a state folder that is made if it is missing.
+func killedRun(t *testing.T, state string) string {
+	t.Helper()
+	t.Setenv(stateVariable, state)
+	run, err := Open()
+	require.NoError(t, err)
+	require.NoError(t, run.lock.Close())
+	return run.Dir
+}
+
 func TestOpenAndClose(t *testing.T) {
 	state := isolate(t)
 	run, err := Open()
@@ -199,14 +209,14 @@ func TestProcessWithAnotherStartTimeIsLeftAlone(t *testing.T) {
 	sleeper := exec.Command("sleep", "600")
 	require.NoError(t, sleeper.Start())
 	defer func() { _ = sleeper.Process.Kill(); _ = sleeper.Wait() }()
-	dir := filepath.Join(state, "runs", "dead", processFolder)
+	dir := filepath.Join(killedRun(t, state), processFolder)
 	require.NoError(t, os.MkdirAll(dir, 0o700))
 	data, err := json.Marshal(process{PID: sleeper.Process.Pid, Started: "1"})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "1"), data, 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "2"), []byte(`{"pid":`), 0o600))
 	clean(t)
-	assert.NoDirExists(t, filepath.Dir(dir), "also a run that was killed before it had a lock")
+	assert.NoDirExists(t, filepath.Dir(dir))
 	assert.False(t, ended(sleeper.Process.Pid))
 }
 
@@ -249,7 +259,7 @@ func TestOrphansAreOnlyOurs(t *testing.T) {
 
 func TestFolderStaysWhileTheEngineDoesNotAnswer(t *testing.T) {
 	state := isolate(t)
-	dir := filepath.Join(state, "runs", "dead")
+	dir := killedRun(t, state)
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, engineName), 0o700))
 	err := CleanDead(t.Context(), func(string) {})
 	require.ErrorContains(t, err, "no container engine answers")

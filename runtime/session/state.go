@@ -1,13 +1,14 @@
-// Where runs are recorded, the locks that say which are alive, and who this machine is.
+// The state folder: finding, making and checking it.
 
 package session
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,13 +18,26 @@ import (
 // stateVariable names the state folder in the environment.
 const stateVariable = "MSC4014_STATE_DIR"
 
-// StateDir is the folder in which the runs of this user are recorded: $MSC4014_STATE_DIR, or msc4014-<uid> in the
-// folder for temporary files. It is made if it is missing. A folder that belongs to somebody else is an error, since
-// what it says decides which processes are ended.
+// Names inside the state folder, beside its lock.
+const (
+	// markerName is the file that says that the folder is the suite's.
+	markerName = "msc4014-state"
+	runsName   = "runs"
+	trashName  = "trash"
+)
+
+const markerText = `The conformance suite for MSC4014 records its runs here, and removes what dead runs left here.
+Without this file it does not touch the folder.
+`
+
+// StateDir returns the folder in which the runs of this user are recorded: $MSC4014_STATE_DIR, or msc4014-<uid> in the
+// folder for temporary files. It makes the folder if it is missing, and takes it if it is empty. Any other folder without
+// the suite's marker is an error, and nothing in it is touched, since the suite deletes and ends processes by what it finds
+// there; so is a folder that another user owns or can write to.
 func StateDir() (string, error) {
-	dir := os.Getenv(stateVariable)
+	dir, usual := os.Getenv(stateVariable), false
 	if dir == "" {
-		dir = filepath.Join(os.TempDir(), fmt.Sprintf("msc4014-%d", os.Getuid()))
+		dir, usual = filepath.Join(os.TempDir(), fmt.Sprintf("msc4014-%d", os.Getuid())), true
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -32,86 +46,177 @@ func StateDir() (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make the state folder (set %s to use another): %w", stateVariable, err)
 	}
+	if info, err := os.Lstat(dir); usual && err == nil && !info.IsDir() {
+		return "", refuse(dir, "it is a symbolic link, which anybody can make there")
+	}
 	// One folder must have one name, as the name is what engine objects are labelled with.
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return "", fmt.Errorf("find the state folder: %w", err)
 	}
-	var stat unix.Stat_t
-	if err := unix.Stat(dir, &stat); err != nil {
-		return "", fmt.Errorf("look at the state folder %s: %w", dir, err)
-	}
-	if int(stat.Uid) != os.Getuid() {
-		return "", fmt.Errorf("the state folder %s belongs to user %d, not to you; set %s to a folder of your own",
-			dir, stat.Uid, stateVariable)
+	if err := take(dir, usual); err != nil {
+		return "", err
 	}
 	for _, folder := range []string{runsDir(dir), trashDir(dir)} {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return "", fmt.Errorf("make the folders of runs: %w", err)
 		}
+		if info, err := os.Lstat(folder); err != nil || !info.IsDir() {
+			return "", refuse(dir, fmt.Sprintf("%s in it is not a folder", filepath.Base(folder)))
+		}
 	}
+	// Whatever removes old files from the folder for temporary files leaves the marker of a folder in use.
+	now := time.Now()
+	_ = os.Chtimes(filepath.Join(dir, markerName), now, now)
 	return dir, nil
 }
 
-func runsDir(state string) string { return filepath.Join(state, "runs") }
+// refuse is the error of a folder that cannot be the state folder.
+func refuse(dir, why string) error {
+	return fmt.Errorf("the folder %q cannot be the state folder: %s; nothing in it was touched; set %s to a folder that is "+
+		"new or empty, and yours", dir, why, stateVariable)
+}
+
+// take checks that the folder is the suite's, and makes an empty one the suite's.
+func take(dir string, usual bool) error {
+	var stat unix.Stat_t
+	if err := unix.Stat(dir, &stat); err != nil {
+		return fmt.Errorf("look at the state folder %s: %w", dir, err)
+	}
+	if int(stat.Uid) != os.Getuid() {
+		return refuse(dir, fmt.Sprintf("it belongs to user %d, not to you", stat.Uid))
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("look at the state folder: %w", err)
+	}
+	open := stat.Mode&0o022 != 0
+	switch {
+	case len(entries) == 0 && !usual && stat.Mode&unix.S_ISVTX == 0:
+		// As if it had just been made: a umask of 002 is common.
+		if err := os.Chmod(dir, 0o700); err != nil {
+			return fmt.Errorf("make the state folder yours alone: %w", err)
+		}
+		if entries, err = os.ReadDir(dir); err != nil {
+			return fmt.Errorf("look at the state folder: %w", err)
+		}
+	case open:
+		return refuse(dir, fmt.Sprintf("others can write to it (mode %04o); chmod go-w closes it", stat.Mode&0o7777))
+	}
+	if len(entries) > 0 && !hasMarker(dir) {
+		if foreign := foreignNames(dir, entries, usual); len(foreign) > 0 {
+			return refuse(dir, fmt.Sprintf("it is not empty, the suite's marker %s is missing, and these are not the suite's: %s",
+				markerName, listed(foreign)))
+		}
+	}
+	marker, err := os.OpenFile(filepath.Join(dir, markerName), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		if hasMarker(dir) {
+			return nil
+		}
+		return refuse(dir, markerName+" in it is not a file")
+	}
+	if err != nil {
+		return fmt.Errorf("mark the state folder: %w", err)
+	}
+	_, err = marker.WriteString(markerText)
+	if err := errors.Join(err, marker.Close()); err != nil {
+		return fmt.Errorf("mark the state folder: %w", err)
+	}
+	return nil
+}
+
+// hasMarker reports whether the suite has marked the folder. It is the first thing that the suite writes into it.
+func hasMarker(dir string) bool {
+	info, err := os.Lstat(filepath.Join(dir, markerName))
+	return err == nil && info.Mode().IsRegular()
+}
+
+// foreignNames returns what makes a folder without a marker somebody else's. It is empty for a state folder of a version of
+// the suite that made no markers: its lock, folders of runs that are the suite's, and nothing else.
+func foreignNames(dir string, entries []os.DirEntry, usual bool) []string {
+	var foreign []string
+	for _, entry := range entries {
+		switch name := entry.Name(); {
+		case (name == runsName || name == trashName) && entry.IsDir():
+			inside, err := foreignRuns(filepath.Join(dir, name))
+			if err != nil {
+				inside = []string{name} // what cannot be read is not taken
+			}
+			foreign = append(foreign, inside...)
+		case name == lockName && isEmptyFile(entry):
+		default:
+			foreign = append(foreign, name)
+		}
+	}
+	hasLock := slices.ContainsFunc(entries, func(entry os.DirEntry) bool { return entry.Name() == lockName })
+	if len(foreign) == 0 && !hasLock && !usual {
+		for _, entry := range entries {
+			foreign = append(foreign, entry.Name())
+		}
+	}
+	return foreign
+}
+
+// foreignRuns returns what is in a folder of runs and is not a run of the suite, each below the state folder.
+func foreignRuns(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	var foreign []string
+	for _, entry := range entries {
+		own, err := isRun(filepath.Join(folder, entry.Name()))
+		if own || errors.Is(err, fs.ErrNotExist) { // it ended just now
+			continue
+		}
+		foreign = append(foreign, filepath.Join(filepath.Base(folder), entry.Name()))
+	}
+	return foreign, nil
+}
+
+// foreign returns what is in the state folder and not the suite's.
+func foreign(state string) ([]string, error) {
+	entries, err := os.ReadDir(state)
+	if err != nil {
+		return nil, fmt.Errorf("look at the state folder: %w", err)
+	}
+	var names []string
+	for _, entry := range entries {
+		switch entry.Name() {
+		case markerName, lockName:
+		case runsName, trashName:
+			inside, err := foreignRuns(filepath.Join(state, entry.Name()))
+			if err != nil {
+				return nil, fmt.Errorf("look at the state folder: %w", err)
+			}
+			names = append(names, inside...)
+		default:
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
+}
+
+// listed writes a few names, quoted, as a file's name may hold anything.
+func listed(names []string) string {
+	const most = 3
+	var quoted []string
+	for _, name := range names[:min(most, len(names))] {
+		quoted = append(quoted, fmt.Sprintf("%q", name))
+	}
+	text := strings.Join(quoted, ", ")
+	if len(names) > most {
+		text += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return text
+}
+
+func isEmptyFile(entry os.DirEntry) bool {
+	info, err := entry.Info()
+	return err == nil && info.Mode().IsRegular() && info.Size() == 0
+}
+
+func runsDir(state string) string { return filepath.Join(state, runsName) }
 
 // trashDir holds folders that are on their way out.
-func trashDir(state string) string { return filepath.Join(state, "trash") }
-
-// errLocked says that another open file holds the lock.
-var errLocked = errors.New("locked by another process")
-
-// tryLock takes the flock of file, or fails at once with errLocked.
-func tryLock(file *os.File) error {
-	for {
-		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case errors.Is(err, unix.EWOULDBLOCK):
-			return errLocked
-		default:
-			return err
-		}
-	}
-}
-
-// lockState takes the lock of the whole state folder, which is held only for as long as it takes to make a run's folder
-// or to look which runs are dead, and returns what gives it up.
-func lockState(ctx context.Context, state string) (release func(), err error) {
-	path := filepath.Join(state, lockName)
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open the lock of the state folder: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		switch err := tryLock(file); {
-		case err == nil:
-			return func() { _ = file.Close() }, nil // closing gives up the lock
-		case !errors.Is(err, errLocked):
-			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("lock %s: another process has held it all along: %w", path, ctx.Err()),
-				file.Close())
-		}
-	}
-}
-
-// HostIdentity tells this machine, since its last boot, from every other that may use the same engine: the host name,
-// the kernel's boot ID and the mount namespace (two containers with one name see different state folders).
-func HostIdentity() string {
-	name, _ := os.Hostname()
-	parts := []string{name}
-	if boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
-		parts = append(parts, strings.TrimSpace(string(boot)))
-	}
-	if mounts, err := os.Readlink("/proc/self/ns/mnt"); err == nil {
-		parts = append(parts, strings.Trim(mounts, "mnt:[]"))
-	}
-	return strings.Join(parts, "/")
-}
+func trashDir(state string) string { return filepath.Join(state, trashName) }

@@ -94,6 +94,9 @@ func (p *Prover) Prove(ctx context.Context, options Options) (int, error) {
 	if under.results == "" {
 		under.results = filepath.Join(p.Root, "results", "prove")
 	}
+	if _, err := session.StateDir(); err != nil {
+		return StatusCannot, err
+	}
 	under.progress = report.NewProgress(p.Stdout, p.Environment, options.Verbose)
 	defer under.progress.Close()
 	if err := under.prepare(ctx); err != nil {

@@ -55,6 +55,9 @@ func (r *Runner) Run(ctx context.Context, options Options) (int, error) {
 	if err != nil {
 		return StatusCannot, err
 	}
+	if _, err := session.StateDir(); err != nil {
+		return StatusCannot, err
+	}
 	m := &made{validated: valid}
 	m.progress = report.NewProgress(r.Stdout, r.Environment, options.Verbose)
 	defer m.progress.Close()

@@ -1,0 +1,102 @@
+// The folder of a run: telling it from what is not the suite's, and removing it.
+
+package session
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+)
+
+// runName is what the ID of a run, and so its folder, looks like.
+var runName = regexp.MustCompile(`^[0-9a-f]{10}$`)
+
+// isRun reports whether dir is the folder of a run of the suite: it is named by an ID and has the record of who opened it,
+// or nothing yet that a run could lose. The error is for a folder that is gone or cannot be read.
+func isRun(dir string) (bool, error) {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return false, err
+	}
+	if !info.IsDir() || !runName.MatchString(filepath.Base(dir)) {
+		return false, nil
+	}
+	if opened := readOwner(dir); opened.PID > 0 && opened.Started != "" {
+		return true, nil
+	}
+	// It was killed while it was made, or removed down to the record.
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false, err
+	}
+	for _, entry := range entries {
+		switch path := filepath.Join(dir, entry.Name()); entry.Name() {
+		case lockName, ownerName:
+			if !entry.Type().IsRegular() {
+				return false, nil
+			}
+		case processFolder:
+			if inside, err := os.ReadDir(path); err != nil || len(inside) > 0 {
+				return false, err
+			}
+		default:
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// runFolders returns the names of the runs' folders in a folder of runs.
+func runFolders(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, fmt.Errorf("list the runs: %w", err)
+	}
+	var names []string
+	for _, entry := range entries {
+		if own, err := isRun(filepath.Join(folder, entry.Name())); err == nil && own {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
+}
+
+// removeFolder removes the folder of a run, the record of who opened it last: what is left of a folder whose removal is cut
+// short is known by it.
+func removeFolder(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("remove a run's folder: %w", err)
+	}
+	var problems []error
+	for _, entry := range entries {
+		if entry.Name() != ownerName {
+			problems = append(problems, os.RemoveAll(filepath.Join(dir, entry.Name())))
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return fmt.Errorf("remove a run's folder: %w", err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("remove a run's folder: %w", err)
+	}
+	return nil
+}
+
+// emptyTrash removes folders of runs whose removal was cut short.
+func emptyTrash(state string) error {
+	names, err := runFolders(trashDir(state))
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, name := range names {
+		problems = append(problems, removeFolder(filepath.Join(trashDir(state), name)))
+	}
+	return errors.Join(problems...)
+}
