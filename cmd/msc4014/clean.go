@@ -3,27 +3,34 @@ package main
 // clean: what earlier runs left behind goes, without touching a run that is alive.
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"msc4014/cmd/internal/suite"
 	"msc4014/report"
+	"msc4014/runtime/candidate"
 	"msc4014/runtime/session"
 )
 
 // newCleanCommand returns the command that removes what earlier runs left.
 func newCleanCommand() *cobra.Command {
-	var all bool
+	var options session.CleanOptions
 	command := &cobra.Command{
 		Use:   "clean",
-		Short: "Remove containers, networks, images, processes and files of earlier runs",
-		Long: `Removes what earlier runs left behind: containers, networks, processes and files of runs that were killed or told to
-keep, and the images and programs that were built for candidates. A run that is alive is not touched. Results and
-baselines stay.`,
+		Short: "Remove containers, networks, processes and files of earlier runs",
+		Long: `Removes what earlier runs left behind: containers, networks, volumes, processes and files of runs that were killed or
+told to keep. What the suite built for candidates, programs and images, stays, as a first build takes minutes;
+--builds removes it, too. Whatever a live run uses is left, whichever state folder that run has. Results and
+baselines stay.
+
+Exit status: 0 if nothing is left but what this says; 2 if something could not be removed, or MSC4014_STATE_DIR is
+not a folder of the suite's.`,
 		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			root, err := projectRoot()
@@ -33,24 +40,55 @@ baselines stay.`,
 			if _, err := session.StateDir(); err != nil {
 				return err
 			}
-			removed := 0
-			say := func(line string) {
-				removed++
-				_, _ = fmt.Fprintln(os.Stdout, line)
-			}
-			err = errors.Join(session.AwaitOrphans(command.Context(), say), session.Clean(command.Context(), all, say))
-			report.RemoveDead(filepath.Join(root, "results"))
-			suite.RemoveUnfinished(root)
-			if err != nil {
-				return fmt.Errorf("not everything could be removed: %w", err)
-			}
-			if removed == 0 {
-				_, _ = fmt.Fprintln(os.Stdout, "nothing was left behind")
-			}
-			return nil
+			return clean(command.Context(), root, options, func(line string) { _, _ = fmt.Fprintln(os.Stdout, line) })
 		},
 	}
-	command.Flags().BoolVar(&all, "all", false,
-		"also what was made from other machines or state folders with this engine")
+	command.Flags().BoolVar(&options.Builds, "builds", false, "also the programs and images that were built for candidates")
+	command.Flags().BoolVar(&options.All, "all", false,
+		"also what dead runs with other state folders or on other machines left in this\nengine; those that cannot be looked at count as dead 24 h after they last made\nsomething")
 	return command
+}
+
+// clean removes what the options say, and says what it removed and what stays.
+func clean(ctx context.Context, root string, options session.CleanOptions, tell func(string)) error {
+	told := false
+	say := func(line string) {
+		told = true
+		tell(line)
+	}
+	err := errors.Join(session.AwaitOrphans(ctx, say), session.Clean(ctx, options, say))
+	report.RemoveDead(filepath.Join(root, "results"))
+	suite.RemoveUnfinished(root)
+	if !told && err == nil {
+		tell("nothing was left behind")
+	}
+	if !options.Builds {
+		programs, images, builtErr := candidate.Built(ctx)
+		err = errors.Join(err, builtErr)
+		if built := counted(len(programs), len(images)); built != "" {
+			tell("kept what was built for candidates (" + built + "), so that the next run need not build it: ./run.sh clean --builds removes it")
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("not everything could be removed: %w", err)
+	}
+	return nil
+}
+
+// counted is "2 folders of programs, 1 image", "" for nothing.
+func counted(programs, images int) string {
+	var parts []string
+	for _, one := range []struct {
+		count     int
+		one, many string
+	}{{programs, "folder of programs", "folders of programs"}, {images, "image", "images"}} {
+		switch one.count {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+one.one)
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", one.count, one.many))
+		}
+	}
+	return strings.Join(parts, ", ")
 }

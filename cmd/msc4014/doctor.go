@@ -188,7 +188,7 @@ func examineDisk(root string) finding {
 	}
 	one.text = strings.Join(places, ", ")
 	if !one.ok {
-		one.text += fmt.Sprintf("; a first run builds images and wants %s: ./run.sh clean, or make room", size(diskWanted))
+		one.text += fmt.Sprintf("; a first run builds images and wants %s: make room, or ./run.sh clean --builds", size(diskWanted))
 	}
 	return one
 }

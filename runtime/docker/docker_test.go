@@ -304,7 +304,7 @@ func TestMountsAndLimits(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, 1_500_000_000, details.HostConfig.NanoCPUs)
 	assert.EqualValues(t, 256<<20, details.HostConfig.Memory)
-	for _, label := range []string{session.LabelRun, session.LabelHost, session.LabelState, session.LabelPID} {
+	for _, label := range []string{session.LabelRun, session.LabelHost, session.LabelState, session.LabelPID, session.LabelLease} {
 		assert.NotEmpty(t, details.Config.Labels[label], label)
 	}
 	objects, err := engine.List(t.Context(), run.engine, session.LabelRun+"="+run.options.Session.ID)
@@ -312,6 +312,9 @@ func TestMountsAndLimits(t *testing.T) {
 	var kinds []string
 	for _, object := range objects {
 		kinds = append(kinds, object.Kind)
+		if object.Kind == "network" {
+			assert.Equal(t, run.artifacts.Main.Image, object.Labels[engine.LabelImages], "whoever removes images leaves it")
+		}
 	}
 	assert.ElementsMatch(t, []string{"container", "network", "network", "volume"}, kinds)
 }

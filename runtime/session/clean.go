@@ -22,21 +22,32 @@ func CleanDead(ctx context.Context, progress func(string)) error {
 	return cleanRuns(ctx, false, false, progress)
 }
 
-// Clean is CleanDead, and more: kept runs go too, and what the suite built, images and programs, but for what a live run
-// uses (candidate.Clean). With all, objects in the engine go even if they were made from another machine, or with
-// another state folder: for an engine that nobody else uses.
-func Clean(ctx context.Context, all bool, progress func(string)) error {
+// CleanOptions say what Clean removes beside the leftovers of dead runs and kept runs.
+type CleanOptions struct {
+	// Builds: the programs and images that were built for candidates, which a first run takes minutes to build.
+	Builds bool
+	// All: what dead runs with other state folders, or on other machines, left in the engine.
+	All bool
+}
+
+// Clean is CleanDead, and more: kept runs go too, and what the options name. Nothing that a live run uses is touched,
+// whichever state folder it has; progress is told what was left, and why.
+func Clean(ctx context.Context, options CleanOptions, progress func(string)) error {
 	if _, err := StateDir(); err != nil {
 		return err // and nothing that was built goes either
 	}
-	err := cleanRuns(ctx, true, all, progress)
+	err := cleanRuns(ctx, true, options.All, progress)
+	if !options.Builds {
+		return err
+	}
 	return errors.Join(err, candidate.Clean(ctx, progress))
 }
 
 // cleanTimeout bounds what cleaning up may take; an engine that hangs must not keep a run from beginning.
 const cleanTimeout = 3 * time.Minute
 
-func cleanRuns(ctx context.Context, keptToo, foreignToo bool, progress func(string)) error {
+// cleanRuns removes what dead runs left. asked says that a person asked for it: kept runs go, too, and what is left is told.
+func cleanRuns(ctx context.Context, asked, others bool, progress func(string)) error {
 	state, err := StateDir()
 	if err != nil {
 		return err
@@ -48,7 +59,7 @@ func cleanRuns(ctx context.Context, keptToo, foreignToo bool, progress func(stri
 	var problems []error
 
 	problems = append(problems, emptyTrash(state), candidate.Sweep())
-	dead, err := claimDead(ctx, state, keptToo)
+	dead, err := claimDead(ctx, state, asked)
 	problems = append(problems, err)
 	for _, run := range dead {
 		progress("removing what the run " + run.id + " left behind")
@@ -57,19 +68,22 @@ func cleanRuns(ctx context.Context, keptToo, foreignToo bool, progress func(stri
 		}
 		_ = run.lock.Close()
 	}
-	if keptToo {
+	if asked {
 		problems = append(problems, tellForeign(state, progress))
 	}
 
 	cli, err := eng.connect()
-	if err != nil {
-		if keptToo { // asked for by a person; a run that made containers has said it already
-			progress("containers, networks and images were not looked at: " + err.Error())
+	switch {
+	case err != nil && others:
+		return errors.Join(append(problems, fmt.Errorf("what other state folders and machines left could not be looked at: %w", err))...)
+	case err != nil:
+		if asked { // a run that made containers has said it already
+			progress("containers, networks and volumes were not looked at: " + err.Error())
 		}
 		return errors.Join(problems...)
 	}
 	problems = append(problems,
-		removeOrphans(ctx, cli, state, foreignToo, progress),
+		removeOrphans(ctx, cli, state, others, progress),
 		removeBuildLeftovers(ctx, cli, progress))
 	return errors.Join(problems...)
 }

@@ -1,4 +1,4 @@
-// The engine's side of cleaning up: objects whose run is gone, leftovers of builds.
+// The engine's side of cleaning up: the connection, leftovers of builds.
 
 package session
 
@@ -6,9 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -39,40 +36,6 @@ func (e *lazyEngine) close() {
 	if e.cli != nil {
 		_ = e.cli.Close()
 	}
-}
-
-// removeOrphans removes labelled objects whose run has no folder: what the engine made after the cleaner of their run
-// had looked for the last time. A run's folder is there before its first object and until its last is gone, so an object
-// that was listed and has no folder is nobody's. Only this machine and this state folder can tell, unless foreignToo.
-func removeOrphans(ctx context.Context, cli client.APIClient, state string, foreignToo bool, progress func(string)) error {
-	objects, err := engine.List(ctx, cli, LabelRun)
-	if err != nil {
-		return err
-	}
-	var problems []error
-	for _, run := range orphans(objects, state, foreignToo) {
-		removed, err := engine.Remove(ctx, cli, LabelRun+"="+run)
-		progress(fmt.Sprintf("removed %d containers, networks and volumes of the unknown run %s", removed, run))
-		problems = append(problems, err)
-	}
-	return errors.Join(problems...)
-}
-
-// orphans are the runs among the objects' that have no folder in state, in order.
-func orphans(objects []engine.Object, state string, foreignToo bool) []string {
-	var runs []string
-	for _, object := range objects {
-		run := object.Labels[LabelRun]
-		ours := object.Labels[LabelHost] == HostIdentity() && object.Labels[LabelState] == state
-		if run == "" || !ours && !foreignToo || slices.Contains(runs, run) {
-			continue
-		}
-		if _, err := os.Stat(filepath.Join(runsDir(state), filepath.Base(run))); errors.Is(err, os.ErrNotExist) {
-			runs = append(runs, run)
-		}
-	}
-	slices.Sort(runs)
-	return runs
 }
 
 // removeBuildLeftovers removes containers of the steps of builds that were interrupted. An engine ends them when the

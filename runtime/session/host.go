@@ -1,11 +1,13 @@
-// Who this machine is.
+// Who this machine is, and since when.
 
 package session
 
 import (
 	"os"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // HostIdentity tells this machine, since its last boot, from every other that may use the same engine: the host name,
@@ -27,3 +29,23 @@ var bootID = sync.OnceValue(func() string {
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(boot))
 })
+
+// bootTime is when this machine was started; the zero time where it does not say.
+func bootTime() time.Time {
+	stat, _ := os.ReadFile("/proc/stat")
+	for line := range strings.Lines(string(stat)) {
+		if seconds, found := strings.CutPrefix(line, "btime "); found {
+			if since, err := strconv.ParseInt(strings.TrimSpace(seconds), 10, 64); err == nil {
+				return time.Unix(since, 0)
+			}
+		}
+	}
+	return time.Time{}
+}
+
+// isEarlierBoot reports whether a host identity is that of this machine's host name with another boot.
+func isEarlierBoot(identity string) bool {
+	name, _ := os.Hostname()
+	parts := strings.Split(identity, "/")
+	return len(parts) > 1 && parts[0] == name && bootID() != "" && parts[1] != bootID()
+}

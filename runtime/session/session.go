@@ -33,6 +33,9 @@ const (
 	LabelState = "msc4014.state"
 	// LabelPID is the process ID of the run's command line: for people who look.
 	LabelPID = "msc4014.pid"
+	// LabelLease is until when the run counts as alive for those who cannot look at its folder: a time (RFC 3339). Each
+	// object that the run makes renews it.
+	LabelLease = "msc4014.lease"
 )
 
 // Names inside a run's folder.
@@ -135,6 +138,7 @@ func (s *Session) Labels() map[string]string {
 		LabelHost:  HostIdentity(),
 		LabelState: s.state,
 		LabelPID:   strconv.Itoa(s.ownerPID()),
+		LabelLease: time.Now().Add(leaseTime).UTC().Format(time.RFC3339),
 	}
 }
 

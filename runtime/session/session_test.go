@@ -16,8 +16,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"msc4014/runtime/docker/engine"
 )
 
 // The tests start this binary again as the holder of a run, which can then be killed: the variable says as what.
@@ -144,9 +142,14 @@ func TestOpenAndClose(t *testing.T) {
 	require.NoError(t, err)
 	assert.DirExists(t, run.Dir)
 	assert.Equal(t, filepath.Join(state, "runs", run.ID), run.Dir)
+	labels := run.Labels()
+	lease, err := time.Parse(time.RFC3339, labels[LabelLease])
+	require.NoError(t, err)
+	assert.WithinDuration(t, time.Now().Add(leaseTime), lease, time.Minute)
+	delete(labels, LabelLease)
 	assert.Equal(t, map[string]string{
 		LabelRun: run.ID, LabelHost: HostIdentity(), LabelState: state, LabelPID: strconv.Itoa(os.Getpid()),
-	}, run.Labels())
+	}, labels)
 	other, err := Open()
 	require.NoError(t, err)
 	assert.NotEqual(t, run.ID, other.ID)
@@ -228,7 +231,7 @@ func TestKeptRunStaysUntilClean(t *testing.T) {
 	require.NoError(t, run.Close())
 	clean(t)
 	assert.DirExists(t, run.Dir)
-	require.NoError(t, Clean(t.Context(), false, func(string) {}))
+	require.NoError(t, Clean(t.Context(), CleanOptions{}, func(string) {}))
 	assert.NoDirExists(t, run.Dir)
 }
 
@@ -236,25 +239,8 @@ func TestCleanSaysThatNoEngineAnswers(t *testing.T) {
 	isolate(t)
 	assert.Empty(t, clean(t), "a run that made no containers needs no engine")
 	var said []string
-	require.NoError(t, Clean(t.Context(), false, func(line string) { said = append(said, line) }))
+	require.NoError(t, Clean(t.Context(), CleanOptions{}, func(line string) { said = append(said, line) }))
 	assert.Contains(t, strings.Join(said, "\n"), "no container engine answers")
-}
-
-func TestOrphansAreOnlyOurs(t *testing.T) {
-	state := isolate(t)
-	live, err := Open()
-	require.NoError(t, err)
-	defer func() { require.NoError(t, live.Close()) }()
-	object := func(run, host, state string) engine.Object {
-		return engine.Object{Labels: map[string]string{LabelRun: run, LabelHost: host, LabelState: state}}
-	}
-	objects := []engine.Object{
-		object(live.ID, HostIdentity(), state),
-		object("gone", HostIdentity(), state), object("gone", HostIdentity(), state),
-		object("elsewhere", "other", state), object("beside", HostIdentity(), "/other"), object("", "", ""),
-	}
-	assert.Equal(t, []string{"gone"}, orphans(objects, state, false))
-	assert.Equal(t, []string{"beside", "elsewhere", "gone"}, orphans(objects, state, true))
 }
 
 func TestFolderStaysWhileTheEngineDoesNotAnswer(t *testing.T) {

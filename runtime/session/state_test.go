@@ -70,7 +70,7 @@ func TestForeignFolderIsRefusedAndUntouched(t *testing.T) {
 			for what, err := range map[string]error{
 				"StateDir": stateErr, "Open": openErr, "CleanDead": CleanDead(t.Context(), said),
 				"AwaitOrphans": AwaitOrphans(t.Context(), said),
-				"Clean":        Clean(t.Context(), true, said),
+				"Clean":        Clean(t.Context(), CleanOptions{Builds: true, All: true}, said),
 			} {
 				require.ErrorContains(t, err, "cannot be the state folder", what)
 				assert.ErrorContains(t, err, state, what)
@@ -100,7 +100,7 @@ func TestStateFolderIsMarkedAndPrivate(t *testing.T) {
 	require.NoError(t, os.Symlink(state, filepath.Join(state, "runs", "abcdefabcd")))
 	clean(t)
 	var said []string
-	require.NoError(t, Clean(t.Context(), false, func(line string) { said = append(said, line) }))
+	require.NoError(t, Clean(t.Context(), CleanOptions{}, func(line string) { said = append(said, line) }))
 	for _, path := range []string{"notes.txt", "runs/experiment1", "trash/old", "runs/1732890000", "trash/1732890000", "runs/abcdefabcd"} {
 		assert.Contains(t, strings.Join(said, "\n"), `left "`+filepath.Join(state, path)+`"`)
 	}

@@ -26,6 +26,10 @@ type Object struct {
 	ID     string
 	Name   string
 	Labels map[string]string
+	// Created is when it was made; the zero time where the engine does not say.
+	Created time.Time
+	// Running is set for a container whose process runs.
+	Running bool
 }
 
 // List returns every container, running or not, every network and every volume that carries label: "key", or
@@ -38,7 +42,10 @@ func List(ctx context.Context, cli client.APIClient, label string) ([]Object, er
 		return nil, fmt.Errorf("list the containers labelled %s: %w", label, err)
 	}
 	for _, found := range containers {
-		object := Object{Kind: "container", ID: found.ID, Labels: found.Labels}
+		object := Object{
+			Kind: "container", ID: found.ID, Labels: found.Labels,
+			Created: time.Unix(found.Created, 0), Running: found.State == container.StateRunning,
+		}
 		if len(found.Names) > 0 {
 			object.Name = strings.TrimPrefix(found.Names[0], "/")
 		}
@@ -49,14 +56,19 @@ func List(ctx context.Context, cli client.APIClient, label string) ([]Object, er
 		return nil, fmt.Errorf("list the networks labelled %s: %w", label, err)
 	}
 	for _, found := range networks {
-		objects = append(objects, Object{Kind: "network", ID: found.ID, Name: found.Name, Labels: found.Labels})
+		objects = append(objects, Object{
+			Kind: "network", ID: found.ID, Name: found.Name, Labels: found.Labels, Created: found.Created,
+		})
 	}
 	volumes, err := cli.VolumeList(ctx, volume.ListOptions{Filters: selected})
 	if err != nil {
 		return nil, fmt.Errorf("list the volumes labelled %s: %w", label, err)
 	}
 	for _, found := range volumes.Volumes {
-		objects = append(objects, Object{Kind: "volume", ID: found.Name, Name: found.Name, Labels: found.Labels})
+		created, _ := time.Parse(time.RFC3339, found.CreatedAt)
+		objects = append(objects, Object{
+			Kind: "volume", ID: found.Name, Name: found.Name, Labels: found.Labels, Created: created,
+		})
 	}
 	return objects, nil
 }

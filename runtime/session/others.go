@@ -1,0 +1,161 @@
+// What the engine holds of runs that have no folder here, and whether they are alive.
+
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/docker/docker/client"
+	"golang.org/x/sys/unix"
+
+	"msc4014/runtime/docker/engine"
+)
+
+// leaseTime is how long a run whose folder cannot be looked at counts as alive after it has made its last object: longer
+// than any run takes.
+const leaseTime = 24 * time.Hour
+
+// remains is what the engine holds of one run.
+type remains struct {
+	run, host, state string // by its labels
+	objects          []engine.Object
+}
+
+// removeOrphans removes labelled objects of dead runs that have no folder here: what the engine made after the cleaner of
+// their run had looked for the last time. A run's folder is there before its first object and until its last is gone, so
+// an object that was listed and has no folder is nobody's. With others, objects of other state folders and machines go,
+// too, if their run is dead; progress is told which are left, and why.
+func removeOrphans(ctx context.Context, cli client.APIClient, state string, others bool, progress func(string)) error {
+	objects, err := engine.List(ctx, cli, LabelRun)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, left := range orphans(objects, state, others) {
+		dead, why, release := left.isDead(state, time.Now())
+		if !dead {
+			if others {
+				progress(fmt.Sprintf("left %d containers, networks and volumes of the run %q: %s", len(left.objects), left.run, why))
+			}
+			continue
+		}
+		removed, err := engine.Remove(ctx, cli, LabelRun+"="+left.run)
+		progress(fmt.Sprintf("removed %d containers, networks and volumes of the unknown run %s (%s)", removed, left.run, why))
+		problems = append(problems, err)
+		release()
+	}
+	return errors.Join(problems...)
+}
+
+// orphans groups the objects by their run, in order, without runs that have a folder in state, whose lock decides. It
+// leaves out runs of other state folders and machines unless others is set. This machine before its last boot is no other.
+func orphans(objects []engine.Object, state string, others bool) []remains {
+	byRun := map[string]remains{}
+	for _, object := range objects {
+		run := object.Labels[LabelRun]
+		left := byRun[run]
+		left.run, left.host, left.state = run, object.Labels[LabelHost], object.Labels[LabelState]
+		left.objects = append(left.objects, object)
+		byRun[run] = left
+	}
+	var all []remains
+	for _, left := range byRun {
+		ours := left.state == state && (left.host == HostIdentity() || left.endedByBoot())
+		if left.run == "" || !ours && !others {
+			continue
+		}
+		if runName.MatchString(left.run) {
+			if _, err := os.Lstat(filepath.Join(runsDir(state), left.run)); err == nil {
+				continue
+			}
+		}
+		all = append(all, left)
+	}
+	slices.SortFunc(all, func(a, b remains) int { return cmp.Compare(a.run, b.run) })
+	return all
+}
+
+// isDead reports whether the run is over for certain, and why it is or may not be. The caller calls release when it has
+// removed what is left of a dead run.
+func (r remains) isDead(state string, now time.Time) (dead bool, why string, release func()) {
+	release = func() {}
+	switch {
+	case !runName.MatchString(r.run):
+		return false, "no run of this suite has such an ID", release
+	case r.host == HostIdentity() && r.state == state:
+		return true, "it has no folder", release
+	case r.host == HostIdentity():
+		lock, err := lockElsewhere(filepath.Join(r.state, runsName, r.run))
+		switch {
+		case errors.Is(err, errLocked):
+			return false, "it is alive, with the state folder " + r.state, release
+		case errors.Is(err, os.ErrNotExist):
+			return true, "it has no folder in " + r.state, release
+		case err == nil:
+			return true, "it is dead in " + r.state, func() { _ = lock.Close() }
+		}
+		dead, why = r.leaseIsOver(now, "its state folder cannot be looked at: "+err.Error())
+	case r.endedByBoot():
+		return true, "this machine was started anew since", release
+	default:
+		dead, why = r.leaseIsOver(now, "it is of another machine, "+r.host)
+	}
+	return dead, why, release
+}
+
+// lockElsewhere takes the lock of a run in another state folder.
+func lockElsewhere(dir string) (*os.File, error) {
+	if !filepath.IsAbs(dir) {
+		return nil, fmt.Errorf("%q is not an absolute path", dir)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := tryLock(lock); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
+}
+
+// endedByBoot reports whether the run was on this machine, by the name of its host, and this machine was started since
+// then. Another machine may have the same name: so what is left must be older than the boot, and nothing of it may run.
+func (r remains) endedByBoot() bool {
+	boot := bootTime()
+	if !isEarlierBoot(r.host) || boot.IsZero() {
+		return false
+	}
+	return !slices.ContainsFunc(r.objects, func(object engine.Object) bool {
+		return object.Running || object.Created.IsZero() || !object.Created.Before(boot)
+	})
+}
+
+// leaseIsOver reports whether a run that cannot be looked at has made nothing for so long that it is dead; unknown says
+// why it cannot be looked at.
+func (r remains) leaseIsOver(now time.Time, unknown string) (over bool, why string) {
+	var until time.Time
+	for _, object := range r.objects {
+		lease, err := time.Parse(time.RFC3339, object.Labels[LabelLease])
+		switch {
+		case err == nil:
+		case object.Created.IsZero():
+			return false, unknown + "; how old it is cannot be told"
+		default:
+			lease = object.Created.Add(leaseTime)
+		}
+		if lease.After(until) {
+			until = lease
+		}
+	}
+	if now.After(until) {
+		return true, unknown + "; its last lease ended at " + until.UTC().Format(time.RFC3339)
+	}
+	return false, unknown + "; it counts as alive until " + until.UTC().Format(time.RFC3339)
+}
