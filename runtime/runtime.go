@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 )
 
@@ -21,7 +22,8 @@ type Runtime interface {
 	// Start starts one server and returns when it is ready. On failure nothing of it is left running and the error
 	// is a *StartError.
 	Start(ctx context.Context, options ServerOptions) (Server, error)
-	// NewPeer hands out a server name for a peer that was never used in this run, and where its listener must be.
+	// NewPeer hands out a server name for a peer that was never used in this run, and where its listener must be. The
+	// caller closes its Socket.
 	NewPeer() (PeerAddress, error)
 	// Close removes everything that this run made in this runtime.
 	Close(ctx context.Context) error
@@ -47,6 +49,8 @@ var ErrEphemeral = errors.New("it was started to be started only once (ServerOpt
 type PeerAddress struct {
 	Name   string
 	Listen string
+	// Socket listens on Listen already, so that nothing else can take it; nil where peers share the address.
+	Socket net.Listener
 }
 
 // Server is one homeserver of a deployment. Its methods are safe for use by several goroutines.

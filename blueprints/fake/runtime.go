@@ -30,14 +30,14 @@ func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (run
 	return r.OnStart(ctx, options)
 }
 
-// NewPeer hands out loopback addresses as names, each with a port that was free a moment ago.
+// NewPeer hands out loopback addresses as names, each with a port.
 func (r *Runtime) NewPeer() (runtime.PeerAddress, error) {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return runtime.PeerAddress{}, fmt.Errorf("no free port for a peer: %w", err)
 	}
 	address := socket.Addr().String()
-	return runtime.PeerAddress{Name: address, Listen: address}, socket.Close()
+	return runtime.PeerAddress{Name: address, Listen: address, Socket: socket}, nil
 }
 
 // Close notes that it was called.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"msc4014/runtime"
 )
 
 type listener struct {
@@ -24,11 +26,14 @@ type listener struct {
 	certificates map[string]*tls.Certificate // by host; "" for connections without SNI
 }
 
-// listen opens a listener; the caller holds the switchboard's lock.
-func (sw *Switchboard) listen(address string) (*listener, error) {
-	socket, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, err
+// listen serves on the socket of an address, or opens one; the caller holds the switchboard's lock.
+func (sw *Switchboard) listen(address runtime.PeerAddress) (*listener, error) {
+	socket := address.Socket
+	if socket == nil {
+		var err error
+		if socket, err = net.Listen("tcp", address.Listen); err != nil {
+			return nil, err
+		}
 	}
 	l := &listener{
 		sw:           sw,
@@ -54,7 +59,7 @@ func (sw *Switchboard) listen(address string) (*listener, error) {
 	go func() {
 		defer sw.background.Done()
 		if err := l.server.ServeTLS(socket, "", ""); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			sw.connectionProblem("listener " + address + ": " + err.Error())
+			sw.connectionProblem("listener " + address.Listen + ": " + err.Error())
 		}
 	}()
 	return l, nil

@@ -69,15 +69,6 @@ func (a *testAuthority) issue(names ...string) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}, err
 }
 
-// freePort returns a loopback address that was free a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	socket, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { require.NoError(t, socket.Close()) }()
-	return socket.Addr().String()
-}
-
 // transcriptLog is a sink that keeps what it gets.
 type transcriptLog struct {
 	mu        sync.Mutex
@@ -99,7 +90,10 @@ func (l *transcriptLog) all() []transcript.Exchange {
 // newSwitchboard makes a switchboard whose peers are called peer1.test, peer2.test and so on, on one listener.
 func newSwitchboard(t *testing.T, change ...func(*Options)) *Switchboard {
 	t.Helper()
-	authority, address := newAuthority(t), freePort(t)
+	authority := newAuthority(t)
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = socket.Close() }) // if no peer is made
 	var mu sync.Mutex
 	count := 0
 	options := Options{
@@ -107,7 +101,11 @@ func newSwitchboard(t *testing.T, change ...func(*Options)) *Switchboard {
 			mu.Lock()
 			defer mu.Unlock()
 			count++
-			return runtime.PeerAddress{Name: fmt.Sprintf("peer%d.test", count), Listen: address}, nil
+			address := runtime.PeerAddress{Name: fmt.Sprintf("peer%d.test", count), Listen: socket.Addr().String()}
+			if count == 1 {
+				address.Socket = socket
+			}
+			return address, nil
 		},
 		Issue: authority.issue, RootCAs: authority.pool,
 	}

@@ -89,6 +89,15 @@ func (sw *Switchboard) NewPeer(sink transcript.Sink, format ...pseudoid.Format) 
 	if err != nil {
 		return nil, fmt.Errorf("no name for a new peer: %w", err)
 	}
+	peer, err := sw.newPeerAt(address, sink, format...)
+	if err != nil && address.Socket != nil {
+		_ = address.Socket.Close()
+	}
+	return peer, err
+}
+
+// newPeerAt makes a peer that listens at an address.
+func (sw *Switchboard) newPeerAt(address runtime.PeerAddress, sink transcript.Sink, format ...pseudoid.Format) (*Peer, error) {
 	peer, err := newPeer(sw, address, sink)
 	if err != nil {
 		return nil, err
@@ -106,7 +115,7 @@ func (sw *Switchboard) NewPeer(sink transcript.Sink, format ...pseudoid.Format) 
 	}
 	listening := sw.listeners[address.Listen]
 	if listening == nil {
-		if listening, err = sw.listen(address.Listen); err != nil {
+		if listening, err = sw.listen(address); err != nil {
 			return nil, fmt.Errorf("peer %s cannot listen on %s: %w", address.Name, address.Listen, err)
 		}
 		sw.listeners[address.Listen] = listening

@@ -69,6 +69,7 @@ func TestPeersWithPorts(t *testing.T) {
 		named := &peers{hostname: hostname}
 		peer, err := named.next()
 		require.NoError(t, err)
+		require.NoError(t, peer.Socket.Close())
 		host, port, err := net.SplitHostPort(peer.Name)
 		require.NoError(t, err)
 		assert.Equal(t, hostname, host)

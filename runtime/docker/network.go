@@ -4,7 +4,6 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -215,19 +214,16 @@ func (p *peers) next() (runtime.PeerAddress, error) {
 	}, nil
 }
 
-// nextPort finds a free port for one more peer. Nothing holds it until the peer listens; systems hand out ports in an
-// order that makes it unlikely that somebody else gets it meanwhile.
+// nextPort listens on a port for one more peer.
 func (p *peers) nextPort() (runtime.PeerAddress, error) {
 	listener, err := net.Listen("tcp", "0.0.0.0:0")
 	if err != nil {
 		return runtime.PeerAddress{}, fmt.Errorf("find a port for a peer: %w", err)
 	}
-	address, isTCP := listener.Addr().(*net.TCPAddr)
-	if err := listener.Close(); err != nil || !isTCP {
-		return runtime.PeerAddress{}, errors.Join(errors.New("find a port for a peer"), err)
-	}
-	port := strconv.Itoa(address.Port)
-	return runtime.PeerAddress{Name: net.JoinHostPort(p.hostname, port), Listen: net.JoinHostPort("0.0.0.0", port)}, nil
+	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+	return runtime.PeerAddress{
+		Name: net.JoinHostPort(p.hostname, port), Listen: net.JoinHostPort("0.0.0.0", port), Socket: listener,
+	}, nil
 }
 
 // hosts are the lines of each container's hosts file, "name:address".

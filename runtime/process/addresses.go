@@ -53,8 +53,24 @@ func leaseAddresses() (*lease, error) {
 	return nil, fmt.Errorf("no loopback addresses are free: %w", err)
 }
 
-// next hands out an address, each once, on which the ports can be listened on.
-func (l *lease) next(ports ...int) (string, error) {
+// forServer hands out an address whose ports nothing listens on.
+func (l *lease) forServer() (string, error) {
+	return l.next(func(address string) error {
+		return errors.Join(canListen(join(address, clientPort)), canListen(join(address, federationPort)))
+	})
+}
+
+// forPeer hands out an address and listens on its federation port.
+func (l *lease) forPeer() (address string, socket net.Listener, err error) {
+	address, err = l.next(func(address string) (err error) {
+		socket, err = net.Listen("tcp4", join(address, federationPort))
+		return err
+	})
+	return address, socket, err
+}
+
+// next hands out an address, each once, that can be used.
+func (l *lease) next(use func(address string) error) (string, error) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	var problem error
@@ -64,24 +80,23 @@ func (l *lease) next(ports ...int) (string, error) {
 		}
 		address := fmt.Sprintf("127.%d.%d.%d", l.octet, l.given/254, l.given%254+1)
 		l.given++
-		if problem = canListen(address, ports); problem == nil {
+		if problem = use(address); problem == nil {
 			return address, nil
 		}
 	}
 	return "", fmt.Errorf("does a program listen on that port on 0.0.0.0? End it, or use --runtime docker: %w", problem)
 }
 
-func canListen(address string, ports []int) error {
-	for _, port := range ports {
-		socket, err := net.Listen("tcp4", join(address, port))
-		if err != nil {
-			return err
-		}
-		if err := socket.Close(); err != nil {
-			return err
-		}
+// canListen listens for a moment. No child may be forked meanwhile: it would have a copy of the socket until it executes its
+// program, and the address would be in use still when the server wants it.
+func canListen(address string) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	socket, err := net.Listen("tcp4", address)
+	if err != nil {
+		return err
 	}
-	return nil
+	return socket.Close()
 }
 
 func (l *lease) release() error {

@@ -111,18 +111,18 @@ func (r *Runtime) Name() string { return "process" }
 
 // NewPeer hands out an address that nothing else in this run has had.
 func (r *Runtime) NewPeer() (runtime.PeerAddress, error) {
-	address, err := r.lease.next(federationPort)
+	address, socket, err := r.lease.forPeer()
 	if err != nil {
 		return runtime.PeerAddress{}, fmt.Errorf("no address for a peer: %w", err)
 	}
-	return runtime.PeerAddress{Name: address, Listen: join(address, federationPort)}, nil
+	return runtime.PeerAddress{Name: address, Listen: join(address, federationPort), Socket: socket}, nil
 }
 
 // Start starts one server and returns when it is ready.
 func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (runtime.Server, error) {
 	label := options.Deployment + "-" + options.Host
 	artifact := r.artifacts.For(options.Host)
-	address, err := r.lease.next(clientPort, federationPort)
+	address, err := r.lease.forServer()
 	if err != nil {
 		return nil, startError(artifact.Candidate, label, 0, "could not be started: "+err.Error(), "")
 	}

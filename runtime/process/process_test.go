@@ -283,41 +283,6 @@ func alive(pid int) bool {
 	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
-func TestNamesAreNeverUsedAgain(t *testing.T) {
-	r := playing(t, "ready")
-	seen := map[string]bool{}
-	for range 300 {
-		peer, err := r.NewPeer()
-		require.NoError(t, err)
-		assert.Equal(t, peer.Name+":8448", peer.Listen)
-		assert.Equal(t, fmt.Sprintf("127.%d", r.lease.octet), peer.Name[:strings.Index(peer.Name[4:], ".")+4])
-		assert.True(t, net.ParseIP(peer.Name).IsLoopback(), peer.Name)
-		assert.False(t, seen[peer.Name], peer.Name)
-		seen[peer.Name] = true
-	}
-	start(t, r, "hs1")
-	_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
-	assert.ErrorContains(t, err, "that name already")
-}
-
-func TestRunsHaveDifferentAddresses(t *testing.T) {
-	octets := map[int]bool{}
-	for range 5 {
-		r := playing(t, "ready")
-		assert.False(t, octets[r.lease.octet])
-		octets[r.lease.octet] = true
-	}
-}
-
-func TestAnAddressThatIsTakenIsPassedOver(t *testing.T) {
-	r := playing(t, "ready")
-	taken := fmt.Sprintf("127.%d.0.1", r.lease.octet)
-	socket, err := net.Listen("tcp4", join(taken, federationPort))
-	require.NoError(t, err)
-	defer func() { _ = socket.Close() }()
-	assert.NotEqual(t, taken, start(t, r, "hs1").Name())
-}
-
 func TestCloseEndsEverything(t *testing.T) {
 	r := playing(t, "ready")
 	one, two := start(t, r, "hs1"), start(t, r, "hs2")
