@@ -5,8 +5,10 @@ package process
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"syscall"
@@ -25,10 +27,12 @@ const (
 )
 
 // lease is the right to the addresses 127.octet.0.1 to 127.octet.254.254. Whoever listens on 127.octet.255.254 has it;
-// the kernel takes the socket back when its holder dies, even by SIGKILL, and knows no other user's permissions.
+// the kernel closes the socket when its holders die, even by SIGKILL, and knows no other user's permissions. The servers of
+// the run inherit the socket: no other run gets the addresses while a process of this one may listen on them.
 type lease struct {
 	octet  int
 	socket net.Listener
+	shared *os.File // the same socket, for servers
 
 	mutex sync.Mutex
 	given int
@@ -43,7 +47,11 @@ func leaseAddresses() (*lease, error) {
 		octet := firstOctet + (start+i)%count
 		var socket net.Listener
 		if socket, err = net.Listen("tcp4", join(fmt.Sprintf("127.%d.255.254", octet), federationPort)); err == nil {
-			return &lease{octet: octet, socket: socket}, nil
+			shared, err := socket.(*net.TCPListener).File()
+			if err != nil {
+				return nil, errors.Join(fmt.Errorf("cannot share the loopback addresses of 127.%d.0.0 with servers: %w", octet, err), socket.Close())
+			}
+			return &lease{octet: octet, socket: socket, shared: shared}, nil
 		}
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -99,11 +107,15 @@ func canListen(address string) error {
 	return socket.Close()
 }
 
+// release gives the addresses back, once no server is left.
 func (l *lease) release() error {
-	if err := l.socket.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return err
+	var problems []error
+	for _, each := range []io.Closer{l.socket, l.shared} {
+		if err := each.Close(); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrClosed) {
+			problems = append(problems, err)
+		}
 	}
-	return nil
+	return errors.Join(problems...)
 }
 
 func join(address string, port int) string { return net.JoinHostPort(address, strconv.Itoa(port)) }

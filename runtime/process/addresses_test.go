@@ -8,9 +8,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"msc4014/runtime"
 )
@@ -84,4 +86,26 @@ func TestAddressesAreFreeWhileChildrenStart(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, peer.Socket.Close())
 	}
+}
+
+// TestAddressesAreNobodyElsesWhileAChildOfAServerLives: it may listen on one of them.
+func TestAddressesAreNobodyElsesWhileAChildOfAServerLives(t *testing.T) {
+	r := playing(t, "stray")
+	s := start(t, r, "hs1")
+	var child int
+	_, err := fmt.Sscanf(s.Log(1), "child %d", &child)
+	require.NoError(t, err, s.Log(0))
+	defer func() { _ = unix.Kill(child, unix.SIGKILL) }()
+	require.NoError(t, r.Close(t.Context()))
+	require.True(t, alive(child))
+	lease := func() error {
+		socket, err := net.Listen("tcp4", join(fmt.Sprintf("127.%d.255.254", r.lease.octet), federationPort))
+		if err != nil {
+			return err
+		}
+		return socket.Close()
+	}
+	assert.ErrorIs(t, lease(), unix.EADDRINUSE)
+	require.NoError(t, unix.Kill(child, unix.SIGKILL))
+	assert.Eventually(t, func() bool { return lease() == nil }, 10*time.Second, time.Millisecond)
 }

@@ -54,8 +54,9 @@ func playServer(play string) {
 		select {}
 	case "deaf":
 		signal.Ignore(unix.SIGTERM)
-	case "child":
+	case "child", "stray":
 		child := exec.Command("sleep", "1000")
+		child.SysProcAttr = &unix.SysProcAttr{Setsid: play == "stray"} // out of the group that ends with the server
 		if err := child.Start(); err != nil {
 			panic(err)
 		}
