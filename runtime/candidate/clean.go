@@ -197,7 +197,7 @@ func (e *engine) used(ctx context.Context) (map[string]bool, error) {
 func cleanImages(ctx context.Context, cache cache, progress func(string)) error {
 	engine, err := openEngine(ctx)
 	if err != nil {
-		progress("images were not looked at: " + err.Error())
+		progress("images were not looked at, as no container engine answers")
 		return nil
 	}
 	defer engine.close()

@@ -96,7 +96,7 @@ func TestCleanLeavesWhatALiveRunUses(t *testing.T) {
 	said := clean(t)
 	assert.Contains(t, said, "removed the programs "+unused)
 	assert.Contains(t, said, "left the programs "+place+": a live run uses or makes it")
-	assert.Contains(t, said, "images were not looked at: no container engine answers")
+	assert.Contains(t, said, "images were not looked at, as no container engine answers")
 	assert.DirExists(t, place)
 	assert.NoDirExists(t, unused)
 	assert.DirExists(t, foreign, "nothing of this package has made it")

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/docker/docker/client"
+
 	"msc4014/runtime/candidate"
 	"msc4014/runtime/docker/engine"
 )
@@ -73,12 +75,13 @@ func cleanRuns(ctx context.Context, asked, others bool, progress func(string)) e
 	}
 
 	cli, err := eng.connect()
-	switch {
-	case err != nil && others:
-		return errors.Join(append(problems, fmt.Errorf("what other state folders and machines left could not be looked at: %w", err))...)
-	case err != nil:
-		if asked { // a run that made containers has said it already
-			progress("containers, networks and volumes were not looked at: " + err.Error())
+	if err != nil {
+		const what = "containers, networks and volumes were not looked at"
+		switch {
+		case asked && (others || os.Getenv(client.EnvOverrideHost) != ""): // there is an engine, by what was asked
+			problems = append(problems, fmt.Errorf(what+": %w", err))
+		case asked: // a run that made containers has said it already
+			progress(what + ": " + err.Error())
 		}
 		return errors.Join(problems...)
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"msc4014/runtime/docker/engine/enginetest"
 )
 
 // write makes files, by their paths below a folder; a path that ends in / is a folder.
@@ -99,6 +101,7 @@ func TestStateFolderIsMarkedAndPrivate(t *testing.T) {
 	write(t, state, "notes.txt", "runs/experiment1/model.txt", "trash/old/model.txt", "runs/1732890000/model.txt", "trash/1732890000/model.txt")
 	require.NoError(t, os.Symlink(state, filepath.Join(state, "runs", "abcdefabcd")))
 	clean(t)
+	enginetest.Start(t)
 	var said []string
 	require.NoError(t, Clean(t.Context(), CleanOptions{}, func(line string) { said = append(said, line) }))
 	for _, path := range []string{"notes.txt", "runs/experiment1", "trash/old", "runs/1732890000", "trash/1732890000", "runs/abcdefabcd"} {
