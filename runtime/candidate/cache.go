@@ -45,7 +45,7 @@ func (c cache) folder(ctx context.Context, name string, progress func(string), f
 		return err == nil
 	}
 	return place, c.once(ctx, name, progress, exists, func() error {
-		c.removeLeftovers(name)
+		_ = c.removeLeftovers(name) // they are in nobody's way
 		temporary, err := os.MkdirTemp(c.dir, buildingPrefix+name+"-")
 		if err != nil {
 			return err
@@ -159,7 +159,7 @@ func Hold(ctx context.Context, artifact runtime.Artifact) error {
 			return err == nil
 		})
 	}
-	if artifact.Image == "" {
+	if !IsImage(artifact.Image) {
 		return nil
 	}
 	engine, err := openEngine(ctx)

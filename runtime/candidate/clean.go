@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
@@ -19,6 +20,9 @@ import (
 	door "msc4014/runtime/docker/engine"
 	"msc4014/runtime/gocommand"
 )
+
+// cleanTimeout bounds what Clean and Built may take, with an engine that hangs.
+const cleanTimeout = 3 * time.Minute
 
 // Sweep removes what builds that were killed left behind: temporary folders, and compilers that still work for them.
 // Builds that live are left alone.
@@ -32,25 +36,23 @@ func Sweep() error {
 
 func (c cache) sweep() error {
 	temporaries, err := filepath.Glob(filepath.Join(c.dir, buildingPrefix+"*"))
-	if err != nil {
-		return err
-	}
+	problems := []error{err}
 	for _, temporary := range temporaries {
 		name := strings.TrimPrefix(filepath.Base(temporary), buildingPrefix)
 		if end := strings.LastIndex(name, "-"); end > 0 {
 			name = name[:end]
 		}
-		_, _ = c.ifUnused(name, func() error {
-			c.removeLeftovers(name)
-			return nil
-		})
+		_, err := c.ifUnused(name, func() error { return c.removeLeftovers(name) })
+		problems = append(problems, err)
 	}
-	return nil
+	return errors.Join(problems...)
 }
 
 // Built returns what was built with this user's cache and is there: the folders of programs, and the images, which are not
 // looked for where no engine answers.
 func Built(ctx context.Context) (programs, images []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, cleanTimeout)
+	defer cancel()
 	cache, err := openCache()
 	if err != nil {
 		return nil, nil, err
@@ -75,15 +77,15 @@ func Built(ctx context.Context) (programs, images []string, err error) {
 // Clean removes what was built with this user's cache, programs and images, but for what a live run uses or makes. progress
 // is told, in one line each, what was removed, and what was left and why. Without an engine it removes the programs.
 func Clean(ctx context.Context, progress func(string)) error {
+	ctx, cancel := context.WithTimeout(ctx, cleanTimeout)
+	defer cancel()
 	cache, err := openCache()
 	if err != nil {
 		return err
 	}
-	if err := cache.sweep(); err != nil {
-		return err
-	}
+	problems := []error{cache.sweep()}
 	names, err := cache.programs()
-	problems := []error{err}
+	problems = append(problems, err)
 	for _, name := range names {
 		place := filepath.Join(cache.dir, name)
 		problems = append(problems, cache.remove(name, "the programs "+place, progress, func() error { return os.RemoveAll(place) }))
@@ -142,12 +144,14 @@ func (c cache) ifUnused(name string, do func() error) (unused bool, err error) {
 }
 
 // removeLeftovers removes the temporary folders of name. The caller holds its lock, so whoever made them is dead.
-func (c cache) removeLeftovers(name string) {
-	temporaries, _ := filepath.Glob(filepath.Join(c.dir, buildingPrefix+name+"-*"))
+func (c cache) removeLeftovers(name string) error {
+	temporaries, err := filepath.Glob(filepath.Join(c.dir, buildingPrefix+name+"-*"))
+	problems := []error{err}
 	for _, temporary := range temporaries {
 		gocommand.EndWorkers(temporary)
-		_ = os.RemoveAll(temporary)
+		problems = append(problems, os.RemoveAll(temporary))
 	}
+	return errors.Join(problems...)
 }
 
 // builtImage is a name of an image that this package built, with that of its lock.

@@ -19,7 +19,7 @@ func debianBase(ctx context.Context, t *task, e *engine, suite string) (id strin
 		return err == nil && id != ""
 	}
 	err = t.cache.once(ctx, name, t.progress, exists, func() error {
-		t.cache.removeLeftovers(name)
+		_ = t.cache.removeLeftovers(name) // they are in nobody's way
 		dir, err := os.MkdirTemp(t.cache.dir, buildingPrefix+name+"-")
 		if err != nil {
 			return err

@@ -75,9 +75,7 @@ func Prepare(ctx context.Context, root string, candidate Candidate, runtimeName 
 	if err != nil {
 		return runtime.Artifact{}, err
 	}
-	if err := cache.sweep(); err != nil {
-		return runtime.Artifact{}, err
-	}
+	_ = cache.sweep() // what killed builds left is in nobody's way; clean says what it cannot remove
 	maker, ok := makers()[candidate.Software]
 	if !ok {
 		maker.prepare = fromDockerfile
