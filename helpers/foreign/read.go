@@ -1,0 +1,89 @@
+// Package foreign reads what servers under test send. Size and nesting are bounded on arrival, so that no reader of JSON
+// behind it (gjson's validator has no bound of its own) runs out of stack or time; Value visits JSON in linear time.
+package foreign
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+)
+
+const (
+	// MaxBytes bounds a body. Answers about the largest rooms that checks make have a few megabytes.
+	MaxBytes = 64 << 20
+	// MaxDepth bounds how deep arrays and objects nest. It refuses nothing that is legal: an event has at most 65,536 bytes
+	// (client-server API, "Size limits"), which is room for 32,768 levels, and answers put events a few levels down. Hostile
+	// events that checks send nest almost as deep, and a server may serve them again.
+	MaxDepth = 1<<15 + 1<<8
+	// kept is how much of a refused body is returned, in bytes: evidence, and too short to nest deep.
+	kept = 4 << 10
+)
+
+// Error says why a body was refused: it is ErrTooLarge or ErrTooDeep.
+type Error struct{ problem string }
+
+// What Read and Parse refuse.
+var (
+	ErrTooLarge = &Error{fmt.Sprintf("the body is larger than %d MiB", MaxBytes>>20)}
+	ErrTooDeep  = &Error{fmt.Sprintf("the body nests deeper than %d levels", MaxDepth)}
+)
+
+// Error names the bound.
+func (e *Error) Error() string { return e.problem }
+
+// Read reads a body to its end. The error is an *Error if the body is out of bounds, and otherwise the reader's. The bytes
+// that come with an error are what was read before it, of a body out of bounds its beginning: what is returned is always
+// within bounds.
+func Read(body io.Reader) ([]byte, error) {
+	read, err := io.ReadAll(io.LimitReader(body, MaxBytes+1))
+	if refusal := check(read); refusal != nil {
+		return bytes.Clone(read[:min(len(read), kept)]), refusal
+	}
+	return read, err
+}
+
+// check returns an *Error if a body is out of bounds.
+func check(body []byte) error {
+	switch {
+	case len(body) > MaxBytes:
+		return ErrTooLarge
+	case tooDeep(body):
+		return ErrTooDeep
+	}
+	return nil
+}
+
+// tooDeep reports whether brackets outside strings nest deeper than MaxDepth. It does not recurse, and takes a body that
+// is not JSON to nest at least as deep as a reader of JSON gets into it before it notices.
+func tooDeep(body []byte) bool {
+	if len(body) <= MaxDepth {
+		return false
+	}
+	depth := 0
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '"':
+			i = stringEnd(body, i) - 1
+		case '[', '{':
+			if depth++; depth > MaxDepth {
+				return true
+			}
+		case ']', '}':
+			depth = max(depth-1, 0)
+		}
+	}
+	return false
+}
+
+// stringEnd returns the index behind the string whose first quotation mark is at i, at most the length of text.
+func stringEnd[T string | []byte](text T, i int) int {
+	for i++; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(text)
+}

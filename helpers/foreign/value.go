@@ -1,0 +1,164 @@
+package foreign
+
+// Values of JSON that can be visited in linear time. gjson finds the end of an object each time that it steps over it,
+// once for every level around; here the ends are found once, by Parse.
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// Value is a JSON value. The zero Value stands for none.
+type Value struct {
+	doc        *document
+	start, end int // of its text
+	// container is its place among the arrays and objects of the text, in the order in which they open; -1 for others.
+	container int
+}
+
+// document is a JSON text whose brackets were matched.
+type document struct {
+	text string
+	// ends holds the index behind each container, behind the container that comes after all that is in it.
+	ends, behind []int32
+	// looked is told, in tests, how many bytes Each looks at.
+	looked func(bytes int)
+}
+
+// Parse reads one JSON value. The error is an *Error if it is out of bounds.
+func Parse(raw []byte) (Value, error) {
+	if err := check(raw); err != nil {
+		return Value{}, err
+	}
+	if !gjson.ValidBytes(raw) {
+		return Value{}, errors.New("the body is not JSON")
+	}
+	doc := &document{text: string(raw)}
+	doc.match()
+	return doc.at(skipSpace(doc.text, 0), 0), nil
+}
+
+// match finds the end of every container.
+func (d *document) match() {
+	var open []int32
+	for i := 0; i < len(d.text); i++ {
+		switch d.text[i] {
+		case '"':
+			i = stringEnd(d.text, i) - 1
+		case '[', '{':
+			open = append(open, int32(len(d.ends)))
+			d.ends, d.behind = append(d.ends, 0), append(d.behind, 0)
+		case ']', '}':
+			last := open[len(open)-1]
+			open = open[:len(open)-1]
+			d.ends[last], d.behind[last] = int32(i+1), int32(len(d.ends))
+		}
+	}
+}
+
+// at returns the value whose text begins at i; next is the container that opens next.
+func (d *document) at(i, next int) Value {
+	switch d.text[i] {
+	case '[', '{':
+		return Value{d, i, int(d.ends[next]), next}
+	case '"':
+		return Value{d, i, stringEnd(d.text, i), -1}
+	}
+	end := i
+	for end < len(d.text) && strings.IndexByte(",]} \t\r\n", d.text[end]) < 0 {
+		end++
+	}
+	return Value{d, i, end, -1}
+}
+
+func skipSpace(text string, i int) int {
+	for i < len(text) && text[i] <= ' ' {
+		i++
+	}
+	return i
+}
+
+// Raw returns the text of the value, "" for none.
+func (v Value) Raw() string {
+	if v.doc == nil {
+		return ""
+	}
+	return v.doc.text[v.start:v.end]
+}
+
+// Exists reports whether there is a value, be it null.
+func (v Value) Exists() bool { return v.doc != nil }
+
+// IsObject reports whether the value is an object.
+func (v Value) IsObject() bool { return v.begins('{') }
+
+// IsArray reports whether the value is an array.
+func (v Value) IsArray() bool { return v.begins('[') }
+
+// IsString reports whether the value is a string.
+func (v Value) IsString() bool { return v.begins('"') }
+
+func (v Value) begins(with byte) bool { return v.doc != nil && v.doc.text[v.start] == with }
+
+// String returns what a string says, "" for null, and the text of any other value.
+func (v Value) String() string {
+	switch raw := v.Raw(); {
+	case v.IsString() && !strings.Contains(raw, `\`):
+		return raw[1 : len(raw)-1]
+	case v.IsString():
+		return gjson.Parse(raw).String()
+	case raw == "null":
+		return ""
+	default:
+		return raw
+	}
+}
+
+// Each calls visit for each member of an object or element of an array, whose name is none, until visit returns false.
+// Of other values it visits nothing.
+func (v Value) Each(visit func(name, value Value) bool) {
+	if v.container < 0 || v.doc == nil {
+		return
+	}
+	d, next, last := v.doc, v.container+1, v.end-1
+	for i := skipSpace(d.text, v.start+1); i < last; {
+		began := i
+		var name Value
+		if v.IsObject() {
+			name = d.at(i, next)
+			i = skipSpace(d.text, skipSpace(d.text, name.end)+1) // over the colon
+		}
+		value := d.at(i, next)
+		if value.container >= 0 {
+			next, i = int(d.behind[next]), i+1
+		} else {
+			i = value.end
+		}
+		if d.looked != nil {
+			d.looked(i - began)
+		}
+		if !visit(name, value) {
+			return
+		}
+		i = skipSpace(d.text, skipSpace(d.text, value.end)+1) // over the comma
+	}
+}
+
+// Get returns the value that is found by names in objects within each other, the first one where a name stands twice.
+func (v Value) Get(names ...string) Value {
+	for _, wanted := range names {
+		var found Value
+		if v.IsObject() {
+			v.Each(func(name, value Value) bool {
+				if name.String() == wanted {
+					found = value
+				}
+				return !found.Exists()
+			})
+		}
+		v = found
+	}
+	return v
+}
