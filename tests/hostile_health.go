@@ -12,7 +12,7 @@ import (
 	"msc4014/helpers/match"
 )
 
-// isServed tells why the server is ill, or nil: it died, it answers a client of the attacked room with 5xx or not at all,
+// isServed tells why the server is ill, or nil: it died, it answers a client of the attacked room with 5xx, out of bounds or not at all,
 // or an honest room does not go on.
 func (a *attack) isServed() error {
 	ctx, cancel := a.while()
@@ -48,7 +48,7 @@ func (a *attack) answersClient(ctx context.Context, room string) error {
 	} {
 		_, err := view()
 		refusal, refused := csapi.Refused(err)
-		if csapi.NoAnswer(err) || refused && refusal.Status >= http.StatusInternalServerError {
+		if csapi.NoAnswer(err) || csapi.Unusable(err) || refused && refusal.Status >= http.StatusInternalServerError {
 			return fmt.Errorf("a client in the attacked room: %w", err)
 		}
 	}

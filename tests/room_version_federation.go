@@ -13,6 +13,7 @@ import (
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
@@ -90,7 +91,7 @@ var _ = check.Register("the room version's identifier and base", check.Requires(
 
 // withBan is power levels with another one for banning.
 func withBan(levels gjson.Result, power any) map[string]any {
-	content := levels.Value().(map[string]any)
+	content := csapi.Object(levels)
 	content["ban"] = power
 	return content
 }

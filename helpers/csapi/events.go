@@ -4,6 +4,7 @@ package csapi
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -108,13 +109,24 @@ func (c *Client) SendReceipt(ctx context.Context, roomID, receiptType, eventID s
 	return only(c.post(ctx, V3("rooms", roomID, "receipt", receiptType, eventID), nil))
 }
 
-// PowerLevels returns the content of the room's power levels.
+// PowerLevels returns the content of the room's power levels, which Object can decode.
 func (c *Client) PowerLevels(ctx context.Context, roomID string) (gjson.Result, error) {
 	response, err := c.StateEvent(ctx, roomID, "m.room.power_levels", "")
 	if err != nil {
 		return gjson.Result{}, err
 	}
+	if Object(response.JSON()) == nil {
+		return gjson.Result{}, response.wrong("the answer is not a JSON object")
+	}
 	return response.JSON(), nil
+}
+
+// Object decodes a JSON object, in time linear in its length, unlike Value of gjson. It is nil if value is not an object.
+func Object(value gjson.Result) (members map[string]any) {
+	if json.Unmarshal([]byte(value.Raw), &members) != nil {
+		return nil
+	}
+	return members
 }
 
 // SendToDevice sends to-device messages; messages are by user ID, then by device ID.

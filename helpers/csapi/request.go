@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,11 +17,12 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"msc4014/helpers/foreign"
 	"msc4014/helpers/transcript"
 )
 
-// maxBody is the longest answer that is read, in bytes; a longer one counts as no answer.
-const maxBody = 64 << 20
+// longestText bounds what errors quote of an answer, in bytes.
+const longestText = 300
 
 // Response is a 2xx answer.
 type Response struct {
@@ -43,15 +43,18 @@ func (r *Response) JSON() gjson.Result { return gjson.ParseBytes(r.Body) }
 func (r *Response) text(path string) (string, error) {
 	value := r.Get(path)
 	if !gjson.ValidBytes(r.Body) || value.Type != gjson.String || value.Str == "" {
-		return "", &Error{
-			Method: r.Method, URL: r.URL, Status: r.Status, Body: r.Body,
-			Message: fmt.Sprintf("the answer has no string at %q", path),
-		}
+		return "", r.wrong(fmt.Sprintf("the answer has no string at %q", path))
 	}
 	return value.Str, nil
 }
 
-// Error is an answer that refuses (any status but 2xx), or one that lacks what it must have.
+// wrong returns an *Error that says what is wrong with the answer.
+func (r *Response) wrong(what string) error {
+	return &Error{Method: r.Method, URL: r.URL, Status: r.Status, Message: what, Body: r.Body}
+}
+
+// Error is an answer that refuses (any status but 2xx), one that lacks what it must have, or one whose body is out of
+// the bounds of helpers/foreign: Body is its beginning then.
 type Error struct {
 	Method  string
 	URL     string
@@ -74,7 +77,7 @@ func (e *Error) Error() string {
 	if len(e.Body) == 0 {
 		return text + " with an empty body"
 	}
-	return text + ": " + shorten(string(e.Body), 300)
+	return text + ": " + shorten(string(e.Body), longestText)
 }
 
 // NoAnswerError says that a request got no complete answer; it wraps why. A time-out is context.DeadlineExceeded by
@@ -116,6 +119,12 @@ func Refused(err error) (*Error, bool) {
 func NoAnswer(err error) bool {
 	var none *NoAnswerError
 	return errors.As(err, &none)
+}
+
+// Unusable reports whether err holds an answer of success that lacks what it must have or is out of bounds.
+func Unusable(err error) bool {
+	answer, ok := Refused(err)
+	return ok && answer.Status/100 == 2
 }
 
 func refusedWith(err error, status int) (*Error, bool) {
@@ -193,7 +202,9 @@ func (s Server) do(ctx context.Context, actor, token, method, path string, query
 	response, err := s.send(request)
 	exchange.Duration = time.Since(exchange.Started)
 	if err != nil {
-		err = &NoAnswerError{Method: method, URL: target, Waited: exchange.Duration, Err: why(requestContext, err)}
+		if _, answered := Refused(err); !answered {
+			err = &NoAnswerError{Method: method, URL: target, Waited: exchange.Duration, Err: why(requestContext, err)}
+		}
 		exchange.Error = err.Error()
 		if ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
 			exchange.Error = "given up by the client: " + exchange.Error
@@ -212,7 +223,7 @@ func (s Server) do(ctx context.Context, actor, token, method, path string, query
 	return response, nil
 }
 
-// send returns the answer, or, with an error, what came of it.
+// send returns the answer, or, with an error, what came of it. An *Error says that its body is out of bounds.
 func (s Server) send(request *http.Request) (*Response, error) {
 	answer, err := s.httpClient().Do(request)
 	if err != nil {
@@ -223,15 +234,16 @@ func (s Server) send(request *http.Request) (*Response, error) {
 		return nil, err
 	}
 	defer func() { _ = answer.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxBody+1))
+	body, err := foreign.Read(answer.Body)
 	response := &Response{
 		Method: request.Method, URL: request.URL.String(), Status: answer.StatusCode, Header: answer.Header, Body: body,
 	}
-	if err != nil {
+	var outOfBounds *foreign.Error
+	switch {
+	case errors.As(err, &outOfBounds):
+		return response, response.wrong(err.Error())
+	case err != nil:
 		return response, fmt.Errorf("the answer (status %d) broke off after %d bytes: %w", answer.StatusCode, len(body), err)
-	}
-	if len(body) > maxBody {
-		return response, fmt.Errorf("the answer (status %d) is longer than %d bytes", answer.StatusCode, maxBody)
 	}
 	return response, nil
 }
@@ -247,7 +259,8 @@ func why(ctx context.Context, err error) error {
 func refusal(response *Response) *Error {
 	refusal := &Error{Method: response.Method, URL: response.URL, Status: response.Status, Body: response.Body}
 	if gjson.ValidBytes(response.Body) {
-		refusal.ErrCode, refusal.Message = response.Get("errcode").String(), response.Get("error").String()
+		refusal.ErrCode = shorten(response.Get("errcode").String(), longestText)
+		refusal.Message = shorten(response.Get("error").String(), longestText)
 	}
 	return refusal
 }

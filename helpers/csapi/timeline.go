@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/tidwall/gjson"
@@ -114,16 +113,16 @@ func (t *Timeline) describe(match func(gjson.Result) error) []string {
 
 // Describe names an event as a client sees it, in one line: type, state key, sender, event ID.
 func Describe(event gjson.Result) string {
-	var line strings.Builder
-	line.WriteString(event.Get("type").String())
-	if key := event.Get("state_key"); key.Exists() {
-		fmt.Fprintf(&line, "[%s]", key.String())
+	text := func(field string) string { return shorten(event.Get(field).String(), longestText) }
+	line := text("type")
+	if event.Get("state_key").Exists() {
+		line += "[" + text("state_key") + "]"
 	}
-	fmt.Fprintf(&line, " from %s", event.Get("sender").String())
-	if id := event.Get("event_id").String(); id != "" {
-		line.WriteString(" " + id)
+	line += " from " + text("sender")
+	if id := text("event_id"); id != "" {
+		line += " " + id
 	}
-	return line.String()
+	return line
 }
 
 // WaitForEvent returns the first event of a room for which match returns nil, looking at state and timeline from an

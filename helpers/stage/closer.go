@@ -2,8 +2,6 @@ package stage
 
 import (
 	"github.com/tidwall/gjson"
-
-	"msc4014/helpers/csapi"
 )
 
 // CloserViews looks at single events of a room in the ways that are about one: GET /event and GET /context. A view that
@@ -12,14 +10,9 @@ func (u *User) CloserViews(roomID string, eventIDs ...string) []View {
 	c := u.stage.C
 	var views []View
 	add := func(name string, err error, read func() []gjson.Result) {
-		if err != nil {
-			if csapi.NoAnswer(err) {
-				c.Need("resilience/stays-up", err)
-			}
-			c.Notef("%s was refused: %v", name, err)
-			return
+		if !u.isRefused(name, err) {
+			views = append(views, View{Name: name, Events: read()})
 		}
-		views = append(views, View{Name: name, Events: read()})
 	}
 	for _, eventID := range eventIDs {
 		event, err := u.Event(c.Context(), roomID, eventID)

@@ -57,11 +57,7 @@ func (u *User) look(roomID string) iter.Seq[View] {
 	return func(yield func(View) bool) {
 		for _, way := range ways {
 			answer, err := way.ask()
-			if err != nil {
-				if csapi.NoAnswer(err) {
-					u.stage.C.Need("resilience/stays-up", err)
-				}
-				u.stage.C.Notef("%s was refused: %v", way.name, err)
+			if u.isRefused(way.name, err) {
 				continue
 			}
 			view := way.read(answer)
@@ -71,6 +67,21 @@ func (u *User) look(roomID string) iter.Seq[View] {
 			}
 		}
 	}
+}
+
+// isRefused reports, with a note, whether a server refused a view. No answer, or one that is out of bounds, ends the check:
+// nothing that must not be seen can be looked for in it.
+func (u *User) isRefused(view string, err error) bool {
+	c := u.stage.C
+	switch {
+	case csapi.NoAnswer(err):
+		c.Need("resilience/stays-up", err)
+	case csapi.Unusable(err):
+		c.Need("client-view/unmodified-client", err)
+	case err != nil:
+		c.Notef("%s was refused: %v", view, err)
+	}
+	return err != nil
 }
 
 // keysOf are the names of an object's members.

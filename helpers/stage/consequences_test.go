@@ -171,6 +171,21 @@ func TestViewsLookEverywhere(t *testing.T) {
 	})
 	assert.Equal(t, verdict.Blocked, result.Verdict, "a view without an answer is no view without the lie")
 	assert.Equal(t, "resilience/stays-up", result.BlockedBy)
+
+	for _, part := range []string{"/messages", "/event/", "/context/"} {
+		result = th.plays(t, func(s *Stage) {
+			alice := s.User("alice")
+			th.shows("")
+			defer th.restores()
+			th.home.Answer("GET", part, 200, strings.Repeat("[", 1<<20))
+			defer th.home.Answer("GET", part, -1, "")
+			alice.Views(testRoom)
+			alice.CloserViews(testRoom, "$said")
+		})
+		assert.Equal(t, verdict.Blocked, result.Verdict, "a view that cannot be read is not a view without the lie: %s", part)
+		assert.Equal(t, "client-view/unmodified-client", result.BlockedBy)
+		assert.Contains(t, result.Reason, "answered 200: the body nests deeper than")
+	}
 }
 
 func TestNotHonoured(t *testing.T) {

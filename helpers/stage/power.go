@@ -1,8 +1,7 @@
 package stage
 
 import (
-	"errors"
-
+	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
 )
 
@@ -12,10 +11,7 @@ func (u *User) GivesPower(requirement, roomID string, power map[string]int) (eve
 	c := u.stage.C
 	levels, err := u.PowerLevels(c.Context(), roomID)
 	c.Need(requirement, err)
-	content, isObject := levels.Value().(map[string]any)
-	if !isObject {
-		c.Need(requirement, errors.New("the room's power levels are no object: "+levels.Raw))
-	}
+	content := csapi.Object(levels)
 	users, _ := content["users"].(map[string]any)
 	if users == nil {
 		users = map[string]any{}
