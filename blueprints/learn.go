@@ -56,8 +56,8 @@ func (w *World) Learn(ctx context.Context, deployment *Deployment, place int) (F
 		facts.Supported = true
 		facts.Format, err = w.learnFormat(ctx, server.Name(), room)
 		facts.Assumed = err != nil
-	case facts.Advertised:
-		// It says that it has the version: that it makes no such room is for the checks to judge.
+	case facts.Advertised, csapi.Unusable(err):
+		// It says that it has the version, or that it made the room: that it makes no such room is for the checks to judge.
 		facts.Supported = true
 	case errors.As(err, &refusal):
 		facts.Why = fmt.Sprintf("the server has no room version %s: createRoom answered %d %s, and capabilities do not list it",

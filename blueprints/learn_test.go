@@ -2,6 +2,7 @@ package blueprints
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -125,6 +126,9 @@ func TestLearnWhatTheCandidateRefuses(t *testing.T) {
 		"advertised, but fails": {func(h *fake.Homeserver) {
 			h.Answer("GET", "/capabilities", 200, advertises)
 			h.Answer("POST", "/createRoom", 500, "")
+		}, true, "", ""},
+		"made, but answered beyond all bounds": {func(h *fake.Homeserver) {
+			h.Answer("POST", "/createRoom", 200, strings.Repeat("[", 1<<20))
 		}, true, "", ""},
 		"unsupported": {
 			func(h *fake.Homeserver) { h.Answer("POST", "/createRoom", 400, unsupported) },

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
@@ -21,6 +22,8 @@ type Answer struct {
 	None bool
 	// Unexpected: the peer was not prepared for the request; it is kept and shown (Peer.Unexpected).
 	Unexpected bool
+	// Unread says why the body that a peer got is out of the bounds of helpers/foreign; Body is empty then.
+	Unread error
 }
 
 // JSON makes an answer from a value that encoding/json can write.
@@ -73,7 +76,7 @@ func (a Answer) edit(path string, change func([]byte) ([]byte, error)) Answer {
 	return a
 }
 
-// OK tells whether the status is 200.
+// OK reports whether the status is 200.
 func (a Answer) OK() bool { return a.Status == http.StatusOK }
 
 // Get returns the field of the body at a gjson path.
@@ -92,11 +95,19 @@ func (a Answer) String() string {
 	if a.None {
 		return "no answer"
 	}
-	body := string(a.Body)
-	if len(body) > 300 {
-		body = body[:300] + "…"
+	if a.Unread != nil {
+		return fmt.Sprintf("%d: %v", a.Status, a.Unread)
 	}
-	return fmt.Sprintf("%d %s", a.Status, body)
+	return fmt.Sprintf("%d %s", a.Status, shorten(string(a.Body)))
+}
+
+// shorten bounds what is quoted of a text that another server wrote.
+func shorten(text string) string {
+	const longest = 300
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest], "") + "…"
 }
 
 // marshal writes JSON without the escaping of <, > and & that encoding/json does for HTML.

@@ -101,7 +101,7 @@ func (e Event) String() string {
 	if membership := e.Membership(); membership != "" {
 		what += " (" + membership + ")"
 	}
-	return fmt.Sprintf("%s %s by %s", what, e.id, e.Sender())
+	return fmt.Sprintf("%s %s by %s", shorten(what), e.id, shorten(e.Sender()))
 }
 
 func stringsOf(list gjson.Result) []string {

@@ -3,13 +3,11 @@ package federation
 // Invites that a peer sends: a partial event, which the invited server completes (MSC1228, "Sending invites").
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
-
-	"github.com/tidwall/sjson"
 )
 
 // PartialInvite makes the invite that an inviting server sends: it names no key for the invited user, and nobody has
@@ -41,23 +39,18 @@ func (r *Room) InviteFrom(ctx context.Context, from *Peer, server string, invite
 	if err != nil {
 		return Event{}, Answer{}, err
 	}
-	stripped := []map[string]any{}
+	var stripped []Event
 	for _, event := range r.State() {
 		switch event.Type() {
 		case "m.room.create", "m.room.join_rules", "m.room.name", "m.room.canonical_alias", "m.room.avatar", "m.room.member":
 			key, _ := event.StateKey()
-			stripped = append(stripped, map[string]any{
-				"type": event.Type(), "state_key": key, r.format.SenderField(): event.Sender(), "content": event.Get("content").Value(),
-			})
+			stripped = append(stripped, Event{json: object(
+				text("type", event.Type()), text("state_key", key), text(r.format.SenderField(), event.Sender()),
+				field{"content", []byte(cmp.Or(event.Get("content").Raw, "null"))},
+			)})
 		}
 	}
-	body, err := marshal(map[string]any{"room_version": r.Version(), "invite_room_state": stripped})
-	if err == nil {
-		body, err = sjson.SetRawBytes(body, "event", partial)
-	}
-	if err != nil {
-		return Event{}, Answer{}, fmt.Errorf("the invite of %s: %w", userID, err)
-	}
+	body := object(text("room_version", r.Version()), events("invite_room_state", stripped), field{"event", partial})
 	var answer Answer
 	for _, first := range []string{r.id, NewEvent(partial, r.format).ID()} {
 		uri := "/_matrix/federation/v3/invite/" + url.PathEscape(first) + "/" + url.PathEscape(userID)

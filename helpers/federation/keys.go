@@ -19,6 +19,7 @@ import (
 	"github.com/matrix-org/gomatrixserverlib/spec"
 	"github.com/tidwall/gjson"
 
+	"msc4014/helpers/foreign"
 	"msc4014/helpers/pseudoid"
 )
 
@@ -116,8 +117,11 @@ func (p *Peer) fetchKeys(ctx context.Context, serverName string) (map[string]ed2
 	if err != nil {
 		return nil, err
 	}
-	if !answer.OK() {
+	if !answer.OK() || answer.Unread != nil {
 		return nil, fmt.Errorf("%s did not give its keys to %s: %s", serverName, p.name, answer)
+	}
+	if err := foreign.CheckWork(answer.Body); err != nil {
+		return nil, fmt.Errorf("the keys of %s: %w", serverName, err)
 	}
 	var document gomatrixserverlib.ServerKeys
 	if err := json.Unmarshal(answer.Body, &document); err != nil {
@@ -166,6 +170,16 @@ func (p *Peer) keysNow(ctx context.Context) func(serverName, keyID string) (ed25
 		defer cancel()
 		return p.ServerKey(ctx, serverName, keyID)
 	}
+}
+
+// claimedOrigin returns the server that the X-Matrix header names, "" if there is none.
+func (r *Request) claimedOrigin() string {
+	for _, header := range r.Header.Values("Authorization") {
+		if scheme, origin, _, _, _ := fclient.ParseAuthorization(header); scheme == "X-Matrix" {
+			return string(origin)
+		}
+	}
+	return ""
 }
 
 // authenticate reads the X-Matrix header and verifies its signature (server-server API, request authentication). What

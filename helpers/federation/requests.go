@@ -19,6 +19,7 @@ import (
 	"github.com/matrix-org/gomatrixserverlib/spec"
 	"github.com/tidwall/gjson"
 
+	"msc4014/helpers/foreign"
 	"msc4014/helpers/transcript"
 )
 
@@ -88,11 +89,14 @@ func (sw *Switchboard) addressOf(serverName string) string {
 	return net.JoinHostPort(hostOf(serverName), "8448")
 }
 
-// Do sends a request to a server, signed by the peer's server key, and returns the answer whatever its status; an
-// error means that none came. uri is the path with its query, escaped as it is to be sent. body is JSON, sent byte for
+// Do sends a request to a server, signed by the peer's server key, and returns the answer whatever its status, and
+// though its body is out of bounds (Answer.Unread); an error means that none came. uri is the path with its query, escaped as it is to be sent. body is JSON, sent byte for
 // byte; nil means none.
 func (p *Peer) Do(ctx context.Context, server, method, uri string, body []byte) (Answer, error) {
 	request := fclient.NewFederationRequest(method, spec.ServerName(p.name), spec.ServerName(server), uri)
+	if err := foreign.CheckWork(body); err != nil { // a server's own words may be in it
+		return Answer{}, fmt.Errorf("%s cannot sign %s %s: %w", p.name, method, uri, err)
+	}
 	if body != nil && gjson.ValidBytes(body) {
 		if err := request.SetContent(json.RawMessage(body)); err != nil {
 			return Answer{}, fmt.Errorf("%s cannot sign %s %s: %w", p.name, method, uri, err)
@@ -148,7 +152,12 @@ func (p *Peer) exchange(ctx context.Context, server, method, uri string, body []
 	answer, err := p.roundTrip(server, request)
 	record.Duration = time.Since(record.Started)
 	record.Status, record.ResponseHeader, record.ResponseBody = answer.Status, answer.Header, answer.Body
-	if err != nil {
+	var outOfBounds *foreign.Error
+	switch {
+	case errors.As(err, &outOfBounds):
+		answer.Body, answer.Unread, err = nil, outOfBounds, nil
+		record.Error = fmt.Sprintf("the answer of %s to %s %s: %v", server, method, uri, outOfBounds)
+	case err != nil:
 		err = fmt.Errorf("%s asked %s: %s %s: %w", p.name, server, method, uri, unwrapURL(err))
 		record.Error = err.Error()
 	}
@@ -162,7 +171,7 @@ func (p *Peer) roundTrip(server string, request *http.Request) (Answer, error) {
 		return Answer{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maximumBody))
+	body, err := foreign.Read(response.Body)
 	answer := Answer{Status: response.StatusCode, Header: response.Header, Body: body}
 	if err != nil {
 		return answer, fmt.Errorf("the answer %d broke off: %w", response.StatusCode, err)

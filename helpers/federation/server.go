@@ -4,6 +4,8 @@ package federation
 // and the record of it all.
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"msc4014/helpers/foreign"
 	"msc4014/helpers/transcript"
 )
 
@@ -53,12 +56,11 @@ func (r *Request) parameter(i int) string {
 
 // String tells the request in one line.
 func (r *Request) String() string {
-	origin := r.Origin
-	if origin == "" {
-		origin = "somebody"
-	}
-	return fmt.Sprintf("%s from %s: %s %s", r.Endpoint, origin, r.Method, r.URI)
+	return fmt.Sprintf("%s from %s: %s %s", r.Endpoint, r.from(), r.Method, r.URI)
 }
+
+// from is who sent the request, by its own word.
+func (r *Request) from() string { return cmp.Or(r.Origin, "somebody") }
 
 // Hang holds the request without an answer until whoever asked gives up, or the peer is closed.
 func (r *Request) Hang() Answer {
@@ -153,16 +155,16 @@ func (p *Peer) Unexpected() []Request {
 	return slices.Clone(p.unexpected)
 }
 
-// maximumBody is more than any federation request may have; it only keeps a broken server from filling the memory.
-const maximumBody = 64 << 20
-
 func (p *Peer) serve(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	if p.isClosed() {
 		p.serveClosed(w, r)
 		return
 	}
-	body, readError := io.ReadAll(http.MaxBytesReader(w, r.Body, maximumBody))
+	body, readError := foreign.Read(r.Body)
+	if readError == nil {
+		readError = foreign.CheckWork(body) // gomatrixserverlib is to verify the signature
+	}
 	request := classify(r)
 	request.peer, request.Body, request.Time = p, body, started
 	exchange := transcript.Exchange{
@@ -170,11 +172,10 @@ func (p *Peer) serve(w http.ResponseWriter, r *http.Request) {
 		URL: "https://" + r.Host + request.URI, RequestHeader: r.Header.Clone(), RequestBody: body,
 	}
 	defer p.underWay(exchange)()
-	problem := ""
 	var answer Answer
+	problem := ""
 	if readError != nil {
-		problem = "the body could not be read: " + readError.Error()
-		answer = Refusal(http.StatusBadRequest, "M_UNKNOWN", problem)
+		answer, problem = request.refuseUnread(readError)
 	} else {
 		answer, problem = p.answer(request)
 	}
@@ -199,6 +200,23 @@ func (p *Peer) serve(w http.ResponseWriter, r *http.Request) {
 	write(w, answer)
 	exchange.Status, exchange.ResponseHeader, exchange.ResponseBody = answer.Status, answer.Header, answer.Body
 	p.record(exchange)
+}
+
+// refuseUnread refuses a request whose body could not be read, or is out of the bounds of helpers/foreign: neither hooks
+// nor the peer get to see that, nor is its signature looked at.
+func (r *Request) refuseUnread(err error) (answer Answer, problem string) {
+	r.Origin, r.Authentication = r.claimedOrigin(), "not looked at, for want of the body"
+	var outOfBounds *foreign.Error
+	if !errors.As(err, &outOfBounds) {
+		problem = "the body could not be read: " + err.Error()
+		return Refusal(http.StatusBadRequest, "M_UNKNOWN", problem), problem
+	}
+	r.Body = nil
+	problem = fmt.Sprintf("the request of %s, %s %s: %v", r.from(), r.Method, r.URI, err)
+	if errors.Is(err, foreign.ErrTooLarge) {
+		return unexpected(http.StatusRequestEntityTooLarge, "M_TOO_LARGE", err.Error()), problem
+	}
+	return unexpected(http.StatusBadRequest, "M_BAD_JSON", err.Error()), problem
 }
 
 // underWay keeps a request in mind until the returned function is called, or the peer is closed before that.
@@ -286,10 +304,10 @@ func (p *Peer) serveClosed(w http.ResponseWriter, r *http.Request) {
 	case ServerKeys:
 		write(w, p.serverKeys(request))
 	case KeyQuery:
-		request.Body, _ = io.ReadAll(http.MaxBytesReader(w, r.Body, maximumBody))
+		request.Body, _ = foreign.Read(r.Body) // what cannot be read asks for no other keys
 		write(w, p.keyQuery(request))
 	case Send:
-		_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maximumBody))
+		_, _ = io.CopyN(io.Discard, r.Body, foreign.MaxBytes)
 		write(w, JSON(http.StatusOK, map[string]any{"pdus": map[string]any{}}))
 	default:
 		write(w, Refusal(http.StatusNotFound, "M_NOT_FOUND", "this peer's check is over"))

@@ -112,6 +112,12 @@ func (r *Room) SendMessage(ctx context.Context, user *User, body string) (Event,
 	return event, r.Send(ctx, event)
 }
 
+// What a transaction has at most (server-server API, "Transactions").
+const (
+	maximumPDUs = 50
+	maximumEDUs = 100
+)
+
 // send takes a transaction.
 func (p *Peer) send(request *Request) Answer {
 	if !gjson.ValidBytes(request.Body) {
@@ -125,8 +131,12 @@ func (p *Peer) send(request *Request) Answer {
 		return given
 	}
 	transaction := gjson.ParseBytes(request.Body)
+	pdus, edus := transaction.Get("pdus").Array(), transaction.Get("edus").Array()
+	if len(pdus) > maximumPDUs || len(edus) > maximumEDUs {
+		return unexpected(http.StatusBadRequest, "M_BAD_JSON", fmt.Sprintf("the transaction has %d PDUs and %d EDUs", len(pdus), len(edus)))
+	}
 	outcome := map[string]any{}
-	for _, pdu := range transaction.Get("pdus").Array() {
+	for _, pdu := range pdus {
 		raw := []byte(pdu.Raw)
 		event := NewEvent(raw, p.formatOf(raw, ""))
 		room := p.Room(event.RoomID())
@@ -139,7 +149,7 @@ func (p *Peer) send(request *Request) Answer {
 		}
 		p.receive(Received{Event: event, Origin: request.Origin, Via: Send, Room: room, Problems: problems})
 	}
-	for _, edu := range transaction.Get("edus").Array() {
+	for _, edu := range edus {
 		p.receiveEDU(EDU{Type: edu.Get("edu_type").String(), Raw: []byte(edu.Raw), Origin: request.Origin})
 	}
 	answer := JSON(http.StatusOK, map[string]any{"pdus": outcome})

@@ -79,6 +79,26 @@ func TestDepthBoundRefusesNoLegalEvent(t *testing.T) {
 	assert.Equal(t, answer, value.Raw())
 }
 
+func TestWorkIsWhatNestedScansTake(t *testing.T) {
+	for name, each := range map[string]struct {
+		body string
+		err  error
+	}{
+		"an event of brackets":            {nested("[", "]", 32768), nil},
+		"three of them":                   {"[" + nested("[", "]", 32000) + "," + nested("[", "]", 32000) + "," + nested("[", "]", 32000) + "]", nil},
+		"five of them":                    {"[" + strings.Repeat(nested("[", "]", 32000)+",", 5) + "0]", ErrTooMuchWork},
+		"one, and open":                   {strings.Repeat("[", 1<<17), ErrTooMuchWork},
+		"32 MB, not deep":                 {strings.Repeat("[", 100) + strings.Repeat("0", 32<<20) + strings.Repeat("]", 100), nil},
+		"32 MB, deeper":                   {strings.Repeat("[", 200) + strings.Repeat("0", 32<<20) + strings.Repeat("]", 200), ErrTooMuchWork},
+		"32 MB beside what is deep":       {"[" + nested("[", "]", 9000) + `,"` + strings.Repeat("[", 32<<20) + `"]`, nil},
+		"brackets that close nothing":     {strings.Repeat("]", 1<<20), nil},
+		"a string without an end, deeply": {strings.Repeat("[", 1<<10) + `"` + strings.Repeat(`\\`, 1<<22), ErrTooMuchWork},
+	} {
+		assert.ErrorIs(t, CheckWork([]byte(each.body)), each.err, name)
+	}
+	assert.EqualError(t, ErrTooMuchWork, "the body nests too deep for its size")
+}
+
 func TestParseRefusesWhatIsNotJSON(t *testing.T) {
 	for _, text := range []string{"", " ", "{", "[}", "]", `{"a"}`, "[1,]", "1 2", `"a`, strings.Repeat("[", 6<<20)} {
 		_, err := Parse([]byte(text))

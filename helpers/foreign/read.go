@@ -15,17 +15,21 @@ const (
 	// (client-server API, "Size limits"), which is room for 32,768 levels, and answers put events a few levels down. Hostile
 	// events that checks send nest almost as deep, and a server may serve them again.
 	MaxDepth = 1<<15 + 1<<8
+	// MaxWork bounds the bytes that a reader looks at who scans what is nested anew at each level, as CheckWork counts them. An
+	// event of 65,536 bytes makes at most 2^30 of them.
+	MaxWork = 1 << 32
 	// kept is how much of a refused body is returned, in bytes: evidence, and too short to nest deep.
 	kept = 4 << 10
 )
 
-// Error says why a body was refused: it is ErrTooLarge or ErrTooDeep.
+// Error says why a body was refused: it is ErrTooLarge, ErrTooDeep or ErrTooMuchWork.
 type Error struct{ problem string }
 
-// What Read and Parse refuse.
+// What Read, Parse and CheckWork refuse.
 var (
-	ErrTooLarge = &Error{fmt.Sprintf("the body is larger than %d MiB", MaxBytes>>20)}
-	ErrTooDeep  = &Error{fmt.Sprintf("the body nests deeper than %d levels", MaxDepth)}
+	ErrTooLarge    = &Error{fmt.Sprintf("the body is larger than %d MiB", MaxBytes>>20)}
+	ErrTooDeep     = &Error{fmt.Sprintf("the body nests deeper than %d levels", MaxDepth)}
+	ErrTooMuchWork = &Error{"the body nests too deep for its size"}
 )
 
 // Error names the bound.
@@ -86,4 +90,29 @@ func stringEnd[T string | []byte](text T, i int) int {
 		}
 	}
 	return len(text)
+}
+
+// CheckWork returns ErrTooMuchWork if a body is not fit for libraries that scan what is nested anew at each level: each byte
+// counts as often as there are arrays and objects around it.
+func CheckWork(body []byte) error {
+	work, depth, counted := 0, 0, 0
+	count := func(to, change int) {
+		work += depth * (to - counted)
+		depth, counted = max(depth+change, 0), to
+	}
+	for i := 0; i < len(body); i++ {
+		switch body[i] {
+		case '"':
+			i = stringEnd(body, i) - 1
+		case '[', '{':
+			count(i, 1)
+		case ']', '}':
+			count(i+1, -1)
+		}
+	}
+	count(len(body), 0)
+	if work > MaxWork {
+		return ErrTooMuchWork
+	}
+	return nil
 }
