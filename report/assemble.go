@@ -150,6 +150,13 @@ func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 	return results
 }
 
+// Unmade are the results of a run that came to no verdict, or to none yet: why says it.
+func Unmade(run Run, catalogue Catalogue, why string) Results {
+	catalogue.Requirements = nil
+	run.Registered, run.Incomplete = nil, why
+	return Assemble(run, catalogue, nil)
+}
+
 // assembly gathers the events of one run.
 type assembly struct {
 	run          Run

@@ -1,8 +1,9 @@
 package report
 
-// The results folder. A run gathers its files in a folder of its own inside it and puts them in place in the end, so
-// that two runs with one results folder do not mix, a run that ends by SIGKILL leaves the earlier results whole, and
-// nothing is ever removed that a run did not write.
+// The results folder belongs to one run at a time. From the beginning of a run its results.json and junit.xml tell of that
+// run, so that whoever collects them after a run that was killed or could not be made does not take an earlier run's for
+// new. Until the run has a verdict of its own, the earlier results are kept beside it (EarlierFolder). The run gathers its
+// files in a folder of its own inside and puts them in place in the end. Nothing is ever removed that a run did not write.
 
 import (
 	"encoding/json"
@@ -10,14 +11,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"msc4014/helpers/verdict"
 )
 
 // runFolderPattern is how the folders of unfinished runs are named inside a results folder.
 const runFolderPattern = ".run-*"
 
-// lockName is the file in a run's folder whose lock says that the run is alive.
+// lockName is the file in a run's folder whose lock says that the run is alive. It holds the number of its process.
 const lockName = ".lock"
 
 // Folder is the results folder of one run. Its methods are for one goroutine.
@@ -26,26 +32,40 @@ type Folder struct {
 	staging string
 	lock    *os.File
 	made    bool // the results folder did not exist before
+	begun   bool // earlier results are out of the way
 }
 
 // OpenFolder makes the results folder at path where needed and a folder inside it for this run. It removes what runs
-// that were killed left there. It refuses a folder that holds files of these names that are not of an earlier run.
+// that were killed left there. It refuses a folder that a living run is using, and one that holds files of these names
+// that are not of an earlier run.
 func OpenFolder(path string) (*Folder, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use %s for results: %w", path, err)
 	}
+	info, err := os.Stat(absolute)
+	there := err == nil
+	switch {
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("cannot use %s for results: %w", path, err)
+	case there && !info.IsDir():
+		return nil, fmt.Errorf("cannot use %s for results: it is a file; name a folder with --results", path)
+	}
 	if err := refuseForeign(absolute); err != nil {
 		return nil, err
-	}
-	there, err := exists(absolute)
-	if err != nil {
-		return nil, fmt.Errorf("cannot use %s for results: %w", path, err)
 	}
 	if err := os.MkdirAll(absolute, 0o755); err != nil {
 		return nil, fmt.Errorf("cannot make the results folder: %w", err)
 	}
+	unlock, err := lockBriefly(absolute)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	removeDead(absolute)
+	if err := refuseLiving(absolute); err != nil {
+		return nil, err
+	}
 	staging, err := os.MkdirTemp(absolute, runFolderPattern)
 	if err != nil {
 		return nil, fmt.Errorf("cannot write into the results folder: %w", err)
@@ -68,7 +88,8 @@ func (f *Folder) Path() string { return f.path }
 // the names that they have in the results folder.
 func (f *Folder) Staging() string { return f.staging }
 
-// Keep writes results.json and junit.xml and puts them and the run's logs in the place of the earlier run's.
+// Keep writes results.json and junit.xml and puts them and the run's logs in the place of what was there. It is called as
+// the run begins, with results that have no verdict yet, and when it has ended.
 func (f *Folder) Keep(results Results) error {
 	data, err := json.MarshalIndent(results, "", "  ")
 	if err != nil {
@@ -84,20 +105,58 @@ func (f *Folder) Keep(results Results) error {
 	if err := errors.Join(WriteJUnit(junit, results), junit.Close()); err != nil {
 		return fmt.Errorf("cannot write junit.xml: %w", err)
 	}
-	unlock, err := lockSwap(f.path)
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	if err := refuseForeign(f.path); err != nil {
 		return err
+	}
+	if !f.begun {
+		if err := f.setAside(); err != nil {
+			return fmt.Errorf("cannot set the earlier results in %s aside: %w", f.path, err)
+		}
+		f.begun = true
 	}
 	for _, name := range []string{ResultsFile, JUnitFile, ChecksFolder, ConfigurationFolder} {
 		if err := f.replace(name); err != nil {
 			return fmt.Errorf("cannot put %s in its place in %s: %w", name, f.path, err)
 		}
 	}
+	if judged(results) {
+		if err := f.replace(EarlierFolder); err != nil {
+			return fmt.Errorf("cannot remove the earlier results in %s: %w", f.path, err)
+		}
+	}
 	return nil
+}
+
+// setAside moves the results of an earlier run to EarlierFolder, if there is a verdict in them: without junit.xml, which
+// collectors find by its name.
+func (f *Folder) setAside() error {
+	earlier, err := Read(f.path)
+	if err != nil || !judged(earlier) {
+		return nil // refuseForeign has looked: there is nothing, or nothing to keep
+	}
+	aside := filepath.Join(f.staging, EarlierFolder)
+	if err := os.Mkdir(aside, 0o755); err != nil {
+		return err
+	}
+	// results.json is copied: whatever else is in the folder is an earlier run's only as long as it is there.
+	data, err := os.ReadFile(filepath.Join(f.path, ResultsFile))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(aside, ResultsFile), data, 0o644)
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{ChecksFolder, ConfigurationFolder} {
+		if err := os.Rename(filepath.Join(f.path, name), filepath.Join(aside, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return f.replace(EarlierFolder)
+}
+
+// judged reports whether any check has a verdict.
+func judged(results Results) bool {
+	return slices.ContainsFunc(results.Checks, func(check verdict.CheckResult) bool { return check.Verdict != verdict.NotRun })
 }
 
 // replace puts one entry of the run's folder in the place of the earlier one, or removes the earlier one.
@@ -108,7 +167,11 @@ func (f *Folder) replace(name string) error {
 		return err
 	}
 	if info, err := os.Lstat(target); err == nil && (info.IsDir() || !there) {
-		if err := os.Rename(target, filepath.Join(f.staging, ".old-"+name)); err != nil {
+		old, err := os.MkdirTemp(f.staging, ".old-*")
+		if err != nil {
+			return err
+		}
+		if err := os.Rename(target, filepath.Join(old, name)); err != nil {
 			return err
 		}
 	}
@@ -143,6 +206,25 @@ func refuseForeign(folder string) error {
 			return fmt.Errorf("%s has a %q that is not of an earlier run; name another folder with --results",
 				folder, name)
 		}
+	}
+	aside := filepath.Join(folder, EarlierFolder)
+	if there, _ := exists(aside); there {
+		if _, err := Read(aside); err != nil {
+			return fmt.Errorf("%s has a %q that is not of an earlier run; name another folder with --results", folder, EarlierFolder)
+		}
+	}
+	return nil
+}
+
+// refuseLiving returns an error when a run is using a results folder. The caller has removed what dead runs left.
+func refuseLiving(folder string) error {
+	living, _ := filepath.Glob(filepath.Join(folder, runFolderPattern))
+	for _, staging := range living {
+		who := "another run"
+		if number, err := os.ReadFile(filepath.Join(staging, lockName)); err == nil && len(number) > 0 {
+			who += " (process " + strings.TrimSpace(string(number)) + ")"
+		}
+		return fmt.Errorf("%s is using the results folder %s; wait until it has ended, or name another folder with --results", who, folder)
 	}
 	return nil
 }
@@ -182,12 +264,16 @@ func lockFolder(staging string) (*os.File, error) {
 		_ = lock.Close()
 		return nil, fmt.Errorf("cannot lock %s: %w", lock.Name(), err)
 	}
+	if _, err := lock.WriteString(strconv.Itoa(os.Getpid())); err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("cannot write into the results folder: %w", err)
+	}
 	return lock, nil
 }
 
-// lockSwap keeps two runs from putting their results into one folder at the same moment. It locks the folder itself,
-// which leaves no file behind.
-func lockSwap(folder string) (unlock func(), err error) {
+// lockBriefly keeps two runs from taking one folder at the same moment. It locks the folder itself, which leaves no file
+// behind.
+func lockBriefly(folder string) (unlock func(), err error) {
 	opened, err := os.Open(folder)
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the results folder: %w", err)

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -58,20 +59,61 @@ func TestFolderReplacesEarlierResults(t *testing.T) {
 	assert.Equal(t, sample(), read)
 }
 
-func TestFolderOfTwoRunsAtOnce(t *testing.T) {
+func TestFolderOfALivingRunIsRefused(t *testing.T) {
 	path := t.TempDir()
 	first, err := OpenFolder(path)
 	require.NoError(t, err)
-	second, err := OpenFolder(path)
-	require.NoError(t, err)
-	assert.DirExists(t, first.Staging(), "the second run sees that the first is alive")
 	write(t, "1", first.Staging(), ChecksFolder, "first")
-	write(t, "2", second.Staging(), ChecksFolder, "second")
-	require.NoError(t, second.Keep(sample()))
-	require.NoError(t, second.Close())
+	_, err = OpenFolder(path)
+	assert.EqualError(t, err, fmt.Sprintf("another run (process %d) is using the results folder %s; wait until it has ended, "+
+		"or name another folder with --results", os.Getpid(), path))
 	require.NoError(t, first.Keep(sample()))
 	require.NoError(t, first.Close())
-	assert.Equal(t, []string{"first"}, entries(t, filepath.Join(path, ChecksFolder)), "the last one's, unmixed")
+	assert.Equal(t, []string{"first"}, entries(t, filepath.Join(path, ChecksFolder)), "untouched by the second")
+
+	second, err := OpenFolder(path)
+	require.NoError(t, err, "the first has ended")
+	require.NoError(t, second.Close())
+}
+
+// TestFolderTellsOfTheRunThatBeganLast: an earlier run's results look new to nobody, and are not lost either.
+func TestFolderTellsOfTheRunThatBeganLast(t *testing.T) {
+	path := t.TempDir()
+	run := func(results ...Results) {
+		folder, err := OpenFolder(path)
+		require.NoError(t, err)
+		for _, each := range results {
+			require.NoError(t, folder.Keep(each))
+		}
+		require.NoError(t, folder.Close())
+	}
+	first, err := OpenFolder(path)
+	require.NoError(t, err)
+	write(t, "old", first.Staging(), ChecksFolder, "a.log")
+	require.NoError(t, first.Keep(sample()))
+	require.NoError(t, first.Close())
+
+	begun := Unmade(testRun(), testCatalogue, "the run has not ended (process 7)")
+	cannot := Unmade(testRun(), testCatalogue, "the engine is gone")
+	for range 2 { // what cannot be made twice does not push them out either
+		run(begun, cannot)
+		assert.Equal(t, []string{EarlierFolder, JUnitFile, ResultsFile}, entries(t, path))
+		read, err := Read(path)
+		require.NoError(t, err)
+		assert.Equal(t, "the engine is gone", read.Incomplete)
+		assert.Empty(t, read.Checks)
+		junit, err := os.ReadFile(filepath.Join(path, JUnitFile))
+		require.NoError(t, err)
+		assert.Contains(t, string(junit), `errors="1"`)
+		assert.Contains(t, string(junit), "the engine is gone")
+		earlier, err := Read(filepath.Join(path, EarlierFolder))
+		require.NoError(t, err)
+		assert.Equal(t, sample(), earlier)
+		assert.Equal(t, []string{ChecksFolder, ResultsFile}, entries(t, filepath.Join(path, EarlierFolder)), "no junit.xml for collectors")
+		assert.Equal(t, []string{"a.log"}, entries(t, filepath.Join(path, EarlierFolder, ChecksFolder)))
+	}
+	run(begun, sample())
+	assert.Equal(t, []string{JUnitFile, ResultsFile}, entries(t, path), "the run has verdicts of its own")
 }
 
 func TestFolderOfAKilledRun(t *testing.T) {
@@ -87,7 +129,7 @@ func TestFolderOfAKilledRun(t *testing.T) {
 }
 
 func TestFolderRefusesWhatNoRunWrote(t *testing.T) {
-	for _, name := range []string{"checks/mine.go", "junit.xml", "results.json"} {
+	for _, name := range []string{"checks/mine.go", "junit.xml", "results.json", "earlier/mine"} {
 		path := t.TempDir()
 		write(t, "mine", path, name)
 		_, err := OpenFolder(path)
@@ -97,7 +139,7 @@ func TestFolderRefusesWhatNoRunWrote(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, "", file)
 	_, err := OpenFolder(file)
-	assert.Error(t, err)
+	assert.EqualError(t, err, "cannot use "+file+" for results: it is a file; name a folder with --results")
 }
 
 func TestReadRefuses(t *testing.T) {

@@ -88,6 +88,10 @@ func WriteJUnit(w io.Writer, results Results) error {
 		failure := &junitDetail{Message: FindingReason(findings), Type: string(verdict.Fail), Text: text.String()}
 		add("monitors", junitCase{Name: requirement.ID, Failure: failure}, 0)
 	}
+	if results.Incomplete != "" {
+		// Without it a run that came to no verdict would look like one without a failure.
+		add("run", junitCase{Name: "the run came to its end", Error: &junitDetail{Message: results.Incomplete, Type: string(verdict.Error)}}, 0)
+	}
 	for i := range document.Suites {
 		suite := &document.Suites[i]
 		for _, one := range suite.Cases {

@@ -26,6 +26,8 @@ const (
 	ChecksFolder = "checks" // logs and transcripts of checks that did not pass
 	// ConfigurationFolder has the configuration that the candidate ran with, where it can be told.
 	ConfigurationFolder = "configuration"
+	// EarlierFolder has the results of an earlier run until the latest one has a verdict.
+	EarlierFolder = "earlier"
 	// CrashFile is what the suite's binary wrote on standard error, when it wrote something.
 	CrashFile = ChecksFolder + "/suite-crash.log"
 )

@@ -38,7 +38,8 @@ results/A+B and results/B+A, and both are in one summary. Candidates that have n
 in common, are unsupported together.
 
 Results go to results/<candidate>/results.json, with junit.xml and the logs and HTTP transcripts of checks that
-did not pass beside it. What is expected of a candidate stands in baselines/<candidate>.json.
+did not pass beside it; one run at a time has the folder. What is expected of a candidate stands in
+baselines/<candidate>.json.
 
 Exit status: 0 as the baseline expects; 1 worse than the baseline, the baseline is out of date, or a check was an
 error of the suite; 2 the run could not be made, or was interrupted.`
@@ -107,6 +108,11 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 		RunE: func(command *cobra.Command, arguments []string) error {
 			if command.Flags().Changed("parallel") && options.Parallel < 1 {
 				return fmt.Errorf("--parallel %d: at least 1 check runs at a time", options.Parallel)
+			}
+			for _, seed := range []string{"shuffle", "seed"} {
+				if flag := command.Flag(seed); flag.Changed && flag.Value.String() == "0" {
+					return fmt.Errorf("--%s 0: 0 is no seed; it is any other whole number", seed)
+				}
 			}
 			for _, name := range []string{"run", "shard", "baseline", "results", "pair"} {
 				if command.Flags().Changed(name) && command.Flag(name).Value.String() == "" {

@@ -288,9 +288,10 @@ func (r *Runner) blame(culprit *attempt, reason, logTail string) {
 		Requirement: StaysUp, Check: culprit.check.Name, Detail: reason}})
 }
 
-// settle emits an attempt's result as the one that counts, with its evidence kept and its observations.
+// settle tells an attempt's result as the one that counts, once.
 func (r *Runner) settle(done *attempt) { done.settled.Do(func() { r.tell(done) }) }
 
+// tell keeps an attempt's evidence and emits its observations and its result.
 func (r *Runner) tell(done *attempt) {
 	result := done.result
 	if r.options.Keep != nil && (!proven(result) || r.options.KeepEvidence) {

@@ -5,6 +5,7 @@ package prove
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -19,6 +20,9 @@ import (
 
 // File is the name of the proof in its results folder.
 const File = "prove.json"
+
+// earlierFile is File of an earlier proof.
+const earlierFile = "prove-earlier.json"
 
 // Proof is prove.json.
 type Proof struct {
@@ -230,6 +234,15 @@ func unproven(requirement requirements.Requirement, check string, readings []str
 		return fmt.Sprintf("%s: no fault makes the check %q fail", requirement.ID, check)
 	}
 	return fmt.Sprintf("%s: the check %q was seen to tell no two readings apart, only %q", requirement.ID, check, readings)
+}
+
+// setAside renames an earlier proof, which would look new if this one cannot be made.
+func setAside(folder string) error {
+	err := os.Rename(filepath.Join(folder, File), filepath.Join(folder, earlierFile))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("cannot set the earlier proof aside: %w", err)
+	}
+	return nil
 }
 
 // save writes the proof into its folder and returns the file's path.

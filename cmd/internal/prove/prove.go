@@ -76,7 +76,7 @@ type proving struct {
 
 // Prove makes a proof and returns its exit status. An error means StatusCannot, and is for people. When ctx is done the
 // proof ends, and nothing of it stays but the results of the trials that had ended.
-func (p *Prover) Prove(ctx context.Context, options Options) (int, error) {
+func (p *Prover) Prove(ctx context.Context, options Options) (status int, err error) {
 	under := &proving{Prover: p, coverage: coverage{catalogue: p.Catalogue}, results: options.Results, parallel: options.Parallel}
 	if options.Run != "" {
 		pattern, err := regexp.Compile(options.Run)
@@ -95,6 +95,14 @@ func (p *Prover) Prove(ctx context.Context, options Options) (int, error) {
 		under.results = filepath.Join(p.Root, "results", "prove")
 	}
 	if _, err := session.StateDir(); err != nil {
+		return StatusCannot, err
+	}
+	folder, err := report.OpenFolder(under.results) // no other proof may use it meanwhile
+	if err != nil {
+		return StatusCannot, err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	if err := setAside(under.results); err != nil {
 		return StatusCannot, err
 	}
 	under.progress = report.NewProgress(p.Stdout, p.Environment, options.Verbose)

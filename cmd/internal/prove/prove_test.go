@@ -438,6 +438,26 @@ func TestInterrupted(t *testing.T) {
 	assert.Empty(t, left)
 }
 
+func TestResultsFolderInUse(t *testing.T) {
+	b := newBench(t, script{Verdicts: exact()})
+	path := filepath.Join(b.Root, "results", "prove")
+	first, err := report.OpenFolder(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(path, File), []byte("{}"), 0o644))
+	status, err := b.Prove(context.Background(), Options{})
+	assert.Equal(t, StatusCannot, status)
+	assert.ErrorContains(t, err, "is using the results folder "+path)
+	assert.FileExists(t, filepath.Join(path, File), "a refusal touches nothing")
+	require.NoError(t, first.Close())
+
+	b.Build = func(context.Context, string) (string, error) { return "", errors.New("it does not compile") }
+	status, err = b.Prove(context.Background(), Options{})
+	assert.Equal(t, StatusCannot, status)
+	assert.EqualError(t, err, "it does not compile")
+	assert.NoFileExists(t, filepath.Join(path, File), "an earlier proof does not look new")
+	assert.FileExists(t, filepath.Join(path, earlierFile))
+}
+
 type writer func(text string)
 
 func (w writer) Write(text []byte) (int, error) {

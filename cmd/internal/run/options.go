@@ -64,6 +64,7 @@ type task struct {
 	results      string             // its results folder
 	baselineFile string             // where its baseline is, or would be
 	expected     *baseline.Baseline // nil: it has none
+	folder       *report.Folder     // of results, from open on
 }
 
 // validated is a run whose options make sense.
@@ -102,20 +103,27 @@ func (r *Runner) validate(options Options) (*validated, error) {
 	if options.Baseline != "" && len(options.Candidates) > 1 {
 		return nil, errors.New("--baseline names the file of one candidate; run the candidates one at a time with it")
 	}
-	seen := map[string]bool{}
+	seen, folders := map[string]string{}, map[string]string{}
 	for _, typed := range options.Candidates {
-		if seen[typed] {
-			return nil, fmt.Errorf("candidate %s is named twice", typed)
-		}
-		seen[typed] = true
 		candidate, err := r.Parse(typed)
 		if err != nil {
 			return nil, err
 		}
+		switch other, again := seen[candidate.Name]; {
+		case again && other == typed:
+			return nil, fmt.Errorf("candidate %s is named twice", typed)
+		case again:
+			return nil, fmt.Errorf("%s and %s are the same candidate, %s; name it once", other, typed, candidate.Name)
+		}
+		seen[candidate.Name] = typed
 		one, err := r.task(options, typed, candidate)
 		if err != nil {
 			return nil, err
 		}
+		if other, taken := folders[one.results]; taken {
+			return nil, fmt.Errorf("%s and %s would both have their results in %s; run them one at a time, with --results", other, typed, one.results)
+		}
+		folders[one.results] = typed
 		v.tasks = append(v.tasks, one)
 	}
 	return v, nil

@@ -50,7 +50,7 @@ type made struct {
 
 // Run makes a run and returns its exit status. An error means StatusCannot, and is for people. When ctx is done the
 // run ends, cleans up and keeps what it knows.
-func (r *Runner) Run(ctx context.Context, options Options) (int, error) {
+func (r *Runner) Run(ctx context.Context, options Options) (status int, err error) {
 	valid, err := r.validate(options)
 	if err != nil {
 		return StatusCannot, err
@@ -59,24 +59,40 @@ func (r *Runner) Run(ctx context.Context, options Options) (int, error) {
 		return StatusCannot, err
 	}
 	m := &made{validated: valid}
+	if m.catalogue, err = r.Catalogue(); err != nil {
+		return StatusCannot, err
+	}
+	if err := m.open(); err != nil {
+		return StatusCannot, err
+	}
+	defer func() { err = errors.Join(err, m.close()) }()
+	if err := r.begin(m); err != nil {
+		return StatusCannot, err
+	}
 	m.progress = report.NewProgress(r.Stdout, r.Environment, options.Verbose)
 	defer m.progress.Close()
 	if err := r.make(ctx, m); err != nil {
-		return StatusCannot, err
+		return StatusCannot, errors.Join(err, r.unmade(m, err, m.tasks...))
 	}
 	defer context.AfterFunc(ctx, func() {
 		m.say(context.Cause(ctx).Error() + ": cleaning up (once more ends it at once)")
 	})()
-	status := StatusExpected
+	status = StatusExpected
 	var told []report.Summarised
 	var words, problems []string
 	for _, one := range m.tasks {
 		if ctx.Err() != nil {
-			break
+			if err := r.unmade(m, context.Cause(ctx), one); err != nil {
+				problems = append(problems, one.typed+": "+err.Error())
+			}
+			continue
 		}
 		outcome, err := r.judge(ctx, m, one)
 		if err != nil {
 			status = StatusCannot
+			if outcome == nil {
+				err = errors.Join(err, r.unmade(m, err, one))
+			}
 			problems = append(problems, one.typed+": "+err.Error())
 		}
 		if outcome != nil {
@@ -106,11 +122,8 @@ func (r *Runner) Run(ctx context.Context, options Options) (int, error) {
 
 // make does what all candidates share: clean up after dead runs, decide the runtime, build the checks.
 func (r *Runner) make(ctx context.Context, m *made) error {
-	var err error
-	if m.catalogue, err = r.Catalogue(); err != nil {
-		return err
-	}
-	if err := r.decideRuntime(ctx, m); err != nil {
+	err := r.decideRuntime(ctx, m)
+	if err != nil {
 		return err
 	}
 	// The engine is asked what dead runs left while the checks are built.
@@ -174,11 +187,7 @@ func (r *Runner) decideRuntime(ctx context.Context, m *made) error {
 // judge makes the run of one task. Either result may be nil: an error beside an outcome is a run that broke off
 // but whose results are kept.
 func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome, err error) {
-	folder, err := report.OpenFolder(one.results)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, folder.Close()) }()
+	folder := one.folder
 	own, err := session.Open()
 	if err != nil {
 		return nil, err

@@ -192,6 +192,20 @@ func (b *bench) nothingLeft(t *testing.T) {
 	assert.Empty(t, left)
 }
 
+// noVerdict asserts that no results have a verdict, and that all there are say why.
+func (b *bench) noVerdict(t *testing.T, why string) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(b.Root, "results", "*", report.ResultsFile))
+	require.NoError(t, err)
+	for _, file := range found {
+		results, err := report.Read(filepath.Dir(file))
+		require.NoError(t, err)
+		assert.Contains(t, results.Incomplete, why)
+		assert.Empty(t, results.Checks)
+		assert.NotEmpty(t, results.Candidate.Name)
+	}
+}
+
 func TestRunWithoutABaseline(t *testing.T) {
 	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "unsupported"}})
 	status, err := b.Run(context.Background(), options("dendrite"))
@@ -296,21 +310,23 @@ func TestBadInput(t *testing.T) {
 	broken := filepath.Join(t.TempDir(), "broken.json")
 	require.NoError(t, os.WriteFile(broken, []byte("{"), 0o644))
 	for says, change := range map[string]func(*Options){
-		`there is no candidate "nosuch"`:              func(o *Options) { o.Candidates = []string{"dendrite", "nosuch"} },
-		"dendrite is named twice":                     func(o *Options) { o.Candidates = []string{"dendrite", "dendrite"} },
-		"is no regular expression":                    func(o *Options) { o.Run = "(" },
-		`--run "zzz" matches no check`:                func(o *Options) { o.Run = "zzz" },
-		"cannot read the baseline":                    func(o *Options) { o.Baseline = "/nonexistent/b.json" },
-		"does not parse":                              func(o *Options) { o.Baseline = broken },
-		"one of auto, docker, process":                func(o *Options) { o.Runtime = "podman" },
-		"--runtime docker: no engine answers":         func(o *Options) { o.Runtime = "docker" },
-		"synapse cannot be started with":              func(o *Options) { o.Candidates, o.Runtime = []string{"synapse"}, "process" },
-		"synapse runs in containers only: no engine":  func(o *Options) { o.Candidates = []string{"synapse"} },
-		`--shard "0/2"`:                               func(o *Options) { o.Shard = "0/2" },
-		`--shard "x"`:                                 func(o *Options) { o.Shard = "x" },
-		"--parallel -1":                               func(o *Options) { o.Parallel = -1 },
-		"--baseline names the file of one candidate;": func(o *Options) { o.Candidates, o.Baseline = []string{"dendrite", "dendrite@2"}, broken },
-		"cannot use /dev/null/results":                func(o *Options) { o.Results = "/dev/null/results" },
+		`there is no candidate "nosuch"`:                                           func(o *Options) { o.Candidates = []string{"dendrite", "nosuch"} },
+		"dendrite and dendrite@1 are the same candidate, dendrite@1; name it once": func(o *Options) { o.Candidates = []string{"dendrite", "dendrite@1"} },
+		"dendrite is named twice":                                                  func(o *Options) { o.Candidates = []string{"dendrite", "dendrite"} },
+		"is no regular expression":                                                 func(o *Options) { o.Run = "(" },
+		`--run "zzz" matches no check`:                                             func(o *Options) { o.Run = "zzz" },
+		"cannot read the baseline":                                                 func(o *Options) { o.Baseline = "/nonexistent/b.json" },
+		"does not parse":                                                           func(o *Options) { o.Baseline = broken },
+		"one of auto, docker, process":                                             func(o *Options) { o.Runtime = "podman" },
+		"--runtime docker: no engine answers":                                      func(o *Options) { o.Runtime = "docker" },
+		"synapse cannot be started with":                                           func(o *Options) { o.Candidates, o.Runtime = []string{"synapse"}, "process" },
+		"synapse runs in containers only: no engine":                               func(o *Options) { o.Candidates = []string{"synapse"} },
+		`--shard "0/2"`:                                                            func(o *Options) { o.Shard = "0/2" },
+		`--shard "x"`:                                                              func(o *Options) { o.Shard = "x" },
+		"--parallel -1":                                                            func(o *Options) { o.Parallel = -1 },
+		"--baseline names the file of one candidate;":                              func(o *Options) { o.Candidates, o.Baseline = []string{"dendrite", "dendrite@2"}, broken },
+		"cannot use /dev/null/results":                                             func(o *Options) { o.Results = "/dev/null/results" },
+		"cannot use " + broken + " for results: it is a file":                      func(o *Options) { o.Results = broken },
 	} {
 		t.Run(says, func(t *testing.T) {
 			b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
@@ -320,6 +336,7 @@ func TestBadInput(t *testing.T) {
 			assert.Equal(t, StatusCannot, status)
 			require.ErrorContains(t, err, says)
 			assert.NotContains(t, err.Error(), "\n", "one line")
+			b.noVerdict(t, says)
 			if _, err := os.Stat(filepath.Join(os.Getenv("MSC4014_STATE_DIR"), "runs")); err == nil {
 				b.nothingLeft(t)
 			}
@@ -332,7 +349,8 @@ func TestCandidateThatDoesNotStart(t *testing.T) {
 	status, err := b.Run(context.Background(), options("dendrite"))
 	assert.Equal(t, StatusCannot, status)
 	assert.EqualError(t, err, "dendrite: dendrite@1 did not answer /versions within 30s")
-	assert.NoDirExists(t, filepath.Join(b.Root, "results", "dendrite"), "there are no results")
+	assert.FileExists(t, filepath.Join(b.Root, "results", "dendrite", "junit.xml"))
+	b.noVerdict(t, "did not answer /versions within 30s")
 	b.nothingLeft(t)
 }
 
@@ -353,6 +371,46 @@ func TestCandidateThatCannotBePrepared(t *testing.T) {
 	assert.EqualError(t, err, "dendrite: its image cannot be built")
 	assert.FileExists(t, filepath.Join(b.Root, "results", "dendrite@2", "results.json"), "the other one is judged")
 	b.nothingLeft(t)
+}
+
+// TestResultsFolderInUse: the second run is refused before anything is built or started, and touches nothing.
+func TestResultsFolderInUse(t *testing.T) {
+	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
+	path := filepath.Join(b.Root, "results", "dendrite@2")
+	first, err := report.OpenFolder(path)
+	require.NoError(t, err)
+	require.NoError(t, first.Keep(report.Unmade(report.Run{Candidate: verdict.Candidate{Name: "the first"}}, report.Catalogue{}, "it goes on")))
+	b.Build = func(context.Context, string) (string, error) {
+		assert.Fail(t, "something is built")
+		return "", errors.New("no")
+	}
+	status, err := b.Run(context.Background(), options("dendrite", "dendrite@2"))
+	assert.Equal(t, StatusCannot, status)
+	assert.EqualError(t, err, fmt.Sprintf("another run (process %d) is using the results folder %s; wait until it has ended, or name "+
+		"another folder with --results", os.Getpid(), path))
+	results, err := report.Read(path)
+	require.NoError(t, err)
+	assert.Equal(t, "it goes on", results.Incomplete)
+	assert.NoDirExists(t, filepath.Join(b.Root, "results", "dendrite"), "nor does it begin the other candidate")
+	require.NoError(t, first.Close())
+}
+
+// TestNoStaleResults: while a run goes on, and after one that could not be made, nothing in the folder is an earlier run's.
+func TestNoStaleResults(t *testing.T) {
+	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
+	_, err := b.Run(context.Background(), options("dendrite"))
+	require.NoError(t, err)
+	b.Build = func(context.Context, string) (string, error) {
+		b.noVerdict(t, fmt.Sprintf("the run has not ended (process %d)", os.Getpid()))
+		return "", errors.New("it does not compile")
+	}
+	status, err := b.Run(context.Background(), options("dendrite"))
+	assert.Equal(t, StatusCannot, status)
+	assert.EqualError(t, err, "it does not compile")
+	b.noVerdict(t, "it does not compile")
+	earlier, err := report.Read(filepath.Join(b.Root, "results", "dendrite", report.EarlierFolder))
+	require.NoError(t, err)
+	assert.Equal(t, 2, earlier.Counts[verdict.Pass])
 }
 
 func TestSuiteThatDies(t *testing.T) {
@@ -434,7 +492,10 @@ func TestInterruptedRunKeepsWhatItKnows(t *testing.T) {
 	after, err := os.ReadFile(file)
 	require.NoError(t, err)
 	assert.Equal(t, string(before), string(after), "no baseline is made of half a run")
-	assert.NoDirExists(t, filepath.Join(b.Root, "results", "dendrite@2"), "the next one does not begin")
+	next, err := report.Read(filepath.Join(b.Root, "results", "dendrite@2"))
+	require.NoError(t, err)
+	assert.Equal(t, "interrupted by SIGINT", next.Incomplete, "the next one does not begin")
+	assert.Empty(t, next.Checks)
 	b.nothingLeft(t)
 }
 

@@ -1,0 +1,57 @@
+package run
+
+// The results folders of a run: they are taken before anything is built or started, and tell of this run from then on.
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"msc4014/helpers/verdict"
+	"msc4014/report"
+)
+
+// open takes the results folders of all tasks, or none.
+func (m *made) open() (err error) {
+	for i := range m.tasks {
+		if m.tasks[i].folder, err = report.OpenFolder(m.tasks[i].results); err != nil {
+			return errors.Join(err, m.close())
+		}
+	}
+	return nil
+}
+
+// close lets go of the results folders.
+func (m *made) close() error {
+	var problems []error
+	for _, one := range m.tasks {
+		if one.folder != nil {
+			problems = append(problems, one.folder.Close())
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// begin puts results that have no verdict yet in the place of those of earlier runs.
+func (r *Runner) begin(m *made) error {
+	return r.unmade(m, fmt.Errorf("the run has not ended (process %d)", os.Getpid()), m.tasks...)
+}
+
+// unmade keeps, as the results of tasks, that they came to no verdict, and why.
+func (r *Runner) unmade(m *made, why error, tasks ...task) error {
+	var problems []error
+	for _, one := range tasks {
+		var names []string
+		for _, candidate := range one.candidates {
+			names = append(names, candidate.Name)
+		}
+		run := report.Run{
+			Suite: r.Suite, Started: time.Now(), RunPattern: m.pattern, Shard: m.Shard, Pair: m.Pair != "",
+			Candidate: verdict.Candidate{Name: strings.Join(names, ",")},
+		}
+		problems = append(problems, one.folder.Keep(report.Unmade(run, m.catalogue, why.Error())))
+	}
+	return errors.Join(problems...)
+}
