@@ -5,6 +5,7 @@ package report
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -71,6 +72,8 @@ type Run struct {
 	Pair       bool // two candidates side by side, judged by the checks of mixed deployments
 	// Incomplete says why the run ended early: "interrupted by SIGINT"; empty when its stream has its end.
 	Incomplete string
+	// Notes are what the command line had to say before the first event.
+	Notes []string
 }
 
 // Selects tells whether --run asks for check: by its name or by the identifier of one of its requirements.
@@ -109,7 +112,7 @@ func Unfinished(check verdict.CheckResult) bool {
 // out. It reads no clock and no file.
 func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 	a := assembly{
-		run: run, planned: map[string]bool{}, begun: map[string]bool{}, done: map[string]verdict.Verdict{}, final: map[string]verdict.CheckResult{},
+		notes: slices.Clone(run.Notes), run: run, planned: map[string]bool{}, begun: map[string]bool{}, done: map[string]verdict.Verdict{}, final: map[string]verdict.CheckResult{},
 	}
 	a.candidate = run.Candidate
 	for _, event := range events {

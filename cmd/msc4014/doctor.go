@@ -78,7 +78,7 @@ func examine(ctx context.Context, root string) []finding {
 		any.text = "neither containers nor plain processes work: see above"
 	}
 	return []finding{
-		examineGo(ctx, root), examineC(ctx, root), containers, processes, any, examineState(),
+		examineGo(ctx, root), examineC(ctx, root), containers, processes, any, examineState(), examineEnvironment(),
 		examineDisk(root), examineMemory(), examineDebian(),
 	}
 }

@@ -118,11 +118,16 @@ func TestHelp(t *testing.T) {
 }
 
 func TestDefaultCandidate(t *testing.T) {
-	assert.Equal(t, "dendrite", defaultCandidate(func(string) string { return "" }))
-	assert.Equal(t, "image:complement-synapse", defaultCandidate(func(string) string { return "complement-synapse" }))
-	assert.Equal(t, "image:of-hs1", defaultCandidate(func(name string) string {
-		return map[string]string{"COMPLEMENT_BASE_IMAGE_HS1": "of-hs1", "COMPLEMENT_BASE_IMAGE_HS2": "of-hs2"}[name]
-	}))
+	for expected, environment := range map[[2]string]map[string]string{
+		{"dendrite", ""}: {},
+		{"image:complement-synapse", "COMPLEMENT_BASE_IMAGE"}: {
+			"COMPLEMENT_BASE_IMAGE": "complement-synapse", "COMPLEMENT_BASE_IMAGE_HS1": "of-hs1",
+		},
+		{"image:of-hs1", "COMPLEMENT_BASE_IMAGE_HS1"}: {"COMPLEMENT_BASE_IMAGE_HS1": "of-hs1", "COMPLEMENT_BASE_IMAGE_HS2": "of-hs2"},
+	} {
+		typed, variable := defaultCandidate(func(name string) string { return environment[name] })
+		assert.Equal(t, expected, [2]string{typed, variable})
+	}
 }
 
 func TestProjectRoot(t *testing.T) {

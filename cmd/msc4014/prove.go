@@ -47,6 +47,13 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 					return fmt.Errorf("--%s is given without a value", name)
 				}
 			}
+			notices, err := examineVariables(os.Environ())
+			if err != nil {
+				return err
+			}
+			for _, line := range notices {
+				_, _ = fmt.Fprintln(os.Stderr, line)
+			}
 			prover, err := newProver(kill)
 			if err != nil {
 				return err

@@ -63,9 +63,14 @@ These mean what they mean for Complement:
   COMPLEMENT_POST_TEST_SCRIPT             called before a container is removed, with its ID, the name of the check (of
                                           the blueprint, if several checks used it) and true if one failed
   COMPLEMENT_HOST_MOUNTS                  HOST-PATH:CONTAINER-PATH[:ro], several separated by ;
-  COMPLEMENT_CONTAINER_CPUS, ..._MEMORY   limits of each container: 1.5, 2GiB
+  COMPLEMENT_CONTAINER_CPU_CORES          limits of each container: 1.5
+  COMPLEMENT_CONTAINER_MEMORY             2GiB, 512MB, a number of bytes
   COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT  the name of this machine for containers, where they cannot reach it by the
                                           gateway of their network
+  COMPLEMENT_VERSION_CHECK_ITERATIONS     the old name of the time a server may take to start, in steps of 50 ms
+Complement's other variables mean nothing here. They, and names that begin with COMPLEMENT_ or MSC4014_ and that
+are unknown, are told at the start of a run, after its summary and in results.json (notes); an unknown name that
+looks like it says which image is judged is refused.
 `
 
 const examples = `  ./run.sh                                       judge the newest Dendrite
@@ -128,7 +133,11 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 				return err
 			}
 			if len(options.Candidates) == 0 && options.Pair == "" {
-				options.Candidates = []string{defaultCandidate(os.Getenv)}
+				typed, variable := defaultCandidate(os.Getenv)
+				options.Candidates = []string{typed}
+				if variable != "" {
+					runner.Parse = namedBy(variable, runner.Parse)
+				}
 			}
 			*status, err = runner.Run(command.Context(), options)
 			return err
@@ -161,14 +170,14 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 	return command
 }
 
-// defaultCandidate is what is judged when nothing is named.
-func defaultCandidate(environment func(string) string) string {
+// defaultCandidate is what is judged when nothing is named, with the variable that names it, if one does.
+func defaultCandidate(environment func(string) string) (candidate, variable string) {
 	for _, variable := range []string{"COMPLEMENT_BASE_IMAGE", "COMPLEMENT_BASE_IMAGE_HS1"} {
 		if image := environment(variable); image != "" {
-			return "image:" + image
+			return "image:" + image, variable
 		}
 	}
-	return "dendrite"
+	return "dendrite", ""
 }
 
 // projectRoot finds the project's root: where run.sh says, else the folder of its go.mod above the one called from or

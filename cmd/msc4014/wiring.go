@@ -18,7 +18,6 @@ import (
 	"msc4014/requirements"
 	"msc4014/runtime"
 	"msc4014/runtime/candidate"
-	"msc4014/runtime/complement"
 	"msc4014/runtime/docker/engine"
 )
 
@@ -28,7 +27,8 @@ func newRunner(kill <-chan struct{}, choices choice.Choices) (*run.Runner, error
 	if err != nil {
 		return nil, err
 	}
-	if _, err := complement.FromEnvironment(os.Environ()); err != nil {
+	notices, err := examineVariables(os.Environ())
+	if err != nil {
 		return nil, err
 	}
 	folder, err := os.Getwd()
@@ -43,6 +43,7 @@ func newRunner(kill <-chan struct{}, choices choice.Choices) (*run.Runner, error
 		Build:     suite.Build,
 		Catalogue: loadCatalogue,
 		Kill:      kill,
+		Notices:   notices,
 	}, nil
 }
 

@@ -1,7 +1,5 @@
 // Package complement reads the environment variables of Complement (github.com/matrix-org/complement, ENVIRONMENT.md).
 // They mean here what they mean there, so that a homeserver's existing Complement job runs this suite unchanged.
-// Variables of Complement that this suite has no use for (COMPLEMENT_KEEP_BLUEPRINTS, COMPLEMENT_ENABLE_DIRTY_RUNS) are
-// passed over.
 package complement
 
 import (
@@ -21,11 +19,28 @@ const DefaultSpawnTimeout = 30 * time.Second
 
 const baseImagePrefix = "COMPLEMENT_BASE_IMAGE_"
 
+// Hosts are the servers that deployments have here; Complement's blueprints may have more.
+var Hosts = []string{"hs1", "hs2"}
+
+// Used are the variables that mean something here.
+var Used = []string{
+	"COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS", "COMPLEMENT_BASE_IMAGE", "COMPLEMENT_BASE_IMAGE_HS1", "COMPLEMENT_BASE_IMAGE_HS2",
+	"COMPLEMENT_CONTAINER_CPU_CORES", "COMPLEMENT_CONTAINER_MEMORY", "COMPLEMENT_DEBUG", "COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT",
+	"COMPLEMENT_HOST_MOUNTS", "COMPLEMENT_POST_TEST_SCRIPT", "COMPLEMENT_SHARE_ENV_PREFIX", "COMPLEMENT_SPAWN_HS_TIMEOUT_SECS",
+	"COMPLEMENT_VERSION_CHECK_ITERATIONS",
+}
+
+// Unused are the variables that mean something to Complement, or to the scripts that homeservers call it by, and nothing
+// here.
+var Unused = []string{
+	"COMPLEMENT_DIR", "COMPLEMENT_ENABLE_DIRTY_RUNS", "COMPLEMENT_KEEP_BLUEPRINTS", "COMPLEMENT_LINT_CONCURRENCY", "COMPLEMENT_REF",
+}
+
 // Options are the settings that the variables hold. The zero value, but for SpawnTimeout, is an empty environment's.
 type Options struct {
 	// BaseImage is the image of the homeserver under test (COMPLEMENT_BASE_IMAGE).
 	BaseImage string
-	// BaseImages are images for particular servers of a blueprint, by lower-case host: "hs1" (COMPLEMENT_BASE_IMAGE_*).
+	// BaseImages are images for particular servers of a blueprint, by host: one of Hosts (COMPLEMENT_BASE_IMAGE_*).
 	BaseImages map[string]string
 	// SpawnTimeout is how long a server may take to become ready (COMPLEMENT_SPAWN_HS_TIMEOUT_SECS).
 	SpawnTimeout time.Duration
@@ -43,10 +58,12 @@ type Options struct {
 	// PostTestScript is called with container ID, test name and "true" if it failed, before a container is removed
 	// (COMPLEMENT_POST_TEST_SCRIPT).
 	PostTestScript string
-	// CPUs limits the cores of a container; 0 is no limit (COMPLEMENT_CONTAINER_CPUS).
+	// CPUs limits the cores of a container; 0 is no limit (COMPLEMENT_CONTAINER_CPU_CORES).
 	CPUs float64
 	// Memory limits the bytes of a container; 0 is no limit (COMPLEMENT_CONTAINER_MEMORY).
 	Memory int64
+	// Notices are for people, a line each: what means less than it looks like, here as for Complement.
+	Notices []string
 }
 
 // HostMount is a folder of the host that is mounted in every container.
@@ -67,8 +84,8 @@ func FromEnvironment(environment []string) (Options, error) {
 			continue
 		}
 		values[name] = value
-		if host, isBase := strings.CutPrefix(name, baseImagePrefix); isBase && host != "" && value != "" {
-			options.BaseImages[strings.ToLower(host)] = value
+		if host, isBase := BaseImageHost(name); isBase && value != "" && slices.Contains(Hosts, host) {
+			options.BaseImages[host] = value
 		}
 	}
 	var problems []error
@@ -77,10 +94,18 @@ func FromEnvironment(environment []string) (Options, error) {
 			problems = append(problems, fmt.Errorf("%s=%q: %w", name, values[name], err))
 		}
 	}
+	notice := func(format string, arguments ...any) {
+		options.Notices = append(options.Notices, fmt.Sprintf(format, arguments...))
+	}
 	flag := func(name string) bool {
-		on, err := parseFlag(values[name])
-		bad(name, err)
-		return on
+		switch values[name] {
+		case "1":
+			return true
+		case "", "0":
+		default:
+			notice("%s=%q is off, as it is for Complement: only 1 is on", name, values[name])
+		}
+		return false
 	}
 
 	options.BaseImage = values["COMPLEMENT_BASE_IMAGE"]
@@ -93,13 +118,19 @@ func FromEnvironment(environment []string) (Options, error) {
 		options.SpawnTimeout, err = parseSeconds(text)
 		bad("COMPLEMENT_SPAWN_HS_TIMEOUT_SECS", err)
 	}
-	if text := values["COMPLEMENT_CONTAINER_CPUS"]; text != "" {
+	if text := values["COMPLEMENT_VERSION_CHECK_ITERATIONS"]; text != "" {
+		options.SpawnTimeout, err = parseIterations(text)
+		bad("COMPLEMENT_VERSION_CHECK_ITERATIONS", err)
+		notice("COMPLEMENT_VERSION_CHECK_ITERATIONS is an old name and overrides COMPLEMENT_SPAWN_HS_TIMEOUT_SECS, which takes its place: "+
+			"a server may take %s to start", options.SpawnTimeout)
+	}
+	if text := values["COMPLEMENT_CONTAINER_CPU_CORES"]; text != "" {
 		options.CPUs, err = parseCPUs(text)
-		bad("COMPLEMENT_CONTAINER_CPUS", err)
+		bad("COMPLEMENT_CONTAINER_CPU_CORES", err)
 	}
 	options.Memory, err = parseBytes(values["COMPLEMENT_CONTAINER_MEMORY"])
 	bad("COMPLEMENT_CONTAINER_MEMORY", err)
-	options.HostMounts, err = parseHostMounts(values["COMPLEMENT_HOST_MOUNTS"])
+	options.HostMounts, err = parseHostMounts(values["COMPLEMENT_HOST_MOUNTS"], notice)
 	bad("COMPLEMENT_HOST_MOUNTS", err)
 	if prefix := values["COMPLEMENT_SHARE_ENV_PREFIX"]; prefix != "" {
 		for name, value := range values {
@@ -112,17 +143,33 @@ func FromEnvironment(environment []string) (Options, error) {
 	return options, errors.Join(problems...)
 }
 
+// BaseImageHost is the host, in lower case, that a variable COMPLEMENT_BASE_IMAGE_* names.
+func BaseImageHost(name string) (host string, isBaseImage bool) {
+	host, isBaseImage = strings.CutPrefix(name, baseImagePrefix)
+	return strings.ToLower(host), isBaseImage && host != ""
+}
+
+// BaseImageVariable is the variable that names the image of a host.
+func BaseImageVariable(host string) string { return baseImagePrefix + strings.ToUpper(host) }
+
+// Shaping names the variables that are set and say how a container is made.
+func (o Options) Shaping() []string {
+	return slices.DeleteFunc(o.ContainersOnly(), func(name string) bool {
+		return name != "COMPLEMENT_HOST_MOUNTS" && !strings.HasPrefix(name, "COMPLEMENT_CONTAINER_")
+	})
+}
+
 // ContainersOnly names the variables that are set and mean nothing where servers run without containers.
 func (o Options) ContainersOnly() []string {
 	var names []string
 	for _, host := range slices.Sorted(maps.Keys(o.BaseImages)) {
-		names = append(names, baseImagePrefix+strings.ToUpper(host))
+		names = append(names, BaseImageVariable(host))
 	}
 	for _, variable := range []struct {
 		name string
 		set  bool
 	}{
-		{"COMPLEMENT_CONTAINER_CPUS", o.CPUs > 0},
+		{"COMPLEMENT_CONTAINER_CPU_CORES", o.CPUs > 0},
 		{"COMPLEMENT_CONTAINER_MEMORY", o.Memory > 0},
 		{"COMPLEMENT_HOST_MOUNTS", len(o.HostMounts) > 0},
 		{"COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT", o.Hostname != ""},
@@ -135,24 +182,21 @@ func (o Options) ContainersOnly() []string {
 	return names
 }
 
-// parseFlag reads a switch: Complement knows 1 and calls everything else off; a word that means on must not mean off.
-func parseFlag(text string) (bool, error) {
-	if text == "" {
-		return false, nil
-	}
-	on, err := strconv.ParseBool(text)
-	if err != nil {
-		return false, errors.New("must be 1 (on) or 0 (off)")
-	}
-	return on, nil
-}
-
 func parseSeconds(text string) (time.Duration, error) {
 	seconds, err := strconv.Atoi(text)
 	if err != nil || seconds < 1 || seconds > 24*60*60 {
 		return DefaultSpawnTimeout, errors.New("must be a whole number of seconds, 1 to 86400")
 	}
 	return time.Duration(seconds) * time.Second, nil
+}
+
+// parseIterations reads how many times, 50 ms apart, a server used to be asked whether it is ready.
+func parseIterations(text string) (time.Duration, error) {
+	iterations, err := strconv.Atoi(text)
+	if err != nil || iterations < 1 || iterations > 20*24*60*60 {
+		return DefaultSpawnTimeout, errors.New("must be a whole number of 50 ms, 1 to 1728000")
+	}
+	return time.Duration(iterations) * 50 * time.Millisecond, nil
 }
 
 func parseCPUs(text string) (float64, error) {
@@ -192,7 +236,7 @@ func parseBytes(text string) (int64, error) {
 	return 0, errors.New("must be a whole number of bytes, or one with a unit such as 512MB or 2GiB, 0 for no limit")
 }
 
-func parseHostMounts(text string) ([]HostMount, error) {
+func parseHostMounts(text string, notice func(string, ...any)) ([]HostMount, error) {
 	var mounts []HostMount
 	for _, one := range strings.Split(text, ";") {
 		if strings.TrimSpace(one) == "" {
@@ -210,9 +254,9 @@ func parseHostMounts(text string) ([]HostMount, error) {
 			switch parts[2] {
 			case "ro", "readonly":
 				mount.ReadOnly = true
-			case "rw", "":
+			case "", "rw", "z", "Z": // z and Z ask for SELinux labels, which such mounts do not get
 			default:
-				return nil, fmt.Errorf("the mount %q ends in %q; only ro is known", one, parts[2])
+				notice("COMPLEMENT_HOST_MOUNTS: the mount %q ends in %q, which means nothing, as for Complement: only ro is known", one, parts[2])
 			}
 		}
 		mounts = append(mounts, mount)

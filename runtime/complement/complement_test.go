@@ -1,6 +1,8 @@
 package complement
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +14,8 @@ func TestFromEnvironment(t *testing.T) {
 	options, err := FromEnvironment([]string{
 		"COMPLEMENT_BASE_IMAGE=complement-dendrite:latest",
 		"COMPLEMENT_BASE_IMAGE_HS2=complement-synapse",
+		"COMPLEMENT_BASE_IMAGE_hs1=another",
+		"COMPLEMENT_BASE_IMAGE_HS9=of-no-server-here",
 		"COMPLEMENT_SPAWN_HS_TIMEOUT_SECS=5",
 		"COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT=host.containers.internal",
 		"COMPLEMENT_SHARE_ENV_PREFIX=PASS_",
@@ -20,13 +24,13 @@ func TestFromEnvironment(t *testing.T) {
 		"COMPLEMENT_DEBUG=0",
 		"COMPLEMENT_HOST_MOUNTS=/a:/b;/c:/d:ro",
 		"COMPLEMENT_POST_TEST_SCRIPT=./after.sh",
-		"COMPLEMENT_CONTAINER_CPUS=0.5",
+		"COMPLEMENT_CONTAINER_CPU_CORES=0.5",
 		"COMPLEMENT_CONTAINER_MEMORY=2 GiB",
 	})
 	require.NoError(t, err)
 	assert.Equal(t, Options{
 		BaseImage:       "complement-dendrite:latest",
-		BaseImages:      map[string]string{"hs2": "complement-synapse"},
+		BaseImages:      map[string]string{"hs1": "another", "hs2": "complement-synapse"},
 		SpawnTimeout:    5 * time.Second,
 		Hostname:        "host.containers.internal",
 		Environment:     []string{"A=1", "B=two=2"},
@@ -46,19 +50,40 @@ func TestEmptyEnvironment(t *testing.T) {
 
 func TestBadValuesAreNamed(t *testing.T) {
 	for _, bad := range []string{
-		"COMPLEMENT_SPAWN_HS_TIMEOUT_SECS=soon", "COMPLEMENT_SPAWN_HS_TIMEOUT_SECS=0", "COMPLEMENT_DEBUG=perhaps",
-		"COMPLEMENT_CONTAINER_CPUS=NaN", "COMPLEMENT_CONTAINER_CPUS=-1", "COMPLEMENT_CONTAINER_MEMORY=1.5GB",
+		"COMPLEMENT_SPAWN_HS_TIMEOUT_SECS=soon", "COMPLEMENT_SPAWN_HS_TIMEOUT_SECS=0", "COMPLEMENT_VERSION_CHECK_ITERATIONS=x",
+		"COMPLEMENT_CONTAINER_CPU_CORES=NaN", "COMPLEMENT_CONTAINER_CPU_CORES=-1", "COMPLEMENT_CONTAINER_MEMORY=1.5GB",
 		"COMPLEMENT_CONTAINER_MEMORY=9999999999PB", "COMPLEMENT_CONTAINER_MEMORY=-1", "COMPLEMENT_HOST_MOUNTS=/a",
-		"COMPLEMENT_HOST_MOUNTS=a:/b", "COMPLEMENT_HOST_MOUNTS=/a:/b:wx",
+		"COMPLEMENT_HOST_MOUNTS=a:/b",
 	} {
 		_, err := FromEnvironment([]string{bad})
 		if assert.Error(t, err, bad) {
-			assert.Contains(t, err.Error(), bad[:len("COMPLEMENT_")])
+			name, value, _ := strings.Cut(bad, "=")
+			assert.Contains(t, err.Error(), fmt.Sprintf("%s=%q: ", name, value))
 		}
 	}
-	_, err := FromEnvironment([]string{"COMPLEMENT_DEBUG=x", "COMPLEMENT_CONTAINER_CPUS=y"})
-	require.ErrorContains(t, err, `COMPLEMENT_DEBUG="x"`)
-	require.ErrorContains(t, err, `COMPLEMENT_CONTAINER_CPUS="y"`)
+	_, err := FromEnvironment([]string{"COMPLEMENT_HOST_MOUNTS=x", "COMPLEMENT_CONTAINER_CPU_CORES=y"})
+	require.ErrorContains(t, err, `COMPLEMENT_HOST_MOUNTS="x"`)
+	require.ErrorContains(t, err, `COMPLEMENT_CONTAINER_CPU_CORES="y"`)
+}
+
+// TestWhatComplementPassesOver is passed over here as well, so that its jobs run unchanged, and told.
+func TestWhatComplementPassesOver(t *testing.T) {
+	options, err := FromEnvironment([]string{
+		"COMPLEMENT_DEBUG=true", "COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS=yes", "COMPLEMENT_HOST_MOUNTS=/a:/b:z;/c:/d:r0;/e:/f:readonly",
+		"COMPLEMENT_SPAWN_HS_TIMEOUT_SECS=7", "COMPLEMENT_VERSION_CHECK_ITERATIONS=100",
+	})
+	require.NoError(t, err)
+	assert.False(t, options.Debug)
+	assert.False(t, options.AlwaysPrintLogs)
+	assert.Equal(t, []HostMount{{"/a", "/b", false}, {"/c", "/d", false}, {"/e", "/f", true}}, options.HostMounts)
+	assert.Equal(t, 5*time.Second, options.SpawnTimeout, "the old name counts")
+	assert.Equal(t, []string{
+		`COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS="yes" is off, as it is for Complement: only 1 is on`,
+		`COMPLEMENT_DEBUG="true" is off, as it is for Complement: only 1 is on`,
+		"COMPLEMENT_VERSION_CHECK_ITERATIONS is an old name and overrides COMPLEMENT_SPAWN_HS_TIMEOUT_SECS, which takes its place: " +
+			"a server may take 5s to start",
+		`COMPLEMENT_HOST_MOUNTS: the mount "/c:/d:r0" ends in "r0", which means nothing, as for Complement: only ro is known`,
+	}, options.Notices)
 }
 
 func TestMemoryUnits(t *testing.T) {
@@ -74,9 +99,10 @@ func TestMemoryUnits(t *testing.T) {
 func TestContainersOnly(t *testing.T) {
 	assert.Empty(t, Options{Debug: true, AlwaysPrintLogs: true, SpawnTimeout: DefaultSpawnTimeout}.ContainersOnly())
 	options, err := FromEnvironment([]string{
-		"COMPLEMENT_BASE_IMAGE_HS2=other", "COMPLEMENT_CONTAINER_CPUS=1", "COMPLEMENT_POST_TEST_SCRIPT=save.sh",
+		"COMPLEMENT_BASE_IMAGE_HS2=other", "COMPLEMENT_CONTAINER_CPU_CORES=1", "COMPLEMENT_POST_TEST_SCRIPT=save.sh",
 	})
 	require.NoError(t, err)
-	assert.Equal(t, []string{"COMPLEMENT_BASE_IMAGE_HS2", "COMPLEMENT_CONTAINER_CPUS", "COMPLEMENT_POST_TEST_SCRIPT"},
+	assert.Equal(t, []string{"COMPLEMENT_BASE_IMAGE_HS2", "COMPLEMENT_CONTAINER_CPU_CORES", "COMPLEMENT_POST_TEST_SCRIPT"},
 		options.ContainersOnly())
+	assert.Equal(t, []string{"COMPLEMENT_CONTAINER_CPU_CORES"}, options.Shaping())
 }

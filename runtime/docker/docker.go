@@ -102,8 +102,15 @@ func (r *Runtime) prepare(ctx context.Context) error {
 	if err := r.options.Session.UseEngine(); err != nil {
 		return err
 	}
-	for _, artifact := range r.artifacts.All() {
-		if _, err := r.inspectImage(ctx, artifact.Image); err != nil {
+	if _, err := r.inspectImage(ctx, r.artifacts.Main.Image); err != nil {
+		return err
+	}
+	for host, artifact := range r.artifacts.ByHost {
+		_, err := r.inspectImage(ctx, artifact.Image)
+		if err != nil && r.options.Complement.BaseImages[host] == artifact.Image {
+			err = fmt.Errorf("%s=%q: %w", complement.BaseImageVariable(host), artifact.Image, err)
+		}
+		if err != nil {
 			return err
 		}
 	}

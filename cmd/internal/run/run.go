@@ -36,6 +36,8 @@ type Runner struct {
 	Catalogue func() (report.Catalogue, error)
 	// Kill, when closed, ends the suite's binary at once: whoever waits has asked a second time.
 	Kill <-chan struct{}
+	// Notices are told at the start, after the summary and in results.json, a line each.
+	Notices []string
 }
 
 // made is what all candidates of a run share.
@@ -71,6 +73,9 @@ func (r *Runner) Run(ctx context.Context, options Options) (status int, err erro
 	}
 	m.progress = report.NewProgress(r.Stdout, r.Environment, options.Verbose)
 	defer m.progress.Close()
+	for _, notice := range r.Notices {
+		m.say(notice)
+	}
 	if err := r.make(ctx, m); err != nil {
 		return StatusCannot, errors.Join(err, r.unmade(m, err, m.tasks...))
 	}
@@ -108,7 +113,7 @@ func (r *Runner) Run(ctx context.Context, options Options) (status int, err erro
 			return StatusCannot, fmt.Errorf("cannot write the summary: %w", err)
 		}
 	}
-	for _, line := range words {
+	for _, line := range slices.Concat(r.Notices, words) {
 		_, _ = fmt.Fprintln(r.Stdout, line)
 	}
 	if ctx.Err() != nil {
@@ -234,7 +239,7 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	results := report.Assemble(report.Run{
 		Suite: r.Suite, Started: started, Duration: time.Since(started), Registered: m.registered,
 		RunPattern: m.pattern, Shard: m.Shard, Pair: m.Pair != "", Incomplete: ending.BrokeOff(ctx),
-		Candidate: wanted.Candidate(),
+		Candidate: wanted.Candidate(), Notes: r.Notices,
 	}, m.catalogue, ending.Events)
 	if !ending.Planned() {
 		return nil, cause(ctx, r.crash(folder, results.Incomplete))

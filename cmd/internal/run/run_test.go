@@ -223,6 +223,19 @@ func TestRunWithoutABaseline(t *testing.T) {
 	b.nothingLeft(t)
 }
 
+func TestNoticesCannotBeMissed(t *testing.T) {
+	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
+	b.Notices = []string{"the variable COMPLEMENT_DEBUGG is unknown"}
+	_, err := b.Run(context.Background(), options("dendrite"))
+	require.NoError(t, err)
+	first, last := strings.Index(b.out.String(), b.Notices[0]), strings.LastIndex(b.out.String(), b.Notices[0])
+	assert.Less(t, first, strings.Index(b.out.String(), "building dendrite"), "at the start")
+	assert.Greater(t, last, strings.Index(b.out.String(), "checks         2 pass"), "after the summary")
+	results, err := report.Read(filepath.Join(b.Root, "results", "dendrite"))
+	require.NoError(t, err)
+	assert.Equal(t, b.Notices, results.Notes)
+}
+
 func TestExitStatusOfAWholeRun(t *testing.T) {
 	for _, test := range []struct {
 		name     string
