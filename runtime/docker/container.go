@@ -71,7 +71,7 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 	}, nil, s.container)
 	if err != nil {
 		if shaping := r.options.Complement.Shaping(); len(shaping) > 0 {
-			return nil, fmt.Errorf("create the container %s, as %s say: %w", s.container, strings.Join(shaping, " and "), err)
+			return nil, fmt.Errorf("create the container %s (with %s set): %w", s.container, strings.Join(shaping, ", "), err)
 		}
 		return nil, fmt.Errorf("create the container %s: %w", s.container, err)
 	}

@@ -345,6 +345,20 @@ func TestBadInput(t *testing.T) {
 	require.ErrorContains(t, err, "no container engine answers at unix:///nowhere/docker.sock")
 }
 
+// TestErrorsNameTheVariable: of what the engine refuses, who called knows the variable alone.
+func TestErrorsNameTheVariable(t *testing.T) {
+	reference := homeserverImage(t, connect(t))
+	_, err := New(t.Context(), runtime.Artifact{Image: reference}, Options{
+		Session: newSession(t), ByHost: map[string]runtime.Artifact{"hs2": {Image: "msc4014-no-such-image:none"}},
+		Complement: complement.Options{BaseImages: map[string]string{"hs2": "msc4014-no-such-image:none"}},
+	})
+	require.ErrorContains(t, err, `COMPLEMENT_BASE_IMAGE_HS2="msc4014-no-such-image:none": the engine has no image`)
+
+	run := newRuntime(t, Options{Complement: complement.Options{CPUs: 4000}})
+	_, err = run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
+	require.ErrorContains(t, err, "(with COMPLEMENT_CONTAINER_CPU_CORES set): ")
+}
+
 func TestStartEndsWithTheRun(t *testing.T) {
 	run := newRuntime(t, Options{Complement: complement.Options{Environment: []string{"MODE=silent"}}})
 	failed := make(chan error, 1)
