@@ -1,0 +1,147 @@
+package main
+
+// A comparison: both commits are checked out, run once to build what they need, and then measured in turn.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"msc4014/helpers/verdict"
+	"msc4014/report"
+)
+
+// side is one of the two commits.
+type side struct {
+	label  string // "before" or "after"
+	commit string
+	folder string // its checkout
+	runs   []measured
+}
+
+// measured is one run.
+type measured struct {
+	wall   time.Duration
+	spent  times
+	checks []string // that were judged, by name
+}
+
+// perCheck is what one check cost the machine.
+func (m measured) perCheck() time.Duration {
+	return m.spent.busy / time.Duration(max(len(m.checks), 1))
+}
+
+// compare makes the comparison in a temporary folder, which it removes.
+func compare(ctx context.Context, wanted options, out, progress io.Writer) (err error) {
+	repository, err := findRepository(ctx)
+	if err != nil {
+		return err
+	}
+	sides := []*side{{label: "before"}, {label: "after"}}
+	for i, name := range []string{wanted.before, wanted.after} {
+		if sides[i].commit, err = repository.commit(ctx, name); err != nil {
+			return err
+		}
+	}
+	work, err := os.MkdirTemp("", "msc4014-measure-") // for its owner alone, as a state folder must be
+	if err != nil {
+		return err
+	}
+	runner := runner{wanted: wanted, work: work, progress: progress}
+	defer func() {
+		if runner.abandoned {
+			err = errors.Join(err, fmt.Errorf("a run did not end in order: MSC4014_STATE_DIR=%s ./run.sh clean removes what it left; then remove %s",
+				runner.state(), work))
+			return
+		}
+		err = errors.Join(err, os.RemoveAll(work))
+	}()
+	for _, each := range sides {
+		each.folder = filepath.Join(work, each.label)
+		if err := repository.checkOut(ctx, each.commit, each.folder); err != nil {
+			return err
+		}
+	}
+	if err := measure(ctx, &runner, sides, progress); err != nil {
+		return err
+	}
+	return write(out, wanted, sides)
+}
+
+// measure runs each side once unmeasured, and then both in turn.
+func measure(ctx context.Context, r *runner, sides []*side, progress io.Writer) error {
+	var judged [][]string
+	for _, each := range sides {
+		_, _ = fmt.Fprintf(progress, "%s (%.12s): building, and running once unmeasured\n", each.label, each.commit)
+		first, err := r.run(ctx, each, "")
+		if err != nil {
+			return err
+		}
+		judged = append(judged, first.checks)
+	}
+	pattern := ""
+	both := inBoth(judged[0], judged[1])
+	switch {
+	case len(both) == 0:
+		return errors.New("the two commits judge no check by the same name")
+	case len(both) < max(len(judged[0]), len(judged[1])):
+		_, _ = fmt.Fprintf(progress, "before judges %d checks and after %d; both run the %d that both have\n", len(judged[0]), len(judged[1]), len(both))
+		pattern = exactly(both)
+	}
+	for round := range r.wanted.runs {
+		turn := slices.Clone(sides)
+		if round%2 == 1 { // what changes in the course of time weighs on both
+			slices.Reverse(turn)
+		}
+		for _, each := range turn {
+			run, err := r.run(ctx, each, pattern)
+			if err != nil {
+				return err
+			}
+			if missing := len(both) - len(inBoth(both, run.checks)); missing > 0 {
+				return fmt.Errorf("%s: %d of %d checks were not judged this time; figures of different checks cannot be compared", each.label, missing, len(both))
+			}
+			each.runs = append(each.runs, run)
+			_, _ = fmt.Fprintf(progress, "%d of %d, %s\n", round+1, r.wanted.runs, figures(each.label, run))
+		}
+	}
+	return nil
+}
+
+// inBoth are the names in both lists, in the order of the first.
+func inBoth(one, other []string) []string {
+	var both []string
+	for _, name := range one {
+		if slices.Contains(other, name) {
+			both = append(both, name)
+		}
+	}
+	return both
+}
+
+// exactly is a pattern that matches these names and no other.
+func exactly(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = regexp.QuoteMeta(name)
+	}
+	return "^(?:" + strings.Join(quoted, "|") + ")$"
+}
+
+// judgedIn are the checks that a run judged.
+func judgedIn(results report.Results) []string {
+	var names []string
+	for _, check := range results.Checks {
+		if check.Verdict != verdict.NotRun {
+			names = append(names, check.Name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,76 @@
+package main
+
+// The figures, for people.
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// figures are one run in one line.
+func figures(label string, run measured) string {
+	return fmt.Sprintf("%-7s %7.1f s wall  %7.1f s CPU  %7.1f ms CPU a check  %5.1f %% idle  %5.1f %% steal",
+		label, run.wall.Seconds(), run.spent.busy.Seconds(), milliseconds(run.perCheck()), run.spent.part(run.spent.idle), run.spent.part(run.spent.steal))
+}
+
+// write writes each run's figures, and the least, median and greatest of them with the ratio of the medians.
+func write(out io.Writer, wanted options, sides []*side) error {
+	var text strings.Builder
+	line := func(format string, arguments ...any) { fmt.Fprintf(&text, format+"\n", arguments...) }
+	judging := strings.Join(append([]string{wanted.candidate}, wanted.flags...), " ")
+	line("%s: %d checks, %d runs each", judging, len(sides[0].runs[0].checks), wanted.runs)
+	for _, each := range sides {
+		line("%-7s is %s", each.label, each.commit)
+	}
+	line("")
+	for i := range wanted.runs {
+		for _, each := range sides {
+			line("%3d  %s", i+1, figures(each.label, each.runs[i]))
+		}
+	}
+	line("")
+	line("                             min    median       max   of before")
+	for _, row := range []struct {
+		what string
+		of   func(measured) float64
+	}{
+		{"wall, s", func(run measured) float64 { return run.wall.Seconds() }},
+		{"CPU, s", func(run measured) float64 { return run.spent.busy.Seconds() }},
+		{"CPU a check, ms", func(run measured) float64 { return milliseconds(run.perCheck()) }},
+	} {
+		before := 0.0
+		for i, each := range sides {
+			least, median, greatest := spread(each.runs, row.of)
+			ratio := ""
+			if i == 0 {
+				before = median
+			} else if before > 0 {
+				ratio = fmt.Sprintf("%.3f", median/before)
+			}
+			line("%s", strings.TrimRight(fmt.Sprintf("%-16s %-7s %9.1f %9.1f %9.1f   %9s", row.what, each.label, least, median, greatest, ratio), " "))
+		}
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+// spread is the least, the median and the greatest of a figure of runs; of an even number the median is the mean of the two
+// in the middle.
+func spread(runs []measured, of func(measured) float64) (least, median, greatest float64) {
+	var all []float64
+	for _, run := range runs {
+		all = append(all, of(run))
+	}
+	slices.Sort(all)
+	middle := len(all) / 2
+	median = all[middle]
+	if len(all)%2 == 0 {
+		median = (all[middle-1] + all[middle]) / 2
+	}
+	return all[0], median, all[len(all)-1]
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
