@@ -40,7 +40,7 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 		Args:  noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if command.Flags().Changed("parallel") && options.Parallel < 1 {
-				return fmt.Errorf("--parallel %d: at least 1 trial runs at a time", options.Parallel)
+				return fmt.Errorf("--parallel %d: it is a number of trials, from 1 to %d", options.Parallel, prove.MostParallel)
 			}
 			for _, name := range []string{"run", "results"} {
 				if command.Flags().Changed(name) && command.Flag(name).Value.String() == "" {
@@ -66,7 +66,7 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	flags.SortFlags = false
 	flags.StringVar(&options.Run, "run", "", "only faults, requirements and checks that match this `REGEX`")
 	flags.StringVar(&options.Results, "results", "", "the `DIR` that results go to (default results/prove)")
-	flags.IntVar(&options.Parallel, "parallel", 0, "at most `N` trials at a time (default 8: they wait most of the time)")
+	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("at most `N` trials at a time, up to %d (default 8: they wait most of the time)", prove.MostParallel))
 	flags.BoolVar(&options.Whole, "whole", false,
 		"run the whole suite with each fault, and not the checks of its\nrequirements alone: nothing else may fail")
 	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell of each trial as it ends")

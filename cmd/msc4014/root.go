@@ -112,7 +112,7 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 		Args: cobra.ArbitraryArgs,
 		RunE: func(command *cobra.Command, arguments []string) error {
 			if command.Flags().Changed("parallel") && options.Parallel < 1 {
-				return fmt.Errorf("--parallel %d: at least 1 check runs at a time", options.Parallel)
+				return fmt.Errorf("--parallel %d: it is a number of checks, from 1 to %d", options.Parallel, run.MostParallel)
 			}
 			for _, seed := range []string{"shuffle", "seed"} {
 				if flag := command.Flag(seed); flag.Changed && flag.Value.String() == "0" {
@@ -161,7 +161,7 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 	flags.BoolVar(&options.UpdateBaseline, "update-baseline", false,
 		"write what this run judged into the baseline")
 	flags.BoolVar(&options.Strict, "strict", false, "any fail is exit status 1, whatever the baseline says")
-	flags.IntVar(&options.Parallel, "parallel", 0, "at most `N` checks at a time, beside those that wait for a server's time-outs (default: one more than there are cores, at most 8; 1 is one in all)")
+	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("at most `N` checks at a time, up to %d, beside those that wait for a server's time-outs\n(default: one more than there are cores, at most 8; 1 is one in all); fewer run while the\nmachine or the servers are slow", run.MostParallel))
 	flags.Int64Var(&options.Shuffle, "shuffle", 0, "run in a random order, the one of this `SEED`")
 	flags.Uint64Var(&options.Seed, "seed", 1, "make hostile input from this `SEED`, instead of the usual one")
 	flags.StringVar(&options.Shard, "shard", "", "only part `I/N` of the checks, such as 1/3")

@@ -35,6 +35,9 @@ const (
 // usualParallel is how many trials run side by side where nothing is said: most of their time they wait for deadlines.
 const usualParallel = 8
 
+// MostParallel is how many trials may run side by side: each has a server and a process of the suite.
+const MostParallel = 64
+
 // Options are a proof as it was asked for.
 type Options struct {
 	Run      string // a regular expression for faults, requirements and checks; "" for everything
@@ -85,8 +88,8 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 		}
 		under.pattern = pattern
 	}
-	if options.Parallel < 0 {
-		return StatusCannot, fmt.Errorf("--parallel %d: it is a number of trials, at least 1", options.Parallel)
+	if options.Parallel < 0 || options.Parallel > MostParallel {
+		return StatusCannot, fmt.Errorf("--parallel %d: it is a number of trials, from 1 to %d", options.Parallel, MostParallel)
 	}
 	if under.parallel == 0 {
 		under.parallel = usualParallel

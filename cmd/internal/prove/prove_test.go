@@ -383,7 +383,8 @@ func TestCannot(t *testing.T) {
 	}{
 		"no regular expression": {Options{Run: "("}, nil, "--run \"(\" is no regular expression"},
 		"nothing matches":       {Options{Run: "no such thing"}, nil, "matches no fault, no check and no requirement"},
-		"parallel":              {Options{Parallel: -1}, nil, "at least 1"},
+		"parallel":              {Options{Parallel: -1}, nil, "from 1 to 64"},
+		"too many":              {Options{Parallel: 65}, nil, "from 1 to 64"},
 		"a row of an unknown requirement": {Options{}, func(b *bench) {
 			b.Faults = []fault.Fault{{ID: "x", Requirements: []string{"mapping/in-creator-joyn"}}}
 		}, `the row of fault x: not in the catalogue, version 1: "mapping/in-creator-joyn" (nearest: mapping/in-creator-join)`},

@@ -26,6 +26,9 @@ const (
 	StatusCannot   = 2 // the run could not be made, or was interrupted
 )
 
+// MostParallel is how many checks may run at once: more only wait for each other, on the largest machines too.
+const MostParallel = 64
+
 // Options are a run as it was asked for.
 type Options struct {
 	Candidates     []string
@@ -89,8 +92,8 @@ func (r *Runner) validate(options Options) (*validated, error) {
 		}
 		v.pattern = pattern
 	}
-	if options.Parallel < 0 {
-		return nil, fmt.Errorf("--parallel %d: it is a number of checks, at least 1", options.Parallel)
+	if options.Parallel < 0 || options.Parallel > MostParallel {
+		return nil, fmt.Errorf("--parallel %d: it is a number of checks, from 1 to %d", options.Parallel, MostParallel)
 	}
 	if err := validShard(options.Shard); err != nil {
 		return nil, err

@@ -336,6 +336,7 @@ func TestBadInput(t *testing.T) {
 		"synapse runs in containers only: no engine":                               func(o *Options) { o.Candidates = []string{"synapse"} },
 		`--shard "0/2"`:                                                            func(o *Options) { o.Shard = "0/2" },
 		`--shard "x"`:                                                              func(o *Options) { o.Shard = "x" },
+		"--parallel 65: it is a number of checks, from 1 to 64":                    func(o *Options) { o.Parallel = 65 },
 		"--parallel -1":                                                            func(o *Options) { o.Parallel = -1 },
 		"--baseline names the file of one candidate;":                              func(o *Options) { o.Candidates, o.Baseline = []string{"dendrite", "dendrite@2"}, broken },
 		"cannot use /dev/null/results":                                             func(o *Options) { o.Results = "/dev/null/results" },
