@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	goruntime "runtime"
 	"slices"
 	"strings"
@@ -20,18 +21,19 @@ import (
 // kin; what ends the check (FailNow, Blocked, ...) ends only the goroutine that calls it, and must be called on the
 // check's own.
 type C struct {
-	check      *Check
-	ctx        context.Context
-	runner     *Runner
-	recorder   *transcript.Recorder
-	sink       transcript.Sink
-	lengthened func(limit time.Duration) time.Duration
-	deploy     func(blueprint string, private bool) (Deployment, error)
-	mu         sync.Mutex
-	outcome    outcome
-	controls   int
-	cleanups   []func()
-	completed  bool // the body ran to its end, or ended itself on purpose
+	check     *Check
+	ctx       context.Context
+	clock     *clock
+	runner    *Runner
+	recorder  *transcript.Recorder
+	sink      transcript.Sink
+	deploy    func(blueprint string, private bool) (Deployment, error)
+	mu        sync.Mutex
+	outcome   outcome
+	controls  int
+	cleanups  []func()
+	completed bool // the body ran to its end, or ended itself on purpose
+	givenUp   bool // its goroutine was given up: what it still does counts for nothing
 
 	expendables map[Deployment]string // those that the check has to itself, with their blueprints
 }
@@ -46,7 +48,7 @@ type outcome struct {
 	observations []verdict.Observation
 	logs         []DeploymentLog
 	attached     map[string][]byte
-	timedOut     bool // the reason is a deadline that passed
+	starved      bool // there is no verdict for want of the machine
 }
 
 // Check is the check that is under way.
@@ -58,9 +60,27 @@ func (c *C) Context() context.Context { return c.ctx }
 // Sink takes the exchanges of the check's clients and peers.
 func (c *C) Sink() transcript.Sink { return c.sink }
 
-// Within returns a context that ends after base, lengthened by the measured slowness of the machine.
+// Within returns a context that ends after base in the check's own time, which passes more slowly while the machine or a
+// server keeps the check waiting.
 func (c *C) Within(base time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(c.ctx, c.Lengthened(base))
+	return c.Limit(c.ctx, base)
+}
+
+// Limit is Within for a context that comes of the check's.
+func (c *C) Limit(ctx context.Context, base time.Duration) (context.Context, context.CancelFunc) {
+	return c.clock.within(ctx, base, min(base, longestWork), c.runner.machine.lengthened(base), false)
+}
+
+// AwaitOther waits for something that another check prepares; that time is not charged. It returns why the check ended if that
+// came first.
+func (c *C) AwaitOther(ready <-chan struct{}) error {
+	defer c.clock.pause()()
+	select {
+	case <-ready:
+		return nil
+	case <-c.ctx.Done():
+		return context.Cause(c.ctx)
+	}
 }
 
 // Deploy returns a deployment of the named blueprint: shared with other checks, or the check's own if private.
@@ -79,14 +99,40 @@ func (c *C) Deployments() Deployments { return c.runner.options.Deployments }
 // Cleanup runs f after the body, last added first.
 func (c *C) Cleanup(f func()) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.cleanups = append(c.cleanups, f)
+	late := c.givenUp
+	if !late {
+		c.cleanups = append(c.cleanups, f)
+	}
+	c.mu.Unlock()
+	if late {
+		f() // the others have run
+	}
 }
 
-// record notes an outcome; the first that is not a pass decides the verdict, but a fail is never hidden by another.
-func (c *C) record(v verdict.Verdict, reason string) {
+// record notes an outcome; the first that is not a pass decides the verdict, but a fail is never hidden by another. arguments
+// are what the reason was made of. Where the check ran out of time, or met a time-out that proves nothing, it is an error.
+func (c *C) record(v verdict.Verdict, reason string, arguments ...any) {
+	var untimely error
+	if v != verdict.NotRun {
+		untimely = c.untimely(arguments...)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	switch {
+	case c.givenUp, untimely != nil && c.outcome.verdict == verdict.Error:
+		return
+	case untimely != nil:
+		c.outcome.starved = c.outcome.verdict == "" && !errors.Is(untimely, errOwnSlowness)
+		if reason != untimely.Error() {
+			c.outcome.details = append(c.outcome.details, "the step that was under way: "+reason)
+		}
+		v, reason = verdict.Error, untimely.Error()
+	}
+	c.note(v, reason)
+}
+
+// note notes an outcome. The caller holds the lock.
+func (c *C) note(v verdict.Verdict, reason string) {
 	if c.outcome.verdict == "" || (v == verdict.Fail && c.outcome.verdict != verdict.Fail) {
 		c.outcome.verdict = v
 		c.outcome.reasons = nil
@@ -94,6 +140,27 @@ func (c *C) record(v verdict.Verdict, reason string) {
 	if c.outcome.verdict == v {
 		c.outcome.reasons = append(c.outcome.reasons, reason)
 	}
+}
+
+// untimely returns why what the check says now is no verdict: its own limit ended it, in whichever step was under way; or a
+// deadline of a step passed before it had its time; or the machine stood still when one passed, which arguments tell of.
+func (c *C) untimely(arguments ...any) error {
+	if out := ranOut(c.ctx); out != nil {
+		return out
+	}
+	if starved := c.clock.starvation(); starved != nil {
+		return starved
+	}
+	if slices.ContainsFunc(arguments, isTimeOut) && c.runner.machine.stalled() {
+		return errors.New("a deadline passed while the machine stood still")
+	}
+	return nil
+}
+
+// isTimeOut reports whether a value is an error that says that a deadline has passed.
+func isTimeOut(value any) bool {
+	err, is := value.(error)
+	return is && errors.Is(err, context.DeadlineExceeded)
 }
 
 // end ends the check's own goroutine.
@@ -109,7 +176,7 @@ func (c *C) Helper() {}
 
 // Errorf records that the server broke the demand, and goes on.
 func (c *C) Errorf(format string, arguments ...any) {
-	c.record(verdict.Fail, condense(fmt.Sprintf(format, arguments...)))
+	c.record(verdict.Fail, condense(fmt.Sprintf(format, arguments...)), arguments...)
 }
 
 // FailNow ends the check; what Errorf recorded stands.
@@ -129,46 +196,34 @@ func (c *C) Failf(format string, arguments ...any) {
 	c.end()
 }
 
-// TimedOut records that something demanded did not come before its deadline, and ends the check. Whether that is the
-// server's fault depends on the health of its deployment and of the machine.
-func (c *C) TimedOut(format string, arguments ...any) {
-	c.mu.Lock()
-	c.outcome.timedOut = true
-	c.mu.Unlock()
-	c.Failf(format, arguments...)
-}
-
-// Blocked ends the check because a requirement that it builds on failed.
+// Blocked ends the check because a requirement that it builds on failed; it fails if it judges that requirement itself.
 func (c *C) Blocked(by string, format string, arguments ...any) {
-	c.mu.Lock()
-	c.outcome.ended = by
-	c.mu.Unlock()
+	decided := verdict.Blocked
 	if slices.Contains(c.check.Requirements, by) {
-		c.Failf(format, arguments...)
+		decided = verdict.Fail
 	}
-	c.record(verdict.Blocked, condense(fmt.Sprintf(format, arguments...)))
+	c.record(decided, condense(fmt.Sprintf(format, arguments...)), arguments...)
 	c.mu.Lock()
-	c.outcome.blockedBy = by
+	if c.outcome.verdict != verdict.Error {
+		c.outcome.ended = by
+	}
+	if c.outcome.verdict == verdict.Blocked {
+		c.outcome.blockedBy = by
+	}
 	c.mu.Unlock()
 	c.end()
 }
 
 // Need ends the check when err is not nil: failed if the check judges the requirement itself, blocked by it otherwise.
 func (c *C) Need(requirement string, err error) {
-	if err == nil {
-		return
+	if err != nil {
+		c.Blocked(requirement, "%v", err)
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		c.mu.Lock()
-		c.outcome.timedOut = true
-		c.mu.Unlock()
-	}
-	c.Blocked(requirement, "%v", err)
 }
 
 // Unsupported ends the check because the server does not have what it needs.
 func (c *C) Unsupported(format string, arguments ...any) {
-	c.record(verdict.Unsupported, fmt.Sprintf(format, arguments...))
+	c.record(verdict.Unsupported, fmt.Sprintf(format, arguments...), arguments...)
 	c.end()
 }
 
@@ -180,7 +235,7 @@ func (c *C) NotRun(format string, arguments ...any) {
 
 // Inconclusive ends the check because its positive control failed.
 func (c *C) Inconclusive(format string, arguments ...any) {
-	c.record(verdict.Inconclusive, condense(fmt.Sprintf(format, arguments...)))
+	c.record(verdict.Inconclusive, condense(fmt.Sprintf(format, arguments...)), arguments...)
 	c.end()
 }
 
@@ -215,6 +270,9 @@ func (c *C) NeedControl() {
 func (c *C) Notef(format string, arguments ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.givenUp {
+		return
+	}
 	c.outcome.details = append(c.outcome.details, fmt.Sprintf(format, arguments...))
 }
 
@@ -223,10 +281,31 @@ func (c *C) Observe(requirement, reading, format string, arguments ...any) {
 	if err := c.runner.knownReading(requirement, reading); err != nil {
 		c.SuiteError(err)
 	}
+	if err := c.untimely(arguments...); err != nil {
+		c.SuiteError(err)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.givenUp {
+		return
+	}
 	c.outcome.observations = append(c.outcome.observations,
 		verdict.Observation{ID: requirement, Reading: reading, Detail: fmt.Sprintf(format, arguments...)})
+}
+
+// outcomeNow is a copy of what the check came to, which a goroutine that was given up does not change.
+func (c *C) outcomeNow() outcome {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.outcome
+	now.observations, now.logs, now.attached = slices.Clone(now.observations), slices.Clone(now.logs), maps.Clone(now.attached)
+	return now
+}
+
+func (c *C) isGivenUp() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.givenUp
 }
 
 // Seed is what random input follows from: the same in each run that is given the same one.
@@ -236,6 +315,9 @@ func (c *C) Seed() uint64 { return c.runner.options.Seed }
 func (c *C) Attach(name string, content []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.givenUp {
+		return
+	}
 	if c.outcome.attached == nil {
 		c.outcome.attached = map[string][]byte{}
 	}
@@ -261,6 +343,3 @@ func (c *C) result(duration time.Duration) verdict.CheckResult {
 		Details:      slices.Clone(c.outcome.details),
 	}
 }
-
-// Lengthened is a limit, lengthened by the slowness of the machine now.
-func (c *C) Lengthened(limit time.Duration) time.Duration { return c.lengthened(limit) }

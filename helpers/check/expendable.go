@@ -66,7 +66,9 @@ func (c *C) Discard(deployment Deployment, keepLog bool) {
 	if keepLog {
 		log := DeploymentLog{Deployment: deployment.ID(), Text: deployment.Log(deathLogLines)}
 		c.mu.Lock()
-		c.outcome.logs = append(c.outcome.logs, log)
+		if !c.givenUp {
+			c.outcome.logs = append(c.outcome.logs, log)
+		}
 		c.mu.Unlock()
 	}
 	c.runner.closeExpendable(context.WithoutCancel(c.ctx), deployment)

@@ -208,10 +208,10 @@ func (r *Runner) close(ctx context.Context, each *ground) (dead bool) {
 		return each.dead
 	}
 	r.watchQuietly(ctx, each.deployment, r.options.Quiet)
-	r.confirmHealth(ctx, each)
+	each.untold = !r.confirmHealth(ctx, each)
 	each.dead = isClosed(each.deployment.Died())
-	each.well = !each.dead && ctx.Err() == nil
-	if each.dead || each.well {
+	each.well = !each.dead && !each.untold && ctx.Err() == nil
+	if each.dead || ctx.Err() == nil {
 		r.retire(ctx, each)
 	}
 	return each.dead

@@ -4,8 +4,8 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -19,7 +19,7 @@ type Options struct {
 	Checks      []*Check // in the order in which they are to start
 	Deployments Deployments
 	// Parallel is how many checks run at once, beside as many, or slowPlaces, that are Slow, a few that are Deadly, and one
-	// that Expends servers; 1, or less, is one in all.
+	// that Expends servers; 1, or less, is one in all. While the machine or the servers are slow, fewer start.
 	Parallel int
 	// Copies is how many shared deployments of a blueprint there may be at once; nil: one.
 	Copies   func(blueprint string) int
@@ -34,8 +34,14 @@ type Options struct {
 	Silence time.Duration
 	// LastLooks bounds the closing looks of a run that is interrupted, all of them side by side; 0 means 5 s.
 	LastLooks time.Duration
-	// Limit bounds one check; one that is Slow may take three times as long.
+	// Limit bounds one check, in its own time, which passes more slowly while the machine or a server keeps it waiting; one that
+	// is Slow may take three times as long.
 	Limit time.Duration
+	// Grace is how long the body of a check may go on after that, or after another end of its context, before its goroutine is
+	// given up; 0 means 30 s.
+	Grace time.Duration
+	// Slowness is how many times slower the machine is now than in a run on a quiet one; nil: it is measured.
+	Slowness func() float64
 	// Observe sees every exchange of every check, with the check's name: passive monitors.
 	Observe func(check string, exchange transcript.Exchange)
 	// Done is told of each deployment that no check will use any more, before it is removed; nil: nobody is.
@@ -73,6 +79,12 @@ type Runner struct {
 	grounds []*ground            // every deployment of the first round, in order of creation
 	trials  map[*Check]*trial
 	closing sync.WaitGroup
+	clocks  clocks
+	// healthLimit bounds one health check of a deployment.
+	healthLimit time.Duration
+	own         *clock  // for what the runner itself asks servers
+	starved     int     // how many checks have no verdict for want of the machine
+	slowest     float64 // what the slowest of them met
 
 	expendables expendables
 }
@@ -87,6 +99,7 @@ type ground struct {
 	lent       bool // private, and given back
 	standing   int  // how many checks stand on it now, if it is shared; guarded by Runner.mu
 	unwatch    context.CancelFunc
+	pulse      pulse
 	mu         sync.Mutex
 	touched    []*attempt
 	cleared    int // how many of them, from the first, have ended since without its death
@@ -94,6 +107,7 @@ type ground struct {
 	looking sync.Mutex // held during its closing look; guards what follows
 	well    bool       // it passed its closing look
 	dead    bool       // it did not
+	untold  bool       // the machine was too slow to tell
 	removed bool
 }
 
@@ -101,6 +115,7 @@ type ground struct {
 type attempt struct {
 	check       *Check
 	mu          sync.Mutex
+	ended       bool // it stands on no more grounds than these
 	grounds     []*ground
 	result      verdict.CheckResult
 	observed    []verdict.Observation
@@ -108,6 +123,8 @@ type attempt struct {
 	interrupted bool // a deployment of it died before the check had ended
 	cutShort    bool // the run was interrupted before the check had ended
 	settled     sync.Once
+	starved     bool // it has no verdict for want of the machine
+	slowness    float64
 }
 
 // New prepares a runner.
@@ -125,7 +142,16 @@ func New(options Options) *Runner {
 	if options.Copies == nil {
 		options.Copies = func(string) int { return 1 }
 	}
-	return &Runner{options: options, machine: newMachine(), shared: map[string][]*ground{}, idle: map[string][]*ground{}, trials: map[*Check]*trial{}}
+	if options.Grace == 0 {
+		options.Grace = usualGrace
+	}
+	r := &Runner{options: options, healthLimit: usualHealthLimit, shared: map[string][]*ground{}, idle: map[string][]*ground{}, trials: map[*Check]*trial{}}
+	r.machine = newMachine(r.clocks.advance)
+	if options.Slowness == nil {
+		r.options.Slowness = r.machine.slowness
+	}
+	r.own = r.clocks.start(func() slowness { return slowness{r.options.Slowness(), 1} })
+	return r
 }
 
 // Run judges all checks and emits exactly one final result for each. It returns an error only when ctx ended first; the
@@ -146,6 +172,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	r.judgeClosingChecks(judged)
+	r.tellStarved()
 	return nil
 }
 
@@ -200,29 +227,30 @@ func (r *Runner) firstRound(ctx context.Context) []*attempt {
 		defer mu.Unlock()
 		attempts = append(attempts, one)
 	}
-	lanes.Go(func() { r.runLane(ctx, slow, max(r.options.Parallel, slowPlaces), done) })
+	lanes.Go(func() { r.runLane(ctx, slow, max(r.options.Parallel, slowPlaces), slowPlaces, done) })
 	// A lane without checks closes nothing: with one check at a time the usual lane has them, and its deployments are in use.
 	if len(deadly) > 0 {
 		lanes.Go(func() {
-			r.runLane(ctx, deadly, min(r.options.Parallel, deadlyServers), done)
+			r.runLane(ctx, deadly, min(r.options.Parallel, deadlyServers), 1, done)
 			r.closeIdle(ctx)
 		})
 	}
 	if len(expending) > 0 {
 		lanes.Go(func() {
-			r.runLane(ctx, expending, min(r.options.Parallel, expendingChecks), done)
+			r.runLane(ctx, expending, min(r.options.Parallel, expendingChecks), 1, done)
 			r.closeExpendables(context.WithoutCancel(ctx))
 		})
 	}
-	lanes.Go(func() { r.runLane(ctx, usual, r.options.Parallel, done) })
+	lanes.Go(func() { r.runLane(ctx, usual, r.options.Parallel, 1, done) })
 	lanes.Wait()
 	r.closeExpendables(context.WithoutCancel(ctx)) // with one check at a time they are handed on in the usual lane
 	return attempts
 }
 
-// runLane runs checks in their order, so many at a time, and hands on what each came to.
-func (r *Runner) runLane(ctx context.Context, checks []*Check, places int, done func(*attempt)) {
-	free := make(chan struct{}, places)
+// runLane runs checks in their order, at most so many at a time and at least as many as least on a slow machine, and hands on
+// what each came to.
+func (r *Runner) runLane(ctx context.Context, checks []*Check, places, least int, done func(*attempt)) {
+	lane := r.newLane(places, least)
 	var running sync.WaitGroup
 	defer running.Wait()
 	for _, one := range checks {
@@ -230,19 +258,11 @@ func (r *Runner) runLane(ctx context.Context, checks []*Check, places int, done 
 		if one.Deadly && one.TwoServers {
 			weight = min(2, places)
 		}
-		for range weight {
-			select {
-			case free <- struct{}{}:
-			case <-ctx.Done():
-				return
-			}
+		if !lane.take(ctx, weight) {
+			return
 		}
 		running.Go(func() {
-			defer func() {
-				for range weight {
-					<-free
-				}
-			}()
+			defer lane.give(weight)
 			done(r.runFirst(ctx, one))
 		})
 	}
@@ -297,13 +317,18 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	if one.Slow > 0 {
 		limit *= slowLimit
 	}
-	limited, release := context.WithTimeout(checkContext, r.machine.stretched(limit))
+	this := &attempt{check: one}
+	clock := r.clocks.start(func() slowness { return slowness{r.options.Slowness(), this.serversSlowness()} })
+	defer r.clocks.stop(clock)
+	limited, release := clock.within(checkContext, limit, limit, r.machine.stretched(limit), true)
 	defer release()
 
-	this := &attempt{check: one}
 	recorder := &transcript.Recorder{}
-	c := &C{check: one, ctx: limited, runner: r, recorder: recorder, lengthened: r.machine.lengthened, expendables: map[Deployment]string{}}
+	c := &C{check: one, ctx: limited, clock: clock, runner: r, recorder: recorder, expendables: map[Deployment]string{}}
 	c.sink = transcript.SinkFunc(func(exchange transcript.Exchange) {
+		if c.isGivenUp() {
+			return
+		}
 		recorder.Record(exchange)
 		if r.options.Observe != nil {
 			r.options.Observe(one.Name, exchange)
@@ -313,11 +338,15 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 		if standing := this.standsOn(blueprint); standing != nil && !private {
 			return standing.deployment, nil
 		}
+		resume := clock.pause()
 		found, err := find(limited, blueprint, private)
+		resume()
 		if err != nil {
 			return nil, err
 		}
-		this.attach(found)
+		if !this.attach(found) {
+			return nil, errors.New("the check was given up")
+		}
 		go func() {
 			select {
 			case <-found.deployment.Died():
@@ -330,55 +359,21 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 
 	started := time.Now()
 	c.run()
+	this.end()
+	outcome := c.outcomeNow()
 	this.result = c.result(time.Since(started))
-	this.observed = c.outcome.observations
-	r.examine(ctx, this, c)
+	this.observed, this.starved = outcome.observations, outcome.starved
+	this.slowness = clock.meanSlowness()
+	r.examine(ctx, this)
 	this.cutShort = ctx.Err() != nil
 	this.evidence = Evidence{
-		Exchanges: recorder.Exchanges(), Dropped: recorder.Dropped(), Logs: append(this.logs(r.options.KeepEvidence), c.outcome.logs...), Attached: c.outcome.attached,
+		Exchanges: recorder.Exchanges(), Dropped: recorder.Dropped(), Logs: append(this.logs(r.options.KeepEvidence), outcome.logs...), Attached: outcome.attached,
 	}
 	return this
 }
 
-// run calls the body on a goroutine of its own, so that ending the check ends nothing else.
-func (c *C) run() {
-	finished := make(chan struct{})
-	go func() {
-		defer close(finished)
-		defer c.runCleanups()
-		defer func() {
-			if problem := recover(); problem != nil {
-				slog.Error("a check panicked", "check", c.check.Name, "problem", problem)
-				c.record(verdict.Error, fmt.Sprintf("the check panicked: %v", problem))
-			}
-		}()
-		c.check.Body(c)
-		c.completed = true
-	}()
-	<-finished
-	if !c.completed && c.outcome.verdict == "" {
-		c.record(verdict.Error, "the check ended without a verdict")
-	}
-}
-
-func (c *C) runCleanups() {
-	for {
-		c.mu.Lock()
-		last := len(c.cleanups) - 1
-		if last < 0 {
-			c.mu.Unlock()
-			return
-		}
-		cleanup := c.cleanups[last]
-		c.cleanups = c.cleanups[:last]
-		c.mu.Unlock()
-		cleanup()
-	}
-}
-
-// examine looks at the deployments of a check that did not pass: dead or silent servers make it a suspect, and a
-// deadline that passed on a starved machine is the machine's fault.
-func (r *Runner) examine(ctx context.Context, this *attempt, c *C) {
+// examine looks at the deployments of a check that did not pass: dead or silent servers make it a suspect.
+func (r *Runner) examine(ctx context.Context, this *attempt) {
 	for _, each := range this.grounds {
 		if this.result.Verdict != verdict.Pass && this.result.Verdict != verdict.Unsupported {
 			r.confirmHealth(ctx, each)
@@ -387,20 +382,28 @@ func (r *Runner) examine(ctx context.Context, this *attempt, c *C) {
 			this.interrupted = true
 		}
 	}
-	if !this.interrupted && c.outcome.timedOut && r.machine.starved() {
-		this.result.Verdict = verdict.Error
-		this.result.Reason = "the machine was starved when a deadline passed: " + this.result.Reason
-	}
 }
 
-// confirmHealth marks a deployment dead that fails its health check.
-func (r *Runner) confirmHealth(ctx context.Context, each *ground) {
-	if isClosed(each.deployment.Died()) {
-		return
+// healthTries is how often a deployment is asked for its health while the machine is too slow to tell.
+const healthTries = 3
+
+// confirmHealth marks a deployment dead that fails its health check. It reports whether that told anything: a health check that
+// fails for want of the machine says nothing about a server.
+func (r *Runner) confirmHealth(ctx context.Context, each *ground) (told bool) {
+	for range healthTries {
+		if ctx.Err() != nil || isClosed(each.deployment.Died()) {
+			return true
+		}
+		illness, starved := r.within(ctx, each.deployment, r.healthLimit, each.deployment.Health)
+		switch {
+		case illness == nil || ctx.Err() != nil:
+			return true
+		case !starved:
+			r.declareDead(ctx, each.deployment, "failed its health check: "+condense(illness.Error()))
+			return true
+		}
 	}
-	if err := r.within(ctx, each.deployment, healthLimit, each.deployment.Health); err != nil && ctx.Err() == nil {
-		r.declareDead(ctx, each.deployment, "failed its health check: "+condense(err.Error()))
-	}
+	return false
 }
 
 // declareDead declares a deployment dead whose servers do not answer any more. One that is just ending is known dead by its
@@ -412,8 +415,8 @@ func (r *Runner) declareDead(ctx context.Context, deployment Deployment, cause s
 	}
 }
 
-// healthLimit bounds one health check of a deployment.
-const healthLimit = 8 * time.Second
+// usualHealthLimit bounds one health check of a deployment.
+const usualHealthLimit = 8 * time.Second
 
 // standsOn is the shared deployment of a blueprint on which the check stands already, or nil.
 func (a *attempt) standsOn(blueprint string) *ground {
@@ -427,13 +430,37 @@ func (a *attempt) standsOn(blueprint string) *ground {
 	return nil
 }
 
-func (a *attempt) attach(found *ground) {
+// attach notes that the check stands on a deployment. It reports false if the check has ended without the goroutine that asked
+// for it.
+func (a *attempt) attach(found *ground) bool {
 	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ended {
+		return false
+	}
 	a.grounds = append(a.grounds, found)
-	a.mu.Unlock()
 	found.mu.Lock()
 	found.touched = append(found.touched, a)
 	found.mu.Unlock()
+	return true
+}
+
+// end keeps the check from standing on more deployments.
+func (a *attempt) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = true
+}
+
+// serversSlowness is that of the slowest deployment on which the check stands.
+func (a *attempt) serversSlowness() float64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	slowest := 1.0
+	for _, each := range a.grounds {
+		slowest = max(slowest, each.pulse.slowness(time.Now()))
+	}
+	return slowest
 }
 
 func (a *attempt) logs(always bool) []DeploymentLog {

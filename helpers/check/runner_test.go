@@ -85,6 +85,9 @@ func (f *fakeServers) New(_ context.Context, blueprint string) (Deployment, erro
 	return fresh, nil
 }
 
+// quietMachine keeps the machine of the test out of it.
+func quietMachine() float64 { return 1 }
+
 // outcomeOf runs checks and returns the final results by name, and the runner's world.
 func outcomeOf(t *testing.T, parallel int, checks ...*Check) (map[string]verdict.CheckResult, *fakeServers) {
 	t.Helper()
@@ -99,6 +102,7 @@ func outcomeOnCopies(t *testing.T, copies, parallel int, checks ...*Check) (map[
 	servers := &fakeServers{}
 	runner := New(Options{
 		Checks: checks, Deployments: servers, Parallel: parallel, Copies: func(string) int { return copies }, Quiet: 400 * time.Millisecond, Limit: 5 * time.Second, Silence: 100 * time.Millisecond,
+		Slowness: quietMachine,
 		Emit: func(event verdict.Event) {
 			if event.Kind != verdict.KindCheckFinal {
 				return

@@ -21,6 +21,7 @@ type judgement struct {
 	culprits   []string // "check: cause"
 	unsolved   []string // deaths that no check can be blamed for, and what was tried
 	outside    []string // ends by a signal from outside that did not happen again
+	untold     []string // deployments of which the machine was too slow to tell how they ended
 	anyHealthy bool     // at least one deployment passed its closing health check
 }
 
@@ -39,6 +40,8 @@ func (r *Runner) judgeSuspects(ctx context.Context, attempts []*attempt) judgeme
 			for _, touching := range each.touched[each.cleared:] {
 				suspects[touching.check] = true
 			}
+		case each.untold:
+			sum.untold = append(sum.untold, each.deployment.ID())
 		default:
 			sum.anyHealthy = true
 		}
@@ -294,6 +297,12 @@ func (r *Runner) settle(done *attempt) { done.settled.Do(func() { r.tell(done) }
 // tell keeps an attempt's evidence and emits its observations and its result.
 func (r *Runner) tell(done *attempt) {
 	result := done.result
+	if done.starved && result.Verdict == verdict.Error {
+		r.mu.Lock()
+		r.starved++
+		r.slowest = max(r.slowest, done.slowness)
+		r.mu.Unlock()
+	}
 	if r.options.Keep != nil && (!proven(result) || r.options.KeepEvidence) {
 		log, transcript, err := r.options.Keep(result, done.evidence)
 		result.Log, result.Transcript = log, transcript
@@ -337,6 +346,8 @@ func (r *Runner) judgeClosingChecks(sum judgement) {
 			result.Verdict, result.Reason = verdict.Fail, strings.Join(append(fails, outside...), ". And ")
 		case len(outside) > 0:
 			result.Verdict, result.Reason = verdict.Error, outside[0]
+		case len(sum.untold) > 0:
+			result.Verdict, result.Reason = verdict.Error, "the machine was too slow to tell whether these ended in health: "+strings.Join(sum.untold, ", ")
 		case !sum.anyHealthy:
 			result.Verdict, result.Reason = verdict.NotRun, "no other check of this run stood on a deployment"
 		}

@@ -28,6 +28,7 @@ func (r *Runner) watch(ctx context.Context, each *ground, wanted bool) {
 	ctx, each.unwatch = context.WithCancel(context.WithoutCancel(ctx))
 	if wanted {
 		go r.keepWatch(ctx, each)
+		go r.keepPulse(ctx, each)
 	}
 }
 
@@ -46,7 +47,7 @@ func (r *Runner) keepWatch(ctx context.Context, each *ground) {
 			return
 		}
 		asked := time.Now()
-		silence := r.within(ctx, each.deployment, r.options.Silence, each.deployment.Answers)
+		silence, _ := r.within(ctx, each.deployment, r.options.Silence, each.deployment.Answers)
 		if silence == nil {
 			silentSince = time.Time{}
 			continue
@@ -57,18 +58,19 @@ func (r *Runner) keepWatch(ctx context.Context, each *ground) {
 		if time.Since(silentSince) < r.options.Silence {
 			continue // nothing listened, for a moment
 		}
-		illness := r.within(ctx, each.deployment, r.options.Silence, each.deployment.Health)
+		illness, starved := r.within(ctx, each.deployment, r.options.Silence, each.deployment.Health)
 		// On a starved machine silence proves nothing; it is asked again.
-		if illness == nil || ctx.Err() != nil || r.machine.starved() {
+		if illness == nil || ctx.Err() != nil || starved {
 			continue
 		}
 		r.declareDead(ctx, each.deployment, "fell silent: "+condense(silence.Error())+", and failed its health check")
 	}
 }
 
-// within asks a deployment something, while it lives and within a limit that lengthens with the lateness of the machine.
-func (r *Runner) within(ctx context.Context, deployment Deployment, limit time.Duration, ask func(context.Context) error) error {
-	limited, cancel := context.WithTimeout(ctx, r.machine.patience(limit))
+// within asks a deployment something, while it lives and within a limit in the runner's own time. starved says that an error
+// proves nothing, for want of the machine.
+func (r *Runner) within(ctx context.Context, deployment Deployment, limit time.Duration, ask func(context.Context) error) (err error, starved bool) {
+	limited, cancel := r.own.within(ctx, limit, limit, r.machine.patience(limit), false)
 	defer cancel()
 	go func() {
 		select {
@@ -77,5 +79,6 @@ func (r *Runner) within(ctx context.Context, deployment Deployment, limit time.D
 		case <-limited.Done():
 		}
 	}()
-	return ask(limited)
+	err = ask(limited)
+	return err, err != nil && (limited.isForced() || r.machine.stalled())
 }

@@ -157,11 +157,13 @@ func TestRefusalNoAnswerAndBadAnswerAreToldApart(t *testing.T) {
 
 	short := csapi.NewClient(server, "@a:hs1", "D", "tokentoken")
 	short.Server.Timeout = 30 * time.Millisecond
-	short.Server.Lengthen = func(limit time.Duration) time.Duration { return 2 * limit }
+	short.Server.Limit = func(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+		return context.WithTimeoutCause(ctx, limit, fmt.Errorf("a time-out of %s of the caller's: %w", limit, context.DeadlineExceeded))
+	}
 	_, err = short.Do(ctx, "GET", "/hang", nil, nil)
 	require.True(t, csapi.NoAnswer(err))
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.Contains(t, err.Error(), "own time-out of 60ms")
+	assert.Contains(t, err.Error(), "a time-out of 30ms of the caller's")
 	_, refused := csapi.Refused(err)
 	assert.False(t, refused)
 

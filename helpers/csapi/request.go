@@ -166,8 +166,8 @@ func (c *Client) put(ctx context.Context, path string, body any) (*Response, err
 	return c.Do(ctx, http.MethodPut, path, nil, body)
 }
 
-// do sends one request for actor; extra is the time that the server was asked to hold the request for.
-func (s Server) do(ctx context.Context, actor, token, method, path string, query url.Values, body any, extra time.Duration) (*Response, error) {
+// do sends one request for actor; hold is the time that the server was asked to hold the request for.
+func (s Server) do(ctx context.Context, actor, token, method, path string, query url.Values, body any, hold time.Duration) (*Response, error) {
 	if s.BaseURL == nil {
 		return nil, fmt.Errorf("%s %s: server %q has no base URL", method, path, s.Name)
 	}
@@ -179,8 +179,7 @@ func (s Server) do(ctx context.Context, actor, token, method, path string, query
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: body: %w", method, target, err)
 	}
-	limit := s.RequestTimeout() + extra
-	requestContext, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the request's own time-out of %s: %w", limit, context.DeadlineExceeded))
+	requestContext, cancel := s.limited(ctx, hold)
 	defer cancel()
 	request, err := http.NewRequestWithContext(requestContext, method, target, bytes.NewReader(encoded))
 	if err != nil {

@@ -34,8 +34,8 @@ type Server struct {
 	Observer transcript.Sink
 	// Timeout is how long one request may take (Sync: beyond its own timeout); 0 means DefaultTimeout.
 	Timeout time.Duration
-	// Lengthen lengthens Timeout on a slow machine; nil leaves it as it is.
-	Lengthen func(time.Duration) time.Duration
+	// Limit makes the context that bounds a request, in another time than the wall's; nil means context.WithTimeout.
+	Limit func(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc)
 	// HTTP sends the requests; nil means a client that all servers share, with kept-alive connections.
 	HTTP *http.Client
 }
@@ -143,14 +143,15 @@ func (s Server) Do(ctx context.Context, method, path string, query url.Values, b
 // on an old one would fail without having been answered.
 func (s Server) CloseIdleConnections() { s.httpClient().CloseIdleConnections() }
 
-// RequestTimeout is how long one request may take now: Timeout, lengthened.
-func (s Server) RequestTimeout() time.Duration {
-	timeout := s.Timeout
-	if timeout <= 0 {
-		timeout = DefaultTimeout
+// limited returns the context of a request that the server was asked to hold for so long.
+func (s Server) limited(ctx context.Context, hold time.Duration) (context.Context, context.CancelFunc) {
+	limit := s.Timeout
+	if limit <= 0 {
+		limit = DefaultTimeout
 	}
-	if s.Lengthen != nil {
-		timeout = s.Lengthen(timeout)
+	limit += hold
+	if s.Limit != nil {
+		return s.Limit(ctx, limit)
 	}
-	return timeout
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("a time-out of %s: %w", limit, context.DeadlineExceeded))
 }

@@ -120,7 +120,7 @@ func (c *Client) withDeadline(ctx context.Context) (context.Context, context.Can
 	if _, ok := ctx.Deadline(); ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, c.Server.RequestTimeout())
+	return c.Server.limited(ctx, 0)
 }
 
 // remaining is the time until ctx's deadline, which it must have.

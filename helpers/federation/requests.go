@@ -182,7 +182,13 @@ func (p *Peer) roundTrip(server string, request *http.Request) (Answer, error) {
 // unwrapURL makes errors of net/http short.
 func unwrapURL(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.New("no answer within the deadline")
+		return noAnswer{}
 	}
 	return err
 }
+
+// noAnswer is context.DeadlineExceeded, in words.
+type noAnswer struct{}
+
+func (noAnswer) Error() string { return "no answer within the deadline" }
+func (noAnswer) Unwrap() error { return context.DeadlineExceeded }

@@ -77,7 +77,7 @@ func (s *Stage) ServerName(place int) string { return s.Deployment.Server(place 
 func (s *Stage) client(place int) csapi.Server {
 	server := s.Deployment.ClientAPI(place - 1)
 	server.Sink = s.C.Sink()
-	server.Lengthen = s.C.Lengthened
+	server.Limit = s.C.Limit
 	return server
 }
 

@@ -1,0 +1,203 @@
+package check
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// timer is a source of time for clocks, and how slow the world is.
+type timer struct {
+	mu   sync.Mutex
+	time time.Time
+	slow slowness
+}
+
+func (f *timer) now() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.time
+}
+
+func (f *timer) slowness() slowness {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.slow
+}
+
+// passes lets time pass, in beats, while the machine and the servers are so slow.
+func (f *timer) passes(c *clock, howLong time.Duration, machine, servers float64) {
+	for ; howLong > 0; howLong -= beat {
+		f.mu.Lock()
+		f.time, f.slow = f.time.Add(beat), slowness{machine, servers}
+		f.mu.Unlock()
+		c.advance()
+	}
+}
+
+func fakeClock() (*clock, *timer) {
+	source := &timer{time: time.Unix(1_000_000_000, 0), slow: slowness{1, 1}}
+	return newClock(source.now, source.slowness), source
+}
+
+func step(c *clock, base time.Duration) (*limited, context.CancelFunc) {
+	return c.within(context.Background(), base, min(base, longestWork), base, false)
+}
+
+func TestAQuietClockIsTheWalls(t *testing.T) {
+	clock, source := fakeClock()
+	ctx, cancel := step(clock, 8*time.Second)
+	defer cancel()
+	deadline, bounded := ctx.Deadline()
+	require.True(t, bounded)
+	assert.Equal(t, source.now().Add(8*time.Second), deadline)
+	source.passes(clock, 7900*time.Millisecond, 1, 1)
+	assert.NoError(t, ctx.Err())
+	source.passes(clock, 100*time.Millisecond, 1, 1)
+	assert.Equal(t, context.DeadlineExceeded, ctx.Err())
+	assert.ErrorIs(t, context.Cause(ctx), context.DeadlineExceeded)
+	assert.ErrorContains(t, context.Cause(ctx), "a time-out of 8s")
+	assert.Nil(t, ranOut(ctx))
+	assert.NoError(t, clock.starvation(), "it had its time")
+}
+
+func TestADeadlineMovesWhenTheMachineGetsBusy(t *testing.T) {
+	for name, slow := range map[string]slowness{"machine": {4, 1}, "servers": {1, 4}} {
+		t.Run(name, func(t *testing.T) {
+			clock, source := fakeClock()
+			ctx, cancel := step(clock, 6*time.Second) // set while all is quiet
+			defer cancel()
+			source.passes(clock, 3*time.Second, 1, 1)
+			source.passes(clock, 11*time.Second, slow.machine, slow.servers)
+			assert.NoError(t, ctx.Err(), "3 s and a quarter of 11 s")
+			deadline, _ := ctx.Deadline()
+			assert.Greater(t, deadline.Sub(source.now()), lastLook, "nobody gives up before")
+			source.passes(clock, time.Second, slow.machine, slow.servers)
+			assert.Equal(t, context.DeadlineExceeded, ctx.Err(), "3 s and a quarter of 12 s")
+			assert.NoError(t, clock.starvation(), "it had its time")
+		})
+	}
+}
+
+func TestAServersOwnTimeOutsTakeAsLongOnABusyMachine(t *testing.T) {
+	clock, source := fakeClock()
+	ctx, cancel := step(clock, 45*time.Second)
+	defer cancel()
+	source.passes(clock, 56*time.Second, 3, 1)
+	assert.NoError(t, ctx.Err())
+	source.passes(clock, 2*time.Second, 3, 1)
+	assert.Error(t, ctx.Err(), "45 s, of which 6 s take three times as long")
+}
+
+// TestADeadlineThatPassesForWantOfTheMachine: there is a bound in wall time, past which a time-out proves nothing.
+func TestADeadlineThatPassesForWantOfTheMachine(t *testing.T) {
+	clock, source := fakeClock()
+	ctx, cancel := step(clock, 4*time.Second)
+	defer cancel()
+	source.passes(clock, 39*time.Second, 50, 1)
+	assert.NoError(t, ctx.Err())
+	assert.NoError(t, clock.starvation())
+	source.passes(clock, 800*time.Millisecond, 50, 1)
+	assert.Error(t, clock.starvation(), "who waits gives up a little before the end")
+	source.passes(clock, 200*time.Millisecond, 50, 1)
+	assert.Equal(t, context.DeadlineExceeded, ctx.Err())
+	assert.True(t, ctx.isForced())
+	assert.ErrorContains(t, clock.starvation(), "a deadline of 4s passed while the machine was 50.0 times slower than when quiet")
+}
+
+func TestADeadlineIsNeverShorterThanWhatItHasInAnyCase(t *testing.T) {
+	clock, source := fakeClock()
+	ctx, cancel := clock.within(context.Background(), time.Second, time.Second, 3*time.Second, false)
+	defer cancel()
+	source.passes(clock, 2900*time.Millisecond, 1, 1)
+	assert.NoError(t, ctx.Err())
+	source.passes(clock, 100*time.Millisecond, 1, 1)
+	assert.Error(t, ctx.Err())
+}
+
+func TestAChecksOwnLimitIsToldFromAStepsDeadline(t *testing.T) {
+	clock, source := fakeClock()
+	whole, cancel := clock.within(context.Background(), 10*time.Second, 10*time.Second, 10*time.Second, true)
+	defer cancel()
+	ctx, cancelStep := clock.within(whole, 8*time.Second, 6*time.Second, 8*time.Second, false)
+	defer cancelStep()
+	child, cancelChild := context.WithTimeout(ctx, time.Hour)
+	defer cancelChild()
+	source.passes(clock, 5*time.Second, 1, 1)
+	late, cancelLate := clock.within(whole, 8*time.Second, 6*time.Second, 8*time.Second, false)
+	defer cancelLate()
+	source.passes(clock, 3*time.Second, 1, 1)
+	<-child.Done()
+	assert.Equal(t, context.DeadlineExceeded, child.Err())
+	assert.Nil(t, ranOut(child), "a step's")
+	deadline, _ := late.Deadline()
+	assert.Equal(t, 2*time.Second+2*lastLook, deadline.Sub(source.now()), "nobody gives up before the check's end because of that")
+	source.passes(clock, 2*time.Second, 1, 1)
+	<-late.Done()
+	assert.Equal(t, context.DeadlineExceeded, late.Err())
+	require.NotNil(t, ranOut(late))
+	assert.ErrorContains(t, ranOut(late), "did not end within 10s of its own time; neither the machine nor the check's servers were slow")
+	assert.ErrorIs(t, ranOut(late), context.DeadlineExceeded)
+}
+
+func TestWhatACheckRanOutOfTimeForIsTold(t *testing.T) {
+	for told, slow := range map[string]slowness{
+		"the machine was 5.0 times slower than when quiet": {5, 2}, "the check's servers were 5.0 times slower than when quiet": {1.2, 5},
+	} {
+		clock, source := fakeClock()
+		whole, cancel := clock.within(context.Background(), 10*time.Second, 10*time.Second, 10*time.Second, true)
+		source.passes(clock, time.Minute, slow.machine, slow.servers)
+		require.NotNil(t, ranOut(whole))
+		assert.ErrorContains(t, ranOut(whole), told)
+		assert.NotErrorIs(t, ranOut(whole), errOwnSlowness)
+		cancel()
+	}
+}
+
+func TestAClockDoesNotRunWhileItIsPaused(t *testing.T) {
+	clock, source := fakeClock()
+	ctx, cancel := step(clock, 2*time.Second)
+	defer cancel()
+	resume := clock.pause()
+	source.passes(clock, time.Minute, 1, 1)
+	resume()
+	assert.NoError(t, ctx.Err())
+	source.passes(clock, 2*time.Second, 1, 1)
+	assert.Error(t, ctx.Err())
+}
+
+// TestAStallIsNotCharged: who did not run for three seconds learns that from the beat that came late.
+func TestAStallIsNotCharged(t *testing.T) {
+	clock, source := fakeClock()
+	ctx, cancel := step(clock, time.Second)
+	defer cancel()
+	source.mu.Lock()
+	source.time = source.time.Add(3 * time.Second)
+	source.mu.Unlock()
+	clock.advance()
+	assert.NoError(t, ctx.Err())
+}
+
+func TestAContextEndsWithItsParent(t *testing.T) {
+	clock, _ := fakeClock()
+	parent, end := context.WithCancelCause(context.Background())
+	ctx, cancel := clock.within(parent, time.Hour, 0, 0, false)
+	defer cancel()
+	end(context.Canceled)
+	<-ctx.Done()
+	assert.Equal(t, context.Canceled, ctx.Err())
+	afterwards, cancelAfterwards := clock.within(parent, time.Hour, 0, 0, false)
+	defer cancelAfterwards()
+	assert.Equal(t, context.Canceled, afterwards.Err())
+	passed, cancelPassed := step(clock, 0)
+	defer cancelPassed()
+	assert.Equal(t, context.DeadlineExceeded, passed.Err(), "nothing is allowed")
+	own, cancelOwn := step(clock, time.Hour)
+	cancelOwn()
+	assert.Equal(t, context.Canceled, own.Err())
+	assert.Empty(t, clock.pending)
+}

@@ -1,0 +1,311 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/verdict"
+)
+
+// told is what a run said.
+type told struct {
+	mu    sync.Mutex
+	final map[string]verdict.CheckResult
+	notes []string
+	seen  []verdict.Observation
+}
+
+func (o *told) emit(event verdict.Event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch event.Kind {
+	case verdict.KindCheckFinal:
+		o.final[event.Check] = *event.Result
+	case verdict.KindNote:
+		o.notes = append(o.notes, event.Message)
+	case verdict.KindObservation:
+		o.seen = append(o.seen, *event.Observation)
+	}
+}
+
+// runIn runs checks with options whose rest is filled in, and returns what was said.
+func runIn(t *testing.T, options Options, prepare func(*Runner)) *told {
+	t.Helper()
+	heard := &told{final: map[string]verdict.CheckResult{}}
+	options.Deployments, options.Emit = &fakeServers{}, heard.emit
+	runner := New(options)
+	if prepare != nil {
+		prepare(runner)
+	}
+	require.NoError(t, runner.Run(t.Context()))
+	runner.Wait()
+	heard.mu.Lock()
+	defer heard.mu.Unlock()
+	return heard
+}
+
+// TestACheckThatRunsOutOfTimeHasNoVerdict: neither by the requirement that the step under way named, nor by its control, nor
+// because it looked past what did not come.
+func TestACheckThatRunsOutOfTimeHasNoVerdict(t *testing.T) {
+	waits := func(c *C) error {
+		<-c.Context().Done()
+		return fmt.Errorf("GET /sync: no answer: %w", c.Context().Err())
+	}
+	bodies := map[string]func(c *C){
+		"needs another":   func(c *C) { c.Need("chapter/other", waits(c)) },
+		"needs its own":   func(c *C) { c.Need("chapter/needs its own", waits(c)) },
+		"control":         func(c *C) { c.Control(waits(c)) },
+		"assertion":       func(c *C) { assert.NoError(c, waits(c)) },
+		"its own words":   func(c *C) { _ = waits(c); c.Failf("nothing came") },
+		"inconclusive":    func(c *C) { _ = waits(c); c.Inconclusive("not seen") },
+		"unsupported":     func(c *C) { _ = waits(c); c.Unsupported("no such endpoint") },
+		"looks past it":   func(c *C) { _ = waits(c) },
+		"observes":        func(c *C) { _ = waits(c); c.Observe("chapter/open", "never", "nothing came") },
+		"own error":       func(c *C) { c.SuiteError(waits(c)) },
+		"had failed":      func(c *C) { c.Errorf("a user ID in sender_key"); c.Need("chapter/other", waits(c)) },
+		"had failed more": func(c *C) { c.Errorf("a user ID in sender_key"); _ = waits(c); c.Errorf("nothing came") },
+	}
+	var checks []*Check
+	for name, body := range bodies {
+		checks = append(checks, &Check{Name: name, Requirements: []string{"chapter/" + name}, Body: func(c *C) {
+			c.Deploy("one server", false)
+			body(c)
+		}})
+	}
+	heard := runIn(t, Options{Checks: checks, Parallel: len(checks), Limit: 200 * time.Millisecond}, func(r *Runner) { r.options.Slowness = quietMachine })
+	require.Len(t, heard.final, len(checks))
+	for name, result := range heard.final {
+		if strings.HasPrefix(name, "had failed") {
+			assert.Equal(t, verdict.Fail, result.Verdict, name)
+			assert.Equal(t, "a user ID in sender_key", result.Reason, name)
+			continue
+		}
+		assert.Equal(t, verdict.Error, result.Verdict, name)
+		assert.Equal(t, "the check did not end within 200ms of its own time; neither the machine nor the check's servers were slow", result.Reason, name)
+		assert.Empty(t, result.BlockedBy, name)
+	}
+	assert.Empty(t, heard.seen)
+	assert.Empty(t, heard.notes, "it was not the machine")
+}
+
+// TestAStepThatStarvesHasNoVerdict: on a machine so slow that a step has not had its time when its bound is reached, a time-out
+// is an error, told once for the run.
+func TestAStepThatStarvesHasNoVerdict(t *testing.T) {
+	ask := func(c *C) error {
+		ctx, cancel := c.Within(100 * time.Millisecond)
+		defer cancel()
+		<-ctx.Done()
+		return fmt.Errorf("GET /sync: no answer: %w", ctx.Err())
+	}
+	checks := func() (checks []*Check) {
+		for name, body := range map[string]func(c *C){
+			"blocked":      func(c *C) { c.Need("chapter/other", ask(c)) },
+			"fail":         func(c *C) { c.Need("chapter/fail", ask(c)) },
+			"inconclusive": func(c *C) { c.Control(ask(c)) },
+		} {
+			checks = append(checks, &Check{Name: name, Requirements: []string{"chapter/" + name}, Body: func(c *C) {
+				c.Deploy("one server", false)
+				body(c)
+			}})
+		}
+		return checks
+	}
+	slow := runIn(t, Options{Checks: checks(), Parallel: 3, Limit: 5 * time.Second, Slowness: func() float64 { return 1000 }}, nil)
+	for name, result := range slow.final {
+		assert.Equal(t, verdict.Error, result.Verdict, name)
+		assert.Contains(t, result.Reason, "a deadline of 100ms passed while the machine was", name)
+	}
+	require.Len(t, slow.notes, 1, "told once")
+	assert.Contains(t, slow.notes[0], "3 of 3 checks have no verdict (error) for want of time")
+	assert.Contains(t, slow.notes[0], "--parallel 1")
+
+	quiet := runIn(t, Options{Checks: checks(), Parallel: 3, Limit: 5 * time.Second, Slowness: quietMachine}, nil)
+	for name, result := range quiet.final {
+		assert.Equal(t, name, string(result.Verdict), "a server that never answers")
+	}
+	assert.Empty(t, quiet.notes)
+}
+
+// TestASlowMachineDeclaresNoServerDead: its health check fails for want of the machine.
+func TestASlowMachineDeclaresNoServerDead(t *testing.T) {
+	for name, each := range map[string]struct {
+		slowness float64
+		decided  verdict.Verdict
+		closing  verdict.Verdict
+	}{
+		"slow":  {1000, verdict.Blocked, verdict.Error},
+		"quiet": {1, verdict.Fail, verdict.Fail},
+	} {
+		t.Run(name, func(t *testing.T) {
+			heard := runIn(t, Options{
+				Checks: []*Check{named("asks in vain", func(c *C, server *fakeServer) {
+					server.hung.Store(true)
+					c.Need("chapter/other", errors.New("refused"))
+				}), stayingUp()},
+				Limit: 5 * time.Second, Silence: 50 * time.Millisecond, Slowness: func() float64 { return each.slowness },
+			}, func(r *Runner) { r.healthLimit = 20 * time.Millisecond; r.options.Quiet = 0 })
+			assert.Equal(t, each.decided, heard.final["asks in vain"].Verdict)
+			assert.Equal(t, each.closing, heard.final["stays up"].Verdict, heard.final["stays up"].Reason)
+		})
+	}
+}
+
+// TestABodyThatNeverEndsIsGivenUp: the run goes on, and what the goroutine does afterwards counts for nothing.
+func TestABodyThatNeverEndsIsGivenUp(t *testing.T) {
+	release, over := make(chan struct{}), make(chan struct{})
+	var tidied, tidiedLate atomic.Bool
+	endless := named("endless", func(c *C, _ *fakeServer) {
+		defer close(over)
+		c.Cleanup(func() { tidied.Store(true) })
+		c.Notef("before")
+		<-release // as a parser in a loop, which looks at no context
+		defer c.Observe("chapter/open", "afterwards", "afterwards")
+		defer c.Deploy("another server", false)
+		c.Notef("afterwards")
+		c.Attach("input.json", []byte("afterwards"))
+		c.Cleanup(func() { tidiedLate.Store(true) })
+		c.Errorf("afterwards")
+	})
+	heard := runIn(t, Options{
+		Checks: []*Check{endless, bystander("after it", false), stayingUp()}, Slowness: quietMachine,
+		Limit: 200 * time.Millisecond, Grace: 50 * time.Millisecond,
+		Keep: func(result verdict.CheckResult, evidence Evidence) (string, string, error) {
+			assert.Empty(t, evidence.Attached)
+			return "", "", nil
+		},
+	}, nil)
+	close(release)
+	<-over
+	result := heard.final["endless"]
+	assert.Equal(t, verdict.Error, result.Verdict)
+	assert.Contains(t, result.Reason, "gave up")
+	assert.Equal(t, []string{"before"}, result.Details)
+	assert.True(t, tidied.Load())
+	assert.True(t, tidiedLate.Load())
+	assert.Equal(t, verdict.Pass, heard.final["after it"].Verdict)
+	assert.Equal(t, verdict.Pass, heard.final["stays up"].Verdict)
+	assert.Empty(t, heard.seen)
+}
+
+// TestAServerThatDiesOfABodyThatNeverEnds: the fail is the server's, whatever became of the check.
+func TestAServerThatDiesOfABodyThatNeverEnds(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	heard := runIn(t, Options{
+		Checks: []*Check{named("endless", func(c *C, server *fakeServer) {
+			server.die(Death{Cause: "hs1 exited with status 2"})
+			<-release
+		}), stayingUp()},
+		Limit: time.Minute, Grace: 50 * time.Millisecond, Slowness: quietMachine,
+	}, nil)
+	assert.Equal(t, verdict.Fail, heard.final["endless"].Verdict)
+	assert.Contains(t, heard.final["endless"].Reason, "hs1 exited with status 2")
+	assert.Equal(t, verdict.Fail, heard.final["stays up"].Verdict)
+}
+
+// TestSharersOfWhatRanOutOfTimeRanOutOfTime: they are not blocked by what the preparing check named.
+func TestSharersOfWhatRanOutOfTimeRanOutOfTime(t *testing.T) {
+	endings := make(chan Ending, 1)
+	heard := runIn(t, Options{
+		Checks: []*Check{
+			{Name: "first", Requirements: []string{"chapter/first"}, Body: func(c *C) {
+				defer func() { endings <- c.Ended() }()
+				<-c.Context().Done()
+				c.Need("chapter/other", c.Context().Err())
+			}},
+			{Name: "second", Requirements: []string{"chapter/other"}, Body: func(c *C) { c.EndAs(<-endings) }},
+		},
+		Limit: 100 * time.Millisecond, Parallel: 1, Slowness: func() float64 { return 2 },
+	}, nil)
+	for name, result := range heard.final {
+		assert.Equal(t, verdict.Error, result.Verdict, name)
+		assert.Contains(t, result.Reason, "did not end within 100ms of its own time; the machine was", name)
+	}
+	require.Len(t, heard.notes, 1)
+	assert.Contains(t, heard.notes[0], "2 of 2 checks")
+}
+
+// TestTheTimeInWhichAnotherPreparesIsNotCharged.
+func TestTheTimeInWhichAnotherPreparesIsNotCharged(t *testing.T) {
+	heard := runIn(t, Options{Limit: 300 * time.Millisecond, Slowness: quietMachine, Checks: []*Check{{
+		Name: "waits", Requirements: []string{"chapter/waits"}, Body: func(c *C) {
+			ready := make(chan struct{})
+			time.AfterFunc(600*time.Millisecond, func() { close(ready) })
+			assert.NoError(c, c.AwaitOther(ready))
+		},
+	}}}, nil)
+	assert.Equal(t, verdict.Pass, heard.final["waits"].Verdict, heard.final["waits"].Reason)
+}
+
+// TestFewerChecksStartOnASlowMachine, and as many as were asked for when it is quiet again.
+func TestFewerChecksStartOnASlowMachine(t *testing.T) {
+	var slow atomic.Bool
+	slow.Store(true)
+	lane := New(Options{Slowness: func() float64 {
+		if slow.Load() {
+			return 12
+		}
+		return 1
+	}}).newLane(16, 1)
+	assert.Equal(t, 4, lane.allowed())
+	for range 4 {
+		require.True(t, lane.take(t.Context(), 1))
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.False(t, lane.take(ended, 1), "all places are taken")
+	lane.give(1)
+	assert.True(t, lane.take(t.Context(), 1))
+	slow.Store(false)
+	assert.Equal(t, 16, lane.allowed())
+	for range 12 {
+		assert.True(t, lane.take(t.Context(), 1))
+	}
+	assert.False(t, lane.take(ended, 1))
+}
+
+func TestTheSlowestMachineRunsAtLeastOneCheck(t *testing.T) {
+	runner := New(Options{Slowness: func() float64 { return 1000 }})
+	assert.Equal(t, 1, runner.newLane(16, 1).allowed())
+	wide := runner.newLane(16, 1)
+	assert.True(t, wide.take(t.Context(), 2), "one that takes two places")
+	assert.Equal(t, 8, runner.newLane(16, 8).allowed())
+	assert.Equal(t, 3, runner.newLane(3, 8).allowed())
+}
+
+func TestThePulseOfAServer(t *testing.T) {
+	now := time.Unix(1_000_000_000, 0)
+	var p pulse
+	assert.InDelta(t, 1, p.slowness(now), 0, "nothing is known")
+	for _, took := range []time.Duration{usualPulse / 4, usualPulse, 4 * usualPulse, 4 * usualPulse, 20 * usualPulse} {
+		p.begin(now)
+		now = now.Add(took)
+		p.end(now)
+	}
+	assert.InDelta(t, 4, p.slowness(now), 0.01, "the median")
+	p.begin(now)
+	assert.InDelta(t, 4, p.slowness(now.Add(usualPulse)), 0.01)
+	assert.InDelta(t, 9, p.slowness(now.Add(9*usualPulse)), 0.01, "one that is under way")
+}
+
+// TestACheckStandsOnSlowServers: its time passes more slowly, and others' does not.
+func TestACheckStandsOnSlowServers(t *testing.T) {
+	var one attempt
+	slow := &ground{}
+	slow.pulse.begin(time.Now().Add(-5 * usualPulse))
+	one.attach(&ground{})
+	assert.InDelta(t, 1, one.serversSlowness(), 0)
+	one.attach(slow)
+	assert.InDelta(t, 5, one.serversSlowness(), 1)
+	one.end()
+	assert.False(t, one.attach(&ground{}))
+}
