@@ -92,8 +92,12 @@ func (r remains) isDead(state string, now time.Time) (dead bool, why string, rel
 	case r.host == HostIdentity() && r.state == state:
 		return true, "it has no folder", release
 	case r.host == HostIdentity():
-		lock, err := lockElsewhere(filepath.Join(r.state, runsName, r.run))
+		dir := filepath.Join(r.state, runsName, r.run)
+		lock, err := lockElsewhere(dir)
 		switch {
+		case err == nil && isKept(dir):
+			_ = lock.Close()
+			return false, fmt.Sprintf("it was told to keep its servers; clean with %s=%s removes it", stateVariable, r.state), release
 		case errors.Is(err, errLocked):
 			return false, "it is alive, with the state folder " + r.state, release
 		case errors.Is(err, os.ErrNotExist):

@@ -28,6 +28,10 @@ func TestAllLeavesLiveRunsOfOtherStateFolders(t *testing.T) {
 	t.Setenv(stateVariable, other)
 	killed, killedDir, _ := holder(t, false)
 	_, liveDir, livePIDs := holder(t, false)
+	kept, err := Open()
+	require.NoError(t, err)
+	require.NoError(t, kept.Keep())
+	require.NoError(t, kept.Close())
 	dead := filepath.Base(killedDir)
 	kill(t, killed)
 	otherState := filepath.Dir(filepath.Dir(liveDir))
@@ -47,6 +51,7 @@ func TestAllLeavesLiveRunsOfOtherStateFolders(t *testing.T) {
 		volume("ours", "0000000001", host, state),
 		earlier("ours-before-a-reboot", "0000000002", state, false, long),
 		volume("live", filepath.Base(liveDir), host, otherState),
+		volume("kept", kept.ID, host, otherState),
 		volume("dead", dead, host, otherState),
 		volume("gone", "0000000003", host, otherState),
 		volume("gone-with-its-state-folder", "0000000004", host, "/nowhere/state"),
@@ -65,12 +70,12 @@ func TestAllLeavesLiveRunsOfOtherStateFolders(t *testing.T) {
 	left := fake.Names()
 	assert.NotContains(t, left, "ours")
 	assert.NotContains(t, left, "ours-before-a-reboot", "dead for certain")
-	assert.Len(t, left, 14, "others' are left without --all")
+	assert.Len(t, left, 15, "others' are left without --all")
 
 	var said []string
 	require.NoError(t, Clean(t.Context(), CleanOptions{All: true}, func(line string) { said = append(said, line) }))
 	assert.Equal(t, []string{
-		"leased", "live", "namesake-since-the-boot", "namesake-that-runs", "no-lease", "not-a-run", "renewed", "renewed-later",
+		"kept", "leased", "live", "namesake-since-the-boot", "namesake-that-runs", "no-lease", "not-a-run", "renewed", "renewed-later",
 	}, fake.Names())
 	text := strings.Join(said, "\n")
 	for _, words := range []string{
@@ -78,6 +83,7 @@ func TestAllLeavesLiveRunsOfOtherStateFolders(t *testing.T) {
 		`"0000000005": it is of another machine, ci-1/boot/1; it counts as alive until ` + soon,
 		`left 2 containers, networks and volumes of the run "0000000007"`,
 		"removed 1 containers, networks and volumes of the unknown run " + dead,
+		kept.ID + `": it was told to keep its servers`,
 	} {
 		assert.Contains(t, text, words)
 	}
