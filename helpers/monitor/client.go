@@ -3,8 +3,10 @@ package monitor
 // What clients are shown. Contents of events are the clients' own, but for the few that the server fills with user IDs.
 
 import (
-	"github.com/tidwall/gjson"
+	"strings"
 
+	"msc4014/helpers/foreign"
+	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/transcript"
 )
 
@@ -16,10 +18,13 @@ func (m *Monitor) Exchange(check string, exchange transcript.Exchange) {
 	}
 	asked := requestOf(exchange)
 	m.noteWritten(asked, exchange.RequestBody)
-	if exchange.Status/100 != 2 || !gjson.ValidBytes(exchange.ResponseBody) {
+	if exchange.Status/100 != 2 {
 		return
 	}
-	answer := gjson.ParseBytes(exchange.ResponseBody)
+	answer, err := foreign.Parse(exchange.ResponseBody)
+	if err != nil {
+		return // whoever asked is told that it is unusable
+	}
 	m.noteFilter(asked, exchange.RequestBody, answer)
 	if !asked.aboutRooms() || m.inFederationForm(asked) {
 		return
@@ -30,7 +35,7 @@ func (m *Monitor) Exchange(check string, exchange transcript.Exchange) {
 		return
 	}
 	if asked.place(2) == "joined_members" {
-		answer.Get("joined").ForEach(func(userID, _ gjson.Result) bool {
+		answer.Get("joined").Each(func(userID, _ foreign.Value) bool {
 			if m.looksLikeKey(userID.String()) {
 				m.report(finding("client-view/joined-members", check, "%s: keyed by sender key %s", v.where, userID.String()))
 			}
@@ -74,32 +79,33 @@ var (
 )
 
 // walk visits every value of an answer; name is the member that holds it.
-func (m *Monitor) walk(v view, name string, value gjson.Result) {
+func (m *Monitor) walk(v view, name string, value foreign.Value) {
 	switch {
 	case value.IsObject():
 		if isEvent(value) {
 			m.clientEvent(v, value)
 			return
 		}
-		value.ForEach(func(key, member gjson.Result) bool {
-			m.suspect(key.String(), finding(v.breaks(keyElsewhere), v.check, "%s: %s has the sender key %s as a member", v.where, orAnswer(name), key.String()))
-			if key.String() != "content" || namesUsers(value) {
+		judgesContent := namesUsers(value)
+		value.Each(func(key, member foreign.Value) bool {
+			m.suspect(key.String(), v.breaks(keyElsewhere), v.check, "%s: %s has the sender key %s as a member", v.where, orAnswer(name), key)
+			if key.String() != "content" || judgesContent {
 				m.member(v, key.String(), member)
 			}
 			return true
 		})
 	case value.IsArray():
-		value.ForEach(func(_, element gjson.Result) bool {
+		value.Each(func(_, element foreign.Value) bool {
 			m.walk(v, name, element)
 			return true
 		})
-	case value.Type == gjson.String:
-		m.suspect(value.String(), finding(v.breaks(keyElsewhere), v.check, "%s: %s is the sender key %s", v.where, orAnswer(name), value.String()))
+	case value.IsString():
+		m.suspect(value.String(), v.breaks(keyElsewhere), v.check, "%s: %s is the sender key %s", v.where, orAnswer(name), value)
 	}
 }
 
 // member visits a member of an object, if what it holds is to be judged.
-func (m *Monitor) member(v view, name string, value gjson.Result) {
+func (m *Monitor) member(v view, name string, value foreign.Value) {
 	switch {
 	case keyMayStand[name], clientsWrote[name]:
 	case strippedState[name] && m.fromPeer(value):
@@ -109,7 +115,7 @@ func (m *Monitor) member(v view, name string, value gjson.Result) {
 }
 
 // namesUsers tells of something with a content that is no event of a room whether the server fills that with user IDs.
-func namesUsers(object gjson.Result) bool {
+func namesUsers(object foreign.Value) bool {
 	kind := object.Get("type").String()
 	return kind == "m.receipt" || kind == "m.typing"
 }
@@ -121,36 +127,33 @@ func orAnswer(name string) string {
 	return name
 }
 
-func isEvent(value gjson.Result) bool {
-	return value.Get("type").Type == gjson.String && value.Get("content").IsObject() &&
+func isEvent(value foreign.Value) bool {
+	return value.Get("type").IsString() && value.Get("content").IsObject() &&
 		(value.Get("sender").Exists() || value.Get("event_id").Exists())
 }
 
-// oursEvent tells whether a peer made the event that a client is shown.
-func (m *Monitor) oursEvent(event gjson.Result) bool {
-	return m.options.OursKey(event.Get("sender_key").String()) || m.options.OursKey(event.Get("sender").String()) ||
-		m.options.OursEvent(event.Get("event_id").String())
+// oursEvent reports whether a peer made an event.
+func (m *Monitor) oursEvent(event foreign.Value) bool {
+	return m.ours(func(field string) string { return event.Get(field).String() })
 }
 
-// fromPeer tells whether stripped state has a trace of a peer: it came with the peer's invite then, all of it.
-func (m *Monitor) fromPeer(stripped gjson.Result) bool {
+// fromPeer reports whether stripped state has a trace of a peer: it came with the peer's invite then, all of it.
+func (m *Monitor) fromPeer(stripped foreign.Value) bool {
 	if stripped.IsObject() {
 		stripped = stripped.Get("events")
 	}
-	for _, event := range stripped.Array() {
-		if m.oursEvent(event) || m.options.OursKey(event.Get("state_key").String()) {
-			return true
-		}
-		mapping := event.Get("content.mxid_mapping")
-		if m.options.OursKey(mapping.Get("sender_key").String()) || m.options.OursKey(mapping.Get("user_room_key").String()) {
-			return true
-		}
-	}
-	return false
+	found := false
+	stripped.Each(func(_, event foreign.Value) bool {
+		mapping := event.Get("content", pseudoid.MappingField)
+		found = m.oursEvent(event) || m.options.OursKey(event.Get("state_key").String()) ||
+			m.options.OursKey(mapping.Get("sender_key").String()) || m.options.OursKey(mapping.Get("user_room_key").String())
+		return !found
+	})
+	return found
 }
 
 // clientEvent looks over one event as a client gets it.
-func (m *Monitor) clientEvent(v view, event gjson.Result) {
+func (m *Monitor) clientEvent(v view, event foreign.Value) {
 	if m.oursEvent(event) {
 		return
 	}
@@ -168,17 +171,17 @@ func (m *Monitor) clientEvent(v view, event gjson.Result) {
 	}
 	m.content(v, v.where+": "+name, kind, event.Get("content"))
 
-	below := view{check: v.check, where: v.where + ": " + name, unsigned: true}
-	for _, path := range []string{"prev_content", "unsigned.prev_content"} {
-		m.content(below, below.where+" in "+path, kind, event.Get(path))
+	below := view{check: v.check, where: shorten(v.where+": "+name, longestPlace), unsigned: true}
+	for _, path := range [][]string{{"prev_content"}, {"unsigned", "prev_content"}} {
+		m.content(below, below.where+" in "+strings.Join(path, "."), kind, event.Get(path...))
 	}
-	event.ForEach(func(field, value gjson.Result) bool {
+	event.Each(func(field, value foreign.Value) bool {
 		if !judgedApart[field.String()] {
 			m.member(v, field.String(), value)
 		}
 		return true
 	})
-	event.Get("unsigned").ForEach(func(field, value gjson.Result) bool {
+	event.Get("unsigned").Each(func(field, value foreign.Value) bool {
 		switch field.String() {
 		case "prev_content":
 		case "prev_sender":
@@ -193,14 +196,14 @@ func (m *Monitor) clientEvent(v view, event gjson.Result) {
 }
 
 // content looks over the contents in which the server shows user IDs; those of other types are the clients' own.
-func (m *Monitor) content(v view, name, eventType string, content gjson.Result) {
+func (m *Monitor) content(v view, name, eventType string, content foreign.Value) {
 	switch eventType {
 	case "m.room.create":
 		creator := content.Get("creator").String()
-		m.suspect(creator, finding(v.breaks("client-view/create-creator"), v.check, "%s has creator %s", name, creator))
+		m.suspect(creator, v.breaks("client-view/create-creator"), v.check, "%s has creator %s", name, creator)
 	case "m.room.power_levels":
-		content.Get("users").ForEach(func(user, _ gjson.Result) bool {
-			m.suspect(user.String(), finding(v.breaks("client-view/power-levels-read"), v.check, "%s gives power to the key %s", name, user.String()))
+		content.Get("users").Each(func(user, _ foreign.Value) bool {
+			m.suspect(user.String(), v.breaks("client-view/power-levels-read"), v.check, "%s gives power to the key %s", name, user)
 			return true
 		})
 	}

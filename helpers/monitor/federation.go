@@ -20,7 +20,7 @@ const noUserID = "event-format/no-mxid-outside-mapping"
 func (m *Monitor) PseudonymousEvent(check string, raw []byte) {
 	format := m.options.Format
 	event := gjson.ParseBytes(raw)
-	if m.oursEvent(event) || m.options.OursEvent(idOfBytes(raw)) {
+	if m.ours(func(field string) string { return event.Get(field).String() }) || m.options.OursEvent(idOfBytes(raw)) {
 		return
 	}
 	eventID, err := pseudoid.EventID(raw, format)
@@ -101,11 +101,12 @@ func (m *Monitor) userIDs(check, name string, event gjson.Result) {
 	case "m.room.create":
 		report("event-format/create-names-no-mxid", "creator", event.Get("content.creator"))
 	case "m.room.power_levels":
+		roomID, given := event.Get("room_id").String(), power{
+			sender: m.options.Format.Sender([]byte(event.Raw)), depth: event.Get("depth").Int(), check: check, name: name,
+		}
 		event.Get("content.users").ForEach(func(user, _ gjson.Result) bool {
-			if pseudoid.ValidUserID(user.String()) == nil {
-				m.suspectPower(event, power{
-					sender: m.options.Format.Sender([]byte(event.Raw)), userID: user.String(), depth: event.Get("depth").Int(), check: check, name: name,
-				})
+			if given.userID = user.String(); pseudoid.ValidUserID(given.userID) == nil {
+				m.suspectPower(roomID, given)
 			}
 			return true
 		})
@@ -115,7 +116,7 @@ func (m *Monitor) userIDs(check, name string, event gjson.Result) {
 // OrdinaryEvent looks over an event of a room of another version.
 func (m *Monitor) OrdinaryEvent(check string, raw []byte) {
 	event := gjson.ParseBytes(raw)
-	if m.oursEvent(event) || m.options.OursEvent(idOfBytes(raw)) {
+	if m.ours(func(field string) string { return event.Get(field).String() }) || m.options.OursEvent(idOfBytes(raw)) {
 		return
 	}
 	for _, format := range []pseudoid.Format{pseudoid.FormatV10, pseudoid.FormatV11} {

@@ -8,10 +8,10 @@ package monitor
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
-	"github.com/tidwall/gjson"
-
+	"msc4014/helpers/foreign"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/verdict"
 )
@@ -29,13 +29,14 @@ type Options struct {
 
 // Monitor is the passive monitors of a run. Its methods are safe for use by several goroutines.
 type Monitor struct {
-	options Options
-	mu      sync.Mutex
-	seen    map[string]bool   // findings that were reported
-	rooms   map[string]string // the room in which a sender key was first seen
-	known   map[string]bool   // sender keys that the candidate writes under
-	written map[string]bool   // strings like sender keys that clients wrote
-	filters map[string]bool   // filters that ask for events in the federation's form
+	options  Options
+	mu       sync.Mutex
+	seen     map[string]bool   // findings that were reported
+	reported map[string]int    // how many, by requirement
+	rooms    map[string]string // the room in which a sender key was first seen
+	known    map[string]bool   // sender keys that the candidate writes under
+	written  map[string]bool   // strings like sender keys that clients wrote
+	filters  map[string]bool   // filters that ask for events in the federation's form
 
 	suspicions map[string][]verdict.Finding // what is to be reported if a string is seen to be a sender key
 	members    map[string]*membership       // by room ID
@@ -44,36 +45,60 @@ type Monitor struct {
 // New makes the monitors of a run.
 func New(options Options) *Monitor {
 	return &Monitor{
-		options: options, seen: map[string]bool{}, rooms: map[string]string{}, known: map[string]bool{},
+		options: options, seen: map[string]bool{}, reported: map[string]int{}, rooms: map[string]string{}, known: map[string]bool{},
 		written: map[string]bool{}, filters: map[string]bool{}, suspicions: map[string][]verdict.Finding{},
 		members: map[string]*membership{},
 	}
 }
 
+// Bounds on what is kept of a candidate's endless faults; one finding fails a requirement.
+const (
+	// mostFindings are reported of a requirement.
+	mostFindings = 1000
+	// mostSuspected are the strings that are suspected of being keys, mostSuspicions the findings that hang on one of them.
+	mostSuspected, mostSuspicions = 1 << 14, 8
+	// mostPowers are the user IDs, given power in a room, whose keys are waited for.
+	mostPowers = 4096
+	// longestDetail and longestPlace bound, in bytes, what is said of a finding, and of where it is.
+	longestDetail, longestPlace = 1000, 300
+)
+
 func finding(requirement, check, format string, arguments ...any) verdict.Finding {
-	return verdict.Finding{Requirement: requirement, Check: check, Detail: fmt.Sprintf(format, arguments...)}
+	return verdict.Finding{Requirement: requirement, Check: check, Detail: shorten(fmt.Sprintf(format, arguments...), longestDetail)}
+}
+
+func shorten(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "..."
 }
 
 func (m *Monitor) report(found verdict.Finding) {
 	identity := found.Requirement + " " + found.Detail
 	m.mu.Lock()
-	reported := m.seen[identity]
-	m.seen[identity] = true
+	known := m.seen[identity] || m.reported[found.Requirement] >= mostFindings
+	if !known {
+		m.seen[identity] = true
+		m.reported[found.Requirement]++
+	}
 	m.mu.Unlock()
-	if !reported {
+	if !known {
 		m.options.Report(found)
 	}
 }
 
 // suspect reports a finding that holds if text is a sender key of the candidate: at once, or when that is seen.
-func (m *Monitor) suspect(text string, found verdict.Finding) {
+func (m *Monitor) suspect(text, requirement, check, format string, arguments ...any) {
 	if !m.looksLikeKey(text) {
 		return
 	}
+	found := finding(requirement, check, format, arguments...)
 	m.mu.Lock()
-	known, written := m.known[text], m.written[text]
-	if !known && !written && !slices.Contains(m.suspicions[text], found) {
-		m.suspicions[text] = append(m.suspicions[text], found)
+	known, written, before := m.known[text], m.written[text], m.suspicions[text]
+	full := len(before) >= mostSuspicions || before == nil && len(m.suspicions) >= mostSuspected
+	if !known && !written && !full && !slices.Contains(before, found) {
+		m.suspicions[text] = append(before, found)
 	}
 	m.mu.Unlock()
 	if known && !written {
@@ -120,6 +145,11 @@ func (m *Monitor) looksLikeKey(text string) bool {
 	return err == nil
 }
 
+// ours reports whether a peer made the event that has these fields.
+func (m *Monitor) ours(field func(name string) string) bool {
+	return m.options.OursKey(field("sender_key")) || m.options.OursKey(field("sender")) || m.options.OursEvent(field("event_id"))
+}
+
 // roomOf is the room in which a key was seen first, which may be this one.
 func (m *Monitor) roomOf(senderKey, roomID string) string {
 	m.mu.Lock()
@@ -131,9 +161,10 @@ func (m *Monitor) roomOf(senderKey, roomID string) string {
 	return roomID
 }
 
-func eventName(event gjson.Result) string {
+func eventName(event foreign.Value) string {
+	kind := shorten(event.Get("type").String(), longestPlace/2)
 	if id := event.Get("event_id").String(); id != "" {
-		return event.Get("type").String() + " " + id
+		return kind + " " + shorten(id, longestPlace/2)
 	}
-	return event.Get("type").String() + " (without event ID)"
+	return kind + " (without event ID)"
 }

@@ -31,11 +31,11 @@ func (m *Monitor) room(roomID string) *membership {
 }
 
 // suspectPower reports power that is given to a user ID with a key: at once, or when the key is seen.
-func (m *Monitor) suspectPower(event gjson.Result, suspected power) {
+func (m *Monitor) suspectPower(roomID string, suspected power) {
 	m.mu.Lock()
-	room := m.room(event.Get("room_id").String())
+	room := m.room(roomID)
 	wrong := room.wrong(suspected)
-	if !wrong {
+	if !wrong && len(room.suspect) < mostPowers {
 		room.suspect = append(room.suspect, suspected)
 	}
 	m.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"msc4014/helpers/foreign"
 	"msc4014/helpers/transcript"
 )
 
@@ -70,28 +71,26 @@ func (m *Monitor) noteWritten(asked request, body []byte) {
 	for _, segment := range asked.segments {
 		m.clientWrote(segment)
 	}
-	if !gjson.ValidBytes(body) {
+	written, err := foreign.Parse(body)
+	if err != nil {
 		return
 	}
-	var visit func(value gjson.Result)
-	visit = func(value gjson.Result) {
-		if value.Type == gjson.String {
+	var visit func(value foreign.Value)
+	visit = func(value foreign.Value) {
+		if value.IsString() {
 			m.clientWrote(value.String())
-			return
 		}
-		if value.IsObject() || value.IsArray() {
-			value.ForEach(func(key, member gjson.Result) bool {
-				m.clientWrote(key.String())
-				visit(member)
-				return true
-			})
-		}
+		value.Each(func(key, member foreign.Value) bool {
+			m.clientWrote(key.String())
+			visit(member)
+			return true
+		})
 	}
-	visit(gjson.ParseBytes(body))
+	visit(written)
 }
 
 // noteFilter takes note of a filter that a client made which asks for events in the federation's form.
-func (m *Monitor) noteFilter(asked request, body []byte, answer gjson.Result) {
+func (m *Monitor) noteFilter(asked request, body []byte, answer foreign.Value) {
 	if asked.place(0) != "user" || asked.place(2) != "filter" || gjson.GetBytes(body, "event_format").String() != "federation" {
 		return
 	}
