@@ -126,7 +126,7 @@ func TestCommitsAreComparedByWhatBothHave(t *testing.T) {
 	var out, progress bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-n", "2", "-candidate", "fake", "old", "HEAD"}, &out, &progress))
 	assert.Contains(t, progress.String(), "before judges 2 checks and after 3; both run the 1 that both have")
-	assert.Contains(t, out.String(), "fake: 1 checks, 2 runs each")
+	assert.Contains(t, out.String(), "fake: checks 1, runs of each 2")
 	lines := strings.Split(out.String(), "\n")
 	for _, line := range []string{"  1  before ", "  1  after ", "  2  before ", "  2  after ", "wall, s          before ", "CPU a check, ms  after "} {
 		assert.Condition(t, func() bool {

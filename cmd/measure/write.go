@@ -21,7 +21,7 @@ func write(out io.Writer, wanted options, sides []*side) error {
 	var text strings.Builder
 	line := func(format string, arguments ...any) { fmt.Fprintf(&text, format+"\n", arguments...) }
 	judging := strings.Join(append([]string{wanted.candidate}, wanted.flags...), " ")
-	line("%s: %d checks, %d runs each", judging, len(sides[0].runs[0].checks), wanted.runs)
+	line("%s: checks %d, runs of each %d", judging, len(sides[0].runs[0].checks), wanted.runs)
 	for _, each := range sides {
 		line("%-7s is %s", each.label, each.commit)
 	}
