@@ -345,6 +345,9 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 			return nil, err
 		}
 		if !this.attach(found) {
+			if !found.private {
+				r.leave(found)
+			}
 			return nil, errors.New("the check was given up")
 		}
 		go func() {

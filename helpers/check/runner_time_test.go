@@ -286,7 +286,7 @@ func TestThePulseOfAServer(t *testing.T) {
 	now := time.Unix(1_000_000_000, 0)
 	var p pulse
 	assert.InDelta(t, 1, p.slowness(now), 0, "nothing is known")
-	for _, took := range []time.Duration{usualPulse / 4, usualPulse, 4 * usualPulse, 4 * usualPulse, 20 * usualPulse} {
+	for _, took := range []time.Duration{20 * usualPulse, usualPulse, 4 * usualPulse, 20 * usualPulse} {
 		p.begin(now)
 		now = now.Add(took)
 		p.end(now)
@@ -295,6 +295,9 @@ func TestThePulseOfAServer(t *testing.T) {
 	p.begin(now)
 	assert.InDelta(t, 4, p.slowness(now.Add(usualPulse)), 0.01)
 	assert.InDelta(t, 9, p.slowness(now.Add(9*usualPulse)), 0.01, "one that is under way")
+	p.end(now)
+	p.forget()
+	assert.InDelta(t, 1, p.slowness(now), 0, "nobody stood on it meanwhile")
 }
 
 // TestACheckStandsOnSlowServers: its time passes more slowly, and others' does not.

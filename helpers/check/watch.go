@@ -5,6 +5,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -28,7 +29,9 @@ func (r *Runner) watch(ctx context.Context, each *ground, wanted bool) {
 	ctx, each.unwatch = context.WithCancel(context.WithoutCancel(ctx))
 	if wanted {
 		go r.keepWatch(ctx, each)
-		go r.keepPulse(ctx, each)
+		if !each.private {
+			go r.keepPulse(ctx, each)
+		}
 	}
 }
 
@@ -80,5 +83,6 @@ func (r *Runner) within(ctx context.Context, deployment Deployment, limit time.D
 		}
 	}()
 	err = ask(limited)
-	return err, err != nil && (limited.isForced() || r.machine.stalled())
+	timedOut := errors.Is(err, context.DeadlineExceeded) || err != nil && errors.Is(limited.Err(), context.DeadlineExceeded)
+	return err, timedOut && (limited.isForced() || r.machine.stalled())
 }
