@@ -16,13 +16,16 @@ import (
 // Reasons that the assembly itself gives; readers of results.json may compare with them.
 const (
 	ReasonNoCheckYet     = "no check yet"
-	ReasonLeftOutByRun   = "left out by --run"
-	ReasonLeftOutByShard = "left out by --shard"
-	ReasonLeftOutByPair  = "left out by --pair: it stands on one server only"
+	ReasonLeftOutByRun   = leftOut + "run"
+	ReasonLeftOutByShard = leftOut + "shard"
+	ReasonLeftOutByPair  = leftOut + "pair: it stands on one server only"
 	ReasonSuiteEnded     = "the suite ended before it was judged"
 	// ReasonRunEnded begins the reasons of checks whose verdict an unfinished run does not know.
 	ReasonRunEnded = "the run ended before this check"
 )
+
+// leftOut begins the reason of everything that an option left out.
+const leftOut = "left out by --"
 
 // findingsKept bounds how many findings of one requirement are kept: a server that breaks a demand of every event
 // would fill the report with the same sentence.
@@ -91,15 +94,7 @@ func Selects(pattern *regexp.Regexp, check RegisteredCheck) bool {
 
 // LeftOut tells whether a check or requirement was not asked for, as opposed to could not be done.
 func LeftOut(v verdict.Verdict, reason string) bool {
-	if v != verdict.NotRun {
-		return false
-	}
-	for _, option := range []string{ReasonLeftOutByRun, ReasonLeftOutByShard, ReasonLeftOutByPair} {
-		if strings.HasPrefix(reason, option) {
-			return true
-		}
-	}
-	return false
+	return v == verdict.NotRun && strings.HasPrefix(reason, leftOut)
 }
 
 // Unfinished reports whether the run ended before the verdict of a check was final.

@@ -190,6 +190,31 @@ func TestAssemblePartRun(t *testing.T) {
 	assert.Equal(t, "left out by --shard 1/2", checkOf(t, results, "join carries a mapping").Reason)
 }
 
+// TestAClosingCheckPassesInWholeRunsOnly: a fail of it counts in any run.
+func TestAClosingCheckPassesInWholeRunsOnly(t *testing.T) {
+	run := testRun()
+	run.Registered = append([]RegisteredCheck{{Name: "stays up", Requirements: []string{"mapping/in-join"}, Closing: true}}, testChecks[:3]...)
+	judged := func(v verdict.Verdict) Requirement {
+		closing := final("stays up", v, "")
+		closing.Result.Closing = true
+		if v == verdict.Fail {
+			closing.Result.Reason = "hs1 died"
+		}
+		results := Assemble(run, testCatalogue, []verdict.Event{
+			planned("version advertised", "stays up"), final("version advertised", verdict.Pass, ""), closing, end,
+		})
+		return requirementOf(t, results, "mapping/in-join")
+	}
+	assert.Equal(t, verdict.Pass, judged(verdict.Pass).Verdict)
+	run.RunPattern = regexp.MustCompile("^version")
+	part := judged(verdict.Pass)
+	assert.True(t, LeftOut(part.Verdict, part.Reason), "%s: %s", part.Verdict, part.Reason)
+	assert.Equal(t, verdict.Fail, judged(verdict.Fail).Verdict)
+	run.RunPattern, run.Shard = nil, "1/2"
+	assert.Equal(t, verdict.NotRun, judged(verdict.Pass).Verdict)
+	assert.Equal(t, verdict.Fail, judged(verdict.Fail).Verdict)
+}
+
 func TestAssembleFindings(t *testing.T) {
 	events := []verdict.Event{planned(allNames()...)}
 	for _, name := range allNames() {

@@ -12,6 +12,7 @@ import (
 func (a *assembly) requirements(catalogue Catalogue, results Results) []Requirement {
 	checks := map[string][]verdict.CheckResult{}
 	for _, check := range results.Checks {
+		check = a.counted(check)
 		for _, id := range check.Requirements {
 			checks[id] = append(checks[id], check)
 		}
@@ -46,6 +47,28 @@ func (a *assembly) requirements(catalogue Catalogue, results Results) []Requirem
 		requirements = append(requirements, requirement)
 	}
 	return requirements
+}
+
+// counted is a check as it counts for its requirements. That no server died of a part of the checks says nothing about the
+// others: a closing check passes in whole runs only.
+func (a *assembly) counted(check verdict.CheckResult) verdict.CheckResult {
+	if !check.Closing || check.Verdict != verdict.Pass {
+		return check
+	}
+	option := ""
+	switch {
+	case a.run.RunPattern != nil:
+		option = "run"
+	case a.run.Shard != "":
+		option = "shard"
+	case a.run.Pair:
+		option = "pair"
+	default:
+		return check
+	}
+	check.Verdict = verdict.NotRun
+	check.Reason = leftOut + option + ": what it judges is what all checks do to the servers"
+	return check
 }
 
 // judge gives a demand that a server can fail its verdict and reason. What a monitor found counts like a failed check.

@@ -16,17 +16,28 @@ import (
 )
 
 // choose returns the checks that a plan asks for, in the order in which they are to start: those that wait for a
-// server's own time-outs first.
+// server's own time-outs first. Closing checks belong to every run: a death of which no check is found guilty has no other
+// verdict.
 func choose(all []*check.Check, wanted plan.Plan) ([]*check.Check, error) {
 	pattern, err := regexp.Compile(wanted.Run)
 	if err != nil {
-		return nil, fmt.Errorf("--run %q is no regular expression: %w", wanted.Run, err)
+		return nil, fmt.Errorf("--run %q is not a valid regular expression: %w", wanted.Run, err)
 	}
-	var chosen []*check.Check
+	var chosen, closing, asked []*check.Check
 	for _, one := range all {
-		if one.Matches(pattern) && (wanted.Second == nil || one.Mixed()) {
+		matches := one.Matches(pattern) && (wanted.Second == nil || one.Mixed())
+		switch {
+		case one.Closing:
+			closing = append(closing, one)
+			if matches {
+				asked = append(asked, one)
+			}
+		case matches:
 			chosen = append(chosen, one)
 		}
+	}
+	if len(chosen) == 0 {
+		chosen, closing = asked, nil
 	}
 	if len(chosen) == 0 && wanted.Second != nil {
 		return nil, fmt.Errorf("--run %q matches no check that stands on two servers, which --pair runs", wanted.Run)
@@ -37,6 +48,7 @@ func choose(all []*check.Check, wanted plan.Plan) ([]*check.Check, error) {
 	if chosen, err = share(chosen, wanted.Shard); err != nil {
 		return nil, err
 	}
+	chosen = append(chosen, closing...)
 	if wanted.Shuffle != 0 {
 		random := rand.New(rand.NewPCG(uint64(wanted.Shuffle), 0))
 		random.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
@@ -68,6 +80,9 @@ func share(all []*check.Check, shard string) ([]*check.Check, error) {
 		if i%parts == part-1 {
 			chosen = append(chosen, one)
 		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("--shard %s has no check: %d are selected, so there are at most as many parts", shard, len(all))
 	}
 	return chosen, nil
 }

@@ -48,9 +48,26 @@ func TestAPairHasTheChecksOnTwoServersAndTheClosingOnes(t *testing.T) {
 	assert.Equal(t, []*check.Check{all[1], all[3]}, chosen)
 	chosen, err = choose(all, plan.Plan{Second: second, Run: "mapping/"})
 	require.NoError(t, err)
-	assert.Equal(t, []*check.Check{all[1]}, chosen)
+	assert.Equal(t, []*check.Check{all[1], all[3]}, chosen)
 	_, err = choose(all, plan.Plan{Second: second, Run: "^a$"})
 	assert.ErrorContains(t, err, "no check that stands on two servers")
+}
+
+// TestClosingChecksAreOfEveryRun: without them a death that no check is blamed for would have no verdict.
+func TestClosingChecksAreOfEveryRun(t *testing.T) {
+	all := append(some(), &check.Check{Name: "stays up", Requirements: []string{"resilience/x"}, Closing: true})
+	for _, wanted := range []plan.Plan{{Run: "^c$"}, {Shard: "3/3"}, {Run: "^c$", Shard: "1/1"}} {
+		chosen, err := choose(all, wanted)
+		require.NoError(t, err)
+		assert.Equal(t, []*check.Check{all[2], all[3]}, chosen, "%+v", wanted)
+	}
+	chosen, err := choose(all, plan.Plan{Run: "^resilience/"})
+	require.NoError(t, err)
+	assert.Equal(t, []*check.Check{all[3]}, chosen)
+	_, err = choose(all, plan.Plan{Shard: "4/4"})
+	assert.EqualError(t, err, "--shard 4/4 has no check: 3 are selected, so there are at most as many parts")
+	_, err = choose(all, plan.Plan{Run: "mapping/", Shard: "3/500"})
+	assert.EqualError(t, err, "--shard 3/500 has no check: 2 are selected, so there are at most as many parts")
 }
 
 func TestArtifactsOfAPlan(t *testing.T) {

@@ -52,7 +52,7 @@ func TestBadCommandLines(t *testing.T) {
 		"--nosuch":                        "unknown flag: --nosuch (./run.sh --help",
 		"--runtime":                       "needs an argument",
 		"--runtime podman":                "one of auto, docker, process",
-		"--run (":                         "is no regular expression",
+		"--run (":                         "is not a valid regular expression",
 		"--run=":                          "--run is given without a value",
 		"--shard 4/3":                     "--shard",
 		"--shard=":                        "--shard is given without a value",

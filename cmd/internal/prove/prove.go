@@ -84,7 +84,7 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 	if options.Run != "" {
 		pattern, err := regexp.Compile(options.Run)
 		if err != nil {
-			return StatusCannot, fmt.Errorf("--run %q is no regular expression: %w", options.Run, err)
+			return StatusCannot, fmt.Errorf("--run %q is not a valid regular expression: %w", options.Run, err)
 		}
 		under.pattern = pattern
 	}

@@ -381,7 +381,7 @@ func TestCannot(t *testing.T) {
 		change  func(*bench)
 		says    string
 	}{
-		"no regular expression": {Options{Run: "("}, nil, "--run \"(\" is no regular expression"},
+		"no regular expression": {Options{Run: "("}, nil, "--run \"(\" is not a valid regular expression"},
 		"nothing matches":       {Options{Run: "no such thing"}, nil, "matches no fault, no check and no requirement"},
 		"parallel":              {Options{Parallel: -1}, nil, "from 1 to 64"},
 		"too many":              {Options{Parallel: 65}, nil, "from 1 to 64"},

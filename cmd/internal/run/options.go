@@ -88,14 +88,14 @@ func (r *Runner) validate(options Options) (*validated, error) {
 	if options.Run != "" {
 		pattern, err := regexp.Compile(options.Run)
 		if err != nil {
-			return nil, fmt.Errorf("--run %q is no regular expression: %w", options.Run, err)
+			return nil, fmt.Errorf("--run %q is not a valid regular expression: %w", options.Run, err)
 		}
 		v.pattern = pattern
 	}
 	if options.Parallel < 0 || options.Parallel > MostParallel {
 		return nil, fmt.Errorf("--parallel %d: it is a number of checks, from 1 to %d", options.Parallel, MostParallel)
 	}
-	if err := validShard(options.Shard); err != nil {
+	if _, _, err := parseShard(options.Shard); err != nil {
 		return nil, err
 	}
 	if options.Pair != "" {
@@ -165,26 +165,43 @@ func (r *Runner) task(options Options, typed string, candidates ...Candidate) (t
 	return one, err
 }
 
-// validShard tells what is wrong with "I/N".
-func validShard(shard string) error {
+// parseShard reads "I/N"; "" is 0, 0.
+func parseShard(shard string) (part, parts int, err error) {
 	if shard == "" {
-		return nil
+		return 0, 0, nil
 	}
 	first, second, found := strings.Cut(shard, "/")
-	index, err := strconv.Atoi(first)
-	count, err2 := strconv.Atoi(second)
-	if !found || err != nil || err2 != nil || index < 1 || index > count {
-		return fmt.Errorf("--shard %q: it is I/N, the I-th of N parts, counted from 1: 2/3", shard)
+	part, err = strconv.Atoi(first)
+	parts, err2 := strconv.Atoi(second)
+	if !found || err != nil || err2 != nil || part < 1 || part > parts {
+		return 0, 0, fmt.Errorf("--shard %q: it is I/N, the I-th of N parts, counted from 1: 2/3", shard)
 	}
-	return nil
+	return part, parts, nil
 }
 
-// selects tells whether --run, and --pair, ask for any of the checks.
-func (v *validated) selects(checks []report.RegisteredCheck) bool {
+// selectable returns an error if the options select none of the checks.
+func (v *validated) selectable(checks []report.RegisteredCheck) error {
+	selected, closing := 0, 0
 	for _, check := range checks {
-		if report.Selects(v.pattern, check) && (v.Pair == "" || check.Mixed) {
-			return true
+		switch {
+		case !report.Selects(v.pattern, check) || v.Pair != "" && !check.Mixed:
+		case check.Closing:
+			closing++
+		default:
+			selected++
 		}
 	}
-	return false
+	if selected == 0 {
+		selected = closing // of themselves they run only if nothing else does
+	}
+	switch {
+	case selected == 0 && v.Pair != "":
+		return fmt.Errorf("--run %q matches no check that stands on two servers, which --pair runs", v.Options.Run)
+	case selected == 0:
+		return fmt.Errorf("--run %q matches no check and no requirement that has one; ./run.sh list shows them", v.Options.Run)
+	}
+	if part, _, _ := parseShard(v.Shard); part > selected {
+		return fmt.Errorf("--shard %s has no check: %d are selected, so there are at most as many parts", v.Shard, selected)
+	}
+	return nil
 }

@@ -149,12 +149,8 @@ func (r *Runner) make(ctx context.Context, m *made) error {
 	if m.registered, err = suite.List(ctx, m.binary); err != nil {
 		return err
 	}
-	if !m.selects(m.registered) && m.Pair != "" {
-		return fmt.Errorf("--run %q matches no check that stands on two servers, which --pair runs", m.Options.Run)
-	}
-	if !m.selects(m.registered) {
-		return fmt.Errorf("--run %q matches no check and no requirement that has one; ./run.sh list shows them",
-			m.Options.Run)
+	if err := m.selectable(m.registered); err != nil {
+		return err
 	}
 	return ctx.Err()
 }

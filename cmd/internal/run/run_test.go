@@ -326,7 +326,6 @@ func TestBadInput(t *testing.T) {
 		`there is no candidate "nosuch"`:                                           func(o *Options) { o.Candidates = []string{"dendrite", "nosuch"} },
 		"dendrite and dendrite@1 are the same candidate, dendrite@1; name it once": func(o *Options) { o.Candidates = []string{"dendrite", "dendrite@1"} },
 		"dendrite is named twice":                                                  func(o *Options) { o.Candidates = []string{"dendrite", "dendrite"} },
-		"is no regular expression":                                                 func(o *Options) { o.Run = "(" },
 		`--run "zzz" matches no check`:                                             func(o *Options) { o.Run = "zzz" },
 		"cannot read the baseline":                                                 func(o *Options) { o.Baseline = "/nonexistent/b.json" },
 		"does not parse":                                                           func(o *Options) { o.Baseline = broken },
@@ -341,6 +340,9 @@ func TestBadInput(t *testing.T) {
 		"--baseline names the file of one candidate;":                              func(o *Options) { o.Candidates, o.Baseline = []string{"dendrite", "dendrite@2"}, broken },
 		"cannot use /dev/null/results":                                             func(o *Options) { o.Results = "/dev/null/results" },
 		"cannot use " + broken + " for results: it is a file":                      func(o *Options) { o.Results = broken },
+		"is not a valid regular expression":                                        func(o *Options) { o.Run = "(" },
+		"--shard 3/500 has no check: 2 are selected":                               func(o *Options) { o.Shard = "3/500" },
+		"--shard 2/2 has no check: 1 are selected":                                 func(o *Options) { o.Run, o.Shard = "check-a", "2/2" },
 	} {
 		t.Run(says, func(t *testing.T) {
 			b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
