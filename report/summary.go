@@ -79,10 +79,12 @@ func heading(results Results) string {
 	c := results.Candidate
 	text := withVersion(c.Name, c.Version)
 	var servers []string
+	differ := false
 	for _, server := range c.Servers {
 		servers = append(servers, server.Host+" "+withVersion(server.Name, server.Version))
+		differ = differ || server.Name != c.Servers[0].Name || server.Digest != c.Servers[0].Digest
 	}
-	if len(servers) > 0 {
+	if differ {
 		text += " (" + strings.Join(servers, ", ") + ")"
 	}
 	if c.Runtime != "" {

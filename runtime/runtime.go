@@ -100,6 +100,13 @@ type Contained interface {
 	ContainerID() string
 }
 
+// Imaged is a Server that is made of an image.
+type Imaged interface {
+	// ImageDigest is the digest of the image that it runs, whatever its name stands for by now: that of a repository, else
+	// the engine's own ID of the image.
+	ImageDigest(ctx context.Context) (string, error)
+}
+
 // StartError says that a server did not become ready, and why.
 type StartError struct {
 	Candidate string

@@ -11,6 +11,7 @@ import (
 	"msc4014/helpers/plan"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/verdict"
+	"msc4014/runtime"
 )
 
 // meeting is the first look at the candidates of a run.
@@ -22,16 +23,16 @@ type meeting struct {
 	warn   func(string)
 }
 
-// hold starts the first deployments, learns what their candidates are, and tells it as results do. Where hs1 and hs2 are
-// of different candidates, that of hs2 is asked, too, if there are checks on two servers: those stand on what hs1 and hs2
-// have in common, the others on hs1 alone.
+// hold starts the first deployments, learns what their candidates are, and tells it as results do: what runs, by server.
+// Where hs1 and hs2 are of different candidates, that of hs2 is asked, too, if there are checks on two servers: those stand
+// on what hs1 and hs2 have in common, the others on hs1 alone.
 func (m *meeting) hold(ctx context.Context) (verdict.Candidate, error) {
 	blueprint, prefix := blueprints.OneServer, ""
 	if m.wanted.Second != nil {
 		blueprint = blueprints.TwoServers
 	}
-	mixed := m.wanted.Second != nil || m.world.Artifacts.Mixed() &&
-		slices.ContainsFunc(m.chosen, func(one *check.Check) bool { return one.TwoServers })
+	two := m.wanted.Second != nil || slices.ContainsFunc(m.chosen, func(one *check.Check) bool { return one.TwoServers })
+	mixed := two && m.world.Artifacts.Mixed()
 	if mixed {
 		prefix = "hs1-"
 	}
@@ -40,15 +41,21 @@ func (m *meeting) hold(ctx context.Context) (verdict.Candidate, error) {
 		return verdict.Candidate{}, err
 	}
 	candidate := m.wanted.Candidate()
-	if mixed {
+	candidate.Servers = []verdict.Server{first}
+	switch {
+	case mixed:
 		second, err := m.meet(ctx, blueprints.TwoServers, 1, "hs2-")
 		if err != nil {
 			return verdict.Candidate{}, err
 		}
-		candidate.Servers = []verdict.Server{first, second}
+		candidate.Servers = append(candidate.Servers, second)
+	case two: // made of the same
+		second := first
+		second.Host, second.Configuration = "hs2", ""
+		candidate.Servers = append(candidate.Servers, second)
 	}
 	if m.wanted.Second == nil {
-		candidate.Configuration = first.Configuration
+		candidate.Configuration, candidate.Digest = first.Configuration, first.Digest
 		if candidate.Version == "" {
 			candidate.Version = first.Version
 		}
@@ -79,6 +86,11 @@ func (m *meeting) meet(ctx context.Context, blueprint blueprints.Blueprint, plac
 		m.warn("the configuration in effect is not kept: " + err.Error())
 	}
 	artifact := m.world.Artifacts.For(server.Host())
+	if imaged, of := server.(runtime.Imaged); of {
+		if artifact.Digest, err = imaged.ImageDigest(ctx); err != nil {
+			return verdict.Server{}, err
+		}
+	}
 	met := verdict.Server{
 		Host: server.Host(), Name: artifact.Candidate, Version: artifact.Version, Image: artifact.Image, Digest: artifact.Digest,
 		Configuration: configuration,

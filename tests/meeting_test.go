@@ -17,6 +17,13 @@ import (
 	"msc4014/runtime/authority"
 )
 
+// imagedServer runs an image.
+type imagedServer struct{ *fake.Server }
+
+func (s imagedServer) ImageDigest(context.Context) (string, error) {
+	return "sha256:of-" + s.Host(), nil
+}
+
 // met holds a meeting of fake servers, and tells which were started.
 func met(t *testing.T, wanted plan.Plan, byHost map[string]runtime.Artifact, chosen ...*check.Check) (verdict.Candidate, []string) {
 	t.Helper()
@@ -27,7 +34,11 @@ func met(t *testing.T, wanted plan.Plan, byHost map[string]runtime.Artifact, cho
 		started <- options.Deployment + " " + options.Host
 		home := fake.NewHomeserver(options.Host)
 		t.Cleanup(home.Close)
-		return &fake.Server{ServerName: options.Host, Place: options.Host, URL: home.URL}, nil
+		server := &fake.Server{ServerName: options.Host, Place: options.Host, URL: home.URL}
+		if wanted.Artifact.Image != "" {
+			return imagedServer{server}, nil
+		}
+		return server, nil
 	}}
 	world := blueprints.NewWorld(base, issuer, nil)
 	world.Artifacts = runtime.Artifacts{Main: wanted.Artifact, ByHost: byHost}
@@ -49,15 +60,19 @@ func TestWhoIsAskedBeforeTheFirstCheck(t *testing.T) {
 	onOne, onTwo := &check.Check{Name: "a"}, &check.Check{Name: "b", TwoServers: true}
 	beside := map[string]runtime.Artifact{"hs2": other}
 	// The fakes make any room and let no peer in: they are taken to speak the deployed dialect.
-	alone := verdict.Candidate{Name: "one", Version: "1", Image: "i", Dialect: "dendrite", RoomVersion: pseudoid.RoomVersion}
-	mixed := alone
-	mixed.Servers = []verdict.Server{
-		{Host: "hs1", Name: "one", Version: "1", Image: "i", Dialect: "dendrite"}, {Host: "hs2", Name: "other", Dialect: "dendrite"},
+	hs1 := verdict.Server{Host: "hs1", Name: "one", Version: "1", Image: "i", Digest: "sha256:of-hs1", Dialect: "dendrite"}
+	alone := verdict.Candidate{
+		Name: "one", Version: "1", Image: "i", Digest: "sha256:of-hs1", Dialect: "dendrite", RoomVersion: pseudoid.RoomVersion,
+		Servers: []verdict.Server{hs1},
 	}
+	twice, mixed := alone, alone
+	twice.Servers = []verdict.Server{hs1, hs1}
+	twice.Servers[1].Host = "hs2"
+	mixed.Servers = []verdict.Server{hs1, {Host: "hs2", Name: "other", Digest: "sha256:of-hs2", Dialect: "dendrite"}}
 	pair := verdict.Candidate{Name: "one,other", Dialect: "dendrite", RoomVersion: pseudoid.RoomVersion, Servers: mixed.Servers}
 
 	candidate, started := met(t, plan.Plan{Artifact: one}, nil, onOne, onTwo)
-	assert.Equal(t, alone, candidate)
+	assert.Equal(t, twice, candidate)
 	assert.Equal(t, []string{"d1 hs1"}, started)
 
 	candidate, started = met(t, plan.Plan{Artifact: one, Second: &other}, beside, onTwo)

@@ -69,15 +69,17 @@ func startRuntime(
 }
 
 // artifacts are what the servers are made of: the plan's candidates, and in containers Complement's images for particular
-// servers.
+// servers, where those are not the candidate's own.
 func artifacts(wanted plan.Plan, settings complement.Options) runtime.Artifacts {
 	made := runtime.Artifacts{Main: wanted.Artifact, ByHost: map[string]runtime.Artifact{}}
 	switch {
 	case wanted.Second != nil:
 		made.ByHost["hs2"] = *wanted.Second
 	case wanted.Runtime == "docker":
-		for host, reference := range settings.BaseImages {
-			made.ByHost[host] = runtime.Artifact{Candidate: "image:" + reference, Image: reference}
+		for _, image := range settings.ServerImages() {
+			if image.Image != wanted.Artifact.Image {
+				made.ByHost[image.Host] = runtime.Artifact{Candidate: "image:" + image.Image, Image: image.Image}
+			}
 		}
 	}
 	return made

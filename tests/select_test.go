@@ -73,10 +73,15 @@ func TestClosingChecksAreOfEveryRun(t *testing.T) {
 func TestArtifactsOfAPlan(t *testing.T) {
 	main, other := runtime.Artifact{Candidate: "main", Image: "m"}, runtime.Artifact{Candidate: "other", Image: "o"}
 	settings := complement.Options{BaseImages: map[string]string{"hs2": "of-complement"}}
-	assert.Equal(t, runtime.Artifact{Candidate: "image:of-complement", Image: "of-complement"},
+	assert.Equal(t, runtime.Artifact{Candidate: "image:of-complement:latest", Image: "of-complement:latest"},
 		artifacts(plan.Plan{Artifact: main, Runtime: "docker"}, settings).For("hs2"))
 	assert.Equal(t, main, artifacts(plan.Plan{Artifact: main, Runtime: "docker"}, settings).For("hs1"))
 	assert.Equal(t, main, artifacts(plan.Plan{Artifact: main, Runtime: "process"}, settings).For("hs2"), "images mean nothing there")
+	own := runtime.Artifact{Candidate: "image:of-complement", Image: "of-complement:latest", Digest: "sha256:1"}
+	assert.False(t, artifacts(plan.Plan{Artifact: own, Runtime: "docker"}, settings).Mixed(), "the candidate's own image, with its digest")
+	settings = complement.Options{BaseImage: "base", BaseImages: map[string]string{"hs1": "of-complement"}}
+	assert.Equal(t, own, artifacts(plan.Plan{Artifact: own, Runtime: "docker"}, settings).For("hs1"))
+	assert.Equal(t, "base:latest", artifacts(plan.Plan{Artifact: own, Runtime: "docker"}, settings).For("hs2").Image)
 	pair := artifacts(plan.Plan{Artifact: main, Second: &other, Runtime: "docker"}, settings)
 	assert.Equal(t, []runtime.Artifact{main, other}, []runtime.Artifact{pair.For("hs1"), pair.For("hs2")})
 }

@@ -17,6 +17,7 @@ import (
 	"msc4014/cmd/internal/run"
 	"msc4014/report"
 	"msc4014/requirements"
+	"msc4014/runtime/complement"
 )
 
 // captured runs one command line with standard output and error in place of the test's.
@@ -121,15 +122,19 @@ func TestHelp(t *testing.T) {
 }
 
 func TestDefaultCandidate(t *testing.T) {
-	for expected, environment := range map[[2]string]map[string]string{
-		{"dendrite", ""}: {},
-		{"image:complement-synapse", "COMPLEMENT_BASE_IMAGE"}: {
-			"COMPLEMENT_BASE_IMAGE": "complement-synapse", "COMPLEMENT_BASE_IMAGE_HS1": "of-hs1",
-		},
-		{"image:of-hs1", "COMPLEMENT_BASE_IMAGE_HS1"}: {"COMPLEMENT_BASE_IMAGE_HS1": "of-hs1", "COMPLEMENT_BASE_IMAGE_HS2": "of-hs2"},
+	for _, each := range []struct {
+		settings            complement.Options
+		candidate, variable string
+	}{
+		{complement.Options{}, "dendrite", ""},
+		{complement.Options{BaseImage: "complement-synapse"}, "image:complement-synapse", "COMPLEMENT_BASE_IMAGE"},
+		{complement.Options{BaseImages: map[string]string{"hs1": "of-hs1", "hs2": "of-hs2"}}, "image:of-hs1", "COMPLEMENT_BASE_IMAGE_HS1"},
+		{complement.Options{BaseImage: "base", BaseImages: map[string]string{"hs1": "of-hs1"}}, "image:of-hs1", "COMPLEMENT_BASE_IMAGE_HS1"},
+		{complement.Options{BaseImages: map[string]string{"hs2": "of-hs2"}}, "dendrite", ""},
 	} {
-		typed, variable := defaultCandidate(func(name string) string { return environment[name] })
-		assert.Equal(t, expected, [2]string{typed, variable})
+		candidate, variable := defaultCandidate(each.settings)
+		assert.Equal(t, each.candidate, candidate)
+		assert.Equal(t, each.variable, variable, candidate)
 	}
 }
 

@@ -47,7 +47,7 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 					return fmt.Errorf("--%s is given without a value", name)
 				}
 			}
-			notices, err := examineVariables(os.Environ())
+			_, notices, err := examineVariables(os.Environ())
 			if err != nil {
 				return err
 			}

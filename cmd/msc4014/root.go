@@ -13,6 +13,7 @@ import (
 
 	"msc4014/cmd/internal/run"
 	"msc4014/reference/choice"
+	"msc4014/runtime/complement"
 )
 
 // rootVariable names the project's root folder; run.sh sets it.
@@ -29,8 +30,8 @@ CANDIDATE is one of
   reference           the suite's own homeserver, which follows the text
   reference@dendrite  the same in the dialect that is deployed
   image:NAME[:TAG]    any image that keeps Complement's image contract
-Several are judged one after the other, with one summary. Without one it is $COMPLEMENT_BASE_IMAGE, if that is
-set, else $COMPLEMENT_BASE_IMAGE_HS1, else dendrite.
+Several are judged one after the other, with one summary. Without one it is $COMPLEMENT_BASE_IMAGE_HS1, if that is
+set, else $COMPLEMENT_BASE_IMAGE, else dendrite.
 
 --pair A,B puts two different candidates into one deployment, in place of a CANDIDATE. The checks that stand on
 two servers run twice: with A on hs1 and B on hs2, then the other way round. Each side has its results,
@@ -55,7 +56,7 @@ Environment:
                      status 2, and not touched (default: msc4014-UID in the folder for temporary files)
 These mean what they mean for Complement:
   COMPLEMENT_BASE_IMAGE                   the image that is judged when no candidate is named
-  COMPLEMENT_BASE_IMAGE_HS1, ..._HS2      another image for servers of this place
+  COMPLEMENT_BASE_IMAGE_HS1, ..._HS2      another image for servers of this place; not beside a candidate that is named
   COMPLEMENT_SPAWN_HS_TIMEOUT_SECS        how long a server may take to start (default 30)
   COMPLEMENT_SHARE_ENV_PREFIX             variables that begin with it are handed to servers, without it
   COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS=1   print every server's log at its end
@@ -127,15 +128,19 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 			if arguments := choices.Arguments(); arguments != "" && options.UpdateBaseline {
 				return fmt.Errorf("%s: no baseline is kept of a reference that deviates; leave out --update-baseline", arguments)
 			}
-			options.Candidates = arguments
-			runner, err := newRunner(kill, choices)
+			settings, notices, err := examineVariables(os.Environ())
 			if err != nil {
 				return err
 			}
-			if len(options.Candidates) == 0 && options.Pair == "" {
-				typed, variable := defaultCandidate(os.Getenv)
-				options.Candidates = []string{typed}
-				if variable != "" {
+			runner, err := newRunner(kill, choices, settings, notices)
+			if err != nil {
+				return err
+			}
+			options.Candidates = arguments
+			if len(arguments) == 0 && options.Pair == "" {
+				named, variable := defaultCandidate(settings)
+				options.Candidates = []string{named}
+				if options.OfVariables = variable != ""; options.OfVariables {
 					runner.Parse = namedBy(variable, runner.Parse)
 				}
 			}
@@ -171,11 +176,9 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 }
 
 // defaultCandidate is what is judged when nothing is named, with the variable that names it, if one does.
-func defaultCandidate(environment func(string) string) (candidate, variable string) {
-	for _, variable := range []string{"COMPLEMENT_BASE_IMAGE", "COMPLEMENT_BASE_IMAGE_HS1"} {
-		if image := environment(variable); image != "" {
-			return "image:" + image, variable
-		}
+func defaultCandidate(settings complement.Options) (candidate, variable string) {
+	if image, variable := settings.Candidate(); image != "" {
+		return "image:" + image, variable
 	}
 	return "dendrite", ""
 }

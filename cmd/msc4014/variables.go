@@ -43,8 +43,8 @@ var anyHost = regexp.MustCompile(`^hs[0-9]+$`)
 // unknown names that look like they choose what is judged: overlooked, they would have another server judged. Notices are for
 // people, a line each. Complement passes over names that it does not know, and a job may have those of a later version, so
 // any other unknown name is a notice.
-func examineVariables(environment []string) (notices []string, err error) {
-	settings, err := complement.FromEnvironment(environment)
+func examineVariables(environment []string) (settings complement.Options, notices []string, err error) {
+	settings, err = complement.FromEnvironment(environment)
 	problems := []error{err}
 	notices = settings.Notices
 	var unused, servers []string
@@ -73,7 +73,7 @@ func examineVariables(environment []string) (notices []string, err error) {
 		notices = append(notices, "these variables are for servers, and are handed on only under a prefix (COMPLEMENT_SHARE_ENV_PREFIX): "+
 			strings.Join(servers, ", "))
 	}
-	return notices, errors.Join(problems...)
+	return settings, notices, errors.Join(problems...)
 }
 
 // namesIn returns the names in environment that look like the suite's or Complement's, in order. Empty ones are as good as
@@ -127,7 +127,7 @@ func namedBy(variable string, parse func(string) (run.Candidate, error)) func(st
 
 // examineEnvironment is what doctor says of the variables.
 func examineEnvironment() finding {
-	notices, err := examineVariables(os.Environ())
+	_, notices, err := examineVariables(os.Environ())
 	one := finding{what: "variables", ok: err == nil && len(notices) == 0, needed: err != nil, text: strings.Join(notices, "; ")}
 	switch {
 	case err != nil:

@@ -40,7 +40,7 @@ func TestVariables(t *testing.T) {
 		"COMPLEMENT_ENABLE_DIRTY_RUNS=1":         "these variables of Complement mean nothing here: COMPLEMENT_ENABLE_DIRTY_RUNS",
 		"COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS=on": "only 1 is on",
 	} {
-		notices, err := examineVariables([]string{variable})
+		_, notices, err := examineVariables([]string{variable})
 		require.NoError(t, err, variable)
 		if says == "" {
 			assert.Empty(t, notices, variable)
@@ -48,7 +48,7 @@ func TestVariables(t *testing.T) {
 			assert.Contains(t, notices[0], says)
 		}
 	}
-	notices, err := examineVariables([]string{"COMPLEMENT_X_A=1", "COMPLEMENT_SHARE_ENV_PREFIX=COMPLEMENT_X_", "COMPLEMENT_Y=1"})
+	_, notices, err := examineVariables([]string{"COMPLEMENT_X_A=1", "COMPLEMENT_SHARE_ENV_PREFIX=COMPLEMENT_X_", "COMPLEMENT_Y=1"})
 	require.NoError(t, err)
 	assert.Len(t, notices, 1, "what is handed to servers is theirs: %s", notices)
 }

@@ -18,16 +18,14 @@ import (
 	"msc4014/requirements"
 	"msc4014/runtime"
 	"msc4014/runtime/candidate"
+	"msc4014/runtime/complement"
 	"msc4014/runtime/docker/engine"
 )
 
-// newRunner returns a runner of this project on this machine, whose candidates are all started with choices.
-func newRunner(kill <-chan struct{}, choices choice.Choices) (*run.Runner, error) {
+// newRunner returns a runner of this project on this machine, whose candidates are all started with choices. Settings and
+// notices are those of the environment (examineVariables).
+func newRunner(kill <-chan struct{}, choices choice.Choices, settings complement.Options, notices []string) (*run.Runner, error) {
 	root, err := projectRoot()
-	if err != nil {
-		return nil, err
-	}
-	notices, err := examineVariables(os.Environ())
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +36,7 @@ func newRunner(kill <-chan struct{}, choices choice.Choices) (*run.Runner, error
 	return &run.Runner{
 		Root: root, Folder: folder, Stdout: os.Stdout, Environment: os.Getenv,
 		Suite:     report.Suite{Version: plan.SuiteVersion, Commit: gitCommit(root)},
+		Images:    settings.ServerImages(),
 		Parse:     func(typed string) (run.Candidate, error) { return parseCandidate(root, typed, choices) },
 		Engine:    engineAnswers,
 		Build:     suite.Build,
@@ -59,7 +58,7 @@ func parseCandidate(root, typed string, choices choice.Choices) (run.Candidate, 
 	full := found
 	full.Name = found.FullName()
 	return run.Candidate{
-		Typed: found.Name, Name: full.Name, Folder: found.SafeName(), File: full.SafeName(),
+		Typed: found.Name, Name: full.Name, Folder: found.SafeName(), File: full.SafeName(), Image: found.Image,
 		Runtimes: candidate.Runtimes(found),
 		Prepare: func(ctx context.Context, runtimeName string, progress func(string)) (runtime.Artifact, error) {
 			return candidate.Prepare(ctx, root, found, runtimeName, progress)

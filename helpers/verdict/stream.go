@@ -49,11 +49,11 @@ type Candidate struct {
 	RoomVersion string `json:"room_version,omitempty"`
 	// Configuration is the path, relative to the results folder, of the configuration that its first server ran with.
 	Configuration string `json:"configuration,omitempty"`
-	// Servers are set in a mixed deployment, whose servers are of different candidates: what each is, by host.
+	// Servers are what each server is, by host. They may be of different candidates.
 	Servers []Server `json:"servers,omitempty"`
 }
 
-// Server is one server of a mixed deployment; the field names are those of results.json.
+// Server is one server of a deployment; the field names are those of results.json.
 type Server struct {
 	Host          string `json:"host"` // "hs1"
 	Name          string `json:"name"` // of its candidate

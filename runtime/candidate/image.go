@@ -189,10 +189,7 @@ func (e *engine) artifact(ctx context.Context, name string) (runtime.Artifact, e
 	if err != nil {
 		return runtime.Artifact{}, err
 	}
-	artifact := runtime.Artifact{Image: name, Digest: found.ID}
-	if len(found.RepoDigests) > 0 {
-		artifact.Digest = found.RepoDigests[0]
-	}
+	artifact := runtime.Artifact{Image: name, Digest: door.Digest(found)}
 	if found.Config != nil {
 		artifact.Version = found.Config.Labels["org.opencontainers.image.version"]
 	}

@@ -31,7 +31,9 @@ const MostParallel = 64
 
 // Options are a run as it was asked for.
 type Options struct {
-	Candidates     []string
+	Candidates []string
+	// OfVariables says that the candidate is what Complement's variables call so, and was not named.
+	OfVariables    bool
 	Pair           string // "A,B": two candidates side by side, in place of Candidates
 	Runtime        string // "auto", "docker" or "process"
 	Run            string
@@ -54,6 +56,8 @@ type Candidate struct {
 	// Folder is Typed, and File is Name, spelled so that they are safe file names.
 	Folder string
 	File   string
+	// Image is set if the candidate is any image: its name, with a tag or digest.
+	Image string
 	// Runtimes are those in which it can be started.
 	Runtimes []string
 	// Prepare makes it ready for a runtime, telling progress what it does in a line each.

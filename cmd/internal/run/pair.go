@@ -14,10 +14,8 @@ func (r *Runner) pair(options Options) ([]task, error) {
 		return nil, fmt.Errorf("--pair %s names its candidates itself; leave out %s, or run it without --pair", options.Pair,
 			strings.Join(options.Candidates, " "))
 	}
-	for _, variable := range []string{"COMPLEMENT_BASE_IMAGE_HS1", "COMPLEMENT_BASE_IMAGE_HS2"} {
-		if r.Environment(variable) != "" {
-			return nil, fmt.Errorf("--pair %s and %s both say what a server is; leave one of them out", options.Pair, variable)
-		}
+	if len(r.Images) > 0 {
+		return nil, fmt.Errorf("--pair %s and %s both say what a server is; leave one of them out", options.Pair, r.Images[0].Variable)
 	}
 	if options.Baseline != "" && options.UpdateBaseline {
 		return nil, errors.New("--update-baseline writes a baseline for each side of a --pair; leave out --baseline, which names one")

@@ -12,6 +12,7 @@ import (
 	"msc4014/helpers/verdict"
 	"msc4014/report"
 	"msc4014/report/baseline"
+	"msc4014/runtime/complement"
 )
 
 // oneAndTwo are a check on one server and one on two.
@@ -114,7 +115,7 @@ func TestBadPairs(t *testing.T) {
 
 func TestAPairIsNotToldTwiceWhatAServerIs(t *testing.T) {
 	b := newBench(t, script{Checks: oneAndTwo})
-	b.Environment = func(name string) string { return map[string]string{"COMPLEMENT_BASE_IMAGE_HS2": "x"}[name] }
+	b.Images = []complement.ServerImage{{Host: "hs2", Image: "x:latest", Variable: "COMPLEMENT_BASE_IMAGE_HS2"}}
 	status, err := b.Run(context.Background(), pairOf("dendrite,dendrite@2"))
 	assert.Equal(t, StatusCannot, status)
 	assert.ErrorContains(t, err, "--pair dendrite,dendrite@2 and COMPLEMENT_BASE_IMAGE_HS2 both say what a server is")

@@ -16,6 +16,7 @@ import (
 	"msc4014/cmd/internal/suite"
 	"msc4014/helpers/plan"
 	"msc4014/report"
+	"msc4014/runtime/complement"
 	"msc4014/runtime/session"
 )
 
@@ -29,6 +30,8 @@ type Runner struct {
 	Stdout      io.Writer
 	Environment func(string) string
 	Suite       report.Suite
+	// Images are those that Complement's variables give single servers in containers.
+	Images []complement.ServerImage
 
 	Parse     func(candidate string) (Candidate, error)
 	Engine    func(ctx context.Context) error // nil when a container engine answers, otherwise why not
@@ -129,6 +132,9 @@ func (r *Runner) Run(ctx context.Context, options Options) (status int, err erro
 func (r *Runner) make(ctx context.Context, m *made) error {
 	err := r.decideRuntime(ctx, m)
 	if err != nil {
+		return err
+	}
+	if err := r.refuseOtherImages(m); err != nil {
 		return err
 	}
 	// The engine is asked what dead runs left while the checks are built.

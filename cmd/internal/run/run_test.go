@@ -138,6 +138,15 @@ func newBench(t *testing.T, s script) *bench {
 			}}, nil
 		},
 		Parse: func(typed string) (Candidate, error) {
+			if image, is := strings.CutPrefix(typed, "image:"); is {
+				return Candidate{
+					Typed: typed, Name: typed, Folder: "image", File: "image", Image: strings.TrimSuffix(image, ":latest") + ":latest",
+					Runtimes: []string{"docker"},
+					Prepare: func(context.Context, string, func(string)) (runtime.Artifact, error) {
+						return runtime.Artifact{Candidate: typed, Image: image}, nil
+					},
+				}, nil
+			}
 			if !strings.HasPrefix(typed, "dendrite") && typed != "synapse" {
 				return Candidate{}, fmt.Errorf("there is no candidate %q", typed)
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 )
 
@@ -44,4 +45,12 @@ func advice(err error) string {
 		return "start it (systemctl start docker), or set DOCKER_HOST to where it listens " +
 			"(docker context inspect shows the address of a context)"
 	}
+}
+
+// Digest is what tells an image from every other: its digest in a repository, else the engine's ID of it.
+func Digest(details image.InspectResponse) string {
+	if len(details.RepoDigests) > 0 {
+		return details.RepoDigests[0]
+	}
+	return details.ID
 }

@@ -1,0 +1,77 @@
+package run
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/runtime/complement"
+)
+
+func TestNoResultsUnderTheNameOfAnotherImage(t *testing.T) {
+	first := complement.ServerImage{Host: "hs1", Image: "first:latest", Variable: "COMPLEMENT_BASE_IMAGE_HS1"}
+	second := complement.ServerImage{Host: "hs2", Image: "second:latest", Variable: "COMPLEMENT_BASE_IMAGE_HS2"}
+	named := func(candidates ...string) Options { return Options{Candidates: candidates, Runtime: "docker"} }
+	ofVariables := func(candidate string) Options {
+		return Options{Candidates: []string{candidate}, Runtime: "docker", OfVariables: true}
+	}
+	for _, each := range []struct {
+		name   string
+		images []complement.ServerImage
+		asked  Options
+		change func(*Options)
+		says   string // "" if the run is made
+	}{
+		{name: "hs1 beside a name", images: []complement.ServerImage{first}, asked: named("dendrite"),
+			says: "COMPLEMENT_BASE_IMAGE_HS1=first:latest makes hs1 something else than dendrite, by which results would be named"},
+		{name: "hs2 beside a name", images: []complement.ServerImage{second}, asked: named("dendrite"), says: "--pair dendrite,image:second:latest"},
+		{name: "hs2 beside one of two names", images: []complement.ServerImage{second}, asked: named("image:second", "dendrite"), says: "something else than dendrite"},
+		{name: "hs2 beside another image", images: []complement.ServerImage{second}, asked: named("image:first"), says: "something else than image:first"},
+		{name: "hs1 is the image that is named", images: []complement.ServerImage{first}, asked: named("image:first")},
+		{name: "both are the image that is named", images: []complement.ServerImage{first, {Host: "hs2", Image: "first:latest"}}, asked: named("image:first")},
+		{name: "plain processes have no images", images: []complement.ServerImage{first, second}, asked: named("dendrite"),
+			change: func(o *Options) { o.Runtime = "process" }},
+		{name: "hs1 is the candidate", images: []complement.ServerImage{first}, asked: ofVariables("image:first")},
+		{name: "hs2 beside the candidate", images: []complement.ServerImage{second}, asked: ofVariables("image:first")},
+		{name: "a baseline of two", images: []complement.ServerImage{second}, asked: ofVariables("image:first"),
+			change: func(o *Options) { o.UpdateBaseline = true }, says: "--update-baseline: COMPLEMENT_BASE_IMAGE_HS2=second:latest stands beside image:first"},
+	} {
+		t.Run(each.name, func(t *testing.T) {
+			b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
+			b.Engine = func(context.Context) error { return nil }
+			b.Images = each.images
+			if each.change != nil {
+				each.change(&each.asked)
+			}
+			status, err := b.Run(context.Background(), each.asked)
+			if each.says == "" {
+				require.NoError(t, err)
+				assert.Equal(t, StatusExpected, status, b.out.String())
+				return
+			}
+			assert.Equal(t, StatusCannot, status)
+			require.ErrorContains(t, err, each.says)
+			assert.NoDirExists(t, filepath.Join(b.Root, "results"))
+			assert.NoDirExists(t, filepath.Join(b.Root, "baselines"))
+		})
+	}
+}
+
+// TestABaselineOfTwoMayBeAskedFor: by name, it is no candidate's own.
+func TestABaselineOfTwoMayBeAskedFor(t *testing.T) {
+	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "fail"}})
+	b.Engine = func(context.Context) error { return nil }
+	b.Images = []complement.ServerImage{{Host: "hs2", Image: "second:latest", Variable: "COMPLEMENT_BASE_IMAGE_HS2"}}
+	file := filepath.Join(b.Root, "both.json")
+	status, err := b.Run(context.Background(), Options{
+		Candidates: []string{"image:first"}, Runtime: "docker", OfVariables: true, UpdateBaseline: true, Baseline: file,
+	})
+	require.NoError(t, err)
+	assert.Equal(t, StatusExpected, status, b.out.String())
+	_, err = os.Stat(file)
+	assert.NoError(t, err)
+}
