@@ -72,6 +72,8 @@ func examine(ctx context.Context, root string) []finding {
 		any.text = "containers and plain processes both work"
 	case containers.ok:
 		any.text = "containers work"
+	case processes.ok && os.Getenv("DOCKER_HOST") != "":
+		any.text = "plain processes work, with --runtime process alone: DOCKER_HOST names an engine that does not answer"
 	case processes.ok:
 		any.text = "plain processes work, containers do not: Dendrite and the reference can be judged, Synapse and images cannot"
 	default:

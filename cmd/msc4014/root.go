@@ -47,7 +47,7 @@ error of the suite; 2 the run could not be made, or was interrupted.`
 
 const environmentHelp = `
 Environment:
-  DOCKER_HOST        where the Docker engine answers
+  DOCKER_HOST        where the Docker engine answers; if it does not, the run ends with exit status 2
   NO_COLOR           no colours on the terminal
   MSC4014_LOG_LEVEL  that of the candidates: trace, debug, info, warn, error; hand it on to containers and
                      processes by COMPLEMENT_SHARE_ENV_PREFIX=X_ and X_MSC4014_LOG_LEVEL=debug
@@ -158,7 +158,7 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 	flags.StringArrayVar(&choices.Readings, "reading", nil,
 		"start the reference with `REQUIREMENT=READING`, in place of its usual reading of what\nthe proposal leaves open; may be repeated")
 	flags.StringVar(&options.Runtime, "runtime", "auto",
-		"how servers run: `auto|docker|process`; auto is docker where an engine\nanswers and else process")
+		"how servers run: `auto|docker|process`; auto is docker where an engine\nanswers, and else process unless DOCKER_HOST names the engine")
 	flags.StringVar(&options.Results, "results", "",
 		"the `DIR` that results go to, with a folder for each of several candidates\n(default results/<candidate>)")
 	flags.StringVar(&options.Baseline, "baseline", "",

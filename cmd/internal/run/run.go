@@ -163,6 +163,10 @@ func (r *Runner) make(ctx context.Context, m *made) error {
 
 func (m *made) say(line string) { m.progress.Say("%s", line) }
 
+// engineVariable names the container engine. One that was named must answer: plain processes in its place would judge
+// something else than was asked for.
+const engineVariable = "DOCKER_HOST"
+
 // decideRuntime chooses containers where an engine answers, unless the options say which.
 func (r *Runner) decideRuntime(ctx context.Context, m *made) error {
 	m.runtimeName = m.Options.Runtime
@@ -178,6 +182,8 @@ func (r *Runner) decideRuntime(ctx context.Context, m *made) error {
 		return nil
 	case m.runtimeName == "docker":
 		return fmt.Errorf("--runtime docker: %w", err)
+	case r.Environment(engineVariable) != "":
+		return fmt.Errorf("%s=%s: %w; or run without containers (--runtime process)", engineVariable, r.Environment(engineVariable), err)
 	}
 	m.runtimeName = "process"
 	for _, one := range m.tasks {
