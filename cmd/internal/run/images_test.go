@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"msc4014/report"
 	"msc4014/runtime/complement"
 )
 
@@ -55,7 +56,7 @@ func TestNoResultsUnderTheNameOfAnotherImage(t *testing.T) {
 			}
 			assert.Equal(t, StatusCannot, status)
 			require.ErrorContains(t, err, each.says)
-			assert.NoDirExists(t, filepath.Join(b.Root, "results"))
+			assertNoVerdicts(t, filepath.Join(b.Root, "results"))
 			assert.NoDirExists(t, filepath.Join(b.Root, "baselines"))
 		})
 	}
@@ -74,4 +75,18 @@ func TestABaselineOfTwoMayBeAskedFor(t *testing.T) {
 	assert.Equal(t, StatusExpected, status, b.out.String())
 	_, err = os.Stat(file)
 	assert.NoError(t, err)
+}
+
+// assertNoVerdicts asserts that no results in folder have a verdict of a check, and that there are some, which say why.
+func assertNoVerdicts(t *testing.T, folder string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*", report.ResultsFile))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		results, err := report.Read(filepath.Dir(file))
+		require.NoError(t, err)
+		assert.NotEmpty(t, results.Incomplete)
+		assert.Empty(t, results.Checks)
+	}
 }
