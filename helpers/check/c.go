@@ -143,7 +143,8 @@ func (c *C) note(v verdict.Verdict, reason string) {
 }
 
 // untimely returns why what the check says now is no verdict: its own limit ended it, in whichever step was under way; or a
-// deadline of a step passed before it had its time; or the machine stood still when one passed, which arguments tell of.
+// deadline of a step passed before it had its time; or, by what arguments tell of, the machine stood still when one passed, or the
+// server gave up by its own clock while all was slow.
 func (c *C) untimely(arguments ...any) error {
 	if out := ranOut(c.ctx); out != nil {
 		return out
@@ -151,10 +152,27 @@ func (c *C) untimely(arguments ...any) error {
 	if starved := c.clock.starvation(); starved != nil {
 		return starved
 	}
+	if slices.ContainsFunc(arguments, isLate) && c.clock.meanSlowness() >= slow {
+		return fmt.Errorf("the server took more than %s to answer, by time-outs of its own, while %s", lateAnswer, c.clock.slowest())
+	}
 	if slices.ContainsFunc(arguments, isTimeOut) && c.runner.machine.stalled() {
 		return errors.New("a deadline passed while the machine stood still")
 	}
 	return nil
+}
+
+// lateAnswer is after which time an answer may be that of a server whose own time-outs passed, which a slow machine does not
+// lengthen: Dendrite answers a join after 20 s, joined or not.
+const lateAnswer = 10 * time.Second
+
+// isLate reports whether a value is an error made of an answer that came late.
+func isLate(value any) bool {
+	var answer interface {
+		error
+		Took() time.Duration
+	}
+	err, is := value.(error)
+	return is && errors.As(err, &answer) && answer.Took() > lateAnswer
 }
 
 // isTimeOut reports whether a value is an error that says that a deadline has passed.

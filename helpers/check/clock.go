@@ -141,6 +141,13 @@ func (c *clock) meanSlowness() float64 {
 	return max(c.elapsed.Seconds(), 0.001) / max(c.charged.Seconds(), 0.001)
 }
 
+// slowest describes how slow the machine and the servers were so far.
+func (c *clock) slowest() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.average()
+}
+
 // slow is the slowness, on average, from which it is a cause.
 const slow = 1.5
 

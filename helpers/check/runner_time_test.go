@@ -135,6 +135,34 @@ func TestAStepThatStarvesHasNoVerdict(t *testing.T) {
 	assert.Empty(t, quiet.notes)
 }
 
+// lateRefusal is an answer that came by a server's own time-out.
+type lateRefusal struct{ took time.Duration }
+
+func (lateRefusal) Error() string         { return "POST /join answered 202" }
+func (l lateRefusal) Took() time.Duration { return l.took }
+
+// TestAServersOwnTimeOutOnASlowMachineIsNoVerdict: those are in wall time.
+func TestAServersOwnTimeOutOnASlowMachineIsNoVerdict(t *testing.T) {
+	for _, each := range []struct {
+		took     time.Duration
+		slowness float64
+		decided  verdict.Verdict
+	}{{20 * time.Second, 3, verdict.Error}, {20 * time.Second, 1, verdict.Blocked}, {time.Second, 3, verdict.Blocked}} {
+		heard := runIn(t, Options{Slowness: func() float64 { return each.slowness }, Checks: []*Check{{
+			Name: "joins", Requirements: []string{"chapter/joins"}, Body: func(c *C) {
+				for range 4 { // beats of its clock
+					c.clock.advance()
+					ctx, cancel := c.Within(beat)
+					<-ctx.Done()
+					cancel()
+				}
+				c.Need("chapter/other", fmt.Errorf("join: %w", lateRefusal{each.took}))
+			},
+		}}}, nil)
+		assert.Equal(t, each.decided, heard.final["joins"].Verdict, heard.final["joins"].Reason)
+	}
+}
+
 // TestASlowMachineDeclaresNoServerDead: its health check fails for want of the machine.
 func TestASlowMachineDeclaresNoServerDead(t *testing.T) {
 	for name, each := range map[string]struct {

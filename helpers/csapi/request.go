@@ -31,6 +31,7 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	Took   time.Duration
 }
 
 // Get returns what stands at a gjson path of the body; see match.Path for keys that contain dots.
@@ -50,7 +51,7 @@ func (r *Response) text(path string) (string, error) {
 
 // wrong returns an *Error that says what is wrong with the answer.
 func (r *Response) wrong(what string) error {
-	return &Error{Method: r.Method, URL: r.URL, Status: r.Status, Message: what, Body: r.Body}
+	return &Error{Method: r.Method, URL: r.URL, Status: r.Status, Message: what, Body: r.Body, Waited: r.Took}
 }
 
 // Error is an answer that refuses (any status but 2xx), one that lacks what it must have, or one whose body is out of
@@ -62,7 +63,11 @@ type Error struct {
 	ErrCode string // M_FORBIDDEN; empty where the body has none
 	Message string // the body's "error", or what is wrong with the answer
 	Body    []byte
+	Waited  time.Duration
 }
+
+// Took is how long the server took to answer: by a time-out of its own, if it was long.
+func (e *Error) Took() time.Duration { return e.Waited }
 
 // Error tells the request (the path alone: where a server listens is nobody's concern), the status, the error code and
 // the message.
@@ -210,6 +215,7 @@ func (s Server) do(ctx context.Context, actor, token, method, path string, query
 		}
 	}
 	if response != nil {
+		response.Took = exchange.Duration
 		exchange.Status, exchange.ResponseHeader, exchange.ResponseBody = response.Status, response.Header, response.Body
 	}
 	s.record(exchange)
@@ -256,7 +262,7 @@ func why(ctx context.Context, err error) error {
 }
 
 func refusal(response *Response) *Error {
-	refusal := &Error{Method: response.Method, URL: response.URL, Status: response.Status, Body: response.Body}
+	refusal := &Error{Method: response.Method, URL: response.URL, Status: response.Status, Body: response.Body, Waited: response.Took}
 	if gjson.ValidBytes(response.Body) {
 		refusal.ErrCode = shorten(response.Get("errcode").String(), longestText)
 		refusal.Message = shorten(response.Get("error").String(), longestText)
