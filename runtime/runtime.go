@@ -1,7 +1,7 @@
 // Package runtime turns a candidate into running servers: as containers (runtime/docker) or as plain processes
 // (runtime/process), behind one small interface. Both keep Complement's image contract: ports 8008 (plain client API)
-// and 8448 (TLS federation), SERVER_NAME, the CA in /complement/ca, data that outlives a restart, ready when
-// GET /_matrix/client/versions answers.
+// and 8448 (TLS federation), SERVER_NAME, the CA in /complement/ca, data that outlives a restart, ready when both ports
+// answer (runtime/readiness).
 package runtime
 
 import (

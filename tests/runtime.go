@@ -49,7 +49,7 @@ func startRuntime(
 	switch wanted.Runtime {
 	case "docker":
 		base.runtime, err = docker.New(ctx, wanted.Artifact, docker.Options{
-			Session: joined, AuthorityDir: folder, ByHost: base.artifacts.ByHost, Complement: settings, Warn: warn,
+			Session: joined, Authority: issuer, ByHost: base.artifacts.ByHost, Complement: settings, Warn: warn,
 		})
 	case "process":
 		if useless := settings.ContainersOnly(); len(useless) > 0 {

@@ -57,7 +57,8 @@ Environment:
 These mean what they mean for Complement:
   COMPLEMENT_BASE_IMAGE                   the image that is judged when no candidate is named
   COMPLEMENT_BASE_IMAGE_HS1, ..._HS2      another image for servers of this place; not beside a candidate that is named
-  COMPLEMENT_SPAWN_HS_TIMEOUT_SECS        how long a server may take to start (default 30)
+  COMPLEMENT_SPAWN_HS_TIMEOUT_SECS        how long a server may take, once started, to answer on both ports (default: 30,
+                                          up to 120 for a container on a busy machine)
   COMPLEMENT_SHARE_ENV_PREFIX             variables that begin with it are handed to servers, without it
   COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS=1   print every server's log at its end
   COMPLEMENT_DEBUG=1                      print requests and answers; keep those of checks that pass, too

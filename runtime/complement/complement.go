@@ -14,9 +14,6 @@ import (
 	"time"
 )
 
-// DefaultSpawnTimeout is how long a server may take to become ready if nothing else is said.
-const DefaultSpawnTimeout = 30 * time.Second
-
 const baseImagePrefix = "COMPLEMENT_BASE_IMAGE_"
 
 // Hosts are the servers that deployments have here; Complement's blueprints may have more.
@@ -36,13 +33,13 @@ var Unused = []string{
 	"COMPLEMENT_DIR", "COMPLEMENT_ENABLE_DIRTY_RUNS", "COMPLEMENT_KEEP_BLUEPRINTS", "COMPLEMENT_LINT_CONCURRENCY", "COMPLEMENT_REF",
 }
 
-// Options are the settings that the variables hold. The zero value, but for SpawnTimeout, is an empty environment's.
+// Options are the settings that the variables hold. The zero value is an empty environment's.
 type Options struct {
 	// BaseImage is the image of the homeserver under test (COMPLEMENT_BASE_IMAGE).
 	BaseImage string
 	// BaseImages are images for particular servers of a blueprint, by host: one of Hosts (COMPLEMENT_BASE_IMAGE_*).
 	BaseImages map[string]string
-	// SpawnTimeout is how long a server may take to become ready (COMPLEMENT_SPAWN_HS_TIMEOUT_SECS).
+	// SpawnTimeout is how long a server may take to become ready; 0: nothing was said (COMPLEMENT_SPAWN_HS_TIMEOUT_SECS).
 	SpawnTimeout time.Duration
 	// Hostname is the name of the test process from inside a container (COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT).
 	Hostname string
@@ -77,7 +74,7 @@ type HostMount struct {
 // that has a bad value, and what it may hold.
 func FromEnvironment(environment []string) (Options, error) {
 	values := map[string]string{}
-	options := Options{SpawnTimeout: DefaultSpawnTimeout, BaseImages: map[string]string{}}
+	options := Options{BaseImages: map[string]string{}}
 	for _, variable := range environment {
 		name, value, found := strings.Cut(variable, "=")
 		if !found {
@@ -185,7 +182,7 @@ func (o Options) ContainersOnly() []string {
 func parseSeconds(text string) (time.Duration, error) {
 	seconds, err := strconv.Atoi(text)
 	if err != nil || seconds < 1 || seconds > 24*60*60 {
-		return DefaultSpawnTimeout, errors.New("must be a whole number of seconds, 1 to 86400")
+		return 0, errors.New("must be a whole number of seconds, 1 to 86400")
 	}
 	return time.Duration(seconds) * time.Second, nil
 }
@@ -194,7 +191,7 @@ func parseSeconds(text string) (time.Duration, error) {
 func parseIterations(text string) (time.Duration, error) {
 	iterations, err := strconv.Atoi(text)
 	if err != nil || iterations < 1 || iterations > 20*24*60*60 {
-		return DefaultSpawnTimeout, errors.New("must be a whole number of 50 ms, 1 to 1728000")
+		return 0, errors.New("must be a whole number of 50 ms, 1 to 1728000")
 	}
 	return time.Duration(iterations) * 50 * time.Millisecond, nil
 }

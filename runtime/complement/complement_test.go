@@ -45,7 +45,7 @@ func TestFromEnvironment(t *testing.T) {
 func TestEmptyEnvironment(t *testing.T) {
 	options, err := FromEnvironment(nil)
 	require.NoError(t, err)
-	assert.Equal(t, Options{SpawnTimeout: DefaultSpawnTimeout, BaseImages: map[string]string{}}, options)
+	assert.Equal(t, Options{BaseImages: map[string]string{}}, options)
 }
 
 func TestBadValuesAreNamed(t *testing.T) {
@@ -97,7 +97,7 @@ func TestMemoryUnits(t *testing.T) {
 }
 
 func TestContainersOnly(t *testing.T) {
-	assert.Empty(t, Options{Debug: true, AlwaysPrintLogs: true, SpawnTimeout: DefaultSpawnTimeout}.ContainersOnly())
+	assert.Empty(t, Options{Debug: true, AlwaysPrintLogs: true}.ContainersOnly())
 	options, err := FromEnvironment([]string{
 		"COMPLEMENT_BASE_IMAGE_HS2=other", "COMPLEMENT_CONTAINER_CPU_CORES=1", "COMPLEMENT_POST_TEST_SCRIPT=save.sh",
 	})

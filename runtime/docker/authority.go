@@ -20,13 +20,10 @@ import (
 // authorityFolder is where the image contract has the authority's files.
 const authorityFolder = "/complement/ca"
 
-// makeAuthority makes the volume with ca.crt and ca.key, if there is an authority, through a container that is never started: an engine need not see
+// makeAuthority makes the volume with ca.crt and ca.key through a container that is never started: an engine need not see
 // this machine's files (Docker Desktop, a test process in a container).
 func (r *Runtime) makeAuthority(ctx context.Context) error {
-	if r.options.AuthorityDir == "" {
-		return nil
-	}
-	packed, err := packAuthority(r.options.AuthorityDir)
+	packed, err := packAuthority(r.options.Authority.Dir())
 	if err != nil {
 		return err
 	}

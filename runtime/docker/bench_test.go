@@ -27,11 +27,10 @@ func BenchmarkStart(b *testing.B) {
 	run, err := session.Open()
 	require.NoError(b, err)
 	defer func() { require.NoError(b, run.Close()) }()
-	folder := b.TempDir()
-	_, err = authority.New(folder)
+	issuer, err := authority.New(b.TempDir())
 	require.NoError(b, err)
 	made, err := New(b.Context(), runtime.Artifact{Candidate: reference, Image: reference},
-		Options{Session: run, AuthorityDir: folder, Warn: func(line string) { b.Log(line) }})
+		Options{Session: run, Authority: issuer, Warn: func(line string) { b.Log(line) }})
 	require.NoError(b, err)
 	defer func() { require.NoError(b, made.Close(b.Context())) }()
 

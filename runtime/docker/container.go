@@ -41,6 +41,7 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 		runtime: r, name: serverName(options), host: options.Host,
 		container: fmt.Sprintf("msc4014-%s-%s-%s", r.options.Session.ID, options.Deployment, options.Host),
 		candidate: artifact.Candidate, ephemeral: options.Ephemeral,
+		command: command(details),
 	}
 	if check := details.Config.Healthcheck; check != nil && len(check.Test) > 0 && check.Test[0] != "NONE" {
 		s.healthChecked = true
@@ -48,7 +49,7 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 	labels := r.labels("msc4014.server", s.name)
 	host := r.hostConfig()
 	for path := range details.Config.Volumes {
-		if path == authorityFolder && r.authority != "" {
+		if path == authorityFolder {
 			continue
 		}
 		// Instead of the engine's own anonymous volume, one that carries the run's labels.
@@ -104,9 +105,7 @@ func (r *Runtime) hostConfig() *container.HostConfig {
 	if r.names != nil {
 		host.DNS = []string{r.names.address.String()}
 	}
-	if r.authority != "" {
-		host.Mounts = append(host.Mounts, authorityMount(r.authority, true))
-	}
+	host.Mounts = append(host.Mounts, authorityMount(r.authority, true))
 	for _, folder := range settings.HostMounts {
 		host.Mounts = append(host.Mounts, mount.Mount{
 			Type: mount.TypeBind, Source: folder.HostPath, Target: folder.ContainerPath, ReadOnly: folder.ReadOnly,

@@ -1,6 +1,6 @@
 // Package docker runs servers of a candidate as containers, with Complement's image contract: ports 8008 (plain client
 // API) and 8448 (TLS federation), SERVER_NAME, the certificate authority in /complement/ca, data that outlives a
-// restart, ready when GET /_matrix/client/versions answers and, if the image has a HEALTHCHECK, it is healthy.
+// restart, ready when both ports answer (runtime/readiness) and, if the image has a HEALTHCHECK, it is healthy.
 //
 // A run has two networks. Through the access network the test process reaches the servers: at their own addresses where the
 // network is this machine's, else at ports that are published on the loopback address. Through the federation network
@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,8 +23,10 @@ import (
 	"github.com/docker/docker/client"
 
 	"msc4014/runtime"
+	"msc4014/runtime/authority"
 	"msc4014/runtime/complement"
 	"msc4014/runtime/docker/engine"
+	"msc4014/runtime/readiness"
 	"msc4014/runtime/session"
 )
 
@@ -35,9 +38,8 @@ const closeTimeout = 60 * time.Second
 type Options struct {
 	// Session is the run. Everything that is made in the engine carries its labels.
 	Session *session.Session
-	// AuthorityDir is the folder with ca.crt and ca.key (runtime/authority), which each container has in /complement/ca; ""
-	// for none.
-	AuthorityDir string
+	// Authority signs the servers' certificates; each container has it in /complement/ca.
+	Authority *authority.Authority
 	// ByHost has what is started at a host ("hs2") in place of the run's artifact.
 	ByHost map[string]runtime.Artifact
 	// Complement holds the settings of Complement's environment variables; its BaseImages must be in ByHost.
@@ -54,7 +56,8 @@ type Runtime struct {
 	artifacts runtime.Artifacts
 	options   Options
 	engine    *client.Client
-	authority string // the volume with the authority's files; "" without an authority
+	authority string // the volume with the authority's files
+	prober    *readiness.Prober
 	networks  networks
 	peers     *peers
 	names     *nameServer // nil where none can listen
@@ -72,14 +75,11 @@ var _ runtime.Runtime = (*Runtime)(nil)
 
 // New connects to the engine and makes the run's networks. On failure nothing of it is left.
 func New(ctx context.Context, artifact runtime.Artifact, options Options) (*Runtime, error) {
-	if options.Session == nil {
-		return nil, errors.New("a runtime needs the session of its run")
+	if options.Session == nil || options.Authority == nil {
+		return nil, errors.New("a runtime needs the session of its run and a certificate authority")
 	}
 	if options.Warn == nil {
 		options.Warn = func(string) {}
-	}
-	if options.Complement.SpawnTimeout <= 0 {
-		options.Complement.SpawnTimeout = complement.DefaultSpawnTimeout
 	}
 	cli, err := engine.Connect(ctx)
 	if err != nil {
@@ -87,7 +87,7 @@ func New(ctx context.Context, artifact runtime.Artifact, options Options) (*Runt
 	}
 	r := &Runtime{
 		artifacts: runtime.Artifacts{Main: artifact, ByHost: options.ByHost}, options: options, engine: cli,
-		images: map[string]image.InspectResponse{},
+		images: map[string]image.InspectResponse{}, prober: readiness.NewProber(options.Authority.Pool()),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := r.prepare(ctx); err != nil {
@@ -102,11 +102,11 @@ func (r *Runtime) prepare(ctx context.Context) error {
 	if err := r.options.Session.UseEngine(); err != nil {
 		return err
 	}
-	if _, err := r.inspectImage(ctx, r.artifacts.Main.Image); err != nil {
+	if err := r.inspectArtifact(ctx, r.artifacts.Main); err != nil {
 		return err
 	}
 	for host, artifact := range r.artifacts.ByHost {
-		_, err := r.inspectImage(ctx, artifact.Image)
+		err := r.inspectArtifact(ctx, artifact)
 		if err != nil && r.options.Complement.BaseImages[host] == artifact.Image {
 			err = fmt.Errorf("%s=%q: %w", complement.BaseImageVariable(host), artifact.Image, err)
 		}
@@ -231,4 +231,22 @@ func (r *Runtime) inspectImage(ctx context.Context, reference string) (image.Ins
 	r.images[reference] = details
 	r.mutex.Unlock()
 	return details, nil
+}
+
+// inspectArtifact returns an error if the engine does not have an image, or cannot start it.
+func (r *Runtime) inspectArtifact(ctx context.Context, artifact runtime.Artifact) error {
+	details, err := r.inspectImage(ctx, artifact.Image)
+	if err == nil && len(command(details)) == 0 {
+		err = fmt.Errorf("the image %s has no program to start: its Dockerfile has neither ENTRYPOINT nor CMD; add the "+
+			"ENTRYPOINT that becomes the homeserver (docs/adding-a-candidate.md)", artifact.Image)
+	}
+	return err
+}
+
+// command is what the image starts, with its arguments.
+func command(details image.InspectResponse) []string {
+	if details.Config == nil {
+		return nil
+	}
+	return slices.Concat(details.Config.Entrypoint, details.Config.Cmd)
 }

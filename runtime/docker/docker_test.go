@@ -4,11 +4,14 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +23,7 @@ import (
 	"msc4014/runtime"
 	"msc4014/runtime/complement"
 	"msc4014/runtime/docker/engine"
+	"msc4014/runtime/readiness"
 	"msc4014/runtime/session"
 )
 
@@ -31,21 +35,17 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestServersReachEachOtherAndPeers(t *testing.T) {
-	authority := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(authority, "ca.crt"), []byte("certificate"), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(authority, "ca.key"), []byte("key"), 0o600))
-	run := newRuntime(t, Options{
-		AuthorityDir: authority,
-		Complement:   complement.Options{Environment: []string{"SHARED=yes", "SERVER_NAME=wrong"}},
-	})
+	run := newRuntime(t, Options{Complement: complement.Options{Environment: []string{"SHARED=yes", "SERVER_NAME=wrong"}}})
 	one, two := start(t, run, "d1", "hs1"), start(t, run, "d1", "hs2")
 
 	assert.Equal(t, "hs1.d1.msc4014.test", one.Name())
 	assert.Equal(t, "hs1", one.Host())
-	for path, want := range map[string]string{"/complement/ca/ca.crt": "certificate", "/complement/ca/ca.key": "key"} {
-		got, err := ask(t, one, "/file", "path", path)
+	for _, name := range []string{"ca.crt", "ca.key"} {
+		want, err := os.ReadFile(filepath.Join(run.options.Authority.Dir(), name))
 		require.NoError(t, err)
-		assert.Equal(t, want, got)
+		got, err := ask(t, one, "/file", "path", "/complement/ca/"+name)
+		require.NoError(t, err)
+		assert.Equal(t, string(want), got)
 	}
 	name, err := ask(t, one, "/environment", "name", "SERVER_NAME")
 	require.NoError(t, err)
@@ -58,9 +58,7 @@ func TestServersReachEachOtherAndPeers(t *testing.T) {
 		_, err = ask(t, one, "/dial", "address", address)
 		assert.NoError(t, err, address)
 	}
-	response, err := http.Get("http://" + two.FederationAddress() + "/_matrix/client/versions")
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
+	assertFederates(t, run, two)
 
 	seen := map[string]bool{}
 	for range 3 {
@@ -222,15 +220,69 @@ func TestPortsArePublishedOnlyWhereTheyAreNeeded(t *testing.T) {
 	}
 }
 
+// assertFederates asserts that the server's federation port completes a TLS handshake.
+func assertFederates(t *testing.T, run *Runtime, server runtime.Server) {
+	t.Helper()
+	connection, err := tls.Dial("tcp", server.FederationAddress(), &tls.Config{RootCAs: run.options.Authority.Pool(), ServerName: server.Name()})
+	if assert.NoError(t, err) {
+		assert.NoError(t, connection.Close())
+	}
+}
+
+func TestReadyIsReadyForTheFederationToo(t *testing.T) {
+	run := newRuntime(t, Options{Complement: complement.Options{Environment: []string{"MODE=late"}}})
+	server := start(t, run, "d1", "hs1")
+	assertFederates(t, run, server)
+	for _, end := range []func(context.Context) error{server.Stop, server.Kill} {
+		require.NoError(t, end(t.Context()))
+		require.NoError(t, server.Start(t.Context()))
+		assertFederates(t, run, server)
+	}
+}
+
+func TestReadinessFollowsNoRedirect(t *testing.T) {
+	var followed atomic.Int32
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { followed.Add(1) }))
+	defer elsewhere.Close()
+	run := newRuntime(t, Options{Complement: complement.Options{
+		SpawnTimeout: 10 * time.Second, Environment: []string{"MODE=redirecting", "REDIRECT=" + elsewhere.URL},
+	}})
+	_, err := run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
+	assert.ErrorContains(t, err, `a redirect (status 302, not followed) within 10s: to "`+elsewhere.URL+`"`)
+	assert.Zero(t, followed.Load(), "a server under test made this process ask another")
+}
+
+func TestOnlyABoundThatNobodyChoseIsLengthened(t *testing.T) {
+	for name, each := range map[string]struct {
+		chosen, startTook time.Duration
+		want              readiness.Bound
+	}{
+		"quiet":         {0, usualStart, readiness.Bound{Limit: 30 * time.Second}},
+		"30 s, busy":    {30 * time.Second, 20 * usualStart, readiness.Bound{Limit: 30 * time.Second}},
+		"another, busy": {5 * time.Second, 20 * usualStart, readiness.Bound{Limit: 5 * time.Second}},
+		"busy": {0, 3300 * usualStart / 1000, readiness.Bound{Limit: 99 * time.Second, Why: "30s, and 1m9s more because this machine is " +
+			"busy: the engine took 1.7s to start the container, and not 500ms; COMPLEMENT_SPAWN_HS_TIMEOUT_SECS sets a time that is never lengthened"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &Runtime{options: Options{Complement: complement.Options{SpawnTimeout: each.chosen}}}
+			assert.Equal(t, each.want, r.bound(each.startTook))
+		})
+	}
+	r := &Runtime{}
+	assert.Equal(t, 2*time.Minute, r.bound(time.Hour).Limit, "fourfold at most")
+}
+
 func TestStartErrorsTellWhy(t *testing.T) {
-	const timeout = 3 * time.Second // long enough for a program to start on a busy machine
 	for mode, want := range map[string]struct {
 		timeout time.Duration
 		cause   string
 	}{
-		"exit":    {time.Hour, "exited with status 3 before it was ready"},
-		"silent":  {timeout, "did not answer GET /_matrix/client/versions within 3s"},
-		"unready": {timeout, "answered GET /_matrix/client/versions with nothing better than status 503 within 3s"},
+		"exit": {time.Hour, "exited with status 3 before it was ready"},
+		"done": {time.Hour, `exited with status 0 before it was ready: the command of its image, ["/homeserver"], ended by itself, ` +
+			"where a homeserver would go on until it is stopped"},
+		"silent": {3 * time.Second, "did not answer GET /_matrix/client/versions on port 8008 within 3s"},
+		// Long enough for a program to start on a busy machine.
+		"clients-only": {10 * time.Second, "answers clients on port 8008, but nothing answers federation on port 8448 within 10s"},
 	} {
 		t.Run(mode, func(t *testing.T) {
 			run := newRuntime(t, Options{
@@ -239,17 +291,19 @@ func TestStartErrorsTellWhy(t *testing.T) {
 			_, err := run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
 			var startError *runtime.StartError
 			require.ErrorAs(t, err, &startError)
-			assert.Equal(t, want.cause, startError.Cause)
+			assert.Contains(t, startError.Cause, want.cause)
 			assert.Equal(t, "fake@1", startError.Candidate)
 			assert.Contains(t, startError.LogTail, "starting as hs1.d1.msc4014.test")
 		})
 	}
 }
 
-func TestHealthCheckIsWaitedFor(t *testing.T) {
+// derivedImage makes an image from the homeserver's, with further lines of a Dockerfile.
+func derivedImage(t *testing.T, name, lines string) string {
+	t.Helper()
 	cli := connect(t)
-	reference := homeserverImage(t, cli) + "-checked"
-	dockerfile := "FROM " + homeserverImage(t, cli) + "\n" + `HEALTHCHECK --interval=1s CMD ["/homeserver", "check"]` + "\n"
+	reference := homeserverImage(t, cli) + "-" + name
+	dockerfile := "FROM " + homeserverImage(t, cli) + "\n" + lines + "\n"
 	var archive bytes.Buffer
 	writer := tar.NewWriter(&archive)
 	require.NoError(t, writer.WriteHeader(&tar.Header{Name: "Dockerfile", Mode: 0o644, Size: int64(len(dockerfile))}))
@@ -267,22 +321,40 @@ func TestHealthCheckIsWaitedFor(t *testing.T) {
 		_, err := cli.ImageRemove(context.Background(), reference, image.RemoveOptions{PruneChildren: true})
 		assert.NoError(t, err)
 	})
+	return reference
+}
+
+func TestAnImageWithoutAProgramIsRefused(t *testing.T) {
+	none := derivedImage(t, "without-a-program", "ENTRYPOINT []")
+	_, err := New(t.Context(), runtime.Artifact{Image: none}, Options{Session: newSession(t), Authority: testAuthority(t)})
+	require.ErrorContains(t, err, "the image "+none+" has no program to start: its Dockerfile has neither ENTRYPOINT nor CMD")
+
+	missing := derivedImage(t, "with-a-missing-program", `ENTRYPOINT ["/nothing"]`)
+	run := newRuntime(t, Options{ByHost: map[string]runtime.Artifact{"hs2": {Candidate: "other@2", Image: missing}}})
+	_, err = run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs2"})
+	require.ErrorContains(t, err, `could not be started: the command of its image, ["/nothing"], `+
+		"is not in it, is not executable, or is for another kind of machine: ")
+}
+
+func TestHealthCheckIsWaitedFor(t *testing.T) {
+	reference := derivedImage(t, "checked", `HEALTHCHECK --interval=1s CMD ["/homeserver", "check"]`)
 
 	// As the image of one server of the blueprint, which is another candidate then.
 	byHost := map[string]runtime.Artifact{"hs2": {Candidate: "other@2", Image: reference}}
 	settings := complement.Options{SpawnTimeout: 2 * time.Second}
 	settings.Environment = []string{"MODE=unhealthy"}
 	run := newRuntime(t, Options{Complement: settings, ByHost: byHost})
-	start(t, run, "d1", "hs1")
-	_, err = run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs2"})
+	_, err := run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs2"})
 	var startError *runtime.StartError
 	require.ErrorAs(t, err, &startError)
-	assert.Equal(t, "did not become healthy (the HEALTHCHECK of its image) within 2s", startError.Cause)
+	assert.Contains(t, startError.Cause, "did not become healthy (the HEALTHCHECK of its image) within 2s")
 	assert.Equal(t, "other@2", startError.Candidate)
 	require.NoError(t, run.Close(t.Context()))
 
 	settings.Environment, settings.SpawnTimeout = nil, time.Minute
-	start(t, newRuntime(t, Options{Complement: settings, ByHost: byHost}), "d1", "hs2")
+	run = newRuntime(t, Options{Complement: settings, ByHost: byHost})
+	start(t, run, "d1", "hs1")
+	start(t, run, "d1", "hs2")
 }
 
 func TestMountsAndLimits(t *testing.T) {
@@ -317,7 +389,7 @@ func TestMountsAndLimits(t *testing.T) {
 			assert.Equal(t, run.artifacts.Main.Image, object.Labels[engine.LabelImages], "whoever removes images leaves it")
 		}
 	}
-	assert.ElementsMatch(t, []string{"container", "network", "network", "volume"}, kinds)
+	assert.ElementsMatch(t, []string{"container", "network", "network", "volume", "volume"}, kinds)
 }
 
 func TestConfiguration(t *testing.T) {
@@ -337,11 +409,11 @@ func TestConfiguration(t *testing.T) {
 func TestBadInput(t *testing.T) {
 	connect(t)
 	run := newSession(t)
-	_, err := New(t.Context(), runtime.Artifact{Image: "msc4014-no-such-image:none"}, Options{Session: run})
+	_, err := New(t.Context(), runtime.Artifact{Image: "msc4014-no-such-image:none"}, Options{Session: run, Authority: testAuthority(t)})
 	require.ErrorContains(t, err, "docker pull msc4014-no-such-image:none")
 
 	t.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-	_, err = New(t.Context(), runtime.Artifact{Image: "x"}, Options{Session: run})
+	_, err = New(t.Context(), runtime.Artifact{Image: "x"}, Options{Session: run, Authority: testAuthority(t)})
 	require.ErrorContains(t, err, "no container engine answers at unix:///nowhere/docker.sock")
 }
 

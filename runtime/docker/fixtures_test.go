@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/runtime"
+	"msc4014/runtime/authority"
 	"msc4014/runtime/docker/engine"
 	"msc4014/runtime/session"
 )
@@ -38,6 +39,9 @@ func TestMain(m *testing.M) {
 		hold()
 	}
 	status := m.Run()
+	if issuer, err := sharedAuthority(); err == nil {
+		_ = os.RemoveAll(issuer.Dir())
+	}
 	if testImage.reference != "" {
 		if cli, err := engine.Connect(context.Background()); err == nil {
 			_, _ = cli.ImageRemove(context.Background(), testImage.reference, image.RemoveOptions{PruneChildren: true})
@@ -101,6 +105,22 @@ func newSession(t *testing.T) *session.Session {
 	return run
 }
 
+// sharedAuthority signs the certificates of all tests; they remove its folder.
+var sharedAuthority = sync.OnceValues(func() (*authority.Authority, error) {
+	dir, err := os.MkdirTemp("", "msc4014-docker-test-")
+	if err != nil {
+		return nil, err
+	}
+	return authority.New(dir)
+})
+
+func testAuthority(t *testing.T) *authority.Authority {
+	t.Helper()
+	issuer, err := sharedAuthority()
+	require.NoError(t, err)
+	return issuer
+}
+
 func newRuntime(t *testing.T, options Options) *Runtime {
 	t.Helper()
 	cli := connect(t)
@@ -108,6 +128,7 @@ func newRuntime(t *testing.T, options Options) *Runtime {
 	if options.Session == nil {
 		options.Session = newSession(t)
 	}
+	options.Authority = testAuthority(t)
 	if options.Complement.SpawnTimeout == 0 {
 		options.Complement.SpawnTimeout = 30 * time.Second
 	}

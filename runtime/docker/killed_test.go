@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/runtime"
+	"msc4014/runtime/authority"
 	"msc4014/runtime/docker/engine"
 	"msc4014/runtime/session"
 )
@@ -33,7 +34,9 @@ func hold() {
 	run, err := session.Open()
 	must(err)
 	fmt.Println("making", run.ID)
-	made, err := New(context.Background(), runtime.Artifact{Image: os.Getenv(imageVariable)}, Options{Session: run})
+	issuer, err := authority.New(run.Dir)
+	must(err)
+	made, err := New(context.Background(), runtime.Artifact{Image: os.Getenv(imageVariable)}, Options{Session: run, Authority: issuer})
 	must(err)
 	fmt.Println("starting")
 	_, err = made.Start(context.Background(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})

@@ -6,132 +6,109 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
 
 	"msc4014/runtime"
-	"msc4014/runtime/complement"
+	"msc4014/runtime/readiness"
 )
 
 const (
-	pollInterval = 20 * time.Millisecond
-	// A request that hangs must not eat up the deadline, as the next one might be answered.
-	pollTimeout = 5 * time.Second
 	// tailLines is how much of a log stands in a StartError.
 	tailLines = 40
 	// usualStart is how long an engine takes to start a container where nothing else keeps the machine busy.
 	usualStart = 500 * time.Millisecond
+	// longStart is worth telling of.
+	longStart = 2 * time.Second
 )
 
-var errNoAnswer = errors.New("did not answer GET /_matrix/client/versions")
-
-// prober asks for /versions. Each request has a connection of its own, straight to the server.
-var prober = &http.Client{
-	Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil},
-	Timeout:   pollTimeout,
-}
-
 // awaitReady returns when the server is ready, and at once when it has exited. Its errors are *runtime.StartError if the
-// server is to blame. The timeout counts from when the engine has started it: how long that takes is not its fault.
-func (s *server) awaitReady(ctx context.Context, life *life, timeout time.Duration) error {
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
+// server is to blame. The time counts from when the engine has started it: how long that took is not the server's fault.
+func (s *server) awaitReady(ctx context.Context, life *life, startTook time.Duration) error {
 	began := time.Now()
-	if err := s.awaitAddresses(ctx, life, tick.C); err != nil {
+	if err := s.awaitAddresses(ctx, life); err != nil {
 		return err
 	}
-	timed, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	last := errNoAnswer
-	for {
-		problem := s.isReady(timed)
-		if problem == nil {
-			return nil
+	bound := s.runtime.bound(startTook)
+	err := readiness.Await(ctx, bound, life.ended, s.ask)
+	var late *readiness.LateError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, readiness.ErrEnded):
+		return s.startError(ctx, began, s.howItEnded(ctx, life))
+	case errors.As(err, &late):
+		cause := late.Error()
+		if bound.Why == "" && startTook > longStart {
+			cause += fmt.Sprintf(" (before that, the engine took %s to start the container)", startTook.Round(100*time.Millisecond))
 		}
-		if timed.Err() == nil { // else it is the deadline's doing that there was no answer
-			last = problem
-		}
-		select {
-		case <-life.ended:
-			return s.startError(ctx, began, s.howItEnded(ctx, life)+" before it was ready")
-		case <-timed.Done():
-			if ctx.Err() != nil {
-				return fmt.Errorf("start %s: given up: %w", s.name, ctx.Err())
-			}
-			return s.startError(ctx, began, fmt.Sprintf("%s within %s", last, timeout))
-		case <-tick.C:
-		}
+		return s.startError(ctx, began, cause)
+	default:
+		return fmt.Errorf("start %s: %w", s.name, err)
 	}
 }
 
-// patience is how long a server may take to become ready whose container the engine took so long to start. Unless the
-// timeout was chosen, it lengthens, up to fourfold, on a machine that is short of time just now.
-func (r *Runtime) patience(startTook time.Duration) time.Duration {
-	timeout := r.options.Complement.SpawnTimeout
-	if timeout != complement.DefaultSpawnTimeout {
-		return timeout
+// bound is how long a server may take to become ready whose container the engine took so long to start. Unless somebody
+// chose it, it lengthens, up to fourfold, on a machine that is short of time just now.
+func (r *Runtime) bound(startTook time.Duration) readiness.Bound {
+	if chosen := r.options.Complement.SpawnTimeout; chosen > 0 {
+		return readiness.Bound{Limit: chosen}
 	}
-	slowness := float64(startTook) / float64(usualStart)
-	return time.Duration(float64(timeout) * min(max(slowness, 1), 4)).Round(time.Second)
+	usual := readiness.DefaultTimeout
+	slowness := min(max(float64(startTook)/float64(usualStart), 1), 4)
+	limit := time.Duration(float64(usual) * slowness).Round(time.Second)
+	if limit == usual {
+		return readiness.Bound{Limit: usual}
+	}
+	return readiness.Bound{Limit: limit, Why: fmt.Sprintf("%s, and %s more because this machine is busy: the engine took %s to start "+
+		"the container, and not %s; COMPLEMENT_SPAWN_HS_TIMEOUT_SECS sets a time that is never lengthened",
+		usual, limit-usual, startTook.Round(100*time.Millisecond), usualStart)}
 }
 
 // awaitAddresses learns where the server is reached, which the engine knows as soon as the container runs. A server
 // that has exited meanwhile has no addresses, and is left to awaitReady.
-func (s *server) awaitAddresses(ctx context.Context, life *life, tick <-chan time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
-	defer cancel()
-	for {
-		err := s.readAddresses(ctx)
-		if err == nil {
-			return nil
+func (s *server) awaitAddresses(ctx context.Context, life *life) error {
+	bound := readiness.Bound{Limit: operationTimeout}
+	err := readiness.Await(ctx, bound, life.ended, func(ctx context.Context) error {
+		if err := s.readAddresses(ctx); err != nil {
+			return &readiness.Problem{What: "the engine did not say where it is reached", Detail: err.Error()}
 		}
-		select {
-		case <-life.ended:
-			return nil
-		case <-ctx.Done():
-			return fmt.Errorf("start %s: %w", s.name, err)
-		case <-tick:
-		}
+		return nil
+	})
+	if err == nil || errors.Is(err, readiness.ErrEnded) {
+		return nil
 	}
+	return fmt.Errorf("start %s: %w", s.name, err)
 }
 
-// isReady says, as what the server did not do, why it is not ready.
-func (s *server) isReady(ctx context.Context) error {
+// ask asks the server once whether it is ready.
+func (s *server) ask(ctx context.Context) error {
 	if s.healthChecked {
 		details, err := s.runtime.engine.ContainerInspect(ctx, s.id)
 		if err != nil || details.State.Health == nil || details.State.Health.Status != container.Healthy {
-			return errors.New("did not become healthy (the HEALTHCHECK of its image)")
+			return &readiness.Problem{What: "did not become healthy (the HEALTHCHECK of its image)"}
 		}
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.ClientURL()+"/_matrix/client/versions", nil)
-	if err != nil {
-		return err
-	}
-	response, err := prober.Do(request)
-	if err != nil {
-		return errNoAnswer
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("answered GET /_matrix/client/versions with nothing better than status %d", response.StatusCode)
-	}
-	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20)); err != nil {
-		return errors.New("broke off its answer to GET /_matrix/client/versions")
-	}
-	return nil
+	return s.runtime.prober.Ask(ctx, readiness.Server{Name: s.name, Client: s.ClientURL(), Federation: s.FederationAddress()})
 }
 
-// howItEnded is the exit status, and whether memory was short.
+// howItEnded tells how a server ended that should have become ready: its exit status, whether memory was short, and whether
+// its image has a server for its command at all.
 func (s *server) howItEnded(ctx context.Context, life *life) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if details, err := s.runtime.engine.ContainerInspect(ctx, s.id); err == nil && details.State.OOMKilled {
-		return life.status + " (the kernel killed it for want of memory)"
+	text := life.status + " before it was ready"
+	details, err := s.runtime.engine.ContainerInspect(ctx, s.id)
+	switch {
+	case err != nil:
+	case details.State.OOMKilled:
+		text = life.status + " (the kernel killed it for want of memory) before it was ready"
+	case life.status == "exited with status 0":
+		text += fmt.Sprintf(": the command of its image, %q, ended by itself, where a homeserver would go on until it is stopped",
+			s.command)
 	}
-	return life.status
+	return text
 }
 
 func (s *server) startError(ctx context.Context, began time.Time, cause string) error {

@@ -36,9 +36,10 @@ type server struct {
 	runtime       *Runtime
 	name, host    string
 	candidate     string
-	container, id string // the container's name and ID
-	healthChecked bool   // the image has a HEALTHCHECK
-	ephemeral     bool   // it is not started again
+	container, id string   // the container's name and ID
+	command       []string // what the image starts, with its arguments
+	healthChecked bool     // the image has a HEALTHCHECK
+	ephemeral     bool     // it is not started again
 
 	operation sync.Mutex // one change of the server's state at a time
 
@@ -126,12 +127,13 @@ func (s *server) launch(ctx context.Context) error {
 		_ = s.kill(killing) // an engine that was interrupted may go on with it
 		if strings.Contains(err.Error(), "exec: ") || strings.Contains(err.Error(), "exec format error") {
 			// The image's fault, not the engine's: it has no such program, or one for another kind of machine.
-			return s.startError(ctx, began, fmt.Sprintf("could not be started: %v", err))
+			return s.startError(ctx, began, fmt.Sprintf("could not be started: the command of its image, %q, is not in it, is not "+
+				"executable, or is for another kind of machine: %v", s.command, err))
 		}
 		return fmt.Errorf("start the container of %s: %w", s.name, err)
 	}
 	go s.watch(life)
-	err := s.awaitReady(ctx, life, s.runtime.patience(time.Since(began)))
+	err := s.awaitReady(ctx, life, time.Since(began))
 	if err == nil {
 		return nil
 	}

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -43,6 +45,9 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
+// lateAnswer is the answer to /versions at which a server that plays "late" opens its federation port.
+const lateAnswer = 5
+
 // playServer is a candidate: "ready" (and counts its starts in its data), or one with a fault.
 func playServer(play string) {
 	fmt.Println("server", os.Getenv("SERVER_NAME"), "plays", play)
@@ -71,12 +76,16 @@ func playServer(play string) {
 	if err != nil {
 		panic(err)
 	}
-	go func() {
+	federate := sync.OnceFunc(func() {
 		federation := http.Server{
 			Addr: os.Getenv("MSC4014_HTTPS_ADDRESS"), TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}},
 		}
-		panic(federation.ListenAndServeTLS("", ""))
-	}()
+		go func() { panic(federation.ListenAndServeTLS("", "")) }()
+	})
+	if play != "late" && play != "clients only" {
+		federate()
+	}
+	var answers atomic.Int32
 	mux := http.NewServeMux()
 	mux.HandleFunc("/_matrix/client/versions", func(w http.ResponseWriter, r *http.Request) {
 		switch play {
@@ -84,8 +93,13 @@ func playServer(play string) {
 			http.Error(w, "not yet", http.StatusServiceUnavailable)
 		case "hanging":
 			<-r.Context().Done()
+		case "redirecting":
+			http.Redirect(w, r, os.Getenv("REDIRECT"), http.StatusFound)
 		default:
 			fmt.Fprint(w, `{"versions":["v1.11"]}`)
+			if play == "late" && answers.Add(1) == lateAnswer {
+				federate()
+			}
 		}
 	})
 	mux.HandleFunc("/die", func(http.ResponseWriter, *http.Request) {

@@ -27,6 +27,7 @@ import (
 
 	"msc4014/runtime"
 	"msc4014/runtime/authority"
+	"msc4014/runtime/readiness"
 )
 
 // Recorder notes which processes belong to a run, so that they can be ended if it is killed: *session.Session.
@@ -45,7 +46,7 @@ type Options struct {
 	Recorder Recorder
 	// ByHost has what is started at a host ("hs2") in place of the run's artifact.
 	ByHost map[string]runtime.Artifact
-	// SpawnTimeout bounds a start; 0 means 30 s.
+	// SpawnTimeout is how long a server may take to become ready; 0 means readiness.DefaultTimeout.
 	SpawnTimeout time.Duration
 	// StopTimeout is how long a server has to end after SIGTERM before it is killed; 0 means 10 s.
 	StopTimeout time.Duration
@@ -59,6 +60,7 @@ type Runtime struct {
 	options   Options
 	lease     *lease
 	spawner   *spawner
+	prober    *readiness.Prober
 
 	mutex   sync.Mutex
 	servers map[*server]struct{}
@@ -87,7 +89,7 @@ func New(artifact runtime.Artifact, options Options) (*Runtime, error) {
 		return nil, errors.New("the process runtime needs a certificate authority")
 	}
 	if options.SpawnTimeout <= 0 {
-		options.SpawnTimeout = 30 * time.Second
+		options.SpawnTimeout = readiness.DefaultTimeout
 	}
 	if options.StopTimeout <= 0 {
 		options.StopTimeout = 10 * time.Second
@@ -102,6 +104,7 @@ func New(artifact runtime.Artifact, options Options) (*Runtime, error) {
 	}
 	return &Runtime{
 		artifacts: artifacts, options: options, lease: lease, spawner: newSpawner(),
+		prober:  readiness.NewProber(options.Authority.Pool()),
 		servers: map[*server]struct{}{}, names: map[string]bool{},
 	}, nil
 }

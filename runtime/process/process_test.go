@@ -3,16 +3,19 @@ package process
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	goruntime "runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -175,12 +178,13 @@ func TestExitIsNoticedAtOnce(t *testing.T) {
 }
 
 func TestFailedStarts(t *testing.T) {
-	const timeout = 3 * time.Second // long enough for a program to start on a busy machine
+	const timeout = 5 * time.Second // long enough for a program to start on a busy machine
 	for play, want := range map[string]string{
-		"exit":    "exited with status 3",
-		"silent":  "did not become ready within 3s: GET /_matrix/client/versions got no answer",
-		"unready": "did not become ready within 3s: GET /_matrix/client/versions was answered with status 503",
-		"hanging": "did not become ready within 3s",
+		"exit":         "exited with status 3 before it was ready",
+		"silent":       "did not answer GET /_matrix/client/versions on port 8008 within 5s: dial tcp",
+		"unready":      "answered GET /_matrix/client/versions with nothing better than status 503 within 5s",
+		"hanging":      "did not answer GET /_matrix/client/versions on port 8008 within 5s",
+		"clients only": "answers clients on port 8008, but nothing answers federation on port 8448 within 5s: dial tcp",
 	} {
 		t.Run(play, func(t *testing.T) {
 			t.Parallel()
@@ -199,6 +203,37 @@ func TestFailedStarts(t *testing.T) {
 			assert.Zero(t, r.options.Recorder.(*recorder).count(), "nothing is left running")
 		})
 	}
+}
+
+func TestReadyIsReadyForTheFederationToo(t *testing.T) {
+	r := playing(t, "late")
+	s := start(t, r, "hs1").(*server)
+	assertFederates := func(when string) {
+		t.Helper()
+		connection, err := tls.Dial("tcp", s.FederationAddress(), &tls.Config{RootCAs: r.options.Authority.Pool()})
+		if assert.NoError(t, err, when) {
+			assert.NoError(t, connection.Close())
+		}
+	}
+	assertFederates("first start")
+	for name, end := range map[string]func(context.Context) error{"stopped": s.Stop, "killed": s.Kill} {
+		require.NoError(t, end(t.Context()))
+		require.NoError(t, s.Start(t.Context()))
+		assertFederates("started again after it was " + name)
+	}
+}
+
+func TestReadinessFollowsNoRedirect(t *testing.T) {
+	var followed atomic.Int32
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { followed.Add(1) }))
+	defer elsewhere.Close()
+	r := playing(t, "redirecting", func(o *Options) {
+		o.SpawnTimeout = 5 * time.Second
+		o.Environment = append(o.Environment, "REDIRECT="+elsewhere.URL)
+	})
+	_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
+	assert.ErrorContains(t, err, `a redirect (status 302, not followed) within 5s: to "`+elsewhere.URL+`"`)
+	assert.Zero(t, followed.Load(), "a server under test made this process ask another")
 }
 
 func TestProgramMissing(t *testing.T) {

@@ -4,86 +4,31 @@ package process
 
 import (
 	"context"
-	"crypto/tls"
-	"fmt"
+	"errors"
 	"io"
-	"net/http"
 	"os"
-	"time"
+
+	"msc4014/runtime/readiness"
 )
 
-// pollInterval is how often a server that starts is asked.
-const pollInterval = 20 * time.Millisecond
-
-// waitUntilReady waits until the server answers GET /_matrix/client/versions, and TLS on its federation port. It returns
-// "" when it does, else what was the matter.
+// waitUntilReady waits until the server is ready (runtime/readiness). It returns "" when it is, else what was the matter.
 func (s *server) waitUntilReady(ctx context.Context, life *life) (cause string) {
-	timeout := s.runtime.options.SpawnTimeout
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	go func() { // a server that ends while a request waits for it ends the request, too
-		select {
-		case <-life.ended:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
-	last := "nothing listened"
-	for {
-		problem := s.probe(ctx, client)
-		if life.hasEnded() {
-			return life.status
-		}
-		if problem == "" {
-			return ""
-		}
-		if ctx.Err() == nil {
-			last = problem
-		}
-		select {
-		case <-ticker.C:
-		case <-life.ended:
-			return life.status
-		case <-ctx.Done():
-			if ctx.Err() == context.DeadlineExceeded {
-				return fmt.Sprintf("did not become ready within %s: %s", timeout, last)
-			}
-			select {
-			case <-life.ended:
-				return life.status
-			default:
-				return "was not waited for to become ready: " + last
-			}
-		}
+	asked := readiness.Server{Name: s.address, Client: s.ClientURL(), Federation: s.FederationAddress()}
+	bound := readiness.Bound{Limit: s.runtime.options.SpawnTimeout}
+	err := readiness.Await(ctx, bound, life.ended, func(ctx context.Context) error {
+		return s.runtime.prober.Ask(ctx, asked)
+	})
+	var late *readiness.LateError
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, readiness.ErrEnded):
+		return life.status + " before it was ready"
+	case errors.As(err, &late):
+		return late.Error()
+	default:
+		return "was not waited for: " + err.Error()
 	}
-}
-
-// probe asks once; "" means ready.
-func (s *server) probe(ctx context.Context, client *http.Client) (problem string) {
-	const path = "/_matrix/client/versions"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.ClientURL()+path, nil)
-	if err != nil {
-		return err.Error()
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return fmt.Sprintf("GET %s got no answer: %s", path, err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Sprintf("GET %s was answered with status %d", path, response.StatusCode)
-	}
-	// A whole handshake, or the server's log would complain of us.
-	federation := tls.Dialer{Config: &tls.Config{RootCAs: s.runtime.options.Authority.Pool(), ServerName: s.address}}
-	connection, err := federation.DialContext(ctx, "tcp4", s.FederationAddress())
-	if err != nil {
-		return fmt.Sprintf("no TLS connection to its federation port: %s", err)
-	}
-	_ = connection.Close()
-	return ""
 }
 
 // readFrom reads a file from an offset; what cannot be read is empty.

@@ -60,7 +60,7 @@ func deploy(t *testing.T, runtimeName string, names ...string) deployment {
 		settings, settingsErr := complement.FromEnvironment(os.Environ())
 		require.NoError(t, settingsErr)
 		chosen, err = docker.New(t.Context(), byHost["hs1"], docker.Options{
-			Session: run, AuthorityDir: folder, ByHost: byHost, Complement: settings, Warn: func(text string) { t.Log(text) },
+			Session: run, Authority: issuer, ByHost: byHost, Complement: settings, Warn: func(text string) { t.Log(text) },
 		})
 	} else {
 		chosen, err = process.New(byHost["hs1"], process.Options{SessionDir: run.Dir, Authority: issuer, Recorder: run, ByHost: byHost})

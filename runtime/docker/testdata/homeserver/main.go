@@ -1,18 +1,24 @@
 // A server with just enough of the image contract to test the docker runtime, and with ways to go wrong, chosen by the
-// variable MODE: "exit" (at once, status 3), "silent" (never listens), "unready" (answers /versions with 503),
-// "unhealthy" (its check fails). With the argument "check" it is the check of such a server in the same container.
+// variable MODE: "exit" (at once, status 3), "done" (the same with status 0), "silent" (never listens), "redirecting"
+// (/versions, to the URL in REDIRECT), "clients-only" (no federation port), "late" (its federation port opens at its fifth
+// answer to /versions), "unhealthy" (its check fails). With the argument "check" it is the check of such a server in the
+// same container.
 package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"msc4014/runtime/authority"
 )
 
 func main() {
@@ -24,9 +30,12 @@ func main() {
 	}
 	fmt.Println("starting as", os.Getenv("SERVER_NAME"))
 	mode := os.Getenv("MODE")
-	if mode == "exit" {
+	switch mode {
+	case "exit":
 		fmt.Fprintln(os.Stderr, "cannot start: told so")
 		os.Exit(3)
+	case "done":
+		return
 	}
 	answer := func(w http.ResponseWriter, value any, err error) {
 		if err != nil {
@@ -35,13 +44,17 @@ func main() {
 		}
 		fmt.Fprint(w, value)
 	}
+	var answers atomic.Int32
 	mux := http.NewServeMux()
 	mux.HandleFunc("/_matrix/client/versions", func(w http.ResponseWriter, r *http.Request) {
-		if mode == "unready" {
-			w.WriteHeader(http.StatusServiceUnavailable)
+		if mode == "redirecting" {
+			http.Redirect(w, r, os.Getenv("REDIRECT"), http.StatusFound)
 			return
 		}
 		fmt.Fprint(w, `{"versions":["v1.11"]}`)
+		if mode == "late" && answers.Add(1) == 5 {
+			go federate(mux)
+		}
 	})
 	mux.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(7) })
 	mux.HandleFunc("/environment", func(w http.ResponseWriter, r *http.Request) {
@@ -77,15 +90,28 @@ func main() {
 		}
 		answer(w, "connected", err)
 	})
-	addresses := []string{":8448", ":8008"}
-	if mode == "silent" {
-		addresses = nil
-	}
-	for _, address := range addresses {
-		go func() { panic(http.ListenAndServe(address, mux)) }()
+	if mode != "silent" {
+		if mode != "late" && mode != "clients-only" {
+			go federate(mux)
+		}
+		go func() { panic(http.ListenAndServe(":8008", mux)) }()
 	}
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGTERM)
 	<-ended
 	fmt.Println("ending as asked")
+}
+
+// federate answers on the federation port, with a certificate by the run's authority.
+func federate(handler http.Handler) {
+	issuer, err := authority.Load("/complement/ca")
+	if err != nil {
+		panic(err)
+	}
+	certificate, err := issuer.Issue(os.Getenv("SERVER_NAME"))
+	if err != nil {
+		panic(err)
+	}
+	server := http.Server{Addr: ":8448", Handler: handler, TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}}}
+	panic(server.ListenAndServeTLS("", ""))
 }
