@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/transcript"
+	"msc4014/runtime"
 )
 
 // NewPeer makes a peer for a check. Its format is how the candidate spells events.
@@ -37,6 +40,11 @@ func (w *World) CheckOf(peer *federation.Peer) string {
 func (w *World) Learn(ctx context.Context, deployment *Deployment, place int) (Facts, error) {
 	facts := Facts{Format: pseudoid.FormatDendrite, Assumed: true}
 	server := deployment.Server(place)
+	peer, err := w.NewPeer("", nil, pseudoid.FormatDendrite)
+	if err != nil {
+		return facts, fmt.Errorf("the first peer of the candidate: %w", err)
+	}
+	defer peer.Close()
 	client, err := deployment.ClientAPI(place).Register(ctx, "learner-"+deployment.id, "learner-password")
 	if err != nil {
 		return facts, fmt.Errorf("the first user of the candidate: %w", err)
@@ -47,14 +55,14 @@ func (w *World) Learn(ctx context.Context, deployment *Deployment, place int) (F
 	}
 	facts.Advertised = capabilities.Get("capabilities.m\\.room_versions.available").Map()[pseudoid.RoomVersion].Exists()
 
-	facts.Software = w.software(ctx, server.Name())
+	facts.Software = software(ctx, peer, server.Name())
 
 	room, err := client.CreateRoom(ctx, map[string]any{"room_version": pseudoid.RoomVersion, "preset": "public_chat"})
 	var refusal *csapi.Error
 	switch {
 	case err == nil:
 		facts.Supported = true
-		facts.Format, err = w.learnFormat(ctx, server.Name(), room)
+		facts.Format, err = learnFormat(ctx, peer, server.Name(), room)
 		facts.Assumed = err != nil
 	case facts.Advertised, csapi.Unusable(err):
 		// It says that it has the version, or that it made the room: that it makes no such room is for the checks to judge.
@@ -65,19 +73,38 @@ func (w *World) Learn(ctx context.Context, deployment *Deployment, place int) (F
 	default:
 		return facts, fmt.Errorf("the candidate's first pseudo-ID room: %w", err)
 	}
+	if err := w.ensureReachable(ctx, peer, server.Name()); err != nil {
+		return facts, err
+	}
 	w.mu.Lock()
 	w.facts[server.Host()] = facts
 	w.mu.Unlock()
 	return facts, nil
 }
 
-// software is what a server says that it is (server-server API, /version), "" if it does not say.
-func (w *World) software(ctx context.Context, server string) string {
-	peer, err := w.NewPeer("", nil, pseudoid.FormatDendrite)
-	if err != nil {
-		return ""
+// ensureReachable returns an error if servers cannot connect to peers for want of the machine. A candidate that was asked
+// something by a peer connects to it, for its keys. If no connection ever arrived, a program of the suite's own tells whether
+// one can; if so, that none did is the candidate's affair, and for the checks to judge.
+func (w *World) ensureReachable(ctx context.Context, peer *federation.Peer, server string) error {
+	separated, may := w.Runtime.(runtime.Separated)
+	if !may || w.Peers.Reached() {
+		return nil
 	}
-	defer peer.Close()
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	// Of one that makes no pseudo-ID rooms nothing was asked yet that a peer's signature is needed for.
+	_, _ = peer.Do(asking, server, http.MethodGet, "/_matrix/federation/v1/query/profile?user_id=@nobody:"+url.QueryEscape(server), nil)
+	if w.Peers.Reached() {
+		return nil
+	}
+	return separated.TryPeer(ctx, peer.Name())
+}
+
+// askTimeout bounds a request that only serves to make the candidate connect to a peer.
+const askTimeout = 10 * time.Second
+
+// software is what a server says that it is (server-server API, /version), "" if it does not say.
+func software(ctx context.Context, peer *federation.Peer, server string) string {
 	answer, err := peer.Do(ctx, server, http.MethodGet, "/_matrix/federation/v1/version", nil)
 	if err != nil {
 		return ""
@@ -88,13 +115,8 @@ func (w *World) software(ctx context.Context, server string) string {
 // learnFormat learns the spelling of events from the candidate's own: a peer joins a room and looks at them. A server
 // that lets no peer join is taken to speak the dialect of its join template; without one, which is an error, the deployed
 // dialect.
-func (w *World) learnFormat(ctx context.Context, server, roomID string) (pseudoid.Format, error) {
+func learnFormat(ctx context.Context, peer *federation.Peer, server, roomID string) (pseudoid.Format, error) {
 	format := pseudoid.FormatDendrite
-	peer, err := w.NewPeer("", nil, format)
-	if err != nil {
-		return format, err
-	}
-	defer peer.Close()
 	user := peer.User("learner")
 	template, err := peer.MakeJoin(ctx, server, roomID, user.ID())
 	if err != nil {

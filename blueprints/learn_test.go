@@ -1,6 +1,8 @@
 package blueprints
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -110,6 +112,68 @@ func TestLearnWithoutAPeerThatMayJoin(t *testing.T) {
 	facts, err := c.Learn(deadline(t), c.deploy(t, OneServer), 0)
 	require.NoError(t, err)
 	assert.Equal(t, Facts{Supported: true, Format: pseudoid.FormatDendrite, Assumed: true}, facts, "made, though not advertised, and of unknown spelling")
+}
+
+func TestPeersOutOfReachAreNotTheCandidatesFault(t *testing.T) {
+	unreachable := &runtime.UnreachableError{Tried: "a container could not connect to peer1", Problem: "i/o timeout", ToDo: []string{"iptables"}}
+	connects := func(_ context.Context, name string) error {
+		connection, err := net.Dial("tcp", name)
+		if err != nil {
+			return err
+		}
+		return connection.Close()
+	}
+	const refuses = `{"errcode":"M_UNSUPPORTED_ROOM_VERSION","error":"no"}`
+	for name, each := range map[string]struct {
+		supported, federates bool
+		try                  func(context.Context, string) error
+		tried                int
+		want                 error
+	}{
+		"a machine in the way, of a candidate with such rooms":    {true, false, func(context.Context, string) error { return unreachable }, 1, unreachable},
+		"a machine in the way, of a candidate without such rooms": {false, false, func(context.Context, string) error { return unreachable }, 1, unreachable},
+		"a candidate that does not connect":                       {true, false, connects, 1, nil},
+		"a candidate that connects when it lets a peer join":      {true, true, nil, 0, nil},
+		"a candidate that connects when it is asked for a user":   {false, true, nil, 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCandidate(t)
+			server := c.federate(t, pseudoid.FormatMSC4014)
+			tried := 0
+			c.World.Runtime = &fake.Separated{Runtime: c.runtime, OnTryPeer: func(ctx context.Context, name string) error {
+				tried++
+				return each.try(ctx, name)
+			}}
+			room, err := server.CreateRoom(pseudoid.FormatMSC4014, federation.RoomOptions{Creator: server.User("alice")})
+			require.NoError(t, err)
+			if !each.federates {
+				server.Close() // it refuses without asking for anybody's keys
+			}
+			d := c.deploy(t, OneServer)
+			if each.supported {
+				c.homes["hs1"].Answer("POST", "/createRoom", 200, `{"room_id":"`+room.ID()+`"}`)
+			} else {
+				c.homes["hs1"].Answer("POST", "/createRoom", 400, refuses)
+			}
+			facts, err := c.Learn(deadline(t), d, 0)
+			assert.Equal(t, each.tried, tried)
+			if each.want != nil {
+				assert.ErrorIs(t, err, each.want)
+				assert.Equal(t, Facts{}, c.Facts(), "nothing was learnt")
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, each.supported, facts.Supported)
+		})
+	}
+}
+
+func TestPeersThatCannotListenAreNotTheCandidatesFault(t *testing.T) {
+	c := newCandidate(t)
+	d := c.deploy(t, OneServer)
+	require.NoError(t, c.Peers.Close())
+	_, err := c.Learn(deadline(t), d, 0)
+	assert.ErrorContains(t, err, "the first peer of the candidate")
 }
 
 func TestLearnWhatTheCandidateRefuses(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -27,6 +28,26 @@ type Runtime interface {
 	NewPeer() (PeerAddress, error)
 	// Close removes everything that this run made in this runtime.
 	Close(ctx context.Context) error
+}
+
+// Separated is a Runtime whose servers have networks of their own, from which peers may be out of reach.
+type Separated interface {
+	// TryPeer lets a program of the suite's own connect to a living peer, by its name, from where servers are. It returns an
+	// *UnreachableError if the program cannot, and another error if it could not be run.
+	TryPeer(ctx context.Context, name string) error
+}
+
+// UnreachableError says that no server can connect to peers, whatever the candidate does.
+type UnreachableError struct {
+	Tried   string   // what was tried, by what and where
+	Problem string   // how it failed
+	ToDo    []string // what can be done about it
+}
+
+// Error tells what to do below what was tried.
+func (e *UnreachableError) Error() string {
+	return "containers cannot connect to this process, so no candidate can federate with the peers that it plays: " +
+		e.Tried + ": " + e.Problem + "\nWhat to do:\n- " + strings.Join(e.ToDo, "\n- ")
 }
 
 // ServerOptions say which server of which deployment to start.

@@ -55,6 +55,18 @@ func (r *Runtime) Closed() bool {
 	return r.closed
 }
 
+// Separated is a Runtime from whose servers peers may be out of reach.
+type Separated struct {
+	*Runtime
+	// OnTryPeer tries whether a server can connect to a peer.
+	OnTryPeer func(ctx context.Context, name string) error
+}
+
+var _ runtime.Separated = (*Separated)(nil)
+
+// TryPeer calls OnTryPeer.
+func (s *Separated) TryPeer(ctx context.Context, name string) error { return s.OnTryPeer(ctx, name) }
+
 // Server is a server of the fake runtime. The functions may be nil: nothing is done then, with success.
 type Server struct {
 	ServerName, Place, URL, Federation string

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +24,7 @@ import (
 	"msc4014/cmd/internal/run"
 	"msc4014/report"
 	"msc4014/runtime/candidate"
+	"msc4014/runtime/docker"
 	"msc4014/runtime/docker/engine"
 	"msc4014/runtime/session"
 )
@@ -46,7 +48,8 @@ func newDoctorCommand(status *int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Is this machine ready, and if not, what to do",
-		Long: `Looks whether this machine can run the suite, and says what to do where it cannot.
+		Long: `Looks whether this machine can run the suite, and says what to do where it cannot. Where a container engine
+answers, a container tries to connect to this machine, as candidates do to the peers that the suite plays.
 Exit status: 0 if at least one runtime works; 2 if no run can be made.`,
 		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -65,12 +68,17 @@ Exit status: 0 if at least one runtime works; 2 if no run can be made.`,
 // examine looks at everything.
 func examine(ctx context.Context, root string) []finding {
 	containers := examineEngine(ctx)
+	peers := finding{what: "peers", ok: true, text: "not tried without containers"}
+	if containers.ok {
+		peers = examinePeers(ctx)
+	}
 	processes := examineProcesses()
-	any := finding{what: "a runtime", ok: containers.ok || processes.ok, needed: true}
+	contained := containers.ok && peers.ok
+	any := finding{what: "a runtime", ok: contained || processes.ok, needed: true}
 	switch {
-	case containers.ok && processes.ok:
+	case contained && processes.ok:
 		any.text = "containers and plain processes both work"
-	case containers.ok:
+	case contained:
 		any.text = "containers work"
 	case processes.ok && os.Getenv("DOCKER_HOST") != "":
 		any.text = "plain processes work, with --runtime process alone: DOCKER_HOST names an engine that does not answer"
@@ -80,7 +88,7 @@ func examine(ctx context.Context, root string) []finding {
 		any.text = "neither containers nor plain processes work: see above"
 	}
 	return []finding{
-		examineGo(ctx, root), examineC(ctx, root), containers, processes, any, examineState(), examineEnvironment(),
+		examineGo(ctx, root), examineC(ctx, root), containers, peers, processes, any, examineState(), examineEnvironment(),
 		examineDisk(root), examineMemory(), examineDebian(),
 	}
 }
@@ -145,6 +153,23 @@ func examineEngine(ctx context.Context) finding {
 	one.ok = true
 	one.text = fmt.Sprintf("engine %s at %s, API %s, %s/%s", version.Version, client.DaemonHost(),
 		client.ClientVersion(), version.Os, version.Arch)
+	return one
+}
+
+// examinePeers looks whether a container can connect to this machine, as candidates do to the peers that the suite plays.
+func examinePeers(ctx context.Context) finding {
+	one := finding{what: "peers"}
+	opened, err := session.Open()
+	if err != nil {
+		one.text = err.Error()
+		return one
+	}
+	address, err := docker.TryPeers(ctx, opened)
+	if err := errors.Join(err, opened.Close()); err != nil {
+		one.text = strings.ReplaceAll(err.Error(), "\n", "\n"+strings.Repeat(" ", 23))
+		return one
+	}
+	one.ok, one.text = true, "a container can connect to this machine, at "+address
 	return one
 }
 

@@ -58,11 +58,25 @@ func (sw *Switchboard) listen(address runtime.PeerAddress) (*listener, error) {
 	sw.background.Add(1)
 	go func() {
 		defer sw.background.Done()
-		if err := l.server.ServeTLS(socket, "", ""); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		if err := l.server.ServeTLS(noting{socket, sw}, "", ""); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			sw.connectionProblem("listener " + address.Listen + ": " + err.Error())
 		}
 	}()
 	return l, nil
+}
+
+// noting is a listener that notes that a connection has reached it.
+type noting struct {
+	net.Listener
+	sw *Switchboard
+}
+
+func (n noting) Accept() (net.Conn, error) {
+	connection, err := n.Listener.Accept()
+	if err == nil {
+		n.sw.reached.Store(true)
+	}
+	return connection, err
 }
 
 func (l *listener) add(peer *Peer) {

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"msc4014/helpers/pseudoid"
@@ -53,6 +54,8 @@ type Switchboard struct {
 	background sync.WaitGroup
 	lifetime   context.Context
 	end        context.CancelFunc
+
+	reached atomic.Bool // a connection has reached a listener
 
 	mu        sync.Mutex
 	closed    bool
@@ -167,6 +170,9 @@ func (sw *Switchboard) Peer(name string) *Peer {
 	defer sw.mu.Unlock()
 	return sw.peers[name]
 }
+
+// Reached reports whether any TCP connection has ever reached a listener, whatever became of it.
+func (sw *Switchboard) Reached() bool { return sw.reached.Load() }
 
 // ConnectionProblems returns what went wrong with connections to the listeners, TLS handshakes above all, oldest
 // first; only the newest hundred are kept.

@@ -55,6 +55,12 @@ func (b goBuild) run(ctx context.Context) error {
 	return nil
 }
 
+// BuildStatic builds a static program for a container of the architecture: the package, or the file, called path in dir.
+// Temporary files go to dir.
+func BuildStatic(ctx context.Context, dir, path, output, architecture string) error {
+	return goBuild{dir: dir, path: path, output: output, temporary: dir, platform: platform{"linux", architecture}}.run(ctx)
+}
+
 // goVersion is the version of Go that builds the module in dir: "go1.26.0".
 func goVersion(ctx context.Context, dir string) (string, error) {
 	output, err := gocommand.Run(ctx, dir, goEnvironment(platform{}, "", false), "env", "GOVERSION")

@@ -94,16 +94,13 @@ func (r *Runtime) hostConfig() *container.HostConfig {
 	settings := r.options.Complement
 	host := &container.HostConfig{
 		ExtraHosts: r.peers.hosts(),
-		// Readable through the API whatever the engine's default is, and bounded.
-		LogConfig: container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "16m", "max-file": "2"}},
-		Resources: container.Resources{NanoCPUs: int64(settings.CPUs * 1e9), Memory: settings.Memory},
+		DNS:        r.dns(),
+		LogConfig:  logging(),
+		Resources:  container.Resources{NanoCPUs: int64(settings.CPUs * 1e9), Memory: settings.Memory},
 	}
 	if !r.networks.direct { // each published port is a process of the engine, through which all requests would go
 		binding := []nat.PortBinding{{HostIP: loopback}}
 		host.PortBindings = nat.PortMap{clientPort: binding, federationInner: binding}
-	}
-	if r.names != nil {
-		host.DNS = []string{r.names.address.String()}
 	}
 	host.Mounts = append(host.Mounts, authorityMount(r.authority, true))
 	for _, folder := range settings.HostMounts {
@@ -112,6 +109,19 @@ func (r *Runtime) hostConfig() *container.HostConfig {
 		})
 	}
 	return host
+}
+
+// logging makes logs readable through the API, whatever the engine's default is, and bounded.
+func logging() container.LogConfig {
+	return container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "16m", "max-file": "2"}}
+}
+
+// dns are the name servers of containers, none for the engine's.
+func (r *Runtime) dns() []string {
+	if r.names == nil {
+		return nil
+	}
+	return []string{r.names.address.String()}
 }
 
 // environment is what the container's server is told: the shared variables, the artifact's, which override those, and its

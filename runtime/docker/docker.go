@@ -71,13 +71,30 @@ type Runtime struct {
 	images map[string]image.InspectResponse // by reference
 }
 
-var _ runtime.Runtime = (*Runtime)(nil)
+var (
+	_ runtime.Runtime   = (*Runtime)(nil)
+	_ runtime.Separated = (*Runtime)(nil)
+)
 
 // New connects to the engine and makes the run's networks. On failure nothing of it is left.
 func New(ctx context.Context, artifact runtime.Artifact, options Options) (*Runtime, error) {
 	if options.Session == nil || options.Authority == nil {
 		return nil, errors.New("a runtime needs the session of its run and a certificate authority")
 	}
+	r, err := open(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	r.artifacts = runtime.Artifacts{Main: artifact, ByHost: options.ByHost}
+	r.prober = readiness.NewProber(options.Authority.Pool())
+	if err := r.prepare(ctx); err != nil {
+		return nil, errors.Join(err, r.Close(ctx))
+	}
+	return r, nil
+}
+
+// open connects to the engine.
+func open(ctx context.Context, options Options) (*Runtime, error) {
 	if options.Warn == nil {
 		options.Warn = func(string) {}
 	}
@@ -85,14 +102,8 @@ func New(ctx context.Context, artifact runtime.Artifact, options Options) (*Runt
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{
-		artifacts: runtime.Artifacts{Main: artifact, ByHost: options.ByHost}, options: options, engine: cli,
-		images: map[string]image.InspectResponse{}, prober: readiness.NewProber(options.Authority.Pool()),
-	}
+	r := &Runtime{options: options, engine: cli, images: map[string]image.InspectResponse{}}
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := r.prepare(ctx); err != nil {
-		return nil, errors.Join(err, r.Close(ctx))
-	}
 	return r, nil
 }
 

@@ -1,0 +1,236 @@
+// Whether containers of a run can connect to what listens in the test process. A firewall of the machine, or an engine whose
+// networks end elsewhere, may be in the way, and no candidate can federate with peers then. A small program in a container
+// tells that from a candidate that does not connect by its own fault.
+
+package docker
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/pkg/stdcopy"
+
+	"msc4014/runtime"
+	"msc4014/runtime/candidate"
+	"msc4014/runtime/session"
+)
+
+//go:embed probe/main.go
+var probeSource []byte
+
+// reachTimeout bounds building the probe and running it.
+const reachTimeout = 3 * time.Minute
+
+// TryPeers tries whether a container can connect to this process, with networks, a peer's name and a listener as a run has
+// them, under a session of its own. It returns the address that a container connected to, and what TryPeer returns.
+func TryPeers(ctx context.Context, opened *session.Session) (address string, err error) {
+	r, err := open(ctx, Options{Session: opened, Warn: func(string) {}})
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, r.Close(ctx)) }()
+	if err := errors.Join(opened.UseEngine(), r.connect(ctx)); err != nil {
+		return "", err
+	}
+	peer, err := r.NewPeer()
+	if err != nil {
+		return "", err
+	}
+	listener, err := net.Listen("tcp", peer.Listen)
+	if err != nil {
+		return "", fmt.Errorf("peers cannot listen on %s: %w", peer.Listen, err)
+	}
+	defer func() { _ = listener.Close() }()
+	return r.dialled(peer.Name), r.TryPeer(ctx, peer.Name)
+}
+
+// TryPeer runs a program of the suite's own in a container that is made as a server's, and lets it connect to a peer. It
+// returns a *runtime.UnreachableError if that program cannot, and another error if it could not be run.
+func (r *Runtime) TryPeer(ctx context.Context, name string) error {
+	if err := r.begin(); err != nil {
+		return err
+	}
+	defer r.starting.Done()
+	ctx, cancel := r.within(ctx)
+	defer cancel()
+	ctx, stop := context.WithTimeout(ctx, reachTimeout)
+	defer stop()
+
+	address := name
+	if _, _, err := net.SplitHostPort(name); err != nil {
+		address = net.JoinHostPort(name, strconv.Itoa(federationPort))
+	}
+	status, said, err := r.runProbe(ctx, address)
+	switch {
+	case err != nil:
+		return fmt.Errorf("try whether a container can connect to the peer %s: %w", name, err)
+	case status == 0:
+		return nil
+	case status != 1:
+		return fmt.Errorf("try whether a container can connect to the peer %s: the program ended with status %d: %s", name, status, said)
+	}
+	return r.unreachable(ctx, name, said)
+}
+
+// runProbe runs the probe in a container, and returns its exit status and what it wrote.
+func (r *Runtime) runProbe(ctx context.Context, address string) (status int64, said string, err error) {
+	imageID, err := r.importProbe(ctx)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { // without it the next clean removes it, as it has no name
+		removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
+		defer cancel()
+		_, _ = r.engine.ImageRemove(removing, imageID, image.RemoveOptions{Force: true, PruneChildren: true})
+	}()
+	name := "msc4014-" + r.options.Session.ID + "-probe"
+	made, err := r.options.Session.Making(name)
+	if err != nil {
+		return 0, "", err
+	}
+	defer made()
+	created, err := r.engine.ContainerCreate(ctx,
+		&container.Config{Image: imageID, Cmd: []string{address}, Labels: r.labels()},
+		&container.HostConfig{ExtraHosts: r.peers.hosts(), DNS: r.dns(), LogConfig: logging()},
+		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{r.networks.access: {}}}, nil, name)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { err = errors.Join(err, r.removeContainer(ctx, created.ID, name)) }()
+	if err := r.engine.NetworkConnect(ctx, r.networks.federation, created.ID, nil); err != nil {
+		return 0, "", err
+	}
+	if err := r.engine.ContainerStart(ctx, created.ID, container.StartOptions{}); err != nil {
+		return 0, "", err
+	}
+	answers, failures := r.engine.ContainerWait(ctx, created.ID, container.WaitConditionNotRunning)
+	select {
+	case answer := <-answers:
+		status = answer.StatusCode
+	case err := <-failures:
+		return 0, "", err
+	}
+	stream, err := r.engine.ContainerLogs(ctx, created.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true})
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = stream.Close() }()
+	var log bytes.Buffer
+	_, err = stdcopy.StdCopy(&log, &log, stream)
+	return status, strings.TrimSpace(log.String()), err
+}
+
+// importProbe builds the probe for the engine's machine and makes an image of it, without a name.
+func (r *Runtime) importProbe(ctx context.Context) (imageID string, err error) {
+	version, err := r.engine.ServerVersion(ctx)
+	if err != nil {
+		return "", err
+	}
+	folder, err := os.MkdirTemp(r.options.Session.Dir, "probe-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	if err := os.WriteFile(filepath.Join(folder, "main.go"), probeSource, 0o600); err != nil {
+		return "", err
+	}
+	program := filepath.Join(folder, "probe")
+	if err := candidate.BuildStatic(ctx, folder, "main.go", program, version.Arch); err != nil {
+		return "", err
+	}
+	data, err := os.ReadFile(program)
+	if err != nil {
+		return "", err
+	}
+	var packed bytes.Buffer
+	archive := tar.NewWriter(&packed)
+	err = archive.WriteHeader(&tar.Header{Name: "probe", Mode: 0o755, Size: int64(len(data))})
+	if err == nil {
+		_, err = archive.Write(data)
+	}
+	if err := errors.Join(err, archive.Close()); err != nil {
+		return "", err
+	}
+	answer, err := r.engine.ImageImport(ctx, image.ImportSource{Source: &packed, SourceName: "-"}, "",
+		image.ImportOptions{Changes: []string{`ENTRYPOINT ["/probe"]`, "LABEL " + candidate.Label + "=probe"}})
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = answer.Close() }()
+	decoder := json.NewDecoder(answer)
+	for {
+		var message struct {
+			Status string `json:"status"` // the last one is the image's ID
+			Error  string `json:"error"`
+		}
+		switch err := decoder.Decode(&message); {
+		case errors.Is(err, io.EOF) && imageID != "":
+			return imageID, nil
+		case err != nil:
+			return "", fmt.Errorf("import the image of the program: %w", err)
+		case message.Error != "":
+			return "", fmt.Errorf("import the image of the program: %s", message.Error)
+		}
+		imageID = message.Status
+	}
+}
+
+// unreachable tells what was tried, and what to do.
+func (r *Runtime) unreachable(ctx context.Context, name, said string) error {
+	subnet := r.subnet(ctx, r.networks.federation)
+	unreachable := &runtime.UnreachableError{
+		Tried: fmt.Sprintf("a container of the suite's own in the federation network (%s) could not connect to %s, where this process listens",
+			subnet, r.dialled(name)),
+		Problem: said,
+	}
+	if r.peers.self.IsValid() {
+		unreachable.ToDo = append(unreachable.ToDo, fmt.Sprintf("if a firewall of this machine drops what containers send to it, let it in: "+
+			"iptables -I INPUT -s %s -p tcp --dport %d -j ACCEPT (the next run may get another subnet of the engine's; "+
+			"-i br-+ in place of -s %s names all bridges of Docker)", subnet, federationPort, subnet))
+	} else {
+		unreachable.ToDo = append(unreachable.ToDo, fmt.Sprintf("if a firewall of this machine drops what containers send to it, let in TCP "+
+			"from %s (the next run may get another subnet and port)", subnet))
+	}
+	unreachable.ToDo = append(unreachable.ToDo,
+		"if the engine is rootless, or in a virtual machine, set COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT to a name or address of this machine "+
+			"that its containers can reach: host.containers.internal for Podman; 10.0.2.2 for rootless Docker, whose daemon needs "+
+			"DOCKERD_ROOTLESS_ROOTLESSKIT_DISABLE_HOST_LOOPBACK=false",
+		"or do without containers: --runtime process")
+	return unreachable
+}
+
+// dialled is where containers connect to for a peer, with the address behind its name if that is known here.
+func (r *Runtime) dialled(name string) string {
+	if !r.peers.self.IsValid() {
+		return name
+	}
+	return fmt.Sprintf("%s:%d (%s)", name, federationPort, net.JoinHostPort(r.peers.self.String(), strconv.Itoa(federationPort)))
+}
+
+// subnet is the IPv4 subnet of a network, for people.
+func (r *Runtime) subnet(ctx context.Context, id string) string {
+	details, err := r.engine.NetworkInspect(ctx, id, network.InspectOptions{})
+	if err == nil {
+		for _, each := range details.IPAM.Config {
+			if strings.Contains(each.Subnet, ".") {
+				return each.Subnet
+			}
+		}
+	}
+	return "of an unknown subnet"
+}
