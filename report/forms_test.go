@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -48,6 +49,10 @@ func sample() Results {
 			{Kind: Gone, What: "check", Name: "an old check", Expected: "pass"},
 		},
 		New: []Difference{{Kind: New, What: "observation", Name: "mapping/handling", Got: "placeholder"}},
+		Expected: []Expected{
+			{What: "check", Name: "join carries a mapping", Verdict: verdict.Blocked, Reason: "no room can be made before version 2"},
+			{What: "monitor", Name: "signing/no-lookup", Verdict: verdict.Fail, Reason: "it asks every server for keys"},
+		},
 	}
 	return results
 }
@@ -82,10 +87,115 @@ func TestJUnit(t *testing.T) {
 	golden(t, "junit.xml", text.Bytes())
 	var parsed junitSuites
 	require.NoError(t, xml.Unmarshal(text.Bytes(), &parsed), "it is XML, whatever a server answered")
-	assert.Equal(t, 5, parsed.Tests)
-	assert.Equal(t, 2, parsed.Failures)
+	assert.Equal(t, 7, parsed.Tests)
+	assert.Equal(t, 2, parsed.Failures, "one is worse, one is gone")
 	assert.Equal(t, 1, parsed.Errors)
-	assert.Equal(t, 1, parsed.Skipped)
+	assert.Equal(t, 3, parsed.Skipped, "two are expected, one is new")
+}
+
+// TestJUnitSaysHowEachCaseComparesWithTheBaseline: whoever reads junit.xml alone learns what is expected, and why.
+func TestJUnitSaysHowEachCaseComparesWithTheBaseline(t *testing.T) {
+	results := Results{
+		Candidate: verdict.Candidate{Name: "dendrite@1", RoomVersion: "org.matrix.msc4014"},
+		Requirements: []Requirement{
+			{ID: "mapping/better", Kind: "must"}, {ID: "mapping/worse", Kind: "must"}, {ID: "mapping/expected", Kind: "must"},
+		},
+		Findings: []verdict.Finding{
+			{Requirement: "mapping/worse", Check: "pass", Detail: "$a"}, {Requirement: "mapping/expected", Check: "pass", Detail: "$b"},
+		},
+		Baseline: &Comparison{
+			File: "b.json",
+			Differences: []Difference{
+				{Kind: Worse, What: "check", Name: "worse", Expected: "pass", Got: "blocked", Reason: "no room"},
+				{Kind: Better, What: "check", Name: "better", Expected: "fail", Got: "pass", ExpectedReason: "it forgets mappings"},
+				{Kind: Changed, What: "check", Name: "changed", Expected: "blocked", Got: "unsupported", Reason: "no version"},
+				{Kind: Gone, What: "check", Name: "gone", Expected: "pass"},
+				{Kind: Worse, What: "monitor", Name: "mapping/worse", Expected: "pass", Got: "fail"},
+				{Kind: Better, What: "monitor", Name: "mapping/better", Expected: "fail", Got: "pass", ExpectedReason: "keys are told to clients"},
+				{Kind: Changed, What: "observation", Name: "mapping/open", Expected: "refused", Got: "dropped", Reason: "by /send"},
+			},
+			New: []Difference{
+				{Kind: New, What: "check", Name: "new pass", Got: "pass"}, {Kind: New, What: "check", Name: "new fail", Got: "fail", Reason: "it broke"},
+				{Kind: New, What: "observation", Name: "mapping/new", Got: "refused"},
+			},
+			Expected: []Expected{
+				{What: "check", Name: "expected", Verdict: verdict.Fail, Reason: "it takes any key"},
+				{What: "monitor", Name: "mapping/expected", Verdict: verdict.Fail, Reason: "it asks everybody"},
+			},
+		},
+	}
+	for _, one := range []verdict.CheckResult{
+		{Name: "pass", Verdict: verdict.Pass}, {Name: "worse", Verdict: verdict.Blocked, BlockedBy: "mapping/root", Reason: "no room"},
+		{Name: "better", Verdict: verdict.Pass}, {Name: "changed", Verdict: verdict.Unsupported, Reason: "no version"},
+		{Name: "new pass", Verdict: verdict.Pass}, {Name: "new fail", Verdict: verdict.Fail, Reason: "it broke"},
+		{Name: "expected", Verdict: verdict.Fail, Reason: "it took one"}, {Name: "error", Verdict: verdict.Error, Reason: "no memory"},
+		{Name: "cannot", Verdict: verdict.NotRun, Reason: "no networks here"},
+	} {
+		one.Requirements = []string{"mapping/a"}
+		results.Checks = append(results.Checks, one)
+	}
+	const update = "; update the baseline (--update-baseline)"
+	expected := []string{
+		"mapping pass: passed",
+		"mapping worse: failure worse: worse than the baseline: expected pass, got blocked: by mapping/root: no room",
+		"mapping better: failure better: better than the baseline: expected fail, got pass" + update + " | expected: it forgets mappings",
+		"mapping changed: failure changed: changed from the baseline: expected blocked, got unsupported" + update + ": no version",
+		"mapping new pass: passed: new, which the baseline does not know: pass",
+		"mapping new fail: skipped new: new, which the baseline does not know: fail: it broke",
+		"mapping expected: skipped expected: fail, as the baseline expects: it takes any key | this run: it took one",
+		"mapping error: error error: no memory",
+		"mapping cannot: skipped not-run: not-run: no networks here",
+		`monitors mapping/worse: failure worse: worse than the baseline: expected pass, got fail: seen by the monitors during "pass": $a`,
+		`monitors mapping/expected: skipped expected: fail, as the baseline expects: it asks everybody | this run: seen by the monitors during "pass": $b`,
+		"monitors mapping/better: failure better: better than the baseline: expected fail, got pass" + update + " | expected: keys are told to clients",
+		"baseline gone: failure gone: gone: the suite does not have it any more" + update,
+		"observations mapping/open: failure changed: changed from the baseline: expected refused, got dropped" + update + ": by /send",
+		"observations mapping/new: skipped new: new, which the baseline does not know: refused",
+	}
+	assert.ElementsMatch(t, expected, junitLines(t, results))
+
+	results.Strict = true
+	strict := junitLines(t, results)
+	for _, line := range []string{
+		"mapping new fail: failure strict: --strict allows nothing but pass: fail: it broke",
+		"mapping expected: failure strict: --strict allows nothing but pass, whatever the baseline expects: fail: it took one",
+		"mapping cannot: failure strict: --strict allows nothing but pass: not-run: no networks here",
+	} {
+		assert.Contains(t, strict, line)
+	}
+	results.Baseline, results.Strict = nil, false
+	assert.Contains(t, junitLines(t, results), "mapping expected: failure fail: it took one")
+}
+
+// junitLines are the cases of results' junit.xml in a line each: suite, name, what it is, and what there is to read of it
+// up to its requirements.
+func junitLines(t *testing.T, results Results) []string {
+	t.Helper()
+	var text bytes.Buffer
+	require.NoError(t, WriteJUnit(&text, results))
+	var parsed junitSuites
+	require.NoError(t, xml.Unmarshal(text.Bytes(), &parsed))
+	var lines []string
+	for _, suite := range parsed.Suites {
+		for _, one := range suite.Cases {
+			line := suite.Name + " " + one.Name + ": passed"
+			if one.Output != "" {
+				line += ": " + one.Output
+			}
+			for what, detail := range map[string]*junitDetail{"failure": one.Failure, "error": one.Error, "skipped": one.Skipped} {
+				if detail == nil {
+					continue
+				}
+				line = suite.Name + " " + one.Name + ": " + what + " " + detail.Type + ": " + detail.Message
+				first, _, _ := strings.Cut(detail.Text, "\n")
+				if strings.HasPrefix(first, "expected: ") || strings.HasPrefix(first, "this run: ") {
+					line += " | " + first
+				}
+			}
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 func TestJUnitOfPartRunHasOnlyWhatWasAskedFor(t *testing.T) {

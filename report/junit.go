@@ -1,7 +1,7 @@
 package report
 
-// JUnit XML: one testsuite a chapter, one testcase a check. What the monitors found has no check of its own and
-// stands in a testsuite of its own, so that a consumer of this file alone does not miss it.
+// JUnit XML: one testsuite a chapter, one testcase a check. What the monitors found, what was observed and differs, and a
+// run that judged nothing have testsuites of their own, so that a consumer of this file alone does not miss them.
 
 import (
 	"encoding/xml"
@@ -43,6 +43,7 @@ type junitCase struct {
 	Failure   *junitDetail `xml:"failure,omitempty"`
 	Error     *junitDetail `xml:"error,omitempty"`
 	Skipped   *junitDetail `xml:"skipped,omitempty"`
+	Output    string       `xml:"system-out,omitempty"`
 }
 
 type junitDetail struct {
@@ -51,42 +52,30 @@ type junitDetail struct {
 	Text    string `xml:",chardata"`
 }
 
-// WriteJUnit writes results as JUnit XML: fail is a failure, error an error, every other verdict but pass is skipped
-// with its reason. Checks that were left out by --run or --shard are not in it.
+// WriteJUnit writes results as JUnit XML, as far as they go into an exit status: it has a failure or an error if and only if
+// that is not 0 (ExitOf). A difference from the baseline is a failure and an error an error; what is not a pass and is
+// expected, or new, is skipped, with the baseline's reason. Checks that were left out are not in it.
 func WriteJUnit(w io.Writer, results Results) error {
 	document := junitSuites{Name: "msc4014 " + results.Candidate.Name, Time: seconds(results.DurationMS)}
-	chapters := map[string]int{}
-	add := func(chapter string, one junitCase, millis int64) {
-		at, ok := chapters[chapter]
+	suites := map[string]int{}
+	add := func(name string, one junitCase, millis int64) {
+		at, ok := suites[name]
 		if !ok {
 			at = len(document.Suites)
-			chapters[chapter] = at
-			document.Suites = append(document.Suites, junitSuite{
-				Name: chapter, Timestamp: results.Started.Format(time.RFC3339),
-			})
+			suites[name] = at
+			document.Suites = append(document.Suites, junitSuite{Name: name, Timestamp: results.Started.Format(time.RFC3339)})
 		}
 		suite := &document.Suites[at]
-		one.ClassName = "msc4014." + chapter
+		one.ClassName = "msc4014." + name
 		one.Time = seconds(millis)
 		suite.Cases = append(suite.Cases, one)
 		suite.millis += millis
 	}
-	for _, check := range results.Checks {
-		if !LeftOut(check.Verdict, check.Reason) {
-			add(chapterOf(check.Requirements), junitCheck(check), check.DurationMS)
-		}
+	for _, reason := range Unjudged(results) {
+		add("run", junitCase{Name: "the run judges the candidate", Error: &junitDetail{Message: reason, Type: "not-judged"}}, 0)
 	}
-	for _, requirement := range results.Requirements {
-		findings := findingsOf(results, requirement.ID)
-		if requirement.Kind == KindOpen || len(findings) == 0 {
-			continue
-		}
-		var text strings.Builder
-		for _, finding := range findings {
-			fmt.Fprintf(&text, "%s (during %q)\n", finding.Detail, finding.Check)
-		}
-		failure := &junitDetail{Message: FindingReason(findings), Type: string(verdict.Fail), Text: text.String()}
-		add("monitors", junitCase{Name: requirement.ID, Failure: failure}, 0)
+	for _, one := range entriesOf(results) {
+		add(one.suite, one.junit(), one.millis)
 	}
 	if results.Incomplete != "" {
 		// Without it a run that came to no verdict would look like one without a failure.
@@ -123,30 +112,19 @@ func WriteJUnit(w io.Writer, results Results) error {
 	return err
 }
 
-// junitCheck is the testcase of one check.
-func junitCheck(check verdict.CheckResult) junitCase {
-	one := junitCase{Name: CheckTitle(check.Name, check.Path)}
-	detail := &junitDetail{Message: check.Reason, Type: string(check.Verdict)}
-	switch check.Verdict {
-	case verdict.Pass:
-	case verdict.Fail, verdict.Error:
-		lines := append([]string{"requirements: " + strings.Join(check.Requirements, ", ")}, check.Details...)
-		if check.Log != "" {
-			lines = append(lines, "log: "+check.Log)
-		}
-		if check.Transcript != "" {
-			lines = append(lines, "transcript: "+check.Transcript)
-		}
-		detail.Text = strings.Join(lines, "\n")
-		if check.Verdict == verdict.Fail {
-			one.Failure = detail
-		} else {
-			one.Error = detail
-		}
-	default:
-		detail.Type = ""
-		detail.Message = withReason(string(check.Verdict), whyNot(check))
+// junit is the testcase of one entry. Its message and type say how the entry compares with the baseline.
+func (e entry) junit() junitCase {
+	one := junitCase{Name: e.name}
+	detail := &junitDetail{Message: e.message, Type: e.kind, Text: e.text}
+	switch {
+	case e.kind == kindError:
+		one.Error = detail
+	case e.differs || e.strict:
+		one.Failure = detail
+	case e.verdict != verdict.Pass:
 		one.Skipped = detail
+	case e.kind != kindPass:
+		one.Output = e.message // a pass that is new
 	}
 	return one
 }

@@ -59,6 +59,11 @@ type Results struct {
 
 	// Baseline is how the run compares with what was expected.
 	Baseline *Comparison `json:"baseline,omitempty"`
+	// Strict and RequireRoomVersion are what the run was asked to demand besides.
+	Strict             bool `json:"strict,omitempty"`
+	RequireRoomVersion bool `json:"require_room_version,omitempty"`
+	// Exit is the exit status that follows (ExitOf); absent where nobody asked for one.
+	Exit *Exit `json:"exit,omitempty"`
 }
 
 // Suite says which suite judged.
@@ -130,6 +135,8 @@ type Comparison struct {
 	// Differences are what turns a run red; New is what the baseline does not know yet and turns nothing red.
 	Differences []Difference `json:"differences"`
 	New         []Difference `json:"new,omitempty"`
+	// Expected are the entries that are not a pass, and are as the baseline says, with the reason that it gives.
+	Expected []Expected `json:"expected,omitempty"`
 	// Compared counts the entries that were judged in this run and looked up in the baseline.
 	Compared int `json:"compared"`
 	// Unreviewed counts the baseline's entries whose reason nobody has put into words yet.
@@ -148,15 +155,32 @@ const (
 	New     DifferenceKind = "new"
 )
 
+// What an entry of a comparison is about.
+const (
+	WhatCheck       = "check"
+	WhatMonitor     = "monitor"
+	WhatObservation = "observation"
+)
+
 // Difference is one entry in which a run differs from its baseline. Expected and Got are verdicts, or the readings of
 // an observation; Expected is empty where the baseline has no entry.
 type Difference struct {
 	Kind     DifferenceKind `json:"kind"`
-	What     string         `json:"what"` // "check", "monitor" or "observation"
+	What     string         `json:"what"` // WhatCheck, WhatMonitor or WhatObservation
 	Name     string         `json:"name"`
 	Expected string         `json:"expected,omitempty"`
 	Got      string         `json:"got,omitempty"`
-	Reason   string         `json:"reason,omitempty"`
+	Reason   string         `json:"reason,omitempty"` // the run's
+	// ExpectedReason is the baseline's, for what it expected.
+	ExpectedReason string `json:"expected_reason,omitempty"`
+}
+
+// Expected is one entry that is not a pass and that the baseline expects so, with the baseline's reason.
+type Expected struct {
+	What    string          `json:"what"` // WhatCheck or WhatMonitor
+	Name    string          `json:"name"`
+	Verdict verdict.Verdict `json:"verdict"`
+	Reason  string          `json:"reason,omitempty"`
 }
 
 // Read reads results.json in folder. The error names the file and, for a file that is no results.json of this

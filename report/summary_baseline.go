@@ -54,6 +54,9 @@ func baselineWord(results Results) string {
 	if c == nil {
 		return "not compared"
 	}
+	if results.Incomplete == "" && len(Unjudged(results)) > 0 && len(c.Differences) == 0 {
+		return "not judged"
+	}
 	if len(c.Differences) == 0 {
 		if len(c.New) > 0 {
 			return fmt.Sprintf("as expected, %d new", len(c.New))
@@ -81,7 +84,7 @@ func baselineWord(results Results) string {
 // String tells the difference in one line: what was expected and what came. Why, stands with the check.
 func (d Difference) String() string {
 	text := d.Name
-	if d.What != "check" {
+	if d.What != WhatCheck {
 		text = d.What + " " + text
 	}
 	switch {

@@ -115,7 +115,7 @@ func TestHelp(t *testing.T) {
 	assert.Empty(t, errors)
 	for _, word := range []string{
 		"./run.sh [CANDIDATE ...]", "--runtime", "--run", "--results", "--baseline", "--update-baseline", "--strict",
-		"--pair", "--fault", "--reading", "--parallel", "--shuffle", "--shard", "--keep", "--verbose", "list", "doctor", "clean", "Exit status", "COMPLEMENT_",
+		"--require-room-version", "--pair", "--fault", "--reading", "--parallel", "--shuffle", "--shard", "--keep", "--verbose", "list", "doctor", "clean", "Exit status", "COMPLEMENT_",
 	} {
 		assert.Contains(t, output, word)
 	}

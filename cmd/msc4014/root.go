@@ -43,7 +43,8 @@ did not pass beside it; one run at a time has the folder. What is expected of a 
 baselines/<candidate>.json.
 
 Exit status: 0 as the baseline expects; 1 worse than the baseline, the baseline is out of date, or a check was an
-error of the suite; 2 the run could not be made, or was interrupted.`
+error of the suite; 2 the run could not be made, was interrupted, or judged nothing: no check passed, failed or came
+out as a baseline says. junit.xml has a failure or an error if, and only if, the exit status is not 0.`
 
 const environmentHelp = `
 Environment:
@@ -78,7 +79,7 @@ looks like it says which image is judged is refused.
 const examples = `  ./run.sh                                       judge the newest Dendrite
   ./run.sh dendrite@0.13.8 dendrite@0.15.2       two versions, one summary
   ./run.sh --run '^mapping/' --verbose           one chapter, and tell more
-  ./run.sh image:my-homeserver:dev --strict      an image of your own; any fail is exit 1
+  ./run.sh image:my-homeserver:dev --strict      an image of your own; anything but pass is exit 1
   ./run.sh dendrite --update-baseline            what it does today is what is expected
   ./run.sh --pair dendrite@0.13.8,synapse        each with the other, both ways round
   ./run.sh reference --fault one-key-a-user      the suite's own homeserver, with a fault: which checks notice?
@@ -166,7 +167,10 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 		"the `FILE` with what is expected (default baselines/<candidate>.json;\nwithout one no fail is expected)")
 	flags.BoolVar(&options.UpdateBaseline, "update-baseline", false,
 		"write what this run judged into the baseline")
-	flags.BoolVar(&options.Strict, "strict", false, "any fail is exit status 1, whatever the baseline says")
+	flags.BoolVar(&options.Strict, "strict", false,
+		"exit status 1 if any check is not a pass, whatever the baseline says: also those\nthat this runtime cannot do; what --run, --shard or --pair leave out does not count")
+	flags.BoolVar(&options.RequireRoomVersion, "require-room-version", false,
+		"exit status 2 if the candidate does not have the room version, whatever the\nbaseline says")
 	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("at most `N` checks at a time, up to %d, beside those that wait for a server's time-outs\n(default: one more than there are cores, at most 8; 1 is one in all); fewer run while the\nmachine or the servers are slow", run.MostParallel))
 	flags.Int64Var(&options.Shuffle, "shuffle", 0, "run in a random order, the one of this `SEED`")
 	flags.Uint64Var(&options.Seed, "seed", 1, "make hostile input from this `SEED`, instead of the usual one")

@@ -169,6 +169,27 @@ func TestCompareMonitorsAndObservations(t *testing.T) {
 	assert.Empty(t, Compare(b, "file", r).Differences, "a part run may not have come by")
 }
 
+// TestCompareHandsOnTheReasonsOfTheBaseline: who reads the results alone reads what somebody wrote about each.
+func TestCompareHandsOnTheReasonsOfTheBaseline(t *testing.T) {
+	b := expecting(verdicts{"as expected": "fail", "better": "blocked", "pass": "pass", "gone": "fail"})
+	b.Monitors = map[string]Expectation{
+		"mapping/old": {Verdict: "fail", Reason: "it asks everybody"}, "mapping/new": {Verdict: "pass"},
+	}
+	r := results(verdicts{"as expected": "fail", "better": "pass", "pass": "pass"})
+	r.Findings = []verdict.Finding{{Requirement: "mapping/old", Check: "pass", Detail: "$a"}, {Requirement: "mapping/new", Check: "pass", Detail: "$b"}}
+	comparison := Compare(b, "file", r)
+	assert.Equal(t, []report.Expected{
+		{What: "check", Name: "as expected", Verdict: "fail", Reason: "somebody's words"},
+		{What: "monitor", Name: "mapping/old", Verdict: "fail", Reason: "it asks everybody"},
+	}, comparison.Expected)
+	assert.Equal(t, []string{"better better: blocked expected, pass", "gone gone: the suite does not have it any more"}, lines(comparison.Differences))
+	for _, difference := range comparison.Differences {
+		assert.Equal(t, "somebody's words", difference.ExpectedReason)
+	}
+	assert.Equal(t, []string{"new monitor mapping/new: fail"}, lines(comparison.New), "a pass that is expected excuses no finding")
+	assert.Empty(t, Compare(nil, "", r).Expected, "nothing is expected without a baseline")
+}
+
 func TestUpdate(t *testing.T) {
 	b := expecting(verdicts{"kept": "fail", "changed": "fail", "better": "fail", "gone": "pass", "here": "fail"})
 	b.Checks["todo"] = Expectation{Verdict: "fail", Reason: Todo + "an older reason"}

@@ -19,7 +19,7 @@ func Compare(b *Baseline, file string, results report.Results) report.Comparison
 	if b == nil {
 		b = noFail(results)
 	} else {
-		c.Unreviewed = b.Unreviewed()
+		c.Unreviewed, c.given = b.Unreviewed(), true
 	}
 	c.checks(b, results)
 	c.monitors(b, results)
@@ -42,6 +42,7 @@ func noFail(results report.Results) *Baseline {
 // comparing is a comparison being made.
 type comparing struct {
 	report.Comparison
+	given bool // there is a baseline
 }
 
 // judged tells whether a check of a run has a verdict to compare. That a part of the checks did servers no harm says nothing
@@ -56,14 +57,18 @@ func judged(results report.Results, check verdict.CheckResult) bool {
 // whole tells whether a run covered everything, so that what is missing from it is gone.
 func whole(results report.Results) bool { return results.Selection == nil && results.Incomplete == "" }
 
-func (c *comparing) differ(what, name string, expected, got, reason string, kind report.DifferenceKind) {
-	difference := report.Difference{
-		Kind: kind, What: what, Name: name, Expected: expected, Got: got, Reason: reason,
-	}
-	if kind == report.New {
+func (c *comparing) differ(difference report.Difference) {
+	if difference.Kind == report.New {
 		c.New = append(c.New, difference)
 	} else {
 		c.Differences = append(c.Differences, difference)
+	}
+}
+
+// asExpected notes what is as a baseline says, with the baseline's reason if it is not a pass.
+func (c *comparing) asExpected(what, name string, expected Expectation) {
+	if c.given && expected.Verdict != verdict.Pass {
+		c.Expected = append(c.Expected, report.Expected{What: what, Name: name, Verdict: expected.Verdict, Reason: expected.Reason})
 	}
 }
 
@@ -76,22 +81,30 @@ func (c *comparing) checks(b *Baseline, results report.Results) {
 			continue
 		}
 		expected, known := b.Checks[check.Name]
+		difference := report.Difference{
+			What: report.WhatCheck, Name: check.Name, Got: string(check.Verdict), Reason: check.Reason, ExpectedReason: expected.Reason,
+		}
 		if !known || expected.Verdict == verdict.NotRun {
-			c.differ("check", check.Name, "", string(check.Verdict), check.Reason, report.New)
+			difference.Kind = report.New
+			c.differ(difference)
 			continue
 		}
 		c.Compared++
-		if expected.Verdict != check.Verdict {
-			c.differ("check", check.Name, string(expected.Verdict), string(check.Verdict), check.Reason,
-				direction(expected.Verdict, check.Verdict))
+		if expected.Verdict == check.Verdict {
+			c.asExpected(report.WhatCheck, check.Name, expected)
+			continue
 		}
+		difference.Kind, difference.Expected = direction(expected.Verdict, check.Verdict), string(expected.Verdict)
+		c.differ(difference)
 	}
 	if !whole(results) {
 		return
 	}
 	for _, name := range sortedKeys(b.Checks) {
 		if !there[name] {
-			c.differ("check", name, string(b.Checks[name].Verdict), "", "", report.Gone)
+			c.differ(report.Difference{
+				Kind: report.Gone, What: report.WhatCheck, Name: name, Expected: string(b.Checks[name].Verdict), ExpectedReason: b.Checks[name].Reason,
+			})
 		}
 	}
 }
@@ -114,18 +127,26 @@ func (c *comparing) monitors(b *Baseline, results report.Results) {
 	broken := broken(results)
 	for _, requirement := range results.Requirements {
 		reason, found := broken[requirement.ID]
-		_, expected := b.Monitors[requirement.ID]
+		expectation := b.Monitors[requirement.ID]
+		expected := expectation.Verdict == verdict.Fail
+		difference := report.Difference{
+			What: report.WhatMonitor, Name: requirement.ID, Reason: reason, ExpectedReason: expectation.Reason,
+		}
 		switch {
 		case found && expected:
 			c.Compared++
+			c.asExpected(report.WhatMonitor, requirement.ID, expectation)
 		case found && requirement.Since > b.Catalogue:
-			c.differ("monitor", requirement.ID, "", string(verdict.Fail), reason, report.New)
+			difference.Kind, difference.Got = report.New, string(verdict.Fail)
+			c.differ(difference)
 		case found:
 			c.Compared++
-			c.differ("monitor", requirement.ID, string(verdict.Pass), string(verdict.Fail), reason, report.Worse)
+			difference.Kind, difference.Expected, difference.Got = report.Worse, string(verdict.Pass), string(verdict.Fail)
+			c.differ(difference)
 		case expected && whole(results) && results.Counts[verdict.Error] == 0:
 			c.Compared++
-			c.differ("monitor", requirement.ID, string(verdict.Fail), string(verdict.Pass), "", report.Better)
+			difference.Kind, difference.Expected, difference.Got = report.Better, string(verdict.Fail), string(verdict.Pass)
+			c.differ(difference)
 		}
 	}
 }
@@ -154,12 +175,15 @@ func (c *comparing) observations(b *Baseline, results report.Results) {
 	got := readings(results)
 	for _, id := range sortedKeys(got) {
 		expected, known := b.Observations[id]
+		difference := report.Difference{What: report.WhatObservation, Name: id, Got: got[id]}
 		switch {
 		case !known:
-			c.differ("observation", id, "", got[id], "", report.New)
+			difference.Kind = report.New
+			c.differ(difference)
 		case expected != got[id]:
 			c.Compared++
-			c.differ("observation", id, expected, got[id], detail(results, id), report.Changed)
+			difference.Kind, difference.Expected, difference.Reason = report.Changed, expected, detail(results, id)
+			c.differ(difference)
 		default:
 			c.Compared++
 		}

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"msc4014/helpers/verdict"
 	"msc4014/report"
 	"msc4014/report/baseline"
 )
@@ -17,77 +16,65 @@ type outcome struct {
 	summarised report.Summarised
 	status     int
 	words      []string // what stands under the summary, a line each
+	unjudged   []string // why a whole run judged nothing: StatusCannot
 }
 
 // decide compares results with the baseline, or updates the baseline, and derives the exit status.
 func (r *Runner) decide(m *made, one task, results report.Results) (*outcome, error) {
-	result := &outcome{summarised: report.Summarised{Folder: r.shown(one.results)}}
 	file := ""
 	if one.expected != nil {
 		file = relativeTo(r.Root, one.baselineFile)
 	}
+	results.Strict, results.RequireRoomVersion = m.Strict, m.RequireRoomVersion
 	comparison := baseline.Compare(one.expected, file, results)
-	name := results.Candidate.Name
-	switch {
-	case m.UpdateBaseline && results.Incomplete == "":
-		updated, err := baseline.Update(one.expected, results)
+	results.Baseline = &comparison
+	result := &outcome{}
+	if m.UpdateBaseline {
+		updated, err := r.update(one, &results)
 		if err != nil {
-			result.worse("%s: %s", name, err)
-			break
-		}
-		if err := updated.Save(one.baselineFile); err != nil {
 			return nil, err
 		}
-		file = relativeTo(r.Root, one.baselineFile)
-		result.words = append(result.words, fmt.Sprintf("%s: wrote %s: %d changed, %d new",
-			name, file, len(comparison.Differences), len(comparison.New)))
-		if todo := updated.Unreviewed(); todo > 0 {
-			result.words = append(result.words, fmt.Sprintf(
-				"%s: reasons in it that begin with %q, to be put into words: %d", name,
-				strings.TrimSpace(baseline.Todo), todo))
-		}
-		comparison = baseline.Compare(updated, file, results)
-	case len(comparison.Differences) > 0:
-		result.worse("%s", verdictOnBaseline(name, comparison))
+		result.words = updated
 	}
-	if results.Counts[verdict.Error] > 0 && results.Incomplete == "" {
-		result.worse("%s: the suite or the machine failed, not the candidate, in checks that are an error: %d", name,
-			results.Counts[verdict.Error])
+	exit := report.ExitOf(results)
+	results.Exit = &exit
+	result.summarised = report.Summarised{Results: results, Folder: r.shown(one.results)}
+	result.status = exit.Status
+	unjudged := report.Unjudged(results)
+	if results.Incomplete == "" {
+		result.unjudged = unjudged
 	}
-	if failed := failures(results); m.Strict && failed > 0 {
-		result.worse("%s: --strict, and requirements that fail: %d", name, failed)
+	for _, reason := range exit.Reasons[len(unjudged):] {
+		result.words = append(result.words, results.Candidate.Name+": "+reason)
 	}
-	if results.Incomplete != "" {
-		result.status = StatusCannot
-	}
-	results.Baseline = &comparison
-	result.summarised.Results = results
 	return result, nil
 }
 
-// worse notes a reason for StatusWorse.
-func (o *outcome) worse(format string, arguments ...any) {
-	o.status = StatusWorse
-	o.words = append(o.words, fmt.Sprintf(format, arguments...))
-}
-
-// failures counts the requirements that fail, and the failed checks if no requirement of theirs is known.
-func failures(results report.Results) int {
-	return max(results.RequirementCounts[verdict.Fail], min(results.Counts[verdict.Fail], 1))
-}
-
-// verdictOnBaseline says in one line what a difference from the baseline means and what to do about it.
-func verdictOnBaseline(name string, comparison report.Comparison) string {
-	for _, difference := range comparison.Differences {
-		if difference.Kind == report.Worse {
-			if comparison.File == "" {
-				return name + ": it has failures, and no baseline that expects them (--update-baseline makes one)"
-			}
-			return fmt.Sprintf("%s: worse than its baseline %s", name, comparison.File)
-		}
+// update takes results over into the baseline of a task, compares them with it anew, and returns what is to be told of
+// that. Nothing is taken over from a run that says nothing to expect; why not is told. The error is for a baseline that
+// cannot be written.
+func (r *Runner) update(one task, results *report.Results) (words []string, err error) {
+	name := results.Candidate.Name
+	if results.RequireRoomVersion && results.Candidate.RoomVersion == "" {
+		return []string{name + ": the baseline was not updated: the candidate does not have the room version that is required of it"}, nil
 	}
-	return fmt.Sprintf("%s: its baseline %s is out of date; if this is right, run with --update-baseline", name,
-		comparison.File)
+	updated, refusal := baseline.Update(one.expected, *results)
+	if refusal != nil {
+		return []string{name + ": " + refusal.Error()}, nil
+	}
+	if err := updated.Save(one.baselineFile); err != nil {
+		return nil, err
+	}
+	file := relativeTo(r.Root, one.baselineFile)
+	words = append(words, fmt.Sprintf("%s: wrote %s: %d changed, %d new",
+		name, file, len(results.Baseline.Differences), len(results.Baseline.New)))
+	if todo := updated.Unreviewed(); todo > 0 {
+		words = append(words, fmt.Sprintf("%s: reasons in it that begin with %q, to be put into words: %d", name,
+			strings.TrimSpace(baseline.Todo), todo))
+	}
+	comparison := baseline.Compare(updated, file, *results)
+	results.Baseline = &comparison
+	return words, nil
 }
 
 // shown is a path as it is told to whoever called: relative to where they are, when it is below that.

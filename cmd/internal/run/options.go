@@ -21,9 +21,9 @@ import (
 
 // The exit statuses.
 const (
-	StatusExpected = 0 // as the baseline expects
-	StatusWorse    = 1 // worse than the baseline, or the baseline is out of date, or something was an error
-	StatusCannot   = 2 // the run could not be made, or was interrupted
+	StatusExpected = report.StatusExpected
+	StatusWorse    = report.StatusWorse
+	StatusCannot   = report.StatusCannot
 )
 
 // MostParallel is how many checks may run at once: more only wait for each other, on the largest machines too.
@@ -41,12 +41,14 @@ type Options struct {
 	Baseline       string
 	UpdateBaseline bool
 	Strict         bool
-	Parallel       int
-	Shuffle        int64
-	Seed           uint64
-	Shard          string
-	Keep           bool
-	Verbose        bool
+	// RequireRoomVersion makes a candidate without the room version one that the run could not judge.
+	RequireRoomVersion bool
+	Parallel           int
+	Shuffle            int64
+	Seed               uint64
+	Shard              string
+	Keep               bool
+	Verbose            bool
 }
 
 // Candidate is a homeserver that the project knows how to make ready.

@@ -32,7 +32,9 @@ func TestPairBothWaysRound(t *testing.T) {
 	} {
 		results, err := report.Read(filepath.Join(b.Root, "results", folder))
 		require.NoError(t, err)
-		assert.Equal(t, verdict.Candidate{Name: name, Runtime: "process", Dialect: "dendrite"}, results.Candidate)
+		assert.Equal(t, verdict.Candidate{
+			Name: name, Runtime: "process", Dialect: "dendrite", RoomVersion: "org.matrix.msc4014",
+		}, results.Candidate)
 		assert.Equal(t, &report.Selection{Pair: true}, results.Selection)
 		assert.Equal(t, verdict.NotRun, results.Checks[0].Verdict)
 		assert.Equal(t, report.ReasonLeftOutByPair, results.Checks[0].Reason)

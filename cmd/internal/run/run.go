@@ -257,6 +257,8 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 		return nil, err
 	}
 	switch {
+	case len(result.unjudged) > 0:
+		err = errors.New(strings.Join(result.unjudged, "; "))
 	case results.Incomplete == "" || ctx.Err() != nil:
 	case ending.Cannot != "":
 		err = errors.New(ending.Cannot)

@@ -32,6 +32,7 @@ const fakeVariable = "MSC4014_TEST_FAKE_SUITE"
 type script struct {
 	Checks   []report.RegisteredCheck
 	Verdicts map[string]verdict.Verdict
+	Lacks    bool // the candidate does not have the room version
 	// Ending: "" well, or "killed", "panics", "cannot", "waits", "silent" once everything before it was said.
 	Ending string
 }
@@ -74,10 +75,11 @@ func fake(s script) int {
 			chosen = append(chosen, check.Name)
 		}
 	}
-	emit(verdict.Event{
-		Kind: verdict.KindPlan, Total: len(chosen), Checks: chosen,
-		Candidate: &verdict.Candidate{Name: wanted.Candidate().Name, Dialect: "dendrite"},
-	})
+	candidate := &verdict.Candidate{Name: wanted.Candidate().Name}
+	if !s.Lacks {
+		candidate.Dialect, candidate.RoomVersion = "dendrite", "org.matrix.msc4014"
+	}
+	emit(verdict.Event{Kind: verdict.KindPlan, Total: len(chosen), Checks: chosen, Candidate: candidate})
 	for _, name := range chosen {
 		result := &verdict.CheckResult{Name: name, Verdict: s.Verdicts[name]}
 		if result.Verdict == "" {
@@ -222,8 +224,9 @@ func TestRunWithoutABaseline(t *testing.T) {
 	assert.Equal(t, StatusExpected, status)
 	results, err := report.Read(filepath.Join(b.Root, "results", "dendrite"))
 	require.NoError(t, err)
-	assert.Equal(t, verdict.Candidate{Name: "dendrite@1", Version: "1", Runtime: "process", Dialect: "dendrite"},
-		results.Candidate, "results name the version, whatever was typed")
+	assert.Equal(t, verdict.Candidate{
+		Name: "dendrite@1", Version: "1", Runtime: "process", Dialect: "dendrite", RoomVersion: "org.matrix.msc4014",
+	}, results.Candidate, "results name the version, whatever was typed")
 	assert.FileExists(t, filepath.Join(b.Root, "results", "dendrite", results.Checks[1].Log))
 	assert.FileExists(t, filepath.Join(b.Root, "results", "dendrite", "junit.xml"))
 	assert.Contains(t, b.out.String(), "servers run as plain processes: no engine answers")
