@@ -26,7 +26,7 @@ const usualCandidate = "reference"
 
 // TestSuite runs the whole suite against one candidate, with a subtest a check: each must come to what the candidate's
 // baseline expects, and none fails where there is no baseline; the reference passes all that its runtime can do. The
-// candidate is COMPLEMENT_BASE_IMAGE (in containers) if that is set.
+// candidate is the image that Complement's variables name (in containers) if they do.
 func TestSuite(t *testing.T) {
 	results := judgeUsual(t)
 	expected, err := baseline.Load(filepath.Join("..", "baselines", results.candidate+".json"))
@@ -66,8 +66,8 @@ func judgeUsual(t *testing.T) judgement {
 	name, runtimeName := usualCandidate, "process"
 	settings, err := complement.FromEnvironment(os.Environ())
 	require.NoError(t, err)
-	if settings.BaseImage != "" {
-		name, runtimeName = "image:"+settings.BaseImage, "docker"
+	if image := settings.Candidate(); image != "" {
+		name, runtimeName = "image:"+image, "docker"
 	}
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -81,7 +81,7 @@ func judgeUsual(t *testing.T) judgement {
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, opened.Close()) }()
 
-	result := judgement{candidate: parsed.Name, image: settings.BaseImage != "", final: map[string]verdict.CheckResult{}}
+	result := judgement{candidate: parsed.Name, image: settings.Candidate() != "", final: map[string]verdict.CheckResult{}}
 	var mu sync.Mutex
 	err = judge(ctx, plan.Plan{Artifact: artifact, Runtime: runtimeName, Results: t.TempDir(), Session: opened.Dir}, opened,
 		func(event verdict.Event) {
