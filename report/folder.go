@@ -62,7 +62,6 @@ func OpenFolder(path string) (*Folder, error) {
 		return nil, err
 	}
 	defer unlock()
-	removeDead(absolute)
 	if err := refuseLiving(absolute); err != nil {
 		return nil, err
 	}
@@ -216,12 +215,19 @@ func refuseForeign(folder string) error {
 	return nil
 }
 
-// refuseLiving returns an error when a run is using a results folder. The caller has removed what dead runs left.
+// refuseLiving returns an error when a run is using a results folder, and removes what dead runs left there. The caller
+// holds the folder's lock, so a run's folder without a lock of its own is not just being made.
 func refuseLiving(folder string) error {
-	living, _ := filepath.Glob(filepath.Join(folder, runFolderPattern))
-	for _, staging := range living {
+	removeDead(folder)
+	left, _ := filepath.Glob(filepath.Join(folder, runFolderPattern))
+	for _, staging := range left {
+		number, err := os.ReadFile(filepath.Join(staging, lockName))
+		if errors.Is(err, os.ErrNotExist) {
+			_ = os.RemoveAll(staging)
+			continue
+		}
 		who := "another run"
-		if number, err := os.ReadFile(filepath.Join(staging, lockName)); err == nil && len(number) > 0 {
+		if len(number) > 0 {
 			who += " (process " + strings.TrimSpace(string(number)) + ")"
 		}
 		return fmt.Errorf("%s is using the results folder %s; wait until it has ended, or name another folder with --results", who, folder)

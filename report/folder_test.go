@@ -121,6 +121,7 @@ func TestFolderOfAKilledRun(t *testing.T) {
 	killed, err := OpenFolder(path)
 	require.NoError(t, err)
 	require.NoError(t, killed.lock.Close()) // as the kernel does
+	require.NoError(t, os.Mkdir(filepath.Join(path, ".run-without-a-lock"), 0o755), "of one that was killed as it began")
 	next, err := OpenFolder(path)
 	require.NoError(t, err)
 	assert.NoDirExists(t, killed.Staging())
