@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -78,6 +79,9 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// serving is what the log tells of the addresses.
+var serving = regexp.MustCompile(`msg=serving .* clients=(\S+) federation=(\S+)`)
+
 // TestServes starts the server with choices from both sides, asks it on both ports, ends it, and starts it again.
 func TestServes(t *testing.T) {
 	issuer, err := authority.New(t.TempDir())
@@ -85,7 +89,7 @@ func TestServes(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	environment := map[string]string{
 		"SERVER_NAME": "hs1", "MSC4014_CA_DIR": issuer.Dir(), "MSC4014_DATA_DIR": data,
-		"MSC4014_HTTP_ADDRESS": freeAddress(t), "MSC4014_HTTPS_ADDRESS": freeAddress(t),
+		"MSC4014_HTTP_ADDRESS": "127.0.0.1:0", "MSC4014_HTTPS_ADDRESS": "127.0.0.1:0",
 		"MSC4014_REFERENCE_DIALECT": "dendrite", "MSC4014_REFERENCE_FAULTS": "one-key-a-user",
 	}
 	var keys []string
@@ -97,17 +101,18 @@ func TestServes(t *testing.T) {
 			status <- execute(ctx, []string{"--fault", "one-key-a-room", "--reading", "redaction/sender-key-kept=removed"},
 				func(name string) string { return environment[name] }, &stderr)
 		}()
+		var listening []string
 		require.Eventually(t, func() bool {
-			answer, err := http.Get("http://" + environment["MSC4014_HTTP_ADDRESS"] + "/_matrix/client/versions")
-			if err != nil {
-				return false
-			}
-			defer func() { _ = answer.Body.Close() }()
-			return answer.StatusCode == http.StatusOK
+			listening = serving.FindStringSubmatch(stderr.String())
+			return listening != nil
 		}, 20*time.Second, 10*time.Millisecond, "%s", &stderr)
+		answer, err := http.Get("http://" + listening[1] + "/_matrix/client/versions")
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		assert.Equal(t, http.StatusOK, answer.StatusCode)
 
 		secure := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: issuer.Pool(), ServerName: "hs1"}}
-		answer, err := (&http.Client{Transport: secure}).Get("https://" + environment["MSC4014_HTTPS_ADDRESS"] + "/_matrix/key/v2/server")
+		answer, err = (&http.Client{Transport: secure}).Get("https://" + listening[2] + "/_matrix/key/v2/server")
 		require.NoError(t, err)
 		body, err := io.ReadAll(answer.Body)
 		require.NoError(t, err)
@@ -154,12 +159,4 @@ func TestAddressInUse(t *testing.T) {
 	var stderr notice
 	assert.Equal(t, statusCannot, execute(t.Context(), nil, func(name string) string { return environment[name] }, &stderr))
 	assert.Contains(t, stderr.String(), "reference: the federation API cannot listen: ")
-}
-
-// freeAddress is a loopback address that nobody listens on.
-func freeAddress(t *testing.T) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
