@@ -66,7 +66,8 @@ func judgeUsual(t *testing.T) judgement {
 	name, runtimeName := usualCandidate, "process"
 	settings, err := complement.FromEnvironment(os.Environ())
 	require.NoError(t, err)
-	if image := settings.Candidate(); image != "" {
+	image, _ := settings.Candidate()
+	if image != "" {
 		name, runtimeName = "image:"+image, "docker"
 	}
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
@@ -81,7 +82,7 @@ func judgeUsual(t *testing.T) judgement {
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, opened.Close()) }()
 
-	result := judgement{candidate: parsed.Name, image: settings.Candidate() != "", final: map[string]verdict.CheckResult{}}
+	result := judgement{candidate: parsed.Name, image: image != "", final: map[string]verdict.CheckResult{}}
 	var mu sync.Mutex
 	err = judge(ctx, plan.Plan{Artifact: artifact, Runtime: runtimeName, Results: t.TempDir(), Session: opened.Dir}, opened,
 		func(event verdict.Event) {

@@ -82,10 +82,11 @@ func TestUnknownNamesAreRefusedAtOnce(t *testing.T) {
 		t.Skip("this process may not listen on port 53")
 	}
 	server := start(t, run, "d1", "hs1")
-	began := time.Now()
 	for _, path := range []string{"/lookup", "/service"} {
 		for _, name := range []string{"nobody.msc4014.test", "matrix.org", server.Name(), "peer1.msc4014.test"} {
+			began := time.Now()
 			_, err := ask(t, server, path, "name", name)
+			assert.Less(t, time.Since(began), 5*time.Second, "a resolver without an answer gives up after 5 s at the earliest")
 			if path == "/lookup" && (name == server.Name() || strings.HasPrefix(name, "peer")) {
 				assert.NoError(t, err, name)
 				continue
@@ -93,7 +94,6 @@ func TestUnknownNamesAreRefusedAtOnce(t *testing.T) {
 			assert.ErrorContains(t, err, "no such host", name)
 		}
 	}
-	assert.Less(t, time.Since(began), 5*time.Second, "a resolver without an answer gives up after 5 s at the earliest")
 }
 
 func TestStopKillAndStartKeepData(t *testing.T) {
