@@ -88,6 +88,9 @@ func (f *fakeServers) New(_ context.Context, blueprint string) (Deployment, erro
 // quietMachine keeps the machine of the test out of it.
 func quietMachine() float64 { return 1 }
 
+// longLimit is more than anything takes here, on a machine however busy.
+const longLimit = 5 * time.Minute
+
 // outcomeOf runs checks and returns the final results by name, and the runner's world.
 func outcomeOf(t *testing.T, parallel int, checks ...*Check) (map[string]verdict.CheckResult, *fakeServers) {
 	t.Helper()
@@ -101,7 +104,7 @@ func outcomeOnCopies(t *testing.T, copies, parallel int, checks ...*Check) (map[
 	final := map[string]verdict.CheckResult{}
 	servers := &fakeServers{}
 	runner := New(Options{
-		Checks: checks, Deployments: servers, Parallel: parallel, Copies: func(string) int { return copies }, Quiet: 400 * time.Millisecond, Limit: 5 * time.Second, Silence: 100 * time.Millisecond,
+		Checks: checks, Deployments: servers, Parallel: parallel, Copies: func(string) int { return copies }, Quiet: 400 * time.Millisecond, Limit: longLimit, Silence: 100 * time.Millisecond,
 		Slowness: quietMachine,
 		Emit: func(event verdict.Event) {
 			if event.Kind != verdict.KindCheckFinal {
@@ -236,11 +239,11 @@ func TestServerThatHangs(t *testing.T) {
 	final, _ := outcomeOf(t, 4, crowd(named("culprit", func(c *C, server *fakeServer) {
 		server.hung.Store(true)
 		<-c.Context().Done() // as a request without an answer
+		assert.NotErrorIs(t, context.Cause(c.Context()), context.DeadlineExceeded, "noticed before the check's own time is over")
 		c.Errorf("no answer")
 	}))...)
 	assertCrowd(t, final)
 	assert.Contains(t, final["culprit"].Reason, "fell silent")
-	assert.Less(t, final["culprit"].DurationMS, int64(4000), "noticed before the check's own time is over")
 }
 
 func TestServerThatIsBusyAndWell(t *testing.T) {
