@@ -173,8 +173,17 @@ func TestEachEndsWhenItIsTold(t *testing.T) {
 	assert.Equal(t, 2, visited)
 }
 
-// TestVisitingTakesLinearWork visits everything, asking each object for a few members as monitors do, and counts the bytes
-// that are looked at.
+func TestAllVisitsEachValueBeforeThoseWithinIt(t *testing.T) {
+	value, err := Parse([]byte(`{"a":[1,{"b":[]},[]],"c":null}`))
+	require.NoError(t, err)
+	var visited []string
+	value.All(func(name, value Value) { visited = append(visited, name.String()+" "+value.Raw()) })
+	assert.Equal(t, []string{
+		` {"a":[1,{"b":[]},[]],"c":null}`, `a [1,{"b":[]},[]]`, ` 1`, ` {"b":[]}`, `b []`, ` []`, `c null`,
+	}, visited)
+}
+
+// TestVisitingTakesLinearWork visits everything and counts the bytes that are looked at.
 func TestVisitingTakesLinearWork(t *testing.T) {
 	for name, text := range map[string]string{
 		"arrays in each other":    nested("[", "]", MaxDepth),
@@ -190,11 +199,7 @@ func TestVisitingTakesLinearWork(t *testing.T) {
 			require.NoError(t, err)
 			looked := 0
 			value.doc.looked = func(bytes int) { looked += bytes }
-			var visit func(value Value)
-			visit = func(value Value) {
-				value.Each(func(_, member Value) bool { visit(member); return true })
-			}
-			visit(value)
+			value.All(func(_, _ Value) {})
 			assert.LessOrEqual(t, looked, len(text))
 			assert.Greater(t, looked, len(text)/20, "it was counted")
 		})

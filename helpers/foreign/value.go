@@ -23,7 +23,7 @@ type document struct {
 	text string
 	// ends holds the index behind each container, behind the container that comes after all that is in it.
 	ends, behind []int32
-	// looked is told, in tests, how many bytes Each looks at.
+	// looked is told, in tests, how many bytes visiting members looks at.
 	looked func(bytes int)
 }
 
@@ -116,33 +116,64 @@ func (v Value) String() string {
 	}
 }
 
-// Each calls visit for each member of an object or element of an array, whose name is none, until visit returns false.
-// Of other values it visits nothing.
-func (v Value) Each(visit func(name, value Value) bool) {
-	if v.container < 0 || v.doc == nil {
-		return
+// Members are the members of an object or elements of an array that are not visited yet.
+type Members struct {
+	of      Value
+	at      int // where the text of the next one begins
+	opening int // the container that opens next
+}
+
+// Members returns all members; of what is neither object nor array there are none.
+func (v Value) Members() Members {
+	if !v.IsObject() && !v.IsArray() {
+		return Members{}
 	}
-	d, next, last := v.doc, v.container+1, v.end-1
-	for i := skipSpace(d.text, v.start+1); i < last; {
-		began := i
-		var name Value
-		if v.IsObject() {
-			name = d.at(i, next)
-			i = skipSpace(d.text, skipSpace(d.text, name.end)+1) // over the colon
+	return Members{v, skipSpace(v.doc.text, v.start+1), v.container + 1}
+}
+
+// Next returns the next member and its name, which elements of arrays do not have; ok is false when there is no more.
+func (m *Members) Next() (name, value Value, ok bool) {
+	d := m.of.doc
+	if m.at >= m.of.end-1 {
+		return Value{}, Value{}, false
+	}
+	i := m.at
+	if m.of.IsObject() {
+		name = d.at(i, m.opening)
+		i = skipSpace(d.text, skipSpace(d.text, name.end)+1) // over the colon
+	}
+	value = d.at(i, m.opening)
+	looked := value.end - m.at
+	if value.container >= 0 {
+		m.opening, looked = int(d.behind[m.opening]), i+1-m.at
+	}
+	if d.looked != nil {
+		d.looked(looked)
+	}
+	m.at = skipSpace(d.text, skipSpace(d.text, value.end)+1) // over the comma
+	return name, value, true
+}
+
+// Each calls visit for each member of an object or element of an array, whose name is none, until visit returns false.
+func (v Value) Each(visit func(name, value Value) bool) {
+	members := v.Members()
+	for name, value, ok := members.Next(); ok && visit(name, value); {
+		name, value, ok = members.Next()
+	}
+}
+
+// All calls visit for the value and for all values within it, each before those that are within it. It does not recurse.
+func (v Value) All(visit func(name, value Value)) {
+	visit(Value{}, v)
+	open := []Members{v.Members()}
+	for len(open) > 0 {
+		name, value, ok := open[len(open)-1].Next()
+		if !ok {
+			open = open[:len(open)-1]
+			continue
 		}
-		value := d.at(i, next)
-		if value.container >= 0 {
-			next, i = int(d.behind[next]), i+1
-		} else {
-			i = value.end
-		}
-		if d.looked != nil {
-			d.looked(i - began)
-		}
-		if !visit(name, value) {
-			return
-		}
-		i = skipSpace(d.text, skipSpace(d.text, value.end)+1) // over the comma
+		visit(name, value)
+		open = append(open, value.Members())
 	}
 }
 

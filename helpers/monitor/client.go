@@ -43,7 +43,7 @@ func (m *Monitor) Exchange(check string, exchange transcript.Exchange) {
 		})
 		return // the rest are the members' profiles
 	}
-	m.walk(v, "", answer)
+	m.walk(v, answer)
 }
 
 // view is one answer that is looked over, or what stands in unsigned of one of its events.
@@ -78,39 +78,66 @@ var (
 	judgedApart = map[string]bool{"sender": true, "state_key": true, "content": true, "prev_content": true, "unsigned": true}
 )
 
-// walk visits every value of an answer; name is the member that holds it.
-func (m *Monitor) walk(v view, name string, value foreign.Value) {
-	switch {
-	case value.IsObject():
-		if isEvent(value) {
-			m.clientEvent(v, value)
-			return
+// walk visits every value of an answer. It keeps what is left to visit, and does not recurse: answers may nest deep.
+func (m *Monitor) walk(v view, answer foreign.Value) {
+	w := &walker{monitor: m}
+	w.value(v, "", answer)
+	for len(w.open) > 0 {
+		last := &w.open[len(w.open)-1]
+		name, value, ok := last.members.Next()
+		if !ok {
+			w.open = w.open[:len(w.open)-1]
+			continue
 		}
+		last.visit(name, value)
+	}
+}
+
+// walker is a walk under way.
+type walker struct {
+	monitor *Monitor
+	open    []level // the last one is visited first
+}
+
+// level is the members of a value that are left to visit.
+type level struct {
+	members foreign.Members
+	visit   func(name, value foreign.Value)
+}
+
+// within has the members of a value visited next.
+func (w *walker) within(value foreign.Value, visit func(name, value foreign.Value)) {
+	w.open = append(w.open, level{value.Members(), visit})
+}
+
+// value judges a value; name is the member that holds it.
+func (w *walker) value(v view, name string, value foreign.Value) {
+	m := w.monitor
+	switch {
+	case value.IsObject() && isEvent(value):
+		w.clientEvent(v, value)
+	case value.IsObject():
 		judgesContent := namesUsers(value)
-		value.Each(func(key, member foreign.Value) bool {
+		w.within(value, func(key, member foreign.Value) {
 			m.suspect(key.String(), v.breaks(keyElsewhere), v.check, "%s: %s has the sender key %s as a member", v.where, orAnswer(name), key)
 			if key.String() != "content" || judgesContent {
-				m.member(v, key.String(), member)
+				w.member(v, key.String(), member)
 			}
-			return true
 		})
 	case value.IsArray():
-		value.Each(func(_, element foreign.Value) bool {
-			m.walk(v, name, element)
-			return true
-		})
+		w.within(value, func(_, element foreign.Value) { w.value(v, name, element) })
 	case value.IsString():
 		m.suspect(value.String(), v.breaks(keyElsewhere), v.check, "%s: %s is the sender key %s", v.where, orAnswer(name), value)
 	}
 }
 
-// member visits a member of an object, if what it holds is to be judged.
-func (m *Monitor) member(v view, name string, value foreign.Value) {
+// member judges a member of an object, if what it holds is to be judged.
+func (w *walker) member(v view, name string, value foreign.Value) {
 	switch {
 	case keyMayStand[name], clientsWrote[name]:
-	case strippedState[name] && m.fromPeer(value):
+	case strippedState[name] && w.monitor.fromPeer(value):
 	default:
-		m.walk(v, name, value)
+		w.value(v, name, value)
 	}
 }
 
@@ -153,7 +180,8 @@ func (m *Monitor) fromPeer(stripped foreign.Value) bool {
 }
 
 // clientEvent looks over one event as a client gets it.
-func (m *Monitor) clientEvent(v view, event foreign.Value) {
+func (w *walker) clientEvent(v view, event foreign.Value) {
+	m := w.monitor
 	if m.oursEvent(event) {
 		return
 	}
@@ -175,13 +203,7 @@ func (m *Monitor) clientEvent(v view, event foreign.Value) {
 	for _, path := range [][]string{{"prev_content"}, {"unsigned", "prev_content"}} {
 		m.content(below, below.where+" in "+strings.Join(path, "."), kind, event.Get(path...))
 	}
-	event.Each(func(field, value foreign.Value) bool {
-		if !judgedApart[field.String()] {
-			m.member(v, field.String(), value)
-		}
-		return true
-	})
-	event.Get("unsigned").Each(func(field, value foreign.Value) bool {
+	w.within(event.Get("unsigned"), func(field, value foreign.Value) {
 		switch field.String() {
 		case "prev_content":
 		case "prev_sender":
@@ -189,9 +211,13 @@ func (m *Monitor) clientEvent(v view, event foreign.Value) {
 				m.report(finding("client-view/unsigned", v.check, "%s: %s has the sender key %s as prev_sender", v.where, name, value.String()))
 			}
 		default:
-			m.member(below, field.String(), value)
+			w.member(below, field.String(), value)
 		}
-		return true
+	})
+	w.within(event, func(field, value foreign.Value) {
+		if !judgedApart[field.String()] {
+			w.member(v, field.String(), value)
+		}
 	})
 }
 

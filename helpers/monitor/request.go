@@ -75,18 +75,12 @@ func (m *Monitor) noteWritten(asked request, body []byte) {
 	if err != nil {
 		return
 	}
-	var visit func(value foreign.Value)
-	visit = func(value foreign.Value) {
+	written.All(func(name, value foreign.Value) {
+		m.clientWrote(name.String())
 		if value.IsString() {
 			m.clientWrote(value.String())
 		}
-		value.Each(func(key, member foreign.Value) bool {
-			m.clientWrote(key.String())
-			visit(member)
-			return true
-		})
-	}
-	visit(written)
+	})
 }
 
 // noteFilter takes note of a filter that a client made which asks for events in the federation's form.
