@@ -57,7 +57,7 @@ func TestDyingServerCostsNobodyElseAVerdict(t *testing.T) {
 		t.Skip("the saboteur, as the process runtime, needs Linux")
 	}
 	healthy := prepareHealthy(t, "process")
-	expected := judgePart(t, healthy, "process")
+	expected := judgePart(t, healthy, "process", besideCulprit)
 	require.Equal(t, verdict.Pass, expected[culprit].Verdict, "%s", expected[culprit].Reason)
 	require.Equal(t, verdict.Pass, expected[closing].Verdict, "%s", expected[closing].Reason)
 
@@ -70,7 +70,7 @@ func TestDyingServerCostsNobodyElseAVerdict(t *testing.T) {
 				program := filepath.Join(folder, each.program)
 				require.NoError(t, os.Symlink("saboteur", program))
 				artifact := runtime.Artifact{Candidate: each.program, Program: program, Environment: healthy.Environment}
-				assertBlame(t, expected, judgePart(t, artifact, "process"), each.blame)
+				assertBlame(t, expected, judgePart(t, artifact, "process", besideCulprit), each.blame)
 			})
 		}
 	})
@@ -94,7 +94,7 @@ func TestDyingServerCostsNobodyElseAVerdict(t *testing.T) {
 					Candidate: each.program, Image: sabotagedImage(t, cli, prepared.Image, saboteur, each.program),
 					Environment: prepared.Environment,
 				}
-				assertBlame(t, expected, judgePart(t, artifact, "docker"), each.blame)
+				assertBlame(t, expected, judgePart(t, artifact, "docker", besideCulprit), each.blame)
 			})
 		}
 	})
@@ -112,8 +112,8 @@ func prepareHealthy(t *testing.T, runtimeName string) runtime.Artifact {
 	return artifact
 }
 
-// judgePart judges a part of the suite, under parallel load, and returns the verdicts by check.
-func judgePart(t *testing.T, artifact runtime.Artifact, runtimeName string) map[string]verdict.CheckResult {
+// judgePart judges the checks that match, under parallel load, and returns the verdicts by check.
+func judgePart(t *testing.T, artifact runtime.Artifact, runtimeName, matching string) map[string]verdict.CheckResult {
 	t.Helper()
 	opened, err := session.Open()
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func judgePart(t *testing.T, artifact runtime.Artifact, runtimeName string) map[
 	final := map[string]verdict.CheckResult{}
 	var mu sync.Mutex
 	err = judge(ctx, plan.Plan{
-		Artifact: artifact, Runtime: runtimeName, Run: besideCulprit, Parallel: 8, Shuffle: 3, Results: t.TempDir(), Session: opened.Dir,
+		Artifact: artifact, Runtime: runtimeName, Run: matching, Parallel: 8, Shuffle: 3, Results: t.TempDir(), Session: opened.Dir,
 	}, opened, func(event verdict.Event) {
 		mu.Lock()
 		defer mu.Unlock()

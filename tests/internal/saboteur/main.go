@@ -8,8 +8,9 @@
 //	saboteur-exits-later  answers, and exits with status 2 a little later
 //	saboteur-hangs        answers nothing any more, on no connection
 //
-// The request is createRoom with a room version that does not exist, which one check of the suite makes. It keeps the
-// image contract as the reference does (dockerfiles/reference), in a container and as a plain process.
+// The request is createRoom with a room version that does not exist, which one check of the suite makes. Called
+// saboteur-federates-later, it goes wrong on nothing, but opens its federation port 15 s after it answers clients, at each
+// start. It keeps the image contract as the reference does (dockerfiles/reference), in a container and as a plain process.
 package main
 
 import (
@@ -40,6 +41,8 @@ const (
 	triggerVersion = "org.matrix.msc4014.no-such-version"
 	// later is how long a candidate that exits later goes on after its answer.
 	later = 300 * time.Millisecond
+	// laterFederation is how long after clients are answered the federation port opens, if it opens later.
+	laterFederation = 15 * time.Second
 	// portDistance lies between the ports of the contract and those of the real server.
 	portDistance = 10000
 )
@@ -79,9 +82,15 @@ func run(mode string) error {
 		return fmt.Errorf("start the real server: %w", err)
 	}
 	go passSignalsOn(child.Process)
-	go func() { log.Fatal(passConnectionsOn(federation, realFederation)) }()
 	go func() {
 		log.Fatal(http.ListenAndServe(clients, &saboteur{mode: mode, child: child.Process, real: proxy(realClients)}))
+	}()
+	go func() {
+		if mode == "federates-later" {
+			awaitClients(realClients)
+			time.Sleep(laterFederation)
+		}
+		log.Fatal(passConnectionsOn(federation, realFederation))
 	}()
 	if err := child.Wait(); err != nil {
 		return fmt.Errorf("the real server: %w", err)
@@ -142,6 +151,18 @@ func proxy(address string) http.Handler {
 	passing.FlushInterval = -1
 	passing.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
 	return passing
+}
+
+// awaitClients returns when the real server answers clients.
+func awaitClients(address string) {
+	for {
+		answer, err := http.Get("http://" + address + "/_matrix/client/versions")
+		if err == nil {
+			_ = answer.Body.Close()
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // passConnectionsOn passes connections on as they are: TLS ends in the real server.
