@@ -127,6 +127,8 @@ func (c *C) record(v verdict.Verdict, reason string, arguments ...any) {
 			c.outcome.details = append(c.outcome.details, "the step that was under way: "+reason)
 		}
 		v, reason = verdict.Error, untimely.Error()
+	case v == verdict.Error && slices.ContainsFunc(arguments, isTimeOut) && c.runner.options.Slowness() >= slow:
+		c.outcome.starved = c.outcome.verdict == "" // as when the engine did not start a container in time
 	}
 	c.note(v, reason)
 }
@@ -259,7 +261,7 @@ func (c *C) Inconclusive(format string, arguments ...any) {
 
 // SuiteError ends the check because the suite or the machine failed, which is never the server's fault.
 func (c *C) SuiteError(err error) {
-	c.record(verdict.Error, condense(err.Error()))
+	c.record(verdict.Error, condense(err.Error()), err)
 	c.end()
 }
 

@@ -163,6 +163,20 @@ func TestAServersOwnTimeOutOnASlowMachineIsNoVerdict(t *testing.T) {
 	}
 }
 
+// TestADeploymentThatASlowMachineDoesNotStart is told with what else there was no time for.
+func TestADeploymentThatASlowMachineDoesNotStart(t *testing.T) {
+	for slowness, notes := range map[float64]int{3: 1, 1: 0} {
+		heard := runIn(t, Options{Slowness: func() float64 { return slowness }, Checks: []*Check{{
+			Name: "starts", Requirements: []string{"chapter/starts"}, Body: func(c *C) {
+				c.SuiteError(fmt.Errorf("start the container: %w", context.DeadlineExceeded))
+			},
+		}}}, nil)
+		assert.Equal(t, verdict.Error, heard.final["starts"].Verdict)
+		assert.Contains(t, heard.final["starts"].Reason, "start the container")
+		assert.Len(t, heard.notes, notes)
+	}
+}
+
 // TestASlowMachineDeclaresNoServerDead: its health check fails for want of the machine.
 func TestASlowMachineDeclaresNoServerDead(t *testing.T) {
 	for name, each := range map[string]struct {
