@@ -135,7 +135,7 @@ func strayUserIDs(scene formatScene) (found breaches) {
 			return path == "content."+pseudoid.MappingField ||
 				path == "content.creatorUserId" && slices.Contains(widgetTypes, event.Type())
 		}
-		walk(gjson.ParseBytes(event.JSON()), "", allowed, func(path, text string) {
+		walk(event, allowed, func(path, text string) {
 			for _, userID := range []string{scene.alice, scene.bob, scene.carol} {
 				if strings.Contains(text, userID) {
 					// The key of an object can be the user ID itself: it is named in the particular alone.

@@ -13,6 +13,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/federation"
+	"msc4014/helpers/foreign"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 )
@@ -180,28 +181,25 @@ func (b breaches) tell(total int, note func(format string, arguments ...any)) []
 	return lines
 }
 
-// walk calls visit for each string of a JSON value, keys of objects included, with its path; skip leaves a path out.
-func walk(value gjson.Result, path string, skip func(path string) bool, visit func(path, text string)) {
-	if skip(path) {
-		return
+// walk calls visit for each string of an event, keys of objects included, with its path; skip leaves a path out.
+func walk(event federation.Event, skip func(path string) bool, visit func(path, text string)) {
+	whole, err := foreign.Parse(event.JSON())
+	if err != nil {
+		return // it is no event then, which others judge
 	}
-	switch {
-	case value.Type == gjson.String:
-		visit(path, value.Str)
-	case value.IsObject(), value.IsArray():
-		isObject := value.IsObject()
-		value.ForEach(func(key, member gjson.Result) bool {
-			under := path + "[]"
-			if isObject {
-				under = strings.TrimPrefix(path+"."+key.String(), ".")
-				if !skip(under) {
-					visit("a key of "+orTop(path), key.String())
-				}
-			}
-			walk(member, under, skip, visit)
-			return true
-		})
-	}
+	whole.Walk(func(at foreign.Place, value foreign.Value) bool {
+		path := at.String()
+		if skip(path) {
+			return false
+		}
+		if at.Name().Exists() {
+			visit("a key of "+orTop(at.Parent()), at.Name().String())
+		}
+		if value.IsString() {
+			visit(path, value.String())
+		}
+		return true
+	})
 }
 
 func orTop(path string) string {

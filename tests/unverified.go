@@ -3,6 +3,7 @@ package main
 // Chapter unverified: what clients see of a member whose mapping cannot be verified, because its server's keys cannot be had.
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
+	"msc4014/helpers/foreign"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 )
@@ -132,7 +134,7 @@ func judgeHiddenClaim(c *check.C, seen haunting) {
 			c.Errorf("%s has %s, whose mapping is not verified", view.Name, seen.claimed)
 		}
 		for _, event := range view.Events {
-			if path := findText(event, "", seen.claimed); path != "" {
+			if path := findText(event, seen.claimed); path != "" {
 				c.Errorf("%s shows %s, whose mapping is not verified, in %s of an event of type %s", view.Name, seen.claimed, path,
 					event.Get("type").String())
 			}
@@ -140,21 +142,20 @@ func judgeHiddenClaim(c *check.C, seen haunting) {
 	}
 }
 
-// findText returns the path at which a text stands in a JSON value, as a value or as a key, but for mappings; "" for nowhere.
-func findText(value gjson.Result, path, text string) (found string) {
-	if !value.IsObject() && !value.IsArray() {
-		if value.Type == gjson.String && value.Str == text {
-			return path
-		}
+// findText returns the path at which a text stands in an event, as a value or as a key, but for mappings; "" for nowhere.
+func findText(event gjson.Result, text string) (found string) {
+	whole, err := foreign.Parse([]byte(event.Raw))
+	if err != nil {
 		return ""
 	}
-	value.ForEach(func(key, inner gjson.Result) bool {
-		switch {
-		case key.String() == pseudoid.MappingField:
-		case key.String() == text:
-			found = path
-		default:
-			found = findText(inner, strings.TrimPrefix(path+"."+key.String(), "."), text)
+	whole.Walk(func(at foreign.Place, value foreign.Value) bool {
+		switch name := at.Name(); {
+		case found != "" || name.String() == pseudoid.MappingField:
+			return false
+		case name.String() == text:
+			found = cmp.Or(at.Parent(), "the event")
+		case value.IsString() && value.String() == text:
+			found = cmp.Or(at.String(), "the event")
 		}
 		return found == ""
 	})

@@ -2,11 +2,18 @@ package check
 
 import "strings"
 
-// longestReason bounds a reason, in bytes: reports show it on one line.
-const longestReason = 600
+const (
+	// longestReason bounds a reason, in bytes: reports show it on one line.
+	longestReason = 600
+	// longestMessage bounds, in bytes, what a reason is made of: messages quote what servers say.
+	longestMessage = 64 << 10
+)
 
 // condense makes one line of a message. Of testify's labelled blocks it keeps what went wrong and what it means.
 func condense(message string) string {
+	if len(message) > longestMessage { // what is meant stands at the end of testify's
+		message = message[:longestMessage/2] + "..." + message[len(message)-longestMessage/2:]
+	}
 	if strings.Contains(message, "Error Trace:") {
 		message = condenseTestify(message)
 	}

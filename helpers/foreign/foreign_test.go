@@ -173,14 +173,36 @@ func TestEachEndsWhenItIsTold(t *testing.T) {
 	assert.Equal(t, 2, visited)
 }
 
-func TestAllVisitsEachValueBeforeThoseWithinIt(t *testing.T) {
-	value, err := Parse([]byte(`{"a":[1,{"b":[]},[]],"c":null}`))
+func TestWalkVisitsEachValueBeforeThoseWithinIt(t *testing.T) {
+	const text = `{"a":[1,{"b":[true]},["no"]],"c":{"d.e":null}}`
+	value, err := Parse([]byte(text))
 	require.NoError(t, err)
-	var visited []string
-	value.All(func(name, value Value) { visited = append(visited, name.String()+" "+value.Raw()) })
-	assert.Equal(t, []string{
-		` {"a":[1,{"b":[]},[]],"c":null}`, `a [1,{"b":[]},[]]`, ` 1`, ` {"b":[]}`, `b []`, ` []`, `c null`,
+	var visited [][]string
+	value.Walk(func(at Place, value Value) bool {
+		visited = append(visited, []string{at.Parent(), at.Name().String(), at.String(), value.Raw()})
+		return value.Raw() != `["no"]`
+	})
+	assert.Equal(t, [][]string{
+		{"", "", "", text},
+		{"", "a", "a", `[1,{"b":[true]},["no"]]`},
+		{"a", "", "a[]", `1`},
+		{"a", "", "a[]", `{"b":[true]}`},
+		{"a[]", "b", "a[].b", `[true]`},
+		{"a[].b", "", "a[].b[]", `true`},
+		{"a", "", "a[]", `["no"]`},
+		{"", "c", "c", `{"d.e":null}`},
+		{"c", "d.e", "c.d.e", `null`},
 	}, visited)
+	value.Walk(func(Place, Value) bool { return false })
+}
+
+func TestPathsAreBounded(t *testing.T) {
+	value, err := Parse([]byte(nested(`{"`+strings.Repeat("a", 1000)+`":`, "}", 1000)))
+	require.NoError(t, err)
+	value.Walk(func(at Place, _ Value) bool {
+		require.LessOrEqual(t, len(at.String()), 3*longestPath)
+		return true
+	})
 }
 
 // TestVisitingTakesLinearWork visits everything and counts the bytes that are looked at.
@@ -199,7 +221,7 @@ func TestVisitingTakesLinearWork(t *testing.T) {
 			require.NoError(t, err)
 			looked := 0
 			value.doc.looked = func(bytes int) { looked += bytes }
-			value.All(func(_, _ Value) {})
+			value.Walk(func(Place, Value) bool { return true })
 			assert.LessOrEqual(t, looked, len(text))
 			assert.Greater(t, looked, len(text)/20, "it was counted")
 		})

@@ -162,21 +162,6 @@ func (v Value) Each(visit func(name, value Value) bool) {
 	}
 }
 
-// All calls visit for the value and for all values within it, each before those that are within it. It does not recurse.
-func (v Value) All(visit func(name, value Value)) {
-	visit(Value{}, v)
-	open := []Members{v.Members()}
-	for len(open) > 0 {
-		name, value, ok := open[len(open)-1].Next()
-		if !ok {
-			open = open[:len(open)-1]
-			continue
-		}
-		visit(name, value)
-		open = append(open, value.Members())
-	}
-}
-
 // Get returns the value that is found by names in objects within each other, the first one where a name stands twice.
 func (v Value) Get(names ...string) Value {
 	for _, wanted := range names {

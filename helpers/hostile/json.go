@@ -7,7 +7,7 @@ import (
 	"bytes"
 	"slices"
 
-	"github.com/tidwall/gjson"
+	"msc4014/helpers/foreign"
 )
 
 // node is a value: an object if members is not nil, else what stands in raw.
@@ -24,17 +24,23 @@ type member struct {
 // quoted is a name in quotes; the names that are looked for need no escapes.
 func quoted(name string) []byte { return []byte(`"` + name + `"`) }
 
-// parse reads valid JSON. Arrays stay as they stand.
+// parse reads JSON. Arrays stay as they stand, and so does what is not JSON.
 func parse(raw []byte) *node {
-	value := gjson.ParseBytes(raw)
-	if !value.IsObject() {
-		return &node{raw: bytes.TrimSpace(raw)}
+	value, err := foreign.Parse(raw)
+	if err != nil {
+		return &node{raw: raw}
 	}
-	n := &node{members: []member{}}
-	value.ForEach(func(name, value gjson.Result) bool {
-		n.members = append(n.members, member{[]byte(name.Raw), parse([]byte(value.Raw))})
-		return true
-	})
+	return nodeOf(value)
+}
+
+func nodeOf(value foreign.Value) *node {
+	if !value.IsObject() {
+		return &node{raw: []byte(value.Raw())}
+	}
+	n, members := &node{members: []member{}}, value.Members()
+	for name, value, more := members.Next(); more; name, value, more = members.Next() {
+		n.members = append(n.members, member{[]byte(name.Raw()), nodeOf(value)})
+	}
 	return n
 }
 

@@ -75,11 +75,12 @@ func (m *Monitor) noteWritten(asked request, body []byte) {
 	if err != nil {
 		return
 	}
-	written.All(func(name, value foreign.Value) {
-		m.clientWrote(name.String())
+	written.Walk(func(at foreign.Place, value foreign.Value) bool {
+		m.clientWrote(at.Name().String())
 		if value.IsString() {
 			m.clientWrote(value.String())
 		}
+		return true
 	})
 }
 
