@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,13 +68,13 @@ Exit status: 0 if at least one runtime works; 2 if no run can be made.`,
 
 // examine looks at everything.
 func examine(ctx context.Context, root string) []finding {
-	containers := examineEngine(ctx)
-	peers := finding{what: "peers", ok: true, text: "not tried without containers"}
-	if containers.ok {
-		peers = examinePeers(ctx)
+	containment := []finding{examineEngine(ctx)}
+	contained := containment[0].ok
+	if contained {
+		peers := examinePeers(ctx)
+		containment, contained = append(containment, peers), peers.ok
 	}
 	processes := examineProcesses()
-	contained := containers.ok && peers.ok
 	any := finding{what: "a runtime", ok: contained || processes.ok, needed: true}
 	switch {
 	case contained && processes.ok:
@@ -87,10 +88,8 @@ func examine(ctx context.Context, root string) []finding {
 	default:
 		any.text = "neither containers nor plain processes work: see above"
 	}
-	return []finding{
-		examineGo(ctx, root), examineC(ctx, root), containers, peers, processes, any, examineState(), examineEnvironment(),
-		examineDisk(root), examineMemory(), examineDebian(),
-	}
+	return slices.Concat([]finding{examineGo(ctx, root), examineC(ctx, root)}, containment,
+		[]finding{processes, any, examineState(), examineEnvironment(), examineDisk(root), examineMemory(), examineDebian()})
 }
 
 // writeFindings writes a line each and tells whether everything needed is there.

@@ -93,7 +93,7 @@ func (r *Runtime) runProbe(ctx context.Context, address string) (status int64, s
 	if err != nil {
 		return 0, "", err
 	}
-	defer func() { // without it the next clean removes it, as it has no name
+	defer func() { // clean removes one that is left, as it has no name
 		removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
 		defer cancel()
 		_, _ = r.engine.ImageRemove(removing, imageID, image.RemoveOptions{Force: true, PruneChildren: true})
@@ -167,7 +167,9 @@ func (r *Runtime) importProbe(ctx context.Context) (imageID string, err error) {
 		return "", err
 	}
 	answer, err := r.engine.ImageImport(ctx, image.ImportSource{Source: &packed, SourceName: "-"}, "",
-		image.ImportOptions{Changes: []string{`ENTRYPOINT ["/probe"]`, "LABEL " + candidate.Label + "=probe"}})
+		image.ImportOptions{Changes: []string{
+			`ENTRYPOINT ["/probe"]`, "LABEL " + candidate.Label + "=probe", "LABEL " + session.LabelRun + "=" + r.options.Session.ID,
+		}})
 	if err != nil {
 		return "", err
 	}
@@ -222,7 +224,7 @@ func (r *Runtime) dialled(name string) string {
 	return fmt.Sprintf("%s:%d (%s)", name, federationPort, net.JoinHostPort(r.peers.self.String(), strconv.Itoa(federationPort)))
 }
 
-// subnet is the IPv4 subnet of a network, for people.
+// subnet is the IPv4 subnet of a network, for people; the engine that made it has one.
 func (r *Runtime) subnet(ctx context.Context, id string) string {
 	details, err := r.engine.NetworkInspect(ctx, id, network.InspectOptions{})
 	if err == nil {
@@ -232,5 +234,5 @@ func (r *Runtime) subnet(ctx context.Context, id string) string {
 			}
 		}
 	}
-	return "of an unknown subnet"
+	return "SUBNET"
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/runtime"
-	"msc4014/runtime/candidate"
+	"msc4014/runtime/session"
 )
 
 // dropFrom lets this machine drop what a subnet sends to an address on the federation port, until the test ends.
@@ -59,7 +59,7 @@ func TestAContainerTriesWhetherPeersAreInReach(t *testing.T) {
 	assert.Contains(t, toDo, "iptables -I INPUT -s "+subnet+" -p tcp --dport 8448 -j ACCEPT")
 	assert.Contains(t, toDo, "COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT")
 
-	left, err := run.engine.ImageList(t.Context(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("label", candidate.Label+"=probe"))})
+	left, err := run.engine.ImageList(t.Context(), image.ListOptions{Filters: filters.NewArgs(filters.Arg("label", session.LabelRun+"="+run.options.Session.ID))})
 	require.NoError(t, err)
 	assert.Empty(t, left)
 }
