@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -185,6 +186,7 @@ func TestCatalogueForTheReport(t *testing.T) {
 
 func TestInterruptible(t *testing.T) {
 	ctx, kill := interruptible()
+	t.Cleanup(func() { signal.Reset() }) // or the next run of this test is the third signal of this one
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
 	select {
 	case <-ctx.Done():
