@@ -7,8 +7,11 @@
 //	saboteur-exits        exits with status 2, without an answer
 //	saboteur-exits-later  answers, and exits with status 2 a little later
 //	saboteur-hangs        answers nothing any more, on no connection
+//	saboteur-brackets     answers each /sync with 6 MB of opening brackets
+//	saboteur-nested       answers each /sync with 20,000 objects in each other
+//	saboteur-spaces       answers each /sync with 100 MB of spaces
 //
-// The request is createRoom with a room version that does not exist, which one check of the suite makes. Called
+// But for /sync, the request is createRoom with a room version that does not exist, which one check of the suite makes. Called
 // saboteur-federates-later, it goes wrong on nothing, but opens its federation port 15 s after it answers clients, at each
 // start. It keeps the image contract as the reference does (dockerfiles/reference), in a container and as a plain process.
 package main
@@ -39,6 +42,7 @@ const (
 	// triggerPath and triggerVersion make the request that goes wrong.
 	triggerPath    = "/createRoom"
 	triggerVersion = "org.matrix.msc4014.no-such-version"
+	syncPath       = "/v3/sync"
 	// later is how long a candidate that exits later goes on after its answer.
 	later = 300 * time.Millisecond
 	// laterFederation is how long after clients are answered the federation port opens, if it opens later.
@@ -106,6 +110,11 @@ type saboteur struct {
 }
 
 func (s *saboteur) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if text := syncAnswers[s.mode]; text != nil && strings.HasSuffix(r.URL.Path, syncPath) {
+		w.Header().Set("Content-Type", "application/json")
+		text(w)
+		return
+	}
 	if !isTrigger(r) {
 		s.real.ServeHTTP(w, r)
 		return
@@ -120,6 +129,23 @@ func (s *saboteur) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// Everything goes through the child: what stands still there stands still here.
 		_ = s.child.Signal(syscall.SIGSTOP)
 		<-r.Context().Done()
+	}
+}
+
+// syncAnswers write what /sync is answered with, by mode.
+var syncAnswers = map[string]func(w io.Writer){
+	"brackets": func(w io.Writer) { repeat(w, "[", 6<<20) },
+	"nested":   func(w io.Writer) { repeat(w, `{"a":`, 20000); repeat(w, "0", 1); repeat(w, "}", 20000) },
+	"spaces":   func(w io.Writer) { repeat(w, " ", 100<<20) },
+}
+
+// repeat writes a text many times, or until nobody reads any more.
+func repeat(w io.Writer, text string, times int) {
+	const atOnce = 10000
+	for ; times > 0; times -= atOnce {
+		if _, err := io.WriteString(w, strings.Repeat(text, min(times, atOnce))); err != nil {
+			return
+		}
 	}
 }
 
