@@ -16,6 +16,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/internal/loopback"
 	"msc4014/reference/pseudonym"
 )
 
@@ -30,7 +31,7 @@ type serving struct {
 }
 
 func start(t *testing.T, dialect pseudoid.Dialect, localpart string) *serving {
-	s := &serving{t: t, dialect: dialect, dir: t.TempDir(), name: "127.0.0.1:0"}
+	s := &serving{t: t, dialect: dialect, dir: t.TempDir(), name: loopback.Reserve(t)}
 	s.open()
 	t.Cleanup(s.stop)
 	registered := s.ask("POST", "/register", `{"username":"`+localpart+`","password":"p","auth":{"type":"m.login.dummy"}}`)
@@ -42,7 +43,6 @@ func start(t *testing.T, dialect pseudoid.Dialect, localpart string) *serving {
 func (s *serving) open() {
 	listener, err := net.Listen("tcp", s.name)
 	require.NoError(s.t, err)
-	s.name = listener.Addr().String()
 	certified := httptest.NewTLSServer(nil) // all of them have one certificate, which is for 127.0.0.1
 	authorities := x509.NewCertPool()
 	authorities.AddCert(certified.Certificate())

@@ -20,6 +20,7 @@ import (
 
 	"msc4014/helpers/pseudoid"
 	"msc4014/reference/federation/transport"
+	"msc4014/reference/internal/loopback"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/store"
 )
@@ -50,7 +51,7 @@ type publisher struct {
 func newPublisher(t *testing.T) *publisher {
 	p := &publisher{t: t, keys: map[string]ed25519.PrivateKey{}, old: map[string]any{}, until: start.Add(time.Hour)}
 	p.key("ed25519:a")
-	p.listen("127.0.0.1:0")
+	p.listen(loopback.Reserve(t))
 	return p
 }
 

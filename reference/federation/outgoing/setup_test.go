@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/reference/federation/transport"
+	"msc4014/reference/internal/loopback"
 	"msc4014/reference/keyring"
 	"msc4014/reference/store"
 )
@@ -46,7 +47,7 @@ type node struct {
 func newNode(t *testing.T) *node {
 	n := &node{t: t, dir: t.TempDir(), arrived: make(chan received, 1000)}
 	n.answers(func(received) (int, string) { return http.StatusOK, `{"pdus":{}}` })
-	n.listen("127.0.0.1:0")
+	n.listen(loopback.Reserve(t))
 	n.open()
 	return n
 }
