@@ -133,10 +133,10 @@ func TestRefusals(t *testing.T) {
 	assert.Contains(t, b.next().uri, "/v2/")
 	assert.Empty(t, b.arrived, "a room that is not there is no reason to try version 1")
 
-	for _, answer := range []string{`hello`, `{"pdus":"x"}`, `{"pdus":[]}`, `[]`} {
+	for _, answer := range []string{`hello`, `{"pdus":"x"}`, `{"pdus":[]}`, `[]`, strings.Repeat("[", 6<<20)} {
 		b.answers(func(received) (int, string) { return http.StatusOK, answer })
 		_, err := a.client.Event(t.Context(), b.name, event)
-		assert.Error(t, err, answer)
+		assert.Error(t, err, "%.20s", answer)
 	}
 	b.answers(func(received) (int, string) { return http.StatusOK, `{}` })
 	_, err = a.client.Invite(t.Context(), b.name, room, event, Invite{Event: json.RawMessage(`{}`)})
