@@ -89,9 +89,9 @@ func (sw *Switchboard) addressOf(serverName string) string {
 	return net.JoinHostPort(hostOf(serverName), "8448")
 }
 
-// Do sends a request to a server, signed by the peer's server key, and returns the answer whatever its status, and
-// though its body is out of bounds (Answer.Unread); an error means that none came. uri is the path with its query, escaped as it is to be sent. body is JSON, sent byte for
-// byte; nil means none.
+// Do sends a request to a server, signed by the peer's server key, and returns the answer, whatever its status and even if
+// its body is out of bounds (Answer.Unread); an error means that none came. uri is the path with its query, escaped as it is
+// to be sent. body is JSON, sent byte for byte; nil means none.
 func (p *Peer) Do(ctx context.Context, server, method, uri string, body []byte) (Answer, error) {
 	request := fclient.NewFederationRequest(method, spec.ServerName(p.name), spec.ServerName(server), uri)
 	if err := foreign.CheckWork(body); err != nil { // a server's own words may be in it

@@ -55,7 +55,8 @@ func New(options Options) *Monitor {
 const (
 	// mostFindings are reported of a requirement.
 	mostFindings = 1000
-	// mostSuspected are the strings that are suspected of being keys, mostSuspicions the findings that hang on one of them.
+	// mostSuspected are the strings that are suspected of being keys, mostSuspicions the findings of a requirement that hang
+	// on one of them.
 	mostSuspected, mostSuspicions = 1 << 14, 8
 	// mostPowers are the user IDs, given power in a room, whose keys are waited for.
 	mostPowers = 4096
@@ -96,7 +97,13 @@ func (m *Monitor) suspect(text, requirement, check, format string, arguments ...
 	found := finding(requirement, check, format, arguments...)
 	m.mu.Lock()
 	known, written, before := m.known[text], m.written[text], m.suspicions[text]
-	full := len(before) >= mostSuspicions || before == nil && len(m.suspicions) >= mostSuspected
+	alike := 0
+	for _, each := range before {
+		if each.Requirement == requirement {
+			alike++
+		}
+	}
+	full := alike >= mostSuspicions || before == nil && len(m.suspicions) >= mostSuspected
 	if !known && !written && !full && !slices.Contains(before, found) {
 		m.suspicions[text] = append(before, found)
 	}

@@ -3,6 +3,7 @@ package monitor
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -94,4 +95,23 @@ func TestMonitorsServeManyAtOnce(t *testing.T) {
 	assert.ElementsMatch(t, []string{
 		keyElsewhere, "sender-key/differs-between-rooms", "room-version/ordinary-rooms-untouched",
 	}, slices.Compact(slices.Sorted(slices.Values(w.broken()))))
+}
+
+// TestBoundsHideNoRequirement: however often a key stands where it must not, each requirement that this breaks is reported.
+func TestBoundsHideNoRequirement(t *testing.T) {
+	w, key := newWatch(pseudoid.FormatDendrite), newKey()
+	var places []string
+	for i := range 3 * mostSuspicions {
+		places = append(places, fmt.Sprintf(`"place%d":"%s"`, i, key))
+	}
+	w.get("/v3/sync", "{"+strings.Join(places, ",")+"}")
+	w.get("/v3/rooms/!r:hs1/state/m.room.power_levels/", `{"users":{"`+key+`":100}}`)
+	assert.Empty(t, w.found, "nobody has seen that it is a key")
+	w.get("/v3/sync", inSync(`{"type":"m.a","event_id":"$e","sender":"@u:hs1","sender_key":"`+key+`","content":{}}`))
+	assert.Equal(t, append(slices.Repeat([]string{keyElsewhere}, mostSuspicions), "client-view/power-levels-read"), w.broken())
+
+	for i := range 2 * mostFindings {
+		w.get("/v3/sync", inSync(fmt.Sprintf(`{"type":"m.a","event_id":"$%d","sender":"%s","content":{}}`, i, key)))
+	}
+	assert.Len(t, w.found, mostSuspicions+1+mostFindings)
 }
