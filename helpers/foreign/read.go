@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"sync"
 )
 
 const (
@@ -39,9 +40,44 @@ func (e *Error) Error() string { return e.problem }
 // that come with an error are what was read before it, of a body out of bounds its beginning: what is returned is always
 // within bounds.
 func Read(body io.Reader) ([]byte, error) {
-	read, err := io.ReadAll(io.LimitReader(body, MaxBytes+1))
-	if refusal := check(read); refusal != nil {
-		return bytes.Clone(read[:min(len(read), kept)]), refusal
+	read, err := readAll(body)
+	if tooDeep(read) {
+		return bytes.Clone(read[:min(len(read), kept)]), ErrTooDeep
+	}
+	return read, err
+}
+
+// chunks are what bodies are read into before their size is known: a server that sends too much each time must not cost new
+// memory each time.
+var chunks = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// readAll reads a body to its end. It gives up one that is too large and returns its beginning with ErrTooLarge.
+func readAll(body io.Reader) (read []byte, err error) {
+	var held []*[64 << 10]byte
+	defer func() {
+		for _, each := range held {
+			chunks.Put(each)
+		}
+	}()
+	size, room := 0, []byte(nil) // room is what is left of the last chunk
+	for err == nil && size <= MaxBytes {
+		if len(room) == 0 {
+			held = append(held, chunks.Get().(*[64 << 10]byte))
+			room = held[len(held)-1][:]
+		}
+		var count int
+		count, err = body.Read(room)
+		size, room = size+count, room[count:]
+	}
+	if size > MaxBytes {
+		return bytes.Clone(held[0][:kept]), ErrTooLarge
+	}
+	read = make([]byte, 0, size)
+	for _, each := range held {
+		read = append(read, each[:min(len(each), size-len(read))]...)
+	}
+	if err == io.EOF {
+		err = nil
 	}
 	return read, err
 }
