@@ -23,8 +23,7 @@ var readers = map[string]bool{
 // exempt are the calls of readers that may stand beside net/http, and why.
 var exempt = map[string]string{
 	"helpers/federation/server.go: io.CopyN":         "discards the body of a request to a closed peer, up to a bound",
-	"runtime/docker/ready.go: io.Copy":               "discards the answer to a probe, up to a bound",
-	"runtime/process/ready.go: io.ReadAll":           "reads a log file",
+	"runtime/readiness/readiness.go: io.Copy":        "discards the answer to a probe, up to a bound",
 	"blueprints/fake/homeserver.go: json.NewDecoder": "is asked by the suite alone",
 	"tests/internal/saboteur/main.go: io.ReadAll":    "is asked by the suite alone",
 	"tests/internal/saboteur/main.go: io.Copy":       "passes connections on",
