@@ -18,7 +18,8 @@ func TestPrepareFromADockerfile(t *testing.T) {
 	ownCache(t)
 	root := t.TempDir()
 	write(t, filepath.Join(root, "dockerfiles", "msc4014-test"), map[string]string{
-		"Dockerfile":   "FROM scratch\nARG VERSION\nLABEL org.opencontainers.image.version=${VERSION}-made\nCOPY config /config\n",
+		// No other run of this test on this engine makes, or removes, the same image, nor a layer of it.
+		"Dockerfile":   "FROM scratch\nLABEL of=" + root + "\nARG VERSION\nLABEL org.opencontainers.image.version=${VERSION}-made\nCOPY config /config\n",
 		"versions.txt": "1.2\n1.10\n",
 		"config/a":     "content",
 	})
