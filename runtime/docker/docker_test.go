@@ -421,7 +421,7 @@ func TestBadInput(t *testing.T) {
 func TestErrorsNameTheVariable(t *testing.T) {
 	reference := homeserverImage(t, connect(t))
 	_, err := New(t.Context(), runtime.Artifact{Image: reference}, Options{
-		Session: newSession(t), ByHost: map[string]runtime.Artifact{"hs2": {Image: "msc4014-no-such-image:none"}},
+		Session: newSession(t), Authority: testAuthority(t), ByHost: map[string]runtime.Artifact{"hs2": {Image: "msc4014-no-such-image:none"}},
 		Complement: complement.Options{BaseImages: map[string]string{"hs2": "msc4014-no-such-image:none"}},
 	})
 	require.ErrorContains(t, err, `COMPLEMENT_BASE_IMAGE_HS2="msc4014-no-such-image:none": the engine has no image`)
