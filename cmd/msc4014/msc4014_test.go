@@ -186,7 +186,7 @@ func TestCatalogueForTheReport(t *testing.T) {
 
 func TestInterruptible(t *testing.T) {
 	ctx, kill := interruptible()
-	t.Cleanup(func() { signal.Reset() }) // or the next run of this test is the third signal of this one
+	t.Cleanup(func() { signal.Reset() }) // or a second run would send this one the third signal, which ends the process
 	require.NoError(t, syscall.Kill(os.Getpid(), syscall.SIGTERM))
 	select {
 	case <-ctx.Done():

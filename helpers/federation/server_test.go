@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/transcript"
+	"msc4014/runtime"
 )
 
 const versionURI = "/_matrix/federation/v1/version"
@@ -285,4 +287,20 @@ func TestPeersSpeakHTTP1ToThoseWhoOfferMore(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	assert.Equal(t, "HTTP/1.1", response.Proto)
+}
+
+func TestAddressOfAPeerThatIsNotMadeIsFreeAgain(t *testing.T) {
+	var handedOut runtime.PeerAddress
+	sw := newSwitchboard(t, func(o *Options) {
+		next := o.NewPeer
+		o.NewPeer = func() (address runtime.PeerAddress, err error) {
+			handedOut, err = next()
+			return handedOut, err
+		}
+	})
+	require.NoError(t, sw.Close())
+	_, err := sw.NewPeer(nil)
+	require.ErrorContains(t, err, "the switchboard is closed")
+	_, err = handedOut.Socket.Accept()
+	assert.ErrorIs(t, err, net.ErrClosed)
 }

@@ -142,7 +142,7 @@ func (s *server) launch() (*life, error) {
 	command.Dir = s.dataDir()
 	command.Env = s.environment()
 	command.Stdout, command.Stderr = log, log
-	command.ExtraFiles = []*os.File{s.runtime.lease.shared}
+	command.ExtraFiles = []*os.File{s.runtime.lease.shared} // the addresses are this run's while the server lives
 	command.SysProcAttr = childAttributes()
 	if err := s.runtime.spawner.start(command); err != nil {
 		return nil, err

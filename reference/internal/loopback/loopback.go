@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -33,12 +34,16 @@ func Reserve(t testing.TB) string {
 }
 
 func reserve(t testing.TB) (string, error) {
+	syscall.ForkLock.RLock()
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err == nil {
+		unix.CloseOnExec(socket)
+	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		return "", os.NewSyscallError("socket", err)
 	}
 	t.Cleanup(func() { _ = unix.Close(socket) })
-	unix.CloseOnExec(socket)
 	localhost := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
 	if err := errors.Join(unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1), unix.Bind(socket, localhost)); err != nil {
 		return "", os.NewSyscallError("bind", err)
