@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -196,9 +197,21 @@ func TestBaseURLIsAskedEachTime(t *testing.T) {
 	assert.Equal(t, 2, asked)
 }
 
+// direct answers requests without a network, on which a synctest bubble could not wait.
+type direct http.HandlerFunc
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	recorder := httptest.NewRecorder()
+	d(recorder, r)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	return recorder.Result(), nil
+}
+
 // syncing answers /sync: answers in turn, then holds each request for the time that it asks for.
-func syncing(t *testing.T, answers ...string) csapi.Server {
-	server, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+func syncing(answers ...string) csapi.Server {
+	respond := func(w http.ResponseWriter, r *http.Request) {
 		since := 0
 		_, _ = fmt.Sscan(r.URL.Query().Get("since"), &since)
 		if since < len(answers) {
@@ -212,12 +225,19 @@ func syncing(t *testing.T, answers ...string) csapi.Server {
 		case <-r.Context().Done():
 		}
 		answer(w, 200, fmt.Sprintf(`{"next_batch":"%d"}`, since))
-	})
-	return server
+	}
+	return csapi.Server{
+		Name: "hs1", BaseURL: func() string { return "http://hs1" }, Timeout: 5 * time.Second,
+		HTTP: &http.Client{Transport: direct(respond)},
+	}
 }
 
 func TestTimelineFindsEarlierAndLaterEvents(t *testing.T) {
-	client := csapi.NewClient(syncing(t,
+	synctest.Test(t, timelineFindsEarlierAndLaterEvents)
+}
+
+func timelineFindsEarlierAndLaterEvents(t *testing.T) {
+	client := csapi.NewClient(syncing(
 		`{"join":{"!r.x:hs1":{"state":{"events":[{"type":"m.room.create","state_key":"","event_id":"$1"}]},"timeline":{"events":[{"type":"m.room.message","event_id":"$2"}]}}}}`,
 		`{}`,
 		`{"join":{"!r.x:hs1":{"timeline":{"events":[{"type":"m.room.message","event_id":"$3","sender":"@b:hs1"}]}}}}`,
@@ -267,7 +287,7 @@ func TestSyncUntilDoesNotHurryAServerThatHoldsNothing(t *testing.T) {
 
 func TestSyncUntilIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(deadline(t, 10*time.Second))
-	client := csapi.NewClient(syncing(t, `{}`), "@a:hs1", "D", "tokentoken")
+	client := csapi.NewClient(syncing(`{}`), "@a:hs1", "D", "tokentoken")
 	_, err := client.SyncUntil(ctx, "", "", func(*csapi.Response) error { cancel(); return fmt.Errorf("not yet") })
 	assert.ErrorIs(t, err, context.Canceled)
 }
