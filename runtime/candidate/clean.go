@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
@@ -233,5 +234,8 @@ func cleanImages(ctx context.Context, cache cache, progress func(string)) error 
 	// Layers of builds that were cut off. Those of a build that goes on are younger than this.
 	_, err = engine.client.ImagesPrune(ctx, filters.NewArgs(
 		filters.Arg("dangling", "true"), filters.Arg("label", Label), filters.Arg("until", "2h")))
+	if errdefs.IsConflict(err) {
+		err = nil // another process prunes them now
+	}
 	return errors.Join(append(problems, err)...)
 }

@@ -222,3 +222,10 @@ func TestWhatIsRemovedBeforeItIsLockedIsMadeAgain(t *testing.T) {
 	err = c.once(t.Context(), "y", quiet, func() bool { return false }, func() error { return errors.New("no luck") })
 	assert.ErrorContains(t, err, "no luck")
 }
+
+// TestTwoCleansMayMeet: an engine prunes for one client at a time, and refuses others.
+func TestTwoCleansMayMeet(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	enginetest.Start(t).Prunes()
+	assert.NoError(t, Clean(t.Context(), func(line string) { t.Error(line) }))
+}

@@ -31,6 +31,7 @@ type Object struct {
 type Engine struct {
 	mutex   sync.Mutex
 	objects []Object
+	pruning bool
 }
 
 // Start starts an engine with objects and points DOCKER_HOST at it.
@@ -42,6 +43,13 @@ func Start(t *testing.T, objects ...Object) *Engine {
 	t.Setenv("DOCKER_HOST", "tcp://"+server.Listener.Addr().String())
 	t.Setenv("DOCKER_TLS_VERIFY", "")
 	return e
+}
+
+// Prunes makes the engine refuse to prune images, as while it prunes them for somebody else.
+func (e *Engine) Prunes() {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	e.pruning = true
 }
 
 // Add gives the engine one more object.
@@ -82,6 +90,8 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(http.StatusOK, "OK")
 	case strings.HasSuffix(r.URL.Path, "/version"):
 		answer(http.StatusOK, map[string]string{"Version": "20.10.0", "ApiVersion": "1.41", "Os": "linux", "Arch": "amd64"})
+	case strings.HasSuffix(r.URL.Path, "/images/prune") && e.pruning:
+		answer(http.StatusConflict, map[string]string{"message": "a prune operation is already running"})
 	case strings.HasSuffix(r.URL.Path, "/images/prune"):
 		answer(http.StatusOK, map[string]any{})
 	case path == nil:
