@@ -178,13 +178,13 @@ func TestExitIsNoticedAtOnce(t *testing.T) {
 }
 
 func TestFailedStarts(t *testing.T) {
-	const timeout = 5 * time.Second // long enough for a program to start on a busy machine
+	const timeout = 15 * time.Second // long enough for five programs to start beside busy processes on each core
 	for play, want := range map[string]string{
 		"exit":         "exited with status 3 before it was ready",
-		"silent":       "did not answer GET /_matrix/client/versions on port 8008 within 5s: dial tcp",
-		"unready":      "answered GET /_matrix/client/versions with nothing better than status 503 within 5s",
-		"hanging":      "did not answer GET /_matrix/client/versions on port 8008 within 5s",
-		"clients only": "answers clients on port 8008, but nothing answers federation on port 8448 within 5s: dial tcp",
+		"silent":       "did not answer GET /_matrix/client/versions on port 8008 within 15s: dial tcp",
+		"unready":      "answered GET /_matrix/client/versions with nothing better than status 503 within 15s",
+		"hanging":      "did not answer GET /_matrix/client/versions on port 8008 within 15s",
+		"clients only": "answers clients on port 8008, but nothing answers federation on port 8448 within 15s: dial tcp",
 	} {
 		t.Run(play, func(t *testing.T) {
 			t.Parallel()
@@ -236,7 +236,7 @@ func TestReadinessFollowsNoRedirect(t *testing.T) {
 		o.Environment = append(o.Environment, "REDIRECT="+elsewhere.URL)
 	})
 	_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
-	assert.ErrorContains(t, err, `a redirect (status 302, not followed) within 5s: to "`+elsewhere.URL+`"`)
+	assert.ErrorContains(t, err, `a redirect (status 302, not followed) within 15s: to "`+elsewhere.URL+`"`)
 	assert.Zero(t, followed.Load(), "a server under test made this process ask another")
 }
 
