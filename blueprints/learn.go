@@ -83,7 +83,7 @@ func (w *World) Learn(ctx context.Context, deployment *Deployment, place int) (F
 }
 
 // ensureReachable returns an error if servers cannot connect to peers for want of the machine. A candidate that was asked
-// something by a peer connects to it, for its keys. If no connection ever arrived, a program of the suite's own tells whether
+// something by a peer connects to it, for its keys. If no connection ever arrived, a program of the suite's own shows whether
 // one can; if so, that none did is the candidate's affair, and for the checks to judge.
 func (w *World) ensureReachable(ctx context.Context, peer *federation.Peer, server string) error {
 	separated, may := w.Runtime.(runtime.Separated)

@@ -98,7 +98,7 @@ func parse(arguments []string, out io.Writer) (options, error) {
 	case wanted.limit <= 0:
 		return wanted, fmt.Errorf("-limit %s: a run takes some time", wanted.limit)
 	case wanted.candidate == "" || strings.HasPrefix(wanted.candidate, "-"):
-		return wanted, fmt.Errorf("-candidate %q is no candidate", wanted.candidate)
+		return wanted, fmt.Errorf("-candidate %q is not a candidate", wanted.candidate)
 	}
 	for _, each := range wanted.flags {
 		if reserved.MatchString(each) {

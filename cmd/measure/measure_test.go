@@ -41,12 +41,12 @@ func TestBadInput(t *testing.T) {
 		"-n 101 a b":                "-n 101",
 		"-n many a b":               "invalid value",
 		"-limit 0s a b":             "-limit 0s",
-		"-candidate= a b":           "is no candidate",
+		"-candidate= a b":           "is not a candidate",
 		"-nosuch a b":               "not defined: -nosuch",
 		"a b -- --results x":        "--results cannot be measured",
 		"a b -- --pair=x,y":         "--pair=x,y cannot be measured",
 		"a b -- --update-baseline":  "cannot be measured",
-		"nosuchcommit HEAD":         `"nosuchcommit" is no commit of`,
+		"nosuchcommit HEAD":         `"nosuchcommit" is not a commit of`,
 		"--end-of-options nosuch x": "not defined",
 	} {
 		t.Run(line, func(t *testing.T) {

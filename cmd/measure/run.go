@@ -124,10 +124,10 @@ func findRepository(ctx context.Context) (repository, error) {
 func (r repository) commit(ctx context.Context, name string) (string, error) {
 	full, err := r.git(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
 	if err != nil {
-		return "", fmt.Errorf("%q is no commit of %s", name, r.folder)
+		return "", fmt.Errorf("%q is not a commit of %s", name, r.folder)
 	}
 	if _, err := r.git(ctx, "cat-file", "-e", full+":run.sh"); err != nil {
-		return "", fmt.Errorf("%q has no run.sh: it is no commit of this suite", name)
+		return "", fmt.Errorf("%q has no run.sh: it is not a commit of this suite", name)
 	}
 	return full, nil
 }

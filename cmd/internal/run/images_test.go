@@ -62,7 +62,7 @@ func TestNoResultsUnderTheNameOfAnotherImage(t *testing.T) {
 	}
 }
 
-// TestABaselineOfTwoMayBeAskedFor: by name, it is no candidate's own.
+// TestABaselineOfTwoMayBeAskedFor: a file that is named belongs to no single candidate.
 func TestABaselineOfTwoMayBeAskedFor(t *testing.T) {
 	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "fail"}})
 	b.Engine = func(context.Context) error { return nil }
