@@ -232,7 +232,7 @@ func TestReadinessFollowsNoRedirect(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { followed.Add(1) }))
 	defer elsewhere.Close()
 	r := playing(t, "redirecting", func(o *Options) {
-		o.SpawnTimeout = 5 * time.Second
+		o.SpawnTimeout = 15 * time.Second
 		o.Environment = append(o.Environment, "REDIRECT="+elsewhere.URL)
 	})
 	_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
