@@ -29,13 +29,21 @@ var spellings = []struct {
 // writing the same 32 bytes is a way around the ban.
 func init() {
 	asItIs := func(key pseudoid.SenderKey) pseudoid.SenderKey { return key }
-	check.Register("a message of a banned key", check.Requires("auth/ban-by-key"), check.Path("send"),
-		func(c *check.C) { banHolds(c, bySend, asItIs, messageUnder) })
+	check.Register(check.Check{
+		Name:     "a message of a banned key",
+		Requires: []string{"auth/ban-by-key"},
+		Path:     "send",
+		Body:     func(c *check.C) { banHolds(c, bySend, asItIs, messageUnder) },
+	})
 	for _, spelling := range spellings {
 		for way, deliver := range map[string]deliverJoin{"send": bySend, "send_join": bySendJoin} {
-			check.Register("a join of a banned key, spelled "+spelling.name+", by "+way, check.Requires("auth/ban-by-key"), check.Path(way),
-				check.Deadly(spelling.name == inURLs && way == "send"),
-				func(c *check.C) { banHolds(c, deliver, spelling.spelled, underDansKey) })
+			check.Register(check.Check{
+				Name:     "a join of a banned key, spelled " + spelling.name + ", by " + way,
+				Requires: []string{"auth/ban-by-key"},
+				Path:     way,
+				Deadly:   spelling.name == inURLs && way == "send",
+				Body:     func(c *check.C) { banHolds(c, deliver, spelling.spelled, underDansKey) },
+			})
 		}
 	}
 }
@@ -79,8 +87,12 @@ func underDansKey(scene outlaw, key pseudoid.KeyPair) federation.Template {
 
 // Power is held by the key (MSC1228, Proposal), and a second key of the same user, mapped as it should be, is another key:
 // whatever a server makes of it (sender-key/rotation), it has no power. Deployed servers break when a user has two keys.
-var _ = check.Register("state by a second key of a powerful user", check.Requires("auth/power-by-key"), check.Path("send"), check.Deadly(true),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "state by a second key of a powerful user",
+	Requires: []string{"auth/power-by-key"},
+	Path:     "send",
+	Deadly:   true,
+	Body: func(c *check.C) {
 		p := players{Stage: stage.Open(c, blueprints.OneServer)}
 		p.alice, p.mallory = p.User("alice"), p.Peer()
 		p.carol, p.dan = p.mallory.User("carol"), p.mallory.User("dan")
@@ -103,7 +115,8 @@ var _ = check.Register("state by a second key of a powerful user", check.Require
 		c.Need("resilience/stays-up", err)
 		p.alice.Refused(p.room.ID(), second)
 		p.room.NotServed(second)
-	})
+	},
+})
 
 // lawBy is state that takes power.
 func lawBy(user *federation.User) federation.Proto {

@@ -18,8 +18,10 @@ import (
 
 // Two rules compare domains: that of who creates a room with the one in the room ID (authorisation rules 1.2), and, where
 // m.federate is false, that of a sender with the creator's (rule 3).
-var _ = check.Register("what the rules that compare domains come to", check.Requires("auth/rules-by-domain"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "what the rules that compare domains come to",
+	Requires: []string{"auth/rules-by-domain"},
+	Body: func(c *check.C) {
 		const requirement = "auth/rules-by-domain"
 		p := players{Stage: stage.Open(c, blueprints.OneServer)}
 		p.alice, p.mallory = p.User("alice"), p.Peer()
@@ -41,7 +43,8 @@ var _ = check.Register("what the rules that compare domains come to", check.Requ
 		default:
 			c.Observe(requirement, "differs-by-rule", "%s", detail)
 		}
-	})
+	},
+})
 
 func outcome(err error) string {
 	if err == nil {
@@ -111,8 +114,11 @@ func (p players) powerOf(more string) federation.Proto {
 
 // Two rules look for the '@' of a user ID: a state key that begins with it is its owner's alone (authorisation rules 8), and
 // the users of power levels are user IDs (rule 9.3).
-var _ = check.Register("what the rules that look for a sigil come to", check.Requires("auth/rules-by-sigil"), check.Path("send"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "what the rules that look for a sigil come to",
+	Requires: []string{"auth/rules-by-sigil"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		const requirement = "auth/rules-by-sigil"
 		p := players{Stage: stage.Open(c, blueprints.OneServer)}
 		p.alice, p.mallory = p.User("alice"), p.Peer()
@@ -139,7 +145,8 @@ var _ = check.Register("what the rules that look for a sigil come to", check.Req
 			}
 		}
 		c.Observe(requirement, reading, "%s", strings.Join(details, "; "))
-	})
+	},
+})
 
 // isTaken sends an event in a transaction and tells why clients are not shown it, or nil.
 func (p players) isTaken(proto federation.Proto) error {

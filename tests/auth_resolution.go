@@ -90,8 +90,13 @@ var conflicts = []conflict{
 // resolution), with keys in the place of user IDs (MSC1228, Proposal).
 func init() {
 	for _, each := range conflicts {
-		check.Register(each.name+" resolves alike on two servers", check.Requires("auth/state-resolution"), check.TwoServers(), check.Deadly(each.deadly),
-			func(c *check.C) { quarrelOver(c, each) })
+		check.Register(check.Check{
+			Name:       each.name + " resolves alike on two servers",
+			Requires:   []string{"auth/state-resolution"},
+			TwoServers: true,
+			Deadly:     each.deadly,
+			Body:       func(c *check.C) { quarrelOver(c, each) },
+		})
 	}
 }
 

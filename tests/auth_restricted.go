@@ -111,13 +111,20 @@ var vouches = map[string]func(c *check.C) vouchedJoin{
 
 func init() {
 	for path, vouch := range vouches {
-		check.Register("a restricted join is authorised by a sender key, by "+path,
-			check.Requires("auth/restricted-authoriser-is-key"), check.Path(path), func(c *check.C) {
+		check.Register(check.Check{
+			Name:     "a restricted join is authorised by a sender key, by " + path,
+			Requires: []string{"auth/restricted-authoriser-is-key"},
+			Path:     path,
+			Body: func(c *check.C) {
 				vouched := vouch(c)
 				assert.Equal(c, vouched.alicesKey, vouched.named.String(), authoriserField+", against the key of who can let others in")
-			})
-		check.Register("a restricted join is signed by who authorised it, by "+path,
-			check.Requires("auth/restricted-signed-by-authoriser"), check.Path(path), func(c *check.C) {
+			},
+		})
+		check.Register(check.Check{
+			Name:     "a restricted join is signed by who authorised it, by " + path,
+			Requires: []string{"auth/restricted-signed-by-authoriser"},
+			Path:     path,
+			Body: func(c *check.C) {
 				vouched := vouch(c)
 				if named := vouched.named.String(); named != vouched.alicesKey {
 					c.Blocked("auth/restricted-authoriser-is-key", "the join is authorised by %q, not by who can let others in", named)
@@ -125,14 +132,18 @@ func init() {
 				for what, join := range vouched.joins {
 					assert.NoError(c, signedBy(join, vouched.alicesKey), what)
 				}
-			})
+			},
+		})
 	}
 }
 
 // Here a user of the server enters a restricted room of a peer, whose member lets her in: what the server keeps and serves
 // has both signatures.
-var _ = check.Register("a restricted join that a peer authorises keeps its signature",
-	check.Requires("auth/restricted-signed-by-authoriser"), check.Path("make_join"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a restricted join that a peer authorises keeps its signature",
+	Requires: []string{"auth/restricted-signed-by-authoriser"},
+	Path:     "make_join",
+	Body: func(c *check.C) {
 		p := players{Stage: stage.Open(c, blueprints.OneServer)}
 		p.alice, p.mallory = p.User("alice"), p.Peer()
 		p.carol = p.mallory.User("carol")
@@ -150,4 +161,5 @@ var _ = check.Register("a restricted join that a peer authorises keeps its signa
 		served, known := later.Joins(p.room.ID(), later.User("witness")).StateEvent("m.room.member", join.Sender())
 		require.True(c, known, "a server that joins later is served alice's join")
 		assert.NoError(c, signedBy(served, carolsKey), "alice's join as a later joiner is served it")
-	})
+	},
+})

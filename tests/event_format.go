@@ -15,22 +15,30 @@ import (
 
 // judgeFormat registers a check that names every event of the scene which breaks a demand.
 func judgeFormat(name, requirement string, judge func(formatScene) breaches) {
-	check.Register(name, check.Requires(requirement), func(c *check.C) {
-		scene := playFormatScene(stage.Open(c, blueprints.OneServer))
-		for what, err := range scene.refusals {
-			c.Notef("the scene was played without %s: %v", what, err)
-		}
-		for _, problem := range judge(scene).tell(len(scene.events), c.Notef) {
-			c.Errorf("%s", problem)
-		}
+	check.Register(check.Check{
+		Name:     name,
+		Requires: []string{requirement},
+		Body: func(c *check.C) {
+			scene := playFormatScene(stage.Open(c, blueprints.OneServer))
+			for what, err := range scene.refusals {
+				c.Notef("the scene was played without %s: %v", what, err)
+			}
+			for _, problem := range judge(scene).tell(len(scene.events), c.Notef) {
+				c.Errorf("%s", problem)
+			}
+		},
 	})
 }
 
 // observeFormat registers a check that tells which reading of an open requirement the scene's events show.
 func observeFormat(name, requirement string, observe func(formatScene) (reading, detail string)) {
-	check.Register(name, check.Requires(requirement), func(c *check.C) {
-		reading, detail := observe(playFormatScene(stage.Open(c, blueprints.OneServer)))
-		c.Observe(requirement, reading, "%s", detail)
+	check.Register(check.Check{
+		Name:     name,
+		Requires: []string{requirement},
+		Body: func(c *check.C) {
+			reading, detail := observe(playFormatScene(stage.Open(c, blueprints.OneServer)))
+			c.Observe(requirement, reading, "%s", detail)
+		},
 	})
 }
 
@@ -45,8 +53,10 @@ func init() {
 	// The key stands where a user ID stands in other rooms, as the state key of member events, too (MSC1228, Proposal).
 	judgeFormat("member events are keyed by sender key", "event-format/member-state-key", badMemberStateKeys)
 	// And in the users of power levels, which a client writes by user ID (MSC1228, Proposal).
-	check.Register("power levels are keyed by sender key", check.Requires("event-format/power-levels-by-key"),
-		func(c *check.C) {
+	check.Register(check.Check{
+		Name:     "power levels are keyed by sender key",
+		Requires: []string{"event-format/power-levels-by-key"},
+		Body: func(c *check.C) {
 			scene := playFormatScene(stage.Open(c, blueprints.OneServer))
 			problems := badPowerLevels(scene).tell(len(scene.events), c.Notef)
 			for _, problem := range problems {
@@ -63,7 +73,8 @@ func init() {
 			assert.EqualValues(c, formatScenePower, newest.Map()[scene.keys[scene.bob]].Int(),
 				"the power of the key of a user to whom a client gave it by user ID")
 			assert.Contains(c, newest.Map(), scene.keys[scene.alice], "users of the power levels that a client wrote, its own key among them")
-		})
+		},
+	})
 	// The create event names no user ID: its creator is gone, or a key (MSC1228, Proposal; MSC2175).
 	judgeFormat("the create event names its creator by key or not at all", "event-format/create-names-no-mxid", badCreators)
 	// User IDs are out of events; the mapping alone links a key to one (MSC4014, Background; MSC1228, Background: where user

@@ -89,9 +89,13 @@ func register(events []falseEvent) {
 			if !can {
 				continue
 			}
-			check.Register(event.name+", by "+along.name, check.Requires(event.requirement), check.Path(along.name),
-				check.Deadly(slices.Contains(event.deadly, along.name)),
-				func(c *check.C) { tellFalsely(c, event, along, kind) })
+			check.Register(check.Check{
+				Name:     event.name + ", by " + along.name,
+				Requires: []string{event.requirement},
+				Path:     along.name,
+				Deadly:   slices.Contains(event.deadly, along.name),
+				Body:     func(c *check.C) { tellFalsely(c, event, along, kind) },
+			})
 		}
 	}
 }

@@ -28,9 +28,14 @@ const (
 
 func init() {
 	for i, path := range hostilePaths {
-		check.Register("hostile member events, by "+path.name, check.Requires(staysUp), check.Path(path.name),
-			check.Expends(), check.Slow(30*time.Second),
-			func(c *check.C) { path.play(c, hostile.Inputs(c.Seed(), uint64(i), path.inputs)) })
+		check.Register(check.Check{
+			Name:     "hostile member events, by " + path.name,
+			Requires: []string{staysUp},
+			Path:     path.name,
+			Expends:  true,
+			Slow:     30 * time.Second,
+			Body:     func(c *check.C) { path.play(c, hostile.Inputs(c.Seed(), uint64(i), path.inputs)) },
+		})
 	}
 }
 

@@ -63,8 +63,10 @@ func (i sentInvite) partial(c *check.C) gjson.Result {
 }
 
 // The inviting server builds a partial invite event: only the invited user's server knows its key (MSC1228, Sending invites).
-var _ = check.Register("an invite is sent without a key of the invited user", check.Requires("invite/partial-event-sent"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "an invite is sent without a key of the invited user",
+	Requires: []string{"invite/partial-event-sent"},
+	Body: func(c *check.C) {
 		sent := sendsInvite(c)
 		partial := sent.partial(c)
 		if key := partial.Get("state_key"); key.Exists() {
@@ -76,14 +78,17 @@ var _ = check.Register("an invite is sent without a key of the invited user", ch
 		assert.Equal(c, "m.room.member", partial.Get("type").String(), "the type of the event that was sent")
 		assert.Equal(c, "invite", partial.Get("content.membership").String(), "the membership of the event that was sent")
 		assert.Equal(c, sent.key, federation.NewEvent([]byte(partial.Raw), formatOf(c)).Sender(), "the sender of the event that was sent")
-	})
+	},
+})
 
 func formatOf(c *check.C) pseudoid.Format { return stage.Open(c, blueprints.OneServer).Format() }
 
 // State about the room comes along, with the inviting user's join event (MSC1228, Sending invites), whose mapping alone tells
 // the invited server who invites.
-var _ = check.Register("an invite brings the inviter's join along", check.Requires("invite/inviter-join-included"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "an invite brings the inviter's join along",
+	Requires: []string{"invite/inviter-join-included"},
+	Body: func(c *check.C) {
 		sent := sendsInvite(c)
 		sent.partial(c)
 		for _, event := range gjson.GetBytes(sent.request.Body, "invite_room_state").Array() {
@@ -96,12 +101,15 @@ var _ = check.Register("an invite brings the inviter's join along", check.Requir
 			return
 		}
 		c.Errorf("the state that came along with the invite has no member event of the inviter's key %s", sent.key)
-	})
+	},
+})
 
 // The inviting server adds its signature, so that the federation gets an event that both have signed (MSC1228, Sending
 // invites).
-var _ = check.Register("the federation gets an invite that inviter and invited have signed", check.Requires("invite/signed-by-inviter"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "the federation gets an invite that inviter and invited have signed",
+	Requires: []string{"invite/signed-by-inviter"},
+	Body: func(c *check.C) {
 		sent := sendsInvite(c)
 		sent.partial(c)
 		c.Need("membership/invite-remote", errors.Join(sent.answered, sent.sent))
@@ -110,31 +118,36 @@ var _ = check.Register("the federation gets an invite that inviter and invited h
 		assert.NoError(c, err, "the inviter's signature of the invite")
 		_, err = pseudoid.VerifyInvitedSignature(sent.event.JSON(), sent.event.Format())
 		assert.NoError(c, err, "the invited user's signature of the invite")
-	})
+	},
+})
 
 // MSC1228 has the event ID in the path, which a partial event has not yet; MSC4014 does not speak of it.
-var _ = check.Register("where partial invites are put", check.Requires("invite/endpoint"), func(c *check.C) {
-	sent := sendsInvite(c)
-	if sent.requested != nil {
-		c.Observe("invite/endpoint", verdict.NoneSeen, "%v", sent.requested)
-		return
-	}
-	reading, parameters := "other", sent.request.Parameters
-	whole := gjson.GetBytes(sent.request.Body, "event.state_key").Exists()
-	switch {
-	case sent.request.Version == "v3" && len(parameters) == 2 && parameters[1] == sent.invited && strings.HasPrefix(parameters[0], "!"):
-		reading = "v3-room-user"
-	case sent.request.Version == "v3" && len(parameters) == 2 && parameters[1] == sent.invited && strings.HasPrefix(parameters[0], "$"):
-		reading = "v3-event-user"
-	case sent.request.Version == "v2" && whole:
-		reading = "v2-ordinary"
-	}
-	var fields []string
-	gjson.ParseBytes(sent.request.Body).ForEach(func(name, _ gjson.Result) bool {
-		fields = append(fields, name.String())
-		return true
-	})
-	c.Observe("invite/endpoint", reading, "%s %s, with %s", sent.request.Method, sent.request.URI, strings.Join(fields, ", "))
+var _ = check.Register(check.Check{
+	Name:     "where partial invites are put",
+	Requires: []string{"invite/endpoint"},
+	Body: func(c *check.C) {
+		sent := sendsInvite(c)
+		if sent.requested != nil {
+			c.Observe("invite/endpoint", verdict.NoneSeen, "%v", sent.requested)
+			return
+		}
+		reading, parameters := "other", sent.request.Parameters
+		whole := gjson.GetBytes(sent.request.Body, "event.state_key").Exists()
+		switch {
+		case sent.request.Version == "v3" && len(parameters) == 2 && parameters[1] == sent.invited && strings.HasPrefix(parameters[0], "!"):
+			reading = "v3-room-user"
+		case sent.request.Version == "v3" && len(parameters) == 2 && parameters[1] == sent.invited && strings.HasPrefix(parameters[0], "$"):
+			reading = "v3-event-user"
+		case sent.request.Version == "v2" && whole:
+			reading = "v2-ordinary"
+		}
+		var fields []string
+		gjson.ParseBytes(sent.request.Body).ForEach(func(name, _ gjson.Result) bool {
+			fields = append(fields, name.String())
+			return true
+		})
+		c.Observe("invite/endpoint", reading, "%s %s, with %s", sent.request.Method, sent.request.URI, strings.Join(fields, ", "))
+	},
 })
 
 // tampering is what an invited server does to the event that it is to complete, beyond what it is to add. What authorises the
@@ -192,8 +205,11 @@ func (t tamperedInvite) authorisedBy(sender string, others ...string) federation
 // that the inviter is about to sign is its to write.
 func init() {
 	for _, tamper := range tampering {
-		check.Register("a completed invite with "+tamper.what+" is refused", check.Requires("invite/tampered-completion-refused"),
-			check.Path("invite"), func(c *check.C) {
+		check.Register(check.Check{
+			Name:     "a completed invite with " + tamper.what + " is refused",
+			Requires: []string{"invite/tampered-completion-refused"},
+			Path:     "invite",
+			Body: func(c *check.C) {
 				s := stage.Open(c, blueprints.OneServer)
 				alice, mallory, witness := s.User("alice"), s.Peer(), s.Peer()
 				room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
@@ -245,7 +261,8 @@ func init() {
 				if witness.HasReceived(lie.ID()) {
 					c.Errorf("the server sent the tampered invite %s to the others in the room", lie.ID())
 				}
-			})
+			},
+		})
 	}
 }
 

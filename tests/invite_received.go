@@ -99,8 +99,12 @@ func isInvited(c *check.C, invited *stage.User, roomID string) ([]gjson.Result, 
 func init() {
 	for _, known := range knowledge {
 		// The invited server adds the state key, the mapping and its signature (MSC1228, Sending invites).
-		check.Register("the invited server completes an invite to "+known.name, check.Requires("invite/completed-by-invited-server"),
-			check.Path("invite"), check.Deadly(!known.known), func(c *check.C) {
+		check.Register(check.Check{
+			Name:     "the invited server completes an invite to " + known.name,
+			Requires: []string{"invite/completed-by-invited-server"},
+			Path:     "invite",
+			Deadly:   !known.known,
+			Body: func(c *check.C) {
 				h := openHost(c, known)
 				alice := h.User("alice")
 				completed, err := h.invites(h.room, h.inviting, alice)
@@ -113,11 +117,16 @@ func init() {
 				assert.NoError(c, err, "the invited key's signature of the completed invite")
 				assertMaps(c, completed, alice.UserID)
 				assert.NoError(c, pseudoid.VerifyMapping(mappingIn(c, completed), keysAskedBy(h.inviting)), "the mapping of the completed invite")
-			})
+			},
+		})
 
 		// The invited client sees user IDs, the inviter's and its own (MSC4014, Changes from MSC1228 5).
-		check.Register("an invite to "+known.name+" shows who invites whom", check.Requires("invite/shown-by-user-id"),
-			check.Path("invite"), check.Deadly(!known.known), func(c *check.C) {
+		check.Register(check.Check{
+			Name:     "an invite to " + known.name + " shows who invites whom",
+			Requires: []string{"invite/shown-by-user-id"},
+			Path:     "invite",
+			Deadly:   !known.known,
+			Body: func(c *check.C) {
 				h := openHost(c, known)
 				alice := h.User("alice")
 				_, err := h.invites(h.room, h.inviting, alice)
@@ -125,11 +134,16 @@ func init() {
 				shown, err := isInvited(c, alice, h.room.ID())
 				c.Need("invite/shown-by-user-id", err)
 				assertShowsInvite(c, shown, h.host.ID(), alice.UserID)
-			})
+			},
+		})
 
 		// The invited server checks that the request came from the server of the inviting user (MSC1228, Sending invites).
-		check.Register("an invite by another server than the inviter's, to "+known.name, check.Requires("invite/origin-checked"),
-			check.Path("invite"), check.Deadly(!known.known), func(c *check.C) {
+		check.Register(check.Check{
+			Name:     "an invite by another server than the inviter's, to " + known.name,
+			Requires: []string{"invite/origin-checked"},
+			Path:     "invite",
+			Deadly:   !known.known,
+			Body: func(c *check.C) {
 				h := openHost(c, known)
 				alice, dora, mallory := h.User("alice"), h.User("dora"), h.Peer()
 				_, err := h.invites(h.room, h.inviting, alice)
@@ -156,13 +170,17 @@ func init() {
 					c.Errorf("a server that the inviter is not on could invite %s in the name of %s: /sync shows %s",
 						dora.UserID, h.host.ID(), invite.Raw)
 				}
-			})
+			},
+		})
 	}
 }
 
 // And where inviter and invited are on one server (MSC4014, Changes from MSC1228 5).
-var _ = check.Register("a local invite shows who invites whom", check.Requires("invite/shown-by-user-id"), check.Path("local"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a local invite shows who invites whom",
+	Requires: []string{"invite/shown-by-user-id"},
+	Path:     "local",
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, bob := s.User("alice"), s.User("bob")
 		roomID := alice.Makes(stage.Private)
@@ -170,7 +188,8 @@ var _ = check.Register("a local invite shows who invites whom", check.Requires("
 		shown, err := isInvited(c, bob, roomID)
 		c.Need("invite/shown-by-user-id", err)
 		assertShowsInvite(c, shown, alice.UserID, bob.UserID)
-	})
+	},
+})
 
 // assertShowsInvite sees to it that the stripped state of an invite names users by user ID: the invited one, the inviter as
 // sender of the invite and as a member where that came along, and everybody else as sender.

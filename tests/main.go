@@ -42,7 +42,7 @@ func list(out io.Writer) int {
 	}
 	entries := []entry{}
 	for _, one := range check.Registered().All() {
-		entries = append(entries, entry{one.Name, one.Requirements, one.Path, one.Mixed(), one.Closing, one.Containers})
+		entries = append(entries, entry{one.Name, one.Requires, one.Path, one.Mixed(), one.Closing, one.Containers})
 	}
 	if err := json.NewEncoder(out).Encode(entries); err != nil {
 		fmt.Fprintln(os.Stderr, err)

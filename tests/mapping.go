@@ -45,21 +45,27 @@ func creatorsJoin(c *check.C, room *stage.Room) federation.Event {
 }
 
 // member events carry mxid_mapping (MSC4014, Proposal 4): here the join of who creates the room.
-var _ = check.Register("the creator's join carries its mapping", check.Requires("mapping/in-creator-join"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "the creator's join carries its mapping",
+	Requires: []string{"mapping/in-creator-join"},
+	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		assertMaps(c, creatorsJoin(c, s.Room), s.Alice.UserID)
-	})
+	},
+})
 
 // Here the join of another user of the same server (MSC4014, Proposal 4).
-var _ = check.Register("a local user's join carries its mapping", check.Requires("mapping/in-local-join"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a local user's join carries its mapping",
+	Requires: []string{"mapping/in-local-join"},
+	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		bob := s.User("bob")
 		creator := creatorsJoin(c, s.Room).Sender()
 		bob.Joins(s.Room.ID())
 		assertMaps(c, s.Room.Awaits("routing/reaches-members", newMember(s.Room, creator, "join")), bob.UserID)
-	})
+	},
+})
 
 // newMember matches a member event of a key that is neither the creator's nor the peer's own.
 func newMember(room *stage.Room, creator, membership string) func(federation.Event) error {
@@ -74,8 +80,10 @@ func newMember(room *stage.Room, creator, membership string) func(federation.Eve
 }
 
 // Here the join by which a user of the server enters a room that another server has (MSC4014, Proposal 4).
-var _ = check.Register("a join over federation carries its mapping", check.Requires("mapping/in-remote-join"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a join over federation carries its mapping",
+	Requires: []string{"mapping/in-remote-join"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, resident := s.User("alice"), s.Peer()
 		host := resident.User("host")
@@ -83,22 +91,29 @@ var _ = check.Register("a join over federation carries its mapping", check.Requi
 		_, err := alice.JoinRoom(c.Context(), room.ID(), resident.Name())
 		c.Need("membership/join-remote", err)
 		assertMaps(c, room.Awaits("membership/join-remote", newMember(room, "", "join")), alice.UserID)
-	})
+	},
+})
 
 // An invite carries the invited user's mapping once the invited server has completed it (MSC1228, Proposal and Sending
 // invites): here the server is that of inviter and invited alike.
-var _ = check.Register("a local invite carries the invited user's mapping", check.Requires("mapping/in-invite"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a local invite carries the invited user's mapping",
+	Requires: []string{"mapping/in-invite"},
+	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		bob := s.User("bob")
 		creator := creatorsJoin(c, s.Room).Sender()
 		s.Alice.Invites("membership/invite-local", s.Room.ID(), bob.UserID)
 		assertMaps(c, s.Room.Awaits("routing/reaches-members", newMember(s.Room, creator, "invite")), bob.UserID)
-	})
+	},
+})
 
 // And here the server completes the partial invite of another (MSC1228, Sending invites).
-var _ = check.Register("an invite that the server completes carries the invited user's mapping", check.Requires("mapping/in-invite"),
-	check.Deadly(true), func(c *check.C) { // deployed servers die of an invite to a room that they do not know
+var _ = check.Register(check.Check{
+	Name:     "an invite that the server completes carries the invited user's mapping",
+	Requires: []string{"mapping/in-invite"},
+	Deadly:   true,
+	Body: func(c *check.C) { // deployed servers die of an invite to a room that they do not know
 		s := stage.Open(c, blueprints.OneServer)
 		alice, inviting := s.User("alice"), s.Peer()
 		host := inviting.User("host")
@@ -111,11 +126,14 @@ var _ = check.Register("an invite that the server completes carries the invited 
 		}
 		c.Need("membership/invite-from-remote", err)
 		assertMaps(c, event, alice.UserID)
-	})
+	},
+})
 
 // A later join event of the same member carries it too (MSC4014, Proposal 4: member events have the field).
-var _ = check.Register("a profile change carries the mapping", check.Requires("mapping/in-profile-change"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a profile change carries the mapping",
+	Requires: []string{"mapping/in-profile-change"},
+	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		s.Alice.SetsDisplayName("Alice of the mapping")
 		changed := s.Room.Awaits("membership/profile-propagates", func(event federation.Event) error {
@@ -125,11 +143,14 @@ var _ = check.Register("a profile change carries the mapping", check.Requires("m
 			return errors.New("another event")
 		})
 		assertMaps(c, changed, s.Alice.UserID)
-	})
+	},
+})
 
 // The mapping has the member sender_key (MSC4014, Proposal 4; Changes 3 renames MSC1228's user_room_key to it).
-var _ = check.Register("the mapping names the key as sender_key", check.Requires("mapping/names-key"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "the mapping names the key as sender_key",
+	Requires: []string{"mapping/names-key"},
+	Body: func(c *check.C) {
 		join := creatorsJoin(c, stage.OpenResident(c).Room)
 		mapping := mappingIn(c, join)
 		if mapping.Dialect != pseudoid.DialectMSC4014 {
@@ -137,19 +158,25 @@ var _ = check.Register("the mapping names the key as sender_key", check.Requires
 				mapping.Dialect.MappingKeyField(), pseudoid.DialectMSC4014.MappingKeyField())
 		}
 		assert.Equal(c, join.Sender(), string(mapping.Key), "the key that the mapping names")
-	})
+	},
+})
 
 // And user_id, which is the member's real user ID (MSC4014, Proposal 4).
-var _ = check.Register("the mapping names the user", check.Requires("mapping/names-user"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "the mapping names the user",
+	Requires: []string{"mapping/names-user"},
+	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		join := creatorsJoin(c, s.Room)
 		assert.Equal(c, s.Alice.UserID, mappingIn(c, join).UserID, "the mapping's user_id")
-	})
+	},
+})
 
 // And a signature of the user ID's domain, by a key that the domain publishes (MSC4014, Proposal 4).
-var _ = check.Register("the mapping is signed by the user's server", check.Requires("mapping/signed-by-users-server"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "the mapping is signed by the user's server",
+	Requires: []string{"mapping/signed-by-users-server"},
+	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		creators := creatorsJoin(c, s.Room)
 		s.User("bob").Joins(s.Room.ID())
@@ -158,7 +185,8 @@ var _ = check.Register("the mapping is signed by the user's server", check.Requi
 		published := keysAskedBy(s.Witness)
 		assert.NoError(c, pseudoid.VerifyMapping(mappingIn(c, creators), published), "the mapping of the creator's join")
 		assert.NoError(c, pseudoid.VerifyMapping(mappingIn(c, locals), published), "the mapping of a local user's join")
-	})
+	},
+})
 
 // keysAskedBy are the keys that servers publish, as a peer asks for them.
 func keysAskedBy(asker *stage.Peer) func(serverName, keyID string) (ed25519.PublicKey, error) {

@@ -162,8 +162,12 @@ func init() {
 			if !slices.Contains(told.ways, along.name) {
 				continue
 			}
-			check.Register(told.name+", by "+along.name, check.Requires(told.requirement), check.Path(along.name),
-				func(c *check.C) { tellKind(c, told, along) })
+			check.Register(check.Check{
+				Name:     told.name + ", by " + along.name,
+				Requires: []string{told.requirement},
+				Path:     along.name,
+				Body:     func(c *check.C) { tellKind(c, told, along) },
+			})
 		}
 	}
 }

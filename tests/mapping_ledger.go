@@ -61,8 +61,11 @@ func (p cast) reads(user *federation.User, join federation.Event) (fate string, 
 // What becomes of the event whose mapping is not honoured: MSC4014 (Changes 6) accepts an event whose sender cannot be
 // verified, MSC1228 (Implementation) rejects one whose mapping is wrong, and neither speaks of a mapping that is missing or
 // that proves nothing.
-var _ = check.Register("what becomes of an unproven mapping", check.Requires("mapping/unproven-handling"), check.Path("send"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "what becomes of an unproven mapping",
+	Requires: []string{"mapping/unproven-handling"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		p := openCast(c, bob, false)
 		forms := map[string]string{}
 		for _, told := range joinLies {
@@ -79,7 +82,8 @@ var _ = check.Register("what becomes of an unproven mapping", check.Requires("ma
 			forms["a mapping that names the key of another member, by send_join"] = reading
 		}
 		observeForms(c, "mapping/unproven-handling", forms)
-	})
+	},
+})
 
 // handles tells the reading that the server takes of one form of an unproven mapping.
 func (p cast) handles(number int, tell func(federation.Template, cast) federation.Template, claimed func(cast) string) string {
@@ -135,8 +139,11 @@ func observeForms(c *check.C, requirement string, forms map[string]string) {
 
 // The TODO of the text: nothing in the signature ties a mapping to a room (MSC4014, Proposal 4.3). Its key must sign the
 // event that brings it along, so that only who holds the key can take it to another room.
-var _ = check.Register("a mapping of another room", check.Requires("mapping/replayed-into-another-room"), check.Path("send"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a mapping of another room",
+	Requires: []string{"mapping/replayed-into-another-room"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		const requirement = "mapping/replayed-into-another-room"
 		p := openCast(c, nobody, false)
 		traveller := p.mallory.User("traveller")
@@ -157,12 +164,16 @@ var _ = check.Register("a mapping of another room", check.Requires("mapping/repl
 			reading = "other"
 		}
 		c.Observe(requirement, reading, "the join that brought it along: %s; the sender was told of a refusal: %t", fate, told)
-	})
+	},
+})
 
 // Whether the key that signs a mapping must be valid still is not said. Here it is one that its server lists among its old
 // keys (server-server API, publishing keys).
-var _ = check.Register("a mapping signed by an expired key", check.Requires("mapping/expired-server-key"), check.Path("send"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a mapping signed by an expired key",
+	Requires: []string{"mapping/expired-server-key"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		const requirement = "mapping/expired-server-key"
 		p := cast{players: players{Stage: stage.Open(c, blueprints.OneServer)}}
 		p.alice, p.mallory = p.User("alice"), p.Peer()
@@ -177,7 +188,8 @@ var _ = check.Register("a mapping signed by an expired key", check.Requires("map
 			reading = "other"
 		}
 		c.Observe(requirement, reading, "the join: %s; the sender was told of a refusal: %t", fate, told)
-	})
+	},
+})
 
 // retire makes a peer list a key that expired an hour ago, and returns it.
 func retire(peer *stage.Peer) federation.Signer {
@@ -199,8 +211,11 @@ func retire(peer *stage.Peer) federation.Signer {
 }
 
 // A mapping needs the signature of the user ID's domain (MSC4014, Proposal 4). Of others beside it nothing is said.
-var _ = check.Register("a mapping with further signatures", check.Requires("mapping/extra-signatures"), check.Path("send"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a mapping with further signatures",
+	Requires: []string{"mapping/extra-signatures"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		p := openCast(c, bob, false)
 		friend := p.mallory.User("befriended")
 		good, _ := p.reads(friend, p.room.Made(p.room.MemberTemplate(friend, "join").MappingAlsoSignedBy(p.victim.Signer())))
@@ -216,13 +231,16 @@ var _ = check.Register("a mapping with further signatures", check.Requires("mapp
 			reading = refused
 		}
 		c.Observe("mapping/extra-signatures", reading, "with one that verifies: %s; with one that does not: %s", good, bad)
-	})
+	},
+})
 
 // Whether a server may bring the join of another server's user is not said: it is signed by the user's key, and its mapping
 // by the user's server.
-var _ = check.Register("a join that another server brings", check.Requires("mapping/delivered-by-third-server"),
-	check.Path("send_join"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a join that another server brings",
+	Requires: []string{"mapping/delivered-by-third-server"},
+	Path:     "send_join",
+	Body: func(c *check.C) {
 		p := openCast(c, bob, false)
 		ctx, cancel := p.mallory.Within()
 		defer cancel()
@@ -246,12 +264,15 @@ var _ = check.Register("a join that another server brings", check.Requires("mapp
 		}
 		c.Observe("mapping/delivered-by-third-server", reading, "by send_join: %s (answered %s); in a transaction: %s",
 			sent, told(answer.Answer), pushed)
-	})
+	},
+})
 
 // MSC4014 (Proposal 4) has the mapping in member events, MSC1228 (Proposal) in invite and join events: whether a server's own
 // leaves, kicks, bans and knocks have it.
-var _ = check.Register("the mapping in leaves, kicks, bans and knocks", check.Requires("mapping/in-leave-ban-knock"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "the mapping in leaves, kicks, bans and knocks",
+	Requires: []string{"mapping/in-leave-ban-knock"},
+	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		room := s.Room
 		bob, kicked, banned := s.User("bob"), s.User("kicked"), s.User("banned")
@@ -284,7 +305,8 @@ var _ = check.Register("the mapping in leaves, kicks, bans and knocks", check.Re
 			_, carries["knock"] = pseudoid.MappingOf(knock.JSON())
 		}
 		observeCarried(c, carries)
-	})
+	},
+})
 
 // observeCarried observes which member events carry the mapping; a knock that could not be made is left out.
 func observeCarried(c *check.C, carries map[string]bool) {

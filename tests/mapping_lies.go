@@ -169,10 +169,13 @@ func init() {
 			if !along.carries(each) {
 				continue
 			}
-			check.Register(fmt.Sprintf("%s, by %s", each.name, along.name),
-				check.Requires(each.requirement), check.Path(along.name),
-				check.Deadly(along.deadly || slices.Contains(each.deadly, along.name)),
-				func(c *check.C) { tellLie(c, each, along) })
+			check.Register(check.Check{
+				Name:     fmt.Sprintf("%s, by %s", each.name, along.name),
+				Requires: []string{each.requirement},
+				Path:     along.name,
+				Deadly:   along.deadly || slices.Contains(each.deadly, along.name),
+				Body:     func(c *check.C) { tellLie(c, each, along) },
+			})
 		}
 	}
 }

@@ -88,9 +88,13 @@ func init() {
 		for _, along := range passages {
 			switch along.name {
 			case "send", "send_join", "the state of send_join":
-				check.Register(kind.kind+", by "+along.name, check.Requires("mapping/malformed-not-honoured"), check.Path(along.name),
-					check.Deadly(kind.kind == "mappings with malformed keys" && along.name == "send"),
-					func(c *check.C) { tellMalformed(c, along, kind.all) })
+				check.Register(check.Check{
+					Name:     kind.kind + ", by " + along.name,
+					Requires: []string{"mapping/malformed-not-honoured"},
+					Path:     along.name,
+					Deadly:   kind.kind == "mappings with malformed keys" && along.name == "send",
+					Body:     func(c *check.C) { tellMalformed(c, along, kind.all) },
+				})
 			}
 		}
 	}

@@ -25,29 +25,40 @@ func (p cast) danIs(requirement string, user *federation.User, said federation.E
 }
 
 // A newer verified mapping takes the place of the older one (MSC1228, Implementation).
-var _ = check.Register("a newer mapping of a key", check.Requires("mapping/latest-wins"), check.Path("send"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a newer mapping of a key",
+	Requires: []string{"mapping/latest-wins"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		p := openCast(c, nobody, false)
 		daniel := p.mallory.User("daniel")
 		p.room.Delivers(p.room.Made(p.joinsAs(daniel)))
 		p.danIs("mapping/latest-wins", daniel, p.room.Says(p.dan, "said under the newer name"))
-	})
+	},
+})
 
 // The same when the server meets both in a room that it enters: the older one is in the auth chain of the newer.
-var _ = check.Register("a newer mapping of a key in a room that is entered", check.Requires("mapping/latest-wins"),
-	check.Path("the state of send_join"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a newer mapping of a key in a room that is entered",
+	Requires: []string{"mapping/latest-wins"},
+	Path:     "the state of send_join",
+	Body: func(c *check.C) {
 		p := openCast(c, nobody, true)
 		p.room = p.makesRoom()
 		daniel := p.mallory.User("daniel")
 		p.room.Applies(p.joinsAs(daniel))
 		p.alice.Joins(p.room.ID(), p.mallory.Name())
 		p.danIs("mapping/latest-wins", daniel, p.room.Says(p.dan, "said under the newer name"))
-	})
+	},
+})
 
 // Of old events that arrive late the mapping is ignored, if there is one already (MSC1228, Implementation): here they are
 // what was before the server came, and a client looks back.
-var _ = check.Register("an older mapping of a key, by backfill", check.Requires("mapping/older-does-not-replace"),
-	check.Path("backfill"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "an older mapping of a key, by backfill",
+	Requires: []string{"mapping/older-does-not-replace"},
+	Path:     "backfill",
+	Body: func(c *check.C) {
 		p := openCast(c, nobody, true)
 		p.room = p.makesRoom()
 		daniel := p.mallory.User("daniel")
@@ -58,11 +69,15 @@ var _ = check.Register("an older mapping of a key, by backfill", check.Requires(
 		p.alice.Views(p.room.ID())
 		p.asked(0, federation.Backfill)
 		p.danIs("mapping/older-does-not-replace", daniel, p.room.Says(p.dan, "said after looking back"))
-	})
+	},
+})
 
 // Here it is an event beside the newer one, which comes to light when a gap is filled.
-var _ = check.Register("an older mapping of a key, by get_missing_events", check.Requires("mapping/older-does-not-replace"),
-	check.Path("get_missing_events"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "an older mapping of a key, by get_missing_events",
+	Requires: []string{"mapping/older-does-not-replace"},
+	Path:     "get_missing_events",
+	Body: func(c *check.C) {
 		p := openCast(c, nobody, false)
 		said := p.room.Made(p.message(p.dan, "said after the gap was filled"))
 		join, _ := p.room.StateEvent("m.room.member", p.dan.SenderIn(p.room.Room))
@@ -75,12 +90,16 @@ var _ = check.Register("an older mapping of a key, by get_missing_events", check
 		p.afterGap(older, federation.GetMissingEvents)
 		p.room.Delivers(said)
 		p.danIs("mapping/older-does-not-replace", p.dan, said)
-	})
+	},
+})
 
 // A newer mapping whose server's keys cannot be had leaves the verified one in place until it is verified (MSC1228,
 // Implementation).
-var _ = check.Register("a newer mapping that cannot be verified", check.Requires("mapping/pending-keeps-verified"),
-	check.Path("send"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a newer mapping that cannot be verified",
+	Requires: []string{"mapping/pending-keeps-verified"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		p := openCast(c, nobody, false)
 		_, err := p.alice.SeesMembership(p.room.ID(), p.dan.ID(), "join")
 		c.Control(err)
@@ -97,4 +116,5 @@ var _ = check.Register("a newer mapping that cannot be verified", check.Requires
 		p.room.Delivers(after)
 		p.danIs("mapping/pending-keeps-verified", p.dan, after)
 		p.alice.NotHonoured(p.room.ID(), after, silent.User("daniel").ID())
-	})
+	},
+})

@@ -17,8 +17,10 @@ import (
 )
 
 // A local user joins a room of its own server, and each sees the other by user ID.
-var _ = check.Register("a local user joins a room", check.Requires("membership/join-local"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a local user joins a room",
+	Requires: []string{"membership/join-local"},
+	Body: func(c *check.C) {
 		const requirement = "membership/join-local"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, bob := s.User("alice"), s.User("bob")
@@ -27,7 +29,8 @@ var _ = check.Register("a local user joins a room", check.Requires("membership/j
 		alice.AwaitsMembership(requirement, room, bob.UserID, "join")
 		bob.AwaitsMembership(requirement, room, bob.UserID, "join")
 		seeAndHearEachOther(requirement, room, alice, bob)
-	})
+	},
+})
 
 // seeAndHearEachOther looks at a room from the side of each of its two members.
 func seeAndHearEachOther(requirement, room string, alice, bob *stage.User) {
@@ -38,15 +41,18 @@ func seeAndHearEachOther(requirement, room string, alice, bob *stage.User) {
 }
 
 // A local user joins a room that lives on a remote server.
-var _ = check.Register("a user joins a room of a peer", check.Requires("membership/join-remote"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a user joins a room of a peer",
+	Requires: []string{"membership/join-remote"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, resident := s.User("alice"), s.Peer()
 		carol := resident.User("carol")
 		room := resident.Makes(federation.RoomOptions{Creator: carol})
 		alice.Joins(room.ID(), resident.Name())
 		joinedRemotely(room, "membership/join-remote", alice, carol)
-	})
+	},
+})
 
 // joinedRemotely looks at a room of a peer that a user of the server under test has joined, from both sides.
 func joinedRemotely(room *stage.Room, requirement string, alice *stage.User, carol *federation.User) {
@@ -57,8 +63,10 @@ func joinedRemotely(room *stage.Room, requirement string, alice *stage.User, car
 }
 
 // And joins it again when it has left: no part of what is behind it may stand in the way.
-var _ = check.Register("a user joins a room of a peer again after it left", check.Requires("membership/join-remote"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a user joins a room of a peer again after it left",
+	Requires: []string{"membership/join-remote"},
+	Body: func(c *check.C) {
 		const requirement = "membership/join-remote"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, resident := s.User("alice"), s.Peer()
@@ -70,21 +78,28 @@ var _ = check.Register("a user joins a room of a peer again after it left", chec
 		room.AwaitsLeave("membership/leave", alice.UserID)
 		alice.Joins(room.ID(), resident.Name())
 		room.ExchangesMessages(requirement, alice, carol)
-	})
+	},
+})
 
 // The same between two servers under test, seen by the clients of both.
-var _ = check.Register("a user joins a room of another server", check.Requires("membership/join-remote"), check.TwoServers(),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:       "a user joins a room of another server",
+	Requires:   []string{"membership/join-remote"},
+	TwoServers: true,
+	Body: func(c *check.C) {
 		const requirement = "membership/join-remote"
 		s := stage.OpenSharedRoom(c)
 		s.Alice.AwaitsMembership(requirement, s.RoomID, s.Bob.UserID, "join")
 		s.Bob.AwaitsMembership(requirement, s.RoomID, s.Alice.UserID, "join")
 		seeAndHearEachOther(requirement, s.RoomID, s.Alice, s.Bob)
-	})
+	},
+})
 
 // A user joins by an alias of its own server.
-var _ = check.Register("a user joins by a local alias", check.Requires("membership/join-by-alias"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a user joins by a local alias",
+	Requires: []string{"membership/join-by-alias"},
+	Body: func(c *check.C) {
 		const requirement = "membership/join-by-alias"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, bob := s.User("alice"), s.User("bob")
@@ -96,11 +111,14 @@ var _ = check.Register("a user joins by a local alias", check.Requires("membersh
 		assert.Equal(c, room, joined, "the room that an alias leads into")
 		alice.AwaitsMembership(requirement, room, bob.UserID, "join")
 		alice.Hears(requirement, room, bob)
-	})
+	},
+})
 
 // A user joins by an alias in a remote server's directory.
-var _ = check.Register("a user joins by an alias of a peer", check.Requires("membership/join-by-alias"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a user joins by an alias of a peer",
+	Requires: []string{"membership/join-by-alias"},
+	Body: func(c *check.C) {
 		const requirement = "membership/join-by-alias"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, resident := s.User("alice"), s.Peer()
@@ -110,11 +128,15 @@ var _ = check.Register("a user joins by an alias of a peer", check.Requires("mem
 		c.Need(requirement, err)
 		assert.Equal(c, room.ID(), joined, "the room that an alias leads into")
 		joinedRemotely(room, requirement, alice, carol)
-	})
+	},
+})
 
 // A remote user joins a room of the server by make_join and send_join.
-var _ = check.Register("a user of a peer joins a room", check.Requires("membership/remote-joins-us"), check.Path("send_join"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a user of a peer joins a room",
+	Requires: []string{"membership/remote-joins-us"},
+	Path:     "send_join",
+	Body: func(c *check.C) {
 		const requirement = "membership/remote-joins-us"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, peer := s.User("alice"), s.Peer()
@@ -124,11 +146,15 @@ var _ = check.Register("a user of a peer joins a room", check.Requires("membersh
 		alice.SeesMembers(requirement, room.ID(), alice.UserID, carol.ID())
 		room.MemberOf(requirement, alice.UserID)
 		room.ExchangesMessages(requirement, alice, carol)
-	})
+	},
+})
 
 // A second user of a server that is in the room joins by an event that its server sends in a transaction.
-var _ = check.Register("another user of a peer joins a room", check.Requires("membership/remote-joins-us"), check.Path("send"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "another user of a peer joins a room",
+	Requires: []string{"membership/remote-joins-us"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		const requirement = "membership/remote-joins-us"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, peer := s.User("alice"), s.Peer()
@@ -138,11 +164,14 @@ var _ = check.Register("another user of a peer joins a room", check.Requires("me
 		alice.AwaitsMembership(requirement, room.ID(), dan.ID(), "join")
 		alice.SeesMembers(requirement, room.ID(), alice.UserID, carol.ID(), dan.ID())
 		room.ExchangesMessages(requirement, alice, dan)
-	})
+	},
+})
 
 // A member leaves a room of its own server: the others see it, and it is in the room no longer.
-var _ = check.Register("a local member leaves", check.Requires("membership/leave"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a local member leaves",
+	Requires: []string{"membership/leave"},
+	Body: func(c *check.C) {
 		const requirement = "membership/leave"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, bob := s.User("alice"), s.User("bob")
@@ -158,12 +187,16 @@ var _ = check.Register("a local member leaves", check.Requires("membership/leave
 		if _, err := bob.SendMessage(c.Context(), room, "said after the leave"); err == nil {
 			c.Errorf("a user that left the room can still send messages to it")
 		}
-	})
+	},
+})
 
 // A remote member leaves by make_leave and send_leave. The leave is signed by its sender key, as every event is
 // (MSC4014, Proposal 2).
-var _ = check.Register("a member of a peer leaves", check.Requires("membership/leave-remote"), check.Path("send_leave"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a member of a peer leaves",
+	Requires: []string{"membership/leave-remote"},
+	Path:     "send_leave",
+	Body: func(c *check.C) {
 		const requirement = "membership/leave-remote"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, peer := s.User("alice"), s.Peer()
@@ -187,11 +220,15 @@ var _ = check.Register("a member of a peer leaves", check.Requires("membership/l
 		}
 		alice.AwaitsMembership(requirement, room.ID(), dan.ID(), "leave")
 		alice.SeesMembers(requirement, room.ID(), alice.UserID, carol.ID())
-	})
+	},
+})
 
 // A remote member leaves by an event that its server, which is in the room, sends in a transaction.
-var _ = check.Register("a member of a peer leaves by an event", check.Requires("membership/leave-remote"), check.Path("send"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a member of a peer leaves by an event",
+	Requires: []string{"membership/leave-remote"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		const requirement = "membership/leave-remote"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, peer := s.User("alice"), s.Peer()
@@ -204,11 +241,14 @@ var _ = check.Register("a member of a peer leaves by an event", check.Requires("
 		alice.AwaitsMembership(requirement, room.ID(), dan.ID(), "leave")
 		alice.SeesMembers(requirement, room.ID(), alice.UserID, carol.ID())
 		room.ExchangesMessages(requirement, alice, carol)
-	})
+	},
+})
 
 // A user of the server leaves a room that lives on a peer: the peer gets a leave by the key that joined.
-var _ = check.Register("a user leaves a room of a peer", check.Requires("membership/leave-remote"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a user leaves a room of a peer",
+	Requires: []string{"membership/leave-remote"},
+	Body: func(c *check.C) {
 		const requirement = "membership/leave-remote"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, resident := s.User("alice"), s.Peer()
@@ -222,4 +262,5 @@ var _ = check.Register("a user leaves a room of a peer", check.Requires("members
 		if rooms, err := alice.JoinedRooms(c.Context()); assert.NoError(c, err) {
 			assert.NotContains(c, rooms, room.ID(), fmt.Sprintf("the rooms that %s is in", alice.UserID))
 		}
-	})
+	},
+})

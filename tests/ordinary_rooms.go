@@ -16,8 +16,10 @@ import (
 const ordinaryRooms = "room-version/ordinary-rooms-untouched"
 
 // A peer's user joins an ordinary room, and messages go both ways.
-var _ = check.Register("ordinary room: a user of a peer joins, messages both ways", check.Requires(ordinaryRooms),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "ordinary room: a user of a peer joins, messages both ways",
+	Requires: []string{ordinaryRooms},
+	Body: func(c *check.C) {
 		s := stage.OpenOrdinary(c, blueprints.OneServer)
 		alice, peer := s.User("alice"), s.Peer()
 		carol := peer.User("carol")
@@ -26,11 +28,14 @@ var _ = check.Register("ordinary room: a user of a peer joins, messages both way
 		alice.SeesMembers(ordinaryRooms, room.ID(), alice.UserID, carol.ID())
 		room.ExchangesMessages(ordinaryRooms, alice, carol)
 		room.Untouched(alice)
-	})
+	},
+})
 
 // A user joins an ordinary room that lives on a peer, messages go both ways, and the user leaves again.
-var _ = check.Register("ordinary room: a user joins and leaves a room of a peer", check.Requires(ordinaryRooms),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "ordinary room: a user joins and leaves a room of a peer",
+	Requires: []string{ordinaryRooms},
+	Body: func(c *check.C) {
 		s := stage.OpenOrdinary(c, blueprints.OneServer)
 		alice, resident := s.User("alice"), s.Peer()
 		carol := resident.User("carol")
@@ -44,12 +49,15 @@ var _ = check.Register("ordinary room: a user joins and leaves a room of a peer"
 		c.Need(ordinaryRooms, alice.LeaveRoom(c.Context(), room.ID()))
 		room.AwaitsLeave(ordinaryRooms, alice.UserID)
 		room.Untouched()
-	})
+	},
+})
 
 // A peer's user leaves an ordinary room by make_leave and send_leave, another by an event in a transaction; nothing is
 // sent to the peer after its last member left.
-var _ = check.Register("ordinary room: members of a peer leave", check.Requires(ordinaryRooms),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "ordinary room: members of a peer leave",
+	Requires: []string{ordinaryRooms},
+	Body: func(c *check.C) {
 		s := stage.OpenOrdinary(c, blueprints.OneServer)
 		alice, peer := s.User("alice"), s.Peer()
 		carol, dan := peer.User("carol"), peer.User("dan")
@@ -71,4 +79,5 @@ var _ = check.Register("ordinary room: members of a peer leave", check.Requires(
 		elsewhere.AwaitsEvent(ordinaryRooms, alice.Says(elsewhere.ID(), "said elsewhere after that"))
 		room.ReceivedNothingAfter(leave)
 		room.Untouched(alice)
-	})
+	},
+})

@@ -20,8 +20,10 @@ import (
 
 // Event IDs and signatures are computed over the redacted form, which has no mxid_mapping; content hashes, as always, over
 // the whole event (MSC4014, Addressing the problems 3: the algorithm remains the same for signatures and hashes).
-var _ = check.Register("the redaction algorithm knows no mapping", check.Requires("redaction/algorithm-unchanged"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "the redaction algorithm knows no mapping",
+	Requires: []string{"redaction/algorithm-unchanged"},
+	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		room := s.Room
 		join := creatorsJoin(c, room)
@@ -46,7 +48,8 @@ var _ = check.Register("the redaction algorithm knows no mapping", check.Require
 		assert.Equal(c, bobs.ID(), served.ID(), "the ID of the redacted join as peers are served it")
 		_, err = pseudoid.VerifySenderSignature(served.JSON(), served.Format())
 		assert.NoError(c, err, "the sender key's signature of the redacted join as peers are served it")
-	})
+	},
+})
 
 // redactionOf matches the redaction of an event.
 func redactionOf(eventID string) func(federation.Event) error {
@@ -89,8 +92,10 @@ func redactMember(c *check.C, s *stage.Stage) redactedMember {
 }
 
 // Redacting a member event takes a malicious display name and avatar away (MSC4014, Addressing the problems 3).
-var _ = check.Register("a redacted member event shows no display name", check.Requires("redaction/displayname-goes"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a redacted member event shows no display name",
+	Requires: []string{"redaction/displayname-goes"},
+	Body: func(c *check.C) {
 		scene := redactMember(c, stage.Open(c, blueprints.OneServer))
 		event := scene.alice.Reads(scene.roomID, scene.join)
 		assertNoProfile(c, event.Get("content"), "GET /event of the redacted join")
@@ -102,7 +107,8 @@ var _ = check.Register("a redacted member event shows no display name", check.Re
 				}
 			}
 		}
-	})
+	},
+})
 
 func assertNoProfile(c *check.C, content gjson.Result, where string) {
 	for _, field := range []string{"displayname", "avatar_url"} {
@@ -114,8 +120,10 @@ func assertNoProfile(c *check.C, content gjson.Result, where string) {
 
 // It does not take the user ID away: the member still shows by user ID, in old and in new events (MSC4014, Addressing the
 // problems 3; hard requirement 1).
-var _ = check.Register("a member whose event was redacted still shows by user ID", check.Requires("redaction/mapping-stays"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a member whose event was redacted still shows by user ID",
+	Requires: []string{"redaction/mapping-stays"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		scene := redactMember(c, s)
 		later, err := scene.bob.SendMessage(c.Context(), scene.roomID, "said by a member whose join was redacted")
@@ -129,12 +137,15 @@ var _ = check.Register("a member whose event was redacted still shows by user ID
 				c.Errorf("%s does not show %s any more", view.Name, scene.bob.UserID)
 			}
 		}
-	})
+	},
+})
 
 // The server of the member still receives events, also when it has no other member in the room (MSC4014, Addressing the
 // problems 3: a redaction must not alter routing).
-var _ = check.Register("a server whose only member's event was redacted still receives events", check.Requires("redaction/routing-stays"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a server whose only member's event was redacted still receives events",
+	Requires: []string{"redaction/routing-stays"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, remote := s.User("alice"), s.Peer()
 		roomID := alice.Makes(stage.Public)
@@ -150,12 +161,15 @@ var _ = check.Register("a server whose only member's event was redacted still re
 		room.Awaits("routing/reaches-members", redactionOf(join.ID()))
 		after := alice.Says(roomID, "said after the redaction")
 		room.AwaitsEvent("redaction/routing-stays", after)
-	})
+	},
+})
 
 // Whether a redacted event keeps its sender key: read to the letter, the algorithm that remains the same keeps no such
 // field (MSC4014, Addressing the problems 3). The server's own event IDs tell.
-var _ = check.Register("what a redacted event keeps of its sender", check.Requires("redaction/sender-key-kept"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "what a redacted event keeps of its sender",
+	Requires: []string{"redaction/sender-key-kept"},
+	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		room := s.Room
 		create, known := room.StateEvent("m.room.create", "")
@@ -181,4 +195,5 @@ var _ = check.Register("what a redacted event keeps of its sender", check.Requir
 		default:
 			c.Observe("redaction/sender-key-kept", "none-seen", "the IDs that events refer to fit neither reading")
 		}
-	})
+	},
+})

@@ -20,8 +20,10 @@ import (
 
 // To-device messages and device lists still reach the server of a member whose event was redacted, and what that server
 // tells of the member's devices still reaches the others.
-var _ = check.Register("devices of a remote member whose event was redacted are reached", check.Requires("redaction/e2ee-stays"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "devices of a remote member whose event was redacted are reached",
+	Requires: []string{"redaction/e2ee-stays"},
+	Body: func(c *check.C) {
 		const requirement = "redaction/e2ee-stays"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, peer := s.User("alice"), s.Peer()
@@ -46,7 +48,8 @@ var _ = check.Register("devices of a remote member whose event was redacted are 
 		alice.Redacts("redaction/others-by-power", room.ID(), join.ID())
 		room.Awaits("routing/reaches-members", redactionOf(join.ID()))
 		both(requirement, requirement, "said after the redaction")
-	})
+	},
+})
 
 // devicesOf are the devices of a user of a peer: one more each time that they speak.
 type devicesOf struct {
@@ -83,8 +86,10 @@ func (d *devicesOf) speak(to, word string) {
 }
 
 // The same between two users of the server under test.
-var _ = check.Register("devices of a local member whose event was redacted are reached", check.Requires("redaction/e2ee-stays"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "devices of a local member whose event was redacted are reached",
+	Requires: []string{"redaction/e2ee-stays"},
+	Body: func(c *check.C) {
 		const requirement = "redaction/e2ee-stays"
 		scene := redactMember(c, stage.Open(c, blueprints.OneServer))
 		for _, each := range [][2]*stage.User{{scene.alice, scene.bob}, {scene.bob, scene.alice}} {
@@ -96,7 +101,8 @@ var _ = check.Register("devices of a local member whose event was redacted are r
 			from.NewDevice()
 			awaitsDevicesOf(to, requirement, since, from.UserID)
 		}
-	})
+	},
+})
 
 // awaitsDevicesOf waits until a client is given a message from a device of somebody, and told that the devices changed.
 func awaitsDevicesOf(user *stage.User, requirement, since, of string) {

@@ -20,8 +20,10 @@ import (
 )
 
 // Whether a redacted member event is still served with its mapping: to a client, and to a server that joins afterwards.
-var _ = check.Register("whether a redacted member event is served with its mapping", check.Requires("redaction/mapping-field-stays"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "whether a redacted member event is served with its mapping",
+	Requires: []string{"redaction/mapping-field-stays"},
+	Body: func(c *check.C) {
 		const requirement, field = "redaction/mapping-field-stays", "content." + pseudoid.MappingField
 		s := stage.OpenResident(c)
 		bob, roomID := s.User("bob"), s.Room.ID()
@@ -47,12 +49,15 @@ var _ = check.Register("whether a redacted member event is served with its mappi
 			{true, true}: "clients-and-peers", {true, false}: "clients-only", {false, true}: "peers-only", {false, false}: "nobody",
 		}[[2]bool{toClients, toPeers}]
 		c.Observe(requirement, reading, "%s", detail)
-	})
+	},
+})
 
 // Whether a server that joins afterwards can still resolve the member. The resident is a peer that hands out the redacted
 // join in the one form in which that is possible, with its mapping; what becomes of the bare form is noted.
-var _ = check.Register("whether a later joiner resolves a member whose event was redacted", check.Requires("redaction/later-joiner-resolves"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "whether a later joiner resolves a member whose event was redacted",
+	Requires: []string{"redaction/later-joiner-resolves"},
+	Body: func(c *check.C) {
 		const requirement = "redaction/later-joiner-resolves"
 		s := stage.Open(c, blueprints.OneServer)
 		bare := joinsAfterRedaction(s, func(redacted, _ []byte) ([]byte, error) { return redacted, nil })
@@ -61,7 +66,8 @@ var _ = check.Register("whether a later joiner resolves a member whose event was
 			return federation.SetField("content."+pseudoid.MappingField, gjson.ParseBytes(mapping).Value())(redacted)
 		})
 		c.Observe(requirement, kept.reading, "a member whose redacted join is given with its mapping: %s", kept.told)
-	})
+	},
+})
 
 // seenAs is how a server shows the member of a peer.
 type seenAs struct{ reading, told string }
@@ -115,8 +121,10 @@ func joinsAfterRedaction(s *stage.Stage, serve func(redacted, mapping []byte) ([
 
 // What deactivating an account does to the mapping: "in order to remove the mxid_mapping field (e.g. for PII removal), the
 // account in question should be deactivated".
-var _ = check.Register("what deactivation does to the mapping", check.Requires("redaction/deactivation"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "what deactivation does to the mapping",
+	Requires: []string{"redaction/deactivation"},
+	Body: func(c *check.C) {
 		const requirement = "redaction/deactivation"
 		s := stage.OpenResident(c)
 		bob, alice, roomID := s.User("bob"), s.Alice, s.Room.ID()
@@ -140,12 +148,15 @@ var _ = check.Register("what deactivation does to the mapping", check.Requires("
 		default:
 			c.Observe(requirement, "other", "%s; no leave was seen: %v", detail, err)
 		}
-	})
+	},
+})
 
 // What leaving does to the mapping, and so to how earlier events show: to a client that was there, and to a server that
 // joins when the member is gone and fetches what it said (MSC4014, discussion).
-var _ = check.Register("what leaving does to how earlier events show", check.Requires("redaction/leave-and-mapping"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "what leaving does to how earlier events show",
+	Requires: []string{"redaction/leave-and-mapping"},
+	Body: func(c *check.C) {
 		const requirement = "redaction/leave-and-mapping"
 		s := stage.OpenResident(c)
 		alice, gone := s.Alice, s.Witness.User("gone")
@@ -172,7 +183,8 @@ var _ = check.Register("what leaving does to how earlier events show", check.Req
 		default:
 			c.Observe(requirement, "other", "%s", detail)
 		}
-	})
+	},
+})
 
 // shownToLaterJoiner lets a user of the server under test join a room of a peer when another has spoken there and left, and
 // returns as whose the message is shown; the error tells why it is not shown.

@@ -161,13 +161,16 @@ func (r *redacting) keepsRouting() {
 }
 
 // The member is still joined, can send, and keeps its power.
-var _ = check.Register("a member whose event was redacted stays a member", check.Requires("redaction/membership-stays"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a member whose event was redacted stays a member",
+	Requires: []string{"redaction/membership-stays"},
+	Body: func(c *check.C) {
 		scene := aboutToRedact(c, "redaction/membership-stays", false, false)
 		scene.moderator.redacts(scene.joins[0])
 		scene.settles()
 		scene.keepsMembership()
-	})
+	},
+})
 
 // All of it holds when a remote member redacts, and when the redacted member is remote, and the only one of its server.
 func init() {
@@ -179,21 +182,28 @@ func init() {
 		{"a remote user redacts the member event of a local one", true, false},
 		{"a remote user redacts the member event of another remote one", true, true},
 	} {
-		check.Register(each.name, check.Requires("redaction/by-remote"), func(c *check.C) {
-			scene := aboutToRedact(c, "redaction/by-remote", each.byRemote, each.ofRemote)
-			scene.moderator.redacts(scene.joins[0])
-			scene.settles()
-			scene.losesProfile()
-			scene.keepsUserID()
-			scene.keepsMembership()
-			scene.keepsRouting()
+		check.Register(check.Check{
+			Name:     each.name,
+			Requires: []string{"redaction/by-remote"},
+			Body: func(c *check.C) {
+				scene := aboutToRedact(c, "redaction/by-remote", each.byRemote, each.ofRemote)
+				scene.moderator.redacts(scene.joins[0])
+				scene.settles()
+				scene.losesProfile()
+				scene.keepsUserID()
+				scene.keepsMembership()
+				scene.keepsRouting()
+			},
 		})
 	}
 }
 
 // The same between two servers under test, as the clients of both are shown it: each redacts the other's member.
-var _ = check.Register("members of two servers redact each other's member events", check.Requires("redaction/by-remote"),
-	check.TwoServers(), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:       "members of two servers redact each other's member events",
+	Requires:   []string{"redaction/by-remote"},
+	TwoServers: true,
+	Body: func(c *check.C) {
 		const requirement = "redaction/by-remote"
 		s := stage.Open(c, blueprints.TwoServers)
 		alice, bob := s.UserAt(1, "alice"), s.UserAt(2, "bob")
@@ -217,7 +227,8 @@ var _ = check.Register("members of two servers redact each other's member events
 		}
 		alice.Hears(requirement, roomID, bob)
 		bob.Hears(requirement, roomID, alice)
-	})
+	},
+})
 
 // wayToRedact is a way of calling /redact on the member events of somebody.
 type wayToRedact struct {
@@ -263,12 +274,16 @@ func (r *redacting) redactsAll() {
 
 func init() {
 	for _, each := range waysToRedact {
-		check.Register(each.name, check.Requires("redaction/client-redact-never-purges"), func(c *check.C) {
-			scene := aboutToRedact(c, "redaction/client-redact-never-purges", false, each.ofRemote)
-			each.redact(scene)
-			scene.settles()
-			scene.keepsUserID()
-			scene.keepsRouting()
+		check.Register(check.Check{
+			Name:     each.name,
+			Requires: []string{"redaction/client-redact-never-purges"},
+			Body: func(c *check.C) {
+				scene := aboutToRedact(c, "redaction/client-redact-never-purges", false, each.ofRemote)
+				each.redact(scene)
+				scene.settles()
+				scene.keepsUserID()
+				scene.keepsRouting()
+			},
 		})
 	}
 }

@@ -25,8 +25,11 @@ func lostBody(user *stage.User, roomID, eventID string) error {
 
 // A member may redact its own events: the sender keys of the message and of the redaction are equal (MSC1228, Other things
 // that might fall out nicely).
-var _ = check.Register("a user redacts its own message", check.Requires("redaction/own-by-key"), check.Path("client"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a user redacts its own message",
+	Requires: []string{"redaction/own-by-key"},
+	Path:     "client",
+	Body: func(c *check.C) {
 		const requirement = "redaction/own-by-key"
 		s := stage.OpenResident(c)
 		bob, roomID := s.User("bob"), s.Room.ID()
@@ -40,11 +43,15 @@ var _ = check.Register("a user redacts its own message", check.Requires("redacti
 			c.Errorf("%v", err)
 		}
 		s.Room.Awaits(requirement, redactionOf(said))
-	})
+	},
+})
 
 // And so may a member of another server.
-var _ = check.Register("a user of a peer redacts its own message", check.Requires("redaction/own-by-key"), check.Path("send"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a user of a peer redacts its own message",
+	Requires: []string{"redaction/own-by-key"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		carol, roomID := s.Witness.User("witness"), s.Room.ID()
 		said := s.Room.Says(carol, redactable)
@@ -55,7 +62,8 @@ var _ = check.Register("a user of a peer redacts its own message", check.Require
 		if err := lostBody(s.Alice, roomID, said.ID()); err != nil {
 			c.Errorf("%v", err)
 		}
-	})
+	},
+})
 
 // Others' events it may redact only with the power to (room version 3, Handling redactions). Control and lie differ in who
 // redacts alone.
@@ -80,43 +88,50 @@ func init() {
 			return remote{powerfulUser, s.Room}, remote{s.Witness.User("witness"), s.Room}
 		}},
 	} {
-		check.Register(each.name, check.Requires("redaction/others-by-power"), check.Path(each.path), func(c *check.C) {
-			s := stage.OpenResident(c)
-			alice, roomID := s.Alice, s.Room.ID()
-			powerful, powerless := each.members(s)
-			alice.AwaitsMembership("membership/remote-joins-us", roomID, powerful.ID(), "join")
-			alice.AwaitsMembership("membership/remote-joins-us", roomID, powerless.ID(), "join")
-			power := alice.GivesPower("client-view/power-levels-write", roomID, map[string]int{powerful.ID(): 50})
-			first, second := alice.Says(roomID, redactable), alice.Says(roomID, redactable)
-			s.Room.AwaitsEvent("routing/reaches-members", power)
-			s.Room.AwaitsEvent("routing/reaches-members", second)
+		check.Register(check.Check{
+			Name:     each.name,
+			Requires: []string{"redaction/others-by-power"},
+			Path:     each.path,
+			Body: func(c *check.C) {
+				s := stage.OpenResident(c)
+				alice, roomID := s.Alice, s.Room.ID()
+				powerful, powerless := each.members(s)
+				alice.AwaitsMembership("membership/remote-joins-us", roomID, powerful.ID(), "join")
+				alice.AwaitsMembership("membership/remote-joins-us", roomID, powerless.ID(), "join")
+				power := alice.GivesPower("client-view/power-levels-write", roomID, map[string]int{powerful.ID(): 50})
+				first, second := alice.Says(roomID, redactable), alice.Says(roomID, redactable)
+				s.Room.AwaitsEvent("routing/reaches-members", power)
+				s.Room.AwaitsEvent("routing/reaches-members", second)
 
-			powerful.redacts(first)
-			alice.AwaitsEvent("client-view/unmodified-client", roomID, powerful.says("said after the redaction"))
-			c.Control(lostBody(alice, roomID, first))
+				powerful.redacts(first)
+				alice.AwaitsEvent("client-view/unmodified-client", roomID, powerful.says("said after the redaction"))
+				c.Control(lostBody(alice, roomID, first))
 
-			powerless.redacts(second)
-			alice.AwaitsEvent("client-view/unmodified-client", roomID, powerless.says("said after the other redaction"))
-			if lostBody(alice, roomID, second) == nil {
-				c.Errorf("a member without power has redacted another's message: GET /event shows it without its body")
-			}
-			for _, view := range alice.Views(roomID) {
-				for _, event := range view.Events {
-					if event.Get("event_id").String() == second && event.Get("content.body").String() != redactable {
-						c.Errorf("a member without power has redacted another's message: %s shows %s", view.Name, event.Get("content").Raw)
+				powerless.redacts(second)
+				alice.AwaitsEvent("client-view/unmodified-client", roomID, powerless.says("said after the other redaction"))
+				if lostBody(alice, roomID, second) == nil {
+					c.Errorf("a member without power has redacted another's message: GET /event shows it without its body")
+				}
+				for _, view := range alice.Views(roomID) {
+					for _, event := range view.Events {
+						if event.Get("event_id").String() == second && event.Get("content.body").String() != redactable {
+							c.Errorf("a member without power has redacted another's message: %s shows %s", view.Name, event.Get("content").Raw)
+						}
 					}
 				}
-			}
-			served := s.Room.Fetches(second)
-			assert.Equal(c, redactable, served.Get("content.body").String(), "the body of the message as peers are served it")
+				served := s.Room.Fetches(second)
+				assert.Equal(c, redactable, served.Get("content.body").String(), "the body of the message as peers are served it")
+			},
 		})
 	}
 }
 
 // Whether a member without power may redact the events of another key of the same server: by the Matrix specification
 // domains are compared, by MSC1228 keys are. Asked of the server's clients, and of a peer.
-var _ = check.Register("whether another user of the same server may redact", check.Requires("redaction/other-key-same-server"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "whether another user of the same server may redact",
+	Requires: []string{"redaction/other-key-same-server"},
+	Body: func(c *check.C) {
 		const requirement = "redaction/other-key-same-server"
 		s := stage.OpenResident(c)
 		alice, roomID := s.Alice, s.Room.ID()
@@ -139,7 +154,8 @@ var _ = check.Register("whether another user of the same server may redact", che
 		default:
 			c.Observe(requirement, "refused", "%s", detail)
 		}
-	})
+	},
+})
 
 // mayRedact lets one member redact a message of another and tells whether it took effect for alice's client.
 func mayRedact(alice *stage.User, roomID string, author, redactor member) bool {

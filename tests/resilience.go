@@ -18,7 +18,11 @@ import (
 
 // No input of the suite makes a server crash, hang, or fail healthy requests afterwards. The runner judges it: every
 // deployment is watched, and looked at in a healthy room when its last check is over.
-var _ = check.Register("no server crashes, hangs or falls ill", check.Requires("resilience/stays-up"), check.Closing())
+var _ = check.Register(check.Check{
+	Name:     "no server crashes, hangs or falls ill",
+	Requires: []string{"resilience/stays-up"},
+	Closing:  true,
+})
 
 // outage is one way in which a server goes away and comes back.
 type outage struct {
@@ -37,11 +41,19 @@ var outages = []outage{
 
 func init() {
 	for _, each := range outages {
-		check.Register("rooms are the same after "+each.name, check.Requires("resilience/restart"), check.Slow(restartTime),
-			func(c *check.C) { each.outlivedBy(c).judge(c) })
+		check.Register(check.Check{
+			Name:     "rooms are the same after " + each.name,
+			Requires: []string{"resilience/restart"},
+			Slow:     restartTime,
+			Body:     func(c *check.C) { each.outlivedBy(c).judge(c) },
+		})
 		// The key of a user in a room should not change (MSC4014, Proposal 3.2): a server keeps it for good.
-		check.Register("sender keys are the same after "+each.name, check.Requires("sender-key/kept-across-restart"), check.Slow(restartTime),
-			func(c *check.C) { each.outlivedBy(c).judgeKeys(c) })
+		check.Register(check.Check{
+			Name:     "sender keys are the same after " + each.name,
+			Requires: []string{"sender-key/kept-across-restart"},
+			Slow:     restartTime,
+			Body:     func(c *check.C) { each.outlivedBy(c).judgeKeys(c) },
+		})
 	}
 }
 

@@ -92,8 +92,11 @@ func (users crowd) haveOneKeyEach(c *check.C, room *stage.Room, witness, later *
 }
 
 // Users of the server join a room of it at once, each from two devices.
-var _ = check.Register("many users join a room at once", check.Requires(concurrentJoins), check.Path("client"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "many users join a room at once",
+	Requires: []string{concurrentJoins},
+	Path:     "client",
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, witness := s.User("alice"), s.Peer()
 		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
@@ -107,13 +110,16 @@ var _ = check.Register("many users join a room at once", check.Requires(concurre
 		}
 		room.AwaitsEvent("routing/reaches-members", alice.Says(room.ID(), "said after the joins"))
 		users.haveOneKeyEach(c, room, witness, s.Peer())
-	})
+	},
+})
 
 // Two users of the server join a room of another server at once, and the answers to their joins overtake each other: the
 // later answer knows of both joins and comes first, the earlier one knows of its own alone.
-var _ = check.Register("two users join a room of a peer, whose answers overtake each other",
-	check.Requires(concurrentJoins), check.Path("remote"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "two users join a room of a peer, whose answers overtake each other",
+	Requires: []string{concurrentJoins},
+	Path:     "remote",
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		resident := s.Peer()
 		carol := resident.User("carol")
@@ -145,7 +151,8 @@ var _ = check.Register("two users join a room of a peer, whose answers overtake 
 			assert.Equal(c, carol.ID(), shown.Get("sender").String(), "sender of a remote message, as one who joined sees it")
 			room.Hears(concurrentJoins, user)
 		}
-	})
+	},
+})
 
 // overtaking is a peer that keeps its first answer to send_join back.
 type overtaking struct {
@@ -184,8 +191,11 @@ func (o *overtaking) wait(until <-chan struct{}) {
 }
 
 // Users of many servers join a room at once, by send_join.
-var _ = check.Register("users of many peers join a room at once", check.Requires(concurrentJoins), check.Path("send_join"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "users of many peers join a room at once",
+	Requires: []string{concurrentJoins},
+	Path:     "send_join",
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice := s.User("alice")
 		roomID := alice.Makes(stage.Public)
@@ -225,4 +235,5 @@ var _ = check.Register("users of many peers join a room at once", check.Requires
 			shown := alice.AwaitsEvent(concurrentJoins, roomID, peer.In(roomID).Says(member, "said by one of many").ID())
 			assert.Equal(c, member.ID(), shown.Get("sender").String(), "sender of a message of one who joined among many")
 		}
-	})
+	},
+})

@@ -194,8 +194,12 @@ func (d *divided) sends(c *check.C, kept []federation.Event) {
 }
 
 // A server and a peer cannot reach each other.
-var _ = check.Register("a server and a peer are cut off from each other", check.Requires(partitionHeals), check.Path("peer"), check.Slow(15*time.Second),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a server and a peer are cut off from each other",
+	Requires: []string{partitionHeals},
+	Path:     "peer",
+	Slow:     15 * time.Second,
+	Body: func(c *check.C) {
 		d := opensDivided(stage.Open(c, blueprints.OneServer), 1)
 		isMissed, heal := d.cutsOff()
 		messages, kept := d.goOn()
@@ -203,12 +207,18 @@ var _ = check.Register("a server and a peer are cut off from each other", check.
 		heal()
 		d.sends(c, kept)
 		d.meetAgain(c, messages)
-	})
+	},
+})
 
 // Two servers and a peer cannot reach each other: each is alone.
-var _ = check.Register("two servers and a peer are cut off from each other",
-	check.Requires(partitionHeals), check.Path("federation"), check.Slow(time.Minute), check.TwoServers(), check.Containers(),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:       "two servers and a peer are cut off from each other",
+	Requires:   []string{partitionHeals},
+	Path:       "federation",
+	Slow:       time.Minute,
+	TwoServers: true,
+	Containers: true,
+	Body: func(c *check.C) {
 		d := opensDivided(stage.Open(c, blueprints.PrivatePair), 2)
 		d.healing = healingNetworkTime
 		d.CutOff(2)
@@ -219,13 +229,18 @@ var _ = check.Register("two servers and a peer are cut off from each other",
 		heal()
 		d.sends(c, kept)
 		d.meetAgain(c, messages)
-	})
+	},
+})
 
 // A server stands still. What happened meanwhile on other servers it is not sent by all of them: it asks for the rest
 // (server-server API, get_missing_events).
-var _ = check.Register("a server that stood still catches up",
-	check.Requires(partitionHeals), check.Path("pause"), check.Slow(45*time.Second), check.TwoServers(),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:       "a server that stood still catches up",
+	Requires:   []string{partitionHeals},
+	Path:       "pause",
+	Slow:       45 * time.Second,
+	TwoServers: true,
+	Body: func(c *check.C) {
 		d := opensDivided(stage.Open(c, blueprints.PrivatePair), 2)
 		alice := d.users[0]
 		d.newcomers = d.newcomers[:1]
@@ -242,4 +257,5 @@ var _ = check.Register("a server that stood still catches up",
 		messages[alice.Says(d.room.ID(), "said to a server that stands still")] = alice.UserID
 		d.Resume(2)
 		d.meetAgain(c, messages)
-	})
+	},
+})

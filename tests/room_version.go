@@ -18,29 +18,37 @@ import (
 
 // A server that implements the proposal's room version says so among its capabilities (client-server API,
 // capabilities negotiation).
-var _ = check.Register("capabilities list the room version", check.Requires("room-version/advertised"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "capabilities list the room version",
+	Requires: []string{"room-version/advertised"},
+	Body: func(c *check.C) {
 		alice := stage.Open(c, blueprints.OneServer).User("alice")
 		answer, err := alice.Capabilities(c.Context())
 		require.NoError(c, err)
 		available := answer.Get(`capabilities.m\.room_versions.available`).Map()
 		assert.Contains(c, available, pseudoid.RoomVersion, "capabilities.m.room_versions.available")
-	})
+	},
+})
 
 // The proposal creates a new room version: createRoom takes it, and the create event names it.
-var _ = check.Register("a room of the version is created", check.Requires("room-version/created"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a room of the version is created",
+	Requires: []string{"room-version/created"},
+	Body: func(c *check.C) {
 		alice := stage.Open(c, blueprints.OneServer).User("alice")
 		room := alice.Makes(stage.Private)
 		create, err := alice.StateEvent(c.Context(), room, "m.room.create", "")
 		require.NoError(c, err)
 		assert.Equal(c, pseudoid.RoomVersion, create.Get("room_version").String(), "room_version of the create event")
-	})
+	},
+})
 
 // createRoom with a version that the server does not know is refused with M_UNSUPPORTED_ROOM_VERSION and makes nothing
 // (client-server API, createRoom).
-var _ = check.Register("an unknown room version is refused", check.Requires("room-version/unknown-refused"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "an unknown room version is refused",
+	Requires: []string{"room-version/unknown-refused"},
+	Body: func(c *check.C) {
 		alice := stage.OpenOrdinary(c, blueprints.OneServer).User("alice")
 		_, err := alice.TryRoom(pseudoid.FormatV10.RoomVersion, stage.Private)
 		c.Control(err)
@@ -54,22 +62,29 @@ var _ = check.Register("an unknown room version is refused", check.Requires("roo
 		after, err := alice.JoinedRooms(c.Context())
 		require.NoError(c, err)
 		assert.Equal(c, before, after, "the rooms that the user is in")
-	})
+	},
+})
 
 // An ordinary room can be upgraded into the version (client-server API, upgrade; hard requirement 1: clients need no
 // change for it).
-var _ = check.Register("a room of version 10 is upgraded into the version", check.Requires("room-version/upgrade-into"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a room of version 10 is upgraded into the version",
+	Requires: []string{"room-version/upgrade-into"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		upgrade(c, s, "room-version/upgrade-into", pseudoid.FormatV10.RoomVersion, pseudoid.RoomVersion)
-	})
+	},
+})
 
 // And back, into an ordinary version.
-var _ = check.Register("a room of the version is upgraded to version 10", check.Requires("room-version/upgrade-out-of"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a room of the version is upgraded to version 10",
+	Requires: []string{"room-version/upgrade-out-of"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		upgrade(c, s, "room-version/upgrade-out-of", pseudoid.RoomVersion, pseudoid.FormatV10.RoomVersion)
-	})
+	},
+})
 
 // upgrade upgrades a room from one version to another and looks at everything that an upgrade must bring.
 func upgrade(c *check.C, s *stage.Stage, requirement, from, to string) {
@@ -117,8 +132,10 @@ func powerOf(levels gjson.Result, userID string) int64 {
 
 // Power follows an upgrade for who has a key in the new room: at that time the upgrader alone, here one who is not the
 // old room's creator and has less power than one (client-server API, upgrade: power levels are transferred).
-var _ = check.Register("the upgrader's power follows the upgrade", check.Requires("room-version/upgrade-keeps-power"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "the upgrader's power follows the upgrade",
+	Requires: []string{"room-version/upgrade-keeps-power"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, bob := s.User("alice"), s.User("bob")
 		old := alice.MakesOrdinary(stage.Public)
@@ -134,7 +151,8 @@ var _ = check.Register("the upgrader's power follows the upgrade", check.Require
 		power, err := bob.PowerLevels(c.Context(), replacement)
 		c.Need("client-view/power-levels-read", err)
 		assert.EqualValues(c, 90, powerOf(power, bob.UserID), "the upgrader's power in the new room")
-	})
+	},
+})
 
 // withPower is power levels with another power for one user, which is enough to upgrade the room: servers make rooms in
 // which a tombstone takes the power of their creator.

@@ -21,8 +21,10 @@ import (
 
 // The answer to make_join names the room's version, by which the joining server knows how to write its join
 // (server-server API, make_join).
-var _ = check.Register("make_join names the room version", check.Requires("room-version/make-join-names-it"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "make_join names the room version",
+	Requires: []string{"room-version/make-join-names-it"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		peer := s.Peer()
 		answer := peer.AsksToJoin(s.User("alice").Makes(stage.Public))
@@ -30,12 +32,15 @@ var _ = check.Register("make_join names the room version", check.Requires("room-
 			c.Blocked("membership/remote-joins-us", "make_join was answered %s", answer)
 		}
 		assert.Equal(c, pseudoid.RoomVersion, answer.Get("room_version").String(), "room_version in the answer to make_join")
-	})
+	},
+})
 
 // A server that does not list the version cannot join: it is told M_INCOMPATIBLE_ROOM_VERSION, and which version it
 // would need (server-server API, make_join).
-var _ = check.Register("make_join refuses servers without the room version", check.Requires("room-version/make-join-refuses-others"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "make_join refuses servers without the room version",
+	Requires: []string{"room-version/make-join-refuses-others"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		peer := s.Peer()
 		room := s.User("alice").Makes(stage.Public)
@@ -49,7 +54,8 @@ var _ = check.Register("make_join refuses servers without the room version", che
 		assert.Equal(c, http.StatusBadRequest, refusal.Status, "status of the refusal")
 		assert.Equal(c, "M_INCOMPATIBLE_ROOM_VERSION", refusal.Get("errcode").String(), "errcode of the refusal")
 		assert.Equal(c, pseudoid.RoomVersion, refusal.Get("room_version").String(), "room_version of the refusal")
-	})
+	},
+})
 
 func accepted(answer federation.Answer) error {
 	if answer.OK() {
@@ -60,8 +66,10 @@ func accepted(answer federation.Answer) error {
 
 // The proposal names neither an identifier nor the version on whose rules the new one builds. What version 11 and 12
 // changed, and what version 10 did, shows in the server's own events.
-var _ = check.Register("the room version's identifier and base", check.Requires("room-version/identifier"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "the room version's identifier and base",
+	Requires: []string{"room-version/identifier"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, peer := s.User("alice"), s.Peer()
 		room := peer.Joins(alice.Makes(stage.Public), peer.User("witness"))
@@ -87,7 +95,8 @@ var _ = check.Register("the room version's identifier and base", check.Requires(
 			reading = "other"
 		}
 		c.Observe("room-version/identifier", reading, "%s: %s", pseudoid.RoomVersion, seen)
-	})
+	},
+})
 
 // withBan is power levels with another one for banning.
 func withBan(levels gjson.Result, power any) map[string]any {

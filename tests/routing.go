@@ -12,8 +12,10 @@ import (
 )
 
 // An event reaches every server with a joined member.
-var _ = check.Register("a message reaches all servers in the room", check.Requires("routing/reaches-members"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a message reaches all servers in the room",
+	Requires: []string{"routing/reaches-members"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice := s.User("alice")
 		roomID := alice.Makes(stage.Public)
@@ -26,11 +28,15 @@ var _ = check.Register("a message reaches all servers in the room", check.Requir
 		for _, room := range rooms {
 			room.AwaitsEvent("routing/reaches-members", said)
 		}
-	})
+	},
+})
 
 // The same with two servers under test: what either writes reaches the other and a peer.
-var _ = check.Register("messages of two servers reach all servers in the room", check.Requires("routing/reaches-members"),
-	check.TwoServers(), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:       "messages of two servers reach all servers in the room",
+	Requires:   []string{"routing/reaches-members"},
+	TwoServers: true,
+	Body: func(c *check.C) {
 		const requirement = "routing/reaches-members"
 		s := stage.OpenSharedRoom(c)
 		alice, bob, roomID := s.Alice, s.Bob, s.RoomID
@@ -44,4 +50,5 @@ var _ = check.Register("messages of two servers reach all servers in the room", 
 		alice.Hears(requirement, roomID, bob)
 		room.Hears(requirement, alice)
 		room.Hears(requirement, bob)
-	})
+	},
+})

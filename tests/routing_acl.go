@@ -68,8 +68,11 @@ func (l *listedRoom) barrier() {
 }
 
 // Events: in transactions.
-var _ = check.Register("events of a denied server are refused", check.Requires("routing/server-acl"), check.Path("send"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "events of a denied server are refused",
+	Requires: []string{"routing/server-acl"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		l := openListedRoom(c)
 		said := l.room.Says(l.carol, "said before the list")
 		c.Control(l.alice.SeesEvent(l.roomID, said.ID()))
@@ -81,12 +84,16 @@ var _ = check.Register("events of a denied server are refused", check.Requires("
 		l.barrier()
 		l.alice.Refused(l.roomID, lie)
 		l.dansRoom.NotServed(lie)
-	})
+	},
+})
 
 // A mapping to a user of an allowed server does not help: it is the server that is denied. What it brings of the user is
 // refused, and taken from the user's own server.
-var _ = check.Register("events that a denied server brings of another's user are refused", check.Requires("routing/server-acl"), check.Path("send"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "events that a denied server brings of another's user are refused",
+	Requires: []string{"routing/server-acl"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		l := openListedRoom(c)
 		l.denies()
 		said := l.dansRoom.Builds(federation.Proto{
@@ -104,7 +111,8 @@ var _ = check.Register("events that a denied server brings of another's user are
 		if early == nil {
 			c.Errorf("an event that a denied server brought of another server's user was taken")
 		}
-	})
+	},
+})
 
 // pushes sends an event to the server under test, and notes what it answers.
 func pushes(c *check.C, room *stage.Room, event federation.Event) {
@@ -114,8 +122,11 @@ func pushes(c *check.C, room *stage.Room, event federation.Event) {
 }
 
 // Joins: of another user of the denied server.
-var _ = check.Register("a denied server's join is refused", check.Requires("routing/server-acl"), check.Path("send_join"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a denied server's join is refused",
+	Requires: []string{"routing/server-acl"},
+	Path:     "send_join",
+	Body: func(c *check.C) {
 		l := openListedRoom(c)
 		honest := func(template federation.Template) federation.Template { return template }
 		first := l.denied.User("first")
@@ -145,7 +156,8 @@ var _ = check.Register("a denied server's join is refused", check.Requires("rout
 		l.barrier()
 		l.alice.Refused(l.roomID, join)
 		l.dansRoom.NotServed(join)
-	})
+	},
+})
 
 // Requests for events and state.
 func init() {
@@ -153,19 +165,26 @@ func init() {
 		if !each.byRoom {
 			continue
 		}
-		check.Register(fmt.Sprintf("a denied server may not ask for /%s", each.name), check.Requires("routing/server-acl"), check.Path(each.name),
-			func(c *check.C) {
+		check.Register(check.Check{
+			Name:     fmt.Sprintf("a denied server may not ask for /%s", each.name),
+			Requires: []string{"routing/server-acl"},
+			Path:     each.name,
+			Body: func(c *check.C) {
 				l := openListedRoom(c)
 				c.Control(each.served(l.Stage, l.denied, l.room, l.eventID))
 				l.denies()
 				each.denied(l.Stage, l.denied, l.room, l.eventID, "a server that the room's list denies")
-			})
+			},
+		})
 	}
 }
 
 // What is no event but of a room: typing is dropped (server-server API, server access control lists, since version 1.13).
-var _ = check.Register("typing of a denied server is dropped", check.Requires("routing/server-acl"), check.Path("m.typing"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "typing of a denied server is dropped",
+	Requires: []string{"routing/server-acl"},
+	Path:     "m.typing",
+	Body: func(c *check.C) {
 		l := openListedRoom(c)
 		types := func(peer *stage.Peer, user *federation.User) {
 			peer.SendsEDU("m.typing", map[string]any{"room_id": l.roomID, "user_id": user.ID(), "typing": true})
@@ -183,7 +202,8 @@ var _ = check.Register("typing of a denied server is dropped", check.Requires("r
 		all, err := typists(l.alice, l.roomID, since, l.dan.ID())
 		c.Need("client-view/receipts-typing-presence", err)
 		assert.NotContains(c, all, second.ID(), "the users that a client is shown as typing")
-	})
+	},
+})
 
 // typists waits until a client is shown somebody as typing, and returns all who are then.
 func typists(user *stage.User, roomID, since, awaited string) (all []string, err error) {

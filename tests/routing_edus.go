@@ -13,8 +13,12 @@ import (
 
 func init() {
 	for _, each := range []ephemeral{receipts, typing, presence, toDevice, deviceLists} {
-		check.Register(each.name+" reach the servers in the room, and no other", check.Requires("routing/edus"), check.Path(each.eduType),
-			func(c *check.C) { tellServers(c, each) })
+		check.Register(check.Check{
+			Name:     each.name + " reach the servers in the room, and no other",
+			Requires: []string{"routing/edus"},
+			Path:     each.eduType,
+			Body:     func(c *check.C) { tellServers(c, each) },
+		})
 	}
 }
 

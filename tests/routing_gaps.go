@@ -13,8 +13,11 @@ import (
 )
 
 // Here an event before one that came.
-var _ = check.Register("a gap before an event is filled", check.Requires("routing/missing-events"), check.Path("get_missing_events"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a gap before an event is filled",
+	Requires: []string{"routing/missing-events"},
+	Path:     "get_missing_events",
+	Body: func(c *check.C) {
 		const requirement = "routing/missing-events"
 		s := stage.OpenResident(c)
 		carol := s.Witness.User("witness")
@@ -34,12 +37,16 @@ var _ = check.Register("a gap before an event is filled", check.Requires("routin
 			shown := s.Alice.AwaitsEvent(requirement, s.Room.ID(), event.ID())
 			assert.Equal(c, carol.ID(), shown.Get("sender").String(), "the sender of an event in a gap")
 		}
-	})
+	},
+})
 
 // And here the history of a room just joined, which the server that it was joined through does not give: another that a
 // mapping names does.
-var _ = check.Register("history comes from a server that a mapping names", check.Requires("routing/missing-events"), check.Path("backfill"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "history comes from a server that a mapping names",
+	Requires: []string{"routing/missing-events"},
+	Path:     "backfill",
+	Body: func(c *check.C) {
 		const requirement = "routing/missing-events"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, resident, other := s.User("alice"), s.Peer(), s.Peer()
@@ -61,4 +68,5 @@ var _ = check.Register("history comes from a server that a mapping names", check
 		shown, err := alice.PagesBackTo(room.ID(), said.ID())
 		c.Need(requirement, err)
 		assert.Equal(c, carol.ID(), shown.Get("sender").String(), "the sender of an event of the room's history")
-	})
+	},
+})

@@ -35,19 +35,25 @@ func openClosedRoom(c *check.C) closedRoom {
 
 func init() {
 	for _, each := range fetches {
-		check.Register(fmt.Sprintf("members' servers may ask for /%s, and no other", each.name),
-			check.Requires("routing/backfill-authorised"), check.Path(each.name), func(c *check.C) {
+		check.Register(check.Check{
+			Name:     fmt.Sprintf("members' servers may ask for /%s, and no other", each.name),
+			Requires: []string{"routing/backfill-authorised"},
+			Path:     each.name,
+			Body: func(c *check.C) {
 				s := openClosedRoom(c)
 				c.Need("routing/backfill-authorised", each.served(s.Stage, s.inside, s.room, s.said))
 				c.Control(nil) // a member's server gets it
 				each.denied(s.Stage, s.Peer(), s.room, s.said, "a server that never had a member in the room")
-			})
+			},
+		})
 	}
 }
 
 // A mapping that its domain did not sign authorises nothing: the domain that it claims is as much a stranger as before.
-var _ = check.Register("a forged mapping opens a room's history to nobody", check.Requires("routing/backfill-authorised"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a forged mapping opens a room's history to nobody",
+	Requires: []string{"routing/backfill-authorised"},
+	Body: func(c *check.C) {
 		s := openClosedRoom(c)
 		claimed := s.Peer()
 		open := map[string]bool{} // to strangers, before: the checks above tell
@@ -71,4 +77,5 @@ var _ = check.Register("a forged mapping opens a room's history to nobody", chec
 				each.denied(s.Stage, claimed, s.room, said, "a server that a forged mapping claims")
 			}
 		}
-	})
+	},
+})

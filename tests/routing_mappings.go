@@ -71,8 +71,12 @@ var waysIn = []wayIn{
 func init() {
 	for _, claim := range falseClaims {
 		for _, way := range waysIn {
-			check.Register("nothing is sent where "+claim.name+" points, by "+way.name, check.Requires("routing/only-verified"),
-				check.Path(way.name), func(c *check.C) { misroute(c, claim, way) })
+			check.Register(check.Check{
+				Name:     "nothing is sent where " + claim.name + " points, by " + way.name,
+				Requires: []string{"routing/only-verified"},
+				Path:     way.name,
+				Body:     func(c *check.C) { misroute(c, claim, way) },
+			})
 		}
 	}
 }
@@ -118,8 +122,11 @@ func unproven(s *stage.Stage, room *stage.Room, server *stage.Peer) (answer stri
 
 // While the keys of a domain cannot be had, a mapping to it proves nothing, and nothing but look-ups goes there. The control
 // is the same join of a user whose server's keys can be had.
-var _ = check.Register("nothing is sent to the server of an unproven mapping", check.Requires("routing/only-verified"),
-	check.Path("send"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "nothing is sent to the server of an unproven mapping",
+	Requires: []string{"routing/only-verified"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		alice, roomID, live, dead := s.Alice, s.Room.ID(), s.Peer(), s.Peer()
 		proven, err := s.Room.MemberTemplate(live.User("proven"), "join").Build()
@@ -141,12 +148,15 @@ var _ = check.Register("nothing is sent to the server of an unproven mapping", c
 		c.Need("routing/edus", err)
 		c.Need("routing/edus", toDevice.arrives(dead, message))
 		dead.OnlyLookedUp(roomID)
-	})
+	},
+})
 
 // A newer verified mapping of the same key moves the member to another server: events go there from then on, and no more to
 // where the member was.
-var _ = check.Register("events follow a newer mapping", check.Requires("routing/follows-new-mapping"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "events follow a newer mapping",
+	Requires: []string{"routing/follows-new-mapping"},
+	Body: func(c *check.C) {
 		const requirement = "routing/follows-new-mapping"
 		s := stage.OpenResident(c)
 		alice, roomID, before, after := s.Alice, s.Room.ID(), s.Peer(), s.Peer()
@@ -166,11 +176,14 @@ var _ = check.Register("events follow a newer mapping", check.Requires("routing/
 		c.Need(requirement, after.Receives(alice.Says(roomID, "said after the move")))
 		elsewhere.AwaitsEvent("routing/reaches-members", alice.Says(elsewhere.ID(), "said elsewhere after that"))
 		room.ReceivedNothingAfter(join)
-	})
+	},
+})
 
 // An invite by user ID reaches that user's server, and no other one (MSC1228, Sending invites).
-var _ = check.Register("an invite reaches the invited user's server", check.Requires("routing/invite-reaches-server"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "an invite reaches the invited user's server",
+	Requires: []string{"routing/invite-reaches-server"},
+	Body: func(c *check.C) {
 		const requirement = "routing/invite-reaches-server"
 		s := stage.OpenResident(c)
 		invited, other := s.Peer(), s.Peer()
@@ -191,12 +204,15 @@ var _ = check.Register("an invite reaches the invited user's server", check.Requ
 				}
 			}
 		}
-	})
+	},
+})
 
 // Which servers are offered for an alias: those of verified mappings (MSC4014, Addressing the problems 2, has that for
 // links), and whether the domain of an unproven one is among them. The directory is asked by a client and by a peer.
-var _ = check.Register("which servers are offered for an alias", check.Requires("routing/alias-servers"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "which servers are offered for an alias",
+	Requires: []string{"routing/alias-servers"},
+	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		alice, dead := s.Alice, s.Peer()
 		answer := unproven(s.Stage, s.Room, dead)
@@ -223,7 +239,8 @@ var _ = check.Register("which servers are offered for an alias", check.Requires(
 			reading = "other"
 		}
 		c.Observe("routing/alias-servers", reading, "%s", detail)
-	})
+	},
+})
 
 // offered tells a list of servers by what they are, ordered.
 func offered(servers gjson.Result, roles map[string]string) string {

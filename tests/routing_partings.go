@@ -57,8 +57,12 @@ func (p *partings) removes(user *federation.User, membership string) federation.
 
 func init() {
 	for _, each := range waysToPart {
-		check.Register("nothing is sent to a server whose last member "+each.name, check.Requires(each.requirement), check.Path(each.path),
-			func(c *check.C) { partOneByOne(c, each) })
+		check.Register(check.Check{
+			Name:     "nothing is sent to a server whose last member " + each.name,
+			Requires: []string{each.requirement},
+			Path:     each.path,
+			Body:     func(c *check.C) { partOneByOne(c, each) },
+		})
 	}
 }
 

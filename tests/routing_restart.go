@@ -11,8 +11,12 @@ import (
 
 func init() {
 	for _, each := range outages {
-		check.Register("events go to the same servers after "+each.name, check.Requires("routing/after-restart"), check.Slow(restartTime),
-			func(c *check.C) { routeAfter(c, each) })
+		check.Register(check.Check{
+			Name:     "events go to the same servers after " + each.name,
+			Requires: []string{"routing/after-restart"},
+			Slow:     restartTime,
+			Body:     func(c *check.C) { routeAfter(c, each) },
+		})
 	}
 }
 

@@ -15,9 +15,9 @@ import (
 
 func some() []*check.Check {
 	return []*check.Check{
-		{Name: "a", Requirements: []string{"mapping/one"}},
-		{Name: "b", Requirements: []string{"mapping/two"}, Slow: time.Second, TwoServers: true},
-		{Name: "c", Requirements: []string{"routing/one"}},
+		{Name: "a", Requires: []string{"mapping/one"}},
+		{Name: "b", Requires: []string{"mapping/two"}, Slow: time.Second, TwoServers: true},
+		{Name: "c", Requires: []string{"routing/one"}},
 	}
 }
 
@@ -41,7 +41,7 @@ func TestChoose(t *testing.T) {
 }
 
 func TestAPairHasTheChecksOnTwoServersAndTheClosingOnes(t *testing.T) {
-	all := append(some(), &check.Check{Name: "d", Requirements: []string{"resilience/x"}, Closing: true})
+	all := append(some(), &check.Check{Name: "d", Requires: []string{"resilience/x"}, Closing: true})
 	second := &runtime.Artifact{Candidate: "other"}
 	chosen, err := choose(all, plan.Plan{Second: second})
 	require.NoError(t, err)
@@ -55,7 +55,7 @@ func TestAPairHasTheChecksOnTwoServersAndTheClosingOnes(t *testing.T) {
 
 // TestClosingChecksAreOfEveryRun: without them a death that no check is blamed for would have no verdict.
 func TestClosingChecksAreOfEveryRun(t *testing.T) {
-	all := append(some(), &check.Check{Name: "stays up", Requirements: []string{"resilience/x"}, Closing: true})
+	all := append(some(), &check.Check{Name: "stays up", Requires: []string{"resilience/x"}, Closing: true})
 	for _, wanted := range []plan.Plan{{Run: "^c$"}, {Shard: "3/3"}, {Run: "^c$", Shard: "1/1"}} {
 		chosen, err := choose(all, wanted)
 		require.NoError(t, err)

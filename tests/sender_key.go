@@ -22,8 +22,10 @@ import (
 
 // A key is scoped to a user and a room: keys of one user in several rooms would tell that it is the same user (MSC4014,
 // Proposal 3).
-var _ = check.Register("one user has different keys in two rooms", check.Requires("sender-key/differs-between-rooms"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "one user has different keys in two rooms",
+	Requires: []string{"sender-key/differs-between-rooms"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
 		rooms := make([]*stage.Room, 2)
@@ -36,7 +38,8 @@ var _ = check.Register("one user has different keys in two rooms", check.Require
 			keyOf(c, rooms[1], "mapping/in-creator-join", alice.UserID), "the keys of one user in two rooms that it made")
 		assert.NotEqual(c, keyOf(c, rooms[0], "mapping/in-local-join", bob.UserID),
 			keyOf(c, rooms[1], "mapping/in-local-join", bob.UserID), "the keys of one user in two rooms that it joined")
-	})
+	},
+})
 
 // keyOf is the key of a user in a room as the peer was given it: that of the join that maps it to the user. It need not be
 // in the room's state any more: where users share a key, only the last one's join is.
@@ -51,8 +54,10 @@ func keyOf(c *check.C, room *stage.Room, requirement, userID string) string {
 }
 
 // And each user of a room has a key of its own (MSC4014, Proposal 3).
-var _ = check.Register("users of one server have different keys in a room", check.Requires("sender-key/differs-between-users"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "users of one server have different keys in a room",
+	Requires: []string{"sender-key/differs-between-users"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, bob, dan, witness := s.User("alice"), s.User("bob"), s.User("dan"), s.Peer()
 		roomID := alice.Makes(stage.Public)
@@ -69,12 +74,15 @@ var _ = check.Register("users of one server have different keys in a room", chec
 			}
 			keys[key] = userID
 		}
-	})
+	},
+})
 
 // The key belongs to a user in a room, so it is none of the keys that the server signs with as itself (MSC4014, Proposal
 // 3).
-var _ = check.Register("a sender key is no published server key", check.Requires("sender-key/not-the-server-key"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a sender key is no published server key",
+	Requires: []string{"sender-key/not-the-server-key"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
 		roomID := alice.Makes(stage.Public)
@@ -84,7 +92,8 @@ var _ = check.Register("a sender key is no published server key", check.Requires
 		for userID, requirement := range map[string]string{alice.UserID: "mapping/in-creator-join", bob.UserID: "mapping/in-local-join"} {
 			assert.NotContains(c, published, keyOf(c, room, requirement, userID), "the keys that the server publishes")
 		}
-	})
+	},
+})
 
 // publishedKeys are the keys, present and old, that a server publishes.
 func publishedKeys(c *check.C, asking *stage.Peer, server string) []string {
@@ -148,19 +157,24 @@ func memberByKey(key, membership string) func(federation.Event) error {
 
 // A user that leaves and joins again should have the same key, or bans are easily evaded (MSC4014, Proposal 3.2; MSC1228,
 // Proposal).
-var _ = check.Register("a user that joins again has the same key", check.Requires("sender-key/kept-on-rejoin"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a user that joins again has the same key",
+	Requires: []string{"sender-key/kept-on-rejoin"},
+	Body: func(c *check.C) {
 		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
 		scene.bob.Leaves(scene.room.ID())
 		scene.room.AwaitsLeave("membership/leave", scene.bob.UserID)
 		scene.bob.Joins(scene.room.ID())
 		again := scene.room.Awaits("mapping/in-local-join", anotherMember(scene.bob.UserID, "join", scene.join))
 		assert.Equal(c, scene.join.Sender(), again.Sender(), "the key of a user that left and joined again")
-	})
+	},
+})
 
 // The same in a room that lives on another server, which the user's server leaves with it.
-var _ = check.Register("a user that joins a room of a peer again has the same key", check.Requires("sender-key/kept-on-rejoin"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a user that joins a room of a peer again has the same key",
+	Requires: []string{"sender-key/kept-on-rejoin"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		bob, resident := s.User("bob"), s.Peer()
 		room := resident.Makes(federation.RoomOptions{Creator: resident.User("carol")})
@@ -171,22 +185,28 @@ var _ = check.Register("a user that joins a room of a peer again has the same ke
 		bob.Joins(room.ID(), resident.Name())
 		again := room.Awaits("mapping/in-remote-join", anotherMember(bob.UserID, "join", first))
 		assert.Equal(c, first.Sender(), again.Sender(), "the key of a user that left a room of another server and joined it again")
-	})
+	},
+})
 
 // Nor does a kick give a new one (MSC4014, Proposal 3.2).
-var _ = check.Register("a user that joins again after a kick has the same key", check.Requires("sender-key/kept-after-kick"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a user that joins again after a kick has the same key",
+	Requires: []string{"sender-key/kept-after-kick"},
+	Body: func(c *check.C) {
 		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
 		scene.alice.Kicks(scene.room.ID(), scene.bob.UserID)
 		scene.room.Awaits("membership/kick", memberByKey(scene.join.Sender(), "leave"))
 		scene.bob.Joins(scene.room.ID())
 		again := scene.room.Awaits("mapping/in-local-join", anotherMember(scene.bob.UserID, "join", scene.join))
 		assert.Equal(c, scene.join.Sender(), again.Sender(), "the key of a user that was kicked and joined again")
-	})
+	},
+})
 
 // The completed invite names the key that the invited user will have in the room (MSC1228, Sending invites).
-var _ = check.Register("the key of the invite joins", check.Requires("sender-key/kept-from-invite-to-join"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "the key of the invite joins",
+	Requires: []string{"sender-key/kept-from-invite-to-join"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
 		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
@@ -198,12 +218,15 @@ var _ = check.Register("the key of the invite joins", check.Requires("sender-key
 		join := room.Awaits("mapping/in-local-join", anotherMember(bob.UserID, "join"))
 		invited, _ := invite.StateKey()
 		assert.Equal(c, invited, join.Sender(), "the key that joins, against the state key of the invite")
-	})
+	},
+})
 
 // The same when another server invites: the invited server names the key as it completes the invite. It is in the room
 // already, by another user: deployed servers die of an invite whose sender they do not know (mapping/in-invite).
-var _ = check.Register("the key of an invite by a peer joins", check.Requires("sender-key/kept-from-invite-to-join"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "the key of an invite by a peer joins",
+	Requires: []string{"sender-key/kept-from-invite-to-join"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		bob, dan, resident := s.User("bob"), s.User("dan"), s.Peer()
 		carol := resident.User("carol")
@@ -233,11 +256,14 @@ var _ = check.Register("the key of an invite by a peer joins", check.Requires("s
 		join := room.Awaits("mapping/in-local-join", anotherMember(bob.UserID, "join"))
 		invited, _ := invite.StateKey()
 		assert.Equal(c, invited, join.Sender(), "the key that joins, against the state key that the server gave the invite")
-	})
+	},
+})
 
 // And the key that knocked is the one that joins (MSC4014, Proposal 3.2).
-var _ = check.Register("the key of the knock joins", check.Requires("sender-key/kept-from-knock-to-join"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "the key of the knock joins",
+	Requires: []string{"sender-key/kept-from-knock-to-join"},
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
 		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
@@ -249,7 +275,8 @@ var _ = check.Register("the key of the knock joins", check.Requires("sender-key/
 		c.Need("membership/knock", err)
 		join := room.Awaits("mapping/in-local-join", anotherMember(bob.UserID, "join"))
 		assert.Equal(c, knock.Sender(), join.Sender(), "the key that joins, against the key that knocked")
-	})
+	},
+})
 
 // membershipOnly matches a member event by its membership, for rooms where there is one of it.
 func membershipOnly(membership string) func(federation.Event) error {
@@ -262,8 +289,10 @@ func membershipOnly(membership string) func(federation.Event) error {
 }
 
 // A new display name or avatar is no new identity (MSC4014, Proposal 3.2).
-var _ = check.Register("a new display name and avatar keep the key", check.Requires("sender-key/kept-on-profile-change"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a new display name and avatar keep the key",
+	Requires: []string{"sender-key/kept-on-profile-change"},
+	Body: func(c *check.C) {
 		const displayName, avatar = "Robert", "mxc://example.org/robert"
 		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
 		for field, value := range map[string]string{"displayname": displayName, "avatar_url": avatar} {
@@ -280,4 +309,5 @@ var _ = check.Register("a new display name and avatar keep the key", check.Requi
 			})
 			assert.Equal(c, scene.join.Sender(), changed.Sender(), "the key of a member whose %s is new", field)
 		}
-	})
+	},
+})

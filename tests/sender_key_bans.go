@@ -22,8 +22,11 @@ import (
 
 // A banned user cannot come back through its client (client-server API, room membership; MSC4014, Proposal 3.2: keys
 // change as little as possible so that bans hold).
-var _ = check.Register("a banned user's client cannot join", check.Requires("sender-key/ban-not-evaded"), check.Path("client"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a banned user's client cannot join",
+	Requires: []string{"sender-key/ban-not-evaded"},
+	Path:     "client",
+	Body: func(c *check.C) {
 		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
 		alice, bob, room := scene.alice, scene.bob, scene.room
 		_, err := alice.SeesMembership(room.ID(), bob.UserID, "join")
@@ -46,7 +49,8 @@ var _ = check.Register("a banned user's client cannot join", check.Requires("sen
 		if _, err := bob.SendMessage(c.Context(), room.ID(), "said in spite of the ban"); err == nil {
 			c.Errorf("a banned user can send messages to the room")
 		}
-	})
+	},
+})
 
 // staysBanned looks at a banned user as a client sees it.
 func staysBanned(c *check.C, views []stage.View, userID string) {
@@ -182,8 +186,11 @@ func (o outlaw) tries(deliver deliverJoin, join federation.Event) (answer string
 // banned user cannot join).
 func init() {
 	for name, deliver := range map[string]deliverJoin{"send_join": bySendJoin, "send": bySend} {
-		check.Register("a banned key cannot join, by "+name, check.Requires("sender-key/ban-not-evaded"), check.Path(name),
-			func(c *check.C) {
+		check.Register(check.Check{
+			Name:     "a banned key cannot join, by " + name,
+			Requires: []string{"sender-key/ban-not-evaded"},
+			Path:     name,
+			Body: func(c *check.C) {
 				scene := letIn(stage.Open(c, blueprints.OneServer), deliver)
 				scene.isBanned()
 				evasion := scene.joins()
@@ -193,14 +200,18 @@ func init() {
 				staysBanned(c, scene.alice.Refused(scene.room.ID(), evasion), scene.dan.ID())
 				later := scene.stage.Peer()
 				later.Joins(scene.room.ID(), later.User("witness")).NotServed(evasion)
-			})
+			},
+		})
 	}
 }
 
 // Nor by an event that stands beside the ban, as if its server had not known of it yet: what the current state forbids is
 // kept from clients and out of the state (server-server API, soft failure).
-var _ = check.Register("a banned key cannot join beside the ban", check.Requires("sender-key/ban-not-evaded"), check.Path("send"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a banned key cannot join beside the ban",
+	Requires: []string{"sender-key/ban-not-evaded"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		scene := letIn(stage.Open(c, blueprints.OneServer), bySend)
 		evasion := scene.joins()
 		scene.isBanned()
@@ -214,20 +225,24 @@ var _ = check.Register("a banned key cannot join beside the ban", check.Requires
 			}
 		}
 		staysBanned(c, views, scene.dan.ID())
-	})
+	},
+})
 
 // What becomes of a second key of a user: while the user is a member (MSC4014, Proposal 3.2: there are legitimate reasons
 // for cycling keys), and when its first key is banned (MSC1228, Proposal: it is up to server owners; MSC4014, Proposal 3.2:
 // keys SHOULD NOT change, or bans are evaded). Whatever a server decides, clients of the room must go on: deployed servers
 // break here.
-var _ = check.Register("a second key of the same user",
-	check.Requires("sender-key/rotation", "mapping/two-keys-one-user", "sender-key/ban-evaded-by-new-key", "resilience/stays-up"),
-	check.Path("send_join"), check.Deadly(true),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a second key of the same user",
+	Requires: []string{"sender-key/rotation", "mapping/two-keys-one-user", "sender-key/ban-evaded-by-new-key", "resilience/stays-up"},
+	Path:     "send_join",
+	Deadly:   true,
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		observeRotation(c, letIn(s, bySendJoin))
 		observeEvasion(c, letIn(s, bySendJoin))
-	})
+	},
+})
 
 // breaksClients is the reading of a server that takes the second key and no longer serves the room to its clients.
 const breaksClients = "breaks-clients"

@@ -22,8 +22,10 @@ import (
 )
 
 // Events are signed by the sender_key (MSC4014, Proposal 2), whatever their type.
-var _ = check.Register("events of every type are signed by their sender key", check.Requires("signing/every-event-type"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "events of every type are signed by their sender key",
+	Requires: []string{"signing/every-event-type"},
+	Body: func(c *check.C) {
 		scene := playFormatScene(stage.Open(c, blueprints.OneServer))
 		for _, problem := range withoutOwnSignature(scene).tell(len(scene.events), c.Notef) {
 			c.Errorf("%s", problem)
@@ -38,7 +40,8 @@ var _ = check.Register("events of every type are signed by their sender key", ch
 				c.Errorf("the peer in the room was never given the event of type %s", kind)
 			}
 		}
-	})
+	},
+})
 
 func withoutOwnSignature(scene formatScene) (found breaches) {
 	for _, event := range scene.events {
@@ -51,8 +54,10 @@ func withoutOwnSignature(scene formatScene) (found breaches) {
 
 // Whether servers sign beside the sender key: MSC1228 has the key's signature "instead of" the server's (Proposal), and
 // the resident server signs joins in other rooms (server-server API, send_join).
-var _ = check.Register("whether servers sign events too", check.Requires("signing/server-signatures"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "whether servers sign events too",
+	Requires: []string{"signing/server-signatures"},
+	Body: func(c *check.C) {
 		const requirement = "signing/server-signatures"
 		s := stage.Open(c, blueprints.OneServer)
 		scene, server := playFormatScene(s), s.ServerName(1)
@@ -91,7 +96,8 @@ var _ = check.Register("whether servers sign events too", check.Requires("signin
 		default:
 			c.Observe(requirement, "none", "%s", detail)
 		}
-	})
+	},
+})
 
 // afterItsKeys is a time at which the server keys that a peer has published are not valid any more: who verifies an event
 // of then by them must ask for newer ones.
@@ -106,8 +112,11 @@ func saysThen(room *stage.Room, sender *federation.User) federation.Event {
 
 // It is always possible to verify event signatures without asking anybody (MSC4014, Proposal 2): the sender's server may
 // be gone when another one delivers its event.
-var _ = check.Register("an event of a server that is gone, delivered by another", check.Requires("signing/needs-no-server-keys"),
-	check.Path("another server"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "an event of a server that is gone, delivered by another",
+	Requires: []string{"signing/needs-no-server-keys"},
+	Path:     "another server",
+	Body: func(c *check.C) {
 		const requirement = "signing/needs-no-server-keys"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, gone, courier := s.User("alice"), s.Peer(), s.Peer()
@@ -126,11 +135,15 @@ var _ = check.Register("an event of a server that is gone, delivered by another"
 		delivered.Delivers(second)
 		shown := alice.AwaitsEvent(requirement, room.ID(), second.ID())
 		assert.Equal(c, carol.ID(), shown.Get("sender").String(), "the sender, whose mapping was verified before")
-	})
+	},
+})
 
 // The same when the sender's server is there and gives nobody its keys: requests are verified by those that are known.
-var _ = check.Register("an event of a server that gives nobody its keys any more", check.Requires("signing/needs-no-server-keys"),
-	check.Path("send"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "an event of a server that gives nobody its keys any more",
+	Requires: []string{"signing/needs-no-server-keys"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, silent := s.User("alice"), s.Peer()
 		carol := silent.User("carol")
@@ -141,12 +154,15 @@ var _ = check.Register("an event of a server that gives nobody its keys any more
 		room.Delivers(said)
 		shown := alice.AwaitsEvent("signing/needs-no-server-keys", room.ID(), said.ID())
 		assert.Equal(c, carol.ID(), shown.Get("sender").String(), "the sender, whose mapping was verified before")
-	})
+	},
+})
 
 // This makes verifying the room's events much more reliable when remote servers are dead (MSC4014, Proposal 2.1): a server
 // that joins through one server takes the events of another, whose keys nobody has.
-var _ = check.Register("a room with events of a server that is dead", check.Requires("signing/dead-resident"),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a room with events of a server that is dead",
+	Requires: []string{"signing/dead-resident"},
+	Body: func(c *check.C) {
 		const requirement = "signing/dead-resident"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, living, dead := s.User("alice"), s.Peer(), s.Peer()
@@ -172,7 +188,8 @@ var _ = check.Register("a room with events of a server that is dead", check.Requ
 				}
 			}
 		}
-	})
+	},
+})
 
 // askedForKeys are the requests by which a server's keys were looked up: at that server, and at one that may know them.
 func askedForKeys(of *stage.Peer, others ...*stage.Peer) (asked []string) {
@@ -204,8 +221,11 @@ func isAsked(c *check.C, peer *stage.Peer, roomID string) {
 
 // No external network requests are required to verify event signatures (MSC4014, Proposal 2): not for those that stand
 // beside the sender key's either.
-var _ = check.Register("a further signature by a server has nobody asked for its keys",
-	check.Requires("signing/no-key-lookup-for-events"), check.Path("send"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a further signature by a server has nobody asked for its keys",
+	Requires: []string{"signing/no-key-lookup-for-events"},
+	Path:     "send",
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, mallory, stranger := s.User("alice"), s.Peer(), s.Peer()
 		carol := mallory.User("carol")
@@ -220,12 +240,16 @@ var _ = check.Register("a further signature by a server has nobody asked for its
 		asked := askedForKeys(stranger, mallory)
 		isAsked(c, stranger, room.ID())
 		assert.Empty(c, asked, "requests for the keys of a server that only signed an event")
-	})
+	},
+})
 
 // Nor for those on the state of a room that is entered (MSC4014, Proposal 2.1: server keys are not needed to verify the
 // room DAG).
-var _ = check.Register("a room with further signatures by a server has nobody asked for its keys",
-	check.Requires("signing/no-key-lookup-for-events"), check.Path("the state of send_join"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a room with further signatures by a server has nobody asked for its keys",
+	Requires: []string{"signing/no-key-lookup-for-events"},
+	Path:     "the state of send_join",
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		alice, mallory, stranger := s.User("alice"), s.Peer(), s.Peer()
 		carol, dan := mallory.User("carol"), mallory.User("dan")
@@ -242,4 +266,5 @@ var _ = check.Register("a room with further signatures by a server has nobody as
 		asked := askedForKeys(stranger, mallory)
 		isAsked(c, stranger, room.ID())
 		assert.Empty(c, asked, "requests for the keys of a server that only signed events of the room")
-	})
+	},
+})

@@ -47,8 +47,11 @@ var oddities = []oddity{
 // What becomes of a signature that Ed25519 does not make but that may verify (RFC 8032, 5.1.7: S is below the order L), of
 // a key in another spelling than that of binary event data (MSC4014, Proposal 1; Matrix appendices, unpadded base64), and
 // of a key for which anybody can sign.
-var _ = check.Register("signatures and keys that are not canonical",
-	check.Requires("signing/rejects-noncanonical"), check.Path("send_join"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "signatures and keys that are not canonical",
+	Requires: []string{"signing/rejects-noncanonical"},
+	Path:     "send_join",
+	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		accepted := map[string][]string{}
 		var details []string
@@ -78,7 +81,8 @@ var _ = check.Register("signatures and keys that are not canonical",
 			reading = "several-accepted"
 		}
 		c.Observe("signing/rejects-noncanonical", reading, "%s", strings.Join(details, "; "))
-	})
+	},
+})
 
 // underKey is the join of dan under a key that is spelled in another way, in all places.
 func underKey(scene outlaw, pair pseudoid.KeyPair, spelled func(pseudoid.SenderKey) pseudoid.SenderKey) federation.Template {

@@ -42,17 +42,19 @@ var demands = []struct {
 func init() {
 	for _, demand := range demands {
 		for _, dead := range demand.deaths {
-			options := []any{check.Requires(demand.requirement), check.Path(bySendRoad.name)}
-			if dead.as == swallowsRequests.as {
-				options = append(options, check.Slow(swallowingTime))
-			}
-			check.Register(fmt.Sprintf(demand.name, dead.name), append(options, func(c *check.C) {
-				seen := haunted(c, dead, bySendRoad)
-				if demand.accepted {
-					c.Need("unverified/event-accepted", seen.refused)
-				}
-				demand.judge(c, seen)
-			})...)
+			check.Register(check.Check{
+				Name:     fmt.Sprintf(demand.name, dead.name),
+				Requires: []string{demand.requirement},
+				Path:     bySendRoad.name,
+				Slow:     dead.lasts,
+				Body: func(c *check.C) {
+					seen := haunted(c, dead, bySendRoad)
+					if demand.accepted {
+						c.Need("unverified/event-accepted", seen.refused)
+					}
+					demand.judge(c, seen)
+				},
+			})
 		}
 	}
 }
@@ -61,9 +63,12 @@ func init() {
 // mapping, Implementation), and where gaps of a room are filled.
 func init() {
 	for _, along := range otherRoads {
-		check.Register("a member who cannot be verified, met by "+along.name, check.Requires("unverified/every-path"), check.Path(along.name),
-			check.Deadly(along.deadly),
-			func(c *check.C) {
+		check.Register(check.Check{
+			Name:     "a member who cannot be verified, met by " + along.name,
+			Requires: []string{"unverified/every-path"},
+			Path:     along.name,
+			Deadly:   along.deadly,
+			Body: func(c *check.C) {
 				seen := haunted(c, closesConnections, along)
 				if seen.refused != nil {
 					c.Errorf("%v", seen.refused)
@@ -73,7 +78,8 @@ func init() {
 						demand.judge(c, seen)
 					}
 				}
-			})
+			},
+		})
 	}
 }
 

@@ -24,14 +24,15 @@ const joinBound = 45 * time.Second
 
 // death is a way in which a server's keys cannot be had.
 type death struct {
-	name string
-	as   federation.DeadAs
+	name  string
+	as    federation.DeadAs
+	lasts time.Duration // about how long a server waits for an answer; 0: it need not wait
 }
 
 var (
 	// closesConnections is the death for checks that are not about how a server is dead: nobody has to wait for it.
-	closesConnections = death{"closes connections", federation.DeadRefusing}
-	swallowsRequests  = death{"swallows requests", federation.DeadHanging}
+	closesConnections = death{"closes connections", federation.DeadRefusing, 0}
+	swallowsRequests  = death{"swallows requests", federation.DeadHanging, swallowingTime}
 )
 
 // swallowingTime is about how long a server may wait for keys that it asked for in vain.
@@ -39,8 +40,8 @@ const swallowingTime = 40 * time.Second
 
 var deaths = []death{
 	closesConnections, swallowsRequests,
-	{"answers garbage", federation.DeadTalkingGarbage},
-	{"is unavailable", federation.DeadUnavailable},
+	{"answers garbage", federation.DeadTalkingGarbage, 0},
+	{"is unavailable", federation.DeadUnavailable, 0},
 }
 
 // haunt is who plays. alice is a user of the server under test; carol is a user of the herald, an honest server that brings

@@ -26,8 +26,13 @@ const deadMembers = 3
 
 // Mappings of a room just joined are timed out quickly (MSC1228, Handling the mxid mapping, Implementation). Deployed servers
 // die of it.
-var _ = check.Register("a join is not held up though members' servers swallow requests for keys",
-	check.Requires("unverified/join-not-held-up"), check.Path("send_join answer"), check.Slow(80*time.Second), check.Deadly(true), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a join is not held up though members' servers swallow requests for keys",
+	Requires: []string{"unverified/join-not-held-up"},
+	Path:     "send_join answer",
+	Slow:     80 * time.Second,
+	Deadly:   true,
+	Body: func(c *check.C) {
 		h := openHaunt(stage.Open(c, blueprints.OneServer), swallowsRequests)
 		living := h.herald.Makes(federation.RoomOptions{Creator: h.carol})
 		h.enters(living, h.dave)
@@ -52,7 +57,8 @@ var _ = check.Register("a join is not held up though members' servers swallow re
 		if err != nil {
 			c.Need("unverified/join-not-held-up", errors.Join(answered, err))
 		}
-	})
+	},
+})
 
 // recovery is a way in which keys come to be had after all.
 type recovery struct {
@@ -179,35 +185,54 @@ func (h *haunt) hears(m encounter, timeline *csapi.Timeline) gjson.Result {
 func init() {
 	for _, how := range recoveries {
 		// Once the server verifies the user ID, it should send the member event again, with that (MSC4014, Changes from MSC1228 6.2).
-		check.Register("the member event is sent again when a member's server "+how.name, check.Requires("unverified/verified-later"),
-			check.Path("send"), check.Slow(swallowingTime), func(c *check.C) {
+		check.Register(check.Check{
+			Name:     "the member event is sent again when a member's server " + how.name,
+			Requires: []string{"unverified/verified-later"},
+			Path:     "send",
+			Slow:     swallowingTime,
+			Body: func(c *check.C) {
 				seen := resurrected(c, how)
 				if !seen.resent.Exists() {
 					c.Failf("the member was verified, and its member event was not sent to clients again")
 				}
 				assert.Equal(c, seen.claimed, seen.resent.Get("sender").String(), "the sender of the member event that was sent again")
-			})
+			},
+		})
 		// Events sent after this show the true user (MSC4014, Changes from MSC1228 6.2).
-		check.Register("later events show the true user ID when a member's server "+how.name, check.Requires("unverified/later-events-true"),
-			check.Path("send"), check.Slow(swallowingTime), func(c *check.C) {
+		check.Register(check.Check{
+			Name:     "later events show the true user ID when a member's server " + how.name,
+			Requires: []string{"unverified/later-events-true"},
+			Path:     "send",
+			Slow:     swallowingTime,
+			Body: func(c *check.C) {
 				seen := resurrected(c, how)
 				assert.Equal(c, seen.claimed, seen.later.Get("sender").String(), "the sender of a message sent after the verification")
-			})
+			},
+		})
 	}
 }
 
 // The key pairs up the unverified and the verified sender (MSC4014, Key-aware clients).
-var _ = check.Register("a member keeps its sender key when it is verified",
-	check.Requires("unverified/sender-key-shown"), check.Path("send"), check.Slow(swallowingTime), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "a member keeps its sender key when it is verified",
+	Requires: []string{"unverified/sender-key-shown"},
+	Path:     "send",
+	Slow:     swallowingTime,
+	Body: func(c *check.C) {
 		seen := resurrected(c, recoveries[0])
 		judgeSenderKeys(c, haunting{key: seen.key, join: seen.join, said: seen.earlier, views: append(seen.before, seen.after...)})
 		assert.Equal(c, seen.key, seen.later.Get("sender_key").String(), "the sender_key of a message sent after the verification")
-	})
+	},
+})
 
 // Events sent prior to the verification "will show" the placeholder (MSC4014, Changes from MSC1228 6.2): on a client's screen,
 // or to whoever fetches them later, too.
-var _ = check.Register("what earlier events show after the verification",
-	check.Requires("unverified/earlier-events"), check.Path("send"), check.Slow(swallowingTime), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "what earlier events show after the verification",
+	Requires: []string{"unverified/earlier-events"},
+	Path:     "send",
+	Slow:     swallowingTime,
+	Body: func(c *check.C) {
 		seen := resurrect(c, recoveries[0])
 		if !seen.verified {
 			c.Observe("unverified/earlier-events", verdict.NoneSeen, "%s", whyNot(seen.refused, "the member was not verified later"))
@@ -233,4 +258,5 @@ var _ = check.Register("what earlier events show after the verification",
 			reading = "true-user-id"
 		}
 		c.Observe("unverified/earlier-events", reading, "a message from before the verification: %s", strings.Join(told, ", "))
-	})
+	},
+})

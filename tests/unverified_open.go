@@ -40,8 +40,10 @@ func shownAs(views []stage.View, eventID string) string {
 
 // All requests that involve the placeholder go through the reader's own homeserver, "providing a mechanism for
 // client-initiated retries" (MSC4014, Changes from MSC1228 6.1).
-var _ = check.Register("what client requests for a placeholder do",
-	check.Requires("unverified/requests-stay-home"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "what client requests for a placeholder do",
+	Requires: []string{"unverified/requests-stay-home"},
+	Body: func(c *check.C) {
 		const requirement = "unverified/requests-stay-home"
 		h := openHaunt(stage.Open(c, blueprints.OneServer), closesConnections)
 		m, refused := meetBySend(h, h.ghost)
@@ -91,7 +93,8 @@ var _ = check.Register("what client requests for a placeholder do",
 		default:
 			c.Observe(requirement, "stay-home", "profile and device keys of the placeholder were asked for twice; %s", orNothing(detail))
 		}
-	})
+	},
+})
 
 func orNothing(detail string) string {
 	if detail == "" {
@@ -111,8 +114,10 @@ func isLookUp(request federation.Request) bool {
 
 // The template is @_unverified_localpart_domain of the reader's server (MSC4014, Changes from MSC1228 6): no localpart has the
 // colons of ports and IPv6 literals, no user ID more than 255 bytes, and nothing makes two members' placeholders differ.
-var _ = check.Register("how placeholders are formed in odd cases",
-	check.Requires("unverified/placeholder-form"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "how placeholders are formed in odd cases",
+	Requires: []string{"unverified/placeholder-form"},
+	Body: func(c *check.C) {
 		const requirement = "unverified/placeholder-form"
 		s := stage.Open(c, blueprints.OneServer)
 		h := openHaunt(s, closesConnections)
@@ -159,7 +164,8 @@ var _ = check.Register("how placeholders are formed in odd cases",
 			details = append(details, fmt.Sprintf("%s, %s, shows as %q (%s)", each.what, each.userID, shown, form))
 		}
 		c.Observe(requirement, readForms(forms[:3], forms[3]), "%s", strings.Join(details, "; "))
-	})
+	},
+})
 
 // signerOf signs mappings in the name of a user ID's server: as the peer does where it is one, else by a key that nobody has.
 func signerOf(peer *stage.Peer, userID string) federation.Signer {
@@ -224,8 +230,10 @@ func readForms(names []string, second string) string {
 
 // A user who could register such a name would look like a member who cannot be verified (MSC4014, Changes from MSC1228 6, does
 // not say whether one can).
-var _ = check.Register("whether a user can register a name like a placeholder",
-	check.Requires("unverified/namespace"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "whether a user can register a name like a placeholder",
+	Requires: []string{"unverified/namespace"},
+	Body: func(c *check.C) {
 		const requirement = "unverified/namespace"
 		s := stage.Open(c, blueprints.OneServer)
 		host, _, _ := strings.Cut(s.Peer().Name(), ":") // nobody had it before
@@ -240,12 +248,15 @@ var _ = check.Register("whether a user can register a name like a placeholder",
 		default:
 			c.Need("resilience/stays-up", err)
 		}
-	})
+	},
+})
 
 // Keys may be had of "perspective servers hosting keys for that server" (MSC4014, Proposal 4.2): here the server that brings
 // the member's join, and is in the room, would answer as a notary.
-var _ = check.Register("whether a notary is asked for the keys of a dead server",
-	check.Requires("unverified/notary"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "whether a notary is asked for the keys of a dead server",
+	Requires: []string{"unverified/notary"},
+	Body: func(c *check.C) {
 		const requirement = "unverified/notary"
 		h := openHaunt(stage.Open(c, blueprints.OneServer), closesConnections)
 		h.herald.Handle(federation.KeyQuery, func(*federation.Request, func() federation.Answer) federation.Answer {
@@ -279,12 +290,15 @@ var _ = check.Register("whether a notary is asked for the keys of a dead server"
 		default:
 			c.Observe(requirement, "not-asked", "the server that brought the join was asked for no keys; %s", detail)
 		}
-	})
+	},
+})
 
 // MSC1228 asks whether unverified mappings should be removed before clients are served, "to stop client developers relying on
 // it" (Handling the mxid mapping, Implementation).
-var _ = check.Register("whether clients are served a mapping that is not verified",
-	check.Requires("unverified/mapping-in-content"), func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "whether clients are served a mapping that is not verified",
+	Requires: []string{"unverified/mapping-in-content"},
+	Body: func(c *check.C) {
 		const requirement = "unverified/mapping-in-content"
 		seen := haunted(c, closesConnections, bySendRoad)
 		var with, without []string
@@ -308,4 +322,5 @@ var _ = check.Register("whether clients are served a mapping that is not verifie
 			c.Observe(requirement, "differs-by-view", "served in %s; removed in %s",
 				strings.Join(with, ", "), strings.Join(without, ", "))
 		}
-	})
+	},
+})

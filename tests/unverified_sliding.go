@@ -34,8 +34,11 @@ func slides(c *check.C, client *stage.User, version, roomID, position string) (*
 }
 
 // Sliding sync clients should have the room invalidated and its state sent again (MSC4014, Changes from MSC1228 6.2).
-var _ = check.Register("what sliding sync tells of a later verification", check.Requires("unverified/sliding-sync"), check.Slow(swallowingTime),
-	func(c *check.C) {
+var _ = check.Register(check.Check{
+	Name:     "what sliding sync tells of a later verification",
+	Requires: []string{"unverified/sliding-sync"},
+	Slow:     swallowingTime,
+	Body: func(c *check.C) {
 		const requirement = "unverified/sliding-sync"
 		h := openHaunt(stage.Open(c, blueprints.OneServer), closesConnections)
 		version, answers := "", []string{}
@@ -79,7 +82,8 @@ var _ = check.Register("what sliding sync tells of a later verification", check.
 		room := after.Get("rooms." + gjson.Escape(m.room.ID()))
 		reading, detail := readSliding(room, seen)
 		c.Observe(requirement, reading, "%s: %s", version, detail)
-	})
+	},
+})
 
 // readSliding tells the reading from what sliding sync has new of a room after a verification.
 func readSliding(room gjson.Result, seen resurrection) (reading, detail string) {

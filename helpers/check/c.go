@@ -219,7 +219,7 @@ func (c *C) Failf(format string, arguments ...any) {
 // Blocked ends the check because a requirement that it builds on failed; it fails if it judges that requirement itself.
 func (c *C) Blocked(by string, format string, arguments ...any) {
 	decided := verdict.Blocked
-	if slices.Contains(c.check.Requirements, by) {
+	if slices.Contains(c.check.Requires, by) {
 		decided = verdict.Fail
 	}
 	c.record(decided, condense(fmt.Sprintf(format, arguments...)), arguments...)
@@ -354,7 +354,7 @@ func (c *C) result(duration time.Duration) verdict.CheckResult {
 	}
 	return verdict.CheckResult{
 		Name:         c.check.Name,
-		Requirements: c.check.Requirements,
+		Requirements: c.check.Requires,
 		Path:         c.check.Path,
 		Verdict:      decided,
 		Reason:       strings.Join(c.outcome.reasons, "; "),

@@ -27,7 +27,7 @@ type expendables struct {
 // the check with error.
 func (c *C) Expendable(blueprint string, onlyFresh bool) (found Deployment, fresh bool) {
 	if !c.check.Expends {
-		c.SuiteError(errors.New("the check uses up servers and does not say so, by check.Expends()"))
+		c.SuiteError(errors.New("the check uses up servers, and is not registered with Expends"))
 	}
 	if !onlyFresh {
 		found = c.runner.takeExpendable(context.WithoutCancel(c.ctx), blueprint)

@@ -12,7 +12,7 @@ import (
 
 // expending is a check that uses servers up.
 func expending(name string, body func(*C)) *Check {
-	return &Check{Name: name, Requirements: []string{StaysUp}, Expends: true, Body: body}
+	return &Check{Name: name, Requires: []string{StaysUp}, Expends: true, Body: body}
 }
 
 // expends asks for a server and returns it, and whether it is fresh.
@@ -116,7 +116,7 @@ func TestWhoUsesUpServersMustSaySo(t *testing.T) {
 	one.Expends = false
 	final, _ := outcomeOf(t, 1, one)
 	assert.Equal(t, verdict.Error, final["a"].Verdict)
-	assert.Contains(t, final["a"].Reason, "check.Expends()")
+	assert.Contains(t, final["a"].Reason, "not registered with Expends")
 }
 
 // TestAttachedIsEvidence: what a check attaches, and the log of what it discarded, go to the keeper.

@@ -114,7 +114,7 @@ func TestInterruptedRunKeepsNothingOfABrokenServer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var i interruptible
-			elsewhere := &Check{Name: "elsewhere", Requirements: []string{"a/b"}, Body: func(c *C) { c.Deploy("another", false) }}
+			elsewhere := &Check{Name: "elsewhere", Requires: []string{"a/b"}, Body: func(c *C) { c.Deploy("another", false) }}
 			final := i.run(t, 4, i.interrupts(breaks, "a", "b", "elsewhere"), bystander("a", false), bystander("b", true), elsewhere)
 			assert.Equal(t, map[string]verdict.Verdict{"elsewhere": verdict.Pass}, final)
 		})
@@ -139,7 +139,7 @@ func TestLastLooksAreBounded(t *testing.T) {
 	server := &lookedAt{fakeServer: &fakeServer{died: make(chan struct{})}, allowed: time.Hour}
 	runner := New(Options{
 		Deployments: server, Emit: func(verdict.Event) {}, LastLooks: time.Second, Quiet: time.Millisecond,
-		Checks: []*Check{{Name: "a", Requirements: []string{"a/b"}, Body: func(c *C) {
+		Checks: []*Check{{Name: "a", Requires: []string{"a/b"}, Body: func(c *C) {
 			c.Deploy("shared", false)
 			cancel()
 		}}},
@@ -151,8 +151,8 @@ func TestLastLooksAreBounded(t *testing.T) {
 
 func TestVerdictsAreFinalAsSoonAsTheyCanBe(t *testing.T) {
 	var i interruptible
-	private := &Check{Name: "private", Requirements: []string{"a/b"}, Body: func(c *C) { c.Deploy("private", true) }}
-	none := &Check{Name: "none", Requirements: []string{"a/b"}, Body: func(c *C) { c.Errorf("no") }}
+	private := &Check{Name: "private", Requires: []string{"a/b"}, Body: func(c *C) { c.Deploy("private", true) }}
+	none := &Check{Name: "none", Requires: []string{"a/b"}, Body: func(c *C) { c.Errorf("no") }}
 	final := i.run(t, 4, private, none, deadly("deadly", 0), named("shared", func(c *C, _ *fakeServer) {
 		i.await(c, verdict.KindCheckFinal, "private", "none", "deadly")
 	}))

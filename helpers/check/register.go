@@ -13,62 +13,27 @@ import (
 
 // Check is one scripted test of one or more requirements along one path.
 type Check struct {
-	Name         string
-	Requirements []string      // identifiers of the catalogue
-	Path         string        // the path along which the event arrives, where a requirement has several: "send_join"
-	Slow         time.Duration // about how long it waits for a server's own time-outs, or tries its strength; 0: it does not
-	Deadly       bool          // servers are known to die of it: nobody else stands on its deployments meanwhile
-	Expends      bool          // tries to bring servers down, and may use up several (C.Expendable)
-	TwoServers   bool          // stands on two servers, which may be of different candidates
-	Containers   bool          // needs servers with networks of their own, which plain processes do not have
-	Closing      bool          // judged by the runner itself, when every deployment was looked at for the last time
-	Body         func(*C)
-}
+	Name     string
+	Requires []string // requirements that it judges: identifiers of the catalogue
+	Path     string   // delivery path of the event under test, where a requirement has several: "send_join"
 
-// Option adds to a check while it is registered.
-type Option func(*Check)
+	// Slow is about how long the check waits for a server's own time-outs, or takes for another reason; 0: no longer than others
+	// do. Slow checks run beside the others and start before them, the longest first.
+	Slow time.Duration
+	// Deadly marks a check known to crash deployed servers. It has its deployments to itself, so that their death costs no
+	// other check its place.
+	Deadly bool
+	// Expends marks a check that tries to crash servers, and may use up several (C.Expendable). Such checks run one at a
+	// time, and hand on a server that survived to the next.
+	Expends bool
+	// TwoServers marks a check that needs two servers, which in a mixed deployment are of different candidates.
+	TwoServers bool
+	// Containers marks a check that cuts servers off from the federation, which only the container runtime can do.
+	Containers bool
+	// Closing marks the check that the runner judges itself, after the last look at every deployment. It has no body.
+	Closing bool
 
-// Requires names the requirements of the catalogue that the check judges.
-func Requires(identifiers ...string) Option {
-	return func(check *Check) { check.Requirements = append(check.Requirements, identifiers...) }
-}
-
-// Path names the path along which the check's event reaches the server.
-func Path(name string) Option {
-	return func(check *Check) { check.Path = name }
-}
-
-// Slow marks a check that must wait for a server's own time-outs, or takes long for another reason, and about how long where
-// it does. It runs beside the others and starts before them, the longest first.
-func Slow(about time.Duration) Option {
-	return func(check *Check) { check.Slow = about }
-}
-
-// Deadly marks a check that deployed servers die of, if that is so: it has its deployments to itself, so that their death
-// costs no other check its place. Who comes after it stands on them only if they are well.
-func Deadly(so bool) Option {
-	return func(check *Check) { check.Deadly = so }
-}
-
-// Expends marks a check that tries to bring servers down (C.Expendable). They run one at a time: who finds no harm hands the
-// server on to the next.
-func Expends() Option {
-	return func(check *Check) { check.Expends = true }
-}
-
-// TwoServers marks a check that stands on two servers. It runs in mixed deployments, too, with a candidate on each side.
-func TwoServers() Option {
-	return func(check *Check) { check.TwoServers = true }
-}
-
-// Containers marks a check that cuts servers off: only containers have networks that can be cut.
-func Containers() Option {
-	return func(check *Check) { check.Containers = true }
-}
-
-// Closing marks the check that the runner judges itself: that every deployment ended in health.
-func Closing() Option {
-	return func(check *Check) { check.Closing = true }
+	Body func(*C)
 }
 
 // Registry holds checks in the order of their registration.
@@ -77,29 +42,16 @@ type Registry struct{ checks []*Check }
 // registered takes what package tests registers while it is initialised; nothing writes to it afterwards.
 var registered Registry
 
-// Register adds a check to the suite. Its last argument is the body; mistakes are reported by Validate, at the start.
-func Register(name string, arguments ...any) *Check {
-	return registered.Register(name, arguments...)
-}
+// Register adds a check to the suite. Mistakes in it are reported by Validate, at the start.
+func Register(added Check) *Check { return registered.Register(added) }
 
 // Registered returns the suite's registry.
 func Registered() *Registry { return &registered }
 
-// Register adds a check made of options and a body.
-func (r *Registry) Register(name string, arguments ...any) *Check {
-	added := &Check{Name: name}
-	for _, argument := range arguments {
-		switch value := argument.(type) {
-		case Option:
-			value(added)
-		case func(*C):
-			added.Body = value
-		default:
-			panic(fmt.Sprintf("check %q: %T is neither an option nor a body", name, argument))
-		}
-	}
-	r.checks = append(r.checks, added)
-	return added
+// Register adds a check.
+func (r *Registry) Register(added Check) *Check {
+	r.checks = append(r.checks, &added)
+	return &added
 }
 
 // All returns the registered checks in the order of their names.
@@ -116,16 +68,16 @@ func (r *Registry) Validate(known func(identifier string) bool) error {
 	for _, one := range r.checks {
 		switch {
 		case one.Name == "":
-			return fmt.Errorf("a check of %v has no name", one.Requirements)
+			return fmt.Errorf("a check of %v has no name", one.Requires)
 		case names[one.Name]:
 			return fmt.Errorf("two checks are named %q", one.Name)
-		case len(one.Requirements) == 0:
+		case len(one.Requires) == 0:
 			return fmt.Errorf("check %q names no requirement", one.Name)
 		case one.Body == nil && !one.Closing:
 			return fmt.Errorf("check %q has no body", one.Name)
 		}
 		names[one.Name] = true
-		for _, identifier := range one.Requirements {
+		for _, identifier := range one.Requires {
 			if !known(identifier) {
 				return fmt.Errorf("check %q: the catalogue has no requirement %q", one.Name, identifier)
 			}
@@ -139,5 +91,5 @@ func (check *Check) Mixed() bool { return check.TwoServers || check.Closing }
 
 // Matches tells whether the check's name, or one of its requirements, matches.
 func (check *Check) Matches(pattern *regexp.Regexp) bool {
-	return pattern.MatchString(check.Name) || slices.ContainsFunc(check.Requirements, pattern.MatchString)
+	return pattern.MatchString(check.Name) || slices.ContainsFunc(check.Requires, pattern.MatchString)
 }

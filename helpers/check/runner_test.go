@@ -126,7 +126,7 @@ func outcomeOnCopies(t *testing.T, copies, parallel int, checks ...*Check) (map[
 }
 
 func named(name string, body func(*C, *fakeServer)) *Check {
-	return &Check{Name: name, Requirements: []string{"chapter/" + name}, Body: func(c *C) {
+	return &Check{Name: name, Requires: []string{"chapter/" + name}, Body: func(c *C) {
 		body(c, c.Deploy("one server", false).(*fakeServer))
 	}}
 }
@@ -146,7 +146,7 @@ func bystander(name string, fails bool) *Check {
 }
 
 func stayingUp() *Check {
-	return &Check{Name: "stays up", Requirements: []string{StaysUp}, Closing: true}
+	return &Check{Name: "stays up", Requires: []string{StaysUp}, Closing: true}
 }
 
 func TestHealthyRunSharesOneDeployment(t *testing.T) {
@@ -303,7 +303,7 @@ func TestVerdictsOfC(t *testing.T) {
 	}
 	var checks []*Check
 	for name, body := range bodies {
-		checks = append(checks, &Check{Name: name, Requirements: []string{"chapter/" + name}, Body: body})
+		checks = append(checks, &Check{Name: name, Requires: []string{"chapter/" + name}, Body: body})
 	}
 	final, _ := outcomeOf(t, 2, checks...)
 	for name, expected := range map[string]verdict.Verdict{
@@ -353,14 +353,44 @@ func TestRegistryFindsMistakes(t *testing.T) {
 		mistake string
 		fill    func(*Registry)
 	}{
-		{"", func(r *Registry) { r.Register("a", Requires("chapter/one"), body) }},
-		{"has no requirement", func(r *Registry) { r.Register("a", Requires("chapter/two"), body) }},
-		{"two checks are named", func(r *Registry) {
-			r.Register("a", Requires("chapter/one"), body)
-			r.Register("a", Requires("chapter/one"), body)
+		{"", func(r *Registry) {
+			r.Register(Check{
+				Name:     "a",
+				Requires: []string{"chapter/one"},
+				Body:     body,
+			})
 		}},
-		{"names no requirement", func(r *Registry) { r.Register("a", body) }},
-		{"no body", func(r *Registry) { r.Register("a", Requires("chapter/one")) }},
+		{"has no requirement", func(r *Registry) {
+			r.Register(Check{
+				Name:     "a",
+				Requires: []string{"chapter/two"},
+				Body:     body,
+			})
+		}},
+		{"two checks are named", func(r *Registry) {
+			r.Register(Check{
+				Name:     "a",
+				Requires: []string{"chapter/one"},
+				Body:     body,
+			})
+			r.Register(Check{
+				Name:     "a",
+				Requires: []string{"chapter/one"},
+				Body:     body,
+			})
+		}},
+		{"names no requirement", func(r *Registry) {
+			r.Register(Check{
+				Name: "a",
+				Body: body,
+			})
+		}},
+		{"no body", func(r *Registry) {
+			r.Register(Check{
+				Name:     "a",
+				Requires: []string{"chapter/one"},
+			})
+		}},
 	} {
 		var registry Registry
 		each.fill(&registry)
@@ -379,12 +409,12 @@ func TestTheEndOfADeploymentIsTold(t *testing.T) {
 	servers := &fakeServers{}
 	runner := New(Options{
 		Checks: []*Check{
-			{Name: "passes", Requirements: []string{"a/b"}, Body: func(c *C) { c.Deploy("shared", false) }},
-			{Name: "fails", Requirements: []string{"a/b"}, Body: func(c *C) {
+			{Name: "passes", Requires: []string{"a/b"}, Body: func(c *C) { c.Deploy("shared", false) }},
+			{Name: "fails", Requires: []string{"a/b"}, Body: func(c *C) {
 				c.Deploy("shared", false)
 				c.Errorf("no")
 			}},
-			{Name: "alone", Requirements: []string{"a/b"}, Body: func(c *C) { c.Deploy("private", true) }},
+			{Name: "alone", Requires: []string{"a/b"}, Body: func(c *C) { c.Deploy("private", true) }},
 		},
 		Deployments: servers, Emit: func(verdict.Event) {},
 		Done: func(_ context.Context, leaving Leaving) {

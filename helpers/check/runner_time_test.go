@@ -76,7 +76,7 @@ func TestACheckThatRunsOutOfTimeHasNoVerdict(t *testing.T) {
 	}
 	var checks []*Check
 	for name, body := range bodies {
-		checks = append(checks, &Check{Name: name, Requirements: []string{"chapter/" + name}, Body: func(c *C) {
+		checks = append(checks, &Check{Name: name, Requires: []string{"chapter/" + name}, Body: func(c *C) {
 			c.Deploy("one server", false)
 			body(c)
 		}})
@@ -112,7 +112,7 @@ func TestAStepThatStarvesHasNoVerdict(t *testing.T) {
 			"fail":         func(c *C) { c.Need("chapter/fail", ask(c)) },
 			"inconclusive": func(c *C) { c.Control(ask(c)) },
 		} {
-			checks = append(checks, &Check{Name: name, Requirements: []string{"chapter/" + name}, Body: func(c *C) {
+			checks = append(checks, &Check{Name: name, Requires: []string{"chapter/" + name}, Body: func(c *C) {
 				c.Deploy("one server", false)
 				body(c)
 			}})
@@ -149,7 +149,7 @@ func TestAServersOwnTimeOutOnASlowMachineIsNoVerdict(t *testing.T) {
 		decided  verdict.Verdict
 	}{{20 * time.Second, 3, verdict.Error}, {20 * time.Second, 1, verdict.Blocked}, {time.Second, 3, verdict.Blocked}} {
 		heard := runIn(t, Options{Slowness: func() float64 { return each.slowness }, Checks: []*Check{{
-			Name: "joins", Requirements: []string{"chapter/joins"}, Body: func(c *C) {
+			Name: "joins", Requires: []string{"chapter/joins"}, Body: func(c *C) {
 				for range 4 { // beats of its clock
 					c.clock.advance()
 					ctx, cancel := c.Within(beat)
@@ -167,7 +167,7 @@ func TestAServersOwnTimeOutOnASlowMachineIsNoVerdict(t *testing.T) {
 func TestADeploymentThatASlowMachineDoesNotStart(t *testing.T) {
 	for slowness, notes := range map[float64]int{3: 1, 1: 0} {
 		heard := runIn(t, Options{Slowness: func() float64 { return slowness }, Checks: []*Check{{
-			Name: "starts", Requirements: []string{"chapter/starts"}, Body: func(c *C) {
+			Name: "starts", Requires: []string{"chapter/starts"}, Body: func(c *C) {
 				c.SuiteError(fmt.Errorf("start the container: %w", context.DeadlineExceeded))
 			},
 		}}}, nil)
@@ -259,12 +259,12 @@ func TestSharersOfWhatRanOutOfTimeRanOutOfTime(t *testing.T) {
 	endings := make(chan Ending, 1)
 	heard := runIn(t, Options{
 		Checks: []*Check{
-			{Name: "first", Requirements: []string{"chapter/first"}, Body: func(c *C) {
+			{Name: "first", Requires: []string{"chapter/first"}, Body: func(c *C) {
 				defer func() { endings <- c.Ended() }()
 				<-c.Context().Done()
 				c.Need("chapter/other", c.Context().Err())
 			}},
-			{Name: "second", Requirements: []string{"chapter/other"}, Body: func(c *C) { c.EndAs(<-endings) }},
+			{Name: "second", Requires: []string{"chapter/other"}, Body: func(c *C) { c.EndAs(<-endings) }},
 		},
 		Limit: 100 * time.Millisecond, Parallel: 1, Slowness: func() float64 { return 2 },
 	}, nil)
@@ -279,7 +279,7 @@ func TestSharersOfWhatRanOutOfTimeRanOutOfTime(t *testing.T) {
 // TestTheTimeInWhichAnotherPreparesIsNotCharged.
 func TestTheTimeInWhichAnotherPreparesIsNotCharged(t *testing.T) {
 	heard := runIn(t, Options{Limit: 300 * time.Millisecond, Slowness: quietMachine, Checks: []*Check{{
-		Name: "waits", Requirements: []string{"chapter/waits"}, Body: func(c *C) {
+		Name: "waits", Requires: []string{"chapter/waits"}, Body: func(c *C) {
 			ready := make(chan struct{})
 			time.AfterFunc(600*time.Millisecond, func() { close(ready) })
 			assert.NoError(c, c.AwaitOther(ready))

@@ -340,7 +340,7 @@ func (r *Runner) judgeClosingChecks(sum judgement) {
 		if !one.Closing {
 			continue
 		}
-		result := verdict.CheckResult{Name: one.Name, Requirements: one.Requirements, Path: one.Path, Closing: true, Verdict: verdict.Pass}
+		result := verdict.CheckResult{Name: one.Name, Requirements: one.Requires, Path: one.Path, Closing: true, Verdict: verdict.Pass}
 		switch {
 		case len(fails) > 0:
 			result.Verdict, result.Reason = verdict.Fail, strings.Join(append(fails, outside...), ". And ")

@@ -66,7 +66,7 @@ func (th *theatre) plays(t *testing.T, body func(s *Stage)) verdict.CheckResult 
 	var final verdict.CheckResult
 	runner := check.New(check.Options{
 		Deployments: th.world, Limit: 20 * time.Second,
-		Checks: []*check.Check{{Name: "a check", Requirements: []string{"mapping/x"}, Body: func(c *check.C) { body(Open(c, blueprints.OneServer)) }}},
+		Checks: []*check.Check{{Name: "a check", Requires: []string{"mapping/x"}, Body: func(c *check.C) { body(Open(c, blueprints.OneServer)) }}},
 		Emit: func(event verdict.Event) {
 			if event.Kind == verdict.KindCheckFinal {
 				mu.Lock()

@@ -17,7 +17,7 @@ import (
 func TestSharersOfASceneThatRanOutOfTime(t *testing.T) {
 	th := newTheatre(t)
 	shares := func(name, requirement string) *check.Check {
-		return &check.Check{Name: name, Requirements: []string{requirement}, Body: func(c *check.C) {
+		return &check.Check{Name: name, Requires: []string{requirement}, Body: func(c *check.C) {
 			Scene(Open(c, blueprints.OneServer), "a slow one", func() int {
 				<-c.Context().Done()
 				c.Need("mapping/in-creator-join", c.Context().Err())

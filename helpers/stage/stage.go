@@ -45,7 +45,7 @@ func Open(c *check.C, blueprint blueprints.Blueprint) *Stage {
 // OpenOrdinary is Open for checks that ordinary rooms are enough for.
 func OpenOrdinary(c *check.C, blueprint blueprints.Blueprint) *Stage {
 	if two := blueprint.Servers > 1; two != c.Check().TwoServers {
-		c.SuiteError(fmt.Errorf("the blueprint %q has %d servers: a check says by check.TwoServers() that it stands on two",
+		c.SuiteError(fmt.Errorf("the blueprint %q has %d servers: a check that needs two is registered with TwoServers",
 			blueprint.Name, blueprint.Servers))
 	}
 	deployment := c.Deploy(blueprint.Name, blueprint.Private).(*blueprints.Deployment)

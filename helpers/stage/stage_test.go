@@ -50,5 +50,5 @@ func TestCandidatesWithoutRoomsTogetherEndTheCheck(t *testing.T) {
 func TestACheckSaysThatItStandsOnTwoServers(t *testing.T) {
 	result := opened(t, false, OpenOrdinary)
 	assert.Equal(t, verdict.Error, result.Verdict)
-	assert.Contains(t, result.Reason, "check.TwoServers()")
+	assert.Contains(t, result.Reason, "registered with TwoServers")
 }
