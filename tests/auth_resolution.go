@@ -113,8 +113,8 @@ func quarrelOver(c *check.C, over conflict) {
 	merged := q.room.Builds(messageBy(q.carol, "said when all know of both"))
 	q.tells(hs1, merged)
 	q.tells(hs2, merged)
-	q.alice.AwaitsEvent("auth/state-resolution", q.room.ID(), merged.ID())
-	q.bob.AwaitsEvent("auth/state-resolution", q.room.ID(), merged.ID())
+	q.alice.Blaming("auth/state-resolution").AwaitsEvent(q.room.ID(), merged.ID())
+	q.bob.Blaming("auth/state-resolution").AwaitsEvent(q.room.ID(), merged.ID())
 
 	alices, bobs := q.clientState(q.alice), q.clientState(q.bob)
 	assert.Equal(c, alices, bobs, "the room's state as clients of the two servers see it")
@@ -142,7 +142,7 @@ func startQuarrel(s *stage.Stage) quarrel {
 	q.room.Apply(q.state("m.room.power_levels", "", q.carol, q.levels(50)))
 	q.alice.Joins(q.room.ID(), q.mallory.Name())
 	q.bob.Joins(q.room.ID(), q.mallory.Name())
-	q.alice.AwaitsMembership("membership/join-remote", q.room.ID(), q.bob.UserID, "join")
+	q.alice.Blaming("membership/join-remote").AwaitsMembership(q.room.ID(), q.bob.UserID, "join")
 	return q
 }
 

@@ -34,7 +34,7 @@ func openGate(c *check.C) gate {
 	opened.Alice.Sets(opened.Room.ID(), "m.room.join_rules", "", map[string]any{
 		"join_rule": "restricted", "allow": []any{map[string]string{"type": "m.room_membership", "room_id": opened.hub}},
 	})
-	opened.Room.Awaits("routing/reaches-members", func(event federation.Event) error {
+	opened.Room.Blaming("routing/reaches-members").Awaits(func(event federation.Event) error {
 		if event.IsState("m.room.join_rules", "") {
 			return nil
 		}
@@ -73,17 +73,17 @@ type vouchedJoin struct {
 var vouches = map[string]func(c *check.C) vouchedJoin{
 	"client": func(c *check.C) vouchedJoin {
 		gate := openGate(c)
-		bob, alicesKey := gate.User("bob"), gate.Room.MemberOf("mapping/in-creator-join", gate.Alice.UserID).Sender()
+		bob, alicesKey := gate.User("bob"), gate.Room.Blaming("mapping/in-creator-join").MemberOf(gate.Alice.UserID).Sender()
 		bob.Joins(gate.hub)
 		_, err := bob.JoinRoom(c.Context(), gate.Room.ID())
 		c.Need("membership/restricted-join", err)
-		join := gate.Room.Awaits("routing/reaches-members", newMember(gate.Room, alicesKey, "join"))
+		join := gate.Room.Blaming("routing/reaches-members").Awaits(newMember(gate.Room, alicesKey, "join"))
 		joins := map[string]federation.Event{"the join as peers are sent it": join}
 		return vouchedJoin{join.Get("content." + authoriserField), alicesKey, joins}
 	},
 	"send_join": func(c *check.C) vouchedJoin {
 		gate := openGate(c)
-		alicesKey := gate.Room.MemberOf("mapping/in-creator-join", gate.Alice.UserID).Sender()
+		alicesKey := gate.Room.Blaming("mapping/in-creator-join").MemberOf(gate.Alice.UserID).Sender()
 		peer := gate.Peer()
 		carol := peer.User("carol")
 		peer.Joins(gate.hub, carol)
@@ -103,7 +103,7 @@ var vouches = map[string]func(c *check.C) vouchedJoin{
 		require.True(c, known, "the peer knows its own join")
 		vouched.joins = map[string]federation.Event{
 			"the join as the answer to send_join has it": returned,
-			"the join as other peers are sent it":        gate.Room.AwaitsEvent("routing/reaches-members", returned.ID()),
+			"the join as other peers are sent it":        gate.Room.Blaming("routing/reaches-members").AwaitsEvent(returned.ID()),
 		}
 		return vouched
 	},
@@ -151,10 +151,10 @@ var _ = check.Register(check.Check{
 		p.room = p.mallory.Makes(federation.RoomOptions{Creator: p.carol, JoinRule: "restricted", JoinRuleAllow: []any{elsewhere}})
 		_, err := p.alice.JoinRoom(c.Context(), p.room.ID(), p.mallory.Name())
 		c.Need("membership/restricted-join", err)
-		join := p.room.AwaitsMember("membership/restricted-join", p.alice.UserID, "join")
+		join := p.room.Blaming("membership/restricted-join").AwaitsMember(p.alice.UserID, "join")
 		carolsKey := p.carol.SenderIn(p.room.Room)
 		assert.Equal(c, carolsKey, join.Get("content."+authoriserField).String(), "who lets alice in, by the join that the server sent")
-		p.room.ExchangesMessages("membership/restricted-join", p.alice, p.carol)
+		p.room.Blaming("membership/restricted-join").ExchangesMessages(p.alice, p.carol)
 
 		p.opens()
 		later := p.Peer()

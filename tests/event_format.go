@@ -115,7 +115,7 @@ func playFormatScene(s *stage.Stage) formatScene {
 		roomID := alice.Makes(stage.Public, stage.Option{Name: "name", Value: "The room"}, stage.Option{Name: "topic", Value: "The first topic"},
 			stage.InitialState("m.room.history_visibility", "", map[string]any{"history_visibility": "shared"}))
 		bob.Joins(roomID)
-		alice.AwaitsMembership("membership/join-local", roomID, bob.UserID, "join")
+		alice.Blaming("membership/join-local").AwaitsMembership(roomID, bob.UserID, "join")
 		room := witness.Joins(roomID, witness.User("witness"))
 		scene := formatScene{
 			server: s.ServerName(1), roomID: roomID, format: s.Format(), alice: alice.UserID, bob: bob.UserID, carol: carol.UserID,

@@ -177,7 +177,7 @@ func (p players) afterGap(event federation.Event, asked ...federation.Endpoint) 
 	response, err := p.room.Pushes(after)
 	c.Need("resilience/stays-up", err)
 	p.room.Delivers(barrier)
-	p.alice.AwaitsEvent(p.demand(), p.room.ID(), barrier.ID())
+	p.alice.Blaming(p.demand()).AwaitsEvent(p.room.ID(), barrier.ID())
 	p.asked(before, asked...)
 	return response.Answer.String(), false
 }

@@ -175,7 +175,7 @@ func isRedacted(p players, _ falseEvent, told delivery) {
 // barrier has something said in the room that alice must be shown: what went before it has been dealt with then.
 func (p players) barrier() {
 	said := p.room.Says(p.carol, "said when all of that was told")
-	p.alice.AwaitsEvent(p.demand(), p.room.ID(), said.ID())
+	p.alice.Blaming(p.demand()).AwaitsEvent(p.room.ID(), said.ID())
 }
 
 // opensRoom makes mallory's room, with alice in it, ready for a false event.

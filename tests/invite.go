@@ -39,7 +39,7 @@ func sendsInvite(c *check.C) sentInvite {
 		alice, guests, witness := s.User("alice"), s.Peer(), s.Peer()
 		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
 		guest := guests.User("guest")
-		seen := sentInvite{inviter: alice.UserID, invited: guest.ID(), key: room.MemberOf("mapping/in-creator-join", alice.UserID).Sender()}
+		seen := sentInvite{inviter: alice.UserID, invited: guest.ID(), key: room.Blaming("mapping/in-creator-join").MemberOf(alice.UserID).Sender()}
 		seen.answered = alice.Invite(c.Context(), room.ID(), guest.ID())
 
 		ctx, cancel := c.Within(stage.Patience)
@@ -222,7 +222,7 @@ func init() {
 				c.Control(err)
 
 				scene := tamperedInvite{
-					room: roomOfLiar, inviter: room.MemberOf("mapping/in-creator-join", alice.UserID).Sender(),
+					room: roomOfLiar, inviter: room.Blaming("mapping/in-creator-join").MemberOf(alice.UserID).Sender(),
 					liar: liar.KeyIn(room.ID()), mole: mole.KeyIn(room.ID()), elsewhere: alice.Makes(stage.Public),
 				}
 				lies := make(chan federation.Event, 1)
@@ -249,7 +249,7 @@ func init() {
 				c.Notef("the server answered alice's invite with %v", answered)
 				for _, roomID := range slices.Compact([]string{lie.RoomID(), room.ID()}) {
 					barrier := alice.Says(roomID, "said after the tampered invite")
-					alice.AwaitsEvent("client-view/unmodified-client", roomID, barrier)
+					alice.Blaming("client-view/unmodified-client").AwaitsEvent(roomID, barrier)
 					for _, view := range alice.Refused(roomID, lie) {
 						for _, event := range eventsOf(view, lie.ID()) {
 							c.Notef("%s shows an event of type %s, written by the invited user's server, as sent by %s", view.Name,
@@ -257,7 +257,7 @@ func init() {
 						}
 					}
 				}
-				room.AwaitsEvent("routing/reaches-members", alice.Says(room.ID(), "said to the others in the room"))
+				room.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(room.ID(), "said to the others in the room"))
 				if witness.HasReceived(lie.ID()) {
 					c.Errorf("the server sent the tampered invite %s to the others in the room", lie.ID())
 				}

@@ -184,7 +184,7 @@ var _ = check.Register(check.Check{
 		s := stage.Open(c, blueprints.OneServer)
 		alice, bob := s.User("alice"), s.User("bob")
 		roomID := alice.Makes(stage.Private)
-		alice.Invites("membership/invite-local", roomID, bob.UserID)
+		alice.Blaming("membership/invite-local").Invites(roomID, bob.UserID)
 		shown, err := isInvited(c, bob, roomID)
 		c.Need("invite/shown-by-user-id", err)
 		assertShowsInvite(c, shown, alice.UserID, bob.UserID)

@@ -63,7 +63,7 @@ var _ = check.Register(check.Check{
 		bob := s.User("bob")
 		creator := creatorsJoin(c, s.Room).Sender()
 		bob.Joins(s.Room.ID())
-		assertMaps(c, s.Room.Awaits("routing/reaches-members", newMember(s.Room, creator, "join")), bob.UserID)
+		assertMaps(c, s.Room.Blaming("routing/reaches-members").Awaits(newMember(s.Room, creator, "join")), bob.UserID)
 	},
 })
 
@@ -90,7 +90,7 @@ var _ = check.Register(check.Check{
 		room := resident.Makes(federation.RoomOptions{Creator: host})
 		_, err := alice.JoinRoom(c.Context(), room.ID(), resident.Name())
 		c.Need("membership/join-remote", err)
-		assertMaps(c, room.Awaits("membership/join-remote", newMember(room, "", "join")), alice.UserID)
+		assertMaps(c, room.Blaming("membership/join-remote").Awaits(newMember(room, "", "join")), alice.UserID)
 	},
 })
 
@@ -103,8 +103,8 @@ var _ = check.Register(check.Check{
 		s := stage.OpenResident(c)
 		bob := s.User("bob")
 		creator := creatorsJoin(c, s.Room).Sender()
-		s.Alice.Invites("membership/invite-local", s.Room.ID(), bob.UserID)
-		assertMaps(c, s.Room.Awaits("routing/reaches-members", newMember(s.Room, creator, "invite")), bob.UserID)
+		s.Alice.Blaming("membership/invite-local").Invites(s.Room.ID(), bob.UserID)
+		assertMaps(c, s.Room.Blaming("routing/reaches-members").Awaits(newMember(s.Room, creator, "invite")), bob.UserID)
 	},
 })
 
@@ -136,7 +136,7 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		s.Alice.SetsDisplayName("Alice of the mapping")
-		changed := s.Room.Awaits("membership/profile-propagates", func(event federation.Event) error {
+		changed := s.Room.Blaming("membership/profile-propagates").Awaits(func(event federation.Event) error {
 			if event.Type() == "m.room.member" && event.Get("content.displayname").String() == "Alice of the mapping" {
 				return nil
 			}
@@ -180,7 +180,7 @@ var _ = check.Register(check.Check{
 		s := stage.OpenResident(c)
 		creators := creatorsJoin(c, s.Room)
 		s.User("bob").Joins(s.Room.ID())
-		locals := s.Room.Awaits("routing/reaches-members", newMember(s.Room, creators.Sender(), "join"))
+		locals := s.Room.Blaming("routing/reaches-members").Awaits(newMember(s.Room, creators.Sender(), "join"))
 
 		published := keysAskedBy(s.Witness)
 		assert.NoError(c, pseudoid.VerifyMapping(mappingIn(c, creators), published), "the mapping of the creator's join")

@@ -278,11 +278,11 @@ var _ = check.Register(check.Check{
 		bob, kicked, banned := s.User("bob"), s.User("kicked"), s.User("banned")
 		for _, user := range []*stage.User{bob, kicked, banned} {
 			user.Joins(room.ID())
-			room.AwaitsMember("mapping/in-local-join", user.UserID, "join")
+			room.Blaming("mapping/in-local-join").AwaitsMember(user.UserID, "join")
 		}
 		carries := map[string]bool{}
 		see := func(what, requirement, membership string, key string) {
-			event := room.Awaits(requirement, func(event federation.Event) error {
+			event := room.Blaming(requirement).Awaits(func(event federation.Event) error {
 				if event.IsState("m.room.member", key) && event.Membership() == membership {
 					return nil
 				}
@@ -301,7 +301,7 @@ var _ = check.Register(check.Check{
 			c.Notef("nobody could knock: %v", err)
 		} else {
 			creator := creatorsJoin(c, room).Sender()
-			knock := room.Awaits("membership/knock", newMember(room, creator, "knock"))
+			knock := room.Blaming("membership/knock").Awaits(newMember(room, creator, "knock"))
 			_, carries["knock"] = pseudoid.MappingOf(knock.JSON())
 		}
 		observeCarried(c, carries)

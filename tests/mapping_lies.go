@@ -151,7 +151,7 @@ func forged(signer federation.Signer) federation.Signer {
 // serversSigner is the name and key ID by which the server under test signs mappings; the key is its secret.
 func (p cast) serversSigner() federation.Signer {
 	entity := p.ServerName(1)
-	join := p.room.MemberOf("mapping/in-remote-join", p.alice.UserID)
+	join := p.room.Blaming("mapping/in-remote-join").MemberOf(p.alice.UserID)
 	signer := federation.Signer{Entity: entity}
 	join.Get("content." + pseudoid.MappingField + ".signatures." + gjson.Escape(entity)).ForEach(func(keyID, _ gjson.Result) bool {
 		signer.KeyID = keyID.String()

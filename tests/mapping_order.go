@@ -19,9 +19,9 @@ func (p cast) joinsAs(user *federation.User) federation.Template {
 
 // danIs sees to it that clients know dan's key as one user, in what dan says now and among the members.
 func (p cast) danIs(requirement string, user *federation.User, said federation.Event) {
-	shown := p.alice.AwaitsEvent(requirement, p.room.ID(), said.ID())
+	shown := p.alice.Blaming(requirement).AwaitsEvent(p.room.ID(), said.ID())
 	assert.Equal(p.C, user.ID(), shown.Get("sender").String(), "the sender of what dan's key says")
-	p.alice.SeesMembers(requirement, p.room.ID(), p.alice.UserID, p.carol.ID(), user.ID())
+	p.alice.Blaming(requirement).SeesMembers(p.room.ID(), p.alice.UserID, p.carol.ID(), user.ID())
 }
 
 // A newer verified mapping takes the place of the older one (MSC1228, Implementation).

@@ -146,10 +146,10 @@ func (p cast) gainsNothing(roomID string) {
 	case p.zoe != nil:
 		p.zoe.SeesNothingOf(roomID)
 	case p.bobs != nil:
-		p.bobs.AwaitsEvent("routing/reaches-members", p.alice.Says(roomID, "said to the room"))
+		p.bobs.Blaming("routing/reaches-members").AwaitsEvent(p.alice.Says(roomID, "said to the room"))
 	case p.elsewhere != nil:
 		p.alice.Says(roomID, "said to the room")
-		p.elsewhere.AwaitsEvent("routing/reaches-members", p.alice.Says(p.elsewhere.ID(), "said to the claimed domain"))
+		p.elsewhere.Blaming("routing/reaches-members").AwaitsEvent(p.alice.Says(p.elsewhere.ID(), "said to the claimed domain"))
 		p.victim.OnlyLookedUp(roomID)
 	}
 }

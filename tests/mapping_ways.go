@@ -77,7 +77,7 @@ var passages = append(usualPassages(), []passage{
 		deliver: func(p players, user *federation.User, join federation.Event) reception {
 			known := p.room.Made(p.room.MemberTemplate(user, "join").WithContent("displayname", "known before"))
 			p.room.Delivers(known)
-			p.alice.AwaitsMembership("membership/remote-joins-us", p.room.ID(), user.ID(), "join")
+			p.alice.Blaming("membership/remote-joins-us").AwaitsMembership(p.room.ID(), user.ID(), "join")
 			said := p.message(user, "said as another").Alter(func(event []byte) ([]byte, error) {
 				var authorised []string
 				for _, id := range gjson.GetBytes(event, "auth_events").Array() {
@@ -111,7 +111,7 @@ var passages = append(usualPassages(), []passage{
 			answer, err := p.room.Pushes(after)
 			p.C.Need("resilience/stays-up", err)
 			p.room.Delivers(barrier)
-			p.alice.AwaitsEvent(p.demand(), p.room.ID(), barrier.ID())
+			p.alice.Blaming(p.demand()).AwaitsEvent(p.room.ID(), barrier.ID())
 			p.asked(before, federation.GetEventAuth, federation.GetEvent)
 			return reception{answer.Answer.String(), false, after}
 		},

@@ -41,7 +41,7 @@ func (l local) names(topic string) string {
 	return eventID
 }
 
-func (l local) redacts(eventID string) { l.Redacts(l.requirement, l.roomID, eventID) }
+func (l local) redacts(eventID string) { l.Blaming(l.requirement).Redacts(l.roomID, eventID) }
 
 // attempting is a local member whose redactions may be refused: consequences decide, and the refusal is noted.
 type attempting struct{ local }

@@ -26,18 +26,18 @@ var _ = check.Register(check.Check{
 		alice, bob := s.User("alice"), s.User("bob")
 		room := alice.Makes(stage.Public)
 		bob.Joins(room)
-		alice.AwaitsMembership(requirement, room, bob.UserID, "join")
-		bob.AwaitsMembership(requirement, room, bob.UserID, "join")
+		alice.AwaitsMembership(room, bob.UserID, "join")
+		bob.AwaitsMembership(room, bob.UserID, "join")
 		seeAndHearEachOther(requirement, room, alice, bob)
 	},
 })
 
 // seeAndHearEachOther looks at a room from the side of each of its two members.
 func seeAndHearEachOther(requirement, room string, alice, bob *stage.User) {
-	alice.SeesMembers(requirement, room, alice.UserID, bob.UserID)
-	bob.SeesMembers(requirement, room, alice.UserID, bob.UserID)
-	alice.Hears(requirement, room, bob)
-	bob.Hears(requirement, room, alice)
+	alice.Blaming(requirement).SeesMembers(room, alice.UserID, bob.UserID)
+	bob.Blaming(requirement).SeesMembers(room, alice.UserID, bob.UserID)
+	alice.Blaming(requirement).Hears(room, bob)
+	bob.Blaming(requirement).Hears(room, alice)
 }
 
 // A local user joins a room that lives on a remote server.
@@ -56,10 +56,10 @@ var _ = check.Register(check.Check{
 
 // joinedRemotely looks at a room of a peer that a user of the server under test has joined, from both sides.
 func joinedRemotely(room *stage.Room, requirement string, alice *stage.User, carol *federation.User) {
-	room.AwaitsMember(requirement, alice.UserID, "join")
-	alice.AwaitsMembership(requirement, room.ID(), carol.ID(), "join")
-	alice.SeesMembers(requirement, room.ID(), alice.UserID, carol.ID())
-	room.ExchangesMessages(requirement, alice, carol)
+	room.Blaming(requirement).AwaitsMember(alice.UserID, "join")
+	alice.Blaming(requirement).AwaitsMembership(room.ID(), carol.ID(), "join")
+	alice.Blaming(requirement).SeesMembers(room.ID(), alice.UserID, carol.ID())
+	room.Blaming(requirement).ExchangesMessages(alice, carol)
 }
 
 // And joins it again when it has left: no part of what is behind it may stand in the way.
@@ -73,11 +73,11 @@ var _ = check.Register(check.Check{
 		carol := resident.User("carol")
 		room := resident.Makes(federation.RoomOptions{Creator: carol})
 		alice.Joins(room.ID(), resident.Name())
-		room.AwaitsMember(requirement, alice.UserID, "join")
+		room.AwaitsMember(alice.UserID, "join")
 		alice.Leaves(room.ID())
-		room.AwaitsLeave("membership/leave", alice.UserID)
+		room.Blaming("membership/leave").AwaitsLeave(alice.UserID)
 		alice.Joins(room.ID(), resident.Name())
-		room.ExchangesMessages(requirement, alice, carol)
+		room.ExchangesMessages(alice, carol)
 	},
 })
 
@@ -89,8 +89,8 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		const requirement = "membership/join-remote"
 		s := stage.OpenSharedRoom(c)
-		s.Alice.AwaitsMembership(requirement, s.RoomID, s.Bob.UserID, "join")
-		s.Bob.AwaitsMembership(requirement, s.RoomID, s.Alice.UserID, "join")
+		s.Alice.AwaitsMembership(s.RoomID, s.Bob.UserID, "join")
+		s.Bob.AwaitsMembership(s.RoomID, s.Alice.UserID, "join")
 		seeAndHearEachOther(requirement, s.RoomID, s.Alice, s.Bob)
 	},
 })
@@ -109,8 +109,8 @@ var _ = check.Register(check.Check{
 		joined, err := bob.JoinRoom(c.Context(), alias)
 		c.Need(requirement, err)
 		assert.Equal(c, room, joined, "the room that an alias leads into")
-		alice.AwaitsMembership(requirement, room, bob.UserID, "join")
-		alice.Hears(requirement, room, bob)
+		alice.AwaitsMembership(room, bob.UserID, "join")
+		alice.Hears(room, bob)
 	},
 })
 
@@ -142,10 +142,10 @@ var _ = check.Register(check.Check{
 		alice, peer := s.User("alice"), s.Peer()
 		carol := peer.User("carol")
 		room := peer.Joins(alice.Makes(stage.Public), carol)
-		alice.AwaitsMembership(requirement, room.ID(), carol.ID(), "join")
-		alice.SeesMembers(requirement, room.ID(), alice.UserID, carol.ID())
-		room.MemberOf(requirement, alice.UserID)
-		room.ExchangesMessages(requirement, alice, carol)
+		alice.AwaitsMembership(room.ID(), carol.ID(), "join")
+		alice.SeesMembers(room.ID(), alice.UserID, carol.ID())
+		room.MemberOf(alice.UserID)
+		room.ExchangesMessages(alice, carol)
 	},
 })
 
@@ -161,9 +161,9 @@ var _ = check.Register(check.Check{
 		carol, dan := peer.User("carol"), peer.User("dan")
 		room := peer.Joins(alice.Makes(stage.Public), carol)
 		room.JoinsByEvent(dan)
-		alice.AwaitsMembership(requirement, room.ID(), dan.ID(), "join")
-		alice.SeesMembers(requirement, room.ID(), alice.UserID, carol.ID(), dan.ID())
-		room.ExchangesMessages(requirement, alice, dan)
+		alice.AwaitsMembership(room.ID(), dan.ID(), "join")
+		alice.SeesMembers(room.ID(), alice.UserID, carol.ID(), dan.ID())
+		room.ExchangesMessages(alice, dan)
 	},
 })
 
@@ -177,13 +177,13 @@ var _ = check.Register(check.Check{
 		alice, bob := s.User("alice"), s.User("bob")
 		room := alice.Makes(stage.Public)
 		bob.Joins(room)
-		alice.AwaitsMembership("membership/join-local", room, bob.UserID, "join")
+		alice.Blaming("membership/join-local").AwaitsMembership(room, bob.UserID, "join")
 		_, err := bob.SendMessage(c.Context(), room, "said before the leave")
 		c.Control(err)
 
 		bob.Leaves(room)
-		alice.AwaitsMembership(requirement, room, bob.UserID, "leave")
-		alice.SeesMembers(requirement, room, alice.UserID)
+		alice.AwaitsMembership(room, bob.UserID, "leave")
+		alice.SeesMembers(room, alice.UserID)
 		if _, err := bob.SendMessage(c.Context(), room, "said after the leave"); err == nil {
 			c.Errorf("a user that left the room can still send messages to it")
 		}
@@ -203,14 +203,14 @@ var _ = check.Register(check.Check{
 		carol, dan := peer.User("carol"), peer.User("dan")
 		room := peer.Joins(alice.Makes(stage.Public), carol)
 		peer.Joins(room.ID(), dan)
-		alice.AwaitsMembership("membership/remote-joins-us", room.ID(), dan.ID(), "join")
+		alice.Blaming("membership/remote-joins-us").AwaitsMembership(room.ID(), dan.ID(), "join")
 
 		_, answer, err := room.SendsLeave(dan)
 		c.Need(requirement, err)
 		if !answer.OK() {
 			// The answer does not decide: the server may have taken the leave all the same.
 			barrier := room.Says(carol, "said after the leave")
-			alice.AwaitsEvent("membership/remote-joins-us", room.ID(), barrier.ID())
+			alice.Blaming("membership/remote-joins-us").AwaitsEvent(room.ID(), barrier.ID())
 			state, err := alice.StateEvent(c.Context(), room.ID(), "m.room.member", dan.ID())
 			c.Need("client-view/state-by-user-id", err)
 			if membership := state.Get("membership").String(); membership != "leave" {
@@ -218,8 +218,8 @@ var _ = check.Register(check.Check{
 					answer, membership)
 			}
 		}
-		alice.AwaitsMembership(requirement, room.ID(), dan.ID(), "leave")
-		alice.SeesMembers(requirement, room.ID(), alice.UserID, carol.ID())
+		alice.AwaitsMembership(room.ID(), dan.ID(), "leave")
+		alice.SeesMembers(room.ID(), alice.UserID, carol.ID())
 	},
 })
 
@@ -235,12 +235,12 @@ var _ = check.Register(check.Check{
 		carol, dan := peer.User("carol"), peer.User("dan")
 		room := peer.Joins(alice.Makes(stage.Public), carol)
 		peer.Joins(room.ID(), dan)
-		alice.AwaitsMembership("membership/remote-joins-us", room.ID(), dan.ID(), "join")
+		alice.Blaming("membership/remote-joins-us").AwaitsMembership(room.ID(), dan.ID(), "join")
 
 		room.Leaves(dan)
-		alice.AwaitsMembership(requirement, room.ID(), dan.ID(), "leave")
-		alice.SeesMembers(requirement, room.ID(), alice.UserID, carol.ID())
-		room.ExchangesMessages(requirement, alice, carol)
+		alice.AwaitsMembership(room.ID(), dan.ID(), "leave")
+		alice.SeesMembers(room.ID(), alice.UserID, carol.ID())
+		room.ExchangesMessages(alice, carol)
 	},
 })
 
@@ -254,10 +254,10 @@ var _ = check.Register(check.Check{
 		alice, resident := s.User("alice"), s.Peer()
 		room := resident.Makes(federation.RoomOptions{Creator: resident.User("carol")})
 		alice.Joins(room.ID(), resident.Name())
-		room.AwaitsMember("membership/join-remote", alice.UserID, "join")
+		room.Blaming("membership/join-remote").AwaitsMember(alice.UserID, "join")
 
 		c.Need(requirement, alice.LeaveRoom(c.Context(), room.ID()))
-		leave := room.AwaitsLeave(requirement, alice.UserID)
+		leave := room.AwaitsLeave(alice.UserID)
 		assert.Equal(c, room.SenderOf(alice.UserID), leave.Sender(), "the sender of the leave")
 		if rooms, err := alice.JoinedRooms(c.Context()); assert.NoError(c, err) {
 			assert.NotContains(c, rooms, room.ID(), fmt.Sprintf("the rooms that %s is in", alice.UserID))

@@ -40,10 +40,10 @@ var _ = check.Register(check.Check{
 		// Redacted and fetched again, an event is still the one that its ID and its signature are of.
 		bob := s.User("bob")
 		bob.Joins(room.ID())
-		bobs := room.Awaits("routing/reaches-members", newMember(room, join.Sender(), "join"))
+		bobs := room.Blaming("routing/reaches-members").Awaits(newMember(room, join.Sender(), "join"))
 		_, err = bob.Redact(c.Context(), room.ID(), bobs.ID(), "")
 		c.Need("redaction/own-by-key", err)
-		room.Awaits("routing/reaches-members", redactionOf(bobs.ID()))
+		room.Blaming("routing/reaches-members").Awaits(redactionOf(bobs.ID()))
 		served := room.Fetches(bobs.ID())
 		assert.Equal(c, bobs.ID(), served.ID(), "the ID of the redacted join as peers are served it")
 		_, err = pseudoid.VerifySenderSignature(served.JSON(), served.Format())
@@ -77,7 +77,7 @@ func redactMember(c *check.C, s *stage.Stage) redactedMember {
 	c.Need("membership/profile-propagates", scene.bob.SetAvatar(c.Context(), "mxc://example.org/malicious"))
 	scene.roomID = scene.alice.Makes(stage.Public)
 	scene.bob.Joins(scene.roomID)
-	joined := scene.alice.AwaitsMembership("membership/join-local", scene.roomID, scene.bob.UserID, "join")
+	joined := scene.alice.Blaming("membership/join-local").AwaitsMembership(scene.roomID, scene.bob.UserID, "join")
 	scene.join = joined.Get("event_id").String()
 	if joined.Get("content.displayname").String() != "a malicious name" {
 		c.Need("membership/profile-propagates", errors.New("the join shows no display name: "+joined.Get("content").Raw))
@@ -87,7 +87,7 @@ func redactMember(c *check.C, s *stage.Stage) redactedMember {
 	c.Need("redaction/others-by-power", err)
 	// The barrier: what was sent after the redaction is shown after it took effect.
 	after := scene.alice.Says(scene.roomID, "said after the redaction")
-	scene.alice.AwaitsEvent("client-view/unmodified-client", scene.roomID, after)
+	scene.alice.Blaming("client-view/unmodified-client").AwaitsEvent(scene.roomID, after)
 	return scene
 }
 
@@ -128,7 +128,7 @@ var _ = check.Register(check.Check{
 		scene := redactMember(c, s)
 		later, err := scene.bob.SendMessage(c.Context(), scene.roomID, "said by a member whose join was redacted")
 		require.NoError(c, err, "the member whose join was redacted sends a message")
-		shown := scene.alice.AwaitsEvent("redaction/mapping-stays", scene.roomID, later)
+		shown := scene.alice.AwaitsEvent(scene.roomID, later)
 		assert.Equal(c, scene.bob.UserID, shown.Get("sender").String(), "the sender of a message sent after the redaction")
 		earlier := scene.alice.Reads(scene.roomID, scene.earlier)
 		assert.Equal(c, scene.bob.UserID, earlier.Get("sender").String(), "the sender of a message sent before the redaction")
@@ -155,12 +155,12 @@ var _ = check.Register(check.Check{
 		require.True(c, known, "the peer knows its own join")
 
 		before := alice.Says(roomID, "said before the redaction")
-		room.AwaitsEvent("routing/reaches-members", before)
+		room.Blaming("routing/reaches-members").AwaitsEvent(before)
 		_, err := alice.Redact(c.Context(), roomID, join.ID(), "")
 		c.Need("redaction/others-by-power", err)
-		room.Awaits("routing/reaches-members", redactionOf(join.ID()))
+		room.Blaming("routing/reaches-members").Awaits(redactionOf(join.ID()))
 		after := alice.Says(roomID, "said after the redaction")
-		room.AwaitsEvent("redaction/routing-stays", after)
+		room.AwaitsEvent(after)
 	},
 })
 

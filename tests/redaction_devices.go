@@ -29,9 +29,9 @@ var _ = check.Register(check.Check{
 		alice, peer := s.User("alice"), s.Peer()
 		carol := peer.User("carol")
 		room := peer.Joins(alice.Makes(stage.Public), carol)
-		alice.AwaitsMembership("membership/remote-joins-us", room.ID(), carol.ID(), "join")
+		alice.Blaming("membership/remote-joins-us").AwaitsMembership(room.ID(), carol.ID(), "join")
 		// Events come to be sent to the server of a new member a little later than clients are shown it.
-		room.AwaitsEvent("routing/reaches-members", alice.Says(room.ID(), "said to the new member"))
+		room.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(room.ID(), "said to the new member"))
 		devices := &devicesOf{peer: peer, user: carol}
 		both := func(toPeer, toClient, word string) {
 			for _, kind := range []ephemeral{toDevice, deviceLists} {
@@ -45,8 +45,8 @@ var _ = check.Register(check.Check{
 		}
 		both("routing/edus", "client-view/device-lists", "said before the redaction")
 		join, _ := room.StateEvent("m.room.member", carol.SenderIn(room.Room))
-		alice.Redacts("redaction/others-by-power", room.ID(), join.ID())
-		room.Awaits("routing/reaches-members", redactionOf(join.ID()))
+		alice.Blaming("redaction/others-by-power").Redacts(room.ID(), join.ID())
+		room.Blaming("routing/reaches-members").Awaits(redactionOf(join.ID()))
 		both(requirement, requirement, "said after the redaction")
 	},
 })
@@ -107,7 +107,7 @@ var _ = check.Register(check.Check{
 // awaitsDevicesOf waits until a client is given a message from a device of somebody, and told that the devices changed.
 func awaitsDevicesOf(user *stage.User, requirement, since, of string) {
 	message, changed := false, false
-	user.AwaitsSync(requirement, since, func(answer *csapi.Response) error {
+	user.Blaming(requirement).AwaitsSync(since, func(answer *csapi.Response) error {
 		message = message || slices.ContainsFunc(answer.Get("to_device.events").Array(), func(event gjson.Result) bool {
 			return event.Get("type").String() == toDeviceType && event.Get("sender").String() == of
 		})

@@ -28,13 +28,13 @@ var _ = check.Register(check.Check{
 		s := stage.OpenResident(c)
 		bob, roomID := s.User("bob"), s.Room.ID()
 		bob.Joins(roomID)
-		join := s.Room.Awaits("routing/reaches-members", newMember(s.Room, s.Room.MemberOf("mapping/in-creator-join", s.Alice.UserID).Sender(), "join"))
+		join := s.Room.Blaming("routing/reaches-members").Awaits(newMember(s.Room, s.Room.Blaming("mapping/in-creator-join").MemberOf(s.Alice.UserID).Sender(), "join"))
 		mappingIn(c, join)
-		s.Alice.AwaitsEvent("membership/join-local", roomID, join.ID())
+		s.Alice.Blaming("membership/join-local").AwaitsEvent(roomID, join.ID())
 		before := s.Alice.Reads(roomID, join.ID()).Get(field).Exists()
-		redaction := s.Alice.Redacts("redaction/others-by-power", roomID, join.ID())
-		s.Room.AwaitsEvent("routing/reaches-members", redaction)
-		s.Alice.AwaitsEvent("client-view/unmodified-client", roomID, redaction)
+		redaction := s.Alice.Blaming("redaction/others-by-power").Redacts(roomID, join.ID())
+		s.Room.Blaming("routing/reaches-members").AwaitsEvent(redaction)
+		s.Alice.Blaming("client-view/unmodified-client").AwaitsEvent(roomID, redaction)
 
 		toClients := s.Alice.Reads(roomID, join.ID()).Get(field).Exists()
 		later := s.Peer()
@@ -101,10 +101,10 @@ func joinsAfterRedaction(s *stage.Stage, serve func(redacted, mapping []byte) ([
 	if _, err := alice.JoinRoom(c.Context(), room.ID(), resident.Name()); err != nil {
 		return seenAs{"other", fmt.Sprintf("the server does not get into the room: %v", err)}
 	}
-	room.AwaitsMember("membership/join-remote", alice.UserID, "join")
+	room.Blaming("membership/join-remote").AwaitsMember(alice.UserID, "join")
 	said := room.Says(dan, "said by a member whose join was redacted")
 	barrier := room.Says(carol, "said after that")
-	alice.AwaitsEvent("membership/join-remote", room.ID(), barrier.ID())
+	alice.Blaming("membership/join-remote").AwaitsEvent(room.ID(), barrier.ID())
 	shown, err := alice.Event(c.Context(), room.ID(), said.ID())
 	if err != nil {
 		return seenAs{"not-shown", fmt.Sprintf("what it says is not shown: %v", err)}
@@ -130,7 +130,7 @@ var _ = check.Register(check.Check{
 		bob, alice, roomID := s.User("bob"), s.Alice, s.Room.ID()
 		bob.Joins(roomID)
 		said := bob.Says(roomID, "said before the deactivation")
-		alice.AwaitsEvent("client-view/unmodified-client", roomID, said)
+		alice.Blaming("client-view/unmodified-client").AwaitsEvent(roomID, said)
 		bob.Deactivates()
 		// Who leaves is not looked for by user ID, since that may be gone.
 		ctx, cancel := c.Within(stage.Patience)
@@ -162,10 +162,10 @@ var _ = check.Register(check.Check{
 		alice, gone := s.Alice, s.Witness.User("gone")
 		s.Witness.Joins(s.Room.ID(), gone)
 		said := s.Room.Says(gone, "said before leaving")
-		alice.AwaitsEvent("membership/remote-joins-us", s.Room.ID(), said.ID())
+		alice.Blaming("membership/remote-joins-us").AwaitsEvent(s.Room.ID(), said.ID())
 		s.Room.Leaves(gone)
 		barrier := s.Room.Says(s.Witness.User("witness"), "said when the other has left")
-		alice.AwaitsEvent("membership/remote-joins-us", s.Room.ID(), barrier.ID())
+		alice.Blaming("membership/remote-joins-us").AwaitsEvent(s.Room.ID(), barrier.ID())
 		present := alice.Reads(s.Room.ID(), said.ID()).Get("sender").String()
 
 		later, err := shownToLaterJoiner(s.Stage, s.Witness, gone)
@@ -207,8 +207,8 @@ func shownToLaterJoiner(s *stage.Stage, resident *stage.Peer, gone *federation.U
 	if _, err := joiner.JoinRoom(s.C.Context(), room.ID(), resident.Name()); err != nil {
 		return "", fmt.Errorf("the server does not get into a room that a member has left: %w", err)
 	}
-	room.AwaitsMember("membership/join-remote", joiner.UserID, "join")
-	joiner.AwaitsMembership("membership/join-remote", room.ID(), joiner.UserID, "join")
+	room.Blaming("membership/join-remote").AwaitsMember(joiner.UserID, "join")
+	joiner.Blaming("membership/join-remote").AwaitsMembership(room.ID(), joiner.UserID, "join")
 	found, err := joiner.PagesBackTo(room.ID(), said.ID())
 	return found.Get("sender").String(), err
 }

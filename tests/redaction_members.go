@@ -59,26 +59,26 @@ func aboutToRedact(c *check.C, requirement string, byRemote, ofRemote bool) *red
 		power[scene.moderator.ID()] = 50
 	}
 	scene.awaitsJoin()
-	given := scene.alice.GivesPower("client-view/power-levels-write", scene.roomID, power)
+	given := scene.alice.Blaming("client-view/power-levels-write").GivesPower(scene.roomID, power)
 	for _, room := range []*stage.Room{scene.home, moderators} {
 		if room != nil {
-			room.AwaitsEvent("routing/reaches-members", given)
+			room.Blaming("routing/reaches-members").AwaitsEvent(given)
 		}
 	}
 	// What must go on afterwards goes on before: both have their power, and the target speaks.
 	if moderators != nil {
-		scene.alice.AwaitsEvent("client-view/power-levels-write", scene.roomID, scene.moderator.names("set by the moderator"))
+		scene.alice.Blaming("client-view/power-levels-write").AwaitsEvent(scene.roomID, scene.moderator.names("set by the moderator"))
 	}
 	before := scene.target
 	if bob, isLocal := before.(local); isLocal {
 		bob.requirement = "client-view/power-levels-write"
 		before = bob
 	}
-	scene.alice.AwaitsEvent("client-view/power-levels-write", scene.roomID, before.names("set before the redaction"))
+	scene.alice.Blaming("client-view/power-levels-write").AwaitsEvent(scene.roomID, before.names("set before the redaction"))
 	scene.earlier = before.says("said before the redaction")
-	scene.alice.AwaitsEvent("membership/remote-joins-us", scene.roomID, scene.earlier)
+	scene.alice.Blaming("membership/remote-joins-us").AwaitsEvent(scene.roomID, scene.earlier)
 	if moderators != nil && scene.home == nil {
-		moderators.AwaitsEvent("routing/reaches-members", scene.earlier)
+		moderators.Blaming("routing/reaches-members").AwaitsEvent(scene.earlier)
 	}
 	return scene
 }
@@ -90,7 +90,7 @@ func (r *redacting) member(user *stage.User) local {
 
 // awaitsJoin waits until alice's client is shown one more member event of the target, and takes it down.
 func (r *redacting) awaitsJoin() {
-	shown := r.alice.Awaits("membership/profile-propagates", r.roomID, func(event gjson.Result) error {
+	shown := r.alice.Blaming("membership/profile-propagates").Awaits(r.roomID, func(event gjson.Result) error {
 		for _, known := range r.joins {
 			if event.Get("event_id").String() == known {
 				return fmt.Errorf("%s is known", known)
@@ -103,7 +103,7 @@ func (r *redacting) awaitsJoin() {
 
 // settles waits until what the moderator did has taken effect: what it says afterwards is shown.
 func (r *redacting) settles() {
-	r.alice.AwaitsEvent("client-view/unmodified-client", r.roomID, r.moderator.says("said after the redaction"))
+	r.alice.Blaming("client-view/unmodified-client").AwaitsEvent(r.roomID, r.moderator.says("said after the redaction"))
 }
 
 // losesProfile sees to it that clients are shown no display name and no avatar of the target any more.
@@ -126,7 +126,7 @@ func assertNoProfileInState(c *check.C, user *stage.User, requirement, roomID, t
 func (r *redacting) keepsUserID() {
 	c := r.stage.C
 	later := r.target.says("said by a member whose event was redacted")
-	shown := r.alice.AwaitsEvent(r.requirement, r.roomID, later)
+	shown := r.alice.Blaming(r.requirement).AwaitsEvent(r.roomID, later)
 	assert.Equal(c, r.target.ID(), shown.Get("sender").String(), "the sender of a message sent after the redaction")
 	earlier := r.alice.Reads(r.roomID, r.earlier)
 	assert.Equal(c, r.target.ID(), earlier.Get("sender").String(), "the sender of a message sent before the redaction")
@@ -145,9 +145,9 @@ func (r *redacting) keepsMembership() {
 	if !joined.Get("joined." + gjson.Escape(r.target.ID())).Exists() {
 		c.Errorf("/joined_members does not have %s any more", r.target.ID())
 	}
-	r.alice.AwaitsEvent(r.requirement, r.roomID, r.target.says("said by a member whose event was redacted"))
+	r.alice.Blaming(r.requirement).AwaitsEvent(r.roomID, r.target.says("said by a member whose event was redacted"))
 	const topic = "set by a member whose event was redacted"
-	r.alice.AwaitsEvent(r.requirement, r.roomID, r.target.names(topic))
+	r.alice.Blaming(r.requirement).AwaitsEvent(r.roomID, r.target.names(topic))
 	state, err := r.alice.StateEvent(c.Context(), r.roomID, "m.room.topic", "")
 	c.Need(r.requirement, err)
 	assert.Equal(c, topic, state.Get("topic").String(), "the topic, which takes power to set")
@@ -156,7 +156,7 @@ func (r *redacting) keepsMembership() {
 // keepsRouting sees to it that the server of a remote target still receives what is said.
 func (r *redacting) keepsRouting() {
 	if r.home != nil {
-		r.home.AwaitsEvent(r.requirement, r.alice.Says(r.roomID, "said to the server of a member whose event was redacted"))
+		r.home.Blaming(r.requirement).AwaitsEvent(r.alice.Says(r.roomID, "said to the server of a member whose event was redacted"))
 	}
 }
 
@@ -211,22 +211,22 @@ var _ = check.Register(check.Check{
 		bob.SetsDisplayName(maliciousName)
 		roomID := alice.Makes(stage.Public)
 		bob.Joins(roomID, s.ServerName(1))
-		alice.AwaitsMembership("membership/remote-joins-us", roomID, bob.UserID, "join")
-		power := alice.GivesPower("client-view/power-levels-write", roomID, map[string]int{bob.UserID: 50})
-		bob.AwaitsEvent("routing/reaches-members", roomID, power)
-		bob.AwaitsMembership("membership/join-remote", roomID, alice.UserID, "join")
+		alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, bob.UserID, "join")
+		power := alice.Blaming("client-view/power-levels-write").GivesPower(roomID, map[string]int{bob.UserID: 50})
+		bob.Blaming("routing/reaches-members").AwaitsEvent(roomID, power)
+		bob.Blaming("membership/join-remote").AwaitsMembership(roomID, alice.UserID, "join")
 		for _, each := range []struct{ moderator, target *stage.User }{{alice, bob}, {bob, alice}} {
 			named := match.All(match.Membership(each.target.UserID, "join"), match.KeyEqual("content.displayname", maliciousName))
-			join := each.moderator.Awaits("membership/profile-propagates", roomID, named).Get("event_id").String()
-			redaction := each.moderator.Redacts(requirement, roomID, join)
+			join := each.moderator.Blaming("membership/profile-propagates").Awaits(roomID, named).Get("event_id").String()
+			redaction := each.moderator.Redacts(roomID, join)
 			for _, user := range []*stage.User{alice, bob} {
-				user.AwaitsEvent(requirement, roomID, redaction)
+				user.AwaitsEvent(roomID, redaction)
 				assertNoProfileInState(c, user, requirement, roomID, each.target.UserID)
-				user.SeesMembers(requirement, roomID, alice.UserID, bob.UserID)
+				user.SeesMembers(roomID, alice.UserID, bob.UserID)
 			}
 		}
-		alice.Hears(requirement, roomID, bob)
-		bob.Hears(requirement, roomID, alice)
+		alice.Hears(roomID, bob)
+		bob.Hears(roomID, alice)
 	},
 })
 
@@ -259,7 +259,7 @@ var waysToRedact = []wayToRedact{
 	}},
 	{"a moderator redacts a member event, the redaction, and the event again", true, func(scene *redacting) {
 		alice := scene.moderator.(local)
-		redaction := alice.Redacts(scene.requirement, scene.roomID, scene.joins[0])
+		redaction := alice.Blaming(scene.requirement).Redacts(scene.roomID, scene.joins[0])
 		alice.redacts(redaction)
 		alice.redacts(scene.joins[0])
 	}},

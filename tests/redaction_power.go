@@ -35,14 +35,14 @@ var _ = check.Register(check.Check{
 		bob, roomID := s.User("bob"), s.Room.ID()
 		bob.Joins(roomID)
 		said := bob.Says(roomID, redactable)
-		s.Alice.AwaitsEvent("membership/join-local", roomID, said)
-		s.Room.AwaitsEvent("routing/reaches-members", said)
-		redaction := bob.Redacts(requirement, roomID, said)
-		s.Alice.AwaitsEvent(requirement, roomID, redaction)
+		s.Alice.Blaming("membership/join-local").AwaitsEvent(roomID, said)
+		s.Room.Blaming("routing/reaches-members").AwaitsEvent(said)
+		redaction := bob.Redacts(roomID, said)
+		s.Alice.AwaitsEvent(roomID, redaction)
 		if err := lostBody(s.Alice, roomID, said); err != nil {
 			c.Errorf("%v", err)
 		}
-		s.Room.Awaits(requirement, redactionOf(said))
+		s.Room.Awaits(redactionOf(said))
 	},
 })
 
@@ -55,10 +55,10 @@ var _ = check.Register(check.Check{
 		s := stage.OpenResident(c)
 		carol, roomID := s.Witness.User("witness"), s.Room.ID()
 		said := s.Room.Says(carol, redactable)
-		s.Alice.AwaitsEvent("membership/remote-joins-us", roomID, said.ID())
+		s.Alice.Blaming("membership/remote-joins-us").AwaitsEvent(roomID, said.ID())
 		s.Room.Redacts(carol, said.ID())
 		barrier := s.Room.Says(carol, "said after the redaction")
-		s.Alice.AwaitsEvent("membership/remote-joins-us", roomID, barrier.ID())
+		s.Alice.Blaming("membership/remote-joins-us").AwaitsEvent(roomID, barrier.ID())
 		if err := lostBody(s.Alice, roomID, said.ID()); err != nil {
 			c.Errorf("%v", err)
 		}
@@ -96,19 +96,19 @@ func init() {
 				s := stage.OpenResident(c)
 				alice, roomID := s.Alice, s.Room.ID()
 				powerful, powerless := each.members(s)
-				alice.AwaitsMembership("membership/remote-joins-us", roomID, powerful.ID(), "join")
-				alice.AwaitsMembership("membership/remote-joins-us", roomID, powerless.ID(), "join")
-				power := alice.GivesPower("client-view/power-levels-write", roomID, map[string]int{powerful.ID(): 50})
+				alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, powerful.ID(), "join")
+				alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, powerless.ID(), "join")
+				power := alice.Blaming("client-view/power-levels-write").GivesPower(roomID, map[string]int{powerful.ID(): 50})
 				first, second := alice.Says(roomID, redactable), alice.Says(roomID, redactable)
-				s.Room.AwaitsEvent("routing/reaches-members", power)
-				s.Room.AwaitsEvent("routing/reaches-members", second)
+				s.Room.Blaming("routing/reaches-members").AwaitsEvent(power)
+				s.Room.Blaming("routing/reaches-members").AwaitsEvent(second)
 
 				powerful.redacts(first)
-				alice.AwaitsEvent("client-view/unmodified-client", roomID, powerful.says("said after the redaction"))
+				alice.Blaming("client-view/unmodified-client").AwaitsEvent(roomID, powerful.says("said after the redaction"))
 				c.Control(lostBody(alice, roomID, first))
 
 				powerless.redacts(second)
-				alice.AwaitsEvent("client-view/unmodified-client", roomID, powerless.says("said after the other redaction"))
+				alice.Blaming("client-view/unmodified-client").AwaitsEvent(roomID, powerless.says("said after the other redaction"))
 				if lostBody(alice, roomID, second) == nil {
 					c.Errorf("a member without power has redacted another's message: GET /event shows it without its body")
 				}
@@ -143,7 +143,7 @@ var _ = check.Register(check.Check{
 
 		carol, dan := s.Witness.User("witness"), s.Witness.User("dan")
 		s.Witness.Joins(roomID, dan)
-		alice.AwaitsMembership("membership/remote-joins-us", roomID, dan.ID(), "join")
+		alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, dan.ID(), "join")
 		bySend := mayRedact(alice, roomID, remote{carol, s.Room}, remote{dan, s.Room})
 		detail := fmt.Sprintf("by its client: %v; by /send of a peer: %v", byClient, bySend)
 		switch {
@@ -160,8 +160,8 @@ var _ = check.Register(check.Check{
 // mayRedact lets one member redact a message of another and tells whether it took effect for alice's client.
 func mayRedact(alice *stage.User, roomID string, author, redactor member) bool {
 	said := author.says(redactable)
-	alice.AwaitsEvent("client-view/unmodified-client", roomID, said)
+	alice.Blaming("client-view/unmodified-client").AwaitsEvent(roomID, said)
 	redactor.redacts(said)
-	alice.AwaitsEvent("client-view/unmodified-client", roomID, redactor.says("said after the redaction"))
+	alice.Blaming("client-view/unmodified-client").AwaitsEvent(roomID, redactor.says("said after the redaction"))
 	return lostBody(alice, roomID, said) == nil
 }

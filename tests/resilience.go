@@ -89,11 +89,11 @@ func (o outage) outlivedBy(c *check.C) outlived {
 		left.Leaves(roomID)
 		room := peer.Joins(roomID, carol)
 		alice.Sets(roomID, "m.room.topic", "", map[string]any{"topic": "outages"})
-		room.AwaitsEvent("routing/reaches-members", bob.Says(roomID, "said to the peer"))
+		room.Blaming("routing/reaches-members").AwaitsEvent(bob.Says(roomID, "said to the peer"))
 		said := room.Says(carol, "said before the outage")
 		locals := []*stage.User{alice, bob}
 		for _, user := range locals {
-			user.AwaitsEvent("membership/remote-joins-us", roomID, said.ID())
+			user.Blaming("membership/remote-joins-us").AwaitsEvent(roomID, said.ID())
 		}
 
 		before := map[string]stage.Snapshot{}
@@ -102,7 +102,7 @@ func (o outage) outlivedBy(c *check.C) outlived {
 		}
 		members := map[string]federation.Event{}
 		for _, userID := range []string{alice.UserID, bob.UserID} {
-			members[userID] = room.MemberOf("mapping/in-creator-join", userID)
+			members[userID] = room.Blaming("mapping/in-creator-join").MemberOf(userID)
 		}
 		state, err := room.ServedState(said.ID())
 		c.Need("membership/remote-joins-us", err)
@@ -123,8 +123,8 @@ func (o outage) outlivedBy(c *check.C) outlived {
 		// The server may wait before it tries the peer again; it knows better once it hears from it.
 		back := room.Says(carol, "said after the outage")
 		for _, user := range locals {
-			user.AwaitsEvent(requirement, roomID, back.ID())
-			heard := room.AwaitsEvent(requirement, user.Says(roomID, "said to the peer again"))
+			user.Blaming(requirement).AwaitsEvent(roomID, back.ID())
+			heard := room.Blaming(requirement).AwaitsEvent(user.Says(roomID, "said to the peer again"))
 			if known := members[user.UserID].Sender(); heard.Sender() != known {
 				seen.keys = append(seen.keys, fmt.Sprintf("%s wrote under %s and now under %s", user.UserID, known, heard.Sender()))
 			}

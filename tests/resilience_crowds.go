@@ -103,12 +103,12 @@ var _ = check.Register(check.Check{
 		users := gathers(s)
 		users.join(c, room.ID())
 		for _, user := range users {
-			user.AwaitsMembership(concurrentJoins, room.ID(), user.UserID, "join")
-			room.Hears(concurrentJoins, user)
-			room.AwaitsMember(concurrentJoins, user.UserID, "join")
-			alice.AwaitsMembership(concurrentJoins, room.ID(), user.UserID, "join")
+			user.AwaitsMembership(room.ID(), user.UserID, "join")
+			room.Hears(user)
+			room.AwaitsMember(user.UserID, "join")
+			alice.AwaitsMembership(room.ID(), user.UserID, "join")
 		}
-		room.AwaitsEvent("routing/reaches-members", alice.Says(room.ID(), "said after the joins"))
+		room.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(room.ID(), "said after the joins"))
 		users.haveOneKeyEach(c, room, witness, s.Peer())
 	},
 })
@@ -140,16 +140,16 @@ var _ = check.Register(check.Check{
 		})
 		for i, user := range users {
 			c.Need(concurrentJoins, errs[i])
-			room.AwaitsMember(concurrentJoins, user.UserID, "join")
-			user.AwaitsMembership(concurrentJoins, room.ID(), user.UserID, "join")
+			room.AwaitsMember(user.UserID, "join")
+			user.AwaitsMembership(room.ID(), user.UserID, "join")
 		}
 		users.haveOneKeyEach(c, room, resident, nil)
 		said := room.Says(carol, "said to both who joined")
 		for _, user := range users {
-			user.SeesMembers(concurrentJoins, room.ID(), carol.ID(), users[0].UserID, users[1].UserID)
-			shown := user.AwaitsEvent(concurrentJoins, room.ID(), said.ID())
+			user.SeesMembers(room.ID(), carol.ID(), users[0].UserID, users[1].UserID)
+			shown := user.AwaitsEvent(room.ID(), said.ID())
 			assert.Equal(c, carol.ID(), shown.Get("sender").String(), "sender of a remote message, as one who joined sees it")
-			room.Hears(concurrentJoins, user)
+			room.Hears(user)
 		}
 	},
 })
@@ -220,10 +220,10 @@ var _ = check.Register(check.Check{
 		}
 		members := []string{alice.UserID}
 		for _, peer := range peers {
-			alice.AwaitsMembership(concurrentJoins, roomID, peer.User("member").ID(), "join")
+			alice.AwaitsMembership(roomID, peer.User("member").ID(), "join")
 			members = append(members, peer.User("member").ID())
 		}
-		alice.SeesMembers(concurrentJoins, roomID, members...)
+		alice.SeesMembers(roomID, members...)
 
 		later := s.Peer()
 		room := later.Joins(roomID, later.User("later"))
@@ -231,8 +231,8 @@ var _ = check.Register(check.Check{
 		for i, peer := range peers {
 			member := peer.User("member")
 			assert.Equal(c, joins[i].Sender(), room.SenderOf(member.ID()), "the key by which a server that joins later knows who joined among many")
-			peer.In(roomID).AwaitsEvent(concurrentJoins, said)
-			shown := alice.AwaitsEvent(concurrentJoins, roomID, peer.In(roomID).Says(member, "said by one of many").ID())
+			peer.In(roomID).AwaitsEvent(said)
+			shown := alice.AwaitsEvent(roomID, peer.In(roomID).Says(member, "said by one of many").ID())
 			assert.Equal(c, member.ID(), shown.Get("sender").String(), "sender of a message of one who joined among many")
 		}
 	},

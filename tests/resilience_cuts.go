@@ -46,13 +46,13 @@ func opensDivided(s *stage.Stage, servers int) *divided {
 	roomID := alice.Makes(stage.Public, stage.Option{Name: "power_level_content_override", Value: map[string]any{"state_default": 0}})
 	d.room = d.peer.Joins(roomID, d.carol)
 	d.room.JoinsByEvent(d.dan)
-	alice.AwaitsMembership("membership/remote-joins-us", roomID, d.dan.ID(), "join")
+	alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, d.dan.ID(), "join")
 	for place := 2; place <= servers; place++ {
 		bob := s.UserAt(place, "bob")
 		bob.Joins(roomID, s.ServerName(1))
-		bob.AwaitsMembership("membership/join-remote", roomID, d.carol.ID(), "join")
-		d.room.AwaitsMember("membership/join-remote", bob.UserID, "join")
-		alice.AwaitsMembership("membership/join-remote", roomID, bob.UserID, "join")
+		bob.Blaming("membership/join-remote").AwaitsMembership(roomID, d.carol.ID(), "join")
+		d.room.Blaming("membership/join-remote").AwaitsMember(bob.UserID, "join")
+		alice.Blaming("membership/join-remote").AwaitsMembership(roomID, bob.UserID, "join")
 		d.users = append(d.users, bob)
 	}
 	for place := range d.users {
@@ -154,11 +154,11 @@ func (d *divided) agree(c *check.C, locals []*stage.User) {
 		members = append(members, user.UserID)
 	}
 	last := locals[0].Says(d.room.ID(), "said when all is well")
-	d.room.AwaitsEvent(partitionHeals, last)
+	d.room.Blaming(partitionHeals).AwaitsEvent(last)
 	var shown, served []string
 	for i, user := range locals {
-		user.AwaitsEvent(partitionHeals, d.room.ID(), last)
-		user.SeesMembers(partitionHeals, d.room.ID(), members...)
+		user.Blaming(partitionHeals).AwaitsEvent(d.room.ID(), last)
+		user.Blaming(partitionHeals).SeesMembers(d.room.ID(), members...)
 		state, err := user.State(c.Context(), d.room.ID())
 		c.Need(partitionHeals, err)
 		var ids []string
@@ -250,7 +250,7 @@ var _ = check.Register(check.Check{
 		messages := said{}
 		for _, user := range []*federation.User{d.carol, d.erin} {
 			said := d.room.Says(user, "said to one server alone")
-			alice.AwaitsEvent("membership/remote-joins-us", d.room.ID(), said.ID())
+			alice.Blaming("membership/remote-joins-us").AwaitsEvent(d.room.ID(), said.ID())
 			messages[said.ID()] = user.ID()
 		}
 		alice.Bans(d.room.ID(), d.dan.ID())

@@ -26,7 +26,7 @@ var _ = check.Register(check.Check{
 		}
 		said := alice.Says(roomID, "said to three servers")
 		for _, room := range rooms {
-			room.AwaitsEvent("routing/reaches-members", said)
+			room.AwaitsEvent(said)
 		}
 	},
 })
@@ -43,12 +43,12 @@ var _ = check.Register(check.Check{
 		peer := s.Peer()
 		carol := peer.User("carol")
 		room := peer.Joins(roomID, carol)
-		alice.AwaitsMembership("membership/remote-joins-us", roomID, carol.ID(), "join")
-		bob.AwaitsMembership(requirement, roomID, carol.ID(), "join") // hs1 tells hs2 of the third server
+		alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, carol.ID(), "join")
+		bob.AwaitsMembership(roomID, carol.ID(), "join") // hs1 tells hs2 of the third server
 
-		bob.Hears(requirement, roomID, alice)
-		alice.Hears(requirement, roomID, bob)
-		room.Hears(requirement, alice)
-		room.Hears(requirement, bob)
+		bob.Hears(roomID, alice)
+		alice.Hears(roomID, bob)
+		room.Hears(alice)
+		room.Hears(bob)
 	},
 })

@@ -38,10 +38,10 @@ func openListedRoom(c *check.C) *listedRoom {
 	opened.roomID = opened.alice.Makes(stage.Public)
 	opened.room = opened.denied.Joins(opened.roomID, opened.carol)
 	opened.dansRoom = opened.allowed.Joins(opened.roomID, opened.dan)
-	opened.alice.AwaitsMembership("membership/remote-joins-us", opened.roomID, opened.dan.ID(), "join")
+	opened.alice.Blaming("membership/remote-joins-us").AwaitsMembership(opened.roomID, opened.dan.ID(), "join")
 	opened.eventID = opened.alice.Says(opened.roomID, "said to both")
-	opened.room.AwaitsEvent("routing/reaches-members", opened.eventID)
-	opened.dansRoom.AwaitsEvent("routing/reaches-members", opened.eventID)
+	opened.room.Blaming("routing/reaches-members").AwaitsEvent(opened.eventID)
+	opened.dansRoom.Blaming("routing/reaches-members").AwaitsEvent(opened.eventID)
 	return opened
 }
 
@@ -58,13 +58,13 @@ func (l *listedRoom) denies() {
 	set := l.alice.Sets(l.roomID, "m.room.server_acl", "", map[string]any{
 		"allow": []string{"*"}, "deny": []string{hostOf(l.denied.Name())}, "allow_ip_literals": true,
 	})
-	l.dansRoom.AwaitsEvent("routing/reaches-members", set)
+	l.dansRoom.Blaming("routing/reaches-members").AwaitsEvent(set)
 }
 
 // barrier waits until alice is shown what dan says: what was sent before has been dealt with.
 func (l *listedRoom) barrier() {
 	said := l.dansRoom.Says(l.dan, "said by a member of an allowed server")
-	l.alice.AwaitsEvent("membership/remote-joins-us", l.roomID, said.ID())
+	l.alice.Blaming("membership/remote-joins-us").AwaitsEvent(l.roomID, said.ID())
 }
 
 // Events: in transactions.
@@ -104,7 +104,7 @@ var _ = check.Register(check.Check{
 		})
 		pushes(c, l.room, said)
 		pushes(c, l.dansRoom, barrier)
-		l.alice.AwaitsEvent("membership/remote-joins-us", l.roomID, barrier.ID())
+		l.alice.Blaming("membership/remote-joins-us").AwaitsEvent(l.roomID, barrier.ID())
 		_, early := l.alice.Event(c.Context(), l.roomID, said.ID())
 		pushes(c, l.dansRoom, said)
 		c.Control(l.alice.SeesEvent(l.roomID, said.ID()))
@@ -191,7 +191,7 @@ var _ = check.Register(check.Check{
 		}
 		second := l.denied.User("second")
 		l.denied.Joins(l.roomID, second)
-		l.alice.AwaitsMembership("membership/remote-joins-us", l.roomID, second.ID(), "join")
+		l.alice.Blaming("membership/remote-joins-us").AwaitsMembership(l.roomID, second.ID(), "join")
 		since := l.alice.SyncToken()
 		types(l.denied, l.carol)
 		_, err := typists(l.alice, l.roomID, since, l.carol.ID())

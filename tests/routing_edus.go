@@ -32,13 +32,13 @@ func tellServers(c *check.C, kind ephemeral) {
 	carol, erin, frank := here.User("carol"), there.User("erin"), gone.User("frank")
 	left := gone.Joins(roomID, frank)
 	left.Leaves(frank)
-	alice.AwaitsMembership("membership/leave-remote", roomID, frank.ID(), "leave")
+	alice.Blaming("membership/leave-remote").AwaitsMembership(roomID, frank.ID(), "leave")
 	here.Joins(roomID, carol)
 	there.Joins(roomID, erin)
-	alice.AwaitsMembership("membership/remote-joins-us", roomID, erin.ID(), "join")
+	alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, erin.ID(), "join")
 	elsewhere := dan.Makes(stage.Public)
 	gone.Joins(elsewhere, frank)
-	dan.AwaitsMembership("membership/remote-joins-us", elsewhere, frank.ID(), "join")
+	dan.Blaming("membership/remote-joins-us").AwaitsMembership(elsewhere, frank.ID(), "join")
 
 	// A server that was just told of a member may come to send it events a little later than to show it: what is said first
 	// has arrived before anything of the kind happens.

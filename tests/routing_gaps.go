@@ -21,9 +21,9 @@ var _ = check.Register(check.Check{
 		const requirement = "routing/missing-events"
 		s := stage.OpenResident(c)
 		carol := s.Witness.User("witness")
-		s.Room.MemberOf("mapping/in-creator-join", s.Alice.UserID) // whose server may ask the peer
+		s.Room.Blaming("mapping/in-creator-join").MemberOf(s.Alice.UserID) // whose server may ask the peer
 		before := s.Room.Says(carol, "said before the gap")
-		s.Alice.AwaitsEvent("membership/remote-joins-us", s.Room.ID(), before.ID())
+		s.Alice.Blaming("membership/remote-joins-us").AwaitsEvent(s.Room.ID(), before.ID())
 		var missed []federation.Event
 		for range 3 {
 			event := s.Room.Builds(federation.Proto{
@@ -34,7 +34,7 @@ var _ = check.Register(check.Check{
 		}
 		after := s.Room.Says(carol, "said after the gap")
 		for _, event := range append(missed, after) {
-			shown := s.Alice.AwaitsEvent(requirement, s.Room.ID(), event.ID())
+			shown := s.Alice.AwaitsEvent(s.Room.ID(), event.ID())
 			assert.Equal(c, carol.ID(), shown.Get("sender").String(), "the sender of an event in a gap")
 		}
 	},
@@ -61,9 +61,9 @@ var _ = check.Register(check.Check{
 			others.Apply(event)
 		}
 		alice.Joins(room.ID(), resident.Name())
-		others.AwaitsMember("membership/join-remote", alice.UserID, "join")
-		others.MemberOf("membership/join-remote", alice.UserID) // whose server may ask the peer
-		alice.AwaitsMembership("membership/join-remote", room.ID(), other.User("dan").ID(), "join")
+		others.Blaming("membership/join-remote").AwaitsMember(alice.UserID, "join")
+		others.Blaming("membership/join-remote").MemberOf(alice.UserID) // whose server may ask the peer
+		alice.Blaming("membership/join-remote").AwaitsMembership(room.ID(), other.User("dan").ID(), "join")
 		resident.PlayDead(federation.DeadUnavailable, federation.Backfill, federation.GetMissingEvents, federation.GetEvent)
 		shown, err := alice.PagesBackTo(room.ID(), said.ID())
 		c.Need(requirement, err)

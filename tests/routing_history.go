@@ -26,10 +26,10 @@ func openClosedRoom(c *check.C) closedRoom {
 	alice, inside := s.User("alice"), s.Peer()
 	roomID := alice.Makes(stage.Public, stage.InitialState("m.room.history_visibility", "", map[string]any{"history_visibility": "joined"}))
 	room := inside.Joins(roomID, inside.User("carol"))
-	alice.AwaitsMembership("membership/remote-joins-us", roomID, inside.User("carol").ID(), "join")
-	room.AwaitsEvent("routing/reaches-members", alice.Says(roomID, "said to members"))
+	alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, inside.User("carol").ID(), "join")
+	room.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(roomID, "said to members"))
 	said := alice.Says(roomID, "said to members again")
-	room.AwaitsEvent("routing/reaches-members", said)
+	room.Blaming("routing/reaches-members").AwaitsEvent(said)
 	return closedRoom{s, alice, inside, room, said}
 }
 
@@ -68,9 +68,9 @@ var _ = check.Register(check.Check{
 		c.Need("resilience/stays-up", err)
 		c.Notef("the server answered the join with the forged mapping with %s", answer)
 		barrier := s.room.Says(s.inside.User("carol"), "said after the join")
-		s.alice.AwaitsEvent("membership/remote-joins-us", s.room.ID(), barrier.ID())
+		s.alice.Blaming("membership/remote-joins-us").AwaitsEvent(s.room.ID(), barrier.ID())
 		said := s.alice.Says(s.room.ID(), "said when the join would count")
-		s.room.AwaitsEvent("routing/reaches-members", said)
+		s.room.Blaming("routing/reaches-members").AwaitsEvent(said)
 		for _, each := range fetches {
 			c.Control(each.served(s.Stage, s.inside, s.room, said))
 			if !open[each.name] {

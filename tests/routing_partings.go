@@ -31,14 +31,14 @@ var waysToPart = []parting{
 	}},
 	{"routing/stops-on-kick", "was kicked by a local user", "client", func(scene *partings, user *federation.User) federation.Event {
 		scene.alice.Kicks(scene.room.ID(), user.ID())
-		return scene.room.Awaits("routing/stops-on-kick", memberByKey(user.SenderIn(scene.room.Room), "leave"))
+		return scene.room.Blaming("routing/stops-on-kick").Awaits(memberByKey(user.SenderIn(scene.room.Room), "leave"))
 	}},
 	{"routing/stops-on-kick", "was kicked by a user of another peer", "send", func(scene *partings, user *federation.User) federation.Event {
 		return scene.removes(user, "leave")
 	}},
 	{"routing/stops-on-ban", "was banned by a local user", "client", func(scene *partings, user *federation.User) federation.Event {
 		scene.alice.Bans(scene.room.ID(), user.ID())
-		return scene.room.Awaits("routing/stops-on-ban", memberByKey(user.SenderIn(scene.room.Room), "ban"))
+		return scene.room.Blaming("routing/stops-on-ban").Awaits(memberByKey(user.SenderIn(scene.room.Room), "ban"))
 	}},
 	{"routing/stops-on-ban", "was banned by a user of another peer", "send", func(scene *partings, user *federation.User) federation.Event {
 		return scene.removes(user, "ban")
@@ -77,24 +77,24 @@ func partOneByOne(c *check.C, way parting) {
 	peer.Joins(roomID, dan)
 	scene.moderator = others.User("moderator")
 	scene.moderators = others.Joins(roomID, scene.moderator)
-	alice.AwaitsMembership("membership/remote-joins-us", roomID, scene.moderator.ID(), "join")
-	power := alice.GivesPower("client-view/power-levels-write", roomID, map[string]int{scene.moderator.ID(): 50})
-	scene.moderators.AwaitsEvent("routing/reaches-members", power)
-	scene.room.AwaitsEvent("routing/reaches-members", power)
+	alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, scene.moderator.ID(), "join")
+	power := alice.Blaming("client-view/power-levels-write").GivesPower(roomID, map[string]int{scene.moderator.ID(): 50})
+	scene.moderators.Blaming("routing/reaches-members").AwaitsEvent(power)
+	scene.room.Blaming("routing/reaches-members").AwaitsEvent(power)
 	// What is queued for the peer arrives in order: what is said elsewhere later comes after it.
 	elsewhere := peer.Joins(alice.Makes(stage.Public), carol)
 
 	gone := func(user *federation.User) federation.Event {
 		ended := way.parts(scene, user)
-		alice.AwaitsEvent("membership/leave-remote", roomID, ended.ID())
+		alice.Blaming("membership/leave-remote").AwaitsEvent(roomID, ended.ID())
 		return ended
 	}
 	gone(dan)
 	c.Control(scene.room.Receives(alice.Says(roomID, "said while one member is left")))
 
 	last := gone(carol)
-	scene.moderators.AwaitsEvent(way.requirement, alice.Says(roomID, "said when no member is left"))
+	scene.moderators.Blaming(way.requirement).AwaitsEvent(alice.Says(roomID, "said when no member is left"))
 	alice.Sets(roomID, "m.room.topic", "", map[string]any{"topic": "set when no member is left"})
-	elsewhere.AwaitsEvent("routing/reaches-members", alice.Says(elsewhere.ID(), "said elsewhere after that"))
+	elsewhere.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(elsewhere.ID(), "said elsewhere after that"))
 	scene.room.ReceivedNothingAfter(last)
 }

@@ -30,7 +30,7 @@ func routeAfter(c *check.C, outage outage) {
 	plain, redacted, left, old, fresh := s.Peer(), s.Peer(), s.Peer(), s.Peer(), s.Peer()
 	member := func(peer *stage.Peer) *stage.Room {
 		room := peer.Joins(roomID, peer.User("member"))
-		alice.AwaitsMembership("membership/remote-joins-us", roomID, peer.User("member").ID(), "join")
+		alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, peer.User("member").ID(), "join")
 		return room
 	}
 	// What is queued for those who are gone arrives before what is said in another room.
@@ -41,17 +41,17 @@ func routeAfter(c *check.C, outage outage) {
 	}
 	gone := member(left)
 	departure := gone.Leaves(left.User("member"))
-	alice.AwaitsMembership("membership/leave-remote", roomID, left.User("member").ID(), "leave")
+	alice.Blaming("membership/leave-remote").AwaitsMembership(roomID, left.User("member").ID(), "leave")
 	mover := member(old)
 	move, err := mover.MemberTemplate(old.User("member"), "join").WithMappingOf(fresh.User("moved")).Build()
 	if err != nil {
 		c.SuiteError(err)
 	}
 	mover.Delivers(move)
-	alice.AwaitsMembership("mapping/latest-wins", roomID, fresh.User("moved").ID(), "join")
+	alice.Blaming("mapping/latest-wins").AwaitsMembership(roomID, fresh.User("moved").ID(), "join")
 	forgiven := member(redacted)
 	join, _ := forgiven.StateEvent("m.room.member", redacted.User("member").SenderIn(forgiven.Room))
-	alice.Redacts("redaction/others-by-power", roomID, join.ID())
+	alice.Blaming("redaction/others-by-power").Redacts(roomID, join.ID())
 	room := member(plain)
 	inRoom := []*stage.Peer{plain, redacted, fresh}
 	before := alice.Says(roomID, "said before the outage")
@@ -71,7 +71,7 @@ func routeAfter(c *check.C, outage outage) {
 	c.Control(room.Receives(after))
 	last := alice.Says(elsewhere, "said elsewhere after that")
 	for _, barrier := range barriers {
-		barrier.AwaitsEvent(requirement, last)
+		barrier.Blaming(requirement).AwaitsEvent(last)
 	}
 	gone.ReceivedNothingAfter(departure)
 	mover.ReceivedNothingAfter(move)

@@ -128,7 +128,7 @@ func joinWitnessed(s *stage.Stage) joined {
 	roomID := scene.alice.Makes(stage.Public)
 	scene.bob.Joins(roomID)
 	scene.room = scene.witness.Joins(roomID, scene.witness.User("witness"))
-	scene.join = scene.room.MemberOf("mapping/in-local-join", scene.bob.UserID)
+	scene.join = scene.room.Blaming("mapping/in-local-join").MemberOf(scene.bob.UserID)
 	return scene
 }
 
@@ -163,9 +163,9 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
 		scene.bob.Leaves(scene.room.ID())
-		scene.room.AwaitsLeave("membership/leave", scene.bob.UserID)
+		scene.room.Blaming("membership/leave").AwaitsLeave(scene.bob.UserID)
 		scene.bob.Joins(scene.room.ID())
-		again := scene.room.Awaits("mapping/in-local-join", anotherMember(scene.bob.UserID, "join", scene.join))
+		again := scene.room.Blaming("mapping/in-local-join").Awaits(anotherMember(scene.bob.UserID, "join", scene.join))
 		assert.Equal(c, scene.join.Sender(), again.Sender(), "the key of a user that left and joined again")
 	},
 })
@@ -179,11 +179,11 @@ var _ = check.Register(check.Check{
 		bob, resident := s.User("bob"), s.Peer()
 		room := resident.Makes(federation.RoomOptions{Creator: resident.User("carol")})
 		bob.Joins(room.ID(), resident.Name())
-		first := room.Awaits("mapping/in-remote-join", anotherMember(bob.UserID, "join"))
+		first := room.Blaming("mapping/in-remote-join").Awaits(anotherMember(bob.UserID, "join"))
 		bob.Leaves(room.ID())
-		room.AwaitsLeave("membership/leave", bob.UserID)
+		room.Blaming("membership/leave").AwaitsLeave(bob.UserID)
 		bob.Joins(room.ID(), resident.Name())
-		again := room.Awaits("mapping/in-remote-join", anotherMember(bob.UserID, "join", first))
+		again := room.Blaming("mapping/in-remote-join").Awaits(anotherMember(bob.UserID, "join", first))
 		assert.Equal(c, first.Sender(), again.Sender(), "the key of a user that left a room of another server and joined it again")
 	},
 })
@@ -195,9 +195,9 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
 		scene.alice.Kicks(scene.room.ID(), scene.bob.UserID)
-		scene.room.Awaits("membership/kick", memberByKey(scene.join.Sender(), "leave"))
+		scene.room.Blaming("membership/kick").Awaits(memberByKey(scene.join.Sender(), "leave"))
 		scene.bob.Joins(scene.room.ID())
-		again := scene.room.Awaits("mapping/in-local-join", anotherMember(scene.bob.UserID, "join", scene.join))
+		again := scene.room.Blaming("mapping/in-local-join").Awaits(anotherMember(scene.bob.UserID, "join", scene.join))
 		assert.Equal(c, scene.join.Sender(), again.Sender(), "the key of a user that was kicked and joined again")
 	},
 })
@@ -211,11 +211,11 @@ var _ = check.Register(check.Check{
 		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
 		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
 		alice.Sets(room.ID(), "m.room.join_rules", "", map[string]any{"join_rule": "invite"})
-		alice.Invites("membership/invite-local", room.ID(), bob.UserID)
-		invite := room.Awaits("membership/invite-local", membershipOnly("invite"))
+		alice.Blaming("membership/invite-local").Invites(room.ID(), bob.UserID)
+		invite := room.Blaming("membership/invite-local").Awaits(membershipOnly("invite"))
 		_, err := bob.JoinRoom(c.Context(), room.ID())
 		c.Need("membership/accept-invite", err)
-		join := room.Awaits("mapping/in-local-join", anotherMember(bob.UserID, "join"))
+		join := room.Blaming("mapping/in-local-join").Awaits(anotherMember(bob.UserID, "join"))
 		invited, _ := invite.StateKey()
 		assert.Equal(c, invited, join.Sender(), "the key that joins, against the state key of the invite")
 	},
@@ -232,7 +232,7 @@ var _ = check.Register(check.Check{
 		carol := resident.User("carol")
 		room := resident.Makes(federation.RoomOptions{Creator: carol})
 		dan.Joins(room.ID(), resident.Name())
-		room.Awaits("mapping/in-remote-join", anotherMember(dan.UserID, "join"))
+		room.Blaming("mapping/in-remote-join").Awaits(anotherMember(dan.UserID, "join"))
 		room.Delivers(room.Builds(federation.Proto{
 			Type: "m.room.join_rules", StateKey: federation.StateKey(""), Sender: carol, Content: map[string]string{"join_rule": "invite"},
 		}))
@@ -250,10 +250,10 @@ var _ = check.Register(check.Check{
 			c.SuiteError(err)
 		}
 		room.Delivers(federation.NewEvent(signed, invite.Format())) // with the inviter's signature beside the invited user's
-		dan.AwaitsEvent("membership/invite-from-remote", room.ID(), invite.ID())
+		dan.Blaming("membership/invite-from-remote").AwaitsEvent(room.ID(), invite.ID())
 		_, err = bob.JoinRoom(c.Context(), room.ID(), resident.Name())
 		c.Need("membership/accept-invite", err)
-		join := room.Awaits("mapping/in-local-join", anotherMember(bob.UserID, "join"))
+		join := room.Blaming("mapping/in-local-join").Awaits(anotherMember(bob.UserID, "join"))
 		invited, _ := invite.StateKey()
 		assert.Equal(c, invited, join.Sender(), "the key that joins, against the state key that the server gave the invite")
 	},
@@ -269,11 +269,11 @@ var _ = check.Register(check.Check{
 		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
 		alice.Sets(room.ID(), "m.room.join_rules", "", map[string]any{"join_rule": "knock"})
 		bob.Knocks(room.ID())
-		knock := room.Awaits("membership/knock", membershipOnly("knock"))
-		alice.Invites("membership/knock", room.ID(), bob.UserID)
+		knock := room.Blaming("membership/knock").Awaits(membershipOnly("knock"))
+		alice.Blaming("membership/knock").Invites(room.ID(), bob.UserID)
 		_, err := bob.JoinRoom(c.Context(), room.ID())
 		c.Need("membership/knock", err)
-		join := room.Awaits("mapping/in-local-join", anotherMember(bob.UserID, "join"))
+		join := room.Blaming("mapping/in-local-join").Awaits(anotherMember(bob.UserID, "join"))
 		assert.Equal(c, knock.Sender(), join.Sender(), "the key that joins, against the key that knocked")
 	},
 })
@@ -301,7 +301,7 @@ var _ = check.Register(check.Check{
 			} else {
 				scene.bob.SetsAvatar(value)
 			}
-			changed := scene.room.Awaits("membership/profile-propagates", func(event federation.Event) error {
+			changed := scene.room.Blaming("membership/profile-propagates").Awaits(func(event federation.Event) error {
 				if event.Type() == "m.room.member" && event.Get("content."+field).String() == value {
 					return nil
 				}

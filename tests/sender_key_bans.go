@@ -32,14 +32,14 @@ var _ = check.Register(check.Check{
 		_, err := alice.SeesMembership(room.ID(), bob.UserID, "join")
 		c.Control(err)
 		alice.Bans(room.ID(), bob.UserID)
-		alice.AwaitsMembership("membership/ban", room.ID(), bob.UserID, "ban")
-		room.Awaits("membership/ban", memberByKey(scene.join.Sender(), "ban"))
+		alice.Blaming("membership/ban").AwaitsMembership(room.ID(), bob.UserID, "ban")
+		room.Blaming("membership/ban").Awaits(memberByKey(scene.join.Sender(), "ban"))
 
 		_, err = bob.JoinRoom(c.Context(), room.ID())
 		c.Notef("the server answered the banned user's join with %v", err)
 		barrier := alice.Says(room.ID(), "said after the ban")
-		alice.AwaitsEvent("client-view/unmodified-client", room.ID(), barrier)
-		room.AwaitsEvent("routing/reaches-members", barrier)
+		alice.Blaming("client-view/unmodified-client").AwaitsEvent(room.ID(), barrier)
+		room.Blaming("routing/reaches-members").AwaitsEvent(barrier)
 		for _, arrival := range scene.witness.Received() {
 			if anotherMember(bob.UserID, "join", scene.join)(arrival.Event) == nil {
 				c.Errorf("a peer was sent a join of the banned user, %s", arrival.Event)
@@ -157,8 +157,8 @@ func (o outlaw) joins() federation.Event {
 // isBanned lets alice ban dan by user ID.
 func (o outlaw) isBanned() {
 	o.alice.Bans(o.room.ID(), o.dan.ID())
-	o.alice.AwaitsMembership("membership/ban", o.room.ID(), o.dan.ID(), "ban")
-	o.room.Awaits("membership/ban", memberByKey(o.join.Sender(), "ban"))
+	o.alice.Blaming("membership/ban").AwaitsMembership(o.room.ID(), o.dan.ID(), "ban")
+	o.room.Blaming("membership/ban").Awaits(memberByKey(o.join.Sender(), "ban"))
 }
 
 // tries delivers a join and waits until the server has dealt with it. The barrier stands beside the join, not behind it:

@@ -62,7 +62,7 @@ func init() {
 			requirement: "signing/rejects-other-key", name: "an event in the name of a local user", kinds: []eventKind{aMessage},
 			ways: []string{"send", "get_missing_events"}, // where alice is in the room already
 			alter: func(p players, honest honest) federation.Template {
-				double, alicesKey := p.mallory.User("double"), p.room.MemberOf("mapping/in-remote-join", p.alice.UserID).Sender()
+				double, alicesKey := p.mallory.User("double"), p.room.Blaming("mapping/in-remote-join").MemberOf(p.alice.UserID).Sender()
 				double.UseKey(p.room.ID(), pseudoid.KeyPair{Public: pseudoid.SenderKey(alicesKey), Private: p.carol.KeyIn(p.room.ID()).Private})
 				return honest(double)
 			},

@@ -41,12 +41,12 @@ func (r *Room) SendsLeave(user *federation.User) (federation.Event, federation.A
 }
 
 // AwaitsLeave waits until the peer receives the leave of a user of the server under test, who has a key in the room.
-func (r *Room) AwaitsLeave(requirement, userID string) federation.Event {
+func (r *Room) AwaitsLeave(userID string) federation.Event {
 	sender := r.SenderOf(userID)
 	if sender == "" {
-		r.stage.C.Need(requirement, fmt.Errorf("the peer was told of no member event of %s", userID))
+		r.need(fmt.Errorf("the peer was told of no member event of %s", userID))
 	}
-	return r.Awaits(requirement, func(event federation.Event) error {
+	return r.Awaits(func(event federation.Event) error {
 		if event.IsState("m.room.member", sender) && event.Membership() == "leave" {
 			return nil
 		}

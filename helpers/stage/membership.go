@@ -3,8 +3,8 @@ package stage
 // What a user does to another member, and to its own appearance.
 
 // Invites invites a user by user ID.
-func (u *User) Invites(requirement, roomID, userID string) {
-	u.stage.C.Need(requirement, u.Invite(u.stage.C.Context(), roomID, userID))
+func (u *User) Invites(roomID, userID string) {
+	u.need(u.Invite(u.stage.C.Context(), roomID, userID))
 }
 
 // Kicks kicks a member by user ID.

@@ -37,6 +37,6 @@ func OpenSharedRoom(c *check.C) SharedRoom {
 	opened := SharedRoom{Stage: s, Alice: s.UserAt(1, "alice"), Bob: s.UserAt(2, "bob")}
 	opened.RoomID = opened.Alice.Makes(Public)
 	opened.Bob.Joins(opened.RoomID, s.ServerName(1))
-	opened.Bob.AwaitsMembership("membership/join-remote", opened.RoomID, opened.Bob.UserID, "join")
+	opened.Bob.Blaming("membership/join-remote").AwaitsMembership(opened.RoomID, opened.Bob.UserID, "join")
 	return opened
 }

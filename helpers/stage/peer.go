@@ -31,7 +31,17 @@ type Room struct {
 	stage  *Stage
 	peer   *Peer
 	server string // the server under test that the room is shared with
+	blame  string // what the server breaks if a step fails; "": what the check judges
 }
+
+// Blaming returns the same room with another requirement to blame for steps that fail; see User.Blaming.
+func (r *Room) Blaming(requirement string) *Room {
+	blaming := *r
+	blaming.blame = requirement
+	return &blaming
+}
+
+func (r *Room) need(err error) { r.stage.need(r.blame, err) }
 
 // Joins lets a user of the peer join a room that hs1 has, by make_join and send_join.
 func (p *Peer) Joins(roomID string, user *federation.User) *Room {
@@ -147,21 +157,20 @@ func (r *Room) Pushes(events ...federation.Event) (*federation.TransactionAnswer
 	return r.peer.SendTransaction(ctx, r.server, events, nil)
 }
 
-// Awaits waits until the peer receives an event of the room for which wanted returns nil; requirement is what the
-// server breaks if none comes.
-func (r *Room) Awaits(requirement string, wanted func(federation.Event) error) federation.Event {
+// Awaits waits until the peer receives an event of the room for which wanted returns nil.
+func (r *Room) Awaits(wanted func(federation.Event) error) federation.Event {
 	ctx, cancel := r.stage.C.Within(Patience)
 	defer cancel()
 	arrival, err := r.peer.WaitForEvent(ctx, func(event federation.Event) bool {
 		return event.RoomID() == r.ID() && wanted(event) == nil
 	})
-	r.stage.C.Need(requirement, err)
+	r.need(err)
 	return arrival
 }
 
 // AwaitsEvent waits for one event by its ID.
-func (r *Room) AwaitsEvent(requirement, eventID string) federation.Event {
-	return r.Awaits(requirement, func(event federation.Event) error {
+func (r *Room) AwaitsEvent(eventID string) federation.Event {
+	return r.Awaits(func(event federation.Event) error {
 		if event.ID() != eventID {
 			return errors.New("another event")
 		}
@@ -170,8 +179,8 @@ func (r *Room) AwaitsEvent(requirement, eventID string) federation.Event {
 }
 
 // AwaitsMember waits for a member event whose mapping claims the user ID.
-func (r *Room) AwaitsMember(requirement, userID, membership string) federation.Event {
-	return r.Awaits(requirement, func(event federation.Event) error {
+func (r *Room) AwaitsMember(userID, membership string) federation.Event {
+	return r.Awaits(func(event federation.Event) error {
 		if event.Type() == "m.room.member" && event.Membership() == membership && event.MappedUserID() == userID {
 			return nil
 		}
@@ -179,13 +188,13 @@ func (r *Room) AwaitsMember(requirement, userID, membership string) federation.E
 	})
 }
 
-// MemberOf is the current member event of a user ID as the peer knows it; a room without one ends the check, which is
-// blocked by requirement.
-func (r *Room) MemberOf(requirement, userID string) federation.Event {
+// MemberOf is the current member event of a user ID as the peer knows it; a room without one ends the
+// check.
+func (r *Room) MemberOf(userID string) federation.Event {
 	sender := r.SenderOf(userID)
 	event, known := r.StateEvent("m.room.member", sender)
 	if sender == "" || !known {
-		r.stage.C.Need(requirement, fmt.Errorf("no member event with a mapping of %s is in the room as peer %s knows it", userID, r.peer.Name()))
+		r.need(fmt.Errorf("no member event with a mapping of %s is in the room as peer %s knows it", userID, r.peer.Name()))
 	}
 	return event
 }

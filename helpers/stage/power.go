@@ -6,11 +6,11 @@ import (
 )
 
 // GivesPower gives members of a room power, by user ID, beside what the room's power levels have, and returns the ID of
-// the event. requirement is what the server breaks if that does not work.
-func (u *User) GivesPower(requirement, roomID string, power map[string]int) (eventID string) {
+// the event.
+func (u *User) GivesPower(roomID string, power map[string]int) (eventID string) {
 	c := u.stage.C
 	levels, err := u.PowerLevels(c.Context(), roomID)
-	c.Need(requirement, err)
+	u.need(err)
 	content := csapi.Object(levels)
 	users, _ := content["users"].(map[string]any)
 	if users == nil {
@@ -21,14 +21,14 @@ func (u *User) GivesPower(requirement, roomID string, power map[string]int) (eve
 	}
 	content["users"] = users
 	eventID, err = u.SendState(c.Context(), roomID, "m.room.power_levels", "", content)
-	c.Need(requirement, err)
+	u.need(err)
 	return eventID
 }
 
-// Redacts redacts an event and returns the redaction's ID; requirement is what the server breaks if it refuses.
-func (u *User) Redacts(requirement, roomID, eventID string) (redactionID string) {
+// Redacts redacts an event and returns the redaction's ID.
+func (u *User) Redacts(roomID, eventID string) (redactionID string) {
 	redactionID, err := u.Redact(u.stage.C.Context(), roomID, eventID, "")
-	u.stage.C.Need(requirement, err)
+	u.need(err)
 	return redactionID
 }
 

@@ -4,6 +4,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -140,6 +141,11 @@ func (s *Stage) Pause(place int) {
 
 // Resume lets it go on.
 func (s *Stage) Resume(place int) { s.must(s.Deployment.Server(place - 1).Resume(s.C.Context())) }
+
+// need ends the check if a step failed: blocked by the requirement to blame, or failed if the check judges that one.
+func (s *Stage) need(blame string, err error) {
+	s.C.Need(cmp.Or(blame, s.C.Check().Requires[0]), err)
+}
 
 // must ends the check if something could not be done with a server.
 func (s *Stage) must(err error) {

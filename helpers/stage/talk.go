@@ -9,40 +9,40 @@ import (
 )
 
 // ExchangesMessages lets a user of the server under test and a user of the peer each say something. Each side must get
-// what the other said, and the client must be shown its sender by user ID; requirement is what the server breaks if not.
-func (r *Room) ExchangesMessages(requirement string, local *User, remote *federation.User) {
+// what the other said, and the client must be shown its sender by user ID.
+func (r *Room) ExchangesMessages(local *User, remote *federation.User) {
 	c := r.stage.C
 	said := r.Says(remote, "said by a user of the peer")
-	shown := local.AwaitsEvent(requirement, r.ID(), said.ID())
+	shown := local.Blaming(r.blame).AwaitsEvent(r.ID(), said.ID())
 	assert.Equal(c, remote.ID(), shown.Get("sender").String(), "sender of a remote message, as a client sees it")
-	r.Hears(requirement, local)
+	r.Hears(local)
 }
 
 // Hears lets a user of a server under test say something, which the peer must receive, sent by that user.
-func (r *Room) Hears(requirement string, local *User) federation.Event {
+func (r *Room) Hears(local *User) federation.Event {
 	c := r.stage.C
 	eventID, err := local.SendMessage(c.Context(), r.ID(), "said by "+local.UserID)
-	c.Need(requirement, err)
-	received := r.AwaitsEvent(requirement, eventID)
+	r.need(err)
+	received := r.AwaitsEvent(eventID)
 	assert.Equal(c, local.UserID, r.UserIDOf(received.Sender()),
 		"the user behind the sender of a message, by the mapping that the peer was given")
 	return received
 }
 
 // Hears lets another user of a server under test say something, which this user must be shown, sent by that user.
-func (u *User) Hears(requirement, roomID string, speaker *User) {
+func (u *User) Hears(roomID string, speaker *User) {
 	c := u.stage.C
 	eventID, err := speaker.SendMessage(c.Context(), roomID, "said by "+speaker.UserID)
-	c.Need(requirement, err)
-	shown := u.AwaitsEvent(requirement, roomID, eventID)
+	u.need(err)
+	shown := u.AwaitsEvent(roomID, eventID)
 	assert.Equal(c, speaker.UserID, shown.Get("sender").String(), "sender of a message, as another client sees it")
 }
 
 // SeesMembers sees to it that the client is shown exactly these joined members, by user ID.
-func (u *User) SeesMembers(requirement, roomID string, userIDs ...string) {
+func (u *User) SeesMembers(roomID string, userIDs ...string) {
 	c := u.stage.C
 	answer, err := u.JoinedMembers(c.Context(), roomID)
-	c.Need(requirement, err)
+	u.need(err)
 	var shown []string
 	for userID := range answer.Get("joined").Map() {
 		shown = append(shown, userID)

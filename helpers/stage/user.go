@@ -18,7 +18,18 @@ type User struct {
 	*csapi.Client
 	stage *Stage
 	place int
+	blame string // what the server breaks if a step fails; "": what the check judges
 }
+
+// Blaming returns the same user with another requirement to blame for steps that fail, which then block the check. Steps blame
+// the requirement that the check judges, unless they are documented to blame another one.
+func (u *User) Blaming(requirement string) *User {
+	blaming := *u
+	blaming.blame = requirement
+	return &blaming
+}
+
+func (u *User) need(err error) { u.stage.need(u.blame, err) }
 
 // Option is a field of createRoom.
 type Option struct {
@@ -94,19 +105,18 @@ func (u *User) Sets(roomID, eventType, stateKey string, content map[string]any) 
 	return eventID
 }
 
-// Awaits waits until the user's client is shown an event of the room that matches, and returns it; requirement is what
-// the server breaks if it does not come.
-func (u *User) Awaits(requirement, roomID string, match func(event gjson.Result) error) gjson.Result {
+// Awaits waits until the user's client is shown an event of the room that matches, and returns it.
+func (u *User) Awaits(roomID string, match func(event gjson.Result) error) gjson.Result {
 	ctx, cancel := u.stage.C.Within(Patience)
 	defer cancel()
 	event, err := u.Timeline(roomID).Wait(ctx, match)
-	u.stage.C.Need(requirement, err)
+	u.need(err)
 	return event
 }
 
 // AwaitsEvent waits for one event by its ID.
-func (u *User) AwaitsEvent(requirement, roomID, eventID string) gjson.Result {
-	return u.Awaits(requirement, roomID, match.EventID(eventID))
+func (u *User) AwaitsEvent(roomID, eventID string) gjson.Result {
+	return u.Awaits(roomID, match.EventID(eventID))
 }
 
 // SeesEvent is AwaitsEvent for positive controls: it returns an error when the event is not shown.
@@ -118,9 +128,9 @@ func (u *User) SeesEvent(roomID, eventID string) error {
 }
 
 // AwaitsMembership waits until the client is shown the membership of a user ID.
-func (u *User) AwaitsMembership(requirement, roomID, userID, membership string) gjson.Result {
+func (u *User) AwaitsMembership(roomID, userID, membership string) gjson.Result {
 	event, err := u.SeesMembership(roomID, userID, membership)
-	u.stage.C.Need(requirement, err)
+	u.need(err)
 	return event
 }
 
@@ -181,9 +191,9 @@ func (u *User) NewDevice() *User {
 // shortHold is how long SeesInSync lets a server hold a /sync.
 const shortHold = 250 * time.Millisecond
 
-// AwaitsSync polls /sync from a token on until an answer satisfies; requirement is what the server breaks if none does.
-func (u *User) AwaitsSync(requirement, since string, satisfied func(*csapi.Response) error) {
-	u.stage.C.Need(requirement, u.SeesInSync(since, satisfied))
+// AwaitsSync polls /sync from a token on until an answer satisfies.
+func (u *User) AwaitsSync(since string, satisfied func(*csapi.Response) error) {
+	u.need(u.SeesInSync(since, satisfied))
 }
 
 // SeesInSync is AwaitsSync for positive controls: it returns an error when no answer satisfies. It asks often, for what is no
