@@ -22,7 +22,6 @@ var _ = check.Register(check.Check{
 	Name:     "what the rules that compare domains come to",
 	Requires: []string{"auth/rules-by-domain"},
 	Body: func(c *check.C) {
-		const requirement = "auth/rules-by-domain"
 		p := players{Stage: stage.Open(c, blueprints.OneServer)}
 		p.alice, p.mallory = p.User("alice"), p.Peer()
 		p.carol = p.mallory.User("carol")
@@ -33,15 +32,15 @@ var _ = check.Register(check.Check{
 			outcome(own), outcome(foreign), outcome(local), outcome(remote))
 		switch {
 		case own != nil && local != nil:
-			c.Observe(requirement, "refuses-all", "%s", detail)
+			c.Observe("refuses-all", "%s", detail)
 		case own != nil || local != nil:
-			c.Observe(requirement, "differs-by-rule", "%s", detail)
+			c.Observe("differs-by-rule", "%s", detail)
 		case foreign == nil && remote == nil:
-			c.Observe(requirement, "not-applied", "%s", detail)
+			c.Observe("not-applied", "%s", detail)
 		case foreign != nil && remote != nil:
-			c.Observe(requirement, "by-mapping", "%s", detail)
+			c.Observe("by-mapping", "%s", detail)
 		default:
-			c.Observe(requirement, "differs-by-rule", "%s", detail)
+			c.Observe("differs-by-rule", "%s", detail)
 		}
 	},
 })
@@ -119,7 +118,6 @@ var _ = check.Register(check.Check{
 	Requires: []string{"auth/rules-by-sigil"},
 	Path:     "send",
 	Body: func(c *check.C) {
-		const requirement = "auth/rules-by-sigil"
 		p := players{Stage: stage.Open(c, blueprints.OneServer)}
 		p.alice, p.mallory = p.User("alice"), p.Peer()
 		p.carol, p.dan = p.mallory.User("carol"), p.mallory.User("dan")
@@ -144,7 +142,7 @@ var _ = check.Register(check.Check{
 				reading = name
 			}
 		}
-		c.Observe(requirement, reading, "%s", strings.Join(details, "; "))
+		c.Observe(reading, "%s", strings.Join(details, "; "))
 	},
 })
 

@@ -37,7 +37,7 @@ func observeFormat(name, requirement string, observe func(formatScene) (reading,
 		Requires: []string{requirement},
 		Body: func(c *check.C) {
 			reading, detail := observe(playFormatScene(stage.Open(c, blueprints.OneServer)))
-			c.Observe(requirement, reading, "%s", detail)
+			c.Observe(reading, "%s", detail)
 		},
 	})
 }

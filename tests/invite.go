@@ -128,7 +128,7 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		sent := sendsInvite(c)
 		if sent.requested != nil {
-			c.Observe("invite/endpoint", verdict.NoneSeen, "%v", sent.requested)
+			c.Observe(verdict.NoneSeen, "%v", sent.requested)
 			return
 		}
 		reading, parameters := "other", sent.request.Parameters
@@ -146,7 +146,7 @@ var _ = check.Register(check.Check{
 			fields = append(fields, name.String())
 			return true
 		})
-		c.Observe("invite/endpoint", reading, "%s %s, with %s", sent.request.Method, sent.request.URI, strings.Join(fields, ", "))
+		c.Observe(reading, "%s %s, with %s", sent.request.Method, sent.request.URI, strings.Join(fields, ", "))
 	},
 })
 

@@ -131,10 +131,10 @@ func observeForms(c *check.C, requirement string, forms map[string]string) {
 	slices.Sort(readings)
 	readings = slices.Compact(readings)
 	if len(readings) == 1 {
-		c.Observe(requirement, readings[0], "%s", strings.Join(details, "; "))
+		c.Observe(readings[0], "%s", strings.Join(details, "; "))
 		return
 	}
-	c.Observe(requirement, "differs-by-form", "%s", strings.Join(details, "; "))
+	c.Observe("differs-by-form", "%s", strings.Join(details, "; "))
 }
 
 // The TODO of the text: nothing in the signature ties a mapping to a room (MSC4014, Proposal 4.3). Its key must sign the
@@ -144,7 +144,6 @@ var _ = check.Register(check.Check{
 	Requires: []string{"mapping/replayed-into-another-room"},
 	Path:     "send",
 	Body: func(c *check.C) {
-		const requirement = "mapping/replayed-into-another-room"
 		p := openCast(c, nobody, false)
 		traveller := p.mallory.User("traveller")
 		first := p.room.Made(p.room.MemberTemplate(traveller, "join"))
@@ -163,7 +162,7 @@ var _ = check.Register(check.Check{
 		if reading == "" {
 			reading = "other"
 		}
-		c.Observe(requirement, reading, "the join that brought it along: %s; the sender was told of a refusal: %t", fate, told)
+		c.Observe(reading, "the join that brought it along: %s; the sender was told of a refusal: %t", fate, told)
 	},
 })
 
@@ -174,7 +173,6 @@ var _ = check.Register(check.Check{
 	Requires: []string{"mapping/expired-server-key"},
 	Path:     "send",
 	Body: func(c *check.C) {
-		const requirement = "mapping/expired-server-key"
 		p := cast{players: players{Stage: stage.Open(c, blueprints.OneServer)}}
 		p.alice, p.mallory = p.User("alice"), p.Peer()
 		p.carol, p.dan = p.mallory.User("carol"), p.mallory.User("dan")
@@ -187,7 +185,7 @@ var _ = check.Register(check.Check{
 		if fate != honoured && fate != refused && fate != placeholder {
 			reading = "other"
 		}
-		c.Observe(requirement, reading, "the join: %s; the sender was told of a refusal: %t", fate, told)
+		c.Observe(reading, "the join: %s; the sender was told of a refusal: %t", fate, told)
 	},
 })
 
@@ -230,7 +228,7 @@ var _ = check.Register(check.Check{
 		case bad != honoured:
 			reading = refused
 		}
-		c.Observe("mapping/extra-signatures", reading, "with one that verifies: %s; with one that does not: %s", good, bad)
+		c.Observe(reading, "with one that verifies: %s; with one that does not: %s", good, bad)
 	},
 })
 
@@ -262,7 +260,7 @@ var _ = check.Register(check.Check{
 		case sent == honoured && pushed == refused:
 			reading = "send-join-only"
 		}
-		c.Observe("mapping/delivered-by-third-server", reading, "by send_join: %s (answered %s); in a transaction: %s",
+		c.Observe(reading, "by send_join: %s (answered %s); in a transaction: %s",
 			sent, told(answer.Answer), pushed)
 	},
 })
@@ -330,6 +328,6 @@ func observeCarried(c *check.C, carries map[string]bool) {
 	case !slices.ContainsFunc(with, func(what string) bool { return !own(what) }) && !slices.ContainsFunc(without, own):
 		reading = "own-only"
 	}
-	c.Observe("mapping/in-leave-ban-knock", reading, "with it: %s; without it: %s",
+	c.Observe(reading, "with it: %s; without it: %s",
 		strings.Join(with, ", "), strings.Join(without, ", "))
 }

@@ -21,23 +21,22 @@ var _ = check.Register(check.Check{
 	Name:     "a local user joins a room",
 	Requires: []string{"membership/join-local"},
 	Body: func(c *check.C) {
-		const requirement = "membership/join-local"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, bob := s.User("alice"), s.User("bob")
 		room := alice.Makes(stage.Public)
 		bob.Joins(room)
 		alice.AwaitsMembership(room, bob.UserID, "join")
 		bob.AwaitsMembership(room, bob.UserID, "join")
-		seeAndHearEachOther(requirement, room, alice, bob)
+		seeAndHearEachOther(room, alice, bob)
 	},
 })
 
 // seeAndHearEachOther looks at a room from the side of each of its two members.
-func seeAndHearEachOther(requirement, room string, alice, bob *stage.User) {
-	alice.Blaming(requirement).SeesMembers(room, alice.UserID, bob.UserID)
-	bob.Blaming(requirement).SeesMembers(room, alice.UserID, bob.UserID)
-	alice.Blaming(requirement).Hears(room, bob)
-	bob.Blaming(requirement).Hears(room, alice)
+func seeAndHearEachOther(room string, alice, bob *stage.User) {
+	alice.SeesMembers(room, alice.UserID, bob.UserID)
+	bob.SeesMembers(room, alice.UserID, bob.UserID)
+	alice.Hears(room, bob)
+	bob.Hears(room, alice)
 }
 
 // A local user joins a room that lives on a remote server.
@@ -50,16 +49,16 @@ var _ = check.Register(check.Check{
 		carol := resident.User("carol")
 		room := resident.Makes(federation.RoomOptions{Creator: carol})
 		alice.Joins(room.ID(), resident.Name())
-		joinedRemotely(room, "membership/join-remote", alice, carol)
+		joinedRemotely(room, alice, carol)
 	},
 })
 
 // joinedRemotely looks at a room of a peer that a user of the server under test has joined, from both sides.
-func joinedRemotely(room *stage.Room, requirement string, alice *stage.User, carol *federation.User) {
-	room.Blaming(requirement).AwaitsMember(alice.UserID, "join")
-	alice.Blaming(requirement).AwaitsMembership(room.ID(), carol.ID(), "join")
-	alice.Blaming(requirement).SeesMembers(room.ID(), alice.UserID, carol.ID())
-	room.Blaming(requirement).ExchangesMessages(alice, carol)
+func joinedRemotely(room *stage.Room, alice *stage.User, carol *federation.User) {
+	room.AwaitsMember(alice.UserID, "join")
+	alice.AwaitsMembership(room.ID(), carol.ID(), "join")
+	alice.SeesMembers(room.ID(), alice.UserID, carol.ID())
+	room.ExchangesMessages(alice, carol)
 }
 
 // And joins it again when it has left: no part of what is behind it may stand in the way.
@@ -67,7 +66,6 @@ var _ = check.Register(check.Check{
 	Name:     "a user joins a room of a peer again after it left",
 	Requires: []string{"membership/join-remote"},
 	Body: func(c *check.C) {
-		const requirement = "membership/join-remote"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, resident := s.User("alice"), s.Peer()
 		carol := resident.User("carol")
@@ -87,11 +85,10 @@ var _ = check.Register(check.Check{
 	Requires:   []string{"membership/join-remote"},
 	TwoServers: true,
 	Body: func(c *check.C) {
-		const requirement = "membership/join-remote"
 		s := stage.OpenSharedRoom(c)
 		s.Alice.AwaitsMembership(s.RoomID, s.Bob.UserID, "join")
 		s.Bob.AwaitsMembership(s.RoomID, s.Alice.UserID, "join")
-		seeAndHearEachOther(requirement, s.RoomID, s.Alice, s.Bob)
+		seeAndHearEachOther(s.RoomID, s.Alice, s.Bob)
 	},
 })
 
@@ -100,14 +97,13 @@ var _ = check.Register(check.Check{
 	Name:     "a user joins by a local alias",
 	Requires: []string{"membership/join-by-alias"},
 	Body: func(c *check.C) {
-		const requirement = "membership/join-by-alias"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, bob := s.User("alice"), s.User("bob")
 		room := alice.Makes(stage.Public)
 		alias := "#" + strings.TrimPrefix(alice.UserID, "@") // a user's own name is free as an alias
-		c.Need(requirement, alice.CreateAlias(c.Context(), alias, room))
+		c.Must(alice.CreateAlias(c.Context(), alias, room))
 		joined, err := bob.JoinRoom(c.Context(), alias)
-		c.Need(requirement, err)
+		c.Must(err)
 		assert.Equal(c, room, joined, "the room that an alias leads into")
 		alice.AwaitsMembership(room, bob.UserID, "join")
 		alice.Hears(room, bob)
@@ -119,15 +115,14 @@ var _ = check.Register(check.Check{
 	Name:     "a user joins by an alias of a peer",
 	Requires: []string{"membership/join-by-alias"},
 	Body: func(c *check.C) {
-		const requirement = "membership/join-by-alias"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, resident := s.User("alice"), s.Peer()
 		carol := resident.User("carol")
 		room := resident.Makes(federation.RoomOptions{Creator: carol, AliasName: "meeting"})
 		joined, err := alice.JoinRoom(c.Context(), "#meeting:"+resident.Name())
-		c.Need(requirement, err)
+		c.Must(err)
 		assert.Equal(c, room.ID(), joined, "the room that an alias leads into")
-		joinedRemotely(room, requirement, alice, carol)
+		joinedRemotely(room, alice, carol)
 	},
 })
 
@@ -137,7 +132,6 @@ var _ = check.Register(check.Check{
 	Requires: []string{"membership/remote-joins-us"},
 	Path:     "send_join",
 	Body: func(c *check.C) {
-		const requirement = "membership/remote-joins-us"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, peer := s.User("alice"), s.Peer()
 		carol := peer.User("carol")
@@ -155,7 +149,6 @@ var _ = check.Register(check.Check{
 	Requires: []string{"membership/remote-joins-us"},
 	Path:     "send",
 	Body: func(c *check.C) {
-		const requirement = "membership/remote-joins-us"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, peer := s.User("alice"), s.Peer()
 		carol, dan := peer.User("carol"), peer.User("dan")
@@ -172,7 +165,6 @@ var _ = check.Register(check.Check{
 	Name:     "a local member leaves",
 	Requires: []string{"membership/leave"},
 	Body: func(c *check.C) {
-		const requirement = "membership/leave"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, bob := s.User("alice"), s.User("bob")
 		room := alice.Makes(stage.Public)
@@ -197,7 +189,6 @@ var _ = check.Register(check.Check{
 	Requires: []string{"membership/leave-remote"},
 	Path:     "send_leave",
 	Body: func(c *check.C) {
-		const requirement = "membership/leave-remote"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, peer := s.User("alice"), s.Peer()
 		carol, dan := peer.User("carol"), peer.User("dan")
@@ -206,7 +197,7 @@ var _ = check.Register(check.Check{
 		alice.Blaming("membership/remote-joins-us").AwaitsMembership(room.ID(), dan.ID(), "join")
 
 		_, answer, err := room.SendsLeave(dan)
-		c.Need(requirement, err)
+		c.Must(err)
 		if !answer.OK() {
 			// The answer does not decide: the server may have taken the leave all the same.
 			barrier := room.Says(carol, "said after the leave")
@@ -229,7 +220,6 @@ var _ = check.Register(check.Check{
 	Requires: []string{"membership/leave-remote"},
 	Path:     "send",
 	Body: func(c *check.C) {
-		const requirement = "membership/leave-remote"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, peer := s.User("alice"), s.Peer()
 		carol, dan := peer.User("carol"), peer.User("dan")
@@ -249,14 +239,13 @@ var _ = check.Register(check.Check{
 	Name:     "a user leaves a room of a peer",
 	Requires: []string{"membership/leave-remote"},
 	Body: func(c *check.C) {
-		const requirement = "membership/leave-remote"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, resident := s.User("alice"), s.Peer()
 		room := resident.Makes(federation.RoomOptions{Creator: resident.User("carol")})
 		alice.Joins(room.ID(), resident.Name())
 		room.Blaming("membership/join-remote").AwaitsMember(alice.UserID, "join")
 
-		c.Need(requirement, alice.LeaveRoom(c.Context(), room.ID()))
+		c.Must(alice.LeaveRoom(c.Context(), room.ID()))
 		leave := room.AwaitsLeave(alice.UserID)
 		assert.Equal(c, room.SenderOf(alice.UserID), leave.Sender(), "the sender of the leave")
 		if rooms, err := alice.JoinedRooms(c.Context()); assert.NoError(c, err) {

@@ -46,7 +46,7 @@ var _ = check.Register(check.Check{
 		room.ExchangesMessages(alice, carol)
 		room.Untouched(alice)
 
-		c.Need(ordinaryRooms, alice.LeaveRoom(c.Context(), room.ID()))
+		c.Must(alice.LeaveRoom(c.Context(), room.ID()))
 		room.AwaitsLeave(alice.UserID)
 		room.Untouched()
 	},
@@ -67,8 +67,8 @@ var _ = check.Register(check.Check{
 		elsewhere := peer.JoinsOrdinary(alice.MakesOrdinary(stage.Public), carol)
 
 		_, answer, err := room.SendsLeave(dan)
-		c.Need(ordinaryRooms, err)
-		c.Need(ordinaryRooms, accepted(answer))
+		c.Must(err)
+		c.Must(accepted(answer))
 		alice.AwaitsMembership(room.ID(), dan.ID(), "leave")
 		c.Control(room.Receives(alice.Says(room.ID(), "said while one member is left")))
 

@@ -189,11 +189,11 @@ var _ = check.Register(check.Check{
 		require.NoError(c, err)
 		switch named := join.AuthEvents(); {
 		case slices.Contains(named, fullID):
-			c.Observe("redaction/sender-key-kept", "kept", "event IDs are those of redacted events with %q", field)
+			c.Observe("kept", "event IDs are those of redacted events with %q", field)
 		case slices.Contains(named, shortID):
-			c.Observe("redaction/sender-key-kept", "removed", "event IDs are those of redacted events without %q", field)
+			c.Observe("removed", "event IDs are those of redacted events without %q", field)
 		default:
-			c.Observe("redaction/sender-key-kept", "none-seen", "the IDs that events refer to fit neither reading")
+			c.Observe("none-seen", "the IDs that events refer to fit neither reading")
 		}
 	},
 })

@@ -41,7 +41,7 @@ var _ = check.Register(check.Check{
 			}
 			since := alice.SyncToken()
 			devices.speak(alice.UserID, word)
-			awaitsDevicesOf(alice, toClient, since, carol.ID())
+			awaitsDevicesOf(alice.Blaming(toClient), since, carol.ID())
 		}
 		both("routing/edus", "client-view/device-lists", "said before the redaction")
 		join, _ := room.StateEvent("m.room.member", carol.SenderIn(room.Room))
@@ -90,24 +90,23 @@ var _ = check.Register(check.Check{
 	Name:     "devices of a local member whose event was redacted are reached",
 	Requires: []string{"redaction/e2ee-stays"},
 	Body: func(c *check.C) {
-		const requirement = "redaction/e2ee-stays"
 		scene := redactMember(c, stage.Open(c, blueprints.OneServer))
 		for _, each := range [][2]*stage.User{{scene.alice, scene.bob}, {scene.bob, scene.alice}} {
 			from, to := each[0], each[1]
 			since := to.SyncToken()
-			c.Need(requirement, from.SendToDevice(c.Context(), toDeviceType, map[string]map[string]any{
+			c.Must(from.SendToDevice(c.Context(), toDeviceType, map[string]map[string]any{
 				to.UserID: {"*": map[string]any{"word": "said after the redaction"}},
 			}))
 			from.NewDevice()
-			awaitsDevicesOf(to, requirement, since, from.UserID)
+			awaitsDevicesOf(to, since, from.UserID)
 		}
 	},
 })
 
 // awaitsDevicesOf waits until a client is given a message from a device of somebody, and told that the devices changed.
-func awaitsDevicesOf(user *stage.User, requirement, since, of string) {
+func awaitsDevicesOf(user *stage.User, since, of string) {
 	message, changed := false, false
-	user.Blaming(requirement).AwaitsSync(since, func(answer *csapi.Response) error {
+	user.AwaitsSync(since, func(answer *csapi.Response) error {
 		message = message || slices.ContainsFunc(answer.Get("to_device.events").Array(), func(event gjson.Result) bool {
 			return event.Get("type").String() == toDeviceType && event.Get("sender").String() == of
 		})

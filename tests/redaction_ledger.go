@@ -48,7 +48,7 @@ var _ = check.Register(check.Check{
 		reading := map[[2]bool]string{
 			{true, true}: "clients-and-peers", {true, false}: "clients-only", {false, true}: "peers-only", {false, false}: "nobody",
 		}[[2]bool{toClients, toPeers}]
-		c.Observe(requirement, reading, "%s", detail)
+		c.Observe(reading, "%s", detail)
 	},
 })
 
@@ -58,14 +58,13 @@ var _ = check.Register(check.Check{
 	Name:     "whether a later joiner resolves a member whose event was redacted",
 	Requires: []string{"redaction/later-joiner-resolves"},
 	Body: func(c *check.C) {
-		const requirement = "redaction/later-joiner-resolves"
 		s := stage.Open(c, blueprints.OneServer)
 		bare := joinsAfterRedaction(s, func(redacted, _ []byte) ([]byte, error) { return redacted, nil })
 		c.Notef("a member whose redacted join is given without a mapping: %s", bare.told)
 		kept := joinsAfterRedaction(s, func(redacted, mapping []byte) ([]byte, error) {
 			return federation.SetField("content."+pseudoid.MappingField, gjson.ParseBytes(mapping).Value())(redacted)
 		})
-		c.Observe(requirement, kept.reading, "a member whose redacted join is given with its mapping: %s", kept.told)
+		c.Observe(kept.reading, "a member whose redacted join is given with its mapping: %s", kept.told)
 	},
 })
 
@@ -125,7 +124,6 @@ var _ = check.Register(check.Check{
 	Name:     "what deactivation does to the mapping",
 	Requires: []string{"redaction/deactivation"},
 	Body: func(c *check.C) {
-		const requirement = "redaction/deactivation"
 		s := stage.OpenResident(c)
 		bob, alice, roomID := s.User("bob"), s.Alice, s.Room.ID()
 		bob.Joins(roomID)
@@ -140,13 +138,13 @@ var _ = check.Register(check.Check{
 		detail := fmt.Sprintf("an earlier message is shown as by %s", earlier)
 		switch {
 		case err != nil && earlier == bob.UserID:
-			c.Observe(requirement, "stays-joined", "%s; no leave was seen: %v", detail, err)
+			c.Observe("stays-joined", "%s; no leave was seen: %v", detail, err)
 		case err == nil && earlier == bob.UserID:
-			c.Observe(requirement, "mapping-stays", "%s", detail)
+			c.Observe("mapping-stays", "%s", detail)
 		case err == nil:
-			c.Observe(requirement, "mapping-removed", "%s", detail)
+			c.Observe("mapping-removed", "%s", detail)
 		default:
-			c.Observe(requirement, "other", "%s; no leave was seen: %v", detail, err)
+			c.Observe("other", "%s; no leave was seen: %v", detail, err)
 		}
 	},
 })
@@ -157,7 +155,6 @@ var _ = check.Register(check.Check{
 	Name:     "what leaving does to how earlier events show",
 	Requires: []string{"redaction/leave-and-mapping"},
 	Body: func(c *check.C) {
-		const requirement = "redaction/leave-and-mapping"
 		s := stage.OpenResident(c)
 		alice, gone := s.Alice, s.Witness.User("gone")
 		s.Witness.Joins(s.Room.ID(), gone)
@@ -175,13 +172,13 @@ var _ = check.Register(check.Check{
 		}
 		switch {
 		case present == gone.ID() && later == gone.ID():
-			c.Observe(requirement, "user-id-for-all", "%s", detail)
+			c.Observe("user-id-for-all", "%s", detail)
 		case present == gone.ID() && err == nil:
-			c.Observe(requirement, "user-id-for-present", "%s", detail)
+			c.Observe("user-id-for-present", "%s", detail)
 		case err == nil && later != gone.ID():
-			c.Observe(requirement, "user-id-gone", "%s", detail)
+			c.Observe("user-id-gone", "%s", detail)
 		default:
-			c.Observe(requirement, "other", "%s", detail)
+			c.Observe("other", "%s", detail)
 		}
 	},
 })

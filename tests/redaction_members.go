@@ -204,7 +204,6 @@ var _ = check.Register(check.Check{
 	Requires:   []string{"redaction/by-remote"},
 	TwoServers: true,
 	Body: func(c *check.C) {
-		const requirement = "redaction/by-remote"
 		s := stage.Open(c, blueprints.TwoServers)
 		alice, bob := s.UserAt(1, "alice"), s.UserAt(2, "bob")
 		alice.SetsDisplayName(maliciousName)
@@ -221,7 +220,7 @@ var _ = check.Register(check.Check{
 			redaction := each.moderator.Redacts(roomID, join)
 			for _, user := range []*stage.User{alice, bob} {
 				user.AwaitsEvent(roomID, redaction)
-				assertNoProfileInState(c, user, requirement, roomID, each.target.UserID)
+				assertNoProfileInState(c, user, "redaction/by-remote", roomID, each.target.UserID)
 				user.SeesMembers(roomID, alice.UserID, bob.UserID)
 			}
 		}

@@ -139,7 +139,7 @@ var _ = check.Register(check.Check{
 			return err
 		})
 		for i, user := range users {
-			c.Need(concurrentJoins, errs[i])
+			c.Must(errs[i])
 			room.AwaitsMember(user.UserID, "join")
 			user.AwaitsMembership(room.ID(), user.UserID, "join")
 		}
@@ -216,7 +216,7 @@ var _ = check.Register(check.Check{
 			}
 			return err
 		}) {
-			c.Need(concurrentJoins, err)
+			c.Must(err)
 		}
 		members := []string{alice.UserID}
 		for _, peer := range peers {

@@ -94,7 +94,7 @@ var _ = check.Register(check.Check{
 		if !slices.Contains([]string{"10", "11", "12"}, base) {
 			reading = "other"
 		}
-		c.Observe("room-version/identifier", reading, "%s: %s", pseudoid.RoomVersion, seen)
+		c.Observe(reading, "%s: %s", pseudoid.RoomVersion, seen)
 	},
 })
 

@@ -37,7 +37,6 @@ var _ = check.Register(check.Check{
 	Requires:   []string{"routing/reaches-members"},
 	TwoServers: true,
 	Body: func(c *check.C) {
-		const requirement = "routing/reaches-members"
 		s := stage.OpenSharedRoom(c)
 		alice, bob, roomID := s.Alice, s.Bob, s.RoomID
 		peer := s.Peer()

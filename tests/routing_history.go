@@ -41,7 +41,7 @@ func init() {
 			Path:     each.name,
 			Body: func(c *check.C) {
 				s := openClosedRoom(c)
-				c.Need("routing/backfill-authorised", each.served(s.Stage, s.inside, s.room, s.said))
+				c.Must(each.served(s.Stage, s.inside, s.room, s.said))
 				c.Control(nil) // a member's server gets it
 				each.denied(s.Stage, s.Peer(), s.room, s.said, "a server that never had a member in the room")
 			},

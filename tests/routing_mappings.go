@@ -157,7 +157,6 @@ var _ = check.Register(check.Check{
 	Name:     "events follow a newer mapping",
 	Requires: []string{"routing/follows-new-mapping"},
 	Body: func(c *check.C) {
-		const requirement = "routing/follows-new-mapping"
 		s := stage.OpenResident(c)
 		alice, roomID, before, after := s.Alice, s.Room.ID(), s.Peer(), s.Peer()
 		mover := before.User("mover")
@@ -173,7 +172,7 @@ var _ = check.Register(check.Check{
 		}
 		room.Delivers(join)
 		alice.Blaming("mapping/latest-wins").AwaitsMembership(roomID, moved.ID(), "join")
-		c.Need(requirement, after.Receives(alice.Says(roomID, "said after the move")))
+		c.Must(after.Receives(alice.Says(roomID, "said after the move")))
 		elsewhere.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(elsewhere.ID(), "said elsewhere after that"))
 		room.ReceivedNothingAfter(join)
 	},
@@ -184,19 +183,18 @@ var _ = check.Register(check.Check{
 	Name:     "an invite reaches the invited user's server",
 	Requires: []string{"routing/invite-reaches-server"},
 	Body: func(c *check.C) {
-		const requirement = "routing/invite-reaches-server"
 		s := stage.OpenResident(c)
 		invited, other := s.Peer(), s.Peer()
 		bob := invited.User("bob")
 		other.User("bob") // of the same name, on another server
-		c.Need(requirement, s.Alice.Invite(c.Context(), s.Room.ID(), bob.ID()))
+		c.Must(s.Alice.Invite(c.Context(), s.Room.ID(), bob.ID()))
 		ctx, cancel := invited.Within()
 		defer cancel()
 		_, err := invited.WaitForRequest(ctx, func(request federation.Request) bool {
 			return request.Endpoint == federation.Invite && slices.Contains(request.Parameters, bob.ID()) ||
 				request.Endpoint == federation.Invite && strings.Contains(string(request.Body), s.Room.ID())
 		})
-		c.Need(requirement, err)
+		c.Must(err)
 		for _, peer := range []*stage.Peer{other, s.Witness} {
 			for _, request := range peer.Requests() {
 				if request.Endpoint == federation.Invite {
@@ -238,7 +236,7 @@ var _ = check.Register(check.Check{
 		if !listed || toClients != toPeers {
 			reading = "other"
 		}
-		c.Observe("routing/alias-servers", reading, "%s", detail)
+		c.Observe(reading, "%s", detail)
 	},
 })
 

@@ -23,7 +23,6 @@ func init() {
 // routeAfter makes a room with four peers: one with a member, one whose only member's event was redacted, one whose member
 // left, and one from which a newer mapping moved the member to a fifth. The server goes away and comes back.
 func routeAfter(c *check.C, outage outage) {
-	const requirement = "routing/after-restart"
 	s := stage.Open(c, blueprints.PrivateServer)
 	alice := s.User("alice")
 	roomID := alice.Makes(stage.Public, stage.InitialState("m.room.history_visibility", "", map[string]any{"history_visibility": "joined"}))
@@ -65,13 +64,13 @@ func routeAfter(c *check.C, outage outage) {
 	types, err := typing.happens(c.Context(), occasion{user: alice, roomID: roomID})
 	c.Need("routing/edus", err)
 	for _, peer := range inRoom {
-		c.Need(requirement, peer.Receives(after))
-		c.Need(requirement, typing.arrives(peer, types))
+		c.Must(peer.Receives(after))
+		c.Must(typing.arrives(peer, types))
 	}
 	c.Control(room.Receives(after))
 	last := alice.Says(elsewhere, "said elsewhere after that")
 	for _, barrier := range barriers {
-		barrier.Blaming(requirement).AwaitsEvent(last)
+		barrier.AwaitsEvent(last)
 	}
 	gone.ReceivedNothingAfter(departure)
 	mover.ReceivedNothingAfter(move)

@@ -260,11 +260,11 @@ func brokenFor(c *check.C, broken error) string {
 // both keys are joined (MSC4014, Proposal 3.2), are two questions with one answer.
 func observeRotation(c *check.C, scene outlaw) {
 	observe := func(reading, format string, arguments ...any) {
-		c.Observe("sender-key/rotation", reading, format, arguments...)
+		c.ObserveOn("sender-key/rotation", reading, format, arguments...)
 		if reading == breaksClients {
 			reading = "other"
 		}
-		c.Observe("mapping/two-keys-one-user", reading, format, arguments...)
+		c.ObserveOn("mapping/two-keys-one-user", reading, format, arguments...)
 	}
 	scene.dan.NewKey(scene.room.ID())
 	second := scene.joins()
@@ -305,20 +305,20 @@ func observeEvasion(c *check.C, scene outlaw) {
 	answer, broken := scene.tries(bySendJoin, fresh)
 	detail := fmt.Sprintf("make_join by user ID was answered %s, send_join of the fresh key %s", asked, answer)
 	if broken != nil {
-		c.Observe(requirement, breaksClients, "%s", detail)
+		c.ObserveOn(requirement, breaksClients, "%s", detail)
 		c.Errorf("when a banned user had joined again under a fresh key, %s", brokenFor(c, broken))
 		return
 	}
 	shown, elsewhere := scene.shownAs(fresh)
 	switch {
 	case slices.Contains(shown, fresh.ID()):
-		c.Observe(requirement, "accepted", "%s; clients are shown %d member events of the user", detail, len(shown))
+		c.ObserveOn(requirement, "accepted", "%s; clients are shown %d member events of the user", detail, len(shown))
 	case elsewhere != "":
-		c.Observe(requirement, "other", "%s; clients see the join as one of %s", detail, elsewhere)
+		c.ObserveOn(requirement, "other", "%s; clients see the join as one of %s", detail, elsewhere)
 	case scene.servesPeers(fresh):
-		c.Observe(requirement, "accepted-hidden", "%s", detail)
+		c.ObserveOn(requirement, "accepted-hidden", "%s", detail)
 	default:
-		c.Observe(requirement, "refused", "%s", detail)
+		c.ObserveOn(requirement, "refused", "%s", detail)
 	}
 }
 

@@ -58,7 +58,6 @@ var _ = check.Register(check.Check{
 	Name:     "whether servers sign events too",
 	Requires: []string{"signing/server-signatures"},
 	Body: func(c *check.C) {
-		const requirement = "signing/server-signatures"
 		s := stage.Open(c, blueprints.OneServer)
 		scene, server := playFormatScene(s), s.ServerName(1)
 		byServer := func(event federation.Event) bool { return event.Get("signatures").Map()[server].Exists() }
@@ -86,15 +85,15 @@ var _ = check.Register(check.Check{
 		switch {
 		case len(with) > 0 && len(without) > 0:
 			slices.Sort(with)
-			c.Observe(requirement, "other", "%s; it signed %s", detail, strings.Join(slices.Compact(with), ", "))
+			c.Observe("other", "%s; it signed %s", detail, strings.Join(slices.Compact(with), ", "))
 		case len(with) > 0 && onJoin:
-			c.Observe(requirement, "origin-and-resident", "%s", detail)
+			c.Observe("origin-and-resident", "%s", detail)
 		case len(with) > 0:
-			c.Observe(requirement, "origin-only", "%s", detail)
+			c.Observe("origin-only", "%s", detail)
 		case onJoin:
-			c.Observe(requirement, "resident-on-joins", "%s", detail)
+			c.Observe("resident-on-joins", "%s", detail)
 		default:
-			c.Observe(requirement, "none", "%s", detail)
+			c.Observe("none", "%s", detail)
 		}
 	},
 })
@@ -117,7 +116,6 @@ var _ = check.Register(check.Check{
 	Requires: []string{"signing/needs-no-server-keys"},
 	Path:     "another server",
 	Body: func(c *check.C) {
-		const requirement = "signing/needs-no-server-keys"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, gone, courier := s.User("alice"), s.Peer(), s.Peer()
 		carol := gone.User("carol")
@@ -163,7 +161,6 @@ var _ = check.Register(check.Check{
 	Name:     "a room with events of a server that is dead",
 	Requires: []string{"signing/dead-resident"},
 	Body: func(c *check.C) {
-		const requirement = "signing/dead-resident"
 		s := stage.Open(c, blueprints.OneServer)
 		alice, living, dead := s.User("alice"), s.Peer(), s.Peer()
 		carol := dead.User("carol")
@@ -177,7 +174,7 @@ var _ = check.Register(check.Check{
 		dead.PlayDead(federation.DeadRefusing)
 
 		_, err := alice.JoinRoom(c.Context(), room.ID(), living.Name())
-		c.Need(requirement, err)
+		c.Must(err)
 		later := deads.Builds(messageBy(carol, "delivered after its server died"))
 		room.Delivers(later)
 		alice.AwaitsEvent(room.ID(), later.ID())

@@ -80,7 +80,7 @@ var _ = check.Register(check.Check{
 		if len(accepted) > 1 {
 			reading = "several-accepted"
 		}
-		c.Observe("signing/rejects-noncanonical", reading, "%s", strings.Join(details, "; "))
+		c.Observe(reading, "%s", strings.Join(details, "; "))
 	},
 })
 

@@ -44,12 +44,11 @@ var _ = check.Register(check.Check{
 	Name:     "what client requests for a placeholder do",
 	Requires: []string{"unverified/requests-stay-home"},
 	Body: func(c *check.C) {
-		const requirement = "unverified/requests-stay-home"
 		h := openHaunt(stage.Open(c, blueprints.OneServer), closesConnections)
 		m, refused := meetBySend(h, h.ghost)
 		shown := shownAs(h.views(m), m.said.ID())
 		if refused != nil || pseudoid.ValidUserID(shown) != nil || shown == h.ghost.ID() {
-			c.Observe(requirement, verdict.NoneSeen, "%s", whyNot(refused, fmt.Sprintf("there is no placeholder: the member shows as %q", shown)))
+			c.Observe(verdict.NoneSeen, "%s", whyNot(refused, fmt.Sprintf("there is no placeholder: the member shows as %q", shown)))
 			return
 		}
 		asked := []struct {
@@ -87,11 +86,11 @@ var _ = check.Register(check.Check{
 		detail := strings.Join(led, "; ")
 		switch {
 		case left:
-			c.Observe(requirement, "leave", "%s", detail)
+			c.Observe("leave", "%s", detail)
 		case lookedUp["GET /profile"] == 2 || lookedUp["POST /keys/query"] == 2:
-			c.Observe(requirement, "retry-verification", "%s", detail)
+			c.Observe("retry-verification", "%s", detail)
 		default:
-			c.Observe(requirement, "stay-home", "profile and device keys of the placeholder were asked for twice; %s", orNothing(detail))
+			c.Observe("stay-home", "profile and device keys of the placeholder were asked for twice; %s", orNothing(detail))
 		}
 	},
 })
@@ -118,12 +117,11 @@ var _ = check.Register(check.Check{
 	Name:     "how placeholders are formed in odd cases",
 	Requires: []string{"unverified/placeholder-form"},
 	Body: func(c *check.C) {
-		const requirement = "unverified/placeholder-form"
 		s := stage.Open(c, blueprints.OneServer)
 		h := openHaunt(s, closesConnections)
 		m, refused := meetBySend(h, h.ghost)
 		if refused != nil {
-			c.Observe(requirement, verdict.NoneSeen, "%v", refused)
+			c.Observe(verdict.NoneSeen, "%v", refused)
 			return
 		}
 		first := shownAs(h.views(m), m.said.ID())
@@ -148,7 +146,7 @@ var _ = check.Register(check.Check{
 		}
 		after := speaks(m.room, h.carol, "said after the odd joins")
 		if err := errors.Join(h.brings(after), h.sees(m.room, after)); err != nil {
-			c.Observe(requirement, verdict.NoneSeen, "%v", errors.Join(told, err))
+			c.Observe(verdict.NoneSeen, "%v", errors.Join(told, err))
 			return
 		}
 		views := h.alice.Views(m.room.ID())
@@ -163,7 +161,7 @@ var _ = check.Register(check.Check{
 			forms[i] = form
 			details = append(details, fmt.Sprintf("%s, %s, shows as %q (%s)", each.what, each.userID, shown, form))
 		}
-		c.Observe(requirement, readForms(forms[:3], forms[3]), "%s", strings.Join(details, "; "))
+		c.Observe(readForms(forms[:3], forms[3]), "%s", strings.Join(details, "; "))
 	},
 })
 
@@ -234,7 +232,6 @@ var _ = check.Register(check.Check{
 	Name:     "whether a user can register a name like a placeholder",
 	Requires: []string{"unverified/namespace"},
 	Body: func(c *check.C) {
-		const requirement = "unverified/namespace"
 		s := stage.Open(c, blueprints.OneServer)
 		host, _, _ := strings.Cut(s.Peer().Name(), ":") // nobody had it before
 		localpart := "_unverified_somebody_" + host
@@ -242,9 +239,9 @@ var _ = check.Register(check.Check{
 		refusal, refused := csapi.Refused(err)
 		switch {
 		case err == nil:
-			c.Observe(requirement, "free", "POST /register made %s", user)
+			c.Observe("free", "POST /register made %s", user)
 		case refused:
-			c.Observe(requirement, "reserved", "%s: %v", localpart, refusal)
+			c.Observe("reserved", "%s: %v", localpart, refusal)
 		default:
 			c.Need("resilience/stays-up", err)
 		}
@@ -257,7 +254,6 @@ var _ = check.Register(check.Check{
 	Name:     "whether a notary is asked for the keys of a dead server",
 	Requires: []string{"unverified/notary"},
 	Body: func(c *check.C) {
-		const requirement = "unverified/notary"
 		h := openHaunt(stage.Open(c, blueprints.OneServer), closesConnections)
 		h.herald.Handle(federation.KeyQuery, func(*federation.Request, func() federation.Answer) federation.Answer {
 			document, err := h.grave.KeyDocument()
@@ -284,11 +280,11 @@ var _ = check.Register(check.Check{
 		}
 		switch {
 		case shown == h.ghost.ID():
-			c.Observe(requirement, "taken", "%s; %s", strings.Join(asked, "; "), detail)
+			c.Observe("taken", "%s; %s", strings.Join(asked, "; "), detail)
 		case len(asked) > 0:
-			c.Observe(requirement, "not-taken", "%s; %s", strings.Join(asked, "; "), detail)
+			c.Observe("not-taken", "%s; %s", strings.Join(asked, "; "), detail)
 		default:
-			c.Observe(requirement, "not-asked", "the server that brought the join was asked for no keys; %s", detail)
+			c.Observe("not-asked", "the server that brought the join was asked for no keys; %s", detail)
 		}
 	},
 })
@@ -299,7 +295,6 @@ var _ = check.Register(check.Check{
 	Name:     "whether clients are served a mapping that is not verified",
 	Requires: []string{"unverified/mapping-in-content"},
 	Body: func(c *check.C) {
-		const requirement = "unverified/mapping-in-content"
 		seen := haunted(c, closesConnections, bySendRoad)
 		var with, without []string
 		for _, view := range seen.views {
@@ -313,13 +308,13 @@ var _ = check.Register(check.Check{
 		}
 		switch {
 		case len(with)+len(without) == 0:
-			c.Observe(requirement, verdict.NoneSeen, "%s", whyNot(seen.refused, "no client view has the member event"))
+			c.Observe(verdict.NoneSeen, "%s", whyNot(seen.refused, "no client view has the member event"))
 		case len(without) == 0:
-			c.Observe(requirement, "served", "in %s", strings.Join(with, ", "))
+			c.Observe("served", "in %s", strings.Join(with, ", "))
 		case len(with) == 0:
-			c.Observe(requirement, "removed", "in %s", strings.Join(without, ", "))
+			c.Observe("removed", "in %s", strings.Join(without, ", "))
 		default:
-			c.Observe(requirement, "differs-by-view", "served in %s; removed in %s",
+			c.Observe("differs-by-view", "served in %s; removed in %s",
 				strings.Join(with, ", "), strings.Join(without, ", "))
 		}
 	},

@@ -39,7 +39,6 @@ var _ = check.Register(check.Check{
 	Requires: []string{"unverified/sliding-sync"},
 	Slow:     swallowingTime,
 	Body: func(c *check.C) {
-		const requirement = "unverified/sliding-sync"
 		h := openHaunt(stage.Open(c, blueprints.OneServer), closesConnections)
 		version, answers := "", []string{}
 		for _, each := range slidingVersions {
@@ -54,13 +53,13 @@ var _ = check.Register(check.Check{
 			answers = append(answers, err.Error())
 		}
 		if version == "" {
-			c.Observe(requirement, "no-sliding-sync", "%s", strings.Join(answers, "; "))
+			c.Observe("no-sliding-sync", "%s", strings.Join(answers, "; "))
 			return
 		}
 
 		m, refused := meetBySend(h, h.ghost)
 		if refused != nil {
-			c.Observe(requirement, verdict.NoneSeen, "%v", refused)
+			c.Observe(verdict.NoneSeen, "%v", refused)
 			return
 		}
 		timeline := h.alice.Timeline(m.room.ID())
@@ -74,14 +73,14 @@ var _ = check.Register(check.Check{
 		seen := resurrection{claimed: h.ghost.ID(), join: m.join.ID()}
 		h.awaitsVerification(m, timeline, shown.Get("sender").String(), &seen)
 		if !seen.verified {
-			c.Observe(requirement, verdict.NoneSeen, "the member was not verified later; tried: %s", strings.Join(seen.tried, "; "))
+			c.Observe(verdict.NoneSeen, "the member was not verified later; tried: %s", strings.Join(seen.tried, "; "))
 			return
 		}
 		after, err := slides(c, h.alice, version, m.room.ID(), before.Get("pos").String())
 		c.Need("client-view/unmodified-client", err)
 		room := after.Get("rooms." + gjson.Escape(m.room.ID()))
 		reading, detail := readSliding(room, seen)
-		c.Observe(requirement, reading, "%s: %s", version, detail)
+		c.Observe(reading, "%s: %s", version, detail)
 	},
 })
 

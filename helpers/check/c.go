@@ -241,6 +241,13 @@ func (c *C) Need(requirement string, err error) {
 	}
 }
 
+// Must fails the check and ends it when err is not nil.
+func (c *C) Must(err error) {
+	if err != nil {
+		c.Failf("%v", err)
+	}
+}
+
 // Unsupported ends the check because the server does not have what it needs.
 func (c *C) Unsupported(format string, arguments ...any) {
 	c.record(verdict.Unsupported, fmt.Sprintf(format, arguments...), arguments...)
@@ -296,8 +303,13 @@ func (c *C) Notef(format string, arguments ...any) {
 	c.outcome.details = append(c.outcome.details, fmt.Sprintf(format, arguments...))
 }
 
-// Observe records which reading of an open requirement the server took.
-func (c *C) Observe(requirement, reading, format string, arguments ...any) {
+// Observe records which reading of the open requirement that the check judges the server took.
+func (c *C) Observe(reading, format string, arguments ...any) {
+	c.ObserveOn(c.check.Requires[0], reading, format, arguments...)
+}
+
+// ObserveOn is Observe for a check that judges several requirements.
+func (c *C) ObserveOn(requirement, reading, format string, arguments ...any) {
 	if err := c.runner.knownReading(requirement, reading); err != nil {
 		c.SuiteError(err)
 	}

@@ -69,7 +69,7 @@ func TestACheckThatRunsOutOfTimeHasNoVerdict(t *testing.T) {
 		"inconclusive":    func(c *C) { _ = waits(c); c.Inconclusive("not seen") },
 		"unsupported":     func(c *C) { _ = waits(c); c.Unsupported("no such endpoint") },
 		"looks past it":   func(c *C) { _ = waits(c) },
-		"observes":        func(c *C) { _ = waits(c); c.Observe("chapter/open", "never", "nothing came") },
+		"observes":        func(c *C) { _ = waits(c); c.ObserveOn("chapter/open", "never", "nothing came") },
 		"own error":       func(c *C) { c.SuiteError(waits(c)) },
 		"had failed":      func(c *C) { c.Errorf("a user ID in sender_key"); c.Need("chapter/other", waits(c)) },
 		"had failed more": func(c *C) { c.Errorf("a user ID in sender_key"); _ = waits(c); c.Errorf("nothing came") },
@@ -210,7 +210,7 @@ func TestABodyThatNeverEndsIsGivenUp(t *testing.T) {
 		c.Cleanup(func() { tidied.Store(true) })
 		c.Notef("before")
 		<-release // as a parser in a loop, which looks at no context
-		defer c.Observe("chapter/open", "afterwards", "afterwards")
+		defer c.ObserveOn("chapter/open", "afterwards", "afterwards")
 		defer c.Deploy("another server", false)
 		c.Notef("afterwards")
 		c.Attach("input.json", []byte("afterwards"))
