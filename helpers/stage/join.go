@@ -25,6 +25,17 @@ func (r *Room) SendsJoin(user *federation.User, alter Altering) (federation.Even
 	return event, answer.Answer.String(), nil
 }
 
+// SendsJoinEvent sends a join by send_join, and returns what the server answered; an error means that no answer came.
+func (r *Room) SendsJoinEvent(join federation.Event) (federation.Answer, error) {
+	ctx, cancel := r.stage.C.Within(Patience)
+	defer cancel()
+	answer, err := r.peer.Peer.SendJoin(ctx, r.server, r.ID(), join)
+	if err != nil {
+		return federation.Answer{}, err
+	}
+	return answer.Answer, nil
+}
+
 // PushesJoin puts a join of another user of the peer into a transaction, altered before it is signed. The peer's own
 // model of the room takes the event only if the server did not refuse it.
 func (r *Room) PushesJoin(user *federation.User, alter Altering) (federation.Event, string, error) {

@@ -1,0 +1,26 @@
+package scenes
+
+import (
+	"github.com/tidwall/gjson"
+
+	"msc4014/helpers/csapi"
+)
+
+// WithPower is power levels with another power for one user, which is enough to upgrade the room: servers make rooms in
+// which a tombstone takes the power of their creator.
+func WithPower(levels gjson.Result, userID string, power int) map[string]any {
+	content := csapi.Object(levels)
+	users, _ := content["users"].(map[string]any)
+	if users == nil {
+		users = map[string]any{}
+	}
+	users[userID] = power
+	content["users"] = users
+	events, _ := content["events"].(map[string]any)
+	if events == nil {
+		events = map[string]any{}
+	}
+	events["m.room.tombstone"] = power
+	content["events"] = events
+	return content
+}

@@ -1,0 +1,210 @@
+package invite
+
+// Chapter invite, the invited side: a user of another server invites one of the server under test, which completes the
+// invite (MSC1228, Sending invites).
+
+import (
+	"fmt"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/tidwall/gjson"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/match"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/scenes"
+	"msc4014/helpers/stage"
+)
+
+// hostRoom is a room of another server, whose host invites users of the server under test.
+type hostRoom struct {
+	*stage.Stage
+	inviting *stage.Peer
+	host     *federation.User
+	known    bool // the server under test is in every room of the host
+	room     *stage.Room
+}
+
+// knownAs is whether the server under test is in the room that its users are invited to. Deployed servers die of an invite to
+// a room that they do not know.
+type knownAs struct {
+	name  string
+	known bool
+}
+
+var knowledge = []knownAs{
+	{"a room that the server is in", true},
+	{"a room that is new to the server", false},
+}
+
+// openHost makes the host's room; the server under test enters it by another user where it is to know it.
+func openHost(c *check.C, known knownAs) hostRoom {
+	s := stage.Open(c, blueprints.OneServer)
+	h := hostRoom{Stage: s, inviting: s.Peer()}
+	h.host, h.known = h.inviting.User("host"), known.known
+	h.room = h.makes()
+	return h
+}
+
+func (h hostRoom) makes() *stage.Room {
+	room := h.inviting.Makes(federation.RoomOptions{Creator: h.host, Name: "a room to be invited to"})
+	if h.known {
+		h.User("resident").Joins(room.ID(), h.inviting.Name())
+	}
+	return room
+}
+
+// invites lets the host invite a user of the server under test, by a request of a peer's, and tells everybody in the room of
+// it where that is the host's own. The error says that the invite was not completed.
+func (h hostRoom) invites(room *stage.Room, by *stage.Peer, invited *stage.User) (federation.Event, error) {
+	ctx, cancel := by.Within()
+	defer cancel()
+	completed, answer, err := room.InviteFrom(ctx, by.Peer, h.ServerName(1), h.host, invited.UserID)
+	switch {
+	case err != nil:
+		h.C.Need("resilience/stays-up", err)
+	case !answer.OK():
+		return completed, fmt.Errorf("the server answered the invite of %s by %s with %s", invited.UserID, by.Name(), answer)
+	case by != h.inviting:
+		return completed, nil
+	}
+	signer := federation.SenderKeySigner(h.host.KeyIn(room.ID()))
+	signed, err := pseudoid.SignEvent(completed.JSON(), completed.Format(), signer.Entity, signer.KeyID, signer.Key)
+	if err != nil {
+		return completed, fmt.Errorf("the completed invite cannot be signed by the inviter: %w", err)
+	}
+	room.Delivers(federation.NewEvent(signed, completed.Format()))
+	return completed, nil
+}
+
+// isInvited waits until a client is shown an invite, and returns the events that came with it.
+func isInvited(c *check.C, invited *stage.User, roomID string) ([]gjson.Result, error) {
+	ctx, cancel := c.Within(stage.Patience)
+	defer cancel()
+	var shown []gjson.Result
+	_, err := invited.SyncUntil(ctx, "", "", func(answer *csapi.Response) error {
+		shown = answer.Get("rooms.invite." + gjson.Escape(roomID) + ".invite_state.events").Array()
+		for _, event := range shown {
+			if match.Membership(invited.UserID, "invite")(event) == nil {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s is not shown as invited to %s by its own user ID; the invite has %d events", invited.UserID, roomID, len(shown))
+	})
+	return shown, err
+}
+
+func init() {
+	for _, known := range knowledge {
+		// The invited server adds the state key, the mapping and its signature (MSC1228, Sending invites).
+		check.Register(check.Check{
+			Name:     "the invited server completes an invite to " + known.name,
+			Requires: []string{"invite/completed-by-invited-server"},
+			Path:     "invite",
+			Deadly:   !known.known,
+			Body: func(c *check.C) {
+				h := openHost(c, known)
+				alice := h.User("alice")
+				completed, err := h.invites(h.room, h.inviting, alice)
+				c.Need("membership/invite-from-remote", err)
+				key, _ := completed.StateKey()
+				_, err = pseudoid.ParseSenderKey(key)
+				assert.NoError(c, err, "the state key of the completed invite")
+				assert.NotEqual(c, completed.Sender(), key, "the state key of the completed invite, against its sender")
+				_, err = pseudoid.VerifyInvitedSignature(completed.JSON(), completed.Format())
+				assert.NoError(c, err, "the invited key's signature of the completed invite")
+				scenes.AssertMaps(c, completed, alice.UserID)
+				assert.NoError(c, pseudoid.VerifyMapping(scenes.MappingIn(c, completed), scenes.KeysAskedBy(h.inviting)), "the mapping of the completed invite")
+			},
+		})
+
+		// The invited client sees user IDs, the inviter's and its own (MSC4014, Changes from MSC1228 5).
+		check.Register(check.Check{
+			Name:     "an invite to " + known.name + " shows who invites whom",
+			Requires: []string{"invite/shown-by-user-id"},
+			Path:     "invite",
+			Deadly:   !known.known,
+			Body: func(c *check.C) {
+				h := openHost(c, known)
+				alice := h.User("alice")
+				_, err := h.invites(h.room, h.inviting, alice)
+				c.Need("membership/invite-from-remote", err)
+				shown, err := isInvited(c, alice, h.room.ID())
+				c.Must(err)
+				assertShowsInvite(c, shown, h.host.ID(), alice.UserID)
+			},
+		})
+
+		// The invited server checks that the request came from the server of the inviting user (MSC1228, Sending invites).
+		check.Register(check.Check{
+			Name:     "an invite by another server than the inviter's, to " + known.name,
+			Requires: []string{"invite/origin-checked"},
+			Path:     "invite",
+			Deadly:   !known.known,
+			Body: func(c *check.C) {
+				h := openHost(c, known)
+				alice, dora, mallory := h.User("alice"), h.User("dora"), h.Peer()
+				_, err := h.invites(h.room, h.inviting, alice)
+				if err == nil {
+					_, err = isInvited(c, alice, h.room.ID())
+				}
+				c.Control(err)
+
+				completed, answered := h.invites(h.room, mallory, dora)
+				c.Notef("the server answered the invite by another server with %v", answered)
+				if _, err := pseudoid.VerifyInvitedSignature(completed.JSON(), completed.Format()); answered == nil && err == nil {
+					c.Errorf("a server that the inviter is not on was given an invite of %s, signed by the user's key", dora.UserID)
+				}
+				// What comes later, and must come, is another invite by the host.
+				barrier := h.makes()
+				_, err = h.invites(barrier, h.inviting, dora)
+				if err == nil {
+					_, err = isInvited(c, dora, barrier.ID())
+				}
+				c.Need("membership/invite-from-remote", err)
+				synced, err := dora.Sync(c.Context(), "", 0, "")
+				c.Need("client-view/unmodified-client", err)
+				if invite := synced.Get("rooms.invite." + gjson.Escape(h.room.ID())); invite.Exists() {
+					c.Errorf("a server that the inviter is not on could invite %s in the name of %s: /sync shows %s",
+						dora.UserID, h.host.ID(), invite.Raw)
+				}
+			},
+		})
+	}
+}
+
+// And where inviter and invited are on one server (MSC4014, Changes from MSC1228 5).
+var _ = check.Register(check.Check{
+	Name:     "a local invite shows who invites whom",
+	Requires: []string{"invite/shown-by-user-id"},
+	Path:     "local",
+	Body: func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, bob := s.User("alice"), s.User("bob")
+		roomID := alice.Makes(stage.Private)
+		alice.Blaming("membership/invite-local").Invites(roomID, bob.UserID)
+		shown, err := isInvited(c, bob, roomID)
+		c.Must(err)
+		assertShowsInvite(c, shown, alice.UserID, bob.UserID)
+	},
+})
+
+// assertShowsInvite sees to it that the stripped state of an invite names users by user ID: the invited one, the inviter as
+// sender of the invite and as a member where that came along, and everybody else as sender.
+func assertShowsInvite(c *check.C, shown []gjson.Result, inviter, invited string) {
+	for _, event := range shown {
+		eventType, sender := event.Get("type").String(), event.Get("sender").String()
+		assert.NoError(c, pseudoid.ValidUserID(sender), "the sender of the %s event that came with an invite", eventType)
+		if eventType != "m.room.member" {
+			continue
+		}
+		stateKey := event.Get("state_key").String()
+		assert.NoError(c, pseudoid.ValidUserID(stateKey), "the state key of a member event that came with an invite")
+		if stateKey == invited {
+			assert.Equal(c, inviter, sender, "the sender of the invite")
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package redaction
+
+// Who may redact: its own events whoever wrote them, which is told by the sender key, others' by power. A redaction that
+// is not allowed may well be taken into the room; what it names must stay as it is.
+
+import (
+	"fmt"
+
+	"github.com/stretchr/testify/assert"
+
+	"msc4014/helpers/check"
+	"msc4014/helpers/stage"
+)
+
+const redactable = "said, to be redacted"
+
+// lostBody tells what speaks against it that a message is redacted, as a client is shown it.
+func lostBody(user *stage.User, roomID, eventID string) error {
+	event := user.Reads(roomID, eventID)
+	if body := event.Get("content.body"); body.Exists() {
+		return fmt.Errorf("GET /event of the redacted message %s still has the body %q", eventID, body.String())
+	}
+	return nil
+}
+
+// A member may redact its own events: the sender keys of the message and of the redaction are equal (MSC1228, Other things
+// that might fall out nicely).
+var _ = check.Register(check.Check{
+	Name:     "a user redacts its own message",
+	Requires: []string{"redaction/own-by-key"},
+	Path:     "client",
+	Body: func(c *check.C) {
+		s := stage.OpenResident(c)
+		bob, roomID := s.User("bob"), s.Room.ID()
+		bob.Joins(roomID)
+		said := bob.Says(roomID, redactable)
+		s.Alice.Blaming("membership/join-local").AwaitsEvent(roomID, said)
+		s.Room.Blaming("routing/reaches-members").AwaitsEvent(said)
+		redaction := bob.Redacts(roomID, said)
+		s.Alice.AwaitsEvent(roomID, redaction)
+		if err := lostBody(s.Alice, roomID, said); err != nil {
+			c.Errorf("%v", err)
+		}
+		s.Room.Awaits(redactionOf(said))
+	},
+})
+
+// And so may a member of another server.
+var _ = check.Register(check.Check{
+	Name:     "a user of a peer redacts its own message",
+	Requires: []string{"redaction/own-by-key"},
+	Path:     "send",
+	Body: func(c *check.C) {
+		s := stage.OpenResident(c)
+		carol, roomID := s.Witness.User("witness"), s.Room.ID()
+		said := s.Room.Says(carol, redactable)
+		s.Alice.Blaming("membership/remote-joins-us").AwaitsEvent(roomID, said.ID())
+		s.Room.Redacts(carol, said.ID())
+		barrier := s.Room.Says(carol, "said after the redaction")
+		s.Alice.Blaming("membership/remote-joins-us").AwaitsEvent(roomID, barrier.ID())
+		if err := lostBody(s.Alice, roomID, said.ID()); err != nil {
+			c.Errorf("%v", err)
+		}
+	},
+})
+
+// Others' events it may redact only with the power to (room version 3, Handling redactions). Control and lie differ in who
+// redacts alone.
+func init() {
+	for _, each := range []struct {
+		name, path string
+		// members joins one with power to redact and one without.
+		members func(s stage.Residence) (powerful, powerless member)
+	}{
+		{"a user without power cannot redact another's message", "client", func(s stage.Residence) (powerful, powerless member) {
+			var users []member
+			for _, name := range []string{"powerful", "powerless"} {
+				user := s.User(name)
+				user.Joins(s.Room.ID())
+				users = append(users, attempting{local{user, s.C, "client-view/unmodified-client", s.Room.ID()}})
+			}
+			return users[0], users[1]
+		}},
+		{"a user of a peer without power cannot redact another's message", "send", func(s stage.Residence) (powerful, powerless member) {
+			powerfulUser := s.Witness.User("powerful")
+			s.Witness.Joins(s.Room.ID(), powerfulUser)
+			return remote{powerfulUser, s.Room}, remote{s.Witness.User("witness"), s.Room}
+		}},
+	} {
+		check.Register(check.Check{
+			Name:     each.name,
+			Requires: []string{"redaction/others-by-power"},
+			Path:     each.path,
+			Body: func(c *check.C) {
+				s := stage.OpenResident(c)
+				alice, roomID := s.Alice, s.Room.ID()
+				powerful, powerless := each.members(s)
+				alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, powerful.ID(), "join")
+				alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, powerless.ID(), "join")
+				power := alice.Blaming("client-view/power-levels-write").GivesPower(roomID, map[string]int{powerful.ID(): 50})
+				first, second := alice.Says(roomID, redactable), alice.Says(roomID, redactable)
+				s.Room.Blaming("routing/reaches-members").AwaitsEvent(power)
+				s.Room.Blaming("routing/reaches-members").AwaitsEvent(second)
+
+				powerful.redacts(first)
+				alice.Blaming("client-view/unmodified-client").AwaitsEvent(roomID, powerful.says("said after the redaction"))
+				c.Control(lostBody(alice, roomID, first))
+
+				powerless.redacts(second)
+				alice.Blaming("client-view/unmodified-client").AwaitsEvent(roomID, powerless.says("said after the other redaction"))
+				if lostBody(alice, roomID, second) == nil {
+					c.Errorf("a member without power has redacted another's message: GET /event shows it without its body")
+				}
+				for _, view := range alice.Views(roomID) {
+					for _, event := range view.Events {
+						if event.Get("event_id").String() == second && event.Get("content.body").String() != redactable {
+							c.Errorf("a member without power has redacted another's message: %s shows %s", view.Name, event.Get("content").Raw)
+						}
+					}
+				}
+				served := s.Room.Fetches(second)
+				assert.Equal(c, redactable, served.Get("content.body").String(), "the body of the message as peers are served it")
+			},
+		})
+	}
+}
+
+// Whether a member without power may redact the events of another key of the same server: by the Matrix specification
+// domains are compared, by MSC1228 keys are. Asked of the server's clients, and of a peer.
+var _ = check.Register(check.Check{
+	Name:     "whether another user of the same server may redact",
+	Requires: []string{"redaction/other-key-same-server"},
+	Body: func(c *check.C) {
+		s := stage.OpenResident(c)
+		alice, roomID := s.Alice, s.Room.ID()
+		bob, eve := s.User("bob"), s.User("eve")
+		bob.Joins(roomID)
+		eve.Joins(roomID)
+		byClient := mayRedact(alice, roomID, local{bob, c, "client-view/unmodified-client", roomID},
+			attempting{local{eve, c, "client-view/unmodified-client", roomID}})
+
+		carol, dan := s.Witness.User("witness"), s.Witness.User("dan")
+		s.Witness.Joins(roomID, dan)
+		alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, dan.ID(), "join")
+		bySend := mayRedact(alice, roomID, remote{carol, s.Room}, remote{dan, s.Room})
+		detail := fmt.Sprintf("by its client: %v; by /send of a peer: %v", byClient, bySend)
+		switch {
+		case byClient != bySend:
+			c.Observe("differs-by-path", "%s", detail)
+		case byClient:
+			c.Observe("accepted", "%s", detail)
+		default:
+			c.Observe("refused", "%s", detail)
+		}
+	},
+})
+
+// mayRedact lets one member redact a message of another and tells whether it took effect for alice's client.
+func mayRedact(alice *stage.User, roomID string, author, redactor member) bool {
+	said := author.says(redactable)
+	alice.Blaming("client-view/unmodified-client").AwaitsEvent(roomID, said)
+	redactor.redacts(said)
+	alice.Blaming("client-view/unmodified-client").AwaitsEvent(roomID, redactor.says("said after the redaction"))
+	return lostBody(alice, roomID, said) == nil
+}

@@ -1,0 +1,77 @@
+package resilience
+
+// Whether a server that was told hostile events still serves who has a right to it.
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"msc4014/helpers/csapi"
+	"msc4014/helpers/delivery"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/match"
+)
+
+// isServed tells why the server is ill, or nil: it died, it answers a client of the attacked room with 5xx, out of bounds or not at all,
+// or an honest room does not go on.
+func isServed(a *delivery.Attack) error {
+	ctx, cancel := a.While()
+	defer cancel()
+	err := answersClients(a, ctx)
+	if err == nil {
+		err = goesOnElsewhere(a, ctx)
+	}
+	if err == nil {
+		err = a.Deployment.Health(ctx)
+	}
+	return a.OrDied(err)
+}
+
+// answersClients has a client look at the attacked rooms in every way.
+func answersClients(a *delivery.Attack, ctx context.Context) error {
+	for _, room := range append(a.Entered, a.Room.ID()) {
+		if err := answersClient(a, ctx, room); err != nil {
+			return err
+		}
+	}
+	a.Entered = nil
+	return nil
+}
+
+func answersClient(a *delivery.Attack, ctx context.Context, room string) error {
+	for _, view := range []func() (*csapi.Response, error){
+		func() (*csapi.Response, error) { return a.Alice.Sync(ctx, "", 0, "") },
+		func() (*csapi.Response, error) { return a.Alice.Messages(ctx, room, "", "b", 100) },
+		func() (*csapi.Response, error) { return a.Alice.Members(ctx, room, nil) },
+		func() (*csapi.Response, error) { return a.Alice.State(ctx, room) },
+		func() (*csapi.Response, error) { return a.Alice.JoinedMembers(ctx, room) },
+	} {
+		_, err := view()
+		refusal, refused := csapi.Refused(err)
+		if csapi.NoAnswer(err) || csapi.Unusable(err) || refused && refusal.Status >= http.StatusInternalServerError {
+			return fmt.Errorf("a client in the attacked room: %w", err)
+		}
+	}
+	return nil
+}
+
+// goesOnElsewhere has alice and an honest peer talk to each other in another room.
+func goesOnElsewhere(a *delivery.Attack, ctx context.Context) error {
+	eventID, err := a.Alice.SendMessage(ctx, a.Elsewhere.ID(), "said to an honest peer")
+	if err != nil {
+		return fmt.Errorf("a client in another room: %w", err)
+	}
+	if err := a.Elsewhere.Receives(eventID); err != nil {
+		return fmt.Errorf("an honest peer in another room: %w", err)
+	}
+	said := a.Elsewhere.Builds(federation.Proto{Type: "m.room.message", Sender: a.Neighbour, Content: delivery.Text("said by an honest peer")})
+	a.Elsewhere.Apply(said)
+	if _, err := a.Elsewhere.Pushes(said); err != nil {
+		return fmt.Errorf("an honest peer in another room: %w", err)
+	}
+	if _, err := a.Alice.WaitForEvent(ctx, a.Elsewhere.ID(), match.EventID(said.ID())); err != nil {
+		return fmt.Errorf("a client in another room: %w", err)
+	}
+	return nil
+}

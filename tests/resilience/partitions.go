@@ -1,0 +1,262 @@
+package resilience
+
+// Chapter resilience, cuts: servers that cannot reach each other for a while, and whose users change the room meanwhile,
+// each on their own. When the cut has healed, all see what all said, by whom, and are of one mind about the room's state
+// (server-server API, transactions and state resolution; hard requirement 1 of MSC4014: by user ID, as in any room).
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/delivery"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/match"
+	"msc4014/helpers/stage"
+)
+
+const (
+	partitionHeals = "resilience/partition-heals"
+	// healingTime is how long servers may take to find each other again, on a quiet machine: the suite's number. They wait
+	// longer with each attempt that failed, and a cut of a check is short.
+	healingTime = 15 * time.Second
+	// healingNetworkTime is the same where the network itself was cut: connections from before must time out, too.
+	healingNetworkTime = 30 * time.Second
+)
+
+// divided is a room with members on one or two servers and on a peer. Everybody may change its topic.
+type divided struct {
+	*stage.Stage
+	users            []*stage.User // one of each server, who came first; that of hs1 made the room
+	newcomers        []*stage.User // one of each server, who join while the servers are apart
+	peer             *stage.Peer
+	carol, dan, erin *federation.User // dan is banned while the servers are apart, erin joins
+	room             *stage.Room
+	healing          time.Duration // what the servers are given to find each other again
+}
+
+// opensDivided makes a room that users of that many servers are in.
+func opensDivided(s *stage.Stage, servers int) *divided {
+	alice := s.UserAt(1, "alice")
+	d := &divided{Stage: s, users: []*stage.User{alice}, peer: s.Peer(), healing: healingTime}
+	d.carol, d.dan, d.erin = d.peer.User("carol"), d.peer.User("dan"), d.peer.User("erin")
+	roomID := alice.Makes(stage.Public, stage.Option{Name: "power_level_content_override", Value: map[string]any{"state_default": 0}})
+	d.room = d.peer.Joins(roomID, d.carol)
+	d.room.JoinsByEvent(d.dan)
+	alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, d.dan.ID(), "join")
+	for place := 2; place <= servers; place++ {
+		bob := s.UserAt(place, "bob")
+		bob.Joins(roomID, s.ServerName(1))
+		bob.Blaming("membership/join-remote").AwaitsMembership(roomID, d.carol.ID(), "join")
+		d.room.Blaming("membership/join-remote").AwaitsMember(bob.UserID, "join")
+		alice.Blaming("membership/join-remote").AwaitsMembership(roomID, bob.UserID, "join")
+		d.users = append(d.users, bob)
+	}
+	for place := range d.users {
+		d.newcomers = append(d.newcomers, s.UserAt(place+1, "newcomer"))
+	}
+	return d
+}
+
+// said is what all must hear of: messages and topics by event ID, with the user IDs of who wrote them.
+type said map[string]string
+
+// goOn lets everybody change the room while the servers are apart: on each, the topic is set, a user joins and somebody
+// says something; alice bans dan, who sets the topic at the same time. What the peer's users do is kept back.
+func (d *divided) goOn() (messages said, kept []federation.Event) {
+	messages = said{}
+	for i, user := range d.users {
+		messages[user.Sets(d.room.ID(), "m.room.topic", "", map[string]any{"topic": topicOf(user)})] = user.UserID
+		d.newcomers[i].Joins(d.room.ID())
+		messages[d.newcomers[i].Says(d.room.ID(), "said by a newcomer")] = d.newcomers[i].UserID
+	}
+	d.users[0].Bans(d.room.ID(), d.dan.ID())
+	messages[d.users[0].Says(d.room.ID(), "said after the ban")] = d.users[0].UserID
+
+	keep := func(event federation.Event) federation.Event {
+		d.room.Apply(event)
+		kept = append(kept, event)
+		return event
+	}
+	keep(d.room.Builds(federation.Proto{
+		Type: "m.room.topic", StateKey: federation.StateKey(""), Sender: d.dan, Content: map[string]string{"topic": topicOfTheBanned},
+	}))
+	keep(d.room.BuildsMember(d.erin, "join"))
+	for _, user := range []*federation.User{d.carol, d.erin} {
+		message := keep(d.room.Builds(federation.Proto{Type: "m.room.message", Sender: user, Content: delivery.Text("said while apart")}))
+		messages[message.ID()] = user.ID()
+	}
+	return messages, kept
+}
+
+// cutsOff has the peer refuse everything, until heal is called. When goOn was called, isMissed waits until hs1, which is
+// never cut off itself, has tried in vain to tell the peer something: what it sends first is its own choice.
+func (d *divided) cutsOff() (isMissed func(c *check.C), heal func()) {
+	sent := func(request federation.Request) bool {
+		return request.Endpoint == federation.Send && request.Origin == d.ServerName(1)
+	}
+	heal = d.peer.PlayDead(federation.DeadRefusing)
+	before := 0
+	for _, request := range d.peer.Requests() {
+		if sent(request) {
+			before++
+		}
+	}
+	return func(c *check.C) {
+		ctx, cancel := c.Within(stage.Patience)
+		defer cancel()
+		count := 0
+		_, err := d.peer.WaitForRequest(ctx, func(request federation.Request) bool {
+			if sent(request) {
+				count++
+			}
+			return count > before
+		})
+		c.Need("routing/reaches-members", err)
+	}, heal
+}
+
+func topicOf(user *stage.User) string { return "set by " + user.UserID }
+
+const topicOfTheBanned = "set by one who is banned"
+
+// meetAgain sees to it that all get what all said within the time for healing, and agree on the state of the room.
+func (d *divided) meetAgain(c *check.C, messages said) {
+	began := time.Now()
+	ctx, cancel := c.Within(d.healing)
+	defer cancel()
+	locals := slices.Concat(d.users, d.newcomers)
+	for _, eventID := range slices.Sorted(maps.Keys(messages)) {
+		author := messages[eventID]
+		for _, user := range locals {
+			event, err := user.Timeline(d.room.ID()).Wait(ctx, match.EventID(eventID))
+			c.Need(partitionHeals, err)
+			assert.Equal(c, author, event.Get("sender").String(), "sender of a message from the other side of the cut")
+		}
+		if author == d.carol.ID() || author == d.erin.ID() {
+			continue
+		}
+		event, err := d.peer.WaitForEventID(ctx, eventID)
+		c.Need(partitionHeals, err)
+		assert.Equal(c, author, d.room.UserIDOf(event.Sender()), "the user behind a message from the other side, by the mapping that a peer was given")
+	}
+	c.Notef("everybody had everything within %s", time.Since(began).Round(100*time.Millisecond))
+	d.agree(c, locals)
+}
+
+// agree sees to it that clients of all servers show one state, and that all servers serve it to the peer.
+func (d *divided) agree(c *check.C, locals []*stage.User) {
+	members := []string{d.carol.ID(), d.erin.ID()}
+	for _, user := range locals {
+		members = append(members, user.UserID)
+	}
+	last := locals[0].Says(d.room.ID(), "said when all is well")
+	d.room.Blaming(partitionHeals).AwaitsEvent(last)
+	var shown, served []string
+	for i, user := range locals {
+		user.Blaming(partitionHeals).AwaitsEvent(d.room.ID(), last)
+		user.Blaming(partitionHeals).SeesMembers(d.room.ID(), members...)
+		state, err := user.State(c.Context(), d.room.ID())
+		c.Need(partitionHeals, err)
+		var ids []string
+		for _, event := range state.JSON().Array() {
+			ids = append(ids, event.Get("event_id").String())
+			if event.Get("type").String() == "m.room.topic" {
+				assert.NotEqual(c, topicOfTheBanned, event.Get("content.topic").String(), "the topic that %s is shown", user.UserID)
+			}
+		}
+		slices.Sort(ids)
+		if i == 0 {
+			shown = ids
+		}
+		assert.Equal(c, shown, ids, "the state of the room by event IDs, as a client of another server is shown it")
+	}
+	for i := range d.users {
+		state, err := d.room.At(i + 1).ServedState(last)
+		c.Need(partitionHeals, err)
+		if i == 0 {
+			served = state
+		}
+		assert.Equal(c, served, state, "the state of the room by event IDs, as another server serves it")
+	}
+	assert.Equal(c, served, shown, "the state that clients are shown, against that which peers are served")
+}
+
+// sends has the peer send what it kept back, to every server.
+func (d *divided) sends(c *check.C, kept []federation.Event) {
+	for i := range d.users {
+		_, err := d.room.At(i + 1).Pushes(kept...)
+		c.Need("resilience/stays-up", err)
+	}
+}
+
+// A server and a peer cannot reach each other.
+var _ = check.Register(check.Check{
+	Name:     "a server and a peer are cut off from each other",
+	Requires: []string{partitionHeals},
+	Path:     "peer",
+	Slow:     15 * time.Second,
+	Body: func(c *check.C) {
+		d := opensDivided(stage.Open(c, blueprints.OneServer), 1)
+		isMissed, heal := d.cutsOff()
+		messages, kept := d.goOn()
+		isMissed(c)
+		heal()
+		d.sends(c, kept)
+		d.meetAgain(c, messages)
+	},
+})
+
+// Two servers and a peer cannot reach each other: each is alone.
+var _ = check.Register(check.Check{
+	Name:       "two servers and a peer are cut off from each other",
+	Requires:   []string{partitionHeals},
+	Path:       "federation",
+	Slow:       time.Minute,
+	TwoServers: true,
+	Containers: true,
+	Body: func(c *check.C) {
+		d := opensDivided(stage.Open(c, blueprints.PrivatePair), 2)
+		d.healing = healingNetworkTime
+		d.CutOff(2)
+		isMissed, heal := d.cutsOff()
+		messages, kept := d.goOn()
+		isMissed(c)
+		d.Rejoin(2)
+		heal()
+		d.sends(c, kept)
+		d.meetAgain(c, messages)
+	},
+})
+
+// A server stands still. What happened meanwhile on other servers it is not sent by all of them: it asks for the rest
+// (server-server API, get_missing_events).
+var _ = check.Register(check.Check{
+	Name:       "a server that stood still catches up",
+	Requires:   []string{partitionHeals},
+	Path:       "pause",
+	Slow:       45 * time.Second,
+	TwoServers: true,
+	Body: func(c *check.C) {
+		d := opensDivided(stage.Open(c, blueprints.PrivatePair), 2)
+		alice := d.users[0]
+		d.newcomers = d.newcomers[:1]
+		d.Pause(2)
+		d.newcomers[0].Joins(d.room.ID())
+		d.room.JoinsByEvent(d.erin)
+		messages := said{}
+		for _, user := range []*federation.User{d.carol, d.erin} {
+			said := d.room.Says(user, "said to one server alone")
+			alice.Blaming("membership/remote-joins-us").AwaitsEvent(d.room.ID(), said.ID())
+			messages[said.ID()] = user.ID()
+		}
+		alice.Bans(d.room.ID(), d.dan.ID())
+		messages[alice.Says(d.room.ID(), "said to a server that stands still")] = alice.UserID
+		d.Resume(2)
+		d.meetAgain(c, messages)
+	},
+})

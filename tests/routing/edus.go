@@ -1,0 +1,66 @@
+package routing
+
+// What is no event goes to the same servers as events do (MSC4014, hard requirement 1: clients work without changes, so what
+// they tell each other besides events arrives).
+
+import (
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/match"
+	"msc4014/helpers/scenes"
+	"msc4014/helpers/stage"
+)
+
+func init() {
+	for _, each := range []scenes.EDU{scenes.Receipts, scenes.Typing, scenes.Presence, scenes.ToDevice, scenes.DeviceLists} {
+		check.Register(check.Check{
+			Name:     each.Name + " reach the servers in the room, and no other",
+			Requires: []string{"routing/edus"},
+			Path:     each.EduType,
+			Body:     func(c *check.C) { tellServers(c, each) },
+		})
+	}
+}
+
+// tellServers lets alice do something of the kind in a room with two peers, of which a third is gone, and then dan in a room
+// with the third. Each server must hear of its own, and the third not of alice's.
+func tellServers(c *check.C, kind scenes.EDU) {
+	s := stage.Open(c, blueprints.OneServer)
+	alice, dan := s.User("alice"), s.User("dan")
+	here, there, gone := s.Peer(), s.Peer(), s.Peer()
+	roomID := alice.Makes(stage.Public)
+	carol, erin, frank := here.User("carol"), there.User("erin"), gone.User("frank")
+	left := gone.Joins(roomID, frank)
+	left.Leaves(frank)
+	alice.Blaming("membership/leave-remote").AwaitsMembership(roomID, frank.ID(), "leave")
+	here.Joins(roomID, carol)
+	there.Joins(roomID, erin)
+	alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, erin.ID(), "join")
+	elsewhere := dan.Makes(stage.Public)
+	gone.Joins(elsewhere, frank)
+	dan.Blaming("membership/remote-joins-us").AwaitsMembership(elsewhere, frank.ID(), "join")
+
+	// A server that was just told of a member may come to send it events a little later than to show it: what is said first
+	// has arrived before anything of the kind happens.
+	happens := func(user *stage.User, roomID string, to []*stage.Peer, remotes ...*federation.User) match.Matcher {
+		said := user.Says(roomID, "said to be read")
+		for _, peer := range to {
+			c.Need("routing/reaches-members", peer.Receives(said))
+		}
+		told, err := kind.Happens(c.Context(), scenes.Occasion{
+			User: user, RoomID: roomID, EventID: said, Word: "told by " + user.UserID, Remotes: remotes,
+		})
+		c.Need("routing/edus", err)
+		for _, peer := range to {
+			c.Need("routing/edus", kind.Arrives(peer, told))
+		}
+		return told
+	}
+	alices := happens(alice, roomID, []*stage.Peer{here, there}, carol, erin)
+	// The barrier is of the same kind: servers keep events and the rest in queues of their own.
+	happens(dan, elsewhere, []*stage.Peer{gone}, frank)
+	if kind.Came(gone, alices) {
+		c.Errorf("a server without a member in the room was sent %s of a user in it", kind.EduType)
+	}
+}

@@ -1,0 +1,53 @@
+package routing
+
+// Chapter routing: events go to the servers that verified mappings name, and to no other (MSC1228, Handling the mxid
+// mapping: the mapping tells servers where to send events, reason 3).
+
+import (
+	"fmt"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/stage"
+)
+
+// An event reaches every server with a joined member.
+var _ = check.Register(check.Check{
+	Name:     "a message reaches all servers in the room",
+	Requires: []string{"routing/reaches-members"},
+	Body: func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice := s.User("alice")
+		roomID := alice.Makes(stage.Public)
+		var rooms []*stage.Room
+		for i := range 3 {
+			peer := s.Peer()
+			rooms = append(rooms, peer.Joins(roomID, peer.User(fmt.Sprintf("member%d", i+1))))
+		}
+		said := alice.Says(roomID, "said to three servers")
+		for _, room := range rooms {
+			room.AwaitsEvent(said)
+		}
+	},
+})
+
+// The same with two servers under test: what either writes reaches the other and a peer.
+var _ = check.Register(check.Check{
+	Name:       "messages of two servers reach all servers in the room",
+	Requires:   []string{"routing/reaches-members"},
+	TwoServers: true,
+	Body: func(c *check.C) {
+		s := stage.OpenSharedRoom(c)
+		alice, bob, roomID := s.Alice, s.Bob, s.RoomID
+		peer := s.Peer()
+		carol := peer.User("carol")
+		room := peer.Joins(roomID, carol)
+		alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, carol.ID(), "join")
+		bob.AwaitsMembership(roomID, carol.ID(), "join") // hs1 tells hs2 of the third server
+
+		bob.Hears(roomID, alice)
+		alice.Hears(roomID, bob)
+		room.Hears(alice)
+		room.Hears(bob)
+	},
+})

@@ -1,0 +1,94 @@
+package routing
+
+// The ways by which a server asks another for what is in a room: one table, for the checks of who may.
+
+import (
+	"context"
+	"fmt"
+
+	"msc4014/helpers/federation"
+	"msc4014/helpers/stage"
+)
+
+// fetch is one endpoint by which a server asks for events or state.
+type fetch struct {
+	name string
+	// byRoom: the request names the room, so that access control lists apply to it.
+	byRoom bool
+	// asks returns the IDs of what came.
+	asks func(q question) ([]string, federation.Answer, error)
+}
+
+// question is about an event of a room, and the events before it. The room may be another peer's model of it: who asks need
+// not be in it.
+type question struct {
+	ctx     context.Context
+	peer    *stage.Peer
+	server  string
+	room    *federation.Room
+	eventID string
+}
+
+var fetches = []fetch{
+	{"event", false, func(q question) ([]string, federation.Answer, error) {
+		event, answer, err := q.peer.FetchEvent(q.ctx, q.server, q.room, q.eventID)
+		if event.IsZero() {
+			return nil, answer, err
+		}
+		return []string{event.ID()}, answer, err
+	}},
+	{"state", true, func(q question) ([]string, federation.Answer, error) {
+		state, chain, answer, err := q.peer.FetchState(q.ctx, q.server, q.room, q.eventID)
+		return namesOf(append(state, chain...)), answer, err
+	}},
+	{"state_ids", true, func(q question) ([]string, federation.Answer, error) {
+		state, chain, answer, err := q.peer.FetchStateIDs(q.ctx, q.server, q.room, q.eventID)
+		return append(state, chain...), answer, err
+	}},
+	{"event_auth", true, func(q question) ([]string, federation.Answer, error) {
+		chain, answer, err := q.peer.FetchEventAuth(q.ctx, q.server, q.room, q.eventID)
+		return namesOf(chain), answer, err
+	}},
+	{"backfill", true, func(q question) ([]string, federation.Answer, error) {
+		list, answer, err := q.peer.Backfill(q.ctx, q.server, q.room, 10, q.eventID)
+		return namesOf(list), answer, err
+	}},
+	{"get_missing_events", true, func(q question) ([]string, federation.Answer, error) {
+		create, _ := q.room.StateEvent("m.room.create", "")
+		list, answer, err := q.peer.FetchMissingEvents(q.ctx, q.server, q.room, 10, []string{create.ID()}, []string{q.eventID})
+		return namesOf(list), answer, err
+	}},
+}
+
+func namesOf(events []federation.Event) []string {
+	var ids []string
+	for _, event := range events {
+		ids = append(ids, event.ID())
+	}
+	return ids
+}
+
+// from lets a peer ask hs1, and returns the IDs of what came and the answer. No answer at all ends the check.
+func (f fetch) from(s *stage.Stage, peer *stage.Peer, room *stage.Room, eventID string) ([]string, federation.Answer) {
+	ctx, cancel := peer.Within()
+	defer cancel()
+	ids, answer, err := f.asks(question{ctx, peer, s.ServerName(1), room.Room, eventID})
+	s.C.Need("resilience/stays-up", err)
+	return ids, answer
+}
+
+// served tells what speaks against it that a server may fetch: that nothing came.
+func (f fetch) served(s *stage.Stage, peer *stage.Peer, room *stage.Room, eventID string) error {
+	if ids, answer := f.from(s, peer, room, eventID); len(ids) == 0 {
+		return fmt.Errorf("%s was answered %s", f.name, answer)
+	}
+	return nil
+}
+
+// denied sees to it that a peer gets nothing of the room by the fetch, in whatever way the server says no.
+func (f fetch) denied(s *stage.Stage, peer *stage.Peer, room *stage.Room, eventID, who string) {
+	s.C.NeedControl()
+	if ids, _ := f.from(s, peer, room, eventID); len(ids) > 0 {
+		s.C.Errorf("/%s gave %s %d events of the room", f.name, who, len(ids))
+	}
+}

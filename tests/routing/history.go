@@ -1,0 +1,81 @@
+package routing
+
+// Who may ask for a room's history: the servers behind the mappings (MSC1228, Handling the mxid mapping: they authorise
+// other servers to do backfill requests). The rooms keep their history for those who joined, so that nobody else may see it.
+
+import (
+	"fmt"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/stage"
+)
+
+// closedRoom is a room of alice's whose history is for members, with a member of a peer, and a message said in it.
+type closedRoom struct {
+	*stage.Stage
+	alice  *stage.User
+	inside *stage.Peer
+	room   *stage.Room
+	said   string
+}
+
+func openClosedRoom(c *check.C) closedRoom {
+	s := stage.Open(c, blueprints.OneServer)
+	alice, inside := s.User("alice"), s.Peer()
+	roomID := alice.Makes(stage.Public, stage.InitialState("m.room.history_visibility", "", map[string]any{"history_visibility": "joined"}))
+	room := inside.Joins(roomID, inside.User("carol"))
+	alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, inside.User("carol").ID(), "join")
+	room.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(roomID, "said to members"))
+	said := alice.Says(roomID, "said to members again")
+	room.Blaming("routing/reaches-members").AwaitsEvent(said)
+	return closedRoom{s, alice, inside, room, said}
+}
+
+func init() {
+	for _, each := range fetches {
+		check.Register(check.Check{
+			Name:     fmt.Sprintf("members' servers may ask for /%s, and no other", each.name),
+			Requires: []string{"routing/backfill-authorised"},
+			Path:     each.name,
+			Body: func(c *check.C) {
+				s := openClosedRoom(c)
+				c.Must(each.served(s.Stage, s.inside, s.room, s.said))
+				c.Control(nil) // a member's server gets it
+				each.denied(s.Stage, s.Peer(), s.room, s.said, "a server that never had a member in the room")
+			},
+		})
+	}
+}
+
+// A mapping that its domain did not sign authorises nothing: the domain that it claims is as much a stranger as before.
+var _ = check.Register(check.Check{
+	Name:     "a forged mapping opens a room's history to nobody",
+	Requires: []string{"routing/backfill-authorised"},
+	Body: func(c *check.C) {
+		s := openClosedRoom(c)
+		claimed := s.Peer()
+		open := map[string]bool{} // to strangers, before: the checks above tell
+		for _, each := range fetches {
+			ids, _ := each.from(s.Stage, claimed, s.room, s.said)
+			open[each.name] = len(ids) > 0
+		}
+		forged := func(honest federation.Template) federation.Template {
+			return honest.Claiming(claimed.User("claimed").ID())
+		}
+		_, answer, err := s.room.PushesJoin(s.inside.User("liar"), forged)
+		c.Need("resilience/stays-up", err)
+		c.Notef("the server answered the join with the forged mapping with %s", answer)
+		barrier := s.room.Says(s.inside.User("carol"), "said after the join")
+		s.alice.Blaming("membership/remote-joins-us").AwaitsEvent(s.room.ID(), barrier.ID())
+		said := s.alice.Says(s.room.ID(), "said when the join would count")
+		s.room.Blaming("routing/reaches-members").AwaitsEvent(said)
+		for _, each := range fetches {
+			c.Control(each.served(s.Stage, s.inside, s.room, said))
+			if !open[each.name] {
+				each.denied(s.Stage, claimed, s.room, said, "a server that a forged mapping claims")
+			}
+		}
+	},
+})

@@ -1,0 +1,227 @@
+package routing
+
+// Access control lists of a room name servers, and events name keys: what a denied server asks or sends is refused all the
+// same, whatever mappings its users hold (Matrix specification, server access control lists).
+
+import (
+	"fmt"
+	"net"
+	"slices"
+
+	"github.com/stretchr/testify/assert"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
+	"msc4014/helpers/delivery"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/match"
+	"msc4014/helpers/stage"
+)
+
+// listedRoom is a room of alice's with a member of a peer that will be denied, and one of a peer that will not be.
+type listedRoom struct {
+	*stage.Stage
+	alice           *stage.User
+	denied, allowed *stage.Peer
+	carol, dan      *federation.User // of denied and of allowed
+	room, dansRoom  *stage.Room      // as either knows it
+	roomID, eventID string           // an event that both know
+}
+
+func openListedRoom(c *check.C) *listedRoom {
+	s := stage.Open(c, blueprints.OneServer)
+	opened := &listedRoom{Stage: s, alice: s.User("alice"), denied: s.Peer(), allowed: s.Peer()}
+	if hostOf(opened.denied.Name()) == hostOf(opened.allowed.Name()) || hostOf(opened.denied.Name()) == hostOf(s.ServerName(1)) {
+		c.NotRun("in this runtime server names differ in their ports, which access control lists do not see")
+	}
+	opened.carol, opened.dan = opened.denied.User("carol"), opened.allowed.User("dan")
+	opened.roomID = opened.alice.Makes(stage.Public)
+	opened.room = opened.denied.Joins(opened.roomID, opened.carol)
+	opened.dansRoom = opened.allowed.Joins(opened.roomID, opened.dan)
+	opened.alice.Blaming("membership/remote-joins-us").AwaitsMembership(opened.roomID, opened.dan.ID(), "join")
+	opened.eventID = opened.alice.Says(opened.roomID, "said to both")
+	opened.room.Blaming("routing/reaches-members").AwaitsEvent(opened.eventID)
+	opened.dansRoom.Blaming("routing/reaches-members").AwaitsEvent(opened.eventID)
+	return opened
+}
+
+// hostOf is a server name without its port.
+func hostOf(server string) string {
+	if host, _, err := net.SplitHostPort(server); err == nil {
+		return host
+	}
+	return server
+}
+
+// denies lets alice deny the one server.
+func (l *listedRoom) denies() {
+	set := l.alice.Sets(l.roomID, "m.room.server_acl", "", map[string]any{
+		"allow": []string{"*"}, "deny": []string{hostOf(l.denied.Name())}, "allow_ip_literals": true,
+	})
+	l.dansRoom.Blaming("routing/reaches-members").AwaitsEvent(set)
+}
+
+// barrier waits until alice is shown what dan says: what was sent before has been dealt with.
+func (l *listedRoom) barrier() {
+	said := l.dansRoom.Says(l.dan, "said by a member of an allowed server")
+	l.alice.Blaming("membership/remote-joins-us").AwaitsEvent(l.roomID, said.ID())
+}
+
+// Events: in transactions.
+var _ = check.Register(check.Check{
+	Name:     "events of a denied server are refused",
+	Requires: []string{"routing/server-acl"},
+	Path:     "send",
+	Body: func(c *check.C) {
+		l := openListedRoom(c)
+		said := l.room.Says(l.carol, "said before the list")
+		c.Control(l.alice.SeesEvent(l.roomID, said.ID()))
+		l.denies()
+		lie := l.room.Builds(federation.Proto{
+			Type: "m.room.message", Sender: l.carol, Content: map[string]string{"msgtype": "m.text", "body": "said in spite of the list"},
+		})
+		pushes(c, l.room, lie)
+		l.barrier()
+		l.alice.Refused(l.roomID, lie)
+		l.dansRoom.NotServed(lie)
+	},
+})
+
+// A mapping to a user of an allowed server does not help: it is the server that is denied. What it brings of the user is
+// refused, and taken from the user's own server.
+var _ = check.Register(check.Check{
+	Name:     "events that a denied server brings of another's user are refused",
+	Requires: []string{"routing/server-acl"},
+	Path:     "send",
+	Body: func(c *check.C) {
+		l := openListedRoom(c)
+		l.denies()
+		said := l.dansRoom.Builds(federation.Proto{
+			Type: "m.room.message", Sender: l.dan, Content: map[string]string{"msgtype": "m.text", "body": "said by a member of an allowed server"},
+		})
+		barrier := l.dansRoom.Builds(federation.Proto{
+			Type: "m.room.message", Sender: l.dan, Content: map[string]string{"msgtype": "m.text", "body": "said beside it"},
+		})
+		pushes(c, l.room, said)
+		pushes(c, l.dansRoom, barrier)
+		l.alice.Blaming("membership/remote-joins-us").AwaitsEvent(l.roomID, barrier.ID())
+		_, early := l.alice.Event(c.Context(), l.roomID, said.ID())
+		pushes(c, l.dansRoom, said)
+		c.Control(l.alice.SeesEvent(l.roomID, said.ID()))
+		if early == nil {
+			c.Errorf("an event that a denied server brought of another server's user was taken")
+		}
+	},
+})
+
+// pushes sends an event to the server under test, and notes what it answers.
+func pushes(c *check.C, room *stage.Room, event federation.Event) {
+	answer, err := room.Pushes(event)
+	c.Need("resilience/stays-up", err)
+	c.Notef("the server answered a transaction of %s with %s", room.Peer().Name(), answer.Answer)
+}
+
+// Joins: of another user of the denied server.
+var _ = check.Register(check.Check{
+	Name:     "a denied server's join is refused",
+	Requires: []string{"routing/server-acl"},
+	Path:     "send_join",
+	Body: func(c *check.C) {
+		l := openListedRoom(c)
+		honest := func(template federation.Template) federation.Template { return template }
+		first := l.denied.User("first")
+		_, answer, err := l.room.SendsJoin(first, honest)
+		if err == nil {
+			_, err = l.alice.SeesMembership(l.roomID, first.ID(), "join")
+		}
+		c.Control(delivery.WithAnswer(err, answer))
+
+		// The template is from before the list: only so does the join itself meet it.
+		second := l.denied.User("second")
+		ctx, cancel := l.denied.Within()
+		defer cancel()
+		template, err := l.denied.JoinTemplate(ctx, l.ServerName(1), l.roomID, second)
+		c.Control(err)
+		l.denies()
+		if answer := l.denied.AsksToJoin(l.roomID); answer.OK() {
+			c.Errorf("make_join gave a denied server a template")
+		}
+		join, err := template.Build()
+		if err != nil {
+			c.SuiteError(err)
+		}
+		sent, err := l.denied.SendJoin(ctx, l.ServerName(1), l.roomID, join)
+		c.Need("resilience/stays-up", err)
+		c.Notef("the server answered send_join of a denied server with %s", delivery.Short(sent.Answer))
+		l.barrier()
+		l.alice.Refused(l.roomID, join)
+		l.dansRoom.NotServed(join)
+	},
+})
+
+// Requests for events and state.
+func init() {
+	for _, each := range fetches {
+		if !each.byRoom {
+			continue
+		}
+		check.Register(check.Check{
+			Name:     fmt.Sprintf("a denied server may not ask for /%s", each.name),
+			Requires: []string{"routing/server-acl"},
+			Path:     each.name,
+			Body: func(c *check.C) {
+				l := openListedRoom(c)
+				c.Control(each.served(l.Stage, l.denied, l.room, l.eventID))
+				l.denies()
+				each.denied(l.Stage, l.denied, l.room, l.eventID, "a server that the room's list denies")
+			},
+		})
+	}
+}
+
+// What is no event but of a room: typing is dropped (server-server API, server access control lists, since version 1.13).
+var _ = check.Register(check.Check{
+	Name:     "typing of a denied server is dropped",
+	Requires: []string{"routing/server-acl"},
+	Path:     "m.typing",
+	Body: func(c *check.C) {
+		l := openListedRoom(c)
+		types := func(peer *stage.Peer, user *federation.User) {
+			peer.SendsEDU("m.typing", map[string]any{"room_id": l.roomID, "user_id": user.ID(), "typing": true})
+		}
+		second := l.denied.User("second")
+		l.denied.Joins(l.roomID, second)
+		l.alice.Blaming("membership/remote-joins-us").AwaitsMembership(l.roomID, second.ID(), "join")
+		since := l.alice.SyncToken()
+		types(l.denied, l.carol)
+		_, err := typists(l.alice, l.roomID, since, l.carol.ID())
+		c.Control(err)
+		l.denies()
+		types(l.denied, second)
+		types(l.allowed, l.dan) // the barrier
+		all, err := typists(l.alice, l.roomID, since, l.dan.ID())
+		c.Need("client-view/receipts-typing-presence", err)
+		assert.NotContains(c, all, second.ID(), "the users that a client is shown as typing")
+	},
+})
+
+// typists waits until a client is shown somebody as typing, and returns all who are then.
+func typists(user *stage.User, roomID, since, awaited string) (all []string, err error) {
+	err = user.SeesInSync(since, func(answer *csapi.Response) error {
+		for _, event := range answer.Get(match.Path("rooms", "join", roomID, "ephemeral", "events")).Array() {
+			if event.Get("type").String() != "m.typing" {
+				continue
+			}
+			all = nil
+			for _, userID := range event.Get("content.user_ids").Array() {
+				all = append(all, userID.String())
+			}
+			if slices.Contains(all, awaited) {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s is not shown as typing, but %v", awaited, all)
+	})
+	return all, err
+}

@@ -1,0 +1,121 @@
+package signing
+
+// Chapter signing, what the texts leave to the reader of RFC 8032 and of the base64 appendix: signatures and keys that are
+// as good as others to some verifiers and not to all.
+
+import (
+	"encoding/base64"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/delivery"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/scenes"
+	"msc4014/helpers/stage"
+	senderkey "msc4014/tests/sender-key"
+)
+
+// oddity is an event whose signature or key is spelled as nobody has to spell it.
+type oddity struct {
+	name, reading string // the reading of a server that accepts nothing but oddities of this one
+	make          func(scene scenes.Bannable) federation.Template
+}
+
+var oddities = []oddity{
+	{"a malleated signature (S + L)", "signature-accepted", func(scene scenes.Bannable) federation.Template {
+		return scene.Room.MemberTemplate(scene.Dan, "join").AlterAfterSigning(malleate)
+	}},
+	{"a padded key", "key-spelling-accepted", func(scene scenes.Bannable) federation.Template {
+		return underKey(scene, pseudoid.GenerateKeyPair(), scenes.Padded)
+	}},
+	{"a key in the URL-safe alphabet", "key-spelling-accepted", func(scene scenes.Bannable) federation.Template {
+		return underKey(scene, scenes.KeyWithSigns(), scenes.UrlSafe)
+	}},
+	{"a key of small order", "small-order-accepted", func(scene scenes.Bannable) federation.Template {
+		template := underKey(scene, pseudoid.GenerateKeyPair(), func(pseudoid.SenderKey) pseudoid.SenderKey { return smallOrderKey })
+		return template.AlterAfterSigning(func(event []byte) ([]byte, error) {
+			return sjson.SetBytes(event, signaturePath(smallOrderKey), anySignature)
+		})
+	}},
+}
+
+// What becomes of a signature that Ed25519 does not make but that may verify (RFC 8032, 5.1.7: S is below the order L), of
+// a key in another spelling than that of binary event data (MSC4014, Proposal 1; Matrix appendices, unpadded base64), and
+// of a key for which anybody can sign.
+var _ = check.Register(check.Check{
+	Name:     "signatures and keys that are not canonical",
+	Requires: []string{"signing/rejects-noncanonical"},
+	Path:     "send_join",
+	Body: func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		accepted := map[string][]string{}
+		var details []string
+		for _, odd := range oddities {
+			// The control: the same join by the same path, in the room where the odd one is tried.
+			scene := scenes.OpenBannable(s)
+			scene.LetIn(delivery.BySendJoin)
+			scene.Dan = scene.Peer.User("odd")
+			event, err := odd.make(scene).Build()
+			if err != nil {
+				c.SuiteError(err)
+			}
+			answer, broken := scene.Try(delivery.BySendJoin, event)
+			c.Need("resilience/stays-up", broken)
+			taken := scene.Alice.SomeView(scene.Room.ID(), func(view stage.View) bool { return view.Has(event.ID()) }) ||
+				senderkey.ServesPeers(scene, event)
+			if taken {
+				accepted[odd.reading] = append(accepted[odd.reading], odd.name)
+			}
+			details = append(details, fmt.Sprintf("%s: answered %s, accepted %t", odd.name, answer, taken))
+		}
+		reading := "all-refused"
+		for only := range accepted {
+			reading = only
+		}
+		if len(accepted) > 1 {
+			reading = "several-accepted"
+		}
+		c.Observe(reading, "%s", strings.Join(details, "; "))
+	},
+})
+
+// underKey is the join of dan under a key that is spelled in another way, in all places.
+func underKey(scene scenes.Bannable, pair pseudoid.KeyPair, spelled func(pseudoid.SenderKey) pseudoid.SenderKey) federation.Template {
+	pair.Public = spelled(pair.Public)
+	return scene.Room.MemberTemplate(scene.Dan, "join").WithKey(pair)
+}
+
+// smallOrderKey is the identity point, and anySignature (R the identity, S zero) verifies under it whatever was signed,
+// unless the verifier refuses points of small order.
+const smallOrderKey = pseudoid.SenderKey("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+
+var anySignature = base64.RawStdEncoding.EncodeToString(append([]byte{1}, make([]byte, 63)...))
+
+// signaturePath is where the signature of a sender key stands in an event.
+func signaturePath(key pseudoid.SenderKey) string {
+	return "signatures." + gjson.Escape(string(key)) + "." + gjson.Escape(federation.SenderKeyID)
+}
+
+// malleate adds the order L of the base point to S, the second half of the signature of a join's sender, which is
+// little-endian.
+func malleate(event []byte) ([]byte, error) {
+	path := signaturePath(pseudoid.SenderKey(gjson.GetBytes(event, "state_key").String()))
+	signature, err := base64.RawStdEncoding.DecodeString(gjson.GetBytes(event, path).String())
+	if err != nil {
+		return nil, err
+	}
+	order, _ := new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
+	s := slices.Clone(signature[32:])
+	slices.Reverse(s)
+	sum := new(big.Int).Add(new(big.Int).SetBytes(s), order).FillBytes(make([]byte, 32))
+	slices.Reverse(sum)
+	return sjson.SetBytes(event, path, base64.RawStdEncoding.EncodeToString(append(signature[:32:32], sum...)))
+}

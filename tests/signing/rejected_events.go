@@ -1,0 +1,104 @@
+package signing
+
+// Chapter signing, the liar's half: events that are not signed by their own sender key, or whose content is not what was
+// signed.
+
+import (
+	"encoding/base64"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"msc4014/helpers/delivery"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/pseudoid"
+)
+
+// Events are signed by the sender_key: signature and key come together in the event, so that it can always be verified
+// (MSC4014, Proposal 2). What is signed otherwise, or not at all, is refused. An event whose content hash is wrong is
+// redacted before it is processed further (server-server API, checks performed on receipt of a PDU).
+func init() {
+	anything := []delivery.Kind{delivery.Message, delivery.MemberState, delivery.Join}
+	signed := func(by func(p delivery.Scene, t federation.Template) []federation.Signer) delivery.Builder {
+		return func(p delivery.Scene, honest delivery.Honestly) federation.Template {
+			template := honest(p.Dan)
+			return template.SignedBy(by(p, template)...)
+		}
+	}
+	altered := func(change func(p delivery.Scene, t federation.Template) federation.Change) delivery.Builder {
+		return func(p delivery.Scene, honest delivery.Honestly) federation.Template {
+			template := honest(p.Dan)
+			return template.AlterAfterSigning(change(p, template))
+		}
+	}
+	delivery.Register([]delivery.Forgery{
+		{
+			Requires: "signing/rejects-unsigned", Name: "an event with empty signatures", Kinds: anything,
+			Alter: signed(func(delivery.Scene, federation.Template) []federation.Signer { return nil }),
+		},
+		{
+			Requires: "signing/rejects-unsigned", Name: "an event without signatures", Kinds: anything,
+			Alter: altered(func(delivery.Scene, federation.Template) federation.Change {
+				return federation.DeleteField("signatures")
+			}),
+		},
+		{
+			Requires: "signing/rejects-bad-signature", Name: "an event whose signature is corrupted", Kinds: anything,
+			Alter: altered(func(_ delivery.Scene, t federation.Template) federation.Change { return corruptSignature(t.Sender()) }),
+		},
+		{
+			Requires: "signing/rejects-other-key", Name: "an event signed by another member's key under its own name", Kinds: anything,
+			Alter: signed(func(p delivery.Scene, _ federation.Template) []federation.Signer {
+				return []federation.Signer{federation.SenderKeySigner(p.Carol.KeyIn(p.Room.ID()))}
+			}),
+		},
+		{
+			Requires: "signing/rejects-other-key", Name: "an event signed by another member's key under the sender's name", Kinds: anything,
+			Alter: signed(func(p delivery.Scene, t federation.Template) []federation.Signer {
+				signer := federation.SenderKeySigner(t.Key())
+				signer.Key = p.Carol.KeyIn(p.Room.ID()).Private
+				return []federation.Signer{signer}
+			}),
+		},
+		{
+			// In the name of a user of the server itself: what is shown of it are words that she never said.
+			Requires: "signing/rejects-other-key", Name: "an event in the name of a local user", Kinds: []delivery.Kind{delivery.Message},
+			Paths: []string{"send", "get_missing_events"}, // where alice is in the room already
+			Alter: func(p delivery.Scene, honest delivery.Honestly) federation.Template {
+				double, alicesKey := p.Mallory.User("double"), p.Room.Blaming("mapping/in-remote-join").MemberOf(p.Alice.UserID).Sender()
+				double.UseKey(p.Room.ID(), pseudoid.KeyPair{Public: pseudoid.SenderKey(alicesKey), Private: p.Carol.KeyIn(p.Room.ID()).Private})
+				return honest(double)
+			},
+		},
+		{
+			Requires: "signing/rejects-server-key", Name: "an event signed by the sending server's key alone", Kinds: anything,
+			Alter: signed(func(p delivery.Scene, _ federation.Template) []federation.Signer {
+				return []federation.Signer{p.Mallory.Signer()}
+			}),
+		},
+		{
+			Requires: "signing/tampered-content-redacted", Name: "an event whose content was changed", Kinds: anything,
+			Alter: altered(func(delivery.Scene, federation.Template) federation.Change { return tamper }), Judge: delivery.IsRedacted,
+		},
+	})
+}
+
+// corruptSignature changes one bit of the signature that stands under the sender key's name.
+func corruptSignature(sender string) federation.Change {
+	return func(event []byte) ([]byte, error) {
+		path := signaturePath(pseudoid.SenderKey(sender))
+		signature, err := base64.RawStdEncoding.DecodeString(gjson.GetBytes(event, path).String())
+		if err != nil {
+			return nil, err
+		}
+		signature[0] ^= 1
+		return sjson.SetBytes(event, path, pseudoid.EncodeBase64(signature))
+	}
+}
+
+// tamper changes what clients show of an event, and leaves its hash as it is. The signature, over the redacted event,
+// still holds.
+func tamper(event []byte) ([]byte, error) {
+	shown := map[string]string{"m.room.message": "body", delivery.MemberStateType: "note", "m.room.member": "displayname"}
+	return sjson.SetBytes(event, "content."+shown[gjson.GetBytes(event, "type").String()], delivery.Tampered)
+}

@@ -1,0 +1,263 @@
+package unverified
+
+// Chapter unverified, what becomes of it in time: joins that must not wait for dead servers, and members whose server's
+// keys can be had later.
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/tidwall/gjson"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/match"
+	"msc4014/helpers/scenes"
+	"msc4014/helpers/stage"
+	"msc4014/helpers/verdict"
+)
+
+// deadMembers is how many members' servers swallow requests: those of one room are not to be waited for in turn.
+const deadMembers = 3
+
+// Mappings of a room just joined are timed out quickly (MSC1228, Handling the mxid mapping, Implementation). Deployed servers
+// die of it.
+var _ = check.Register(check.Check{
+	Name:     "a join is not held up though members' servers swallow requests for keys",
+	Requires: []string{"unverified/join-not-held-up"},
+	Path:     "send_join answer",
+	Slow:     80 * time.Second,
+	Deadly:   true,
+	Body: func(c *check.C) {
+		h := openScene(stage.Open(c, blueprints.OneServer), swallowsRequests)
+		living := h.origin.Makes(federation.RoomOptions{Creator: h.carol})
+		h.enters(living, h.dave)
+		c.Control(h.enter(living))
+
+		haunted := h.origin.Makes(federation.RoomOptions{Creator: h.carol})
+		h.enters(haunted, h.unverified)
+		for range deadMembers - 1 {
+			grave := h.Peer()
+			grave.PlayDead(swallowsRequests.as)
+			h.enters(haunted, grave.User("ghost"))
+		}
+		began := time.Now()
+		bound, cancel := c.Within(joinBound)
+		defer cancel()
+		answered := h.enter(haunted)
+		if answered != nil {
+			c.Notef("the join was answered after %s: %v", time.Since(began).Round(time.Millisecond), answered)
+		}
+		_, err := h.alice.WaitForEvent(bound, haunted.ID(), match.Membership(h.alice.UserID, "join"))
+		c.Notef("the join took %s; the suite allows %s", time.Since(began).Round(time.Millisecond), joinBound)
+		if err != nil {
+			c.Must(errors.Join(answered, err))
+		}
+	},
+})
+
+// recovery is a way in which keys come to be had after all.
+type recovery struct {
+	name string
+	dead failure // until then
+}
+
+var recoveries = []recovery{
+	{"comes back", closesConnections},
+	{"answers late", swallowsRequests},
+}
+
+// revival is what clients were shown of a ghost before and after its server's keys could be had.
+type revival struct {
+	refused      error // why clients are not shown what the ghost wrote
+	claimed, key string
+	join         string        // the ID of the ghost's join
+	earlier      string        // that of a message which was delivered before
+	tried        []string      // to have it verified
+	verified     bool          // the server has come to show the true user ID
+	took         time.Duration // from the recovery until then
+	resent       gjson.Result  // the member event as it was sent to clients again; none if it was not
+	later        gjson.Result  // a message that was sent after the verification was seen
+	before       []stage.View  // while it could not be verified
+	after        []stage.View  // at the end
+}
+
+// resurrect lets the server meet a ghost, makes the keys of the ghost's server available, and waits until the server has
+// verified its mapping, once for all checks that look at it.
+func resurrect(c *check.C, how recovery) revival {
+	s := stage.Open(c, blueprints.OneServer)
+	return stage.Scene(s, "a ghost whose server "+how.name, func() revival {
+		h := openScene(s, how.dead)
+		m, refused := meetBySend(h, h.unverified)
+		if refused != nil {
+			return revival{refused: refused}
+		}
+		timeline := h.alice.Timeline(m.room.ID())
+		ctx, cancel := c.Within(stage.Patience)
+		defer cancel()
+		shown, err := timeline.Wait(ctx, match.EventID(m.said.ID()))
+		c.Need("unverified/event-accepted", err)
+		c.Need("unverified/placeholder", isPlaceholder(h.unverified.ID(), s.ServerName(1))(shown.Get("sender").String()))
+		seen := revival{claimed: h.unverified.ID(), key: m.join.Sender(), join: m.join.ID(), earlier: m.said.ID()}
+		seen.before = h.views(m)
+		h.revive()
+		h.awaitsVerification(m, timeline, shown.Get("sender").String(), &seen)
+		seen.after = h.views(m)
+		return seen
+	})
+}
+
+// resurrected is resurrect for checks that judge what became of a member who was verified.
+func resurrected(c *check.C, how recovery) revival {
+	seen := resurrect(c, how)
+	c.Need("unverified/event-accepted", seen.refused)
+	c.Notef("tried: %s", strings.Join(seen.tried, "; "))
+	if !seen.verified {
+		c.Inconclusive("the server has not verified the member within %s of its server's recovery; tried: %s",
+			joinBound, strings.Join(seen.tried, "; "))
+	}
+	c.Notef("the member was verified %s after its server's recovery", seen.took.Round(time.Millisecond))
+	return seen
+}
+
+// awaitsVerification gives the server reasons to verify the ghost again, and looks whether it has: the member event is sent
+// again, or a new message shows the true user ID.
+func (h *scene) awaitsVerification(m meeting, timeline *csapi.Timeline, placeholder string, seen *revival) {
+	began := time.Now()
+	ctx, cancel := h.C.Within(joinBound)
+	defer cancel()
+	resent := func(event gjson.Result) error {
+		if event.Get("event_id").String() == seen.join && event.Get("state_key").String() == seen.claimed {
+			return nil
+		}
+		return errors.New("another event")
+	}
+	seen.tried = []string{
+		"to wait", "GET /profile and POST /keys/query of the placeholder",
+		"messages of the member, brought by its server and by another",
+	}
+	for ctx.Err() == nil && !seen.verified {
+		// What these answer is open (unverified/requests-stay-home): they are a mechanism for client-initiated retries.
+		_, _ = h.alice.Profile(ctx, placeholder)
+		_, _ = h.alice.QueryKeys(ctx, placeholder)
+		look, done := context.WithTimeout(ctx, time.Second)
+		event, err := timeline.Wait(look, resent)
+		done()
+		if err == nil {
+			seen.resent, seen.verified = event, true
+			break
+		}
+		seen.verified = h.hears(m, timeline).Get("sender").String() == seen.claimed
+	}
+	seen.took = time.Since(began)
+	if !seen.verified {
+		return
+	}
+	seen.later = h.hears(m, timeline)
+	if !seen.resent.Exists() {
+		look, done := h.C.Within(stage.Patience)
+		defer done()
+		seen.resent, _ = timeline.Wait(look, resent) // none: what is missing is for the checks to say
+	}
+}
+
+// hears lets the ghost say something, and returns it as alice's client is shown it. Its own server brings it, or the herald
+// where the server under test does not take it from that one yet.
+func (h *scene) hears(m meeting, timeline *csapi.Timeline) gjson.Result {
+	said := speaks(m.room, h.unverified, "said by a member whose server is back")
+	ctx, cancel := h.C.Within(h.patience)
+	defer cancel()
+	answer, err := h.deadServer.SendTransaction(ctx, h.ServerName(1), []federation.Event{said}, nil)
+	if err != nil || !answer.OK() || len(answer.PDUErrors) > 0 {
+		err = h.brings(said)
+	}
+	shown, missing := timeline.Wait(ctx, match.EventID(said.ID()))
+	if missing != nil {
+		h.C.Need("unverified/event-accepted", errors.Join(err, missing))
+	}
+	return shown
+}
+
+func init() {
+	for _, how := range recoveries {
+		// Once the server verifies the user ID, it should send the member event again, with that (MSC4014, Changes from MSC1228 6.2).
+		check.Register(check.Check{
+			Name:     "the member event is sent again when a member's server " + how.name,
+			Requires: []string{"unverified/verified-later"},
+			Path:     "send",
+			Slow:     swallowingTime,
+			Body: func(c *check.C) {
+				seen := resurrected(c, how)
+				if !seen.resent.Exists() {
+					c.Failf("the member was verified, and its member event was not sent to clients again")
+				}
+				assert.Equal(c, seen.claimed, seen.resent.Get("sender").String(), "the sender of the member event that was sent again")
+			},
+		})
+		// Events sent after this show the true user (MSC4014, Changes from MSC1228 6.2).
+		check.Register(check.Check{
+			Name:     "later events show the true user ID when a member's server " + how.name,
+			Requires: []string{"unverified/later-events-true"},
+			Path:     "send",
+			Slow:     swallowingTime,
+			Body: func(c *check.C) {
+				seen := resurrected(c, how)
+				assert.Equal(c, seen.claimed, seen.later.Get("sender").String(), "the sender of a message sent after the verification")
+			},
+		})
+	}
+}
+
+// The key pairs up the unverified and the verified sender (MSC4014, Key-aware clients).
+var _ = check.Register(check.Check{
+	Name:     "a member keeps its sender key when it is verified",
+	Requires: []string{"unverified/sender-key-shown"},
+	Path:     "send",
+	Slow:     swallowingTime,
+	Body: func(c *check.C) {
+		seen := resurrected(c, recoveries[0])
+		judgeSenderKeys(c, sighting{key: seen.key, join: seen.join, said: seen.earlier, views: append(seen.before, seen.after...)})
+		assert.Equal(c, seen.key, seen.later.Get("sender_key").String(), "the sender_key of a message sent after the verification")
+	},
+})
+
+// Events sent prior to the verification "will show" the placeholder (MSC4014, Changes from MSC1228 6.2): on a client's screen,
+// or to whoever fetches them later, too.
+var _ = check.Register(check.Check{
+	Name:     "what earlier events show after the verification",
+	Requires: []string{"unverified/earlier-events"},
+	Path:     "send",
+	Slow:     swallowingTime,
+	Body: func(c *check.C) {
+		seen := resurrect(c, recoveries[0])
+		if !seen.verified {
+			c.Observe(verdict.NoneSeen, "%s", whyNot(seen.refused, "the member was not verified later"))
+			return
+		}
+		var told []string
+		verified := 0
+		for _, view := range seen.after {
+			for _, event := range scenes.EventsOf(view, seen.earlier) {
+				told = append(told, view.Name+" "+event.Get("sender").String())
+				if event.Get("sender").String() == seen.claimed {
+					verified++
+				}
+			}
+		}
+		reading := "differs-by-view"
+		switch {
+		case len(told) == 0:
+			reading = verdict.NoneSeen
+		case verified == 0:
+			reading = "placeholder-stays"
+		case verified == len(told):
+			reading = "true-user-id"
+		}
+		c.Observe(reading, "a message from before the verification: %s", strings.Join(told, ", "))
+	},
+})

@@ -1,0 +1,203 @@
+package unverified
+
+// Chapter unverified: what clients see of a member whose mapping cannot be verified, because its server's keys cannot be had.
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/foreign"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/scenes"
+	"msc4014/helpers/stage"
+)
+
+// demands of a haunting (MSC4014, Changes from MSC1228 6). The first two are looked at for each way in which a server can be
+// dead; what the others forbid has no place where the placeholder stands, and is looked at once.
+var demands = []struct {
+	requirement string
+	name        string
+	failures    []failure
+	judge       func(c *check.C, seen sighting)
+	accepted    bool // nothing is to be judged unless the events are accepted
+}{
+	// Today such events are dropped; with this proposal they are accepted.
+	{"unverified/event-accepted", "the events of a member whose server %s are accepted", failures, judgeAcceptance, true},
+	// The sender becomes a fake user ID of the reader's own server.
+	{"unverified/placeholder", "a member whose server %s shows by a placeholder", failures, judgePlaceholder, true},
+	// Not the claimed user ID, which would let malicious servers pretend that somebody is in the room (option C).
+	{"unverified/claimed-id-hidden", "a member whose server %s does not show by the user ID that it claims",
+		failures[:1], judgeHiddenClaim, false},
+	// Nor an empty or malformed one, which would break clients (option A).
+	{"unverified/no-raw-key-shown", "a member whose server %s shows by no malformed user ID", failures[:1], judgeUserIDs, false},
+	// Clients pair up an unverified and a verified sender by the key (Key-aware clients).
+	{"unverified/sender-key-shown", "a member whose server %s shows with its sender key", failures[:1], judgeSenderKeys, true},
+}
+
+func init() {
+	for _, demand := range demands {
+		for _, dead := range demand.failures {
+			check.Register(check.Check{
+				Name:     fmt.Sprintf(demand.name, dead.name),
+				Requires: []string{demand.requirement},
+				Path:     bySend.name,
+				Slow:     dead.lasts,
+				Body: func(c *check.C) {
+					seen := meetUnverified(c, dead, bySend)
+					if demand.accepted {
+						c.Need("unverified/event-accepted", seen.refused)
+					}
+					demand.judge(c, seen)
+				},
+			})
+		}
+	}
+}
+
+// The same holds when the member is met in the state of a room just joined, and by backfill (MSC1228, Handling the mxid
+// mapping, Implementation), and where gaps of a room are filled.
+func init() {
+	for _, along := range otherPaths {
+		check.Register(check.Check{
+			Name:     "a member who cannot be verified, met by " + along.name,
+			Requires: []string{"unverified/every-path"},
+			Path:     along.name,
+			Deadly:   along.deadly,
+			Body: func(c *check.C) {
+				seen := meetUnverified(c, closesConnections, along)
+				if seen.refused != nil {
+					c.Errorf("%v", seen.refused)
+				}
+				for _, demand := range demands[1:] {
+					if seen.refused == nil || !demand.accepted {
+						demand.judge(c, seen)
+					}
+				}
+			},
+		})
+	}
+}
+
+// judgeAcceptance wants the member's join to be of the room's state, as other servers are given it.
+func judgeAcceptance(c *check.C, seen sighting) {
+	later := stage.Open(c, blueprints.OneServer).Peer()
+	if _, known := later.Joins(seen.roomID, later.User("witness")).Event(seen.join); !known {
+		c.Errorf("a server that joined later was not given the join of the member who cannot be verified")
+	}
+}
+
+// judgePlaceholder wants what the member wrote, and the member itself, under the placeholder in every view.
+func judgePlaceholder(c *check.C, seen sighting) {
+	wanted := isPlaceholder(seen.claimed, seen.own)
+	shown := 0
+	for _, view := range seen.views {
+		for _, event := range scenes.EventsOf(view, seen.join, seen.said) {
+			shown++
+			if sender := event.Get("sender").String(); wanted(sender) != nil {
+				c.Errorf("%s: the sender of an event of type %s: %v", view.Name, event.Get("type").String(), wanted(sender))
+			}
+			if stateKey := event.Get("state_key"); stateKey.Exists() && wanted(stateKey.String()) != nil {
+				c.Errorf("%s: the state key of the member event: %v", view.Name, wanted(stateKey.String()))
+			}
+		}
+		isMember := slices.ContainsFunc(view.Keys, func(userID string) bool { return wanted(userID) == nil })
+		if view.Name == "/joined_members" && isMember == seen.left {
+			c.Errorf("/joined_members has %s: the placeholder among them is %t, wanted %t", strings.Join(view.Keys, ", "), isMember, !seen.left)
+		}
+	}
+	if shown == 0 {
+		c.Errorf("no client view shows what the member who cannot be verified wrote")
+	}
+}
+
+// isPlaceholder tells why a user ID is not the placeholder of a claimed one on a server. Names with ports are judged by their
+// beginning and end alone: how they enter it is unverified/placeholder-form.
+func isPlaceholder(claimed, own string) func(userID string) error {
+	localpart, domain, _ := strings.Cut(strings.TrimPrefix(claimed, "@"), ":")
+	letter := "@_unverified_" + localpart + "_" + domain + ":" + own
+	return func(userID string) error {
+		switch {
+		case userID == letter:
+			return nil
+		case !strings.Contains(domain, ":"):
+			return fmt.Errorf("%q, wanted %q", userID, letter)
+		case strings.HasPrefix(userID, "@_unverified_"+localpart+"_") && strings.HasSuffix(userID, ":"+own):
+			return nil
+		}
+		return fmt.Errorf("%q, wanted @_unverified_%s_... of %s", userID, localpart, own)
+	}
+}
+
+// judgeHiddenClaim wants the claimed user ID nowhere but in the mapping that claims it.
+func judgeHiddenClaim(c *check.C, seen sighting) {
+	for _, view := range seen.views {
+		if slices.Contains(view.Keys, seen.claimed) {
+			c.Errorf("%s has %s, whose mapping is not verified", view.Name, seen.claimed)
+		}
+		for _, event := range view.Events {
+			if path := findText(event, seen.claimed); path != "" {
+				c.Errorf("%s shows %s, whose mapping is not verified, in %s of an event of type %s", view.Name, seen.claimed, path,
+					event.Get("type").String())
+			}
+		}
+	}
+}
+
+// findText returns the path at which a text stands in an event, as a value or as a key, but for mappings; "" for nowhere.
+func findText(event gjson.Result, text string) (found string) {
+	whole, err := foreign.Parse([]byte(event.Raw))
+	if err != nil {
+		return ""
+	}
+	whole.Walk(func(at foreign.Place, value foreign.Value) bool {
+		switch name := at.Name(); {
+		case found != "" || name.String() == pseudoid.MappingField:
+			return false
+		case name.String() == text:
+			found = cmp.Or(at.Parent(), "the event")
+		case value.IsString() && value.String() == text:
+			found = cmp.Or(at.String(), "the event")
+		}
+		return found == ""
+	})
+	return found
+}
+
+// judgeUserIDs wants user IDs wherever clients expect them.
+func judgeUserIDs(c *check.C, seen sighting) {
+	isIt := isPlaceholder(seen.claimed, seen.own)
+	look := func(where, userID string) {
+		if err := pseudoid.ValidUserID(userID); err != nil && isIt(userID) != nil {
+			c.Errorf("%s: %v", where, err)
+		}
+	}
+	for _, view := range seen.views {
+		for _, userID := range view.Keys {
+			look(view.Name, userID)
+		}
+		for _, event := range view.Events {
+			eventType := event.Get("type").String()
+			look(view.Name+", sender of an event of type "+eventType, event.Get("sender").String())
+			if eventType == "m.room.member" {
+				look(view.Name+", state key of a member event", event.Get("state_key").String())
+			}
+		}
+	}
+}
+
+// judgeSenderKeys wants the key beside the sender.
+func judgeSenderKeys(c *check.C, seen sighting) {
+	for _, view := range seen.views {
+		for _, event := range scenes.EventsOf(view, seen.join, seen.said) {
+			if key := event.Get("sender_key").String(); key != seen.key {
+				c.Errorf("%s: an event of type %s has the sender_key %q, and is of %q", view.Name, event.Get("type").String(), key, seen.key)
+			}
+		}
+	}
+}

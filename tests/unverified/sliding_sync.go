@@ -1,0 +1,105 @@
+package unverified
+
+// Chapter unverified, sliding sync: what its clients are told when a member is verified later.
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
+	"msc4014/helpers/match"
+	"msc4014/helpers/stage"
+	"msc4014/helpers/verdict"
+)
+
+// slidingVersions are the unstable names of sliding sync: that of its successor (MSC4186), and the one that MSC4014 speaks of.
+var slidingVersions = []string{"org.matrix.simplified_msc3575", "org.matrix.msc3575"}
+
+// slides asks by sliding sync for what is new in a room since a position, "" for everything.
+func slides(c *check.C, client *stage.User, version, roomID, position string) (*csapi.Response, error) {
+	query := url.Values{"timeout": {"0"}}
+	if position != "" {
+		query.Set("pos", position)
+	}
+	subscription := map[string]any{"required_state": [][]string{{"m.room.member", "*"}}, "timeline_limit": 20}
+	return client.Do(c.Context(), http.MethodPost, csapi.Path("_matrix", "client", "unstable", version, "sync"), query, map[string]any{
+		"conn_id": "unverified", "lists": map[string]any{}, "room_subscriptions": map[string]any{roomID: subscription},
+	})
+}
+
+// Sliding sync clients should have the room invalidated and its state sent again (MSC4014, Changes from MSC1228 6.2).
+var _ = check.Register(check.Check{
+	Name:     "what sliding sync tells of a later verification",
+	Requires: []string{"unverified/sliding-sync"},
+	Slow:     swallowingTime,
+	Body: func(c *check.C) {
+		h := openScene(stage.Open(c, blueprints.OneServer), closesConnections)
+		version, answers := "", []string{}
+		for _, each := range slidingVersions {
+			_, err := slides(c, h.alice, each, "!none:"+h.ServerName(1), "")
+			if csapi.NoAnswer(err) {
+				c.Need("resilience/stays-up", err)
+			}
+			if err == nil {
+				version = each
+				break
+			}
+			answers = append(answers, err.Error())
+		}
+		if version == "" {
+			c.Observe("no-sliding-sync", "%s", strings.Join(answers, "; "))
+			return
+		}
+
+		m, refused := meetBySend(h, h.unverified)
+		if refused != nil {
+			c.Observe(verdict.NoneSeen, "%v", refused)
+			return
+		}
+		timeline := h.alice.Timeline(m.room.ID())
+		ctx, cancel := c.Within(stage.Patience)
+		defer cancel()
+		shown, err := timeline.Wait(ctx, match.EventID(m.said.ID()))
+		c.Need("unverified/event-accepted", err)
+		before, err := slides(c, h.alice, version, m.room.ID(), "")
+		c.Need("client-view/unmodified-client", err)
+		h.revive()
+		seen := revival{claimed: h.unverified.ID(), join: m.join.ID()}
+		h.awaitsVerification(m, timeline, shown.Get("sender").String(), &seen)
+		if !seen.verified {
+			c.Observe(verdict.NoneSeen, "the member was not verified later; tried: %s", strings.Join(seen.tried, "; "))
+			return
+		}
+		after, err := slides(c, h.alice, version, m.room.ID(), before.Get("pos").String())
+		c.Need("client-view/unmodified-client", err)
+		room := after.Get("rooms." + gjson.Escape(m.room.ID()))
+		reading, detail := readSliding(room, seen)
+		c.Observe(reading, "%s: %s", version, detail)
+	},
+})
+
+// readSliding tells the reading from what sliding sync has new of a room after a verification.
+func readSliding(room gjson.Result, seen revival) (reading, detail string) {
+	invalidated, told := room.Get("initial").Bool(), false
+	for _, place := range []string{"required_state", "timeline"} {
+		for _, event := range room.Get(place).Array() {
+			told = told || event.Get("event_id").String() == seen.join && event.Get("state_key").String() == seen.claimed
+		}
+	}
+	detail = fmt.Sprintf("initial is %t, the member event with the true user ID is there: %t", invalidated, told)
+	switch {
+	case invalidated && told:
+		return "room-invalidated", detail
+	case told:
+		return "member-resent", detail
+	case !invalidated:
+		return "nothing-told", detail
+	}
+	return "other", detail
+}
