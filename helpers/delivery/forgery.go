@@ -1,9 +1,7 @@
 package delivery
 
-// Events that must not be taken as they stand, told along every way by which a server meets events of others. The tables
-// of such events are in signing_lies.go and auth_lies.go, the ways in event_ways.go; checks are made of their product.
-
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,145 +12,165 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// Kind is a kind of event that a lie is told by.
-type Kind int
+// Tampered is what is said in events that are tampered with afterwards.
+const Tampered = "tampered with on the way"
 
-const (
-	Message         Kind = iota
-	MemberState          // state that every member may write
-	PrivilegedState      // state that takes power to write
-	Join                 // of a user who is not in the room yet
-)
+// Honestly makes a right event of a kind by a member, or a join of a user that is not in the room yet.
+type Honestly func(sender *federation.User) federation.Template
 
-// The types of notes and laws, and what is said in messages and notes that are tampered with afterwards.
-const (
-	MemberStateType     = "org.example.note"
-	PrivilegedStateType = "org.example.law"
-	Tampered            = "tampered with on the way"
-)
+// Builder makes an event of what would be an honest one.
+type Builder func(s Scene, honest Honestly) federation.Template
 
-// Scene are who plays: alice is a user of the server under test, all others are of mallory's, a peer. Carol made the
-// room and has all power in it, dan is a member without power.
-type Scene struct {
-	*stage.Stage
-	Alice      *stage.User
-	Mallory    *stage.Peer
-	Carol, Dan *federation.User
-	Room       *stage.Room // as mallory knows it
-	Breaks     string      // the requirement that is broken when clients see no more of the room; "" is membership/join-remote
-}
-
-// demand is the requirement that is broken when what is said in the room does not reach alice.
-func (p Scene) demand() string {
-	if p.Breaks == "" {
-		return "membership/join-remote"
-	}
-	return p.Breaks
-}
-
-// Honestly makes a right event of a kind by a member, or a join of a user who is not in the room yet.
-type Honestly func(by *federation.User) federation.Template
-
-// Forgery is one way in which an event is not what it must be.
+// Forgery is one way in which an event is not what it must be. It is delivered along all paths that carry it.
 type Forgery struct {
 	Requires string
 	Name     string
-	Kinds    []Kind   // that it can be told by; a way takes the first of its own that is among them
-	Paths    []string // that it is told along; nil: all that carry it
-	// deadly are the ways along which deployed servers die of it, or of the right event.
+	Kinds    []Kind   // of event that it comes in; a path takes the first of its own that is among them
+	Paths    []string // names of paths that it is delivered along; nil: all that carry it
+	// Deadly names the paths along which deployed servers crash of it, or of the honest event.
 	Deadly []string
-	// prepare makes the room ready, when alice is in it, and undo lets later joiners in again. Ways that end with alice's
-	// entering do not go with it.
-	Prepare, Undo func(p Scene)
-	// right is what the false event is when it is right, by dan unless it says otherwise; needs is the requirement that a
-	// server which does not take that breaks, where it is not a matter of the control alone.
+	// Prepare makes the room ready, when Alice is in it, and Undo lets later joiners in again. Paths by which Alice enters the
+	// room do not go with it.
+	Prepare, Undo func(s Scene)
+	// Honest is the event when it is right; nil: it is Dan's. Needs is the requirement that a server breaks which does not
+	// accept that; "": the check has no positive control then.
 	Honest Builder
 	Needs  string
-	Alter  Builder // what it is made of instead
-	// judge sees to it that the event came to what it must; nil: that it is refused.
-	Judge func(p Scene, event Forgery, told Delivered)
+	Alter  Builder // makes the event what it must not be
+	// Judge looks at what became of the event; nil: it must be refused.
+	Judge func(s Scene, forgery Forgery, delivered Delivered)
 }
 
-// honestly makes the event as it is when it is right.
-func (e Forgery) honestly(p Scene, honest Honestly) federation.Template {
-	if e.Honest == nil {
-		return honest(p.Dan)
+func (f Forgery) honestly(s Scene, honest Honestly) federation.Template {
+	if f.Honest == nil {
+		return honest(s.Dan)
 	}
-	return e.Honest(p, honest)
+	return f.Honest(s, honest)
 }
 
-// Register makes a check of each event along each way that it can go.
-func Register(events []Forgery) {
-	for _, event := range events {
-		for _, along := range Paths {
-			kind, can := along.carries(event)
-			if !can {
+// Register registers a check of each forgery along each path that carries it.
+func Register(blueprint blueprints.Blueprint, forgeries []Forgery) {
+	for _, forgery := range forgeries {
+		for _, path := range Paths {
+			kind, carried := path.Carries(forgery.Kinds)
+			if !carried || path.Enters && forgery.Prepare != nil || forgery.Paths != nil && !slices.Contains(forgery.Paths, path.Name) {
 				continue
 			}
 			check.Register(check.Check{
-				Name:     event.Name + ", by " + along.Name,
-				Requires: []string{event.Requires},
-				Path:     along.Name,
-				Deadly:   slices.Contains(event.Deadly, along.Name),
-				Body:     func(c *check.C) { tellFalsely(c, event, along, kind) },
+				Name:     forgery.Name + ", by " + path.Name,
+				Requires: []string{forgery.Requires},
+				Path:     path.Name,
+				Deadly:   slices.Contains(forgery.Deadly, path.Name),
+				Body:     func(c *check.C) { forgery.judge(Open(stage.Open(c, blueprint)), path, kind) },
 			})
 		}
 	}
 }
 
-// tellFalsely plays one false event along one way: the same event, right, is accepted; then the false one is told, and
-// alice's client and a server that joins later look for it.
-func tellFalsely(c *check.C, event Forgery, along Path, kind Kind) {
-	p := Scene{Stage: stage.Open(c, blueprints.OneServer)}
-	p.Alice, p.Mallory = p.User("alice"), p.Peer()
-	p.Carol, p.Dan = p.Mallory.User("carol"), p.Mallory.User("dan")
-	if !along.Enters && !along.gap {
-		p.opensRoom(event)
+// judge delivers the honest event, which is accepted, and then the forgery. Alice's client and a server that joins later look
+// for it.
+func (f Forgery) judge(s Scene, path Path, kind Kind) {
+	c := s.C
+	if !path.Enters && !path.Gap {
+		f.opensRoom(&s)
 	}
+	honest := f.deliver(s, path, kind, f.honestly)
+	accepted := WithAnswer(honest.IsShown(s.Alice), honest.Answer)
+	if f.Needs != "" {
+		c.Need(f.Needs, accepted)
+	}
+	c.Control(accepted)
 
-	right := along.tell(p, event, kind, event.honestly)
-	taken := WithAnswer(right.IsShown(p.Alice), right.answer)
-	if event.Needs != "" {
-		c.Need(event.Needs, taken)
-	}
-	c.Control(taken)
-
-	lie := along.tell(p, event, kind, event.Alter)
-	p.Room = lie.Room
-	c.Notef("the server answered the false event with %s", lie.answer)
-	if lie.Outside {
-		return // who did not enter the room because of it was shown nothing and serves nothing
-	}
-	if event.Judge == nil {
-		isRefused(p, event, lie)
-	} else {
-		event.Judge(p, event, lie)
+	forged := f.deliver(s, path, kind, f.Alter)
+	s.Room = forged.Room
+	c.Notef("the server answered the false event with %s", forged.Answer)
+	switch {
+	case forged.Outside: // a server that did not enter the room because of it shows nothing and serves nothing
+	case f.Judge == nil:
+		isRefused(s, f, forged)
+	default:
+		f.Judge(s, f, forged)
 	}
 }
 
-// isRefused sees to it that an event is in no client view and is served to nobody, and its member is no member.
-func isRefused(p Scene, event Forgery, told Delivered) {
-	views := p.Alice.Refused(told.Room.ID(), told.Event)
-	if told.kind == Join {
+// opensRoom opens the scene's room, ready for the forgery.
+func (f Forgery) opensRoom(s *Scene) {
+	s.OpensRoom()
+	if f.Prepare != nil {
+		f.Prepare(*s)
+	}
+}
+
+// deliver delivers an event of a kind that build makes, in a room of its own where the path needs one.
+func (f Forgery) deliver(s Scene, path Path, kind Kind, build Builder) Delivered {
+	switch {
+	case path.Enters:
+		s.Room = s.MakesRoom()
+	case path.Gap:
+		f.opensRoom(&s)
+	}
+	joiner := s.Origin.User(fmt.Sprintf("newcomer-%d", len(s.Room.Events())))
+	event := s.Room.Made(build(s, func(sender *federation.User) federation.Template { return s.honest(kind, sender, joiner) }))
+	return Delivered{Delivery: path.Deliver(s, event, joiner), Kind: kind, Room: s.Room, Joiner: joiner, Event: event}
+}
+
+// honest makes a right event of a kind, at the room's end.
+func (s Scene) honest(kind Kind, sender, joiner *federation.User) federation.Template {
+	switch kind {
+	case Join:
+		return s.Room.MemberTemplate(joiner, "join")
+	case Message:
+		return s.TextMessage(sender, "said by a member")
+	}
+	return s.Template(federation.Proto{
+		Type:     map[Kind]string{MemberState: MemberStateType, PrivilegedState: PrivilegedStateType}[kind],
+		StateKey: federation.StateKey(joiner.ID()[1:]), Sender: sender, Content: map[string]string{"note": "written by a member"},
+	})
+}
+
+// Delivered is an event that was delivered, and what became of it.
+type Delivered struct {
+	Delivery
+	Kind   Kind
+	Room   *stage.Room // as Origin knows it
+	Joiner *federation.User
+	Event  federation.Event
+}
+
+// IsShown returns an error if the event is in none of a client's views.
+func (d Delivered) IsShown(client *stage.User) error {
+	if d.Outside {
+		return errors.New("the room with the event in it could not be entered")
+	}
+	if client.SomeView(d.Room.ID(), func(view stage.View) bool { return view.Has(d.Event.ID()) }) {
+		return nil
+	}
+	return fmt.Errorf("no view shows %s", d.Event)
+}
+
+// isRefused ensures that an event is in no client view, that its user is no member, and that no server is served it.
+func isRefused(s Scene, forgery Forgery, told Delivered) {
+	views := s.Alice.Refused(told.Room.ID(), told.Event)
+	if told.Kind == Join {
 		for _, view := range views {
-			if where := view.Shows(told.newcomer.ID()); where != "" {
-				p.C.Errorf("%s shows the user of a join that must be refused, %s", view.Name, where)
+			if where := view.Shows(told.Joiner.ID()); where != "" {
+				s.C.Errorf("%s shows the user of a join that must be refused, %s", view.Name, where)
 			}
 		}
 	}
-	if event.Undo != nil {
-		event.Undo(p)
+	if forgery.Undo != nil {
+		forgery.Undo(s)
 	}
-	later := p.Peer()
+	later := s.Peer()
 	later.Joins(told.Room.ID(), later.User("witness")).NotServed(told.Event)
 }
 
-// IsRedacted sees to it that an event whose content is not what its hash says is taken without that content. A join
+// IsRedacted ensures that an event whose content is not what its hash says is accepted without that content. A join
 // loses its mapping with it, and whether it is still one is another question (mapping/missing-not-honoured).
-func IsRedacted(p Scene, _ Forgery, told Delivered) {
-	c := p.C
+func IsRedacted(s Scene, _ Forgery, told Delivered) {
+	c := s.C
 	shown := false
-	for _, view := range p.Alice.Views(told.Room.ID()) {
+	for _, view := range s.Alice.Views(told.Room.ID()) {
 		shown = shown || view.Has(told.Event.ID())
 		for _, event := range view.Events {
 			if strings.Contains(event.Raw, Tampered) {
@@ -160,60 +178,14 @@ func IsRedacted(p Scene, _ Forgery, told Delivered) {
 			}
 		}
 	}
-	if !shown && told.kind != Join {
+	if !shown && told.Kind != Join {
 		c.Errorf("an event whose content hash is wrong is not taken in its redacted form: clients are not shown it at all")
 	}
-	later := p.Peer()
+	later := s.Peer()
 	room := later.Joins(told.Room.ID(), later.User("witness"))
 	for _, event := range room.Events() {
 		if strings.Contains(string(event.JSON()), Tampered) {
 			c.Errorf("peers are served the content that does not fit the hash of the event, in %s", event)
 		}
 	}
-}
-
-// Barrier has something said in the room that alice must be shown: what went before it has been dealt with then.
-func (p Scene) Barrier() {
-	said := p.Room.Says(p.Carol, "said when all of that was told")
-	p.Alice.Blaming(p.demand()).AwaitsEvent(p.Room.ID(), said.ID())
-}
-
-// opensRoom makes mallory's room, with alice in it, ready for a false event.
-func (p *Scene) opensRoom(ready Forgery) {
-	p.Room = p.MakesRoom()
-	p.Alice.Joins(p.Room.ID(), p.Mallory.Name())
-	p.Barrier()
-	if ready.Prepare != nil {
-		ready.Prepare(*p)
-	}
-}
-
-// MakesRoom makes mallory's room, with carol and dan in it.
-func (p Scene) MakesRoom() *stage.Room {
-	room := p.Mallory.Makes(federation.RoomOptions{
-		Creator: p.Carol, PowerLevels: map[string]any{"events": map[string]any{MemberStateType: 0}},
-	})
-	room.Applies(room.MemberTemplate(p.Dan, "join"))
-	return room
-}
-
-// Delivered is one event that was told.
-type Delivered struct {
-	kind     Kind
-	Room     *stage.Room // that it is of, as mallory knows it
-	newcomer *federation.User
-	Event    federation.Event
-	answer   string // of the server, or what became of alice's entering the room
-	Outside  bool   // alice's server did not enter the room
-}
-
-// IsShown tells why the event is in none of a client's views, or nil.
-func (d Delivered) IsShown(client *stage.User) error {
-	if d.Outside {
-		return fmt.Errorf("the room with the event in it could not be entered")
-	}
-	if client.SomeView(d.Room.ID(), func(view stage.View) bool { return view.Has(d.Event.ID()) }) {
-		return nil
-	}
-	return fmt.Errorf("no view shows %s", d.Event)
 }

@@ -1,11 +1,25 @@
 package delivery
 
-import (
-	"msc4014/helpers/federation"
+import "msc4014/helpers/federation"
+
+// Kind is a kind of event that is delivered.
+type Kind int
+
+const (
+	Message         Kind = iota
+	MemberState          // state that every member may send
+	PrivilegedState      // state that takes power to send
+	Join                 // of a user that is not in the room yet
 )
 
-// NoteUnder is a note, which every member may write, under a state key.
-func NoteUnder(by *federation.User, stateKey string) federation.Proto {
+// The event types of the kinds of state.
+const (
+	MemberStateType     = "org.example.note"
+	PrivilegedStateType = "org.example.law"
+)
+
+// MemberStateUnder is state that every member may send, under a state key.
+func MemberStateUnder(sender *federation.User, stateKey string) federation.Proto {
 	content := map[string]string{"note": "written by a member"}
-	return federation.Proto{Type: MemberStateType, StateKey: federation.StateKey(stateKey), Sender: by, Content: content}
+	return federation.Proto{Type: MemberStateType, StateKey: federation.StateKey(stateKey), Sender: sender, Content: content}
 }

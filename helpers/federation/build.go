@@ -27,6 +27,11 @@ type Proto struct {
 	OriginServerTS int64
 }
 
+// TextMessage is a text message of a user.
+func TextMessage(sender *User, body string) Proto {
+	return Proto{Type: "m.room.message", Sender: sender, Content: map[string]string{"msgtype": "m.text", "body": body}}
+}
+
 // StateKey returns a pointer to a state key, for Proto.
 func StateKey(key string) *string { return &key }
 

@@ -103,9 +103,7 @@ func (p *Peer) sendEvent(ctx context.Context, server string, event Event) error 
 
 // SendMessage sends a text message of a user to the room's servers.
 func (r *Room) SendMessage(ctx context.Context, user *User, body string) (Event, error) {
-	event, err := r.Build(Proto{
-		Type: "m.room.message", Sender: user, Content: map[string]string{"msgtype": "m.text", "body": body},
-	})
+	event, err := r.Build(TextMessage(user, body))
 	if err != nil {
 		return Event{}, err
 	}

@@ -134,9 +134,7 @@ func (r *Room) Applies(template federation.Template) federation.Event {
 // Says lets a user of the peer send a text message to the server under test. Whether the server takes it is seen by who
 // awaits it.
 func (r *Room) Says(user *federation.User, text string) federation.Event {
-	event := r.Builds(federation.Proto{
-		Type: "m.room.message", Sender: user, Content: map[string]string{"msgtype": "m.text", "body": text},
-	})
+	event := r.Builds(federation.TextMessage(user, text))
 	r.Delivers(event)
 	return event
 }

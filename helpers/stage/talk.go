@@ -8,6 +8,13 @@ import (
 	"msc4014/helpers/federation"
 )
 
+// AppliesText applies a text message of a user of the peer to the peer's room, without sending it to anybody.
+func (r *Room) AppliesText(sender *federation.User, body string) federation.Event {
+	event := r.Builds(federation.TextMessage(sender, body))
+	r.Apply(event)
+	return event
+}
+
 // ExchangesMessages lets a user of the server under test and a user of the peer each say something. Each side must get
 // what the other said, and the client must be shown its sender by user ID.
 func (r *Room) ExchangesMessages(local *User, remote *federation.User) {

@@ -35,16 +35,16 @@ func init() {
 		Name:     "a message of a banned key",
 		Requires: []string{"auth/ban-by-key"},
 		Path:     "send",
-		Body:     func(c *check.C) { banHolds(c, delivery.BySend, asItIs, messageUnder) },
+		Body:     func(c *check.C) { banHolds(c, delivery.Send, asItIs, messageUnder) },
 	})
 	for _, spelling := range spellings {
-		for way, deliver := range map[string]delivery.Push{"send": delivery.BySend, "send_join": delivery.BySendJoin} {
+		for _, path := range []delivery.Path{delivery.Send, delivery.SendJoin} {
 			check.Register(check.Check{
-				Name:     "a join of a banned key, spelled " + spelling.name + ", by " + way,
+				Name:     "a join of a banned key, spelled " + spelling.name + ", by " + path.Name,
 				Requires: []string{"auth/ban-by-key"},
-				Path:     way,
-				Deadly:   spelling.name == inURLs && way == "send",
-				Body:     func(c *check.C) { banHolds(c, deliver, spelling.spelled, underDansKey) },
+				Path:     path.Name,
+				Deadly:   spelling.name == inURLs && path.Name == delivery.Send.Name,
+				Body:     func(c *check.C) { banHolds(c, path, spelling.spelled, underDansKey) },
 			})
 		}
 	}
@@ -52,22 +52,22 @@ func init() {
 
 // banHolds lets dan, under a key that the two alphabets spell differently, say something, be banned, and try again under a
 // spelling of that key.
-func banHolds(c *check.C, deliver delivery.Push, spelled func(pseudoid.SenderKey) pseudoid.SenderKey,
-	made func(scene scenes.Bannable, key pseudoid.KeyPair) federation.Template,
+func banHolds(c *check.C, path delivery.Path, spelled func(pseudoid.SenderKey) pseudoid.SenderKey,
+	made func(scene scenes.Ban, key pseudoid.KeyPair) federation.Template,
 ) {
-	scene := scenes.OpenBannable(stage.Open(c, blueprints.OneServer))
+	scene := scenes.OpenBan(stage.Open(c, blueprints.OneServer))
 	scene.Dan.UseKey(scene.Room.ID(), scenes.KeyWithSigns())
 	pair := scene.Dan.KeyIn(scene.Room.ID())
-	scene.LetIn(deliver)
+	scene.LetIn(path)
 	said := scene.Room.Says(scene.Dan, "said before the ban")
 	_, err := scene.Alice.Sees(scene.Room.ID(), said.ID())
 	c.Control(err)
-	scene.Ban()
+	scene.Bans()
 
 	pair.Public = spelled(pair.Public)
 	evasion, err := made(scene, pair).Build()
 	require.NoError(c, err, "an event under the banned key")
-	answer, broken := scene.Try(deliver, evasion)
+	answer, broken := scene.Evades(path, evasion)
 	c.Need("resilience/stays-up", broken)
 	c.Notef("the server answered the event of the banned key with %s", answer)
 	scenes.StaysBanned(c, scene.Alice.Refused(scene.Room.ID(), evasion), scene.Dan.ID())
@@ -76,14 +76,14 @@ func banHolds(c *check.C, deliver delivery.Push, spelled func(pseudoid.SenderKey
 }
 
 // messageUnder is a message by dan under a key.
-func messageUnder(scene scenes.Bannable, key pseudoid.KeyPair) federation.Template {
-	template, err := scene.Room.Template(delivery.MessageBy(scene.Dan, "said in spite of the ban"))
+func messageUnder(scene scenes.Ban, key pseudoid.KeyPair) federation.Template {
+	template, err := scene.Room.Template(federation.TextMessage(scene.Dan, "said in spite of the ban"))
 	require.NoError(scene.Stage.C, err)
 	return template.Alter(federation.SetField(template.Format().SenderField(), key.Public)).SignedBy(federation.SenderKeySigner(key))
 }
 
 // underDansKey is dan's join under a key.
-func underDansKey(scene scenes.Bannable, key pseudoid.KeyPair) federation.Template {
+func underDansKey(scene scenes.Ban, key pseudoid.KeyPair) federation.Template {
 	return scene.Room.MemberTemplate(scene.Dan, "join").WithKey(key)
 }
 
@@ -95,18 +95,16 @@ var _ = check.Register(check.Check{
 	Path:     "send",
 	Deadly:   true,
 	Body: func(c *check.C) {
-		p := delivery.Scene{Stage: stage.Open(c, blueprints.OneServer)}
-		p.Alice, p.Mallory = p.User("alice"), p.Peer()
-		p.Carol, p.Dan = p.Mallory.User("carol"), p.Mallory.User("dan")
+		p := delivery.Open(stage.Open(c, blueprints.OneServer))
 		p.Room = p.MakesRoom()
-		p.Alice.Joins(p.Room.ID(), p.Mallory.Name())
+		p.Alice.Joins(p.Room.ID(), p.Origin.Name())
 		law := func() federation.Event { return p.Room.Builds(lawBy(p.Carol)) }
 		first := law()
 		p.Room.Delivers(first)
 		_, err := p.Alice.Sees(p.Room.ID(), first.ID())
 		c.Control(err)
 
-		barrier := p.Room.Builds(delivery.MessageBy(p.Dan, "said beside it"))
+		barrier := p.Room.Builds(federation.TextMessage(p.Dan, "said beside it"))
 		p.Carol.NewKey(p.Room.ID())
 		p.Room.Delivers(p.Room.Applies(p.Room.MemberTemplate(p.Carol, "join")))
 		second := law()

@@ -23,9 +23,7 @@ var _ = check.Register(check.Check{
 	Name:     "what the rules that compare domains come to",
 	Requires: []string{"auth/rules-by-domain"},
 	Body: func(c *check.C) {
-		p := delivery.Scene{Stage: stage.Open(c, blueprints.OneServer)}
-		p.Alice, p.Mallory = p.User("alice"), p.Peer()
-		p.Carol = p.Mallory.User("carol")
+		p := delivery.Open(stage.Open(c, blueprints.OneServer))
 		own, foreign := entersRoomOf(p, ""), entersRoomOf(p, "!made-elsewhere:"+p.Peer().Name())
 		local, remote := entersUnfederated(p)
 		detail := fmt.Sprintf("a room of a peer whose ID names the peer can be entered: %s; one whose ID names another server: %s; "+
@@ -53,10 +51,10 @@ func outcome(err error) string {
 	return "no (" + err.Error() + ")"
 }
 
-// entersRoomOf lets alice enter a room of mallory's with that ID, and tells why she could not, or nil.
+// entersRoomOf lets alice enter a room of Origin with that ID, and tells why she could not, or nil.
 func entersRoomOf(p delivery.Scene, roomID string) error {
-	room := p.Mallory.Makes(federation.RoomOptions{Creator: p.Carol, RoomID: roomID})
-	if _, err := p.Alice.JoinRoom(p.C.Context(), room.ID(), p.Mallory.Name()); err != nil {
+	room := p.Origin.Makes(federation.RoomOptions{Creator: p.Carol, RoomID: roomID})
+	if _, err := p.Alice.JoinRoom(p.C.Context(), room.ID(), p.Origin.Name()); err != nil {
 		return err
 	}
 	_, err := p.Alice.Sees(room.ID(), room.Says(p.Carol, "said when alice has come").ID())
@@ -72,9 +70,9 @@ func entersUnfederated(p delivery.Scene) (local, remote error) {
 		return err, errors.New("there is no such room")
 	}
 	_, local = p.User("bob").JoinRoom(p.C.Context(), roomID)
-	ctx, cancel := p.Mallory.Within()
+	ctx, cancel := p.Origin.Within()
 	defer cancel()
-	_, remote = p.Mallory.Join(ctx, p.ServerName(1), roomID, p.Carol)
+	_, remote = p.Origin.Join(ctx, p.ServerName(1), roomID, p.Carol)
 	if remote == nil {
 		_, remote = p.Alice.SeesMembership(roomID, p.Carol.ID(), "join")
 	}
@@ -89,10 +87,10 @@ type sigilProbe struct {
 
 var sigilProbes = []sigilProbe{
 	{"state keyed by another member's key", func(p delivery.Scene) federation.Proto {
-		return delivery.NoteUnder(p.Dan, p.Carol.SenderIn(p.Room.Room))
+		return delivery.MemberStateUnder(p.Dan, p.Carol.SenderIn(p.Room.Room))
 	}},
-	{"state keyed by another's user ID", func(p delivery.Scene) federation.Proto { return delivery.NoteUnder(p.Dan, p.Carol.ID()) }},
-	{"power levels with a user ID among their users", func(p delivery.Scene) federation.Proto { return powerOf(p, "@nobody:"+p.Mallory.Name()) }},
+	{"state keyed by another's user ID", func(p delivery.Scene) federation.Proto { return delivery.MemberStateUnder(p.Dan, p.Carol.ID()) }},
+	{"power levels with a user ID among their users", func(p delivery.Scene) federation.Proto { return powerOf(p, "@nobody:"+p.Origin.Name()) }},
 	{"power levels with neither key nor user ID among their users", func(p delivery.Scene) federation.Proto { return powerOf(p, "neither") }},
 }
 
@@ -115,13 +113,11 @@ var _ = check.Register(check.Check{
 	Requires: []string{"auth/rules-by-sigil"},
 	Path:     "send",
 	Body: func(c *check.C) {
-		p := delivery.Scene{Stage: stage.Open(c, blueprints.OneServer)}
-		p.Alice, p.Mallory = p.User("alice"), p.Peer()
-		p.Carol, p.Dan = p.Mallory.User("carol"), p.Mallory.User("dan")
+		p := delivery.Open(stage.Open(c, blueprints.OneServer))
 		p.Room = p.MakesRoom()
-		p.Alice.Joins(p.Room.ID(), p.Mallory.Name())
+		p.Alice.Joins(p.Room.ID(), p.Origin.Name())
 		own := p.Dan.SenderIn(p.Room.Room)
-		c.Control(errors.Join(isTaken(p, delivery.NoteUnder(p.Dan, "note")), isTaken(p, delivery.NoteUnder(p.Dan, own)), isTaken(p, powerOf(p, ""))))
+		c.Control(errors.Join(isTaken(p, delivery.MemberStateUnder(p.Dan, "note")), isTaken(p, delivery.MemberStateUnder(p.Dan, own)), isTaken(p, powerOf(p, ""))))
 
 		var taken []bool
 		var details []string

@@ -6,6 +6,7 @@ import (
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
 
+	"msc4014/blueprints"
 	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
@@ -15,13 +16,13 @@ func init() {
 	// A sender_key is always a public key, and events have no sender (MSC4014, Proposal 1): a user ID in its place is
 	// refused, whoever signed the event.
 	anything := []delivery.Kind{delivery.Message, delivery.MemberState, delivery.Join}
-	delivery.Register([]delivery.Forgery{
+	delivery.Register(blueprints.OneServer, []delivery.Forgery{
 		{
 			Requires: "auth/mxid-sender-rejected", Name: "an event as ordinary rooms have it", Kinds: anything,
 			Alter: func(p delivery.Scene, honest delivery.Honestly) federation.Template {
 				template := honest(p.Dan)
 				field := template.Format().SenderField()
-				return template.Alter(bySender(field, template.User().ID(), "sender")).SignedBy(p.Mallory.Signer())
+				return template.Alter(bySender(field, template.User().ID(), "sender")).SignedBy(p.Origin.Signer())
 			},
 		},
 		{
@@ -36,7 +37,7 @@ func init() {
 
 	// Who joins is who sends the join: its state key is the sender, here the sender key (authorisation rules, m.room.member;
 	// MSC1228, Proposal: the key is used where user IDs stand).
-	delivery.Register([]delivery.Forgery{
+	delivery.Register(blueprints.OneServer, []delivery.Forgery{
 		{
 			Requires: "auth/member-key-must-match", Name: "a join of another key than the sender's",
 			Kinds: []delivery.Kind{delivery.Join}, Deadly: []string{"state"},
@@ -59,7 +60,7 @@ func init() {
 	// Power levels are held by keys (MSC1228, Proposal): what a key without power does is refused, whomever it claims to be.
 	law := []delivery.Kind{delivery.PrivilegedState}
 	byCarol := func(p delivery.Scene, honest delivery.Honestly) federation.Template { return honest(p.Carol) }
-	delivery.Register([]delivery.Forgery{
+	delivery.Register(blueprints.OneServer, []delivery.Forgery{
 		{
 			Requires: "auth/power-by-key", Name: "state by a key without power", Kinds: law, Honest: byCarol,
 			Alter: func(p delivery.Scene, honest delivery.Honestly) federation.Template { return honest(p.Dan) },
@@ -97,7 +98,7 @@ func init() {
 	keyOf := func(p delivery.Scene, user *federation.User) federation.Signer {
 		return federation.SenderKeySigner(user.KeyIn(p.Room.ID()))
 	}
-	delivery.Register([]delivery.Forgery{
+	delivery.Register(blueprints.OneServer, []delivery.Forgery{
 		restricted("auth/restricted-signed-by-authoriser", "a restricted join that nobody authorised",
 			func(_ delivery.Scene, honest delivery.Honestly) federation.Template { return honest(nil) }),
 		restricted("auth/restricted-signed-by-authoriser", "a restricted join that its authoriser did not sign",
@@ -110,11 +111,11 @@ func init() {
 			}),
 		restricted("auth/restricted-signed-by-authoriser", "a restricted join that the authoriser's server signed",
 			func(p delivery.Scene, honest delivery.Honestly) federation.Template {
-				return authorised(honest(nil), p.Carol.SenderIn(p.Room.Room)).AlsoSignedBy(p.Mallory.Signer())
+				return authorised(honest(nil), p.Carol.SenderIn(p.Room.Room)).AlsoSignedBy(p.Origin.Signer())
 			}),
 		restricted("auth/restricted-authoriser-is-key", "a restricted join that is authorised by a user ID",
 			func(p delivery.Scene, honest delivery.Honestly) federation.Template {
-				return authorised(honest(nil), p.Carol.ID()).AlsoSignedBy(keyOf(p, p.Carol), p.Mallory.Signer())
+				return authorised(honest(nil), p.Carol.ID()).AlsoSignedBy(keyOf(p, p.Carol), p.Origin.Signer())
 			}),
 		restricted("auth/restricted-authoriser-is-key", "a restricted join that is authorised by a key of nobody in the room",
 			func(_ delivery.Scene, honest delivery.Honestly) federation.Template {
@@ -153,7 +154,7 @@ func authorised(join federation.Template, by string) federation.Template {
 
 // restricts makes the room one that only members of another room may enter, or whom a member lets in.
 func restricts(p delivery.Scene) {
-	elsewhere := map[string]string{"type": "m.room_membership", "room_id": "!elsewhere:" + p.Mallory.Name()}
+	elsewhere := map[string]string{"type": "m.room_membership", "room_id": "!elsewhere:" + p.Origin.Name()}
 	setsJoinRule(p, map[string]any{"join_rule": "restricted", "allow": []any{elsewhere}})
 }
 

@@ -146,12 +146,10 @@ var _ = check.Register(check.Check{
 	Requires: []string{"auth/restricted-signed-by-authoriser"},
 	Path:     "make_join",
 	Body: func(c *check.C) {
-		p := delivery.Scene{Stage: stage.Open(c, blueprints.OneServer)}
-		p.Alice, p.Mallory = p.User("alice"), p.Peer()
-		p.Carol = p.Mallory.User("carol")
-		elsewhere := map[string]string{"type": "m.room_membership", "room_id": "!elsewhere:" + p.Mallory.Name()}
-		p.Room = p.Mallory.Makes(federation.RoomOptions{Creator: p.Carol, JoinRule: "restricted", JoinRuleAllow: []any{elsewhere}})
-		_, err := p.Alice.JoinRoom(c.Context(), p.Room.ID(), p.Mallory.Name())
+		p := delivery.Open(stage.Open(c, blueprints.OneServer))
+		elsewhere := map[string]string{"type": "m.room_membership", "room_id": "!elsewhere:" + p.Origin.Name()}
+		p.Room = p.Origin.Makes(federation.RoomOptions{Creator: p.Carol, JoinRule: "restricted", JoinRuleAllow: []any{elsewhere}})
+		_, err := p.Alice.JoinRoom(c.Context(), p.Room.ID(), p.Origin.Name())
 		c.Need("membership/restricted-join", err)
 		join := p.Room.Blaming("membership/restricted-join").AwaitsMember(p.Alice.UserID, "join")
 		carolsKey := p.Carol.SenderIn(p.Room.Room)

@@ -111,7 +111,7 @@ func judgeConflict(c *check.C, over conflict) {
 	q.tells(hs2, one)
 	q.Room.Apply(one)
 	q.Room.Apply(other)
-	merged := q.Room.Builds(delivery.MessageBy(q.Carol, "said when all know of both"))
+	merged := q.Room.Builds(federation.TextMessage(q.Carol, "said when all know of both"))
 	q.tells(hs1, merged)
 	q.tells(hs2, merged)
 	q.Alice.Blaming("auth/state-resolution").AwaitsEvent(q.Room.ID(), merged.ID())
@@ -133,25 +133,23 @@ func judgeConflict(c *check.C, over conflict) {
 
 // openScene makes the room, and lets alice and bob join it.
 func openScene(s *stage.Stage) scene {
-	q := scene{Scene: delivery.Scene{Stage: s}, bob: s.UserAt(2, "bob")}
-	q.Alice, q.Mallory = s.UserAt(1, "alice"), s.Peer()
-	q.Carol, q.Dan = q.Mallory.User("carol"), q.Mallory.User("dan")
-	q.erin, q.frank = q.Mallory.User("erin"), q.Mallory.User("frank")
-	q.Room = q.Mallory.Makes(federation.RoomOptions{Creator: q.Carol, Topic: "by the creator"})
+	q := scene{Scene: delivery.Open(s), bob: s.UserAt(2, "bob")}
+	q.erin, q.frank = q.Origin.User("erin"), q.Origin.User("frank")
+	q.Room = q.Origin.Makes(federation.RoomOptions{Creator: q.Carol, Topic: "by the creator"})
 	q.Room.Applies(q.Room.MemberTemplate(q.Dan, "join"))
 	q.Room.Applies(q.Room.MemberTemplate(q.erin, "join"))
 	q.Room.Apply(q.state("m.room.power_levels", "", q.Carol, q.levels(50)))
-	q.Alice.Joins(q.Room.ID(), q.Mallory.Name())
-	q.bob.Joins(q.Room.ID(), q.Mallory.Name())
+	q.Alice.Joins(q.Room.ID(), q.Origin.Name())
+	q.bob.Joins(q.Room.ID(), q.Origin.Name())
 	q.Alice.Blaming("membership/join-remote").AwaitsMembership(q.Room.ID(), q.bob.UserID, "join")
 	return q
 }
 
 // tells sends an event to one server, and nobody else.
 func (q scene) tells(server string, event federation.Event) {
-	ctx, cancel := q.Mallory.Within()
+	ctx, cancel := q.Origin.Within()
 	defer cancel()
-	_, err := q.Mallory.SendTransaction(ctx, server, []federation.Event{event}, nil)
+	_, err := q.Origin.SendTransaction(ctx, server, []federation.Event{event}, nil)
 	q.C.Need("resilience/stays-up", err)
 }
 
@@ -168,9 +166,9 @@ func (q scene) clientState(user *stage.User) map[string]string {
 
 // served are the event IDs of the state before an event as a server serves it, ordered.
 func (q scene) served(server string, event federation.Event) []string {
-	ctx, cancel := q.Mallory.Within()
+	ctx, cancel := q.Origin.Within()
 	defer cancel()
-	state, _, answer, err := q.Mallory.FetchStateIDs(ctx, server, q.Room.Room, event.ID())
+	state, _, answer, err := q.Origin.FetchStateIDs(ctx, server, q.Room.Room, event.ID())
 	if err == nil && !answer.OK() {
 		err = fmt.Errorf("GET /state_ids of %s was answered %s", server, answer)
 	}

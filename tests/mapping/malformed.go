@@ -48,7 +48,7 @@ var malformations = []struct {
 		return all
 	}},
 	{"mappings with malformed signatures", func(p scene) (all []malformation) {
-		server := "signatures." + gjson.Escape(p.Mallory.Name())
+		server := "signatures." + gjson.Escape(p.Origin.Name())
 		for _, field := range []string{"signatures", server, server + "." + gjson.Escape(federation.ServerKeyID)} {
 			for _, raw := range []string{`null`, `7`, `"text"`, `[]`} {
 				all = append(all, malformation{field + " is " + raw, func(honest federation.Template) federation.Template {
@@ -60,10 +60,10 @@ var malformations = []struct {
 	}},
 	{"mappings with malformed user IDs", func(p scene) (all []malformation) {
 		for _, userID := range []string{
-			"", "@", "@:", "liar", "@liar", "liar:" + p.Mallory.Name(), "@liar:", "#liar:" + p.Mallory.Name(), "!liar:" + p.Mallory.Name(),
-			"@li\x00ar:" + p.Mallory.Name(), "@li\nar:" + p.Mallory.Name(), "@liar:" + p.Mallory.Name() + ":99999999",
-			"@liar:..", "@liar:" + p.Mallory.Name() + "/../", "@" + strings.Repeat("l", 300) + ":" + p.Mallory.Name(),
-			"@" + strings.Repeat("l", 20000) + ":" + p.Mallory.Name(),
+			"", "@", "@:", "liar", "@liar", "liar:" + p.Origin.Name(), "@liar:", "#liar:" + p.Origin.Name(), "!liar:" + p.Origin.Name(),
+			"@li\x00ar:" + p.Origin.Name(), "@li\nar:" + p.Origin.Name(), "@liar:" + p.Origin.Name() + ":99999999",
+			"@liar:..", "@liar:" + p.Origin.Name() + "/../", "@" + strings.Repeat("l", 300) + ":" + p.Origin.Name(),
+			"@" + strings.Repeat("l", 20000) + ":" + p.Origin.Name(),
 		} {
 			all = append(all, malformation{fmt.Sprintf("the user_id is %.60q", userID), func(honest federation.Template) federation.Template {
 				return honest.Claiming(userID)
@@ -74,7 +74,7 @@ var malformations = []struct {
 	{"mappings with malformed keys", func(p scene) (all []malformation) {
 		for _, key := range []string{
 			"", "no key at all", "ed25519:1", pseudoid.EncodeBase64(make([]byte, 31)), pseudoid.EncodeBase64(make([]byte, 33)),
-			pseudoid.EncodeBase64([]byte(strings.Repeat("k", 20000))), p.Mallory.User("liar").ID(),
+			pseudoid.EncodeBase64([]byte(strings.Repeat("k", 20000))), p.Origin.User("liar").ID(),
 		} {
 			all = append(all, malformation{fmt.Sprintf("the key is %.60q", key), func(honest federation.Template) federation.Template {
 				return honest.NamingKey(pseudoid.SenderKey(key))
@@ -86,25 +86,22 @@ var malformations = []struct {
 
 func init() {
 	for _, kind := range malformations {
-		for _, along := range delivery.JoinPaths {
-			switch along.Name {
-			case "send", "send_join", "the state of send_join":
-				check.Register(check.Check{
-					Name:     kind.kind + ", by " + along.Name,
-					Requires: []string{"mapping/malformed-not-honoured"},
-					Path:     along.Name,
-					Deadly:   kind.kind == "mappings with malformed keys" && along.Name == "send",
-					Body:     func(c *check.C) { tellMalformed(c, along, kind.all) },
-				})
-			}
+		for _, along := range []delivery.Path{delivery.Send, delivery.SendJoin, delivery.StateOfSendJoin} {
+			check.Register(check.Check{
+				Name:     kind.kind + ", by " + along.Name,
+				Requires: []string{"mapping/malformed-not-honoured"},
+				Path:     along.Name,
+				Deadly:   kind.kind == "mappings with malformed keys" && along.Name == delivery.Send.Name,
+				Body:     func(c *check.C) { judgeMalformed(c, along, kind.all) },
+			})
 		}
 	}
 }
 
-// tellMalformed tells all malformations of a kind along one way, each by a join of a user of its own.
-func tellMalformed(c *check.C, along delivery.JoinPath, kind func(p scene) []malformation) {
-	p := openScene(c, nobody, along.Enters)
-	right := tells(along, p, "honest", func(honest federation.Template, _ scene) federation.Template { return honest })
+// judgeMalformed delivers all malformations of a kind along one path, each by a join of a user of its own.
+func judgeMalformed(c *check.C, along delivery.Path, kind func(p scene) []malformation) {
+	p := openScene(c, nobody, !along.Enters)
+	right := p.deliver(along, "honest", honestly)
 	c.Control(delivery.WithAnswer(right.isBelieved(p.Alice), right.Answer))
 	p.Breaks = "mapping/malformed-not-honoured"
 	liars := map[string]string{} // what each told, by user ID
@@ -115,27 +112,22 @@ func tellMalformed(c *check.C, along delivery.JoinPath, kind func(p scene) []mal
 	}
 	p.Room = room
 	for i, one := range kind(p) {
-		user := p.Mallory.User(fmt.Sprintf("liar-%d", i))
+		user := p.Origin.User(fmt.Sprintf("liar-%d", i))
 		join := room.Made(one.make(room.MemberTemplate(user, "join")))
 		liars[user.ID()] = one.what
 		keys = append(keys, join.Sender())
-		switch along.Name {
-		case "send":
-			answer, err := room.Pushes(join)
-			c.Need("resilience/stays-up", err)
-			c.Notef("%s: the server answered %s", one.what, answer.Answer)
-		case "send_join":
-			answer, err := p.Mallory.SendJoin(c.Context(), p.ServerName(1), room.ID(), join)
-			c.Need("resilience/stays-up", err)
-			c.Notef("%s: the server answered %s", one.what, delivery.Short(answer.Answer))
-		default:
+		if along.Enters {
 			room.Apply(join)
+			continue
 		}
+		answer, err := along.Push(room, join)
+		c.Need("resilience/stays-up", err)
+		c.Notef("%s: the server answered %s", one.what, delivery.Short(answer))
 	}
 	if !along.Enters {
 		p.Barrier()
-	} else if answer, outside := p.Enters(); outside {
-		c.Notef("alice could not enter the room with them in it, and so saw nothing of them: %s", answer)
+	} else if entered := p.Enters(); entered.Outside {
+		c.Notef("alice could not enter the room with them in it, and so saw nothing of them: %s", entered.Answer)
 		return
 	}
 	for _, view := range p.Alice.Views(room.ID()) {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
@@ -51,7 +50,7 @@ func (p scene) fateOf(join federation.Event, claimed string) string {
 	return refused
 }
 
-// reads is what became of a join that a user of mallory sends in a transaction, and whether the server told that it was
+// reads is what became of a join that a user of Origin sends in a transaction, and whether the server told that it was
 // refused.
 func (p scene) reads(user *federation.User, join federation.Event) (fate string, told bool) {
 	answer, err := p.Room.Pushes(join)
@@ -68,7 +67,7 @@ var _ = check.Register(check.Check{
 	Requires: []string{"mapping/unproven-handling"},
 	Path:     "send",
 	Body: func(c *check.C) {
-		p := openScene(c, bob, false)
+		p := openScene(c, bob, true)
 		forms := map[string]string{}
 		for _, told := range joinLies {
 			switch told.requirement {
@@ -89,7 +88,7 @@ var _ = check.Register(check.Check{
 
 // handles tells the reading that the server takes of one form of an unproven mapping.
 func (p scene) handles(number int, tell func(federation.Template, scene) federation.Template, claimed func(scene) string) string {
-	liar := p.Mallory.User(fmt.Sprintf("liar-%d", number))
+	liar := p.Origin.User(fmt.Sprintf("liar-%d", number))
 	join := p.Room.Made(tell(p.Room.MemberTemplate(liar, "join"), p))
 	fate, told := p.reads(liar, join)
 	switch {
@@ -106,11 +105,11 @@ func (p scene) handles(number int, tell func(federation.Template, scene) federat
 // handlesOtherKey tells the reading of a mapping that names another member's key. It comes by send_join: deployed servers die
 // of it in a transaction (mapping/other-key-not-honoured). A refusal is "" there: that it is told says nothing.
 func (p scene) handlesOtherKey() string {
-	liar := p.Mallory.User("liar")
-	ctx, cancel := p.Mallory.Within()
+	liar := p.Origin.User("liar")
+	ctx, cancel := p.Origin.Within()
 	defer cancel()
 	join := p.Room.Made(p.Room.MemberTemplate(liar, "join").NamingKey(p.Carol.KeyIn(p.Room.ID()).Public))
-	answer, err := p.Mallory.SendJoin(ctx, p.ServerName(1), p.Room.ID(), join)
+	answer, err := p.Origin.SendJoin(ctx, p.ServerName(1), p.Room.ID(), join)
 	p.C.Need("resilience/stays-up", err)
 	p.Barrier()
 	p.C.Notef("the server answered the mapping of another member's key with %s", delivery.Short(answer.Answer))
@@ -146,8 +145,8 @@ var _ = check.Register(check.Check{
 	Requires: []string{"mapping/replayed-into-another-room"},
 	Path:     "send",
 	Body: func(c *check.C) {
-		p := openScene(c, nobody, false)
-		traveller := p.Mallory.User("traveller")
+		p := openScene(c, nobody, true)
+		traveller := p.Origin.User("traveller")
 		first := p.Room.Made(p.Room.MemberTemplate(traveller, "join"))
 		before, _ := p.reads(traveller, first)
 		if before != honoured {
@@ -157,7 +156,7 @@ var _ = check.Register(check.Check{
 		key := traveller.KeyIn(p.Room.ID())
 
 		p.Room = p.MakesRoom()
-		p.Alice.Joins(p.Room.ID(), p.Mallory.Name())
+		p.Alice.Joins(p.Room.ID(), p.Origin.Name())
 		traveller.UseKey(p.Room.ID(), key)
 		fate, told := p.reads(traveller, p.Room.Made(p.Room.MemberTemplate(traveller, "join").WithMapping(mapping)))
 		reading := map[string]string{honoured: honoured, refused: refused, placeholder: "not-honoured", hidden: "not-honoured"}[fate]
@@ -175,13 +174,11 @@ var _ = check.Register(check.Check{
 	Requires: []string{"mapping/expired-server-key"},
 	Path:     "send",
 	Body: func(c *check.C) {
-		p := scene{Scene: delivery.Scene{Stage: stage.Open(c, blueprints.OneServer)}}
-		p.Alice, p.Mallory = p.User("alice"), p.Peer()
-		p.Carol, p.Dan = p.Mallory.User("carol"), p.Mallory.User("dan")
-		expired := retire(p.Mallory)
+		p := openScene(c, nobody, false)
+		expired := retire(p.Origin)
 		p.Room = p.MakesRoom()
-		p.Alice.Joins(p.Room.ID(), p.Mallory.Name())
-		user := p.Mallory.User("olga")
+		p.Alice.Joins(p.Room.ID(), p.Origin.Name())
+		user := p.Origin.User("olga")
 		fate, told := p.reads(user, p.Room.Made(p.Room.MemberTemplate(user, "join").MappingSignedBy(expired)))
 		reading := fate
 		if fate != honoured && fate != refused && fate != placeholder {
@@ -216,10 +213,10 @@ var _ = check.Register(check.Check{
 	Requires: []string{"mapping/extra-signatures"},
 	Path:     "send",
 	Body: func(c *check.C) {
-		p := openScene(c, bob, false)
-		friend := p.Mallory.User("befriended")
+		p := openScene(c, bob, true)
+		friend := p.Origin.User("befriended")
 		good, _ := p.reads(friend, p.Room.Made(p.Room.MemberTemplate(friend, "join").MappingAlsoSignedBy(p.victim.Signer())))
-		other := p.Mallory.User("slandered")
+		other := p.Origin.User("slandered")
 		bad, _ := p.reads(other, p.Room.Made(p.Room.MemberTemplate(other, "join").MappingAlsoSignedBy(forged(p.victim.Signer()))))
 		reading := "other"
 		switch {
@@ -241,11 +238,11 @@ var _ = check.Register(check.Check{
 	Requires: []string{"mapping/delivered-by-third-server"},
 	Path:     "send_join",
 	Body: func(c *check.C) {
-		p := openScene(c, bob, false)
-		ctx, cancel := p.Mallory.Within()
+		p := openScene(c, bob, true)
+		ctx, cancel := p.Origin.Within()
 		defer cancel()
 		join := p.Room.Made(p.Room.MemberTemplate(p.bob, "join"))
-		answer, err := p.Mallory.SendJoin(ctx, p.ServerName(1), p.Room.ID(), join)
+		answer, err := p.Origin.SendJoin(ctx, p.ServerName(1), p.Room.ID(), join)
 		c.Need("resilience/stays-up", err)
 		p.Barrier()
 		sent := p.fateOf(join, p.bob.ID())

@@ -12,7 +12,7 @@ import (
 	"msc4014/helpers/federation"
 )
 
-// joinsAs is a join of dan, by dan's key, with a mapping of that key to another user of mallory or of another peer.
+// joinsAs is a join of dan, by dan's key, with a mapping of that key to another user of Origin or of another peer.
 func (p scene) joinsAs(user *federation.User) federation.Template {
 	return p.Room.MemberTemplate(p.Dan, "join").WithMappingOf(user)
 }
@@ -30,8 +30,8 @@ var _ = check.Register(check.Check{
 	Requires: []string{"mapping/latest-wins"},
 	Path:     "send",
 	Body: func(c *check.C) {
-		p := openScene(c, nobody, false)
-		daniel := p.Mallory.User("daniel")
+		p := openScene(c, nobody, true)
+		daniel := p.Origin.User("daniel")
 		p.Room.Delivers(p.Room.Made(p.joinsAs(daniel)))
 		p.isDan("mapping/latest-wins", daniel, p.Room.Says(p.Dan, "said under the newer name"))
 	},
@@ -43,11 +43,11 @@ var _ = check.Register(check.Check{
 	Requires: []string{"mapping/latest-wins"},
 	Path:     "the state of send_join",
 	Body: func(c *check.C) {
-		p := openScene(c, nobody, true)
+		p := openScene(c, nobody, false)
 		p.Room = p.MakesRoom()
-		daniel := p.Mallory.User("daniel")
+		daniel := p.Origin.User("daniel")
 		p.Room.Applies(p.joinsAs(daniel))
-		p.Alice.Joins(p.Room.ID(), p.Mallory.Name())
+		p.Alice.Joins(p.Room.ID(), p.Origin.Name())
 		p.isDan("mapping/latest-wins", daniel, p.Room.Says(p.Dan, "said under the newer name"))
 	},
 })
@@ -59,12 +59,12 @@ var _ = check.Register(check.Check{
 	Requires: []string{"mapping/older-does-not-replace"},
 	Path:     "backfill",
 	Body: func(c *check.C) {
-		p := openScene(c, nobody, true)
+		p := openScene(c, nobody, false)
 		p.Room = p.MakesRoom()
-		daniel := p.Mallory.User("daniel")
-		p.Room.Applies(p.Message(p.Dan, "said under the older name"))
+		daniel := p.Origin.User("daniel")
+		p.Room.Applies(p.TextMessage(p.Dan, "said under the older name"))
 		p.Room.Applies(p.joinsAs(daniel))
-		p.Alice.Joins(p.Room.ID(), p.Mallory.Name())
+		p.Alice.Joins(p.Room.ID(), p.Origin.Name())
 		p.Barrier()
 		p.Alice.Views(p.Room.ID())
 		p.Asked(0, federation.Backfill)
@@ -78,10 +78,10 @@ var _ = check.Register(check.Check{
 	Requires: []string{"mapping/older-does-not-replace"},
 	Path:     "get_missing_events",
 	Body: func(c *check.C) {
-		p := openScene(c, nobody, false)
-		said := p.Room.Made(p.Message(p.Dan, "said after the gap was filled"))
+		p := openScene(c, nobody, true)
+		said := p.Room.Made(p.TextMessage(p.Dan, "said after the gap was filled"))
 		join, _ := p.Room.StateEvent("m.room.member", p.Dan.SenderIn(p.Room.Room))
-		older := p.Room.Made(p.joinsAs(p.Mallory.User("daniel")).
+		older := p.Room.Made(p.joinsAs(p.Origin.User("daniel")).
 			Alter(federation.SetField("prev_events", join.PrevEvents())).
 			Alter(federation.SetField("auth_events", join.AuthEvents())).
 			Alter(federation.SetField("depth", join.Depth())).
@@ -100,13 +100,13 @@ var _ = check.Register(check.Check{
 	Requires: []string{"mapping/pending-keeps-verified"},
 	Path:     "send",
 	Body: func(c *check.C) {
-		p := openScene(c, nobody, false)
+		p := openScene(c, nobody, true)
 		_, err := p.Alice.SeesMembership(p.Room.ID(), p.Dan.ID(), "join")
 		c.Control(err)
 		silent := p.Peer()
 		refuse := func(*federation.Request, func() federation.Answer) federation.Answer { return federation.Refused() }
 		silent.Handle(federation.Any, refuse)
-		said := p.Message(p.Dan, "said while the newer mapping waits")
+		said := p.TextMessage(p.Dan, "said while the newer mapping waits")
 		pending := p.Room.Made(p.joinsAs(silent.User("daniel")))
 		after := p.Room.Made(said)
 		answer, err := p.Room.Pushes(pending)

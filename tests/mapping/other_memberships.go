@@ -21,17 +21,17 @@ type kindLie struct {
 	// joinRule is that of the room; "" is public.
 	joinRule string
 	// right is the same event with the mapping that is right. It is about another user than the lie.
-	right func(cast scene) federation.Template
-	tell  func(cast scene) federation.Template
+	right func(p scene) federation.Template
+	tell  func(p scene) federation.Template
 	// claimed is the user ID that nobody may be shown as.
-	claimed func(cast scene) string
+	claimed func(p scene) string
 }
 
-// The users of mallory in these lies, beside carol and dan.
+// The users of Origin in these lies, beside carol and dan.
 const (
 	eve    = "eve"   // a member, or who wants to be one
 	frank  = "frank" // another
-	absent = "ghost" // not in the room
+	absent = "absent" // not in the room
 )
 
 // another is the event by which carol changes the membership of a key's user, with a mapping of that key to a user.
@@ -43,15 +43,15 @@ func (p scene) another(membership string, of *federation.User, to *federation.Us
 	}).WithMappingOf(to).NamingKey(key)
 }
 
-// own is a member event of a user of mallory about itself, with its mapping.
+// own is a member event of a user of Origin about itself, with its mapping.
 func (p scene) own(membership, name string) federation.Template {
-	user := p.Mallory.User(name)
+	user := p.Origin.User(name)
 	return p.Room.MemberTemplate(user, membership).WithMappingOf(user)
 }
 
-// invited is an invite of a user of mallory by carol, signed by both.
+// invited is an invite of a user of Origin by carol, signed by both.
 func (p scene) invited(name string) federation.Template {
-	user := p.Mallory.User(name)
+	user := p.Origin.User(name)
 	return p.another("invite", user, user).AlsoSignedBy(federation.SenderKeySigner(user.KeyIn(p.Room.ID())))
 }
 
@@ -59,7 +59,7 @@ func bobsID(p scene) string { return p.bob.ID() }
 
 func zoesID(p scene) string { return p.zoe.UserID }
 
-func absentID(p scene) string { return p.Mallory.User(absent).ID() }
+func absentID(p scene) string { return p.Origin.User(absent).ID() }
 
 var kindLies = []kindLie{
 	{
@@ -79,21 +79,21 @@ var kindLies = []kindLie{
 		requirement: "mapping/unverified-on-leave", name: "a kick that gives the kicked key to another user",
 		ways: []string{"send", "the state of send_join"}, about: memberBob,
 		right:   func(p scene) federation.Template { return p.another("leave", p.Dan, p.Dan) },
-		tell:    func(p scene) federation.Template { return p.another("leave", p.bob, p.Mallory.User(absent)) },
+		tell:    func(p scene) federation.Template { return p.another("leave", p.bob, p.Origin.User(absent)) },
 		claimed: absentID,
 	},
 	{
 		requirement: "mapping/unverified-on-ban", name: "a ban that gives the banned key to another user",
 		ways: []string{"send", "the state of send_join"}, about: memberBob,
 		right:   func(p scene) federation.Template { return p.another("ban", p.Dan, p.Dan) },
-		tell:    func(p scene) federation.Template { return p.another("ban", p.bob, p.Mallory.User(absent)) },
+		tell:    func(p scene) federation.Template { return p.another("ban", p.bob, p.Origin.User(absent)) },
 		claimed: absentID,
 	},
 	{
 		requirement: "mapping/unverified-on-ban", name: "a ban that makes the banned key a user of the server", ways: []string{"send"},
 		right: func(p scene) federation.Template { return p.another("ban", p.Dan, p.Dan) },
 		tell: func(p scene) federation.Template {
-			return p.another("ban", p.Mallory.User(eve), p.Mallory.User(absent)).Claiming(p.zoe.UserID)
+			return p.another("ban", p.Origin.User(eve), p.Origin.User(absent)).Claiming(p.zoe.UserID)
 		},
 		about: zoe, claimed: zoesID,
 	},
@@ -131,7 +131,7 @@ var kindLies = []kindLie{
 		right: func(p scene) federation.Template { return p.invited("guest") },
 		tell: func(p scene) federation.Template {
 			p.Room.Delivers(p.Room.Made(p.another("leave", p.bob, p.bob).WithoutMapping()))
-			return p.another("invite", p.bob, p.Mallory.User(absent))
+			return p.another("invite", p.bob, p.Origin.User(absent))
 		},
 		claimed: absentID,
 	},
@@ -147,30 +147,30 @@ func init() {
 				Name:     told.name + ", by " + along.Name,
 				Requires: []string{told.requirement},
 				Path:     along.Name,
-				Body:     func(c *check.C) { tellKind(c, told, along) },
+				Body:     func(c *check.C) { judgeKind(c, told, along) },
 			})
 		}
 	}
 }
 
-// tellKind plays one lie by another member event than a join along one way.
-func tellKind(c *check.C, told kindLie, along delivery.Path) {
-	p := openScene(c, told.about, along.Enters)
-	p.peoples(told, along.Enters)
-	right := p.Room.Made(told.right(p))
-	answer, outside := along.Deliver(p.Scene, right)
-	believed := delivery.WithAnswer(delivery.Delivered{Room: p.Room, Event: right, Outside: outside}.IsShown(p.Alice), answer)
-	if along.Name == "send_leave" {
+// judgeKind delivers one lie by another member event than a join along one path.
+func judgeKind(c *check.C, told kindLie, along delivery.Path) {
+	p := openScene(c, told.about, !along.Enters)
+	p.prepares(told, along.Enters)
+	honest := delivery.Delivered{Room: p.Room, Event: p.Room.Made(told.right(p))}
+	honest.Delivery = along.Deliver(p.Scene, honest.Event, nil)
+	believed := delivery.WithAnswer(honest.IsShown(p.Alice), honest.Answer)
+	if along.Name == delivery.SendLeave.Name {
 		c.Need("membership/leave-remote", believed)
 	}
 	c.Control(believed)
 
-	p.peoples(told, along.Enters)
+	p.prepares(told, along.Enters)
 	p.Breaks = told.requirement
 	lie := p.Room.Made(told.tell(p))
-	answer, outside = along.Deliver(p.Scene, lie)
-	c.Notef("the server answered the lie with %s", answer)
-	if outside {
+	came := along.Deliver(p.Scene, lie, nil)
+	c.Notef("the server answered the lie with %s", came.Answer)
+	if came.Outside {
 		c.Notef("alice could not enter the room with the lie in it, and so saw nothing of it")
 		return
 	}
@@ -181,9 +181,9 @@ func tellKind(c *check.C, told kindLie, along delivery.Path) {
 	}
 }
 
-// peoples makes the room ready: its rule, and who is in it besides. Eve and frank are members unless somebody is to knock.
-// A room that alice is to enter is a new one each time.
-func (p *scene) peoples(told kindLie, enters bool) {
+// prepares makes the room ready: its join rule, and further members. Eve and frank are members unless somebody is to knock. A
+// room that Alice is to enter is a new one each time.
+func (p *scene) prepares(told kindLie, enters bool) {
 	if enters {
 		p.newRoom(told.about)
 	}
@@ -199,9 +199,9 @@ func (p *scene) peoples(told kindLie, enters bool) {
 		return
 	}
 	for _, name := range []string{eve, frank} {
-		if user := p.Mallory.User(name); p.Room.Membership(user.SenderIn(p.Room.Room)) == "" {
+		if user := p.Origin.User(name); p.Room.Membership(user.SenderIn(p.Room.Room)) == "" {
 			tells(p.Room.Made(p.Room.MemberTemplate(user, "join")))
-			tells(p.Room.Made(p.Message(user, "said by a member")))
+			tells(p.Room.Made(p.TextMessage(user, "said by a member")))
 		}
 	}
 }

@@ -1,6 +1,6 @@
 package mapping
 
-// How a lie about who a member is is played: the same join, right, is believed; the lie is told; then alice's client, the
+// How a lie about who a member is is judged: the same join, right, is believed; the lie is delivered; then Alice's client, the
 // victim, a server that joins later and the claimed domain must not see it come true.
 
 import (
@@ -15,15 +15,14 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// scene is who plays in a check of a lie: alice is a user of the server under test, carol and dan are honest users of mallory,
-// the liar's server, and all three are in mallory's room. Who a lie is about is called when it is told: zoe, another user of
-// the server under test, and bob, a user of the victim, an honest third server. Zoe is not in the room, bob if the lie says so.
+// scene adds those whom a lie is about, if the lie names them: zoe, another user of the server under test, who is not in the
+// room, and bob, a user of an honest third server, the victim.
 type scene struct {
 	delivery.Scene
 	zoe    *stage.User
 	victim *stage.Peer
 	bob    *federation.User
-	// bobs is the room as the victim knows it, nil if bob is not in it.
+	// victimRoom is the room as the victim knows it; nil: bob is not in it.
 	victimRoom *stage.Room
 	// elsewhere is a room of the victim that alice is in: what is queued for the victim arrives before what she says there.
 	elsewhere *stage.Room
@@ -39,11 +38,9 @@ const (
 	memberBob // bob, who is a member of the room
 )
 
-// openScene puts the cast on the stage. Ways that end with alice's entering make their own rooms.
-func openScene(c *check.C, about person, enters bool) scene {
-	p := scene{Scene: delivery.Scene{Stage: stage.Open(c, blueprints.OneServer)}}
-	p.Alice, p.Mallory = p.User("alice"), p.Peer()
-	p.Carol, p.Dan = p.Mallory.User("carol"), p.Mallory.User("dan")
+// openScene opens the scene; withRoom: with a room that Alice is in.
+func openScene(c *check.C, about person, withRoom bool) scene {
+	p := scene{Scene: delivery.Open(stage.Open(c, blueprints.OneServer))}
 	switch about {
 	case zoe:
 		p.zoe = p.User("zoe")
@@ -56,53 +53,53 @@ func openScene(c *check.C, about person, enters bool) scene {
 		p.victim = p.Peer()
 		p.bob = p.victim.User("bob")
 	}
-	if !enters {
+	if withRoom {
 		p.newRoom(about)
-		p.Alice.Joins(p.Room.ID(), p.Mallory.Name())
+		p.Alice.Joins(p.Room.ID(), p.Origin.Name())
 		p.Barrier()
 	}
 	return p
 }
 
-// newRoom makes mallory's room, with bob in it if the lie is about him as a member.
+// newRoom makes a room of Origin, with bob in it if the lie is about him as a member.
 func (p *scene) newRoom(about person) {
 	p.Room = p.MakesRoom()
 	if about == memberBob {
-		p.victimRoom = p.victim.JoinsVia(p.Mallory.Name(), p.Room.ID(), p.bob)
+		p.victimRoom = p.victim.JoinsVia(p.Origin.Name(), p.Room.ID(), p.bob)
 	}
 }
 
-// delivered is a join that was told, and what became of it.
+// delivered is a join that was delivered, and what became of it.
 type delivered struct {
-	delivery.Reception
+	delivery.Delivery
 	user *federation.User
 	join federation.Event
 	room *stage.Room
 }
 
-// tells lets a user of mallory's join by a join that alter makes of an honest one.
-func tells(w delivery.JoinPath, p scene, name string, alter func(federation.Template, scene) federation.Template) delivered {
-	if w.Enters || w.Gap {
+// deliver delivers a join of a user of Origin, which alter makes of an honest one, in a room of its own where the path needs one.
+func (p scene) deliver(along delivery.Path, name string, alter func(federation.Template, scene) federation.Template) delivered {
+	switch {
+	case along.Enters:
 		p.Room = p.MakesRoom()
+	case along.Gap:
+		p.OpensRoom()
 	}
-	if w.Gap {
-		p.Alice.Joins(p.Room.ID(), p.Mallory.Name())
-		p.Barrier()
-	}
-	told := delivered{user: p.Mallory.User(name), room: p.Room}
-	template := alter(p.Room.MemberTemplate(told.user, "join"), p)
-	told.join = p.Room.Made(template)
-	told.Reception = w.Deliver(p.Scene, told.user, told.join)
+	told := delivered{user: p.Origin.User(name), room: p.Room}
+	told.join = p.Room.Made(alter(p.Room.MemberTemplate(told.user, "join"), p))
+	told.Delivery = along.Deliver(p.Scene, told.join, told.user)
 	return told
 }
 
-// judgeLie plays one lie along one way.
-func judgeLie(c *check.C, told lie, along delivery.JoinPath) {
-	p := openScene(c, told.about, along.Enters || along.Gap)
+func honestly(honest federation.Template, _ scene) federation.Template { return honest }
 
-	right := tells(along, p, "honest", func(honest federation.Template, _ scene) federation.Template { return honest })
+// judgeLie delivers one lie along one path.
+func judgeLie(c *check.C, told lie, along delivery.Path) {
+	p := openScene(c, told.about, !along.Enters && !along.Gap)
+
+	right := p.deliver(along, "honest", honestly)
 	c.Control(delivery.WithAnswer(right.isBelieved(p.Alice), right.Answer))
-	claimed := p.Mallory.User("liar").ID()
+	claimed := p.Origin.User("liar").ID()
 	if told.claimed != nil {
 		claimed = told.claimed(p)
 	}
@@ -112,7 +109,7 @@ func judgeLie(c *check.C, told lie, along delivery.JoinPath) {
 	}
 
 	p.Breaks = told.requirement
-	lie := tells(along, p, "liar", told.tell)
+	lie := p.deliver(along, "liar", told.tell)
 	c.Notef("the server answered the lie with %s", lie.Answer)
 	if lie.Outside {
 		c.Notef("alice could not enter the room with the lie in it, and so saw nothing of it")
@@ -120,7 +117,7 @@ func judgeLie(c *check.C, told lie, along delivery.JoinPath) {
 	}
 	p.Room = lie.room
 	switch {
-	case along.Others && told.claimed == nil: // the liar is known as itself otherwise
+	case along.Known && told.claimed == nil: // the liar is known as itself otherwise
 		p.SendersStand(p.Alice.Views(lie.room.ID()), lie.room, p.honestKeys())
 	case told.member:
 		views := p.Alice.Views(lie.room.ID())
@@ -158,7 +155,7 @@ func (p scene) gainsNothing(roomID string) {
 // honestKeys are the sender keys of the honest, and whose they are.
 func (p scene) honestKeys() map[string]string {
 	keys := map[string]string{p.Room.SenderOf(p.Alice.UserID): p.Alice.UserID}
-	users := []*federation.User{p.Carol, p.Dan, p.Mallory.User(eve), p.Mallory.User(frank)}
+	users := []*federation.User{p.Carol, p.Dan, p.Origin.User(eve), p.Origin.User(frank)}
 	if p.bob != nil {
 		users = append(users, p.bob)
 	}

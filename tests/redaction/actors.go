@@ -59,7 +59,7 @@ type remote struct {
 }
 
 func (r remote) says(text string) string {
-	return r.tells(federation.Proto{Type: "m.room.message", Content: map[string]string{"msgtype": "m.text", "body": text}})
+	return r.tells(federation.TextMessage(nil, text))
 }
 
 func (r remote) names(topic string) string {

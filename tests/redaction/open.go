@@ -197,9 +197,7 @@ func shownToLaterJoiner(s *stage.Stage, resident *stage.Peer, gone *federation.U
 		room.Apply(event)
 	}
 	build(room.MemberTemplate(gone, "join"))
-	said := room.Builds(federation.Proto{
-		Type: "m.room.message", Sender: gone, Content: map[string]string{"msgtype": "m.text", "body": "said before leaving"},
-	})
+	said := room.Builds(federation.TextMessage(gone, "said before leaving"))
 	room.Apply(said)
 	build(room.MemberTemplate(gone, "leave"))
 	if _, err := joiner.JoinRoom(s.C.Context(), room.ID(), resident.Name()); err != nil {

@@ -27,24 +27,40 @@ const (
 	shownEvent = 1500
 )
 
+// hostilePath is a delivery path along which hostile events come.
+type hostilePath struct {
+	delivery.Path
+	inputs int
+	// batch is how many inputs a server is told before it is looked at. Told in one answer, each may have the others refused.
+	batch int
+}
+
+var hostilePaths = []hostilePath{
+	{delivery.Send, 160, 40},
+	{delivery.SendJoin, 100, 50},
+	{delivery.StateOfSendJoin, 160, 20},
+	{delivery.GetMissingEvents, 160, 20},
+	{delivery.CompletedInvite, 40, 40},
+}
+
 func init() {
-	for i, path := range delivery.HostilePaths {
+	for i, path := range hostilePaths {
 		check.Register(check.Check{
 			Name:     "hostile member events, by " + path.Name,
 			Requires: []string{staysUp},
 			Path:     path.Name,
 			Expends:  true,
 			Slow:     30 * time.Second,
-			Body:     func(c *check.C) { play(path, c, hostile.Inputs(c.Seed(), uint64(i), path.Inputs)) },
+			Body:     func(c *check.C) { path.play(c, hostile.Inputs(c.Seed(), uint64(i), path.inputs)) },
 		})
 	}
 }
 
 // play tells the server one batch after the other, and looks for the smallest input that does it harm.
-func play(p delivery.HostilePath, c *check.C, inputs []hostile.Input) {
+func (p hostilePath) play(c *check.C, inputs []hostile.Input) {
 	c.Notef("%d hostile inputs from seed %d", len(inputs), c.Seed())
 	s, fresh := stage.OpenExpendable(c, blueprints.AttackedServer, false)
-	told, harm := tellAll(p, s, inputs)
+	told, harm := p.tellAll(s, inputs)
 	if harm == nil {
 		c.HandOn(s.Deployment)
 		return
@@ -54,7 +70,7 @@ func play(p delivery.HostilePath, c *check.C, inputs []hostile.Input) {
 		// Others told that server hostile events before: what does it harm may take some of theirs.
 		before := harm
 		s, _ = stage.OpenExpendable(c, blueprints.AttackedServer, true)
-		if told, harm = tellAll(p, s, inputs); harm == nil {
+		if told, harm = p.tellAll(s, inputs); harm == nil {
 			c.HandOn(s.Deployment)
 			c.Failf("%v, after hostile member events by %s, on a server that had been told others by other paths; on a fresh one they do no harm (seed %d)",
 				before, p.Name, c.Seed())
@@ -63,24 +79,24 @@ func play(p delivery.HostilePath, c *check.C, inputs []hostile.Input) {
 		c.Discard(s.Deployment, false)
 	}
 	culprits := inputs[:told]
-	smallest, itsHarm := shrink(p, c, culprits, harm)
-	events, again := show(p, c, smallest)
+	smallest, itsHarm := p.shrink(c, culprits, harm)
+	events, again := p.show(c, smallest)
 	if again == nil {
 		c.Notef("%s does no harm to a server that was told nothing else before: all that did are shown", named(smallest))
 		smallest, itsHarm = culprits, harm
-		events, _ = show(p, c, smallest)
+		events, _ = p.show(c, smallest)
 	}
-	fail(p, c, smallest, itsHarm, events)
+	p.fail(c, smallest, itsHarm, events)
 }
 
 // tellAll tells inputs to a server, and returns how many, and the harm that they did.
-func tellAll(p delivery.HostilePath, s *stage.Stage, inputs []hostile.Input) (told int, harm error) {
+func (p hostilePath) tellAll(s *stage.Stage, inputs []hostile.Input) (told int, harm error) {
 	for told < len(inputs) {
-		batch := inputs[told:min(told+p.Batch, len(inputs))]
+		batch := inputs[told:min(told+p.batch, len(inputs))]
 		told += len(batch)
-		a, err := delivery.OpensAttack(s)
+		a, err := delivery.OpenAttack(s)
 		if err == nil {
-			p.Tell(a, batch)
+			p.Attack(a, batch)
 			err = isServed(a)
 		}
 		if err != nil {
@@ -96,7 +112,7 @@ func tellAll(p delivery.HostilePath, s *stage.Stage, inputs []hostile.Input) (to
 // trial is a server of the check's own on which one list of inputs is tried after the other. One that came to harm is
 // replaced; one that did not goes on, though it is not what it was before.
 type trial struct {
-	path  delivery.HostilePath
+	path  hostilePath
 	c     *check.C
 	stage *stage.Stage // nil: a fresh one is needed
 }
@@ -109,9 +125,9 @@ func (l *trial) hasTime() bool {
 
 // tellOneByOne tells inputs and looks at the server after each. It returns the one that did harm, and the harm.
 func (l *trial) tellOneByOne(inputs []hostile.Input) (one []hostile.Input, harm error) {
-	a, harm := delivery.OpensAttack(l.open())
+	a, harm := delivery.OpenAttack(l.open())
 	for i := 0; harm == nil && i < len(inputs) && l.hasTime(); i++ {
-		l.path.Tell(a, inputs[i:i+1])
+		l.path.Attack(a, inputs[i:i+1])
 		if harm = isServed(a); harm != nil {
 			one = inputs[i : i+1]
 		}
@@ -122,7 +138,7 @@ func (l *trial) tellOneByOne(inputs []hostile.Input) (one []hostile.Input, harm 
 
 // tellAll tells inputs as the path does, and returns the harm that they did.
 func (l *trial) tellAll(inputs []hostile.Input) (harm error) {
-	_, harm = tellAll(l.path, l.open(), inputs)
+	_, harm = l.path.tellAll(l.open(), inputs)
 	l.closeAfter(harm)
 	return harm
 }
@@ -143,9 +159,9 @@ func (l *trial) closeAfter(harm error) {
 
 // shrink looks for fewer and smaller inputs that do harm. It tells those of the last batch one by one; if none of them does
 // harm so, it halves the list. From the one that is left it takes what it can.
-func shrink(p delivery.HostilePath, c *check.C, inputs []hostile.Input, harm error) ([]hostile.Input, error) {
+func (p hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]hostile.Input, error) {
 	laboratory := &trial{path: p, c: c}
-	lastBatch := inputs[(len(inputs)-1)/p.Batch*p.Batch:]
+	lastBatch := inputs[(len(inputs)-1)/p.batch*p.batch:]
 	if one, found := laboratory.tellOneByOne(lastBatch); one != nil {
 		inputs, harm = one, found
 	}
@@ -182,18 +198,18 @@ func shrink(p delivery.HostilePath, c *check.C, inputs []hostile.Input, harm err
 }
 
 // show tells inputs to a fresh server, whose log is kept, and returns the events that were told and the harm.
-func show(p delivery.HostilePath, c *check.C, inputs []hostile.Input) (events []string, harm error) {
+func (p hostilePath) show(c *check.C, inputs []hostile.Input) (events []string, harm error) {
 	s, _ := stage.OpenExpendable(c, blueprints.AttackedServer, true)
-	a, err := delivery.OpensAttack(s)
+	a, err := delivery.OpenAttack(s)
 	if err == nil {
 		for _, input := range inputs {
-			forged := a.Honest(a.Room, a.Mallory.User("liar"), nil).Forge(input)
+			forged := a.Honest(a.Room, a.Origin.User("liar"), nil).Forge(input)
 			events = append(events, forged.Shown(len(forged.JSON)))
 			if len(inputs) == 1 {
 				c.Notef("such an event: %s", forged.Shown(shownEvent))
 			}
 		}
-		p.Tell(a, inputs)
+		p.Attack(a, inputs)
 		err = isServed(a)
 	}
 	c.Discard(s.Deployment, true)
@@ -201,7 +217,7 @@ func show(p delivery.HostilePath, c *check.C, inputs []hostile.Input) (events []
 }
 
 // fail fails the check, with the inputs that did harm written out.
-func fail(p delivery.HostilePath, c *check.C, inputs []hostile.Input, harm error, events []string) {
+func (p hostilePath) fail(c *check.C, inputs []hostile.Input, harm error, events []string) {
 	kept, err := json.MarshalIndent(map[string]any{
 		"seed": c.Seed(), "path": p.Name, "harm": harm.Error(), "inputs": inputs, "events": events,
 	}, "", "  ")

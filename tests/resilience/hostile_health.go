@@ -18,9 +18,9 @@ import (
 func isServed(a *delivery.Attack) error {
 	ctx, cancel := a.While()
 	defer cancel()
-	err := answersClients(a, ctx)
+	err := answersClients(ctx, a)
 	if err == nil {
-		err = goesOnElsewhere(a, ctx)
+		err = goesOnElsewhere(ctx, a)
 	}
 	if err == nil {
 		err = a.Deployment.Health(ctx)
@@ -29,9 +29,9 @@ func isServed(a *delivery.Attack) error {
 }
 
 // answersClients has a client look at the attacked rooms in every way.
-func answersClients(a *delivery.Attack, ctx context.Context) error {
+func answersClients(ctx context.Context, a *delivery.Attack) error {
 	for _, room := range append(a.Entered, a.Room.ID()) {
-		if err := answersClient(a, ctx, room); err != nil {
+		if err := answersClient(ctx, a, room); err != nil {
 			return err
 		}
 	}
@@ -39,7 +39,7 @@ func answersClients(a *delivery.Attack, ctx context.Context) error {
 	return nil
 }
 
-func answersClient(a *delivery.Attack, ctx context.Context, room string) error {
+func answersClient(ctx context.Context, a *delivery.Attack, room string) error {
 	for _, view := range []func() (*csapi.Response, error){
 		func() (*csapi.Response, error) { return a.Alice.Sync(ctx, "", 0, "") },
 		func() (*csapi.Response, error) { return a.Alice.Messages(ctx, room, "", "b", 100) },
@@ -57,7 +57,7 @@ func answersClient(a *delivery.Attack, ctx context.Context, room string) error {
 }
 
 // goesOnElsewhere has alice and an honest peer talk to each other in another room.
-func goesOnElsewhere(a *delivery.Attack, ctx context.Context) error {
+func goesOnElsewhere(ctx context.Context, a *delivery.Attack) error {
 	eventID, err := a.Alice.SendMessage(ctx, a.Elsewhere.ID(), "said to an honest peer")
 	if err != nil {
 		return fmt.Errorf("a client in another room: %w", err)
@@ -65,7 +65,7 @@ func goesOnElsewhere(a *delivery.Attack, ctx context.Context) error {
 	if err := a.Elsewhere.Receives(eventID); err != nil {
 		return fmt.Errorf("an honest peer in another room: %w", err)
 	}
-	said := a.Elsewhere.Builds(federation.Proto{Type: "m.room.message", Sender: a.Neighbour, Content: delivery.Text("said by an honest peer")})
+	said := a.Elsewhere.Builds(federation.TextMessage(a.Neighbour, "said by an honest peer"))
 	a.Elsewhere.Apply(said)
 	if _, err := a.Elsewhere.Pushes(said); err != nil {
 		return fmt.Errorf("an honest peer in another room: %w", err)

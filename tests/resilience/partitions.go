@@ -13,7 +13,6 @@ import (
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
-	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/match"
 	"msc4014/helpers/stage"
@@ -87,7 +86,7 @@ func (d *divided) goOn() (messages said, kept []federation.Event) {
 	}))
 	keep(d.room.BuildsMember(d.erin, "join"))
 	for _, user := range []*federation.User{d.carol, d.erin} {
-		message := keep(d.room.Builds(federation.Proto{Type: "m.room.message", Sender: user, Content: delivery.Text("said while apart")}))
+		message := keep(d.room.Builds(federation.TextMessage(user, "said while apart")))
 		messages[message.ID()] = user.ID()
 	}
 	return messages, kept

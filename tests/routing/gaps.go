@@ -25,9 +25,7 @@ var _ = check.Register(check.Check{
 		s.Alice.Blaming("membership/remote-joins-us").AwaitsEvent(s.Room.ID(), before.ID())
 		var missed []federation.Event
 		for range 3 {
-			event := s.Room.Builds(federation.Proto{
-				Type: "m.room.message", Sender: carol, Content: map[string]string{"msgtype": "m.text", "body": "said, and not sent"},
-			})
+			event := s.Room.Builds(federation.TextMessage(carol, "said, and not sent"))
 			s.Room.Apply(event)
 			missed = append(missed, event)
 		}
@@ -50,9 +48,7 @@ var _ = check.Register(check.Check{
 		alice, resident, other := s.User("alice"), s.Peer(), s.Peer()
 		carol := resident.User("carol")
 		room := resident.Makes(federation.RoomOptions{Creator: carol})
-		said := room.Builds(federation.Proto{
-			Type: "m.room.message", Sender: carol, Content: map[string]string{"msgtype": "m.text", "body": "said before"},
-		})
+		said := room.Builds(federation.TextMessage(carol, "said before"))
 		room.Apply(said)
 		others := other.JoinsVia(resident.Name(), room.ID(), other.User("dan"))
 		for _, event := range room.Events() {

@@ -78,9 +78,7 @@ var _ = check.Register(check.Check{
 		said := l.room.Says(l.carol, "said before the list")
 		c.Control(l.alice.SeesEvent(l.roomID, said.ID()))
 		l.denies()
-		lie := l.room.Builds(federation.Proto{
-			Type: "m.room.message", Sender: l.carol, Content: map[string]string{"msgtype": "m.text", "body": "said in spite of the list"},
-		})
+		lie := l.room.Builds(federation.TextMessage(l.carol, "said in spite of the list"))
 		pushes(c, l.room, lie)
 		l.barrier()
 		l.alice.Refused(l.roomID, lie)
@@ -97,12 +95,8 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		l := openListedRoom(c)
 		l.denies()
-		said := l.dansRoom.Builds(federation.Proto{
-			Type: "m.room.message", Sender: l.dan, Content: map[string]string{"msgtype": "m.text", "body": "said by a member of an allowed server"},
-		})
-		barrier := l.dansRoom.Builds(federation.Proto{
-			Type: "m.room.message", Sender: l.dan, Content: map[string]string{"msgtype": "m.text", "body": "said beside it"},
-		})
+		said := l.dansRoom.Builds(federation.TextMessage(l.dan, "said by a member of an allowed server"))
+		barrier := l.dansRoom.Builds(federation.TextMessage(l.dan, "said beside it"))
 		pushes(c, l.room, said)
 		pushes(c, l.dansRoom, barrier)
 		l.alice.Blaming("membership/remote-joins-us").AwaitsEvent(l.roomID, barrier.ID())

@@ -51,16 +51,16 @@ var _ = check.Register(check.Check{
 // Nor can its server bring it back under the same key (MSC4014, Proposal 3.2; authorisation rules, m.room.member: a
 // banned user cannot join).
 func init() {
-	for name, deliver := range map[string]delivery.Push{"send_join": delivery.BySendJoin, "send": delivery.BySend} {
+	for _, path := range []delivery.Path{delivery.SendJoin, delivery.Send} {
 		check.Register(check.Check{
-			Name:     "a banned key cannot join, by " + name,
+			Name:     "a banned key cannot join, by " + path.Name,
 			Requires: []string{"sender-key/ban-not-evaded"},
-			Path:     name,
+			Path:     path.Name,
 			Body: func(c *check.C) {
-				scene := scenes.OpenJoined(stage.Open(c, blueprints.OneServer), deliver)
-				scene.Ban()
-				evasion := scene.BuildJoin()
-				answer, broken := scene.Try(deliver, evasion)
+				scene := scenes.OpenBanOfMember(stage.Open(c, blueprints.OneServer), path)
+				scene.Bans()
+				evasion := scene.DansJoin()
+				answer, broken := scene.Evades(path, evasion)
 				c.Need("resilience/stays-up", broken)
 				c.Notef("the server answered the banned key's join with %s", answer)
 				scenes.StaysBanned(c, scene.Alice.Refused(scene.Room.ID(), evasion), scene.Dan.ID())
@@ -78,10 +78,10 @@ var _ = check.Register(check.Check{
 	Requires: []string{"sender-key/ban-not-evaded"},
 	Path:     "send",
 	Body: func(c *check.C) {
-		scene := scenes.OpenJoined(stage.Open(c, blueprints.OneServer), delivery.BySend)
-		evasion := scene.BuildJoin()
-		scene.Ban()
-		answer, broken := scene.Try(delivery.BySend, evasion)
+		scene := scenes.OpenBanOfMember(stage.Open(c, blueprints.OneServer), delivery.Send)
+		evasion := scene.DansJoin()
+		scene.Bans()
+		answer, broken := scene.Evades(delivery.Send, evasion)
 		c.Need("resilience/stays-up", broken)
 		c.Notef("the server answered the banned key's join with %s", answer)
 		views := scene.Alice.Views(scene.Room.ID())
@@ -105,8 +105,8 @@ var _ = check.Register(check.Check{
 	Deadly:   true,
 	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
-		observeRotation(c, scenes.OpenJoined(s, delivery.BySendJoin))
-		observeEvasion(c, scenes.OpenJoined(s, delivery.BySendJoin))
+		observeRotation(c, scenes.OpenBanOfMember(s, delivery.SendJoin))
+		observeEvasion(c, scenes.OpenBanOfMember(s, delivery.SendJoin))
 	},
 })
 
@@ -124,7 +124,7 @@ func brokenFor(c *check.C, broken error) string {
 
 // observeRotation lets dan join a second time under a fresh key: whether the server accepts that, and what clients see when
 // both keys are joined (MSC4014, Proposal 3.2), are two questions with one answer.
-func observeRotation(c *check.C, scene scenes.Bannable) {
+func observeRotation(c *check.C, scene scenes.Ban) {
 	observe := func(reading, format string, arguments ...any) {
 		c.ObserveOn("sender-key/rotation", reading, format, arguments...)
 		if reading == breaksClients {
@@ -133,8 +133,8 @@ func observeRotation(c *check.C, scene scenes.Bannable) {
 		c.ObserveOn("mapping/two-keys-one-user", reading, format, arguments...)
 	}
 	scene.Dan.NewKey(scene.Room.ID())
-	second := scene.BuildJoin()
-	answer, broken := scene.Try(delivery.BySendJoin, second)
+	second := scene.DansJoin()
+	answer, broken := scene.Evades(delivery.SendJoin, second)
 	detail := "send_join of the second key was answered " + answer
 	if broken != nil {
 		observe(breaksClients, "%s", detail)
@@ -162,13 +162,13 @@ func observeRotation(c *check.C, scene scenes.Bannable) {
 }
 
 // observeEvasion lets dan be banned and come back under a fresh key.
-func observeEvasion(c *check.C, scene scenes.Bannable) {
+func observeEvasion(c *check.C, scene scenes.Ban) {
 	const requirement = "sender-key/ban-evaded-by-new-key"
-	scene.Ban()
+	scene.Bans()
 	asked := asksToJoin(scene)
 	scene.Dan.NewKey(scene.Room.ID())
-	fresh := scene.BuildJoin()
-	answer, broken := scene.Try(delivery.BySendJoin, fresh)
+	fresh := scene.DansJoin()
+	answer, broken := scene.Evades(delivery.SendJoin, fresh)
 	detail := fmt.Sprintf("make_join by user ID was answered %s, send_join of the fresh key %s", asked, answer)
 	if broken != nil {
 		c.ObserveOn(requirement, breaksClients, "%s", detail)
@@ -189,7 +189,7 @@ func observeEvasion(c *check.C, scene scenes.Bannable) {
 }
 
 // asksToJoin asks for a join template for dan, by user ID, and tells the answer.
-func asksToJoin(o scenes.Bannable) string {
+func asksToJoin(o scenes.Ban) string {
 	ctx, cancel := o.Peer.Within()
 	defer cancel()
 	answer, err := o.Peer.MakeJoin(ctx, o.Stage.ServerName(1), o.Room.ID(), o.Dan.ID())
@@ -202,7 +202,7 @@ func asksToJoin(o scenes.Bannable) string {
 
 // shownAs tells which member events a client is shown for dan's user ID, by /members; or, if the event stands there
 // under another user ID, which one.
-func shownAs(o scenes.Bannable, event federation.Event) (ids []string, elsewhere string) {
+func shownAs(o scenes.Ban, event federation.Event) (ids []string, elsewhere string) {
 	c := o.Stage.C
 	answer, err := o.Alice.Members(c.Context(), o.Room.ID(), nil)
 	c.Need("client-view/unmodified-client", err)
@@ -219,7 +219,7 @@ func shownAs(o scenes.Bannable, event federation.Event) (ids []string, elsewhere
 }
 
 // ServesPeers tells whether a server that joins later is given the event in the room's state.
-func ServesPeers(o scenes.Bannable, event federation.Event) bool {
+func ServesPeers(o scenes.Ban, event federation.Event) bool {
 	later := o.Stage.Peer()
 	_, known := later.Joins(o.Room.ID(), later.User("witness")).Event(event.ID())
 	return known

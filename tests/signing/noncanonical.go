@@ -26,20 +26,20 @@ import (
 // oddity is an event whose signature or key is spelled as nobody has to spell it.
 type oddity struct {
 	name, reading string // the reading of a server that accepts nothing but oddities of this one
-	make          func(scene scenes.Bannable) federation.Template
+	make          func(scene scenes.Ban) federation.Template
 }
 
 var oddities = []oddity{
-	{"a malleated signature (S + L)", "signature-accepted", func(scene scenes.Bannable) federation.Template {
+	{"a malleated signature (S + L)", "signature-accepted", func(scene scenes.Ban) federation.Template {
 		return scene.Room.MemberTemplate(scene.Dan, "join").AlterAfterSigning(malleate)
 	}},
-	{"a padded key", "key-spelling-accepted", func(scene scenes.Bannable) federation.Template {
+	{"a padded key", "key-spelling-accepted", func(scene scenes.Ban) federation.Template {
 		return underKey(scene, pseudoid.GenerateKeyPair(), scenes.Padded)
 	}},
-	{"a key in the URL-safe alphabet", "key-spelling-accepted", func(scene scenes.Bannable) federation.Template {
+	{"a key in the URL-safe alphabet", "key-spelling-accepted", func(scene scenes.Ban) federation.Template {
 		return underKey(scene, scenes.KeyWithSigns(), scenes.UrlSafe)
 	}},
-	{"a key of small order", "small-order-accepted", func(scene scenes.Bannable) federation.Template {
+	{"a key of small order", "small-order-accepted", func(scene scenes.Ban) federation.Template {
 		template := underKey(scene, pseudoid.GenerateKeyPair(), func(pseudoid.SenderKey) pseudoid.SenderKey { return smallOrderKey })
 		return template.AlterAfterSigning(func(event []byte) ([]byte, error) {
 			return sjson.SetBytes(event, signaturePath(smallOrderKey), anySignature)
@@ -60,14 +60,14 @@ var _ = check.Register(check.Check{
 		var details []string
 		for _, odd := range oddities {
 			// The control: the same join by the same path, in the room where the odd one is tried.
-			scene := scenes.OpenBannable(s)
-			scene.LetIn(delivery.BySendJoin)
+			scene := scenes.OpenBan(s)
+			scene.LetIn(delivery.SendJoin)
 			scene.Dan = scene.Peer.User("odd")
 			event, err := odd.make(scene).Build()
 			if err != nil {
 				c.SuiteError(err)
 			}
-			answer, broken := scene.Try(delivery.BySendJoin, event)
+			answer, broken := scene.Evades(delivery.SendJoin, event)
 			c.Need("resilience/stays-up", broken)
 			taken := scene.Alice.SomeView(scene.Room.ID(), func(view stage.View) bool { return view.Has(event.ID()) }) ||
 				senderkey.ServesPeers(scene, event)
@@ -88,7 +88,7 @@ var _ = check.Register(check.Check{
 })
 
 // underKey is the join of dan under a key that is spelled in another way, in all places.
-func underKey(scene scenes.Bannable, pair pseudoid.KeyPair, spelled func(pseudoid.SenderKey) pseudoid.SenderKey) federation.Template {
+func underKey(scene scenes.Ban, pair pseudoid.KeyPair, spelled func(pseudoid.SenderKey) pseudoid.SenderKey) federation.Template {
 	pair.Public = spelled(pair.Public)
 	return scene.Room.MemberTemplate(scene.Dan, "join").WithKey(pair)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
 
+	"msc4014/blueprints"
 	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
@@ -31,7 +32,7 @@ func init() {
 			return template.AlterAfterSigning(change(p, template))
 		}
 	}
-	delivery.Register([]delivery.Forgery{
+	delivery.Register(blueprints.OneServer, []delivery.Forgery{
 		{
 			Requires: "signing/rejects-unsigned", Name: "an event with empty signatures", Kinds: anything,
 			Alter: signed(func(delivery.Scene, federation.Template) []federation.Signer { return nil }),
@@ -65,7 +66,7 @@ func init() {
 			Requires: "signing/rejects-other-key", Name: "an event in the name of a local user", Kinds: []delivery.Kind{delivery.Message},
 			Paths: []string{"send", "get_missing_events"}, // where alice is in the room already
 			Alter: func(p delivery.Scene, honest delivery.Honestly) federation.Template {
-				double, alicesKey := p.Mallory.User("double"), p.Room.Blaming("mapping/in-remote-join").MemberOf(p.Alice.UserID).Sender()
+				double, alicesKey := p.Origin.User("double"), p.Room.Blaming("mapping/in-remote-join").MemberOf(p.Alice.UserID).Sender()
 				double.UseKey(p.Room.ID(), pseudoid.KeyPair{Public: pseudoid.SenderKey(alicesKey), Private: p.Carol.KeyIn(p.Room.ID()).Private})
 				return honest(double)
 			},
@@ -73,7 +74,7 @@ func init() {
 		{
 			Requires: "signing/rejects-server-key", Name: "an event signed by the sending server's key alone", Kinds: anything,
 			Alter: signed(func(p delivery.Scene, _ federation.Template) []federation.Signer {
-				return []federation.Signer{p.Mallory.Signer()}
+				return []federation.Signer{p.Origin.Signer()}
 			}),
 		},
 		{

@@ -107,7 +107,7 @@ func afterItsKeys() int64 { return time.Now().Add(48 * time.Hour).UnixMilli() }
 // saysThen makes a message of a time when the keys that its sender's server has published are past their validity.
 func saysThen(room *stage.Room, sender *federation.User) federation.Event {
 	return room.Builds(federation.Proto{
-		Type: "m.room.message", Sender: sender, Content: delivery.Text("said when nobody can ask for keys"), OriginServerTS: afterItsKeys(),
+		Type: "m.room.message", Sender: sender, Content: map[string]string{"msgtype": "m.text", "body": "said when nobody can ask for keys"}, OriginServerTS: afterItsKeys(),
 	})
 }
 
@@ -125,7 +125,7 @@ var _ = check.Register(check.Check{
 		alice.Blaming("membership/remote-joins-us").AwaitsMembership(room.ID(), carol.ID(), "join")
 		delivered := courier.Joins(room.ID(), courier.User("courier"))
 
-		first := room.Builds(delivery.MessageBy(carol, "said while its server is there"))
+		first := room.Builds(federation.TextMessage(carol, "said while its server is there"))
 		delivered.Delivers(first)
 		_, err := alice.Sees(room.ID(), first.ID())
 		c.Control(err)
@@ -170,14 +170,14 @@ var _ = check.Register(check.Check{
 			Creator: living.User("host"), PowerLevels: map[string]any{"events": map[string]any{delivery.MemberStateType: 0}},
 		})
 		deads := dead.JoinsVia(living.Name(), room.ID(), carol)
-		note := deads.Builds(delivery.NoteUnder(carol, ""))
+		note := deads.Builds(delivery.MemberStateUnder(carol, ""))
 		deads.Delivers(note)
 		message := deads.Says(carol, "said before its server died")
 		dead.PlayDead(federation.DeadRefusing)
 
 		_, err := alice.JoinRoom(c.Context(), room.ID(), living.Name())
 		c.Must(err)
-		later := deads.Builds(delivery.MessageBy(carol, "delivered after its server died"))
+		later := deads.Builds(federation.TextMessage(carol, "delivered after its server died"))
 		room.Delivers(later)
 		alice.AwaitsEvent(room.ID(), later.ID())
 		for _, view := range alice.Views(room.ID()) {
@@ -229,7 +229,7 @@ var _ = check.Register(check.Check{
 		alice, mallory, stranger := s.User("alice"), s.Peer(), s.Peer()
 		carol := mallory.User("carol")
 		room := mallory.Joins(alice.Makes(stage.Public), carol)
-		template, err := room.Template(delivery.MessageBy(carol, "signed by two"))
+		template, err := room.Template(federation.TextMessage(carol, "signed by two"))
 		require.NoError(c, err)
 		event, err := template.AlsoSignedBy(stranger.Signer()).Build()
 		require.NoError(c, err)

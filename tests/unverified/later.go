@@ -15,6 +15,7 @@ import (
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
+	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/match"
 	"msc4014/helpers/scenes"
@@ -35,25 +36,25 @@ var _ = check.Register(check.Check{
 	Deadly:   true,
 	Body: func(c *check.C) {
 		h := openScene(stage.Open(c, blueprints.OneServer), swallowsRequests)
-		living := h.origin.Makes(federation.RoomOptions{Creator: h.carol})
-		h.enters(living, h.dave)
-		c.Control(h.enter(living))
+		living := h.Origin.Makes(federation.RoomOptions{Creator: h.Carol})
+		living.Applies(living.MemberTemplate(h.dave, "join"))
+		c.Control(h.TryEnter(living))
 
-		haunted := h.origin.Makes(federation.RoomOptions{Creator: h.carol})
-		h.enters(haunted, h.unverified)
+		dying := h.Origin.Makes(federation.RoomOptions{Creator: h.Carol})
+		dying.Applies(dying.MemberTemplate(h.unverified, "join"))
 		for range deadMembers - 1 {
-			grave := h.Peer()
-			grave.PlayDead(swallowsRequests.as)
-			h.enters(haunted, grave.User("ghost"))
+			dead := h.Peer()
+			dead.PlayDead(swallowsRequests.as)
+			dying.Applies(dying.MemberTemplate(dead.User("erin"), "join"))
 		}
 		began := time.Now()
 		bound, cancel := c.Within(joinBound)
 		defer cancel()
-		answered := h.enter(haunted)
+		answered := h.TryEnter(dying)
 		if answered != nil {
 			c.Notef("the join was answered after %s: %v", time.Since(began).Round(time.Millisecond), answered)
 		}
-		_, err := h.alice.WaitForEvent(bound, haunted.ID(), match.Membership(h.alice.UserID, "join"))
+		_, err := h.Alice.WaitForEvent(bound, dying.ID(), match.Membership(h.Alice.UserID, "join"))
 		c.Notef("the join took %s; the suite allows %s", time.Since(began).Round(time.Millisecond), joinBound)
 		if err != nil {
 			c.Must(errors.Join(answered, err))
@@ -72,11 +73,11 @@ var recoveries = []recovery{
 	{"answers late", swallowsRequests},
 }
 
-// revival is what clients were shown of a ghost before and after its server's keys could be had.
-type revival struct {
-	refused      error // why clients are not shown what the ghost wrote
+// recovered is what clients were shown of a member before and after its server's keys could be had.
+type recovered struct {
+	refused      error // why clients are not shown what it wrote
 	claimed, key string
-	join         string        // the ID of the ghost's join
+	join         string        // the ID of its join
 	earlier      string        // that of a message which was delivered before
 	tried        []string      // to have it verified
 	verified     bool          // the server has come to show the true user ID
@@ -87,23 +88,23 @@ type revival struct {
 	after        []stage.View  // at the end
 }
 
-// resurrect lets the server meet a ghost, makes the keys of the ghost's server available, and waits until the server has
+// meetThenRecover lets the server meet a member who cannot be verified, makes the keys of its server available, and waits until the server has
 // verified its mapping, once for all checks that look at it.
-func resurrect(c *check.C, how recovery) revival {
+func meetThenRecover(c *check.C, how recovery) recovered {
 	s := stage.Open(c, blueprints.OneServer)
-	return stage.Scene(s, "a ghost whose server "+how.name, func() revival {
+	return stage.Scene(s, "a member whose server "+how.name, func() recovered {
 		h := openScene(s, how.dead)
-		m, refused := meetBySend(h, h.unverified)
+		m, refused := delivery.Send.Introduce(h.Scene, h.unverified)
 		if refused != nil {
-			return revival{refused: refused}
+			return recovered{refused: refused}
 		}
-		timeline := h.alice.Timeline(m.room.ID())
+		timeline := h.Alice.Timeline(m.Room.ID())
 		ctx, cancel := c.Within(stage.Patience)
 		defer cancel()
-		shown, err := timeline.Wait(ctx, match.EventID(m.said.ID()))
+		shown, err := timeline.Wait(ctx, match.EventID(m.Said.ID()))
 		c.Need("unverified/event-accepted", err)
 		c.Need("unverified/placeholder", isPlaceholder(h.unverified.ID(), s.ServerName(1))(shown.Get("sender").String()))
-		seen := revival{claimed: h.unverified.ID(), key: m.join.Sender(), join: m.join.ID(), earlier: m.said.ID()}
+		seen := recovered{claimed: h.unverified.ID(), key: m.Join.Sender(), join: m.Join.ID(), earlier: m.Said.ID()}
 		seen.before = h.views(m)
 		h.revive()
 		h.awaitsVerification(m, timeline, shown.Get("sender").String(), &seen)
@@ -112,9 +113,9 @@ func resurrect(c *check.C, how recovery) revival {
 	})
 }
 
-// resurrected is resurrect for checks that judge what became of a member who was verified.
-func resurrected(c *check.C, how recovery) revival {
-	seen := resurrect(c, how)
+// verifiedLater is meetThenRecover for checks that judge what became of a member who was verified.
+func verifiedLater(c *check.C, how recovery) recovered {
+	seen := meetThenRecover(c, how)
 	c.Need("unverified/event-accepted", seen.refused)
 	c.Notef("tried: %s", strings.Join(seen.tried, "; "))
 	if !seen.verified {
@@ -125,9 +126,9 @@ func resurrected(c *check.C, how recovery) revival {
 	return seen
 }
 
-// awaitsVerification gives the server reasons to verify the ghost again, and looks whether it has: the member event is sent
+// awaitsVerification gives the server reasons to verify the member again, and looks whether it has: the member event is sent
 // again, or a new message shows the true user ID.
-func (h *scene) awaitsVerification(m meeting, timeline *csapi.Timeline, placeholder string, seen *revival) {
+func (h *scene) awaitsVerification(m delivery.Introduction, timeline *csapi.Timeline, placeholder string, seen *recovered) {
 	began := time.Now()
 	ctx, cancel := h.C.Within(joinBound)
 	defer cancel()
@@ -143,8 +144,8 @@ func (h *scene) awaitsVerification(m meeting, timeline *csapi.Timeline, placehol
 	}
 	for ctx.Err() == nil && !seen.verified {
 		// What these answer is open (unverified/requests-stay-home): they are a mechanism for client-initiated retries.
-		_, _ = h.alice.Profile(ctx, placeholder)
-		_, _ = h.alice.QueryKeys(ctx, placeholder)
+		_, _ = h.Alice.Profile(ctx, placeholder)
+		_, _ = h.Alice.QueryKeys(ctx, placeholder)
 		look, done := context.WithTimeout(ctx, time.Second)
 		event, err := timeline.Wait(look, resent)
 		done()
@@ -166,15 +167,15 @@ func (h *scene) awaitsVerification(m meeting, timeline *csapi.Timeline, placehol
 	}
 }
 
-// hears lets the ghost say something, and returns it as alice's client is shown it. Its own server brings it, or the herald
+// hears lets the member say something, and returns it as alice's client is shown it. Its own server brings it, or Origin
 // where the server under test does not take it from that one yet.
-func (h *scene) hears(m meeting, timeline *csapi.Timeline) gjson.Result {
-	said := speaks(m.room, h.unverified, "said by a member whose server is back")
-	ctx, cancel := h.C.Within(h.patience)
+func (h *scene) hears(m delivery.Introduction, timeline *csapi.Timeline) gjson.Result {
+	said := m.Room.AppliesText(h.unverified, "said by a member whose server is back")
+	ctx, cancel := h.C.Within(h.Patience)
 	defer cancel()
 	answer, err := h.deadServer.SendTransaction(ctx, h.ServerName(1), []federation.Event{said}, nil)
 	if err != nil || !answer.OK() || len(answer.PDUErrors) > 0 {
-		err = h.brings(said)
+		err = h.Sends(said)
 	}
 	shown, missing := timeline.Wait(ctx, match.EventID(said.ID()))
 	if missing != nil {
@@ -192,7 +193,7 @@ func init() {
 			Path:     "send",
 			Slow:     swallowingTime,
 			Body: func(c *check.C) {
-				seen := resurrected(c, how)
+				seen := verifiedLater(c, how)
 				if !seen.resent.Exists() {
 					c.Failf("the member was verified, and its member event was not sent to clients again")
 				}
@@ -206,7 +207,7 @@ func init() {
 			Path:     "send",
 			Slow:     swallowingTime,
 			Body: func(c *check.C) {
-				seen := resurrected(c, how)
+				seen := verifiedLater(c, how)
 				assert.Equal(c, seen.claimed, seen.later.Get("sender").String(), "the sender of a message sent after the verification")
 			},
 		})
@@ -220,7 +221,7 @@ var _ = check.Register(check.Check{
 	Path:     "send",
 	Slow:     swallowingTime,
 	Body: func(c *check.C) {
-		seen := resurrected(c, recoveries[0])
+		seen := verifiedLater(c, recoveries[0])
 		judgeSenderKeys(c, sighting{key: seen.key, join: seen.join, said: seen.earlier, views: append(seen.before, seen.after...)})
 		assert.Equal(c, seen.key, seen.later.Get("sender_key").String(), "the sender_key of a message sent after the verification")
 	},
@@ -234,7 +235,7 @@ var _ = check.Register(check.Check{
 	Path:     "send",
 	Slow:     swallowingTime,
 	Body: func(c *check.C) {
-		seen := resurrect(c, recoveries[0])
+		seen := meetThenRecover(c, recoveries[0])
 		if !seen.verified {
 			c.Observe(verdict.NoneSeen, "%s", whyNot(seen.refused, "the member was not verified later"))
 			return

@@ -12,13 +12,14 @@ import (
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
+	"msc4014/helpers/delivery"
 	"msc4014/helpers/foreign"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/scenes"
 	"msc4014/helpers/stage"
 )
 
-// demands of a haunting (MSC4014, Changes from MSC1228 6). The first two are looked at for each way in which a server can be
+// demands on what clients are shown (MSC4014, Changes from MSC1228 6). The first two are looked at for each way in which a server can be
 // dead; what the others forbid has no place where the placeholder stands, and is looked at once.
 var demands = []struct {
 	requirement string
@@ -46,10 +47,10 @@ func init() {
 			check.Register(check.Check{
 				Name:     fmt.Sprintf(demand.name, dead.name),
 				Requires: []string{demand.requirement},
-				Path:     bySend.name,
+				Path:     delivery.Send.Name,
 				Slow:     dead.lasts,
 				Body: func(c *check.C) {
-					seen := meetUnverified(c, dead, bySend)
+					seen := meetUnverified(c, dead, delivery.Send)
 					if demand.accepted {
 						c.Need("unverified/event-accepted", seen.refused)
 					}
@@ -70,7 +71,7 @@ func init() {
 			Path:     along.name,
 			Deadly:   along.deadly,
 			Body: func(c *check.C) {
-				seen := meetUnverified(c, closesConnections, along)
+				seen := meetUnverified(c, closesConnections, along.Path)
 				if seen.refused != nil {
 					c.Errorf("%v", seen.refused)
 				}

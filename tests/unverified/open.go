@@ -14,6 +14,7 @@ import (
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
+	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/scenes"
@@ -46,8 +47,8 @@ var _ = check.Register(check.Check{
 	Requires: []string{"unverified/requests-stay-home"},
 	Body: func(c *check.C) {
 		h := openScene(stage.Open(c, blueprints.OneServer), closesConnections)
-		m, refused := meetBySend(h, h.unverified)
-		shown := shownAs(h.views(m), m.said.ID())
+		m, refused := delivery.Send.Introduce(h.Scene, h.unverified)
+		shown := shownAs(h.views(m), m.Said.ID())
 		if refused != nil || pseudoid.ValidUserID(shown) != nil || shown == h.unverified.ID() {
 			c.Observe(verdict.NoneSeen, "%s", whyNot(refused, fmt.Sprintf("there is no placeholder: the member shows as %q", shown)))
 			return
@@ -57,10 +58,10 @@ var _ = check.Register(check.Check{
 			ask  func() (*csapi.Response, error)
 		}{
 			// Servers try again by themselves, too: what a request leads to is seen each time.
-			{"GET /profile", func() (*csapi.Response, error) { return h.alice.Profile(c.Context(), shown) }},
-			{"GET /profile again", func() (*csapi.Response, error) { return h.alice.Profile(c.Context(), shown) }},
-			{"POST /keys/query", func() (*csapi.Response, error) { return h.alice.QueryKeys(c.Context(), shown) }},
-			{"POST /keys/query again", func() (*csapi.Response, error) { return h.alice.QueryKeys(c.Context(), shown) }},
+			{"GET /profile", func() (*csapi.Response, error) { return h.Alice.Profile(c.Context(), shown) }},
+			{"GET /profile again", func() (*csapi.Response, error) { return h.Alice.Profile(c.Context(), shown) }},
+			{"POST /keys/query", func() (*csapi.Response, error) { return h.Alice.QueryKeys(c.Context(), shown) }},
+			{"POST /keys/query again", func() (*csapi.Response, error) { return h.Alice.QueryKeys(c.Context(), shown) }},
 		}
 		var led []string
 		lookedUp, left := map[string]int{}, false
@@ -120,37 +121,37 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
 		h := openScene(s, closesConnections)
-		m, refused := meetBySend(h, h.unverified)
+		m, refused := delivery.Send.Introduce(h.Scene, h.unverified)
 		if refused != nil {
 			c.Observe(verdict.NoneSeen, "%v", refused)
 			return
 		}
-		first := shownAs(h.views(m), m.said.ID())
+		first := shownAs(h.views(m), m.Said.ID())
 		host, _, _ := strings.Cut(h.deadServer.Name(), ":")
 		long := strings.Repeat("g", 255-len("@:"+h.deadServer.Name()))
 		odd := []struct{ what, userID string }{
-			{"a name with a port", "@ghost:" + host + ":8450"},
-			{"an IPv6 literal", "@ghost:[::1]:8450"},
+			{"a name with a port", "@erin:" + host + ":8450"},
+			{"an IPv6 literal", "@erin:[::1]:8450"},
 			{"a long localpart", "@" + long + ":" + h.deadServer.Name()},
 			{"a second member of the same claim", h.unverified.ID()},
 		}
 		joins := make([]federation.Event, len(odd))
 		var told error
 		for i, each := range odd {
-			join, err := m.room.MemberTemplate(h.unverified, "join").WithKey(pseudoid.GenerateKeyPair()).Claiming(each.userID).
+			join, err := m.Room.MemberTemplate(h.unverified, "join").WithKey(pseudoid.GenerateKeyPair()).Claiming(each.userID).
 				MappingSignedBy(signerOf(h.deadServer, each.userID)).Build()
 			if err != nil {
 				c.SuiteError(err)
 			}
-			m.room.Apply(join)
-			joins[i], told = join, errors.Join(told, h.brings(join))
+			m.Room.Apply(join)
+			joins[i], told = join, errors.Join(told, h.Sends(join))
 		}
-		after := speaks(m.room, h.carol, "said after the odd joins")
-		if err := errors.Join(h.brings(after), h.sees(m.room, after)); err != nil {
+		after := m.Room.AppliesText(h.Carol, "said after the odd joins")
+		if err := errors.Join(h.Sends(after), h.Sees(m.Room, after)); err != nil {
 			c.Observe(verdict.NoneSeen, "%v", errors.Join(told, err))
 			return
 		}
-		views := h.alice.Views(m.room.ID())
+		views := h.Alice.Views(m.Room.ID())
 		forms := make([]string, len(odd))
 		var details []string
 		for i, each := range odd {
@@ -256,10 +257,10 @@ var _ = check.Register(check.Check{
 	Requires: []string{"unverified/notary"},
 	Body: func(c *check.C) {
 		h := openScene(stage.Open(c, blueprints.OneServer), closesConnections)
-		h.origin.Handle(federation.KeyQuery, func(*federation.Request, func() federation.Answer) federation.Answer {
+		h.Origin.Handle(federation.KeyQuery, func(*federation.Request, func() federation.Answer) federation.Answer {
 			document, err := h.deadServer.KeyDocument()
 			if err == nil {
-				notary := h.origin.Signer()
+				notary := h.Origin.Signer()
 				document, err = pseudoid.SignJSON(document, notary.Entity, notary.KeyID, notary.Key)
 			}
 			if err != nil {
@@ -267,10 +268,10 @@ var _ = check.Register(check.Check{
 			}
 			return federation.JSON(http.StatusOK, map[string]any{"server_keys": []json.RawMessage{document}})
 		})
-		m, refused := meetBySend(h, h.unverified)
-		shown := shownAs(h.views(m), m.said.ID())
+		m, refused := delivery.Send.Introduce(h.Scene, h.unverified)
+		shown := shownAs(h.views(m), m.Said.ID())
 		var asked []string
-		for _, request := range h.origin.Requests() {
+		for _, request := range h.Origin.Requests() {
 			if request.Endpoint == federation.KeyQuery {
 				asked = append(asked, request.String())
 			}
@@ -296,7 +297,7 @@ var _ = check.Register(check.Check{
 	Name:     "whether clients are served a mapping that is not verified",
 	Requires: []string{"unverified/mapping-in-content"},
 	Body: func(c *check.C) {
-		seen := meetUnverified(c, closesConnections, bySend)
+		seen := meetUnverified(c, closesConnections, delivery.Send)
 		var with, without []string
 		for _, view := range seen.views {
 			for _, event := range scenes.EventsOf(view, seen.join) {

@@ -13,6 +13,7 @@ import (
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
+	"msc4014/helpers/delivery"
 	"msc4014/helpers/match"
 	"msc4014/helpers/stage"
 	"msc4014/helpers/verdict"
@@ -42,7 +43,7 @@ var _ = check.Register(check.Check{
 		h := openScene(stage.Open(c, blueprints.OneServer), closesConnections)
 		version, answers := "", []string{}
 		for _, each := range slidingVersions {
-			_, err := slides(c, h.alice, each, "!none:"+h.ServerName(1), "")
+			_, err := slides(c, h.Alice, each, "!none:"+h.ServerName(1), "")
 			if csapi.NoAnswer(err) {
 				c.Need("resilience/stays-up", err)
 			}
@@ -57,35 +58,35 @@ var _ = check.Register(check.Check{
 			return
 		}
 
-		m, refused := meetBySend(h, h.unverified)
+		m, refused := delivery.Send.Introduce(h.Scene, h.unverified)
 		if refused != nil {
 			c.Observe(verdict.NoneSeen, "%v", refused)
 			return
 		}
-		timeline := h.alice.Timeline(m.room.ID())
+		timeline := h.Alice.Timeline(m.Room.ID())
 		ctx, cancel := c.Within(stage.Patience)
 		defer cancel()
-		shown, err := timeline.Wait(ctx, match.EventID(m.said.ID()))
+		shown, err := timeline.Wait(ctx, match.EventID(m.Said.ID()))
 		c.Need("unverified/event-accepted", err)
-		before, err := slides(c, h.alice, version, m.room.ID(), "")
+		before, err := slides(c, h.Alice, version, m.Room.ID(), "")
 		c.Need("client-view/unmodified-client", err)
 		h.revive()
-		seen := revival{claimed: h.unverified.ID(), join: m.join.ID()}
+		seen := recovered{claimed: h.unverified.ID(), join: m.Join.ID()}
 		h.awaitsVerification(m, timeline, shown.Get("sender").String(), &seen)
 		if !seen.verified {
 			c.Observe(verdict.NoneSeen, "the member was not verified later; tried: %s", strings.Join(seen.tried, "; "))
 			return
 		}
-		after, err := slides(c, h.alice, version, m.room.ID(), before.Get("pos").String())
+		after, err := slides(c, h.Alice, version, m.Room.ID(), before.Get("pos").String())
 		c.Need("client-view/unmodified-client", err)
-		room := after.Get("rooms." + gjson.Escape(m.room.ID()))
+		room := after.Get("rooms." + gjson.Escape(m.Room.ID()))
 		reading, detail := readSliding(room, seen)
 		c.Observe(reading, "%s: %s", version, detail)
 	},
 })
 
 // readSliding tells the reading from what sliding sync has new of a room after a verification.
-func readSliding(room gjson.Result, seen revival) (reading, detail string) {
+func readSliding(room gjson.Result, seen recovered) (reading, detail string) {
 	invalidated, told := room.Get("initial").Bool(), false
 	for _, place := range []string{"required_state", "timeline"} {
 		for _, event := range room.Get(place).Array() {

@@ -1,0 +1,138 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"msc4014/helpers/federation"
+	"msc4014/helpers/hostile"
+)
+
+// Paths by which the server under test comes by an event that it misses in a room that it is in.
+var (
+	// GetMissingEvents is the answer to /get_missing_events.
+	GetMissingEvents = Path{
+		Name: "get_missing_events", Kinds: []Kind{Message, MemberState, PrivilegedState, Join}, Gap: true,
+		Deliver: func(s Scene, event federation.Event, _ *federation.User) Delivery {
+			return s.AfterGap(event, federation.GetMissingEvents)
+		},
+		Introduce: introduceByMissingEvents,
+		Attack: func(a *Attack, inputs []hostile.Input) {
+			for _, some := range a.apart(inputs) {
+				a.saysAfter(some)
+			}
+		},
+	}
+	// State is the answer to /state or /state_ids: the server is given the gap without the event, and so asks for the state there.
+	State = Path{
+		Name: "state", Kinds: []Kind{MemberState, PrivilegedState, Join}, Gap: true,
+		Deliver: func(s Scene, event federation.Event, _ *federation.User) Delivery {
+			remove := s.Origin.Handle(federation.GetMissingEvents, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
+				answer, kept := honest(), []json.RawMessage{}
+				for _, missing := range answer.Get("events").Array() {
+					if federation.NewEvent([]byte(missing.Raw), event.Format()).ID() != event.ID() {
+						kept = append(kept, json.RawMessage(missing.Raw))
+					}
+				}
+				return answer.Set("events", kept)
+			})
+			defer remove()
+			return s.AfterGap(event, federation.GetStateIDs, federation.GetState)
+		},
+		Introduce: introduceByState,
+	}
+	// EventAuth is the answer to /event_auth, or to /event: the joiner is a member by one join, and then says something that
+	// stands on another, which the server does not have.
+	EventAuth = Path{Name: "event_auth", Known: true, Gap: true, Deliver: deliverByEventAuth}
+)
+
+// AfterGap sends the server an event that stands two events after the one to be delivered, and waits until it has dealt with
+// it. The barrier stands beside the gap, not behind it: it arrives whatever the server makes of that. asked are the
+// requests by which the server may have come by the event.
+func (s Scene) AfterGap(event federation.Event, asked ...federation.Endpoint) Delivery {
+	before := len(s.Origin.Requests())
+	says := func(body string) federation.Event { return s.Room.Builds(federation.TextMessage(s.Carol, body)) }
+	barrier := says("said beside the gap")
+	s.Room.Apply(event)
+	s.Room.Apply(says("said in the gap"))
+	after := says("said after the gap")
+	s.Room.Apply(after)
+	answer := s.pushesBeside(after, barrier)
+	s.Asked(before, asked...)
+	return Delivery{Answer: answer}
+}
+
+// pushesBeside pushes an event, and waits for a barrier that does not stand on it.
+func (s Scene) pushesBeside(event, barrier federation.Event) (answer string) {
+	response, err := s.Room.Pushes(event)
+	s.C.Need("resilience/stays-up", err)
+	s.Room.Delivers(barrier)
+	s.awaits(barrier)
+	return response.Answer.String()
+}
+
+func deliverByEventAuth(s Scene, join federation.Event, joiner *federation.User) Delivery {
+	known := s.Room.Made(s.Room.MemberTemplate(joiner, "join").WithContent("displayname", "known before"))
+	s.Room.Delivers(known)
+	s.Alice.Blaming("membership/remote-joins-us").AwaitsMembership(s.Room.ID(), joiner.ID(), "join")
+	after := s.Room.Made(s.TextMessage(joiner, "said as another").Alter(replaceAuthEvent(known.ID(), join.ID())))
+	barrier := s.Room.Made(s.TextMessage(s.Carol, "said beside it"))
+	chain := append(s.Room.AuthChain(join.AuthEvents()...), join)
+	for _, id := range join.AuthEvents() {
+		if event, ok := s.Room.Event(id); ok && !slices.ContainsFunc(chain, func(e federation.Event) bool { return e.ID() == id }) {
+			chain = append(chain, event)
+		}
+	}
+	s.Origin.Handle(federation.GetEventAuth, func(*federation.Request, func() federation.Answer) federation.Answer {
+		return federation.JSON(http.StatusOK, map[string]any{"auth_chain": chain})
+	})
+	s.Origin.Handle(federation.GetEvent, func(request *federation.Request, honest func() federation.Answer) federation.Answer {
+		if request.Parameters[0] != join.ID() {
+			return honest()
+		}
+		return federation.JSON(http.StatusOK, map[string]any{
+			"origin": s.Origin.Name(), "origin_server_ts": 0, "pdus": []federation.Event{join},
+		})
+	})
+	before := len(s.Origin.Requests())
+	answer := s.pushesBeside(after, barrier)
+	s.Asked(before, federation.GetEventAuth, federation.GetEvent)
+	return Delivery{Answer: answer, Shows: after}
+}
+
+// replaceAuthEvent lets an event stand on another auth event.
+func replaceAuthEvent(old, replacement string) federation.Change {
+	return func(event []byte) ([]byte, error) {
+		var authEvents []string
+		for _, id := range gjson.GetBytes(event, "auth_events").Array() {
+			if id.String() == old {
+				id.Str = replacement
+			}
+			authEvents = append(authEvents, id.Str)
+		}
+		return sjson.SetBytes(event, "auth_events", authEvents)
+	}
+}
+
+// saysAfter has Carol say something that stands on hostile events, which the server must ask Origin for.
+func (a *Attack) saysAfter(missing []hostile.Input) {
+	events := a.forgeAll(missing)
+	remove := a.Origin.Handle(federation.GetMissingEvents, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
+		return withHostile(honest(), "events", events)
+	})
+	defer remove()
+	ids := a.Room.Extremities()
+	for _, event := range events[:min(len(events), 10)] {
+		ids = append(ids, event.ID())
+	}
+	after := a.Room.Made(a.TextMessage(a.Carol, "said after a gap").Alter(federation.SetField("prev_events", ids)))
+	a.asks(func(ctx context.Context) error {
+		_, err := a.Origin.SendTransaction(ctx, a.ServerName(1), []federation.Event{after}, nil)
+		return err
+	})
+}

@@ -1,0 +1,161 @@
+package delivery
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"msc4014/helpers/federation"
+	"msc4014/helpers/match"
+	"msc4014/helpers/stage"
+)
+
+// Introduction is a member that the server under test met: its join and a message, in a room of the member's own.
+type Introduction struct {
+	Room       *stage.Room
+	Join, Said federation.Event
+}
+
+// introduceBySend: Origin sends the join and the message, each in a transaction.
+func introduceBySend(s Scene, member *federation.User) (Introduction, error) {
+	m := Introduction{Room: s.Origin.Joins(s.Alice.Makes(stage.Public), s.Carol)}
+	// The barrier stands beside the join, not behind it: it arrives whatever becomes of that.
+	barrier := m.Room.Builds(federation.TextMessage(s.Carol, "said beside the join"))
+	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
+	if told := s.Sends(m.Join); told != nil {
+		if err := s.seesBefore(m.Room, barrier, m.Join); err != nil {
+			return m, errors.Join(told, err)
+		}
+	}
+	m.Said = m.Room.AppliesText(member, "said after the join")
+	told := s.Sends(m.Said)
+	return m, errors.Join(told, s.Sees(m.Room, m.Join, m.Said))
+}
+
+// introduceByMissingEvents: the server learns of the join and the message when it asks for what comes before another message.
+func introduceByMissingEvents(s Scene, member *federation.User) (Introduction, error) {
+	m := Introduction{Room: s.Origin.Joins(s.Alice.Makes(stage.Public), s.Carol)}
+	barrier := m.Room.Builds(federation.TextMessage(s.Carol, "said beside the gap"))
+	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
+	m.Said = m.Room.AppliesText(member, "said in the gap")
+	after := m.Room.AppliesText(s.Carol, "said after the gap")
+	told := s.Sends(after)
+	return m, errors.Join(told, s.seesBefore(m.Room, barrier, m.Said, after))
+}
+
+// introduceByState: of the gap Origin has the last event alone, so the server asks for the state before that.
+func introduceByState(s Scene, member *federation.User) (Introduction, error) {
+	m := Introduction{Room: s.Origin.Joins(s.Alice.Makes(stage.Public), s.Carol)}
+	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
+	m.Room.AppliesText(member, "said in the gap")
+	// The member must be in the room's present state, by others' events, before it can say anything.
+	last := m.Room.AppliesText(s.Carol, "said last in the gap")
+	defer s.Origin.Handle(federation.GetMissingEvents, func(request *federation.Request, honest func() federation.Answer) federation.Answer {
+		if request.Room() == nil || request.Room().ID() != m.Room.ID() {
+			return honest()
+		}
+		return federation.JSON(http.StatusOK, map[string]any{"events": []federation.Event{last}})
+	})()
+	after := m.Room.AppliesText(s.Carol, "said after the gap")
+	m.Said = m.Room.AppliesText(member, "said by a member met in the state")
+	told := errors.Join(s.Sends(after), s.Sends(m.Said))
+	return m, errors.Join(told, s.Sees(m.Room, after, m.Said))
+}
+
+// introduceByStateOfSendJoin: the member is in the room already when Alice joins it through Origin.
+func introduceByStateOfSendJoin(s Scene, member *federation.User) (Introduction, error) {
+	m := Introduction{Room: s.Origin.Makes(federation.RoomOptions{Creator: s.Carol})}
+	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
+	if err := s.TryEnter(m.Room); err != nil {
+		return m, err
+	}
+	barrier := m.Room.Builds(federation.TextMessage(s.Carol, "said beside the member's message"))
+	m.Said = m.Room.AppliesText(member, "said after alice's join")
+	told := s.Sends(m.Said)
+	return m, errors.Join(told, s.seesBefore(m.Room, barrier, m.Said))
+}
+
+// introduceByBackfill: the member has come and gone when Alice joins, and she looks at what was said before.
+func introduceByBackfill(s Scene, member *federation.User) (Introduction, error) {
+	m := Introduction{Room: s.Origin.Makes(federation.RoomOptions{Creator: s.Carol})}
+	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
+	m.Said = m.Room.AppliesText(member, "said before alice's join")
+	Leaves(m.Room, member, m.Join)
+	if err := s.TryEnter(m.Room); err != nil {
+		return m, err
+	}
+	// Until her own join has come to her, servers may not know how far the room goes back.
+	last := m.Room.Builds(federation.TextMessage(s.Carol, "said after alice's join"))
+	if err := errors.Join(s.Sends(last), s.Sees(m.Room, last)); err != nil {
+		return m, err
+	}
+	return m, s.pagesBackTo(m.Room, m.Join)
+}
+
+// TryEnter lets Alice join a room of Origin, which may take as long as the scene's deadline.
+func (s Scene) TryEnter(room *stage.Room) error {
+	ctx, cancel := s.C.Within(s.Deadline)
+	defer cancel()
+	_, err := s.Alice.JoinRoom(ctx, room.ID(), s.Origin.Name())
+	return err
+}
+
+// Sends sends an event of Origin to the server under test, which may take as long as the scene's deadline. The error is what
+// the server answers, whatever that means.
+func (s Scene) Sends(event federation.Event) error {
+	ctx, cancel := s.C.Within(s.Deadline)
+	defer cancel()
+	answer, err := s.Origin.SendTransaction(ctx, s.ServerName(1), []federation.Event{event}, nil)
+	s.C.Need("resilience/stays-up", err)
+	if told := answer.PDUErrors[event.ID()]; told != "" || !answer.OK() {
+		return fmt.Errorf("the server answered %s with %s", event, answer.Answer)
+	}
+	return nil
+}
+
+// Sees waits until Alice's client is shown events by /sync.
+func (s Scene) Sees(room *stage.Room, events ...federation.Event) error {
+	timeline := s.Alice.Timeline(room.ID())
+	for _, event := range events {
+		ctx, cancel := s.C.Within(s.Patience)
+		_, err := timeline.Wait(ctx, match.EventID(event.ID()))
+		cancel()
+		if err != nil {
+			return fmt.Errorf("clients are not shown the %s of %s: %w", event.Type(), event.Sender(), err)
+		}
+	}
+	return nil
+}
+
+// seesBefore sends a barrier, which stands beside events that were sent before it, waits until Alice's client is shown it, and
+// looks for the events.
+func (s Scene) seesBefore(room *stage.Room, barrier federation.Event, events ...federation.Event) error {
+	if err := errors.Join(s.Sends(barrier), s.Sees(room, barrier)); err != nil {
+		return err
+	}
+	for _, event := range events {
+		if !s.Alice.SomeView(room.ID(), func(view stage.View) bool { return view.Has(event.ID()) }) {
+			return fmt.Errorf("clients are shown what was sent after it, and not the %s of %s", event.Type(), event.Sender())
+		}
+	}
+	return nil
+}
+
+// pagesBackTo looks for an event by /messages, backwards from the room's end.
+func (s Scene) pagesBackTo(room *stage.Room, event federation.Event) error {
+	const mostPages = 20
+	from := ""
+	for range mostPages {
+		page, err := s.Alice.Messages(s.C.Context(), room.ID(), from, "b", 100)
+		if err != nil {
+			return err
+		}
+		if (stage.View{Events: page.Get("chunk").Array()}).Has(event.ID()) {
+			return nil
+		}
+		if from = page.Get("end").String(); from == "" {
+			break
+		}
+	}
+	return fmt.Errorf("/messages does not go back to the %s of %s", event.Type(), event.Sender())
+}

@@ -1,0 +1,96 @@
+// Package delivery holds the delivery paths: the ways by which a server meets events of other servers, each written once, and
+// the scenes in which events are delivered.
+package delivery
+
+import (
+	"errors"
+	"slices"
+
+	"msc4014/helpers/federation"
+	"msc4014/helpers/hostile"
+	"msc4014/helpers/stage"
+)
+
+// Path is one delivery path. Not every path can carry every event, so that a field may be nil.
+type Path struct {
+	Name string
+	// Kinds are the kinds of event that it carries, the usual one first.
+	Kinds []Kind
+	// Enters: the server under test enters the room with the event in it.
+	Enters bool
+	// Gap: the server under test misses something before the event. Of several gaps in one room, deployed servers fill the first
+	// alone, so that each event has a room of its own.
+	Gap bool
+	// Known: the sender is known to the server by another event, too.
+	Known bool
+	// Push sends the event itself to the server under test.
+	Push Push
+	// Deliver brings an event to the server under test, and returns when that has dealt with it. joiner is whom the event makes
+	// a member; it is only asked for by paths of JoinPaths.
+	Deliver func(s Scene, event federation.Event, joiner *federation.User) Delivery
+	// Introduce lets the server under test meet a member in a room of its own. The error says why clients are not shown what
+	// the member wrote.
+	Introduce func(s Scene, member *federation.User) (Introduction, error)
+	// Attack delivers hostile events, and returns when the server has answered, or did not within its time. What it answers
+	// is not looked at.
+	Attack func(a *Attack, inputs []hostile.Input)
+}
+
+// Push sends an event of a peer to the server under test, and returns what that answered; an error means that no answer came.
+type Push func(room *stage.Room, event federation.Event) (federation.Answer, error)
+
+// Delivery is what became of an event that was delivered.
+type Delivery struct {
+	Answer  string // of the server under test, or whether Alice could enter the room
+	Outside bool   // the server under test did not enter the room
+	// Shows is an event of the joiner that clients are shown if its join is believed; zero: the join itself.
+	Shows federation.Event
+}
+
+var (
+	// Paths carry any event of the kinds that they name.
+	Paths = []Path{Send, SendJoin, StateOfSendJoin, Backfill, GetMissingEvents, State}
+	// JoinPaths carry joins.
+	JoinPaths = []Path{
+		Send, SendJoin, StateOfSendJoin, GetMissingEvents, State,
+		AuthChainOfSendJoin, BackfillOfMember, EventAuth, CompletedInvite,
+	}
+	// MembershipPaths carry member events that are no joins.
+	MembershipPaths = []Path{SendLeave, SendKnock}
+)
+
+// Carries returns the first of the path's kinds that is among kinds.
+func (p Path) Carries(kinds []Kind) (Kind, bool) {
+	for _, kind := range p.Kinds {
+		if slices.Contains(kinds, kind) {
+			return kind, true
+		}
+	}
+	return 0, false
+}
+
+// pushed delivers an event by Push, and waits for a barrier.
+func pushed(push Push) func(Scene, federation.Event, *federation.User) Delivery {
+	return func(s Scene, event federation.Event, _ *federation.User) Delivery {
+		answer, err := push(s.Room, event)
+		s.C.Need("resilience/stays-up", err)
+		s.Barrier()
+		return Delivery{Answer: Short(answer)}
+	}
+}
+
+// Short returns an answer in few words: that of an accepted join holds the whole state of the room.
+func Short(answer federation.Answer) string {
+	if answer.OK() && answer.Get("state").Exists() {
+		return "200 and the room's state"
+	}
+	return answer.String()
+}
+
+// WithAnswer adds what the server answered to an error.
+func WithAnswer(err error, answer string) error {
+	if err == nil {
+		return nil
+	}
+	return errors.Join(err, errors.New("the server answered "+answer))
+}

@@ -1,0 +1,110 @@
+package scenes
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/tidwall/gjson"
+
+	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
+	"msc4014/helpers/delivery"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/match"
+	"msc4014/helpers/stage"
+)
+
+// Ban is a room of Alice in which a user of a peer, Dan, is banned.
+type Ban struct {
+	*stage.Stage
+	Alice      *stage.User
+	Peer       *stage.Peer
+	Carol, Dan *federation.User // of Peer; Carol is a member, too
+	Room       *stage.Room      // as Peer knows it
+	Join       federation.Event // of Dan, under its first key
+}
+
+// OpenBan makes the room, with Carol in it.
+func OpenBan(s *stage.Stage) Ban {
+	opened := Ban{Stage: s, Alice: s.User("alice"), Peer: s.Peer()}
+	opened.Carol, opened.Dan = opened.Peer.User("carol"), opened.Peer.User("dan")
+	opened.Room = opened.Peer.Joins(opened.Alice.Makes(stage.Public), opened.Carol)
+	return opened
+}
+
+// OpenBanOfMember is OpenBan with Dan in the room, who joined along a path.
+func OpenBanOfMember(s *stage.Stage, path delivery.Path) Ban {
+	opened := OpenBan(s)
+	opened.LetIn(path)
+	return opened
+}
+
+// LetIn is the positive control: Dan joins, and Alice's client sees it.
+func (b *Ban) LetIn(path delivery.Path) {
+	b.Join = b.DansJoin()
+	answer, err := path.Push(b.Room, b.Join)
+	if err == nil {
+		_, err = b.Alice.SeesMembership(b.Room.ID(), b.Dan.ID(), "join")
+	}
+	b.C.Control(delivery.WithAnswer(err, delivery.Short(answer)))
+	b.Room.Apply(b.Join)
+}
+
+// DansJoin is a join of Dan at the room's end, under the key that Dan has now.
+func (b Ban) DansJoin() federation.Event { return b.Room.BuildsMember(b.Dan, "join") }
+
+// Bans lets Alice ban Dan by user ID.
+func (b Ban) Bans() {
+	b.Alice.Bans(b.Room.ID(), b.Dan.ID())
+	b.Alice.Blaming("membership/ban").AwaitsMembership(b.Room.ID(), b.Dan.ID(), "ban")
+	b.Room.Blaming("membership/ban").Awaits(MemberByKey(b.Join.Sender(), "ban"))
+}
+
+// Evades delivers an event of Dan and waits until the server has dealt with it. The barrier stands beside the event, not behind
+// it: it arrives whatever became of that. broken is the error that the server answers Alice's client with afterwards, if so.
+func (b Ban) Evades(path delivery.Path, event federation.Event) (answer string, broken error) {
+	barrier := b.Room.Builds(federation.TextMessage(b.Carol, "said after the join"))
+	pushed, err := path.Push(b.Room, event)
+	b.C.Need("resilience/stays-up", err)
+	answer = delivery.Short(pushed)
+	b.Room.Delivers(barrier)
+	ctx, cancel := b.C.Within(stage.Patience)
+	defer cancel()
+	_, err = b.Alice.WaitForEvent(ctx, b.Room.ID(), match.EventID(barrier.ID()))
+	refusal, refused := csapi.Refused(err)
+	if refused && refusal.Status >= http.StatusInternalServerError || csapi.NoAnswer(err) && !errors.Is(err, context.DeadlineExceeded) {
+		return answer, err
+	}
+	b.C.Need("membership/remote-joins-us", err)
+	return answer, nil
+}
+
+// StaysBanned looks at a banned user as a client sees it.
+func StaysBanned(c *check.C, views []stage.View, userID string) {
+	for _, view := range views {
+		if slices.Contains(view.Keys, userID) {
+			c.Errorf("%s shows a banned user as a member", view.Name)
+		}
+		if view.Name != "/members" && view.Name != "/state" {
+			continue // the others hold earlier events too
+		}
+		for _, event := range membersAs(view, userID) {
+			if membership := event.Get("content.membership").String(); membership != "ban" {
+				c.Errorf("%s shows the membership %q of a banned user", view.Name, membership)
+			}
+		}
+	}
+}
+
+// membersAs are the member events that a view shows of a user ID.
+func membersAs(view stage.View, userID string) []gjson.Result {
+	var members []gjson.Result
+	for _, event := range view.Events {
+		if event.Get("type").String() == "m.room.member" && event.Get("state_key").String() == userID {
+			members = append(members, event)
+		}
+	}
+	return members
+}
