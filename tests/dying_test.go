@@ -25,6 +25,7 @@ import (
 
 	"msc4014/helpers/plan"
 	"msc4014/helpers/verdict"
+	"msc4014/internal/suite"
 	"msc4014/runtime"
 	"msc4014/runtime/candidate"
 	"msc4014/runtime/docker/engine"
@@ -123,7 +124,7 @@ func judgePart(t *testing.T, artifact runtime.Artifact, runtimeName, matching st
 	began := time.Now()
 	final := map[string]verdict.CheckResult{}
 	var mu sync.Mutex
-	err = judge(ctx, plan.Plan{
+	err = suite.Judge(ctx, plan.Plan{
 		Artifact: artifact, Runtime: runtimeName, Run: matching, Parallel: 8, Shuffle: 3, Results: t.TempDir(), Session: opened.Dir,
 	}, opened, func(event verdict.Event) {
 		mu.Lock()
@@ -140,7 +141,7 @@ func judgePart(t *testing.T, artifact runtime.Artifact, runtimeName, matching st
 	return final
 }
 
-// assertBlame sees to it that the culprit is blamed, that staying up failed because of it, and that all others have the
+// assertBlame asserts that the culprit is blamed, that staying up failed because of it, and that all others have the
 // verdicts expected of them.
 func assertBlame(t *testing.T, expected, got map[string]verdict.CheckResult, blame string) {
 	t.Helper()

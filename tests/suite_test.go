@@ -15,6 +15,7 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/plan"
 	"msc4014/helpers/verdict"
+	"msc4014/internal/suite"
 	"msc4014/report/baseline"
 	"msc4014/runtime/candidate"
 	"msc4014/runtime/complement"
@@ -84,7 +85,7 @@ func judgeUsual(t *testing.T) judgement {
 
 	result := judgement{candidate: parsed.Name, image: image != "", final: map[string]verdict.CheckResult{}}
 	var mu sync.Mutex
-	err = judge(ctx, plan.Plan{Artifact: artifact, Runtime: runtimeName, Results: t.TempDir(), Session: opened.Dir}, opened,
+	err = suite.Judge(ctx, plan.Plan{Artifact: artifact, Runtime: runtimeName, Results: t.TempDir(), Session: opened.Dir}, opened,
 		func(event verdict.Event) {
 			mu.Lock()
 			defer mu.Unlock()

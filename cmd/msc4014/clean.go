@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msc4014/cmd/internal/suite"
+	"msc4014/cmd/internal/suitebinary"
 	"msc4014/report"
 	"msc4014/runtime/candidate"
 	"msc4014/runtime/session"
@@ -58,7 +58,7 @@ func clean(ctx context.Context, root string, options session.CleanOptions, tell 
 	}
 	err := errors.Join(session.AwaitOrphans(ctx, say), session.Clean(ctx, options, say))
 	report.RemoveDead(filepath.Join(root, "results"))
-	suite.RemoveUnfinished(root)
+	suitebinary.RemoveUnfinished(root)
 	if !told && err == nil {
 		tell("nothing was left behind")
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"msc4014/cmd/internal/suite"
+	"msc4014/cmd/internal/suitebinary"
 	"msc4014/report"
 	"msc4014/requirements"
 )
@@ -47,11 +47,11 @@ func newListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			binary, err := suite.Build(command.Context(), root)
+			binary, err := suitebinary.Build(command.Context(), root)
 			if err != nil {
 				return err
 			}
-			checks, err := suite.List(command.Context(), binary)
+			checks, err := suitebinary.List(command.Context(), binary)
 			if err != nil {
 				return err
 			}

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"msc4014/cmd/internal/prove"
-	"msc4014/cmd/internal/suite"
+	"msc4014/cmd/internal/suitebinary"
 	"msc4014/helpers/plan"
 	"msc4014/reference/fault"
 	"msc4014/report"
@@ -95,7 +95,7 @@ func newProver(kill <-chan struct{}) (*prove.Prover, error) {
 		Root: root, Folder: filepath.Clean(folder), Stdout: os.Stdout, Environment: os.Getenv,
 		Suite:     report.Suite{Version: plan.SuiteVersion, Commit: gitCommit(root)},
 		Catalogue: catalogue, Report: catalogueOf(catalogue), Faults: fault.All(),
-		Build: suite.Build,
+		Build: suitebinary.Build,
 		Prepare: func(ctx context.Context, progress func(string)) (runtime.Artifact, error) {
 			return candidate.Prepare(ctx, root, found, "process", progress)
 		},

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"msc4014/cmd/internal/run"
-	"msc4014/cmd/internal/suite"
+	"msc4014/cmd/internal/suitebinary"
 	"msc4014/helpers/plan"
 	"msc4014/reference/choice"
 	"msc4014/report"
@@ -39,7 +39,7 @@ func newRunner(kill <-chan struct{}, choices choice.Choices, settings complement
 		Images:    settings.ServerImages(),
 		Parse:     func(typed string) (run.Candidate, error) { return parseCandidate(root, typed, choices) },
 		Engine:    engineAnswers,
-		Build:     suite.Build,
+		Build:     suitebinary.Build,
 		Catalogue: loadCatalogue,
 		Kill:      kill,
 		Notices:   notices,

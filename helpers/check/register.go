@@ -39,7 +39,7 @@ type Check struct {
 // Registry holds checks in the order of their registration.
 type Registry struct{ checks []*Check }
 
-// registered takes what package tests registers while it is initialised; nothing writes to it afterwards.
+// registered is filled while the packages of checks are initialised; nothing writes to it afterwards.
 var registered Registry
 
 // Register adds a check to the suite. Mistakes in it are reported by Validate, at the start.

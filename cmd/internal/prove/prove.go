@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"msc4014/cmd/internal/suite"
+	"msc4014/cmd/internal/suitebinary"
 	"msc4014/helpers/verdict"
 	"msc4014/reference/fault"
 	"msc4014/report"
@@ -157,7 +157,7 @@ func (p *proving) prepare(ctx context.Context) error {
 	if p.binary, err = p.Build(ctx, p.Root); err != nil {
 		return err
 	}
-	if p.registered, err = suite.List(ctx, p.binary); err != nil {
+	if p.registered, err = suitebinary.List(ctx, p.binary); err != nil {
 		return err
 	}
 	p.reference, err = p.Prepare(ctx, p.progress.Doing)

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"msc4014/cmd/internal/suite"
+	"msc4014/cmd/internal/suitebinary"
 	"msc4014/helpers/plan"
 	"msc4014/helpers/verdict"
 	"msc4014/report"
@@ -54,7 +54,7 @@ func (p *proving) try(ctx context.Context, one trial) (done outcome, err error) 
 	wanted := plan.Plan{
 		Artifact: artifact, Runtime: "process", Run: pattern(one.checks), Results: folder.Staging(), Session: own.Dir,
 	}
-	ending, err := suite.Process{
+	ending, err := suitebinary.Process{
 		Binary: p.binary, Plan: wanted, Lock: own.LockFile(), Handle: func(verdict.Event) {}, Kill: p.Kill, CleanupTime: cleanupTime,
 	}.RunIn(ctx, folder)
 	if err != nil {

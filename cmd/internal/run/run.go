@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"msc4014/cmd/internal/suite"
+	"msc4014/cmd/internal/suitebinary"
 	"msc4014/helpers/plan"
 	"msc4014/report"
 	"msc4014/runtime/complement"
@@ -152,7 +152,7 @@ func (r *Runner) make(ctx context.Context, m *made) error {
 	if err != nil {
 		return err
 	}
-	if m.registered, err = suite.List(ctx, m.binary); err != nil {
+	if m.registered, err = suitebinary.List(ctx, m.binary); err != nil {
 		return err
 	}
 	if err := m.selectable(m.registered); err != nil {
@@ -235,7 +235,7 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 		}
 	}
 	m.progress.Doing("starting " + wanted.Candidate().Name)
-	ending, err := suite.Process{
+	ending, err := suitebinary.Process{
 		Binary: m.binary, Plan: wanted, Lock: own.LockFile(), Handle: m.progress.Handle, Kill: r.Kill, CleanupTime: cleanupTime,
 	}.RunIn(ctx, folder)
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package suite
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"msc4014/runtime"
 )
 
-// configured is a server that tells its configuration and can do nothing else.
+// configured is a server that has a configuration and nothing else.
 type configured struct {
 	runtime.Server
 	name, text string

@@ -1,7 +1,7 @@
-package main
+package suite
 
-// What is kept in the results folder beside the verdicts: log and transcript of checks, and the configuration that the
-// candidate ran with.
+// What the results folder has beside the verdicts: logs and transcripts of checks, and the configuration of the
+// candidate.
 
 import (
 	"context"
@@ -17,11 +17,11 @@ import (
 	"msc4014/runtime"
 )
 
-// configurationFolder is where a candidate's configuration is kept, in the results folder.
+// configurationFolder is the folder for candidates' configuration, in the results folder.
 const configurationFolder = "configuration"
 
-// keepConfiguration writes the configuration that a server runs with into the results folder, under its own name after
-// prefix, and returns its path there, "" where the server does not tell.
+// keepConfiguration writes a server's configuration into the results folder, under its name after prefix, and returns
+// its path there; "" if the server has none to show.
 func keepConfiguration(ctx context.Context, server runtime.Server, results, prefix string) (string, error) {
 	configured, can := server.(runtime.Configured)
 	if !can || results == "" {
@@ -86,7 +86,7 @@ func writeFile(path string, write func(*os.File) error) error {
 	return errors.Join(write(file), file.Close())
 }
 
-// fileName spells a check's name so that it is a safe file name.
+// fileName turns a check's name into a safe file name.
 func fileName(name string) string {
 	safe := make([]rune, 0, len(name))
 	for _, letter := range name {

@@ -1,4 +1,4 @@
-package main
+package suite
 
 import (
 	"context"
@@ -24,7 +24,7 @@ func (s imagedServer) ImageDigest(context.Context) (string, error) {
 	return "sha256:of-" + s.Host(), nil
 }
 
-// met holds a meeting of fake servers, and tells which were started.
+// met holds a meeting of fake servers and returns which were started.
 func met(t *testing.T, wanted plan.Plan, byHost map[string]runtime.Artifact, chosen ...*check.Check) (verdict.Candidate, []string) {
 	t.Helper()
 	issuer, err := authority.New(t.TempDir())

@@ -1,8 +1,8 @@
-// Package suite builds the suite's binary (the package tests), asks it for its checks, and runs it as a child process
+// Package suitebinary builds the suite's binary (the package tests), asks it for its checks, and runs it as a child process
 // whose stream of events it reads.
 //
 // This file builds it.
-package suite
+package suitebinary
 
 import (
 	"bytes"
@@ -26,8 +26,8 @@ import (
 // listTimeout bounds how long the binary may take to list its checks.
 const listTimeout = 60 * time.Second
 
-// Build compiles the checks below root and returns the path of the binary. Two builds at once do not disturb each
-// other or a run that uses the binary: it is made under another name and renamed.
+// Build compiles the checks below root and returns the path of the binary. It is built under another name and renamed,
+// so that concurrent builds, and runs that use the binary, are not disturbed.
 func Build(ctx context.Context, root string) (string, error) {
 	folder := filepath.Join(root, "bin")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -42,12 +42,12 @@ func Build(ctx context.Context, root string) (string, error) {
 		return "", fmt.Errorf("cannot build the checks: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	// Over a copy of the last one the go command links only when something changed.
+	// Over a copy of the last binary, the go command links only if something changed.
 	_ = copyFile(target, temporary)
 	output, err := gocommand.Run(ctx, root, append(os.Environ(), gocommand.TemporaryVariable+"="+work),
 		"build", "-buildvcs=false", "-o", temporary, "./tests")
 	if err != nil {
-		gocommand.EndWorkers(work) // somebody may have killed the go command alone
+		gocommand.EndWorkers(work) // the go command alone may have been killed
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
@@ -59,12 +59,12 @@ func Build(ctx context.Context, root string) (string, error) {
 	return target, nil
 }
 
-// workPrefix begins the names of the folders in root/bin for the temporary files of go commands: this package's and those
-// of run.sh. They end, as the names of unfinished programs do, in the number of the process that builds.
+// workPrefix begins the names of folders in root/bin for temporary files of go commands: this package's and those of
+// run.sh. Like the names of unfinished programs, they end in the process ID of the builder.
 const workPrefix = ".building-"
 
-// RemoveUnfinished removes what builds that were killed left in root/bin, this package's and those of run.sh: programs,
-// temporary files, and compilers that are still at work. Builds that live are left alone.
+// RemoveUnfinished removes what killed builds left in root/bin, this package's and those of run.sh: programs, temporary
+// files, and compilers that are still at work. Live builds are left alone.
 func RemoveUnfinished(root string) {
 	for _, pattern := range []string{workPrefix + "*", "*.new-*"} {
 		left, _ := filepath.Glob(filepath.Join(root, "bin", pattern))
@@ -96,7 +96,7 @@ func copyFile(from, to string) error {
 	return errors.Join(err, target.Close())
 }
 
-// List asks the binary which checks it has, in its order. It starts nothing else.
+// List returns the binary's checks, in its order. Nothing else is started.
 func List(ctx context.Context, binary string) ([]report.RegisteredCheck, error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()

@@ -1,6 +1,6 @@
-package main
+package suite
 
-// One run: the world is made, the candidate asked what it is, and the checks are judged.
+// One run: it creates the world, finds out what the candidate is, and runs the checks.
 
 import (
 	"context"
@@ -25,24 +25,24 @@ import (
 )
 
 const (
-	// lockDescriptor is the file descriptor on which the command line hands on the session's lock.
+	// lockDescriptor is the file descriptor on which the command line passes the session's lock.
 	lockDescriptor = 3
-	// serverCopies is how many shared servers there are at most. Each costs a start, and then less for every room, the fewer
-	// rooms it has.
+	// serverCopies is the maximum number of shared servers. Each costs a start, but with fewer rooms on a server, each room
+	// is cheaper.
 	serverCopies = 3
-	// quiet is how long a deployment is watched after its last check; a server may die a little after it answered.
+	// quiet is how long a deployment is watched after its last check; a server may die shortly after it answered.
 	quiet = 600 * time.Millisecond
-	// longestCheck bounds one check on a quiet machine.
+	// longestCheck is the time limit of one check on an idle machine.
 	longestCheck = 45 * time.Second
 )
 
-// usualParallel is how many checks run at once on so many cores where the plan does not say: as many as keep the cores busy,
-// beside those that wait for servers' own time-outs. More make servers slower than they make the run faster: Dendrite opens
-// connections to its databases for what is asked for at the same time, and closes them again (docs/performance.md).
+// usualParallel is how many checks run at once if the plan does not say: enough to keep the cores busy, beside the checks
+// that wait for servers' own time-outs. More would slow the servers down without making the run faster: Dendrite opens
+// database connections for concurrent requests, and closes them again (docs/performance.md).
 func usualParallel(cores int) int { return min(cores+1, 8) }
 
-// copies is how many shared deployments of a blueprint there may be at once: one, but of the blueprint that most checks
-// stand on.
+// copies is how many shared deployments of a blueprint there may be at once: one, except for the blueprint that most
+// checks use.
 func copies(blueprint string) int {
 	if blueprint == blueprints.OneServer.Name {
 		return serverCopies
@@ -50,21 +50,21 @@ func copies(blueprint string) int {
 	return 1
 }
 
-// run runs a plan under the session that the command line opened.
+// run runs a plan in the session that the command line opened.
 func run(ctx context.Context, wanted plan.Plan, emit func(verdict.Event)) error {
 	attached, err := session.Attach(wanted.Session, os.NewFile(lockDescriptor, "lock of the session"))
 	if err != nil {
 		return err
 	}
-	err = judge(ctx, wanted, attached, emit)
+	err = Judge(ctx, wanted, attached, emit)
 	if ctx.Err() != nil {
-		// Whoever asked for the run may be gone: nothing of it stays.
+		// The command line may be gone and cannot clean up.
 		return errors.Join(context.Cause(ctx), attached.Remove(context.WithoutCancel(ctx)))
 	}
 	return errors.Join(err, attached.Close())
 }
 
-// loadCatalogue loads the catalogue and sees to it that every check stands on it.
+// loadCatalogue loads the catalogue and validates the checks against it.
 func loadCatalogue(registry *check.Registry) (*requirements.Catalogue, error) {
 	catalogue, err := requirements.Load()
 	if err != nil {
@@ -76,8 +76,8 @@ func loadCatalogue(registry *check.Registry) (*requirements.Catalogue, error) {
 	})
 }
 
-// judge judges a candidate: it makes the world, learns what the candidate is, and runs the checks.
-func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit func(verdict.Event)) (err error) {
+// Judge runs the checks that a plan selects against its candidate and emits the events of the run.
+func Judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit func(verdict.Event)) (err error) {
 	catalogue, err := loadCatalogue(check.Registered())
 	if err != nil {
 		return err
@@ -133,8 +133,8 @@ func judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 	return err
 }
 
-// untilInterrupted passes on events until ctx ends. Of those that say something about the candidate, only what is final goes
-// through after that: servers are being ended with the run, and what that breaks is not their doing.
+// untilInterrupted passes on events until ctx ends. Of the events about the candidate, only final ones pass after that:
+// servers are being stopped with the run, and what breaks because of that is not their fault.
 func untilInterrupted(ctx context.Context, emit func(verdict.Event)) func(verdict.Event) {
 	return func(event verdict.Event) {
 		switch event.Kind {
@@ -147,7 +147,7 @@ func untilInterrupted(ctx context.Context, emit func(verdict.Event)) func(verdic
 	}
 }
 
-// planned tells which checks will run, and what is known about the candidate.
+// planned is the event that says which checks will run, and what is known about the candidate.
 func planned(chosen []*check.Check, candidate verdict.Candidate) verdict.Event {
 	names := make([]string, len(chosen))
 	for i, one := range chosen {
@@ -156,14 +156,14 @@ func planned(chosen []*check.Check, candidate verdict.Candidate) verdict.Event {
 	return verdict.Event{Kind: verdict.KindPlan, Time: time.Now(), Total: len(chosen), Checks: names, Candidate: &candidate}
 }
 
-// closeWorld takes the run's servers and peers away, also after an interruption.
+// closeWorld removes the run's servers and peers, also after an interruption.
 func closeWorld(ctx context.Context, world *blueprints.World) error {
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	return world.Close(limited)
 }
 
-// readings tells whether a reading is one that the catalogue lists.
+// readings returns an error for a reading that the catalogue does not list.
 func readings(catalogue *requirements.Catalogue) check.Readings {
 	return func(identifier, reading string) error {
 		requirement, known := catalogue.Lookup(identifier)
@@ -177,11 +177,11 @@ func readings(catalogue *requirements.Catalogue) check.Readings {
 	}
 }
 
-// watchers hand what the candidate writes to the passive monitors, once there are any, and to who prints it.
+// watchers pass what the candidate sends to the passive monitors, once there are any, and print it if asked to.
 type watchers struct {
 	world   *blueprints.World
 	monitor atomic.Pointer[monitor.Monitor]
-	print   func(check string, exchange transcript.Exchange) // nil: nobody asked for it
+	print   func(check string, exchange transcript.Exchange) // may be nil
 }
 
 func (w *watchers) exchange(name string, exchange transcript.Exchange) {

@@ -1,4 +1,4 @@
-package suite
+package suitebinary
 
 // The test binary plays the suite's binary: see fake.
 

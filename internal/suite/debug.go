@@ -1,6 +1,6 @@
-package main
+package suite
 
-// COMPLEMENT_DEBUG: every request of a check and its answer, printed as it ends.
+// COMPLEMENT_DEBUG: prints every request of a check with its answer.
 
 import (
 	"fmt"
@@ -11,10 +11,10 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// longestPrinted bounds how much of a body is printed, in bytes; the transcript has more of it.
+// longestPrinted is how many bytes of a body are printed at most; the transcript has more.
 const longestPrinted = 4 << 10
 
-// printed is an exchange as a few lines, without secrets.
+// printed formats an exchange in a few lines, without secrets.
 func printed(check string, exchange transcript.Exchange) string {
 	exchange = transcript.WithoutSecrets(exchange)
 	var text strings.Builder
@@ -44,7 +44,7 @@ func shortBody(body []byte) string {
 	return strings.ToValidUTF8(text[:longestPrinted], "") + fmt.Sprintf("... (%d bytes)", len(body))
 }
 
-// printer prints exchanges through the stream of events.
+// printer prints exchanges as events.
 func printer(emit func(verdict.Event)) func(check string, exchange transcript.Exchange) {
 	return func(check string, exchange transcript.Exchange) {
 		emit(verdict.Event{Kind: verdict.KindPrint, Time: time.Now(), Message: printed(check, exchange)})

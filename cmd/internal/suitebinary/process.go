@@ -1,4 +1,4 @@
-package suite
+package suitebinary
 
 // The suite's binary as a child process: its plan goes in, its events come out, and it ends with its parent.
 
@@ -29,7 +29,7 @@ type Process struct {
 	// Lock is the lock file of the run's session, inherited by the child as descriptor 3: the run counts as alive
 	// while either process lives.
 	Lock *os.File
-	// Stderr takes what the child writes on standard error: traces of crashes.
+	// Stderr is the child's standard error: traces of crashes.
 	Stderr *os.File
 	// Handle is called with each event, in order, from the goroutine that called Run.
 	Handle func(verdict.Event)
@@ -42,25 +42,25 @@ type Process struct {
 // Ending is how the child ended.
 type Ending struct {
 	Events []verdict.Event
-	// Cannot is the child's own word for why the run could not be made.
+	// Cannot is the child's reason why the run could not be made.
 	Cannot string
-	// Complete tells that the stream has its end.
+	// Complete reports whether the stream has its end event.
 	Complete bool
 	// Died says how it ended when it did not end well: "signal: killed".
 	Died string
 }
 
-// drainTime is how long a stream may stay open after the child is gone: only a process that it left behind holds it.
+// drainTime is how long the stream may stay open after the child is gone: only a process that it left behind holds it.
 const drainTime = 2 * time.Second
 
 // Run runs the child and returns when it has ended. When ctx is done the child gets SIGTERM and CleanupTime to clean
-// up; of its verdicts it then gives only those that are final all the same. The error is for a child that could not be
-// started; everything else is in Ending.
+// up, and then emits only final verdicts. The error is for a child that could not be started; everything else is in
+// Ending.
 func (p Process) Run(ctx context.Context) (Ending, error) {
 	command := exec.Command(p.Binary)
 	command.ExtraFiles = []*os.File{p.Lock}
 	command.Stderr = p.Stderr
-	// A group of its own: Ctrl-C on the terminal is for the command line, which passes it on once and in order.
+	// In its own process group: Ctrl-C on the terminal is for the command line, which passes it on once and in order.
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	input, err := command.StdinPipe()
 	if err != nil {
@@ -81,7 +81,7 @@ func (p Process) Run(ctx context.Context) (Ending, error) {
 	if err != nil {
 		panic(fmt.Sprintf("a plan is always JSON: %v", err))
 	}
-	// The pipe stays open as a life line: its end tells the child that its parent is gone.
+	// The pipe stays open: its end tells the child that its parent is gone.
 	go func() { _, _ = input.Write(append(plan, '\n')) }()
 
 	exited := make(chan error, 1)
@@ -91,8 +91,8 @@ func (p Process) Run(ctx context.Context) (Ending, error) {
 	return p.follow(ctx, command, readEvents(reader, gone), exited), nil
 }
 
-// RunIn is Run for a run with a results folder: what the child writes on standard error goes there, as report.CrashFile,
-// and stays only if there is something in it.
+// RunIn is Run for a run with a results folder: the child's standard error goes there, as report.CrashFile, which is
+// removed if it is empty.
 func (p Process) RunIn(ctx context.Context, folder *report.Folder) (Ending, error) {
 	crashFile := filepath.Join(folder.Staging(), report.CrashFile)
 	if err := os.MkdirAll(filepath.Dir(crashFile), 0o755); err != nil {
@@ -111,7 +111,7 @@ func (p Process) RunIn(ctx context.Context, folder *report.Folder) (Ending, erro
 	return ending, errors.Join(err, stderr.Close())
 }
 
-// Planned tells whether the child got as far as saying what it will run.
+// Planned reports whether the child got as far as saying what it will run.
 func (e Ending) Planned() bool {
 	return slices.ContainsFunc(e.Events, func(event verdict.Event) bool { return event.Kind == verdict.KindPlan })
 }
@@ -172,7 +172,7 @@ func (p Process) follow(
 		case <-deadline:
 			deadline = nil
 			if exited == nil {
-				return ending // somebody else holds the stream; what it would say is not the suite's
+				return ending // another process holds the stream open
 			}
 			killGroup()
 		}
@@ -194,8 +194,8 @@ func (e *Ending) take(event verdict.Event) {
 	}
 }
 
-// readEvents reads the stream to its end, or until nobody listens any more. A line that is no event is passed on as a
-// note: something was printed where only events belong, and whoever looks for it must find it.
+// readEvents reads the stream to its end, or until gone is closed. A line that is not an event becomes a note, so that
+// what was printed to standard output by mistake is not lost.
 func readEvents(stream io.Reader, gone <-chan struct{}) <-chan verdict.Event {
 	events := make(chan verdict.Event)
 	go func() {

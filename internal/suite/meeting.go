@@ -1,6 +1,6 @@
-package main
+package suite
 
-// Before the first check each candidate is started and asked what it is.
+// Before the first check, each candidate is started and asked what it is.
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"msc4014/runtime"
 )
 
-// meeting is the first look at the candidates of a run.
+// meeting finds out what the candidates of a run are.
 type meeting struct {
 	runner *check.Runner
 	world  *blueprints.World
@@ -23,9 +23,9 @@ type meeting struct {
 	warn   func(string)
 }
 
-// hold starts the first deployments, learns what their candidates are, and tells it as results do: what runs, by server.
-// Where hs1 and hs2 are of different candidates, that of hs2 is asked, too, if there are checks on two servers: those stand
-// on what hs1 and hs2 have in common, the others on hs1 alone.
+// hold starts the first deployments, learns what their candidates are, and returns that as results have it: by server.
+// If hs1 and hs2 run different candidates, hs2's is asked too if any check needs two servers: such checks depend on what
+// hs1 and hs2 have in common, the others on hs1 alone.
 func (m *meeting) hold(ctx context.Context) (verdict.Candidate, error) {
 	blueprint, prefix := blueprints.OneServer, ""
 	if m.wanted.Second != nil {
@@ -49,7 +49,7 @@ func (m *meeting) hold(ctx context.Context) (verdict.Candidate, error) {
 			return verdict.Candidate{}, err
 		}
 		candidate.Servers = append(candidate.Servers, second)
-	case two: // made of the same
+	case two: // of the same candidate
 		second := first
 		second.Host, second.Configuration = "hs2", ""
 		candidate.Servers = append(candidate.Servers, second)
@@ -69,7 +69,8 @@ func (m *meeting) hold(ctx context.Context) (verdict.Candidate, error) {
 	return candidate, nil
 }
 
-// meet learns what the candidate at a place of a blueprint is, and keeps its configuration, whose name begins with prefix.
+// meet learns what the candidate at a place of a blueprint is, and saves its configuration under a name that begins with
+// prefix.
 func (m *meeting) meet(ctx context.Context, blueprint blueprints.Blueprint, place int, prefix string) (verdict.Server, error) {
 	prepared, err := m.runner.Prepare(ctx, blueprint.Name)
 	if err != nil {

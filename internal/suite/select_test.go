@@ -1,4 +1,4 @@
-package main
+package suite
 
 import (
 	"testing"
@@ -53,7 +53,7 @@ func TestAPairHasTheChecksOnTwoServersAndTheClosingOnes(t *testing.T) {
 	assert.ErrorContains(t, err, "no check that stands on two servers")
 }
 
-// TestClosingChecksAreOfEveryRun: without them a death that no check is blamed for would have no verdict.
+// TestClosingChecksAreOfEveryRun: without them a crash that no check is blamed for would have no verdict.
 func TestClosingChecksAreOfEveryRun(t *testing.T) {
 	all := append(some(), &check.Check{Name: "stays up", Requires: []string{"resilience/x"}, Closing: true})
 	for _, wanted := range []plan.Plan{{Run: "^c$"}, {Shard: "3/3"}, {Run: "^c$", Shard: "1/1"}} {

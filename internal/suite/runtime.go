@@ -1,6 +1,6 @@
-package main
+package suite
 
-// What servers stand on: the runtime that the plan decided on.
+// The runtime that servers run in, as the plan decided.
 
 import (
 	"context"
@@ -19,15 +19,15 @@ import (
 	"msc4014/runtime/session"
 )
 
-// foundation is what servers stand on: what they are made of, a runtime, and the authority that signs their certificates
-// and the peers'.
+// foundation is what deployments are made with: the servers' artifacts, a runtime, and the authority that signs the
+// certificates of servers and peers.
 type foundation struct {
 	artifacts runtime.Artifacts
 	runtime   runtime.Runtime
 	authority *authority.Authority
 }
 
-// startRuntime makes the runtime that the plan decided on.
+// startRuntime creates the runtime that the plan names.
 func startRuntime(
 	ctx context.Context, wanted plan.Plan, joined *session.Session, settings complement.Options, warn func(string),
 ) (foundation, error) {
@@ -41,7 +41,7 @@ func startRuntime(
 	}
 	base := foundation{authority: issuer, artifacts: artifacts(wanted, settings)}
 	for _, artifact := range base.artifacts.All() {
-		// The command line holds them as well, but may be killed while this process goes on.
+		// The command line holds them too, but may be killed while this process goes on.
 		if err := candidate.Hold(ctx, artifact); err != nil {
 			return foundation{}, err
 		}
@@ -68,8 +68,8 @@ func startRuntime(
 	return base, err
 }
 
-// artifacts are what the servers are made of: the plan's candidates, and in containers Complement's images for particular
-// servers, where those are not the candidate's own.
+// artifacts are what the servers run: the plan's candidates and, in containers, Complement's images for particular
+// servers, unless those are the candidate's own.
 func artifacts(wanted plan.Plan, settings complement.Options) runtime.Artifacts {
 	made := runtime.Artifacts{Main: wanted.Artifact, ByHost: map[string]runtime.Artifact{}}
 	switch {

@@ -1,7 +1,7 @@
-package main
+package suite
 
-// What is done with servers at their end: their logs are printed and Complement's post-test script is called, if the
-// environment asks for that.
+// What the environment asks for when servers are removed: printing their logs, and calling Complement's post-test
+// script.
 
 import (
 	"context"
@@ -18,10 +18,10 @@ import (
 	"msc4014/runtime/complement"
 )
 
-// scriptLimit bounds one call of the post-test script.
+// scriptLimit is the time limit of one call of the post-test script.
 const scriptLimit = time.Minute
 
-// checkScript finds fault with a post-test script that cannot be called, before anything is started.
+// checkScript returns an error if the post-test script cannot be called; it is checked before anything is started.
 func checkScript(script string) error {
 	if script == "" {
 		return nil
@@ -32,7 +32,7 @@ func checkScript(script string) error {
 	return nil
 }
 
-// aftermath is what the environment asks for at the end of each deployment; nil if that is nothing.
+// aftermath returns what the environment asks for at the end of each deployment; nil for nothing.
 func aftermath(settings complement.Options, emit func(verdict.Event)) func(context.Context, check.Leaving) {
 	if !settings.AlwaysPrintLogs && settings.PostTestScript == "" {
 		return nil
@@ -65,7 +65,7 @@ func aftermath(settings complement.Options, emit func(verdict.Event)) func(conte
 	}
 }
 
-// callScript calls the script with the arguments that Complement gives it: container, test, and whether that failed.
+// callScript calls the script with Complement's arguments: container, test, and whether the test failed.
 func callScript(ctx context.Context, script, container string, leaving check.Leaving) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), scriptLimit)
 	defer cancel()
@@ -75,7 +75,7 @@ func callScript(ctx context.Context, script, container string, leaving check.Lea
 	return string(output), err
 }
 
-// usedBy names a deployment by the check that used it, or by its blueprint if that was not one alone.
+// usedBy names a deployment by the check that used it, or by its blueprint if several did.
 func usedBy(leaving check.Leaving) string {
 	if len(leaving.Checks) == 1 {
 		return leaving.Checks[0]

@@ -1,6 +1,6 @@
-package main
+package suite
 
-// Which checks run, and in which order.
+// Which checks run, and in which order they start.
 
 import (
 	"cmp"
@@ -15,9 +15,8 @@ import (
 	"msc4014/helpers/plan"
 )
 
-// choose returns the checks that a plan asks for, in the order in which they are to start: those that wait for a
-// server's own time-outs first. Closing checks belong to every run: a death of which no check is found guilty has no other
-// verdict.
+// choose returns the checks that a plan selects, in the order in which they start: those that wait for a server's own
+// time-outs first. Closing checks belong to every run: a crash that no check is blamed for has no other verdict.
 func choose(all []*check.Check, wanted plan.Plan) ([]*check.Check, error) {
 	pattern, err := regexp.Compile(wanted.Run)
 	if err != nil {
