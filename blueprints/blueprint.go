@@ -1,41 +1,35 @@
 // Package blueprints holds the starting states that checks ask for, and makes deployments of them: servers that run,
-// each with a healthy room of its own by which its health is told.
+// each with a room of its own in which its health is checked.
 package blueprints
 
-import "fmt"
+import (
+	"fmt"
 
-// Blueprint is a named starting state of a deployment. Users and rooms of a check are its own; servers are shared
-// with other checks unless Private.
-type Blueprint struct {
-	Name    string
-	Servers int
-	Private bool // for checks that stop, cut or break servers
-	// Restarted servers keep their data in files: those of other blueprints cannot be started again.
-	Restarted bool
-}
+	"msc4014/helpers/stage"
+)
 
-// The blueprints. Servers are named hs1, hs2, ... by place; what their server names look like is the runtime's affair.
+// The blueprints. Servers are named hs1, hs2, ... by place; their server names are up to the runtime.
 var (
-	OneServer     = Blueprint{Name: "one server", Servers: 1}
-	TwoServers    = Blueprint{Name: "two servers", Servers: 2}
-	PrivateServer = Blueprint{Name: "private server", Servers: 1, Private: true, Restarted: true}
-	PrivatePair   = Blueprint{Name: "private pair of servers", Servers: 2, Private: true}
-	// AttackedServer is for hostile input, which it may die of (check.C.Expendable).
-	AttackedServer = Blueprint{Name: "attacked server", Servers: 1}
-	// Each of these is restarted once, in a scene that all checks on it share; no other check may stand on them.
-	StoppedServer = Blueprint{Name: "server stopped and started again", Servers: 1, Restarted: true}
-	KilledServer  = Blueprint{Name: "server killed and started again", Servers: 1, Restarted: true}
+	OneServer     = stage.OneServer
+	TwoServers    = stage.TwoServers
+	PrivateServer = stage.Blueprint{Name: "private server", Servers: 1, Private: true, Restarted: true}
+	PrivatePair   = stage.Blueprint{Name: "private pair of servers", Servers: 2, Private: true}
+	// AttackedServer is for hostile input, which may crash it (check.C.Expendable).
+	AttackedServer = stage.Blueprint{Name: "attacked server", Servers: 1}
+	// Each of these is restarted once, in a scene that all its checks share; no other check may use them.
+	StoppedServer = stage.Blueprint{Name: "server stopped and started again", Servers: 1, Restarted: true}
+	KilledServer  = stage.Blueprint{Name: "server killed and started again", Servers: 1, Restarted: true}
 )
 
 // All lists the blueprints.
-var All = []Blueprint{OneServer, TwoServers, PrivateServer, PrivatePair, AttackedServer, StoppedServer, KilledServer}
+var All = []stage.Blueprint{OneServer, TwoServers, PrivateServer, PrivatePair, AttackedServer, StoppedServer, KilledServer}
 
 // ByName finds a blueprint.
-func ByName(name string) (Blueprint, error) {
+func ByName(name string) (stage.Blueprint, error) {
 	for _, each := range All {
 		if each.Name == name {
 			return each, nil
 		}
 	}
-	return Blueprint{}, fmt.Errorf("no blueprint is named %q", name)
+	return stage.Blueprint{}, fmt.Errorf("no blueprint is named %q", name)
 }

@@ -11,21 +11,19 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/match"
+	"msc4014/helpers/stage"
 	"msc4014/runtime"
 )
 
-// Deployment is servers of a candidate that run together. It satisfies check.Deployment.
+// Deployment is servers of a candidate that run together.
 type Deployment struct {
-	world     *World
-	id        string
-	blueprint Blueprint
-	servers   []runtime.Server
-	patients  []patient // one a server
-	beats     atomic.Int64
-	outage    sync.RWMutex // held while a check stops and starts a server
-
-	scenesMu sync.Mutex
-	scenes   map[string]*scene
+	world    *World
+	id       string
+	servers  []runtime.Server
+	patients []patient // one a server
+	beats    atomic.Int64
+	outage   sync.RWMutex // held while a check stops and starts a server
+	shared   sync.Map
 
 	closed   chan struct{} // ends the watch over servers that are removed
 	unwatch  sync.Once
@@ -35,27 +33,21 @@ type Deployment struct {
 	declared bool
 }
 
-var _ check.Deployment = (*Deployment)(nil)
+var _ stage.Deployment = (*Deployment)(nil)
 
 // ID is unique in the run.
 func (d *Deployment) ID() string { return d.id }
 
-// World is what the deployment was made in.
-func (d *Deployment) World() *World { return d.world }
-
-// Blueprint is what the deployment was made from.
-func (d *Deployment) Blueprint() Blueprint { return d.blueprint }
-
 // Server returns the server at a place, counted from 0.
 func (d *Deployment) Server(place int) runtime.Server { return d.servers[place] }
 
-// Servers returns how many servers there are.
-func (d *Deployment) Servers() int { return len(d.servers) }
+// Shared has what checks on the deployment share, by name.
+func (d *Deployment) Shared() *sync.Map { return &d.shared }
 
 // Died is closed when a server ended unasked or the deployment was declared dead.
 func (d *Deployment) Died() <-chan struct{} { return d.died }
 
-// Death tells what happened; empty while the deployment lives.
+// Death says what happened; empty while the deployment lives.
 func (d *Deployment) Death() check.Death {
 	d.mu.Lock()
 	defer d.mu.Unlock()

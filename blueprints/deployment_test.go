@@ -3,8 +3,6 @@ package blueprints
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 
 	"msc4014/blueprints/fake"
 	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/stage"
 	"msc4014/runtime"
 	"msc4014/runtime/authority"
 )
@@ -44,7 +43,7 @@ func newCandidate(t *testing.T) *candidate {
 	return c
 }
 
-func (c *candidate) deploy(t *testing.T, blueprint Blueprint) *Deployment {
+func (c *candidate) deploy(t *testing.T, blueprint stage.Blueprint) *Deployment {
 	t.Helper()
 	made, err := c.New(deadline(t), blueprint.Name)
 	require.NoError(t, err)
@@ -79,9 +78,8 @@ func assertAlive(t *testing.T, d *Deployment) {
 func TestDeploymentsStartAndEnd(t *testing.T) {
 	c := newCandidate(t)
 	d := c.deploy(t, TwoServers)
-	assert.Equal(t, 2, d.Servers())
+	assert.Len(t, c.Servers(d), 2)
 	assert.Equal(t, []string{"hs1", "hs2"}, []string{d.Server(0).Host(), d.Server(1).Host()})
-	assert.Equal(t, TwoServers, d.Blueprint())
 	assert.NoError(t, d.Answers(deadline(t)))
 	assert.NoError(t, d.Health(deadline(t)))
 	assert.NoError(t, d.Health(deadline(t)), "a second beat")
@@ -232,35 +230,6 @@ func TestAStartThatFailsLeavesNothingBehind(t *testing.T) {
 			assert.True(t, c.servers["hs1"].Removed())
 			assert.True(t, c.servers["hs2"].Removed())
 		})
-	}
-}
-
-func TestScenesArePreparedOnce(t *testing.T) {
-	c := newCandidate(t)
-	d := c.deploy(t, OneServer)
-	var mu sync.Mutex
-	prepared := 0
-	prepare := func() (int, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		prepared++
-		return prepared, nil
-	}
-	var all sync.WaitGroup
-	for range 4 {
-		all.Go(func() {
-			found, err := Scene(d, "one", prepare)
-			assert.NoError(t, err)
-			assert.Equal(t, 1, found)
-		})
-	}
-	all.Wait()
-	other, err := Scene(d, "other", prepare)
-	assert.NoError(t, err)
-	assert.Equal(t, 2, other)
-	for range 2 {
-		_, err = Scene(d, "broken", func() (int, error) { return prepared, fmt.Errorf("attempt %d", prepared) })
-		assert.EqualError(t, err, "attempt 2")
 	}
 }
 

@@ -4,18 +4,19 @@ import (
 	"fmt"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/stage"
 )
 
-// Facts are what a run learnt about a candidate before the first check, by asking it.
+// Facts are what a run found out about a candidate before the first check, by asking it.
 type Facts struct {
-	// Supported tells whether the candidate makes pseudo-ID rooms; Why says what it answered if not.
+	// Supported reports whether the candidate makes pseudo-ID rooms; Why says what it answered if not.
 	Supported bool
 	Why       string
-	// Advertised tells whether GET /capabilities lists the version.
+	// Advertised reports whether GET /capabilities lists the version.
 	Advertised bool
 	// Format is how it spells events of those rooms, by its own events, unless Assumed.
 	Format pseudoid.Format
-	// Assumed tells that the candidate showed no event of its own, and Format is the deployed one.
+	// Assumed means that the candidate showed no event of its own, and Format is the deployed one.
 	Assumed bool
 	// Software is what GET /_matrix/federation/v1/version says.
 	Software string
@@ -24,7 +25,10 @@ type Facts struct {
 // Facts returns what is known about the candidate of hs1.
 func (w *World) Facts() Facts { return w.factsOf("hs1") }
 
-// factsOf returns what is known about the candidate of a host. Where nobody asked it, it is that of hs1.
+// Format is how the candidate of hs1 spells events of pseudo-ID rooms.
+func (w *World) Format() pseudoid.Format { return w.Facts().Format }
+
+// factsOf returns what is known about the candidate of a host; if it was not asked, it is that of hs1.
 func (w *World) factsOf(host string) Facts {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -34,9 +38,8 @@ func (w *World) factsOf(host string) Facts {
 	return w.facts["hs1"]
 }
 
-// Lacks tells why the servers of a blueprint cannot have pseudo-ID rooms, each by itself or all together, and "" if they
-// can.
-func (w *World) Lacks(blueprint Blueprint) string {
+// Lacks says why the servers of a blueprint cannot have pseudo-ID rooms, each by itself or all together, "" if they can.
+func (w *World) Lacks(blueprint stage.Blueprint) string {
 	first := w.Facts()
 	for place := range blueprint.Servers {
 		facts := w.factsOf(hostAt(place))

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
@@ -17,14 +18,14 @@ import (
 )
 
 // NewPeer makes a peer for a check. Its format is how the candidate spells events.
-func (w *World) NewPeer(check string, sink transcript.Sink, format pseudoid.Format) (*federation.Peer, error) {
+func (w *World) NewPeer(ofCheck string, sink transcript.Sink, format pseudoid.Format) (*federation.Peer, error) {
 	peer, err := w.Peers.NewPeer(sink, format)
 	if err != nil {
 		return nil, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.owners[peer.Name()] = check
+	w.owners[peer.Name()] = ofCheck
 	return peer, nil
 }
 
@@ -35,9 +36,10 @@ func (w *World) CheckOf(peer *federation.Peer) string {
 	return w.owners[peer.Name()]
 }
 
-// Learn finds out what the candidate at a place of a deployment, counted from 0, is by asking it, never by its name:
-// whether it makes pseudo-ID rooms, and how it spells their events. A candidate without such rooms is no error.
-func (w *World) Learn(ctx context.Context, deployment *Deployment, place int) (Facts, error) {
+// Learn finds out what the candidate at a place of a deployment that New made, counted from 0, is by asking it, never by
+// its name: whether it makes pseudo-ID rooms, and how it spells their events. A candidate without such rooms is no error.
+func (w *World) Learn(ctx context.Context, made check.Deployment, place int) (Facts, error) {
+	deployment := made.(*Deployment)
 	facts := Facts{Format: pseudoid.FormatDendrite, Assumed: true}
 	server := deployment.Server(place)
 	peer, err := w.NewPeer("", nil, pseudoid.FormatDendrite)
@@ -83,8 +85,8 @@ func (w *World) Learn(ctx context.Context, deployment *Deployment, place int) (F
 }
 
 // ensureReachable returns an error if servers cannot connect to peers for want of the machine. A candidate that was asked
-// something by a peer connects to it, for its keys. If no connection ever arrived, a program of the suite's own shows whether
-// one can; if so, that none did is the candidate's affair, and for the checks to judge.
+// something by a peer connects to it, for its keys. If no connection ever arrived, the suite's own program finds out whether
+// one can; if so, that none did is the candidate's fault, and for the checks to judge.
 func (w *World) ensureReachable(ctx context.Context, peer *federation.Peer, server string) error {
 	separated, may := w.Runtime.(runtime.Separated)
 	if !may || w.Peers.Reached() {

@@ -12,6 +12,7 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
+	"msc4014/helpers/stage"
 	"msc4014/runtime"
 )
 
@@ -21,12 +22,12 @@ type Authority interface {
 	Pool() *x509.CertPool
 }
 
-// World is what one run of the suite has: servers of candidates, and peers. It makes deployments
-// (check.Deployments); its methods are safe for use by several goroutines.
+// World is what one run of the suite has: servers of candidates, and peers. It makes deployments. Its methods are safe
+// for use by several goroutines.
 type World struct {
 	Runtime runtime.Runtime
 	Peers   *federation.Switchboard
-	// Artifacts are what the servers are made of; by them reasons name the candidates. Set before the first deployment.
+	// Artifacts are what the servers run; reasons name the candidates by them. Set before the first deployment.
 	Artifacts runtime.Artifacts
 
 	count   atomic.Int64
@@ -36,7 +37,10 @@ type World struct {
 	facts   map[string]Facts          // by host, of hosts whose candidate was asked
 }
 
-var _ check.Deployments = (*World)(nil)
+var (
+	_ check.Deployments = (*World)(nil)
+	_ stage.World       = (*World)(nil)
+)
 
 // NewWorld makes the world of a run. received is told of each event that a candidate sent or served to a peer.
 func NewWorld(chosen runtime.Runtime, authority Authority, received func(*federation.Peer, *federation.Room, string, federation.Event)) *World {
@@ -51,7 +55,7 @@ func NewWorld(chosen runtime.Runtime, authority Authority, received func(*federa
 	return world
 }
 
-// dial tells where a server's federation API is reached now.
+// dial returns where a server's federation API is reached now.
 func (w *World) dial(serverName string) (string, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,15 +75,21 @@ func (w *World) New(ctx context.Context, name string) (check.Deployment, error) 
 	return w.start(ctx, blueprint)
 }
 
-func (w *World) start(ctx context.Context, blueprint Blueprint) (*Deployment, error) {
+// Servers returns the servers of a deployment that New made, by place.
+func (w *World) Servers(deployment check.Deployment) []runtime.Server {
+	return deployment.(*Deployment).servers
+}
+
+// CutsOff reports whether servers can be cut off from the federation, which plain processes cannot: they share a network.
+func (w *World) CutsOff() bool { return w.Runtime.Name() != "process" }
+
+func (w *World) start(ctx context.Context, blueprint stage.Blueprint) (*Deployment, error) {
 	deployment := &Deployment{
-		world:     w,
-		id:        fmt.Sprintf("d%d", w.count.Add(1)),
-		blueprint: blueprint,
-		servers:   make([]runtime.Server, blueprint.Servers),
-		died:      make(chan struct{}),
-		closed:    make(chan struct{}),
-		scenes:    map[string]*scene{},
+		world:   w,
+		id:      fmt.Sprintf("d%d", w.count.Add(1)),
+		servers: make([]runtime.Server, blueprint.Servers),
+		died:    make(chan struct{}),
+		closed:  make(chan struct{}),
 	}
 	err := deployment.eachServer(func(place int) error {
 		server, err := w.Runtime.Start(ctx, runtime.ServerOptions{
@@ -104,7 +114,7 @@ func (w *World) start(ctx context.Context, blueprint Blueprint) (*Deployment, er
 	return deployment, nil
 }
 
-// removeStarted removes the servers of a deployment that did not come about.
+// removeStarted removes the servers of a deployment that could not be started.
 func (d *Deployment) removeStarted(ctx context.Context) error {
 	d.unwatch.Do(func() { close(d.closed) })
 	return d.eachServer(func(place int) error {
@@ -117,7 +127,7 @@ func (d *Deployment) removeStarted(ctx context.Context) error {
 	})
 }
 
-// forget lets peers look for a server no more.
+// forget makes a server unknown to peers.
 func (w *World) forget(server runtime.Server) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

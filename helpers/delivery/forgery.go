@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/stage"
@@ -49,7 +48,7 @@ func (f Forgery) honestly(s Scene, honest Honestly) federation.Template {
 }
 
 // Register registers a check of each forgery along each path that carries it.
-func Register(blueprint blueprints.Blueprint, forgeries []Forgery) {
+func Register(blueprint stage.Blueprint, forgeries []Forgery) {
 	for _, forgery := range forgeries {
 		for _, path := range Paths {
 			kind, carried := path.Carries(forgery.Kinds)

@@ -1,4 +1,4 @@
-package stage
+package stage_test
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/stage"
 	"msc4014/helpers/verdict"
 	"msc4014/runtime"
 	"msc4014/runtime/authority"
@@ -52,7 +53,7 @@ func newTheatre(t *testing.T) *theatre {
 	first, err := world.New(t.Context(), blueprints.OneServer.Name)
 	require.NoError(t, err)
 	home.Answer("POST", "/createRoom", 200, `{"room_id":"`+room.ID()+`"}`)
-	facts, err := world.Learn(t.Context(), first.(*blueprints.Deployment), 0)
+	facts, err := world.Learn(t.Context(), first, 0)
 	require.NoError(t, err)
 	require.Equal(t, pseudoid.FormatDendrite, facts.Format)
 	home.Answer("POST", "/createRoom", -1, "")
@@ -60,13 +61,13 @@ func newTheatre(t *testing.T) *theatre {
 }
 
 // plays judges a check on the theatre's candidate.
-func (th *theatre) plays(t *testing.T, body func(s *Stage)) verdict.CheckResult {
+func (th *theatre) plays(t *testing.T, body func(s *stage.Stage)) verdict.CheckResult {
 	t.Helper()
 	var mu sync.Mutex
 	var final verdict.CheckResult
 	runner := check.New(check.Options{
 		Deployments: th.world, Limit: 20 * time.Second,
-		Checks: []*check.Check{{Name: "a check", Requires: []string{"mapping/x"}, Body: func(c *check.C) { body(Open(c, blueprints.OneServer)) }}},
+		Checks: []*check.Check{{Name: "a check", Requires: []string{"mapping/x"}, Body: func(c *check.C) { body(stage.Open(c, blueprints.OneServer)) }}},
 		Emit: func(event verdict.Event) {
 			if event.Kind == verdict.KindCheckFinal {
 				mu.Lock()
@@ -122,7 +123,7 @@ func (th *theatre) shows(part string, events ...string) {
 func (th *theatre) restores() { th.home.Answer("GET", "/sync", -1, "") }
 
 // makesALie makes a join of a peer's user that claims another user ID.
-func makesALie(s *Stage) (*Room, federation.Event) {
+func makesALie(s *stage.Stage) (*stage.Room, federation.Event) {
 	peer := s.Peer()
 	room := peer.Makes(federation.RoomOptions{Creator: peer.User("mallory")})
 	lie, err := room.MemberTemplate(peer.User("liar"), "join").Claiming(claimed).Build()
@@ -134,7 +135,7 @@ func makesALie(s *Stage) (*Room, federation.Event) {
 
 func TestViewsLookEverywhere(t *testing.T) {
 	th := newTheatre(t)
-	result := th.plays(t, func(s *Stage) {
+	result := th.plays(t, func(s *stage.Stage) {
 		alice := s.User("alice")
 		defer th.restores()
 		th.shows("/joined_members", claimed)
@@ -149,12 +150,12 @@ func TestViewsLookEverywhere(t *testing.T) {
 		assert.Equal(s.C, []string{"/sync", "/messages", "/members", "/state", "/joined_members"}, names)
 
 		asked := 0
-		assert.True(s.C, alice.SomeView(testRoom, func(view View) bool {
+		assert.True(s.C, alice.SomeView(testRoom, func(view stage.View) bool {
 			asked++
 			return view.Name == "/messages"
 		}))
 		assert.Equal(s.C, 2, asked, "no further than where it is found")
-		assert.False(s.C, alice.SomeView(testRoom, func(view View) bool { return view.Has("$other") }))
+		assert.False(s.C, alice.SomeView(testRoom, func(view stage.View) bool { return view.Has("$other") }))
 
 		th.home.Answer("GET", "/members", 403, `{"errcode":"M_FORBIDDEN"}`)
 		assert.Len(s.C, alice.Views(testRoom), 4, "a view that is refused is left out")
@@ -163,7 +164,7 @@ func TestViewsLookEverywhere(t *testing.T) {
 	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
 	assert.Contains(t, strings.Join(result.Details, "\n"), "/members was refused")
 
-	result = th.plays(t, func(s *Stage) {
+	result = th.plays(t, func(s *stage.Stage) {
 		alice := s.User("alice")
 		th.home.Answer("GET", "/messages", 0, "")
 		defer th.home.Answer("GET", "/messages", -1, "")
@@ -173,7 +174,7 @@ func TestViewsLookEverywhere(t *testing.T) {
 	assert.Equal(t, "resilience/stays-up", result.BlockedBy)
 
 	for _, part := range []string{"/messages", "/event/", "/context/"} {
-		result = th.plays(t, func(s *Stage) {
+		result = th.plays(t, func(s *stage.Stage) {
 			alice := s.User("alice")
 			th.shows("")
 			defer th.restores()
@@ -191,7 +192,7 @@ func TestViewsLookEverywhere(t *testing.T) {
 func TestNotHonoured(t *testing.T) {
 	th := newTheatre(t)
 	honoured := func(control bool, part string, events func(lie federation.Event) []string) verdict.CheckResult {
-		return th.plays(t, func(s *Stage) {
+		return th.plays(t, func(s *stage.Stage) {
 			alice := s.User("alice")
 			_, lie := makesALie(s)
 			th.shows(part, events(lie)...)
@@ -231,7 +232,7 @@ func TestNotHonoured(t *testing.T) {
 func TestRefused(t *testing.T) {
 	th := newTheatre(t)
 	refused := func(control bool, show func(lie federation.Event)) verdict.CheckResult {
-		return th.plays(t, func(s *Stage) {
+		return th.plays(t, func(s *stage.Stage) {
 			alice := s.User("alice")
 			_, lie := makesALie(s)
 			th.shows("")
@@ -262,7 +263,7 @@ func TestRefused(t *testing.T) {
 func TestNotServed(t *testing.T) {
 	th := newTheatre(t)
 	served := func(control bool, known bool, answer func(lie federation.Event) federation.Answer) verdict.CheckResult {
-		return th.plays(t, func(s *Stage) {
+		return th.plays(t, func(s *stage.Stage) {
 			room, lie := makesALie(s)
 			remove := th.server.Handle(federation.GetEvent, func(*federation.Request, func() federation.Answer) federation.Answer { return answer(lie) })
 			defer remove()
@@ -299,7 +300,7 @@ func TestNotServed(t *testing.T) {
 func TestOnlyLookedUp(t *testing.T) {
 	th := newTheatre(t)
 	asked := func(control bool, method, uri, body string) verdict.CheckResult {
-		return th.plays(t, func(s *Stage) {
+		return th.plays(t, func(s *stage.Stage) {
 			victim := s.Peer()
 			ctx, cancel := victim.Within()
 			defer cancel()

@@ -1,10 +1,13 @@
 package stage
 
-// Starting states with users and rooms in them, for the checks that begin alike. They are each check's own.
+// Starting states with users and rooms in them, for checks that begin alike. Each check has its own.
 
-import (
-	"msc4014/blueprints"
-	"msc4014/helpers/check"
+import "msc4014/helpers/check"
+
+// The blueprints of the openings. Package blueprints lists them among the others.
+var (
+	OneServer  = Blueprint{Name: "one server", Servers: 1}
+	TwoServers = Blueprint{Name: "two servers", Servers: 2}
 )
 
 // Residence is a resident server with a peer in the room: Room is Alice's, a public pseudo-ID room on hs1, as Witness
@@ -18,7 +21,7 @@ type Residence struct {
 
 // OpenResident opens the stage with a resident server and a peer in its room.
 func OpenResident(c *check.C) Residence {
-	s := Open(c, blueprints.OneServer)
+	s := Open(c, OneServer)
 	opened := Residence{Stage: s, Alice: s.User("alice"), Witness: s.Peer()}
 	opened.Room = opened.Witness.Joins(opened.Alice.Makes(Public), opened.Witness.User("witness"))
 	return opened
@@ -33,7 +36,7 @@ type SharedRoom struct {
 
 // OpenSharedRoom opens the stage with two servers in one room.
 func OpenSharedRoom(c *check.C) SharedRoom {
-	s := Open(c, blueprints.TwoServers)
+	s := Open(c, TwoServers)
 	opened := SharedRoom{Stage: s, Alice: s.UserAt(1, "alice"), Bob: s.UserAt(2, "bob")}
 	opened.RoomID = opened.Alice.Makes(Public)
 	opened.Bob.Joins(opened.RoomID, s.ServerName(1))

@@ -17,7 +17,7 @@ type Peer struct {
 
 // Peer makes a peer. It is honest until the check makes it lie.
 func (s *Stage) Peer() *Peer {
-	made, err := s.Deployment.World().NewPeer(s.C.Check().Name, s.C.Sink(), s.Format())
+	made, err := s.world.NewPeer(s.C.Check().Name, s.C.Sink(), s.Format())
 	if err != nil {
 		s.C.SuiteError(fmt.Errorf("make a peer: %w", err))
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"sync"
 
-	"msc4014/blueprints"
 	"msc4014/helpers/check"
 )
 
@@ -21,10 +20,8 @@ type scene[T any] struct {
 // with their check. When the first check ended while it prepared, the others end alike: those that judge the requirement
 // which was missing fail, and the rest are blocked by it; if it ran out of time, so have they.
 func Scene[T any](s *Stage, name string, prepare func() T) T {
-	found, err := blueprints.Scene(s.Deployment, name, func() (*scene[T], error) { return &scene[T]{ready: make(chan struct{})}, nil })
-	if err != nil {
-		s.C.SuiteError(err)
-	}
+	shared, _ := s.Deployment.Shared().LoadOrStore(name, &scene[T]{ready: make(chan struct{})})
+	found := shared.(*scene[T])
 	mine := false
 	found.first.Do(func() { mine = true })
 	if mine {

@@ -1,4 +1,4 @@
-package stage
+package stage_test
 
 import (
 	"sync"
@@ -10,6 +10,7 @@ import (
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
+	"msc4014/helpers/stage"
 	"msc4014/helpers/verdict"
 )
 
@@ -18,7 +19,7 @@ func TestSharersOfASceneThatRanOutOfTime(t *testing.T) {
 	th := newTheatre(t)
 	shares := func(name, requirement string) *check.Check {
 		return &check.Check{Name: name, Requires: []string{requirement}, Body: func(c *check.C) {
-			Scene(Open(c, blueprints.OneServer), "a slow one", func() int {
+			stage.Scene(stage.Open(c, blueprints.OneServer), "a slow one", func() int {
 				<-c.Context().Done()
 				c.Need("mapping/in-creator-join", c.Context().Err())
 				return 1

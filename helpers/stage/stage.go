@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"time"
 
-	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/pseudoid"
@@ -25,51 +24,49 @@ const Patience = 8 * time.Second
 // Stage is one check's share of a deployment: the users, rooms and peers that it makes there are its own.
 type Stage struct {
 	C          *check.C
-	Deployment *blueprints.Deployment
+	Deployment Deployment
+	world      World
 }
 
 // Open gives the check a deployment made from the blueprint. Candidates that cannot have pseudo-ID rooms (together) end
 // the check: unsupported.
-func Open(c *check.C, blueprint blueprints.Blueprint) *Stage {
-	// Asked before anything is deployed: servers that are started for nothing cost the checks that run beside them.
-	if world, ok := c.Deployments().(*blueprints.World); ok {
-		if why := world.Lacks(blueprint); why != "" {
-			c.Unsupported("%s", why)
-		}
-		if c.Check().Containers && world.Runtime.Name() == "process" {
-			c.NotRun("plain processes share one network and cannot be cut off from it: it takes containers (--runtime docker)")
-		}
+func Open(c *check.C, blueprint Blueprint) *Stage {
+	// Asked before anything is deployed: servers that are started for nothing slow down other checks.
+	needRooms(c, blueprint)
+	if c.Check().Containers && !worldOf(c).CutsOff() {
+		c.NotRun("plain processes share one network and cannot be cut off from it: it takes containers (--runtime docker)")
 	}
 	return OpenOrdinary(c, blueprint)
 }
 
-// OpenOrdinary is Open for checks that ordinary rooms are enough for.
-func OpenOrdinary(c *check.C, blueprint blueprints.Blueprint) *Stage {
+func worldOf(c *check.C) World { return c.Deployments().(World) }
+
+// needRooms ends the check if the servers of a blueprint cannot have pseudo-ID rooms.
+func needRooms(c *check.C, blueprint Blueprint) {
+	if why := worldOf(c).Lacks(blueprint); why != "" {
+		c.Unsupported("%s", why)
+	}
+}
+
+// OpenOrdinary is Open for checks that need no pseudo-ID rooms.
+func OpenOrdinary(c *check.C, blueprint Blueprint) *Stage {
 	if two := blueprint.Servers > 1; two != c.Check().TwoServers {
 		c.SuiteError(fmt.Errorf("the blueprint %q has %d servers: a check that needs two is registered with TwoServers",
 			blueprint.Name, blueprint.Servers))
 	}
-	deployment := c.Deploy(blueprint.Name, blueprint.Private).(*blueprints.Deployment)
-	return &Stage{C: c, Deployment: deployment}
+	return &Stage{c, c.Deploy(blueprint.Name, blueprint.Private).(Deployment), worldOf(c)}
 }
 
-// OpenExpendable gives the check a deployment to itself that it may bring down, and tells whether it is fresh: unless it must
-// be, it may be one that another check handed on (C.HandOn).
-func OpenExpendable(c *check.C, blueprint blueprints.Blueprint, onlyFresh bool) (s *Stage, fresh bool) {
-	if world, ok := c.Deployments().(*blueprints.World); ok {
-		if why := world.Lacks(blueprint); why != "" {
-			c.Unsupported("%s", why)
-		}
-	}
+// OpenExpendable gives the check a deployment of its own that it may bring down, and reports whether it is fresh: unless
+// onlyFresh, it may be one that another check handed on (C.HandOn).
+func OpenExpendable(c *check.C, blueprint Blueprint, onlyFresh bool) (s *Stage, fresh bool) {
+	needRooms(c, blueprint)
 	deployment, fresh := c.Expendable(blueprint.Name, onlyFresh)
-	return &Stage{C: c, Deployment: deployment.(*blueprints.Deployment)}, fresh
+	return &Stage{c, deployment.(Deployment), worldOf(c)}, fresh
 }
 
-// Facts are what is known about the candidate of hs1; what is on its stage with it speaks as it does.
-func (s *Stage) Facts() blueprints.Facts { return s.Deployment.World().Facts() }
-
-// Format is how the candidate spells events of pseudo-ID rooms.
-func (s *Stage) Format() pseudoid.Format { return s.Facts().Format }
+// Format is how the candidate of hs1 spells events of pseudo-ID rooms; everybody on the stage speaks as it does.
+func (s *Stage) Format() pseudoid.Format { return s.world.Format() }
 
 // ServerName is the name of the server at a place, counted from 1 as in hs1.
 func (s *Stage) ServerName(place int) string { return s.Deployment.Server(place - 1).Name() }

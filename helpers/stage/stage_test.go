@@ -1,4 +1,4 @@
-package stage
+package stage_test
 
 import (
 	"context"
@@ -10,13 +10,14 @@ import (
 	"msc4014/blueprints"
 	"msc4014/blueprints/fake"
 	"msc4014/helpers/check"
+	"msc4014/helpers/stage"
 	"msc4014/helpers/verdict"
 	"msc4014/runtime"
 	"msc4014/runtime/authority"
 )
 
 // opened judges a check that opens a stage in a world whose servers never start.
-func opened(t *testing.T, twoServers bool, open func(c *check.C, blueprint blueprints.Blueprint) *Stage) verdict.CheckResult {
+func opened(t *testing.T, twoServers bool, open func(c *check.C, blueprint stage.Blueprint) *stage.Stage) verdict.CheckResult {
 	t.Helper()
 	issuer, err := authority.New(t.TempDir())
 	require.NoError(t, err)
@@ -42,13 +43,13 @@ func opened(t *testing.T, twoServers bool, open func(c *check.C, blueprint bluep
 }
 
 func TestCandidatesWithoutRoomsTogetherEndTheCheck(t *testing.T) {
-	result := opened(t, true, Open)
+	result := opened(t, true, stage.Open)
 	assert.Equal(t, verdict.Unsupported, result.Verdict)
 	assert.Contains(t, result.Reason, "hs1 ()", "the one that lacks something is named")
 }
 
 func TestACheckSaysThatItStandsOnTwoServers(t *testing.T) {
-	result := opened(t, false, OpenOrdinary)
+	result := opened(t, false, stage.OpenOrdinary)
 	assert.Equal(t, verdict.Error, result.Verdict)
 	assert.Contains(t, result.Reason, "registered with TwoServers")
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/verdict"
 	"msc4014/runtime"
@@ -33,7 +32,9 @@ func checkScript(script string) error {
 }
 
 // aftermath returns what the environment asks for at the end of each deployment; nil for nothing.
-func aftermath(settings complement.Options, emit func(verdict.Event)) func(context.Context, check.Leaving) {
+func aftermath(
+	settings complement.Options, servers func(check.Deployment) []runtime.Server, emit func(verdict.Event),
+) func(context.Context, check.Leaving) {
 	if !settings.AlwaysPrintLogs && settings.PostTestScript == "" {
 		return nil
 	}
@@ -41,12 +42,7 @@ func aftermath(settings complement.Options, emit func(verdict.Event)) func(conte
 		emit(verdict.Event{Kind: kind, Time: time.Now(), Message: fmt.Sprintf(format, arguments...)})
 	}
 	return func(ctx context.Context, leaving check.Leaving) {
-		deployment, ours := leaving.Deployment.(*blueprints.Deployment)
-		if !ours {
-			return
-		}
-		for place := range deployment.Servers() {
-			server := deployment.Server(place)
+		for _, server := range servers(leaving.Deployment) {
 			if settings.AlwaysPrintLogs {
 				say(verdict.KindPrint, "==== the log of %s (%s)\n%s", server.Name(), usedBy(leaving), server.Log(0))
 			}

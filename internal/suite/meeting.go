@@ -10,6 +10,7 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/plan"
 	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/stage"
 	"msc4014/helpers/verdict"
 	"msc4014/runtime"
 )
@@ -71,17 +72,16 @@ func (m *meeting) hold(ctx context.Context) (verdict.Candidate, error) {
 
 // meet learns what the candidate at a place of a blueprint is, and saves its configuration under a name that begins with
 // prefix.
-func (m *meeting) meet(ctx context.Context, blueprint blueprints.Blueprint, place int, prefix string) (verdict.Server, error) {
-	prepared, err := m.runner.Prepare(ctx, blueprint.Name)
+func (m *meeting) meet(ctx context.Context, blueprint stage.Blueprint, place int, prefix string) (verdict.Server, error) {
+	deployment, err := m.runner.Prepare(ctx, blueprint.Name)
 	if err != nil {
 		return verdict.Server{}, err
 	}
-	deployment := prepared.(*blueprints.Deployment)
 	facts, err := m.world.Learn(ctx, deployment, place)
 	if err != nil {
 		return verdict.Server{}, err
 	}
-	server := deployment.Server(place)
+	server := m.world.Servers(deployment)[place]
 	configuration, err := keepConfiguration(ctx, server, m.wanted.Results, prefix)
 	if err != nil {
 		m.warn("the configuration in effect is not kept: " + err.Error())

@@ -114,7 +114,7 @@ func Judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 	runner := check.New(check.Options{
 		Checks: chosen, Deployments: world, Parallel: parallel, Copies: copies, Emit: emit, Keep: keeper(wanted),
 		Readings: readings(catalogue), Quiet: quiet, Limit: longestCheck, Observe: watch.exchange, KeepServers: wanted.Keep, Seed: max(wanted.Seed, 1),
-		Done: aftermath(settings, emit), KeepEvidence: settings.Debug,
+		Done: aftermath(settings, world.Servers, emit), KeepEvidence: settings.Debug,
 	})
 	meeting := &meeting{runner: runner, world: world, wanted: wanted, chosen: chosen, warn: warn}
 	candidate, err := meeting.hold(ctx)

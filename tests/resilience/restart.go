@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/federation"
-	"msc4014/helpers/scenes"
 	"msc4014/helpers/stage"
 )
 
@@ -24,18 +24,18 @@ var _ = check.Register(check.Check{
 })
 
 func init() {
-	for _, each := range scenes.Outages {
+	for _, each := range blueprints.Outages {
 		check.Register(check.Check{
 			Name:     "rooms are the same after " + each.Name,
 			Requires: []string{"resilience/restart"},
-			Slow:     scenes.RestartTime,
+			Slow:     blueprints.RestartTime,
 			Body:     func(c *check.C) { outlivedBy(each, c).judge(c) },
 		})
 		// The key of a user in a room should not change (MSC4014, Proposal 3.2): a server keeps it for good.
 		check.Register(check.Check{
 			Name:     "sender keys are the same after " + each.Name,
 			Requires: []string{"sender-key/kept-across-restart"},
-			Slow:     scenes.RestartTime,
+			Slow:     blueprints.RestartTime,
 			Body:     func(c *check.C) { outlivedBy(each, c).judgeKeys(c) },
 		})
 	}
@@ -60,7 +60,7 @@ func (o outlived) judgeKeys(c *check.C) {
 // outlivedBy plays an outage, once for all checks that want to know what outlived it: a room with members here and on a
 // peer, and one who left, is looked at before and after by clients, by the peer and by a server that joins later; and
 // messages must flow again.
-func outlivedBy(o scenes.Outage, c *check.C) outlived {
+func outlivedBy(o blueprints.Outage, c *check.C) outlived {
 	s := stage.Open(c, o.Blueprint)
 	return stage.Scene(s, "outage", func() outlived {
 		// Nothing here may fail a check, for it is not known which of them comes first; see stage.Scene.

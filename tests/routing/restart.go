@@ -11,11 +11,11 @@ import (
 )
 
 func init() {
-	for _, each := range scenes.Outages {
+	for _, each := range blueprints.Outages {
 		check.Register(check.Check{
 			Name:     "events go to the same servers after " + each.Name,
 			Requires: []string{"routing/after-restart"},
-			Slow:     scenes.RestartTime,
+			Slow:     blueprints.RestartTime,
 			Body:     func(c *check.C) { routeAfter(c, each) },
 		})
 	}
@@ -23,7 +23,7 @@ func init() {
 
 // routeAfter makes a room with four peers: one with a member, one whose only member's event was redacted, one whose member
 // left, and one from which a newer mapping moved the member to a fifth. The server goes away and comes back.
-func routeAfter(c *check.C, outage scenes.Outage) {
+func routeAfter(c *check.C, outage blueprints.Outage) {
 	s := stage.Open(c, blueprints.PrivateServer)
 	alice := s.User("alice")
 	roomID := alice.Makes(stage.Public, stage.InitialState("m.room.history_visibility", "", map[string]any{"history_visibility": "joined"}))
