@@ -1,6 +1,6 @@
 package main
 
-// What the commands stand on: the project's folders, its candidates and its catalogue.
+// What the commands need: the project's folders, its candidates and its catalogue.
 
 import (
 	"context"
@@ -46,11 +46,13 @@ func newRunner(kill <-chan struct{}, choices choice.Choices, settings complement
 	}, nil
 }
 
-// parseCandidate finds the candidate that typed stands for, started with choices.
+// parseCandidate finds the candidate that typed names, started with choices.
 func parseCandidate(root, typed string, choices choice.Choices) (run.Candidate, error) {
 	found, err := candidate.Parse(root, typed)
-	if err == nil {
-		found, err = found.With(choices)
+	if arguments := choices.Arguments(); arguments != "" && err == nil {
+		if found, err = found.With(arguments, choices.Environment()); err == nil {
+			_, err = choices.Decide()
+		}
 	}
 	if err != nil {
 		return run.Candidate{}, err
@@ -84,7 +86,7 @@ func loadCatalogue() (report.Catalogue, error) {
 	return catalogueOf(loaded), nil
 }
 
-// gitCommit is the commit of the project at root, with "+changes" when files differ from it; "" where git cannot tell.
+// gitCommit is the commit of the project at root, with "+changes" if files differ from it; "" if git does not say.
 func gitCommit(root string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

@@ -22,8 +22,6 @@ import (
 	"strings"
 
 	"github.com/distribution/reference"
-
-	"msc4014/reference/choice"
 )
 
 // imagePrefix begins the name of a candidate that is any image.
@@ -39,8 +37,9 @@ type Candidate struct {
 	Version string
 	// Image is set if the candidate is any image: its name, with a tag or digest.
 	Image string
-	// Choices are the faults and readings that the reference is started with (With).
-	Choices choice.Choices
+	// Arguments and Environment are how the reference deviates (With).
+	Arguments   string
+	Environment []string
 }
 
 // FullName names the version, too, where there is one: "dendrite@0.15.2" for "dendrite".
@@ -49,8 +48,8 @@ func (c Candidate) FullName() string {
 		return c.Name
 	}
 	full := c.Software + "@" + c.Version
-	if arguments := c.Choices.Arguments(); arguments != "" {
-		full += " " + arguments
+	if c.Arguments != "" {
+		full += " " + c.Arguments
 	}
 	return full
 }

@@ -6,8 +6,8 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 
-	"msc4014/reference/choice"
 	"msc4014/runtime"
 )
 
@@ -16,35 +16,28 @@ const (
 	referenceProgram       = "reference"
 	referenceConfiguration = "reference.json" // written by the program
 	referencePackage       = module + "/dockerfiles/reference"
+	// dialectVariable is the variable that the program takes its dialect from (reference/choice).
+	dialectVariable = "MSC4014_REFERENCE_DIALECT"
 )
 
-// With returns the candidate, which must be the reference, with faults and readings that its servers are started with. They
-// become part of its name, so that its results are taken for no other's. The error says what there is if they make no
-// sense.
-func (c Candidate) With(choices choice.Choices) (Candidate, error) {
-	arguments := choices.Arguments()
-	if arguments == "" {
-		return c, nil
-	}
+// With returns the candidate, which must be the reference, with its servers started with more variables of the environment.
+// The arguments that ask for this become part of its name, so that its results are not confused with others'.
+func (c Candidate) With(arguments string, environment []string) (Candidate, error) {
 	if c.Software != referenceSoftware {
 		return Candidate{}, fmt.Errorf("%s is for the reference alone, which %s is not", arguments, c.Name)
 	}
-	if _, err := choices.Decide(); err != nil {
-		return Candidate{}, err
-	}
 	c.Name += " " + arguments
-	c.Choices = choices
+	c.Arguments, c.Environment = arguments, environment
 	return c, nil
 }
 
-// prepareReference builds the program, or the image of it. There is one of each: the version of the reference is a dialect,
-// which it is told when it starts.
+// prepareReference builds the program, or its image. There is one of each: a version of the reference is a dialect, which
+// the environment selects.
 func prepareReference(ctx context.Context, t *task) (runtime.Artifact, error) {
-	environment := choice.Choices{Dialect: t.candidate.Version}.And(t.candidate.Choices).Environment()
 	build := *t
 	build.candidate = Candidate{Name: referenceSoftware, Software: referenceSoftware}
 	artifact, err := build.reference(ctx)
-	artifact.Environment = environment
+	artifact.Environment = slices.Concat([]string{dialectVariable + "=" + t.candidate.Version}, t.candidate.Environment)
 	return artifact, err
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/reference/choice"
 	"msc4014/runtime"
 )
 
@@ -28,20 +27,14 @@ func TestReferencesVersionsAreItsDialects(t *testing.T) {
 
 func TestWith(t *testing.T) {
 	candidate := parseReference(t, "reference")
-	same, err := candidate.With(choice.Choices{})
-	require.NoError(t, err)
-	assert.Equal(t, candidate, same)
-
-	chosen, err := candidate.With(choice.Choices{Faults: []string{"one-key-a-user"}})
+	chosen, err := candidate.With("--fault one-key-a-user", []string{"MSC4014_REFERENCE_FAULTS=one-key-a-user"})
 	require.NoError(t, err)
 	assert.Equal(t, "reference --fault one-key-a-user", chosen.Name)
 	assert.Equal(t, "reference@msc4014 --fault one-key-a-user", chosen.FullName())
 	assert.NotEqual(t, candidate.SafeName(), chosen.SafeName(), "its results have a folder of their own")
 
-	_, err = candidate.With(choice.Choices{Faults: []string{"nosuch"}})
-	assert.ErrorContains(t, err, `there is no fault "nosuch"; there are`)
 	dendrite := Candidate{Name: "dendrite", Software: "dendrite", Version: "0.15.2"}
-	_, err = dendrite.With(choice.Choices{Faults: []string{"one-key-a-user"}})
+	_, err = dendrite.With("--fault one-key-a-user", nil)
 	assert.EqualError(t, err, "--fault one-key-a-user is for the reference alone, which dendrite is not")
 }
 
@@ -50,28 +43,23 @@ func TestPrepareReference(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the reference")
 	}
-	prepare := func(runtimeName, name string, choices choice.Choices) runtime.Artifact {
-		candidate, err := parseReference(t, name).With(choices)
-		require.NoError(t, err)
+	prepare := func(runtimeName, name string, environment ...string) runtime.Artifact {
+		candidate := parseReference(t, name)
+		candidate.Environment = environment
 		artifact, err := Prepare(t.Context(), filepath.Join("..", ".."), candidate, runtimeName, func(line string) { t.Log(line) })
 		require.NoError(t, err)
 		assert.Equal(t, candidate.Name, artifact.Candidate)
 		return artifact
 	}
 	t.Run("process", func(t *testing.T) {
-		text := prepare(process, "reference", choice.Choices{})
+		text := prepare(process, "reference")
 		info, err := os.Stat(text.Program)
 		require.NoError(t, err)
 		assert.NotZero(t, info.Mode()&0o100)
 		assert.Equal(t, []string{"MSC4014_REFERENCE_DIALECT=msc4014"}, text.Environment)
-		deployed := prepare(process, "reference@dendrite", choice.Choices{
-			Faults: []string{"one-key-a-user"}, Readings: []string{"redaction/sender-key-kept=removed"},
-		})
+		deployed := prepare(process, "reference@dendrite", "MSC4014_REFERENCE_FAULTS=one-key-a-user")
 		assert.Equal(t, text.Program, deployed.Program)
-		assert.Equal(t, []string{
-			"MSC4014_REFERENCE_DIALECT=dendrite", "MSC4014_REFERENCE_FAULTS=one-key-a-user",
-			"MSC4014_REFERENCE_READINGS=redaction/sender-key-kept=removed",
-		}, deployed.Environment)
+		assert.Equal(t, []string{"MSC4014_REFERENCE_DIALECT=dendrite", "MSC4014_REFERENCE_FAULTS=one-key-a-user"}, deployed.Environment)
 	})
 	t.Run("docker", func(t *testing.T) {
 		engine, err := openEngine(t.Context())
@@ -79,7 +67,7 @@ func TestPrepareReference(t *testing.T) {
 			t.Skip(err)
 		}
 		defer engine.close()
-		text, deployed := prepare(docker, "reference", choice.Choices{}), prepare(docker, "reference@dendrite", choice.Choices{})
+		text, deployed := prepare(docker, "reference"), prepare(docker, "reference@dendrite")
 		assert.Regexp(t, `^msc4014/reference:[0-9a-f]{12}$`, text.Image)
 		assert.Equal(t, text.Digest, deployed.Digest)
 		found, err := engine.client.ImageInspect(t.Context(), text.Image)
