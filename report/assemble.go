@@ -4,13 +4,13 @@ package report
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
 	"time"
 
 	"msc4014/helpers/verdict"
+	"msc4014/internal/selection"
 )
 
 // Reasons that the assembly itself gives; readers of results.json may compare with them.
@@ -50,17 +50,6 @@ type CatalogueEntry struct {
 	Since   int // the version of the catalogue in which it first stood
 }
 
-// RegisteredCheck is a check that the suite has, whether or not it runs.
-type RegisteredCheck struct {
-	Name         string   `json:"name"`
-	Requirements []string `json:"requirements"`
-	Path         string   `json:"path,omitempty"`
-	Mixed        bool     `json:"mixed,omitempty"`   // it runs in mixed deployments
-	Closing      bool     `json:"closing,omitempty"` // judged by the runner itself, by how deployments ended
-	// Containers says that it cuts servers off, which plain processes cannot be: there it is not run.
-	Containers bool `json:"containers,omitempty"`
-}
-
 // Run is what is known of a run besides its events.
 type Run struct {
 	Suite     Suite
@@ -68,31 +57,15 @@ type Run struct {
 	Started   time.Time
 	Duration  time.Duration
 	// Registered are all checks that the suite has, in its order.
-	Registered []RegisteredCheck
-	// RunPattern, Shard and Pair are the selection; nil, "" and false when everything was asked for.
-	RunPattern *regexp.Regexp
-	Shard      string
-	Pair       bool // two candidates side by side, judged by the checks of mixed deployments
+	Registered []selection.Check
+	Selection  selection.Selection
 	// Incomplete says why the run ended early: "interrupted by SIGINT"; empty when its stream has its end.
 	Incomplete string
 	// Notes are what the command line had to say before the first event.
 	Notes []string
 }
 
-// Selects tells whether --run asks for check: by its name or by the identifier of one of its requirements.
-func Selects(pattern *regexp.Regexp, check RegisteredCheck) bool {
-	if pattern == nil || pattern.MatchString(check.Name) {
-		return true
-	}
-	for _, id := range check.Requirements {
-		if pattern.MatchString(id) {
-			return true
-		}
-	}
-	return false
-}
-
-// LeftOut tells whether a check or requirement was not asked for, as opposed to could not be done.
+// LeftOut reports whether a check or requirement was not asked for, as opposed to could not be run.
 func LeftOut(v verdict.Verdict, reason string) bool {
 	return v == verdict.NotRun && strings.HasPrefix(reason, leftOut)
 }
@@ -128,10 +101,10 @@ func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 		Observations: a.distinctObservations(),
 		Notes:        a.notes,
 	}
-	if run.RunPattern != nil || run.Shard != "" || run.Pair {
-		results.Selection = &Selection{Shard: run.Shard, Pair: run.Pair}
-		if run.RunPattern != nil {
-			results.Selection.Run = run.RunPattern.String()
+	if selected := run.Selection; !selected.Whole() {
+		results.Selection = &Selection{Shard: selected.Shard, Pair: selected.Pair}
+		if selected.Pattern != nil {
+			results.Selection.Run = selected.Pattern.String()
 		}
 	}
 	results.Findings = a.selectedFindings(results.Checks)
@@ -297,14 +270,15 @@ func (a *assembly) judged(name string) verdict.CheckResult {
 }
 
 // whyLeftOut names the option that kept a registered check from being planned.
-func (a *assembly) whyLeftOut(check RegisteredCheck) string {
+func (a *assembly) whyLeftOut(check selection.Check) string {
+	selected := a.run.Selection
 	switch {
-	case !Selects(a.run.RunPattern, check):
+	case !selected.Matches(check):
 		return ReasonLeftOutByRun
-	case a.run.Pair && !check.Mixed:
+	case selected.Pair && !check.Mixed:
 		return ReasonLeftOutByPair
-	case a.run.Shard != "":
-		return ReasonLeftOutByShard + " " + a.run.Shard
+	case selected.Shard != "":
+		return ReasonLeftOutByShard + " " + selected.Shard
 	default:
 		return "the suite did not plan it"
 	}
@@ -338,13 +312,13 @@ func (a *assembly) distinctObservations() []verdict.Observation {
 	return distinct
 }
 
-// asked tells whether a requirement that no check of this run judges was asked for all the same: by name, or with
-// everything. A pair is judged by its checks; what each candidate does by itself, its own run judges.
+// asked reports whether a requirement that no check of this run judges was asked for all the same: by name, or with
+// everything. A pair is judged by its checks alone; each candidate's own run judges the rest.
 func (a *assembly) asked(requirement string) bool {
-	if pattern := a.run.RunPattern; pattern != nil {
+	if pattern := a.run.Selection.Pattern; pattern != nil {
 		return pattern.MatchString(requirement)
 	}
-	return !a.run.Pair
+	return !a.run.Selection.Pair
 }
 
 // selectedFindings returns the findings of requirements that this run was asked to judge: what the monitors see of

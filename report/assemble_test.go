@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/helpers/verdict"
+	"msc4014/internal/selection"
 )
 
 var testCatalogue = Catalogue{
@@ -23,7 +24,7 @@ var testCatalogue = Catalogue{
 	},
 }
 
-var testChecks = []RegisteredCheck{
+var testChecks = []selection.Check{
 	{Name: "version advertised", Requirements: []string{"room-version/advertised", "room-version/identifier"}},
 	{Name: "foreign signature by send_join", Requirements: []string{"mapping/foreign", "mapping/handling"}, Path: "send_join"},
 	{Name: "foreign signature by send", Requirements: []string{"mapping/foreign", "mapping/handling"}, Path: "send"},
@@ -164,7 +165,7 @@ func TestAssembleCutOffStream(t *testing.T) {
 
 func TestAssemblePartRun(t *testing.T) {
 	run := testRun()
-	run.RunPattern = regexp.MustCompile("send_join|mapping/in-join")
+	run.Selection.Pattern = regexp.MustCompile("send_join|mapping/in-join")
 	results := Assemble(run, testCatalogue, []verdict.Event{
 		planned("foreign signature by send_join", "join carries a mapping"),
 		final("foreign signature by send_join", verdict.Pass, ""),
@@ -183,7 +184,7 @@ func TestAssemblePartRun(t *testing.T) {
 	assert.Empty(t, results.Findings, "what was not asked for is not judged, whatever the monitors happen to see")
 
 	run = testRun()
-	run.Shard = "1/2"
+	run.Selection.Shard = "1/2"
 	results = Assemble(run, testCatalogue, []verdict.Event{
 		planned("version advertised"), final("version advertised", verdict.Pass, ""), end,
 	})
@@ -193,7 +194,7 @@ func TestAssemblePartRun(t *testing.T) {
 // TestAClosingCheckPassesInWholeRunsOnly: a fail of it counts in any run.
 func TestAClosingCheckPassesInWholeRunsOnly(t *testing.T) {
 	run := testRun()
-	run.Registered = append([]RegisteredCheck{{Name: "stays up", Requirements: []string{"mapping/in-join"}, Closing: true}}, testChecks[:3]...)
+	run.Registered = append([]selection.Check{{Name: "stays up", Requirements: []string{"mapping/in-join"}, Closing: true}}, testChecks[:3]...)
 	judged := func(v verdict.Verdict) Requirement {
 		closing := final("stays up", v, "")
 		closing.Result.Closing = true
@@ -206,11 +207,11 @@ func TestAClosingCheckPassesInWholeRunsOnly(t *testing.T) {
 		return requirementOf(t, results, "mapping/in-join")
 	}
 	assert.Equal(t, verdict.Pass, judged(verdict.Pass).Verdict)
-	run.RunPattern = regexp.MustCompile("^version")
+	run.Selection.Pattern = regexp.MustCompile("^version")
 	part := judged(verdict.Pass)
 	assert.True(t, LeftOut(part.Verdict, part.Reason), "%s: %s", part.Verdict, part.Reason)
 	assert.Equal(t, verdict.Fail, judged(verdict.Fail).Verdict)
-	run.RunPattern, run.Shard = nil, "1/2"
+	run.Selection.Pattern, run.Selection.Shard = nil, "1/2"
 	assert.Equal(t, verdict.NotRun, judged(verdict.Pass).Verdict)
 	assert.Equal(t, verdict.Fail, judged(verdict.Fail).Verdict)
 }
@@ -257,8 +258,8 @@ func TestAssembleOddEvents(t *testing.T) {
 
 func TestAssemblePair(t *testing.T) {
 	run := testRun()
-	run.Registered = append([]RegisteredCheck{{Name: "on two servers", Requirements: []string{"mapping/in-join"}, Mixed: true}}, testChecks...)
-	run.Pair = true
+	run.Registered = append([]selection.Check{{Name: "on two servers", Requirements: []string{"mapping/in-join"}, Mixed: true}}, testChecks...)
+	run.Selection.Pair = true
 	servers := []verdict.Server{{Host: "hs1", Name: "one@1"}, {Host: "hs2", Name: "other", Version: "2"}}
 	events := []verdict.Event{
 		planned("on two servers"),
@@ -277,7 +278,7 @@ func TestAssemblePair(t *testing.T) {
 	assert.Equal(t, []verdict.Finding{{Requirement: "mapping/in-join", Check: "on two servers", Detail: "an event"}}, results.Findings,
 		"what is seen of others counts in each candidate's own run")
 
-	run.RunPattern = regexp.MustCompile("^mapping/foreign$")
+	run.Selection.Pattern = regexp.MustCompile("^mapping/foreign$")
 	results = Assemble(run, testCatalogue, events)
 	assert.Equal(t, ReasonLeftOutByRun, checkOf(t, results, "version advertised").Reason)
 	assert.Equal(t, ReasonLeftOutByPair, checkOf(t, results, "foreign signature by send").Reason)

@@ -40,7 +40,7 @@ func (a *assembly) requirements(catalogue Catalogue, results Results) []Requirem
 		}
 		if len(requirement.Checks) == 0 && requirement.Verdict == verdict.NotRun {
 			requirement.Reason = ReasonNoCheckYet
-			if pattern := a.run.RunPattern; pattern != nil && !pattern.MatchString(entry.ID) {
+			if pattern := a.run.Selection.Pattern; pattern != nil && !pattern.MatchString(entry.ID) {
 				requirement.Reason = ReasonLeftOutByRun
 			}
 		}
@@ -57,11 +57,11 @@ func (a *assembly) counted(check verdict.CheckResult) verdict.CheckResult {
 	}
 	option := ""
 	switch {
-	case a.run.RunPattern != nil:
+	case a.run.Selection.Pattern != nil:
 		option = "run"
-	case a.run.Shard != "":
+	case a.run.Selection.Shard != "":
 		option = "shard"
-	case a.run.Pair:
+	case a.run.Selection.Pair:
 		option = "pair"
 	default:
 		return check

@@ -9,12 +9,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"msc4014/helpers/verdict"
+	"msc4014/internal/selection"
 	"msc4014/report"
 )
 
@@ -93,7 +92,7 @@ func measure(ctx context.Context, r *runner, sides []*side, progress io.Writer) 
 		return errors.New("the two commits judge no check by the same name")
 	case len(both) < max(len(judged[0]), len(judged[1])):
 		_, _ = fmt.Fprintf(progress, "before judges %d checks and after %d; both run the %d that both have\n", len(judged[0]), len(judged[1]), len(both))
-		pattern = exactly(both)
+		pattern = selection.Exactly(both)
 	}
 	for round := range r.wanted.runs {
 		turn := slices.Clone(sides)
@@ -124,15 +123,6 @@ func inBoth(one, other []string) []string {
 		}
 	}
 	return both
-}
-
-// exactly is a pattern that matches these names and no other.
-func exactly(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
-		quoted[i] = regexp.QuoteMeta(name)
-	}
-	return "^(?:" + strings.Join(quoted, "|") + ")$"
 }
 
 // judgedIn are the checks that a run judged.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"msc4014/cmd/internal/suitebinary"
+	"msc4014/internal/selection"
 	"msc4014/report"
 	"msc4014/requirements"
 )
@@ -70,7 +71,7 @@ func newListCommand() *cobra.Command {
 }
 
 // cover gives each requirement of the catalogue the checks that name it.
-func cover(catalogue *requirements.Catalogue, checks []report.RegisteredCheck) []listed {
+func cover(catalogue *requirements.Catalogue, checks []selection.Check) []listed {
 	covering := map[string][]listedCheck{}
 	for _, check := range checks {
 		for _, id := range check.Requirements {

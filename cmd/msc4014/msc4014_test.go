@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/cmd/internal/run"
+	"msc4014/internal/selection"
 	"msc4014/report"
 	"msc4014/requirements"
 	"msc4014/runtime/complement"
@@ -158,7 +159,7 @@ func TestProjectRoot(t *testing.T) {
 func TestList(t *testing.T) {
 	catalogue, err := requirements.Load()
 	require.NoError(t, err)
-	all := cover(catalogue, []report.RegisteredCheck{
+	all := cover(catalogue, []selection.Check{
 		{Name: "a lie", Requirements: []string{"mapping/foreign-signature-not-honoured"}, Path: "send_join"},
 	})
 	var text bytes.Buffer

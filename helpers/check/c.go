@@ -93,7 +93,7 @@ func (c *C) Deploy(blueprint string, private bool) Deployment {
 	return deployment
 }
 
-// Deployments is what makes the run's deployments, for what is known without one.
+// Deployments makes the run's deployments. Callers ask it what is known before there is one (stage.World).
 func (c *C) Deployments() Deployments { return c.runner.options.Deployments }
 
 // Cleanup runs f after the body, last added first.

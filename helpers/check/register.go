@@ -5,7 +5,6 @@ package check
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"sort"
 	"time"
@@ -84,12 +83,4 @@ func (r *Registry) Validate(known func(identifier string) bool) error {
 		}
 	}
 	return nil
-}
-
-// Mixed tells whether the check is one of mixed deployments: it stands on two servers, or looks at every deployment.
-func (check *Check) Mixed() bool { return check.TwoServers || check.Closing }
-
-// Matches tells whether the check's name, or one of its requirements, matches.
-func (check *Check) Matches(pattern *regexp.Regexp) bool {
-	return pattern.MatchString(check.Name) || slices.ContainsFunc(check.Requires, pattern.MatchString)
 }

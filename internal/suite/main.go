@@ -27,25 +27,13 @@ func Main() {
 	os.Exit(serve(os.Stdin, os.Stdout))
 }
 
-// list writes the registered checks as JSON: [{"name","requirements","path","mixed","closing","containers"}].
+// list writes the registered checks as a JSON list of selection.Check.
 func list(out io.Writer) int {
 	if _, err := loadCatalogue(check.Registered()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	type entry struct {
-		Name         string   `json:"name"`
-		Requirements []string `json:"requirements"`
-		Path         string   `json:"path,omitempty"`
-		Mixed        bool     `json:"mixed,omitempty"`
-		Closing      bool     `json:"closing,omitempty"`
-		Containers   bool     `json:"containers,omitempty"`
-	}
-	entries := []entry{}
-	for _, one := range check.Registered().All() {
-		entries = append(entries, entry{one.Name, one.Requires, one.Path, one.Mixed(), one.Closing, one.Containers})
-	}
-	if err := json.NewEncoder(out).Encode(entries); err != nil {
+	if err := json.NewEncoder(out).Encode(described(check.Registered().All())); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}

@@ -198,7 +198,7 @@ func (p *proving) rows(proof *Proof, killers map[string][]fault.ID, readings map
 		row := Proven{ID: requirement.ID, Kind: requirement.Kind, Readings: slices.Sorted(maps.Keys(readings[requirement.ID]))}
 		all := true
 		for _, check := range p.registered {
-			if !slices.Contains(check.Requirements, requirement.ID) || !p.asked(check) {
+			if !slices.Contains(check.Requirements, requirement.ID) || !p.asked.Matches(check) {
 				continue
 			}
 			if check.Containers {
@@ -220,9 +220,9 @@ func (p *proving) rows(proof *Proof, killers map[string][]fault.ID, readings map
 		}
 	}
 	for _, check := range p.registered {
-		if p.asked(check) && check.Containers {
+		if p.asked.Matches(check) && check.Containers {
 			proof.Elsewhere = append(proof.Elsewhere, check.Name)
-		} else if p.asked(check) {
+		} else if p.asked.Matches(check) {
 			proof.Score.Checks.count(proven[check.Name])
 		}
 	}

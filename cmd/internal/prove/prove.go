@@ -12,12 +12,12 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"regexp"
 	"sync"
 	"time"
 
 	"msc4014/cmd/internal/suitebinary"
 	"msc4014/helpers/verdict"
+	"msc4014/internal/selection"
 	"msc4014/reference/fault"
 	"msc4014/report"
 	"msc4014/requirements"
@@ -81,12 +81,8 @@ type proving struct {
 // proof ends, and nothing of it stays but the results of the trials that had ended.
 func (p *Prover) Prove(ctx context.Context, options Options) (status int, err error) {
 	under := &proving{Prover: p, coverage: coverage{catalogue: p.Catalogue}, results: options.Results, parallel: options.Parallel}
-	if options.Run != "" {
-		pattern, err := regexp.Compile(options.Run)
-		if err != nil {
-			return StatusCannot, fmt.Errorf("--run %q is not a valid regular expression: %w", options.Run, err)
-		}
-		under.pattern = pattern
+	if under.asked, err = selection.New(options.Run, "", false); err != nil {
+		return StatusCannot, err
 	}
 	if options.Parallel < 0 || options.Parallel > MostParallel {
 		return StatusCannot, fmt.Errorf("--parallel %d: it is a number of trials, from 1 to %d", options.Parallel, MostParallel)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -22,6 +21,7 @@ import (
 	"msc4014/helpers/plan"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/verdict"
+	"msc4014/internal/selection"
 	"msc4014/reference/choice"
 	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
@@ -35,7 +35,7 @@ const fakeVariable = "MSC4014_TEST_FAKE_SUITE"
 // script is what the fake suite does with a reference: its verdicts by what the reference was started with ("" for
 // nothing, a fault, or "requirement=reading"), and by check. What is not there passes.
 type script struct {
-	Checks   []report.RegisteredCheck
+	Checks   []selection.Check
 	Verdicts map[string]map[string]verdict.Verdict
 	// Blind is an open requirement whose checks see the usual reading, whichever the reference takes.
 	Blind string
@@ -118,13 +118,13 @@ func fake(s script) int {
 }
 
 // chosenBy is which checks a plan asks for: names, joined by pattern, or all.
-func chosenBy(run string, checks []report.RegisteredCheck) (chosen []string) {
-	wanted := coverage{registered: checks}
-	if run != "" {
-		wanted.pattern = regexp.MustCompile(run)
+func chosenBy(run string, checks []selection.Check) (chosen []string) {
+	wanted, err := selection.New(run, "", false)
+	if err != nil {
+		panic(err)
 	}
 	for _, check := range checks {
-		if wanted.asked(check) {
+		if wanted.Matches(check) {
 			chosen = append(chosen, check.Name)
 		}
 	}
@@ -138,7 +138,7 @@ const (
 	kept     = "redaction/sender-key-kept" // open: kept, removed
 )
 
-var checks = []report.RegisteredCheck{
+var checks = []selection.Check{
 	{Name: "a join has a mapping", Requirements: []string{inJoin}},
 	{Name: "an invite has a mapping", Requirements: []string{inInvite}, Path: "local"},
 	{Name: "another invite has a mapping", Requirements: []string{inInvite}, Path: "remote"},
@@ -304,7 +304,7 @@ func TestUnproven(t *testing.T) {
 
 // TestOtherWords: in the deployed dialect exactly those requirements fail that judge the words of the text.
 func TestOtherWords(t *testing.T) {
-	judged := append(slices.Clone(checks), report.RegisteredCheck{Name: "no event has sender", Requirements: []string{"event-format/no-sender-field"}})
+	judged := append(slices.Clone(checks), selection.Check{Name: "no event has sender", Requirements: []string{"event-format/no-sender-field"}})
 	spelling := fault.Fault{ID: fault.DeployedSpelling, Does: "spells", Breaks: "the text", Requirements: []string{"event-format/no-sender-field"}}
 	seen := exact()
 	seen["deployed-spelling"] = map[string]verdict.Verdict{"no event has sender": verdict.Fail}
@@ -323,7 +323,7 @@ func TestOtherWords(t *testing.T) {
 // TestContainers: a check that takes containers is not run here. It is named, and is no lack of the proof; another check
 // that is not run is.
 func TestContainers(t *testing.T) {
-	cut := report.RegisteredCheck{Name: "a cut heals", Requirements: []string{inJoin}, Containers: true}
+	cut := selection.Check{Name: "a cut heals", Requirements: []string{inJoin}, Containers: true}
 	seen := exact()
 	for _, shown := range []string{"", "creator-join-unmapped"} {
 		if seen[shown] == nil {

@@ -5,15 +5,14 @@ package prove
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/internal/selection"
 	"msc4014/reference/choice"
 	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
-	"msc4014/report"
 	"msc4014/requirements"
 )
 
@@ -36,14 +35,14 @@ type trial struct {
 	requirement string
 }
 
-// honest tells whether the trial is of the reference as it should be.
+// honest reports whether the trial is of the reference as it should be.
 func (t trial) honest() bool { return t.fault == nil && t.requirement == "" }
 
-// coverage is the checks of the suite, and what of them the proof is asked for.
+// coverage is the checks of the suite, and which of them the proof is asked for.
 type coverage struct {
-	registered []report.RegisteredCheck
+	registered []selection.Check
 	catalogue  *requirements.Catalogue
-	pattern    *regexp.Regexp // nil: everything
+	asked      selection.Selection
 }
 
 // of returns the names of the checks of some requirements.
@@ -57,13 +56,10 @@ func (c coverage) of(ids ...string) []string {
 	return names
 }
 
-// asked tells whether the proof is asked for a check.
-func (c coverage) asked(check report.RegisteredCheck) bool { return report.Selects(c.pattern, check) }
-
-// askedAbout tells whether the proof is asked for a requirement, or for a check of it.
+// askedAbout reports whether the proof is asked for a requirement that has checks, or for a check of it.
 func (c coverage) askedAbout(id string) bool {
-	return slices.ContainsFunc(c.registered, func(check report.RegisteredCheck) bool {
-		return slices.Contains(check.Requirements, id) && (c.asked(check) || c.pattern.MatchString(id))
+	return slices.ContainsFunc(c.registered, func(check selection.Check) bool {
+		return slices.Contains(check.Requirements, id) && c.asked.Matches(check)
 	})
 }
 
@@ -114,9 +110,9 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 			reading, _ := defaults.Get(offer.Requirement)
 			honest.takes[offer.Requirement] = string(reading)
 		}
-		if c.pattern != nil {
+		if !c.asked.Whole() {
 			for _, check := range c.registered {
-				if c.asked(check) {
+				if c.asked.Matches(check) {
 					honest.checks = append(honest.checks, check.Name)
 				}
 			}
@@ -126,7 +122,7 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 			slices.Sort(honest.checks)
 			if honest.checks = slices.Compact(honest.checks); len(honest.checks) == 0 {
 				return nil, nil, fmt.Errorf("--run %q matches no fault, no check and no requirement that has one; ./run.sh list "+
-					"shows checks and requirements", c.pattern)
+					"shows checks and requirements", c.asked.Pattern)
 			}
 		}
 		all = append(all, honest)
@@ -174,7 +170,7 @@ func (p *Prover) faultTrials(c coverage) ([]trial, error) {
 		if one.Dialect != "" {
 			next.dialect = pseudoid.Dialect(one.Dialect)
 		}
-		asked := c.pattern == nil || c.pattern.MatchString(string(one.ID))
+		asked := c.asked.Whole() || c.asked.Pattern.MatchString(string(one.ID))
 		for _, id := range one.Requirements {
 			if c.kind(id) == requirements.Open {
 				return nil, fmt.Errorf("the row of fault %s: %s is open, no server can fail it", one.ID, id)
@@ -195,7 +191,7 @@ func (p *Prover) faultTrials(c coverage) ([]trial, error) {
 func readingTrials(c coverage) (trials []trial, rest []Untried) {
 	for _, requirement := range c.catalogue.All() {
 		checks := c.of(requirement.ID)
-		if requirement.Kind != requirements.Open || len(checks) == 0 || c.pattern != nil && !c.askedAbout(requirement.ID) {
+		if requirement.Kind != requirements.Open || len(checks) == 0 || !c.askedAbout(requirement.ID) {
 			continue
 		}
 		offered := offered(requirement.ID)
@@ -223,16 +219,4 @@ func offered(id string) []pseudonym.Reading {
 		}
 	}
 	return nil
-}
-
-// pattern is the regular expression that matches the names of checks alone; "" for all, if there are none.
-func pattern(checks []string) string {
-	if len(checks) == 0 {
-		return ""
-	}
-	quoted := make([]string, len(checks))
-	for i, name := range checks {
-		quoted[i] = regexp.QuoteMeta(name)
-	}
-	return "^(?:" + strings.Join(quoted, "|") + ")$"
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"msc4014/cmd/internal/suitebinary"
 	"msc4014/helpers/plan"
 	"msc4014/helpers/verdict"
+	"msc4014/internal/selection"
 	"msc4014/report"
 	"msc4014/runtime/session"
 )
@@ -52,7 +52,7 @@ func (p *proving) try(ctx context.Context, one trial) (done outcome, err error) 
 
 	started := time.Now()
 	wanted := plan.Plan{
-		Artifact: artifact, Runtime: "process", Run: pattern(one.checks), Results: folder.Staging(), Session: own.Dir,
+		Artifact: artifact, Runtime: "process", Run: selection.Exactly(one.checks), Results: folder.Staging(), Session: own.Dir,
 	}
 	ending, err := suitebinary.Process{
 		Binary: p.binary, Plan: wanted, Lock: own.LockFile(), Handle: func(verdict.Event) {}, Kill: p.Kill, CleanupTime: cleanupTime,
@@ -67,8 +67,8 @@ func (p *proving) try(ctx context.Context, one trial) (done outcome, err error) 
 		Suite: p.Suite, Started: started, Duration: time.Since(started), Registered: p.registered, Incomplete: ending.BrokeOff(ctx),
 		Candidate: wanted.Candidate(),
 	}
-	if wanted.Run != "" {
-		run.RunPattern = regexp.MustCompile(wanted.Run)
+	if run.Selection, err = selection.New(wanted.Run, "", false); err != nil {
+		return done, err
 	}
 	done = outcome{trial: one, results: report.Assemble(run, p.Report, ending.Events)}
 	if !ending.Planned() && one.honest() {

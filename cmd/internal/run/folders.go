@@ -48,7 +48,7 @@ func (r *Runner) unmade(m *made, why error, tasks ...task) error {
 			names = append(names, candidate.Name)
 		}
 		run := report.Run{
-			Suite: r.Suite, Started: time.Now(), RunPattern: m.pattern, Shard: m.Shard, Pair: m.Pair != "",
+			Suite: r.Suite, Started: time.Now(), Selection: m.selection,
 			Notes: r.Notices, Candidate: verdict.Candidate{Name: strings.Join(names, ",")},
 		}
 		problems = append(problems, one.folder.Keep(report.Unmade(run, m.catalogue, why.Error())))

@@ -9,11 +9,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
+	"msc4014/internal/selection"
 	"msc4014/report"
 	"msc4014/report/baseline"
 	"msc4014/runtime"
@@ -79,33 +78,26 @@ type task struct {
 // validated is a run whose options make sense.
 type validated struct {
 	Options
-	pattern *regexp.Regexp
-	tasks   []task
+	selection selection.Selection
+	tasks     []task
 }
 
 // validate checks all options that can be checked without starting anything.
 func (r *Runner) validate(options Options) (*validated, error) {
 	v := &validated{Options: options}
+	var err error
 	switch options.Runtime {
 	case "auto", "docker", "process":
 	default:
 		return nil, fmt.Errorf("--runtime %q: it is one of auto, docker, process", options.Runtime)
 	}
-	if options.Run != "" {
-		pattern, err := regexp.Compile(options.Run)
-		if err != nil {
-			return nil, fmt.Errorf("--run %q is not a valid regular expression: %w", options.Run, err)
-		}
-		v.pattern = pattern
+	if v.selection, err = selection.New(options.Run, options.Shard, options.Pair != ""); err != nil {
+		return nil, err
 	}
 	if options.Parallel < 0 || options.Parallel > MostParallel {
 		return nil, fmt.Errorf("--parallel %d: it is a number of checks, from 1 to %d", options.Parallel, MostParallel)
 	}
-	if _, _, err := parseShard(options.Shard); err != nil {
-		return nil, err
-	}
 	if options.Pair != "" {
-		var err error
 		v.tasks, err = r.pair(options)
 		return v, err
 	}
@@ -169,45 +161,4 @@ func (r *Runner) task(options Options, typed string, candidates ...Candidate) (t
 		err = nil
 	}
 	return one, err
-}
-
-// parseShard reads "I/N"; "" is 0, 0.
-func parseShard(shard string) (part, parts int, err error) {
-	if shard == "" {
-		return 0, 0, nil
-	}
-	first, second, found := strings.Cut(shard, "/")
-	part, err = strconv.Atoi(first)
-	parts, err2 := strconv.Atoi(second)
-	if !found || err != nil || err2 != nil || part < 1 || part > parts {
-		return 0, 0, fmt.Errorf("--shard %q: it is I/N, the I-th of N parts, counted from 1: 2/3", shard)
-	}
-	return part, parts, nil
-}
-
-// selectable returns an error if the options select none of the checks.
-func (v *validated) selectable(checks []report.RegisteredCheck) error {
-	selected, closing := 0, 0
-	for _, check := range checks {
-		switch {
-		case !report.Selects(v.pattern, check) || v.Pair != "" && !check.Mixed:
-		case check.Closing:
-			closing++
-		default:
-			selected++
-		}
-	}
-	if selected == 0 {
-		selected = closing // of themselves they run only if nothing else does
-	}
-	switch {
-	case selected == 0 && v.Pair != "":
-		return fmt.Errorf("--run %q matches no check that stands on two servers, which --pair runs", v.Options.Run)
-	case selected == 0:
-		return fmt.Errorf("--run %q matches no check and no requirement that has one; ./run.sh list shows them", v.Options.Run)
-	}
-	if part, _, _ := parseShard(v.Shard); part > selected {
-		return fmt.Errorf("--shard %s has no check: %d are selected, so there are at most as many parts", v.Shard, selected)
-	}
-	return nil
 }

@@ -10,13 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/helpers/verdict"
+	"msc4014/internal/selection"
 	"msc4014/report"
 	"msc4014/report/baseline"
 	"msc4014/runtime/complement"
 )
 
 // oneAndTwo are a check on one server and one on two.
-var oneAndTwo = []report.RegisteredCheck{
+var oneAndTwo = []selection.Check{
 	{Name: "check-a", Requirements: []string{"mapping/a"}}, {Name: "check-b", Requirements: []string{"mapping/b"}, Mixed: true},
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"msc4014/cmd/internal/suitebinary"
 	"msc4014/helpers/plan"
+	"msc4014/internal/selection"
 	"msc4014/report"
 	"msc4014/runtime/complement"
 	"msc4014/runtime/session"
@@ -49,7 +50,7 @@ type made struct {
 	progress    *report.Progress
 	runtimeName string
 	binary      string
-	registered  []report.RegisteredCheck
+	registered  []selection.Check
 	catalogue   report.Catalogue
 }
 
@@ -155,7 +156,7 @@ func (r *Runner) make(ctx context.Context, m *made) error {
 	if m.registered, err = suitebinary.List(ctx, m.binary); err != nil {
 		return err
 	}
-	if err := m.selectable(m.registered); err != nil {
+	if _, err := m.selection.Choose(m.registered); err != nil {
 		return err
 	}
 	return ctx.Err()
@@ -246,7 +247,7 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	}
 	results := report.Assemble(report.Run{
 		Suite: r.Suite, Started: started, Duration: time.Since(started), Registered: m.registered,
-		RunPattern: m.pattern, Shard: m.Shard, Pair: m.Pair != "", Incomplete: ending.BrokeOff(ctx),
+		Selection: m.selection, Incomplete: ending.BrokeOff(ctx),
 		Candidate: wanted.Candidate(), Notes: r.Notices,
 	}, m.catalogue, ending.Events)
 	if !ending.Planned() {

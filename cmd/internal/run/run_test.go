@@ -21,6 +21,7 @@ import (
 
 	"msc4014/helpers/plan"
 	"msc4014/helpers/verdict"
+	"msc4014/internal/selection"
 	"msc4014/report"
 	"msc4014/report/baseline"
 	"msc4014/runtime"
@@ -30,7 +31,7 @@ const fakeVariable = "MSC4014_TEST_FAKE_SUITE"
 
 // script is what the fake suite does: its checks with their verdicts, and how it ends.
 type script struct {
-	Checks   []report.RegisteredCheck
+	Checks   []selection.Check
 	Verdicts map[string]verdict.Verdict
 	Lacks    bool // the candidate does not have the room version
 	// Ending: "" well, or "killed", "panics", "cannot", "waits", "silent" once everything before it was said.
@@ -171,7 +172,7 @@ func newBench(t *testing.T, s script) *bench {
 }
 
 // two are two checks of a requirement each.
-var two = []report.RegisteredCheck{
+var two = []selection.Check{
 	{Name: "check-a", Requirements: []string{"mapping/a"}}, {Name: "check-b", Requirements: []string{"mapping/b"}},
 }
 

@@ -19,7 +19,7 @@ import (
 	"syscall"
 	"time"
 
-	"msc4014/report"
+	"msc4014/internal/selection"
 	"msc4014/runtime/gocommand"
 )
 
@@ -97,7 +97,7 @@ func copyFile(from, to string) error {
 }
 
 // List returns the binary's checks, in its order. Nothing else is started.
-func List(ctx context.Context, binary string) ([]report.RegisteredCheck, error) {
+func List(ctx context.Context, binary string) ([]selection.Check, error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	command := exec.CommandContext(ctx, binary, "--list")
@@ -110,7 +110,7 @@ func List(ctx context.Context, binary string) ([]report.RegisteredCheck, error) 
 		}
 		return nil, fmt.Errorf("the suite cannot start: %w\n%s", err, strings.TrimSpace(words.String()))
 	}
-	var checks []report.RegisteredCheck
+	var checks []selection.Check
 	if err := json.Unmarshal(output.Bytes(), &checks); err != nil {
 		return nil, fmt.Errorf("the suite's list of checks does not parse: %w", err)
 	}

@@ -1,0 +1,121 @@
+// Package selection decides which checks a run has: what --run, --shard and --pair mean.
+package selection
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Check describes a registered check, as the suite's binary lists it (--list).
+type Check struct {
+	Name         string   `json:"name"`
+	Requirements []string `json:"requirements"`
+	Path         string   `json:"path,omitempty"`
+	Mixed        bool     `json:"mixed,omitempty"`      // it runs in mixed deployments
+	Closing      bool     `json:"closing,omitempty"`    // judged by the runner, by how deployments ended
+	Containers   bool     `json:"containers,omitempty"` // it cuts servers off, and is not run where they are plain processes
+}
+
+// Selection is the part of the checks that a run asks for. The zero Selection is all of them.
+type Selection struct {
+	Pattern *regexp.Regexp // --run; nil for everything
+	Shard   string         // --shard, "I/N"; "" for all
+	Pair    bool           // --pair: only checks of mixed deployments
+}
+
+// New validates a selection.
+func New(run, shard string, pair bool) (Selection, error) {
+	s := Selection{Shard: shard, Pair: pair}
+	if run != "" {
+		pattern, err := regexp.Compile(run)
+		if err != nil {
+			return Selection{}, fmt.Errorf("--run %q is not a valid regular expression: %w", run, err)
+		}
+		s.Pattern = pattern
+	}
+	_, _, err := s.shard()
+	return s, err
+}
+
+// shard parses Shard; "" is part 1 of 1.
+func (s Selection) shard() (part, parts int, err error) {
+	if s.Shard == "" {
+		return 1, 1, nil
+	}
+	first, second, found := strings.Cut(s.Shard, "/")
+	part, err = strconv.Atoi(first)
+	parts, err2 := strconv.Atoi(second)
+	if !found || err != nil || err2 != nil || part < 1 || part > parts {
+		return 0, 0, fmt.Errorf("--shard %q: it is I/N, the I-th of N parts, counted from 1: 2/3", s.Shard)
+	}
+	return part, parts, nil
+}
+
+// Whole reports whether all checks are asked for.
+func (s Selection) Whole() bool { return s == Selection{} }
+
+// Matches reports whether --run asks for a check, by its name or one of its requirements.
+func (s Selection) Matches(check Check) bool {
+	return s.Pattern == nil || s.Pattern.MatchString(check.Name) || slices.ContainsFunc(check.Requirements, s.Pattern.MatchString)
+}
+
+// Choose returns the selected checks in their order, and after them the closing ones, which every run has: a crash that no
+// check is blamed for has no other verdict. If --run matches closing checks alone, it returns those it matches. It is an
+// error if the selection is empty.
+func (s Selection) Choose(all []Check) ([]Check, error) {
+	part, parts, err := s.shard()
+	if err != nil {
+		return nil, err
+	}
+	var chosen, closing, asked []Check
+	for _, check := range all {
+		matches := s.Matches(check) && (!s.Pair || check.Mixed)
+		switch {
+		case check.Closing:
+			closing = append(closing, check)
+			if matches {
+				asked = append(asked, check)
+			}
+		case matches:
+			chosen = append(chosen, check)
+		}
+	}
+	if len(chosen) == 0 {
+		chosen, closing = asked, nil
+	}
+	switch {
+	case len(chosen) == 0 && s.Pair:
+		return nil, fmt.Errorf("--run %q matches no check that stands on two servers, which --pair runs", s.run())
+	case len(chosen) == 0:
+		return nil, fmt.Errorf("--run %q matches no check and no requirement that has one; ./run.sh list shows them", s.run())
+	case part > len(chosen):
+		return nil, fmt.Errorf("--shard %s has no check: %d are selected, so there are at most as many parts", s.Shard, len(chosen))
+	}
+	var share []Check
+	for i := part - 1; i < len(chosen); i += parts {
+		share = append(share, chosen[i])
+	}
+	return append(share, closing...), nil
+}
+
+func (s Selection) run() string {
+	if s.Pattern == nil {
+		return ""
+	}
+	return s.Pattern.String()
+}
+
+// Exactly is the --run that matches these names and no other; "" for all, if there are none.
+func Exactly(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = regexp.QuoteMeta(name)
+	}
+	return "^(?:" + strings.Join(quoted, "|") + ")$"
+}
