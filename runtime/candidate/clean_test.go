@@ -14,7 +14,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"msc4014/runtime"
 	door "msc4014/runtime/docker/engine"
@@ -193,10 +192,7 @@ func TestCleanLeavesABuildUnderWay(t *testing.T) {
 	c := ownCache(t)
 	const tag = "msc4014/a:1"
 	engine := enginetest.Start(t, builtImages(t, c, tag)...)
-	lock, err := unix.Open(c.lockPath(imageLock(tag)), unix.O_RDWR, 0)
-	require.NoError(t, err)
-	defer func() { _ = unix.Close(lock) }()
-	require.NoError(t, flock(lock, unix.LOCK_EX))
+	lockedByAnother(t, c.lockPath(imageLock(tag)))
 	assert.Contains(t, clean(t), "left the image "+tag+": a live run uses or makes it")
 	assert.Equal(t, []string{tag}, engine.Names())
 }
