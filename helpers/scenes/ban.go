@@ -81,6 +81,13 @@ func (b Ban) Evades(path delivery.Path, event federation.Event) (answer string, 
 	return answer, nil
 }
 
+// ServesPeers reports whether a server that joins later is given the event in the room's state.
+func (b Ban) ServesPeers(event federation.Event) bool {
+	later := b.Stage.Peer()
+	_, known := later.Joins(b.Room.ID(), later.User("witness")).Event(event.ID())
+	return known
+}
+
 // StaysBanned looks at a banned user as a client sees it.
 func StaysBanned(c *check.C, views []stage.View, userID string) {
 	for _, view := range views {

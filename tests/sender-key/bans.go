@@ -152,7 +152,7 @@ func observeRotation(c *check.C, scene scenes.Ban) {
 		observe("both-shown", "%s", detail)
 	case newer:
 		observe("newer-shown", "%s", detail)
-	case older && ServesPeers(scene, second):
+	case older && scene.ServesPeers(second):
 		observe("older-shown", "%s", detail)
 	case older:
 		observe("refused", "%s", detail)
@@ -181,7 +181,7 @@ func observeEvasion(c *check.C, scene scenes.Ban) {
 		c.ObserveOn(requirement, "accepted", "%s; clients are shown %d member events of the user", detail, len(shown))
 	case elsewhere != "":
 		c.ObserveOn(requirement, "other", "%s; clients see the join as one of %s", detail, elsewhere)
-	case ServesPeers(scene, fresh):
+	case scene.ServesPeers(fresh):
 		c.ObserveOn(requirement, "accepted-hidden", "%s", detail)
 	default:
 		c.ObserveOn(requirement, "refused", "%s", detail)
@@ -216,11 +216,4 @@ func shownAs(o scenes.Ban, event federation.Event) (ids []string, elsewhere stri
 		}
 	}
 	return ids, elsewhere
-}
-
-// ServesPeers tells whether a server that joins later is given the event in the room's state.
-func ServesPeers(o scenes.Ban, event federation.Event) bool {
-	later := o.Stage.Peer()
-	_, known := later.Joins(o.Room.ID(), later.User("witness")).Event(event.ID())
-	return known
 }
