@@ -60,7 +60,7 @@ func banHolds(c *check.C, path delivery.Path, spelled func(pseudoid.SenderKey) p
 	pair := scene.Dan.KeyIn(scene.Room.ID())
 	scene.LetIn(path)
 	said := scene.Room.Says(scene.Dan, "said before the ban")
-	_, err := scene.Alice.Sees(scene.Room.ID(), said.ID())
+	err := scene.Alice.SeesEvent(scene.Room.ID(), said.ID())
 	c.Control(err)
 	scene.Bans()
 
@@ -101,7 +101,7 @@ var _ = check.Register(check.Check{
 		law := func() federation.Event { return p.Room.Builds(lawBy(p.Carol)) }
 		first := law()
 		p.Room.Delivers(first)
-		_, err := p.Alice.Sees(p.Room.ID(), first.ID())
+		err := p.Alice.SeesEvent(p.Room.ID(), first.ID())
 		c.Control(err)
 
 		barrier := p.Room.Builds(federation.TextMessage(p.Dan, "said beside it"))
@@ -111,7 +111,7 @@ var _ = check.Register(check.Check{
 		_, err = p.Room.Pushes(second)
 		c.Need("resilience/stays-up", err)
 		p.Room.Delivers(barrier)
-		_, err = p.Alice.Sees(p.Room.ID(), barrier.ID())
+		err = p.Alice.SeesEvent(p.Room.ID(), barrier.ID())
 		c.Need("resilience/stays-up", err)
 		p.Alice.Refused(p.Room.ID(), second)
 		p.Room.NotServed(second)

@@ -57,7 +57,7 @@ func entersRoomOf(p delivery.Scene, roomID string) error {
 	if _, err := p.Alice.JoinRoom(p.C.Context(), room.ID(), p.Origin.Name()); err != nil {
 		return err
 	}
-	_, err := p.Alice.Sees(room.ID(), room.Says(p.Carol, "said when alice has come").ID())
+	err := p.Alice.SeesEvent(room.ID(), room.Says(p.Carol, "said when alice has come").ID())
 	return err
 }
 

@@ -127,7 +127,7 @@ var _ = check.Register(check.Check{
 
 		first := room.Builds(federation.TextMessage(carol, "said while its server is there"))
 		delivered.Delivers(first)
-		_, err := alice.Sees(room.ID(), first.ID())
+		err := alice.SeesEvent(room.ID(), first.ID())
 		c.Control(err)
 
 		gone.PlayDead(federation.DeadRefusing)
