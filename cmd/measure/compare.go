@@ -1,6 +1,6 @@
 package main
 
-// A comparison: both commits are checked out, run once to build what they need, and then measured in turn.
+// A comparison: check out both commits, run each once to build what it needs, then measure them alternately.
 
 import (
 	"context"
@@ -32,7 +32,7 @@ type measured struct {
 	checks []string // that were judged, by name
 }
 
-// perCheck is what one check cost the machine.
+// perCheck returns the machine's CPU time per check.
 func (m measured) perCheck() time.Duration {
 	return m.spent.busy / time.Duration(max(len(m.checks), 1))
 }
@@ -49,14 +49,14 @@ func compare(ctx context.Context, wanted options, out, progress io.Writer) (err 
 			return err
 		}
 	}
-	work, err := os.MkdirTemp("", "msc4014-measure-") // for its owner alone, as a state folder must be
+	work, err := os.MkdirTemp("", "msc4014-measure-") // accessible to its owner only, as a state folder must be
 	if err != nil {
 		return err
 	}
 	runner := runner{wanted: wanted, work: work, progress: progress}
 	defer func() {
 		if runner.abandoned {
-			err = errors.Join(err, fmt.Errorf("a run did not end in order: MSC4014_STATE_DIR=%s ./run.sh clean removes what it left; then remove %s",
+			err = errors.Join(err, fmt.Errorf("a run had to be killed: MSC4014_STATE_DIR=%s ./run.sh clean removes what it left behind; then remove %s",
 				runner.state(), work))
 			return
 		}
@@ -74,11 +74,11 @@ func compare(ctx context.Context, wanted options, out, progress io.Writer) (err 
 	return write(out, wanted, sides)
 }
 
-// measure runs each side once unmeasured, and then both in turn.
+// measure runs each side once unmeasured, then both alternately.
 func measure(ctx context.Context, r *runner, sides []*side, progress io.Writer) error {
 	var judged [][]string
 	for _, each := range sides {
-		_, _ = fmt.Fprintf(progress, "%s (%.12s): building, and running once unmeasured\n", each.label, each.commit)
+		_, _ = fmt.Fprintf(progress, "%s (%.12s): building, and running once without measuring\n", each.label, each.commit)
 		first, err := r.run(ctx, each, "")
 		if err != nil {
 			return err
@@ -89,14 +89,14 @@ func measure(ctx context.Context, r *runner, sides []*side, progress io.Writer) 
 	both := inBoth(judged[0], judged[1])
 	switch {
 	case len(both) == 0:
-		return errors.New("the two commits judge no check by the same name")
+		return errors.New("the two commits have no check in common")
 	case len(both) < max(len(judged[0]), len(judged[1])):
-		_, _ = fmt.Fprintf(progress, "before judges %d checks and after %d; both run the %d that both have\n", len(judged[0]), len(judged[1]), len(both))
+		_, _ = fmt.Fprintf(progress, "before judges %d checks and after %d; both run the %d in common\n", len(judged[0]), len(judged[1]), len(both))
 		pattern = selection.Exactly(both)
 	}
 	for round := range r.wanted.runs {
 		turn := slices.Clone(sides)
-		if round%2 == 1 { // what changes in the course of time weighs on both
+		if round%2 == 1 { // so that changes over time affect both alike
 			slices.Reverse(turn)
 		}
 		for _, each := range turn {
@@ -105,7 +105,7 @@ func measure(ctx context.Context, r *runner, sides []*side, progress io.Writer) 
 				return err
 			}
 			if missing := len(both) - len(inBoth(both, run.checks)); missing > 0 {
-				return fmt.Errorf("%s: %d of %d checks were not judged this time; figures of different checks cannot be compared", each.label, missing, len(both))
+				return fmt.Errorf("%s: %d of %d checks were not judged this time; figures for different checks cannot be compared", each.label, missing, len(both))
 			}
 			each.runs = append(each.runs, run)
 			_, _ = fmt.Fprintf(progress, "%d of %d, %s\n", round+1, r.wanted.runs, figures(each.label, run))
@@ -114,7 +114,7 @@ func measure(ctx context.Context, r *runner, sides []*side, progress io.Writer) 
 	return nil
 }
 
-// inBoth are the names in both lists, in the order of the first.
+// inBoth returns the names in both lists, in the order of the first.
 func inBoth(one, other []string) []string {
 	var both []string
 	for _, name := range one {
@@ -125,7 +125,7 @@ func inBoth(one, other []string) []string {
 	return both
 }
 
-// judgedIn are the checks that a run judged.
+// judgedIn returns the checks that a run judged.
 func judgedIn(results report.Results) []string {
 	var names []string
 	for _, check := range results.Checks {

@@ -1,5 +1,5 @@
-// Command measure compares what two commits of the suite cost: each judges one candidate N times, in turn, and what the
-// whole machine was busy with meanwhile is divided by the checks. It needs Linux, and a machine that does nothing else.
+// Command measure compares the cost of two commits of the suite: they judge one candidate alternately, N times each, and
+// the CPU time of the whole machine is divided by the number of checks. It needs Linux and an otherwise idle machine.
 //
 //	go run ./cmd/measure [-n N] [-candidate CANDIDATE] BEFORE AFTER [-- FLAGS of ./run.sh]
 package main
@@ -18,13 +18,13 @@ import (
 	"time"
 )
 
-// options are a comparison as it was asked for.
+// options describe a comparison as requested.
 type options struct {
 	before, after string // commits
 	runs          int
 	candidate     string
 	limit         time.Duration // of one run
-	flags         []string      // more of run.sh
+	flags         []string      // further flags of run.sh
 }
 
 // mostRuns bounds -n: a run takes a minute.
@@ -32,11 +32,11 @@ const mostRuns = 100
 
 const usage = `usage: go run ./cmd/measure [flags] BEFORE AFTER [-- FLAGS of ./run.sh]
 
-Compares two commits of the suite: each judges the candidate -n times, in turn. Before that, each does it once without
-being measured, which builds whatever is needed. If the commits do not have the same checks, both run those that both
-have. The figures are those of the whole machine, so nothing else may be running on it.
+Compares the cost of two commits of the suite: they judge the candidate alternately, -n times each, after one
+unmeasured run each, which builds whatever is needed. If the commits have different checks, both run those in common.
+The figures cover the whole machine, so nothing else may be running on it.
 
-Exit status: 0 if both were measured; 2 if not.
+Exit status: 0 if both were measured, else 2.
 
 `
 
@@ -57,7 +57,7 @@ func run(ctx context.Context, arguments []string, out, progress io.Writer) error
 		return err
 	}
 	if _, err := readTimes(); err != nil {
-		return fmt.Errorf("the machine's time cannot be read, which takes Linux: %w", err)
+		return fmt.Errorf("cannot read the machine's CPU times, which needs Linux: %w", err)
 	}
 	return compare(ctx, wanted, out, progress)
 }
@@ -70,9 +70,9 @@ func parse(arguments []string, out io.Writer) (options, error) {
 	var wanted options
 	flags := flag.NewFlagSet("measure", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.IntVar(&wanted.runs, "n", 5, "`how often` each commit is measured")
-	flags.StringVar(&wanted.candidate, "candidate", "dendrite@0.13.8", "the `CANDIDATE` that both judge")
-	flags.DurationVar(&wanted.limit, "limit", 30*time.Minute, "`how long` one run may take, and its first one with all that it builds")
+	flags.IntVar(&wanted.runs, "n", 5, "measure each commit `N` times")
+	flags.StringVar(&wanted.candidate, "candidate", "dendrite@0.13.8", "judge `CANDIDATE`")
+	flags.DurationVar(&wanted.limit, "limit", 30*time.Minute, "end a run that takes longer than `DURATION`, including any builds")
 	if err := flags.Parse(arguments); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			_, _ = io.WriteString(out, usage)
@@ -83,26 +83,26 @@ func parse(arguments []string, out io.Writer) (options, error) {
 	}
 	rest := flags.Args()
 	if len(rest) < 2 {
-		return wanted, errors.New("name two commits: BEFORE AFTER (-help tells more)")
+		return wanted, errors.New("name two commits: BEFORE AFTER (see -help)")
 	}
 	wanted.before, wanted.after = rest[0], rest[1]
 	if rest = rest[2:]; len(rest) > 0 {
 		if rest[0] != "--" {
-			return wanted, fmt.Errorf("unexpected %q: flags for ./run.sh come after --, others before the commits", rest[0])
+			return wanted, fmt.Errorf("unexpected %q: put flags for ./run.sh after --, and others before the commits", rest[0])
 		}
 		wanted.flags = rest[1:]
 	}
 	switch {
 	case wanted.runs < 1 || wanted.runs > mostRuns:
-		return wanted, fmt.Errorf("-n %d: it is 1 to %d runs of each commit", wanted.runs, mostRuns)
+		return wanted, fmt.Errorf("-n %d: must be from 1 to %d", wanted.runs, mostRuns)
 	case wanted.limit <= 0:
-		return wanted, fmt.Errorf("-limit %s: a run takes some time", wanted.limit)
+		return wanted, fmt.Errorf("-limit %s: must be positive", wanted.limit)
 	case wanted.candidate == "" || strings.HasPrefix(wanted.candidate, "-"):
 		return wanted, fmt.Errorf("-candidate %q is not a candidate", wanted.candidate)
 	}
 	for _, each := range wanted.flags {
 		if reserved.MatchString(each) {
-			return wanted, fmt.Errorf("%s cannot be measured: results are the comparison's own, and both commits judge the one candidate", each)
+			return wanted, fmt.Errorf("%s cannot be used here: the comparison sets its own results folder and one candidate for both commits", each)
 		}
 	}
 	return wanted, nil

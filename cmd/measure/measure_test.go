@@ -19,7 +19,7 @@ func TestTimes(t *testing.T) {
 	earlier, err := parseTimes("cpu  100 10 50 1000 40 5 5 20 30 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
 	require.NoError(t, err)
 	assert.Equal(t, times{busy: 1700 * time.Millisecond, idle: 10400 * time.Millisecond, steal: 200 * time.Millisecond}, earlier,
-		"what guests took is contained in user time")
+		"user time includes guest time")
 	later, err := parseTimes("cpu  200 10 50 1080 40 5 5 40 30 0\n")
 	require.NoError(t, err)
 	spent := later.since(earlier)
@@ -37,15 +37,15 @@ func TestBadInput(t *testing.T) {
 		"":                          "name two commits",
 		"a":                         "name two commits",
 		"a b c":                     `unexpected "c"`,
-		"-n 0 a b":                  "-n 0: it is 1 to 100",
+		"-n 0 a b":                  "-n 0: must be from 1 to 100",
 		"-n 101 a b":                "-n 101",
 		"-n many a b":               "invalid value",
 		"-limit 0s a b":             "-limit 0s",
 		"-candidate= a b":           "is not a candidate",
 		"-nosuch a b":               "not defined: -nosuch",
-		"a b -- --results x":        "--results cannot be measured",
-		"a b -- --pair=x,y":         "--pair=x,y cannot be measured",
-		"a b -- --update-baseline":  "cannot be measured",
+		"a b -- --results x":        "--results cannot be used here",
+		"a b -- --pair=x,y":         "--pair=x,y cannot be used here",
+		"a b -- --update-baseline":  "cannot be used here",
 		"nosuchcommit HEAD":         `"nosuchcommit" is not a commit of`,
 		"--end-of-options nosuch x": "not defined",
 	} {
@@ -68,7 +68,7 @@ func TestSpread(t *testing.T) {
 	assert.InDelta(t, 2.5, median, 0.001)
 }
 
-// fakeRun is a run.sh that judges some checks, of which those that --run names.
+// fakeRun is a run.sh that judges those of its checks that match --run.
 const fakeRun = `#!/bin/sh
 pattern=.
 while [ $# -gt 0 ]; do
@@ -88,7 +88,8 @@ done
 echo "{\"schema\":1,\"candidate\":{\"name\":\"fake\"},\"checks\":[${checks#,}]}" >"$results/results.json"
 `
 
-// newRepository makes a repository of two commits of a suite, "old" and HEAD, which have different checks, and goes there.
+// newRepository makes a repository with two commits of a suite, "old" and HEAD, that have different checks, and changes
+// into it.
 func newRepository(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -110,7 +111,7 @@ func newRepository(t *testing.T) string {
 	return folder
 }
 
-// nothingLeft asserts that the comparison removed what it made.
+// nothingLeft asserts that the comparison removed what it created.
 func nothingLeft(t *testing.T) {
 	t.Helper()
 	left, err := os.ReadDir(os.Getenv("TMPDIR"))
@@ -125,7 +126,7 @@ func TestCommitsAreComparedByWhatBothHave(t *testing.T) {
 	newRepository(t)
 	var out, progress bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-n", "2", "-candidate", "fake", "old", "HEAD"}, &out, &progress))
-	assert.Contains(t, progress.String(), "before judges 2 checks and after 3; both run the 1 that both have")
+	assert.Contains(t, progress.String(), "before judges 2 checks and after 3; both run the 1 in common")
 	assert.Contains(t, out.String(), "fake: checks 1, runs of each 2")
 	lines := strings.Split(out.String(), "\n")
 	for _, line := range []string{"  1  before ", "  1  after ", "  2  before ", "  2  after ", "wall, s          before ", "CPU a check, ms  after "} {
@@ -139,7 +140,7 @@ func TestCommitsAreComparedByWhatBothHave(t *testing.T) {
 		}, "%q in\n%s", line, out.String())
 	}
 	first, second := strings.Index(progress.String(), "2 of 2, after"), strings.Index(progress.String(), "2 of 2, before")
-	assert.True(t, first > 0 && first < second, "the second time the other goes first: %s", progress.String())
+	assert.True(t, first > 0 && first < second, "the order alternates: %s", progress.String())
 	nothingLeft(t)
 }
 
@@ -147,10 +148,10 @@ func TestChangesAreRefused(t *testing.T) {
 	folder := newRepository(t)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "run.sh"), []byte("#!/bin/sh\n"), 0o755))
 	err := run(t.Context(), []string{"old", "HEAD"}, io.Discard, io.Discard)
-	assert.ErrorContains(t, err, "has changes that are in no commit and would not be measured")
+	assert.ErrorContains(t, err, "has uncommitted changes, which would not be measured")
 }
 
-// replaceRun makes another run.sh the one of HEAD.
+// replaceRun commits another run.sh.
 func replaceRun(t *testing.T, text string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile("run.sh", []byte(text), 0o755))
@@ -167,7 +168,7 @@ func TestRunThatCannotBeMade(t *testing.T) {
 	nothingLeft(t)
 }
 
-// whenSaid ends a context when a text is written.
+// whenSaid cancels a context when a text is written.
 type whenSaid struct {
 	text   string
 	cancel context.CancelFunc

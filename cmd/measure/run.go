@@ -1,6 +1,6 @@
 package main
 
-// One run of one commit, and the git repository that commits come from.
+// One run of one commit, and the git repository of the commits.
 
 import (
 	"bytes"
@@ -18,10 +18,10 @@ import (
 	"msc4014/report"
 )
 
-// cleanupTime is how long a run may take to end in order.
+// cleanupTime is how long a run may take to clean up.
 const cleanupTime = 2 * time.Minute
 
-// outputShown is how much of the end of a run's output is told when it cannot be made.
+// outputShown is how many bytes of the end of a failed run's output are shown.
 const outputShown = 2000
 
 // runner makes runs.
@@ -32,10 +32,10 @@ type runner struct {
 	abandoned bool // a run had to be killed
 }
 
-// state is the state folder of all runs.
+// state returns the state folder of all runs.
 func (r *runner) state() string { return filepath.Join(r.work, "state") }
 
-// run makes one run, of the checks that match pattern if it is not "", and measures it.
+// run makes and measures one run, limited to the checks that match pattern unless it is "".
 func (r *runner) run(ctx context.Context, each *side, pattern string) (measured, error) {
 	if ctx.Err() != nil {
 		return measured{}, context.Cause(ctx)
@@ -53,7 +53,7 @@ func (r *runner) run(ctx context.Context, each *side, pattern string) (measured,
 	command := exec.CommandContext(limited, filepath.Join(each.folder, "run.sh"), append(arguments, "--results", results)...)
 	command.Dir = each.folder
 	command.Env = append(os.Environ(), "MSC4014_STATE_DIR="+r.state())
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is passed on, once
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that Ctrl-C reaches it only once, from Cancel
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGTERM) }
 	command.WaitDelay = cleanupTime
 	var output bytes.Buffer
@@ -79,8 +79,8 @@ func (r *runner) run(ctx context.Context, each *side, pattern string) (measured,
 	if limited.Err() != nil {
 		return measured{}, fmt.Errorf("%s (%.12s): %w", each.label, each.commit, context.Cause(limited))
 	}
-	if code := command.ProcessState.ExitCode(); code != 0 && code != 1 { // 1: the verdicts are not those of the baseline
-		return measured{}, fmt.Errorf("%s (%.12s): ./run.sh %s: %w; the end of what it wrote:\n%s", each.label, each.commit,
+	if code := command.ProcessState.ExitCode(); code != 0 && code != 1 { // 1: verdicts differ from the baseline
+		return measured{}, fmt.Errorf("%s (%.12s): ./run.sh %s: %w; the end of its output:\n%s", each.label, each.commit,
 			strings.Join(r.wanted.flags, " "), runError, end(output.String()))
 	}
 	read, err := report.Read(results)
@@ -90,7 +90,7 @@ func (r *runner) run(ctx context.Context, each *side, pattern string) (measured,
 	return measured{wall: wall, spent: after.since(before), checks: judgedIn(read)}, nil
 }
 
-// end is the end of a text.
+// end returns the end of a text.
 func end(text string) string {
 	text = strings.TrimSpace(text)
 	if len(text) > outputShown {
@@ -102,7 +102,7 @@ func end(text string) string {
 // repository is the git repository that holds the commits.
 type repository struct{ folder string }
 
-// findRepository finds the repository of the folder called from. It refuses one with changes, which no commit has.
+// findRepository finds the repository of the working directory. It returns an error if there are uncommitted changes.
 func findRepository(ctx context.Context) (repository, error) {
 	var here repository
 	top, err := here.git(ctx, "rev-parse", "--show-toplevel")
@@ -115,24 +115,24 @@ func findRepository(ctx context.Context) (repository, error) {
 		return here, err
 	}
 	if changes != "" {
-		return here, fmt.Errorf("%s has changes that are in no commit and would not be measured: commit them, or put them aside (git stash)", top)
+		return here, fmt.Errorf("%s has uncommitted changes, which would not be measured: commit or stash them", top)
 	}
 	return here, nil
 }
 
-// commit is the full name of a commit.
+// commit returns the full hash of a commit.
 func (r repository) commit(ctx context.Context, name string) (string, error) {
 	full, err := r.git(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
 	if err != nil {
 		return "", fmt.Errorf("%q is not a commit of %s", name, r.folder)
 	}
 	if _, err := r.git(ctx, "cat-file", "-e", full+":run.sh"); err != nil {
-		return "", fmt.Errorf("%q has no run.sh: it is not a commit of this suite", name)
+		return "", fmt.Errorf("%q has no run.sh, so it is not a commit of this suite", name)
 	}
 	return full, nil
 }
 
-// checkOut makes a checkout of a commit, which shares this repository's objects and leaves nothing in it.
+// checkOut checks a commit out into a clone that shares this repository's objects and leaves nothing behind in it.
 func (r repository) checkOut(ctx context.Context, commit, folder string) error {
 	if _, err := r.git(ctx, "clone", "--quiet", "--shared", "--no-checkout", r.folder, folder); err != nil {
 		return err
@@ -141,7 +141,7 @@ func (r repository) checkOut(ctx context.Context, commit, folder string) error {
 	return err
 }
 
-// git calls git and returns what it says, or an error with what it says against it.
+// git runs git and returns its output, or an error with its error output.
 func (r repository) git(ctx context.Context, arguments ...string) (string, error) {
 	command := exec.CommandContext(ctx, "git", arguments...)
 	command.Dir = r.folder

@@ -1,6 +1,6 @@
 package main
 
-// What the whole machine did, by /proc/stat.
+// The CPU times of the whole machine, from /proc/stat.
 
 import (
 	"fmt"
@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// tick is the unit of /proc/stat, the same on every architecture that Go runs on.
+// tick is the unit of /proc/stat, the same on every architecture that Go supports.
 const tick = time.Second / 100
 
-// times is what all processors together have spent since the machine started.
+// times are the CPU times of all processors together since the machine started.
 type times struct {
 	busy  time.Duration // user and system, interrupts included
 	idle  time.Duration // waiting for disks included
 	steal time.Duration // taken by other virtual machines
 }
 
-// readTimes reads the machine's times now.
+// readTimes reads the machine's current CPU times.
 func readTimes() (times, error) {
 	data, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -30,7 +30,7 @@ func readTimes() (times, error) {
 }
 
 // parseTimes reads the first line of /proc/stat: "cpu", then ticks spent in user, nice, system, idle, iowait, irq, softirq,
-// steal, guest and guest_nice. The last two are contained in the first two.
+// steal, guest and guest_nice. The first two include the last two.
 func parseTimes(text string) (times, error) {
 	line, _, _ := strings.Cut(text, "\n")
 	fields := strings.Fields(line)
@@ -52,12 +52,12 @@ func parseTimes(text string) (times, error) {
 	}, nil
 }
 
-// since is what was spent since earlier.
+// since returns the times spent since earlier.
 func (t times) since(earlier times) times {
 	return times{busy: t.busy - earlier.busy, idle: t.idle - earlier.idle, steal: t.steal - earlier.steal}
 }
 
-// part is a part of all that was spent, in percent.
+// part returns of as a percentage of all times.
 func (t times) part(of time.Duration) float64 {
 	if all := t.busy + t.idle + t.steal; all > 0 {
 		return 100 * float64(of) / float64(all)

@@ -1,6 +1,6 @@
 package main
 
-// The figures, for people.
+// The figures as text.
 
 import (
 	"fmt"
@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// figures are one run in one line.
+// figures returns the figures of one run in one line.
 func figures(label string, run measured) string {
 	return fmt.Sprintf("%-7s %7.1f s wall  %7.1f s CPU  %7.1f ms CPU a check  %5.1f %% idle  %5.1f %% steal",
 		label, run.wall.Seconds(), run.spent.busy.Seconds(), milliseconds(run.perCheck()), run.spent.part(run.spent.idle), run.spent.part(run.spent.steal))
 }
 
-// write writes each run's figures, and the least, median and greatest of them with the ratio of the medians.
+// write writes the figures of each run, then their minimum, median and maximum with the ratio of the medians.
 func write(out io.Writer, wanted options, sides []*side) error {
 	var text strings.Builder
 	line := func(format string, arguments ...any) { fmt.Fprintf(&text, format+"\n", arguments...) }
@@ -57,8 +57,8 @@ func write(out io.Writer, wanted options, sides []*side) error {
 	return err
 }
 
-// spread is the least, the median and the greatest of a figure of runs; of an even number the median is the mean of the two
-// in the middle.
+// spread returns the minimum, median and maximum of a figure over runs; the median of an even number of runs is the mean of
+// the middle two.
 func spread(runs []measured, of func(measured) float64) (least, median, greatest float64) {
 	var all []float64
 	for _, run := range runs {

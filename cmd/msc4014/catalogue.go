@@ -1,16 +1,16 @@
 package main
 
-// The catalogue, handed to the report.
+// The catalogue, as package report needs it.
 
 import (
 	"msc4014/report"
 	"msc4014/requirements"
 )
 
-// mscNumber is the proposal that the suite judges by.
+// mscNumber is the number of the proposal that the suite tests.
 const mscNumber = 4014
 
-// catalogueOf returns what the report needs of the catalogue.
+// catalogueOf returns the parts of the catalogue that the report needs.
 func catalogueOf(catalogue *requirements.Catalogue) report.Catalogue {
 	needed := report.Catalogue{Version: catalogue.Version, MSCNumber: mscNumber}
 	if text, ok := catalogue.Text("MSC4014"); ok {

@@ -1,6 +1,6 @@
 package main
 
-// clean: what earlier runs left behind goes, without touching a run that is alive.
+// clean: removes what earlier runs left behind, without touching a live run.
 
 import (
 	"context"
@@ -18,19 +18,19 @@ import (
 	"msc4014/runtime/session"
 )
 
-// newCleanCommand returns the command that removes what earlier runs left.
+// newCleanCommand returns the command that removes what earlier runs left behind.
 func newCleanCommand() *cobra.Command {
 	var options session.CleanOptions
 	command := &cobra.Command{
 		Use:   "clean",
 		Short: "Remove containers, networks, processes and files of earlier runs",
-		Long: `Removes what earlier runs left behind: containers, networks, volumes, processes and files of runs that were killed or
-told to keep. What the suite built for candidates, programs and images, stays, as a first build takes minutes;
---builds removes it, too. Whatever a live run uses is left, whichever state folder that run has. Results and
+		Long: `Removes what earlier runs left behind: containers, networks, volumes, processes and files of runs that were killed
+or used --keep. Programs and images built for candidates stay, because a first build takes minutes; --builds
+removes them too. Nothing that a live run uses is removed, whichever state folder that run has. Results and
 baselines stay.
 
-Exit status: 0 if nothing is left but what this says; 2 if something could not be removed, or MSC4014_STATE_DIR is
-not a folder of the suite's.`,
+Exit status: 0 if everything except the above was removed; 2 if something could not be removed, or
+MSC4014_STATE_DIR is not a state folder of the suite.`,
 		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			root, err := projectRoot()
@@ -43,13 +43,13 @@ not a folder of the suite's.`,
 			return clean(command.Context(), root, options, func(line string) { _, _ = fmt.Fprintln(os.Stdout, line) })
 		},
 	}
-	command.Flags().BoolVar(&options.Builds, "builds", false, "also the programs and images that were built for candidates")
+	command.Flags().BoolVar(&options.Builds, "builds", false, "also remove the programs and images built for candidates")
 	command.Flags().BoolVar(&options.All, "all", false,
-		"also what dead runs with other state folders or on other machines left in this\nengine; those that cannot be looked at count as dead 24 h after they last made\nsomething")
+		"also remove what dead runs with other state folders or on other machines left\nin this engine; a run that cannot be inspected counts as dead 24 h after it last\ncreated something")
 	return command
 }
 
-// clean removes what the options say, and says what it removed and what stays.
+// clean removes what the options select, and reports what it removed and what stays.
 func clean(ctx context.Context, root string, options session.CleanOptions, tell func(string)) error {
 	told := false
 	say := func(line string) {
@@ -66,7 +66,7 @@ func clean(ctx context.Context, root string, options session.CleanOptions, tell 
 		programs, images, builtErr := candidate.Built(ctx)
 		err = errors.Join(err, builtErr)
 		if built := counted(len(programs), len(images)); built != "" {
-			tell("kept what was built for candidates (" + built + "), so that the next run need not build it: ./run.sh clean --builds removes it")
+			tell("kept what was built for candidates (" + built + "), to save the next run a build: ./run.sh clean --builds removes it")
 		}
 	}
 	if err != nil {
@@ -75,7 +75,7 @@ func clean(ctx context.Context, root string, options session.CleanOptions, tell 
 	return nil
 }
 
-// counted is "2 folders of programs, 1 image", "" for nothing.
+// counted returns text such as "2 folders of programs, 1 image", or "" for nothing.
 func counted(programs, images int) string {
 	var parts []string
 	for _, one := range []struct {

@@ -1,6 +1,6 @@
 package main
 
-// clean, and what every command does with a state folder that is not the suite's: with the command as it is built.
+// clean, and how every command treats a state folder that is not the suite's: tests of the built command.
 
 import (
 	"context"
@@ -23,7 +23,7 @@ import (
 	"msc4014/runtime/session"
 )
 
-// built is the command, with an empty project and a cache of its own, and no engine.
+// built is the built command, with an empty project, its own cache and no engine.
 type built struct{ program, root, cache string }
 
 func TestCommandAsItIsBuilt(t *testing.T) {
@@ -46,7 +46,7 @@ func TestCommandAsItIsBuilt(t *testing.T) {
 	}
 }
 
-// call calls the command in the project at root with a state folder.
+// call runs the command in the project at root with a state folder.
 func (b *built) call(t *testing.T, root, state string, arguments ...string) (status int, said string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -63,7 +63,7 @@ func (b *built) call(t *testing.T, root, state string, arguments ...string) (sta
 	return command.ProcessState.ExitCode(), string(output)
 }
 
-// programs makes a folder of programs in the cache, as a build leaves it.
+// programs creates a folder of programs in the cache, as a build leaves it.
 func (b *built) programs(t *testing.T, name string) (place, lock string) {
 	t.Helper()
 	place = filepath.Join(b.cache, "msc4014", "programs", name)
@@ -101,11 +101,11 @@ func testForeignStateFolder(t *testing.T, b *built) {
 		assert.Contains(t, said, `"runs/experiment1", "trash/old"`, line)
 		assert.Contains(t, said, "set MSC4014_STATE_DIR", line)
 		if line != "doctor" {
-			assert.Equal(t, 1, strings.Count(said, "\n"), "nothing else is done, and it is told once: %s", said)
+			assert.Equal(t, 1, strings.Count(said, "\n"), "nothing else is done, and the error is printed once: %s", said)
 		}
 		assert.Equal(t, before, names(t, state), line)
 	}
-	assert.DirExists(t, place, "nor is the cache touched")
+	assert.DirExists(t, place, "the cache is not touched either")
 }
 
 func testCleanKeepsWhatWasBuilt(t *testing.T, b *built) {
@@ -114,7 +114,7 @@ func testCleanKeepsWhatWasBuilt(t *testing.T, b *built) {
 	file, err := os.Open(lock)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, file.Close()) }()
-	require.NoError(t, filelock.Try(file, filelock.Shared)) // as a run does, whichever state folder it has
+	require.NoError(t, filelock.Try(file, filelock.Shared)) // as a run does, whatever its state folder
 
 	enginetest.Start(t)
 	status, said := b.call(t, b.root, t.TempDir(), "clean")

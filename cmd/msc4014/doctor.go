@@ -1,6 +1,6 @@
 package main
 
-// doctor: is this machine ready, and if not, what to do.
+// doctor: checks that this machine can run the suite, and says what to fix if it cannot.
 
 import (
 	"bufio"
@@ -29,28 +29,28 @@ import (
 	"msc4014/runtime/session"
 )
 
-// What a run needs at least: two servers and the suite in memory, an image and its build on disk.
+// The minimum for a run: memory for two servers and the suite, disk space for an image and its build.
 const (
 	memoryWanted = 1 << 30
 	diskWanted   = 2 << 30
 )
 
-// finding is what doctor says of one thing.
+// finding is the result of one examination.
 type finding struct {
 	what   string
 	ok     bool
-	needed bool // without it no run is possible at all
+	needed bool // no run is possible without it
 	text   string
 }
 
-// newDoctorCommand returns the command that looks the machine over.
+// newDoctorCommand returns the command that examines the machine.
 func newDoctorCommand(status *int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "Is this machine ready, and if not, what to do",
-		Long: `Looks whether this machine can run the suite, and says what to do where it cannot. Where a container engine
-answers, a container tries to connect to this machine, as candidates do to the peers that the suite plays.
-Exit status: 0 if at least one runtime works; 2 if no run can be made.`,
+		Short: "Check that this machine can run the suite, and say what to fix",
+		Long: `Checks whether this machine can run the suite, and says what to fix if it cannot. If a container engine answers,
+a container tries to connect to this machine, as candidates do to the suite's peers.
+Exit status: 0 if at least one runtime works; 2 if no run is possible.`,
 		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			root, err := projectRoot()
@@ -65,7 +65,7 @@ Exit status: 0 if at least one runtime works; 2 if no run can be made.`,
 	}
 }
 
-// examine looks at everything.
+// examine runs all examinations.
 func examine(ctx context.Context, root string) []finding {
 	containment := []finding{examineEngine(ctx)}
 	contained := containment[0].ok
@@ -81,9 +81,9 @@ func examine(ctx context.Context, root string) []finding {
 	case contained:
 		any.text = "containers work"
 	case processes.ok && os.Getenv("DOCKER_HOST") != "":
-		any.text = "plain processes work, with --runtime process alone: DOCKER_HOST names an engine that does not answer"
+		any.text = "plain processes work, but only with --runtime process: DOCKER_HOST names an engine that does not answer"
 	case processes.ok:
-		any.text = "plain processes work, containers do not: Dendrite and the reference can be judged, Synapse and images cannot"
+		any.text = "plain processes work, containers do not: Dendrite and the reference can be tested, Synapse and images cannot"
 	default:
 		any.text = "neither containers nor plain processes work: see above"
 	}
@@ -91,7 +91,7 @@ func examine(ctx context.Context, root string) []finding {
 		[]finding{processes, any, examineState(), examineEnvironment(), examineDisk(root), examineMemory(), examineBase(ctx, root)})
 }
 
-// writeFindings writes a line each and tells whether everything needed is there.
+// writeFindings writes one line per finding and reports whether everything needed is present.
 func writeFindings(w io.Writer, style report.Style, findings []finding) bool {
 	ready := true
 	for _, one := range findings {
@@ -128,9 +128,9 @@ func examineC(ctx context.Context, root string) finding {
 	defer cancel()
 	one := finding{what: "C"}
 	if one.ok = candidate.LinksC(ctx, root); one.ok {
-		one.text = "static programs can be made: Dendrite is built with SQLite in C"
+		one.text = "static linking works: Dendrite is built with SQLite in C"
 	} else {
-		one.text = "no compiler, or no static library: Dendrite is built with SQLite in Go, and a run takes about a sixth longer; install gcc (Debian: gcc libc6-dev)"
+		one.text = "no compiler, or no static libc: Dendrite is built with SQLite in Go, and a run takes about a sixth longer; install gcc (Debian: gcc libc6-dev)"
 	}
 	return one
 }
@@ -145,7 +145,7 @@ func examineEngine(ctx context.Context) finding {
 	defer func() { _ = client.Close() }()
 	version, err := client.ServerVersion(ctx)
 	if err != nil {
-		one.text = "the engine answers, but not with its version: " + err.Error()
+		one.text = "the engine answers, but does not report its version: " + err.Error()
 		return one
 	}
 	one.ok = true
@@ -154,7 +154,7 @@ func examineEngine(ctx context.Context) finding {
 	return one
 }
 
-// examinePeers looks whether a container can connect to this machine, as candidates do to the peers that the suite plays.
+// examinePeers checks that a container can connect to this machine, as candidates do to the suite's peers.
 func examinePeers(ctx context.Context) finding {
 	one := finding{what: "peers"}
 	opened, err := session.Open()
@@ -171,20 +171,20 @@ func examinePeers(ctx context.Context) finding {
 	return one
 }
 
-// examineProcesses looks whether servers can have loopback addresses of their own.
+// examineProcesses checks that each server can have its own loopback address.
 func examineProcesses() finding {
 	one := finding{what: "plain processes"}
 	if runtime.GOOS != "linux" {
-		one.ok, one.text = true, "servers have names with ports on "+runtime.GOOS+", where only Linux gives each an address"
+		one.ok, one.text = true, "on "+runtime.GOOS+" servers share an address and their names include ports; only Linux gives each its own address"
 		return one
 	}
 	listener, err := net.Listen("tcp", "127.83.14.1:0")
 	if err != nil {
-		one.text = fmt.Sprintf("no server can listen on a loopback address of its own: %v", err)
+		one.text = fmt.Sprintf("servers cannot listen on their own loopback addresses: %v", err)
 		return one
 	}
 	_ = listener.Close()
-	one.ok, one.text = true, "each server gets a loopback address of its own (127.a.b.c)"
+	one.ok, one.text = true, "each server gets its own loopback address (127.a.b.c)"
 	return one
 }
 
@@ -213,7 +213,7 @@ func examineDisk(root string) finding {
 	}
 	one.text = strings.Join(places, ", ")
 	if !one.ok {
-		one.text += fmt.Sprintf("; a first run builds images and wants %s: make room, or ./run.sh clean --builds", size(diskWanted))
+		one.text += fmt.Sprintf("; a first run builds images and needs %s: free some space, or run ./run.sh clean --builds", size(diskWanted))
 	}
 	return one
 }
@@ -222,7 +222,7 @@ func examineMemory() finding {
 	one := finding{what: "memory", ok: true}
 	data, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
-		one.text = "cannot be told on this system"
+		one.text = "cannot be determined on this system"
 		return one
 	}
 	lines := bufio.NewScanner(bytes.NewReader(data))
@@ -234,25 +234,25 @@ func examineMemory() finding {
 		kilobytes, _ := strconv.ParseUint(fields[1], 10, 64)
 		one.text = size(kilobytes*1024) + " available"
 		if one.ok = kilobytes*1024 >= memoryWanted; !one.ok {
-			one.text += fmt.Sprintf("; a run wants about %s: use --parallel 1, or stop something", size(memoryWanted))
+			one.text += fmt.Sprintf("; a run needs about %s: use --parallel 1, or stop other programs", size(memoryWanted))
 		}
 	}
 	return one
 }
 
-// examineBase looks whether a base image for Synapse can be made where no registry answers.
+// examineBase checks whether Synapse's base image can be built if no registry has it.
 func examineBase(ctx context.Context, root string) finding {
 	one := finding{what: "base image"}
 	plan, err := candidate.BasePlan(ctx, root)
 	if one.ok = err == nil; one.ok {
-		one.text = "where no registry gives the base image of Synapse, --bootstrap-base makes it: " + plan
+		one.text = "if no registry has Synapse's base image, --bootstrap-base builds it: " + plan
 	} else {
-		one.text = "where no registry gives the base image of Synapse, it cannot be made: " + err.Error()
+		one.text = "if no registry has Synapse's base image, it cannot be built: " + err.Error()
 	}
 	return one
 }
 
-// size is a number of bytes for people.
+// size formats a number of bytes for people.
 func size(bytes uint64) string {
 	if bytes >= 1<<30 {
 		return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))

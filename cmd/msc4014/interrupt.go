@@ -1,6 +1,6 @@
 package main
 
-// Ctrl-C and SIGTERM end a run in order; asked a second time, it ends at once.
+// The first Ctrl-C or SIGTERM ends a run gracefully; the second ends it immediately.
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 	"msc4014/cmd/internal/run"
 )
 
-// interruptible returns a context that the first signal ends, with the signal's name as its cause, and a channel that
-// the second one closes. The third ends the process: what is left then, the next run removes. SIGPIPE counts as well,
-// as whoever read the output is gone.
+// interruptible returns a context that the first signal cancels, with the signal's name as its cause, and a channel that
+// the second one closes. The third exits the process; the next run removes what is left. SIGPIPE counts as well, since
+// the reader of the output is gone.
 func interruptible() (context.Context, <-chan struct{}) {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
@@ -25,7 +25,7 @@ func interruptible() (context.Context, <-chan struct{}) {
 	go func() {
 		cancel(fmt.Errorf("interrupted by %s", signalName(<-signals)))
 		next := func() {
-			for <-signals == syscall.SIGPIPE { // each further line that is written raises it
+			for <-signals == syscall.SIGPIPE { // every further line written raises it
 			}
 		}
 		next()
@@ -36,7 +36,7 @@ func interruptible() (context.Context, <-chan struct{}) {
 	return ctx, kill
 }
 
-// signalName is "SIGINT" and the like.
+// signalName returns a signal's name, such as "SIGINT".
 func signalName(s os.Signal) string {
 	if number, ok := s.(syscall.Signal); ok {
 		return unix.SignalName(number)

@@ -1,6 +1,6 @@
 package main
 
-// list: the requirements, by chapter, with the checks that cover them.
+// list: the requirements by chapter, with the checks that cover them.
 
 import (
 	"encoding/json"
@@ -37,7 +37,7 @@ func newListCommand() *cobra.Command {
 	var asJSON bool
 	command := &cobra.Command{
 		Use:   "list",
-		Short: "Requirements and the checks that cover them",
+		Short: "List requirements and the checks that cover them",
 		Args:  noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			root, err := projectRoot()
@@ -66,11 +66,11 @@ func newListCommand() *cobra.Command {
 			return writeList(os.Stdout, catalogue, all)
 		},
 	}
-	command.Flags().BoolVar(&asJSON, "json", false, "as JSON, with demands, sources and readings")
+	command.Flags().BoolVar(&asJSON, "json", false, "write JSON, with demands, sources and readings")
 	return command
 }
 
-// cover gives each requirement of the catalogue the checks that name it.
+// cover pairs each requirement of the catalogue with the checks that name it.
 func cover(catalogue *requirements.Catalogue, checks []selection.Check) []listed {
 	covering := map[string][]listedCheck{}
 	for _, check := range checks {
@@ -132,7 +132,7 @@ func writeList(w io.Writer, catalogue *requirements.Catalogue, all []listed) err
 	return err
 }
 
-// noArguments refuses arguments with a line that says so.
+// noArguments rejects arguments with a one-line error.
 func noArguments(command *cobra.Command, arguments []string) error {
 	if len(arguments) > 0 {
 		return fmt.Errorf("%s takes no argument, got %q", command.CommandPath(), arguments[0])

@@ -1,4 +1,4 @@
-// Command msc4014 is the command line of the conformance suite for MSC4014. run.sh builds and calls it.
+// Command msc4014 is the command-line interface of the conformance suite for MSC4014. run.sh builds and runs it.
 package main
 
 import (
@@ -14,7 +14,7 @@ func main() {
 	os.Exit(execute(ctx, kill, os.Args[1:]))
 }
 
-// execute runs one command line and returns its exit status. An error is one or more lines on standard error.
+// execute runs one command line and returns its exit status. Errors are written to standard error.
 func execute(ctx context.Context, kill <-chan struct{}, arguments []string) int {
 	command, status := newRootCommand(kill)
 	command.SetArgs(arguments)

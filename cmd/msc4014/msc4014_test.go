@@ -22,7 +22,7 @@ import (
 	"msc4014/runtime/complement"
 )
 
-// captured runs one command line with standard output and error in place of the test's.
+// captured runs one command line and captures standard output and error.
 func captured(t *testing.T, arguments ...string) (status int, output, errors string) {
 	t.Helper()
 	t.Setenv("MSC4014_STATE_DIR", t.TempDir())
@@ -56,19 +56,19 @@ func TestBadCommandLines(t *testing.T) {
 		"--runtime":                       "needs an argument",
 		"--runtime podman":                "one of auto, docker, process",
 		"--run (":                         "is not a valid regular expression",
-		"--run=":                          "--run is given without a value",
+		"--run=":                          "--run needs a value",
 		"--shard 4/3":                     "--shard",
-		"--shard=":                        "--shard is given without a value",
+		"--shard=":                        "--shard needs a value",
 		"--parallel 0":                    "--parallel 0",
-		"--parallel 65":                   "--parallel 65: it is a number of checks, from 1 to 64",
+		"--parallel 65":                   "--parallel 65: must be a number of checks from 1 to 64",
 		"--parallel 100000":               "from 1 to 64",
-		"prove --parallel 65":             "--parallel 65: it is a number of trials, from 1 to 64",
+		"prove --parallel 65":             "--parallel 65: must be a number of trials from 1 to 64",
 		"--parallel many":                 "invalid argument",
 		"--shuffle x":                     "invalid argument",
-		"--shuffle 0":                     "--shuffle 0: 0 is no seed",
-		"--shuffle -0":                    "--shuffle 0: 0 is no seed",
-		"--seed 0":                        "--seed 0: 0 is no seed",
-		"--seed 0x0":                      "--seed 0: 0 is no seed",
+		"--shuffle 0":                     "--shuffle 0: must be a nonzero integer",
+		"--shuffle -0":                    "--shuffle 0: must be a nonzero integer",
+		"--seed 0":                        "--seed 0: must be a nonzero integer",
+		"--seed 0x0":                      "--seed 0: must be a nonzero integer",
 		"--seed -1":                       "invalid argument",
 		"dendrite dendrite@0.15.2":        "dendrite and dendrite@0.15.2 are the same candidate",
 		"--results /dev/null":             "cannot use /dev/null for results: it is a file",
@@ -78,9 +78,9 @@ func TestBadCommandLines(t *testing.T) {
 		"run nosuch":                      "there is no candidate",
 		"dendrite dendrite":               "named twice",
 		"doctor dendrite":                 "takes no argument",
-		"--pair=":                         "--pair is given without a value",
-		"--pair dendrite":                 `--pair "dendrite": it is A,B`,
-		"--pair a,b dendrite":             "--pair a,b names its candidates itself; leave out dendrite",
+		"--pair=":                         "--pair needs a value",
+		"--pair dendrite":                 `--pair "dendrite": must be A,B`,
+		"--pair a,b dendrite":             "--pair a,b already names the candidates; omit dendrite",
 		"--pair nosuch,x":                 `--pair nosuch,x: there is no candidate "nosuch"`,
 		"--pair dendrite,dendrite@0.15.2": "both are dendrite@0.15.2",
 		"dendrite --fault one-key-a-user": "--fault one-key-a-user is for the reference alone, which dendrite is not",

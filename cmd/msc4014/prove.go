@@ -1,6 +1,6 @@
 package main
 
-// prove: each check of the suite can pass and can fail, shown on the reference homeserver and its faults.
+// prove: shows, on the reference homeserver and its faults, that each check can pass and can fail.
 
 import (
 	"context"
@@ -20,15 +20,15 @@ import (
 	"msc4014/runtime/candidate"
 )
 
-const longProve = `Runs the suite on the reference homeserver: as it should be, in both dialects, where everything must pass; in each
-reading of what the texts leave open, which the suite must tell apart; and with each fault, where exactly the
-requirements in the fault's row must fail. Every check must have been made to fail by some fault.
+const longProve = `Runs the suite against the reference homeserver: without faults, in both dialects, where everything must pass; with
+each reading of what the texts leave open, which the suite must distinguish; and with each fault, where exactly the
+requirements in the fault's row must fail. At least one fault must make each check fail.
 
-What came of it goes to results/prove/prove.json, with the results of each trial in a folder beside it.
-docs/soundness.md tells how to read it.
+The outcome is written to results/prove/prove.json, next to a folder with the results of each trial.
+docs/soundness.md explains how to read it.
 
-Exit status: 0 if all is proven; 1 if a check was seen to fail by no fault, a fault survives, or another requirement
-fails than its row says; 2 if the proof could not be made, or was interrupted.`
+Exit status: 0 if everything is proven; 1 if no fault made some check fail, a fault survived, or a requirement outside
+the fault's row failed; 2 if the proof could not be completed.`
 
 // newProveCommand returns the command that proves the suite.
 func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
@@ -40,11 +40,11 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 		Args:  noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if command.Flags().Changed("parallel") && options.Parallel < 1 {
-				return fmt.Errorf("--parallel %d: it is a number of trials, from 1 to %d", options.Parallel, prove.MostParallel)
+				return fmt.Errorf("--parallel %d: must be a number of trials from 1 to %d", options.Parallel, prove.MostParallel)
 			}
 			for _, name := range []string{"run", "results"} {
 				if command.Flags().Changed(name) && command.Flag(name).Value.String() == "" {
-					return fmt.Errorf("--%s is given without a value", name)
+					return fmt.Errorf("--%s needs a value", name)
 				}
 			}
 			_, notices, err := examineVariables(os.Environ())
@@ -64,12 +64,12 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&options.Run, "run", "", "only faults, requirements and checks that match this `REGEX`")
-	flags.StringVar(&options.Results, "results", "", "the `DIR` that results go to (default results/prove)")
-	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("at most `N` trials at a time, up to %d (default 8: they wait most of the time)", prove.MostParallel))
+	flags.StringVar(&options.Run, "run", "", "try only faults, requirements and checks that match `REGEX`")
+	flags.StringVar(&options.Results, "results", "", "write results to `DIR` (default results/prove)")
+	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("run at most `N` trials at a time, up to %d (default 8: trials mostly wait)", prove.MostParallel))
 	flags.BoolVar(&options.Whole, "whole", false,
-		"run the whole suite with each fault, and not the checks of its\nrequirements alone: nothing else may fail")
-	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell of each trial as it ends")
+		"run the whole suite with each fault, not only the checks of its\nrequirements: nothing else may fail")
+	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "report each trial as it ends")
 	return command
 }
 
@@ -85,7 +85,7 @@ func newProver(kill <-chan struct{}) (*prove.Prover, error) {
 	}
 	folder, err := os.Getwd()
 	if err != nil {
-		return nil, fmt.Errorf("cannot tell which folder this is: %w", err)
+		return nil, fmt.Errorf("cannot determine the working directory: %w", err)
 	}
 	found, err := candidate.Parse(root, "reference")
 	if err != nil {

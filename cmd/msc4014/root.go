@@ -1,6 +1,6 @@
 package main
 
-// The command itself: a run, with the other commands below it.
+// The root command, which makes a run, and its subcommands.
 
 import (
 	"errors"
@@ -18,78 +18,78 @@ import (
 // rootVariable names the project's root folder; run.sh sets it.
 const rootVariable = "MSC4014_ROOT"
 
-const longHelp = `Judges Matrix homeservers by MSC4014 (pseudonymous identities): starts the candidate, lets its clients and a
-scripted peer act, and tells which demands of the proposal it meets, which it breaks, and what the proposal
-leaves open.
+const longHelp = `Tests Matrix homeservers against MSC4014 (pseudonymous identities): starts the candidate, drives it with clients
+and a scripted peer, and reports which requirements of the proposal it meets, which it breaks, and how it reads what
+the proposal leaves open.
 
 CANDIDATE is one of
   dendrite            the newest pinned version
   dendrite@0.13.8     a pinned version
-  synapse             Debian's package, on the image debian:sid-slim (--bootstrap-base: where no registry has it)
+  synapse             Debian's package, on the image debian:sid-slim (without a registry: --bootstrap-base)
   reference           the suite's own homeserver, which follows the text
-  reference@dendrite  the same in the dialect that is deployed
-  image:NAME[:TAG]    any image that keeps Complement's image contract
-Several are judged one after the other, with one summary. Without one it is $COMPLEMENT_BASE_IMAGE_HS1, if that is
-set, else $COMPLEMENT_BASE_IMAGE, else dendrite.
+  reference@dendrite  the same in the deployed dialect
+  image:NAME[:TAG]    any image that meets Complement's image contract
+Several candidates are tested one after the other, with one summary. The default is $COMPLEMENT_BASE_IMAGE_HS1 if
+set, else $COMPLEMENT_BASE_IMAGE if set, else dendrite.
 
---pair A,B puts two different candidates into one deployment, in place of a CANDIDATE. The checks that stand on
-two servers run twice: with A on hs1 and B on hs2, then the other way round. Each side has its results,
-results/A+B and results/B+A, and both are in one summary. Candidates that have no pseudo-ID rooms, or no dialect
-in common, are unsupported together.
+--pair A,B replaces CANDIDATE, and puts two different candidates into one deployment. The checks that use two
+servers run twice: with A on hs1 and B on hs2, then the other way round. Each direction has its own results,
+results/A+B and results/B+A; one summary shows both. If a candidate has no pseudo-ID rooms, or the two have no
+dialect in common, the checks are unsupported.
 
-Results go to results/<candidate>/results.json, with junit.xml and the logs and HTTP transcripts of checks that
-did not pass beside it; one run at a time has the folder. What is expected of a candidate stands in
-baselines/<candidate>.json.
+Results are written to results/<candidate>/results.json, next to junit.xml and the logs and HTTP transcripts of
+checks that did not pass. Only one run at a time can use the folder. baselines/<candidate>.json has the results
+expected of a candidate.
 
-Exit status: 0 as the baseline expects; 1 worse than the baseline, the baseline is out of date, or a check was an
-error of the suite; 2 the run could not be made, was interrupted, or judged nothing: no check passed, failed or came
-out as a baseline says. junit.xml has a failure or an error if, and only if, the exit status is not 0.`
+Exit status: 0 if results are as the baseline expects; 1 if they are worse, the baseline is out of date, or a check
+ended as an error of the suite; 2 if the run could not be made, was interrupted, or judged nothing: no check passed,
+failed or matched a baseline. junit.xml has a failure or an error if and only if the exit status is not 0.`
 
 const environmentHelp = `
 Environment:
-  DOCKER_HOST        where the Docker engine answers; if it does not, the run ends with exit status 2
-  NO_COLOR           no colours on the terminal
-  MSC4014_LOG_LEVEL  that of the candidates: trace, debug, info, warn, error; hand it on to containers and
-                     processes by COMPLEMENT_SHARE_ENV_PREFIX=X_ and X_MSC4014_LOG_LEVEL=debug
-  MSC4014_STATE_DIR  the folder in which runs are recorded, so that the next one removes what a killed one left:
-                     a folder of the suite's own, or one that is empty or missing; any other is refused, exit
-                     status 2, and not touched (default: msc4014-UID in the folder for temporary files)
-These mean what they mean for Complement:
-  COMPLEMENT_BASE_IMAGE                   the image that is judged when no candidate is named
-  COMPLEMENT_BASE_IMAGE_HS1, ..._HS2      another image for servers of this place; not beside a candidate that is named
-  COMPLEMENT_SPAWN_HS_TIMEOUT_SECS        how long a server may take, once started, to answer on both ports (default: 30,
-                                          up to 120 for a container on a busy machine)
-  COMPLEMENT_SHARE_ENV_PREFIX             variables that begin with it are handed to servers, without it
-  COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS=1   print every server's log at its end
-  COMPLEMENT_DEBUG=1                      print requests and answers; keep those of checks that pass, too
-  COMPLEMENT_POST_TEST_SCRIPT             called before a container is removed, with its ID, the name of the check (of
-                                          the blueprint, if several checks used it) and true if one failed
-  COMPLEMENT_HOST_MOUNTS                  HOST-PATH:CONTAINER-PATH[:ro], several separated by ;
-  COMPLEMENT_CONTAINER_CPU_CORES          limits of each container: 1.5
-  COMPLEMENT_CONTAINER_MEMORY             2GiB, 512MB, a number of bytes
-  COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT  the name of this machine for containers, where they cannot reach it by the
-                                          gateway of their network
-  COMPLEMENT_VERSION_CHECK_ITERATIONS     the old name of the time a server may take to start, in steps of 50 ms
-Complement's other variables mean nothing here. They, and names that begin with COMPLEMENT_ or MSC4014_ and that
-are unknown, are told at the start of a run, after its summary and in results.json (notes); an unknown name that
-looks like it says which image is judged is refused.
+  DOCKER_HOST        address of the Docker engine; if it does not answer, the exit status is 2
+  NO_COLOR           disable colours on the terminal
+  MSC4014_LOG_LEVEL  log level of the candidates: trace, debug, info, warn, error; pass it to containers and
+                     processes with COMPLEMENT_SHARE_ENV_PREFIX=X_ and X_MSC4014_LOG_LEVEL=debug
+  MSC4014_STATE_DIR  folder that records runs, so that the next run removes what a killed one left behind. It
+                     must be missing, empty, or created by the suite; any other folder is not touched, and the
+                     exit status is 2 (default: msc4014-UID in the temporary directory)
+These have the same meaning as in Complement:
+  COMPLEMENT_BASE_IMAGE                   image to test if no candidate is named
+  COMPLEMENT_BASE_IMAGE_HS1, ..._HS2      image for this server only; cannot differ from a candidate that is named
+  COMPLEMENT_SPAWN_HS_TIMEOUT_SECS        seconds for a started server to answer on both ports (default: 30, up to 120
+                                          for a container on a busy machine)
+  COMPLEMENT_SHARE_ENV_PREFIX             pass variables with this prefix to servers, without the prefix
+  COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS=1   print each server's log when it ends
+  COMPLEMENT_DEBUG=1                      print requests and responses; keep those of passing checks too
+  COMPLEMENT_POST_TEST_SCRIPT             run before a container is removed, with its ID, the name of the check (or of
+                                          the blueprint, if several checks used it), and true if one failed
+  COMPLEMENT_HOST_MOUNTS                  HOST-PATH:CONTAINER-PATH[:ro], separated by ;
+  COMPLEMENT_CONTAINER_CPU_CORES          CPU limit of each container, such as 1.5
+  COMPLEMENT_CONTAINER_MEMORY             memory limit of each container: 2GiB, 512MB, a number of bytes
+  COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT  name by which containers reach this machine, if they cannot use the gateway of
+                                          their network
+  COMPLEMENT_VERSION_CHECK_ITERATIONS     old form of the start-up timeout, in steps of 50 ms
+Complement's other variables are ignored. They, and unknown names that begin with COMPLEMENT_ or MSC4014_, are listed
+at the start of a run, after its summary and in results.json (notes). An unknown name that looks like it selects the
+image under test is an error.
 `
 
-const examples = `  ./run.sh                                       judge the newest Dendrite
+const examples = `  ./run.sh                                       test the newest Dendrite
   ./run.sh dendrite@0.13.8 dendrite@0.15.2       two versions, one summary
-  ./run.sh --run '^mapping/' --verbose           one chapter, and tell more
-  ./run.sh image:my-homeserver:dev --strict      an image of your own; anything but pass is exit 1
-  ./run.sh dendrite --update-baseline            what it does today is what is expected
-  ./run.sh --pair dendrite@0.13.8,synapse        each with the other, both ways round
+  ./run.sh --run '^mapping/' --verbose           one chapter, with more output
+  ./run.sh image:my-homeserver:dev --strict      your own image; exit status 1 unless everything passes
+  ./run.sh dendrite --update-baseline            expect what it does today
+  ./run.sh --pair dendrite@0.13.8,synapse        two candidates together, both ways round
   ./run.sh reference --fault one-key-a-user      the suite's own homeserver, with a fault: which checks notice?
-  ./run.sh list                                  requirements and the checks that cover them
-  ./run.sh doctor                                is this machine ready?`
+  ./run.sh list                                  list requirements and the checks that cover them
+  ./run.sh doctor                                check that this machine can run the suite`
 
-// newRootCommand returns the command line and where it puts its exit status.
+// newRootCommand returns the root command and a pointer to its exit status.
 func newRootCommand(kill <-chan struct{}) (*cobra.Command, *int) {
 	status := new(int)
 	root := newRunCommand("./run.sh [CANDIDATE ...]", kill, status)
-	root.Short = "Judges Matrix homeservers by MSC4014 (pseudonymous identities)"
+	root.Short = "Tests Matrix homeservers against MSC4014 (pseudonymous identities)"
 	root.Long = longHelp
 	root.Example = examples
 	root.SilenceErrors = true
@@ -100,7 +100,7 @@ func newRootCommand(kill <-chan struct{}) (*cobra.Command, *int) {
 		return fmt.Errorf("%w (%s --help shows the flags)", err, command.CommandPath())
 	})
 	explicit := newRunCommand("run [CANDIDATE ...]", kill, status)
-	explicit.Short = "Judge candidates: what ./run.sh does without a command"
+	explicit.Short = "Test candidates: what ./run.sh does without a command"
 	root.AddCommand(explicit, newListCommand(), newProveCommand(kill, status), newDoctorCommand(status), newCleanCommand())
 	return root, status
 }
@@ -114,20 +114,20 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 		Args: cobra.ArbitraryArgs,
 		RunE: func(command *cobra.Command, arguments []string) error {
 			if command.Flags().Changed("parallel") && options.Parallel < 1 {
-				return fmt.Errorf("--parallel %d: it is a number of checks, from 1 to %d", options.Parallel, run.MostParallel)
+				return fmt.Errorf("--parallel %d: must be a number of checks from 1 to %d", options.Parallel, run.MostParallel)
 			}
 			for _, seed := range []string{"shuffle", "seed"} {
 				if flag := command.Flag(seed); flag.Changed && flag.Value.String() == "0" {
-					return fmt.Errorf("--%s 0: 0 is no seed; it is any other whole number", seed)
+					return fmt.Errorf("--%s 0: must be a nonzero integer", seed)
 				}
 			}
 			for _, name := range []string{"run", "shard", "baseline", "results", "pair"} {
 				if command.Flags().Changed(name) && command.Flag(name).Value.String() == "" {
-					return fmt.Errorf("--%s is given without a value", name)
+					return fmt.Errorf("--%s needs a value", name)
 				}
 			}
 			if arguments := wanted.choices.Arguments(); arguments != "" && options.UpdateBaseline {
-				return fmt.Errorf("%s: no baseline is kept of a reference that deviates; leave out --update-baseline", arguments)
+				return fmt.Errorf("%s: no baseline is kept for a reference that deviates; omit --update-baseline", arguments)
 			}
 			settings, notices, err := examineVariables(os.Environ())
 			if err != nil {
@@ -151,37 +151,37 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 	}
 	flags := command.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&options.Run, "run", "", "only checks whose name, or a requirement's identifier, matches this `REGEX`")
+	flags.StringVar(&options.Run, "run", "", "run only checks whose name, or a requirement's identifier, matches `REGEX`")
 	flags.StringVar(&options.Pair, "pair", "",
-		"two candidates `A,B` in one deployment: the checks on two servers run with A\non hs1 and B on hs2, then the other way round")
+		"test two candidates `A,B` in one deployment: checks that use two servers run with\nA on hs1 and B on hs2, then the other way round")
 	flags.StringArrayVar(&wanted.choices.Faults, "fault", nil,
-		"start the reference with the fault `ID`, a deviation on purpose; may be repeated")
+		"start the reference with the fault `ID`, a deliberate deviation; may be repeated")
 	flags.StringArrayVar(&wanted.choices.Readings, "reading", nil,
-		"start the reference with `REQUIREMENT=READING`, in place of its usual reading of what\nthe proposal leaves open; may be repeated")
+		"start the reference with `REQUIREMENT=READING` instead of its default reading of\nwhat the proposal leaves open; may be repeated")
 	flags.StringVar(&options.Runtime, "runtime", "auto",
-		"how servers run: `auto|docker|process`; auto is docker where an engine\nanswers, and else process unless DOCKER_HOST names the engine")
+		"how to run servers: `auto|docker|process`; auto is docker if an engine answers,\nelse process, unless DOCKER_HOST is set")
 	flags.BoolVar(&wanted.bootstrapBase, "bootstrap-base", false,
-		"where no registry gives the base image of Synapse, make it from Debian's packages\nby debootstrap, in a temporary folder and as root; in CI (the variable CI is set)\nwithout this flag, too")
+		"if no registry has Synapse's base image, build it from Debian's packages with\ndebootstrap, in a temporary folder and as root; in CI (the variable CI is set)\nthis is the default")
 	flags.StringVar(&options.Results, "results", "",
-		"the `DIR` that results go to, with a folder for each of several candidates\n(default results/<candidate>)")
+		"write results to `DIR`, with one folder per candidate if there are several\n(default results/<candidate>)")
 	flags.StringVar(&options.Baseline, "baseline", "",
-		"the `FILE` with what is expected (default baselines/<candidate>.json;\nwithout one no fail is expected)")
+		"read expected results from `FILE` (default baselines/<candidate>.json;\nwithout a baseline no fail is expected)")
 	flags.BoolVar(&options.UpdateBaseline, "update-baseline", false,
-		"write what this run judged into the baseline")
+		"update the baseline with what this run judged")
 	flags.BoolVar(&options.Strict, "strict", false,
-		"exit status 1 if any check is not a pass, whatever the baseline says: also those\nthat this runtime cannot do; what --run, --shard or --pair leave out does not count")
+		"exit status 1 unless every check passes, whatever the baseline says; checks that\nthis runtime cannot run count, those that --run, --shard or --pair left out do not")
 	flags.BoolVar(&options.RequireRoomVersion, "require-room-version", false,
 		"exit status 2 if the candidate does not have the room version, whatever the\nbaseline says")
-	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("at most `N` checks at a time, up to %d, beside those that wait for a server's time-outs\n(default: one more than there are cores, at most 8; 1 is one in all); fewer run while the\nmachine or the servers are slow", run.MostParallel))
-	flags.Int64Var(&options.Shuffle, "shuffle", 0, "run in a random order, the one of this `SEED`")
-	flags.Uint64Var(&options.Seed, "seed", 1, "make hostile input from this `SEED`, instead of the usual one")
-	flags.StringVar(&options.Shard, "shard", "", "only part `I/N` of the checks, such as 1/3")
-	flags.BoolVar(&options.Keep, "keep", false, "leave containers running, or the files of plain processes, and say where")
-	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell more: each check, observation and finding")
+	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("run at most `N` checks at a time, up to %d, plus those that wait for a server's\ntimeouts (default: one more than the number of cores, at most 8; with 1 only one\ncheck runs at a time); fewer while the machine or the servers are slow", run.MostParallel))
+	flags.Int64Var(&options.Shuffle, "shuffle", 0, "run checks in a random order, determined by `SEED`")
+	flags.Uint64Var(&options.Seed, "seed", 1, "generate hostile input from `SEED`")
+	flags.StringVar(&options.Shard, "shard", "", "run only part `I/N` of the checks, such as 1/3")
+	flags.BoolVar(&options.Keep, "keep", false, "keep containers running, or the files of plain processes, and say where they are")
+	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "report each check, observation and finding")
 	return command
 }
 
-// defaultCandidate is what is judged when nothing is named, with the variable that names it, if one does.
+// defaultCandidate returns the candidate to test if none is named, and the variable that selects it, if any.
 func defaultCandidate(settings complement.Options) (candidate, variable string) {
 	if image, variable := settings.Candidate(); image != "" {
 		return "image:" + image, variable
@@ -189,8 +189,8 @@ func defaultCandidate(settings complement.Options) (candidate, variable string) 
 	return "dendrite", ""
 }
 
-// projectRoot finds the project's root: where run.sh says, else the folder of its go.mod above the one called from or
-// above the program.
+// projectRoot finds the project's root: the one that run.sh sets, else the first folder with its go.mod, searching upwards
+// from the working directory and then from the program.
 func projectRoot() (string, error) {
 	if root := os.Getenv(rootVariable); root != "" {
 		if !isProject(root) {
@@ -218,7 +218,7 @@ func projectRoot() (string, error) {
 	return "", errors.New("cannot find the project's folder: call run.sh, or set " + rootVariable)
 }
 
-// isProject tells whether folder has the go.mod of this project.
+// isProject reports whether folder has the go.mod of this project.
 func isProject(folder string) bool {
 	data, err := os.ReadFile(filepath.Join(folder, "go.mod"))
 	return err == nil && strings.HasPrefix(string(data), "module msc4014\n")

@@ -1,6 +1,6 @@
 package main
 
-// Variables of the environment: what is wrong with them, and names that look like one of the suite's and are none.
+// Environment variables: invalid values, and unknown names that resemble the suite's or Complement's.
 
 import (
 	"context"
@@ -21,28 +21,28 @@ import (
 // ours are the suite's own variables.
 var ours = []string{rootVariable, "MSC4014_STATE_DIR"}
 
-// forServers are variables that entry points of servers read. The suite sets most of them itself and hands on none.
+// forServers are variables that the servers' entry points read. The suite sets most of them itself and passes none through.
 var forServers = []string{
 	"MSC4014_CA_DIR", "MSC4014_DATA_DIR", "MSC4014_EPHEMERAL", "MSC4014_HTTPS_ADDRESS", "MSC4014_HTTP_ADDRESS", "MSC4014_LOG_LEVEL",
 	"MSC4014_PROGRAM_DIR", "MSC4014_REFERENCE_DIALECT", "MSC4014_REFERENCE_FAULTS", "MSC4014_REFERENCE_READINGS",
 }
 
-// testPrefix begins the names of variables that tests of the suite read.
+// testPrefix is the prefix of variables that the suite's own tests read.
 const testPrefix = "MSC4014_TEST_"
 
-// choosing are the variables that say which image is judged.
+// choosing are the variables that select the image under test.
 var choosing = []string{"COMPLEMENT_BASE_IMAGE", "COMPLEMENT_BASE_IMAGE_HS1", "COMPLEMENT_BASE_IMAGE_HS2"}
 
-// misspelt is how many letters differ at most where one name may be meant by the other.
+// misspelt is the largest edit distance at which a name counts as a misspelling of another.
 const misspelt = 3
 
-// anyHost is what Complement calls the servers of a deployment.
+// anyHost matches the names that Complement gives the servers of a deployment.
 var anyHost = regexp.MustCompile(`^hs[0-9]+$`)
 
-// examineVariables looks the environment over, which is what os.Environ gives. Its error is for values that are wrong, and for
-// unknown names that look like they choose what is judged: overlooked, they would have another server judged. Notices are for
-// people, a line each. Complement passes over names that it does not know, and a job may have those of a later version, so
-// any other unknown name is a notice.
+// examineVariables checks the environment, in the form of os.Environ. It returns an error for invalid values, and for
+// unknown names that look like they select the image under test: ignoring them would test another server. Notices are for
+// people, one line each. Complement ignores names that it does not know, and a job may set those of a later version, so any
+// other unknown name is only a notice.
 func examineVariables(environment []string) (settings complement.Options, notices []string, err error) {
 	settings, err = complement.FromEnvironment(environment)
 	problems := []error{err}
@@ -57,27 +57,27 @@ func examineVariables(environment []string) (settings complement.Options, notice
 			servers = append(servers, name)
 		case distance == 0, strings.HasPrefix(name, testPrefix), isBaseImage && slices.Contains(complement.Hosts, host):
 		case isBaseImage && anyHost.MatchString(host):
-			notices = append(notices, fmt.Sprintf("%s means nothing: no deployment here has a server %s, only %s; the nearest known name is %s",
+			notices = append(notices, fmt.Sprintf("%s is ignored: deployments of this suite have no server %s, only %s; the nearest known name is %s",
 				name, host, strings.Join(complement.Hosts, " and "), nearest))
 		case distance <= misspelt && slices.Contains(choosing, nearest), strings.Contains(name, "IMAGE"):
-			problems = append(problems, fmt.Errorf("the variable %s is unknown, and looks like it says what is judged; the nearest known name is %s: "+
+			problems = append(problems, fmt.Errorf("the variable %s is unknown, but looks like it selects the image under test; the nearest known name is %s: "+
 				"correct it, or unset it", name, nearest))
 		default:
-			notices = append(notices, fmt.Sprintf("the variable %s is unknown and means nothing; the nearest known name is %s", name, nearest))
+			notices = append(notices, fmt.Sprintf("the unknown variable %s is ignored; the nearest known name is %s", name, nearest))
 		}
 	}
 	if len(unused) > 0 {
-		notices = append(notices, "these variables of Complement mean nothing here: "+strings.Join(unused, ", "))
+		notices = append(notices, "these Complement variables are ignored: "+strings.Join(unused, ", "))
 	}
 	if len(servers) > 0 {
-		notices = append(notices, "these variables are for servers, and are handed on only under a prefix (COMPLEMENT_SHARE_ENV_PREFIX): "+
+		notices = append(notices, "these variables are for servers, and are passed on only under a prefix (COMPLEMENT_SHARE_ENV_PREFIX): "+
 			strings.Join(servers, ", "))
 	}
 	return settings, notices, errors.Join(problems...)
 }
 
-// namesIn returns the names in environment that look like the suite's or Complement's, in order. Empty ones are as good as
-// unset, and what is shared with servers is none of the suite's business.
+// namesIn returns the names in environment that look like the suite's or Complement's, sorted. An empty variable counts as
+// unset, and variables shared with servers are skipped.
 func namesIn(environment []string) []string {
 	shared := ""
 	for _, variable := range environment {
@@ -97,8 +97,8 @@ func namesIn(environment []string) []string {
 	return names
 }
 
-// nearestName is the known name that takes the fewest changes of a letter, and how many; of several, one that says what is
-// judged.
+// nearestName returns the known name with the smallest edit distance, and that distance; among equals it prefers a name that
+// selects the image under test.
 func nearestName(name string) (nearest string, distance int) {
 	nearest = slices.MinFunc(slices.Concat(choosing, complement.Used, ours, forServers, complement.Unused), func(a, b string) int {
 		return levenshtein.ComputeDistance(name, a) - levenshtein.ComputeDistance(name, b)
@@ -106,7 +106,7 @@ func nearestName(name string) (nearest string, distance int) {
 	return nearest, levenshtein.ComputeDistance(name, nearest)
 }
 
-// namedBy makes errors about a candidate that a variable names say so.
+// namedBy wraps parse so that errors about a candidate name the variable it came from.
 func namedBy(variable string, parse func(string) (run.Candidate, error)) func(string) (run.Candidate, error) {
 	named := func(typed string, err error) error {
 		if err == nil {
@@ -125,7 +125,7 @@ func namedBy(variable string, parse func(string) (run.Candidate, error)) func(st
 	}
 }
 
-// examineEnvironment is what doctor says of the variables.
+// examineEnvironment returns doctor's finding about the variables.
 func examineEnvironment() finding {
 	_, notices, err := examineVariables(os.Environ())
 	one := finding{what: "variables", ok: err == nil && len(notices) == 0, needed: err != nil, text: strings.Join(notices, "; ")}
@@ -133,7 +133,7 @@ func examineEnvironment() finding {
 	case err != nil:
 		one.text = strings.ReplaceAll(err.Error(), "\n", "; ")
 	case one.ok:
-		one.text = "none is unknown"
+		one.text = "no unknown variables"
 	}
 	return one
 }

@@ -28,16 +28,16 @@ func TestVariables(t *testing.T) {
 		"MSC4014_TEST_KILL=1":                    "",
 		"HOME=/x":                                "",
 		"COMPLEMENT_DEBUGG=":                     "",
-		"COMPLEMENT_DEBUGG=1":                    "the variable COMPLEMENT_DEBUGG is unknown and means nothing; the nearest known name is COMPLEMENT_DEBUG",
-		"COMPLEMENT_CONTAINER_CPUS=1":            "is unknown and means nothing; the nearest known name is COMPLEMENT_CONTAINER_CPU_CORES",
+		"COMPLEMENT_DEBUGG=1":                    "the unknown variable COMPLEMENT_DEBUGG is ignored; the nearest known name is COMPLEMENT_DEBUG",
+		"COMPLEMENT_CONTAINER_CPUS=1":            "is ignored; the nearest known name is COMPLEMENT_CONTAINER_CPU_CORES",
 		"COMPLEMENT_SPAWN_HS_TIMEOUT=1":          "the nearest known name is COMPLEMENT_SPAWN_HS_TIMEOUT_SECS",
-		"COMPLEMENT_SOMETHING_OF_NEXT_YEAR=1":    "the variable COMPLEMENT_SOMETHING_OF_NEXT_YEAR is unknown and means nothing",
+		"COMPLEMENT_SOMETHING_OF_NEXT_YEAR=1":    "the unknown variable COMPLEMENT_SOMETHING_OF_NEXT_YEAR is ignored",
 		"MSC4014_LOGLEVEL=debug":                 "the nearest known name is MSC4014_LOG_LEVEL",
 		"MSC4014_STATEDIR=/x":                    "the nearest known name is MSC4014_STATE_DIR",
-		"MSC4014_LOG_LEVEL=debug":                "these variables are for servers, and are handed on only under a prefix (COMPLEMENT_SHARE_ENV_PREFIX): MSC4014_LOG_LEVEL",
-		"COMPLEMENT_BASE_IMAGE_HS9=x":            "COMPLEMENT_BASE_IMAGE_HS9 means nothing: no deployment here has a server hs9, only hs1 and hs2; the nearest known name is COMPLEMENT_BASE_IMAGE_HS1",
-		"COMPLEMENT_KEEP_BLUEPRINTS=alice":       "these variables of Complement mean nothing here: COMPLEMENT_KEEP_BLUEPRINTS",
-		"COMPLEMENT_ENABLE_DIRTY_RUNS=1":         "these variables of Complement mean nothing here: COMPLEMENT_ENABLE_DIRTY_RUNS",
+		"MSC4014_LOG_LEVEL=debug":                "these variables are for servers, and are passed on only under a prefix (COMPLEMENT_SHARE_ENV_PREFIX): MSC4014_LOG_LEVEL",
+		"COMPLEMENT_BASE_IMAGE_HS9=x":            "COMPLEMENT_BASE_IMAGE_HS9 is ignored: deployments of this suite have no server hs9, only hs1 and hs2; the nearest known name is COMPLEMENT_BASE_IMAGE_HS1",
+		"COMPLEMENT_KEEP_BLUEPRINTS=alice":       "these Complement variables are ignored: COMPLEMENT_KEEP_BLUEPRINTS",
+		"COMPLEMENT_ENABLE_DIRTY_RUNS=1":         "these Complement variables are ignored: COMPLEMENT_ENABLE_DIRTY_RUNS",
 		"COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS=on": "only 1 is on",
 	} {
 		_, notices, err := examineVariables([]string{variable})
@@ -50,11 +50,11 @@ func TestVariables(t *testing.T) {
 	}
 	_, notices, err := examineVariables([]string{"COMPLEMENT_X_A=1", "COMPLEMENT_SHARE_ENV_PREFIX=COMPLEMENT_X_", "COMPLEMENT_Y=1"})
 	require.NoError(t, err)
-	assert.Len(t, notices, 1, "what is handed to servers is theirs: %s", notices)
+	assert.Len(t, notices, 1, "variables passed to servers are skipped: %s", notices)
 }
 
-// TestVariablesThatWouldHaveAnotherServerJudged: a run that overlooked them would be green, of the wrong server.
-func TestVariablesThatWouldHaveAnotherServerJudged(t *testing.T) {
+// TestVariablesThatSelectAnotherServer: a run that ignored them would be green for the wrong server.
+func TestVariablesThatSelectAnotherServer(t *testing.T) {
 	for name, nearest := range map[string]string{
 		"COMPLEMENT_BASEIMAGE":       "COMPLEMENT_BASE_IMAGE",
 		"COMPLEMENT_BASE_IMAGES":     "COMPLEMENT_BASE_IMAGE",
@@ -65,16 +65,16 @@ func TestVariablesThatWouldHaveAnotherServerJudged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, "my-homeserver")
-			status, output, errors := captured(t, "dendrite", "--run", "(") // refused before anything else
+			status, output, errors := captured(t, "dendrite", "--run", "(") // rejected before anything else
 			assert.Equal(t, run.StatusCannot, status)
 			assert.Empty(t, output)
-			assert.Equal(t, "msc4014: the variable "+name+" is unknown, and looks like it says what is judged; the nearest known name is "+nearest+
+			assert.Equal(t, "msc4014: the variable "+name+" is unknown, but looks like it selects the image under test; the nearest known name is "+nearest+
 				": correct it, or unset it\n", errors)
 		})
 	}
 }
 
-// TestEveryVariableOfTheSuiteIsKnown: whatever the code, the scripts and the documentation name.
+// TestEveryVariableOfTheSuiteIsKnown covers every name in the code, the scripts and the documentation.
 func TestEveryVariableOfTheSuiteIsKnown(t *testing.T) {
 	root, err := projectRoot()
 	require.NoError(t, err)
@@ -114,11 +114,11 @@ func TestErrorsNameTheVariableThatNamedTheCandidate(t *testing.T) {
 
 	parse := namedBy("COMPLEMENT_BASE_IMAGE_HS1", func(string) (run.Candidate, error) {
 		return run.Candidate{Prepare: func(context.Context, string, func(string)) (runtime.Artifact, error) {
-			return runtime.Artifact{}, errors.New("it is not to be had")
+			return runtime.Artifact{}, errors.New("it cannot be pulled")
 		}}, nil
 	})
 	candidate, err := parse("image:nowhere")
 	require.NoError(t, err)
 	_, err = candidate.Prepare(t.Context(), "docker", nil)
-	assert.EqualError(t, err, `COMPLEMENT_BASE_IMAGE_HS1="nowhere": it is not to be had`)
+	assert.EqualError(t, err, `COMPLEMENT_BASE_IMAGE_HS1="nowhere": it cannot be pulled`)
 }

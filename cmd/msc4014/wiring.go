@@ -22,14 +22,14 @@ import (
 	"msc4014/runtime/docker/engine"
 )
 
-// preparation is what the command line says of how candidates are made ready and started.
+// preparation holds the flags for preparing and starting candidates.
 type preparation struct {
 	choices       choice.Choices
 	bootstrapBase bool
 }
 
-// newRunner returns a runner of this project on this machine, whose candidates are all made ready as wanted. Settings and
-// notices are those of the environment (examineVariables).
+// newRunner returns a runner for this project on this machine that prepares every candidate as wanted. Settings and notices
+// come from the environment (examineVariables).
 func newRunner(kill <-chan struct{}, wanted preparation, settings complement.Options, notices []string) (*run.Runner, error) {
 	root, err := projectRoot()
 	if err != nil {
@@ -37,7 +37,7 @@ func newRunner(kill <-chan struct{}, wanted preparation, settings complement.Opt
 	}
 	folder, err := os.Getwd()
 	if err != nil {
-		return nil, fmt.Errorf("cannot tell which folder this is: %w", err)
+		return nil, fmt.Errorf("cannot determine the working directory: %w", err)
 	}
 	return &run.Runner{
 		Root: root, Folder: folder, Stdout: os.Stdout, Environment: os.Getenv,
@@ -52,7 +52,7 @@ func newRunner(kill <-chan struct{}, wanted preparation, settings complement.Opt
 	}, nil
 }
 
-// parseCandidate finds the candidate that typed names, to be prepared as wanted.
+// parseCandidate returns the candidate that typed names, to be prepared as wanted.
 func parseCandidate(root, typed string, wanted preparation) (run.Candidate, error) {
 	found, err := candidate.Parse(root, typed)
 	if arguments := wanted.choices.Arguments(); arguments != "" && err == nil {
@@ -75,7 +75,7 @@ func parseCandidate(root, typed string, wanted preparation) (run.Candidate, erro
 	}, nil
 }
 
-// engineAnswers returns nil when a container engine can be used, and otherwise why not.
+// engineAnswers returns an error if no container engine can be used.
 func engineAnswers(ctx context.Context) error {
 	client, err := engine.Connect(ctx)
 	if err != nil {

@@ -49,7 +49,7 @@ func (s Selection) shard() (part, parts int, err error) {
 	part, err = strconv.Atoi(first)
 	parts, err2 := strconv.Atoi(second)
 	if !found || err != nil || err2 != nil || part < 1 || part > parts {
-		return 0, 0, fmt.Errorf("--shard %q: it is I/N, the I-th of N parts, counted from 1: 2/3", s.Shard)
+		return 0, 0, fmt.Errorf("--shard %q: must be I/N, the I-th of N parts, counted from 1, such as 2/3", s.Shard)
 	}
 	return part, parts, nil
 }
@@ -88,11 +88,11 @@ func (s Selection) Choose(all []Check) ([]Check, error) {
 	}
 	switch {
 	case len(chosen) == 0 && s.Pair:
-		return nil, fmt.Errorf("--run %q matches no check that stands on two servers, which --pair runs", s.run())
+		return nil, fmt.Errorf("--run %q matches none of the checks that use two servers, and --pair runs only those", s.run())
 	case len(chosen) == 0:
 		return nil, fmt.Errorf("--run %q matches no check and no requirement that has one; ./run.sh list shows them", s.run())
 	case part > len(chosen):
-		return nil, fmt.Errorf("--shard %s has no check: %d are selected, so there are at most as many parts", s.Shard, len(chosen))
+		return nil, fmt.Errorf("--shard %s has no check: %d selected, so there can be at most as many parts", s.Shard, len(chosen))
 	}
 	var share []Check
 	for i := part - 1; i < len(chosen); i += parts {

@@ -59,9 +59,9 @@ func TestEmptySelections(t *testing.T) {
 		err        string
 	}{
 		{some, "nothing", "", false, `--run "nothing" matches no check and no requirement that has one; ./run.sh list shows them`},
-		{withClosing, "^a$", "", true, `--run "^a$" matches no check that stands on two servers, which --pair runs`},
-		{withClosing, "", "4/4", false, "--shard 4/4 has no check: 3 are selected, so there are at most as many parts"},
-		{withClosing, "mapping/", "3/500", false, "--shard 3/500 has no check: 2 are selected, so there are at most as many parts"},
+		{withClosing, "^a$", "", true, `--run "^a$" matches none of the checks that use two servers, and --pair runs only those`},
+		{withClosing, "", "4/4", false, "--shard 4/4 has no check: 3 selected, so there can be at most as many parts"},
+		{withClosing, "mapping/", "3/500", false, "--shard 3/500 has no check: 2 selected, so there can be at most as many parts"},
 	} {
 		picked, err := New(each.run, each.shard, each.pair)
 		require.NoError(t, err)
@@ -75,6 +75,6 @@ func TestNewRefuses(t *testing.T) {
 	assert.ErrorContains(t, err, `--run "(" is not a valid regular expression`)
 	for _, shard := range []string{"3", "0/2", "3/2", "a/b", "/"} {
 		_, err := New("", shard, false)
-		assert.EqualError(t, err, `--shard "`+shard+`": it is I/N, the I-th of N parts, counted from 1: 2/3`)
+		assert.EqualError(t, err, `--shard "`+shard+`": must be I/N, the I-th of N parts, counted from 1, such as 2/3`)
 	}
 }

@@ -1,7 +1,6 @@
 package prove
 
-// The proof: what all trials came to together. It is the shape of prove.json, and the text on the terminal is made from
-// it alone.
+// The proof: the combined outcome of all trials. It defines prove.json; the text on the terminal is made from it alone.
 
 import (
 	"encoding/json"
@@ -21,7 +20,7 @@ import (
 // File is the name of the proof in its results folder.
 const File = "prove.json"
 
-// earlierFile is File of an earlier proof.
+// earlierFile is the File of an earlier proof.
 const earlierFile = "prove-earlier.json"
 
 // Proof is prove.json.
@@ -31,11 +30,11 @@ type Proof struct {
 	Started    time.Time    `json:"started"`
 	DurationMS int64        `json:"duration_ms"`
 	Parallel   int          `json:"parallel"`        // trials side by side
-	Run        string       `json:"run,omitempty"`   // what the proof was narrowed to
+	Run        string       `json:"run,omitempty"`   // the pattern that limited the proof
 	Whole      bool         `json:"whole,omitempty"` // the whole suite ran with each fault
 
 	Score Score `json:"score"`
-	// Problems are everything that is not as it must be; with none, the suite is proven.
+	// Problems are all deviations from what must be; if there are none, the suite is proven.
 	Problems []string `json:"problems"`
 
 	Honest       []HonestTrial  `json:"honest"`
@@ -43,19 +42,19 @@ type Proof struct {
 	Readings     []ReadingTrial `json:"readings"`
 	Untried      []Untried      `json:"untried,omitempty"`   // readings that the reference cannot take
 	Unseen       []string       `json:"unseen,omitempty"`    // faults none of whose requirements has a check
-	Elsewhere    []string       `json:"elsewhere,omitempty"` // checks that take containers, which no trial has
+	Elsewhere    []string       `json:"elsewhere,omitempty"` // checks that need containers, which trials do not use
 	Requirements []Proven       `json:"requirements"`
 }
 
-// Score counts what is proven.
+// Score counts what was proven.
 type Score struct {
-	Checks       Part `json:"checks"`       // that some fault makes fail, or whose readings are told apart
-	Requirements Part `json:"requirements"` // all of whose checks are
-	Faults       Part `json:"faults"`       // that make exactly the requirements of their row fail
-	Readings     Part `json:"readings"`     // that the ledger shows when the reference takes them
+	Checks       Part `json:"checks"`       // that some fault makes fail, or that distinguish readings
+	Requirements Part `json:"requirements"` // all of whose checks are proven
+	Faults       Part `json:"faults"`       // that make exactly the requirements in their row fail
+	Readings     Part `json:"readings"`     // that the report shows when the reference takes them
 }
 
-// Part is how many of how many.
+// Part is a count out of a total.
 type Part struct {
 	Proven int `json:"proven"`
 	Of     int `json:"of"`
@@ -70,12 +69,12 @@ func (p *Part) count(proven bool) {
 	}
 }
 
-// HonestTrial is the reference as it should be, in one dialect.
+// HonestTrial is the reference without faults, in one dialect.
 type HonestTrial struct {
 	Dialect      string        `json:"dialect"`
 	Checks       report.Counts `json:"checks"`
 	Requirements report.Counts `json:"requirements"`
-	// OtherWords are requirements that fail because the dialect has other words than the text.
+	// OtherWords are requirements that fail because the dialect spells names differently from the text.
 	OtherWords []string `json:"other_words,omitempty"`
 	Problems   []string `json:"problems,omitempty"`
 	DurationMS int64    `json:"duration_ms"`
@@ -93,7 +92,7 @@ type FaultTrial struct {
 	DurationMS int64    `json:"duration_ms"`
 }
 
-// ReadingTrial is the reference in one reading of an open requirement.
+// ReadingTrial is the reference with one reading of an open requirement.
 type ReadingTrial struct {
 	Requirement string   `json:"requirement"`
 	Reading     string   `json:"reading"`
@@ -108,30 +107,30 @@ type Untried struct {
 	Reading     string `json:"reading"`
 }
 
-// Proven is a requirement with its checks: a row of the matrix.
+// Proven is a requirement and its checks: a row of the matrix.
 type Proven struct {
 	ID     string            `json:"id"`
 	Kind   requirements.Kind `json:"kind"`
 	Checks []ProvenCheck     `json:"checks"`
-	// Readings are those that were told apart, of an open requirement.
+	// Readings are the readings of an open requirement that were distinguished.
 	Readings []string `json:"readings,omitempty"`
 }
 
-// ProvenCheck is a check with the faults that make it fail.
+// ProvenCheck is a check and the faults that make it fail.
 type ProvenCheck struct {
 	Name     string     `json:"name"`
 	Path     string     `json:"path,omitempty"`
 	KilledBy []fault.ID `json:"killed_by"`
 }
 
-// weigh makes the proof of all outcomes.
+// weigh combines all outcomes into the proof.
 func (p *proving) weigh(outcomes []outcome, rest []Untried) *Proof {
 	proof := &Proof{
 		Schema: 1, Problems: []string{}, Honest: []HonestTrial{}, Faults: []FaultTrial{}, Readings: []ReadingTrial{}, Untried: rest,
 		Requirements: []Proven{},
 	}
 	killers := map[string][]fault.ID{}       // by check
-	readings := map[string]map[string]bool{} // seen where they should be, by requirement
+	readings := map[string]map[string]bool{} // seen when they should be, by requirement
 	for _, one := range outcomes {
 		for _, problem := range one.problems {
 			proof.Problems = append(proof.Problems, one.name+": "+problem)
@@ -188,9 +187,9 @@ func noteReadings(seen map[string]map[string]bool, of []report.Requirement) {
 	}
 }
 
-// rows makes the rows of the matrix, and names the checks that nothing makes fail.
+// rows builds the rows of the matrix, and records as problems the checks that nothing makes fail.
 func (p *proving) rows(proof *Proof, killers map[string][]fault.ID, readings map[string]map[string]bool) {
-	proven := map[string]bool{} // checks, for all that they judge
+	proven := map[string]bool{} // checks, for every requirement that they judge
 	for _, check := range p.registered {
 		proven[check.Name] = true
 	}
@@ -228,15 +227,15 @@ func (p *proving) rows(proof *Proof, killers map[string][]fault.ID, readings map
 	}
 }
 
-// unproven says what is missing for a check.
+// unproven describes what is missing to prove a check.
 func unproven(requirement requirements.Requirement, check string, readings []string) string {
 	if requirement.Kind != requirements.Open {
 		return fmt.Sprintf("%s: no fault makes the check %q fail", requirement.ID, check)
 	}
-	return fmt.Sprintf("%s: the check %q was seen to tell no two readings apart, only %q", requirement.ID, check, readings)
+	return fmt.Sprintf("%s: the check %q did not distinguish two readings; it saw only %q", requirement.ID, check, readings)
 }
 
-// setAside renames an earlier proof, which would look new if this one cannot be made.
+// setAside renames an earlier proof, so that it does not look new if this one cannot be completed.
 func setAside(folder string) error {
 	err := os.Rename(filepath.Join(folder, File), filepath.Join(folder, earlierFile))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -262,7 +261,7 @@ func (p *Proof) save(folder string) (string, error) {
 	return file, os.Rename(temporary, file)
 }
 
-// some is a list that JSON shows as one, empty or not.
+// some returns list, or an empty list in place of nil, which JSON would encode as null.
 func some[T any](list []T) []T {
 	if list == nil {
 		return []T{}

@@ -1,9 +1,9 @@
-// Package prove shows that each check of the suite can pass and can fail. It runs the suite on the reference homeserver:
-// as it should be, where everything must pass; in each reading of what the texts leave open, which the suite must tell
-// apart; and with each fault, where exactly the requirements that the fault breaks must fail.
+// Package prove shows that each check of the suite can pass and can fail. It runs the suite against the reference
+// homeserver: without faults, where everything must pass; with each reading of what the texts leave open, which the suite
+// must distinguish; and with each fault, where exactly the requirements that the fault breaks must fail.
 //
-// This file is the way of a proof: what to try (trials.go), each tried (try.go), what came of it (proof.go), told
-// (write.go).
+// This file makes a proof in four steps: choose the trials (trials.go), run each (try.go), combine the outcomes (proof.go),
+// write the result (write.go).
 package prove
 
 import (
@@ -28,30 +28,30 @@ import (
 // The exit statuses.
 const (
 	StatusProven   = 0
-	StatusUnproven = 1 // a check cannot be seen to fail, a fault survives, or something else fails than its row says
-	StatusCannot   = 2 // the proof could not be made, or was interrupted
+	StatusUnproven = 1 // no fault makes some check fail, a fault survives, or something outside its row fails
+	StatusCannot   = 2 // the proof could not be completed
 )
 
-// usualParallel is how many trials run side by side where nothing is said: most of their time they wait for deadlines.
+// usualParallel is the default number of trials side by side: trials mostly wait for deadlines.
 const usualParallel = 8
 
-// MostParallel is how many trials may run side by side: each has a server and a process of the suite.
+// MostParallel bounds the trials side by side: each has a server and a process of the suite.
 const MostParallel = 64
 
-// Options are a proof as it was asked for.
+// Options describe a proof as requested.
 type Options struct {
 	Run      string // a regular expression for faults, requirements and checks; "" for everything
 	Results  string // the folder for results; "" for results/prove
-	Parallel int    // trials side by side; 0 for as many as usual
+	Parallel int    // trials side by side; 0 for the default
 	Verbose  bool
-	// Whole runs the whole suite in each trial of a fault, and not the checks of its requirements alone.
+	// Whole runs the whole suite in each trial of a fault, not only the checks of its requirements.
 	Whole bool
 }
 
-// Prover makes proofs. Its functions are where the outside world comes in.
+// Prover makes proofs. Its function fields are its dependencies on the outside world.
 type Prover struct {
 	Root        string // of the project
-	Folder      string // in which the command line was called; paths below it are shown relative to it
+	Folder      string // the working directory; paths below it are shown relative to it
 	Stdout      io.Writer
 	Environment func(string) string
 	Suite       report.Suite
@@ -60,9 +60,9 @@ type Prover struct {
 	Faults      []fault.Fault
 
 	Build func(ctx context.Context, root string) (binary string, err error)
-	// Prepare makes the reference ready to run as processes, telling progress what it does in a line each.
+	// Prepare makes the reference ready to run as processes, and reports each step to progress in one line.
 	Prepare func(ctx context.Context, progress func(string)) (runtime.Artifact, error)
-	// Kill, when closed, ends the suite's binaries at once: whoever waits has asked a second time.
+	// Kill, when closed, ends the suite's binaries immediately: the user interrupted a second time.
 	Kill <-chan struct{}
 }
 
@@ -77,15 +77,15 @@ type proving struct {
 	parallel  int
 }
 
-// Prove makes a proof and returns its exit status. An error means StatusCannot, and is for people. When ctx is done the
-// proof ends, and nothing of it stays but the results of the trials that had ended.
+// Prove makes a proof and returns its exit status. An error means StatusCannot, and its text is for people. When ctx is
+// done the proof ends, and only the results of finished trials stay.
 func (p *Prover) Prove(ctx context.Context, options Options) (status int, err error) {
 	under := &proving{Prover: p, coverage: coverage{catalogue: p.Catalogue}, results: options.Results, parallel: options.Parallel}
 	if under.asked, err = selection.New(options.Run, "", false); err != nil {
 		return StatusCannot, err
 	}
 	if options.Parallel < 0 || options.Parallel > MostParallel {
-		return StatusCannot, fmt.Errorf("--parallel %d: it is a number of trials, from 1 to %d", options.Parallel, MostParallel)
+		return StatusCannot, fmt.Errorf("--parallel %d: must be a number of trials from 1 to %d", options.Parallel, MostParallel)
 	}
 	if under.parallel == 0 {
 		under.parallel = usualParallel
@@ -96,7 +96,7 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 	if _, err := session.StateDir(); err != nil {
 		return StatusCannot, err
 	}
-	folder, err := report.OpenFolder(under.results) // no other proof may use it meanwhile
+	folder, err := report.OpenFolder(under.results) // keeps other proofs out meanwhile
 	if err != nil {
 		return StatusCannot, err
 	}
@@ -114,7 +114,7 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 		return StatusCannot, err
 	}
 	defer context.AfterFunc(ctx, func() {
-		under.say(context.Cause(ctx).Error() + ": cleaning up (once more ends it at once)")
+		under.say(context.Cause(ctx).Error() + ": cleaning up (press Ctrl-C again to quit immediately)")
 	})()
 	started := time.Now()
 	outcomes, err := under.tryAll(ctx, trials)
@@ -143,7 +143,7 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 
 func (p *proving) say(line string) { p.progress.Say("%s", line) }
 
-// prepare cleans up after dead runs, builds the checks and asks for their list.
+// prepare cleans up after dead runs, builds the checks and lists them.
 func (p *proving) prepare(ctx context.Context) error {
 	if err := errors.Join(session.AwaitOrphans(ctx, p.say), session.CleanDead(ctx, p.say)); err != nil && ctx.Err() == nil {
 		p.say("not everything of earlier runs could be removed: " + err.Error())
@@ -163,7 +163,7 @@ func (p *proving) prepare(ctx context.Context) error {
 	return err
 }
 
-// tryAll makes all trials, some side by side, and shows each as it ends. The error is for a proof that cannot be made.
+// tryAll runs all trials, some in parallel, and shows each as it ends. An error means that the proof cannot be completed.
 func (p *proving) tryAll(ctx context.Context, trials []trial) ([]outcome, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -209,7 +209,7 @@ func (p *proving) tryAll(ctx context.Context, trials []trial) ([]outcome, error)
 	return outcomes, failure
 }
 
-// shown is a path as it is told to whoever called: relative to where they are, when it is below that.
+// shown returns a path as the user sees it: relative to the working directory if it is below that.
 func (p *Prover) shown(path string) string {
 	if relative, err := filepath.Rel(p.Folder, path); err == nil && filepath.IsLocal(relative) {
 		return relative

@@ -1,6 +1,6 @@
 package prove
 
-// Whole proofs, with the test binary in the place of the suite's: see fake.
+// Whole proofs, with the test binary in place of the suite's: see fake.
 
 import (
 	"bytes"
@@ -32,14 +32,14 @@ import (
 
 const fakeVariable = "MSC4014_TEST_FAKE_SUITE"
 
-// script is what the fake suite does with a reference: its verdicts by what the reference was started with ("" for
-// nothing, a fault, or "requirement=reading"), and by check. What is not there passes.
+// script is what the fake suite does with a reference: its verdicts, by what the reference was started with ("" for
+// nothing, a fault, or "requirement=reading") and by check. A check without an entry passes.
 type script struct {
 	Checks   []selection.Check
 	Verdicts map[string]map[string]verdict.Verdict
-	// Blind is an open requirement whose checks see the usual reading, whichever the reference takes.
+	// Blind is an open requirement whose checks always see the default reading.
 	Blind string
-	// Cannot and Waits say with what the run cannot be made, or does not end by itself.
+	// Cannot and Waits say what the reference is started with when the run fails, or does not end by itself.
 	Cannot, Waits []string
 }
 
@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fake plays the suite's binary.
+// fake acts as the suite's binary.
 func fake(s script) int {
 	output := json.NewEncoder(os.Stdout)
 	emit := func(event verdict.Event) { _ = output.Encode(event) }
@@ -117,7 +117,7 @@ func fake(s script) int {
 	return 0
 }
 
-// chosenBy is which checks a plan asks for: names, joined by pattern, or all.
+// chosenBy returns the checks that a plan selects: names, joined by pattern, or all.
 func chosenBy(run string, checks []selection.Check) (chosen []string) {
 	wanted, err := selection.New(run, "", false)
 	if err != nil {
@@ -154,7 +154,7 @@ var faults = []fault.Fault{
 	{ID: fault.CrashOnSecondKey, Does: "crashes", Breaks: "the text", Requirements: []string{"resilience/stays-up"}},
 }
 
-// exact are the verdicts of a suite that sees each fault for what it is.
+// exact are the verdicts of a suite that detects each fault exactly.
 func exact() verdicts {
 	return verdicts{
 		"creator-join-unmapped": {"a join has a mapping": verdict.Fail},
@@ -163,7 +163,7 @@ func exact() verdicts {
 	}
 }
 
-// bench is a prover on a project of its own.
+// bench is a prover with its own project.
 type bench struct {
 	*Prover
 	out bytes.Buffer
@@ -197,7 +197,7 @@ func newBench(t *testing.T, s script) *bench {
 	return b
 }
 
-// proof makes a proof that can be made, and reads it.
+// proof makes a proof that succeeds, and reads it.
 func (b *bench) proof(t *testing.T, options Options) (int, Proof) {
 	t.Helper()
 	status, err := b.Prove(context.Background(), options)
@@ -215,7 +215,7 @@ func TestProven(t *testing.T) {
 	assert.Equal(t, StatusProven, status, b.out.String())
 	assert.Empty(t, proof.Problems)
 	assert.Equal(t, Score{Checks: Part{5, 5}, Requirements: Part{4, 4}, Faults: Part{3, 3}, Readings: Part{2, 2}}, proof.Score)
-	assert.Contains(t, b.out.String(), "checks that can be seen to fail       5 of 5")
+	assert.Contains(t, b.out.String(), "checks that some fault makes fail     5 of 5")
 	assert.Contains(t, b.out.String(), "ok   must   mapping/in-invite                          2/2  invites-unmapped")
 	assert.Contains(t, b.out.String(), "ok   redaction/sender-key-kept              removed                      seen: removed")
 
@@ -229,7 +229,7 @@ func TestProven(t *testing.T) {
 	}
 }
 
-// TestUnproven: what must turn a proof red, with the line that says why.
+// TestUnproven: each problem that makes a proof fail, with the line that reports it.
 func TestUnproven(t *testing.T) {
 	with := func(shown, check string, v verdict.Verdict) verdicts {
 		changed := exact()
@@ -246,16 +246,16 @@ func TestUnproven(t *testing.T) {
 	}{
 		"a fault survives": {
 			script: script{Verdicts: with("creator-join-unmapped", "a join has a mapping", verdict.Pass)},
-			says: []string{"fault creator-join-unmapped: mapping/in-creator-join must fail and is pass",
+			says: []string{"fault creator-join-unmapped: mapping/in-creator-join must fail, but is pass",
 				`mapping/in-creator-join: no fault makes the check "a join has a mapping" fail`},
 		},
 		"blocked is no kill": {
 			script: script{Verdicts: with("creator-join-unmapped", "a join has a mapping", verdict.Blocked)},
-			says:   []string{"fault creator-join-unmapped: mapping/in-creator-join must fail and is blocked: because of creator-join-unmapped"},
+			says:   []string{"fault creator-join-unmapped: mapping/in-creator-join must fail, but is blocked: because of creator-join-unmapped"},
 		},
 		"an error is no kill": {
 			script: script{Verdicts: with("creator-join-unmapped", "a join has a mapping", verdict.Error)},
-			says:   []string{"fault creator-join-unmapped: mapping/in-creator-join must fail and is error"},
+			says:   []string{"fault creator-join-unmapped: mapping/in-creator-join must fail, but is error"},
 		},
 		"a check of a path that nothing kills": {
 			script: script{Verdicts: with("invites-unmapped", "another invite has a mapping", verdict.Inconclusive)},
@@ -263,7 +263,7 @@ func TestUnproven(t *testing.T) {
 		},
 		"something else fails": {
 			script: script{Verdicts: with("creator-join-unmapped", "all stays well", verdict.Fail)},
-			says:   []string{"fault creator-join-unmapped: resilience/stays-up fails, and should not: because of creator-join-unmapped"},
+			says:   []string{"fault creator-join-unmapped: resilience/stays-up must not fail, but does: because of creator-join-unmapped"},
 		},
 		"a check without a fault": {
 			script: script{Verdicts: exact()}, faults: faults[1:],
@@ -271,20 +271,20 @@ func TestUnproven(t *testing.T) {
 		},
 		"the reference fails as it is": {
 			script: script{Verdicts: with("", "a join has a mapping", verdict.Fail)},
-			says:   []string{"the reference, dialect msc4014: mapping/in-creator-join fails, and should not"},
+			says:   []string{"the reference, dialect msc4014: mapping/in-creator-join must not fail, but does"},
 		},
 		"the reference is blocked as it is": {
 			script: script{Verdicts: with("", "a join has a mapping", verdict.Blocked)},
-			says:   []string{"the reference, dialect dendrite: mapping/in-creator-join must pass and is blocked"},
+			says:   []string{"the reference, dialect dendrite: mapping/in-creator-join must pass, but is blocked"},
 		},
 		"a reading is not told": {
 			script: script{Verdicts: exact(), Blind: kept},
-			says: []string{`reading redaction/sender-key-kept: removed: redaction/sender-key-kept: the ledger must show reading "removed", and shows ["kept"]`,
-				`redaction/sender-key-kept: the check "what is kept of a sender" was seen to tell no two readings apart, only ["kept"]`},
+			says: []string{`reading redaction/sender-key-kept: removed: redaction/sender-key-kept: the report must show reading "removed", but shows ["kept"]`,
+				`redaction/sender-key-kept: the check "what is kept of a sender" did not distinguish two readings; it saw only ["kept"]`},
 		},
 		"a reference with a fault does not start": {
 			script: script{Verdicts: exact(), Cannot: []string{"invites-unmapped"}},
-			says:   []string{"fault invites-unmapped: the run broke off: the reference did not answer /versions within 30s"},
+			says:   []string{"fault invites-unmapped: the run ended early: the reference did not answer /versions within 30s"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -302,7 +302,7 @@ func TestUnproven(t *testing.T) {
 	}
 }
 
-// TestOtherWords: in the deployed dialect exactly those requirements fail that judge the words of the text.
+// TestOtherWords: in the deployed dialect, exactly the requirements that judge the names used in the text fail.
 func TestOtherWords(t *testing.T) {
 	judged := append(slices.Clone(checks), selection.Check{Name: "no event has sender", Requirements: []string{"event-format/no-sender-field"}})
 	spelling := fault.Fault{ID: fault.DeployedSpelling, Does: "spells", Breaks: "the text", Requirements: []string{"event-format/no-sender-field"}}
@@ -312,16 +312,16 @@ func TestOtherWords(t *testing.T) {
 	b.Faults = append(slices.Clone(faults), spelling)
 	status, proof := b.proof(t, Options{})
 	assert.Equal(t, StatusProven, status, proof.Problems)
-	assert.Contains(t, b.out.String(), "other words than the text's, so these must fail: event-format/no-sender-field")
+	assert.Contains(t, b.out.String(), "names differ from the text's, so these must fail: event-format/no-sender-field")
 
 	b = newBench(t, script{Checks: judged, Verdicts: exact()})
 	status, proof = b.proof(t, Options{})
 	assert.Equal(t, StatusUnproven, status)
-	assert.Contains(t, proof.Problems, "the reference, dialect dendrite: event-format/no-sender-field fails, and should not: events have a sender")
+	assert.Contains(t, proof.Problems, "the reference, dialect dendrite: event-format/no-sender-field must not fail, but does: events have a sender")
 }
 
-// TestContainers: a check that takes containers is not run here. It is named, and is no lack of the proof; another check
-// that is not run is.
+// TestContainers: a check that needs containers is not run here. It is listed, but is not a problem; any other check that
+// is not run is one.
 func TestContainers(t *testing.T) {
 	cut := selection.Check{Name: "a cut heals", Requirements: []string{inJoin}, Containers: true}
 	seen := exact()
@@ -341,7 +341,7 @@ func TestContainers(t *testing.T) {
 	b = newBench(t, script{Checks: append(slices.Clone(checks), cut), Verdicts: seen})
 	status, proof = b.proof(t, Options{})
 	assert.Equal(t, StatusUnproven, status)
-	assert.Contains(t, strings.Join(proof.Problems, "\n"), inJoin+" must pass and is not-run")
+	assert.Contains(t, strings.Join(proof.Problems, "\n"), inJoin+" must pass, but is not-run")
 }
 
 func TestNarrowed(t *testing.T) {
@@ -371,10 +371,10 @@ func TestWhole(t *testing.T) {
 	b = newBench(t, script{Verdicts: seen})
 	status, proof := b.proof(t, Options{Whole: true})
 	assert.Equal(t, StatusUnproven, status)
-	assert.Equal(t, []string{"fault invites-unmapped: mapping/in-creator-join fails, and should not: because of invites-unmapped"}, proof.Problems)
+	assert.Equal(t, []string{"fault invites-unmapped: mapping/in-creator-join must not fail, but does: because of invites-unmapped"}, proof.Problems)
 }
 
-// TestCannot: what makes a proof impossible, and the one line that says so.
+// TestCannot: each condition that makes a proof impossible, and the line that reports it.
 func TestCannot(t *testing.T) {
 	for name, one := range map[string]struct {
 		options Options
@@ -390,7 +390,7 @@ func TestCannot(t *testing.T) {
 		}, `the row of fault x: not in the catalogue, version 1: "mapping/in-creator-joyn" (nearest: mapping/in-creator-join)`},
 		"a row of an open requirement": {Options{}, func(b *bench) {
 			b.Faults = []fault.Fault{{ID: "x", Requirements: []string{kept}}}
-		}, "redaction/sender-key-kept is open, no server can fail it"},
+		}, "redaction/sender-key-kept is open, so no server can fail it"},
 		"the checks do not build": {Options{}, func(b *bench) {
 			b.Build = func(context.Context, string) (string, error) { return "", errors.New("a syntax error") }
 		}, "a syntax error"},
@@ -419,7 +419,7 @@ func TestReferenceDoesNotStart(t *testing.T) {
 	assert.ErrorContains(t, err, "the reference did not answer /versions within 30s")
 }
 
-// TestInterrupted: a proof that is broken off leaves no session and no unfinished results.
+// TestInterrupted: an interrupted proof leaves no session and no unfinished results.
 func TestInterrupted(t *testing.T) {
 	b := newBench(t, script{Verdicts: exact(), Waits: []string{"invites-unmapped"}})
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -448,7 +448,7 @@ func TestResultsFolderInUse(t *testing.T) {
 	status, err := b.Prove(context.Background(), Options{})
 	assert.Equal(t, StatusCannot, status)
 	assert.ErrorContains(t, err, "is using the results folder "+path)
-	assert.FileExists(t, filepath.Join(path, File), "a refusal touches nothing")
+	assert.FileExists(t, filepath.Join(path, File), "a refused proof changes nothing")
 	require.NoError(t, first.Close())
 
 	b.Build = func(context.Context, string) (string, error) { return "", errors.New("it does not compile") }

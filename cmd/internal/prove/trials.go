@@ -1,7 +1,7 @@
 package prove
 
-// What is tried: the reference as it should be, in both dialects; in each reading of what the texts leave open; and with
-// each fault. Every trial is a run of some checks, and knows what must come of it.
+// The trials: the reference without faults, in both dialects; with each reading of what the texts leave open; and with each
+// fault. Every trial runs some checks, and knows the outcome that it must have.
 
 import (
 	"fmt"
@@ -16,29 +16,29 @@ import (
 	"msc4014/requirements"
 )
 
-// trial is one run of checks against one kind of reference.
+// trial is one run of checks against one variant of the reference.
 type trial struct {
 	name    string // "fault one-key-a-user"
-	folder  string // its results, below those of the proof
+	folder  string // its results folder, inside that of the proof
 	dialect pseudoid.Dialect
 	choices choice.Choices // of the reference
-	checks  []string       // which run; all if there are none
+	checks  []string       // that run; none means all
 
-	fault *fault.Fault // that the reference shows, nil for none
+	fault *fault.Fault // of the reference, nil for none
 	// fails are the requirements that must fail, and no other may.
 	fails []string
-	// takes are the readings that the ledger must show, by requirement.
+	// takes are the readings that the report must show, by requirement.
 	takes map[string]string
-	// elsewhere are the checks that take containers: a trial, whose references are plain processes, cannot have them.
+	// elsewhere are the checks that need containers: a trial runs plain processes, so it cannot run them.
 	elsewhere []string
-	// requirement is the open one that the trial is about, "" for none.
+	// requirement is the open requirement under trial, "" for none.
 	requirement string
 }
 
 // honest reports whether the trial is of the reference as it should be.
 func (t trial) honest() bool { return t.fault == nil && t.requirement == "" }
 
-// coverage is the checks of the suite, and which of them the proof is asked for.
+// coverage is the checks of the suite, and the part of them that the proof covers.
 type coverage struct {
 	registered []selection.Check
 	catalogue  *requirements.Catalogue
@@ -56,7 +56,7 @@ func (c coverage) of(ids ...string) []string {
 	return names
 }
 
-// askedAbout reports whether the proof is asked for a requirement that has checks, or for a check of it.
+// askedAbout reports whether the proof covers a check of a requirement.
 func (c coverage) askedAbout(id string) bool {
 	return slices.ContainsFunc(c.registered, func(check selection.Check) bool {
 		return slices.Contains(check.Requirements, id) && c.asked.Matches(check)
@@ -69,8 +69,8 @@ func (c coverage) kind(id string) requirements.Kind {
 	return requirement.Kind
 }
 
-// closing are the checks that every deployment stayed healthy. They run in each trial: a server that a fault brings down
-// by the way must be seen.
+// closing returns the checks that every deployment stayed healthy. They run in each trial, to notice a fault that crashes
+// the server as a side effect.
 func (c coverage) closing() []string {
 	var names []string
 	for _, check := range c.registered {
@@ -81,7 +81,7 @@ func (c coverage) closing() []string {
 	return names
 }
 
-// elsewhere are the checks that take containers.
+// elsewhere returns the checks that need containers.
 func (c coverage) elsewhere() []string {
 	var names []string
 	for _, check := range c.registered {
@@ -92,8 +92,8 @@ func (c coverage) elsewhere() []string {
 	return names
 }
 
-// trials are all that the proof asks for, those that take longest first; whole gives each fault the whole suite. rest are
-// the readings that cannot be tried.
+// trials returns all trials of the proof, the longest first; with whole, each fault gets the whole suite. rest are the
+// readings that cannot be tried.
 func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, err error) {
 	faults, err := p.faultTrials(c)
 	if err != nil {
@@ -139,11 +139,11 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 	return all, rest, nil
 }
 
-// dialects are those that the reference speaks.
+// dialects are the dialects of the reference.
 var dialects = []pseudoid.Dialect{pseudoid.DialectMSC4014, pseudoid.DialectDendrite}
 
-// otherWords are the requirements that a dialect cannot meet because they judge the words of the text: those of the fault
-// that is nothing but the other words.
+// otherWords returns the requirements that a dialect cannot meet because they judge the names used in the text: those of
+// the fault that changes nothing but these names.
 func (p *Prover) otherWords(dialect pseudoid.Dialect) []string {
 	if dialect == pseudoid.DialectMSC4014 {
 		return nil
@@ -156,7 +156,7 @@ func (p *Prover) otherWords(dialect pseudoid.Dialect) []string {
 	return nil
 }
 
-// faultTrials are one for each fault with a requirement that any check judges.
+// faultTrials returns one trial for each fault with a requirement that some check judges.
 func (p *Prover) faultTrials(c coverage) ([]trial, error) {
 	var trials []trial
 	for _, one := range p.Faults {
@@ -173,7 +173,7 @@ func (p *Prover) faultTrials(c coverage) ([]trial, error) {
 		asked := c.asked.Whole() || c.asked.Pattern.MatchString(string(one.ID))
 		for _, id := range one.Requirements {
 			if c.kind(id) == requirements.Open {
-				return nil, fmt.Errorf("the row of fault %s: %s is open, no server can fail it", one.ID, id)
+				return nil, fmt.Errorf("the row of fault %s: %s is open, so no server can fail it", one.ID, id)
 			}
 			if len(c.of(id)) > 0 {
 				next.fails = append(next.fails, id)
@@ -187,7 +187,7 @@ func (p *Prover) faultTrials(c coverage) ([]trial, error) {
 	return trials, nil
 }
 
-// readingTrials are one for each reading of each open requirement with checks, as far as the reference can take it.
+// readingTrials returns one trial for each reading that the reference can take of an open requirement with checks.
 func readingTrials(c coverage) (trials []trial, rest []Untried) {
 	for _, requirement := range c.catalogue.All() {
 		checks := c.of(requirement.ID)
@@ -211,7 +211,7 @@ func readingTrials(c coverage) (trials []trial, rest []Untried) {
 	return trials, rest
 }
 
-// offered are the readings of a requirement that the reference can take.
+// offered returns the readings of a requirement that the reference can take.
 func offered(id string) []pseudonym.Reading {
 	for _, offer := range pseudonym.Offers() {
 		if offer.Requirement == id {

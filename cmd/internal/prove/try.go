@@ -1,6 +1,6 @@
 package prove
 
-// One trial: the suite's binary runs some checks against the reference, and what came of it is held against what must.
+// One trial: the suite's binary runs some checks against the reference; the outcome is compared with what it must be.
 
 import (
 	"context"
@@ -19,18 +19,18 @@ import (
 	"msc4014/runtime/session"
 )
 
-// cleanupTime bounds how long the suite's binary may take to clean up after itself.
+// cleanupTime bounds how long the suite's binary may take to clean up.
 const cleanupTime = 60 * time.Second
 
-// outcome is what a trial came to.
+// outcome is the outcome of a trial.
 type outcome struct {
 	trial
 	results  report.Results
 	failed   []string // requirements
-	problems []string // what is not as it must be
+	problems []string // deviations from what must be
 }
 
-// try makes one trial. The error is for a trial that could not be made for no fault of the reference.
+// try runs one trial. An error means that the trial could not be run, for reasons other than the reference's fault.
 func (p *proving) try(ctx context.Context, one trial) (done outcome, err error) {
 	if ctx.Err() != nil {
 		return done, context.Cause(ctx)
@@ -78,10 +78,10 @@ func (p *proving) try(ctx context.Context, one trial) (done outcome, err error) 
 	return done, folder.Keep(done.results)
 }
 
-// judge holds the results against what must come of the trial.
+// judge compares the results with the outcome that the trial must have.
 func (o *outcome) judge() {
 	if o.results.Incomplete != "" {
-		o.problem("the run broke off: %s", o.results.Incomplete)
+		o.problem("the run ended early: %s", o.results.Incomplete)
 	}
 	for _, requirement := range o.results.Requirements {
 		if requirement.Verdict == verdict.Fail {
@@ -92,25 +92,25 @@ func (o *outcome) judge() {
 		reading, takes := o.takes[requirement.ID]
 		switch {
 		case !may && requirement.Verdict == verdict.Fail:
-			o.problem("%s fails, and should not: %s", requirement.ID, requirement.Reason)
+			o.problem("%s must not fail, but does: %s", requirement.ID, requirement.Reason)
 		case !o.ran(requirement):
 		case must && requirement.Verdict != verdict.Fail:
-			o.problem("%s must fail and is %s", requirement.ID, described(requirement))
+			o.problem("%s must fail, but is %s", requirement.ID, described(requirement))
 		case o.honest() && !must && requirement.Verdict != verdict.Pass && !o.tookContainers(requirement):
-			o.problem("%s must pass and is %s", requirement.ID, described(requirement))
+			o.problem("%s must pass, but is %s", requirement.ID, described(requirement))
 		case takes && !slices.Equal(requirement.Readings, []string{reading}):
-			o.problem("%s: the ledger must show reading %q, and shows %q %s", requirement.ID, reading, requirement.Readings,
+			o.problem("%s: the report must show reading %q, but shows %q %s", requirement.ID, reading, requirement.Readings,
 				requirement.Reason)
 		}
 	}
 }
 
-// ran tells whether any check of a requirement was asked for.
+// ran reports whether the trial selects any check of a requirement.
 func (o *outcome) ran(requirement report.Requirement) bool {
 	return len(requirement.Checks) > 0 && !report.LeftOut(requirement.Verdict, requirement.Reason)
 }
 
-// tookContainers tells whether nothing is said of a requirement because a check of it takes containers.
+// tookContainers reports whether a requirement has no verdict because one of its checks needs containers.
 func (o *outcome) tookContainers(requirement report.Requirement) bool {
 	return requirement.Verdict == verdict.NotRun &&
 		slices.ContainsFunc(requirement.Checks, func(name string) bool { return slices.Contains(o.elsewhere, name) })
@@ -127,7 +127,7 @@ func (o *outcome) problem(format string, arguments ...any) {
 	o.problems = append(o.problems, fmt.Sprintf(format, arguments...))
 }
 
-// kills are the checks that failed for a requirement that the fault breaks.
+// kills returns the checks that failed and judge a requirement that the fault breaks.
 func (o *outcome) kills() []string {
 	var names []string
 	for _, check := range o.results.Checks {
@@ -139,7 +139,7 @@ func (o *outcome) kills() []string {
 	return names
 }
 
-// shown is the outcome as progress shows results: pass if all is as it must be.
+// shown returns the outcome as a check result for the progress display: pass if there are no problems.
 func (o *outcome) shown(took time.Duration) *verdict.CheckResult {
 	result := &verdict.CheckResult{Name: o.name, Verdict: verdict.Pass, DurationMS: took.Milliseconds()}
 	if len(o.problems) > 0 {

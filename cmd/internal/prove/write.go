@@ -1,6 +1,6 @@
 package prove
 
-// The proof for people: a column of the matrix for each fault, a row for each requirement, and the score.
+// The proof as text: a column of the matrix for each fault, a row for each requirement, and the score.
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 	"msc4014/report"
 )
 
-// Write writes the proof; file is where all of it is kept.
+// Write writes the proof for people; file is the path of the complete proof.
 func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 	var text strings.Builder
 	line := func(format string, arguments ...any) {
@@ -24,11 +24,11 @@ func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 		return style.Bad("NOT")
 	}
 	line("")
-	line("The reference as it should be")
+	line("The reference without faults")
 	for _, one := range p.Honest {
 		line("  %s  dialect %-9s checks: %s (%s)", mark(len(one.Problems) == 0), one.Dialect, one.Checks, duration(one.DurationMS))
 		if len(one.OtherWords) > 0 {
-			line("       other words than the text's, so these must fail: %s", strings.Join(one.OtherWords, ", "))
+			line("       names differ from the text's, so these must fail: %s", strings.Join(one.OtherWords, ", "))
 		}
 	}
 	line("")
@@ -37,11 +37,11 @@ func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 		line("  %s  %-31s %s", mark(len(one.Problems) == 0), one.ID, strings.Join(one.Failed, ", "))
 	}
 	if len(p.Unseen) > 0 {
-		line("       no check judges what these break: %s", strings.Join(p.Unseen, ", "))
+		line("       no check covers what these break: %s", strings.Join(p.Unseen, ", "))
 	}
 	p.writeReadings(line, mark)
 	line("")
-	line("Requirements, their checks, and the faults that make these fail")
+	line("Requirements, their checks, and the faults that make them fail")
 	for _, row := range p.Requirements {
 		killed := 0
 		for _, check := range row.Checks {
@@ -53,21 +53,21 @@ func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 	}
 	if len(p.Problems) > 0 {
 		line("")
-		line("%s", style.Bad("Not as it must be"))
+		line("%s", style.Bad("Problems"))
 		for _, problem := range p.Problems {
 			line("  %s", shortened(problem))
 		}
 	}
 	line("")
-	line("  checks that can be seen to fail       %s", p.Score.Checks)
+	line("  checks that some fault makes fail     %s", p.Score.Checks)
 	if len(p.Elsewhere) > 0 {
-		line("  checks that take containers           %d, not tried: %s", len(p.Elsewhere), strings.Join(p.Elsewhere, ", "))
+		line("  checks that need containers           %d, not tried: %s", len(p.Elsewhere), strings.Join(p.Elsewhere, ", "))
 	}
-	line("  requirements with all checks so       %s", p.Score.Requirements)
-	line("  faults that break what their row says %s", p.Score.Faults)
-	line("  readings that are told                %s, and %d that the reference cannot take", p.Score.Readings, len(p.Untried))
+	line("  requirements with only such checks    %s", p.Score.Requirements)
+	line("  faults that break exactly their row   %s", p.Score.Faults)
+	line("  readings that the report shows        %s, plus %d that the reference cannot take", p.Score.Readings, len(p.Untried))
 	line("  time                                  %s, %d trials side by side", duration(p.DurationMS), p.Parallel)
-	line("  all of it                             %s", file)
+	line("  complete proof                        %s", file)
 	_, err := io.WriteString(w, text.String())
 	return err
 }
@@ -86,7 +86,7 @@ func (p *Proof) writeReadings(line func(string, ...any), mark func(bool) string)
 	}
 }
 
-// by names what proves a row: the faults, each once, or the readings.
+// by lists what proves a row: the faults, each once, or the readings.
 func (p Proven) by() string {
 	if len(p.Readings) > 0 {
 		return strings.Join(p.Readings, ", ")
@@ -104,7 +104,7 @@ func (p Proven) by() string {
 	return strings.Join(names, ", ")
 }
 
-// problemShown is how many characters of a problem the terminal shows.
+// problemShown is the number of characters of a problem that the terminal shows.
 const problemShown = 500
 
 func shortened(text string) string {

@@ -1,6 +1,6 @@
 package run
 
-// What a run came to: compared with its baseline, or taken over into it, and the exit status of that.
+// The outcome of a run: compares it with the baseline, or updates the baseline, and derives the exit status.
 
 import (
 	"fmt"
@@ -11,12 +11,12 @@ import (
 	"msc4014/report/baseline"
 )
 
-// outcome is one candidate's results, with what they mean for the exit status.
+// outcome is one candidate's results and what they mean for the exit status.
 type outcome struct {
 	summarised report.Summarised
 	status     int
-	words      []string // what stands under the summary, a line each
-	unjudged   []string // why a whole run judged nothing: StatusCannot
+	words      []string // lines printed below the summary
+	unjudged   []string // why a complete run judged nothing: StatusCannot
 }
 
 // decide compares results with the baseline, or updates the baseline, and derives the exit status.
@@ -50,13 +50,13 @@ func (r *Runner) decide(m *made, one task, results report.Results) (*outcome, er
 	return result, nil
 }
 
-// update takes results over into the baseline of a task, compares them with it anew, and returns what is to be told of
-// that. Nothing is taken over from a run that says nothing to expect; why not is told. The error is for a baseline that
-// cannot be written.
+// update writes results into the baseline of a task, compares them with it again, and returns lines that report this. If
+// the results are unfit for a baseline, it changes nothing and reports why. It returns an error if the baseline cannot be
+// written.
 func (r *Runner) update(one task, results *report.Results) (words []string, err error) {
 	name := results.Candidate.Name
 	if results.RequireRoomVersion && results.Candidate.RoomVersion == "" {
-		return []string{name + ": the baseline was not updated: the candidate does not have the room version that is required of it"}, nil
+		return []string{name + ": the baseline was not updated: the candidate does not have the required room version"}, nil
 	}
 	updated, refusal := baseline.Update(one.expected, *results)
 	if refusal != nil {
@@ -69,7 +69,7 @@ func (r *Runner) update(one task, results *report.Results) (words []string, err 
 	words = append(words, fmt.Sprintf("%s: wrote %s: %d changed, %d new",
 		name, file, len(results.Baseline.Differences), len(results.Baseline.New)))
 	if todo := updated.Unreviewed(); todo > 0 {
-		words = append(words, fmt.Sprintf("%s: reasons in it that begin with %q, to be put into words: %d", name,
+		words = append(words, fmt.Sprintf("%s: replace the reasons in it that begin with %q: %d", name,
 			strings.TrimSpace(baseline.Todo), todo))
 	}
 	comparison := baseline.Compare(updated, file, *results)
@@ -77,7 +77,7 @@ func (r *Runner) update(one task, results *report.Results) (words []string, err 
 	return words, nil
 }
 
-// shown is a path as it is told to whoever called: relative to where they are, when it is below that.
+// shown returns a path as the user sees it: relative to the working directory if it is below that.
 func (r *Runner) shown(path string) string {
 	if absolute, err := filepath.Abs(path); err == nil {
 		return relativeTo(r.Folder, absolute)
@@ -85,7 +85,7 @@ func (r *Runner) shown(path string) string {
 	return path
 }
 
-// relativeTo is path relative to folder when it is below it.
+// relativeTo returns path relative to folder if it is below folder, else path.
 func relativeTo(folder, path string) string {
 	if relative, err := filepath.Rel(folder, path); err == nil && filepath.IsLocal(relative) {
 		return relative

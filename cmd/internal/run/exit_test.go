@@ -1,6 +1,6 @@
 package run
 
-// Exit statuses that can be trusted: what each means, and that junit.xml says the same.
+// The meaning of each exit status, and that junit.xml agrees with it.
 
 import (
 	"bytes"
@@ -117,7 +117,7 @@ func TestStrictAllowsNothingButPass(t *testing.T) {
 	}
 }
 
-// combination is one way in which a run can come out.
+// combination is one possible outcome of a run.
 type combination struct {
 	expected          verdict.Verdict // of the check; "" without a baseline, "absent" where the baseline does not have it
 	got               verdict.Verdict // "left-out": by --run
@@ -206,7 +206,7 @@ func (c combination) status() int {
 	return StatusExpected
 }
 
-// combinations are all of them, but that what concerns a run as a whole does not meet all that monitors and observations say.
+// combinations are all of them, except that options about the whole run are not combined with every monitor and observation.
 func combinations() []combination {
 	var all []combination
 	add := func(monitors, observations []string, flags int) {
@@ -254,7 +254,7 @@ func TestJUnitIsRedIfAndOnlyIfTheExitStatusIsNotZero(t *testing.T) {
 	assert.Len(t, statuses, 3, "each status came out: %v", statuses)
 }
 
-// redCases counts the cases of a junit.xml with a failure or an error, which its head must count alike.
+// redCases counts the cases of a junit.xml with a failure or an error; the totals in its root element must match.
 func redCases(text []byte) (int, error) {
 	var document struct {
 		Failures int `xml:"failures,attr"`

@@ -1,6 +1,6 @@
 package run
 
-// The results folders of a run: they are taken before anything is built or started, and tell of this run from then on.
+// The results folders of a run: they are claimed before anything is built or started, and describe this run from then on.
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 	"msc4014/report"
 )
 
-// open takes the results folders of all tasks, or none.
+// open claims the results folders of all tasks, or none.
 func (m *made) open() (err error) {
 	for i := range m.tasks {
 		if m.tasks[i].folder, err = report.OpenFolder(m.tasks[i].results); err != nil {
@@ -23,7 +23,7 @@ func (m *made) open() (err error) {
 	return nil
 }
 
-// close lets go of the results folders.
+// close releases the results folders.
 func (m *made) close() error {
 	var problems []error
 	for _, one := range m.tasks {
@@ -34,12 +34,12 @@ func (m *made) close() error {
 	return errors.Join(problems...)
 }
 
-// begin puts results that have no verdict yet in the place of those of earlier runs.
+// begin replaces the results of earlier runs with results that have no verdict yet.
 func (r *Runner) begin(m *made) error {
 	return r.unmade(m, fmt.Errorf("the run has not ended (process %d)", os.Getpid()), m.tasks...)
 }
 
-// unmade keeps, as the results of tasks, that they came to no verdict, and why.
+// unmade stores results without verdicts for tasks, with the reason.
 func (r *Runner) unmade(m *made, why error, tasks ...task) error {
 	var problems []error
 	for _, one := range tasks {

@@ -1,12 +1,12 @@
 package run
 
-// Complement's variables say what single servers are made of. Results name the candidate, so those images must be its own,
-// unless the variables say what the candidate is as well.
+// Complement's variables select the images of single servers. Results name the candidate, so those images must be the
+// candidate's, unless the variables select the candidate too.
 
 import "fmt"
 
-// refuseOtherImages returns an error if a server would be made of another image than the candidate that results, and the
-// baseline, are named by. Plain processes are made of no image.
+// refuseOtherImages returns an error if a server would run another image than the candidate that results and baseline are
+// named after. Plain processes use no image.
 func (r *Runner) refuseOtherImages(m *made) error {
 	if m.runtimeName != "docker" || m.Pair != "" {
 		return nil
@@ -21,12 +21,12 @@ func (r *Runner) refuseOtherImages(m *made) error {
 			switch {
 			case candidate.Image == other.Image:
 			case !m.OfVariables:
-				return fmt.Errorf("%s=%s makes %s something else than %s, by which results would be named; unset it, or leave the "+
-					"candidate to COMPLEMENT_BASE_IMAGE, or judge the two side by side: --pair %s,%s", image.Variable, image.Image, image.Host,
+				return fmt.Errorf("%s=%s would run another image as %s, but name the results after %s; unset it, or select the candidate "+
+					"with COMPLEMENT_BASE_IMAGE, or test the two together: --pair %s,%s", image.Variable, image.Image, image.Host,
 					candidate.Typed, candidate.Typed, other.Typed)
 			case m.UpdateBaseline && m.Baseline == "":
-				return fmt.Errorf("--update-baseline: %s=%s stands beside %s, whose baseline must not expect what comes of both; unset "+
-					"it, or name another file by --baseline", image.Variable, image.Image, candidate.Typed)
+				return fmt.Errorf("--update-baseline: the baseline of %[3]s cannot hold results of a run together with %[1]s=%[2]s; unset "+
+					"that variable, or name another file with --baseline", image.Variable, image.Image, candidate.Typed)
 			}
 		}
 	}

@@ -28,10 +28,10 @@ func TestNoResultsUnderTheNameOfAnotherImage(t *testing.T) {
 		says   string // "" if the run is made
 	}{
 		{name: "hs1 beside a name", images: []complement.ServerImage{first}, asked: named("dendrite"),
-			says: "COMPLEMENT_BASE_IMAGE_HS1=first:latest makes hs1 something else than dendrite, by which results would be named"},
+			says: "COMPLEMENT_BASE_IMAGE_HS1=first:latest would run another image as hs1, but name the results after dendrite"},
 		{name: "hs2 beside a name", images: []complement.ServerImage{second}, asked: named("dendrite"), says: "--pair dendrite,image:second:latest"},
-		{name: "hs2 beside one of two names", images: []complement.ServerImage{second}, asked: named("image:second", "dendrite"), says: "something else than dendrite"},
-		{name: "hs2 beside another image", images: []complement.ServerImage{second}, asked: named("image:first"), says: "something else than image:first"},
+		{name: "hs2 beside one of two names", images: []complement.ServerImage{second}, asked: named("image:second", "dendrite"), says: "name the results after dendrite"},
+		{name: "hs2 beside another image", images: []complement.ServerImage{second}, asked: named("image:first"), says: "name the results after image:first"},
 		{name: "hs1 is the image that is named", images: []complement.ServerImage{first}, asked: named("image:first")},
 		{name: "both are the image that is named", images: []complement.ServerImage{first, {Host: "hs2", Image: "first:latest"}}, asked: named("image:first")},
 		{name: "plain processes have no images", images: []complement.ServerImage{first, second}, asked: named("dendrite"),
@@ -39,7 +39,7 @@ func TestNoResultsUnderTheNameOfAnotherImage(t *testing.T) {
 		{name: "hs1 is the candidate", images: []complement.ServerImage{first}, asked: ofVariables("image:first")},
 		{name: "hs2 beside the candidate", images: []complement.ServerImage{second}, asked: ofVariables("image:first")},
 		{name: "a baseline of two", images: []complement.ServerImage{second}, asked: ofVariables("image:first"),
-			change: func(o *Options) { o.UpdateBaseline = true }, says: "--update-baseline: COMPLEMENT_BASE_IMAGE_HS2=second:latest stands beside image:first"},
+			change: func(o *Options) { o.UpdateBaseline = true }, says: "--update-baseline: the baseline of image:first cannot hold results of a run together with COMPLEMENT_BASE_IMAGE_HS2=second:latest"},
 	} {
 		t.Run(each.name, func(t *testing.T) {
 			b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
@@ -62,8 +62,8 @@ func TestNoResultsUnderTheNameOfAnotherImage(t *testing.T) {
 	}
 }
 
-// TestABaselineOfTwoMayBeAskedFor: a file that is named belongs to no single candidate.
-func TestABaselineOfTwoMayBeAskedFor(t *testing.T) {
+// TestBaselineOfTwoImages: a file named with --baseline belongs to no single candidate.
+func TestBaselineOfTwoImages(t *testing.T) {
 	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "fail"}})
 	b.Engine = func(context.Context) error { return nil }
 	b.Images = []complement.ServerImage{{Host: "hs2", Image: "second:latest", Variable: "COMPLEMENT_BASE_IMAGE_HS2"}}
@@ -77,7 +77,7 @@ func TestABaselineOfTwoMayBeAskedFor(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// assertNoVerdicts asserts that no results in folder have a verdict of a check, and that there are some, which say why.
+// assertNoVerdicts asserts that folder has results, that none has a verdict, and that each says why.
 func assertNoVerdicts(t *testing.T, folder string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*", report.ResultsFile))

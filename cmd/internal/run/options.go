@@ -1,6 +1,6 @@
-// Package run is the way of a run: from the command line's options to results, a summary and an exit status.
+// Package run makes runs: it turns command-line options into results, a summary and an exit status.
 //
-// This file is what can be asked, and what can be said against it before anything is started.
+// This file defines the options and validates them before anything is started.
 package run
 
 import (
@@ -25,22 +25,22 @@ const (
 	StatusCannot   = report.StatusCannot
 )
 
-// MostParallel is how many checks may run at once: more only wait for each other, on the largest machines too.
+// MostParallel bounds how many checks may run at once: more would only wait for each other, even on the largest machines.
 const MostParallel = 64
 
-// Options are a run as it was asked for.
+// Options describe a run as requested.
 type Options struct {
 	Candidates []string
-	// OfVariables says that the candidate is what Complement's variables call so, and was not named.
+	// OfVariables reports that Complement's variables selected the candidate, rather than the command line.
 	OfVariables    bool
-	Pair           string // "A,B": two candidates side by side, in place of Candidates
+	Pair           string // "A,B": two candidates in one deployment, instead of Candidates
 	Runtime        string // "auto", "docker" or "process"
 	Run            string
 	Results        string
 	Baseline       string
 	UpdateBaseline bool
 	Strict         bool
-	// RequireRoomVersion makes a candidate without the room version one that the run could not judge.
+	// RequireRoomVersion makes the run end with StatusCannot if the candidate does not have the room version.
 	RequireRoomVersion bool
 	Parallel           int
 	Shuffle            int64
@@ -50,59 +50,59 @@ type Options struct {
 	Verbose            bool
 }
 
-// Candidate is a homeserver that the project knows how to make ready.
+// Candidate is a homeserver that the project can prepare.
 type Candidate struct {
 	Typed string // as on the command line: "dendrite"
 	Name  string // with its version: "dendrite@0.15.2"
-	// Folder is Typed, and File is Name, spelled so that they are safe file names.
+	// Folder is Typed, and File is Name, both escaped to be safe file names.
 	Folder string
 	File   string
-	// Image is set if the candidate is any image: its name, with a tag or digest.
+	// Image is set if the candidate is an arbitrary image: its name, with a tag or digest.
 	Image string
-	// Runtimes are those in which it can be started.
+	// Runtimes are the runtimes that can start it.
 	Runtimes []string
-	// Prepare makes it ready for a runtime, telling progress what it does in a line each.
+	// Prepare makes it ready for a runtime, and reports each step to progress in one line.
 	Prepare func(ctx context.Context, runtimeName string, progress func(string)) (runtime.Artifact, error)
 }
 
-// task is one candidate of a run, or two side by side, with everything decided that can be decided beforehand.
+// task is one candidate of a run, or the two of a pair, with everything that can be decided in advance.
 type task struct {
 	typed        string             // as on the command line
-	candidates   []Candidate        // one, or that of hs1 and that of hs2
+	candidates   []Candidate        // one, or those of hs1 and hs2
 	results      string             // its results folder
-	baselineFile string             // where its baseline is, or would be
-	expected     *baseline.Baseline // nil: it has none
-	folder       *report.Folder     // of results, from open on
+	baselineFile string             // path of its baseline, which need not exist
+	expected     *baseline.Baseline // nil: there is none
+	folder       *report.Folder     // of results, once open has run
 }
 
-// validated is a run whose options make sense.
+// validated is a run with valid options.
 type validated struct {
 	Options
 	selection selection.Selection
 	tasks     []task
 }
 
-// validate checks all options that can be checked without starting anything.
+// validate checks the options as far as possible without starting anything.
 func (r *Runner) validate(options Options) (*validated, error) {
 	v := &validated{Options: options}
 	var err error
 	switch options.Runtime {
 	case "auto", "docker", "process":
 	default:
-		return nil, fmt.Errorf("--runtime %q: it is one of auto, docker, process", options.Runtime)
+		return nil, fmt.Errorf("--runtime %q: must be one of auto, docker, process", options.Runtime)
 	}
 	if v.selection, err = selection.New(options.Run, options.Shard, options.Pair != ""); err != nil {
 		return nil, err
 	}
 	if options.Parallel < 0 || options.Parallel > MostParallel {
-		return nil, fmt.Errorf("--parallel %d: it is a number of checks, from 1 to %d", options.Parallel, MostParallel)
+		return nil, fmt.Errorf("--parallel %d: must be a number of checks from 1 to %d", options.Parallel, MostParallel)
 	}
 	if options.Pair != "" {
 		v.tasks, err = r.pair(options)
 		return v, err
 	}
 	if options.Baseline != "" && len(options.Candidates) > 1 {
-		return nil, errors.New("--baseline names the file of one candidate; run the candidates one at a time with it")
+		return nil, errors.New("--baseline names the file of one candidate; run the candidates one at a time")
 	}
 	seen, folders := map[string]string{}, map[string]string{}
 	for _, typed := range options.Candidates {
@@ -122,7 +122,7 @@ func (r *Runner) validate(options Options) (*validated, error) {
 			return nil, err
 		}
 		if other, taken := folders[one.results]; taken {
-			return nil, fmt.Errorf("%s and %s would both have their results in %s; run them one at a time, with --results", other, typed, one.results)
+			return nil, fmt.Errorf("%s and %s would both write results to %s; run them one at a time, with --results", other, typed, one.results)
 		}
 		folders[one.results] = typed
 		v.tasks = append(v.tasks, one)
@@ -130,7 +130,7 @@ func (r *Runner) validate(options Options) (*validated, error) {
 	return v, nil
 }
 
-// task decides where the results and the baseline of one candidate, or of two side by side, are, and reads the baseline.
+// task determines the results folder and baseline file of one candidate, or of a pair, and reads the baseline.
 func (r *Runner) task(options Options, typed string, candidates ...Candidate) (task, error) {
 	var folders, files []string
 	for _, candidate := range candidates {
@@ -140,7 +140,7 @@ func (r *Runner) task(options Options, typed string, candidates ...Candidate) (t
 		}
 		folders, files = append(folders, candidate.Folder), append(files, candidate.File)
 	}
-	// A candidate's safe name has no +.
+	// The safe name of a candidate contains no +.
 	folder, file := strings.Join(folders, "+"), strings.Join(files, "+")
 	one := task{typed: typed, candidates: candidates}
 	switch {

@@ -1,6 +1,6 @@
 package run
 
-// --pair: two candidates in one deployment, each of them once on hs1 and once on hs2.
+// --pair: two candidates in one deployment, each once as hs1 and once as hs2.
 
 import (
 	"errors"
@@ -8,21 +8,21 @@ import (
 	"strings"
 )
 
-// pair makes the tasks of --pair A,B: hs1 of A with hs2 of B, then the other way round.
+// pair returns the tasks of --pair A,B: A as hs1 with B as hs2, then the other way round.
 func (r *Runner) pair(options Options) ([]task, error) {
 	if len(options.Candidates) > 0 {
-		return nil, fmt.Errorf("--pair %s names its candidates itself; leave out %s, or run it without --pair", options.Pair,
+		return nil, fmt.Errorf("--pair %s already names the candidates; omit %s, or run without --pair", options.Pair,
 			strings.Join(options.Candidates, " "))
 	}
 	if len(r.Images) > 0 {
-		return nil, fmt.Errorf("--pair %s and %s both say what a server is; leave one of them out", options.Pair, r.Images[0].Variable)
+		return nil, fmt.Errorf("--pair %s and %s both select a server's image; omit one of them", options.Pair, r.Images[0].Variable)
 	}
 	if options.Baseline != "" && options.UpdateBaseline {
-		return nil, errors.New("--update-baseline writes a baseline for each side of a --pair; leave out --baseline, which names one")
+		return nil, errors.New("--update-baseline writes one baseline for each direction of --pair; omit --baseline, which names a single file")
 	}
 	typed := strings.Split(options.Pair, ",")
 	if len(typed) != 2 || typed[0] == "" || typed[1] == "" {
-		return nil, fmt.Errorf("--pair %q: it is A,B, two candidates with a comma and no space between them, such as "+
+		return nil, fmt.Errorf("--pair %q: must be A,B, two candidates separated by a comma and no space, such as "+
 			"dendrite@0.13.8,synapse", options.Pair)
 	}
 	first, err := r.Parse(typed[0])
@@ -34,7 +34,7 @@ func (r *Runner) pair(options Options) ([]task, error) {
 		return nil, fmt.Errorf("--pair %s: %w", options.Pair, err)
 	}
 	if first.Name == second.Name {
-		return nil, fmt.Errorf("--pair %s: both are %s, whose two servers are judged by ./run.sh %s", options.Pair, first.Name, typed[0])
+		return nil, fmt.Errorf("--pair %s: both are %s; to test two servers of it, run ./run.sh %s", options.Pair, first.Name, typed[0])
 	}
 	one, err := r.task(options, typed[0]+","+typed[1], first, second)
 	if err != nil {

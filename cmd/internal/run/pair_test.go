@@ -16,7 +16,7 @@ import (
 	"msc4014/runtime/complement"
 )
 
-// oneAndTwo are a check on one server and one on two.
+// oneAndTwo are a check that uses one server and one that uses two.
 var oneAndTwo = []selection.Check{
 	{Name: "check-a", Requirements: []string{"mapping/a"}}, {Name: "check-b", Requirements: []string{"mapping/b"}, Mixed: true},
 }
@@ -89,17 +89,17 @@ func TestPairWithResultsAndRun(t *testing.T) {
 
 func TestBadPairs(t *testing.T) {
 	for says, change := range map[string]func(*Options){
-		`--pair "dendrite": it is A,B`:               func(o *Options) { o.Pair = "dendrite" },
-		`--pair "a,b,c": it is A,B`:                  func(o *Options) { o.Pair = "a,b,c" },
-		`--pair "dendrite,": it is A,B`:              func(o *Options) { o.Pair = "dendrite," },
-		`--pair ",": it is A,B`:                      func(o *Options) { o.Pair = "," },
+		`--pair "dendrite": must be A,B`:             func(o *Options) { o.Pair = "dendrite" },
+		`--pair "a,b,c": must be A,B`:                func(o *Options) { o.Pair = "a,b,c" },
+		`--pair "dendrite,": must be A,B`:            func(o *Options) { o.Pair = "dendrite," },
+		`--pair ",": must be A,B`:                    func(o *Options) { o.Pair = "," },
 		`there is no candidate " dendrite"`:          func(o *Options) { o.Pair = "dendrite@2, dendrite" },
 		`there is no candidate "nosuch"`:             func(o *Options) { o.Pair = "dendrite,nosuch" },
 		"both are dendrite@1":                        func(o *Options) { o.Pair = "dendrite,dendrite@1" },
-		"leave out dendrite@3":                       func(o *Options) { o.Candidates = []string{"dendrite@3"} },
-		"writes a baseline for each side":            func(o *Options) { o.Baseline, o.UpdateBaseline = "x.json", true },
+		"omit dendrite@3":                            func(o *Options) { o.Candidates = []string{"dendrite@3"} },
+		"writes one baseline for each direction":     func(o *Options) { o.Baseline, o.UpdateBaseline = "x.json", true },
 		"cannot read the baseline":                   func(o *Options) { o.Baseline = "/nonexistent/b.json" },
-		"no check that stands on two servers":        func(o *Options) { o.Run = "check-a" },
+		"none of the checks that use two servers":    func(o *Options) { o.Run = "check-a" },
 		"synapse cannot be started with":             func(o *Options) { o.Pair, o.Runtime = "dendrite,synapse", "process" },
 		"synapse runs in containers only: no engine": func(o *Options) { o.Pair = "dendrite,synapse" },
 	} {
@@ -121,7 +121,7 @@ func TestAPairIsNotToldTwiceWhatAServerIs(t *testing.T) {
 	b.Images = []complement.ServerImage{{Host: "hs2", Image: "x:latest", Variable: "COMPLEMENT_BASE_IMAGE_HS2"}}
 	status, err := b.Run(context.Background(), pairOf("dendrite,dendrite@2"))
 	assert.Equal(t, StatusCannot, status)
-	assert.ErrorContains(t, err, "--pair dendrite,dendrite@2 and COMPLEMENT_BASE_IMAGE_HS2 both say what a server is")
+	assert.ErrorContains(t, err, "--pair dendrite,dendrite@2 and COMPLEMENT_BASE_IMAGE_HS2 both select a server's image")
 }
 
 func TestPairOfWhichOneDoesNotStart(t *testing.T) {

@@ -1,6 +1,6 @@
 package run
 
-// The way of a run: everything cheap is looked at first, then each candidate is prepared, judged and told about.
+// The steps of a run: all cheap checks come first, then each candidate is prepared, judged and reported.
 
 import (
 	"context"
@@ -21,30 +21,30 @@ import (
 	"msc4014/runtime/session"
 )
 
-// cleanupTime bounds how long the suite's binary may take to clean up after itself.
+// cleanupTime bounds how long the suite's binary may take to clean up.
 const cleanupTime = 60 * time.Second
 
-// Runner makes runs. Its functions are where the outside world comes in.
+// Runner makes runs. Its function fields are its dependencies on the outside world.
 type Runner struct {
 	Root        string // of the project
-	Folder      string // in which the command line was called; paths below it are shown relative to it
+	Folder      string // the working directory; paths below it are shown relative to it
 	Stdout      io.Writer
 	Environment func(string) string
 	Suite       report.Suite
-	// Images are those that Complement's variables give single servers in containers.
+	// Images are those that Complement's variables select for single servers in containers.
 	Images []complement.ServerImage
 
 	Parse     func(candidate string) (Candidate, error)
-	Engine    func(ctx context.Context) error // nil when a container engine answers, otherwise why not
+	Engine    func(ctx context.Context) error // returns an error if no container engine answers
 	Build     func(ctx context.Context, root string) (binary string, err error)
 	Catalogue func() (report.Catalogue, error)
-	// Kill, when closed, ends the suite's binary at once: whoever waits has asked a second time.
+	// Kill, when closed, ends the suite's binary immediately: the user interrupted a second time.
 	Kill <-chan struct{}
-	// Notices are told at the start, after the summary and in results.json, a line each.
+	// Notices are lines printed at the start and after the summary, and stored in results.json.
 	Notices []string
 }
 
-// made is what all candidates of a run share.
+// made is the state that all candidates of a run share.
 type made struct {
 	*validated
 	progress    *report.Progress
@@ -54,8 +54,8 @@ type made struct {
 	catalogue   report.Catalogue
 }
 
-// Run makes a run and returns its exit status. An error means StatusCannot, and is for people. When ctx is done the
-// run ends, cleans up and keeps what it knows.
+// Run makes a run and returns its exit status. An error means StatusCannot, and its text is for people. When ctx is done
+// the run ends, cleans up and keeps the results so far.
 func (r *Runner) Run(ctx context.Context, options Options) (status int, err error) {
 	valid, err := r.validate(options)
 	if err != nil {
@@ -84,7 +84,7 @@ func (r *Runner) Run(ctx context.Context, options Options) (status int, err erro
 		return StatusCannot, errors.Join(err, r.unmade(m, err, m.tasks...))
 	}
 	defer context.AfterFunc(ctx, func() {
-		m.say(context.Cause(ctx).Error() + ": cleaning up (once more ends it at once)")
+		m.say(context.Cause(ctx).Error() + ": cleaning up (press Ctrl-C again to quit immediately)")
 	})()
 	status = StatusExpected
 	var told []report.Summarised
@@ -129,7 +129,7 @@ func (r *Runner) Run(ctx context.Context, options Options) (status int, err erro
 	return status, nil
 }
 
-// make does what all candidates share: clean up after dead runs, decide the runtime, build the checks.
+// make does the work that all candidates share: clean up after dead runs, choose the runtime, build the checks.
 func (r *Runner) make(ctx context.Context, m *made) error {
 	err := r.decideRuntime(ctx, m)
 	if err != nil {
@@ -138,13 +138,13 @@ func (r *Runner) make(ctx context.Context, m *made) error {
 	if err := r.refuseOtherImages(m); err != nil {
 		return err
 	}
-	// The engine is asked what dead runs left while the checks are built.
+	// Clean up after dead runs while the checks are built.
 	cleaned := make(chan struct{})
 	go func() {
 		defer close(cleaned)
 		if err := errors.Join(session.AwaitOrphans(ctx, m.say), session.CleanDead(ctx, m.say)); err != nil && ctx.Err() == nil {
-			// What cannot be removed is in nobody's way: names and addresses of runs differ.
-			m.say("not everything of earlier runs could be removed: " + err.Error())
+			// Leftovers do no harm: names and addresses differ between runs.
+			m.say("could not remove everything that earlier runs left behind: " + err.Error())
 		}
 	}()
 	m.progress.Doing("building the checks")
@@ -164,11 +164,11 @@ func (r *Runner) make(ctx context.Context, m *made) error {
 
 func (m *made) say(line string) { m.progress.Say("%s", line) }
 
-// engineVariable names the container engine. One that was named must answer: plain processes in its place would judge
-// something else than was asked for.
+// engineVariable names the container engine. An engine that was named must answer: falling back to plain processes would
+// not test what was asked for.
 const engineVariable = "DOCKER_HOST"
 
-// decideRuntime chooses containers where an engine answers, unless the options say which.
+// decideRuntime chooses containers if an engine answers, unless the options name the runtime.
 func (r *Runner) decideRuntime(ctx context.Context, m *made) error {
 	m.runtimeName = m.Options.Runtime
 	if m.runtimeName == "process" {
@@ -198,8 +198,8 @@ func (r *Runner) decideRuntime(ctx context.Context, m *made) error {
 	return nil
 }
 
-// judge makes the run of one task. Either result may be nil: an error beside an outcome is a run that broke off
-// but whose results are kept.
+// judge runs one task. Either result may be nil; an error together with an outcome means that the run ended early and its
+// results are kept.
 func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome, err error) {
 	folder := one.folder
 	own, err := session.Open()
@@ -209,7 +209,7 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	defer func() {
 		m.progress.Doing("")
 		if closing := own.Close(); closing != nil {
-			err = errors.Join(err, fmt.Errorf("the run did not clean up after itself (./run.sh clean does): %w", closing))
+			err = errors.Join(err, fmt.Errorf("the run did not clean up (./run.sh clean does): %w", closing))
 		}
 	}()
 	if m.Keep {
@@ -227,7 +227,7 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 		if err != nil {
 			return nil, cause(ctx, err)
 		}
-		artifact.Candidate = candidate.Name // whatever was typed for it, results name the version
+		artifact.Candidate = candidate.Name // results name the version, whatever was typed
 		if i == 0 {
 			wanted.Artifact = artifact
 		} else {
@@ -276,27 +276,27 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	return result, err
 }
 
-// kept tells what --keep left behind, and where.
+// kept says what --keep left behind, and where.
 func kept(runtimeName string, own *session.Session) string {
-	what := "kept: data and logs of the servers, which have ended with the run, are in " + filepath.Join(own.Dir, "servers")
+	what := "kept: the servers have ended; their data and logs are in " + filepath.Join(own.Dir, "servers")
 	if runtimeName == "docker" {
-		what = fmt.Sprintf("kept: the servers go on running (docker ps --filter label=%s=%s)", session.LabelRun, own.ID)
+		what = fmt.Sprintf("kept: the servers are still running (docker ps --filter label=%s=%s)", session.LabelRun, own.ID)
 	}
 	return what + "; ./run.sh clean removes them"
 }
 
-// crash is the error of a suite's binary that broke off, with the last lines that it wrote on standard error.
+// crash returns the error for a suite binary that ended early, with the first line that it wrote to standard error.
 func (r *Runner) crash(folder *report.Folder, why string) error {
-	text := why + "; this is a fault of the suite or of the machine, not of the candidate"
+	text := why + "; this is the fault of the suite or the machine, not of the candidate"
 	data, err := os.ReadFile(filepath.Join(folder.Staging(), report.CrashFile))
 	if err != nil || len(data) == 0 {
 		return errors.New(text)
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
-	return fmt.Errorf("%s: %s (all of it: %s)", text, first, filepath.Join(folder.Path(), report.CrashFile))
+	return fmt.Errorf("%s: %s (full output: %s)", text, first, filepath.Join(folder.Path(), report.CrashFile))
 }
 
-// cause prefers why a run was interrupted over what broke because of it.
+// cause returns the reason of an interruption rather than the error that it caused.
 func cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -1,6 +1,6 @@
 package run
 
-// Whole runs, with the test binary in the place of the suite's: see fake.
+// Whole runs, with the test binary in place of the suite's: see fake.
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ import (
 
 const fakeVariable = "MSC4014_TEST_FAKE_SUITE"
 
-// script is what the fake suite does: its checks with their verdicts, and how it ends.
+// script is what the fake suite does: its checks, their verdicts, and how it ends.
 type script struct {
 	Checks   []selection.Check
 	Verdicts map[string]verdict.Verdict
@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fake plays the suite's binary.
+// fake acts as the suite's binary.
 func fake(s script) int {
 	output := json.NewEncoder(os.Stdout)
 	emit := func(event verdict.Event) { _ = output.Encode(event) }
@@ -114,7 +114,7 @@ func fake(s script) int {
 	return 0
 }
 
-// bench is a runner on a project of its own.
+// bench is a runner with its own project.
 type bench struct {
 	*Runner
 	out bytes.Buffer
@@ -171,7 +171,7 @@ func newBench(t *testing.T, s script) *bench {
 	return b
 }
 
-// two are two checks of a requirement each.
+// two are two checks, of one requirement each.
 var two = []selection.Check{
 	{Name: "check-a", Requirements: []string{"mapping/a"}}, {Name: "check-b", Requirements: []string{"mapping/b"}},
 }
@@ -193,7 +193,7 @@ func (b *bench) baseline(t *testing.T, name string, expected verdicts) string {
 	return file
 }
 
-// nothingLeft asserts that the run's session and its unfinished results are gone.
+// nothingLeft asserts that the run's session and unfinished results are gone.
 func (b *bench) nothingLeft(t *testing.T) {
 	t.Helper()
 	runs, err := os.ReadDir(filepath.Join(os.Getenv("MSC4014_STATE_DIR"), "runs"))
@@ -204,7 +204,7 @@ func (b *bench) nothingLeft(t *testing.T) {
 	assert.Empty(t, left)
 }
 
-// noVerdict asserts that no results have a verdict, and that all there are say why.
+// noVerdict asserts that no results have a verdict and that all of them say why.
 func (b *bench) noVerdict(t *testing.T, why string) {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(b.Root, "results", "*", report.ResultsFile))
@@ -304,7 +304,7 @@ func TestUpdateBaseline(t *testing.T) {
 	made, err := baseline.Load(file)
 	require.NoError(t, err)
 	assert.Equal(t, "TODO: because of check-a", made.Checks["check-a"].Reason)
-	assert.Contains(t, b.out.String(), `that begin with "TODO:", to be put into words: 1`)
+	assert.Contains(t, b.out.String(), `that begin with "TODO:": 1`)
 
 	status, err = b.Run(context.Background(), options("dendrite"))
 	require.NoError(t, err)
@@ -317,7 +317,7 @@ func TestUpdateBaseline(t *testing.T) {
 	assert.Equal(t, StatusExpected, status)
 	made, err = baseline.Load(file)
 	require.NoError(t, err)
-	assert.Equal(t, verdict.Blocked, made.Checks["check-a"].Verdict, "a part run updates only what it judged")
+	assert.Equal(t, verdict.Blocked, made.Checks["check-a"].Verdict, "a partial run updates only what it judged")
 	assert.Equal(t, verdict.Pass, made.Checks["check-b"].Verdict)
 }
 
@@ -348,14 +348,14 @@ func TestBadInput(t *testing.T) {
 		"synapse runs in containers only: no engine":                               func(o *Options) { o.Candidates = []string{"synapse"} },
 		`--shard "0/2"`:                                                            func(o *Options) { o.Shard = "0/2" },
 		`--shard "x"`:                                                              func(o *Options) { o.Shard = "x" },
-		"--parallel 65: it is a number of checks, from 1 to 64":                    func(o *Options) { o.Parallel = 65 },
+		"--parallel 65: must be a number of checks from 1 to 64":                   func(o *Options) { o.Parallel = 65 },
 		"--parallel -1":                                                            func(o *Options) { o.Parallel = -1 },
 		"--baseline names the file of one candidate;":                              func(o *Options) { o.Candidates, o.Baseline = []string{"dendrite", "dendrite@2"}, broken },
 		"cannot use /dev/null/results":                                             func(o *Options) { o.Results = "/dev/null/results" },
 		"cannot use " + broken + " for results: it is a file":                      func(o *Options) { o.Results = broken },
 		"is not a valid regular expression":                                        func(o *Options) { o.Run = "(" },
-		"--shard 3/500 has no check: 2 are selected":                               func(o *Options) { o.Shard = "3/500" },
-		"--shard 2/2 has no check: 1 are selected":                                 func(o *Options) { o.Run, o.Shard = "check-a", "2/2" },
+		"--shard 3/500 has no check: 2 selected":                                   func(o *Options) { o.Shard = "3/500" },
+		"--shard 2/2 has no check: 1 selected":                                     func(o *Options) { o.Run, o.Shard = "check-a", "2/2" },
 	} {
 		t.Run(says, func(t *testing.T) {
 			b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
@@ -402,7 +402,7 @@ func TestCandidateThatCannotBePrepared(t *testing.T) {
 	b.nothingLeft(t)
 }
 
-// TestResultsFolderInUse: the second run is refused before anything is built or started, and touches nothing.
+// TestResultsFolderInUse: the second run fails before anything is built or started, and changes nothing.
 func TestResultsFolderInUse(t *testing.T) {
 	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
 	path := filepath.Join(b.Root, "results", "dendrite@2")
@@ -420,11 +420,11 @@ func TestResultsFolderInUse(t *testing.T) {
 	results, err := report.Read(path)
 	require.NoError(t, err)
 	assert.Equal(t, "it goes on", results.Incomplete)
-	assert.NoDirExists(t, filepath.Join(b.Root, "results", "dendrite"), "nor does it begin the other candidate")
+	assert.NoDirExists(t, filepath.Join(b.Root, "results", "dendrite"), "it does not start the other candidate either")
 	require.NoError(t, first.Close())
 }
 
-// TestNoStaleResults: while a run goes on, and after one that could not be made, nothing in the folder is an earlier run's.
+// TestNoStaleResults: during a run, and after one that could not be made, nothing in the folder is from an earlier run.
 func TestNoStaleResults(t *testing.T) {
 	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
 	_, err := b.Run(context.Background(), options("dendrite"))
@@ -444,7 +444,7 @@ func TestNoStaleResults(t *testing.T) {
 
 func TestSuiteThatDies(t *testing.T) {
 	for ending, says := range map[string]string{
-		"killed": "dendrite: the suite's binary ended (signal: killed); this is a fault of the suite or of the machine",
+		"killed": "dendrite: the suite's binary ended (signal: killed); this is the fault of the suite or the machine",
 		"panics": "panic: the suite has a bug",
 	} {
 		t.Run(ending, func(t *testing.T) {
@@ -485,7 +485,7 @@ func TestSuiteThatDies(t *testing.T) {
 	})
 }
 
-// interruptOn ends a context when text is written.
+// interruptOn cancels a context when text is written.
 type interruptOn struct {
 	io.Writer
 	text   string
