@@ -1,8 +1,8 @@
 #!/bin/sh
-# The one door of the suite: builds the command line and calls it with everything it was given. ./run.sh --help
+# The entry point of the suite: builds cmd/msc4014 and runs it with the same arguments. See ./run.sh --help
 set -eu
 
-# The project's folder, also when this file is called through a symbolic link.
+# The project's folder, even if this file is called through a symbolic link.
 self=$0
 while [ -L "$self" ]; do
 	target=$(readlink "$self")
@@ -20,9 +20,9 @@ if ! command -v go >/dev/null 2>&1; then
 	exit 2
 fi
 
-# Built under a name of its own and renamed, so that two runs at once do not disturb each other; over a copy of the
-# last one, so that it is linked only when something changed. The next run knows by the two names what a killed one left,
-# and by the folder which compilers still work for it.
+# Build under a temporary name and rename, so that concurrent runs do not interfere; start from a copy of the last build,
+# so that go build links only if something changed. If this run is killed, the next one recognises what it left by these
+# two names, and its compilers by the folder.
 program=$MSC4014_ROOT/bin/msc4014
 new=$program.new-$$
 work=$MSC4014_ROOT/bin/.building-$$
@@ -33,7 +33,7 @@ if [ -f "$program" ]; then
 	cp -p "$program" "$new"
 fi
 if ! (cd "$MSC4014_ROOT" && GOTMPDIR=$work go build -buildvcs=false -o "$new" ./cmd/msc4014); then
-	echo "run.sh: the command line could not be built, see above" >&2
+	echo "run.sh: could not build cmd/msc4014, see above" >&2
 	exit 2
 fi
 mv -f "$new" "$program"

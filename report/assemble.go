@@ -1,6 +1,6 @@
 package report
 
-// From the stream of events to Results: which verdict counts, what a requirement came to, and what was left out.
+// Turns the stream of events into Results: which verdict counts, the verdicts of requirements, and what was left out.
 
 import (
 	"fmt"
@@ -13,28 +13,28 @@ import (
 	"msc4014/internal/selection"
 )
 
-// Reasons that the assembly itself gives; readers of results.json may compare with them.
+// Reasons that the assembly itself gives; readers of results.json may compare against them.
 const (
 	ReasonNoCheckYet     = "no check yet"
 	ReasonLeftOutByRun   = leftOut + "run"
 	ReasonLeftOutByShard = leftOut + "shard"
-	ReasonLeftOutByPair  = leftOut + "pair: it stands on one server only"
+	ReasonLeftOutByPair  = leftOut + "pair: it uses one server only"
 	ReasonSuiteEnded     = "the suite ended before it was judged"
-	// ReasonRunEnded begins the reasons of checks whose verdict an unfinished run does not know.
+	// ReasonRunEnded is the prefix of the reasons of checks that an unfinished run gave no final verdict.
 	ReasonRunEnded = "the run ended before this check"
 )
 
-// leftOut begins the reason of everything that an option left out.
+// leftOut is the prefix of the reason of everything that an option left out.
 const leftOut = "left out by --"
 
-// findingsKept bounds how many findings of one requirement are kept: a server that breaks a demand of every event
+// findingsKept bounds how many findings of one requirement are kept: a server that breaks a requirement with every event
 // would fill the report with the same sentence.
 const findingsKept = 10
 
-// KindOpen is the kind of requirement that the texts leave undetermined; a server cannot fail it.
+// KindOpen is the kind of requirement that the texts leave open; a server cannot fail it.
 const KindOpen = "open"
 
-// Catalogue is what the report needs of the catalogue of requirements.
+// Catalogue is the part of the catalogue of requirements that the report needs.
 type Catalogue struct {
 	Version      int
 	MSCNumber    int
@@ -42,30 +42,30 @@ type Catalogue struct {
 	Requirements []CatalogueEntry // in the catalogue's order
 }
 
-// CatalogueEntry is one demand of the catalogue.
+// CatalogueEntry is one requirement of the catalogue.
 type CatalogueEntry struct {
 	ID      string
 	Chapter string
 	Kind    string
-	Since   int // the version of the catalogue in which it first stood
+	Since   int // the version of the catalogue that first had it
 }
 
-// Run is what is known of a run besides its events.
+// Run is what is known about a run besides its events.
 type Run struct {
 	Suite     Suite
-	Candidate verdict.Candidate // as known before it ran; events complete it
+	Candidate verdict.Candidate // as known before the run; events add to it
 	Started   time.Time
 	Duration  time.Duration
-	// Registered are all checks that the suite has, in its order.
+	// Registered are all checks of the suite, in its order.
 	Registered []selection.Check
 	Selection  selection.Selection
-	// Incomplete says why the run ended early: "interrupted by SIGINT"; empty when its stream has its end.
+	// Incomplete says why the run ended early, such as "interrupted by SIGINT"; empty if the stream has an end event.
 	Incomplete string
-	// Notes are what the command line had to say before the first event.
+	// Notes are what the command line reported before the first event.
 	Notes []string
 }
 
-// LeftOut reports whether a check or requirement was not asked for, as opposed to could not be run.
+// LeftOut reports whether a check or requirement was not asked for, rather than impossible to run.
 func LeftOut(v verdict.Verdict, reason string) bool {
 	return v == verdict.NotRun && strings.HasPrefix(reason, leftOut)
 }
@@ -75,9 +75,9 @@ func Unfinished(check verdict.CheckResult) bool {
 	return check.Verdict == verdict.NotRun && strings.HasPrefix(check.Reason, ReasonRunEnded)
 }
 
-// Assemble makes the results of a run from its events. A planned check without a final verdict becomes not-run in a run
+// Assemble builds the results of a run from its events. A planned check without a final verdict becomes not-run in a run
 // that ended early, and error in a complete one; a check that was not planned becomes not-run, with the option that left it
-// out. It reads no clock and no file.
+// out. Assemble reads no clock and no file.
 func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 	a := assembly{
 		notes: slices.Clone(run.Notes), run: run, planned: map[string]bool{}, begun: map[string]bool{}, done: map[string]verdict.Verdict{}, final: map[string]verdict.CheckResult{},
@@ -121,7 +121,7 @@ func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 	return results
 }
 
-// Unmade are the results of a run that came to no verdict, or to none yet: why says it.
+// Unmade returns the results of a run that has no verdicts, or none yet, for the reason why.
 func Unmade(run Run, catalogue Catalogue, why string) Results {
 	catalogue.Requirements = nil
 	run.Registered, run.Incomplete = nil, why
@@ -131,7 +131,7 @@ func Unmade(run Run, catalogue Catalogue, why string) Results {
 	return results
 }
 
-// assembly gathers the events of one run.
+// assembly collects the events of one run.
 type assembly struct {
 	run          Run
 	candidate    verdict.Candidate
@@ -171,7 +171,7 @@ func (a *assembly) take(event verdict.Event) {
 			result.Name = event.Check
 		}
 		if !result.Verdict.Valid() {
-			result.Reason = fmt.Sprintf("the suite gave a verdict that is none: %q (%s)", result.Verdict, result.Reason)
+			result.Reason = fmt.Sprintf("the suite reported an invalid verdict: %q (%s)", result.Verdict, result.Reason)
 			result.Verdict = verdict.Error
 		}
 		a.plan(result.Name)
@@ -193,7 +193,7 @@ func (a *assembly) take(event verdict.Event) {
 	}
 }
 
-// plan notes that a check runs in this run.
+// plan records that this run includes a check.
 func (a *assembly) plan(name string) {
 	if !a.planned[name] {
 		a.planned[name] = true
@@ -201,7 +201,7 @@ func (a *assembly) plan(name string) {
 	}
 }
 
-// mergeCandidate overwrites what is known of a candidate with the fields of more that are set.
+// mergeCandidate overwrites fields of known with the fields of more that are set.
 func mergeCandidate(known *verdict.Candidate, more verdict.Candidate) {
 	for _, field := range []struct {
 		known *string
@@ -220,8 +220,8 @@ func mergeCandidate(known *verdict.Candidate, more verdict.Candidate) {
 	}
 }
 
-// checks returns the result of every registered check in the suite's order, and then of planned ones that are not
-// registered.
+// checks returns the result of every registered check in the suite's order, followed by those of planned checks that are
+// not registered.
 func (a *assembly) checks() []verdict.CheckResult {
 	results := []verdict.CheckResult{}
 	seen := map[string]bool{}
@@ -252,7 +252,7 @@ func (a *assembly) checks() []verdict.CheckResult {
 	return results
 }
 
-// judged returns the final result of a check. One that has none is not-run if the run ended early, else an error.
+// judged returns the final result of a check. A check without one is not-run if the run ended early, else an error.
 func (a *assembly) judged(name string) verdict.CheckResult {
 	if result, ok := a.final[name]; ok {
 		return result
@@ -284,8 +284,8 @@ func (a *assembly) whyLeftOut(check selection.Check) string {
 	}
 }
 
-// distinctObservations returns the observations by identifier, each reading once; "none seen" only where no other
-// check saw a reading.
+// distinctObservations returns the observations sorted by identifier, each reading once, and "none seen" only if no check
+// saw a reading.
 func (a *assembly) distinctObservations() []verdict.Observation {
 	seen := map[[2]string]bool{}
 	read := map[string]bool{}
@@ -312,8 +312,8 @@ func (a *assembly) distinctObservations() []verdict.Observation {
 	return distinct
 }
 
-// asked reports whether a requirement that no check of this run judges was asked for all the same: by name, or with
-// everything. A pair is judged by its checks alone; each candidate's own run judges the rest.
+// asked reports whether a requirement that no check of this run judges was asked for anyway: by name, or because
+// everything was. A pair is judged by its checks alone; each candidate's own run judges the rest.
 func (a *assembly) asked(requirement string) bool {
 	if pattern := a.run.Selection.Pattern; pattern != nil {
 		return pattern.MatchString(requirement)
@@ -321,8 +321,8 @@ func (a *assembly) asked(requirement string) bool {
 	return !a.run.Selection.Pair
 }
 
-// selectedFindings returns the findings of requirements that this run was asked to judge: what the monitors see of
-// others must not depend on which checks happened to run.
+// selectedFindings returns the findings of requirements that this run was asked to judge. Findings of others would depend
+// on which checks happened to run.
 func (a *assembly) selectedFindings(checks []verdict.CheckResult) []verdict.Finding {
 	covered := map[string]bool{}
 	for _, check := range checks {

@@ -152,7 +152,7 @@ func TestAssembleCutOffStream(t *testing.T) {
 	assert.Equal(t, "the run ended before this check did: the suite's binary ended (signal: killed)",
 		checkOf(t, results, "foreign signature by send_join").Reason)
 	done := checkOf(t, results, "foreign signature by send")
-	assert.Equal(t, verdict.NotRun, done.Verdict, "a provisional verdict is none")
+	assert.Equal(t, verdict.NotRun, done.Verdict, "a provisional verdict does not count")
 	assert.Equal(t, "the run ended before this check's verdict was final (fail, until its servers have passed their closing health check): "+
 		"the suite's binary ended (signal: killed)", done.Reason)
 	assert.Equal(t, []string{"mapping/in-join"}, lost.Requirements)
@@ -160,7 +160,7 @@ func TestAssembleCutOffStream(t *testing.T) {
 	assert.Equal(t, "verdicts kept: 1 of 4; the other checks are not-run", keptVerdicts(results))
 
 	results = Assemble(testRun(), testCatalogue, []verdict.Event{planned("version advertised")})
-	assert.NotEmpty(t, results.Incomplete, "a stream without an end is never whole")
+	assert.NotEmpty(t, results.Incomplete, "a stream without an end event is incomplete")
 }
 
 func TestAssemblePartRun(t *testing.T) {
@@ -191,8 +191,8 @@ func TestAssemblePartRun(t *testing.T) {
 	assert.Equal(t, "left out by --shard 1/2", checkOf(t, results, "join carries a mapping").Reason)
 }
 
-// TestAClosingCheckPassesInWholeRunsOnly: a fail of it counts in any run.
-func TestAClosingCheckPassesInWholeRunsOnly(t *testing.T) {
+// TestClosingCheckPassesInWholeRunsOnly: its fail counts in any run.
+func TestClosingCheckPassesInWholeRunsOnly(t *testing.T) {
 	run := testRun()
 	run.Registered = append([]selection.Check{{Name: "stays up", Requirements: []string{"mapping/in-join"}, Closing: true}}, testChecks[:3]...)
 	judged := func(v verdict.Verdict) Requirement {

@@ -1,7 +1,7 @@
 package report
 
-// What a run tells, entry by entry, each with how it compares with the baseline: the one place that decides which entries
-// turn a run red. The exit status and junit.xml are made from it.
+// The entries of a report, and how each compares with the baseline. This is the only place that decides which entries turn a
+// run red; the exit status and junit.xml are derived from it.
 
 import (
 	"fmt"
@@ -10,20 +10,20 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// entry is one check, what the monitors found of one requirement, the readings of an open one that differ, or something
-// that the baseline has and the suite does not.
+// entry is one check, the monitors' findings about one requirement, the differing readings of an open requirement, or
+// something that the baseline has and the suite does not.
 type entry struct {
-	suite   string // what it is shown under: a chapter, "monitors", "observations" or "baseline"
+	suite   string // a chapter, "monitors", "observations" or "baseline"
 	name    string
 	millis  int64
-	verdict verdict.Verdict // empty of observations, and of what is gone
+	verdict verdict.Verdict // empty for observations, and for what is gone
 
-	kind    string // what it is, in a word: "worse", "expected", "strict" ...
-	message string // the same in a sentence, with the reason
-	text    string // what there is to read besides
+	kind    string // one word: "worse", "expected", "strict" ...
+	message string // the same as a sentence, with the reason
+	text    string // further details
 
 	differs bool // from the baseline, which turns the run red
-	strict  bool // it is not a pass, which --strict turns red
+	strict  bool // not a pass, which --strict turns red
 }
 
 // The kinds of entry besides those of Difference.
@@ -37,7 +37,7 @@ const (
 // key finds an entry in a comparison.
 type key struct{ what, name string }
 
-// compared is what the comparison says of each entry.
+// compared is the comparison by entry.
 type compared struct {
 	differences map[key]Difference
 	expected    map[key]Expected
@@ -45,8 +45,7 @@ type compared struct {
 	strict      bool
 }
 
-// entriesOf returns everything that a run tells: checks, findings, then other differences from the baseline. What was left
-// out is not in it.
+// entriesOf returns the checks and findings of a run, then other differences from the baseline, without what was left out.
 func entriesOf(results Results) []entry {
 	c := compared{differences: map[key]Difference{}, expected: map[key]Expected{}, strict: results.Strict}
 	var order []key
@@ -107,10 +106,10 @@ func entriesOf(results Results) []entry {
 	return entries
 }
 
-// suiteOf is what a difference is shown under that no check and no finding of the run tells.
+// suiteOf is the suite of a difference that belongs to no check and no finding of the run.
 var suiteOf = map[string]string{WhatCheck: "baseline", WhatMonitor: "monitors", WhatObservation: "observations"}
 
-// place says what an entry is, and whether it turns the run red.
+// place sets an entry's kind and message, and whether it turns the run red.
 func (c compared) place(one *entry, at key, reason string) {
 	difference, differs := c.differences[at]
 	expected, isExpected := c.expected[at]
@@ -122,7 +121,7 @@ func (c compared) place(one *entry, at key, reason string) {
 	case differs && difference.Kind != New:
 		one.kind, one.message, one.differs = string(difference.Kind), told(difference, reason), true
 		if c.file == "" {
-			one.kind, one.message = string(one.verdict), reason // all that can differ is a fail
+			one.kind, one.message = string(one.verdict), reason // only a fail can differ
 		}
 		if difference.ExpectedReason != "" {
 			one.text = strings.TrimSuffix("expected: "+difference.ExpectedReason+"\n"+one.text, "\n")
@@ -130,9 +129,9 @@ func (c compared) place(one *entry, at key, reason string) {
 	case one.verdict == verdict.Fail && !differs && !isExpected:
 		one.kind, one.message, one.differs = string(verdict.Fail), reason, true // nobody compared it
 	case one.strict:
-		one.kind, one.message = kindStrict, "--strict allows nothing but pass: "+is
+		one.kind, one.message = kindStrict, "--strict requires a pass: "+is
 		if isExpected {
-			one.message = withReason("--strict allows nothing but pass, whatever the baseline expects: "+string(one.verdict), reason)
+			one.message = withReason("--strict requires a pass, whatever the baseline expects: "+string(one.verdict), reason)
 		}
 	case differs:
 		one.kind, one.message = string(New), told(difference, reason)
@@ -146,7 +145,7 @@ func (c compared) place(one *entry, at key, reason string) {
 	}
 }
 
-// told says in a sentence how an entry differs from the baseline.
+// told returns a sentence that says how an entry differs from the baseline.
 func told(difference Difference, reason string) string {
 	const update = "; update the baseline (--update-baseline)"
 	change := fmt.Sprintf("expected %s, got %s", difference.Expected, difference.Got)
@@ -156,15 +155,15 @@ func told(difference Difference, reason string) string {
 	case Better:
 		return "better than the baseline: " + change + update
 	case Gone:
-		return "gone: the suite does not have it any more" + update
+		return "gone: the suite no longer has it" + update
 	case New:
-		return withReason("new, which the baseline does not know: "+difference.Got, reason)
+		return withReason("new, and not in the baseline: "+difference.Got, reason)
 	default:
 		return withReason("changed from the baseline: "+change+update, reason)
 	}
 }
 
-// evidence is what there is to read of a check that did not pass: what it judges, facts, and where log and transcript are.
+// evidence returns the details of a check that did not pass: its requirements, facts, and the paths of log and transcript.
 func evidence(check verdict.CheckResult) string {
 	if check.Verdict == verdict.Pass {
 		return ""

@@ -1,7 +1,6 @@
 package report
 
-// What a run means for the exit status. It follows from the results alone, so that results.json, junit.xml and the
-// process that ends with it agree.
+// The exit status of a run. It is derived from the results alone, so that results.json, junit.xml and the process agree.
 
 import (
 	"fmt"
@@ -12,17 +11,17 @@ import (
 // The exit statuses.
 const (
 	StatusExpected = 0 // as the baseline expects
-	StatusWorse    = 1 // worse than the baseline, or the baseline is out of date, or something was an error
+	StatusWorse    = 1 // worse than the baseline, the baseline is out of date, or something was an error
 	StatusCannot   = 2 // the run could not be made, was interrupted, or judged nothing
 )
 
-// Exit is the exit status that one candidate's run asks for, and a sentence for each reason why it is not 0.
+// Exit is the exit status of one candidate's run, with one sentence for each reason if it is not 0.
 type Exit struct {
 	Status  int      `json:"status"`
 	Reasons []string `json:"reasons,omitempty"`
 }
 
-// ExitOf derives the exit status from results that were compared with their baseline.
+// ExitOf derives the exit status from results that have been compared with their baseline.
 func ExitOf(results Results) Exit {
 	unjudged, red := Unjudged(results), whyRed(results)
 	exit := Exit{Reasons: append(unjudged, red...)}
@@ -35,7 +34,7 @@ func ExitOf(results Results) Exit {
 	return exit
 }
 
-// Unjudged returns a sentence for each reason why the run could not judge what it was asked to judge: StatusCannot.
+// Unjudged returns one sentence for each reason why the run could not judge what it was asked to judge: StatusCannot.
 func Unjudged(results Results) []string {
 	var reasons []string
 	if results.Incomplete != "" {
@@ -54,9 +53,9 @@ func Unjudged(results Results) []string {
 	return reasons
 }
 
-// judgedSomething reports whether any verdict says something about the candidate: a fail, or a pass of what was asked.
-// A closing check passes wherever nothing happened. Of a candidate without the room version, checks that do not need it
-// pass; they count only where no other check was asked for.
+// judgedSomething reports whether any verdict says something about the candidate: a fail, or a pass of what was asked for.
+// A closing check passes whenever nothing happened. If the candidate does not have the room version, checks that do not
+// need it still pass; they count only if no other checks were asked for.
 func judgedSomething(results Results) bool {
 	passes := results.Candidate.RoomVersion != "" || results.Counts[verdict.Unsupported] == 0
 	for _, check := range results.Checks {
@@ -72,12 +71,12 @@ func judgedSomething(results Results) bool {
 	return false
 }
 
-// expectedToJudgeNothing reports whether a baseline was there to expect the verdicts of the run. --strict asks no baseline.
+// expectedToJudgeNothing reports whether a baseline expects the verdicts of the run. --strict ignores baselines.
 func expectedToJudgeNothing(results Results) bool {
 	return !results.Strict && results.Baseline != nil && results.Baseline.File != "" && results.Baseline.Compared > 0
 }
 
-// lacking says of the candidate, or of two side by side, that they do not have the room version.
+// lacking says that the candidate, or the two of a pair, do not have the room version.
 func lacking(results Results) string {
 	if results.Selection != nil && results.Selection.Pair {
 		return results.Candidate.Name + " do not have the room version in common"
@@ -85,7 +84,7 @@ func lacking(results Results) string {
 	return results.Candidate.Name + " does not have the room version"
 }
 
-// whyUnsupported is the reason of the first check that is unsupported.
+// whyUnsupported returns the reason of the first unsupported check.
 func whyUnsupported(results Results) string {
 	for _, check := range results.Checks {
 		if check.Verdict == verdict.Unsupported {
@@ -95,8 +94,8 @@ func whyUnsupported(results Results) string {
 	return ""
 }
 
-// whyRed returns a sentence for each kind of entry that turns the run red: StatusWorse. There is one whenever an entry is
-// red, unless the run is incomplete, whose unjudged checks are no errors of their own.
+// whyRed returns one sentence for each kind of entry that turns the run red: StatusWorse. There is at least one whenever an
+// entry is red, except in an incomplete run, where errors in unjudged checks do not count.
 func whyRed(results Results) []string {
 	differs, strict := false, newCounts()
 	for _, one := range entriesOf(results) {
@@ -110,23 +109,23 @@ func whyRed(results Results) []string {
 		reasons = append(reasons, whatDiffers(results))
 	}
 	if errors := results.Counts[verdict.Error]; errors > 0 && results.Incomplete == "" {
-		reasons = append(reasons, fmt.Sprintf("the suite or the machine failed, not the candidate, in checks that are an error: %d", errors))
+		reasons = append(reasons, fmt.Sprintf("the suite or the machine failed, not the candidate; checks that ended as an error: %d", errors))
 	}
 	if text := strict.String(); text != "none" {
-		reasons = append(reasons, "--strict allows nothing but pass: "+text)
+		reasons = append(reasons, "--strict requires every check to pass: "+text)
 	}
 	return reasons
 }
 
-// whatDiffers says in one line what a difference from the baseline means and what to do about it.
+// whatDiffers says in one line what the differences from the baseline mean and what to do about them.
 func whatDiffers(results Results) string {
 	if results.Baseline == nil || results.Baseline.File == "" || len(results.Baseline.Differences) == 0 {
-		return "it has failures, and no baseline that expects them (--update-baseline makes one)"
+		return "it has failures, and no baseline expects them (--update-baseline creates one)"
 	}
 	for _, difference := range results.Baseline.Differences {
 		if difference.Kind == Worse {
 			return "worse than its baseline " + results.Baseline.File
 		}
 	}
-	return fmt.Sprintf("its baseline %s is out of date; if this is right, run with --update-baseline", results.Baseline.File)
+	return fmt.Sprintf("its baseline %s is out of date; if the new results are right, run with --update-baseline", results.Baseline.File)
 }

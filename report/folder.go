@@ -1,9 +1,9 @@
 package report
 
-// The results folder belongs to one run at a time. From the beginning of a run its results.json and junit.xml tell of that
-// run, so that whoever collects them after a run that was killed or could not be made does not take an earlier run's for
-// new. Until the run has a verdict of its own, the earlier results are kept beside it (EarlierFolder). The run gathers its
-// files in a folder of its own inside and puts them in place in the end. Nothing is ever removed that a run did not write.
+// The results folder belongs to one run at a time. From the start of a run, its results.json and junit.xml describe that
+// run, so that nobody who collects them after a run that was killed or could not be made mistakes an earlier run's for new
+// ones. Until the run has a verdict, the earlier results are kept in EarlierFolder. The run collects its files in a folder
+// of its own inside the results folder and moves them into place at the end. It removes only what a run has written.
 
 import (
 	"context"
@@ -20,10 +20,10 @@ import (
 	"msc4014/internal/filelock"
 )
 
-// runFolderPattern is how the folders of unfinished runs are named inside a results folder.
+// runFolderPattern matches the folders of unfinished runs inside a results folder.
 const runFolderPattern = ".run-*"
 
-// lockName is the file in a run's folder whose lock says that the run is alive. It holds the number of its process.
+// lockName is the file in a run's folder that the run locks while it is alive. It holds the run's process ID.
 const lockName = ".lock"
 
 // Folder is the results folder of one run. Its methods are for one goroutine.
@@ -32,12 +32,12 @@ type Folder struct {
 	staging string
 	lock    *os.File
 	made    bool // the results folder did not exist before
-	begun   bool // earlier results are out of the way
+	begun   bool // earlier results have been set aside
 }
 
-// OpenFolder makes the results folder at path where needed and a folder inside it for this run. It removes what runs
-// that were killed left there. It refuses a folder that a living run is using, and one that holds files of these names
-// that are not of an earlier run.
+// OpenFolder creates the results folder at path if needed, and a folder inside it for this run. It removes what killed runs
+// left there. It returns an error if a live run is using the folder, or if the folder has files of these names that are not
+// from an earlier run.
 func OpenFolder(path string) (*Folder, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -80,15 +80,15 @@ func OpenFolder(path string) (*Folder, error) {
 	return &Folder{path: absolute, staging: staging, lock: lock, made: !there}, nil
 }
 
-// Path is the results folder, absolute.
+// Path returns the absolute path of the results folder.
 func (f *Folder) Path() string { return f.path }
 
-// Staging is where this run's files are until Keep, absolute: the suite writes logs and transcripts into it, under
-// the names that they have in the results folder.
+// Staging returns the absolute path of this run's files until Keep: the suite writes logs and transcripts into it, under
+// the same names as in the results folder.
 func (f *Folder) Staging() string { return f.staging }
 
-// Keep writes results.json and junit.xml and puts them and the run's logs in the place of what was there. It is called as
-// the run begins, with results that have no verdict yet, and when it has ended.
+// Keep writes results.json and junit.xml, and replaces what was there with them and the run's logs. It is called at the
+// start of the run, with results that have no verdict yet, and at its end.
 func (f *Folder) Keep(results Results) error {
 	data, err := json.MarshalIndent(results, "", "  ")
 	if err != nil {
@@ -115,7 +115,7 @@ func (f *Folder) Keep(results Results) error {
 	}
 	for _, name := range []string{ResultsFile, JUnitFile, ChecksFolder, ConfigurationFolder} {
 		if err := f.replace(name); err != nil {
-			return fmt.Errorf("cannot put %s in its place in %s: %w", name, f.path, err)
+			return fmt.Errorf("cannot move %s into %s: %w", name, f.path, err)
 		}
 	}
 	if judged(results) {
@@ -126,18 +126,18 @@ func (f *Folder) Keep(results Results) error {
 	return nil
 }
 
-// setAside moves the results of an earlier run to EarlierFolder, if there is a verdict in them: without junit.xml, which
-// collectors find by its name.
+// setAside moves the results of an earlier run to EarlierFolder if they have a verdict, but not junit.xml, which collectors
+// would find by its name.
 func (f *Folder) setAside() error {
 	earlier, err := Read(f.path)
 	if err != nil || !judged(earlier) {
-		return nil // refuseForeign has looked: there is nothing, or nothing to keep
+		return nil // refuseForeign has checked: there is nothing, or nothing to keep
 	}
 	aside := filepath.Join(f.staging, EarlierFolder)
 	if err := os.Mkdir(aside, 0o755); err != nil {
 		return err
 	}
-	// results.json is copied: whatever else is in the folder is an earlier run's only as long as it is there.
+	// Copy results.json: only its presence marks the other files in the folder as an earlier run's.
 	data, err := os.ReadFile(filepath.Join(f.path, ResultsFile))
 	if err == nil {
 		err = os.WriteFile(filepath.Join(aside, ResultsFile), data, 0o644)
@@ -158,7 +158,7 @@ func judged(results Results) bool {
 	return slices.ContainsFunc(results.Checks, func(check verdict.CheckResult) bool { return check.Verdict != verdict.NotRun })
 }
 
-// replace puts one entry of the run's folder in the place of the earlier one, or removes the earlier one.
+// replace replaces an earlier entry with that of the run's folder, or removes it if the run has none.
 func (f *Folder) replace(name string) error {
 	made, target := filepath.Join(f.staging, name), filepath.Join(f.path, name)
 	there, err := exists(made)
@@ -180,8 +180,7 @@ func (f *Folder) replace(name string) error {
 	return os.Rename(made, target)
 }
 
-// Close removes the run's own folder, and the results folder if it was made for this run and
-// nothing was put into it.
+// Close removes the run's own folder, and the results folder if it was created for this run and is empty.
 func (f *Folder) Close() error {
 	err := os.RemoveAll(f.staging)
 	if f.made {
@@ -190,8 +189,8 @@ func (f *Folder) Close() error {
 	return errors.Join(err, f.lock.Close())
 }
 
-// refuseForeign returns an error when folder holds an entry that a run would replace and that no run wrote: there is
-// no results.json of this suite beside it.
+// refuseForeign returns an error if folder has an entry that a run would replace and that no run wrote, because there is no
+// results.json of this suite next to it.
 func refuseForeign(folder string) error {
 	for _, name := range []string{ChecksFolder, ConfigurationFolder, JUnitFile, ResultsFile} {
 		there, err := exists(filepath.Join(folder, name))
@@ -202,21 +201,21 @@ func refuseForeign(folder string) error {
 			continue
 		}
 		if _, err := Read(folder); err != nil {
-			return fmt.Errorf("%s has a %q that is not of an earlier run; name another folder with --results",
+			return fmt.Errorf("%s has a %q that is not from an earlier run; name another folder with --results",
 				folder, name)
 		}
 	}
 	aside := filepath.Join(folder, EarlierFolder)
 	if there, _ := exists(aside); there {
 		if _, err := Read(aside); err != nil {
-			return fmt.Errorf("%s has a %q that is not of an earlier run; name another folder with --results", folder, EarlierFolder)
+			return fmt.Errorf("%s has a %q that is not from an earlier run; name another folder with --results", folder, EarlierFolder)
 		}
 	}
 	return nil
 }
 
-// refuseLiving returns an error when a run is using a results folder, and removes what dead runs left there. The caller
-// holds the folder's lock, so a run's folder without a lock of its own is not just being made.
+// refuseLiving returns an error if a run is using a results folder, and removes what dead runs left there. The caller holds
+// the folder's lock, so a run's folder without a lock file is not one that is being created.
 func refuseLiving(folder string) error {
 	removeDead(folder)
 	left, _ := filepath.Glob(filepath.Join(folder, runFolderPattern))
@@ -241,7 +240,7 @@ func removeDead(folder string) {
 	for _, staging := range left {
 		lock, err := os.OpenFile(filepath.Join(staging, lockName), os.O_RDWR, 0)
 		if err != nil {
-			continue // being made by another run at this moment, or not ours
+			continue // another run is just creating it, or it is not ours
 		}
 		if filelock.Try(lock, filelock.Exclusive) == nil {
 			_ = os.RemoveAll(staging)
@@ -250,7 +249,7 @@ func removeDead(folder string) {
 	}
 }
 
-// RemoveDead removes what killed runs left in the results folders below root, for the clean command.
+// RemoveDead removes what killed runs left in the results folders below root. The clean command uses it.
 func RemoveDead(root string) {
 	for _, pattern := range []string{"*", "*/*"} {
 		folders, _ := filepath.Glob(filepath.Join(root, pattern))
@@ -277,7 +276,7 @@ func lockFolder(staging string) (*os.File, error) {
 	return lock, nil
 }
 
-// lockBriefly keeps two runs from taking one folder at the same moment. It locks the folder itself, which leaves no file
+// lockBriefly prevents two runs from claiming a folder at the same moment. It locks the folder itself, which leaves no file
 // behind.
 func lockBriefly(folder string) (unlock func(), err error) {
 	opened, err := os.Open(folder)

@@ -76,7 +76,7 @@ func TestFolderOfALivingRunIsRefused(t *testing.T) {
 	require.NoError(t, second.Close())
 }
 
-// TestFolderTellsOfTheRunThatBeganLast: an earlier run's results look new to nobody, and are not lost either.
+// TestFolderTellsOfTheRunThatBeganLast: an earlier run's results neither look new nor get lost.
 func TestFolderTellsOfTheRunThatBeganLast(t *testing.T) {
 	path := t.TempDir()
 	run := func(results ...Results) {
@@ -146,7 +146,7 @@ func TestFolderRefusesWhatNoRunWrote(t *testing.T) {
 
 func TestReadRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"{":             "is no results file",
+		"{":             "is not a results file",
 		`{"schema": 2}`: "schema 2",
 		`{"schema": 1}`: "names no candidate",
 	} {

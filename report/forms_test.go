@@ -140,26 +140,26 @@ func TestJUnitSaysHowEachCaseComparesWithTheBaseline(t *testing.T) {
 		"mapping worse: failure worse: worse than the baseline: expected pass, got blocked: by mapping/root: no room",
 		"mapping better: failure better: better than the baseline: expected fail, got pass" + update + " | expected: it forgets mappings",
 		"mapping changed: failure changed: changed from the baseline: expected blocked, got unsupported" + update + ": no version",
-		"mapping new pass: passed: new, which the baseline does not know: pass",
-		"mapping new fail: skipped new: new, which the baseline does not know: fail: it broke",
+		"mapping new pass: passed: new, and not in the baseline: pass",
+		"mapping new fail: skipped new: new, and not in the baseline: fail: it broke",
 		"mapping expected: skipped expected: fail, as the baseline expects: it takes any key | this run: it took one",
 		"mapping error: error error: no memory",
 		"mapping cannot: skipped not-run: not-run: no networks here",
 		`monitors mapping/worse: failure worse: worse than the baseline: expected pass, got fail: seen by the monitors during "pass": $a`,
 		`monitors mapping/expected: skipped expected: fail, as the baseline expects: it asks everybody | this run: seen by the monitors during "pass": $b`,
 		"monitors mapping/better: failure better: better than the baseline: expected fail, got pass" + update + " | expected: keys are told to clients",
-		"baseline gone: failure gone: gone: the suite does not have it any more" + update,
+		"baseline gone: failure gone: gone: the suite no longer has it" + update,
 		"observations mapping/open: failure changed: changed from the baseline: expected refused, got dropped" + update + ": by /send",
-		"observations mapping/new: skipped new: new, which the baseline does not know: refused",
+		"observations mapping/new: skipped new: new, and not in the baseline: refused",
 	}
 	assert.ElementsMatch(t, expected, junitLines(t, results))
 
 	results.Strict = true
 	strict := junitLines(t, results)
 	for _, line := range []string{
-		"mapping new fail: failure strict: --strict allows nothing but pass: fail: it broke",
-		"mapping expected: failure strict: --strict allows nothing but pass, whatever the baseline expects: fail: it took one",
-		"mapping cannot: failure strict: --strict allows nothing but pass: not-run: no networks here",
+		"mapping new fail: failure strict: --strict requires a pass: fail: it broke",
+		"mapping expected: failure strict: --strict requires a pass, whatever the baseline expects: fail: it took one",
+		"mapping cannot: failure strict: --strict requires a pass: not-run: no networks here",
 	} {
 		assert.Contains(t, strict, line)
 	}

@@ -1,7 +1,7 @@
 package report
 
-// JUnit XML: one testsuite a chapter, one testcase a check. What the monitors found, what was observed and differs, and a
-// run that judged nothing have testsuites of their own, so that a consumer of this file alone does not miss them.
+// JUnit XML: one testsuite per chapter, one testcase per check. Findings of the monitors, observations that differ, and a
+// run that judged nothing have their own testsuites, so that a consumer of this file alone does not miss them.
 
 import (
 	"encoding/xml"
@@ -52,9 +52,9 @@ type junitDetail struct {
 	Text    string `xml:",chardata"`
 }
 
-// WriteJUnit writes results as JUnit XML, as far as they go into an exit status: it has a failure or an error if and only if
-// that is not 0 (ExitOf). A difference from the baseline is a failure and an error an error; what is not a pass and is
-// expected, or new, is skipped, with the baseline's reason. Checks that were left out are not in it.
+// WriteJUnit writes results as JUnit XML. It has a failure or an error if and only if the exit status (ExitOf) is not 0. A
+// difference from the baseline is a failure, and an error is an error; an entry that is not a pass but expected or new is
+// skipped, with the baseline's reason. Checks that were left out do not appear.
 func WriteJUnit(w io.Writer, results Results) error {
 	document := junitSuites{Name: "msc4014 " + results.Candidate.Name, Time: seconds(results.DurationMS)}
 	suites := map[string]int{}
@@ -108,7 +108,7 @@ func WriteJUnit(w io.Writer, results Results) error {
 	return err
 }
 
-// junit is the testcase of one entry. Its message and type say how the entry compares with the baseline.
+// junit returns the testcase of one entry. Its message and type say how the entry compares with the baseline.
 func (e entry) junit() junitCase {
 	one := junitCase{Name: e.name}
 	detail := &junitDetail{Message: e.message, Type: e.kind, Text: e.text}
@@ -125,7 +125,7 @@ func (e entry) junit() junitCase {
 	return one
 }
 
-// CheckTitle is how a check is called for people: its name, with its path where the name does not tell.
+// CheckTitle returns the name of a check for people, with its path if the name does not contain it.
 func CheckTitle(name, path string) string {
 	if path == "" || strings.Contains(name, path) {
 		return name
@@ -133,10 +133,10 @@ func CheckTitle(name, path string) string {
 	return name + " [" + path + "]"
 }
 
-// seconds writes milliseconds the way JUnit wants them.
+// seconds formats milliseconds as JUnit does.
 func seconds(millis int64) string { return fmt.Sprintf("%.3f", float64(millis)/1000) }
 
-// chapterOf is the chapter that a check is shown under: that of its first requirement.
+// chapterOf returns the chapter under which a check is shown: that of its first requirement.
 func chapterOf(requirements []string) string {
 	if len(requirements) == 0 {
 		return "other"
@@ -156,7 +156,7 @@ func findingsOf(results Results, requirement string) []verdict.Finding {
 	return findings
 }
 
-// whyNot is the reason of a check that did not pass, with the demand that blocked it.
+// whyNot returns the reason of a check that did not pass, with the requirement that blocked it.
 func whyNot(check verdict.CheckResult) string {
 	if check.BlockedBy == "" {
 		return check.Reason
@@ -164,7 +164,7 @@ func whyNot(check verdict.CheckResult) string {
 	return withReason("by "+check.BlockedBy, check.Reason)
 }
 
-// withReason joins a word and a reason that may be empty.
+// withReason joins a word and a reason, which may be empty.
 func withReason(word, reason string) string {
 	if reason == "" {
 		return word

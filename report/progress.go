@@ -1,7 +1,7 @@
 package report
 
-// Live progress: what runs, how far it is, and each failure as it comes. One handler takes the events; a terminal
-// gets a line that is redrawn, anything else plain lines.
+// Live progress: what is running, how far it is, and each failure as it happens. One handler takes the events; a terminal
+// gets a line that is redrawn, anything else gets plain lines.
 
 import (
 	"fmt"
@@ -16,10 +16,10 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// redrawEvery is how often the terminal's line is drawn again while nothing happens, for the time that it shows.
+// redrawEvery is the interval at which the terminal's line is redrawn while nothing happens, to update its time.
 const redrawEvery = 500 * time.Millisecond
 
-// Progress shows a run while it goes on. Its methods are safe for use by several goroutines.
+// Progress shows a run in progress. Its methods are safe for concurrent use.
 type Progress struct {
 	mutex    sync.Mutex
 	out      io.Writer
@@ -40,7 +40,7 @@ type Progress struct {
 	stopTimer sync.Once
 }
 
-// NewProgress shows progress on out: redrawn if it is a terminal, else plain. Close ends it.
+// NewProgress returns a Progress on out: redrawn if out is a terminal, else plain. Close ends it.
 func NewProgress(out io.Writer, environment func(string) string, verbose bool) *Progress {
 	p := newProgress(out, StyleFor(out, environment), verbose)
 	if descriptor, ok := Terminal(out, environment); ok {
@@ -57,7 +57,7 @@ func NewProgress(out io.Writer, environment func(string) string, verbose bool) *
 	return p
 }
 
-// newProgress makes a plain one.
+// newProgress returns a plain Progress.
 func newProgress(out io.Writer, style Style, verbose bool) *Progress {
 	return &Progress{
 		out: out, style: style, verbose: verbose, now: time.Now, started: time.Now(),
@@ -74,7 +74,7 @@ func (p *Progress) Begin() {
 	p.done, p.running = map[string]verdict.Verdict{}, map[string]time.Time{}
 }
 
-// Say writes a line that stays.
+// Say writes a permanent line.
 func (p *Progress) Say(format string, arguments ...any) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -82,7 +82,7 @@ func (p *Progress) Say(format string, arguments ...any) {
 	p.draw()
 }
 
-// Doing shows what the run is busy with before its checks begin: "building dendrite@0.15.2".
+// Doing shows an activity before the checks begin, such as "building dendrite@0.15.2".
 func (p *Progress) Doing(activity string) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -127,8 +127,8 @@ func (p *Progress) Handle(event verdict.Event) {
 	p.draw()
 }
 
-// judged counts a check and writes its line: always off a terminal, on one only when it failed. A final verdict is
-// told only where it differs from the provisional one.
+// judged counts a check and writes its line; on a terminal only if it failed. A final verdict gets a line only if it differs
+// from the provisional one.
 func (p *Progress) judged(event verdict.Event) {
 	delete(p.running, event.Check)
 	if event.Result == nil {
@@ -162,7 +162,7 @@ func (p *Progress) judged(event verdict.Event) {
 	}
 }
 
-// unbroken keeps the columns of a line and drops its line breaks.
+// unbroken replaces line breaks with spaces and keeps all other spacing.
 func unbroken(text string) string {
 	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), " ")
 }
@@ -177,7 +177,7 @@ func (p *Progress) Close() {
 	p.terminal = false
 }
 
-// redraw draws the line again from time to time until Close.
+// redraw redraws the line periodically until Close.
 func (p *Progress) redraw() {
 	ticker := time.NewTicker(redrawEvery)
 	defer ticker.Stop()
@@ -193,7 +193,7 @@ func (p *Progress) redraw() {
 	}
 }
 
-// print writes a line that stays, above the one that is redrawn.
+// print writes a permanent line above the redrawn one.
 func (p *Progress) print(line string) {
 	p.erase()
 	_, _ = fmt.Fprintln(p.out, line)
@@ -207,7 +207,7 @@ func (p *Progress) erase() {
 	}
 }
 
-// draw writes the line that is redrawn, cut to the terminal's width so that it stays one line.
+// draw writes the redrawn line, cut to the terminal's width.
 func (p *Progress) draw() {
 	if !p.terminal {
 		return
@@ -224,7 +224,7 @@ func (p *Progress) draw() {
 	p.drawn = true
 }
 
-// status is the text of the redrawn line: "12/62  10 pass, 2 fail  8s  name of a running check, and 3 more".
+// status returns the text of the redrawn line: "12/62  10 pass, 2 fail  8s  name of a running check, and 3 more".
 func (p *Progress) status() string {
 	elapsed := p.now().Sub(p.started).Round(time.Second)
 	if p.total == 0 {

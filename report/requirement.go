@@ -1,6 +1,6 @@
 package report
 
-// What a requirement came to, from its checks, what the passive monitors found, and what was observed.
+// The verdict of a requirement, from its checks, the passive monitors' findings, and the observations.
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// requirements judges every demand of the catalogue, in its order.
+// requirements judges every requirement of the catalogue, in its order.
 func (a *assembly) requirements(catalogue Catalogue, results Results) []Requirement {
 	checks := map[string][]verdict.CheckResult{}
 	for _, check := range results.Checks {
@@ -49,8 +49,8 @@ func (a *assembly) requirements(catalogue Catalogue, results Results) []Requirem
 	return requirements
 }
 
-// counted is a check as it counts for its requirements. That no server died of a part of the checks says nothing about the
-// others: a closing check passes in whole runs only.
+// counted returns a check as it counts for its requirements. That a part of the checks crashed no server says nothing about
+// the others, so a closing check passes in whole runs only.
 func (a *assembly) counted(check verdict.CheckResult) verdict.CheckResult {
 	if !check.Closing || check.Verdict != verdict.Pass {
 		return check
@@ -67,11 +67,11 @@ func (a *assembly) counted(check verdict.CheckResult) verdict.CheckResult {
 		return check
 	}
 	check.Verdict = verdict.NotRun
-	check.Reason = leftOut + option + ": what it judges is what all checks do to the servers"
+	check.Reason = leftOut + option + ": it judges what all checks together do to the servers"
 	return check
 }
 
-// judge gives a demand that a server can fail its verdict and reason. What a monitor found counts like a failed check.
+// judge sets the verdict and reason of a requirement that a server can fail. A finding counts like a failed check.
 func judge(requirement *Requirement, checks []verdict.CheckResult, findings []verdict.Finding) {
 	requirement.Verdict, requirement.Reason = combine(checks)
 	if len(findings) == 0 || requirement.Verdict == verdict.Fail {
@@ -81,7 +81,7 @@ func judge(requirement *Requirement, checks []verdict.CheckResult, findings []ve
 	requirement.Reason = FindingReason(findings)
 }
 
-// FindingReason puts what the monitors found of one requirement into one line; findings must not be empty.
+// FindingReason describes the monitors' findings about one requirement in one line; findings must not be empty.
 func FindingReason(findings []verdict.Finding) string {
 	reason := fmt.Sprintf("seen by the monitors during %q: %s", findings[0].Check, findings[0].Detail)
 	if more := len(findings) - 1; more > 0 {
@@ -90,8 +90,8 @@ func FindingReason(findings []verdict.Finding) string {
 	return reason
 }
 
-// judgeOpen says what became of an open question: pass means that a reading was seen. A check may fail for another of
-// its requirements before it could look; that is no fail here.
+// judgeOpen sets the verdict of an open requirement: pass means that a reading was seen. A check may fail for another of its
+// requirements before it can observe a reading; that is not a fail here.
 func judgeOpen(requirement *Requirement, checks []verdict.CheckResult, observations []verdict.Observation) {
 	var noneSeen string
 	for _, observation := range observations {
@@ -111,13 +111,13 @@ func judgeOpen(requirement *Requirement, checks []verdict.CheckResult, observati
 		requirement.Verdict = verdict.Inconclusive
 		requirement.Reason = "the check ended before a reading was seen: " + reason
 	case combined == verdict.Pass:
-		requirement.Verdict, requirement.Reason = verdict.Inconclusive, "its checks noted no reading"
+		requirement.Verdict, requirement.Reason = verdict.Inconclusive, "its checks recorded no reading"
 	default:
 		requirement.Verdict, requirement.Reason = combined, reason
 	}
 }
 
-// combine returns the verdict of all checks together and the reason of the first that decided it.
+// combine returns the combined verdict of checks and the reason of the first one that decided it.
 func combine(checks []verdict.CheckResult) (verdict.Verdict, string) {
 	verdicts := make([]verdict.Verdict, 0, len(checks))
 	for _, check := range checks {

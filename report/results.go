@@ -1,7 +1,7 @@
-// Package report turns the events of a run into results.json, and results.json into what people and machines read:
-// the console's summary and JUnit XML. Every form but the live progress is made from results.json alone.
+// Package report turns the events of a run into results.json, and results.json into the console summary and JUnit XML.
+// Everything except the live progress is derived from results.json alone.
 //
-// This file is the shape of results.json, schema 1.
+// This file defines results.json, schema 1.
 package report
 
 import (
@@ -16,23 +16,23 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// Schema is the version of results.json that this package writes. Fields may join within one schema, never leave.
+// Schema is the version of results.json that this package writes. Within one schema, fields may be added but never removed.
 const Schema = 1
 
-// The names of what a run writes into its results folder.
+// The names of the files and folders that a run writes into its results folder.
 const (
 	ResultsFile  = "results.json"
 	JUnitFile    = "junit.xml"
 	ChecksFolder = "checks" // logs and transcripts of checks that did not pass
-	// ConfigurationFolder has the configuration that the candidate ran with, where it can be told.
+	// ConfigurationFolder has the candidate's configuration, if it is known.
 	ConfigurationFolder = "configuration"
 	// EarlierFolder has the results of an earlier run until the latest one has a verdict.
 	EarlierFolder = "earlier"
-	// CrashFile is what the suite's binary wrote on standard error, when it wrote something.
+	// CrashFile is what the suite's binary wrote to standard error, if anything.
 	CrashFile = ChecksFolder + "/suite-crash.log"
 )
 
-// Results is results.json: everything that one run of one candidate found.
+// Results is results.json: all results of one run of one candidate.
 type Results struct {
 	Schema     int               `json:"schema"`
 	Suite      Suite             `json:"suite"`
@@ -48,31 +48,31 @@ type Results struct {
 	Requirements []Requirement         `json:"requirements"`
 	Checks       []verdict.CheckResult `json:"checks"`
 	Observations []verdict.Observation `json:"observations"`
-	// Findings are what the passive monitors saw, at most findingsKept of each requirement.
+	// Findings are the passive monitors' findings, at most findingsKept per requirement.
 	Findings []verdict.Finding `json:"findings"`
-	// Notes are what the run had to say to people: servers that died, a runtime chosen, a limit met.
+	// Notes are remarks for people: servers that died, the runtime chosen, a limit reached.
 	Notes []string `json:"notes,omitempty"`
 
 	// Counts counts checks; RequirementCounts counts requirements that a server can fail (must and should).
 	Counts            Counts `json:"counts"`
 	RequirementCounts Counts `json:"requirement_counts"`
 
-	// Baseline is how the run compares with what was expected.
+	// Baseline is the comparison with the expected results.
 	Baseline *Comparison `json:"baseline,omitempty"`
-	// Strict and RequireRoomVersion are what the run was asked to demand besides.
+	// Strict and RequireRoomVersion report whether the flags were given.
 	Strict             bool `json:"strict,omitempty"`
 	RequireRoomVersion bool `json:"require_room_version,omitempty"`
-	// Exit is the exit status that follows (ExitOf); absent where nobody asked for one.
+	// Exit is the resulting exit status (ExitOf); absent if it was not requested.
 	Exit *Exit `json:"exit,omitempty"`
 }
 
-// Suite says which suite judged.
+// Suite identifies the suite that judged.
 type Suite struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit"`
 }
 
-// MSC says which text was judged by, and which version of the catalogue of its demands.
+// MSC identifies the text judged against, and the version of the catalogue of its requirements.
 type MSC struct {
 	Number    int    `json:"number"`
 	Commit    string `json:"commit"`
@@ -83,11 +83,11 @@ type MSC struct {
 type Selection struct {
 	Run   string `json:"run,omitempty"`
 	Shard string `json:"shard,omitempty"`
-	// Pair tells that two candidates stood side by side, and only the checks of mixed deployments ran.
+	// Pair reports that two candidates shared a deployment, and only the checks of mixed deployments ran.
 	Pair bool `json:"pair,omitempty"`
 }
 
-// Requirement is what one demand of the catalogue came to.
+// Requirement is the result of one requirement of the catalogue.
 type Requirement struct {
 	ID      string `json:"id"`
 	Chapter string `json:"chapter"`
@@ -96,13 +96,13 @@ type Requirement struct {
 	Verdict verdict.Verdict `json:"verdict"`
 	Checks  []string        `json:"checks"`
 	Reason  string          `json:"reason,omitempty"`
-	// Since is the version of the catalogue in which it first stood: an older baseline cannot know it.
+	// Since is the version of the catalogue that first had it: an older baseline cannot have it.
 	Since int `json:"since"`
-	// Readings are those seen of an open requirement.
+	// Readings are the readings seen of an open requirement.
 	Readings []string `json:"readings,omitempty"`
 }
 
-// Counts tells how many of each verdict there are; every verdict has its entry, zero ones too.
+// Counts counts results by verdict; every verdict has an entry, even if it is zero.
 type Counts map[verdict.Verdict]int
 
 // newCounts returns counts with an entry for every verdict.
@@ -128,22 +128,22 @@ func (c Counts) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// Comparison is how a run compares with its baseline.
+// Comparison is the comparison of a run with its baseline.
 type Comparison struct {
 	// File is the baseline's; empty when the candidate has none and no fail was expected.
 	File string `json:"file,omitempty"`
-	// Differences are what turns a run red; New is what the baseline does not know yet and turns nothing red.
+	// Differences turn a run red; New are entries that the baseline does not have yet, which do not.
 	Differences []Difference `json:"differences"`
 	New         []Difference `json:"new,omitempty"`
-	// Expected are the entries that are not a pass, and are as the baseline says, with the reason that it gives.
+	// Expected are the entries that are not a pass but are as the baseline expects, with its reason.
 	Expected []Expected `json:"expected,omitempty"`
 	// Compared counts the entries that were judged in this run and looked up in the baseline.
 	Compared int `json:"compared"`
-	// Unreviewed counts the baseline's entries whose reason nobody has put into words yet.
+	// Unreviewed counts the baseline's entries whose reason nobody has written yet.
 	Unreviewed int `json:"unreviewed,omitempty"`
 }
 
-// DifferenceKind tells which way something differs from the baseline.
+// DifferenceKind says how something differs from the baseline.
 type DifferenceKind string
 
 // The kinds of difference. Gone is for entries of the baseline that the suite no longer has.
@@ -155,7 +155,7 @@ const (
 	New     DifferenceKind = "new"
 )
 
-// What an entry of a comparison is about.
+// The subjects of an entry of a comparison.
 const (
 	WhatCheck       = "check"
 	WhatMonitor     = "monitor"
@@ -175,7 +175,7 @@ type Difference struct {
 	ExpectedReason string `json:"expected_reason,omitempty"`
 }
 
-// Expected is one entry that is not a pass and that the baseline expects so, with the baseline's reason.
+// Expected is one entry that is not a pass but is as the baseline expects, with the baseline's reason.
 type Expected struct {
 	What    string          `json:"what"` // WhatCheck or WhatMonitor
 	Name    string          `json:"name"`
@@ -183,8 +183,7 @@ type Expected struct {
 	Reason  string          `json:"reason,omitempty"`
 }
 
-// Read reads results.json in folder. The error names the file and, for a file that is no results.json of this
-// schema, says so.
+// Read reads results.json in folder. The error names the file and, if it is not a results.json of this schema, says so.
 func Read(folder string) (Results, error) {
 	file := filepath.Join(folder, ResultsFile)
 	data, err := os.ReadFile(file)
@@ -193,7 +192,7 @@ func Read(folder string) (Results, error) {
 	}
 	var results Results
 	if err := json.Unmarshal(data, &results); err != nil {
-		return Results{}, fmt.Errorf("%s is no results file: %w", file, err)
+		return Results{}, fmt.Errorf("%s is not a results file: %w", file, err)
 	}
 	if results.Schema != Schema {
 		return Results{}, fmt.Errorf("%s has schema %d, and this suite reads schema %d", file, results.Schema, Schema)
@@ -204,7 +203,7 @@ func Read(folder string) (Results, error) {
 	return results, nil
 }
 
-// exists tells whether something stands at path.
+// exists reports whether there is something at path.
 func exists(path string) (bool, error) {
 	_, err := os.Lstat(path)
 	if errors.Is(err, os.ErrNotExist) {

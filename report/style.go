@@ -1,6 +1,6 @@
 package report
 
-// Colours of the terminal, when there is one.
+// Terminal colours.
 
 import (
 	"io"
@@ -11,12 +11,12 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// Style says how to write for whoever reads: the zero value is plain text.
+// Style determines how text is formatted: the zero value is plain text.
 type Style struct {
 	Colour bool
 }
 
-// Terminal tells whether w is a terminal that can redraw a line, and its file descriptor.
+// Terminal reports whether w is a terminal that can redraw a line, and returns its file descriptor.
 func Terminal(w io.Writer, environment func(string) string) (descriptor int, ok bool) {
 	file, isFile := w.(*os.File)
 	if !isFile || environment("TERM") == "dumb" || environment("TERM") == "" {
@@ -25,7 +25,7 @@ func Terminal(w io.Writer, environment func(string) string) (descriptor int, ok 
 	return int(file.Fd()), term.IsTerminal(int(file.Fd()))
 }
 
-// StyleFor returns colours for a terminal unless NO_COLOR is set (https://no-color.org).
+// StyleFor returns a Style with colours if w is a terminal and NO_COLOR is not set (https://no-color.org).
 func StyleFor(w io.Writer, environment func(string) string) Style {
 	_, terminal := Terminal(w, environment)
 	return Style{Colour: terminal && environment("NO_COLOR") == ""}
@@ -39,7 +39,7 @@ const (
 	yellow = "33"
 )
 
-// paint writes text in a colour.
+// paint returns text in a colour.
 func (s Style) paint(colour, text string) string {
 	if !s.Colour {
 		return text
@@ -47,7 +47,7 @@ func (s Style) paint(colour, text string) string {
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 
-// verdict writes text in the colour of v.
+// verdict returns text in the colour of v.
 func (s Style) verdict(v verdict.Verdict, text string) string {
 	switch v {
 	case verdict.Pass:
@@ -59,11 +59,11 @@ func (s Style) verdict(v verdict.Verdict, text string) string {
 	}
 }
 
-// Good writes text in the colour of what is well.
+// Good returns text in the colour for success.
 func (s Style) Good(text string) string { return s.paint(green, text) }
 
-// Warn is for what should be looked at.
+// Warn returns text in the colour for warnings.
 func (s Style) Warn(text string) string { return s.paint(yellow, text) }
 
-// Bad is for what is wrong.
+// Bad returns text in the colour for failures.
 func (s Style) Bad(text string) string { return s.paint(red, text) }

@@ -1,7 +1,7 @@
 package report
 
-// The console's summary, made from results.json alone: by chapter, what did not pass and why, with where its log and
-// transcript are.
+// The console summary, derived from results.json alone: by chapter, what did not pass and why, with the paths of its log
+// and transcript.
 
 import (
 	"fmt"
@@ -14,22 +14,22 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// Summarised is the results of one candidate and where they are kept; Folder is written before the names of logs.
+// Summarised holds the results of one candidate and their folder, which the summary prepends to the names of logs.
 type Summarised struct {
 	Results Results
 	Folder  string
 }
 
-// indent is where the lines below an entry begin: under its name.
+// indent aligns the lines below an entry with its name.
 const indent = "                 "
 
-// reasonShown is how many characters of a reason the console shows.
+// reasonShown is the number of characters of a reason that the console shows.
 const reasonShown = 400
 
-// grouped is from how many checks of one chapter on the same verdict and reason are told in one line.
+// grouped is the number of checks in a chapter with the same verdict and reason from which they share one line.
 const grouped = 3
 
-// WriteSummary writes one summary of all candidates: a section for each and, for several, a table of them all.
+// WriteSummary writes one summary of all candidates: a section for each and, if there are several, a table.
 func WriteSummary(w io.Writer, style Style, candidates []Summarised) error {
 	s := summary{style: style}
 	for _, one := range candidates {
@@ -42,7 +42,7 @@ func WriteSummary(w io.Writer, style Style, candidates []Summarised) error {
 	return err
 }
 
-// summary gathers the lines.
+// summary collects the lines.
 type summary struct {
 	style Style
 	text  strings.Builder
@@ -80,7 +80,7 @@ func (s *summary) candidate(one Summarised) {
 	}
 }
 
-// heading names the candidate and how it was judged.
+// heading names the candidate and the conditions under which it was judged.
 func heading(results Results) string {
 	c := results.Candidate
 	text := withVersion(c.Name, c.Version)
@@ -105,7 +105,7 @@ func heading(results Results) string {
 	return text + ", " + (time.Duration(results.DurationMS) * time.Millisecond).Round(100*time.Millisecond).String()
 }
 
-// withVersion is a candidate's name with its version, where the name does not have it.
+// withVersion returns a candidate's name, followed by its version unless the name contains it.
 func withVersion(name, version string) string {
 	if version == "" || strings.Contains(name+" ", "@"+version+" ") {
 		return name
@@ -148,8 +148,8 @@ func (s *summary) chapter(one Summarised, chapter string) {
 	s.observations(one, chapter)
 }
 
-// failures writes what did not pass in a chapter. Checks that share a verdict and a reason stand in one line, but
-// fails and errors have their own.
+// failures writes what did not pass in a chapter. Checks with the same verdict and reason share one line, except fails and
+// errors.
 func (s *summary) failures(one Summarised, chapter string) {
 	type group struct {
 		verdict verdict.Verdict
@@ -188,7 +188,7 @@ func (s *summary) failures(one Summarised, chapter string) {
 	}
 }
 
-// observations writes which readings of a chapter's open requirements were seen.
+// observations writes the readings seen of a chapter's open requirements.
 func (s *summary) observations(one Summarised, chapter string) {
 	for _, observation := range one.Results.Observations {
 		if chapterOf([]string{observation.ID}) == chapter {
@@ -201,7 +201,7 @@ func (s *summary) observations(one Summarised, chapter string) {
 	}
 }
 
-// expectedFail reports whether the baseline expects a check to fail, as it does.
+// expectedFail reports whether a check fails as the baseline expects.
 func expectedFail(results Results, check verdict.CheckResult) bool {
 	return check.Verdict == verdict.Fail && results.Baseline != nil &&
 		slices.ContainsFunc(results.Baseline.Expected, func(one Expected) bool { return one.What == WhatCheck && one.Name == check.Name })
@@ -214,7 +214,7 @@ func (s *summary) check(one Summarised, check verdict.CheckResult) {
 		name += s.style.paint(dim, " ("+strings.Join(check.Requirements, ", ")+")")
 	}
 	if expectedFail(one.Results, check) {
-		name += s.style.paint(dim, ", as the baseline says")
+		name += s.style.paint(dim, ", as the baseline expects")
 	}
 	s.entry(check.Verdict, name)
 	if reason := whyNot(check); reason != "" {
@@ -266,7 +266,7 @@ func (s *summary) table(candidates []Summarised) {
 	row("baseline", func(results Results) string { return baselineWord(results) })
 }
 
-// cell tells in a few words what a chapter came to; chapter "" is all of them.
+// cell summarises the results of a chapter in a few words; chapter "" is all of them.
 func cell(results Results, chapter string) string {
 	passed, failed, other := 0, 0, 0
 	for _, requirement := range results.Requirements {
@@ -285,7 +285,7 @@ func cell(results Results, chapter string) string {
 	return fmt.Sprintf("%d pass, %d fail, %d other", passed, failed, other)
 }
 
-// chaptersOf returns the chapters that were judged: in the order of the catalogue, then those that it does not have.
+// chaptersOf returns the chapters that were judged: those of the catalogue in its order, then any others.
 func chaptersOf(results Results) []string {
 	judged := map[string]bool{}
 	var order []string
@@ -315,7 +315,7 @@ func chaptersOf(results Results) []string {
 	return chapters
 }
 
-// checkCounts tells what the checks came to, and apart from that how many were left out.
+// checkCounts returns the counts of checks by verdict, and separately how many were left out.
 func checkCounts(results Results) string {
 	counts, leftOut := newCounts(), 0
 	for _, check := range results.Checks {
@@ -331,7 +331,7 @@ func checkCounts(results Results) string {
 	return fmt.Sprintf("%s; %d left out", counts, leftOut)
 }
 
-// keptVerdicts tells how many checks of a run that ended early have a verdict.
+// keptVerdicts says how many checks of a run that ended early have a verdict.
 func keptVerdicts(results Results) string {
 	asked, unfinished := 0, 0
 	for _, check := range results.Checks {
@@ -349,7 +349,7 @@ func keptVerdicts(results Results) string {
 	return text
 }
 
-// requirementCounts tells what the demands came to, and apart from that how many have no check yet.
+// requirementCounts returns the counts of requirements by verdict, and separately how many were left out or have no check.
 func requirementCounts(results Results) string {
 	counts, noCheck, leftOut := newCounts(), 0, 0
 	for _, requirement := range results.Requirements {
@@ -373,7 +373,7 @@ func requirementCounts(results Results) string {
 	return text
 }
 
-// openQuestions counts the open requirements that have a check, and those of which a reading was seen.
+// openQuestions counts the open requirements that have a check, and those with a reading seen.
 func openQuestions(results Results) (seen, total int) {
 	for _, requirement := range results.Requirements {
 		if requirement.Kind != KindOpen || len(requirement.Checks) == 0 && len(requirement.Readings) == 0 ||
@@ -388,10 +388,10 @@ func openQuestions(results Results) (seen, total int) {
 	return seen, total
 }
 
-// oneLine keeps text to its line.
+// oneLine joins text into one line.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// shortened keeps a reason to what a person reads of it on the console; results.json has it all.
+// shortened cuts a reason to the length shown on the console; results.json has all of it.
 func shortened(text string) string {
 	line := []rune(oneLine(text))
 	if len(line) <= reasonShown {

@@ -1,12 +1,12 @@
 package report
 
-// How the summary tells a comparison with the baseline.
+// The baseline comparison in the summary.
 
 import (
 	"fmt"
 )
 
-// comparison writes how a run compares with its baseline: each difference has its line.
+// comparison writes how a run compares with its baseline, with one line per difference.
 func (s *summary) comparison(results Results) {
 	c := results.Baseline
 	if c == nil {
@@ -14,7 +14,7 @@ func (s *summary) comparison(results Results) {
 	}
 	s.line("  baseline       %s", s.baselineText(results))
 	if c.File == "" {
-		return // each fail, which is all that can differ, stands above
+		return // only fails can differ, and they are listed above
 	}
 	for _, difference := range append(append([]Difference{}, c.Differences...), c.New...) {
 		colour := yellow
@@ -30,7 +30,7 @@ func (s *summary) comparison(results Results) {
 	}
 }
 
-// baselineText is the comparison in one line.
+// baselineText returns the comparison in one line.
 func (s *summary) baselineText(results Results) string {
 	c := results.Baseline
 	text := baselineWord(results)
@@ -43,12 +43,12 @@ func (s *summary) baselineText(results Results) string {
 		text = "none, so no fail is expected: " + text
 	}
 	if c.Unreviewed > 0 {
-		text += fmt.Sprintf("; reasons in it that still begin with TODO: %d", c.Unreviewed)
+		text += fmt.Sprintf("; its reasons that still begin with TODO: %d", c.Unreviewed)
 	}
 	return text
 }
 
-// baselineWord is the comparison in a few words.
+// baselineWord returns the comparison in a few words.
 func baselineWord(results Results) string {
 	c := results.Baseline
 	if c == nil {
@@ -81,7 +81,7 @@ func baselineWord(results Results) string {
 	return text
 }
 
-// String tells the difference in one line: what was expected and what came. Why, stands with the check.
+// String describes the difference in one line: what was expected and what was found. The check has the reason.
 func (d Difference) String() string {
 	text := d.Name
 	if d.What != WhatCheck {
@@ -89,11 +89,11 @@ func (d Difference) String() string {
 	}
 	switch {
 	case d.Kind == Gone:
-		return fmt.Sprintf("%s: the suite does not have it any more", text)
+		return fmt.Sprintf("%s: the suite no longer has it", text)
 	case d.Expected == "":
 		text += ": " + d.Got
 	default:
-		text += fmt.Sprintf(": %s expected, %s", d.Expected, d.Got)
+		text += fmt.Sprintf(": expected %s, got %s", d.Expected, d.Got)
 	}
 	return text
 }

@@ -1,4 +1,4 @@
-// Loading the catalogue from its data files, and what is checked on the way.
+// Loading and validating the catalogue.
 
 package requirements
 
@@ -24,7 +24,7 @@ var (
 	slugForm = regexp.MustCompile(`^[a-z0-9]+(?:-[a-z0-9]+)*$`)
 )
 
-// Load returns the catalogue that is built into the program. Its error names every fault of the data.
+// Load returns the catalogue embedded in the program. Its error lists every fault of the data.
 func Load() (*Catalogue, error) {
 	files, err := fs.Sub(data, "data")
 	if err != nil {
@@ -33,9 +33,9 @@ func Load() (*Catalogue, error) {
 	return LoadFrom(files)
 }
 
-// LoadFrom reads a catalogue from files: catalogue.json, and for each chapter that it names <chapter>.json. Its error
-// names every fault: unknown fields and kinds, identifiers of another form or chapter or that stand twice, missing
-// texts, readings where none belong or too few, chapter files that the catalogue does not name.
+// LoadFrom reads a catalogue from files: catalogue.json, and <chapter>.json for each chapter that it names. Its error lists
+// every fault: unknown fields and kinds; malformed or duplicate identifiers, or those of another chapter; missing texts;
+// too few readings, or readings where none belong; chapter files that the catalogue does not name.
 func LoadFrom(files fs.FS) (*Catalogue, error) {
 	var head struct {
 		Catalogue
@@ -61,7 +61,7 @@ func LoadFrom(files fs.FS) (*Catalogue, error) {
 			continue
 		}
 		if chapter.Name != name {
-			faults = append(faults, fmt.Errorf("%s holds the chapter %q", file, chapter.Name))
+			faults = append(faults, fmt.Errorf("%s contains the chapter %q", file, chapter.Name))
 		}
 		faults = append(faults, catalogue.add(chapter)...)
 	}
@@ -71,7 +71,7 @@ func LoadFrom(files fs.FS) (*Catalogue, error) {
 	}
 	for _, file := range present {
 		if !named[path.Base(file)] {
-			faults = append(faults, fmt.Errorf("%s is no chapter that catalogue.json names", file))
+			faults = append(faults, fmt.Errorf("%s is not a chapter that catalogue.json names", file))
 		}
 	}
 	if len(faults) > 0 {
@@ -91,7 +91,7 @@ func decode(files fs.FS, name string, into any) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if decoder.More() {
-		return fmt.Errorf("%s: more than one JSON value", name)
+		return fmt.Errorf("%s: text follows the JSON value", name)
 	}
 	return nil
 }
@@ -99,11 +99,11 @@ func decode(files fs.FS, name string, into any) error {
 func checkHead(c *Catalogue) []error {
 	var faults []error
 	if c.Version < 1 {
-		faults = append(faults, fmt.Errorf("catalogue.json: version %d, it counts from 1", c.Version))
+		faults = append(faults, fmt.Errorf("catalogue.json: version %d, but versions start at 1", c.Version))
 	}
 	for _, name := range []string{"MSC4014", "MSC1228"} {
 		if text, ok := c.Text(name); !ok || !isHex(text.Commit, 20) {
-			faults = append(faults, fmt.Errorf("catalogue.json: no commit of %s, 40 hexadecimal digits", name))
+			faults = append(faults, fmt.Errorf("catalogue.json: %s has no commit of 40 hexadecimal digits", name))
 		}
 	}
 	for _, text := range c.Texts {
@@ -119,7 +119,7 @@ func isHex(text string, size int) bool {
 	return err == nil && len(decoded) == size
 }
 
-// add checks a chapter's requirements and takes them in.
+// add validates a chapter's requirements and adds them.
 func (c *Catalogue) add(chapter Chapter) []error {
 	var faults []error
 	if chapter.Title == "" || len(chapter.Requirements) == 0 {
@@ -146,28 +146,28 @@ func (c *Catalogue) faultsOf(r Requirement) []error {
 	if form == nil {
 		faults = append(faults, errors.New("its identifier is not of the form chapter/short-name"))
 	} else if form[1] != r.Chapter {
-		faults = append(faults, fmt.Errorf("it stands in the chapter %q", r.Chapter))
+		faults = append(faults, fmt.Errorf("it is in the chapter %q", r.Chapter))
 	}
 	if _, twice := c.byID[r.ID]; twice {
-		faults = append(faults, errors.New("it stands there twice"))
+		faults = append(faults, errors.New("it is a duplicate"))
 	}
 	if r.Demand == "" || r.Source == "" {
 		faults = append(faults, errors.New("it lacks its demand or its source"))
 	}
 	if r.Since < 1 || r.Since > c.Version {
-		faults = append(faults, fmt.Errorf("since %d, in a catalogue of version %d", r.Since, c.Version))
+		faults = append(faults, fmt.Errorf("its since is %d, in a catalogue of version %d", r.Since, c.Version))
 	}
 	switch r.Kind {
 	case Must, Should:
 		if len(r.Readings) > 0 {
-			faults = append(faults, fmt.Errorf("it is a %s and has readings, which only an open one has", r.Kind))
+			faults = append(faults, fmt.Errorf("it is a %s with readings, which only an open requirement can have", r.Kind))
 		}
 	case Open:
 		if len(r.Readings) < 2 {
-			faults = append(faults, fmt.Errorf("it is open and has %d readings; it takes two to tell apart", len(r.Readings)))
+			faults = append(faults, fmt.Errorf("it is open and has %d readings; it needs at least two", len(r.Readings)))
 		}
 	default:
-		faults = append(faults, fmt.Errorf("its kind %q is none of must, should, open", r.Kind))
+		faults = append(faults, fmt.Errorf("its kind %q is not one of must, should, open", r.Kind))
 	}
 	seen := map[string]bool{}
 	for _, reading := range r.Readings {
@@ -175,9 +175,9 @@ func (c *Catalogue) faultsOf(r Requirement) []error {
 		case !slugForm.MatchString(reading.Slug) || reading.Means == "":
 			faults = append(faults, fmt.Errorf("its reading %q lacks a meaning, or is not lower-case words joined by hyphens", reading.Slug))
 		case reading.Slug == verdict.NoneSeen:
-			faults = append(faults, fmt.Errorf("its reading %q is the word for no observation", reading.Slug))
+			faults = append(faults, fmt.Errorf("its reading %q is reserved for observations of no reading", reading.Slug))
 		case seen[reading.Slug]:
-			faults = append(faults, fmt.Errorf("its reading %q stands there twice", reading.Slug))
+			faults = append(faults, fmt.Errorf("its reading %q is a duplicate", reading.Slug))
 		}
 		seen[reading.Slug] = true
 	}

@@ -1,5 +1,5 @@
-// Package requirements is the catalogue: every demand of MSC4014 that the suite judges, as data (data/, one file a
-// chapter), and the code that loads and validates it. Identifiers are fixed: results and baselines use them.
+// Package requirements is the catalogue: every requirement of MSC4014 that the suite judges, as data (data/, one file per
+// chapter), and the code that loads and validates it. Identifiers never change, because results and baselines use them.
 package requirements
 
 import (
@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Kind tells what a demand is worth.
+// Kind is the strength of a requirement.
 type Kind string
 
 // The three kinds. A server can fail a must or a should; an open requirement is observed, never failed.
@@ -18,26 +18,26 @@ const (
 	Open   Kind = "open"
 )
 
-// Requirement is one demand of the catalogue.
+// Requirement is one requirement of the catalogue.
 type Requirement struct {
 	ID      string `json:"id"` // "mapping/foreign-signature-not-honoured"
 	Chapter string `json:"-"`  // the part of ID before the slash
 	Kind    Kind   `json:"kind"`
 	Source  string `json:"source"` // text and section; Catalogue.Sources says how they are numbered
 	Demand  string `json:"demand"` // one sentence
-	// Readings are the ways to read the texts that the suite can tell apart; of an open requirement only.
+	// Readings are the ways to read the texts that the suite can distinguish; only open requirements have them.
 	Readings []Reading `json:"readings,omitempty"`
-	// Since is the catalogue version in which the requirement first stood; 0 in the data means 1.
+	// Since is the catalogue version that first had the requirement; 0 in the data means 1.
 	Since int `json:"since,omitempty"`
 }
 
-// Reading is one way in which a server can take an open requirement.
+// Reading is one way in which a server can interpret an open requirement.
 type Reading struct {
 	Slug  string `json:"reading"`
 	Means string `json:"means"`
 }
 
-// Reading returns the reading of that slug.
+// Reading returns the reading with the given slug.
 func (r Requirement) Reading(slug string) (Reading, bool) {
 	for _, reading := range r.Readings {
 		if reading.Slug == slug {
@@ -61,43 +61,43 @@ type Chapter struct {
 	Name  string `json:"chapter"`
 	Title string `json:"title"`
 	About string `json:"about"`
-	// Views are the places in which each requirement of the chapter is judged, where it has such places.
+	// Views are the places in which each requirement of the chapter is judged, if the chapter has any.
 	Views        []string      `json:"views,omitempty"`
 	Requirements []Requirement `json:"requirements"`
 }
 
-// Text is a text that the catalogue was read from.
+// Text is a text from which the catalogue was derived.
 type Text struct {
 	Name   string `json:"name"` // "MSC4014"
 	Title  string `json:"title"`
-	Commit string `json:"commit,omitempty"` // of matrix-org/matrix-spec-proposals; the discussion has none
-	SHA256 string `json:"sha256"`           // of the text as it was read
+	Commit string `json:"commit,omitempty"` // in matrix-org/matrix-spec-proposals; the discussion has none
+	SHA256 string `json:"sha256"`           // of the text at that time
 }
 
-// Word is a word that the demands use in a fixed sense.
+// Word is a term that the requirements use in a fixed sense.
 type Word struct {
 	Word  string `json:"word"`
 	Means string `json:"means"`
 }
 
-// Catalogue is all requirements. It does not change after it was loaded.
+// Catalogue is the set of all requirements. It does not change once loaded.
 type Catalogue struct {
-	Version int    `json:"version"` // counts up with each change of the set; baselines name it
+	Version int    `json:"version"` // increases with each change of the set; baselines record it
 	Texts   []Text `json:"texts"`
-	Sources string `json:"sources"` // how sources are numbered
+	Sources string `json:"sources"` // explains how sources are numbered
 	Words   []Word `json:"words"`
 
 	chapters []Chapter
 	byID     map[string]Requirement
 }
 
-// Lookup returns the requirement of that identifier.
+// Lookup returns the requirement with the given identifier.
 func (c *Catalogue) Lookup(id string) (Requirement, bool) {
 	requirement, ok := c.byID[id]
 	return requirement, ok
 }
 
-// MustHave returns an error that names each identifier which the catalogue lacks, with the nearest that it has.
+// MustHave returns an error that lists the identifiers missing from the catalogue, each with the nearest existing one.
 func (c *Catalogue) MustHave(ids ...string) error {
 	var unknown []string
 	for _, id := range ids {
@@ -123,7 +123,7 @@ func (c *Catalogue) All() []Requirement {
 	return all
 }
 
-// Text returns the text of that name: "MSC4014", "MSC1228", "MSC4014 discussion".
+// Text returns the text with the given name: "MSC4014", "MSC1228" or "MSC4014 discussion".
 func (c *Catalogue) Text(name string) (Text, bool) {
 	for _, text := range c.Texts {
 		if text.Name == name {
@@ -133,7 +133,7 @@ func (c *Catalogue) Text(name string) (Text, bool) {
 	return Text{}, false
 }
 
-// nearest is the known identifier with the smallest edit distance to id.
+// nearest returns the identifier in the catalogue with the smallest edit distance to id.
 func (c *Catalogue) nearest(id string) string {
 	best, least := "", -1
 	for _, requirement := range c.All() {
@@ -144,7 +144,7 @@ func (c *Catalogue) nearest(id string) string {
 	return best
 }
 
-// editDistance counts the bytes to insert, delete or replace on the way from a to b.
+// editDistance returns the number of bytes to insert, delete or replace to turn a into b.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -41,7 +41,7 @@ func TestNoIdentifierIsRenamedOrDropped(t *testing.T) {
 			first++
 		}
 	}
-	assert.Equal(t, seed, first, "what joined later says since when")
+	assert.Equal(t, seed, first, "requirements added later have a since")
 }
 
 func TestCatalogue(t *testing.T) {
@@ -92,18 +92,18 @@ func TestFaultsAreNamed(t *testing.T) {
 	}
 	require.NoError(t, load(head, chapter))
 	cases := []struct{ name, old, new, fault string }{
-		{"kind", `"kind":"must"`, `"kind":"may"`, `its kind "may" is none of`},
-		{"twice", `"a/two"`, `"a/one"`, `"a/one": it stands there twice`},
-		{"other chapter", `"a/one"`, `"b/one"`, `"b/one": it stands in the chapter "a"`},
+		{"kind", `"kind":"must"`, `"kind":"may"`, `its kind "may" is not one of`},
+		{"twice", `"a/two"`, `"a/one"`, `"a/one": it is a duplicate`},
+		{"other chapter", `"a/one"`, `"b/one"`, `"b/one": it is in the chapter "a"`},
 		{"form", `"a/one"`, `"a/One"`, `not of the form`},
 		{"no demand", `"demand":"d"}`, `"demand":""}`, `lacks its demand`},
 		{"one reading", `,{"reading":"y","means":"m"}`, ``, `open and has 1 readings`},
-		{"reading twice", `"reading":"y"`, `"reading":"x"`, `reading "x" stands there twice`},
-		{"no observation", `"reading":"y"`, `"reading":"none-seen"`, `the word for no observation`},
-		{"readings of a must", `"kind":"open"`, `"kind":"must"`, `which only an open one has`},
-		{"later than now", `"kind":"must"`, `"since":2,"kind":"must"`, `since 2, in a catalogue of version 1`},
+		{"reading twice", `"reading":"y"`, `"reading":"x"`, `reading "x" is a duplicate`},
+		{"no observation", `"reading":"y"`, `"reading":"none-seen"`, `reserved for observations of no reading`},
+		{"readings of a must", `"kind":"open"`, `"kind":"must"`, `which only an open requirement can have`},
+		{"later than now", `"kind":"must"`, `"since":2,"kind":"must"`, `since is 2, in a catalogue of version 1`},
 		{"unknown field", `"kind":"must"`, `"knid":"must"`, `unknown field "knid"`},
-		{"file and chapter", `"chapter":"a"`, `"chapter":"b"`, `a.json holds the chapter "b"`},
+		{"file and chapter", `"chapter":"a"`, `"chapter":"b"`, `a.json contains the chapter "b"`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -112,9 +112,9 @@ func TestFaultsAreNamed(t *testing.T) {
 			assert.ErrorContains(t, load(head, broken), c.fault)
 		})
 	}
-	assert.ErrorContains(t, load(strings.Replace(head, `"version":1`, `"version":0`, 1), chapter), "counts from 1")
-	assert.ErrorContains(t, load(strings.Replace(head, `85b5`, `85g5`, 1), chapter), "no commit of MSC4014")
+	assert.ErrorContains(t, load(strings.Replace(head, `"version":1`, `"version":0`, 1), chapter), "versions start at 1")
+	assert.ErrorContains(t, load(strings.Replace(head, `85b5`, `85g5`, 1), chapter), "MSC4014 has no commit")
 	assert.ErrorContains(t, load(strings.Replace(head, `f65e`, ``, 1), chapter), "sha256 of MSC4014")
-	assert.ErrorContains(t, load(strings.Replace(head, `["a"]`, `[]`, 1), chapter), "a.json is no chapter")
+	assert.ErrorContains(t, load(strings.Replace(head, `["a"]`, `[]`, 1), chapter), "a.json is not a chapter")
 	assert.ErrorContains(t, load(strings.Replace(head, `["a"]`, `["a","c"]`, 1), chapter), "c.json")
 }

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes what Synapse needs on its first start (TLS certificate from the mounted authority, signing key, configuration)
-# and becomes Synapse. Everything lies in /data and is kept over a restart.
+# Creates what Synapse needs on its first start (TLS certificate from the mounted authority, signing key, configuration)
+# and then execs Synapse. Everything is in /data and survives a restart.
 set -eu
-trap 'exit 143' TERM INT # as process 1 a shell would pass them over; Synapse has its own handlers
+trap 'exit 143' TERM INT # as process 1 a shell would ignore them; Synapse has its own handlers
 
 fail() {
     echo "entrypoint: $*" >&2
@@ -28,7 +28,7 @@ error) level=ERROR ;;
 *) fail "MSC4014_LOG_LEVEL is $MSC4014_LOG_LEVEL: use one of trace, debug, info, warn, error" ;;
 esac
 
-# The certificate is for the host alone, so a port and the brackets of an IPv6 address go.
+# The certificate is for the host only, so remove a port and the brackets of an IPv6 address.
 host=$SERVER_NAME
 case "$host" in
 \[*) host=${host#[}; host=${host%%]*} ;;

@@ -1,6 +1,6 @@
-// Package baseline keeps what is expected of a candidate: the verdicts of its checks, with the reason for each that is
-// not a pass, and the readings of open requirements. A run that misses its baseline is worse, or the baseline is out
-// of date.
+// Package baseline stores the results expected of a candidate: the verdicts of its checks, with the reason for each that is
+// not a pass, and the readings of open requirements. If a run differs from its baseline, the candidate is worse or the
+// baseline is out of date.
 //
 // This file reads and writes baseline files.
 package baseline
@@ -18,30 +18,30 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// Todo begins the reasons that --update-baseline took over from a run and that nobody has put into words yet.
+// Todo is the prefix of reasons that --update-baseline copied from a run and nobody has rewritten yet.
 const Todo = "TODO: "
 
-// Baseline is one file of baselines/: the expectations of one candidate.
+// Baseline is one file of baselines/: the expectations for one candidate.
 type Baseline struct {
 	Candidate string `json:"candidate"`
-	// Catalogue is the version of the catalogue of requirements that it was made with.
+	// Catalogue is the version of the catalogue of requirements at its creation.
 	Catalogue int `json:"catalogue"`
-	// Checks has an entry for each check that was judged, by its name.
+	// Checks has an entry for each judged check, by name.
 	Checks map[string]Expectation `json:"checks"`
-	// Monitors has an entry for each requirement that the passive monitors found broken.
+	// Monitors has an entry for each requirement that the passive monitors found broken, by ID.
 	Monitors map[string]Expectation `json:"monitors,omitempty"`
 	// Observations has the reading, or readings joined by " + ", of each open requirement.
 	Observations map[string]string `json:"observations,omitempty"`
 }
 
-// Expectation is the verdict expected of one check, and why when it is not a pass.
+// Expectation is the expected verdict of one check, with the reason if it is not a pass.
 type Expectation struct {
 	Verdict verdict.Verdict `json:"verdict"`
 	Reason  string          `json:"reason,omitempty"`
 }
 
-// Load reads the baseline at path. A missing file is os.ErrNotExist; anything else that is wrong is an error that
-// names the file and the entry.
+// Load reads the baseline at path. The error is os.ErrNotExist if the file is missing; any other error names the file and
+// the entry.
 func Load(path string) (*Baseline, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -54,21 +54,21 @@ func Load(path string) (*Baseline, error) {
 		return nil, fmt.Errorf("the baseline %s does not parse: %w", path, err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("the baseline %s does not parse: more text follows its JSON object", path)
+		return nil, fmt.Errorf("the baseline %s does not parse: text follows the JSON object", path)
 	}
 	if err := b.validate(); err != nil {
-		return nil, fmt.Errorf("the baseline %s is wrong: %w", path, err)
+		return nil, fmt.Errorf("the baseline %s is invalid: %w", path, err)
 	}
 	return &b, nil
 }
 
-// validate tells the first thing wrong with b.
+// validate returns an error for the first problem in b.
 func (b *Baseline) validate() error {
 	if b.Candidate == "" {
 		return errors.New(`it has no "candidate"`)
 	}
 	if b.Catalogue < 1 {
-		return errors.New(`it has no "catalogue", the version of the catalogue that it was made with`)
+		return errors.New(`it has no "catalogue", the version of the catalogue at its creation`)
 	}
 	if b.Checks == nil {
 		return errors.New(`it has no "checks"`)
@@ -76,10 +76,10 @@ func (b *Baseline) validate() error {
 	for kind, entries := range map[string]map[string]Expectation{"check": b.Checks, "monitor": b.Monitors} {
 		for name, expected := range entries {
 			if !expected.Verdict.Valid() {
-				return fmt.Errorf("the verdict of %s %q is %q, which is none", kind, name, expected.Verdict)
+				return fmt.Errorf("the verdict of %s %q is %q, which is not a verdict", kind, name, expected.Verdict)
 			}
 			if expected.Verdict == verdict.Error {
-				return fmt.Errorf("%s %q expects %q: an error is the suite's or the machine's, never expected",
+				return fmt.Errorf("%s %q expects %q: an error is the fault of the suite or the machine, never expected",
 					kind, name, verdict.Error)
 			}
 		}
@@ -87,7 +87,7 @@ func (b *Baseline) validate() error {
 	return nil
 }
 
-// Save writes b to path, sorted so that two versions of it can be read side by side; the file is whole at any moment.
+// Save writes b to path atomically, sorted so that versions can be compared.
 func (b *Baseline) Save(path string) error {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -115,7 +115,7 @@ func (b *Baseline) Save(path string) error {
 	return nil
 }
 
-// Unreviewed counts the reasons that nobody has put into words yet.
+// Unreviewed counts the reasons that nobody has written yet.
 func (b *Baseline) Unreviewed() int {
 	count := 0
 	for _, entries := range []map[string]Expectation{b.Checks, b.Monitors} {

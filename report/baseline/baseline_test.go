@@ -64,23 +64,23 @@ func TestCompareChecks(t *testing.T) {
 		{name: "as expected", expected: verdicts{"a": "pass", "b": "fail"}, got: verdicts{"a": "pass", "b": "fail"}},
 		{
 			name: "worse", expected: verdicts{"a": "pass"}, got: verdicts{"a": "fail"},
-			differences: []string{"worse a: pass expected, fail"},
+			differences: []string{"worse a: expected pass, got fail"},
 		},
 		{
 			name: "no pass any more", expected: verdicts{"a": "pass"}, got: verdicts{"a": "blocked"},
-			differences: []string{"worse a: pass expected, blocked"},
+			differences: []string{"worse a: expected pass, got blocked"},
 		},
 		{
 			name: "a new fail behind what was blocked", expected: verdicts{"a": "blocked"}, got: verdicts{"a": "fail"},
-			differences: []string{"worse a: blocked expected, fail"},
+			differences: []string{"worse a: expected blocked, got fail"},
 		},
 		{
 			name: "better", expected: verdicts{"a": "fail"}, got: verdicts{"a": "pass"},
-			differences: []string{"better a: fail expected, pass"},
+			differences: []string{"better a: expected fail, got pass"},
 		},
 		{
 			name: "changed", expected: verdicts{"a": "fail"}, got: verdicts{"a": "unsupported"},
-			differences: []string{"changed a: fail expected, unsupported"},
+			differences: []string{"changed a: expected fail, got unsupported"},
 		},
 		{
 			name: "new checks turn nothing red, failing or not", expected: verdicts{"a": "pass"},
@@ -89,7 +89,7 @@ func TestCompareChecks(t *testing.T) {
 		},
 		{
 			name: "gone", expected: verdicts{"a": "pass", "b": "pass"}, got: verdicts{"a": "pass"},
-			differences: []string{"gone b: the suite does not have it any more"},
+			differences: []string{"gone b: the suite no longer has it"},
 		},
 		{
 			name: "what a part run left out is not gone", part: true,
@@ -102,11 +102,11 @@ func TestCompareChecks(t *testing.T) {
 		{
 			name: "what a part run did harm to is worse", part: true, closing: true,
 			expected: verdicts{"a": "pass"}, got: verdicts{"a": "fail"},
-			differences: []string{"worse a: pass expected, fail"},
+			differences: []string{"worse a: expected pass, got fail"},
 		},
 		{
 			name: "what a whole run did no harm to is better", closing: true, expected: verdicts{"a": "fail"}, got: verdicts{"a": "pass"},
-			differences: []string{"better a: fail expected, pass"},
+			differences: []string{"better a: expected fail, got pass"},
 		},
 		{name: "not judged here", expected: verdicts{"a": "pass", "b": "fail"}, got: verdicts{"a": "not-run", "b": "error"}},
 	} {
@@ -134,8 +134,8 @@ func TestCompareWithoutABaselineExpectsNoFail(t *testing.T) {
 	r = results(verdicts{"a": "fail"})
 	r.Findings = []verdict.Finding{{Requirement: "mapping/old", Check: "a", Detail: "$x"}}
 	assert.Equal(t, []string{
-		"worse a: pass expected, fail",
-		"worse monitor mapping/old: pass expected, fail",
+		"worse a: expected pass, got fail",
+		"worse monitor mapping/old: expected pass, got fail",
 	}, lines(Compare(nil, "", r).Differences))
 }
 
@@ -153,8 +153,8 @@ func TestCompareMonitorsAndObservations(t *testing.T) {
 	}
 	comparison := Compare(b, "file", r)
 	assert.Equal(t, []string{
-		"worse monitor mapping/old: pass expected, fail",
-		"changed observation mapping/open: refused expected, dropped + refused",
+		"worse monitor mapping/old: expected pass, got fail",
+		"changed observation mapping/open: expected refused, got dropped + refused",
 	}, lines(comparison.Differences))
 	assert.Equal(t, []string{
 		"new monitor mapping/new: fail", "new observation mapping/later: y",
@@ -164,7 +164,7 @@ func TestCompareMonitorsAndObservations(t *testing.T) {
 	b.Observations["mapping/open"] = "dropped + refused"
 	assert.Empty(t, Compare(b, "file", r).Differences)
 	r.Findings = nil
-	assert.Equal(t, []string{"better monitor mapping/old: fail expected, pass"}, lines(Compare(b, "file", r).Differences))
+	assert.Equal(t, []string{"better monitor mapping/old: expected fail, got pass"}, lines(Compare(b, "file", r).Differences))
 	r.Selection = &report.Selection{Run: "a"}
 	assert.Empty(t, Compare(b, "file", r).Differences, "a part run may not have come by")
 }
@@ -182,7 +182,7 @@ func TestCompareHandsOnTheReasonsOfTheBaseline(t *testing.T) {
 		{What: "check", Name: "as expected", Verdict: "fail", Reason: "somebody's words"},
 		{What: "monitor", Name: "mapping/old", Verdict: "fail", Reason: "it asks everybody"},
 	}, comparison.Expected)
-	assert.Equal(t, []string{"better better: blocked expected, pass", "gone gone: the suite does not have it any more"}, lines(comparison.Differences))
+	assert.Equal(t, []string{"better better: expected blocked, got pass", "gone gone: the suite no longer has it"}, lines(comparison.Differences))
 	for _, difference := range comparison.Differences {
 		assert.Equal(t, "somebody's words", difference.ExpectedReason)
 	}
@@ -236,7 +236,7 @@ func TestUpdateFromAPartRun(t *testing.T) {
 
 func TestUpdateRefuses(t *testing.T) {
 	_, err := Update(nil, results(verdicts{"a": "error"}))
-	assert.ErrorContains(t, err, `check "a" is an error`)
+	assert.ErrorContains(t, err, `check "a" ended as an error`)
 	r := results(verdicts{"a": "pass"})
 	r.Incomplete = "interrupted by SIGINT"
 	_, err = Update(nil, r)
@@ -276,12 +276,12 @@ func TestLoadRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		``:  "does not parse",
 		`[`: "does not parse",
-		`{"candidate":"x","catalogue":1,"checks":{}} {}`:                       "more text",
+		`{"candidate":"x","catalogue":1,"checks":{}} {}`:                       "text follows",
 		`{"candidate":"x","catalogue":1,"chekcs":{}}`:                          "chekcs",
 		`{"catalogue":1,"checks":{}}`:                                          "candidate",
 		`{"candidate":"x","checks":{}}`:                                        "catalogue",
 		`{"candidate":"x","catalogue":1}`:                                      "checks",
-		`{"candidate":"x","catalogue":1,"checks":{"a":{"verdict":"passed"}}}`:  `"passed", which is none`,
+		`{"candidate":"x","catalogue":1,"checks":{"a":{"verdict":"passed"}}}`:  `"passed", which is not a verdict`,
 		`{"candidate":"x","catalogue":1,"checks":{"a":{"verdict":"error"}}}`:   "never expected",
 		`{"candidate":"x","catalogue":"1","checks":{"a":{"verdict":"error"}}}`: "does not parse",
 	} {

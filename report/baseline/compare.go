@@ -1,6 +1,6 @@
 package baseline
 
-// Comparing a run with its baseline, and taking a run over into it.
+// Comparing a run with its baseline, and updating the baseline from a run.
 
 import (
 	"fmt"
@@ -11,9 +11,9 @@ import (
 	"msc4014/report"
 )
 
-// Compare tells in what results differ from b, which was read from file. With b nil, no fail is expected. Only what
-// was judged in this run is compared: what was left out, what this runtime cannot do, and errors (which make a run
-// red by themselves) are not. What b does not know is new and turns nothing red.
+// Compare compares results with b, which was read from file. If b is nil, no fail is expected. Only what this run judged is
+// compared: not what was left out, what this runtime cannot do, or errors, which turn a run red anyway. What b does not have
+// is new and turns nothing red.
 func Compare(b *Baseline, file string, results report.Results) report.Comparison {
 	c := comparing{Comparison: report.Comparison{File: file, Differences: []report.Difference{}}}
 	if b == nil {
@@ -27,7 +27,7 @@ func Compare(b *Baseline, file string, results report.Results) report.Comparison
 	return c.Comparison
 }
 
-// noFail expects of every check that failed that it does not, and whatever came of the others.
+// noFail returns a baseline that expects every failed check to pass, and the actual verdict of all others.
 func noFail(results report.Results) *Baseline {
 	b := &Baseline{Catalogue: results.MSC.Catalogue, Checks: map[string]Expectation{}, Observations: readings(results)}
 	for _, check := range results.Checks {
@@ -39,13 +39,13 @@ func noFail(results report.Results) *Baseline {
 	return b
 }
 
-// comparing is a comparison being made.
+// comparing is a comparison in progress.
 type comparing struct {
 	report.Comparison
 	given bool // there is a baseline
 }
 
-// judged tells whether a check of a run has a verdict to compare. That a part of the checks did servers no harm says nothing
+// judged reports whether a check of a run has a verdict to compare. That a part of the checks crashed no server says nothing
 // about the others.
 func judged(results report.Results, check verdict.CheckResult) bool {
 	if check.Closing && check.Verdict == verdict.Pass && !whole(results) {
@@ -54,7 +54,7 @@ func judged(results report.Results, check verdict.CheckResult) bool {
 	return check.Verdict != verdict.NotRun && check.Verdict != verdict.Error
 }
 
-// whole tells whether a run covered everything, so that what is missing from it is gone.
+// whole reports whether a run covered everything, so that what is missing from it is gone.
 func whole(results report.Results) bool { return results.Selection == nil && results.Incomplete == "" }
 
 func (c *comparing) differ(difference report.Difference) {
@@ -65,14 +65,14 @@ func (c *comparing) differ(difference report.Difference) {
 	}
 }
 
-// asExpected notes what is as a baseline says, with the baseline's reason if it is not a pass.
+// asExpected records an entry that is not a pass but as the baseline expects, with the baseline's reason.
 func (c *comparing) asExpected(what, name string, expected Expectation) {
 	if c.given && expected.Verdict != verdict.Pass {
 		c.Expected = append(c.Expected, report.Expected{What: what, Name: name, Verdict: expected.Verdict, Reason: expected.Reason})
 	}
 }
 
-// checks compares the verdicts of checks, in the order of the run, then names those that are gone.
+// checks compares the verdicts of checks in the order of the run, then reports those that are gone.
 func (c *comparing) checks(b *Baseline, results report.Results) {
 	there := map[string]bool{}
 	for _, check := range results.Checks {
@@ -109,7 +109,7 @@ func (c *comparing) checks(b *Baseline, results report.Results) {
 	}
 }
 
-// direction tells whether a change of verdict is for the worse.
+// direction classifies a change of verdict.
 func direction(expected, got verdict.Verdict) report.DifferenceKind {
 	switch {
 	case got == verdict.Fail || expected == verdict.Pass:
@@ -121,8 +121,8 @@ func direction(expected, got verdict.Verdict) report.DifferenceKind {
 	}
 }
 
-// monitors compares what the passive monitors found, by requirement. A requirement that came into the catalogue after
-// b was made is new.
+// monitors compares the passive monitors' findings by requirement. A requirement added to the catalogue after b was created
+// is new.
 func (c *comparing) monitors(b *Baseline, results report.Results) {
 	broken := broken(results)
 	for _, requirement := range results.Requirements {
@@ -151,7 +151,7 @@ func (c *comparing) monitors(b *Baseline, results report.Results) {
 	}
 }
 
-// broken returns what the monitors found of each requirement that a server can fail, in a line each.
+// broken returns, in one line each, the monitors' findings about requirements that a server can fail.
 func broken(results report.Results) map[string]string {
 	open := map[string]bool{}
 	for _, requirement := range results.Requirements {
@@ -170,7 +170,7 @@ func broken(results report.Results) map[string]string {
 	return reasons
 }
 
-// observations compares the readings of open requirements. Nothing in them is better or worse.
+// observations compares the readings of open requirements. No reading is better or worse than another.
 func (c *comparing) observations(b *Baseline, results report.Results) {
 	got := readings(results)
 	for _, id := range sortedKeys(got) {
@@ -190,7 +190,7 @@ func (c *comparing) observations(b *Baseline, results report.Results) {
 	}
 }
 
-// readings returns what was read of each open requirement; several readings are joined by " + ".
+// readings returns the reading of each open requirement; several readings are joined by " + ".
 func readings(results report.Results) map[string]string {
 	all := map[string][]string{}
 	for _, observation := range results.Observations {
@@ -214,9 +214,9 @@ func detail(results report.Results, id string) string {
 	return ""
 }
 
-// Update takes what was judged in results over into b, which may be nil, and returns the new baseline. A reason stays
-// as somebody wrote it while the verdict is the same; otherwise the run's reason comes in its place, marked Todo. It
-// refuses results that hold an error or that are incomplete: that is nothing to expect of a candidate.
+// Update returns b, which may be nil, updated with what results judged. A written reason stays while the verdict is the
+// same; otherwise the run's reason replaces it, prefixed with Todo. Update returns an error if results are incomplete or
+// have an error, since neither can be expected of a candidate.
 func Update(b *Baseline, results report.Results) (*Baseline, error) {
 	if results.Incomplete != "" {
 		return nil, fmt.Errorf("the baseline was not updated: the run is incomplete (%s)", results.Incomplete)
@@ -229,7 +229,7 @@ func Update(b *Baseline, results report.Results) (*Baseline, error) {
 		b = &Baseline{}
 	}
 	if !whole(results) && b.Catalogue != 0 {
-		updated.Catalogue = b.Catalogue // what the new catalogue added was not all judged
+		updated.Catalogue = b.Catalogue // not everything that the new catalogue added was judged
 	}
 	there := map[string]bool{}
 	for _, check := range results.Checks {
@@ -237,7 +237,7 @@ func Update(b *Baseline, results report.Results) (*Baseline, error) {
 		before, known := b.Checks[check.Name]
 		switch {
 		case check.Verdict == verdict.Error:
-			return nil, fmt.Errorf("the baseline was not updated: check %q is an error, which nothing may expect: %s",
+			return nil, fmt.Errorf("the baseline was not updated: check %q ended as an error, which cannot be expected: %s",
 				check.Name, check.Reason)
 		case judged(results, check):
 			updated.Checks[check.Name] = expect(before, check.Verdict, check.Reason, check.BlockedBy)
@@ -263,7 +263,7 @@ func Update(b *Baseline, results report.Results) (*Baseline, error) {
 	return updated, nil
 }
 
-// expect makes an entry of what a run came to.
+// expect returns the entry for a verdict of a run.
 func expect(before Expectation, v verdict.Verdict, reason, blockedBy string) Expectation {
 	if v == verdict.Pass {
 		return Expectation{Verdict: v}
@@ -277,7 +277,7 @@ func expect(before Expectation, v verdict.Verdict, reason, blockedBy string) Exp
 	return Expectation{Verdict: v, Reason: Todo + strings.Join(strings.Fields(reason), " ")}
 }
 
-// keepOthers adds the entries of before that updated does not have.
+// keepOthers adds the entries of before that updated lacks.
 func keepOthers[V any](updated, before map[string]V) {
 	for name, entry := range before {
 		if _, ok := updated[name]; !ok {
@@ -286,7 +286,7 @@ func keepOthers[V any](updated, before map[string]V) {
 	}
 }
 
-// forgetGone removes the observations of requirements that the suite does not have any more.
+// forgetGone removes the observations of requirements that the suite no longer has.
 func forgetGone(observations map[string]string, results report.Results) {
 	there := map[string]bool{}
 	for _, requirement := range results.Requirements {
@@ -299,7 +299,7 @@ func forgetGone(observations map[string]string, results report.Results) {
 	}
 }
 
-// sortedKeys returns the keys of m in order.
+// sortedKeys returns the keys of m, sorted.
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for key := range m {

@@ -108,7 +108,7 @@ func TestStrictAllowsNothingButPass(t *testing.T) {
 		}
 		assert.Equal(t, StatusWorse, status, "%s: %s", v, b.out.String())
 		if v != verdict.Error {
-			assert.Contains(t, b.out.String(), "dendrite@1: --strict allows nothing but pass: 1 "+string(v))
+			assert.Contains(t, b.out.String(), "dendrite@1: --strict requires every check to pass: 1 "+string(v))
 		}
 		asked.Run = "check-b"
 		status, err = b.Run(context.Background(), asked)

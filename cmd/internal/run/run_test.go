@@ -259,9 +259,9 @@ func TestExitStatusOfAWholeRun(t *testing.T) {
 		says     string
 	}{
 		{name: "no fail, no baseline", got: verdicts{"check-a": "pass", "check-b": "blocked"}},
-		{name: "fail without a baseline", got: verdicts{"check-a": "fail", "check-b": "pass"}, status: 1, says: "no baseline that expects them"},
+		{name: "fail without a baseline", got: verdicts{"check-a": "fail", "check-b": "pass"}, status: 1, says: "no baseline expects them"},
 		{name: "as expected", got: verdicts{"check-a": "fail", "check-b": "pass"}, expected: verdicts{"check-a": "fail", "check-b": "pass"}, says: "as expected"},
-		{name: "worse", got: verdicts{"check-a": "fail", "check-b": "fail"}, expected: verdicts{"check-a": "fail", "check-b": "pass"}, status: 1, says: "check-b: pass expected, fail"},
+		{name: "worse", got: verdicts{"check-a": "fail", "check-b": "fail"}, expected: verdicts{"check-a": "fail", "check-b": "pass"}, status: 1, says: "check-b: expected pass, got fail"},
 		{name: "better", got: verdicts{"check-a": "pass", "check-b": "pass"}, expected: verdicts{"check-a": "fail", "check-b": "pass"}, status: 1, says: "out of date"},
 		{name: "new", got: verdicts{"check-a": "fail", "check-b": "pass"}, expected: verdicts{"check-b": "pass"}, says: "as expected, 1 new"},
 		{
@@ -328,7 +328,7 @@ func TestUpdateBaselineRefusesErrors(t *testing.T) {
 	status, err := b.Run(context.Background(), asked)
 	require.NoError(t, err)
 	assert.Equal(t, StatusWorse, status)
-	assert.Contains(t, b.out.String(), `the baseline was not updated: check "check-a" is an error`)
+	assert.Contains(t, b.out.String(), `the baseline was not updated: check "check-a" ended as an error`)
 	assert.NoFileExists(t, asked.Baseline)
 }
 
