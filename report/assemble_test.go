@@ -122,7 +122,7 @@ func TestAssembleWholeRun(t *testing.T) {
 	handling := requirementOf(t, results, "mapping/handling")
 	assert.Equal(t, verdict.Pass, handling.Verdict, "an open requirement never fails with its checks")
 	assert.Equal(t, []string{"refused"}, handling.Readings)
-	assert.Len(t, results.Observations, 1, "the same reading once, and no 'none seen' beside it")
+	assert.Len(t, results.Observations, 1, "the same reading once, without 'none seen'")
 
 	assert.Equal(t, verdict.Inconclusive, requirementOf(t, results, "room-version/identifier").Verdict)
 	assert.Equal(t, verdict.Blocked, requirementOf(t, results, "mapping/in-join").Verdict)
@@ -181,7 +181,7 @@ func TestAssemblePartRun(t *testing.T) {
 	assert.Equal(t, verdict.NotRun, half.Verdict, "one of its two checks was left out")
 	assert.Equal(t, "left out by --run (1 of 2 checks)", half.Reason)
 	assert.Equal(t, ReasonLeftOutByRun, requirementOf(t, results, "signing/no-lookup").Reason)
-	assert.Empty(t, results.Findings, "what was not asked for is not judged, whatever the monitors happen to see")
+	assert.Empty(t, results.Findings, "what was not asked for is not judged, whatever the monitors see")
 
 	run = testRun()
 	run.Selection.Shard = "1/2"

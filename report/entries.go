@@ -61,13 +61,13 @@ func entriesOf(results Results) []entry {
 		}
 	}
 	var entries []entry
-	told := map[key]bool{}
+	seen := map[key]bool{}
 	for _, check := range results.Checks {
 		at := key{WhatCheck, check.Name}
 		if _, differs := c.differences[at]; LeftOut(check.Verdict, check.Reason) && !differs {
 			continue
 		}
-		told[at] = true
+		seen[at] = true
 		one := entry{
 			suite: chapterOf(check.Requirements), name: CheckTitle(check.Name, check.Path), millis: check.DurationMS,
 			verdict: check.Verdict, text: evidence(check),
@@ -81,7 +81,7 @@ func entriesOf(results Results) []entry {
 			continue
 		}
 		at := key{WhatMonitor, requirement.ID}
-		told[at] = true
+		seen[at] = true
 		var text strings.Builder
 		for _, finding := range findings {
 			fmt.Fprintf(&text, "%s (during %q)\n", finding.Detail, finding.Check)
@@ -91,7 +91,7 @@ func entriesOf(results Results) []entry {
 		entries = append(entries, one)
 	}
 	for _, at := range order {
-		if told[at] {
+		if seen[at] {
 			continue
 		}
 		one := entry{suite: suiteOf[at.what], name: at.name}
@@ -119,7 +119,7 @@ func (c compared) place(one *entry, at key, reason string) {
 	case one.verdict == verdict.Error:
 		one.kind, one.message = kindError, reason
 	case differs && difference.Kind != New:
-		one.kind, one.message, one.differs = string(difference.Kind), told(difference, reason), true
+		one.kind, one.message, one.differs = string(difference.Kind), described(difference, reason), true
 		if c.file == "" {
 			one.kind, one.message = string(one.verdict), reason // only a fail can differ
 		}
@@ -134,7 +134,7 @@ func (c compared) place(one *entry, at key, reason string) {
 			one.message = withReason("--strict requires a pass, whatever the baseline expects: "+string(one.verdict), reason)
 		}
 	case differs:
-		one.kind, one.message = string(New), told(difference, reason)
+		one.kind, one.message = string(New), described(difference, reason)
 	case isExpected:
 		one.kind, one.message = kindExpected, withReason(string(one.verdict)+", as the baseline expects", expected.Reason)
 		if reason != expected.Reason && reason != "" {
@@ -145,8 +145,8 @@ func (c compared) place(one *entry, at key, reason string) {
 	}
 }
 
-// told returns a sentence that says how an entry differs from the baseline.
-func told(difference Difference, reason string) string {
+// described returns a sentence that says how an entry differs from the baseline.
+func described(difference Difference, reason string) string {
 	const update = "; update the baseline (--update-baseline)"
 	change := fmt.Sprintf("expected %s, got %s", difference.Expected, difference.Got)
 	switch difference.Kind {

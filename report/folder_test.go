@@ -114,7 +114,7 @@ func TestFolderTellsOfTheRunThatBeganLast(t *testing.T) {
 		assert.Equal(t, []string{"a.log"}, entries(t, filepath.Join(path, EarlierFolder, ChecksFolder)))
 	}
 	run(begun, sample())
-	assert.Equal(t, []string{JUnitFile, ResultsFile}, entries(t, path), "the run has verdicts of its own")
+	assert.Equal(t, []string{JUnitFile, ResultsFile}, entries(t, path), "the run has verdicts")
 }
 
 func TestFolderOfAKilledRun(t *testing.T) {
@@ -122,7 +122,7 @@ func TestFolderOfAKilledRun(t *testing.T) {
 	killed, err := OpenFolder(path)
 	require.NoError(t, err)
 	require.NoError(t, killed.lock.Close()) // as the kernel does
-	require.NoError(t, os.Mkdir(filepath.Join(path, ".run-without-a-lock"), 0o755), "of one that was killed as it began")
+	require.NoError(t, os.Mkdir(filepath.Join(path, ".run-without-a-lock"), 0o755), "of a run that was killed as it started")
 	next, err := OpenFolder(path)
 	require.NoError(t, err)
 	assert.NoDirExists(t, killed.Staging())

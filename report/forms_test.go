@@ -93,7 +93,7 @@ func TestJUnit(t *testing.T) {
 	assert.Equal(t, 3, parsed.Skipped, "two are expected, one is new")
 }
 
-// TestJUnitSaysHowEachCaseComparesWithTheBaseline: whoever reads junit.xml alone learns what is expected, and why.
+// TestJUnitSaysHowEachCaseComparesWithTheBaseline: junit.xml alone says what is expected, and why.
 func TestJUnitSaysHowEachCaseComparesWithTheBaseline(t *testing.T) {
 	results := Results{
 		Candidate: verdict.Candidate{Name: "dendrite@1", RoomVersion: "org.matrix.msc4014"},

@@ -58,7 +58,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	clock = clock.Add(3 * time.Second)
 	p.Handle(done("a", verdict.Pass, ""))
 	assert.Equal(t, "1/3  1 pass  3s  b", p.status())
-	assert.NotContains(t, out.String(), "\n", "what passes has no line of its own")
+	assert.NotContains(t, out.String(), "\n", "a pass has no permanent line")
 	p.Handle(done("b", verdict.Fail, "lie seen"))
 	assert.Contains(t, out.String(), "\r\x1b[Kfail         b: lie seen\n")
 	p.Handle(start("a check with a name that is too long for the line"))

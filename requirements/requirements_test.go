@@ -14,7 +14,7 @@ import (
 )
 
 // testdata/identifiers.txt was taken from the seed of the catalogue, apart from data/: identifier and kind of each
-// requirement. Requirements may join the catalogue; none of these may go or change its name or kind.
+// requirement. Requirements may be added to the catalogue; none of these may be removed or change its name or kind.
 func TestNoIdentifierIsRenamedOrDropped(t *testing.T) {
 	catalogue, err := requirements.Load()
 	require.NoError(t, err)

@@ -51,15 +51,15 @@ MSC4014_STATE_DIR is not a state folder of the suite.`,
 
 // clean removes what the options select, and reports what it removed and what stays.
 func clean(ctx context.Context, root string, options session.CleanOptions, tell func(string)) error {
-	told := false
+	printed := false
 	say := func(line string) {
-		told = true
+		printed = true
 		tell(line)
 	}
 	err := errors.Join(session.AwaitOrphans(ctx, say), session.Clean(ctx, options, say))
 	report.RemoveDead(filepath.Join(root, "results"))
 	suitebinary.RemoveUnfinished(root)
-	if !told && err == nil {
+	if !printed && err == nil {
 		tell("nothing was left behind")
 	}
 	if !options.Builds {

@@ -1,12 +1,12 @@
-// Command reference runs the reference homeserver, in a container and as a plain process alike. It reads the image contract
-// from its environment (dockerfiles/internal/contract), and from there and its arguments how it is to deviate:
+// Command reference runs the reference homeserver, in a container or as a plain process. It reads the image contract from its
+// environment (dockerfiles/internal/contract), and its deviations from environment and arguments:
 //
-//	--dialect DIALECT              MSC4014_REFERENCE_DIALECT   msc4014 (the text's, usual) or dendrite (the deployed one)
-//	--fault ID                     MSC4014_REFERENCE_FAULTS    deviations on purpose (reference/fault)
+//	--dialect DIALECT              MSC4014_REFERENCE_DIALECT   msc4014 (the text's, the default) or dendrite (the deployed one)
+//	--fault ID                     MSC4014_REFERENCE_FAULTS    deliberate deviations (reference/fault)
 //	--reading REQUIREMENT=READING  MSC4014_REFERENCE_READINGS  how it reads what the text leaves open (reference/pseudonym)
 //
-// --fault and --reading may be repeated, and add to the environment's, which are separated by commas. Exit status: 0 when
-// it was asked to end (SIGTERM, SIGINT), 1 when it cannot run, 2 for arguments that make no sense.
+// --fault and --reading may be repeated, and add to those of the environment, which are separated by commas. Exit status: 0
+// after SIGTERM or SIGINT, 1 if it cannot run, 2 for invalid arguments.
 package main
 
 import (
@@ -45,7 +45,7 @@ func execute(ctx context.Context, arguments []string, getenv func(string) string
 	typed, err := parse(arguments)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		_, _ = fmt.Fprintln(stderr, "reference [--dialect DIALECT] [--fault ID]... [--reading REQUIREMENT=READING]...; all else is read from the environment")
+		_, _ = fmt.Fprintln(stderr, "reference [--dialect DIALECT] [--fault ID]... [--reading REQUIREMENT=READING]...; all other settings come from the environment")
 		return statusEnded
 	case err != nil:
 		return fail(statusArguments, err)
@@ -79,7 +79,7 @@ func parse(arguments []string) (choice.Choices, error) {
 		return typed, err
 	}
 	if flags.NArg() > 0 {
-		return typed, fmt.Errorf("argument %q: there are --dialect, --fault and --reading alone", flags.Arg(0))
+		return typed, fmt.Errorf("argument %q: the only arguments are --dialect, --fault and --reading", flags.Arg(0))
 	}
 	return typed, nil
 }

@@ -1,4 +1,4 @@
-// The server, from its settings to its end.
+// Starts, runs and stops the server.
 
 package main
 
@@ -30,10 +30,10 @@ import (
 const (
 	headerTimeout = 30 * time.Second
 	idleTimeout   = 2 * time.Minute
-	endTimeout    = 5 * time.Second // for requests that are being answered when the server is asked to end
+	endTimeout    = 5 * time.Second // for requests in progress when the server is asked to stop
 )
 
-// serve runs the homeserver until ctx ends. An error says why it could not begin, or go on.
+// serve runs the homeserver until ctx ends. It returns an error if the server could not start or had to stop.
 func serve(ctx context.Context, settings contract.Settings, decided choice.Decided, stderr io.Writer) (err error) {
 	issuer, err := settings.Authority()
 	if err != nil {
@@ -65,7 +65,7 @@ func serve(ctx context.Context, settings contract.Settings, decided choice.Decid
 	server := func(handler http.Handler) *http.Server {
 		return &http.Server{
 			Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
-			BaseContext: func(net.Listener) context.Context { return serving }, // ends requests that wait
+			BaseContext: func(net.Listener) context.Context { return serving }, // ends waiting requests
 			ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),     // clients that hang up, foreign certificates
 		}
 	}
@@ -97,16 +97,16 @@ func serve(ctx context.Context, settings contract.Settings, decided choice.Decid
 	defer cancel()
 	for _, server := range []*http.Server{clients, peers} {
 		if server.Shutdown(ending) != nil {
-			_ = server.Close() // who still waits is cut off
+			_ = server.Close() // closes the remaining connections
 		}
 	}
 	return err
 }
 
-// configurationFile is written into the data folder; the label of the image names it, too.
+// configurationFile is the name of the file in the data folder; the image's label has it too.
 const configurationFile = "reference.json"
 
-// configuration is what a server runs with, for whoever reads the results.
+// configuration is the server's effective configuration, for readers of the results.
 type configuration struct {
 	ServerName string                       `json:"server_name"`
 	Dialect    pseudoid.Dialect             `json:"dialect"`
@@ -114,7 +114,7 @@ type configuration struct {
 	Readings   map[string]pseudonym.Reading `json:"readings"` // by requirement
 }
 
-// writeConfiguration writes the configuration in effect.
+// writeConfiguration writes the effective configuration.
 func writeConfiguration(settings contract.Settings, decided choice.Decided) error {
 	effective := configuration{
 		ServerName: settings.ServerName, Dialect: decided.Dialect, Faults: faultNames(decided.Faults),
@@ -130,17 +130,17 @@ func writeConfiguration(settings contract.Settings, decided choice.Decided) erro
 	return contract.WriteWhole(filepath.Join(settings.DataDir, configurationFile), append(text, '\n'))
 }
 
-// faultNames are the faults in order, none as an empty list.
+// faultNames returns the faults in order; the list is never nil.
 func faultNames(faults fault.Set) []fault.ID {
 	return append([]fault.ID{}, slices.Sorted(maps.Keys(faults))...)
 }
 
-// logLevel is slog's level of a name; trace is more than debug.
+// logLevel returns the slog level for a name; trace is below debug.
 func logLevel(name string) slog.Level {
 	if name == "trace" {
 		return slog.LevelDebug - 4
 	}
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(name)) // contract.Read let no other name through
+	_ = level.UnmarshalText([]byte(name)) // contract.Read rejects other names
 	return level
 }

@@ -12,12 +12,12 @@ fail() {
 authority=/complement/ca
 data=/data
 
-[ -n "${SERVER_NAME:-}" ] || fail "SERVER_NAME is not set: it has to be the name of this homeserver"
+[ -n "${SERVER_NAME:-}" ] || fail "SERVER_NAME is not set: it must be the name of this homeserver"
 for file in ca.crt ca.key; do
-    [ -r "$authority/$file" ] || fail "$authority/$file cannot be read: the certificate authority has to be mounted at $authority"
+    [ -r "$authority/$file" ] || fail "$authority/$file cannot be read: the certificate authority must be mounted at $authority"
 done
 case "$SERVER_NAME" in
-*[!][A-Za-z0-9._:-]*) fail "SERVER_NAME $SERVER_NAME is no legal server name" ;;
+*[!][A-Za-z0-9._:-]*) fail "SERVER_NAME $SERVER_NAME is not a valid server name" ;;
 esac
 
 case "${MSC4014_LOG_LEVEL:-info}" in

@@ -1,8 +1,8 @@
-"""Answers every DNS query of Synapse's federation client with "no such name", at once.
+"""Answers every DNS query of Synapse's federation client immediately with "no such name".
 
-Names of a run stand in each container's hosts file, and have no SRV records. Synapse asks DNS for them all the same
-before each connection, and takes no answer (a machine without Internet) for a failure of the peer. The docker runtime
-has a name server that knows this, but not on every machine; the image must not depend on it.
+The names of a run are in each container's hosts file and have no SRV records. Synapse still queries DNS for them before each
+connection, and treats a missing response (on a machine without Internet access) as a failure of the peer. The docker runtime
+has a name server that handles this, but not on every machine, and the image must not depend on it.
 """
 
 from twisted.internet import defer
@@ -10,14 +10,14 @@ from twisted.names import client, common, error
 
 
 class NoRecords(common.ResolverBase):
-    """A Twisted resolver that knows no record of any kind."""
+    """A Twisted resolver without any records."""
 
     def _lookup(self, name, cls, type, timeout):
         return defer.fail(error.DNSNameError(name))
 
 
 class NoServiceRecords:
-    """A Synapse module (configuration: modules) that puts NoRecords in the place of the DNS client."""
+    """A Synapse module (configuration: modules) that replaces the DNS client with NoRecords."""
 
     def __init__(self, config, api):
         client.theResolver = NoRecords()

@@ -67,11 +67,11 @@ func TestCompareChecks(t *testing.T) {
 			differences: []string{"worse a: expected pass, got fail"},
 		},
 		{
-			name: "no pass any more", expected: verdicts{"a": "pass"}, got: verdicts{"a": "blocked"},
+			name: "no longer a pass", expected: verdicts{"a": "pass"}, got: verdicts{"a": "blocked"},
 			differences: []string{"worse a: expected pass, got blocked"},
 		},
 		{
-			name: "a new fail behind what was blocked", expected: verdicts{"a": "blocked"}, got: verdicts{"a": "fail"},
+			name: "a new fail that was blocked before", expected: verdicts{"a": "blocked"}, got: verdicts{"a": "fail"},
 			differences: []string{"worse a: expected blocked, got fail"},
 		},
 		{
@@ -92,20 +92,20 @@ func TestCompareChecks(t *testing.T) {
 			differences: []string{"gone b: the suite no longer has it"},
 		},
 		{
-			name: "what a part run left out is not gone", part: true,
+			name: "what a partial run left out is not gone", part: true,
 			expected: verdicts{"a": "pass", "b": "pass", "c": "pass"}, got: verdicts{"a": "pass", "b": "not-run"},
 		},
 		{
-			name: "what a part run did no harm to is not better", part: true, closing: true,
+			name: "a server that a partial run did not crash is not better", part: true, closing: true,
 			expected: verdicts{"a": "fail"}, got: verdicts{"a": "pass"},
 		},
 		{
-			name: "what a part run did harm to is worse", part: true, closing: true,
+			name: "a server that a partial run crashed is worse", part: true, closing: true,
 			expected: verdicts{"a": "pass"}, got: verdicts{"a": "fail"},
 			differences: []string{"worse a: expected pass, got fail"},
 		},
 		{
-			name: "what a whole run did no harm to is better", closing: true, expected: verdicts{"a": "fail"}, got: verdicts{"a": "pass"},
+			name: "a server that a whole run did not crash is better", closing: true, expected: verdicts{"a": "fail"}, got: verdicts{"a": "pass"},
 			differences: []string{"better a: expected fail, got pass"},
 		},
 		{name: "not judged here", expected: verdicts{"a": "pass", "b": "fail"}, got: verdicts{"a": "not-run", "b": "error"}},
@@ -166,11 +166,11 @@ func TestCompareMonitorsAndObservations(t *testing.T) {
 	r.Findings = nil
 	assert.Equal(t, []string{"better monitor mapping/old: expected fail, got pass"}, lines(Compare(b, "file", r).Differences))
 	r.Selection = &report.Selection{Run: "a"}
-	assert.Empty(t, Compare(b, "file", r).Differences, "a part run may not have come by")
+	assert.Empty(t, Compare(b, "file", r).Differences, "a partial run may not have triggered it")
 }
 
-// TestCompareHandsOnTheReasonsOfTheBaseline: who reads the results alone reads what somebody wrote about each.
-func TestCompareHandsOnTheReasonsOfTheBaseline(t *testing.T) {
+// TestComparePassesOnReasonsOfBaseline: results include the baseline's reason for each entry.
+func TestComparePassesOnReasonsOfBaseline(t *testing.T) {
 	b := expecting(verdicts{"as expected": "fail", "better": "blocked", "pass": "pass", "gone": "fail"})
 	b.Monitors = map[string]Expectation{
 		"mapping/old": {Verdict: "fail", Reason: "it asks everybody"}, "mapping/new": {Verdict: "pass"},
@@ -269,7 +269,7 @@ func TestSaveAndLoad(t *testing.T) {
 	assert.Equal(t, b.Checks, loaded.Checks)
 	list, err := os.ReadDir(filepath.Dir(file))
 	require.NoError(t, err)
-	assert.Len(t, list, 1, "no temporary file stays")
+	assert.Len(t, list, 1, "no temporary file is left")
 }
 
 func TestLoadRefuses(t *testing.T) {

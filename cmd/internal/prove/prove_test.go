@@ -249,11 +249,11 @@ func TestUnproven(t *testing.T) {
 			says: []string{"fault creator-join-unmapped: mapping/in-creator-join must fail, but is pass",
 				`mapping/in-creator-join: no fault makes the check "a join has a mapping" fail`},
 		},
-		"blocked is no kill": {
+		"blocked is not a kill": {
 			script: script{Verdicts: with("creator-join-unmapped", "a join has a mapping", verdict.Blocked)},
 			says:   []string{"fault creator-join-unmapped: mapping/in-creator-join must fail, but is blocked: because of creator-join-unmapped"},
 		},
-		"an error is no kill": {
+		"an error is not a kill": {
 			script: script{Verdicts: with("creator-join-unmapped", "a join has a mapping", verdict.Error)},
 			says:   []string{"fault creator-join-unmapped: mapping/in-creator-join must fail, but is error"},
 		},
@@ -277,7 +277,7 @@ func TestUnproven(t *testing.T) {
 			script: script{Verdicts: with("", "a join has a mapping", verdict.Blocked)},
 			says:   []string{"the reference, dialect dendrite: mapping/in-creator-join must pass, but is blocked"},
 		},
-		"a reading is not told": {
+		"a reading is not reported": {
 			script: script{Verdicts: exact(), Blind: kept},
 			says: []string{`reading redaction/sender-key-kept: removed: redaction/sender-key-kept: the report must show reading "removed", but shows ["kept"]`,
 				`redaction/sender-key-kept: the check "what is kept of a sender" did not distinguish two readings; it saw only ["kept"]`},

@@ -41,12 +41,12 @@ func TestNothingJudged(t *testing.T) {
 		{name: "not run", got: verdicts{"check-a": "not-run", "check-b": "not-run"}, has: true, status: 2, says: "nothing was judged: 2 not-run"},
 		{name: "all errors", got: verdicts{"check-a": "error", "check-b": "error"}, has: true, expected: ordinary, status: 2, says: "nothing was judged: 2 error"},
 		{name: "not run, whatever is expected", got: verdicts{"check-a": "not-run", "check-b": "not-run"}, has: true, expected: ordinary, status: 2, says: "nothing was judged"},
-		{name: "blocked beside a fail", got: verdicts{"check-a": "blocked", "check-b": "fail"}, has: true, status: 1},
-		{name: "blocked beside a pass", got: verdicts{"check-a": "blocked", "check-b": "pass"}, has: true},
+		{name: "blocked and a fail", got: verdicts{"check-a": "blocked", "check-b": "fail"}, has: true, status: 1},
+		{name: "blocked and a pass", got: verdicts{"check-a": "blocked", "check-b": "pass"}, has: true},
 		{name: "expected by its baseline", got: ordinary, expected: ordinary},
 		{name: "a baseline that expects more", got: none, expected: ordinary, status: 1},
 		{name: "becoming the baseline", got: ordinary, change: update},
-		{name: "strict asks no baseline", got: ordinary, expected: ordinary, change: strict, status: 2, says: "nothing was judged"},
+		{name: "strict ignores the baseline", got: ordinary, expected: ordinary, change: strict, status: 2, says: "nothing was judged"},
 		{name: "the room version is required", got: ordinary, expected: ordinary, change: required, status: 2,
 			says: "--require-room-version: dendrite@1 does not have the room version: because of check-a"},
 		{name: "the room version is required, and there", got: ordinary, has: true, expected: ordinary, change: required},
@@ -64,7 +64,7 @@ func TestNothingJudged(t *testing.T) {
 			status, err := b.Run(context.Background(), asked)
 			assert.Equal(t, test.status, status, b.out.String())
 			results, reading := report.Read(filepath.Join(b.Root, "results", "dendrite"))
-			require.NoError(t, reading, "results are kept, whatever they are worth")
+			require.NoError(t, reading, "results are always kept")
 			require.NotNil(t, results.Exit)
 			assert.Equal(t, test.status, results.Exit.Status)
 			assert.Equal(t, test.status == 0, len(results.Exit.Reasons) == 0, "%q", results.Exit.Reasons)
@@ -73,7 +73,7 @@ func TestNothingJudged(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, test.says)
-			assert.Contains(t, b.out.String(), results.Exit.Reasons[0], "the summary says it, too")
+			assert.Contains(t, b.out.String(), results.Exit.Reasons[0], "the summary says so too")
 			junit, reading := os.ReadFile(filepath.Join(b.Root, "results", "dendrite", "junit.xml"))
 			require.NoError(t, reading)
 			assert.Contains(t, string(junit), `type="not-judged"`)
@@ -184,8 +184,8 @@ func (c combination) results() (report.Results, *baseline.Baseline) {
 // status is the exit status by the rules of docs/reading-a-report.md.
 func (c combination) status() int {
 	hasBaseline, found := c.expected != "", c.monitor != "" && c.monitor != "missing"
-	told := c.got != "left-out"
-	judged := told && c.got != verdict.NotRun && c.got != verdict.Error
+	selected := c.got != "left-out"
+	judged := selected && c.got != verdict.NotRun && c.got != verdict.Error
 	known := hasBaseline && c.expected != "absent" && c.expected != verdict.NotRun
 	missing := hasBaseline && c.monitor == "missing" && !c.part && !c.incomplete && c.got != verdict.Error
 	compared := hasBaseline && (c.other || known && judged || c.monitor == "expected" || c.monitor == "unexpected" || missing ||
@@ -200,7 +200,7 @@ func (c combination) status() int {
 		known && judged && c.got != c.expected,
 		!hasBaseline && (c.got == verdict.Fail || found),
 		hasBaseline && (c.monitor == "unexpected" || c.observation == "other") || missing,
-		c.strict && (told && c.got != verdict.Pass || found):
+		c.strict && (selected && c.got != verdict.Pass || found):
 		return StatusWorse
 	}
 	return StatusExpected
@@ -251,7 +251,7 @@ func TestJUnitIsRedIfAndOnlyIfTheExitStatusIsNotZero(t *testing.T) {
 			return
 		}
 	}
-	assert.Len(t, statuses, 3, "each status came out: %v", statuses)
+	assert.Len(t, statuses, 3, "each status occurred: %v", statuses)
 }
 
 // redCases counts the cases of a junit.xml with a failure or an error; the totals in its root element must match.

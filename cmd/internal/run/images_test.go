@@ -27,17 +27,17 @@ func TestNoResultsUnderTheNameOfAnotherImage(t *testing.T) {
 		change func(*Options)
 		says   string // "" if the run is made
 	}{
-		{name: "hs1 beside a name", images: []complement.ServerImage{first}, asked: named("dendrite"),
+		{name: "hs1 and a name", images: []complement.ServerImage{first}, asked: named("dendrite"),
 			says: "COMPLEMENT_BASE_IMAGE_HS1=first:latest would run another image as hs1, but name the results after dendrite"},
-		{name: "hs2 beside a name", images: []complement.ServerImage{second}, asked: named("dendrite"), says: "--pair dendrite,image:second:latest"},
-		{name: "hs2 beside one of two names", images: []complement.ServerImage{second}, asked: named("image:second", "dendrite"), says: "name the results after dendrite"},
-		{name: "hs2 beside another image", images: []complement.ServerImage{second}, asked: named("image:first"), says: "name the results after image:first"},
+		{name: "hs2 and a name", images: []complement.ServerImage{second}, asked: named("dendrite"), says: "--pair dendrite,image:second:latest"},
+		{name: "hs2 and one of two names", images: []complement.ServerImage{second}, asked: named("image:second", "dendrite"), says: "name the results after dendrite"},
+		{name: "hs2 and another image", images: []complement.ServerImage{second}, asked: named("image:first"), says: "name the results after image:first"},
 		{name: "hs1 is the image that is named", images: []complement.ServerImage{first}, asked: named("image:first")},
 		{name: "both are the image that is named", images: []complement.ServerImage{first, {Host: "hs2", Image: "first:latest"}}, asked: named("image:first")},
 		{name: "plain processes have no images", images: []complement.ServerImage{first, second}, asked: named("dendrite"),
 			change: func(o *Options) { o.Runtime = "process" }},
 		{name: "hs1 is the candidate", images: []complement.ServerImage{first}, asked: ofVariables("image:first")},
-		{name: "hs2 beside the candidate", images: []complement.ServerImage{second}, asked: ofVariables("image:first")},
+		{name: "hs2 and the candidate", images: []complement.ServerImage{second}, asked: ofVariables("image:first")},
 		{name: "a baseline of two", images: []complement.ServerImage{second}, asked: ofVariables("image:first"),
 			change: func(o *Options) { o.UpdateBaseline = true }, says: "--update-baseline: the baseline of image:first cannot hold results of a run together with COMPLEMENT_BASE_IMAGE_HS2=second:latest"},
 	} {

@@ -87,7 +87,7 @@ func (r *Runner) Run(ctx context.Context, options Options) (status int, err erro
 		m.say(context.Cause(ctx).Error() + ": cleaning up (press Ctrl-C again to quit immediately)")
 	})()
 	status = StatusExpected
-	var told []report.Summarised
+	var judged []report.Summarised
 	var words, problems []string
 	for _, one := range m.tasks {
 		if ctx.Err() != nil {
@@ -106,14 +106,14 @@ func (r *Runner) Run(ctx context.Context, options Options) (status int, err erro
 		}
 		if outcome != nil {
 			status = max(status, outcome.status)
-			told = append(told, outcome.summarised)
+			judged = append(judged, outcome.summarised)
 			words = append(words, outcome.words...)
 		}
 	}
 	m.progress.Close()
-	if len(told) > 0 {
+	if len(judged) > 0 {
 		style := report.StyleFor(r.Stdout, r.Environment)
-		if err := report.WriteSummary(r.Stdout, style, told); err != nil {
+		if err := report.WriteSummary(r.Stdout, style, judged); err != nil {
 			return StatusCannot, fmt.Errorf("cannot write the summary: %w", err)
 		}
 	}
@@ -234,7 +234,7 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 			wanted.Second = &artifact
 		}
 	}
-	m.progress.Begin() // anew: what was built is no part of the run's time
+	m.progress.Begin() // restart the clock: builds do not count towards the run's time
 	started := time.Now()
 	m.progress.Doing("starting " + wanted.Candidate().Name)
 	ending, err := suitebinary.Process{

@@ -520,10 +520,10 @@ func TestInterruptedRunKeepsWhatItKnows(t *testing.T) {
 	assert.Contains(t, b.out.String(), "verdicts kept: 1 of 2; the other checks are not-run")
 	after, err := os.ReadFile(file)
 	require.NoError(t, err)
-	assert.Equal(t, string(before), string(after), "no baseline is made of half a run")
+	assert.Equal(t, string(before), string(after), "an incomplete run creates no baseline")
 	next, err := report.Read(filepath.Join(b.Root, "results", "dendrite@2"))
 	require.NoError(t, err)
-	assert.Equal(t, "interrupted by SIGINT", next.Incomplete, "the next one does not begin")
+	assert.Equal(t, "interrupted by SIGINT", next.Incomplete, "the next one does not start")
 	assert.Empty(t, next.Checks)
 	b.nothingLeft(t)
 }

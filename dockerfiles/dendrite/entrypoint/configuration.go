@@ -15,20 +15,20 @@ import (
 //go:embed dendrite.yaml.tmpl
 var configurationTemplate string
 
-// databasePragmas: data must outlive the death of the process, not that of the machine; what was handed to the kernel
-// does. So no write waits for the disk, and readers do not wait for writers. Go's database/sql gives a connection to one
-// user at a time, so the locks that SQLite in C has for several are left out: a twelfth of the server's work. The rest is
-// said twice: to the driver with SQLite in Go, and to that with SQLite in C. Each overlooks what is meant for the other.
+// databasePragmas: data must survive a crash of the process, but not of the machine; data passed to the kernel does. So no
+// write waits for the disk, and readers do not wait for writers. Go's database/sql gives a connection to one user at a time,
+// so SQLite in C needs no locks for several, which saves a twelfth of the server's work. The other pragmas are given twice:
+// for the driver with SQLite in Go and for that with SQLite in C. Each ignores those of the other.
 const databasePragmas = "?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)" +
 	"&_journal_mode=WAL&_synchronous=OFF&_busy_timeout=10000&_mutex=no"
 
-// writeConfiguration writes the configuration in effect into the data folder and returns its path.
+// writeConfiguration writes the effective configuration into the data folder and returns its path.
 func writeConfiguration(s settings) (string, error) {
 	functions := template.FuncMap{
 		"quote": quote,
 		"path":  func(name string) string { return quote(filepath.Join(s.DataDir, name)) },
-		// Dendrite takes the path out of the URI, decoded, and hands it to the SQLite driver, which reads what follows
-		// the question mark; an undecoded one would be dropped as the URI's query.
+		// Dendrite decodes the path of the URI and passes it to the SQLite driver, which interprets what follows the
+		// question mark; an unescaped question mark would start the URI's query, which is dropped.
 		"database": func(name string) string {
 			path := filepath.Join(s.DataDir, "dendrite_"+name+".db") + databasePragmas
 			return quote((&url.URL{Scheme: "file", Path: path}).String())
@@ -46,11 +46,11 @@ func writeConfiguration(s settings) (string, error) {
 	return path, os.WriteFile(path, []byte(text.String()), 0o644)
 }
 
-// quote makes a JSON string, which is a double-quoted YAML scalar too.
+// quote returns a JSON string, which is also a double-quoted YAML scalar.
 func quote(text string) string {
 	var quoted strings.Builder
 	encoder := json.NewEncoder(&quoted)
-	encoder.SetEscapeHTML(false) // an ampersand stays readable
+	encoder.SetEscapeHTML(false) // keep ampersands readable
 	if err := encoder.Encode(text); err != nil {
 		panic(err) // a string always marshals
 	}

@@ -1,10 +1,9 @@
-// Command entrypoint starts Dendrite as the candidate of a run, in a container without a shell and as a plain process
-// alike: it makes the server's TLS certificate from the run's authority, keeps the signing key in the data folder,
-// writes the configuration beside it, and becomes Dendrite. It links nothing of Dendrite, so one entry point serves
-// every version.
+// Command entrypoint starts Dendrite as the candidate of a run, in a container without a shell or as a plain process: it
+// issues the server's TLS certificate from the run's authority, stores the signing key and the configuration in the data
+// folder, and execs Dendrite. It links nothing of Dendrite, so one entry point serves every version.
 //
-// Environment: that of the image contract (dockerfiles/internal/contract), and MSC4014_PROGRAM_DIR (the entry point's own
-// folder).
+// Environment: that of the image contract (dockerfiles/internal/contract), and MSC4014_PROGRAM_DIR (default: the entry
+// point's own folder).
 package main
 
 import (
@@ -56,18 +55,18 @@ func run() error {
 		"--http-bind-address", s.HTTPAddress, "--https-bind-address", s.HTTPSAddress,
 	}
 	if err := syscall.Exec(program, arguments, environment(os.Environ(), s.CADir, temporaryDir)); err != nil {
-		return fmt.Errorf("cannot become %s: %w", program, err)
+		return fmt.Errorf("cannot exec %s: %w", program, err)
 	}
 	return nil
 }
 
-// environment is what Dendrite inherits: it trusts the run's authority alone, no proxy stands between servers, temporary
-// files go where they are removed with the rest, and garbage is collected rarely, for servers live for minutes. Several
-// servers share a machine: on one core each, they do not spend a fifth of their time on handing work from one to another.
+// environment returns Dendrite's environment: it trusts only the run's authority, uses no proxy, puts temporary files where
+// they are removed with the rest, and collects garbage rarely, because servers run for minutes only. Several servers share a
+// machine: with one core each, they do not spend a fifth of their time moving goroutines between cores.
 func environment(inherited []string, caDir, temporaryDir string) []string {
 	kept := []string{
 		"SSL_CERT_FILE=" + filepath.Join(caDir, authority.CertificateFile),
-		"SSL_CERT_DIR=" + caDir, // else those of the machine are trusted, too
+		"SSL_CERT_DIR=" + caDir, // otherwise the machine's are trusted too
 		"TMPDIR=" + temporaryDir,
 		"SQLITE_TMPDIR=" + temporaryDir,
 		"GOGC=400",

@@ -9,13 +9,13 @@ import (
 	"msc4014/dockerfiles/internal/contract"
 )
 
-// settings are what the contract gives the entry point, and where Dendrite is.
+// settings are the settings of the contract, and the folder of Dendrite.
 type settings struct {
 	contract.Settings
 	ProgramDir string // MSC4014_PROGRAM_DIR: the folder of the program "dendrite"
 }
 
-// readSettings reads the environment through get (os.Getenv) and says what is wrong with it.
+// readSettings reads and validates the environment through get (os.Getenv).
 func readSettings(get func(string) string) (settings, error) {
 	read, err := contract.Read(get)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"msc4014/dockerfiles/internal/contract"
 )
 
-// keepSigningKey makes the server's signing key unless there is one: other servers remember it by its name, so it must
-// never change. The format is Dendrite's: PEM with the seed of an Ed25519 key and its key ID in a header.
+// keepSigningKey creates the server's signing key unless there is one: other servers cache it by its key ID, so it must never
+// change. The format is Dendrite's: PEM with the seed of an Ed25519 key and its key ID in a header.
 func keepSigningKey(path string) error {
 	switch data, err := os.ReadFile(path); {
 	case errors.Is(err, fs.ErrNotExist):

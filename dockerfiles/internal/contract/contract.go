@@ -3,7 +3,7 @@
 //
 //	SERVER_NAME            the server's name; required
 //	MSC4014_CA_DIR         the folder of ca.crt and ca.key (/complement/ca)
-//	MSC4014_DATA_DIR       data that outlives a restart (/data)
+//	MSC4014_DATA_DIR       data that survives a restart (/data)
 //	MSC4014_HTTP_ADDRESS   where to listen for clients (:8008)
 //	MSC4014_HTTPS_ADDRESS  where to listen for the federation, with TLS (:8448)
 //	MSC4014_LOG_LEVEL      trace, debug, info, warn or error (info)
@@ -24,7 +24,7 @@ import (
 	"msc4014/runtime/authority"
 )
 
-// Settings are what the contract gives an entry point.
+// Settings are the settings that the contract gives an entry point.
 type Settings struct {
 	ServerName   string // "hs1", "127.77.0.1", "host:8448"
 	CADir        string // absolute, as DataDir
@@ -37,7 +37,7 @@ type Settings struct {
 
 var logLevels = []string{"trace", "debug", "info", "warn", "error"}
 
-// Read reads the environment through get (os.Getenv) and says what is wrong with it.
+// Read reads and validates the environment through get (os.Getenv).
 func Read(get func(string) string) (Settings, error) {
 	or := func(name, otherwise string) string {
 		if value := get(name); value != "" {
@@ -72,7 +72,7 @@ func Read(get func(string) string) (Settings, error) {
 	return s, nil
 }
 
-// CertificateNames are what the server's certificate is for: the host of its name, without a port, and localhost.
+// CertificateNames returns the names for the server's certificate: the host of its name, without a port, and localhost.
 func (s Settings) CertificateNames() []string {
 	host := s.ServerName
 	if withoutPort, _, err := net.SplitHostPort(s.ServerName); err == nil {
@@ -84,7 +84,7 @@ func (s Settings) CertificateNames() []string {
 // Authority returns the run's certificate authority.
 func (s Settings) Authority() (*authority.Authority, error) { return authority.Load(s.CADir) }
 
-// WriteWhole writes a file, readable by its owner alone, whole or not at all.
+// WriteWhole atomically writes a file that only its owner can read.
 func WriteWhole(path string, data []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
 	if err != nil {
