@@ -22,7 +22,7 @@ import (
 
 const longProve = `Runs the suite against the reference homeserver: without faults, in both dialects, where everything must pass; with
 each reading of what the texts leave open, which the suite must distinguish; and with each fault, where exactly the
-requirements in the fault's row must fail. At least one fault must make each check fail.
+requirements in the fault's row must fail. Each check must fail with at least one fault.
 
 The outcome is written to results/prove/prove.json, next to a folder with the results of each trial.
 docs/soundness.md explains how to read it.
