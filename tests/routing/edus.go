@@ -60,7 +60,7 @@ func tellServers(c *check.C, kind scenes.EDU) {
 	alices := happens(alice, roomID, []*stage.Peer{here, there}, carol, erin)
 	// The barrier is of the same kind: servers keep events and the rest in queues of their own.
 	happens(dan, elsewhere, []*stage.Peer{gone}, frank)
-	if kind.Came(gone, alices) {
+	if kind.HasArrived(gone, alices) {
 		c.Errorf("a server without a member in the room was sent %s of a user in it", kind.EduType)
 	}
 }

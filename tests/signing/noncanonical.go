@@ -20,7 +20,6 @@ import (
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/scenes"
 	"msc4014/helpers/stage"
-	senderkey "msc4014/tests/sender-key"
 )
 
 // oddity is an event whose signature or key is spelled as nobody has to spell it.
@@ -67,10 +66,10 @@ var _ = check.Register(check.Check{
 			if err != nil {
 				c.SuiteError(err)
 			}
-			answer, broken := scene.Evades(delivery.SendJoin, event)
+			answer, broken := scene.Delivers(delivery.SendJoin, event)
 			c.Need("resilience/stays-up", broken)
 			taken := scene.Alice.SomeView(scene.Room.ID(), func(view stage.View) bool { return view.Has(event.ID()) }) ||
-				senderkey.ServesPeers(scene, event)
+				delivery.ServesLaterJoiner(scene.Stage, scene.Room.ID(), event.ID())
 			if taken {
 				accepted[odd.reading] = append(accepted[odd.reading], odd.name)
 			}

@@ -28,8 +28,8 @@ var _ = check.Register(check.Check{
 	Name:     "events of every type are signed by their sender key",
 	Requires: []string{"signing/every-event-type"},
 	Body: func(c *check.C) {
-		scene := scenes.PlayWire(stage.Open(c, blueprints.OneServer))
-		for _, problem := range withoutOwnSignature(scene).Tell(len(scene.Events), c.Notef) {
+		scene := scenes.CollectWire(stage.Open(c, blueprints.OneServer))
+		for _, problem := range withoutOwnSignature(scene).Summary(len(scene.Events), c.Notef) {
 			c.Errorf("%s", problem)
 		}
 		c.Need("membership/invite-local", scene.Refusals["an invite"])
@@ -61,7 +61,7 @@ var _ = check.Register(check.Check{
 	Requires: []string{"signing/server-signatures"},
 	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
-		scene, server := scenes.PlayWire(s), s.ServerName(1)
+		scene, server := scenes.CollectWire(s), s.ServerName(1)
 		byServer := func(event federation.Event) bool { return event.Get("signatures").Map()[server].Exists() }
 		var with, without []string
 		for _, event := range scene.Events {

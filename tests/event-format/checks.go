@@ -1,10 +1,11 @@
 package eventformat
 
-// Chapter event-format: events as a federated peer sees them. One scene is played once on a deployment, a peer collects
-// every event of it, and each check judges what the candidate wrote there. The judges take collected events alone, so
-// that each is tested with events that break what it judges.
+// The checks of the chapter, each with the function that judges the collected events.
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/stretchr/testify/assert"
 
 	"msc4014/blueprints"
@@ -13,30 +14,30 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// judgeFormat registers a check that names every event of the scene which breaks a demand.
+// judgeFormat registers a check that names every collected event which breaks a demand.
 func judgeFormat(name, requirement string, judge func(scenes.Wire) scenes.Breaches) {
 	check.Register(check.Check{
 		Name:     name,
 		Requires: []string{requirement},
 		Body: func(c *check.C) {
-			scene := scenes.PlayWire(stage.Open(c, blueprints.OneServer))
-			for what, err := range scene.Refusals {
-				c.Notef("the scene was played without %s: %v", what, err)
+			wire := scenes.CollectWire(stage.Open(c, blueprints.OneServer))
+			for _, what := range slices.Sorted(maps.Keys(wire.Refusals)) {
+				c.Notef("the events were collected without %s: %v", what, wire.Refusals[what])
 			}
-			for _, problem := range judge(scene).Tell(len(scene.Events), c.Notef) {
+			for _, problem := range judge(wire).Summary(len(wire.Events), c.Notef) {
 				c.Errorf("%s", problem)
 			}
 		},
 	})
 }
 
-// observeFormat registers a check that tells which reading of an open requirement the scene's events show.
+// observeFormat registers a check that observes which reading of an open requirement the collected events show.
 func observeFormat(name, requirement string, observe func(scenes.Wire) (reading, detail string)) {
 	check.Register(check.Check{
 		Name:     name,
 		Requires: []string{requirement},
 		Body: func(c *check.C) {
-			reading, detail := observe(scenes.PlayWire(stage.Open(c, blueprints.OneServer)))
+			reading, detail := observe(scenes.CollectWire(stage.Open(c, blueprints.OneServer)))
 			c.Observe(reading, "%s", detail)
 		},
 	})
@@ -57,22 +58,22 @@ func init() {
 		Name:     "power levels are keyed by sender key",
 		Requires: []string{"event-format/power-levels-by-key"},
 		Body: func(c *check.C) {
-			scene := scenes.PlayWire(stage.Open(c, blueprints.OneServer))
-			problems := badPowerLevels(scene).Tell(len(scene.Events), c.Notef)
+			wire := scenes.CollectWire(stage.Open(c, blueprints.OneServer))
+			problems := badPowerLevels(wire).Summary(len(wire.Events), c.Notef)
 			for _, problem := range problems {
 				c.Errorf("%s", problem)
 			}
-			c.Need("mapping/in-creator-join", scene.Knows(scene.Alice))
-			c.Need("mapping/in-local-join", scene.Knows(scene.Bob))
+			c.Need("mapping/in-creator-join", wire.Knows(wire.Alice))
+			c.Need("mapping/in-local-join", wire.Knows(wire.Bob))
 			if len(problems) > 0 {
 				return
 			}
-			first, newest := scene.PowerLevels()
-			assert.Contains(c, first.Map(), scene.Keys[scene.Alice], "users of the power levels that the room was made with, the creator's key among them")
-			c.Need("client-view/power-levels-write", scene.Refusals["power levels by user ID"])
-			assert.EqualValues(c, scenes.FormatScenePower, newest.Map()[scene.Keys[scene.Bob]].Int(),
+			first, newest := wire.PowerLevels()
+			assert.Contains(c, first.Map(), wire.Keys[wire.Alice], "users of the power levels that the room was made with, the creator's key among them")
+			c.Need("client-view/power-levels-write", wire.Refusals["power levels by user ID"])
+			assert.EqualValues(c, scenes.BobsPower, newest.Map()[wire.Keys[wire.Bob]].Int(),
 				"the power of the key of a user to whom a client gave it by user ID")
-			assert.Contains(c, newest.Map(), scene.Keys[scene.Alice], "users of the power levels that a client wrote, its own key among them")
+			assert.Contains(c, newest.Map(), wire.Keys[wire.Alice], "users of the power levels that a client wrote, its own key among them")
 		},
 	})
 	// The create event names no user ID: its creator is gone, or a key (MSC1228, Proposal; MSC2175).
