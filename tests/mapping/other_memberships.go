@@ -29,8 +29,8 @@ type kindLie struct {
 
 // The users of Origin in these lies, beside carol and dan.
 const (
-	eve    = "eve"   // a member, or who wants to be one
-	frank  = "frank" // another
+	eve    = "eve"    // a member, or who wants to be one
+	frank  = "frank"  // another
 	absent = "absent" // not in the room
 )
 

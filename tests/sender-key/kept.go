@@ -1,16 +1,12 @@
 package senderkey
 
-// Chapter sender-key: one key for each user and room, and the same one for as long as possible. A peer in the room, the
-// witness, sees the keys; kept-across-restart and bans are in files of their own.
+// A user keeps its key in a room: through leaves, kicks, invites, knocks and changes of its profile.
 
 import (
 	"errors"
 	"fmt"
-	"net/http"
-	"strings"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/tidwall/gjson"
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
@@ -20,109 +16,15 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// A key is scoped to a user and a room: keys of one user in several rooms would tell that it is the same user (MSC4014,
-// Proposal 3).
-var _ = check.Register(check.Check{
-	Name:     "one user has different keys in two rooms",
-	Requires: []string{"sender-key/differs-between-rooms"},
-	Body: func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
-		rooms := make([]*stage.Room, 2)
-		for i := range rooms {
-			roomID := alice.Makes(stage.Public)
-			bob.Joins(roomID)
-			rooms[i] = witness.Joins(roomID, witness.User("witness"))
-		}
-		assert.NotEqual(c, keyOf(c, rooms[0], "mapping/in-creator-join", alice.UserID),
-			keyOf(c, rooms[1], "mapping/in-creator-join", alice.UserID), "the keys of one user in two rooms that it made")
-		assert.NotEqual(c, keyOf(c, rooms[0], "mapping/in-local-join", bob.UserID),
-			keyOf(c, rooms[1], "mapping/in-local-join", bob.UserID), "the keys of one user in two rooms that it joined")
-	},
-})
-
-// keyOf is the key of a user in a room as the peer was given it: that of the join that maps it to the user. It need not be
-// in the room's state any more: where users share a key, only the last one's join is.
-func keyOf(c *check.C, room *stage.Room, requirement, userID string) string {
-	for _, event := range room.Events() {
-		if scenes.AnotherMember(userID, "join")(event) == nil {
-			return event.Sender()
-		}
-	}
-	c.Need(requirement, fmt.Errorf("no join that the peer was given maps a key to %s", userID))
-	return ""
-}
-
-// And each user of a room has a key of its own (MSC4014, Proposal 3).
-var _ = check.Register(check.Check{
-	Name:     "users of one server have different keys in a room",
-	Requires: []string{"sender-key/differs-between-users"},
-	Body: func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		alice, bob, dan, witness := s.User("alice"), s.User("bob"), s.User("dan"), s.Peer()
-		roomID := alice.Makes(stage.Public)
-		bob.Joins(roomID)
-		dan.Joins(roomID)
-		room := witness.Joins(roomID, witness.User("witness"))
-		keys := map[string]string{}
-		for userID, requirement := range map[string]string{
-			alice.UserID: "mapping/in-creator-join", bob.UserID: "mapping/in-local-join", dan.UserID: "mapping/in-local-join",
-		} {
-			key := keyOf(c, room, requirement, userID)
-			if other, taken := keys[key]; taken {
-				c.Errorf("two users of one server have the same key in a room: %s and %s have %s", other, userID, key)
-			}
-			keys[key] = userID
-		}
-	},
-})
-
-// The key belongs to a user in a room, so it is none of the keys that the server signs with as itself (MSC4014, Proposal
-// 3).
-var _ = check.Register(check.Check{
-	Name:     "a sender key is no published server key",
-	Requires: []string{"sender-key/not-the-server-key"},
-	Body: func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
-		roomID := alice.Makes(stage.Public)
-		bob.Joins(roomID)
-		room := witness.Joins(roomID, witness.User("witness"))
-		published := publishedKeys(c, witness, s.ServerName(1))
-		for userID, requirement := range map[string]string{alice.UserID: "mapping/in-creator-join", bob.UserID: "mapping/in-local-join"} {
-			assert.NotContains(c, published, keyOf(c, room, requirement, userID), "the keys that the server publishes")
-		}
-	},
-})
-
-// publishedKeys are the keys, present and old, that a server publishes.
-func publishedKeys(c *check.C, asking *stage.Peer, server string) []string {
-	ctx, cancel := asking.Within()
-	defer cancel()
-	answer, err := asking.Do(ctx, server, http.MethodGet, "/_matrix/key/v2/server", nil)
-	c.Need("resilience/stays-up", err)
-	var keys []string
-	for _, kind := range []string{"verify_keys", "old_verify_keys"} {
-		answer.Get(kind).ForEach(func(_, key gjson.Result) bool {
-			keys = append(keys, strings.TrimRight(key.Get("key").String(), "="))
-			return true
-		})
-	}
-	if len(keys) == 0 {
-		c.Need("mapping/signed-by-users-server", fmt.Errorf("the server publishes no key: %s", answer))
-	}
-	return keys
-}
-
-// joined is a public room of alice's that bob has joined, with a witness.
+// joined is a public room of Alice that Bob has joined, with a witness.
 type joined struct {
 	alice, bob *stage.User
 	witness    *stage.Peer
 	room       *stage.Room
-	join       federation.Event // bob's
+	join       federation.Event // Bob's
 }
 
-// joinWitnessed plays the beginning of most checks of this chapter.
+// joinWitnessed lets Bob join a room of Alice, and the witness after him.
 func joinWitnessed(s *stage.Stage) joined {
 	scene := joined{alice: s.User("alice"), bob: s.User("bob"), witness: s.Peer()}
 	roomID := scene.alice.Makes(stage.Public)
@@ -199,7 +101,7 @@ var _ = check.Register(check.Check{
 })
 
 // The same when another server invites: the invited server names the key as it completes the invite. It is in the room
-// already, by another user: deployed servers die of an invite whose sender they do not know (mapping/in-invite).
+// already, by another user: deployed servers crash of an invite whose sender they do not know (mapping/in-invite).
 var _ = check.Register(check.Check{
 	Name:     "the key of an invite by a peer joins",
 	Requires: []string{"sender-key/kept-from-invite-to-join"},
@@ -214,27 +116,34 @@ var _ = check.Register(check.Check{
 			Type: "m.room.join_rules", StateKey: federation.StateKey(""), Sender: carol, Content: map[string]string{"join_rule": "invite"},
 		}))
 
-		ctx, cancel := resident.Within()
-		defer cancel()
-		invite, answer, err := room.Invite(ctx, s.ServerName(1), carol, bob.UserID)
-		if err == nil && invite.IsZero() {
-			err = fmt.Errorf("the server does not complete the invite of a peer: %s", answer)
-		}
-		c.Need("membership/invite-from-remote", err)
-		key := carol.KeyIn(room.ID())
-		signed, err := pseudoid.SignEvent(invite.JSON(), invite.Format(), string(key.Public), federation.SenderKeyID, key.Private)
-		if err != nil {
-			c.SuiteError(err)
-		}
-		room.Delivers(federation.NewEvent(signed, invite.Format())) // with the inviter's signature beside the invited user's
+		invite := invites(s, resident, room, carol, bob)
 		dan.Blaming("membership/invite-from-remote").AwaitsEvent(room.ID(), invite.ID())
-		_, err = bob.JoinRoom(c.Context(), room.ID(), resident.Name())
+		_, err := bob.JoinRoom(c.Context(), room.ID(), resident.Name())
 		c.Need("membership/accept-invite", err)
 		join := room.Blaming("mapping/in-local-join").Awaits(scenes.AnotherMember(bob.UserID, "join"))
 		invited, _ := invite.StateKey()
 		assert.Equal(c, invited, join.Sender(), "the key that joins, against the state key that the server gave the invite")
 	},
 })
+
+// invites lets a user of a peer invite one of the server under test, and delivers the completed invite with the signatures of
+// both.
+func invites(s *stage.Stage, peer *stage.Peer, room *stage.Room, inviter *federation.User, invited *stage.User) federation.Event {
+	ctx, cancel := peer.Within()
+	defer cancel()
+	invite, answer, err := room.Invite(ctx, s.ServerName(1), inviter, invited.UserID)
+	if err == nil && invite.IsZero() {
+		err = fmt.Errorf("the server does not complete the invite of a peer: %s", answer)
+	}
+	s.C.Need("membership/invite-from-remote", err)
+	key := inviter.KeyIn(room.ID())
+	signed, err := pseudoid.SignEvent(invite.JSON(), invite.Format(), string(key.Public), federation.SenderKeyID, key.Private)
+	if err != nil {
+		s.C.SuiteError(err)
+	}
+	room.Delivers(federation.NewEvent(signed, invite.Format()))
+	return invite
+}
 
 // And the key that knocked is the one that joins (MSC4014, Proposal 3.2).
 var _ = check.Register(check.Check{
@@ -255,7 +164,7 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// membershipOnly matches a member event by its membership, for rooms where there is one of it.
+// membershipOnly matches a member event by its membership alone, for rooms that have one such event.
 func membershipOnly(membership string) func(federation.Event) error {
 	return func(event federation.Event) error {
 		if event.Type() == "m.room.member" && event.Membership() == membership {
@@ -270,21 +179,22 @@ var _ = check.Register(check.Check{
 	Name:     "a new display name and avatar keep the key",
 	Requires: []string{"sender-key/kept-on-profile-change"},
 	Body: func(c *check.C) {
-		const displayName, avatar = "Robert", "mxc://example.org/robert"
 		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
-		for field, value := range map[string]string{"displayname": displayName, "avatar_url": avatar} {
-			if field == "displayname" {
-				scene.bob.SetsDisplayName(value)
-			} else {
-				scene.bob.SetsAvatar(value)
-			}
+		for _, change := range []struct {
+			field, value string
+			sets         func(string)
+		}{
+			{"displayname", "Robert", scene.bob.SetsDisplayName},
+			{"avatar_url", "mxc://example.org/robert", scene.bob.SetsAvatar},
+		} {
+			change.sets(change.value)
 			changed := scene.room.Blaming("membership/profile-propagates").Awaits(func(event federation.Event) error {
-				if event.Type() == "m.room.member" && event.Get("content."+field).String() == value {
+				if event.Type() == "m.room.member" && event.Get("content."+change.field).String() == change.value {
 					return nil
 				}
 				return errors.New("another event")
 			})
-			assert.Equal(c, scene.join.Sender(), changed.Sender(), "the key of a member whose %s is new", field)
+			assert.Equal(c, scene.join.Sender(), changed.Sender(), "the key of a member whose %s is new", change.field)
 		}
 	},
 })
