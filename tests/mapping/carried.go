@@ -1,9 +1,11 @@
 package mapping
 
-// Chapter mapping, the honest half: where a server's own member events carry mxid_mapping, and what stands in it.
+// Which member events of a server carry mxid_mapping, and what it holds.
 
 import (
 	"errors"
+	"slices"
+	"strings"
 
 	"github.com/stretchr/testify/assert"
 
@@ -15,7 +17,7 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// member events carry mxid_mapping (MSC4014, Proposal 4): here the join of who creates the room.
+// Member events carry mxid_mapping (MSC4014, Proposal 4): here the join of who creates the room.
 var _ = check.Register(check.Check{
 	Name:     "the creator's join carries its mapping",
 	Requires: []string{"mapping/in-creator-join"},
@@ -72,7 +74,7 @@ var _ = check.Register(check.Check{
 	Name:     "an invite that the server completes carries the invited user's mapping",
 	Requires: []string{"mapping/in-invite"},
 	Deadly:   true,
-	Body: func(c *check.C) { // deployed servers die of an invite to a room that they do not know
+	Body: func(c *check.C) { // deployed servers crash of an invite to a room that they are not in
 		s := stage.Open(c, blueprints.OneServer)
 		alice, inviting := s.User("alice"), s.Peer()
 		host := inviting.User("host")
@@ -146,3 +148,63 @@ var _ = check.Register(check.Check{
 		assert.NoError(c, pseudoid.VerifyMapping(scenes.MappingIn(c, locals), published), "the mapping of a local user's join")
 	},
 })
+
+// MSC4014 (Proposal 4) has the mapping in member events, MSC1228 (Proposal) in invite and join events: whether a server's own
+// leaves, kicks, bans and knocks have it.
+var _ = check.Register(check.Check{
+	Name:     "the mapping in leaves, kicks, bans and knocks",
+	Requires: []string{"mapping/in-leave-ban-knock"},
+	Body: func(c *check.C) {
+		s := stage.OpenResident(c)
+		room, roomID := s.Room, s.Room.ID()
+		bob, kicked, banned := s.User("bob"), s.User("kicked"), s.User("banned")
+		for _, user := range []*stage.User{bob, kicked, banned} {
+			user.Joins(roomID)
+			room.Blaming("mapping/in-local-join").AwaitsMember(user.UserID, "join")
+		}
+		var with, without []string
+		add := func(what string, event federation.Event) {
+			if _, carried := pseudoid.MappingOf(event.JSON()); carried {
+				with = append(with, what)
+			} else {
+				without = append(without, what)
+			}
+		}
+		bob.Leaves(roomID)
+		add("leave", room.Blaming("membership/leave").Awaits(scenes.MemberByKey(room.SenderOf(bob.UserID), "leave")))
+		s.Alice.Kicks(roomID, kicked.UserID)
+		add("kick", room.Blaming("membership/kick").Awaits(scenes.MemberByKey(room.SenderOf(kicked.UserID), "leave")))
+		s.Alice.Bans(roomID, banned.UserID)
+		add("ban", room.Blaming("membership/ban").Awaits(scenes.MemberByKey(room.SenderOf(banned.UserID), "ban")))
+		if knock, knocked := knocks(s); knocked {
+			add("knock", knock)
+		}
+		c.Observe(readCarried(with, without), "with it: %s; without it: %s", strings.Join(with, ", "), strings.Join(without, ", "))
+	},
+})
+
+// knocks lets another user knock on the room, and returns the knock as the peer receives it. A server may refuse it.
+func knocks(s stage.Residence) (knock federation.Event, knocked bool) {
+	s.Alice.Sets(s.Room.ID(), "m.room.join_rules", "", map[string]any{"join_rule": "knock"})
+	if _, err := s.User("knocker").Knock(s.C.Context(), s.Room.ID(), ""); err != nil {
+		s.C.Notef("nobody could knock: %v", err)
+		return federation.Event{}, false
+	}
+	creator := scenes.CreatorsJoin(s.C, s.Room).Sender()
+	return s.Room.Blaming("membership/knock").Awaits(scenes.NewMember(s.Room, creator, "knock")), true
+}
+
+// readCarried returns the reading from the member events with and without the mapping.
+func readCarried(with, without []string) string {
+	own := func(what string) bool { return what == "leave" || what == "knock" }
+	byOthers := func(what string) bool { return !own(what) }
+	switch {
+	case len(with) == 0:
+		return "none"
+	case len(without) == 0:
+		return "all"
+	case !slices.ContainsFunc(with, byOthers) && !slices.ContainsFunc(without, own):
+		return "own-only"
+	}
+	return "some"
+}
