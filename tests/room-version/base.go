@@ -1,14 +1,11 @@
 package roomversion
 
-// Chapter room-version, as other servers see it: make_join, and the rules that rooms of the version follow.
+// On whose rules the room version builds.
 
 import (
-	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/tidwall/gjson"
 
 	"msc4014/blueprints"
@@ -18,51 +15,6 @@ import (
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 )
-
-// The answer to make_join names the room's version, by which the joining server knows how to write its join
-// (server-server API, make_join).
-var _ = check.Register(check.Check{
-	Name:     "make_join names the room version",
-	Requires: []string{"room-version/make-join-names-it"},
-	Body: func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		peer := s.Peer()
-		answer := peer.AsksToJoin(s.User("alice").Makes(stage.Public))
-		if !answer.OK() {
-			c.Blocked("membership/remote-joins-us", "make_join was answered %s", answer)
-		}
-		assert.Equal(c, pseudoid.RoomVersion, answer.Get("room_version").String(), "room_version in the answer to make_join")
-	},
-})
-
-// A server that does not list the version cannot join: it is told M_INCOMPATIBLE_ROOM_VERSION, and which version it
-// would need (server-server API, make_join).
-var _ = check.Register(check.Check{
-	Name:     "make_join refuses servers without the room version",
-	Requires: []string{"room-version/make-join-refuses-others"},
-	Body: func(c *check.C) {
-		s := stage.Open(c, blueprints.OneServer)
-		peer := s.Peer()
-		room := s.User("alice").Makes(stage.Public)
-		others := []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"}
-		c.Control(accepted(peer.AsksToJoin(room, append(slices.Clone(others), pseudoid.RoomVersion)...)))
-
-		refusal := peer.AsksToJoin(room, others...)
-		if refusal.OK() {
-			c.Failf("make_join of a server that lists versions 1 to 11 alone was accepted: %s", refusal)
-		}
-		assert.Equal(c, http.StatusBadRequest, refusal.Status, "status of the refusal")
-		assert.Equal(c, "M_INCOMPATIBLE_ROOM_VERSION", refusal.Get("errcode").String(), "errcode of the refusal")
-		assert.Equal(c, pseudoid.RoomVersion, refusal.Get("room_version").String(), "room_version of the refusal")
-	},
-})
-
-func accepted(answer federation.Answer) error {
-	if answer.OK() {
-		return nil
-	}
-	return fmt.Errorf("answered %s", answer)
-}
 
 // The proposal names neither an identifier nor the version on whose rules the new one builds. What version 11 and 12
 // changed, and what version 10 did, shows in the server's own events.
@@ -88,7 +40,7 @@ var _ = check.Register(check.Check{
 		c.Need("client-view/power-levels-write", err)
 		_, err = alice.SendState(c.Context(), room.ID(), "m.room.power_levels", "", withBan(levels, "70"))
 
-		base, seen := baseOf(signsOfBase(!strings.Contains(room.ID(), ":"), create.Get("content.creator").Exists(),
+		base, seen := baseOf(featuresOfBase(!strings.Contains(room.ID(), ":"), create.Get("content.creator").Exists(),
 			slices.ContainsFunc(room.Events(), namesIt), err == nil))
 		reading := "msc4014-base-" + base
 		if !slices.Contains([]string{"10", "11", "12"}, base) {
@@ -105,16 +57,16 @@ func withBan(levels gjson.Result, power any) map[string]any {
 	return content
 }
 
-// sign is something that is so in some base versions, and in those alone.
-type sign struct {
-	text string
+// feature is what some base versions have, and no others.
+type feature struct {
+	name string
 	seen bool
 	of   []string
 }
 
-// signsOfBase are what tells base versions apart, each seen or not.
-func signsOfBase(noServerInRoomID, creatorInContent, redactionOf10, stringAsPower bool) []sign {
-	return []sign{
+// featuresOfBase are the features by which base versions differ, each seen or not.
+func featuresOfBase(noServerInRoomID, creatorInContent, redactionOf10, stringAsPower bool) []feature {
+	return []feature{
 		{"the room ID names no server", noServerInRoomID, []string{"12"}},
 		{"the create event has a creator in its content", creatorInContent, []string{"10", "older"}},
 		{"event IDs follow the redaction of version 10", redactionOf10, []string{"10", "older"}},
@@ -122,16 +74,16 @@ func signsOfBase(noServerInRoomID, creatorInContent, redactionOf10, stringAsPowe
 	}
 }
 
-// baseOf is the one base version that fits all signs, "other" if none does.
-func baseOf(signs []sign) (base, told string) {
+// baseOf returns the one base version that has exactly the features seen, "other" if none has.
+func baseOf(features []feature) (base, detail string) {
 	bases := []string{"10", "11", "12", "older"}
 	var lines []string
-	for _, each := range signs {
+	for _, each := range features {
 		bases = slices.DeleteFunc(bases, func(base string) bool { return slices.Contains(each.of, base) != each.seen })
 		if each.seen {
-			lines = append(lines, each.text)
+			lines = append(lines, each.name)
 		} else {
-			lines = append(lines, "not: "+each.text)
+			lines = append(lines, "not: "+each.name)
 		}
 	}
 	if len(bases) != 1 {
