@@ -1,0 +1,2 @@
+// Package redaction judges chapter redaction: what the redaction of an event takes away, what it must leave, and who may redact.
+package redaction
