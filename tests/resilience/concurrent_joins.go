@@ -1,11 +1,12 @@
 package resilience
 
-// Chapter resilience, crowds: many joins at once. Each of them is what it would be alone: it ends with a mapping that
-// names its user, and with one key, which is nobody else's (MSC4014, Proposal 3 and 4).
+// Many joins at once. Each of them ends as it would alone: with a mapping that names its user, and with one key, which is nobody
+// else's (MSC4014, Proposal 3 and 4).
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,17 +15,18 @@ import (
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
+	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/stage"
 )
 
 const (
 	concurrentJoins = "resilience/concurrent-joins"
-	// crowdSize is how many users join at once; users of the server do it from two devices each.
-	crowdSize = 6
+	// manyUsers is how many users join at once; users of the server do it by two requests each.
+	manyUsers = 6
 )
 
-// atOnce calls do for each number below count, all at the same time, and returns the errors.
+// atOnce calls do for each number below count, all concurrently, and returns the errors.
 func atOnce(count int, do func(i int) error) []error {
 	var (
 		errs    = make([]error, count)
@@ -42,51 +44,48 @@ func atOnce(count int, do func(i int) error) []error {
 	return errs
 }
 
-// crowd are users of the server who join a room at once, each by two requests.
-type crowd []*stage.User
+// joiners are users of the server who join a room at once, each by two requests.
+type joiners []*stage.User
 
-func gathers(s *stage.Stage) (users crowd) {
-	for range crowdSize {
+func newJoiners(s *stage.Stage) (users joiners) {
+	for range manyUsers {
 		users = append(users, s.User("member"))
 	}
 	return users
 }
 
-// join lets all join at once. A refusal ends the check: nothing stood in the way of any of them.
-func (users crowd) join(c *check.C, roomID string) {
+// join lets all join at once. A refusal fails the check: nothing prevents any of them from joining.
+func (users joiners) join(c *check.C, roomID string) {
 	for _, err := range atOnce(2*len(users), func(i int) error {
 		_, err := users[i/2].JoinRoom(c.Context(), roomID)
 		return err
 	}) {
-		c.Need(concurrentJoins, err)
+		c.Must(err)
 	}
 }
 
-// haveOneKeyEach sees to it that a peer in the room was told of each user by one key, with a mapping that holds, and that
-// no two users share one; so it must be, too, for a server that joins now.
-func (users crowd) haveOneKeyEach(c *check.C, room *stage.Room, witness, later *stage.Peer) {
-	var joined *stage.Room
-	if later != nil {
-		joined = later.Joins(room.ID(), later.User("later"))
-	}
+// haveOneKeyEach ensures that a peer in the room received joins of each user by one key, with a valid mapping, and that no two
+// users share one; and that later, a server that joined after them, was served the same keys. later may be nil.
+func (users joiners) haveOneKeyEach(c *check.C, witness *stage.Peer, later *stage.Room) {
 	owners := map[string]string{}
 	for _, user := range users {
-		keys := map[string]bool{}
+		var keys []string
 		for _, arrival := range witness.Received() {
 			if event := arrival.Event; event.Membership() == "join" && event.MappedUserID() == user.UserID {
 				assert.Empty(c, arrival.Problems, "what is wrong with the join of one of many")
-				keys[event.Sender()] = true
+				if !slices.Contains(keys, event.Sender()) {
+					keys = append(keys, event.Sender())
+				}
 			}
 		}
 		assert.Len(c, keys, 1, "keys of one who joined among many")
-		for key := range keys {
+		for _, key := range keys {
 			assert.Empty(c, owners[key], "another user with the same key")
 			owners[key] = user.UserID
-			if joined == nil {
-				continue
+			if later != nil {
+				assert.Equal(c, user.UserID, later.UserIDOf(key), "the user of the key, by the mapping that a server which joins later is served")
+				assert.Equal(c, "join", later.Membership(key), "the membership that a server which joins later is served")
 			}
-			assert.Equal(c, user.UserID, joined.UserIDOf(key), "whom a server that joins later takes the key for")
-			assert.Equal(c, "join", joined.Membership(key), "the membership that a server which joins later is told")
 		}
 	}
 }
@@ -100,7 +99,7 @@ var _ = check.Register(check.Check{
 		s := stage.Open(c, blueprints.OneServer)
 		alice, witness := s.User("alice"), s.Peer()
 		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
-		users := gathers(s)
+		users := newJoiners(s)
 		users.join(c, room.ID())
 		for _, user := range users {
 			user.AwaitsMembership(room.ID(), user.UserID, "join")
@@ -109,7 +108,7 @@ var _ = check.Register(check.Check{
 			alice.AwaitsMembership(room.ID(), user.UserID, "join")
 		}
 		room.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(room.ID(), "said after the joins"))
-		users.haveOneKeyEach(c, room, witness, s.Peer())
+		users.haveOneKeyEach(c, witness, delivery.LaterJoiner(s, room.ID()))
 	},
 })
 
@@ -124,26 +123,21 @@ var _ = check.Register(check.Check{
 		resident := s.Peer()
 		carol := resident.User("carol")
 		room := resident.Makes(federation.RoomOptions{Creator: carol})
-		users := crowd{s.User("first"), s.User("second")}
+		users := joiners{s.User("first"), s.User("second")}
 		overtaking := overtakes(c, resident)
-
 		errs := atOnce(len(users), func(i int) error {
-			if i == 1 {
-				overtaking.awaitFirst()
+			if i == 0 {
+				_, err := users[0].JoinRoom(c.Context(), room.ID(), resident.Name())
+				return err
 			}
-			_, err := users[i].JoinRoom(c.Context(), room.ID(), resident.Name())
-			if err == nil && i == 1 {
-				_, err = users[i].SeesMembership(room.ID(), users[i].UserID, "join")
-				overtaking.release()
-			}
-			return err
+			return overtaking.joinsSecond(c, users[1], room)
 		})
 		for i, user := range users {
 			c.Must(errs[i])
 			room.AwaitsMember(user.UserID, "join")
 			user.AwaitsMembership(room.ID(), user.UserID, "join")
 		}
-		users.haveOneKeyEach(c, room, resident, nil)
+		users.haveOneKeyEach(c, resident, nil)
 		said := room.Says(carol, "said to both who joined")
 		for _, user := range users {
 			user.SeesMembers(room.ID(), carol.ID(), users[0].UserID, users[1].UserID)
@@ -154,15 +148,26 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// overtaking is a peer that keeps its first answer to send_join back.
+// joinsSecond lets a user join once the answer to the first join is held back, and releases that when the user has joined.
+func (o *overtaking) joinsSecond(c *check.C, user *stage.User, room *stage.Room) error {
+	o.awaitFirst()
+	if _, err := user.JoinRoom(c.Context(), room.ID(), room.Peer().Name()); err != nil {
+		return err
+	}
+	_, err := user.SeesMembership(room.ID(), user.UserID, "join")
+	o.release()
+	return err
+}
+
+// overtaking is a peer that holds back its first answer to send_join.
 type overtaking struct {
 	limit          context.Context
 	came, released chan struct{}
 	release        func()
 }
 
-// overtakes has a peer keep its first answer to send_join back until release is called. A server may well send one join
-// after the other: when no second comes for a moment, the peer answers the first.
+// overtakes makes a peer hold back its first answer to send_join until release is called. A server may send one join after the
+// other: if no second comes within a moment, the peer answers the first.
 func overtakes(c *check.C, peer *stage.Peer) *overtaking {
 	limit, cancel := c.Within(time.Second)
 	c.Cleanup(cancel)
@@ -180,7 +185,7 @@ func overtakes(c *check.C, peer *stage.Peer) *overtaking {
 	return o
 }
 
-// awaitFirst waits until the first answer is there and kept back.
+// awaitFirst waits until the first answer is held back.
 func (o *overtaking) awaitFirst() { o.wait(o.came) }
 
 func (o *overtaking) wait(until <-chan struct{}) {
@@ -199,25 +204,7 @@ var _ = check.Register(check.Check{
 		s := stage.Open(c, blueprints.OneServer)
 		alice := s.User("alice")
 		roomID := alice.Makes(stage.Public)
-		var (
-			peers [crowdSize]*stage.Peer
-			joins [crowdSize]federation.Event
-		)
-		for i := range peers { // all have their templates before the first sends its join
-			peers[i] = s.Peer()
-			joins[i] = peers[i].JoinOf(roomID, peers[i].User("member"))
-		}
-		for _, err := range atOnce(len(peers), func(i int) error {
-			ctx, cancel := peers[i].Within()
-			defer cancel()
-			answer, err := peers[i].SendJoin(ctx, s.ServerName(1), roomID, joins[i])
-			if err == nil && answer.Room == nil {
-				err = fmt.Errorf("a join among many was refused: %s", answer.Answer)
-			}
-			return err
-		}) {
-			c.Must(err)
-		}
+		peers, joins := joinFromPeers(s, roomID)
 		members := []string{alice.UserID}
 		for _, peer := range peers {
 			alice.AwaitsMembership(roomID, peer.User("member").ID(), "join")
@@ -225,15 +212,34 @@ var _ = check.Register(check.Check{
 		}
 		alice.SeesMembers(roomID, members...)
 
-		later := s.Peer()
-		room := later.Joins(roomID, later.User("later"))
+		room := delivery.LaterJoiner(s, roomID)
 		said := alice.Says(roomID, "said to all who joined")
 		for i, peer := range peers {
 			member := peer.User("member")
-			assert.Equal(c, joins[i].Sender(), room.SenderOf(member.ID()), "the key by which a server that joins later knows who joined among many")
+			assert.Equal(c, joins[i].Sender(), room.SenderOf(member.ID()), "the key of one who joined among many, as a server that joins later is served it")
 			peer.In(roomID).AwaitsEvent(said)
 			shown := alice.AwaitsEvent(roomID, peer.In(roomID).Says(member, "said by one of many").ID())
 			assert.Equal(c, member.ID(), shown.Get("sender").String(), "sender of a message of one who joined among many")
 		}
 	},
 })
+
+// joinFromPeers lets a user of each of many peers join a room at once: all have their templates before the first sends its join.
+func joinFromPeers(s *stage.Stage, roomID string) (peers []*stage.Peer, joins []federation.Event) {
+	for i := range manyUsers {
+		peers = append(peers, s.Peer())
+		joins = append(joins, peers[i].JoinOf(roomID, peers[i].User("member")))
+	}
+	for _, err := range atOnce(len(peers), func(i int) error {
+		ctx, cancel := peers[i].Within()
+		defer cancel()
+		answer, err := peers[i].SendJoin(ctx, s.ServerName(1), roomID, joins[i])
+		if err == nil && answer.Room == nil {
+			err = fmt.Errorf("a join among many was refused: %s", answer.Answer)
+		}
+		return err
+	}) {
+		s.C.Must(err)
+	}
+	return peers, joins
+}
