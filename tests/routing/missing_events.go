@@ -1,7 +1,7 @@
 package routing
 
-// What a server has missed, it gets from the servers behind the mappings (MSC4014, hard requirement 1: clients see a room
-// without holes, as ever).
+// A server requests events that it has missed from the servers behind the mappings (MSC4014, hard requirement 1: clients see a room
+// without gaps, as ever).
 
 import (
 	"github.com/stretchr/testify/assert"
@@ -25,9 +25,7 @@ var _ = check.Register(check.Check{
 		s.Alice.Blaming("membership/remote-joins-us").AwaitsEvent(s.Room.ID(), before.ID())
 		var missed []federation.Event
 		for range 3 {
-			event := s.Room.Builds(federation.TextMessage(carol, "said, and not sent"))
-			s.Room.Apply(event)
-			missed = append(missed, event)
+			missed = append(missed, s.Room.AppliesText(carol, "said, and not sent"))
 		}
 		after := s.Room.Says(carol, "said after the gap")
 		for _, event := range append(missed, after) {
@@ -37,8 +35,8 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// And here the history of a room just joined, which the server that it was joined through does not give: another that a
-// mapping names does.
+// And here the history of a room just joined, which the server that it was joined through does not serve: another that a mapping
+// names does.
 var _ = check.Register(check.Check{
 	Name:     "history comes from a server that a mapping names",
 	Requires: []string{"routing/missing-events"},
@@ -48,8 +46,7 @@ var _ = check.Register(check.Check{
 		alice, resident, other := s.User("alice"), s.Peer(), s.Peer()
 		carol := resident.User("carol")
 		room := resident.Makes(federation.RoomOptions{Creator: carol})
-		said := room.Builds(federation.TextMessage(carol, "said before"))
-		room.Apply(said)
+		said := room.AppliesText(carol, "said before")
 		others := other.JoinsVia(resident.Name(), room.ID(), other.User("dan"))
 		for _, event := range room.Events() {
 			others.Apply(event)
