@@ -1,7 +1,6 @@
 package unverified
 
-// Chapter unverified, what becomes of it in time: joins that must not wait for dead servers, and members whose server's
-// keys can be had later.
+// What becomes of members whose server's keys can be had later.
 
 import (
 	"context"
@@ -23,46 +22,7 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// deadMembers is how many members' servers swallow requests: those of one room are not to be waited for in turn.
-const deadMembers = 3
-
-// Mappings of a room just joined are timed out quickly (MSC1228, Handling the mxid mapping, Implementation). Deployed servers
-// die of it.
-var _ = check.Register(check.Check{
-	Name:     "a join is not held up though members' servers swallow requests for keys",
-	Requires: []string{"unverified/join-not-held-up"},
-	Path:     "send_join answer",
-	Slow:     80 * time.Second,
-	Deadly:   true,
-	Body: func(c *check.C) {
-		h := openScene(stage.Open(c, blueprints.OneServer), swallowsRequests)
-		living := h.Origin.Makes(federation.RoomOptions{Creator: h.Carol})
-		living.Applies(living.MemberTemplate(h.dave, "join"))
-		c.Control(h.TryEnter(living))
-
-		dying := h.Origin.Makes(federation.RoomOptions{Creator: h.Carol})
-		dying.Applies(dying.MemberTemplate(h.unverified, "join"))
-		for range deadMembers - 1 {
-			dead := h.Peer()
-			dead.PlayDead(swallowsRequests.as)
-			dying.Applies(dying.MemberTemplate(dead.User("erin"), "join"))
-		}
-		began := time.Now()
-		bound, cancel := c.Within(joinBound)
-		defer cancel()
-		answered := h.TryEnter(dying)
-		if answered != nil {
-			c.Notef("the join was answered after %s: %v", time.Since(began).Round(time.Millisecond), answered)
-		}
-		_, err := h.Alice.WaitForEvent(bound, dying.ID(), match.Membership(h.Alice.UserID, "join"))
-		c.Notef("the join took %s; the suite allows %s", time.Since(began).Round(time.Millisecond), joinBound)
-		if err != nil {
-			c.Must(errors.Join(answered, err))
-		}
-	},
-})
-
-// recovery is a way in which keys come to be had after all.
+// recovery is a way in which the keys of a server can be had after all.
 type recovery struct {
 	name string
 	dead failure // until then
@@ -78,42 +38,49 @@ type recovered struct {
 	refused      error // why clients are not shown what it wrote
 	claimed, key string
 	join         string        // the ID of its join
-	earlier      string        // that of a message which was delivered before
+	earlier      string        // the ID of a message from before the recovery
 	tried        []string      // to have it verified
-	verified     bool          // the server has come to show the true user ID
+	verified     bool          // the server shows the true user ID
 	took         time.Duration // from the recovery until then
 	resent       gjson.Result  // the member event as it was sent to clients again; none if it was not
-	later        gjson.Result  // a message that was sent after the verification was seen
+	later        gjson.Result  // a message from after the verification
 	before       []stage.View  // while it could not be verified
 	after        []stage.View  // at the end
 }
 
-// meetThenRecover lets the server meet a member who cannot be verified, makes the keys of its server available, and waits until the server has
-// verified its mapping, once for all checks that look at it.
+// meetThenRecover introduces a member who cannot be verified, makes the keys of its server available, and waits until its mapping is
+// verified, once for all checks that judge it.
 func meetThenRecover(c *check.C, how recovery) recovered {
 	s := stage.Open(c, blueprints.OneServer)
 	return stage.Scene(s, "a member whose server "+how.name, func() recovered {
-		h := openScene(s, how.dead)
-		m, refused := delivery.Send.Introduce(h.Scene, h.unverified)
+		met := openScene(s, how.dead)
+		m, refused := delivery.Send.Introduce(met.Scene, met.unverified)
 		if refused != nil {
 			return recovered{refused: refused}
 		}
-		timeline := h.Alice.Timeline(m.Room.ID())
-		ctx, cancel := c.Within(stage.Patience)
-		defer cancel()
-		shown, err := timeline.Wait(ctx, match.EventID(m.Said.ID()))
-		c.Need("unverified/event-accepted", err)
-		c.Need("unverified/placeholder", isPlaceholder(h.unverified.ID(), s.ServerName(1))(shown.Get("sender").String()))
-		seen := recovered{claimed: h.unverified.ID(), key: m.Join.Sender(), join: m.Join.ID(), earlier: m.Said.ID()}
-		seen.before = h.views(m)
-		h.revive()
-		h.awaitsVerification(m, timeline, shown.Get("sender").String(), &seen)
-		seen.after = h.views(m)
-		return seen
+		seen := met.recovers(m)
+		seen.after = met.views(m)
+		return *seen
 	})
 }
 
-// verifiedLater is meetThenRecover for checks that judge what became of a member who was verified.
+// recovers makes the keys of the member's server available, once clients are shown its message by a placeholder, and waits until
+// its mapping is verified.
+func (s *scene) recovers(m delivery.Introduction) *recovered {
+	timeline := s.Alice.Timeline(m.Room.ID())
+	ctx, cancel := s.C.Within(stage.Patience)
+	defer cancel()
+	shown, err := timeline.Wait(ctx, match.EventID(m.Said.ID()))
+	s.C.Need("unverified/event-accepted", err)
+	placeholder := shown.Get("sender").String()
+	s.C.Need("unverified/placeholder", isPlaceholder(s.unverified.ID(), s.ServerName(1))(placeholder))
+	seen := &recovered{claimed: s.unverified.ID(), key: m.Join.Sender(), join: m.Join.ID(), earlier: m.Said.ID(), before: s.views(m)}
+	s.revive()
+	s.awaitsVerification(m, timeline, placeholder, seen)
+	return seen
+}
+
+// verifiedLater is meetThenRecover for checks of a member who was verified.
 func verifiedLater(c *check.C, how recovery) recovered {
 	seen := meetThenRecover(c, how)
 	c.Need("unverified/event-accepted", seen.refused)
@@ -126,11 +93,11 @@ func verifiedLater(c *check.C, how recovery) recovered {
 	return seen
 }
 
-// awaitsVerification gives the server reasons to verify the member again, and looks whether it has: the member event is sent
-// again, or a new message shows the true user ID.
-func (h *scene) awaitsVerification(m delivery.Introduction, timeline *csapi.Timeline, placeholder string, seen *recovered) {
+// awaitsVerification gives the server reasons to verify the member again, until it has: until the member event is sent again, or a
+// new message shows the true user ID.
+func (s *scene) awaitsVerification(m delivery.Introduction, timeline *csapi.Timeline, placeholder string, seen *recovered) {
 	began := time.Now()
-	ctx, cancel := h.C.Within(joinBound)
+	ctx, cancel := s.C.Within(joinBound)
 	defer cancel()
 	resent := func(event gjson.Result) error {
 		if event.Get("event_id").String() == seen.join && event.Get("state_key").String() == seen.claimed {
@@ -140,12 +107,12 @@ func (h *scene) awaitsVerification(m delivery.Introduction, timeline *csapi.Time
 	}
 	seen.tried = []string{
 		"to wait", "GET /profile and POST /keys/query of the placeholder",
-		"messages of the member, brought by its server and by another",
+		"messages of the member, delivered by its server and by another",
 	}
 	for ctx.Err() == nil && !seen.verified {
-		// What these answer is open (unverified/requests-stay-home): they are a mechanism for client-initiated retries.
-		_, _ = h.Alice.Profile(ctx, placeholder)
-		_, _ = h.Alice.QueryKeys(ctx, placeholder)
+		// The answers are open (unverified/requests-stay-home): they are a mechanism for client-initiated retries.
+		_, _ = s.Alice.Profile(ctx, placeholder)
+		_, _ = s.Alice.QueryKeys(ctx, placeholder)
 		look, done := context.WithTimeout(ctx, time.Second)
 		event, err := timeline.Wait(look, resent)
 		done()
@@ -153,33 +120,33 @@ func (h *scene) awaitsVerification(m delivery.Introduction, timeline *csapi.Time
 			seen.resent, seen.verified = event, true
 			break
 		}
-		seen.verified = h.hears(m, timeline).Get("sender").String() == seen.claimed
+		seen.verified = s.sendsMessage(m, timeline).Get("sender").String() == seen.claimed
 	}
 	seen.took = time.Since(began)
 	if !seen.verified {
 		return
 	}
-	seen.later = h.hears(m, timeline)
+	seen.later = s.sendsMessage(m, timeline)
 	if !seen.resent.Exists() {
-		look, done := h.C.Within(stage.Patience)
+		look, done := s.C.Within(stage.Patience)
 		defer done()
-		seen.resent, _ = timeline.Wait(look, resent) // none: what is missing is for the checks to say
+		seen.resent, _ = timeline.Wait(look, resent) // none: the checks judge that
 	}
 }
 
-// hears lets the member say something, and returns it as alice's client is shown it. Its own server brings it, or Origin
-// where the server under test does not take it from that one yet.
-func (h *scene) hears(m delivery.Introduction, timeline *csapi.Timeline) gjson.Result {
-	said := m.Room.AppliesText(h.unverified, "said by a member whose server is back")
-	ctx, cancel := h.C.Within(h.Patience)
+// sendsMessage delivers a new message of the member, and returns it as Alice's client is shown it. Its own server delivers it, or
+// Origin if the server under test does not accept it from that one yet.
+func (s *scene) sendsMessage(m delivery.Introduction, timeline *csapi.Timeline) gjson.Result {
+	said := m.Room.AppliesText(s.unverified, "said by a member whose server is back")
+	ctx, cancel := s.C.Within(s.Patience)
 	defer cancel()
-	answer, err := h.deadServer.SendTransaction(ctx, h.ServerName(1), []federation.Event{said}, nil)
+	answer, err := s.deadServer.SendTransaction(ctx, s.ServerName(1), []federation.Event{said}, nil)
 	if err != nil || !answer.OK() || len(answer.PDUErrors) > 0 {
-		err = h.Sends(said)
+		err = s.Sends(said)
 	}
 	shown, missing := timeline.Wait(ctx, match.EventID(said.ID()))
 	if missing != nil {
-		h.C.Need("unverified/event-accepted", errors.Join(err, missing))
+		s.C.Need("unverified/event-accepted", errors.Join(err, missing))
 	}
 	return shown
 }
@@ -228,7 +195,7 @@ var _ = check.Register(check.Check{
 })
 
 // Events sent prior to the verification "will show" the placeholder (MSC4014, Changes from MSC1228 6.2): on a client's screen,
-// or to whoever fetches them later, too.
+// or to clients that fetch them later, too.
 var _ = check.Register(check.Check{
 	Name:     "what earlier events show after the verification",
 	Requires: []string{"unverified/earlier-events"},
@@ -240,11 +207,11 @@ var _ = check.Register(check.Check{
 			c.Observe(verdict.NoneSeen, "%s", whyNot(seen.refused, "the member was not verified later"))
 			return
 		}
-		var told []string
+		var senders []string
 		verified := 0
 		for _, view := range seen.after {
 			for _, event := range scenes.EventsOf(view, seen.earlier) {
-				told = append(told, view.Name+" "+event.Get("sender").String())
+				senders = append(senders, view.Name+" "+event.Get("sender").String())
 				if event.Get("sender").String() == seen.claimed {
 					verified++
 				}
@@ -252,13 +219,13 @@ var _ = check.Register(check.Check{
 		}
 		reading := "differs-by-view"
 		switch {
-		case len(told) == 0:
+		case len(senders) == 0:
 			reading = verdict.NoneSeen
 		case verified == 0:
 			reading = "placeholder-stays"
-		case verified == len(told):
+		case verified == len(senders):
 			reading = "true-user-id"
 		}
-		c.Observe(reading, "a message from before the verification: %s", strings.Join(told, ", "))
+		c.Observe(reading, "a message from before the verification: %s", strings.Join(senders, ", "))
 	},
 })
