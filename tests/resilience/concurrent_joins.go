@@ -113,7 +113,7 @@ var _ = check.Register(check.Check{
 })
 
 // Two users of the server join a room of another server at once, and the answers to their joins overtake each other: the
-// later answer knows of both joins and comes first, the earlier one knows of its own alone.
+// later answer has both joins and comes first, the earlier one has its own alone.
 var _ = check.Register(check.Check{
 	Name:     "two users join a room of a peer, whose answers overtake each other",
 	Requires: []string{concurrentJoins},

@@ -32,7 +32,7 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// A server that does not list the version cannot join: it is told M_INCOMPATIBLE_ROOM_VERSION, and which version it
+// A server that does not list the version cannot join: it is answered M_INCOMPATIBLE_ROOM_VERSION, and the version that it
 // would need (server-server API, make_join).
 var _ = check.Register(check.Check{
 	Name:     "make_join refuses servers without the room version",

@@ -22,8 +22,8 @@ var _ = check.Register(check.Check{
 	Requires: []string{"routing/alias-servers"},
 	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
-		alice, dead := s.Alice, s.Peer()
-		answer := pushesUnproven(s.Stage, s.Room, dead)
+		alice, unproven := s.Alice, s.Peer()
+		answer := pushesUnproven(s.Stage, s.Room, unproven)
 		barrier := s.Room.Says(s.Witness.User("witness"), "said after the join")
 		alice.Blaming("membership/remote-joins-us").AwaitsEvent(s.Room.ID(), barrier.ID())
 		alias := "#" + strings.TrimPrefix(alice.UserID, "@")
@@ -36,7 +36,7 @@ var _ = check.Register(check.Check{
 		queried, err := s.Witness.Do(ctx, s.ServerName(1), http.MethodGet, uri, nil)
 		c.Need("client-view/directory", err)
 
-		roles := map[string]string{s.ServerName(1): "its own", s.Witness.Name(): "a verified one", dead.Name(): "an unproven one"}
+		roles := map[string]string{s.ServerName(1): "its own", s.Witness.Name(): "a verified one", unproven.Name(): "an unproven one"}
 		toClients, toPeers := offered(resolved.Get("servers"), roles), offered(queried.Get("servers"), roles)
 		detail := fmt.Sprintf("servers offered to clients: %s, to peers: %s; the join of the unproven member was answered %s", toClients, toPeers, answer)
 		readings := map[string]string{

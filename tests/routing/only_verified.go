@@ -107,21 +107,23 @@ var _ = check.Register(check.Check{
 	Path:     "send",
 	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
-		alice, roomID, live, dead := s.Alice, s.Room.ID(), s.Peer(), s.Peer()
-		pushes(c, s.Room, s.Room.BuildsMember(live.User("proven"), "join"))
-		answer := pushesUnproven(s.Stage, s.Room, dead)
+		alice, roomID, proven, unproven := s.Alice, s.Room.ID(), s.Peer(), s.Peer()
+		pushes(c, s.Room, s.Room.BuildsMember(proven.User("proven"), "join"))
+		answer := pushesUnproven(s.Stage, s.Room, unproven)
 		c.Notef("the server answered the join of an unproven member with %s", answer)
 		barrier := s.Room.Says(s.Witness.User("witness"), "said after the joins")
 		alice.Blaming("membership/remote-joins-us").AwaitsEvent(roomID, barrier.ID())
 		said := alice.Says(roomID, "said while the mapping is unproven")
 		s.Room.Blaming("routing/reaches-members").AwaitsEvent(said)
-		c.Control(live.Receives(said))
+		c.Control(proven.Receives(said))
 		_, err := scenes.Typing.Happens(c.Context(), scenes.Occasion{User: alice, RoomID: roomID})
 		c.Need("routing/edus", err)
 		// The barrier: a to-device message to a user of the domain goes the same way, and needs no keys of it.
-		message, err := scenes.ToDevice.Happens(c.Context(), scenes.Occasion{User: alice, Word: "said after all", Remotes: []*federation.User{dead.User("known")}})
+		message, err := scenes.ToDevice.Happens(c.Context(), scenes.Occasion{
+			User: alice, Word: "said after all", Remotes: []*federation.User{unproven.User("known")},
+		})
 		c.Need("routing/edus", err)
-		c.Need("routing/edus", scenes.ToDevice.Arrives(dead, message))
-		dead.OnlyLookedUp(roomID)
+		c.Need("routing/edus", scenes.ToDevice.Arrives(unproven, message))
+		unproven.OnlyLookedUp(roomID)
 	},
 })

@@ -43,14 +43,14 @@ var demands = []struct {
 
 func init() {
 	for _, demand := range demands {
-		for _, dead := range demand.failures {
+		for _, how := range demand.failures {
 			check.Register(check.Check{
-				Name:     fmt.Sprintf(demand.name, dead.name),
+				Name:     fmt.Sprintf(demand.name, how.name),
 				Requires: []string{demand.requirement},
 				Path:     delivery.Send.Name,
-				Slow:     dead.lasts,
+				Slow:     how.lasts,
 				Body: func(c *check.C) {
-					seen := meetUnverified(c, dead, delivery.Send)
+					seen := meetUnverified(c, how, delivery.Send)
 					if demand.accepted {
 						c.Need("unverified/event-accepted", seen.refused)
 					}

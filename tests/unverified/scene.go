@@ -52,12 +52,12 @@ type scene struct {
 	revive           func()           // to be called once
 }
 
-func openScene(s *stage.Stage, dead failure) *scene {
+func openScene(s *stage.Stage, how failure) *scene {
 	opened := &scene{Scene: delivery.Open(s), deadServer: s.Peer()}
 	opened.Alice.Server.Timeout, opened.Deadline = joinBound, joinBound
 	opened.dave, opened.unverified = s.Peer().User("dave"), opened.deadServer.User("erin")
-	if dead.as != swallowsRequests.as {
-		opened.revive = opened.deadServer.PlayDead(dead.as)
+	if how.as != swallowsRequests.as {
+		opened.revive = opened.deadServer.PlayDead(how.as)
 		return opened
 	}
 	opened.Patience = joinBound // servers may wait for keys before they show an event
@@ -98,10 +98,10 @@ type sighting struct {
 
 // meetUnverified introduces a member who cannot be verified, once for all checks that judge it. The control is a member whose
 // server's keys can be had, along the same path.
-func meetUnverified(c *check.C, dead failure, along delivery.Path) sighting {
+func meetUnverified(c *check.C, how failure, along delivery.Path) sighting {
 	s := stage.Open(c, blueprints.OneServer)
-	return stage.Scene(s, "a member whose server "+dead.name+", by "+along.Name, func() sighting {
-		opened := openScene(s, dead)
+	return stage.Scene(s, "a member whose server "+how.name+", by "+along.Name, func() sighting {
+		opened := openScene(s, how)
 		control, err := along.Introduce(opened.Scene, opened.dave)
 		if err == nil && !slices.ContainsFunc(opened.views(control), func(view stage.View) bool {
 			return view.ShownAs(control.Said.ID()) == opened.dave.ID()

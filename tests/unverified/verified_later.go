@@ -25,7 +25,7 @@ import (
 // recovery is a way in which the keys of a server can be had after all.
 type recovery struct {
 	name string
-	dead failure // until then
+	until failure
 }
 
 var recoveries = []recovery{
@@ -53,7 +53,7 @@ type recovered struct {
 func meetThenRecover(c *check.C, how recovery) recovered {
 	s := stage.Open(c, blueprints.OneServer)
 	return stage.Scene(s, "a member whose server "+how.name, func() recovered {
-		met := openScene(s, how.dead)
+		met := openScene(s, how.until)
 		m, refused := delivery.Send.Introduce(met.Scene, met.unverified)
 		if refused != nil {
 			return recovered{refused: refused}
