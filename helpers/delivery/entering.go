@@ -26,8 +26,8 @@ var (
 			}
 		},
 	}
-	// AuthChainOfSendJoin is the auth chain in the answer to send_join: the joiner left, and set state before that is authorised
-	// by its join.
+	// AuthChainOfSendJoin is the auth chain in the answer to send_join: the joiner left, and set state before that is
+	// authorised by its join.
 	AuthChainOfSendJoin = Path{
 		Name: "the auth chain of send_join", Enters: true,
 		Deliver: func(s Scene, join federation.Event, joiner *federation.User) Delivery {

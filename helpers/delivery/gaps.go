@@ -28,8 +28,8 @@ var (
 			}
 		},
 	}
-	// State is the answer to /state or /state_ids: get_missing_events returns the gap without the event, so that the server asks
-	// for the state there.
+	// State is the answer to /state or /state_ids: get_missing_events returns the gap without the event, so that the server
+	// asks for the state there.
 	State = Path{
 		Name: "state", Kinds: []Kind{MemberState, PrivilegedState, Join}, Gap: true,
 		Deliver: func(s Scene, event federation.Event, _ *federation.User) Delivery {
@@ -47,8 +47,8 @@ var (
 		},
 		Introduce: introduceByState,
 	}
-	// EventAuth is the answer to /event_auth, or to /event: the joiner is a member by one join, and then sends a message that is
-	// authorised by another, which the server does not have.
+	// EventAuth is the answer to /event_auth, or to /event: the joiner is a member by one join, and then sends a message that
+	// is authorised by another, which the server does not have.
 	EventAuth = Path{Name: "event_auth", Known: true, Gap: true, Deliver: deliverByEventAuth}
 )
 

@@ -18,15 +18,15 @@ type Path struct {
 	Kinds []Kind
 	// Enters: the server under test joins a room that has the event already.
 	Enters bool
-	// Gap: the server under test misses events before the one that it is sent. Of several gaps in one room deployed servers fill
-	// the first alone, so that each event has a room of its own.
+	// Gap: the server under test misses events before the one that it is sent. Of several gaps in one room deployed servers
+	// fill the first alone, so that each event has a room of its own.
 	Gap bool
 	// Known: the server knows the sender by another event, too.
 	Known bool
 	// Push sends the event itself to the server under test.
 	Push Push
-	// Deliver delivers an event to the server under test, and returns when the server has processed it. joiner is whom the event
-	// makes a member; only paths of JoinPaths use it.
+	// Deliver delivers an event to the server under test, and returns when the server has processed it. joiner is whom the
+	// event makes a member; only paths of JoinPaths use it.
 	Deliver func(s Scene, event federation.Event, joiner *federation.User) Delivery
 	// Introduce delivers the join and a message of a member in a room of its own. It returns an error if clients are not shown
 	// what the member wrote.

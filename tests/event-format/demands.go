@@ -74,8 +74,8 @@ func keyError(value gjson.Result) error {
 	return err
 }
 
-// badMemberStateKeys: the state key of a join is its sender, and that of every member event is a sender key: that of its mapping,
-// if it has one.
+// badMemberStateKeys: the state key of a join is its sender, and that of every member event is a sender key: that of its
+// mapping, if it has one.
 func badMemberStateKeys(wire scenes.Wire) (found scenes.Breaches) {
 	for _, event := range wire.Events {
 		if event.Type() != "m.room.member" {

@@ -27,8 +27,8 @@ type hostRoom struct {
 	room     *stage.Room
 }
 
-// hostRooms are the rooms that users of the server under test are invited to. Deployed servers crash of an invite to a room that
-// they are not in.
+// hostRooms are the rooms that users of the server under test are invited to. Deployed servers crash of an invite to a room
+// that they are not in.
 var hostRooms = []struct {
 	name  string
 	known bool
@@ -54,8 +54,8 @@ func (h hostRoom) makesRoom() *stage.Room {
 	return room
 }
 
-// invites lets the host invite a user of the server under test, by a request of a peer, and delivers the completed invite to the
-// room if that is the host's own server. It returns an error if the invite was not completed.
+// invites lets the host invite a user of the server under test, by a request of a peer, and delivers the completed invite to
+// the room if that is the host's own server. It returns an error if the invite was not completed.
 func (h hostRoom) invites(room *stage.Room, by *stage.Peer, invited *stage.User) (federation.Event, error) {
 	ctx, cancel := by.Within()
 	defer cancel()

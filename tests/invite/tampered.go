@@ -148,7 +148,8 @@ func (t tamperedInvite) authorisedBy(sender string, others ...string) federation
 	return federation.SetField("auth_events", ids)
 }
 
-// tampered changes a completed invite and signs it again, by the invited key and by that of the member, which may be the sender.
+// tampered changes a completed invite and signs it again, by the invited key and by that of the member, which may be the
+// sender.
 func (t tamperedInvite) tampered(completed []byte, changes []federation.Change) (federation.Event, error) {
 	format := t.room.Format()
 	changes = append(changes, federation.DeleteField("hashes"), federation.DeleteField("signatures"))

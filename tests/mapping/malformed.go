@@ -1,7 +1,7 @@
 package mapping
 
-// Malformed mappings: wrong types, nulls, excessive sizes, malformed user IDs and keys. They are not honoured, and no raw key and
-// no malformed user ID is shown, which would break many clients (MSC4014, Changes from MSC1228 6, option A).
+// Malformed mappings: wrong types, nulls, excessive sizes, malformed user IDs and keys. They are not honoured, and no raw key
+// and no malformed user ID is shown, which would break many clients (MSC4014, Changes from MSC1228 6, option A).
 
 import (
 	"encoding/json"
@@ -23,8 +23,8 @@ type malformation struct {
 	alter func(honest federation.Template) federation.Template
 }
 
-// malformations of one kind are delivered together: a server that handles one of them wrongly fails the check of the kind, which
-// says which one it was.
+// malformations of one kind are delivered together: a server that handles one of them wrongly fails the check of the kind,
+// which says which one it was.
 var malformations = []struct {
 	kind string
 	all  func(s scene) []malformation

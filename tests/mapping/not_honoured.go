@@ -184,8 +184,9 @@ func (l lie) namesKey() bool {
 	return l.requirement == "mapping/other-key-not-honoured" || l.requirement == "mapping/no-hijack"
 }
 
-// isDelivered reports whether the lie is delivered along a path. Deployed servers crash of any event that comes by /state, so that
-// one lie alone is delivered by it. Along paths by which the server knows the liar already, only claims of another user ID are.
+// isDelivered reports whether the lie is delivered along a path. Deployed servers crash of any event that comes by /state, so
+// that one lie alone is delivered by it. Along paths by which the server knows the liar already, only claims of another user
+// ID are.
 func (l lie) isDelivered(along delivery.Path) bool {
 	return (l.paths == nil || slices.Contains(l.paths, along.Name)) &&
 		(along.Name != delivery.State.Name || l.requirement == "mapping/foreign-signature-not-honoured") &&

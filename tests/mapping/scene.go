@@ -1,7 +1,7 @@
 package mapping
 
-// How a false mapping is judged: the same join with its true mapping is honoured; the false one is delivered; then Alice's client,
-// the victim, a server that joins later and the claimed domain must not see it honoured.
+// How a false mapping is judged: the same join with its true mapping is honoured; the false one is delivered; then Alice's
+// client, the victim, a server that joins later and the claimed domain must not see it honoured.
 
 import (
 	"errors"
@@ -147,8 +147,8 @@ func (l lie) isNotHonoured(s scene, along delivery.Path, join delivered, claimed
 	}
 }
 
-// gainsNothing ensures that the lie changes nothing of routing: neither Zoe nor Bob's server is sent anything of the room, unless
-// Bob is a member, whose server is still sent its messages.
+// gainsNothing ensures that the lie changes nothing of routing: neither Zoe nor Bob's server is sent anything of the room,
+// unless Bob is a member, whose server is still sent its messages.
 func (s scene) gainsNothing(roomID string) {
 	switch {
 	case s.zoe != nil:

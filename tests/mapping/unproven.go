@@ -97,8 +97,9 @@ func (s scene) handles(number int, alter alteration, claimed func(scene) string)
 	return "other"
 }
 
-// handlesOtherKey returns the reading of a mapping that names another member's key. It is delivered by send_join: deployed servers
-// crash of it in a transaction (mapping/other-key-not-honoured). A refusal is "": the error in the answer says nothing there.
+// handlesOtherKey returns the reading of a mapping that names another member's key. It is delivered by send_join: deployed
+// servers crash of it in a transaction (mapping/other-key-not-honoured). A refusal is "": the error in the answer says nothing
+// there.
 func (s scene) handlesOtherKey() string {
 	liar := s.Origin.User("liar")
 	ctx, cancel := s.Origin.Within()

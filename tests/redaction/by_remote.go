@@ -9,8 +9,8 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// What a redacted member event loses and keeps (MSC4014, Addressing the problems 3) is the same when a remote member redacts it,
-// and when the redacted member is remote, and the only one of its server.
+// What a redacted member event loses and keeps (MSC4014, Addressing the problems 3) is the same when a remote member redacts
+// it, and when the redacted member is remote, and the only one of its server.
 func init() {
 	for _, each := range []struct {
 		name               string

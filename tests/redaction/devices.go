@@ -1,7 +1,7 @@
 package redaction
 
-// End-to-end encryption still works when a member event is redacted: who the member is, is still known (MSC4014, discussion, the
-// author's answer: without the mapping it would break).
+// End-to-end encryption still works when a member event is redacted: who the member is, is still known (MSC4014, discussion,
+// the author's answer: without the mapping it would break).
 
 import (
 	"fmt"
@@ -19,8 +19,8 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// To-device messages and device lists still reach the server of a member whose event was redacted, and those of that server still
-// reach the others.
+// To-device messages and device lists still reach the server of a member whose event was redacted, and those of that server
+// still reach the others.
 var _ = check.Register(check.Check{
 	Name:     "devices of a remote member whose event was redacted are reached",
 	Requires: []string{"redaction/e2ee-stays"},

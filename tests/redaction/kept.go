@@ -23,8 +23,8 @@ type redactedMember struct {
 	earlier    string // the ID of a message that bob sent before
 }
 
-// redactMember lets Alice redact the join of Bob, who has a display name and an avatar, and waits until clients are shown a later
-// event.
+// redactMember lets Alice redact the join of Bob, who has a display name and an avatar, and waits until clients are shown a
+// later event.
 func redactMember(c *check.C, s *stage.Stage) redactedMember {
 	scene := redactedMember{alice: s.User("alice"), bob: s.User("bob")}
 	scene.bob.SetsDisplayName(maliciousName)

@@ -1,7 +1,7 @@
 package resilience
 
-// Many joins at once. Each of them ends as it would alone: with a mapping that names its user, and with one key, which is nobody
-// else's (MSC4014, Proposal 3 and 4).
+// Many joins at once. Each of them ends as it would alone: with a mapping that names its user, and with one key, which is
+// nobody else's (MSC4014, Proposal 3 and 4).
 
 import (
 	"context"
@@ -224,7 +224,8 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// joinFromPeers lets a user of each of many peers join a room at once: all have their templates before the first sends its join.
+// joinFromPeers lets a user of each of many peers join a room at once: all have their templates before the first sends its
+// join.
 func joinFromPeers(s *stage.Stage, roomID string) (peers []*stage.Peer, joins []federation.Event) {
 	for i := range manyUsers {
 		peers = append(peers, s.Peer())

@@ -1,8 +1,8 @@
 package resilience
 
-// Hostile input: member events and mappings that no honest server writes (helpers/hostile), delivered along the paths by which a
-// server receives member events. Whatever becomes of them, the server stays up: after each batch it serves the rooms that they
-// were delivered in, and others, to clients and to peers. What breaks that is reported in its smallest form.
+// Hostile input: member events and mappings that no honest server writes (helpers/hostile), delivered along the paths by which
+// a server receives member events. Whatever becomes of them, the server stays up: after each batch it serves the rooms that
+// they were delivered in, and others, to clients and to peers. What breaks that is reported in its smallest form.
 
 import (
 	"encoding/json"
@@ -31,7 +31,8 @@ const (
 type hostilePath struct {
 	delivery.Path
 	inputs int
-	// batch is how many inputs are delivered before the server's health is checked. In one answer, each may have the others refused.
+	// batch is how many inputs are delivered before the server's health is checked. In one answer, each may have the others
+	// refused.
 	batch int
 }
 
@@ -101,8 +102,8 @@ func (p hostilePath) deliverAll(s *stage.Stage, inputs []hostile.Input) (deliver
 	return delivered, nil
 }
 
-// shrinker tries one list of inputs after the other on servers of the check's own. A server that came to harm is replaced; one that
-// did not is used again, although it has received events before.
+// shrinker tries one list of inputs after the other on servers of the check's own. A server that came to harm is replaced; one
+// that did not is used again, although it has received events before.
 type shrinker struct {
 	path  hostilePath
 	c     *check.C
@@ -150,8 +151,8 @@ func (l *shrinker) closeAfter(harm error) {
 	}
 }
 
-// shrink looks for fewer and smaller inputs that do harm. It delivers those of the last batch one by one; if none of them alone does
-// harm, it halves the list. From the one that is left it removes what it can.
+// shrink looks for fewer and smaller inputs that do harm. It delivers those of the last batch one by one; if none of them
+// alone does harm, it halves the list. From the one that is left it removes what it can.
 func (p hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]hostile.Input, error) {
 	try := &shrinker{path: p, c: c}
 	lastBatch := inputs[(len(inputs)-1)/p.batch*p.batch:]
@@ -185,8 +186,8 @@ func (p hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]h
 	return inputs, harm
 }
 
-// reproduce delivers inputs to a fresh server, whose log is kept, and returns the events that were delivered, and an error if they
-// did harm.
+// reproduce delivers inputs to a fresh server, whose log is kept, and returns the events that were delivered, and an error if
+// they did harm.
 func (p hostilePath) reproduce(c *check.C, inputs []hostile.Input) (events []string, harm error) {
 	s, _ := stage.OpenExpendable(c, blueprints.AttackedServer, true)
 	a, err := delivery.OpenAttack(s)

@@ -13,8 +13,8 @@ import (
 	"msc4014/helpers/match"
 )
 
-// isHealthy returns an error if the server died, if it answers a client in an attacked room with 5xx, out of bounds or not at all, or
-// if an honest room does not work any more.
+// isHealthy returns an error if the server died, if it answers a client in an attacked room with 5xx, out of bounds or not at
+// all, or if an honest room does not work any more.
 func isHealthy(a *delivery.Attack) error {
 	ctx, cancel := a.While()
 	defer cancel()

@@ -123,7 +123,8 @@ func topicOf(user *stage.User) string { return "set by " + user.UserID }
 
 const topicOfTheBanned = "set by one who is banned"
 
-// heals ensures that all clients are shown all messages within the time for healing, and that all agree on the state of the room.
+// heals ensures that all clients are shown all messages within the time for healing, and that all agree on the state of the
+// room.
 func (d *divided) heals(c *check.C, messages senders) {
 	began := time.Now()
 	ctx, cancel := c.Within(d.healing)

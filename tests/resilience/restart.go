@@ -50,8 +50,8 @@ func (o outlived) judgeKeys(c *check.C) {
 	assert.Empty(c, o.keys, "users who write under another key than before")
 }
 
-// outlivedBy restarts a server once for all checks that judge what outlives it. Nothing in it blames what a check judges, for any
-// of the checks may come first; see stage.Scene.
+// outlivedBy restarts a server once for all checks that judge what outlives it. Nothing in it blames what a check judges, for
+// any of the checks may come first; see stage.Scene.
 func outlivedBy(o blueprints.Outage, c *check.C) outlived {
 	s := stage.Open(c, o.Blueprint)
 	return stage.Scene(s, "outage", func() outlived {

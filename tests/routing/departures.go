@@ -1,7 +1,7 @@
 package routing
 
-// When the last member of a server is gone, no more events of the room go there, except the one by which it went (MSC1228, Handling
-// the mxid mapping: events go to the servers behind the mappings of the members).
+// When the last member of a server is gone, no more events of the room go there, except the one by which it went (MSC1228,
+// Handling the mxid mapping: events go to the servers behind the mappings of the members).
 
 import (
 	"msc4014/blueprints"

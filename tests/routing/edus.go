@@ -1,7 +1,7 @@
 package routing
 
-// EDUs go to the same servers as events (MSC4014, hard requirement 1: clients work without changes, so what they send each other
-// besides events arrives).
+// EDUs go to the same servers as events (MSC4014, hard requirement 1: clients work without changes, so what they send each
+// other besides events arrives).
 
 import (
 	"msc4014/blueprints"
@@ -23,16 +23,15 @@ func init() {
 	}
 }
 
-// reachesServers lets Alice cause an EDU of the kind in a room that two peers are in and a third has left, and then Dan in a room
-// that the third is in. Each server must receive the EDUs of its own rooms, and the third not Alice's.
+// reachesServers lets Alice cause an EDU of the kind in a room that two peers are in and a third has left, and then Dan in a
+// room that the third is in. Each server must receive the EDUs of its own rooms, and the third not Alice's.
 func reachesServers(c *check.C, kind scenes.EDU) {
 	s := stage.Open(c, blueprints.OneServer)
 	alice, dan := s.User("alice"), s.User("dan")
 	here, there, gone := s.Peer(), s.Peer(), s.Peer()
 	roomID := alice.Makes(stage.Public)
 	carol, erin, frank := here.User("carol"), there.User("erin"), gone.User("frank")
-	left := gone.Joins(roomID, frank)
-	left.Leaves(frank)
+	gone.Joins(roomID, frank).Leaves(frank)
 	alice.Blaming("membership/leave-remote").AwaitsMembership(roomID, frank.ID(), "leave")
 	here.Joins(roomID, carol)
 	there.Joins(roomID, erin)
@@ -41,26 +40,26 @@ func reachesServers(c *check.C, kind scenes.EDU) {
 	gone.Joins(elsewhere, frank)
 	dan.Blaming("membership/remote-joins-us").AwaitsMembership(elsewhere, frank.ID(), "join")
 
-	// A server may begin to send events to the server of a new member a little after it shows the member: a message has arrived
-	// before the EDU is caused.
-	happens := func(user *stage.User, roomID string, to []*stage.Peer, remotes ...*federation.User) match.Matcher {
-		said := user.Says(roomID, "said to be read")
-		for _, peer := range to {
-			c.Need("routing/reaches-members", peer.Receives(said))
-		}
-		caused, err := kind.Happens(c.Context(), scenes.Occasion{
-			User: user, RoomID: roomID, EventID: said, Word: "written by " + user.UserID, Remotes: remotes,
-		})
-		c.Must(err)
-		for _, peer := range to {
-			c.Must(kind.Arrives(peer, caused))
-		}
-		return caused
-	}
-	byAlice := happens(alice, roomID, []*stage.Peer{here, there}, carol, erin)
+	byAlice := arrivesAt(c, kind, scenes.Occasion{User: alice, RoomID: roomID, Remotes: []*federation.User{carol, erin}}, here, there)
 	// The barrier is of the same kind: servers keep events and EDUs in queues of their own.
-	happens(dan, elsewhere, []*stage.Peer{gone}, frank)
+	arrivesAt(c, kind, scenes.Occasion{User: dan, RoomID: elsewhere, Remotes: []*federation.User{frank}}, gone)
 	if kind.HasArrived(gone, byAlice) {
 		c.Errorf("a server without a member in the room was sent %s of a user in it", kind.EduType)
 	}
+}
+
+// arrivesAt lets a user cause an EDU, ensures that peers receive it, and returns its matcher. A server may begin to send events
+// to the server of a new member a little after it shows the member: a message has arrived before the EDU is caused.
+func arrivesAt(c *check.C, kind scenes.EDU, occasion scenes.Occasion, peers ...*stage.Peer) match.Matcher {
+	occasion.EventID = occasion.User.Says(occasion.RoomID, "said to be read")
+	occasion.Word = "written by " + occasion.User.UserID
+	for _, peer := range peers {
+		c.Need("routing/reaches-members", peer.Receives(occasion.EventID))
+	}
+	caused, err := kind.Happens(c.Context(), occasion)
+	c.Must(err)
+	for _, peer := range peers {
+		c.Must(kind.Arrives(peer, caused))
+	}
+	return caused
 }

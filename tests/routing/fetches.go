@@ -19,8 +19,8 @@ type fetch struct {
 	asks func(q question) ([]string, federation.Answer, error)
 }
 
-// question is about an event of a room, and the events before it. The room may be another peer's model of it: the peer that asks
-// need not be in it.
+// question is about an event of a room, and the events before it. The room may be another peer's model of it: the peer that
+// asks need not be in it.
 type question struct {
 	ctx     context.Context
 	peer    *stage.Peer

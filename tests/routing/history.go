@@ -1,7 +1,7 @@
 package routing
 
-// Who may request the history of a room: the servers behind the mappings (MSC1228, Handling the mxid mapping: they authorise other
-// servers to do backfill requests). The rooms show their history to joined members only, so that nobody else may see it.
+// Who may request the history of a room: the servers behind the mappings (MSC1228, Handling the mxid mapping: they authorise
+// other servers to do backfill requests). The rooms show their history to joined members only, so that nobody else may see it.
 
 import (
 	"fmt"

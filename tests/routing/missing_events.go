@@ -1,7 +1,7 @@
 package routing
 
-// A server requests events that it has missed from the servers behind the mappings (MSC4014, hard requirement 1: clients see a room
-// without gaps, as ever).
+// A server requests events that it has missed from the servers behind the mappings (MSC4014, hard requirement 1: clients see a
+// room without gaps, as ever).
 
 import (
 	"github.com/stretchr/testify/assert"
@@ -35,8 +35,8 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// And here the history of a room just joined, which the server that it was joined through does not serve: another that a mapping
-// names does.
+// And here the history of a room just joined, which the server that it was joined through does not serve: another that a
+// mapping names does.
 var _ = check.Register(check.Check{
 	Name:     "history comes from a server that a mapping names",
 	Requires: []string{"routing/missing-events"},

@@ -99,8 +99,8 @@ func pushesUnproven(s *stage.Stage, room *stage.Room, server *stage.Peer) (answe
 	return pushed.Answer.String()
 }
 
-// While the keys of a domain cannot be had, a mapping to it proves nothing, and nothing but key look-ups goes there. The control
-// is the same join of a user whose server's keys can be had.
+// While the keys of a domain cannot be had, a mapping to it proves nothing, and nothing but key look-ups goes there. The
+// control is the same join of a user whose server's keys can be had.
 var _ = check.Register(check.Check{
 	Name:     "nothing is sent to the server of an unproven mapping",
 	Requires: []string{"routing/only-verified"},

@@ -86,8 +86,8 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// A mapping to a user of an allowed server does not help: it is the server that is denied. An event of the user is refused from it,
-// and accepted from the user's own server.
+// A mapping to a user of an allowed server does not help: it is the server that is denied. An event of the user is refused
+// from it, and accepted from the user's own server.
 var _ = check.Register(check.Check{
 	Name:     "events that a denied server brings of another's user are refused",
 	Requires: []string{"routing/server-acl"},

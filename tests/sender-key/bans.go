@@ -59,8 +59,8 @@ func init() {
 	}
 }
 
-// Nor by an event that is concurrent with the ban, as if its server had not known of that yet: what the current state forbids is
-// kept from clients and out of the state (server-server API, soft failure).
+// Nor by an event that is concurrent with the ban, as if its server had not known of that yet: what the current state forbids
+// is kept from clients and out of the state (server-server API, soft failure).
 var _ = check.Register(check.Check{
 	Name:     "a banned key cannot join beside the ban",
 	Requires: []string{"sender-key/ban-not-evaded"},

@@ -1,7 +1,7 @@
 package signing
 
-// What the texts leave to the reader of RFC 8032 and of the base64 appendix: signatures and keys that some verifiers accept, and
-// others do not.
+// What the texts leave to the reader of RFC 8032 and of the base64 appendix: signatures and keys that some verifiers accept,
+// and others do not.
 
 import (
 	"encoding/base64"

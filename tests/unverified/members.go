@@ -19,8 +19,8 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// demands are demands on what clients are shown (MSC4014, Changes from MSC1228 6). The first two are judged for each way in which a
-// server can fail; what the others forbid is not there where the placeholder is, and they are judged once.
+// demands are demands on what clients are shown (MSC4014, Changes from MSC1228 6). The first two are judged for each way in
+// which a server can fail; what the others forbid is not there where the placeholder is, and they are judged once.
 var demands = []struct {
 	requirement string
 	name        string
@@ -116,8 +116,8 @@ func judgePlaceholder(c *check.C, seen sighting) {
 	}
 }
 
-// isPlaceholder returns a function that returns an error if a user ID is not the placeholder of the claimed one on a server. Names
-// with ports are judged by their beginning and end alone: their form is for unverified/placeholder-form.
+// isPlaceholder returns a function that returns an error if a user ID is not the placeholder of the claimed one on a server.
+// Names with ports are judged by their beginning and end alone: their form is for unverified/placeholder-form.
 func isPlaceholder(claimed, own string) func(userID string) error {
 	localpart, domain, _ := strings.Cut(strings.TrimPrefix(claimed, "@"), ":")
 	letter := "@_unverified_" + localpart + "_" + domain + ":" + own

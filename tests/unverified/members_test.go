@@ -8,7 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-func TestFindTextTellsWhere(t *testing.T) {
+func TestFindTextReturnsThePath(t *testing.T) {
 	const text = "@a:hs1"
 	for event, path := range map[string]string{
 		`{"sender":"@b:hs1","content":{"body":"@a:hs1 is here"}}`: "",

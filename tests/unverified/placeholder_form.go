@@ -83,7 +83,8 @@ func (s *scene) deliverClaims(room *stage.Room, claims []oddClaim) (joins []fede
 	return joins, nil
 }
 
-// signerOf signs mappings in the name of the server of a user ID: as the peer does if it is that server, else by a key of nobody.
+// signerOf signs mappings in the name of the server of a user ID: as the peer does if it is that server, else by a key of
+// nobody.
 func signerOf(peer *stage.Peer, userID string) federation.Signer {
 	_, domain, _ := strings.Cut(userID, ":")
 	if domain == peer.Name() {

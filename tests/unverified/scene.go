@@ -1,7 +1,7 @@
 package unverified
 
-// A room with a member whose server's keys cannot be had, introduced along one of the delivery paths. Each is prepared once, and several
-// checks judge it.
+// A room with a member whose server's keys cannot be had, introduced along one of the delivery paths. Each is prepared once,
+// and several checks judge it.
 
 import (
 	"errors"

@@ -24,7 +24,7 @@ import (
 
 // recovery is a way in which the keys of a server can be had after all.
 type recovery struct {
-	name string
+	name  string
 	until failure
 }
 
@@ -48,8 +48,8 @@ type recovered struct {
 	after        []stage.View  // at the end
 }
 
-// meetThenRecover introduces a member who cannot be verified, makes the keys of its server available, and waits until its mapping is
-// verified, once for all checks that judge it.
+// meetThenRecover introduces a member who cannot be verified, makes the keys of its server available, and waits until its
+// mapping is verified, once for all checks that judge it.
 func meetThenRecover(c *check.C, how recovery) recovered {
 	s := stage.Open(c, blueprints.OneServer)
 	return stage.Scene(s, "a member whose server "+how.name, func() recovered {
@@ -64,8 +64,8 @@ func meetThenRecover(c *check.C, how recovery) recovered {
 	})
 }
 
-// recovers makes the keys of the member's server available, once clients are shown its message by a placeholder, and waits until
-// its mapping is verified.
+// recovers makes the keys of the member's server available, once clients are shown its message by a placeholder, and waits
+// until its mapping is verified.
 func (s *scene) recovers(m delivery.Introduction) *recovered {
 	timeline := s.Alice.Timeline(m.Room.ID())
 	ctx, cancel := s.C.Within(stage.Patience)
@@ -93,8 +93,8 @@ func verifiedLater(c *check.C, how recovery) recovered {
 	return seen
 }
 
-// awaitsVerification gives the server reasons to verify the member again, until it has: until the member event is sent again, or a
-// new message shows the true user ID.
+// awaitsVerification gives the server reasons to verify the member again, until it has: until the member event is sent again,
+// or a new message shows the true user ID.
 func (s *scene) awaitsVerification(m delivery.Introduction, timeline *csapi.Timeline, placeholder string, seen *recovered) {
 	began := time.Now()
 	ctx, cancel := s.C.Within(joinBound)
@@ -134,8 +134,8 @@ func (s *scene) awaitsVerification(m delivery.Introduction, timeline *csapi.Time
 	}
 }
 
-// sendsMessage delivers a new message of the member, and returns it as Alice's client is shown it. Its own server delivers it, or
-// Origin if the server under test does not accept it from that one yet.
+// sendsMessage delivers a new message of the member, and returns it as Alice's client is shown it. Its own server delivers it,
+// or Origin if the server under test does not accept it from that one yet.
 func (s *scene) sendsMessage(m delivery.Introduction, timeline *csapi.Timeline) gjson.Result {
 	said := m.Room.AppliesText(s.unverified, "said by a member whose server is back")
 	ctx, cancel := s.C.Within(s.Patience)
@@ -153,7 +153,8 @@ func (s *scene) sendsMessage(m delivery.Introduction, timeline *csapi.Timeline) 
 
 func init() {
 	for _, how := range recoveries {
-		// Once the server verifies the user ID, it should send the member event again, with that (MSC4014, Changes from MSC1228 6.2).
+		// Once the server verifies the user ID, it should send the member event again, with that (MSC4014, Changes from
+		// MSC1228 6.2).
 		check.Register(check.Check{
 			Name:     "the member event is sent again when a member's server " + how.name,
 			Requires: []string{"unverified/verified-later"},
