@@ -38,9 +38,9 @@ type lie struct {
 // which deployed servers crash along several of them are delivered along the first, as each crash costs the run a server.
 var pushed = []string{"send", "send_join"}
 
-// The text: a mapping counts only with a valid signature of the user ID's domain over a
-// mapping that names this very key, and cannot be spoofed by any random server (MSC4014, Proposal 4 and 4.1); MSC1228
-// (Implementation) rejects an event whose mapping signature is wrong.
+// A mapping counts only with a valid signature of the user ID's domain over a mapping that names this very key, and cannot be
+// spoofed by any random server (MSC4014, Proposal 4 and 4.1); MSC1228 (Implementation) rejects an event whose mapping signature
+// is wrong.
 var joinLies = []lie{
 	{
 		requirement: "mapping/missing-not-honoured", name: "a join without a mapping",
