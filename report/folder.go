@@ -6,6 +6,7 @@ package report
 // files in a folder of its own inside and puts them in place in the end. Nothing is ever removed that a run did not write.
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,9 +16,8 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"msc4014/helpers/verdict"
+	"msc4014/internal/filelock"
 )
 
 // runFolderPattern is how the folders of unfinished runs are named inside a results folder.
@@ -243,7 +243,7 @@ func removeDead(folder string) {
 		if err != nil {
 			continue // being made by another run at this moment, or not ours
 		}
-		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		if filelock.Try(lock, filelock.Exclusive) == nil {
 			_ = os.RemoveAll(staging)
 		}
 		_ = lock.Close()
@@ -266,7 +266,7 @@ func lockFolder(staging string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the run's results folder: %w", err)
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := filelock.Try(lock, filelock.Exclusive); err != nil {
 		_ = lock.Close()
 		return nil, fmt.Errorf("cannot lock %s: %w", lock.Name(), err)
 	}
@@ -284,7 +284,7 @@ func lockBriefly(folder string) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the results folder: %w", err)
 	}
-	if err := unix.Flock(int(opened.Fd()), unix.LOCK_EX); err != nil {
+	if err := filelock.Wait(context.Background(), opened, filelock.Exclusive); err != nil {
 		_ = opened.Close()
 		return nil, fmt.Errorf("cannot lock the results folder %s: %w", folder, err)
 	}

@@ -16,9 +16,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"msc4014/cmd/internal/run"
+	"msc4014/internal/filelock"
 	"msc4014/runtime/docker/engine/enginetest"
 	"msc4014/runtime/session"
 )
@@ -114,7 +114,7 @@ func testCleanKeepsWhatWasBuilt(t *testing.T, b *built) {
 	file, err := os.Open(lock)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, file.Close()) }()
-	require.NoError(t, unix.Flock(int(file.Fd()), unix.LOCK_SH)) // as a run does, whichever state folder it has
+	require.NoError(t, filelock.Try(file, filelock.Shared)) // as a run does, whichever state folder it has
 
 	enginetest.Start(t)
 	status, said := b.call(t, b.root, t.TempDir(), "clean")

@@ -12,7 +12,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -89,7 +88,7 @@ func examine(ctx context.Context, root string) []finding {
 		any.text = "neither containers nor plain processes work: see above"
 	}
 	return slices.Concat([]finding{examineGo(ctx, root), examineC(ctx, root)}, containment,
-		[]finding{processes, any, examineState(), examineEnvironment(), examineDisk(root), examineMemory(), examineDebian()})
+		[]finding{processes, any, examineState(), examineEnvironment(), examineDisk(root), examineMemory(), examineBase(ctx, root)})
 }
 
 // writeFindings writes a line each and tells whether everything needed is there.
@@ -241,22 +240,14 @@ func examineMemory() finding {
 	return one
 }
 
-// examineDebian looks for what makes a Debian base image where no registry answers.
-func examineDebian() finding {
-	one := finding{what: "debootstrap"}
-	path, err := exec.LookPath("debootstrap")
-	if err != nil {
-		path, err = exec.LookPath("/usr/sbin/debootstrap")
-	}
-	switch {
-	case err != nil:
-		one.text = "not found: only needed to make a Debian image (for synapse) where none is present and no registry " +
-			"answers; apt-get install debootstrap"
-	case os.Geteuid() != 0:
-		one.text = filepath.Clean(path) + " is there but needs root: only for a Debian image (for synapse) where no " +
-			"registry answers"
-	default:
-		one.ok, one.text = true, path
+// examineBase looks whether a base image for Synapse can be made where no registry answers.
+func examineBase(ctx context.Context, root string) finding {
+	one := finding{what: "base image"}
+	plan, err := candidate.BasePlan(ctx, root)
+	if one.ok = err == nil; one.ok {
+		one.text = "where no registry gives the base image of Synapse, --bootstrap-base makes it: " + plan
+	} else {
+		one.text = "where no registry gives the base image of Synapse, it cannot be made: " + err.Error()
 	}
 	return one
 }

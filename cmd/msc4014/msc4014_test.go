@@ -117,7 +117,7 @@ func TestHelp(t *testing.T) {
 	assert.Empty(t, errors)
 	for _, word := range []string{
 		"./run.sh [CANDIDATE ...]", "--runtime", "--run", "--results", "--baseline", "--update-baseline", "--strict",
-		"--require-room-version", "--pair", "--fault", "--reading", "--parallel", "--shuffle", "--shard", "--keep", "--verbose", "list", "doctor", "clean", "Exit status", "COMPLEMENT_",
+		"--require-room-version", "--bootstrap-base", "--pair", "--fault", "--reading", "--parallel", "--shuffle", "--shard", "--keep", "--verbose", "list", "doctor", "clean", "Exit status", "COMPLEMENT_",
 	} {
 		assert.Contains(t, output, word)
 	}

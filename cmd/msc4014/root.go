@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"msc4014/cmd/internal/run"
-	"msc4014/reference/choice"
 	"msc4014/runtime/complement"
 )
 
@@ -26,7 +25,7 @@ leaves open.
 CANDIDATE is one of
   dendrite            the newest pinned version
   dendrite@0.13.8     a pinned version
-  synapse             Debian's package
+  synapse             Debian's package, on the image debian:sid-slim (--bootstrap-base: where no registry has it)
   reference           the suite's own homeserver, which follows the text
   reference@dendrite  the same in the dialect that is deployed
   image:NAME[:TAG]    any image that keeps Complement's image contract
@@ -109,7 +108,7 @@ func newRootCommand(kill <-chan struct{}) (*cobra.Command, *int) {
 // newRunCommand returns the command that makes a run.
 func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command {
 	var options run.Options
-	var choices choice.Choices
+	var wanted preparation
 	command := &cobra.Command{
 		Use:  use,
 		Args: cobra.ArbitraryArgs,
@@ -127,14 +126,14 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 					return fmt.Errorf("--%s is given without a value", name)
 				}
 			}
-			if arguments := choices.Arguments(); arguments != "" && options.UpdateBaseline {
+			if arguments := wanted.choices.Arguments(); arguments != "" && options.UpdateBaseline {
 				return fmt.Errorf("%s: no baseline is kept of a reference that deviates; leave out --update-baseline", arguments)
 			}
 			settings, notices, err := examineVariables(os.Environ())
 			if err != nil {
 				return err
 			}
-			runner, err := newRunner(kill, choices, settings, notices)
+			runner, err := newRunner(kill, wanted, settings, notices)
 			if err != nil {
 				return err
 			}
@@ -155,12 +154,14 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 	flags.StringVar(&options.Run, "run", "", "only checks whose name, or a requirement's identifier, matches this `REGEX`")
 	flags.StringVar(&options.Pair, "pair", "",
 		"two candidates `A,B` in one deployment: the checks on two servers run with A\non hs1 and B on hs2, then the other way round")
-	flags.StringArrayVar(&choices.Faults, "fault", nil,
+	flags.StringArrayVar(&wanted.choices.Faults, "fault", nil,
 		"start the reference with the fault `ID`, a deviation on purpose; may be repeated")
-	flags.StringArrayVar(&choices.Readings, "reading", nil,
+	flags.StringArrayVar(&wanted.choices.Readings, "reading", nil,
 		"start the reference with `REQUIREMENT=READING`, in place of its usual reading of what\nthe proposal leaves open; may be repeated")
 	flags.StringVar(&options.Runtime, "runtime", "auto",
 		"how servers run: `auto|docker|process`; auto is docker where an engine\nanswers, and else process unless DOCKER_HOST names the engine")
+	flags.BoolVar(&wanted.bootstrapBase, "bootstrap-base", false,
+		"where no registry gives the base image of Synapse, make it from Debian's packages\nby debootstrap, in a temporary folder and as root; in CI (the variable CI is set)\nwithout this flag, too")
 	flags.StringVar(&options.Results, "results", "",
 		"the `DIR` that results go to, with a folder for each of several candidates\n(default results/<candidate>)")
 	flags.StringVar(&options.Baseline, "baseline", "",

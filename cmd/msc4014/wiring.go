@@ -22,9 +22,15 @@ import (
 	"msc4014/runtime/docker/engine"
 )
 
-// newRunner returns a runner of this project on this machine, whose candidates are all started with choices. Settings and
+// preparation is what the command line says of how candidates are made ready and started.
+type preparation struct {
+	choices       choice.Choices
+	bootstrapBase bool
+}
+
+// newRunner returns a runner of this project on this machine, whose candidates are all made ready as wanted. Settings and
 // notices are those of the environment (examineVariables).
-func newRunner(kill <-chan struct{}, choices choice.Choices, settings complement.Options, notices []string) (*run.Runner, error) {
+func newRunner(kill <-chan struct{}, wanted preparation, settings complement.Options, notices []string) (*run.Runner, error) {
 	root, err := projectRoot()
 	if err != nil {
 		return nil, err
@@ -37,7 +43,7 @@ func newRunner(kill <-chan struct{}, choices choice.Choices, settings complement
 		Root: root, Folder: folder, Stdout: os.Stdout, Environment: os.Getenv,
 		Suite:     report.Suite{Version: plan.SuiteVersion, Commit: gitCommit(root)},
 		Images:    settings.ServerImages(),
-		Parse:     func(typed string) (run.Candidate, error) { return parseCandidate(root, typed, choices) },
+		Parse:     func(typed string) (run.Candidate, error) { return parseCandidate(root, typed, wanted) },
 		Engine:    engineAnswers,
 		Build:     suitebinary.Build,
 		Catalogue: loadCatalogue,
@@ -46,17 +52,18 @@ func newRunner(kill <-chan struct{}, choices choice.Choices, settings complement
 	}, nil
 }
 
-// parseCandidate finds the candidate that typed names, started with choices.
-func parseCandidate(root, typed string, choices choice.Choices) (run.Candidate, error) {
+// parseCandidate finds the candidate that typed names, to be prepared as wanted.
+func parseCandidate(root, typed string, wanted preparation) (run.Candidate, error) {
 	found, err := candidate.Parse(root, typed)
-	if arguments := choices.Arguments(); arguments != "" && err == nil {
-		if found, err = found.With(arguments, choices.Environment()); err == nil {
-			_, err = choices.Decide()
+	if arguments := wanted.choices.Arguments(); arguments != "" && err == nil {
+		if found, err = found.With(arguments, wanted.choices.Environment()); err == nil {
+			_, err = wanted.choices.Decide()
 		}
 	}
 	if err != nil {
 		return run.Candidate{}, err
 	}
+	found.BootstrapBase = wanted.bootstrapBase
 	full := found
 	full.Name = found.FullName()
 	return run.Candidate{

@@ -8,16 +8,6 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Whoami asks whose token this is: user_id, device_id.
-func (c *Client) Whoami(ctx context.Context) (*Response, error) {
-	return c.get(ctx, V3("account", "whoami"), nil)
-}
-
-// Logout logs this device out; the client is of no use afterwards.
-func (c *Client) Logout(ctx context.Context) error {
-	return only(c.post(ctx, V3("logout"), nil))
-}
-
 // Deactivate deactivates the account for good, confirming with its password. erase asks for removal of personal data.
 // CS API: Account deactivation.
 func (c *Client) Deactivate(ctx context.Context, password string, erase bool) error {
@@ -35,9 +25,6 @@ func (c *Client) Deactivate(ctx context.Context, password string, erase bool) er
 	}
 	return err
 }
-
-// Versions asks for the versions of the specification that the server speaks.
-func (c *Client) Versions(ctx context.Context) (*Response, error) { return c.Server.Versions(ctx) }
 
 // Capabilities asks what the server can do: capabilities.m\.room_versions.available lists the room versions.
 func (c *Client) Capabilities(ctx context.Context) (*Response, error) {
@@ -66,11 +53,6 @@ func (c *Client) SetPresence(ctx context.Context, presence, message string) erro
 		body["status_msg"] = message
 	}
 	return only(c.put(ctx, V3("presence", c.UserID, "status"), body))
-}
-
-// Notifications lists the events that the user was notified of.
-func (c *Client) Notifications(ctx context.Context) (*Response, error) {
-	return c.get(ctx, V3("notifications"), nil)
 }
 
 // QueryKeys asks for the device keys of users.

@@ -53,7 +53,7 @@ func TestErrorsQuoteLittleOfAnAnswer(t *testing.T) {
 	server, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, 400, fmt.Sprintf(`{"errcode":"M_%s","error":"%s"}`, long, long))
 	})
-	_, err := csapi.NewClient(server, "@a:hs1", "D", "tokentoken").Whoami(deadline(t, 5*time.Second))
+	_, err := csapi.NewClient(server, "@a:hs1", "D", "tokentoken").Capabilities(deadline(t, 5*time.Second))
 	assert.Less(t, len(err.Error()), 1000)
 
 	event := gjson.Parse(fmt.Sprintf(`{"type":"%s","state_key":"%s","sender":"%s","event_id":"%s"}`, long, long, long, long))

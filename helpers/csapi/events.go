@@ -72,29 +72,6 @@ func (c *Client) JoinedMembers(ctx context.Context, roomID string) (*Response, e
 	return c.get(ctx, V3("rooms", roomID, "joined_members"), nil)
 }
 
-// Relations returns the events that relate to an event; relationType may be empty.
-func (c *Client) Relations(ctx context.Context, roomID, eventID, relationType string) (*Response, error) {
-	segments := []string{"rooms", roomID, "relations", eventID}
-	if relationType != "" {
-		segments = append(segments, relationType)
-	}
-	return c.get(ctx, V1(segments...), nil)
-}
-
-// Search searches messages for a term; filter is a room event filter and may be nil.
-func (c *Client) Search(ctx context.Context, term string, filter map[string]any) (*Response, error) {
-	criteria := map[string]any{"search_term": term, "order_by": "recent"}
-	if filter != nil {
-		criteria["filter"] = filter
-	}
-	return c.post(ctx, V3("search"), map[string]any{"search_categories": map[string]any{"room_events": criteria}})
-}
-
-// Hierarchy returns the rooms of a space.
-func (c *Client) Hierarchy(ctx context.Context, roomID string) (*Response, error) {
-	return c.get(ctx, V1("rooms", roomID, "hierarchy"), nil)
-}
-
 // SetTyping tells a room that the user types, for milliseconds, or with 0 that it stopped.
 func (c *Client) SetTyping(ctx context.Context, roomID string, milliseconds int) error {
 	body := map[string]any{"typing": milliseconds > 0}

@@ -149,9 +149,6 @@ func Path(segments ...string) string {
 // V3 is Path below /_matrix/client/v3.
 func V3(segments ...string) string { return "/_matrix/client/v3" + Path(segments...) }
 
-// V1 is Path below /_matrix/client/v1.
-func V1(segments ...string) string { return "/_matrix/client/v1" + Path(segments...) }
-
 // Do sends one request with the device's access token. path begins with a slash and is escaped (Path, V3); body is
 // nil, bytes or a json.RawMessage that are sent as they are, or a value that is marshalled. A status other than 2xx
 // is an *Error, no complete answer a *NoAnswerError.

@@ -40,11 +40,6 @@ func (c *Client) LeaveRoom(ctx context.Context, roomID string) error {
 	return only(c.post(ctx, V3("rooms", roomID, "leave"), nil))
 }
 
-// Forget forgets a room that was left.
-func (c *Client) Forget(ctx context.Context, roomID string) error {
-	return only(c.post(ctx, V3("rooms", roomID, "forget"), nil))
-}
-
 // Invite invites a user by user ID.
 func (c *Client) Invite(ctx context.Context, roomID, userID string) error {
 	return c.membership(ctx, "invite", roomID, userID, "")
@@ -58,11 +53,6 @@ func (c *Client) Kick(ctx context.Context, roomID, userID, reason string) error 
 // Ban bans a user.
 func (c *Client) Ban(ctx context.Context, roomID, userID, reason string) error {
 	return c.membership(ctx, "ban", roomID, userID, reason)
-}
-
-// Unban takes a ban back.
-func (c *Client) Unban(ctx context.Context, roomID, userID string) error {
-	return c.membership(ctx, "unban", roomID, userID, "")
 }
 
 func (c *Client) membership(ctx context.Context, action, roomID, userID, reason string) error {
@@ -102,27 +92,9 @@ func (c *Client) CreateAlias(ctx context.Context, alias, roomID string) error {
 	return only(c.put(ctx, V3("directory", "room", alias), map[string]any{"room_id": roomID}))
 }
 
-// DeleteAlias removes an alias.
-func (c *Client) DeleteAlias(ctx context.Context, alias string) error {
-	return only(c.Do(ctx, http.MethodDelete, V3("directory", "room", alias), nil, nil))
-}
-
 // ResolveAlias asks which room an alias points at, and through which servers: room_id, servers.
 func (c *Client) ResolveAlias(ctx context.Context, alias string) (*Response, error) {
 	return c.get(ctx, V3("directory", "room", alias), nil)
-}
-
-// PublicRooms lists the public rooms of a server; an empty server means the client's own. filter is the body of
-// POST /publicRooms and may be nil.
-func (c *Client) PublicRooms(ctx context.Context, server string, filter map[string]any) (*Response, error) {
-	var query url.Values
-	if server != "" {
-		query = url.Values{"server": {server}}
-	}
-	if filter == nil {
-		filter = map[string]any{}
-	}
-	return c.Do(ctx, http.MethodPost, V3("publicRooms"), query, filter)
 }
 
 // only drops the answer of a request that has nothing to say but success.

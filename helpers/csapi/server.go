@@ -69,16 +69,6 @@ func NewClient(server Server, userID, deviceID, accessToken string) *Client {
 	}
 }
 
-// AccessToken is the device's access token, for software that has to be given one. It must not be logged.
-func (c *Client) AccessToken() string { return c.token() }
-
-// WithServer is the same device seen through another Server value, for instance with another check's Sink.
-func (c *Client) WithServer(server Server) *Client {
-	copied := *c
-	copied.Server = server
-	return &copied
-}
-
 // String names the user, and the device.
 func (c *Client) String() string { return c.UserID + " (" + c.DeviceID + ")" }
 

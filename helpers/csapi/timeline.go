@@ -47,13 +47,6 @@ func EventsIn(sync *Response, roomID string) []gjson.Result {
 	return events
 }
 
-// Events returns what was seen so far, oldest first. An event can stand there twice: as state and in the timeline.
-func (t *Timeline) Events() []gjson.Result {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return append([]gjson.Result(nil), t.events...)
-}
-
 // Wait returns the first event, among those seen already and those to come, for which match returns nil. Without one
 // before ctx's deadline, its error is a *WaitError that names the events seen, each with what match said.
 func (t *Timeline) Wait(ctx context.Context, match func(event gjson.Result) error) (gjson.Result, error) {

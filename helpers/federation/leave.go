@@ -5,7 +5,6 @@ package federation
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 )
@@ -36,34 +35,4 @@ func (p *Peer) SendLeave(ctx context.Context, server, roomID string, event Event
 		}
 	}
 	return answer, err
-}
-
-// LeaveVia makes a user leave through a server: make_leave, then send_leave. In pseudonymous rooms the event is signed
-// by the sender key, as MSC4014 has it, and by the additional signers, if any.
-func (p *Peer) LeaveVia(ctx context.Context, server, roomID string, user *User, additional ...Signer) error {
-	template, err := p.LeaveTemplate(ctx, server, roomID, user)
-	if err != nil {
-		return err
-	}
-	event, err := template.AlsoSignedBy(additional...).Build()
-	if err != nil {
-		return err
-	}
-	answer, err := p.SendLeave(ctx, server, roomID, event)
-	if err != nil {
-		return err
-	}
-	if !answer.OK() {
-		return fmt.Errorf("%s refused the leave of %s in %s: %s", server, user.ID(), roomID, answer)
-	}
-	return nil
-}
-
-// Leave makes a user of the peer leave: its own leave event, sent to all servers in the room.
-func (r *Room) Leave(ctx context.Context, user *User) (Event, error) {
-	event, err := r.MemberTemplate(user, "leave").Build()
-	if err != nil {
-		return Event{}, err
-	}
-	return event, r.Send(ctx, event)
 }

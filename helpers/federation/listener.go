@@ -5,7 +5,7 @@ package federation
 
 import (
 	"crypto/tls"
-	"errors"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -48,7 +48,7 @@ func (sw *Switchboard) listen(address runtime.PeerAddress) (*listener, error) {
 		Handler:           l,
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       90 * time.Second,
-		ErrorLog:          log.New(problemWriter{sw}, "", 0),
+		ErrorLog:          log.New(io.Discard, "", 0),
 		Protocols:         protocols,
 		TLSConfig: &tls.Config{
 			MinVersion:     tls.VersionTLS12,
@@ -58,9 +58,7 @@ func (sw *Switchboard) listen(address runtime.PeerAddress) (*listener, error) {
 	sw.background.Add(1)
 	go func() {
 		defer sw.background.Done()
-		if err := l.server.ServeTLS(noting{socket, sw}, "", ""); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			sw.connectionProblem("listener " + address.Listen + ": " + err.Error())
-		}
+		_ = l.server.ServeTLS(noting{socket, sw}, "", "") // it ends when the listener is closed
 	}()
 	return l, nil
 }
@@ -116,7 +114,6 @@ func (l *listener) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, er
 func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	peer := l.find(r)
 	if peer == nil {
-		l.sw.connectionProblem("a request for no known peer: " + r.Method + " " + r.Host + r.URL.Path)
 		http.Error(w, `{"errcode":"M_NOT_FOUND","error":"no such server here"}`, http.StatusMisdirectedRequest)
 		return
 	}
@@ -144,12 +141,4 @@ func hostOf(serverName string) string {
 		host = split
 	}
 	return strings.ToLower(strings.Trim(host, "[]"))
-}
-
-// problemWriter keeps what net/http writes to its error log.
-type problemWriter struct{ sw *Switchboard }
-
-func (w problemWriter) Write(text []byte) (int, error) {
-	w.sw.connectionProblem(strings.TrimSpace(string(text)))
-	return len(text), nil
 }

@@ -1,6 +1,6 @@
 package federation
 
-// Marks: which event IDs, sender keys and strings the suite itself made. Passive monitors judge only what the
+// Marks: which event IDs and sender keys the suite itself made. Passive monitors judge only what the
 // candidate wrote, and leave out what is marked here.
 
 import (
@@ -14,7 +14,6 @@ type marks struct {
 	mu     *sync.RWMutex
 	events map[string]struct{}
 	keys   map[pseudoid.SenderKey]struct{}
-	texts  map[string]struct{}
 }
 
 func newMarks() marks {
@@ -22,7 +21,6 @@ func newMarks() marks {
 		mu:     &sync.RWMutex{},
 		events: map[string]struct{}{},
 		keys:   map[pseudoid.SenderKey]struct{}{},
-		texts:  map[string]struct{}{},
 	}
 }
 
@@ -39,14 +37,6 @@ func (sw *Switchboard) IsOurKey(key string) bool {
 	sw.marks.mu.RLock()
 	defer sw.marks.mu.RUnlock()
 	_, ok := sw.marks.keys[pseudoid.SenderKey(strings.TrimRight(key, "="))]
-	return ok
-}
-
-// IsMarked tells whether a string was marked by MarkText: a user ID or another text that a check made up.
-func (sw *Switchboard) IsMarked(text string) bool {
-	sw.marks.mu.RLock()
-	defer sw.marks.mu.RUnlock()
-	_, ok := sw.marks.texts[text]
 	return ok
 }
 
@@ -84,11 +74,4 @@ func (sw *Switchboard) MarkKey(key pseudoid.SenderKey) {
 	sw.marks.mu.Lock()
 	defer sw.marks.mu.Unlock()
 	sw.marks.keys[key] = struct{}{}
-}
-
-// MarkText marks a string that a check made up and wrote into an event.
-func (sw *Switchboard) MarkText(text string) {
-	sw.marks.mu.Lock()
-	defer sw.marks.mu.Unlock()
-	sw.marks.texts[text] = struct{}{}
 }

@@ -29,19 +29,18 @@ type Peer struct {
 	format  pseudoid.Format // of its pseudonymous rooms, unless events tell another
 	done    chan struct{}   // closed by Close
 
-	mu         sync.Mutex
-	sink       transcript.Sink
-	closed     bool
-	users      map[string]*User // by localpart
-	rooms      map[string]*Room
-	aliases    map[string]*Room
-	hooks      map[Endpoint][]*registeredHook
-	requests   []Request
-	open       map[*transcript.Exchange]struct{} // requests under way
-	unexpected []Request
-	txns       map[string]Answer // answers to transactions, by origin and transaction ID
-	received   receivedLog
-	counter    int
+	mu       sync.Mutex
+	sink     transcript.Sink
+	closed   bool
+	users    map[string]*User // by localpart
+	rooms    map[string]*Room
+	aliases  map[string]*Room
+	hooks    map[Endpoint][]*registeredHook
+	requests []Request
+	open     map[*transcript.Exchange]struct{} // requests under way
+	txns     map[string]Answer                 // answers to transactions, by origin and transaction ID
+	received receivedLog
+	counter  int
 }
 
 func newPeer(sw *Switchboard, address runtime.PeerAddress, sink transcript.Sink) (*Peer, error) {
@@ -87,13 +86,6 @@ func (p *Peer) SetFormat(format pseudoid.Format) {
 	p.format = format
 }
 
-// SetSink directs the exchanges that end from now on to another transcript; nil means nowhere.
-func (p *Peer) SetSink(sink transcript.Sink) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.sink = sink
-}
-
 // Signer signs as the peer's server key.
 func (p *Peer) Signer() Signer { return Signer{Entity: p.name, KeyID: ServerKeyID, Key: p.key} }
 
@@ -134,7 +126,7 @@ func (p *Peer) end() (sink transcript.Sink, open []transcript.Exchange) {
 	}
 	sink, p.sink = p.sink, nil
 	p.hooks = map[Endpoint][]*registeredHook{}
-	p.requests, p.unexpected = nil, nil
+	p.requests = nil
 	p.rooms, p.aliases, p.txns = map[string]*Room{}, map[string]*Room{}, map[string]Answer{}
 	p.received.clear()
 	return sink, open

@@ -64,15 +64,6 @@ func (c *client) close() {
 	}
 }
 
-// underTest tells whether a name is that of a server under test.
-func (sw *Switchboard) underTest(serverName string) bool {
-	if sw.options.Dial == nil {
-		return false
-	}
-	_, ok := sw.options.Dial(serverName)
-	return ok
-}
-
 // addressOf returns the host:port to dial for a server.
 func (sw *Switchboard) addressOf(serverName string) string {
 	if peer := sw.Peer(serverName); peer != nil {

@@ -38,10 +38,8 @@ type Request struct {
 	peer        *Peer
 	http        *http.Request
 	keysMissing bool // the origin's keys could not be had: neither verified nor refuted
+	unexpected  bool // the peer was not prepared for it
 }
-
-// Peer returns the peer that was asked.
-func (r *Request) Peer() *Peer { return r.peer }
 
 // Room returns the peer's model of the room that the first parameter names, nil if there is none.
 func (r *Request) Room() *Room { return r.peer.Room(r.parameter(0)) }
@@ -148,13 +146,6 @@ func (p *Peer) Requests() []Request {
 	return slices.Clone(p.requests)
 }
 
-// Unexpected returns the requests that the peer was not prepared for, oldest first.
-func (p *Peer) Unexpected() []Request {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.unexpected)
-}
-
 func (p *Peer) serve(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	if p.isClosed() {
@@ -182,11 +173,9 @@ func (p *Peer) serve(w http.ResponseWriter, r *http.Request) {
 	// The request is on record before its answer is out: who sees the answer's effect can rely on it.
 	p.mu.Lock()
 	if !p.closed {
+		request.unexpected = answer.Unexpected
 		p.requests = append(p.requests, *request)
 		p.received.announce()
-		if answer.Unexpected {
-			p.unexpected = append(p.unexpected, *request)
-		}
 	}
 	p.mu.Unlock()
 	exchange.Server, exchange.Duration, exchange.Error, exchange.Unexpected = request.Origin, time.Since(started), problem, answer.Unexpected

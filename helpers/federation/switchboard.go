@@ -62,7 +62,6 @@ type Switchboard struct {
 	listeners map[string]*listener // by Listen address
 	peers     map[string]*Peer     // by server name
 	marks     marks
-	problems  []string // of connections, the newest last
 }
 
 // New makes a switchboard without peers. It listens nowhere until the first peer is made.
@@ -173,23 +172,6 @@ func (sw *Switchboard) Peer(name string) *Peer {
 
 // Reached reports whether any TCP connection has ever reached a listener, whatever became of it.
 func (sw *Switchboard) Reached() bool { return sw.reached.Load() }
-
-// ConnectionProblems returns what went wrong with connections to the listeners, TLS handshakes above all, oldest
-// first; only the newest hundred are kept.
-func (sw *Switchboard) ConnectionProblems() []string {
-	sw.mu.Lock()
-	defer sw.mu.Unlock()
-	return append([]string(nil), sw.problems...)
-}
-
-func (sw *Switchboard) connectionProblem(text string) {
-	sw.mu.Lock()
-	defer sw.mu.Unlock()
-	if len(sw.problems) >= 100 {
-		sw.problems = sw.problems[1:]
-	}
-	sw.problems = append(sw.problems, text)
-}
 
 // inBackground runs what a peer does on its own; its context ends when the switchboard is closed.
 func (sw *Switchboard) inBackground(work func(ctx context.Context)) {

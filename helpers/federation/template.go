@@ -166,12 +166,8 @@ func (t Template) WithMapping(raw []byte) Template {
 	return t
 }
 
-// Claiming makes the mapping claim another user ID; it is signed as before, by the template's own server alone. The
-// user ID is marked as the suite's, unless it may be that of a real user of a server under test.
+// Claiming makes the mapping claim another user ID; it is signed as before, by the template's own server alone.
 func (t Template) Claiming(userID string) Template {
-	if domain, err := pseudoid.UserIDDomain(userID); err != nil || !t.peer.sw.underTest(domain) {
-		t.peer.sw.MarkText(userID)
-	}
 	return t.withMapping(func(m *mapping) { m.userID = userID })
 }
 

@@ -66,14 +66,6 @@ func (r *Room) Send(ctx context.Context, event Event) error {
 	return r.sendTo(ctx, servers, event)
 }
 
-// SendTo applies an event to the peer's model and sends it to the named servers alone. A lie that a server may well
-// refuse is better sent by Peer.SendTransaction, without being applied: what the peer writes next would stand behind it
-// in the room, and the server would come and ask for it.
-func (r *Room) SendTo(ctx context.Context, event Event, servers ...string) error {
-	r.Apply(event)
-	return r.sendTo(ctx, servers, event)
-}
-
 // sendTo sends to all servers at once: one that hangs must not hold up the others.
 func (r *Room) sendTo(ctx context.Context, servers []string, event Event) error {
 	failures := make([]error, len(servers))
@@ -99,15 +91,6 @@ func (p *Peer) sendEvent(ctx context.Context, server string, event Event) error 
 		return fmt.Errorf("%s refused %s: %s", server, event, answer.PDUErrors[event.ID()])
 	}
 	return nil
-}
-
-// SendMessage sends a text message of a user to the room's servers.
-func (r *Room) SendMessage(ctx context.Context, user *User, body string) (Event, error) {
-	event, err := r.Build(TextMessage(user, body))
-	if err != nil {
-		return Event{}, err
-	}
-	return event, r.Send(ctx, event)
 }
 
 // What a transaction has at most (server-server API, "Transactions").

@@ -5,10 +5,8 @@ package match
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -58,30 +56,6 @@ func KeyPresent(path string) Matcher {
 	}
 }
 
-// KeyMissing wants nothing at path.
-func KeyMissing(path string) Matcher {
-	return func(value gjson.Result) error {
-		if found := value.Get(path); found.Exists() {
-			return fmt.Errorf("%s is there: %s", path, short(found.Raw))
-		}
-		return nil
-	}
-}
-
-// KeyMatches wants a string at path that matches the regular expression.
-func KeyMatches(path string, expression *regexp.Regexp) Matcher {
-	return func(value gjson.Result) error {
-		found := value.Get(path)
-		if found.Type != gjson.String {
-			return fmt.Errorf("%s is no string: %s", path, short(found.Raw))
-		}
-		if !expression.MatchString(found.Str) {
-			return fmt.Errorf("%s is %q, which does not match %s", path, found.Str, expression)
-		}
-		return nil
-	}
-}
-
 // All wants every matcher to hold; the error is the first that does not.
 func All(matchers ...Matcher) Matcher {
 	return func(value gjson.Result) error {
@@ -91,39 +65,6 @@ func All(matchers ...Matcher) Matcher {
 			}
 		}
 		return nil
-	}
-}
-
-// Any wants one matcher to hold; the error joins what all of them said.
-func Any(matchers ...Matcher) Matcher {
-	return func(value gjson.Result) error {
-		errs := make([]error, 0, len(matchers))
-		for _, matcher := range matchers {
-			err := matcher(value)
-			if err == nil {
-				return nil
-			}
-			errs = append(errs, err)
-		}
-		return fmt.Errorf("none of %d alternatives: %w", len(matchers), errors.Join(errs...))
-	}
-}
-
-// Each wants an array or object at path ("@this" for the value itself) and every element of it to hold.
-func Each(path string, matcher Matcher) Matcher {
-	return func(value gjson.Result) error {
-		found := value.Get(path)
-		if !found.IsArray() && !found.IsObject() {
-			return fmt.Errorf("%s is no array or object: %s", path, short(found.Raw))
-		}
-		var err error
-		found.ForEach(func(key, element gjson.Result) bool {
-			if err = matcher(element); err != nil {
-				err = fmt.Errorf("%s, element %s: %w", path, key.String(), err)
-			}
-			return err == nil
-		})
-		return err
 	}
 }
 

@@ -42,7 +42,7 @@ func (r *testRoom) event(pair pseudoid.KeyPair, eventType string, stateKey *stri
 	}
 	raw, err := json.Marshal(fields)
 	if err == nil {
-		raw, err = pseudoid.SignEventBySenderKey(raw, r.format, pair)
+		raw, err = pseudoid.SignEvent(raw, r.format, string(pair.Public), pseudoid.SenderKeyID, pair.Private)
 	}
 	if err != nil {
 		panic(err) // the test itself is wrong

@@ -46,9 +46,10 @@ func TestEventsOfTheDeployedImplementation(t *testing.T) {
 				require.NoError(t, json.Unmarshal(event, &fields))
 				f := FormatV10
 				if e.RoomVersion == RoomVersion {
-					f, err = LearnFormat(event)
+					f = FormatDendrite
+					dialect, err := DetectDialect(event)
 					require.NoError(t, err)
-					assert.Equal(t, FormatDendrite, f)
+					assert.Equal(t, DialectDendrite, dialect)
 				}
 				switch {
 				case e.RoomVersion != RoomVersion:

@@ -92,26 +92,3 @@ func TestSender(t *testing.T) {
 		assert.Empty(t, FormatDendrite.Sender([]byte(event)), event)
 	}
 }
-
-func TestLearnFormat(t *testing.T) {
-	key := GenerateKeyPair()
-	for name, f := range pseudonymousFormats {
-		t.Run(name, func(t *testing.T) {
-			signed, err := SignEventBySenderKey(unsignedEvent(f, key.Public), f, key)
-			require.NoError(t, err)
-			learned, err := LearnFormat(signed)
-			require.NoError(t, err)
-			assert.Equal(t, f, learned)
-
-			tampered := altered(t, string(signed), "type", `"m.room.other"`)
-			_, err = LearnFormat([]byte(tampered))
-			if f == FormatDendrite {
-				assert.NoError(t, err, "one format, whatever is signed")
-			} else {
-				assert.ErrorIs(t, err, ErrBadSignature)
-			}
-		})
-	}
-	_, err := LearnFormat([]byte(`{"sender":"@alice:hs1"}`))
-	assert.ErrorContains(t, err, "neither")
-}

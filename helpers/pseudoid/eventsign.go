@@ -30,18 +30,6 @@ func SignEvent(event []byte, f Format, entity, keyID string, key ed25519.Private
 	return signEvent(v, f, entity, keyID, key)
 }
 
-// SignEventBySenderKey returns the event, in canonical JSON, with its content hash computed anew and with one
-// signature, by key, under the key itself as the entity and key ID "ed25519:1". Old hashes and signatures are dropped.
-// The event's sender is left as it is: a liar may sign for another.
-func SignEventBySenderKey(event []byte, f Format, key KeyPair) ([]byte, error) {
-	v, err := parseObject(event, "the event to sign")
-	if err != nil {
-		return nil, err
-	}
-	v = v.without("signatures").with("hashes", objectValue(member{"sha256", stringValue(contentHash(v))}))
-	return signEvent(v, f, string(key.Public), SenderKeyID, key.Private)
-}
-
 func signEvent(event value, f Format, entity, keyID string, key ed25519.PrivateKey) ([]byte, error) {
 	redacted, err := redact(event, f)
 	if err != nil {

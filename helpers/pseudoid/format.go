@@ -4,8 +4,6 @@ package pseudoid
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 )
 
 // RoomVersion is the identifier under which rooms with pseudonymous identities are deployed.
@@ -50,29 +48,6 @@ func (f Format) Sender(event []byte) string {
 		return ""
 	}
 	return sender
-}
-
-// LearnFormat tells the format of a pseudonymous event by what it says of itself: the dialect by its fields, and under
-// DialectMSC4014 the reading of redaction by trying which one its own sender key's signature verifies under. It is an
-// error if it verifies under neither, and so are mixed dialects. In DialectDendrite there is nothing to try, and no
-// signature is looked at: that server signs create events by other keys.
-func LearnFormat(event []byte) (Format, error) {
-	dialect, err := DetectDialect(event)
-	if err != nil {
-		return Format{}, err
-	}
-	if dialect == DialectDendrite {
-		return FormatDendrite, nil
-	}
-	var failures []error
-	for _, f := range []Format{FormatMSC4014, FormatMSC4014Letter} {
-		if _, err := VerifySenderSignature(event, f); err != nil {
-			failures = append(failures, err)
-			continue
-		}
-		return f, nil
-	}
-	return Format{}, fmt.Errorf("learning the format of an event: its signature holds under no reading: %w", errors.Join(failures...))
 }
 
 // topLevel returns the members of a JSON object as they stand, the last one where keys repeat, or nil.

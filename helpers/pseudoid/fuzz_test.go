@@ -70,7 +70,7 @@ func FuzzContentHash(f *testing.F) {
 			return // not an event, or one that they refuse for its size
 		}
 		event := stringEvent(eventType, stateKey, string(key.Public), string(content), depth)
-		signed, err := SignEventBySenderKey(event, FormatDendrite, key)
+		signed, err := signedBySenderKey(event, FormatDendrite, key)
 		require.NoError(t, err)
 		require.NoError(t, CheckContentHash(signed))
 
@@ -138,7 +138,7 @@ func FuzzVerifyEvent(f *testing.F) {
 		if v, err := parse(content); err != nil || v.kind != kindObject || !utf8.ValidString(eventType) {
 			return
 		}
-		signed, err := SignEventBySenderKey(stringEvent(eventType, "", string(key.Public), string(content), 1), FormatDendrite, key)
+		signed, err := signedBySenderKey(stringEvent(eventType, "", string(key.Public), string(content), 1), FormatDendrite, key)
 		require.NoError(t, err)
 		signed = splice(signed, int(at), int(replaced), by)
 

@@ -141,13 +141,6 @@ func (u *User) SeesMembership(roomID, userID, membership string) (gjson.Result, 
 	return u.Timeline(roomID).Wait(ctx, match.Membership(userID, membership))
 }
 
-// Sees is AwaitsEvent for positive controls: it returns an error when the event is not shown.
-func (u *User) Sees(roomID, eventID string) (gjson.Result, error) {
-	ctx, cancel := u.stage.C.Within(Patience)
-	defer cancel()
-	return u.Timeline(roomID).Wait(ctx, match.EventID(eventID))
-}
-
 // Reads fetches an event by its ID.
 func (u *User) Reads(roomID, eventID string) gjson.Result {
 	event, err := u.Event(u.stage.C.Context(), roomID, eventID)

@@ -63,7 +63,7 @@ func newHome(t *testing.T, dialect pseudoid.Dialect) *home {
 	require.NoError(t, err)
 	h.client, err = outgoing.New(outgoing.Config{ServerName: h.name, Transport: transported, Signer: h.ring, Store: s, Log: log})
 	require.NoError(t, err)
-	rules := pseudonym.NewRules(dialect, h.name)
+	rules := pseudonym.Rules{Dialect: dialect, Server: h.name, Readings: pseudonym.DefaultReadings(dialect)}
 	h.users, err = users.Open(users.Config{Server: h.name, Store: s, Log: log, MayRegister: rules.MayRegister})
 	require.NoError(t, err)
 	clock := stream.NewClock(0)

@@ -13,11 +13,6 @@ type Rules struct {
 	Faults   fault.Set // deviations on purpose; none in a server that is to follow the text
 }
 
-// NewRules returns the rules of a server in a dialect, with the readings that are usual there.
-func NewRules(dialect pseudoid.Dialect, server string) Rules {
-	return Rules{Dialect: dialect, Server: server, Readings: DefaultReadings(dialect)}
-}
-
 // Format says how events are spelled and redacted. MSC4014, Addressing 3: the redaction algorithm stays the same, and
 // names no sender_key; whether a redacted event keeps it is redaction/sender-key-kept.
 func (r Rules) Format() pseudoid.Format {

@@ -37,7 +37,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T, dialect pseudoid.Dialect) *world {
-	return &world{t: t, r: NewRules(dialect, "one.test"), signers: map[string]ServerSigner{}, dead: map[string]bool{},
+	return &world{t: t, r: Rules{Dialect: dialect, Server: "one.test", Readings: DefaultReadings(dialect)}, signers: map[string]ServerSigner{}, dead: map[string]bool{},
 		validTo: map[string]int64{}, keys: map[string]pseudoid.KeyPair{}}
 }
 

@@ -69,7 +69,7 @@ func (s *server) start() {
 	require.NoError(t, err)
 	s.store = opened
 	s.Rooms, err = Open(Config{
-		Server: pseudonym.ServerSigner{Name: s.name, KeyID: "ed25519:1", Key: s.key}, Pseudonym: pseudonym.NewRules(s.world.dialect, s.name),
+		Server: pseudonym.ServerSigner{Name: s.name, KeyID: "ed25519:1", Key: s.key}, Pseudonym: pseudonym.Rules{Dialect: s.world.dialect, Server: s.name, Readings: pseudonym.DefaultReadings(s.world.dialect)},
 		Store: opened, Clock: stream.NewClock(last), MappingKeys: mappingKeys{s.world}, KeyAsker: mappingKeys{s.world}, EventKeys: eventKeys{s.world},
 		Remote:  remote{s.world, s.name},
 		Profile: func(userID string) Profile { return Profile{DisplayName: strings.TrimPrefix(userID, "@")} },

@@ -197,17 +197,6 @@ func AuthKeys(eventType, sender string, stateKey *string, content []byte) []Stat
 	return authKeys(eventType, sender, stateKey, gjson.ParseBytes(content).Map())
 }
 
-// AuthEventsFor returns the events of a state that authorise an event.
-func AuthEventsFor(e *Event, state State) []*Event {
-	var events []*Event
-	for _, key := range authKeysOf(e) {
-		if event := state[key]; event != nil {
-			events = append(events, event)
-		}
-	}
-	return events
-}
-
 func authKeysOf(e *Event) []StateKey { return authKeys(e.eventType, e.sender, e.stateKey, e.content) }
 
 func authKeys(eventType, sender string, stateKey *string, content map[string]gjson.Result) []StateKey {

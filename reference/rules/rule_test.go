@@ -137,16 +137,27 @@ func TestEventOfAnotherRoom(t *testing.T) {
 	})
 }
 
-func TestAuthEventsFor(t *testing.T) {
+// authEventsFor returns the events of a state that authorise an event.
+func authEventsFor(e *Event, state State) []*Event {
+	var events []*Event
+	for _, key := range authKeysOf(e) {
+		if event := state[key]; event != nil {
+			events = append(events, event)
+		}
+	}
+	return events
+}
+
+func TestAuthKeys(t *testing.T) {
 	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
 		r := populated(t, f)
 		create, levels, rule := r.state.Create(), r.state[StateKey{powerLevelsType, ""}], r.state[StateKey{joinRulesType, ""}]
 		bob, carol := r.state.Member(r.id("bob")), r.state.Member(r.id("carol"))
-		assert.Equal(t, []*Event{create, levels, carol}, AuthEventsFor(message("carol")(r), r.state))
-		assert.Equal(t, []*Event{create, levels, bob, carol}, AuthEventsFor(r.member("bob", "carol", "ban"), r.state))
-		assert.Equal(t, []*Event{create, levels, bob, rule}, AuthEventsFor(r.member("bob", "dave", "invite"), r.state))
-		assert.Equal(t, []*Event{create, levels, rule, bob}, AuthEventsFor(authorised("bob", "dave", "bob")(r), r.state))
-		assert.Empty(t, AuthEventsFor(create, r.state))
+		assert.Equal(t, []*Event{create, levels, carol}, authEventsFor(message("carol")(r), r.state))
+		assert.Equal(t, []*Event{create, levels, bob, carol}, authEventsFor(r.member("bob", "carol", "ban"), r.state))
+		assert.Equal(t, []*Event{create, levels, bob, rule}, authEventsFor(r.member("bob", "dave", "invite"), r.state))
+		assert.Equal(t, []*Event{create, levels, rule, bob}, authEventsFor(authorised("bob", "dave", "bob")(r), r.state))
+		assert.Empty(t, authEventsFor(create, r.state))
 	})
 }
 

@@ -19,7 +19,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
+
+	"msc4014/internal/filelock"
 )
 
 // ownCache gives a test a cache folder of its own.
@@ -33,6 +34,15 @@ func ownCache(t *testing.T) cache {
 }
 
 func quiet(string) {}
+
+// lockedByAnother locks a file as another process would.
+func lockedByAnother(t *testing.T, path string) {
+	t.Helper()
+	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = lock.Close() })
+	require.NoError(t, filelock.Try(lock, filelock.Exclusive))
+}
 
 func TestFolderIsMadeOnceByManyAtATime(t *testing.T) {
 	c := ownCache(t)
@@ -69,13 +79,10 @@ func TestFolderThatFailsLeavesNothing(t *testing.T) {
 
 func TestWaitingForAnotherRunEndsWithTheContext(t *testing.T) {
 	c := ownCache(t)
-	other, err := unix.Open(c.lockPath("x"), unix.O_CREAT|unix.O_RDWR, 0o644)
-	require.NoError(t, err)
-	defer func() { _ = unix.Close(other) }()
-	require.NoError(t, flock(other, unix.LOCK_EX))
+	lockedByAnother(t, c.lockPath("x"))
 
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = c.folder(ctx, "x", func(line string) {
+	_, err := c.folder(ctx, "x", func(line string) {
 		assert.Contains(t, line, "another run")
 		cancel()
 	}, func(string) error { return nil })
@@ -87,10 +94,7 @@ func TestSweepRemovesWhatDeadBuildsLeft(t *testing.T) {
 	dead, live := filepath.Join(c.dir, buildingPrefix+"dead-build-123"), filepath.Join(c.dir, buildingPrefix+"live-456")
 	require.NoError(t, os.MkdirAll(filepath.Join(dead, "half"), 0o755))
 	require.NoError(t, os.MkdirAll(live, 0o755))
-	lock, err := unix.Open(c.lockPath("live"), unix.O_CREAT|unix.O_RDWR, 0o644)
-	require.NoError(t, err)
-	defer func() { _ = unix.Close(lock) }()
-	require.NoError(t, flock(lock, unix.LOCK_EX))
+	lockedByAnother(t, c.lockPath("live"))
 
 	require.NoError(t, Sweep())
 	assert.NoDirExists(t, dead)

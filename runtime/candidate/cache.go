@@ -11,8 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"msc4014/internal/filelock"
 	"msc4014/runtime"
 	"msc4014/runtime/gocommand"
 )
@@ -68,26 +67,26 @@ func (c cache) folder(ctx context.Context, name string, progress func(string), f
 // once calls do unless exists reports that it was done, by one process at a time for each name. The shared lock that it
 // returns with ends with this process.
 func (c cache) once(ctx context.Context, name string, progress func(string), exists func() bool, do func() error) error {
-	// A bare descriptor: an os.File would be closed, and the lock be gone, when it is garbage.
-	lock, err := unix.Open(c.lockPath(name), unix.O_CREAT|unix.O_RDWR|unix.O_CLOEXEC, 0o644)
+	lock, err := os.OpenFile(c.lockPath(name), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.lockPath(name), err)
+		return err
 	}
 	ticker := time.NewTicker(lockInterval)
 	defer ticker.Stop()
 	for waiting := false; ; {
-		if flock(lock, unix.LOCK_SH) == nil && exists() {
+		if filelock.Try(lock, filelock.Shared) == nil && exists() {
+			filelock.Keep(lock)
 			return nil
 		}
-		_ = unix.Flock(lock, unix.LOCK_UN)
-		if flock(lock, unix.LOCK_EX) == nil {
+		_ = filelock.Unlock(lock)
+		if filelock.Try(lock, filelock.Exclusive) == nil {
 			if !exists() {
 				err := do()
 				if err == nil && !exists() {
 					err = cmp.Or(context.Cause(ctx), fmt.Errorf("%s was made and is not there", name))
 				}
 				if err != nil {
-					_ = unix.Close(lock)
+					_ = lock.Close()
 					return err
 				}
 			}
@@ -99,49 +98,49 @@ func (c cache) once(ctx context.Context, name string, progress func(string), exi
 		}
 		select {
 		case <-ctx.Done():
-			_ = unix.Close(lock)
+			_ = lock.Close()
 			return context.Cause(ctx)
 		case <-ticker.C:
 		}
 	}
 }
 
-// lockInterval is how often a lock that another process holds is tried.
+// lockInterval is how often once looks whether another process has made what it is asked for.
 const lockInterval = 100 * time.Millisecond
 
 // hold takes the shared lock of name for as long as this process lives, once no other process makes or removes it, and
 // then asks whether it is still there. What has no lock was not made with this cache, and Clean leaves it alone.
 func (c cache) hold(ctx context.Context, name string, exists func() bool) error {
-	lock, err := unix.Open(c.lockPath(name), unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if errors.Is(err, unix.ENOENT) {
+	lock, err := os.OpenFile(c.lockPath(name), os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.lockPath(name), err)
+		return err
 	}
-	ticker := time.NewTicker(lockInterval)
-	defer ticker.Stop()
-	for flock(lock, unix.LOCK_SH) != nil {
-		select {
-		case <-ctx.Done():
-			_ = unix.Close(lock)
-			return fmt.Errorf("another process makes or removes %s: %w", name, context.Cause(ctx))
-		case <-ticker.C:
-		}
+	if err := filelock.Wait(ctx, lock, filelock.Shared); err != nil {
+		_ = lock.Close()
+		return fmt.Errorf("wait until no other process makes or removes %s: %w", name, err)
 	}
 	if !exists() {
-		_ = unix.Close(lock)
+		_ = lock.Close()
 		return fmt.Errorf("%s was removed before it could be used", name)
 	}
+	filelock.Keep(lock)
 	return nil
 }
 
 // keep is hold where that can be had at once, for what this process could do without.
 func (c cache) keep(name string) {
-	lock, err := unix.Open(c.lockPath(name), unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err == nil && flock(lock, unix.LOCK_SH) != nil {
-		_ = unix.Close(lock)
+	lock, err := os.OpenFile(c.lockPath(name), os.O_RDWR, 0)
+	if err != nil {
+		return
 	}
+	if filelock.Try(lock, filelock.Shared) != nil {
+		_ = lock.Close()
+		return
+	}
+	filelock.Keep(lock)
 }
 
 // Hold keeps Clean from removing what an artifact consists of until this process ends: for a process that uses what
@@ -168,14 +167,6 @@ func Hold(ctx context.Context, artifact runtime.Artifact) error {
 	}
 	defer engine.close()
 	return c.hold(ctx, imageLock(artifact.Image), engine.hasImage(ctx, artifact.Image))
-}
-
-func flock(file int, how int) error {
-	for {
-		if err := unix.Flock(file, how|unix.LOCK_NB); !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
 }
 
 func (c cache) lockPath(name string) string { return filepath.Join(c.dir, name+".lock") }

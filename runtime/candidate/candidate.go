@@ -40,6 +40,8 @@ type Candidate struct {
 	// Arguments and Environment are how the reference deviates (With).
 	Arguments   string
 	Environment []string
+	// BootstrapBase allows to make a base image from Debian's packages where no registry answers. In CI it is always allowed.
+	BootstrapBase bool
 }
 
 // FullName names the version, too, where there is one: "dendrite@0.15.2" for "dendrite".

@@ -16,8 +16,8 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
-	"golang.org/x/sys/unix"
 
+	"msc4014/internal/filelock"
 	door "msc4014/runtime/docker/engine"
 	"msc4014/runtime/gocommand"
 )
@@ -130,13 +130,13 @@ func (c cache) remove(name, what string, progress func(string), do func() error)
 // ifUnused calls do while no other process makes or uses what is called name; else it does nothing and returns false.
 func (c cache) ifUnused(name string, do func() error) (unused bool, err error) {
 	// The lock file itself stays: whoever removed it could not tell who has it open.
-	lock, err := unix.Open(c.lockPath(name), unix.O_CREAT|unix.O_RDWR|unix.O_CLOEXEC, 0o644)
+	lock, err := os.OpenFile(c.lockPath(name), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return false, fmt.Errorf("%s: %w", c.lockPath(name), err)
+		return false, err
 	}
-	defer func() { _ = unix.Close(lock) }()
-	switch err := flock(lock, unix.LOCK_EX); {
-	case errors.Is(err, unix.EWOULDBLOCK):
+	defer func() { _ = lock.Close() }()
+	switch err := filelock.Try(lock, filelock.Exclusive); {
+	case errors.Is(err, filelock.ErrLocked):
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("lock %s: %w", c.lockPath(name), err)

@@ -1,48 +1,204 @@
-// What candidates on a Debian base share: the base image, and where its packages come from.
+// The base image of Synapse's, and where Debian packages come from on this machine.
 
 package candidate
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"net/netip"
 	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
 
-	"msc4014/runtime/debianbase"
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/image"
+
+	"msc4014/runtime/gocommand"
 )
 
-// debianBase returns the ID of the image debian:<suite>-slim, made by one run at a time if it is missing.
-func debianBase(ctx context.Context, t *task, e *engine, suite string) (id string, err error) {
-	name := "debian-" + suite + "-slim"
+const (
+	registryBase   = "debian:sid-slim"
+	ownBase        = repository + "debian:sid" // made by baseScript
+	standardMirror = "http://deb.debian.org/debian"
+)
+
+// A registry that does not answer must not hold up a run; one that does may be slow.
+const (
+	pullAnswers = 10 * time.Second
+	pullStalls  = time.Minute
+)
+
+// ciVariable is set by every CI service. There, nobody is asked who could give the flag.
+const ciVariable = "CI"
+
+// baseScript is the path of the script that makes a base image from Debian's packages.
+func baseScript(root string) string { return filepath.Join(root, "dockerfiles", "synapse", "base.sh") }
+
+// debianBase returns the ID of the image that Synapse's is built on: the registry's or ours if the engine has it, else the
+// registry's if that answers, else ours, if the candidate allows to make it.
+func (e *engine) debianBase(ctx context.Context, t *task) (id string, err error) {
 	exists := func() bool {
-		id, err := debianbase.Find(ctx, e.client, suite)
+		id, err = e.findBase(ctx)
 		return err == nil && id != ""
 	}
-	err = t.cache.once(ctx, name, t.progress, exists, func() error {
-		_ = t.cache.removeLeftovers(name) // they are in nobody's way
-		dir, err := os.MkdirTemp(t.cache.dir, buildingPrefix+name+"-")
-		if err != nil {
-			return err
+	err = t.cache.once(ctx, imageLock(ownBase), t.progress, exists, func() error {
+		pullErr := t.during("pulling "+registryBase, func() error { return e.pullWithin(ctx, registryBase, pullAnswers, pullStalls) })
+		if pullErr == nil || ctx.Err() != nil {
+			return pullErr
 		}
-		defer func() { _ = os.RemoveAll(dir) }()
-		return t.during("making the base image "+debianbase.Name(suite), func() error {
-			_, err := debianbase.Ensure(ctx, e.client, suite, debianbase.Options{
-				Dir: dir, Labels: map[string]string{Label: t.candidate.FullName()}, Progress: t.progress,
-			})
-			return err
-		})
+		pullErr = fmt.Errorf("the engine has neither %s nor %s, and no registry gave the former (%w)", registryBase, ownBase, pullErr)
+		plan, err := BasePlan(ctx, t.root)
+		if err != nil {
+			return fmt.Errorf("%w; it cannot be made from Debian's packages either: %w", pullErr, err)
+		}
+		if !t.candidate.BootstrapBase && os.Getenv(ciVariable) == "" {
+			return fmt.Errorf("%w; --bootstrap-base makes %s from Debian's packages: %s", pullErr, ownBase, plan)
+		}
+		t.progress(pullErr.Error())
+		t.progress("making " + ownBase + " from Debian's packages: " + plan)
+		return t.during("building the base image "+ownBase, func() error { return e.bootstrapBase(ctx, t) })
 	})
-	if err != nil {
-		return "", err
-	}
-	return debianbase.Find(ctx, e.client, suite)
+	return id, err
 }
 
-// debianArguments are the build arguments by which an image takes its packages from where this machine does. What is on
-// this machine's loopback is not on the build's, and is passed over.
-func debianArguments(mirror, proxy string) map[string]string {
+// findBase returns the ID of the base image that the engine has, "" if it has none.
+func (e *engine) findBase(ctx context.Context) (id string, err error) {
+	for _, name := range []string{registryBase, ownBase} {
+		found, err := e.client.ImageInspect(ctx, name)
+		if err == nil {
+			return found.ID, nil
+		}
+		if !errdefs.IsNotFound(err) {
+			return "", fmt.Errorf("look for the image %s: %w", name, err)
+		}
+	}
+	return "", nil
+}
+
+// pullWithin pulls an image and gives up when no registry answers in time, or it stops in the middle.
+func (e *engine) pullWithin(ctx context.Context, name string, answers, stalls time.Duration) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var heard atomic.Bool
+	watchdog := time.AfterFunc(answers, func() {
+		if heard.Load() {
+			cancel(fmt.Errorf("the registry stopped answering for %s", stalls))
+		} else {
+			cancel(fmt.Errorf("no registry answered within %s", answers))
+		}
+	})
+	defer watchdog.Stop()
+	messages, err := e.client.ImagePull(ctx, name, image.PullOptions{})
+	if err == nil {
+		listening := readerFunc(func(data []byte) (int, error) {
+			n, err := messages.Read(data)
+			if n > 0 {
+				heard.Store(true)
+				watchdog.Reset(stalls)
+			}
+			return n, err
+		})
+		err = errors.Join(follow(listening, func(string) {}), messages.Close())
+	}
+	if err != nil && context.Cause(ctx) != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// readerFunc is a reader that is a function.
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(data []byte) (int, error) { return f(data) }
+
+// BasePlan tells what making the base image from Debian's packages does on this machine. The error says why it cannot.
+func BasePlan(ctx context.Context, root string) (plan string, err error) {
+	plan, err = runBaseScript(ctx, root, nil, "plan")
+	return strings.ReplaceAll(plan, "\n", "; "), err
+}
+
+// bootstrapBase makes the base image from Debian's packages.
+func (e *engine) bootstrapBase(ctx context.Context, t *task) error {
+	_ = t.cache.removeLeftovers(imageLock(ownBase)) // they are in nobody's way
+	dir, err := os.MkdirTemp(t.cache.dir, buildingPrefix+imageLock(ownBase)+"-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	packed := filepath.Join(dir, "base.tar")
+	if _, err := runBaseScript(ctx, t.root, t.progress, "make", packed); err != nil {
+		return err
+	}
+	file, err := os.Open(packed)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	messages, err := e.client.ImageImport(ctx, image.ImportSource{Source: file, SourceName: "-"}, ownBase, image.ImportOptions{
+		Message: "made from Debian's packages by debootstrap",
+		Changes: []string{`CMD ["bash"]`, "LABEL " + Label + "=" + strconv.Quote(t.candidate.FullName())},
+	})
+	if err == nil {
+		err = errors.Join(follow(messages, t.progress), messages.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("import %s: %w", ownBase, err)
+	}
+	return nil
+}
+
+// runBaseScript runs the script and returns its standard output, each line of which progress is told as it comes, unless it
+// is nil.
+func runBaseScript(ctx context.Context, root string, progress func(string), arguments ...string) (output string, err error) {
+	command := exec.CommandContext(ctx, "/bin/sh", append([]string{baseScript(root)}, arguments...)...)
+	var text, complaints bytes.Buffer
+	command.Stdout, command.Stderr = io.MultiWriter(&text, lineWriter(progress)), &complaints
+	err = gocommand.RunGroup(command)
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	if err != nil {
+		const most = 15
+		lines := strings.Split(strings.TrimSpace(complaints.String()), "\n")
+		return "", fmt.Errorf("base.sh %s: %w: %s", arguments[0], err, strings.Join(lines[max(0, len(lines)-most):], "\n"))
+	}
+	return strings.TrimSpace(text.String()), nil
+}
+
+// lineWriter tells progress, unless it is nil, the lines that are written to it: whole ones, as a shell's echo writes them.
+type lineWriter func(string)
+
+func (w lineWriter) Write(data []byte) (int, error) {
+	if w != nil {
+		for line := range strings.Lines(string(data)) {
+			w(strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return len(data), nil
+}
+
+// debianArguments are the build arguments by which an image takes its packages from where this machine does.
+func debianArguments(ctx context.Context, root string) (map[string]string, error) {
+	sources, err := runBaseScript(ctx, root, nil, "sources")
+	if err != nil {
+		return nil, err
+	}
+	mirror, proxy, _ := strings.Cut(sources, "\n")
+	return reachableFromBuild(mirror, proxy), nil
+}
+
+// reachableFromBuild passes over what is on this machine's loopback, which is not the build's.
+func reachableFromBuild(mirror, proxy string) map[string]string {
 	if isLoopback(mirror) {
-		mirror = debianbase.StandardMirror
+		mirror = standardMirror
 	}
 	arguments := map[string]string{"DEBIAN_MIRROR": mirror}
 	if proxy != "" && !isLoopback(proxy) {

@@ -96,7 +96,7 @@ func Prepare(ctx context.Context, root string, candidate Candidate, runtimeName 
 	return artifact, nil
 }
 
-// during calls work and says every ten seconds that it goes on.
+// during calls work, says every ten seconds that it goes on, and in the end how long it took if that was long.
 func (t *task) during(what string, work func() error) error {
 	t.progress(what)
 	started := time.Now()
@@ -107,6 +107,9 @@ func (t *task) during(what string, work func() error) error {
 	for {
 		select {
 		case err := <-done:
+			if took := time.Since(started); err == nil && took >= time.Second {
+				t.progress(fmt.Sprintf("%s took %s", what, took.Round(time.Second)))
+			}
 			return err
 		case <-ticker.C:
 			t.progress(fmt.Sprintf("%s (%s)", what, time.Since(started).Round(time.Second)))

@@ -12,14 +12,10 @@ import (
 	"github.com/docker/docker/api/types/image"
 
 	"msc4014/runtime"
-	"msc4014/runtime/debianbase"
 )
 
 // Synapse is Debian's package of it, in an image on Debian's unstable suite.
-const (
-	synapseSuite       = "sid"
-	synapseVersionFile = "/synapse/version" // in the image; written by its Dockerfile
-)
+const synapseVersionFile = "/synapse/version" // in the image; written by its Dockerfile
 
 func prepareSynapse(ctx context.Context, t *task) (runtime.Artifact, error) {
 	engine, err := openEngine(ctx)
@@ -27,7 +23,7 @@ func prepareSynapse(ctx context.Context, t *task) (runtime.Artifact, error) {
 		return runtime.Artifact{}, err
 	}
 	defer engine.close()
-	base, err := debianBase(ctx, t, engine, synapseSuite)
+	base, err := engine.debianBase(ctx, t)
 	if err != nil {
 		return runtime.Artifact{}, err
 	}
@@ -36,7 +32,9 @@ func prepareSynapse(ctx context.Context, t *task) (runtime.Artifact, error) {
 		return runtime.Artifact{}, err
 	}
 	err = t.cache.once(ctx, imageLock(tag), t.progress, engine.hasImage(ctx, tag), func() error {
-		build.arguments = debianArguments(debianbase.Mirror(ctx), debianbase.Proxy(ctx))
+		if build.arguments, err = debianArguments(ctx, t.root); err != nil {
+			return err
+		}
 		build.arguments["BASE"] = base // by its ID: its name may lead elsewhere by now
 		return engine.buildWithVersion(ctx, t, tag, build)
 	})

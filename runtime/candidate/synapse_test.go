@@ -6,8 +6,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"msc4014/runtime/debianbase"
 )
 
 func TestSynapseIsForDockerOnly(t *testing.T) {
@@ -24,21 +22,6 @@ func TestSynapseIsForDockerOnly(t *testing.T) {
 	assert.ErrorContains(t, err, "it has no pinned versions")
 }
 
-func TestDebianArguments(t *testing.T) {
-	for name, test := range map[string]struct {
-		mirror, proxy string
-		arguments     map[string]string
-	}{
-		"standard": {debianbase.StandardMirror, "", map[string]string{"DEBIAN_MIRROR": debianbase.StandardMirror}},
-		"of this house": {"http://mirror.example/debian", "http://proxy.example:3128", map[string]string{
-			"DEBIAN_MIRROR": "http://mirror.example/debian", "http_proxy": "http://proxy.example:3128"}},
-		"of this machine": {"http://localhost:3142/debian", "http://127.0.0.1:3128", map[string]string{
-			"DEBIAN_MIRROR": debianbase.StandardMirror}},
-	} {
-		assert.Equal(t, test.arguments, debianArguments(test.mirror, test.proxy), name)
-	}
-}
-
 // The image is made by the suite's own run, not by a unit test, as that takes minutes; if it is there, it is found at
 // once and tells Debian's version.
 func TestSynapseIsFound(t *testing.T) {
@@ -53,7 +36,7 @@ func TestSynapseIsFound(t *testing.T) {
 	root := filepath.Join("..", "..")
 	candidate, err := Parse(root, "synapse")
 	require.NoError(t, err)
-	base, err := debianbase.Find(t.Context(), engine.client, synapseSuite)
+	base, err := engine.findBase(t.Context())
 	require.NoError(t, err)
 	tag, _, err := synapseBuild(&task{root: root, candidate: candidate}, base)
 	require.NoError(t, err)

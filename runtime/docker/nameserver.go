@@ -57,9 +57,6 @@ func newNameServer(address netip.Addr, port uint16, peers netip.Addr) (*nameServ
 	if err != nil {
 		return nil, err
 	}
-	if port == 0 { // tests: TCP beside whatever UDP got
-		where = packets.LocalAddr().String()
-	}
 	streams, err := net.Listen("tcp", where)
 	if err != nil {
 		return nil, errors.Join(err, packets.Close())

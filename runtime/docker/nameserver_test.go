@@ -16,10 +16,10 @@ func TestNameServer(t *testing.T) {
 	server, err := newNameServer(loopback, 0, netip.MustParseAddr("10.1.2.3"))
 	require.NoError(t, err)
 	defer server.close()
-	for _, protocol := range []string{"udp", "tcp"} {
+	for protocol, address := range map[string]net.Addr{"udp": server.packets.LocalAddr(), "tcp": server.streams.Addr()} {
 		t.Run(protocol, func(t *testing.T) {
 			resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, protocol, server.packets.LocalAddr().String())
+				return new(net.Dialer).DialContext(ctx, protocol, address.String())
 			}}
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()

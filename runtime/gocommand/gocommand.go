@@ -19,14 +19,21 @@ import (
 // TemporaryVariable tells the go command where its temporary files go, and EndWorkers whose workers its compilers are.
 const TemporaryVariable = "GOTMPDIR"
 
-// Run runs the go command in dir as a process group of its own, which ends as a whole when ctx does, and returns all that
-// it wrote. If this process is killed, the kernel ends the go command; EndWorkers ends what that had started.
+// Run runs the go command in dir by RunGroup and returns all that it wrote. EndWorkers ends what it had started if this
+// process was killed.
 func Run(ctx context.Context, dir string, environment []string, arguments ...string) (output string, err error) {
 	command := exec.CommandContext(ctx, "go", arguments...)
 	command.Dir = dir
 	command.Env = environment
 	var both bytes.Buffer
 	command.Stdout, command.Stderr = &both, &both
+	err = RunGroup(command)
+	return both.String(), err
+}
+
+// RunGroup runs a command made by exec.CommandContext as a process group of its own, which ends as a whole when the context
+// does. If this process is killed, the kernel ends the command itself.
+func RunGroup(command *exec.Cmd) error {
 	command.SysProcAttr = ownGroup()
 	command.Cancel = func() error { return unix.Kill(-command.Process.Pid, unix.SIGKILL) }
 	command.WaitDelay = 5 * time.Second
@@ -37,8 +44,7 @@ func Run(ctx context.Context, dir string, environment []string, arguments ...str
 		defer goruntime.UnlockOSThread()
 		done <- command.Run()
 	}()
-	err = <-done
-	return both.String(), err
+	return <-done
 }
 
 // EndWorkers ends go commands and compilers whose temporary files go to a folder, and waits, for 5 s at most, until none

@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker/docker/client"
 
+	"msc4014/internal/filelock"
 	"msc4014/runtime/candidate"
 	"msc4014/runtime/docker/engine"
 )
@@ -133,12 +134,12 @@ func claimDead(ctx context.Context, state string, keptToo bool) ([]deadRun, erro
 			problems = append(problems, fmt.Errorf("look whether run %s is alive: %w", name, err))
 			continue
 		}
-		switch err := tryLock(lock); {
+		switch err := filelock.Try(lock, filelock.Exclusive); {
 		case err == nil && !isSameFile(lock): // it ended just now
 		case err == nil:
 			dead = append(dead, deadRun{id: name, dir: dir, lock: lock})
 			continue
-		case !errors.Is(err, errLocked):
+		case !errors.Is(err, filelock.ErrLocked):
 			problems = append(problems, fmt.Errorf("look whether run %s is alive: %w", name, err))
 		}
 		_ = lock.Close()

@@ -1,4 +1,4 @@
-// The locks that say which runs are alive.
+// The lock of the state folder. Each run's own lock, in the run's folder, says that it is alive.
 
 package session
 
@@ -10,25 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"msc4014/internal/filelock"
 )
-
-// errLocked says that another open file holds the lock.
-var errLocked = errors.New("locked by another process")
-
-// tryLock takes the flock of file, or fails at once with errLocked.
-func tryLock(file *os.File) error {
-	for {
-		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case errors.Is(err, unix.EWOULDBLOCK):
-			return errLocked
-		default:
-			return err
-		}
-	}
-}
 
 // lockState takes the lock of the whole state folder, which is held only for as long as it takes to make a run's folder
 // or to look which runs are dead, and returns what gives it up.
@@ -40,20 +23,8 @@ func lockState(ctx context.Context, state string) (release func(), err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		switch err := tryLock(file); {
-		case err == nil:
-			return func() { _ = file.Close() }, nil // closing gives up the lock
-		case !errors.Is(err, errLocked):
-			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("lock %s: another process has held it all along: %w", path, ctx.Err()),
-				file.Close())
-		}
+	if err := filelock.Wait(ctx, file, filelock.Exclusive); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
 	}
+	return func() { _ = file.Close() }, nil // closing gives up the lock
 }

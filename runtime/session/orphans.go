@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"msc4014/internal/filelock"
 )
 
 // orphanTimeout bounds how long a suite may take to clean up after its command line is gone.
@@ -58,7 +60,7 @@ func orphanedRuns(state string) ([]string, error) {
 		if err != nil {
 			continue // it ended just now
 		}
-		if errors.Is(tryLock(lock), errLocked) {
+		if errors.Is(filelock.Try(lock, filelock.Exclusive), filelock.ErrLocked) {
 			orphaned = append(orphaned, name)
 		}
 		_ = lock.Close()

@@ -15,6 +15,7 @@ import (
 	"github.com/docker/docker/client"
 	"golang.org/x/sys/unix"
 
+	"msc4014/internal/filelock"
 	"msc4014/runtime/docker/engine"
 )
 
@@ -98,7 +99,7 @@ func (r remains) isDead(state string, now time.Time) (dead bool, why string, rel
 		case err == nil && isKept(dir):
 			_ = lock.Close()
 			return false, fmt.Sprintf("it was told to keep its servers; clean with %s=%s removes it", stateVariable, r.state), release
-		case errors.Is(err, errLocked):
+		case errors.Is(err, filelock.ErrLocked):
 			return false, "it is alive, with the state folder " + r.state, release
 		case errors.Is(err, os.ErrNotExist):
 			return true, "it has no folder in " + r.state, release
@@ -123,7 +124,7 @@ func lockElsewhere(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := tryLock(lock); err != nil {
+	if err := filelock.Try(lock, filelock.Exclusive); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return lock, nil

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"msc4014/internal/filelock"
 )
 
 // Labels of everything that a run makes in a container engine.
@@ -91,7 +93,7 @@ func Open() (*Session, error) {
 		return nil, errors.Join(fmt.Errorf("make the lock of the run: %w", err), os.RemoveAll(dir))
 	}
 	session := &Session{ID: id, Dir: dir, state: state, lock: lock, owner: true}
-	err = tryLock(lock)
+	err = filelock.Try(lock, filelock.Exclusive)
 	if err == nil {
 		err = session.writeOwner()
 	}
@@ -120,7 +122,7 @@ func Attach(dir string, lockFile *os.File) (*Session, error) {
 	if !os.SameFile(inherited, own) {
 		return nil, fmt.Errorf("join the run in %s: the file that was passed on is not the lock of this run", dir)
 	}
-	if err := tryLock(lockFile); err != nil {
+	if err := filelock.Try(lockFile, filelock.Exclusive); err != nil {
 		return nil, fmt.Errorf("join the run in %s: its lock is held by another run: %w", dir, err)
 	}
 	return &Session{

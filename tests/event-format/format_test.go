@@ -55,7 +55,7 @@ func (w *formatWriter) add(eventType, stateKey string, content map[string]any) {
 }
 
 func (w *formatWriter) sign(raw []byte) federation.Event {
-	signed, err := pseudoid.SignEventBySenderKey(raw, w.scene.Format, w.alice)
+	signed, err := pseudoid.SignEvent(raw, w.scene.Format, string(w.alice.Public), pseudoid.SenderKeyID, w.alice.Private)
 	require.NoError(w.t, err)
 	return federation.NewEvent(signed, w.scene.Format)
 }

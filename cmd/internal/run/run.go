@@ -218,7 +218,6 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 		}
 	}
 	m.progress.Begin()
-	started := time.Now()
 	wanted := plan.Plan{
 		Runtime: m.runtimeName, Run: m.Options.Run, Parallel: m.Parallel, Shuffle: m.Shuffle, Seed: m.Seed,
 		Shard: m.Shard, Keep: m.Keep, Results: folder.Staging(), Session: own.Dir,
@@ -235,6 +234,8 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 			wanted.Second = &artifact
 		}
 	}
+	m.progress.Begin() // anew: what was built is no part of the run's time
+	started := time.Now()
 	m.progress.Doing("starting " + wanted.Candidate().Name)
 	ending, err := suitebinary.Process{
 		Binary: m.binary, Plan: wanted, Lock: own.LockFile(), Handle: m.progress.Handle, Kill: r.Kill, CleanupTime: cleanupTime,

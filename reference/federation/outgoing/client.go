@@ -73,12 +73,6 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("%s refused %s: %d %s %s", r.Server, r.Call, r.Status, r.Code, r.Message)
 }
 
-// HTTPStatus returns the status.
-func (r *Refusal) HTTPStatus() int { return r.Status }
-
-// ErrCode returns errcode, such as M_FORBIDDEN.
-func (r *Refusal) ErrCode() string { return r.Code }
-
 // call sends a signed request and returns the body of the answer, which is a JSON value. in is marshalled unless it is
 // nil or []byte, which is sent as it is.
 func (c *Client) call(ctx context.Context, server, method, uri string, in any) (json.RawMessage, error) {

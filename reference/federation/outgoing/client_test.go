@@ -122,13 +122,10 @@ func TestRefusals(t *testing.T) {
 		return http.StatusNotFound, `{"errcode":"M_NOT_FOUND","error":"no such room"}`
 	})
 	_, err := a.client.SendJoin(t.Context(), b.name, room, event, []byte(`{}`))
-	var refusal interface {
-		HTTPStatus() int
-		ErrCode() string
-	}
+	var refusal *Refusal
 	require.ErrorAs(t, err, &refusal)
-	assert.Equal(t, http.StatusNotFound, refusal.HTTPStatus())
-	assert.Equal(t, "M_NOT_FOUND", refusal.ErrCode())
+	assert.Equal(t, http.StatusNotFound, refusal.Status)
+	assert.Equal(t, "M_NOT_FOUND", refusal.Code)
 	assert.ErrorContains(t, err, "no such room")
 	assert.Contains(t, b.next().uri, "/v2/")
 	assert.Empty(t, b.arrived, "a room that is not there is no reason to try version 1")

@@ -32,6 +32,7 @@ type Engine struct {
 	mutex   sync.Mutex
 	objects []Object
 	pruning bool
+	pulls   http.HandlerFunc
 }
 
 // Start starts an engine with objects and points DOCKER_HOST at it.
@@ -50,6 +51,13 @@ func (e *Engine) Prunes() {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	e.pruning = true
+}
+
+// Pulls makes the engine answer requests to pull an image by pulls, which may add one; else it can pull none.
+func (e *Engine) Pulls(pulls http.HandlerFunc) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	e.pulls = pulls
 }
 
 // Add gives the engine one more object.
@@ -77,6 +85,11 @@ var route = regexp.MustCompile(`^(?:/v[0-9.]+)?/(containers|networks|volumes|ima
 // ServeHTTP answers the requests of a client of the engine.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.mutex.Lock()
+	if strings.HasSuffix(r.URL.Path, "/images/create") && e.pulls != nil {
+		e.mutex.Unlock()
+		e.pulls(w, r)
+		return
+	}
 	defer e.mutex.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Api-Version", "1.41")

@@ -1,0 +1,203 @@
+package candidate
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/runtime/docker/engine/enginetest"
+)
+
+// withPrograms puts shell scripts, by name, before the programs of this machine.
+func withPrograms(t *testing.T, scripts map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, script := range scripts {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
+	}
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+}
+
+// rootOnLinux are programs by which the script takes this machine for one that can make the image.
+var rootOnLinux = map[string]string{"uname": "echo Linux", "id": "echo 0", "debootstrap": "exit 1", "gpgv": "exit 1"}
+
+// base is what debianBase comes to with an engine of the tests, and what it told.
+func base(t *testing.T, allowed bool) (id string, told []string, err error) {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	require.NoError(t, err)
+	engine, err := openEngine(t.Context())
+	require.NoError(t, err)
+	defer engine.close()
+	id, err = engine.debianBase(t.Context(), &task{
+		root: root, candidate: Candidate{Name: "synapse", Software: "synapse", BootstrapBase: allowed}, runtime: docker,
+		progress: func(line string) { told = append(told, line) }, cache: ownCache(t),
+	})
+	return id, told, err
+}
+
+func TestABaseImageThatIsThereIsUsed(t *testing.T) {
+	for _, name := range []string{registryBase, ownBase} {
+		enginetest.Start(t, enginetest.Object{Kind: "image", Name: name})
+		id, told, err := base(t, false)
+		require.NoError(t, err)
+		assert.Equal(t, name, id)
+		assert.Empty(t, told)
+	}
+}
+
+func TestAMissingBaseImageIsPulled(t *testing.T) {
+	engine := enginetest.Start(t)
+	engine.Pulls(func(w http.ResponseWriter, _ *http.Request) {
+		engine.Add(enginetest.Object{Kind: "image", Name: registryBase})
+		_, _ = w.Write([]byte(`{"status":"Pulling"}` + "\n" + `{"status":"Done"}`))
+	})
+	id, told, err := base(t, false)
+	require.NoError(t, err)
+	assert.Equal(t, registryBase, id)
+	assert.Equal(t, []string{"pulling " + registryBase}, told)
+}
+
+func TestABaseImageIsMadeOnlyWhereThatIsAllowed(t *testing.T) {
+	t.Setenv(ciVariable, "")
+	withPrograms(t, rootOnLinux)
+	engine := enginetest.Start(t)
+	engine.Pulls(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"status":"Pulling"}` + "\n" + `{"error":"toomanyrequests"}`))
+	})
+	_, told, err := base(t, false)
+	assert.ErrorContains(t, err, "the engine has neither debian:sid-slim nor msc4014/debian:sid")
+	assert.ErrorContains(t, err, "toomanyrequests")
+	assert.ErrorContains(t, err, "--bootstrap-base makes msc4014/debian:sid from Debian's packages: debootstrap installs a minimal Debian")
+	assert.ErrorContains(t, err, "nothing is installed on this machine")
+	assert.Equal(t, []string{"pulling " + registryBase}, told)
+
+	if os.Geteuid() != 0 {
+		t.Skip("the script needs root to go on")
+	}
+	// The program debootstrap of this test fails.
+	_, told, err = base(t, true)
+	assert.ErrorContains(t, err, "base.sh make: exit status 1")
+	assert.Contains(t, told[2], "making msc4014/debian:sid from Debian's packages: debootstrap installs")
+	assert.Equal(t, "building the base image msc4014/debian:sid", told[3])
+	t.Setenv(ciVariable, "true")
+	_, _, err = base(t, false)
+	assert.ErrorContains(t, err, "base.sh make: exit status 1")
+}
+
+func TestARegistryThatIsSilentIsGivenUp(t *testing.T) {
+	engine := enginetest.Start(t)
+	opened, err := openEngine(t.Context())
+	require.NoError(t, err)
+	defer opened.close()
+	engine.Pulls(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	err = opened.pullWithin(t.Context(), registryBase, time.Millisecond, time.Minute)
+	assert.EqualError(t, err, "no registry answered within 1ms")
+
+	engine.Pulls(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte(`{"status":"Pulling"}` + "\n"))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	err = opened.pullWithin(t.Context(), registryBase, time.Minute, time.Millisecond)
+	assert.EqualError(t, err, "the registry stopped answering for 1ms")
+}
+
+func TestAnInterruptIsNoReasonToMakeTheBaseImage(t *testing.T) {
+	engine := enginetest.Start(t)
+	opened, err := openEngine(t.Context())
+	require.NoError(t, err)
+	defer opened.close()
+	interrupt := errors.New("interrupt")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	engine.Pulls(func(_ http.ResponseWriter, r *http.Request) {
+		cancel(interrupt)
+		<-r.Context().Done()
+	})
+	_, err = opened.debianBase(ctx, &task{progress: quiet, cache: ownCache(t), candidate: Candidate{BootstrapBase: true}})
+	assert.ErrorIs(t, err, interrupt)
+}
+
+func TestBaseScriptRefuses(t *testing.T) {
+	script := baseScript(filepath.Join("..", ".."))
+	there := filepath.Join(t.TempDir(), "there.tar")
+	require.NoError(t, os.WriteFile(there, nil, 0o644))
+	for name, test := range map[string]struct {
+		programs  map[string]string
+		arguments []string
+		status    int
+		says      string
+	}{
+		"no command":         {nil, nil, 2, "usage: base.sh plan"},
+		"an unknown command": {nil, []string{"--help"}, 2, "usage: base.sh plan"},
+		"no file":            {nil, []string{"make"}, 2, "usage: base.sh plan"},
+		"a file that exists": {rootOnLinux, []string{"make", there}, 1, "exists: remove it, or name another file"},
+		"another system":     {map[string]string{"uname": "echo Darwin"}, []string{"plan"}, 1, "debootstrap runs on Linux only"},
+		"another user":       {map[string]string{"uname": "echo Linux", "id": "echo 1000"}, []string{"make", "new.tar"}, 1, "debootstrap needs root"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withPrograms(t, test.programs)
+			output, err := exec.Command("/bin/sh", append([]string{script}, test.arguments...)...).CombinedOutput()
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit)
+			assert.Equal(t, test.status, exit.ExitCode())
+			assert.Contains(t, string(output), test.says)
+		})
+	}
+}
+
+func TestBaseScriptFindsTheMirrorAndTheProxyOfApt(t *testing.T) {
+	dir := t.TempDir()
+	list := filepath.Join(dir, "mirrors.list")
+	require.NoError(t, os.WriteFile(list, []byte("# ours\nhttps://mirror.example/debian/\tpriority:1\n"), 0o644))
+	for name, test := range map[string]struct{ archives, proxy, mirror, says string }{
+		"none":                          {"", "", standardMirror, ""},
+		"one":                           {"https://m.example/debian/\n", "http://p.example:3128", "https://m.example/debian", "http://p.example:3128"},
+		"the first of several":          {"http://a.example/debian\nhttp://b.example/debian\n", "", "http://a.example/debian", ""},
+		"security is no mirror":         {"http://a.example/debian-security/\n", "DIRECT", standardMirror, ""},
+		"another distribution":          {"http://archive.ubuntu.com/ubuntu/\n", "false", standardMirror, ""},
+		"one that cannot be reached":    {"cdrom:[Debian]/debian\nfile:/srv/debian\n", "", standardMirror, ""},
+		"a list of mirrors":             {"mirror+file:" + list + "/\n", "", "https://mirror.example/debian", ""},
+		"a list that is not there":      {"mirror+file:/nonexistent/\n", "", standardMirror, ""},
+		"behind a cache, with a path":   {"http://localhost:3142/ftp.debian.org/debian/\n", "", "http://localhost:3142/ftp.debian.org/debian", ""},
+		"something before a Debian one": {"https://nodes.example/node\nhttp://m.example:3142/debian/\n", "", "http://m.example:3142/debian", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			archives := filepath.Join(t.TempDir(), "archives")
+			require.NoError(t, os.WriteFile(archives, []byte(test.archives), 0o644))
+			withPrograms(t, map[string]string{"apt-get": "cat " + archives, "apt-config": "echo \"V='" + test.proxy + "'\""})
+			command := exec.Command("/bin/sh", baseScript(filepath.Join("..", "..")), "sources")
+			command.Env = append(os.Environ(), "http_proxy=")
+			var complaints bytes.Buffer
+			command.Stderr = &complaints
+			output, err := command.Output()
+			require.NoError(t, err)
+			assert.Equal(t, test.mirror+"\n"+test.says+"\n", string(output))
+			assert.Empty(t, complaints.String())
+		})
+	}
+}
+
+func TestWhatIsOnLoopbackIsNotTheBuilds(t *testing.T) {
+	for name, test := range map[string]struct {
+		mirror, proxy string
+		arguments     map[string]string
+	}{
+		"standard": {standardMirror, "", map[string]string{"DEBIAN_MIRROR": standardMirror}},
+		"of this house": {"http://mirror.example/debian", "http://proxy.example:3128", map[string]string{
+			"DEBIAN_MIRROR": "http://mirror.example/debian", "http_proxy": "http://proxy.example:3128"}},
+		"of this machine": {"http://localhost:3142/debian", "http://127.0.0.1:3128", map[string]string{
+			"DEBIAN_MIRROR": standardMirror}},
+	} {
+		assert.Equal(t, test.arguments, reachableFromBuild(test.mirror, test.proxy), name)
+	}
+}
