@@ -17,15 +17,15 @@ import (
 // of other users.
 type Attack struct {
 	Scene
-	Entered []string // rooms of Origin that Alice tried to join since the server was looked at
-	liars   int      // users of Origin that hostile events are of
+	Entered []string // rooms of Origin that Alice tried to join since the last health check
+	liars   int      // users of Origin whose events are hostile
 	// Elsewhere is an honest room, of Alice and Neighbour, a user of an honest peer.
 	Elsewhere *stage.Room
 	Neighbour *federation.User
 }
 
-// apart puts inputs that make what holds them no JSON, or too deep for most readers, apart from the others, which would
-// not be read at all beside them.
+// apart separates inputs whose events are no valid JSON, or nest too deep for most parsers, from the others, which no server
+// would parse in one list with them.
 func (a *Attack) apart(inputs []hostile.Input) (groups [][]hostile.Input) {
 	var whole, broken []hostile.Input
 	for i, event := range a.forgeAll(inputs) {
@@ -38,7 +38,7 @@ func (a *Attack) apart(inputs []hostile.Input) (groups [][]hostile.Input) {
 	return slices.DeleteFunc([][]hostile.Input{whole, broken}, func(group []hostile.Input) bool { return len(group) == 0 })
 }
 
-// OpenAttack prepares rooms on a server that may be ill already: the error says so.
+// OpenAttack makes the rooms of an attack. It returns an error if the server does not work already.
 func OpenAttack(s *stage.Stage) (*Attack, error) {
 	a := &Attack{Scene: Scene{Stage: s, Origin: s.Peer()}}
 	a.Carol = a.Origin.User("carol")
@@ -54,19 +54,19 @@ func OpenAttack(s *stage.Stage) (*Attack, error) {
 	return a, a.OrDied(err)
 }
 
-// opens makes a room of Alice, which a user of a peer joins.
+// opens makes a room of Alice that a user of a peer joins.
 func (a *Attack) opens(peer *stage.Peer, user *federation.User) (*stage.Room, error) {
 	roomID, err := a.Alice.TryRoom(a.Format().RoomVersion, stage.Public)
 	if err != nil {
-		return nil, fmt.Errorf("a client that makes another room: %w", err)
+		return nil, fmt.Errorf("a client cannot create another room: %w", err)
 	}
 	return peer.TryJoin(a.ServerName(1), roomID, user)
 }
 
-// dyingTime is how long the end of a server may stay unknown, on a quiet machine, when it does not answer.
+// dyingTime is how long it may take until the end of a server that does not answer is known, on a quiet machine.
 const dyingTime = time.Second
 
-// OrDied returns err, or in its place that the server died, which says more.
+// OrDied returns err, or the death of the server in its place if it died.
 func (a *Attack) OrDied(err error) error {
 	patience := time.Duration(0)
 	if err != nil {
@@ -84,7 +84,7 @@ func (a *Attack) OrDied(err error) error {
 	return err
 }
 
-// asks makes a request whose answer is not looked at, while the server lives.
+// asks sends a request and ignores the answer. The request ends when the server dies.
 func (a *Attack) asks(request func(ctx context.Context) error) {
 	ctx, cancel := a.While()
 	defer cancel()
@@ -93,7 +93,7 @@ func (a *Attack) asks(request func(ctx context.Context) error) {
 	}
 }
 
-// While is a context for one request: it ends when the server dies.
+// While returns a context for one request, which ends when the server dies.
 func (a *Attack) While() (context.Context, context.CancelFunc) {
 	ctx, cancel := a.C.Within(stage.Patience)
 	go func() {
@@ -106,7 +106,8 @@ func (a *Attack) While() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// Honest is what hostile member events of a user are made of; event nil: the user's join at the room's end.
+// Honest returns what hostile member events of a user are made from: event, or if that is nil the user's join at the end of
+// the room.
 func (a *Attack) Honest(room *stage.Room, user *federation.User, event []byte) hostile.Honest {
 	if event == nil {
 		event = room.BuildsMember(user, "join").JSON()
@@ -122,7 +123,7 @@ func (a *Attack) forgeAll(inputs []hostile.Input) []federation.Event {
 	return a.forgeIn(a.Room, inputs)
 }
 
-// forgeIn makes events of inputs, each of another user of Origin.
+// forgeIn makes an event of each input, each by another user of Origin.
 func (a *Attack) forgeIn(room *stage.Room, inputs []hostile.Input) (events []federation.Event) {
 	for _, input := range inputs {
 		forged := a.Honest(room, a.liar(), nil).Forge(input)
@@ -131,7 +132,7 @@ func (a *Attack) forgeIn(room *stage.Room, inputs []hostile.Input) (events []fed
 	return events
 }
 
-// liar is one more user of Origin.
+// liar returns another user of Origin.
 func (a *Attack) liar() *federation.User {
 	a.liars++
 	return a.Origin.User(fmt.Sprintf("liar%d", a.liars))
@@ -142,7 +143,7 @@ func (a *Attack) marks(forged hostile.Forged) federation.Event {
 	return a.Origin.Marks(forged.JSON, forged.ID, forged.Key)
 }
 
-// withHostile adds events to a list in an answer, byte for byte.
+// withHostile adds events to a list in an answer, byte by byte as they are.
 func withHostile(answer federation.Answer, list string, events []federation.Event) federation.Answer {
 	if !answer.OK() {
 		return answer

@@ -9,14 +9,14 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// Paths by which the server under test meets an event when it enters a room.
+// Paths by which the server under test receives an event when it joins a room.
 var (
 	// StateOfSendJoin is the room's state in the answer to send_join.
 	StateOfSendJoin = Path{
 		Name: "the state of send_join", Kinds: []Kind{Join, PrivilegedState}, Enters: true,
 		Deliver: func(s Scene, event federation.Event, _ *federation.User) Delivery {
 			s.Room.Apply(event)
-			without(s.Origin, federation.Backfill) // what clients look back to would be another path
+			without(s.Origin, federation.Backfill) // history that clients page back to would be another path
 			return s.Enters()
 		},
 		Introduce: introduceByStateOfSendJoin,
@@ -26,12 +26,14 @@ var (
 			}
 		},
 	}
-	// AuthChainOfSendJoin is the auth chain in the answer to send_join: the joiner set state, which stands on its join, and left.
+	// AuthChainOfSendJoin is the auth chain in the answer to send_join: the joiner left, and set state before that is
+	// authorised by its join.
 	AuthChainOfSendJoin = Path{
 		Name: "the auth chain of send_join", Enters: true,
 		Deliver: func(s Scene, join federation.Event, joiner *federation.User) Delivery {
 			s.Room.Apply(join)
-			note := s.Room.Applies(s.Note(joiner, "left behind"))
+			note := s.Room.Builds(MemberStateUnder(joiner, joiner.ID()[1:]))
+			s.Room.Apply(note)
 			Leaves(s.Room, joiner, join)
 			without(s.Origin, federation.Backfill)
 			entered := s.Enters()
@@ -39,13 +41,13 @@ var (
 			return entered
 		},
 	}
-	// Backfill is the answer to /backfill: the event is neither in the room's state nor in the auth chain of that, and comes
-	// when a client looks back.
+	// Backfill is the answer to /backfill: the event is neither in the room's state nor in the auth chain of the state, and is
+	// requested when a client pages back.
 	Backfill = Path{
 		Name: "backfill", Kinds: []Kind{Message}, Enters: true,
 		Deliver: func(s Scene, event federation.Event, _ *federation.User) Delivery {
 			s.Room.Apply(event)
-			s.Room.Apply(s.Room.Builds(federation.TextMessage(s.Carol, "said before alice came")))
+			s.Room.AppliesText(s.Carol, "said before alice's join")
 			entered := s.Enters()
 			if !entered.Outside {
 				s.Alice.Views(s.Room.ID())
@@ -54,13 +56,13 @@ var (
 		},
 		Introduce: introduceByBackfill,
 	}
-	// BackfillOfMember is Backfill for a join: its user came, said something and left. What was said comes when a client looks
-	// back, and the join with it.
+	// BackfillOfMember is Backfill for a join: its user joined, sent a message and left. The message is requested when a client
+	// pages back, and the join with it.
 	BackfillOfMember = Path{
 		Name: "backfill", Enters: true,
 		Deliver: func(s Scene, join federation.Event, joiner *federation.User) Delivery {
 			s.Room.Apply(join)
-			said := s.Room.Applies(s.TextMessage(joiner, "said long ago"))
+			said := s.Room.AppliesText(joiner, "said long ago")
 			Leaves(s.Room, joiner, join)
 			before := len(s.Origin.Requests())
 			entered := s.Enters()
@@ -74,14 +76,14 @@ var (
 	}
 )
 
-// without lets a peer have nothing to answer at an endpoint that gives events.
+// without makes a peer return no events at an endpoint.
 func without(peer *stage.Peer, endpoint federation.Endpoint) {
 	peer.Handle(endpoint, func(*federation.Request, func() federation.Answer) federation.Answer {
 		return federation.JSON(http.StatusOK, map[string]any{"origin": peer.Name(), "origin_server_ts": 0, "pdus": []any{}})
 	})
 }
 
-// entersAmong has Alice enter a room of Origin with hostile members.
+// entersAmong has Alice join a room of Origin with hostile members.
 func (a *Attack) entersAmong(members []hostile.Input) {
 	room := a.Origin.Makes(federation.RoomOptions{Creator: a.Carol})
 	events := a.forgeIn(room, members)

@@ -11,16 +11,16 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// Tampered is what is said in events that are tampered with afterwards.
+// Tampered is the text in events whose content was changed after they were signed.
 const Tampered = "tampered with on the way"
 
-// Honestly makes a right event of a kind by a member, or a join of a user that is not in the room yet.
+// Honestly makes a valid event of a kind by a member, or a join of a user that is not in the room yet.
 type Honestly func(sender *federation.User) federation.Template
 
-// Builder makes an event of what would be an honest one.
+// Builder makes an event, from the honest one where it alters that.
 type Builder func(s Scene, honest Honestly) federation.Template
 
-// Forgery is one way in which an event is not what it must be. It is delivered along all paths that carry it.
+// Forgery is one way in which an event is invalid. It is delivered along all paths that carry it.
 type Forgery struct {
 	Requires string
 	Name     string
@@ -28,15 +28,15 @@ type Forgery struct {
 	Paths    []string // names of paths that it is delivered along; nil: all that carry it
 	// Deadly names the paths along which deployed servers crash of it, or of the honest event.
 	Deadly []string
-	// Prepare makes the room ready, when Alice is in it, and Undo lets later joiners in again. Paths by which Alice enters the
-	// room do not go with it.
+	// Prepare changes the room once Alice is in it, and Undo lets later joiners in again. Paths by which Alice enters the room
+	// are left out with it.
 	Prepare, Undo func(s Scene)
-	// Honest is the event when it is right; nil: it is Dan's. Needs is the requirement that a server breaks which does not
-	// accept that; "": the check has no positive control then.
+	// Honest makes the valid event; nil: it is Dan's. Needs is the requirement that a server breaks if it does not accept that;
+	// "": the check is inconclusive then.
 	Honest Builder
 	Needs  string
-	Alter  Builder // makes the event what it must not be
-	// Judge looks at what became of the event; nil: it must be refused.
+	Alter  Builder // makes the invalid event
+	// Judge judges what became of the event; nil: it must be refused.
 	Judge func(s Scene, forgery Forgery, delivered Delivered)
 }
 
@@ -66,8 +66,8 @@ func Register(blueprint stage.Blueprint, forgeries []Forgery) {
 	}
 }
 
-// judge delivers the honest event, which is accepted, and then the forgery. Alice's client and a server that joins later look
-// for it.
+// judge delivers the honest event, which must be accepted, and then the forgery, which it looks for as Alice's client and as a
+// server that joins later.
 func (f Forgery) judge(s Scene, path Path, kind Kind) {
 	c := s.C
 	if !path.Enters && !path.Gap {
@@ -82,7 +82,7 @@ func (f Forgery) judge(s Scene, path Path, kind Kind) {
 
 	forged := f.deliver(s, path, kind, f.Alter)
 	s.Room = forged.Room
-	c.Notef("the server answered the false event with %s", forged.Answer)
+	c.Notef("the server answered the forged event with %s", forged.Answer)
 	switch {
 	case forged.Outside: // a server that did not enter the room because of it shows nothing and serves nothing
 	case f.Judge == nil:
@@ -92,7 +92,7 @@ func (f Forgery) judge(s Scene, path Path, kind Kind) {
 	}
 }
 
-// opensRoom opens the scene's room, ready for the forgery.
+// opensRoom opens the scene's room and prepares it.
 func (f Forgery) opensRoom(s *Scene) {
 	s.OpensRoom()
 	if f.Prepare != nil {
@@ -100,7 +100,7 @@ func (f Forgery) opensRoom(s *Scene) {
 	}
 }
 
-// deliver delivers an event of a kind that build makes, in a room of its own where the path needs one.
+// deliver builds and delivers an event of a kind, in a room of its own where the path needs one.
 func (f Forgery) deliver(s Scene, path Path, kind Kind, build Builder) Delivered {
 	switch {
 	case path.Enters:
@@ -113,7 +113,7 @@ func (f Forgery) deliver(s Scene, path Path, kind Kind, build Builder) Delivered
 	return Delivered{Delivery: path.Deliver(s, event, joiner), Kind: kind, Room: s.Room, Joiner: joiner, Event: event}
 }
 
-// honest makes a right event of a kind, at the room's end.
+// honest makes a valid event of a kind, at the end of the room.
 func (s Scene) honest(kind Kind, sender, joiner *federation.User) federation.Template {
 	switch kind {
 	case Join:
@@ -121,10 +121,11 @@ func (s Scene) honest(kind Kind, sender, joiner *federation.User) federation.Tem
 	case Message:
 		return s.TextMessage(sender, "said by a member")
 	}
-	return s.Template(federation.Proto{
-		Type:     map[Kind]string{MemberState: MemberStateType, PrivilegedState: PrivilegedStateType}[kind],
-		StateKey: federation.StateKey(joiner.ID()[1:]), Sender: sender, Content: map[string]string{"note": "written by a member"},
-	})
+	state := MemberStateUnder(sender, joiner.ID()[1:])
+	if kind == PrivilegedState {
+		state.Type = PrivilegedStateType
+	}
+	return s.Template(state)
 }
 
 // Delivered is an event that was delivered, and what became of it.
@@ -148,11 +149,11 @@ func (d Delivered) IsShown(client *stage.User) error {
 }
 
 // isRefused ensures that an event is in no client view, that its user is no member, and that no server is served it.
-func isRefused(s Scene, forgery Forgery, told Delivered) {
-	views := s.Alice.Refused(told.Room.ID(), told.Event)
-	if told.Kind == Join {
+func isRefused(s Scene, forgery Forgery, delivered Delivered) {
+	views := s.Alice.Refused(delivered.Room.ID(), delivered.Event)
+	if delivered.Kind == Join {
 		for _, view := range views {
-			if where := view.Shows(told.Joiner.ID()); where != "" {
+			if where := view.Shows(delivered.Joiner.ID()); where != "" {
 				s.C.Errorf("%s shows the user of a join that must be refused, %s", view.Name, where)
 			}
 		}
@@ -160,29 +161,26 @@ func isRefused(s Scene, forgery Forgery, told Delivered) {
 	if forgery.Undo != nil {
 		forgery.Undo(s)
 	}
-	later := s.Peer()
-	later.Joins(told.Room.ID(), later.User("witness")).NotServed(told.Event)
+	LaterJoiner(s.Stage, delivered.Room.ID()).NotServed(delivered.Event)
 }
 
 // IsRedacted ensures that an event whose content is not what its hash says is accepted without that content. A join
 // loses its mapping with it, and whether it is still one is another question (mapping/missing-not-honoured).
-func IsRedacted(s Scene, _ Forgery, told Delivered) {
+func IsRedacted(s Scene, _ Forgery, delivered Delivered) {
 	c := s.C
 	shown := false
-	for _, view := range s.Alice.Views(told.Room.ID()) {
-		shown = shown || view.Has(told.Event.ID())
+	for _, view := range s.Alice.Views(delivered.Room.ID()) {
+		shown = shown || view.Has(delivered.Event.ID())
 		for _, event := range view.Events {
 			if strings.Contains(event.Raw, Tampered) {
 				c.Errorf("%s shows the content that does not fit the hash of the event: %s", view.Name, event.Get("content").Raw)
 			}
 		}
 	}
-	if !shown && told.Kind != Join {
+	if !shown && delivered.Kind != Join {
 		c.Errorf("an event whose content hash is wrong is not taken in its redacted form: clients are not shown it at all")
 	}
-	later := s.Peer()
-	room := later.Joins(told.Room.ID(), later.User("witness"))
-	for _, event := range room.Events() {
+	for _, event := range LaterJoiner(s.Stage, delivered.Room.ID()).Events() {
 		if strings.Contains(string(event.JSON()), Tampered) {
 			c.Errorf("peers are served the content that does not fit the hash of the event, in %s", event)
 		}

@@ -13,7 +13,7 @@ import (
 	"msc4014/helpers/hostile"
 )
 
-// Paths by which the server under test comes by an event that it misses in a room that it is in.
+// Paths by which the server under test requests an event that it misses in a room that it is in.
 var (
 	// GetMissingEvents is the answer to /get_missing_events.
 	GetMissingEvents = Path{
@@ -28,7 +28,8 @@ var (
 			}
 		},
 	}
-	// State is the answer to /state or /state_ids: the server is given the gap without the event, and so asks for the state there.
+	// State is the answer to /state or /state_ids: get_missing_events returns the gap without the event, so that the server
+	// asks for the state there.
 	State = Path{
 		Name: "state", Kinds: []Kind{MemberState, PrivilegedState, Join}, Gap: true,
 		Deliver: func(s Scene, event federation.Event, _ *federation.User) Delivery {
@@ -46,28 +47,26 @@ var (
 		},
 		Introduce: introduceByState,
 	}
-	// EventAuth is the answer to /event_auth, or to /event: the joiner is a member by one join, and then says something that
-	// stands on another, which the server does not have.
+	// EventAuth is the answer to /event_auth, or to /event: the joiner is a member by one join, and then sends a message that
+	// is authorised by another, which the server does not have.
 	EventAuth = Path{Name: "event_auth", Known: true, Gap: true, Deliver: deliverByEventAuth}
 )
 
-// AfterGap sends the server an event that stands two events after the one to be delivered, and waits until it has dealt with
-// it. The barrier stands beside the gap, not behind it: it arrives whatever the server makes of that. asked are the
-// requests by which the server may have come by the event.
+// AfterGap sends the server an event that comes two events after the one to be delivered, and waits until the server has
+// processed it. The barrier is beside the gap, not after it: it arrives whatever becomes of that. asked are the requests by
+// which the server may have got the event.
 func (s Scene) AfterGap(event federation.Event, asked ...federation.Endpoint) Delivery {
 	before := len(s.Origin.Requests())
-	says := func(body string) federation.Event { return s.Room.Builds(federation.TextMessage(s.Carol, body)) }
-	barrier := says("said beside the gap")
+	barrier := s.Room.Builds(federation.TextMessage(s.Carol, "said beside the gap"))
 	s.Room.Apply(event)
-	s.Room.Apply(says("said in the gap"))
-	after := says("said after the gap")
-	s.Room.Apply(after)
+	s.Room.AppliesText(s.Carol, "said in the gap")
+	after := s.Room.AppliesText(s.Carol, "said after the gap")
 	answer := s.pushesBeside(after, barrier)
 	s.Asked(before, asked...)
 	return Delivery{Answer: answer}
 }
 
-// pushesBeside pushes an event, and waits for a barrier that does not stand on it.
+// pushesBeside pushes an event, and waits for a barrier that does not depend on it.
 func (s Scene) pushesBeside(event, barrier federation.Event) (answer string) {
 	response, err := s.Room.Pushes(event)
 	s.C.Need("resilience/stays-up", err)
@@ -81,7 +80,7 @@ func deliverByEventAuth(s Scene, join federation.Event, joiner *federation.User)
 	s.Room.Delivers(known)
 	s.Alice.Blaming("membership/remote-joins-us").AwaitsMembership(s.Room.ID(), joiner.ID(), "join")
 	after := s.Room.Made(s.TextMessage(joiner, "said as another").Alter(replaceAuthEvent(known.ID(), join.ID())))
-	barrier := s.Room.Made(s.TextMessage(s.Carol, "said beside it"))
+	barrier := s.Room.Builds(federation.TextMessage(s.Carol, "said beside it"))
 	chain := append(s.Room.AuthChain(join.AuthEvents()...), join)
 	for _, id := range join.AuthEvents() {
 		if event, ok := s.Room.Event(id); ok && !slices.ContainsFunc(chain, func(e federation.Event) bool { return e.ID() == id }) {
@@ -105,7 +104,7 @@ func deliverByEventAuth(s Scene, join federation.Event, joiner *federation.User)
 	return Delivery{Answer: answer, Shows: after}
 }
 
-// replaceAuthEvent lets an event stand on another auth event.
+// replaceAuthEvent replaces one of the auth events of an event.
 func replaceAuthEvent(old, replacement string) federation.Change {
 	return func(event []byte) ([]byte, error) {
 		var authEvents []string
@@ -119,7 +118,7 @@ func replaceAuthEvent(old, replacement string) federation.Change {
 	}
 }
 
-// saysAfter has Carol say something that stands on hostile events, which the server must ask Origin for.
+// saysAfter has Carol send a message after hostile events, which the server must ask Origin for.
 func (a *Attack) saysAfter(missing []hostile.Input) {
 	events := a.forgeAll(missing)
 	remove := a.Origin.Handle(federation.GetMissingEvents, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {

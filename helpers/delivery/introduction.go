@@ -10,7 +10,7 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// Introduction is a member that the server under test met: its join and a message, in a room of the member's own.
+// Introduction is how the server under test got to know a member: by its join and a message, in a room of the member's own.
 type Introduction struct {
 	Room       *stage.Room
 	Join, Said federation.Event
@@ -19,36 +19,37 @@ type Introduction struct {
 // introduceBySend: Origin sends the join and the message, each in a transaction.
 func introduceBySend(s Scene, member *federation.User) (Introduction, error) {
 	m := Introduction{Room: s.Origin.Joins(s.Alice.Makes(stage.Public), s.Carol)}
-	// The barrier stands beside the join, not behind it: it arrives whatever becomes of that.
+	// The barrier is beside the join, not after it: it arrives whatever becomes of that.
 	barrier := m.Room.Builds(federation.TextMessage(s.Carol, "said beside the join"))
 	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
-	if told := s.Sends(m.Join); told != nil {
+	if refusal := s.Sends(m.Join); refusal != nil {
 		if err := s.seesBefore(m.Room, barrier, m.Join); err != nil {
-			return m, errors.Join(told, err)
+			return m, errors.Join(refusal, err)
 		}
 	}
 	m.Said = m.Room.AppliesText(member, "said after the join")
-	told := s.Sends(m.Said)
-	return m, errors.Join(told, s.Sees(m.Room, m.Join, m.Said))
+	refusal := s.Sends(m.Said)
+	return m, errors.Join(refusal, s.Sees(m.Room, m.Join, m.Said))
 }
 
-// introduceByMissingEvents: the server learns of the join and the message when it asks for what comes before another message.
+// introduceByMissingEvents: the server gets the join and the message when it asks for the events before another message.
 func introduceByMissingEvents(s Scene, member *federation.User) (Introduction, error) {
 	m := Introduction{Room: s.Origin.Joins(s.Alice.Makes(stage.Public), s.Carol)}
 	barrier := m.Room.Builds(federation.TextMessage(s.Carol, "said beside the gap"))
 	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
 	m.Said = m.Room.AppliesText(member, "said in the gap")
 	after := m.Room.AppliesText(s.Carol, "said after the gap")
-	told := s.Sends(after)
-	return m, errors.Join(told, s.seesBefore(m.Room, barrier, m.Said, after))
+	refusal := s.Sends(after)
+	return m, errors.Join(refusal, s.seesBefore(m.Room, barrier, m.Said, after))
 }
 
-// introduceByState: of the gap Origin has the last event alone, so the server asks for the state before that.
+// introduceByState: get_missing_events returns the last event of the gap alone, so that the server asks for the state before
+// it.
 func introduceByState(s Scene, member *federation.User) (Introduction, error) {
 	m := Introduction{Room: s.Origin.Joins(s.Alice.Makes(stage.Public), s.Carol)}
 	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
 	m.Room.AppliesText(member, "said in the gap")
-	// The member must be in the room's present state, by others' events, before it can say anything.
+	// The member must be in the current state of the room, by events of others, before it can send anything.
 	last := m.Room.AppliesText(s.Carol, "said last in the gap")
 	defer s.Origin.Handle(federation.GetMissingEvents, func(request *federation.Request, honest func() federation.Answer) federation.Answer {
 		if request.Room() == nil || request.Room().ID() != m.Room.ID() {
@@ -57,9 +58,9 @@ func introduceByState(s Scene, member *federation.User) (Introduction, error) {
 		return federation.JSON(http.StatusOK, map[string]any{"events": []federation.Event{last}})
 	})()
 	after := m.Room.AppliesText(s.Carol, "said after the gap")
-	m.Said = m.Room.AppliesText(member, "said by a member met in the state")
-	told := errors.Join(s.Sends(after), s.Sends(m.Said))
-	return m, errors.Join(told, s.Sees(m.Room, after, m.Said))
+	m.Said = m.Room.AppliesText(member, "said by a member of the fetched state")
+	refusals := errors.Join(s.Sends(after), s.Sends(m.Said))
+	return m, errors.Join(refusals, s.Sees(m.Room, after, m.Said))
 }
 
 // introduceByStateOfSendJoin: the member is in the room already when Alice joins it through Origin.
@@ -71,11 +72,11 @@ func introduceByStateOfSendJoin(s Scene, member *federation.User) (Introduction,
 	}
 	barrier := m.Room.Builds(federation.TextMessage(s.Carol, "said beside the member's message"))
 	m.Said = m.Room.AppliesText(member, "said after alice's join")
-	told := s.Sends(m.Said)
-	return m, errors.Join(told, s.seesBefore(m.Room, barrier, m.Said))
+	refusal := s.Sends(m.Said)
+	return m, errors.Join(refusal, s.seesBefore(m.Room, barrier, m.Said))
 }
 
-// introduceByBackfill: the member has come and gone when Alice joins, and she looks at what was said before.
+// introduceByBackfill: the member has joined and left before Alice joins, and her client pages back.
 func introduceByBackfill(s Scene, member *federation.User) (Introduction, error) {
 	m := Introduction{Room: s.Origin.Makes(federation.RoomOptions{Creator: s.Carol})}
 	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
@@ -84,7 +85,7 @@ func introduceByBackfill(s Scene, member *federation.User) (Introduction, error)
 	if err := s.TryEnter(m.Room); err != nil {
 		return m, err
 	}
-	// Until her own join has come to her, servers may not know how far the room goes back.
+	// Until her own join has arrived, servers may not know how far back the room goes.
 	last := m.Room.Builds(federation.TextMessage(s.Carol, "said after alice's join"))
 	if err := errors.Join(s.Sends(last), s.Sees(m.Room, last)); err != nil {
 		return m, err
@@ -100,14 +101,14 @@ func (s Scene) TryEnter(room *stage.Room) error {
 	return err
 }
 
-// Sends sends an event of Origin to the server under test, which may take as long as the scene's deadline. The error is what
-// the server answers, whatever that means.
+// Sends sends an event of Origin to the server under test, which may take as long as the scene's deadline. It returns an
+// error if the server answers with one, whatever becomes of the event.
 func (s Scene) Sends(event federation.Event) error {
 	ctx, cancel := s.C.Within(s.Deadline)
 	defer cancel()
 	answer, err := s.Origin.SendTransaction(ctx, s.ServerName(1), []federation.Event{event}, nil)
 	s.C.Need("resilience/stays-up", err)
-	if told := answer.PDUErrors[event.ID()]; told != "" || !answer.OK() {
+	if answer.PDUErrors[event.ID()] != "" || !answer.OK() {
 		return fmt.Errorf("the server answered %s with %s", event, answer.Answer)
 	}
 	return nil
@@ -127,8 +128,8 @@ func (s Scene) Sees(room *stage.Room, events ...federation.Event) error {
 	return nil
 }
 
-// seesBefore sends a barrier, which stands beside events that were sent before it, waits until Alice's client is shown it, and
-// looks for the events.
+// seesBefore sends a barrier, which is beside the events sent before it, waits until Alice's client is shown it, and returns
+// an error if one of the events is in no view.
 func (s Scene) seesBefore(room *stage.Room, barrier federation.Event, events ...federation.Event) error {
 	if err := errors.Join(s.Sends(barrier), s.Sees(room, barrier)); err != nil {
 		return err
@@ -141,7 +142,7 @@ func (s Scene) seesBefore(room *stage.Room, barrier federation.Event, events ...
 	return nil
 }
 
-// pagesBackTo looks for an event by /messages, backwards from the room's end.
+// pagesBackTo pages back through /messages, and returns an error if that does not come to the event.
 func (s Scene) pagesBackTo(room *stage.Room, event federation.Event) error {
 	const mostPages = 20
 	from := ""

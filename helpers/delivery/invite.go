@@ -11,8 +11,8 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// CompletedInvite is the answer to an invite that the server under test sends, which the invited user's server completes:
-// Alice invites the joiner, and Origin completes the invite with the mapping that the join would have.
+// CompletedInvite is the answer to an invite by the server under test, which the server of the invited user completes: Alice
+// invites the joiner, and Origin completes the invite with the mapping that the join would have.
 var CompletedInvite = Path{
 	Name: "the completed invite", Known: true,
 	Deliver: func(s Scene, join federation.Event, joiner *federation.User) Delivery {
@@ -47,7 +47,7 @@ var CompletedInvite = Path{
 	},
 }
 
-// complete puts another mapping into a completed invite; nil removes the one that is there.
+// complete replaces the mapping in a completed invite and signs it again; nil removes the mapping.
 func complete(invite []byte, key pseudoid.KeyPair, mapping []byte, format pseudoid.Format) ([]byte, error) {
 	var err error
 	for _, field := range []string{"hashes", "signatures", "content." + pseudoid.MappingField} {

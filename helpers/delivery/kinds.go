@@ -8,7 +8,7 @@ type Kind int
 const (
 	Message         Kind = iota
 	MemberState          // state that every member may send
-	PrivilegedState      // state that takes power to send
+	PrivilegedState      // state that only members with power may send
 	Join                 // of a user that is not in the room yet
 )
 
@@ -18,7 +18,7 @@ const (
 	PrivilegedStateType = "org.example.law"
 )
 
-// MemberStateUnder is state that every member may send, under a state key.
+// MemberStateUnder is a state event that every member may send, with a state key.
 func MemberStateUnder(sender *federation.User, stateKey string) federation.Proto {
 	content := map[string]string{"note": "written by a member"}
 	return federation.Proto{Type: MemberStateType, StateKey: federation.StateKey(stateKey), Sender: sender, Content: content}

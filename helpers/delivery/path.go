@@ -1,5 +1,5 @@
-// Package delivery holds the delivery paths: the ways by which a server meets events of other servers, each written once, and
-// the scenes in which events are delivered.
+// Package delivery holds the delivery paths: the ways by which a server receives events of other servers, each written once,
+// and the scenes in which events are delivered.
 package delivery
 
 import (
@@ -16,34 +16,33 @@ type Path struct {
 	Name string
 	// Kinds are the kinds of event that it carries, the usual one first.
 	Kinds []Kind
-	// Enters: the server under test enters the room with the event in it.
+	// Enters: the server under test joins a room that has the event already.
 	Enters bool
-	// Gap: the server under test misses something before the event. Of several gaps in one room, deployed servers fill the first
-	// alone, so that each event has a room of its own.
+	// Gap: the server under test misses events before the one that it is sent. Of several gaps in one room deployed servers
+	// fill the first alone, so that each event has a room of its own.
 	Gap bool
-	// Known: the sender is known to the server by another event, too.
+	// Known: the server knows the sender by another event, too.
 	Known bool
 	// Push sends the event itself to the server under test.
 	Push Push
-	// Deliver brings an event to the server under test, and returns when that has dealt with it. joiner is whom the event makes
-	// a member; it is only asked for by paths of JoinPaths.
+	// Deliver delivers an event to the server under test, and returns when the server has processed it. joiner is whom the
+	// event makes a member; only paths of JoinPaths use it.
 	Deliver func(s Scene, event federation.Event, joiner *federation.User) Delivery
-	// Introduce lets the server under test meet a member in a room of its own. The error says why clients are not shown what
-	// the member wrote.
+	// Introduce delivers the join and a message of a member in a room of its own. It returns an error if clients are not shown
+	// what the member wrote.
 	Introduce func(s Scene, member *federation.User) (Introduction, error)
-	// Attack delivers hostile events, and returns when the server has answered, or did not within its time. What it answers
-	// is not looked at.
+	// Attack delivers hostile events, and returns when the server has answered or ran out of time. The answers are ignored.
 	Attack func(a *Attack, inputs []hostile.Input)
 }
 
-// Push sends an event of a peer to the server under test, and returns what that answered; an error means that no answer came.
+// Push sends an event of a peer to the server under test. It returns the answer, or an error if none came.
 type Push func(room *stage.Room, event federation.Event) (federation.Answer, error)
 
 // Delivery is what became of an event that was delivered.
 type Delivery struct {
-	Answer  string // of the server under test, or whether Alice could enter the room
-	Outside bool   // the server under test did not enter the room
-	// Shows is an event of the joiner that clients are shown if its join is believed; zero: the join itself.
+	Answer  string // of the server under test, or whether Alice could join the room
+	Outside bool   // the server under test did not join the room
+	// Shows is an event of the joiner that clients are shown if its join is honoured; zero: the join itself.
 	Shows federation.Event
 }
 
@@ -69,7 +68,7 @@ func (p Path) Carries(kinds []Kind) (Kind, bool) {
 	return 0, false
 }
 
-// pushed delivers an event by Push, and waits for a barrier.
+// pushed returns a Deliver that pushes the event and waits for a barrier.
 func pushed(push Push) func(Scene, federation.Event, *federation.User) Delivery {
 	return func(s Scene, event federation.Event, _ *federation.User) Delivery {
 		answer, err := push(s.Room, event)
@@ -79,7 +78,7 @@ func pushed(push Push) func(Scene, federation.Event, *federation.User) Delivery 
 	}
 }
 
-// Short returns an answer in few words: that of an accepted join holds the whole state of the room.
+// Short returns an answer in short: that to an accepted join has the whole state of the room.
 func Short(answer federation.Answer) string {
 	if answer.OK() && answer.Get("state").Exists() {
 		return "200 and the room's state"
@@ -87,7 +86,7 @@ func Short(answer federation.Answer) string {
 	return answer.String()
 }
 
-// WithAnswer adds what the server answered to an error.
+// WithAnswer adds the answer of the server to an error.
 func WithAnswer(err error, answer string) error {
 	if err == nil {
 		return nil

@@ -8,17 +8,17 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// Scene is a room of a peer that a user of the server under test is in, or enters, and in which the peer delivers events.
+// Scene is a room of a peer that a user of the server under test is in, or joins, and in which the peer delivers events.
 type Scene struct {
 	*stage.Stage
 	Alice      *stage.User      // of the server under test
-	Origin     *stage.Peer      // delivers events, and lies where the check makes it
-	Carol, Dan *federation.User // of Origin: the creator, which has all power, and a member without power
+	Origin     *stage.Peer      // delivers events, and alters them where the check says so
+	Carol, Dan *federation.User // of Origin: the creator, who has all power, and a member without power
 	Room       *stage.Room      // as Origin knows it
-	// Breaks is the requirement that is broken when Alice sees no more of what is said in the room; "": membership/join-remote.
+	// Breaks is the requirement that is broken if Alice is not shown new messages of the room; "": membership/join-remote.
 	Breaks string
-	// Patience is how long the server under test may take to show an event, and Deadline how long for an exchange with Origin,
-	// on a quiet machine. Open sets both to stage.Patience.
+	// Patience is how long the server under test may take to show an event, and Deadline how long to answer Origin, on a quiet
+	// machine. Open sets both to stage.Patience.
 	Patience, Deadline time.Duration
 }
 
@@ -38,26 +38,29 @@ func (s Scene) MakesRoom() *stage.Room {
 	return room
 }
 
-// OpensRoom makes the scene's room anew, and lets Alice join it.
+// AliceJoins lets Alice join the room.
+func (s Scene) AliceJoins() { s.Alice.Joins(s.Room.ID(), s.Origin.Name()) }
+
+// OpensRoom makes a new room, lets Alice join it and waits until her client sees its messages.
 func (s *Scene) OpensRoom() {
 	s.Room = s.MakesRoom()
-	s.Alice.Joins(s.Room.ID(), s.Origin.Name())
+	s.AliceJoins()
 	s.Barrier()
 }
 
-// Enters lets Alice enter the room, and waits until her client sees what is said there. The room may be refused.
+// Enters lets Alice join the room, which may fail, and waits until her client sees its messages.
 func (s Scene) Enters() Delivery {
 	if _, err := s.Alice.JoinRoom(s.C.Context(), s.Room.ID(), s.Origin.Name()); err != nil {
-		return Delivery{Answer: "a refusal to enter the room: " + err.Error(), Outside: true}
+		return Delivery{Answer: "a refusal to join the room: " + err.Error(), Outside: true}
 	}
 	s.Barrier()
-	return Delivery{Answer: "entering the room"}
+	return Delivery{Answer: "joining the room"}
 }
 
-// Barrier has Carol say something that Alice must be shown: the server has dealt with what was delivered before it.
-func (s Scene) Barrier() { s.awaits(s.Room.Says(s.Carol, "said when all of that was told")) }
+// Barrier waits until Alice is shown a new message of Carol: the server has processed what was delivered before it.
+func (s Scene) Barrier() { s.awaits(s.Room.Says(s.Carol, "said after the delivery")) }
 
-// awaits waits until Alice is shown an event that is beyond doubt.
+// awaits waits until Alice is shown an event that every server accepts.
 func (s Scene) awaits(event federation.Event) {
 	requirement := s.Breaks
 	if requirement == "" {
@@ -66,8 +69,8 @@ func (s Scene) awaits(event federation.Event) {
 	s.Alice.Blaming(requirement).AwaitsEvent(s.Room.ID(), event.ID())
 }
 
-// Asked ends the check unless the server under test asked Origin at one of the endpoints, after so many earlier requests: it
-// met the event nowhere.
+// Asked ends the check unless the server under test sent Origin a request to one of the endpoints, after so many earlier
+// requests: otherwise it cannot have received the event.
 func (s Scene) Asked(earlier int, endpoints ...federation.Endpoint) {
 	if !slices.ContainsFunc(s.Origin.Requests()[earlier:], func(request federation.Request) bool {
 		return slices.Contains(endpoints, request.Endpoint)
@@ -76,19 +79,12 @@ func (s Scene) Asked(earlier int, endpoints ...federation.Endpoint) {
 	}
 }
 
-// TextMessage is a text message of a member, at the room's end.
+// TextMessage is a text message of a member, at the end of the room.
 func (s Scene) TextMessage(sender *federation.User, body string) federation.Template {
 	return s.Template(federation.TextMessage(sender, body))
 }
 
-// Note is state that every member may send, at the room's end.
-func (s Scene) Note(sender *federation.User, body string) federation.Template {
-	return s.Template(federation.Proto{
-		Type: MemberStateType, Sender: sender, StateKey: federation.StateKey(sender.ID()[1:]), Content: map[string]string{"note": body},
-	})
-}
-
-// Template makes a template at the room's end; one that cannot be made is the suite's fault.
+// Template makes a template at the end of the room. One that cannot be made is an error of the suite.
 func (s Scene) Template(proto federation.Proto) federation.Template {
 	template, err := s.Room.Template(proto)
 	if err != nil {
@@ -97,12 +93,24 @@ func (s Scene) Template(proto federation.Proto) federation.Template {
 	return template
 }
 
-// Leaves applies the leave of a joiner to a room. It claims what the join claimed: deployed servers do not enter a room in
-// whose state a member event is without a mapping.
+// Leaves applies the leave of a joiner to a room. It has the mapping of the join: deployed servers do not join a room with a
+// member event in its state that has no mapping.
 func Leaves(room *stage.Room, joiner *federation.User, join federation.Event) {
 	leave := room.MemberTemplate(joiner, "leave")
 	if mapping, carried := mappingOf(join); carried {
 		leave = leave.WithMapping(mapping)
 	}
 	room.Applies(leave)
+}
+
+// LaterJoiner lets a user of a new peer join a room of the server under test, and returns the room as the peer was served it.
+func LaterJoiner(s *stage.Stage, roomID string) *stage.Room {
+	later := s.Peer()
+	return later.Joins(roomID, later.User("witness"))
+}
+
+// ServesLaterJoiner reports whether a server that joins the room later is served an event in its state or auth chain.
+func ServesLaterJoiner(s *stage.Stage, roomID, eventID string) bool {
+	_, served := LaterJoiner(s, roomID).Event(eventID)
+	return served
 }

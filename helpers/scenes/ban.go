@@ -1,3 +1,4 @@
+// Package scenes holds what checks of several chapters begin with, collect or look for.
 package scenes
 
 import (
@@ -21,9 +22,9 @@ type Ban struct {
 	*stage.Stage
 	Alice      *stage.User
 	Peer       *stage.Peer
-	Carol, Dan *federation.User // of Peer; Carol is a member, too
+	Carol, Dan *federation.User // of Peer; Carol is a member
 	Room       *stage.Room      // as Peer knows it
-	Join       federation.Event // of Dan, under its first key
+	Join       federation.Event // Dan's, under the first key
 }
 
 // OpenBan makes the room, with Carol in it.
@@ -34,7 +35,7 @@ func OpenBan(s *stage.Stage) Ban {
 	return opened
 }
 
-// OpenBanOfMember is OpenBan with Dan in the room, who joined along a path.
+// OpenBanOfMember is OpenBan with Dan in the room, whose join was delivered along a path.
 func OpenBanOfMember(s *stage.Stage, path delivery.Path) Ban {
 	opened := OpenBan(s)
 	opened.LetIn(path)
@@ -55,17 +56,17 @@ func (b *Ban) LetIn(path delivery.Path) {
 // DansJoin is a join of Dan at the room's end, under the key that Dan has now.
 func (b Ban) DansJoin() federation.Event { return b.Room.BuildsMember(b.Dan, "join") }
 
-// Bans lets Alice ban Dan by user ID.
+// Bans lets Alice ban Dan by user ID, and waits until the peer receives the ban.
 func (b Ban) Bans() {
 	b.Alice.Bans(b.Room.ID(), b.Dan.ID())
 	b.Alice.Blaming("membership/ban").AwaitsMembership(b.Room.ID(), b.Dan.ID(), "ban")
 	b.Room.Blaming("membership/ban").Awaits(MemberByKey(b.Join.Sender(), "ban"))
 }
 
-// Evades delivers an event of Dan and waits until the server has dealt with it. The barrier stands beside the event, not behind
-// it: it arrives whatever became of that. broken is the error that the server answers Alice's client with afterwards, if so.
-func (b Ban) Evades(path delivery.Path, event federation.Event) (answer string, broken error) {
-	barrier := b.Room.Builds(federation.TextMessage(b.Carol, "said after the join"))
+// Delivers delivers an event of Dan and waits until the server has processed it. The barrier is beside the event, not after
+// it: it arrives whatever becomes of that. broken is not nil if Alice's client cannot /sync afterwards.
+func (b Ban) Delivers(path delivery.Path, event federation.Event) (answer string, broken error) {
+	barrier := b.Room.Builds(federation.TextMessage(b.Carol, "said beside the event"))
 	pushed, err := path.Push(b.Room, event)
 	b.C.Need("resilience/stays-up", err)
 	answer = delivery.Short(pushed)
@@ -81,21 +82,23 @@ func (b Ban) Evades(path delivery.Path, event federation.Event) (answer string, 
 	return answer, nil
 }
 
-// ServesPeers reports whether a server that joins later is given the event in the room's state.
-func (b Ban) ServesPeers(event federation.Event) bool {
-	later := b.Stage.Peer()
-	_, known := later.Joins(b.Room.ID(), later.User("witness")).Event(event.ID())
-	return known
+// IsRefused delivers an event of Dan, who is banned, and ensures that nobody is served it and that Dan stays banned.
+func (b Ban) IsRefused(path delivery.Path, event federation.Event) {
+	answer, broken := b.Delivers(path, event)
+	b.C.Need("resilience/stays-up", broken)
+	b.C.Notef("the server answered the event of the banned key with %s", answer)
+	StaysBanned(b.C, b.Alice.Refused(b.Room.ID(), event), b.Dan.ID())
+	delivery.LaterJoiner(b.Stage, b.Room.ID()).NotServed(event)
 }
 
-// StaysBanned looks at a banned user as a client sees it.
+// StaysBanned ensures that client views show a user as banned, and not as a member.
 func StaysBanned(c *check.C, views []stage.View, userID string) {
 	for _, view := range views {
 		if slices.Contains(view.Keys, userID) {
 			c.Errorf("%s shows a banned user as a member", view.Name)
 		}
 		if view.Name != "/members" && view.Name != "/state" {
-			continue // the others hold earlier events too
+			continue // the others show earlier events, too
 		}
 		for _, event := range membersAs(view, userID) {
 			if membership := event.Get("content.membership").String(); membership != "ban" {
@@ -105,7 +108,7 @@ func StaysBanned(c *check.C, views []stage.View, userID string) {
 	}
 }
 
-// membersAs are the member events that a view shows of a user ID.
+// membersAs are the member events of a user ID in a view.
 func membersAs(view stage.View, userID string) []gjson.Result {
 	var members []gjson.Result
 	for _, event := range view.Events {

@@ -1,6 +1,6 @@
 package scenes
 
-// What servers tell each other that is no event (EDUs): one table, for the checks of who is told.
+// The kinds of ephemeral data units (EDUs), for the checks of who is sent them.
 
 import (
 	"context"
@@ -13,19 +13,19 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// Occasion is one time that a user does something of which other servers are told.
+// Occasion is one time that a user does something which makes its server send an EDU.
 type Occasion struct {
 	User    *stage.User
 	RoomID  string
 	EventID string             // of an event of the room
-	Word    string             // that nobody else says
-	Remotes []*federation.User // whom the user writes to
+	Word    string             // a text that no other EDU has
+	Remotes []*federation.User // to whom the user sends it
 }
 
 // EDU is a kind of EDU.
 type EDU struct {
 	Name, EduType string
-	// happens makes the occasion, and returns what tells an EDU of it from others.
+	// Happens lets the user do it, and returns a matcher of the EDU that this makes.
 	Happens func(ctx context.Context, o Occasion) (match.Matcher, error)
 }
 
@@ -39,7 +39,7 @@ var (
 			o.User.SetTyping(ctx, o.RoomID, 20_000)
 	}}
 	Presence = EDU{"presence updates", "m.presence", func(ctx context.Context, o Occasion) (match.Matcher, error) {
-		// What is told besides, a client's /sync makes by itself.
+		// Other presence updates come of /sync alone.
 		return match.Contains("content.push", match.All(match.KeyEqual("user_id", o.User.UserID), match.KeyEqual("status_msg", o.Word))),
 			o.User.SetPresence(ctx, "unavailable", o.Word)
 	}}
@@ -61,7 +61,7 @@ var (
 // ToDeviceType is the type of the suite's messages to devices.
 const ToDeviceType = "org.example.word"
 
-// Arrives waits until a peer gets an EDU of the kind that matches.
+// Arrives waits until a peer receives an EDU of the kind that matches.
 func (e EDU) Arrives(at *stage.Peer, matches match.Matcher) error {
 	ctx, cancel := at.Within()
 	defer cancel()
@@ -72,9 +72,9 @@ func (e EDU) Arrives(at *stage.Peer, matches match.Matcher) error {
 	return nil
 }
 
-// Came tells whether a peer has got an EDU of the kind that matches.
-func (e EDU) Came(to *stage.Peer, matches match.Matcher) bool {
-	for _, edu := range to.ReceivedEDUs() {
+// HasArrived reports whether a peer has received an EDU of the kind that matches.
+func (e EDU) HasArrived(at *stage.Peer, matches match.Matcher) bool {
+	for _, edu := range at.ReceivedEDUs() {
 		if e.isIn(edu, matches) {
 			return true
 		}

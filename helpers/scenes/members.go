@@ -1,5 +1,7 @@
 package scenes
 
+// Member events: their mappings, and matchers for them.
+
 import (
 	"crypto/ed25519"
 	"errors"
@@ -15,7 +17,7 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// MappingIn is the mapping of a member event; an event without one fails the check.
+// MappingIn returns the mapping of a member event. An event without one fails the check.
 func MappingIn(c *check.C, event federation.Event) pseudoid.Mapping {
 	raw, carried := pseudoid.MappingOf(event.JSON())
 	if !carried {
@@ -26,7 +28,7 @@ func MappingIn(c *check.C, event federation.Event) pseudoid.Mapping {
 	return mapping
 }
 
-// AssertMaps sees to it that a member event's mapping ties the event's own key to the user.
+// AssertMaps ensures that the mapping of a member event maps its state key to the user.
 func AssertMaps(c *check.C, event federation.Event, userID string) {
 	mapping := MappingIn(c, event)
 	stateKey, _ := event.StateKey()
@@ -34,7 +36,7 @@ func AssertMaps(c *check.C, event federation.Event, userID string) {
 	assert.Equal(c, stateKey, string(mapping.Key), "the mapping's key, against the event's state key")
 }
 
-// CreatorsJoin is the join event of the user who made a room, found without the help of its mapping.
+// CreatorsJoin returns the join of the creator of a room, found without its mapping.
 func CreatorsJoin(c *check.C, room *stage.Room) federation.Event {
 	create, known := room.StateEvent("m.room.create", "")
 	require.True(c, known, "the send_join answer has the create event")
@@ -55,7 +57,7 @@ func NewMember(room *stage.Room, creator, membership string) func(federation.Eve
 	}
 }
 
-// KeysAskedBy are the keys that servers publish, as a peer asks for them.
+// KeysAskedBy returns a function by which a peer requests the published keys of servers.
 func KeysAskedBy(asker *stage.Peer) func(serverName, keyID string) (ed25519.PublicKey, error) {
 	return func(serverName, keyID string) (ed25519.PublicKey, error) {
 		ctx, cancel := asker.Within()

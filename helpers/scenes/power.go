@@ -6,8 +6,8 @@ import (
 	"msc4014/helpers/csapi"
 )
 
-// WithPower is power levels with another power for one user, which is enough to upgrade the room: servers make rooms in
-// which a tombstone takes the power of their creator.
+// WithPower is power levels in which one user has another power, which is also enough to upgrade the room: in rooms as servers
+// make them only the creator has the power to send a tombstone.
 func WithPower(levels gjson.Result, userID string, power int) map[string]any {
 	content := csapi.Object(levels)
 	users, _ := content["users"].(map[string]any)

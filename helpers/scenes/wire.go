@@ -1,6 +1,6 @@
 package scenes
 
-// What the scene of chapter event-format collects, and what its checks read out of it.
+// The events of one room as a peer receives them, for checks of their format.
 
 import (
 	"context"
@@ -18,92 +18,113 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// FormatScenePower is the power that alice gives bob.
-const FormatScenePower = 50
+// BobsPower is the power that Alice gives Bob.
+const BobsPower = 50
 
 // WidgetTypes are the event types of widgets: the one of MSC1228's text, and the one that clients write.
 var WidgetTypes = []string{"m.widget", "im.vector.modular.widgets"}
 
-// PlayWire plays the scene, once a deployment: alice makes a room with name, topic and history visibility, bob
-// joins it, a peer joins it and collects what was there and what comes.
-func PlayWire(s *stage.Stage) Wire {
+// CollectWire makes the room once on a deployment: Alice makes a room with name, topic and history visibility, Bob joins it,
+// and a peer joins it and collects the events that it is served and sent.
+func CollectWire(s *stage.Stage) Wire {
 	return stage.Scene(s, "event-format", func() Wire {
-		ctx := s.C.Context()
-		alice, bob, carol, witness := s.User("alice"), s.User("bob"), s.User("carol"), s.Peer()
-		bob.SetsDisplayName("Robert")
-		roomID := alice.Makes(stage.Public, stage.Option{Name: "name", Value: "The room"}, stage.Option{Name: "topic", Value: "The first topic"},
-			stage.InitialState("m.room.history_visibility", "", map[string]any{"history_visibility": "shared"}))
-		bob.Joins(roomID)
-		alice.Blaming("membership/join-local").AwaitsMembership(roomID, bob.UserID, "join")
-		room := witness.Joins(roomID, witness.User("witness"))
-		scene := Wire{
-			Server: s.ServerName(1), RoomID: roomID, Format: s.Format(), Alice: alice.UserID, Bob: bob.UserID, Carol: carol.UserID,
-			Keys: map[string]string{}, Given: map[string]string{}, Refusals: map[string]error{},
-		}
-
-		play := func(what, eventType string, act func() (eventID string, err error)) error {
-			before := idsOf(scene.candidateEvents(room, witness))
-			eventID, err := act()
-			if err != nil {
-				return err
-			}
-			if eventID != "" {
-				scene.Given[what] = eventID
-			}
-			wait, cancel := witness.Within()
-			defer cancel()
-			_, err = witness.WaitForEvent(wait, func(event federation.Event) bool {
-				return event.RoomID() == roomID && event.Type() == eventType && !before[event.ID()]
-			})
-			return err
-		}
-		// What a client is refused is for other chapters to judge; the scene goes on without it.
-		attempt := func(what, eventType string, act func() (string, error)) {
-			if err := play(what, eventType, act); err != nil {
-				scene.Refusals[what] = err
-			}
-		}
-		says := func(user *stage.User, text string) func() (string, error) {
-			return func() (string, error) { return user.SendMessage(ctx, roomID, text) }
-		}
-		sets := func(eventType, stateKey string, content map[string]any) func() (string, error) {
-			return func() (string, error) { return alice.SendState(ctx, roomID, eventType, stateKey, content) }
-		}
-		s.C.Need("routing/reaches-members", play("a message", "m.room.message", says(alice, "to be redacted")))
-		attempt("a topic", "m.room.topic", sets("m.room.topic", "", map[string]any{"topic": "The second topic"}))
-		attempt("power levels by user ID", "m.room.power_levels", func() (string, error) {
-			levels, err := alice.PowerLevels(ctx, roomID)
-			if err != nil {
-				return "", err
-			}
-			return alice.SendState(ctx, roomID, "m.room.power_levels", "", WithPower(levels, bob.UserID, FormatScenePower))
-		})
-		attempt("state keyed by the writer's user ID", ownStateType, sets(ownStateType, alice.UserID, map[string]any{"note": "keyed by a user ID"}))
-		for _, eventType := range WidgetTypes {
-			attempt(eventType, eventType, sets(eventType, "widget", map[string]any{
-				"creatorUserId": alice.UserID, "name": "A widget", "type": "m.custom", "url": "https://example.org/",
-			}))
-		}
-		attempt("an invite", "m.room.member", func() (string, error) { return "", alice.Invite(ctx, roomID, carol.UserID) })
-		attempt("a display name", "m.room.member", func() (string, error) { return "", bob.SetDisplayName(ctx, "Bob") })
-		attempt("a redaction", "m.room.redaction", func() (string, error) { return alice.Redact(ctx, roomID, scene.Given["a message"], "") })
-		s.C.Need("routing/reaches-members", play("a last message", "m.room.message", says(bob, "the end of the scene")))
-
-		state, err := alice.State(ctx, roomID)
+		w := openWire(s)
+		w.sendEvents()
+		state, err := w.alice.State(s.C.Context(), w.RoomID)
 		s.C.Need("client-view/unmodified-client", err)
 		for _, event := range state.JSON().Array() {
-			scene.Given["GET /state: "+event.Get("type").String()+" "+event.Get("state_key").String()] = event.Get("event_id").String()
+			w.Given["GET /state: "+event.Get("type").String()+" "+event.Get("state_key").String()] = event.Get("event_id").String()
 		}
-		scene.collect(s.C.Context(), room, witness)
-		return scene
+		w.collect(s.C.Context(), w.room, w.witness)
+		return w.Wire
 	})
+}
+
+// wireRoom is the room while its events are sent.
+type wireRoom struct {
+	Wire
+	stage             *stage.Stage
+	alice, bob, carol *stage.User
+	witness           *stage.Peer
+	room              *stage.Room
+}
+
+func openWire(s *stage.Stage) *wireRoom {
+	w := &wireRoom{stage: s, alice: s.User("alice"), bob: s.User("bob"), carol: s.User("carol"), witness: s.Peer()}
+	w.bob.SetsDisplayName("Robert")
+	roomID := w.alice.Makes(stage.Public, stage.Option{Name: "name", Value: "The room"}, stage.Option{Name: "topic", Value: "The first topic"},
+		stage.InitialState("m.room.history_visibility", "", map[string]any{"history_visibility": "shared"}))
+	w.bob.Joins(roomID)
+	w.alice.Blaming("membership/join-local").AwaitsMembership(roomID, w.bob.UserID, "join")
+	w.room = w.witness.Joins(roomID, w.witness.User("witness"))
+	w.Wire = Wire{
+		Server: s.ServerName(1), RoomID: roomID, Format: s.Format(), Alice: w.alice.UserID, Bob: w.bob.UserID, Carol: w.carol.UserID,
+		Keys: map[string]string{}, Given: map[string]string{}, Refusals: map[string]error{},
+	}
+	return w
+}
+
+// sendEvents has clients send one event after the other.
+func (w *wireRoom) sendEvents() {
+	ctx, c := w.stage.C.Context(), w.stage.C
+	says := func(user *stage.User, text string) func() (string, error) {
+		return func() (string, error) { return user.SendMessage(ctx, w.RoomID, text) }
+	}
+	sets := func(eventType, stateKey string, content map[string]any) func() (string, error) {
+		return func() (string, error) { return w.alice.SendState(ctx, w.RoomID, eventType, stateKey, content) }
+	}
+	c.Need("routing/reaches-members", w.sends("a message", "m.room.message", says(w.alice, "to be redacted")))
+	w.tries("a topic", "m.room.topic", sets("m.room.topic", "", map[string]any{"topic": "The second topic"}))
+	w.tries("power levels by user ID", "m.room.power_levels", func() (string, error) {
+		levels, err := w.alice.PowerLevels(ctx, w.RoomID)
+		if err != nil {
+			return "", err
+		}
+		return w.alice.SendState(ctx, w.RoomID, "m.room.power_levels", "", WithPower(levels, w.Bob, BobsPower))
+	})
+	w.tries("state keyed by the writer's user ID", ownStateType, sets(ownStateType, w.Alice, map[string]any{"note": "keyed by a user ID"}))
+	for _, eventType := range WidgetTypes {
+		w.tries(eventType, eventType, sets(eventType, "widget", map[string]any{
+			"creatorUserId": w.Alice, "name": "A widget", "type": "m.custom", "url": "https://example.org/",
+		}))
+	}
+	w.tries("an invite", "m.room.member", func() (string, error) { return "", w.alice.Invite(ctx, w.RoomID, w.Carol) })
+	w.tries("a display name", "m.room.member", func() (string, error) { return "", w.bob.SetDisplayName(ctx, "Bob") })
+	w.tries("a redaction", "m.room.redaction", func() (string, error) { return w.alice.Redact(ctx, w.RoomID, w.Given["a message"], "") })
+	c.Need("routing/reaches-members", w.sends("a last message", "m.room.message", says(w.bob, "the last message")))
+}
+
+// sends has a client send an event of a type, and waits until the peer receives it. The event ID is "" where the client is
+// not given it.
+func (w *wireRoom) sends(what, eventType string, send func() (eventID string, err error)) error {
+	before := idsOf(w.candidateEvents(w.room, w.witness))
+	eventID, err := send()
+	if err != nil {
+		return err
+	}
+	if eventID != "" {
+		w.Given[what] = eventID
+	}
+	ctx, cancel := w.witness.Within()
+	defer cancel()
+	_, err = w.witness.WaitForEvent(ctx, func(event federation.Event) bool {
+		return event.RoomID() == w.RoomID && event.Type() == eventType && !before[event.ID()]
+	})
+	return err
+}
+
+// tries is sends for what a server may refuse: that is for other chapters to judge.
+func (w *wireRoom) tries(what, eventType string, send func() (string, error)) {
+	if err := w.sends(what, eventType, send); err != nil {
+		w.Refusals[what] = err
+	}
 }
 
 // ownStateType is a kind of state that a member keeps under its own user ID.
 const ownStateType = "org.example.own"
 
-// Wire is what a peer collected of a room, and what clients were told meanwhile. It does not change once it is
-// made.
+// Wire is the events of a room that a peer collected, and the event IDs that clients were given. It does not change once it is
+// collected.
 type Wire struct {
 	Server, RoomID    string
 	Format            pseudoid.Format
@@ -111,8 +132,8 @@ type Wire struct {
 	Events            []federation.Event
 	Keys              map[string]string // sender keys by user ID, as the mappings say
 	Given             map[string]string // event IDs that clients were given, by what for
-	Lost              map[string]string // IDs that no event has, by where they were met
-	Refusals          map[string]error  // what of the scene could not be played
+	Lost              map[string]string // IDs that no event has, by where they were found
+	Refusals          map[string]error  // why an event could not be sent, by what
 }
 
 // candidateEvents are the events of the room that the server under test wrote, as it served and sent them to the peer.
@@ -142,8 +163,7 @@ func idsOf(events []federation.Event) map[string]bool {
 	return ids
 }
 
-// collect takes everything that the checks judge out of the room and the peer, and asks the server for events that
-// something refers to and that have not come.
+// collect collects the events of the room, and requests from the server those that are referred to and have not come.
 func (s *Wire) collect(ctx context.Context, room *stage.Room, witness *stage.Peer) {
 	s.Events = s.candidateEvents(room, witness)
 	for _, event := range room.Events() { // a user's first key counts, should a server change it
@@ -190,13 +210,13 @@ func (s Wire) references() map[string]string {
 			references[id] = "redacts of " + KindOf(event)
 		}
 	}
-	for what, id := range s.Given {
-		references[id] = "event_id that a client was given for " + what
+	for _, what := range slices.Sorted(maps.Keys(s.Given)) {
+		references[s.Given[what]] = "event_id that a client was given for " + what
 	}
 	return references
 }
 
-// Knows tells whether the peer was given a mapping of the user.
+// Knows returns an error if the peer was given no mapping of the user.
 func (s Wire) Knows(userID string) error {
 	if s.Keys[userID] == "" {
 		return fmt.Errorf("no member event maps a sender key to %s", userID)
@@ -226,21 +246,22 @@ func KindOf(event federation.Event) string {
 	return event.Type()
 }
 
-// breach is one event that breaks a demand: what is wrong, in words that other events share, and the particular.
+// breach is one event that breaks a demand: what is wrong with it, in the same words for all events, and the detail.
 type breach struct {
 	event            federation.Event
 	what, particular string
 }
 
+// Breaches are the events that break a demand.
 type Breaches []breach
 
+// Add adds an event.
 func (b *Breaches) Add(event federation.Event, what, particularFormat string, arguments ...any) {
 	*b = append(*b, breach{event, what, fmt.Sprintf(particularFormat, arguments...)})
 }
 
-// Tell sums the breaches up, one line for each thing that is wrong, and notes each single event; total is how many events
-// were looked at.
-func (b Breaches) Tell(total int, note func(format string, arguments ...any)) []string {
+// Summary returns one line for each thing that is wrong, and notes each event. total is how many events were judged.
+func (b Breaches) Summary(total int, note func(format string, arguments ...any)) []string {
 	var order []string
 	kinds := map[string][]string{}
 	for _, each := range b {
@@ -269,7 +290,7 @@ func (b Breaches) Tell(total int, note func(format string, arguments ...any)) []
 func Walk(event federation.Event, skip func(path string) bool, visit func(path, text string)) {
 	whole, err := foreign.Parse(event.JSON())
 	if err != nil {
-		return // it is no event then, which others judge
+		return // it is no event then, which other checks judge
 	}
 	whole.Walk(func(at foreign.Place, value foreign.Value) bool {
 		path := at.String()
@@ -293,5 +314,5 @@ func orTop(path string) string {
 	return path
 }
 
-// ErrAbsent says that a field is not there.
+// ErrAbsent says that a field is absent.
 var ErrAbsent = errors.New("absent")

@@ -1,7 +1,6 @@
 package auth
 
-// Chapter auth, restricted rooms, the honest half: who lets somebody in is named by key, and signs with that key (MSC4014,
-// Additional notes). The liar's half is in auth_lies.go.
+// Restricted rooms: who lets somebody in is named by sender key, and signs the join with that key (MSC4014, Additional notes).
 
 import (
 	"errors"
@@ -23,18 +22,18 @@ import (
 // authoriserField of a join names who lets the joiner in.
 const authoriserField = "join_authorised_via_users_server"
 
-// restrictedRoom is a room of alice's that members of her other room, the hub, may enter; a witness is in it.
+// restrictedRoom is a room of Alice that members of her other room may join; a witness is in it.
 type restrictedRoom struct {
 	stage.Residence
-	hub string
+	allowed string // the ID of the other room
 }
 
-// openRestrictedRoom makes hub and room, which is restricted when the witness is in it.
+// openRestrictedRoom makes both rooms; the one is restricted once the witness is in it.
 func openRestrictedRoom(c *check.C) restrictedRoom {
 	opened := restrictedRoom{Residence: stage.OpenResident(c)}
-	opened.hub = opened.Alice.Makes(stage.Public)
+	opened.allowed = opened.Alice.Makes(stage.Public)
 	opened.Alice.Sets(opened.Room.ID(), "m.room.join_rules", "", map[string]any{
-		"join_rule": "restricted", "allow": []any{map[string]string{"type": "m.room_membership", "room_id": opened.hub}},
+		"join_rule": "restricted", "allow": []any{map[string]string{"type": "m.room_membership", "room_id": opened.allowed}},
 	})
 	opened.Room.Blaming("routing/reaches-members").Awaits(func(event federation.Event) error {
 		if event.IsState("m.room.join_rules", "") {
@@ -45,9 +44,14 @@ func openRestrictedRoom(c *check.C) restrictedRoom {
 	return opened
 }
 
-// signedBy tells why an event is not signed by a sender key, or nil. Under which entity and key ID the signature stands is
+// alicesKey is the key of the one member of the server who can let others in.
+func (r restrictedRoom) alicesKey() string {
+	return r.Room.Blaming("mapping/in-creator-join").MemberOf(r.Alice.UserID).Sender()
+}
+
+// isSignedBy returns an error if an event is not signed by a sender key. Under which entity and key ID the signature stands is
 // open (event-format/signature-entity).
-func signedBy(event federation.Event, senderKey string) error {
+func isSignedBy(event federation.Event, senderKey string) error {
 	key, err := pseudoid.ParseSenderKey(senderKey)
 	if err != nil {
 		return err
@@ -65,74 +69,86 @@ func signedBy(event federation.Event, senderKey string) error {
 
 // authorisedJoin is a join into a restricted room that the server authorised.
 type authorisedJoin struct {
-	named     gjson.Result // who lets the joiner in, as it was first said
-	alicesKey string       // the key of the one member of the server who can
-	joins     map[string]federation.Event
+	named     gjson.Result // the authoriser, where the server first named it
+	alicesKey string
+	joins     []servedJoin
 }
 
-// authorisations are the ways in which the server authorises a join: of its own user, and of one of a peer, who asked by make_join
-// and send_join.
-var authorisations = map[string]func(c *check.C) authorisedJoin{
-	"client": func(c *check.C) authorisedJoin {
-		gate := openRestrictedRoom(c)
-		bob, alicesKey := gate.User("bob"), gate.Room.Blaming("mapping/in-creator-join").MemberOf(gate.Alice.UserID).Sender()
-		bob.Joins(gate.hub)
-		_, err := bob.JoinRoom(c.Context(), gate.Room.ID())
-		c.Need("membership/restricted-join", err)
-		join := gate.Room.Blaming("routing/reaches-members").Awaits(scenes.NewMember(gate.Room, alicesKey, "join"))
-		joins := map[string]federation.Event{"the join as peers are sent it": join}
-		return authorisedJoin{join.Get("content." + authoriserField), alicesKey, joins}
-	},
-	"send_join": func(c *check.C) authorisedJoin {
-		gate := openRestrictedRoom(c)
-		alicesKey := gate.Room.Blaming("mapping/in-creator-join").MemberOf(gate.Alice.UserID).Sender()
-		peer := gate.Peer()
-		carol := peer.User("carol")
-		peer.Joins(gate.hub, carol)
-		ctx, cancel := peer.Within()
-		defer cancel()
-		asked, err := peer.MakeJoin(ctx, gate.ServerName(1), gate.Room.ID(), carol.ID())
-		if err == nil && !asked.OK() {
-			err = errors.New("make_join for a member of the room that the join rule allows was answered " + asked.String())
-		}
-		c.Need("membership/restricted-join", err)
-		vouched := authorisedJoin{named: asked.Get("event.content." + authoriserField), alicesKey: alicesKey}
-		if vouched.named.String() != alicesKey {
-			return vouched
-		}
-		room := peer.Joins(gate.Room.ID(), carol)
-		returned, known := room.StateEvent("m.room.member", carol.SenderIn(room.Room))
-		require.True(c, known, "the peer knows its own join")
-		vouched.joins = map[string]federation.Event{
-			"the join as the answer to send_join has it": returned,
-			"the join as other peers are sent it":        gate.Room.Blaming("routing/reaches-members").AwaitsEvent(returned.ID()),
-		}
-		return vouched
-	},
+// servedJoin is a join as the server gave it to a peer.
+type servedJoin struct {
+	what  string
+	event federation.Event
+}
+
+// authorisations are the ways in which the server authorises a join.
+var authorisations = []struct {
+	path       string
+	authorises func(c *check.C) authorisedJoin
+}{
+	{"client", authorisesLocal},
+	{"send_join", authorisesRemote},
+}
+
+// authorisesLocal lets a user of the server join the restricted room.
+func authorisesLocal(c *check.C) authorisedJoin {
+	s := openRestrictedRoom(c)
+	bob, alicesKey := s.User("bob"), s.alicesKey()
+	bob.Joins(s.allowed)
+	_, err := bob.JoinRoom(c.Context(), s.Room.ID())
+	c.Need("membership/restricted-join", err)
+	join := s.Room.Blaming("routing/reaches-members").Awaits(scenes.NewMember(s.Room, alicesKey, "join"))
+	return authorisedJoin{join.Get("content." + authoriserField), alicesKey, []servedJoin{{"the join as peers are sent it", join}}}
+}
+
+// authorisesRemote lets a user of a peer join the restricted room, by make_join and send_join.
+func authorisesRemote(c *check.C) authorisedJoin {
+	s := openRestrictedRoom(c)
+	alicesKey, peer := s.alicesKey(), s.Peer()
+	carol := peer.User("carol")
+	peer.Joins(s.allowed, carol)
+	ctx, cancel := peer.Within()
+	defer cancel()
+	template, err := peer.MakeJoin(ctx, s.ServerName(1), s.Room.ID(), carol.ID())
+	if err == nil && !template.OK() {
+		err = errors.New("make_join for a member of the room that the join rule allows was answered " + template.String())
+	}
+	c.Need("membership/restricted-join", err)
+	authorised := authorisedJoin{named: template.Get("event.content." + authoriserField), alicesKey: alicesKey}
+	if authorised.named.String() != alicesKey {
+		return authorised
+	}
+	room := peer.Joins(s.Room.ID(), carol)
+	returned, known := room.StateEvent("m.room.member", carol.SenderIn(room.Room))
+	require.True(c, known, "the peer knows its own join")
+	authorised.joins = []servedJoin{
+		{"the join as the answer to send_join has it", returned},
+		{"the join as other peers are sent it", s.Room.Blaming("routing/reaches-members").AwaitsEvent(returned.ID())},
+	}
+	return authorised
 }
 
 func init() {
-	for path, vouch := range authorisations {
+	for _, each := range authorisations {
 		check.Register(check.Check{
-			Name:     "a restricted join is authorised by a sender key, by " + path,
+			Name:     "a restricted join is authorised by a sender key, by " + each.path,
 			Requires: []string{"auth/restricted-authoriser-is-key"},
-			Path:     path,
+			Path:     each.path,
 			Body: func(c *check.C) {
-				vouched := vouch(c)
-				assert.Equal(c, vouched.alicesKey, vouched.named.String(), authoriserField+", against the key of who can let others in")
+				join := each.authorises(c)
+				assert.Equal(c, join.alicesKey, join.named.String(), authoriserField+", against the key of who can let others in")
 			},
 		})
 		check.Register(check.Check{
-			Name:     "a restricted join is signed by who authorised it, by " + path,
+			Name:     "a restricted join is signed by who authorised it, by " + each.path,
 			Requires: []string{"auth/restricted-signed-by-authoriser"},
-			Path:     path,
+			Path:     each.path,
 			Body: func(c *check.C) {
-				vouched := vouch(c)
-				if named := vouched.named.String(); named != vouched.alicesKey {
+				authorised := each.authorises(c)
+				if named := authorised.named.String(); named != authorised.alicesKey {
 					c.Blocked("auth/restricted-authoriser-is-key", "the join is authorised by %q, not by who can let others in", named)
 				}
-				for what, join := range vouched.joins {
-					assert.NoError(c, signedBy(join, vouched.alicesKey), what)
+				for _, join := range authorised.joins {
+					assert.NoError(c, isSignedBy(join.event, authorised.alicesKey), join.what)
 				}
 			},
 		})
@@ -146,20 +162,87 @@ var _ = check.Register(check.Check{
 	Requires: []string{"auth/restricted-signed-by-authoriser"},
 	Path:     "make_join",
 	Body: func(c *check.C) {
-		p := delivery.Open(stage.Open(c, blueprints.OneServer))
-		elsewhere := map[string]string{"type": "m.room_membership", "room_id": "!elsewhere:" + p.Origin.Name()}
-		p.Room = p.Origin.Makes(federation.RoomOptions{Creator: p.Carol, JoinRule: "restricted", JoinRuleAllow: []any{elsewhere}})
-		_, err := p.Alice.JoinRoom(c.Context(), p.Room.ID(), p.Origin.Name())
+		s := delivery.Open(stage.Open(c, blueprints.OneServer))
+		s.Room = s.Origin.Makes(federation.RoomOptions{Creator: s.Carol, JoinRule: "restricted", JoinRuleAllow: []any{roomElsewhere(s)}})
+		_, err := s.Alice.JoinRoom(c.Context(), s.Room.ID(), s.Origin.Name())
 		c.Need("membership/restricted-join", err)
-		join := p.Room.Blaming("membership/restricted-join").AwaitsMember(p.Alice.UserID, "join")
-		carolsKey := p.Carol.SenderIn(p.Room.Room)
+		join := s.Room.Blaming("membership/restricted-join").AwaitsMember(s.Alice.UserID, "join")
+		carolsKey := s.Carol.SenderIn(s.Room.Room)
 		assert.Equal(c, carolsKey, join.Get("content."+authoriserField).String(), "who lets alice in, by the join that the server sent")
-		p.Room.Blaming("membership/restricted-join").ExchangesMessages(p.Alice, p.Carol)
+		s.Room.Blaming("membership/restricted-join").ExchangesMessages(s.Alice, s.Carol)
 
-		opens(p)
-		later := p.Peer()
-		served, known := later.Joins(p.Room.ID(), later.User("witness")).StateEvent("m.room.member", join.Sender())
+		opensToAll(s)
+		served, known := delivery.LaterJoiner(s.Stage, s.Room.ID()).StateEvent("m.room.member", join.Sender())
 		require.True(c, known, "a server that joins later is served alice's join")
-		assert.NoError(c, signedBy(served, carolsKey), "alice's join as a later joiner is served it")
+		assert.NoError(c, isSignedBy(served, carolsKey), "alice's join as a later joiner is served it")
 	},
 })
+
+// join_authorised_via_users_server is a sender key now, and the join must be signed by the same key as this field
+// (MSC4014, Additional notes). The control is a join that Carol authorised.
+func init() {
+	byCarol := func(s delivery.Scene, honest delivery.Honestly) federation.Template {
+		return authorised(honest(nil), s.Carol.SenderIn(s.Room.Room))
+	}
+	keyOf := func(s delivery.Scene, user *federation.User) federation.Signer {
+		return federation.SenderKeySigner(user.KeyIn(s.Room.ID()))
+	}
+	restricted := func(requirement, name string, alter delivery.Builder, morePaths ...string) delivery.Forgery {
+		return delivery.Forgery{
+			Requires: requirement, Name: name, Kinds: []delivery.Kind{delivery.Join},
+			Paths: append([]string{"send", "send_join"}, morePaths...), Deadly: morePaths,
+			Prepare: restricts, Undo: opensToAll, Needs: "auth/restricted-authoriser-is-key", Alter: alter,
+			Honest: func(s delivery.Scene, honest delivery.Honestly) federation.Template {
+				return byCarol(s, honest).AlsoSignedBy(keyOf(s, s.Carol))
+			},
+		}
+	}
+	delivery.Register(blueprints.OneServer, []delivery.Forgery{
+		restricted("auth/restricted-signed-by-authoriser", "a restricted join that nobody authorised",
+			func(_ delivery.Scene, honest delivery.Honestly) federation.Template { return honest(nil) }),
+		restricted("auth/restricted-signed-by-authoriser", "a restricted join that its authoriser did not sign",
+			byCarol, "get_missing_events", "state"),
+		restricted("auth/restricted-signed-by-authoriser", "a restricted join that another member signed",
+			func(s delivery.Scene, honest delivery.Honestly) federation.Template {
+				return byCarol(s, honest).AlsoSignedBy(keyOf(s, s.Dan))
+			}),
+		restricted("auth/restricted-signed-by-authoriser", "a restricted join that the authoriser's server signed",
+			func(s delivery.Scene, honest delivery.Honestly) federation.Template {
+				return byCarol(s, honest).AlsoSignedBy(s.Origin.Signer())
+			}),
+		restricted("auth/restricted-authoriser-is-key", "a restricted join that is authorised by a user ID",
+			func(s delivery.Scene, honest delivery.Honestly) federation.Template {
+				return authorised(honest(nil), s.Carol.ID()).AlsoSignedBy(keyOf(s, s.Carol), s.Origin.Signer())
+			}),
+		restricted("auth/restricted-authoriser-is-key", "a restricted join that is authorised by a key of nobody in the room",
+			func(_ delivery.Scene, honest delivery.Honestly) federation.Template {
+				nobody := pseudoid.GenerateKeyPair()
+				return authorised(honest(nil), string(nobody.Public)).AlsoSignedBy(federation.SenderKeySigner(nobody))
+			}),
+	})
+}
+
+// authorised names the authoriser of a join, whose member event is among its auth events then.
+func authorised(join federation.Template, by string) federation.Template {
+	return join.Naming(authoriserField, by)
+}
+
+// roomElsewhere is the condition of a restricted room that its joiners are members of a room which nobody is in.
+func roomElsewhere(s delivery.Scene) map[string]string {
+	return map[string]string{"type": "m.room_membership", "room_id": "!elsewhere:" + s.Origin.Name()}
+}
+
+// restricts makes the room one that only members of another room may enter, or whom a member lets in.
+func restricts(s delivery.Scene) {
+	setsJoinRules(s, map[string]any{"join_rule": "restricted", "allow": []any{roomElsewhere(s)}})
+}
+
+// opensToAll lets everybody into the room again.
+func opensToAll(s delivery.Scene) { setsJoinRules(s, map[string]any{"join_rule": "public"}) }
+
+func setsJoinRules(s delivery.Scene, content map[string]any) {
+	s.Room.Delivers(s.Room.Builds(federation.Proto{
+		Type: "m.room.join_rules", StateKey: federation.StateKey(""), Sender: s.Carol, Content: content,
+	}))
+	s.Barrier()
+}

@@ -1,7 +1,7 @@
 package auth
 
-// Chapter auth, state resolution: two servers that learn of the same conflicting events in another order come to the same
-// state, and to the one that the rules give by key.
+// Two servers that receive the same conflicting events in another order resolve the same state, and the one that the rules
+// give by key.
 
 import (
 	"fmt"
@@ -17,73 +17,67 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// conflict is two events that do not know of each other: the one by carol, who has all power, the other by dan, who has
-// some, or by frank, who is not in the room. The one takes from the other what it stands on, and so stays in the state,
-// and the other does not. Erin is a member without power.
+// conflict is two concurrent events: one by Carol, who has all power, the other by Dan, who has some, or by Frank, who is not
+// in the room. The one takes away what authorises the other: it stays in the state, and the other does not. Erin is a member
+// without power.
 type conflict struct {
 	name  string
-	one   func(q scene) federation.Event
-	other func(q scene) federation.Event
+	one   func(s scene) federation.Event
+	other func(s scene) federation.Event
 	// stays is what must be in the state as it was before.
-	stays  func(q scene) federation.Event
-	deadly bool // deployed servers die of it
+	stays  func(s scene) federation.Event
+	deadly bool // deployed servers crash of it
 }
 
-// scene is a room of a peer in which alice of hs1 and bob of hs2 are, with the peer's users.
+// scene is a room of a peer that Alice of hs1 and Bob of hs2 are in, with the peer's users.
 type scene struct {
 	delivery.Scene
 	bob         *stage.User
 	erin, frank *federation.User
 }
 
-func (q scene) state(eventType, stateKey string, by *federation.User, content any) federation.Event {
-	return q.Room.Builds(federation.Proto{Type: eventType, StateKey: federation.StateKey(stateKey), Sender: by, Content: content})
+func (s scene) state(eventType, stateKey string, by *federation.User, content any) federation.Event {
+	return s.Room.Builds(federation.Proto{Type: eventType, StateKey: federation.StateKey(stateKey), Sender: by, Content: content})
 }
 
-func (q scene) current(eventType, stateKey string) federation.Event {
-	event, _ := q.Room.StateEvent(eventType, stateKey)
+func (s scene) current(eventType, stateKey string) federation.Event {
+	event, _ := s.Room.StateEvent(eventType, stateKey)
 	return event
 }
 
-func (q scene) keyOf(user *federation.User) string { return user.SenderIn(q.Room.Room) }
+func (s scene) keyOf(user *federation.User) string { return user.SenderIn(s.Room.Room) }
 
-// levels are power levels in which dan has that much.
-func (q scene) levels(dans int) map[string]any {
-	return map[string]any{"users": map[string]int{q.keyOf(q.Carol): 100, q.keyOf(q.Dan): dans}}
+// levels are power levels in which Dan has that much.
+func (s scene) levels(ofDan int) map[string]any {
+	return map[string]any{"users": map[string]int{s.keyOf(s.Carol): 100, s.keyOf(s.Dan): ofDan}}
 }
 
 var conflicts = []conflict{
 	{
 		name: "what a member did beside its demotion",
-		one:  func(q scene) federation.Event { return q.state("m.room.power_levels", "", q.Carol, q.levels(0)) },
-		other: func(q scene) federation.Event {
-			return q.state("m.room.topic", "", q.Dan, map[string]string{"topic": "by the demoted"})
+		one:  func(s scene) federation.Event { return s.state("m.room.power_levels", "", s.Carol, s.levels(0)) },
+		other: func(s scene) federation.Event {
+			return s.state("m.room.topic", "", s.Dan, map[string]string{"topic": "by the demoted"})
 		},
-		stays: func(q scene) federation.Event { return q.current("m.room.topic", "") },
+		stays: func(s scene) federation.Event { return s.current("m.room.topic", "") },
 	},
 	{
 		name: "what a member did beside its ban",
-		one: func(q scene) federation.Event {
-			return q.state("m.room.member", q.keyOf(q.Dan), q.Carol, map[string]string{"membership": "ban"})
+		one: func(s scene) federation.Event {
+			return s.state("m.room.member", s.keyOf(s.Dan), s.Carol, map[string]string{"membership": "ban"})
 		},
-		other: func(q scene) federation.Event {
-			return q.state("m.room.member", q.keyOf(q.erin), q.Dan, map[string]string{"membership": "leave"})
+		other: func(s scene) federation.Event {
+			return s.state("m.room.member", s.keyOf(s.erin), s.Dan, map[string]string{"membership": "leave"})
 		},
-		stays: func(q scene) federation.Event { return q.current("m.room.member", q.keyOf(q.erin)) },
+		stays: func(s scene) federation.Event { return s.current("m.room.member", s.keyOf(s.erin)) },
 	},
 	{
 		name: "a join beside the closing of the room", deadly: true,
-		one: func(q scene) federation.Event {
-			return q.state("m.room.join_rules", "", q.Carol, map[string]string{"join_rule": "invite"})
+		one: func(s scene) federation.Event {
+			return s.state("m.room.join_rules", "", s.Carol, map[string]string{"join_rule": "invite"})
 		},
-		other: func(q scene) federation.Event {
-			join, err := q.Room.MemberTemplate(q.frank, "join").Build()
-			if err != nil {
-				q.C.SuiteError(err)
-			}
-			return join
-		},
-		stays: func(q scene) federation.Event { return q.current("m.room.member", q.keyOf(q.erin)) },
+		other: func(s scene) federation.Event { return s.Room.BuildsMember(s.frank, "join") },
+		stays: func(s scene) federation.Event { return s.current("m.room.member", s.keyOf(s.erin)) },
 	},
 }
 
@@ -96,67 +90,71 @@ func init() {
 			Requires:   []string{"auth/state-resolution"},
 			TwoServers: true,
 			Deadly:     each.deadly,
-			Body:       func(c *check.C) { judgeConflict(c, each) },
+			Body:       each.judge,
 		})
 	}
 }
 
-func judgeConflict(c *check.C, over conflict) {
-	q := openScene(stage.Open(c, blueprints.TwoServers))
-	stays, one, other := over.stays(q), over.one(q), over.other(q)
-	hs1, hs2 := q.ServerName(1), q.ServerName(2)
-	q.tells(hs1, one)
-	q.tells(hs1, other)
-	q.tells(hs2, other)
-	q.tells(hs2, one)
-	q.Room.Apply(one)
-	q.Room.Apply(other)
-	merged := q.Room.Builds(federation.TextMessage(q.Carol, "said when all know of both"))
-	q.tells(hs1, merged)
-	q.tells(hs2, merged)
-	q.Alice.Blaming("auth/state-resolution").AwaitsEvent(q.Room.ID(), merged.ID())
-	q.bob.Blaming("auth/state-resolution").AwaitsEvent(q.Room.ID(), merged.ID())
+// judge sends both events to both servers, in opposite orders, and then a message after both.
+func (pair conflict) judge(c *check.C) {
+	s := openScene(stage.Open(c, blueprints.TwoServers))
+	stays, one, other := pair.stays(s), pair.one(s), pair.other(s)
+	hs1, hs2 := s.ServerName(1), s.ServerName(2)
+	s.sends(hs1, one, other)
+	s.sends(hs2, other, one)
+	s.Room.Apply(one)
+	s.Room.Apply(other)
+	merged := s.Room.Builds(federation.TextMessage(s.Carol, "said after both"))
+	s.sends(hs1, merged)
+	s.sends(hs2, merged)
+	s.Alice.AwaitsEvent(s.Room.ID(), merged.ID())
+	s.bob.AwaitsEvent(s.Room.ID(), merged.ID())
 
-	alices, bobs := q.clientState(q.Alice), q.clientState(q.bob)
-	assert.Equal(c, alices, bobs, "the room's state as clients of the two servers see it")
-	at1, at2 := q.served(hs1, merged), q.served(hs2, merged)
-	assert.Equal(c, at1, at2, "the state as the two servers serve it to a peer")
-	for where, state := range map[string][]string{
-		"a client of hs1": slices.Collect(maps.Values(alices)), "a client of hs2": slices.Collect(maps.Values(bobs)),
-		"a peer of hs1": at1, "a peer of hs2": at2,
+	ofAlice, ofBob := s.clientState(s.Alice), s.clientState(s.bob)
+	assert.Equal(c, ofAlice, ofBob, "the room's state as clients of the two servers see it")
+	served1, served2 := s.servedState(hs1, merged), s.servedState(hs2, merged)
+	assert.Equal(c, served1, served2, "the state as the two servers serve it to a peer")
+	for _, seen := range []struct {
+		by    string
+		state []string
+	}{
+		{"a client of hs1", slices.Collect(maps.Values(ofAlice))}, {"a client of hs2", slices.Collect(maps.Values(ofBob))},
+		{"a peer of hs1", served1}, {"a peer of hs2", served2},
 	} {
-		assert.Contains(c, state, one.ID(), fmt.Sprintf("the state that %s sees, with %s", where, one))
-		assert.NotContains(c, state, other.ID(), fmt.Sprintf("the state that %s sees, without %s", where, other))
-		assert.Contains(c, state, stays.ID(), fmt.Sprintf("the state that %s sees, still with %s", where, stays))
+		assert.Contains(c, seen.state, one.ID(), fmt.Sprintf("the state that %s sees, with %s", seen.by, one))
+		assert.NotContains(c, seen.state, other.ID(), fmt.Sprintf("the state that %s sees, without %s", seen.by, other))
+		assert.Contains(c, seen.state, stays.ID(), fmt.Sprintf("the state that %s sees, still with %s", seen.by, stays))
 	}
 }
 
-// openScene makes the room, and lets alice and bob join it.
+// openScene makes the room, and lets Alice and Bob join it.
 func openScene(s *stage.Stage) scene {
-	q := scene{Scene: delivery.Open(s), bob: s.UserAt(2, "bob")}
-	q.erin, q.frank = q.Origin.User("erin"), q.Origin.User("frank")
-	q.Room = q.Origin.Makes(federation.RoomOptions{Creator: q.Carol, Topic: "by the creator"})
-	q.Room.Applies(q.Room.MemberTemplate(q.Dan, "join"))
-	q.Room.Applies(q.Room.MemberTemplate(q.erin, "join"))
-	q.Room.Apply(q.state("m.room.power_levels", "", q.Carol, q.levels(50)))
-	q.Alice.Joins(q.Room.ID(), q.Origin.Name())
-	q.bob.Joins(q.Room.ID(), q.Origin.Name())
-	q.Alice.Blaming("membership/join-remote").AwaitsMembership(q.Room.ID(), q.bob.UserID, "join")
-	return q
+	opened := scene{Scene: delivery.Open(s), bob: s.UserAt(2, "bob")}
+	opened.erin, opened.frank = opened.Origin.User("erin"), opened.Origin.User("frank")
+	opened.Room = opened.Origin.Makes(federation.RoomOptions{Creator: opened.Carol, Topic: "by the creator"})
+	opened.Room.Applies(opened.Room.MemberTemplate(opened.Dan, "join"))
+	opened.Room.Applies(opened.Room.MemberTemplate(opened.erin, "join"))
+	opened.Room.Apply(opened.state("m.room.power_levels", "", opened.Carol, opened.levels(50)))
+	opened.AliceJoins()
+	opened.bob.Joins(opened.Room.ID(), opened.Origin.Name())
+	opened.Alice.Blaming("membership/join-remote").AwaitsMembership(opened.Room.ID(), opened.bob.UserID, "join")
+	return opened
 }
 
-// tells sends an event to one server, and nobody else.
-func (q scene) tells(server string, event federation.Event) {
-	ctx, cancel := q.Origin.Within()
-	defer cancel()
-	_, err := q.Origin.SendTransaction(ctx, server, []federation.Event{event}, nil)
-	q.C.Need("resilience/stays-up", err)
+// sends sends events to one server alone, each in a transaction.
+func (s scene) sends(server string, events ...federation.Event) {
+	for _, event := range events {
+		ctx, cancel := s.Origin.Within()
+		_, err := s.Origin.SendTransaction(ctx, server, []federation.Event{event}, nil)
+		cancel()
+		s.C.Need("resilience/stays-up", err)
+	}
 }
 
 // clientState are the event IDs of the room's state as a client sees it, by type and state key.
-func (q scene) clientState(user *stage.User) map[string]string {
-	answer, err := user.State(q.C.Context(), q.Room.ID())
-	q.C.Need("client-view/unmodified-client", err)
+func (s scene) clientState(user *stage.User) map[string]string {
+	answer, err := user.State(s.C.Context(), s.Room.ID())
+	s.C.Need("client-view/unmodified-client", err)
 	state := map[string]string{}
 	for _, event := range answer.JSON().Array() {
 		state[event.Get("type").String()+" "+event.Get("state_key").String()] = event.Get("event_id").String()
@@ -164,15 +162,15 @@ func (q scene) clientState(user *stage.User) map[string]string {
 	return state
 }
 
-// served are the event IDs of the state before an event as a server serves it, ordered.
-func (q scene) served(server string, event federation.Event) []string {
-	ctx, cancel := q.Origin.Within()
+// servedState are the event IDs of the state before an event as a server serves it, ordered.
+func (s scene) servedState(server string, event federation.Event) []string {
+	ctx, cancel := s.Origin.Within()
 	defer cancel()
-	state, _, answer, err := q.Origin.FetchStateIDs(ctx, server, q.Room.Room, event.ID())
+	state, _, answer, err := s.Origin.FetchStateIDs(ctx, server, s.Room.Room, event.ID())
 	if err == nil && !answer.OK() {
 		err = fmt.Errorf("GET /state_ids of %s was answered %s", server, answer)
 	}
-	q.C.Need("routing/backfill-authorised", err)
+	s.C.Need("routing/backfill-authorised", err)
 	slices.Sort(state)
 	return state
 }

@@ -1,7 +1,6 @@
 package invite
 
-// Chapter invite, the invited side: a user of another server invites one of the server under test, which completes the
-// invite (MSC1228, Sending invites).
+// Invites of users of the server under test, which completes them.
 
 import (
 	"fmt"
@@ -28,28 +27,26 @@ type hostRoom struct {
 	room     *stage.Room
 }
 
-// knownAs is whether the server under test is in the room that its users are invited to. Deployed servers die of an invite to
-// a room that they do not know.
-type knownAs struct {
+// hostRooms are the rooms that users of the server under test are invited to. Deployed servers crash of an invite to a room
+// that they are not in.
+var hostRooms = []struct {
 	name  string
 	known bool
-}
-
-var knowledge = []knownAs{
+}{
 	{"a room that the server is in", true},
 	{"a room that is new to the server", false},
 }
 
-// openHost makes the host's room; the server under test enters it by another user where it is to know it.
-func openHost(c *check.C, known knownAs) hostRoom {
+// openHost makes the host's room, which another user of the server under test joins if the server is to know it.
+func openHost(c *check.C, known bool) hostRoom {
 	s := stage.Open(c, blueprints.OneServer)
-	h := hostRoom{Stage: s, inviting: s.Peer()}
-	h.host, h.known = h.inviting.User("host"), known.known
-	h.room = h.makes()
+	h := hostRoom{Stage: s, inviting: s.Peer(), known: known}
+	h.host = h.inviting.User("host")
+	h.room = h.makesRoom()
 	return h
 }
 
-func (h hostRoom) makes() *stage.Room {
+func (h hostRoom) makesRoom() *stage.Room {
 	room := h.inviting.Makes(federation.RoomOptions{Creator: h.host, Name: "a room to be invited to"})
 	if h.known {
 		h.User("resident").Joins(room.ID(), h.inviting.Name())
@@ -57,8 +54,8 @@ func (h hostRoom) makes() *stage.Room {
 	return room
 }
 
-// invites lets the host invite a user of the server under test, by a request of a peer's, and tells everybody in the room of
-// it where that is the host's own. The error says that the invite was not completed.
+// invites lets the host invite a user of the server under test, by a request of a peer, and delivers the completed invite to
+// the room if that is the host's own server. It returns an error if the invite was not completed.
 func (h hostRoom) invites(room *stage.Room, by *stage.Peer, invited *stage.User) (federation.Event, error) {
 	ctx, cancel := by.Within()
 	defer cancel()
@@ -80,8 +77,8 @@ func (h hostRoom) invites(room *stage.Room, by *stage.Peer, invited *stage.User)
 	return completed, nil
 }
 
-// isInvited waits until a client is shown an invite, and returns the events that came with it.
-func isInvited(c *check.C, invited *stage.User, roomID string) ([]gjson.Result, error) {
+// awaitInvite waits until a client is shown an invite, and returns the events that came with it.
+func awaitInvite(c *check.C, invited *stage.User, roomID string) ([]gjson.Result, error) {
 	ctx, cancel := c.Within(stage.Patience)
 	defer cancel()
 	var shown []gjson.Result
@@ -97,16 +94,25 @@ func isInvited(c *check.C, invited *stage.User, roomID string) ([]gjson.Result, 
 	return shown, err
 }
 
+// awaitInvites lets the host invite a user by its own server, and waits until the user's client is shown the invite.
+func (h hostRoom) awaitInvites(room *stage.Room, invited *stage.User) error {
+	if _, err := h.invites(room, h.inviting, invited); err != nil {
+		return err
+	}
+	_, err := awaitInvite(h.C, invited, room.ID())
+	return err
+}
+
 func init() {
-	for _, known := range knowledge {
+	for _, each := range hostRooms {
 		// The invited server adds the state key, the mapping and its signature (MSC1228, Sending invites).
 		check.Register(check.Check{
-			Name:     "the invited server completes an invite to " + known.name,
+			Name:     "the invited server completes an invite to " + each.name,
 			Requires: []string{"invite/completed-by-invited-server"},
 			Path:     "invite",
-			Deadly:   !known.known,
+			Deadly:   !each.known,
 			Body: func(c *check.C) {
-				h := openHost(c, known)
+				h := openHost(c, each.known)
 				alice := h.User("alice")
 				completed, err := h.invites(h.room, h.inviting, alice)
 				c.Need("membership/invite-from-remote", err)
@@ -123,16 +129,16 @@ func init() {
 
 		// The invited client sees user IDs, the inviter's and its own (MSC4014, Changes from MSC1228 5).
 		check.Register(check.Check{
-			Name:     "an invite to " + known.name + " shows who invites whom",
+			Name:     "an invite to " + each.name + " shows who invites whom",
 			Requires: []string{"invite/shown-by-user-id"},
 			Path:     "invite",
-			Deadly:   !known.known,
+			Deadly:   !each.known,
 			Body: func(c *check.C) {
-				h := openHost(c, known)
+				h := openHost(c, each.known)
 				alice := h.User("alice")
 				_, err := h.invites(h.room, h.inviting, alice)
 				c.Need("membership/invite-from-remote", err)
-				shown, err := isInvited(c, alice, h.room.ID())
+				shown, err := awaitInvite(c, alice, h.room.ID())
 				c.Must(err)
 				assertShowsInvite(c, shown, h.host.ID(), alice.UserID)
 			},
@@ -140,31 +146,22 @@ func init() {
 
 		// The invited server checks that the request came from the server of the inviting user (MSC1228, Sending invites).
 		check.Register(check.Check{
-			Name:     "an invite by another server than the inviter's, to " + known.name,
+			Name:     "an invite by another server than the inviter's, to " + each.name,
 			Requires: []string{"invite/origin-checked"},
 			Path:     "invite",
-			Deadly:   !known.known,
+			Deadly:   !each.known,
 			Body: func(c *check.C) {
-				h := openHost(c, known)
+				h := openHost(c, each.known)
 				alice, dora, mallory := h.User("alice"), h.User("dora"), h.Peer()
-				_, err := h.invites(h.room, h.inviting, alice)
-				if err == nil {
-					_, err = isInvited(c, alice, h.room.ID())
-				}
-				c.Control(err)
+				c.Control(h.awaitInvites(h.room, alice))
 
 				completed, answered := h.invites(h.room, mallory, dora)
 				c.Notef("the server answered the invite by another server with %v", answered)
 				if _, err := pseudoid.VerifyInvitedSignature(completed.JSON(), completed.Format()); answered == nil && err == nil {
 					c.Errorf("a server that the inviter is not on was given an invite of %s, signed by the user's key", dora.UserID)
 				}
-				// What comes later, and must come, is another invite by the host.
-				barrier := h.makes()
-				_, err = h.invites(barrier, h.inviting, dora)
-				if err == nil {
-					_, err = isInvited(c, dora, barrier.ID())
-				}
-				c.Need("membership/invite-from-remote", err)
+				// The barrier is another invite by the host.
+				c.Need("membership/invite-from-remote", h.awaitInvites(h.makesRoom(), dora))
 				synced, err := dora.Sync(c.Context(), "", 0, "")
 				c.Need("client-view/unmodified-client", err)
 				if invite := synced.Get("rooms.invite." + gjson.Escape(h.room.ID())); invite.Exists() {
@@ -186,14 +183,14 @@ var _ = check.Register(check.Check{
 		alice, bob := s.User("alice"), s.User("bob")
 		roomID := alice.Makes(stage.Private)
 		alice.Blaming("membership/invite-local").Invites(roomID, bob.UserID)
-		shown, err := isInvited(c, bob, roomID)
+		shown, err := awaitInvite(c, bob, roomID)
 		c.Must(err)
 		assertShowsInvite(c, shown, alice.UserID, bob.UserID)
 	},
 })
 
-// assertShowsInvite sees to it that the stripped state of an invite names users by user ID: the invited one, the inviter as
-// sender of the invite and as a member where that came along, and everybody else as sender.
+// assertShowsInvite ensures that the stripped state of an invite names users by user ID: all senders, the members of member
+// events, and the inviter as the sender of the invite.
 func assertShowsInvite(c *check.C, shown []gjson.Result, inviter, invited string) {
 	for _, event := range shown {
 		eventType, sender := event.Get("type").String(), event.Get("sender").String()

@@ -1,8 +1,7 @@
 package mapping
 
-// Mappings that are none: wrong types, nulls, sizes beyond all bounds, user IDs and keys that are none. They are not
-// honoured, and no raw key and no malformed user ID is shown, which would break many clients (MSC4014, Changes from MSC1228
-// 6, option A).
+// Malformed mappings: wrong types, nulls, excessive sizes, malformed user IDs and keys. They are not honoured, and no raw key
+// and no malformed user ID is shown, which would break many clients (MSC4014, Changes from MSC1228 6, option A).
 
 import (
 	"encoding/json"
@@ -15,27 +14,28 @@ import (
 	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/stage"
 )
 
-// malformation is one way in which a mapping is none.
+// malformation is one way in which a mapping is malformed.
 type malformation struct {
-	what string
-	make func(honest federation.Template) federation.Template
+	what  string
+	alter func(honest federation.Template) federation.Template
 }
 
-// malformations are told together where they are of one kind: a server that treats one of them wrongly fails the check of
-// the kind, and the check says which it was.
+// malformations of one kind are delivered together: a server that handles one of them wrongly fails the check of the kind,
+// which says which one it was.
 var malformations = []struct {
 	kind string
-	all  func(p scene) []malformation
+	all  func(s scene) []malformation
 }{
-	{"mappings with other types", func(p scene) (all []malformation) {
+	{"mappings with other types", func(s scene) (all []malformation) {
 		for _, raw := range []string{`null`, `7`, `"text"`, `true`, `[]`, `[{}]`, `{}`} {
 			all = append(all, malformation{"mxid_mapping is " + raw, func(honest federation.Template) federation.Template {
 				return honest.WithMapping([]byte(raw))
 			}})
 		}
-		for _, field := range []string{"user_id", p.Format().Dialect.MappingKeyField()} {
+		for _, field := range []string{"user_id", s.Format().Dialect.MappingKeyField()} {
 			for _, raw := range []string{`null`, `7`, `true`, `[]`, `{}`} {
 				all = append(all, malformation{field + " is " + raw, func(honest federation.Template) federation.Template {
 					return honest.AlterMapping(federation.SetField(field, json.RawMessage(raw)))
@@ -47,8 +47,8 @@ var malformations = []struct {
 		}
 		return all
 	}},
-	{"mappings with malformed signatures", func(p scene) (all []malformation) {
-		server := "signatures." + gjson.Escape(p.Origin.Name())
+	{"mappings with malformed signatures", func(s scene) (all []malformation) {
+		server := "signatures." + gjson.Escape(s.Origin.Name())
 		for _, field := range []string{"signatures", server, server + "." + gjson.Escape(federation.ServerKeyID)} {
 			for _, raw := range []string{`null`, `7`, `"text"`, `[]`} {
 				all = append(all, malformation{field + " is " + raw, func(honest federation.Template) federation.Template {
@@ -58,12 +58,12 @@ var malformations = []struct {
 		}
 		return all
 	}},
-	{"mappings with malformed user IDs", func(p scene) (all []malformation) {
+	{"mappings with malformed user IDs", func(s scene) (all []malformation) {
 		for _, userID := range []string{
-			"", "@", "@:", "liar", "@liar", "liar:" + p.Origin.Name(), "@liar:", "#liar:" + p.Origin.Name(), "!liar:" + p.Origin.Name(),
-			"@li\x00ar:" + p.Origin.Name(), "@li\nar:" + p.Origin.Name(), "@liar:" + p.Origin.Name() + ":99999999",
-			"@liar:..", "@liar:" + p.Origin.Name() + "/../", "@" + strings.Repeat("l", 300) + ":" + p.Origin.Name(),
-			"@" + strings.Repeat("l", 20000) + ":" + p.Origin.Name(),
+			"", "@", "@:", "liar", "@liar", "liar:" + s.Origin.Name(), "@liar:", "#liar:" + s.Origin.Name(), "!liar:" + s.Origin.Name(),
+			"@li\x00ar:" + s.Origin.Name(), "@li\nar:" + s.Origin.Name(), "@liar:" + s.Origin.Name() + ":99999999",
+			"@liar:..", "@liar:" + s.Origin.Name() + "/../", "@" + strings.Repeat("l", 300) + ":" + s.Origin.Name(),
+			"@" + strings.Repeat("l", 20000) + ":" + s.Origin.Name(),
 		} {
 			all = append(all, malformation{fmt.Sprintf("the user_id is %.60q", userID), func(honest federation.Template) federation.Template {
 				return honest.Claiming(userID)
@@ -71,10 +71,10 @@ var malformations = []struct {
 		}
 		return all
 	}},
-	{"mappings with malformed keys", func(p scene) (all []malformation) {
+	{"mappings with malformed keys", func(s scene) (all []malformation) {
 		for _, key := range []string{
 			"", "no key at all", "ed25519:1", pseudoid.EncodeBase64(make([]byte, 31)), pseudoid.EncodeBase64(make([]byte, 33)),
-			pseudoid.EncodeBase64([]byte(strings.Repeat("k", 20000))), p.Origin.User("liar").ID(),
+			pseudoid.EncodeBase64([]byte(strings.Repeat("k", 20000))), s.Origin.User("liar").ID(),
 		} {
 			all = append(all, malformation{fmt.Sprintf("the key is %.60q", key), func(honest federation.Template) federation.Template {
 				return honest.NamingKey(pseudoid.SenderKey(key))
@@ -98,53 +98,54 @@ func init() {
 	}
 }
 
+// malformedJoin is a join with a malformed mapping, by a user of its own.
+type malformedJoin struct{ userID, key, what string }
+
 // judgeMalformed delivers all malformations of a kind along one path, each by a join of a user of its own.
-func judgeMalformed(c *check.C, along delivery.Path, kind func(p scene) []malformation) {
-	p := openScene(c, nobody, !along.Enters)
-	right := p.deliver(along, "honest", honestly)
-	c.Control(delivery.WithAnswer(right.isBelieved(p.Alice), right.Answer))
-	p.Breaks = "mapping/malformed-not-honoured"
-	liars := map[string]string{} // what each told, by user ID
-	var keys []string
-	room := p.Room
+func judgeMalformed(c *check.C, along delivery.Path, kind func(s scene) []malformation) {
+	s := openScene(c, nobody, !along.Enters)
+	s.controls(along)
+	s.Breaks = "mapping/malformed-not-honoured"
 	if along.Enters {
-		room = p.MakesRoom()
+		s.Room = s.MakesRoom()
 	}
-	p.Room = room
-	for i, one := range kind(p) {
-		user := p.Origin.User(fmt.Sprintf("liar-%d", i))
-		join := room.Made(one.make(room.MemberTemplate(user, "join")))
-		liars[user.ID()] = one.what
-		keys = append(keys, join.Sender())
+	var joins []malformedJoin
+	for i, each := range kind(s) {
+		user := s.Origin.User(fmt.Sprintf("liar-%d", i))
+		join := s.Room.Made(each.alter(s.Room.MemberTemplate(user, "join")))
+		joins = append(joins, malformedJoin{user.ID(), join.Sender(), each.what})
 		if along.Enters {
-			room.Apply(join)
+			s.Room.Apply(join)
 			continue
 		}
-		answer, err := along.Push(room, join)
+		answer, err := along.Push(s.Room, join)
 		c.Need("resilience/stays-up", err)
-		c.Notef("%s: the server answered %s", one.what, delivery.Short(answer))
+		c.Notef("%s: the server answered %s", each.what, delivery.Short(answer))
 	}
 	if !along.Enters {
-		p.Barrier()
-	} else if entered := p.Enters(); entered.Outside {
-		c.Notef("alice could not enter the room with them in it, and so saw nothing of them: %s", entered.Answer)
+		s.Barrier()
+	} else if entered := s.Enters(); entered.Outside {
+		c.Notef("alice could not join the room with them in it, and so saw nothing of them: %s", entered.Answer)
 		return
 	}
-	for _, view := range p.Alice.Views(room.ID()) {
-		for userID, what := range liars {
-			if where := view.Shows(userID); where != "" {
-				c.Errorf("%s shows the user of a mapping that is none (%s), %s", view.Name, what, where)
-			}
+	for _, view := range s.Alice.Views(s.Room.ID()) {
+		judgeView(c, view, joins)
+	}
+}
+
+// judgeView ensures that a view shows no user of a malformed mapping, no raw key and no malformed user ID.
+func judgeView(c *check.C, view stage.View, joins []malformedJoin) {
+	for _, join := range joins {
+		if where := view.Shows(join.userID); where != "" {
+			c.Errorf("%s shows the user of a malformed mapping (%s), %s", view.Name, join.what, where)
 		}
-		for _, key := range keys {
-			if where := view.Shows(key); where != "" {
-				c.Errorf("%s shows a raw key, %s", view.Name, where)
-			}
+		if where := view.Shows(join.key); where != "" {
+			c.Errorf("%s shows a raw key, %s", view.Name, where)
 		}
-		for _, event := range view.Events {
-			if sender := event.Get("sender").String(); pseudoid.ValidUserID(sender) != nil {
-				c.Errorf("%s shows %.80q as the sender of an event, which is no user ID", view.Name, sender)
-			}
+	}
+	for _, event := range view.Events {
+		if sender := event.Get("sender").String(); pseudoid.ValidUserID(sender) != nil {
+			c.Errorf("%s shows %.80q as the sender of an event, which is no user ID", view.Name, sender)
 		}
 	}
 }

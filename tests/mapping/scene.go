@@ -1,7 +1,7 @@
 package mapping
 
-// How a lie about who a member is is judged: the same join, right, is believed; the lie is delivered; then Alice's client, the
-// victim, a server that joins later and the claimed domain must not see it come true.
+// How a false mapping is judged: the same join with its true mapping is honoured; the false one is delivered; then Alice's
+// client, the victim, a server that joins later and the claimed domain must not see it honoured.
 
 import (
 	"errors"
@@ -15,8 +15,8 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// scene adds those whom a lie is about, if the lie names them: zoe, another user of the server under test, who is not in the
-// room, and bob, a user of an honest third server, the victim.
+// scene adds the users whom a false mapping claims: zoe, another user of the server under test, who is not in the room, and
+// bob, a user of an honest third server, the victim.
 type scene struct {
 	delivery.Scene
 	zoe    *stage.User
@@ -24,48 +24,48 @@ type scene struct {
 	bob    *federation.User
 	// victimRoom is the room as the victim knows it; nil: bob is not in it.
 	victimRoom *stage.Room
-	// elsewhere is a room of the victim that alice is in: what is queued for the victim arrives before what she says there.
+	// elsewhere is a room of the victim that Alice is in: events queued for the victim arrive before her messages there.
 	elsewhere *stage.Room
 }
 
-// person is who a lie is about, besides its liar.
+// person is who is claimed, besides members of Origin's room.
 type person int
 
 const (
 	nobody person = iota
 	zoe
 	bob
-	memberBob // bob, who is a member of the room
+	memberBob // bob, as a member of the room
 )
 
 // openScene opens the scene; withRoom: with a room that Alice is in.
 func openScene(c *check.C, about person, withRoom bool) scene {
-	p := scene{Scene: delivery.Open(stage.Open(c, blueprints.OneServer))}
+	s := scene{Scene: delivery.Open(stage.Open(c, blueprints.OneServer))}
 	switch about {
 	case zoe:
-		p.zoe = p.User("zoe")
+		s.zoe = s.User("zoe")
 	case bob:
-		p.victim = p.Peer()
-		p.bob = p.victim.User("bob")
-		p.elsewhere = p.victim.Makes(federation.RoomOptions{Creator: p.bob})
-		p.Alice.Joins(p.elsewhere.ID(), p.victim.Name())
+		s.victim = s.Peer()
+		s.bob = s.victim.User("bob")
+		s.elsewhere = s.victim.Makes(federation.RoomOptions{Creator: s.bob})
+		s.Alice.Joins(s.elsewhere.ID(), s.victim.Name())
 	case memberBob:
-		p.victim = p.Peer()
-		p.bob = p.victim.User("bob")
+		s.victim = s.Peer()
+		s.bob = s.victim.User("bob")
 	}
 	if withRoom {
-		p.newRoom(about)
-		p.Alice.Joins(p.Room.ID(), p.Origin.Name())
-		p.Barrier()
+		s.newRoom(about)
+		s.AliceJoins()
+		s.Barrier()
 	}
-	return p
+	return s
 }
 
-// newRoom makes a room of Origin, with bob in it if the lie is about him as a member.
-func (p *scene) newRoom(about person) {
-	p.Room = p.MakesRoom()
+// newRoom makes a room of Origin, with Bob in it if he is claimed as a member.
+func (s *scene) newRoom(about person) {
+	s.Room = s.MakesRoom()
 	if about == memberBob {
-		p.victimRoom = p.victim.JoinsVia(p.Origin.Name(), p.Room.ID(), p.bob)
+		s.victimRoom = s.victim.JoinsVia(s.Origin.Name(), s.Room.ID(), s.bob)
 	}
 }
 
@@ -77,113 +77,123 @@ type delivered struct {
 	room *stage.Room
 }
 
-// deliver delivers a join of a user of Origin, which alter makes of an honest one, in a room of its own where the path needs one.
-func (p scene) deliver(along delivery.Path, name string, alter func(federation.Template, scene) federation.Template) delivered {
+// alteration makes a false mapping from the member event of an honest join.
+type alteration func(honest federation.Template, s scene) federation.Template
+
+// deliver delivers a join of a user of Origin, altered, in a room of its own where the path needs one.
+func (s scene) deliver(along delivery.Path, name string, alter alteration) delivered {
 	switch {
 	case along.Enters:
-		p.Room = p.MakesRoom()
+		s.Room = s.MakesRoom()
 	case along.Gap:
-		p.OpensRoom()
+		s.OpensRoom()
 	}
-	told := delivered{user: p.Origin.User(name), room: p.Room}
-	told.join = p.Room.Made(alter(p.Room.MemberTemplate(told.user, "join"), p))
-	told.Delivery = along.Deliver(p.Scene, told.join, told.user)
-	return told
+	d := delivered{user: s.Origin.User(name), room: s.Room}
+	d.join = s.Room.Made(alter(s.Room.MemberTemplate(d.user, "join"), s))
+	d.Delivery = along.Deliver(s.Scene, d.join, d.user)
+	return d
 }
 
-func honestly(honest federation.Template, _ scene) federation.Template { return honest }
+// controls delivers an honest join, which must be honoured.
+func (s scene) controls(along delivery.Path) {
+	honest := s.deliver(along, "honest", func(honest federation.Template, _ scene) federation.Template { return honest })
+	s.C.Control(delivery.WithAnswer(honest.isHonoured(s.Alice), honest.Answer))
+}
 
-// judgeLie delivers one lie along one path.
-func judgeLie(c *check.C, told lie, along delivery.Path) {
-	p := openScene(c, told.about, !along.Enters && !along.Gap)
-
-	right := p.deliver(along, "honest", honestly)
-	c.Control(delivery.WithAnswer(right.isBelieved(p.Alice), right.Answer))
-	claimed := p.Origin.User("liar").ID()
-	if told.claimed != nil {
-		claimed = told.claimed(p)
+// judge delivers the lie along one path.
+func (l lie) judge(c *check.C, along delivery.Path) {
+	s := openScene(c, l.about, !along.Enters && !along.Gap)
+	s.controls(along)
+	claimed := s.Origin.User("liar").ID()
+	if l.claimed != nil {
+		claimed = l.claimed(s)
 	}
 	var before stage.Standing
-	if told.member {
-		before = p.Alice.Standing(p.Room.ID(), claimed)
+	if l.member {
+		before = s.Alice.Standing(s.Room.ID(), claimed)
 	}
 
-	p.Breaks = told.requirement
-	lie := p.deliver(along, "liar", told.tell)
-	c.Notef("the server answered the lie with %s", lie.Answer)
-	if lie.Outside {
-		c.Notef("alice could not enter the room with the lie in it, and so saw nothing of it")
+	s.Breaks = l.requirement
+	join := s.deliver(along, "liar", l.alter)
+	c.Notef("the server answered the lie with %s", join.Answer)
+	if join.Outside {
+		c.Notef("alice could not join the room with the lie in it, and so saw nothing of it")
 		return
 	}
-	p.Room = lie.room
+	s.Room = join.room
+	l.isNotHonoured(s, along, join, claimed, before)
+	s.gainsNothing(join.room.ID())
+}
+
+// isNotHonoured ensures that the views of Alice's client do not show a delivered lie as true.
+func (l lie) isNotHonoured(s scene, along delivery.Path, join delivered, claimed string, before stage.Standing) {
+	roomID := join.room.ID()
 	switch {
-	case along.Known && told.claimed == nil: // the liar is known as itself otherwise
-		p.SendersStand(p.Alice.Views(lie.room.ID()), lie.room, p.honestKeys())
-	case told.member:
-		views := p.Alice.Views(lie.room.ID())
-		p.SendersStand(views, lie.room, p.honestKeys())
-		p.Alice.Stands(lie.room.ID(), before)
-		lie.isNotShownAs(c, views, claimed)
-	case told.refused && slices.Contains(pushed, along.Name):
-		p.Alice.Refused(lie.room.ID(), lie.join)
-		later := p.Peer()
-		later.Joins(lie.room.ID(), later.User("witness")).NotServed(lie.join)
+	case along.Known && l.claimed == nil: // the liar is known as itself by another event
+		s.SendersStand(s.Alice.Views(roomID), join.room, s.honestKeys())
+	case l.member:
+		views := s.Alice.Views(roomID)
+		s.SendersStand(views, join.room, s.honestKeys())
+		s.Alice.Stands(roomID, before)
+		join.isNotShownAs(s.C, views, claimed)
+	case l.refused && slices.Contains(pushed, along.Name):
+		s.Alice.Refused(roomID, join.join)
+		delivery.LaterJoiner(s.Stage, roomID).NotServed(join.join)
 	default:
-		views := p.Alice.NotHonoured(lie.room.ID(), lie.join, claimed)
-		if told.claimed == nil && told.namesKey() {
-			p.SendersStand(views, lie.room, p.honestKeys())
+		views := s.Alice.NotHonoured(roomID, join.join, claimed)
+		if l.claimed == nil && l.namesKey() {
+			s.SendersStand(views, join.room, s.honestKeys())
 		}
 	}
-	p.gainsNothing(lie.room.ID())
 }
 
-// gainsNothing sees to it that the lie moved nothing in routing: neither zoe nor bob's server gets to know of the room, unless
-// bob is a member, who then still hears what is said.
-func (p scene) gainsNothing(roomID string) {
+// gainsNothing ensures that the lie changes nothing of routing: neither Zoe nor Bob's server is sent anything of the room,
+// unless Bob is a member, whose server is still sent its messages.
+func (s scene) gainsNothing(roomID string) {
 	switch {
-	case p.zoe != nil:
-		p.zoe.SeesNothingOf(roomID)
-	case p.victimRoom != nil:
-		p.victimRoom.Blaming("routing/reaches-members").AwaitsEvent(p.Alice.Says(roomID, "said to the room"))
-	case p.elsewhere != nil:
-		p.Alice.Says(roomID, "said to the room")
-		p.elsewhere.Blaming("routing/reaches-members").AwaitsEvent(p.Alice.Says(p.elsewhere.ID(), "said to the claimed domain"))
-		p.victim.OnlyLookedUp(roomID)
+	case s.zoe != nil:
+		s.zoe.SeesNothingOf(roomID)
+	case s.victimRoom != nil:
+		s.victimRoom.Blaming("routing/reaches-members").AwaitsEvent(s.Alice.Says(roomID, "said to the room"))
+	case s.elsewhere != nil:
+		s.Alice.Says(roomID, "said to the room")
+		s.elsewhere.Blaming("routing/reaches-members").AwaitsEvent(s.Alice.Says(s.elsewhere.ID(), "said to the claimed domain"))
+		s.victim.OnlyLookedUp(roomID)
 	}
 }
 
-// honestKeys are the sender keys of the honest, and whose they are.
-func (p scene) honestKeys() map[string]string {
-	keys := map[string]string{p.Room.SenderOf(p.Alice.UserID): p.Alice.UserID}
-	users := []*federation.User{p.Carol, p.Dan, p.Origin.User(eve), p.Origin.User(frank)}
-	if p.bob != nil {
-		users = append(users, p.bob)
+// honestKeys are the user IDs of the honest members by their sender keys.
+func (s scene) honestKeys() map[string]string {
+	keys := map[string]string{s.Room.SenderOf(s.Alice.UserID): s.Alice.UserID}
+	users := []*federation.User{s.Carol, s.Dan, s.Origin.User(eve), s.Origin.User(frank)}
+	if s.bob != nil {
+		users = append(users, s.bob)
 	}
 	for _, user := range users {
-		keys[user.SenderIn(p.Room.Room)] = user.ID()
+		keys[user.SenderIn(s.Room.Room)] = user.ID()
 	}
 	return keys
 }
 
-// isBelieved tells why a client is not shown the user whose join was told, or nil.
-func (t delivered) isBelieved(client *stage.User) error {
-	if t.Outside {
+// isHonoured returns an error if a client is not shown the user of a join.
+func (d delivered) isHonoured(client *stage.User) error {
+	if d.Outside {
 		return errors.New("the room with the join in it could not be entered")
 	}
-	if !client.SomeView(t.room.ID(), func(view stage.View) bool { return view.Shows(t.user.ID()) != "" }) {
-		return fmt.Errorf("no view shows %s", t.user.ID())
+	if !client.SomeView(d.room.ID(), func(view stage.View) bool { return view.Shows(d.user.ID()) != "" }) {
+		return fmt.Errorf("no view shows %s", d.user.ID())
 	}
-	named := func(view stage.View) bool { return view.ShownAs(t.Shows.ID()) == t.user.ID() }
-	if !t.Shows.IsZero() && !client.SomeView(t.room.ID(), named) {
-		return fmt.Errorf("no view shows %s by its sender %s", t.Shows, t.user.ID())
+	named := func(view stage.View) bool { return view.ShownAs(d.Shows.ID()) == d.user.ID() }
+	if !d.Shows.IsZero() && !client.SomeView(d.room.ID(), named) {
+		return fmt.Errorf("no view shows %s by its sender %s", d.Shows, d.user.ID())
 	}
 	return nil
 }
 
-// isNotShownAs sees to it that neither the join nor what its user wrote is shown under the user ID of another member.
-func (t delivered) isNotShownAs(c *check.C, views []stage.View, userID string) {
+// isNotShownAs ensures that neither the join nor what its user wrote is shown under the user ID of another member.
+func (d delivered) isNotShownAs(c *check.C, views []stage.View, userID string) {
 	for _, view := range views {
-		for _, event := range []federation.Event{t.join, t.Shows} {
+		for _, event := range []federation.Event{d.join, d.Shows} {
 			if !event.IsZero() && view.ShownAs(event.ID()) == userID {
 				c.Errorf("%s shows an event of the liar's key as one of %s, who is another member", view.Name, userID)
 			}

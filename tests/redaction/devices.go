@@ -1,6 +1,6 @@
 package redaction
 
-// End-to-end encryption goes on when a member event is redacted: who the member is, is still known (MSC4014, discussion,
+// End-to-end encryption still works when a member event is redacted: who the member is, is still known (MSC4014, discussion,
 // the author's answer: without the mapping it would break).
 
 import (
@@ -19,8 +19,8 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// To-device messages and device lists still reach the server of a member whose event was redacted, and what that server
-// tells of the member's devices still reaches the others.
+// To-device messages and device lists still reach the server of a member whose event was redacted, and those of that server
+// still reach the others.
 var _ = check.Register(check.Check{
 	Name:     "devices of a remote member whose event was redacted are reached",
 	Requires: []string{"redaction/e2ee-stays"},
@@ -31,7 +31,7 @@ var _ = check.Register(check.Check{
 		carol := peer.User("carol")
 		room := peer.Joins(alice.Makes(stage.Public), carol)
 		alice.Blaming("membership/remote-joins-us").AwaitsMembership(room.ID(), carol.ID(), "join")
-		// Events come to be sent to the server of a new member a little later than clients are shown it.
+		// Servers may begin to send events to the server of a new member a little after they show the member to clients.
 		room.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(room.ID(), "said to the new member"))
 		devices := &devicesOf{peer: peer, user: carol}
 		both := func(toPeer, toClient, word string) {
@@ -41,7 +41,7 @@ var _ = check.Register(check.Check{
 				c.Need(toPeer, kind.Arrives(peer, matches))
 			}
 			since := alice.SyncToken()
-			devices.speak(alice.UserID, word)
+			devices.send(alice.UserID, word)
 			awaitsDevicesOf(alice.Blaming(toClient), since, carol.ID())
 		}
 		both("routing/edus", "client-view/device-lists", "said before the redaction")
@@ -52,15 +52,15 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// devicesOf are the devices of a user of a peer: one more each time that they speak.
+// devicesOf are the devices of a user of a peer: another one with each message.
 type devicesOf struct {
 	peer    *stage.Peer
 	user    *federation.User
 	devices []map[string]any
 }
 
-// speak sends a message to all devices of a user of the server under test, and tells of a new device.
-func (d *devicesOf) speak(to, word string) {
+// send sends a message to all devices of a user of the server under test, and the device list update of a new device.
+func (d *devicesOf) send(to, word string) {
 	d.peer.SendsEDU("m.direct_to_device", map[string]any{
 		"sender": d.user.ID(), "type": scenes.ToDeviceType, "message_id": word,
 		"messages": map[string]any{to: map[string]any{"*": map[string]any{"word": word}}},
@@ -104,7 +104,7 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// awaitsDevicesOf waits until a client is given a message from a device of somebody, and told that the devices changed.
+// awaitsDevicesOf waits until a client gets a to-device message of a user and a change of that user's device list.
 func awaitsDevicesOf(user *stage.User, since, of string) {
 	message, changed := false, false
 	user.AwaitsSync(since, func(answer *csapi.Response) error {

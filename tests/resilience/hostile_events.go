@@ -1,13 +1,13 @@
 package resilience
 
-// Chapter resilience, hostile input: member events and mappings that no honest server writes (helpers/hostile), told along
-// the paths by which a server meets member events (hostile_paths.go). Whatever becomes of them, the server stays up: after
-// each batch it serves the rooms that they were told in and others, to clients and to peers (hostile_health.go). What
-// breaks that is told in its smallest form.
+// Hostile input: member events and mappings that no honest server writes (helpers/hostile), delivered along the paths by which
+// a server receives member events. Whatever becomes of them, the server stays up: after each batch it serves the rooms that
+// they were delivered in, and others, to clients and to peers. What breaks that is reported in its smallest form.
 
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"msc4014/blueprints"
@@ -19,19 +19,20 @@ import (
 
 const (
 	staysUp = "resilience/stays-up"
-	// shrinkingLimit is how many smaller inputs are tried.
+	// shrinkingLimit is how many smaller lists of inputs are tried.
 	shrinkingLimit = 30
-	// shrinkingTime is what must be left of the check's time for another try.
+	// shrinkingTime is how much of the check's time must be left for another try.
 	shrinkingTime = 12 * time.Second
-	// shownEvent is how much of the smallest event is shown, in bytes; all of it is kept in a file.
+	// shownEvent is how much of the smallest event is noted, in bytes; all of it is attached.
 	shownEvent = 1500
 )
 
-// hostilePath is a delivery path along which hostile events come.
+// hostilePath is a delivery path along which hostile events are delivered.
 type hostilePath struct {
 	delivery.Path
 	inputs int
-	// batch is how many inputs a server is told before it is looked at. Told in one answer, each may have the others refused.
+	// batch is how many inputs are delivered before the server's health is checked. In one answer, each may have the others
+	// refused.
 	batch int
 }
 
@@ -51,84 +52,77 @@ func init() {
 			Path:     path.Name,
 			Expends:  true,
 			Slow:     30 * time.Second,
-			Body:     func(c *check.C) { path.play(c, hostile.Inputs(c.Seed(), uint64(i), path.inputs)) },
+			Body:     func(c *check.C) { path.run(c, hostile.Inputs(c.Seed(), uint64(i), path.inputs)) },
 		})
 	}
 }
 
-// play tells the server one batch after the other, and looks for the smallest input that does it harm.
-func (p hostilePath) play(c *check.C, inputs []hostile.Input) {
+// run delivers one batch after the other, and looks for the smallest input that does harm.
+func (p hostilePath) run(c *check.C, inputs []hostile.Input) {
 	c.Notef("%d hostile inputs from seed %d", len(inputs), c.Seed())
 	s, fresh := stage.OpenExpendable(c, blueprints.AttackedServer, false)
-	told, harm := p.tellAll(s, inputs)
+	delivered, harm := p.deliverAll(s, inputs)
 	if harm == nil {
 		c.HandOn(s.Deployment)
 		return
 	}
 	c.Discard(s.Deployment, false)
 	if !fresh {
-		// Others told that server hostile events before: what does it harm may take some of theirs.
+		// That server had received hostile events of other checks before: the harm may take some of those.
 		before := harm
 		s, _ = stage.OpenExpendable(c, blueprints.AttackedServer, true)
-		if told, harm = p.tellAll(s, inputs); harm == nil {
+		if delivered, harm = p.deliverAll(s, inputs); harm == nil {
 			c.HandOn(s.Deployment)
-			c.Failf("%v, after hostile member events by %s, on a server that had been told others by other paths; on a fresh one they do no harm (seed %d)",
+			c.Failf("%v, after hostile member events by %s, on a server that had received others by other paths; on a fresh one they do no harm (seed %d)",
 				before, p.Name, c.Seed())
 			return
 		}
 		c.Discard(s.Deployment, false)
 	}
-	culprits := inputs[:told]
-	smallest, itsHarm := p.shrink(c, culprits, harm)
-	events, again := p.show(c, smallest)
-	if again == nil {
-		c.Notef("%s does no harm to a server that was told nothing else before: all that did are shown", named(smallest))
-		smallest, itsHarm = culprits, harm
-		events, _ = p.show(c, smallest)
-	}
-	p.fail(c, smallest, itsHarm, events)
+	p.fail(c, inputs[:delivered], harm)
 }
 
-// tellAll tells inputs to a server, and returns how many, and the harm that they did.
-func (p hostilePath) tellAll(s *stage.Stage, inputs []hostile.Input) (told int, harm error) {
-	for told < len(inputs) {
-		batch := inputs[told:min(told+p.batch, len(inputs))]
-		told += len(batch)
+// deliverAll delivers inputs to a server, and returns how many it delivered, and an error if they did harm.
+func (p hostilePath) deliverAll(s *stage.Stage, inputs []hostile.Input) (delivered int, harm error) {
+	for delivered < len(inputs) {
+		batch := inputs[delivered:min(delivered+p.batch, len(inputs))]
+		delivered += len(batch)
 		a, err := delivery.OpenAttack(s)
 		if err == nil {
 			p.Attack(a, batch)
-			err = isServed(a)
+			err = isHealthy(a)
 		}
 		if err != nil {
-			return told, err
+			return delivered, err
 		}
 	}
 	if !s.C.Survives(s.Deployment) {
-		return told, fmt.Errorf("the server died: %s", s.Deployment.Death().Cause)
+		return delivered, fmt.Errorf("the server died: %s", s.Deployment.Death().Cause)
 	}
-	return told, nil
+	return delivered, nil
 }
 
-// trial is a server of the check's own on which one list of inputs is tried after the other. One that came to harm is
-// replaced; one that did not goes on, though it is not what it was before.
-type trial struct {
+// shrinker tries one list of inputs after the other on servers of the check's own. A server that came to harm is replaced; one
+// that did not is used again, although it has received events before.
+type shrinker struct {
 	path  hostilePath
 	c     *check.C
 	stage *stage.Stage // nil: a fresh one is needed
 }
 
-// hasTime tells whether the check has time for another try.
-func (l *trial) hasTime() bool {
+// hasTime reports whether the check has time for another try.
+func (l *shrinker) hasTime() bool {
 	deadline, limited := l.c.Context().Deadline()
 	return !limited || time.Until(deadline) >= shrinkingTime
 }
 
-// tellOneByOne tells inputs and looks at the server after each. It returns the one that did harm, and the harm.
-func (l *trial) tellOneByOne(inputs []hostile.Input) (one []hostile.Input, harm error) {
+// deliverEach delivers inputs one by one and checks the server's health after each. It returns the one that did harm, and the
+// error.
+func (l *shrinker) deliverEach(inputs []hostile.Input) (one []hostile.Input, harm error) {
 	a, harm := delivery.OpenAttack(l.open())
 	for i := 0; harm == nil && i < len(inputs) && l.hasTime(); i++ {
 		l.path.Attack(a, inputs[i:i+1])
-		if harm = isServed(a); harm != nil {
+		if harm = isHealthy(a); harm != nil {
 			one = inputs[i : i+1]
 		}
 	}
@@ -136,41 +130,41 @@ func (l *trial) tellOneByOne(inputs []hostile.Input) (one []hostile.Input, harm 
 	return one, harm
 }
 
-// tellAll tells inputs as the path does, and returns the harm that they did.
-func (l *trial) tellAll(inputs []hostile.Input) (harm error) {
-	_, harm = l.path.tellAll(l.open(), inputs)
+// deliverAll delivers inputs as the check does, and returns an error if they did harm.
+func (l *shrinker) deliverAll(inputs []hostile.Input) (harm error) {
+	_, harm = l.path.deliverAll(l.open(), inputs)
 	l.closeAfter(harm)
 	return harm
 }
 
-func (l *trial) open() *stage.Stage {
+func (l *shrinker) open() *stage.Stage {
 	if l.stage == nil {
 		l.stage, _ = stage.OpenExpendable(l.c, blueprints.AttackedServer, true)
 	}
 	return l.stage
 }
 
-func (l *trial) closeAfter(harm error) {
+func (l *shrinker) closeAfter(harm error) {
 	if harm != nil {
 		l.c.Discard(l.stage.Deployment, false)
 		l.stage = nil
 	}
 }
 
-// shrink looks for fewer and smaller inputs that do harm. It tells those of the last batch one by one; if none of them does
-// harm so, it halves the list. From the one that is left it takes what it can.
+// shrink looks for fewer and smaller inputs that do harm. It delivers those of the last batch one by one; if none of them
+// alone does harm, it halves the list. From the one that is left it removes what it can.
 func (p hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]hostile.Input, error) {
-	laboratory := &trial{path: p, c: c}
+	try := &shrinker{path: p, c: c}
 	lastBatch := inputs[(len(inputs)-1)/p.batch*p.batch:]
-	if one, found := laboratory.tellOneByOne(lastBatch); one != nil {
+	if one, found := try.deliverEach(lastBatch); one != nil {
 		inputs, harm = one, found
 	}
 	tries := 1
-	worse := func(smaller []hostile.Input) bool {
-		if tries++; tries > shrinkingLimit || !laboratory.hasTime() {
+	doesHarm := func(smaller []hostile.Input) bool {
+		if tries++; tries > shrinkingLimit || !try.hasTime() {
 			return false
 		}
-		found := laboratory.tellAll(smaller)
+		found := try.deliverAll(smaller)
 		if found != nil {
 			inputs, harm = smaller, found
 		}
@@ -178,27 +172,23 @@ func (p hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]h
 	}
 	for len(inputs) > 1 {
 		half := len(inputs) / 2
-		if !worse(inputs[half:]) && !worse(inputs[:half]) {
+		if !doesHarm(inputs[half:]) && !doesHarm(inputs[:half]) {
 			break
 		}
 	}
 	for shrunk := true; shrunk && len(inputs) == 1; {
-		shrunk = false
-		for _, smaller := range inputs[0].Smaller() {
-			if shrunk = worse([]hostile.Input{smaller}); shrunk {
-				break
-			}
-		}
+		shrunk = slices.ContainsFunc(inputs[0].Smaller(), func(smaller hostile.Input) bool { return doesHarm([]hostile.Input{smaller}) })
 	}
-	if laboratory.stage != nil {
-		c.HandOn(laboratory.stage.Deployment)
+	if try.stage != nil {
+		c.HandOn(try.stage.Deployment)
 	}
-	c.Notef("found by telling %d lists", tries)
+	c.Notef("found by %d tries", tries)
 	return inputs, harm
 }
 
-// show tells inputs to a fresh server, whose log is kept, and returns the events that were told and the harm.
-func (p hostilePath) show(c *check.C, inputs []hostile.Input) (events []string, harm error) {
+// reproduce delivers inputs to a fresh server, whose log is kept, and returns the events that were delivered, and an error if
+// they did harm.
+func (p hostilePath) reproduce(c *check.C, inputs []hostile.Input) (events []string, harm error) {
 	s, _ := stage.OpenExpendable(c, blueprints.AttackedServer, true)
 	a, err := delivery.OpenAttack(s)
 	if err == nil {
@@ -210,26 +200,33 @@ func (p hostilePath) show(c *check.C, inputs []hostile.Input) (events []string, 
 			}
 		}
 		p.Attack(a, inputs)
-		err = isServed(a)
+		err = isHealthy(a)
 	}
 	c.Discard(s.Deployment, true)
 	return events, err
 }
 
-// fail fails the check, with the inputs that did harm written out.
-func (p hostilePath) fail(c *check.C, inputs []hostile.Input, harm error, events []string) {
-	kept, err := json.MarshalIndent(map[string]any{
-		"seed": c.Seed(), "path": p.Name, "harm": harm.Error(), "inputs": inputs, "events": events,
+// fail fails the check by the smallest inputs found that do harm on a fresh server, which are attached, or by all of them.
+func (p hostilePath) fail(c *check.C, all []hostile.Input, harm error) {
+	inputs, itsHarm := p.shrink(c, all, harm)
+	events, again := p.reproduce(c, inputs)
+	if again == nil {
+		c.Notef("%s does no harm to a server that has received nothing else before: all that did are attached", describe(inputs))
+		inputs, itsHarm = all, harm
+		events, _ = p.reproduce(c, inputs)
+	}
+	attached, err := json.MarshalIndent(map[string]any{
+		"seed": c.Seed(), "path": p.Name, "harm": itsHarm.Error(), "inputs": inputs, "events": events,
 	}, "", "  ")
 	if err != nil {
 		c.SuiteError(err)
 	}
-	c.Attach("input.json", kept)
-	c.Failf("%v, after a member event by %s in which %s (seed %d)", harm, p.Name, named(inputs), c.Seed())
+	c.Attach("input.json", attached)
+	c.Failf("%v, after a member event by %s in which %s (seed %d)", itsHarm, p.Name, describe(inputs), c.Seed())
 }
 
-// named says what inputs are.
-func named(inputs []hostile.Input) string {
+// describe describes inputs in one sentence.
+func describe(inputs []hostile.Input) string {
 	last := inputs[len(inputs)-1]
 	if len(inputs) == 1 {
 		return last.String()

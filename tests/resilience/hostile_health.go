@@ -1,6 +1,6 @@
 package resilience
 
-// Whether a server that was told hostile events still serves who has a right to it.
+// The health of a server that has received hostile events.
 
 import (
 	"context"
@@ -13,14 +13,14 @@ import (
 	"msc4014/helpers/match"
 )
 
-// isServed tells why the server is ill, or nil: it died, it answers a client of the attacked room with 5xx, out of bounds or not at all,
-// or an honest room does not go on.
-func isServed(a *delivery.Attack) error {
+// isHealthy returns an error if the server died, if it answers a client in an attacked room with 5xx, out of bounds or not at
+// all, or if an honest room does not work any more.
+func isHealthy(a *delivery.Attack) error {
 	ctx, cancel := a.While()
 	defer cancel()
 	err := answersClients(ctx, a)
 	if err == nil {
-		err = goesOnElsewhere(ctx, a)
+		err = worksElsewhere(ctx, a)
 	}
 	if err == nil {
 		err = a.Deployment.Health(ctx)
@@ -28,7 +28,7 @@ func isServed(a *delivery.Attack) error {
 	return a.OrDied(err)
 }
 
-// answersClients has a client look at the attacked rooms in every way.
+// answersClients returns an error if a client cannot view the attacked rooms.
 func answersClients(ctx context.Context, a *delivery.Attack) error {
 	for _, room := range append(a.Entered, a.Room.ID()) {
 		if err := answersClient(ctx, a, room); err != nil {
@@ -56,8 +56,8 @@ func answersClient(ctx context.Context, a *delivery.Attack, room string) error {
 	return nil
 }
 
-// goesOnElsewhere has alice and an honest peer talk to each other in another room.
-func goesOnElsewhere(ctx context.Context, a *delivery.Attack) error {
+// worksElsewhere returns an error if Alice and a user of an honest peer cannot exchange messages in another room.
+func worksElsewhere(ctx context.Context, a *delivery.Attack) error {
 	eventID, err := a.Alice.SendMessage(ctx, a.Elsewhere.ID(), "said to an honest peer")
 	if err != nil {
 		return fmt.Errorf("a client in another room: %w", err)

@@ -1,8 +1,8 @@
 package resilience
 
-// Chapter resilience, cuts: servers that cannot reach each other for a while, and whose users change the room meanwhile,
-// each on their own. When the cut has healed, all see what all said, by whom, and are of one mind about the room's state
-// (server-server API, transactions and state resolution; hard requirement 1 of MSC4014: by user ID, as in any room).
+// Servers that cannot reach each other for a while, and whose users change the room meanwhile. After the partition all clients
+// see all messages by the right senders, and all servers have the same state (server-server API, transactions and state
+// resolution; hard requirement 1 of MSC4014: by user ID, as in any room).
 
 import (
 	"maps"
@@ -20,22 +20,22 @@ import (
 
 const (
 	partitionHeals = "resilience/partition-heals"
-	// healingTime is how long servers may take to find each other again, on a quiet machine: the suite's number. They wait
-	// longer with each attempt that failed, and a cut of a check is short.
+	// healingTime is how long servers may take until they reach each other again, on a quiet machine: the suite's number. They
+	// wait longer after each attempt that failed, and the partition of a check is short.
 	healingTime = 15 * time.Second
-	// healingNetworkTime is the same where the network itself was cut: connections from before must time out, too.
+	// healingNetworkTime is the same where the network itself was cut off: earlier connections must time out, too.
 	healingNetworkTime = 30 * time.Second
 )
 
-// divided is a room with members on one or two servers and on a peer. Everybody may change its topic.
+// divided is a room with members of one or two servers and of a peer. Everybody may change its topic.
 type divided struct {
 	*stage.Stage
-	users            []*stage.User // one of each server, who came first; that of hs1 made the room
-	newcomers        []*stage.User // one of each server, who join while the servers are apart
+	users            []*stage.User // the first of each server; that of hs1 made the room
+	newcomers        []*stage.User // one of each server, who join during the partition
 	peer             *stage.Peer
-	carol, dan, erin *federation.User // dan is banned while the servers are apart, erin joins
+	carol, dan, erin *federation.User // dan is banned during the partition, erin joins
 	room             *stage.Room
-	healing          time.Duration // what the servers are given to find each other again
+	healing          time.Duration // how long the servers may take until they reach each other again
 }
 
 // opensDivided makes a room that users of that many servers are in.
@@ -61,13 +61,13 @@ func opensDivided(s *stage.Stage, servers int) *divided {
 	return d
 }
 
-// said is what all must hear of: messages and topics by event ID, with the user IDs of who wrote them.
-type said map[string]string
+// senders are the user IDs of the senders of messages and topics, by event ID.
+type senders map[string]string
 
-// goOn lets everybody change the room while the servers are apart: on each, the topic is set, a user joins and somebody
-// says something; alice bans dan, who sets the topic at the same time. What the peer's users do is kept back.
-func (d *divided) goOn() (messages said, kept []federation.Event) {
-	messages = said{}
+// changesRoom lets everybody change the room during the partition: on each server the topic is set, a user joins and sends a
+// message; Alice bans Dan, who sets the topic concurrently. The events of the peer's users are held back.
+func (d *divided) changesRoom() (messages senders, held []federation.Event) {
+	messages = senders{}
 	for i, user := range d.users {
 		messages[user.Sets(d.room.ID(), "m.room.topic", "", map[string]any{"topic": topicOf(user)})] = user.UserID
 		d.newcomers[i].Joins(d.room.ID())
@@ -76,24 +76,24 @@ func (d *divided) goOn() (messages said, kept []federation.Event) {
 	d.users[0].Bans(d.room.ID(), d.dan.ID())
 	messages[d.users[0].Says(d.room.ID(), "said after the ban")] = d.users[0].UserID
 
-	keep := func(event federation.Event) federation.Event {
+	hold := func(event federation.Event) federation.Event {
 		d.room.Apply(event)
-		kept = append(kept, event)
+		held = append(held, event)
 		return event
 	}
-	keep(d.room.Builds(federation.Proto{
+	hold(d.room.Builds(federation.Proto{
 		Type: "m.room.topic", StateKey: federation.StateKey(""), Sender: d.dan, Content: map[string]string{"topic": topicOfTheBanned},
 	}))
-	keep(d.room.BuildsMember(d.erin, "join"))
+	hold(d.room.BuildsMember(d.erin, "join"))
 	for _, user := range []*federation.User{d.carol, d.erin} {
-		message := keep(d.room.Builds(federation.TextMessage(user, "said while apart")))
+		message := hold(d.room.Builds(federation.TextMessage(user, "said during the partition")))
 		messages[message.ID()] = user.ID()
 	}
-	return messages, kept
+	return messages, held
 }
 
-// cutsOff has the peer refuse everything, until heal is called. When goOn was called, isMissed waits until hs1, which is
-// never cut off itself, has tried in vain to tell the peer something: what it sends first is its own choice.
+// cutsOff makes the peer refuse all requests until heal is called. isMissed, to be called after changesRoom, waits until hs1,
+// which is never cut off itself, has failed to send the peer a transaction.
 func (d *divided) cutsOff() (isMissed func(c *check.C), heal func()) {
 	sent := func(request federation.Request) bool {
 		return request.Endpoint == federation.Send && request.Origin == d.ServerName(1)
@@ -123,8 +123,9 @@ func topicOf(user *stage.User) string { return "set by " + user.UserID }
 
 const topicOfTheBanned = "set by one who is banned"
 
-// meetAgain sees to it that all get what all said within the time for healing, and agree on the state of the room.
-func (d *divided) meetAgain(c *check.C, messages said) {
+// heals ensures that all clients are shown all messages within the time for healing, and that all agree on the state of the
+// room.
+func (d *divided) heals(c *check.C, messages senders) {
 	began := time.Now()
 	ctx, cancel := c.Within(d.healing)
 	defer cancel()
@@ -133,34 +134,34 @@ func (d *divided) meetAgain(c *check.C, messages said) {
 		author := messages[eventID]
 		for _, user := range locals {
 			event, err := user.Timeline(d.room.ID()).Wait(ctx, match.EventID(eventID))
-			c.Need(partitionHeals, err)
-			assert.Equal(c, author, event.Get("sender").String(), "sender of a message from the other side of the cut")
+			c.Must(err)
+			assert.Equal(c, author, event.Get("sender").String(), "sender of a message from the other side of the partition")
 		}
 		if author == d.carol.ID() || author == d.erin.ID() {
 			continue
 		}
 		event, err := d.peer.WaitForEventID(ctx, eventID)
-		c.Need(partitionHeals, err)
+		c.Must(err)
 		assert.Equal(c, author, d.room.UserIDOf(event.Sender()), "the user behind a message from the other side, by the mapping that a peer was given")
 	}
-	c.Notef("everybody had everything within %s", time.Since(began).Round(100*time.Millisecond))
+	c.Notef("all clients and the peer had all messages within %s", time.Since(began).Round(100*time.Millisecond))
 	d.agree(c, locals)
 }
 
-// agree sees to it that clients of all servers show one state, and that all servers serve it to the peer.
+// agree ensures that clients of all servers are shown one state, and that all servers serve it to the peer.
 func (d *divided) agree(c *check.C, locals []*stage.User) {
 	members := []string{d.carol.ID(), d.erin.ID()}
 	for _, user := range locals {
 		members = append(members, user.UserID)
 	}
-	last := locals[0].Says(d.room.ID(), "said when all is well")
-	d.room.Blaming(partitionHeals).AwaitsEvent(last)
+	last := locals[0].Says(d.room.ID(), "said after the partition")
+	d.room.AwaitsEvent(last)
 	var shown, served []string
 	for i, user := range locals {
-		user.Blaming(partitionHeals).AwaitsEvent(d.room.ID(), last)
-		user.Blaming(partitionHeals).SeesMembers(d.room.ID(), members...)
+		user.AwaitsEvent(d.room.ID(), last)
+		user.SeesMembers(d.room.ID(), members...)
 		state, err := user.State(c.Context(), d.room.ID())
-		c.Need(partitionHeals, err)
+		c.Must(err)
 		var ids []string
 		for _, event := range state.JSON().Array() {
 			ids = append(ids, event.Get("event_id").String())
@@ -176,7 +177,7 @@ func (d *divided) agree(c *check.C, locals []*stage.User) {
 	}
 	for i := range d.users {
 		state, err := d.room.At(i + 1).ServedState(last)
-		c.Need(partitionHeals, err)
+		c.Must(err)
 		if i == 0 {
 			served = state
 		}
@@ -185,10 +186,10 @@ func (d *divided) agree(c *check.C, locals []*stage.User) {
 	assert.Equal(c, served, shown, "the state that clients are shown, against that which peers are served")
 }
 
-// sends has the peer send what it kept back, to every server.
-func (d *divided) sends(c *check.C, kept []federation.Event) {
+// sends has the peer send the events that it held back to every server.
+func (d *divided) sends(c *check.C, held []federation.Event) {
 	for i := range d.users {
-		_, err := d.room.At(i + 1).Pushes(kept...)
+		_, err := d.room.At(i + 1).Pushes(held...)
 		c.Need("resilience/stays-up", err)
 	}
 }
@@ -202,15 +203,15 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		d := opensDivided(stage.Open(c, blueprints.OneServer), 1)
 		isMissed, heal := d.cutsOff()
-		messages, kept := d.goOn()
+		messages, held := d.changesRoom()
 		isMissed(c)
 		heal()
-		d.sends(c, kept)
-		d.meetAgain(c, messages)
+		d.sends(c, held)
+		d.heals(c, messages)
 	},
 })
 
-// Two servers and a peer cannot reach each other: each is alone.
+// Two servers and a peer cannot reach each other.
 var _ = check.Register(check.Check{
 	Name:       "two servers and a peer are cut off from each other",
 	Requires:   []string{partitionHeals},
@@ -223,17 +224,17 @@ var _ = check.Register(check.Check{
 		d.healing = healingNetworkTime
 		d.CutOff(2)
 		isMissed, heal := d.cutsOff()
-		messages, kept := d.goOn()
+		messages, held := d.changesRoom()
 		isMissed(c)
 		d.Rejoin(2)
 		heal()
-		d.sends(c, kept)
-		d.meetAgain(c, messages)
+		d.sends(c, held)
+		d.heals(c, messages)
 	},
 })
 
-// A server stands still. What happened meanwhile on other servers it is not sent by all of them: it asks for the rest
-// (server-server API, get_missing_events).
+// A server is frozen. Not all other servers send it what happened meanwhile: it requests the rest (server-server API,
+// get_missing_events).
 var _ = check.Register(check.Check{
 	Name:       "a server that stood still catches up",
 	Requires:   []string{partitionHeals},
@@ -247,15 +248,15 @@ var _ = check.Register(check.Check{
 		d.Pause(2)
 		d.newcomers[0].Joins(d.room.ID())
 		d.room.JoinsByEvent(d.erin)
-		messages := said{}
+		messages := senders{}
 		for _, user := range []*federation.User{d.carol, d.erin} {
 			said := d.room.Says(user, "said to one server alone")
 			alice.Blaming("membership/remote-joins-us").AwaitsEvent(d.room.ID(), said.ID())
 			messages[said.ID()] = user.ID()
 		}
 		alice.Bans(d.room.ID(), d.dan.ID())
-		messages[alice.Says(d.room.ID(), "said to a server that stands still")] = alice.UserID
+		messages[alice.Says(d.room.ID(), "said to a frozen server")] = alice.UserID
 		d.Resume(2)
-		d.meetAgain(c, messages)
+		d.heals(c, messages)
 	},
 })

@@ -1,6 +1,6 @@
 package resilience
 
-// Chapter resilience: what is true stays true through restarts, and nothing that the suite does brings a server down.
+// What is true of rooms and keys stays true when a server is restarted or killed.
 
 import (
 	"errors"
@@ -11,17 +11,10 @@ import (
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
+	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/stage"
 )
-
-// No input of the suite makes a server crash, hang, or fail healthy requests afterwards. The runner judges it: every
-// deployment is watched, and looked at in a healthy room when its last check is over.
-var _ = check.Register(check.Check{
-	Name:     "no server crashes, hangs or falls ill",
-	Requires: []string{"resilience/stays-up"},
-	Closing:  true,
-})
 
 func init() {
 	for _, each := range blueprints.Outages {
@@ -41,10 +34,10 @@ func init() {
 	}
 }
 
-// outlived is what was seen before and after an outage.
+// outlived is what is different after an outage.
 type outlived struct {
 	differences []string // in the views of clients and of peers
-	keys        []string // of users of the server: those that changed
+	keys        []string // of users of the server that have another key than before
 }
 
 func (o outlived) judge(c *check.C) {
@@ -57,73 +50,96 @@ func (o outlived) judgeKeys(c *check.C) {
 	assert.Empty(c, o.keys, "users who write under another key than before")
 }
 
-// outlivedBy plays an outage, once for all checks that want to know what outlived it: a room with members here and on a
-// peer, and one who left, is looked at before and after by clients, by the peer and by a server that joins later; and
-// messages must flow again.
+// outlivedBy restarts a server once for all checks that judge what outlives it. Nothing in it blames what a check judges, for
+// any of the checks may come first; see stage.Scene.
 func outlivedBy(o blueprints.Outage, c *check.C) outlived {
 	s := stage.Open(c, o.Blueprint)
 	return stage.Scene(s, "outage", func() outlived {
-		// Nothing here may fail a check, for it is not known which of them comes first; see stage.Scene.
-		const requirement = "resilience/restart"
-		alice, bob, left, peer := s.User("alice"), s.User("bob"), s.User("left"), s.Peer()
-		carol := peer.User("carol")
-		roomID := alice.Makes(stage.Public)
-		bob.Joins(roomID)
-		left.Joins(roomID)
-		left.Leaves(roomID)
-		room := peer.Joins(roomID, carol)
-		alice.Sets(roomID, "m.room.topic", "", map[string]any{"topic": "outages"})
-		room.Blaming("routing/reaches-members").AwaitsEvent(bob.Says(roomID, "said to the peer"))
-		said := room.Says(carol, "said before the outage")
-		locals := []*stage.User{alice, bob}
-		for _, user := range locals {
-			user.Blaming("membership/remote-joins-us").AwaitsEvent(roomID, said.ID())
-		}
-
-		before := map[string]stage.Snapshot{}
-		for _, user := range locals {
-			before[user.UserID] = user.Snapshot(roomID)
-		}
-		members := map[string]federation.Event{}
-		for _, userID := range []string{alice.UserID, bob.UserID} {
-			members[userID] = room.Blaming("mapping/in-creator-join").MemberOf(userID)
-		}
-		state, err := room.ServedState(said.ID())
-		c.Need("membership/remote-joins-us", err)
-
+		before := observeRoom(s)
 		s.Restart(1, o.Kill)
-
-		var seen outlived
-		for i, user := range locals {
-			for _, difference := range before[user.UserID].Differences(user.Snapshot(roomID)) {
-				seen.differences = append(seen.differences, fmt.Sprintf("client %d: %s", i+1, difference))
-			}
-		}
-		again, err := room.ServedState(said.ID())
-		c.Need(requirement, err)
-		if !slices.Equal(state, again) {
-			seen.differences = append(seen.differences, fmt.Sprintf("the peer is served other state: %d events, and not the %d from before", len(again), len(state)))
-		}
-		// The server may wait before it tries the peer again; it knows better once it hears from it.
-		back := room.Says(carol, "said after the outage")
-		for _, user := range locals {
-			user.Blaming(requirement).AwaitsEvent(roomID, back.ID())
-			heard := room.Blaming(requirement).AwaitsEvent(user.Says(roomID, "said to the peer again"))
-			if known := members[user.UserID].Sender(); heard.Sender() != known {
-				seen.keys = append(seen.keys, fmt.Sprintf("%s wrote under %s and now under %s", user.UserID, known, heard.Sender()))
-			}
-		}
-		later := s.Peer()
-		joined := later.Joins(roomID, later.User("later"))
-		for userID, member := range members {
-			now, known := joined.StateEvent("m.room.member", member.Sender())
-			if !known || now.ID() != member.ID() || joined.UserIDOf(member.Sender()) != userID {
-				seen.differences = append(seen.differences, fmt.Sprintf("a server that joins later is given another member event of %s", userID))
-			}
-		}
-		if sender := joined.SenderOf(left.UserID); sender != "" && joined.Membership(sender) != "leave" {
-			c.Need(requirement, errors.New("a user that had left is in the room again"))
-		}
-		return seen
+		return before.compare()
 	})
+}
+
+// restartBroken is the requirement that a server breaks that does not work after a restart.
+const restartBroken = "resilience/restart"
+
+// observed is a room with members of the server and of a peer, and a user who left, as it was before an outage.
+type observed struct {
+	*stage.Stage
+	room    *stage.Room // as the peer knows it
+	carol   *federation.User
+	said    string // the ID of the last event
+	members []observedMember
+	left    *stage.User
+	state   []string // as the peer is served it
+}
+
+// observedMember is a user of the server in the room.
+type observedMember struct {
+	*stage.User
+	views stage.Snapshot
+	event federation.Event // its member event as the peer received it
+}
+
+// observeRoom makes the room and observes it as clients and as the peer.
+func observeRoom(s *stage.Stage) observed {
+	alice, bob, left, peer := s.User("alice"), s.User("bob"), s.User("left"), s.Peer()
+	carol := peer.User("carol")
+	roomID := alice.Makes(stage.Public)
+	bob.Joins(roomID)
+	left.Joins(roomID)
+	left.Leaves(roomID)
+	room := peer.Joins(roomID, carol)
+	alice.Sets(roomID, "m.room.topic", "", map[string]any{"topic": "outages"})
+	room.Blaming("routing/reaches-members").AwaitsEvent(bob.Says(roomID, "said to the peer"))
+	said := room.Says(carol, "said before the outage")
+	before := observed{Stage: s, room: room, carol: carol, said: said.ID(), left: left}
+	for _, user := range []*stage.User{alice, bob} {
+		user.Blaming("membership/remote-joins-us").AwaitsEvent(roomID, said.ID())
+		before.members = append(before.members, observedMember{
+			user, user.Snapshot(roomID), room.Blaming("mapping/in-creator-join").MemberOf(user.UserID),
+		})
+	}
+	var err error
+	before.state, err = room.ServedState(said.ID())
+	s.C.Need("membership/remote-joins-us", err)
+	return before
+}
+
+// compare observes the room again after the outage, and ensures that messages are sent both ways.
+func (o observed) compare() (now outlived) {
+	differs := func(format string, arguments ...any) {
+		now.differences = append(now.differences, fmt.Sprintf(format, arguments...))
+	}
+	for i, member := range o.members {
+		for _, difference := range member.views.Differences(member.Snapshot(o.room.ID())) {
+			differs("client %d: %s", i+1, difference)
+		}
+	}
+	state, err := o.room.ServedState(o.said)
+	o.C.Need(restartBroken, err)
+	if !slices.Equal(o.state, state) {
+		differs("the peer is served other state: %d events, and not the %d from before", len(state), len(o.state))
+	}
+	// The server may wait before it tries to reach the peer again; it stops waiting once the peer sends it something.
+	said := o.room.Says(o.carol, "said after the outage")
+	for _, member := range o.members {
+		member.Blaming(restartBroken).AwaitsEvent(o.room.ID(), said.ID())
+		received := o.room.Blaming(restartBroken).AwaitsEvent(member.Says(o.room.ID(), "said to the peer again"))
+		if known := member.event.Sender(); received.Sender() != known {
+			now.keys = append(now.keys, fmt.Sprintf("%s wrote under %s and now under %s", member.UserID, known, received.Sender()))
+		}
+	}
+	later := delivery.LaterJoiner(o.Stage, o.room.ID())
+	for _, member := range o.members {
+		served, known := later.StateEvent("m.room.member", member.event.Sender())
+		if !known || served.ID() != member.event.ID() || later.UserIDOf(member.event.Sender()) != member.UserID {
+			differs("a server that joins later is given another member event of %s", member.UserID)
+		}
+	}
+	if sender := later.SenderOf(o.left.UserID); sender != "" && later.Membership(sender) != "leave" {
+		o.C.Need(restartBroken, errors.New("a user that had left is in the room again"))
+	}
+	return now
 }

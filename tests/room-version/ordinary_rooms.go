@@ -1,8 +1,8 @@
 package roomversion
 
-// Rooms of other versions on the same server: MSC4014 creates a new room version and changes nothing in those that are
-// there. These checks need no pseudo-ID rooms and pass on any homeserver: what they show besides is that the suite's
-// users, peers and barriers work there.
+// Rooms of other versions on the same server: MSC4014 creates a new room version and changes nothing in existing ones. These
+// checks need no pseudo-ID rooms and pass on any homeserver, so that they also show that the suite's users, peers and barriers
+// work.
 
 import (
 	"github.com/stretchr/testify/assert"

@@ -1,7 +1,7 @@
 package routing
 
-// What is no event goes to the same servers as events do (MSC4014, hard requirement 1: clients work without changes, so what
-// they tell each other besides events arrives).
+// EDUs go to the same servers as events (MSC4014, hard requirement 1: clients work without changes, so what they send each
+// other besides events arrives).
 
 import (
 	"msc4014/blueprints"
@@ -18,21 +18,20 @@ func init() {
 			Name:     each.Name + " reach the servers in the room, and no other",
 			Requires: []string{"routing/edus"},
 			Path:     each.EduType,
-			Body:     func(c *check.C) { tellServers(c, each) },
+			Body:     func(c *check.C) { reachesServers(c, each) },
 		})
 	}
 }
 
-// tellServers lets alice do something of the kind in a room with two peers, of which a third is gone, and then dan in a room
-// with the third. Each server must hear of its own, and the third not of alice's.
-func tellServers(c *check.C, kind scenes.EDU) {
+// reachesServers lets Alice cause an EDU of the kind in a room that two peers are in and a third has left, and then Dan in a
+// room that the third is in. Each server must receive the EDUs of its own rooms, and the third not Alice's.
+func reachesServers(c *check.C, kind scenes.EDU) {
 	s := stage.Open(c, blueprints.OneServer)
 	alice, dan := s.User("alice"), s.User("dan")
 	here, there, gone := s.Peer(), s.Peer(), s.Peer()
 	roomID := alice.Makes(stage.Public)
 	carol, erin, frank := here.User("carol"), there.User("erin"), gone.User("frank")
-	left := gone.Joins(roomID, frank)
-	left.Leaves(frank)
+	gone.Joins(roomID, frank).Leaves(frank)
 	alice.Blaming("membership/leave-remote").AwaitsMembership(roomID, frank.ID(), "leave")
 	here.Joins(roomID, carol)
 	there.Joins(roomID, erin)
@@ -41,26 +40,26 @@ func tellServers(c *check.C, kind scenes.EDU) {
 	gone.Joins(elsewhere, frank)
 	dan.Blaming("membership/remote-joins-us").AwaitsMembership(elsewhere, frank.ID(), "join")
 
-	// A server that was just told of a member may come to send it events a little later than to show it: what is said first
-	// has arrived before anything of the kind happens.
-	happens := func(user *stage.User, roomID string, to []*stage.Peer, remotes ...*federation.User) match.Matcher {
-		said := user.Says(roomID, "said to be read")
-		for _, peer := range to {
-			c.Need("routing/reaches-members", peer.Receives(said))
-		}
-		told, err := kind.Happens(c.Context(), scenes.Occasion{
-			User: user, RoomID: roomID, EventID: said, Word: "told by " + user.UserID, Remotes: remotes,
-		})
-		c.Need("routing/edus", err)
-		for _, peer := range to {
-			c.Need("routing/edus", kind.Arrives(peer, told))
-		}
-		return told
-	}
-	alices := happens(alice, roomID, []*stage.Peer{here, there}, carol, erin)
-	// The barrier is of the same kind: servers keep events and the rest in queues of their own.
-	happens(dan, elsewhere, []*stage.Peer{gone}, frank)
-	if kind.Came(gone, alices) {
+	byAlice := arrivesAt(c, kind, scenes.Occasion{User: alice, RoomID: roomID, Remotes: []*federation.User{carol, erin}}, here, there)
+	// The barrier is of the same kind: servers keep events and EDUs in queues of their own.
+	arrivesAt(c, kind, scenes.Occasion{User: dan, RoomID: elsewhere, Remotes: []*federation.User{frank}}, gone)
+	if kind.HasArrived(gone, byAlice) {
 		c.Errorf("a server without a member in the room was sent %s of a user in it", kind.EduType)
 	}
+}
+
+// arrivesAt lets a user cause an EDU, ensures that peers receive it, and returns its matcher. A server may begin to send events
+// to the server of a new member a little after it shows the member: a message has arrived before the EDU is caused.
+func arrivesAt(c *check.C, kind scenes.EDU, occasion scenes.Occasion, peers ...*stage.Peer) match.Matcher {
+	occasion.EventID = occasion.User.Says(occasion.RoomID, "said to be read")
+	occasion.Word = "written by " + occasion.User.UserID
+	for _, peer := range peers {
+		c.Need("routing/reaches-members", peer.Receives(occasion.EventID))
+	}
+	caused, err := kind.Happens(c.Context(), occasion)
+	c.Must(err)
+	for _, peer := range peers {
+		c.Must(kind.Arrives(peer, caused))
+	}
+	return caused
 }

@@ -1,7 +1,6 @@
 package routing
 
-// Chapter routing: events go to the servers that verified mappings name, and to no other (MSC1228, Handling the mxid
-// mapping: the mapping tells servers where to send events, reason 3).
+// Events reach every server with a joined member.
 
 import (
 	"fmt"
@@ -43,7 +42,7 @@ var _ = check.Register(check.Check{
 		carol := peer.User("carol")
 		room := peer.Joins(roomID, carol)
 		alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, carol.ID(), "join")
-		bob.AwaitsMembership(roomID, carol.ID(), "join") // hs1 tells hs2 of the third server
+		bob.AwaitsMembership(roomID, carol.ID(), "join") // hs2 knows of the third server by hs1
 
 		bob.Hears(roomID, alice)
 		alice.Hears(roomID, bob)

@@ -1,6 +1,6 @@
 package routing
 
-// The ways by which a server asks another for what is in a room: one table, for the checks of who may.
+// The endpoints by which a server requests events and state of a room from another, for the checks of who may.
 
 import (
 	"context"
@@ -10,17 +10,17 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// fetch is one endpoint by which a server asks for events or state.
+// fetch is one endpoint by which a server requests events or state.
 type fetch struct {
 	name string
 	// byRoom: the request names the room, so that access control lists apply to it.
 	byRoom bool
-	// asks returns the IDs of what came.
+	// asks returns the IDs of the events in the answer.
 	asks func(q question) ([]string, federation.Answer, error)
 }
 
-// question is about an event of a room, and the events before it. The room may be another peer's model of it: who asks need
-// not be in it.
+// question is about an event of a room, and the events before it. The room may be another peer's model of it: the peer that
+// asks need not be in it.
 type question struct {
 	ctx     context.Context
 	peer    *stage.Peer
@@ -68,7 +68,7 @@ func namesOf(events []federation.Event) []string {
 	return ids
 }
 
-// from lets a peer ask hs1, and returns the IDs of what came and the answer. No answer at all ends the check.
+// from lets a peer ask hs1, and returns the IDs of the events in the answer. No answer ends the check.
 func (f fetch) from(s *stage.Stage, peer *stage.Peer, room *stage.Room, eventID string) ([]string, federation.Answer) {
 	ctx, cancel := peer.Within()
 	defer cancel()
@@ -77,7 +77,7 @@ func (f fetch) from(s *stage.Stage, peer *stage.Peer, room *stage.Room, eventID 
 	return ids, answer
 }
 
-// served tells what speaks against it that a server may fetch: that nothing came.
+// served returns an error if the fetch returned no events.
 func (f fetch) served(s *stage.Stage, peer *stage.Peer, room *stage.Room, eventID string) error {
 	if ids, answer := f.from(s, peer, room, eventID); len(ids) == 0 {
 		return fmt.Errorf("%s was answered %s", f.name, answer)
@@ -85,7 +85,7 @@ func (f fetch) served(s *stage.Stage, peer *stage.Peer, room *stage.Room, eventI
 	return nil
 }
 
-// denied sees to it that a peer gets nothing of the room by the fetch, in whatever way the server says no.
+// denied ensures that a peer gets no events of the room by the fetch, however the server refuses.
 func (f fetch) denied(s *stage.Stage, peer *stage.Peer, room *stage.Room, eventID, who string) {
 	s.C.NeedControl()
 	if ids, _ := f.from(s, peer, room, eventID); len(ids) > 0 {

@@ -1,7 +1,7 @@
 package routing
 
-// Who may ask for a room's history: the servers behind the mappings (MSC1228, Handling the mxid mapping: they authorise
-// other servers to do backfill requests). The rooms keep their history for those who joined, so that nobody else may see it.
+// Who may request the history of a room: the servers behind the mappings (MSC1228, Handling the mxid mapping: they authorise
+// other servers to do backfill requests). The rooms show their history to joined members only, so that nobody else may see it.
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// closedRoom is a room of alice's whose history is for members, with a member of a peer, and a message said in it.
+// closedRoom is a room of Alice whose history is for joined members, with a member of a peer and a message.
 type closedRoom struct {
 	*stage.Stage
 	alice  *stage.User
@@ -49,14 +49,14 @@ func init() {
 	}
 }
 
-// A mapping that its domain did not sign authorises nothing: the domain that it claims is as much a stranger as before.
+// A mapping that its domain did not sign authorises nothing: the domain that it claims may request no more than before.
 var _ = check.Register(check.Check{
 	Name:     "a forged mapping opens a room's history to nobody",
 	Requires: []string{"routing/backfill-authorised"},
 	Body: func(c *check.C) {
 		s := openClosedRoom(c)
 		claimed := s.Peer()
-		open := map[string]bool{} // to strangers, before: the checks above tell
+		open := map[string]bool{} // to every server, which the checks above judge
 		for _, each := range fetches {
 			ids, _ := each.from(s.Stage, claimed, s.room, s.said)
 			open[each.name] = len(ids) > 0
@@ -69,7 +69,7 @@ var _ = check.Register(check.Check{
 		c.Notef("the server answered the join with the forged mapping with %s", answer)
 		barrier := s.room.Says(s.inside.User("carol"), "said after the join")
 		s.alice.Blaming("membership/remote-joins-us").AwaitsEvent(s.room.ID(), barrier.ID())
-		said := s.alice.Says(s.room.ID(), "said when the join would count")
+		said := s.alice.Says(s.room.ID(), "said after the join was delivered")
 		s.room.Blaming("routing/reaches-members").AwaitsEvent(said)
 		for _, each := range fetches {
 			c.Control(each.served(s.Stage, s.inside, s.room, said))

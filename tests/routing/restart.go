@@ -1,11 +1,12 @@
 package routing
 
-// Who is in a room outlives a restart: events and the rest go to the same servers, and the same may ask (MSC4014, hard
+// After a restart events and EDUs go to the same servers as before, and the same servers may request history (MSC4014, hard
 // requirement 1).
 
 import (
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
+	"msc4014/helpers/federation"
 	"msc4014/helpers/scenes"
 	"msc4014/helpers/stage"
 )
@@ -16,67 +17,89 @@ func init() {
 			Name:     "events go to the same servers after " + each.Name,
 			Requires: []string{"routing/after-restart"},
 			Slow:     blueprints.RestartTime,
-			Body:     func(c *check.C) { routeAfter(c, each) },
+			Body:     func(c *check.C) { openRestartRoom(c).judgeAfter(each) },
 		})
 	}
 }
 
-// routeAfter makes a room with four peers: one with a member, one whose only member's event was redacted, one whose member
-// left, and one from which a newer mapping moved the member to a fifth. The server goes away and comes back.
-func routeAfter(c *check.C, outage blueprints.Outage) {
-	s := stage.Open(c, blueprints.PrivateServer)
-	alice := s.User("alice")
-	roomID := alice.Makes(stage.Public, stage.InitialState("m.room.history_visibility", "", map[string]any{"history_visibility": "joined"}))
-	plain, redacted, left, old, fresh := s.Peer(), s.Peer(), s.Peer(), s.Peer(), s.Peer()
-	member := func(peer *stage.Peer) *stage.Room {
-		room := peer.Joins(roomID, peer.User("member"))
-		alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, peer.User("member").ID(), "join")
-		return room
-	}
-	// What is queued for those who are gone arrives before what is said in another room.
-	elsewhere := alice.Makes(stage.Public)
-	var barriers []*stage.Room
-	for _, peer := range []*stage.Peer{left, old} {
-		barriers = append(barriers, peer.Joins(elsewhere, peer.User("member")))
-	}
-	gone := member(left)
-	departure := gone.Leaves(left.User("member"))
-	alice.Blaming("membership/leave-remote").AwaitsMembership(roomID, left.User("member").ID(), "leave")
-	mover := member(old)
-	move, err := mover.MemberTemplate(old.User("member"), "join").WithMappingOf(fresh.User("moved")).Build()
-	if err != nil {
-		c.SuiteError(err)
-	}
-	mover.Delivers(move)
-	alice.Blaming("mapping/latest-wins").AwaitsMembership(roomID, fresh.User("moved").ID(), "join")
-	forgiven := member(redacted)
-	join, _ := forgiven.StateEvent("m.room.member", redacted.User("member").SenderIn(forgiven.Room))
-	alice.Blaming("redaction/others-by-power").Redacts(roomID, join.ID())
-	room := member(plain)
-	inRoom := []*stage.Peer{plain, redacted, fresh}
-	before := alice.Says(roomID, "said before the outage")
-	for _, peer := range inRoom {
+// restartRoom is a room of Alice with peers that must be sent its events after a restart, and peers that must not.
+type restartRoom struct {
+	*stage.Stage
+	alice     *stage.User
+	roomID    string
+	room      *stage.Room   // as a peer with a member knows it, the first of members
+	members   []*stage.Peer // with a member: as it joined, redacted, and by a newer mapping
+	gone      []goneServer  // without a member any more
+	elsewhere string        // another room of Alice that all of gone are in
+}
+
+// goneServer is a peer whose last member is gone.
+type goneServer struct {
+	room      *stage.Room
+	last      federation.Event // the last event that it must be sent
+	elsewhere *stage.Room
+}
+
+// openRestartRoom makes a room with four peers: one with a member, one whose only member's event was redacted, one whose member
+// left, and one whose member a newer mapping moved to a fifth.
+func openRestartRoom(c *check.C) *restartRoom {
+	s := &restartRoom{Stage: stage.Open(c, blueprints.PrivateServer)}
+	s.alice = s.User("alice")
+	s.roomID = s.alice.Makes(stage.Public, stage.InitialState("m.room.history_visibility", "", map[string]any{"history_visibility": "joined"}))
+	s.elsewhere = s.alice.Makes(stage.Public)
+	plain, redacted, left, old, moved := s.Peer(), s.Peer(), s.Peer(), s.Peer(), s.Peer()
+	// Events queued for those that are gone arrive before the messages of another room.
+	leftElsewhere, oldElsewhere := left.Joins(s.elsewhere, left.User("member")), old.Joins(s.elsewhere, old.User("member"))
+
+	leftRoom := s.joins(left)
+	leave := leftRoom.Leaves(left.User("member"))
+	s.alice.Blaming("membership/leave-remote").AwaitsMembership(s.roomID, left.User("member").ID(), "leave")
+	oldRoom := s.joins(old)
+	move := oldRoom.Made(oldRoom.MemberTemplate(old.User("member"), "join").WithMappingOf(moved.User("moved")))
+	oldRoom.Delivers(move)
+	s.alice.Blaming("mapping/latest-wins").AwaitsMembership(s.roomID, moved.User("moved").ID(), "join")
+	redactedRoom := s.joins(redacted)
+	join, _ := redactedRoom.StateEvent("m.room.member", redacted.User("member").SenderIn(redactedRoom.Room))
+	s.alice.Blaming("redaction/others-by-power").Redacts(s.roomID, join.ID())
+	s.room = s.joins(plain)
+	s.members = []*stage.Peer{plain, redacted, moved}
+	s.gone = []goneServer{{leftRoom, leave, leftElsewhere}, {oldRoom, move, oldElsewhere}}
+	return s
+}
+
+// joins lets a user of a peer join the room.
+func (s *restartRoom) joins(peer *stage.Peer) *stage.Room {
+	room := peer.Joins(s.roomID, peer.User("member"))
+	s.alice.Blaming("membership/remote-joins-us").AwaitsMembership(s.roomID, peer.User("member").ID(), "join")
+	return room
+}
+
+// judgeAfter stops the server and starts it again, and ensures that events, EDUs and history go to the same servers as before.
+func (s *restartRoom) judgeAfter(outage blueprints.Outage) {
+	c := s.C
+	before := s.alice.Says(s.roomID, "said before the outage")
+	for _, peer := range s.members {
 		c.Need("routing/reaches-members", peer.Receives(before))
 	}
-
 	s.Restart(1, outage.Kill)
 
-	after := alice.Says(roomID, "said after the outage")
-	types, err := scenes.Typing.Happens(c.Context(), scenes.Occasion{User: alice, RoomID: roomID})
+	after := s.alice.Says(s.roomID, "said after the outage")
+	typing, err := scenes.Typing.Happens(c.Context(), scenes.Occasion{User: s.alice, RoomID: s.roomID})
 	c.Need("routing/edus", err)
-	for _, peer := range inRoom {
+	for _, peer := range s.members {
 		c.Must(peer.Receives(after))
-		c.Must(scenes.Typing.Arrives(peer, types))
+		c.Must(scenes.Typing.Arrives(peer, typing))
 	}
-	c.Control(room.Receives(after))
-	last := alice.Says(elsewhere, "said elsewhere after that")
-	for _, barrier := range barriers {
-		barrier.AwaitsEvent(last)
+	c.Control(s.room.Receives(after))
+	last := s.alice.Says(s.elsewhere, "said elsewhere after that")
+	for _, server := range s.gone {
+		server.elsewhere.AwaitsEvent(last)
 	}
-	gone.ReceivedNothingAfter(departure)
-	mover.ReceivedNothingAfter(move)
+	for _, server := range s.gone {
+		server.room.ReceivedNothingAfter(server.last)
+	}
 	for _, each := range fetches {
-		if err := each.served(s, plain, room, after); err != nil {
+		if err := each.served(s.Stage, s.members[0], s.room, after); err != nil {
 			c.Errorf("the server of a member got nothing after the outage: %v", err)
 		}
 	}

@@ -1,7 +1,7 @@
 package routing
 
-// Access control lists of a room name servers, and events name keys: what a denied server asks or sends is refused all the
-// same, whatever mappings its users hold (Matrix specification, server access control lists).
+// Access control lists of a room name servers, and events name keys: events and requests of a denied server are refused all the
+// same, whatever mappings its users have (Matrix specification, server access control lists).
 
 import (
 	"fmt"
@@ -19,13 +19,13 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// listedRoom is a room of alice's with a member of a peer that will be denied, and one of a peer that will not be.
+// listedRoom is a room of Alice with a member of a peer that will be denied, and one of a peer that will not be.
 type listedRoom struct {
 	*stage.Stage
 	alice           *stage.User
 	denied, allowed *stage.Peer
 	carol, dan      *federation.User // of denied and of allowed
-	room, dansRoom  *stage.Room      // as either knows it
+	room, dansRoom  *stage.Room      // as each knows it
 	roomID, eventID string           // an event that both know
 }
 
@@ -54,7 +54,7 @@ func hostOf(server string) string {
 	return server
 }
 
-// denies lets alice deny the one server.
+// denies lets Alice deny the one server.
 func (l *listedRoom) denies() {
 	set := l.alice.Sets(l.roomID, "m.room.server_acl", "", map[string]any{
 		"allow": []string{"*"}, "deny": []string{hostOf(l.denied.Name())}, "allow_ip_literals": true,
@@ -62,7 +62,7 @@ func (l *listedRoom) denies() {
 	l.dansRoom.Blaming("routing/reaches-members").AwaitsEvent(set)
 }
 
-// barrier waits until alice is shown what dan says: what was sent before has been dealt with.
+// barrier waits until Alice is shown a new message of Dan: the server has processed what was sent before.
 func (l *listedRoom) barrier() {
 	said := l.dansRoom.Says(l.dan, "said by a member of an allowed server")
 	l.alice.Blaming("membership/remote-joins-us").AwaitsEvent(l.roomID, said.ID())
@@ -86,8 +86,8 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// A mapping to a user of an allowed server does not help: it is the server that is denied. What it brings of the user is
-// refused, and taken from the user's own server.
+// A mapping to a user of an allowed server does not help: it is the server that is denied. An event of the user is refused
+// from it, and accepted from the user's own server.
 var _ = check.Register(check.Check{
 	Name:     "events that a denied server brings of another's user are refused",
 	Requires: []string{"routing/server-acl"},
@@ -104,7 +104,7 @@ var _ = check.Register(check.Check{
 		pushes(c, l.dansRoom, said)
 		c.Control(l.alice.SeesEvent(l.roomID, said.ID()))
 		if early == nil {
-			c.Errorf("an event that a denied server brought of another server's user was taken")
+			c.Errorf("an event of another server's user was accepted from a denied server")
 		}
 	},
 })
@@ -131,7 +131,7 @@ var _ = check.Register(check.Check{
 		}
 		c.Control(delivery.WithAnswer(err, answer))
 
-		// The template is from before the list: only so does the join itself meet it.
+		// The template is from before the list, so that the join itself is refused by it.
 		second := l.denied.User("second")
 		ctx, cancel := l.denied.Within()
 		defer cancel()
@@ -141,10 +141,7 @@ var _ = check.Register(check.Check{
 		if answer := l.denied.AsksToJoin(l.roomID); answer.OK() {
 			c.Errorf("make_join gave a denied server a template")
 		}
-		join, err := template.Build()
-		if err != nil {
-			c.SuiteError(err)
-		}
+		join := l.room.Made(template)
 		sent, err := l.denied.SendJoin(ctx, l.ServerName(1), l.roomID, join)
 		c.Need("resilience/stays-up", err)
 		c.Notef("the server answered send_join of a denied server with %s", delivery.Short(sent.Answer))
@@ -174,7 +171,7 @@ func init() {
 	}
 }
 
-// What is no event but of a room: typing is dropped (server-server API, server access control lists, since version 1.13).
+// EDUs of a room, too: typing is dropped (server-server API, server access control lists, since version 1.13).
 var _ = check.Register(check.Check{
 	Name:     "typing of a denied server is dropped",
 	Requires: []string{"routing/server-acl"},
@@ -200,7 +197,7 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// typists waits until a client is shown somebody as typing, and returns all who are then.
+// typists waits until a client is shown a user as typing, and returns all who are shown then.
 func typists(user *stage.User, roomID, since, awaited string) (all []string, err error) {
 	err = user.SeesInSync(since, func(answer *csapi.Response) error {
 		for _, event := range answer.Get(match.Path("rooms", "join", roomID, "ephemeral", "events")).Array() {

@@ -1,7 +1,6 @@
 package signing
 
-// Chapter signing, the liar's half: events that are not signed by their own sender key, or whose content is not what was
-// signed.
+// Events that are not signed by their own sender key, or whose content is not what was signed.
 
 import (
 	"encoding/base64"
@@ -20,16 +19,16 @@ import (
 // redacted before it is processed further (server-server API, checks performed on receipt of a PDU).
 func init() {
 	anything := []delivery.Kind{delivery.Message, delivery.MemberState, delivery.Join}
-	signed := func(by func(p delivery.Scene, t federation.Template) []federation.Signer) delivery.Builder {
-		return func(p delivery.Scene, honest delivery.Honestly) federation.Template {
-			template := honest(p.Dan)
-			return template.SignedBy(by(p, template)...)
+	signed := func(by func(s delivery.Scene, t federation.Template) []federation.Signer) delivery.Builder {
+		return func(s delivery.Scene, honest delivery.Honestly) federation.Template {
+			template := honest(s.Dan)
+			return template.SignedBy(by(s, template)...)
 		}
 	}
-	altered := func(change func(p delivery.Scene, t federation.Template) federation.Change) delivery.Builder {
-		return func(p delivery.Scene, honest delivery.Honestly) federation.Template {
-			template := honest(p.Dan)
-			return template.AlterAfterSigning(change(p, template))
+	altered := func(change func(s delivery.Scene, t federation.Template) federation.Change) delivery.Builder {
+		return func(s delivery.Scene, honest delivery.Honestly) federation.Template {
+			template := honest(s.Dan)
+			return template.AlterAfterSigning(change(s, template))
 		}
 	}
 	delivery.Register(blueprints.OneServer, []delivery.Forgery{
@@ -49,32 +48,32 @@ func init() {
 		},
 		{
 			Requires: "signing/rejects-other-key", Name: "an event signed by another member's key under its own name", Kinds: anything,
-			Alter: signed(func(p delivery.Scene, _ federation.Template) []federation.Signer {
-				return []federation.Signer{federation.SenderKeySigner(p.Carol.KeyIn(p.Room.ID()))}
+			Alter: signed(func(s delivery.Scene, _ federation.Template) []federation.Signer {
+				return []federation.Signer{federation.SenderKeySigner(s.Carol.KeyIn(s.Room.ID()))}
 			}),
 		},
 		{
 			Requires: "signing/rejects-other-key", Name: "an event signed by another member's key under the sender's name", Kinds: anything,
-			Alter: signed(func(p delivery.Scene, t federation.Template) []federation.Signer {
+			Alter: signed(func(s delivery.Scene, t federation.Template) []federation.Signer {
 				signer := federation.SenderKeySigner(t.Key())
-				signer.Key = p.Carol.KeyIn(p.Room.ID()).Private
+				signer.Key = s.Carol.KeyIn(s.Room.ID()).Private
 				return []federation.Signer{signer}
 			}),
 		},
 		{
-			// In the name of a user of the server itself: what is shown of it are words that she never said.
+			// In the name of a user of the server itself, who did not send it.
 			Requires: "signing/rejects-other-key", Name: "an event in the name of a local user", Kinds: []delivery.Kind{delivery.Message},
-			Paths: []string{"send", "get_missing_events"}, // where alice is in the room already
-			Alter: func(p delivery.Scene, honest delivery.Honestly) federation.Template {
-				double, alicesKey := p.Origin.User("double"), p.Room.Blaming("mapping/in-remote-join").MemberOf(p.Alice.UserID).Sender()
-				double.UseKey(p.Room.ID(), pseudoid.KeyPair{Public: pseudoid.SenderKey(alicesKey), Private: p.Carol.KeyIn(p.Room.ID()).Private})
-				return honest(double)
+			Paths: []string{"send", "get_missing_events"}, // where Alice is in the room already
+			Alter: func(s delivery.Scene, honest delivery.Honestly) federation.Template {
+				sender, alicesKey := s.Origin.User("double"), s.Room.Blaming("mapping/in-remote-join").MemberOf(s.Alice.UserID).Sender()
+				sender.UseKey(s.Room.ID(), pseudoid.KeyPair{Public: pseudoid.SenderKey(alicesKey), Private: s.Carol.KeyIn(s.Room.ID()).Private})
+				return honest(sender)
 			},
 		},
 		{
 			Requires: "signing/rejects-server-key", Name: "an event signed by the sending server's key alone", Kinds: anything,
-			Alter: signed(func(p delivery.Scene, _ federation.Template) []federation.Signer {
-				return []federation.Signer{p.Origin.Signer()}
+			Alter: signed(func(s delivery.Scene, _ federation.Template) []federation.Signer {
+				return []federation.Signer{s.Origin.Signer()}
 			}),
 		},
 		{
@@ -97,8 +96,8 @@ func corruptSignature(sender string) federation.Change {
 	}
 }
 
-// tamper changes what clients show of an event, and leaves its hash as it is. The signature, over the redacted event,
-// still holds.
+// tamper changes what clients show of an event, and leaves its hash as it is. The signature, which is over the redacted event,
+// stays valid.
 func tamper(event []byte) ([]byte, error) {
 	shown := map[string]string{"m.room.message": "body", delivery.MemberStateType: "note", "m.room.member": "displayname"}
 	return sjson.SetBytes(event, "content."+shown[gjson.GetBytes(event, "type").String()], delivery.Tampered)

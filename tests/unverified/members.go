@@ -1,6 +1,6 @@
 package unverified
 
-// Chapter unverified: what clients see of a member whose mapping cannot be verified, because its server's keys cannot be had.
+// What clients are shown of a member whose mapping cannot be verified.
 
 import (
 	"cmp"
@@ -19,8 +19,8 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// demands on what clients are shown (MSC4014, Changes from MSC1228 6). The first two are looked at for each way in which a server can be
-// dead; what the others forbid has no place where the placeholder stands, and is looked at once.
+// demands are demands on what clients are shown (MSC4014, Changes from MSC1228 6). The first two are judged for each way in
+// which a server can fail; what the others forbid is not there where the placeholder is, and they are judged once.
 var demands = []struct {
 	requirement string
 	name        string
@@ -43,14 +43,14 @@ var demands = []struct {
 
 func init() {
 	for _, demand := range demands {
-		for _, dead := range demand.failures {
+		for _, how := range demand.failures {
 			check.Register(check.Check{
-				Name:     fmt.Sprintf(demand.name, dead.name),
+				Name:     fmt.Sprintf(demand.name, how.name),
 				Requires: []string{demand.requirement},
 				Path:     delivery.Send.Name,
-				Slow:     dead.lasts,
+				Slow:     how.lasts,
 				Body: func(c *check.C) {
-					seen := meetUnverified(c, dead, delivery.Send)
+					seen := meetUnverified(c, how, delivery.Send)
 					if demand.accepted {
 						c.Need("unverified/event-accepted", seen.refused)
 					}
@@ -61,7 +61,7 @@ func init() {
 	}
 }
 
-// The same holds when the member is met in the state of a room just joined, and by backfill (MSC1228, Handling the mxid
+// The same holds when the member is in the state of a room just joined, and by backfill (MSC1228, Handling the mxid
 // mapping, Implementation), and where gaps of a room are filled.
 func init() {
 	for _, along := range otherPaths {
@@ -85,15 +85,14 @@ func init() {
 	}
 }
 
-// judgeAcceptance wants the member's join to be of the room's state, as other servers are given it.
+// judgeAcceptance ensures that the member's join is in the room's state, as other servers are served it.
 func judgeAcceptance(c *check.C, seen sighting) {
-	later := stage.Open(c, blueprints.OneServer).Peer()
-	if _, known := later.Joins(seen.roomID, later.User("witness")).Event(seen.join); !known {
-		c.Errorf("a server that joined later was not given the join of the member who cannot be verified")
+	if !delivery.ServesLaterJoiner(stage.Open(c, blueprints.OneServer), seen.roomID, seen.join) {
+		c.Errorf("a server that joined later was not served the join of the member who cannot be verified")
 	}
 }
 
-// judgePlaceholder wants what the member wrote, and the member itself, under the placeholder in every view.
+// judgePlaceholder ensures that every view shows the events of the member, and the member itself, by the placeholder.
 func judgePlaceholder(c *check.C, seen sighting) {
 	wanted := isPlaceholder(seen.claimed, seen.own)
 	shown := 0
@@ -117,8 +116,8 @@ func judgePlaceholder(c *check.C, seen sighting) {
 	}
 }
 
-// isPlaceholder tells why a user ID is not the placeholder of a claimed one on a server. Names with ports are judged by their
-// beginning and end alone: how they enter it is unverified/placeholder-form.
+// isPlaceholder returns a function that returns an error if a user ID is not the placeholder of the claimed one on a server.
+// Names with ports are judged by their beginning and end alone: their form is for unverified/placeholder-form.
 func isPlaceholder(claimed, own string) func(userID string) error {
 	localpart, domain, _ := strings.Cut(strings.TrimPrefix(claimed, "@"), ":")
 	letter := "@_unverified_" + localpart + "_" + domain + ":" + own
@@ -135,7 +134,7 @@ func isPlaceholder(claimed, own string) func(userID string) error {
 	}
 }
 
-// judgeHiddenClaim wants the claimed user ID nowhere but in the mapping that claims it.
+// judgeHiddenClaim ensures that the claimed user ID is nowhere but in the mapping that claims it.
 func judgeHiddenClaim(c *check.C, seen sighting) {
 	for _, view := range seen.views {
 		if slices.Contains(view.Keys, seen.claimed) {
@@ -150,7 +149,7 @@ func judgeHiddenClaim(c *check.C, seen sighting) {
 	}
 }
 
-// findText returns the path at which a text stands in an event, as a value or as a key, but for mappings; "" for nowhere.
+// findText returns the path at which an event has a text, as a value or as a key, outside of mappings; "" for nowhere.
 func findText(event gjson.Result, text string) (found string) {
 	whole, err := foreign.Parse([]byte(event.Raw))
 	if err != nil {
@@ -170,7 +169,7 @@ func findText(event gjson.Result, text string) (found string) {
 	return found
 }
 
-// judgeUserIDs wants user IDs wherever clients expect them.
+// judgeUserIDs ensures that there are valid user IDs wherever clients expect user IDs.
 func judgeUserIDs(c *check.C, seen sighting) {
 	isIt := isPlaceholder(seen.claimed, seen.own)
 	look := func(where, userID string) {
@@ -192,7 +191,7 @@ func judgeUserIDs(c *check.C, seen sighting) {
 	}
 }
 
-// judgeSenderKeys wants the key beside the sender.
+// judgeSenderKeys ensures that the member's events have its sender key.
 func judgeSenderKeys(c *check.C, seen sighting) {
 	for _, view := range seen.views {
 		for _, event := range scenes.EventsOf(view, seen.join, seen.said) {

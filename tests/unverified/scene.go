@@ -1,7 +1,7 @@
 package unverified
 
-// What the checks of the chapter look at: a room with a member whose server's keys cannot be had, met along one of the delivery
-// paths. Each is prepared once, and several checks look at it.
+// A room with a member whose server's keys cannot be had, introduced along one of the delivery paths. Each is prepared once,
+// and several checks judge it.
 
 import (
 	"errors"
@@ -25,11 +25,11 @@ const joinBound = 45 * time.Second
 type failure struct {
 	name  string
 	as    federation.DeadAs
-	lasts time.Duration // about how long a server waits for an answer; 0: it need not wait
+	lasts time.Duration // about how long a server waits for an answer; 0: it gets an error at once
 }
 
 var (
-	// closesConnections is the death for checks that are not about how a server is dead: nobody has to wait for it.
+	// closesConnections is for checks that are not about how a server fails: nobody has to wait for it.
 	closesConnections = failure{"closes connections", federation.DeadRefusing, 0}
 	swallowsRequests  = failure{"swallows requests", federation.DeadHanging, swallowingTime}
 )
@@ -52,16 +52,16 @@ type scene struct {
 	revive           func()           // to be called once
 }
 
-func openScene(s *stage.Stage, dead failure) *scene {
+func openScene(s *stage.Stage, how failure) *scene {
 	opened := &scene{Scene: delivery.Open(s), deadServer: s.Peer()}
 	opened.Alice.Server.Timeout, opened.Deadline = joinBound, joinBound
 	opened.dave, opened.unverified = s.Peer().User("dave"), opened.deadServer.User("erin")
-	if dead.as != swallowsRequests.as {
-		opened.revive = opened.deadServer.PlayDead(dead.as)
+	if how.as != swallowsRequests.as {
+		opened.revive = opened.deadServer.PlayDead(how.as)
 		return opened
 	}
 	opened.Patience = joinBound // servers may wait for keys before they show an event
-	// What is held gets its answer when the server comes back: that is to answer late.
+	// Held requests are answered when the server comes back, which is late.
 	back := make(chan struct{})
 	opened.revive = func() { close(back) }
 	opened.deadServer.Handle(federation.Any, func(request *federation.Request, honest func() federation.Answer) federation.Answer {
@@ -78,7 +78,7 @@ func openScene(s *stage.Stage, dead failure) *scene {
 var otherPaths = []struct {
 	name string
 	delivery.Path
-	deadly bool // deployed servers crash when they meet anybody along it
+	deadly bool // deployed servers crash of any member along it
 }{
 	{"send_join answer", delivery.StateOfSendJoin, false},
 	{"backfill", delivery.Backfill, true},
@@ -96,17 +96,15 @@ type sighting struct {
 	refused      error // why clients are not shown what it wrote
 }
 
-// meetUnverified lets the server under test meet a member who cannot be verified, once for all checks that look at it. The
-// positive control: the same along the same path with a member whose server's keys can be had.
-func meetUnverified(c *check.C, dead failure, along delivery.Path) sighting {
+// meetUnverified introduces a member who cannot be verified, once for all checks that judge it. The control is a member whose
+// server's keys can be had, along the same path.
+func meetUnverified(c *check.C, how failure, along delivery.Path) sighting {
 	s := stage.Open(c, blueprints.OneServer)
-	return stage.Scene(s, "a member whose server "+dead.name+", by "+along.Name, func() sighting {
-		opened := openScene(s, dead)
+	return stage.Scene(s, "a member whose server "+how.name+", by "+along.Name, func() sighting {
+		opened := openScene(s, how)
 		control, err := along.Introduce(opened.Scene, opened.dave)
 		if err == nil && !slices.ContainsFunc(opened.views(control), func(view stage.View) bool {
-			return slices.ContainsFunc(scenes.EventsOf(view, control.Said.ID()), func(shown gjson.Result) bool {
-				return shown.Get("sender").String() == opened.dave.ID()
-			})
+			return view.ShownAs(control.Said.ID()) == opened.dave.ID()
 		}) {
 			err = errors.New("no client view shows a message of the member of an honest server as sent by " + opened.dave.ID())
 		}
@@ -119,20 +117,38 @@ func meetUnverified(c *check.C, dead failure, along delivery.Path) sighting {
 	})
 }
 
-// views looks at a room in every way that the suite knows, and at what the member wrote more closely.
-func (h *scene) views(m delivery.Introduction) []stage.View {
+// views returns all client views of a room, and of the events of the member also those of single events.
+func (s *scene) views(m delivery.Introduction) []stage.View {
 	roomID := m.Room.ID()
-	views := h.Alice.Views(roomID)
+	views := s.Alice.Views(roomID)
 	for _, event := range []federation.Event{m.Join, m.Said} {
 		if !event.IsZero() {
-			views = append(views, h.Alice.CloserViews(roomID, event.ID())...)
+			views = append(views, s.Alice.CloserViews(roomID, event.ID())...)
 		}
 	}
-	synced, err := h.Alice.Sync(h.C.Context(), "", 0, "")
-	h.C.Need("client-view/unmodified-client", err)
+	synced, err := s.Alice.Sync(s.C.Context(), "", 0, "")
+	s.C.Need("client-view/unmodified-client", err)
 	heroes := stage.View{Name: "the heroes of /sync"}
 	for _, userID := range synced.Get("rooms.join." + gjson.Escape(roomID) + `.summary.m\.heroes`).Array() {
 		heroes.Keys = append(heroes.Keys, userID.String())
 	}
 	return append(views, heroes)
+}
+
+// whyNot is why no reading could be seen: an error, or another reason if there is none.
+func whyNot(err error, otherwise string) string {
+	if err != nil {
+		return err.Error()
+	}
+	return otherwise
+}
+
+// shownAs returns a field of an event as clients are shown it, "" if no view has the event.
+func shownAs(views []stage.View, eventID, field string) string {
+	for _, view := range views {
+		for _, event := range scenes.EventsOf(view, eventID) {
+			return event.Get(field).String()
+		}
+	}
+	return ""
 }

@@ -1,6 +1,6 @@
 package unverified
 
-// Chapter unverified, sliding sync: what its clients are told when a member is verified later.
+// What clients of sliding sync are sent when a member is verified later.
 
 import (
 	"fmt"
@@ -22,16 +22,31 @@ import (
 // slidingVersions are the unstable names of sliding sync: that of its successor (MSC4186), and the one that MSC4014 speaks of.
 var slidingVersions = []string{"org.matrix.simplified_msc3575", "org.matrix.msc3575"}
 
-// slides asks by sliding sync for what is new in a room since a position, "" for everything.
-func slides(c *check.C, client *stage.User, version, roomID, position string) (*csapi.Response, error) {
+// slidingSync requests what is new in a room since a position by sliding sync, "" for everything.
+func (s *scene) slidingSync(version, roomID, position string) (*csapi.Response, error) {
 	query := url.Values{"timeout": {"0"}}
 	if position != "" {
 		query.Set("pos", position)
 	}
 	subscription := map[string]any{"required_state": [][]string{{"m.room.member", "*"}}, "timeline_limit": 20}
-	return client.Do(c.Context(), http.MethodPost, csapi.Path("_matrix", "client", "unstable", version, "sync"), query, map[string]any{
+	return s.Alice.Do(s.C.Context(), http.MethodPost, csapi.Path("_matrix", "client", "unstable", version, "sync"), query, map[string]any{
 		"conn_id": "unverified", "lists": map[string]any{}, "room_subscriptions": map[string]any{roomID: subscription},
 	})
+}
+
+// slidingVersion returns the version of sliding sync that the server has, or the errors of all that it has not.
+func (s *scene) slidingVersion() (version string, refusals []string) {
+	for _, each := range slidingVersions {
+		_, err := s.slidingSync(each, "!none:"+s.ServerName(1), "")
+		if err == nil {
+			return each, nil
+		}
+		if csapi.NoAnswer(err) {
+			s.C.Need("resilience/stays-up", err)
+		}
+		refusals = append(refusals, err.Error())
+	}
+	return "", refusals
 }
 
 // Sliding sync clients should have the room invalidated and its state sent again (MSC4014, Changes from MSC1228 6.2).
@@ -40,64 +55,51 @@ var _ = check.Register(check.Check{
 	Requires: []string{"unverified/sliding-sync"},
 	Slow:     swallowingTime,
 	Body: func(c *check.C) {
-		h := openScene(stage.Open(c, blueprints.OneServer), closesConnections)
-		version, answers := "", []string{}
-		for _, each := range slidingVersions {
-			_, err := slides(c, h.Alice, each, "!none:"+h.ServerName(1), "")
-			if csapi.NoAnswer(err) {
-				c.Need("resilience/stays-up", err)
-			}
-			if err == nil {
-				version = each
-				break
-			}
-			answers = append(answers, err.Error())
-		}
+		s := openScene(stage.Open(c, blueprints.OneServer), closesConnections)
+		version, refusals := s.slidingVersion()
 		if version == "" {
-			c.Observe("no-sliding-sync", "%s", strings.Join(answers, "; "))
+			c.Observe("no-sliding-sync", "%s", strings.Join(refusals, "; "))
 			return
 		}
-
-		m, refused := delivery.Send.Introduce(h.Scene, h.unverified)
+		m, refused := delivery.Send.Introduce(s.Scene, s.unverified)
 		if refused != nil {
 			c.Observe(verdict.NoneSeen, "%v", refused)
 			return
 		}
-		timeline := h.Alice.Timeline(m.Room.ID())
+		timeline := s.Alice.Timeline(m.Room.ID())
 		ctx, cancel := c.Within(stage.Patience)
 		defer cancel()
 		shown, err := timeline.Wait(ctx, match.EventID(m.Said.ID()))
 		c.Need("unverified/event-accepted", err)
-		before, err := slides(c, h.Alice, version, m.Room.ID(), "")
+		before, err := s.slidingSync(version, m.Room.ID(), "")
 		c.Need("client-view/unmodified-client", err)
-		h.revive()
-		seen := recovered{claimed: h.unverified.ID(), join: m.Join.ID()}
-		h.awaitsVerification(m, timeline, shown.Get("sender").String(), &seen)
+		s.revive()
+		seen := recovered{claimed: s.unverified.ID(), join: m.Join.ID()}
+		s.awaitsVerification(m, timeline, shown.Get("sender").String(), &seen)
 		if !seen.verified {
 			c.Observe(verdict.NoneSeen, "the member was not verified later; tried: %s", strings.Join(seen.tried, "; "))
 			return
 		}
-		after, err := slides(c, h.Alice, version, m.Room.ID(), before.Get("pos").String())
+		after, err := s.slidingSync(version, m.Room.ID(), before.Get("pos").String())
 		c.Need("client-view/unmodified-client", err)
-		room := after.Get("rooms." + gjson.Escape(m.Room.ID()))
-		reading, detail := readSliding(room, seen)
+		reading, detail := readSliding(after.Get("rooms."+gjson.Escape(m.Room.ID())), seen)
 		c.Observe(reading, "%s: %s", version, detail)
 	},
 })
 
-// readSliding tells the reading from what sliding sync has new of a room after a verification.
+// readSliding returns the reading from what sliding sync has new of a room after a verification.
 func readSliding(room gjson.Result, seen recovered) (reading, detail string) {
-	invalidated, told := room.Get("initial").Bool(), false
+	invalidated, resent := room.Get("initial").Bool(), false
 	for _, place := range []string{"required_state", "timeline"} {
 		for _, event := range room.Get(place).Array() {
-			told = told || event.Get("event_id").String() == seen.join && event.Get("state_key").String() == seen.claimed
+			resent = resent || event.Get("event_id").String() == seen.join && event.Get("state_key").String() == seen.claimed
 		}
 	}
-	detail = fmt.Sprintf("initial is %t, the member event with the true user ID is there: %t", invalidated, told)
+	detail = fmt.Sprintf("initial is %t, the member event with the true user ID is there: %t", invalidated, resent)
 	switch {
-	case invalidated && told:
+	case invalidated && resent:
 		return "room-invalidated", detail
-	case told:
+	case resent:
 		return "member-resent", detail
 	case !invalidated:
 		return "nothing-told", detail

@@ -1,0 +1,55 @@
+package redaction
+
+// However a client calls /redact, the mapping of a member stays.
+
+import (
+	"msc4014/helpers/check"
+)
+
+// clientRedactions are ways of calling /redact on the member events of a user: the severe redaction that takes a mapping away
+// should not be triggered by any of them.
+var clientRedactions = []struct {
+	name     string
+	ofRemote bool
+	redact   func(s *scene)
+}{
+	{"a user redacts its own member event", false, func(s *scene) { s.target.redacts(s.joins[0]) }},
+	{"a moderator redacts every member event of a local user", false, func(s *scene) {
+		for _, name := range []string{"another name", "a third name"} {
+			s.target.(local).SetsDisplayName(name)
+			s.awaitsJoin()
+		}
+		s.redactsAll()
+	}},
+	{"a moderator redacts every member event of a remote user", true, func(s *scene) {
+		for _, name := range []string{"another name", "a third name"} {
+			carol := s.target.(remote)
+			carol.SetProfile(name, "")
+			carol.room.JoinsByEvent(carol.User)
+			s.awaitsJoin()
+		}
+		s.redactsAll()
+	}},
+	{"a moderator redacts a member event, the redaction, and the event again", true, func(s *scene) {
+		alice := s.moderator.(local)
+		redaction := alice.Redacts(s.roomID, s.joins[0])
+		alice.redacts(redaction)
+		alice.redacts(s.joins[0])
+	}},
+}
+
+func init() {
+	for _, each := range clientRedactions {
+		check.Register(check.Check{
+			Name:     each.name,
+			Requires: []string{"redaction/client-redact-never-purges"},
+			Body: func(c *check.C) {
+				s := openScene(c, false, each.ofRemote)
+				each.redact(s)
+				s.settles()
+				s.keepsUserID()
+				s.keepsRouting()
+			},
+		})
+	}
+}

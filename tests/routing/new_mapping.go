@@ -1,0 +1,32 @@
+package routing
+
+// Events follow a member whose newer mapping names another server.
+
+import (
+	"msc4014/helpers/check"
+	"msc4014/helpers/stage"
+)
+
+// A newer verified mapping of the same key moves the member to another server: events go there from then on, and no more to
+// the server before.
+var _ = check.Register(check.Check{
+	Name:     "events follow a newer mapping",
+	Requires: []string{"routing/follows-new-mapping"},
+	Body: func(c *check.C) {
+		s := stage.OpenResident(c)
+		alice, roomID, before, after := s.Alice, s.Room.ID(), s.Peer(), s.Peer()
+		mover := before.User("mover")
+		room := before.Joins(roomID, mover)
+		elsewhere := before.Joins(alice.Makes(stage.Public), mover)
+		alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, mover.ID(), "join")
+		c.Control(room.Receives(alice.Says(roomID, "said before the move")))
+
+		moved := after.User("moved")
+		join := room.Made(room.MemberTemplate(mover, "join").WithMappingOf(moved))
+		room.Delivers(join)
+		alice.Blaming("mapping/latest-wins").AwaitsMembership(roomID, moved.ID(), "join")
+		c.Must(after.Receives(alice.Says(roomID, "said after the move")))
+		elsewhere.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(elsewhere.ID(), "said elsewhere after that"))
+		room.ReceivedNothingAfter(join)
+	},
+})

@@ -1,0 +1,180 @@
+package signing
+
+// No keys of servers are needed to verify events: not of servers that are gone, and none are requested.
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/delivery"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/stage"
+)
+
+// textAfterKeys makes a message of a time at which the published keys of its sender's server are valid no longer: a server that
+// verifies the event by them must request newer ones.
+func textAfterKeys(room *stage.Room, sender *federation.User) federation.Event {
+	message := federation.TextMessage(sender, "said when nobody can ask for keys")
+	message.OriginServerTS = time.Now().Add(48 * time.Hour).UnixMilli()
+	return room.Builds(message)
+}
+
+// It is always possible to verify event signatures without asking anybody (MSC4014, Proposal 2): the sender's server may
+// be gone when another one delivers its event.
+var _ = check.Register(check.Check{
+	Name:     "an event of a server that is gone, delivered by another",
+	Requires: []string{"signing/needs-no-server-keys"},
+	Path:     "another server",
+	Body: func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, gone, courier := s.User("alice"), s.Peer(), s.Peer()
+		carol := gone.User("carol")
+		room := gone.Joins(alice.Makes(stage.Public), carol)
+		alice.Blaming("membership/remote-joins-us").AwaitsMembership(room.ID(), carol.ID(), "join")
+		delivered := courier.Joins(room.ID(), courier.User("courier"))
+
+		first := room.Builds(federation.TextMessage(carol, "said while its server is there"))
+		delivered.Delivers(first)
+		c.Control(alice.SeesEvent(room.ID(), first.ID()))
+
+		gone.PlayDead(federation.DeadRefusing)
+		second := textAfterKeys(room, carol)
+		delivered.Delivers(second)
+		shown := alice.AwaitsEvent(room.ID(), second.ID())
+		assert.Equal(c, carol.ID(), shown.Get("sender").String(), "the sender, whose mapping was verified before")
+	},
+})
+
+// The same when the sender's server is there and gives nobody its keys: requests are verified by those that are known.
+var _ = check.Register(check.Check{
+	Name:     "an event of a server that gives nobody its keys any more",
+	Requires: []string{"signing/needs-no-server-keys"},
+	Path:     "send",
+	Body: func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, silent := s.User("alice"), s.Peer()
+		carol := silent.User("carol")
+		room := silent.Joins(alice.Makes(stage.Public), carol)
+		alice.Blaming("membership/remote-joins-us").AwaitsMembership(room.ID(), carol.ID(), "join")
+		silent.PlayDead(federation.DeadRefusing, federation.ServerKeys, federation.KeyQuery)
+		said := textAfterKeys(room, carol)
+		room.Delivers(said)
+		shown := alice.AwaitsEvent(room.ID(), said.ID())
+		assert.Equal(c, carol.ID(), shown.Get("sender").String(), "the sender, whose mapping was verified before")
+	},
+})
+
+// This makes verifying the room's events much more reliable when remote servers are dead (MSC4014, Proposal 2.1): a server
+// that joins through one server takes the events of another, whose keys nobody has.
+var _ = check.Register(check.Check{
+	Name:     "a room with events of a server that is dead",
+	Requires: []string{"signing/dead-resident"},
+	Body: func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, resident, dead := s.User("alice"), s.Peer(), s.Peer()
+		carol := dead.User("carol")
+		room := resident.Makes(federation.RoomOptions{
+			Creator: resident.User("host"), PowerLevels: map[string]any{"events": map[string]any{delivery.MemberStateType: 0}},
+		})
+		deadServersRoom := dead.JoinsVia(resident.Name(), room.ID(), carol)
+		note := deadServersRoom.Builds(delivery.MemberStateUnder(carol, ""))
+		deadServersRoom.Delivers(note)
+		message := deadServersRoom.Says(carol, "said before its server died")
+		dead.PlayDead(federation.DeadRefusing)
+
+		_, err := alice.JoinRoom(c.Context(), room.ID(), resident.Name())
+		c.Must(err)
+		later := deadServersRoom.Builds(federation.TextMessage(carol, "delivered after its server died"))
+		room.Delivers(later)
+		alice.AwaitsEvent(room.ID(), later.ID())
+		for _, view := range alice.Views(room.ID()) {
+			event, awaited := map[string]federation.Event{"/state": note, "/messages": message}[view.Name]
+			if awaited && !view.Has(event.ID()) {
+				c.Errorf("%s does not show an event of a server that is dead: %s", view.Name, event)
+			}
+		}
+	},
+})
+
+// keyRequests returns the requests for a server's keys that peers received: itself, and others as notaries.
+func keyRequests(of *stage.Peer, others ...*stage.Peer) (asked []string) {
+	for _, request := range of.Requests() {
+		if request.Endpoint == federation.ServerKeys || request.Endpoint == federation.KeyQuery {
+			asked = append(asked, request.String())
+		}
+	}
+	for _, other := range others {
+		for _, request := range other.Requests() {
+			names := strings.Contains(request.URI, of.Name()) || bytes.Contains(request.Body, []byte(of.Name()))
+			if request.Endpoint == federation.KeyQuery && names {
+				asked = append(asked, request.String())
+			}
+		}
+	}
+	return asked
+}
+
+// controlKeyRequests lets a user of the peer join, as the control: the server must request its keys to verify the request.
+func controlKeyRequests(c *check.C, peer *stage.Peer, roomID string) {
+	peer.Joins(roomID, peer.User("later"))
+	var err error
+	if len(keyRequests(peer)) == 0 {
+		err = errors.New("the server verified a request of " + peer.Name() + " and never asked for its keys")
+	}
+	c.Control(err)
+}
+
+// No external network requests are required to verify event signatures (MSC4014, Proposal 2): not for those that stand
+// beside the sender key's either.
+var _ = check.Register(check.Check{
+	Name:     "a further signature by a server has nobody asked for its keys",
+	Requires: []string{"signing/no-key-lookup-for-events"},
+	Path:     "send",
+	Body: func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, mallory, stranger := s.User("alice"), s.Peer(), s.Peer()
+		carol := mallory.User("carol")
+		room := mallory.Joins(alice.Makes(stage.Public), carol)
+		template, err := room.Template(federation.TextMessage(carol, "signed by two"))
+		require.NoError(c, err)
+		room.Delivers(room.Made(template.AlsoSignedBy(stranger.Signer())))
+		barrier := room.Says(carol, "said after that")
+		alice.Blaming("membership/remote-joins-us").AwaitsEvent(room.ID(), barrier.ID())
+		asked := keyRequests(stranger, mallory)
+		controlKeyRequests(c, stranger, room.ID())
+		assert.Empty(c, asked, "requests for the keys of a server that only signed an event")
+	},
+})
+
+// Nor for those on the state of a room that is entered (MSC4014, Proposal 2.1: server keys are not needed to verify the
+// room DAG).
+var _ = check.Register(check.Check{
+	Name:     "a room with further signatures by a server has nobody asked for its keys",
+	Requires: []string{"signing/no-key-lookup-for-events"},
+	Path:     "the state of send_join",
+	Body: func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, mallory, stranger := s.User("alice"), s.Peer(), s.Peer()
+		carol, dan := mallory.User("carol"), mallory.User("dan")
+		room := mallory.Makes(federation.RoomOptions{Creator: carol})
+		room.Applies(room.MemberTemplate(dan, "join").AlsoSignedBy(stranger.Signer()))
+		topic, err := room.Template(federation.Proto{
+			Type: "m.room.topic", StateKey: federation.StateKey(""), Sender: carol, Content: map[string]string{"topic": "signed by two"},
+		})
+		require.NoError(c, err)
+		room.Applies(topic.AlsoSignedBy(stranger.Signer()))
+		alice.Joins(room.ID(), mallory.Name())
+		barrier := room.Says(carol, "said after alice's join")
+		alice.Blaming("membership/join-remote").AwaitsEvent(room.ID(), barrier.ID())
+		asked := keyRequests(stranger, mallory)
+		controlKeyRequests(c, stranger, room.ID())
+		assert.Empty(c, asked, "requests for the keys of a server that only signed events of the room")
+	},
+})
