@@ -16,7 +16,7 @@ var dialects = map[string]pseudoid.Format{
 	"dendrite": pseudoid.FormatDendrite, "msc4014": pseudoid.FormatMSC4014, "letter": pseudoid.FormatMSC4014Letter,
 }
 
-// testRoom makes events of a room, each one deeper than the last.
+// testRoom builds events of a room with increasing depths.
 type testRoom struct {
 	format pseudoid.Format
 	id     string
@@ -27,7 +27,7 @@ func newTestRoom(format pseudoid.Format, id string) *testRoom {
 	return &testRoom{format: format, id: id}
 }
 
-// event makes an event with a right hash, signed by the pair under its sender.
+// event builds an event with a valid hash and signature.
 func (r *testRoom) event(pair pseudoid.KeyPair, eventType string, stateKey *string, content string, change ...func(map[string]any)) []byte {
 	r.depth++
 	fields := map[string]any{
@@ -45,7 +45,7 @@ func (r *testRoom) event(pair pseudoid.KeyPair, eventType string, stateKey *stri
 		raw, err = pseudoid.SignEventBySenderKey(raw, r.format, pair)
 	}
 	if err != nil {
-		panic(err) // the test itself is wrong
+		panic(err)
 	}
 	return raw
 }
@@ -75,7 +75,6 @@ func set(t *testing.T, raw []byte, path string, value any) []byte {
 	return altered
 }
 
-// Each rule of federated events, seen to find in every dialect.
 func TestFederationRules(t *testing.T) {
 	const noUser, byKey = noUserID, "event-format/power-levels-by-key"
 	rules := []struct {
@@ -190,14 +189,14 @@ func TestFindingsNameTheEvent(t *testing.T) {
 	assert.Equal(t, "the check", w.found[0].Check)
 }
 
-func TestTheOldSenderFieldStandsInNoEventOfTheProposal(t *testing.T) {
+func TestEventsOfTheProposalHaveNoSenderField(t *testing.T) {
 	w, alice := newWatch(pseudoid.FormatMSC4014), pseudoid.GenerateKeyPair()
 	w.PseudonymousEvent("check", newTestRoom(pseudoid.FormatMSC4014, "!one:hs1").event(alice, "m.room.message", nil, `{}`,
 		func(f map[string]any) { f["sender"] = "@a:hs1" }))
 	assert.ElementsMatch(t, []string{"event-format/no-sender-field", noUserID}, w.broken())
 }
 
-func TestEventsUnderKeysOfPeersAreLeftOut(t *testing.T) {
+func TestEventsUnderKeysOfPeersAreIgnored(t *testing.T) {
 	w, mallory := newWatch(pseudoid.FormatDendrite), pseudoid.GenerateKeyPair()
 	w.keys = []string{string(mallory.Public)}
 	room := newTestRoom(pseudoid.FormatDendrite, "!one:hs1")
@@ -210,7 +209,7 @@ func TestEventsUnderKeysOfPeersAreLeftOut(t *testing.T) {
 	assert.Empty(t, w.found)
 }
 
-func TestInvitesThatAPeerCompletedAreLeftOut(t *testing.T) {
+func TestInvitesThatAPeerCompletedAreIgnored(t *testing.T) {
 	w, alice, invited := newWatch(pseudoid.FormatDendrite), pseudoid.GenerateKeyPair(), pseudoid.GenerateKeyPair()
 	w.keys = []string{string(invited.Public)}
 	stateKey := string(invited.Public)
