@@ -1,4 +1,4 @@
-// Tests of telling dialects and formats by what an event says.
+// Tests of detecting dialects and formats.
 
 package pseudoid
 

@@ -1,4 +1,4 @@
-// Tests of mappings: making, signing, strict reading, and whose signature counts.
+// Tests of mappings: building, signing, strict parsing and verification.
 
 package pseudoid
 
@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// errNotPublished is what publishedKeys answers for a key that nobody published.
+// errNotPublished is the error of publishedKeys for an unknown key.
 var errNotPublished = errors.New("not published")
 
-// publishedKeys looks keys up as "server keyID".
+// publishedKeys returns a look-up of keys by "server keyID".
 func publishedKeys(keys map[string]ed25519.PrivateKey) func(serverName, keyID string) (ed25519.PublicKey, error) {
 	return func(serverName, keyID string) (ed25519.PublicKey, error) {
 		if key, ok := keys[serverName+" "+keyID]; ok {
@@ -45,7 +45,7 @@ func TestMappingRoundTrip(t *testing.T) {
 	}
 }
 
-// signedMapping is one of alice's on hs1, signed by whom the test wants.
+// signedMapping returns a mapping of alice on hs1, signed by the given key.
 func signedMapping(t *testing.T, serverName, keyID string, key ed25519.PrivateKey) string {
 	signed, err := SignMapping(NewMapping(DialectMSC4014, GenerateKeyPair().Public, "@alice:hs1"), serverName, keyID, key)
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ func TestVerifyMapping(t *testing.T) {
 	}
 }
 
-func TestVerifyMappingSaysWhyOfEachSignature(t *testing.T) {
+func TestVerifyMappingJoinsTheErrorsOfAllSignatures(t *testing.T) {
 	mapping, err := ParseMapping([]byte(altered(t, signedMapping(t, "hs1", "ed25519:b", GenerateKeyPair().Private),
 		"signatures", `{"hs1":{"ed25519:a":"x","ed25519:b":"y"}}`)))
 	require.NoError(t, err)
@@ -132,7 +132,7 @@ func TestParseMappingRefuses(t *testing.T) {
 		`{"user_room_key":"^` + key + `","user_id":"@a:b"}`:                           "base64",
 		`{"user_room_key":"` + key + `","sender_key":"` + key + `","user_id":"@a:b"}`: "both",
 		`{"user_room_key":"` + key + `","sender_key":null,"user_id":"@a:b"}`:          "null",
-		`{"sender_key":"` + key + `","user_id":null}`:                                 "no string",
+		`{"sender_key":"` + key + `","user_id":null}`:                                 "not a string",
 		`{"sender_key":"` + key + `","user_id":""}`:                                   "does not begin with '@'",
 		`{"sender_key":"` + key + `","user_id":"@a"}`:                                 "no ':'",
 		`{"sender_key":"` + key + `","user_id":"@a:b","user_id":"@a:c"}`:              "duplicate key",
@@ -144,7 +144,7 @@ func TestParseMappingRefuses(t *testing.T) {
 	}
 }
 
-func TestParseMappingKeepsTheTextAsItStands(t *testing.T) {
+func TestParseMappingKeepsTheText(t *testing.T) {
 	text := []byte(`{ "user_id": "@a:b", "more": [], "sender_key": "` + string(GenerateKeyPair().Public) + `" }`)
 	mapping, err := ParseMapping(text)
 	require.NoError(t, err)

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// specificationKey is the signing key of the appendix "Cryptographic Test Vectors". Its spelling there has leftover
-// bits that are not zero, so DecodeBase64 would refuse it.
+// specificationKey returns the signing key of the appendix "Cryptographic Test Vectors". Its base64 there has leftover bits that are
+// not zero, so DecodeBase64 would refuse it.
 func specificationKey(t *testing.T) ed25519.PrivateKey {
 	seed, err := base64.RawStdEncoding.DecodeString("YJDBA9Xnr2sVqXD9Vj7XVUnmFZcZrlw8Md7kMW+3XA1")
 	require.NoError(t, err)
