@@ -207,8 +207,8 @@ func TestPathsAreBounded(t *testing.T) {
 // TestVisitingTakesLinearWork visits everything and counts the scanned bytes.
 func TestVisitingTakesLinearWork(t *testing.T) {
 	for name, text := range map[string]string{
-		"arrays in each other":    nested("[", "]", MaxDepth),
-		"objects in each other":   nested(`{"a":`, "}", MaxDepth),
+		"nested arrays":           nested("[", "]", MaxDepth),
+		"nested objects":          nested(`{"a":`, "}", MaxDepth),
 		"wide objects, nested":    nested(`{"a":1,"b":[],"c":"ccccccccccccc","d":`, "}", MaxDepth-1),
 		"a long string far down":  nested(`[`, "]", MaxDepth/2) + strings.Repeat(" ", 100000),
 		"a long array":            "[" + strings.Repeat(`{"a":[[]]},`, 100000) + "0]",

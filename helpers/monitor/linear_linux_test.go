@@ -41,16 +41,16 @@ var answers = map[string]struct {
 	size  int
 	write func(size int) string
 }{
-	"objects in each other": {2000, func(size int) string { return around(`{"a":`, "0", "}", size) }},
-	"arrays in each other":  {2000, func(size int) string { return around("[", "", "]", size) }},
-	"objects of several members in each other": {2000, func(size int) string {
+	"nested objects": {2000, func(size int) string { return around(`{"a":`, "0", "}", size) }},
+	"nested arrays":  {2000, func(size int) string { return around("[", "", "]", size) }},
+	"nested objects of several members": {2000, func(size int) string {
 		return around(`{"a":[],"b":"ccc","content":{},"c":`, "0", "}", size)
 	}},
 	"a long string far down": {2000, func(size int) string { return around("[", `"`+strings.Repeat("a", 20*size)+`"`, "]", size) }},
-	"events in each other": {500, func(size int) string {
+	"nested events": {500, func(size int) string {
 		return around(`{"type":"m.a","event_id":"$e","sender":"@a:hs1","content":{},"unsigned":{"x":`, "0", "}}", size)
 	}},
-	"stripped state in each other": {500, func(size int) string {
+	"nested stripped state": {500, func(size int) string {
 		return around(`{"invite_state":[{"type":"m.a","sender":"@a:hs1","content":{}},`, "0", "]}", size)
 	}},
 	"many values, each deep": {12, func(size int) string { return "[" + each(around(`{"a":[`, "%d", "]}", 500)+",", size) + "]" }},

@@ -59,9 +59,9 @@ func TestEmptySelections(t *testing.T) {
 		err        string
 	}{
 		{some, "nothing", "", false, `--run "nothing" matches no check and no requirement that has one; ./run.sh list shows them`},
-		{withClosing, "^a$", "", true, `--run "^a$" matches no check that stands on two servers, which --pair runs`},
-		{withClosing, "", "4/4", false, "--shard 4/4 has no check: 3 are selected, so there are at most as many parts"},
-		{withClosing, "mapping/", "3/500", false, "--shard 3/500 has no check: 2 are selected, so there are at most as many parts"},
+		{withClosing, "^a$", "", true, `--run "^a$" matches no check with two servers, which --pair runs`},
+		{withClosing, "", "4/4", false, "--shard 4/4 has no check: only 3 are selected, which is the maximum of parts"},
+		{withClosing, "mapping/", "3/500", false, "--shard 3/500 has no check: only 2 are selected, which is the maximum of parts"},
 	} {
 		picked, err := New(each.run, each.shard, each.pair)
 		require.NoError(t, err)

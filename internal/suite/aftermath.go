@@ -1,7 +1,6 @@
 package suite
 
-// What the environment asks for when servers are removed: printing their logs, and calling Complement's post-test
-// script.
+// What the environment requests before servers are removed: printing their logs, and calling Complement's post-test script.
 
 import (
 	"context"
@@ -31,20 +30,20 @@ func checkScript(script string) error {
 	return nil
 }
 
-// aftermath returns what the environment asks for at the end of each deployment; nil for nothing.
+// aftermath returns what to do before each deployment is removed, or nil.
 func aftermath(
 	settings complement.Options, servers func(check.Deployment) []runtime.Server, emit func(verdict.Event),
 ) func(context.Context, check.Retired) {
 	if !settings.AlwaysPrintLogs && settings.PostTestScript == "" {
 		return nil
 	}
-	say := func(kind verdict.EventKind, format string, arguments ...any) {
+	report := func(kind verdict.EventKind, format string, arguments ...any) {
 		emit(verdict.Event{Kind: kind, Time: time.Now(), Message: fmt.Sprintf(format, arguments...)})
 	}
 	return func(ctx context.Context, retired check.Retired) {
 		for _, server := range servers(retired.Deployment) {
 			if settings.AlwaysPrintLogs {
-				say(verdict.KindPrint, "==== the log of %s (%s)\n%s", server.Name(), usedBy(retired), server.Log(0))
+				report(verdict.KindPrint, "==== the log of %s (%s)\n%s", server.Name(), usedBy(retired), server.Log(0))
 			}
 			contained, can := server.(runtime.Contained)
 			if settings.PostTestScript == "" || !can {
@@ -52,10 +51,10 @@ func aftermath(
 			}
 			output, err := callScript(ctx, settings.PostTestScript, contained.ContainerID(), retired)
 			if output = strings.TrimSpace(output); output != "" {
-				say(verdict.KindPrint, "==== the post-test script, for %s (%s)\n%s", server.Name(), usedBy(retired), output)
+				report(verdict.KindPrint, "==== the post-test script, for %s (%s)\n%s", server.Name(), usedBy(retired), output)
 			}
 			if err != nil {
-				say(verdict.KindNote, "the post-test script %s failed for %s: %v", settings.PostTestScript, server.Name(), err)
+				report(verdict.KindNote, "the post-test script %s failed for %s: %v", settings.PostTestScript, server.Name(), err)
 			}
 		}
 	}

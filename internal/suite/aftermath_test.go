@@ -16,7 +16,7 @@ import (
 	"msc4014/runtime"
 )
 
-// configured is a server that has a configuration and nothing else.
+// configured is a server with a configuration.
 type configured struct {
 	runtime.Server
 	name, text string

@@ -9,8 +9,8 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// TestOnlyWhatIsFinalIsToldOfAnInterruptedRun: servers end with it, and monitors and checks see that.
-func TestOnlyWhatIsFinalIsToldOfAnInterruptedRun(t *testing.T) {
+// TestInterruptedRunEmitsOnlyFinalEvents: servers are stopped with it, which looks like faults.
+func TestInterruptedRunEmitsOnlyFinalEvents(t *testing.T) {
 	kinds := []verdict.EventKind{
 		verdict.KindCheckDone, verdict.KindFinding, verdict.KindServerDied, verdict.KindCheckFinal, verdict.KindObservation, verdict.KindNote,
 	}

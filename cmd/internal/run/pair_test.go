@@ -99,7 +99,7 @@ func TestBadPairs(t *testing.T) {
 		"leave out dendrite@3":                       func(o *Options) { o.Candidates = []string{"dendrite@3"} },
 		"writes a baseline for each side":            func(o *Options) { o.Baseline, o.UpdateBaseline = "x.json", true },
 		"cannot read the baseline":                   func(o *Options) { o.Baseline = "/nonexistent/b.json" },
-		"no check that stands on two servers":        func(o *Options) { o.Run = "check-a" },
+		"no check with two servers":                  func(o *Options) { o.Run = "check-a" },
 		"synapse cannot be started with":             func(o *Options) { o.Pair, o.Runtime = "dendrite,synapse", "process" },
 		"synapse runs in containers only: no engine": func(o *Options) { o.Pair = "dendrite,synapse" },
 	} {
