@@ -113,7 +113,7 @@ func TestAServerThatExitsIsNoticed(t *testing.T) {
 		assert.Equal(t, outside, d.Death().Outside)
 		assert.Equal(t, "the log of hs2\n", d.Death().LogTail)
 		d.MarkDead("fell silent")
-		assert.Equal(t, "hs2 exited with status 2", d.Death().Cause, "the first cause stands")
+		assert.Equal(t, "hs2 exited with status 2", d.Death().Cause, "the first cause counts")
 	}
 }
 

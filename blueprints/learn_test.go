@@ -111,7 +111,7 @@ func TestLearnIfPeersCannotJoin(t *testing.T) {
 	server.PlayDead(federation.DeadRefusing)
 	facts, err := c.Learn(deadline(t), c.deploy(t, OneServer), 0)
 	require.NoError(t, err)
-	assert.Equal(t, Facts{Supported: true, Format: pseudoid.FormatDendrite, Assumed: true}, facts, "made, though not advertised, and of unknown spelling")
+	assert.Equal(t, Facts{Supported: true, Format: pseudoid.FormatDendrite, Assumed: true}, facts, "created, though not advertised, and of unknown format")
 }
 
 func TestPeersOutOfReachAreNotTheCandidatesFault(t *testing.T) {

@@ -132,7 +132,7 @@ func (c *C) record(v verdict.Verdict, reason string, arguments ...any) {
 	c.note(v, reason)
 }
 
-// note is record without the look at the time. The caller holds c.mu.
+// note is record without the check for time-outs. The caller holds c.mu.
 func (c *C) note(v verdict.Verdict, reason string) {
 	if c.outcome.verdict == "" || (v == verdict.Fail && c.outcome.verdict != verdict.Fail) {
 		c.outcome.verdict = v

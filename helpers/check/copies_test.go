@@ -62,7 +62,7 @@ func TestThereAreNoMoreCopiesThanAreAllowedOrNeeded(t *testing.T) {
 	assert.Len(t, servers.made, 1, "checks that have ended do not count")
 }
 
-// TestACopyThatDiesIsReplaced: the checks that used the others are no suspects.
+// TestACopyThatDiesIsReplaced: the checks that used the others are not suspects.
 func TestACopyThatDiesIsReplaced(t *testing.T) {
 	var checks []*Check
 	for i := range 2*crowded - 1 {

@@ -82,7 +82,7 @@ func (c *C) overstays(finished <-chan struct{}) bool {
 // giveUp ends the check without its goroutine.
 func (c *C) giveUp() {
 	c.mu.Lock()
-	c.note(verdict.Error, fmt.Sprintf("gave up: the check went on for %s after it should have ended, and did not look at its context", c.runner.options.Grace))
+	c.note(verdict.Error, fmt.Sprintf("gave up: the check went on for %s after it should have ended, and ignored its context", c.runner.options.Grace))
 	c.givenUp = true
 	c.mu.Unlock()
 	cleaned := make(chan struct{})

@@ -98,7 +98,7 @@ func (p *Peer) Do(ctx context.Context, server, method, uri string, body []byte) 
 	}
 	signed, err := request.HTTPRequest()
 	if err != nil {
-		return Answer{}, fmt.Errorf("%s cannot make the request %s %s: %w", p.name, method, uri, err)
+		return Answer{}, fmt.Errorf("%s cannot build the request %s %s: %w", p.name, method, uri, err)
 	}
 	// Only the signature is used: the library would encode the body anew.
 	return p.exchange(ctx, server, method, uri, body, signed.Header.Values("Authorization"))
@@ -122,7 +122,7 @@ func (p *Peer) exchange(ctx context.Context, server, method, uri string, body []
 	}
 	request, err := http.NewRequestWithContext(ctx, method, url, reader)
 	if err != nil {
-		return Answer{}, fmt.Errorf("%s cannot make the request %s %s: %w", p.name, method, url, err)
+		return Answer{}, fmt.Errorf("%s cannot build the request %s %s: %w", p.name, method, url, err)
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")

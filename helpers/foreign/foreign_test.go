@@ -25,7 +25,7 @@ func TestReadRefusesBodiesOutOfBounds(t *testing.T) {
 		err  error
 	}{
 		"a small body":                    {strings.NewReader(`{"a":1}`), nil},
-		"no JSON":                         {strings.NewReader("<html>"), nil},
+		"not JSON":                        {strings.NewReader("<html>"), nil},
 		"6 MB of [":                       {strings.NewReader(strings.Repeat("[", 6<<20)), ErrTooDeep},
 		"6 MB of [ behind other text":     {strings.NewReader(`]}" \" ",` + strings.Repeat(`{"a":[`, 1<<20)), ErrTooDeep},
 		"as deep as may be":               {strings.NewReader(nested("[", "]", MaxDepth)), nil},

@@ -75,7 +75,7 @@ func TestEveryTwistChangesTheEvent(t *testing.T) {
 		}
 		assert.Equal(t, string(forged.JSON), string(h.Forge(input).JSON), "%s", input)
 		if before, there := seen[input.String()]; there {
-			assert.Equal(t, before, string(forged.JSON), "two inputs are told alike: %s", input)
+			assert.Equal(t, before, string(forged.JSON), "two inputs have the same description: %s", input)
 		}
 		seen[input.String()] = string(forged.JSON)
 		if _, err := pseudoid.EventID(forged.JSON, h.Format); err != nil {
@@ -90,7 +90,7 @@ func TestEveryTwistChangesTheEvent(t *testing.T) {
 	}
 	t.Logf("%d inputs, %d that the oracle can read, %d with a right hash and signature", len(seen), readable, signed)
 	assert.Greater(t, signed, len(seen)/4)
-	assert.Greater(t, len(seen)-readable, 100, "some are no events at all")
+	assert.Greater(t, len(seen)-readable, 100, "some are not parseable")
 }
 
 // TestSmallOrderKeysSign: every message has a signature under a key of small order that crypto/ed25519 accepts.

@@ -113,7 +113,7 @@ func Each(path string, matcher Matcher) Matcher {
 	return func(value gjson.Result) error {
 		found := value.Get(path)
 		if !found.IsArray() && !found.IsObject() {
-			return fmt.Errorf("%s is no array or object: %s", path, short(found.Raw))
+			return fmt.Errorf("%s is not an array or object: %s", path, short(found.Raw))
 		}
 		var err error
 		found.ForEach(func(key, element gjson.Result) bool {
@@ -131,7 +131,7 @@ func Contains(path string, matcher Matcher) Matcher {
 	return func(value gjson.Result) error {
 		found := value.Get(path)
 		if !found.IsArray() && !found.IsObject() {
-			return fmt.Errorf("%s is no array or object: %s", path, short(found.Raw))
+			return fmt.Errorf("%s is not an array or object: %s", path, short(found.Raw))
 		}
 		var last error
 		count := 0

@@ -19,8 +19,8 @@ func inSync(event string) string {
 // Cases for each rule of client views: KEY is a sender key of the candidate, USER its user ID, MORE what a faulty event has in
 // addition. Nothing may be found in the valid variant of an answer, nor if the key is a peer's.
 var clientRules = []struct {
-	name, path, faulty, honest string
-	requirement, detail        string
+	name, path, faulty, valid string
+	requirement, detail       string
 }{
 	{
 		"sender", "/v3/sync",
@@ -153,33 +153,33 @@ func TestClientRules(t *testing.T) {
 	for _, rule := range clientRules {
 		t.Run(rule.name, func(t *testing.T) {
 			key := newKey()
-			spell := func(text string) string { return strings.ReplaceAll(text, "KEY", key) }
+			withKey := func(text string) string { return strings.ReplaceAll(text, "KEY", key) }
 			// The candidate's own events tell whose key it is, before or after.
-			own := inSync(spell(`{"type":"m.room.member","event_id":"$own","sender":"@u:hs1","sender_key":"KEY","state_key":"@u:hs1","content":{}}`))
+			own := inSync(withKey(`{"type":"m.room.member","event_id":"$own","sender":"@u:hs1","sender_key":"KEY","state_key":"@u:hs1","content":{}}`))
 
 			for _, order := range []string{"before", "after"} {
 				w := newWatch(pseudoid.FormatDendrite)
 				if order == "before" {
 					w.get("/v3/sync", own)
 				}
-				w.get(rule.path, spell(rule.faulty))
+				w.get(rule.path, withKey(rule.faulty))
 				if order == "after" {
 					w.get("/v3/sync", own)
 				}
 				if assert.Equal(t, []string{rule.requirement}, w.broken(), order) {
-					assert.Contains(t, w.found[0].Detail, spell(rule.detail))
+					assert.Contains(t, w.found[0].Detail, withKey(rule.detail))
 				}
 			}
 
 			w := newWatch(pseudoid.FormatDendrite)
 			w.get("/v3/sync", own)
-			w.get(rule.path, spell(rule.honest))
-			assert.Empty(t, w.found, "an honest answer")
+			w.get(rule.path, withKey(rule.valid))
+			assert.Empty(t, w.found, "a valid answer")
 
 			w = newWatch(pseudoid.FormatDendrite)
 			w.keys = []string{key}
 			w.get("/v3/sync", own)
-			w.get(rule.path, spell(rule.faulty))
+			w.get(rule.path, withKey(rule.faulty))
 			if rule.requirement != "client-view/no-verified-sender-field" || !strings.Contains(rule.faulty, "sender_key") {
 				assert.Empty(t, w.found, "a key that a peer made")
 			}
@@ -189,12 +189,12 @@ func TestClientRules(t *testing.T) {
 
 func TestEventsOfPeersAreIgnored(t *testing.T) {
 	w, key := newWatch(pseudoid.FormatDendrite), newKey()
-	w.events = []string{"$lie"}
-	w.get("/v3/sync", inSync(`{"type":"m.room.member","event_id":"$lie","sender":"`+key+`","state_key":"`+key+`","verified_sender_mxid":"@x:hs1","content":{},
+	w.events = []string{"$forged"}
+	w.get("/v3/sync", inSync(`{"type":"m.room.member","event_id":"$forged","sender":"`+key+`","state_key":"`+key+`","verified_sender_mxid":"@x:hs1","content":{},
 		"unsigned":{"prev_sender":"`+key+`"}}`))
 	assert.Empty(t, w.found)
 	w.get("/v3/sync", inSync(`{"type":"m.room.topic","event_id":"$own","sender":"@a:hs1","content":{},
-		"unsigned":{"redacted_because":{"type":"m.room.redaction","event_id":"$lie","sender":"`+key+`","content":{}}}}`))
+		"unsigned":{"redacted_because":{"type":"m.room.redaction","event_id":"$forged","sender":"`+key+`","content":{}}}}`))
 	assert.Empty(t, w.found, "nor in unsigned of another")
 }
 

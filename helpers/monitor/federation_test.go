@@ -82,7 +82,7 @@ func TestFederationRules(t *testing.T) {
 		events func(r *testRoom, alice, bob pseudoid.KeyPair) [][]byte
 		broken []string
 	}{
-		{"honest events", func(r *testRoom, alice, bob pseudoid.KeyPair) [][]byte {
+		{"valid events", func(r *testRoom, alice, bob pseudoid.KeyPair) [][]byte {
 			return [][]byte{
 				r.create(alice, string(alice.Public)), r.join(alice, "@a:hs1"), r.powerLevels(alice, `{"`+string(alice.Public)+`":100}`),
 				r.join(bob, "@b:hs1"), r.message(bob), r.message(alice),
@@ -200,11 +200,11 @@ func TestEventsUnderKeysOfPeersAreIgnored(t *testing.T) {
 	w, mallory := newWatch(pseudoid.FormatDendrite), pseudoid.GenerateKeyPair()
 	w.keys = []string{string(mallory.Public)}
 	room := newTestRoom(pseudoid.FormatDendrite, "!one:hs1")
-	for _, lie := range [][]byte{
+	for _, forged := range [][]byte{
 		room.create(mallory, "@a:hs1"), set(t, room.message(mallory), "content.body", "another"), newTestRoom(room.format, "!two:hs1").message(mallory),
 		set(t, room.message(mallory), "depth", 1.5), room.powerLevels(mallory, `{"@a:hs1":1}`),
 	} {
-		w.PseudonymousEvent("check", lie)
+		w.PseudonymousEvent("check", forged)
 	}
 	assert.Empty(t, w.found)
 }
@@ -227,7 +227,7 @@ func TestOrdinaryRooms(t *testing.T) {
 		event  []byte
 		broken []string
 	}{
-		"honest":                         {[]byte(member), []string{}},
+		"valid":                          {[]byte(member), []string{}},
 		"a sender key":                   {set(t, []byte(member), "sender_key", newKey()), []string{requirement}},
 		"a mapping":                      {set(t, []byte(member), "content.mxid_mapping", map[string]any{}), []string{requirement}},
 		"a message whose client says it": {[]byte(`{"type":"m.room.message","sender":"@a:hs1","content":{"mxid_mapping":1,"sender_key":"x"}}`), []string{}},

@@ -28,7 +28,7 @@ func TestNewMapping(t *testing.T) {
 	key := GenerateKeyPair().Public
 	assert.Equal(t, `{"sender_key":"`+string(key)+`","user_id":"@alice:hs1"}`, string(NewMapping(DialectMSC4014, key, "@alice:hs1")))
 	assert.Equal(t, `{"user_id":"@alice:hs1","user_room_key":"`+string(key)+`"}`, string(NewMapping(DialectDendrite, key, "@alice:hs1")))
-	assert.Equal(t, `{"user_id":"\"\\","user_room_key":""}`, string(NewMapping(DialectDendrite, "", `"\`)), "a liar's values")
+	assert.Equal(t, `{"user_id":"\"\\","user_room_key":""}`, string(NewMapping(DialectDendrite, "", `"\`)), "invalid values")
 }
 
 func TestMappingRoundTrip(t *testing.T) {
@@ -55,7 +55,7 @@ func signedMapping(t *testing.T, serverName, keyID string, key ed25519.PrivateKe
 func TestVerifyMapping(t *testing.T) {
 	hs1, hs2, unknown := GenerateKeyPair().Private, GenerateKeyPair().Private, GenerateKeyPair().Private
 	keys := publishedKeys(map[string]ed25519.PrivateKey{"hs1 ed25519:a": hs1, "hs2 ed25519:a": hs2, "hs1 rsa:a": hs1})
-	honest := signedMapping(t, "hs1", "ed25519:a", hs1)
+	valid := signedMapping(t, "hs1", "ed25519:a", hs1)
 	alsoSigned := func(mapping, serverName, keyID string, key ed25519.PrivateKey) string {
 		signed, err := SignMapping([]byte(mapping), serverName, keyID, key)
 		require.NoError(t, err)
@@ -65,22 +65,22 @@ func TestVerifyMapping(t *testing.T) {
 		mapping string
 		want    error
 	}{
-		"honest":                               {honest, nil},
-		"honest, and signed by others too":     {alsoSigned(honest, "hs2", "ed25519:a", hs2), nil},
-		"honest, and under a key ID not known": {alsoSigned(honest, "hs1", "ed25519:0", unknown), nil},
-		"honest, with an unsigned part":        {altered(t, honest, "unsigned", `1`), nil},
-		"unsigned":                             {altered(t, honest, "signatures", `{}`), ErrNoSignature},
-		"without signatures":                   {string(NewMapping(DialectMSC4014, GenerateKeyPair().Public, "@alice:hs1")), ErrNoSignature},
-		"signed by another server":             {signedMapping(t, "hs2", "ed25519:a", hs2), ErrNoSignature},
-		"another server's key under our name":  {signedMapping(t, "hs1", "ed25519:a", hs2), ErrBadSignature},
-		"a key ID not published":               {signedMapping(t, "hs1", "ed25519:b", hs1), errNotPublished},
-		"another algorithm's key ID":           {signedMapping(t, "hs1", "rsa:a", hs1), ErrBadSignature},
-		"the user ID altered":                  {altered(t, honest, "user_id", `"@bob:hs1"`), ErrBadSignature},
-		"another server's user":                {altered(t, honest, "user_id", `"@bob:hs2"`), ErrNoSignature},
-		"the key altered":                      {altered(t, honest, "sender_key", `"`+string(GenerateKeyPair().Public)+`"`), ErrBadSignature},
-		"a field added":                        {altered(t, honest, "room_id", `"!r:hs1"`), ErrBadSignature},
-		"a null signature":                     {altered(t, honest, "signatures", `{"hs1":{"ed25519:a":null}}`), ErrBadSignature},
-		"the server's name in capitals":        {signedMapping(t, "HS1", "ed25519:a", hs1), ErrNoSignature},
+		"valid":                               {valid, nil},
+		"valid, and signed by others too":     {alsoSigned(valid, "hs2", "ed25519:a", hs2), nil},
+		"valid, and under a key ID not known": {alsoSigned(valid, "hs1", "ed25519:0", unknown), nil},
+		"valid, with an unsigned part":        {altered(t, valid, "unsigned", `1`), nil},
+		"unsigned":                            {altered(t, valid, "signatures", `{}`), ErrNoSignature},
+		"without signatures":                  {string(NewMapping(DialectMSC4014, GenerateKeyPair().Public, "@alice:hs1")), ErrNoSignature},
+		"signed by another server":            {signedMapping(t, "hs2", "ed25519:a", hs2), ErrNoSignature},
+		"another server's key under our name": {signedMapping(t, "hs1", "ed25519:a", hs2), ErrBadSignature},
+		"a key ID not published":              {signedMapping(t, "hs1", "ed25519:b", hs1), errNotPublished},
+		"another algorithm's key ID":          {signedMapping(t, "hs1", "rsa:a", hs1), ErrBadSignature},
+		"the user ID altered":                 {altered(t, valid, "user_id", `"@bob:hs1"`), ErrBadSignature},
+		"another server's user":               {altered(t, valid, "user_id", `"@bob:hs2"`), ErrNoSignature},
+		"the key altered":                     {altered(t, valid, "sender_key", `"`+string(GenerateKeyPair().Public)+`"`), ErrBadSignature},
+		"a field added":                       {altered(t, valid, "room_id", `"!r:hs1"`), ErrBadSignature},
+		"a null signature":                    {altered(t, valid, "signatures", `{"hs1":{"ed25519:a":null}}`), ErrBadSignature},
+		"the server's name in capitals":       {signedMapping(t, "HS1", "ed25519:a", hs1), ErrNoSignature},
 	} {
 		t.Run(name, func(t *testing.T) {
 			mapping, err := ParseMapping([]byte(c.mapping))
@@ -99,7 +99,7 @@ func TestVerifyMapping(t *testing.T) {
 		`{"hs1":"x"}`:  `"hs1" is a string`,
 		`{"hs1":null}`: `"hs1" is null`,
 	} {
-		mapping, err := ParseMapping([]byte(altered(t, honest, "signatures", signatures)))
+		mapping, err := ParseMapping([]byte(altered(t, valid, "signatures", signatures)))
 		require.NoError(t, err)
 		assert.ErrorContains(t, VerifyMapping(mapping, keys), want)
 	}
@@ -161,7 +161,7 @@ func TestMappingOf(t *testing.T) {
 	} {
 		raw, ok := MappingOf([]byte(event))
 		assert.True(t, ok, event)
-		assert.Equal(t, want, string(raw), "as it stands")
+		assert.Equal(t, want, string(raw), "unchanged")
 	}
 	for _, event := range []string{`{"content":{}}`, `{"mxid_mapping":{}}`, `{"content":null}`, `{"content":[]}`, `{}`, `[]`, `null`, ``, `{`} {
 		raw, ok := MappingOf([]byte(event))

@@ -55,8 +55,8 @@ func TestParseSenderKey(t *testing.T) {
 	}
 }
 
-// otherSpellings returns a key whose base64 has both characters in which the two alphabets differ, and other encodings of it.
-func otherSpellings(t *testing.T) (key string, spellings map[string]string) {
+// otherEncodings returns a key whose base64 has both characters in which the two alphabets differ, and other encodings of it.
+func otherEncodings(t *testing.T) (key string, encodings map[string]string) {
 	for {
 		pair := GenerateKeyPair()
 		raw, err := base64.RawStdEncoding.DecodeString(string(pair.Public))
@@ -93,12 +93,12 @@ func otherSpellings(t *testing.T) (key string, spellings map[string]string) {
 }
 
 func TestParseSenderKeyRefusesOtherSpellings(t *testing.T) {
-	key, spellings := otherSpellings(t)
+	key, encodings := otherEncodings(t)
 	_, err := ParseSenderKey(key)
 	require.NoError(t, err)
-	for name, spelling := range spellings {
+	for name, encoding := range encodings {
 		t.Run(name, func(t *testing.T) {
-			_, err := ParseSenderKey(spelling)
+			_, err := ParseSenderKey(encoding)
 			assert.ErrorContains(t, err, "sender key")
 		})
 	}

@@ -110,7 +110,7 @@ func TestVerifyJSONRefuses(t *testing.T) {
 		assert.ErrorContains(t, err, `entity "hs1" under key ID "ed25519:a"`)
 		assert.ErrorContains(t, err, "has 63 bytes")
 	})
-	t.Run("signatures that are no object", func(t *testing.T) {
+	t.Run("signatures that are not an object", func(t *testing.T) {
 		err := VerifyJSON([]byte(`{"a":1,"signatures":[]}`), "hs1", "ed25519:a", publicOf(key))
 		assert.ErrorContains(t, err, `"signatures" is an array`)
 	})

@@ -10,7 +10,7 @@ import (
 type kind uint8
 
 const (
-	kindLiteral kind = iota // null, true, false, or an integer: text is its canonical spelling
+	kindLiteral kind = iota // null, true, false, or an integer: text is its canonical form
 	kindString              // text is the decoded string
 	kindArray               // elements
 	kindObject              // members, sorted by key

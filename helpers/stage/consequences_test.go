@@ -86,7 +86,7 @@ func (f *fakeCandidate) judge(t *testing.T, body func(s *stage.Stage)) verdict.C
 const (
 	testRoom = "!room:hs1"
 	claimed  = "@bob:victim"
-	liar     = "@mallory:liar"
+	forger   = "@mallory:forger"
 	message  = `{"type":"m.room.message","event_id":"%s","sender":"%s","content":{}}`
 	member   = `{"type":"m.room.member","event_id":"%s","sender":"@alice:hs1","state_key":"%s","content":{"membership":"join"}}`
 )
@@ -101,9 +101,9 @@ var views = map[string]struct{ name, shape string }{
 
 // shows lets every view show the valid events of the room, and one view (by a part of its path) these events as well.
 func (f *fakeCandidate) shows(part string, events ...string) {
-	honest := []string{fmt.Sprintf(member, "$alice", "@alice:hs1"), fmt.Sprintf(message, "$said", "@alice:hs1")}
+	valid := []string{fmt.Sprintf(member, "$alice", "@alice:hs1"), fmt.Sprintf(message, "$said", "@alice:hs1")}
 	for each, view := range views {
-		list := honest
+		list := valid
 		if each == part {
 			list = append(list[:2:2], events...)
 		}
@@ -126,7 +126,7 @@ func (f *fakeCandidate) restores() { f.home.Answer("GET", "/sync", -1, "") }
 func forgedJoin(s *stage.Stage) (*stage.Room, federation.Event) {
 	peer := s.Peer()
 	room := peer.Makes(federation.RoomOptions{Creator: peer.User("mallory")})
-	forged, err := room.MemberTemplate(peer.User("liar"), "join").Claiming(claimed).Build()
+	forged, err := room.MemberTemplate(peer.User("forger"), "join").Claiming(claimed).Build()
 	if err != nil {
 		s.C.SuiteError(err)
 	}
@@ -223,9 +223,9 @@ func TestNotHonoured(t *testing.T) {
 			assert.Contains(t, result.Reason, views[part].name)
 			assert.Contains(t, result.Reason, said)
 		}
-		result := honoured(true, part, func(forged federation.Event) []string { return []string{fmt.Sprintf(message, forged.ID(), liar)} })
+		result := honoured(true, part, func(forged federation.Event) []string { return []string{fmt.Sprintf(message, forged.ID(), forger)} })
 		assert.Equal(t, verdict.Pass, result.Verdict, "the event may be shown, under another name: %s", result.Reason)
-		assert.Contains(t, result.Details, "the event is shown, sent by "+liar)
+		assert.Contains(t, result.Details, "the event is shown, sent by "+forger)
 	}
 	assert.Equal(t, verdict.Fail, honoured(true, "/joined_members", func(federation.Event) []string { return []string{claimed} }).Verdict)
 	assert.Equal(t, verdict.Fail, honoured(true, "/joined_members", func(forged federation.Event) []string { return []string{forged.Sender()} }).Verdict)
@@ -251,12 +251,12 @@ func TestRefused(t *testing.T) {
 	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
 	assert.Equal(t, verdict.Error, refused(false, nowhere).Verdict, "without a control")
 	for part := range views {
-		result := refused(true, func(forged federation.Event) { f.shows(part, fmt.Sprintf(message, forged.ID(), liar)) })
+		result := refused(true, func(forged federation.Event) { f.shows(part, fmt.Sprintf(message, forged.ID(), forger)) })
 		assert.Equal(t, verdict.Fail, result.Verdict, part)
 		assert.Contains(t, result.Reason, "must be refused and is in "+views[part].name)
 	}
 	result = refused(true, func(forged federation.Event) {
-		f.home.Answer("GET", "/event/", 200, fmt.Sprintf(message, forged.ID(), liar))
+		f.home.Answer("GET", "/event/", 200, fmt.Sprintf(message, forged.ID(), forger))
 	})
 	assert.Equal(t, verdict.Fail, result.Verdict)
 	assert.Contains(t, result.Reason, "GET /event serves")

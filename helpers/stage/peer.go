@@ -19,7 +19,7 @@ type Peer struct {
 func (s *Stage) Peer() *Peer {
 	made, err := s.world.NewPeer(s.C.Check().Name, s.C.Sink(), s.Format())
 	if err != nil {
-		s.C.SuiteError(fmt.Errorf("make a peer: %w", err))
+		s.C.SuiteError(fmt.Errorf("start a peer: %w", err))
 	}
 	s.C.Cleanup(made.Close)
 	return &Peer{Peer: made, stage: s}

@@ -109,7 +109,7 @@ func TestHARHasTheRequiredFields(t *testing.T) {
 
 	assert.Equal(t, "https://peer.example/_matrix/federation/v1/send/1?b=2&a=1", second.Get("request.url").String())
 	assert.Equal(t, `["a","b"]`, second.Get("request.queryString.#.name").Raw)
-	assert.Equal(t, "X-Matrix origin=hs1", second.Get("request.headers.0.value").String(), "a server's signature is no secret")
+	assert.Equal(t, "X-Matrix origin=hs1", second.Get("request.headers.0.value").String(), "a server's signature is not a secret")
 	assert.Equal(t, "//4=", second.Get("request.postData.text").String())
 	assert.Equal(t, "base64", second.Get("response.content.encoding").String())
 	assert.Equal(t, "hs1 asks peer peer.example; a request that the peer was not prepared for; noted", second.Get("comment").String())

@@ -15,16 +15,16 @@ func TestInterruptedRunEmitsOnlyFinalEvents(t *testing.T) {
 		verdict.KindCheckDone, verdict.KindFinding, verdict.KindServerDied, verdict.KindCheckFinal, verdict.KindObservation, verdict.KindNote,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	var told []verdict.EventKind
-	emit := untilInterrupted(ctx, func(event verdict.Event) { told = append(told, event.Kind) })
+	var emitted []verdict.EventKind
+	emit := untilInterrupted(ctx, func(event verdict.Event) { emitted = append(emitted, event.Kind) })
 	for _, kind := range kinds {
 		emit(verdict.Event{Kind: kind})
 	}
-	assert.Equal(t, kinds, told)
+	assert.Equal(t, kinds, emitted)
 	cancel()
-	told = nil
+	emitted = nil
 	for _, kind := range kinds {
 		emit(verdict.Event{Kind: kind})
 	}
-	assert.Equal(t, []verdict.EventKind{verdict.KindCheckFinal, verdict.KindObservation, verdict.KindNote}, told)
+	assert.Equal(t, []verdict.EventKind{verdict.KindCheckFinal, verdict.KindObservation, verdict.KindNote}, emitted)
 }

@@ -84,6 +84,6 @@ func TestMeeting(t *testing.T) {
 	assert.ElementsMatch(t, []string{"d1 hs1", "d2 hs1", "d2 hs2"}, started)
 
 	candidate, started = met(t, plan.Plan{Artifact: one}, beside, onOne)
-	assert.Equal(t, alone, candidate, "no check stands on hs2")
+	assert.Equal(t, alone, candidate, "no check uses hs2")
 	assert.Equal(t, []string{"d1 hs1"}, started)
 }
