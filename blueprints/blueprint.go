@@ -1,5 +1,5 @@
-// Package blueprints holds the starting states that checks ask for, and makes deployments of them: servers that run,
-// each with a room of its own in which its health is checked.
+// Package blueprints lists the blueprints of deployments and starts deployments of them: running servers, each with its own room
+// for health checks.
 package blueprints
 
 import (
@@ -8,7 +8,7 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// The blueprints. Servers are named hs1, hs2, ... by place; their server names are up to the runtime.
+// The blueprints. The hosts of servers are hs1, hs2, ...; the runtime chooses their server names.
 var (
 	OneServer     = stage.OneServer
 	TwoServers    = stage.TwoServers
@@ -16,7 +16,7 @@ var (
 	PrivatePair   = stage.Blueprint{Name: "private pair of servers", Servers: 2, Private: true}
 	// AttackedServer is for hostile input, which may crash it (check.C.Expendable).
 	AttackedServer = stage.Blueprint{Name: "attacked server", Servers: 1}
-	// Each of these is restarted once, in a scene that all its checks share; no other check may use them.
+	// Each of these is restarted once, in a scene that its checks share; no other check may use them.
 	StoppedServer = stage.Blueprint{Name: "server stopped and started again", Servers: 1, Restarted: true}
 	KilledServer  = stage.Blueprint{Name: "server killed and started again", Servers: 1, Restarted: true}
 )
@@ -24,8 +24,8 @@ var (
 // All lists the blueprints.
 var All = []stage.Blueprint{OneServer, TwoServers, PrivateServer, PrivatePair, AttackedServer, StoppedServer, KilledServer}
 
-// ByName finds a blueprint.
-func ByName(name string) (stage.Blueprint, error) {
+// byName returns the blueprint of that name.
+func byName(name string) (stage.Blueprint, error) {
 	for _, each := range All {
 		if each.Name == name {
 			return each, nil

@@ -15,17 +15,17 @@ import (
 	"msc4014/runtime"
 )
 
-// Deployment is servers of a candidate that run together.
+// Deployment is a set of servers that run together.
 type Deployment struct {
-	world    *World
-	id       string
-	servers  []runtime.Server
-	patients []patient // one a server
-	beats    atomic.Int64
-	outage   sync.RWMutex // held while a check stops and starts a server
-	shared   sync.Map
+	world        *World
+	id           string
+	servers      []runtime.Server
+	healthUsers  []healthUser // by place
+	healthChecks atomic.Int64
+	outage       sync.RWMutex // held while a check restarts a server
+	shared       sync.Map
 
-	closed   chan struct{} // ends the watch over servers that are removed
+	closed   chan struct{} // closed before the servers are removed: their exits are expected then
 	unwatch  sync.Once
 	died     chan struct{}
 	mu       sync.Mutex
@@ -35,19 +35,19 @@ type Deployment struct {
 
 var _ stage.Deployment = (*Deployment)(nil)
 
-// ID is unique in the run.
+// ID returns an identifier that is unique in the run.
 func (d *Deployment) ID() string { return d.id }
 
 // Server returns the server at a place, counted from 0.
 func (d *Deployment) Server(place int) runtime.Server { return d.servers[place] }
 
-// Shared has what checks on the deployment share, by name.
+// Shared returns what checks on the deployment share, by name.
 func (d *Deployment) Shared() *sync.Map { return &d.shared }
 
-// Died is closed when a server ended unasked or the deployment was declared dead.
+// Died returns a channel that is closed when a server exits unexpectedly or the deployment is declared dead.
 func (d *Deployment) Died() <-chan struct{} { return d.died }
 
-// Death says what happened; empty while the deployment lives.
+// Death returns what happened, or the zero value if the deployment is alive.
 func (d *Deployment) Death() check.Death {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -70,7 +70,7 @@ func (d *Deployment) die(death check.Death) {
 	close(d.died)
 }
 
-// watch declares the deployment dead when a server's present start ends unasked.
+// watch declares the deployment dead when the server exits unexpectedly. It must be called after each start.
 func (d *Deployment) watch(server runtime.Server) {
 	exited := server.Exited()
 	go func() {
@@ -85,7 +85,7 @@ func (d *Deployment) watch(server runtime.Server) {
 	}()
 }
 
-// Restart stops a server, by SIGKILL or politely, and starts it again with its data.
+// Restart stops a server, by SIGKILL if kill, and starts it again with its data.
 func (d *Deployment) Restart(ctx context.Context, place int, kill bool) error {
 	d.outage.Lock()
 	defer d.outage.Unlock()
@@ -105,7 +105,7 @@ func (d *Deployment) Restart(ctx context.Context, place int, kill bool) error {
 	return nil
 }
 
-// Log returns the end of each server's log.
+// Log returns the last lines of each server's log.
 func (d *Deployment) Log(lines int) string {
 	var text strings.Builder
 	for _, server := range d.servers {
@@ -123,15 +123,15 @@ func (d *Deployment) Close(ctx context.Context) error {
 	return d.eachServer(func(place int) error { return d.servers[place].Remove(ctx) })
 }
 
-// patient is a user of a server's healthy room: an ordinary room of the server's default version, its alone.
-type patient struct {
+// healthUser is a user for health checks, with its own room of the server's default version.
+type healthUser struct {
 	client *csapi.Client
 	room   string
 }
 
-// prepareHealth makes a healthy room on each server.
+// prepareHealth registers a health user on each server and creates its room.
 func (d *Deployment) prepareHealth(ctx context.Context) error {
-	patients := make([]patient, len(d.servers))
+	users := make([]healthUser, len(d.servers))
 	err := d.eachServer(func(place int) error {
 		client, err := d.ClientAPI(place).Register(ctx, fmt.Sprintf("health-%s-%d", d.id, place+1), "health-password")
 		if err != nil {
@@ -139,18 +139,18 @@ func (d *Deployment) prepareHealth(ctx context.Context) error {
 		}
 		room, err := client.CreateRoom(ctx, map[string]any{"preset": "private_chat"})
 		if err != nil {
-			return fmt.Errorf("the healthy room: %w", err)
+			return fmt.Errorf("create the room for health checks: %w", err)
 		}
-		patients[place] = patient{client, room}
+		users[place] = healthUser{client, room}
 		return nil
 	})
 	if err == nil {
-		d.patients = patients
+		d.healthUsers = users
 	}
 	return err
 }
 
-// Answers asks each server for GET /versions. Any answer will do: silence is an error, but for one that a check asked for.
+// Answers sends GET /versions to each server. It returns an error if one does not answer, unless a check is restarting it.
 func (d *Deployment) Answers(ctx context.Context) error {
 	if !d.outage.TryRLock() {
 		return nil
@@ -164,29 +164,28 @@ func (d *Deployment) Answers(ctx context.Context) error {
 	})
 }
 
-// Health lets each server's user send a message in its healthy room and read it back. A deployment that a check is just
-// stopping or starting is not ill.
+// Health lets each health user send a message and read it back. It returns nil while a check restarts a server.
 func (d *Deployment) Health(ctx context.Context) error {
 	if !d.outage.TryRLock() {
 		return nil
 	}
 	defer d.outage.RUnlock()
 	return d.eachServer(func(place int) error {
-		return d.patients[place].beat(ctx, fmt.Sprintf("beat %d", d.beats.Add(1)))
+		return d.healthUsers[place].check(ctx, fmt.Sprintf("health check %d", d.healthChecks.Add(1)))
 	})
 }
 
-// beat sends and waits until /sync shows what was sent: servers may answer a sender before its readers see the event.
-func (p patient) beat(ctx context.Context, text string) error {
-	eventID, err := p.client.SendMessage(ctx, p.room, text)
+// check sends a message and waits until /sync shows it: servers may answer a sender before readers see the event.
+func (u healthUser) check(ctx context.Context, text string) error {
+	eventID, err := u.client.SendMessage(ctx, u.room, text)
 	if err != nil {
 		return err
 	}
-	_, err = p.client.WaitForEvent(ctx, p.room, match.EventID(eventID))
+	_, err = u.client.WaitForEvent(ctx, u.room, match.EventID(eventID))
 	return err
 }
 
-// eachServer calls do for every server's place at once and joins the errors.
+// eachServer calls do for the place of every server concurrently, and joins the errors.
 func (d *Deployment) eachServer(do func(place int) error) error {
 	errs := make([]error, len(d.servers))
 	var pending sync.WaitGroup

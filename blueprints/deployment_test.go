@@ -16,7 +16,7 @@ import (
 	"msc4014/runtime/authority"
 )
 
-// candidate is a world whose servers live in this process.
+// candidate is a world with servers in this process.
 type candidate struct {
 	*World
 	runtime *fake.Runtime
@@ -82,7 +82,7 @@ func TestDeploymentsStartAndEnd(t *testing.T) {
 	assert.Equal(t, []string{"hs1", "hs2"}, []string{d.Server(0).Host(), d.Server(1).Host()})
 	assert.NoError(t, d.Answers(deadline(t)))
 	assert.NoError(t, d.Health(deadline(t)))
-	assert.NoError(t, d.Health(deadline(t)), "a second beat")
+	assert.NoError(t, d.Health(deadline(t)), "a second time")
 	assert.Contains(t, d.Log(1), "==== hs2 (hs2)\nthe log of hs2\n")
 	assert.NotEqual(t, d.ID(), c.deploy(t, OneServer).ID())
 	assertAlive(t, d)
@@ -97,7 +97,7 @@ func TestAnUnknownBlueprintIsAnError(t *testing.T) {
 	_, err := newCandidate(t).New(deadline(t), "three servers")
 	assert.ErrorContains(t, err, `no blueprint is named "three servers"`)
 	for _, each := range All {
-		found, err := ByName(each.Name)
+		found, err := byName(each.Name)
 		assert.NoError(t, err)
 		assert.Equal(t, each, found)
 	}
@@ -113,7 +113,7 @@ func TestAServerThatExitsIsNoticed(t *testing.T) {
 		assert.Equal(t, outside, d.Death().Outside)
 		assert.Equal(t, "the log of hs2\n", d.Death().LogTail)
 		d.MarkDead("fell silent")
-		assert.Equal(t, "hs2 exited with status 2", d.Death().Cause, "the first cause stands")
+		assert.Equal(t, "hs2 exited with status 2", d.Death().Cause, "the first cause counts")
 	}
 }
 
@@ -130,7 +130,7 @@ func TestMarkDead(t *testing.T) {
 	assert.Equal(t, "fell silent", d.Death().Cause)
 }
 
-func TestARestartIsNoDeath(t *testing.T) {
+func TestARestartIsNotADeath(t *testing.T) {
 	for _, kill := range []bool{false, true} {
 		c := newCandidate(t)
 		d := c.deploy(t, StoppedServer)
@@ -176,7 +176,7 @@ func TestARestartThatFailsIsAnError(t *testing.T) {
 	assert.EqualError(t, d.Restart(deadline(t), 0, true), "stop hs1: no such process")
 }
 
-func TestHealthFailsWithWhatItTells(t *testing.T) {
+func TestHealthErrors(t *testing.T) {
 	for name, sicken := range map[string]func(*fake.Homeserver){
 		"sending is refused":                func(h *fake.Homeserver) { h.Answer("PUT", "/send/", 500, `{"errcode":"M_UNKNOWN"}`) },
 		"sending is not answered":           func(h *fake.Homeserver) { h.Answer("PUT", "/send/", 0, "") },
@@ -196,7 +196,7 @@ func TestHealthFailsWithWhatItTells(t *testing.T) {
 	}
 }
 
-func TestAnyAnswerIsASignOfLife(t *testing.T) {
+func TestAnyAnswerWillDo(t *testing.T) {
 	c := newCandidate(t)
 	d := c.deploy(t, OneServer)
 	c.homes["hs1"].Answer("GET", "/versions", 500, "")
@@ -233,7 +233,7 @@ func TestAStartThatFailsLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestTheWorldKnowsWhosePeersAre(t *testing.T) {
+func TestTheWorldKnowsTheChecksOfPeers(t *testing.T) {
 	c := newCandidate(t)
 	one, err := c.NewPeer("a check", nil, pseudoid.FormatDendrite)
 	require.NoError(t, err)

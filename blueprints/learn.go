@@ -17,7 +17,7 @@ import (
 	"msc4014/runtime"
 )
 
-// NewPeer makes a peer for a check. Its format is how the candidate spells events.
+// NewPeer starts a peer for a check, with the event format of the candidate.
 func (w *World) NewPeer(ofCheck string, sink transcript.Sink, format pseudoid.Format) (*federation.Peer, error) {
 	peer, err := w.Peers.NewPeer(sink, format)
 	if err != nil {
@@ -29,31 +29,31 @@ func (w *World) NewPeer(ofCheck string, sink transcript.Sink, format pseudoid.Fo
 	return peer, nil
 }
 
-// CheckOf is the check that a peer was made for, "" if for none.
+// CheckOf returns the name of the check for which a peer was started, or "".
 func (w *World) CheckOf(peer *federation.Peer) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.owners[peer.Name()]
 }
 
-// Learn finds out what the candidate at a place of a deployment that New made, counted from 0, is by asking it, never by
-// its name: whether it makes pseudo-ID rooms, and how it spells their events. A candidate without such rooms is no error.
+// Learn finds out, by asking the server at a place of a deployment, counted from 0, whether its candidate has pseudo-ID rooms and
+// which event format they have. A candidate without such rooms is not an error.
 func (w *World) Learn(ctx context.Context, made check.Deployment, place int) (Facts, error) {
 	deployment := made.(*Deployment)
 	facts := Facts{Format: pseudoid.FormatDendrite, Assumed: true}
 	server := deployment.Server(place)
 	peer, err := w.NewPeer("", nil, pseudoid.FormatDendrite)
 	if err != nil {
-		return facts, fmt.Errorf("the first peer of the candidate: %w", err)
+		return facts, fmt.Errorf("start a peer for the candidate: %w", err)
 	}
 	defer peer.Close()
 	client, err := deployment.ClientAPI(place).Register(ctx, "learner-"+deployment.id, "learner-password")
 	if err != nil {
-		return facts, fmt.Errorf("the first user of the candidate: %w", err)
+		return facts, fmt.Errorf("register a user with the candidate: %w", err)
 	}
 	capabilities, err := client.Capabilities(ctx)
 	if err != nil {
-		return facts, fmt.Errorf("the candidate's capabilities: %w", err)
+		return facts, fmt.Errorf("get the candidate's capabilities: %w", err)
 	}
 	facts.Advertised = capabilities.Get("capabilities.m\\.room_versions.available").Map()[pseudoid.RoomVersion].Exists()
 
@@ -67,13 +67,13 @@ func (w *World) Learn(ctx context.Context, made check.Deployment, place int) (Fa
 		facts.Format, err = learnFormat(ctx, peer, server.Name(), room)
 		facts.Assumed = err != nil
 	case facts.Advertised, csapi.Unusable(err):
-		// It says that it has the version, or that it made the room: that it makes no such room is for the checks to judge.
+		// It claims that it has the version, or that it created the room: the checks judge that.
 		facts.Supported = true
 	case errors.As(err, &refusal):
 		facts.Why = fmt.Sprintf("the server has no room version %s: createRoom answered %d %s, and capabilities do not list it",
 			pseudoid.RoomVersion, refusal.Status, refusal.ErrCode)
 	default:
-		return facts, fmt.Errorf("the candidate's first pseudo-ID room: %w", err)
+		return facts, fmt.Errorf("create a pseudo-ID room on the candidate: %w", err)
 	}
 	if err := w.ensureReachable(ctx, peer, server.Name()); err != nil {
 		return facts, err
@@ -84,9 +84,9 @@ func (w *World) Learn(ctx context.Context, made check.Deployment, place int) (Fa
 	return facts, nil
 }
 
-// ensureReachable returns an error if servers cannot connect to peers for want of the machine. A candidate that was asked
-// something by a peer connects to it, for its keys. If no connection ever arrived, the suite's own program finds out whether
-// one can; if so, that none did is the candidate's fault, and for the checks to judge.
+// ensureReachable returns an error if the machine does not let servers connect to peers. A candidate that gets a request of a peer
+// connects to it for its keys. If no connection has ever arrived, the suite's own program tries whether one can; if so, the fault
+// is the candidate's, which the checks judge.
 func (w *World) ensureReachable(ctx context.Context, peer *federation.Peer, server string) error {
 	separated, may := w.Runtime.(runtime.Separated)
 	if !may || w.Peers.Reached() {
@@ -94,7 +94,7 @@ func (w *World) ensureReachable(ctx context.Context, peer *federation.Peer, serv
 	}
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	// Of one that makes no pseudo-ID rooms nothing was asked yet that a peer's signature is needed for.
+	// A candidate without pseudo-ID rooms may have received no signed request yet.
 	_, _ = peer.Do(asking, server, http.MethodGet, "/_matrix/federation/v1/query/profile?user_id=@nobody:"+url.QueryEscape(server), nil)
 	if w.Peers.Reached() {
 		return nil
@@ -102,10 +102,10 @@ func (w *World) ensureReachable(ctx context.Context, peer *federation.Peer, serv
 	return separated.TryPeer(ctx, peer.Name())
 }
 
-// askTimeout bounds a request that only serves to make the candidate connect to a peer.
+// askTimeout bounds a request whose only purpose is to make the candidate connect to a peer.
 const askTimeout = 10 * time.Second
 
-// software is what a server says that it is (server-server API, /version), "" if it does not say.
+// software returns a server's name and version (server-server API, /version), or "".
 func software(ctx context.Context, peer *federation.Peer, server string) string {
 	answer, err := peer.Do(ctx, server, http.MethodGet, "/_matrix/federation/v1/version", nil)
 	if err != nil {
@@ -114,9 +114,8 @@ func software(ctx context.Context, peer *federation.Peer, server string) string 
 	return strings.TrimSpace(answer.Get("server.name").String() + " " + answer.Get("server.version").String())
 }
 
-// learnFormat learns the spelling of events from the candidate's own: a peer joins a room and looks at them. A server
-// that lets no peer join is taken to speak the dialect of its join template; without one, which is an error, the deployed
-// dialect.
+// learnFormat lets a peer join a room and returns the format of the candidate's events in it. If the peer cannot join, it returns
+// that of the join template. Without a template, it returns the deployed format and an error.
 func learnFormat(ctx context.Context, peer *federation.Peer, server, roomID string) (pseudoid.Format, error) {
 	format := pseudoid.FormatDendrite
 	user := peer.User("learner")
@@ -130,7 +129,7 @@ func learnFormat(ctx context.Context, peer *federation.Peer, server, roomID stri
 	peer.SetFormat(format)
 	room, err := peer.Join(ctx, server, roomID, user)
 	if err != nil && format == pseudoid.FormatMSC4014 {
-		// The signature is over the redacted join, which keeps the sender key or not: a server takes one of the two.
+		// The signature is over the redacted join, which may or may not keep the sender key: a server accepts one of the two.
 		peer.SetFormat(pseudoid.FormatMSC4014Letter)
 		room, err = peer.Join(ctx, server, roomID, user)
 	}
@@ -147,8 +146,8 @@ func learnFormat(ctx context.Context, peer *federation.Peer, server, roomID stri
 	return learnRedaction(room, create), nil
 }
 
-// learnRedaction learns whether a redacted event keeps its sender key (redaction/sender-key-kept): later events name
-// the create event by an ID, and only one reading gives that ID.
+// learnRedaction finds out whether a redacted event keeps its sender key (redaction/sender-key-kept): later events refer to the
+// create event by its ID, which only one reading gives.
 func learnRedaction(room *federation.Room, create federation.Event) pseudoid.Format {
 	named := map[string]bool{}
 	for _, event := range room.Events() {

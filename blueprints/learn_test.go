@@ -33,7 +33,7 @@ func (c *candidate) federate(t *testing.T, format pseudoid.Format) *federation.P
 	return peer
 }
 
-func TestLearnAFormatFromTheCandidatesOwnEvents(t *testing.T) {
+func TestLearnFormatFromEventsOfTheCandidate(t *testing.T) {
 	for name, format := range map[string]pseudoid.Format{
 		"dendrite": pseudoid.FormatDendrite, "msc4014": pseudoid.FormatMSC4014, "letter": pseudoid.FormatMSC4014Letter,
 	} {
@@ -57,7 +57,7 @@ func TestLearnAFormatFromTheCandidatesOwnEvents(t *testing.T) {
 	}
 }
 
-func TestTwoCandidatesAreLearntByHost(t *testing.T) {
+func TestLearnTwoCandidates(t *testing.T) {
 	c := newCandidate(t)
 	server := c.federate(t, pseudoid.FormatMSC4014)
 	c.Artifacts = runtime.Artifacts{Main: runtime.Artifact{Candidate: "one"}, ByHost: map[string]runtime.Artifact{"hs2": {Candidate: "other"}}}
@@ -79,7 +79,7 @@ func TestTwoCandidatesAreLearntByHost(t *testing.T) {
 	assert.Contains(t, c.Lacks(TwoServers), "hs2 (other): the server has no room version")
 }
 
-func TestWhatServersLackForRoomsTogether(t *testing.T) {
+func TestLacks(t *testing.T) {
 	speaks := func(format pseudoid.Format) Facts { return Facts{Supported: true, Format: format} }
 	none := Facts{Why: "the server has no room version"}
 	for name, each := range map[string]struct {
@@ -87,7 +87,7 @@ func TestWhatServersLackForRoomsTogether(t *testing.T) {
 		one, two string
 	}{
 		"the same":          {speaks(pseudoid.FormatMSC4014), speaks(pseudoid.FormatMSC4014), "", ""},
-		"two dialects":      {speaks(pseudoid.FormatDendrite), speaks(pseudoid.FormatMSC4014), "", "no dialect in common: by their own events hs1 (one) speaks dendrite, and hs2 (other) speaks msc4014"},
+		"two dialects":      {speaks(pseudoid.FormatDendrite), speaks(pseudoid.FormatMSC4014), "", "no dialect in common: by their own events hs1 (one) uses dendrite, and hs2 (other) uses msc4014"},
 		"two readings":      {speaks(pseudoid.FormatMSC4014), speaks(pseudoid.FormatMSC4014Letter), "", "hs2 (other) gives an event another ID than hs1 (one) does: one of them keeps the sender key of a redacted event, the other does not (redaction/sender-key-kept)"},
 		"an assumed one":    {speaks(pseudoid.FormatMSC4014), Facts{Supported: true, Format: pseudoid.FormatDendrite, Assumed: true}, "", ""},
 		"no rooms at hs1":   {none, speaks(pseudoid.FormatDendrite), none.Why, "hs1 (one): " + none.Why},
@@ -105,13 +105,13 @@ func TestWhatServersLackForRoomsTogether(t *testing.T) {
 	assert.Equal(t, none.Why, alone.Lacks(TwoServers), "one candidate needs no name")
 }
 
-func TestLearnWithoutAPeerThatMayJoin(t *testing.T) {
+func TestLearnIfPeersCannotJoin(t *testing.T) {
 	c := newCandidate(t)
 	server := c.federate(t, pseudoid.FormatMSC4014)
 	server.PlayDead(federation.DeadRefusing)
 	facts, err := c.Learn(deadline(t), c.deploy(t, OneServer), 0)
 	require.NoError(t, err)
-	assert.Equal(t, Facts{Supported: true, Format: pseudoid.FormatDendrite, Assumed: true}, facts, "made, though not advertised, and of unknown spelling")
+	assert.Equal(t, Facts{Supported: true, Format: pseudoid.FormatDendrite, Assumed: true}, facts, "created, though not advertised, and of unknown format")
 }
 
 func TestPeersOutOfReachAreNotTheCandidatesFault(t *testing.T) {
@@ -147,7 +147,7 @@ func TestPeersOutOfReachAreNotTheCandidatesFault(t *testing.T) {
 			room, err := server.CreateRoom(pseudoid.FormatMSC4014, federation.RoomOptions{Creator: server.User("alice")})
 			require.NoError(t, err)
 			if !each.federates {
-				server.Close() // it refuses without asking for anybody's keys
+				server.Close() // it refuses without fetching keys
 			}
 			d := c.deploy(t, OneServer)
 			if each.supported {
@@ -173,10 +173,10 @@ func TestPeersThatCannotListenAreNotTheCandidatesFault(t *testing.T) {
 	d := c.deploy(t, OneServer)
 	require.NoError(t, c.Peers.Close())
 	_, err := c.Learn(deadline(t), d, 0)
-	assert.ErrorContains(t, err, "the first peer of the candidate")
+	assert.ErrorContains(t, err, "start a peer for the candidate")
 }
 
-func TestLearnWhatTheCandidateRefuses(t *testing.T) {
+func TestLearnIfTheCandidateRefuses(t *testing.T) {
 	const unsupported = `{"errcode":"M_UNSUPPORTED_ROOM_VERSION","error":"no"}`
 	for name, each := range map[string]struct {
 		prepare   func(*fake.Homeserver)
@@ -198,9 +198,9 @@ func TestLearnWhatTheCandidateRefuses(t *testing.T) {
 			func(h *fake.Homeserver) { h.Answer("POST", "/createRoom", 400, unsupported) },
 			false, "createRoom answered 400 M_UNSUPPORTED_ROOM_VERSION, and capabilities do not list it", "",
 		},
-		"no answer to createRoom":   {func(h *fake.Homeserver) { h.Answer("POST", "/createRoom", 0, "") }, false, "", "first pseudo-ID room"},
+		"no answer to createRoom":   {func(h *fake.Homeserver) { h.Answer("POST", "/createRoom", 0, "") }, false, "", "create a pseudo-ID room"},
 		"no answer to capabilities": {func(h *fake.Homeserver) { h.Answer("GET", "/capabilities", 0, "") }, false, "", "the candidate's capabilities"},
-		"no account":                {func(h *fake.Homeserver) { h.Answer("POST", "/register", 403, `{}`) }, false, "", "the first user of the candidate"},
+		"no account":                {func(h *fake.Homeserver) { h.Answer("POST", "/register", 403, `{}`) }, false, "", "register a user with the candidate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCandidate(t)

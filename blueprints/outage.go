@@ -6,17 +6,17 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// Outage is one way in which a server goes away and comes back.
+// Outage is a way to restart a server.
 type Outage struct {
 	Name      string
 	Blueprint stage.Blueprint
 	Kill      bool
 }
 
-// RestartTime is about how long a check takes that stops a server and starts it again.
+// RestartTime is roughly how long a check takes that restarts a server.
 const RestartTime = 15 * time.Second
 
-// Outages are all of them.
+// Outages lists all of them.
 var Outages = []Outage{
 	{"a restart", StoppedServer, false},
 	{"SIGKILL and a start", KilledServer, true},

@@ -22,19 +22,18 @@ type Authority interface {
 	Pool() *x509.CertPool
 }
 
-// World is what one run of the suite has: servers of candidates, and peers. It makes deployments. Its methods are safe
-// for use by several goroutines.
+// World holds the servers and the peers of a run, and starts deployments. Its methods are safe for concurrent use.
 type World struct {
 	Runtime runtime.Runtime
 	Peers   *federation.Switchboard
-	// Artifacts are what the servers run; reasons name the candidates by them. Set before the first deployment.
+	// Artifacts is what the servers run, and names the candidates. It must be set before the first deployment.
 	Artifacts runtime.Artifacts
 
 	count   atomic.Int64
 	mu      sync.Mutex
 	servers map[string]runtime.Server // by server name, for peers that dial them
-	owners  map[string]string         // the check that each peer was made for, by the peer's name
-	facts   map[string]Facts          // by host, of hosts whose candidate was asked
+	owners  map[string]string         // the check of each peer, by the peer's name
+	facts   map[string]Facts          // by host, if its candidate was asked
 }
 
 var (
@@ -42,7 +41,7 @@ var (
 	_ stage.World       = (*World)(nil)
 )
 
-// NewWorld makes the world of a run. received is told of each event that a candidate sent or served to a peer.
+// NewWorld returns the world of a run. received is called for each event that a candidate sends or returns to a peer.
 func NewWorld(chosen runtime.Runtime, authority Authority, received func(*federation.Peer, *federation.Room, string, federation.Event)) *World {
 	world := &World{Runtime: chosen, servers: map[string]runtime.Server{}, owners: map[string]string{}, facts: map[string]Facts{}}
 	world.Peers = federation.New(federation.Options{
@@ -55,7 +54,7 @@ func NewWorld(chosen runtime.Runtime, authority Authority, received func(*federa
 	return world
 }
 
-// dial returns where a server's federation API is reached now.
+// dial returns the current address of a server's federation API.
 func (w *World) dial(serverName string) (string, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -66,9 +65,9 @@ func (w *World) dial(serverName string) (string, bool) {
 	return server.FederationAddress(), true
 }
 
-// New starts a deployment of the named blueprint and prepares its healthy rooms.
+// New starts a deployment of the named blueprint and prepares its health checks.
 func (w *World) New(ctx context.Context, name string) (check.Deployment, error) {
-	blueprint, err := ByName(name)
+	blueprint, err := byName(name)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +79,7 @@ func (w *World) Servers(deployment check.Deployment) []runtime.Server {
 	return deployment.(*Deployment).servers
 }
 
-// CutsOff reports whether servers can be cut off from the federation, which plain processes cannot: they share a network.
+// CutsOff reports whether servers can be cut off from the federation. Plain processes cannot: they share a network.
 func (w *World) CutsOff() bool { return w.Runtime.Name() != "process" }
 
 func (w *World) start(ctx context.Context, blueprint stage.Blueprint) (*Deployment, error) {
@@ -127,19 +126,19 @@ func (d *Deployment) removeStarted(ctx context.Context) error {
 	})
 }
 
-// forget makes a server unknown to peers.
+// forget removes a server from those that peers can dial.
 func (w *World) forget(server runtime.Server) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.servers, server.Name())
 }
 
-// Close ends the peers and removes everything that the run made in its runtime.
+// Close closes the peers and removes everything that the run created in its runtime.
 func (w *World) Close(ctx context.Context) error {
 	return errors.Join(w.Peers.Close(), w.Runtime.Close(ctx))
 }
 
-// ClientAPI is a server's client-server API, with a check's transcript.
+// ClientAPI returns a server's client-server API, without a transcript.
 func (d *Deployment) ClientAPI(place int) csapi.Server {
 	server := d.servers[place]
 	return csapi.Server{Name: server.Name(), BaseURL: server.ClientURL}

@@ -153,7 +153,7 @@ func assertBlame(t *testing.T, expected, got map[string]verdict.CheckResult, bla
 			assert.Regexp(t, blame, result.Reason)
 		case closing:
 			assert.Equal(t, verdict.Fail, result.Verdict)
-			assert.Contains(t, result.Reason, fmt.Sprintf("brought down by %q", culprit))
+			assert.Contains(t, result.Reason, fmt.Sprintf("killed by %q", culprit))
 		default:
 			assert.Equal(t, expected[name].Verdict, result.Verdict, "%s: %s", name, result.Reason)
 		}

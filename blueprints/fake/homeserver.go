@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// Homeserver answers clients: accounts, rooms, messages that come by /sync. Nobody needs a token for anything. Its
-// methods are safe for use by several goroutines.
+// Homeserver answers clients: accounts, rooms, and messages, which /sync returns. It does not check tokens. Its methods are safe for
+// concurrent use.
 type Homeserver struct {
 	*httptest.Server
 	name string
@@ -21,22 +21,22 @@ type Homeserver struct {
 	events  map[string][]json.RawMessage // by room ID
 }
 
-// script is an answer that stands in the way of the usual one.
+// script is an answer that replaces the usual one.
 type script struct {
 	method, part string
 	status       int
 	body         string
 }
 
-// NewHomeserver starts a homeserver of that name, which must be closed.
+// NewHomeserver starts a homeserver of that name, which the caller must close.
 func NewHomeserver(name string) *Homeserver {
 	h := &Homeserver{name: name, events: map[string][]json.RawMessage{}}
 	h.Server = httptest.NewServer(h)
 	return h
 }
 
-// Answer makes requests of that method whose path has part in it be answered so from now on. A status of 0 closes the
-// connection without an answer; one of -1 takes back what was said of the same method and part.
+// Answer sets the answer to requests of that method whose path contains part. A status of 0 closes the connection without an answer;
+// -1 restores the usual answer.
 func (h *Homeserver) Answer(method, part string, status int, body string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -52,7 +52,7 @@ func (h *Homeserver) Answer(method, part string, status int, body string) {
 	h.scripts = kept
 }
 
-// ServeHTTP answers.
+// ServeHTTP answers a request.
 func (h *Homeserver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status, body := h.answer(r)
 	if status == 0 {
@@ -60,7 +60,7 @@ func (h *Homeserver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(body)) // who does not read it any more needs no answer
+	_, _ = w.Write([]byte(body)) // the client may have gone away
 }
 
 func (h *Homeserver) answer(r *http.Request) (int, string) {
@@ -72,7 +72,7 @@ func (h *Homeserver) answer(r *http.Request) (int, string) {
 		}
 	}
 	var body map[string]any
-	_ = json.NewDecoder(r.Body).Decode(&body) // GET has none
+	_ = json.NewDecoder(r.Body).Decode(&body) // requests with GET have none
 	h.count++
 	segments := strings.Split(strings.TrimPrefix(r.URL.Path, "/_matrix/client/"), "/")
 	switch path := strings.Join(segments[1:], "/"); {

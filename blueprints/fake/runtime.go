@@ -1,5 +1,4 @@
-// Package fake is a runtime made of functions, with a homeserver that lives in the test process: for tests of what is
-// built upon a runtime.
+// Package fake provides a runtime made of functions and a homeserver in the test process, for tests of code that uses a runtime.
 package fake
 
 import (
@@ -11,7 +10,7 @@ import (
 	"msc4014/runtime"
 )
 
-// Runtime starts servers by a function. Its methods are safe for use by several goroutines.
+// Runtime starts servers by a function. Its methods are safe for concurrent use.
 type Runtime struct {
 	// OnStart starts a server.
 	OnStart func(ctx context.Context, options runtime.ServerOptions) (runtime.Server, error)
@@ -22,7 +21,7 @@ type Runtime struct {
 
 var _ runtime.Runtime = (*Runtime)(nil)
 
-// Name is "fake".
+// Name returns "fake".
 func (r *Runtime) Name() string { return "fake" }
 
 // Start calls OnStart.
@@ -30,7 +29,7 @@ func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (run
 	return r.OnStart(ctx, options)
 }
 
-// NewPeer hands out loopback addresses as names, each with a port.
+// NewPeer returns a peer address whose name is a loopback address with a free port.
 func (r *Runtime) NewPeer() (runtime.PeerAddress, error) {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -40,7 +39,7 @@ func (r *Runtime) NewPeer() (runtime.PeerAddress, error) {
 	return runtime.PeerAddress{Name: address, Listen: address, Socket: socket}, nil
 }
 
-// Close notes that it was called.
+// Close records the call.
 func (r *Runtime) Close(context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -48,14 +47,14 @@ func (r *Runtime) Close(context.Context) error {
 	return nil
 }
 
-// Closed tells whether Close was called.
+// Closed reports whether Close was called.
 func (r *Runtime) Closed() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.closed
 }
 
-// Separated is a Runtime from whose servers peers may be out of reach.
+// Separated is a Runtime whose servers may be unable to reach peers.
 type Separated struct {
 	*Runtime
 	// OnTryPeer tries whether a server can connect to a peer.
@@ -67,7 +66,7 @@ var _ runtime.Separated = (*Separated)(nil)
 // TryPeer calls OnTryPeer.
 func (s *Separated) TryPeer(ctx context.Context, name string) error { return s.OnTryPeer(ctx, name) }
 
-// Server is a server of the fake runtime. The functions may be nil: nothing is done then, with success.
+// Server is a server of the fake runtime. Functions that are nil do nothing and succeed.
 type Server struct {
 	ServerName, Place, URL, Federation string
 	OnStart, OnStop, OnKill            func(ctx context.Context) error
@@ -82,16 +81,16 @@ type Server struct {
 
 var _ runtime.Server = (*Server)(nil)
 
-// Exit lets the server end without having been asked to.
+// Exit simulates an unexpected exit of the server.
 func (s *Server) Exit(text string, killed bool) {
-	exited := s.present()
+	exited := s.exitedChannel()
 	s.mu.Lock()
 	s.ending, s.killed = text, killed
 	s.mu.Unlock()
 	close(exited)
 }
 
-func (s *Server) present() chan struct{} {
+func (s *Server) exitedChannel() chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.exited == nil {
@@ -100,43 +99,43 @@ func (s *Server) present() chan struct{} {
 	return s.exited
 }
 
-// Calls are the names of the methods that were called to change the server, in order.
+// Calls returns the names of the calls that change the server ("stop", "kill", "start"), in order.
 func (s *Server) Calls() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]string{}, s.calls...)
 }
 
-// Removed tells whether the server was removed.
+// Removed reports whether the server was removed.
 func (s *Server) Removed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.removed
 }
 
-// Name is ServerName.
+// Name returns ServerName.
 func (s *Server) Name() string { return s.ServerName }
 
-// Host is Place.
+// Host returns Place.
 func (s *Server) Host() string { return s.Place }
 
-// ClientURL is URL.
+// ClientURL returns URL.
 func (s *Server) ClientURL() string { return s.URL }
 
-// FederationAddress is Federation.
+// FederationAddress returns Federation.
 func (s *Server) FederationAddress() string { return s.Federation }
 
-// Exited is closed by Exit.
-func (s *Server) Exited() <-chan struct{} { return s.present() }
+// Exited returns a channel that Exit closes.
+func (s *Server) Exited() <-chan struct{} { return s.exitedChannel() }
 
-// Ending tells what Exit was told.
+// Ending returns the arguments of Exit.
 func (s *Server) Ending() (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.ending, s.killed
 }
 
-// Log is one line.
+// Log returns one line.
 func (s *Server) Log(int) string { return "the log of " + s.Place + "\n" }
 
 func (s *Server) call(ctx context.Context, name string, do func(context.Context) error) error {
@@ -155,7 +154,7 @@ func (s *Server) Stop(ctx context.Context) error { return s.call(ctx, "stop", s.
 // Kill calls OnKill.
 func (s *Server) Kill(ctx context.Context) error { return s.call(ctx, "kill", s.OnKill) }
 
-// Start calls OnStart and makes a new start, which can Exit.
+// Start calls OnStart. The server can Exit again after that.
 func (s *Server) Start(ctx context.Context) error {
 	if err := s.call(ctx, "start", s.OnStart); err != nil {
 		return err
@@ -166,7 +165,7 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
-// Pause is not possible, nor are the next three.
+// Pause is not possible.
 func (s *Server) Pause(context.Context) error { return runtime.ErrNotPossible }
 
 // Resume is not possible.
@@ -178,7 +177,7 @@ func (s *Server) CutOff(context.Context) error { return runtime.ErrNotPossible }
 // Rejoin is not possible.
 func (s *Server) Rejoin(context.Context) error { return runtime.ErrNotPossible }
 
-// Remove notes that it was called.
+// Remove records the call.
 func (s *Server) Remove(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

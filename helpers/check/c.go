@@ -1,6 +1,6 @@
 package check
 
-// C, what the body of a check is given: its deployments, its deadlines, and the words that make its verdict.
+// C, which the body of a check receives: its deployments, its deadlines, and the methods that set its verdict.
 
 import (
 	"context"
@@ -17,9 +17,8 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// C is one check under way. It satisfies testify's TestingT. A failed demand is recorded by Errorf, Fail and their
-// kin; what ends the check (FailNow, Blocked, ...) ends only the goroutine that calls it, and must be called on the
-// check's own.
+// C is a running check. It implements testify's TestingT. Errorf records a failure; the methods that end the check (FailNow,
+// Blocked, ...) end the calling goroutine, and must be called from the check's own.
 type C struct {
 	check     *Check
 	ctx       context.Context
@@ -32,47 +31,47 @@ type C struct {
 	outcome   outcome
 	controls  int
 	cleanups  []func()
-	completed bool // the body ran to its end, or ended itself on purpose
-	givenUp   bool // its goroutine was given up: what it still does counts for nothing
+	completed bool // the body returned, or ended itself on purpose
+	givenUp   bool // its goroutine was abandoned: whatever it still does is ignored
 
-	expendables map[Deployment]string // those that the check has to itself, with their blueprints
+	expendables map[Deployment]string // those that this check owns, with their blueprints
 }
 
-// outcome gathers what a check came to while it runs.
+// outcome collects the results of a check while it runs.
 type outcome struct {
-	verdict      verdict.Verdict // "" while nothing went wrong
+	verdict      verdict.Verdict // "" if nothing went wrong so far
 	reasons      []string
 	blockedBy    string
-	ended        string // the requirement because of which the check ended
+	ended        string // the requirement that ended the check
 	details      []string
 	observations []verdict.Observation
 	logs         []DeploymentLog
 	attached     map[string][]byte
-	starved      bool // there is no verdict for want of the machine
+	starved      bool // there is no verdict because the machine was too slow
 }
 
-// Check is the check that is under way.
+// Check returns the check that is running.
 func (c *C) Check() *Check { return c.check }
 
-// Context ends when the check must: its time is over, its deployment died, or the run was interrupted.
+// Context is done when the check must end: its time is over, its deployment died, or the run was interrupted.
 func (c *C) Context() context.Context { return c.ctx }
 
-// Sink takes the exchanges of the check's clients and peers.
+// Sink receives the exchanges of the check's clients and peers.
 func (c *C) Sink() transcript.Sink { return c.sink }
 
 // Within returns a context that ends after base in the check's own time, which passes more slowly while the machine or a
-// server keeps the check waiting.
+// server is slow.
 func (c *C) Within(base time.Duration) (context.Context, context.CancelFunc) {
 	return c.Limit(c.ctx, base)
 }
 
-// Limit is Within for a context that comes of the check's.
+// Limit is Within for a context derived from the check's.
 func (c *C) Limit(ctx context.Context, base time.Duration) (context.Context, context.CancelFunc) {
-	return c.clock.within(ctx, base, min(base, longestWork), c.runner.machine.lengthened(base), false)
+	return c.clock.within(ctx, base, min(base, maxWork), c.runner.machine.lengthened(base), false)
 }
 
-// AwaitOther waits for something that another check prepares; that time is not charged. It returns why the check ended if that
-// came first.
+// AwaitOther waits until ready is closed by another check; that time is not charged. It returns the cause if the check's
+// context ends first.
 func (c *C) AwaitOther(ready <-chan struct{}) error {
 	defer c.clock.pause()()
 	select {
@@ -84,7 +83,7 @@ func (c *C) AwaitOther(ready <-chan struct{}) error {
 }
 
 // Deploy returns a deployment of the named blueprint: shared with other checks, or the check's own if private.
-// A deployment that cannot be had ends the check with error.
+// If there is none to be had, the check ends with error.
 func (c *C) Deploy(blueprint string, private bool) Deployment {
 	deployment, err := c.deploy(blueprint, private)
 	if err != nil {
@@ -93,10 +92,10 @@ func (c *C) Deploy(blueprint string, private bool) Deployment {
 	return deployment
 }
 
-// Deployments makes the run's deployments. Callers ask it what is known before there is one (stage.World).
+// Deployments returns the factory of the run's deployments, which also knows facts that need no deployment (stage.World).
 func (c *C) Deployments() Deployments { return c.runner.options.Deployments }
 
-// Cleanup runs f after the body, last added first.
+// Cleanup registers f to run after the body, last added first.
 func (c *C) Cleanup(f func()) {
 	c.mu.Lock()
 	late := c.givenUp
@@ -105,12 +104,12 @@ func (c *C) Cleanup(f func()) {
 	}
 	c.mu.Unlock()
 	if late {
-		f() // the others have run
+		f() // the others have already run
 	}
 }
 
-// record notes an outcome; the first that is not a pass decides the verdict, but a fail is never hidden by another. arguments
-// are what the reason was made of. Where the check ran out of time, or met a time-out that proves nothing, it is an error.
+// record notes an outcome. The first that is not a pass decides the verdict, except that a fail overrides any other. arguments
+// are the operands of the reason's format. If the check ran out of time, or met a time-out that proves nothing, the verdict is error.
 func (c *C) record(v verdict.Verdict, reason string, arguments ...any) {
 	var untimely error
 	if v != verdict.NotRun {
@@ -124,16 +123,16 @@ func (c *C) record(v verdict.Verdict, reason string, arguments ...any) {
 	case untimely != nil:
 		c.outcome.starved = c.outcome.verdict == "" && !errors.Is(untimely, errOwnSlowness)
 		if reason != untimely.Error() {
-			c.outcome.details = append(c.outcome.details, "the step that was under way: "+reason)
+			c.outcome.details = append(c.outcome.details, "the step in progress: "+reason)
 		}
 		v, reason = verdict.Error, untimely.Error()
 	case v == verdict.Error && slices.ContainsFunc(arguments, isTimeOut) && c.runner.options.Slowness() >= slow:
-		c.outcome.starved = c.outcome.verdict == "" // as when the engine did not start a container in time
+		c.outcome.starved = c.outcome.verdict == "" // for example, the engine did not start a container in time
 	}
 	c.note(v, reason)
 }
 
-// note notes an outcome. The caller holds the lock.
+// note is record without the check for time-outs. The caller holds c.mu.
 func (c *C) note(v verdict.Verdict, reason string) {
 	if c.outcome.verdict == "" || (v == verdict.Fail && c.outcome.verdict != verdict.Fail) {
 		c.outcome.verdict = v
@@ -144,9 +143,9 @@ func (c *C) note(v verdict.Verdict, reason string) {
 	}
 }
 
-// untimely returns why what the check says now is no verdict: its own limit ended it, in whichever step was under way; or a
-// deadline of a step passed before it had its time; or, by what arguments tell of, the machine stood still when one passed, or the
-// server gave up by its own clock while all was slow.
+// untimely returns an error if a verdict of the check would mean nothing now: the check's own limit has passed, or a deadline
+// of a step passed too early; or, judging by the errors among arguments, the machine was stalled when a deadline passed, or the
+// server hit time-outs of its own while everything was slow.
 func (c *C) untimely(arguments ...any) error {
 	if out := ranOut(c.ctx); out != nil {
 		return out
@@ -158,16 +157,16 @@ func (c *C) untimely(arguments ...any) error {
 		return fmt.Errorf("the server took more than %s to answer, by time-outs of its own, while %s", lateAnswer, c.clock.slowest())
 	}
 	if slices.ContainsFunc(arguments, isTimeOut) && c.runner.machine.stalled() {
-		return errors.New("a deadline passed while the machine stood still")
+		return errors.New("a deadline passed while the machine was stalled")
 	}
 	return nil
 }
 
-// lateAnswer is after which time an answer may be that of a server whose own time-outs passed, which a slow machine does not
-// lengthen: Dendrite answers a join after 20 s, joined or not.
+// lateAnswer is how late an answer is when time-outs of the server itself may have caused it, which a slow machine does not
+// lengthen: Dendrite answers a join after 20 s, whether joined or not.
 const lateAnswer = 10 * time.Second
 
-// isLate reports whether a value is an error made of an answer that came late.
+// isLate reports whether value is an error that wraps a late answer.
 func isLate(value any) bool {
 	var answer interface {
 		error
@@ -177,7 +176,7 @@ func isLate(value any) bool {
 	return is && errors.As(err, &answer) && answer.Took() > lateAnswer
 }
 
-// isTimeOut reports whether a value is an error that says that a deadline has passed.
+// isTimeOut reports whether value is an error that wraps context.DeadlineExceeded.
 func isTimeOut(value any) bool {
 	err, is := value.(error)
 	return is && errors.Is(err, context.DeadlineExceeded)
@@ -191,15 +190,15 @@ func (c *C) end() {
 	goruntime.Goexit()
 }
 
-// Helper is there for testify, which marks its own functions with it.
+// Helper does nothing; testify calls it.
 func (c *C) Helper() {}
 
-// Errorf records that the server broke the demand, and goes on.
+// Errorf records a failure and lets the check go on.
 func (c *C) Errorf(format string, arguments ...any) {
 	c.record(verdict.Fail, condense(fmt.Sprintf(format, arguments...)), arguments...)
 }
 
-// FailNow ends the check; what Errorf recorded stands.
+// FailNow ends the check as failed.
 func (c *C) FailNow() {
 	c.mu.Lock()
 	silent := c.outcome.verdict == ""
@@ -210,13 +209,14 @@ func (c *C) FailNow() {
 	c.end()
 }
 
-// Failf records that the server broke the demand and ends the check.
+// Failf records a failure and ends the check.
 func (c *C) Failf(format string, arguments ...any) {
 	c.Errorf(format, arguments...)
 	c.end()
 }
 
-// Blocked ends the check because a requirement that it builds on failed; it fails if it judges that requirement itself.
+// Blocked ends the check because the server breaks a requirement that it depends on. The verdict is blocked, or fail if the
+// check judges that requirement itself.
 func (c *C) Blocked(by string, format string, arguments ...any) {
 	decided := verdict.Blocked
 	if slices.Contains(c.check.Requires, by) {
@@ -234,27 +234,27 @@ func (c *C) Blocked(by string, format string, arguments ...any) {
 	c.end()
 }
 
-// Need ends the check when err is not nil: failed if the check judges the requirement itself, blocked by it otherwise.
+// Need calls Blocked if err is not nil.
 func (c *C) Need(requirement string, err error) {
 	if err != nil {
 		c.Blocked(requirement, "%v", err)
 	}
 }
 
-// Must fails the check and ends it when err is not nil.
+// Must ends the check as failed if err is not nil.
 func (c *C) Must(err error) {
 	if err != nil {
 		c.Failf("%v", err)
 	}
 }
 
-// Unsupported ends the check because the server does not have what it needs.
+// Unsupported ends the check because the server lacks a feature that it needs.
 func (c *C) Unsupported(format string, arguments ...any) {
 	c.record(verdict.Unsupported, fmt.Sprintf(format, arguments...), arguments...)
 	c.end()
 }
 
-// NotRun ends the check because this runtime cannot do it.
+// NotRun ends the check because the runtime cannot do what it needs.
 func (c *C) NotRun(format string, arguments ...any) {
 	c.record(verdict.NotRun, fmt.Sprintf(format, arguments...))
 	c.end()
@@ -266,14 +266,14 @@ func (c *C) Inconclusive(format string, arguments ...any) {
 	c.end()
 }
 
-// SuiteError ends the check because the suite or the machine failed, which is never the server's fault.
+// SuiteError ends the check with error: the suite or the machine failed, not the server.
 func (c *C) SuiteError(err error) {
 	c.record(verdict.Error, condense(err.Error()), err)
 	c.end()
 }
 
-// Control records that the same thing, when it is right, is accepted (err is nil); otherwise the check ends
-// inconclusive. Every refusal that a check expects needs one before it.
+// Control records a positive control: the server accepts the valid variant of what the check expects it to refuse. If err is
+// not nil, the check ends as inconclusive. Every expected refusal needs a positive control before it.
 func (c *C) Control(err error) {
 	if err != nil {
 		c.Inconclusive("positive control: %v", err)
@@ -283,7 +283,7 @@ func (c *C) Control(err error) {
 	c.controls++
 }
 
-// NeedControl ends the check with error if no positive control was seen to pass: a refusal would prove nothing.
+// NeedControl ends the check with error if no positive control has passed: a refusal would prove nothing.
 func (c *C) NeedControl() {
 	c.mu.Lock()
 	seen := c.controls > 0
@@ -293,7 +293,7 @@ func (c *C) NeedControl() {
 	}
 }
 
-// Notef adds a line of fact to the result: a server's answer, a measured time, what an attacker gained.
+// Notef adds a line to the details of the result: a server's answer, a measured time, what an attacker gained.
 func (c *C) Notef(format string, arguments ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -303,7 +303,7 @@ func (c *C) Notef(format string, arguments ...any) {
 	c.outcome.details = append(c.outcome.details, fmt.Sprintf(format, arguments...))
 }
 
-// Observe records which reading of the open requirement that the check judges the server took.
+// Observe records which reading of the check's open requirement the server follows.
 func (c *C) Observe(reading, format string, arguments ...any) {
 	c.ObserveOn(c.check.Requires[0], reading, format, arguments...)
 }
@@ -325,8 +325,8 @@ func (c *C) ObserveOn(requirement, reading, format string, arguments ...any) {
 		verdict.Observation{ID: requirement, Reading: reading, Detail: fmt.Sprintf(format, arguments...)})
 }
 
-// outcomeNow is a copy of what the check came to, which a goroutine that was given up does not change.
-func (c *C) outcomeNow() outcome {
+// snapshot returns a copy of the outcome, which an abandoned goroutine cannot change.
+func (c *C) snapshot() outcome {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.outcome
@@ -340,10 +340,11 @@ func (c *C) isGivenUp() bool {
 	return c.givenUp
 }
 
-// Seed is what random input follows from: the same in each run that is given the same one.
+// Seed returns the seed of random input. Runs with the same seed generate the same input.
 func (c *C) Seed() uint64 { return c.runner.options.Seed }
 
-// Attach keeps a file with the check's evidence, if the check does not pass. name is the end of its name: "input.json".
+// Attach adds a file to the check's evidence, which is kept if the check does not pass. name is the suffix of the file's
+// name: "input.json".
 func (c *C) Attach(name string, content []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -356,7 +357,7 @@ func (c *C) Attach(name string, content []byte) {
 	c.outcome.attached[name] = content
 }
 
-// result turns the outcome into what the report shows.
+// result converts the outcome to what the report shows.
 func (c *C) result(duration time.Duration) verdict.CheckResult {
 	c.mu.Lock()
 	defer c.mu.Unlock()

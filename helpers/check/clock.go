@@ -1,7 +1,7 @@
 package check
 
-// The time of a check. It advances more slowly than the wall's while the machine or a server keeps the check waiting, so that
-// a deadline that was set on a quiet machine moves when the machine gets busy.
+// The time of a check. It passes more slowly than wall time while the machine or a server is slow, so that limits that were
+// chosen on a quiet machine hold on a busy one.
 
 import (
 	"context"
@@ -14,34 +14,34 @@ import (
 )
 
 const (
-	// longestWork is how much of a wait for a server can be its work; the rest are its own time-outs, which take as long on a
+	// maxWork is how much of a wait for a server can be work of that server; the rest is time-outs, which take as long on a
 	// busy machine as on a quiet one.
-	longestWork = 6 * time.Second
-	// longestFactor and longestDelay bound, in wall time, how much later than its limit a deadline may pass.
-	longestFactor = 10.0
-	longestDelay  = 5 * time.Minute
-	// stall is the longest step of a clock that is charged: if its beats come later than that, the suite itself did not run.
-	stall = 2 * beat
-	// lastLook is how long before a deadline those who wait may give up: they look once more, and return.
-	lastLook = 300 * time.Millisecond
+	maxWork = 6 * time.Second
+	// maxFactor and maxDelay bound how much a deadline is extended in wall time.
+	maxFactor = 10.0
+	maxDelay  = 5 * time.Minute
+	// stall is the longest step of a clock that is charged: if heartbeats are further apart, the suite itself did not run.
+	stall = 2 * heartbeat
+	// lastPoll is how long before its deadline a waiting loop may poll for the last time and return.
+	lastPoll = 300 * time.Millisecond
 )
 
-// clock is the time that is charged to one check. Its methods are safe for use by several goroutines.
+// clock measures the time charged to one check. Its methods are safe for concurrent use.
 type clock struct {
 	now      func() time.Time
 	slowness func() slowness
 
 	mu      sync.Mutex
 	last    time.Time
-	elapsed time.Duration // wall time, but for pauses
-	charged time.Duration // of that, what the check had on a machine and servers as fast as when quiet
-	sum     slowness      // seconds, weighted by slowness
+	elapsed time.Duration // wall time without pauses
+	charged time.Duration // elapsed time divided by the slowness at that time
+	sum     slowness      // elapsed seconds multiplied by the slowness at that time
 	paused  int
 	pending map[*limited]struct{}
-	starved error // the first deadline that passed only because of its bound in wall time
+	starved error // says which deadline was the first to pass only because of its bound in wall time
 }
 
-// slowness is how many times slower the machine, and the servers of a check, are than in a run on a quiet machine: at least 1.
+// slowness is how many times slower the machine, and the servers of a check, are than in a run on a quiet machine; at least 1.
 type slowness struct{ machine, servers float64 }
 
 func (s slowness) worst() float64 { return max(s.machine, s.servers, 1) }
@@ -50,7 +50,7 @@ func newClock(now func() time.Time, slow func() slowness) *clock {
 	return &clock{now: now, slowness: slow, last: now(), pending: map[*limited]struct{}{}}
 }
 
-// advance charges the time since it was last called, and ends the contexts whose deadlines have passed.
+// advance charges the time since its last call and ends the contexts whose deadlines have passed.
 func (c *clock) advance() {
 	slow := c.slowness()
 	c.mu.Lock()
@@ -98,60 +98,60 @@ func (c *clock) isPaused() bool {
 	return c.paused > 0
 }
 
-// starvation returns why a time-out that the check met proves nothing: a deadline of it passed, or is about to, before the
-// check had the time that the deadline allows. It is nil if there was none.
+// starvation returns an error if the check's time-outs prove nothing: a deadline has passed, or is about to, before the check
+// was charged the time that the deadline allows.
 func (c *clock) starvation() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for each := range c.pending {
-		if left, forced := each.left(); forced && left <= lastLook {
+		if left, forced := each.left(); forced && left <= lastPoll {
 			c.starve(each)
 		}
 	}
 	return c.starved
 }
 
-// starve notes that a deadline came too early. The caller holds the lock.
+// starve notes that a deadline passed too early. The caller holds c.mu.
 func (c *clock) starve(of *limited) {
 	of.forced = true
-	if c.starved == nil && !of.whole {
+	if c.starved == nil && !of.ownLimit {
 		c.starved = fmt.Errorf("a deadline of %s passed while %s", of.base, c.average())
 	}
 }
 
-// average describes how slow the machine and the servers were so far. The caller holds the lock.
+// average describes how slow the machine and the servers were so far. The caller holds c.mu.
 func (c *clock) average() string {
 	seconds := max(c.elapsed.Seconds(), 0.001)
 	machine, servers := c.sum.machine/seconds, c.sum.servers/seconds
 	switch {
 	case machine >= slow && machine >= servers:
-		return fmt.Sprintf("the machine was %.1f times slower than when quiet", machine)
+		return fmt.Sprintf("the machine was %.1f times slower than a quiet one", machine)
 	case servers >= slow:
-		return fmt.Sprintf("the check's servers were %.1f times slower than when quiet", servers)
+		return fmt.Sprintf("the check's servers were %.1f times slower than on a quiet machine", servers)
 	case c.elapsed > 2*c.charged:
-		return "the machine stood still"
+		return "the machine was stalled"
 	}
 	return "neither the machine nor the check's servers were slow"
 }
 
-// meanSlowness is how many times slower than when quiet the check got on.
+// meanSlowness returns how many times slower than on a quiet machine the check ran, on average.
 func (c *clock) meanSlowness() float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return max(c.elapsed.Seconds(), 0.001) / max(c.charged.Seconds(), 0.001)
 }
 
-// slowest describes how slow the machine and the servers were so far.
+// slowest is average for callers that do not hold c.mu.
 func (c *clock) slowest() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.average()
 }
 
-// slow is the slowness, on average, from which it is a cause.
+// slow is the least mean slowness that explains a time-out.
 const slow = 1.5
 
-// outOfTime is why a check's own limit ended it. It is context.DeadlineExceeded by errors.Is.
+// outOfTime is the cause of a check's context whose own limit has passed. It wraps context.DeadlineExceeded.
 type outOfTime struct {
 	limit   time.Duration
 	average string
@@ -162,7 +162,7 @@ func (o *outOfTime) Error() string {
 	return fmt.Sprintf("the check did not end within %s of its own time; %s", o.limit, o.average)
 }
 
-// errOwnSlowness is an outOfTime without a slow machine or a slow server, by errors.Is.
+// errOwnSlowness is wrapped by an outOfTime if neither the machine nor a server was slow.
 var errOwnSlowness = errors.New("nothing was slow")
 
 func (o *outOfTime) Unwrap() []error {
@@ -172,35 +172,35 @@ func (o *outOfTime) Unwrap() []error {
 	return []error{context.DeadlineExceeded, errOwnSlowness}
 }
 
-// limited is a context whose deadline is in the time of a clock.
+// limited is a context whose deadline is in a clock's time.
 type limited struct {
-	context.Context // of values; it has the cause when the context has ended
+	context.Context // for its values, and the cause once it has ended
 
-	clock  *clock
-	parent context.Context
-	whole  bool          // the check's own limit
-	base   time.Duration // what it allows
-	work   time.Duration // how much of that a slow machine or server lengthens
-	least  time.Duration // how much wall time it has in any case
-	most   time.Duration // how much wall time it has at most
-	// When it began.
+	clock    *clock
+	parent   context.Context
+	ownLimit bool          // it is the check's own limit, not that of a step
+	base     time.Duration // the limit in the clock's time
+	work     time.Duration // the part of base that a slow machine or server extends
+	least    time.Duration // minimum of wall time
+	most     time.Duration // maximum of wall time
+	// The clock's values at the start.
 	elapsed, charged time.Duration
 
 	done   chan struct{}
-	forced bool // it ended before it had what it allows; guarded by the clock's lock
+	forced bool // it ended before base was charged; guarded by clock.mu
 	cancel context.CancelCauseFunc
 	unlink func() bool
 	mu     sync.Mutex
 	err    error
 }
 
-// within returns a context that ends with parent, or when the check has had base, of which work may lengthen, but not before
-// least has passed on the wall's clock.
-func (c *clock) within(parent context.Context, base, work, least time.Duration, whole bool) (*limited, context.CancelFunc) {
+// within returns a context that ends with parent, or when the clock has charged base, of which the part work is extended on a
+// slow machine, but not before least of wall time has passed.
+func (c *clock) within(parent context.Context, base, work, least time.Duration, ownLimit bool) (*limited, context.CancelFunc) {
 	values, cancel := context.WithCancelCause(context.WithoutCancel(parent))
-	delay := min(time.Duration(float64(work)*(longestFactor-1)), longestDelay)
+	delay := min(time.Duration(float64(work)*(maxFactor-1)), maxDelay)
 	l := &limited{
-		Context: values, clock: c, parent: parent, whole: whole, base: base, work: work, least: least, most: max(base+delay, least),
+		Context: values, clock: c, parent: parent, ownLimit: ownLimit, base: base, work: work, least: least, most: max(base+delay, least),
 		done: make(chan struct{}), cancel: cancel,
 	}
 	c.advance()
@@ -220,26 +220,26 @@ func (c *clock) within(parent context.Context, base, work, least time.Duration, 
 	return l, func() { l.end(context.Canceled, context.Canceled) }
 }
 
-// left is how much wall time a context has left if everything stays as slow as it is, and whether that is all it can have.
-// The caller holds the clock's lock.
+// left returns how much wall time is left if everything stays as slow as it is; forced says that the maximum of wall time cuts
+// it short. The caller holds clock.mu.
 func (l *limited) left() (left time.Duration, forced bool) {
 	elapsed, charged := l.clock.elapsed-l.elapsed, l.clock.charged-l.charged
 	wanted := max(l.base, l.least)
 	if elapsed > charged {
-		factor := min(float64(elapsed)/max(float64(charged), 1), 100*longestFactor)
+		factor := min(float64(elapsed)/max(float64(charged), 1), 100*maxFactor)
 		wanted = max(wanted, l.base+time.Duration(float64(l.work)*(factor-1)))
 	}
 	return min(wanted, l.most) - elapsed, wanted > l.most
 }
 
-// Deadline is when the context will end if everything stays as slow as it is. That of a check's own limit is a little later
-// than its end: who gives up just before a deadline does so because of a step's.
+// Deadline returns when the context will end if everything stays as slow as it is. For a check's own limit it returns a
+// little later: a loop that returns just before a deadline must do so because of a step's.
 func (l *limited) Deadline() (time.Time, bool) {
 	l.clock.mu.Lock()
 	left, _ := l.left()
 	l.clock.mu.Unlock()
-	if l.whole {
-		left += 2 * lastLook
+	if l.ownLimit {
+		left += 2 * lastPoll
 	}
 	deadline := l.clock.now().Add(left)
 	if outer, bounded := l.parent.Deadline(); bounded && outer.Before(deadline) {
@@ -248,19 +248,19 @@ func (l *limited) Deadline() (time.Time, bool) {
 	return deadline, true
 }
 
-// Done is closed when the context ends.
+// Done returns a channel that is closed when the context ends.
 func (l *limited) Done() <-chan struct{} { return l.done }
 
-// Err is context.DeadlineExceeded when the deadline has passed.
+// Err returns context.DeadlineExceeded if the deadline has passed.
 func (l *limited) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.err
 }
 
-// passed is the cause of a deadline that has passed.
+// passed returns the cause of a deadline that has passed.
 func (l *limited) passed() error {
-	if !l.whole {
+	if !l.ownLimit {
 		return fmt.Errorf("a time-out of %s: %w", l.base, context.DeadlineExceeded)
 	}
 	l.clock.mu.Lock()
@@ -273,17 +273,17 @@ func (l *limited) isForced() bool {
 	l.clock.mu.Lock()
 	defer l.clock.mu.Unlock()
 	left, forced := l.left()
-	return l.forced || forced && left <= lastLook
+	return l.forced || forced && left <= lastPoll
 }
 
 func (l *limited) end(err, cause error) {
-	l.mu.Lock() // before the clock's
+	l.mu.Lock() // always before clock.mu
 	defer l.mu.Unlock()
 	if l.err != nil {
 		return
 	}
 	l.clock.mu.Lock()
-	if left, forced := l.left(); forced && left <= lastLook {
+	if left, forced := l.left(); forced && left <= lastPoll {
 		l.clock.starve(l)
 	}
 	delete(l.clock.pending, l)
@@ -294,7 +294,7 @@ func (l *limited) end(err, cause error) {
 	l.unlink()
 }
 
-// ranOut returns why the check's own limit ended a context of it, or nil.
+// ranOut returns the cause if the check's own limit ended ctx, and nil otherwise.
 func ranOut(ctx context.Context) *outOfTime {
 	var out *outOfTime
 	if ctx.Err() != nil && errors.As(context.Cause(ctx), &out) {
@@ -303,7 +303,7 @@ func ranOut(ctx context.Context) *outOfTime {
 	return nil
 }
 
-// clocks are those that run.
+// clocks are the running clocks.
 type clocks struct {
 	mu      sync.Mutex
 	running map[*clock]struct{}
@@ -321,7 +321,7 @@ func (c *clocks) start(slow func() slowness) *clock {
 	return started
 }
 
-// stop lets a clock advance no more.
+// stop stops a clock.
 func (c *clocks) stop(stopped *clock) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

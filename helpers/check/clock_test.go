@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// timer is a source of time for clocks, and how slow the world is.
+// timer is a fake time source and slowness for clocks.
 type timer struct {
 	mu   sync.Mutex
 	time time.Time
@@ -29,11 +29,11 @@ func (f *timer) slowness() slowness {
 	return f.slow
 }
 
-// passes lets time pass, in beats, while the machine and the servers are so slow.
+// passes advances the time, heartbeat by heartbeat, with this slowness of the machine and the servers.
 func (f *timer) passes(c *clock, howLong time.Duration, machine, servers float64) {
-	for ; howLong > 0; howLong -= beat {
+	for ; howLong > 0; howLong -= heartbeat {
 		f.mu.Lock()
-		f.time, f.slow = f.time.Add(beat), slowness{machine, servers}
+		f.time, f.slow = f.time.Add(heartbeat), slowness{machine, servers}
 		f.mu.Unlock()
 		c.advance()
 	}
@@ -45,10 +45,10 @@ func fakeClock() (*clock, *timer) {
 }
 
 func step(c *clock, base time.Duration) (*limited, context.CancelFunc) {
-	return c.within(context.Background(), base, min(base, longestWork), base, false)
+	return c.within(context.Background(), base, min(base, maxWork), base, false)
 }
 
-func TestAQuietClockIsTheWalls(t *testing.T) {
+func TestClockOnAQuietMachineIsWallTime(t *testing.T) {
 	clock, source := fakeClock()
 	ctx, cancel := step(clock, 8*time.Second)
 	defer cancel()
@@ -69,13 +69,13 @@ func TestADeadlineMovesWhenTheMachineGetsBusy(t *testing.T) {
 	for name, slow := range map[string]slowness{"machine": {4, 1}, "servers": {1, 4}} {
 		t.Run(name, func(t *testing.T) {
 			clock, source := fakeClock()
-			ctx, cancel := step(clock, 6*time.Second) // set while all is quiet
+			ctx, cancel := step(clock, 6*time.Second) // set on a quiet machine
 			defer cancel()
 			source.passes(clock, 3*time.Second, 1, 1)
 			source.passes(clock, 11*time.Second, slow.machine, slow.servers)
 			assert.NoError(t, ctx.Err(), "3 s and a quarter of 11 s")
 			deadline, _ := ctx.Deadline()
-			assert.Greater(t, deadline.Sub(source.now()), lastLook, "nobody gives up before")
+			assert.Greater(t, deadline.Sub(source.now()), lastPoll, "nothing returns early")
 			source.passes(clock, time.Second, slow.machine, slow.servers)
 			assert.Equal(t, context.DeadlineExceeded, ctx.Err(), "3 s and a quarter of 12 s")
 			assert.NoError(t, clock.starvation(), "it had its time")
@@ -93,8 +93,8 @@ func TestAServersOwnTimeOutsTakeAsLongOnABusyMachine(t *testing.T) {
 	assert.Error(t, ctx.Err(), "45 s, of which 6 s take three times as long")
 }
 
-// TestADeadlineThatPassesForWantOfTheMachine: there is a bound in wall time, past which a time-out proves nothing.
-func TestADeadlineThatPassesForWantOfTheMachine(t *testing.T) {
+// TestDeadlineThatPassesTooEarly: past the bound in wall time, a time-out proves nothing.
+func TestDeadlineThatPassesTooEarly(t *testing.T) {
 	clock, source := fakeClock()
 	ctx, cancel := step(clock, 4*time.Second)
 	defer cancel()
@@ -102,14 +102,14 @@ func TestADeadlineThatPassesForWantOfTheMachine(t *testing.T) {
 	assert.NoError(t, ctx.Err())
 	assert.NoError(t, clock.starvation())
 	source.passes(clock, 800*time.Millisecond, 50, 1)
-	assert.Error(t, clock.starvation(), "who waits gives up a little before the end")
+	assert.Error(t, clock.starvation(), "waiting loops return a little before the end")
 	source.passes(clock, 200*time.Millisecond, 50, 1)
 	assert.Equal(t, context.DeadlineExceeded, ctx.Err())
 	assert.True(t, ctx.isForced())
-	assert.ErrorContains(t, clock.starvation(), "a deadline of 4s passed while the machine was 50.0 times slower than when quiet")
+	assert.ErrorContains(t, clock.starvation(), "a deadline of 4s passed while the machine was 50.0 times slower than a quiet one")
 }
 
-func TestADeadlineIsNeverShorterThanWhatItHasInAnyCase(t *testing.T) {
+func TestDeadlineIsNotEarlierThanItsMinimum(t *testing.T) {
 	clock, source := fakeClock()
 	ctx, cancel := clock.within(context.Background(), time.Second, time.Second, 3*time.Second, false)
 	defer cancel()
@@ -119,7 +119,7 @@ func TestADeadlineIsNeverShorterThanWhatItHasInAnyCase(t *testing.T) {
 	assert.Error(t, ctx.Err())
 }
 
-func TestAChecksOwnLimitIsToldFromAStepsDeadline(t *testing.T) {
+func TestCheckLimitIsDistinguishedFromStepDeadline(t *testing.T) {
 	clock, source := fakeClock()
 	whole, cancel := clock.within(context.Background(), 10*time.Second, 10*time.Second, 10*time.Second, true)
 	defer cancel()
@@ -135,7 +135,7 @@ func TestAChecksOwnLimitIsToldFromAStepsDeadline(t *testing.T) {
 	assert.Equal(t, context.DeadlineExceeded, child.Err())
 	assert.Nil(t, ranOut(child), "a step's")
 	deadline, _ := late.Deadline()
-	assert.Equal(t, 2*time.Second+2*lastLook, deadline.Sub(source.now()), "nobody gives up before the check's end because of that")
+	assert.Equal(t, 2*time.Second+2*lastPoll, deadline.Sub(source.now()), "no waiting loop returns because of the check's own limit")
 	source.passes(clock, 2*time.Second, 1, 1)
 	<-late.Done()
 	assert.Equal(t, context.DeadlineExceeded, late.Err())
@@ -144,15 +144,15 @@ func TestAChecksOwnLimitIsToldFromAStepsDeadline(t *testing.T) {
 	assert.ErrorIs(t, ranOut(late), context.DeadlineExceeded)
 }
 
-func TestWhatACheckRanOutOfTimeForIsTold(t *testing.T) {
-	for told, slow := range map[string]slowness{
-		"the machine was 5.0 times slower than when quiet": {5, 2}, "the check's servers were 5.0 times slower than when quiet": {1.2, 5},
+func TestReasonWhyACheckRanOutOfTime(t *testing.T) {
+	for message, slow := range map[string]slowness{
+		"the machine was 5.0 times slower than a quiet one": {5, 2}, "the check's servers were 5.0 times slower than on a quiet machine": {1.2, 5},
 	} {
 		clock, source := fakeClock()
 		whole, cancel := clock.within(context.Background(), 10*time.Second, 10*time.Second, 10*time.Second, true)
 		source.passes(clock, time.Minute, slow.machine, slow.servers)
 		require.NotNil(t, ranOut(whole))
-		assert.ErrorContains(t, ranOut(whole), told)
+		assert.ErrorContains(t, ranOut(whole), message)
 		assert.NotErrorIs(t, ranOut(whole), errOwnSlowness)
 		cancel()
 	}
@@ -170,7 +170,6 @@ func TestAClockDoesNotRunWhileItIsPaused(t *testing.T) {
 	assert.Error(t, ctx.Err())
 }
 
-// TestAStallIsNotCharged: who did not run for three seconds learns that from the beat that came late.
 func TestAStallIsNotCharged(t *testing.T) {
 	clock, source := fakeClock()
 	ctx, cancel := step(clock, time.Second)

@@ -3,23 +3,23 @@ package check
 import "strings"
 
 const (
-	// longestReason bounds a reason, in bytes: reports show it on one line.
-	longestReason = 600
-	// longestMessage bounds, in bytes, what a reason is made of: messages quote what servers say.
-	longestMessage = 64 << 10
+	// maxReason bounds a reason, in bytes: reports show it on one line.
+	maxReason = 600
+	// maxMessage bounds, in bytes, the message that a reason is made from: messages quote servers' answers.
+	maxMessage = 64 << 10
 )
 
-// condense makes one line of a message. Of testify's labelled blocks it keeps what went wrong and what it means.
+// condense turns a message into one line. Of testify's labelled blocks it keeps "Error" and "Messages".
 func condense(message string) string {
-	if len(message) > longestMessage { // what is meant stands at the end of testify's
-		message = message[:longestMessage/2] + "..." + message[len(message)-longestMessage/2:]
+	if len(message) > maxMessage { // keep the end: testify puts Messages there
+		message = message[:maxMessage/2] + "..." + message[len(message)-maxMessage/2:]
 	}
 	if strings.Contains(message, "Error Trace:") {
 		message = condenseTestify(message)
 	}
 	line := strings.Join(strings.Fields(message), " ")
-	if len(line) > longestReason {
-		line = strings.ToValidUTF8(line[:longestReason], "") + "..."
+	if len(line) > maxReason {
+		line = strings.ToValidUTF8(line[:maxReason], "") + "..."
 	}
 	return line
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestReasonsAreShortAndMadeOfLittle(t *testing.T) {
+func TestCondenseIsShortAndCheap(t *testing.T) {
 	assert.Equal(t, "one line", condense("one\n  line\n"))
 	long := strings.Repeat("a ", 8<<20)
 	for message, begins := range map[string]string{
@@ -19,8 +19,8 @@ func TestReasonsAreShortAndMadeOfLittle(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		reason := condense(message)
 		runtime.ReadMemStats(&after)
-		assert.LessOrEqual(t, len(reason), longestReason+len("..."))
+		assert.LessOrEqual(t, len(reason), maxReason+len("..."))
 		assert.True(t, strings.HasPrefix(reason, begins), reason)
-		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16*longestMessage), "bytes that were needed")
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(16*maxMessage), "bytes allocated")
 	}
 }

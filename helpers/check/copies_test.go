@@ -10,37 +10,37 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// meeting returns checks that are all under way before one of them ends, and the deployments on which they stood.
-func meeting(count int) (checks []*Check, stoodOn func() map[*fakeServer]int) {
+// meeting returns checks that all run before one of them ends, and a function that counts the checks by their server.
+func meeting(count int) (checks []*Check, usersOf func() map[*fakeServer]int) {
 	var (
 		mu  sync.Mutex
 		met sync.WaitGroup
 	)
-	stood := map[*fakeServer]int{}
+	users := map[*fakeServer]int{}
 	met.Add(count)
 	for i := range count {
 		checks = append(checks, named(fmt.Sprintf("meets %d", i), func(c *C, server *fakeServer) {
 			if again := c.Deploy("one server", false); again != Deployment(server) {
-				c.Errorf("it stands on two copies")
+				c.Errorf("it uses two copies")
 			}
 			mu.Lock()
-			stood[server]++
+			users[server]++
 			mu.Unlock()
 			met.Done()
 			met.Wait()
 		}))
 	}
-	return checks, func() map[*fakeServer]int { return stood }
+	return checks, func() map[*fakeServer]int { return users }
 }
 
-func TestACrowdIsSpreadOverCopies(t *testing.T) {
-	checks, stoodOn := meeting(3 * crowded)
+func TestChecksAreSpreadOverCopies(t *testing.T) {
+	checks, usersOf := meeting(3 * crowded)
 	final, servers := outcomeOnCopies(t, 3, 3*crowded, append(checks, stayingUp())...)
 	for name, result := range final {
 		assert.Equal(t, verdict.Pass, result.Verdict, name)
 	}
 	assert.Len(t, servers.made, 3)
-	for server, checks := range stoodOn() {
+	for server, checks := range usersOf() {
 		assert.Equal(t, crowded, checks, server.id)
 	}
 }
@@ -56,23 +56,23 @@ func TestThereAreNoMoreCopiesThanAreAllowedOrNeeded(t *testing.T) {
 
 	checks = nil
 	for i := range 3 * crowded {
-		checks = append(checks, bystander(fmt.Sprint(i), false))
+		checks = append(checks, harmless(fmt.Sprint(i), false))
 	}
 	_, servers = outcomeOnCopies(t, 3, 1, checks...)
-	assert.Len(t, servers.made, 1, "who has left does not crowd it")
+	assert.Len(t, servers.made, 1, "checks that have ended do not count")
 }
 
-// TestACopyThatDiesIsReplaced: who stood on the others is not suspected.
+// TestACopyThatDiesIsReplaced: the checks that used the others are not suspects.
 func TestACopyThatDiesIsReplaced(t *testing.T) {
 	var checks []*Check
 	for i := range 2*crowded - 1 {
-		checks = append(checks, bystander(fmt.Sprint(i), false))
+		checks = append(checks, harmless(fmt.Sprint(i), false))
 	}
 	culprit := named("culprit", func(c *C, server *fakeServer) {
 		server.die(Death{Cause: "exited with status 2"})
 		<-c.Context().Done()
 	})
-	checks = append(checks, culprit, bystander("late", false), stayingUp())
+	checks = append(checks, culprit, harmless("late", false), stayingUp())
 	final, servers := outcomeOnCopies(t, 2, 2*crowded, checks...)
 	for name, result := range final {
 		switch name {

@@ -11,7 +11,7 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// deadly is a check that servers are known to die of. This one kills its own if it has had as many doses as that.
+// deadly is a check known to crash servers. It kills its server if that has had so many doses.
 func deadly(name string, doses int64) *Check {
 	one := named(name, func(_ *C, server *fakeServer) {
 		if server.doses.Add(1); doses > 0 && server.doses.Load() >= doses {
@@ -22,16 +22,16 @@ func deadly(name string, doses int64) *Check {
 	return one
 }
 
-func TestDeadlyChecksTakeTurnsOnADeploymentThatTheyOutlive(t *testing.T) {
-	final, servers := outcomeOf(t, 1, deadly("a", 0), deadly("b", 0), deadly("c", 0), bystander("d", false), stayingUp())
+func TestDeadlyChecksTakeTurnsOnADeploymentThatSurvives(t *testing.T) {
+	final, servers := outcomeOf(t, 1, deadly("a", 0), deadly("b", 0), deadly("c", 0), harmless("d", false), stayingUp())
 	for name, result := range final {
 		assert.Equal(t, verdict.Pass, result.Verdict, name)
 	}
-	assert.Len(t, servers.made, 2, "theirs, and the bystander's")
+	assert.Len(t, servers.made, 2, "theirs, and that of the harmless check")
 }
 
-func TestADeathNobodyElseCanHaveCausedIsNotTriedAgain(t *testing.T) {
-	final, servers := outcomeOf(t, 1, deadly("a", 1), bystander("b", false), stayingUp())
+func TestDeathWithOneSuspectNeedsNoTrial(t *testing.T) {
+	final, servers := outcomeOf(t, 1, deadly("a", 1), harmless("b", false), stayingUp())
 	assert.Equal(t, verdict.Fail, final["a"].Verdict)
 	assert.Equal(t, "the server died: hs1 exited with status 2", final["a"].Reason)
 	assert.Equal(t, verdict.Pass, final["b"].Verdict)
@@ -39,15 +39,15 @@ func TestADeathNobodyElseCanHaveCausedIsNotTriedAgain(t *testing.T) {
 	assert.Len(t, servers.made, 2)
 }
 
-func TestADeathOnAUsedDeploymentIsTriedAgain(t *testing.T) {
+func TestDeathOnAUsedDeploymentNeedsATrial(t *testing.T) {
 	final, servers := outcomeOf(t, 1, deadly("a", 0), deadly("b", 1), deadly("c", 0), stayingUp())
-	assert.Equal(t, verdict.Pass, final["a"].Verdict, "its deployment was well when it had ended")
+	assert.Equal(t, verdict.Pass, final["a"].Verdict, "its deployment was healthy after it had ended")
 	assert.Equal(t, verdict.Fail, final["b"].Verdict)
 	assert.Equal(t, verdict.Pass, final["c"].Verdict)
 	assert.Len(t, servers.made, 3, "a's and b's, that of b's trial, and c's")
 }
 
-// TestADeathThatTakesTwo: what the second alone does not bring about is replayed, and blamed on the last of those it takes.
+// TestADeathThatTakesTwo: if the second does not kill a server alone, both are replayed, and the last of them is blamed.
 func TestADeathThatTakesTwo(t *testing.T) {
 	final, _ := outcomeOf(t, 1, deadly("a", 0), deadly("b", 2), stayingUp())
 	assert.Equal(t, verdict.Pass, final["a"].Verdict)
@@ -56,14 +56,14 @@ func TestADeathThatTakesTwo(t *testing.T) {
 	assert.Equal(t, verdict.Fail, final["stays up"].Verdict)
 }
 
-func TestDeadlyChecksHaveTheirDeploymentsToThemselves(t *testing.T) {
+func TestDeadlyChecksDoNotShareDeployments(t *testing.T) {
 	checks := []*Check{stayingUp()}
-	var met sync.WaitGroup // the first meet while each has a deployment
+	var met sync.WaitGroup // the first checks wait until each has a deployment
 	met.Add(deadlyServers)
 	var begun atomic.Int64
 	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
 		one := named(name, func(c *C, server *fakeServer) {
-			assert.Equal(t, int64(1), server.doses.Add(1), "another check stands on it")
+			assert.Equal(t, int64(1), server.doses.Add(1), "another check uses it")
 			if begun.Add(1) <= deadlyServers {
 				met.Done()
 				met.Wait()
@@ -77,14 +77,14 @@ func TestDeadlyChecksHaveTheirDeploymentsToThemselves(t *testing.T) {
 	assert.Len(t, servers.made, deadlyServers)
 }
 
-// TestDeploymentsOfDeadlyChecksGoWhenNoneIsLeft: they are removed while other checks are still under way.
-func TestDeploymentsOfDeadlyChecksGoWhenNoneIsLeft(t *testing.T) {
+// TestDeploymentsOfDeadlyChecksAreRemovedEarly: that is, while other checks still run.
+func TestDeploymentsOfDeadlyChecksAreRemovedEarly(t *testing.T) {
 	theirs := make(chan *fakeServer, 1)
 	one := named("a", func(_ *C, server *fakeServer) { theirs <- server })
 	one.Deadly = true
 	beside := named("b", func(*C, *fakeServer) {
 		server := <-theirs
-		assert.Eventually(t, server.closed.Load, 5*time.Second, 10*time.Millisecond, "it idles")
+		assert.Eventually(t, server.closed.Load, 5*time.Second, 10*time.Millisecond, "no check needs it")
 	})
 	final, _ := outcomeOf(t, 2, one, beside)
 	assert.Equal(t, verdict.Pass, final["a"].Verdict)
@@ -95,10 +95,10 @@ func TestWhoseEvidenceIsNeeded(t *testing.T) {
 	passed := verdict.CheckResult{Verdict: verdict.Pass}
 	runner := New(Options{})
 	defer runner.machine.stop()
-	assert.False(t, runner.needsEvidence(&attempt{result: passed, grounds: []*ground{{}}}))
+	assert.False(t, runner.needsEvidence(&attempt{result: passed, instances: []*instance{{}}}))
 	assert.True(t, runner.needsEvidence(&attempt{result: verdict.CheckResult{Verdict: verdict.Blocked}}))
-	assert.True(t, runner.needsEvidence(&attempt{result: passed, grounds: []*ground{{}, {lent: true}}}), "it may be blamed yet")
-	assert.True(t, runner.needsEvidence(&attempt{result: passed, grounds: []*ground{{private: true}}}), "it may be blamed yet")
+	assert.True(t, runner.needsEvidence(&attempt{result: passed, instances: []*instance{{}, {reusable: true}}}), "it may be blamed yet")
+	assert.True(t, runner.needsEvidence(&attempt{result: passed, instances: []*instance{{private: true}}}), "it may be blamed yet")
 	runner.options.KeepEvidence = true
 	assert.True(t, runner.needsEvidence(&attempt{result: passed}))
 }

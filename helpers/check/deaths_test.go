@@ -1,6 +1,6 @@
 package check
 
-// Deaths that the closing check must tell although no check is a suspect, or another death has a culprit.
+// Deaths that the closing check must report although no check is a suspect, or another death has a culprit.
 
 import (
 	"testing"
@@ -12,8 +12,8 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// idleDeath is a deadly check that outlives its server, and one that comes later, during which that server dies. again
-// says whether the server dies whenever the first is repeated.
+// idleDeath returns a deadly check that gives back a healthy server, and a later check during which that server dies. If again,
+// the server also dies whenever the first check is repeated.
 func idleDeath(death Death, again bool) []*Check {
 	var idle *fakeServer
 	first := deadly("first", 0)
@@ -29,13 +29,13 @@ func idleDeath(death Death, again bool) []*Check {
 	return []*Check{first, named("later", func(*C, *fakeServer) { idle.die(death) })}
 }
 
-func TestADeathWithoutASuspectIsTold(t *testing.T) {
+func TestDeathWithoutASuspectIsReported(t *testing.T) {
 	death := Death{Cause: "hs1 exited with status 2", LogTail: "panic: at last\n"}
 	final, _ := outcomeOf(t, 1, append(idleDeath(death, false), stayingUp())...)
-	assert.Equal(t, verdict.Pass, final["first"].Verdict, "its server was well when it had ended")
+	assert.Equal(t, verdict.Pass, final["first"].Verdict, "its server was healthy after it had ended")
 	assert.Equal(t, verdict.Pass, final["later"].Verdict)
 	assert.Equal(t, verdict.Fail, final["stays up"].Verdict)
-	assert.Equal(t, `a server died, and no check is to blame: hs1 exited with status 2 on a deployment that "first" had used, and did `+
+	assert.Equal(t, `a server died, but no check is to blame: hs1 exited with status 2 on a deployment that "first" had used, and did `+
 		`not when they were repeated: panic: at last`, final["stays up"].Reason)
 
 	final, _ = outcomeOf(t, 1, append(idleDeath(death, true), stayingUp())...)
@@ -43,17 +43,17 @@ func TestADeathWithoutASuspectIsTold(t *testing.T) {
 	assert.Contains(t, final["stays up"].Reason, `on a deployment that "first" had used and outlived, and did so again when they were repeated`)
 }
 
-func TestADeathWithoutASuspectByASignalFromOutsideIsAnError(t *testing.T) {
+func TestKillFromOutsideWithoutASuspectIsAnError(t *testing.T) {
 	final, _ := outcomeOf(t, 1, append(idleDeath(Death{Cause: "hs1 was killed", Outside: true}, false), stayingUp())...)
 	assert.Equal(t, verdict.Error, final["stays up"].Verdict)
 	assert.Equal(t, "a server was killed from outside: hs1 was killed", final["stays up"].Reason)
 }
 
-func TestADeathBeforeAnyCheckIsTold(t *testing.T) {
+func TestDeathBeforeAnyCheckIsReported(t *testing.T) {
 	var stays verdict.CheckResult
 	servers := &fakeServers{}
 	runner := New(Options{
-		Checks: []*Check{bystander("a", false), stayingUp()}, Deployments: servers, Quiet: time.Millisecond, Limit: 5 * time.Second,
+		Checks: []*Check{harmless("a", false), stayingUp()}, Deployments: servers, Quiet: time.Millisecond, Limit: 5 * time.Second,
 		Emit: func(event verdict.Event) {
 			if event.Kind == verdict.KindCheckFinal && event.Check == "stays up" {
 				stays = *event.Result
@@ -66,10 +66,10 @@ func TestADeathBeforeAnyCheckIsTold(t *testing.T) {
 	require.NoError(t, runner.Run(t.Context()))
 	runner.Wait()
 	assert.Equal(t, verdict.Fail, stays.Verdict)
-	assert.Contains(t, stays.Reason, "hs1 exited with status 1 before any check had used it")
+	assert.Contains(t, stays.Reason, "hs1 exited with status 1 before any check used it")
 }
 
-func TestEveryDeathIsToldBesideOneThatHasACulprit(t *testing.T) {
+func TestEveryDeathIsReportedBesidesOneWithACulprit(t *testing.T) {
 	death := Death{Cause: "hs1 exited with status 2"}
 	killed := idleDeath(Death{Cause: "hs1 was killed", Outside: true}, false)
 	killed[0].Name, killed[1].Name = "third", "fourth"
@@ -80,7 +80,7 @@ func TestEveryDeathIsToldBesideOneThatHasACulprit(t *testing.T) {
 	final, _ := outcomeOf(t, 1, checks...)
 	reason := final["stays up"].Reason
 	assert.Equal(t, verdict.Fail, final["stays up"].Verdict)
-	assert.Contains(t, reason, `brought down by "culprit": hs1 exited with status 3`)
+	assert.Contains(t, reason, `killed by "culprit": hs1 exited with status 3`)
 	assert.Contains(t, reason, `hs1 exited with status 2 on a deployment that "first" had used`)
 	assert.Contains(t, reason, "a server was killed from outside: hs1 was killed")
 }

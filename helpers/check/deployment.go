@@ -1,6 +1,6 @@
 package check
 
-// What judging needs of the world: deployments, readings, and where evidence goes.
+// What the runner needs from its callers: deployments, readings, and a place for evidence.
 
 import (
 	"context"
@@ -8,22 +8,21 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// Deployment is what judging must know about the servers that a check touches. Its methods are safe for use by
-// several goroutines.
+// Deployment is what the runner needs to know about the servers that a check uses. Its methods are safe for concurrent use.
 type Deployment interface {
-	// ID is unique in the run.
+	// ID returns an identifier that is unique in the run.
 	ID() string
-	// Died is closed as soon as a server of it ended unasked, or MarkDead was called.
+	// Died is closed as soon as one of its servers exits unexpectedly, or MarkDead is called.
 	Died() <-chan struct{}
-	// Death says, once Died is closed, what happened.
+	// Death returns what happened, once Died is closed.
 	Death() Death
-	// MarkDead declares it dead although its processes run: it is silent.
+	// MarkDead declares the deployment dead although its processes run: it does not answer.
 	MarkDead(cause string)
-	// Answers asks each server a question that takes no work, and returns an error when one does not answer.
+	// Answers sends each server a request that costs next to nothing, and returns an error if one does not answer.
 	Answers(ctx context.Context) error
-	// Health does what a healthy deployment can: users of an ordinary room of its own send and read.
+	// Health returns an error if a user of an ordinary room on one of its servers cannot send a message and read it back.
 	Health(ctx context.Context) error
-	// Log returns the end of its servers' logs.
+	// Log returns the last lines of its servers' logs.
 	Log(lines int) string
 	// Close removes its servers.
 	Close(ctx context.Context) error
@@ -32,27 +31,26 @@ type Deployment interface {
 // Death says how a deployment ended.
 type Death struct {
 	Cause   string // "hs1 exited with status 2"
-	Outside bool   // ended by a signal from outside (SIGKILL): the machine's doing, unless it happens again
-	Silent  bool   // its servers run, and were declared dead
+	Outside bool   // a server was killed from outside (SIGKILL): the machine is to blame, unless it happens again
+	Silent  bool   // the servers run, but do not answer
 	LogTail string
 }
 
-// Deployments makes deployments by the name of their blueprint. Every call makes a new one; the runner shares them.
+// Deployments starts deployments by the names of their blueprints. Every call starts a new one; the runner shares them.
 type Deployments interface {
 	New(ctx context.Context, blueprint string) (Deployment, error)
 }
 
-// Readings tells whether a reading is one of those that the catalogue lists for an open requirement.
+// Readings returns an error if the catalogue does not list the reading for the open requirement.
 type Readings func(requirement, reading string) error
 
-// Leaving is a deployment at its end, with the checks that stood on it.
-type Leaving struct {
+// Retired is a deployment that no check will use any more, with the checks that used it.
+type Retired struct {
 	Deployment Deployment
 	Blueprint  string
-	Checks     []string // by name, in the order in which they came
-	Failed     bool     // one of them failed or was an error, or the deployment died
+	Checks     []string // their names, in the order in which they began to use it
+	Failed     bool     // a verdict of theirs is fail or error, or the deployment died
 }
 
-// Keeper keeps the evidence of a check: it writes log and transcript and returns their paths,
-// relative to the results folder.
+// Keeper writes the log and the transcript of a check and returns their paths, relative to the results folder.
 type Keeper func(result verdict.CheckResult, evidence Evidence) (log, transcript string, err error)

@@ -1,7 +1,7 @@
 package check
 
-// Expendable deployments, for checks that try to bring servers down and look for what does it. When one dies, that ends
-// no check and makes nobody a suspect: whoever asked for it judges it.
+// Expendable deployments, for checks that try to crash servers. The death of one ends no check and makes no check a suspect:
+// the check that asked for the deployment judges it.
 
 import (
 	"context"
@@ -14,20 +14,19 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// expendables are the deployments that checks handed on. Those that a check has are its own to remove.
+// expendables are the deployments that checks handed on. One that a check owns is that check's to remove.
 type expendables struct {
 	mu   sync.Mutex
 	idle map[string][]Deployment // by blueprint
-	lost []string                // those that died after they were handed on: "deployment d4: hs1 exited with status 2"
+	lost []string                // deaths after they were handed on: "deployment d4: hs1 exited with status 2"
 }
 
-// Expendable returns a deployment of a blueprint that the check may bring down. The check has it to itself until it hands
-// it on (HandOn), discards it (Discard) or ends. It may be one that another check handed on, unless a fresh one is asked
-// for; told that it is fresh, the check knows that whatever harm it comes to is its own doing. One that cannot be had ends
-// the check with error.
+// Expendable returns a deployment of a blueprint that the check may crash. The check owns it until it hands it on (HandOn),
+// discards it (Discard) or ends. Unless onlyFresh, it may be one that another check handed on; if fresh, any damage was done
+// by this check. If there is none to be had, the check ends with error.
 func (c *C) Expendable(blueprint string, onlyFresh bool) (found Deployment, fresh bool) {
 	if !c.check.Expends {
-		c.SuiteError(errors.New("the check uses up servers, and is not registered with Expends"))
+		c.SuiteError(errors.New("the check uses expendable servers, but is not registered with Expends"))
 	}
 	if !onlyFresh {
 		found = c.runner.takeExpendable(context.WithoutCancel(c.ctx), blueprint)
@@ -45,20 +44,21 @@ func (c *C) Expendable(blueprint string, onlyFresh bool) (found Deployment, fres
 	return found, fresh
 }
 
-// Survives watches a deployment for as long as at its closing: a server may die a little after it answered.
+// Survives watches a deployment for Options.Quiet and reports whether it stays alive: a server may die a little after it
+// answered.
 func (c *C) Survives(deployment Deployment) bool {
 	c.runner.watchQuietly(c.ctx, deployment, c.runner.options.Quiet)
 	return !isClosed(deployment.Died())
 }
 
-// HandOn gives an expendable deployment of the check's that came to no harm to the next check that asks for one.
+// HandOn makes one of the check's expendable deployments, which must be undamaged, available to other checks.
 func (c *C) HandOn(deployment Deployment) {
 	if blueprint, owned := c.disown(deployment); owned {
 		c.runner.expendables.put(blueprint, deployment)
 	}
 }
 
-// Discard removes an expendable deployment of the check's, and keeps the end of its log as evidence if keepLog says so.
+// Discard removes one of the check's expendable deployments. With keepLog, the end of its log becomes evidence.
 func (c *C) Discard(deployment Deployment, keepLog bool) {
 	if _, owned := c.disown(deployment); !owned {
 		return
@@ -74,7 +74,7 @@ func (c *C) Discard(deployment Deployment, keepLog bool) {
 	c.runner.closeExpendable(context.WithoutCancel(c.ctx), deployment)
 }
 
-// disown says that a deployment is not the check's any more, and whether it was.
+// disown removes a deployment from those that the check owns, and reports whether it was among them.
 func (c *C) disown(deployment Deployment) (blueprint string, owned bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,7 +92,7 @@ func (e *expendables) put(blueprint string, deployment Deployment) {
 	e.idle[blueprint] = append(e.idle[blueprint], deployment)
 }
 
-// takeExpendable returns a living deployment that was handed on, or nil. Those that it finds dead are lost.
+// takeExpendable returns a deployment that was handed on and is alive, or nil. Those that it finds dead are lost.
 func (r *Runner) takeExpendable(ctx context.Context, blueprint string) Deployment {
 	e := &r.expendables
 	e.mu.Lock()
@@ -109,19 +109,19 @@ func (r *Runner) takeExpendable(ctx context.Context, blueprint string) Deploymen
 	return nil
 }
 
-// lose notes a death that no check has seen. The caller holds the lock.
+// lose notes a death that no check noticed. The caller holds e.mu.
 func (e *expendables) lose(dead Deployment) {
 	e.lost = append(e.lost, fmt.Sprintf("deployment %s: %s", dead.ID(), dead.Death().Cause))
 }
 
-// losses are the deaths that no check has seen.
+// losses returns the deaths that no check noticed.
 func (e *expendables) losses() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.lost)
 }
 
-// closeExpendables removes those that were handed on and that nobody took.
+// closeExpendables removes the deployments that were handed on and not taken.
 func (r *Runner) closeExpendables(ctx context.Context) {
 	e := &r.expendables
 	e.mu.Lock()

@@ -10,19 +10,19 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// expending is a check that uses servers up.
+// expending is a check that expends servers.
 func expending(name string, body func(*C)) *Check {
 	return &Check{Name: name, Requires: []string{StaysUp}, Expends: true, Body: body}
 }
 
-// expends asks for a server and returns it, and whether it is fresh.
+// expends asks for an expendable server.
 func expends(c *C, onlyFresh bool) (*fakeServer, bool) {
 	deployment, fresh := c.Expendable("attacked", onlyFresh)
 	return deployment.(*fakeServer), fresh
 }
 
-// TestExpendableDeathIsItsFindersAffair: it interrupts no check, and is judged by who asked for the deployment.
-func TestExpendableDeathIsItsFindersAffair(t *testing.T) {
+// TestDeathOfAnExpendable interrupts no check, and is judged by the check that asked for the deployment.
+func TestDeathOfAnExpendable(t *testing.T) {
 	killer := expending("killer", func(c *C) {
 		server, _ := expends(c, false)
 		server.die(Death{Cause: "exited with status 2"})
@@ -35,16 +35,15 @@ func TestExpendableDeathIsItsFindersAffair(t *testing.T) {
 		c.Attach("input.json", []byte("{}"))
 		c.Failf("died of it")
 	})
-	final, servers := outcomeOf(t, 2, killer, bystander("beside it", false), stayingUp())
+	final, servers := outcomeOf(t, 2, killer, harmless("beside it", false), stayingUp())
 	assert.Equal(t, verdict.Fail, final["killer"].Verdict)
 	assert.Equal(t, "died of it", final["killer"].Reason)
 	assert.Equal(t, verdict.Pass, final["beside it"].Verdict)
 	assert.Equal(t, verdict.Pass, final["stays up"].Verdict)
-	assert.Len(t, servers.made, 2, "an expendable one, and the bystander's")
+	assert.Len(t, servers.made, 2, "an expendable one, and that of the harmless check")
 }
 
-// TestExpendablesAreHandedOn: a check that found no harm hands its deployment on; one that is dead, or was not handed on, is
-// nobody's.
+// TestExpendablesAreHandedOn: only a deployment that is alive and was handed on is used again.
 func TestExpendablesAreHandedOn(t *testing.T) {
 	var first *fakeServer
 	final, servers := outcomeOf(t, 1,
@@ -64,7 +63,7 @@ func TestExpendablesAreHandedOn(t *testing.T) {
 			assert.NotSame(t, first, fresh)
 			handed, isFresh := expends(c, false)
 			assert.False(t, isFresh)
-			assert.Same(t, first, handed, "what is handed on is not the giver's to discard")
+			assert.Same(t, first, handed, "a check cannot discard what it has handed on")
 			c.HandOn(handed)
 			handed.die(Death{Cause: "exited with status 2"})
 		}),
@@ -72,7 +71,7 @@ func TestExpendablesAreHandedOn(t *testing.T) {
 			_, fresh := expends(c, false)
 			assert.True(t, fresh, "the one that was handed on is dead")
 		}), stayingUp())
-	assert.Equal(t, verdict.Fail, final["stays up"].Verdict, "a death that no check has seen")
+	assert.Equal(t, verdict.Fail, final["stays up"].Verdict, "a death that no check noticed")
 	assert.Contains(t, final["stays up"].Reason, "exited with status 2")
 	delete(final, "stays up")
 	for name, result := range final {
@@ -84,7 +83,7 @@ func TestExpendablesAreHandedOn(t *testing.T) {
 	}
 }
 
-// TestExpendablesAreNotShared: a check has its own to itself, and no more check at once than there are places.
+// TestExpendablesAreNotShared, and no more checks use them at once than there are places.
 func TestExpendablesAreNotShared(t *testing.T) {
 	var checks []*Check
 	var atOnce atomic.Int64
@@ -110,8 +109,8 @@ func TestExpendablesAreNotShared(t *testing.T) {
 	assert.LessOrEqual(t, len(servers.made), expendingChecks)
 }
 
-// TestWhoUsesUpServersMustSaySo: a check that does not would run beside any number of others.
-func TestWhoUsesUpServersMustSaySo(t *testing.T) {
+// TestExpendableNeedsExpends: without it, a check would run beside any number of others.
+func TestExpendableNeedsExpends(t *testing.T) {
 	one := expending("a", func(c *C) { expends(c, false) })
 	one.Expends = false
 	final, _ := outcomeOf(t, 1, one)

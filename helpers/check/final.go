@@ -1,6 +1,6 @@
 package check
 
-// Which verdicts are final before the run is over, and what an interrupted run keeps.
+// Which verdicts are final before the run ends, and what an interrupted run keeps.
 
 import (
 	"context"
@@ -8,41 +8,41 @@ import (
 	"time"
 )
 
-// lastLooks bounds the closing looks of an interrupted run, all of them side by side.
-const lastLooks = 5 * time.Second
+// usualFinalChecks is the default of Options.FinalChecks.
+const usualFinalChecks = 5 * time.Second
 
-// settleIfFinal settles an attempt that nothing can change any more.
+// settleIfFinal settles an attempt whose verdict cannot change any more.
 func (r *Runner) settleIfFinal(done *attempt) {
 	if done.final() {
 		r.settle(done)
 	}
 }
 
-// final reports whether the check had ended by itself and every deployment that it stood on was well after that.
+// final reports whether the check ended by itself and every deployment that it used was healthy afterwards.
 func (a *attempt) final() bool {
-	return !a.cutShort && !slices.ContainsFunc(a.grounds, func(each *ground) bool { return !each.outlived(a) })
+	return !a.cutShort && !slices.ContainsFunc(a.instances, func(each *instance) bool { return !each.outlived(a) })
 }
 
-// outlived reports whether the deployment passed a closing look after the attempt had ended.
-func (g *ground) outlived(done *attempt) bool {
-	g.mu.Lock()
-	cleared := slices.Contains(g.touched[:g.cleared], done)
-	g.mu.Unlock()
+// outlived reports whether the deployment passed a final health check after the attempt had ended.
+func (i *instance) outlived(done *attempt) bool {
+	i.mu.Lock()
+	cleared := slices.Contains(i.attempts[:i.cleared], done)
+	i.mu.Unlock()
 	if cleared {
 		return true
 	}
-	g.looking.Lock()
-	defer g.looking.Unlock()
-	return g.well
+	i.closeMu.Lock()
+	defer i.closeMu.Unlock()
+	return i.healthy
 }
 
-// keepFinal settles, after an interruption, what is final all the same: attempts whose deployments pass a closing look now,
-// and those that were found to bring a server down. Then it removes every deployment.
+// keepFinal settles, after an interruption, the attempts that are final anyway: those whose deployments pass a final health
+// check now, and those that were found to kill a server. Then it removes every deployment.
 func (r *Runner) keepFinal(ctx context.Context, attempts []*attempt) {
-	limited, cancel := context.WithTimeout(ctx, r.options.LastLooks)
+	limited, cancel := context.WithTimeout(ctx, r.options.FinalChecks)
 	defer cancel()
-	r.closeGrounds(limited)
-	// Time may be short: those first that have no evidence to be written.
+	r.closeInstances(limited)
+	// Time may be short: attempts without evidence to write come first.
 	slices.SortStableFunc(attempts, func(a, b *attempt) int { return boolOrder(proven(b.result)) - boolOrder(proven(a.result)) })
 	for _, each := range attempts {
 		if tried := r.tried(each.check); tried != nil && tried.death != nil {
@@ -51,14 +51,14 @@ func (r *Runner) keepFinal(ctx context.Context, attempts []*attempt) {
 			r.settleIfFinal(each)
 		}
 	}
-	for _, each := range r.grounds {
+	for _, each := range r.instances {
 		if each.err == nil {
 			r.drop(ctx, each)
 		}
 	}
 }
 
-// tried is the trial of a check that came to its end, or nil.
+// tried returns the completed trial of a check, or nil.
 func (r *Runner) tried(one *Check) *trial {
 	r.mu.Lock()
 	defer r.mu.Unlock()

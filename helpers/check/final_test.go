@@ -13,7 +13,7 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// interruptible runs checks that may interrupt their run, and returns what was final and all events.
+// interruptible is a run that its checks may interrupt, with its events.
 type interruptible struct {
 	interrupt context.CancelCauseFunc
 	servers   fakeServers
@@ -29,7 +29,7 @@ func (i *interruptible) run(t *testing.T, parallel int, checks ...*Check) map[st
 	ctx, cancel := context.WithCancelCause(t.Context())
 	i.interrupt, i.changed = cancel, make(chan struct{})
 	runner := New(Options{
-		Checks: checks, Deployments: &i.servers, Parallel: parallel, Quiet: 50 * time.Millisecond, Limit: 10 * time.Second, LastLooks: 2 * time.Second,
+		Checks: checks, Deployments: &i.servers, Parallel: parallel, Quiet: 50 * time.Millisecond, Limit: 10 * time.Second, FinalChecks: 2 * time.Second,
 		Emit: func(event verdict.Event) {
 			i.mu.Lock()
 			defer i.mu.Unlock()
@@ -55,7 +55,7 @@ func (i *interruptible) run(t *testing.T, parallel int, checks ...*Check) map[st
 	return final
 }
 
-// await waits until there is an event of a kind about each of these checks.
+// await waits until each of these checks has an event of the kind.
 func (i *interruptible) await(c *C, kind verdict.EventKind, checks ...string) {
 	for {
 		i.mu.Lock()
@@ -99,14 +99,14 @@ func nothing(*fakeServer) {}
 
 func TestInterruptedRunKeepsWhatIsFinal(t *testing.T) {
 	var i interruptible
-	final := i.run(t, 3, i.interrupts(nothing, "a", "b"), bystander("a", false), bystander("b", true), stayingUp())
+	final := i.run(t, 3, i.interrupts(nothing, "a", "b"), harmless("a", false), harmless("b", true), stayingUp())
 	assert.Equal(t, map[string]verdict.Verdict{"a": verdict.Pass, "b": verdict.Fail}, final)
 	for _, event := range i.events {
 		assert.False(t, event.Kind == verdict.KindCheckDone && event.Check == "interrupted", "it did not end")
 	}
 }
 
-// TestInterruptedRunKeepsNothingOfABrokenServer: a server that goes down with the run has not passed a closing look.
+// TestInterruptedRunKeepsNothingOfABrokenServer: a server that dies with the run has not passed a final health check.
 func TestInterruptedRunKeepsNothingOfABrokenServer(t *testing.T) {
 	for name, breaks := range map[string]func(*fakeServer){
 		"died": func(server *fakeServer) { server.die(Death{Cause: "exited with status 0"}) },
@@ -115,30 +115,30 @@ func TestInterruptedRunKeepsNothingOfABrokenServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var i interruptible
 			elsewhere := &Check{Name: "elsewhere", Requires: []string{"a/b"}, Body: func(c *C) { c.Deploy("another", false) }}
-			final := i.run(t, 4, i.interrupts(breaks, "a", "b", "elsewhere"), bystander("a", false), bystander("b", true), elsewhere)
+			final := i.run(t, 4, i.interrupts(breaks, "a", "b", "elsewhere"), harmless("a", false), harmless("b", true), elsewhere)
 			assert.Equal(t, map[string]verdict.Verdict{"elsewhere": verdict.Pass}, final)
 		})
 	}
 }
 
-// lookedAt is a server that notes how long its health check may take.
-type lookedAt struct {
+// timedServer is a server that notes how long its health check may take.
+type timedServer struct {
 	*fakeServer
 	allowed time.Duration
 }
 
-func (l *lookedAt) New(context.Context, string) (Deployment, error) { return l, nil }
-func (l *lookedAt) Health(ctx context.Context) error {
+func (l *timedServer) New(context.Context, string) (Deployment, error) { return l, nil }
+func (l *timedServer) Health(ctx context.Context) error {
 	deadline, _ := ctx.Deadline()
 	l.allowed = time.Until(deadline)
 	return nil
 }
 
-func TestLastLooksAreBounded(t *testing.T) {
+func TestFinalChecksAreBounded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	server := &lookedAt{fakeServer: &fakeServer{died: make(chan struct{})}, allowed: time.Hour}
+	server := &timedServer{fakeServer: &fakeServer{died: make(chan struct{})}, allowed: time.Hour}
 	runner := New(Options{
-		Deployments: server, Emit: func(verdict.Event) {}, LastLooks: time.Second, Quiet: time.Millisecond,
+		Deployments: server, Emit: func(verdict.Event) {}, FinalChecks: time.Second, Quiet: time.Millisecond,
 		Checks: []*Check{{Name: "a", Requires: []string{"a/b"}, Body: func(c *C) {
 			c.Deploy("shared", false)
 			cancel()
@@ -171,11 +171,11 @@ func TestInterruptedRunKeepsACulprit(t *testing.T) {
 	assert.Equal(t, map[string]verdict.Verdict{"culprit": verdict.Fail}, final)
 }
 
-// TestADeathInAnInterruptedTrialIsNobodysFault: the trial's server may have been ended with the run.
-func TestADeathInAnInterruptedTrialIsNobodysFault(t *testing.T) {
+// TestDeathInAnInterruptedTrialIsNotBlamed: the interruption may have ended the trial's server.
+func TestDeathInAnInterruptedTrialIsNotBlamed(t *testing.T) {
 	var i interruptible
 	var times atomic.Int64
-	final := i.run(t, 2, bystander("a", false), named("suspect", func(c *C, server *fakeServer) {
+	final := i.run(t, 2, harmless("a", false), named("suspect", func(c *C, server *fakeServer) {
 		if times.Add(1) == 1 {
 			i.await(c, verdict.KindCheckDone, "a")
 		} else {

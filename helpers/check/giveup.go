@@ -1,6 +1,6 @@
 package check
 
-// Running a check's body on a goroutine of its own, and giving that up when the body does not end with its context.
+// Running a check's body on its own goroutine, which is abandoned if it does not return after its context has ended.
 
 import (
 	"fmt"
@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// usualGrace is how long the body of a check may go on after its context has ended.
+	// usualGrace is the default of Options.Grace.
 	usualGrace = 30 * time.Second
-	// tidying is how long the clean-up of a check that was given up is waited for.
-	tidying = 5 * time.Second
+	// cleanupLimit bounds the wait for the clean-up of an abandoned check.
+	cleanupLimit = 5 * time.Second
 )
 
-// run calls the body on a goroutine of its own, so that ending the check ends nothing else. A body that does not look at its
-// context is given up: what it does from then on counts for nothing.
+// run calls the body on its own goroutine, so that ending the check ends nothing else. A body that ignores its context is
+// abandoned: whatever it does from then on is ignored.
 func (c *C) run() {
 	finished := make(chan struct{})
 	go func() {
@@ -39,8 +39,8 @@ func (c *C) run() {
 		c.giveUp()
 		return
 	}
-	if untimely := c.untimely(); untimely != nil && c.came() == "" {
-		// Much in a body passes over a request that got no answer: that it had nothing to say is no pass.
+	if untimely := c.untimely(); untimely != nil && c.verdictSoFar() == "" {
+		// Bodies often ignore a request that got no answer: no failure is not a pass then.
 		c.record(verdict.Error, untimely.Error())
 	}
 	c.mu.Lock()
@@ -50,15 +50,15 @@ func (c *C) run() {
 	}
 }
 
-// came is the verdict so far.
-func (c *C) came() verdict.Verdict {
+// verdictSoFar returns "" if nothing went wrong so far.
+func (c *C) verdictSoFar() verdict.Verdict {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.outcome.verdict
 }
 
-// overstays waits until the body has ended, and reports whether it went on for too long after its context had. While a
-// deployment is started for it, it waits for the runner and not the other way round.
+// overstays waits until the body has returned, and reports false; or reports true if it is still running Options.Grace after
+// its context has ended. Time in which the body waits for a deployment does not count.
 func (c *C) overstays(finished <-chan struct{}) bool {
 	select {
 	case <-finished:
@@ -82,17 +82,17 @@ func (c *C) overstays(finished <-chan struct{}) bool {
 // giveUp ends the check without its goroutine.
 func (c *C) giveUp() {
 	c.mu.Lock()
-	c.note(verdict.Error, fmt.Sprintf("gave up: the check went on for %s after it should have ended, and did not look at its context", c.runner.options.Grace))
+	c.note(verdict.Error, fmt.Sprintf("gave up: the check went on for %s after it should have ended, and ignored its context", c.runner.options.Grace))
 	c.givenUp = true
 	c.mu.Unlock()
-	tidy := make(chan struct{})
+	cleaned := make(chan struct{})
 	go func() {
-		defer close(tidy)
+		defer close(cleaned)
 		c.runCleanups()
 	}()
 	select {
-	case <-tidy:
-	case <-time.After(tidying): // it holds what is to be cleaned up
+	case <-cleaned:
+	case <-time.After(cleanupLimit): // the body may hold a lock that the clean-up needs
 	}
 }
 

@@ -10,19 +10,19 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// TestOneCheckAtATimeFindsWhatIsLeftForIt: lanes that have no check close nothing that the usual lane uses.
-func TestOneCheckAtATimeFindsWhatIsLeftForIt(t *testing.T) {
+// TestEmptyLanesCloseNothing: with one check at a time, the usual lane uses the deployments of the others.
+func TestEmptyLanesCloseNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		runner := New(Options{Deployments: &fakeServers{}, Parallel: 1, Emit: func(verdict.Event) {}})
-		leave := func(blueprint string) *ground {
+		leave := func(blueprint string) *instance {
 			left, err := runner.begin(t.Context(), blueprint, false)
 			require.NoError(t, err)
 			return left
 		}
 		handedOn, givenBack := leave("attacked").deployment, leave("one server")
-		givenBack.lent = true
+		givenBack.reusable = true
 		runner.expendables.put("attacked", handedOn)
-		runner.idle["one server"] = []*ground{givenBack}
+		runner.idle["one server"] = []*instance{givenBack}
 		expends := expending("expends", func(c *C) {
 			synctest.Wait() // the other lanes have ended
 			found, _ := expends(c, false)

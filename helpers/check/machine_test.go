@@ -17,7 +17,7 @@ func TestDeadlinesLengthenOnABusyMachine(t *testing.T) {
 	assert.Equal(t, 75*time.Second, m.stretched(45*time.Second), "the longest delay")
 	m.note(100 * late)
 	assert.Equal(t, 38*time.Second, m.lengthened(8*time.Second), "the longest delay")
-	for range beatsKept {
+	for range heartbeatsKept {
 		m.note(0)
 	}
 	assert.Equal(t, 45*time.Second, m.lengthened(45*time.Second), "quiet again")

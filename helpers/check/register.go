@@ -1,6 +1,5 @@
-// Package check says what a check is and judges checks: registration, positive controls, verdicts, scheduling, and the
-// search for the check that brought a server down. It knows nothing of Matrix; the actors of a check are in
-// helpers/stage.
+// Package check defines, schedules, runs and judges checks, and finds the check that killed a server. It knows nothing about
+// Matrix; the users and servers of a check are in helpers/stage.
 package check
 
 import (
@@ -13,23 +12,23 @@ import (
 // Check is one scripted test of one or more requirements along one path.
 type Check struct {
 	Name     string
-	Requires []string // requirements that it judges: identifiers of the catalogue
+	Requires []string // identifiers of the requirements that it judges
 	Path     string   // delivery path of the event under test, where a requirement has several: "send_join"
 
-	// Slow is about how long the check waits for a server's own time-outs, or takes for another reason; 0: no longer than others
-	// do. Slow checks run beside the others and start before them, the longest first.
+	// Slow is roughly how long a check takes that takes longer than others, mostly because it waits for time-outs of a server.
+	// Slow checks run beside the others and start before them, the longest first.
 	Slow time.Duration
-	// Deadly marks a check known to crash deployed servers. It has its deployments to itself, so that their death costs no
-	// other check its place.
+	// Deadly marks a check known to crash deployed servers. It uses its deployments alone, so that their death affects no other
+	// check.
 	Deadly bool
-	// Expends marks a check that tries to crash servers, and may use up several (C.Expendable). Such checks run one at a
-	// time, and hand on a server that survived to the next.
+	// Expends marks a check that tries to crash servers and may need several (C.Expendable). Such checks run one at a time, and
+	// hand on the servers that survive.
 	Expends bool
-	// TwoServers marks a check that needs two servers, which in a mixed deployment are of different candidates.
+	// TwoServers marks a check that needs two servers; in a mixed deployment they are of different candidates.
 	TwoServers bool
 	// Containers marks a check that cuts servers off from the federation, which only the container runtime can do.
 	Containers bool
-	// Closing marks the check that the runner judges itself, after the last look at every deployment. It has no body.
+	// Closing marks the check that the runner judges itself, after the final health checks. It has no body.
 	Closing bool
 
 	Body func(*C)
@@ -38,10 +37,10 @@ type Check struct {
 // Registry holds checks in the order of their registration.
 type Registry struct{ checks []*Check }
 
-// registered is filled while the packages of checks are initialised; nothing writes to it afterwards.
+// registered is written only while packages are initialised.
 var registered Registry
 
-// Register adds a check to the suite. Mistakes in it are reported by Validate, at the start.
+// Register adds a check to the suite. Mistakes in it are reported by Registry.Validate.
 func Register(added Check) *Check { return registered.Register(added) }
 
 // Registered returns the suite's registry.
@@ -53,15 +52,15 @@ func (r *Registry) Register(added Check) *Check {
 	return &added
 }
 
-// All returns the registered checks in the order of their names.
+// All returns the registered checks, sorted by name.
 func (r *Registry) All() []*Check {
 	all := slices.Clone(r.checks)
 	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
 	return all
 }
 
-// Validate reports the first mistake in the registry: a name used twice, no requirement, an identifier that the
-// catalogue does not have (known tells), or no body.
+// Validate returns an error for the first mistake in the registry: no name or one used twice, no requirement or one that is
+// not known, or no body.
 func (r *Registry) Validate(known func(identifier string) bool) error {
 	names := map[string]bool{}
 	for _, one := range r.checks {

@@ -1,6 +1,6 @@
 package check
 
-// The runner: the first round over all checks, and what is done with one of them.
+// The runner: the first round over all checks, and the execution of one of them.
 
 import (
 	"context"
@@ -14,56 +14,56 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// Options say how a run judges.
+// Options configures a run.
 type Options struct {
-	Checks      []*Check // in the order in which they are to start
+	Checks      []*Check // in the order in which they start
 	Deployments Deployments
-	// Parallel is how many checks run at once, beside as many, or slowPlaces, that are Slow, a few that are Deadly, and one
-	// that Expends servers; 1, or less, is one in all. While the machine or the servers are slow, fewer start.
+	// Parallel is how many checks run at once, besides as many (at least slowPlaces) that are Slow, a few that are Deadly, and
+	// one that Expends servers. At 1 or less, one check runs at a time. While the machine or the servers are slow, fewer start.
 	Parallel int
-	// Copies is how many shared deployments of a blueprint there may be at once; nil: one.
+	// Copies returns how many shared deployments of a blueprint there may be at once; nil means one.
 	Copies   func(blueprint string) int
 	Emit     func(verdict.Event)
-	Keep     Keeper   // nil: no evidence is kept
-	Readings Readings // nil: every reading is allowed
-	// Quiet is how long a deployment is watched after its last check before its closing health check; a server may
-	// die a little after it answered.
+	Keep     Keeper   // nil means that no evidence is kept
+	Readings Readings // nil means that every reading is allowed
+	// Quiet is how long a deployment is watched after its last check, before its final health check: a server may die a little
+	// after it answered.
 	Quiet time.Duration
-	// Silence is how long the servers of a deployment may leave a question unanswered, and its health check may then
-	// take, before they are dead; 0 means 3 s. It lengthens with the lateness of the machine.
+	// Silence is how long servers may leave a request unanswered, and how long their health check may then take, before they are
+	// declared dead; 0 means 3 s. It is extended on a slow machine.
 	Silence time.Duration
-	// LastLooks bounds the closing looks of a run that is interrupted, all of them side by side; 0 means 5 s.
-	LastLooks time.Duration
-	// Limit bounds one check, in its own time, which passes more slowly while the machine or a server keeps it waiting; one that
-	// is Slow may take three times as long.
+	// FinalChecks bounds the final health checks of an interrupted run, which run side by side; 0 means 5 s.
+	FinalChecks time.Duration
+	// Limit bounds one check, in its own time, which passes more slowly while the machine or a server is slow; 0 means one minute.
+	// A Slow check may take three times as long.
 	Limit time.Duration
-	// Grace is how long the body of a check may go on after that, or after another end of its context, before its goroutine is
-	// given up; 0 means 30 s.
+	// Grace is how long the body of a check may run on after its context has ended, before its goroutine is abandoned; 0 means
+	// 30 s.
 	Grace time.Duration
-	// Slowness is how many times slower the machine is now than in a run on a quiet one; nil: it is measured.
+	// Slowness returns how many times slower the machine is now than in a run on a quiet one; nil means that it is measured.
 	Slowness func() float64
-	// Observe sees every exchange of every check, with the check's name: passive monitors.
+	// Observe is called with every exchange of every check; it is for passive monitors.
 	Observe func(check string, exchange transcript.Exchange)
-	// Done is told of each deployment that no check will use any more, before it is removed; nil: nobody is.
-	Done func(ctx context.Context, leaving Leaving)
-	// Seed is what random input of checks follows from.
+	// Done, if not nil, is called with each deployment that no check will use any more, before it is removed.
+	Done func(ctx context.Context, retired Retired)
+	// Seed determines the random input of checks.
 	Seed uint64
-	// KeepEvidence keeps the evidence of checks that passed, too.
+	// KeepEvidence keeps the evidence of checks that pass, too.
 	KeepEvidence bool
 	// KeepServers leaves deployments running at the end.
 	KeepServers bool
 }
 
-// Evidence is what is kept of a check.
+// Evidence is what was recorded of a check.
 type Evidence struct {
 	Exchanges []transcript.Exchange
-	Dropped   int // exchanges that came before these and are not kept
+	Dropped   int // number of earlier exchanges that were not kept
 	Logs      []DeploymentLog
-	// Attached are files that the check itself wants kept, by the end of their names: "input.json".
+	// Attached holds the files that the check attached, by the suffix of their names: "input.json".
 	Attached map[string][]byte
 }
 
-// DeploymentLog is the end of the log of one deployment that the check touched.
+// DeploymentLog is the end of the log of one deployment that a check used.
 type DeploymentLog struct {
 	Deployment string
 	Text       string
@@ -71,43 +71,43 @@ type DeploymentLog struct {
 
 // Runner judges checks.
 type Runner struct {
-	options Options
-	machine *machine
-	mu      sync.Mutex
-	shared  map[string][]*ground // the living ones, by blueprint
-	idle    map[string][]*ground // those of deadly checks that outlived one, by blueprint
-	grounds []*ground            // every deployment of the first round, in order of creation
-	trials  map[*Check]*trial
-	closing sync.WaitGroup
-	clocks  clocks
+	options   Options
+	machine   *machine
+	mu        sync.Mutex
+	shared    map[string][]*instance // by blueprint
+	idle      map[string][]*instance // those that deadly checks gave back, by blueprint
+	instances []*instance            // every deployment of the first round, in order of creation
+	trials    map[*Check]*trial
+	closing   sync.WaitGroup
+	clocks    clocks
 	// healthLimit bounds one health check of a deployment.
 	healthLimit time.Duration
-	own         *clock  // for what the runner itself asks servers
-	starved     int     // how many checks have no verdict for want of the machine
-	slowest     float64 // what the slowest of them met
+	own         *clock  // for the runner's own requests
+	starved     int     // number of checks without a verdict because the machine was too slow
+	slowest     float64 // the greatest slowness of these
 
 	expendables expendables
 }
 
-// ground is one deployment and the checks that stood on it, in the order in which they came.
-type ground struct {
+// instance is one deployment and the attempts that used it.
+type instance struct {
 	blueprint  string
 	deployment Deployment
 	ready      chan struct{} // closed when deployment or err is set
 	err        error
 	private    bool // not shared
-	lent       bool // private, and given back
-	standing   int  // how many checks stand on it now, if it is shared; guarded by Runner.mu
+	reusable   bool // private, but given back after use
+	users      int  // number of checks that use it now, if it is shared; guarded by Runner.mu
 	unwatch    context.CancelFunc
-	pulse      pulse
+	probe      probe
 	mu         sync.Mutex
-	touched    []*attempt
-	cleared    int // how many of them, from the first, have ended since without its death
+	attempts   []*attempt // in the order in which they began to use it
+	cleared    int        // number of attempts, from the first, after which it was found healthy
 
-	looking sync.Mutex // held during its closing look; guards what follows
-	well    bool       // it passed its closing look
+	closeMu sync.Mutex // held while it is closed; guards the following
+	healthy bool       // it passed its final health check
 	dead    bool       // it did not
-	untold  bool       // the machine was too slow to tell
+	unknown bool       // the machine was too slow to tell
 	removed bool
 }
 
@@ -115,19 +115,19 @@ type ground struct {
 type attempt struct {
 	check       *Check
 	mu          sync.Mutex
-	ended       bool // it stands on no more grounds than these
-	grounds     []*ground
+	ended       bool // no more instances are added
+	instances   []*instance
 	result      verdict.CheckResult
 	observed    []verdict.Observation
 	evidence    Evidence
 	interrupted bool // a deployment of it died before the check had ended
 	cutShort    bool // the run was interrupted before the check had ended
 	settled     sync.Once
-	starved     bool // it has no verdict for want of the machine
+	starved     bool // it has no verdict because the machine was too slow
 	slowness    float64
 }
 
-// New prepares a runner.
+// New returns a runner.
 func New(options Options) *Runner {
 	options.Parallel = max(options.Parallel, 1)
 	if options.Limit == 0 {
@@ -136,8 +136,8 @@ func New(options Options) *Runner {
 	if options.Silence == 0 {
 		options.Silence = usualSilence
 	}
-	if options.LastLooks == 0 {
-		options.LastLooks = lastLooks
+	if options.FinalChecks == 0 {
+		options.FinalChecks = usualFinalChecks
 	}
 	if options.Copies == nil {
 		options.Copies = func(string) int { return 1 }
@@ -145,7 +145,7 @@ func New(options Options) *Runner {
 	if options.Grace == 0 {
 		options.Grace = usualGrace
 	}
-	r := &Runner{options: options, healthLimit: usualHealthLimit, shared: map[string][]*ground{}, idle: map[string][]*ground{}, trials: map[*Check]*trial{}}
+	r := &Runner{options: options, healthLimit: usualHealthLimit, shared: map[string][]*instance{}, idle: map[string][]*instance{}, trials: map[*Check]*trial{}}
 	r.machine = newMachine(r.clocks.advance)
 	if options.Slowness == nil {
 		r.options.Slowness = r.machine.slowness
@@ -154,14 +154,14 @@ func New(options Options) *Runner {
 	return r
 }
 
-// Run judges all checks and emits exactly one final result for each. It returns an error only when ctx ended first; the
-// results that are final all the same have been emitted then.
+// Run judges all checks and emits exactly one final result for each. It returns an error only if ctx ends first; then it has
+// emitted the results that are final anyway.
 func (r *Runner) Run(ctx context.Context) error {
 	defer r.machine.stop()
 	defer r.closeExpendables(context.WithoutCancel(ctx))
 	attempts := r.firstRound(ctx)
 	if ctx.Err() == nil {
-		r.closeGrounds(ctx)
+		r.closeInstances(ctx)
 	}
 	var judged judgement
 	if ctx.Err() == nil {
@@ -172,7 +172,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	r.judgeClosingChecks(judged)
-	r.tellStarved()
+	r.reportStarved()
 	return nil
 }
 
@@ -188,18 +188,17 @@ func (r *Runner) knownReading(requirement, reading string) error {
 	return r.options.Readings(requirement, reading)
 }
 
-// slowPlaces is how many checks wait for servers' own time-outs at once, which costs next to nothing.
+// slowPlaces is the least number of slow checks that run at once: waiting for time-outs of a server costs next to nothing.
 const slowPlaces = 8
 
-// deadlyServers is how many servers there are at once for checks that servers die of: each is about to be replaced.
+// deadlyServers is how many servers deadly checks use at once: each may have to be replaced.
 const deadlyServers = 3
 
-// expendingChecks is how many checks that try to bring servers down run at once: none of them waits for long, and each would
-// have a server to itself.
+// expendingChecks is how many checks that expend servers run at once: none waits for long, and each needs its own server.
 const expendingChecks = 1
 
-// firstRound runs every check once, several at a time. Checks that wait for servers' own time-outs keep no other waiting,
-// and those that servers die of take turns on a few: they have lanes of their own, unless only one check is to run at once.
+// firstRound runs every check once. Slow, deadly and expending checks have lanes of their own, unless only one check is to run
+// at a time.
 func (r *Runner) firstRound(ctx context.Context) []*attempt {
 	var usual, slow, deadly, expending []*Check
 	for _, one := range r.options.Checks {
@@ -228,7 +227,7 @@ func (r *Runner) firstRound(ctx context.Context) []*attempt {
 		attempts = append(attempts, one)
 	}
 	lanes.Go(func() { r.runLane(ctx, slow, max(r.options.Parallel, slowPlaces), slowPlaces, done) })
-	// A lane without checks closes nothing: with one check at a time the usual lane has them, and its deployments are in use.
+	// A lane without checks must not close its deployments: with one check at a time the usual lane uses them.
 	if len(deadly) > 0 {
 		lanes.Go(func() {
 			r.runLane(ctx, deadly, min(r.options.Parallel, deadlyServers), 1, done)
@@ -243,12 +242,12 @@ func (r *Runner) firstRound(ctx context.Context) []*attempt {
 	}
 	lanes.Go(func() { r.runLane(ctx, usual, r.options.Parallel, 1, done) })
 	lanes.Wait()
-	r.closeExpendables(context.WithoutCancel(ctx)) // with one check at a time they are handed on in the usual lane
+	r.closeExpendables(context.WithoutCancel(ctx)) // with one check at a time the usual lane handed them on
 	return attempts
 }
 
-// runLane runs checks in their order, at most so many at a time and at least as many as least on a slow machine, and hands on
-// what each came to.
+// runLane runs checks in order, at most places at a time (on a slow machine fewer, but at least least), and calls done with the
+// attempt at each.
 func (r *Runner) runLane(ctx context.Context, checks []*Check, places, least int, done func(*attempt)) {
 	lane := r.newLane(places, least)
 	var running sync.WaitGroup
@@ -268,7 +267,7 @@ func (r *Runner) runLane(ctx context.Context, checks []*Check, places, least int
 	}
 }
 
-// runFirst runs one check of the first round and looks after the deployments that it had to itself.
+// runFirst runs one check of the first round and closes or takes back the deployments that only it used.
 func (r *Runner) runFirst(ctx context.Context, one *Check) *attempt {
 	r.emit(verdict.Event{Kind: verdict.KindCheckStart, Check: one.Name})
 	find := r.share
@@ -276,7 +275,7 @@ func (r *Runner) runFirst(ctx context.Context, one *Check) *attempt {
 		find = r.lend
 	}
 	ended := r.execute(ctx, one, find)
-	for _, each := range ended.grounds {
+	for _, each := range ended.instances {
 		if !each.private {
 			r.leave(each)
 		}
@@ -294,23 +293,23 @@ func (r *Runner) runFirst(ctx context.Context, one *Check) *attempt {
 	return ended
 }
 
-// needsEvidence tells whether what was recorded of a check may be asked for. Of one that passed on servers which it shared it
-// is not: should one of them die later, the check is judged again.
+// needsEvidence reports whether the evidence of an attempt may be needed. If the check passed on shared servers it is not: if
+// one of these dies later, the check is judged again.
 func (r *Runner) needsEvidence(ended *attempt) bool {
 	return r.options.KeepEvidence || !proven(ended.result) ||
-		slices.ContainsFunc(ended.grounds, func(each *ground) bool { return each.private || each.lent })
+		slices.ContainsFunc(ended.instances, func(each *instance) bool { return each.private || each.reusable })
 }
 
-// proven tells whether a result needs no evidence beside it.
+// proven reports whether a result needs no evidence.
 func proven(result verdict.CheckResult) bool {
 	return result.Verdict == verdict.Pass || result.Verdict == verdict.Unsupported
 }
 
-// slowLimit is how many times longer than others a check may take that waits for a server's own time-outs.
+// slowLimit is how many times longer a slow check may take than others.
 const slowLimit = 3
 
-// execute runs one check's body; find gives it its deployments.
-func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.Context, blueprint string, private bool) (*ground, error)) *attempt {
+// execute runs the body of a check; find provides its deployments.
+func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.Context, blueprint string, private bool) (*instance, error)) *attempt {
 	checkContext, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	limit := r.options.Limit
@@ -335,8 +334,8 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 		}
 	})
 	c.deploy = func(blueprint string, private bool) (Deployment, error) {
-		if standing := this.standsOn(blueprint); standing != nil && !private {
-			return standing.deployment, nil
+		if used := this.sharedInstance(blueprint); used != nil && !private {
+			return used.deployment, nil
 		}
 		resume := clock.pause()
 		found, err := find(limited, blueprint, private)
@@ -363,7 +362,7 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	started := time.Now()
 	c.run()
 	this.end()
-	outcome := c.outcomeNow()
+	outcome := c.snapshot()
 	this.result = c.result(time.Since(started))
 	this.observed, this.starved = outcome.observations, outcome.starved
 	this.slowness = clock.meanSlowness()
@@ -375,9 +374,9 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	return this
 }
 
-// examine looks at the deployments of a check that did not pass: dead or silent servers make it a suspect.
+// examine checks the health of the deployments of a check that did not pass, and notes whether one of them is dead.
 func (r *Runner) examine(ctx context.Context, this *attempt) {
-	for _, each := range this.grounds {
+	for _, each := range this.instances {
 		if this.result.Verdict != verdict.Pass && this.result.Verdict != verdict.Unsupported {
 			r.confirmHealth(ctx, each)
 		}
@@ -387,12 +386,12 @@ func (r *Runner) examine(ctx context.Context, this *attempt) {
 	}
 }
 
-// healthTries is how often a deployment is asked for its health while the machine is too slow to tell.
+// healthTries is how often a health check is tried while the machine is too slow for it to mean anything.
 const healthTries = 3
 
-// confirmHealth marks a deployment dead that fails its health check. It reports whether that told anything: a health check that
-// fails for want of the machine says nothing about a server.
-func (r *Runner) confirmHealth(ctx context.Context, each *ground) (told bool) {
+// confirmHealth checks a deployment's health and declares it dead if it fails. It reports whether that is known: a health check
+// that fails because the machine is too slow says nothing about a server.
+func (r *Runner) confirmHealth(ctx context.Context, each *instance) (known bool) {
 	for range healthTries {
 		if ctx.Err() != nil || isClosed(each.deployment.Died()) {
 			return true
@@ -409,10 +408,10 @@ func (r *Runner) confirmHealth(ctx context.Context, each *ground) (told bool) {
 	return false
 }
 
-// declareDead declares a deployment dead whose servers do not answer any more. One that is just ending is known dead by its
-// end, which says more than its silence; a busy container engine tells of it seconds later.
+// declareDead declares a deployment dead whose servers do not answer. It waits a little first: if a server has exited, its exit
+// says more than its silence, but a busy container engine may report it seconds later.
 func (r *Runner) declareDead(ctx context.Context, deployment Deployment, cause string) {
-	r.watchQuietly(ctx, deployment, r.machine.patience(r.options.Silence))
+	r.watchQuietly(ctx, deployment, r.machine.lenient(r.options.Silence))
 	if ctx.Err() == nil {
 		deployment.MarkDead(cause)
 	}
@@ -421,11 +420,11 @@ func (r *Runner) declareDead(ctx context.Context, deployment Deployment, cause s
 // usualHealthLimit bounds one health check of a deployment.
 const usualHealthLimit = 8 * time.Second
 
-// standsOn is the shared deployment of a blueprint on which the check stands already, or nil.
-func (a *attempt) standsOn(blueprint string) *ground {
+// sharedInstance returns the shared deployment of a blueprint that the check already uses, or nil.
+func (a *attempt) sharedInstance(blueprint string) *instance {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, each := range a.grounds {
+	for _, each := range a.instances {
 		if each.blueprint == blueprint && !each.private {
 			return each
 		}
@@ -433,35 +432,34 @@ func (a *attempt) standsOn(blueprint string) *ground {
 	return nil
 }
 
-// attach notes that the check stands on a deployment. It reports false if the check has ended without the goroutine that asked
-// for it.
-func (a *attempt) attach(found *ground) bool {
+// attach notes that the check uses a deployment. It reports false if the check has ended and the asking goroutine was abandoned.
+func (a *attempt) attach(found *instance) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.ended {
 		return false
 	}
-	a.grounds = append(a.grounds, found)
+	a.instances = append(a.instances, found)
 	found.mu.Lock()
-	found.touched = append(found.touched, a)
+	found.attempts = append(found.attempts, a)
 	found.mu.Unlock()
 	return true
 }
 
-// end keeps the check from standing on more deployments.
+// end prevents the attempt from using more deployments.
 func (a *attempt) end() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ended = true
 }
 
-// serversSlowness is that of the slowest deployment on which the check stands.
+// serversSlowness returns that of the slowest deployment that the check uses.
 func (a *attempt) serversSlowness() float64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	slowest := 1.0
-	for _, each := range a.grounds {
-		slowest = max(slowest, each.pulse.slowness(time.Now()))
+	for _, each := range a.instances {
+		slowest = max(slowest, each.probe.slowness(time.Now()))
 	}
 	return slowest
 }
@@ -471,7 +469,7 @@ func (a *attempt) logs(always bool) []DeploymentLog {
 		return nil
 	}
 	var logs []DeploymentLog
-	for _, each := range a.grounds {
+	for _, each := range a.instances {
 		lines := logLines
 		if isClosed(each.deployment.Died()) {
 			lines = deathLogLines
@@ -481,8 +479,8 @@ func (a *attempt) logs(always bool) []DeploymentLog {
 	return logs
 }
 
-// logLines is how much of a server's log is kept with a check that did not pass: some seconds of one that several checks
-// share. Of one that died more is kept, for it may tell of its end in thousands of lines.
+// logLines is how many lines of a deployment's log are kept with a check that did not pass: some seconds, if several checks
+// share the servers. If a server died more are kept, because its last words may fill thousands of lines.
 const (
 	logLines      = 500
 	deathLogLines = 4000

@@ -15,7 +15,7 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// fakeServer is a deployment made of nothing: checks poison it, and it dies or hangs as a server would.
+// fakeServer is a fake deployment: checks poison it, and it dies or hangs like a server.
 type fakeServer struct {
 	id     string
 	died   chan struct{}
@@ -23,7 +23,7 @@ type fakeServer struct {
 	mu     sync.Mutex
 	death  Death
 	hung   atomic.Bool // answers nothing
-	deaf   atomic.Bool // does not answer the watch, and is well
+	deaf   atomic.Bool // does not answer the watch, but is healthy
 	doses  atomic.Int64
 	closed atomic.Bool
 }
@@ -85,19 +85,19 @@ func (f *fakeServers) New(_ context.Context, blueprint string) (Deployment, erro
 	return fresh, nil
 }
 
-// quietMachine keeps the machine of the test out of it.
+// quietMachine makes the machine look quiet.
 func quietMachine() float64 { return 1 }
 
-// longLimit is more than anything takes here, on a machine however busy.
+// longLimit is longer than anything takes here, however busy the machine is.
 const longLimit = 5 * time.Minute
 
-// outcomeOf runs checks and returns the final results by name, and the runner's world.
+// outcomeOf runs checks and returns the final results by name, and the servers that were used.
 func outcomeOf(t *testing.T, parallel int, checks ...*Check) (map[string]verdict.CheckResult, *fakeServers) {
 	t.Helper()
 	return outcomeOnCopies(t, 1, parallel, checks...)
 }
 
-// outcomeOnCopies does so with as many shared deployments of a blueprint as are wanted.
+// outcomeOnCopies is outcomeOf with up to so many shared deployments of a blueprint.
 func outcomeOnCopies(t *testing.T, copies, parallel int, checks ...*Check) (map[string]verdict.CheckResult, *fakeServers) {
 	t.Helper()
 	var mu sync.Mutex
@@ -131,8 +131,8 @@ func named(name string, body func(*C, *fakeServer)) *Check {
 	}}
 }
 
-// bystander touches the deployment for a while, as checks do, and has a verdict of its own.
-func bystander(name string, fails bool) *Check {
+// harmless is a check that uses the deployment for a while and has a verdict of its own.
+func harmless(name string, fails bool) *Check {
 	return named(name, func(c *C, server *fakeServer) {
 		select {
 		case <-c.Context().Done():
@@ -150,7 +150,7 @@ func stayingUp() *Check {
 }
 
 func TestHealthyRunSharesOneDeployment(t *testing.T) {
-	final, servers := outcomeOf(t, 4, bystander("a", false), bystander("b", true), stayingUp())
+	final, servers := outcomeOf(t, 4, harmless("a", false), harmless("b", true), stayingUp())
 	assert.Equal(t, verdict.Pass, final["a"].Verdict)
 	assert.Equal(t, verdict.Fail, final["b"].Verdict)
 	assert.Equal(t, "its own reason", final["b"].Reason)
@@ -196,11 +196,11 @@ func TestSlowChecksDoNotWaitForEachOther(t *testing.T) {
 	}
 }
 
-// crowd is a culprit among bystanders, with a failing one among them.
+// crowd is a culprit among harmless checks, one of which fails.
 func crowd(culprit *Check) []*Check {
-	checks := []*Check{bystander("a", false), bystander("b", true), culprit}
+	checks := []*Check{harmless("a", false), harmless("b", true), culprit}
 	for i := range 6 {
-		checks = append(checks, bystander(fmt.Sprintf("late %d", i), i == 3))
+		checks = append(checks, harmless(fmt.Sprintf("late %d", i), i == 3))
 	}
 	return append(checks, stayingUp())
 }
@@ -238,7 +238,7 @@ func TestServerThatExitsAfterItAnswered(t *testing.T) {
 func TestServerThatHangs(t *testing.T) {
 	final, _ := outcomeOf(t, 4, crowd(named("culprit", func(c *C, server *fakeServer) {
 		server.hung.Store(true)
-		<-c.Context().Done() // as a request without an answer
+		<-c.Context().Done() // like a request without an answer
 		assert.NotErrorIs(t, context.Cause(c.Context()), context.DeadlineExceeded, "noticed before the check's own time is over")
 		c.Errorf("no answer")
 	}))...)
@@ -246,7 +246,7 @@ func TestServerThatHangs(t *testing.T) {
 	assert.Contains(t, final["culprit"].Reason, "fell silent")
 }
 
-func TestServerThatIsBusyAndWell(t *testing.T) {
+func TestServerThatIsBusyAndHealthy(t *testing.T) {
 	final, servers := outcomeOf(t, 2, named("a", func(c *C, server *fakeServer) {
 		server.deaf.Store(true)
 		defer server.deaf.Store(false)
@@ -255,20 +255,20 @@ func TestServerThatIsBusyAndWell(t *testing.T) {
 			c.Errorf("interrupted")
 		case <-time.After(time.Second):
 		}
-	}), bystander("b", false), stayingUp())
+	}), harmless("b", false), stayingUp())
 	for name, result := range final {
 		assert.Equal(t, verdict.Pass, result.Verdict, name)
 	}
 	assert.Len(t, servers.made, 1)
 }
 
-func TestServerThatTwoChecksBringDownTogether(t *testing.T) {
+func TestServerThatTwoChecksKillTogether(t *testing.T) {
 	dose := func(c *C, server *fakeServer) {
 		if server.doses.Add(1) == 2 {
 			server.die(Death{Cause: "exited with status 2"})
 		}
 	}
-	final, _ := outcomeOf(t, 1, bystander("a", false), named("first", dose), bystander("b", true), named("second", dose), stayingUp())
+	final, _ := outcomeOf(t, 1, harmless("a", false), named("first", dose), harmless("b", true), named("second", dose), stayingUp())
 	assert.Equal(t, verdict.Pass, final["a"].Verdict)
 	assert.Equal(t, verdict.Pass, final["first"].Verdict)
 	assert.Equal(t, verdict.Fail, final["second"].Verdict)
@@ -281,7 +281,7 @@ func TestServerKilledFromOutside(t *testing.T) {
 	var once sync.Once
 	final, _ := outcomeOf(t, 2, named("a", func(c *C, server *fakeServer) {
 		once.Do(func() { server.die(Death{Cause: "was killed", Outside: true}) })
-	}), bystander("b", true), stayingUp())
+	}), harmless("b", true), stayingUp())
 	assert.Equal(t, verdict.Pass, final["a"].Verdict)
 	assert.Equal(t, verdict.Fail, final["b"].Verdict)
 	assert.Equal(t, verdict.Error, final["stays up"].Verdict, "never the server's fault")
@@ -318,10 +318,10 @@ func TestVerdictsOfC(t *testing.T) {
 	assert.NotContains(t, final["require"].Reason, "\n")
 }
 
-func TestDeploymentThatCannotBeHadIsAnError(t *testing.T) {
+func TestDeploymentThatDoesNotStartIsAnError(t *testing.T) {
 	var final verdict.CheckResult
 	runner := New(Options{
-		Checks:      []*Check{bystander("a", false)},
+		Checks:      []*Check{harmless("a", false)},
 		Deployments: &fakeServers{error: errors.New("the engine is gone")},
 		Emit: func(event verdict.Event) {
 			if event.Kind == verdict.KindCheckFinal {
@@ -403,9 +403,9 @@ func TestRegistryFindsMistakes(t *testing.T) {
 	}
 }
 
-func TestTheEndOfADeploymentIsTold(t *testing.T) {
+func TestDoneIsCalledForEachDeployment(t *testing.T) {
 	var mu sync.Mutex
-	var told []Leaving
+	var done []Retired
 	servers := &fakeServers{}
 	runner := New(Options{
 		Checks: []*Check{
@@ -417,18 +417,18 @@ func TestTheEndOfADeploymentIsTold(t *testing.T) {
 			{Name: "alone", Requires: []string{"a/b"}, Body: func(c *C) { c.Deploy("private", true) }},
 		},
 		Deployments: servers, Emit: func(verdict.Event) {},
-		Done: func(_ context.Context, leaving Leaving) {
+		Done: func(_ context.Context, retired Retired) {
 			mu.Lock()
 			defer mu.Unlock()
-			assert.False(t, leaving.Deployment.(*fakeServer).closed.Load(), "its servers are still there")
-			leaving.Deployment = nil
-			told = append(told, leaving)
+			assert.False(t, retired.Deployment.(*fakeServer).closed.Load(), "its servers are still there")
+			retired.Deployment = nil
+			done = append(done, retired)
 		},
 	})
 	require.NoError(t, runner.Run(t.Context()))
 	runner.Wait()
-	assert.ElementsMatch(t, []Leaving{
+	assert.ElementsMatch(t, []Retired{
 		{Blueprint: "shared", Checks: []string{"passes", "fails"}, Failed: true},
 		{Blueprint: "private", Checks: []string{"alone"}},
-	}, told)
+	}, done)
 }

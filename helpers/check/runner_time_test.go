@@ -16,15 +16,15 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// told is what a run said.
-type told struct {
+// events are the events of a run.
+type events struct {
 	mu    sync.Mutex
 	final map[string]verdict.CheckResult
 	notes []string
 	seen  []verdict.Observation
 }
 
-func (o *told) emit(event verdict.Event) {
+func (o *events) emit(event verdict.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch event.Kind {
@@ -37,10 +37,10 @@ func (o *told) emit(event verdict.Event) {
 	}
 }
 
-// runIn runs checks with options whose rest is filled in, and returns what was said.
-func runIn(t *testing.T, options Options, prepare func(*Runner)) *told {
+// runIn completes the options, runs the checks and returns the events.
+func runIn(t *testing.T, options Options, prepare func(*Runner)) *events {
 	t.Helper()
-	heard := &told{final: map[string]verdict.CheckResult{}}
+	heard := &events{final: map[string]verdict.CheckResult{}}
 	options.Deployments, options.Emit = &fakeServers{}, heard.emit
 	runner := New(options)
 	if prepare != nil {
@@ -53,8 +53,8 @@ func runIn(t *testing.T, options Options, prepare func(*Runner)) *told {
 	return heard
 }
 
-// TestACheckThatRunsOutOfTimeHasNoVerdict: neither by the requirement that the step under way named, nor by its control, nor
-// because it looked past what did not come.
+// TestACheckThatRunsOutOfTimeHasNoVerdict: neither one about the requirement of the current step, nor one about its control,
+// nor a pass because it ignored a missing answer.
 func TestACheckThatRunsOutOfTimeHasNoVerdict(t *testing.T) {
 	waits := func(c *C) error {
 		<-c.Context().Done()
@@ -68,7 +68,7 @@ func TestACheckThatRunsOutOfTimeHasNoVerdict(t *testing.T) {
 		"its own words":   func(c *C) { _ = waits(c); c.Failf("nothing came") },
 		"inconclusive":    func(c *C) { _ = waits(c); c.Inconclusive("not seen") },
 		"unsupported":     func(c *C) { _ = waits(c); c.Unsupported("no such endpoint") },
-		"looks past it":   func(c *C) { _ = waits(c) },
+		"ignores it":      func(c *C) { _ = waits(c) },
 		"observes":        func(c *C) { _ = waits(c); c.ObserveOn("chapter/open", "never", "nothing came") },
 		"own error":       func(c *C) { c.SuiteError(waits(c)) },
 		"had failed":      func(c *C) { c.Errorf("a user ID in sender_key"); c.Need("chapter/other", waits(c)) },
@@ -97,8 +97,8 @@ func TestACheckThatRunsOutOfTimeHasNoVerdict(t *testing.T) {
 	assert.Empty(t, heard.notes, "it was not the machine")
 }
 
-// TestAStepThatStarvesHasNoVerdict: on a machine so slow that a step has not had its time when its bound is reached, a time-out
-// is an error, told once for the run.
+// TestAStepThatStarvesHasNoVerdict: on a machine so slow that the bound in wall time cuts a step short, a time-out is an error,
+// with one note for the run.
 func TestAStepThatStarvesHasNoVerdict(t *testing.T) {
 	ask := func(c *C) error {
 		ctx, cancel := c.Within(100 * time.Millisecond)
@@ -124,8 +124,8 @@ func TestAStepThatStarvesHasNoVerdict(t *testing.T) {
 		assert.Equal(t, verdict.Error, result.Verdict, name)
 		assert.Contains(t, result.Reason, "a deadline of 100ms passed while the machine was", name)
 	}
-	require.Len(t, slow.notes, 1, "told once")
-	assert.Contains(t, slow.notes[0], "3 of 3 checks have no verdict (error) for want of time")
+	require.Len(t, slow.notes, 1)
+	assert.Contains(t, slow.notes[0], "3 of 3 checks ran out of time (error)")
 	assert.Contains(t, slow.notes[0], "--parallel 1")
 
 	quiet := runIn(t, Options{Checks: checks(), Parallel: 3, Limit: 5 * time.Second, Slowness: quietMachine}, nil)
@@ -135,13 +135,13 @@ func TestAStepThatStarvesHasNoVerdict(t *testing.T) {
 	assert.Empty(t, quiet.notes)
 }
 
-// lateRefusal is an answer that came by a server's own time-out.
+// lateRefusal is an answer after a time-out of the server itself.
 type lateRefusal struct{ took time.Duration }
 
 func (lateRefusal) Error() string         { return "POST /join answered 202" }
 func (l lateRefusal) Took() time.Duration { return l.took }
 
-// TestAServersOwnTimeOutOnASlowMachineIsNoVerdict: those are in wall time.
+// TestAServersOwnTimeOutOnASlowMachineIsNoVerdict: time-outs of servers are in wall time.
 func TestAServersOwnTimeOutOnASlowMachineIsNoVerdict(t *testing.T) {
 	for _, each := range []struct {
 		took     time.Duration
@@ -150,9 +150,9 @@ func TestAServersOwnTimeOutOnASlowMachineIsNoVerdict(t *testing.T) {
 	}{{20 * time.Second, 3, verdict.Error}, {20 * time.Second, 1, verdict.Blocked}, {time.Second, 3, verdict.Blocked}} {
 		heard := runIn(t, Options{Slowness: func() float64 { return each.slowness }, Checks: []*Check{{
 			Name: "joins", Requires: []string{"chapter/joins"}, Body: func(c *C) {
-				for range 4 { // beats of its clock
+				for range 4 { // heartbeats of its clock
 					c.clock.advance()
-					ctx, cancel := c.Within(beat)
+					ctx, cancel := c.Within(heartbeat)
 					<-ctx.Done()
 					cancel()
 				}
@@ -163,7 +163,7 @@ func TestAServersOwnTimeOutOnASlowMachineIsNoVerdict(t *testing.T) {
 	}
 }
 
-// TestADeploymentThatASlowMachineDoesNotStart is told with what else there was no time for.
+// TestADeploymentThatASlowMachineDoesNotStart counts among the checks that ran out of time.
 func TestADeploymentThatASlowMachineDoesNotStart(t *testing.T) {
 	for slowness, notes := range map[float64]int{3: 1, 1: 0} {
 		heard := runIn(t, Options{Slowness: func() float64 { return slowness }, Checks: []*Check{{
@@ -177,7 +177,7 @@ func TestADeploymentThatASlowMachineDoesNotStart(t *testing.T) {
 	}
 }
 
-// TestASlowMachineDeclaresNoServerDead: its health check fails for want of the machine.
+// TestASlowMachineDeclaresNoServerDead: the health check fails because the machine is too slow.
 func TestASlowMachineDeclaresNoServerDead(t *testing.T) {
 	for name, each := range map[string]struct {
 		slowness float64
@@ -201,7 +201,7 @@ func TestASlowMachineDeclaresNoServerDead(t *testing.T) {
 	}
 }
 
-// TestABodyThatNeverEndsIsGivenUp: the run goes on, and what the goroutine does afterwards counts for nothing.
+// TestABodyThatNeverEndsIsGivenUp: the run goes on, and whatever the goroutine does afterwards is ignored.
 func TestABodyThatNeverEndsIsGivenUp(t *testing.T) {
 	release, over := make(chan struct{}), make(chan struct{})
 	var tidied, tidiedLate atomic.Bool
@@ -209,7 +209,7 @@ func TestABodyThatNeverEndsIsGivenUp(t *testing.T) {
 		defer close(over)
 		c.Cleanup(func() { tidied.Store(true) })
 		c.Notef("before")
-		<-release // as a parser in a loop, which looks at no context
+		<-release // like a parser in an endless loop, which ignores its context
 		defer c.ObserveOn("chapter/open", "afterwards", "afterwards")
 		defer c.Deploy("another server", false)
 		c.Notef("afterwards")
@@ -218,7 +218,7 @@ func TestABodyThatNeverEndsIsGivenUp(t *testing.T) {
 		c.Errorf("afterwards")
 	})
 	heard := runIn(t, Options{
-		Checks: []*Check{endless, bystander("after it", false), stayingUp()}, Slowness: quietMachine,
+		Checks: []*Check{endless, harmless("after it", false), stayingUp()}, Slowness: quietMachine,
 		Limit: 200 * time.Millisecond, Grace: 50 * time.Millisecond,
 		Keep: func(result verdict.CheckResult, evidence Evidence) (string, string, error) {
 			assert.Empty(t, evidence.Attached)
@@ -238,7 +238,7 @@ func TestABodyThatNeverEndsIsGivenUp(t *testing.T) {
 	assert.Empty(t, heard.seen)
 }
 
-// TestAServerThatDiesOfABodyThatNeverEnds: the fail is the server's, whatever became of the check.
+// TestAServerThatDiesOfABodyThatNeverEnds: the verdict is fail although the check was given up.
 func TestAServerThatDiesOfABodyThatNeverEnds(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
@@ -254,7 +254,7 @@ func TestAServerThatDiesOfABodyThatNeverEnds(t *testing.T) {
 	assert.Equal(t, verdict.Fail, heard.final["stays up"].Verdict)
 }
 
-// TestSharersOfWhatRanOutOfTimeRanOutOfTime: they are not blocked by what the preparing check named.
+// TestSharersOfWhatRanOutOfTimeRanOutOfTime: they are not blocked by the requirement that the preparing check named.
 func TestSharersOfWhatRanOutOfTimeRanOutOfTime(t *testing.T) {
 	endings := make(chan Ending, 1)
 	heard := runIn(t, Options{
@@ -276,8 +276,7 @@ func TestSharersOfWhatRanOutOfTimeRanOutOfTime(t *testing.T) {
 	assert.Contains(t, heard.notes[0], "2 of 2 checks")
 }
 
-// TestTheTimeInWhichAnotherPreparesIsNotCharged.
-func TestTheTimeInWhichAnotherPreparesIsNotCharged(t *testing.T) {
+func TestAwaitOtherIsNotCharged(t *testing.T) {
 	heard := runIn(t, Options{Limit: 300 * time.Millisecond, Slowness: quietMachine, Checks: []*Check{{
 		Name: "waits", Requires: []string{"chapter/waits"}, Body: func(c *C) {
 			ready := make(chan struct{})
@@ -288,7 +287,7 @@ func TestTheTimeInWhichAnotherPreparesIsNotCharged(t *testing.T) {
 	assert.Equal(t, verdict.Pass, heard.final["waits"].Verdict, heard.final["waits"].Reason)
 }
 
-// TestFewerChecksStartOnASlowMachine, and as many as were asked for when it is quiet again.
+// TestFewerChecksStartOnASlowMachine, and as many as requested once it is quiet again.
 func TestFewerChecksStartOnASlowMachine(t *testing.T) {
 	var slow atomic.Bool
 	slow.Store(true)
@@ -324,33 +323,33 @@ func TestTheSlowestMachineRunsAtLeastOneCheck(t *testing.T) {
 	assert.Equal(t, 3, runner.newLane(3, 8).allowed())
 }
 
-func TestThePulseOfAServer(t *testing.T) {
+func TestProbeSlowness(t *testing.T) {
 	now := time.Unix(1_000_000_000, 0)
-	var p pulse
-	assert.InDelta(t, 1, p.slowness(now), 0, "nothing is known")
-	for _, took := range []time.Duration{20 * usualPulse, usualPulse, 4 * usualPulse, 20 * usualPulse} {
+	var p probe
+	assert.InDelta(t, 1, p.slowness(now), 0, "before the first probe")
+	for _, took := range []time.Duration{20 * usualProbe, usualProbe, 4 * usualProbe, 20 * usualProbe} {
 		p.begin(now)
 		now = now.Add(took)
 		p.end(now)
 	}
 	assert.InDelta(t, 4, p.slowness(now), 0.01, "the median")
 	p.begin(now)
-	assert.InDelta(t, 4, p.slowness(now.Add(usualPulse)), 0.01)
-	assert.InDelta(t, 9, p.slowness(now.Add(9*usualPulse)), 0.01, "one that is under way")
+	assert.InDelta(t, 4, p.slowness(now.Add(usualProbe)), 0.01)
+	assert.InDelta(t, 9, p.slowness(now.Add(9*usualProbe)), 0.01, "a probe that has not ended")
 	p.end(now)
 	p.forget()
-	assert.InDelta(t, 1, p.slowness(now), 0, "nobody stood on it meanwhile")
+	assert.InDelta(t, 1, p.slowness(now), 0, "no check used it meanwhile")
 }
 
-// TestACheckStandsOnSlowServers: its time passes more slowly, and others' does not.
-func TestACheckStandsOnSlowServers(t *testing.T) {
+// TestACheckUsesSlowServers: its time passes more slowly, but not that of other checks.
+func TestACheckUsesSlowServers(t *testing.T) {
 	var one attempt
-	slow := &ground{}
-	slow.pulse.begin(time.Now().Add(-5 * usualPulse))
-	one.attach(&ground{})
+	slow := &instance{}
+	slow.probe.begin(time.Now().Add(-5 * usualProbe))
+	one.attach(&instance{})
 	assert.InDelta(t, 1, one.serversSlowness(), 0)
 	one.attach(slow)
 	assert.InDelta(t, 5, one.serversSlowness(), 1)
 	one.end()
-	assert.False(t, one.attach(&ground{}))
+	assert.False(t, one.attach(&instance{}))
 }

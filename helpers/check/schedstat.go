@@ -1,7 +1,7 @@
 package check
 
-// How long the suite's own threads wait for a processor. That is what tells a busy machine: heartbeats do not, since who
-// sleeps is run at once when it wakes, and the pressure of /proc/pressure is full as soon as every core has work.
+// How long the suite's own threads wait for a processor. Only that shows how busy a machine is: heartbeats do not, because a
+// thread that wakes up runs at once, nor does /proc/pressure, which is at its maximum as soon as every core has work.
 
 import (
 	"fmt"
@@ -10,25 +10,25 @@ import (
 	"time"
 )
 
-// queue measures how many times longer work takes on the machine than on an idle one: the time that the process's threads ran
-// and waited to run, per time that they ran, over some seconds.
+// queue measures how many times longer work takes than on an idle machine: the time that the process's threads ran or waited
+// to run, divided by the time that they ran, over some seconds.
 type queue struct {
-	folder string // /proc/self/task; where there is none, nothing is measured
+	folder string // /proc/self/task; if it does not exist, the result is always 1
 	last   map[string]turns
 	recent turns
 }
 
-// turns are how long a thread ran, and how long it waited to run.
+// turns is how long a thread ran, and how long it waited to run.
 type turns struct{ ran, waited time.Duration }
 
-// enough is how much a process must have run for a measurement.
+// enough is the least running time of the process that makes a measurement.
 const enough = 20 * time.Millisecond
 
-// fade is how much of the earlier measurements the next one keeps.
-const fade = 0.7
+// decay is the weight of earlier measurements in the next one.
+const decay = 0.7
 
-// look measures once more and returns the factor: 1 if the machine is idle, or does not tell.
-func (q *queue) look() float64 {
+// measure returns the factor over the last seconds; 1 if the machine is idle or there is nothing to measure.
+func (q *queue) measure() float64 {
 	threads, _ := filepath.Glob(filepath.Join(q.folder, "*", "schedstat"))
 	now := make(map[string]turns, len(threads))
 	step := turns{}
@@ -47,8 +47,8 @@ func (q *queue) look() float64 {
 		step.waited += total.waited - before.waited
 	}
 	if q.last != nil {
-		q.recent.ran = time.Duration(fade*float64(q.recent.ran)) + step.ran
-		q.recent.waited = time.Duration(fade*float64(q.recent.waited)) + step.waited
+		q.recent.ran = time.Duration(decay*float64(q.recent.ran)) + step.ran
+		q.recent.waited = time.Duration(decay*float64(q.recent.waited)) + step.waited
 	}
 	q.last = now
 	if q.recent.ran < enough {

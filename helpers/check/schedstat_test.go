@@ -9,8 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestACrowdedMachineIsToldByWaits: by how long threads wait to run, per time that they run.
-func TestACrowdedMachineIsToldByWaits(t *testing.T) {
+func TestQueueMeasuresContention(t *testing.T) {
 	folder := t.TempDir()
 	thread := func(name, text string) {
 		require.NoError(t, os.MkdirAll(filepath.Join(folder, name), 0o700))
@@ -18,17 +17,17 @@ func TestACrowdedMachineIsToldByWaits(t *testing.T) {
 	}
 	waits := queue{folder: folder}
 	thread("1", "5000000000 90000000000 17\n")
-	assert.InDelta(t, 1, waits.look(), 0, "what was before does not count")
+	assert.InDelta(t, 1, waits.measure(), 0, "the first measurement is the baseline")
 	thread("1", "5100000000 90100000000 18\n")
 	thread("2", "100000000 500000000 18\n")
-	assert.InDelta(t, 4, waits.look(), 0.01, "0.2 s, and 0.6 s of waiting")
+	assert.InDelta(t, 4, waits.measure(), 0.01, "0.2 s, and 0.6 s of waiting")
 	require.NoError(t, os.RemoveAll(filepath.Join(folder, "2")))
 	for range 20 {
 		thread("1", "5100000000 90100000000 18\n")
-		waits.look()
+		waits.measure()
 	}
-	assert.InDelta(t, 1, waits.look(), 0, "what was long ago does not count")
+	assert.InDelta(t, 1, waits.measure(), 0, "old measurements fade")
 
 	nothing := queue{folder: filepath.Join(folder, "none")}
-	assert.InDelta(t, 1, nothing.look(), 0, "a system without it")
+	assert.InDelta(t, 1, nothing.measure(), 0, "a system without it")
 }

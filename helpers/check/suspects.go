@@ -1,6 +1,6 @@
 package check
 
-// Who brought a server down: suspects are judged again alone, and the recorded order is replayed and halved.
+// Which check killed a server: suspects are judged again alone, then the recorded order is replayed and bisected.
 
 import (
 	"context"
@@ -16,32 +16,32 @@ import (
 // StaysUp is the requirement that a culprit breaks besides its own.
 const StaysUp = "resilience/stays-up"
 
-// judgement is what the search for culprits came to.
+// judgement is the result of the search for culprits.
 type judgement struct {
 	culprits   []string // "check: cause"
-	unsolved   []string // deaths that no check can be blamed for, and what was tried
-	outside    []string // ends by a signal from outside that did not happen again
-	untold     []string // deployments of which the machine was too slow to tell how they ended
-	anyHealthy bool     // at least one deployment passed its closing health check
+	unsolved   []string // deaths that no check can be blamed for, with what was tried
+	outside    []string // servers killed from outside, which did not happen again
+	unknown    []string // deployments of which the machine was too slow to tell whether they are dead
+	anyHealthy bool     // at least one deployment passed its final health check
 }
 
-// judgeSuspects settles every check: those whose deployments all ended in health keep their verdict; suspects of a
-// death are judged again, each alone on deployments of its own; if none of a dead deployment's suspects brings it
-// down alone, the recorded order is replayed and cut in halves. A death without suspects is no less a death.
+// judgeSuspects settles every check. Those whose deployments were all healthy at the end keep their verdict. The suspects of a
+// death are judged again, each alone on its own deployments; if none of them kills a server alone, the recorded order is
+// replayed and bisected.
 func (r *Runner) judgeSuspects(ctx context.Context, attempts []*attempt) judgement {
 	var sum judgement
 	suspects := map[*Check]bool{}
-	var deaths []*ground
-	for _, each := range r.grounds {
+	var deaths []*instance
+	for _, each := range r.instances {
 		switch {
 		case each.err != nil:
 		case each.dead:
 			deaths = append(deaths, each)
-			for _, touching := range each.touched[each.cleared:] {
+			for _, touching := range each.attempts[each.cleared:] {
 				suspects[touching.check] = true
 			}
-		case each.untold:
-			sum.untold = append(sum.untold, each.deployment.ID())
+		case each.unknown:
+			sum.unknown = append(sum.unknown, each.deployment.ID())
 		default:
 			sum.anyHealthy = true
 		}
@@ -60,9 +60,9 @@ func (r *Runner) judgeSuspects(ctx context.Context, attempts []*attempt) judgeme
 	}
 	alone := map[*Check]*trial{}
 	if len(again) > 0 {
-		// Those that were under way when the server died are the likeliest; they come first.
+		// Checks that were running when the server died are the likeliest; they come first.
 		slices.SortStableFunc(again, func(a, b *attempt) int { return boolOrder(b.interrupted) - boolOrder(a.interrupted) })
-		r.emit(verdict.Event{Kind: verdict.KindNote, Message: fmt.Sprintf("%d checks touched a deployment that died; each is judged again alone", len(again))})
+		r.emit(verdict.Event{Kind: verdict.KindNote, Message: fmt.Sprintf("%d checks used a deployment that died; each is judged again alone", len(again))})
 		alone = r.judgeAlone(ctx, again)
 	}
 
@@ -78,15 +78,15 @@ func (r *Runner) judgeSuspects(ctx context.Context, attempts []*attempt) judgeme
 	return sum
 }
 
-// trial is a suspect's attempt on deployments of its own.
+// trial is a suspect's attempt on its own deployments.
 type trial struct {
 	once    sync.Once
 	attempt *attempt
-	death   *Death      // set when a deployment of it died
-	over    atomic.Bool // it came to its end, without an interruption
+	death   *Death      // nil if no deployment of it died
+	over    atomic.Bool // it completed without an interruption
 }
 
-// judgeAlone judges each suspect on deployments of its own, a few side by side.
+// judgeAlone judges each suspect on its own deployments, a few at a time.
 func (r *Runner) judgeAlone(ctx context.Context, again []*attempt) map[*Check]*trial {
 	trials := map[*Check]*trial{}
 	var (
@@ -109,13 +109,13 @@ func (r *Runner) judgeAlone(ctx context.Context, again []*attempt) map[*Check]*t
 	return trials
 }
 
-// trial judges one check alone, once in a run, and blames it if a deployment of it dies again.
+// trial judges one check alone, once in a run, and blames it if one of its deployments dies.
 func (r *Runner) trial(ctx context.Context, one *Check) *trial {
 	found := r.trialOf(one)
 	found.once.Do(func() {
 		found.attempt, found.death = r.try(ctx, one)
 		if ctx.Err() != nil {
-			return // what died may have died of the interruption
+			return // the interruption may have caused a death
 		}
 		found.blame(r)
 		found.over.Store(true)
@@ -123,7 +123,7 @@ func (r *Runner) trial(ctx context.Context, one *Check) *trial {
 	return found
 }
 
-// convict takes an attempt during which its own deployment died for the trial.
+// convict records an attempt that killed its own deployment as the trial of its check.
 func (r *Runner) convict(done *attempt, death Death) {
 	held := r.trialOf(done.check)
 	held.once.Do(func() {
@@ -133,7 +133,7 @@ func (r *Runner) convict(done *attempt, death Death) {
 	})
 }
 
-// trialOf is the one trial of a check.
+// trialOf returns the trial of a check.
 func (r *Runner) trialOf(one *Check) *trial {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -152,33 +152,33 @@ func (t *trial) blame(r *Runner) {
 	}
 }
 
-// try runs one check alone and gives its deployments their closing look.
+// try runs one check alone and closes its deployments.
 func (r *Runner) try(ctx context.Context, one *Check) (*attempt, *Death) {
-	done := r.execute(ctx, one, func(ctx context.Context, blueprint string, private bool) (*ground, error) {
+	done := r.execute(ctx, one, func(ctx context.Context, blueprint string, private bool) (*instance, error) {
 		deployment, err := r.options.Deployments.New(ctx, blueprint)
 		if err != nil {
 			return nil, err
 		}
-		return r.ground(ctx, blueprint, deployment, private), nil
+		return r.newInstance(ctx, blueprint, deployment, private), nil
 	})
 	var dead *Death
-	for _, each := range done.grounds {
+	for _, each := range done.instances {
 		if r.close(ctx, each) {
 			death := each.deployment.Death()
 			dead = &death
 		}
-		r.drop(ctx, each) // if its closing look was cut off
+		r.drop(ctx, each) // if closing was interrupted
 	}
 	return done, dead
 }
 
-// explain finds who brought a deployment down: one that does it alone, or by replay.
-func (r *Runner) explain(ctx context.Context, death *ground, alone map[*Check]*trial, sum *judgement) {
+// explain finds the culprit of a death: a check that causes it alone, or a group found by replay.
+func (r *Runner) explain(ctx context.Context, death *instance, alone map[*Check]*trial, sum *judgement) {
 	if ctx.Err() != nil {
 		return
 	}
 	found := false
-	for _, touching := range death.touched {
+	for _, touching := range death.attempts {
 		if tried := alone[touching.check]; tried != nil && tried.death != nil {
 			found = true
 			sum.addCulprit(fmt.Sprintf("%q: %s", touching.check.Name, tried.death.Cause))
@@ -190,16 +190,16 @@ func (r *Runner) explain(ctx context.Context, death *ground, alone map[*Check]*t
 	}
 	cause := death.deployment.Death()
 	var order []*Check
-	for _, touching := range death.touched {
+	for _, touching := range death.attempts {
 		if !slices.Contains(order, touching.check) {
 			order = append(order, touching.check)
 		}
 	}
 	group, groupDeath := r.replay(ctx, death.blueprint, order)
 	if ctx.Err() != nil {
-		return // what died may have died of the interruption
+		return // the interruption may have caused a death
 	}
-	var last *trial // nil: what brings it down now ends with a check that it outlived
+	var last *trial // nil if the group ends with a check after which the deployment was healthy
 	if len(group) > 0 {
 		last = alone[group[len(group)-1]]
 	}
@@ -215,13 +215,13 @@ func (r *Runner) explain(ctx context.Context, death *ground, alone map[*Check]*t
 	case cause.Outside:
 		sum.outside = append(sum.outside, cause.Cause)
 	case len(order) == 0:
-		sum.unsolved = append(sum.unsolved, story("before any check had used it"))
+		sum.unsolved = append(sum.unsolved, story("before any check used it"))
 	default:
 		sum.unsolved = append(sum.unsolved, story(fmt.Sprintf("on a deployment that %s had used, and did not when they were repeated", names(order))))
 	}
 }
 
-// replay runs checks in order on one deployment; if that dies, it halves the order until no half does it.
+// replay runs checks in order on one deployment. If that dies, it bisects the order until neither half kills a deployment.
 func (r *Runner) replay(ctx context.Context, blueprint string, order []*Check) ([]*Check, Death) {
 	if len(order) == 0 {
 		return nil, Death{}
@@ -243,32 +243,32 @@ func (r *Runner) replay(ctx context.Context, blueprint string, order []*Check) (
 	return order, *death
 }
 
-// replayOnce runs checks in order on one fresh deployment and tells how it died, or nil.
+// replayOnce runs checks in order on one fresh deployment and returns how it died, or nil.
 func (r *Runner) replayOnce(ctx context.Context, blueprint string, order []*Check) *Death {
 	deployment, err := r.options.Deployments.New(ctx, blueprint)
 	if err != nil {
 		r.emit(verdict.Event{Kind: verdict.KindNote, Message: fmt.Sprintf("replay: deployment %s: %v", blueprint, err)})
 		return nil
 	}
-	stage := r.ground(ctx, blueprint, deployment, false)
+	replayed := r.newInstance(ctx, blueprint, deployment, false)
 	for _, one := range order {
 		if isClosed(deployment.Died()) || ctx.Err() != nil {
 			break
 		}
-		done := r.execute(ctx, one, func(ctx context.Context, wanted string, private bool) (*ground, error) {
+		done := r.execute(ctx, one, func(ctx context.Context, wanted string, private bool) (*instance, error) {
 			if wanted == blueprint && !private {
-				return stage, nil
+				return replayed, nil
 			}
 			return r.begin(ctx, wanted, private)
 		})
-		for _, each := range done.grounds {
-			if each != stage {
+		for _, each := range done.instances {
+			if each != replayed {
 				r.close(ctx, each)
 			}
 		}
 	}
-	dead := r.close(ctx, stage)
-	r.drop(ctx, stage) // if its closing look was cut off
+	dead := r.close(ctx, replayed)
+	r.drop(ctx, replayed) // if closing was interrupted
 	if !dead {
 		return nil
 	}
@@ -276,7 +276,7 @@ func (r *Runner) replayOnce(ctx context.Context, blueprint string, order []*Chec
 	return &death
 }
 
-// blame makes a check's verdict the fail of a culprit.
+// blame turns the verdict of an attempt into fail.
 func (r *Runner) blame(culprit *attempt, reason, logTail string) {
 	if culprit.result.Verdict == verdict.Fail {
 		culprit.result.Details = append(culprit.result.Details, "before that: "+culprit.result.Reason)
@@ -291,11 +291,11 @@ func (r *Runner) blame(culprit *attempt, reason, logTail string) {
 		Requirement: StaysUp, Check: culprit.check.Name, Detail: reason}})
 }
 
-// settle tells an attempt's result as the one that counts, once.
-func (r *Runner) settle(done *attempt) { done.settled.Do(func() { r.tell(done) }) }
+// settle reports the result of an attempt as final, once.
+func (r *Runner) settle(done *attempt) { done.settled.Do(func() { r.report(done) }) }
 
-// tell keeps an attempt's evidence and emits its observations and its result.
-func (r *Runner) tell(done *attempt) {
+// report keeps an attempt's evidence and emits its observations and its result.
+func (r *Runner) report(done *attempt) {
 	result := done.result
 	if done.starved && result.Verdict == verdict.Error {
 		r.mu.Lock()
@@ -307,7 +307,7 @@ func (r *Runner) tell(done *attempt) {
 		log, transcript, err := r.options.Keep(result, done.evidence)
 		result.Log, result.Transcript = log, transcript
 		if err != nil {
-			result.Details = append(result.Details, "evidence was not kept: "+err.Error())
+			result.Details = append(result.Details, "keeping the evidence failed: "+err.Error())
 		}
 	}
 	for _, each := range done.observed {
@@ -316,17 +316,17 @@ func (r *Runner) tell(done *attempt) {
 	r.emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: result.Name, Result: &result})
 }
 
-// judgeClosingChecks gives the closing checks their verdict: every deployment ended in health, or what became of those that
-// did not, all of it.
+// judgeClosingChecks emits the results of the closing checks. They pass if every deployment was healthy at the end; otherwise
+// the reason lists all deaths.
 func (r *Runner) judgeClosingChecks(sum judgement) {
 	var fails []string
 	for _, each := range []struct {
 		what   string
 		deaths []string
 	}{
-		{"brought down by ", sum.culprits},
-		{"a server died, and no check is to blame: ", sum.unsolved},
-		{"died of hostile input after the checks that told it had ended: ", r.expendables.losses()},
+		{"killed by ", sum.culprits},
+		{"a server died, but no check is to blame: ", sum.unsolved},
+		{"died of hostile input after the checks that sent it had ended: ", r.expendables.losses()},
 	} {
 		if len(each.deaths) > 0 {
 			fails = append(fails, each.what+strings.Join(each.deaths, "; "))
@@ -346,10 +346,10 @@ func (r *Runner) judgeClosingChecks(sum judgement) {
 			result.Verdict, result.Reason = verdict.Fail, strings.Join(append(fails, outside...), ". And ")
 		case len(outside) > 0:
 			result.Verdict, result.Reason = verdict.Error, outside[0]
-		case len(sum.untold) > 0:
-			result.Verdict, result.Reason = verdict.Error, "the machine was too slow to tell whether these ended in health: "+strings.Join(sum.untold, ", ")
+		case len(sum.unknown) > 0:
+			result.Verdict, result.Reason = verdict.Error, "the machine was too slow to tell whether these were healthy at the end: "+strings.Join(sum.unknown, ", ")
 		case !sum.anyHealthy:
-			result.Verdict, result.Reason = verdict.NotRun, "no other check of this run stood on a deployment"
+			result.Verdict, result.Reason = verdict.NotRun, "no other check of this run used a deployment"
 		}
 		r.emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: one.Name, Result: &result})
 	}
@@ -369,7 +369,7 @@ func names(checks []*Check) string {
 	return strings.Join(quoted, ", ")
 }
 
-// withLog adds the last line of a server's log to what is told of its death.
+// withLog appends the last line of a server's log to the story of its death.
 func withLog(story, logTail string) string {
 	if line := lastLine(logTail); line != "" {
 		return story + ": " + line

@@ -1,7 +1,7 @@
 package check
 
-// Watching deployments while checks stand on them: a server that exits is noticed by its runtime, one that falls silent
-// here, long before the time-outs of the checks that wait for it.
+// Watching deployments that are in use. The runtime notices a server that exits; a server that stops answering is noticed here,
+// long before the time-outs of the checks that wait for it.
 
 import (
 	"context"
@@ -10,34 +10,34 @@ import (
 )
 
 const (
-	// watchInterval is how often the servers of a shared deployment are asked whether they answer.
+	// watchInterval is how often a deployment is asked whether it answers.
 	watchInterval = 250 * time.Millisecond
-	// usualSilence is how long servers may leave that unanswered, on a quiet machine, before their health is looked at.
+	// usualSilence is the default of Options.Silence.
 	usualSilence = 3 * time.Second
 )
 
-// ground makes a ground of a deployment that is ready. Unless it is for a check that may stop servers it is watched.
-func (r *Runner) ground(ctx context.Context, blueprint string, deployment Deployment, private bool) *ground {
-	made := &ground{blueprint: blueprint, private: true, deployment: deployment, ready: make(chan struct{})}
+// newInstance returns an instance of a started deployment. It is watched unless it is private: such a check may stop servers.
+func (r *Runner) newInstance(ctx context.Context, blueprint string, deployment Deployment, private bool) *instance {
+	made := &instance{blueprint: blueprint, private: true, deployment: deployment, ready: make(chan struct{})}
 	close(made.ready)
 	r.watch(ctx, made, !private)
 	return made
 }
 
-// watch begins to watch a ground, if it is to be, until close or the end of the run.
-func (r *Runner) watch(ctx context.Context, each *ground, wanted bool) {
+// watch sets each.unwatch and, if wanted, begins to watch the instance until that is called.
+func (r *Runner) watch(ctx context.Context, each *instance, wanted bool) {
 	ctx, each.unwatch = context.WithCancel(context.WithoutCancel(ctx))
 	if wanted {
 		go r.keepWatch(ctx, each)
 		if !each.private {
-			go r.keepPulse(ctx, each)
+			go r.keepProbing(ctx, each)
 		}
 	}
 }
 
-// keepWatch asks the servers whether they answer. When they are silent for too long and fail their health check besides,
-// the deployment is marked dead, which ends the checks that stand on it.
-func (r *Runner) keepWatch(ctx context.Context, each *ground) {
+// keepWatch asks the servers whether they answer. If they do not for too long and fail their health check as well, the
+// deployment is marked dead, which ends the checks that use it.
+func (r *Runner) keepWatch(ctx context.Context, each *instance) {
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
 	var silentSince time.Time
@@ -59,10 +59,10 @@ func (r *Runner) keepWatch(ctx context.Context, each *ground) {
 			silentSince = asked
 		}
 		if time.Since(silentSince) < r.options.Silence {
-			continue // nothing listened, for a moment
+			continue
 		}
 		illness, starved := r.within(ctx, each.deployment, r.options.Silence, each.deployment.Health)
-		// On a starved machine silence proves nothing; it is asked again.
+		// On a starved machine silence proves nothing.
 		if illness == nil || ctx.Err() != nil || starved {
 			continue
 		}
@@ -70,10 +70,10 @@ func (r *Runner) keepWatch(ctx context.Context, each *ground) {
 	}
 }
 
-// within asks a deployment something, while it lives and within a limit in the runner's own time. starved says that an error
-// proves nothing, for want of the machine.
+// within calls ask with a context that ends when the deployment dies or the limit has passed in the runner's own time. If
+// starved, an error proves nothing because the machine was too slow.
 func (r *Runner) within(ctx context.Context, deployment Deployment, limit time.Duration, ask func(context.Context) error) (err error, starved bool) {
-	limited, cancel := r.own.within(ctx, limit, limit, r.machine.patience(limit), false)
+	limited, cancel := r.own.within(ctx, limit, limit, r.machine.lenient(limit), false)
 	defer cancel()
 	go func() {
 		select {

@@ -8,7 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Deactivate deactivates the account for good, confirming with its password. erase asks for removal of personal data.
+// Deactivate deactivates the account permanently, confirmed with its password. erase requests the removal of personal data.
 // CS API: Account deactivation.
 func (c *Client) Deactivate(ctx context.Context, password string, erase bool) error {
 	auth := map[string]any{
@@ -26,7 +26,7 @@ func (c *Client) Deactivate(ctx context.Context, password string, erase bool) er
 	return err
 }
 
-// Capabilities asks what the server can do: capabilities.m\.room_versions.available lists the room versions.
+// Capabilities returns the server's capabilities: capabilities.m\.room_versions.available lists the room versions.
 func (c *Client) Capabilities(ctx context.Context) (*Response, error) {
 	return c.get(ctx, V3("capabilities"), nil)
 }
@@ -46,7 +46,7 @@ func (c *Client) Profile(ctx context.Context, userID string) (*Response, error) 
 	return c.get(ctx, V3("profile", userID), nil)
 }
 
-// SetPresence sets the user's presence: "online", "unavailable", "offline"; message may be empty.
+// SetPresence sets the user's presence: "online", "unavailable" or "offline"; message may be empty.
 func (c *Client) SetPresence(ctx context.Context, presence, message string) error {
 	body := map[string]any{"presence": presence}
 	if message != "" {
@@ -55,11 +55,11 @@ func (c *Client) SetPresence(ctx context.Context, presence, message string) erro
 	return only(c.put(ctx, V3("presence", c.UserID, "status"), body))
 }
 
-// QueryKeys asks for the device keys of users.
+// QueryKeys returns the device keys of users.
 func (c *Client) QueryKeys(ctx context.Context, userIDs ...string) (*Response, error) {
-	asked := map[string][]string{}
+	devices := map[string][]string{}
 	for _, userID := range userIDs {
-		asked[userID] = []string{}
+		devices[userID] = []string{}
 	}
-	return c.post(ctx, V3("keys", "query"), map[string]any{"device_keys": asked})
+	return c.post(ctx, V3("keys", "query"), map[string]any{"device_keys": devices})
 }

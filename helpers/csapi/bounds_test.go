@@ -15,7 +15,7 @@ import (
 	"msc4014/helpers/foreign"
 )
 
-// TestAnswersOutOfBoundsAreAnswers: the server gave them, and they are as good as none that can be used.
+// TestAnswersOutOfBoundsAreAnswers: they are an *Error, not a *NoAnswerError, and unusable.
 func TestAnswersOutOfBoundsAreAnswers(t *testing.T) {
 	for name, each := range map[string]struct {
 		status int

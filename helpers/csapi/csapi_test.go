@@ -21,7 +21,7 @@ import (
 	"msc4014/helpers/transcript"
 )
 
-// exchanges is a Sink for tests.
+// exchanges is a Sink that keeps what it records.
 type exchanges struct {
 	mu   sync.Mutex
 	kept []transcript.Exchange
@@ -39,7 +39,7 @@ func (e *exchanges) all() []transcript.Exchange {
 	return append([]transcript.Exchange(nil), e.kept...)
 }
 
-// serve starts a server and returns it with the exchanges that clients of it make.
+// serve starts a server and returns it with the exchanges of its clients.
 func serve(t *testing.T, handler http.HandlerFunc) (csapi.Server, *exchanges) {
 	t.Helper()
 	listener := httptest.NewServer(handler)
@@ -93,7 +93,7 @@ func TestRegisterGoesThroughTheSessionAndKeepsNoSecret(t *testing.T) {
 	}
 }
 
-func TestRequestsAreEscapedAuthorisedAndKeptWithoutToken(t *testing.T) {
+func TestRequestsAreEscapedAuthorisedAndRecordedWithoutToken(t *testing.T) {
 	server, sink := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "Bearer tokentoken", r.Header.Get("Authorization"))
 		assert.Equal(t, "/_matrix/client/v3/rooms/%21r%2Fx:hs1/state/m.room.member/@a:hs1", r.URL.EscapedPath())
@@ -122,7 +122,7 @@ func TestStateEventWithEmptyKeyEndsInASlash(t *testing.T) {
 	assert.Equal(t, "$e", eventID)
 }
 
-func TestRefusalNoAnswerAndBadAnswerAreToldApart(t *testing.T) {
+func TestRefusalNoAnswerAndBadAnswerAreDistinguished(t *testing.T) {
 	hang := make(chan struct{})
 	server, sink := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -184,7 +184,7 @@ func TestRefusalNoAnswerAndBadAnswerAreToldApart(t *testing.T) {
 	assert.True(t, csapi.NoAnswer(err))
 }
 
-func TestBaseURLIsAskedEachTime(t *testing.T) {
+func TestBaseURLIsCalledForEachRequest(t *testing.T) {
 	asked := 0
 	server, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, `{}`) })
 	base := server.BaseURL
@@ -196,7 +196,7 @@ func TestBaseURLIsAskedEachTime(t *testing.T) {
 	assert.Equal(t, 2, asked)
 }
 
-// direct answers requests without a network, on which a synctest bubble could not wait.
+// direct answers requests without a network, which would block a synctest bubble.
 type direct http.HandlerFunc
 
 func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -208,7 +208,7 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	return recorder.Result(), nil
 }
 
-// syncing answers /sync: answers in turn, then holds each request for the time that it asks for.
+// syncing answers /sync with answers in turn, then holds each request for its timeout.
 func syncing(answers ...string) csapi.Server {
 	respond := func(w http.ResponseWriter, r *http.Request) {
 		since := 0
@@ -272,7 +272,7 @@ func TestSyncUntilEndsAtOnceWithARefusal(t *testing.T) {
 	assert.Equal(t, 500, refusal.Status)
 }
 
-func TestSyncUntilDoesNotHurryAServerThatHoldsNothing(t *testing.T) {
+func TestSyncUntilPausesIfTheServerDoesNotHoldRequests(t *testing.T) {
 	asked := 0
 	server, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		asked++

@@ -12,16 +12,15 @@ import (
 	"fmt"
 )
 
-// UploadDeviceKeys makes identity keys for the client's device, signs them as clients do, and uploads them. CS API: Uploading
-// keys.
+// UploadDeviceKeys generates identity keys for the client's device, signs and uploads them. CS API: Uploading keys.
 func (c *Client) UploadDeviceKeys(ctx context.Context) error {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return fmt.Errorf("no keys for %s: %w", c, err)
+		return fmt.Errorf("generate keys for %s: %w", c, err)
 	}
 	identity, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
-		return fmt.Errorf("no keys for %s: %w", c, err)
+		return fmt.Errorf("generate keys for %s: %w", c, err)
 	}
 	encode := base64.RawStdEncoding.EncodeToString
 	keys := map[string]any{
@@ -31,9 +30,9 @@ func (c *Client) UploadDeviceKeys(ctx context.Context) error {
 			"curve25519:" + c.DeviceID: encode(identity.PublicKey().Bytes()), "ed25519:" + c.DeviceID: encode(public),
 		},
 	}
-	canonical, err := json.Marshal(keys) // canonical: maps are written sorted, and nothing here is escaped
+	canonical, err := json.Marshal(keys) // canonical, since Marshal sorts maps and nothing here is escaped
 	if err != nil {
-		return fmt.Errorf("the keys of %s: %w", c, err)
+		return fmt.Errorf("encode the keys of %s: %w", c, err)
 	}
 	keys["signatures"] = map[string]any{c.UserID: map[string]string{"ed25519:" + c.DeviceID: encode(ed25519.Sign(private, canonical))}}
 	return only(c.post(ctx, V3("keys", "upload"), map[string]any{"device_keys": keys}))

@@ -1,4 +1,4 @@
-// Events and state of a room: sending them, and every view that a client has of them apart from /sync.
+// Events and state of a room: sending them, and reading them other than by /sync.
 
 package csapi
 
@@ -12,7 +12,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// SendEvent sends a message event and returns its ID. content is marshalled, or sent as it is if it is bytes.
+// SendEvent sends a message event and returns its ID. content is the body as in Do.
 func (c *Client) SendEvent(ctx context.Context, roomID, eventType string, content any) (string, error) {
 	return textAt(c.put(ctx, V3("rooms", roomID, "send", eventType, c.transactions.next()), content))("event_id")
 }
@@ -22,7 +22,7 @@ func (c *Client) SendMessage(ctx context.Context, roomID, text string) (string, 
 	return c.SendEvent(ctx, roomID, "m.room.message", map[string]any{"msgtype": "m.text", "body": text})
 }
 
-// SendState sends a state event and returns its ID.
+// SendState sends a state event and returns its ID. content is the body as in Do.
 func (c *Client) SendState(ctx context.Context, roomID, eventType, stateKey string, content any) (string, error) {
 	return textAt(c.put(ctx, V3("rooms", roomID, "state", eventType, stateKey), content))("event_id")
 }
@@ -52,8 +52,8 @@ func (c *Client) Context(ctx context.Context, roomID, eventID string, limit int)
 	return c.get(ctx, V3("rooms", roomID, "context", eventID), url.Values{"limit": {strconv.Itoa(limit)}})
 }
 
-// Messages pages through a room: dir is "b" (backwards) or "f"; from is a token, or empty for the end that dir starts
-// from.
+// Messages returns a page of a room's events: dir is "b" (backwards) or "f"; from is a token, or empty to start at the end or
+// at the beginning.
 func (c *Client) Messages(ctx context.Context, roomID, from, dir string, limit int) (*Response, error) {
 	query := url.Values{"dir": {dir}, "limit": {strconv.Itoa(limit)}}
 	if from != "" {
@@ -72,7 +72,7 @@ func (c *Client) JoinedMembers(ctx context.Context, roomID string) (*Response, e
 	return c.get(ctx, V3("rooms", roomID, "joined_members"), nil)
 }
 
-// SetTyping tells a room that the user types, for milliseconds, or with 0 that it stopped.
+// SetTyping marks the user as typing for so many milliseconds, or as not typing with 0.
 func (c *Client) SetTyping(ctx context.Context, roomID string, milliseconds int) error {
 	body := map[string]any{"typing": milliseconds > 0}
 	if milliseconds > 0 {
@@ -86,7 +86,7 @@ func (c *Client) SendReceipt(ctx context.Context, roomID, receiptType, eventID s
 	return only(c.post(ctx, V3("rooms", roomID, "receipt", receiptType, eventID), nil))
 }
 
-// PowerLevels returns the content of the room's power levels, which Object can decode.
+// PowerLevels returns the content of the room's power levels. It returns an error if that is not an object that Object decodes.
 func (c *Client) PowerLevels(ctx context.Context, roomID string) (gjson.Result, error) {
 	response, err := c.StateEvent(ctx, roomID, "m.room.power_levels", "")
 	if err != nil {
@@ -98,7 +98,7 @@ func (c *Client) PowerLevels(ctx context.Context, roomID string) (gjson.Result, 
 	return response.JSON(), nil
 }
 
-// Object decodes a JSON object, in time linear in its length, unlike Value of gjson. It is nil if value is not an object.
+// Object decodes a JSON object, or returns nil if value is not one. Unlike gjson's Value, it takes linear time.
 func Object(value gjson.Result) (members map[string]any) {
 	if json.Unmarshal([]byte(value.Raw), &members) != nil {
 		return nil
@@ -106,7 +106,7 @@ func Object(value gjson.Result) (members map[string]any) {
 	return members
 }
 
-// SendToDevice sends to-device messages; messages are by user ID, then by device ID.
+// SendToDevice sends to-device messages: contents by user ID, then by device ID.
 func (c *Client) SendToDevice(ctx context.Context, eventType string, messages map[string]map[string]any) error {
 	return only(c.Do(ctx, http.MethodPut, V3("sendToDevice", eventType, c.transactions.next()), nil, map[string]any{"messages": messages}))
 }

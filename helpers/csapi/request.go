@@ -21,7 +21,7 @@ import (
 	"msc4014/helpers/transcript"
 )
 
-// longestText bounds what errors quote of an answer, in bytes.
+// longestText bounds the quotations from answers in errors, in bytes.
 const longestText = 300
 
 // Response is a 2xx answer.
@@ -34,13 +34,13 @@ type Response struct {
 	Took   time.Duration
 }
 
-// Get returns what stands at a gjson path of the body; see match.Path for keys that contain dots.
+// Get returns the value at a gjson path of the body; see match.Path for keys that contain dots.
 func (r *Response) Get(path string) gjson.Result { return gjson.GetBytes(r.Body, path) }
 
 // JSON returns the whole body.
 func (r *Response) JSON() gjson.Result { return gjson.ParseBytes(r.Body) }
 
-// text returns the string at path, or an *Error that says that the answer has none.
+// text returns the string at path. It returns an *Error if there is none, or an empty one.
 func (r *Response) text(path string) (string, error) {
 	value := r.Get(path)
 	if !gjson.ValidBytes(r.Body) || value.Type != gjson.String || value.Str == "" {
@@ -54,23 +54,23 @@ func (r *Response) wrong(what string) error {
 	return &Error{Method: r.Method, URL: r.URL, Status: r.Status, Message: what, Body: r.Body, Waited: r.Took}
 }
 
-// Error is an answer that refuses (any status but 2xx), one that lacks what it must have, or one whose body is out of
-// the bounds of helpers/foreign: Body is its beginning then.
+// Error is a refusal (any status but 2xx), an answer without a required field, or one whose body exceeds the bounds of
+// helpers/foreign; Body is only its beginning then.
 type Error struct {
 	Method  string
 	URL     string
 	Status  int
-	ErrCode string // M_FORBIDDEN; empty where the body has none
+	ErrCode string // "M_FORBIDDEN"; empty if the body has none
 	Message string // the body's "error", or what is wrong with the answer
 	Body    []byte
 	Waited  time.Duration
 }
 
-// Took is how long the server took to answer: by a time-out of its own, if it was long.
+// Took returns how long the server took to answer.
 func (e *Error) Took() time.Duration { return e.Waited }
 
-// Error tells the request (the path alone: where a server listens is nobody's concern), the status, the error code and
-// the message.
+// Error gives the method, the path (without the address, which differs between runs), the status, the error code and the
+// message.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s %s answered %d", e.Method, pathOf(e.URL), e.Status)
 	if e.ErrCode != "" {
@@ -85,8 +85,8 @@ func (e *Error) Error() string {
 	return text + ": " + shorten(string(e.Body), longestText)
 }
 
-// NoAnswerError says that a request got no complete answer; it wraps why. A time-out is context.DeadlineExceeded by
-// errors.Is, whether the deadline was the caller's or the request's own.
+// NoAnswerError says that a request got no complete answer. After a time-out it wraps context.DeadlineExceeded, whether the
+// deadline was the caller's or the request's own.
 type NoAnswerError struct {
 	Method string
 	URL    string
@@ -94,12 +94,12 @@ type NoAnswerError struct {
 	Err    error
 }
 
-// Error tells the request, how long it was waited for, and why no answer came.
+// Error gives the method, the path, the time waited and the cause.
 func (e *NoAnswerError) Error() string {
 	return fmt.Sprintf("%s %s: no answer within %s: %v", e.Method, pathOf(e.URL), e.Waited.Round(time.Millisecond), e.Err)
 }
 
-// pathOf is a URL's path, unescaped; what does not parse stays as it is.
+// pathOf returns the unescaped path of a URL, or address itself if it does not parse.
 func pathOf(address string) string {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Path == "" {
@@ -108,10 +108,10 @@ func pathOf(address string) string {
 	return parsed.Path
 }
 
-// Unwrap returns why no answer came.
+// Unwrap returns the cause.
 func (e *NoAnswerError) Unwrap() error { return e.Err }
 
-// Refused returns the answer of refusal that err holds, if it holds one.
+// Refused returns the *Error in err's tree, if there is one.
 func Refused(err error) (*Error, bool) {
 	var refusal *Error
 	if errors.As(err, &refusal) {
@@ -120,13 +120,13 @@ func Refused(err error) (*Error, bool) {
 	return nil, false
 }
 
-// NoAnswer tells whether err says that no answer came.
+// NoAnswer reports whether err wraps a *NoAnswerError.
 func NoAnswer(err error) bool {
 	var none *NoAnswerError
 	return errors.As(err, &none)
 }
 
-// Unusable reports whether err holds an answer of success that lacks what it must have or is out of bounds.
+// Unusable reports whether err wraps a 2xx answer that lacks a required field or is out of bounds.
 func Unusable(err error) bool {
 	answer, ok := Refused(err)
 	return ok && answer.Status/100 == 2
@@ -137,7 +137,7 @@ func refusedWith(err error, status int) (*Error, bool) {
 	return refusal, ok && refusal.Status == status
 }
 
-// Path joins segments to a path, each one escaped: Path("a", "b/c") is "/a/b%2Fc".
+// Path escapes segments and joins them to a path: Path("a", "b/c") is "/a/b%2Fc".
 func Path(segments ...string) string {
 	var path strings.Builder
 	for _, segment := range segments {
@@ -146,12 +146,12 @@ func Path(segments ...string) string {
 	return path.String()
 }
 
-// V3 is Path below /_matrix/client/v3.
+// V3 returns a path below /_matrix/client/v3.
 func V3(segments ...string) string { return "/_matrix/client/v3" + Path(segments...) }
 
-// Do sends one request with the device's access token. path begins with a slash and is escaped (Path, V3); body is
-// nil, bytes or a json.RawMessage that are sent as they are, or a value that is marshalled. A status other than 2xx
-// is an *Error, no complete answer a *NoAnswerError.
+// Do sends one request with the device's access token. path begins with a slash and is escaped (Path, V3). body is nil, or
+// []byte or json.RawMessage that are sent as they are, or a value to marshal. A status other than 2xx is an *Error, no complete
+// answer a *NoAnswerError.
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body any) (*Response, error) {
 	return c.Server.do(ctx, c.UserID, c.token(), method, path, query, body, 0)
 }
@@ -168,7 +168,7 @@ func (c *Client) put(ctx context.Context, path string, body any) (*Response, err
 	return c.Do(ctx, http.MethodPut, path, nil, body)
 }
 
-// do sends one request for actor; hold is the time that the server was asked to hold the request for.
+// do sends one request for actor; hold is how long the server was asked to hold the request.
 func (s Server) do(ctx context.Context, actor, token, method, path string, query url.Values, body any, hold time.Duration) (*Response, error) {
 	if s.BaseURL == nil {
 		return nil, fmt.Errorf("%s %s: server %q has no base URL", method, path, s.Name)
@@ -225,13 +225,14 @@ func (s Server) do(ctx context.Context, actor, token, method, path string, query
 	return response, nil
 }
 
-// send returns the answer, or, with an error, what came of it. An *Error says that its body is out of bounds.
+// send returns the answer. With an error, the response is the part that arrived, or nil; an *Error says that the body is out of
+// bounds.
 func (s Server) send(request *http.Request) (*Response, error) {
 	answer, err := s.httpClient().Do(request)
 	if err != nil {
 		var inURL *url.Error
 		if errors.As(err, &inURL) {
-			err = inURL.Err // method and URL stand in the NoAnswerError
+			err = inURL.Err // NoAnswerError has the method and the URL
 		}
 		return nil, err
 	}
@@ -250,7 +251,7 @@ func (s Server) send(request *http.Request) (*Response, error) {
 	return response, nil
 }
 
-// why prefers the reason for which the context ended to what the transport made of it.
+// why returns the cause of the context if it has ended, and the transport's error otherwise.
 func why(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -267,8 +268,7 @@ func refusal(response *Response) *Error {
 	return refusal
 }
 
-// encode makes the body's bytes; nil means no body. POST and PUT without a body send an empty object, which some
-// servers insist on.
+// encode marshals a body; nil means no body. For POST and PUT that is an empty object, which some servers require.
 func encode(method string, body any) ([]byte, error) {
 	switch body := body.(type) {
 	case nil:
@@ -291,14 +291,8 @@ func encode(method string, body any) ([]byte, error) {
 }
 
 func (s Server) record(exchange transcript.Exchange) {
-	if s.Sink == nil && s.Observer == nil {
-		return
-	}
-	exchange = transcript.WithoutSecrets(exchange)
-	for _, sink := range []transcript.Sink{s.Sink, s.Observer} {
-		if sink != nil {
-			sink.Record(exchange)
-		}
+	if s.Sink != nil {
+		s.Sink.Record(transcript.WithoutSecrets(exchange))
 	}
 }
 
@@ -311,8 +305,8 @@ func (s Server) httpClient() *http.Client {
 
 var sharedHTTPClient = sync.OnceValue(NewHTTPClient)
 
-// NewHTTPClient is an HTTP client for checks: kept-alive connections, no proxy from the environment, and no redirect
-// is followed, since a redirect is an answer too.
+// NewHTTPClient returns an HTTP client for checks. It keeps connections alive, ignores proxies in the environment and does not
+// follow redirects, because a redirect is an answer too.
 func NewHTTPClient() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{

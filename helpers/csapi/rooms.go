@@ -1,4 +1,4 @@
-// Rooms: making, entering and leaving them, and acting on other members' membership.
+// Rooms: creating, joining and leaving them, and changing the membership of others.
 
 package csapi
 
@@ -8,7 +8,7 @@ import (
 	"net/url"
 )
 
-// CreateRoom makes a room and returns its ID; options are the body of POST /createRoom. CS API: Creation.
+// CreateRoom creates a room and returns its ID; options are the body of POST /createRoom. CS API: Creation.
 func (c *Client) CreateRoom(ctx context.Context, options map[string]any) (string, error) {
 	if options == nil {
 		options = map[string]any{}
@@ -16,18 +16,18 @@ func (c *Client) CreateRoom(ctx context.Context, options map[string]any) (string
 	return textAt(c.post(ctx, V3("createRoom"), options))("room_id")
 }
 
-// JoinRoom joins by room ID or alias, through the servers via where given, and returns the room ID.
+// JoinRoom joins a room, through the servers via if given, and returns its ID.
 // CS API: POST /join/{roomIdOrAlias}.
 func (c *Client) JoinRoom(ctx context.Context, roomIDOrAlias string, via ...string) (string, error) {
 	return textAt(c.Do(ctx, http.MethodPost, V3("join", roomIDOrAlias), viaQuery(via), nil))("room_id")
 }
 
-// Knock knocks on a room, through the servers via where given. CS API: POST /knock/{roomIdOrAlias}.
+// Knock knocks on a room, through the servers via if given, and returns its ID. CS API: POST /knock/{roomIdOrAlias}.
 func (c *Client) Knock(ctx context.Context, roomIDOrAlias, reason string, via ...string) (string, error) {
 	return textAt(c.Do(ctx, http.MethodPost, V3("knock", roomIDOrAlias), viaQuery(via), withReason(nil, reason)))("room_id")
 }
 
-// viaQuery names the servers under the parameter of today and under the one that it replaced.
+// viaQuery sets via, and server_name, which it replaced.
 func viaQuery(via []string) url.Values {
 	if len(via) == 0 {
 		return nil
@@ -45,7 +45,7 @@ func (c *Client) Invite(ctx context.Context, roomID, userID string) error {
 	return c.membership(ctx, "invite", roomID, userID, "")
 }
 
-// Kick removes a member, or takes an invite back.
+// Kick removes a member, or withdraws an invite.
 func (c *Client) Kick(ctx context.Context, roomID, userID, reason string) error {
 	return c.membership(ctx, "kick", roomID, userID, reason)
 }
@@ -74,7 +74,7 @@ func (c *Client) Upgrade(ctx context.Context, roomID, version string) (string, e
 	return textAt(c.post(ctx, V3("rooms", roomID, "upgrade"), map[string]any{"new_version": version}))("replacement_room")
 }
 
-// JoinedRooms lists the IDs of the rooms that the user is in.
+// JoinedRooms returns the IDs of the rooms that the user has joined.
 func (c *Client) JoinedRooms(ctx context.Context) ([]string, error) {
 	response, err := c.get(ctx, V3("joined_rooms"), nil)
 	if err != nil {
@@ -87,20 +87,20 @@ func (c *Client) JoinedRooms(ctx context.Context) ([]string, error) {
 	return rooms, nil
 }
 
-// CreateAlias points an alias at a room.
+// CreateAlias creates an alias of a room.
 func (c *Client) CreateAlias(ctx context.Context, alias, roomID string) error {
 	return only(c.put(ctx, V3("directory", "room", alias), map[string]any{"room_id": roomID}))
 }
 
-// ResolveAlias asks which room an alias points at, and through which servers: room_id, servers.
+// ResolveAlias returns the room of an alias and servers in that room: room_id, servers.
 func (c *Client) ResolveAlias(ctx context.Context, alias string) (*Response, error) {
 	return c.get(ctx, V3("directory", "room", alias), nil)
 }
 
-// only drops the answer of a request that has nothing to say but success.
+// only drops the answer and returns the error.
 func only(_ *Response, err error) error { return err }
 
-// textAt returns a reader of one string of the answer.
+// textAt returns a function that extracts one string from the answer.
 func textAt(response *Response, err error) func(path string) (string, error) {
 	return func(path string) (string, error) {
 		if err != nil {

@@ -1,6 +1,6 @@
-// Package csapi is a client of the Matrix client-server API for checks: it asks one homeserver as one user, keeps
-// every exchange in a transcript, and tells an answer of refusal (*Error) from no answer at all (*NoAnswerError).
-// Nothing in it retries or sleeps; waiting is long polling under the caller's deadline.
+// Package csapi is a client of the Matrix client-server API for checks. It records every exchange in a transcript, and
+// distinguishes refusals (*Error) from requests without an answer (*NoAnswerError). It does not retry requests; waiting is long
+// polling until the caller's deadline.
 package csapi
 
 import (
@@ -18,39 +18,37 @@ import (
 	"msc4014/helpers/transcript"
 )
 
-// DefaultTimeout is how long a request may take where Server.Timeout is not set.
+// DefaultTimeout bounds a request if Server.Timeout is not set.
 const DefaultTimeout = 10 * time.Second
 
-// Server is a homeserver as clients reach it. It is a plain value: a copy with another Sink serves another check.
+// Server is a homeserver as its clients see it. It is a plain value: a copy with another Sink is for another check.
 type Server struct {
 	// Name is the server name, as in user IDs.
 	Name string
-	// BaseURL returns where the API is now, "http://127.0.0.1:32768"; it is asked before each request, since a restart
-	// may change it.
+	// BaseURL returns the current base URL, "http://127.0.0.1:32768". It is called for each request, since a restart may
+	// change the address.
 	BaseURL func() string
-	// Sink takes every exchange, without access tokens; may be nil.
+	// Sink receives every exchange, without secrets; may be nil.
 	Sink transcript.Sink
-	// Observer takes the same, for passive monitors; may be nil.
-	Observer transcript.Sink
-	// Timeout is how long one request may take (Sync: beyond its own timeout); 0 means DefaultTimeout.
+	// Timeout bounds one request (in Sync, in addition to its own timeout); 0 means DefaultTimeout.
 	Timeout time.Duration
-	// Limit makes the context that bounds a request, in another time than the wall's; nil means context.WithTimeout.
+	// Limit returns the context that bounds a request, if not in wall time; nil means context.WithTimeout.
 	Limit func(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc)
-	// HTTP sends the requests; nil means a client that all servers share, with kept-alive connections.
+	// HTTP sends the requests; nil means a shared client.
 	HTTP *http.Client
 }
 
-// Client is one logged-in device of one user. Its methods are safe for use by several goroutines.
+// Client is a logged-in device of a user. Its methods are safe for concurrent use.
 type Client struct {
 	Server   Server
 	UserID   string
 	DeviceID string
 
-	token        func() string // a function, so that no printing of a Client shows the token
+	token        func() string // a function, so that printing a Client does not show the token
 	transactions *transactions
 }
 
-// transactions makes transaction IDs that are unique for an access token.
+// transactions generates transaction IDs that are unique for an access token.
 type transactions struct {
 	prefix string
 	count  atomic.Int64
@@ -58,10 +56,10 @@ type transactions struct {
 
 func (t *transactions) next() string { return fmt.Sprintf("%s-%d", t.prefix, t.count.Add(1)) }
 
-// NewClient is the client of a device whose access token is already known.
+// NewClient returns the client of a device with an access token.
 func NewClient(server Server, userID, deviceID, accessToken string) *Client {
 	prefix := make([]byte, 6)
-	_, _ = rand.Read(prefix) // never fails, by its documentation
+	_, _ = rand.Read(prefix) // never fails
 	return &Client{
 		Server: server, UserID: userID, DeviceID: deviceID,
 		token:        func() string { return accessToken },
@@ -69,11 +67,11 @@ func NewClient(server Server, userID, deviceID, accessToken string) *Client {
 	}
 }
 
-// String names the user, and the device.
+// String returns the user ID and the device ID.
 func (c *Client) String() string { return c.UserID + " (" + c.DeviceID + ")" }
 
-// Register makes an account by POST /register with m.login.dummy and logs its first device in. The caller sees to it
-// that localpart is unused. CS API: Account registration.
+// Register registers an account with m.login.dummy and returns its first device. The caller ensures that localpart is unused.
+// CS API: Account registration.
 func (s Server) Register(ctx context.Context, localpart, password string) (*Client, error) {
 	body := map[string]any{
 		"username": localpart, "password": password, "auth": map[string]any{"type": "m.login.dummy"},
@@ -93,7 +91,7 @@ func (s Server) Register(ctx context.Context, localpart, password string) (*Clie
 	return s.loggedIn(response)
 }
 
-// Login logs a new device in by password. user is a localpart or a user ID. CS API: Login.
+// Login logs in a new device by password. user is a localpart or a user ID. CS API: Login.
 func (s Server) Login(ctx context.Context, user, password string) (*Client, error) {
 	body := map[string]any{
 		"type":       "m.login.password",
@@ -119,7 +117,7 @@ func (s Server) loggedIn(response *Response) (*Client, error) {
 	return NewClient(s, userID, response.Get("device_id").String(), token), nil
 }
 
-// Versions asks for the versions of the specification that the server speaks. CS API: API versions.
+// Versions returns the versions of the specification that the server supports. CS API: API versions.
 func (s Server) Versions(ctx context.Context) (*Response, error) {
 	return s.Do(ctx, http.MethodGet, Path("_matrix", "client", "versions"), nil, nil)
 }
@@ -129,11 +127,11 @@ func (s Server) Do(ctx context.Context, method, path string, query url.Values, b
 	return s.do(ctx, "nobody", "", method, path, query, body, 0)
 }
 
-// CloseIdleConnections drops kept connections; after a server was stopped and started at the same address, a request
-// on an old one would fail without having been answered.
+// CloseIdleConnections closes idle connections. It must be called after a restart of the server: a request on an old connection
+// would fail.
 func (s Server) CloseIdleConnections() { s.httpClient().CloseIdleConnections() }
 
-// limited returns the context of a request that the server was asked to hold for so long.
+// limited returns the context of a request that the server was asked to hold for hold.
 func (s Server) limited(ctx context.Context, hold time.Duration) (context.Context, context.CancelFunc) {
 	limit := s.Timeout
 	if limit <= 0 {

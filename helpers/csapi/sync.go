@@ -1,5 +1,4 @@
-// Synchronisation, and waiting for what it brings: long polling under the caller's deadline, no sleeps. What a wait
-// saw instead of what it waited for stands in its error.
+// Syncing, and waiting for events by long polling until the caller's deadline. The error of a wait lists what came instead.
 
 package csapi
 
@@ -14,17 +13,17 @@ import (
 	"time"
 )
 
-// longPoll is the longest time that the server is asked to hold a /sync; lastLook is how long before its deadline a
-// wait asks for the last time, without being held.
 const (
+	// longPoll is the longest time that the server is asked to hold a /sync.
 	longPoll = 10 * time.Second
-	lastLook = 200 * time.Millisecond
-	// shortestPoll is how often a server that does not hold requests is asked at most.
+	// lastPoll is how long before its deadline a wait polls for the last time, without a hold.
+	lastPoll = 200 * time.Millisecond
+	// shortestPoll is the pause before asking again a server that does not hold requests.
 	shortestPoll = 50 * time.Millisecond
 )
 
-// Sync asks once. since may be empty (initial sync); timeout is how long the server may hold the request; filter is
-// a filter ID or a filter as JSON, or empty. CS API: Syncing.
+// Sync sends one /sync. since may be empty (initial sync); timeout is how long the server may hold the request; filter is a
+// filter ID, a filter as JSON, or empty. CS API: Syncing.
 func (c *Client) Sync(ctx context.Context, since string, timeout time.Duration, filter string) (*Response, error) {
 	query := url.Values{"timeout": {strconv.FormatInt(timeout.Milliseconds(), 10)}}
 	if since != "" {
@@ -36,20 +35,20 @@ func (c *Client) Sync(ctx context.Context, since string, timeout time.Duration, 
 	return c.Server.do(ctx, c.UserID, c.token(), http.MethodGet, V3("sync"), query, nil, timeout)
 }
 
-// WaitError says that what was waited for did not come before the deadline, and what came instead. It is
-// context.DeadlineExceeded (or context.Canceled) by errors.Is; Last is why the last thing that was looked at did not do.
+// WaitError says that an awaited event did not come before the deadline, and what came instead. It wraps
+// context.DeadlineExceeded or context.Canceled.
 type WaitError struct {
-	What   string
-	Waited time.Duration
-	Looks  int      // answers of the server that were looked at
-	Seen   []string // what came instead, oldest first
-	Last   error
-	Err    error
+	What    string
+	Waited  time.Duration
+	Answers int      // number of answers examined
+	Seen    []string // events that came instead, oldest first
+	Last    error    // why the last answer was not satisfactory; may be nil
+	Err     error    // why the wait ended
 }
 
-// Error tells what was waited for, for how long, and what came instead.
+// Error says what was awaited, for how long, and what came instead.
 func (e *WaitError) Error() string {
-	text := fmt.Sprintf("%s: not within %s (%d answers looked at)", e.What, e.Waited.Round(time.Millisecond), e.Looks)
+	text := fmt.Sprintf("%s: not within %s (%d answers)", e.What, e.Waited.Round(time.Millisecond), e.Answers)
 	if e.Last != nil {
 		text += ": " + e.Last.Error()
 	}
@@ -59,7 +58,7 @@ func (e *WaitError) Error() string {
 	return text
 }
 
-// Unwrap returns why the wait ended and why the last look did not do.
+// Unwrap returns Err and Last.
 func (e *WaitError) Unwrap() []error {
 	if e.Last == nil {
 		return []error{e.Err}
@@ -67,20 +66,20 @@ func (e *WaitError) Unwrap() []error {
 	return []error{e.Err, e.Last}
 }
 
-// SyncUntil polls /sync from since until satisfied returns nil, and returns the token to go on from. The deadline is
-// ctx's, or the request time-out where ctx has none. An answer of refusal, or none, ends it at once with that error;
-// the deadline ends it with a *WaitError that holds the last error of satisfied.
+// SyncUntil polls /sync from since until satisfied returns nil, and returns the next token. The deadline is ctx's, or the request
+// time-out if ctx has none. A failed request ends the wait with its error; the deadline ends it with a *WaitError that wraps
+// the last error of satisfied.
 func (c *Client) SyncUntil(ctx context.Context, since, filter string, satisfied func(*Response) error) (string, error) {
 	ctx, cancel := c.withDeadline(ctx)
 	defer cancel()
 	wait := &WaitError{What: "sync of " + c.UserID, Err: context.DeadlineExceeded}
 	started := time.Now()
 	for {
-		hold := min(longPoll, remaining(ctx)-lastLook)
+		hold := min(longPoll, remaining(ctx)-lastPoll)
 		asked := time.Now()
 		response, err := c.Sync(ctx, since, max(hold, 0), filter)
 		if err != nil {
-			if wait.Looks > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			if wait.Answers > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				wait.Waited = time.Since(started)
 				return since, wait
 			}
@@ -90,7 +89,7 @@ func (c *Client) SyncUntil(ctx context.Context, since, filter string, satisfied 
 		if err != nil {
 			return since, err
 		}
-		wait.Looks++
+		wait.Answers++
 		if wait.Last = satisfied(response); wait.Last == nil {
 			return next, nil
 		}
@@ -101,13 +100,13 @@ func (c *Client) SyncUntil(ctx context.Context, since, filter string, satisfied 
 			return since, wait
 		}
 		if idle {
-			c.pause(ctx)
+			pause(ctx)
 		}
 	}
 }
 
-// pause keeps a server that answers at once, with nothing new, from being asked without end.
-func (c *Client) pause(ctx context.Context) {
+// pause waits before asking a server again that answers at once with nothing new.
+func pause(ctx context.Context) {
 	timer := time.NewTimer(shortestPoll)
 	defer timer.Stop()
 	select {
@@ -123,7 +122,7 @@ func (c *Client) withDeadline(ctx context.Context) (context.Context, context.Can
 	return c.Server.limited(ctx, 0)
 }
 
-// remaining is the time until ctx's deadline, which it must have.
+// remaining returns the time until ctx's deadline, which must exist.
 func remaining(ctx context.Context) time.Duration {
 	deadline, _ := ctx.Deadline()
 	return time.Until(deadline)

@@ -1,4 +1,4 @@
-// What a client sees of one room through /sync, and waiting for an event there.
+// The events of a room that a client sees through /sync, and waiting for one.
 
 package csapi
 
@@ -12,11 +12,11 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// seenInError is how many events the error of a wait names at most: the newest.
+// seenInError is how many events, the newest, the error of a wait lists.
 const seenInError = 8
 
-// Timeline is what one client saw of one room, from the initial sync on, and keeps for later waits: an event that
-// came before it was waited for is found all the same. Its methods are safe for use by several goroutines.
+// Timeline collects the events of one room that one client has seen since its initial sync, so that a wait also finds events
+// that came earlier. Its methods are safe for concurrent use.
 type Timeline struct {
 	client *Client
 	roomID string
@@ -27,17 +27,16 @@ type Timeline struct {
 	limited bool
 }
 
-// Timeline starts to look at a room; the first wait makes the initial sync.
+// Timeline returns an empty timeline of a room; the first wait does the initial sync.
 func (c *Client) Timeline(roomID string) *Timeline { return &Timeline{client: c, roomID: roomID} }
 
-// places are where /sync tells of a room, as gjson paths below rooms, and each holds an array of events.
+// places are the arrays of events that /sync has for a room, as gjson paths below rooms.
 var places = []string{
 	"join.%s.state.events", "join.%s.timeline.events", "leave.%s.state.events", "leave.%s.timeline.events",
 	"invite.%s.invite_state.events", "knock.%s.knock_state.events",
 }
 
-// EventsIn returns the events that one /sync answer holds of a room: state, timeline, and the stripped state of an
-// invite or a knock.
+// EventsIn returns the events of a room in one /sync answer: state, timeline, and the stripped state of an invite or a knock.
 func EventsIn(sync *Response, roomID string) []gjson.Result {
 	var events []gjson.Result
 	rooms := sync.Get("rooms")
@@ -47,30 +46,30 @@ func EventsIn(sync *Response, roomID string) []gjson.Result {
 	return events
 }
 
-// Wait returns the first event, among those seen already and those to come, for which match returns nil. Without one
-// before ctx's deadline, its error is a *WaitError that names the events seen, each with what match said.
+// Wait returns the first event, already seen or yet to come, for which match returns nil. If there is none before ctx's deadline,
+// the error is a *WaitError that lists the events seen, each with the error of match.
 func (t *Timeline) Wait(ctx context.Context, match func(event gjson.Result) error) (gjson.Result, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var found gjson.Result
-	looked := 0
-	look := func() error {
-		for ; looked < len(t.events); looked++ {
-			if match(t.events[looked]) == nil {
-				found = t.events[looked]
+	examined := 0
+	search := func() error {
+		for ; examined < len(t.events); examined++ {
+			if match(t.events[examined]) == nil {
+				found = t.events[examined]
 				return nil
 			}
 		}
 		return fmt.Errorf("none of %d events in %s", len(t.events), t.roomID)
 	}
-	if look() == nil {
+	if search() == nil {
 		return found, nil
 	}
 	next, err := t.client.SyncUntil(ctx, t.since, roomFilter(t.roomID), func(answer *Response) error {
 		t.since = answer.Get("next_batch").String()
 		t.events = append(t.events, EventsIn(answer, t.roomID)...)
-		t.limited = t.limited || (looked > 0 && answer.Get("rooms.join."+gjson.Escape(t.roomID)+".timeline.limited").Bool())
-		return look()
+		t.limited = t.limited || (examined > 0 && answer.Get("rooms.join."+gjson.Escape(t.roomID)+".timeline.limited").Bool())
+		return search()
 	})
 	t.since = next
 	if err == nil {
@@ -84,7 +83,7 @@ func (t *Timeline) Wait(ctx context.Context, match func(event gjson.Result) erro
 	return gjson.Result{}, err
 }
 
-// describe tells the newest events and why each one was not the one.
+// describe lists the newest events, each with the error of match.
 func (t *Timeline) describe(match func(gjson.Result) error) []string {
 	var lines []string
 	first := max(0, len(t.events)-seenInError)
@@ -104,7 +103,7 @@ func (t *Timeline) describe(match func(gjson.Result) error) []string {
 	return lines
 }
 
-// Describe names an event as a client sees it, in one line: type, state key, sender, event ID.
+// Describe returns one line about an event in the client format: type, state key, sender, event ID.
 func Describe(event gjson.Result) string {
 	text := func(field string) string { return shorten(event.Get(field).String(), longestText) }
 	line := text("type")
@@ -118,14 +117,14 @@ func Describe(event gjson.Result) string {
 	return line
 }
 
-// WaitForEvent returns the first event of a room for which match returns nil, looking at state and timeline from an
-// initial sync on; see Timeline.Wait. Use a Timeline for several waits in one room, and for the event that takes the
-// user out of it: some servers tell of a room that was left only to a client that was syncing before.
+// WaitForEvent returns the first event of a room, since an initial sync, for which match returns nil; see Timeline.Wait. Use a
+// Timeline for several waits in one room, and for the event that removes the user from it: after that, some servers send the
+// room only to clients that synced before.
 func (c *Client) WaitForEvent(ctx context.Context, roomID string, match func(event gjson.Result) error) (gjson.Result, error) {
 	return c.Timeline(roomID).Wait(ctx, match)
 }
 
-// roomFilter asks for one room only, also after it was left, with more of its timeline than servers send by default.
+// roomFilter selects one room, even if the user has left it, with a longer timeline than servers send by default.
 func roomFilter(roomID string) string {
 	filter, _ := json.Marshal(map[string]any{ // strings, numbers and maps always marshal
 		"room": map[string]any{

@@ -1,6 +1,6 @@
 package federation
 
-// Answers: what a peer writes back, and what it gets back. Both are plain values, so that a hook can alter them.
+// Answers that a peer gives or gets: plain values, so that a hook can alter them.
 
 import (
 	"bytes"
@@ -13,38 +13,38 @@ import (
 	"github.com/tidwall/sjson"
 )
 
-// Answer is an HTTP answer: one that a peer gives, or one that it got.
+// Answer is an HTTP response that a peer gives or gets.
 type Answer struct {
 	Status int
 	Header http.Header // may be nil; application/json is the default content type
 	Body   []byte
-	// None: the connection is closed without an answer.
+	// None closes the connection without an answer.
 	None bool
-	// Unexpected: the peer was not prepared for the request; it is kept and shown (Peer.Unexpected).
+	// Unexpected marks the request as one that the peer was not prepared for (Peer.Unexpected).
 	Unexpected bool
-	// Unread says why the body that a peer got is out of the bounds of helpers/foreign; Body is empty then.
+	// Unread says why a body that the peer got exceeds the bounds of helpers/foreign; Body is empty then.
 	Unread error
 }
 
-// JSON makes an answer from a value that encoding/json can write.
+// JSON returns an answer whose body is value, marshalled. If that fails, the answer is a refusal.
 func JSON(status int, value any) Answer {
 	body, err := marshal(value)
 	if err != nil {
-		return Refusal(http.StatusInternalServerError, "M_UNKNOWN", "the peer could not write its answer: "+err.Error())
+		return Refusal(http.StatusInternalServerError, "M_UNKNOWN", "the peer could not encode its answer: "+err.Error())
 	}
 	return Answer{Status: status, Body: body}
 }
 
-// Refusal makes an answer with a Matrix error.
+// Refusal returns an answer with a Matrix error.
 func Refusal(status int, errcode, text string) Answer {
 	return JSON(status, map[string]string{"errcode": errcode, "error": text})
 }
 
-// Refused closes the connection without an answer.
+// Refused returns the answer that closes the connection.
 func Refused() Answer { return Answer{None: true} }
 
-// Garbage answers 200 with something that is not JSON.
-func Garbage() Answer {
+// garbage returns 200 with a body that is not JSON.
+func garbage() Answer {
 	return Answer{Status: http.StatusOK, Body: []byte("<html>\x00 this is not JSON {{{")}
 }
 
@@ -52,12 +52,12 @@ func Garbage() Answer {
 func (a Answer) Set(path string, value any) Answer {
 	raw, err := marshal(value)
 	if err != nil {
-		return Refusal(http.StatusInternalServerError, "M_UNKNOWN", "the hook's value for "+path+" is no JSON: "+err.Error())
+		return Refusal(http.StatusInternalServerError, "M_UNKNOWN", "the hook's value for "+path+" cannot be encoded: "+err.Error())
 	}
 	return a.SetRaw(path, raw)
 }
 
-// SetRaw is Set with a value that stands as it is given, byte for byte: it may be no JSON.
+// SetRaw is Set with raw bytes, which need not be JSON.
 func (a Answer) SetRaw(path string, raw []byte) Answer {
 	return a.edit(path, func(body []byte) ([]byte, error) { return sjson.SetRawBytes(body, path, raw) })
 }
@@ -87,10 +87,10 @@ func (a Answer) Get(path string) gjson.Result {
 	return gjson.GetBytes(a.Body, path)
 }
 
-// ErrCode returns the Matrix error code of a refusal, "" if there is none.
+// ErrCode returns the Matrix error code of a refusal, or "".
 func (a Answer) ErrCode() string { return a.Get("errcode").String() }
 
-// String tells the status and the beginning of the body in one line.
+// String returns the status and the beginning of the body in one line.
 func (a Answer) String() string {
 	if a.None {
 		return "no answer"
@@ -101,7 +101,7 @@ func (a Answer) String() string {
 	return fmt.Sprintf("%d %s", a.Status, shorten(string(a.Body)))
 }
 
-// shorten bounds what is quoted of a text that another server wrote.
+// shorten bounds a quotation of a text from another server.
 func shorten(text string) string {
 	const longest = 300
 	if len(text) <= longest {
@@ -110,7 +110,7 @@ func shorten(text string) string {
 	return strings.ToValidUTF8(text[:longest], "") + "…"
 }
 
-// marshal writes JSON without the escaping of <, > and & that encoding/json does for HTML.
+// marshal encodes JSON without escaping <, > and &.
 func marshal(value any) ([]byte, error) {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)
@@ -121,8 +121,8 @@ func marshal(value any) ([]byte, error) {
 	return bytes.TrimRight(buffer.Bytes(), "\n"), nil
 }
 
-// object writes a JSON object from fields that are JSON already, byte for byte: events must reach the other side as a
-// check made them, even those that encoding/json would write otherwise.
+// object encodes a JSON object of fields that are JSON already. Unlike encoding/json it keeps their bytes: events must be sent
+// exactly as a check built them.
 func object(fields ...field) []byte {
 	var buffer bytes.Buffer
 	buffer.WriteByte('{')
@@ -142,7 +142,7 @@ type field struct {
 	raw  []byte
 }
 
-// text makes a field with a JSON string, number or other small value.
+// text returns a field with a JSON string, number or other small value.
 func text(name string, value any) field {
 	raw, err := marshal(value)
 	if err != nil {
@@ -151,7 +151,7 @@ func text(name string, value any) field {
 	return field{name, raw}
 }
 
-// events makes a field with an array of events, byte for byte.
+// events returns a field with an array of events, byte for byte.
 func events(name string, list []Event) field {
 	var buffer bytes.Buffer
 	buffer.WriteByte('[')

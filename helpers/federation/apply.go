@@ -1,7 +1,7 @@
 package federation
 
-// Taking events into a room's model: where the room ends, the state as of each event, and which user a sender key
-// stands for. A check is linear, so there is no state resolution: of a fork, the event applied last counts.
+// Applying events to the model of a room: its forward extremities, the state before each event, and the users of sender keys.
+// There is no state resolution: in a fork, the event applied last wins.
 
 import (
 	"maps"
@@ -10,8 +10,8 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// Apply takes an event into the room: it becomes known, ends the room where it comes last, and changes the state. An
-// event that is known already changes nothing.
+// Apply adds an event to the room and updates the forward extremities and the state. An event that is already known changes
+// nothing.
 func (r *Room) Apply(event Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -32,15 +32,15 @@ func (r *Room) apply(event Event) {
 		r.after[id] = true
 	}
 	linear := atTheEnd && !slices.ContainsFunc(r.extremities, func(id string) bool { return !slices.Contains(previous, id) })
-	if !r.after[event.id] { // else it came late: what comes after it is here already
+	if !r.after[event.id] { // otherwise it came late: its successors are here already
 		r.extremities = slices.DeleteFunc(r.extremities, func(id string) bool { return slices.Contains(previous, id) })
 		r.extremities = append(r.extremities, event.id)
 	}
 	if linear {
 		r.current = r.stateAfter(event)
 	} else if key, isState := event.StateKey(); isState {
-		tuple := StateTuple{event.Type(), key}
-		// A fork, or an event that came late: the last one applied counts, unless what is there came after it.
+		tuple := stateTuple{event.Type(), key}
+		// A fork, or an event that came late: it wins unless it is an ancestor of the event that is there.
 		if present, ok := r.current[tuple]; !ok || !r.isAncestor(event.id, present) {
 			r.current = withState(r.current, tuple, event.id)
 		}
@@ -48,21 +48,21 @@ func (r *Room) apply(event Event) {
 	r.learnMapping(event)
 }
 
-// learnMapping keeps which user a sender key stands for, from member events of the current state.
+// learnMapping stores the user of a sender key, from the mapping of a member event.
 func (r *Room) learnMapping(event Event) {
 	key, isState := event.StateKey()
 	if !isState || event.Type() != "m.room.member" || event.MappedUserID() == "" {
 		return
 	}
-	if (r.users[key] == "" || r.current[StateTuple{"m.room.member", key}] == event.id) && r.proven(event, key) {
+	if (r.users[key] == "" || r.current[stateTuple{"m.room.member", key}] == event.id) && r.mappingHolds(event, key) {
 		r.users[key] = event.MappedUserID()
 	}
 }
 
-// proven tells whether a member event's mapping holds. A peer must not route by a lie, its own least of all: what the
-// claimed server then received would look like the candidate's doing. Only keys that are at hand are used; without
-// them, a mapping that another server wrote is taken at its word.
-func (r *Room) proven(event Event, key string) bool {
+// mappingHolds reports whether a member event's mapping is valid. A peer must not route events by a forged mapping, even its own:
+// the claimed server would receive events that seem to come from the candidate. Keys are not fetched for this; without known
+// keys, a mapping from another server is trusted.
+func (r *Room) mappingHolds(event Event, key string) bool {
 	raw, ok := pseudoid.MappingOf(event.json)
 	if !ok {
 		return false
@@ -75,14 +75,14 @@ func (r *Room) proven(event Event, key string) bool {
 	if err != nil {
 		return false
 	}
-	if keys := r.peer.sw.keysAtHand(domain); keys != nil {
+	if keys := r.peer.sw.knownKeys(domain); keys != nil {
 		return pseudoid.VerifyMapping(parsed, keys) == nil
 	}
 	return !r.peer.sw.IsOurs(event.id)
 }
 
-// adopt takes a room over from another server: its state before an event, the auth chain of it, and the event. What the
-// model held as the room's end and state before is replaced.
+// adopt replaces the extremities and the state of the model by those after event, given the state before it and its auth
+// chain, as another server sent them.
 func (r *Room) adopt(state, authChain []Event, event Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,8 +99,8 @@ func (r *Room) adopt(state, authChain []Event, event Event) {
 	}
 	for _, known := range state {
 		if key, ok := known.StateKey(); ok {
-			before[StateTuple{known.Type(), key}] = known.id
-			if known.Type() == "m.room.member" && known.MappedUserID() != "" && r.proven(known, key) {
+			before[stateTuple{known.Type(), key}] = known.id
+			if known.Type() == "m.room.member" && known.MappedUserID() != "" && r.mappingHolds(known, key) {
 				r.users[key] = known.MappedUserID()
 			}
 		}
@@ -128,10 +128,10 @@ func (r *Room) stateAfter(event Event) stateMap {
 	if !isState {
 		return before
 	}
-	return withState(before, StateTuple{event.Type(), key}, event.id)
+	return withState(before, stateTuple{event.Type(), key}, event.id)
 }
 
-// stateAfterAll returns the state after several events; where that would take state resolution, the current state.
+// stateAfterAll returns the state after several events, or the current state where that would need state resolution.
 func (r *Room) stateAfterAll(ids []string) stateMap {
 	if len(ids) == 0 {
 		return stateMap{}
@@ -146,7 +146,7 @@ func (r *Room) stateAfterAll(ids []string) stateMap {
 	return r.current
 }
 
-func withState(state stateMap, tuple StateTuple, eventID string) stateMap {
+func withState(state stateMap, tuple stateTuple, eventID string) stateMap {
 	changed := maps.Clone(state)
 	if changed == nil {
 		changed = stateMap{}
@@ -155,7 +155,7 @@ func withState(state stateMap, tuple StateTuple, eventID string) stateMap {
 	return changed
 }
 
-// isAncestor tells whether one event comes before another by prev_events, as far as events are known.
+// isAncestor reports whether prev_events of known events lead from one event to an ancestor.
 func (r *Room) isAncestor(ancestor, of string) bool {
 	seen := map[string]bool{}
 	queue := []string{of}

@@ -1,6 +1,6 @@
 package federation
 
-// What other servers send that is too deep, too large or too much.
+// Requests and answers of other servers that are too deep, too large or too much work.
 
 import (
 	"bytes"
@@ -32,7 +32,7 @@ const (
 	deepLevel = 9000 // which encoding/json still reads
 )
 
-// longDeadline is for bodies of many megabytes on a busy machine.
+// longDeadline returns a context for bodies of many megabytes on a busy machine.
 func longDeadline(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -40,7 +40,7 @@ func longDeadline(t *testing.T) context.Context {
 	return ctx
 }
 
-// deepBody is arrays in each other around many bytes, which scans of each level look at again and again.
+// deepBody returns nested arrays around many bytes, which a parser that scans each level reads again and again.
 func deepBody(size int) string {
 	return strings.Repeat("[", deepLevel) + `"` + strings.Repeat("a", size) + `"` + strings.Repeat("]", deepLevel)
 }
@@ -92,7 +92,7 @@ func TestRequestsOutOfBoundsAreRefusedAndKept(t *testing.T) {
 	}
 }
 
-func TestTransactionsOfTooManyAreRefused(t *testing.T) {
+func TestTransactionsWithTooManyEventsAreRefused(t *testing.T) {
 	ctx, sw := deadline(t), newSwitchboard(t)
 	peer, _ := newTestPeer(t, sw)
 	other, _ := newTestPeer(t, sw)
@@ -175,8 +175,8 @@ func TestAPeerDoesNotSignWhatNestsTooMuch(t *testing.T) {
 	assert.ErrorContains(t, err, "peer1.test cannot sign PUT "+sendURI+": "+tooMuch)
 }
 
-// TestInvitesHoldTheStateAsItStands: whatever the contents are that another server wrote.
-func TestInvitesHoldTheStateAsItStands(t *testing.T) {
+// TestInvitesContainTheStateUnchanged, even if another server wrote contents that are not objects.
+func TestInvitesContainTheStateUnchanged(t *testing.T) {
 	const content = `{"name":"a room","number":9007199254740993}`
 	sw := underTestServer(t, `{}`)
 	peer, log := newTestPeer(t, sw)

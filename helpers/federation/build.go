@@ -1,7 +1,7 @@
 package federation
 
-// Building events: the fields that a check gives, and the place in the room that the model gives (prev_events,
-// auth_events, depth).
+// Building events from the fields that a check sets and the placement that the model computes (prev_events, auth_events,
+// depth).
 
 import (
 	"bytes"
@@ -16,18 +16,18 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// Proto is an event to be built. What is left empty is chosen.
+// Proto holds the fields of an event to build.
 type Proto struct {
 	Type     string
-	StateKey *string // nil: not a state event
-	Content  any     // anything that encoding/json can write; []byte and json.RawMessage stand as they are
+	StateKey *string // nil for message events
+	Content  any     // a value to marshal, or JSON as []byte or json.RawMessage
 	Sender   *User
-	Redacts  string // the event ID that a redaction is about
+	Redacts  string // for redactions: the ID of the redacted event
 	// OriginServerTS is in milliseconds; 0 means now.
 	OriginServerTS int64
 }
 
-// TextMessage is a text message of a user.
+// TextMessage returns a text message.
 func TextMessage(sender *User, body string) Proto {
 	return Proto{Type: "m.room.message", Sender: sender, Content: map[string]string{"msgtype": "m.text", "body": body}}
 }
@@ -35,7 +35,7 @@ func TextMessage(sender *User, body string) Proto {
 // StateKey returns a pointer to a state key, for Proto.
 func StateKey(key string) *string { return &key }
 
-// Build makes an event at the room's end, hashed and signed, without applying or sending it.
+// Build returns an event at the end of the room, hashed and signed. It does not apply or send it.
 func (r *Room) Build(proto Proto) (Event, error) {
 	template, err := r.Template(proto)
 	if err != nil {
@@ -44,14 +44,14 @@ func (r *Room) Build(proto Proto) (Event, error) {
 	return template.Build()
 }
 
-// Template makes a template from which the event, and lies that differ from it in one field, are built.
+// Template returns a template for the event and for forgeries that differ from it in one field.
 func (r *Room) Template(proto Proto) (Template, error) {
 	if proto.Sender == nil {
 		return Template{}, fmt.Errorf("an event of type %s needs a sender", proto.Type)
 	}
 	content, err := contentOf(proto.Content)
 	if err != nil {
-		return Template{}, fmt.Errorf("the content of the %s event is no JSON object: %w", proto.Type, err)
+		return Template{}, fmt.Errorf("the content of the %s event is not a JSON object: %w", proto.Type, err)
 	}
 	if proto.Redacts != "" && r.format.RoomVersion == pseudoid.FormatV11.RoomVersion {
 		// Room version 11 moved the field into the content.
@@ -89,22 +89,22 @@ func contentOf(content any) ([]byte, error) {
 	return raw, nil
 }
 
-// placement says where in the room an event stands.
+// placement is the position of an event in the room.
 type placement struct {
 	prev, auth []string
 	depth      int64
 }
 
-// maximumPrevEvents is how many prev_events an event may have (event format, "prev_events").
-const maximumPrevEvents = 20
+// maxPrevEvents is the limit of prev_events (room versions, event format).
+const maxPrevEvents = 20
 
-// place puts an event at the room's end, with the auth events that the room's current state has for it.
+// place returns the placement at the end of the room, with auth events from the current state.
 func (r *Room) place(eventType, sender string, stateKey *string, content []byte) placement {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	where := placement{prev: slices.Clone(r.extremities), depth: r.depth() + 1}
-	if len(where.prev) > maximumPrevEvents {
-		where.prev = where.prev[len(where.prev)-maximumPrevEvents:]
+	if len(where.prev) > maxPrevEvents {
+		where.prev = where.prev[len(where.prev)-maxPrevEvents:]
 	}
 	for _, tuple := range authTuples(eventType, sender, stateKey, content) {
 		if id, ok := r.current[tuple]; ok && !slices.Contains(where.auth, id) {
@@ -114,25 +114,25 @@ func (r *Room) place(eventType, sender string, stateKey *string, content []byte)
 	return where
 }
 
-// authTuples returns which state authorises an event (server-server API, auth events selection), by key.
-func authTuples(eventType, sender string, stateKey *string, content []byte) []StateTuple {
+// authTuples returns the types and state keys of the state that authorises an event (server-server API, auth events selection).
+func authTuples(eventType, sender string, stateKey *string, content []byte) []stateTuple {
 	if eventType == "m.room.create" {
 		return nil
 	}
-	tuples := []StateTuple{{"m.room.create", ""}, {"m.room.power_levels", ""}, {"m.room.member", sender}}
+	tuples := []stateTuple{{"m.room.create", ""}, {"m.room.power_levels", ""}, {"m.room.member", sender}}
 	if eventType != "m.room.member" || stateKey == nil {
 		return tuples
 	}
-	tuples = append(tuples, StateTuple{"m.room.member", *stateKey})
+	tuples = append(tuples, stateTuple{"m.room.member", *stateKey})
 	parsed := gjson.ParseBytes(content)
 	switch membership := parsed.Get("membership").String(); membership {
 	case "join", "invite", "knock":
-		tuples = append(tuples, StateTuple{"m.room.join_rules", ""})
+		tuples = append(tuples, stateTuple{"m.room.join_rules", ""})
 		if token := parsed.Get("third_party_invite.signed.token"); membership == "invite" && token.Exists() {
-			tuples = append(tuples, StateTuple{"m.room.third_party_invite", token.String()})
+			tuples = append(tuples, stateTuple{"m.room.third_party_invite", token.String()})
 		}
 		if authoriser := parsed.Get("join_authorised_via_users_server"); membership == "join" && authoriser.Exists() {
-			tuples = append(tuples, StateTuple{"m.room.member", authoriser.String()})
+			tuples = append(tuples, stateTuple{"m.room.member", authoriser.String()})
 		}
 	}
 	return tuples

@@ -1,6 +1,6 @@
 package federation
 
-// The endpoints of the federation API that a peer knows, and how a path is read.
+// The endpoints of the federation API that a peer knows, and how a path is parsed.
 
 import (
 	"net/http"
@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Endpoint names an endpoint of the federation API, whatever its version.
+// Endpoint names an endpoint of the federation API, regardless of its version.
 type Endpoint string
 
-// The endpoints that a peer knows. Any is for hooks on all of them, Unknown for what a peer does not know.
+// The endpoints that a peer knows. Any is for hooks on all endpoints; all other requests are Unknown.
 const (
 	Any              Endpoint = "*"
 	Unknown          Endpoint = "unknown"
@@ -42,14 +42,14 @@ const (
 	WellKnown        Endpoint = "well-known"
 )
 
-// endpointsByPath are the names of the endpoints in paths, the longer ones before those that they begin with.
+// endpointsByPath lists the endpoints below /_matrix/federation, each before its prefixes.
 var endpointsByPath = []Endpoint{
 	MakeJoin, SendJoin, MakeLeave, SendLeave, MakeKnock, SendKnock, Invite, GetMissingEvents, GetEventAuth, GetEvent,
 	GetStateIDs, GetState, Backfill, QueryProfile, QueryDirectory, UserDevices, UserKeysQuery, UserKeysClaim,
 	PublicRooms, Hierarchy, Version, Send,
 }
 
-// classify reads the endpoint, its version and its parameters from the path.
+// classify parses the endpoint, its version and its parameters from the path.
 func classify(r *http.Request) *Request {
 	request := &Request{
 		Endpoint: Unknown, Method: r.Method, Query: r.URL.Query(), URI: r.URL.RequestURI(), Header: r.Header.Clone(), http: r,

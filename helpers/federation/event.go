@@ -1,7 +1,6 @@
 package federation
 
-// Events as they stand on the wire: raw JSON, so that nothing is lost or mended on the way, with the format that says
-// how to read them.
+// Events as raw JSON, so that their bytes do not change, together with their format.
 
 import (
 	"crypto/sha256"
@@ -13,15 +12,15 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// Event is one event of a room. The zero Event means none. Values are not changed after they are made.
+// Event is an event of a room in the federation format. It is immutable; the zero value means no event.
 type Event struct {
 	json   []byte
 	format pseudoid.Format
 	id     string
 }
 
-// NewEvent reads an event of a room of that format. Where the oracle cannot compute its event ID, because it is no
-// canonical JSON, the ID is made up from the bytes, so that the event can still be named and sent.
+// NewEvent returns an event of the format. If its event ID cannot be computed because it is not canonical JSON, the ID is a hash of
+// the bytes, so that the event can still be named and sent.
 func NewEvent(raw []byte, format pseudoid.Format) Event {
 	id, err := pseudoid.EventID(raw, format)
 	if err != nil {
@@ -31,19 +30,19 @@ func NewEvent(raw []byte, format pseudoid.Format) Event {
 	return Event{json: raw, format: format, id: id}
 }
 
-// IsZero tells whether this is no event.
+// IsZero reports whether this is the zero Event.
 func (e Event) IsZero() bool { return len(e.json) == 0 }
 
 // ID returns the event ID.
 func (e Event) ID() string { return e.id }
 
-// JSON returns the event as it stands on the wire. It must not be changed.
+// JSON returns the event in the federation format. The caller must not change it.
 func (e Event) JSON() []byte { return e.json }
 
-// MarshalJSON writes the event.
+// MarshalJSON returns the event unchanged.
 func (e Event) MarshalJSON() ([]byte, error) { return e.json, nil }
 
-// Format returns the format that the event is read by.
+// Format returns the format of the event.
 func (e Event) Format() pseudoid.Format { return e.format }
 
 // Get returns the field at a gjson path.
@@ -60,39 +59,39 @@ func (e Event) Type() string { return e.Get("type").String() }
 // RoomID returns the room ID.
 func (e Event) RoomID() string { return e.Get("room_id").String() }
 
-// Sender returns who sent it: a sender key in pseudonymous rooms, a user ID in others.
+// Sender returns the sender: a sender key in pseudonymous rooms, a user ID in others.
 func (e Event) Sender() string { return e.Get(e.format.SenderField()).String() }
 
-// StateKey returns the state key; ok is false for events that are not state.
+// StateKey returns the state key; ok is false for message events.
 func (e Event) StateKey() (key string, ok bool) {
 	value := e.Get("state_key")
 	return value.String(), value.Exists()
 }
 
-// IsState tells whether the event is the state of that type and state key.
+// IsState reports whether the event is a state event of that type and state key.
 func (e Event) IsState(eventType, stateKey string) bool {
 	key, ok := e.StateKey()
 	return ok && key == stateKey && e.Type() == eventType
 }
 
-// Membership returns content.membership, "" if there is none.
+// Membership returns content.membership, or "".
 func (e Event) Membership() string { return e.Get("content.membership").String() }
 
-// MappedUserID returns the user ID that content.mxid_mapping claims, "" if there is none.
+// MappedUserID returns the user ID in content.mxid_mapping, or "".
 func (e Event) MappedUserID() string {
 	return e.Get("content." + pseudoid.MappingField + ".user_id").String()
 }
 
-// PrevEvents returns the event IDs of the events before.
+// PrevEvents returns the event IDs in prev_events.
 func (e Event) PrevEvents() []string { return stringsOf(e.Get("prev_events")) }
 
-// AuthEvents returns the event IDs of the events that authorise this one.
+// AuthEvents returns the event IDs in auth_events.
 func (e Event) AuthEvents() []string { return stringsOf(e.Get("auth_events")) }
 
 // Depth returns the depth.
 func (e Event) Depth() int64 { return e.Get("depth").Int() }
 
-// String tells what the event is in one line.
+// String describes the event in one line.
 func (e Event) String() string {
 	if e.IsZero() {
 		return "no event"
@@ -114,7 +113,7 @@ func stringsOf(list gjson.Result) []string {
 	return texts
 }
 
-// eventsOf reads an array of events.
+// eventsOf parses an array of events.
 func eventsOf(list gjson.Result, format pseudoid.Format) []Event {
 	var read []Event
 	for _, item := range list.Array() {
@@ -123,8 +122,8 @@ func eventsOf(list gjson.Result, format pseudoid.Format) []Event {
 	return read
 }
 
-// formatOf tells by which format to read an event of a room version, "" if the version is not known: that of the room
-// if the peer is in it, else by what the event looks like, else the peer's own.
+// formatOf returns the format of an event of a room version ("" if it is unknown): that of the room if the peer is in it, else
+// one that fits the event's fields, else the peer's own.
 func (p *Peer) formatOf(raw []byte, roomVersion string) pseudoid.Format {
 	parsed := gjson.ParseBytes(raw)
 	if room := p.Room(parsed.Get("room_id").String()); room != nil {
@@ -152,7 +151,7 @@ func (p *Peer) formatOf(raw []byte, roomVersion string) pseudoid.Format {
 	return own
 }
 
-// inDialect returns the format with another dialect; readings that only that dialect knows are kept.
+// inDialect returns the format itself if it has the dialect, and else that dialect's default format for the same room version.
 func inDialect(format pseudoid.Format, dialect pseudoid.Dialect) pseudoid.Format {
 	if format.Dialect == dialect {
 		return format

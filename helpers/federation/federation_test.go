@@ -13,7 +13,7 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// usePeerFormat makes peers expect the format where nothing tells it.
+// usePeerFormat sets the default format of peers.
 func usePeerFormat(format pseudoid.Format, peers ...*Peer) {
 	for _, peer := range peers {
 		if format.Pseudonymous {
@@ -37,8 +37,8 @@ func TestPeersJoinTalkAndLeave(t *testing.T) {
 			theirs, err := joiner.Join(ctx, resident.Name(), room.ID(), bob)
 			require.NoError(t, err)
 			assert.Equal(t, format, theirs.Format())
-			assert.Equal(t, []string{resident.Name(), joiner.Name()}, room.JoinedServers())
-			assert.Equal(t, room.JoinedServers(), theirs.JoinedServers())
+			assert.Equal(t, []string{resident.Name(), joiner.Name()}, room.joinedServers())
+			assert.Equal(t, room.joinedServers(), theirs.joinedServers())
 			assert.Equal(t, room.Extremities(), theirs.Extremities())
 			assert.Equal(t, idsOf(room.State()), idsOf(theirs.State()))
 			assert.Equal(t, bob.ID(), room.UserIDOf(bob.SenderIn(room)))
@@ -63,7 +63,7 @@ func TestPeersJoinTalkAndLeave(t *testing.T) {
 			_, err = resident.WaitForEventID(ctx, leave.ID())
 			require.NoError(t, err)
 			assert.Equal(t, "leave", room.Membership(bob.SenderIn(room)))
-			assert.Equal(t, []string{resident.Name()}, room.JoinedServers())
+			assert.Equal(t, []string{resident.Name()}, room.joinedServers())
 			require.NoError(t, joiner.LeaveVia(ctx, resident.Name(), room.ID(), bob))
 
 			for _, peer := range []*Peer{resident, joiner} {
@@ -90,7 +90,7 @@ func TestResidentForwardsJoinsToTheOthers(t *testing.T) {
 	join, err := first.WaitForEvent(ctx, func(e Event) bool { return e.MappedUserID() == second.User("carol").ID() })
 	require.NoError(t, err)
 	assert.Equal(t, "join", join.Membership())
-	assert.Len(t, first.Room(room.ID()).JoinedServers(), 3)
+	assert.Len(t, first.Room(room.ID()).joinedServers(), 3)
 }
 
 func TestRestrictedJoinIsAuthorisedByKey(t *testing.T) {
@@ -178,7 +178,7 @@ func TestFetchingEventsAndState(t *testing.T) {
 	assert.False(t, served)
 }
 
-func TestWaitingTellsWhatArrivedInstead(t *testing.T) {
+func TestWaitErrorsListWhatArrivedInstead(t *testing.T) {
 	ctx, sw := deadline(t), newSwitchboard(t)
 	resident, _ := newTestPeer(t, sw)
 	joiner, _ := newTestPeer(t, sw)
@@ -217,12 +217,12 @@ func TestOnReceivedEventSkipsOurOwnServers(t *testing.T) {
 		assert.True(t, sw.IsOurs(event.ID()))
 	}
 	assert.True(t, sw.IsOurKey(joiner.User("bob").SenderIn(room)))
-	assert.True(t, sw.OurServer(joiner.Name()))
-	assert.False(t, sw.OurServer("hs1"))
+	assert.True(t, sw.isPeer(joiner.Name()))
+	assert.False(t, sw.isPeer("hs1"))
 	assert.False(t, sw.IsOurs("$other"))
 }
 
-func TestRejoiningTakesTheRoomOverAgain(t *testing.T) {
+func TestRejoiningReplacesTheModel(t *testing.T) {
 	ctx, sw := deadline(t), newSwitchboard(t)
 	resident, _ := newTestPeer(t, sw)
 	joiner, _ := newTestPeer(t, sw)

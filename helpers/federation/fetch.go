@@ -1,7 +1,7 @@
 package federation
 
-// Events and state that are fetched: the peer's answers to /event, /state, /state_ids, /event_auth, /backfill and
-// /get_missing_events, and its own requests for them.
+// Fetching events and state: /event, /state, /state_ids, /event_auth, /backfill and /get_missing_events, both the peer's answers
+// and its own requests.
 
 import (
 	"context"
@@ -15,8 +15,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// knownRoom returns the room that a request is about, or a refusal: rooms are shown to servers that have, or had, a
-// member in them.
+// knownRoom returns the room of a request, or a refusal if the peer is not in it or the asking server never had a member in it.
 func (p *Peer) knownRoom(request *Request, room *Room) (*Room, *Answer) {
 	var refusal Answer
 	switch {
@@ -52,7 +51,7 @@ func (p *Peer) getEvent(request *Request) Answer {
 	return p.transaction([]Event{event})
 }
 
-// transaction is the form in which /event and /backfill answer.
+// transaction returns the answer of /event and /backfill.
 func (p *Peer) transaction(list []Event) Answer {
 	return Answer{Status: http.StatusOK, Body: object(
 		text("origin", p.name), text("origin_server_ts", time.Now().UnixMilli()), events("pdus", list),
@@ -114,8 +113,8 @@ func (p *Peer) getEventAuth(request *Request) Answer {
 	return Answer{Status: http.StatusOK, Body: object(events("auth_chain", room.AuthChain(request.parameter(1))))}
 }
 
-// maximumFetched is how many events one answer to /backfill or /get_missing_events has at most.
-const maximumFetched = 100
+// maxFetched is the limit of events in one answer to /backfill or /get_missing_events.
+const maxFetched = 100
 
 // backfill answers GET /backfill/{roomID}: the named events and those before them, newest first.
 func (p *Peer) backfill(request *Request) Answer {
@@ -123,7 +122,7 @@ func (p *Peer) backfill(request *Request) Answer {
 	if refusal != nil {
 		return *refusal
 	}
-	limit := maximumFetched
+	limit := maxFetched
 	if asked, err := strconv.Atoi(request.Query.Get("limit")); err == nil && asked < limit {
 		limit = asked
 	}
@@ -139,7 +138,7 @@ func (p *Peer) getMissingEvents(request *Request) Answer {
 	body := gjson.ParseBytes(request.Body)
 	limit := 10
 	if asked := int(body.Get("limit").Int()); asked > 0 {
-		limit = min(asked, maximumFetched)
+		limit = min(asked, maxFetched)
 	}
 	var from []string
 	latest := stringsOf(body.Get("latest_events"))
@@ -155,8 +154,8 @@ func (p *Peer) getMissingEvents(request *Request) Answer {
 	return Answer{Status: http.StatusOK, Body: object(events("events", missing))}
 }
 
-// walkBack returns up to limit known events: those named and those before them, without those excluded and what only
-// they lead to, the deepest first.
+// walkBack returns up to limit known events, the deepest first: those named and their ancestors, without those excluded and
+// ancestors that are reached only through these.
 func (r *Room) walkBack(from, excluded []string, limit int) []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -182,7 +181,7 @@ func (r *Room) walkBack(from, excluded []string, limit int) []Event {
 	return found
 }
 
-// FetchEvent asks a server for one event: GET /event/{eventID}. The event is zero when the server refused.
+// FetchEvent asks a server for one event: GET /event/{eventID}. The event is zero if the server refuses.
 func (p *Peer) FetchEvent(ctx context.Context, server string, room *Room, eventID string) (Event, Answer, error) {
 	answer, err := p.Do(ctx, server, http.MethodGet, "/_matrix/federation/v1/event/"+url.PathEscape(eventID), nil)
 	if err != nil || !answer.OK() {
@@ -246,16 +245,16 @@ func (p *Peer) FetchMissingEvents(ctx context.Context, server string, room *Room
 	return p.served(room, server, answer.Get("events")), answer, nil
 }
 
-// served reads events that a server gave when it was asked, and tells those who watch.
+// served parses events that a server returned and reports each to the observer.
 func (p *Peer) served(room *Room, server string, array gjson.Result) []Event {
 	list := eventsOf(array, room.format)
 	for _, event := range list {
-		p.tell(room, server, event)
+		p.notify(room, server, event)
 	}
 	return list
 }
 
-// Serves asks a server for an event and tells whether it gave it. An error means that it gave no clear answer.
+// Serves asks a server for an event and reports whether it returned it. It returns an error if the answer is neither 200 nor 4xx.
 func (p *Peer) Serves(ctx context.Context, server string, room *Room, eventID string) (bool, error) {
 	event, answer, err := p.FetchEvent(ctx, server, room, eventID)
 	switch {

@@ -1,7 +1,7 @@
 package federation
 
-// Invites that a peer receives: whole events (versions 1 and 2) and, in pseudonymous rooms, partial ones (version 3 of
-// the deployed protocol), which the invited server completes with the invited user's key (MSC1228, "Sending invites").
+// Invites that a peer receives: complete events (v1 and v2) and, in pseudonymous rooms, partial ones (v3 of the deployed
+// protocol), which the invited server completes with the invited user's key (MSC1228, "Sending invites").
 
 import (
 	"bytes"
@@ -14,10 +14,10 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// invite answers PUT /invite/{roomID}/{eventID} and /invite/{roomID}/{userID} for users that a check made.
+// invite answers PUT /invite/{roomID}/{eventID} and /invite/{roomID}/{userID} for users that exist on the peer.
 func (p *Peer) invite(request *Request) Answer {
 	if !gjson.ValidBytes(request.Body) {
-		return unexpected(http.StatusBadRequest, "M_NOT_JSON", "the invite is no JSON")
+		return unexpected(http.StatusBadRequest, "M_NOT_JSON", "the invite is not JSON")
 	}
 	body := gjson.ParseBytes(request.Body)
 	raw := []byte(body.Get("event").Raw)
@@ -33,7 +33,7 @@ func (p *Peer) invite(request *Request) Answer {
 	invited, _ := event.StateKey()
 	user := p.userByID(invited)
 	if format.Pseudonymous {
-		user = p.holder(event.RoomID(), invited)
+		user = p.userBySender(event.RoomID(), invited)
 	}
 	if user == nil {
 		return unknownUser(invited)

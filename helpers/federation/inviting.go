@@ -10,8 +10,7 @@ import (
 	"net/url"
 )
 
-// PartialInvite makes the invite that an inviting server sends: it names no key for the invited user, and nobody has
-// hashed or signed it.
+// PartialInvite returns the invite that an inviting server sends: without state key, hashes and signatures.
 func (r *Room) PartialInvite(inviter *User) ([]byte, error) {
 	content := map[string]any{"membership": "invite"}
 	template, err := r.Template(Proto{Type: "m.room.member", Sender: inviter, Content: content, StateKey: StateKey("")})
@@ -25,15 +24,15 @@ func (r *Room) PartialInvite(inviter *User) ([]byte, error) {
 	return applyChanges(event.JSON(), []Change{DeleteField("state_key"), DeleteField("hashes"), DeleteField("signatures")})
 }
 
-// Invite invites a user of another server: it puts the partial event to that server at the deployed protocol's path,
-// /v3/invite/{roomID}/{userID}, and, where that is not known, at MSC1228's, whose first parameter is an event ID. It
-// returns the completed event as the server gave it back; it is not applied to the room, and the inviter's own signature
-// is left to whoever does. The answer may be a refusal; an error means that none came, or that it has no event.
+// Invite invites a user of another server. It sends the partial event to the deployed protocol's path,
+// /v3/invite/{roomID}/{userID}, and, after a 404, to MSC1228's, whose first parameter is an event ID. It returns the completed
+// event as the server returned it; the caller has to sign it as the inviter and apply it. The answer may be a refusal; it is an
+// error if there is none, or if it has no event.
 func (r *Room) Invite(ctx context.Context, server string, inviter *User, userID string) (Event, Answer, error) {
 	return r.InviteFrom(ctx, r.peer, server, inviter, userID)
 }
 
-// InviteFrom is Invite with the request coming from another peer than the inviter's.
+// InviteFrom is Invite with a request from another peer than the inviter's.
 func (r *Room) InviteFrom(ctx context.Context, from *Peer, server string, inviter *User, userID string) (Event, Answer, error) {
 	partial, err := r.PartialInvite(inviter)
 	if err != nil {
@@ -69,13 +68,12 @@ func (r *Room) InviteFrom(ctx context.Context, from *Peer, server string, invite
 		return Event{}, answer, errors.New(server + " answered the invite without an event")
 	}
 	event := NewEvent([]byte(completed.Raw), r.format)
-	r.peer.tell(r, server, event)
+	r.peer.notify(r, server, event)
 	r.learnInvited(event, userID)
 	return event, answer, nil
 }
 
-// learnInvited keeps whose key a completed invite names: the inviting server asked for that user, whether or not the
-// event has a mapping.
+// learnInvited stores whose key a completed invite names: the inviting server knows, whether or not the event has a mapping.
 func (r *Room) learnInvited(invite Event, userID string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

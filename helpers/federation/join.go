@@ -1,6 +1,6 @@
 package federation
 
-// Joining a room through another server: make_join, send_join, and the two of them as an honest server does them.
+// Joining a room through another server: make_join and send_join.
 
 import (
 	"context"
@@ -15,16 +15,16 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// RoomVersions returns the versions that the peer takes part in: its pseudonymous one, 10 and 11.
-func (p *Peer) RoomVersions() []string {
+// roomVersions returns the versions that the peer supports: its pseudonymous one, 10 and 11.
+func (p *Peer) roomVersions() []string {
 	return []string{p.Format().RoomVersion, pseudoid.FormatV10.RoomVersion, pseudoid.FormatV11.RoomVersion}
 }
 
-// MakeJoin asks a server for a join template: GET /_matrix/federation/v1/make_join/{roomID}/{userID}. No versions
-// means all that the peer takes part in. The answer may be a refusal; an error means that none came.
+// MakeJoin asks a server for a join template: GET /_matrix/federation/v1/make_join/{roomID}/{userID}. Without versions, it sends
+// all that the peer supports. The answer may be a refusal; it is an error if there is none.
 func (p *Peer) MakeJoin(ctx context.Context, server, roomID, userID string, versions ...string) (Answer, error) {
 	if len(versions) == 0 {
-		versions = p.RoomVersions()
+		versions = p.roomVersions()
 	}
 	return p.make(ctx, MakeJoin, server, roomID, userID, versions)
 }
@@ -37,9 +37,8 @@ func (p *Peer) make(ctx context.Context, endpoint Endpoint, server, roomID, user
 	return p.Do(ctx, server, http.MethodGet, uri, nil)
 }
 
-// JoinTemplate asks a server for a join template and makes the user's join of it: the place in the room and the
-// content are the server's; sender, state key and mapping are the user's (MSC4014 does not say what stands in the
-// template for them).
+// JoinTemplate asks a server for a join template and returns a template of the user's join: placement and content are the
+// server's; sender, state key and mapping are the user's (MSC4014 does not say what the server writes there).
 func (p *Peer) JoinTemplate(ctx context.Context, server, roomID string, user *User) (Template, error) {
 	answer, err := p.MakeJoin(ctx, server, roomID, user.ID())
 	if err != nil {
@@ -48,7 +47,7 @@ func (p *Peer) JoinTemplate(ctx context.Context, server, roomID string, user *Us
 	return p.templateOf(answer, "join", MakeJoin, server, roomID, user)
 }
 
-// templateOf makes a template of the answer to make_join, make_leave or make_knock.
+// templateOf returns a template made from the answer to make_join, make_leave or make_knock.
 func (p *Peer) templateOf(answer Answer, membership string, endpoint Endpoint, server, roomID string, user *User) (Template, error) {
 	proto := answer.Get("event")
 	if !answer.OK() || !proto.IsObject() {
@@ -59,7 +58,7 @@ func (p *Peer) templateOf(answer Answer, membership string, endpoint Endpoint, s
 	place := func(string, string, *string, []byte) placement { return where }
 	content := []byte(proto.Get("content").Raw)
 	if format.Pseudonymous {
-		// A mapping in the template would be somebody else's word.
+		// Only the user's own server can sign its mapping.
 		content, _ = sjson.DeleteBytes(content, pseudoid.MappingField)
 	}
 	return memberTemplate(p, roomID, format, place, user, membership, content), nil
@@ -68,17 +67,17 @@ func (p *Peer) templateOf(answer Answer, membership string, endpoint Endpoint, s
 // SendJoinAnswer is the answer to send_join.
 type SendJoinAnswer struct {
 	Answer
-	// State is the room's state before the join, AuthChain what authorises it. Empty after a refusal.
+	// State is the room's state before the join, AuthChain the auth chain of that state. Both are empty after a refusal.
 	State, AuthChain []Event
-	// Event is the join as the server gave it back, or as it was sent if it gave none.
+	// Event is the join as the server returned it, or as it was sent if the server returned none.
 	Event Event
 	// Room is the peer's model of the room, nil after a refusal.
 	Room *Room
 }
 
-// SendJoin sends a join: PUT /_matrix/federation/v2/send_join/{roomID}/{eventID}. When the server takes it, the peer
-// takes the room over from the answer, or applies the join if a user of it is in the room already. The answer may be a refusal;
-// an error means that none came.
+// SendJoin sends a join: PUT /_matrix/federation/v2/send_join/{roomID}/{eventID}. If the server accepts it, the peer replaces its
+// model of the room by the answer, or only applies the join if one of its users is in the room already. The answer may be a
+// refusal; it is an error if there is none.
 func (p *Peer) SendJoin(ctx context.Context, server, roomID string, event Event) (*SendJoinAnswer, error) {
 	uri := "/_matrix/federation/v2/send_join/" + url.PathEscape(roomID) + "/" + url.PathEscape(event.ID())
 	answer, err := p.Do(ctx, server, http.MethodPut, uri, event.JSON())
@@ -97,26 +96,26 @@ func (p *Peer) SendJoin(ctx context.Context, server, roomID string, event Event)
 	result.State = eventsOf(answer.Get("state"), event.format)
 	result.AuthChain = eventsOf(answer.Get("auth_chain"), event.format)
 	known := p.addRoom(newRoom(p, roomID, event.format))
-	if slices.Contains(known.JoinedServers(), p.name) {
+	if slices.Contains(known.joinedServers(), p.name) {
 		known.Apply(result.Event)
 	} else {
-		known.adopt(result.State, result.AuthChain, result.Event) // what happened while the peer was out it did not see
+		known.adopt(result.State, result.AuthChain, result.Event) // the peer may have missed events while it was not in the room
 	}
 	result.Room = known
 	for _, served := range append(append([]Event{}, result.AuthChain...), result.State...) {
-		p.tell(known, server, served)
+		p.notify(known, server, served)
 	}
 	return result, nil
 }
 
-// tell reports an event that another server sent or served, to whoever watches.
-func (p *Peer) tell(room *Room, origin string, event Event) {
-	if p.sw.options.OnReceivedEvent != nil && !p.sw.OurServer(origin) {
+// notify calls Options.OnReceivedEvent for an event from a server that is not one of our peers.
+func (p *Peer) notify(room *Room, origin string, event Event) {
+	if p.sw.options.OnReceivedEvent != nil && !p.sw.isPeer(origin) {
 		p.sw.options.OnReceivedEvent(p, room, origin, event)
 	}
 }
 
-// Join joins a user to a room through a server, as an honest server does: make_join, then send_join.
+// Join joins a user to a room through a server: make_join, then send_join.
 func (p *Peer) Join(ctx context.Context, server, roomID string, user *User) (*Room, error) {
 	template, err := p.JoinTemplate(ctx, server, roomID, user)
 	if err != nil {

@@ -1,7 +1,7 @@
 package federation
 
-// Server keys: the peer's own, published and answered for as a notary, and those of others, which it fetches to verify
-// requests, mappings and (in ordinary rooms) events. None of this is judged, so gomatrixserverlib does the plumbing.
+// Server keys: the peer's own, which it publishes, and those of others, which it fetches to verify requests, mappings and (in
+// ordinary rooms) events. None of this is under test, so it can use gomatrixserverlib.
 
 import (
 	"context"
@@ -23,7 +23,7 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// KeyDocument returns the peer's signed key document, as /_matrix/key/v2/server serves it. Valid for a day.
+// KeyDocument returns the peer's signed key document, as /_matrix/key/v2/server serves it. It is valid for a day.
 func (p *Peer) KeyDocument() ([]byte, error) {
 	document, err := marshal(map[string]any{
 		"server_name":     p.name,
@@ -47,7 +47,7 @@ func (p *Peer) serverKeys(*Request) Answer {
 	return Answer{Status: http.StatusOK, Body: document}
 }
 
-// keyQuery answers as a notary, for the peer itself only.
+// keyQuery answers as a notary, but only for the peer itself.
 func (p *Peer) keyQuery(request *Request) Answer {
 	asked := request.parameter(0) == p.name
 	gjson.GetBytes(request.Body, "server_keys").ForEach(func(name, _ gjson.Result) bool {
@@ -65,7 +65,7 @@ func (p *Peer) keyQuery(request *Request) Answer {
 	return Answer{Status: http.StatusOK, Body: object(field{"server_keys", list})}
 }
 
-// keyCache keeps the keys that servers publish, for all peers of a switchboard.
+// keyCache holds the published keys of servers, for all peers of a switchboard.
 type keyCache struct {
 	mu      sync.Mutex
 	servers map[string]*cachedKeys
@@ -89,8 +89,7 @@ func (c *keyCache) server(name string) *cachedKeys {
 	return entry
 }
 
-// ServerKey returns a key that a server publishes, asked of that server itself and kept. A key ID that is not among
-// the kept ones is asked for again.
+// ServerKey returns a published key of a server. It fetches the server's keys unless the key is cached.
 func (p *Peer) ServerKey(ctx context.Context, serverName, keyID string) (ed25519.PublicKey, error) {
 	if serverName == p.name && keyID == ServerKeyID {
 		return p.PublicKey(), nil
@@ -118,18 +117,18 @@ func (p *Peer) fetchKeys(ctx context.Context, serverName string) (map[string]ed2
 		return nil, err
 	}
 	if !answer.OK() || answer.Unread != nil {
-		return nil, fmt.Errorf("%s did not give its keys to %s: %s", serverName, p.name, answer)
+		return nil, fmt.Errorf("%s did not return its keys to %s: %s", serverName, p.name, answer)
 	}
 	if err := foreign.CheckWork(answer.Body); err != nil {
 		return nil, fmt.Errorf("the keys of %s: %w", serverName, err)
 	}
 	var document gomatrixserverlib.ServerKeys
 	if err := json.Unmarshal(answer.Body, &document); err != nil {
-		return nil, fmt.Errorf("the keys of %s are no key document: %w", serverName, err)
+		return nil, fmt.Errorf("the keys of %s are not a key document: %w", serverName, err)
 	}
 	checks, valid := gomatrixserverlib.CheckKeys(spec.ServerName(serverName), time.Now(), document)
 	if !checks.AllChecksOK {
-		return nil, fmt.Errorf("the key document of %s does not hold: names the right server %t, still valid %t, signed by its keys %t",
+		return nil, fmt.Errorf("the key document of %s is invalid: right server name %t, not expired %t, signed by its keys %t",
 			serverName, checks.MatchingServerName, checks.FutureValidUntilTS, checks.AllEd25519ChecksOK != nil && *checks.AllEd25519ChecksOK)
 	}
 	keys := map[string]ed25519.PublicKey{}
@@ -139,9 +138,9 @@ func (p *Peer) fetchKeys(ctx context.Context, serverName string) (map[string]ed2
 	return keys, nil
 }
 
-// keysAtHand returns a look-up of a server's keys that asks nobody: those of our own peers, and those fetched before. It
-// is nil when there are none.
-func (sw *Switchboard) keysAtHand(serverName string) func(serverName, keyID string) (ed25519.PublicKey, error) {
+// knownKeys returns a look-up of a server's keys that fetches nothing: it has those of our own peers, and cached ones. It is nil
+// if there are none.
+func (sw *Switchboard) knownKeys(serverName string) func(serverName, keyID string) (ed25519.PublicKey, error) {
 	keys := map[string]ed25519.PublicKey{}
 	if peer := sw.Peer(serverName); peer != nil {
 		keys[ServerKeyID] = peer.PublicKey()
@@ -160,11 +159,11 @@ func (sw *Switchboard) keysAtHand(serverName string) func(serverName, keyID stri
 	}
 }
 
-// keyTimeout bounds the look-up of keys while a request waits for its answer.
+// keyTimeout bounds fetching keys while a request waits for its answer.
 const keyTimeout = 5 * time.Second
 
-// keysNow returns a look-up for the oracle, bounded in time; it serves handlers, which have no context of a check.
-func (p *Peer) keysNow(ctx context.Context) func(serverName, keyID string) (ed25519.PublicKey, error) {
+// keysWithin returns a look-up of keys that is bounded by ctx and keyTimeout, for handlers.
+func (p *Peer) keysWithin(ctx context.Context) func(serverName, keyID string) (ed25519.PublicKey, error) {
 	return func(serverName, keyID string) (ed25519.PublicKey, error) {
 		ctx, cancel := context.WithTimeout(ctx, keyTimeout)
 		defer cancel()
@@ -172,7 +171,7 @@ func (p *Peer) keysNow(ctx context.Context) func(serverName, keyID string) (ed25
 	}
 }
 
-// claimedOrigin returns the server that the X-Matrix header names, "" if there is none.
+// claimedOrigin returns the origin in the X-Matrix header, or "".
 func (r *Request) claimedOrigin() string {
 	for _, header := range r.Header.Values("Authorization") {
 		if scheme, origin, _, _, _ := fclient.ParseAuthorization(header); scheme == "X-Matrix" {
@@ -182,8 +181,8 @@ func (r *Request) claimedOrigin() string {
 	return ""
 }
 
-// authenticate reads the X-Matrix header and verifies its signature (server-server API, request authentication). What
-// does not hold is told in the request, and left to refuseUnauthenticated.
+// authenticate verifies the X-Matrix header (server-server API, request authentication) and sets request.Origin and
+// request.Authentication, which refuseUnauthenticated reads.
 func (p *Peer) authenticate(request *Request) {
 	free := request.needsNoAuthentication()
 	if !free {
@@ -212,12 +211,12 @@ func (p *Peer) verifyRequest(request *Request, origin, destination, keyID, signa
 	fields := []field{text("destination", p.name), text("method", request.Method), text("origin", origin), text("uri", request.URI)}
 	if len(request.Body) > 0 {
 		if !gjson.ValidBytes(request.Body) {
-			return "the body is no JSON"
+			return "the body is not JSON"
 		}
 		fields = append(fields, field{"content", request.Body})
 	}
 	fields = append(fields, text("signatures", map[string]any{origin: map[string]string{keyID: signature}}))
-	key, err := p.keysNow(request.http.Context())(origin, keyID)
+	key, err := p.keysWithin(request.http.Context())(origin, keyID)
 	if err != nil {
 		request.keysMissing = true
 		return "could not verify: " + err.Error()
@@ -228,8 +227,8 @@ func (p *Peer) verifyRequest(request *Request, origin, destination, keyID, signa
 	return ""
 }
 
-// refuseUnauthenticated refuses a request that has no X-Matrix header, or one that does not verify. A request whose
-// origin's keys cannot be had goes on: a check may well have cut that server off.
+// refuseUnauthenticated refuses a request without a valid X-Matrix header. A request is accepted if its origin's keys cannot be
+// fetched: a check may have cut that server off.
 func (p *Peer) refuseUnauthenticated(request *Request) (Answer, bool) {
 	if request.Authentication == "" || request.keysMissing {
 		return Answer{}, false
@@ -237,7 +236,7 @@ func (p *Peer) refuseUnauthenticated(request *Request) (Answer, bool) {
 	return unexpected(http.StatusUnauthorized, "M_UNAUTHORIZED", "the request is not authenticated: "+request.Authentication), true
 }
 
-// needsNoAuthentication tells whether the request is for an endpoint that everybody may ask.
+// needsNoAuthentication reports whether the endpoint of the request requires no authentication.
 func (r *Request) needsNoAuthentication() bool {
 	switch r.Endpoint {
 	case Version, ServerKeys, KeyQuery, WellKnown:

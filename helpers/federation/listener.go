@@ -1,7 +1,7 @@
 package federation
 
-// Listeners: one for each distinct address, shared by the peers that live there. A connection belongs to the peer that
-// its SNI names, else (names that are IP addresses send no SNI) to the one that the Host header names.
+// Listeners: one for each address, shared by its peers. A request is for the peer that the SNI names or, without SNI (IP addresses),
+// for the one that the Host header names.
 
 import (
 	"crypto/tls"
@@ -21,12 +21,12 @@ type listener struct {
 	server *http.Server
 
 	mu           sync.RWMutex
-	peers        map[string]*Peer            // by server name as it stands
-	hosts        map[string]*Peer            // by server name without port, lower case
+	peers        map[string]*Peer            // by server name
+	hosts        map[string]*Peer            // by server name in lower case, without port
 	certificates map[string]*tls.Certificate // by host; "" for connections without SNI
 }
 
-// listen serves on the socket of an address, or opens one; the caller holds the switchboard's lock.
+// listen starts a listener at an address, on its socket if it has one. The caller holds sw.mu.
 func (sw *Switchboard) listen(address runtime.PeerAddress) (*listener, error) {
 	socket := address.Socket
 	if socket == nil {
@@ -41,7 +41,7 @@ func (sw *Switchboard) listen(address runtime.PeerAddress) (*listener, error) {
 		hosts:        map[string]*Peer{},
 		certificates: map[string]*tls.Certificate{},
 	}
-	// As Synapse does. Many servers make a connection for each request, which costs both sides more with HTTP/2.
+	// Like Synapse. Many servers open a connection for each request, which costs both sides more with HTTP/2.
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
 	l.server = &http.Server{
@@ -58,18 +58,18 @@ func (sw *Switchboard) listen(address runtime.PeerAddress) (*listener, error) {
 	sw.background.Add(1)
 	go func() {
 		defer sw.background.Done()
-		_ = l.server.ServeTLS(noting{socket, sw}, "", "") // it ends when the listener is closed
+		_ = l.server.ServeTLS(reachedListener{socket, sw}, "", "") // it ends when the listener is closed
 	}()
 	return l, nil
 }
 
-// noting is a listener that notes that a connection has reached it.
-type noting struct {
+// reachedListener sets sw.reached when it accepts a connection.
+type reachedListener struct {
 	net.Listener
 	sw *Switchboard
 }
 
-func (n noting) Accept() (net.Conn, error) {
+func (n reachedListener) Accept() (net.Conn, error) {
 	connection, err := n.Listener.Accept()
 	if err == nil {
 		n.sw.reached.Store(true)
@@ -82,10 +82,10 @@ func (l *listener) add(peer *Peer) {
 	defer l.mu.Unlock()
 	l.peers[peer.name] = peer
 	l.hosts[hostOf(peer.name)] = peer
-	delete(l.certificates, "") // it names every peer, and there is one more now
+	delete(l.certificates, "") // it must name the new peer, too
 }
 
-// certificate picks the peer's certificate by SNI; without SNI, one that names every peer of this listener.
+// certificate returns the certificate of the peer that the SNI names; without SNI, one for all peers of this listener.
 func (l *listener) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -110,7 +110,7 @@ func (l *listener) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, er
 	return &made, nil
 }
 
-// ServeHTTP hands the request to the peer that it is for.
+// ServeHTTP passes the request to its peer.
 func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	peer := l.find(r)
 	if peer == nil {

@@ -1,7 +1,7 @@
 package federation
 
-// Marks: which event IDs and sender keys the suite itself made. Passive monitors judge only what the
-// candidate wrote, and leave out what is marked here.
+// Marks: the event IDs and sender keys that the suite itself made. Passive monitors judge only events of the candidate and skip
+// what is marked here.
 
 import (
 	"strings"
@@ -24,7 +24,7 @@ func newMarks() marks {
 	}
 }
 
-// IsOurs tells whether a peer made the event with this ID.
+// IsOurs reports whether the suite made the event with this ID.
 func (sw *Switchboard) IsOurs(eventID string) bool {
 	sw.marks.mu.RLock()
 	defer sw.marks.mu.RUnlock()
@@ -32,7 +32,7 @@ func (sw *Switchboard) IsOurs(eventID string) bool {
 	return ok
 }
 
-// IsOurKey tells whether a sender key is one that a user of a peer made. Padding is not looked at.
+// IsOurKey reports whether the suite made the sender key. Padding is ignored.
 func (sw *Switchboard) IsOurKey(key string) bool {
 	sw.marks.mu.RLock()
 	defer sw.marks.mu.RUnlock()
@@ -40,8 +40,8 @@ func (sw *Switchboard) IsOurKey(key string) bool {
 	return ok
 }
 
-// MarkEvent marks an event as made by the suite, under each ID that it may be known by.
-func (sw *Switchboard) MarkEvent(event Event) {
+// markEvent marks an event as made by the suite, under each ID that it may be known by.
+func (sw *Switchboard) markEvent(event Event) {
 	ids := []string{event.ID()}
 	if event.format.Pseudonymous && event.format.Dialect == pseudoid.DialectMSC4014 {
 		// Which reading of redaction/sender-key-kept a server takes decides the ID that it knows the event by.
@@ -58,19 +58,19 @@ func (sw *Switchboard) MarkEvent(event Event) {
 	}
 }
 
-// Marks marks an event that was not made by a template as the suite's own, under an ID that it may be known by besides the
-// one that the oracle gives it, with what stands for its sender key. It returns the event under that ID.
+// Marks marks an event that was not built by a template as the suite's own, under its event ID and under id, and marks its sender
+// key. It returns the event with that id.
 func (p *Peer) Marks(raw []byte, id, key string) Event {
 	event := NewEvent(raw, p.Format())
-	p.sw.MarkEvent(event)
+	p.sw.markEvent(event)
 	event.id = id
-	p.sw.MarkEvent(event)
-	p.sw.MarkKey(pseudoid.SenderKey(key))
+	p.sw.markEvent(event)
+	p.sw.markKey(pseudoid.SenderKey(key))
 	return event
 }
 
-// MarkKey marks a sender key as made by the suite.
-func (sw *Switchboard) MarkKey(key pseudoid.SenderKey) {
+// markKey marks a sender key as made by the suite.
+func (sw *Switchboard) markKey(key pseudoid.SenderKey) {
 	sw.marks.mu.Lock()
 	defer sw.marks.mu.Unlock()
 	sw.marks.keys[key] = struct{}{}

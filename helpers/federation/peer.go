@@ -1,6 +1,6 @@
 package federation
 
-// A peer: one homeserver that the suite plays, with its name, its server key, its users and its rooms.
+// A peer: a homeserver played by the suite, with its name, its server key, its users and its rooms.
 
 import (
 	"crypto/ed25519"
@@ -17,16 +17,16 @@ import (
 // ServerKeyID is the key ID of every peer's server key.
 const ServerKeyID = "ed25519:peer1"
 
-// SenderKeyID is the key ID under which a sender key's own signature stands.
+// SenderKeyID is the key ID of signatures by a sender key.
 const SenderKeyID = "ed25519:1"
 
-// Peer is one homeserver played by the suite. Its methods are safe for use by several goroutines.
+// Peer is a homeserver played by the suite. Its methods are safe for concurrent use.
 type Peer struct {
 	sw      *Switchboard
 	name    string
 	address string // where it listens
 	key     ed25519.PrivateKey
-	format  pseudoid.Format // of its pseudonymous rooms, unless events tell another
+	format  pseudoid.Format // of its pseudonymous rooms
 	done    chan struct{}   // closed by Close
 
 	mu       sync.Mutex
@@ -37,7 +37,7 @@ type Peer struct {
 	aliases  map[string]*Room
 	hooks    map[Endpoint][]*registeredHook
 	requests []Request
-	open     map[*transcript.Exchange]struct{} // requests under way
+	open     map[*transcript.Exchange]struct{} // requests without an answer yet
 	txns     map[string]Answer                 // answers to transactions, by origin and transaction ID
 	received receivedLog
 	counter  int
@@ -46,7 +46,7 @@ type Peer struct {
 func newPeer(sw *Switchboard, address runtime.PeerAddress, sink transcript.Sink) (*Peer, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("no server key for peer %s: %w", address.Name, err)
+		return nil, fmt.Errorf("generate a server key for peer %s: %w", address.Name, err)
 	}
 	return &Peer{
 		sw:       sw,
@@ -72,45 +72,44 @@ func (p *Peer) Name() string { return p.name }
 // Switchboard returns the switchboard that the peer belongs to.
 func (p *Peer) Switchboard() *Switchboard { return p.sw }
 
-// Format returns the format of the pseudonymous rooms that the peer makes.
+// Format returns the format of the peer's pseudonymous rooms.
 func (p *Peer) Format() pseudoid.Format {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.format
 }
 
-// SetFormat sets the format of the pseudonymous rooms that the peer makes, and expects where events do not tell.
+// SetFormat sets the format of the pseudonymous rooms that the peer creates, and of events that do not tell theirs.
 func (p *Peer) SetFormat(format pseudoid.Format) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.format = format
 }
 
-// Signer signs as the peer's server key.
+// Signer returns a signer with the peer's server key.
 func (p *Peer) Signer() Signer { return Signer{Entity: p.name, KeyID: ServerKeyID, Key: p.key} }
 
 // PublicKey returns the peer's published server key.
 func (p *Peer) PublicKey() ed25519.PublicKey { return p.key.Public().(ed25519.PublicKey) }
 
-// Room returns the peer's model of a room, nil when it is in no room of that ID.
+// Room returns the peer's model of a room, or nil if the peer is not in it.
 func (p *Peer) Room(roomID string) *Room {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.rooms[roomID]
 }
 
-// Close says that the check of this peer is over. The peer goes on to publish its keys, for the servers that still
-// have its events, and swallows transactions, so that no server has to keep retrying; everything else gets 404, and
-// nothing is recorded any more.
+// Close ends the peer's part in its check. The peer goes on publishing its keys, for servers that have its events, and accepting
+// transactions, so that no server retries them. All other requests get 404, and nothing is recorded any more.
 func (p *Peer) Close() {
 	sink, open := p.end()
-	for _, exchange := range open { // what is held to the end of the check belongs to it, too
-		exchange.Duration, exchange.Error = time.Since(exchange.Started), "the peer had given no answer when the check ended"
+	for _, exchange := range open { // requests that are held to the end of the check belong to its transcript
+		exchange.Duration, exchange.Error = time.Since(exchange.Started), "the peer had not answered when the check ended"
 		sink.Record(exchange)
 	}
 }
 
-// end ends the peer's part, once, and returns where exchanges went and those that are under way; none if that is nowhere.
+// end closes the peer, once, and returns its sink and, if that is not nil, the exchanges without an answer.
 func (p *Peer) end() (sink transcript.Sink, open []transcript.Exchange) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -147,7 +146,7 @@ func (p *Peer) record(exchange transcript.Exchange) {
 	}
 }
 
-// next returns a number that this peer did not use before, for transaction IDs and room IDs.
+// next returns a number that is unique to the peer, for transaction IDs and room IDs.
 func (p *Peer) next() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,7 +154,7 @@ func (p *Peer) next() int {
 	return p.counter
 }
 
-// addRoom takes a room into the peer, unless it has one of that ID already; it returns the one that counts.
+// addRoom adds a room unless the peer has one of that ID, and returns the one that it has then.
 func (p *Peer) addRoom(room *Room) *Room {
 	p.mu.Lock()
 	defer p.mu.Unlock()

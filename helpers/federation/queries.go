@@ -14,14 +14,14 @@ func (p *Peer) version(*Request) Answer {
 	return JSON(http.StatusOK, map[string]any{"server": map[string]string{"name": "msc4014-peer", "version": "1"}})
 }
 
-// SetAlias makes an alias (with its sigil and domain) lead to a room.
-func (p *Peer) SetAlias(alias string, room *Room) {
+// setAlias registers an alias (with its sigil and domain) of a room.
+func (p *Peer) setAlias(alias string, room *Room) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.aliases[alias] = room
 }
 
-// knowsUser tells whether a user ID is one that a check made on this peer.
+// knowsUser reports whether the peer has a user of that ID.
 func (p *Peer) knowsUser(userID string) bool { return p.userByID(userID) != nil }
 
 func unknownUser(userID string) Answer {
@@ -52,7 +52,7 @@ func (p *Peer) queryDirectory(request *Request) Answer {
 	if room == nil {
 		return unexpected(http.StatusNotFound, "M_NOT_FOUND", "this peer has no alias "+alias)
 	}
-	return JSON(http.StatusOK, map[string]any{"room_id": room.id, "servers": room.JoinedServers()})
+	return JSON(http.StatusOK, map[string]any{"room_id": room.id, "servers": room.joinedServers()})
 }
 
 func (p *Peer) userDevices(request *Request) Answer {
@@ -71,7 +71,7 @@ func (p *Peer) userKeysClaim(request *Request) Answer {
 	return p.userKeys(request, "one_time_keys")
 }
 
-// userKeys answers that the users have no keys. Users that no check made are left out, and make it unexpected.
+// userKeys answers that the users have no keys. Unknown users are omitted and make the request unexpected.
 func (p *Peer) userKeys(request *Request, fieldName string) Answer {
 	found := map[string]any{}
 	unknown := false
@@ -93,5 +93,5 @@ func (p *Peer) publicRooms(*Request) Answer {
 }
 
 func (p *Peer) hierarchy(request *Request) Answer {
-	return Refusal(http.StatusNotFound, "M_NOT_FOUND", "this peer shows no hierarchy of "+strings.TrimSpace(request.parameter(0)))
+	return Refusal(http.StatusNotFound, "M_NOT_FOUND", "this peer has no hierarchy of "+strings.TrimSpace(request.parameter(0)))
 }

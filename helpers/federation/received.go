@@ -1,7 +1,6 @@
 package federation
 
-// What a peer received, kept in order, and waiting for it: without polling, and with an error that tells what did
-// arrive.
+// What a peer received, in order, and waiting for more, with an error that lists what did arrive.
 
 import (
 	"bytes"
@@ -19,12 +18,12 @@ type Received struct {
 	Event  Event
 	Origin string   // the server that sent it
 	Via    Endpoint // Send, SendJoin, SendLeave, Invite
-	Room   *Room    // nil when the peer is not in the room
-	// Problems is what the oracle found wrong with it. An event with problems is not applied to the room.
+	Room   *Room    // nil if the peer is not in the room
+	// Problems lists what is invalid in the event. An event with problems is not applied to the room.
 	Problems []string
 	Time     time.Time
 
-	ours bool // completed by the peer itself: not for those who watch what servers write
+	ours bool // completed by the peer itself: not for Options.OnReceivedEvent
 }
 
 // EDU is one ephemeral data unit that another server sent to a peer.
@@ -42,7 +41,7 @@ func (e EDU) Get(path string) gjson.Result { return gjson.GetBytes(e.Raw, path) 
 type receivedLog struct {
 	events []Received
 	edus   []EDU
-	news   chan struct{} // closed and replaced at each arrival, of a request, too
+	news   chan struct{} // closed and replaced when an event, an EDU or a request arrives
 }
 
 func newReceivedLog() receivedLog { return receivedLog{news: make(chan struct{})} }
@@ -57,8 +56,7 @@ func (l *receivedLog) clear() {
 	l.announce()
 }
 
-// receive keeps an event and tells those who wait or watch. The same event again, without a difference in its bytes,
-// is not kept twice.
+// receive records an event, unless the same bytes were received before, and notifies those that wait and the observer.
 func (p *Peer) receive(arrival Received) {
 	arrival.Time = time.Now()
 	p.mu.Lock()
@@ -70,7 +68,7 @@ func (p *Peer) receive(arrival Received) {
 	}
 	p.mu.Unlock()
 	if !arrival.ours {
-		p.tell(arrival.Room, arrival.Origin, arrival.Event)
+		p.notify(arrival.Room, arrival.Origin, arrival.Event)
 	}
 }
 
@@ -84,29 +82,29 @@ func (p *Peer) receiveEDU(arrival EDU) {
 	}
 }
 
-// Received returns the events that other servers sent so far, oldest first.
+// Received returns the events received so far, oldest first.
 func (p *Peer) Received() []Received {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.received.events)
 }
 
-// ReceivedEDUs returns the EDUs that other servers sent so far, oldest first.
+// ReceivedEDUs returns the EDUs received so far, oldest first.
 func (p *Peer) ReceivedEDUs() []EDU {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.received.edus)
 }
 
-// HasReceived tells whether another server sent the event with that ID.
+// HasReceived reports whether another server has sent the event with that ID.
 func (p *Peer) HasReceived(eventID string) bool {
 	return slices.ContainsFunc(p.Received(), func(r Received) bool { return r.Event.ID() == eventID })
 }
 
-// WaitForEvent returns the first event that another server sent, before or after the call, for which wanted holds. When
-// the context ends, the error tells what arrived instead.
+// WaitForEvent returns the first event, received before or after the call, for which wanted returns true. If the context ends
+// first, the error lists what arrived instead.
 func (p *Peer) WaitForEvent(ctx context.Context, wanted func(Event) bool) (Event, error) {
-	arrival, err := p.WaitForReceived(ctx, func(r Received) bool { return wanted(r.Event) })
+	arrival, err := p.waitForReceived(ctx, func(r Received) bool { return wanted(r.Event) })
 	return arrival.Event, err
 }
 
@@ -119,28 +117,26 @@ func (p *Peer) WaitForEventID(ctx context.Context, eventID string) (Event, error
 	return event, nil
 }
 
-// WaitForReceived is WaitForEvent with all that is known about the arrival.
-func (p *Peer) WaitForReceived(ctx context.Context, wanted func(Received) bool) (Received, error) {
-	return wait(ctx, p, "the event", func() []Received { return p.received.events }, wanted, tellReceived)
+func (p *Peer) waitForReceived(ctx context.Context, wanted func(Received) bool) (Received, error) {
+	return wait(ctx, p, "the event", func() []Received { return p.received.events }, wanted, newestReceived)
 }
 
-// WaitForEDU returns the first EDU that another server sent, before or after the call, for which wanted holds.
+// WaitForEDU returns the first EDU, received before or after the call, for which wanted returns true.
 func (p *Peer) WaitForEDU(ctx context.Context, wanted func(EDU) bool) (EDU, error) {
 	return wait(ctx, p, "the EDU", func() []EDU { return p.received.edus }, wanted, func(arrivals []EDU) string {
-		return tell(arrivals, "EDUs", func(e EDU) string { return e.Type + " from " + e.Origin })
+		return newest(arrivals, "EDUs", func(e EDU) string { return e.Type + " from " + e.Origin })
 	})
 }
 
-// WaitForRequest returns the first request that reached the peer, before or after the call, for which wanted holds.
+// WaitForRequest returns the first request, received before or after the call, for which wanted returns true.
 func (p *Peer) WaitForRequest(ctx context.Context, wanted func(Request) bool) (Request, error) {
 	return wait(ctx, p, "the request", func() []Request { return p.requests }, wanted, func(arrivals []Request) string {
-		return tell(arrivals, "requests", func(r Request) string { return r.String() })
+		return newest(arrivals, "requests", func(r Request) string { return r.String() })
 	})
 }
 
-// wait looks at what arrived, in order, and waits for news until one of it is wanted. arrivals is called under the
-// peer's lock.
-func wait[T any](ctx context.Context, p *Peer, what string, arrivals func() []T, wanted func(T) bool, told func([]T) string) (T, error) {
+// wait returns the first arrival for which wanted returns true. arrivals is called with p.mu held.
+func wait[T any](ctx context.Context, p *Peer, what string, arrivals func() []T, wanted func(T) bool, describe func([]T) string) (T, error) {
 	var none T
 	started, seen := time.Now(), 0
 	for {
@@ -153,20 +149,20 @@ func wait[T any](ctx context.Context, p *Peer, what string, arrivals func() []T,
 			}
 		}
 		if closed {
-			return none, fmt.Errorf("%s was closed while it waited for %s", p.name, what)
+			return none, fmt.Errorf("%s was closed while waiting for %s", p.name, what)
 		}
 		select {
 		case <-news:
 		case <-ctx.Done():
 			return none, fmt.Errorf("%s did not receive %s within %s; %s: %w",
-				p.name, what, time.Since(started).Round(time.Millisecond), told(list), ctx.Err())
+				p.name, what, time.Since(started).Round(time.Millisecond), describe(list), ctx.Err())
 		}
 	}
 }
 
-// tellReceived tells the newest events, for an error.
-func tellReceived(arrivals []Received) string {
-	return tell(arrivals, "events", func(arrival Received) string {
+// newestReceived lists the newest events, for an error.
+func newestReceived(arrivals []Received) string {
+	return newest(arrivals, "events", func(arrival Received) string {
 		line := fmt.Sprintf("%s from %s (%s)", arrival.Event, arrival.Origin, arrival.Via)
 		if len(arrival.Problems) > 0 {
 			line += " [" + strings.Join(arrival.Problems, "; ") + "]"
@@ -175,8 +171,8 @@ func tellReceived(arrivals []Received) string {
 	})
 }
 
-// tell tells the newest arrivals in one line.
-func tell[T any](arrivals []T, what string, describe func(T) string) string {
+// newest lists the newest arrivals in one line.
+func newest[T any](arrivals []T, what string, describe func(T) string) string {
 	if len(arrivals) == 0 {
 		return "nothing arrived"
 	}

@@ -1,6 +1,6 @@
 package federation
 
-// The peer's side that asks: signed requests to other servers, recorded.
+// Requests of a peer to other servers: signed and recorded.
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ import (
 	"msc4014/helpers/transcript"
 )
 
-// client holds one transport for each server, shared by all peers: who asks is told by X-Matrix, not by the connection.
+// client holds one transport for each server, shared by all peers: X-Matrix tells who asks, not the connection.
 type client struct {
 	sw         *Switchboard
 	mu         sync.Mutex
@@ -40,7 +40,7 @@ func (c *client) transport(serverName string) *http.Transport {
 	known := c.transports[serverName]
 	if known == nil {
 		known = &http.Transport{
-			// The address is looked up for each connection: a server that was started again may live elsewhere.
+			// The address is looked up for each connection: a restart may change it.
 			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 				var dialer net.Dialer
 				return dialer.DialContext(ctx, network, c.sw.addressOf(serverName))
@@ -80,12 +80,12 @@ func (sw *Switchboard) addressOf(serverName string) string {
 	return net.JoinHostPort(hostOf(serverName), "8448")
 }
 
-// Do sends a request to a server, signed by the peer's server key, and returns the answer, whatever its status and even if
-// its body is out of bounds (Answer.Unread); an error means that none came. uri is the path with its query, escaped as it is
-// to be sent. body is JSON, sent byte for byte; nil means none.
+// Do sends a request to a server, signed by the peer's server key, and returns the answer, whatever its status and even if its
+// body is out of bounds (Answer.Unread). It returns an error if there is no answer. uri is the escaped path with its query. body
+// is JSON, sent byte for byte, or nil.
 func (p *Peer) Do(ctx context.Context, server, method, uri string, body []byte) (Answer, error) {
 	request := fclient.NewFederationRequest(method, spec.ServerName(p.name), spec.ServerName(server), uri)
-	if err := foreign.CheckWork(body); err != nil { // a server's own words may be in it
+	if err := foreign.CheckWork(body); err != nil { // it may quote another server
 		return Answer{}, fmt.Errorf("%s cannot sign %s %s: %w", p.name, method, uri, err)
 	}
 	if body != nil && gjson.ValidBytes(body) {
@@ -98,9 +98,9 @@ func (p *Peer) Do(ctx context.Context, server, method, uri string, body []byte) 
 	}
 	signed, err := request.HTTPRequest()
 	if err != nil {
-		return Answer{}, fmt.Errorf("%s cannot make the request %s %s: %w", p.name, method, uri, err)
+		return Answer{}, fmt.Errorf("%s cannot build the request %s %s: %w", p.name, method, uri, err)
 	}
-	// Only the signature is taken over: the library would write the body again in its own way.
+	// Only the signature is used: the library would encode the body anew.
 	return p.exchange(ctx, server, method, uri, body, signed.Header.Values("Authorization"))
 }
 
@@ -122,7 +122,7 @@ func (p *Peer) exchange(ctx context.Context, server, method, uri string, body []
 	}
 	request, err := http.NewRequestWithContext(ctx, method, url, reader)
 	if err != nil {
-		return Answer{}, fmt.Errorf("%s cannot make the request %s %s: %w", p.name, method, url, err)
+		return Answer{}, fmt.Errorf("%s cannot build the request %s %s: %w", p.name, method, url, err)
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
@@ -136,8 +136,8 @@ func (p *Peer) exchange(ctx context.Context, server, method, uri string, body []
 		Method: method, URL: url, RequestHeader: request.Header.Clone(), RequestBody: body,
 	}
 	if method == http.MethodPut {
-		// PUT is idempotent in this API. This lets net/http repeat one that met a connection which the server had just
-		// closed, and is not sent.
+		// PUT is idempotent in this API. The empty header, which is not sent, lets net/http retry a request on a connection that
+		// the server had just closed.
 		request.Header["X-Idempotency-Key"] = []string{}
 	}
 	answer, err := p.roundTrip(server, request)
@@ -170,7 +170,7 @@ func (p *Peer) roundTrip(server string, request *http.Request) (Answer, error) {
 	return answer, nil
 }
 
-// unwrapURL makes errors of net/http short.
+// unwrapURL shortens the error of a passed deadline.
 func unwrapURL(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return noAnswer{}
@@ -178,7 +178,7 @@ func unwrapURL(err error) error {
 	return err
 }
 
-// noAnswer is context.DeadlineExceeded, in words.
+// noAnswer is context.DeadlineExceeded with a clearer message.
 type noAnswer struct{}
 
 func (noAnswer) Error() string { return "no answer within the deadline" }

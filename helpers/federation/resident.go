@@ -1,6 +1,6 @@
 package federation
 
-// Being a resident server: making rooms, and taking in joins and leaves of other servers' users.
+// A peer as resident server: creating rooms, and accepting joins and leaves of other servers' users.
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// RoomOptions say what room to make. What is left empty is what a public chat has.
+// RoomOptions configures a new room. Empty fields have the values of the preset public_chat.
 type RoomOptions struct {
 	Creator           *User
 	JoinRule          string // "public"
@@ -25,24 +25,22 @@ type RoomOptions struct {
 	PowerLevels map[string]any
 	Name        string
 	Topic       string
-	AliasName   string         // the localpart of a canonical alias, registered with this peer
-	CreateExtra map[string]any // further content of the create event
-	RoomID      string         // one that names the peer
+	AliasName   string // the localpart of a canonical alias, registered with this peer
+	RoomID      string // default: a new one of the peer
 }
 
-// CreateRoom makes a room that lives on the peer: create, the creator's join, power levels, join rules, history
-// visibility, and name, topic and alias where asked for.
+// CreateRoom creates a room on the peer: m.room.create, the creator's join, power levels, join rules, history visibility, and name,
+// topic and canonical alias if requested.
 func (p *Peer) CreateRoom(format pseudoid.Format, options RoomOptions) (*Room, error) {
 	creator := options.Creator
 	if creator == nil || creator.peer != p {
-		return nil, fmt.Errorf("%s cannot make a room: the creator must be one of its own users", p.name)
+		return nil, fmt.Errorf("%s cannot create a room: the creator must be one of its own users", p.name)
 	}
 	room := newRoom(p, orElse(options.RoomID, fmt.Sprintf("!room%d:%s", p.next(), p.name)), format)
 	create := map[string]any{"room_version": format.RoomVersion}
 	if format.RoomVersion != pseudoid.FormatV11.RoomVersion {
 		create["creator"] = creator.SenderIn(room)
 	}
-	maps.Copy(create, options.CreateExtra)
 	rule := map[string]any{"join_rule": orElse(options.JoinRule, "public")}
 	if options.JoinRuleAllow != nil {
 		rule["allow"] = options.JoinRuleAllow
@@ -68,12 +66,12 @@ func (p *Peer) CreateRoom(format pseudoid.Format, options RoomOptions) (*Room, e
 	}
 	p.addRoom(room)
 	if alias != "" {
-		p.SetAlias(alias, room)
+		p.setAlias(alias, room)
 	}
 	return room, nil
 }
 
-// begin writes the first events of a room.
+// begin builds and applies the first events of a room.
 func (r *Room) begin(creator *User, create map[string]any, state []Proto) error {
 	add := func(event Event, err error) error {
 		if err == nil {
@@ -97,7 +95,7 @@ func (r *Room) begin(creator *User, create map[string]any, state []Proto) error 
 	return nil
 }
 
-// powerLevels merges a check's wishes over the default content of m.room.power_levels.
+// powerLevels returns the default content of m.room.power_levels, with fields replaced by wanted.
 func powerLevels(wanted map[string]any, creator string) map[string]any {
 	levels := map[string]any{
 		"users": map[string]any{creator: 100}, "users_default": 0, "events": map[string]any{}, "events_default": 0,
@@ -151,12 +149,12 @@ func (p *Peer) makeLeave(request *Request) Answer {
 	return room.makeMember(request, "leave")
 }
 
-// makeMember makes the template of a member event for the user ID that the request names. The user's key is not known
-// before the event comes, so the user ID stands for it, as the deployed protocol has it, unless a mapping tells it.
+// makeMember answers with the template of a member event for the user ID in the request. The user's key is usually unknown until
+// the event is sent, so the user ID takes its place, as in the deployed protocol.
 func (r *Room) makeMember(request *Request, membership string) Answer {
 	userID := request.parameter(1)
 	if domain, err := pseudoid.UserIDDomain(userID); err != nil || domain != request.Origin {
-		return unexpected(http.StatusForbidden, "M_FORBIDDEN", fmt.Sprintf("%s asked for a template of %q, which is no user of it", request.Origin, userID))
+		return unexpected(http.StatusForbidden, "M_FORBIDDEN", fmt.Sprintf("%s asked for a template for %q, which is not one of its users", request.Origin, userID))
 	}
 	sender := userID
 	if known := r.SenderOf(userID); known != "" {
@@ -186,19 +184,19 @@ func (r *Room) joinRule() string {
 	return rules.Get("content.join_rule").String()
 }
 
-// authoriser returns the sender of one of the peer's own joined members, to authorise restricted joins.
+// authoriser returns the sender of a joined user of the peer, to authorise restricted joins, or "".
 func (r *Room) authoriser() string {
 	for _, member := range r.Members() {
-		if member.Membership == "join" && r.peer.holder(r.id, member.Sender) != nil {
+		if member.Membership == "join" && r.peer.userBySender(r.id, member.Sender) != nil {
 			return member.Sender
 		}
 	}
 	return ""
 }
 
-// sendJoin takes a join in, versions 1 and 2.
+// sendJoin accepts a join, versions 1 and 2.
 func (p *Peer) sendJoin(request *Request) Answer {
-	event, room, refusal := p.takeMember(request, SendJoin, "join")
+	event, room, refusal := p.receiveMember(request, SendJoin, "join")
 	if refusal != nil {
 		return *refusal
 	}
@@ -208,7 +206,7 @@ func (p *Peer) sendJoin(request *Request) Answer {
 		ids[i] = known.ID()
 	}
 	chain := room.AuthChain(append(ids, event.AuthEvents()...)...)
-	for _, id := range event.AuthEvents() { // those that are no longer state belong to the chain, too
+	for _, id := range event.AuthEvents() { // also those that are no longer current state
 		if known, ok := room.Event(id); ok && !slices.ContainsFunc(chain, func(e Event) bool { return e.id == id }) {
 			chain = append(chain, known)
 		}
@@ -229,12 +227,12 @@ func (p *Peer) sendJoin(request *Request) Answer {
 	return Answer{Status: http.StatusOK, Body: body}
 }
 
-// countersign adds the resident server's signature: its server key's in ordinary rooms (send_join, version 2), and that
-// of the authorising sender key in restricted pseudonymous ones (MSC4014, additional notes).
+// countersign adds the resident server's signature: by its server key in ordinary rooms (send_join, version 2), and by the
+// authorising sender key in restricted pseudonymous ones (MSC4014, additional notes).
 func (p *Peer) countersign(room *Room, event Event) (Event, error) {
 	signer := p.Signer()
 	if room.format.Pseudonymous {
-		user := p.holder(room.id, event.Get("content.join_authorised_via_users_server").String())
+		user := p.userBySender(room.id, event.Get("content.join_authorised_via_users_server").String())
 		if user == nil {
 			return event, nil
 		}
@@ -247,9 +245,9 @@ func (p *Peer) countersign(room *Room, event Event) (Event, error) {
 	return NewEvent(raw, room.format), nil
 }
 
-// sendLeave takes a leave in, versions 1 and 2.
+// sendLeave accepts a leave, versions 1 and 2.
 func (p *Peer) sendLeave(request *Request) Answer {
-	event, room, refusal := p.takeMember(request, SendLeave, "leave")
+	event, room, refusal := p.receiveMember(request, SendLeave, "leave")
 	if refusal != nil {
 		return *refusal
 	}
@@ -261,9 +259,9 @@ func (p *Peer) sendLeave(request *Request) Answer {
 	return Answer{Status: http.StatusOK, Body: []byte("{}")}
 }
 
-// takeMember reads a member event that another server sends, judges it with the oracle and keeps it. It refuses only
-// what it cannot use: what is wrong besides stands in the record, and the check goes on.
-func (p *Peer) takeMember(request *Request, via Endpoint, membership string) (Event, *Room, *Answer) {
+// receiveMember parses, examines and records a member event from another server. It refuses only events that it cannot use; other
+// problems are in the record.
+func (p *Peer) receiveMember(request *Request, via Endpoint, membership string) (Event, *Room, *Answer) {
 	refuse := func(status int, errcode, text string) (Event, *Room, *Answer) {
 		answer := unexpected(status, errcode, text)
 		return Event{}, nil, &answer
@@ -273,7 +271,7 @@ func (p *Peer) takeMember(request *Request, via Endpoint, membership string) (Ev
 		return refuse(http.StatusNotFound, "M_NOT_FOUND", "this peer is not in the room "+request.parameter(0))
 	}
 	if !gjson.ValidBytes(request.Body) {
-		return refuse(http.StatusBadRequest, "M_NOT_JSON", "the event is no JSON")
+		return refuse(http.StatusBadRequest, "M_NOT_JSON", "the event is not JSON")
 	}
 	event := NewEvent(request.Body, room.format)
 	problems := p.examine(request, event)
@@ -291,10 +289,10 @@ func (p *Peer) takeMember(request *Request, via Endpoint, membership string) (Ev
 	return event, room, nil
 }
 
-// forward hands an event that another server sent to this peer to the other servers in the room, as a resident does.
+// forward sends an event from another server to all other servers in the room, as resident servers do.
 func (p *Peer) forward(room *Room, event Event, origin string) {
 	var servers []string
-	for _, server := range room.JoinedServers() {
+	for _, server := range room.joinedServers() {
 		if server != p.name && server != origin {
 			servers = append(servers, server)
 		}
@@ -303,6 +301,6 @@ func (p *Peer) forward(room *Room, event Event, origin string) {
 		return
 	}
 	p.sw.inBackground(func(ctx context.Context) {
-		_ = room.sendTo(ctx, servers, event) // a failure stands in the transcript; the check looks at its effect
+		_ = room.sendTo(ctx, servers, event) // a failure is in the transcript
 	})
 }

@@ -1,7 +1,7 @@
 package federation
 
-// A peer's model of a room: the events that it knows, where the room ends, and the state as of each event. Events are
-// applied as they come, without authorisation: a check is linear, and the server under test is the judged one.
+// A peer's model of a room: the known events, the forward extremities, and the state before each event. Events are applied
+// without authorisation.
 
 import (
 	"maps"
@@ -12,13 +12,13 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// StateTuple names one piece of room state.
-type StateTuple struct{ Type, Key string }
+// stateTuple identifies a state event.
+type stateTuple struct{ Type, Key string }
 
-// stateMap is a state of the room: event IDs. Maps are shared between events and never changed once stored.
-type stateMap map[StateTuple]string
+// stateMap is a state of the room: event IDs by type and state key. Maps are shared and must not be changed once stored.
+type stateMap map[stateTuple]string
 
-// Room is a peer's model of a room. Its methods are safe for use by several goroutines.
+// Room is a peer's model of a room. Its methods are safe for concurrent use.
 type Room struct {
 	peer   *Peer
 	id     string
@@ -26,12 +26,12 @@ type Room struct {
 
 	mu          sync.Mutex
 	events      map[string]Event
-	order       []string // event IDs as they were applied
+	order       []string // event IDs in the order in which they were applied
 	extremities []string // the forward extremities
 	current     stateMap
 	before      map[string]stateMap // the state before each event, where known
-	after       map[string]bool     // IDs that stand in the prev_events of known events
-	users       map[string]string   // user IDs by sender key, as the newest applied mapping of each claims
+	after       map[string]bool     // the IDs in prev_events of known events
+	users       map[string]string   // user IDs by sender key, from mappings
 }
 
 func newRoom(peer *Peer, roomID string, format pseudoid.Format) *Room {
@@ -51,7 +51,7 @@ func (r *Room) Version() string { return r.format.RoomVersion }
 // Format returns the format of the room's events.
 func (r *Room) Format() pseudoid.Format { return r.format }
 
-// Peer returns the peer whose model this is.
+// Peer returns the peer to which the model belongs.
 func (r *Room) Peer() *Peer { return r.peer }
 
 // Event returns a known event by its ID.
@@ -69,7 +69,7 @@ func (r *Room) Events() []Event {
 	return r.list(r.order)
 }
 
-// Extremities returns the IDs of the events that no known event comes after.
+// Extremities returns the IDs of the forward extremities.
 func (r *Room) Extremities() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -91,14 +91,14 @@ func (r *Room) depth() int64 {
 	return depth
 }
 
-// State returns the current state, in the order of depth.
+// State returns the current state, ordered by depth.
 func (r *Room) State() []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.stateList(r.current)
 }
 
-// StateEvent returns one piece of the current state.
+// StateEvent returns one event of the current state.
 func (r *Room) StateEvent(eventType, stateKey string) (Event, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -106,11 +106,11 @@ func (r *Room) StateEvent(eventType, stateKey string) (Event, bool) {
 }
 
 func (r *Room) stateEvent(eventType, stateKey string) (Event, bool) {
-	event, ok := r.events[r.current[StateTuple{eventType, stateKey}]]
+	event, ok := r.events[r.current[stateTuple{eventType, stateKey}]]
 	return event, ok
 }
 
-// StateBefore returns the state before an event, in the order of depth; ok is false when it is not known.
+// StateBefore returns the state before an event, ordered by depth; ok is false if it is not known.
 func (r *Room) StateBefore(eventID string) (state []Event, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,10 +121,10 @@ func (r *Room) StateBefore(eventID string) (state []Event, ok bool) {
 	return r.stateList(before), true
 }
 
-// Member is one member of a room, whatever its membership.
+// Member is a user with a member event in a room.
 type Member struct {
 	Sender     string // sender key, or user ID in ordinary rooms
-	UserID     string // "" when no mapping was seen
+	UserID     string // "" if no mapping is known
 	Membership string
 }
 
@@ -142,14 +142,14 @@ func (r *Room) Members() []Member {
 	return members
 }
 
-// Membership returns the membership of a sender (sender key, or user ID in ordinary rooms), "" if it has none.
+// Membership returns the membership of a sender (sender key, or user ID in ordinary rooms), or "".
 func (r *Room) Membership(sender string) string {
 	event, _ := r.StateEvent("m.room.member", sender)
 	return event.Membership()
 }
 
-// JoinedServers returns the servers with a joined member, by the user IDs of the mappings, ordered.
-func (r *Room) JoinedServers() []string {
+// joinedServers returns the servers of joined members with a known user ID, sorted.
+func (r *Room) joinedServers() []string {
 	servers := map[string]struct{}{}
 	for _, member := range r.Members() {
 		if member.Membership != "join" || member.UserID == "" {
@@ -162,7 +162,7 @@ func (r *Room) JoinedServers() []string {
 	return slices.Sorted(maps.Keys(servers))
 }
 
-// UserIDOf returns the user ID behind a sender, "" if no mapping was seen.
+// UserIDOf returns the user ID of a sender, or "" if no mapping is known.
 func (r *Room) UserIDOf(sender string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -176,8 +176,8 @@ func (r *Room) userID(sender string) string {
 	return r.users[sender]
 }
 
-// SenderOf returns the sender (sender key, or user ID in ordinary rooms) that a user ID has in the room: a joined or
-// invited one if there is one, "" if there is none at all.
+// SenderOf returns the sender (sender key, or user ID in ordinary rooms) of a user in the room, or "". A joined or invited one
+// takes precedence.
 func (r *Room) SenderOf(userID string) string {
 	found := ""
 	for _, member := range r.Members() {
@@ -191,7 +191,7 @@ func (r *Room) SenderOf(userID string) string {
 	return found
 }
 
-// hasServer tells whether a server has, or ever had, a member in the room.
+// hasServer reports whether a server has a user with a member event in the room, whatever its membership.
 func (r *Room) hasServer(name string) bool {
 	for _, member := range r.Members() {
 		if domain, err := pseudoid.UserIDDomain(member.UserID); err == nil && domain == name {
@@ -201,8 +201,8 @@ func (r *Room) hasServer(name string) bool {
 	return false
 }
 
-// AuthChain returns the events that authorise those with the given IDs, directly or through others, as far as they
-// are known, without those events themselves unless one authorises another; in the order of depth.
+// AuthChain returns the known events that authorise those with the given IDs, directly or indirectly, ordered by depth. An event
+// of the IDs is only in it if it authorises another.
 func (r *Room) AuthChain(eventIDs ...string) []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()

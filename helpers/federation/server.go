@@ -1,7 +1,6 @@
 package federation
 
-// The peer's side that is asked: which endpoint a request is for, who sent it, the hooks that a check put in the way,
-// and the record of it all.
+// Requests to a peer: authentication, hooks, answers and the record of them.
 
 import (
 	"cmp"
@@ -17,34 +16,34 @@ import (
 	"msc4014/helpers/transcript"
 )
 
-// Request is one request that reached a peer.
+// Request is a request to a peer.
 type Request struct {
 	Endpoint Endpoint
 	Method   string
-	// Version is the endpoint's: "v1", "v2", "v3".
+	// Version is that of the endpoint: "v1", "v2", "v3".
 	Version string
 	// Parameters are the path segments after the endpoint's name, unescaped: room ID, event ID, user ID.
 	Parameters []string
 	Query      url.Values
-	URI        string // path and query as they were sent
+	URI        string // path and query as sent
 	Header     http.Header
 	Body       []byte
-	// Origin is the server that the X-Matrix header names; "" when there is none.
+	// Origin is that in the X-Matrix header, or "" if there is none.
 	Origin string
-	// Authentication is "" when the X-Matrix signature was verified, or the endpoint needs none; else why not.
+	// Authentication says why the X-Matrix signature could not be verified; "" if it is valid, or not required.
 	Authentication string
 	Time           time.Time
 
 	peer        *Peer
 	http        *http.Request
-	keysMissing bool // the origin's keys could not be had: neither verified nor refuted
+	keysMissing bool // the origin's keys could not be fetched: the signature is neither valid nor invalid
 	unexpected  bool // the peer was not prepared for it
 }
 
-// Room returns the peer's model of the room that the first parameter names, nil if there is none.
+// Room returns the peer's model of the room that the first parameter names, or nil.
 func (r *Request) Room() *Room { return r.peer.Room(r.parameter(0)) }
 
-// parameter returns the i-th path parameter, "" if there is none.
+// parameter returns the i-th path parameter, or "".
 func (r *Request) parameter(i int) string {
 	if i < len(r.Parameters) {
 		return r.Parameters[i]
@@ -52,22 +51,22 @@ func (r *Request) parameter(i int) string {
 	return ""
 }
 
-// String tells the request in one line.
+// String describes the request in one line.
 func (r *Request) String() string {
 	return fmt.Sprintf("%s from %s: %s %s", r.Endpoint, r.from(), r.Method, r.URI)
 }
 
-// from is who sent the request, by its own word.
+// from returns the claimed origin.
 func (r *Request) from() string { return cmp.Or(r.Origin, "somebody") }
 
-// Hang holds the request without an answer until whoever asked gives up, or the peer is closed.
+// Hang blocks without an answer until the client gives up or the peer is closed.
 func (r *Request) Hang() Answer {
 	r.Hold(nil)
 	return Refused()
 }
 
-// Hold holds the request until a channel is closed, and tells whether it still wants its answer then: false when whoever
-// asked gave up before, or the peer was closed. A nil channel is never closed.
+// Hold blocks until the channel is closed. It returns false at once when the client gives up or the peer is closed. A nil channel
+// is never closed.
 func (r *Request) Hold(until <-chan struct{}) bool {
 	select {
 	case <-until:
@@ -78,15 +77,15 @@ func (r *Request) Hold(until <-chan struct{}) bool {
 	return false
 }
 
-// Hook stands between a request and the peer's own answer, which honest makes (with all that it does to the peer's
-// rooms). A hook may alter that answer, or give its own without ever calling honest. It runs on the request's own
-// goroutine and may block; a panic in it becomes a 500 and an unexpected request.
+// Hook intercepts a request. honest returns the peer's regular answer and updates the peer's rooms; a hook may alter that answer,
+// or return its own without calling honest. It runs on the request's goroutine and may block. A panic in it becomes a 500 and an
+// unexpected request.
 type Hook func(request *Request, honest func() Answer) Answer
 
 type registeredHook struct{ hook Hook }
 
-// Handle puts a hook before an endpoint, or before Any. Hooks added later come first; those of an endpoint come before
-// those of Any. The function that it returns removes the hook.
+// Handle adds a hook for an endpoint, or for Any. Hooks added later run first; those of an endpoint run before those of Any.
+// remove removes the hook.
 func (p *Peer) Handle(endpoint Endpoint, hook Hook) (remove func()) {
 	added := &registeredHook{hook}
 	p.mu.Lock()
@@ -99,11 +98,11 @@ func (p *Peer) Handle(endpoint Endpoint, hook Hook) (remove func()) {
 	}
 }
 
-// DeadAs says how a peer plays dead.
+// DeadAs is the way in which a peer fails.
 type DeadAs int
 
-// The ways of being dead: the connection is closed at once; the request is held until the asker gives up; 200 with
-// something that is no JSON; 503.
+// The peer closes connections at once; holds requests until the client gives up; answers 200 with a body that is not JSON; answers
+// 503.
 const (
 	DeadRefusing DeadAs = iota
 	DeadHanging
@@ -111,8 +110,7 @@ const (
 	DeadUnavailable
 )
 
-// PlayDead makes the peer play dead on the endpoints, all of them if none is named, until revive is called. It keeps
-// its name and its listener.
+// PlayDead lets the endpoints fail, all of them if none is given, until revive is called.
 func (p *Peer) PlayDead(how DeadAs, endpoints ...Endpoint) (revive func()) {
 	if len(endpoints) == 0 {
 		endpoints = []Endpoint{Any}
@@ -124,7 +122,7 @@ func (p *Peer) PlayDead(how DeadAs, endpoints ...Endpoint) (revive func()) {
 			case DeadHanging:
 				return request.Hang()
 			case DeadTalkingGarbage:
-				return Garbage()
+				return garbage()
 			case DeadUnavailable:
 				return Refusal(http.StatusServiceUnavailable, "M_UNKNOWN", "this server is down")
 			default:
@@ -139,7 +137,7 @@ func (p *Peer) PlayDead(how DeadAs, endpoints ...Endpoint) (revive func()) {
 	}
 }
 
-// Requests returns what reached the peer so far, oldest first.
+// Requests returns the requests received so far, oldest first.
 func (p *Peer) Requests() []Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -154,7 +152,7 @@ func (p *Peer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	body, readError := foreign.Read(r.Body)
 	if readError == nil {
-		readError = foreign.CheckWork(body) // gomatrixserverlib is to verify the signature
+		readError = foreign.CheckWork(body) // before gomatrixserverlib parses it
 	}
 	request := classify(r)
 	request.peer, request.Body, request.Time = p, body, started
@@ -162,7 +160,7 @@ func (p *Peer) serve(w http.ResponseWriter, r *http.Request) {
 		Direction: transcript.ServerRequest, Actor: p.name, Server: request.Origin, Started: started, Method: r.Method,
 		URL: "https://" + r.Host + request.URI, RequestHeader: r.Header.Clone(), RequestBody: body,
 	}
-	defer p.underWay(exchange)()
+	defer p.track(exchange)()
 	var answer Answer
 	problem := ""
 	if readError != nil {
@@ -170,7 +168,7 @@ func (p *Peer) serve(w http.ResponseWriter, r *http.Request) {
 	} else {
 		answer, problem = p.answer(request)
 	}
-	// The request is on record before its answer is out: who sees the answer's effect can rely on it.
+	// The request is recorded before it is answered: a check that sees an effect of the answer can rely on the record.
 	p.mu.Lock()
 	if !p.closed {
 		request.unexpected = answer.Unexpected
@@ -181,20 +179,20 @@ func (p *Peer) serve(w http.ResponseWriter, r *http.Request) {
 	exchange.Server, exchange.Duration, exchange.Error, exchange.Unexpected = request.Origin, time.Since(started), problem, answer.Unexpected
 	if answer.None {
 		if exchange.Error == "" {
-			exchange.Error = "the peer gave no answer, as it was told to"
+			exchange.Error = "the peer closed the connection without an answer, on purpose"
 		}
 		p.record(exchange)
-		panic(http.ErrAbortHandler) // the way of net/http to close a connection without an answer
+		panic(http.ErrAbortHandler) // closes the connection without an answer
 	}
 	write(w, answer)
 	exchange.Status, exchange.ResponseHeader, exchange.ResponseBody = answer.Status, answer.Header, answer.Body
 	p.record(exchange)
 }
 
-// refuseUnread refuses a request whose body could not be read, or is out of the bounds of helpers/foreign: neither hooks
-// nor the peer get to see that, nor is its signature looked at.
+// refuseUnread refuses a request whose body could not be read or exceeds the bounds of helpers/foreign. No hook is called, and
+// the signature is not verified.
 func (r *Request) refuseUnread(err error) (answer Answer, problem string) {
-	r.Origin, r.Authentication = r.claimedOrigin(), "not looked at, for want of the body"
+	r.Origin, r.Authentication = r.claimedOrigin(), "not verified: no body"
 	var outOfBounds *foreign.Error
 	if !errors.As(err, &outOfBounds) {
 		problem = "the body could not be read: " + err.Error()
@@ -208,8 +206,8 @@ func (r *Request) refuseUnread(err error) (answer Answer, problem string) {
 	return unexpected(http.StatusBadRequest, "M_BAD_JSON", err.Error()), problem
 }
 
-// underWay keeps a request in mind until the returned function is called, or the peer is closed before that.
-func (p *Peer) underWay(exchange transcript.Exchange) (over func()) {
+// track adds a request to p.open until the returned function is called.
+func (p *Peer) track(exchange transcript.Exchange) (untrack func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.closed {
@@ -233,10 +231,10 @@ func write(w http.ResponseWriter, answer Answer) {
 		answer.Status = http.StatusOK
 	}
 	w.WriteHeader(answer.Status)
-	_, _ = w.Write(answer.Body) // a client that went away is its own affair
+	_, _ = w.Write(answer.Body) // the client may have gone away
 }
 
-// answer authenticates the request and runs the hooks and, behind them, the honest peer. A panic in either becomes a 500 and is told.
+// answer authenticates the request and calls the hooks and the peer's regular handler. A panic becomes a 500.
 func (p *Peer) answer(request *Request) (answer Answer, problem string) {
 	defer func() {
 		if thrown := recover(); thrown != nil {
@@ -257,7 +255,7 @@ func (p *Peer) answer(request *Request) (answer Answer, problem string) {
 	return next(), ""
 }
 
-// honest is what the peer answers of itself.
+// honest returns the peer's regular answer.
 func (p *Peer) honest(request *Request) Answer {
 	if refusal, refused := p.refuseUnauthenticated(request); refused {
 		return refusal
@@ -278,14 +276,14 @@ func (p *Peer) honest(request *Request) Answer {
 	return unexpected(http.StatusNotFound, "M_UNRECOGNIZED", "this peer does not know "+request.Method+" "+request.URI)
 }
 
-// unexpected is a refusal of a request that the peer was not prepared for.
+// unexpected returns a refusal of a request that the peer was not prepared for.
 func unexpected(status int, errcode, text string) Answer {
 	answer := Refusal(status, errcode, text)
 	answer.Unexpected = true
 	return answer
 }
 
-// serveClosed answers for a peer whose check is over; see Peer.Close.
+// serveClosed answers for a closed peer; see Peer.Close.
 func (p *Peer) serveClosed(w http.ResponseWriter, r *http.Request) {
 	request := classify(r)
 	request.peer = p
@@ -293,7 +291,7 @@ func (p *Peer) serveClosed(w http.ResponseWriter, r *http.Request) {
 	case ServerKeys:
 		write(w, p.serverKeys(request))
 	case KeyQuery:
-		request.Body, _ = foreign.Read(r.Body) // what cannot be read asks for no other keys
+		request.Body, _ = foreign.Read(r.Body) // an unreadable body requests no other keys
 		write(w, p.keyQuery(request))
 	case Send:
 		_, _ = io.CopyN(io.Discard, r.Body, foreign.MaxBytes)

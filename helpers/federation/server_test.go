@@ -1,6 +1,6 @@
 package federation
 
-// Hooks, dead peers, unexpected requests, authentication, and what a closed peer still does.
+// Hooks, failing peers, unexpected requests, authentication, and closed peers.
 
 import (
 	"bytes"
@@ -138,8 +138,8 @@ func TestUnexpectedRequestsAreKeptAndShown(t *testing.T) {
 	assert.Equal(t, 5, unexpected)
 }
 
-// TestWhatIsHeldToTheEndIsInTheTranscript: a request that a peer still holds when its check ends is told of, once.
-func TestWhatIsHeldToTheEndIsInTheTranscript(t *testing.T) {
+// TestRequestsHeldToTheEndAreInTheTranscript: a request that a peer still holds when its check ends is recorded once.
+func TestRequestsHeldToTheEndAreInTheTranscript(t *testing.T) {
 	ctx, sw := deadline(t), newSwitchboard(t)
 	peer, log := newTestPeer(t, sw)
 	asker, _ := newTestPeer(t, sw)
@@ -162,7 +162,7 @@ func TestWhatIsHeldToTheEndIsInTheTranscript(t *testing.T) {
 	exchanges := log.all()
 	require.Len(t, exchanges, 1)
 	assert.Contains(t, exchanges[0].URL, "/_matrix/federation/v1/version")
-	assert.Equal(t, "the peer had given no answer when the check ended", exchanges[0].Error)
+	assert.Equal(t, "the peer had not answered when the check ended", exchanges[0].Error)
 	assert.Zero(t, exchanges[0].Status)
 }
 
@@ -232,7 +232,7 @@ func TestClosedPeerKeepsItsKeysAndRecordsNothing(t *testing.T) {
 	assert.Len(t, log.all(), recorded)
 	assert.Empty(t, peer.Requests())
 	_, err = peer.WaitForEvent(ctx, func(Event) bool { return true })
-	assert.ErrorContains(t, err, "was closed while it waited")
+	assert.ErrorContains(t, err, "was closed while waiting")
 }
 
 func TestTransactionsAreTakenOnceAndEDUsKept(t *testing.T) {
@@ -255,14 +255,14 @@ func TestTransactionsAreTakenOnceAndEDUsKept(t *testing.T) {
 	assert.Nil(t, peer.Received()[0].Room)
 }
 
-func TestNamesWithoutSNIAreToldApartByHost(t *testing.T) {
+func TestRequestsWithoutSNIAreRoutedByHost(t *testing.T) {
 	ctx, sw := deadline(t), newSwitchboard(t)
 	first, _ := newTestPeer(t, sw)
 	second, _ := newTestPeer(t, sw)
 	for _, peer := range []*Peer{first, second} {
 		transport := sw.client.transport("unnamed " + peer.Name())
 		transport.TLSClientConfig.ServerName = ""
-		transport.TLSClientConfig.InsecureSkipVerify = true //nolint:gosec // the test looks at the Host header alone
+		transport.TLSClientConfig.InsecureSkipVerify = true //nolint:gosec // only the Host header matters
 		transport.DialContext = sw.client.transport(peer.Name()).DialContext
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://127.0.0.1/_matrix/key/v2/server", bytes.NewReader(nil))
 		require.NoError(t, err)
@@ -278,7 +278,7 @@ func TestNamesWithoutSNIAreToldApartByHost(t *testing.T) {
 	}
 }
 
-func TestPeersSpeakHTTP1ToThoseWhoOfferMore(t *testing.T) {
+func TestPeersUseOnlyHTTP1(t *testing.T) {
 	ctx, sw := deadline(t), newSwitchboard(t)
 	peer, _ := newTestPeer(t, sw)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+peer.Name()+"/_matrix/key/v2/server", nil)
@@ -289,7 +289,7 @@ func TestPeersSpeakHTTP1ToThoseWhoOfferMore(t *testing.T) {
 	assert.Equal(t, "HTTP/1.1", response.Proto)
 }
 
-func TestAddressOfAPeerThatIsNotMadeIsFreeAgain(t *testing.T) {
+func TestAddressOfAPeerThatFailsToStartIsFreed(t *testing.T) {
 	var handedOut runtime.PeerAddress
 	sw := newSwitchboard(t, func(o *Options) {
 		next := o.NewPeer

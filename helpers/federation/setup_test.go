@@ -1,6 +1,6 @@
 package federation
 
-// What the tests share: an authority, a switchboard whose peers live on one listener, and a transcript.
+// Shared test helpers: an authority, a switchboard whose peers share one listener, and a transcript.
 
 import (
 	"context"
@@ -69,7 +69,7 @@ func (a *testAuthority) issue(names ...string) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}, err
 }
 
-// transcriptLog is a sink that keeps what it gets.
+// transcriptLog is a sink that keeps exchanges.
 type transcriptLog struct {
 	mu        sync.Mutex
 	exchanges []transcript.Exchange
@@ -87,13 +87,13 @@ func (l *transcriptLog) all() []transcript.Exchange {
 	return append([]transcript.Exchange(nil), l.exchanges...)
 }
 
-// newSwitchboard makes a switchboard whose peers are called peer1.test, peer2.test and so on, on one listener.
+// newSwitchboard returns a switchboard with peers named peer1.test, peer2.test and so on, on one listener.
 func newSwitchboard(t *testing.T, change ...func(*Options)) *Switchboard {
 	t.Helper()
 	authority := newAuthority(t)
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = socket.Close() }) // if no peer is made
+	t.Cleanup(func() { _ = socket.Close() }) // if no peer was started
 	var mu sync.Mutex
 	count := 0
 	options := Options{

@@ -1,10 +1,9 @@
-// Package federation plays homeservers: peers, each with a name, a TLS certificate and a server key of its own, all in
-// this process. A peer is honest by default; a check makes it lie by altering an event before it is signed (Template),
-// or an answer before it is written (Peer.Handle). Nothing here fails a check: every function returns an error that
-// tells what was tried, on what, and what came of it.
+// Package federation implements homeservers for checks: peers, each with its own name, TLS certificate and server key, all in this
+// process. A peer follows the protocol unless a check alters an event before it is signed (Template) or an answer before it is
+// sent (Peer.Handle). Nothing here fails a check: functions return errors.
 //
-// This file holds the switchboard, which all peers of a run share: their names, and the marks that tell what the suite
-// itself wrote from what the candidate wrote.
+// This file holds the switchboard, which the peers of a run share: their names, and the marks that distinguish the suite's own
+// events from those of the candidate.
 package federation
 
 import (
@@ -23,39 +22,38 @@ import (
 	"msc4014/runtime"
 )
 
-// Options say where peers live and how they reach the servers under test.
+// Options configures the addresses of peers and how they reach the servers under test.
 type Options struct {
-	// NewPeer hands out a name that was never used before, and where to listen for it (runtime.Runtime.NewPeer).
+	// NewPeer returns a new server name and the address to listen on (runtime.Runtime.NewPeer).
 	NewPeer func() (runtime.PeerAddress, error)
-	// Issue makes a TLS certificate for the names (host names or IP addresses, without ports).
+	// Issue issues a TLS certificate for names (host names or IP addresses, without ports).
 	Issue func(names ...string) (tls.Certificate, error)
-	// RootCAs are the authorities that peers trust when they dial; nil means the system's.
+	// RootCAs are the authorities that peers trust as clients; nil means the system's.
 	RootCAs *x509.CertPool
-	// Dial tells the host:port where the federation API of a server under test is reached from this process. It is
-	// asked again for each new connection. Names that it does not know are dialled as they stand, port 8448.
+	// Dial returns the host:port of the federation API of a server under test. It is called for each new connection. Unknown names
+	// are dialled as they are, by default at port 8448.
 	Dial func(serverName string) (address string, ok bool)
-	// Format is the one of pseudonymous rooms that peers make and expect where an event does not tell its dialect;
-	// zero means pseudoid.FormatDendrite.
+	// Format is the default format of peers; zero means pseudoid.FormatDendrite. See Peer.SetFormat.
 	Format pseudoid.Format
-	// OnReceivedEvent is called for each event that a server other than our own peers sent to a peer or served to it
-	// (templates excluded); room is nil when the peer is not in the event's room. It must not block.
+	// OnReceivedEvent is called for each event that a server other than our own peers sent or returned to a peer, except
+	// templates; room is nil if the peer is not in the event's room. It must not block.
 	OnReceivedEvent func(peer *Peer, room *Room, origin string, event Event)
 	// RequestTimeout ends a peer's request whose context has no deadline; zero means 30 seconds.
 	RequestTimeout time.Duration
 }
 
-// Switchboard plays any number of peers. Its methods are safe for use by several goroutines.
+// Switchboard holds any number of peers. Its methods are safe for concurrent use.
 type Switchboard struct {
 	options Options
 	keys    *keyCache
 	client  *client
 
-	// background is for listeners and for what peers do on their own (forwarding joins); Close ends it.
+	// background counts listeners and work in the background (forwarding events); Close ends both.
 	background sync.WaitGroup
 	lifetime   context.Context
 	end        context.CancelFunc
 
-	reached atomic.Bool // a connection has reached a listener
+	reached atomic.Bool // see Reached
 
 	mu        sync.Mutex
 	closed    bool
@@ -64,7 +62,7 @@ type Switchboard struct {
 	marks     marks
 }
 
-// New makes a switchboard without peers. It listens nowhere until the first peer is made.
+// New returns a switchboard without peers.
 func New(options Options) *Switchboard {
 	if options.Format.RoomVersion == "" {
 		options.Format = pseudoid.FormatDendrite
@@ -84,12 +82,11 @@ func New(options Options) *Switchboard {
 	return sw
 }
 
-// NewPeer makes a peer under a name and with a key that were never used before. Its exchanges go to sink, which may be
-// nil. A format replaces the one of Options for this peer's pseudonymous rooms.
+// NewPeer starts a peer with a new name and a new key. Its exchanges go to sink, which may be nil. A format replaces Options.Format.
 func (sw *Switchboard) NewPeer(sink transcript.Sink, format ...pseudoid.Format) (*Peer, error) {
 	address, err := sw.options.NewPeer()
 	if err != nil {
-		return nil, fmt.Errorf("no name for a new peer: %w", err)
+		return nil, fmt.Errorf("get a name for a new peer: %w", err)
 	}
 	peer, err := sw.newPeerAt(address, sink, format...)
 	if err != nil && address.Socket != nil {
@@ -98,7 +95,7 @@ func (sw *Switchboard) NewPeer(sink transcript.Sink, format ...pseudoid.Format) 
 	return peer, err
 }
 
-// newPeerAt makes a peer that listens at an address.
+// newPeerAt starts a peer at an address.
 func (sw *Switchboard) newPeerAt(address runtime.PeerAddress, sink transcript.Sink, format ...pseudoid.Format) (*Peer, error) {
 	peer, err := newPeer(sw, address, sink)
 	if err != nil {
@@ -113,7 +110,7 @@ func (sw *Switchboard) newPeerAt(address runtime.PeerAddress, sink transcript.Si
 		return nil, errors.New("the switchboard is closed: no new peers")
 	}
 	if sw.peers[address.Name] != nil {
-		return nil, fmt.Errorf("the peer name %s was handed out twice", address.Name)
+		return nil, fmt.Errorf("the peer name %s was used twice", address.Name)
 	}
 	listening := sw.listeners[address.Listen]
 	if listening == nil {
@@ -127,7 +124,7 @@ func (sw *Switchboard) newPeerAt(address runtime.PeerAddress, sink transcript.Si
 	return peer, nil
 }
 
-// Close ends all peers and their listeners. It is safe to call it twice.
+// Close closes all peers and their listeners. It may be called twice.
 func (sw *Switchboard) Close() error {
 	sw.mu.Lock()
 	if sw.closed {
@@ -156,24 +153,24 @@ func (sw *Switchboard) Close() error {
 	return errors.Join(failures...)
 }
 
-// OurServer tells whether name is a peer's, of this switchboard.
-func (sw *Switchboard) OurServer(name string) bool {
+// isPeer reports whether name is that of a peer.
+func (sw *Switchboard) isPeer(name string) bool {
 	sw.mu.Lock()
 	defer sw.mu.Unlock()
 	return sw.peers[name] != nil
 }
 
-// Peer returns the peer of that name, nil if there is none.
+// Peer returns the peer of that name, or nil.
 func (sw *Switchboard) Peer(name string) *Peer {
 	sw.mu.Lock()
 	defer sw.mu.Unlock()
 	return sw.peers[name]
 }
 
-// Reached reports whether any TCP connection has ever reached a listener, whatever became of it.
+// Reached reports whether a listener has ever accepted a TCP connection.
 func (sw *Switchboard) Reached() bool { return sw.reached.Load() }
 
-// inBackground runs what a peer does on its own; its context ends when the switchboard is closed.
+// inBackground runs work with a context that ends after Options.RequestTimeout, or when the switchboard is closed.
 func (sw *Switchboard) inBackground(work func(ctx context.Context)) {
 	sw.mu.Lock()
 	defer sw.mu.Unlock()

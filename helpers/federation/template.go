@@ -1,7 +1,7 @@
 package federation
 
-// Templates: events before they are hashed and signed. A lie and its control come from one template and differ in the
-// altered field alone; everything that is not altered is what an honest server would write.
+// Templates: events before they are hashed and signed. A forgery and its control are built from the same template and differ only
+// in the altered field.
 
 import (
 	"bytes"
@@ -17,22 +17,22 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// Signer signs events or mappings: whose name the signature stands under, and the key.
+// Signer is a signing key with the entity and the key ID of its signatures.
 type Signer struct {
 	Entity string
 	KeyID  string
 	Key    ed25519.PrivateKey
 }
 
-// SenderKeySigner signs events as a sender key does: under the key itself.
+// SenderKeySigner returns a signer with a sender key, whose entity is the key itself.
 func SenderKeySigner(pair pseudoid.KeyPair) Signer {
 	return Signer{Entity: string(pair.Public), KeyID: SenderKeyID, Key: pair.Private}
 }
 
-// Change alters JSON: an event, or a mapping. It gets a copy.
+// Change alters a copy of the JSON of an event or a mapping.
 type Change func(raw []byte) ([]byte, error)
 
-// SetField is a Change that replaces the field at an sjson path.
+// SetField returns a Change that sets the field at an sjson path.
 func SetField(path string, value any) Change {
 	return func(raw []byte) ([]byte, error) {
 		written, err := marshal(value)
@@ -43,14 +43,14 @@ func SetField(path string, value any) Change {
 	}
 }
 
-// DeleteField is a Change that removes the field at an sjson path.
+// DeleteField returns a Change that removes the field at an sjson path.
 func DeleteField(path string) Change {
 	return func(raw []byte) ([]byte, error) { return sjson.DeleteBytes(raw, path) }
 }
 
-// Template is an event before it is hashed and signed, a value: each method returns an altered copy. A template made
-// from a room puts each event that it builds at the room's end; one made from the answer to make_join or make_leave
-// keeps the place that the answer gave.
+// Template is an event before it is hashed and signed. It is immutable: each method returns an altered copy. A template from a room
+// places each event that it builds at the room's end; one from the answer to make_join or make_leave keeps that answer's
+// placement.
 type Template struct {
 	peer   *Peer
 	roomID string
@@ -73,17 +73,17 @@ type Template struct {
 	description string
 }
 
-// mapping is how a template writes mxid_mapping. A nil one writes none.
+// mapping is the mxid_mapping of a template; nil means none.
 type mapping struct {
 	key        pseudoid.SenderKey
 	userID     string
-	raw        []byte // replaces everything
+	raw        []byte // if set, replaces everything else
 	signers    []Signer
 	before     []Change
 	afterwards []Change
 }
 
-// as sets sender, key and signature to a user's; the state key and the mapping of member events are For's matter.
+// as sets the sender, the key and the signer to those of a user. For also sets the state key and the mapping.
 func (t Template) as(user *User) Template {
 	t.user = user
 	if t.format.Pseudonymous {
@@ -97,8 +97,8 @@ func (t Template) as(user *User) Template {
 	return t
 }
 
-// MemberTemplate makes a template of the user's own member event in a room that the peer is in. Joins, invites and
-// knocks carry a mapping in pseudonymous rooms; add one to others by WithMappingOf.
+// MemberTemplate returns a template of the user's own member event in a room that the peer is in. In pseudonymous rooms, joins and
+// knocks have a mapping; WithMappingOf adds one to others.
 func (r *Room) MemberTemplate(user *User, membership string) Template {
 	return memberTemplate(r.peer, r.id, r.format, r.place, user, membership, nil)
 }
@@ -122,7 +122,7 @@ func memberTemplate(peer *Peer, roomID string, format pseudoid.Format,
 	return template.For(user)
 }
 
-// For makes it the member event of another user: sender, state key, signature and mapping are all that user's.
+// For turns the template into the member event of another user: sender, state key, signature and mapping are that user's.
 func (t Template) For(user *User) Template {
 	t = t.as(user)
 	t.stateKey = StateKey(t.sender)
@@ -134,9 +134,9 @@ func (t Template) For(user *User) Template {
 	return t
 }
 
-// WithKey makes it the member event of another sender key, which signs it and which the mapping names.
+// WithKey turns the template into the member event of another sender key, which signs it and is in the mapping.
 func (t Template) WithKey(pair pseudoid.KeyPair) Template {
-	t.peer.sw.MarkKey(pair.Public)
+	t.peer.sw.markKey(pair.Public)
 	t.key = pair
 	t.sender = string(pair.Public)
 	t.stateKey = StateKey(t.sender)
@@ -144,8 +144,7 @@ func (t Template) WithKey(pair pseudoid.KeyPair) Template {
 	return t.withMapping(func(m *mapping) { m.key = pair.Public })
 }
 
-// WithMappingOf writes the mapping of the template's key to a user, signed by that user's server. It does nothing in
-// ordinary rooms.
+// WithMappingOf sets the mapping of the template's key to a user, signed by that user's server. It does nothing in ordinary rooms.
 func (t Template) WithMappingOf(user *User) Template {
 	if !t.format.Pseudonymous {
 		return t
@@ -154,44 +153,44 @@ func (t Template) WithMappingOf(user *User) Template {
 	return t
 }
 
-// WithoutMapping leaves mxid_mapping out.
+// WithoutMapping omits mxid_mapping.
 func (t Template) WithoutMapping() Template {
 	t.mapping = nil
 	return t
 }
 
-// WithMapping writes mxid_mapping as it is given, byte for byte.
+// WithMapping sets mxid_mapping to raw JSON, byte for byte.
 func (t Template) WithMapping(raw []byte) Template {
 	t.mapping = &mapping{raw: bytes.Clone(raw)}
 	return t
 }
 
-// Claiming makes the mapping claim another user ID; it is signed as before, by the template's own server alone.
+// Claiming sets the user ID in the mapping, which is still signed only by the template's own server.
 func (t Template) Claiming(userID string) Template {
 	return t.withMapping(func(m *mapping) { m.userID = userID })
 }
 
-// NamingKey makes the mapping name another key than the one that signs the event.
+// NamingKey sets the key in the mapping, which may differ from the one that signs the event.
 func (t Template) NamingKey(key pseudoid.SenderKey) Template {
 	return t.withMapping(func(m *mapping) { m.key = key })
 }
 
-// MappingSignedBy replaces who signs the mapping; nobody means an unsigned one.
+// MappingSignedBy replaces the signers of the mapping; without any it is unsigned.
 func (t Template) MappingSignedBy(signers ...Signer) Template {
 	return t.withMapping(func(m *mapping) { m.signers = slices.Clone(signers) })
 }
 
-// MappingAlsoSignedBy adds signatures to the mapping's.
+// MappingAlsoSignedBy adds signers to those of the mapping.
 func (t Template) MappingAlsoSignedBy(signers ...Signer) Template {
 	return t.withMapping(func(m *mapping) { m.signers = append(slices.Clone(m.signers), signers...) })
 }
 
-// AlterMapping changes the mapping before it is signed.
+// AlterMapping alters the mapping before it is signed.
 func (t Template) AlterMapping(change Change) Template {
 	return t.withMapping(func(m *mapping) { m.before = append(slices.Clone(m.before), change) })
 }
 
-// AlterMappingAfterSigning changes the mapping when it is signed; the event's own hash and signature fit the result.
+// AlterMappingAfterSigning alters the mapping after it is signed, but before the event is hashed and signed.
 func (t Template) AlterMappingAfterSigning(change Change) Template {
 	return t.withMapping(func(m *mapping) { m.afterwards = append(slices.Clone(m.afterwards), change) })
 }
@@ -206,25 +205,24 @@ func (t Template) withMapping(change func(*mapping)) Template {
 	return t
 }
 
-// SignedBy replaces who signs the event; nobody means an unsigned one.
+// SignedBy replaces the signers of the event; without any it is unsigned.
 func (t Template) SignedBy(signers ...Signer) Template {
 	t.signers = slices.Clone(signers)
 	return t
 }
 
-// AlsoSignedBy adds signatures to the event's.
+// AlsoSignedBy adds signers to those of the event.
 func (t Template) AlsoSignedBy(signers ...Signer) Template {
 	t.signers = append(slices.Clone(t.signers), signers...)
 	return t
 }
 
-// WithContent sets a field of the content, by an sjson path.
+// WithContent sets a field of the content at an sjson path.
 func (t Template) WithContent(path string, value any) Template {
 	return t.Alter(SetField("content."+path, value))
 }
 
-// Naming sets a field of the content before the event gets its place, so that what it names is among its auth events:
-// unlike WithContent, which alters the event where it stands.
+// Naming sets a field of the content before the auth events are selected, which may depend on it. WithContent does so afterwards.
 func (t Template) Naming(path string, value any) Template {
 	if changed, err := sjson.SetBytes(bytes.Clone(t.content), path, value); err == nil {
 		t.content = changed
@@ -232,35 +230,35 @@ func (t Template) Naming(path string, value any) Template {
 	return t
 }
 
-// Alter changes the event before it is hashed and signed: what results has a right hash and valid signatures.
+// Alter alters the event before it is hashed and signed: hash and signatures are valid for the result.
 func (t Template) Alter(change Change) Template {
 	t.before = append(slices.Clone(t.before), change)
 	return t
 }
 
-// AlterAfterSigning changes the event when it is hashed and signed.
+// AlterAfterSigning alters the event after it is hashed and signed.
 func (t Template) AlterAfterSigning(change Change) Template {
 	t.afterwards = append(slices.Clone(t.afterwards), change)
 	return t
 }
 
-// Sender returns what stands in the sender field: a sender key, or a user ID in ordinary rooms.
+// Sender returns the sender: a sender key, or a user ID in ordinary rooms.
 func (t Template) Sender() string { return t.sender }
 
-// Key returns the sender key pair that the event is made with; the zero value in ordinary rooms.
+// Key returns the sender key pair of the event; the zero value in ordinary rooms.
 func (t Template) Key() pseudoid.KeyPair { return t.key }
 
-// User returns whose event it is.
+// User returns the user of the event.
 func (t Template) User() *User { return t.user }
 
-// Format returns the format that the event is made in.
+// Format returns the format of the event.
 func (t Template) Format() pseudoid.Format { return t.format }
 
-// RoomID returns the room that the event is for.
+// RoomID returns the ID of the event's room.
 func (t Template) RoomID() string { return t.roomID }
 
-// Build makes the event: fields, mapping, alterations, hash, signatures, alterations after signing. The event is
-// marked as the suite's own.
+// Build builds the event: fields, mapping, alterations, hash, signatures, alterations after signing. It marks the event as the
+// suite's own.
 func (t Template) Build() (Event, error) {
 	event, err := t.build()
 	if err != nil {
@@ -270,7 +268,7 @@ func (t Template) Build() (Event, error) {
 		}
 		return Event{}, fmt.Errorf("%s cannot build the event (%s, room %s): %w", t.peer.name, what, t.roomID, err)
 	}
-	t.peer.sw.MarkEvent(event)
+	t.peer.sw.markEvent(event)
 	return event, nil
 }
 
@@ -309,7 +307,7 @@ func (t Template) build() (Event, error) {
 		return Event{}, err
 	}
 	if len(t.signers) == 0 {
-		// The hash is right all the same: only the signature is missing.
+		// Only the signature is missing: the hash is valid.
 		hash, err := pseudoid.ContentHash(raw)
 		if err != nil {
 			return Event{}, err
@@ -332,7 +330,7 @@ func (t Template) build() (Event, error) {
 	return NewEvent(raw, t.format), nil
 }
 
-// write makes the mapping's JSON.
+// write returns the JSON of the mapping.
 func (m *mapping) write(dialect pseudoid.Dialect) ([]byte, error) {
 	if m.raw != nil {
 		return m.raw, nil
@@ -360,7 +358,7 @@ func applyChanges(raw []byte, changes []Change) ([]byte, error) {
 	return raw, nil
 }
 
-// list writes event IDs as a JSON array, an empty one for none.
+// list encodes event IDs as a JSON array.
 func list(ids []string) []byte {
 	if len(ids) == 0 {
 		return []byte("[]")

@@ -1,6 +1,6 @@
 package federation
 
-// Templates: a lie differs from its control in the altered field alone, and is signed as it says.
+// Templates: a forgery differs from its control only in the altered field, and has the requested signatures.
 
 import (
 	"crypto/ed25519"
@@ -32,7 +32,7 @@ func built(t *testing.T, template Template) Event {
 	return event
 }
 
-// differences returns the paths of content and top level fields that differ, hashes and signatures apart.
+// differences returns the names of the top-level fields that differ, without hashes and signatures.
 func differences(t *testing.T, a, b Event) []string {
 	t.Helper()
 	var left, right map[string]json.RawMessage
@@ -93,11 +93,11 @@ func TestLiesDifferInTheAlteredFieldAlone(t *testing.T) {
 	peer, room, template := templateIn(t, pseudoid.FormatDendrite)
 	control := built(t, template)
 
-	lie := built(t, template.Claiming("@bob:hs1"))
-	assert.Equal(t, []string{"content"}, differences(t, control, lie))
-	assert.Equal(t, "@bob:hs1", lie.MappedUserID())
-	require.NoError(t, pseudoid.CheckContentHash(lie.JSON()))
-	raw, _ := pseudoid.MappingOf(lie.JSON())
+	forged := built(t, template.Claiming("@bob:hs1"))
+	assert.Equal(t, []string{"content"}, differences(t, control, forged))
+	assert.Equal(t, "@bob:hs1", forged.MappedUserID())
+	require.NoError(t, pseudoid.CheckContentHash(forged.JSON()))
+	raw, _ := pseudoid.MappingOf(forged.JSON())
 	parsed, err := pseudoid.ParseMapping(raw)
 	require.NoError(t, err)
 	assert.NoError(t, pseudoid.VerifyJSON(parsed.Raw, peer.Name(), ServerKeyID, peer.PublicKey()))
@@ -133,9 +133,9 @@ func TestLiesDifferInTheAlteredFieldAlone(t *testing.T) {
 	assert.NoError(t, pseudoid.CheckContentHash(bad.JSON()))
 	assert.Equal(t, "@carol:peer1.test", bad.MappedUserID())
 
-	_, err = template.Alter(func([]byte) ([]byte, error) { return []byte("no JSON"), nil }).Build()
+	_, err = template.Alter(func([]byte) ([]byte, error) { return []byte("not JSON"), nil }).Build()
 	assert.ErrorContains(t, err, "cannot build the event (join of @mallory:peer1.test, room "+room.ID()+")")
-	// Copies are independent: the template itself is still honest.
+	// Copies are independent: the template itself is unchanged.
 	again := built(t, template)
 	assert.Equal(t, control.ID(), again.ID())
 }
@@ -149,7 +149,7 @@ func TestTemplateForAnotherUser(t *testing.T) {
 	assert.Equal(t, stateKey, event.Get("content.mxid_mapping.sender_key").String())
 }
 
-func TestRoomModelKeepsForksAndLateEventsApart(t *testing.T) {
+func TestRoomModelHandlesForksAndLateEvents(t *testing.T) {
 	_, room, _ := templateIn(t, pseudoid.FormatDendrite)
 	alice := room.Peer().User("alice")
 	topic := func(text string) Event {
@@ -170,7 +170,7 @@ func TestRoomModelKeepsForksAndLateEventsApart(t *testing.T) {
 	room.Apply(merged)
 	assert.Equal(t, []string{merged.ID()}, room.Extremities())
 
-	// The next one is known before the one that it comes after.
+	// The next one is known before its predecessor.
 	between := topic("between")
 	late := newRoom(room.Peer(), room.ID(), room.Format())
 	late.adopt(room.State()[:0], room.Events(), merged)
@@ -183,15 +183,15 @@ func TestRoomModelKeepsForksAndLateEventsApart(t *testing.T) {
 	assert.NotContains(t, late.Extremities(), between.ID())
 }
 
-func TestALieDoesNotRouteThePeersOwnEvents(t *testing.T) {
+func TestForgedMappingDoesNotRouteEvents(t *testing.T) {
 	peer, room, template := templateIn(t, pseudoid.FormatDendrite)
 	victim, _ := newTestPeer(t, peer.Switchboard())
-	lie := built(t, template.Claiming(victim.User("bob").ID()))
-	room.Apply(lie)
-	assert.Equal(t, "join", room.Membership(lie.Sender()))
-	assert.Empty(t, room.UserIDOf(lie.Sender()))
-	assert.Equal(t, []string{peer.Name()}, room.JoinedServers())
-	honest := built(t, room.MemberTemplate(victim.User("bob"), "join"))
-	room.Apply(honest)
-	assert.Equal(t, []string{peer.Name(), victim.Name()}, room.JoinedServers())
+	forged := built(t, template.Claiming(victim.User("bob").ID()))
+	room.Apply(forged)
+	assert.Equal(t, "join", room.Membership(forged.Sender()))
+	assert.Empty(t, room.UserIDOf(forged.Sender()))
+	assert.Equal(t, []string{peer.Name()}, room.joinedServers())
+	valid := built(t, room.MemberTemplate(victim.User("bob"), "join"))
+	room.Apply(valid)
+	assert.Equal(t, []string{peer.Name(), victim.Name()}, room.joinedServers())
 }

@@ -22,12 +22,12 @@ import (
 // TransactionAnswer is the answer to a transaction.
 type TransactionAnswer struct {
 	Answer
-	// PDUErrors are the errors of single events, by event ID, as the server told them. Their absence proves nothing.
+	// PDUErrors are the errors that the server returned, by event ID. Their absence proves nothing.
 	PDUErrors map[string]string
 }
 
-// SendTransaction sends events and EDUs (JSON objects) to a server, byte for byte. The answer may be a refusal, of the
-// whole or of single events; an error means that none came.
+// SendTransaction sends events and EDUs (JSON objects) to a server, byte for byte. The answer may be a refusal of the transaction or
+// of single events; it is an error if there is none.
 func (p *Peer) SendTransaction(ctx context.Context, server string, pdus []Event, edus []json.RawMessage) (*TransactionAnswer, error) {
 	now := time.Now().UnixMilli()
 	fields := []field{text("origin", p.name), text("origin_server_ts", now), events("pdus", pdus)}
@@ -53,12 +53,12 @@ func (p *Peer) SendTransaction(ctx context.Context, server string, pdus []Event,
 	return result, nil
 }
 
-// Send applies an event to the peer's model and sends it to every other server with a joined member, before it or
-// after it. The error tells which servers did not take it, by status or by the event's own error.
+// Send applies an event to the peer's model and sends it to every other server with a joined member before or after it. It returns
+// an error for each server that does not accept it.
 func (r *Room) Send(ctx context.Context, event Event) error {
-	servers := r.JoinedServers()
+	servers := r.joinedServers()
 	r.Apply(event)
-	for _, server := range r.JoinedServers() {
+	for _, server := range r.joinedServers() {
 		if !slices.Contains(servers, server) {
 			servers = append(servers, server)
 		}
@@ -66,7 +66,7 @@ func (r *Room) Send(ctx context.Context, event Event) error {
 	return r.sendTo(ctx, servers, event)
 }
 
-// sendTo sends to all servers at once: one that hangs must not hold up the others.
+// sendTo sends to all servers at once: one that hangs must not delay the others.
 func (r *Room) sendTo(ctx context.Context, servers []string, event Event) error {
 	failures := make([]error, len(servers))
 	var all sync.WaitGroup
@@ -93,16 +93,16 @@ func (p *Peer) sendEvent(ctx context.Context, server string, event Event) error 
 	return nil
 }
 
-// What a transaction has at most (server-server API, "Transactions").
+// Limits of a transaction (server-server API, "Transactions").
 const (
-	maximumPDUs = 50
-	maximumEDUs = 100
+	maxPDUs = 50
+	maxEDUs = 100
 )
 
-// send takes a transaction.
+// send answers PUT /send/{txnId}.
 func (p *Peer) send(request *Request) Answer {
 	if !gjson.ValidBytes(request.Body) {
-		return unexpected(http.StatusBadRequest, "M_NOT_JSON", "the transaction is no JSON")
+		return unexpected(http.StatusBadRequest, "M_NOT_JSON", "the transaction is not JSON")
 	}
 	id := request.Origin + " " + request.parameter(0)
 	p.mu.Lock()
@@ -113,7 +113,7 @@ func (p *Peer) send(request *Request) Answer {
 	}
 	transaction := gjson.ParseBytes(request.Body)
 	pdus, edus := transaction.Get("pdus").Array(), transaction.Get("edus").Array()
-	if len(pdus) > maximumPDUs || len(edus) > maximumEDUs {
+	if len(pdus) > maxPDUs || len(edus) > maxEDUs {
 		return unexpected(http.StatusBadRequest, "M_BAD_JSON", fmt.Sprintf("the transaction has %d PDUs and %d EDUs", len(pdus), len(edus)))
 	}
 	outcome := map[string]any{}
@@ -142,14 +142,13 @@ func (p *Peer) send(request *Request) Answer {
 	return answer
 }
 
-// examine judges an event that another server wrote, with the oracle: hash and signature, and the mapping of a join.
-// It returns what does not hold; the peer keeps the event all the same.
+// examine verifies an event from another server: hash, signature and, of a join, the mapping. It returns the problems.
 func (p *Peer) examine(request *Request, event Event) []string {
 	var problems []string
 	if err := pseudoid.CheckContentHash(event.json); err != nil {
 		problems = append(problems, "content hash: "+err.Error())
 	}
-	keys := p.keysNow(request.http.Context())
+	keys := p.keysWithin(request.http.Context())
 	if event.format.Pseudonymous {
 		if _, err := pseudoid.VerifySenderSignature(event.json, event.format); err != nil {
 			problems = append(problems, "sender signature: "+err.Error())
@@ -177,7 +176,7 @@ func (p *Peer) examine(request *Request, event Event) []string {
 	return append(problems, "server signature: "+last.Error())
 }
 
-// examineMapping judges the mapping of a join.
+// examineMapping verifies the mapping of a join and returns the problems.
 func examineMapping(event Event, keys func(serverName, keyID string) (ed25519.PublicKey, error)) []string {
 	raw, ok := pseudoid.MappingOf(event.json)
 	if !ok {

@@ -9,7 +9,7 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// User is a user of a peer. Its methods are safe for use by several goroutines.
+// User is a user of a peer. Its methods are safe for concurrent use.
 type User struct {
 	peer      *Peer
 	localpart string
@@ -20,7 +20,7 @@ type User struct {
 	avatarURL   string
 }
 
-// User returns the peer's user with that localpart, the same one each time.
+// User returns the peer's user with that localpart, and creates it on the first call.
 func (p *Peer) User(localpart string) *User {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -32,7 +32,7 @@ func (p *Peer) User(localpart string) *User {
 	return user
 }
 
-// userByID returns the peer's user of that ID, nil if nobody asked for it before.
+// userByID returns the peer's user of that ID, or nil if it does not exist.
 func (p *Peer) userByID(userID string) *User {
 	localpart, domain, ok := strings.Cut(strings.TrimPrefix(userID, "@"), ":")
 	if !ok || domain != p.name {
@@ -49,7 +49,7 @@ func (u *User) ID() string { return "@" + u.localpart + ":" + u.peer.name }
 // Peer returns the user's server.
 func (u *User) Peer() *Peer { return u.peer }
 
-// KeyIn returns the user's sender key pair in a room, made when it is asked for first.
+// KeyIn returns the user's sender key pair in a room, and generates it on the first call.
 func (u *User) KeyIn(roomID string) pseudoid.KeyPair {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -57,28 +57,27 @@ func (u *User) KeyIn(roomID string) pseudoid.KeyPair {
 	if !ok {
 		pair = pseudoid.GenerateKeyPair()
 		u.keys[roomID] = pair
-		u.peer.sw.MarkKey(pair.Public)
+		u.peer.sw.markKey(pair.Public)
 	}
 	return pair
 }
 
-// NewKey replaces the user's sender key pair in a room by a fresh one and returns it.
+// NewKey replaces the user's sender key pair in a room by a new one and returns that.
 func (u *User) NewKey(roomID string) pseudoid.KeyPair {
 	pair := pseudoid.GenerateKeyPair()
 	u.UseKey(roomID, pair)
 	return pair
 }
 
-// UseKey makes the user write under this sender key in a room from now on.
+// UseKey sets the user's sender key pair in a room.
 func (u *User) UseKey(roomID string, pair pseudoid.KeyPair) {
-	u.peer.sw.MarkKey(pair.Public)
+	u.peer.sw.markKey(pair.Public)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.keys[roomID] = pair
 }
 
-// SenderIn returns what stands in the sender field of the user's events: its sender key in pseudonymous rooms, its
-// user ID in others.
+// SenderIn returns the sender of the user's events: its sender key in pseudonymous rooms, its user ID in others.
 func (u *User) SenderIn(room *Room) string {
 	if room.format.Pseudonymous {
 		return string(u.KeyIn(room.id).Public)
@@ -86,7 +85,7 @@ func (u *User) SenderIn(room *Room) string {
 	return u.ID()
 }
 
-// SetProfile sets what the user's member events and profile queries tell; empty strings mean none.
+// SetProfile sets the user's profile; empty strings mean none.
 func (u *User) SetProfile(displayName, avatarURL string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -106,8 +105,8 @@ func (u *User) profile() map[string]any {
 	return profile
 }
 
-// holder returns which of the peer's users holds a sender key, nil if none does. Old keys are not remembered.
-func (p *Peer) holder(roomID, sender string) *User {
+// userBySender returns the peer's user with a sender (its current sender key, or its user ID), or nil.
+func (p *Peer) userBySender(roomID, sender string) *User {
 	p.mu.Lock()
 	users := make([]*User, 0, len(p.users))
 	for _, user := range p.users {

@@ -14,18 +14,18 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// nested is a value of so many arrays or objects in each other.
+// nested returns a value of so many nested arrays or objects.
 func nested(begin, end string, levels int) string {
 	return strings.Repeat(begin, levels) + "0" + strings.Repeat(end, levels)
 }
 
-func TestReadRefusesWhatIsOutOfBounds(t *testing.T) {
+func TestReadRefusesBodiesOutOfBounds(t *testing.T) {
 	for name, each := range map[string]struct {
 		body io.Reader
 		err  error
 	}{
 		"a small body":                    {strings.NewReader(`{"a":1}`), nil},
-		"no JSON":                         {strings.NewReader("<html>"), nil},
+		"not JSON":                        {strings.NewReader("<html>"), nil},
 		"6 MB of [":                       {strings.NewReader(strings.Repeat("[", 6<<20)), ErrTooDeep},
 		"6 MB of [ behind other text":     {strings.NewReader(`]}" \" ",` + strings.Repeat(`{"a":[`, 1<<20)), ErrTooDeep},
 		"as deep as may be":               {strings.NewReader(nested("[", "]", MaxDepth)), nil},
@@ -50,7 +50,7 @@ func TestReadRefusesWhatIsOutOfBounds(t *testing.T) {
 	}
 }
 
-// spaces is so many spaces.
+// spaces returns a reader of so many spaces.
 func spaces(count int64) io.Reader { return io.LimitReader(spacesWithoutEnd{}, count) }
 
 type spacesWithoutEnd struct{}
@@ -78,7 +78,7 @@ func TestDepthBoundRefusesNoLegalEvent(t *testing.T) {
 	assert.Equal(t, answer, value.Raw())
 }
 
-func TestWorkIsWhatNestedScansTake(t *testing.T) {
+func TestCheckWorkCountsNestedScans(t *testing.T) {
 	for name, each := range map[string]struct {
 		body string
 		err  error
@@ -105,8 +105,8 @@ func TestParseRefusesWhatIsNotJSON(t *testing.T) {
 	}
 }
 
-// TestValuesAreThoseOfGJSON compares every value that is visited with what gjson reads.
-func TestValuesAreThoseOfGJSON(t *testing.T) {
+// TestValuesEqualThoseOfGJSON compares every visited value with that of gjson.
+func TestValuesEqualThoseOfGJSON(t *testing.T) {
 	texts := []string{
 		`null`, ` true `, `-1.5e3`, `"a\"\u0041\\"`, `[]`, `{}`, ` [ ] `, "{\n}", `[1,[2,[3,{"a":[]}],4],{"b":{}},"]"]`,
 		`{"a":1,"a":2,"b\u0041":[{"c":null},"x{"],"":{"":{"":[]}}}`, " { \"a\" : [ 1 , \"b\" , { } ] , \"c\" : { \"d\" : [ ] } } ",
@@ -150,7 +150,7 @@ func compare(t *testing.T, expected gjson.Result, got Value) {
 	require.Len(t, values, place)
 }
 
-func TestGetGoesDownAndFindsNothingElsewhere(t *testing.T) {
+func TestGetFollowsPaths(t *testing.T) {
 	value, err := Parse([]byte(`{"a":{"b.c":[{"d":1}]},"n":null}`))
 	require.NoError(t, err)
 	assert.Equal(t, `[{"d":1}]`, value.Get("a", "b.c").Raw())
@@ -164,7 +164,7 @@ func TestGetGoesDownAndFindsNothingElsewhere(t *testing.T) {
 	assert.Empty(t, none.String())
 }
 
-func TestEachEndsWhenItIsTold(t *testing.T) {
+func TestEachStopsWhenVisitReturnsFalse(t *testing.T) {
 	value, err := Parse([]byte(`[1,[2],3]`))
 	require.NoError(t, err)
 	visited := 0
@@ -172,7 +172,7 @@ func TestEachEndsWhenItIsTold(t *testing.T) {
 	assert.Equal(t, 2, visited)
 }
 
-func TestWalkVisitsEachValueBeforeThoseWithinIt(t *testing.T) {
+func TestWalkIsPreOrder(t *testing.T) {
 	const text = `{"a":[1,{"b":[true]},["no"]],"c":{"d.e":null}}`
 	value, err := Parse([]byte(text))
 	require.NoError(t, err)
@@ -204,11 +204,11 @@ func TestPathsAreBounded(t *testing.T) {
 	})
 }
 
-// TestVisitingTakesLinearWork visits everything and counts the bytes that are looked at.
+// TestVisitingTakesLinearWork visits everything and counts the scanned bytes.
 func TestVisitingTakesLinearWork(t *testing.T) {
 	for name, text := range map[string]string{
-		"arrays in each other":    nested("[", "]", MaxDepth),
-		"objects in each other":   nested(`{"a":`, "}", MaxDepth),
+		"nested arrays":           nested("[", "]", MaxDepth),
+		"nested objects":          nested(`{"a":`, "}", MaxDepth),
 		"wide objects, nested":    nested(`{"a":1,"b":[],"c":"ccccccccccccc","d":`, "}", MaxDepth-1),
 		"a long string far down":  nested(`[`, "]", MaxDepth/2) + strings.Repeat(" ", 100000),
 		"a long array":            "[" + strings.Repeat(`{"a":[[]]},`, 100000) + "0]",
@@ -218,11 +218,11 @@ func TestVisitingTakesLinearWork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			value, err := Parse([]byte(text))
 			require.NoError(t, err)
-			looked := 0
-			value.doc.looked = func(bytes int) { looked += bytes }
+			scanned := 0
+			value.doc.scanned = func(bytes int) { scanned += bytes }
 			value.Walk(func(Place, Value) bool { return true })
-			assert.LessOrEqual(t, looked, len(text))
-			assert.Greater(t, looked, len(text)/20, "it was counted")
+			assert.LessOrEqual(t, scanned, len(text))
+			assert.Greater(t, scanned, len(text)/20, "it was counted")
 		})
 	}
 }

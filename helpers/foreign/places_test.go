@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// readers are functions that read a body to its end, or as far as its JSON goes.
+// readers are functions that read a body to its end, or to the end of its JSON.
 var readers = map[string]bool{
 	"io.ReadAll": true, "io.Copy": true, "io.CopyN": true, "io.ReadFull": true, "json.NewDecoder": true,
 	"bufio.NewReader": true, "bufio.NewScanner": true,
 }
 
-// exempt are the calls of readers that may stand beside net/http, and why.
+// exempt are the calls of readers that are allowed in files that import net/http, with the reason.
 var exempt = map[string]string{
 	"helpers/federation/server.go: io.CopyN":         "discards the body of a request to a closed peer, up to a bound",
 	"runtime/readiness/readiness.go: io.Copy":        "discards the answer to a probe, up to a bound",
@@ -29,7 +29,7 @@ var exempt = map[string]string{
 	"tests/internal/saboteur/main.go: io.Copy":       "passes connections on",
 }
 
-// TestBodiesAreReadWithinBounds finds places that read what comes by HTTP and do not leave that to Read.
+// TestBodiesAreReadWithinBounds finds code that reads HTTP bodies without Read.
 func TestBodiesAreReadWithinBounds(t *testing.T) {
 	root := filepath.Join("..", "..")
 	for _, folder := range []string{"helpers", "blueprints", "runtime", "internal", "tests", "report", "cmd"} {

@@ -1,5 +1,5 @@
-// Package foreign reads what servers under test send. Size and nesting are bounded on arrival, so that no reader of JSON
-// behind it (gjson's validator has no bound of its own) runs out of stack or time; Value visits JSON in linear time.
+// Package foreign reads bodies from servers under test. It bounds their size and nesting, so that no JSON parser (gjson's validator
+// has no bound of its own) runs out of stack or time. Value visits JSON in linear time.
 package foreign
 
 import (
@@ -10,35 +10,34 @@ import (
 )
 
 const (
-	// MaxBytes bounds a body. Answers about the largest rooms that checks make have a few megabytes.
+	// MaxBytes bounds a body. Answers about the largest rooms of the checks have a few megabytes.
 	MaxBytes = 64 << 20
-	// MaxDepth bounds how deep arrays and objects nest. It refuses nothing that is legal: an event has at most 65,536 bytes
-	// (client-server API, "Size limits"), which is room for 32,768 levels, and answers put events a few levels down. Hostile
-	// events that checks send nest almost as deep, and a server may serve them again.
+	// MaxDepth bounds the nesting of arrays and objects. Legal answers are within it: an event has at most 65,536 bytes
+	// (client-server API, "Size limits"), so at most 32,768 levels, and answers add a few. Hostile events of checks nest almost
+	// that deep, and a server may return them.
 	MaxDepth = 1<<15 + 1<<8
-	// MaxWork bounds the bytes that a reader looks at who scans what is nested anew at each level, as CheckWork counts them. An
-	// event of 65,536 bytes makes at most 2^30 of them.
+	// MaxWork bounds the bytes that a parser reads that scans nested values again at each level, as CheckWork counts them. An event
+	// of 65,536 bytes causes at most 2^30.
 	MaxWork = 1 << 32
-	// kept is how much of a refused body is returned, in bytes: evidence, and too short to nest deep.
+	// kept is how many bytes of a refused body are returned as evidence; they cannot nest deeply.
 	kept = 4 << 10
 )
 
-// Error says why a body was refused: it is ErrTooLarge, ErrTooDeep or ErrTooMuchWork.
+// Error is one of ErrTooLarge, ErrTooDeep and ErrTooMuchWork.
 type Error struct{ problem string }
 
-// What Read, Parse and CheckWork refuse.
+// The errors of Read, Parse and CheckWork for bodies out of bounds.
 var (
 	ErrTooLarge    = &Error{fmt.Sprintf("the body is larger than %d MiB", MaxBytes>>20)}
 	ErrTooDeep     = &Error{fmt.Sprintf("the body nests deeper than %d levels", MaxDepth)}
 	ErrTooMuchWork = &Error{"the body nests too deep for its size"}
 )
 
-// Error names the bound.
+// Error says which bound is exceeded.
 func (e *Error) Error() string { return e.problem }
 
-// Read reads a body to its end. The error is an *Error if the body is out of bounds, and otherwise the reader's. The bytes
-// that come with an error are what was read before it, of a body out of bounds its beginning: what is returned is always
-// within bounds.
+// Read reads a body to its end. The error is an *Error if the body is out of bounds, or else the reader's. With an *Error it
+// returns the beginning of the body, with another error all that was read: always within bounds.
 func Read(body io.Reader) ([]byte, error) {
 	read, err := readAll(body)
 	if tooDeep(read) {
@@ -47,11 +46,11 @@ func Read(body io.Reader) ([]byte, error) {
 	return read, err
 }
 
-// chunks are what bodies are read into before their size is known: a server that sends too much each time must not cost new
+// chunks are buffers for bodies of unknown size. They are pooled so that a server that always sends too much does not cost new
 // memory each time.
 var chunks = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// readAll reads a body to its end. It gives up one that is too large and returns its beginning with ErrTooLarge.
+// readAll reads a body to its end. If it is too large, it returns its beginning and ErrTooLarge.
 func readAll(body io.Reader) (read []byte, err error) {
 	var held []*[64 << 10]byte
 	defer func() {
@@ -59,7 +58,7 @@ func readAll(body io.Reader) (read []byte, err error) {
 			chunks.Put(each)
 		}
 	}()
-	size, room := 0, []byte(nil) // room is what is left of the last chunk
+	size, room := 0, []byte(nil) // room is the rest of the last chunk
 	for err == nil && size <= MaxBytes {
 		if len(room) == 0 {
 			held = append(held, chunks.Get().(*[64 << 10]byte))
@@ -93,8 +92,8 @@ func check(body []byte) error {
 	return nil
 }
 
-// tooDeep reports whether brackets outside strings nest deeper than MaxDepth. It does not recurse, and takes a body that
-// is not JSON to nest at least as deep as a reader of JSON gets into it before it notices.
+// tooDeep reports whether brackets outside strings nest deeper than MaxDepth. A body that is not JSON counts as nested at least as
+// deeply as a JSON parser gets before it notices.
 func tooDeep(body []byte) bool {
 	if len(body) <= MaxDepth {
 		return false
@@ -115,7 +114,7 @@ func tooDeep(body []byte) bool {
 	return false
 }
 
-// stringEnd returns the index behind the string whose first quotation mark is at i, at most the length of text.
+// stringEnd returns the index after the string whose opening quotation mark is at i, at most the length of text.
 func stringEnd[T string | []byte](text T, i int) int {
 	for i++; i < len(text); i++ {
 		switch text[i] {
@@ -128,8 +127,8 @@ func stringEnd[T string | []byte](text T, i int) int {
 	return len(text)
 }
 
-// CheckWork returns ErrTooMuchWork if a body is not fit for libraries that scan what is nested anew at each level: each byte
-// counts as often as there are arrays and objects around it.
+// CheckWork returns ErrTooMuchWork if a body is too expensive for libraries that scan nested values again at each level: each byte
+// counts once for each array or object around it.
 func CheckWork(body []byte) error {
 	work, depth, counted := 0, 0, 0
 	count := func(to, change int) {

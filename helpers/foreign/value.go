@@ -1,7 +1,7 @@
 package foreign
 
-// Values of JSON that can be visited in linear time. gjson finds the end of an object each time that it steps over it,
-// once for every level around; here the ends are found once, by Parse.
+// JSON values that can be visited in linear time. gjson searches the end of an object each time it steps over it, once for every
+// level around; here Parse finds the ends once.
 
 import (
 	"errors"
@@ -10,24 +10,24 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Value is a JSON value. The zero Value stands for none.
+// Value is a JSON value. The zero Value means that there is none.
 type Value struct {
 	doc        *document
 	start, end int // of its text
-	// container is its place among the arrays and objects of the text, in the order in which they open; -1 for others.
+	// container is the index of an array or object, in the order in which they open; -1 for other values.
 	container int
 }
 
-// document is a JSON text whose brackets were matched.
+// document is a JSON text with matched brackets.
 type document struct {
 	text string
-	// ends holds the index behind each container, behind the container that comes after all that is in it.
+	// ends holds the index after each container, behind the number of the first container after it.
 	ends, behind []int32
-	// looked is told, in tests, how many bytes visiting members looks at.
-	looked func(bytes int)
+	// scanned, in tests, is called with the number of bytes scanned.
+	scanned func(bytes int)
 }
 
-// Parse reads one JSON value. The error is an *Error if it is out of bounds.
+// Parse parses one JSON value. The error is an *Error if it is out of bounds.
 func Parse(raw []byte) (Value, error) {
 	if err := check(raw); err != nil {
 		return Value{}, err
@@ -80,7 +80,7 @@ func skipSpace(text string, i int) int {
 	return i
 }
 
-// Raw returns the text of the value, "" for none.
+// Raw returns the text of the value, or "".
 func (v Value) Raw() string {
 	if v.doc == nil {
 		return ""
@@ -88,7 +88,7 @@ func (v Value) Raw() string {
 	return v.doc.text[v.start:v.end]
 }
 
-// Exists reports whether there is a value, be it null.
+// Exists reports whether there is a value, which may be null.
 func (v Value) Exists() bool { return v.doc != nil }
 
 // IsObject reports whether the value is an object.
@@ -102,7 +102,7 @@ func (v Value) IsString() bool { return v.begins('"') }
 
 func (v Value) begins(with byte) bool { return v.doc != nil && v.doc.text[v.start] == with }
 
-// String returns what a string says, "" for null, and the text of any other value.
+// String returns the decoded string, "" for null, and the text of any other value.
 func (v Value) String() string {
 	switch raw := v.Raw(); {
 	case v.IsString() && !strings.Contains(raw, `\`):
@@ -116,14 +116,14 @@ func (v Value) String() string {
 	}
 }
 
-// Members are the members of an object or elements of an array that are not visited yet.
+// Members iterates over the members of an object or the elements of an array.
 type Members struct {
 	of      Value
 	at      int // where the text of the next one begins
 	opening int // the container that opens next
 }
 
-// Members returns all members; of what is neither object nor array there are none.
+// Members returns an iterator over all members or elements; other values have none.
 func (v Value) Members() Members {
 	if !v.IsObject() && !v.IsArray() {
 		return Members{}
@@ -131,7 +131,7 @@ func (v Value) Members() Members {
 	return Members{v, skipSpace(v.doc.text, v.start+1), v.container + 1}
 }
 
-// Next returns the next member and its name, which elements of arrays do not have; ok is false when there is no more.
+// Next returns the next member and its name, which elements of arrays do not have; ok is false at the end.
 func (m *Members) Next() (name, value Value, ok bool) {
 	d := m.of.doc
 	if m.at >= m.of.end-1 {
@@ -143,18 +143,18 @@ func (m *Members) Next() (name, value Value, ok bool) {
 		i = skipSpace(d.text, skipSpace(d.text, name.end)+1) // over the colon
 	}
 	value = d.at(i, m.opening)
-	looked := value.end - m.at
+	scanned := value.end - m.at
 	if value.container >= 0 {
-		m.opening, looked = int(d.behind[m.opening]), i+1-m.at
+		m.opening, scanned = int(d.behind[m.opening]), i+1-m.at
 	}
-	if d.looked != nil {
-		d.looked(looked)
+	if d.scanned != nil {
+		d.scanned(scanned)
 	}
 	m.at = skipSpace(d.text, skipSpace(d.text, value.end)+1) // over the comma
 	return name, value, true
 }
 
-// Each calls visit for each member of an object or element of an array, whose name is none, until visit returns false.
+// Each calls visit for each member of an object or element of an array, which has no name, until visit returns false.
 func (v Value) Each(visit func(name, value Value) bool) {
 	members := v.Members()
 	for name, value, ok := members.Next(); ok && visit(name, value); {
@@ -162,7 +162,7 @@ func (v Value) Each(visit func(name, value Value) bool) {
 	}
 }
 
-// Get returns the value that is found by names in objects within each other, the first one where a name stands twice.
+// Get returns the value at a path of names in nested objects; of duplicate names the first one counts.
 func (v Value) Get(names ...string) Value {
 	for _, wanted := range names {
 		var found Value

@@ -1,15 +1,15 @@
 package foreign
 
-// longestPath bounds, in bytes, how much of a path is written out.
+// longestPath bounds the text of a path, in bytes.
 const longestPath = 200
 
-// Place is where a value stands within the one that is walked through. It is valid while the value is visited.
+// Place is the position of a value in a walk. It is valid only while the value is visited.
 type Place struct {
-	around []level // what the value is in, from the outermost on
+	around []level // the containers of the value, the outermost first
 	name   Value
 }
 
-// level is an object or array whose members are being visited.
+// level is an object or array that is being visited.
 type level struct {
 	members Members
 	name    Value
@@ -18,8 +18,8 @@ type level struct {
 // Name returns the name of the value, which elements of arrays do not have.
 func (p Place) Name() Value { return p.name }
 
-// String returns the path to the value: names with dots between them, "[]" for elements of arrays. A long one ends early,
-// so that it costs the same at every depth.
+// String returns the path to the value: names separated by dots, "[]" for elements of arrays. Long paths are cut, so that the cost
+// does not grow with the depth.
 func (p Place) String() string {
 	path := p.Parent()
 	if len(p.around) > 0 && len(path) <= longestPath {
@@ -28,9 +28,9 @@ func (p Place) String() string {
 	return path
 }
 
-// Parent returns the path to what the value is in.
+// Parent returns the path to the container of the value.
 func (p Place) Parent() (path string) {
-	for i := 1; i < len(p.around); i++ { // the first is the value that is walked through
+	for i := 1; i < len(p.around); i++ { // the first is the root
 		if path = below(path, p.around[i].name); len(path) > longestPath {
 			return path + "..."
 		}
@@ -51,8 +51,8 @@ func below(path string, name Value) string {
 	return path + "." + text
 }
 
-// Walk visits the value and all values within it, each before those that are within it; visit returns whether to go on to
-// those. It does not recurse.
+// Walk visits the value and all values within it in pre-order; visit returns whether to visit those within a value. It does not
+// recurse.
 func (v Value) Walk(visit func(at Place, value Value) (within bool)) {
 	if !visit(Place{}, v) {
 		return

@@ -1,6 +1,6 @@
 package hostile
 
-// Ed25519 keys and signatures that honest software does not make (RFC 8032, 5.1.3 and 5.1.7).
+// Ed25519 keys and signatures that correct software does not generate (RFC 8032, 5.1.3 and 5.1.7).
 
 import (
 	"crypto/sha512"
@@ -11,7 +11,7 @@ import (
 	"filippo.io/edwards25519"
 )
 
-// smallOrder are the points of small order in their canonical encodings: for each there is a signature of any message.
+// smallOrder are the points of small order in their canonical encodings. For such a key every message has a valid signature.
 var smallOrder = decoded(
 	"0100000000000000000000000000000000000000000000000000000000000000", // order 1
 	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // order 2
@@ -23,15 +23,15 @@ var smallOrder = decoded(
 	"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa", // order 8
 )
 
-// notCanonical are other encodings of points of small order, which some libraries take.
+// notCanonical are other encodings of points of small order, which some libraries accept.
 var notCanonical = decoded(
-	"0100000000000000000000000000000000000000000000000000000000000080", // order 1, with a sign that zero does not have
-	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p, that is 0
-	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p + 1, that is 1
+	"0100000000000000000000000000000000000000000000000000000000000080", // order 1, with the sign bit set although x is zero
+	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // y = p, that is 0
+	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // y = p + 1, that is 1
 	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 )
 
-// noPoint is 32 bytes that are no point of the curve: there is no x to the y of 2.
+// noPoint is 32 bytes that do not encode a point of the curve: there is no x for y = 2.
 var noPoint = decoded("0200000000000000000000000000000000000000000000000000000000000000")[0]
 
 func decoded(texts ...string) (all [][]byte) {
@@ -45,8 +45,8 @@ func decoded(texts ...string) (all [][]byte) {
 	return all
 }
 
-// signatureBySmallOrder finds a signature of a message that holds under a public key of small order, in the eyes of who
-// does not refuse such keys (RFC 8032, 5.1.7: R is SB - kA). Each S has one for most messages; the bound is never met.
+// signatureBySmallOrder returns a signature of a message that is valid under a public key of small order, for software that accepts
+// such keys (RFC 8032, 5.1.7: R is SB - kA). It tries values of S; most messages need only one.
 func signatureBySmallOrder(public, message []byte) []byte {
 	key, err := new(edwards25519.Point).SetBytes(public)
 	if err != nil {
@@ -64,9 +64,9 @@ func signatureBySmallOrder(public, message []byte) []byte {
 			hash := sha512.Sum512(slices.Concat(r.Bytes(), public, message))
 			k, err := edwards25519.NewScalar().SetUniformBytes(hash[:])
 			if err != nil {
-				panic("hostile: " + err.Error()) // 64 bytes are always taken
+				panic("hostile: " + err.Error()) // never with 64 bytes
 			}
-			// A's order is small, so kA is one of eight points: a guess at it is right soon.
+			// A has small order, so kA is one of eight points: guess it.
 			if t.Equal(new(edwards25519.Point).Negate(new(edwards25519.Point).ScalarMult(k, key))) == 1 {
 				return append(r.Bytes(), s.Bytes()...)
 			}
@@ -87,7 +87,7 @@ func scalarOne() *edwards25519.Scalar {
 // groupOrder is the order of the curve's base point.
 var groupOrder, _ = new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
 
-// malleable adds the group order to S: the same signature in a second spelling (RFC 8032, 5.1.7 refuses it).
+// malleable adds the group order to S: another encoding of the signature, which RFC 8032, 5.1.7, forbids.
 func malleable(signature []byte) []byte {
 	s := slices.Clone(signature[32:])
 	slices.Reverse(s)

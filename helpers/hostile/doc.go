@@ -1,7 +1,7 @@
-// Package hostile makes member events that no honest server writes: of wrong types, absurd sizes and depths, with text
-// that is no Unicode, numbers out of range, doubled fields, keys of small order and signatures that are not canonical.
-// Hashes and signatures fit what is hostile wherever they can, so that a server gets as far into the event as it may.
+// Package hostile builds member events that no correct server sends: with wrong types, absurd sizes and depths, invalid Unicode,
+// numbers out of range, duplicate fields, keys of small order and non-canonical signatures. Where possible, hashes and signatures
+// are valid for the hostile event, so that servers process it as far as they can.
 //
-// Everything follows from a seed: an Input is a list of twists to an honest event, says in words what it is, and can be
-// shrunk. Forge makes the event of it. What becomes of the event is for the checks to see.
+// Inputs are generated from a seed. An Input is a list of changes (twists) to a valid event, which can be described in words and
+// shrunk. Forge builds the event. Checks judge what servers do with it.
 package hostile

@@ -1,7 +1,7 @@
 package hostile
 
-// Forging: from an honest event and an input to bytes for the wire. Twists come first, then signature of the mapping,
-// hash and signature of the event, so that these fit what is hostile; what is twisted in them comes after that.
+// Forging: from a valid event and an input to a hostile event. Twists are applied first, then mapping signature, hash and event
+// signature are computed, so that they are valid for the twisted event; twists of these follow last.
 
 import (
 	"bytes"
@@ -17,13 +17,13 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// Honest is the event that hostile ones are made of, and what it takes to sign them as whoever wrote it.
+// Honest is a valid event, from which hostile ones are made, with the keys to sign them.
 type Honest struct {
 	Event       []byte // signed or not, in canonical JSON
 	Format      pseudoid.Format
 	Key         pseudoid.KeyPair // the sender key
-	KeyID       string           // under which it signs
-	Server      string           // the server of the user that the mapping names
+	KeyID       string           // the key ID of its signatures
+	Server      string           // the server of the user in the mapping
 	ServerKeyID string
 	ServerKey   ed25519.PrivateKey
 	// UnderTest is the name of the server that the event is for.
@@ -32,12 +32,12 @@ type Honest struct {
 
 // Forged is a hostile event.
 type Forged struct {
-	JSON []byte // or what is to be none
-	ID   string // the event ID, by a reading of the event that lets everything pass
-	Key  string // what stands for a sender key
+	JSON []byte // may be invalid JSON
+	ID   string // the event ID, computed leniently
+	Key  string // the text in place of the sender key
 }
 
-// Forge makes the event of an input.
+// Forge builds the event of an input.
 func (h Honest) Forge(input Input) Forged {
 	event := parse(h.Event)
 	event.remove("hashes", "signatures", "unsigned")
@@ -63,11 +63,11 @@ func (h Honest) Forge(input Input) Forged {
 
 func inSignatures(p place) bool { return slices.Contains(p.path, "signatures") }
 
-// forging is one event in the making.
+// forging is the state of Forge.
 type forging struct {
 	Honest
-	key       string // the text that stands for the sender key
-	signature []byte // the latest, for those that are made of it
+	key       string // the text in place of the sender key
+	signature []byte // the latest one, from which hostile ones are derived
 }
 
 func (f *forging) mapping(event *node) *node {
@@ -82,7 +82,7 @@ func (f *forging) mapping(event *node) *node {
 	return mapping
 }
 
-// fill puts names into what stands for them.
+// fill replaces placeholders.
 func (f *forging) fill(text string) string {
 	standard := base64.RawStdEncoding.EncodeToString
 	pairs := []string{
@@ -96,7 +96,7 @@ func (f *forging) fill(text string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// apply writes those twists of the input that are wanted now.
+// apply applies the twists for which wanted returns true.
 func (f *forging) apply(event *node, input Input, wanted func(Twist) bool) {
 	for _, twist := range input {
 		if twist.place.path == nil || !wanted(twist) {
@@ -108,7 +108,7 @@ func (f *forging) apply(event *node, input Input, wanted func(Twist) bool) {
 		}
 		holder, last := event.at(path), path[len(path)-1]
 		if holder == nil {
-			continue // another twist took the way away
+			continue // another twist removed the path
 		}
 		value := &node{raw: []byte(f.fill(twist.value.Raw))}
 		switch twist.op {
@@ -122,7 +122,7 @@ func (f *forging) apply(event *node, input Input, wanted func(Twist) bool) {
 	}
 }
 
-// replaceKey writes another text wherever the sender key stands.
+// replaceKey replaces the sender key everywhere.
 func (f *forging) replaceKey(event *node, raw string) {
 	event.set(f.Format.SenderField(), &node{raw: []byte(raw)})
 	event.set("state_key", &node{raw: []byte(raw)})
@@ -132,7 +132,7 @@ func (f *forging) replaceKey(event *node, raw string) {
 	f.key = strings.TrimSuffix(strings.TrimPrefix(raw, `"`), `"`)
 }
 
-// signMapping signs the mapping as the user's server, if there is an object to sign.
+// signMapping signs the mapping as the user's server, if it is an object.
 func (f *forging) signMapping(event *node) {
 	mapping := f.mapping(event)
 	if mapping == nil {
@@ -147,7 +147,7 @@ func (f *forging) hash(event *node) {
 	event.set("hashes", &node{members: []member{{quoted("sha256"), text(sum[:])}}})
 }
 
-// signEvent signs the event as the sender key; under a key of small order it finds a signature without one.
+// signEvent signs the event by the sender key. For a key of small order it finds a signature without a private key.
 func (f *forging) signEvent(event *node) {
 	message := f.redacted(event).without("signatures").bytes()
 	f.signature = ed25519.Sign(f.Key.Private, message)
@@ -157,8 +157,8 @@ func (f *forging) signEvent(event *node) {
 	event.set("signatures", signatures(f.key, f.KeyID, f.signature))
 }
 
-// redacted is the event as its ID and its signature have it (room version 10, redactions), by a reading that lets
-// everything pass.
+// redacted returns the redacted event, over which ID and signature are computed (room version 10, "Redactions"). It accepts any
+// event.
 func (f *forging) redacted(event *node) *node {
 	kept := []string{
 		"type", "room_id", "sender", "state_key", "content", "hashes", "signatures", "depth", "prev_events", "prev_state", "auth_events",
@@ -187,17 +187,17 @@ func (f *forging) redacted(event *node) *node {
 	return redacted
 }
 
-// signatures writes {entity: {key ID: signature}}. The entity stands there as it is: it may be no text at all.
+// signatures returns {entity: {key ID: signature}}. The entity is not escaped: it may be invalid.
 func signatures(entity, keyID string, signature []byte) *node {
 	return &node{members: []member{{quoted(entity), &node{members: []member{{quoted(keyID), text(signature)}}}}}}
 }
 
-// text is bytes in base64, as a JSON string.
+// text returns bytes as a JSON string in base64.
 func text(data []byte) *node {
 	return &node{raw: []byte(quote(base64.RawStdEncoding.EncodeToString(data)))}
 }
 
-// Shown is the event for people: all of it, or its beginning and length, with what is no text escaped.
+// Shown returns the event for people: all of it, or its beginning and its length. If it is not plain text, it is quoted.
 func (f Forged) Shown(limit int) string {
 	shown := string(f.JSON)
 	if len(shown) > limit {

@@ -14,7 +14,7 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// honest is a join in a dialect.
+// honest returns a valid join in a dialect.
 func honest(t *testing.T, format pseudoid.Format) hostile.Honest {
 	h := hostile.Honest{
 		Format: format, Key: pseudoid.GenerateKeyPair(), KeyID: "ed25519:1", Server: "peer.test", ServerKeyID: "ed25519:peer1",
@@ -34,8 +34,8 @@ var formats = map[string]pseudoid.Format{
 	"msc4014": pseudoid.FormatMSC4014, "to the letter": pseudoid.FormatMSC4014Letter, "dendrite": pseudoid.FormatDendrite,
 }
 
-// TestForgeOfNothingIsHonest: without a twist the forger and the oracle agree on mapping, hash, signature and event ID.
-func TestForgeOfNothingIsHonest(t *testing.T) {
+// TestForgeWithoutTwists: the forger and the oracle agree on mapping, hash, signature and event ID.
+func TestForgeWithoutTwists(t *testing.T) {
 	for name, format := range formats {
 		t.Run(name, func(t *testing.T) {
 			h := honest(t, format)
@@ -61,8 +61,8 @@ func TestInputsFollowFromTheSeed(t *testing.T) {
 	assert.Equal(t, hostile.Describe(hostile.Inputs(7, 0, 50)), hostile.Describe(hostile.Inputs(7, 0, 100)[:50]), "more are the same and more")
 }
 
-// TestEveryTwistChangesTheEvent: each input is hostile, unlike every other, and made in the same way each time. Twists
-// before signing leave hash and signature as the oracle wants them, wherever it can read the event.
+// TestEveryTwistChangesTheEvent: each input gives a different event, always the same one. With twists before signing, hash and
+// signature are valid for the oracle if it can parse the event.
 func TestEveryTwistChangesTheEvent(t *testing.T) {
 	h := honest(t, pseudoid.FormatMSC4014)
 	seen := map[string]string{}
@@ -71,11 +71,11 @@ func TestEveryTwistChangesTheEvent(t *testing.T) {
 		forged := h.Forge(input)
 		assert.NotEqual(t, string(h.Event), string(forged.JSON), "%s", input)
 		if len(forged.JSON) > 10_000 {
-			continue // the same as smaller ones, and slow to look at
+			continue // like smaller ones, but slow
 		}
 		assert.Equal(t, string(forged.JSON), string(h.Forge(input).JSON), "%s", input)
 		if before, there := seen[input.String()]; there {
-			assert.Equal(t, before, string(forged.JSON), "two inputs are told alike: %s", input)
+			assert.Equal(t, before, string(forged.JSON), "two inputs have the same description: %s", input)
 		}
 		seen[input.String()] = string(forged.JSON)
 		if _, err := pseudoid.EventID(forged.JSON, h.Format); err != nil {
@@ -90,15 +90,15 @@ func TestEveryTwistChangesTheEvent(t *testing.T) {
 	}
 	t.Logf("%d inputs, %d that the oracle can read, %d with a right hash and signature", len(seen), readable, signed)
 	assert.Greater(t, signed, len(seen)/4)
-	assert.Greater(t, len(seen)-readable, 100, "some are no events at all")
+	assert.Greater(t, len(seen)-readable, 100, "some are not parseable")
 }
 
-// TestSmallOrderKeysSign: every message has a signature under a key of small order that plain verification takes.
+// TestSmallOrderKeysSign: every message has a signature under a key of small order that crypto/ed25519 accepts.
 func TestSmallOrderKeysSign(t *testing.T) {
 	h := honest(t, pseudoid.FormatDendrite)
 	var keys []hostile.Input
 	for _, input := range hostile.Everything() {
-		if strings.HasPrefix(input.String(), "the sender key, wherever it stands is a point of small order") {
+		if strings.HasPrefix(input.String(), "the sender key in all places is a point of small order") {
 			keys = append(keys, input)
 		}
 	}
@@ -122,7 +122,7 @@ func TestSmallOrderKeysSign(t *testing.T) {
 	}
 }
 
-// without takes the signatures out of a redacted event.
+// without removes the signatures from a redacted event.
 func without(redacted string) string {
 	value := gjson.Get(redacted, "signatures")
 	return redacted[:value.Index-len(`"signatures":`)] + redacted[value.Index+len(value.Raw)+1:]

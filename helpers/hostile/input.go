@@ -1,6 +1,6 @@
 package hostile
 
-// Inputs: what is hostile about an event, told so that it can be made again, made smaller, and written out.
+// Inputs: descriptions of hostile events, which can be generated, shrunk and printed.
 
 import (
 	"encoding/json"
@@ -11,24 +11,24 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// operation is what is done to a place.
+// operation is a change of a field.
 type operation string
 
 const (
 	set    operation = "is"
 	remove operation = "is missing"
-	double operation = "stands there twice, the second time as"
+	double operation = "is duplicated, the second time as"
 )
 
-// Twist is one thing that is not as in an honest event.
+// Twist is one change to a valid event.
 type Twist struct {
 	place place
 	op    operation
 	value Value
-	late  bool // it is written when the event is hashed and signed, so that neither fits
+	late  bool // it is applied after hashing and signing, so that these are invalid
 }
 
-// String says it in words: "user_id of the mapping is a sigil alone".
+// String describes the twist: "user_id of the mapping is only a sigil".
 func (t Twist) String() string {
 	text := t.place.name + " " + string(t.op)
 	if t.op != remove {
@@ -40,10 +40,10 @@ func (t Twist) String() string {
 	return text
 }
 
-// Input is a hostile event: the twists to an honest one, of which there is at least one.
+// Input describes a hostile event: one or more twists of a valid one.
 type Input []Twist
 
-// String says in words what is hostile about it.
+// String describes the twists.
 func (in Input) String() string {
 	var parts []string
 	for _, twist := range in {
@@ -52,10 +52,10 @@ func (in Input) String() string {
 	return strings.Join(parts, "; ")
 }
 
-// MarshalJSON writes it in words.
+// MarshalJSON encodes the description as a string.
 func (in Input) MarshalJSON() ([]byte, error) { return json.Marshal(in.String()) }
 
-// Smaller returns inputs that are less hostile, the smallest first: with a twist left out, or with less of a value.
+// Smaller returns smaller inputs, the smallest first: without one of the twists, or with a smaller value.
 func (in Input) Smaller() (inputs []Input) {
 	if len(in) > 1 {
 		for i := range in {
@@ -75,14 +75,13 @@ func (in Input) Smaller() (inputs []Input) {
 	return inputs
 }
 
-// Inputs makes count inputs from a seed: the same ones each time, and others in each stream of it. Half of them are one
-// twist each, which differ, from one place after the other, every second one in the mapping; the others are several twists
-// together.
+// Inputs generates count inputs from a seed and a stream, always the same ones. Half of them have a single twist: they are all
+// different, cycle through the places, and every second one is in the mapping. The others have two or three twists.
 func Inputs(seed, stream uint64, count int) []Input {
 	random := rand.New(rand.NewPCG(seed, stream))
 	singles := singleTwists()
 	random.Shuffle(len(singles), func(i, j int) { singles[i], singles[j] = singles[j], singles[i] })
-	turn := map[string]int{} // how many twists of a place came before
+	turn := map[string]int{} // number of twists so far, by place
 	turns := make(map[string]int, len(singles))
 	for _, twist := range singles {
 		turns[twist.String()] = turn[twist.place.name]
@@ -112,7 +111,7 @@ func Inputs(seed, stream uint64, count int) []Input {
 	return inputs
 }
 
-// singleTwists are all that there are.
+// singleTwists returns all possible twists.
 func singleTwists() (twists []Twist) {
 	for _, where := range places {
 		var values []Value
@@ -124,7 +123,7 @@ func singleTwists() (twists []Twist) {
 			twists = append(twists, Twist{where, set, value, false})
 		}
 		if where.path == nil {
-			continue // a key that is nowhere, or two of them, are the other places' matter
+			continue // other places have missing and duplicate keys
 		}
 		if !where.absent {
 			twists = append(twists, Twist{where, remove, Value{}, false})

@@ -1,7 +1,7 @@
 package hostile
 
-// JSON without judgement: members stand in any order and twice, and what is no JSON at all can be written. A canonical
-// form is made of it all the same, so that it can be hashed and signed.
+// Lenient JSON: objects may have duplicate members, and values may be invalid. It has a canonical form anyway, so that it can be
+// hashed and signed.
 
 import (
 	"bytes"
@@ -10,21 +10,21 @@ import (
 	"msc4014/helpers/foreign"
 )
 
-// node is a value: an object if members is not nil, else what stands in raw.
+// node is a value: an object if members is not nil, else raw text.
 type node struct {
 	raw     []byte
 	members []member
 }
 
 type member struct {
-	name  []byte // as it stands, with its quotes
+	name  []byte // raw, with quotation marks
 	value *node
 }
 
-// quoted is a name in quotes; the names that are looked for need no escapes.
+// quoted returns a name in quotation marks. It must not need escapes.
 func quoted(name string) []byte { return []byte(`"` + name + `"`) }
 
-// parse reads JSON. Arrays stay as they stand, and so does what is not JSON.
+// parse parses JSON. Arrays, and what is not JSON, are kept as raw text.
 func parse(raw []byte) *node {
 	value, err := foreign.Parse(raw)
 	if err != nil {
@@ -44,7 +44,7 @@ func nodeOf(value foreign.Value) *node {
 	return n
 }
 
-// write appends the value, members in the order of their names.
+// write appends the value, with members sorted by name.
 func (n *node) write(to []byte) []byte {
 	if n.members == nil {
 		return append(to, n.raw...)
@@ -63,7 +63,7 @@ func (n *node) write(to []byte) []byte {
 
 func (n *node) bytes() []byte { return n.write(nil) }
 
-// get returns the last member of that name, which is the one that most servers read; nil if there is none.
+// get returns the last member of that name, which most parsers use, or nil.
 func (n *node) get(name string) *node {
 	for i := len(n.members) - 1; i >= 0; i-- {
 		if bytes.Equal(n.members[i].name, quoted(name)) {
@@ -89,7 +89,7 @@ func (n *node) remove(names ...string) {
 	})
 }
 
-// without returns the object without some members, and the value as it is if it is no object.
+// without returns the object without some members, or the value itself if it is not an object.
 func (n *node) without(names ...string) *node {
 	if n.members == nil {
 		return n
@@ -99,7 +99,7 @@ func (n *node) without(names ...string) *node {
 	return rest
 }
 
-// at walks to the object that holds the last name of a path; nil if there is none.
+// at returns the object that contains the last name of a path, or nil.
 func (n *node) at(path []string) *node {
 	for _, name := range path[:len(path)-1] {
 		if n = n.get(name); n == nil {

@@ -1,6 +1,6 @@
 package hostile
 
-// The vocabulary: hostile values by class, and the places of a member event that they are put at.
+// The vocabulary: hostile values by class, and the places of a member event for them.
 
 import (
 	"encoding/base64"
@@ -9,12 +9,11 @@ import (
 	"strings"
 )
 
-// Value is something that an honest event does not have at a place. Names of the peer that writes the event stand in
-// Raw as {peer}, those of the server under test as {server}.
+// Value is a hostile value. In Raw, {peer} stands for the server name of the peer, {server} for that of the server under test.
 type Value struct {
 	Name string // "a string of 70000 bytes"
-	Raw  string // JSON, or what is to be none
-	// smaller makes the same with less of it, the least first; nil if there is no less.
+	Raw  string // may be invalid JSON
+	// smaller returns smaller values of the same kind, the smallest first; nil if there are none.
 	smaller func() []Value
 }
 
@@ -40,7 +39,7 @@ func plain(raws ...string) (values []Value) {
 	return values
 }
 
-// named makes values from pairs of a name and what stands there.
+// named makes values from pairs of name and raw text.
 func named(pairs ...string) (values []Value) {
 	for i := 0; i < len(pairs); i += 2 {
 		values = append(values, Value{Name: pairs[i], Raw: pairs[i+1]})
@@ -48,7 +47,7 @@ func named(pairs ...string) (values []Value) {
 	return values
 }
 
-// growing is a value with more and more of something; make writes it with that many. Shrinking tries fewer.
+// growing makes values of increasing size: write returns the one with count elements. Shrinking tries smaller counts.
 func growing(what string, write func(count int) string, counts ...int) (values []Value) {
 	made := func(count int) Value { return Value{Name: fmt.Sprintf(what, count), Raw: write(count)} }
 	for i, count := range counts {
@@ -68,7 +67,7 @@ func growing(what string, write func(count int) string, counts ...int) (values [
 
 func quote(text string) string { return `"` + text + `"` }
 
-// vocabulary is what there is of each class.
+// vocabulary holds the values of each class.
 var vocabulary = map[class][]Value{
 	types: plain(`null`, `true`, `false`, `0`, `-1`, `""`, `"x"`, `[]`, `{}`, `[null]`, `{"":null}`, `["x"]`, `{"x":"x"}`, `{"x":{"x":1}}`),
 	numbers: append(plain(`9007199254740992`, `-9007199254740992`, `9223372036854775807`, `9223372036854775808`, `18446744073709551616`,
@@ -76,23 +75,23 @@ var vocabulary = map[class][]Value{
 	sizes: append(growing("a string of %d bytes", func(n int) string { return quote(strings.Repeat("a", n)) }, 256, 70000),
 		append(growing("an array of %d numbers", func(n int) string { return "[" + strings.Repeat("0,", n-1) + "0]" }, 100, 10000),
 			growing("an object of %d members", members, 100, 3000)...)...),
-	depths: append(growing("%d arrays in each other", func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }, 100, 3000, 30000),
-		growing("%d objects in each other", func(n int) string { return strings.Repeat(`{"":`, n) + "0" + strings.Repeat("}", n) }, 100, 3000, 12000)...),
+	depths: append(growing("%d nested arrays", func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }, 100, 3000, 30000),
+		growing("%d nested objects", func(n int) string { return strings.Repeat(`{"":`, n) + "0" + strings.Repeat("}", n) }, 100, 3000, 12000)...),
 	texts: append(named(
-		"an escaped NUL", `"\u0000"`, "a raw control character", "\"\x01\"", "half a surrogate pair", `"\ud800"`, "surrogates the wrong way round", `"\udc00\ud800"`,
-		"bytes that are no UTF-8", "\"\xff\xfe\"", "an overlong NUL", "\"\xc0\x80\"", "a surrogate in UTF-8", "\"\xed\xa0\x80\"",
-		"a right-to-left override", "\"\u202egnorw\u202c\"", "a non-character", "\"\uffff\"", "a byte order mark", "\"\ufeffx\"", "an escape that is none", `"\x"`,
-		"a string without an end", `"x`,
+		"an escaped NUL", `"\u0000"`, "an unescaped control character", "\"\x01\"", "a lone surrogate", `"\ud800"`, "swapped surrogates", `"\udc00\ud800"`,
+		"invalid UTF-8", "\"\xff\xfe\"", "an overlong NUL", "\"\xc0\x80\"", "a surrogate in UTF-8", "\"\xed\xa0\x80\"",
+		"a right-to-left override", "\"\u202egnorw\u202c\"", "a non-character", "\"\uffff\"", "a byte order mark", "\"\ufeffx\"", "an invalid escape", `"\x"`,
+		"an unterminated string", `"x`,
 	), growing("%d combining marks", func(n int) string { return quote("a" + strings.Repeat("\u0301", n)) }, 100, 10000)...),
 	userIDs: append(named(
-		"a sigil alone", `"@"`, "a sigil and a colon", `"@:"`, "no server name", `"@a:"`, "no colon", `"@a"`, "no sigil", `"a:{peer}"`, "no localpart", `"@:{peer}"`,
-		"another sigil", `"!a:{peer}"`, "a colon too many", `"@a:b:{peer}"`, "a port that is none", `"@a:{peer}:x"`, "a port out of range", `"@a:{peer}:99999999"`,
-		"a bracket without its other", `"@a:[::1"`, "a path", `"@a:{peer}/../x"`, "a user ID with a NUL", `"@a\u0000:{peer}"`, "spaces", `" @a:{peer} "`, "a line break", `"@a\n:{peer}"`,
-		"a user ID with half a surrogate pair", `"@\ud800:{peer}"`, "a percent sign", `"@a%00:{peer}"`, "the server itself", `"@_unverified_a_b:{server}"`, "a full-width sigil", "\"\uff20a:{peer}\"",
+		"only a sigil", `"@"`, "a sigil and a colon", `"@:"`, "no server name", `"@a:"`, "no colon", `"@a"`, "no sigil", `"a:{peer}"`, "no localpart", `"@:{peer}"`,
+		"another sigil", `"!a:{peer}"`, "an extra colon", `"@a:b:{peer}"`, "an invalid port", `"@a:{peer}:x"`, "a port out of range", `"@a:{peer}:99999999"`,
+		"an unclosed bracket", `"@a:[::1"`, "a path", `"@a:{peer}/../x"`, "a user ID with a NUL", `"@a\u0000:{peer}"`, "spaces", `" @a:{peer} "`, "a line break", `"@a\n:{peer}"`,
+		"a user ID with a lone surrogate", `"@\ud800:{peer}"`, "a percent sign", `"@a%00:{peer}"`, "the server itself", `"@_unverified_a_b:{server}"`, "a full-width sigil", "\"\uff20a:{peer}\"",
 	), growing("a localpart of %d bytes", func(n int) string { return quote("@" + strings.Repeat("a", n) + ":{peer}") }, 300, 60000)...),
 	eventIDs: append(append(plain(`[]`, `["$"]`, `[""]`, `[null]`, `[0]`, `["x"]`, `{}`, `null`), named(
-		"an unknown event", `["$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]`, "the form of the first room versions", `[["$a:{peer}",{"sha256":"AA"}]]`,
-		"an event ID with half a surrogate pair", `["$\ud800"]`,
+		"an unknown event", `["$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]`, "the format of room versions 1 and 2", `[["$a:{peer}",{"sha256":"AA"}]]`,
+		"an event ID with a lone surrogate", `["$\ud800"]`,
 	)...), growing("one unknown event %d times", func(n int) string {
 		return "[" + strings.Repeat(quote("$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")+",", n-1) + quote("$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA") + "]"
 	}, 25, 1000)...),
@@ -108,16 +107,16 @@ func members(n int) string {
 	return "{" + text.String()[1:] + "}"
 }
 
-// keyValues are sender keys. Those of small order come with signatures that hold under them.
+// keyValues returns invalid and dangerous sender keys.
 func keyValues() []Value {
 	standard := base64.RawStdEncoding.EncodeToString
 	some := decoded("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")[0] // a test vector of RFC 8032
 	values := named(
 		"no key", `""`, "31 bytes", quote(standard(some[:31])), "33 bytes", quote(standard(append(some[:32:32], 0))), "64 bytes", quote(standard(append(some[:32:32], some...))),
 		"padding", quote(base64.StdEncoding.EncodeToString(some)), "hexadecimal digits", quote(hex.EncodeToString(some)),
-		"bits left over", quote(standard(some)[:42]+"p"), "a line break", quote(standard(some)[:20]+`\n`+standard(some)[20:]),
-		"the URL-safe alphabet", quote(base64.RawURLEncoding.EncodeToString(append(some[:29:29], 0xff, 0xff, 0x7f))), "no base64", `"!*!"`,
-		"no point of the curve", quote(standard(noPoint)), "a user ID", `"@a:{peer}"`,
+		"leftover bits", quote(standard(some)[:42]+"p"), "a line break", quote(standard(some)[:20]+`\n`+standard(some)[20:]),
+		"the URL-safe alphabet", quote(base64.RawURLEncoding.EncodeToString(append(some[:29:29], 0xff, 0xff, 0x7f))), "invalid base64", `"!*!"`,
+		"not a point of the curve", quote(standard(noPoint)), "a user ID", `"@a:{peer}"`,
 	)
 	for i, point := range smallOrder {
 		values = append(values, Value{Name: fmt.Sprintf("a point of small order (%d)", i+1), Raw: quote(standard(point))})
@@ -128,7 +127,7 @@ func keyValues() []Value {
 	return values
 }
 
-// The signatures that are made of the honest one, which is known only then.
+// Placeholders for signatures that are derived from the valid one.
 const (
 	malleableSignature = "{malleable}"
 	paddedSignature    = "{padded}"
@@ -140,7 +139,7 @@ func signatureValues() []Value {
 	return named(
 		"no signature", `""`, "63 bytes", quote(standard(make([]byte, 63))), "65 bytes", quote(standard(make([]byte, 65))), "zeros", quote(standard(make([]byte, 64))),
 		"ones", quote(strings.Repeat("/", 85)+"w"), "the group order added to S", quote(malleableSignature), "padding", quote(paddedSignature),
-		"the signature twice", quote(doubledSignature), "no base64", `"!*!"`,
+		"the signature twice", quote(doubledSignature), "invalid base64", `"!*!"`,
 	)
 }
 
@@ -148,17 +147,17 @@ func signatureValues() []Value {
 type place struct {
 	name    string
 	path    []string
-	classes []class // of values that are meant for it, besides types
-	signed  bool    // it is written before the event is hashed and signed
-	absent  bool    // an honest event need not have it
+	classes []class // of its values, besides types; a class may be there twice
+	signed  bool    // it is set before the event is hashed and signed
+	absent  bool    // valid events may lack it
 }
 
-// mappingAt is a path in the mapping.
+// mappingAt returns a path in the mapping.
 func mappingAt(path ...string) []string { return append([]string{"content", "mxid_mapping"}, path...) }
 
-// places are where values are put. The first is no field: it is the member's key, wherever that stands.
+// places are the places for values. The first is not a field: it is the sender key in all places in the event.
 var places = []place{
-	{"the sender key, wherever it stands", nil, []class{keys, keys, texts, sizes}, true, false},
+	{"the sender key in all places", nil, []class{keys, keys, texts, sizes}, true, false},
 	{"mapping", mappingAt(), []class{sizes, depths, texts}, true, false},
 	{"user_id of the mapping", mappingAt("user_id"), []class{userIDs, userIDs, texts, sizes, depths}, true, false},
 	{"key of the mapping", mappingAt("{mapping key}"), []class{keys, keys, texts, sizes}, true, false},

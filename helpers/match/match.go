@@ -1,5 +1,4 @@
-// Package match holds matchers of JSON that return an error which says what stands there instead; they serve in
-// assertions and in waiting alike.
+// Package match provides matchers of JSON for assertions and waits. Their errors say what was found instead.
 package match
 
 import (
@@ -12,10 +11,10 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Matcher looks at a JSON value and returns nil, or what is wrong with it.
+// Matcher returns an error if a JSON value does not match.
 type Matcher = func(value gjson.Result) error
 
-// Path joins keys to a gjson path, each one escaped: Path("content", "m.relates_to").
+// Path escapes keys and joins them to a gjson path: Path("content", "m.relates_to").
 func Path(keys ...string) string {
 	escaped := make([]string, len(keys))
 	for i, key := range keys {
@@ -24,12 +23,12 @@ func Path(keys ...string) string {
 	return strings.Join(escaped, ".")
 }
 
-// KeyEqual wants what stands at path to be the JSON of want. Numbers are compared as they are written.
+// KeyEqual requires the value at path to equal want as JSON. Numbers are compared as text.
 func KeyEqual(path string, want any) Matcher {
 	wanted, err := normal(want)
 	return func(value gjson.Result) error {
 		if err != nil {
-			return fmt.Errorf("the wanted value of %s is no JSON: %w", path, err)
+			return fmt.Errorf("the wanted value of %s is not JSON: %w", path, err)
 		}
 		found := value.Get(path)
 		if !found.Exists() {
@@ -37,7 +36,7 @@ func KeyEqual(path string, want any) Matcher {
 		}
 		got, err := parse([]byte(found.Raw))
 		if err != nil {
-			return fmt.Errorf("%s is no JSON: %w", path, err)
+			return fmt.Errorf("%s is not JSON: %w", path, err)
 		}
 		if !reflect.DeepEqual(got, wanted) {
 			return fmt.Errorf("%s is %s, wanted %s", path, brief(got), brief(wanted))
@@ -46,7 +45,7 @@ func KeyEqual(path string, want any) Matcher {
 	}
 }
 
-// KeyPresent wants something at path, be it null.
+// KeyPresent requires a value at path, which may be null.
 func KeyPresent(path string) Matcher {
 	return func(value gjson.Result) error {
 		if !value.Get(path).Exists() {
@@ -56,7 +55,7 @@ func KeyPresent(path string) Matcher {
 	}
 }
 
-// All wants every matcher to hold; the error is the first that does not.
+// All requires every matcher to match; the error is that of the first that does not.
 func All(matchers ...Matcher) Matcher {
 	return func(value gjson.Result) error {
 		for _, matcher := range matchers {
@@ -68,41 +67,41 @@ func All(matchers ...Matcher) Matcher {
 	}
 }
 
-// Contains wants an array or object at path ("@this" for the value itself) with an element that holds.
+// Contains requires an array or object at path ("@this" for the value itself) of which an element matches.
 func Contains(path string, matcher Matcher) Matcher {
 	return func(value gjson.Result) error {
 		found := value.Get(path)
 		if !found.IsArray() && !found.IsObject() {
-			return fmt.Errorf("%s is no array or object: %s", path, short(found.Raw))
+			return fmt.Errorf("%s is not an array or object: %s", path, short(found.Raw))
 		}
 		var last error
 		count := 0
-		held := false
+		matched := false
 		found.ForEach(func(_, element gjson.Result) bool {
 			count++
 			last = matcher(element)
-			held = last == nil
-			return !held
+			matched = last == nil
+			return !matched
 		})
-		if held {
+		if matched {
 			return nil
 		}
-		return fmt.Errorf("none of the %d elements of %s holds; the last: %v", count, path, last)
+		return fmt.Errorf("none of the %d elements of %s matches; the last: %v", count, path, last)
 	}
 }
 
-// Type wants an event of a type.
+// Type requires an event of a type.
 func Type(eventType string) Matcher { return KeyEqual("type", eventType) }
 
-// State wants a state event of a type with a state key.
+// State requires a state event of a type with a state key.
 func State(eventType, stateKey string) Matcher {
 	return All(Type(eventType), KeyEqual("state_key", stateKey))
 }
 
-// EventID wants the event with an ID.
+// EventID requires an event ID.
 func EventID(eventID string) Matcher { return KeyEqual("event_id", eventID) }
 
-// Membership wants a member event, as clients see it, of a user with a membership.
+// Membership requires a member event, in the client format, of a user with a membership.
 func Membership(userID, membership string) Matcher {
 	return All(State("m.room.member", userID), KeyEqual("content.membership", membership))
 }

@@ -25,7 +25,7 @@ func TestMatchers(t *testing.T) {
 		{"membership", match.Membership("@a:x.y", "join"), ""},
 		{"other membership", match.Membership("@a:x.y", "leave"), `content.membership is "join", wanted "leave"`},
 		{"contains", match.Contains(`content.m\.thing.a`, match.KeyEqual("@this", 2)), ""},
-		{"does not contain", match.Contains(`content.m\.thing.a`, match.KeyEqual("@this", 3)), `none of the 2 elements of content.m\.thing.a holds; the last: @this is 2, wanted 3`},
+		{"does not contain", match.Contains(`content.m\.thing.a`, match.KeyEqual("@this", 3)), `none of the 2 elements of content.m\.thing.a matches; the last: @this is 2, wanted 3`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,6 +1,6 @@
 package monitor
 
-// What clients are shown. Contents of events are the clients' own, but for the few that the server fills with user IDs.
+// Answers to clients. Contents of events are the clients' own, except for the few that the server fills with user IDs.
 
 import (
 	"strings"
@@ -10,8 +10,8 @@ import (
 	"msc4014/helpers/transcript"
 )
 
-// Exchange looks over an answer of the candidate to a client about rooms. Others are left alone: no user of a room is
-// named there, and device keys and tokens look like sender keys.
+// Exchange examines an answer of the candidate to a client about rooms. Others are ignored: they identify no users of rooms, and
+// device keys and tokens look like sender keys.
 func (m *Monitor) Exchange(check string, exchange transcript.Exchange) {
 	if exchange.Direction != transcript.ClientRequest {
 		return
@@ -23,7 +23,7 @@ func (m *Monitor) Exchange(check string, exchange transcript.Exchange) {
 	}
 	answer, err := foreign.Parse(exchange.ResponseBody)
 	if err != nil {
-		return // whoever asked is told that it is unusable
+		return // the client reports that it is unusable
 	}
 	m.noteFilter(asked, exchange.RequestBody, answer)
 	if !asked.aboutRooms() || m.inFederationForm(asked) {
@@ -46,13 +46,13 @@ func (m *Monitor) Exchange(check string, exchange transcript.Exchange) {
 	m.walk(v, answer)
 }
 
-// view is one answer that is looked over, or what stands in unsigned of one of its events.
+// view is an answer that is examined, or the unsigned part of one of its events.
 type view struct {
 	check, where string
 	unsigned     bool
 }
 
-// breaks is the requirement that something breaks here: all that is under unsigned has one of its own.
+// breaks returns the requirement that a finding breaks here: the unsigned part has one of its own.
 func (v view) breaks(requirement string) string {
 	if v.unsigned {
 		return "client-view/unsigned"
@@ -63,22 +63,22 @@ func (v view) breaks(requirement string) string {
 const keyElsewhere = "client-view/no-key-elsewhere"
 
 var (
-	// keyMayStand are the members in which clients are meant to see sender keys.
-	keyMayStand = map[string]bool{"sender_key": true, "mxid_mapping": true, "join_authorised_via_users_server": true}
-	// clientsWrote are the members that hold what clients wrote, and hashes and signatures.
+	// keyAllowed are the members in which clients may see sender keys.
+	keyAllowed = map[string]bool{"sender_key": true, "mxid_mapping": true, "join_authorised_via_users_server": true}
+	// clientsWrote are the members with data of clients, and hashes and signatures.
 	clientsWrote = map[string]bool{
 		"account_data": true, "to_device": true, "transaction_id": true, "highlights": true, "displayname": true,
 		"display_name": true, "avatar_url": true, "name": true, "topic": true, "tags": true, "hashes": true, "signatures": true,
 	}
-	// strippedState are the members that hold stripped state, which is without event IDs and sender keys.
+	// strippedState are the members with stripped state, which has no event IDs and sender keys.
 	strippedState = map[string]bool{
 		"invite_state": true, "knock_state": true, "invite_room_state": true, "knock_room_state": true, "children_state": true,
 	}
-	// judgedApart are the members of an event that clientEvent looks at by themselves, or that are the clients' own.
-	judgedApart = map[string]bool{"sender": true, "state_key": true, "content": true, "prev_content": true, "unsigned": true}
+	// judgedSeparately are the members of an event that clientEvent examines itself.
+	judgedSeparately = map[string]bool{"sender": true, "state_key": true, "content": true, "prev_content": true, "unsigned": true}
 )
 
-// walk visits every value of an answer. It keeps what is left to visit, and does not recurse: answers may nest deep.
+// walk visits every value of an answer. It does not recurse: answers may nest deeply.
 func (m *Monitor) walk(v view, answer foreign.Value) {
 	w := &walker{monitor: m}
 	w.value(v, "", answer)
@@ -93,24 +93,24 @@ func (m *Monitor) walk(v view, answer foreign.Value) {
 	}
 }
 
-// walker is a walk under way.
+// walker holds what a walk has yet to visit.
 type walker struct {
 	monitor *Monitor
-	open    []level // the last one is visited first
+	open    []level // a stack
 }
 
-// level is the members of a value that are left to visit.
+// level holds the remaining members of a value.
 type level struct {
 	members foreign.Members
 	visit   func(name, value foreign.Value)
 }
 
-// within has the members of a value visited next.
+// within pushes the members of a value, to be visited next.
 func (w *walker) within(value foreign.Value, visit func(name, value foreign.Value)) {
 	w.open = append(w.open, level{value.Members(), visit})
 }
 
-// value judges a value; name is the member that holds it.
+// value examines a value; name is that of the member.
 func (w *walker) value(v view, name string, value foreign.Value) {
 	m := w.monitor
 	switch {
@@ -131,17 +131,17 @@ func (w *walker) value(v view, name string, value foreign.Value) {
 	}
 }
 
-// member judges a member of an object, if what it holds is to be judged.
+// member examines a member of an object, unless it is exempt.
 func (w *walker) member(v view, name string, value foreign.Value) {
 	switch {
-	case keyMayStand[name], clientsWrote[name]:
+	case keyAllowed[name], clientsWrote[name]:
 	case strippedState[name] && w.monitor.fromPeer(value):
 	default:
 		w.value(v, name, value)
 	}
 }
 
-// namesUsers tells of something with a content that is no event of a room whether the server fills that with user IDs.
+// namesUsers reports whether the server fills the content of an object that is not a room event with user IDs.
 func namesUsers(object foreign.Value) bool {
 	kind := object.Get("type").String()
 	return kind == "m.receipt" || kind == "m.typing"
@@ -164,7 +164,7 @@ func (m *Monitor) oursEvent(event foreign.Value) bool {
 	return m.ours(func(field string) string { return event.Get(field).String() })
 }
 
-// fromPeer reports whether stripped state has a trace of a peer: it came with the peer's invite then, all of it.
+// fromPeer reports whether stripped state has a trace of a peer, because then all of it came with the peer's invite.
 func (m *Monitor) fromPeer(stripped foreign.Value) bool {
 	if stripped.IsObject() {
 		stripped = stripped.Get("events")
@@ -179,7 +179,7 @@ func (m *Monitor) fromPeer(stripped foreign.Value) bool {
 	return found
 }
 
-// clientEvent looks over one event as a client gets it.
+// clientEvent examines an event in the client format.
 func (w *walker) clientEvent(v view, event foreign.Value) {
 	m := w.monitor
 	if m.oursEvent(event) {
@@ -199,7 +199,7 @@ func (w *walker) clientEvent(v view, event foreign.Value) {
 	}
 	m.content(v, v.where+": "+name, kind, event.Get("content"))
 
-	below := view{check: v.check, where: shorten(v.where+": "+name, longestPlace), unsigned: true}
+	below := view{check: v.check, where: shorten(v.where+": "+name, maxPlace), unsigned: true}
 	for _, path := range [][]string{{"prev_content"}, {"unsigned", "prev_content"}} {
 		m.content(below, below.where+" in "+strings.Join(path, "."), kind, event.Get(path...))
 	}
@@ -215,13 +215,13 @@ func (w *walker) clientEvent(v view, event foreign.Value) {
 		}
 	})
 	w.within(event, func(field, value foreign.Value) {
-		if !judgedApart[field.String()] {
+		if !judgedSeparately[field.String()] {
 			w.member(v, field.String(), value)
 		}
 	})
 }
 
-// content looks over the contents in which the server shows user IDs; those of other types are the clients' own.
+// content examines contents that the server fills with user IDs; those of other types are the clients' own.
 func (m *Monitor) content(v view, name, eventType string, content foreign.Value) {
 	switch eventType {
 	case "m.room.create":

@@ -16,11 +16,11 @@ func inSync(event string) string {
 	return `{"next_batch":"s1","rooms":{"join":{"!r:hs1":{"timeline":{"events":[` + event + `]}}}}}`
 }
 
-// Each rule of client views, seen to find: KEY is a sender key of the candidate, USER its user ID, MORE what a faulty
-// event has. Honest is the same answer as it should be: nothing may be found in it, nor where a peer has the key.
+// Cases for each rule of client views: KEY is a sender key of the candidate, USER its user ID, MORE what a faulty event has in
+// addition. Nothing may be found in the valid variant of an answer, nor if the key is a peer's.
 var clientRules = []struct {
-	name, path, faulty, honest string
-	requirement, detail        string
+	name, path, faulty, valid string
+	requirement, detail       string
 }{
 	{
 		"sender", "/v3/sync",
@@ -153,33 +153,33 @@ func TestClientRules(t *testing.T) {
 	for _, rule := range clientRules {
 		t.Run(rule.name, func(t *testing.T) {
 			key := newKey()
-			spell := func(text string) string { return strings.ReplaceAll(text, "KEY", key) }
-			// Whose key it is shows by the candidate's own events, before or after.
-			own := inSync(spell(`{"type":"m.room.member","event_id":"$own","sender":"@u:hs1","sender_key":"KEY","state_key":"@u:hs1","content":{}}`))
+			withKey := func(text string) string { return strings.ReplaceAll(text, "KEY", key) }
+			// The candidate's own events tell whose key it is, before or after.
+			own := inSync(withKey(`{"type":"m.room.member","event_id":"$own","sender":"@u:hs1","sender_key":"KEY","state_key":"@u:hs1","content":{}}`))
 
 			for _, order := range []string{"before", "after"} {
 				w := newWatch(pseudoid.FormatDendrite)
 				if order == "before" {
 					w.get("/v3/sync", own)
 				}
-				w.get(rule.path, spell(rule.faulty))
+				w.get(rule.path, withKey(rule.faulty))
 				if order == "after" {
 					w.get("/v3/sync", own)
 				}
 				if assert.Equal(t, []string{rule.requirement}, w.broken(), order) {
-					assert.Contains(t, w.found[0].Detail, spell(rule.detail))
+					assert.Contains(t, w.found[0].Detail, withKey(rule.detail))
 				}
 			}
 
 			w := newWatch(pseudoid.FormatDendrite)
 			w.get("/v3/sync", own)
-			w.get(rule.path, spell(rule.honest))
-			assert.Empty(t, w.found, "an honest answer")
+			w.get(rule.path, withKey(rule.valid))
+			assert.Empty(t, w.found, "a valid answer")
 
 			w = newWatch(pseudoid.FormatDendrite)
 			w.keys = []string{key}
 			w.get("/v3/sync", own)
-			w.get(rule.path, spell(rule.faulty))
+			w.get(rule.path, withKey(rule.faulty))
 			if rule.requirement != "client-view/no-verified-sender-field" || !strings.Contains(rule.faulty, "sender_key") {
 				assert.Empty(t, w.found, "a key that a peer made")
 			}
@@ -187,18 +187,18 @@ func TestClientRules(t *testing.T) {
 	}
 }
 
-func TestEventsThatPeersMadeAreLeftOut(t *testing.T) {
+func TestEventsOfPeersAreIgnored(t *testing.T) {
 	w, key := newWatch(pseudoid.FormatDendrite), newKey()
-	w.events = []string{"$lie"}
-	w.get("/v3/sync", inSync(`{"type":"m.room.member","event_id":"$lie","sender":"`+key+`","state_key":"`+key+`","verified_sender_mxid":"@x:hs1","content":{},
+	w.events = []string{"$forged"}
+	w.get("/v3/sync", inSync(`{"type":"m.room.member","event_id":"$forged","sender":"`+key+`","state_key":"`+key+`","verified_sender_mxid":"@x:hs1","content":{},
 		"unsigned":{"prev_sender":"`+key+`"}}`))
 	assert.Empty(t, w.found)
 	w.get("/v3/sync", inSync(`{"type":"m.room.topic","event_id":"$own","sender":"@a:hs1","content":{},
-		"unsigned":{"redacted_because":{"type":"m.room.redaction","event_id":"$lie","sender":"`+key+`","content":{}}}}`))
+		"unsigned":{"redacted_because":{"type":"m.room.redaction","event_id":"$forged","sender":"`+key+`","content":{}}}}`))
 	assert.Empty(t, w.found, "nor in unsigned of another")
 }
 
-func TestStrippedStateThatAPeerSentIsLeftOut(t *testing.T) {
+func TestStrippedStateFromPeersIsIgnored(t *testing.T) {
 	w, key, peers := newWatch(pseudoid.FormatDendrite), newKey(), newKey()
 	w.keys = []string{peers}
 	invite := func(inviter string) string {
@@ -216,7 +216,7 @@ func TestStrippedStateThatAPeerSentIsLeftOut(t *testing.T) {
 }
 
 func TestLookAlikesAreNoFindings(t *testing.T) {
-	// Strings of 43 characters that are curve points, as every second hash is, and that nobody writes under.
+	// Strings of 43 characters that are curve points, like every second hash, but no sender keys.
 	hash := ""
 	for i := byte(0); hash == ""; i++ {
 		sum := sha256.Sum256([]byte{i})
@@ -245,7 +245,7 @@ func TestLookAlikesAreNoFindings(t *testing.T) {
 	}
 }
 
-func TestWhatClientsWroteIsLeftOut(t *testing.T) {
+func TestDataOfClientsIsIgnored(t *testing.T) {
 	key := newKey()
 	levels := `{"type":"m.room.power_levels","event_id":"$e","sender":"@u:hs1","sender_key":"` + key + `","state_key":"","content":{"users":{"` + key + `":100}}}`
 	w := newWatch(pseudoid.FormatDendrite)
@@ -259,7 +259,7 @@ func TestWhatClientsWroteIsLeftOut(t *testing.T) {
 	assert.Equal(t, []string{"client-view/power-levels-read"}, w.broken(), "what clients wrote of other keys excuses nothing")
 }
 
-func TestTheFederationFormIsLeftOut(t *testing.T) {
+func TestTheFederationFormatIsIgnored(t *testing.T) {
 	faulty := inSync(`{"type":"m.room.message","event_id":"$e","sender":"` + newKey() + `","content":{}}`)
 	w := newWatch(pseudoid.FormatDendrite)
 	w.get("/v3/sync?filter=%7B%22event_format%22%3A%22federation%22%7D", faulty)
@@ -273,7 +273,7 @@ func TestTheFederationFormIsLeftOut(t *testing.T) {
 	assert.Equal(t, []string{"client-view/sender-is-user-id"}, w.broken())
 }
 
-func TestOnlyAnswersToClientsAreLookedOver(t *testing.T) {
+func TestOnlyAnswersToClientsAreExamined(t *testing.T) {
 	faulty := []byte(inSync(`{"type":"m.room.message","event_id":"$e","sender":"` + newKey() + `","content":{}}`))
 	for name, exchange := range map[string]transcript.Exchange{
 		"a peer's":   {Direction: transcript.PeerRequest, Status: 200, ResponseBody: faulty},

@@ -1,6 +1,6 @@
 package monitor
 
-// What peers are sent and served: events of pseudo-ID rooms, and of ordinary ones.
+// Events that peers receive, of pseudo-ID rooms and of ordinary ones.
 
 import (
 	"bytes"
@@ -13,10 +13,10 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// noUserID is the requirement that user IDs stand in the mapping alone.
+// noUserID is the requirement that only the mapping has user IDs.
 const noUserID = "event-format/no-mxid-outside-mapping"
 
-// PseudonymousEvent looks over an event of a pseudo-ID room as the candidate sent or served it to a peer.
+// PseudonymousEvent examines an event of a pseudo-ID room that the candidate sent or returned to a peer.
 func (m *Monitor) PseudonymousEvent(check string, raw []byte) {
 	format := m.options.Format
 	event := gjson.ParseBytes(raw)
@@ -38,23 +38,23 @@ func (m *Monitor) PseudonymousEvent(check string, raw []byte) {
 	}
 	sender, roomID := format.Sender(raw), event.Get("room_id").String()
 	if completedByPeer := event.Get("content.membership").String() == "invite" && m.options.OursKey(event.Get("state_key").String()); completedByPeer {
-		return // hash and signatures are those that the peer left there
+		return // the peer made hash and signatures
 	}
 	if err := pseudoid.CheckContentHash(raw); err != nil && !redacted(raw, format) {
 		m.report(finding("event-format/content-hash", check, "%s: %v", name, err))
 	}
 	if _, err := pseudoid.VerifySenderSignature(raw, format); err != nil {
 		m.report(finding("signing/every-event-type", check, "%s: %v", name, err))
-		return // whoever wrote it, it was not under that key
+		return // the sender does not have that key
 	}
 	m.learn(sender)
 	if first := m.roomOf(sender, roomID); roomID != "" && first != roomID {
-		m.report(finding("sender-key/differs-between-rooms", check, "%s: key %s stands in %s and in %s", name, sender, first, roomID))
+		m.report(finding("sender-key/differs-between-rooms", check, "%s: key %s is used in %s and in %s", name, sender, first, roomID))
 	}
 	m.noteMember(roomID, sender, event)
 }
 
-// senderKey judges who an event says that sent it, and tells whether that is a sender key.
+// senderKey examines the sender of an event and reports whether it is a sender key.
 func (m *Monitor) senderKey(check, name string, raw []byte) bool {
 	format := m.options.Format
 	value := gjson.GetBytes(raw, format.SenderField())
@@ -63,9 +63,9 @@ func (m *Monitor) senderKey(check, name string, raw []byte) bool {
 		m.userID(noUserID, check, name+": sender", old)
 	}
 	if value.Type != gjson.String {
-		// To the letter of the text a redacted event has no sender (redaction/sender-key-kept).
+		// By the wording of MSC4014, a redacted event has no sender (redaction/sender-key-kept).
 		if !redacted(raw, format) {
-			m.report(finding("event-format/sender-key-field", check, "%s: its %q is missing or no string", name, format.SenderField()))
+			m.report(finding("event-format/sender-key-field", check, "%s: its %q is missing or not a string", name, format.SenderField()))
 		}
 		return false
 	}
@@ -79,7 +79,7 @@ func (m *Monitor) senderKey(check, name string, raw []byte) bool {
 	return true
 }
 
-// userID reports a value that is a user ID, and tells whether it is one.
+// userID reports a finding if value is a user ID, and returns whether it is one.
 func (m *Monitor) userID(requirement, check, what string, value gjson.Result) bool {
 	if pseudoid.ValidUserID(value.String()) != nil {
 		return false
@@ -88,7 +88,7 @@ func (m *Monitor) userID(requirement, check, what string, value gjson.Result) bo
 	return true
 }
 
-// userIDs looks for a user ID where the event must have a key.
+// userIDs finds user IDs where an event must have sender keys.
 func (m *Monitor) userIDs(check, name string, event gjson.Result) {
 	report := func(requirement, what string, value gjson.Result) {
 		if m.userID(requirement, check, name+": "+what, value) {
@@ -113,7 +113,7 @@ func (m *Monitor) userIDs(check, name string, event gjson.Result) {
 	}
 }
 
-// OrdinaryEvent looks over an event of a room of another version.
+// OrdinaryEvent examines an event of a room of another version.
 func (m *Monitor) OrdinaryEvent(check string, raw []byte) {
 	event := gjson.ParseBytes(raw)
 	if m.ours(func(field string) string { return event.Get(field).String() }) || m.options.OursEvent(idOfBytes(raw)) {
@@ -136,14 +136,14 @@ func (m *Monitor) OrdinaryEvent(check string, raw []byte) {
 	}
 }
 
-// idOfBytes is how peers name an event of theirs that has no event ID.
+// idOfBytes returns the ID that federation.NewEvent gives to an event whose event ID cannot be computed.
 func idOfBytes(raw []byte) string {
 	sum := sha256.Sum256(raw)
 	return "$" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// redacted tells whether an event may be served in its redacted form, whose content hash is that of the whole event.
-// The mapping may stay in it (redaction/mapping-field-stays).
+// redacted reports whether an event may be in its redacted form, whose content hash is that of the original event. The mapping
+// may be kept (redaction/mapping-field-stays).
 func redacted(raw []byte, format pseudoid.Format) bool {
 	without, err := sjson.DeleteBytes(bytes.Clone(raw), "content."+pseudoid.MappingField)
 	if err != nil {

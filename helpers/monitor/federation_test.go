@@ -16,7 +16,7 @@ var dialects = map[string]pseudoid.Format{
 	"dendrite": pseudoid.FormatDendrite, "msc4014": pseudoid.FormatMSC4014, "letter": pseudoid.FormatMSC4014Letter,
 }
 
-// testRoom makes events of a room, each one deeper than the last.
+// testRoom builds events of a room with increasing depths.
 type testRoom struct {
 	format pseudoid.Format
 	id     string
@@ -27,7 +27,7 @@ func newTestRoom(format pseudoid.Format, id string) *testRoom {
 	return &testRoom{format: format, id: id}
 }
 
-// event makes an event with a right hash, signed by the pair under its sender.
+// event builds an event with a valid hash and signature.
 func (r *testRoom) event(pair pseudoid.KeyPair, eventType string, stateKey *string, content string, change ...func(map[string]any)) []byte {
 	r.depth++
 	fields := map[string]any{
@@ -45,7 +45,7 @@ func (r *testRoom) event(pair pseudoid.KeyPair, eventType string, stateKey *stri
 		raw, err = pseudoid.SignEvent(raw, r.format, string(pair.Public), pseudoid.SenderKeyID, pair.Private)
 	}
 	if err != nil {
-		panic(err) // the test itself is wrong
+		panic(err)
 	}
 	return raw
 }
@@ -75,7 +75,6 @@ func set(t *testing.T, raw []byte, path string, value any) []byte {
 	return altered
 }
 
-// Each rule of federated events, seen to find in every dialect.
 func TestFederationRules(t *testing.T) {
 	const noUser, byKey = noUserID, "event-format/power-levels-by-key"
 	rules := []struct {
@@ -83,7 +82,7 @@ func TestFederationRules(t *testing.T) {
 		events func(r *testRoom, alice, bob pseudoid.KeyPair) [][]byte
 		broken []string
 	}{
-		{"honest events", func(r *testRoom, alice, bob pseudoid.KeyPair) [][]byte {
+		{"valid events", func(r *testRoom, alice, bob pseudoid.KeyPair) [][]byte {
 			return [][]byte{
 				r.create(alice, string(alice.Public)), r.join(alice, "@a:hs1"), r.powerLevels(alice, `{"`+string(alice.Public)+`":100}`),
 				r.join(bob, "@b:hs1"), r.message(bob), r.message(alice),
@@ -190,27 +189,27 @@ func TestFindingsNameTheEvent(t *testing.T) {
 	assert.Equal(t, "the check", w.found[0].Check)
 }
 
-func TestTheOldSenderFieldStandsInNoEventOfTheProposal(t *testing.T) {
+func TestEventsOfTheProposalHaveNoSenderField(t *testing.T) {
 	w, alice := newWatch(pseudoid.FormatMSC4014), pseudoid.GenerateKeyPair()
 	w.PseudonymousEvent("check", newTestRoom(pseudoid.FormatMSC4014, "!one:hs1").event(alice, "m.room.message", nil, `{}`,
 		func(f map[string]any) { f["sender"] = "@a:hs1" }))
 	assert.ElementsMatch(t, []string{"event-format/no-sender-field", noUserID}, w.broken())
 }
 
-func TestEventsUnderKeysOfPeersAreLeftOut(t *testing.T) {
+func TestEventsUnderKeysOfPeersAreIgnored(t *testing.T) {
 	w, mallory := newWatch(pseudoid.FormatDendrite), pseudoid.GenerateKeyPair()
 	w.keys = []string{string(mallory.Public)}
 	room := newTestRoom(pseudoid.FormatDendrite, "!one:hs1")
-	for _, lie := range [][]byte{
+	for _, forged := range [][]byte{
 		room.create(mallory, "@a:hs1"), set(t, room.message(mallory), "content.body", "another"), newTestRoom(room.format, "!two:hs1").message(mallory),
 		set(t, room.message(mallory), "depth", 1.5), room.powerLevels(mallory, `{"@a:hs1":1}`),
 	} {
-		w.PseudonymousEvent("check", lie)
+		w.PseudonymousEvent("check", forged)
 	}
 	assert.Empty(t, w.found)
 }
 
-func TestInvitesThatAPeerCompletedAreLeftOut(t *testing.T) {
+func TestInvitesThatAPeerCompletedAreIgnored(t *testing.T) {
 	w, alice, invited := newWatch(pseudoid.FormatDendrite), pseudoid.GenerateKeyPair(), pseudoid.GenerateKeyPair()
 	w.keys = []string{string(invited.Public)}
 	stateKey := string(invited.Public)
@@ -228,7 +227,7 @@ func TestOrdinaryRooms(t *testing.T) {
 		event  []byte
 		broken []string
 	}{
-		"honest":                         {[]byte(member), []string{}},
+		"valid":                          {[]byte(member), []string{}},
 		"a sender key":                   {set(t, []byte(member), "sender_key", newKey()), []string{requirement}},
 		"a mapping":                      {set(t, []byte(member), "content.mxid_mapping", map[string]any{}), []string{requirement}},
 		"a message whose client says it": {[]byte(`{"type":"m.room.message","sender":"@a:hs1","content":{"mxid_mapping":1,"sender_key":"x"}}`), []string{}},

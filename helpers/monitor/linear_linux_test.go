@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	// factor is how many times larger the large input is. Quadratic work grows by its square.
+	// factor is how many times larger the large input is; quadratic work grows by its square.
 	factor = 16
-	// mostGrowth is how many times more CPU time it may take: measured growth is not exact.
+	// mostGrowth is how many times more CPU time it may take; measurements are not exact.
 	mostGrowth = factor * factor / 2
 )
 
-// around is a text within so many others.
+// around returns a text with levels of begin and end around it.
 func around(begin, middle, end string, levels int) string {
 	return strings.Repeat(begin, levels) + middle + strings.Repeat(end, levels)
 }
 
-// each writes so many texts, %d of which is their number.
+// each returns count texts, in which %d is the index.
 func each(text string, count int) string {
 	var all strings.Builder
 	for i := range count {
@@ -36,21 +36,21 @@ func each(text string, count int) string {
 	return strings.TrimSuffix(all.String(), ",")
 }
 
-// answers are /sync answers that grow, and the size that they begin with. Those that nest end a little below the bound on depth.
+// answers are /sync answers of growing size, and the smaller size. Nested ones end a little below foreign.MaxDepth.
 var answers = map[string]struct {
 	size  int
 	write func(size int) string
 }{
-	"objects in each other": {2000, func(size int) string { return around(`{"a":`, "0", "}", size) }},
-	"arrays in each other":  {2000, func(size int) string { return around("[", "", "]", size) }},
-	"objects of several members in each other": {2000, func(size int) string {
+	"nested objects": {2000, func(size int) string { return around(`{"a":`, "0", "}", size) }},
+	"nested arrays":  {2000, func(size int) string { return around("[", "", "]", size) }},
+	"nested objects of several members": {2000, func(size int) string {
 		return around(`{"a":[],"b":"ccc","content":{},"c":`, "0", "}", size)
 	}},
 	"a long string far down": {2000, func(size int) string { return around("[", `"`+strings.Repeat("a", 20*size)+`"`, "]", size) }},
-	"events in each other": {500, func(size int) string {
+	"nested events": {500, func(size int) string {
 		return around(`{"type":"m.a","event_id":"$e","sender":"@a:hs1","content":{},"unsigned":{"x":`, "0", "}}", size)
 	}},
-	"stripped state in each other": {500, func(size int) string {
+	"nested stripped state": {500, func(size int) string {
 		return around(`{"invite_state":[{"type":"m.a","sender":"@a:hs1","content":{}},`, "0", "]}", size)
 	}},
 	"many values, each deep": {12, func(size int) string { return "[" + each(around(`{"a":[`, "%d", "]}", 500)+",", size) + "]" }},
@@ -73,7 +73,7 @@ var answers = map[string]struct {
 
 var aKey = newKey()
 
-// TestMonitorsTakeLinearTime compares the CPU time that answers take with that of answers which are sixteen times as large.
+// TestMonitorsTakeLinearTime compares the CPU time for answers with that for answers that are factor times as large.
 func TestMonitorsTakeLinearTime(t *testing.T) {
 	for name, answer := range answers {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestMonitorsTakeLinearTime(t *testing.T) {
 
 func TestPowerOfManyTakesLinearTime(t *testing.T) {
 	alice, room := pseudoid.GenerateKeyPair(), newTestRoom(pseudoid.FormatDendrite, "!r:hs1")
-	const size = 5000 // more than are waited for
+	const size = 5000 // more than maxPowers
 	small, large := room.powerLevels(alice, "{"+each(`"@u%d:hs2":1,`, size)+"}"), room.powerLevels(alice, "{"+each(`"@u%d:hs2":1,`, factor*size)+"}")
 	var joins [][]byte
 	for i := range factor * 25 {
@@ -107,7 +107,7 @@ func TestPowerOfManyTakesLinearTime(t *testing.T) {
 	t.Run("and joins", func(t *testing.T) { assertLinear(t, play(small, joins[:25]), play(large, joins)) })
 }
 
-// assertLinear takes the best of some measurements: what else the machine does can only lengthen them.
+// assertLinear takes the best of several measurements: other load can only lengthen them.
 func assertLinear(t *testing.T, small, large func()) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -123,7 +123,7 @@ func assertLinear(t *testing.T, small, large func()) {
 	assert.Less(t, growth, float64(mostGrowth), "growth of the CPU time with an input that is %d times as large", factor)
 }
 
-// cpuTime is what the thread of the test takes for something, at least a hundredth of a second of it.
+// cpuTime returns the CPU time of the test's thread for one call of do, measured over at least 10 ms.
 func cpuTime(t *testing.T, do func()) time.Duration {
 	t.Helper()
 	used := func() time.Duration {

@@ -1,8 +1,7 @@
-// Package monitor looks over everything that the candidate writes while checks run: each answer to a client, each event
-// that a peer receives. What it finds counts toward the requirement that it breaks, whichever check was running. It
-// judges only what the candidate wrote: what peers made, honest or lying, is left out, and so is what clients wrote.
-// A wrong finding is worse than a missing one: a string is taken for a sender key where nothing but a user ID may stand,
-// and elsewhere only if the candidate is seen, before or after, to write under that very key.
+// Package monitor examines everything that the candidate sends while checks run: each answer to a client and each event that a
+// peer receives. A finding counts against the requirement that it breaks, whichever check was running. Events of peers and data
+// of clients are ignored. A false finding is worse than a missing one: where only a user ID is allowed, any valid key is taken
+// for a sender key; elsewhere a string counts as one only if the candidate is seen, before or after, to use it as a sender.
 package monitor
 
 import (
@@ -16,33 +15,33 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// Options say what the monitors need to know.
+// Options configures the monitors.
 type Options struct {
-	// Format is how the candidate spells events of pseudo-ID rooms.
+	// Format is the candidate's event format of pseudo-ID rooms.
 	Format pseudoid.Format
-	// OursKey tells whether a peer made the sender key; OursEvent whether a peer made the event.
+	// OursKey reports whether the suite made the sender key, OursEvent whether it made the event.
 	OursKey   func(senderKey string) bool
 	OursEvent func(eventID string) bool
-	// Report takes each finding, once for every requirement and detail.
+	// Report is called with each finding, once for each requirement and detail.
 	Report func(verdict.Finding)
 }
 
-// Monitor is the passive monitors of a run. Its methods are safe for use by several goroutines.
+// Monitor holds the passive monitors of a run. Its methods are safe for concurrent use.
 type Monitor struct {
 	options  Options
 	mu       sync.Mutex
 	seen     map[string]bool   // findings that were reported
-	reported map[string]int    // how many, by requirement
-	rooms    map[string]string // the room in which a sender key was first seen
-	known    map[string]bool   // sender keys that the candidate writes under
-	written  map[string]bool   // strings like sender keys that clients wrote
-	filters  map[string]bool   // filters that ask for events in the federation's form
+	reported map[string]int    // number of findings by requirement
+	rooms    map[string]string // the first room of each sender key
+	known    map[string]bool   // sender keys that the candidate uses
+	written  map[string]bool   // strings like sender keys that clients sent
+	filters  map[string]bool   // filters with event_format "federation"
 
-	suspicions map[string][]verdict.Finding // what is to be reported if a string is seen to be a sender key
+	suspicions map[string][]verdict.Finding // what to report once a string turns out to be a sender key
 	members    map[string]*membership       // by room ID
 }
 
-// New makes the monitors of a run.
+// New returns the monitors of a run.
 func New(options Options) *Monitor {
 	return &Monitor{
 		options: options, seen: map[string]bool{}, reported: map[string]int{}, rooms: map[string]string{}, known: map[string]bool{},
@@ -51,21 +50,20 @@ func New(options Options) *Monitor {
 	}
 }
 
-// Bounds on what is kept of a candidate's endless faults; one finding fails a requirement.
+// Bounds for candidates with endless faults; one finding fails a requirement.
 const (
-	// mostFindings are reported of a requirement.
-	mostFindings = 1000
-	// mostSuspected are the strings that are suspected of being keys, mostSuspicions the findings of a requirement that hang
-	// on one of them.
-	mostSuspected, mostSuspicions = 1 << 14, 8
-	// mostPowers are the user IDs, given power in a room, whose keys are waited for.
-	mostPowers = 4096
-	// longestDetail and longestPlace bound, in bytes, what is said of a finding, and of where it is.
-	longestDetail, longestPlace = 1000, 300
+	// maxFindings bounds the findings of a requirement.
+	maxFindings = 1000
+	// maxSuspected bounds the strings that may be keys, maxSuspicions the findings of a requirement about one of them.
+	maxSuspected, maxSuspicions = 1 << 14, 8
+	// maxPowers bounds the user IDs with power in a room that may turn out to have keys.
+	maxPowers = 4096
+	// maxDetail and maxPlace bound, in bytes, the text of a finding and the place in it.
+	maxDetail, maxPlace = 1000, 300
 )
 
 func finding(requirement, check, format string, arguments ...any) verdict.Finding {
-	return verdict.Finding{Requirement: requirement, Check: check, Detail: shorten(fmt.Sprintf(format, arguments...), longestDetail)}
+	return verdict.Finding{Requirement: requirement, Check: check, Detail: shorten(fmt.Sprintf(format, arguments...), maxDetail)}
 }
 
 func shorten(text string, limit int) string {
@@ -78,7 +76,7 @@ func shorten(text string, limit int) string {
 func (m *Monitor) report(found verdict.Finding) {
 	identity := found.Requirement + " " + found.Detail
 	m.mu.Lock()
-	known := m.seen[identity] || m.reported[found.Requirement] >= mostFindings
+	known := m.seen[identity] || m.reported[found.Requirement] >= maxFindings
 	if !known {
 		m.seen[identity] = true
 		m.reported[found.Requirement]++
@@ -89,7 +87,7 @@ func (m *Monitor) report(found verdict.Finding) {
 	}
 }
 
-// suspect reports a finding that holds if text is a sender key of the candidate: at once, or when that is seen.
+// suspect reports a finding that is true if text is a sender key of the candidate: at once, or as soon as that is known.
 func (m *Monitor) suspect(text, requirement, check, format string, arguments ...any) {
 	if !m.looksLikeKey(text) {
 		return
@@ -103,7 +101,7 @@ func (m *Monitor) suspect(text, requirement, check, format string, arguments ...
 			alike++
 		}
 	}
-	full := alike >= mostSuspicions || before == nil && len(m.suspicions) >= mostSuspected
+	full := alike >= maxSuspicions || before == nil && len(m.suspicions) >= maxSuspected
 	if !known && !written && !full && !slices.Contains(before, found) {
 		m.suspicions[text] = append(before, found)
 	}
@@ -113,7 +111,7 @@ func (m *Monitor) suspect(text, requirement, check, format string, arguments ...
 	}
 }
 
-// learn takes note of a key that the candidate writes under, and reports what was suspected of it.
+// learn notes a key that the candidate uses and reports the suspicions about it.
 func (m *Monitor) learn(senderKey string) {
 	if !m.looksLikeKey(senderKey) {
 		return
@@ -131,7 +129,7 @@ func (m *Monitor) learn(senderKey string) {
 	}
 }
 
-// clientWrote takes note of a string that a client wrote: where it stands later, the client may have put it.
+// clientWrote notes a string that a client sent: wherever it appears later, it may come from the client.
 func (m *Monitor) clientWrote(text string) {
 	if !m.looksLikeKey(text) {
 		return
@@ -142,8 +140,8 @@ func (m *Monitor) clientWrote(text string) {
 	delete(m.suspicions, text)
 }
 
-// looksLikeKey tells whether a string can be a sender key that the candidate made: 32 bytes in unpadded base64 that are
-// a curve point, and no key of a peer. Every second hash looks like that, too.
+// looksLikeKey reports whether a string may be a sender key of the candidate: 32 bytes in unpadded base64 that are a curve point,
+// and not a key of a peer. That is true of every second hash, too.
 func (m *Monitor) looksLikeKey(text string) bool {
 	if len(text) != 43 || m.options.OursKey(text) {
 		return false
@@ -157,7 +155,7 @@ func (m *Monitor) ours(field func(name string) string) bool {
 	return m.options.OursKey(field("sender_key")) || m.options.OursKey(field("sender")) || m.options.OursEvent(field("event_id"))
 }
 
-// roomOf is the room in which a key was seen first, which may be this one.
+// roomOf returns the first room of a key, which may be this one.
 func (m *Monitor) roomOf(senderKey, roomID string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -169,9 +167,9 @@ func (m *Monitor) roomOf(senderKey, roomID string) string {
 }
 
 func eventName(event foreign.Value) string {
-	kind := shorten(event.Get("type").String(), longestPlace/2)
+	kind := shorten(event.Get("type").String(), maxPlace/2)
 	if id := event.Get("event_id").String(); id != "" {
-		return kind + " " + shorten(id, longestPlace/2)
+		return kind + " " + shorten(id, maxPlace/2)
 	}
 	return kind + " (without event ID)"
 }

@@ -14,7 +14,7 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// watch is a monitor of the tests: what peers made is listed, findings are kept.
+// watch is a monitor with lists of what peers made and of findings.
 type watch struct {
 	*Monitor
 	mu     sync.Mutex
@@ -38,7 +38,7 @@ func newWatch(format pseudoid.Format) *watch {
 	return w
 }
 
-// broken are the requirements of the findings so far, in order.
+// broken returns the requirements of the findings so far, in order.
 func (w *watch) broken() []string {
 	broken := []string{}
 	for _, each := range w.found {
@@ -47,7 +47,7 @@ func (w *watch) broken() []string {
 	return broken
 }
 
-// get shows the monitor an answer to GET of a path below /_matrix/client.
+// get passes the monitor an answer to GET of a path below /_matrix/client.
 func (w *watch) get(path, body string) {
 	w.Exchange("check", transcript.Exchange{
 		Direction: transcript.ClientRequest, Actor: "@alice:hs1", Method: "GET", Status: 200,
@@ -55,7 +55,7 @@ func (w *watch) get(path, body string) {
 	})
 }
 
-// write shows the monitor that a client wrote something.
+// write passes the monitor a request of a client with a body, and its answer.
 func (w *watch) write(method, path, body, answer string) {
 	w.Exchange("check", transcript.Exchange{
 		Direction: transcript.ClientRequest, Actor: "@alice:hs1", Method: method, Status: 200,
@@ -76,7 +76,7 @@ func TestFindingsAreReportedOnce(t *testing.T) {
 	}}, w.found, "one finding, which names answer and event")
 }
 
-func TestMonitorsServeManyAtOnce(t *testing.T) {
+func TestMonitorsAreSafeForConcurrentUse(t *testing.T) {
 	w, key, pair := newWatch(pseudoid.FormatDendrite), newKey(), pseudoid.GenerateKeyPair()
 	room := newTestRoom(pseudoid.FormatDendrite, "!one:hs1")
 	event, elsewhere := room.message(pair), newTestRoom(pseudoid.FormatDendrite, "!two:hs1").message(pair)
@@ -97,21 +97,21 @@ func TestMonitorsServeManyAtOnce(t *testing.T) {
 	}, slices.Compact(slices.Sorted(slices.Values(w.broken()))))
 }
 
-// TestBoundsHideNoRequirement: however often a key stands where it must not, each requirement that this breaks is reported.
+// TestBoundsHideNoRequirement: however often a key is where it must not be, each requirement that this breaks is reported.
 func TestBoundsHideNoRequirement(t *testing.T) {
 	w, key := newWatch(pseudoid.FormatDendrite), newKey()
 	var places []string
-	for i := range 3 * mostSuspicions {
+	for i := range 3 * maxSuspicions {
 		places = append(places, fmt.Sprintf(`"place%d":"%s"`, i, key))
 	}
 	w.get("/v3/sync", "{"+strings.Join(places, ",")+"}")
 	w.get("/v3/rooms/!r:hs1/state/m.room.power_levels/", `{"users":{"`+key+`":100}}`)
 	assert.Empty(t, w.found, "nobody has seen that it is a key")
 	w.get("/v3/sync", inSync(`{"type":"m.a","event_id":"$e","sender":"@u:hs1","sender_key":"`+key+`","content":{}}`))
-	assert.Equal(t, append(slices.Repeat([]string{keyElsewhere}, mostSuspicions), "client-view/power-levels-read"), w.broken())
+	assert.Equal(t, append(slices.Repeat([]string{keyElsewhere}, maxSuspicions), "client-view/power-levels-read"), w.broken())
 
-	for i := range 2 * mostFindings {
+	for i := range 2 * maxFindings {
 		w.get("/v3/sync", inSync(fmt.Sprintf(`{"type":"m.a","event_id":"$%d","sender":"%s","content":{}}`, i, key)))
 	}
-	assert.Len(t, w.found, mostSuspicions+1+mostFindings)
+	assert.Len(t, w.found, maxSuspicions+1+maxFindings)
 }

@@ -1,7 +1,7 @@
 package monitor
 
-// User IDs in the power levels of an event. What power given to a user without a key in the room comes to is open
-// (client-view/power-levels-before-join): a user ID is wrong there if the server that wrote the event had a key for it.
+// User IDs in power levels. It is open what power for a user without a key in the room means
+// (client-view/power-levels-before-join): a user ID is only wrong there if the server of the sender had a key for it.
 
 import (
 	"github.com/tidwall/gjson"
@@ -9,14 +9,14 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// membership is what the candidate's own events told of who has which key in a room.
+// membership is what the candidate's own events tell about the keys of users in a room.
 type membership struct {
 	byKey   map[string]string // user ID by sender key
-	since   map[string]int64  // the least depth at which a user ID is known to have a key
+	since   map[string]int64  // by user ID, the least depth at which it is known to have a key
 	suspect []power
 }
 
-// power is a user ID that an event gives power to.
+// power is a user ID in the power levels of an event.
 type power struct {
 	sender, userID string
 	depth          int64
@@ -30,12 +30,12 @@ func (m *Monitor) room(roomID string) *membership {
 	return m.members[roomID]
 }
 
-// suspectPower reports power that is given to a user ID with a key: at once, or when the key is seen.
+// suspectPower reports power that is given to a user ID with a key: at once, or as soon as the key is known.
 func (m *Monitor) suspectPower(roomID string, suspected power) {
 	m.mu.Lock()
 	room := m.room(roomID)
 	wrong := room.wrong(suspected)
-	if !wrong && len(room.suspect) < mostPowers {
+	if !wrong && len(room.suspect) < maxPowers {
 		room.suspect = append(room.suspect, suspected)
 	}
 	m.mu.Unlock()
@@ -44,7 +44,7 @@ func (m *Monitor) suspectPower(roomID string, suspected power) {
 	}
 }
 
-// noteMember takes note of a member event of the candidate that maps its sender's key to a user ID.
+// noteMember notes a member event of the candidate that maps its sender key to a user ID.
 func (m *Monitor) noteMember(roomID, sender string, event gjson.Result) {
 	userID := event.Get("content." + pseudoid.MappingField + ".user_id").String()
 	if event.Get("type").String() != "m.room.member" || event.Get("state_key").String() != sender || pseudoid.ValidUserID(userID) != nil {
@@ -71,8 +71,8 @@ func (m *Monitor) noteMember(roomID, sender string, event gjson.Result) {
 	}
 }
 
-// wrong tells whether the sender's server had a key for the user: it is the sender, or a user of the same server who
-// had one before. Only between events of one server does the depth tell which came first.
+// wrong reports whether the sender's server had a key for the user, which is the sender itself, or a user of the same server that
+// had one before. Depths only order events of the same server.
 func (r *membership) wrong(suspected power) bool {
 	sender, known := r.byKey[suspected.sender]
 	if !known {
@@ -91,7 +91,7 @@ func (m *Monitor) reportPower(found power) {
 	}
 }
 
-// domainOf is the server name of a user ID that is known to be valid.
+// domainOf returns the server name of a valid user ID.
 func domainOf(userID string) string {
 	domain, _ := pseudoid.UserIDDomain(userID)
 	return domain

@@ -1,6 +1,6 @@
 package monitor
 
-// What a client asked: which answers are about rooms, which are in the federation's form, and what the client wrote.
+// Requests of clients: which answers are about rooms, which are in the federation format, and what the client sent.
 
 import (
 	"net/url"
@@ -12,7 +12,7 @@ import (
 	"msc4014/helpers/transcript"
 )
 
-// request is a client's request, taken apart.
+// request is a parsed request of a client.
 type request struct {
 	method   string
 	path     string   // below /_matrix/client
@@ -27,7 +27,7 @@ func requestOf(exchange transcript.Exchange) request {
 		path = rest
 	}
 	asked := request{method: exchange.Method, path: path, actor: exchange.Actor}
-	asked.query, _ = url.ParseQuery(query) // what does not parse is left out
+	asked.query, _ = url.ParseQuery(query) // without what does not parse
 	for i, segment := range strings.Split(strings.TrimPrefix(path, "/"), "/") {
 		if unescaped, err := url.PathUnescape(segment); err == nil {
 			segment = unescaped
@@ -39,7 +39,7 @@ func requestOf(exchange transcript.Exchange) request {
 	return asked
 }
 
-// place is the path segment at a place, counted from 0 after the version, "" if there is none.
+// place returns the i-th path segment, counted from 0 after the version, or "".
 func (r request) place(i int) string {
 	if i < len(r.segments) {
 		return r.segments[i]
@@ -47,7 +47,7 @@ func (r request) place(i int) string {
 	return ""
 }
 
-// aboutRooms tells whether the answer shows rooms and their members.
+// aboutRooms reports whether the answer is about rooms and their members.
 func (r request) aboutRooms() bool {
 	switch r.place(0) {
 	case "sync", "search", "publicRooms", "notifications":
@@ -55,10 +55,10 @@ func (r request) aboutRooms() bool {
 	case "rooms":
 		return r.place(2) != "account_data" && r.place(2) != "tags"
 	}
-	return len(r.segments) == 2 && r.place(1) == "sync" // of an unstable version: org.matrix.simplified_msc3575/sync
+	return len(r.segments) == 2 && r.place(1) == "sync" // an unstable version: org.matrix.simplified_msc3575/sync
 }
 
-// stateContent tells for GET /rooms/{roomId}/state/{eventType}/{stateKey}, whose answer is a content, the event type.
+// stateContent returns the event type of GET /rooms/{roomId}/state/{eventType}/{stateKey}, which returns only the content.
 func (r request) stateContent() (eventType string, ok bool) {
 	if r.method == "GET" && r.place(0) == "rooms" && r.place(2) == "state" && r.place(3) != "" {
 		return r.place(3), true
@@ -66,7 +66,7 @@ func (r request) stateContent() (eventType string, ok bool) {
 	return "", false
 }
 
-// noteWritten takes note of what a client wrote that looks like a sender key.
+// noteWritten notes what looks like a sender key in a request.
 func (m *Monitor) noteWritten(asked request, body []byte) {
 	for _, segment := range asked.segments {
 		m.clientWrote(segment)
@@ -84,7 +84,7 @@ func (m *Monitor) noteWritten(asked request, body []byte) {
 	})
 }
 
-// noteFilter takes note of a filter that a client made which asks for events in the federation's form.
+// noteFilter notes a new filter with event_format "federation".
 func (m *Monitor) noteFilter(asked request, body []byte, answer foreign.Value) {
 	if asked.place(0) != "user" || asked.place(2) != "filter" || gjson.GetBytes(body, "event_format").String() != "federation" {
 		return
@@ -94,7 +94,7 @@ func (m *Monitor) noteFilter(asked request, body []byte, answer foreign.Value) {
 	m.filters[asked.actor+" "+answer.Get("filter_id").String()] = true
 }
 
-// inFederationForm tells whether the client asked for events as the federation has them.
+// inFederationForm reports whether the client asked for events in the federation format.
 func (m *Monitor) inFederationForm(asked request) bool {
 	filter := asked.query.Get("filter")
 	if gjson.Get(filter, "event_format").String() == "federation" {

@@ -1,5 +1,5 @@
-// Package plan is what the command line asks of the suite's binary: one run of one candidate, as JSON on its standard
-// input. The binary answers with a stream of verdict.Event on its standard output.
+// Package plan defines the input of the suite's binary: the command line writes one run of one candidate as JSON to its standard
+// input, and reads a stream of verdict.Event from its standard output.
 package plan
 
 import (
@@ -7,27 +7,27 @@ import (
 	"msc4014/runtime"
 )
 
-// Plan is one run of one candidate, or of two that stand side by side.
+// Plan is one run of one candidate, or of two in a mixed deployment.
 type Plan struct {
 	Artifact runtime.Artifact `json:"artifact"`
-	// Second is what hs2 is made of in a mixed deployment, whose other servers are made of Artifact. With it only the
-	// checks of mixed deployments run.
+	// Second is the artifact of hs2 in a mixed deployment, whose other servers run Artifact. If it is set, only the checks of
+	// mixed deployments run.
 	Second   *runtime.Artifact `json:"second,omitempty"`
-	Runtime  string            `json:"runtime"` // "docker" or "process", decided
+	Runtime  string            `json:"runtime"` // "docker" or "process"
 	Run      string            `json:"run,omitempty"`
 	Parallel int               `json:"parallel,omitempty"` // 0: the suite decides
 	Shuffle  int64             `json:"shuffle,omitempty"`  // 0: recorded order
-	Seed     uint64            `json:"seed,omitempty"`     // of hostile input; 0: 1, the usual one
+	Seed     uint64            `json:"seed,omitempty"`     // of hostile input; 0 means 1
 	Shard    string            `json:"shard,omitempty"`    // "I/N"
-	Keep     bool              `json:"keep,omitempty"`     // leave servers and their files behind, and say where
-	// Results is the absolute folder where logs and transcripts of checks that did not pass are kept.
+	Keep     bool              `json:"keep,omitempty"`     // keep servers and their files, and say where
+	// Results is the absolute path of the folder for logs and transcripts of checks that did not pass.
 	Results string `json:"results"`
-	// Session is the folder of the run's session (runtime/session), whose lock is held by the command line.
+	// Session is the folder of the run's session (runtime/session), whose lock the command line holds.
 	Session string `json:"session"`
 }
 
-// Candidate is what is known of the candidate before it runs. A mixed deployment is named by both candidates, that of
-// hs1 first, "A,B"; the rest is told of each server by itself.
+// Candidate returns what is known about the candidate before it runs. A mixed deployment has the names of both candidates, that of
+// hs1 first: "A,B".
 func (p Plan) Candidate() verdict.Candidate {
 	if p.Second != nil {
 		return verdict.Candidate{Name: p.Artifact.Candidate + "," + p.Second.Candidate, Runtime: p.Runtime}

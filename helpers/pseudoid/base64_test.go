@@ -1,4 +1,4 @@
-// Tests of strict base64: each spelling that is refused by its name.
+// Tests of strict base64.
 
 package pseudoid
 
@@ -39,13 +39,13 @@ func TestRefusesURLSafeBase64(t *testing.T) {
 }
 
 func TestRefusesBase64WithLeftoverBits(t *testing.T) {
-	for _, text := range []string{"Zh", "Zm9"} { // other spellings of Zg and Zm8, to a lenient decoder
+	for _, text := range []string{"Zh", "Zm9"} { // a lenient decoder decodes them like Zg and Zm8
 		_, err := DecodeBase64(text)
 		assert.Error(t, err, text)
 	}
 }
 
-func TestRefusesWhatIsNoBase64(t *testing.T) {
+func TestRefusesTextThatIsNotBase64(t *testing.T) {
 	for _, text := range []string{"Z", "Zm9vY", "Zm 9v", "Zm9v\n", "\r\nZm9v", "Zm9v\x00", "Zmé", "@alice:hs1"} {
 		_, err := DecodeBase64(text)
 		assert.Error(t, err, "%q", text)

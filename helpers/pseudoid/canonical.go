@@ -4,10 +4,10 @@ package pseudoid
 
 import "fmt"
 
-// CanonicalJSON returns raw in its canonical encoding: no white space, the keys of objects in the order of their code
-// points, strings with as few escapes as possible. It is strict, as room versions 6 and later are: duplicate keys,
+// CanonicalJSON returns the canonical encoding of raw: no white space, keys of objects sorted by code
+// points, strings with as few escapes as possible. It is strict, as room versions 6 and later require: duplicate keys,
 // integers beyond ±(2^53-1), fractions, exponents, negative zero, lone surrogates, invalid UTF-8, trailing data and
-// nesting beyond 10,000 levels are errors (ErrDuplicateKey and its neighbours).
+// nesting beyond 10,000 levels are errors, all of which wrap ErrNotCanonicalizable.
 func CanonicalJSON(raw []byte) ([]byte, error) {
 	v, err := parse(raw)
 	if err != nil {
@@ -48,8 +48,8 @@ func (v value) appendCanonical(to []byte) []byte {
 	}
 }
 
-// appendString writes a string with the escapes that the grammar of the appendix asks for, and no others: the quotation
-// mark, the backslash, and control characters below U+0020, five of which have a short form.
+// appendString appends a string with only the escapes that the grammar of the appendix requires: quotation marks, backslashes, and
+// control characters below U+0020, five of which have a short form.
 func appendString(to []byte, s string) []byte {
 	const hexadecimal = "0123456789abcdef"
 	to = append(to, '"')

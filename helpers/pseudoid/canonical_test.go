@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The examples of the appendix "Canonical JSON", but for those with -0 and 1e10: events cannot have either.
+// The examples of the appendix "Canonical JSON", except those with -0 and 1e10, which events must not have.
 func TestCanonicalJSONOfTheSpecification(t *testing.T) {
 	for text, want := range map[string]string{
 		`{}`: `{}`,
@@ -69,7 +69,7 @@ func TestKeysAreSortedByCodePoint(t *testing.T) {
 		`{"😀":7,"ﬁ":6,"é":5,"aa":4,"a":3,"B":2,"A":1,"":0}`)
 }
 
-func TestKeysAreSortedByWhatTheyMean(t *testing.T) {
+func TestKeysAreSortedWithoutTheirEscapes(t *testing.T) {
 	assertCanonical(t, `{"\n":2,"\"":3,"A":1,"\\":4}`, `{"\u0041":1,"\u000a":2,"\u0022":3,"\\":4}`)
 }
 
@@ -100,7 +100,7 @@ func TestInputIsNotChanged(t *testing.T) {
 	canonical, err := CanonicalJSON(text)
 	require.NoError(t, err)
 	assert.Equal(t, before, text)
-	clear(text) // what was returned is no part of the input
+	clear(text) // the result must not share memory with the input
 	assert.Equal(t, `{"a":{},"b":[1,"A"]}`, string(canonical))
 }
 

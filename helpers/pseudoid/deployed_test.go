@@ -1,5 +1,5 @@
-// The oracle against events of the deployed implementation, as its room server stored them: a room of two users, with
-// a message that was redacted and a kick, and an ordinary room. The test says what these versions do, right or wrong.
+// The oracle compared with events that the deployed implementation stored: a room of two users, with a redacted message and a kick,
+// and an ordinary room. The test describes what these versions do, right or wrong.
 
 package pseudoid
 
@@ -54,7 +54,7 @@ func TestEventsOfTheDeployedImplementation(t *testing.T) {
 				switch {
 				case e.RoomVersion != RoomVersion:
 					assert.NoError(t, VerifyEventSignature(event, f, recorded.Server, recorded.KeyID, server))
-				case fields.Type == "m.room.create" && createSignedByServerKey: // though its sender is a sender key
+				case fields.Type == "m.room.create" && createSignedByServerKey: // although its sender is a sender key
 					_, err = VerifySenderSignature(event, f)
 					assert.ErrorIs(t, err, ErrBadSignature)
 					assert.NoError(t, VerifyEventSignature(event, f, recorded.Server, recorded.KeyID, server))
@@ -62,7 +62,7 @@ func TestEventsOfTheDeployedImplementation(t *testing.T) {
 					location, err := VerifySenderSignature(event, f)
 					assert.NoError(t, err, e.Event)
 					entity := f.Sender(event)
-					if fields.Content.Membership == "leave" { // the sender key's signature, but in its server's name
+					if fields.Content.Membership == "leave" { // signed by the sender key, but under its server's name
 						entity = recorded.Server
 					}
 					assert.Equal(t, SignatureLocation{entity, SenderKeyID}, location)

@@ -1,4 +1,4 @@
-// This file knows the two spellings that are met on the wire, and tells which one an event has.
+// This file defines the two dialects of events and detects which one an event has.
 
 package pseudoid
 
@@ -8,16 +8,16 @@ import (
 	"fmt"
 )
 
-// Dialect is a spelling of events and mappings.
+// Dialect is a set of field names of events and mappings.
 type Dialect string
 
 // The two dialects.
 const (
-	DialectMSC4014  Dialect = "msc4014"  // the proposal's
-	DialectDendrite Dialect = "dendrite" // the deployed one
+	DialectMSC4014  Dialect = "msc4014"  // as proposed
+	DialectDendrite Dialect = "dendrite" // as deployed
 )
 
-// SenderField returns the field of an event that holds the sender key.
+// SenderField returns the name of the field of an event that holds the sender key.
 func (d Dialect) SenderField() string {
 	if d == DialectMSC4014 {
 		return "sender_key"
@@ -25,7 +25,7 @@ func (d Dialect) SenderField() string {
 	return "sender"
 }
 
-// MappingKeyField returns the field of a mapping that holds the sender key.
+// MappingKeyField returns the name of the field of a mapping that holds the sender key.
 func (d Dialect) MappingKeyField() string {
 	if d == DialectMSC4014 {
 		return "sender_key"
@@ -33,17 +33,17 @@ func (d Dialect) MappingKeyField() string {
 	return "user_room_key"
 }
 
-// ErrMixedDialects says that an event is spelled in one dialect and its mapping in the other.
+// ErrMixedDialects says that an event and its mapping are of different dialects.
 var ErrMixedDialects = errors.New("the event is of one dialect and its mapping of another")
 
-// DetectDialect tells the dialect of a federated event by the field that names its sender and, in a member event, by
-// the mapping's field for the key. A sender that is no sender key (a user ID of an ordinary room, or of a client's view)
-// says nothing. If the event and its mapping disagree, it returns the event's dialect and ErrMixedDialects; any other
-// error comes with no dialect.
+// DetectDialect returns the dialect of an event in the federation format, by the field that holds its sender key and, in a member
+// event, by the mapping's field for the key. A sender that is not a sender key (a user ID in an ordinary room or in the client
+// format) is an error. If event and mapping disagree, it returns the event's dialect and ErrMixedDialects; with any other error the
+// dialect is "".
 func DetectDialect(event []byte) (Dialect, error) {
 	members := topLevel(event)
 	if members == nil {
-		return "", errors.New("detecting the dialect: the event is no JSON object")
+		return "", errors.New("detecting the dialect: the event is not a JSON object")
 	}
 	dialect, err := detectByField(members, Dialect.SenderField)
 	if err != nil {
@@ -55,14 +55,14 @@ func DetectDialect(event []byte) (Dialect, error) {
 		return dialect, nil
 	}
 	ofMapping, err := detectByField(topLevel(mapping), Dialect.MappingKeyField)
-	if err != nil || ofMapping == dialect { // a malformed mapping does not make the event's own spelling unknown
+	if err != nil || ofMapping == dialect { // a malformed mapping does not change the event's own dialect
 		return dialect, nil
 	}
 	return dialect, fmt.Errorf("detecting the dialect: %w: the event has %q, the mapping %q",
 		ErrMixedDialects, dialect.SenderField(), ofMapping.MappingKeyField())
 }
 
-// detectByField tells in which dialect's field a sender key stands.
+// detectByField returns the dialect whose field holds a sender key.
 func detectByField(members map[string]json.RawMessage, field func(Dialect) string) (Dialect, error) {
 	var found []Dialect
 	for _, d := range []Dialect{DialectMSC4014, DialectDendrite} {

@@ -1,4 +1,4 @@
-// Tests of telling dialects and formats by what an event says.
+// Tests of detecting dialects and formats.
 
 package pseudoid
 
@@ -40,7 +40,7 @@ func TestDetectDialect(t *testing.T) {
 		"the deployed member":                  {event(deployed, "m.room.member", mappingDeployed), DialectDendrite},
 		"a key beside a user ID":               {`{` + theText + `,"sender":"@alice:hs1"}`, DialectMSC4014},
 		"a mapping without a key":              {event(deployed, "m.room.member", `{}`), DialectDendrite},
-		"a mapping that is none":               {event(deployed, "m.room.member", `[1]`), DialectDendrite},
+		"an invalid mapping":                   {event(deployed, "m.room.member", `[1]`), DialectDendrite},
 		"a mapping that is null":               {event(deployed, "m.room.member", `null`), DialectDendrite},
 		"content written by a client":          {event(deployed, "m.room.message", mappingOfTheText), DialectDendrite},
 		"an event that is not canonicalizable": {`{` + deployed + `,"depth":1.5}`, DialectDendrite},

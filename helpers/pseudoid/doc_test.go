@@ -1,4 +1,4 @@
-// Tests that the oracle stands alone: it shares no code with the servers that it judges, nor with the rest of the suite.
+// Tests that the oracle shares no code with the servers that it judges, nor with the rest of the suite.
 
 package pseudoid
 
@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestOracleStandsAlone(t *testing.T) {
+func TestOracleIsIndependent(t *testing.T) {
 	files, err := os.ReadDir(".")
 	require.NoError(t, err)
 	for _, file := range files {

@@ -1,4 +1,4 @@
-// This file signs and verifies events: as any JSON object, but over the redacted event, so that a signature survives
+// This file signs and verifies events like other JSON objects, but over the redacted event, so that a signature survives
 // redaction (Matrix specification, server-server API, "Signing Events"; MSC4014: by the sender key).
 
 package pseudoid
@@ -9,12 +9,11 @@ import (
 	"fmt"
 )
 
-// SenderKeyID is the key ID under which the deployed implementation has the signature of a sender key. The proposal
-// names none.
+// SenderKeyID is the key ID of a sender key's signature in the deployed implementation. The proposal does not specify one.
 const SenderKeyID = "ed25519:1"
 
-// SignEvent returns the event, in canonical JSON, with a signature by key over the redacted event, under entity and
-// keyID, and with hashes.sha256 if it had none. A hash that is there stays, right or wrong.
+// SignEvent returns the event, in canonical JSON, with a signature by key over the redacted event, under entity and keyID. It adds
+// hashes.sha256 unless the event has one, right or wrong.
 func SignEvent(event []byte, f Format, entity, keyID string, key ed25519.PrivateKey) ([]byte, error) {
 	v, err := parseObject(event, "the event to sign")
 	if err != nil {
@@ -42,8 +41,8 @@ func signEvent(event value, f Format, entity, keyID string, key ed25519.PrivateK
 	return signed.canonical(), nil
 }
 
-// VerifyEventSignature checks that the event has a valid signature of key under entity and keyID, over its redacted
-// form. Errors are those of VerifyJSON.
+// VerifyEventSignature returns an error unless the event has a valid signature of key under entity and keyID, over its redacted form.
+// Errors are those of VerifyJSON.
 func VerifyEventSignature(event []byte, f Format, entity, keyID string, key ed25519.PublicKey) error {
 	v, err := parseObject(event, "the event to verify")
 	if err != nil {
@@ -56,31 +55,30 @@ func VerifyEventSignature(event []byte, f Format, entity, keyID string, key ed25
 	return verify(v, redacted, entity, keyID, key)
 }
 
-// SignatureLocation says where in signatures a signature stands. KeyID is "" for MSC1228's bare form, where the
-// signature itself is the entity's value.
+// SignatureLocation is the position of a signature in "signatures". KeyID is "" for MSC1228's bare form, in which the signature
+// itself is the entity's value.
 type SignatureLocation struct{ Entity, KeyID string }
 
-// VerifySenderSignature looks for a valid signature of the event by its own sender key and says where it stands: the
-// proposal does not say, so any entity and any key ID will do. Signatures under the key itself as the entity, and there
-// under "ed25519:1", come first. The error is ErrNoSignature if the event has no signature at all, ErrBadSignature if
-// it has some and none of them is its sender key's.
+// VerifySenderSignature returns the location of a valid signature of the event by its own sender key. The proposal does not specify
+// it, so any entity and any key ID will do; those under the key itself as the entity, and there under "ed25519:1", come first. The
+// error is ErrNoSignature if the event has no signatures, ErrBadSignature if none of them is by its sender key.
 func VerifySenderSignature(event []byte, f Format) (SignatureLocation, error) {
 	v, err := parseObject(event, "the event to verify")
 	if err != nil {
 		return SignatureLocation{}, err
 	}
 	if !f.Pseudonymous {
-		return SignatureLocation{}, fmt.Errorf("room version %q is an ordinary one: its events are signed by server keys, not by a sender key", f.RoomVersion)
+		return SignatureLocation{}, fmt.Errorf("room version %q is an ordinary one: server keys sign its events, not sender keys", f.RoomVersion)
 	}
 	sender, _ := v.get(f.SenderField())
 	if sender.kind != kindString {
-		return SignatureLocation{}, fmt.Errorf("verifying an event: its %q is missing or no string", f.SenderField())
+		return SignatureLocation{}, fmt.Errorf("verifying an event: its %q is missing or not a string", f.SenderField())
 	}
 	return verifyBy(v, f, f.SenderField(), sender.text)
 }
 
-// VerifyInvitedSignature is VerifySenderSignature for the key that an invite names as its state key: the invited server
-// signs the invite with it (MSC1228, Sending invites).
+// VerifyInvitedSignature is VerifySenderSignature for the key in the state key of an invite, with which the invited server signs it
+// (MSC1228, "Sending invites").
 func VerifyInvitedSignature(invite []byte, f Format) (SignatureLocation, error) {
 	v, err := parseObject(invite, "the invite to verify")
 	if err != nil {
@@ -88,12 +86,12 @@ func VerifyInvitedSignature(invite []byte, f Format) (SignatureLocation, error) 
 	}
 	invited, _ := v.get("state_key")
 	if invited.kind != kindString {
-		return SignatureLocation{}, errors.New("verifying an invite: its state key is missing or no string")
+		return SignatureLocation{}, errors.New("verifying an invite: its state key is missing or not a string")
 	}
 	return verifyBy(v, f, "state_key", invited.text)
 }
 
-// verifyBy looks for a valid signature of an event by the sender key that one of its fields names.
+// verifyBy finds a valid signature of an event by the sender key in one of its fields.
 func verifyBy(v value, f Format, field, sender string) (SignatureLocation, error) {
 	key, err := ParseSenderKey(sender)
 	if err != nil {
@@ -110,7 +108,7 @@ func verifyBy(v value, f Format, field, sender string) (SignatureLocation, error
 	return findSignature(signatures, redacted, sender, key)
 }
 
-// findSignature looks through all signatures for one of key over object.
+// findSignature finds a signature of key over object.
 func findSignature(signatures, object value, sender string, key ed25519.PublicKey) (SignatureLocation, error) {
 	message := signedBytes(object)
 	var tried []SignatureLocation

@@ -1,4 +1,4 @@
-// Tests of signing events and of finding the sender key's signature.
+// Tests of signing events and of verifying their signatures.
 
 package pseudoid
 
@@ -17,7 +17,7 @@ var pseudonymousFormats = map[string]Format{
 	"dendrite": FormatDendrite, "msc4014": FormatMSC4014, "msc4014 to the letter": FormatMSC4014Letter,
 }
 
-// unsignedEvent is a message by the key, in the words of the format.
+// unsignedEvent returns a message by the key in the format.
 func unsignedEvent(f Format, key SenderKey) []byte {
 	return fmt.Appendf(nil, `{"type":"m.room.message","room_id":"!r:hs1","content":{"body":"hello"},"%s":"%s","depth":7,"unsigned":{"age":5}}`,
 		f.SenderField(), key)
@@ -122,7 +122,7 @@ func TestVerifySenderSignatureFindsItAnywhere(t *testing.T) {
 	}
 }
 
-// TestVerifyInvitedSignature: an invite is signed by the key that it names, whoever sent it.
+// TestVerifyInvitedSignature: an invite is signed by the key in its state key, whoever sent it.
 func TestVerifyInvitedSignature(t *testing.T) {
 	inviter, invited := GenerateKeyPair(), GenerateKeyPair()
 	event := unsignedEvent(FormatMSC4014, inviter.Public)
@@ -202,7 +202,7 @@ func TestVerifySenderSignatureRefuses(t *testing.T) {
 	assert.ErrorContains(t, err, "ordinary")
 }
 
-// malleated returns the signature with the group's order added to S: the same to a verifier that does not look.
+// malleated returns the signature with the group order added to S, which a lenient verifier accepts.
 func malleated(signature []byte) []byte {
 	order := []byte{
 		0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
@@ -217,7 +217,7 @@ func malleated(signature []byte) []byte {
 	return result
 }
 
-func TestSignEventRefusesWhatItCannotAddTo(t *testing.T) {
+func TestSignEventRefusesMalformedEvents(t *testing.T) {
 	key := GenerateKeyPair()
 	for event, want := range map[string]string{
 		`{"type":"x","content":{},"signatures":[]}`:             `"signatures" is an array`,

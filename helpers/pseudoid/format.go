@@ -1,4 +1,4 @@
-// This file says how the events of a room version are spelled, redacted and signed.
+// This file defines the event formats of room versions.
 
 package pseudoid
 
@@ -6,23 +6,23 @@ import (
 	"encoding/json"
 )
 
-// RoomVersion is the identifier under which rooms with pseudonymous identities are deployed.
+// RoomVersion is the deployed room version with pseudonymous identities.
 const RoomVersion = "org.matrix.msc4014"
 
-// Format says how the events of one room version are spelled, redacted and signed.
+// Format is the event format of a room version: field names, redaction and signatures.
 type Format struct {
 	RoomVersion  string
 	Dialect      Dialect // "" for ordinary versions
-	Pseudonymous bool    // false: an ordinary room, whose senders are user IDs and whose events server keys sign
+	Pseudonymous bool    // false for ordinary versions, in which senders are user IDs and server keys sign events
 
-	// RedactionKeepsSenderKey is one of two readings of the proposal ("the redaction algorithm will remain the same"):
-	// true, that sender_key is kept where version 10 keeps sender; false, to the letter, that it is not, and that a
-	// redacted event names no sender. It matters for DialectMSC4014 alone.
+	// RedactionKeepsSenderKey selects one of two readings of the proposal ("the redaction algorithm will remain the same"): true
+	// means that sender_key is kept where version 10 keeps sender; false, the literal reading, that it is not, and that a redacted
+	// event has no sender. It only matters for DialectMSC4014.
 	RedactionKeepsSenderKey bool
 }
 
-// The formats that the suite knows. Pseudonymous ones are redacted by the rules of version 10, which the deployed
-// version is built on; the proposal names no base version.
+// The formats that the suite knows. Pseudonymous ones use the redaction rules of version 10, on which the deployed version is based;
+// the proposal does not specify a base version.
 var (
 	FormatDendrite      = Format{RoomVersion: RoomVersion, Dialect: DialectDendrite, Pseudonymous: true}
 	FormatMSC4014       = Format{RoomVersion: RoomVersion, Dialect: DialectMSC4014, Pseudonymous: true, RedactionKeepsSenderKey: true}
@@ -31,7 +31,7 @@ var (
 	FormatV11           = Format{RoomVersion: "11"}
 )
 
-// SenderField returns the name of the field that names an event's sender.
+// SenderField returns the name of the field that holds an event's sender.
 func (f Format) SenderField() string {
 	if f.Pseudonymous {
 		return f.Dialect.SenderField()
@@ -39,9 +39,8 @@ func (f Format) SenderField() string {
 	return "sender"
 }
 
-// Sender returns who sent the event: a sender key, or a user ID in an ordinary room. It is "" if the field is absent
-// or no string, or if the event cannot be read. It reads, and does not judge: events that CanonicalJSON refuses have a
-// sender too.
+// Sender returns the sender of the event: a sender key, or a user ID in an ordinary room. It is "" if the field is absent or not a
+// string, or if the event is not JSON. It is lenient: events that CanonicalJSON refuses may have a sender, too.
 func (f Format) Sender(event []byte) string {
 	var sender string
 	if json.Unmarshal(topLevel(event)[f.SenderField()], &sender) != nil {
@@ -50,7 +49,7 @@ func (f Format) Sender(event []byte) string {
 	return sender
 }
 
-// topLevel returns the members of a JSON object as they stand, the last one where keys repeat, or nil.
+// topLevel returns the raw members of a JSON object, or nil. Of duplicate keys the last one counts.
 func topLevel(object []byte) map[string]json.RawMessage {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(object, &members) != nil {

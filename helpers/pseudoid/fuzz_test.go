@@ -1,6 +1,6 @@
-// Differential fuzzing: the oracle against gomatrixserverlib, which deployed servers are built on. The two are written
-// apart, so where they agree on anything that a fuzzer thinks of, both are probably right. Where they may differ stands
-// in fuzzdomain_test.go, with the reason. Run one target with
+// Differential fuzzing: the oracle against gomatrixserverlib, which deployed servers use. The two are independent, so where they agree
+// on every input of a fuzzer, both are probably right. The allowed differences are in fuzzdomain_test.go, with the reasons. Run one
+// target with
 //
 //	go test ./helpers/pseudoid -run '^$' -fuzz '^FuzzRedact$' -fuzztime 90s
 //
@@ -22,8 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzCanonicalJSON: what the oracle accepts, gomatrixserverlib makes the same of; what the oracle refuses, it refuses
-// too, or is known to let pass. And the encoding is stable, and means the same as the text.
+// FuzzCanonicalJSON: gomatrixserverlib encodes what the oracle accepts in the same way, and refuses what the oracle refuses, or is
+// known to accept it. The encoding is stable, and means the same as the text.
 func FuzzCanonicalJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		ours, err := CanonicalJSON(raw)
@@ -49,7 +49,7 @@ func FuzzCanonicalJSON(f *testing.F) {
 	})
 }
 
-// decoded reads JSON by the standard library.
+// decoded decodes JSON with the standard library.
 func decoded(t *testing.T, raw []byte) any {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
@@ -58,8 +58,8 @@ func decoded(t *testing.T, raw []byte) any {
 	return v
 }
 
-// FuzzContentHash: an event that we hash and sign is unredacted, and has the same ID and a valid signature, to
-// gomatrixserverlib; with another content it is redacted, and its ID stays.
+// FuzzContentHash: for gomatrixserverlib, an event that we hash and sign is not redacted, and has the same ID and a valid signature;
+// with another content it is redacted and has the same ID.
 func FuzzContentHash(f *testing.F) {
 	key := KeyPairOf(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32)))
 	version := gomatrixserverlib.MustGetRoomVersion(gomatrixserverlib.RoomVersionPseudoIDs)
@@ -94,19 +94,19 @@ func FuzzContentHash(f *testing.F) {
 	})
 }
 
-// stringEvent makes an event of parts; content is JSON.
+// stringEvent builds an event; content is JSON.
 func stringEvent(eventType, stateKey, sender, content string, depth int64) []byte {
 	event, err := json.Marshal(map[string]any{
 		"type": eventType, "state_key": stateKey, "sender": sender, "content": json.RawMessage(content), "depth": depth,
 		"room_id": "!r:hs1", "origin_server_ts": 1, "prev_events": []string{"$a"}, "auth_events": []string{},
 	})
 	if err != nil {
-		panic(err) // a fuzz target calls this with JSON that parse accepted
+		panic(err) // content is JSON that parse accepted
 	}
 	return event
 }
 
-// FuzzRedact: what we redact, gomatrixserverlib redacts to the same, in each format that it has.
+// FuzzRedact: gomatrixserverlib redacts events like us, in each format that it has.
 func FuzzRedact(f *testing.F) {
 	versions := map[gomatrixserverlib.RoomVersion]Format{
 		gomatrixserverlib.RoomVersionPseudoIDs: FormatDendrite, "10": FormatV10, "11": FormatV11,
@@ -130,7 +130,7 @@ func FuzzRedact(f *testing.F) {
 	})
 }
 
-// FuzzVerifyEvent: of a signed event with bytes replaced, both say the same about the sender key's signature.
+// FuzzVerifyEvent: both agree on the sender key's signature of a signed event with bytes replaced.
 func FuzzVerifyEvent(f *testing.F) {
 	key := KeyPairOf(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{2}, 32)))
 	version := gomatrixserverlib.MustGetRoomVersion(gomatrixserverlib.RoomVersionPseudoIDs)
@@ -145,7 +145,7 @@ func FuzzVerifyEvent(f *testing.F) {
 		sender := FormatDendrite.Sender(signed)
 		public, err := ParseSenderKey(sender)
 		if err != nil {
-			return // FuzzParseSenderKey is about those
+			return // see FuzzParseSenderKey
 		}
 		ours := VerifyEventSignature(signed, FormatDendrite, sender, SenderKeyID, public)
 		theirs := errors.New("not redacted")
@@ -156,7 +156,7 @@ func FuzzVerifyEvent(f *testing.F) {
 	})
 }
 
-// FuzzVerifyMapping: of a signed mapping with bytes replaced, both say the same about its server's signature.
+// FuzzVerifyMapping: both agree on the server's signature of a signed mapping with bytes replaced.
 func FuzzVerifyMapping(f *testing.F) {
 	server := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{3}, 32))
 	senderKey := KeyPairOf(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{4}, 32))).Public
@@ -171,7 +171,7 @@ func FuzzVerifyMapping(f *testing.F) {
 		if ours == nil {
 			ours = VerifyMapping(mapping, keys)
 		}
-		// As they do it: read the mapping's three fields, write them again, verify that.
+		// They decode the mapping's three fields, encode them again, and verify that.
 		var theirMapping gomatrixserverlib.MXIDMapping
 		theirs := json.Unmarshal(signed, &theirMapping)
 		if theirs == nil {
@@ -180,13 +180,13 @@ func FuzzVerifyMapping(f *testing.F) {
 			theirs = gomatrixserverlib.VerifyJSON("hs1", keyID, publicOf(server), written)
 		}
 		if theirs == nil && ours != nil && (mapping.Key == "" || !strings.HasSuffix(mapping.UserID, ":hs1")) {
-			return // they look at neither key nor user ID here, and at every server's signature, whoever's user it is
+			return // they validate neither key nor user ID here, and verify signatures of all servers
 		}
 		compareVerdicts(t, signed, ours, theirs, theirMappingHasOtherFields(signed))
 	})
 }
 
-// FuzzParseSenderKey: what we take for a sender key, they decode to the same bytes; and one key has one spelling.
+// FuzzParseSenderKey: they decode what we accept as a sender key to the same bytes, and the encoding of a key is unique.
 func FuzzParseSenderKey(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		key, err := ParseSenderKey(text)
@@ -202,14 +202,14 @@ func FuzzParseSenderKey(f *testing.F) {
 	})
 }
 
-// splice returns text with some bytes from at on replaced.
+// splice returns text with some bytes at an index replaced.
 func splice(text []byte, at, replaced int, by []byte) []byte {
 	at = min(at, len(text))
 	end := min(at+replaced, len(text))
 	return bytes.Join([][]byte{text[:at], by, text[end:]}, nil)
 }
 
-// compareVerdicts fails if one side verifies what the other does not, but for what stands in fuzzdomain_test.go.
+// compareVerdicts fails if only one side accepts a signature, except for the differences in fuzzdomain_test.go.
 func compareVerdicts(t *testing.T, signed []byte, ours, theirs error, readOtherwise bool) {
 	switch {
 	case (ours == nil) == (theirs == nil), readOtherwise:

@@ -1,4 +1,4 @@
-// Where the oracle and gomatrixserverlib may differ, each with the reason. All else is a finding of the fuzzer's.
+// The allowed differences between the oracle and gomatrixserverlib, with the reasons. Any other is a finding of the fuzzer.
 
 package pseudoid
 
@@ -16,10 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ErrNotRedactable is another difference: to gomatrixserverlib, no type is an empty one and no content an empty one.
+// ErrNotRedactable is another difference: for gomatrixserverlib, a missing type or content is an empty one.
 
-// theyAreLenientAbout tells whether gomatrixserverlib's canonical JSON is known to let pass what we refuse with err.
-// Syntax errors, trailing data and integers beyond the range are not among it: both must refuse those.
+// theyAreLenientAbout reports whether gomatrixserverlib's canonical JSON is known to accept what we refuse with err. Both must refuse
+// syntax errors, trailing data and integers out of range.
 func theyAreLenientAbout(err error) bool {
 	for _, lenient := range []error{
 		ErrDuplicateKey,  // it keeps both, sorted
@@ -35,8 +35,8 @@ func theyAreLenientAbout(err error) bool {
 	return false
 }
 
-// hasKeyWithEscapes tells whether some object of the text has a key that needs an escape. gomatrixserverlib writes
-// such a key decoded, between quotation marks, which is then no JSON any more, or another key.
+// hasKeyWithEscapes reports whether an object in the text has a key that needs an escape. gomatrixserverlib writes such a key without
+// the escape, so that the result is not JSON, or has another key.
 func hasKeyWithEscapes(raw []byte) bool {
 	v, err := parse(raw)
 	return err == nil && v.hasKeyWithEscapes()
@@ -56,9 +56,9 @@ func (v value) hasKeyWithEscapes() bool {
 	return false
 }
 
-// redactedOtherwiseByThem tells whether gomatrixserverlib is known to redact the event in another way: it finds
-// top-level fields without regard to case (as encoding/json does for structs), and in version 11 it drops
-// third_party_invite from member events, of which the specification keeps the signed part.
+// redactedOtherwiseByThem reports whether gomatrixserverlib is known to redact the event differently: it ignores the case of
+// top-level fields (like encoding/json with structs), and in version 11 it drops third_party_invite from member events, of which
+// the specification keeps the signed part.
 func redactedOtherwiseByThem(raw []byte, f Format) bool {
 	event, err := parse(raw)
 	if err != nil {
@@ -72,7 +72,7 @@ func redactedOtherwiseByThem(raw []byte, f Format) bool {
 	return f.RoomVersion == "11" && hasInvite
 }
 
-// hasFoldedKey tells whether the object has a key that is one of the names but for case.
+// hasFoldedKey reports whether the object has a key that differs from one of the names only in case.
 func hasFoldedKey(object value, names []string) bool {
 	for _, m := range object.members {
 		for _, name := range names {
@@ -84,15 +84,15 @@ func hasFoldedKey(object value, names []string) bool {
 	return false
 }
 
-// theirMappingHasOtherFields tells whether a mapping has fields that gomatrixserverlib does not have in its struct: it
-// leaves them out when it verifies, though they were signed. It also finds fields without regard to case.
+// theirMappingHasOtherFields reports whether a mapping has fields that gomatrixserverlib's struct does not have: it omits them when it
+// verifies, although they were signed. It also ignores the case of fields.
 func theirMappingHasOtherFields(raw []byte) bool {
 	mapping, err := parse(raw)
 	return err == nil && len(mapping.without("user_room_key", "user_id", "signatures").members) > 0
 }
 
-// theyReadSignaturesMoreStrictly tells whether gomatrixserverlib refuses all signatures of an object because one of
-// them is malformed. We look at the one that was asked for.
+// theyReadSignaturesMoreStrictly reports whether gomatrixserverlib refuses all signatures of an object because one of them is
+// malformed. We only parse the requested one.
 func theyReadSignaturesMoreStrictly(raw []byte) bool {
 	var object struct {
 		Signatures map[string]map[string]spec.Base64Bytes `json:"signatures"`
@@ -100,14 +100,14 @@ func theyReadSignaturesMoreStrictly(raw []byte) bool {
 	return json.Unmarshal(raw, &object) != nil
 }
 
-// theyDecodeBase64MoreLeniently tells whether a signature was refused for its spelling: gomatrixserverlib takes the
-// URL-safe alphabet, line breaks, and leftover bits that are not zero.
+// theyDecodeBase64MoreLeniently reports whether we refused a signature because of its base64: gomatrixserverlib accepts the URL-safe
+// alphabet, line breaks, and leftover bits that are not zero.
 func theyDecodeBase64MoreLeniently(err error) bool {
 	return strings.Contains(err.Error(), "base64 ")
 }
 
-// Each difference, shown: when gomatrixserverlib changes its mind, this fails, and the exception above can go.
-func TestDifferencesAreThere(t *testing.T) {
+// TestDifferencesExist fails when gomatrixserverlib has fixed one, so that the exception above can be removed.
+func TestDifferencesExist(t *testing.T) {
 	const version = gomatrixserverlib.RoomVersionPseudoIDs
 	for text, want := range map[string]error{ // but ErrTooDeep: so deep, theirs takes seconds
 		`{"a":1,"a":2}`: ErrDuplicateKey,

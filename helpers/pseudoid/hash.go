@@ -10,7 +10,7 @@ import (
 	"fmt"
 )
 
-// ErrContentHash says that the hash which an event states is not that of its content.
+// ErrContentHash says that the hash in an event is not its content hash.
 var ErrContentHash = errors.New("content hash does not match")
 
 // ContentHash returns the content hash of an event, in unpadded standard base64: SHA-256 over the canonical JSON of
@@ -28,8 +28,8 @@ func contentHash(event value) string {
 	return EncodeBase64(sum[:])
 }
 
-// CheckContentHash compares hashes.sha256 of an event with its content hash. The error is ErrContentHash if they
-// differ; a missing, padded or URL-safe hash is another error.
+// CheckContentHash returns an error unless hashes.sha256 of an event is its content hash. The error is ErrContentHash if they
+// differ, another one if the hash is missing, padded or URL-safe.
 func CheckContentHash(event []byte) error {
 	v, err := parseObject(event, "an event")
 	if err != nil {
@@ -37,11 +37,11 @@ func CheckContentHash(event []byte) error {
 	}
 	hashes, ok := v.get("hashes")
 	if !ok || hashes.kind != kindObject {
-		return errors.New("checking the content hash: the event's hashes are missing or no object")
+		return errors.New("checking the content hash: the event's hashes are missing or not an object")
 	}
 	stated, ok := hashes.get("sha256")
 	if !ok || stated.kind != kindString {
-		return errors.New("checking the content hash: hashes.sha256 is missing or no string")
+		return errors.New("checking the content hash: hashes.sha256 is missing or not a string")
 	}
 	decoded, err := DecodeBase64(stated.text)
 	if err != nil {
@@ -68,8 +68,7 @@ func ReferenceHash(event []byte, f Format) ([]byte, error) {
 	return sum[:], nil
 }
 
-// EventID returns the ID of an event: "$" and its reference hash in unpadded URL-safe base64 (room versions 4 and
-// later).
+// EventID returns the ID of an event: "$" and its reference hash in unpadded URL-safe base64 (room versions 4 and later).
 func EventID(event []byte, f Format) (string, error) {
 	hash, err := ReferenceHash(event, f)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Tests of content hashes, reference hashes and event IDs. Values are compared with other implementations' in
-// vectors_test.go and in the fuzz targets; here is what they do and do not cover.
+// Tests of what content hashes, reference hashes and event IDs cover. vectors_test.go and the fuzz targets compare values with other
+// implementations.
 
 package pseudoid
 
@@ -14,7 +14,7 @@ import (
 
 const hashedEvent = `{"type":"m.room.member","content":{"membership":"join","displayname":"A"},"sender":"k","sender_key":"k","depth":1}`
 
-// altered returns the event with a field added or another value for one.
+// altered returns the event with a field set.
 func altered(t *testing.T, event, key, to string) string {
 	t.Helper()
 	v, err := parse([]byte(event))
@@ -96,8 +96,8 @@ func TestCheckContentHash(t *testing.T) {
 	assert.ErrorIs(t, CheckContentHash(with(`{"sha256":"`+hash[:40]+`"}`)), ErrContentHash)
 	for hashes, want := range map[string]string{
 		`{}`:                             "hashes.sha256 is missing",
-		`[]`:                             "no object",
-		`{"sha256":1}`:                   "no string",
+		`[]`:                             "not an object",
+		`{"sha256":1}`:                   "not a string",
 		`{"sha256":"` + hash + `="}`:     "padded",
 		`{"sha256":"_` + hash[1:] + `"}`: "URL-safe",
 		`{"SHA256":"` + hash + `"}`:      "hashes.sha256 is missing",

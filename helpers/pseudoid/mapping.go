@@ -1,4 +1,4 @@
-// This file makes, signs and verifies mxid_mapping: the link of a sender key to a user ID, signed by the user's server
+// This file builds, signs and verifies mxid_mapping: the mapping of a sender key to a user ID, signed by the user's server
 // (MSC4014, "Proposal").
 
 package pseudoid
@@ -14,8 +14,8 @@ import (
 // MappingField is the field of a member event's content that holds the mapping.
 const MappingField = "mxid_mapping"
 
-// Mapping is a parsed mxid_mapping. Dialect tells by which field its key was named, Raw is the JSON that it was parsed
-// from. That it is parsed does not mean that it is signed: VerifyMapping tells.
+// Mapping is a parsed mxid_mapping. Dialect is that of the field with its key, Raw is its JSON. Its signatures are not verified: use
+// VerifyMapping.
 type Mapping struct {
 	Dialect Dialect
 	Key     SenderKey
@@ -23,7 +23,7 @@ type Mapping struct {
 	Raw     []byte
 }
 
-// NewMapping returns an unsigned mapping in canonical JSON. Neither key nor userID is looked at.
+// NewMapping returns an unsigned mapping in canonical JSON. It does not validate key and userID.
 func NewMapping(d Dialect, key SenderKey, userID string) []byte {
 	return objectValue(
 		member{d.MappingKeyField(), stringValue(strings.ToValidUTF8(string(key), "\uFFFD"))},
@@ -40,8 +40,8 @@ func SignMapping(mapping []byte, serverName, keyID string, key ed25519.PrivateKe
 	return signed, nil
 }
 
-// ParseMapping reads a mapping strictly: it must be a JSON object that CanonicalJSON accepts, name a valid sender key
-// by exactly one of the dialects' fields, and a valid user ID. Further fields are let pass: signatures cover them.
+// ParseMapping parses a mapping strictly: it must be a JSON object that CanonicalJSON accepts, with a valid sender key in the field
+// of exactly one dialect, and a valid user ID. Further fields are allowed: signatures cover them.
 func ParseMapping(raw []byte) (Mapping, error) {
 	v, err := parseObject(raw, "a mapping")
 	if err != nil {
@@ -70,7 +70,7 @@ func ParseMapping(raw []byte) (Mapping, error) {
 	}
 	userID, ok := v.get("user_id")
 	if !ok || userID.kind != kindString {
-		return Mapping{}, errors.New(`reading a mapping: its "user_id" is missing or no string`)
+		return Mapping{}, errors.New(`reading a mapping: its "user_id" is missing or not a string`)
 	}
 	if err := ValidUserID(userID.text); err != nil {
 		return Mapping{}, fmt.Errorf("reading a mapping: %w", err)
@@ -80,10 +80,10 @@ func ParseMapping(raw []byte) (Mapping, error) {
 	return mapping, nil
 }
 
-// VerifyMapping checks that the mapping has a valid signature by the server of its user ID. keys returns the key which
-// that server publishes under a key ID, or an error if it publishes none or cannot be asked. One valid signature is
-// enough; those of other servers prove nothing and are not looked at. The error is ErrNoSignature if the server did
-// not sign, and otherwise tells of each of its signatures why it does not count (ErrBadSignature, or what keys said).
+// VerifyMapping returns an error unless the mapping has a valid signature by the server of its user ID. keys returns the key that the
+// server publishes under a key ID, or an error. One valid signature is enough; those of other servers are ignored. The error is
+// ErrNoSignature if the server did not sign; otherwise it joins the errors of all its signatures (ErrBadSignature, or those of
+// keys).
 func VerifyMapping(m Mapping, keys func(serverName, keyID string) (ed25519.PublicKey, error)) error {
 	v, err := parseObject(m.Raw, "a mapping")
 	if err != nil {
@@ -116,7 +116,7 @@ func VerifyMapping(m Mapping, keys func(serverName, keyID string) (ed25519.Publi
 	return errors.Join(failures...)
 }
 
-// verifyMappingSignature checks one of a server's signatures, a member of its object of signatures.
+// verifyMappingSignature verifies one of a server's signatures.
 func verifyMappingSignature(message []byte, server string, signature member, keys func(serverName, keyID string) (ed25519.PublicKey, error)) error {
 	if !strings.HasPrefix(signature.key, "ed25519:") {
 		return fmt.Errorf("%w: its key ID is not of the algorithm ed25519", ErrBadSignature)
@@ -128,8 +128,7 @@ func verifyMappingSignature(message []byte, server string, signature member, key
 	return verifyText(message, signature.value, key)
 }
 
-// MappingOf returns content.mxid_mapping of an event as it stands, and whether there is one. It reads, and does not
-// judge: ParseMapping does.
+// MappingOf returns the raw content.mxid_mapping of an event, and whether there is one. It does not validate it: use ParseMapping.
 func MappingOf(event []byte) (raw []byte, ok bool) {
 	var content json.RawMessage
 	if content, ok = topLevel(event)["content"]; !ok {

@@ -1,4 +1,4 @@
-// Tests of mappings: making, signing, strict reading, and whose signature counts.
+// Tests of mappings: building, signing, strict parsing and verification.
 
 package pseudoid
 
@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// errNotPublished is what publishedKeys answers for a key that nobody published.
+// errNotPublished is the error of publishedKeys for an unknown key.
 var errNotPublished = errors.New("not published")
 
-// publishedKeys looks keys up as "server keyID".
+// publishedKeys returns a look-up of keys by "server keyID".
 func publishedKeys(keys map[string]ed25519.PrivateKey) func(serverName, keyID string) (ed25519.PublicKey, error) {
 	return func(serverName, keyID string) (ed25519.PublicKey, error) {
 		if key, ok := keys[serverName+" "+keyID]; ok {
@@ -28,7 +28,7 @@ func TestNewMapping(t *testing.T) {
 	key := GenerateKeyPair().Public
 	assert.Equal(t, `{"sender_key":"`+string(key)+`","user_id":"@alice:hs1"}`, string(NewMapping(DialectMSC4014, key, "@alice:hs1")))
 	assert.Equal(t, `{"user_id":"@alice:hs1","user_room_key":"`+string(key)+`"}`, string(NewMapping(DialectDendrite, key, "@alice:hs1")))
-	assert.Equal(t, `{"user_id":"\"\\","user_room_key":""}`, string(NewMapping(DialectDendrite, "", `"\`)), "a liar's values")
+	assert.Equal(t, `{"user_id":"\"\\","user_room_key":""}`, string(NewMapping(DialectDendrite, "", `"\`)), "invalid values")
 }
 
 func TestMappingRoundTrip(t *testing.T) {
@@ -45,7 +45,7 @@ func TestMappingRoundTrip(t *testing.T) {
 	}
 }
 
-// signedMapping is one of alice's on hs1, signed by whom the test wants.
+// signedMapping returns a mapping of alice on hs1, signed by the given key.
 func signedMapping(t *testing.T, serverName, keyID string, key ed25519.PrivateKey) string {
 	signed, err := SignMapping(NewMapping(DialectMSC4014, GenerateKeyPair().Public, "@alice:hs1"), serverName, keyID, key)
 	require.NoError(t, err)
@@ -55,7 +55,7 @@ func signedMapping(t *testing.T, serverName, keyID string, key ed25519.PrivateKe
 func TestVerifyMapping(t *testing.T) {
 	hs1, hs2, unknown := GenerateKeyPair().Private, GenerateKeyPair().Private, GenerateKeyPair().Private
 	keys := publishedKeys(map[string]ed25519.PrivateKey{"hs1 ed25519:a": hs1, "hs2 ed25519:a": hs2, "hs1 rsa:a": hs1})
-	honest := signedMapping(t, "hs1", "ed25519:a", hs1)
+	valid := signedMapping(t, "hs1", "ed25519:a", hs1)
 	alsoSigned := func(mapping, serverName, keyID string, key ed25519.PrivateKey) string {
 		signed, err := SignMapping([]byte(mapping), serverName, keyID, key)
 		require.NoError(t, err)
@@ -65,22 +65,22 @@ func TestVerifyMapping(t *testing.T) {
 		mapping string
 		want    error
 	}{
-		"honest":                               {honest, nil},
-		"honest, and signed by others too":     {alsoSigned(honest, "hs2", "ed25519:a", hs2), nil},
-		"honest, and under a key ID not known": {alsoSigned(honest, "hs1", "ed25519:0", unknown), nil},
-		"honest, with an unsigned part":        {altered(t, honest, "unsigned", `1`), nil},
-		"unsigned":                             {altered(t, honest, "signatures", `{}`), ErrNoSignature},
-		"without signatures":                   {string(NewMapping(DialectMSC4014, GenerateKeyPair().Public, "@alice:hs1")), ErrNoSignature},
-		"signed by another server":             {signedMapping(t, "hs2", "ed25519:a", hs2), ErrNoSignature},
-		"another server's key under our name":  {signedMapping(t, "hs1", "ed25519:a", hs2), ErrBadSignature},
-		"a key ID not published":               {signedMapping(t, "hs1", "ed25519:b", hs1), errNotPublished},
-		"another algorithm's key ID":           {signedMapping(t, "hs1", "rsa:a", hs1), ErrBadSignature},
-		"the user ID altered":                  {altered(t, honest, "user_id", `"@bob:hs1"`), ErrBadSignature},
-		"another server's user":                {altered(t, honest, "user_id", `"@bob:hs2"`), ErrNoSignature},
-		"the key altered":                      {altered(t, honest, "sender_key", `"`+string(GenerateKeyPair().Public)+`"`), ErrBadSignature},
-		"a field added":                        {altered(t, honest, "room_id", `"!r:hs1"`), ErrBadSignature},
-		"a null signature":                     {altered(t, honest, "signatures", `{"hs1":{"ed25519:a":null}}`), ErrBadSignature},
-		"the server's name in capitals":        {signedMapping(t, "HS1", "ed25519:a", hs1), ErrNoSignature},
+		"valid":                               {valid, nil},
+		"valid, and signed by others too":     {alsoSigned(valid, "hs2", "ed25519:a", hs2), nil},
+		"valid, and under a key ID not known": {alsoSigned(valid, "hs1", "ed25519:0", unknown), nil},
+		"valid, with an unsigned part":        {altered(t, valid, "unsigned", `1`), nil},
+		"unsigned":                            {altered(t, valid, "signatures", `{}`), ErrNoSignature},
+		"without signatures":                  {string(NewMapping(DialectMSC4014, GenerateKeyPair().Public, "@alice:hs1")), ErrNoSignature},
+		"signed by another server":            {signedMapping(t, "hs2", "ed25519:a", hs2), ErrNoSignature},
+		"another server's key under our name": {signedMapping(t, "hs1", "ed25519:a", hs2), ErrBadSignature},
+		"a key ID not published":              {signedMapping(t, "hs1", "ed25519:b", hs1), errNotPublished},
+		"another algorithm's key ID":          {signedMapping(t, "hs1", "rsa:a", hs1), ErrBadSignature},
+		"the user ID altered":                 {altered(t, valid, "user_id", `"@bob:hs1"`), ErrBadSignature},
+		"another server's user":               {altered(t, valid, "user_id", `"@bob:hs2"`), ErrNoSignature},
+		"the key altered":                     {altered(t, valid, "sender_key", `"`+string(GenerateKeyPair().Public)+`"`), ErrBadSignature},
+		"a field added":                       {altered(t, valid, "room_id", `"!r:hs1"`), ErrBadSignature},
+		"a null signature":                    {altered(t, valid, "signatures", `{"hs1":{"ed25519:a":null}}`), ErrBadSignature},
+		"the server's name in capitals":       {signedMapping(t, "HS1", "ed25519:a", hs1), ErrNoSignature},
 	} {
 		t.Run(name, func(t *testing.T) {
 			mapping, err := ParseMapping([]byte(c.mapping))
@@ -99,13 +99,13 @@ func TestVerifyMapping(t *testing.T) {
 		`{"hs1":"x"}`:  `"hs1" is a string`,
 		`{"hs1":null}`: `"hs1" is null`,
 	} {
-		mapping, err := ParseMapping([]byte(altered(t, honest, "signatures", signatures)))
+		mapping, err := ParseMapping([]byte(altered(t, valid, "signatures", signatures)))
 		require.NoError(t, err)
 		assert.ErrorContains(t, VerifyMapping(mapping, keys), want)
 	}
 }
 
-func TestVerifyMappingSaysWhyOfEachSignature(t *testing.T) {
+func TestVerifyMappingJoinsTheErrorsOfAllSignatures(t *testing.T) {
 	mapping, err := ParseMapping([]byte(altered(t, signedMapping(t, "hs1", "ed25519:b", GenerateKeyPair().Private),
 		"signatures", `{"hs1":{"ed25519:a":"x","ed25519:b":"y"}}`)))
 	require.NoError(t, err)
@@ -132,7 +132,7 @@ func TestParseMappingRefuses(t *testing.T) {
 		`{"user_room_key":"^` + key + `","user_id":"@a:b"}`:                           "base64",
 		`{"user_room_key":"` + key + `","sender_key":"` + key + `","user_id":"@a:b"}`: "both",
 		`{"user_room_key":"` + key + `","sender_key":null,"user_id":"@a:b"}`:          "null",
-		`{"sender_key":"` + key + `","user_id":null}`:                                 "no string",
+		`{"sender_key":"` + key + `","user_id":null}`:                                 "not a string",
 		`{"sender_key":"` + key + `","user_id":""}`:                                   "does not begin with '@'",
 		`{"sender_key":"` + key + `","user_id":"@a"}`:                                 "no ':'",
 		`{"sender_key":"` + key + `","user_id":"@a:b","user_id":"@a:c"}`:              "duplicate key",
@@ -144,7 +144,7 @@ func TestParseMappingRefuses(t *testing.T) {
 	}
 }
 
-func TestParseMappingKeepsTheTextAsItStands(t *testing.T) {
+func TestParseMappingKeepsTheText(t *testing.T) {
 	text := []byte(`{ "user_id": "@a:b", "more": [], "sender_key": "` + string(GenerateKeyPair().Public) + `" }`)
 	mapping, err := ParseMapping(text)
 	require.NoError(t, err)
@@ -161,7 +161,7 @@ func TestMappingOf(t *testing.T) {
 	} {
 		raw, ok := MappingOf([]byte(event))
 		assert.True(t, ok, event)
-		assert.Equal(t, want, string(raw), "as it stands")
+		assert.Equal(t, want, string(raw), "unchanged")
 	}
 	for _, event := range []string{`{"content":{}}`, `{"mxid_mapping":{}}`, `{"content":null}`, `{"content":[]}`, `{}`, `[]`, `null`, ``, `{`} {
 		raw, ok := MappingOf([]byte(event))

@@ -1,4 +1,4 @@
-// This file redacts events: it strips what the room version's redaction algorithm does not protect (Matrix
+// This file redacts events: it removes what the room version's redaction algorithm does not keep (Matrix
 // specification, rooms, versions 10 and 11, "Redactions"). Hashes and signatures are computed over the result.
 
 package pseudoid
@@ -8,10 +8,10 @@ import (
 	"fmt"
 )
 
-// ErrNotRedactable says that redaction is not defined for an event: it lacks a type, or an object as its content.
+// ErrNotRedactable says that an event cannot be redacted: it has no type, or its content is not an object.
 var ErrNotRedactable = errors.New("event cannot be redacted")
 
-// redactionRules says what redaction keeps of an event.
+// redactionRules are the fields of an event that redaction keeps.
 type redactionRules struct {
 	topLevel []string
 	content  map[string][]string // by event type
@@ -36,7 +36,7 @@ var rulesV10 = redactionRules{
 	},
 }
 
-// rulesV11 are those of room version 11 (MSC2174, MSC2176, MSC3821). What a list cannot say stands in redactContent.
+// rulesV11 are those of room version 11 (MSC2174, MSC2176, MSC3821), without the exceptions in redactContent.
 var rulesV11 = redactionRules{
 	version: "11",
 	topLevel: []string{
@@ -65,9 +65,8 @@ func (f Format) rules() (redactionRules, error) {
 	return redactionRules{}, fmt.Errorf("redaction of room version %q is not known; known are 9, 10, 11 and pseudonymous ones", f.RoomVersion)
 }
 
-// Redact returns the event, in canonical JSON, stripped of all that the format's redaction algorithm does not protect.
-// The event must be a JSON object that CanonicalJSON accepts, with a type and an object as its content
-// (ErrNotRedactable).
+// Redact returns the event, in canonical JSON, redacted by the format's algorithm. The event must be a JSON object that CanonicalJSON
+// accepts, with a type and an object as its content (else ErrNotRedactable).
 func Redact(event []byte, f Format) ([]byte, error) {
 	v, err := parseObject(event, "an event")
 	if err != nil {
@@ -87,11 +86,11 @@ func redact(event value, f Format) (value, error) {
 	}
 	eventType, ok := event.get("type")
 	if !ok || eventType.kind != kindString {
-		return value{}, fmt.Errorf("%w: its type is missing or no string", ErrNotRedactable)
+		return value{}, fmt.Errorf("%w: its type is missing or not a string", ErrNotRedactable)
 	}
 	content, ok := event.get("content")
 	if !ok || content.kind != kindObject {
-		return value{}, fmt.Errorf("%w: its type is %s, its content is missing or no object", ErrNotRedactable, quote(eventType.text))
+		return value{}, fmt.Errorf("%w: its type is %s, its content is missing or not an object", ErrNotRedactable, quote(eventType.text))
 	}
 	keep := rules.topLevel
 	if f.Pseudonymous && f.Dialect == DialectMSC4014 && f.RedactionKeepsSenderKey {
@@ -100,7 +99,7 @@ func redact(event value, f Format) (value, error) {
 	return event.only(keep...).with("content", redactContent(eventType.text, content, rules)), nil
 }
 
-// senderKeyInPlaceOfSender returns the list with sender_key where it has sender.
+// senderKeyInPlaceOfSender returns the list with sender replaced by sender_key.
 func senderKeyInPlaceOfSender(keep []string) []string {
 	replaced := make([]string, len(keep))
 	for i, key := range keep {
@@ -113,11 +112,11 @@ func senderKeyInPlaceOfSender(keep []string) []string {
 }
 
 func redactContent(eventType string, content value, rules redactionRules) value {
-	if rules.version == "11" && eventType == "m.room.create" { // MSC2176: all of it is protected
+	if rules.version == "11" && eventType == "m.room.create" { // MSC2176: all of it is kept
 		return content
 	}
 	redacted := content.only(rules.content[eventType]...)
-	if rules.version == "11" && eventType == "m.room.member" { // MSC3821: of the invite, its signed part
+	if rules.version == "11" && eventType == "m.room.member" { // MSC3821: the signed part of the invite is kept
 		if invite, ok := content.get("third_party_invite"); ok && invite.kind == kindObject {
 			redacted = redacted.with("third_party_invite", invite.only("signed"))
 		}

@@ -1,4 +1,4 @@
-// Tests of redaction: what each format keeps of each event type, written out.
+// Tests of redaction: what each format keeps of each event type.
 
 package pseudoid
 
@@ -20,7 +20,7 @@ func redacted(t *testing.T, event string, f Format) string {
 	return string(result)
 }
 
-// everyField is an event with every top-level field that some room version protects, and some that none does.
+// everyField returns an event with every top-level field that a room version keeps, and some that none keeps.
 func everyField(eventType string) string {
 	fields := []string{
 		"auth_events", "depth", "event_id", "hashes", "membership", "origin", "origin_server_ts", "prev_events", "prev_state",
@@ -128,10 +128,10 @@ func TestRedactAddsNothing(t *testing.T) {
 func TestRedactRefuses(t *testing.T) {
 	for event, want := range map[string]string{
 		`{"content":{}}`:                       "type is missing",
-		`{"type":1,"content":{}}`:              "type is missing or no string",
+		`{"type":1,"content":{}}`:              "type is missing or not a string",
 		`{"type":"x"}`:                         `type is "x", its content is missing`,
-		`{"type":"x","content":[]}`:            "content is missing or no object",
-		`{"type":"x","content":null}`:          "content is missing or no object",
+		`{"type":"x","content":[]}`:            "content is missing or not an object",
+		`{"type":"x","content":null}`:          "content is missing or not an object",
 		`[]`:                                   "not a JSON object",
 		`"x"`:                                  "a string, not a JSON object",
 		`{"type":"x","type":"x","content":{}}`: "duplicate key",

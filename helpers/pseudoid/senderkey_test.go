@@ -1,4 +1,4 @@
-// Tests of sender keys: every way to spell one that is not the one way.
+// Tests of sender keys and of other encodings of them.
 
 package pseudoid
 
@@ -55,8 +55,8 @@ func TestParseSenderKey(t *testing.T) {
 	}
 }
 
-// otherSpellings returns a key whose base64 has both characters in which the two alphabets differ, and spellings of it.
-func otherSpellings(t *testing.T) (key string, spellings map[string]string) {
+// otherEncodings returns a key whose base64 has both characters in which the two alphabets differ, and other encodings of it.
+func otherEncodings(t *testing.T) (key string, encodings map[string]string) {
 	for {
 		pair := GenerateKeyPair()
 		raw, err := base64.RawStdEncoding.DecodeString(string(pair.Public))
@@ -93,18 +93,18 @@ func otherSpellings(t *testing.T) (key string, spellings map[string]string) {
 }
 
 func TestParseSenderKeyRefusesOtherSpellings(t *testing.T) {
-	key, spellings := otherSpellings(t)
+	key, encodings := otherEncodings(t)
 	_, err := ParseSenderKey(key)
 	require.NoError(t, err)
-	for name, spelling := range spellings {
+	for name, encoding := range encodings {
 		t.Run(name, func(t *testing.T) {
-			_, err := ParseSenderKey(spelling)
+			_, err := ParseSenderKey(encoding)
 			assert.ErrorContains(t, err, "sender key")
 		})
 	}
 }
 
-func TestParseSenderKeyRefusesWhatIsNoPoint(t *testing.T) {
+func TestParseSenderKeyRefusesBytesThatAreNotAPoint(t *testing.T) {
 	refused := 0
 	for y := range 100 { // about every second y has no x
 		raw := make([]byte, 32)
@@ -114,14 +114,14 @@ func TestParseSenderKeyRefusesWhatIsNoPoint(t *testing.T) {
 		if onCurve {
 			assert.NoError(t, err, "y = %d", y)
 		} else {
-			assert.ErrorContains(t, err, "no point", "y = %d", y)
+			assert.ErrorContains(t, err, "not a point", "y = %d", y)
 			refused++
 		}
 	}
 	assert.Greater(t, refused, 30)
 }
 
-// isOnCurve tells whether x² = (y²-1)/(dy²+1) has a solution modulo 2^255-19 (RFC 8032, 5.1.3).
+// isOnCurve reports whether x² = (y²-1)/(dy²+1) has a solution modulo 2^255-19 (RFC 8032, 5.1.3).
 func isOnCurve(y *big.Int) bool {
 	p := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
 	d := new(big.Int).Mul(big.NewInt(-121665), new(big.Int).ModInverse(big.NewInt(121666), p))

@@ -8,14 +8,14 @@ import (
 	"fmt"
 )
 
-// What a failed verification comes to, for errors.Is.
+// The errors of a failed verification.
 var (
-	ErrNoSignature  = errors.New("no such signature")         // nobody signed under that entity and key ID
-	ErrBadSignature = errors.New("signature does not verify") // somebody did, with another key or over something else
+	ErrNoSignature  = errors.New("no such signature")         // there is none under that entity and key ID
+	ErrBadSignature = errors.New("signature does not verify") // it is by another key or over another message
 )
 
-// SignJSON returns the object, in canonical JSON, with a signature more: by key, under entity and keyID, over the
-// canonical JSON of the object without signatures and unsigned. Another signature under both names is replaced.
+// SignJSON returns the object, in canonical JSON, with a signature added: by key, under entity and keyID, over the canonical JSON of
+// the object without signatures and unsigned. It replaces a signature under the same entity and key ID.
 func SignJSON(object []byte, entity, keyID string, key ed25519.PrivateKey) ([]byte, error) {
 	v, err := parseObject(object, "the object to sign")
 	if err != nil {
@@ -28,8 +28,8 @@ func SignJSON(object []byte, entity, keyID string, key ed25519.PrivateKey) ([]by
 	return signed.canonical(), nil
 }
 
-// VerifyJSON checks that the object has a valid signature of key under entity and keyID. The error is ErrNoSignature
-// or ErrBadSignature where one of them says it; a signature in padded or URL-safe base64 is a bad one.
+// VerifyJSON returns an error unless the object has a valid signature of key under entity and keyID: ErrNoSignature, ErrBadSignature
+// (also if its base64 is padded or URL-safe), or another one if the object is malformed.
 func VerifyJSON(object []byte, entity, keyID string, key ed25519.PublicKey) error {
 	v, err := parseObject(object, "the object to verify")
 	if err != nil {
@@ -38,7 +38,7 @@ func VerifyJSON(object []byte, entity, keyID string, key ed25519.PublicKey) erro
 	return verify(v, v, entity, keyID, key)
 }
 
-// signedBytes returns what a signature of the object is over.
+// signedBytes returns the message that signatures of the object sign.
 func signedBytes(object value) []byte { return object.without("signatures", "unsigned").canonical() }
 
 func sign(object value, key ed25519.PrivateKey) string {
@@ -58,7 +58,7 @@ func addSignature(object value, entity, keyID, signature string) (value, error) 
 	return object.with("signatures", signatures.with(entity, ofEntity.with(keyID, stringValue(signature)))), nil
 }
 
-// memberObject returns an object's member that is an object too, or an empty one if it is absent.
+// memberObject returns a member that is itself an object, or an empty object if it is absent.
 func memberObject(object value, key string) (value, error) {
 	v, ok := object.get(key)
 	if !ok {
@@ -70,7 +70,7 @@ func memberObject(object value, key string) (value, error) {
 	return v, nil
 }
 
-// verify checks a signature that stands in carrier and is over object.
+// verify verifies a signature of object that is in the signatures of carrier.
 func verify(carrier, object value, entity, keyID string, key ed25519.PublicKey) error {
 	signatures, err := memberObject(carrier, "signatures")
 	if err != nil {
@@ -90,7 +90,7 @@ func verify(carrier, object value, entity, keyID string, key ed25519.PublicKey) 
 	return nil
 }
 
-// verifyText checks one signature, spelled as the signatures of an object have it, of a message.
+// verifyText verifies a signature of a message, given as the value in "signatures".
 func verifyText(message []byte, signature value, key ed25519.PublicKey) error {
 	if signature.kind != kindString {
 		return fmt.Errorf("%w: it is %s, not a string", ErrBadSignature, signature.describe())

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// specificationKey is the signing key of the appendix "Cryptographic Test Vectors". Its spelling there has leftover
-// bits that are not zero, so DecodeBase64 would refuse it.
+// specificationKey returns the signing key of the appendix "Cryptographic Test Vectors". Its base64 there has leftover bits that are
+// not zero, so DecodeBase64 would refuse it.
 func specificationKey(t *testing.T) ed25519.PrivateKey {
 	seed, err := base64.RawStdEncoding.DecodeString("YJDBA9Xnr2sVqXD9Vj7XVUnmFZcZrlw8Md7kMW+3XA1")
 	require.NoError(t, err)
@@ -110,7 +110,7 @@ func TestVerifyJSONRefuses(t *testing.T) {
 		assert.ErrorContains(t, err, `entity "hs1" under key ID "ed25519:a"`)
 		assert.ErrorContains(t, err, "has 63 bytes")
 	})
-	t.Run("signatures that are no object", func(t *testing.T) {
+	t.Run("signatures that are not an object", func(t *testing.T) {
 		err := VerifyJSON([]byte(`{"a":1,"signatures":[]}`), "hs1", "ed25519:a", publicOf(key))
 		assert.ErrorContains(t, err, `"signatures" is an array`)
 	})

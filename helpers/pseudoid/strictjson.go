@@ -1,5 +1,5 @@
-// This file reads JSON strictly: what the Matrix specification forbids in an event (appendices, "Canonical JSON"; room
-// version 6, "Canonical JSON") is an error here, and so is what RFC 8259 leaves to the reader's taste.
+// This file parses JSON strictly: what the Matrix specification forbids in an event (appendices, "Canonical JSON"; room version 6,
+// "Canonical JSON") is an error, and so is what RFC 8259 leaves to implementations.
 
 package pseudoid
 
@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// What CanonicalJSON refuses, for errors.Is. Every such error also is an ErrNotCanonicalizable.
+// The errors of CanonicalJSON. All wrap ErrNotCanonicalizable.
 var (
 	ErrNotCanonicalizable = errors.New("not canonicalizable JSON")
 
@@ -25,16 +25,16 @@ var (
 	ErrTooDeep       = fmt.Errorf("%w: nested too deeply", ErrNotCanonicalizable)
 )
 
-// maxDepth bounds the nesting of arrays and objects, and with it the stack. It is encoding/json's own bound, so that
-// nothing that the rest of the suite can read is too deep for the oracle.
+// maxDepth bounds the nesting of arrays and objects, and thereby the stack. It is the bound of encoding/json, so that nothing that
+// the rest of the suite can parse is too deep for the oracle.
 const maxDepth = 10000
 
-// parse reads one JSON value that fills raw.
+// parse parses raw as one JSON value.
 func parse(raw []byte) (value, error) {
 	if i := invalidUTF8(raw); i >= 0 {
 		return value{}, fmt.Errorf("%w at byte %d", ErrInvalidUTF8, i)
 	}
-	p := jsonParser{text: string(raw)} // one copy; the strings of the result are parts of it
+	p := jsonParser{text: string(raw)} // one copy, which the strings of the result share
 	p.skipSpace()
 	v, err := p.value(0)
 	if err != nil {
@@ -47,7 +47,7 @@ func parse(raw []byte) (value, error) {
 	return v, nil
 }
 
-// parseObject reads raw as one JSON object; what names it in the error.
+// parseObject parses raw as one JSON object; what describes it in the error.
 func parseObject(raw []byte, what string) (value, error) {
 	v, err := parse(raw)
 	if err != nil {
@@ -90,7 +90,7 @@ func (p *jsonParser) skipSpace() {
 	}
 }
 
-// syntaxError says what was expected at the place where the parser stands.
+// syntaxError says what was expected at the parser's position.
 func (p *jsonParser) syntaxError(expected string) error {
 	if p.at >= len(p.text) {
 		return fmt.Errorf("%w: the text ends where %s was expected", ErrSyntax, expected)
@@ -108,7 +108,7 @@ func (p *jsonParser) take(c byte) bool {
 	return false
 }
 
-// value reads one value; depth is the number of arrays and objects around it.
+// value parses one value; depth is the number of arrays and objects around it.
 func (p *jsonParser) value(depth int) (value, error) {
 	if p.at >= len(p.text) {
 		return value{}, p.syntaxError("a value")
@@ -138,7 +138,7 @@ func (p *jsonParser) value(depth int) (value, error) {
 	return value{}, p.syntaxError("a value")
 }
 
-// array reads the rest of an array whose bracket is consumed.
+// array parses the rest of an array after its bracket.
 func (p *jsonParser) array(depth int) (value, error) {
 	v := value{kind: kindArray}
 	p.skipSpace()
@@ -162,7 +162,7 @@ func (p *jsonParser) array(depth int) (value, error) {
 	}
 }
 
-// object reads the rest of an object whose brace is consumed.
+// object parses the rest of an object after its brace.
 func (p *jsonParser) object(depth int) (value, error) {
 	var members []member
 	p.skipSpace()
@@ -205,7 +205,7 @@ func (p *jsonParser) object(depth int) (value, error) {
 	return object, nil
 }
 
-// number reads a number and lets only integers pass, in their one canonical spelling.
+// number parses an integer in its canonical form; other numbers are errors.
 func (p *jsonParser) number() (value, error) {
 	start := p.at
 	p.take('-')
@@ -227,18 +227,18 @@ func (p *jsonParser) number() (value, error) {
 	if literal == "-0" {
 		return value{}, fmt.Errorf("%w: negative zero at byte %d", ErrNotInteger, start)
 	}
-	const limit = "9007199254740991" // 2^53-1; of numbers with as many digits, the order is that of their text
+	const limit = "9007199254740991" // 2^53-1; numbers with as many digits can be compared as text
 	if magnitude := p.text[digits:p.at]; len(magnitude) > len(limit) || len(magnitude) == len(limit) && magnitude > limit {
 		return value{}, fmt.Errorf("%w: %s at byte %d", ErrIntegerRange, quote(literal), start)
 	}
 	return value{kind: kindLiteral, text: literal}, nil
 }
 
-// string reads a string, whose quotation mark is next, and decodes it.
+// string parses and decodes a string; its quotation mark is next.
 func (p *jsonParser) string() (string, error) {
 	p.at++
 	start := p.at
-	for p.at < len(p.text) { // until an escape is met, the string is a part of the text as it stands
+	for p.at < len(p.text) { // up to the first escape, the string is a substring of the text
 		switch c := p.text[p.at]; {
 		case c == '"':
 			p.at++
@@ -253,7 +253,7 @@ func (p *jsonParser) string() (string, error) {
 	return "", p.syntaxError("'\"'")
 }
 
-// escapedString reads on at the first escape of a string that began at start.
+// escapedString continues at the first escape of a string that began at start.
 func (p *jsonParser) escapedString(start int) (string, error) {
 	decoded := append(make([]byte, 0, p.at-start+32), p.text[start:p.at]...)
 	for p.at < len(p.text) {
@@ -290,7 +290,7 @@ func (p *jsonParser) escapedString(start int) (string, error) {
 	return "", p.syntaxError("'\"'")
 }
 
-// unicodeEscape reads the rest of \uXXXX, or of two of them that are a surrogate pair. The letter u is next.
+// unicodeEscape parses the rest of \uXXXX, or of a surrogate pair. The letter u is next.
 func (p *jsonParser) unicodeEscape() (rune, error) {
 	start := p.at - 1
 	first, err := p.hexadecimal()
@@ -310,7 +310,7 @@ func (p *jsonParser) unicodeEscape() (rune, error) {
 	return 0, fmt.Errorf(`%w \u%04x at byte %d`, ErrLoneSurrogate, first, start)
 }
 
-// hexadecimal reads a letter, known to be u, and four hexadecimal digits.
+// hexadecimal parses the letter u and four hexadecimal digits.
 func (p *jsonParser) hexadecimal() (rune, error) {
 	p.at++
 	var r rune
@@ -328,7 +328,7 @@ func (p *jsonParser) hexadecimal() (rune, error) {
 	return r, nil
 }
 
-// quote makes a string of unknown length fit for an error message.
+// quote quotes a string for an error message, and shortens a long one.
 func quote(s string) string {
 	const most = 80
 	if len(s) > most {

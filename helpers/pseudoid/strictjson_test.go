@@ -1,4 +1,4 @@
-// Tests of what strict reading refuses, each refusal by its name, and of what it must not refuse.
+// Tests of what strict parsing refuses and of what it must accept.
 
 package pseudoid
 
@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// assertRefused checks that CanonicalJSON refuses each text with the given error.
+// assertRefused asserts that CanonicalJSON refuses each text with the given error.
 func assertRefused(t *testing.T, want error, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
@@ -20,7 +20,7 @@ func assertRefused(t *testing.T, want error, texts ...string) {
 	}
 }
 
-// assertCanonical checks that CanonicalJSON makes want of text.
+// assertCanonical asserts that CanonicalJSON returns want for text.
 func assertCanonical(t *testing.T, want, text string) {
 	t.Helper()
 	canonical, err := CanonicalJSON([]byte(text))
@@ -90,13 +90,13 @@ func TestAcceptsSurrogatePairs(t *testing.T) {
 	assertCanonical(t, `"😀"`, `"\ud83d\ude00"`)
 	assertCanonical(t, "\"\U0010ffff\"", `"\uDBFF\uDFFF"`)
 	assertCanonical(t, "\"\U00010000\"", `"\ud800\udc00"`)
-	assertCanonical(t, "\"\uFFFD\"", `"\ufffd"`) // the replacement character itself is no error
+	assertCanonical(t, "\"\uFFFD\"", `"\ufffd"`) // the replacement character itself is legal
 	assertCanonical(t, "\"\uFFFD\"", "\"\uFFFD\"")
 }
 
 func TestRefusesInvalidUTF8(t *testing.T) {
 	assertRefused(t, ErrInvalidUTF8,
-		"\"\xff\"", "\"\xc3\"", "\"\xc0\x80\"", // no character, half of one, an overlong one
+		"\"\xff\"", "\"\xc3\"", "\"\xc0\x80\"", // an invalid byte, an incomplete character, an overlong one
 		"\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", // an encoded surrogate, a character beyond the last
 		"{\"\xfe\":1}", "1\xff", "\xff", "\xff\xfe{}",
 	)
@@ -106,7 +106,7 @@ func TestRefusesTrailingData(t *testing.T) {
 	assertRefused(t, ErrTrailingData, `{}{}`, `{} x`, `1 2`, `null,`, `[]]`, "{}\x00", `""""`, `truefalse`, `0x10`)
 }
 
-func TestRefusesWhatIsNoJSON(t *testing.T) {
+func TestRefusesTextThatIsNotJSON(t *testing.T) {
 	assertRefused(t, ErrSyntax,
 		``, ` `, `{`, `[`, `"`, `{"a"`, `{"a":`, `{"a":1`, `{"a":1,`, `{"a":1,}`, `[1,]`, `[,1]`, `{,}`, `{a:1}`, `{1:1}`,
 		`{'a':1}`, `nul`, `NaN`, `Infinity`, `-Infinity`, `-`, `+1`, `.5`, `01`, `-01`, `00`, `[1 2]`, `{"a" 1}`,
@@ -118,7 +118,7 @@ func TestRefusesWhatIsNoJSON(t *testing.T) {
 func TestRefusesNestingThatIsTooDeep(t *testing.T) {
 	nested := func(levels int) string { return strings.Repeat("[", levels) + strings.Repeat("]", levels) }
 	assertRefused(t, ErrTooDeep, nested(maxDepth+1), strings.Repeat(`{"a":`, maxDepth+1)+"1"+strings.Repeat("}", maxDepth+1))
-	assertRefused(t, ErrTooDeep, strings.Repeat("[", 10_000_000)) // neither closed nor ever read to its end
+	assertRefused(t, ErrTooDeep, strings.Repeat("[", 10_000_000)) // not closed, and not read to its end
 	assertCanonical(t, nested(maxDepth), nested(maxDepth))
 }
 

@@ -1,4 +1,4 @@
-// This file judges user IDs and server names (Matrix specification, appendices, "User Identifiers" and "Server Name").
+// This file validates user IDs and server names (Matrix specification, appendices, "User Identifiers" and "Server Name").
 
 package pseudoid
 
@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// maxUserIDLength is in bytes, with sigil and domain.
+// maxUserIDLength is in bytes, including sigil and domain.
 const maxUserIDLength = 255
 
-// ValidUserID tells why s is no user ID, or nil. Localparts with any printable ASCII character but ':' are accepted
-// ("Historical User IDs"); empty ones are not.
+// ValidUserID returns an error if s is not a user ID. It accepts localparts of printable ASCII characters except ':' ("Historical User
+// IDs"), but not empty ones.
 func ValidUserID(s string) error {
 	_, err := UserIDDomain(s)
 	return err
@@ -36,7 +36,7 @@ func UserIDDomain(userID string) (string, error) {
 	}
 	for i := range len(localpart) {
 		if c := localpart[i]; c < '!' || c > '~' {
-			return "", fmt.Errorf("user ID %s: its localpart has a character that is no printable ASCII", quote(userID))
+			return "", fmt.Errorf("user ID %s: its localpart has a character that is not printable ASCII", quote(userID))
 		}
 	}
 	if err := validServerName(domain); err != nil {
@@ -45,17 +45,17 @@ func UserIDDomain(userID string) (string, error) {
 	return domain, nil
 }
 
-// validServerName checks the grammar: an IPv4 address, an IPv6 address in brackets, or a DNS name, and perhaps a port.
+// validServerName returns an error if name is not an IPv4 address, an IPv6 address in brackets, or a DNS name, with an optional port.
 func validServerName(name string) error {
 	host, port := name, ""
 	hasPort := false
 	if literal, rest, bracketed := strings.Cut(name, "]"); bracketed && strings.HasPrefix(name, "[") {
 		address, err := netip.ParseAddr(literal[1:])
 		if err != nil || !address.Is6() || address.Zone() != "" {
-			return fmt.Errorf("server name %s: no IPv6 address stands between the brackets", quote(name))
+			return fmt.Errorf("server name %s: there is no IPv6 address between the brackets", quote(name))
 		}
 		if rest != "" && rest[0] != ':' {
-			return fmt.Errorf("server name %s: something else than a port follows the address", quote(name))
+			return fmt.Errorf("server name %s: the address is followed by something other than a port", quote(name))
 		}
 		port, hasPort = strings.CutPrefix(rest, ":")
 	} else {

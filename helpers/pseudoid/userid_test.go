@@ -48,7 +48,7 @@ func TestInvalidUserIDs(t *testing.T) {
 	}
 }
 
-// A placeholder of a server with a port is no user ID to the letter: ':' ends the localpart.
-func TestPlaceholderOfServerWithPortIsNoUserID(t *testing.T) {
+// A placeholder of a server with a port is not a user ID by the grammar: ':' ends the localpart.
+func TestPlaceholderOfServerWithPortIsNotAUserID(t *testing.T) {
 	assert.Error(t, ValidUserID("@_unverified_alice_hs1:8448:hs2"))
 }

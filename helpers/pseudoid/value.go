@@ -1,4 +1,4 @@
-// This file holds parsed JSON: values that are taken apart and put together, and never changed.
+// This file implements parsed JSON as immutable values.
 
 package pseudoid
 
@@ -10,13 +10,13 @@ import (
 type kind uint8
 
 const (
-	kindLiteral kind = iota // null, true, false, or an integer: text is its canonical spelling
+	kindLiteral kind = iota // null, true, false, or an integer: text is its canonical form
 	kindString              // text is the decoded string
 	kindArray               // elements
 	kindObject              // members, sorted by key
 )
 
-// value is one parsed JSON value. Values are never changed once they are made: they share their parts.
+// value is a parsed JSON value. Values are immutable, because they share their parts.
 type value struct {
 	kind     kind
 	text     string
@@ -31,16 +31,16 @@ type member struct {
 
 func stringValue(s string) value { return value{kind: kindString, text: s} }
 
-// objectValue makes an object of members in any order. No two keys may be equal.
+// objectValue returns an object of members in any order. No two keys may be equal.
 func objectValue(members ...member) value {
 	slices.SortFunc(members, compareKeys)
 	return value{kind: kindObject, members: members}
 }
 
-// compareKeys orders by Unicode code point, which for UTF-8 is the order of the bytes.
+// compareKeys compares by Unicode code points, which for UTF-8 is the order of the bytes.
 func compareKeys(a, b member) int { return strings.Compare(a.key, b.key) }
 
-// get returns the member of an object that has the key. Of anything but an object it finds nothing.
+// get returns the member of an object with that key; ok is false if v is not an object.
 func (v value) get(key string) (value, bool) {
 	i, found := slices.BinarySearchFunc(v.members, member{key: key}, compareKeys)
 	if !found {
@@ -60,7 +60,7 @@ func (v value) without(keys ...string) value {
 	return value{kind: kindObject, members: kept}
 }
 
-// only returns the object with no keys but the given ones.
+// only returns the object with only the given keys.
 func (v value) only(keys ...string) value {
 	kept := make([]member, 0, len(keys))
 	for _, m := range v.members {
@@ -77,7 +77,7 @@ func (v value) with(key string, to value) value {
 	return objectValue(append(without.members, member{key, to})...)
 }
 
-// describe names the kind of a value for an error message.
+// describe returns the kind of a value for an error message.
 func (v value) describe() string {
 	switch v.kind {
 	case kindString:

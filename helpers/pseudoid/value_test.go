@@ -1,4 +1,4 @@
-// Tests of parsed JSON: values are found, and do not change.
+// Tests of parsed JSON.
 
 package pseudoid
 
@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestObjectsAreNotChangedByWhatIsMadeOfThem(t *testing.T) {
+func TestObjectsAreImmutable(t *testing.T) {
 	object, err := parse([]byte(`{"a":1,"b":2,"c":3}`))
 	require.NoError(t, err)
 	before := string(object.canonical())
@@ -22,7 +22,7 @@ func TestObjectsAreNotChangedByWhatIsMadeOfThem(t *testing.T) {
 	assert.Equal(t, before, string(object.canonical()))
 }
 
-func TestGetFindsEveryMemberAndNoOther(t *testing.T) {
+func TestGetFindsAllMembers(t *testing.T) {
 	var text strings.Builder
 	for i := range 100 {
 		fmt.Fprintf(&text, `,"%x":"%d"`, i*7919%1000, i)

@@ -1,4 +1,4 @@
-// The oracle against vectors made by Debian's python3-canonicaljson and python3-signedjson. To make them anew:
+// The oracle compared with vectors made by Debian's python3-canonicaljson and python3-signedjson. To recreate them:
 //
 //	apt-get install python3-canonicaljson python3-signedjson
 //	cd testdata/vectors && /usr/bin/python3 make.py > vectors.json

@@ -24,14 +24,14 @@ import (
 	"msc4014/runtime/authority"
 )
 
-// theatre is a candidate of one server that says what a test tells it to: home to clients, server to peers.
-type theatre struct {
+// fakeCandidate is a candidate of one server with scripted answers: home to clients, server to peers.
+type fakeCandidate struct {
 	world  *blueprints.World
 	home   *fake.Homeserver
 	server *federation.Peer
 }
 
-func newTheatre(t *testing.T) *theatre {
+func newFakeCandidate(t *testing.T) *fakeCandidate {
 	t.Helper()
 	issuer, err := authority.New(t.TempDir())
 	require.NoError(t, err)
@@ -57,16 +57,16 @@ func newTheatre(t *testing.T) *theatre {
 	require.NoError(t, err)
 	require.Equal(t, pseudoid.FormatDendrite, facts.Format)
 	home.Answer("POST", "/createRoom", -1, "")
-	return &theatre{world, home, server}
+	return &fakeCandidate{world, home, server}
 }
 
-// plays judges a check on the theatre's candidate.
-func (th *theatre) plays(t *testing.T, body func(s *stage.Stage)) verdict.CheckResult {
+// judge runs a check on the candidate and returns its result.
+func (f *fakeCandidate) judge(t *testing.T, body func(s *stage.Stage)) verdict.CheckResult {
 	t.Helper()
 	var mu sync.Mutex
 	var final verdict.CheckResult
 	runner := check.New(check.Options{
-		Deployments: th.world, Limit: 20 * time.Second,
+		Deployments: f.world, Limit: 20 * time.Second,
 		Checks: []*check.Check{{Name: "a check", Requires: []string{"mapping/x"}, Body: func(c *check.C) { body(stage.Open(c, blueprints.OneServer)) }}},
 		Emit: func(event verdict.Event) {
 			if event.Kind == verdict.KindCheckFinal {
@@ -86,12 +86,12 @@ func (th *theatre) plays(t *testing.T, body func(s *stage.Stage)) verdict.CheckR
 const (
 	testRoom = "!room:hs1"
 	claimed  = "@bob:victim"
-	liar     = "@mallory:liar"
+	forger   = "@mallory:forger"
 	message  = `{"type":"m.room.message","event_id":"%s","sender":"%s","content":{}}`
 	member   = `{"type":"m.room.member","event_id":"%s","sender":"@alice:hs1","state_key":"%s","content":{"membership":"join"}}`
 )
 
-// views are how each view spells a list of events, by the part of the path that it is asked by.
+// views has, by a part of the path of each view, the format of an answer with a list of events.
 var views = map[string]struct{ name, shape string }{
 	"/sync":     {"/sync", `{"next_batch":"s1","rooms":{"join":{"!room:hs1":{"timeline":{"events":[%s]}}}}}`},
 	"/messages": {"/messages", `{"chunk":[%s]}`},
@@ -99,15 +99,15 @@ var views = map[string]struct{ name, shape string }{
 	"/state":    {"/state", `[%s]`},
 }
 
-// shows makes every view show the honest room, and one view (by its part) these events besides.
-func (th *theatre) shows(part string, events ...string) {
-	honest := []string{fmt.Sprintf(member, "$alice", "@alice:hs1"), fmt.Sprintf(message, "$said", "@alice:hs1")}
+// shows lets every view show the valid events of the room, and one view (by a part of its path) these events as well.
+func (f *fakeCandidate) shows(part string, events ...string) {
+	valid := []string{fmt.Sprintf(member, "$alice", "@alice:hs1"), fmt.Sprintf(message, "$said", "@alice:hs1")}
 	for each, view := range views {
-		list := honest
+		list := valid
 		if each == part {
 			list = append(list[:2:2], events...)
 		}
-		th.home.Answer("GET", each, 200, fmt.Sprintf(view.shape, strings.Join(list, ",")))
+		f.home.Answer("GET", each, 200, fmt.Sprintf(view.shape, strings.Join(list, ",")))
 	}
 	joined := `{"joined":{"@alice:hs1":{}`
 	if part == "/joined_members" {
@@ -115,30 +115,30 @@ func (th *theatre) shows(part string, events ...string) {
 			joined += `,"` + userID + `":{}`
 		}
 	}
-	th.home.Answer("GET", "/joined_members", 200, joined+"}}")
-	th.home.Answer("GET", "/event/", 404, `{"errcode":"M_NOT_FOUND"}`)
+	f.home.Answer("GET", "/joined_members", 200, joined+"}}")
+	f.home.Answer("GET", "/event/", 404, `{"errcode":"M_NOT_FOUND"}`)
 }
 
-// restores lets the homeserver answer as usual: the runner looks at its health.
-func (th *theatre) restores() { th.home.Answer("GET", "/sync", -1, "") }
+// restores lets the homeserver answer as usual, for the runner's health checks.
+func (f *fakeCandidate) restores() { f.home.Answer("GET", "/sync", -1, "") }
 
-// makesALie makes a join of a peer's user that claims another user ID.
-func makesALie(s *stage.Stage) (*stage.Room, federation.Event) {
+// forgedJoin builds a join of a peer's user that claims another user ID.
+func forgedJoin(s *stage.Stage) (*stage.Room, federation.Event) {
 	peer := s.Peer()
 	room := peer.Makes(federation.RoomOptions{Creator: peer.User("mallory")})
-	lie, err := room.MemberTemplate(peer.User("liar"), "join").Claiming(claimed).Build()
+	forged, err := room.MemberTemplate(peer.User("forger"), "join").Claiming(claimed).Build()
 	if err != nil {
 		s.C.SuiteError(err)
 	}
-	return room, lie
+	return room, forged
 }
 
-func TestViewsLookEverywhere(t *testing.T) {
-	th := newTheatre(t)
-	result := th.plays(t, func(s *stage.Stage) {
+func TestViews(t *testing.T) {
+	f := newFakeCandidate(t)
+	result := f.judge(t, func(s *stage.Stage) {
 		alice := s.User("alice")
-		defer th.restores()
-		th.shows("/joined_members", claimed)
+		defer f.restores()
+		f.shows("/joined_members", claimed)
 		var names []string
 		for _, view := range alice.Views(testRoom) {
 			names = append(names, view.Name)
@@ -154,53 +154,53 @@ func TestViewsLookEverywhere(t *testing.T) {
 			asked++
 			return view.Name == "/messages"
 		}))
-		assert.Equal(s.C, 2, asked, "no further than where it is found")
+		assert.Equal(s.C, 2, asked, "no more views than needed")
 		assert.False(s.C, alice.SomeView(testRoom, func(view stage.View) bool { return view.Has("$other") }))
 
-		th.home.Answer("GET", "/members", 403, `{"errcode":"M_FORBIDDEN"}`)
-		assert.Len(s.C, alice.Views(testRoom), 4, "a view that is refused is left out")
-		th.home.Answer("GET", "/members", -1, "")
+		f.home.Answer("GET", "/members", 403, `{"errcode":"M_FORBIDDEN"}`)
+		assert.Len(s.C, alice.Views(testRoom), 4, "a refused view is omitted")
+		f.home.Answer("GET", "/members", -1, "")
 	})
 	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
 	assert.Contains(t, strings.Join(result.Details, "\n"), "/members was refused")
 
-	result = th.plays(t, func(s *stage.Stage) {
+	result = f.judge(t, func(s *stage.Stage) {
 		alice := s.User("alice")
-		th.home.Answer("GET", "/messages", 0, "")
-		defer th.home.Answer("GET", "/messages", -1, "")
+		f.home.Answer("GET", "/messages", 0, "")
+		defer f.home.Answer("GET", "/messages", -1, "")
 		alice.Views(testRoom)
 	})
-	assert.Equal(t, verdict.Blocked, result.Verdict, "a view without an answer is no view without the lie")
+	assert.Equal(t, verdict.Blocked, result.Verdict, "a view without an answer does not prove that the event is not shown")
 	assert.Equal(t, "resilience/stays-up", result.BlockedBy)
 
 	for _, part := range []string{"/messages", "/event/", "/context/"} {
-		result = th.plays(t, func(s *stage.Stage) {
+		result = f.judge(t, func(s *stage.Stage) {
 			alice := s.User("alice")
-			th.shows("")
-			defer th.restores()
-			th.home.Answer("GET", part, 200, strings.Repeat("[", 1<<20))
-			defer th.home.Answer("GET", part, -1, "")
+			f.shows("")
+			defer f.restores()
+			f.home.Answer("GET", part, 200, strings.Repeat("[", 1<<20))
+			defer f.home.Answer("GET", part, -1, "")
 			alice.Views(testRoom)
 			alice.CloserViews(testRoom, "$said")
 		})
-		assert.Equal(t, verdict.Blocked, result.Verdict, "a view that cannot be read is not a view without the lie: %s", part)
+		assert.Equal(t, verdict.Blocked, result.Verdict, "a view that cannot be read is not a view without the forged: %s", part)
 		assert.Equal(t, "client-view/unmodified-client", result.BlockedBy)
 		assert.Contains(t, result.Reason, "answered 200: the body nests deeper than")
 	}
 }
 
 func TestNotHonoured(t *testing.T) {
-	th := newTheatre(t)
-	honoured := func(control bool, part string, events func(lie federation.Event) []string) verdict.CheckResult {
-		return th.plays(t, func(s *stage.Stage) {
+	f := newFakeCandidate(t)
+	honoured := func(control bool, part string, events func(forged federation.Event) []string) verdict.CheckResult {
+		return f.judge(t, func(s *stage.Stage) {
 			alice := s.User("alice")
-			_, lie := makesALie(s)
-			th.shows(part, events(lie)...)
-			defer th.restores()
+			_, forged := forgedJoin(s)
+			f.shows(part, events(forged)...)
+			defer f.restores()
 			if control {
 				s.C.Control(nil)
 			}
-			alice.NotHonoured(testRoom, lie, claimed)
+			alice.NotHonoured(testRoom, forged, claimed)
 		})
 	}
 	nothing := func(federation.Event) []string { return nil }
@@ -211,9 +211,11 @@ func TestNotHonoured(t *testing.T) {
 
 	for part := range views {
 		shows := map[string]func(federation.Event) []string{
-			"as the sender": func(lie federation.Event) []string { return []string{fmt.Sprintf(message, lie.ID(), claimed)} },
-			"state key":     func(lie federation.Event) []string { return []string{fmt.Sprintf(member, lie.ID(), claimed)} },
-			"raw key":       func(lie federation.Event) []string { return []string{fmt.Sprintf(message, lie.ID(), lie.Sender())} },
+			"as the sender": func(forged federation.Event) []string { return []string{fmt.Sprintf(message, forged.ID(), claimed)} },
+			"state key":     func(forged federation.Event) []string { return []string{fmt.Sprintf(member, forged.ID(), claimed)} },
+			"raw key": func(forged federation.Event) []string {
+				return []string{fmt.Sprintf(message, forged.ID(), forged.Sender())}
+			},
 		}
 		for said, events := range shows {
 			result := honoured(true, part, events)
@@ -221,27 +223,27 @@ func TestNotHonoured(t *testing.T) {
 			assert.Contains(t, result.Reason, views[part].name)
 			assert.Contains(t, result.Reason, said)
 		}
-		result := honoured(true, part, func(lie federation.Event) []string { return []string{fmt.Sprintf(message, lie.ID(), liar)} })
+		result := honoured(true, part, func(forged federation.Event) []string { return []string{fmt.Sprintf(message, forged.ID(), forger)} })
 		assert.Equal(t, verdict.Pass, result.Verdict, "the event may be shown, under another name: %s", result.Reason)
-		assert.Contains(t, result.Details, "the event is shown, sent by "+liar)
+		assert.Contains(t, result.Details, "the event is shown, sent by "+forger)
 	}
 	assert.Equal(t, verdict.Fail, honoured(true, "/joined_members", func(federation.Event) []string { return []string{claimed} }).Verdict)
-	assert.Equal(t, verdict.Fail, honoured(true, "/joined_members", func(lie federation.Event) []string { return []string{lie.Sender()} }).Verdict)
+	assert.Equal(t, verdict.Fail, honoured(true, "/joined_members", func(forged federation.Event) []string { return []string{forged.Sender()} }).Verdict)
 }
 
 func TestRefused(t *testing.T) {
-	th := newTheatre(t)
-	refused := func(control bool, show func(lie federation.Event)) verdict.CheckResult {
-		return th.plays(t, func(s *stage.Stage) {
+	f := newFakeCandidate(t)
+	refused := func(control bool, show func(forged federation.Event)) verdict.CheckResult {
+		return f.judge(t, func(s *stage.Stage) {
 			alice := s.User("alice")
-			_, lie := makesALie(s)
-			th.shows("")
-			defer th.restores()
-			show(lie)
+			_, forged := forgedJoin(s)
+			f.shows("")
+			defer f.restores()
+			show(forged)
 			if control {
 				s.C.Control(nil)
 			}
-			alice.Refused(testRoom, lie)
+			alice.Refused(testRoom, forged)
 		})
 	}
 	nowhere := func(federation.Event) {}
@@ -249,38 +251,38 @@ func TestRefused(t *testing.T) {
 	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
 	assert.Equal(t, verdict.Error, refused(false, nowhere).Verdict, "without a control")
 	for part := range views {
-		result := refused(true, func(lie federation.Event) { th.shows(part, fmt.Sprintf(message, lie.ID(), liar)) })
+		result := refused(true, func(forged federation.Event) { f.shows(part, fmt.Sprintf(message, forged.ID(), forger)) })
 		assert.Equal(t, verdict.Fail, result.Verdict, part)
 		assert.Contains(t, result.Reason, "must be refused and is in "+views[part].name)
 	}
-	result = refused(true, func(lie federation.Event) {
-		th.home.Answer("GET", "/event/", 200, fmt.Sprintf(message, lie.ID(), liar))
+	result = refused(true, func(forged federation.Event) {
+		f.home.Answer("GET", "/event/", 200, fmt.Sprintf(message, forged.ID(), forger))
 	})
 	assert.Equal(t, verdict.Fail, result.Verdict)
 	assert.Contains(t, result.Reason, "GET /event serves")
 }
 
 func TestNotServed(t *testing.T) {
-	th := newTheatre(t)
-	served := func(control bool, known bool, answer func(lie federation.Event) federation.Answer) verdict.CheckResult {
-		return th.plays(t, func(s *stage.Stage) {
-			room, lie := makesALie(s)
-			remove := th.server.Handle(federation.GetEvent, func(*federation.Request, func() federation.Answer) federation.Answer { return answer(lie) })
+	f := newFakeCandidate(t)
+	served := func(control bool, known bool, answer func(forged federation.Event) federation.Answer) verdict.CheckResult {
+		return f.judge(t, func(s *stage.Stage) {
+			room, forged := forgedJoin(s)
+			remove := f.server.Handle(federation.GetEvent, func(*federation.Request, func() federation.Answer) federation.Answer { return answer(forged) })
 			defer remove()
 			if known {
-				room.Apply(lie) // as if the answer to its join had held it
+				room.Apply(forged) // as if it were in the answer to its join
 			}
 			if control {
 				s.C.Control(nil)
 			}
-			room.NotServed(lie)
+			room.NotServed(forged)
 		})
 	}
 	unknown := func(federation.Event) federation.Answer {
 		return federation.Refusal(http.StatusNotFound, "M_NOT_FOUND", "no such event")
 	}
-	holding := func(lie federation.Event) federation.Answer {
-		return federation.JSON(http.StatusOK, map[string]any{"pdus": []any{lie}})
+	holding := func(forged federation.Event) federation.Answer {
+		return federation.JSON(http.StatusOK, map[string]any{"pdus": []any{forged}})
 	}
 	result := served(true, false, unknown)
 	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
@@ -294,13 +296,13 @@ func TestNotServed(t *testing.T) {
 	result = served(true, false, func(federation.Event) federation.Answer {
 		return federation.Refusal(http.StatusBadGateway, "M_UNKNOWN", "down")
 	})
-	assert.Equal(t, verdict.Blocked, result.Verdict, "no clear answer is no refusal")
+	assert.Equal(t, verdict.Blocked, result.Verdict, "an unclear answer is not a refusal")
 }
 
 func TestOnlyLookedUp(t *testing.T) {
-	th := newTheatre(t)
+	f := newFakeCandidate(t)
 	asked := func(control bool, method, uri, body string) verdict.CheckResult {
-		return th.plays(t, func(s *stage.Stage) {
+		return f.judge(t, func(s *stage.Stage) {
 			victim := s.Peer()
 			ctx, cancel := victim.Within()
 			defer cancel()
@@ -308,7 +310,7 @@ func TestOnlyLookedUp(t *testing.T) {
 			if body != "" {
 				content = []byte(body)
 			}
-			if _, err := th.server.Do(ctx, victim.Name(), method, uri, content); err != nil {
+			if _, err := f.server.Do(ctx, victim.Name(), method, uri, content); err != nil {
 				s.C.SuiteError(err)
 			}
 			if control {

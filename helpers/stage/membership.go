@@ -1,6 +1,6 @@
 package stage
 
-// What a user does to another member, and to its own appearance.
+// Membership changes of other users, and profile changes.
 
 // Invites invites a user by user ID.
 func (u *User) Invites(roomID, userID string) {
@@ -17,7 +17,7 @@ func (u *User) Bans(roomID, userID string) {
 	u.stage.C.Need("membership/ban", u.Ban(u.stage.C.Context(), roomID, userID, ""))
 }
 
-// Knocks knocks on a room, through the servers via where given.
+// Knocks knocks on a room, through the servers via if given.
 func (u *User) Knocks(roomID string, via ...string) {
 	_, err := u.Knock(u.stage.C.Context(), roomID, "", via...)
 	u.stage.C.Need("membership/knock", err)

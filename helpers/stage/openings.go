@@ -1,17 +1,17 @@
 package stage
 
-// Starting states with users and rooms in them, for checks that begin alike. Each check has its own.
+// Common starting states with users and rooms. Each check has its own.
 
 import "msc4014/helpers/check"
 
-// The blueprints of the openings. Package blueprints lists them among the others.
+// The blueprints of these starting states. Package blueprints lists them with the others.
 var (
 	OneServer  = Blueprint{Name: "one server", Servers: 1}
 	TwoServers = Blueprint{Name: "two servers", Servers: 2}
 )
 
-// Residence is a resident server with a peer in the room: Room is Alice's, a public pseudo-ID room on hs1, as Witness
-// knows it, one of whose users has joined it.
+// Residence is a resident server with a peer in a room: Alice created the public pseudo-ID room on hs1, and a user of Witness has
+// joined it. Room is the model of Witness.
 type Residence struct {
 	*Stage
 	Alice   *User
@@ -19,7 +19,7 @@ type Residence struct {
 	Room    *Room
 }
 
-// OpenResident opens the stage with a resident server and a peer in its room.
+// OpenResident returns a stage with a resident server and a peer in its room.
 func OpenResident(c *check.C) Residence {
 	s := Open(c, OneServer)
 	opened := Residence{Stage: s, Alice: s.User("alice"), Witness: s.Peer()}
@@ -27,14 +27,14 @@ func OpenResident(c *check.C) Residence {
 	return opened
 }
 
-// SharedRoom is two servers with one room: a public pseudo-ID room that Alice of hs1 made and Bob of hs2 has joined.
+// SharedRoom is two servers with a public pseudo-ID room: Alice on hs1 created it, and Bob on hs2 has joined it.
 type SharedRoom struct {
 	*Stage
 	Alice, Bob *User
 	RoomID     string
 }
 
-// OpenSharedRoom opens the stage with two servers in one room.
+// OpenSharedRoom returns a stage with two servers in one room.
 func OpenSharedRoom(c *check.C) SharedRoom {
 	s := Open(c, TwoServers)
 	opened := SharedRoom{Stage: s, Alice: s.UserAt(1, "alice"), Bob: s.UserAt(2, "bob")}

@@ -7,10 +7,10 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// ordinaryRooms is what everything that does not work in a room of an ordinary version counts toward.
+// ordinaryRooms is the requirement that a server breaks if anything fails in a room of an ordinary version.
 const ordinaryRooms = "room-version/ordinary-rooms-untouched"
 
-// JoinsOrdinary lets a user of the peer join an ordinary room that hs1 has, by make_join and send_join.
+// JoinsOrdinary lets a user of the peer join an ordinary room through hs1, by make_join and send_join.
 func (p *Peer) JoinsOrdinary(roomID string, user *federation.User) *Room {
 	ctx, cancel := p.Within()
 	defer cancel()
@@ -20,7 +20,7 @@ func (p *Peer) JoinsOrdinary(roomID string, user *federation.User) *Room {
 	return &Room{Room: room, stage: p.stage, peer: p, server: server}
 }
 
-// MakesOrdinary makes a room of version 10 that lives on the peer.
+// MakesOrdinary creates a room of version 10 on the peer.
 func (p *Peer) MakesOrdinary(options federation.RoomOptions) *Room {
 	room, err := p.CreateRoom(pseudoid.FormatV10, options)
 	if err != nil {
@@ -29,38 +29,38 @@ func (p *Peer) MakesOrdinary(options federation.RoomOptions) *Room {
 	return &Room{Room: room, stage: p.stage, peer: p, server: p.stage.ServerName(1)}
 }
 
-// JoinsOrdinary joins an ordinary room through the named servers.
+// JoinsOrdinary joins an ordinary room, through the servers via if given.
 func (u *User) JoinsOrdinary(roomID string, via ...string) {
 	_, err := u.JoinRoom(u.stage.C.Context(), roomID, via...)
 	u.stage.C.Need(ordinaryRooms, err)
 }
 
-// Untouched sees to it that nothing which clients or the peer were given of an ordinary room has a trace of pseudonymous
-// identities: no sender key, no mapping, and user IDs as ever where events name users.
+// Untouched ensures that nothing that clients or the peer get of an ordinary room has a trace of pseudonymous identities: no sender
+// key and no mapping, and user IDs wherever events identify users.
 func (r *Room) Untouched(clients ...*User) {
 	c := r.stage.C
 	seen := 0
-	look := func(where string, event gjson.Result) {
+	examine := func(where string, event gjson.Result) {
 		seen++
 		if trace := traceOfPseudonyms(event); trace != "" {
 			c.Errorf("%s: an event of type %s in an ordinary room has %s", where, event.Get("type").String(), trace)
 		}
 	}
 	for _, event := range r.Events() {
-		look("in the room as the peer was given it", gjson.ParseBytes(event.JSON()))
+		examine("in the peer's model of the room", gjson.ParseBytes(event.JSON()))
 	}
 	for _, arrival := range r.peer.Received() {
 		if arrival.Event.RoomID() == r.ID() {
-			look("sent to the peer", gjson.ParseBytes(arrival.Event.JSON()))
+			examine("sent to the peer", gjson.ParseBytes(arrival.Event.JSON()))
 			for _, problem := range arrival.Problems {
-				c.Errorf("the peer was sent an event of type %s with a wrong %s", arrival.Event.Type(), problem)
+				c.Errorf("the peer received an event of type %s with a wrong %s", arrival.Event.Type(), problem)
 			}
 		}
 	}
 	for _, client := range clients {
 		for _, view := range client.Views(r.ID()) {
 			for _, event := range view.Events {
-				look(view.Name, event)
+				examine(view.Name, event)
 			}
 			for _, userID := range view.Keys {
 				if err := pseudoid.ValidUserID(userID); err != nil {
@@ -70,11 +70,11 @@ func (r *Room) Untouched(clients ...*User) {
 		}
 	}
 	if seen == 0 {
-		c.Failf("neither the peer nor a client was given any event of the room")
+		c.Failf("neither the peer nor a client got any event of the room")
 	}
 }
 
-// traceOfPseudonyms tells what in an event comes of pseudonymous identities, "" for nothing.
+// traceOfPseudonyms names what in an event comes from pseudonymous identities, or returns "".
 func traceOfPseudonyms(event gjson.Result) string {
 	for _, path := range []string{"sender_key", "content.sender_key", "unsigned.sender_key", "content." + pseudoid.MappingField, "unsigned.prev_content." + pseudoid.MappingField} {
 		if event.Get(path).Exists() {

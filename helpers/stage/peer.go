@@ -9,32 +9,32 @@ import (
 	"msc4014/helpers/federation"
 )
 
-// Peer is a homeserver that the suite plays for one check, under a name of its own.
+// Peer is a homeserver that the suite plays for one check.
 type Peer struct {
 	*federation.Peer
 	stage *Stage
 }
 
-// Peer makes a peer. It is honest until the check makes it lie.
+// Peer starts a peer, which is closed when the check ends.
 func (s *Stage) Peer() *Peer {
 	made, err := s.world.NewPeer(s.C.Check().Name, s.C.Sink(), s.Format())
 	if err != nil {
-		s.C.SuiteError(fmt.Errorf("make a peer: %w", err))
+		s.C.SuiteError(fmt.Errorf("start a peer: %w", err))
 	}
 	s.C.Cleanup(made.Close)
 	return &Peer{Peer: made, stage: s}
 }
 
-// Room is a room as a peer knows it.
+// Room is a peer's model of a room, and the server under test that the peer shares it with.
 type Room struct {
 	*federation.Room
 	stage  *Stage
 	peer   *Peer
-	server string // the server under test that the room is shared with
-	blame  string // what the server breaks if a step fails; "": what the check judges
+	server string // the name of the server under test
+	blame  string // the requirement to blame for a failed step; "" for the one that the check judges
 }
 
-// Blaming returns the same room with another requirement to blame for steps that fail; see User.Blaming.
+// Blaming returns the same room with another requirement to blame for failed steps; see User.Blaming.
 func (r *Room) Blaming(requirement string) *Room {
 	blaming := *r
 	blaming.blame = requirement
@@ -43,19 +43,19 @@ func (r *Room) Blaming(requirement string) *Room {
 
 func (r *Room) need(err error) { r.stage.need(r.blame, err) }
 
-// Joins lets a user of the peer join a room that hs1 has, by make_join and send_join.
+// Joins lets a user of the peer join a room through hs1, by make_join and send_join.
 func (p *Peer) Joins(roomID string, user *federation.User) *Room {
 	return p.JoinsVia(p.stage.ServerName(1), roomID, user)
 }
 
-// JoinsVia is Joins through the named server.
+// JoinsVia is Joins through another server.
 func (p *Peer) JoinsVia(server, roomID string, user *federation.User) *Room {
 	room, err := p.TryJoin(server, roomID, user)
 	p.stage.C.Need("membership/remote-joins-us", err)
 	return room
 }
 
-// TryJoin is JoinsVia for servers that may be gone.
+// TryJoin is JoinsVia for servers that may be down.
 func (p *Peer) TryJoin(server, roomID string, user *federation.User) (*Room, error) {
 	ctx, cancel := p.stage.C.Within(Patience)
 	defer cancel()
@@ -63,7 +63,7 @@ func (p *Peer) TryJoin(server, roomID string, user *federation.User) (*Room, err
 	return &Room{Room: room, stage: p.stage, peer: p, server: server}, err
 }
 
-// JoinOf makes the join of a user of the peer for a room that hs1 has, by make_join, and does not send it.
+// JoinOf builds a join of a user of the peer from hs1's answer to make_join, without sending it.
 func (p *Peer) JoinOf(roomID string, user *federation.User) federation.Event {
 	ctx, cancel := p.Within()
 	defer cancel()
@@ -76,28 +76,24 @@ func (p *Peer) JoinOf(roomID string, user *federation.User) federation.Event {
 	return event
 }
 
-// At is the same room, shared with the server at a place, counted from 1: what is pushed and asked for goes there.
+// At returns the same room with the server at another place, counted from 1, to send to and to ask.
 func (r *Room) At(place int) *Room {
 	elsewhere := *r
 	elsewhere.server = r.stage.ServerName(place)
 	return &elsewhere
 }
 
-// BuildsMember builds a member event of a user of the peer at the room's end.
+// BuildsMember builds a member event of a user of the peer.
 func (r *Room) BuildsMember(user *federation.User, membership string) federation.Event {
-	event, err := r.MemberTemplate(user, membership).Build()
-	if err != nil {
-		r.stage.C.SuiteError(err)
-	}
-	return event
+	return r.Made(r.MemberTemplate(user, membership))
 }
 
-// In is a room of hs1 that the peer is in already.
+// In returns the room of hs1 with that ID; the peer must be in it.
 func (p *Peer) In(roomID string) *Room {
 	return &Room{Room: p.Peer.Room(roomID), stage: p.stage, peer: p, server: p.stage.ServerName(1)}
 }
 
-// Makes makes a room that lives on the peer, in the candidate's dialect.
+// Makes creates a room on the peer, in the candidate's dialect.
 func (p *Peer) Makes(options federation.RoomOptions) *Room {
 	room, err := p.CreateRoom(p.stage.Format(), options)
 	if err != nil {
@@ -106,7 +102,7 @@ func (p *Peer) Makes(options federation.RoomOptions) *Room {
 	return &Room{Room: room, stage: p.stage, peer: p, server: p.stage.ServerName(1)}
 }
 
-// Builds builds an event at the room's end; an event that cannot be built is the suite's fault.
+// Builds builds an event. If that fails, the check ends with error.
 func (r *Room) Builds(proto federation.Proto) federation.Event {
 	event, err := r.Build(proto)
 	if err != nil {
@@ -115,7 +111,7 @@ func (r *Room) Builds(proto federation.Proto) federation.Event {
 	return event
 }
 
-// Made builds an event from a template; one that cannot be built is the suite's fault.
+// Made builds an event from a template. If that fails, the check ends with error.
 func (r *Room) Made(template federation.Template) federation.Event {
 	event, err := template.Build()
 	if err != nil {
@@ -124,23 +120,22 @@ func (r *Room) Made(template federation.Template) federation.Event {
 	return event
 }
 
-// Applies builds an event and applies it to the peer's room, without sending it to anybody.
+// Applies builds an event and applies it to the peer's room, without sending it.
 func (r *Room) Applies(template federation.Template) federation.Event {
 	event := r.Made(template)
 	r.Apply(event)
 	return event
 }
 
-// Says lets a user of the peer send a text message to the server under test. Whether the server takes it is seen by who
-// awaits it.
+// Says lets a user of the peer send a text message to the server under test, which may refuse it.
 func (r *Room) Says(user *federation.User, text string) federation.Event {
 	event := r.Builds(federation.TextMessage(user, text))
 	r.Delivers(event)
 	return event
 }
 
-// Delivers applies an event to the peer's room and pushes it to the server under test in a transaction. A transaction
-// without an answer ends the check; what the server says of the event is noted by Push.
+// Delivers applies an event to the peer's room and sends it to the server under test in a transaction. It ends the check if there
+// is no answer; the server may refuse the event.
 func (r *Room) Delivers(event federation.Event) {
 	r.Apply(event)
 	if _, err := r.Pushes(event); err != nil {
@@ -148,7 +143,7 @@ func (r *Room) Delivers(event federation.Event) {
 	}
 }
 
-// Pushes sends events to the server under test in one transaction without applying them to the peer's room.
+// Pushes sends events to the server under test in one transaction, without applying them to the peer's room.
 func (r *Room) Pushes(events ...federation.Event) (*federation.TransactionAnswer, error) {
 	ctx, cancel := r.stage.C.Within(Patience)
 	defer cancel()
@@ -186,21 +181,20 @@ func (r *Room) AwaitsMember(userID, membership string) federation.Event {
 	})
 }
 
-// MemberOf is the current member event of a user ID as the peer knows it; a room without one ends the
-// check.
+// MemberOf returns the current member event of a user in the peer's model. It ends the check if there is none.
 func (r *Room) MemberOf(userID string) federation.Event {
 	sender := r.SenderOf(userID)
 	event, known := r.StateEvent("m.room.member", sender)
 	if sender == "" || !known {
-		r.need(fmt.Errorf("no member event with a mapping of %s is in the room as peer %s knows it", userID, r.peer.Name()))
+		r.need(fmt.Errorf("no member event with a mapping of %s in the room model of peer %s", userID, r.peer.Name()))
 	}
 	return event
 }
 
-// Within is a context for one exchange of the peer.
+// Within returns a context for one exchange of the peer.
 func (p *Peer) Within() (context.Context, context.CancelFunc) { return p.stage.C.Within(Patience) }
 
-// SendsEDU tells hs1 something that is no event.
+// SendsEDU sends an EDU to hs1.
 func (p *Peer) SendsEDU(eduType string, content map[string]any) {
 	c := p.stage.C
 	edu, err := json.Marshal(map[string]any{"edu_type": eduType, "content": content})

@@ -5,8 +5,7 @@ import (
 	"msc4014/helpers/federation"
 )
 
-// GivesPower gives members of a room power, by user ID, beside what the room's power levels have, and returns the ID of
-// the event.
+// GivesPower adds users to the power levels of a room, and returns the ID of the event.
 func (u *User) GivesPower(roomID string, power map[string]int) (eventID string) {
 	c := u.stage.C
 	levels, err := u.PowerLevels(c.Context(), roomID)
@@ -32,16 +31,14 @@ func (u *User) Redacts(roomID, eventID string) (redactionID string) {
 	return redactionID
 }
 
-// Redacts lets a user of the peer redact an event, and tells every server in the room. What becomes of it is for the check
-// to see.
+// Redacts lets a user of the peer redact an event, and sends the redaction to every server in the room, which may refuse it.
 func (r *Room) Redacts(user *federation.User, eventID string) federation.Event {
 	redaction := r.Builds(federation.Proto{Type: "m.room.redaction", Sender: user, Redacts: eventID})
 	r.Tells(redaction)
 	return redaction
 }
 
-// Tells applies an event of the peer and sends it to every server in the room, as an honest server does. A server that
-// refuses it is noted.
+// Tells applies an event of the peer and sends it to every server in the room. It notes refusals.
 func (r *Room) Tells(event federation.Event) {
 	ctx, cancel := r.stage.C.Within(Patience)
 	defer cancel()

@@ -14,9 +14,9 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// TestSharersOfASceneThatRanOutOfTime have no verdict either: what the preparing check was about to name did not fail.
+// TestSharersOfASceneThatRanOutOfTime: they have no verdict either, and are not blocked by the requirement of the current step.
 func TestSharersOfASceneThatRanOutOfTime(t *testing.T) {
-	th := newTheatre(t)
+	f := newFakeCandidate(t)
 	shares := func(name, requirement string) *check.Check {
 		return &check.Check{Name: name, Requires: []string{requirement}, Body: func(c *check.C) {
 			stage.Scene(stage.Open(c, blueprints.OneServer), "a slow one", func() int {
@@ -29,7 +29,7 @@ func TestSharersOfASceneThatRanOutOfTime(t *testing.T) {
 	var mu sync.Mutex
 	final := map[string]verdict.CheckResult{}
 	runner := check.New(check.Options{
-		Deployments: th.world, Limit: 500 * time.Millisecond, Parallel: 2,
+		Deployments: f.world, Limit: 500 * time.Millisecond, Parallel: 2,
 		Checks: []*check.Check{shares("needs it", "mapping/x"), shares("judges it", "mapping/in-creator-join")},
 		Emit: func(event verdict.Event) {
 			if event.Kind == verdict.KindCheckFinal {

@@ -1,6 +1,6 @@
-// Package stage holds the actors of a check: users of the servers under test, peers and their users, rooms. What they do
-// either works or ends the check with the right verdict, so that a check reads as a story; what a check wants to look
-// at more closely is underneath, in csapi.Client and federation.Peer, where functions return errors.
+// Package stage provides the actors of a check: users of the servers under test, peers with their users, and rooms. Their methods
+// succeed or end the check with the right verdict, so that checks read as scripts. The embedded csapi.Client and federation.Peer
+// have methods that return errors.
 package stage
 
 import (
@@ -18,20 +18,20 @@ import (
 	"msc4014/runtime"
 )
 
-// Patience is how long an actor waits for something that must come, on a quiet machine.
+// Patience bounds a wait for something that must come, in the check's own time.
 const Patience = 8 * time.Second
 
-// Stage is one check's share of a deployment: the users, rooms and peers that it makes there are its own.
+// Stage is one check's view of a deployment, on which it has its own users, rooms and peers.
 type Stage struct {
 	C          *check.C
 	Deployment Deployment
 	world      World
 }
 
-// Open gives the check a deployment made from the blueprint. Candidates that cannot have pseudo-ID rooms (together) end
-// the check: unsupported.
+// Open returns a stage on a deployment of the blueprint. It ends the check as unsupported if the servers do not support pseudo-ID
+// rooms (together).
 func Open(c *check.C, blueprint Blueprint) *Stage {
-	// Asked before anything is deployed: servers that are started for nothing slow down other checks.
+	// Ask before anything is deployed: servers that are started for nothing slow down other checks.
 	needRooms(c, blueprint)
 	if c.Check().Containers && !worldOf(c).CutsOff() {
 		c.NotRun("plain processes share one network and cannot be cut off from it: it takes containers (--runtime docker)")
@@ -41,7 +41,7 @@ func Open(c *check.C, blueprint Blueprint) *Stage {
 
 func worldOf(c *check.C) World { return c.Deployments().(World) }
 
-// needRooms ends the check if the servers of a blueprint cannot have pseudo-ID rooms.
+// needRooms ends the check if the servers of a blueprint do not support pseudo-ID rooms.
 func needRooms(c *check.C, blueprint Blueprint) {
 	if why := worldOf(c).Lacks(blueprint); why != "" {
 		c.Unsupported("%s", why)
@@ -57,21 +57,21 @@ func OpenOrdinary(c *check.C, blueprint Blueprint) *Stage {
 	return &Stage{c, c.Deploy(blueprint.Name, blueprint.Private).(Deployment), worldOf(c)}
 }
 
-// OpenExpendable gives the check a deployment of its own that it may bring down, and reports whether it is fresh: unless
-// onlyFresh, it may be one that another check handed on (C.HandOn).
+// OpenExpendable returns a stage on a deployment of the check's own that it may crash. Unless onlyFresh, it may be one that another
+// check handed on (C.HandOn).
 func OpenExpendable(c *check.C, blueprint Blueprint, onlyFresh bool) (s *Stage, fresh bool) {
 	needRooms(c, blueprint)
 	deployment, fresh := c.Expendable(blueprint.Name, onlyFresh)
 	return &Stage{c, deployment.(Deployment), worldOf(c)}, fresh
 }
 
-// Format is how the candidate of hs1 spells events of pseudo-ID rooms; everybody on the stage speaks as it does.
+// Format returns the event format of pseudo-ID rooms of the candidate of hs1, which peers use, too.
 func (s *Stage) Format() pseudoid.Format { return s.world.Format() }
 
-// ServerName is the name of the server at a place, counted from 1 as in hs1.
+// ServerName returns the name of the server at a place, counted from 1 as in hs1.
 func (s *Stage) ServerName(place int) string { return s.Deployment.Server(place - 1).Name() }
 
-// client is a server's API with the check's transcript and deadlines.
+// client returns a server's API with the check's transcript and deadlines.
 func (s *Stage) client(place int) csapi.Server {
 	server := s.Deployment.ClientAPI(place - 1)
 	server.Sink = s.C.Sink()
@@ -89,20 +89,20 @@ func (s *Stage) UserAt(place int, name string) *User {
 	return user
 }
 
-// TryUser is UserAt for servers that may be gone.
+// TryUser is UserAt for servers that may be down.
 func (s *Stage) TryUser(place int, name string) (*User, error) {
 	suffix := make([]byte, 4)
-	_, _ = rand.Read(suffix) // never fails, by its documentation
+	_, _ = rand.Read(suffix) // never fails
 	localpart := fmt.Sprintf("%s-%s", name, hex.EncodeToString(suffix))
 	client, err := s.client(place).Register(s.C.Context(), localpart, passwordOf(localpart))
 	return &User{Client: client, stage: s, place: place}, err
 }
 
-// passwordOf is the password of a user that the suite registered.
+// passwordOf returns the password of a user that the suite registers.
 func passwordOf(localpart string) string { return "password of " + localpart }
 
-// Registers tries to register a user of hs1 under this very localpart, for what a check wants to know of localparts. A
-// server keeps the user for as long as it lives.
+// Registers tries to register a user of hs1 with exactly this localpart, for checks about localparts. The server keeps the user until
+// it is removed.
 func (s *Stage) Registers(localpart string) (userID string, err error) {
 	client, err := s.client(1).Register(s.C.Context(), localpart, passwordOf(localpart))
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Stage) Registers(localpart string) (userID string, err error) {
 	return client.UserID, nil
 }
 
-// Restart stops the server at a place, by SIGKILL or politely, and starts it with its data.
+// Restart stops the server at a place, by SIGKILL if kill, and starts it again with its data.
 func (s *Stage) Restart(place int, kill bool) {
 	err := s.Deployment.Restart(s.C.Context(), place-1, kill)
 	var failed *runtime.StartError
@@ -123,28 +123,28 @@ func (s *Stage) Restart(place int, kill bool) {
 	}
 }
 
-// CutOff disconnects the server at a place from the federation; its clients do not notice.
+// CutOff disconnects the server at a place from the federation, but not from its clients.
 func (s *Stage) CutOff(place int) { s.must(s.Deployment.Server(place - 1).CutOff(s.C.Context())) }
 
-// Rejoin connects it again.
+// Rejoin reconnects it.
 func (s *Stage) Rejoin(place int) { s.must(s.Deployment.Server(place - 1).Rejoin(s.C.Context())) }
 
-// Pause freezes the server at a place, at most until the check ends: nothing else may stand on the deployment.
+// Pause freezes the server at a place, at most until the check ends. No other check may use the deployment.
 func (s *Stage) Pause(place int) {
 	server := s.Deployment.Server(place - 1)
 	s.must(server.Pause(s.C.Context()))
-	s.C.Cleanup(func() { _ = server.Resume(context.WithoutCancel(s.C.Context())) }) // most often it goes on already
+	s.C.Cleanup(func() { _ = server.Resume(context.WithoutCancel(s.C.Context())) }) // usually it is already resumed
 }
 
-// Resume lets it go on.
+// Resume resumes it.
 func (s *Stage) Resume(place int) { s.must(s.Deployment.Server(place - 1).Resume(s.C.Context())) }
 
-// need ends the check if a step failed: blocked by the requirement to blame, or failed if the check judges that one.
+// need calls C.Need with the requirement to blame, or the one that the check judges.
 func (s *Stage) need(blame string, err error) {
 	s.C.Need(cmp.Or(blame, s.C.Check().Requires[0]), err)
 }
 
-// must ends the check if something could not be done with a server.
+// must ends the check if an operation on a server failed.
 func (s *Stage) must(err error) {
 	switch {
 	case errors.Is(err, runtime.ErrNotPossible):

@@ -16,7 +16,7 @@ import (
 	"msc4014/runtime/authority"
 )
 
-// opened judges a check that opens a stage in a world whose servers never start.
+// opened returns the result of a check that opens a stage in a world whose servers never start.
 func opened(t *testing.T, twoServers bool, open func(c *check.C, blueprint stage.Blueprint) *stage.Stage) verdict.CheckResult {
 	t.Helper()
 	issuer, err := authority.New(t.TempDir())
@@ -48,7 +48,7 @@ func TestCandidatesWithoutRoomsTogetherEndTheCheck(t *testing.T) {
 	assert.Contains(t, result.Reason, "hs1 ()", "the one that lacks something is named")
 }
 
-func TestACheckSaysThatItStandsOnTwoServers(t *testing.T) {
+func TestACheckOnTwoServersNeedsTwoServers(t *testing.T) {
 	result := opened(t, false, stage.OpenOrdinary)
 	assert.Equal(t, verdict.Error, result.Verdict)
 	assert.Contains(t, result.Reason, "registered with TwoServers")

@@ -6,18 +6,18 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Standing is what clients are shown of one user ID in a room. No lie of another may change it.
+// Standing is what clients see of one user ID in a room. Forged events of others must not change it.
 type Standing struct {
 	UserID string
-	// Events are the user's member events in the room's state, "" for none.
+	// Events lists the user's member events in the room's state; "" for none.
 	Events string
-	// Profile is what /joined_members has of the user, "" for no member.
+	// Profile is the user's entry in /joined_members; "" for none.
 	Profile string
-	// Power is what the power levels name for the user ID, "" for nothing.
+	// Power is the user's entry in the power levels; "" for none.
 	Power string
 }
 
-// Standing looks at a user ID in a room: its member event, its entry among the joined members, its power.
+// Standing returns what the client sees of a user ID in a room.
 func (u *User) Standing(roomID, userID string) Standing {
 	c, standing := u.stage.C, Standing{UserID: userID}
 	state, err := u.State(c.Context(), roomID)
@@ -40,7 +40,7 @@ func (u *User) Standing(roomID, userID string) Standing {
 	return standing
 }
 
-// Stands sees to it that a user is in the room what it was before.
+// Stands ensures that the standing of a user has not changed.
 func (u *User) Stands(roomID string, before Standing) {
 	now := u.Standing(roomID, before.UserID)
 	for _, part := range []struct{ what, before, now string }{
@@ -52,10 +52,10 @@ func (u *User) Stands(roomID string, before Standing) {
 	}
 }
 
-// SendersStand sees to it that views of a room show events by those who sent them, and member events by those whom they are
-// about: keys says which user each sender key is. Other keys are not looked at.
+// SendersStand ensures that views of a room have the right sender for each event, and the right state key for each member event. keys
+// are the user IDs by sender key; other keys are ignored.
 func (s *Stage) SendersStand(views []View, room *Room, keys map[string]string) {
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	for _, view := range views {
 		for _, shown := range view.Events {
 			event, known := room.Event(shown.Get("event_id").String())
@@ -67,8 +67,8 @@ func (s *Stage) SendersStand(views []View, room *Room, keys map[string]string) {
 				names[stateKey] = shown.Get("state_key").String()
 			}
 			for key, name := range names {
-				if owner := keys[key]; owner != "" && name != owner && !told[name+owner] {
-					told[name+owner] = true
+				if owner := keys[key]; owner != "" && name != owner && !reported[name+owner] {
+					reported[name+owner] = true
 					s.C.Errorf("events of the key of %s are shown as those of %q, in %s", owner, name, view.Name)
 				}
 			}
@@ -76,8 +76,8 @@ func (s *Stage) SendersStand(views []View, room *Room, keys map[string]string) {
 	}
 }
 
-// SeesNothingOf sees to it that a user's client is shown nothing of a room: neither by /sync nor by /messages. It needs a
-// positive control, and a barrier before it.
+// SeesNothingOf ensures that a user's client sees nothing of a room, neither in /sync nor in /messages. It needs a positive control
+// and a barrier before it.
 func (u *User) SeesNothingOf(roomID string) {
 	c := u.stage.C
 	c.NeedControl()
@@ -85,10 +85,10 @@ func (u *User) SeesNothingOf(roomID string) {
 	c.Need("client-view/unmodified-client", err)
 	for _, section := range []string{"join", "invite", "knock", "leave"} {
 		if synced.Get("rooms." + section + "." + gjson.Escape(roomID)).Exists() {
-			c.Errorf("%s, who is not in the room, is told of it by /sync, as one of %q", u.UserID, section)
+			c.Errorf("/sync shows the room to %s, which is not in it, under %q", u.UserID, section)
 		}
 	}
 	if shown, err := u.Messages(c.Context(), roomID, "", "b", 1); err == nil && len(shown.Get("chunk").Array()) > 0 {
-		c.Errorf("%s, who is not in the room, is shown its messages", u.UserID)
+		c.Errorf("/messages shows the room to %s, which is not in it", u.UserID)
 	}
 }

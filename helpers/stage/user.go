@@ -18,11 +18,11 @@ type User struct {
 	*csapi.Client
 	stage *Stage
 	place int
-	blame string // what the server breaks if a step fails; "": what the check judges
+	blame string // the requirement to blame for a failed step; "" for the one that the check judges
 }
 
-// Blaming returns the same user with another requirement to blame for steps that fail, which then block the check. Steps blame
-// the requirement that the check judges, unless they are documented to blame another one.
+// Blaming returns the same user with another requirement to blame for failed steps, which then block the check. Without it, a step
+// blames the requirement that the check judges, or one of its own.
 func (u *User) Blaming(requirement string) *User {
 	blaming := *u
 	blaming.blame = requirement
@@ -37,18 +37,18 @@ type Option struct {
 	Value any
 }
 
-// Public makes a room that everybody may join.
+// Public is the option for a room that everybody may join.
 var Public = Option{"preset", "public_chat"}
 
-// Private makes a room that one must be invited to.
+// Private is the option for a room that requires an invite.
 var Private = Option{"preset", "private_chat"}
 
-// InitialState adds an event to the state that a room is made with.
+// InitialState adds a state event to a new room.
 func InitialState(eventType, stateKey string, content map[string]any) Option {
 	return Option{"initial_state", map[string]any{"type": eventType, "state_key": stateKey, "content": content}}
 }
 
-// TryRoom asks for a room of a version.
+// TryRoom creates a room of a version and returns its ID.
 func (u *User) TryRoom(version string, options ...Option) (roomID string, err error) {
 	body := map[string]any{"room_version": version}
 	for _, option := range options {
@@ -62,21 +62,21 @@ func (u *User) TryRoom(version string, options ...Option) (roomID string, err er
 	return u.CreateRoom(u.stage.C.Context(), body)
 }
 
-// Makes makes a pseudo-ID room and returns its ID.
+// Makes creates a pseudo-ID room and returns its ID.
 func (u *User) Makes(options ...Option) (roomID string) {
 	roomID, err := u.TryRoom(pseudoid.RoomVersion, options...)
 	u.stage.C.Need("room-version/created", err)
 	return roomID
 }
 
-// MakesOrdinary makes a room of version 10.
+// MakesOrdinary creates a room of version 10 and returns its ID.
 func (u *User) MakesOrdinary(options ...Option) (roomID string) {
 	roomID, err := u.TryRoom(pseudoid.FormatV10.RoomVersion, options...)
-	u.stage.C.Need("room-version/ordinary-rooms-untouched", err)
+	u.stage.C.Need(ordinaryRooms, err)
 	return roomID
 }
 
-// Joins joins a room that a server of the same deployment, or a peer, has; via names servers to ask.
+// Joins joins a room, through the servers via if given.
 func (u *User) Joins(roomID string, via ...string) {
 	_, err := u.JoinRoom(u.stage.C.Context(), roomID, via...)
 	requirement := "membership/join-local"
@@ -105,7 +105,7 @@ func (u *User) Sets(roomID, eventType, stateKey string, content map[string]any) 
 	return eventID
 }
 
-// Awaits waits until the user's client is shown an event of the room that matches, and returns it.
+// Awaits waits until the user's client sees an event of the room that matches, and returns it.
 func (u *User) Awaits(roomID string, match func(event gjson.Result) error) gjson.Result {
 	ctx, cancel := u.stage.C.Within(Patience)
 	defer cancel()
@@ -119,7 +119,7 @@ func (u *User) AwaitsEvent(roomID, eventID string) gjson.Result {
 	return u.Awaits(roomID, match.EventID(eventID))
 }
 
-// SeesEvent is AwaitsEvent for positive controls: it returns an error when the event is not shown.
+// SeesEvent is Sees without the event.
 func (u *User) SeesEvent(roomID, eventID string) error {
 	ctx, cancel := u.stage.C.Within(Patience)
 	defer cancel()
@@ -127,33 +127,32 @@ func (u *User) SeesEvent(roomID, eventID string) error {
 	return err
 }
 
-// AwaitsMembership waits until the client is shown the membership of a user ID.
+// AwaitsMembership waits until the client sees the membership of a user.
 func (u *User) AwaitsMembership(roomID, userID, membership string) gjson.Result {
 	event, err := u.SeesMembership(roomID, userID, membership)
 	u.need(err)
 	return event
 }
 
-// SeesMembership is AwaitsMembership for positive controls: it returns an error when the membership is not shown.
+// SeesMembership is AwaitsMembership for positive controls: it returns an error if the membership does not come.
 func (u *User) SeesMembership(roomID, userID, membership string) (gjson.Result, error) {
 	ctx, cancel := u.stage.C.Within(Patience)
 	defer cancel()
 	return u.Timeline(roomID).Wait(ctx, match.Membership(userID, membership))
 }
 
-// Reads fetches an event by its ID.
+// Reads returns an event by its ID (GET /event).
 func (u *User) Reads(roomID, eventID string) gjson.Result {
 	event, err := u.Event(u.stage.C.Context(), roomID, eventID)
 	u.stage.C.Need("client-view/unmodified-client", err)
 	return event.JSON()
 }
 
-// PagesBackTo pages back through /messages until it comes to an event, which the server may have to fetch from other
-// servers. The error tells why it is not found.
+// PagesBackTo pages back through /messages until it finds an event, which the server may have to fetch from other servers.
 func (u *User) PagesBackTo(roomID, eventID string) (gjson.Result, error) {
-	const mostPages = 10
+	const maxPages = 10
 	from := ""
-	for range mostPages {
+	for range maxPages {
 		page, err := u.Messages(u.stage.C.Context(), roomID, from, "b", 20)
 		if err != nil {
 			return gjson.Result{}, err
@@ -172,7 +171,7 @@ func (u *User) PagesBackTo(roomID, eventID string) (gjson.Result, error) {
 	return gjson.Result{}, fmt.Errorf("%s paged back through /messages of %s and did not find %s", u.UserID, roomID, eventID)
 }
 
-// NewDevice logs the user in on one more device, which uploads its keys for end-to-end encryption.
+// NewDevice logs in another device of the user, which uploads its keys for end-to-end encryption.
 func (u *User) NewDevice() *User {
 	c := u.stage.C
 	client, err := u.Server.Login(c.Context(), u.UserID, u.password())
@@ -181,16 +180,16 @@ func (u *User) NewDevice() *User {
 	return &User{Client: client, stage: u.stage, place: u.place}
 }
 
-// shortHold is how long SeesInSync lets a server hold a /sync.
+// shortHold is the timeout of /sync in SeesInSync.
 const shortHold = 250 * time.Millisecond
 
-// AwaitsSync polls /sync from a token on until an answer satisfies.
+// AwaitsSync polls /sync from a token until satisfied returns nil.
 func (u *User) AwaitsSync(since string, satisfied func(*csapi.Response) error) {
 	u.need(u.SeesInSync(since, satisfied))
 }
 
-// SeesInSync is AwaitsSync for positive controls: it returns an error when no answer satisfies. It asks often, for what is no
-// event: not every server answers a /sync that it holds when a device list changes.
+// SeesInSync is AwaitsSync for positive controls: it returns an error at the deadline. It polls often, because some servers do not
+// answer a /sync that they hold when a device list changes.
 func (u *User) SeesInSync(since string, satisfied func(*csapi.Response) error) error {
 	ctx, cancel := u.stage.C.Within(Patience)
 	defer cancel()
@@ -209,7 +208,7 @@ func (u *User) SeesInSync(since string, satisfied func(*csapi.Response) error) e
 	}
 }
 
-// SyncToken is where the user's client is in /sync now.
+// SyncToken returns the next_batch of an initial /sync.
 func (u *User) SyncToken() string {
 	answer, err := u.Sync(u.stage.C.Context(), "", 0, "")
 	u.stage.C.Need("client-view/unmodified-client", err)

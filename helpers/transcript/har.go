@@ -1,5 +1,5 @@
-// Exchanges as a HAR 1.2 file (http://www.softwareishard.com/blog/har-12-spec/), which browsers' developer tools open.
-// What the format has no field for stands in comments for people, and in fields that begin with "_" for programs.
+// Exchanges as a HAR 1.2 file (http://www.softwareishard.com/blog/har-12-spec/), which developer tools of browsers open. Data that
+// the format has no field for is in comments for people, and in fields that begin with "_" for programs.
 
 package transcript
 
@@ -45,7 +45,7 @@ type harEntry struct {
 	Unexpected bool        `json:"_unexpected,omitempty"`
 	Error      string      `json:"_error,omitempty"`
 	Notes      []string    `json:"_notes,omitempty"`
-	// Resource has developer tools list it among the requests of programs.
+	// Resource makes developer tools list the entry among the requests of scripts.
 	Resource string `json:"_resourceType"`
 }
 
@@ -87,7 +87,7 @@ type harContent struct {
 	Encoding string `json:"encoding,omitempty"`
 }
 
-// harTimings: what was measured is the whole, which stands as waiting.
+// harTimings has the total duration as Wait: its parts were not measured.
 type harTimings struct {
 	Send    float64 `json:"send"`
 	Wait    float64 `json:"wait"`
@@ -99,12 +99,11 @@ type harPair struct {
 	Value string `json:"value"`
 }
 
-// httpVersion is what stands for the protocol, which an Exchange does not know.
+// httpVersion is a placeholder: an Exchange does not record the protocol.
 const httpVersion = "unknown"
 
-// WriteHAR writes exchanges as a HAR 1.2 file, in the order in which they started, and says how many were dropped before
-// (Recorder.Dropped). Access tokens, passwords and the credentials of clients are not written; X-Matrix signatures of
-// servers are.
+// WriteHAR writes exchanges as a HAR 1.2 file, in the order in which they started, with a comment about dropped ones
+// (Recorder.Dropped). It removes access tokens, passwords and credentials of clients (WithoutSecrets).
 func WriteHAR(w io.Writer, creator Creator, exchanges []Exchange, dropped int) error {
 	comment := ""
 	if dropped > 0 {
@@ -153,7 +152,7 @@ func entry(e Exchange) harEntry {
 	return made
 }
 
-// comment tells people who asked whom, and what was odd.
+// comment describes an exchange: client, server, problems.
 func comment(e Exchange) string {
 	server := cmp.Or(e.Server, "the candidate")
 	var text string
@@ -178,7 +177,7 @@ func comment(e Exchange) string {
 	return text
 }
 
-// absoluteURL completes a URL that has no host, as a request that a peer received: the reader wants the peer's name.
+// absoluteURL completes a URL without a host, such as that of a request to a peer.
 func absoluteURL(e Exchange) string {
 	if !strings.HasPrefix(e.URL, "/") {
 		return e.URL

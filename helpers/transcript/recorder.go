@@ -1,4 +1,4 @@
-// The recorder of a check: it keeps the exchanges in memory, within bounds.
+// The recorder of a check keeps its exchanges in memory, within bounds.
 
 package transcript
 
@@ -9,17 +9,17 @@ import (
 	"sync"
 )
 
-// Bounds of a Recorder that is not told otherwise, in bytes.
+// Default bounds of a Recorder, in bytes.
 const (
 	DefaultMaxBody  = 256 << 10
 	DefaultMaxTotal = 8 << 20
 )
 
-// exchangeSize is what an exchange is counted for beside its bodies.
+// exchangeSize is the size that is counted for an exchange without its bodies.
 const exchangeSize = 1 << 10
 
-// Recorder is a Sink that keeps exchanges without secrets. A body longer than MaxBody is cut; when all together are
-// longer than MaxTotal, the oldest ones lose their bodies, and then go. A note says so. The zero value works.
+// Recorder is a Sink that keeps exchanges without secrets. It cuts bodies longer than MaxBody. If all exchanges exceed MaxTotal, it
+// drops the bodies of the oldest ones, and then the oldest exchanges. Notes say so. The zero value is ready to use.
 type Recorder struct {
 	MaxBody  int // bytes of one body; 0 means DefaultMaxBody
 	MaxTotal int // bytes of everything kept; 0 means DefaultMaxTotal
@@ -27,11 +27,11 @@ type Recorder struct {
 	mu       sync.Mutex
 	kept     []Exchange
 	total    int
-	bodiless int // how many of kept, from the front, lost their bodies
+	bodiless int // number of exchanges, from the first, without their bodies
 	dropped  int
 }
 
-// Record keeps an exchange.
+// Record records an exchange.
 func (r *Recorder) Record(e Exchange) {
 	e = WithoutSecrets(e)
 	e.Notes = slices.Clone(e.Notes)
@@ -46,7 +46,7 @@ func (r *Recorder) Record(e Exchange) {
 	r.shrink(orDefault(r.MaxTotal, DefaultMaxTotal))
 }
 
-// shrink gives up what is oldest until the rest is within limit.
+// shrink drops the oldest data until the rest is within limit.
 func (r *Recorder) shrink(limit int) {
 	for r.total > limit && r.bodiless < len(r.kept) {
 		oldest := &r.kept[r.bodiless]
@@ -69,21 +69,21 @@ func (r *Recorder) shrink(limit int) {
 	}
 }
 
-// Exchanges returns what was kept, in the order in which the exchanges ended.
+// Exchanges returns the recorded exchanges, in the order in which they ended.
 func (r *Recorder) Exchanges() []Exchange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.kept)
 }
 
-// Dropped is how many exchanges, the oldest, were not kept at all.
+// Dropped returns the number of exchanges, the oldest, that were dropped.
 func (r *Recorder) Dropped() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.dropped
 }
 
-// cut shortens a body, as a copy, so that the long one can be freed.
+// cut returns a shortened copy of a long body, so that the original can be freed.
 func cut(body []byte, limit int, which string, notes *[]string) []byte {
 	if len(body) <= limit {
 		return body

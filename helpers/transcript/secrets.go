@@ -1,4 +1,4 @@
-// Secrets of clients never reach a transcript: access tokens and passwords are taken out of an exchange here.
+// Removing access tokens and passwords of clients from exchanges.
 
 package transcript
 
@@ -12,7 +12,7 @@ import (
 	"github.com/tidwall/sjson"
 )
 
-// Removed stands where a secret was.
+// Removed replaces a secret.
 const Removed = "[removed]"
 
 // secretMembers are the members of JSON bodies of the client-server API whose values are secrets.
@@ -20,8 +20,8 @@ var secretMembers = []string{
 	"access_token", "refresh_token", "login_token", "password", "new_password", "auth.password", "client_secret",
 }
 
-// WithoutSecrets returns a copy of e that holds no access token and no password of a client: none in the URL, the
-// headers, or the bodies. The Authorization of a federation request stays: it is a signature and no secret.
+// WithoutSecrets returns a copy of e without access tokens and passwords of clients in the URL, the headers and the bodies. The
+// Authorization of a federation request is kept: it is a signature, not a secret.
 func WithoutSecrets(e Exchange) Exchange {
 	if e.Direction != ClientRequest {
 		return e
@@ -38,7 +38,7 @@ func WithoutSecrets(e Exchange) Exchange {
 	e.RequestBody, tokens = bodyWithoutSecrets(e.RequestBody, tokens)
 	e.ResponseBody, tokens = bodyWithoutSecrets(e.ResponseBody, tokens)
 	for _, token := range tokens {
-		if len(token) < 8 { // too short to be told from ordinary text
+		if len(token) < 8 { // too short to be distinguished from ordinary text
 			continue
 		}
 		e.RequestBody = bytes.ReplaceAll(e.RequestBody, []byte(token), []byte(Removed))
@@ -74,18 +74,18 @@ func urlWithoutToken(raw string) (string, []string) {
 		}
 	}
 	if tokens == nil {
-		return raw, nil // as it was, spelling included
+		return raw, nil // unchanged, with its own escaping
 	}
 	parsed.RawQuery = query.Encode()
 	return parsed.String(), tokens
 }
 
-// bodyWithoutSecrets replaces the values of the secret members, and adds the tokens among them to tokens, since they
-// may stand elsewhere too.
+// bodyWithoutSecrets replaces the values of the secret members, and appends the tokens among them to tokens, since they may occur
+// elsewhere, too.
 func bodyWithoutSecrets(body []byte, tokens []string) ([]byte, []string) {
 	for _, member := range secretMembers {
 		if !bytes.Contains(body, []byte(member[strings.LastIndexByte(member, '.')+1:])) {
-			continue // most bodies: no need to parse them
+			continue // do not parse most bodies
 		}
 		value := gjson.GetBytes(body, member)
 		if value.Type != gjson.String || value.Str == "" || value.Str == Removed {
@@ -93,7 +93,7 @@ func bodyWithoutSecrets(body []byte, tokens []string) ([]byte, []string) {
 		}
 		cleaned, err := sjson.SetBytes(body, member, Removed)
 		if err != nil {
-			continue // no JSON object: gjson was lenient
+			continue // not a JSON object: gjson was lenient
 		}
 		body = cleaned
 		if strings.HasSuffix(member, "_token") {

@@ -1,4 +1,4 @@
-// Package transcript keeps the HTTP exchanges of a check, client and federation alike, so that a failure can be read.
+// Package transcript records the HTTP exchanges of a check, of clients and of peers, and writes them as HAR files.
 package transcript
 
 import (
@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// Direction tells who asked whom.
+// Direction says which side sent the request.
 type Direction string
 
-// The three kinds of exchange that a check takes part in.
+// The three kinds of exchange.
 const (
 	ClientRequest Direction = "client"         // a client of ours asked the candidate
 	PeerRequest   Direction = "peer-asks"      // a peer of ours asked the candidate
 	ServerRequest Direction = "candidate-asks" // the candidate asked a peer of ours
 )
 
-// Exchange is one request and its answer. Status is 0 when no answer came; Error then says why.
+// Exchange is a request and its answer. Without an answer Status is 0 and Error says why.
 type Exchange struct {
 	Direction      Direction
-	Actor          string // who of ours: a user ID, or a peer's server name
-	Server         string // which server of the deployment, where known
+	Actor          string // the suite's side: a user ID, or a peer's server name
+	Server         string // the server name of the other side, if known
 	Started        time.Time
 	Duration       time.Duration
 	Method         string
@@ -32,16 +32,16 @@ type Exchange struct {
 	ResponseBody   []byte
 	Error          string
 	Unexpected     bool // a request that the peer was not prepared for
-	// Notes are what else a reader has to know: "response body cut: 262144 of 900000 bytes kept".
+	// Notes are further remarks: "response body cut: 262144 of 900000 bytes kept".
 	Notes []string
 }
 
-// Sink takes exchanges as they end. It must be safe for use by several goroutines and must not block.
+// Sink receives exchanges as they end. It must be safe for concurrent use and must not block.
 type Sink interface {
 	Record(Exchange)
 }
 
-// SinkFunc makes a function a Sink.
+// SinkFunc adapts a function to a Sink.
 type SinkFunc func(Exchange)
 
 // Record calls f.

@@ -19,7 +19,7 @@ import (
 
 var creator = transcript.Creator{Name: "msc4014", Version: "test"}
 
-// leaky is a client's exchange that shows its secrets wherever one can stand.
+// leaky returns a client's exchange with secrets wherever one is possible.
 func leaky() transcript.Exchange {
 	return transcript.Exchange{
 		Direction: transcript.ClientRequest, Actor: "@a:hs1", Server: "hs1", Started: time.Now(), Duration: 1500 * time.Microsecond,
@@ -35,7 +35,7 @@ func leaky() transcript.Exchange {
 
 var secrets = []string{"syt_", "syr_", "swordfish", "cookiesecret", "Bearer", "Authorization\":"}
 
-func TestHARHoldsNoSecretOfAClient(t *testing.T) {
+func TestHARHasNoSecretsOfClients(t *testing.T) {
 	e := leaky()
 	var written bytes.Buffer
 	require.NoError(t, transcript.WriteHAR(&written, creator, []transcript.Exchange{e}, 0))
@@ -48,7 +48,7 @@ func TestHARHoldsNoSecretOfAClient(t *testing.T) {
 	assert.Contains(t, string(e.ResponseBody), "syt_bodytoken")
 }
 
-func TestRecorderKeepsNoSecretOfAClient(t *testing.T) {
+func TestRecorderKeepsNoSecretsOfClients(t *testing.T) {
 	var recorder transcript.Recorder
 	recorder.Record(leaky())
 	kept := recorder.Exchanges()[0]
@@ -58,12 +58,12 @@ func TestRecorderKeepsNoSecretOfAClient(t *testing.T) {
 	}
 }
 
-func TestOtherMembersStayByteForByte(t *testing.T) {
+func TestOtherMembersAreUnchanged(t *testing.T) {
 	e := transcript.Exchange{Direction: transcript.ClientRequest, ResponseBody: []byte(`{ "a" : 1.0,"a":2, "text":"my password is" }`)}
 	assert.Equal(t, string(e.ResponseBody), string(transcript.WithoutSecrets(e).ResponseBody))
 }
 
-func TestHARHasWhatTheFormatDemands(t *testing.T) {
+func TestHARHasTheRequiredFields(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
 	exchanges := []transcript.Exchange{
 		{
@@ -109,7 +109,7 @@ func TestHARHasWhatTheFormatDemands(t *testing.T) {
 
 	assert.Equal(t, "https://peer.example/_matrix/federation/v1/send/1?b=2&a=1", second.Get("request.url").String())
 	assert.Equal(t, `["a","b"]`, second.Get("request.queryString.#.name").Raw)
-	assert.Equal(t, "X-Matrix origin=hs1", second.Get("request.headers.0.value").String(), "a server's signature is no secret")
+	assert.Equal(t, "X-Matrix origin=hs1", second.Get("request.headers.0.value").String(), "a server's signature is not a secret")
 	assert.Equal(t, "//4=", second.Get("request.postData.text").String())
 	assert.Equal(t, "base64", second.Get("response.content.encoding").String())
 	assert.Equal(t, "hs1 asks peer peer.example; a request that the peer was not prepared for; noted", second.Get("comment").String())
@@ -148,7 +148,7 @@ func TestRecorderKeepsItsBounds(t *testing.T) {
 	assert.Contains(t, gjson.GetBytes(written.Bytes(), "log.comment").String(), "1 earlier exchanges were not kept")
 }
 
-func TestRecorderTakesFromManyGoroutines(t *testing.T) {
+func TestRecorderIsSafeForConcurrentUse(t *testing.T) {
 	recorder := transcript.Recorder{MaxTotal: 64 << 10}
 	var group sync.WaitGroup
 	for range 8 {

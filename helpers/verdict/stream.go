@@ -1,6 +1,6 @@
 package verdict
 
-// What is told about a run while it goes on: events, and the results and findings in them.
+// The events of a run, and the results, observations and findings in them.
 
 import "time"
 
@@ -9,7 +9,7 @@ type CheckResult struct {
 	Name         string   `json:"name"`
 	Requirements []string `json:"requirements"`
 	Path         string   `json:"path,omitempty"`
-	Closing      bool     `json:"closing,omitempty"` // judged from all that the run's checks did to its servers
+	Closing      bool     `json:"closing,omitempty"` // judged by the runner after all others
 	Verdict      Verdict  `json:"verdict"`
 	Reason       string   `json:"reason,omitempty"`
 	BlockedBy    string   `json:"blocked_by,omitempty"`
@@ -17,28 +17,28 @@ type CheckResult struct {
 	// Log and Transcript are paths relative to the results folder; set for checks that did not pass.
 	Log        string `json:"log,omitempty"`
 	Transcript string `json:"transcript,omitempty"`
-	// Details are further facts worth a line each: the server's answer, a measured time, what the attacker gained.
+	// Details are further facts, one line each: the server's answer, a measured time, what an attacker gained.
 	Details []string `json:"details,omitempty"`
 }
 
-// Observation tells which reading of an open requirement the candidate took, out of readings listed beforehand.
+// Observation is the reading of an open requirement that the candidate follows.
 type Observation struct {
 	ID      string `json:"id"`
-	Reading string `json:"reading"` // one of the requirement's listed readings, or "none-seen"
+	Reading string `json:"reading"` // one that the catalogue lists, or NoneSeen
 	Detail  string `json:"detail,omitempty"`
 }
 
-// NoneSeen is the reading of an observation that could not be made; its detail says why.
+// NoneSeen is the reading if none was observed; the detail says why.
 const NoneSeen = "none-seen"
 
-// Finding is what a passive monitor saw: one exact event or answer of the candidate that breaks a requirement.
+// Finding is one event or answer of the candidate that breaks a requirement, mostly found by a passive monitor.
 type Finding struct {
 	Requirement string `json:"requirement"`
 	Check       string `json:"check"`  // the check that was running
-	Detail      string `json:"detail"` // names the event or the answer
+	Detail      string `json:"detail"` // identifies the event or the answer
 }
 
-// Candidate describes what was judged; the field names are those of results.json.
+// Candidate describes the software under test; the field names are those of results.json.
 type Candidate struct {
 	Name        string `json:"name"`
 	Version     string `json:"version"`
@@ -49,7 +49,7 @@ type Candidate struct {
 	RoomVersion string `json:"room_version,omitempty"`
 	// Configuration is the path, relative to the results folder, of the configuration that its first server ran with.
 	Configuration string `json:"configuration,omitempty"`
-	// Servers are what each server is, by host. They may be of different candidates.
+	// Servers describes each server. They may be of different candidates.
 	Servers []Server `json:"servers,omitempty"`
 }
 
@@ -60,11 +60,11 @@ type Server struct {
 	Version       string `json:"version,omitempty"`
 	Image         string `json:"image,omitempty"`
 	Digest        string `json:"digest,omitempty"`
-	Dialect       string `json:"dialect,omitempty"` // "" where it has no pseudo-ID rooms
+	Dialect       string `json:"dialect,omitempty"` // "" if it has no pseudo-ID rooms
 	Configuration string `json:"configuration,omitempty"`
 }
 
-// EventKind names what an Event tells.
+// EventKind is the kind of an Event.
 type EventKind string
 
 // The kinds of event, with the fields of Event that each one sets.
@@ -75,12 +75,12 @@ const (
 	KindCheckFinal  EventKind = "check-final"  // Check, Result: the one that counts, exactly one for each planned check
 	KindObservation EventKind = "observation"  // Check, Observation
 	KindFinding     EventKind = "finding"      // Finding
-	KindServerDied  EventKind = "server-died"  // Message; Check when the culprit is known
-	KindCandidate   EventKind = "candidate"    // Candidate, when more became known about it
+	KindServerDied  EventKind = "server-died"  // Message; Check if the culprit is known
+	KindCandidate   EventKind = "candidate"    // Candidate, if more became known about it
 	KindNote        EventKind = "note"         // Message, for people
-	KindPrint       EventKind = "print"        // Message, any number of lines for people who asked for them; kept nowhere
+	KindPrint       EventKind = "print"        // Message of any number of lines, for the terminal only
 	KindEnd         EventKind = "end"          // the run is complete; a stream without it was cut off
-	KindCannot      EventKind = "cannot-start" // Message: the run could not be made (exit 2)
+	KindCannot      EventKind = "cannot-start" // Message: the run is not possible (exit 2)
 )
 
 // Event is one line of the stream that the suite's binary writes.

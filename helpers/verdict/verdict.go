@@ -1,11 +1,11 @@
-// Package verdict holds the words in which a run tells what it found: verdicts, the result of a check, observations,
-// and the stream of events that the suite's binary writes, one JSON object a line, and that reports are made from.
+// Package verdict defines the results of a run: verdicts, results of checks, observations, and the stream of events that the
+// suite's binary writes, one JSON object per line, and from which reports are made.
 package verdict
 
-// Verdict is what a check or a requirement came to.
+// Verdict is the result of a check or of a requirement.
 type Verdict string
 
-// The seven verdicts. Error is never the server's fault and never stands in a baseline.
+// The seven verdicts. Error is never the server's fault and never in a baseline.
 const (
 	Pass         Verdict = "pass"
 	Fail         Verdict = "fail"
@@ -19,7 +19,7 @@ const (
 // All lists every verdict in the order in which reports count them.
 var All = []Verdict{Pass, Fail, Unsupported, Blocked, Inconclusive, NotRun, Error}
 
-// Valid tells whether v is one of the seven.
+// Valid reports whether v is one of the seven.
 func (v Verdict) Valid() bool {
 	for _, known := range All {
 		if v == known {
@@ -32,8 +32,8 @@ func (v Verdict) Valid() bool {
 // rank orders the verdicts for Combine: the first that applies decides.
 var rank = []Verdict{Fail, Error, Inconclusive, Blocked, Unsupported, NotRun}
 
-// Combine tells what a requirement came to from the verdicts of its checks: fail if any failed, pass if all passed,
-// otherwise the first that applies of error, inconclusive, blocked, unsupported, not-run. No checks: not-run.
+// Combine returns the verdict of a requirement from those of its checks: fail if any failed, pass if all passed, otherwise the first
+// that applies of error, inconclusive, blocked, unsupported, not-run. Without checks it is not-run.
 func Combine(checks []Verdict) Verdict {
 	if len(checks) == 0 {
 		return NotRun

@@ -1,5 +1,5 @@
-// Package filelock locks open files (flock), so that processes can tell whether another one is alive: the kernel gives up a
-// lock when every process that has the open file, by inheritance too, has closed it or ended.
+// Package filelock locks open files (flock), so that processes can tell whether another one is alive: the kernel releases a lock when
+// every process that has the open file, also by inheritance, has closed it or exited.
 package filelock
 
 import (
@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrLocked says that another open file holds the lock.
+// ErrLocked says that the lock is held through another open file.
 var ErrLocked = errors.New("locked by another process")
 
-// interval is how often a lock that another process holds is tried.
+// interval is the pause between attempts to take a lock.
 const interval = 5 * time.Millisecond
 
-// Mode is how a lock is held: Shared, by any number of open files, or Exclusive, by one.
+// Mode is the mode of a lock: Shared, which any number of open files can hold, or Exclusive, which only one can.
 type Mode int
 
 // The modes.
@@ -28,8 +28,8 @@ const (
 	Exclusive Mode = unix.LOCK_EX
 )
 
-// Try takes the lock of file, in place of one that it has in the other mode, or fails at once with ErrLocked; the other one
-// may be lost then. Closing the file gives the lock up.
+// Try takes the lock of file, or returns ErrLocked at once. It replaces a lock that file holds in the other mode, which may be lost
+// with an error. Closing the file releases the lock.
 func Try(file *os.File, mode Mode) error {
 	err := flock(file, int(mode)|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
@@ -38,8 +38,7 @@ func Try(file *os.File, mode Mode) error {
 	return err
 }
 
-// Wait takes the lock of file as soon as no other open file holds it. When ctx is done it fails with both ErrLocked and the
-// cause of that.
+// Wait takes the lock of file as soon as it is free. When ctx is done, it returns an error that wraps both ErrLocked and the cause.
 func Wait(ctx context.Context, file *os.File, mode Mode) error {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -56,7 +55,7 @@ func Wait(ctx context.Context, file *os.File, mode Mode) error {
 	}
 }
 
-// Unlock gives up the lock of file, which stays open.
+// Unlock releases the lock of file, which stays open.
 func Unlock(file *os.File) error { return flock(file, unix.LOCK_UN) }
 
 func flock(file *os.File, how int) error {
@@ -72,8 +71,7 @@ var (
 	kept      []*os.File
 )
 
-// Keep keeps the lock of file until this process ends. Without it, the file is closed when the last variable that it is in is
-// gone, and the lock given up.
+// Keep holds the lock of file until this process exits. Without it, the lock is released when the file is garbage-collected.
 func Keep(file *os.File) {
 	keptMutex.Lock()
 	defer keptMutex.Unlock()

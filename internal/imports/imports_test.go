@@ -1,4 +1,4 @@
-// Package imports tests that imports point down.
+// Package imports tests which packages import which.
 package imports
 
 import (
@@ -18,13 +18,13 @@ import (
 
 const module = "msc4014/"
 
-// edge is an import of one package of the project by another, both without the module's name.
+// edge is an import between two packages of the project, without the module's name.
 type edge struct {
 	from, to string
 	test     bool // of a test file
 }
 
-// rules say what the packages below a folder may import of the project: only some, or all but some.
+// rules say which packages of the project those below a folder may import: only some, or all but some.
 var rules = []struct {
 	from      string
 	only, not []string
@@ -42,13 +42,13 @@ var rules = []struct {
 	},
 }
 
-// testsMay are exceptions for test files.
+// testsMay lists exceptions for test files.
 var testsMay = []edge{
 	{"helpers/stage", "blueprints", true}, // actors are tested on deployments of fake servers
 	{"helpers/stage", "blueprints/fake", true},
 }
 
-// broken returns the rule that an import breaks, "" if none.
+// broken returns the rule that an import breaks, or "".
 func broken(e edge) string {
 	if slices.Contains(testsMay, e) {
 		return ""
@@ -70,16 +70,16 @@ func broken(e edge) string {
 	return ""
 }
 
-// below reports whether a package is in a folder or further down.
+// below reports whether a package is in a folder or below it.
 func below(name, folder string) bool { return name == folder || strings.HasPrefix(name, folder+"/") }
 
-// chapter is the folder of tests that a package is in, "" for tests itself.
+// chapter returns the folder below tests that a package is in, "" for tests itself.
 func chapter(name string) string {
 	first, _, _ := strings.Cut(strings.TrimPrefix(name, "tests/"), "/")
 	return strings.TrimPrefix(first, "tests")
 }
 
-func TestImportsPointDown(t *testing.T) {
+func TestImports(t *testing.T) {
 	found := edges(t, filepath.Join("..", ".."))
 	assert.Greater(t, len(found), 200, "the tree was read")
 	for _, each := range found {
@@ -89,7 +89,7 @@ func TestImportsPointDown(t *testing.T) {
 	}
 }
 
-// edges reads the imports of all packages of the project, whatever they are built for.
+// edges returns the imports of all packages of the project, for all platforms.
 func edges(t *testing.T, root string) (found []edge) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {

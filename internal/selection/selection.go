@@ -1,4 +1,4 @@
-// Package selection decides which checks a run has: what --run, --shard and --pair mean.
+// Package selection selects the checks of a run by --run, --shard and --pair.
 package selection
 
 import (
@@ -15,11 +15,11 @@ type Check struct {
 	Requirements []string `json:"requirements"`
 	Path         string   `json:"path,omitempty"`
 	Mixed        bool     `json:"mixed,omitempty"`      // it runs in mixed deployments
-	Closing      bool     `json:"closing,omitempty"`    // judged by the runner, by how deployments ended
-	Containers   bool     `json:"containers,omitempty"` // it cuts servers off, and is not run where they are plain processes
+	Closing      bool     `json:"closing,omitempty"`    // the runner judges it, after all others
+	Containers   bool     `json:"containers,omitempty"` // it needs containers: it cuts servers off
 }
 
-// Selection is the part of the checks that a run asks for. The zero Selection is all of them.
+// Selection is a subset of the checks. The zero Selection is all of them.
 type Selection struct {
 	Pattern *regexp.Regexp // --run; nil for everything
 	Shard   string         // --shard, "I/N"; "" for all
@@ -54,17 +54,17 @@ func (s Selection) shard() (part, parts int, err error) {
 	return part, parts, nil
 }
 
-// Whole reports whether all checks are asked for.
+// Whole reports whether the selection is all checks.
 func (s Selection) Whole() bool { return s == Selection{} }
 
-// Matches reports whether --run asks for a check, by its name or one of its requirements.
+// Matches reports whether --run matches a check, by its name or one of its requirements.
 func (s Selection) Matches(check Check) bool {
 	return s.Pattern == nil || s.Pattern.MatchString(check.Name) || slices.ContainsFunc(check.Requirements, s.Pattern.MatchString)
 }
 
-// Choose returns the selected checks in their order, and after them the closing ones, which every run has: a crash that no
-// check is blamed for has no other verdict. If --run matches closing checks alone, it returns those it matches. It is an
-// error if the selection is empty.
+// Choose returns the selected checks in order, followed by the closing ones, which are part of every run: a crash that no check is
+// blamed for has no other verdict. If --run matches only closing checks, it returns those. It returns an error if the selection is
+// empty.
 func (s Selection) Choose(all []Check) ([]Check, error) {
 	part, parts, err := s.shard()
 	if err != nil {
@@ -108,7 +108,7 @@ func (s Selection) run() string {
 	return s.Pattern.String()
 }
 
-// Exactly is the --run that matches these names and no other; "" for all, if there are none.
+// Exactly returns the --run that matches exactly these names; without names "", which matches all.
 func Exactly(names []string) string {
 	if len(names) == 0 {
 		return ""

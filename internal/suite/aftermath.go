@@ -1,7 +1,6 @@
 package suite
 
-// What the environment asks for when servers are removed: printing their logs, and calling Complement's post-test
-// script.
+// What the environment requests before servers are removed: printing their logs, and calling Complement's post-test script.
 
 import (
 	"context"
@@ -31,50 +30,50 @@ func checkScript(script string) error {
 	return nil
 }
 
-// aftermath returns what the environment asks for at the end of each deployment; nil for nothing.
+// aftermath returns what to do before each deployment is removed, or nil.
 func aftermath(
 	settings complement.Options, servers func(check.Deployment) []runtime.Server, emit func(verdict.Event),
-) func(context.Context, check.Leaving) {
+) func(context.Context, check.Retired) {
 	if !settings.AlwaysPrintLogs && settings.PostTestScript == "" {
 		return nil
 	}
-	say := func(kind verdict.EventKind, format string, arguments ...any) {
+	report := func(kind verdict.EventKind, format string, arguments ...any) {
 		emit(verdict.Event{Kind: kind, Time: time.Now(), Message: fmt.Sprintf(format, arguments...)})
 	}
-	return func(ctx context.Context, leaving check.Leaving) {
-		for _, server := range servers(leaving.Deployment) {
+	return func(ctx context.Context, retired check.Retired) {
+		for _, server := range servers(retired.Deployment) {
 			if settings.AlwaysPrintLogs {
-				say(verdict.KindPrint, "==== the log of %s (%s)\n%s", server.Name(), usedBy(leaving), server.Log(0))
+				report(verdict.KindPrint, "==== the log of %s (%s)\n%s", server.Name(), usedBy(retired), server.Log(0))
 			}
 			contained, can := server.(runtime.Contained)
 			if settings.PostTestScript == "" || !can {
 				continue
 			}
-			output, err := callScript(ctx, settings.PostTestScript, contained.ContainerID(), leaving)
+			output, err := callScript(ctx, settings.PostTestScript, contained.ContainerID(), retired)
 			if output = strings.TrimSpace(output); output != "" {
-				say(verdict.KindPrint, "==== the post-test script, for %s (%s)\n%s", server.Name(), usedBy(leaving), output)
+				report(verdict.KindPrint, "==== the post-test script, for %s (%s)\n%s", server.Name(), usedBy(retired), output)
 			}
 			if err != nil {
-				say(verdict.KindNote, "the post-test script %s failed for %s: %v", settings.PostTestScript, server.Name(), err)
+				report(verdict.KindNote, "the post-test script %s failed for %s: %v", settings.PostTestScript, server.Name(), err)
 			}
 		}
 	}
 }
 
 // callScript calls the script with Complement's arguments: container, test, and whether the test failed.
-func callScript(ctx context.Context, script, container string, leaving check.Leaving) (string, error) {
+func callScript(ctx context.Context, script, container string, retired check.Retired) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), scriptLimit)
 	defer cancel()
-	command := exec.CommandContext(ctx, script, container, usedBy(leaving), strconv.FormatBool(leaving.Failed))
+	command := exec.CommandContext(ctx, script, container, usedBy(retired), strconv.FormatBool(retired.Failed))
 	command.WaitDelay = time.Second
 	output, err := command.CombinedOutput()
 	return string(output), err
 }
 
 // usedBy names a deployment by the check that used it, or by its blueprint if several did.
-func usedBy(leaving check.Leaving) string {
-	if len(leaving.Checks) == 1 {
-		return leaving.Checks[0]
+func usedBy(retired check.Retired) string {
+	if len(retired.Checks) == 1 {
+		return retired.Checks[0]
 	}
-	return leaving.Blueprint
+	return retired.Blueprint
 }

@@ -16,7 +16,7 @@ import (
 	"msc4014/runtime"
 )
 
-// configured is a server that has a configuration and nothing else.
+// configured is a server with a configuration.
 type configured struct {
 	runtime.Server
 	name, text string
@@ -44,12 +44,12 @@ func TestThePostTestScriptGetsComplementsArguments(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script.sh")
 	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\nprintf '%s|' \"$@\"\n"), 0o755))
 	require.NoError(t, checkScript(script))
-	alone := check.Leaving{Blueprint: "private server", Checks: []string{"a check"}, Failed: true}
+	alone := check.Retired{Blueprint: "private server", Checks: []string{"a check"}, Failed: true}
 	output, err := callScript(t.Context(), script, "c0ffee", alone)
 	require.NoError(t, err)
 	assert.Equal(t, "c0ffee|a check|true|", output)
 
-	shared := check.Leaving{Blueprint: "one server", Checks: []string{"a check", "another"}}
+	shared := check.Retired{Blueprint: "one server", Checks: []string{"a check", "another"}}
 	output, err = callScript(t.Context(), script, "c0ffee", shared)
 	require.NoError(t, err)
 	assert.Equal(t, "c0ffee|one server|false|", output)

@@ -1,7 +1,6 @@
 package suite
 
-// What the results folder has beside the verdicts: logs and transcripts of checks, and the configuration of the
-// candidate.
+// Files in the results folder besides the verdicts: logs and transcripts of checks, and the candidate's configuration.
 
 import (
 	"context"
@@ -21,7 +20,7 @@ import (
 const configurationFolder = "configuration"
 
 // keepConfiguration writes a server's configuration into the results folder, under its name after prefix, and returns
-// its path there; "" if the server has none to show.
+// its path there, or "" if the server has none.
 func keepConfiguration(ctx context.Context, server runtime.Server, results, prefix string) (string, error) {
 	configured, can := server.(runtime.Configured)
 	if !can || results == "" {

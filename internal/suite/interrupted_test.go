@@ -9,22 +9,22 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// TestOnlyWhatIsFinalIsToldOfAnInterruptedRun: servers end with it, and monitors and checks see that.
-func TestOnlyWhatIsFinalIsToldOfAnInterruptedRun(t *testing.T) {
+// TestInterruptedRunEmitsOnlyFinalEvents: servers are stopped with it, which looks like faults.
+func TestInterruptedRunEmitsOnlyFinalEvents(t *testing.T) {
 	kinds := []verdict.EventKind{
 		verdict.KindCheckDone, verdict.KindFinding, verdict.KindServerDied, verdict.KindCheckFinal, verdict.KindObservation, verdict.KindNote,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	var told []verdict.EventKind
-	emit := untilInterrupted(ctx, func(event verdict.Event) { told = append(told, event.Kind) })
+	var emitted []verdict.EventKind
+	emit := untilInterrupted(ctx, func(event verdict.Event) { emitted = append(emitted, event.Kind) })
 	for _, kind := range kinds {
 		emit(verdict.Event{Kind: kind})
 	}
-	assert.Equal(t, kinds, told)
+	assert.Equal(t, kinds, emitted)
 	cancel()
-	told = nil
+	emitted = nil
 	for _, kind := range kinds {
 		emit(verdict.Event{Kind: kind})
 	}
-	assert.Equal(t, []verdict.EventKind{verdict.KindCheckFinal, verdict.KindObservation, verdict.KindNote}, told)
+	assert.Equal(t, []verdict.EventKind{verdict.KindCheckFinal, verdict.KindObservation, verdict.KindNote}, emitted)
 }

@@ -40,8 +40,8 @@ func list(out io.Writer) int {
 	return 0
 }
 
-// serve reads one plan, runs it, and writes events. The command line keeps standard input open for as long as it lives;
-// when standard input ends, the run is aborted.
+// serve reads one plan, runs it, and writes events. The command line keeps standard input open until it exits; when standard input
+// ends, the run is aborted.
 func serve(in io.Reader, out io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -86,7 +86,7 @@ func readPlan(in *bufio.Reader) (plan.Plan, error) {
 	return wanted, nil
 }
 
-// stream writes events, one JSON object per line. It is safe for use by several goroutines.
+// stream writes events, one JSON object per line. It is safe for concurrent use.
 type stream struct {
 	mu      sync.Mutex
 	encoder *json.Encoder

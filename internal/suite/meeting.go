@@ -24,9 +24,8 @@ type meeting struct {
 	warn   func(string)
 }
 
-// hold starts the first deployments, learns what their candidates are, and returns that as results have it: by server.
-// If hs1 and hs2 run different candidates, hs2's is asked too if any check needs two servers: such checks depend on what
-// hs1 and hs2 have in common, the others on hs1 alone.
+// hold starts the first deployments and returns what their candidates are, by server. If hs1 and hs2 run different candidates and any
+// check needs two servers, it asks hs2, too: such checks depend on what hs1 and hs2 have in common, others only on hs1.
 func (m *meeting) hold(ctx context.Context) (verdict.Candidate, error) {
 	blueprint, prefix := blueprints.OneServer, ""
 	if m.wanted.Second != nil {
@@ -84,7 +83,7 @@ func (m *meeting) meet(ctx context.Context, blueprint stage.Blueprint, place int
 	server := m.world.Servers(deployment)[place]
 	configuration, err := keepConfiguration(ctx, server, m.wanted.Results, prefix)
 	if err != nil {
-		m.warn("the configuration in effect is not kept: " + err.Error())
+		m.warn("keeping the configuration failed: " + err.Error())
 	}
 	artifact := m.world.Artifacts.For(server.Host())
 	if imaged, of := server.(runtime.Imaged); of {

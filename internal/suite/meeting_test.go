@@ -24,7 +24,7 @@ func (s imagedServer) ImageDigest(context.Context) (string, error) {
 	return "sha256:of-" + s.Host(), nil
 }
 
-// met holds a meeting of fake servers and returns which were started.
+// met holds a meeting with fake servers and returns its result and the hosts that were started.
 func met(t *testing.T, wanted plan.Plan, byHost map[string]runtime.Artifact, chosen ...*check.Check) (verdict.Candidate, []string) {
 	t.Helper()
 	issuer, err := authority.New(t.TempDir())
@@ -55,11 +55,11 @@ func met(t *testing.T, wanted plan.Plan, byHost map[string]runtime.Artifact, cho
 	return candidate, servers
 }
 
-func TestWhoIsAskedBeforeTheFirstCheck(t *testing.T) {
+func TestMeeting(t *testing.T) {
 	one, other := runtime.Artifact{Candidate: "one", Version: "1", Image: "i"}, runtime.Artifact{Candidate: "other"}
 	onOne, onTwo := &check.Check{Name: "a"}, &check.Check{Name: "b", TwoServers: true}
 	beside := map[string]runtime.Artifact{"hs2": other}
-	// The fakes make any room and let no peer in: they are taken to speak the deployed dialect.
+	// The fakes create any room, but peers cannot join: they are assumed to use the deployed dialect.
 	hs1 := verdict.Server{Host: "hs1", Name: "one", Version: "1", Image: "i", Digest: "sha256:of-hs1", Dialect: "dendrite"}
 	alone := verdict.Candidate{
 		Name: "one", Version: "1", Image: "i", Digest: "sha256:of-hs1", Dialect: "dendrite", RoomVersion: pseudoid.RoomVersion,
@@ -84,6 +84,6 @@ func TestWhoIsAskedBeforeTheFirstCheck(t *testing.T) {
 	assert.ElementsMatch(t, []string{"d1 hs1", "d2 hs1", "d2 hs2"}, started)
 
 	candidate, started = met(t, plan.Plan{Artifact: one}, beside, onOne)
-	assert.Equal(t, alone, candidate, "no check stands on hs2")
+	assert.Equal(t, alone, candidate, "no check uses hs2")
 	assert.Equal(t, []string{"d1 hs1"}, started)
 }

@@ -36,13 +36,12 @@ const (
 	longestCheck = 45 * time.Second
 )
 
-// usualParallel is how many checks run at once if the plan does not say: enough to keep the cores busy, beside the checks
-// that wait for servers' own time-outs. More would slow the servers down without making the run faster: Dendrite opens
-// database connections for concurrent requests, and closes them again (docs/performance.md).
+// usualParallel returns how many checks run at once by default: enough to keep the cores busy, besides the checks that wait for
+// time-outs of servers. More would slow the servers down without making the run faster: Dendrite opens database connections for
+// concurrent requests, and closes them again (docs/performance.md).
 func usualParallel(cores int) int { return min(cores+1, 8) }
 
-// copies is how many shared deployments of a blueprint there may be at once: one, except for the blueprint that most
-// checks use.
+// copies returns how many shared deployments of a blueprint there may be at once: one, except for the blueprint that most checks use.
 func copies(blueprint string) int {
 	if blueprint == blueprints.OneServer.Name {
 		return serverCopies
@@ -147,7 +146,7 @@ func untilInterrupted(ctx context.Context, emit func(verdict.Event)) func(verdic
 	}
 }
 
-// planned is the event that says which checks will run, and what is known about the candidate.
+// planned returns the event that says which checks will run, and what is known about the candidate.
 func planned(chosen []*check.Check, candidate verdict.Candidate) verdict.Event {
 	names := make([]string, len(chosen))
 	for i, one := range chosen {
@@ -177,7 +176,7 @@ func readings(catalogue *requirements.Catalogue) check.Readings {
 	}
 }
 
-// watchers pass what the candidate sends to the passive monitors, once there are any, and print it if asked to.
+// watchers passes what the candidate sends to the passive monitors, as soon as they exist, and prints it if print is set.
 type watchers struct {
 	world   *blueprints.World
 	monitor atomic.Pointer[monitor.Monitor]

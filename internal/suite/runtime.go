@@ -19,8 +19,8 @@ import (
 	"msc4014/runtime/session"
 )
 
-// foundation is what deployments are made with: the servers' artifacts, a runtime, and the authority that signs the
-// certificates of servers and peers.
+// foundation is what deployments need: the servers' artifacts, a runtime, and the authority that signs the certificates of servers and
+// peers.
 type foundation struct {
 	artifacts runtime.Artifacts
 	runtime   runtime.Runtime
@@ -41,7 +41,7 @@ func startRuntime(
 	}
 	base := foundation{authority: issuer, artifacts: artifacts(wanted, settings)}
 	for _, artifact := range base.artifacts.All() {
-		// The command line holds them too, but may be killed while this process goes on.
+		// The command line holds them, too, but may be killed while this process continues.
 		if err := candidate.Hold(ctx, artifact); err != nil {
 			return foundation{}, err
 		}
@@ -53,7 +53,7 @@ func startRuntime(
 		})
 	case "process":
 		if useless := settings.ContainersOnly(); len(useless) > 0 {
-			warn("only containers have what these ask for, plain processes do without: " + strings.Join(useless, ", "))
+			warn("ignored, because only containers support them: " + strings.Join(useless, ", "))
 		}
 		base.runtime, err = process.New(wanted.Artifact, process.Options{
 			SessionDir: joined.Dir, Authority: issuer, Recorder: joined, ByHost: base.artifacts.ByHost,
@@ -68,8 +68,8 @@ func startRuntime(
 	return base, err
 }
 
-// artifacts are what the servers run: the plan's candidates and, in containers, Complement's images for particular
-// servers, unless those are the candidate's own.
+// artifacts returns what the servers run: the plan's candidates and, in containers, Complement's images for particular servers,
+// unless those are the candidate's own.
 func artifacts(wanted plan.Plan, settings complement.Options) runtime.Artifacts {
 	made := runtime.Artifacts{Main: wanted.Artifact, ByHost: map[string]runtime.Artifact{}}
 	switch {

@@ -12,8 +12,7 @@ import (
 	"msc4014/internal/selection"
 )
 
-// choose returns the checks that a plan selects, in the order in which they start: those that wait for a server's own
-// time-outs first.
+// choose returns the checks that a plan selects, in the order in which they start: the slowest first.
 func choose(all []*check.Check, wanted plan.Plan) ([]*check.Check, error) {
 	selected, err := selection.New(wanted.Run, wanted.Shard, wanted.Second != nil)
 	if err != nil {
@@ -39,8 +38,8 @@ func choose(all []*check.Check, wanted plan.Plan) ([]*check.Check, error) {
 	return chosen, nil
 }
 
-// described are checks as the command line sees them. Mixed deployments have the checks that need two servers, and those
-// that look at every deployment.
+// described returns checks as the command line sees them. Mixed deployments run the checks that need two servers, and the closing
+// ones.
 func described(checks []*check.Check) []selection.Check {
 	all := make([]selection.Check, len(checks))
 	for i, one := range checks {

@@ -43,7 +43,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-func TestAPairHasTheChecksOnTwoServersAndTheClosingOnes(t *testing.T) {
+func TestMixedDeploymentsRunChecksWithTwoServersAndClosingOnes(t *testing.T) {
 	all := append(some(), &check.Check{Name: "d", Requires: []string{"resilience/x"}, Closing: true})
 	chosen, err := choose(all, plan.Plan{Second: &runtime.Artifact{Candidate: "other"}})
 	require.NoError(t, err)

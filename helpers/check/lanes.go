@@ -1,6 +1,6 @@
 package check
 
-// How many checks run at once: as many as were asked for, and fewer while the machine or the servers are slower than when quiet.
+// How many checks run at once: as many as requested, or fewer while the machine or the servers are slow.
 
 import (
 	"context"
@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// easy is up to which slowness nothing is held back.
-	easy = 3.0
-	// governing is how often a lane that is held back looks again.
-	governing = time.Second
+	// throttleAbove is the slowness above which fewer checks are started.
+	throttleAbove = 3.0
+	// throttleInterval is how often a waiting lane recomputes its places.
+	throttleInterval = time.Second
 )
 
-// lane is places for checks that run at once.
+// lane limits how many checks run at once.
 type lane struct {
 	runner *Runner
 	places int
@@ -27,24 +27,24 @@ type lane struct {
 
 	mu    sync.Mutex
 	taken int
-	freed chan struct{} // closed, and made anew, when places are given back
+	freed chan struct{} // closed and replaced when places are given back
 }
 
-// newLane makes a lane of so many places, of which least are there on the slowest machine.
+// newLane returns a lane of so many places, of which at least least are available on a slow machine.
 func (r *Runner) newLane(places, least int) *lane {
 	return &lane{runner: r, places: places, least: min(places, least), freed: make(chan struct{})}
 }
 
-// allowed is how many places there are now.
+// allowed returns how many places are available now.
 func (l *lane) allowed() int {
 	slowness := l.runner.slowness()
-	if slowness <= easy {
+	if slowness <= throttleAbove {
 		return l.places
 	}
-	return max(l.least, int(float64(l.places)*easy/slowness))
+	return max(l.least, int(float64(l.places)*throttleAbove/slowness))
 }
 
-// take takes places as soon as there are as many. It reports false if ctx ended first.
+// take waits for count places and takes them. It reports false if ctx ended first.
 func (l *lane) take(ctx context.Context, count int) bool {
 	for {
 		allowed := max(l.allowed(), count)
@@ -56,7 +56,7 @@ func (l *lane) take(ctx context.Context, count int) bool {
 			return true
 		}
 		l.mu.Unlock()
-		timer := time.NewTimer(governing)
+		timer := time.NewTimer(throttleInterval)
 		select {
 		case <-freed:
 		case <-timer.C:
@@ -77,19 +77,19 @@ func (l *lane) give(count int) {
 	l.freed = make(chan struct{})
 }
 
-// slowness is that of the machine, or of the servers on which checks stand, whichever is worse.
+// slowness returns that of the machine or of the servers in use, whichever is worse.
 func (r *Runner) slowness() float64 {
 	return max(r.options.Slowness(), r.serversSlowness())
 }
 
-// serversSlowness is the median of the shared deployments on which checks stand: one that is ill says nothing of the others.
+// serversSlowness returns the median slowness of the shared deployments in use: a sick one says nothing about the others.
 func (r *Runner) serversSlowness() float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var all []float64
-	for _, each := range r.grounds {
-		if each.standing > 0 && !each.gone() {
-			all = append(all, each.pulse.slowness(time.Now()))
+	for _, each := range r.instances {
+		if each.users > 0 && !each.gone() {
+			all = append(all, each.probe.slowness(time.Now()))
 		}
 	}
 	if len(all) == 0 {
@@ -99,8 +99,8 @@ func (r *Runner) serversSlowness() float64 {
 	return all[(len(all)-1)/2]
 }
 
-// tellStarved says once what kept checks from a verdict, and what to do.
-func (r *Runner) tellStarved() {
+// reportStarved emits one note if checks have no verdict because the machine was too slow.
+func (r *Runner) reportStarved() {
 	r.mu.Lock()
 	starved, slowest := r.starved, r.slowest
 	r.mu.Unlock()
@@ -108,6 +108,6 @@ func (r *Runner) tellStarved() {
 		return
 	}
 	r.emit(verdict.Event{Kind: verdict.KindNote, Message: fmt.Sprintf(
-		"%d of %d checks have no verdict (error) for want of time: the machine or the servers were up to %.0f times slower than when quiet. "+
+		"%d of %d checks ran out of time (error): the machine or the servers were up to %.0f times slower than on a quiet machine. "+
 			"Run them again on a quieter machine, or with fewer at once: --parallel %d", starved, len(r.options.Checks), slowest, max(r.options.Parallel/2, 1))})
 }

@@ -1,6 +1,6 @@
 package check
 
-// How a check that failed to prepare something ends the others that share it.
+// How a check that failed to prepare something shared ends the others that need it.
 
 import (
 	"errors"
@@ -9,16 +9,16 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// Ending is how a check ended while it prepared what others share with it.
+// Ending is how a check ended while it prepared something shared.
 type Ending struct {
 	verdict verdict.Verdict
-	by      string // the requirement because of which it ended, "" for none
+	by      string // the requirement that ended it, or ""
 	reason  string
-	starved bool // for want of the machine
+	starved bool // because the machine was too slow
 }
 
-// Ended returns what the check came to so far, for others that share what it was preparing: error if it says nothing, as when it
-// panics, and if it ran out of time, whatever it was doing then.
+// Ended returns how the check ended, for those that need what it was preparing. That is an error if it has no verdict yet, as
+// when it panics, or if it ran out of time.
 func (c *C) Ended() Ending {
 	if untimely := c.untimely(); untimely != nil {
 		return Ending{verdict: verdict.Error, reason: untimely.Error(), starved: !errors.Is(untimely, errOwnSlowness)}
@@ -26,13 +26,12 @@ func (c *C) Ended() Ending {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.outcome.verdict == "" {
-		return Ending{verdict: verdict.Error, reason: "another check ended while it prepared what this one shares with it"}
+		return Ending{verdict: verdict.Error, reason: "another check ended while it prepared what both share"}
 	}
 	return Ending{c.outcome.verdict, c.outcome.ended, strings.Join(c.outcome.reasons, "; "), c.outcome.starved}
 }
 
-// EndAs ends the check as another one did: by a requirement that was missing, a check that judges it fails, and the others are
-// blocked by it.
+// EndAs ends the check in the way of another. If a requirement ended the other, this is C.Blocked by that requirement.
 func (c *C) EndAs(other Ending) {
 	if other.by != "" {
 		c.Blocked(other.by, "%s", other.reason)
