@@ -23,24 +23,24 @@ type hostRoom struct {
 	*stage.Stage
 	inviting *stage.Peer
 	host     *federation.User
-	known    bool // the server under test is in every room of the host
+	inRoom   bool // the server under test is in every room of the host
 	room     *stage.Room
 }
 
-// hostRooms are the rooms that users of the server under test are invited to. Deployed servers crash of an invite to a room
+// hostRooms are the rooms that users of the server under test are invited to. Deployed servers crash on an invite to a room
 // that they are not in.
 var hostRooms = []struct {
-	name  string
-	known bool
+	name   string
+	inRoom bool
 }{
 	{"a room that the server is in", true},
 	{"a room that is new to the server", false},
 }
 
 // openHost makes the host's room, which another user of the server under test joins if the server is to know it.
-func openHost(c *check.C, known bool) hostRoom {
+func openHost(c *check.C, inRoom bool) hostRoom {
 	s := stage.Open(c, blueprints.OneServer)
-	h := hostRoom{Stage: s, inviting: s.Peer(), known: known}
+	h := hostRoom{Stage: s, inviting: s.Peer(), inRoom: inRoom}
 	h.host = h.inviting.User("host")
 	h.room = h.makesRoom()
 	return h
@@ -48,14 +48,14 @@ func openHost(c *check.C, known bool) hostRoom {
 
 func (h hostRoom) makesRoom() *stage.Room {
 	room := h.inviting.Makes(federation.RoomOptions{Creator: h.host, Name: "a room to be invited to"})
-	if h.known {
+	if h.inRoom {
 		h.User("resident").Joins(room.ID(), h.inviting.Name())
 	}
 	return room
 }
 
-// invites lets the host invite a user of the server under test, by a request of a peer, and delivers the completed invite to
-// the room if that is the host's own server. It returns an error if the invite was not completed.
+// invites has the host invite a user of the server under test, by a request from a peer. If that is the host's own server, it also
+// delivers the completed invite to the room. It returns an error if the invite was refused, and ends the check if no answer came.
 func (h hostRoom) invites(room *stage.Room, by *stage.Peer, invited *stage.User) (federation.Event, error) {
 	ctx, cancel := by.Within()
 	defer cancel()
@@ -94,8 +94,8 @@ func awaitInvite(c *check.C, invited *stage.User, roomID string) ([]gjson.Result
 	return shown, err
 }
 
-// awaitInvites lets the host invite a user by its own server, and waits until the user's client is shown the invite.
-func (h hostRoom) awaitInvites(room *stage.Room, invited *stage.User) error {
+// invitesAndAwaits has the host invite a user by its own server, and waits until the user's client is shown the invite.
+func (h hostRoom) invitesAndAwaits(room *stage.Room, invited *stage.User) error {
 	if _, err := h.invites(room, h.inviting, invited); err != nil {
 		return err
 	}
@@ -110,9 +110,9 @@ func init() {
 			Name:     "the invited server completes an invite to " + each.name,
 			Requires: []string{"invite/completed-by-invited-server"},
 			Path:     "invite",
-			Deadly:   !each.known,
+			Deadly:   !each.inRoom,
 			Body: func(c *check.C) {
-				h := openHost(c, each.known)
+				h := openHost(c, each.inRoom)
 				alice := h.User("alice")
 				completed, err := h.invites(h.room, h.inviting, alice)
 				c.Need("membership/invite-from-remote", err)
@@ -132,9 +132,9 @@ func init() {
 			Name:     "an invite to " + each.name + " shows who invites whom",
 			Requires: []string{"invite/shown-by-user-id"},
 			Path:     "invite",
-			Deadly:   !each.known,
+			Deadly:   !each.inRoom,
 			Body: func(c *check.C) {
-				h := openHost(c, each.known)
+				h := openHost(c, each.inRoom)
 				alice := h.User("alice")
 				_, err := h.invites(h.room, h.inviting, alice)
 				c.Need("membership/invite-from-remote", err)
@@ -149,11 +149,11 @@ func init() {
 			Name:     "an invite by another server than the inviter's, to " + each.name,
 			Requires: []string{"invite/origin-checked"},
 			Path:     "invite",
-			Deadly:   !each.known,
+			Deadly:   !each.inRoom,
 			Body: func(c *check.C) {
-				h := openHost(c, each.known)
+				h := openHost(c, each.inRoom)
 				alice, dora, mallory := h.User("alice"), h.User("dora"), h.Peer()
-				c.Control(h.awaitInvites(h.room, alice))
+				c.Control(h.invitesAndAwaits(h.room, alice))
 
 				completed, answered := h.invites(h.room, mallory, dora)
 				c.Notef("the server answered the invite by another server with %v", answered)
@@ -161,7 +161,7 @@ func init() {
 					c.Errorf("a server that the inviter is not on was given an invite of %s, signed by the user's key", dora.UserID)
 				}
 				// The barrier is another invite by the host.
-				c.Need("membership/invite-from-remote", h.awaitInvites(h.makesRoom(), dora))
+				c.Need("membership/invite-from-remote", h.invitesAndAwaits(h.makesRoom(), dora))
 				synced, err := dora.Sync(c.Context(), "", 0, "")
 				c.Need("client-view/unmodified-client", err)
 				if invite := synced.Get("rooms.invite." + gjson.Escape(h.room.ID())); invite.Exists() {
