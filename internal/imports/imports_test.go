@@ -40,6 +40,7 @@ var rules = []struct {
 		from: "reference", only: []string{"reference", "helpers/pseudoid"},
 		rule: "the reference imports nothing of the suite but helpers/pseudoid",
 	},
+	{from: "faults", only: []string{"faults", "internal"}, rule: "faults import nothing of the project but internal/"},
 }
 
 // testsMay lists exceptions for test files.
@@ -149,6 +150,11 @@ func TestBroken(t *testing.T) {
 		{"reference/rooms", "helpers/csapi", "the reference imports nothing"},
 		{"reference/rooms", "helpers/pseudoid", ""},
 		{"reference", "runtime", "the reference imports nothing"},
+		{"reference/rooms", "faults", "the reference imports nothing"},
+		{"runtime/candidate", "faults", "runtime imports nothing"},
+		{"faults", "reference/choice", "faults import nothing"},
+		{"faults", "internal/filelock", ""},
+		{"cmd/msc4014", "faults", ""},
 		{"blueprints", "helpers/stage", ""},
 	} {
 		rule := broken(edge{each.from, each.to, false})
