@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -179,7 +178,8 @@ func TestEveryFaultBuilds(t *testing.T) {
 			dir := t.TempDir()
 			replace := map[string]string{}
 			for file, text := range patched {
-				copied := filepath.Join(dir, strings.ReplaceAll(file, "/", "-"))
+				copied := filepath.Join(dir, file)
+				require.NoError(t, os.MkdirAll(filepath.Dir(copied), 0o755))
 				require.NoError(t, os.WriteFile(copied, text, 0o644))
 				replace[filepath.Join(whole, file)] = copied
 			}

@@ -109,6 +109,44 @@ func TestGoBuildTellsWhatTheCompilerSaid(t *testing.T) {
 	assert.ErrorContains(t, err, "go build x in "+dir)
 }
 
+func TestGoBuildWithAnOverlay(t *testing.T) {
+	dir, temporary := t.TempDir(), t.TempDir()
+	write(t, dir, map[string]string{
+		"go.mod": "module x\n\ngo 1.26\n", "main.go": "package main\n\nimport \"x/lib\"\n\nfunc main() { println(lib.Text) }\n",
+		"lib/lib.go": "package lib\n\nconst Text = \"as it stands\"\n",
+	})
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(dir, link))
+	build := func(dir, text string) []byte {
+		program := filepath.Join(t.TempDir(), "x")
+		require.NoError(t, goBuild{
+			dir: dir, path: "x", output: program, platform: hostPlatform(), temporary: temporary,
+			overlay: map[string][]byte{"lib/lib.go": []byte("package lib\n\nconst Text = \"" + text + "\"\n")},
+		}.run(t.Context()))
+		output, err := exec.CommandContext(t.Context(), program).CombinedOutput()
+		require.NoError(t, err)
+		assert.Equal(t, text+"\n", string(output))
+		data, err := os.ReadFile(program)
+		require.NoError(t, err)
+		return data
+	}
+	var group sync.WaitGroup
+	for _, text := range []string{"one", "two", "three"} {
+		group.Go(func() { build(dir, text) })
+	}
+	group.Wait()
+	assert.True(t, bytes.Equal(build(dir, "one"), build(link, "one")), "where it was built does not show")
+	left, err := os.ReadDir(temporary)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+	err = goBuild{
+		dir: dir, path: "x", output: filepath.Join(dir, "x"), platform: hostPlatform(), temporary: temporary,
+		overlay: map[string][]byte{"lib/lib.go": []byte("package lib\n\nconst Text = nonsense\n")},
+	}.run(t.Context())
+	assert.ErrorContains(t, err, "undefined: nonsense")
+	assert.ErrorContains(t, err, "lib/lib.go:3:14", "it names the file that was replaced")
+}
+
 func TestPartsInCAreLinkedWhereThisMachineCan(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{

@@ -40,6 +40,9 @@ type Candidate struct {
 	// Arguments and Environment are how the reference deviates (With).
 	Arguments   string
 	Environment []string
+	// Overlay are files that the reference is built with in place of those on disk, their contents by their slash-separated
+	// paths below the project's root. Each overlay makes another program, which is kept like others.
+	Overlay map[string][]byte
 	// BootstrapBase allows to make a base image from Debian's packages where no registry answers. In CI it is always allowed.
 	BootstrapBase bool
 }

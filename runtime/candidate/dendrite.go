@@ -78,7 +78,7 @@ func dendritePrograms(ctx context.Context, t *task, target platform) (programs, 
 	if err := made.addFolder(dir, nil); err != nil {
 		return programs{}, err
 	}
-	if err := made.addPackage(t.root, dendriteEntryPoint); err != nil {
+	if err := made.addPackage(t.root, dendriteEntryPoint, nil); err != nil {
 		return programs{}, err
 	}
 	name := safeName(t.candidate.FullName()) + "-" + made.sum()

@@ -35,12 +35,20 @@ func (f *fingerprint) add(name, value string) {
 }
 
 func (f *fingerprint) addFile(name, path string) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err
+	_, err := f.addText(name, path, nil)
+	return err
+}
+
+// addText adds a file, with the text that an overlay has in its place if that is not nil, and returns what it added.
+func (f *fingerprint) addText(name, path string, text []byte) ([]byte, error) {
+	if text == nil {
+		var err error
+		if text, err = os.ReadFile(path); err != nil {
+			return nil, err
+		}
 	}
-	f.add("file "+name, string(data))
-	return nil
+	f.add("file "+name, string(text))
+	return text, nil
 }
 
 // addFolder adds every file below dir but those that skip leaves out (it sees slash-separated paths below dir).
@@ -78,8 +86,9 @@ func (f *fingerprint) sum() string { return hex.EncodeToString(f.hash.Sum(nil))[
 var goDirectives = regexp.MustCompile(`(?m)^(go|toolchain|godebug) .*$`)
 
 // addPackage adds a Go package of this module, and those of this module that it imports, with all files in their folders
-// (embedded ones, too) but tests. Packages of other modules bring in go.mod and go.sum.
-func (f *fingerprint) addPackage(root, path string) error {
+// (embedded ones, too) but tests. Packages of other modules bring in go.mod and go.sum. An overlay has texts in the place of
+// files, by path below root; one of a file that is not part of all this is an error, since it would change nothing.
+func (f *fingerprint) addPackage(root, path string, overlay map[string][]byte) error {
 	goMod, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {
 		return err
@@ -87,7 +96,7 @@ func (f *fingerprint) addPackage(root, path string) error {
 	for _, directive := range goDirectives.FindAllString(string(goMod), -1) {
 		f.add("go.mod", directive)
 	}
-	seen := map[string]bool{}
+	seen, replaced := map[string]bool{}, map[string]bool{}
 	foreign := false
 	for queue := []string{path}; len(queue) > 0; {
 		next := queue[0]
@@ -96,7 +105,7 @@ func (f *fingerprint) addPackage(root, path string) error {
 			continue
 		}
 		seen[next] = true
-		imports, err := f.addPackageFolder(next, filepath.Join(root, filepath.FromSlash(strings.TrimPrefix(next, module+"/"))))
+		imports, err := f.addPackageFolder(root, next, overlay, replaced)
 		if err != nil {
 			return err
 		}
@@ -110,6 +119,11 @@ func (f *fingerprint) addPackage(root, path string) error {
 			}
 		}
 	}
+	for name := range overlay {
+		if !replaced[name] {
+			return fmt.Errorf("%s is to be built otherwise, and %s is not built from it", name, path)
+		}
+	}
 	if !foreign {
 		return nil
 	}
@@ -119,7 +133,10 @@ func (f *fingerprint) addPackage(root, path string) error {
 	return f.addFile("go.sum", filepath.Join(root, "go.sum"))
 }
 
-func (f *fingerprint) addPackageFolder(path, dir string) (imports []string, err error) {
+// addPackageFolder adds one package and returns what it imports. It notes in replaced what it took from the overlay.
+func (f *fingerprint) addPackageFolder(root, path string, overlay map[string][]byte, replaced map[string]bool) (imports []string, err error) {
+	below := strings.TrimPrefix(path, module+"/")
+	dir := filepath.Join(root, filepath.FromSlash(below))
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -130,13 +147,17 @@ func (f *fingerprint) addPackageFolder(path, dir string) (imports []string, err 
 			continue
 		}
 		file := filepath.Join(dir, name)
-		if err := f.addFile(path+"/"+name, file); err != nil {
+		text, isReplaced := overlay[below+"/"+name]
+		if isReplaced {
+			replaced[below+"/"+name] = true
+		}
+		if text, err = f.addText(path+"/"+name, file, text); err != nil {
 			return nil, err
 		}
 		if filepath.Ext(name) != ".go" {
 			continue
 		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, text, parser.ImportsOnly)
 		if err != nil {
 			return nil, err
 		}

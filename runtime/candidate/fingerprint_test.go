@@ -32,7 +32,7 @@ func TestPackageFingerprint(t *testing.T) {
 	})
 	sum := func() string {
 		f := newFingerprint("test")
-		require.NoError(t, f.addPackage(root, "msc4014/entry"))
+		require.NoError(t, f.addPackage(root, "msc4014/entry", nil))
 		return f.sum()
 	}
 	first := sum()
@@ -63,6 +63,44 @@ func TestPackageFingerprint(t *testing.T) {
 	with := sum()
 	write(t, root, map[string]string{"go.sum": "example.org v2.0.0 h1:y"})
 	assert.NotEqual(t, with, sum(), "packages of other modules bring in go.sum")
+}
+
+func TestOverlayFingerprint(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, map[string]string{
+		"go.mod":        "module msc4014\n\ngo 1.26.0\n",
+		"entry/main.go": "package main\n\nimport _ \"msc4014/lib\"\n",
+		"lib/lib.go":    "package lib\n",
+		"more/more.go":  "package more\n",
+		"none/none.go":  "package none\n",
+	})
+	sum := func(overlay map[string]string) (string, error) {
+		texts := map[string][]byte{}
+		for path, text := range overlay {
+			texts[path] = []byte(text)
+		}
+		f := newFingerprint("test")
+		err := f.addPackage(root, "msc4014/entry", texts)
+		return f.sum(), err
+	}
+	plain, err := sum(nil)
+	require.NoError(t, err)
+	seen := map[string]bool{plain: true}
+	for _, text := range []string{"package lib // one\n", "package lib // two\n", "package lib\n\nimport _ \"msc4014/more\"\n"} {
+		with, err := sum(map[string]string{"lib/lib.go": text})
+		require.NoError(t, err)
+		assert.False(t, seen[with], "each overlay has its own")
+		seen[with] = true
+	}
+	_, err = sum(map[string]string{"lib/lib.go": "package lib\n\nimport _ \"msc4014/more\"\n", "more/more.go": "package more // other\n"})
+	assert.NoError(t, err, "what a file of the overlay imports counts")
+	same, err := sum(map[string]string{"lib/lib.go": "package lib\n"})
+	require.NoError(t, err)
+	assert.Equal(t, plain, same)
+	for _, path := range []string{"none/none.go", "lib/new.go"} {
+		_, err = sum(map[string]string{path: "package x"})
+		assert.EqualError(t, err, path+" is to be built otherwise, and msc4014/entry is not built from it")
+	}
 }
 
 func TestFingerprintKeepsPartsApart(t *testing.T) {

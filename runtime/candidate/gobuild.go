@@ -4,6 +4,7 @@ package candidate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -35,7 +36,8 @@ type goBuild struct {
 	dir, path, output string
 	platform          platform
 	temporary         string
-	c                 bool // with its parts in C (linksC)
+	c                 bool              // with its parts in C (linksC)
+	overlay           map[string][]byte // files in place of those in dir, by their slash-separated paths below it
 }
 
 func (b goBuild) flags() []string {
@@ -47,12 +49,50 @@ func (b goBuild) flags() []string {
 
 func (b goBuild) run(ctx context.Context) error {
 	arguments := append([]string{"build"}, b.flags()...)
+	if len(b.overlay) > 0 {
+		described, remove, err := b.writeOverlay()
+		if err != nil {
+			return err
+		}
+		defer remove()
+		arguments = append(arguments, "-overlay", described)
+	}
 	arguments = append(arguments, "-o", b.output, b.path)
 	output, err := gocommand.Run(ctx, b.dir, goEnvironment(b.platform, b.temporary, b.c), arguments...)
 	if err != nil {
 		return fmt.Errorf("go build %s in %s: %w%s", b.path, b.dir, err, endOf(output))
 	}
 	return nil
+}
+
+// writeOverlay writes the overlay, with the file that describes it to the go command, into a temporary folder.
+func (b goBuild) writeOverlay() (described string, remove func(), err error) {
+	dir, err := os.MkdirTemp(b.temporary, "overlay-")
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { _ = os.RemoveAll(dir) }
+	defer func() {
+		if err != nil {
+			remove()
+		}
+	}()
+	// The go command takes relative paths from where it runs, by whatever name it knows that folder.
+	replace := map[string]string{}
+	for path, text := range b.overlay {
+		path = filepath.FromSlash(path)
+		file := filepath.Join(dir, path) // the compiler names it in its errors
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, text, 0o644)); err != nil {
+			return "", nil, err
+		}
+		replace[path] = file
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", nil, err
+	}
+	described = filepath.Join(dir, "overlay.json")
+	return described, remove, os.WriteFile(described, text, 0o644)
 }
 
 // BuildStatic builds a static program for a container of the architecture: the package, or the file, called path in dir.

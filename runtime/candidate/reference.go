@@ -1,4 +1,5 @@
-// The reference: one static program of this module, which its environment makes speak a dialect and deviate.
+// The reference: a static program of this module, whose environment selects a dialect and readings. An overlay of its source
+// makes another program.
 
 package candidate
 
@@ -31,11 +32,11 @@ func (c Candidate) With(arguments string, environment []string) (Candidate, erro
 	return c, nil
 }
 
-// prepareReference builds the program, or its image. There is one of each: a version of the reference is a dialect, which
-// the environment selects.
+// prepareReference builds the program, or its image. There is one of each for an overlay: a version of the reference is a
+// dialect, which the environment selects.
 func prepareReference(ctx context.Context, t *task) (runtime.Artifact, error) {
 	build := *t
-	build.candidate = Candidate{Name: referenceSoftware, Software: referenceSoftware}
+	build.candidate = Candidate{Name: referenceSoftware, Software: referenceSoftware, Overlay: t.candidate.Overlay}
 	artifact, err := build.reference(ctx)
 	artifact.Environment = slices.Concat([]string{dialectVariable + "=" + t.candidate.Version}, t.candidate.Environment)
 	return artifact, err
@@ -82,13 +83,13 @@ func (t *task) referenceProgram(ctx context.Context, target platform) (programs,
 	made.add("go", version)
 	made.add("flags", fmt.Sprint(buildFlags))
 	made.add("platform", target.String())
-	if err := made.addPackage(t.root, referencePackage); err != nil {
+	if err := made.addPackage(t.root, referencePackage, t.candidate.Overlay); err != nil {
 		return programs{}, err
 	}
 	name := referenceSoftware + "-" + made.sum()
 	return programs{name: name, sum: made.sum(), folder: func(ctx context.Context) (string, error) {
 		return t.goPrograms(ctx, name, target, map[string]goBuild{
-			referenceProgram: {dir: t.root, path: referencePackage},
+			referenceProgram: {dir: t.root, path: referencePackage, overlay: t.candidate.Overlay},
 		})
 	}}, nil
 }

@@ -1,8 +1,12 @@
 package candidate
 
 import (
+	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -38,7 +42,7 @@ func TestWith(t *testing.T) {
 	assert.EqualError(t, err, "--fault one-key-a-user is for the reference alone, which dendrite is not")
 }
 
-// One program, and one image, whatever is chosen.
+// One program, and one image, whatever is chosen, and one for each overlay.
 func TestPrepareReference(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the reference")
@@ -60,6 +64,36 @@ func TestPrepareReference(t *testing.T) {
 		deployed := prepare(process, "reference@dendrite", "MSC4014_REFERENCE_FAULTS=one-key-a-user")
 		assert.Equal(t, text.Program, deployed.Program)
 		assert.Equal(t, []string{"MSC4014_REFERENCE_DIALECT=dendrite", "MSC4014_REFERENCE_FAULTS=one-key-a-user"}, deployed.Environment)
+	})
+	t.Run("process, with overlays", func(t *testing.T) {
+		const path = "dockerfiles/reference/main.go"
+		source, err := os.ReadFile(filepath.Join("..", "..", path))
+		require.NoError(t, err)
+		plain := prepare(process, "reference").Program
+		programs := make([]string, 2)
+		var group sync.WaitGroup
+		for i := range programs {
+			group.Go(func() {
+				candidate := parseReference(t, "reference")
+				candidate.Overlay = map[string][]byte{path: bytes.ReplaceAll(source, []byte("all else is read"), []byte(strings.Repeat("x", i+1)+" is read"))}
+				artifact, err := Prepare(t.Context(), filepath.Join("..", ".."), candidate, process, nil)
+				if !assert.NoError(t, err) {
+					return
+				}
+				programs[i] = artifact.Program
+				said, err := exec.CommandContext(t.Context(), artifact.Program, "--help").CombinedOutput()
+				assert.NoError(t, err)
+				assert.Contains(t, string(said), " "+strings.Repeat("x", i+1)+" is read")
+			})
+		}
+		group.Wait()
+		assert.NotContains(t, programs, plain)
+		assert.NotEqual(t, programs[0], programs[1])
+		for _, program := range programs {
+			files, err := os.ReadDir(filepath.Dir(program))
+			require.NoError(t, err)
+			assert.Len(t, files, 1, "nothing but the program is kept")
+		}
 	})
 	t.Run("docker", func(t *testing.T) {
 		engine, err := openEngine(t.Context())
