@@ -12,17 +12,19 @@ import (
 
 	"msc4014/cmd/internal/prove"
 	"msc4014/cmd/internal/suitebinary"
+	"msc4014/cmd/internal/variant"
+	"msc4014/faults"
 	"msc4014/helpers/plan"
-	"msc4014/reference/fault"
 	"msc4014/report"
 	"msc4014/requirements"
 	"msc4014/runtime"
 	"msc4014/runtime/candidate"
 )
 
-const longProve = `Runs the suite against the reference homeserver: without faults, in both dialects, where everything must pass; with
-each reading of what the texts leave open, which the suite must distinguish; and with each fault, where exactly the
-requirements in the fault's row must fail. Each check must fail with at least one fault.
+const longProve = `Runs the suite on the reference homeserver: as it should be, in both dialects, where everything must pass; in each
+reading of what the texts leave open, which the suite must tell apart; and built with each fault, where exactly the
+requirements in the fault's row must fail, and the checks that it names, by the words that it names. Every check must
+have been made to fail by some fault.
 
 The outcome is written to results/prove/prove.json, next to a folder with the results of each trial.
 docs/soundness.md explains how to read it.
@@ -68,8 +70,10 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	flags.StringVar(&options.Results, "results", "", "write results to `DIR` (default results/prove)")
 	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("run at most `N` trials at a time, up to %d (default 8: trials mostly wait)", prove.MostParallel))
 	flags.BoolVar(&options.Whole, "whole", false,
-		"run the whole suite with each fault, not only the checks of its\nrequirements: nothing else may fail")
-	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "report each trial as it ends")
+		"run the whole suite with each fault, and not the checks of its\nrequirements alone: nothing else may fail")
+	flags.BoolVar(&options.Record, "record", false,
+		"write which checks each fault made fail, and by which words, to "+prove.KillsFile+" beside\nthe proof: what a fault's kills are chosen from")
+	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell of each trial as it ends")
 	return command
 }
 
@@ -91,13 +95,22 @@ func newProver(kill <-chan struct{}) (*prove.Prover, error) {
 	if err != nil {
 		return nil, err
 	}
+	all, err := variant.Faults()
+	if err != nil {
+		return nil, err
+	}
 	return &prove.Prover{
 		Root: root, Folder: filepath.Clean(folder), Stdout: os.Stdout, Environment: os.Getenv,
 		Suite:     report.Suite{Version: plan.SuiteVersion, Commit: gitCommit(root)},
-		Catalogue: catalogue, Report: catalogueOf(catalogue), Faults: fault.All(),
+		Catalogue: catalogue, Report: catalogueOf(catalogue), Faults: all,
 		Build: suitebinary.Build,
-		Prepare: func(ctx context.Context, progress func(string)) (runtime.Artifact, error) {
-			return candidate.Prepare(ctx, root, found, "process", progress)
+		Prepare: func(ctx context.Context, with []faults.Fault, progress func(string)) (runtime.Artifact, error) {
+			patched := found
+			var err error
+			if patched.Overlay, err = faults.Apply(root, with); err != nil {
+				return runtime.Artifact{}, err
+			}
+			return candidate.Prepare(ctx, root, patched, "process", progress)
 		},
 		Kill: kill,
 	}, nil

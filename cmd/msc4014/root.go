@@ -126,8 +126,8 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 					return fmt.Errorf("--%s needs a value", name)
 				}
 			}
-			if arguments := wanted.choices.Arguments(); arguments != "" && options.UpdateBaseline {
-				return fmt.Errorf("%s: no baseline is kept for a reference that deviates; omit --update-baseline", arguments)
+			if arguments := wanted.variant.Arguments(); arguments != "" && options.UpdateBaseline {
+				return fmt.Errorf("%s: no baseline is kept of a reference that deviates; leave out --update-baseline", arguments)
 			}
 			settings, notices, err := examineVariables(os.Environ())
 			if err != nil {
@@ -153,11 +153,11 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 	flags.SortFlags = false
 	flags.StringVar(&options.Run, "run", "", "run only checks whose name, or a requirement's identifier, matches `REGEX`")
 	flags.StringVar(&options.Pair, "pair", "",
-		"test two candidates `A,B` in one deployment: checks that use two servers run with\nA on hs1 and B on hs2, then the other way round")
-	flags.StringArrayVar(&wanted.choices.Faults, "fault", nil,
-		"start the reference with the fault `ID`, a deliberate deviation; may be repeated")
-	flags.StringArrayVar(&wanted.choices.Readings, "reading", nil,
-		"start the reference with `REQUIREMENT=READING` instead of its default reading of\nwhat the proposal leaves open; may be repeated")
+		"two candidates `A,B` in one deployment: the checks on two servers run with A\non hs1 and B on hs2, then the other way round")
+	flags.StringArrayVar(&wanted.variant.Faults, "fault", nil,
+		"build the reference with the fault `ID`, a deviation on purpose; may be repeated")
+	flags.StringArrayVar(&wanted.variant.Readings, "reading", nil,
+		"start the reference with `REQUIREMENT=READING`, in place of its usual reading of what\nthe proposal leaves open; may be repeated")
 	flags.StringVar(&options.Runtime, "runtime", "auto",
 		"how to run servers: `auto|docker|process`; auto is docker if an engine answers,\nelse process, unless DOCKER_HOST is set")
 	flags.BoolVar(&wanted.bootstrapBase, "bootstrap-base", false,

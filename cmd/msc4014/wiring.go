@@ -12,8 +12,8 @@ import (
 
 	"msc4014/cmd/internal/run"
 	"msc4014/cmd/internal/suitebinary"
+	"msc4014/cmd/internal/variant"
 	"msc4014/helpers/plan"
-	"msc4014/reference/choice"
 	"msc4014/report"
 	"msc4014/requirements"
 	"msc4014/runtime"
@@ -24,7 +24,7 @@ import (
 
 // preparation holds the flags for preparing and starting candidates.
 type preparation struct {
-	choices       choice.Choices
+	variant       variant.Variant // of the reference
 	bootstrapBase bool
 }
 
@@ -55,9 +55,9 @@ func newRunner(kill <-chan struct{}, wanted preparation, settings complement.Opt
 // parseCandidate returns the candidate that typed names, to be prepared as wanted.
 func parseCandidate(root, typed string, wanted preparation) (run.Candidate, error) {
 	found, err := candidate.Parse(root, typed)
-	if arguments := wanted.choices.Arguments(); arguments != "" && err == nil {
-		if found, err = found.With(arguments, wanted.choices.Environment()); err == nil {
-			_, err = wanted.choices.Decide()
+	if arguments := wanted.variant.Arguments(); arguments != "" && err == nil {
+		if found, err = found.With(arguments, wanted.variant.Environment()); err == nil {
+			found.Overlay, err = wanted.variant.Overlay(root)
 		}
 	}
 	if err != nil {

@@ -53,21 +53,6 @@ func (c Choices) Environment() (variables []string) {
 	return variables
 }
 
-// Arguments returns the choices as they are typed: "--fault one --reading a/b=c". No choices are "".
-func (c Choices) Arguments() string {
-	var words []string
-	if c.Dialect != "" {
-		words = append(words, "--dialect", c.Dialect)
-	}
-	for _, id := range c.Faults {
-		words = append(words, "--fault", id)
-	}
-	for _, reading := range c.Readings {
-		words = append(words, "--reading", reading)
-	}
-	return strings.Join(words, " ")
-}
-
 // And returns the choices with those of other added, whose dialect counts if it has one, and whose readings count where
 // both read one requirement.
 func (c Choices) And(other Choices) Choices {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/docker/docker/api/types/image"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -109,5 +110,19 @@ func TestPrepareReference(t *testing.T) {
 		assert.Equal(t, referenceSoftware, found.Config.Labels[Label])
 		assert.Equal(t, "/data/"+referenceConfiguration, found.Config.Labels[runtime.ConfigurationLabel])
 		assert.Contains(t, found.Config.Volumes, "/data")
+
+		const path = "dockerfiles/reference/main.go"
+		source, err := os.ReadFile(filepath.Join("..", "..", path))
+		require.NoError(t, err)
+		candidate := parseReference(t, "reference")
+		candidate.Overlay = map[string][]byte{path: append(source, "\nvar _ = 1\n"...)}
+		patched, err := Prepare(t.Context(), filepath.Join("..", ".."), candidate, docker, nil)
+		require.NoError(t, err)
+		assert.NotEqual(t, text.Image, patched.Image)
+		found, err = engine.client.ImageInspect(t.Context(), patched.Image)
+		require.NoError(t, err)
+		assert.Equal(t, referenceSoftware, found.Config.Labels[Label])
+		_, err = engine.client.ImageRemove(t.Context(), patched.Image, image.RemoveOptions{})
+		assert.NoError(t, err)
 	})
 }

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"time"
 
-	"msc4014/reference/fault"
+	"msc4014/helpers/verdict"
 	"msc4014/report"
 	"msc4014/requirements"
 )
@@ -37,13 +37,15 @@ type Proof struct {
 	// Problems are all deviations from what must be; if there are none, the suite is proven.
 	Problems []string `json:"problems"`
 
-	Honest       []HonestTrial  `json:"honest"`
-	Faults       []FaultTrial   `json:"faults"`
-	Readings     []ReadingTrial `json:"readings"`
-	Untried      []Untried      `json:"untried,omitempty"`   // readings that the reference cannot take
-	Unseen       []string       `json:"unseen,omitempty"`    // faults none of whose requirements has a check
-	Elsewhere    []string       `json:"elsewhere,omitempty"` // checks that need containers, which trials do not use
-	Requirements []Proven       `json:"requirements"`
+	Honest    []HonestTrial  `json:"honest"`
+	Faults    []FaultTrial   `json:"faults"`
+	Readings  []ReadingTrial `json:"readings"`
+	Untried   []Untried      `json:"untried,omitempty"`   // readings that the reference cannot take
+	Unseen    []string       `json:"unseen,omitempty"`    // faults none of whose requirements has a check
+	Elsewhere []string       `json:"elsewhere,omitempty"` // checks that need containers, which trials do not use
+	// FaultsElsewhere are faults whose checks need containers.
+	FaultsElsewhere []string `json:"faults_elsewhere,omitempty"`
+	Requirements    []Proven `json:"requirements"`
 }
 
 // Score counts what was proven.
@@ -82,12 +84,12 @@ type HonestTrial struct {
 
 // FaultTrial is the reference with one fault: a column of the matrix.
 type FaultTrial struct {
-	ID         fault.ID `json:"id"`
+	ID         string   `json:"id"`
 	Does       string   `json:"does"`
 	Breaks     string   `json:"breaks"`
 	Expected   []string `json:"expected"` // requirements
 	Failed     []string `json:"failed"`
-	Kills      []string `json:"kills"` // checks
+	Kills      []string `json:"kills"` // checks that failed, as they must
 	Problems   []string `json:"problems,omitempty"`
 	DurationMS int64    `json:"duration_ms"`
 }
@@ -118,9 +120,9 @@ type Proven struct {
 
 // ProvenCheck is a check and the faults that make it fail.
 type ProvenCheck struct {
-	Name     string     `json:"name"`
-	Path     string     `json:"path,omitempty"`
-	KilledBy []fault.ID `json:"killed_by"`
+	Name     string   `json:"name"`
+	Path     string   `json:"path,omitempty"`
+	KilledBy []string `json:"killed_by"`
 }
 
 // weigh combines all outcomes into the proof.
@@ -129,20 +131,20 @@ func (p *proving) weigh(outcomes []outcome, rest []Untried) *Proof {
 		Schema: 1, Problems: []string{}, Honest: []HonestTrial{}, Faults: []FaultTrial{}, Readings: []ReadingTrial{}, Untried: rest,
 		Requirements: []Proven{},
 	}
-	killers := map[string][]fault.ID{}       // by check
-	readings := map[string]map[string]bool{} // seen when they should be, by requirement
+	killers := map[string][]string{}         // by check
+	readings := map[string]map[string]bool{} // seen where they should be, by requirement
 	for _, one := range outcomes {
 		for _, problem := range one.problems {
 			proof.Problems = append(proof.Problems, one.name+": "+problem)
 		}
 		switch {
 		case one.fault != nil:
-			for _, name := range one.kills() {
+			for _, name := range one.killed {
 				killers[name] = append(killers[name], one.fault.ID)
 			}
 			proof.Score.Faults.count(len(one.problems) == 0)
 			proof.Faults = append(proof.Faults, FaultTrial{
-				one.fault.ID, one.fault.Does, one.fault.Breaks, one.fails, some(one.failed), some(one.kills()), one.problems,
+				one.fault.ID, one.fault.Does, one.fault.Breaks, one.fails, some(one.failed), some(one.killed), one.problems,
 				one.results.DurationMS,
 			})
 		case one.honest():
@@ -168,8 +170,11 @@ func (p *proving) weigh(outcomes []outcome, rest []Untried) *Proof {
 		}
 	}
 	for _, one := range p.Faults {
-		if len(p.of(one.Requirements...)) == 0 {
-			proof.Unseen = append(proof.Unseen, string(one.ID))
+		switch {
+		case len(p.of(one.Requirements...)) == 0:
+			proof.Unseen = append(proof.Unseen, one.ID)
+		case one.Containers && p.concerns(one):
+			proof.FaultsElsewhere = append(proof.FaultsElsewhere, one.ID)
 		}
 	}
 	p.rows(proof, killers, readings)
@@ -188,8 +193,8 @@ func noteReadings(seen map[string]map[string]bool, of []report.Requirement) {
 }
 
 // rows builds the rows of the matrix, and records as problems the checks that nothing makes fail.
-func (p *proving) rows(proof *Proof, killers map[string][]fault.ID, readings map[string]map[string]bool) {
-	proven := map[string]bool{} // checks, for every requirement that they judge
+func (p *proving) rows(proof *Proof, killers map[string][]string, readings map[string]map[string]bool) {
+	proven := map[string]bool{} // checks, for all that they judge
 	for _, check := range p.registered {
 		proven[check.Name] = true
 	}
@@ -246,19 +251,57 @@ func setAside(folder string) error {
 
 // save writes the proof into its folder and returns the file's path.
 func (p *Proof) save(folder string) (string, error) {
-	data, err := json.MarshalIndent(p, "", "  ")
-	if err != nil {
+	file := filepath.Join(folder, File)
+	if err := writeJSON(file, p); err != nil {
 		return "", fmt.Errorf("cannot write the proof: %w", err)
 	}
-	file := filepath.Join(folder, File)
+	return file, nil
+}
+
+func writeJSON(file string, value any) error {
+	data, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
 	temporary := fmt.Sprintf("%s.new-%d", file, os.Getpid())
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return "", fmt.Errorf("cannot write the proof: %w", err)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
 	}
 	if err := os.WriteFile(temporary, append(data, '\n'), 0o644); err != nil {
-		return "", fmt.Errorf("cannot write the proof: %w", err)
+		return err
 	}
-	return file, os.Rename(temporary, file)
+	return os.Rename(temporary, file)
+}
+
+// KillsFile is the name of the record in the results folder of a proof.
+const KillsFile = "kills.json"
+
+// Failed is a check that failed in the trial of a fault.
+type Failed struct {
+	Check        string   `json:"check"`
+	Requirements []string `json:"requirements"`
+	Reason       string   `json:"reason"`
+}
+
+// record writes the checks that failed in each trial of a fault, by the fault's ID.
+func record(folder string, outcomes []outcome) error {
+	failed := map[string][]Failed{}
+	for _, one := range outcomes {
+		if one.fault == nil {
+			continue
+		}
+		checks := []Failed{}
+		for _, check := range one.results.Checks {
+			if check.Verdict == verdict.Fail {
+				checks = append(checks, Failed{check.Name, check.Requirements, check.Reason})
+			}
+		}
+		failed[one.fault.ID] = checks
+	}
+	if err := writeJSON(filepath.Join(folder, KillsFile), failed); err != nil {
+		return fmt.Errorf("cannot write what failed: %w", err)
+	}
+	return nil
 }
 
 // some returns list, or an empty list in place of nil, which JSON would encode as null.

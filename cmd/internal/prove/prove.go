@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"msc4014/cmd/internal/suitebinary"
+	"msc4014/faults"
 	"msc4014/helpers/verdict"
 	"msc4014/internal/selection"
-	"msc4014/reference/fault"
 	"msc4014/report"
 	"msc4014/requirements"
 	"msc4014/runtime"
@@ -31,6 +31,9 @@ const (
 	StatusUnproven = 1 // no fault makes some check fail, a fault survives, or something outside its row fails
 	StatusCannot   = 2 // the proof could not be completed
 )
+
+// buildsAtOnce is how many references with faults are built side by side: the compiler uses several cores itself.
+const buildsAtOnce = 2
 
 // usualParallel is the default number of trials side by side: trials mostly wait for deadlines.
 const usualParallel = 8
@@ -46,6 +49,8 @@ type Options struct {
 	Verbose  bool
 	// Whole runs the whole suite in each trial of a fault, not only the checks of its requirements.
 	Whole bool
+	// Record writes which checks failed in the trials of faults, and why, for those who write faults.
+	Record bool
 }
 
 // Prover makes proofs. Its function fields are its dependencies on the outside world.
@@ -57,11 +62,11 @@ type Prover struct {
 	Suite       report.Suite
 	Catalogue   *requirements.Catalogue
 	Report      report.Catalogue // the same, as the report needs it
-	Faults      []fault.Fault
+	Faults      []faults.Fault
 
 	Build func(ctx context.Context, root string) (binary string, err error)
-	// Prepare makes the reference ready to run as processes, and reports each step to progress in one line.
-	Prepare func(ctx context.Context, progress func(string)) (runtime.Artifact, error)
+	// Prepare makes the reference with faults ready to run as processes, and reports each step to progress in one line.
+	Prepare func(ctx context.Context, with []faults.Fault, progress func(string)) (runtime.Artifact, error)
 	// Kill, when closed, ends the suite's binaries immediately: the user interrupted a second time.
 	Kill <-chan struct{}
 }
@@ -72,15 +77,17 @@ type proving struct {
 	coverage
 	progress  *report.Progress
 	binary    string
-	reference runtime.Artifact
+	reference runtime.Artifact // without faults
 	results   string
 	parallel  int
+	verbose   bool
 }
 
 // Prove makes a proof and returns its exit status. An error means StatusCannot, and its text is for people. When ctx is
 // done the proof ends, and only the results of finished trials stay.
 func (p *Prover) Prove(ctx context.Context, options Options) (status int, err error) {
-	under := &proving{Prover: p, coverage: coverage{catalogue: p.Catalogue}, results: options.Results, parallel: options.Parallel}
+	under := &proving{Prover: p, coverage: coverage{catalogue: p.Catalogue}, results: options.Results, parallel: options.Parallel,
+		verbose: options.Verbose}
 	if under.asked, err = selection.New(options.Run, "", false); err != nil {
 		return StatusCannot, err
 	}
@@ -132,6 +139,11 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 	if err != nil {
 		return StatusCannot, err
 	}
+	if options.Record {
+		if err := record(under.results, outcomes); err != nil {
+			return StatusCannot, err
+		}
+	}
 	if err := proof.Write(p.Stdout, report.StyleFor(p.Stdout, p.Environment), p.shown(file)); err != nil {
 		return StatusCannot, fmt.Errorf("cannot write the proof: %w", err)
 	}
@@ -156,7 +168,7 @@ func (p *proving) prepare(ctx context.Context) error {
 	if p.registered, err = suitebinary.List(ctx, p.binary); err != nil {
 		return err
 	}
-	p.reference, err = p.Prepare(ctx, p.progress.Doing)
+	p.reference, err = p.Prepare(ctx, nil, p.progress.Doing)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -170,17 +182,7 @@ func (p *proving) tryAll(ctx context.Context, trials []trial) ([]outcome, error)
 	p.progress.Begin()
 	p.progress.Handle(verdict.Event{Kind: verdict.KindPlan, Total: len(trials)})
 	outcomes := make([]outcome, len(trials))
-	queue := make(chan int)
-	go func() {
-		defer close(queue)
-		for i := range trials {
-			select {
-			case queue <- i:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
+	queue := p.ready(ctx, trials)
 	var (
 		workers sync.WaitGroup
 		mu      sync.Mutex
@@ -188,11 +190,11 @@ func (p *proving) tryAll(ctx context.Context, trials []trial) ([]outcome, error)
 	)
 	for range min(p.parallel, len(trials)) {
 		workers.Go(func() {
-			for i := range queue {
-				one := trials[i]
+			for next := range queue {
+				one := trials[next.index]
 				p.progress.Handle(verdict.Event{Kind: verdict.KindCheckStart, Check: one.name})
 				began := time.Now()
-				done, err := p.try(ctx, one)
+				done, err := p.try(ctx, one, next)
 				if err != nil {
 					mu.Lock()
 					failure = errors.Join(failure, fmt.Errorf("%s: %w", one.name, err))
@@ -200,13 +202,81 @@ func (p *proving) tryAll(ctx context.Context, trials []trial) ([]outcome, error)
 					cancel()
 					return
 				}
-				outcomes[i] = done
+				outcomes[next.index] = done
 				p.progress.Handle(verdict.Event{Kind: verdict.KindCheckDone, Check: one.name, Result: done.shown(time.Since(began))})
 			}
 		})
 	}
 	workers.Wait()
+	for range queue { // after a failure: until no build is under way
+	}
 	return outcomes, failure
+}
+
+// readied is a trial whose reference is there, or cannot be made.
+type readied struct {
+	index     int
+	reference runtime.Artifact
+	err       error
+}
+
+// ready hands out the trials: those of the usual reference in their order, and each of a reference with a fault as soon as that
+// is built. It ends with ctx.
+func (p *proving) ready(ctx context.Context, trials []trial) <-chan readied {
+	queue := make(chan readied)
+	give := func(next readied) {
+		select {
+		case queue <- next:
+		case <-ctx.Done():
+		}
+	}
+	var usual, built []int
+	for i, one := range trials {
+		if one.fault != nil && len(one.fault.Hunks) > 0 {
+			built = append(built, i)
+		} else {
+			usual = append(usual, i)
+		}
+	}
+	toBuild := make(chan int, len(built))
+	for _, i := range built {
+		toBuild <- i
+	}
+	close(toBuild)
+	var givers sync.WaitGroup
+	givers.Go(func() {
+		for _, i := range usual {
+			give(readied{index: i, reference: p.reference})
+		}
+	})
+	for range min(buildsAtOnce, len(built)) {
+		givers.Go(func() {
+			for i := range toBuild {
+				if ctx.Err() != nil {
+					return
+				}
+				give(p.build(ctx, i, trials[i]))
+			}
+		})
+	}
+	go func() {
+		givers.Wait()
+		close(queue)
+	}()
+	return queue
+}
+
+// build makes the reference of a trial.
+func (p *proving) build(ctx context.Context, index int, one trial) readied {
+	activity := "building for " + one.name
+	p.progress.Handle(verdict.Event{Kind: verdict.KindCheckStart, Check: activity})
+	defer p.progress.Handle(verdict.Event{Kind: verdict.KindCheckDone, Check: activity}) // no result: it counts as no trial
+	built, err := p.Prepare(ctx, []faults.Fault{*one.fault}, func(line string) {
+		if p.verbose {
+			p.say(one.name + ": " + line)
+		}
+	})
+	return readied{index, built, err}
 }
 
 // shown returns a path as the user sees it: relative to the working directory if it is below that.

@@ -4,6 +4,7 @@ package prove
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,18 +13,22 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"msc4014/cmd/internal/variant"
+	"msc4014/faults"
 	"msc4014/helpers/plan"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/verdict"
 	"msc4014/internal/selection"
 	"msc4014/reference/choice"
-	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/report"
 	"msc4014/requirements"
@@ -37,7 +42,9 @@ const fakeVariable = "MSC4014_TEST_FAKE_SUITE"
 type script struct {
 	Checks   []selection.Check
 	Verdicts map[string]map[string]verdict.Verdict
-	// Blind is an open requirement whose checks always see the default reading.
+	// Reasons are why checks fail with a fault, where it is not "because of" the fault.
+	Reasons map[string]string
+	// Blind is an open requirement whose checks see the usual reading, whichever the reference takes.
 	Blind string
 	// Cannot and Waits say what the reference is started with when the run fails, or does not end by itself.
 	Cannot, Waits []string
@@ -77,7 +84,7 @@ func fake(s script) int {
 		return ""
 	}
 	choices := choice.FromEnvironment(environment)
-	shown := strings.Join(slices.Concat(choices.Faults, choices.Readings), ",")
+	shown := strings.Join(slices.Concat(strings.Fields(wanted.Artifact.Version), choices.Readings), ",") // see newBench
 	switch {
 	case slices.Contains(s.Cannot, shown):
 		emit(verdict.Event{Kind: verdict.KindCannot, Message: "the reference did not answer /versions within 30s"})
@@ -106,7 +113,7 @@ func fake(s script) int {
 		}
 		result := &verdict.CheckResult{Name: check.Name, Verdict: verdict.Pass, Requirements: check.Requirements}
 		if special := s.Verdicts[shown][check.Name]; special != "" {
-			result.Verdict, result.Reason = special, "because of "+shown
+			result.Verdict, result.Reason = special, cmp.Or(s.Reasons[shown], "because of "+shown)
 		}
 		if decided.Dialect == pseudoid.DialectDendrite && slices.Contains(check.Requirements, "event-format/no-sender-field") {
 			result.Verdict, result.Reason = verdict.Fail, "events have a sender"
@@ -148,10 +155,19 @@ var checks = []selection.Check{
 
 type verdicts = map[string]map[string]verdict.Verdict
 
-var faults = []fault.Fault{
-	{ID: fault.CreatorJoinUnmapped, Does: "breaks joins", Breaks: "the text", Requirements: []string{inJoin}},
-	{ID: fault.InvitesUnmapped, Does: "breaks invites", Breaks: "the text", Requirements: []string{inInvite}},
-	{ID: fault.CrashOnSecondKey, Does: "crashes", Breaks: "the text", Requirements: []string{"resilience/stays-up"}},
+var rows = []faults.Fault{
+	row("creator-join-unmapped", inJoin, "a join has a mapping"),
+	row("invites-unmapped", inInvite, "an invite has a mapping", "another invite has a mapping"),
+	row("crash-on-second-key", "resilience/stays-up", "all stays well"),
+}
+
+// row is a fault that breaks a requirement and makes checks fail because of itself.
+func row(id, requirement string, checks ...string) faults.Fault {
+	one := faults.Fault{ID: id, Does: "breaks", Breaks: "the text", Requirements: []string{requirement}, Hunks: make([]faults.Hunk, 1)}
+	for _, name := range checks {
+		one.Kills = append(one.Kills, faults.Kill{Check: name, By: "because of\n " + id})
+	}
+	return one
 }
 
 // exact are the verdicts of a suite that detects each fault exactly.
@@ -190,9 +206,16 @@ func newBench(t *testing.T, s script) *bench {
 	b := &bench{}
 	b.Prover = &Prover{
 		Root: root, Folder: root, Stdout: &b.out, Environment: func(string) string { return "" },
-		Catalogue: catalogue, Report: needed, Faults: faults,
-		Build:   func(context.Context, string) (string, error) { return os.Args[0], nil },
-		Prepare: func(context.Context, func(string)) (runtime.Artifact, error) { return runtime.Artifact{}, nil },
+		Catalogue: catalogue, Report: needed, Faults: rows,
+		Build: func(context.Context, string) (string, error) { return os.Args[0], nil },
+		// The fake suite is told by its version which faults a reference was built with.
+		Prepare: func(_ context.Context, with []faults.Fault, _ func(string)) (runtime.Artifact, error) {
+			var ids []string
+			for _, one := range with {
+				ids = append(ids, one.ID)
+			}
+			return runtime.Artifact{Version: strings.Join(ids, " ")}, nil
+		},
 	}
 	return b
 }
@@ -241,7 +264,7 @@ func TestUnproven(t *testing.T) {
 	}
 	for name, one := range map[string]struct {
 		script script
-		faults []fault.Fault
+		faults []faults.Fault
 		says   []string
 	}{
 		"a fault survives": {
@@ -265,8 +288,33 @@ func TestUnproven(t *testing.T) {
 			script: script{Verdicts: with("creator-join-unmapped", "all stays well", verdict.Fail)},
 			says:   []string{"fault creator-join-unmapped: resilience/stays-up must not fail, but does: because of creator-join-unmapped"},
 		},
+		"a check fails by other words": {
+			script: script{Verdicts: exact(), Reasons: map[string]string{"creator-join-unmapped": "no answer"}},
+			says: []string{`fault creator-join-unmapped: the check "a join has a mapping" must fail with "because of\n creator-join-unmapped", but fails with: no answer`,
+				`mapping/in-creator-join: no fault makes the check "a join has a mapping" fail`},
+		},
+		"a check that must fail passes": {
+			script: script{Verdicts: with("invites-unmapped", "an invite has a mapping", verdict.Pass)},
+			says:   []string{`fault invites-unmapped: the check "an invite has a mapping" must fail with "because of\n invites-unmapped", but is pass`},
+		},
+		"a check that must fail is blocked": {
+			script: script{Verdicts: with("invites-unmapped", "an invite has a mapping", verdict.Blocked)},
+			says:   []string{`invites-unmapped: the check "an invite has a mapping" must fail with "because of\n invites-unmapped", but is blocked: because of invites-unmapped`},
+		},
+		"a check that must fail does not judge what the fault breaks": {
+			script: script{Verdicts: exact()}, faults: append(slices.Clone(rows[1:]), row("creator-join-unmapped", inJoin, "a join has a mapping", "an invite has a mapping")),
+			says: []string{`fault creator-join-unmapped: the check "an invite has a mapping" must fail with "because of\n creator-join-unmapped", but is not-run`},
+		},
+		"a check that must fail and is none": {
+			script: script{Verdicts: exact()}, faults: append(slices.Clone(rows[1:]), row("creator-join-unmapped", inJoin, "a join has a mapping", "nosuch")),
+			says: []string{`fault creator-join-unmapped: there is no check "nosuch", which must fail`},
+		},
+		"a check that a fault does not name": {
+			script: script{Verdicts: exact()}, faults: append(slices.Clone(rows[:1]), rows[2], row("invites-unmapped", inInvite, "an invite has a mapping")),
+			says: []string{`mapping/in-invite: no fault makes the check "another invite has a mapping [remote]" fail`},
+		},
 		"a check without a fault": {
-			script: script{Verdicts: exact()}, faults: faults[1:],
+			script: script{Verdicts: exact()}, faults: rows[1:],
 			says: []string{`mapping/in-creator-join: no fault makes the check "a join has a mapping" fail`},
 		},
 		"the reference fails as it is": {
@@ -305,11 +353,11 @@ func TestUnproven(t *testing.T) {
 // TestOtherWords: in the deployed dialect, exactly the requirements that judge the names used in the text fail.
 func TestOtherWords(t *testing.T) {
 	judged := append(slices.Clone(checks), selection.Check{Name: "no event has sender", Requirements: []string{"event-format/no-sender-field"}})
-	spelling := fault.Fault{ID: fault.DeployedSpelling, Does: "spells", Breaks: "the text", Requirements: []string{"event-format/no-sender-field"}}
+	spelling := row(deployedSpelling, "event-format/no-sender-field", "no event has sender")
 	seen := exact()
 	seen["deployed-spelling"] = map[string]verdict.Verdict{"no event has sender": verdict.Fail}
 	b := newBench(t, script{Checks: judged, Verdicts: seen})
-	b.Faults = append(slices.Clone(faults), spelling)
+	b.Faults = append(slices.Clone(rows), spelling)
 	status, proof := b.proof(t, Options{})
 	assert.Equal(t, StatusProven, status, proof.Problems)
 	assert.Contains(t, b.out.String(), "names differ from the text's, so these must fail: event-format/no-sender-field")
@@ -362,6 +410,69 @@ func TestNarrowed(t *testing.T) {
 	assert.Len(t, proof.Readings, 2)
 }
 
+// TestBuilds: each fault has a reference of its own, few are built at a time, and one that cannot be built is a problem of
+// its fault alone.
+func TestBuilds(t *testing.T) {
+	b := newBench(t, script{Verdicts: exact()})
+	prepare := b.Prepare
+	var building, most atomic.Int32
+	var built sync.Map
+	b.Prepare = func(ctx context.Context, with []faults.Fault, progress func(string)) (runtime.Artifact, error) {
+		progress("building")
+		now := building.Add(1)
+		defer building.Add(-1)
+		for before := most.Load(); now > before && !most.CompareAndSwap(before, now); before = most.Load() {
+		}
+		for _, one := range with {
+			_, twice := built.LoadOrStore(one.ID, true)
+			assert.False(t, twice, one.ID)
+			if one.ID == "invites-unmapped" {
+				return runtime.Artifact{}, errors.New("undefined: nonsense")
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+		return prepare(ctx, with, progress)
+	}
+	status, proof := b.proof(t, Options{Verbose: true})
+	assert.Equal(t, StatusUnproven, status)
+	assert.Contains(t, proof.Problems, "fault invites-unmapped: its reference cannot be made: undefined: nonsense")
+	assert.Equal(t, Part{2, 3}, proof.Score.Faults)
+	assert.LessOrEqual(t, most.Load(), int32(buildsAtOnce))
+	assert.Contains(t, b.out.String(), "fault crash-on-second-key: building\n")
+
+	// What is not built is tried with the usual reference.
+	b = newBench(t, script{Verdicts: exact()})
+	b.Faults = slices.Clone(rows)
+	b.Faults[0].Hunks = nil
+	_, proof = b.proof(t, Options{})
+	assert.Contains(t, proof.Problems, "fault creator-join-unmapped: mapping/in-creator-join must fail and is pass")
+}
+
+func TestRecord(t *testing.T) {
+	b := newBench(t, script{Verdicts: exact()})
+	b.proof(t, Options{})
+	file := filepath.Join(b.Root, "results", "prove", KillsFile)
+	assert.NoFileExists(t, file)
+	b.proof(t, Options{Record: true})
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var recorded map[string][]Failed
+	require.NoError(t, json.Unmarshal(data, &recorded))
+	assert.Len(t, recorded, len(rows))
+	assert.Equal(t, []Failed{{"a join has a mapping", []string{inJoin}, "because of creator-join-unmapped"}}, recorded["creator-join-unmapped"])
+}
+
+// TestFaultOfContainers: a fault whose checks take containers is not tried, and is named.
+func TestFaultOfContainers(t *testing.T) {
+	b := newBench(t, script{Verdicts: exact()})
+	b.Faults = append(slices.Clone(rows), row("cut-unhealed", inJoin, "a cut heals"))
+	b.Faults[len(rows)].Containers = true
+	status, proof := b.proof(t, Options{})
+	assert.Equal(t, StatusProven, status, proof.Problems)
+	assert.Equal(t, []string{"cut-unhealed"}, proof.FaultsElsewhere)
+	assert.Contains(t, b.out.String(), "1, not tried: cut-unhealed")
+}
+
 func TestWhole(t *testing.T) {
 	seen := exact()
 	seen["invites-unmapped"]["a join has a mapping"] = verdict.Fail
@@ -386,16 +497,16 @@ func TestCannot(t *testing.T) {
 		"parallel":              {Options{Parallel: -1}, nil, "from 1 to 64"},
 		"too many":              {Options{Parallel: 65}, nil, "from 1 to 64"},
 		"a row of an unknown requirement": {Options{}, func(b *bench) {
-			b.Faults = []fault.Fault{{ID: "x", Requirements: []string{"mapping/in-creator-joyn"}}}
+			b.Faults = []faults.Fault{{ID: "x", Requirements: []string{"mapping/in-creator-joyn"}}}
 		}, `the row of fault x: not in the catalogue, version 1: "mapping/in-creator-joyn" (nearest: mapping/in-creator-join)`},
 		"a row of an open requirement": {Options{}, func(b *bench) {
-			b.Faults = []fault.Fault{{ID: "x", Requirements: []string{kept}}}
+			b.Faults = []faults.Fault{{ID: "x", Requirements: []string{kept}}}
 		}, "redaction/sender-key-kept is open, so no server can fail it"},
 		"the checks do not build": {Options{}, func(b *bench) {
 			b.Build = func(context.Context, string) (string, error) { return "", errors.New("a syntax error") }
 		}, "a syntax error"},
 		"the reference does not build": {Options{}, func(b *bench) {
-			b.Prepare = func(context.Context, func(string)) (runtime.Artifact, error) {
+			b.Prepare = func(context.Context, []faults.Fault, func(string)) (runtime.Artifact, error) {
 				return runtime.Artifact{}, errors.New("another syntax error")
 			}
 		}, "another syntax error"},
@@ -471,7 +582,9 @@ func (w writer) Write(text []byte) (int, error) {
 func TestRowsOfTheTable(t *testing.T) {
 	catalogue, err := requirements.Load()
 	require.NoError(t, err)
-	for _, one := range fault.All() {
+	all, err := variant.Faults()
+	require.NoError(t, err)
+	for _, one := range all {
 		require.NoError(t, catalogue.MustHave(one.Requirements...), one.ID)
 		for _, id := range one.Requirements {
 			requirement, _ := catalogue.Lookup(id)

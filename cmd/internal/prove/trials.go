@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"msc4014/cmd/internal/variant"
+	"msc4014/faults"
 	"msc4014/helpers/pseudoid"
 	"msc4014/internal/selection"
-	"msc4014/reference/choice"
-	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/requirements"
 )
@@ -21,10 +21,10 @@ type trial struct {
 	name    string // "fault one-key-a-user"
 	folder  string // its results folder, inside that of the proof
 	dialect pseudoid.Dialect
-	choices choice.Choices // of the reference
-	checks  []string       // that run; none means all
+	variant variant.Variant // of the reference
+	checks  []string        // which run; all if there are none
 
-	fault *fault.Fault // of the reference, nil for none
+	fault *faults.Fault // that the reference shows, nil for none
 	// fails are the requirements that must fail, and no other may.
 	fails []string
 	// takes are the readings that the report must show, by requirement.
@@ -142,21 +142,29 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 // dialects are the dialects of the reference.
 var dialects = []pseudoid.Dialect{pseudoid.DialectMSC4014, pseudoid.DialectDendrite}
 
-// otherWords returns the requirements that a dialect cannot meet because they judge the names used in the text: those of
-// the fault that changes nothing but these names.
+// deployedSpelling is the fault that is nothing but the other words of a dialect.
+const deployedSpelling = "deployed-spelling"
+
+// otherWords are the requirements that a dialect cannot meet because they judge the words of the text: those of
+// deployedSpelling.
 func (p *Prover) otherWords(dialect pseudoid.Dialect) []string {
 	if dialect == pseudoid.DialectMSC4014 {
 		return nil
 	}
 	for _, one := range p.Faults {
-		if one.ID == fault.DeployedSpelling {
+		if one.ID == deployedSpelling {
 			return one.Requirements
 		}
 	}
 	return nil
 }
 
-// faultTrials returns one trial for each fault with a requirement that some check judges.
+// concerns reports whether the proof is asked for a fault: by its ID, or by a requirement that it breaks.
+func (c coverage) concerns(one faults.Fault) bool {
+	return c.asked.Whole() || c.asked.Pattern.MatchString(one.ID) || slices.ContainsFunc(one.Requirements, c.askedAbout)
+}
+
+// faultTrials are one for each fault with a requirement that any check judges, but those whose checks take containers.
 func (p *Prover) faultTrials(c coverage) ([]trial, error) {
 	var trials []trial
 	for _, one := range p.Faults {
@@ -164,23 +172,21 @@ func (p *Prover) faultTrials(c coverage) ([]trial, error) {
 			return nil, fmt.Errorf("the row of fault %s: %w", one.ID, err)
 		}
 		next := trial{
-			name: "fault " + string(one.ID), folder: "fault-" + string(one.ID), dialect: pseudoid.DialectMSC4014,
-			choices: choice.Choices{Faults: []string{string(one.ID)}}, fault: &one,
+			name: "fault " + one.ID, folder: "fault-" + one.ID, dialect: pseudoid.DialectMSC4014,
+			variant: variant.Variant{Faults: []string{one.ID}}, fault: &one,
 		}
 		if one.Dialect != "" {
 			next.dialect = pseudoid.Dialect(one.Dialect)
 		}
-		asked := c.asked.Whole() || c.asked.Pattern.MatchString(string(one.ID))
 		for _, id := range one.Requirements {
 			if c.kind(id) == requirements.Open {
 				return nil, fmt.Errorf("the row of fault %s: %s is open, so no server can fail it", one.ID, id)
 			}
 			if len(c.of(id)) > 0 {
 				next.fails = append(next.fails, id)
-				asked = asked || c.askedAbout(id)
 			}
 		}
-		if next.checks = c.of(next.fails...); len(next.checks) > 0 && asked {
+		if next.checks = c.of(next.fails...); len(next.checks) > 0 && !one.Containers && c.concerns(one) {
 			trials = append(trials, next)
 		}
 	}
@@ -203,7 +209,7 @@ func readingTrials(c coverage) (trials []trial, rest []Untried) {
 			trials = append(trials, trial{
 				name:   fmt.Sprintf("reading %s: %s", requirement.ID, slug),
 				folder: "reading-" + strings.ReplaceAll(requirement.ID, "/", "-") + "-" + slug, dialect: pseudoid.DialectMSC4014,
-				choices: choice.Choices{Readings: []string{requirement.ID + "=" + slug}}, checks: checks,
+				variant: variant.Variant{Readings: []string{requirement.ID + "=" + slug}}, checks: checks,
 				requirement: requirement.ID, takes: map[string]string{requirement.ID: slug},
 			})
 		}

@@ -27,18 +27,24 @@ type outcome struct {
 	trial
 	results  report.Results
 	failed   []string // requirements
-	problems []string // deviations from what must be
+	killed   []string // checks that failed, as they must
+	problems []string // what is not as it must be
 }
 
-// try runs one trial. An error means that the trial could not be run, for reasons other than the reference's fault.
-func (p *proving) try(ctx context.Context, one trial) (done outcome, err error) {
+// try makes one trial. The error is for a trial that could not be made for no fault of the reference.
+func (p *proving) try(ctx context.Context, one trial, with readied) (done outcome, err error) {
 	if ctx.Err() != nil {
 		return done, context.Cause(ctx)
 	}
-	artifact := p.reference
-	one.choices.Dialect = string(one.dialect)
-	artifact.Candidate = strings.TrimSpace("reference " + one.choices.Arguments())
-	artifact.Environment = one.choices.Environment()
+	if with.err != nil {
+		done = outcome{trial: one}
+		done.problem("its reference cannot be made: %v", with.err)
+		return done, nil
+	}
+	artifact := with.reference
+	one.variant.Dialect = string(one.dialect)
+	artifact.Candidate = strings.TrimSpace("reference " + one.variant.Arguments())
+	artifact.Environment = one.variant.Environment()
 	folder, err := report.OpenFolder(filepath.Join(p.results, one.folder))
 	if err != nil {
 		return done, err
@@ -95,17 +101,46 @@ func (o *outcome) judge() {
 			o.problem("%s must not fail, but does: %s", requirement.ID, requirement.Reason)
 		case !o.ran(requirement):
 		case must && requirement.Verdict != verdict.Fail:
-			o.problem("%s must fail, but is %s", requirement.ID, described(requirement))
+			o.problem("%s must fail, but is %s", requirement.ID, described(requirement.Verdict, requirement.Reason))
 		case o.honest() && !must && requirement.Verdict != verdict.Pass && !o.tookContainers(requirement):
-			o.problem("%s must pass, but is %s", requirement.ID, described(requirement))
+			o.problem("%s must pass, but is %s", requirement.ID, described(requirement.Verdict, requirement.Reason))
 		case takes && !slices.Equal(requirement.Readings, []string{reading}):
 			o.problem("%s: the report must show reading %q, but shows %q %s", requirement.ID, reading, requirement.Readings,
 				requirement.Reason)
 		}
 	}
+	if o.fault != nil {
+		o.judgeKills()
+	}
 }
 
-// ran reports whether the trial selects any check of a requirement.
+// judgeKills holds the checks that failed against those that the fault must make fail. A check that fails for another reason
+// than it must, or that did not come to a verdict, proves nothing.
+func (o *outcome) judgeKills() {
+	if len(o.fault.Kills) == 0 {
+		o.killed = o.failing()
+	}
+	for _, kill := range o.fault.Kills {
+		at := slices.IndexFunc(o.results.Checks, func(check verdict.CheckResult) bool { return check.Name == kill.Check })
+		if at < 0 {
+			o.problem("there is no check %q, which must fail", kill.Check)
+			continue
+		}
+		switch check := o.results.Checks[at]; {
+		case check.Verdict != verdict.Fail:
+			o.problem("the check %q must fail with %q, but is %s", kill.Check, kill.By, described(check.Verdict, check.Reason))
+		case !strings.Contains(oneLine(check.Reason), oneLine(kill.By)):
+			o.problem("the check %q must fail with %q, but fails with: %s", kill.Check, kill.By, check.Reason)
+		default:
+			o.killed = append(o.killed, kill.Check)
+		}
+	}
+}
+
+// oneLine is a text with a space for each line break and what is around it.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// ran tells whether any check of a requirement was asked for.
 func (o *outcome) ran(requirement report.Requirement) bool {
 	return len(requirement.Checks) > 0 && !report.LeftOut(requirement.Verdict, requirement.Reason)
 }
@@ -116,19 +151,19 @@ func (o *outcome) tookContainers(requirement report.Requirement) bool {
 		slices.ContainsFunc(requirement.Checks, func(name string) bool { return slices.Contains(o.elsewhere, name) })
 }
 
-func described(requirement report.Requirement) string {
-	if requirement.Reason == "" {
-		return string(requirement.Verdict)
+func described(v verdict.Verdict, reason string) string {
+	if reason == "" {
+		return string(v)
 	}
-	return fmt.Sprintf("%s: %s", requirement.Verdict, requirement.Reason)
+	return fmt.Sprintf("%s: %s", v, reason)
 }
 
 func (o *outcome) problem(format string, arguments ...any) {
 	o.problems = append(o.problems, fmt.Sprintf(format, arguments...))
 }
 
-// kills returns the checks that failed and judge a requirement that the fault breaks.
-func (o *outcome) kills() []string {
+// failing are the checks that failed for a requirement that the fault breaks.
+func (o *outcome) failing() []string {
 	var names []string
 	for _, check := range o.results.Checks {
 		breaks := slices.ContainsFunc(check.Requirements, func(id string) bool { return slices.Contains(o.fails, id) })

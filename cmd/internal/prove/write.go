@@ -63,9 +63,12 @@ func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 	if len(p.Elsewhere) > 0 {
 		line("  checks that need containers           %d, not tried: %s", len(p.Elsewhere), strings.Join(p.Elsewhere, ", "))
 	}
-	line("  requirements with only such checks    %s", p.Score.Requirements)
-	line("  faults that break exactly their row   %s", p.Score.Faults)
-	line("  readings that the report shows        %s, plus %d that the reference cannot take", p.Score.Readings, len(p.Untried))
+	if len(p.FaultsElsewhere) > 0 {
+		line("  faults whose checks take containers   %d, not tried: %s", len(p.FaultsElsewhere), strings.Join(p.FaultsElsewhere, ", "))
+	}
+	line("  requirements with all checks so       %s", p.Score.Requirements)
+	line("  faults that break what their row says %s", p.Score.Faults)
+	line("  readings that are told                %s, and %d that the reference cannot take", p.Score.Readings, len(p.Untried))
 	line("  time                                  %s, %d trials side by side", duration(p.DurationMS), p.Parallel)
 	line("  complete proof                        %s", file)
 	_, err := io.WriteString(w, text.String())
@@ -95,9 +98,9 @@ func (p Proven) by() string {
 	var names []string
 	for _, check := range p.Checks {
 		for _, id := range check.KilledBy {
-			if !seen[string(id)] {
-				seen[string(id)] = true
-				names = append(names, string(id))
+			if !seen[id] {
+				seen[id] = true
+				names = append(names, id)
 			}
 		}
 	}
@@ -108,7 +111,7 @@ func (p Proven) by() string {
 const problemShown = 500
 
 func shortened(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
+	text = oneLine(text)
 	if runes := []rune(text); len(runes) > problemShown {
 		return string(runes[:problemShown]) + "..."
 	}
