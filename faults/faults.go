@@ -210,7 +210,7 @@ func (h Hunk) check() error {
 		return errors.New("without a file")
 	case !fs.ValidPath(h.File) || !strings.HasPrefix(h.File, "reference/") || path.Ext(h.File) != ".go" ||
 		strings.HasSuffix(h.File, "_test.go"):
-		return fmt.Errorf("with file %q; it is a Go file of the server, reference/...", h.File)
+		return fmt.Errorf("with file %q; it is a Go file below reference/, and no test", h.File)
 	case strings.TrimSpace(h.Find) == "":
 		return errors.New("without lines to find")
 	case strings.TrimSpace(first(h.Find)) == "":

@@ -445,7 +445,7 @@ func TestBuilds(t *testing.T) {
 	b.Faults = slices.Clone(rows)
 	b.Faults[0].Hunks = nil
 	_, proof = b.proof(t, Options{})
-	assert.Contains(t, proof.Problems, "fault creator-join-unmapped: mapping/in-creator-join must fail and is pass")
+	assert.Contains(t, proof.Problems, "fault creator-join-unmapped: mapping/in-creator-join must fail, but is pass")
 }
 
 func TestRecord(t *testing.T) {
