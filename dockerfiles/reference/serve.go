@@ -53,7 +53,7 @@ func serve(ctx context.Context, settings contract.Settings, decided choice.Decid
 	log := slog.New(handler)
 	home, err := homeserver.New(homeserver.Config{
 		ServerName: settings.ServerName, DataDir: settings.DataDir, Dialect: decided.Dialect, Readings: decided.Readings,
-		Faults: decided.Faults, RootCAs: issuer.Pool(), Log: log,
+		RootCAs: issuer.Pool(), Log: log,
 	})
 	if err != nil {
 		return err

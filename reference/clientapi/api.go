@@ -15,7 +15,6 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"msc4014/reference/fault"
 	"msc4014/reference/rooms"
 	"msc4014/reference/store"
 	"msc4014/reference/stream"
@@ -37,7 +36,6 @@ type Config struct {
 	Store    *store.Store
 	Remote   Remote
 	MediaDir string // a folder, made when it is first needed
-	Faults   fault.Set
 	Log      *slog.Logger
 }
 

@@ -4,11 +4,9 @@ package clientapi
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"github.com/tidwall/gjson"
 
-	"msc4014/reference/fault"
 	"msc4014/reference/rooms"
 	"msc4014/reference/store"
 )
@@ -172,9 +170,6 @@ func (a *API) joinedMembers(r *request) (any, error) {
 	for _, event := range state {
 		if event.Type() != memberType || event.Membership() != "join" {
 			continue
-		}
-		if name := event.Content("displayname"); a.Faults.Has(fault.ViewsFailOnOddNames) && name.Exists() && name.Type != gjson.String {
-			return nil, fmt.Errorf("the display name in event %s is no text", event.ID())
 		}
 		userID, profile := profileIn(room, event, "display_name")
 		joined[userID] = profile

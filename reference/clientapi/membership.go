@@ -9,7 +9,6 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"msc4014/reference/fault"
 	"msc4014/reference/rooms"
 )
 
@@ -62,7 +61,7 @@ func (r *request) found() (roomID string, via []string, err error) {
 	named := r.PathValue("room")
 	query := r.URL.Query()
 	via = slices.Concat(query["via"], query["server_name"])
-	if strings.HasPrefix(named, "#") && !r.api.Faults.Has(fault.AliasesNotFollowed) {
+	if strings.HasPrefix(named, "#") {
 		roomID, servers, err := r.api.Rooms.ResolveAlias(r.Context(), named)
 		return roomID, append(via, servers...), err
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/rooms"
 )
 
@@ -44,9 +43,6 @@ func (a *API) capabilities(*request) (any, error) {
 		available[version] = "stable"
 	}
 	available[pseudoid.RoomVersion] = "unstable"
-	if a.Faults.Has(fault.VersionNotAdvertised) {
-		delete(available, pseudoid.RoomVersion)
-	}
 	return object{"capabilities": object{
 		"m.room_versions":   object{"default": rooms.DefaultVersion, "available": available},
 		"m.change_password": object{"enabled": true},

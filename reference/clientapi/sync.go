@@ -6,13 +6,11 @@ package clientapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"math"
 	"slices"
 	"strconv"
 	"time"
 
-	"msc4014/reference/fault"
 	"msc4014/reference/rooms"
 	"msc4014/reference/users"
 )
@@ -89,10 +87,6 @@ func (s *syncing) look() (answer object, news bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	double := func(m rooms.Membership) bool { return m.Room != nil && m.Room.TwoKeys() }
-	if s.Faults.Has(fault.SyncFailsOnSecondKey) && slices.ContainsFunc(s.memberships, double) {
-		return nil, false, errors.New("a user has two keys in a room")
-	}
 	inRooms := s.rooms()
 	accountData := s.accountData("", s.filter.AccountData)
 	presence := s.presence()
@@ -153,7 +147,7 @@ func (a *API) deviceLists(userID string, since, until int64) object {
 	s := sharing{userID, a.Rooms.MembershipsOf(userID)}
 	changed, left := map[string]bool{}, map[string]bool{}
 	for _, other := range a.Users.DeviceListChanged(since, until) {
-		if other == userID || s.at(other, until) && !(a.Faults.Has(fault.DevicesOfRedactedUntold) && s.isRedacted(other)) {
+		if other == userID || s.at(other, until) {
 			changed[other] = true
 		}
 	}
@@ -201,19 +195,6 @@ type sharing struct {
 func (s sharing) at(other string, position int64) bool {
 	return slices.ContainsFunc(s.memberships, func(m rooms.Membership) bool {
 		return m.Room != nil && m.Room.MembershipAt(s.userID, position) == "join" && m.Room.MembershipAt(other, position) == "join"
-	})
-}
-
-// isRedacted tells whether the member event of another user was redacted in a room with the user, for
-// fault.DevicesOfRedactedUntold.
-func (s sharing) isRedacted(other string) bool {
-	return slices.ContainsFunc(s.memberships, func(m rooms.Membership) bool {
-		if m.Room == nil {
-			return false
-		}
-		key, _ := m.Room.Sender(other)
-		member := m.Room.State().Member(key)
-		return member != nil && m.Room.RedactionOf(member.ID()) != ""
 	})
 }
 

@@ -17,7 +17,6 @@ import (
 
 	"msc4014/helpers/pseudoid"
 	"msc4014/reference/clientapi"
-	"msc4014/reference/fault"
 	"msc4014/reference/federation"
 	"msc4014/reference/federation/outgoing"
 	"msc4014/reference/federation/transport"
@@ -36,9 +35,8 @@ type Config struct {
 	DataDir    string // a folder that is there; what it is left with is what the next New begins with
 	Dialect    pseudoid.Dialect
 	Readings   pseudonym.Readings // begin with pseudonym.DefaultReadings
-	Faults     fault.Set
-	RootCAs    *x509.CertPool // who signs the certificates of other servers; nil: whom the machine trusts
-	Log        *slog.Logger   // nil: none
+	RootCAs    *x509.CertPool     // who signs the certificates of other servers; nil: whom the machine trusts
+	Log        *slog.Logger       // nil: none
 }
 
 // Homeserver is one homeserver.
@@ -63,9 +61,6 @@ func (h *Homeserver) opened(end func() error) { h.closers = slices.Insert(h.clos
 func andNothing(end func()) func() error { return func() error { end(); return nil } }
 
 func (h *Homeserver) open(c Config) error {
-	if c.Faults.Has(fault.DeployedSpelling) {
-		c.Dialect = pseudoid.DialectDendrite
-	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -76,22 +71,22 @@ func (h *Homeserver) open(c Config) error {
 	h.opened(kept.Close)
 	others := transport.New(c.RootCAs)
 	h.opened(andNothing(others.Close))
-	keys, err := keyring.New(keyring.Config{ServerName: c.ServerName, Store: kept, Transport: others, Faults: c.Faults})
+	keys, err := keyring.New(keyring.Config{ServerName: c.ServerName, Store: kept, Transport: others})
 	if err != nil {
 		return err
 	}
 	h.opened(andNothing(keys.Close))
 	client, err := outgoing.New(outgoing.Config{
-		ServerName: c.ServerName, Transport: others, Signer: keys, Store: kept, Log: c.Log, Faults: c.Faults,
+		ServerName: c.ServerName, Transport: others, Signer: keys, Store: kept, Log: c.Log,
 	})
 	if err != nil {
 		return err
 	}
 	h.opened(andNothing(client.Close))
 
-	pseudonymRules := pseudonym.Rules{Dialect: c.Dialect, Server: c.ServerName, Readings: c.Readings, Faults: c.Faults}
+	pseudonymRules := pseudonym.Rules{Dialect: c.Dialect, Server: c.ServerName, Readings: c.Readings}
 	people, err := users.Open(users.Config{
-		Server: c.ServerName, Store: kept, Log: c.Log, MayRegister: pseudonymRules.MayRegister, Faults: c.Faults,
+		Server: c.ServerName, Store: kept, Log: c.Log, MayRegister: pseudonymRules.MayRegister,
 	})
 	if err != nil {
 		return err
@@ -103,7 +98,7 @@ func (h *Homeserver) open(c Config) error {
 	}
 	clock := stream.NewClock(max(last, people.LastPosition()))
 	places, err := rooms.Open(rooms.Config{
-		Server: keys.Signer(), Pseudonym: pseudonymRules, Rules: rules.Rules{Faults: c.Faults}, Faults: c.Faults,
+		Server: keys.Signer(), Pseudonym: pseudonymRules, Rules: rules.Rules{},
 		Store: kept, Clock: clock, MappingKeys: keys.KeySource(), KeyAsker: keys, EventKeys: keys.ServerKeys(), Remote: client,
 		Profile: profiles(people), Exists: people.Exists, Log: c.Log,
 	})
@@ -115,7 +110,7 @@ func (h *Homeserver) open(c Config) error {
 
 	api, err := clientapi.New(clientapi.Config{
 		Server: c.ServerName, Users: people, Rooms: places, Clock: clock, Store: kept, Remote: client,
-		MediaDir: filepath.Join(c.DataDir, "media"), Faults: c.Faults, Log: c.Log,
+		MediaDir: filepath.Join(c.DataDir, "media"), Log: c.Log,
 	})
 	if err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"msc4014/reference/fault"
 	"msc4014/reference/federation/transport"
 	"msc4014/reference/store"
 )
@@ -119,9 +118,6 @@ func (k *Keyring) learn(s *server, raw fetched, d *document, err error, also fun
 
 // within bounds how long keys are waited for.
 func (k *Keyring) within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	if k.faults.Has(fault.KeysWaitedFor) {
-		return context.WithCancel(ctx)
-	}
 	return context.WithTimeout(ctx, limit)
 }
 

@@ -16,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"msc4014/reference/fault"
 	"msc4014/reference/federation/transport"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/store"
@@ -28,7 +27,6 @@ type Config struct {
 	Store      *store.Store
 	Transport  *transport.Transport
 	Now        func() time.Time // nil means time.Now
-	Faults     fault.Set
 }
 
 // Keyring has the keys. It may be used from several goroutines.
@@ -37,7 +35,6 @@ type Keyring struct {
 	store      *store.Store
 	transport  *transport.Transport
 	now        func() time.Time
-	faults     fault.Set
 	own        pseudonym.ServerSigner
 	documents  *store.Map[fetched] // by server name
 
@@ -70,7 +67,7 @@ func New(c Config) (*Keyring, error) {
 	}
 	lifetime, end := context.WithCancel(context.Background())
 	return &Keyring{
-		serverName: c.ServerName, store: c.Store, transport: c.Transport, now: c.Now, faults: c.Faults, own: own, documents: documents,
+		serverName: c.ServerName, store: c.Store, transport: c.Transport, now: c.Now, own: own, documents: documents,
 		lifetime: lifetime, end: end, servers: map[string]*server{},
 	}, nil
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 // Additions are what the own server adds to an event for a client, as it is on the wire. What an event brought along in
@@ -49,9 +48,6 @@ func (r Rules) ClientEvent(event []byte, additions Additions, names Names) ([]by
 			return nil, fmt.Errorf("naming an event for clients: %w", err)
 		}
 	}
-	if _, isState := wire["state_key"]; isState && wire.text("type") != memberEvent && r.Faults.Has(fault.EventIDsOfVersion1) {
-		eventID += ":" + r.Server
-	}
 	view.set("event_id", eventID)
 	added, err := r.clientUnsigned(wire, additions, names)
 	if err != nil {
@@ -67,9 +63,6 @@ func (r Rules) ClientEvent(event []byte, additions Additions, names Names) ([]by
 // key, content and sender. The key is sent along, as with any event.
 func (r Rules) StrippedState(event []byte, names Names) ([]byte, error) {
 	view, err := r.clientFields(event, names)
-	if key, ok := view["sender_key"]; ok && r.Faults.Has(fault.InviteShownByKey) {
-		view["sender"] = key
-	}
 	return view.raw(), err
 }
 
@@ -82,8 +75,7 @@ func (r Rules) clientFields(event []byte, names Names) (object, error) {
 	view := object{"type": wire["type"]}
 	sender := pseudoid.SenderKey(wire.text(r.Dialect.SenderField()))
 	view.set("sender", names.UserID(sender))
-	_, proven := names.Proven(sender)
-	if validKey(string(sender)) && (proven || !r.Faults.Has(fault.UnverifiedKeyHidden)) {
+	if validKey(string(sender)) {
 		view.set("sender_key", sender)
 	}
 	if stateKey, ok := wire.optional("state_key"); ok {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 // NoKeyError says that a client named a user who has no key in the room yet. No mechanism is given for that.
@@ -121,9 +120,6 @@ func (r Rules) wireUsers(users object, names Names, makeKey KeyMaker) (wire obje
 	for user, level := range users {
 		if key, ok := names.Key(user); ok {
 			wire[string(key)] = level
-			if r.Faults.Has(fault.PowerByUserID) {
-				wire[user] = level
-			}
 			continue
 		}
 		if validKey(user) { // a client that is aware of keys
@@ -170,9 +166,6 @@ func ApplyDeferred(powerLevels []byte, key pseudoid.SenderKey, level json.RawMes
 // which keeps the rules of version 10, it is the key.
 func (r Rules) wireCreator(content object, sender pseudoid.SenderKey, names Names) {
 	delete(content, "creator")
-	if r.Faults.Has(fault.CreatorByUserID) {
-		content.set("creator", names.UserID(sender))
-	}
 	if r.Dialect == pseudoid.DialectDendrite {
 		content.set("creator", sender)
 	}

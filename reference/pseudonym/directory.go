@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 // Claim is a mapping that a member event made.
@@ -89,10 +88,7 @@ func (d *Directory) Learn(seen Seen) Change {
 	if d.forgets(entry, seen) {
 		return d.keep(entry, known, before, seen.Current)
 	}
-	newest := (seen.Current || d.rules.Faults.Has(fault.NewestArrivalWins)) && d.rules.EffectOf(seen.Membership) == Sets
-	if d.rules.Faults.Has(fault.FirstMappingStays) && entry.Verified != nil {
-		newest = false
-	}
+	newest := seen.Current && d.rules.EffectOf(seen.Membership) == Sets
 	claim := &Claim{UserID: seen.Judgement.Mapping.UserID, Mapping: seen.Judgement.Mapping.Raw, EventID: seen.EventID}
 	switch {
 	case d.rules.EffectOf(seen.Membership) == NoEffect:
@@ -102,8 +98,6 @@ func (d *Directory) Learn(seen Seen) Change {
 		if newest {
 			entry.Pending = nil
 		}
-	case seen.Judgement.Retry() && newest && d.rules.Faults.Has(fault.PendingReplacesVerified):
-		entry.Verified, entry.Pending = nil, claim
 	case seen.Judgement.Retry() && (newest || entry.Verified == nil && entry.Pending == nil):
 		entry.Pending = claim
 	}
@@ -150,7 +144,7 @@ func (d *Directory) Settle(key pseudoid.SenderKey, eventID string, j Judgement, 
 	} else {
 		entry.Pending = nil
 	}
-	return d.keep(entry, true, before, d.rules.Faults.Has(fault.MemberNotSentAgain))
+	return d.keep(entry, true, before, false)
 }
 
 // Purge takes the mapping away from a key for good, so that it shows by a placeholder: what deactivating an account does

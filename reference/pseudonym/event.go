@@ -11,7 +11,6 @@ import (
 	"strconv"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 // ServerSigner is a server's own signing key, as it is published under KeyID.
@@ -50,11 +49,7 @@ func (r Rules) Build(d Draft, key pseudoid.KeyPair, server ServerSigner) (event 
 	if err != nil {
 		return nil, "", err
 	}
-	if r.Faults.Has(fault.NamesSignedByServer) && d.Type == "m.room.name" {
-		event, err = pseudoid.SignEvent(unsigned.raw(), r.Format(), server.Name, server.KeyID, server.Key)
-	} else {
-		event, err = r.Sign(unsigned.raw(), key)
-	}
+	event, err = r.Sign(unsigned.raw(), key)
 	if err != nil {
 		return nil, "", err
 	}
@@ -107,12 +102,6 @@ func (r Rules) Sign(event []byte, key pseudoid.KeyPair) ([]byte, error) {
 	case "server-name":
 		entity = r.Server
 	}
-	if r.Faults.Has(fault.ContentHashOfRedacted) {
-		var err error
-		if event, err = r.hashedAsRedacted(event); err != nil {
-			return nil, err
-		}
-	}
 	signed, err := pseudoid.SignEvent(event, r.Format(), entity, keyID, key.Private)
 	if err != nil {
 		return nil, fmt.Errorf("signing an event by sender key %s: %w", key.Public, err)
@@ -128,24 +117,6 @@ func (r Rules) Sign(event []byte, key pseudoid.KeyPair) ([]byte, error) {
 	signatures.set(entity, signatures.child(entity).text(keyID))
 	o.set("signatures", signatures)
 	return pseudoid.CanonicalJSON(o.raw())
-}
-
-// hashedAsRedacted gives an event the content hash of its redacted form, for fault.ContentHashOfRedacted.
-func (r Rules) hashedAsRedacted(event []byte) ([]byte, error) {
-	redacted, err := pseudoid.Redact(event, r.Format())
-	if err != nil {
-		return nil, err
-	}
-	hash, err := pseudoid.ContentHash(redacted)
-	if err != nil {
-		return nil, err
-	}
-	o, err := parseObject(event, "an event")
-	if err != nil {
-		return nil, err
-	}
-	o.set("hashes", map[string]string{"sha256": hash})
-	return o.raw(), nil
 }
 
 func (r Rules) signsAsOrigin() bool {
@@ -185,15 +156,6 @@ func (r Rules) CheckSignedBy(event []byte, key pseudoid.SenderKey) error {
 		return err
 	}
 	found := o.child("signatures")
-	if r.Faults.Has(fault.UnsignedEventsTaken) && len(found) == 0 {
-		return nil
-	}
-	if r.Faults.Has(fault.OwnNameSuffices) && found.child(string(key)) != nil {
-		return nil
-	}
-	if r.Faults.Has(fault.AnyKeySuffices) && signedByAnyKey(o, found, r.Format()) {
-		return nil
-	}
 	for _, signature := range signaturesIn(found) {
 		if r.Takes("signature-accepted") {
 			signature = reduced(signature)
@@ -233,19 +195,6 @@ func reduced(signature json.RawMessage) json.RawMessage {
 	new(big.Int).Mod(new(big.Int).SetBytes(half), groupOrder).FillBytes(half)
 	slices.Reverse(half)
 	return json.RawMessage(strconv.Quote(pseudoid.EncodeBase64(slices.Concat(raw[:32], half))))
-}
-
-// signedByAnyKey tells whether a sender key signed an event under its own name, for fault.AnyKeySuffices.
-func signedByAnyKey(event, signatures object, format pseudoid.Format) bool {
-	for entity := range signatures {
-		public, err := pseudoid.ParseSenderKey(entity)
-		for keyID := range signatures.child(entity) {
-			if err == nil && pseudoid.VerifyEventSignature(event.raw(), format, entity, keyID, public) == nil {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // strict refuses an event that different readers would read differently, such as one with a key twice.

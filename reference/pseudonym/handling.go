@@ -6,7 +6,6 @@ import (
 	"errors"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 var errReplayed = errors.New("the mapping was seen in another room")
@@ -31,13 +30,9 @@ const (
 // without one: the claim alone is not honoured. In the deployed dialect neither do invites have one.
 func (r Rules) Handle(membership string, j Judgement) Handling {
 	switch {
-	case j.Cause == NoMemberEventKey, j.Retry() && r.Faults.Has(fault.UnverifiedRefused):
+	case j.Cause == NoMemberEventKey:
 		return Refuse
-	case j.Verdict != Wrong, r.EffectOf(membership) != Sets && !r.Faults.Has(fault.LeavesNeedMapping):
-		return Accept
-	case r.Faults.Has(fault.MalformedByRawKey) && j.Cause == Malformed:
-		return Accept
-	case r.Faults.Has(fault.UnmappedByRawKey) && j.Cause == Missing, r.Faults.Has(fault.DisprovenByPlaceholder) && j.Cause == BadSignature:
+	case j.Verdict != Wrong, r.EffectOf(membership) != Sets:
 		return Accept
 	case j.Cause == Missing && (membership == membershipKnock || membership == membershipInvite && r.invitesLackMapping()):
 		return Accept
@@ -78,9 +73,6 @@ func (r Rules) MayDeliver(origin string, m pseudoid.Mapping, bySendJoin bool) bo
 		return true
 	}
 	// Who believes what any server signs, or nobody, lets any server bring it.
-	if r.Faults.Has(fault.ForeignMappingHonoured) || r.Faults.Has(fault.MappingSignaturesUnchecked) {
-		return true
-	}
 	switch r.Readings.ThirdServer {
 	case "accepted":
 		return true

@@ -11,7 +11,6 @@ import (
 	"slices"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 // PartialInvite makes the event that the inviting server sends to the invited user's: it builds a partial invite event
@@ -50,9 +49,7 @@ func (r Rules) InvitePath(partial []byte, userID string) (string, error) {
 // user's join event, with its mapping, by which the invited server knows who invites (MSC1228, Sending invites).
 func (r Rules) InviteState(inviterJoin []byte, others ...[]byte) ([]json.RawMessage, error) {
 	var stripped []json.RawMessage
-	if !r.Faults.Has(fault.InviterJoinLeftOut) {
-		others = append([][]byte{inviterJoin}, others...)
-	}
+	others = append([][]byte{inviterJoin}, others...)
 	for _, event := range others {
 		o, err := parseObject(event, "an event of the room's state")
 		if err != nil {
@@ -91,7 +88,7 @@ func (r Rules) CheckInviteOrigin(invite []byte, state [][]byte, origin string, k
 		if err != nil {
 			return "", err
 		}
-		if domain != origin && !r.Faults.Has(fault.InviteOriginUnchecked) {
+		if domain != origin {
 			return "", fmt.Errorf("the inviter %s is of %s, the invite came from %s", j.Mapping.UserID, domain, origin)
 		}
 		return j.Mapping.UserID, nil
@@ -124,9 +121,7 @@ func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key pseudoi
 	if err != nil {
 		return nil, err
 	}
-	if !r.Faults.Has(fault.InvitesUnmapped) {
-		content[pseudoid.MappingField] = mapping
-	}
+	content[pseudoid.MappingField] = mapping
 	o.set("content", content)
 	o.set("state_key", key.Public)
 	if _, ok := o["origin_server_ts"]; !ok {
@@ -134,9 +129,6 @@ func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key pseudoi
 	}
 	for _, field := range []string{"hashes", "signatures", "unsigned"} {
 		delete(o, field)
-	}
-	if r.Faults.Has(fault.InviteSignedByServer) {
-		return pseudoid.SignEvent(o.raw(), r.Format(), by.Name, by.KeyID, by.Key)
 	}
 	return r.Sign(o.raw(), key)
 }
@@ -152,7 +144,7 @@ func (r Rules) CheckCompleted(partial, completed []byte, userID string, keys Key
 	refuse := func(err error) (Judgement, error) {
 		return Judgement{Err: err}, fmt.Errorf("the completed invite of %s: %w", userID, err)
 	}
-	if err := r.unchanged(partial, completed); err != nil && !r.Faults.Has(fault.CompletionUnchecked) {
+	if err := r.unchanged(partial, completed); err != nil {
 		return refuse(err)
 	}
 	if err := pseudoid.CheckContentHash(completed); err != nil {
@@ -168,9 +160,7 @@ func (r Rules) CheckCompleted(partial, completed []byte, userID string, keys Key
 	}
 	j := r.Judge(completed, keys)
 	switch {
-	case r.Faults.Has(fault.CompletedMappingsBelieved) && j.Mapping.UserID != "":
-		return Judgement{Verdict: Verified, Mapping: j.Mapping}, nil
-	case j.Cause == Missing && r.invitesLackMapping(), r.Faults.Has(fault.CompletionUnchecked):
+	case j.Cause == Missing && r.invitesLackMapping():
 		return Judgement{Verdict: Verified, Mapping: pseudoid.Mapping{Dialect: r.Dialect, Key: invited, UserID: userID}}, nil
 	case j.Verdict != Verified:
 		return refuse(fmt.Errorf("its mapping is not verified (%s): %w", j.Cause, j.Err))
@@ -182,7 +172,7 @@ func (r Rules) CheckCompleted(partial, completed []byte, userID string, keys Key
 
 // invitesLackMapping says that invites come without a mapping, as deployed servers make them.
 func (r Rules) invitesLackMapping() bool {
-	return r.Dialect == pseudoid.DialectDendrite || r.Faults.Has(fault.InvitesUnmapped)
+	return r.Dialect == pseudoid.DialectDendrite
 }
 
 // completedFields are those that the invited server writes.
@@ -236,11 +226,8 @@ func difference(a, b object, but ...string) (string, bool) {
 // SignAsInviter adds the inviter's signature to a completed invite; the (double-signed) event then goes to the rest of
 // the federation (MSC1228, Sending invites).
 func (r Rules) SignAsInviter(completed []byte, inviter pseudoid.KeyPair) ([]byte, error) {
-	if sender := r.Sender(completed); sender != inviter.Public && !r.Faults.Has(fault.CompletionUnchecked) {
+	if sender := r.Sender(completed); sender != inviter.Public {
 		return nil, fmt.Errorf("signing a completed invite: its sender is %q, not %s", sender, inviter.Public)
-	}
-	if r.Faults.Has(fault.InviterDoesNotSign) {
-		return completed, nil
 	}
 	return r.Sign(completed, inviter)
 }
@@ -255,9 +242,6 @@ func (r Rules) CheckInvite(invite []byte) error {
 	}
 	if err := r.CheckSender(invite); err != nil {
 		return err
-	}
-	if r.Faults.Has(fault.InvitedKeyNotAsked) {
-		return nil
 	}
 	if err := r.CheckSignedBy(invite, pseudoid.SenderKey(o.text("state_key"))); err != nil {
 		return fmt.Errorf("by the invited key: %w", err)

@@ -6,10 +6,8 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"os"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 // ErrNoSuchKey says that a server, or someone who speaks for it, was asked and does not publish a key under that ID.
@@ -101,9 +99,6 @@ func (r Rules) Judge(event []byte, keys KeySource) Judgement {
 		return fail(Wrong, Missing, none, fmt.Errorf("the member event of %s has no %s", member, pseudoid.MappingField))
 	}
 	mapping, err := pseudoid.ParseMapping(raw)
-	if err != nil && r.Faults.Has(fault.CrashOnMalformedMapping) {
-		os.Exit(1)
-	}
 	if err != nil {
 		return fail(Wrong, Malformed, none, err)
 	}
@@ -111,11 +106,7 @@ func (r Rules) Judge(event []byte, keys KeySource) Judgement {
 		return fail(Wrong, Malformed, mapping, fmt.Errorf("the mapping names its key by %q, here it is %q",
 			mapping.Dialect.MappingKeyField(), r.Dialect.MappingKeyField()))
 	}
-	if r.Faults.Has(fault.MappingOfAnyMemberEvent) && o.child("content").text("membership") != membershipJoin {
-		return Judgement{Verdict: Verified, Mapping: mapping}
-	}
-	anyKey := r.Faults.Has(fault.OtherKeyMappingHonoured) || r.Faults.Has(fault.MappingFiledByItsKey)
-	if string(mapping.Key) != member && !anyKey { // else whoever has a mapping, that is anyone, could put on another's name
+	if string(mapping.Key) != member { // else whoever has a mapping, that is anyone, could put on another's name
 		return fail(Wrong, OtherKey, mapping, fmt.Errorf("the mapping is of key %s, the member event of %s", mapping.Key, member))
 	}
 	at, _ := number(o["origin_server_ts"])
@@ -141,13 +132,6 @@ func (r Rules) judgeSignatures(m pseudoid.Mapping, at int64, keys KeySource) Jud
 	switch {
 	case err == nil:
 		return r.judgeFurtherSignatures(m, signatures, domain, keys)
-	case r.Faults.Has(fault.MappingSignaturesUnchecked),
-		r.Faults.Has(fault.OwnUsersBelieved) && domain == r.Server,
-		r.Faults.Has(fault.UnsignedMappingHonoured) && len(signatures) == 0,
-		r.Faults.Has(fault.ForeignMappingHonoured) && len(signatures) > 0 && errors.Is(err, pseudoid.ErrNoSignature),
-		r.Faults.Has(fault.UnknownMappingKeyHonoured) && lookup.unknown,
-		r.Faults.Has(fault.BadMappingSignatureHonoured) && errors.Is(err, pseudoid.ErrBadSignature):
-		return Judgement{Verdict: Verified, Mapping: m}
 	case len(signatures) == 0:
 		return Judgement{Wrong, Unsigned, m, err}
 	case errors.Is(err, pseudoid.ErrNoSignature):
@@ -178,10 +162,6 @@ type keyLookup struct {
 // key returns a server's key for a mapping in an event that was made at a certain time. What a key past its validity
 // comes to is open (mapping/expired-server-key); room versions 5 and later do not take it for events.
 func (l *keyLookup) key(serverName, keyID string) (ed25519.PublicKey, error) {
-	if l.rules.Faults.Has(fault.KeysNotAskedFor) && serverName != l.rules.Server {
-		l.unavailable = true
-		return nil, errors.New("no server is asked for its keys")
-	}
 	published, err := l.source.ServerKey(serverName, keyID)
 	switch {
 	case errors.Is(err, ErrNoSuchKey):

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 // Names is what the views of a room need to know. Directory has it.
@@ -50,9 +49,6 @@ func (n namesAt) UserID(key pseudoid.SenderKey) string {
 	n.mu.RLock()
 	entry, ok := n.entries[key]
 	n.mu.RUnlock()
-	if entry.Placeholder != "" && n.position > entry.VerifiedAt && n.rules.Faults.Has(fault.PlaceholderKept) {
-		return entry.Placeholder
-	}
 	if ok && n.rules.Readings.EarlierEvents == "placeholder-stays" && n.position < entry.VerifiedAt && entry.Since < entry.VerifiedAt && entry.Placeholder != "" {
 		return entry.Placeholder
 	}

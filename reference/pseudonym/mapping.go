@@ -5,10 +5,8 @@ package pseudonym
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 // NewMapping makes the mapping of an own user's key: the key, the user ID, and a signature over both by the domain of
@@ -22,13 +20,7 @@ func (r Rules) NewMapping(key pseudoid.SenderKey, userID string, by ServerSigner
 	if domain != by.Name {
 		return nil, fmt.Errorf("making a mapping: %s is of %s, for which %s cannot sign", userID, domain, by.Name)
 	}
-	if r.Faults.Has(fault.MappingInUpperCase) {
-		userID = strings.ToUpper(strings.TrimSuffix(userID, domain)) + domain
-	}
 	mapping := pseudoid.NewMapping(r.Dialect, key, userID)
-	if r.Faults.Has(fault.MappingUnsigned) {
-		return mapping, nil
-	}
 	return pseudoid.SignMapping(mapping, by.Name, by.KeyID, by.Key)
 }
 
@@ -43,9 +35,6 @@ func (r Rules) MemberContent(content []byte, mapping []byte, byMember bool) ([]b
 	delete(o, pseudoid.MappingField)
 	if mapping != nil && r.CarriesMapping(o.text("membership"), byMember) {
 		o[pseudoid.MappingField] = json.RawMessage(mapping)
-		if r.Faults.Has(fault.UserMappingToo) {
-			o["user_mapping"] = json.RawMessage(mapping)
-		}
 	}
 	return o.raw(), nil
 }
@@ -84,9 +73,6 @@ const (
 // (MSC1228, Implementation). A knock is how a server that has not joined yet introduces its user, so it counts as they
 // do. A leave or a ban may bring the mapping along for those who have never seen another, and changes none that is there.
 func (r Rules) EffectOf(membership string) Effect {
-	if r.Faults.Has(fault.MappingOfAnyMemberEvent) {
-		return Sets
-	}
 	switch membership {
 	case membershipJoin, membershipInvite, membershipKnock:
 		return Sets

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 // placeholderPrefix begins the localpart of every placeholder.
@@ -31,12 +30,6 @@ func (r Rules) Placeholder(userID string, key pseudoid.SenderKey, taken func(use
 		return r.PlaceholderOfKey(key)
 	}
 	switch {
-	case r.Faults.Has(fault.UnverifiedAsClaimed):
-		return userID
-	case r.Faults.Has(fault.UnverifiedByRawKey):
-		return string(key)
-	case r.Faults.Has(fault.PlaceholderWithoutDomain):
-		return "@" + placeholderPrefix + localpart + ":" + r.Server
 	}
 	letter := "@" + placeholderPrefix + localpart + "_" + domain + ":" + r.Server
 	legal := !strings.ContainsAny(domain, ":[]") && pseudoid.ValidUserID(letter) == nil
@@ -79,9 +72,6 @@ func (r Rules) legalPlaceholder(localpart, suffix string) string {
 // member event was redacted before it came here, or it is none at all. The text has no template for this; the key
 // itself is not shown (MSC4014, Changes 6, option A), so it is a digest of it.
 func (r Rules) PlaceholderOfKey(key pseudoid.SenderKey) string {
-	if r.Faults.Has(fault.UnmappedByRawKey) || r.Faults.Has(fault.MalformedByRawKey) {
-		return string(key)
-	}
 	return r.keyPlaceholder(key)
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 // RedactForClients returns what clients are served of an event that was redacted by /redact, still as on the wire:
@@ -15,9 +14,6 @@ import (
 // is malicious: these go, membership and mapping stay (MSC4014, Addressing 3). This is the one kind of redaction. It
 // keeps the sender, too, under every reading: a client needs one.
 func (r Rules) RedactForClients(event []byte) ([]byte, error) {
-	if _, isMember := pseudoid.MappingOf(event); isMember && r.Faults.Has(fault.MemberRedactionIgnored) {
-		return event, nil
-	}
 	return r.redact(event, r.Readings.RedactedMapping == "clients-and-peers" || r.Readings.RedactedMapping == "clients-only")
 }
 
@@ -25,9 +21,6 @@ func (r Rules) RedactForClients(event []byte) ([]byte, error) {
 // its mapping: the member may be the last one of its server, and who joins later must know where to send (MSC4014,
 // Addressing 3, "potentially alters routing information").
 func (r Rules) RedactForPeers(event []byte) ([]byte, error) {
-	if r.Faults.Has(fault.RedactedWithoutSender) {
-		return pseudoid.Redact(event, pseudoid.FormatMSC4014Letter)
-	}
 	return r.redact(event, r.Readings.RedactedMapping == "clients-and-peers" || r.Readings.RedactedMapping == "peers-only")
 }
 
@@ -73,12 +66,6 @@ func (r Rules) TakeIn(event []byte) ([]byte, error) {
 	if !errors.Is(err, pseudoid.ErrContentHash) {
 		return nil, fmt.Errorf("taking in an event: %w", err)
 	}
-	switch {
-	case r.Faults.Has(fault.ContentHashUnchecked):
-		return event, nil
-	case r.Faults.Has(fault.TamperedEventsDropped):
-		return nil, fmt.Errorf("taking in an event: %w", err)
-	}
 	return r.redact(event, r.Readings.LaterJoiner == "resolves")
 }
 
@@ -88,8 +75,7 @@ func (r Rules) TakeIn(event []byte) ([]byte, error) {
 // could, is redaction/other-key-same-server; then both keys' mappings must be verified. powerLevels is the content of the
 // room's power levels, or nil.
 func (r Rules) MayRedact(redactor, author, creator pseudoid.SenderKey, powerLevels []byte, names Names) bool {
-	own := redactor == author && !r.Faults.Has(fault.OwnRedactionNeedsPower)
-	if own || r.Faults.Has(fault.RedactionWithoutPower) || PowerOf(powerLevels, redactor, creator) >= levelFor(powerLevels, "redact", 50) {
+	if redactor == author || PowerOf(powerLevels, redactor, creator) >= levelFor(powerLevels, "redact", 50) {
 		return true
 	}
 	if r.Readings.SameServerRedaction != "accepted" {

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 // domainOf returns the server of a claim, or "".
@@ -43,20 +42,13 @@ func (r Rules) Destinations(before, after []Entry, member pseudoid.SenderKey) []
 	servers := append(Servers(before), Servers(after)...)
 	for _, entries := range [][]Entry{before, after} {
 		for _, entry := range entries {
-			former := r.Faults.Has(fault.FormerMembersToo) && entry.WasJoined
-			if domain := domainOf(entry.Verified); (entry.Key == member || former) && domain != "" {
-				servers = append(servers, domain)
-			}
-			if domain := domainOf(entry.Pending); r.Faults.Has(fault.PendingMappingsRouted) && domain != "" {
+			if domain := domainOf(entry.Verified); entry.Key == member && domain != "" {
 				servers = append(servers, domain)
 			}
 		}
 	}
 	slices.Sort(servers)
 	servers = slices.DeleteFunc(slices.Compact(servers), func(server string) bool { return server == r.Server })
-	if r.Faults.Has(fault.FirstDestinationOnly) {
-		return servers[:min(len(servers), 1)]
-	}
 	return servers
 }
 

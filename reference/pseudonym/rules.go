@@ -2,7 +2,6 @@ package pseudonym
 
 import (
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 // Rules is what a server follows: a spelling on the wire, its own name, and a reading of whatever the text leaves open.
@@ -10,7 +9,6 @@ type Rules struct {
 	Dialect  pseudoid.Dialect
 	Server   string // the own server name
 	Readings Readings
-	Faults   fault.Set // deviations on purpose; none in a server that is to follow the text
 }
 
 // Format says how events are spelled and redacted. MSC4014, Addressing 3: the redaction algorithm stays the same, and

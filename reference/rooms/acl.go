@@ -10,13 +10,12 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"msc4014/reference/fault"
 	"msc4014/reference/rules"
 )
 
 // ACLAllows tells whether the room lets a server take part.
 func (r *Room) ACLAllows(server string) bool {
-	return r.rooms.Faults.Has(fault.ACLUnchecked) || aclAllows(r.State(), server)
+	return aclAllows(r.State(), server)
 }
 
 // aclAllows tells whether a state lets a server take part. Ports do not count, and a list that allows nobody is one.

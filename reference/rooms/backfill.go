@@ -9,9 +9,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 
-	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -38,8 +36,7 @@ func (r *Room) Backfill(ctx context.Context) bool {
 		return false
 	}
 	for _, server := range r.Servers() {
-		_, named, _ := strings.Cut(r.id, ":")
-		if server == r.rooms.Server.Name || r.rooms.Faults.Has(fault.HistoryOfRoomIDAlone) && server != named {
+		if server == r.rooms.Server.Name {
 			continue
 		}
 		found, err := r.rooms.Remote.Backfill(ctx, server, r.id, from[:min(len(from), 20)], backfillLimit)
@@ -59,7 +56,7 @@ func (r *Room) takeBackfilled(ctx context.Context, server string, found []json.R
 	read := map[string]*rules.Event{}
 	var events []*rules.Event
 	for _, one := range found {
-		event, err := r.readForeign(ctx, one, true)
+		event, err := r.readForeign(ctx, one)
 		if err != nil || event.RoomID() != r.id || len(r.missing([]string{event.ID()})) == 0 {
 			continue
 		}
@@ -122,7 +119,7 @@ func (r *Room) stateOfOld(ctx context.Context, server string, event *rules.Event
 		if err != nil {
 			return one, err
 		}
-		given, outliers, err := r.stateOf(ctx, answer.PDUs, answer.AuthChain, fault.BackfilledMappingsBelieved)
+		given, outliers, err := r.stateOf(ctx, answer.PDUs, answer.AuthChain)
 		if err != nil {
 			return one, err
 		}
@@ -134,7 +131,7 @@ func (r *Room) stateOfOld(ctx context.Context, server string, event *rules.Event
 		}
 		before = append(before, given)
 	}
-	one.judgement = r.judge(event, fault.BackfilledMappingsBelieved)
+	one.judgement = r.judge(event)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	var err error

@@ -12,7 +12,6 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/rules"
 )
 
@@ -44,10 +43,6 @@ func (rs *Rooms) Create(ctx context.Context, creatorID string, o CreateOptions) 
 		o.RoomVersion = DefaultVersion
 	}
 	format, known := rs.format(o.RoomVersion)
-	if !known && rs.Faults.Has(fault.UnknownVersionTaken) {
-		o.RoomVersion = DefaultVersion
-		format, known = rs.format(o.RoomVersion)
-	}
 	if !known {
 		return "", Bad("M_UNSUPPORTED_ROOM_VERSION", "this server does not have room version %q", o.RoomVersion)
 	}
@@ -126,9 +121,6 @@ func presetOf(o CreateOptions) (preset, error) {
 // begin writes the first events of a room: create, the creator's join, power levels, and what was asked for, in the order
 // that createRoom has. Clients see the room when all are there.
 func (r *Room) begin(creatorID string, o CreateOptions, p preset, alias string) error {
-	if r.rooms.Faults.Has(fault.ServerKeyAsSenderKey) {
-		_, _ = r.rooms.keys.Save(r.id, creatorID, pseudoid.KeyPairOf(r.rooms.Server.Key))
-	}
 	key, sender, err := r.newSender(creatorID)
 	if err != nil {
 		return err
@@ -147,9 +139,7 @@ func (r *Room) begin(creatorID string, o CreateOptions, p preset, alias string) 
 	create := map[string]json.RawMessage{}
 	maps.Copy(create, o.CreationContent)
 	delete(create, "creator")
-	if !r.rooms.Faults.Has(fault.CreateNamesNoVersion) {
-		create["room_version"] = raw(o.RoomVersion)
-	}
+	create["room_version"] = raw(o.RoomVersion)
 	if err := write(createType, "", create); err != nil {
 		return err
 	}
@@ -250,14 +240,9 @@ func (rs *Rooms) Upgrade(ctx context.Context, userID, roomID, version string) (n
 	if heads := old.Heads(); len(heads) > 0 {
 		predecessor["event_id"] = heads[len(heads)-1]
 	}
-	if !rs.Faults.Has(fault.UpgradeWithoutPredecessor) {
-		creation["predecessor"] = raw(predecessor)
-	}
+	creation["predecessor"] = raw(predecessor)
 	o := CreateOptions{RoomVersion: version, CreationContent: creation, PowerLevelContentOverride: map[string]json.RawMessage{}}
 	levels := old.shownLevels(state)
-	if rs.Faults.Has(fault.UpgradeForgetsPower) {
-		levels = nil
-	}
 	for name, level := range levels {
 		o.PowerLevelContentOverride[name] = level
 	}
@@ -275,9 +260,6 @@ func (rs *Rooms) Upgrade(ctx context.Context, userID, roomID, version string) (n
 		if _, err := rs.Send(ctx, newID, userID, Write{Type: powerLevelsType, StateKey: new(string), Content: raw(levels)}); err != nil {
 			return "", err
 		}
-	}
-	if rs.Faults.Has(fault.UpgradeWithoutTombstone) {
-		return newID, rs.moveAliases(roomID, newID)
 	}
 	tombstone := Write{Type: "m.room.tombstone", StateKey: new(string), Content: raw(map[string]string{
 		"body": "This room has been replaced", "replacement_room": newID,

@@ -13,7 +13,6 @@ import (
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/federation/outgoing"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -45,9 +44,6 @@ func (rs *Rooms) Invite(ctx context.Context, senderID, targetID, roomID, reason 
 	content := map[string]any{"membership": "invite"}
 	if reason != "" {
 		content["reason"] = reason
-	}
-	if !rs.own(targetID) && rs.Faults.Has(fault.RemoteInvitesUnsent) {
-		return nil
 	}
 	if rs.own(targetID) {
 		if !rs.Exists(targetID) {
@@ -127,10 +123,6 @@ func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, invite
 	if err != nil {
 		return err
 	}
-	if r.rooms.Faults.Has(fault.CompletionUnchecked) {
-		_, err = r.take(event, before, taking{judgement: &j, send: true})
-		return err
-	}
 	_, err = r.takeOwn(event, before, taking{judgement: &j})
 	return err
 }
@@ -144,11 +136,6 @@ func (r *Room) inviteByPartial(ctx context.Context, partial []byte, inviter, tar
 	stripped, err := r.stripForInvite(state, inviter)
 	if err != nil {
 		return nil, err
-	}
-	if r.rooms.Faults.Has(fault.InviteNamesUser) {
-		if partial, err = sjson.SetBytes(partial, "state_key", targetID); err != nil {
-			return nil, err
-		}
 	}
 	completed, err := r.rooms.Remote.InvitePartial(ctx, domain, path, outgoing.Invite{RoomVersion: r.Version(), Event: partial, InviteRoomState: stripped})
 	if err != nil {
@@ -208,7 +195,7 @@ func (rs *Rooms) Invited(ctx context.Context, origin, roomID string, invite outg
 			Text: fmt.Sprintf("no whole invites to rooms of version %q are taken", invite.RoomVersion)}
 	}
 	room := newRoom(rs, roomID, format)
-	event, err := room.readForeign(ctx, invite.Event, false)
+	event, err := room.readForeign(ctx, invite.Event)
 	if err != nil {
 		return nil, Forbidden("%v", err)
 	}

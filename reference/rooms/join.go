@@ -16,7 +16,6 @@ import (
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/federation/outgoing"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -54,9 +53,6 @@ func (rs *Rooms) Join(ctx context.Context, userID, roomID string, via []string, 
 		entrance.Lock()
 	}
 	defer entrance.Unlock()
-	if rs.Faults.Has(fault.JoinsAtOnceAreOne) && (busy || time.Since(entrance.since) < time.Second) {
-		return nil
-	}
 	defer func() {
 		if err == nil {
 			entrance.since = time.Now()
@@ -125,11 +121,6 @@ func (r *Room) joinHere(userID, reason string) error {
 	if r.Membership(userID) == "join" {
 		return nil
 	}
-	if r.rooms.Faults.Has(fault.LocalJoinNeedsKey) {
-		if _, _, err := r.ownSender(userID); err != nil {
-			return err
-		}
-	}
 	if err := r.writeJoin(userID, reason); err != nil {
 		return err
 	}
@@ -146,10 +137,6 @@ func (r *Room) writeJoin(userID, reason string) error {
 	d, err := r.memberDraft("join", userID, sender, r.rooms.Profile(userID), reason, true)
 	if err != nil {
 		return err
-	}
-	byCreator := len(r.State()) == 1
-	if byCreator && r.rooms.Faults.Has(fault.CreatorJoinUnmapped) || !byCreator && r.rooms.Faults.Has(fault.LocalJoinUnmapped) {
-		d.Content = withoutMapping(d.Content)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -186,21 +173,8 @@ func (r *Room) newSender(userID string) (key pseudoid.KeyPair, sender string, er
 	if !r.format.Pseudonymous {
 		return key, userID, nil
 	}
-	switch faults, membership := r.rooms.Faults, r.Membership(userID); {
-	case faults.Has(fault.NewKeyOnRejoin) && membership == "leave", faults.Has(fault.NewKeyAfterInvite) && membership == "invite":
-		r.rooms.keys.forget(r.id, userID)
-	}
 	key, err = pseudonym.SenderKey(r.rooms.keys, r.id, userID)
 	return key, string(key.Public), err
-}
-
-// withoutMapping takes the mapping out of the content of a member event, for faults.
-func withoutMapping(content []byte) []byte {
-	without, err := sjson.DeleteBytes(content, pseudoid.MappingField)
-	if err != nil {
-		return content
-	}
-	return without
 }
 
 // memberDraft is a member event about target, who is named on the wire, with a profile if there is one.
@@ -216,10 +190,6 @@ func (r *Room) memberDraft(membership, userID, target string, profile Profile, r
 		content["reason"] = reason
 	}
 	d := pseudonym.Draft{Type: memberType, RoomID: r.id, StateKey: &target, Content: raw(content)}
-	if !r.format.Pseudonymous && r.rooms.Faults.Has(fault.MappingInOrdinaryRooms) {
-		content[pseudoid.MappingField] = map[string]string{"user_id": userID}
-		d.Content = raw(content)
-	}
 	if !r.format.Pseudonymous {
 		return d, nil
 	}
@@ -277,10 +247,6 @@ func (r *Room) vouched(content []byte, userID string, state rules.State) ([]byte
 		return nil, none, unable
 	}
 	userOfKey, _ := r.directory.Proven(by)
-	if r.rooms.Faults.Has(fault.AuthoriserByUserID) {
-		content, err := sjson.SetBytes(content, "join_authorised_via_users_server", userOfKey)
-		return content, none, err
-	}
 	vouchedFor, err := pseudonym.AuthoriseJoin(content, by)
 	if err != nil {
 		return nil, none, err
@@ -364,9 +330,6 @@ func (rs *Rooms) fromTemplate(t outgoing.Template, roomID, userID, membership, r
 			return nil, nil, err
 		}
 	}
-	if rs.Faults.Has(fault.RemoteJoinUnmapped) {
-		d.Content = withoutMapping(d.Content)
-	}
 	d.PrevEvents, d.AuthEvents = texts(event.Get("prev_events")), texts(event.Get("auth_events"))
 	d.Depth, d.OriginServerTS = event.Get("depth").Int(), now()
 	built, err := room.build(d, key, sender)
@@ -385,10 +348,10 @@ func texts(list gjson.Result) []string {
 func (r *Room) enter(ctx context.Context, server string, join *rules.Event, answer outgoing.SendJoinAnswer) error {
 	r.intake.Lock()
 	defer r.intake.Unlock()
-	if given, err := r.readForeign(ctx, answer.Event, false); err == nil && given.ID() == join.ID() {
+	if given, err := r.readForeign(ctx, answer.Event); err == nil && given.ID() == join.ID() {
 		join = given // with the signatures of others
 	}
-	state, outliers, err := r.stateOf(ctx, answer.State, answer.AuthChain, fault.EnteredMappingsBelieved)
+	state, outliers, err := r.stateOf(ctx, answer.State, answer.AuthChain)
 	if err != nil {
 		return err
 	}
@@ -400,7 +363,7 @@ func (r *Room) enter(ctx context.Context, server string, join *rules.Event, answ
 	if err := r.keepOutliers(outliers); err != nil {
 		return err
 	}
-	if err := r.authorised(join, state); err != nil && !r.rooms.Faults.Has(fault.NewKeyOnRejoin) { // the template was for the old key
+	if err := r.authorised(join, state); err != nil {
 		return err
 	}
 	r.rooms.add(r) // who sees the join's position finds its room

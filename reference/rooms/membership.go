@@ -12,7 +12,6 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/store"
 )
@@ -222,9 +221,6 @@ func (rs *Rooms) ProfileChanged(userID string) error {
 // writeProfile writes a later join of an own member, with a profile. The mapping goes along: "events in the content of
 // m.room.member" have it (MSC4014, Proposal 4).
 func (r *Room) writeProfile(userID string, profile Profile) error {
-	if r.rooms.Faults.Has(fault.NewKeyOnProfileChange) {
-		r.rooms.keys.forget(r.id, userID)
-	}
 	key, sender, err := r.ownSender(userID)
 	if err != nil {
 		return err
@@ -232,9 +228,6 @@ func (r *Room) writeProfile(userID string, profile Profile) error {
 	d, err := r.memberDraft("join", userID, sender, profile, "", true)
 	if err != nil {
 		return err
-	}
-	if r.rooms.Faults.Has(fault.ProfileChangeUnmapped) {
-		d.Content = withoutMapping(d.Content)
 	}
 	_, err = r.write(d, key, sender, taking{})
 	return err

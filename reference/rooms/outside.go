@@ -139,7 +139,7 @@ func (rs *Rooms) receiveOutside(ctx context.Context, origin, roomID string, even
 			continue
 		}
 		room := newRoom(rs, roomID, format)
-		read, err := room.readForeign(ctx, event, false)
+		read, err := room.readForeign(ctx, event)
 		if err != nil {
 			return "", err
 		}

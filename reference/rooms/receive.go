@@ -15,7 +15,6 @@ import (
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -31,10 +30,10 @@ func (rs *Rooms) Receive(ctx context.Context, origin string, event json.RawMessa
 	if room == nil || !room.Resident() {
 		return rs.receiveOutside(ctx, origin, roomID, event)
 	}
-	if !room.ACLAllows(room.accountable(origin, event)) {
+	if !room.ACLAllows(origin) {
 		return "", Forbidden("%s is denied by the access control list of room %s", origin, roomID)
 	}
-	read, err := room.readForeign(ctx, event, false)
+	read, err := room.readForeign(ctx, event)
 	if err != nil {
 		return "", err
 	}
@@ -44,21 +43,9 @@ func (rs *Rooms) Receive(ctx context.Context, origin string, event json.RawMessa
 	return read.ID(), room.receive(ctx, origin, read)
 }
 
-// accountable returns the server that an access control list must allow for an event to be taken: who brings it, whatever
-// the mapping of its sender says.
-func (r *Room) accountable(origin string, event json.RawMessage) string {
-	if r.rooms.Faults.Has(fault.ACLByMapping) {
-		userID, _ := r.directory.Proven(r.rooms.Pseudonym.Sender(event))
-		if domain, err := pseudoid.UserIDDomain(userID); err == nil {
-			return domain
-		}
-	}
-	return origin
-}
-
 // readForeign reads an event that another server wrote and verifies who signed it. An event whose content hash is wrong
-// comes back redacted. asked says that this server had asked for it.
-func (r *Room) readForeign(ctx context.Context, event json.RawMessage, asked bool) (*rules.Event, error) {
+// comes back redacted.
+func (r *Room) readForeign(ctx context.Context, event json.RawMessage) (*rules.Event, error) {
 	if !r.format.Pseudonymous {
 		return rules.Receive(ctx, event, r.format, r.rooms.EventKeys)
 	}
@@ -67,9 +54,6 @@ func (r *Room) readForeign(ctx context.Context, event json.RawMessage, asked boo
 		return nil, fmt.Errorf("reading an event: %w", err)
 	}
 	if canonical, err = sjson.DeleteBytes(canonical, "unsigned"); err != nil { // nobody signed that
-		return nil, fmt.Errorf("reading an event: %w", err)
-	}
-	if canonical, err = r.withSignatures(canonical); err != nil {
 		return nil, fmt.Errorf("reading an event: %w", err)
 	}
 	p := r.rooms.Pseudonym
@@ -82,7 +66,7 @@ func (r *Room) readForeign(ctx context.Context, event json.RawMessage, asked boo
 	if gjson.GetBytes(canonical, "content.membership").String() == "invite" && gjson.GetBytes(canonical, "type").String() == memberType {
 		err = p.CheckInvite(canonical)
 	} else {
-		err = r.checkSender(ctx, canonical, sender, asked)
+		err = r.checkSender(canonical, sender)
 	}
 	if err != nil {
 		return nil, err
@@ -98,10 +82,10 @@ func (r *Room) receive(ctx context.Context, origin string, event *rules.Event) e
 	if known := r.Event(event.ID()); known != nil && !known.Outlier() {
 		return known.refusal()
 	}
-	if len(r.missing(event.PrevEvents())) > 0 && !r.rooms.Faults.Has(fault.GapsNotFilled) {
+	if len(r.missing(event.PrevEvents())) > 0 {
 		r.fillGap(ctx, origin, event)
 	}
-	_, err := r.takeForeign(ctx, origin, event, fault.PushedMappingsBelieved)
+	_, err := r.takeForeign(ctx, origin, event)
 	return err
 }
 
@@ -126,9 +110,6 @@ func (r *Room) missing(ids []string) []string {
 // fillGap asks for the events between where the room ends and an event, and takes them. What it cannot get, takeForeign
 // does without.
 func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
-	if r.rooms.Faults.Has(fault.GapsLeft) {
-		return
-	}
 	r.mu.RLock()
 	earliest := slices.Clone(r.heads)
 	r.mu.RUnlock()
@@ -139,14 +120,14 @@ func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
 	}
 	var between []*rules.Event
 	for _, one := range found {
-		if read, err := r.readForeign(ctx, one, true); err == nil && read.RoomID() == r.id {
+		if read, err := r.readForeign(ctx, one); err == nil && read.RoomID() == r.id {
 			between = append(between, read)
 		}
 	}
 	slices.SortStableFunc(between, func(a, b *rules.Event) int { return cmp.Compare(a.Depth(), b.Depth()) })
 	for _, one := range between {
 		if len(r.missing([]string{one.ID()})) > 0 {
-			if _, err := r.takeForeign(ctx, origin, one, fault.GapMappingsBelieved); err != nil {
+			if _, err := r.takeForeign(ctx, origin, one); err != nil {
 				r.rooms.Log.Info("an event of a gap is refused", "room", r.id, "event", one.ID(), "error", err)
 			}
 		}
@@ -154,8 +135,8 @@ func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
 }
 
 // takeForeign takes an event of another server: it finds the state before it, judges its mapping, checks it by the rules,
-// and takes it, as a rejected one if it must be. With the fault believing, its mapping is taken at its word.
-func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Event, believing fault.ID) (*Event, error) {
+// and takes it, as a rejected one if it must be.
+func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Event) (*Event, error) {
 	given, outliers, err := r.stateGiven(ctx, origin, event)
 	if err != nil {
 		return nil, err
@@ -164,7 +145,7 @@ func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Even
 	if err != nil {
 		return nil, err
 	}
-	j := r.judgeBrought(ctx, origin, event, believing)
+	j := r.judgeBrought(ctx, origin, event)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.keepOutliers(outliers); err != nil {
@@ -179,11 +160,6 @@ func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Even
 	taken, err := r.take(event, before, how)
 	if err != nil {
 		return nil, err
-	}
-	if r.rooms.Faults.Has(fault.AuthMappingsBelieved) {
-		if err := r.believe(outliers, taken.Position); err != nil {
-			return nil, err
-		}
 	}
 	if j != nil && r.rooms.Pseudonym.Handle(event.Membership(), *j) == pseudonym.Drop {
 		r.rooms.Log.Info("an event is dropped", "room", r.id, "event", event.ID(), "why", taken.Rejected)
@@ -208,9 +184,6 @@ func (r *Room) decide(origin string, event *rules.Event, before rules.State, how
 	}
 	// Other servers may think otherwise of a key that this one does not admit: the event stays in the graph.
 	how.softFailed = applied.Allowed(event, r.current.state) != nil || !r.admits(event, how.judgement)
-	if r.rooms.Faults.Has(fault.NoSoftFailure) {
-		how.softFailed = false
-	}
 }
 
 // refuses tells why a member event of a pseudonymous room is refused for its mapping, or "".
@@ -259,13 +232,13 @@ func (r *Room) stateGiven(ctx context.Context, origin string, event *rules.Event
 	if err != nil {
 		return nil, nil, fmt.Errorf("events before %s are not known, nor is the state there: %w", event.ID(), err)
 	}
-	return r.stateOf(ctx, answer.PDUs, answer.AuthChain, fault.GivenMappingsBelieved)
+	return r.stateOf(ctx, answer.PDUs, answer.AuthChain)
 }
 
 // stateOf reads a state and the auth chain of its events, as another server gave them: those that do not hold by
-// themselves are left out of the state. With the fault believing, their mappings are taken at their word.
-func (r *Room) stateOf(ctx context.Context, state, chain []json.RawMessage, believing fault.ID) (rules.State, []outlier, error) {
-	outliers := r.readOutliers(ctx, slices.Concat(chain, state), nil, believing)
+// themselves are left out of the state.
+func (r *Room) stateOf(ctx context.Context, state, chain []json.RawMessage) (rules.State, []outlier, error) {
+	outliers := r.readOutliers(ctx, slices.Concat(chain, state), nil)
 	byID := map[string]outlier{}
 	for _, one := range outliers {
 		byID[one.event.ID()] = one
@@ -305,7 +278,7 @@ func (r *Room) withAuthEvents(ctx context.Context, origin string, event *rules.E
 	if err != nil {
 		return nil, fmt.Errorf("an auth event of %s is not known, and %s does not give it: %w", event.ID(), origin, err)
 	}
-	outliers = append(outliers, r.readOutliers(ctx, chain, outliers, fault.AuthMappingsBelieved)...)
+	outliers = append(outliers, r.readOutliers(ctx, chain, outliers)...)
 	for _, id := range event.AuthEvents() {
 		if !there(id) {
 			return nil, fmt.Errorf("auth event %s of %s is not known, and %s did not give it", id, event.ID(), origin)
@@ -316,21 +289,18 @@ func (r *Room) withAuthEvents(ctx context.Context, origin string, event *rules.E
 
 // readOutliers reads events that others stand on, those first that others stand on; before are more that they may stand
 // on. Each is checked by its own auth events. Events that cannot be read, or whose auth events are missing, are left out.
-func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before []outlier, believing fault.ID) []outlier {
+func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before []outlier) []outlier {
 	read := map[string]*rules.Event{}
 	judged := map[string]*pseudonym.Judgement{}
 	var mu sync.Mutex
 	var reading sync.WaitGroup
 	for _, one := range list { // at once: each may ask a server for its keys, and wait
 		reading.Go(func() {
-			event, err := r.readForeign(ctx, one, true)
+			event, err := r.readForeign(ctx, one)
 			if err != nil || event.RoomID() != r.id || r.Event(event.ID()) != nil {
 				return
 			}
-			j := r.judge(event, believing)
-			if r.rooms.Faults.Has(fault.StateMappingsUnread) {
-				j = nil
-			}
+			j := r.judge(event)
 			mu.Lock()
 			defer mu.Unlock()
 			read[event.ID()], judged[event.ID()] = event, j

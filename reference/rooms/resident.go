@@ -6,7 +6,6 @@ package rooms
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -14,7 +13,6 @@ import (
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/federation/outgoing"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -43,7 +41,7 @@ func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userI
 	if err != nil {
 		return none, err
 	}
-	if membership != "leave" && !slices.Contains(versions, room.Version()) && !rs.Faults.Has(fault.MakeJoinIgnoresVersions) {
+	if membership != "leave" && !slices.Contains(versions, room.Version()) {
 		return none, &Error{Status: 400, Code: "M_INCOMPATIBLE_ROOM_VERSION", RoomVersion: room.Version(),
 			Text: fmt.Sprintf("room %s has version %s, which the asking server does not list", roomID, room.Version())}
 	}
@@ -74,9 +72,6 @@ func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userI
 		if err == nil {
 			event, err = sjson.SetBytes(event, field, sender)
 		}
-	}
-	if rs.Faults.Has(fault.MakeJoinNamesNoVersion) {
-		return outgoing.Template{Event: event}, err
 	}
 	return outgoing.Template{RoomVersion: room.Version(), Event: event}, err
 }
@@ -118,9 +113,6 @@ func (rs *Rooms) SendJoin(ctx context.Context, origin, roomID, eventID string, e
 
 // SendLeave takes the leave of a user of another server.
 func (rs *Rooms) SendLeave(ctx context.Context, origin, roomID, eventID string, event json.RawMessage) error {
-	if room := rs.Get(roomID); room != nil && room.Pseudonymous() && rs.Faults.Has(fault.SendLeaveRefused) {
-		return Forbidden("the leave is not signed by %s", origin)
-	}
 	_, _, err := rs.takeMember(ctx, origin, roomID, eventID, "leave", event)
 	return err
 }
@@ -151,7 +143,7 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	if raw, err = room.vouchOrdinary(raw); err != nil {
 		return nil, nil, err
 	}
-	event, err := room.readForeign(ctx, raw, false)
+	event, err := room.readForeign(ctx, raw)
 	if err != nil {
 		return nil, nil, Forbidden("%v", err)
 	}
@@ -161,7 +153,7 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 		return nil, nil, Bad("M_INVALID_PARAM", "the event is no %s in room %s", membership, roomID)
 	case event.ID() != eventID:
 		return nil, nil, Bad("M_INVALID_PARAM", "the event is %s, the request is for %s", event.ID(), eventID)
-	case stateKey != event.Sender() && !(room.format.Pseudonymous && rs.Faults.Has(fault.JoinsForOthersTaken)):
+	case stateKey != event.Sender():
 		return nil, nil, Bad("M_INVALID_PARAM", "the state key is not the sender")
 	}
 	if domain, _ := pseudoid.UserIDDomain(event.Sender()); !room.format.Pseudonymous && domain != origin {
@@ -181,17 +173,10 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	if missing := room.missing(event.PrevEvents()); len(missing) > 0 {
 		return nil, nil, Bad("M_INVALID_PARAM", "the event stands on %s, which this server does not have", missing[0])
 	}
-	if rs.Faults.Has(fault.StaleJoinsRefused) && membership == "join" && !slices.Equal(event.PrevEvents(), room.heads) {
-		return nil, nil, Forbidden("the join does not stand at the end of room %s", roomID)
-	}
-	j := room.judge(event, fault.SendJoinMappingsBelieved)
-	var refusal error // told, though the event is kept
+	j := room.judge(event)
 	if j != nil {
-		if why := room.refuses(origin, event, *j, true); why != "" && !rs.Faults.Has(fault.SendJoinMappingsBelieved) {
-			if !rs.Faults.Has(fault.RefusedJoinKept) {
-				return nil, nil, Forbidden("%s", why)
-			}
-			refusal = Forbidden("%s", why)
+		if why := room.refuses(origin, event, *j, true); why != "" {
+			return nil, nil, Forbidden("%s", why)
 		}
 		if !room.admits(event, j) {
 			return nil, nil, Forbidden("%s may not enter by this key", j.Mapping.UserID)
@@ -214,7 +199,7 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 		how.concealed = rs.Pseudonym.Handle(event.Membership(), *j) == pseudonym.Conceal
 	}
 	taken, err := room.take(event, before, how)
-	return room, taken, errors.Join(err, refusal)
+	return room, taken, err
 }
 
 // vouchOrdinary signs a join of an ordinary room for which an own member vouches: the server must have signed it before

@@ -14,7 +14,6 @@ import (
 	"sync"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 	"msc4014/reference/store"
@@ -344,9 +343,6 @@ func (r *Room) loadState(eventID string, record eventRecord) (err error) {
 
 // finishLoading makes what follows from the events.
 func (r *Room) finishLoading(record roomRecord, entries []pseudonym.Entry) {
-	if r.rooms.Faults.Has(fault.MappingsNotStored) {
-		entries = slices.DeleteFunc(entries, func(entry pseudonym.Entry) bool { return entry.Verified != nil && !r.rooms.own(entry.Verified.UserID) })
-	}
 	r.directory = pseudonym.NewDirectory(r.rooms.Pseudonym, entries...)
 	r.heads = record.Heads
 	if current, err := r.rooms.pool.load(record.Current, r); err == nil {

@@ -23,7 +23,6 @@ import (
 	"time"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 	"msc4014/reference/store"
@@ -41,7 +40,6 @@ type Config struct {
 	Server      pseudonym.ServerSigner // name and signing key of the server
 	Pseudonym   pseudonym.Rules
 	Rules       rules.Rules
-	Faults      fault.Set
 	Store       *store.Store
 	Clock       *stream.Clock // at or after LastPosition
 	MappingKeys pseudonym.KeySource
@@ -140,10 +138,7 @@ func Open(config Config) (*Rooms, error) {
 	if rs.tables, err = openTables(config.Store); err != nil {
 		return nil, err
 	}
-	rs.keys = keyStore{config.Store, rs.tables.keys, config.Faults}
-	if config.Faults.Has(fault.KeysNotStored) {
-		rs.keys.forgetAll()
-	}
+	rs.keys = keyStore{config.Store, rs.tables.keys}
 	rs.pool = newSnapshots(rs.tables.states)
 	if err := rs.load(); err != nil {
 		return nil, err
@@ -267,8 +262,6 @@ type keyRecord struct {
 type keyStore struct {
 	store *store.Store
 	keys  *store.Map[keyRecord]
-
-	faults fault.Set
 }
 
 var _ pseudonym.KeyStore = keyStore{}
@@ -298,31 +291,7 @@ func (k keyStore) Save(roomID, userID string, key pseudoid.KeyPair) (kept pseudo
 
 // place is where the key of a user in a room is kept.
 func (k keyStore) place(roomID, userID string) string {
-	switch {
-	case k.faults.Has(fault.OneKeyAUser):
-		return store.Key("", userID)
-	case k.faults.Has(fault.OneKeyARoom):
-		return store.Key(roomID, "")
-	}
 	return store.Key(roomID, userID)
-}
-
-// forget throws the key of a user in a room away, which only faults do.
-func (k keyStore) forget(roomID, userID string) {
-	_ = k.store.Update(func(tx *store.Tx) error {
-		k.keys.Delete(tx, k.place(roomID, userID))
-		return nil
-	})
-}
-
-// forgetAll throws all keys away, which only faults do.
-func (k keyStore) forgetAll() {
-	_ = k.store.Update(func(tx *store.Tx) error {
-		for place := range k.keys.All() {
-			k.keys.Delete(tx, place)
-		}
-		return nil
-	})
 }
 
 // ownerOf returns the own user whose key in the room a key is: to know that, the server needs no mapping.

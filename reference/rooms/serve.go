@@ -9,10 +9,7 @@ import (
 	"encoding/json"
 	"slices"
 
-	"github.com/tidwall/sjson"
-
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -31,9 +28,6 @@ func (r *Room) served(events []*Event) []json.RawMessage {
 // forPeers returns one event as peers are given it.
 func (r *Room) forPeers(event *Event) json.RawMessage {
 	if r.RedactionOf(event.ID()) == "" {
-		if r.rooms.Faults.Has(fault.FurtherSignaturesUnserved) && event.Membership() == "join" {
-			return r.signedAlone(event)
-		}
 		return event.JSON()
 	}
 	var redacted []byte
@@ -47,19 +41,6 @@ func (r *Room) forPeers(event *Event) json.RawMessage {
 		return event.JSON()
 	}
 	return redacted
-}
-
-// signedAlone returns an event with its sender's signatures alone, for fault.FurtherSignaturesUnserved.
-func (r *Room) signedAlone(event *Event) json.RawMessage {
-	own := map[string]json.RawMessage{}
-	if signatures := event.Field("signatures").Map()[event.Sender()]; signatures.Exists() {
-		own[event.Sender()] = json.RawMessage(signatures.Raw)
-	}
-	stripped, err := sjson.SetRawBytes(event.JSON(), "signatures", raw(own))
-	if err != nil {
-		return event.JSON()
-	}
-	return stripped
 }
 
 // RedactionOf returns the ID of the redaction that took effect on an event, or "".
@@ -104,9 +85,6 @@ func (rs *Rooms) askable(origin, roomID string) (*Room, error) {
 
 // wasIn tells whether a server has or had a joined member.
 func (r *Room) wasIn(server string) bool {
-	if r.rooms.Faults.Has(fault.HistoryForAnybody) {
-		return true
-	}
 	if r.format.Pseudonymous {
 		return pseudonym.WasInRoom(r.directory.Entries(), server)
 	}
@@ -144,9 +122,6 @@ func (r *Room) visibleTo(server string, event *Event) bool {
 
 // hasMember tells whether a server has a member with one of some memberships in a state.
 func (r *Room) hasMember(state rules.State, server string, memberships ...string) bool {
-	if r.rooms.Faults.Has(fault.HistoryForAnybody) {
-		return true
-	}
 	for key, member := range state {
 		if key.Type != memberType || !slices.Contains(memberships, member.Membership()) {
 			continue

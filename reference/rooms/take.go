@@ -7,11 +7,9 @@ package rooms
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 	"msc4014/reference/store"
@@ -154,13 +152,6 @@ func (r *Room) resolve(states []rules.State, extra *Event) (rules.State, error) 
 	if !slices.ContainsFunc(states, func(s rules.State) bool { return !maps.Equal(s, first) }) {
 		return first, nil
 	}
-	if r.rooms.Faults.Has(fault.LastStateWins) {
-		last := rules.State{}
-		for _, state := range states {
-			maps.Copy(last, state)
-		}
-		return last, nil
-	}
 	return r.rules().Resolve(states, history{r, extra})
 }
 
@@ -170,10 +161,6 @@ func (r *Room) rules() rules.Rules {
 	applied := r.rooms.Rules
 	applied.Domain, applied.Sigil = rules.DomainReading(readings.ByDomain), rules.SigilReading(readings.BySigil)
 	applied.AnyKey = r.takesAnySpelling() || r.rooms.Pseudonym.Takes("small-order-accepted")
-	applied.KeyOf = func(userID string) (string, bool) {
-		key, ok := r.directory.Key(userID)
-		return string(key), ok
-	}
 	applied.DomainOf = func(event *rules.Event) (string, bool) {
 		userID, ok := r.directory.Proven(pseudoid.SenderKey(event.Sender()))
 		if !ok { // who joins says who it is; whether that is so is judged apart
@@ -256,36 +243,13 @@ func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 			j = *how.judgement
 		}
 		j = r.ownersJudgement(key, j)
-		if named := string(j.Mapping.Key); named != "" && r.rooms.Faults.Has(fault.MappingFiledByItsKey) {
-			key = named
-		}
 		seen := pseudonym.Seen{
 			Key: pseudoid.SenderKey(key), EventID: event.ID(), Membership: event.Membership(), Position: taken.Position,
 			Current: current != nil && current.ID() == event.ID(), Judgement: j, Concealed: event.Concealed,
 		}
 		r.keep(tx, r.directory.Learn(seen), taken.Position)
-		if r.rooms.Faults.Has(fault.CrashOnSecondKey) && r.TwoKeys() {
-			r.rooms.Log.Error("a user has two keys in a room", "room", r.id)
-			os.Exit(1)
-		}
 		r.noteMapping(tx, event)
 	}
-}
-
-// believe lets the directory know what outliers say of their members as if they were the room's state, for
-// fault.AuthMappingsBelieved. The lock is held.
-func (r *Room) believe(outliers []outlier, position int64) error {
-	return r.rooms.Store.Update(func(tx *store.Tx) error {
-		for _, one := range outliers {
-			if key, _ := one.event.StateKey(); one.judgement != nil {
-				r.keep(tx, r.directory.Learn(pseudonym.Seen{
-					Key: pseudoid.SenderKey(key), EventID: one.event.ID(), Membership: one.event.Membership(), Current: true,
-					Position: position, Judgement: *one.judgement,
-				}), position)
-			}
-		}
-		return nil
-	})
 }
 
 // bygone returns the member events that are not the room's state, but known for what stands on them.
@@ -312,20 +276,6 @@ func (r *Room) ownersJudgement(key string, j pseudonym.Judgement) pseudonym.Judg
 	}
 	mapping := pseudoid.Mapping{Dialect: r.rooms.Pseudonym.Dialect, Key: pseudoid.SenderKey(key), UserID: userID}
 	return pseudonym.Judgement{Verdict: pseudonym.Verified, Mapping: mapping}
-}
-
-// TwoKeys tells whether two keys in the room are proven to be one user's, for faults that cannot do with that.
-func (r *Room) TwoKeys() bool {
-	users := map[string]bool{}
-	for _, entry := range r.directory.Entries() {
-		if entry.Verified != nil && users[entry.Verified.UserID] {
-			return true
-		}
-		if entry.Verified != nil {
-			users[entry.Verified.UserID] = true
-		}
-	}
-	return false
 }
 
 // judgement returns how a member event was judged when it came.
@@ -366,12 +316,6 @@ func (r *Room) redact(tx *store.Tx, taken *Event) {
 func (r *Room) redactBy(tx *store.Tx, redaction, target *Event) {
 	if r.redacted[target.ID()] != "" || r.mayRedact(redaction, target) != nil {
 		return
-	}
-	if _, own := r.ownerOf(redaction.Sender()); !own && r.format.Pseudonymous && r.rooms.Faults.Has(fault.RemoteRedactionsIgnored) {
-		return
-	}
-	if key, _ := target.StateKey(); target.Type() == memberType && r.rooms.Faults.Has(fault.RedactionTakesMapping) {
-		r.keep(tx, r.directory.Purge(pseudoid.SenderKey(key)), redaction.Position)
 	}
 	r.redacted[target.ID()] = redaction.ID()
 	r.rooms.tables.redacted.Put(tx, store.Key(r.id, target.ID()), redaction.ID())

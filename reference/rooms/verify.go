@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 	"msc4014/reference/store"
@@ -58,19 +57,15 @@ func (noKeys) ServerKey(string, string) (pseudonym.PublishedKey, error) {
 var errNotAsked = errors.New("no server is asked for its keys now")
 
 // judge judges the mapping of a member event of a pseudonymous room; it may ask the user's server for its keys. For
-// other events it returns nil. A server with the fault believing takes the mapping at its word.
-func (r *Room) judge(event *rules.Event, believing fault.ID) *pseudonym.Judgement {
-	j := r.judgeBy(event, ownKeys{r.rooms, r.rooms.MappingKeys})
-	if j != nil && j.Mapping.UserID != "" && r.rooms.Faults.Has(believing) {
-		return &pseudonym.Judgement{Verdict: pseudonym.Verified, Mapping: j.Mapping}
-	}
-	return j
+// other events it returns nil.
+func (r *Room) judge(event *rules.Event) *pseudonym.Judgement {
+	return r.judgeBy(event, ownKeys{r.rooms, r.rooms.MappingKeys})
 }
 
 // judgeBrought judges the mapping of a member event that a server brought. Where the user's own server does not give its
 // keys, whether another is asked as a notary is unverified/notary; here it is the one that brought the event.
-func (r *Room) judgeBrought(ctx context.Context, origin string, event *rules.Event, believing fault.ID) *pseudonym.Judgement {
-	j := r.judge(event, believing)
+func (r *Room) judgeBrought(ctx context.Context, origin string, event *rules.Event) *pseudonym.Judgement {
+	j := r.judge(event)
 	reading := r.rooms.Pseudonym.Readings.Notary
 	if j == nil || !j.Retry() || reading == "not-asked" {
 		return j
@@ -82,7 +77,7 @@ func (r *Room) judgeBrought(ctx context.Context, origin string, event *rules.Eve
 	if err := r.rooms.KeyAsker.AskNotary(ctx, origin, domain, reading == "taken"); err != nil {
 		r.rooms.Log.Info("no notary has the keys of a member's server", "room", r.id, "server", domain, "error", err)
 	}
-	return r.judge(event, believing)
+	return r.judge(event)
 }
 
 // judgeOwn judges the mapping in an event that this server wrote, and asks nobody: that of an own user is by this
@@ -170,7 +165,7 @@ func (r *Room) verify(entry pseudonym.Entry) {
 	if event == nil {
 		return
 	}
-	j := r.judge(event.Event, "")
+	j := r.judge(event.Event)
 	if j == nil || j.Retry() || r.rooms.ctx.Err() != nil {
 		return
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -57,9 +56,6 @@ func (r *Room) clientEvent(wire []byte, additions pseudonym.Additions, position 
 		return r.rooms.Pseudonym.ClientEvent(wire, additions, r.directory.At(position))
 	}
 	view := ordinaryView(wire, additions)
-	if r.rooms.Faults.Has(fault.KeyInOrdinaryViews) {
-		return sjson.SetBytes(view, "sender_key", gjson.GetBytes(view, "sender").String())
-	}
 	return view, nil
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 	"msc4014/reference/store"
@@ -69,9 +68,6 @@ func (r *Room) ownSender(userID string) (key pseudoid.KeyPair, sender string, er
 		return key, "", Forbidden("%s is not in room %s", userID, r.id)
 	}
 	key, err = pseudonym.SenderKey(r.rooms.keys, r.id, userID)
-	if r.rooms.Faults.Has(fault.KeysNotStored) && r.State().Member(string(key.Public)) == nil {
-		err = errors.Join(err, r.writeJoin(userID, ""))
-	}
 	return key, string(key.Public), err
 }
 
@@ -220,11 +216,6 @@ func (r *Room) authorised(event *rules.Event, before rules.State) error {
 	applied := r.rules()
 	if err := applied.CheckAuthEvents(event, authEvents, history{r, nil}.Rejected); err != nil {
 		return err
-	}
-	if _, isState := event.StateKey(); isState && event.Type() != memberType && r.rooms.Faults.Has(fault.RedactedWithoutPower) {
-		if member := before.Member(event.Sender()); member != nil && r.redacted[member.ID()] != "" {
-			return Forbidden("%s has no power", event.Sender())
-		}
 	}
 	return applied.Allowed(event, before)
 }

@@ -8,8 +8,6 @@ import (
 	"fmt"
 
 	"github.com/tidwall/gjson"
-
-	"msc4014/reference/fault"
 )
 
 // The types of state that authorises events.
@@ -83,12 +81,11 @@ func (r Rules) Allowed(e *Event, state State) error {
 		return r.memberAllowed(e, state)
 	}
 	membership := state.Membership(e.sender)
-	mayAllTheSame := membership == "leave" && r.Faults.Has(fault.LeftMayWrite) || membership == "ban" && r.Faults.Has(fault.BannedMayWrite)
-	if membership != "join" && !mayAllTheSame {
+	if membership != "join" {
 		return reject("5", "the sender's membership is %q", membership)
 	}
 	levels := state.powerLevels()
-	sender := levels.user(r.powerful(e))
+	sender := levels.user(e.sender)
 	if e.eventType == thirdPartyInviteType {
 		if invite := levels.named("invite"); sender < invite {
 			return reject("6.1", "the sender's power level is %d, to invite takes %d", sender, invite)
@@ -96,7 +93,7 @@ func (r Rules) Allowed(e *Event, state State) error {
 		return nil
 	}
 	_, isState := e.StateKey()
-	if required := levels.event(e.eventType, isState && !r.Faults.Has(fault.StateDefaultUnread)); required > sender {
+	if required := levels.event(e.eventType, isState); required > sender {
 		return reject("7", "the sender's power level is %d, an event of type %q takes %d", sender, e.eventType, required)
 	}
 	if err := r.mayUseStateKey(e); err != nil {
@@ -106,17 +103,6 @@ func (r Rules) Allowed(e *Event, state State) error {
 		return r.powerLevelsAllowed(e, state)
 	}
 	return nil
-}
-
-// powerful returns whose power counts for an event: the sender's (MSC1228, Proposal), or, by a fault, that of who it says
-// in a sender field that it has no business to have.
-func (r Rules) powerful(e *Event) string {
-	if r.Faults.Has(fault.SenderFieldBelieved) && r.KeyOf != nil && e.format.SenderField() != "sender" {
-		if key, ok := r.KeyOf(text(e.Field("sender"))); ok {
-			return key
-		}
-	}
-	return e.sender
 }
 
 // createAllowed is rule 1.

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 // SigilReading says what the rules that look for '@' (8 and 9.3) come to in pseudonymous rooms. The proposal does not
@@ -43,10 +42,6 @@ type Rules struct {
 	// (signing/rejects-noncanonical).
 	AnyKey bool
 
-	Faults fault.Set // deviations on purpose; none in a server that is to follow the text
-
-	// KeyOf tells the key of a user ID, for fault.SenderFieldBelieved.
-	KeyOf func(userID string) (key string, ok bool)
 	// DomainOf tells the domain of the user who sent an event, for DomainByMapping; ok is false if it is not known.
 	DomainOf func(*Event) (domain string, ok bool)
 }
@@ -99,7 +94,7 @@ func (r Rules) checkMemberKey(f pseudoid.Format, stateKey string) error {
 
 // AnyMemberKey tells whether member events are taken whatever their state key is.
 func (r Rules) AnyMemberKey() bool {
-	return r.AnyKey || r.Faults.Has(fault.UserIDSendersTaken) || r.Faults.Has(fault.KeysInAnySpelling) || r.Faults.Has(fault.JoinsForOthersTaken)
+	return r.AnyKey
 }
 
 // mayUseStateKey is rule 8: "If the event has a `state_key` that starts with an `@` and does not match the `sender`,
@@ -128,7 +123,7 @@ func (r Rules) mayHoldPower(f pseudoid.Format, user string) error {
 	switch {
 	case !f.Pseudonymous:
 		return pseudoid.ValidUserID(user)
-	case r.Sigil == SigilNotApplied, r.Faults.Has(fault.PowerByUserID):
+	case r.Sigil == SigilNotApplied:
 		return nil
 	case r.Sigil == SigilBySigil:
 		if strings.HasPrefix(user, "@") {

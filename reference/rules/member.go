@@ -5,12 +5,9 @@
 package rules
 
 import (
-	"strings"
-
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 )
 
 // memberAllowed is rule 4.
@@ -49,28 +46,23 @@ func (r Rules) memberAllowed(e *Event, state State) error {
 // server, in ordinary rooms, was checked on receipt.
 func (r Rules) checkAuthoriser(e *Event) error {
 	authoriser := e.Content(authoriserField)
-	if !authoriser.Exists() || !e.format.Pseudonymous || r.authoriserByUserID(e) {
+	if !authoriser.Exists() || !e.format.Pseudonymous {
 		return nil
 	}
 	if err := checkSenderKey(text(authoriser)); err != nil {
 		return reject("4.2", "%s: %v", authoriserField, err)
 	}
-	if err := signedBySenderKey(e, text(authoriser)); err != nil && !r.Faults.Has(fault.AuthoriserSignatureUnchecked) {
+	if err := signedBySenderKey(e, text(authoriser)); err != nil {
 		return reject("4.2.1", "%s: %v", authoriserField, err)
 	}
 	return nil
-}
-
-// authoriserByUserID tells whether a join is authorised by a user ID, and a fault takes that.
-func (r Rules) authoriserByUserID(e *Event) bool {
-	return r.Faults.Has(fault.AuthoriserByUserID) && strings.HasPrefix(text(e.Content(authoriserField)), "@")
 }
 
 // joinAllowed is rule 4.3. In pseudonymous rooms 4.3.2 comes before 4.3.1: there nobody else may join the creator's
 // key, not even as the first event of the room.
 func (r Rules) joinAllowed(e *Event, target string, state State) error {
 	notOwn := e.sender != target
-	if notOwn && e.format.Pseudonymous && !r.Faults.Has(fault.JoinsForOthersTaken) {
+	if notOwn && e.format.Pseudonymous {
 		return reject("4.3.2", "the state key is not the sender key")
 	}
 	create := state.Create()
@@ -81,10 +73,10 @@ func (r Rules) joinAllowed(e *Event, target string, state State) error {
 		return reject("4.3.2", "the state key is not the sender")
 	}
 	membership := state.Membership(e.sender)
-	if membership == "ban" && !r.Faults.Has(fault.BansNotChecked) {
+	if membership == "ban" {
 		return reject("4.3.3", "the sender is banned")
 	}
-	invited := membership == "invite" || membership == "join" || r.Faults.Has(fault.NewKeyAfterInvite)
+	invited := membership == "invite" || membership == "join"
 	rule := state.JoinRule()
 	switch rule {
 	case "invite", "knock":
@@ -94,9 +86,6 @@ func (r Rules) joinAllowed(e *Event, target string, state State) error {
 		return reject("4.3.4", "the join rule is %q and the sender's membership %q", rule, membership)
 	case "restricted", "knock_restricted":
 		if invited {
-			return nil
-		}
-		if r.Faults.Has(fault.RestrictedAsPublic) || r.authoriserByUserID(e) {
 			return nil
 		}
 		return authoriserAllowed(e, state)

@@ -18,7 +18,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"msc4014/reference/fault"
 	"msc4014/reference/store"
 	"msc4014/reference/stream"
 )
@@ -62,7 +61,6 @@ type Config struct {
 	Log    *slog.Logger
 	// MayRegister tells whether a localpart may be taken: pseudonym.Rules.MayRegister.
 	MayRegister func(localpart string) bool
-	Faults      fault.Set
 }
 
 // Users is everything that the server knows of users. It may be used from several goroutines.
@@ -183,7 +181,7 @@ func (u *Users) publishInMemory(do func(position int64)) {
 
 // send queues a message for other servers.
 func (u *Users) send(servers []string, eduType string, content map[string]any) {
-	if len(servers) > 0 && !u.Faults.Has(fault.EDUsUnsent) {
+	if len(servers) > 0 {
 		u.remote.SendEDU(servers, eduType, mustMarshal(content))
 	}
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"msc4014/reference/fault"
 	"msc4014/reference/federation/transport"
 	"msc4014/reference/store"
 )
@@ -37,7 +36,6 @@ type Config struct {
 	Signer     Signer
 	Store      *store.Store
 	Log        *slog.Logger // nil means none
-	Faults     fault.Set
 }
 
 // Client asks other servers and sends to them. It may be used from several goroutines.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"msc4014/reference/fault"
 	"msc4014/reference/store"
 )
 
@@ -50,9 +49,6 @@ func (c *Client) sendAll(d *destination) {
 				break
 			}
 			c.Log.Info("a transaction was not taken", "server", d.name, "transaction", t.ID, "error", err)
-			if c.Faults.Has(fault.FailedTransactionsDropped) {
-				break
-			}
 			if !c.sleep(d) {
 				return
 			}
