@@ -12,7 +12,6 @@ import (
 
 	"msc4014/cmd/internal/prove"
 	"msc4014/cmd/internal/suitebinary"
-	"msc4014/cmd/internal/variant"
 	"msc4014/faults"
 	"msc4014/helpers/plan"
 	"msc4014/report"
@@ -95,7 +94,7 @@ func newProver(kill <-chan struct{}) (*prove.Prover, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := variant.Faults()
+	all, err := faults.All()
 	if err != nil {
 		return nil, err
 	}

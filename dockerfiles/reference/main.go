@@ -1,11 +1,10 @@
 // Command reference runs the reference homeserver, in a container or as a plain process. It reads the image contract from its
-// environment (dockerfiles/internal/contract), and its deviations from environment and arguments:
+// environment (dockerfiles/internal/contract), and its dialect and readings from environment and arguments:
 //
 //	--dialect DIALECT              MSC4014_REFERENCE_DIALECT   msc4014 (the text's, the default) or dendrite (the deployed one)
-//	--fault ID                     MSC4014_REFERENCE_FAULTS    deliberate deviations (reference/fault)
 //	--reading REQUIREMENT=READING  MSC4014_REFERENCE_READINGS  how it reads what the text leaves open (reference/pseudonym)
 //
-// --fault and --reading may be repeated, and add to those of the environment, which are separated by commas. Exit status: 0
+// --reading may be repeated, and adds to those of the environment, which are separated by commas. Exit status: 0
 // after SIGTERM or SIGINT, 1 if it cannot run, 2 for invalid arguments.
 package main
 
@@ -45,7 +44,7 @@ func execute(ctx context.Context, arguments []string, getenv func(string) string
 	typed, err := parse(arguments)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		_, _ = fmt.Fprintln(stderr, "reference [--dialect DIALECT] [--fault ID]... [--reading REQUIREMENT=READING]...; all other settings come from the environment")
+		_, _ = fmt.Fprintln(stderr, "reference [--dialect DIALECT] [--reading REQUIREMENT=READING]...; all other settings are read from the environment")
 		return statusEnded
 	case err != nil:
 		return fail(statusArguments, err)
@@ -59,7 +58,7 @@ func execute(ctx context.Context, arguments []string, getenv func(string) string
 	}
 	decided, err := choice.FromEnvironment(getenv).And(typed).Decide()
 	if err != nil {
-		return fail(statusCannot, fmt.Errorf("%s, %s, %s: %w", choice.DialectVariable, choice.FaultsVariable, choice.ReadingsVariable, err))
+		return fail(statusCannot, fmt.Errorf("%s, %s: %w", choice.DialectVariable, choice.ReadingsVariable, err))
 	}
 	if err := serve(ctx, settings, decided, stderr); err != nil {
 		return fail(statusCannot, err)
@@ -73,13 +72,12 @@ func parse(arguments []string) (choice.Choices, error) {
 	flags := flag.NewFlagSet("reference", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&typed.Dialect, "dialect", "", "")
-	flags.Func("fault", "", func(id string) error { typed.Faults = append(typed.Faults, id); return nil })
 	flags.Func("reading", "", func(one string) error { typed.Readings = append(typed.Readings, one); return nil })
 	if err := flags.Parse(arguments); err != nil {
 		return typed, err
 	}
 	if flags.NArg() > 0 {
-		return typed, fmt.Errorf("argument %q: the only arguments are --dialect, --fault and --reading", flags.Arg(0))
+		return typed, fmt.Errorf("argument %q: the only arguments are --dialect and --reading", flags.Arg(0))
 	}
 	return typed, nil
 }

@@ -20,7 +20,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/runtime/authority"
 )
 
@@ -60,13 +59,13 @@ func TestRefusals(t *testing.T) {
 		says        string
 	}{
 		{"--nosuch", good, 2, "flag provided but not defined: -nosuch"},
-		{"--fault", good, 2, "needs an argument"},
-		{"--fault nosuch", good, 2, `there is no fault "nosuch"; there are `},
+		{"--fault one-key-a-user", good, 2, "flag provided but not defined: -fault"},
+		{"--reading", good, 2, "needs an argument"},
 		{"--reading nosuch", good, 2, "it is REQUIREMENT=READING"},
 		{"--dialect nosuch", good, 2, "there are msc4014, dendrite"},
 		{"serve", good, 2, `argument "serve"`},
 		{"", with("SERVER_NAME", ""), 1, "SERVER_NAME is not set"},
-		{"", with("MSC4014_REFERENCE_FAULTS", "one-key-a-user,nosuch"), 1, `MSC4014_REFERENCE_FAULTS, MSC4014_REFERENCE_READINGS: there is no fault "nosuch"`},
+		{"", with("MSC4014_REFERENCE_READINGS", "nosuch"), 1, `MSC4014_REFERENCE_DIALECT, MSC4014_REFERENCE_READINGS: reading "nosuch"`},
 		{"", with("MSC4014_REFERENCE_DIALECT", "nosuch"), 1, `no dialect "nosuch"`},
 		{"", with("MSC4014_CA_DIR", "/nosuch"), 1, "certificate authority: open /nosuch/ca.crt"},
 	} {
@@ -90,7 +89,7 @@ func TestServes(t *testing.T) {
 	environment := map[string]string{
 		"SERVER_NAME": "hs1", "MSC4014_CA_DIR": issuer.Dir(), "MSC4014_DATA_DIR": data,
 		"MSC4014_HTTP_ADDRESS": "127.0.0.1:0", "MSC4014_HTTPS_ADDRESS": "127.0.0.1:0",
-		"MSC4014_REFERENCE_DIALECT": "dendrite", "MSC4014_REFERENCE_FAULTS": "one-key-a-user",
+		"MSC4014_REFERENCE_DIALECT": "dendrite", "MSC4014_REFERENCE_READINGS": "event-format/no-origin=absent",
 	}
 	var keys []string
 	for range 2 {
@@ -98,7 +97,7 @@ func TestServes(t *testing.T) {
 		var stderr notice
 		status := make(chan int, 1)
 		go func() {
-			status <- execute(ctx, []string{"--fault", "one-key-a-room", "--reading", "redaction/sender-key-kept=removed"},
+			status <- execute(ctx, []string{"--reading", "redaction/sender-key-kept=removed"},
 				func(name string) string { return environment[name] }, &stderr)
 		}()
 		var listening []string
@@ -140,9 +139,8 @@ func TestServes(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &effective))
 	assert.Equal(t, "hs1", effective.ServerName)
 	assert.Equal(t, pseudoid.DialectDendrite, effective.Dialect)
-	assert.Equal(t, []fault.ID{fault.OneKeyARoom, fault.OneKeyAUser}, effective.Faults)
 	assert.EqualValues(t, "removed", effective.Readings["redaction/sender-key-kept"])
-	assert.EqualValues(t, "sender-key", effective.Readings["event-format/no-origin"])
+	assert.EqualValues(t, "absent", effective.Readings["event-format/no-origin"])
 }
 
 // TestAddressInUse: the one clear line, and nothing left open.

@@ -10,18 +10,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"msc4014/dockerfiles/internal/contract"
 	"msc4014/helpers/pseudoid"
 	"msc4014/reference/choice"
-	"msc4014/reference/fault"
 	"msc4014/reference/homeserver"
 	"msc4014/reference/pseudonym"
 )
@@ -85,7 +82,7 @@ func serve(ctx context.Context, settings contract.Settings, decided choice.Decid
 	failed := make(chan error, 2)
 	go func() { failed <- clients.Serve(clientListener) }()
 	go func() { failed <- peers.ServeTLS(peerListener, "", "") }()
-	log.Info("serving", "name", settings.ServerName, "dialect", decided.Dialect, "faults", faultNames(decided.Faults),
+	log.Info("serving", "name", settings.ServerName, "dialect", decided.Dialect,
 		"clients", clientListener.Addr(), "federation", peerListener.Addr())
 	select {
 	case <-ctx.Done():
@@ -110,15 +107,13 @@ const configurationFile = "reference.json"
 type configuration struct {
 	ServerName string                       `json:"server_name"`
 	Dialect    pseudoid.Dialect             `json:"dialect"`
-	Faults     []fault.ID                   `json:"faults"`
 	Readings   map[string]pseudonym.Reading `json:"readings"` // by requirement
 }
 
 // writeConfiguration writes the effective configuration.
 func writeConfiguration(settings contract.Settings, decided choice.Decided) error {
 	effective := configuration{
-		ServerName: settings.ServerName, Dialect: decided.Dialect, Faults: faultNames(decided.Faults),
-		Readings: map[string]pseudonym.Reading{},
+		ServerName: settings.ServerName, Dialect: decided.Dialect, Readings: map[string]pseudonym.Reading{},
 	}
 	for _, offer := range pseudonym.Offers() {
 		effective.Readings[offer.Requirement], _ = decided.Readings.Get(offer.Requirement)
@@ -130,12 +125,7 @@ func writeConfiguration(settings contract.Settings, decided choice.Decided) erro
 	return contract.WriteWhole(filepath.Join(settings.DataDir, configurationFile), append(text, '\n'))
 }
 
-// faultNames returns the faults in order; the list is never nil.
-func faultNames(faults fault.Set) []fault.ID {
-	return append([]fault.ID{}, slices.Sorted(maps.Keys(faults))...)
-}
-
-// logLevel returns the slog level for a name; trace is below debug.
+// logLevel is slog's level of a name; trace is more than debug.
 func logLevel(name string) slog.Level {
 	if name == "trace" {
 		return slog.LevelDebug - 4

@@ -1,5 +1,5 @@
-// Package choice has what the reference homeserver can be started with: a dialect, faults, and readings of what the
-// proposal leaves open, as people type them and as environments carry them.
+// Package choice has what the reference homeserver can be started with: a dialect, and readings of what the proposal leaves
+// open, as people type them and as environments carry them.
 package choice
 
 import (
@@ -8,27 +8,24 @@ import (
 	"strings"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 )
 
-// The variables of the environment that choices are in. Faults and readings are separated by commas.
+// The variables of the environment that choices are in. Readings are separated by commas.
 const (
 	DialectVariable  = "MSC4014_REFERENCE_DIALECT"
-	FaultsVariable   = "MSC4014_REFERENCE_FAULTS"
 	ReadingsVariable = "MSC4014_REFERENCE_READINGS"
 )
 
 // Choices are as they were typed. The zero Choices are a server that follows the text.
 type Choices struct {
 	Dialect  string   // "msc4014" or "dendrite"; "" is msc4014
-	Faults   []string // IDs
 	Readings []string // "REQUIREMENT=READING"
 }
 
 // FromEnvironment reads choices through get (os.Getenv).
 func FromEnvironment(get func(string) string) Choices {
-	return Choices{Dialect: get(DialectVariable), Faults: list(get(FaultsVariable)), Readings: list(get(ReadingsVariable))}
+	return Choices{Dialect: get(DialectVariable), Readings: list(get(ReadingsVariable))}
 }
 
 func list(text string) (items []string) {
@@ -48,7 +45,6 @@ func (c Choices) Environment() (variables []string) {
 		}
 	}
 	add(DialectVariable, c.Dialect)
-	add(FaultsVariable, strings.Join(c.Faults, ","))
 	add(ReadingsVariable, strings.Join(c.Readings, ","))
 	return variables
 }
@@ -56,7 +52,6 @@ func (c Choices) Environment() (variables []string) {
 // And returns the choices with those of other added, whose dialect counts if it has one, and whose readings count where
 // both read one requirement.
 func (c Choices) And(other Choices) Choices {
-	c.Faults = slices.Concat(c.Faults, other.Faults)
 	c.Readings = slices.Concat(c.Readings, other.Readings)
 	if other.Dialect != "" {
 		c.Dialect = other.Dialect
@@ -67,13 +62,12 @@ func (c Choices) And(other Choices) Choices {
 // Decided is what choices come to.
 type Decided struct {
 	Dialect  pseudoid.Dialect
-	Faults   fault.Set
 	Readings pseudonym.Readings
 }
 
 // Decide makes sense of choices. The error names what does not exist, and what does.
 func (c Choices) Decide() (Decided, error) {
-	decided := Decided{Dialect: pseudoid.DialectMSC4014, Faults: fault.Set{}}
+	decided := Decided{Dialect: pseudoid.DialectMSC4014}
 	switch dialect := pseudoid.Dialect(c.Dialect); dialect {
 	case "":
 	case pseudoid.DialectMSC4014, pseudoid.DialectDendrite:
@@ -81,13 +75,6 @@ func (c Choices) Decide() (Decided, error) {
 	default:
 		return Decided{}, fmt.Errorf("there is no dialect %q; there are %s, %s", c.Dialect, pseudoid.DialectMSC4014,
 			pseudoid.DialectDendrite)
-	}
-	for _, id := range c.Faults {
-		found, ok := fault.Lookup(id)
-		if !ok {
-			return Decided{}, fmt.Errorf("there is no fault %q; there are %s", id, strings.Join(faultIDs(), ", "))
-		}
-		decided.Faults[found.ID] = true
 	}
 	decided.Readings = pseudonym.DefaultReadings(decided.Dialect)
 	for _, typed := range c.Readings {
@@ -104,13 +91,6 @@ func (c Choices) Decide() (Decided, error) {
 		}
 	}
 	return decided, nil
-}
-
-func faultIDs() (ids []string) {
-	for _, one := range fault.All() {
-		ids = append(ids, string(one.ID))
-	}
-	return ids
 }
 
 func requirements() (ids []string) {

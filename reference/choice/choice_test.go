@@ -8,14 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/fault"
 	"msc4014/reference/pseudonym"
 )
 
 func TestChoicesGoThroughAnEnvironment(t *testing.T) {
 	chosen := Choices{
-		Dialect: "dendrite", Faults: []string{string(fault.OneKeyAUser), string(fault.OneKeyARoom)},
-		Readings: []string{"event-format/no-origin=absent", "redaction/sender-key-kept=removed"},
+		Dialect: "dendrite", Readings: []string{"event-format/no-origin=absent", "redaction/sender-key-kept=removed"},
 	}
 	variables := map[string]string{}
 	for _, variable := range chosen.Environment() {
@@ -31,15 +29,11 @@ func TestDecide(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, pseudoid.DialectMSC4014, usual.Dialect)
 	assert.Equal(t, pseudonym.DefaultReadings(pseudoid.DialectMSC4014), usual.Readings)
-	assert.Empty(t, usual.Faults)
 
-	base := Choices{Readings: []string{"redaction/sender-key-kept=removed"}, Faults: []string{"one-key-a-user"}}
-	decided, err := base.And(Choices{
-		Dialect: "dendrite", Readings: []string{"redaction/sender-key-kept=kept"}, Faults: []string{"one-key-a-room"},
-	}).Decide()
+	base := Choices{Readings: []string{"redaction/sender-key-kept=removed"}}
+	decided, err := base.And(Choices{Dialect: "dendrite", Readings: []string{"redaction/sender-key-kept=kept"}}).Decide()
 	require.NoError(t, err)
 	assert.Equal(t, pseudoid.DialectDendrite, decided.Dialect)
-	assert.Equal(t, fault.Set{fault.OneKeyAUser: true, fault.OneKeyARoom: true}, decided.Faults)
 	reading, _ := decided.Readings.Get("redaction/sender-key-kept")
 	assert.EqualValues(t, "kept", reading, "the later one counts")
 	origin, _ := decided.Readings.Get("event-format/no-origin")
@@ -49,8 +43,6 @@ func TestDecide(t *testing.T) {
 func TestDecideSaysWhatThereIs(t *testing.T) {
 	for says, choices := range map[string]Choices{
 		`no dialect "x"; there are msc4014, dendrite`: {Dialect: "x"},
-		`no fault "x"; there are `:                    {Faults: []string{"x"}},
-		"one-key-a-user":                              {Faults: []string{"x"}},
 		`reading "x": it is REQUIREMENT=READING`:      {Readings: []string{"x"}},
 		`requirement "x", only of event-format/`:      {Readings: []string{"x=y"}},
 		`offered are ["kept" "removed"]`:              {Readings: []string{"redaction/sender-key-kept=y"}},

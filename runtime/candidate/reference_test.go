@@ -32,7 +32,7 @@ func TestReferencesVersionsAreItsDialects(t *testing.T) {
 
 func TestWith(t *testing.T) {
 	candidate := parseReference(t, "reference")
-	chosen, err := candidate.With("--fault one-key-a-user", []string{"MSC4014_REFERENCE_FAULTS=one-key-a-user"})
+	chosen, err := candidate.With("--fault one-key-a-user", nil)
 	require.NoError(t, err)
 	assert.Equal(t, "reference --fault one-key-a-user", chosen.Name)
 	assert.Equal(t, "reference@msc4014 --fault one-key-a-user", chosen.FullName())
@@ -62,9 +62,9 @@ func TestPrepareReference(t *testing.T) {
 		require.NoError(t, err)
 		assert.NotZero(t, info.Mode()&0o100)
 		assert.Equal(t, []string{"MSC4014_REFERENCE_DIALECT=msc4014"}, text.Environment)
-		deployed := prepare(process, "reference@dendrite", "MSC4014_REFERENCE_FAULTS=one-key-a-user")
+		deployed := prepare(process, "reference@dendrite", "MSC4014_REFERENCE_READINGS=redaction/sender-key-kept=kept")
 		assert.Equal(t, text.Program, deployed.Program)
-		assert.Equal(t, []string{"MSC4014_REFERENCE_DIALECT=dendrite", "MSC4014_REFERENCE_FAULTS=one-key-a-user"}, deployed.Environment)
+		assert.Equal(t, []string{"MSC4014_REFERENCE_DIALECT=dendrite", "MSC4014_REFERENCE_READINGS=redaction/sender-key-kept=kept"}, deployed.Environment)
 	})
 	t.Run("process, with overlays", func(t *testing.T) {
 		const path = "dockerfiles/reference/main.go"
@@ -76,7 +76,7 @@ func TestPrepareReference(t *testing.T) {
 		for i := range programs {
 			group.Go(func() {
 				candidate := parseReference(t, "reference")
-				candidate.Overlay = map[string][]byte{path: bytes.ReplaceAll(source, []byte("all else is read"), []byte(strings.Repeat("x", i+1)+" is read"))}
+				candidate.Overlay = map[string][]byte{path: bytes.ReplaceAll(source, []byte("all other settings are read"), []byte(strings.Repeat("x", i+1)+" is read"))}
 				artifact, err := Prepare(t.Context(), filepath.Join("..", ".."), candidate, process, nil)
 				if !assert.NoError(t, err) {
 					return

@@ -22,7 +22,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/cmd/internal/variant"
 	"msc4014/faults"
 	"msc4014/helpers/plan"
 	"msc4014/helpers/pseudoid"
@@ -582,7 +581,7 @@ func (w writer) Write(text []byte) (int, error) {
 func TestRowsOfTheTable(t *testing.T) {
 	catalogue, err := requirements.Load()
 	require.NoError(t, err)
-	all, err := variant.Faults()
+	all, err := faults.All()
 	require.NoError(t, err)
 	for _, one := range all {
 		require.NoError(t, catalogue.MustHave(one.Requirements...), one.ID)

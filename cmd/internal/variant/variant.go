@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"msc4014/faults"
+	"msc4014/reference/choice"
 )
 
 // Variant is as it was typed. The zero Variant is a server that follows the text.
@@ -33,10 +34,14 @@ func (v Variant) Arguments() string {
 // Environment returns the variables that tell a server the variant, but for what it is built with.
 func (v Variant) Environment() []string { return v.choices().Environment() }
 
+func (v Variant) choices() choice.Choices {
+	return choice.Choices{Dialect: v.Dialect, Readings: v.Readings}
+}
+
 // Overlay returns the source that the variant is built with in place of that in the project at root. Its error names what of
 // the variant does not exist, and what does, or the faults that do not go together.
 func (v Variant) Overlay(root string) (map[string][]byte, error) {
-	all, err := Faults()
+	all, err := faults.All()
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package variant
 
 import (
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -40,18 +39,4 @@ func TestVariantRefuses(t *testing.T) {
 		_, err := v.Overlay(root)
 		assert.ErrorContains(t, err, says)
 	}
-}
-
-// Each fault is there once, wherever it comes from.
-func TestFaults(t *testing.T) {
-	all, err := Faults()
-	require.NoError(t, err)
-	var ids []string
-	for _, one := range all {
-		ids = append(ids, one.ID)
-	}
-	slices.Sort(ids)
-	assert.Len(t, slices.Compact(slices.Clone(ids)), len(ids))
-	assert.Contains(t, ids, "one-key-a-user")
-	assert.Contains(t, ids, "edus-unsent")
 }
