@@ -29,9 +29,10 @@ type Proof struct {
 	Suite      report.Suite `json:"suite"`
 	Started    time.Time    `json:"started"`
 	DurationMS int64        `json:"duration_ms"`
-	Parallel   int          `json:"parallel"`        // trials side by side
-	Run        string       `json:"run,omitempty"`   // the pattern that limited the proof
-	Whole      bool         `json:"whole,omitempty"` // the whole suite ran with each fault
+	Parallel   int          `json:"parallel"`         // trials side by side
+	Run        string       `json:"run,omitempty"`    // the pattern that limited the proof
+	Whole      bool         `json:"whole,omitempty"`  // the whole suite ran with each fault
+	Sample     int          `json:"sample,omitempty"` // one fault in so many was tried
 
 	Score Score `json:"score"`
 	// Problems are all deviations from what must be; if there are none, the suite is proven.
@@ -170,6 +171,11 @@ func (p *proving) weigh(outcomes []outcome, rest []Untried) *Proof {
 		}
 	}
 	for _, one := range p.Faults {
+		if !p.sampled(one) {
+			for _, kill := range one.Kills {
+				killers[kill.Check] = append(killers[kill.Check], one.ID)
+			}
+		}
 		switch {
 		case len(p.of(one.Requirements...)) == 0:
 			proof.Unseen = append(proof.Unseen, one.ID)

@@ -49,6 +49,8 @@ type Options struct {
 	Verbose  bool
 	// Whole runs the whole suite in each trial of a fault, not only the checks of its requirements.
 	Whole bool
+	// Sample tries one fault in so many, chosen by the commit of the suite; 0: all. Of the others their rows are taken at their word.
+	Sample int
 	// Record writes which checks failed in the trials of faults, and why, for those who write faults.
 	Record bool
 }
@@ -94,6 +96,9 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 	if options.Parallel < 0 || options.Parallel > MostParallel {
 		return StatusCannot, fmt.Errorf("--parallel %d: must be a number of trials from 1 to %d", options.Parallel, MostParallel)
 	}
+	if options.Sample < 0 {
+		return StatusCannot, fmt.Errorf("--sample %d: must be a number of faults, of which one is tried", options.Sample)
+	}
 	if under.parallel == 0 {
 		under.parallel = usualParallel
 	}
@@ -116,6 +121,7 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 	if err := under.prepare(ctx); err != nil {
 		return StatusCannot, err
 	}
+	under.sample, under.seed = options.Sample, p.Suite.Commit
 	trials, rest, err := p.trials(under.coverage, options.Whole)
 	if err != nil {
 		return StatusCannot, err
@@ -134,7 +140,7 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 	}
 	proof := under.weigh(outcomes, rest)
 	proof.Suite, proof.Started, proof.DurationMS = p.Suite, started.UTC(), time.Since(started).Milliseconds()
-	proof.Parallel, proof.Run, proof.Whole = under.parallel, options.Run, options.Whole
+	proof.Parallel, proof.Run, proof.Whole, proof.Sample = under.parallel, options.Run, options.Whole, options.Sample
 	file, err := proof.save(under.results)
 	if err != nil {
 		return StatusCannot, err

@@ -17,7 +17,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -367,6 +366,27 @@ func TestOtherWords(t *testing.T) {
 	assert.Contains(t, proof.Problems, "the reference, dialect dendrite: event-format/no-sender-field must not fail, but does: events have a sender")
 }
 
+// TestSample: faults that are not in the sample are not tried, and their rows say what they kill.
+func TestSample(t *testing.T) {
+	b := newBench(t, script{Verdicts: exact()})
+	b.Suite.Commit = "a commit"
+	c := coverage{sample: 2, seed: b.Suite.Commit}
+	tried := 0
+	for _, one := range b.Faults {
+		if c.sampled(one) {
+			tried++
+		}
+	}
+	require.NotZero(t, tried)
+	require.Less(t, tried, len(b.Faults), "another seed is needed: all faults are in the sample")
+	status, proof := b.proof(t, Options{Sample: 2})
+	assert.Equal(t, StatusProven, status, proof.Problems)
+	assert.Len(t, proof.Faults, tried)
+	assert.Equal(t, 2, proof.Sample)
+	_, err := b.Prove(t.Context(), Options{Sample: -1})
+	assert.ErrorContains(t, err, "--sample -1: must be a number of faults")
+}
+
 // TestContainers: a check that needs containers is not run here. It is listed, but is not a problem; any other check that
 // is not run is one.
 func TestContainers(t *testing.T) {
@@ -429,7 +449,6 @@ func TestBuilds(t *testing.T) {
 				return runtime.Artifact{}, errors.New("undefined: nonsense")
 			}
 		}
-		time.Sleep(20 * time.Millisecond)
 		return prepare(ctx, with, progress)
 	}
 	status, proof := b.proof(t, Options{Verbose: true})

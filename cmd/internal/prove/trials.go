@@ -5,6 +5,7 @@ package prove
 
 import (
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 
@@ -43,6 +44,18 @@ type coverage struct {
 	registered []selection.Check
 	catalogue  *requirements.Catalogue
 	asked      selection.Selection
+	sample     int    // one fault in so many is tried; 0: all
+	seed       string // by which they are chosen
+}
+
+// sampled reports whether a fault is among those that are tried.
+func (c coverage) sampled(one faults.Fault) bool {
+	if c.sample < 2 {
+		return true
+	}
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte(c.seed + " " + one.ID)) // never fails, by its documentation
+	return hash.Sum32()%uint32(c.sample) == 0
 }
 
 // of returns the names of the checks of some requirements.
@@ -186,7 +199,7 @@ func (p *Prover) faultTrials(c coverage) ([]trial, error) {
 				next.fails = append(next.fails, id)
 			}
 		}
-		if next.checks = c.of(next.fails...); len(next.checks) > 0 && !one.Containers && c.concerns(one) {
+		if next.checks = c.of(next.fails...); len(next.checks) > 0 && !one.Containers && c.concerns(one) && c.sampled(one) {
 			trials = append(trials, next)
 		}
 	}
