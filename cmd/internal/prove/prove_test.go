@@ -307,6 +307,11 @@ func TestUnproven(t *testing.T) {
 			script: script{Verdicts: exact()}, faults: append(slices.Clone(rows[1:]), row("creator-join-unmapped", inJoin, "a join has a mapping", "nosuch")),
 			says: []string{`fault creator-join-unmapped: there is no check "nosuch", which must fail`},
 		},
+		"a fault that names no check": {
+			script: script{Verdicts: exact()}, faults: append(slices.Clone(rows[:2]), row("crash-on-second-key", "resilience/stays-up")),
+			says: []string{"fault crash-on-second-key: it names no check that must fail",
+				`resilience/stays-up: no fault makes the check "all stays well" fail`},
+		},
 		"a check that a fault does not name": {
 			script: script{Verdicts: exact()}, faults: append(slices.Clone(rows[:1]), rows[2], row("invites-unmapped", inInvite, "an invite has a mapping")),
 			says: []string{`mapping/in-invite: no fault makes the check "another invite has a mapping [remote]" fail`},

@@ -118,7 +118,7 @@ func (o *outcome) judge() {
 // than it must, or that did not come to a verdict, proves nothing.
 func (o *outcome) judgeKills() {
 	if len(o.fault.Kills) == 0 {
-		o.killed = o.failing()
+		o.problem("it names no check that must fail (kills, in faults/data)")
 	}
 	for _, kill := range o.fault.Kills {
 		at := slices.IndexFunc(o.results.Checks, func(check verdict.CheckResult) bool { return check.Name == kill.Check })
@@ -160,18 +160,6 @@ func described(v verdict.Verdict, reason string) string {
 
 func (o *outcome) problem(format string, arguments ...any) {
 	o.problems = append(o.problems, fmt.Sprintf(format, arguments...))
-}
-
-// failing are the checks that failed for a requirement that the fault breaks.
-func (o *outcome) failing() []string {
-	var names []string
-	for _, check := range o.results.Checks {
-		breaks := slices.ContainsFunc(check.Requirements, func(id string) bool { return slices.Contains(o.fails, id) })
-		if check.Verdict == verdict.Fail && breaks {
-			names = append(names, check.Name)
-		}
-	}
-	return names
 }
 
 // shown returns the outcome as a check result for the progress display: pass if there are no problems.
