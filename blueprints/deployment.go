@@ -120,7 +120,14 @@ func (d *Deployment) Log(lines int) string {
 // Close removes the servers.
 func (d *Deployment) Close(ctx context.Context) error {
 	d.unwatch.Do(func() { close(d.closed) })
-	return d.eachServer(func(place int) error { return d.servers[place].Remove(ctx) })
+	return d.eachServer(func(place int) error {
+		server := d.servers[place]
+		if server == nil {
+			return nil // it was not started
+		}
+		d.world.forget(server)
+		return server.Remove(ctx)
+	})
 }
 
 // healthUser is a user for health checks, with its own room of the server's default version.

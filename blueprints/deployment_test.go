@@ -87,7 +87,11 @@ func TestDeploymentsStartAndEnd(t *testing.T) {
 	assert.NotEqual(t, d.ID(), c.deploy(t, OneServer).ID())
 	assertAlive(t, d)
 
+	_, known := c.dial("hs2")
+	assert.True(t, known)
 	require.NoError(t, d.Close(deadline(t)))
+	_, known = c.dial("hs2")
+	assert.False(t, known, "peers cannot dial a server that was removed: its address may be another's")
 	assert.True(t, c.servers["hs1"].Removed())
 	assert.True(t, c.servers["hs2"].Removed())
 	assertAlive(t, d)

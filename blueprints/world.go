@@ -108,22 +108,9 @@ func (w *World) start(ctx context.Context, blueprint stage.Blueprint) (*Deployme
 		err = deployment.prepareHealth(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, deployment.removeStarted(context.WithoutCancel(ctx)))
+		return nil, errors.Join(err, deployment.Close(context.WithoutCancel(ctx)))
 	}
 	return deployment, nil
-}
-
-// removeStarted removes the servers of a deployment that could not be started.
-func (d *Deployment) removeStarted(ctx context.Context) error {
-	d.unwatch.Do(func() { close(d.closed) })
-	return d.eachServer(func(place int) error {
-		server := d.servers[place]
-		if server == nil {
-			return nil
-		}
-		d.world.forget(server)
-		return server.Remove(ctx)
-	})
 }
 
 // forget removes a server from those that peers can dial.
