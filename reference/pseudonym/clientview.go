@@ -1,7 +1,7 @@
 package pseudonym
 
-// This file turns events on the wire into what clients are shown: user IDs wherever they always were, and the keys
-// beside them, in one place. Clients must work without any changes to their code, and must have enough data sent to them
+// This file turns events on the wire into what clients are shown: user IDs wherever clients expect them, with the
+// sender keys beside them. Clients must work without any changes to their code, and must have enough data sent to them
 // to become aware of keys (MSC4014, Hard requirements).
 
 import (
@@ -11,23 +11,24 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// Additions are what the own server adds to an event for a client, as it is on the wire. What an event brought along in
-// its own unsigned is not shown: it is whatever some server wrote.
+// Additions are what this server adds to an event for a client, in the form they have on the wire. The event's own
+// unsigned is not shown: any server could have written it.
 type Additions struct {
-	PrevContent     []byte             // of the state that the event replaced
-	PrevSender      pseudoid.SenderKey // of that state
-	RedactedBecause []byte             // the redaction
+	PrevContent     []byte             // of the state event that this one replaced
+	PrevSender      pseudoid.SenderKey // of that state event
+	RedactedBecause []byte             // the redaction event
 	InviteState     [][]byte           // stripped events, with an invite
 	KnockState      [][]byte           // stripped events, with a knock
-	Others          map[string]any     // age, transaction_id, replaces_state, m.relations and so on, ready for clients
+	Others          map[string]any     // age, transaction_id, replaces_state, m.relations and so on, already in client form
 }
 
-// ClientEvent returns an event as the client-server API has it.
+// ClientEvent returns an event in the format of the client-server API.
 //
 // The sender field is used to let clients work transparently, and is always a user ID; sender_key is sent to them too,
-// and is always a key (MSC4014, Proposal 1.1, Changes 5). There is no verified_sender_mxid. Member events and state that
-// belongs to a member are keyed by user ID, and power levels, the creator and prev_sender name user IDs, as unchanged
-// clients expect (Hard requirements). What is only of the room's graph (hashes, signatures, references, origin) goes.
+// and is always a key (MSC4014, Proposal 1.1, Changes 5). There is no verified_sender_mxid. Member events and state
+// owned by a member have a user ID as their state key, and power levels, creator and prev_sender name user IDs, as
+// unchanged clients expect (Hard requirements). Fields that only concern the event graph (hashes, signatures,
+// references, origin) are left out.
 func (r Rules) ClientEvent(event []byte, additions Additions, names Names) ([]byte, error) {
 	view, err := r.clientFields(event, names)
 	if err != nil {
@@ -59,14 +60,14 @@ func (r Rules) ClientEvent(event []byte, additions Additions, names Names) ([]by
 	return view.raw(), nil
 }
 
-// StrippedState returns an event, whole or stripped, as invite_state and knock_state show it to clients: type, state
-// key, content and sender. The key is sent along, as with any event.
+// StrippedState returns an event, whole or already stripped, as clients see it in invite_state and knock_state: type,
+// state key, content and sender, with the sender key, as in any other event.
 func (r Rules) StrippedState(event []byte, names Names) ([]byte, error) {
 	view, err := r.clientFields(event, names)
 	return view.raw(), err
 }
 
-// clientFields returns the part of the view that whole and stripped events share.
+// clientFields returns the fields that whole and stripped events share.
 func (r Rules) clientFields(event []byte, names Names) (object, error) {
 	wire, err := parseObject(event, "an event")
 	if err != nil {
@@ -85,8 +86,8 @@ func (r Rules) clientFields(event []byte, names Names) (object, error) {
 	return view, nil
 }
 
-// clientStateKey shows a state key: of a member event, and of state that a member keyed by its own user ID, the user ID.
-// Any other is the text that a client wrote.
+// clientStateKey returns the state key that clients see. For a member event, and for state that a member keyed by its
+// own user ID, it is the user ID. Any other state key is the text that a client wrote.
 func (r Rules) clientStateKey(eventType, stateKey string, names Names) string {
 	key := pseudoid.SenderKey(stateKey)
 	if eventType == memberEvent || validKey(stateKey) && names.Knows(key) {
@@ -95,7 +96,8 @@ func (r Rules) clientStateKey(eventType, stateKey string, names Names) string {
 	return stateKey
 }
 
-// clientContent shows the parts of an event's content that the protocol gives a meaning; the rest is the client's own.
+// clientContent translates the parts of an event's content that the protocol defines; the rest is left as the client
+// wrote it.
 func (r Rules) clientContent(eventType string, stateKey pseudoid.SenderKey, content object, names Names) object {
 	view := content.copy()
 	switch eventType {
@@ -115,7 +117,7 @@ func (r Rules) clientContent(eventType string, stateKey pseudoid.SenderKey, cont
 	return view
 }
 
-// clientKeyField shows a field that holds a key on the wire as a user ID; always, or only if the key is a member's.
+// clientKeyField replaces a key in a field by its user ID: always, or only if the key is a member's.
 func (r Rules) clientKeyField(view object, field string, names Names, always bool) {
 	key, ok := view.optional(field)
 	if ok && validKey(key) && (always || names.Knows(pseudoid.SenderKey(key))) {
@@ -123,8 +125,8 @@ func (r Rules) clientKeyField(view object, field string, names Names, always boo
 	}
 }
 
-// showsMapping tells whether a member event's mapping is in what clients see (client-view/mapping-present). An unproven
-// one by default is not, to stop client developers relying on it (MSC1228, Implementation, its question;
+// showsMapping reports whether clients see a member event's mapping (client-view/mapping-present). By default an
+// unproven one is removed, to stop client developers relying on it (MSC1228, Implementation, its question;
 // unverified/mapping-in-content).
 func (r Rules) showsMapping(stateKey pseudoid.SenderKey, content object, names Names) bool {
 	if r.Readings.MappingPresent == "no-view" {
@@ -138,8 +140,9 @@ func (r Rules) showsMapping(stateKey pseudoid.SenderKey, content object, names N
 	return err == nil && proven && mapping.Key == stateKey && mapping.UserID == userID
 }
 
-// clientUsers shows power by user ID. Where two keys are shown by one, the one that clients know the user by counts. A
-// user ID that stands there on the wire is shown unless a member has it; what is neither is nothing that a client knows.
+// clientUsers returns power levels by user ID. If two keys are shown by the same user ID, the level of the key that
+// clients know the user by wins. A user ID on the wire is kept unless a member has it; anything that is neither a key
+// nor a user ID is dropped.
 func clientUsers(users object, names Names) object {
 	view := object{}
 	for user, level := range users {
@@ -159,7 +162,7 @@ func clientUsers(users object, names Names) object {
 	return view
 }
 
-// clientUnsigned shows what the server adds to an event.
+// clientUnsigned returns the unsigned object that the server adds to an event.
 func (r Rules) clientUnsigned(wire object, u Additions, names Names) (object, error) {
 	view := object{}
 	for field, value := range u.Others {

@@ -1,6 +1,6 @@
 package pseudonym
 
-// This file turns what clients write, who know user IDs alone, into what goes over the wire, where only keys stand.
+// This file turns what clients write, with user IDs, into what goes over the wire, with sender keys.
 
 import (
 	"bytes"
@@ -10,23 +10,23 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// NoKeyError says that a client named a user who has no key in the room yet. No mechanism is given for that.
+// NoKeyError reports that a client named a user that has no key in the room yet. The proposal gives no mechanism for
+// that.
 type NoKeyError struct{ UserID string }
 
-// Error names the user.
 func (e *NoKeyError) Error() string {
 	return fmt.Sprintf("%s has no sender key in the room yet: only members and those invited have one", e.UserID)
 }
 
-// KeyMaker makes the key of an own user who has none in the room (SenderKey). Of others' users it says no: their keys
-// are their server's to make.
+// KeyMaker makes the key of a local user that has none in the room (SenderKey). For remote users ok is false: only
+// their own server can make their keys.
 type KeyMaker func(userID string) (key pseudoid.SenderKey, ok bool, err error)
 
-// WireStateKey returns the state key of an event whose client wrote stateKey. A member event's is the member's key
-// (MSC1228, Proposal), and so is that of state which a member keyed by its own user ID, since it may write that and
-// nobody else may (Matrix specification, authorisation rules: the state key is the sender). For a user without a key
-// see client-view/state-key-before-join and, for member events, BanTarget; the error is then a NoKeyError. Other state
-// keys are the client's own text.
+// WireStateKey returns the state key on the wire for the stateKey that a client wrote. For a member event it is the
+// member's key (MSC1228, Proposal), and so it is for state that a member keyed by its own user ID, since it may write
+// that and nobody else may (Matrix specification, authorisation rules: the state key is the sender). For a user without
+// a key see client-view/state-key-before-join and, for member events, BanTarget; the error is then a NoKeyError. Any
+// other state key is kept as it is.
 func (r Rules) WireStateKey(eventType, stateKey string, names Names, makeKey KeyMaker) (string, error) {
 	if eventType != memberEvent && (stateKey == "" || stateKey[0] != '@') {
 		return stateKey, nil
@@ -46,7 +46,7 @@ func (r Rules) WireStateKey(eventType, stateKey string, names Names, makeKey Key
 	return "", &NoKeyError{stateKey}
 }
 
-// makeEarly makes the key of an own user in advance, or says that it cannot.
+// makeEarly makes the key of a local user in advance, and returns a NoKeyError if the user is not local.
 func makeEarly(userID string, makeKey KeyMaker) (string, error) {
 	key, ok, err := makeKey(userID)
 	if err != nil {
@@ -58,8 +58,8 @@ func makeEarly(userID string, makeKey KeyMaker) (string, error) {
 	return string(key), nil
 }
 
-// BanTarget returns the key to ban for a user ID. For one that was never in the room (membership/ban-before-join), by
-// default the error is a NoKeyError; ok is false where the ban succeeds and is nothing.
+// BanTarget returns the key to ban for a user ID. For a user that was never in the room (membership/ban-before-join),
+// the error is a NoKeyError by default; ok is false if the ban succeeds without effect.
 func (r Rules) BanTarget(userID string, names Names, makeKey KeyMaker) (key pseudoid.SenderKey, ok bool, err error) {
 	if key, ok = names.Key(userID); ok {
 		return key, true, nil
@@ -74,17 +74,17 @@ func (r Rules) BanTarget(userID string, names Names, makeKey KeyMaker) (key pseu
 	return "", false, &NoKeyError{userID}
 }
 
-// Written is the content of an event on the wire.
+// Written is the content of an event as it goes over the wire.
 type Written struct {
 	Content []byte
-	// Deferred is power that clients gave to users without a key, by user ID. The server writes it into the power levels
-	// once such a user has one (client-view/power-levels-before-join, "applied-on-join").
+	// Deferred has the power levels that a client gave to users without a key, by user ID. The server adds each to the
+	// power levels event once the user has a key (client-view/power-levels-before-join, "applied-on-join").
 	Deferred map[string]json.RawMessage
 }
 
-// WireContent returns the content of an event that the holder of sender wrote as a client. Power levels' users, the
-// creator and creatorUserId name keys on the wire (MSC1228, Proposal); a mapping and the voucher of a restricted join
-// are the server's to write, and a client's are dropped. All else goes as it is.
+// WireContent returns the content of an event that the holder of sender wrote as a client. The users of power levels,
+// creator and creatorUserId are keys on the wire (MSC1228, Proposal). A mapping, and the authoriser of a restricted
+// join, are for the server to write, so a client's are dropped. Everything else stays as it is.
 func (r Rules) WireContent(eventType string, content []byte, sender pseudoid.SenderKey, names Names, makeKey KeyMaker) (Written, error) {
 	o, err := parseObject(content, "the content of an event")
 	if err != nil {
@@ -114,7 +114,8 @@ func (r Rules) WireContent(eventType string, content []byte, sender pseudoid.Sen
 	return Written{Content: o.raw(), Deferred: deferred}, nil
 }
 
-// wireUsers writes power by key. A user without a key has none to be named by: client-view/power-levels-before-join.
+// wireUsers returns power levels by sender key. What becomes of a user without a key is
+// client-view/power-levels-before-join.
 func (r Rules) wireUsers(users object, names Names, makeKey KeyMaker) (wire object, deferred map[string]json.RawMessage, err error) {
 	wire, deferred = object{}, map[string]json.RawMessage{}
 	for user, level := range users {
@@ -122,7 +123,7 @@ func (r Rules) wireUsers(users object, names Names, makeKey KeyMaker) (wire obje
 			wire[string(key)] = level
 			continue
 		}
-		if validKey(user) { // a client that is aware of keys
+		if validKey(user) { // from a client that is aware of keys
 			wire[user] = level
 			continue
 		}
@@ -146,8 +147,8 @@ func (r Rules) wireUsers(users object, names Names, makeKey KeyMaker) (wire obje
 	return wire, deferred, nil
 }
 
-// ApplyDeferred gives a user who has a key now the power that was deferred for it: it returns the content of power
-// levels, on the wire, with that in it, and whether there is anything new to be sent.
+// ApplyDeferred adds the deferred power level of a user that now has a key to the content of a power levels event, on
+// the wire. changed is false if there is nothing new to send.
 func ApplyDeferred(powerLevels []byte, key pseudoid.SenderKey, level json.RawMessage) (content []byte, changed bool, err error) {
 	o, err := parseObject(powerLevels, "the content of power levels")
 	if err != nil {
@@ -162,8 +163,8 @@ func ApplyDeferred(powerLevels []byte, key pseudoid.SenderKey, level json.RawMes
 	return o.raw(), true, nil
 }
 
-// wireCreator writes who created a room: creator is removed (MSC1228, Proposal, by MSC2175). In the deployed dialect,
-// which keeps the rules of version 10, it is the key.
+// wireCreator removes creator (MSC1228, Proposal, by MSC2175). In the deployed dialect, which keeps the rules of
+// version 10, it sets it to the sender key.
 func (r Rules) wireCreator(content object, sender pseudoid.SenderKey, names Names) {
 	delete(content, "creator")
 	if r.Dialect == pseudoid.DialectDendrite {
@@ -171,8 +172,8 @@ func (r Rules) wireCreator(content object, sender pseudoid.SenderKey, names Name
 	}
 }
 
-// wireWidget writes who made a widget (event-format/widget-creator): the key is used for creatorUserId, too (MSC1228,
-// Proposal).
+// wireWidget replaces the user ID of a widget's creator (event-format/widget-creator): the key is used for
+// creatorUserId, too (MSC1228, Proposal).
 func (r Rules) wireWidget(content object, names Names) error {
 	userID, ok := content.optional("creatorUserId")
 	if !ok {

@@ -1,6 +1,6 @@
 package pseudonym
 
-// This file keeps, for one room, which user each key stands for, as far as the server knows by now.
+// This file keeps, for one room, which user each key belongs to, as far as the server knows.
 
 import (
 	"bytes"
@@ -10,24 +10,24 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// Claim is a mapping that a member event made.
+// Claim is the mapping in a member event.
 type Claim struct {
 	UserID  string          `json:"user_id"`
 	Mapping json.RawMessage `json:"mapping"`
 	EventID string          `json:"event_id"`
 }
 
-// Entry is what is known of one key in a room. For each there are zero or one verified mappings, and zero or one
-// incomplete ones (MSC1228, Implementation). A server stores it as it is.
+// Entry is what a server knows about one key in a room, in the form it is stored in. For each key there are zero or one
+// verified mappings, and zero or one incomplete ones (MSC1228, Implementation).
 type Entry struct {
 	Key         pseudoid.SenderKey `json:"key"`
 	Verified    *Claim             `json:"verified,omitempty"`
 	Pending     *Claim             `json:"pending,omitempty"`
-	Placeholder string             `json:"placeholder,omitempty"` // its name while nothing is verified
+	Placeholder string             `json:"placeholder,omitempty"` // shown while nothing is verified
 	Membership  string             `json:"membership,omitempty"`  // in the current state
 	MemberEvent string             `json:"member_event,omitempty"`
 	WasJoined   bool               `json:"was_joined,omitempty"` // now or ever
-	Since       int64              `json:"since"`                // the position at which the key was first a member, in the server's own order
+	Since       int64              `json:"since"`                // the position, in the server's own order, at which the key first became a member
 	VerifiedAt  int64              `json:"verified_at"`          // the position at which a mapping was first verified
 	Concealed   bool               `json:"concealed,omitempty"`
 }
@@ -37,28 +37,28 @@ type Seen struct {
 	Key        pseudoid.SenderKey // its state key
 	EventID    string
 	Membership string
-	Current    bool  // it is the room's current state for its key
-	Position   int64 // of the event in the server's own order
+	Current    bool  // it is in the current state of the room
+	Position   int64 // of the event, in the server's own order
 	Judgement  Judgement
-	Concealed  bool // Handle said Conceal
+	Concealed  bool // Handle returned Conceal
 }
 
-// Change is what an event, or a verification, changed. The server stores Entry whenever there is one.
+// Change is what an event or a verification changed. The server stores every Entry it is given.
 type Change struct {
 	Entry Entry
-	// Resend is the member event to send to clients again, or "": if the server successfully verifies the user ID at a
-	// later date, it should resend the member event, with the correct user ID (MSC4014, Changes 6.2).
+	// Resend is the ID of the member event to send to clients again, or "": if the server successfully verifies the
+	// user ID at a later date, it should resend the member event, with the correct user ID (MSC4014, Changes 6.2).
 	Resend string
 }
 
-// Directory holds the entries of one room. It may be used from several goroutines.
+// Directory holds the entries of one room. It is safe for concurrent use.
 type Directory struct {
 	rules   Rules
 	mu      sync.RWMutex
 	entries map[pseudoid.SenderKey]Entry
 }
 
-// NewDirectory returns the directory of a room with what was stored of it.
+// NewDirectory returns the directory of a room with its stored entries.
 func NewDirectory(rules Rules, stored ...Entry) *Directory {
 	d := &Directory{rules: rules, entries: map[pseudoid.SenderKey]Entry{}}
 	for _, entry := range stored {
@@ -67,12 +67,12 @@ func NewDirectory(rules Rules, stored ...Entry) *Directory {
 	return d
 }
 
-// Learn takes in a member event.
+// Learn records a member event.
 //
 // Only the most recent mapping of a key counts, more accurately the one in the current room state (MSC1228,
-// Implementation, footnote 2). A newer one cancels the pending verification of any before it; one that was verified
-// remains in place until another becomes available. Of old events that arrive late, by backfill, the mapping is ignored
-// where there is one already.
+// Implementation, footnote 2). A newer mapping cancels the pending verification of an earlier one; a verified one stays
+// until another is verified. If the key already has a mapping, that of an old event that arrives late, by backfill, is
+// ignored.
 func (d *Directory) Learn(seen Seen) Change {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -94,7 +94,7 @@ func (d *Directory) Learn(seen Seen) Change {
 	case d.rules.EffectOf(seen.Membership) == NoEffect:
 	case seen.Judgement.Verdict == Verified && (newest || entry.Verified == nil):
 		entry.verify(claim, seen.Position, newest)
-	case seen.Judgement.Retry() && entry.Verified.says(claim): // a profile change brings along what is known
+	case seen.Judgement.Retry() && entry.Verified.says(claim): // a profile change repeats a mapping that is already verified
 		if newest {
 			entry.Pending = nil
 		}
@@ -105,7 +105,7 @@ func (d *Directory) Learn(seen Seen) Change {
 	return d.keep(entry, known, before, seen.Current)
 }
 
-// verify gives an entry its verified mapping. One that is not the newest leaves a newer one pending.
+// verify sets the verified mapping of an entry. A mapping that is not the newest leaves a newer one pending.
 func (e *Entry) verify(claim *Claim, position int64, newest bool) {
 	if e.Verified == nil {
 		e.VerifiedAt = position
@@ -116,7 +116,7 @@ func (e *Entry) verify(claim *Claim, position int64, newest bool) {
 	}
 }
 
-// says tells whether a claim is of the very same mapping.
+// says reports whether two claims have the same mapping.
 func (c *Claim) says(other *Claim) bool {
 	if c == nil {
 		return false
@@ -129,8 +129,8 @@ func (c *Claim) says(other *Claim) bool {
 	return err == nil && bytes.Equal(mine, theirs)
 }
 
-// Settle takes in a later judgement of a pending mapping, that of the event with the ID. It changes nothing if a newer
-// mapping has taken its place in the meantime: its verification is cancelled (MSC1228, Implementation).
+// Settle records the later judgement of a pending mapping, from the event with the given ID. It changes nothing if a
+// newer mapping has replaced it in the meantime: its verification is cancelled (MSC1228, Implementation).
 func (d *Directory) Settle(key pseudoid.SenderKey, eventID string, j Judgement, position int64) Change {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -147,8 +147,8 @@ func (d *Directory) Settle(key pseudoid.SenderKey, eventID string, j Judgement, 
 	return d.keep(entry, true, before, false)
 }
 
-// Purge takes the mapping away from a key for good, so that it shows by a placeholder: what deactivating an account does
-// by default, and /redact never does (MSC4014, Addressing 3: it alters routing; redaction/deactivation).
+// Purge removes the mapping of a key for good, so that a placeholder is shown. Deactivating an account does this by
+// default; /redact never does, because it would alter routing (MSC4014, Addressing 3; redaction/deactivation).
 func (d *Directory) Purge(key pseudoid.SenderKey) Change {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -161,7 +161,8 @@ func (d *Directory) Purge(key pseudoid.SenderKey) Change {
 	return d.keep(entry, true, before, false)
 }
 
-// keep stores an entry and tells what clients must be told. An event that is current reaches them anyway.
+// keep stores an entry and returns the change. An event in the current state reaches clients anyway, so it is not sent
+// again.
 func (d *Directory) keep(entry Entry, known bool, before string, reachesClients bool) Change {
 	d.entries[entry.Key] = entry
 	change := Change{Entry: entry}
@@ -171,19 +172,19 @@ func (d *Directory) keep(entry Entry, known bool, before string, reachesClients 
 	return change
 }
 
-// LooksBack tells whether a server that enters a room looks at the mappings of those who have left it: whether earlier events
-// show their user IDs there is redaction/leave-and-mapping.
+// LooksBack reports whether a server that joins a room uses the mappings of users that have left it
+// (redaction/leave-and-mapping decides whether earlier events show their user IDs).
 func (r Rules) LooksBack() bool { return r.Readings.LeftMapping != "user-id-for-present" }
 
-// forgets tells whether the mapping in an old member event, which arrives when the member has left, is not looked at.
+// forgets reports whether the mapping in an old member event is ignored because the member has left by the time it
+// arrives.
 func (d *Directory) forgets(entry Entry, seen Seen) bool {
 	return !d.rules.LooksBack() && !seen.Current && entry.Verified == nil && entry.left()
 }
 
-// left tells whether an entry is of one who was a member.
 func (e Entry) left() bool { return e.Membership == membershipLeave || e.Membership == membershipBan }
 
-// shown returns the user ID of an entry that clients see.
+// shown returns the user ID that clients see for an entry.
 func (d *Directory) shown(entry Entry) string {
 	switch {
 	case d.rules.Readings.LeftMapping == "user-id-gone" && entry.left():
@@ -196,8 +197,8 @@ func (d *Directory) shown(entry Entry) string {
 	return d.rules.PlaceholderOfKey(entry.Key)
 }
 
-// placeholder returns the name of an entry while nothing is verified: the one that it has, as long as the claim is the
-// same, and else one that nobody in the room has.
+// placeholder returns the name of an entry while nothing is verified: its present one as long as the claim is the same,
+// otherwise one that is unused in the room.
 func (d *Directory) placeholder(entry Entry, j Judgement) string {
 	claimed := j.Mapping.UserID
 	switch {
@@ -207,7 +208,7 @@ func (d *Directory) placeholder(entry Entry, j Judgement) string {
 		claimed = entry.Verified.UserID
 	case entry.Pending != nil:
 		claimed = entry.Pending.UserID
-	case j.Verdict == Wrong || claimed == "": // a lie does not even name a placeholder
+	case j.Verdict == Wrong || claimed == "": // a claim known to be wrong is not used for a placeholder either
 		if entry.Placeholder != "" {
 			return entry.Placeholder
 		}

@@ -1,25 +1,28 @@
-// Package pseudonym is MSC4014 (pseudonymous identities) as code: every decision that a homeserver makes differently in
-// a room whose senders are keys, and nothing else. It knows no network, no storage and no HTTP; a server hands it bytes
-// and small interfaces, and keeps what comes back.
+// Package pseudonym implements MSC4014 (pseudonymous identities): every decision that a homeserver makes differently in a
+// room whose senders are keys, and nothing else. It does no networking, storage or HTTP; a server passes it bytes and
+// small interfaces, and stores the results.
 //
 // Read it in this order:
 //
 //	keys.go         a user has one key in a room, for good
 //	event.go        events name the key as their sender and are signed by it
-//	mapping.go      member events carry the link of the key to a user ID, signed by the user's server
-//	judge.go        whether such a link is to be believed
-//	directory.go    which user a key stands for, as far as a server knows by now
-//	placeholder.go  the name of a user who cannot be verified
-//	clientview.go   what clients are shown of all this: user IDs
-//	clientwrite.go  and what becomes of the user IDs that they write
+//	mapping.go      member events map the key to a user ID, signed by the user's server
+//	judge.go        whether such a mapping is valid
+//	handling.go     what becomes of a member event once its mapping is judged
+//	directory.go    which user a key belongs to, as far as the server knows
+//	lookup.go       the user of a key, and the key of a user
+//	placeholder.go  the name of a user that cannot be verified
+//	clientview.go   what clients are shown: user IDs
+//	clientwrite.go  what becomes of the user IDs that clients write
 //	invite.go       inviting a user whose key is not known yet
 //	redaction.go    the two kinds of redaction
 //	routing.go      which servers are in a room
-//	restricted.go   joins that a member vouches for
+//	restricted.go   joins that a member authorises
+//	readings.go     what the text leaves open, and how it may be read
 //
-// Each function stands under the sentence behind it, in own words, with its section. "MSC4014, Changes 6" is the sixth
-// item of "Changes from MSC1228"; sub-items follow a full stop. What MSC4014 does not change is MSC1228's. Where both
-// leave something open, Readings says which way is taken.
+// The comment of each function gives the sentence that it is based on, in our own words, with its section. "MSC4014,
+// Changes 6" is the sixth item of "Changes from MSC1228"; sub-items follow a full stop. What MSC4014 does not change is
+// MSC1228's. Where both leave something open, Readings has the reading that is followed.
 //
 // Functions neither keep nor change the byte slices that they are given. Events are the bytes of one JSON object.
 package pseudonym

@@ -1,6 +1,6 @@
 package pseudonym
 
-// This file makes the events that go over federation, and judges who signed one.
+// This file builds and signs the events that go over federation, and verifies their signatures.
 
 import (
 	"crypto/ed25519"
@@ -13,23 +13,23 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// ServerSigner is a server's own signing key, as it is published under KeyID.
+// ServerSigner is a server's signing key, published under KeyID.
 type ServerSigner struct {
 	Name, KeyID string
 	Key         ed25519.PrivateKey
 }
 
-// Format prints the names alone: the key is a secret.
+// Format prints only the names: the key is secret.
 func (s ServerSigner) Format(state fmt.State, _ rune) {
 	fmt.Fprintf(state, "signing key %s of %s", s.KeyID, s.Name)
 }
 
-// Draft is an event before it has a sender.
+// Draft is an event that has no sender yet.
 type Draft struct {
 	Type           string
 	RoomID         string
-	StateKey       *string // a key, not a user ID: WireStateKey
-	Content        []byte  // a JSON object, as it goes over the wire: WireContent
+	StateKey       *string // a sender key, not a user ID: see WireStateKey
+	Content        []byte  // a JSON object, as it goes over the wire: see WireContent
 	Redacts        string  // the event ID, for a redaction
 	PrevEvents     []string
 	AuthEvents     []string
@@ -37,13 +37,13 @@ type Draft struct {
 	OriginServerTS int64 // milliseconds
 }
 
-// Build makes the event that the holder of key sends, and its ID.
+// Build returns the event that the holder of key sends, and its ID.
 //
 // Events have no sender, they have a sender_key, in unpadded base64 (MSC4014, Proposal 1), and are signed by that key
 // in place of the server's (Proposal 2; MSC1228, Proposal). Hash and event ID are computed as in other rooms
-// (Addressing 3). No user ID and no server name stands in an event outside of the mapping (MSC1228, Background):
-// whether an origin does is event-format/no-origin. The server's own signature is added under some readings of
-// signing/server-signatures, and then server is needed.
+// (Addressing 3). Outside the mapping an event contains no user ID and no server name (MSC1228, Background); whether it
+// has an origin is event-format/no-origin. Some readings of signing/server-signatures add the server's own signature;
+// only these need server.
 func (r Rules) Build(d Draft, key pseudoid.KeyPair, server ServerSigner) (event []byte, eventID string, err error) {
 	unsigned, err := r.unsigned(d, key.Public)
 	if err != nil {
@@ -63,7 +63,7 @@ func (r Rules) Build(d Draft, key pseudoid.KeyPair, server ServerSigner) (event 
 	return event, eventID, err
 }
 
-// unsigned spells a draft as an event of its sender, without hashes and signatures.
+// unsigned returns a draft as an event of its sender, without hashes and signatures.
 func (r Rules) unsigned(d Draft, sender pseudoid.SenderKey) (object, error) {
 	if _, err := parseObject(d.Content, "the content of an event"); err != nil {
 		return nil, err
@@ -91,9 +91,10 @@ func (r Rules) unsigned(d Draft, sender pseudoid.SenderKey) (object, error) {
 	return event, nil
 }
 
-// Sign adds a signature by a sender key to an event, and the content hash if it has none: of the sender, of the invited
-// user on an invite, of the member who vouches for a restricted join. MSC4014 does not say where the signature stands;
-// MSC1228's examples have it under the key itself, as a bare string (event-format/signature-entity).
+// Sign adds the signature of a sender key to an event, and the content hash if it has none. The key is that of the
+// sender, of the invited user for an invite, or of the authorising member for a restricted join. MSC4014 does not say
+// where in signatures it goes; MSC1228's examples have it under the key itself, as a bare string
+// (event-format/signature-entity).
 func (r Rules) Sign(event []byte, key pseudoid.KeyPair) ([]byte, error) {
 	entity, keyID := string(key.Public), pseudoid.SenderKeyID
 	switch r.Readings.SignatureEntity {
@@ -123,8 +124,8 @@ func (r Rules) signsAsOrigin() bool {
 	return r.Readings.ServerSignatures == "origin-only" || r.Readings.ServerSignatures == "origin-and-resident"
 }
 
-// SignAsResident adds the resident server's signature to a join that it was sent, under the readings of
-// signing/server-signatures that have one; under the others it returns the event as it is.
+// SignAsResident adds the resident server's signature to a join that it received, if the reading of
+// signing/server-signatures asks for one.
 func (r Rules) SignAsResident(event []byte, server ServerSigner) ([]byte, error) {
 	if r.Readings.ServerSignatures != "resident-on-joins" && r.Readings.ServerSignatures != "origin-and-resident" {
 		return event, nil
@@ -134,15 +135,15 @@ func (r Rules) SignAsResident(event []byte, server ServerSigner) ([]byte, error)
 
 // CheckSender verifies that an event is signed by its own sender key.
 //
-// Signature and key come together in the event, so that this is always possible, without asking anybody (MSC4014,
+// The signature and the key come together in the event, so this is always possible without network requests (MSC4014,
 // Proposal 2): it needs no server keys, and a server's signature proves nothing here. Since the text does not say under
-// which entity the signature stands, it is accepted under any. A key in another spelling than unpadded base64, a key
-// that signs anything (of small order) and a malleated signature are refused, so that one member cannot be two.
+// which entity the signature goes, any is accepted. A key that is not in unpadded base64, a key of small order, under
+// which any signature verifies, and a malleated signature are refused, so that one member cannot appear as two.
 func (r Rules) CheckSender(event []byte) error {
 	return r.CheckSignedBy(event, r.Sender(event))
 }
 
-// CheckSignedBy verifies that a sender key signed an event, under whatever entity and key ID.
+// CheckSignedBy verifies that a sender key signed an event, under any entity and key ID.
 func (r Rules) CheckSignedBy(event []byte, key pseudoid.SenderKey) error {
 	public, err := pseudoid.ParseSenderKey(string(key))
 	if err != nil {
@@ -171,7 +172,7 @@ func (r Rules) CheckSignedBy(event []byte, key pseudoid.SenderKey) error {
 	return fmt.Errorf("verifying an event by sender key %s: %w: none of its signatures is by that key", key, pseudoid.ErrBadSignature)
 }
 
-// Takes tells whether the reading of signing/rejects-noncanonical is one by which such events are taken.
+// Takes reports whether the reading of signing/rejects-noncanonical accepts events with this oddity.
 func (r Rules) Takes(oddity Reading) bool {
 	return r.Readings.NonCanonical == oddity || r.Readings.NonCanonical == "several-accepted"
 }
@@ -179,8 +180,8 @@ func (r Rules) Takes(oddity Reading) bool {
 // groupOrder is the order L of the base point (RFC 8032, 5.1).
 var groupOrder, _ = new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
 
-// reduced returns a signature, as JSON, with its second half reduced by the order of the base point: a malleated one
-// becomes what it was made of.
+// reduced returns a signature, as JSON, with its second half reduced modulo the order of the base point, which turns a
+// malleated signature back into the original.
 func reduced(signature json.RawMessage) json.RawMessage {
 	var text string
 	if json.Unmarshal(signature, &text) != nil {
@@ -197,7 +198,7 @@ func reduced(signature json.RawMessage) json.RawMessage {
 	return json.RawMessage(strconv.Quote(pseudoid.EncodeBase64(slices.Concat(raw[:32], half))))
 }
 
-// strict refuses an event that different readers would read differently, such as one with a key twice.
+// strict refuses an event that parsers may read differently, such as one with a duplicate key.
 func (r Rules) strict(event []byte) error {
 	if _, err := pseudoid.CanonicalJSON(event); err != nil {
 		return fmt.Errorf("verifying an event: %w", err)
@@ -205,7 +206,7 @@ func (r Rules) strict(event []byte) error {
 	return nil
 }
 
-// signaturesIn returns all signatures, bare ones too.
+// signaturesIn returns all signatures, including bare ones.
 func signaturesIn(signatures object) []json.RawMessage {
 	var all []json.RawMessage
 	for entity, raw := range signatures {

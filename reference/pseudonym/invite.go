@@ -13,8 +13,8 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// PartialInvite makes the event that the inviting server sends to the invited user's: it builds a partial invite event
-// (MSC1228, Sending invites). It has no state key, mapping, hash or signature yet.
+// PartialInvite returns the event that the inviting server sends to the invited user's server: it builds a partial
+// invite event (MSC1228, Sending invites), which has no state key, mapping, hash or signature yet.
 func (r Rules) PartialInvite(d Draft, inviter pseudoid.SenderKey) ([]byte, error) {
 	d.Type, d.StateKey = memberEvent, nil
 	content, err := parseObject(d.Content, "the content of an invite")
@@ -28,9 +28,9 @@ func (r Rules) PartialInvite(d Draft, inviter pseudoid.SenderKey) ([]byte, error
 	return partial.raw(), err
 }
 
-// InvitePath returns the path to which the partial invite is PUT. MSC1228 has /v3/invite/<event_id>/<target_mxid>, and
-// a partial event has no ID yet; the deployed one names the room there (invite/endpoint). Where an event ID is asked
-// for, it is the one that the partial event would have.
+// InvitePath returns the path to which the partial invite is PUT. MSC1228 has /v3/invite/<event_id>/<target_mxid>, but
+// a partial event has no ID yet; the deployed path has the room ID there (invite/endpoint). If an event ID is needed,
+// it is the one that the partial event would have.
 func (r Rules) InvitePath(partial []byte, userID string) (string, error) {
 	o, err := parseObject(partial, "a partial invite")
 	if err != nil {
@@ -45,8 +45,8 @@ func (r Rules) InvitePath(partial []byte, userID string) (string, error) {
 	return "/_matrix/federation/v3/invite/" + url.PathEscape(first) + "/" + url.PathEscape(userID), nil
 }
 
-// InviteState returns the state that goes along with an invite, stripped: some state about the room, and the inviting
-// user's join event, with its mapping, by which the invited server knows who invites (MSC1228, Sending invites).
+// InviteState returns the stripped state that is sent with an invite: some state about the room, and the inviting
+// user's join event, whose mapping tells the invited server who the inviter is (MSC1228, Sending invites).
 func (r Rules) InviteState(inviterJoin []byte, others ...[]byte) ([]json.RawMessage, error) {
 	var stripped []json.RawMessage
 	others = append([][]byte{inviterJoin}, others...)
@@ -66,13 +66,14 @@ func (r Rules) InviteState(inviterJoin []byte, others ...[]byte) ([]json.RawMess
 	return stripped, nil
 }
 
-// ErrInviterUnknown says that nothing came along with an invite that tells who invites. The deployed servers send no
-// join of the inviter: among them, a server lets this error pass and shows the inviter by a placeholder.
+// ErrInviterUnknown reports that the state sent with an invite does not include the inviter's join. Deployed servers
+// never include it, so a server of their dialect ignores this error and shows the inviter by a placeholder.
 var ErrInviterUnknown = errors.New("the invite's state has no join of the inviter")
 
 // CheckInviteOrigin returns the inviter of a partial or whole invite: the invited server checks that the request came
-// from the server of the inviting user (MSC1228, Sending invites), which the inviter's mapping names. state is what came
-// along with the invite. The keys are those of a server that just signed a request, so they can be had.
+// from the server of the inviting user (MSC1228, Sending invites), which the inviter's mapping names. state is the
+// state that was sent with the invite. The keys needed are those of a server that has just signed a request, so they
+// are available.
 func (r Rules) CheckInviteOrigin(invite []byte, state [][]byte, origin string, keys KeySource) (inviter string, err error) {
 	sender := r.Sender(invite)
 	for _, event := range state {
@@ -96,10 +97,10 @@ func (r Rules) CheckInviteOrigin(invite []byte, state [][]byte, origin string, k
 	return "", fmt.Errorf("%w: %s", ErrInviterUnknown, sender)
 }
 
-// CompleteInvite makes a whole invite of a partial one, for an own user: the invited server adds the user_room_key in
-// the state key, the attestation of the user ID, and its signature, so that others can be sure that it has the event
-// (MSC1228, Sending invites). The signature is by the invited user's key, which is the one that will join. at is the
-// time in milliseconds, for a partial event that names none.
+// CompleteInvite completes a partial invite of a local user: the invited server adds the user_room_key in the state
+// key, the attestation of the user ID, and its signature, so that others can be sure that it has the event (MSC1228,
+// Sending invites). The signature is made with the invited user's key, the one that will join. at is the time in
+// milliseconds, used if the partial event has none.
 func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key pseudoid.KeyPair, by ServerSigner, at int64) ([]byte, error) {
 	o, err := parseObject(partial, "a partial invite")
 	if err != nil {
@@ -133,13 +134,13 @@ func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key pseudoi
 	return r.Sign(o.raw(), key)
 }
 
-// CheckCompleted verifies, on the inviting server, what came back for a partial invite to userID: that the invited
-// server added the three things that it adds, and nothing else (MSC1228, Sending invites). The inviter is about to sign
-// it, so whatever it did not write is refused: type, room, sender, place in the graph, or content but the mapping. The
-// mapping must be that of the user who was invited. It returns the judgement of the mapping, for the directory.
+// CheckCompleted verifies, on the inviting server, the response to a partial invite of userID: the invited server must
+// have added the three things that it adds, and nothing else (MSC1228, Sending invites). The inviter is about to sign
+// the event, so any other change is refused: to type, room, sender, place in the event graph, or content besides the
+// mapping. The mapping must be of the invited user. The judgement of the mapping is returned for the directory.
 //
-// Deployed servers add no mapping. In their dialect the inviter takes the answer itself for one: it is by the user's own
-// server, and names the key of the user that was asked for.
+// Deployed servers add no mapping. In their dialect the inviter treats the response itself as one: it comes from the
+// user's own server and names the key of the user that was asked for.
 func (r Rules) CheckCompleted(partial, completed []byte, userID string, keys KeySource) (Judgement, error) {
 	refuse := func(err error) (Judgement, error) {
 		return Judgement{Err: err}, fmt.Errorf("the completed invite of %s: %w", userID, err)
@@ -170,15 +171,16 @@ func (r Rules) CheckCompleted(partial, completed []byte, userID string, keys Key
 	return j, nil
 }
 
-// invitesLackMapping says that invites come without a mapping, as deployed servers make them.
+// invitesLackMapping reports whether invites have no mapping, as on deployed servers.
 func (r Rules) invitesLackMapping() bool {
 	return r.Dialect == pseudoid.DialectDendrite
 }
 
-// completedFields are those that the invited server writes.
+// completedFields are the fields that the invited server writes.
 var completedFields = []string{"state_key", "hashes", "signatures", "unsigned", "content"}
 
-// unchanged compares a completed invite with the partial one, but for what the invited server adds.
+// unchanged returns an error if a completed invite differs from the partial one in anything but what the invited server
+// adds.
 func (r Rules) unchanged(partial, completed []byte) error {
 	before, err := parseObject(partial, "a partial invite")
 	if err != nil {
@@ -189,12 +191,12 @@ func (r Rules) unchanged(partial, completed []byte) error {
 		return err
 	}
 	added := slices.Clone(completedFields)
-	for _, field := range []string{"origin_server_ts", "origin"} { // deployed servers leave them to who completes
+	for _, field := range []string{"origin_server_ts", "origin"} { // deployed servers leave these to the invited server
 		if _, ok := before[field]; !ok || r.Dialect == pseudoid.DialectDendrite {
 			added = append(added, field)
 		}
 	}
-	if r.Dialect == pseudoid.DialectDendrite && string(after["prev_state"]) == "[]" { // deployed servers write it into state events
+	if r.Dialect == pseudoid.DialectDendrite && string(after["prev_state"]) == "[]" { // deployed servers add it to state events
 		added = append(added, "prev_state")
 	}
 	if field, ok := difference(before, after, added...); ok {
@@ -206,7 +208,7 @@ func (r Rules) unchanged(partial, completed []byte) error {
 	return nil
 }
 
-// difference returns a field in which two objects differ, but for some.
+// difference returns a field in which two objects differ, other than those in but.
 func difference(a, b object, but ...string) (string, bool) {
 	for _, pair := range [][2]object{{a, b}, {b, a}} {
 		for field, raw := range pair[0] {
@@ -232,9 +234,9 @@ func (r Rules) SignAsInviter(completed []byte, inviter pseudoid.KeyPair) ([]byte
 	return r.Sign(completed, inviter)
 }
 
-// CheckInvite verifies a whole invite that arrives over federation: it is signed by the inviter's key, as every event
-// is by its sender (MSC4014, Proposal 2), and by the invited one, so that other members can be sure that the invited
-// server has it (MSC1228, Sending invites).
+// CheckInvite verifies a whole invite that arrives over federation. It must be signed by the inviter's key, as every
+// event is by its sender (MSC4014, Proposal 2), and by the invited one, so that other members can be sure that the
+// invited server has it (MSC1228, Sending invites).
 func (r Rules) CheckInvite(invite []byte) error {
 	o, err := parseObject(invite, "an invite")
 	if err != nil {

@@ -1,6 +1,6 @@
 package pseudonym
 
-// This file judges the mapping of a member event.
+// This file judges the mapping in a member event.
 
 import (
 	"crypto/ed25519"
@@ -10,50 +10,48 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// ErrNoSuchKey says that a server, or someone who speaks for it, was asked and does not publish a key under that ID.
+// ErrNoSuchKey reports that a server, or a notary on its behalf, was asked and publishes no key under that ID.
 var ErrNoSuchKey = errors.New("the server publishes no such key")
 
-// PublishedKey is a server's key. ValidUntil is in milliseconds: valid_until_ts, or expired_ts of an old key.
+// PublishedKey is a server's signing key. ValidUntil is in milliseconds: valid_until_ts, or expired_ts of an old key.
 type PublishedKey struct {
 	Key        ed25519.PublicKey
 	ValidUntil int64
 }
 
-// KeySource knows the keys that servers publish. The error is ErrNoSuchKey if the server has none under that ID; any
-// other says that it cannot be told now. It should be quick to give up: joins wait for it ("with a shortish timeout",
-// MSC1228, Implementation).
+// KeySource looks up the keys that servers publish. The error is ErrNoSuchKey if the server has none under that ID; any
+// other error means that the key is unavailable for now. A source should give up quickly, since joins wait for it
+// ("with a shortish timeout", MSC1228, Implementation).
 type KeySource interface {
 	ServerKey(serverName, keyID string) (PublishedKey, error)
 }
 
-// Verdict is what a mapping came to.
+// Verdict is the outcome of judging a mapping.
 type Verdict int
 
-// The verdicts.
 const (
-	Wrong    Verdict = iota // it is not so: refuse the event
-	Unproven                // it may be so, and cannot be told now: accept the event, show a placeholder
+	Wrong    Verdict = iota // known to be false: refuse the event
+	Unproven                // cannot be verified for now: accept the event, and show a placeholder
 	Verified
 )
 
-// Cause says why a mapping is not verified.
+// Cause is why a mapping is not verified.
 type Cause string
 
-// The causes.
 const (
 	NoCause          Cause = ""
 	Redacted         Cause = "redacted"            // the event was redacted, and the mapping with it
 	Missing          Cause = "missing"             // there is no mapping
-	Malformed        Cause = "malformed"           // it is no mapping in the room's dialect
+	Malformed        Cause = "malformed"           // it is not a mapping in the room's dialect
 	OtherKey         Cause = "other key"           // it names another key than the member's
-	Unsigned         Cause = "unsigned"            // nobody signed it
-	ForeignSigned    Cause = "foreign signature"   // only others than the user ID's domain did
+	Unsigned         Cause = "unsigned"            // it has no signature
+	ForeignSigned    Cause = "foreign signature"   // it is signed, but not by the user ID's domain
 	UnknownKeyID     Cause = "unknown key ID"      // the domain publishes no such key
-	BadSignature     Cause = "bad signature"       // the domain's key does not verify it
-	KeysUnavailable  Cause = "keys unavailable"    // the domain's keys cannot be had now
-	ExpiredKey       Cause = "expired key"         // the domain's key was past its validity when the event was made
-	ExtraSignature   Cause = "extra signature"     // others than the domain signed too, and that is not taken
-	ReplayedMapping  Cause = "replayed"            // it was seen in another room, and that is not taken
+	BadSignature     Cause = "bad signature"       // the signature does not verify under the domain's key
+	KeysUnavailable  Cause = "keys unavailable"    // the domain's keys are unavailable for now
+	ExpiredKey       Cause = "expired key"         // the domain's key had expired when the event was made
+	ExtraSignature   Cause = "extra signature"     // another server signed it too, and the reading refuses that
+	ReplayedMapping  Cause = "replayed"            // it was seen in another room, and the reading refuses that
 	NoMemberEventKey Cause = "no member event key" // the event is no member event, or its state key is no sender key
 )
 
@@ -61,23 +59,23 @@ const (
 type Judgement struct {
 	Verdict Verdict
 	Cause   Cause
-	Mapping pseudoid.Mapping // where it could be read
-	Err     error            // in words, unless verified
+	Mapping pseudoid.Mapping // if it could be parsed
+	Err     error            // why, unless verified
 }
 
-// Retry tells whether judging again later may come to something else.
+// Retry reports whether judging again later may give another verdict.
 func (j Judgement) Retry() bool { return j.Verdict == Unproven && j.Cause == KeysUnavailable }
 
-// Judge tells whether the mapping in a member event on the wire holds.
+// Judge judges the mapping in a member event on the wire.
 //
-// The mapping contains the sender key, the user ID, and critically a signature from the domain part of the user ID,
-// so that the link cannot be spoofed by any random server (MSC4014, Proposal 4 and 4.1). We make an attempt to verify
-// it; if the signature is wrong, we reject the event; if we cannot get the key, we handle it as normal and retry later
-// (MSC1228, Implementation). Then the user ID is unverified (MSC4014, Proposal 4.2), and the event is accepted
-// (Changes 6.1).
+// The mapping contains the sender key, the user ID, and critically a signature from the domain part of the user ID, so
+// that the link cannot be spoofed by any random server (MSC4014, Proposal 4 and 4.1). We make an attempt to verify it;
+// if the signature is wrong, we reject the event; if we cannot get the key, we handle it as normal and retry later
+// (MSC1228, Implementation). Then the user ID is unverified (MSC4014, Proposal 4.2), and the event is accepted (Changes
+// 6.1).
 //
-// It says nothing of the event itself, which CheckSender, and of an invite CheckInvite, judge first: only so is a
-// mapping known to come from the key that it names.
+// CheckSender, and for an invite CheckInvite, must verify the event first: otherwise the mapping is not known to come
+// from the key that it names.
 func (r Rules) Judge(event []byte, keys KeySource) Judgement {
 	fail := func(v Verdict, c Cause, m pseudoid.Mapping, err error) Judgement {
 		return Judgement{Verdict: v, Cause: c, Mapping: m, Err: err}
@@ -113,7 +111,8 @@ func (r Rules) Judge(event []byte, keys KeySource) Judgement {
 	return r.judgeSignatures(mapping, at, keys)
 }
 
-// judgeSignatures judges a mapping that is well-formed and about the right key. at is when its event was made.
+// judgeSignatures judges the signatures of a mapping that is well-formed and names the right key. at is the time of its
+// event.
 func (r Rules) judgeSignatures(m pseudoid.Mapping, at int64, keys KeySource) Judgement {
 	domain, err := pseudoid.UserIDDomain(m.UserID)
 	if err != nil {
@@ -151,7 +150,7 @@ func (r Rules) judgeSignatures(m pseudoid.Mapping, at int64, keys KeySource) Jud
 	}
 }
 
-// keyLookup asks for keys and remembers why one was not to be had.
+// keyLookup looks up keys and remembers why one was unavailable.
 type keyLookup struct {
 	rules                         Rules
 	source                        KeySource
@@ -159,8 +158,8 @@ type keyLookup struct {
 	unavailable, expired, unknown bool
 }
 
-// key returns a server's key for a mapping in an event that was made at a certain time. What a key past its validity
-// comes to is open (mapping/expired-server-key); room versions 5 and later do not take it for events.
+// key returns the server key for a mapping whose event was made at l.at. Whether an expired key counts is open
+// (mapping/expired-server-key); room versions 5 and later do not accept one for events.
 func (l *keyLookup) key(serverName, keyID string) (ed25519.PublicKey, error) {
 	published, err := l.source.ServerKey(serverName, keyID)
 	switch {
@@ -177,8 +176,8 @@ func (l *keyLookup) key(serverName, keyID string) (ed25519.PublicKey, error) {
 	return published.Key, nil
 }
 
-// judgeFurtherSignatures judges a mapping that its domain signed by the signatures of others on it
-// (mapping/extra-signatures). By default nobody looks at them: the text asks for the domain's alone.
+// judgeFurtherSignatures judges a mapping that its domain signed by the signatures of other servers on it
+// (mapping/extra-signatures). By default they are ignored: the text asks for the domain's alone.
 func (r Rules) judgeFurtherSignatures(m pseudoid.Mapping, signatures object, domain string, keys KeySource) Judgement {
 	if r.Readings.ExtraSignatures == "ignored" {
 		return Judgement{Verdict: Verified, Mapping: m}
@@ -206,8 +205,8 @@ func (r Rules) judgeFurtherSignatures(m pseudoid.Mapping, signatures object, dom
 	return Judgement{Verdict: Verified, Mapping: m}
 }
 
-// looksRedacted tells whether an event is what redaction leaves of another: it has nothing that redaction would take,
-// and its content hash is of something else.
+// looksRedacted reports whether an event is the redacted form of another: its content hash does not match, and
+// redaction would remove nothing from its content.
 func (r Rules) looksRedacted(event []byte) bool {
 	if !errors.Is(pseudoid.CheckContentHash(event), pseudoid.ErrContentHash) {
 		return false

@@ -1,6 +1,6 @@
 package pseudonym
 
-// This file answers, out of a room's directory, which user a key stands for and which key a user has.
+// This file looks up which user a key belongs to, and which key a user has, in a room's directory.
 
 import (
 	"cmp"
@@ -9,21 +9,21 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// Names is what the views of a room need to know. Directory has it.
+// Names is what the client views of a room need to know about its members. Directory implements it.
 type Names interface {
-	// UserID returns the user ID that clients see for a key; it is never empty, and for an unknown key a placeholder.
+	// UserID returns the user ID that clients see for a key; it is never empty, and a placeholder for an unknown key.
 	UserID(key pseudoid.SenderKey) string
 	// Proven returns the user ID of a key's verified mapping, if there is one.
 	Proven(key pseudoid.SenderKey) (userID string, ok bool)
-	// Knows tells whether a key is, or was, a member's.
+	// Knows reports whether a key is, or was, a member's.
 	Knows(key pseudoid.SenderKey) bool
-	// Key returns the key of the member whom clients know by a user ID, a placeholder too.
+	// Key returns the key of the member that clients know by a user ID, which may be a placeholder.
 	Key(userID string) (key pseudoid.SenderKey, ok bool)
 }
 
 var _ Names = (*Directory)(nil)
 
-// UserID returns the user ID that clients see for a key: the true one once it is verified, until then a placeholder
+// UserID returns the user ID that clients see for a key: the true one once it is verified, and a placeholder until then
 // (MSC4014, Changes 5 and 6).
 func (d *Directory) UserID(key pseudoid.SenderKey) string {
 	d.mu.RLock()
@@ -34,9 +34,9 @@ func (d *Directory) UserID(key pseudoid.SenderKey) string {
 	return d.rules.PlaceholderOfKey(key)
 }
 
-// At returns the names as they are shown in an event at a position of the server's own order. Events sent before the
-// verification will show the placeholder, events after it the true user ID (MSC4014, Changes 6.2): whether that is said
-// of what clients have been sent, or of what they fetch later too, is unverified/earlier-events.
+// At returns the names as shown in an event at a position in the server's own order. Events sent before the
+// verification will show the placeholder, events after it the true user ID (MSC4014, Changes 6.2). Whether this means
+// only what clients have already been sent, or also what they fetch later, is unverified/earlier-events.
 func (d *Directory) At(position int64) Names { return namesAt{d, position} }
 
 type namesAt struct {
@@ -65,7 +65,7 @@ func (d *Directory) Proven(key pseudoid.SenderKey) (string, bool) {
 	return "", false
 }
 
-// Knows tells whether a key is, or was, a member's.
+// Knows reports whether a key is, or was, a member's.
 func (d *Directory) Knows(key pseudoid.SenderKey) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -73,9 +73,9 @@ func (d *Directory) Knows(key pseudoid.SenderKey) bool {
 	return ok
 }
 
-// Key returns the key of the member whom clients know by a user ID. A user should have one key in a room (MSC4014,
-// Proposal 3.2); where one has several, those of present members come first, then the newer one, or under another
-// reading of mapping/two-keys-one-user the older.
+// Key returns the key of the member that clients know by a user ID. A user should have one key in a room (MSC4014,
+// Proposal 3.2). If it has several, those of present members come first, then the newer one, or the older one under
+// other readings of mapping/two-keys-one-user.
 func (d *Directory) Key(userID string) (pseudoid.SenderKey, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -92,7 +92,7 @@ func (d *Directory) Key(userID string) (pseudoid.SenderKey, bool) {
 	return found[0].Key, true
 }
 
-// first orders the entries of one user, the one that counts first.
+// first orders the entries of one user, with the one that counts first.
 func (d *Directory) first(a, b Entry) int {
 	newer := cmp.Compare(b.Since, a.Since)
 	if d.rules.Readings.SecondKey != "newer-shown" {
@@ -101,7 +101,7 @@ func (d *Directory) first(a, b Entry) int {
 	return cmp.Or(cmp.Compare(rank(a.Membership), rank(b.Membership)), newer, cmp.Compare(a.Key, b.Key))
 }
 
-// rank orders memberships by how present they are; a ban counts more than having left.
+// rank orders memberships by how present the member is; a ban comes before a leave.
 func rank(membership string) int {
 	i := slices.Index([]string{membershipJoin, membershipInvite, membershipKnock, membershipBan, membershipLeave}, membership)
 	if i < 0 {
@@ -110,8 +110,8 @@ func rank(membership string) int {
 	return i
 }
 
-// Shown tells whether clients are shown the member of a key as one of the room: not a second key of a user who is shown
-// by another one already, under the readings of mapping/two-keys-one-user that show one alone.
+// Shown reports whether clients see the member of a key as one of the room's. Some readings of
+// mapping/two-keys-one-user hide the further keys of a user.
 func (d *Directory) Shown(key pseudoid.SenderKey) bool {
 	d.mu.RLock()
 	entry, known := d.entries[key]
@@ -126,8 +126,7 @@ func (d *Directory) Shown(key pseudoid.SenderKey) bool {
 	return shown == key
 }
 
-// second tells whether an entry shows by a placeholder although it is verified, because another key of the user is
-// there already.
+// second reports whether a verified entry is still shown by a placeholder because another key of the user came first.
 func (d *Directory) second(entry Entry) bool {
 	if d.rules.Readings.SecondKey != "placeholder" {
 		return false
@@ -140,11 +139,11 @@ func (d *Directory) second(entry Entry) bool {
 	return false
 }
 
-// Admits tells whether a user may enter with a key, by what other keys of the user came to: it should not change, since
-// that would enable bans to be evaded, and may, since keys can be compromised (MSC4014, Proposal 3.2). A ban of one key
-// by default keeps the user's others out (sender-key/ban-evaded-by-new-key); another key that is joined does so under
-// the reading "refused" of sender-key/rotation. It is asked where a server decides alone, before it makes or accepts a
-// join; the authorisation rules know keys only.
+// Admits reports whether a user may enter with a key, given the user's other keys in the room. A key should not change,
+// since that would enable bans to be evaded, but it may, since keys can be compromised (MSC4014, Proposal 3.2). By
+// default a ban of one key keeps out the user's other keys (sender-key/ban-evaded-by-new-key); under the reading
+// "refused" of sender-key/rotation so does another joined key. It is only for a server's own decision before it makes
+// or accepts a join: the authorisation rules know keys alone.
 func (d *Directory) Admits(userID string, key pseudoid.SenderKey) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -161,7 +160,7 @@ func (d *Directory) Admits(userID string, key pseudoid.SenderKey) bool {
 	return true
 }
 
-// Entries returns all that is known, in the order of the keys.
+// Entries returns all entries, sorted by key.
 func (d *Directory) Entries() []Entry {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -173,7 +172,7 @@ func (d *Directory) Entries() []Entry {
 	return entries
 }
 
-// Pending returns the entries whose mapping waits for its server's keys: what to retry (MSC1228, Implementation).
+// Pending returns the entries whose mapping waits for a server's keys, to be verified again (MSC1228, Implementation).
 func (d *Directory) Pending() []Entry {
 	return slices.DeleteFunc(d.Entries(), func(e Entry) bool { return e.Pending == nil })
 }

@@ -1,6 +1,6 @@
 package pseudonym
 
-// This file writes the link of a sender key to a user ID into the own users' member events.
+// This file writes the mapping from a sender key to a user ID into the member events of local users.
 
 import (
 	"encoding/json"
@@ -9,9 +9,10 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// NewMapping makes the mapping of an own user's key: the key, the user ID, and a signature over both by the domain of
-// the user ID, without which any server could claim the link (MSC4014, Proposal 4 and 4.1). It is an error if the user
-// is not of the server that signs. No room ID is signed with it: that is a TODO of the text (Proposal 4.3).
+// NewMapping returns the mapping of a local user's key: the key, the user ID, and a signature over both by the domain
+// of the user ID, without which any server could claim the link (MSC4014, Proposal 4 and 4.1). It returns an error if
+// the user is not of the server that signs. The signature does not cover a room ID: that is a TODO of the text
+// (Proposal 4.3).
 func (r Rules) NewMapping(key pseudoid.SenderKey, userID string, by ServerSigner) ([]byte, error) {
 	domain, err := pseudoid.UserIDDomain(userID)
 	if err != nil {
@@ -24,9 +25,9 @@ func (r Rules) NewMapping(key pseudoid.SenderKey, userID string, by ServerSigner
 	return pseudoid.SignMapping(mapping, by.Name, by.KeyID, by.Key)
 }
 
-// MemberContent returns the content of a member event with the mapping in it, or without one where it has no place.
-// Whatever stood in the field before, written by a client, is gone. mapping is that of the member whose key is the
-// state key; for another's kick or ban it is the one that the member's own server signed, or nil if none is known.
+// MemberContent returns the content of a member event with its mapping, or without one if the event carries none.
+// Anything that a client wrote in the field is removed. mapping is that of the member whose key is the state key; for a
+// kick or ban of another server's user it is the one that the user's server signed, or nil if none is known.
 func (r Rules) MemberContent(content []byte, mapping []byte, byMember bool) ([]byte, error) {
 	o, err := parseObject(content, "the content of a member event")
 	if err != nil {
@@ -39,12 +40,13 @@ func (r Rules) MemberContent(content []byte, mapping []byte, byMember bool) ([]b
 	return o.raw(), nil
 }
 
-// CarriesMapping tells which own member events carry a mapping; byMember says that the member itself is the sender.
+// CarriesMapping reports whether a member event made here carries a mapping; byMember means that the member itself is
+// the sender.
 //
-// There is a new field in the content of m.room.member events (MSC4014, Proposal 4): all of them, to the letter. Invite
-// and join events include it (MSC1228, Proposal): these two. Joins are profile changes too. For the others it is open
-// (mapping/in-leave-ban-knock); by default those have it that a member writes about itself, since whoever sees a knock
-// or a leave and no join before it has nothing else to know the member by.
+// There is a new field in the content of m.room.member events (MSC4014, Proposal 4): to the letter, all of them. Invite
+// and join events include it (MSC1228, Proposal): these two. Profile changes are joins too. For the other memberships
+// it is open (mapping/in-leave-ban-knock). By default the events that a member sends about itself carry one: a server
+// that sees a knock or a leave without a join before it has no other way to know the member.
 func (r Rules) CarriesMapping(membership string, byMember bool) bool {
 	switch membership {
 	case membershipJoin, membershipInvite:
@@ -59,19 +61,18 @@ func (r Rules) CarriesMapping(membership string, byMember bool) bool {
 	return false
 }
 
-// Effect says what the mapping of a member event can do.
+// Effect is what the mapping of a member event may change.
 type Effect int
 
-// The effects.
 const (
 	NoEffect   Effect = iota
-	Introduces        // it names a member of whom nothing is known, and replaces nothing
-	Sets              // it is the member's newest
+	Introduces        // it names a member that has no mapping yet, but replaces none
+	Sets              // it is the member's newest mapping
 )
 
-// EffectOf tells which member events may change which user a key stands for: "when a new invite/join event turns up"
-// (MSC1228, Implementation). A knock is how a server that has not joined yet introduces its user, so it counts as they
-// do. A leave or a ban may bring the mapping along for those who have never seen another, and changes none that is there.
+// EffectOf returns the effect of the mapping in an event with this membership: "when a new invite/join event turns up"
+// (MSC1228, Implementation). A knock is how a server that has not joined yet introduces its user, so it counts like
+// them. A leave or a ban may introduce the mapping to servers that have not seen one, but replaces none.
 func (r Rules) EffectOf(membership string) Effect {
 	switch membership {
 	case membershipJoin, membershipInvite, membershipKnock:

@@ -1,6 +1,6 @@
 package pseudonym
 
-// This file holds the little JSON that the package needs. What is signed or hashed is read strictly, by pseudoid.
+// This file holds the JSON helpers of the package. Anything that is signed or hashed is parsed strictly, by pseudoid.
 
 import (
 	"encoding/json"
@@ -9,10 +9,10 @@ import (
 	"maps"
 )
 
-// object is a JSON object whose members are kept as they stand.
+// object is a JSON object whose members are kept as raw JSON.
 type object map[string]json.RawMessage
 
-// parseObject reads raw as an object; what names it in the error.
+// parseObject parses raw as an object; what names it in the error.
 func parseObject(raw []byte, what string) (object, error) {
 	var o object
 	if err := json.Unmarshal(raw, &o); err != nil {
@@ -24,13 +24,13 @@ func parseObject(raw []byte, what string) (object, error) {
 	return o, nil
 }
 
-// text returns a member that is a string, or "".
+// text returns a string member, or "".
 func (o object) text(key string) string {
 	s, _ := o.optional(key)
 	return s
 }
 
-// optional returns a member that is a string, and whether there is one.
+// optional returns a string member, and whether there is one.
 func (o object) optional(key string) (string, bool) {
 	raw, ok := o[key]
 	if !ok {
@@ -43,7 +43,7 @@ func (o object) optional(key string) (string, bool) {
 	return *s, true
 }
 
-// child returns a member that is an object, or nil.
+// child returns an object member, or nil.
 func (o object) child(key string) object {
 	child, err := parseObject(o[key], key)
 	if err != nil {
@@ -52,7 +52,7 @@ func (o object) child(key string) object {
 	return child
 }
 
-// set gives a member a value that encoding/json can write.
+// set sets a member to a value that encoding/json can marshal.
 func (o object) set(key string, value any) {
 	raw, err := json.Marshal(value)
 	if err != nil {
@@ -61,7 +61,7 @@ func (o object) set(key string, value any) {
 	o[key] = raw
 }
 
-// copy returns an object that can be changed.
+// copy returns an object that may be changed.
 func (o object) copy() object {
 	if o == nil {
 		return object{}
@@ -69,7 +69,6 @@ func (o object) copy() object {
 	return maps.Clone(o)
 }
 
-// raw writes the object.
 func (o object) raw() []byte {
 	raw, err := json.Marshal(o)
 	if err != nil {
@@ -78,7 +77,7 @@ func (o object) raw() []byte {
 	return raw
 }
 
-// number reads an integer, and tells whether there is one.
+// number parses an integer, and reports whether there is one.
 func number(raw json.RawMessage) (int64, bool) {
 	var n *int64
 	if raw == nil || json.Unmarshal(raw, &n) != nil || n == nil {

@@ -1,6 +1,6 @@
 package pseudonym
 
-// This file makes up user IDs for members who cannot be verified.
+// This file makes up user IDs for members that cannot be verified.
 
 import (
 	"crypto/sha256"
@@ -17,13 +17,13 @@ const placeholderPrefix = "_unverified_"
 //
 // If @localpart:domain cannot be verified by server example.com, it becomes @_unverified_localpart_domain:example.com
 // (MSC4014, Changes 6): a fake one, since an empty or malformed user ID would break clients (option A), and the claimed
-// one would let malicious servers pretend that somebody is in a room (option C). It has the own server's name, so that
-// all requests for it come here.
+// one would let malicious servers pretend that somebody is in a room (option C). It has this server's name, so that all
+// requests for it come here.
 //
-// The template has no answer for the characters of ports and IPv6 literals, which no localpart may have, for results
-// longer than 255 bytes, and for two members who claim the same user ID (unverified/placeholder-form). By default such
-// a placeholder is changed as little as makes it a legal user ID that nobody else has; taken tells which ones somebody
-// has. The result is "" where the reading is that the member does not show at all.
+// The template does not cover characters that no localpart may have, as in ports and IPv6 literals, results longer than
+// 255 bytes, or two members that claim the same user ID (unverified/placeholder-form). By default such a placeholder is
+// changed just enough to make it a legal and unique user ID; taken reports whether a user ID is already in use. The
+// result is "" if the reading hides the member.
 func (r Rules) Placeholder(userID string, key pseudoid.SenderKey, taken func(userID string) bool) string {
 	localpart, domain, ok := strings.Cut(strings.TrimPrefix(userID, "@"), ":")
 	if !ok || pseudoid.ValidUserID(userID) != nil {
@@ -50,8 +50,8 @@ func (r Rules) Placeholder(userID string, key pseudoid.SenderKey, taken func(use
 	if legal && !taken(letter) {
 		return letter
 	}
-	// The escapes are those of the specification for localparts ("Mapping from other character sets"). No domain has a
-	// '=' or a '_' of its own, so different users stay different.
+	// The escapes are those of the specification for localparts ("Mapping from other character sets"). A domain
+	// contains no '=' or '_' of its own, so different users keep different placeholders.
 	escaped := localpart + "_" + strings.NewReplacer(":", "=3a", "[", "=5b", "]", "=5d").Replace(domain)
 	if whole := "@" + placeholderPrefix + escaped + ":" + r.Server; pseudoid.ValidUserID(whole) == nil && !taken(whole) {
 		return whole
@@ -59,7 +59,7 @@ func (r Rules) Placeholder(userID string, key pseudoid.SenderKey, taken func(use
 	return r.legalPlaceholder(escaped, "="+digest(userID+" "+string(key)))
 }
 
-// legalPlaceholder cuts a localpart so that the placeholder has at most 255 bytes with its suffix.
+// legalPlaceholder truncates a localpart so that the placeholder, with its suffix, has at most 255 bytes.
 func (r Rules) legalPlaceholder(localpart, suffix string) string {
 	room := 255 - len("@"+placeholderPrefix+suffix+":"+r.Server)
 	if room < 0 {
@@ -68,33 +68,33 @@ func (r Rules) legalPlaceholder(localpart, suffix string) string {
 	return "@" + placeholderPrefix + localpart[:min(len(localpart), room)] + suffix + ":" + r.Server
 }
 
-// PlaceholderOfKey returns the user ID under which clients see a member who claims no user ID that could be read: its
-// member event was redacted before it came here, or it is none at all. The text has no template for this; the key
-// itself is not shown (MSC4014, Changes 6, option A), so it is a digest of it.
+// PlaceholderOfKey returns the user ID under which clients see a member without a readable user ID: its member event
+// arrived redacted, or has no valid mapping. The text has no template for this. The key itself is not shown (MSC4014,
+// Changes 6, option A), so the placeholder has a digest of it.
 func (r Rules) PlaceholderOfKey(key pseudoid.SenderKey) string {
 	return r.keyPlaceholder(key)
 }
 
-// keyPlaceholder is PlaceholderOfKey of a member whose mapping was there, and is not shown any more.
+// keyPlaceholder is PlaceholderOfKey for a member whose mapping was known and is no longer shown.
 func (r Rules) keyPlaceholder(key pseudoid.SenderKey) string {
 	return "@" + placeholderPrefix + "key=" + digest(string(key)) + ":" + r.Server
 }
 
-// digest returns 16 hexadecimal digits that are unlike those of other texts.
+// digest returns the first 16 hexadecimal digits of a SHA-256 hash.
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:8])
 }
 
-// IsPlaceholder tells whether a user ID is spelled as this server spells members who cannot be verified. Requests of
-// clients for one end here; by default they make the server try the verification again, a mechanism for
-// client-initiated retries (MSC4014, Changes 6.1; unverified/requests-stay-home).
+// IsPlaceholder reports whether a user ID is a placeholder of this server. Clients' requests for one end here; by
+// default they make the server try the verification again, a mechanism for client-initiated retries (MSC4014, Changes
+// 6.1; unverified/requests-stay-home).
 func (r Rules) IsPlaceholder(userID string) bool {
 	return strings.HasPrefix(userID, "@"+placeholderPrefix) && strings.HasSuffix(userID, ":"+r.Server)
 }
 
-// MayRegister tells whether a local user can have a localpart: by default none that could be taken for a placeholder
-// (unverified/namespace).
+// MayRegister reports whether a local user may have a localpart: by default none that could be mistaken for a
+// placeholder (unverified/namespace).
 func (r Rules) MayRegister(localpart string) bool {
 	return r.Readings.PlaceholderNames == "free" || !strings.HasPrefix(strings.ToLower(localpart), placeholderPrefix)
 }

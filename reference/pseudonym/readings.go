@@ -1,6 +1,6 @@
 package pseudonym
 
-// This file names what MSC4014 leaves open, and the ways to read it, by the identifiers and slugs of requirements/data.
+// This file names what MSC4014 leaves open, and the readings of it, by the identifiers and slugs of requirements/data.
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 // Reading is one way to read something that the text leaves open: a slug of requirements/data.
 type Reading string
 
-// Readings is one reading for each open point that is decided in this package. The table of offers says which
-// requirement a field belongs to and which readings it can have.
+// Readings has one reading for each open point that this package decides. Offers lists the requirement of each field
+// and its possible readings.
 type Readings struct {
 	// On the wire.
 	SignatureEntity, ServerSignatures, NonCanonical, Origin, RoomID, WidgetCreator, RedactedSenderKey Reading
@@ -21,7 +21,7 @@ type Readings struct {
 	ByDomain, BySigil Reading
 	// Mappings.
 	InLeaveBanKnock, UnprovenHandling, Replayed, ExpiredServerKey, ExtraSignatures, ThirdServer, SecondKey, BanEvasion Reading
-	// Users who cannot be verified.
+	// Users that cannot be verified.
 	PlaceholderForm, PlaceholderNames, PlaceholderRequests, UnverifiedInContent, EarlierEvents, Notary,
 	SlidingSync Reading
 	// Clients.
@@ -30,14 +30,15 @@ type Readings struct {
 	InviteEndpoint, RedactedMapping, LaterJoiner, SameServerRedaction, Deactivation, LeftMapping, AliasServers Reading
 }
 
-// Offer is an open requirement and the readings of it that can be taken, the default first.
+// Offer is an open requirement with its possible readings, the default first.
 type Offer struct {
 	Requirement string
 	Readings    []Reading
 	field       func(*Readings) *Reading
 }
 
-// Offers lists what can be read in more than one way. A field may answer two requirements that are one decision.
+// Offers lists everything that can be read in more than one way. A field may belong to two requirements that are one
+// decision.
 func Offers() []Offer {
 	type of = []Reading
 	return []Offer{
@@ -122,9 +123,9 @@ func Offers() []Offer {
 	}
 }
 
-// DefaultReadings returns the reading that a server takes unless it is told otherwise: what the letter favours, else
-// what serves clients that know nothing of keys. In the deployed dialect it is what is deployed, where that is seen on
-// the wire.
+// DefaultReadings returns the readings that a server follows unless configured otherwise: what the letter favours, else
+// what suits clients that know nothing of keys. In the deployed dialect it is what deployed servers do, where that is
+// visible on the wire.
 func DefaultReadings(dialect pseudoid.Dialect) Readings {
 	var readings Readings
 	for _, offer := range Offers() {
@@ -137,7 +138,8 @@ func DefaultReadings(dialect pseudoid.Dialect) Readings {
 	return readings
 }
 
-// Set takes a reading of a requirement. It is an error if the requirement is not decided here, or not in that way.
+// Set chooses a reading of a requirement. It returns an error if this package does not decide the requirement, or does
+// not offer the reading.
 func (r *Readings) Set(requirement string, reading Reading) error {
 	for _, offer := range Offers() {
 		if offer.Requirement != requirement {
@@ -152,7 +154,7 @@ func (r *Readings) Set(requirement string, reading Reading) error {
 	return fmt.Errorf("no reading is offered of requirement %q", requirement)
 }
 
-// Get returns the reading taken of a requirement, and whether the requirement is decided here.
+// Get returns the reading of a requirement, and whether this package decides it.
 func (r *Readings) Get(requirement string) (Reading, bool) {
 	for _, offer := range Offers() {
 		if offer.Requirement == requirement {

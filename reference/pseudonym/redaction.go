@@ -1,6 +1,6 @@
 package pseudonym
 
-// This file redacts, in the two ways that there are for member events, and says who may.
+// This file implements the two kinds of redaction of member events, and decides who may redact.
 
 import (
 	"errors"
@@ -9,27 +9,28 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// RedactForClients returns what clients are served of an event that was redacted by /redact, still as on the wire:
-// ClientEvent makes the view. Redacting a member event should not remove the mapping when the displayname or avatar_url
-// is malicious: these go, membership and mapping stay (MSC4014, Addressing 3). This is the one kind of redaction. It
-// keeps the sender, too, under every reading: a client needs one.
+// RedactForClients returns what clients are served of an event that was redacted by /redact, still in the form it has
+// on the wire: ClientEvent makes the view. Redacting a member event should not remove the mapping when the displayname
+// or avatar_url is malicious: these go, membership and mapping stay (MSC4014, Addressing 3). This is the first kind of
+// redaction. It keeps the sender under every reading, since clients need one.
 func (r Rules) RedactForClients(event []byte) ([]byte, error) {
 	return r.redact(event, r.Readings.RedactedMapping == "clients-and-peers" || r.Readings.RedactedMapping == "clients-only")
 }
 
-// RedactForPeers returns what peers are served of a redacted event (redaction/mapping-field-stays). By default it has
-// its mapping: the member may be the last one of its server, and who joins later must know where to send (MSC4014,
-// Addressing 3, "potentially alters routing information").
+// RedactForPeers returns what peers are served of a redacted event (redaction/mapping-field-stays). By default it keeps
+// the mapping: the member may be the last one of its server, and servers that join later must know where to send events
+// (MSC4014, Addressing 3, "potentially alters routing information").
 func (r Rules) RedactForPeers(event []byte) ([]byte, error) {
 	return r.redact(event, r.Readings.RedactedMapping == "clients-and-peers" || r.Readings.RedactedMapping == "peers-only")
 }
 
-// SignedForm returns what signatures and event IDs are computed over: the redaction algorithm will remain the same for
-// these purposes, so that the mapping is removed (MSC4014, Addressing 3). This is the other kind of redaction.
+// SignedForm returns the form that signatures and event IDs are computed over: the redaction algorithm will remain the
+// same for these purposes, so that the mapping is removed (MSC4014, Addressing 3). This is the second kind of
+// redaction.
 func (r Rules) SignedForm(event []byte) ([]byte, error) { return pseudoid.Redact(event, r.Format()) }
 
-// redact redacts an event and puts back its sender and, in a member event, perhaps its mapping. Signatures and event ID
-// stay right: they do not cover what is put back.
+// redact redacts an event and restores its sender and, for a member event with keepMapping, its mapping. Signatures and
+// event ID stay valid: they do not cover what is restored.
 func (r Rules) redact(event []byte, keepMapping bool) ([]byte, error) {
 	redacted, err := pseudoid.Redact(event, r.Format())
 	if err != nil {
@@ -54,10 +55,10 @@ func (r Rules) redact(event []byte, keepMapping bool) ([]byte, error) {
 	return pseudoid.CanonicalJSON(after.raw())
 }
 
-// TakeIn returns the form in which an event that came over federation is taken: as it is, or, if its content hash is
-// wrong, redacted (Matrix specification, server-server API, "Checks performed on receipt of a PDU"). So arrive events
-// that were redacted long ago. Which redaction that is decides whether a later joiner still knows the member
-// (redaction/later-joiner-resolves); by default the mapping stays, as it vouches for itself.
+// TakeIn returns the form in which an event that came over federation is accepted: as it is, or, if its content hash is
+// wrong, redacted (Matrix specification, server-server API, "Checks performed on receipt of a PDU"). Events that were
+// redacted long ago arrive like this. The kind of redaction decides whether a server that joins later still knows the
+// member (redaction/later-joiner-resolves); by default the mapping stays, since it carries its own signature.
 func (r Rules) TakeIn(event []byte) ([]byte, error) {
 	err := pseudoid.CheckContentHash(event)
 	if err == nil {
@@ -69,11 +70,11 @@ func (r Rules) TakeIn(event []byte) ([]byte, error) {
 	return r.redact(event, r.Readings.LaterJoiner == "resolves")
 }
 
-// MayRedact tells whether a redaction takes effect. A member may redact its own events, which is seen by comparing the
-// sender keys of the message and the redaction (MSC1228, Other things), in place of the domains of their senders; others'
-// events need power (Matrix specification). Whether another key of the same server may, as by the rule of domains it
-// could, is redaction/other-key-same-server; then both keys' mappings must be verified. powerLevels is the content of the
-// room's power levels, or nil.
+// MayRedact reports whether a redaction takes effect. A member may redact its own events, which is checked by comparing
+// the sender keys of the message and the redaction (MSC1228, Other things), in place of the domains of their senders;
+// others' events need power (Matrix specification). Whether another key of the same server may redact too, as the
+// comparison of domains would allow, is redaction/other-key-same-server; then both keys' mappings must be verified.
+// powerLevels is the content of the room's power levels, or nil.
 func (r Rules) MayRedact(redactor, author, creator pseudoid.SenderKey, powerLevels []byte, names Names) bool {
 	if redactor == author || PowerOf(powerLevels, redactor, creator) >= levelFor(powerLevels, "redact", 50) {
 		return true

@@ -1,6 +1,6 @@
 package pseudonym
 
-// This file lets a member vouch for a restricted join (Matrix specification, room version 8, "Restricted rooms").
+// This file lets a member authorise a restricted join (Matrix specification, room version 8, "Restricted rooms").
 
 import (
 	"fmt"
@@ -8,10 +8,10 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// authorisedVia is the field of a join that names who vouches for it.
+// authorisedVia is the field of a join that names the authorising member.
 const authorisedVia = "join_authorised_via_users_server"
 
-// AuthoriseJoin writes into the content of a join who vouches for it: join_authorised_via_users_server, a user ID in
+// AuthoriseJoin sets the authorising member in the content of a join: join_authorised_via_users_server, a user ID in
 // other rooms, is a sender key here (MSC4014, Additional notes).
 func AuthoriseJoin(content []byte, by pseudoid.SenderKey) ([]byte, error) {
 	o, err := parseObject(content, "the content of a join")
@@ -22,7 +22,7 @@ func AuthoriseJoin(content []byte, by pseudoid.SenderKey) ([]byte, error) {
 	return o.raw(), nil
 }
 
-// SignAsAuthoriser adds the signature of the member who vouches for a join. The event must be signed by the same key as
+// SignAsAuthoriser adds the signature of the authorising member to a join. The event must be signed by the same key as
 // the field has (MSC4014, Additional notes), in the place of the server which owns a user ID.
 func (r Rules) SignAsAuthoriser(join []byte, key pseudoid.KeyPair) ([]byte, error) {
 	named, ok := authoriser(join)
@@ -32,8 +32,8 @@ func (r Rules) SignAsAuthoriser(join []byte, key pseudoid.KeyPair) ([]byte, erro
 	return r.Sign(join, key)
 }
 
-// CheckAuthorised verifies that a join which names who vouches for it is signed by that key (MSC4014, Additional notes).
-// A join that names nobody needs no voucher's signature; whether it needs a voucher is for the join rules to say.
+// CheckAuthorised verifies that a join that names an authorising member is signed by its key (MSC4014, Additional
+// notes). Whether a join needs one is for the join rules to decide.
 func (r Rules) CheckAuthorised(join []byte) error {
 	key, ok := authoriser(join)
 	if !ok {
@@ -48,7 +48,7 @@ func (r Rules) CheckAuthorised(join []byte) error {
 	return nil
 }
 
-// authoriser returns who vouches for a join, and whether anything stands in the field.
+// authoriser returns the authorising member of a join, and whether the field is present.
 func authoriser(join []byte) (pseudoid.SenderKey, bool) {
 	o, err := parseObject(join, "a join")
 	if err != nil {
@@ -60,14 +60,14 @@ func authoriser(join []byte) (pseudoid.SenderKey, bool) {
 		return "", false
 	}
 	key, isText := content.optional(authorisedVia)
-	if !isText { // it names somebody, in a way that nobody can be
+	if !isText { // malformed, so it matches no key
 		return pseudoid.SenderKey(raw), true
 	}
 	return pseudoid.SenderKey(key), true
 }
 
-// Authoriser chooses who of the own users vouches for a join: a joined member whose key is at hand and who may invite,
-// by the content of the room's power levels (nil if there are none, and then the creator alone has power).
+// Authoriser chooses a local user to authorise a join: a joined member that may invite, by the content of the room's
+// power levels (nil if there are none; then only the creator has power).
 func Authoriser(directory *Directory, own func(userID string) bool, powerLevels []byte, creator pseudoid.SenderKey) (pseudoid.SenderKey, bool) {
 	for _, entry := range directory.Entries() {
 		if entry.Membership != membershipJoin || entry.Verified == nil || !own(entry.Verified.UserID) {
@@ -80,8 +80,8 @@ func Authoriser(directory *Directory, own func(userID string) bool, powerLevels 
 	return "", false
 }
 
-// PowerOf returns the power of a key by the content of the room's power levels, or nil: power is held by the key, and
-// not by a user ID (MSC1228, Proposal).
+// PowerOf returns the power level of a key by the content of the room's power levels, or nil: power is held by the key,
+// and not by a user ID (MSC1228, Proposal).
 func PowerOf(powerLevels []byte, key, creator pseudoid.SenderKey) int64 {
 	o, err := parseObject(powerLevels, "power levels")
 	if err != nil {
@@ -97,7 +97,7 @@ func PowerOf(powerLevels []byte, key, creator pseudoid.SenderKey) int64 {
 	return level
 }
 
-// levelFor returns the power that something needs.
+// levelFor returns the power level that an action needs.
 func levelFor(powerLevels []byte, action string, otherwise int64) int64 {
 	o, err := parseObject(powerLevels, "power levels")
 	if err != nil {

@@ -1,6 +1,6 @@
 package pseudonym
 
-// This file tells which servers take part in a room: by the verified mappings of its members, since keys name no server
+// This file decides which servers are in a room: by the verified mappings of its members, since keys name no server
 // (MSC1228, Handling the mxid mapping).
 
 import (
@@ -21,8 +21,8 @@ func domainOf(claim *Claim) string {
 	return domain
 }
 
-// Servers returns the servers with a joined member, the own one too, in the order of their names: for outgoing messages,
-// one needs to know which servers to send to (MSC1228, Handling, third reason). Only verified mappings count, else
+// Servers returns the servers with a joined member, including this one, sorted by name: for outgoing messages, one
+// needs to know which servers to send to (MSC1228, Handling, third reason). Only verified mappings count, otherwise
 // anybody could have a room's events sent anywhere.
 func Servers(entries []Entry) []string {
 	var servers []string
@@ -35,9 +35,9 @@ func Servers(entries []Entry) []string {
 	return slices.Compact(servers)
 }
 
-// Destinations returns where an event goes: to the servers in the room before it and after it, so that the event which
-// ends a server's last membership still reaches it, and, if it is a member event, to the server of its member, who may
-// be invited or knocking and is told what became of it. The own server is not among them.
+// Destinations returns the servers that an event is sent to, without this one: those in the room before it and after
+// it, so that the event which ends a server's last membership still reaches it, and for a member event the member's
+// server, since the member may be invited or knocking.
 func (r Rules) Destinations(before, after []Entry, member pseudoid.SenderKey) []string {
 	servers := append(Servers(before), Servers(after)...)
 	for _, entries := range [][]Entry{before, after} {
@@ -52,15 +52,15 @@ func (r Rules) Destinations(before, after []Entry, member pseudoid.SenderKey) []
 	return servers
 }
 
-// WasInRoom tells whether a server may ask for the room's history at all: mappings authorise other servers to do
-// backfill requests, etc. (MSC1228, Handling, second reason). It needs a member whose verified mapping names it, now or
-// before; authorisation depends on the current location of the user, that is on the newest mapping (Implementation).
-// Which events it then gets is for the history visibility to say.
+// WasInRoom reports whether a server may ask for the room's history at all: mappings authorise other servers to do
+// backfill requests, etc. (MSC1228, Handling, second reason). It must have, or have had, a joined member whose verified
+// mapping names it; authorisation depends on the current location of the user, that is on the newest mapping
+// (Implementation). Which events it gets is for the history visibility to decide.
 func WasInRoom(entries []Entry, server string) bool {
 	return slices.ContainsFunc(entries, func(e Entry) bool { return e.WasJoined && domainOf(e.Verified) == server })
 }
 
-// AliasServers returns which servers are offered with an alias or a link, the own one first: the via= parameters are
+// AliasServers returns the servers that are offered with an alias or a link, this one first: the via= parameters are
 // formed using verified mappings (MSC4014, Addressing 2; routing/alias-servers).
 func (r Rules) AliasServers(entries []Entry) []string {
 	servers := []string{r.Server}

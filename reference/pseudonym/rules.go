@@ -4,15 +4,15 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// Rules is what a server follows: a spelling on the wire, its own name, and a reading of whatever the text leaves open.
+// Rules is what a server follows: a wire dialect, its own name, and a reading of whatever the text leaves open.
 type Rules struct {
 	Dialect  pseudoid.Dialect
-	Server   string // the own server name
+	Server   string // the name of this server
 	Readings Readings
 }
 
-// Format says how events are spelled and redacted. MSC4014, Addressing 3: the redaction algorithm stays the same, and
-// names no sender_key; whether a redacted event keeps it is redaction/sender-key-kept.
+// Format returns how events are spelled and redacted. MSC4014, Addressing 3: the redaction algorithm stays the same,
+// and names no sender_key; whether a redacted event keeps it is redaction/sender-key-kept.
 func (r Rules) Format() pseudoid.Format {
 	switch {
 	case r.Dialect == pseudoid.DialectDendrite:
@@ -29,8 +29,8 @@ func (r Rules) Sender(event []byte) pseudoid.SenderKey {
 	return pseudoid.SenderKey(r.Format().Sender(event))
 }
 
-// NewRoomID returns the ID of a room that is made here, of an opaque part. There is no room_key (MSC4014, Changes from
-// MSC1228 2), of which MSC1228 makes room IDs; what they are instead is event-format/room-id.
+// NewRoomID returns the ID of a new room with the given opaque part. There is no room_key (MSC4014, Changes from
+// MSC1228 2), from which MSC1228 makes room IDs; what takes its place is event-format/room-id.
 func (r Rules) NewRoomID(opaque string) string {
 	if r.Readings.RoomID == "opaque" {
 		return "!" + opaque
@@ -50,7 +50,7 @@ const (
 	membershipBan    = "ban"
 )
 
-// validKey tells whether s is spelled as a sender key.
+// validKey reports whether s is spelled as a sender key.
 func validKey(s string) bool {
 	_, err := pseudoid.ParseSenderKey(s)
 	return err == nil
