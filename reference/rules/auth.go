@@ -1,5 +1,5 @@
-// This file applies the authorisation rules (room versions 10 and 11, "Authorization rules"; the numbers are theirs).
-// The rules for member events are in member.go, those for power levels in power.go.
+// This file applies the authorisation rules (room versions 10 and 11, "Authorization rules"); rule numbers are those of
+// the specification. The rules for member events are in member.go, those for power levels in power.go.
 
 package rules
 
@@ -10,7 +10,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// The types of state that authorises events.
+// The event types whose state authorises events.
 const (
 	createType           = "m.room.create"
 	memberType           = "m.room.member"
@@ -19,10 +19,10 @@ const (
 	thirdPartyInviteType = "m.room.third_party_invite"
 )
 
-// authoriserField of a join names the member who lets the joiner in where the join rule is restricted.
+// authoriserField of a join names the member that authorises it under a restricted join rule.
 const authoriserField = "join_authorised_via_users_server"
 
-// State is a state of a room: one event for each state key. What is not there is nil.
+// State is the state of a room: one event for each state key. Absent state is nil.
 type State map[StateKey]*Event
 
 // Create returns the create event, or nil.
@@ -31,7 +31,7 @@ func (s State) Create() *Event { return s[StateKey{createType, ""}] }
 // Member returns the member event of a sender key or user ID, or nil.
 func (s State) Member(key string) *Event { return s[StateKey{memberType, key}] }
 
-// Membership returns the membership of a sender key or user ID; it is "leave" where there is none.
+// Membership returns the membership of a sender key or user ID, or "leave" if there is none.
 func (s State) Membership(key string) string {
 	if member := s.Member(key); member != nil {
 		return member.Membership()
@@ -39,7 +39,7 @@ func (s State) Membership(key string) string {
 	return "leave"
 }
 
-// JoinRule returns the join rule; it is "invite" where there is none.
+// JoinRule returns the join rule, or "invite" if there is none.
 func (s State) JoinRule() string {
 	if event := s[StateKey{joinRulesType, ""}]; event != nil {
 		return text(event.Content("join_rule"))
@@ -47,9 +47,9 @@ func (s State) JoinRule() string {
 	return "invite"
 }
 
-// Rejection says which rule an event breaks, and how.
+// Rejection reports which rule an event breaks, and how.
 type Rejection struct {
-	Rule   string // by its number, "4.3.2"
+	Rule   string // its number, such as "4.3.2"
 	Reason string
 }
 
@@ -59,8 +59,8 @@ func reject(rule, format string, args ...any) error {
 	return &Rejection{Rule: rule, Reason: fmt.Sprintf(format, args...)}
 }
 
-// Allowed tells why the authorisation rules reject an event in a state of its room, or nil: all rules but the second,
-// which is CheckAuthEvents. The error is a *Rejection.
+// Allowed returns a *Rejection if the authorisation rules reject an event in a state of its room. It applies all rules
+// but rule 2, which is CheckAuthEvents.
 func (r Rules) Allowed(e *Event, state State) error {
 	if e.eventType == createType {
 		return r.createAllowed(e)
@@ -125,15 +125,16 @@ func (r Rules) createAllowed(e *Event) error {
 	return nil
 }
 
-// CheckAuthEvents tells why an event is rejected because of its own auth events, or nil: rule 2, and all others in the
-// state that the auth events make. authEvents are the events that it names, in any order; rejected tells of each
-// whether it was itself rejected, nil that none was. The error is a *Rejection, or says which auth event is missing.
+// CheckAuthEvents returns an error if an event is rejected by its own auth events: by rule 2, or by any other rule in
+// the state that the auth events make up. authEvents are the events that it names, in any order; rejected reports
+// whether one of them was itself rejected, and may be nil. The error is a *Rejection, or says which auth event is
+// missing.
 func (r Rules) CheckAuthEvents(e *Event, authEvents []*Event, rejected func(eventID string) bool) error {
 	state, err := authState(e, authEvents)
 	if err != nil {
 		return err
 	}
-	if e.eventType == createType { // rule 1 decides alone
+	if e.eventType == createType { // only rule 1 applies
 		return r.Allowed(e, state)
 	}
 	needed := map[StateKey]bool{}
@@ -151,7 +152,7 @@ func (r Rules) CheckAuthEvents(e *Event, authEvents []*Event, rejected func(even
 	return r.Allowed(e, state)
 }
 
-// authState makes a state of an event's auth events.
+// authState returns the state made up of an event's auth events.
 func authState(e *Event, authEvents []*Event) (State, error) {
 	byID := map[string]*Event{}
 	for _, authEvent := range authEvents {
@@ -178,7 +179,7 @@ func authState(e *Event, authEvents []*Event) (State, error) {
 }
 
 // AuthKeys returns which state authorises an event: the auth events selection (server-server API). stateKey is nil for
-// events that are not state, content is JSON. It is what a server needs to know of an event that it has yet to build.
+// events that are not state, content is JSON. It is for a server that has yet to build the event.
 func AuthKeys(eventType, sender string, stateKey *string, content []byte) []StateKey {
 	return authKeys(eventType, sender, stateKey, gjson.ParseBytes(content).Map())
 }
@@ -209,12 +210,12 @@ func authKeys(eventType, sender string, stateKey *string, content map[string]gjs
 	return keys
 }
 
-// MayRedact tells why a redaction is not to be applied to its target in a state, or nil (room version 3, "Handling
-// redactions"). That a redaction is allowed does not mean that it may be applied. The state is that of the redaction.
+// MayRedact returns an error if a redaction must not be applied to its target (room version 3, "Handling redactions").
+// A redaction that is allowed by the authorisation rules may still not be applied. state is that of the redaction.
 //
-// A member may redact its own events. Where ordinary rooms compare domains, for want of better, keys are compared:
-// "Nicer way of validating redactions by comparing the `user_room_key` of the message and the redaction which addresses
-// the suboptimal solution introduced by MSC1659" (MSC1228, Other things that might fall out nicely).
+// A member may redact its own events. Where ordinary rooms compare domains, pseudonymous rooms compare keys: "Nicer way
+// of validating redactions by comparing the `user_room_key` of the message and the redaction which addresses the
+// suboptimal solution introduced by MSC1659" (MSC1228, Other things that might fall out nicely).
 func (r Rules) MayRedact(redaction, target *Event, state State) error {
 	if redaction.roomID != target.roomID || redaction.Redacts() != target.id {
 		return errors.New("the redaction is not of that event")

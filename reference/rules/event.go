@@ -1,14 +1,13 @@
-// Package rules decides what may happen in a room: it reads events, checks them on receipt, applies the authorisation
+// Package rules decides what may happen in a room: it parses events, checks them on receipt, applies the authorisation
 // rules and resolves conflicting state, for room versions 10 and 11 and for pseudonymous rooms (MSC4014) in both wire
-// dialects. It does no input or output, and nothing in it changes after it is made.
+// dialects. It does no I/O, and its values are immutable.
 //
-// There is one set of rules for all versions. MSC4014 says of most of them only that a sender key stands where a user
-// ID stood, so a rule reads the same in both kinds of room; the few that need the user ID for its domain or its sigil
-// are in identity.go, each under the sentence that it stands on. The rules are written out, and are not
-// gomatrixserverlib's, because those ask for a user ID behind every sender (MSC4014 lets an event pass whose user ID is
-// not known), take it from mappings that nobody verified, do not look for the signature of the key that authorises a
-// restricted join, and refuse a create event without a creator; resolve.go says what is amiss with its resolution. The
-// tests hold the two against each other, and say why where they differ.
+// There is one set of rules for all versions. For most of them MSC4014 only replaces the user ID by a sender key, so a
+// rule reads the same in both kinds of room; the few that need the domain or the sigil of a user ID are in identity.go,
+// each with the sentence that it is based on. The rules are not gomatrixserverlib's, because those ask for a user ID
+// behind every sender (MSC4014 accepts an event whose user ID is not known), read it from unverified mappings, do not
+// check the signature of the key that authorises a restricted join, and refuse a create event without a creator;
+// resolve.go says what is wrong with its state resolution. The tests compare the two, and say why where they differ.
 package rules
 
 import (
@@ -28,10 +27,10 @@ const (
 	maxAuthEvents = 10
 )
 
-// StateKey says of what an event is the state: its type and its state key.
+// StateKey identifies a piece of room state: its event type and state key.
 type StateKey struct{ Type, Key string }
 
-// Event is one event of a room, as servers exchange it. It does not change.
+// Event is an event of a room, as servers exchange it. It is immutable.
 type Event struct {
 	raw        []byte // canonical JSON
 	format     pseudoid.Format
@@ -45,9 +44,9 @@ type Event struct {
 	authEvents []string
 }
 
-// NewEvent reads an event of a room of that format. It is an error if the event is no canonicalisable JSON, is larger
+// NewEvent parses an event of a room of format f. It returns an error if the event cannot be canonicalised, is larger
 // than allowed, or does not comply with the event format of its room version: such an event is dropped (server-server
-// API, "Checks performed on receipt of a PDU", 1). Signatures and hashes are not looked at: Receive does.
+// API, "Checks performed on receipt of a PDU", 1). It does not check signatures and hashes: Receive does.
 func NewEvent(raw []byte, f pseudoid.Format) (*Event, error) {
 	event, err := readEvent(raw, f)
 	if err != nil {
@@ -60,7 +59,8 @@ func NewEvent(raw []byte, f pseudoid.Format) (*Event, error) {
 	return event, nil
 }
 
-// NewStoredEvent reads an event that was read before and kept, with its sender, which the JSON may not name any more.
+// NewStoredEvent parses an event that was accepted and stored, with its sender, which a redacted event may no longer
+// name.
 func NewStoredEvent(raw []byte, f pseudoid.Format, sender string) (*Event, error) {
 	event, err := readEvent(raw, f)
 	if err != nil {
@@ -70,7 +70,7 @@ func NewStoredEvent(raw []byte, f pseudoid.Format, sender string) (*Event, error
 	return event, nil
 }
 
-// readEvent reads all but the sender.
+// readEvent parses everything but the sender.
 func readEvent(raw []byte, f pseudoid.Format) (*Event, error) {
 	canonical, err := pseudoid.CanonicalJSON(raw)
 	if err != nil {
@@ -139,7 +139,7 @@ func checkFields(fields map[string]gjson.Result) error {
 	return nil
 }
 
-// eventIDs reads a list of at most limit event IDs.
+// eventIDs parses a list of at most limit event IDs.
 func eventIDs(fields map[string]gjson.Result, name string, limit int) ([]string, error) {
 	if !fields[name].IsArray() {
 		return nil, fmt.Errorf("its %s is missing or no array", name)
@@ -163,10 +163,10 @@ func (e *Event) ID() string { return e.id }
 // JSON returns the event in canonical JSON. It must not be changed.
 func (e *Event) JSON() []byte { return e.raw }
 
-// MarshalJSON writes the event.
+// MarshalJSON returns the event in canonical JSON.
 func (e *Event) MarshalJSON() ([]byte, error) { return e.raw, nil }
 
-// Format returns the format that the event is read by.
+// Format returns the format that the event was parsed with.
 func (e *Event) Format() pseudoid.Format { return e.format }
 
 // Type returns the event type.
@@ -175,7 +175,7 @@ func (e *Event) Type() string { return e.eventType }
 // RoomID returns the room ID.
 func (e *Event) RoomID() string { return e.roomID }
 
-// Sender returns who sent the event: a sender key in pseudonymous rooms, a user ID in others.
+// Sender returns the sender: a sender key in pseudonymous rooms, a user ID in others.
 func (e *Event) Sender() string { return e.sender }
 
 // StateKey returns the state key; ok is false for events that are not state.
@@ -186,41 +186,41 @@ func (e *Event) StateKey() (key string, ok bool) {
 	return *e.stateKey, true
 }
 
-// State returns of what the event is the state; ok is false for events that are not state.
+// State returns which piece of state the event is; ok is false for events that are not state.
 func (e *Event) State() (key StateKey, ok bool) {
 	stateKey, ok := e.StateKey()
 	return StateKey{e.eventType, stateKey}, ok
 }
 
-// IsState tells whether the event is the state of that type and state key.
+// IsState reports whether the event is the state of that type and state key.
 func (e *Event) IsState(eventType, stateKey string) bool {
 	key, ok := e.State()
 	return ok && key == StateKey{eventType, stateKey}
 }
 
-// Content returns a field of the content, by its exact name. Of a field that is not there, Exists is false.
+// Content returns a field of the content by its exact name. If the field is absent, its Exists is false.
 func (e *Event) Content(name string) gjson.Result { return e.content[name] }
 
 // Field returns a field of the event, by its exact name.
 func (e *Event) Field(name string) gjson.Result { return gjson.GetBytes(e.raw, gjson.Escape(name)) }
 
-// Membership returns content.membership of a member event, "" if there is none.
+// Membership returns content.membership of a member event, or "".
 func (e *Event) Membership() string { return text(e.content["membership"]) }
 
-// PrevEvents returns the IDs of the events before this one. They must not be changed.
+// PrevEvents returns the IDs of the event's prev events. They must not be changed.
 func (e *Event) PrevEvents() []string { return e.prevEvents }
 
-// AuthEvents returns the IDs of the events that authorise this one. They must not be changed.
+// AuthEvents returns the IDs of the event's auth events. They must not be changed.
 func (e *Event) AuthEvents() []string { return e.authEvents }
 
-// Depth returns the depth that the event states.
+// Depth returns the depth that the event claims.
 func (e *Event) Depth() int64 { return e.Field("depth").Int() }
 
-// OriginServerTS returns when the event says that it was sent, in milliseconds since 1970.
+// OriginServerTS returns when the event claims to have been sent, in milliseconds since 1970.
 func (e *Event) OriginServerTS() int64 { return e.Field("origin_server_ts").Int() }
 
-// Redacts returns which event a redaction redacts, "" if it names none: in the content from version 11 on (MSC2174),
-// beside it before.
+// Redacts returns the ID of the event that a redaction redacts, or "": from the content from version 11 on (MSC2174),
+// from the top level before.
 func (e *Event) Redacts() string {
 	if e.format.RoomVersion == "11" {
 		return text(e.content["redacts"])
@@ -228,8 +228,8 @@ func (e *Event) Redacts() string {
 	return e.Field("redacts").String()
 }
 
-// Redacted returns the event stripped of all that redaction does not protect. It has the same event ID, and the same
-// sender even where the redacted form does not name it (pseudoid.Format.RedactionKeepsSenderKey).
+// Redacted returns the redacted form of the event. It has the same event ID, and the same sender even if the redacted
+// JSON does not name it (pseudoid.Format.RedactionKeepsSenderKey).
 func (e *Event) Redacted() (*Event, error) {
 	raw, err := pseudoid.Redact(e.raw, e.format)
 	if err != nil {
@@ -243,7 +243,7 @@ func (e *Event) Redacted() (*Event, error) {
 	return redacted, nil
 }
 
-// text returns the string that a value is, "" if it is something else.
+// text returns a string value, or "" if the value is not a string.
 func text(value gjson.Result) string {
 	if value.Type != gjson.String {
 		return ""

@@ -1,5 +1,5 @@
-// This file knows who acts in a room: a sender key in pseudonymous rooms, a user ID in others. Everything that the
-// rules ask of an identity, besides whether two are equal, is here.
+// This file knows who acts in a room: a sender key in pseudonymous rooms, a user ID in others. It has everything that
+// the rules ask about an identity besides whether two are equal.
 
 package rules
 
@@ -11,38 +11,38 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// SigilReading says what the rules that look for '@' (8 and 9.3) come to in pseudonymous rooms. The proposal does not
-// say: keys have no sigil.
+// SigilReading is how the rules that look for '@' (8 and 9.3) apply in pseudonymous rooms. The proposal does not say:
+// keys have no sigil.
 type SigilReading string
 
 // The readings of the rules that look for '@'.
 const (
-	SigilByKey      SigilReading = "by-key"      // they hold for keys as elsewhere for user IDs
-	SigilBySigil    SigilReading = "by-sigil"    // they look for '@' alone, and so never hold for keys
-	SigilNotApplied SigilReading = "not-applied" // they are not applied, to user IDs either
+	SigilByKey      SigilReading = "by-key"      // they apply to keys as they do to user IDs elsewhere
+	SigilBySigil    SigilReading = "by-sigil"    // they look for '@' alone, so they never apply to keys
+	SigilNotApplied SigilReading = "not-applied" // they do not apply, not even to user IDs
 )
 
-// DomainReading says what the rules that compare domains (1.2 and 3) come to in pseudonymous rooms.
+// DomainReading is how the rules that compare domains (1.2 and 3) apply in pseudonymous rooms.
 type DomainReading string
 
 // The readings of the rules that compare domains.
 const (
 	DomainNotApplied DomainReading = "not-applied" // a key has no domain
-	DomainByMapping  DomainReading = "by-mapping"  // they compare the domain that Rules.DomainOf tells, if it tells one
+	DomainByMapping  DomainReading = "by-mapping"  // they compare the domain that Rules.DomainOf returns, if it is known
 	DomainRefusesAll DomainReading = "refuses-all" // a key has no domain, so no domain ever matches
 )
 
-// Rules are the authorisation rules and state resolution. The zero Rules reads what the proposal leaves open by key,
-// and does not apply rules about domains.
+// Rules implements the authorisation rules and state resolution. The zero Rules applies the rules about sigils to keys,
+// and those about domains not at all.
 type Rules struct {
 	Sigil  SigilReading  // "" means by-key
 	Domain DomainReading // "" means not-applied
 
-	// AnyKey has keys taken however they are spelled, and whatever point they are: who signs is looked at elsewhere
-	// (signing/rejects-noncanonical).
+	// AnyKey accepts any state key in member events, however it is spelled and even if it is of small order: the
+	// signatures are checked elsewhere (signing/rejects-noncanonical).
 	AnyKey bool
 
-	// DomainOf tells the domain of the user who sent an event, for DomainByMapping; ok is false if it is not known.
+	// DomainOf returns the domain of the user that sent an event, for DomainByMapping; ok is false if it is not known.
 	DomainOf func(*Event) (domain string, ok bool)
 }
 
@@ -50,8 +50,8 @@ type Rules struct {
 //
 // "Events no longer have a `sender` field. Events now have a `sender_key` field, which is a base-64 encoded ed25519
 // public key (encoded the same way as other binary event data in Matrix)" (MSC4014, Proposal). That is unpadded
-// standard base64, so a key has one spelling, and a ban or a power level that is kept under it cannot be evaded by
-// another. A key of small order is nobody's: signatures that hold for any event can be made for it.
+// standard base64, so a key has one spelling, and a ban or a power level of a key cannot be evaded by another. A key of
+// small order belongs to nobody: anyone can make signatures that verify for any event.
 func checkSender(e *Event) error {
 	field := e.format.SenderField()
 	if !e.format.Pseudonymous {
@@ -92,14 +92,15 @@ func (r Rules) checkMemberKey(f pseudoid.Format, stateKey string) error {
 	return pseudoid.ValidUserID(stateKey)
 }
 
-// AnyMemberKey tells whether member events are taken whatever their state key is.
+// AnyMemberKey reports whether member events are accepted whatever their state key is.
 func (r Rules) AnyMemberKey() bool {
 	return r.AnyKey
 }
 
 // mayUseStateKey is rule 8: "If the event has a `state_key` that starts with an `@` and does not match the `sender`,
-// reject." Read by key, a state key that is a sender key is somebody's, as one with '@' is elsewhere; one with '@' is
-// nobody's, since no sender matches it. A random state key that happens to be spelled like a key is refused too.
+// reject." Read by key, a state key that is a sender key belongs to its member, as one with '@' does elsewhere; one
+// with '@' belongs to nobody, since it matches no sender. A random state key that happens to be spelled like a key is
+// refused too.
 func (r Rules) mayUseStateKey(e *Event) error {
 	stateKey, ok := e.StateKey()
 	if !ok || stateKey == e.sender || e.format.Pseudonymous && r.Sigil == SigilNotApplied {
@@ -134,8 +135,8 @@ func (r Rules) mayHoldPower(f pseudoid.Format, user string) error {
 	return checkSenderKey(user)
 }
 
-// sameDomain tells whether the sender of an event belongs to a domain, for rules 1.2 and 3. domain tells it only when
-// it is needed; known is false where nobody can.
+// sameDomain reports whether the sender of an event is of a domain, for rules 1.2 and 3. domain is called only if it is
+// needed. If either domain is unknown, the rule does not apply.
 func (r Rules) sameDomain(e *Event, domain func() (name string, known bool)) bool {
 	if e.format.Pseudonymous {
 		switch r.Domain {
@@ -168,8 +169,8 @@ func domainOfRoomID(roomID string) (domain string, known bool) {
 	return domain, known
 }
 
-// creator returns who created the room: `content.creator` in version 10; the sender of the create event in version 11,
-// and in pseudonymous rooms: "`creator` is removed as per MSC2175" (MSC1228, Proposal).
+// creator returns the creator of the room: `content.creator` in version 10; the sender of the create event in version
+// 11, and in pseudonymous rooms: "`creator` is removed as per MSC2175" (MSC1228, Proposal).
 func creator(create *Event) string {
 	if create.format.RoomVersion == "10" {
 		return text(create.Content("creator"))
@@ -177,8 +178,8 @@ func creator(create *Event) string {
 	return create.sender
 }
 
-// signedBySenderKey tells whether an event has a valid signature by that sender key. The proposal does not say under
-// which entity and key ID signatures of sender keys stand, so all are tried.
+// signedBySenderKey returns an error if an event has no valid signature by that sender key. The proposal does not say
+// under which entity and key ID such signatures go, so all are tried.
 func signedBySenderKey(e *Event, senderKey string) error {
 	key, err := pseudoid.ParseSenderKey(senderKey)
 	if err != nil {

@@ -1,6 +1,6 @@
 // This file has the authorisation rules for member events (rule 4). They decide by key, and never look at
-// `mxid_mapping`: whose user ID a key claims is no matter of what the key may do, and redaction takes the mapping away
-// while the event must go on to be allowed.
+// `mxid_mapping`: which user ID a key claims does not matter to what the key may do, and a redacted event, which has
+// lost its mapping, must still be allowed.
 
 package rules
 
@@ -42,8 +42,8 @@ func (r Rules) memberAllowed(e *Event, state State) error {
 
 // checkAuthoriser is rule 4.2: "`join_authorised_via_users_server` is currently a user ID, which will now be a
 // `sender_key`. The clause: 'the event must be signed by the server which owns the user ID in the field' would change
-// to: 'the event must be signed by the same key as this field'" (MSC4014, Additional notes). The signature of the
-// server, in ordinary rooms, was checked on receipt.
+// to: 'the event must be signed by the same key as this field'" (MSC4014, Additional notes). In ordinary rooms the
+// server's signature was checked on receipt.
 func (r Rules) checkAuthoriser(e *Event) error {
 	authoriser := e.Content(authoriserField)
 	if !authoriser.Exists() || !e.format.Pseudonymous {
@@ -96,7 +96,7 @@ func (r Rules) joinAllowed(e *Event, target string, state State) error {
 }
 
 // authoriserAllowed is rule 4.3.5.2: the authoriser must be "a user with sufficient permission to invite other users",
-// which takes being joined (4.4.2) and the power to (4.4.4).
+// so it must be joined (4.4.2) and have the power level (4.4.4).
 func authoriserAllowed(e *Event, state State) error {
 	authoriser := text(e.Content(authoriserField))
 	if authoriser == "" {
@@ -131,7 +131,7 @@ func inviteAllowed(e *Event, target string, state State) error {
 }
 
 // thirdPartyInviteAllowed is rule 4.4.1. In pseudonymous rooms `mxid` never matches the state key, which is no user ID:
-// the proposal does not say what becomes of third-party invites, and read by the letter they cannot be redeemed.
+// the proposal does not say what becomes of third-party invites, and by the letter they cannot be redeemed.
 func thirdPartyInviteAllowed(e *Event, target string, state State) error {
 	if state.Membership(target) == "ban" {
 		return reject("4.4.1.1", "the invited is banned")

@@ -1,5 +1,5 @@
-// This file has the two orders of state resolution (room version 2, "Definitions"). Both are total, so that every
-// server comes to the same one.
+// This file has the two orderings of state resolution (room version 2, "Definitions"). Both are total, so that every
+// server arrives at the same one.
 
 package rules
 
@@ -10,7 +10,7 @@ import (
 	"slices"
 )
 
-// ranked is an event with its place in an order: lower ranks come first, then earlier events, then lower event IDs.
+// ranked is an event with its rank in an ordering: lower ranks come first, then earlier events, then lower event IDs.
 type ranked struct {
 	event *Event
 	rank  int64
@@ -21,8 +21,8 @@ func compareRanked(a, b ranked) int {
 	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.sent, b.sent), cmp.Compare(a.event.id, b.event.id))
 }
 
-// byReverseTopologicalPower sorts events so that each comes after those of its auth events that are among them, and
-// otherwise those of more powerful senders first (Kahn's algorithm).
+// byReverseTopologicalPower sorts events so that each comes after its auth events, as far as they are among them, and
+// otherwise by descending power level of the sender (Kahn's algorithm).
 func (r *resolver) byReverseTopologicalPower(events map[string]*Event) ([]*Event, error) {
 	waitsFor := map[string]int{}
 	dependents := map[string][]ranked{}
@@ -57,7 +57,7 @@ func (r *resolver) byReverseTopologicalPower(events map[string]*Event) ([]*Event
 	return ordered, nil
 }
 
-// senderPower returns the power level of an event's sender by the event's own auth events.
+// senderPower returns the power level of an event's sender according to the event's own auth events.
 func senderPower(event *Event, authEvents []*Event) int64 {
 	state := State{}
 	for _, authEvent := range authEvents {
@@ -68,7 +68,8 @@ func senderPower(event *Event, authEvents []*Event) int64 {
 	return state.PowerLevel(event.sender)
 }
 
-// byMainline sorts events by which of the power levels before those resolved they stand on, oldest first.
+// byMainline sorts events by mainline ordering: by their position on the mainline of the resolved power levels, oldest
+// first.
 func (r *resolver) byMainline(events map[string]*Event, resolved *Event) ([]*Event, error) {
 	positions := map[string]int64{}
 	for levels := resolved; levels != nil; {
@@ -94,7 +95,7 @@ func (r *resolver) byMainline(events map[string]*Event, resolved *Event) ([]*Eve
 	return ordered, nil
 }
 
-// mainlinePosition returns the position of the nearest power levels before an event that are in the mainline, or one
+// mainlinePosition returns the mainline position of the closest power levels event in an event's auth history, or one
 // beyond all others.
 func (r *resolver) mainlinePosition(event *Event, positions map[string]int64) (int64, error) {
 	for levels := event; ; {
@@ -111,7 +112,7 @@ func (r *resolver) mainlinePosition(event *Event, positions map[string]int64) (i
 	}
 }
 
-// powerLevelsBefore returns the power levels among an event's auth events, or nil.
+// powerLevelsBefore returns the power levels event among an event's auth events, or nil.
 func (r *resolver) powerLevelsBefore(event *Event) (*Event, error) {
 	authEvents, err := r.authEvents(event)
 	if err != nil {
@@ -125,7 +126,7 @@ func (r *resolver) powerLevelsBefore(event *Event) (*Event, error) {
 	return nil, nil
 }
 
-// rankedHeap gives the lowest first.
+// rankedHeap is a heap with the lowest rank at the top.
 type rankedHeap []ranked
 
 func (h rankedHeap) Len() int           { return len(h) }

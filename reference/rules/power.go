@@ -1,5 +1,5 @@
-// This file knows power levels: who holds which, and how they may be changed (rule 9). In pseudonymous rooms they are
-// held by sender keys.
+// This file knows power levels: who has which, and how they may be changed (rule 9). In pseudonymous rooms sender keys
+// hold them.
 
 package rules
 
@@ -9,15 +9,15 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// levelNames are the levels that stand in power levels by their own name.
+// levelNames are the power levels that are top-level integers.
 var levelNames = []string{"users_default", "events_default", "state_default", "ban", "redact", "kick", "invite"}
 
-// creatorLevel is what the creator holds in a room without power levels (client-server API, m.room.power_levels).
+// creatorLevel is the creator's power level in a room without power levels (client-server API, m.room.power_levels).
 const creatorLevel = 100
 
-// powerLevels are the power levels of a room. Without an event they are the defaults, and the creator's is 100.
+// powerLevels are the power levels of a room. Without an event they are the defaults, and the creator has creatorLevel.
 type powerLevels struct {
-	set     *Event // nil where the room has none
+	set     *Event // nil if the room has none
 	creator string
 }
 
@@ -58,7 +58,7 @@ func (p powerLevels) user(key string) int64 {
 	return p.named("users_default")
 }
 
-// event returns the level that it takes to send an event of a type.
+// event returns the power level needed to send an event of a type.
 func (p powerLevels) event(eventType string, isState bool) int64 {
 	if p.set != nil {
 		if level := p.set.Content("events").Map()[eventType]; level.Type == gjson.Number {
@@ -111,7 +111,7 @@ func (r Rules) powerLevelsAllowed(e *Event, state State) error {
 	return nil
 }
 
-// checkPowerLevels is rules 9.1 to 9.3: power levels are integers, and held by those who can hold them.
+// checkPowerLevels is rules 9.1 to 9.3: power levels are integers, and users are valid identities.
 func (r Rules) checkPowerLevels(e *Event) error {
 	for _, name := range levelNames {
 		if level := e.Content(name); level.Exists() && level.Type != gjson.Number {
@@ -135,7 +135,7 @@ func (r Rules) checkPowerLevels(e *Event) error {
 	return nil
 }
 
-// areLevels tells whether a list of levels is absent or an object of integers.
+// areLevels reports whether a list of levels is absent or an object of integers.
 func areLevels(list gjson.Result) bool {
 	if !list.Exists() {
 		return true
@@ -148,14 +148,15 @@ func areLevels(list gjson.Result) bool {
 	return list.IsObject()
 }
 
-// alteration is a level before and after.
+// alteration is a level before and after a change.
 type alteration struct{ old, new gjson.Result }
 
 func (a alteration) happens() bool {
 	return a.old.Exists() != a.new.Exists() || a.old.Raw != a.new.Raw
 }
 
-// oldLevel returns the level before; one that was not there is below all others, as the rules compare levels that are.
+// oldLevel returns the level before. An absent level is below all others, since the rules only compare levels that are
+// present.
 func (a alteration) oldLevel() int64 { return levelOf(a.old) }
 
 // newLevel returns the level after, like oldLevel.

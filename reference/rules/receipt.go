@@ -14,20 +14,20 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// ServerKeys knows the signing keys of servers.
+// ServerKeys looks up the signing keys of servers.
 type ServerKeys interface {
 	// ServerKey returns the key that a server publishes under a key ID and that is valid at validAt, in milliseconds
 	// since 1970 (room version 5, "Signing key validity period").
 	ServerKey(ctx context.Context, serverName, keyID string, validAt int64) (ed25519.PublicKey, error)
 }
 
-// Receive reads an event that another server sent. An error means that the event is dropped: it is malformed or too
-// large, or not signed by whom it must be. An event whose content hash is wrong comes back in redacted form. What it
-// says in `unsigned` is left out, because nobody signed it. keys is asked only about ordinary rooms, and may be nil in
+// Receive parses an event that another server sent. It returns an error if the event must be dropped: it is malformed
+// or too large, or lacks a required signature. An event whose content hash is wrong is returned in redacted form.
+// `unsigned` is removed, because nobody signed it. keys is used only for ordinary rooms, and may be nil for
 // pseudonymous ones: "Events are signed by the `sender_key`. This bundles the signature and key together in the event,
 // ensuring it is always possible to verify event signatures, without requiring external network requests" (MSC4014).
 func Receive(ctx context.Context, raw []byte, f pseudoid.Format, keys ServerKeys) (*Event, error) {
-	canonical, err := pseudoid.CanonicalJSON(raw) // sjson is let near canonical JSON only
+	canonical, err := pseudoid.CanonicalJSON(raw) // sjson must only see canonical JSON
 	if err != nil {
 		return nil, fmt.Errorf("reading an event of room version %s: %w", f.RoomVersion, err)
 	}
@@ -47,8 +47,9 @@ func Receive(ctx context.Context, raw []byte, f pseudoid.Format, keys ServerKeys
 	return event, nil
 }
 
-// checkSignatures checks that those signed the event who had to. In pseudonymous rooms it is the sender key alone; that
-// the key which authorises a restricted join signed too is a rule there (4.2), since it takes no other server to know.
+// checkSignatures checks the signatures that an event needs. In pseudonymous rooms it is that of the sender key alone;
+// there the signature of the key that authorises a restricted join is checked by rule 4.2, since that needs no server
+// keys.
 func checkSignatures(ctx context.Context, e *Event, keys ServerKeys) error {
 	if e.format.Pseudonymous {
 		_, err := pseudoid.VerifySenderSignature(e.raw, e.format)
@@ -63,12 +64,12 @@ func checkSignatures(ctx context.Context, e *Event, keys ServerKeys) error {
 }
 
 // signingServers returns the servers that must have signed an event of an ordinary room: the sender's, unless it is an
-// invite that follows from a third-party invite; and that of the user who authorises a restricted join (rule 4.2).
+// invite that follows from a third-party invite; and that of the user that authorises a restricted join (rule 4.2).
 func signingServers(e *Event) []string {
 	var servers []string
 	isMember := e.eventType == memberType
 	if !isMember || e.Membership() != "invite" || !e.Content("third_party_invite").Exists() {
-		domain, _ := pseudoid.UserIDDomain(e.sender) // NewEvent saw to it that there is one
+		domain, _ := pseudoid.UserIDDomain(e.sender) // NewEvent checked that it is a user ID
 		servers = append(servers, domain)
 	}
 	if authoriser := e.Content(authoriserField); isMember && authoriser.Exists() {
@@ -78,7 +79,7 @@ func signingServers(e *Event) []string {
 	return servers
 }
 
-// signedByServer checks that the event has a valid signature by a key that the server publishes.
+// signedByServer returns an error if the event has no valid signature by a key that the server publishes.
 func signedByServer(ctx context.Context, e *Event, serverName string, keys ServerKeys) error {
 	var failures []error
 	for keyID := range e.Field("signatures").Map()[serverName].Map() {

@@ -1,10 +1,10 @@
 // This file resolves conflicting states of a room to one (room version 2, "State resolution"; the same in all versions
-// since). Who acts is told by sender key in pseudonymous rooms, which takes no rule of its own here: a power event is a
-// leave or ban whose sender is not its state key, and both are keys.
+// since). It needs no rule of its own for pseudonymous rooms: a power event is a leave or ban whose sender is not its
+// state key, and both are keys.
 //
-// It is written out because gomatrixserverlib's departs from the text: where the state lacks what an event needs, it
-// judges the event by the event itself in place of its auth event, and so loses the power levels of a room whose admin
-// changes them on one side and her own name on both (TestWhyNotTheLibrarysResolution).
+// It does not use gomatrixserverlib's, which departs from the specification: where the state lacks what an event needs,
+// it checks the event against the event itself in place of its auth event, and so loses the power levels of a room
+// whose admin changes them on one side of a fork and her own name on both (TestWhyNotTheLibrarysResolution).
 
 package rules
 
@@ -14,16 +14,16 @@ import (
 	"slices"
 )
 
-// History finds the events of a room that were accepted or rejected on receipt.
+// History looks up the events of a room that were accepted or rejected on receipt.
 type History interface {
-	// Event returns the event with that ID, or nil if it is not there.
+	// Event returns the event with that ID, or nil.
 	Event(eventID string) *Event
-	// Rejected tells whether the event was rejected by its auth events.
+	// Rejected reports whether the event was rejected by its auth events.
 	Rejected(eventID string) bool
 }
 
-// Resolve returns the resolution of a set of states, whatever their order. The history must have the auth chains of
-// all events in them; if an event is missing, the error says which.
+// Resolve resolves a set of states; their order does not matter. The history must have the auth chains of all events in
+// them; if an event is missing, the error says which.
 func (r Rules) Resolve(states []State, history History) (State, error) {
 	resolution := resolver{rules: r, history: history}
 	resolved, err := resolution.resolve(states)
@@ -33,7 +33,7 @@ func (r Rules) Resolve(states []State, history History) (State, error) {
 	return resolved, nil
 }
 
-// resolver is one resolution at work.
+// resolver is the context of one resolution.
 type resolver struct {
 	rules   Rules
 	history History
@@ -51,7 +51,7 @@ func (r *resolver) resolve(states []State) (State, error) {
 	full := maps.Clone(conflicted)
 	maps.Copy(full, difference)
 
-	// 1 and 2: what may have taken somebody's power away, from the earliest on.
+	// 1 and 2: the power events, which may have removed somebody's abilities, in reverse topological power ordering.
 	first, err := r.powerEventsAndWhatTheyStandOn(full)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (r *resolver) resolve(states []State) (State, error) {
 		return nil, err
 	}
 
-	// 3 and 4: all the rest, by which power levels they stand on.
+	// 3 and 4: the remaining events, in mainline ordering.
 	remaining := maps.Clone(full)
 	maps.DeleteFunc(remaining, func(id string, _ *Event) bool { return first[id] != nil })
 	ordered, err = r.byMainline(remaining, resolved[StateKey{powerLevelsType, ""}])
@@ -79,7 +79,7 @@ func (r *resolver) resolve(states []State) (State, error) {
 	return resolved, nil
 }
 
-// split tells the unconflicted state map, which all states share, from the conflicted state set, by event ID.
+// split separates the unconflicted state map, which all states share, from the conflicted state set, by event ID.
 func split(states []State) (unconflicted State, conflicted map[string]*Event) {
 	unconflicted, conflicted = State{}, map[string]*Event{}
 	shared := func(key StateKey, id string) bool {
@@ -99,7 +99,7 @@ func split(states []State) (unconflicted State, conflicted map[string]*Event) {
 	return unconflicted, conflicted
 }
 
-// authDifference returns what is not in the full auth chain of every state.
+// authDifference returns the events that are not in the full auth chain of every state.
 func (r *resolver) authDifference(states []State) (map[string]*Event, error) {
 	union, count := map[string]*Event{}, map[string]int{}
 	for _, state := range states {
@@ -116,7 +116,8 @@ func (r *resolver) authDifference(states []State) (map[string]*Event, error) {
 	return union, nil
 }
 
-// authChain returns the union of the auth chains of some events: their auth events, those of these, and so on.
+// authChain returns the union of the auth chains of some events: their auth events, the auth events of these, and so
+// on.
 func (r *resolver) authChain(events []*Event) (map[string]*Event, error) {
 	chain := map[string]*Event{}
 	for waiting := slices.Clone(events); len(waiting) > 0; {
@@ -152,8 +153,8 @@ func (r *resolver) authEvents(event *Event) ([]*Event, error) {
 	return events, nil
 }
 
-// powerEventsAndWhatTheyStandOn returns the power events of the full conflicted set, with those events of their auth
-// chains that are in it too.
+// powerEventsAndWhatTheyStandOn returns the power events of the full conflicted set, with the events of their auth
+// chains that are in that set.
 func (r *resolver) powerEventsAndWhatTheyStandOn(full map[string]*Event) (map[string]*Event, error) {
 	picked := map[string]*Event{}
 	for id, event := range full {
@@ -173,7 +174,7 @@ func (r *resolver) powerEventsAndWhatTheyStandOn(full map[string]*Event) (map[st
 	return picked, nil
 }
 
-// isPowerEvent tells whether an event might remove somebody's ability to do something.
+// isPowerEvent reports whether an event might remove somebody's ability to do something.
 func isPowerEvent(e *Event) bool {
 	stateKey, isState := e.StateKey()
 	switch e.eventType {
@@ -187,7 +188,8 @@ func isPowerEvent(e *Event) bool {
 }
 
 // applyAllowed is the iterative auth checks algorithm: it adds to the state, in order, the events that the rules allow
-// in it. What the state lacks for judging an event is taken from the event's own auth events, unless rejected.
+// in it. State that is missing for checking an event is taken from the event's own auth events, unless they were
+// rejected.
 func (r *resolver) applyAllowed(state State, events []*Event) error {
 	for _, event := range events {
 		key, isState := event.State()
