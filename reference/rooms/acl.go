@@ -13,12 +13,13 @@ import (
 	"msc4014/reference/rules"
 )
 
-// ACLAllows tells whether the room lets a server take part.
+// ACLAllows reports whether the room's access control list allows a server.
 func (r *Room) ACLAllows(server string) bool {
 	return aclAllows(r.State(), server)
 }
 
-// aclAllows tells whether a state lets a server take part. Ports do not count, and a list that allows nobody is one.
+// aclAllows reports whether the access control list in a state allows a server. Ports are ignored, and a list without
+// "allow" denies all servers.
 func aclAllows(state rules.State, server string) bool {
 	list := state[rules.StateKey{Type: "m.room.server_acl"}]
 	if list == nil {
@@ -37,7 +38,6 @@ func aclAllows(state rules.State, server string) bool {
 	return !matches("deny") && matches("allow")
 }
 
-// hostOf returns a server name without its port.
 func hostOf(server string) string {
 	if end := strings.LastIndex(server, "]"); strings.HasPrefix(server, "[") && end > 0 {
 		return server[:end+1]
@@ -51,7 +51,8 @@ func isIPLiteral(host string) bool {
 	return err == nil
 }
 
-// globMatches matches '*' with anything and '?' with one character, without regard to case.
+// globMatches reports whether text matches a pattern in which '*' matches anything and '?' one character, ignoring
+// case.
 func globMatches(pattern, text string) bool {
 	quoted := regexp.QuoteMeta(pattern)
 	quoted = strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(quoted)

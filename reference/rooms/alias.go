@@ -1,6 +1,6 @@
 package rooms
 
-// This file keeps the aliases of this server and its list of public rooms.
+// This file manages the aliases of this server and its public room list.
 
 import (
 	"context"
@@ -11,13 +11,13 @@ import (
 	"msc4014/reference/store"
 )
 
-// Alias is where an alias of this server leads to.
+// Alias is the room that an alias of this server points to, and the user that created it.
 type Alias struct {
 	RoomID  string `json:"room_id"`
 	Creator string `json:"creator"`
 }
 
-// CreateAlias gives a room an alias of this server.
+// CreateAlias adds an alias of this server for a room.
 func (rs *Rooms) CreateAlias(alias, roomID, userID string) error {
 	return rs.Store.Update(func(tx *store.Tx) error {
 		if _, taken := rs.tables.aliases.Get(alias); taken {
@@ -28,7 +28,8 @@ func (rs *Rooms) CreateAlias(alias, roomID, userID string) error {
 	})
 }
 
-// DeleteAlias takes an alias away: who made it may, and who may write the room's canonical alias.
+// DeleteAlias removes an alias. The user that created it may do so, and any user that may send the room's canonical
+// alias.
 func (rs *Rooms) DeleteAlias(alias, userID string) error {
 	found, ok := rs.tables.aliases.Get(alias)
 	if !ok {
@@ -47,7 +48,7 @@ func (rs *Rooms) DeleteAlias(alias, userID string) error {
 	return rs.Store.Update(func(tx *store.Tx) error { rs.tables.aliases.Delete(tx, alias); return nil })
 }
 
-// AliasesOf returns the aliases of this server that lead to a room.
+// AliasesOf returns the aliases of this server that point to a room.
 func (rs *Rooms) AliasesOf(roomID string) []string {
 	aliases := []string{}
 	for alias, found := range rs.tables.aliases.All() {
@@ -58,7 +59,7 @@ func (rs *Rooms) AliasesOf(roomID string) []string {
 	return aliases
 }
 
-// LocalAlias returns the room of an alias of this server, and the servers through which it can be reached (MSC4014,
+// LocalAlias returns the room of an alias of this server, and the servers through which it can be joined (MSC4014,
 // Addressing 2).
 func (rs *Rooms) LocalAlias(alias string) (roomID string, servers []string, ok bool) {
 	found, ok := rs.tables.aliases.Get(alias)
@@ -72,7 +73,7 @@ func (rs *Rooms) LocalAlias(alias string) (roomID string, servers []string, ok b
 	return found.RoomID, servers, true
 }
 
-// ViaServers returns the servers through which the room can be reached, this one first.
+// ViaServers returns the servers through which the room can be joined, this one first.
 func (r *Room) ViaServers() []string {
 	if r.format.Pseudonymous {
 		return r.rooms.Pseudonym.AliasServers(r.directory.Entries())
@@ -81,7 +82,7 @@ func (r *Room) ViaServers() []string {
 	return append([]string{r.rooms.Server.Name}, servers...)
 }
 
-// ResolveAlias returns the room of an alias, of this server or another.
+// ResolveAlias returns the room of an alias of this or another server.
 func (rs *Rooms) ResolveAlias(ctx context.Context, alias string) (roomID string, servers []string, err error) {
 	domain, err := pseudoid.UserIDDomain("@" + alias[min(1, len(alias)):])
 	if err != nil || alias[0] != '#' {
@@ -101,7 +102,7 @@ func (rs *Rooms) ResolveAlias(ctx context.Context, alias string) (roomID string,
 	return answer.RoomID, answer.Servers, nil
 }
 
-// moveAliases lets the aliases of a room lead to another.
+// moveAliases makes the aliases of a room point to another.
 func (rs *Rooms) moveAliases(from, to string) error {
 	return rs.Store.Update(func(tx *store.Tx) error {
 		for alias, found := range rs.tables.aliases.All() {
@@ -114,7 +115,7 @@ func (rs *Rooms) moveAliases(from, to string) error {
 	})
 }
 
-// SetListed puts a room into the server's public list, or takes it out.
+// SetListed adds a room to the server's public list, or removes it.
 func (rs *Rooms) SetListed(roomID string, listed bool) error {
 	return rs.Store.Update(func(tx *store.Tx) error {
 		if listed {
@@ -126,7 +127,7 @@ func (rs *Rooms) SetListed(roomID string, listed bool) error {
 	})
 }
 
-// Listed tells whether a room is in the server's public list.
+// Listed reports whether a room is in the server's public list.
 func (rs *Rooms) Listed(roomID string) bool {
 	listed, _ := rs.tables.listed.Get(roomID)
 	return listed

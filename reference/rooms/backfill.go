@@ -1,6 +1,6 @@
 package rooms
 
-// This file asks other servers for what happened in a room before this one came (server-server API, "Backfilling and
+// This file asks other servers for events from before this one joined a room (server-server API, "Backfilling and
 // retrieving missing events").
 
 import (
@@ -14,16 +14,16 @@ import (
 	"msc4014/reference/rules"
 )
 
-// backfillLimit is how many events are asked for at once.
+// backfillLimit is how many events are requested at once.
 const backfillLimit = 100
 
-// Backfill asks the servers in a room for the events before the earliest that is known, and tells whether any came.
+// Backfill asks the servers in a room for the events before the earliest known ones, and reports whether it got any.
 func (r *Room) Backfill(ctx context.Context) bool {
 	r.intake.Lock()
 	defer r.intake.Unlock()
 	r.mu.RLock()
 	var from []string
-	for _, event := range r.order { // the earliest ones that have something unknown before them
+	for _, event := range r.order { // the events with a prev event that is unknown
 		for _, id := range event.PrevEvents() {
 			if before := r.events[id]; (before == nil || before.Outlier()) && event.Visible() {
 				from = append(from, event.ID())
@@ -51,7 +51,8 @@ func (r *Room) Backfill(ctx context.Context) bool {
 	return false
 }
 
-// takeBackfilled takes old events, the newest first. The state before the oldest is asked for; from there on it follows.
+// takeBackfilled adds old events to the room, newest first. The state before the oldest is requested; the states after
+// it follow from there.
 func (r *Room) takeBackfilled(ctx context.Context, server string, found []json.RawMessage) (taken int) {
 	read := map[string]*rules.Event{}
 	var events []*rules.Event
@@ -64,7 +65,7 @@ func (r *Room) takeBackfilled(ctx context.Context, server string, found []json.R
 		events = append(events, event)
 	}
 	slices.SortStableFunc(events, func(a, b *rules.Event) int { return cmp.Compare(a.Depth(), b.Depth()) })
-	states := map[string]rules.State{} // after each, oldest first
+	states := map[string]rules.State{} // after each event, oldest first
 	var ready []backfilled
 	for _, event := range events {
 		one, err := r.stateOfOld(ctx, server, event, states)
@@ -87,7 +88,7 @@ func (r *Room) takeBackfilled(ctx context.Context, server string, found []json.R
 	return taken
 }
 
-// backfilled is an old event, judged.
+// backfilled is an old event that has been judged.
 type backfilled struct {
 	outlier
 	before rules.State
@@ -103,7 +104,7 @@ func (b backfilled) after() rules.State {
 	return after
 }
 
-// stateOfOld finds the state before an old event and judges it.
+// stateOfOld finds the state before an old event and checks the event.
 func (r *Room) stateOfOld(ctx context.Context, server string, event *rules.Event, states map[string]rules.State) (backfilled, error) {
 	one := backfilled{outlier: outlier{event: event}}
 	var before []rules.State
@@ -148,7 +149,7 @@ func (r *Room) stateOfOld(ctx context.Context, server string, event *rules.Event
 	return one, nil
 }
 
-// decideOld is decide for an old event, whose auth events may be as old.
+// decideOld is decide for an old event. It checks only the state before it, since its auth events may be unknown.
 func (r *Room) decideOld(server string, event *rules.Event, before rules.State, how *taking) {
 	if err := r.rules().Allowed(event, before); err != nil {
 		how.rejected = err.Error()

@@ -1,6 +1,6 @@
 package rooms
 
-// This file makes rooms (client-server API, createRoom) and upgrades them.
+// This file creates rooms (client-server API, createRoom) and upgrades them.
 
 import (
 	"context"
@@ -22,7 +22,7 @@ type StateWrite struct {
 	Content  json.RawMessage `json:"content"`
 }
 
-// CreateOptions are those of createRoom, in its words.
+// CreateOptions is the request body of createRoom.
 type CreateOptions struct {
 	RoomVersion               string                     `json:"room_version"`
 	Preset                    string                     `json:"preset"`
@@ -37,7 +37,7 @@ type CreateOptions struct {
 	PowerLevelContentOverride map[string]json.RawMessage `json:"power_level_content_override"`
 }
 
-// Create makes a room of an own user and returns its ID.
+// Create creates a room for a local user and returns its ID.
 func (rs *Rooms) Create(ctx context.Context, creatorID string, o CreateOptions) (roomID string, err error) {
 	if o.RoomVersion == "" {
 		o.RoomVersion = DefaultVersion
@@ -84,7 +84,7 @@ func (rs *Rooms) Create(ctx context.Context, creatorID string, o CreateOptions) 
 	return room.id, nil
 }
 
-// newRoomID returns an ID that no room has.
+// newRoomID returns a new room ID.
 func (rs *Rooms) newRoomID(format pseudoid.Format) string {
 	opaque := rand.Text()[:18]
 	if format.Pseudonymous {
@@ -93,10 +93,10 @@ func (rs *Rooms) newRoomID(format pseudoid.Format) string {
 	return "!" + opaque + ":" + rs.Server.Name
 }
 
-// preset is what a name of createRoom stands for.
+// preset is what a preset of createRoom sets.
 type preset struct {
 	joinRule, historyVisibility, guestAccess string
-	trusted                                  bool // those invited have the creator's power
+	trusted                                  bool // invited users get the creator's power level
 }
 
 func presetOf(o CreateOptions) (preset, error) {
@@ -118,8 +118,8 @@ func presetOf(o CreateOptions) (preset, error) {
 	return preset{}, Bad("M_BAD_JSON", "there is no preset %q", name)
 }
 
-// begin writes the first events of a room: create, the creator's join, power levels, and what was asked for, in the order
-// that createRoom has. Clients see the room when all are there.
+// begin sends the first events of a room in the order that createRoom specifies: create, the creator's join, power
+// levels, and the state that the request asks for.
 func (r *Room) begin(creatorID string, o CreateOptions, p preset, alias string) error {
 	key, sender, err := r.newSender(creatorID)
 	if err != nil {
@@ -184,7 +184,7 @@ func (r *Room) begin(creatorID string, o CreateOptions, p preset, alias string) 
 	return nil
 }
 
-// powerLevels are the first of a room, by user ID.
+// powerLevels returns the initial power levels of a room, by user ID.
 func powerLevels(creatorID string, o CreateOptions, p preset) map[string]json.RawMessage {
 	users := map[string]int{creatorID: 100}
 	if p.trusted {
@@ -208,14 +208,14 @@ func powerLevels(creatorID string, o CreateOptions, p preset) map[string]json.Ra
 	return content
 }
 
-// carriedOver is the state that the new room of an upgrade gets from the old one.
+// carriedOver is the state that an upgrade copies to the new room.
 var carriedOver = []string{
 	joinRulesType, historyVisibilityType, "m.room.guest_access", "m.room.server_acl", "m.room.encryption", "m.room.name",
 	"m.room.topic", "m.room.avatar",
 }
 
 // Upgrade replaces a room by a new one of another version (client-server API, "Room upgrades"), and returns its ID.
-// Users are named by user ID in between: each has another key in the new room, or none.
+// State is copied by user ID: users have other keys in the new room, or none.
 func (rs *Rooms) Upgrade(ctx context.Context, userID, roomID, version string) (newID string, err error) {
 	old := rs.Get(roomID)
 	if old == nil || old.Membership(userID) != "join" {
@@ -246,7 +246,7 @@ func (rs *Rooms) Upgrade(ctx context.Context, userID, roomID, version string) (n
 	for name, level := range levels {
 		o.PowerLevelContentOverride[name] = level
 	}
-	// The upgrader writes the first events whatever power it had; the levels of the old room come last.
+	// The upgrading user sends the first events whatever its power level was; the levels of the old room are sent last.
 	delete(o.PowerLevelContentOverride, "users")
 	for _, eventType := range carriedOver {
 		if event := state[rules.StateKey{Type: eventType}]; event != nil {
@@ -270,14 +270,14 @@ func (rs *Rooms) Upgrade(ctx context.Context, userID, roomID, version string) (n
 	return newID, rs.moveAliases(roomID, newID)
 }
 
-// Heads returns the events at which the room ends.
+// Heads returns the forward extremities of the room.
 func (r *Room) Heads() []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return slices.Clone(r.heads)
 }
 
-// maySendState tells whether a member has the power for a type of state.
+// maySendState reports whether a member has the power level to send a type of state.
 func (r *Room) maySendState(state rules.State, sender, eventType string) bool {
 	required := int64(50)
 	if levels := state[rules.StateKey{Type: powerLevelsType}]; levels != nil {
@@ -291,13 +291,13 @@ func (r *Room) maySendState(state rules.State, sender, eventType string) bool {
 	return state.Membership(sender) == "join" && state.PowerLevel(sender) >= required
 }
 
-// shownLevels are the power levels as clients see them.
+// shownLevels returns the power levels as clients see them.
 func (r *Room) shownLevels(state rules.State) map[string]json.RawMessage {
 	event := state[rules.StateKey{Type: powerLevelsType}]
 	if event == nil {
 		return nil
 	}
 	levels := map[string]json.RawMessage{}
-	_ = json.Unmarshal(r.Content(r.Event(event.ID())), &levels) // it was read as an object before
+	_ = json.Unmarshal(r.Content(r.Event(event.ID())), &levels) // it was parsed as an object before
 	return levels
 }

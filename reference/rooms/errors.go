@@ -1,6 +1,6 @@
 package rooms
 
-// This file has the errors that are told to clients and peers (client-server API, "Standard error response").
+// This file has the errors that clients and peers get (client-server API, "Standard error response").
 
 import (
 	"errors"
@@ -8,33 +8,32 @@ import (
 	"net/http"
 )
 
-// Error is an error in Matrix's form.
+// Error is a standard error response.
 type Error struct {
-	Status      int    // of HTTP
+	Status      int    // the HTTP status
 	Code        string // errcode
 	Text        string
-	RoomVersion string // with M_INCOMPATIBLE_ROOM_VERSION
+	RoomVersion string // for M_INCOMPATIBLE_ROOM_VERSION
 }
 
-// Error tells the code and what happened.
 func (e *Error) Error() string { return e.Code + ": " + e.Text }
 
-// Forbidden says that something is not allowed.
+// Forbidden returns an M_FORBIDDEN error.
 func Forbidden(format string, args ...any) error {
 	return &Error{Status: http.StatusForbidden, Code: "M_FORBIDDEN", Text: fmt.Sprintf(format, args...)}
 }
 
-// NotFound says that something is not there.
+// NotFound returns an M_NOT_FOUND error.
 func NotFound(format string, args ...any) error {
 	return &Error{Status: http.StatusNotFound, Code: "M_NOT_FOUND", Text: fmt.Sprintf(format, args...)}
 }
 
-// Bad says that a request makes no sense; code is its errcode.
+// Bad returns an error for a bad request; code is its errcode.
 func Bad(code, format string, args ...any) error {
 	return &Error{Status: http.StatusBadRequest, Code: code, Text: fmt.Sprintf(format, args...)}
 }
 
-// AsError returns an error in Matrix's form: M_UNKNOWN, 500, for one that is not meant for others.
+// AsError returns the standard error response for an error: itself, or M_UNKNOWN with status 500.
 func AsError(err error) *Error {
 	var known *Error
 	if errors.As(err, &known) {

@@ -1,6 +1,6 @@
 package rooms
 
-// This file invites users, own and others', and takes invites from other servers (server-server API, "Inviting to a
+// This file invites local and remote users, and accepts invites from other servers (server-server API, "Inviting to a
 // room"; MSC1228, "Sending invites").
 
 import (
@@ -18,7 +18,7 @@ import (
 	"msc4014/reference/rules"
 )
 
-// Invite lets an own member invite a user.
+// Invite invites a user on behalf of a local member.
 func (rs *Rooms) Invite(ctx context.Context, senderID, targetID, roomID, reason string) error {
 	room := rs.Get(roomID)
 	if room == nil || room.Membership(senderID) != "join" {
@@ -73,8 +73,8 @@ func (rs *Rooms) Invite(ctx context.Context, senderID, targetID, roomID, reason 
 	return err
 }
 
-// invitePseudonymous invites a user whose key only its own server can know: it gets a partial event, which has no state
-// key yet, and completes it.
+// invitePseudonymous invites a user whose key only its own server can know: that server gets a partial event, which has
+// no state key yet, and completes it.
 func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, inviter pseudoid.KeyPair, targetID, domain string) error {
 	p := r.rooms.Pseudonym
 	r.mu.RLock()
@@ -82,9 +82,9 @@ func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, invite
 	r.place(&d, string(inviter.Public), state)
 	r.mu.RUnlock()
 	if rule := state[rules.StateKey{Type: joinRulesType}]; rule != nil {
-		d.AuthEvents = append(d.AuthEvents, rule.ID()) // an invite stands on the join rule; the draft has no state key to tell
+		d.AuthEvents = append(d.AuthEvents, rule.ID()) // the auth events of an invite include the join rules; AuthKeys cannot tell from a draft without a state key
 	}
-	// So it does on the user's member event, where there is one.
+	// They also include the user's present member event, if there is one.
 	if key, known := r.directory.Key(targetID); known && state.Member(string(key)) != nil {
 		d.AuthEvents = append(d.AuthEvents, state.Member(string(key)).ID())
 	}
@@ -127,7 +127,7 @@ func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, invite
 	return err
 }
 
-// inviteByPartial has the invited user's server complete a partial invite.
+// inviteByPartial asks the invited user's server to complete a partial invite.
 func (r *Room) inviteByPartial(ctx context.Context, partial []byte, inviter, targetID, domain string, state rules.State) ([]byte, error) {
 	path, err := r.rooms.Pseudonym.InvitePath(partial, targetID)
 	if err != nil {
@@ -186,8 +186,8 @@ func (r *Room) inviteOrdinary(ctx context.Context, d pseudonym.Draft, sender, do
 	return err
 }
 
-// Invited takes a whole invite of an own user (PUT /invite, versions 1 and 2), for ordinary rooms. It returns the event
-// with this server's signature.
+// Invited accepts a whole invite of a local user to an ordinary room (PUT /invite, versions 1 and 2). It returns the
+// event with this server's signature added.
 func (rs *Rooms) Invited(ctx context.Context, origin, roomID string, invite outgoing.Invite) (json.RawMessage, error) {
 	format, known := rs.format(invite.RoomVersion)
 	if !known || format.Pseudonymous {
@@ -216,7 +216,8 @@ func (rs *Rooms) Invited(ctx context.Context, origin, roomID string, invite outg
 	return signed, rs.keepInvite(origin, roomID, target, format, signed, invite.InviteRoomState)
 }
 
-// InvitedPartial takes a partial invite of an own user (PUT /v3/invite/{roomID or eventID}/{userID}), and completes it.
+// InvitedPartial accepts a partial invite of a local user (PUT /v3/invite/{roomID or eventID}/{userID}), and completes
+// it.
 func (rs *Rooms) InvitedPartial(_ context.Context, origin, userID string, invite outgoing.Invite) (json.RawMessage, error) {
 	format, known := rs.format(invite.RoomVersion)
 	roomID := gjson.GetBytes(invite.Event, "room_id").String()
@@ -252,7 +253,7 @@ func (rs *Rooms) InvitedPartial(_ context.Context, origin, userID string, invite
 	return completed, rs.keepInvite(origin, roomID, userID, format, completed, invite.InviteRoomState)
 }
 
-// keepInvite keeps an invite for an own user, unless the room itself will tell of it.
+// keepInvite stores an invite of a local user, unless this server is in the room and gets the event there.
 func (rs *Rooms) keepInvite(origin, roomID, userID string, format pseudoid.Format, event json.RawMessage, state []json.RawMessage) error {
 	if room := rs.Get(roomID); room != nil && room.Resident() {
 		return nil

@@ -1,7 +1,7 @@
 package rooms
 
-// This file lets own users join rooms: by an event of their own where the server is in the room, else through a server
-// that is (server-server API, "Joining rooms").
+// This file joins local users to rooms: directly if the server is in the room, otherwise through a resident server
+// (server-server API, "Joining rooms").
 
 import (
 	"context"
@@ -21,13 +21,13 @@ import (
 	"msc4014/reference/rules"
 )
 
-// entrances holds what is known of the rooms that are being entered.
+// entrances has an entrance for each room that is being joined.
 type entrances struct {
 	mu    sync.Mutex
 	rooms map[string]*entrance
 }
 
-// entrance is locked while one user enters a room. since is when one did last.
+// entrance is locked while a user joins a room. since is when one last did.
 type entrance struct {
 	sync.Mutex
 	since time.Time
@@ -45,7 +45,7 @@ func (e *entrances) of(roomID string) *entrance {
 	return e.rooms[roomID]
 }
 
-// Join lets an own user join a room. via are servers through which it may be reached; reason may be empty.
+// Join joins a local user to a room. via are servers through which it can be joined; reason may be empty.
 func (rs *Rooms) Join(ctx context.Context, userID, roomID string, via []string, reason string) (err error) {
 	entrance := rs.entrances.of(roomID)
 	busy := !entrance.TryLock()
@@ -76,8 +76,8 @@ func (rs *Rooms) Join(ctx context.Context, userID, roomID string, via []string, 
 		NotFound("no server is known through which room %s can be joined", roomID))
 }
 
-// through tries servers in turn, each once and never this one, until one does not fail. A refusal that a client should
-// know of is the error in the end.
+// through tries each server once, except this one, until one succeeds. If all fail, it returns the last failure as an
+// error for the client, or otherwise if none was tried.
 func (rs *Rooms) through(servers []string, try func(server string) error, otherwise error) error {
 	tried := map[string]bool{rs.Server.Name: true, "": true}
 	err := otherwise
@@ -96,7 +96,7 @@ func (rs *Rooms) through(servers []string, try func(server string) error, otherw
 	return err
 }
 
-// refusalOf tells a client why another server said no.
+// refusalOf returns the error of another server as one for a client.
 func refusalOf(err error) error {
 	var refusal *outgoing.Refusal
 	if errors.As(err, &refusal) && refusal.Code != "" {
@@ -110,13 +110,13 @@ func refusalOf(err error) error {
 	return &Error{Status: 502, Code: "M_UNKNOWN", Text: err.Error()}
 }
 
-// restricted tells whether the join rule is one by which members vouch for who joins.
+// restricted reports whether the join rule is one under which members may authorise joins.
 func (r *Room) restricted() bool {
 	rule := r.State().JoinRule()
 	return rule == "restricted" || rule == "knock_restricted"
 }
 
-// joinHere writes the join of an own user, who may be joined already.
+// joinHere joins a local user, which may be joined already, to a room that this server is in.
 func (r *Room) joinHere(userID, reason string) error {
 	if r.Membership(userID) == "join" {
 		return nil
@@ -128,7 +128,7 @@ func (r *Room) joinHere(userID, reason string) error {
 	return r.rooms.dropOutside(userID, r.id)
 }
 
-// writeJoin writes a join of an own user: the first, or a later one that tells of a new profile.
+// writeJoin sends a join of a local user.
 func (r *Room) writeJoin(userID, reason string) error {
 	key, sender, err := r.newSender(userID)
 	if err != nil {
@@ -168,7 +168,7 @@ func (r *Room) writeJoin(userID, reason string) error {
 	return err
 }
 
-// newSender returns key and name on the wire of an own user, who gets a key if it has none in the room.
+// newSender returns the key and the wire name of a local user. It makes a key if the user has none in the room.
 func (r *Room) newSender(userID string) (key pseudoid.KeyPair, sender string, err error) {
 	if !r.format.Pseudonymous {
 		return key, userID, nil
@@ -177,7 +177,7 @@ func (r *Room) newSender(userID string) (key pseudoid.KeyPair, sender string, er
 	return key, string(key.Public), err
 }
 
-// memberDraft is a member event about target, who is named on the wire, with a profile if there is one.
+// memberDraft returns a draft of a member event for a user; target is the user's name on the wire.
 func (r *Room) memberDraft(membership, userID, target string, profile Profile, reason string, byMember bool) (pseudonym.Draft, error) {
 	content := map[string]any{"membership": membership}
 	if profile.DisplayName != "" {
@@ -201,7 +201,7 @@ func (r *Room) memberDraft(membership, userID, target string, profile Profile, r
 	return d, err
 }
 
-// mappingFor returns the mapping of a key: a new one for an own user, the one that is known for another's.
+// mappingFor returns the mapping of a key: a new one for a local user, the known one for a remote user.
 func (r *Room) mappingFor(userID string, key pseudoid.SenderKey) ([]byte, error) {
 	if r.rooms.own(userID) {
 		return r.rooms.Pseudonym.NewMapping(key, userID, r.rooms.Server)
@@ -214,15 +214,17 @@ func (r *Room) mappingFor(userID string, key pseudoid.SenderKey) ([]byte, error)
 	return nil, nil
 }
 
-// needsVoucher tells whether somebody must vouch for who joins: the rule is restricted, and there is no invite.
+// needsVoucher reports whether a join needs an authorising member: the join rule is restricted, and the user is not
+// invited.
 func (r *Room) needsVoucher(state rules.State, sender string) bool {
 	rule := state.JoinRule()
 	membership := state.Membership(sender)
 	return (rule == "restricted" || rule == "knock_restricted") && membership != "invite" && membership != "join"
 }
 
-// vouched names in the content of a join an own member who vouches for it, if the user is in one of the rooms that the
-// join rule allows. The key of who vouches is empty in ordinary rooms, where the server signs. The lock is held.
+// vouched adds an authorising local member to the content of a join, if the user is in one of the rooms that the join
+// rule allows. The returned key is the authorising member's; it is empty in ordinary rooms, where the server signs. The
+// lock must be held.
 func (r *Room) vouched(content []byte, userID string, state rules.State) ([]byte, pseudoid.KeyPair, error) {
 	none := pseudoid.KeyPair{}
 	if !r.inAllowedRoom(userID, state) {
@@ -255,7 +257,7 @@ func (r *Room) vouched(content []byte, userID string, state rules.State) ([]byte
 	return vouchedFor, key, err
 }
 
-// inviteLevel returns the power that it takes to invite.
+// inviteLevel returns the power level needed to invite.
 func inviteLevel(state rules.State) int64 {
 	if event := state[rules.StateKey{Type: powerLevelsType}]; event != nil {
 		return event.Content("invite").Int()
@@ -263,7 +265,7 @@ func inviteLevel(state rules.State) int64 {
 	return 0
 }
 
-// inAllowedRoom tells whether a user is joined to one of the rooms whose members a restricted join rule lets in.
+// inAllowedRoom reports whether a user is joined to one of the rooms that a restricted join rule allows.
 func (r *Room) inAllowedRoom(userID string, state rules.State) bool {
 	rule := state[rules.StateKey{Type: joinRulesType}]
 	if rule == nil {
@@ -278,7 +280,7 @@ func (r *Room) inAllowedRoom(userID string, state rules.State) bool {
 	return false
 }
 
-// joinThrough joins a room through a server: make_join, send_join, and what comes back taken over.
+// joinThrough joins a room through a resident server, with make_join and send_join.
 func (rs *Rooms) joinThrough(ctx context.Context, server, roomID, userID, reason string) error {
 	template, err := rs.Remote.MakeJoin(ctx, server, roomID, userID, Versions())
 	if err != nil {
@@ -299,9 +301,9 @@ func (rs *Rooms) joinThrough(ctx context.Context, server, roomID, userID, reason
 	return rs.dropOutside(userID, roomID)
 }
 
-// fromTemplate makes the member event of an own user from the answer to make_join, make_leave or make_knock: its place in
-// the room, and for a join who vouches, are the answer's, all else is this server's own. The room is a new one if the
-// server does not know it.
+// fromTemplate builds the member event of a local user from the response to make_join, make_leave or make_knock. Only
+// the prev events, auth events and depth are the response's, and for a join the authorising member. The room is a new
+// one if the server does not know it.
 func (rs *Rooms) fromTemplate(t outgoing.Template, roomID, userID, membership, reason string) (*Room, *rules.Event, error) {
 	version := t.RoomVersion
 	format, known := rs.format(version)
@@ -344,7 +346,7 @@ func texts(list gjson.Result) []string {
 	return texts
 }
 
-// enter takes over a room from the answer to send_join.
+// enter initialises a room from the response to send_join.
 func (r *Room) enter(ctx context.Context, server string, join *rules.Event, answer outgoing.SendJoinAnswer) error {
 	r.intake.Lock()
 	defer r.intake.Unlock()
@@ -366,7 +368,7 @@ func (r *Room) enter(ctx context.Context, server string, join *rules.Event, answ
 	if err := r.authorised(join, state); err != nil {
 		return err
 	}
-	r.rooms.add(r) // who sees the join's position finds its room
+	r.rooms.add(r) // before take, so that whoever sees the join's position finds its room
 	_, err = r.take(join, state, taking{judgement: r.judgeOwn(join), joined: true})
 	return err
 }

@@ -1,6 +1,7 @@
 package rooms
 
-// This file ends and changes memberships for own users: leave, kick, ban, unban, knock, and new profiles.
+// This file changes the memberships and profiles of users in rooms for local users: leave, kick, ban, unban, knock and
+// forget.
 
 import (
 	"context"
@@ -16,7 +17,7 @@ import (
 	"msc4014/reference/store"
 )
 
-// Leave lets an own user leave a room, or turn down an invite, or take back a knock.
+// Leave makes a local user leave a room, reject an invite, or retract a knock.
 func (rs *Rooms) Leave(ctx context.Context, userID, roomID, reason string) error {
 	room := rs.Get(roomID)
 	if room != nil && room.Resident() {
@@ -45,7 +46,7 @@ func (rs *Rooms) Leave(ctx context.Context, userID, roomID, reason string) error
 		left = event.JSON()
 		return rs.Remote.SendLeave(ctx, server, roomID, event.ID(), left)
 	}, nil)
-	if err != nil { // the user is rid of it here all the same: the other server may be gone for good
+	if err != nil { // the invite ends here all the same: the other server may be gone for good
 		rs.Log.Info("an invite is turned down here alone", "room", roomID, "user", userID, "error", err)
 	}
 	if left == nil {
@@ -56,7 +57,7 @@ func (rs *Rooms) Leave(ctx context.Context, userID, roomID, reason string) error
 	return rs.keepOutside(outside)
 }
 
-// changeOwn writes a member event of an own member about itself.
+// changeOwn sends a member event of a local member about itself.
 func (r *Room) changeOwn(userID, membership, reason string) error {
 	key, sender, err := r.ownSender(userID)
 	if err != nil {
@@ -70,7 +71,7 @@ func (r *Room) changeOwn(userID, membership, reason string) error {
 	return err
 }
 
-// Kick removes a user from a room, or takes back an invite.
+// Kick removes a user from a room, or revokes an invite.
 func (rs *Rooms) Kick(_ context.Context, senderID, targetID, roomID, reason string) error {
 	return rs.changeOther(senderID, targetID, roomID, "leave", reason, func(now string) error {
 		if now != "join" && now != "invite" && now != "knock" {
@@ -80,12 +81,12 @@ func (rs *Rooms) Kick(_ context.Context, senderID, targetID, roomID, reason stri
 	})
 }
 
-// Ban bans a user from a room. What banning a user comes to who was never in it is membership/ban-before-join.
+// Ban bans a user from a room. What it does to a user that was never in the room is membership/ban-before-join.
 func (rs *Rooms) Ban(_ context.Context, senderID, targetID, roomID, reason string) error {
 	return rs.changeOther(senderID, targetID, roomID, "ban", reason, func(string) error { return nil })
 }
 
-// Unban lets a banned user come back.
+// Unban lifts the ban of a user.
 func (rs *Rooms) Unban(_ context.Context, senderID, targetID, roomID, reason string) error {
 	return rs.changeOther(senderID, targetID, roomID, "leave", reason, func(now string) error {
 		if now != "ban" {
@@ -95,7 +96,8 @@ func (rs *Rooms) Unban(_ context.Context, senderID, targetID, roomID, reason str
 	})
 }
 
-// changeOther writes a member event of an own member about another user. allow is asked with the present membership.
+// changeOther sends a member event of a local member about another user. allow returns an error if the target's present
+// membership forbids it.
 func (rs *Rooms) changeOther(senderID, targetID, roomID, membership, reason string, allow func(now string) error) error {
 	room := rs.Get(roomID)
 	if room == nil || room.Membership(senderID) != "join" {
@@ -130,7 +132,7 @@ func (rs *Rooms) changeOther(senderID, targetID, roomID, membership, reason stri
 	return err
 }
 
-// Knock lets an own user ask to be let in.
+// Knock makes a local user knock on a room.
 func (rs *Rooms) Knock(ctx context.Context, userID, roomID string, via []string, reason string) error {
 	room := rs.Get(roomID)
 	if room != nil && room.Resident() {
@@ -168,7 +170,7 @@ func (rs *Rooms) Knock(ctx context.Context, userID, roomID string, via []string,
 	}, NotFound("no server is known through which room %s can be knocked at", roomID))
 }
 
-// sendMember is a member event that a client sends as state: what it asks for is done as by the request for it.
+// sendMember handles a member event that a client sends as state like the corresponding membership request.
 func (rs *Rooms) sendMember(ctx context.Context, room *Room, userID string, w Write) (eventID string, err error) {
 	target, membership := *w.StateKey, gjson.GetBytes(w.Content, "membership").String()
 	reason := gjson.GetBytes(w.Content, "reason").String()
@@ -207,7 +209,7 @@ func (rs *Rooms) sendMember(ctx context.Context, room *Room, userID string, w Wr
 	return "", nil
 }
 
-// ProfileChanged tells all rooms that an own user is in of its new profile.
+// ProfileChanged sends a local user's new profile to all rooms that the user is joined to.
 func (rs *Rooms) ProfileChanged(userID string) error {
 	var problems []error
 	for _, room := range rs.All() {
@@ -218,7 +220,7 @@ func (rs *Rooms) ProfileChanged(userID string) error {
 	return errors.Join(problems...)
 }
 
-// writeProfile writes a later join of an own member, with a profile. The mapping goes along: "events in the content of
+// writeProfile sends a join of a local member with a new profile. It has the mapping too: "events in the content of
 // m.room.member" have it (MSC4014, Proposal 4).
 func (r *Room) writeProfile(userID string, profile Profile) error {
 	key, sender, err := r.ownSender(userID)
@@ -233,7 +235,7 @@ func (r *Room) writeProfile(userID string, profile Profile) error {
 	return err
 }
 
-// Deactivate lets an own user leave all rooms for good, and takes its mappings away (MSC4014, Addressing 3;
+// Deactivate makes a local user leave all rooms for good, and removes its mappings (MSC4014, Addressing 3;
 // redaction/deactivation).
 func (rs *Rooms) Deactivate(ctx context.Context, userID string) error {
 	var problems []error
@@ -253,7 +255,7 @@ func (rs *Rooms) Deactivate(ctx context.Context, userID string) error {
 	return errors.Join(problems...)
 }
 
-// purge takes the mapping away from a key.
+// purge removes the mapping of a key.
 func (r *Room) purge(key pseudoid.SenderKey) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -263,7 +265,7 @@ func (r *Room) purge(key pseudoid.SenderKey) error {
 	})
 }
 
-// Forget takes a room that an own user has left out of what the user is shown.
+// Forget hides a room that a local user has left from the user.
 func (rs *Rooms) Forget(userID, roomID string) error {
 	membership := ""
 	if room := rs.Get(roomID); room != nil {
@@ -285,7 +287,7 @@ func (rs *Rooms) Forget(userID, roomID string) error {
 	})
 }
 
-// Forgotten returns the position at which a user forgot a room, 0 if it did not.
+// Forgotten returns the position at which a user forgot a room, or 0.
 func (rs *Rooms) Forgotten(userID, roomID string) int64 {
 	position, _ := rs.tables.forgotten.Get(store.Key(userID, roomID))
 	return position

@@ -1,6 +1,6 @@
 package rooms
 
-// This file keeps what own users have to do with rooms that the server is not in: invites and knocks.
+// This file keeps the invites and knocks of local users in rooms that this server is not in.
 
 import (
 	"context"
@@ -17,20 +17,20 @@ import (
 	"msc4014/reference/store"
 )
 
-// Outside is the membership of an own user in a room that the server is not in.
+// Outside is the membership of a local user in a room that this server is not in.
 type Outside struct {
 	RoomID     string            `json:"room_id"`
 	UserID     string            `json:"user_id"`
 	Version    string            `json:"version"`
 	Membership string            `json:"membership"` // "invite", "knock", "leave" or "ban"
 	Event      json.RawMessage   `json:"event"`      // as on the wire
-	State      []json.RawMessage `json:"state"`      // stripped, as clients see it, with the member event itself
-	Wire       []json.RawMessage `json:"wire"`       // stripped, as it came
-	Servers    []string          `json:"servers"`    // through which the room can be reached
+	State      []json.RawMessage `json:"state"`      // stripped state as clients see it, including the member event
+	Wire       []json.RawMessage `json:"wire"`       // stripped state as it was received
+	Servers    []string          `json:"servers"`    // through which the room can be joined
 	Position   int64             `json:"position"`
 }
 
-// keepOutside remembers a membership and tells clients.
+// keepOutside stores a membership and notifies clients.
 func (rs *Rooms) keepOutside(o Outside) error {
 	return rs.advance(func(tx *store.Tx, position int64) error {
 		o.Position = position
@@ -40,7 +40,7 @@ func (rs *Rooms) keepOutside(o Outside) error {
 	})
 }
 
-// dropOutside forgets a membership that the room itself now tells of.
+// dropOutside deletes a membership once the room itself has it.
 func (rs *Rooms) dropOutside(userID, roomID string) error {
 	if _, there := rs.tables.outside.Get(store.Key(userID, roomID)); !there {
 		return nil
@@ -51,7 +51,7 @@ func (rs *Rooms) dropOutside(userID, roomID string) error {
 	})
 }
 
-// end ends a membership by another event. The one that began it stays with the state: it tells who the user is.
+// end ends a membership with another event. The earlier event stays in the state, since its mapping names the user.
 func (o *Outside) end(membership string, event json.RawMessage) {
 	o.Wire = append(slices.Clone(o.Wire), o.Event)
 	o.Membership, o.Event = membership, event
@@ -77,13 +77,13 @@ func (rs *Rooms) OutsideView(o Outside) (json.RawMessage, error) {
 	return ordinaryView(named, pseudonym.Additions{}), nil
 }
 
-// OutsideOf returns the membership of an own user in a room that the server is not in, if there is one.
+// OutsideOf returns the membership of a local user in a room that this server is not in, if there is one.
 func (rs *Rooms) OutsideOf(userID, roomID string) (Outside, bool) {
 	return rs.tables.outside.Get(store.Key(userID, roomID))
 }
 
-// stripped returns how clients see stripped state that came with an invite or a knock, with the member event itself.
-// Whose keys stand in it is told by the mappings in it, as far as they are verified.
+// stripped returns the stripped state of an invite or a knock as clients see it, including the member event. Keys in it
+// are resolved by the verified mappings in it.
 func (rs *Rooms) stripped(format pseudoid.Format, roomID string, event json.RawMessage, state []json.RawMessage) []json.RawMessage {
 	names := pseudonym.Names(plainNames{})
 	if format.Pseudonymous {
@@ -112,7 +112,7 @@ func (rs *Rooms) strippedView(format pseudoid.Format, event []byte, names pseudo
 	return raw(view), nil
 }
 
-// namesIn returns the names that the mappings in some member events tell.
+// namesIn returns the names given by the mappings in some member events.
 func (rs *Rooms) namesIn(events []json.RawMessage) pseudonym.Names {
 	directory := pseudonym.NewDirectory(rs.Pseudonym)
 	for place, event := range events {
@@ -127,8 +127,8 @@ func (rs *Rooms) namesIn(events []json.RawMessage) pseudonym.Names {
 	return directory
 }
 
-// receiveOutside takes an event of a room that the server is not in: one that ends the invite or the knock of an own
-// user, or tells the user of a ban.
+// receiveOutside accepts an event of a room that this server is not in: a leave or ban that ends the invite or the
+// knock of a local user.
 func (rs *Rooms) receiveOutside(ctx context.Context, origin, roomID string, event json.RawMessage) (eventID string, err error) {
 	for key, outside := range rs.tables.outside.All() {
 		if outside.RoomID != roomID || store.Parts(key)[1] != roomID {
@@ -158,7 +158,7 @@ func (rs *Rooms) receiveOutside(ctx context.Context, origin, roomID string, even
 	return "", NotFound("this server is not in room %s", roomID)
 }
 
-// wireNameOf returns how events name the user of an outside membership.
+// wireNameOf returns the wire name of the user of an outside membership.
 func (rs *Rooms) wireNameOf(o Outside) string {
 	if o.Version != pseudoid.RoomVersion {
 		return o.UserID
@@ -170,8 +170,8 @@ func (rs *Rooms) wireNameOf(o Outside) string {
 	return string(key.Public)
 }
 
-// stripForInvite returns the state that goes along with an invite or a knock: what a room is, and the join of who
-// invites (client-server API, "Stripped state").
+// stripForInvite returns the stripped state that is sent with an invite or a knock: a description of the room, and the
+// inviter's join (client-server API, "Stripped state").
 func (r *Room) stripForInvite(state rules.State, inviter string) ([]json.RawMessage, error) {
 	var others [][]byte
 	for _, eventType := range []string{

@@ -1,7 +1,7 @@
 package rooms
 
-// This file answers queries of the server's public list, which clients and other servers put in the same words
-// (client-server API, "Listed rooms"; server-server API, "Published Room Directory").
+// This file answers queries of the server's public room list, which are the same for clients and servers (client-server
+// API, "Listed rooms"; server-server API, "Published Room Directory").
 
 import (
 	"slices"
@@ -19,7 +19,7 @@ type PublicQuery struct {
 	} `json:"filter"`
 }
 
-// PublicPage is the answer.
+// PublicPage is the response to a PublicQuery.
 type PublicPage struct {
 	Chunk         []Summary `json:"chunk"`
 	NextBatch     string    `json:"next_batch,omitempty"`

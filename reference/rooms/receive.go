@@ -1,6 +1,6 @@
 package rooms
 
-// This file takes in events that other servers wrote (server-server API, "Checks performed on receipt of a PDU").
+// This file accepts events from other servers (server-server API, "Checks performed on receipt of a PDU").
 
 import (
 	"cmp"
@@ -19,11 +19,11 @@ import (
 	"msc4014/reference/rules"
 )
 
-// missingLimit is how many events are asked for at once to fill a gap.
+// missingLimit is how many events are requested at once to fill a gap.
 const missingLimit = 100
 
-// Receive takes an event that a server sent in a transaction. The error says why it is not taken; its ID is "" if the
-// event cannot even be read.
+// Receive accepts an event that a server sent in a transaction. It returns an error if the event is not accepted;
+// eventID is "" if the event cannot be parsed.
 func (rs *Rooms) Receive(ctx context.Context, origin string, event json.RawMessage) (eventID string, err error) {
 	roomID := gjson.GetBytes(event, "room_id").String()
 	room := rs.Get(roomID)
@@ -43,8 +43,8 @@ func (rs *Rooms) Receive(ctx context.Context, origin string, event json.RawMessa
 	return read.ID(), room.receive(ctx, origin, read)
 }
 
-// readForeign reads an event that another server wrote and verifies who signed it. An event whose content hash is wrong
-// comes back redacted.
+// readForeign parses an event from another server and verifies its signatures. An event whose content hash is wrong is
+// returned in redacted form.
 func (r *Room) readForeign(ctx context.Context, event json.RawMessage) (*rules.Event, error) {
 	if !r.format.Pseudonymous {
 		return rules.Receive(ctx, event, r.format, r.rooms.EventKeys)
@@ -53,7 +53,7 @@ func (r *Room) readForeign(ctx context.Context, event json.RawMessage) (*rules.E
 	if err != nil {
 		return nil, fmt.Errorf("reading an event: %w", err)
 	}
-	if canonical, err = sjson.DeleteBytes(canonical, "unsigned"); err != nil { // nobody signed that
+	if canonical, err = sjson.DeleteBytes(canonical, "unsigned"); err != nil { // nobody signed it
 		return nil, fmt.Errorf("reading an event: %w", err)
 	}
 	p := r.rooms.Pseudonym
@@ -77,7 +77,7 @@ func (r *Room) readForeign(ctx context.Context, event json.RawMessage) (*rules.E
 	return rules.NewStoredEvent(canonical, r.format, string(sender))
 }
 
-// receive takes an event, after those before it that are missing. The intake lock is held.
+// receive accepts an event, after fetching missing prev events. The intake lock must be held.
 func (r *Room) receive(ctx context.Context, origin string, event *rules.Event) error {
 	if known := r.Event(event.ID()); known != nil && !known.Outlier() {
 		return known.refusal()
@@ -89,7 +89,7 @@ func (r *Room) receive(ctx context.Context, origin string, event *rules.Event) e
 	return err
 }
 
-// refusal tells why an event was not taken, or nil.
+// refusal returns an error if the event was rejected.
 func (e *Event) refusal() error {
 	if e.Rejected != "" {
 		return errors.New(e.Rejected)
@@ -97,7 +97,7 @@ func (e *Event) refusal() error {
 	return nil
 }
 
-// missing returns which of some events the server does not have in their place.
+// missing returns those of the events that are unknown or outliers.
 func (r *Room) missing(ids []string) []string {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -107,8 +107,8 @@ func (r *Room) missing(ids []string) []string {
 	})
 }
 
-// fillGap asks for the events between where the room ends and an event, and takes them. What it cannot get, takeForeign
-// does without.
+// fillGap requests and accepts the events between the forward extremities and an event. takeForeign copes with those
+// that are unavailable.
 func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
 	r.mu.RLock()
 	earliest := slices.Clone(r.heads)
@@ -134,8 +134,8 @@ func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
 	}
 }
 
-// takeForeign takes an event of another server: it finds the state before it, judges its mapping, checks it by the rules,
-// and takes it, as a rejected one if it must be.
+// takeForeign accepts an event of another server: it finds the state before it, judges its mapping, checks it by the
+// rules, and adds it to the room, if need be as rejected.
 func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Event) (*Event, error) {
 	given, outliers, err := r.stateGiven(ctx, origin, event)
 	if err != nil {
@@ -168,7 +168,7 @@ func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Even
 	return taken, taken.refusal()
 }
 
-// decide says what becomes of an event: taken, rejected, or failed softly.
+// decide decides whether an event is accepted, rejected or soft-failed.
 func (r *Room) decide(origin string, event *rules.Event, before rules.State, how *taking) {
 	applied := r.rules()
 	if err := r.authorised(event, before); err != nil {
@@ -182,11 +182,11 @@ func (r *Room) decide(origin string, event *rules.Event, before rules.State, how
 			return
 		}
 	}
-	// Other servers may think otherwise of a key that this one does not admit: the event stays in the graph.
+	// Other servers may admit a key that this one does not, so the event stays in the DAG.
 	how.softFailed = applied.Allowed(event, r.current.state) != nil || !r.admits(event, how.judgement)
 }
 
-// refuses tells why a member event of a pseudonymous room is refused for its mapping, or "".
+// refuses returns why a member event of a pseudonymous room is refused for its mapping, or "".
 func (r *Room) refuses(origin string, event *rules.Event, j pseudonym.Judgement, bySendJoin bool) string {
 	p := r.rooms.Pseudonym
 	if handling := p.Handle(event.Membership(), j); handling == pseudonym.Refuse || handling == pseudonym.Drop {
@@ -198,15 +198,15 @@ func (r *Room) refuses(origin string, event *rules.Event, j pseudonym.Judgement,
 	return ""
 }
 
-// admits tells whether a user may enter by a key that a join names, by what other keys of the user came to.
+// admits reports whether a user may join with the key of an event, given the user's other keys in the room.
 func (r *Room) admits(event *rules.Event, j *pseudonym.Judgement) bool {
 	key, _ := event.StateKey()
 	return j == nil || event.Membership() != "join" || j.Verdict != pseudonym.Verified ||
 		r.directory.Admits(j.Mapping.UserID, pseudoid.SenderKey(key))
 }
 
-// stateBefore returns the state before an event: after the events before it, and what was given for those that are not
-// known. The lock is held.
+// stateBefore returns the state before an event, resolved from the states after its prev events; given stands in for
+// those that are unknown. The lock must be held.
 func (r *Room) stateBefore(event *rules.Event, given rules.State) (rules.State, error) {
 	var states []rules.State
 	if given != nil {
@@ -223,7 +223,7 @@ func (r *Room) stateBefore(event *rules.Event, given rules.State) (rules.State, 
 	return r.resolve(states, nil)
 }
 
-// stateGiven asks for the state before an event, if an event before it is not known, with what it stands on.
+// stateGiven requests the state before an event, with its auth chain, if a prev event is unknown.
 func (r *Room) stateGiven(ctx context.Context, origin string, event *rules.Event) (rules.State, []outlier, error) {
 	if len(r.missing(event.PrevEvents())) == 0 {
 		return nil, nil, nil
@@ -235,8 +235,8 @@ func (r *Room) stateGiven(ctx context.Context, origin string, event *rules.Event
 	return r.stateOf(ctx, answer.PDUs, answer.AuthChain)
 }
 
-// stateOf reads a state and the auth chain of its events, as another server gave them: those that do not hold by
-// themselves are left out of the state.
+// stateOf parses a state and its auth chain from another server. Events that are invalid or rejected are left out of
+// the state.
 func (r *Room) stateOf(ctx context.Context, state, chain []json.RawMessage) (rules.State, []outlier, error) {
 	outliers := r.readOutliers(ctx, slices.Concat(chain, state), nil)
 	byID := map[string]outlier{}
@@ -266,7 +266,7 @@ func (r *Room) stateOf(ctx context.Context, state, chain []json.RawMessage) (rul
 	return given, outliers, nil
 }
 
-// withAuthEvents adds the auth events of an event that are not known.
+// withAuthEvents adds the auth events of an event that are unknown.
 func (r *Room) withAuthEvents(ctx context.Context, origin string, event *rules.Event, outliers []outlier) ([]outlier, error) {
 	there := func(id string) bool {
 		return r.Event(id) != nil || slices.ContainsFunc(outliers, func(o outlier) bool { return o.event.ID() == id })
@@ -287,14 +287,15 @@ func (r *Room) withAuthEvents(ctx context.Context, origin string, event *rules.E
 	return outliers, nil
 }
 
-// readOutliers reads events that others stand on, those first that others stand on; before are more that they may stand
-// on. Each is checked by its own auth events. Events that cannot be read, or whose auth events are missing, are left out.
+// readOutliers parses outliers and sorts them so that each comes after its auth events; before are further outliers
+// that may be among those. Each is checked by its own auth events. Events that cannot be parsed, or whose auth events
+// are missing, are left out.
 func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before []outlier) []outlier {
 	read := map[string]*rules.Event{}
 	judged := map[string]*pseudonym.Judgement{}
 	var mu sync.Mutex
 	var reading sync.WaitGroup
-	for _, one := range list { // at once: each may ask a server for its keys, and wait
+	for _, one := range list { // concurrently: each may wait for a server's keys
 		reading.Go(func() {
 			event, err := r.readForeign(ctx, one)
 			if err != nil || event.RoomID() != r.id || r.Event(event.ID()) != nil {
@@ -349,7 +350,7 @@ func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before 
 	return ordered
 }
 
-// rejectsOutlier tells why an outlier is rejected by its own auth events, or "".
+// rejectsOutlier returns why an outlier is rejected by its own auth events, or "".
 func (r *Room) rejectsOutlier(event *rules.Event, known map[string]*outlier, judged map[string]*pseudonym.Judgement) string {
 	var authEvents []*rules.Event
 	rejected := map[string]bool{}
@@ -364,7 +365,7 @@ func (r *Room) rejectsOutlier(event *rules.Event, known map[string]*outlier, jud
 	}
 	applied := r.rules()
 	inRoom := applied.DomainOf
-	applied.DomainOf = func(event *rules.Event) (string, bool) { // who enters a room learns of its members with its events
+	applied.DomainOf = func(event *rules.Event) (string, bool) { // a server that joins a room learns of its members only with these events
 		for _, j := range judged {
 			if j != nil && j.Verdict == pseudonym.Verified && string(j.Mapping.Key) == event.Sender() {
 				domain, err := pseudoid.UserIDDomain(j.Mapping.UserID)

@@ -1,7 +1,7 @@
 package rooms
 
-// This file names what the rooms want of other servers. The client and the queues of reference/federation/outgoing are
-// that.
+// This file declares what the rooms need from other servers. The client and the queues of reference/federation/outgoing
+// implement it.
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"msc4014/reference/store"
 )
 
-// Remote is the other servers.
+// Remote sends requests and events to other servers.
 type Remote interface {
 	MakeJoin(ctx context.Context, server, roomID, userID string, versions []string) (outgoing.Template, error)
 	SendJoin(ctx context.Context, server, roomID, eventID string, event []byte) (outgoing.SendJoinAnswer, error)
@@ -31,6 +31,6 @@ type Remote interface {
 	Directory(ctx context.Context, server, alias string) (outgoing.Alias, error)
 	Hierarchy(ctx context.Context, server, roomID string, suggestedOnly bool) (outgoing.Hierarchy, error)
 
-	// SendEvent queues an event, within the transaction that keeps it.
+	// SendEvent queues an event, within the transaction that stores it.
 	SendEvent(tx *store.Tx, event []byte, servers []string)
 }

@@ -18,7 +18,7 @@ import (
 	"msc4014/reference/rules"
 )
 
-// resident returns a room that this server is in and lets another server ask about.
+// resident returns a room that this server is in, if its access control list allows the requesting server.
 func (rs *Rooms) resident(origin, roomID string) (*Room, error) {
 	room := rs.Get(roomID)
 	if room == nil || !room.Resident() {
@@ -30,11 +30,12 @@ func (rs *Rooms) resident(origin, roomID string) (*Room, error) {
 	return room, nil
 }
 
-// MakeMember returns a template of a member event for a user of the asking server: the answer to make_join, make_leave
-// and make_knock. versions are the room versions that the asking server has; nil means that it did not have to say.
+// MakeMember returns a template of a member event for a user of the requesting server: the response to make_join,
+// make_leave and make_knock. versions are the room versions that the requesting server supports; nil if the request
+// does not have any.
 //
-// The user's key is not known before the event comes, unless the user was in the room before: then it stands in the
-// template, else the user ID does in its place (membership/make-template).
+// The user's key is only known if the user was in the room before: then the template has the key, otherwise the user ID
+// in its place (membership/make-template).
 func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userID string, versions []string) (outgoing.Template, error) {
 	none := outgoing.Template{}
 	room, err := rs.resident(origin, roomID)
@@ -76,7 +77,8 @@ func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userI
 	return outgoing.Template{RoomVersion: room.Version(), Event: event}, err
 }
 
-// mayEnter tells why a membership is out of the question, or nil. The rules decide when the event comes.
+// mayEnter returns an error if a membership is clearly not allowed. The authorisation rules decide once the event
+// arrives.
 func (r *Room) mayEnter(state rules.State, membership, sender, userID string) error {
 	now, rule := state.Membership(sender), state.JoinRule()
 	switch {
@@ -92,13 +94,13 @@ func (r *Room) mayEnter(state rules.State, membership, sender, userID string) er
 	return nil
 }
 
-// Joined is the answer to send_join.
+// Joined is the response to send_join.
 type Joined struct {
 	State, AuthChain []json.RawMessage
 	Event            json.RawMessage
 }
 
-// SendJoin takes the join of a user of another server, and gives it the room.
+// SendJoin accepts the join of a user of another server, and returns the room's state.
 func (rs *Rooms) SendJoin(ctx context.Context, origin, roomID, eventID string, event json.RawMessage) (Joined, error) {
 	room, taken, err := rs.takeMember(ctx, origin, roomID, eventID, "join", event)
 	if err != nil {
@@ -111,13 +113,13 @@ func (rs *Rooms) SendJoin(ctx context.Context, origin, roomID, eventID string, e
 	return Joined{State: room.served(state), AuthChain: room.served(room.AuthChain(append(state, taken))), Event: taken.JSON()}, nil
 }
 
-// SendLeave takes the leave of a user of another server.
+// SendLeave accepts the leave of a user of another server.
 func (rs *Rooms) SendLeave(ctx context.Context, origin, roomID, eventID string, event json.RawMessage) error {
 	_, _, err := rs.takeMember(ctx, origin, roomID, eventID, "leave", event)
 	return err
 }
 
-// SendKnock takes the knock of a user of another server, and tells what the room is.
+// SendKnock accepts the knock of a user of another server, and returns the stripped state of the room.
 func (rs *Rooms) SendKnock(ctx context.Context, origin, roomID, eventID string, event json.RawMessage) ([]json.RawMessage, error) {
 	room, _, err := rs.takeMember(ctx, origin, roomID, eventID, "knock", event)
 	if err != nil {
@@ -127,14 +129,15 @@ func (rs *Rooms) SendKnock(ctx context.Context, origin, roomID, eventID string, 
 	return room.stripForInvite(state, state.Create().Sender())
 }
 
-// userOf returns the user ID of a member event's member, if it is known for certain.
+// userOf returns the user ID of a member event's member, if it is verified, or "".
 func (r *Room) userOf(member *Event) string {
 	key, _ := member.StateKey()
 	userID, _ := r.Names().Proven(pseudoid.SenderKey(key))
 	return userID
 }
 
-// takeMember takes a member event that its own server brings, as this server is asked to: refused, it leaves no trace.
+// takeMember accepts a member event from its own server. If the event is refused, it is not stored at all, not even as
+// rejected.
 func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, membership string, raw json.RawMessage) (*Room, *Event, error) {
 	room, err := rs.resident(origin, roomID)
 	if err != nil {
@@ -202,8 +205,8 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	return room, taken, err
 }
 
-// vouchOrdinary signs a join of an ordinary room for which an own member vouches: the server must have signed it before
-// it can be verified.
+// vouchOrdinary signs a join of an ordinary room that a local member authorises: it cannot be verified without this
+// server's signature.
 func (r *Room) vouchOrdinary(join json.RawMessage) (json.RawMessage, error) {
 	voucher := gjson.GetBytes(join, "content.join_authorised_via_users_server").String()
 	if r.format.Pseudonymous || voucher == "" || !r.rooms.own(voucher) {
@@ -219,7 +222,7 @@ func (r *Room) vouchOrdinary(join json.RawMessage) (json.RawMessage, error) {
 	return r.signOrdinary(canonical)
 }
 
-// mayVouch tells why nobody vouches for who joins, or nil.
+// mayVouch returns an error if a join cannot be authorised.
 func (r *Room) mayVouch(sender, userID string) error {
 	if state := r.State(); r.needsVoucher(state, sender) && !r.inAllowedRoom(userID, state) {
 		return Forbidden("%s is in none of the rooms whose members may join room %s", userID, r.id)
@@ -227,8 +230,8 @@ func (r *Room) mayVouch(sender, userID string) error {
 	return nil
 }
 
-// vouch adds, in a pseudonymous room, the signature by which an own member vouches for a restricted join, and those that
-// a resident server adds.
+// vouch adds, in a pseudonymous room, the signature of the local member that authorises a restricted join, and those
+// that a resident server adds.
 func (r *Room) vouch(event *rules.Event) (*rules.Event, error) {
 	if event.Membership() != "join" || !r.format.Pseudonymous {
 		return event, nil
@@ -254,7 +257,7 @@ func (r *Room) vouch(event *rules.Event) (*rules.Event, error) {
 	return rules.NewStoredEvent(signed, r.format, event.Sender())
 }
 
-// claimedBy returns the user ID that a member event's mapping names; whether it is so is judged elsewhere.
+// claimedBy returns the user ID that a member event's mapping names; it is not verified.
 func (r *Room) claimedBy(event *rules.Event) string {
 	return gjson.GetBytes(event.JSON(), "content."+pseudoid.MappingField+".user_id").String()
 }

@@ -1,6 +1,6 @@
 package rooms
 
-// This file is what a room is: its events, the state before and after each, where it ends, and who is in it.
+// This file defines a room: its events, the state before and after each, its forward extremities, and its members.
 
 import (
 	"cmp"
@@ -19,37 +19,37 @@ import (
 	"msc4014/reference/store"
 )
 
-// Event is an event of a room with what this server knows of it. It does not change.
+// Event is an event of a room with what this server knows about it. It is immutable.
 type Event struct {
 	*rules.Event
-	// Position is its place in the server's own order. Events from before the server was in the room have negative ones,
-	// the older the lower. An outlier has 0: it is known only because others stand on it.
+	// Position is its place in the server's own order. Events from before the server was in the room have negative
+	// positions, lower for older ones. An outlier, known only as an auth event of others, has 0.
 	Position   int64
-	Rejected   string // why the event takes part in nothing; "" if it does
-	SoftFailed bool   // not allowed in the present state: it is in the graph, and in no view (server-server API, "Soft failure")
-	Concealed  bool   // in the state, and in no client view (mapping/unproven-handling, "accepted-hidden")
+	Rejected   string // why the event was rejected, or ""
+	SoftFailed bool   // not allowed in the current state: it is in the DAG, but shown to nobody (server-server API, "Soft failure")
+	Concealed  bool   // in the state, but not shown to clients (mapping/unproven-handling, "accepted-hidden")
 	Verdict    pseudonym.Verdict
-	Cause      pseudonym.Cause // of a member event: how its mapping was judged when it came
-	// Device and Transaction are of the own user's request that wrote it.
+	Cause      pseudonym.Cause // of a member event: how its mapping was judged on arrival
+	// Device and Transaction are of the local user's request that sent it.
 	Device, Transaction string
 
 	before, after *snapshot // nil for an outlier
-	current       *snapshot // the room's state once the event was taken
+	current       *snapshot // the room's state once the event was accepted
 }
 
-// Outlier tells whether the event has no place in the server's order.
+// Outlier reports whether the event is an outlier, without a place in the server's order.
 func (e *Event) Outlier() bool { return e.before == nil }
 
-// Visible tells whether the event is part of what clients and peers may be shown at all.
+// Visible reports whether the event may be shown to clients and peers at all.
 func (e *Event) Visible() bool { return e.Rejected == "" && !e.SoftFailed }
 
-// Room is one room. It may be used from several goroutines.
+// Room is one room. It is safe for concurrent use.
 type Room struct {
 	rooms  *Rooms
 	id     string
 	format pseudoid.Format
 
-	intake sync.Mutex // held while events of other servers are taken in, over requests too; taken before mu
+	intake sync.Mutex // held while events of other servers are accepted, even during requests; locked before mu
 
 	mu         sync.RWMutex
 	events     map[string]*Event
@@ -57,31 +57,31 @@ type Room struct {
 	heads      []string // the forward extremities
 	current    *snapshot
 	directory  *pseudonym.Directory
-	referenced map[string]bool     // events that are before another
+	referenced map[string]bool     // events that are a prev event of another
 	redacted   map[string]string   // redaction by redacted event
-	redactions map[string][]string // redactions by what they redact, applied or not
-	relations  map[string][]*Event // by what they relate to
+	redactions map[string][]string // redactions by the event that they redact, applied or not
+	relations  map[string][]*Event // by the event that they relate to
 	resent     []resent
 	lowest     int64 // the lowest position
 }
 
-// resent is a member event that clients are to be sent again.
+// resent is a member event to send to clients again.
 type resent struct {
 	position int64
 	eventID  string
 }
 
-// roomRecord is how a room is remembered.
+// roomRecord is the stored form of a room.
 type roomRecord struct {
 	Version string   `json:"version"`
 	Heads   []string `json:"heads"`
 	Current string   `json:"current"`
 }
 
-// eventRecord is how an event is remembered.
+// eventRecord is the stored form of an event.
 type eventRecord struct {
 	JSON        json.RawMessage   `json:"json"`
-	Sender      string            `json:"sender"` // where the JSON does not name it any more
+	Sender      string            `json:"sender"` // if the JSON no longer names it
 	Position    int64             `json:"position"`
 	Rejected    string            `json:"rejected,omitempty"`
 	SoftFailed  bool              `json:"soft_failed,omitempty"`
@@ -111,17 +111,17 @@ func (r *Room) ID() string { return r.id }
 // Version returns the room version.
 func (r *Room) Version() string { return r.format.RoomVersion }
 
-// Pseudonymous tells whether senders are keys in the room.
+// Pseudonymous reports whether senders are keys in the room.
 func (r *Room) Pseudonymous() bool { return r.format.Pseudonymous }
 
-// Event returns an event by its ID, an outlier too, or nil.
+// Event returns an event by its ID, possibly an outlier, or nil.
 func (r *Room) Event(eventID string) *Event {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.events[eventID]
 }
 
-// Names returns who is who in the room, as clients know them. In an ordinary room, everybody is who it is.
+// Names returns the names of the room's members. In an ordinary room, wire names are user IDs.
 func (r *Room) Names() pseudonym.Names {
 	if r.format.Pseudonymous {
 		return r.directory
@@ -129,29 +129,29 @@ func (r *Room) Names() pseudonym.Names {
 	return plainNames{}
 }
 
-// UserID returns the user ID by which clients know who sent an event, or who a member event is about.
+// UserID returns the user ID that clients see for the sender of an event, or the target of a member event.
 func (r *Room) UserID(sender string) string { return r.Names().UserID(pseudoid.SenderKey(sender)) }
 
-// Sender returns how events of the room name a user; ok is false if the user has no key in the room.
+// Sender returns the wire name of a user in the room; ok is false if the user has no key in it.
 func (r *Room) Sender(userID string) (sender string, ok bool) {
 	key, ok := r.Names().Key(userID)
 	return string(key), ok
 }
 
-// State returns the room's present state.
+// State returns the room's current state.
 func (r *Room) State() rules.State {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.current.state
 }
 
-// StateAfter returns the state after an event that is no outlier.
+// StateAfter returns the state after an event that is not an outlier.
 func (r *Room) StateAfter(e *Event) rules.State { return e.after.state }
 
-// StateBefore returns the state before an event that is no outlier.
+// StateBefore returns the state before an event that is not an outlier.
 func (r *Room) StateBefore(e *Event) rules.State { return e.before.state }
 
-// stored returns the events of a state as this server knows them, in the order of their types and keys.
+// stored returns the events of a state as this server stores them, sorted by type and state key.
 func (r *Room) stored(state rules.State) []*Event {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -170,7 +170,8 @@ func (r *Room) storedLocked(state rules.State) []*Event {
 	return all
 }
 
-// Membership returns the present membership of a user: "join", "invite", "knock", "ban", "leave", or "" if it never had one.
+// Membership returns the current membership of a user: "join", "invite", "knock", "ban", "leave", or "" if it never had
+// one.
 func (r *Room) Membership(userID string) string {
 	sender, ok := r.Sender(userID)
 	if !ok {
@@ -182,7 +183,7 @@ func (r *Room) Membership(userID string) string {
 	return ""
 }
 
-// MemberUserIDs returns the user IDs of all with a membership, in order, as clients know them.
+// MemberUserIDs returns the user IDs, as clients see them, of all members with a membership, sorted.
 func (r *Room) MemberUserIDs(membership string) []string {
 	var users []string
 	for key, event := range r.State() {
@@ -195,7 +196,7 @@ func (r *Room) MemberUserIDs(membership string) []string {
 	return slices.Compact(users)
 }
 
-// Servers returns the servers with a joined member, in order, the own one too.
+// Servers returns the servers with a joined member, including this one, sorted.
 func (r *Room) Servers() []string { return r.serversIn(r.State(), r.directory.Entries()) }
 
 func (r *Room) serversIn(state rules.State, entries []pseudonym.Entry) []string {
@@ -215,10 +216,10 @@ func (r *Room) serversIn(state rules.State, entries []pseudonym.Entry) []string 
 	return slices.Compact(servers)
 }
 
-// Resident tells whether an own user is joined, so that the server takes part in the room.
+// Resident reports whether this server is in the room, that is, whether a local user is joined.
 func (r *Room) Resident() bool { return slices.Contains(r.Servers(), r.rooms.Server.Name) }
 
-// Event types that the package gives a meaning.
+// Event types with a meaning for this package.
 const (
 	createType            = "m.room.create"
 	memberType            = "m.room.member"
@@ -228,7 +229,7 @@ const (
 	redactionType         = "m.room.redaction"
 )
 
-// plainNames are those of an ordinary room.
+// plainNames are the names of an ordinary room.
 type plainNames struct{}
 
 func (plainNames) UserID(sender pseudoid.SenderKey) string         { return string(sender) }
@@ -238,13 +239,13 @@ func (plainNames) Key(userID string) (pseudoid.SenderKey, bool) {
 	return pseudoid.SenderKey(userID), true
 }
 
-// snapshot is one state of a room. Equal states have the same id, and those of one pool are one.
+// snapshot is a state of a room. Equal states have the same id, and share one snapshot in a pool.
 type snapshot struct {
 	id    string
 	state rules.State
 }
 
-// snapshots are all states that occur.
+// snapshots is a pool of all states that occur.
 type snapshots struct {
 	table *store.Map[[]string]
 	mu    sync.Mutex
@@ -255,7 +256,7 @@ func newSnapshots(table *store.Map[[]string]) *snapshots {
 	return &snapshots{table: table, known: map[string]*snapshot{}}
 }
 
-// of returns the snapshot of a state, which must not be changed any more.
+// of returns the snapshot of a state, which must not be changed afterwards.
 func (s *snapshots) of(state rules.State) *snapshot {
 	ids := stateIDs(state)
 	hash := sha256.New()
@@ -272,7 +273,7 @@ func (s *snapshots) of(state rules.State) *snapshot {
 	return s.known[id]
 }
 
-// put remembers a snapshot.
+// put stores a snapshot.
 func (s *snapshots) put(tx *store.Tx, one *snapshot) {
 	if _, there := s.table.Get(one.id); !there {
 		s.table.Put(tx, one.id, stateIDs(one.state))
@@ -288,7 +289,7 @@ func stateIDs(state rules.State) []string {
 	return ids
 }
 
-// load returns a remembered snapshot.
+// load returns a stored snapshot.
 func (s *snapshots) load(id string, room *Room) (*snapshot, error) {
 	s.mu.Lock()
 	known := s.known[id]
@@ -312,7 +313,7 @@ func (s *snapshots) load(id string, room *Room) (*snapshot, error) {
 	return s.of(state), nil
 }
 
-// loadEvent reads a remembered event.
+// loadEvent loads a stored event.
 func (r *Room) loadEvent(record eventRecord) error {
 	event, err := rules.NewStoredEvent(record.JSON, r.format, record.Sender)
 	if err != nil {
@@ -325,7 +326,7 @@ func (r *Room) loadEvent(record eventRecord) error {
 	return nil
 }
 
-// loadState gives a loaded event its states, once all events are there.
+// loadState sets the states of a loaded event, once all events are loaded.
 func (r *Room) loadState(eventID string, record eventRecord) (err error) {
 	if record.Before == "" {
 		return nil
@@ -341,7 +342,7 @@ func (r *Room) loadState(eventID string, record eventRecord) (err error) {
 	return err
 }
 
-// finishLoading makes what follows from the events.
+// finishLoading derives the rest of the room from its events.
 func (r *Room) finishLoading(record roomRecord, entries []pseudonym.Entry) {
 	r.directory = pseudonym.NewDirectory(r.rooms.Pseudonym, entries...)
 	r.heads = record.Heads
@@ -355,7 +356,7 @@ func (r *Room) finishLoading(record roomRecord, entries []pseudonym.Entry) {
 	slices.SortFunc(r.resent, func(a, b resent) int { return cmp.Compare(a.position, b.position) })
 }
 
-// index files an event under what it refers to.
+// index adds an event to the order, and to the indexes of the events that it refers to.
 func (r *Room) index(event *Event) {
 	if event.Outlier() {
 		return
@@ -376,7 +377,7 @@ func (r *Room) index(event *Event) {
 	}
 }
 
-// positionKey spells a position so that the order of the text is that of the numbers.
+// positionKey formats a position so that keys sort like positions.
 func positionKey(position int64) string { return fmt.Sprintf("%020d", position) }
 
 func positionOf(key string) int64 {

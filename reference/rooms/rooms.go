@@ -1,15 +1,15 @@
-// Package rooms keeps the rooms of one homeserver: it writes events for its users, takes in those of other servers,
-// keeps the state, and shows all of it to clients and peers. What happens on a wire, HTTP and its encodings, is others'.
+// Package rooms keeps the rooms of one homeserver: it sends events for local users, accepts those of other servers,
+// keeps the state, and shows all of it to clients and peers. HTTP and its encodings are left to other packages.
 //
-// Ordinary rooms (versions 10 and 11) and pseudonymous ones go the same way through it. Where they differ, it asks:
+// Ordinary rooms (versions 10 and 11) and pseudonymous ones share the same code. Where they differ, it relies on:
 //
-//   - reference/rules, what is allowed, for every version;
-//   - reference/pseudonym, whatever MSC4014 changes: whose key it is, who a key stands for, what clients see.
+//   - reference/rules for what is allowed, in every version;
+//   - reference/pseudonym for what MSC4014 changes: which key is whose, and what clients see.
 //
-// Read room.go (what a room is), then take.go (how an event becomes part of it), write.go (own users' events),
-// receive.go (other servers'), then what interests you.
+// Read room.go (what a room is), then take.go (how an event is added to it), write.go (events of local users),
+// receive.go (events of other servers), then what interests you.
 //
-// A room has one lock. Nothing asks another server for anything while it is held.
+// A room has one lock. No request is sent to another server while it is held.
 package rooms
 
 import (
@@ -29,15 +29,15 @@ import (
 	"msc4014/reference/stream"
 )
 
-// Profile is what a user says of itself.
+// Profile is a user's profile.
 type Profile struct {
 	DisplayName string `json:"displayname,omitempty"`
 	AvatarURL   string `json:"avatar_url,omitempty"`
 }
 
-// Config is what the rooms of a server stand on.
+// Config has the dependencies of Rooms.
 type Config struct {
-	Server      pseudonym.ServerSigner // name and signing key of the server
+	Server      pseudonym.ServerSigner // name and signing key of this server
 	Pseudonym   pseudonym.Rules
 	Rules       rules.Rules
 	Store       *store.Store
@@ -46,12 +46,12 @@ type Config struct {
 	KeyAsker    KeyAsker
 	EventKeys   rules.ServerKeys
 	Remote      Remote
-	Profile     func(userID string) Profile // of an own user
-	Exists      func(userID string) bool    // whether an own user is registered
+	Profile     func(userID string) Profile // of a local user
+	Exists      func(userID string) bool    // whether a local user is registered
 	Log         *slog.Logger
 }
 
-// Rooms are the rooms of a server. They may be used from several goroutines.
+// Rooms are the rooms of a server. They are safe for concurrent use.
 type Rooms struct {
 	Config
 	tables    tables
@@ -60,17 +60,17 @@ type Rooms struct {
 	entrances entrances
 	mu        sync.Mutex
 	rooms     map[string]*Room
-	ctx       context.Context // ends with Close
+	ctx       context.Context // cancelled by Close
 	cancel    context.CancelFunc
 	working   sync.WaitGroup
 }
 
-// tables are what is remembered.
+// tables are the tables of the store.
 type tables struct {
 	rooms     *store.Map[roomRecord]      // by room ID
 	events    *store.Map[eventRecord]     // by room ID, event ID
 	states    *store.Map[[]string]        // event IDs, by snapshot
-	redacted  *store.Map[string]          // redaction, by room ID, event ID
+	redacted  *store.Map[string]          // redaction ID, by room ID, event ID
 	entries   *store.Map[pseudonym.Entry] // by room ID, sender key
 	keys      *store.Map[keyRecord]       // by room ID, user ID
 	resent    *store.Map[bool]            // by room ID, position, event ID
@@ -83,7 +83,6 @@ type tables struct {
 	seen      *store.Map[string]          // the first room that a mapping was seen in, by key and user ID
 }
 
-// openTables opens all tables.
 func openTables(s *store.Store) (t tables, err error) {
 	opened := []error{
 		open(s, "rooms", &t.rooms), open(s, "events", &t.events), open(s, "states", &t.states), open(s, "redacted", &t.redacted),
@@ -105,7 +104,7 @@ func open[V any](s *store.Store, name string, into **store.Map[V]) (err error) {
 	return err
 }
 
-// lastPosition is the key of the clock's table.
+// lastPosition is the key in the clock's table.
 const lastPosition = "last"
 
 // LastPosition returns the highest position that the rooms of a store ever used, for the clock.
@@ -118,7 +117,7 @@ func LastPosition(s *store.Store) (int64, error) {
 	return last, nil
 }
 
-// advance lets something happen at the next position, and remembers it with the position.
+// advance calls happen with the next position, and stores the position in the same update.
 func (rs *Rooms) advance(happen func(tx *store.Tx, position int64) error) error {
 	return rs.Clock.Advance(func(position int64) error {
 		return rs.Store.Update(func(tx *store.Tx) error {
@@ -128,7 +127,7 @@ func (rs *Rooms) advance(happen func(tx *store.Tx, position int64) error) error 
 	})
 }
 
-// Open loads the rooms of a store and begins to verify again what could not be verified. Close ends that.
+// Open loads the rooms of a store and starts to retry pending verifications in the background, until Close.
 func Open(config Config) (*Rooms, error) {
 	rs := &Rooms{Config: config, rooms: map[string]*Room{}}
 	if rs.Log == nil {
@@ -148,27 +147,27 @@ func Open(config Config) (*Rooms, error) {
 	return rs, nil
 }
 
-// Close ends what goes on in the background. The store stays open.
+// Close stops the background work. The store stays open.
 func (rs *Rooms) Close() {
 	rs.cancel()
 	rs.working.Wait()
 }
 
-// Get returns a room that the server is or was in, or nil.
+// Get returns a room that this server is or was in, or nil.
 func (rs *Rooms) Get(roomID string) *Room {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	return rs.rooms[roomID]
 }
 
-// add makes a room known.
+// add registers a room.
 func (rs *Rooms) add(room *Room) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.rooms[room.id] = room
 }
 
-// All returns all rooms that the server is or was in, in the order of their IDs.
+// All returns all rooms that this server is or was in, sorted by ID.
 func (rs *Rooms) All() []*Room {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -179,15 +178,15 @@ func (rs *Rooms) All() []*Room {
 	return all
 }
 
-// Versions are the room versions that the server takes part in, the default first.
+// Versions returns the supported room versions, the default first.
 func Versions() []string {
 	return []string{pseudoid.FormatV10.RoomVersion, pseudoid.FormatV11.RoomVersion, pseudoid.RoomVersion}
 }
 
-// DefaultVersion is the version of a room whose maker names none.
+// DefaultVersion is the version of rooms created without one.
 const DefaultVersion = "10"
 
-// format returns how events of a version are spelled; known is false where the server does not have the version.
+// format returns the event format of a room version; known is false if the version is not supported.
 func (rs *Rooms) format(version string) (format pseudoid.Format, known bool) {
 	switch version {
 	case pseudoid.FormatV10.RoomVersion:
@@ -200,13 +199,13 @@ func (rs *Rooms) format(version string) (format pseudoid.Format, known bool) {
 	return pseudoid.Format{}, false
 }
 
-// own tells whether a user is of this server.
+// own reports whether a user is local.
 func (rs *Rooms) own(userID string) bool {
 	domain, err := pseudoid.UserIDDomain(userID)
 	return err == nil && domain == rs.Server.Name
 }
 
-// load builds the rooms from the tables.
+// load loads the rooms from the tables.
 func (rs *Rooms) load() error {
 	for id, record := range rs.tables.rooms.All() {
 		format, known := rs.format(record.Version)
@@ -220,7 +219,7 @@ func (rs *Rooms) load() error {
 		parts := store.Parts(key)
 		room := rs.rooms[parts[0]]
 		if room == nil {
-			continue // of a room that the server did not get into
+			continue // of a room that the server failed to join
 		}
 		if err := room.loadEvent(record); err != nil {
 			return err
@@ -253,12 +252,12 @@ func (rs *Rooms) load() error {
 	return nil
 }
 
-// keyRecord is how a sender key is remembered.
+// keyRecord is the stored form of a sender key.
 type keyRecord struct {
 	Private []byte `json:"private"`
 }
 
-// keyStore keeps the sender keys of own users.
+// keyStore stores the sender keys of local users.
 type keyStore struct {
 	store *store.Store
 	keys  *store.Map[keyRecord]
@@ -275,7 +274,7 @@ func (k keyStore) Load(roomID, userID string) (pseudoid.KeyPair, bool, error) {
 	return pseudoid.KeyPairOf(record.Private), true, nil
 }
 
-// Save keeps a key, unless there is one.
+// Save stores a key, unless there is one already, and returns the stored key.
 func (k keyStore) Save(roomID, userID string, key pseudoid.KeyPair) (kept pseudoid.KeyPair, err error) {
 	err = k.store.Update(func(tx *store.Tx) error {
 		if record, ok := k.keys.Get(k.place(roomID, userID)); ok {
@@ -289,12 +288,11 @@ func (k keyStore) Save(roomID, userID string, key pseudoid.KeyPair) (kept pseudo
 	return kept, err
 }
 
-// place is where the key of a user in a room is kept.
 func (k keyStore) place(roomID, userID string) string {
 	return store.Key(roomID, userID)
 }
 
-// ownerOf returns the own user whose key in the room a key is: to know that, the server needs no mapping.
+// ownerOf returns the local user that a sender key in the room belongs to. This needs no mapping.
 func (r *Room) ownerOf(key string) (userID string, own bool) {
 	for place, record := range r.rooms.tables.keys.All() {
 		if parts := store.Parts(place); parts[0] == r.id && parts[1] != "" && string(pseudoid.KeyPairOf(record.Private).Public) == key {
@@ -304,10 +302,10 @@ func (r *Room) ownerOf(key string) (userID string, own bool) {
 	return "", false
 }
 
-// now is the present in milliseconds.
+// now returns the current time in milliseconds.
 func now() int64 { return time.Now().UnixMilli() }
 
-// raw writes a value that encoding/json can write.
+// raw marshals a value that encoding/json can marshal.
 func raw(value any) json.RawMessage {
 	written, err := json.Marshal(value)
 	if err != nil {

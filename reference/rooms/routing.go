@@ -10,25 +10,26 @@ import (
 	"msc4014/reference/store"
 )
 
-// serversNow returns the servers in the room, and the entries that say so in a pseudonymous one. The lock is held.
+// serversNow returns the servers in the room, with the directory entries that they follow from in a pseudonymous room.
+// The lock must be held.
 func (r *Room) serversNow() ([]string, []pseudonym.Entry) {
 	entries := r.routed()
 	return r.serversIn(r.current.state, entries), entries
 }
 
-// Audience returns the other servers that must hear of what is no event: those in the room.
+// Audience returns the other servers in the room, which get EDUs about it.
 func (r *Room) Audience() []string {
 	servers := r.Servers()
 	return slices.DeleteFunc(servers, func(server string) bool { return server == r.rooms.Server.Name })
 }
 
-// routed returns the entries of the directory that say which servers are in the room.
+// routed returns the directory entries that decide which servers are in the room.
 func (r *Room) routed() []pseudonym.Entry {
 	return r.directory.Entries()
 }
 
-// send queues an event for the servers that were in the room before it or are after it, but for this one and some. The
-// lock is held.
+// send queues an event for the servers in the room before or after it, without this one and those in but. The lock must
+// be held.
 func (r *Room) send(tx *store.Tx, event *Event, serversBefore []string, before []pseudonym.Entry, but []string) {
 	destinations := r.destinations(event, serversBefore, before)
 	destinations = slices.DeleteFunc(destinations, func(server string) bool {
@@ -39,8 +40,8 @@ func (r *Room) send(tx *store.Tx, event *Event, serversBefore []string, before [
 	}
 }
 
-// destinations returns where an event goes, in order. What becomes of a membership goes to the member's server, too, but
-// for an invite: that server has it already, from the request for its signature.
+// destinations returns the servers that an event is sent to, sorted. A member event also goes to the member's server,
+// except for an invite, which that server has already signed.
 func (r *Room) destinations(event *Event, serversBefore []string, before []pseudonym.Entry) []string {
 	member, isState := event.StateKey()
 	isMember := isState && event.Type() == memberType && event.Membership() != "invite"

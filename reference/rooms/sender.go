@@ -1,7 +1,7 @@
 package rooms
 
-// This file verifies by whom an event of another server is sent. That is pseudonym.CheckSender, but for readings of
-// signing/rejects-noncanonical.
+// This file verifies the sender of an event from another server: with pseudonym.CheckSender, unless a reading of
+// signing/rejects-noncanonical accepts more.
 
 import (
 	"encoding/base64"
@@ -12,7 +12,7 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// checkSender verifies that an event is signed by its own sender key, without asking anybody (MSC4014, Proposal 2).
+// checkSender verifies that an event is signed by its own sender key, without network requests (MSC4014, Proposal 2).
 func (r *Room) checkSender(event []byte, sender pseudoid.SenderKey) error {
 	err := r.rooms.Pseudonym.CheckSender(event)
 	if canonical := oneSpelling(sender); canonical != sender && r.takesAnySpelling() {
@@ -21,8 +21,7 @@ func (r *Room) checkSender(event []byte, sender pseudoid.SenderKey) error {
 	return err
 }
 
-// oddSender returns who sent an event whose sender is not spelled as it must be, where a reading takes such events: a key in
-// whatever spelling.
+// oddSender returns the sender of an event if it is a noncanonical key that the reading accepts.
 func (r *Room) oddSender(event []byte) (sender pseudoid.SenderKey, is bool) {
 	written := gjson.GetBytes(event, r.format.SenderField()).String()
 	sender = pseudoid.SenderKey(written)
@@ -36,12 +35,12 @@ func (r *Room) oddSender(event []byte) (sender pseudoid.SenderKey, is bool) {
 	return "", false
 }
 
-// takesAnySpelling tells whether each spelling of a key is taken, for a key of its own.
+// takesAnySpelling reports whether any spelling of a key is accepted, as a key of its own.
 func (r *Room) takesAnySpelling() bool {
 	return r.rooms.Pseudonym.Takes("key-spelling-accepted")
 }
 
-// oneSpelling returns a key as it is spelled in events.
+// oneSpelling returns the canonical spelling of a key.
 func oneSpelling(key pseudoid.SenderKey) pseudoid.SenderKey {
 	standard := strings.NewReplacer("-", "+", "_", "/", "=", "").Replace(string(key))
 	if raw, err := base64.RawStdEncoding.DecodeString(standard); err != nil || len(raw) != 32 {

@@ -1,6 +1,6 @@
 package rooms
 
-// This file shows peers the events of rooms (server-server API, "Backfilling and retrieving missing events",
+// This file serves the events of rooms to peers (server-server API, "Backfilling and retrieving missing events",
 // "Retrieving events").
 
 import (
@@ -14,7 +14,7 @@ import (
 	"msc4014/reference/rules"
 )
 
-// served returns events as peers are given them: redacted ones in redacted form.
+// served returns events as peers get them: redacted ones in redacted form, without rejected ones.
 func (r *Room) served(events []*Event) []json.RawMessage {
 	list := []json.RawMessage{}
 	for _, event := range events {
@@ -25,7 +25,7 @@ func (r *Room) served(events []*Event) []json.RawMessage {
 	return list
 }
 
-// forPeers returns one event as peers are given it.
+// forPeers returns an event as peers get it.
 func (r *Room) forPeers(event *Event) json.RawMessage {
 	if r.RedactionOf(event.ID()) == "" {
 		return event.JSON()
@@ -50,7 +50,7 @@ func (r *Room) RedactionOf(eventID string) string {
 	return r.redacted[eventID]
 }
 
-// AuthChain returns the auth events of some events, those of these, and so on.
+// AuthChain returns the auth chain of some events: their auth events, the auth events of these, and so on.
 func (r *Room) AuthChain(of []*Event) []*Event {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -70,7 +70,7 @@ func (r *Room) AuthChain(of []*Event) []*Event {
 	return chain
 }
 
-// askable returns a room whose history a server may ask for: one that it has, or had, a member in ("To authorise other
+// askable returns a room whose history a server may request: one that it has, or had, a member in ("To authorise other
 // servers to do backfill requests, etc.", MSC1228, Handling the mxid mapping).
 func (rs *Rooms) askable(origin, roomID string) (*Room, error) {
 	room, err := rs.resident(origin, roomID)
@@ -83,7 +83,7 @@ func (rs *Rooms) askable(origin, roomID string) (*Room, error) {
 	return room, nil
 }
 
-// wasIn tells whether a server has or had a joined member.
+// wasIn reports whether a server has or had a joined member.
 func (r *Room) wasIn(server string) bool {
 	if r.format.Pseudonymous {
 		return pseudonym.WasInRoom(r.directory.Entries(), server)
@@ -100,14 +100,14 @@ func (r *Room) wasIn(server string) bool {
 	return false
 }
 
-// visibleTo tells whether a server may see an event, by the history visibility at the event (client-server API, "Room
-// history visibility"): also by what its members were then.
+// visibleTo reports whether a server may see an event, by the history visibility and the server's members at the event
+// (client-server API, "Room history visibility").
 func (r *Room) visibleTo(server string, event *Event) bool {
 	if event.Rejected != "" {
 		return false
 	}
 	if event.Outlier() {
-		return true // state that it was given, or can compute
+		return true // state that the server was given, or can compute
 	}
 	switch historyVisibility(event.after.state) {
 	case "world_readable":
@@ -120,7 +120,7 @@ func (r *Room) visibleTo(server string, event *Event) bool {
 	return r.hasMember(r.State(), server, "join") || r.wasJoinedAfter(server, event)
 }
 
-// hasMember tells whether a server has a member with one of some memberships in a state.
+// hasMember reports whether a server has a member with one of the memberships in a state.
 func (r *Room) hasMember(state rules.State, server string, memberships ...string) bool {
 	for key, member := range state {
 		if key.Type != memberType || !slices.Contains(memberships, member.Membership()) {
@@ -134,7 +134,7 @@ func (r *Room) hasMember(state rules.State, server string, memberships ...string
 	return false
 }
 
-// wasJoinedAfter tells whether a server had a joined member at or after an event.
+// wasJoinedAfter reports whether a server had a joined member at or after an event.
 func (r *Room) wasJoinedAfter(server string, event *Event) bool {
 	r.mu.RLock()
 	later := slices.Clone(r.order)
@@ -159,7 +159,7 @@ func historyVisibility(state rules.State) string {
 	return "shared"
 }
 
-// visibleForm returns an event as a server may see it: what it may not see it gets redacted.
+// visibleForm returns an event as a server may see it: redacted if it may not see the content.
 func (r *Room) visibleForm(server string, event *Event) (json.RawMessage, bool) {
 	if event.Rejected != "" {
 		return nil, false
@@ -245,10 +245,10 @@ func (rs *Rooms) ServeEventAuth(_ context.Context, origin, roomID, eventID strin
 	return room.served(room.AuthChain([]*Event{event})), nil
 }
 
-// mostServed is how many events one answer has at the most.
+// mostServed is the maximum number of events in a response.
 const mostServed = 100
 
-// ServeBackfill returns events and those before them, at most limit, newest first (GET /backfill).
+// ServeBackfill returns at most limit events, those in from and the ones before them, newest first (GET /backfill).
 func (rs *Rooms) ServeBackfill(_ context.Context, origin, roomID string, from []string, limit int) ([]json.RawMessage, error) {
 	room, err := rs.askable(origin, roomID)
 	if err != nil {
@@ -257,7 +257,7 @@ func (rs *Rooms) ServeBackfill(_ context.Context, origin, roomID string, from []
 	return room.shownTo(origin, room.walkBack(from, nil, limit)), nil
 }
 
-// ServeMissingEvents returns the events between others, oldest first (POST /get_missing_events).
+// ServeMissingEvents returns the events between earliest and latest, oldest first (POST /get_missing_events).
 func (rs *Rooms) ServeMissingEvents(_ context.Context, origin, roomID string, earliest, latest []string, limit int, minDepth int64) ([]json.RawMessage, error) {
 	room, err := rs.askable(origin, roomID)
 	if err != nil {
@@ -275,7 +275,7 @@ func (rs *Rooms) ServeMissingEvents(_ context.Context, origin, roomID string, ea
 	return room.shownTo(origin, found), nil
 }
 
-// shownTo returns the events that a server may see, the others redacted.
+// shownTo returns events as a server may see them, redacted where it may not see the content.
 func (r *Room) shownTo(server string, events []*Event) []json.RawMessage {
 	list := []json.RawMessage{}
 	for _, event := range events {
@@ -286,8 +286,7 @@ func (r *Room) shownTo(server string, events []*Event) []json.RawMessage {
 	return list
 }
 
-// walkBack returns up to limit events: some, and those before them, without others and what only they lead to; the deepest
-// first.
+// walkBack returns up to limit events, those in from and their ancestors, the deepest first. It stops at those in but.
 func (r *Room) walkBack(from, but []string, limit int) []*Event {
 	if limit <= 0 || limit > mostServed {
 		limit = mostServed
@@ -316,8 +315,8 @@ func (r *Room) walkBack(from, but []string, limit int) []*Event {
 	return found
 }
 
-// TimestampToEvent returns the event that a server may see and that is the first at or after a time ("f"), or the last at
-// or before it ("b"), in milliseconds. origin is "" for an own user, who may see what userID may.
+// TimestampToEvent returns the visible event closest to a time in milliseconds: the first at or after it ("f"), or the
+// last at or before it ("b"). origin is "" for a local user, given by userID.
 func (r *Room) TimestampToEvent(origin, userID string, at int64, direction string) *Event {
 	r.mu.RLock()
 	all := slices.Clone(r.order)

@@ -1,7 +1,7 @@
 package rooms
 
-// This file tells who is not in a room what it is: for the public list and for the hierarchy of spaces (client-server
-// API, "Listed rooms" and "Spaces").
+// This file describes rooms to users that are not in them: for the public list and for the hierarchy of spaces
+// (client-server API, "Listed rooms" and "Spaces").
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"msc4014/reference/rules"
 )
 
-// Summary is what a room is, in the words of both APIs.
+// Summary is a description of a room, in the format of both APIs.
 type Summary struct {
 	RoomID         string `json:"room_id"`
 	RoomType       string `json:"room_type,omitempty"`
@@ -29,7 +29,7 @@ type Summary struct {
 	GuestsCanJoin  bool   `json:"guest_can_join"`
 }
 
-// Summary returns what the room is now.
+// Summary returns the current summary of the room.
 func (r *Room) Summary() Summary {
 	state := r.State()
 	text := func(eventType, field string) string {
@@ -50,7 +50,7 @@ func (r *Room) Summary() Summary {
 	return s
 }
 
-// Children returns the stripped m.space.child events of a space as clients see them, in the order of their state keys.
+// Children returns the stripped m.space.child events of a space as clients see them, sorted by state key.
 func (r *Room) Children(suggestedOnly bool) []json.RawMessage {
 	children := []json.RawMessage{}
 	for _, event := range r.stored(r.State()) {
@@ -67,8 +67,8 @@ func (r *Room) Children(suggestedOnly bool) []json.RawMessage {
 	return children
 }
 
-// MayPreview tells whether an own user may know what the room is, without being in it: anybody may join or knock or read,
-// or the user is invited or may join by a restricted rule.
+// MayPreview reports whether a local user may see the room's summary without being in it: the room is open, or the user
+// is invited or may join under a restricted rule.
 func (r *Room) MayPreview(userID string) bool {
 	if membership := r.Membership(userID); membership == "join" || membership == "invite" {
 		return true
@@ -76,13 +76,13 @@ func (r *Room) MayPreview(userID string) bool {
 	return r.open() || r.restricted() && r.inAllowedRoom(userID, r.State())
 }
 
-// open tells whether anybody may know what the room is.
+// open reports whether anybody may see the room's summary.
 func (r *Room) open() bool {
 	rule := r.State().JoinRule()
 	return rule == "public" || rule == "knock" || rule == "knock_restricted" || historyVisibility(r.State()) == "world_readable"
 }
 
-// mayPreviewFrom tells whether a server's users may know what the room is: some are in it, or might join it.
+// mayPreviewFrom reports whether a server's users may see the room's summary: some are in it, or could join it.
 func (r *Room) mayPreviewFrom(server string) bool {
 	if r.open() || slices.Contains(r.Servers(), server) {
 		return true
@@ -97,14 +97,14 @@ func (r *Room) mayPreviewFrom(server string) bool {
 	})
 }
 
-// summaryWithChildren is a room of a hierarchy.
+// summaryWithChildren is a room in a hierarchy.
 type summaryWithChildren struct {
 	Summary
 	ChildrenState []json.RawMessage `json:"children_state"`
 	AllowedRooms  []string          `json:"allowed_room_ids,omitempty"`
 }
 
-// HierarchyFor answers another server that asks for a space and its children (server-server API, "Spaces").
+// HierarchyFor returns a space and its children for another server (server-server API, "Spaces").
 func (rs *Rooms) HierarchyFor(origin, roomID string, suggestedOnly bool) (outgoing.Hierarchy, error) {
 	room := rs.Get(roomID)
 	if room == nil || !room.Resident() || !room.mayPreviewFrom(origin) {
@@ -117,7 +117,7 @@ func (rs *Rooms) HierarchyFor(origin, roomID string, suggestedOnly bool) (outgoi
 		id := gjson.GetBytes(child, "state_key").String()
 		other := rs.Get(id)
 		switch {
-		case other == nil || !other.Resident(): // known to others perhaps
+		case other == nil || !other.Resident(): // other servers may know it
 		case other.mayPreviewFrom(origin):
 			answer.Children = append(answer.Children, raw(other.withChildren(suggestedOnly)))
 		default:
@@ -140,8 +140,8 @@ func (r *Room) withChildren(suggestedOnly bool) summaryWithChildren {
 	return s
 }
 
-// Hierarchy returns a space and the rooms below it that an own user may know, each before those below it, down to a depth.
-// Other servers are asked for what this one does not have.
+// Hierarchy returns a space and the rooms below it that a local user may see, parents first, down to a depth. Other
+// servers are asked for rooms that this one is not in.
 func (rs *Rooms) Hierarchy(ctx context.Context, userID, roomID string, suggestedOnly bool, depth int) ([]json.RawMessage, error) {
 	w := &walk{rooms: rs, ctx: ctx, userID: userID, suggestedOnly: suggestedOnly, seen: map[string]bool{}}
 	w.visit(roomID, nil, nil, depth)
@@ -151,7 +151,7 @@ func (rs *Rooms) Hierarchy(ctx context.Context, userID, roomID string, suggested
 	return w.found, nil
 }
 
-// walk goes down a hierarchy.
+// walk traverses a hierarchy.
 type walk struct {
 	rooms         *Rooms
 	ctx           context.Context
@@ -161,7 +161,8 @@ type walk struct {
 	found         []json.RawMessage
 }
 
-// visit adds a room and what is below it. via are the servers to ask for it, known is what one of them told already.
+// visit adds a room and the rooms below it. via are the servers to ask for it; known is its summary from another
+// server, if any.
 func (w *walk) visit(roomID string, via []string, known json.RawMessage, depth int) {
 	if w.seen[roomID] || depth < 0 {
 		return
@@ -182,7 +183,7 @@ func (w *walk) visit(roomID string, via []string, known json.RawMessage, depth i
 	}
 }
 
-// summary returns a room, and what another server told of its children.
+// summary returns the summary of a room, and those of its children if they came from another server.
 func (w *walk) summary(
 	roomID string, via []string, known json.RawMessage,
 ) (summary json.RawMessage, told map[string]json.RawMessage) {
@@ -215,7 +216,7 @@ func (w *walk) summary(
 	return nil, nil
 }
 
-// mayKnow tells whether the user may know a room that another server told of to this server as a whole.
+// mayKnow reports whether the user may see a room summary that another server gave to this server.
 func (w *walk) mayKnow(summary json.RawMessage) bool {
 	s := gjson.ParseBytes(summary)
 	switch s.Get("join_rule").String() {
@@ -234,7 +235,7 @@ func (w *walk) mayKnow(summary json.RawMessage) bool {
 	})
 }
 
-// MaySendState tells whether a user is in the room and has the power for a type of state.
+// MaySendState reports whether a user is in the room and has the power level to send a type of state.
 func (r *Room) MaySendState(userID, eventType string) bool {
 	sender, known := r.Sender(userID)
 	return known && r.Membership(userID) == "join" && r.maySendState(r.State(), sender, eventType)

@@ -1,8 +1,7 @@
 package rooms
 
-// This file makes an event part of a room: it gets its place in the server's order, the room ends with it, the state
-// follows, the directory learns whom a member event is about, redactions take effect, and all of it is remembered, in one
-// step that clients see whole.
+// This file adds an event to a room: it assigns a position, updates the forward extremities, the current state and the
+// directory, applies redactions, and stores the result, all in one step that clients see as a whole.
 
 import (
 	"fmt"
@@ -15,7 +14,7 @@ import (
 	"msc4014/reference/store"
 )
 
-// taking says how an event is taken.
+// taking has the circumstances under which an event is added.
 type taking struct {
 	rejected    string
 	softFailed  bool
@@ -24,15 +23,16 @@ type taking struct {
 	judgement   *pseudonym.Judgement // of a member event in a pseudonymous room
 	device      string
 	transaction string
-	also        func(tx *store.Tx, eventID string) // done in the same Update; may be nil
-	// joined says that the event is the join by which the server enters the room: what it knew of its end is past.
+	also        func(tx *store.Tx, eventID string) // called in the same Update; may be nil
+	// joined means that the event is the join by which the server enters the room, so the earlier extremities are
+	// dropped.
 	joined bool
-	// send has the event sent to the servers in the room before it and after it, but for some.
+	// send sends the event to the servers in the room before it and after it, except those in but.
 	send bool
 	but  []string
 }
 
-// outlier is an event that others stand on, with how its mapping was judged.
+// outlier is an event that is only known as an auth event or state of others, with the judgement of its mapping.
 type outlier struct {
 	event     *rules.Event
 	rejected  string
@@ -40,8 +40,7 @@ type outlier struct {
 	concealed bool
 }
 
-// take makes an event part of the room. before is the state before it. The room's lock is held. It returns the event as it
-// is kept.
+// take adds an event to the room. before is the state before it. It returns the stored event. The lock must be held.
 func (r *Room) take(event *rules.Event, before rules.State, how taking) (*Event, error) {
 	known := r.events[event.ID()]
 	if known != nil && !known.Outlier() {
@@ -76,7 +75,7 @@ func (r *Room) take(event *rules.Event, before rules.State, how taking) (*Event,
 		r.events[event.ID()] = taken
 		r.heads, r.current = heads, current
 		r.index(taken)
-		if how.backfilled { // index adds at the end
+		if how.backfilled { // index appends it
 			r.order = append([]*Event{taken}, r.order[:len(r.order)-1]...)
 		}
 		r.remember(tx, taken)
@@ -94,7 +93,7 @@ func (r *Room) take(event *rules.Event, before rules.State, how taking) (*Event,
 	return taken, err
 }
 
-// keepOutliers makes events known that are not known yet. The room's lock is held.
+// keepOutliers stores outliers that are not known yet. The lock must be held.
 func (r *Room) keepOutliers(outliers []outlier) error {
 	if len(outliers) == 0 {
 		return nil
@@ -115,14 +114,14 @@ func (r *Room) keepOutliers(outliers []outlier) error {
 	})
 }
 
-// endWith returns where the room ends with an event, and the state there: that of the one end, or the resolution of
-// several (server-server API, "Room state resolution").
+// endWith returns the forward extremities after an event, and the room's state there: that of a single extremity, or
+// the resolution of several (server-server API, "Room state resolution").
 func (r *Room) endWith(taken *Event, how taking) (heads []string, current *snapshot, err error) {
 	if !taken.Visible() || how.backfilled {
 		return r.heads, r.current, nil
 	}
 	heads = slices.DeleteFunc(slices.Clone(r.heads), func(id string) bool { return how.joined || slices.Contains(taken.PrevEvents(), id) })
-	if !r.referenced[taken.ID()] { // else what comes after it is here already
+	if !r.referenced[taken.ID()] { // otherwise it already has successors
 		heads = append(heads, taken.ID())
 	}
 	if len(heads) == 1 && heads[0] == taken.ID() {
@@ -136,7 +135,7 @@ func (r *Room) endWith(taken *Event, how taking) (heads []string, current *snaps
 			states = append(states, r.events[id].after.state)
 		}
 	}
-	if r.referenced[taken.ID()] { // it came late, and may still change what is resolved
+	if r.referenced[taken.ID()] { // it arrived late, and may still change the resolution
 		states = append(states, r.current.state)
 	}
 	resolved, err := r.resolve(states, taken)
@@ -146,7 +145,7 @@ func (r *Room) endWith(taken *Event, how taking) (heads []string, current *snaps
 	return heads, r.rooms.pool.of(resolved), nil
 }
 
-// resolve resolves states of the room; extra is an event that is about to be taken, or nil.
+// resolve resolves states of the room; extra is an event that is about to be added, or nil.
 func (r *Room) resolve(states []rules.State, extra *Event) (rules.State, error) {
 	first := states[0]
 	if !slices.ContainsFunc(states, func(s rules.State) bool { return !maps.Equal(s, first) }) {
@@ -155,7 +154,7 @@ func (r *Room) resolve(states []rules.State, extra *Event) (rules.State, error) 
 	return r.rules().Resolve(states, history{r, extra})
 }
 
-// rules are those that apply in the room.
+// rules returns the rules of the room.
 func (r *Room) rules() rules.Rules {
 	readings := r.rooms.Pseudonym.Readings
 	applied := r.rooms.Rules
@@ -163,7 +162,7 @@ func (r *Room) rules() rules.Rules {
 	applied.AnyKey = r.takesAnySpelling() || r.rooms.Pseudonym.Takes("small-order-accepted")
 	applied.DomainOf = func(event *rules.Event) (string, bool) {
 		userID, ok := r.directory.Proven(pseudoid.SenderKey(event.Sender()))
-		if !ok { // who joins says who it is; whether that is so is judged apart
+		if !ok { // a joining user names itself in the join; whether that is true is judged separately
 			userID = r.claimedBy(event)
 		}
 		domain, err := pseudoid.UserIDDomain(userID)
@@ -172,13 +171,12 @@ func (r *Room) rules() rules.Rules {
 	return applied
 }
 
-// history is the room's events for the resolution.
+// history is the history of the room for state resolution.
 type history struct {
 	room  *Room
 	extra *Event
 }
 
-// Event returns an event of the room, or nil.
 func (h history) Event(id string) *rules.Event {
 	if h.extra != nil && h.extra.ID() == id {
 		return h.extra.Event
@@ -189,13 +187,13 @@ func (h history) Event(id string) *rules.Event {
 	return nil
 }
 
-// Rejected tells whether an event was rejected.
+// Rejected reports whether an event was rejected.
 func (h history) Rejected(id string) bool {
 	event := h.room.events[id]
 	return event != nil && event.Rejected != ""
 }
 
-// remember writes an event down.
+// remember stores an event.
 func (r *Room) remember(tx *store.Tx, event *Event) {
 	record := eventRecord{
 		JSON: event.JSON(), Sender: event.Sender(), Position: event.Position, Rejected: event.Rejected, SoftFailed: event.SoftFailed,
@@ -210,9 +208,9 @@ func (r *Room) remember(tx *store.Tx, event *Event) {
 	r.rooms.tables.events.Put(tx, store.Key(r.id, event.ID()), record)
 }
 
-// learn lets the directory of a pseudonymous room know the member events that became the room's state, and the one that
-// was taken; when the server enters the room, those that the state stands on, too: who set it may have left. Of those in the
-// state before a join, the oldest comes first: where two keys claim one user, it matters.
+// learn records in the directory of a pseudonymous room the member events that entered the current state, and the one
+// that was added. When the server joins the room, it also records the member events in the auth chain of the state:
+// members that set state may have left. Events are recorded oldest first, which matters if two keys claim one user.
 func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 	if !r.format.Pseudonymous {
 		return
@@ -252,7 +250,7 @@ func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 	}
 }
 
-// bygone returns the member events that are not the room's state, but known for what stands on them.
+// bygone returns the member events that are known as outliers but not in the current state.
 func (r *Room) bygone() []*Event {
 	var bygone []*Event
 	for _, event := range r.events {
@@ -264,8 +262,8 @@ func (r *Room) bygone() []*Event {
 	return bygone
 }
 
-// ownersJudgement returns the judgement of a member event by what the server knows of its own keys: whose they are it
-// need not be told, and no event tells it otherwise. For others' keys it returns j.
+// ownersJudgement returns the judgement of a member event, corrected by this server's own keys: it knows their users,
+// whatever an event claims. For other keys it returns j.
 func (r *Room) ownersJudgement(key string, j pseudonym.Judgement) pseudonym.Judgement {
 	if j.Verdict == pseudonym.Verified && !r.rooms.own(j.Mapping.UserID) {
 		return j
@@ -278,16 +276,16 @@ func (r *Room) ownersJudgement(key string, j pseudonym.Judgement) pseudonym.Judg
 	return pseudonym.Judgement{Verdict: pseudonym.Verified, Mapping: mapping}
 }
 
-// judgement returns how a member event was judged when it came.
+// judgement returns the judgement of a member event on arrival.
 func (e *Event) judgement() pseudonym.Judgement {
 	j := pseudonym.Judgement{Verdict: e.Verdict, Cause: e.Cause}
 	if mapping, ok := pseudoid.MappingOf(e.JSON()); ok {
-		j.Mapping, _ = pseudoid.ParseMapping(mapping) // one that cannot be read claims nobody
+		j.Mapping, _ = pseudoid.ParseMapping(mapping) // an unreadable mapping names no user
 	}
 	return j
 }
 
-// keep remembers what the directory changed, and has a member event sent to clients again where it says so.
+// keep stores a changed directory entry, and marks a member event to be sent to clients again if the change says so.
 func (r *Room) keep(tx *store.Tx, change pseudonym.Change, position int64) {
 	if change.Entry.Key == "" {
 		return
@@ -299,8 +297,8 @@ func (r *Room) keep(tx *store.Tx, change pseudonym.Change, position int64) {
 	}
 }
 
-// redact lets redactions take effect: the event, if it is one, and those that came before what they redact (room version
-// 3, "Handling redactions").
+// redact applies redactions: the event, if it is one, and those that arrived before the event that they redact (room
+// version 3, "Handling redactions").
 func (r *Room) redact(tx *store.Tx, taken *Event) {
 	if !taken.Visible() {
 		return
@@ -321,7 +319,7 @@ func (r *Room) redactBy(tx *store.Tx, redaction, target *Event) {
 	r.rooms.tables.redacted.Put(tx, store.Key(r.id, target.ID()), redaction.ID())
 }
 
-// mayRedact tells why a redaction does not take effect, or nil.
+// mayRedact returns an error if a redaction does not take effect.
 func (r *Room) mayRedact(redaction, target *Event) error {
 	if target.Type() == createType || redaction.RoomID() != target.RoomID() {
 		return fmt.Errorf("event %s cannot be redacted", target.ID())

@@ -1,6 +1,6 @@
 package rooms
 
-// This file gives clients the events of a room in order, for /sync and /messages.
+// This file lists the events of a room in order, for /sync and /messages.
 
 import (
 	"context"
@@ -10,16 +10,17 @@ import (
 	"msc4014/reference/store"
 )
 
-// Membership is what an own user has to do with a room.
+// Membership is the membership of a local user in a room.
 type Membership struct {
 	RoomID     string
-	Room       *Room // nil for a room that the server is not in
+	Room       *Room // nil if this server is not in the room
 	Outside    *Outside
 	Membership string // "join", "invite", "knock", "leave" or "ban"
-	Since      int64  // the position from which the membership is this one
+	Since      int64  // the position since which the user has this membership
 }
 
-// MembershipsOf returns all rooms that an own user has or had to do with and did not forget, in the order of their IDs.
+// MembershipsOf returns the memberships of a local user in all rooms that the user has not forgotten, sorted by room
+// ID.
 func (rs *Rooms) MembershipsOf(userID string) []Membership {
 	var all []Membership
 	inside := map[string]bool{}
@@ -47,7 +48,7 @@ func (rs *Rooms) MembershipsOf(userID string) []Membership {
 	return all
 }
 
-// membershipSince returns the present membership of a member, and the position from which it is this one.
+// membershipSince returns the current membership of a member, and the position since which the member has it.
 func (r *Room) membershipSince(sender string) (membership string, since int64) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -65,7 +66,7 @@ func (r *Room) membershipSince(sender string) (membership string, since int64) {
 	return membership, since
 }
 
-// MembershipAt returns the membership of an own user as it was at a position, "" if there was none.
+// MembershipAt returns the membership of a local user at a position, or "".
 func (r *Room) MembershipAt(userID string, position int64) string {
 	sender, known := r.Sender(userID)
 	if !known {
@@ -77,7 +78,7 @@ func (r *Room) MembershipAt(userID string, position int64) string {
 	return ""
 }
 
-// StateAt returns the room's state as it was, for this server, at a position.
+// StateAt returns the room's state, as this server knew it, at a position.
 func (r *Room) StateAt(position int64) rules.State {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -89,14 +90,14 @@ func (r *Room) StateAt(position int64) rules.State {
 	return rules.State{}
 }
 
-// ShownStateAt returns the events of the state at a position that clients are shown.
+// ShownStateAt returns the events of the state at a position that clients see.
 func (r *Room) ShownStateAt(position int64) []*Event { return r.shownState(r.StateAt(position)) }
 
-// ShownState returns those events of a state that clients are shown.
+// ShownState returns the events of a state that clients see.
 func (r *Room) ShownState(state rules.State) []*Event { return r.shownState(state) }
 
-// Backward returns events before a position, itself not included, the newest first, that an own user may see and keep
-// lets through, at most limit. It ends at the position after, not included. more tells that there are further ones.
+// Backward returns at most limit events between two positions, both exclusive, newest first, that a local user may see
+// and keep accepts. more reports whether there are further ones.
 func (r *Room) Backward(userID string, before, after int64, limit int, keep func(*Event) bool) (events []*Event, more bool) {
 	r.mu.RLock()
 	all := slices.Clone(r.order)
@@ -113,7 +114,7 @@ func (r *Room) Backward(userID string, before, after int64, limit int, keep func
 	return events, false
 }
 
-// Forward returns events after a position, itself not included, the oldest first, as Backward does.
+// Forward is like Backward, but returns the oldest events first.
 func (r *Room) Forward(userID string, after, before int64, limit int, keep func(*Event) bool) (events []*Event, more bool) {
 	r.mu.RLock()
 	all := slices.Clone(r.order)
@@ -134,8 +135,8 @@ func (r *Room) inTimeline(userID string, event *Event, keep func(*Event) bool) b
 	return r.shown(event) && r.VisibleToUser(userID, event) && (keep == nil || keep(event))
 }
 
-// Resent returns the member events that clients are to be sent again, since who they are about was verified between two
-// positions, the first not included (MSC4014, Changes 6.2).
+// Resent returns the member events to send to clients again, because their members were verified after one position and
+// up to another (MSC4014, Changes 6.2).
 func (r *Room) Resent(after, upTo int64) []*Event {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -148,7 +149,7 @@ func (r *Room) Resent(after, upTo int64) []*Event {
 	return events
 }
 
-// HasMoreHistory tells whether there are events before the earliest that the server has.
+// HasMoreHistory reports whether there are events before the earliest that the server has.
 func (r *Room) HasMoreHistory(context.Context) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

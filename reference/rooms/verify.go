@@ -1,6 +1,6 @@
 package rooms
 
-// This file has mappings verified: when a member event comes, and again later where the keys could not be had.
+// This file verifies mappings: when a member event arrives, and again later if the keys were unavailable.
 
 import (
 	"context"
@@ -14,19 +14,19 @@ import (
 	"msc4014/reference/store"
 )
 
-// Retries of verifications wait this long, twice as long each time.
+// The wait before a verification is retried, which doubles each time.
 const (
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
 )
 
-// ownKeys are the server's own keys, for which nobody has to be asked, and those of others by another source.
+// ownKeys has the server's own keys, and gets those of others from another source.
 type ownKeys struct {
 	rooms  *Rooms
 	others pseudonym.KeySource
 }
 
-// ServerKey returns the server's own key, or that of another by the usual way.
+// ServerKey returns a key of this server, or of another server by way of others.
 func (o ownKeys) ServerKey(serverName, keyID string) (pseudonym.PublishedKey, error) {
 	own := o.rooms.Server
 	if serverName != own.Name {
@@ -39,15 +39,15 @@ func (o ownKeys) ServerKey(serverName, keyID string) (pseudonym.PublishedKey, er
 	return pseudonym.PublishedKey{Key: public, ValidUntil: now() + time.Hour.Milliseconds()}, nil
 }
 
-// KeyAsker asks for the keys of a server out of turn. What it learns, Config.MappingKeys knows from then on.
+// KeyAsker requests the keys of a server out of turn. Config.MappingKeys has the result from then on.
 type KeyAsker interface {
-	// AskAgain asks a server for its keys, however shortly ago it was asked.
+	// AskAgain requests a server's keys, however recently it was asked.
 	AskAgain(ctx context.Context, serverName string) error
-	// AskNotary asks a notary for the keys of a server; believed says whether they are learnt.
+	// AskNotary requests the keys of a server from a notary; believed says whether to accept them.
 	AskNotary(ctx context.Context, notary, serverName string, believed bool) error
 }
 
-// noKeys are nobody's: what is judged by them asks no server.
+// noKeys is a key source without keys, for judging without network requests.
 type noKeys struct{}
 
 func (noKeys) ServerKey(string, string) (pseudonym.PublishedKey, error) {
@@ -56,14 +56,14 @@ func (noKeys) ServerKey(string, string) (pseudonym.PublishedKey, error) {
 
 var errNotAsked = errors.New("no server is asked for its keys now")
 
-// judge judges the mapping of a member event of a pseudonymous room; it may ask the user's server for its keys. For
+// judge judges the mapping of a member event of a pseudonymous room; it may request the keys of the user's server. For
 // other events it returns nil.
 func (r *Room) judge(event *rules.Event) *pseudonym.Judgement {
 	return r.judgeBy(event, ownKeys{r.rooms, r.rooms.MappingKeys})
 }
 
-// judgeBrought judges the mapping of a member event that a server brought. Where the user's own server does not give its
-// keys, whether another is asked as a notary is unverified/notary; here it is the one that brought the event.
+// judgeBrought judges the mapping of a member event that a server delivered. Whether another server is asked as a
+// notary if the user's own does not give its keys is unverified/notary; here it is the delivering server.
 func (r *Room) judgeBrought(ctx context.Context, origin string, event *rules.Event) *pseudonym.Judgement {
 	j := r.judge(event)
 	reading := r.rooms.Pseudonym.Readings.Notary
@@ -80,8 +80,8 @@ func (r *Room) judgeBrought(ctx context.Context, origin string, event *rules.Eve
 	return r.judge(event)
 }
 
-// judgeOwn judges the mapping in an event that this server wrote, and asks nobody: that of an own user is by this
-// server, and that of another's goes along as it is known.
+// judgeOwn judges the mapping in an event that this server wrote, without network requests: a local user's mapping is
+// signed by this server, and a remote user's was verified before.
 func (r *Room) judgeOwn(event *rules.Event) *pseudonym.Judgement {
 	return r.judgeBy(event, ownKeys{r.rooms, noKeys{}})
 }
@@ -92,7 +92,7 @@ func (r *Room) judgeBy(event *rules.Event, keys pseudonym.KeySource) *pseudonym.
 	}
 	if key, _ := event.StateKey(); r.rules().AnyMemberKey() {
 		if _, err := pseudoid.ParseSenderKey(key); err != nil {
-			return nil // what is no key has no mapping
+			return nil // a state key that is no sender key has no mapping
 		}
 	}
 	j := r.rooms.Pseudonym.Judge(event.JSON(), keys)
@@ -102,13 +102,13 @@ func (r *Room) judgeBy(event *rules.Event, keys pseudonym.KeySource) *pseudonym.
 	return &j
 }
 
-// mappedElsewhere tells whether a mapping was seen in another room before.
+// mappedElsewhere reports whether a mapping was seen in another room before.
 func (rs *Rooms) mappedElsewhere(j pseudonym.Judgement, roomID string) bool {
 	first, seen := rs.tables.seen.Get(store.Key(string(j.Mapping.Key), j.Mapping.UserID))
 	return seen && first != roomID
 }
 
-// noteMapping remembers in which room the mapping of a member event was seen first.
+// noteMapping records the room in which the mapping of a member event was first seen.
 func (r *Room) noteMapping(tx *store.Tx, event *Event) {
 	raw, ok := pseudoid.MappingOf(event.JSON())
 	if !ok {
@@ -124,8 +124,8 @@ func (r *Room) noteMapping(tx *store.Tx, event *Event) {
 	}
 }
 
-// verifyPending tries again, until Close, to verify what could not be verified: "we handle it as normal (and schedule a
-// retry for later)" (MSC1228, Implementation).
+// verifyPending retries pending verifications until Close: "we handle it as normal (and schedule a retry for later)"
+// (MSC1228, Implementation).
 func (rs *Rooms) verifyPending() {
 	type attempt struct {
 		eventID string
@@ -180,10 +180,10 @@ func (r *Room) verify(entry pseudonym.Entry) {
 	}
 }
 
-// VerifyNow tries at once to verify the member whom clients see by a placeholder: "all requests involving the
+// VerifyNow retries at once to verify a member that clients see by a placeholder: "all requests involving the
 // unverified user ID will go through the homeserver, providing a mechanism for client-initiated retries" (MSC4014,
-// Changes 6.1). It returns the user ID that requests for the placeholder are about: the member's true one if it is known
-// then, or in the reading "leave" of unverified/requests-stay-home the one that it claims.
+// Changes 6.1). It returns the user ID that requests for the placeholder are about: the member's true one if it is
+// verified, or under the reading "leave" of unverified/requests-stay-home the one that it claims.
 func (rs *Rooms) VerifyNow(ctx context.Context, placeholder string) (userID string, ok bool) {
 	reading := rs.Pseudonym.Readings.PlaceholderRequests
 	for _, room := range rs.All() {
@@ -209,7 +209,7 @@ func (rs *Rooms) VerifyNow(ctx context.Context, placeholder string) (userID stri
 	return "", false
 }
 
-// verifyAgain asks for the keys of a member's server at once, and judges its mapping again.
+// verifyAgain requests the keys of a member's server at once, and judges its mapping again.
 func (r *Room) verifyAgain(ctx context.Context, entry pseudonym.Entry) {
 	domain, err := pseudoid.UserIDDomain(entry.Pending.UserID)
 	if err == nil {
@@ -222,7 +222,7 @@ func (r *Room) verifyAgain(ctx context.Context, entry pseudonym.Entry) {
 	r.verify(entry)
 }
 
-// verifySoon tries again for a member of whom an event arrived.
+// verifySoon retries the verification of a member when an event from it arrives.
 func (r *Room) verifySoon(sender string) {
 	for _, entry := range r.directory.Pending() {
 		if string(entry.Key) == sender {

@@ -1,6 +1,7 @@
 package rooms
 
-// This file shows events to clients: by user ID, redacted where they are, with what the server adds to them.
+// This file shows events to clients: with user IDs, in redacted form if they were redacted, and with the unsigned
+// fields that the server adds.
 
 import (
 	"encoding/json"
@@ -13,14 +14,13 @@ import (
 	"msc4014/reference/rules"
 )
 
-// Viewer is who looks at an event.
+// Viewer is the user and device that an event is shown to.
 type Viewer struct {
 	UserID string
 	Device string
 }
 
-// View returns an event as a client sees it. more is what is added to unsigned besides age, transaction_id,
-// replaces_state, prev_content, prev_sender, redacted_because and the state of an invite: m.relations, say; it may be nil.
+// View returns an event as a client sees it. more has further unsigned fields, such as m.relations; it may be nil.
 func (r *Room) View(event *Event, viewer Viewer, more map[string]any) json.RawMessage {
 	additions := pseudonym.Additions{Others: map[string]any{"age": max(0, now()-event.OriginServerTS())}}
 	for field, value := range more {
@@ -50,7 +50,7 @@ func (r *Room) View(event *Event, viewer Viewer, more map[string]any) json.RawMe
 	return view
 }
 
-// clientEvent makes the view of an event on the wire.
+// clientEvent returns the client view of an event on the wire.
 func (r *Room) clientEvent(wire []byte, additions pseudonym.Additions, position int64) (json.RawMessage, error) {
 	if r.format.Pseudonymous {
 		return r.rooms.Pseudonym.ClientEvent(wire, additions, r.directory.At(position))
@@ -59,7 +59,7 @@ func (r *Room) clientEvent(wire []byte, additions pseudonym.Additions, position 
 	return view, nil
 }
 
-// forClients returns an event as clients are served it, still as on the wire, with its ID.
+// forClients returns an event as served to clients, but still in wire format, with its ID.
 func (r *Room) forClients(event *Event) []byte {
 	wire := r.named(event)
 	if r.RedactionOf(event.ID()) == "" {
@@ -81,7 +81,7 @@ func (r *Room) forClients(event *Event) []byte {
 	return redacted
 }
 
-// named returns an event on the wire with its ID, and with its sender where the wire does not name it any more.
+// named returns an event in wire format with its ID, and with its sender if the wire format no longer names it.
 func (r *Room) named(event *Event) []byte {
 	wire, err := sjson.SetBytes(event.JSON(), "event_id", event.ID())
 	if err != nil {
@@ -102,7 +102,7 @@ func (r *Room) contentForClients(event *Event) []byte {
 	return []byte(gjson.GetBytes(r.forClients(event), "content").Raw)
 }
 
-// ordinaryView makes the view of an event of an ordinary room.
+// ordinaryView returns the client view of an event of an ordinary room.
 func ordinaryView(wire []byte, additions pseudonym.Additions) json.RawMessage {
 	view := map[string]json.RawMessage{}
 	for _, field := range []string{"type", "room_id", "sender", "state_key", "content", "origin_server_ts", "event_id", "redacts"} {
@@ -130,7 +130,7 @@ func ordinaryView(wire []byte, additions pseudonym.Additions) json.RawMessage {
 	return raw(view)
 }
 
-// Wire returns an event as other servers get it, for clients that ask for that form.
+// Wire returns an event in federation format, for clients that ask for it.
 func (r *Room) Wire(event *Event) json.RawMessage { return r.forPeers(event) }
 
 // Content returns the content of an event as a client sees it.
@@ -138,7 +138,7 @@ func (r *Room) Content(event *Event) json.RawMessage {
 	return json.RawMessage(gjson.GetBytes(r.View(event, Viewer{}, nil), "content").Raw)
 }
 
-// StateEvent returns the state event that an own user may see by type and state key as clients write them, or nil.
+// StateEvent returns the state event with the type and state key that a client wrote, if the local user may see it.
 func (r *Room) StateEvent(userID, eventType, stateKey string) (*Event, error) {
 	state, ok := r.stateSeenBy(userID)
 	if !ok {
@@ -161,8 +161,8 @@ func (r *Room) StateEvent(userID, eventType, stateKey string) (*Event, error) {
 	return r.Event(event.ID()), nil
 }
 
-// InviteState returns the stripped state that an invited or knocking own user sees of a room that the server is in, with
-// the member event itself.
+// InviteState returns the stripped state that an invited or knocking local user sees of a room that this server is in,
+// including the member event.
 func (r *Room) InviteState(userID string) []json.RawMessage {
 	sender, known := r.Sender(userID)
 	member := r.State().Member(sender)

@@ -1,6 +1,6 @@
 package rooms
 
-// This file tells what own users may see of a room (client-server API, "Room history visibility").
+// This file decides what local users may see of a room (client-server API, "Room history visibility").
 
 import (
 	"slices"
@@ -9,8 +9,8 @@ import (
 	"msc4014/reference/rules"
 )
 
-// VisibleToUser tells whether an own user may see an event: by the history visibility and the user's membership at the
-// event, before it or after it, and for shared history by whether the user was in the room then or later.
+// VisibleToUser reports whether a local user may see an event: by the history visibility and the user's membership
+// before and after the event, and for shared history by whether the user was joined then or later.
 func (r *Room) VisibleToUser(userID string, event *Event) bool {
 	if !event.Visible() || event.Outlier() || event.Concealed {
 		return false
@@ -20,7 +20,7 @@ func (r *Room) VisibleToUser(userID string, event *Event) bool {
 	}
 	visibility := historyVisibility(event.before.state)
 	if event.Type() == historyVisibilityType {
-		// "if the change was to a more open setting" the event itself counts by it.
+		// "if the change was to a more open setting" the new visibility applies to the event itself.
 		if after := historyVisibility(event.after.state); openness(after) > openness(visibility) {
 			visibility = after
 		}
@@ -36,7 +36,7 @@ func (r *Room) VisibleToUser(userID string, event *Event) bool {
 	if before == "join" || after == "join" {
 		return true
 	}
-	// Who is removed, or turns an invite down, sees the event that says so.
+	// A user that is removed or rejects an invite sees the event that says so.
 	if key, isState := event.StateKey(); isState && event.Type() == memberType && key == sender && before != "leave" {
 		return true
 	}
@@ -53,7 +53,7 @@ func openness(visibility string) int {
 	return slices.Index([]string{"joined", "invited", "shared", "world_readable"}, visibility)
 }
 
-// joinedAtOrAfter tells whether a member was joined at some time from an event on.
+// joinedAtOrAfter reports whether a member was joined at any time from an event on.
 func (r *Room) joinedAtOrAfter(sender string, event *Event) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -71,8 +71,8 @@ func (r *Room) joinedAtOrAfter(sender string, event *Event) bool {
 	return false
 }
 
-// StateFor returns the state that an own user may see now: the present one of a member, and that at the end of the
-// membership of who has left. ok is false for who may not see any.
+// StateFor returns the state that a local user may see now: the current state if joined, or the state when the user
+// left. ok is false if the user may see none.
 func (r *Room) StateFor(userID string) (state []*Event, ok bool) {
 	at, ok := r.stateSeenBy(userID)
 	if !ok {
@@ -81,7 +81,7 @@ func (r *Room) StateFor(userID string) (state []*Event, ok bool) {
 	return r.shownState(at), true
 }
 
-// stateSeenBy returns the state that an own user may see now.
+// stateSeenBy is StateFor as a state map, including members that clients are not shown.
 func (r *Room) stateSeenBy(userID string) (rules.State, bool) {
 	present := r.State()
 	if historyVisibility(present) == "world_readable" {
@@ -104,7 +104,7 @@ func (r *Room) stateSeenBy(userID string) (rules.State, bool) {
 	return nil, false
 }
 
-// lastSeen returns the event that ended the last joined membership of a member, or nil if it was never joined.
+// lastSeen returns the event that ended a member's last join, or nil if it was never joined.
 func (r *Room) lastSeen(sender string) *Event {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -117,12 +117,12 @@ func (r *Room) lastSeen(sender string) *Event {
 	return nil
 }
 
-// shownState returns the events of a state that clients are shown: not those of members who are not.
+// shownState returns the events of a state that clients see: not those of hidden members.
 func (r *Room) shownState(state rules.State) []*Event {
 	return slices.DeleteFunc(r.stored(state), func(event *Event) bool { return !r.shown(event) })
 }
 
-// shown tells whether clients are shown an event at all.
+// shown reports whether clients see an event at all.
 func (r *Room) shown(event *Event) bool {
 	if event.Rejected != "" || event.Concealed {
 		return false
@@ -131,7 +131,7 @@ func (r *Room) shown(event *Event) bool {
 	return !r.format.Pseudonymous || !isState || event.Type() != memberType || r.directory.Shown(pseudoid.SenderKey(key))
 }
 
-// MayRead tells whether an own user may read the room at all: it is or was a member, or anybody may.
+// MayRead reports whether a local user may read the room: it is or was a member, or anybody may.
 func (r *Room) MayRead(userID string) bool {
 	_, ok := r.stateSeenBy(userID)
 	return ok

@@ -1,6 +1,6 @@
 package rooms
 
-// This file writes the events of own users.
+// This file sends the events of local users.
 
 import (
 	"context"
@@ -16,23 +16,23 @@ import (
 	"msc4014/reference/store"
 )
 
-// Write is an event that a client sends. Users are named by user ID in it, also in pseudonymous rooms.
+// Write is an event that a client sends. It names users by user ID, in pseudonymous rooms too.
 type Write struct {
 	Type     string
-	StateKey *string // nil: not state
+	StateKey *string // nil if it is not state
 	Content  json.RawMessage
-	Redacts  string // of a redaction
-	// Device and Transaction are of the request; the event shows its transaction ID to that device alone.
+	Redacts  string // the event ID, for a redaction
+	// Device and Transaction are of the request; only that device is shown the transaction ID.
 	Device, Transaction string
-	// Also is called in the Update that remembers the event; it may be nil.
+	// Also is called in the Update that stores the event; it may be nil.
 	Also func(tx *store.Tx, eventID string)
 }
 
-// maxPrevEvents is how many ends of a room an event joins together.
+// maxPrevEvents is how many forward extremities an event has as prev events.
 const maxPrevEvents = 20
 
-// Send writes an event of an own user who is in the room, and has it sent to the servers in the room. Member events are
-// written by Join, Leave and their kin: one that comes here is what a client sends by /state, and is led there.
+// Send sends an event of a local user that is in the room. A member event that a client sends as state is passed on to
+// Join, Leave and so on.
 func (rs *Rooms) Send(ctx context.Context, roomID, userID string, w Write) (eventID string, err error) {
 	room := rs.Get(roomID)
 	if room == nil {
@@ -59,7 +59,8 @@ func (rs *Rooms) Send(ctx context.Context, roomID, userID string, w Write) (even
 	return event.ID(), nil
 }
 
-// ownSender returns the key and the name on the wire of an own user who is a member. The key is empty in ordinary rooms.
+// ownSender returns the key and the wire name of a local user that is known in the room. The key is empty in ordinary
+// rooms.
 func (r *Room) ownSender(userID string) (key pseudoid.KeyPair, sender string, err error) {
 	if !r.format.Pseudonymous {
 		return key, userID, nil
@@ -71,7 +72,7 @@ func (r *Room) ownSender(userID string) (key pseudoid.KeyPair, sender string, er
 	return key, string(key.Public), err
 }
 
-// makeKey makes the key of an own user in advance, for pseudonym.KeyMaker.
+// makeKey makes the key of a local user in advance, for pseudonym.KeyMaker.
 func (r *Room) makeKey(userID string) (pseudoid.SenderKey, bool, error) {
 	if !r.rooms.own(userID) {
 		return "", false, nil
@@ -80,7 +81,7 @@ func (r *Room) makeKey(userID string) (pseudoid.SenderKey, bool, error) {
 	return pair.Public, err == nil, err
 }
 
-// draft spells what a client wrote as it goes over the wire.
+// draft translates what a client wrote into a draft for the wire.
 func (r *Room) draft(w Write, sender string) (d pseudonym.Draft, deferred map[string]json.RawMessage, err error) {
 	d = pseudonym.Draft{Type: w.Type, RoomID: r.id, StateKey: w.StateKey, Content: w.Content, Redacts: w.Redacts}
 	if !r.format.Pseudonymous {
@@ -109,7 +110,7 @@ func (r *Room) draft(w Write, sender string) (d pseudonym.Draft, deferred map[st
 	return d, written.Deferred, nil
 }
 
-// noKey tells a client that it named a user whom events of the room cannot name.
+// noKey returns an error for a client that named a user that has no key in the room.
 func noKey(err error) error {
 	var missing *pseudonym.NoKeyError
 	if errors.As(err, &missing) {
@@ -118,7 +119,7 @@ func noKey(err error) error {
 	return Bad("M_BAD_JSON", "%v", err)
 }
 
-// write builds an event at the room's end, checks it as others will, takes it and sends it.
+// write builds an event at the forward extremities, checks it as other servers will, adds it to the room and sends it.
 func (r *Room) write(d pseudonym.Draft, key pseudoid.KeyPair, sender string, how taking) (*Event, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -131,7 +132,7 @@ func (r *Room) write(d pseudonym.Draft, key pseudoid.KeyPair, sender string, how
 	return r.takeOwn(event, state, how)
 }
 
-// place puts a draft at the room's end. The lock is held.
+// place sets the prev events, auth events, depth and time of a draft. The lock must be held.
 func (r *Room) place(d *pseudonym.Draft, sender string, state rules.State) {
 	d.PrevEvents = r.heads[max(0, len(r.heads)-maxPrevEvents):]
 	d.Depth = 1
@@ -147,7 +148,7 @@ func (r *Room) place(d *pseudonym.Draft, sender string, state rules.State) {
 	}
 }
 
-// build makes the event of a draft, signed by its sender's key, or in an ordinary room by the server's.
+// build builds and signs the event of a draft, with the sender's key, or in an ordinary room with the server's.
 func (r *Room) build(d pseudonym.Draft, key pseudoid.KeyPair, sender string) (*rules.Event, error) {
 	var signed []byte
 	var err error
@@ -162,7 +163,7 @@ func (r *Room) build(d pseudonym.Draft, key pseudoid.KeyPair, sender string) (*r
 	return r.read(signed)
 }
 
-// read reads an event that was made here.
+// read parses an event that was built here.
 func (r *Room) read(signed []byte) (*rules.Event, error) {
 	event, err := rules.NewEvent(signed, r.format)
 	if err != nil {
@@ -171,7 +172,7 @@ func (r *Room) read(signed []byte) (*rules.Event, error) {
 	return event, nil
 }
 
-// ordinaryEvent spells a draft as an event of an ordinary room, without hashes and signatures.
+// ordinaryEvent returns a draft as an event of an ordinary room, without hashes and signatures.
 func ordinaryEvent(d pseudonym.Draft, sender string) []byte {
 	event := map[string]any{
 		"type": d.Type, "room_id": d.RoomID, "sender": sender, "content": json.RawMessage(d.Content), "depth": d.Depth,
@@ -193,7 +194,7 @@ func (r *Room) signOrdinary(event []byte) ([]byte, error) {
 	return pseudoid.SignEvent(event, r.format, signer.Name, signer.KeyID, signer.Key)
 }
 
-// takeOwn takes an event of an own user, if the rules allow it, and sends it. The lock is held.
+// takeOwn adds an event of a local user to the room if the rules allow it, and sends it. The lock must be held.
 func (r *Room) takeOwn(event *rules.Event, before rules.State, how taking) (*Event, error) {
 	if err := r.authorised(event, before); err != nil {
 		return nil, Forbidden("%v", err)
@@ -205,7 +206,7 @@ func (r *Room) takeOwn(event *rules.Event, before rules.State, how taking) (*Eve
 	return r.take(event, before, how)
 }
 
-// authorised tells why the rules do not allow an event, or nil.
+// authorised returns an error if the rules do not allow an event.
 func (r *Room) authorised(event *rules.Event, before rules.State) error {
 	var authEvents []*rules.Event
 	for _, id := range event.AuthEvents() {
@@ -220,13 +221,13 @@ func (r *Room) authorised(event *rules.Event, before rules.State) error {
 	return applied.Allowed(event, before)
 }
 
-// deferredPower is power that a client gave to a user without a key (client-view/power-levels-before-join).
+// deferredPower is a power level that a client gave to a user without a key (client-view/power-levels-before-join).
 type deferredPower struct {
 	Level json.RawMessage `json:"level"`
-	By    string          `json:"by"` // the user ID of who gave it
+	By    string          `json:"by"` // the user ID that gave it
 }
 
-// deferPower remembers power for users who have no key yet.
+// deferPower stores power levels for users that have no key yet.
 func (r *Room) deferPower(levels map[string]json.RawMessage, by string) error {
 	if len(levels) == 0 {
 		return nil
@@ -239,7 +240,7 @@ func (r *Room) deferPower(levels map[string]json.RawMessage, by string) error {
 	})
 }
 
-// applyDeferred writes the power that was deferred for a user, once it has a key, in the name of who gave it.
+// applyDeferred sends the deferred power level of a user that has joined, on behalf of the user that gave it.
 func (r *Room) applyDeferred(userID string) {
 	deferred, ok := r.rooms.tables.deferred.Get(store.Key(r.id, userID))
 	if !ok || !r.format.Pseudonymous {
