@@ -1,5 +1,5 @@
-// Package choice has what the reference homeserver can be started with: a dialect, and readings of what the proposal leaves
-// open, as people type them and as environments carry them.
+// Package choice has the options of the reference homeserver: a dialect, and readings of what the proposal leaves open,
+// as typed by people and as passed in environment variables.
 package choice
 
 import (
@@ -11,19 +11,19 @@ import (
 	"msc4014/reference/pseudonym"
 )
 
-// The variables of the environment that choices are in. Readings are separated by commas.
+// The environment variables that hold choices. Readings are separated by commas.
 const (
 	DialectVariable  = "MSC4014_REFERENCE_DIALECT"
 	ReadingsVariable = "MSC4014_REFERENCE_READINGS"
 )
 
-// Choices are as they were typed. The zero Choices are a server that follows the text.
+// Choices are the options as typed. The zero Choices give a server that follows the text.
 type Choices struct {
 	Dialect  string   // "msc4014" or "dendrite"; "" is msc4014
 	Readings []string // "REQUIREMENT=READING"
 }
 
-// FromEnvironment reads choices through get (os.Getenv).
+// FromEnvironment reads choices with get (os.Getenv).
 func FromEnvironment(get func(string) string) Choices {
 	return Choices{Dialect: get(DialectVariable), Readings: list(get(ReadingsVariable))}
 }
@@ -37,7 +37,7 @@ func list(text string) (items []string) {
 	return items
 }
 
-// Environment returns the variables that carry the choices, but those that nothing was chosen of.
+// Environment returns the environment variables for the choices, without empty ones.
 func (c Choices) Environment() (variables []string) {
 	add := func(name, value string) {
 		if value != "" {
@@ -49,8 +49,7 @@ func (c Choices) Environment() (variables []string) {
 	return variables
 }
 
-// And returns the choices with those of other added, whose dialect counts if it has one, and whose readings count where
-// both read one requirement.
+// And returns the choices with those of other added. The other's dialect wins if it has one, and so do its readings.
 func (c Choices) And(other Choices) Choices {
 	c.Readings = slices.Concat(c.Readings, other.Readings)
 	if other.Dialect != "" {
@@ -59,13 +58,13 @@ func (c Choices) And(other Choices) Choices {
 	return c
 }
 
-// Decided is what choices come to.
+// Decided is the result of deciding choices.
 type Decided struct {
 	Dialect  pseudoid.Dialect
 	Readings pseudonym.Readings
 }
 
-// Decide makes sense of choices. The error names what does not exist, and what does.
+// Decide validates choices. The error names what does not exist, and what does.
 func (c Choices) Decide() (Decided, error) {
 	decided := Decided{Dialect: pseudoid.DialectMSC4014}
 	switch dialect := pseudoid.Dialect(c.Dialect); dialect {

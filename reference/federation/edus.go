@@ -1,6 +1,6 @@
 package federation
 
-// This file takes in EDUs: what servers tell each other that is no event. A server speaks for its own users alone.
+// This file accepts EDUs. A server may send them only about its own users.
 
 import (
 	"encoding/json"
@@ -11,7 +11,6 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// takeEDU takes an EDU in.
 func (s *Server) takeEDU(origin, eduType string, content json.RawMessage) error {
 	switch eduType {
 	case "m.typing":
@@ -39,8 +38,8 @@ func (s *Server) takeEDU(origin, eduType string, content json.RawMessage) error 
 	return fmt.Errorf("there is no such EDU")
 }
 
-// mayTell tells whether a server may say something of a user in a room: the room lets the server take part, and the user
-// is joined to it.
+// mayTell reports whether a server may send an EDU about a user in a room: the room's access control list allows the
+// server, and the user is joined.
 func (s *Server) mayTell(origin, roomID, userID string) bool {
 	room := s.Rooms.Get(roomID)
 	return room != nil && room.Resident() && room.ACLAllows(origin) && room.Membership(userID) == "join"

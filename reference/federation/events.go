@@ -1,6 +1,6 @@
 package federation
 
-// This file gives events and state to servers that lack them.
+// This file serves events and state to other servers.
 
 import (
 	"encoding/json"
@@ -10,13 +10,13 @@ import (
 	"msc4014/reference/rooms"
 )
 
-// limits on how many events are given when nothing is said.
+// The default limits on the number of events.
 const (
 	defaultBackfill = 100
 	defaultMissing  = 10
 )
 
-// asTransaction is the form in which /event and /backfill answer.
+// asTransaction returns the response format of /event and /backfill.
 func (s *Server) asTransaction(pdus []json.RawMessage) any {
 	return map[string]any{"origin": s.ServerName, "origin_server_ts": time.Now().UnixMilli(), "pdus": pdus}
 }

@@ -1,6 +1,6 @@
 package federation
 
-// This file publishes keys: the own ones, and as a notary those of others.
+// This file publishes keys: this server's, and as a notary those of others.
 
 import (
 	"encoding/json"

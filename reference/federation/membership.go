@@ -1,6 +1,6 @@
 package federation
 
-// This file lets users of other servers into rooms and out of them, and takes invites for own users.
+// This file lets users of other servers join, leave and knock, and accepts invites of local users.
 
 import (
 	"encoding/json"
@@ -16,7 +16,7 @@ func (s *Server) makeMember(membership string) handler {
 	return func(r *request) (any, error) {
 		versions := r.URL.Query()["ver"]
 		if versions == nil {
-			versions = []string{"1"} // what a server has that does not say
+			versions = []string{"1"} // the default of the specification
 		}
 		return s.Rooms.MakeMember(r.Context(), r.origin, membership, r.PathValue("roomID"), r.PathValue("userID"), versions)
 	}
@@ -44,7 +44,7 @@ func (s *Server) sendKnock(r *request) (any, error) {
 	return map[string]any{"knock_room_state": state}, err
 }
 
-// asVersion1 gives the answer the form that it had before version 2 of an endpoint.
+// asVersion1 wraps the response of a handler for version 1 of an endpoint.
 func asVersion1(answer handler) handler {
 	return func(r *request) (any, error) {
 		out, err := answer(r)
@@ -52,7 +52,8 @@ func asVersion1(answer handler) handler {
 	}
 }
 
-// invite answers PUT /invite/{roomID}/{eventID}, version 2. Version 1 is for room versions that the server does not have.
+// invite answers PUT /invite/{roomID}/{eventID}, version 2. Version 1 is for room versions that this server does not
+// support.
 func (s *Server) invite(r *request) (any, error) {
 	var invite outgoing.Invite
 	if err := r.read(&invite); err != nil {
@@ -65,8 +66,8 @@ func (s *Server) invite(r *request) (any, error) {
 	return map[string]json.RawMessage{"event": signed}, err
 }
 
-// invitePartial answers PUT /v3/invite/{roomID}/{userID}, and /v3/invite/{eventID}/{userID}, which MSC1228 has ("Sending
-// invites"; invite/endpoint): the event tells which of them it is.
+// invitePartial answers PUT /v3/invite/{roomID}/{userID}, and /v3/invite/{eventID}/{userID}, which MSC1228 has
+// ("Sending invites"; invite/endpoint): the event tells which of them it is.
 func (s *Server) invitePartial(r *request) (any, error) {
 	var invite outgoing.Invite
 	if err := r.read(&invite); err != nil {
@@ -88,7 +89,7 @@ func (s *Server) invitePartial(r *request) (any, error) {
 	return map[string]json.RawMessage{"event": completed}, err
 }
 
-// admits refuses a server that a room's access control list denies, as far as the room is known here.
+// admits returns an error if a room known here has an access control list that denies a server.
 func (s *Server) admits(origin, roomID string) error {
 	if room := s.Rooms.Get(roomID); room != nil && !room.ACLAllows(origin) {
 		return rooms.Forbidden("%s is denied by the access control list of room %s", origin, roomID)

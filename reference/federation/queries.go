@@ -1,6 +1,6 @@
 package federation
 
-// This file answers what other servers look up.
+// This file answers the queries of other servers.
 
 import (
 	"encoding/json"
@@ -16,7 +16,7 @@ func (s *Server) version(*request) (any, error) {
 	return map[string]any{"server": outgoing.Version{Name: "msc4014-reference", Version: "1"}}, nil
 }
 
-// userInfo answers GET /openid/userinfo: to whom an OpenID token belongs.
+// userInfo answers GET /openid/userinfo, with the user of an OpenID token.
 func (s *Server) userInfo(r *request) (any, error) {
 	userID, ok := s.Users.OpenIDUser(r.URL.Query().Get("access_token"))
 	if !ok {

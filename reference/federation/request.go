@@ -1,6 +1,6 @@
 package federation
 
-// This file reads requests, learns who they are from, and writes answers.
+// This file reads and authenticates requests, and writes responses.
 
 import (
 	"encoding/json"
@@ -14,26 +14,26 @@ import (
 	"msc4014/reference/users"
 )
 
-// maximumBody bounds what is read of a request, in bytes: 50 events and 100 EDUs.
+// maximumBody is the maximum size of a request body, in bytes: enough for 50 events and 100 EDUs.
 const maximumBody = 16 << 20
 
-// request is a request and who it is from.
+// request is a request and its origin.
 type request struct {
 	*http.Request
-	origin string // "" where nobody has to say
+	origin string // "" on endpoints without authentication
 	body   []byte
 }
 
-// handler answers a request: with a value that is written as JSON, or an error, in Matrix's form if it is a rooms.Error or
-// a users.Refusal.
+// handler answers a request: with a value to be written as JSON, or an error, which becomes a standard error response
+// if it is a rooms.Error or a users.Refusal.
 type handler func(r *request) (any, error)
 
-// open lets anybody ask.
+// open serves a handler without authentication.
 func (s *Server) open(answer handler) http.HandlerFunc {
 	return s.handle(answer, func(*request) error { return nil })
 }
 
-// authenticated lets servers ask that signed their request (server-server API, "Request authentication").
+// authenticated serves a handler to servers that signed their request (server-server API, "Request authentication").
 func (s *Server) authenticated(answer handler) http.HandlerFunc {
 	return s.handle(answer, func(r *request) (err error) {
 		r.origin, err = s.Keys.CheckRequest(r.Request, r.body)
@@ -65,7 +65,7 @@ func (s *Server) handle(answer handler, authenticate func(*request) error) http.
 	}
 }
 
-// refuse answers with an error.
+// refuse writes an error response.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	known := inMatrixForm(err)
 	s.Log.Info("a request of another server is refused", "method", r.Method, "uri", r.RequestURI, "status", known.Status, "error", known)
@@ -76,7 +76,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	write(w, known.Status, body)
 }
 
-// inMatrixForm returns an error as it is told to others.
+// inMatrixForm returns an error as a standard error response.
 func inMatrixForm(err error) *rooms.Error {
 	var tooLarge *http.MaxBytesError
 	var refusal *users.Refusal
@@ -103,11 +103,11 @@ func write(w http.ResponseWriter, status int, body any) {
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(body) // who asked may be gone
+	_ = encoder.Encode(body) // the client may be gone
 }
 
-// read reads the body into a value. Go takes names of fields in any case; a body in which that matters is somebody's
-// mistake, and what it says of events is read by their own rules.
+// read parses the body into a value. Go matches field names in any case; that only affects faulty bodies, and events
+// are parsed by their own rules.
 func (r *request) read(into any) error {
 	if len(r.body) == 0 {
 		return rooms.Bad("M_NOT_JSON", "the request has no body")
@@ -118,7 +118,7 @@ func (r *request) read(into any) error {
 	return nil
 }
 
-// number reads a number of the query, otherwise if it is not there.
+// number returns an integer query parameter, or otherwise if it is absent.
 func (r *request) number(name string, otherwise int64) (int64, error) {
 	text := r.URL.Query().Get(name)
 	if text == "" {

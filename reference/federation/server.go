@@ -1,6 +1,6 @@
-// Package federation answers other servers: the server-server API, over the rooms (reference/rooms), the users
-// (reference/users) and the keys (reference/keyring) of a homeserver. What is here is HTTP and who asks; what it comes to
-// is decided there. The side that asks others is reference/federation/outgoing.
+// Package federation serves the server-server API, over the rooms (reference/rooms), the users (reference/users) and
+// the keys (reference/keyring) of a homeserver. It handles HTTP and request authentication; decisions are made in those
+// packages. The client side is reference/federation/outgoing.
 package federation
 
 import (
@@ -15,17 +15,17 @@ import (
 	"msc4014/reference/users"
 )
 
-// Config is what the server-server API stands on.
+// Config has the dependencies of Server.
 type Config struct {
 	ServerName string
 	Keys       *keyring.Keyring
 	Rooms      *rooms.Rooms
 	Users      *users.Users
-	Client     *outgoing.Client // is told who was heard of
+	Client     *outgoing.Client // told which servers were heard from
 	Log        *slog.Logger     // nil means none
 }
 
-// Server answers other servers.
+// Server serves the server-server API.
 type Server struct {
 	Config
 	mux      *http.ServeMux
@@ -33,13 +33,13 @@ type Server struct {
 	end      context.CancelFunc
 
 	mu           sync.Mutex
-	transactions map[string]*taken // by origin and name
+	transactions map[string]*taken // by origin and transaction ID
 	recent       map[string][]string
 	working      sync.WaitGroup
 	closed       bool
 }
 
-// New returns a server. Close ends what it is still doing.
+// New returns a server. Close stops its background work.
 func New(config Config) *Server {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
@@ -50,8 +50,8 @@ func New(config Config) *Server {
 	return s
 }
 
-// Close ends the taking in of transactions, which goes on when who sent them is gone. Rooms and users must be open until
-// then.
+// Close stops the processing of transactions, which continues when their senders disconnect. Rooms and users must stay
+// open until it returns.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -60,10 +60,8 @@ func (s *Server) Close() {
 	s.working.Wait()
 }
 
-// ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// routes says who answers what.
 func (s *Server) routes() {
 	for pattern, answer := range map[string]handler{
 		"GET /_matrix/key/v2/server":                 s.ownKeys,
@@ -111,7 +109,7 @@ func (s *Server) routes() {
 	s.mux.HandleFunc("/", s.unrecognised)
 }
 
-// unrecognised answers what nobody else does: 405 if only the method is wrong, else 404.
+// unrecognised answers unknown endpoints: with 405 if only the method is wrong, else 404.
 func (s *Server) unrecognised(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusNotFound
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPost} {

@@ -1,6 +1,6 @@
 package federation
 
-// This file takes in transactions (server-server API, "Transactions"): each once, the events of a room in order.
+// This file processes transactions (server-server API, "Transactions"): each once, and the events of a room in order.
 
 import (
 	"context"
@@ -15,23 +15,23 @@ import (
 	"msc4014/reference/store"
 )
 
-// Limits on a transaction, and how many answers to one server are remembered.
+// Limits on a transaction, and on how many responses are remembered for each server.
 const (
 	maximumPDUs   = 50
 	maximumEDUs   = 100
 	recentAnswers = 100
 )
 
-// taken is a transaction that came, and its answer.
+// taken is a received transaction and its response.
 type taken struct {
-	done   chan struct{} // closed when there is an answer
+	done   chan struct{} // closed when the response is ready
 	answer any
 	err    error
 }
 
-// send answers PUT /send/{transaction}. One that comes again, because the answer got lost or was long in coming, is not
-// taken in twice and gets the same answer. That is remembered in memory alone: after a restart, an event that is there
-// already is not taken again either, nor is a message to a device, which has an ID; and the rest does no harm.
+// send answers PUT /send/{transaction}. A transaction that is sent again, because the response was lost or slow, is not
+// processed twice and gets the same response. Responses are only kept in memory: after a restart, known events and
+// to-device messages, which have IDs, are still not accepted twice, and the rest does no harm.
 func (s *Server) send(r *request) (any, error) {
 	var body struct {
 		PDUs []json.RawMessage `json:"pdus"`
@@ -45,7 +45,7 @@ func (s *Server) send(r *request) (any, error) {
 	}
 	t, first := s.begin(r.origin, r.PathValue("transaction"))
 	if first {
-		// Not the request's context: who sent it may give up waiting, and count on what it sent.
+		// Not the request's context: the sender may stop waiting and still rely on the transaction.
 		s.take(s.lifetime, t, r.origin, body.PDUs, body.EDUs)
 	}
 	select {
@@ -58,7 +58,7 @@ func (s *Server) send(r *request) (any, error) {
 
 var errClosing = &rooms.Error{Status: http.StatusServiceUnavailable, Code: "M_UNKNOWN", Text: "the server is being shut down"}
 
-// begin returns the transaction of a name, and whether it comes for the first time and is to be taken.
+// begin returns the transaction with a name, and whether it is new and must be processed.
 func (s *Server) begin(origin, name string) (t *taken, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,7 +82,7 @@ func (s *Server) begin(origin, name string) (t *taken, first bool) {
 	return t, true
 }
 
-// take takes a transaction in.
+// take processes a transaction.
 func (s *Server) take(ctx context.Context, t *taken, origin string, pdus, edus []json.RawMessage) {
 	defer s.working.Done()
 	defer close(t.done)
@@ -93,15 +93,15 @@ func (s *Server) take(ctx context.Context, t *taken, origin string, pdus, edus [
 			s.Log.Info("an EDU is not taken", "type", eduType, "server", origin, "error", err)
 		}
 	}
-	if ctx.Err() != nil { // what failed may have failed for that: it is to be sent again
+	if ctx.Err() != nil { // failures may be due to the shutdown, so it must be sent again
 		t.err = errClosing
 		return
 	}
 	t.answer, t.err = map[string]any{"pdus": outcomes}, nil
 }
 
-// takeEvents takes events in: those of one room in order, rooms at the same time, since one may have to wait for others'
-// answers. It returns what became of each, by event ID.
+// takeEvents processes events: those of one room in order, and rooms concurrently, since a room may have to wait for
+// other servers. It returns the outcome of each, by event ID.
 func (s *Server) takeEvents(ctx context.Context, origin string, pdus []json.RawMessage) map[string]any {
 	byRoom := map[string][]json.RawMessage{}
 	for _, pdu := range pdus {
@@ -121,7 +121,7 @@ func (s *Server) takeEvents(ctx context.Context, origin string, pdus []json.RawM
 					s.Log.Info("an event is not taken", "room", roomID, "event", eventID, "server", origin, "error", err)
 				}
 				if eventID == "" {
-					continue // nobody could tell which it is
+					continue // it could not be parsed
 				}
 				mu.Lock()
 				outcomes[eventID] = outcome(err)
@@ -133,7 +133,7 @@ func (s *Server) takeEvents(ctx context.Context, origin string, pdus []json.RawM
 	return outcomes
 }
 
-// outcome is what is told of one event.
+// outcome is the result of one event in the response.
 func outcome(err error) map[string]string {
 	if err == nil {
 		return map[string]string{}

@@ -1,5 +1,5 @@
-// Package homeserver puts the reference homeserver together: store, keys, rooms and users, and the two HTTP APIs over
-// them. What listens, and with which certificate, is the caller's: dockerfiles/reference is the program.
+// Package homeserver assembles the reference homeserver: store, keys, rooms and users, and the two HTTP APIs over them.
+// Listeners and certificates are up to the caller: dockerfiles/reference is the program.
 //
 // To read the server, begin with reference/pseudonym, which is what MSC4014 adds to a homeserver, then reference/rooms.
 package homeserver
@@ -29,14 +29,14 @@ import (
 	"msc4014/reference/users"
 )
 
-// Config is what a homeserver is made with.
+// Config configures a Homeserver.
 type Config struct {
 	ServerName string
-	DataDir    string // a folder that is there; what it is left with is what the next New begins with
+	DataDir    string // an existing directory, which persists between runs
 	Dialect    pseudoid.Dialect
 	Readings   pseudonym.Readings // begin with pseudonym.DefaultReadings
-	RootCAs    *x509.CertPool     // who signs the certificates of other servers; nil: whom the machine trusts
-	Log        *slog.Logger       // nil: none
+	RootCAs    *x509.CertPool     // for other servers' certificates; nil means the system's
+	Log        *slog.Logger       // nil means none
 }
 
 // Homeserver is one homeserver.
@@ -45,7 +45,8 @@ type Homeserver struct {
 	closers        []func() error // in the order in which they are called
 }
 
-// New opens the homeserver in a data folder, or makes it there, and begins to send what other servers are still to get.
+// New opens the homeserver in a data directory, or creates it there, and starts to send what is still queued for other
+// servers.
 func New(c Config) (*Homeserver, error) {
 	h := &Homeserver{}
 	if err := h.open(c); err != nil {
@@ -54,10 +55,10 @@ func New(c Config) (*Homeserver, error) {
 	return h, nil
 }
 
-// opened puts what ends something before everything that was opened earlier, on which it stands.
+// opened registers a closer. Closers run in reverse order, so that dependencies are closed last.
 func (h *Homeserver) opened(end func() error) { h.closers = slices.Insert(h.closers, 0, end) }
 
-// andNothing makes an end that can fail of one that cannot.
+// andNothing adapts a closer that cannot fail.
 func andNothing(end func()) func() error { return func() error { end(); return nil } }
 
 func (h *Homeserver) open(c Config) error {
@@ -123,13 +124,13 @@ func (h *Homeserver) open(c Config) error {
 	return nil
 }
 
-// ClientHandler answers clients, in plain HTTP.
+// ClientHandler serves the client-server API, over plain HTTP.
 func (h *Homeserver) ClientHandler() http.Handler { return h.client }
 
-// FederationHandler answers other servers, behind TLS.
+// FederationHandler serves the server-server API, behind TLS.
 func (h *Homeserver) FederationHandler() http.Handler { return h.server }
 
-// Close ends what the homeserver does. No request may be under way any more.
+// Close stops the homeserver. No request may be in progress.
 func (h *Homeserver) Close() error {
 	var problems []error
 	for _, end := range h.closers {
@@ -138,19 +139,19 @@ func (h *Homeserver) Close() error {
 	return errors.Join(problems...)
 }
 
-// profiles gives rooms the profiles of own users, for their member events.
+// profiles returns the profiles of local users for their member events.
 func profiles(people *users.Users) func(userID string) rooms.Profile {
 	return func(userID string) rooms.Profile {
 		fields, err := people.LocalProfile(userID)
 		if err != nil {
-			return rooms.Profile{} // a user who was deactivated has none
+			return rooms.Profile{} // a deactivated user has none
 		}
 		text := func(field string) string { return gjson.ParseBytes(fields[field]).String() }
 		return rooms.Profile{DisplayName: text("displayname"), AvatarURL: text("avatar_url")}
 	}
 }
 
-// audience tells users which other servers must hear of something.
+// audience tells users which other servers to notify.
 type audience struct {
 	rooms *rooms.Rooms
 	own   string
@@ -165,7 +166,7 @@ func (a audience) ServersOf(roomID string) []string {
 	return room.Audience()
 }
 
-// ServersSharing returns the other servers in any room that an own user is in.
+// ServersSharing returns the other servers in any room that a local user is in.
 func (a audience) ServersSharing(userID string) []string {
 	var servers []string
 	for _, room := range a.rooms.All() {

@@ -1,6 +1,6 @@
 package keyring
 
-// This file reads and makes the documents in which servers publish their keys.
+// This file parses and makes the documents in which servers publish their keys.
 
 import (
 	"crypto/ed25519"
@@ -15,31 +15,31 @@ import (
 	"msc4014/reference/pseudonym"
 )
 
-// ownValidity is for how long the own key is said to be valid, from the moment of each answer.
+// ownValidity is how long this server's key is declared valid, from the time of each response.
 const ownValidity = 24 * time.Hour
 
-// longestValidity caps what others say of theirs: servers must take the lesser of valid_until_ts and 7 days into the
-// future (room version 5, "Signing key validity period").
+// longestValidity caps the validity of other servers' keys: servers must take the lesser of valid_until_ts and 7 days
+// into the future (room version 5, "Signing key validity period").
 const longestValidity = 7 * 24 * time.Hour
 
-// fetched is a document as a server signed it, and when it came, in milliseconds.
+// fetched is a document as signed by its server, with the time of the fetch in milliseconds.
 type fetched struct {
 	Document  json.RawMessage `json:"document"`
 	FetchedAt int64           `json:"fetched_at"`
 }
 
-// document is the content of one.
+// document is a parsed document.
 type document struct {
 	raw        []byte
 	validUntil int64 // in milliseconds, capped
 	keys       map[string]pseudonym.PublishedKey
-	current    map[string]bool // the keys that are in use, as against old ones
+	current    map[string]bool // the keys in use, as opposed to old ones
 }
 
-// readDocument reads the document of a server and verifies that all its keys in use signed it. One that says that it is
-// no longer valid is read too: it tells of the time before.
+// readDocument parses a server's document and verifies that all its keys in use signed it. An expired document is
+// accepted: its keys were valid before.
 func readDocument(serverName string, f fetched) (*document, error) {
-	canonical, err := pseudoid.CanonicalJSON(f.Document) // strict: no key may stand twice
+	canonical, err := pseudoid.CanonicalJSON(f.Document) // strict: refuses duplicate keys
 	if err != nil {
 		return nil, fmt.Errorf("the key document of %s: %w", serverName, err)
 	}
@@ -76,13 +76,13 @@ func readDocument(serverName string, f fetched) (*document, error) {
 	return d, nil
 }
 
-// usable tells whether this is a key to verify with. One of small order is nobody's: anybody can sign for it.
+// usable reports whether a key can verify signatures. Anybody can sign for a key of small order.
 func usable(keyID string, key []byte) bool {
 	return strings.HasPrefix(keyID, "ed25519:") && len(key) == ed25519.PublicKeySize && !pseudoid.SmallOrder(key)
 }
 
-// OwnDocument returns the document in which the server publishes its own key, signed: the answer to
-// GET /_matrix/key/v2/server.
+// OwnDocument returns the signed document in which this server publishes its key: the response to GET
+// /_matrix/key/v2/server.
 func (k *Keyring) OwnDocument() ([]byte, error) {
 	type verifyKey struct {
 		Key string `json:"key"`
@@ -92,7 +92,7 @@ func (k *Keyring) OwnDocument() ([]byte, error) {
 		"server_name":     k.serverName,
 		"valid_until_ts":  k.now().Add(ownValidity).UnixMilli(),
 		"verify_keys":     map[string]verifyKey{k.own.KeyID: {pseudoid.EncodeBase64(public)}},
-		"old_verify_keys": map[string]verifyKey{}, // the key is made once and for all
+		"old_verify_keys": map[string]verifyKey{}, // the key never changes
 	})
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (k *Keyring) OwnDocument() ([]byte, error) {
 	return pseudoid.SignJSON(unsigned, k.own.Name, k.own.KeyID, k.own.Key)
 }
 
-// ownPublished is the own key as others would learn it.
+// ownPublished returns this server's key as others would see it.
 func (k *Keyring) ownPublished(keyID string) (pseudonym.PublishedKey, error) {
 	if keyID != k.own.KeyID {
 		return pseudonym.PublishedKey{}, fmt.Errorf("%w: %s of %s", pseudonym.ErrNoSuchKey, keyID, k.serverName)

@@ -1,6 +1,6 @@
 package keyring
 
-// This file fetches the keys of other servers, once for however many ask for them.
+// This file fetches the keys of other servers, with one request for all concurrent callers.
 
 import (
 	"context"
@@ -14,26 +14,26 @@ import (
 )
 
 const (
-	// fetchTimeout bounds one attempt to fetch. Whoever waits for it may give up earlier.
+	// fetchTimeout limits one attempt to fetch. Callers may give up earlier.
 	fetchTimeout = 5 * time.Second
-	// askAgainAfter is how long an answer, or that there was none, is good for when it is not what was hoped for. It is
-	// short, so that a server which comes back, or has a new key, is noticed soon.
+	// askAgainAfter is how long an insufficient response, or a failure, is kept before the server is asked again. It is
+	// short, so that a server that comes back, or has a new key, is noticed soon.
 	askAgainAfter = time.Second
-	// maximumDocument bounds what is read of an answer, in bytes.
+	// maximumDocument is the maximum size of a response, in bytes.
 	maximumDocument = 1 << 20
 )
 
-// server is another server as the keyring knows it.
+// server is what the keyring knows about another server.
 type server struct {
 	name   string
 	mu     sync.Mutex
-	known  *document     // the last that was valid; nil if there was none
+	known  *document     // the last valid one; nil if there was none
 	asked  time.Time     // when the last attempt ended
 	failed error         // of the last attempt
-	flight chan struct{} // closed when the attempt under way ends; nil when there is none
+	flight chan struct{} // closed when the current attempt ends; nil if there is none
 }
 
-// server returns what is known of a server, and reads what the store has when it is first asked for.
+// server returns the entry of a server, loading it from the store on first use.
 func (k *Keyring) server(name string) *server {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -48,8 +48,8 @@ func (k *Keyring) server(name string) *server {
 	return s
 }
 
-// document returns the keys of a server, which are fetched unless what is known is enough. When that fails, or was tried
-// just now, it returns what is known, enough or not, and why there is nothing newer; never neither.
+// document returns the keys of a server. It fetches them unless the known ones are enough. If that fails, or was tried
+// just now, it returns the known keys, enough or not, and the error; at least one of the two is non-nil.
 func (k *Keyring) document(ctx context.Context, name string, enough func(*document) bool) (known *document, failed error) {
 	s := k.server(name)
 	s.mu.Lock()
@@ -75,7 +75,7 @@ func (k *Keyring) document(ctx context.Context, name string, enough func(*docume
 	}
 }
 
-// start begins to fetch; the server is locked. It does not once the keyring is closed.
+// start starts to fetch, and reports whether it did: it does not once the keyring is closed. The server must be locked.
 func (k *Keyring) start(s *server) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -87,7 +87,7 @@ func (k *Keyring) start(s *server) bool {
 	return true
 }
 
-// fly fetches the keys of a server. Its time is its own and not that of who asked first: others wait for it too.
+// fly fetches the keys of a server. It does not use the context of the first caller: others wait for it too.
 func (k *Keyring) fly(s *server) {
 	ctx, cancel := k.within(k.lifetime, fetchTimeout)
 	defer cancel()
@@ -98,7 +98,7 @@ func (k *Keyring) fly(s *server) {
 	})
 }
 
-// learn remembers what came of an attempt; also is done in the same step, and may be nil.
+// learn records the result of an attempt; also is called under the same lock, and may be nil.
 func (k *Keyring) learn(s *server, raw fetched, d *document, err error, also func()) {
 	s.mu.Lock()
 	s.asked, s.failed = k.now(), err
@@ -112,16 +112,17 @@ func (k *Keyring) learn(s *server, raw fetched, d *document, err error, also fun
 	if err != nil {
 		return
 	}
-	// Who waits goes on before this: it may be in the middle of an Update. A document that is not kept is fetched again.
+	// Waiting callers continue before this: they may be in the middle of an Update. A document that is not stored is
+	// fetched again.
 	_ = k.store.Update(func(tx *store.Tx) error { k.documents.Put(tx, s.name, raw); return nil })
 }
 
-// within bounds how long keys are waited for.
+// within limits how long to wait for keys.
 func (k *Keyring) within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, limit)
 }
 
-// fetch asks a server for its keys: GET /_matrix/key/v2/server.
+// fetch requests a server's keys: GET /_matrix/key/v2/server.
 func (k *Keyring) fetch(ctx context.Context, name string) (fetched, *document, error) {
 	answer, err := k.transport.Ask(ctx, transport.Request{
 		Server: name, Method: http.MethodGet, URI: "/_matrix/key/v2/server", Limit: maximumDocument,

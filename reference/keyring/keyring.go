@@ -1,9 +1,9 @@
-// Package keyring has the signing keys of servers: the own one, and those of others, which it fetches and remembers. It
-// publishes both kinds, as a server and as a notary (server-server API, "Retrieving server keys"), and signs and checks
+// Package keyring has the signing keys of servers: this server's, and those of others, which it fetches and stores. It
+// publishes both, as a server and as a notary (server-server API, "Retrieving server keys"), and signs and checks
 // requests with them ("Request authentication").
 //
-// In pseudonymous rooms no event is signed by a server key. What is: the mapping that ties a sender key to a user ID
-// (MSC4014, Proposal 4.1), and every request between servers.
+// In pseudonymous rooms events are not signed by server keys. Server keys sign the mapping from a sender key to a user
+// ID (MSC4014, Proposal 4.1), and every request between servers.
 package keyring
 
 import (
@@ -21,7 +21,7 @@ import (
 	"msc4014/reference/store"
 )
 
-// Config is what a keyring needs.
+// Config has the dependencies of a Keyring.
 type Config struct {
 	ServerName string
 	Store      *store.Store
@@ -29,7 +29,7 @@ type Config struct {
 	Now        func() time.Time // nil means time.Now
 }
 
-// Keyring has the keys. It may be used from several goroutines.
+// Keyring holds the keys. It is safe for concurrent use.
 type Keyring struct {
 	serverName string
 	store      *store.Store
@@ -46,13 +46,13 @@ type Keyring struct {
 	closed   bool
 }
 
-// ownKey is the own key as the store keeps it.
+// ownKey is the stored form of this server's key.
 type ownKey struct {
 	KeyID string `json:"key_id"`
 	Seed  []byte `json:"seed"`
 }
 
-// New returns a keyring. The own key is made once and kept in the store.
+// New returns a keyring. This server's key is made once and kept in the store.
 func New(c Config) (*Keyring, error) {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -72,7 +72,7 @@ func New(c Config) (*Keyring, error) {
 	}, nil
 }
 
-// Close ends what the keyring is still fetching. The store must be open until then.
+// Close cancels fetches. The store must stay open until it returns.
 func (k *Keyring) Close() {
 	k.mu.Lock()
 	k.closed = true
@@ -81,7 +81,7 @@ func (k *Keyring) Close() {
 	k.flights.Wait()
 }
 
-// Signer returns the own key, with its name.
+// Signer returns this server's signing key.
 func (k *Keyring) Signer() pseudonym.ServerSigner { return k.own }
 
 func loadOwnKey(s *store.Store, serverName string) (pseudonym.ServerSigner, error) {
@@ -102,11 +102,11 @@ func loadOwnKey(s *store.Store, serverName string) (pseudonym.ServerSigner, erro
 	return pseudonym.ServerSigner{Name: serverName, KeyID: key.KeyID, Key: ed25519.NewKeyFromSeed(key.Seed)}, nil
 }
 
-// newKeyID returns a key ID that the server, should it lose its key, will not use again: others remember it.
+// newKeyID returns a key ID that the server will not use again if it loses its key, since others remember it.
 func newKeyID() string { return "ed25519:ref_" + hex.EncodeToString(randomBytes(4)) }
 
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
-	_, _ = rand.Read(b) // it never fails: the program ends before that
+	_, _ = rand.Read(b) // it never fails: the program would crash instead
 	return b
 }

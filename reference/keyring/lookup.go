@@ -1,6 +1,6 @@
 package keyring
 
-// This file answers, which key a server has under an ID, in the forms in which others ask.
+// This file looks up a server's key by its ID.
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 	"msc4014/reference/rules"
 )
 
-// mappingTimeout bounds how long the judgement of a mapping waits for keys: a join waits for it ("with a shortish
+// mappingTimeout limits how long the judgement of a mapping waits for keys: a join waits for it ("with a shortish
 // timeout", MSC1228, Implementation).
 const mappingTimeout = 2 * time.Second
 
-// published returns a key, which should be valid until validAt (milliseconds): if the one that is known is not, the
-// server is asked again. It may be past its validity all the same, if it is an old one or nothing newer can be had:
-// whoever asks looks at ValidUntil. The error is pseudonym.ErrNoSuchKey if the server answered and has no such key.
+// published returns a key, preferably valid until validAt (milliseconds): if the known one is not, the server is asked
+// again. The key may still have expired, if it is an old one or nothing newer is available: callers must check
+// ValidUntil. The error is pseudonym.ErrNoSuchKey if the server answered and has no such key.
 func (k *Keyring) published(ctx context.Context, serverName, keyID string, validAt int64) (pseudonym.PublishedKey, error) {
 	if serverName == k.serverName {
 		return k.ownPublished(keyID)
@@ -35,7 +35,7 @@ func (k *Keyring) published(ctx context.Context, serverName, keyID string, valid
 	return pseudonym.PublishedKey{}, fmt.Errorf("%w: %s of %s", pseudonym.ErrNoSuchKey, keyID, serverName)
 }
 
-// hasUntil tells whether a document has a key valid until a time, or one whose end will not change any more.
+// hasUntil reports whether a document has a key that is valid until a time, or an old key, whose expiry is final.
 func (d *document) hasUntil(keyID string, validAt int64) bool {
 	key, ok := d.keys[keyID]
 	return ok && (key.ValidUntil >= validAt || !d.current[keyID])
@@ -55,24 +55,24 @@ func (k *Keyring) valid(ctx context.Context, serverName, keyID string, validAt i
 
 func at(milliseconds int64) string { return time.UnixMilli(milliseconds).UTC().Format(time.RFC3339) }
 
-// KeySource returns the keyring as who judges mappings asks it. It gives up after two seconds.
+// KeySource returns the keyring as a key source for judging mappings. Its lookups time out after two seconds.
 func (k *Keyring) KeySource() pseudonym.KeySource { return mappingKeys{k} }
 
 type mappingKeys struct{ k *Keyring }
 
-// ServerKey makes this a pseudonym.KeySource.
+// ServerKey implements pseudonym.KeySource.
 func (m mappingKeys) ServerKey(serverName, keyID string) (pseudonym.PublishedKey, error) {
 	ctx, cancel := m.k.within(m.k.lifetime, mappingTimeout)
 	defer cancel()
 	return m.k.published(ctx, serverName, keyID, m.k.now().UnixMilli())
 }
 
-// ServerKeys returns the keyring as who checks events of ordinary rooms asks it.
+// ServerKeys returns the keyring as a key source for checking events of ordinary rooms.
 func (k *Keyring) ServerKeys() rules.ServerKeys { return eventKeys{k} }
 
 type eventKeys struct{ k *Keyring }
 
-// ServerKey makes this a rules.ServerKeys.
+// ServerKey implements rules.ServerKeys.
 func (e eventKeys) ServerKey(ctx context.Context, serverName, keyID string, validAt int64) (ed25519.PublicKey, error) {
 	return e.k.valid(ctx, serverName, keyID, validAt)
 }

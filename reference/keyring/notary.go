@@ -1,6 +1,6 @@
 package keyring
 
-// This file answers for other servers, as a notary (server-server API, "Querying keys through another server").
+// This file publishes other servers' keys, as a notary (server-server API, "Querying keys through another server").
 
 import (
 	"context"
@@ -10,18 +10,18 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// maximumQueried bounds how many servers one query may name, and atOnce how many of them are asked at the same time.
+// maximumQueried limits how many servers one query may name, and atOnce how many of them are asked concurrently.
 const (
 	maximumQueried = 100
 	atOnce         = 10
 )
 
-// Queried is what is asked of one server: until when each key should be valid, in milliseconds. No keys means all of
-// them, 0 means now.
+// Queried is a query about one server: until when each key should be valid, in milliseconds. No keys means all of them,
+// 0 means now.
 type Queried map[string]int64
 
-// Query returns the key documents of servers, by name, signed by the notary too. Servers whose keys cannot be had are
-// left out; a document that is not as new as it was asked for is better than none.
+// Query returns the key documents of servers, by name, with the notary's signature added. Servers whose keys are
+// unavailable are left out; a document that does not satisfy the query is still returned.
 func (k *Keyring) Query(ctx context.Context, servers map[string]Queried) (documents [][]byte, err error) {
 	if len(servers) > maximumQueried {
 		return nil, fmt.Errorf("the keys of %d servers were asked for, at most %d are looked for at once", len(servers), maximumQueried)
@@ -46,7 +46,7 @@ func (k *Keyring) Query(ctx context.Context, servers map[string]Queried) (docume
 	return documents, nil
 }
 
-// notarised returns the document of a server, nil if there is none.
+// notarised returns the document of a server, or nil.
 func (k *Keyring) notarised(ctx context.Context, name string, queried Queried) []byte {
 	if name == k.serverName {
 		document, err := k.OwnDocument()
@@ -66,7 +66,7 @@ func (k *Keyring) notarised(ctx context.Context, name string, queried Queried) [
 	return signed
 }
 
-// satisfies tells whether a document has all that is asked for.
+// satisfies reports whether a document satisfies a query.
 func (d *document) satisfies(queried Queried, now int64) bool {
 	if len(queried) == 0 {
 		return d.validUntil >= now

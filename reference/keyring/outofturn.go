@@ -1,6 +1,6 @@
 package keyring
 
-// This file asks for keys out of turn: at once because somebody waits for them, or by way of another server.
+// This file requests keys out of turn: at once, or from a notary.
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"msc4014/reference/federation/transport"
 )
 
-// AskAgain asks a server for its keys, however shortly ago it was asked. It gives up after two seconds.
+// AskAgain requests a server's keys, however recently it was asked. It times out after two seconds.
 func (k *Keyring) AskAgain(ctx context.Context, serverName string) error {
 	ctx, cancel := context.WithTimeout(ctx, mappingTimeout)
 	defer cancel()
@@ -22,9 +22,9 @@ func (k *Keyring) AskAgain(ctx context.Context, serverName string) error {
 	return err
 }
 
-// AskNotary asks a notary for the keys of another server: "perspective servers hosting keys for that server" (MSC4014,
-// Proposal 4.2; server-server API, "Querying keys through another server"). They are remembered if the notary is believed.
-// It gives up after two seconds.
+// AskNotary requests the keys of another server from a notary: "perspective servers hosting keys for that server"
+// (MSC4014, Proposal 4.2; server-server API, "Querying keys through another server"). They are stored if believed is
+// set. It times out after two seconds.
 func (k *Keyring) AskNotary(ctx context.Context, notary, serverName string, believed bool) error {
 	ctx, cancel := context.WithTimeout(ctx, mappingTimeout)
 	defer cancel()

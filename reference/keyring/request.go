@@ -18,8 +18,8 @@ import (
 	"msc4014/reference/federation/transport"
 )
 
-// SignRequest returns the Authorization header of a request. uri is the path with its query, escaped as it is sent; body
-// is JSON, nil means none.
+// SignRequest returns the Authorization header of a request. uri is the path with its query, escaped as it is sent;
+// body is JSON, or nil.
 func (k *Keyring) SignRequest(method, destination, uri string, body []byte) (authorization string, err error) {
 	request := fclient.NewFederationRequest(method, spec.ServerName(k.own.Name), spec.ServerName(destination), uri)
 	if body != nil {
@@ -38,12 +38,12 @@ func (k *Keyring) SignRequest(method, destination, uri string, body []byte) (aut
 	return signed.Header.Get("Authorization"), nil
 }
 
-// ErrNotJSON says that the body of a request is not JSON as it must be.
+// ErrNotJSON reports that the body of a request is not valid JSON.
 var ErrNotJSON = errors.New("the body is no JSON")
 
-// CheckRequest returns which server a request is from. body is the whole body of it. The error is ErrNotJSON if that is
-// not JSON which every reader reads alike; any other says that the request is not signed as it must be, or that it
-// cannot be told because the keys cannot be had.
+// CheckRequest returns the server that sent a request. body is its whole body. The error is ErrNotJSON if the body is
+// not JSON, or not JSON that every parser reads alike; any other error means that the request is not correctly signed,
+// or that the keys are unavailable.
 func (k *Keyring) CheckRequest(r *http.Request, body []byte) (origin string, err error) {
 	if err := checkJSON(body); err != nil {
 		return "", err
@@ -66,7 +66,7 @@ func (k *Keyring) CheckRequest(r *http.Request, body []byte) (origin string, err
 	return "", err
 }
 
-// signedRequest is what the signature of a request is over.
+// signedRequest is the object that a request's signature covers.
 type signedRequest struct {
 	Method      string                       `json:"method"`
 	URI         string                       `json:"uri"`
@@ -95,13 +95,13 @@ func (k *Keyring) checkRequest(ctx context.Context, s signedRequest, keyID, sign
 	return nil
 }
 
-// checkJSON refuses a body in which a key stands twice, or that is not one JSON value in UTF-8: what was signed and what
-// is read would not be the same for everybody. Numbers may be such as canonical JSON has not; events are looked at later.
+// checkJSON returns an error if a body has a duplicate key, or is not one JSON value in UTF-8: then servers could
+// disagree about what was signed. Numbers that canonical JSON does not allow are accepted; events are checked later.
 func checkJSON(body []byte) error {
 	if len(body) == 0 {
 		return nil
 	}
-	if !utf8.Valid(body) || !json.Valid(body) { // json.Valid also bounds how deep it nests
+	if !utf8.Valid(body) || !json.Valid(body) { // json.Valid also limits nesting
 		return ErrNotJSON
 	}
 	if err := checkKeys(json.NewDecoder(bytes.NewReader(body))); err != nil {
@@ -110,9 +110,9 @@ func checkJSON(body []byte) error {
 	return nil
 }
 
-// checkKeys reads one value and looks for keys that stand twice.
+// checkKeys reads one value and returns an error if it has a duplicate key.
 func checkKeys(decoder *json.Decoder) error {
-	decoder.UseNumber() // else a number too large for a float64 is an error
+	decoder.UseNumber() // otherwise a number too large for a float64 is an error
 	token, err := decoder.Token()
 	if err != nil {
 		return err
@@ -137,6 +137,6 @@ func checkKeys(decoder *json.Decoder) error {
 			return err
 		}
 	}
-	_, err = decoder.Token() // the end of it
+	_, err = decoder.Token() // the closing delimiter
 	return err
 }

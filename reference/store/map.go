@@ -1,6 +1,6 @@
 package store
 
-// This file is the map that SQLite remembers.
+// This file implements the map that is stored in SQLite.
 
 import (
 	"bytes"
@@ -12,16 +12,16 @@ import (
 	"sync"
 )
 
-// Map is a map of values by text keys, in memory and in a table. Values are written as JSON; they must not be changed
-// once they were put. It may be used from several goroutines.
+// Map is a map with string keys, kept in memory and in a table. Values are stored as JSON; they must not be changed
+// once they were put. It is safe for concurrent use.
 type Map[V any] struct {
 	table  string
 	mu     sync.RWMutex
 	values map[string]V
 }
 
-// NewMap returns the map that the table called name remembers, and makes the table if it is not there. The name is a
-// plain identifier, each is used for one map.
+// NewMap loads the map stored in the table called name, and creates the table if necessary. The name must be a plain
+// identifier, and each must be used for one map only.
 func NewMap[V any](s *Store, name string) (*Map[V], error) {
 	m := &Map[V]{table: `"` + name + `"`, values: map[string]V{}}
 	if _, err := s.db.Exec("CREATE TABLE IF NOT EXISTS " + m.table + " (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"); err != nil {
@@ -54,7 +54,7 @@ func (m *Map[V]) Get(key string) (V, bool) {
 	return value, ok
 }
 
-// Put gives a key a value.
+// Put sets the value of a key.
 func (m *Map[V]) Put(tx *Tx, key string, value V) {
 	raw, err := marshal(value)
 	if err != nil {
@@ -69,7 +69,7 @@ func (m *Map[V]) Put(tx *Tx, key string, value V) {
 	m.values[key] = value
 }
 
-// marshal writes JSON in which '<', '>' and '&' stand as they are: events are kept as their servers spelled them.
+// marshal writes JSON without escaping '<', '>' and '&': events are kept as their servers wrote them.
 func marshal(value any) ([]byte, error) {
 	var written bytes.Buffer
 	encoder := json.NewEncoder(&written)
@@ -78,7 +78,7 @@ func marshal(value any) ([]byte, error) {
 	return bytes.TrimSuffix(written.Bytes(), []byte("\n")), err
 }
 
-// Delete takes a key out.
+// Delete removes a key.
 func (m *Map[V]) Delete(tx *Tx, key string) {
 	tx.exec("DELETE FROM "+m.table+" WHERE key = ?", []byte(key))
 	m.mu.Lock()
@@ -86,14 +86,14 @@ func (m *Map[V]) Delete(tx *Tx, key string) {
 	delete(m.values, key)
 }
 
-// Len returns how many keys there are.
+// Len returns the number of keys.
 func (m *Map[V]) Len() int {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return len(m.values)
 }
 
-// All goes over all keys and values as they are when it begins, in the order of the keys.
+// All iterates over a snapshot of the map, sorted by key.
 func (m *Map[V]) All() iter.Seq2[string, V] {
 	m.mu.RLock()
 	values := maps.Clone(m.values)

@@ -1,7 +1,7 @@
-// Package store keeps what a server must not forget: maps that are read from memory and written through to SQLite, so
-// that the rest of the server deals with plain Go values. What Update returned from is still there after SIGKILL.
+// Package store keeps a server's persistent data: maps that are read from memory and written through to SQLite, so that
+// the rest of the server deals with plain Go values. Data is durable once Update returns, even after SIGKILL.
 //
-// The driver is modernc.org/sqlite, SQLite in Go: the server stays one static program, for images without a base.
+// The driver is modernc.org/sqlite, SQLite in Go, so that the server is one static binary, for images without a base.
 package store
 
 import (
@@ -15,21 +15,21 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// databaseFile is the database in its folder.
+// databaseFile is the name of the database file.
 const databaseFile = "reference.db"
 
-// Store is one database. It may be used from several goroutines.
+// Store is one database. It is safe for concurrent use.
 type Store struct {
 	db      *sql.DB
 	writing sync.Mutex // one Update at a time
 	failed  error      // set when memory and database differ: nothing is written after that
 }
 
-// Open opens the database in a folder, and makes it if it is not there.
+// Open opens the database in a directory, and creates it if necessary.
 func Open(dir string) (*Store, error) {
 	path := filepath.Join(dir, databaseFile)
-	// WAL with synchronous=NORMAL writes each transaction to the file before Commit returns. Only a machine that loses
-	// its power can lose one; a process that is killed cannot.
+	// WAL with synchronous=NORMAL writes each transaction to the file before Commit returns. Killing the process loses
+	// none; only a power failure can.
 	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=busy_timeout(5000)")
 	if err != nil {
 		return nil, fmt.Errorf("open the database %s: %w", path, err)
@@ -41,24 +41,24 @@ func Open(dir string) (*Store, error) {
 	return &Store{db: db}, nil
 }
 
-// Close closes the database. Nothing may be put after that.
+// Close closes the database. Nothing may be put afterwards.
 func (s *Store) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	return s.db.Close()
 }
 
-// Tx is an Update under way. It may not be used after Update returned.
+// Tx is a running Update. It must not be used after Update returns.
 type Tx struct {
 	sql *sql.Tx
-	err error // the first that went wrong
+	err error // the first error
 }
 
-// Update runs do in one transaction. What do puts is visible in the maps at once, and durable when Update returns nil.
+// Update calls do in one transaction. What do puts is visible in the maps at once, and durable when Update returns nil.
 //
-// When do returns an error, nothing is written; do must therefore not put before it has checked everything that can go
-// wrong. A database that cannot be written (a full disk) fails this Update and all that follow: memory would be ahead of
-// it, and a server that acknowledges what it may forget is worse than one that stands still.
+// If do returns an error, nothing is written; do must therefore check everything that can fail before it puts anything.
+// If the database cannot be written (a full disk), this Update and all later ones fail: memory would be ahead of it,
+// and a server that acknowledges what it may lose is worse than one that stops.
 func (s *Store) Update(do func(tx *Tx) error) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -87,15 +87,15 @@ func (s *Store) fail(err error) error {
 	return s.failed
 }
 
-// exec runs a statement of a transaction and remembers what went wrong.
+// exec runs a statement of a transaction and records the first error.
 func (tx *Tx) exec(statement string, arguments ...any) {
 	if tx.err == nil {
 		_, tx.err = tx.sql.Exec(statement, arguments...)
 	}
 }
 
-// Key joins parts to the key of a Map. Different parts make different keys, whatever they hold; keys with the same
-// first parts stand together in All.
+// Key joins parts to a key of a Map. Different parts give different keys, whatever they contain; keys with the same
+// first parts are adjacent in All.
 func Key(parts ...string) string {
 	escaped := make([]string, len(parts))
 	for i, part := range parts {
@@ -104,7 +104,7 @@ func Key(parts ...string) string {
 	return strings.Join(escaped, "\x00")
 }
 
-// Parts takes a key that Key made apart.
+// Parts splits a key made by Key.
 func Parts(key string) []string {
 	parts := strings.Split(key, "\x00")
 	for i, part := range parts {

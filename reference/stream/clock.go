@@ -1,5 +1,5 @@
-// Package stream has the clock of a server: one order of everything that happens on it and that a client may have to be
-// told of. The tokens of /sync are its positions.
+// Package stream has the clock of a server: one order of everything that clients may have to be told of. The tokens of
+// /sync are its positions.
 package stream
 
 import (
@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// Clock numbers what happens. It may be used from several goroutines.
+// Clock assigns positions to changes. It is safe for concurrent use.
 type Clock struct {
 	mu      sync.Mutex
 	now     int64
 	changed chan struct{} // closed at the next advance
 }
 
-// NewClock returns a clock that goes on after the last position that was used.
+// NewClock returns a clock that continues after the last used position.
 func NewClock(last int64) *Clock { return &Clock{now: last, changed: make(chan struct{})} }
 
 // Now returns the latest position. Everything up to it is visible.
@@ -24,9 +24,9 @@ func (c *Clock) Now() int64 {
 	return c.now
 }
 
-// Advance calls publish with the next position, under the clock's lock: whoever reads a Now of at least that position
-// sees what publish made visible, so that no reader passes over something that comes a little later. When publish fails,
-// the position is not taken. publish must not use the clock.
+// Advance calls publish with the next position, under the clock's lock: a reader whose Now is at least that position
+// sees what publish made visible, so no reader can skip a change. If publish fails, the position is not used. publish
+// must not use the clock.
 func (c *Clock) Advance(publish func(position int64) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -39,7 +39,7 @@ func (c *Clock) Advance(publish func(position int64) error) error {
 	return nil
 }
 
-// Wait returns when Now is past a position, or the context is done.
+// Wait returns once Now is past a position, or the context is done.
 func (c *Clock) Wait(ctx context.Context, after int64) {
 	for {
 		c.mu.Lock()
