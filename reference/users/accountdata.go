@@ -1,6 +1,6 @@
 package users
 
-// This file keeps what clients store for themselves: account data, global and by room (tags are the type m.tag of it),
+// This file keeps what clients store for themselves: account data, global and by room (including tags, in m.tag),
 // filters and pushers.
 
 import (
@@ -13,13 +13,13 @@ import (
 	"msc4014/reference/store"
 )
 
-// Dated is account data with the position at which it last changed.
+// Dated is account data with the position of its last change.
 type Dated struct {
 	Content  json.RawMessage `json:"content"`
 	Position int64           `json:"position"`
 }
 
-// DataEvent is account data as /sync shows it.
+// DataEvent is account data in /sync format.
 type DataEvent struct {
 	Type    string          `json:"type"`
 	Content json.RawMessage `json:"content"`
@@ -51,8 +51,8 @@ func (u *Users) putAccountData(tx *store.Tx, position int64, userID, roomID, dat
 	u.accountData.Put(tx, key, changed)
 }
 
-// AccountDataSince returns the account data of a room, or with "" the global, that changed after a position, by type. With
-// since 0 that is all; push rules are there even if they were never changed.
+// AccountDataSince returns the account data of a room, or with "" the global account data, that changed after a
+// position, sorted by type. since 0 returns all, and the default push rules if they were never changed.
 func (u *Users) AccountDataSince(userID, roomID string, since int64) []DataEvent {
 	data, _ := u.accountData.Get(store.Key(userID, roomID))
 	events := []DataEvent{}
@@ -67,7 +67,7 @@ func (u *Users) AccountDataSince(userID, roomID string, since int64) []DataEvent
 	return events
 }
 
-// Tags returns the tags that a user gave a room: the fields of each by its name.
+// Tags returns the tags that a user gave a room, by name.
 func (u *Users) Tags(userID, roomID string) map[string]json.RawMessage {
 	content, _ := u.AccountData(userID, roomID, tagType)
 	return tagsIn(content)
@@ -85,11 +85,11 @@ func tagsIn(content json.RawMessage) map[string]json.RawMessage {
 	return tag.Tags
 }
 
-// SetTag gives a room a tag, or takes it away where fields are nil.
+// SetTag sets a tag of a room, or removes it if fields is nil.
 func (u *Users) SetTag(userID, roomID, tag string, fields json.RawMessage) error {
 	return u.publish(func(tx *store.Tx, position int64) error {
 		content, _ := u.AccountData(userID, roomID, tagType)
-		tags := tagsIn(content) // read anew, so it may be changed
+		tags := tagsIn(content) // parsed anew, so it may be changed
 		if fields == nil {
 			delete(tags, tag)
 		} else {
@@ -130,14 +130,14 @@ func (u *Users) Filter(userID, id string) (json.RawMessage, bool) {
 	return known[n], true
 }
 
-// Pushers returns the pushers of a user as they were set. Nothing is ever pushed.
+// Pushers returns the pushers that a user set. Nothing is ever pushed.
 func (u *Users) Pushers(userID string) []json.RawMessage {
 	known, _ := u.pushers.Get(userID)
 	return known
 }
 
-// SetPusher stores a pusher, in the place of one with the same app_id and pushkey. One whose kind is null only takes that
-// one away.
+// SetPusher stores a pusher, replacing one with the same app_id and pushkey. A pusher whose kind is null only deletes
+// that one.
 func (u *Users) SetPusher(userID string, pusher json.RawMessage) error {
 	type identity struct {
 		AppID   string  `json:"app_id"`

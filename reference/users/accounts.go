@@ -1,6 +1,6 @@
 package users
 
-// This file is about accounts: making them, proving who one is, and giving them up.
+// This file manages accounts: registration, passwords and deactivation.
 
 import (
 	"crypto/pbkdf2"
@@ -19,19 +19,19 @@ import (
 )
 
 // passwordRounds makes a guess at a password cost some milliseconds. The server is for tests and for reading; one that
-// is reachable from outside would take more.
+// is reachable from outside would use more.
 const passwordRounds = 10_000
 
 // Account is a user of this server.
 type Account struct {
 	Salt        []byte                     `json:"salt,omitempty"`
-	Password    []byte                     `json:"password,omitempty"` // its digest; none, and nobody can log in with one
+	Password    []byte                     `json:"password,omitempty"` // its digest; without one, password login is impossible
 	Created     int64                      `json:"created"`            // in milliseconds
 	Deactivated bool                       `json:"deactivated,omitempty"`
 	Profile     map[string]json.RawMessage `json:"profile,omitempty"`
 }
 
-// setPassword gives the account a password; "" takes it away.
+// setPassword sets the account's password; "" removes it.
 func (a *Account) setPassword(password string) error {
 	a.Salt, a.Password = nil, nil
 	if password == "" {
@@ -44,7 +44,7 @@ func (a *Account) setPassword(password string) error {
 	return err
 }
 
-// Localpart returns the localpart of a user of this server, given by it or by its user ID.
+// Localpart returns the localpart of a local user, given as a localpart or a user ID.
 func (u *Users) Localpart(user string) (string, error) {
 	if !strings.HasPrefix(user, "@") {
 		return user, nil
@@ -56,9 +56,9 @@ func (u *Users) Localpart(user string) (string, error) {
 	return localpart, nil
 }
 
-// CheckAvailable tells why nobody can register with a localpart: M_INVALID_USERNAME, M_EXCLUSIVE (it is kept for
-// members who cannot be verified) or M_USER_IN_USE (client-server API, "Account registration"; identifier grammar in the
-// appendices).
+// CheckAvailable returns an error if nobody can register with a localpart: M_INVALID_USERNAME, M_EXCLUSIVE (it is
+// reserved for members that cannot be verified) or M_USER_IN_USE (client-server API, "Account registration"; identifier
+// grammar in the appendices).
 func (u *Users) CheckAvailable(localpart string) error {
 	userID := "@" + localpart + ":" + u.Server
 	legal := func(c rune) bool {
@@ -78,8 +78,8 @@ func (u *Users) CheckAvailable(localpart string) error {
 	return nil
 }
 
-// Register makes an account and returns its user ID. An empty localpart lets the server choose; the refusals are those of
-// CheckAvailable.
+// Register creates an account and returns its user ID. If localpart is empty, the server chooses one; the errors are
+// those of CheckAvailable.
 func (u *Users) Register(localpart, password string) (string, error) {
 	if localpart == "" {
 		localpart = strings.ToLower(rand.Text()[:12])
@@ -101,13 +101,13 @@ func (u *Users) Register(localpart, password string) (string, error) {
 	})
 }
 
-// Exists tells whether a user ID has an account here that is not deactivated.
+// Exists reports whether a user ID has an account here that is not deactivated.
 func (u *Users) Exists(userID string) bool {
 	account, found := u.accounts.Get(userID)
 	return found && !account.Deactivated
 }
 
-// CheckPassword tells why a password is not that of a user: M_FORBIDDEN, or M_USER_DEACTIVATED.
+// CheckPassword returns an error if a password is not that of a user: M_FORBIDDEN, or M_USER_DEACTIVATED.
 func (u *Users) CheckPassword(userID, password string) error {
 	account, found := u.accounts.Get(userID)
 	if found && account.Deactivated {
@@ -125,7 +125,7 @@ func (u *Users) CheckPassword(userID, password string) error {
 	return refuse("M_FORBIDDEN", "the password is not that of %s", userID)
 }
 
-// SetPassword changes a password. With logOutOthers, every device but the one named is logged out.
+// SetPassword changes a password. With logOutOthers, all other devices are logged out.
 func (u *Users) SetPassword(userID, password, deviceID string, logOutOthers bool) error {
 	err := u.Store.Update(func(tx *store.Tx) error {
 		account, found := u.accounts.Get(userID)
@@ -146,8 +146,8 @@ func (u *Users) SetPassword(userID, password, deviceID string, logOutOthers bool
 	return u.DeleteDevices(userID, others...)
 }
 
-// Deactivate ends an account for good: no password, no devices, no profile. Its name is not given to anybody again.
-// Leaving its rooms is the caller's (client-server API, "Account deactivation").
+// Deactivate ends an account for good: no password, no devices, no profile. Its user ID is never reused. The caller
+// must leave its rooms (client-server API, "Account deactivation").
 func (u *Users) Deactivate(userID string) error {
 	if err := u.DeleteAllDevices(userID); err != nil {
 		return err
@@ -161,7 +161,7 @@ func (u *Users) Deactivate(userID string) error {
 	})
 }
 
-// Search returns the user IDs with accounts here whose user ID or display name holds a term, sorted.
+// Search returns the user IDs with accounts here whose user ID or display name contains a term, sorted.
 func (u *Users) Search(term string) []string {
 	var found []string
 	for userID, account := range u.accounts.All() {

@@ -1,7 +1,7 @@
 package users
 
-// This file keeps backups of room keys (client-server API, "Server-side key backups"): what is in them is encrypted, and
-// for the client alone to read.
+// This file keeps backups of room keys (client-server API, "Server-side key backups"). Their contents are encrypted by
+// the client.
 
 import (
 	"encoding/json"
@@ -12,17 +12,17 @@ import (
 	"msc4014/reference/store"
 )
 
-// Backup is one version of a user's backup; the last that is not deleted is the current one.
+// Backup is one version of a user's backup; the last version that is not deleted is the current one.
 type Backup struct {
 	Version   string                     `json:"version"`
 	Algorithm string                     `json:"algorithm"`
 	AuthData  json.RawMessage            `json:"auth_data"`
-	Changes   int                        `json:"changes"` // counts them: the etag
+	Changes   int                        `json:"changes"` // the number of changes, for the etag
 	Deleted   bool                       `json:"deleted,omitempty"`
 	Sessions  map[string]json.RawMessage `json:"sessions"` // by store.Key(room ID, session ID)
 }
 
-// AddBackup makes a new version and returns its name.
+// AddBackup adds a new version and returns its name.
 func (u *Users) AddBackup(userID, algorithm string, authData json.RawMessage) (string, error) {
 	var version string
 	return version, u.Store.Update(func(tx *store.Tx) error {
@@ -33,7 +33,7 @@ func (u *Users) AddBackup(userID, algorithm string, authData json.RawMessage) (s
 	})
 }
 
-// Backup returns a version of a backup, the current one for "". M_NOT_FOUND says that there is none.
+// Backup returns a version of a backup, or the current one for "". It returns M_NOT_FOUND if there is none.
 func (u *Users) Backup(userID, version string) (Backup, error) {
 	known, _ := u.backups.Get(userID)
 	for _, b := range slices.Backward(known) {
@@ -44,8 +44,8 @@ func (u *Users) Backup(userID, version string) (Backup, error) {
 	return Backup{}, refuse("M_NOT_FOUND", "%s has no key backup %q", userID, version)
 }
 
-// ChangeBackup changes a version of a backup. change must not touch its map in place. With current, M_WRONG_ROOM_KEYS_VERSION
-// says that it is not the current one.
+// ChangeBackup changes a version of a backup. change must not modify its map in place. With current, it returns
+// M_WRONG_ROOM_KEYS_VERSION if the version is not the current one.
 func (u *Users) ChangeBackup(userID, version string, current bool, change func(*Backup)) (Backup, error) {
 	var changed Backup
 	return changed, u.Store.Update(func(tx *store.Tx) error {
@@ -70,8 +70,8 @@ func (u *Users) ChangeBackup(userID, version string, current bool, change func(*
 	})
 }
 
-// PutSession puts a session into a backup unless a better one is there already: one that was verified, else one whose
-// first message is earlier, else one that was forwarded less often.
+// PutSession adds a session to a backup, unless the backup has a better one: a verified one, else one with an earlier
+// first message, else one that was forwarded less often.
 func (b *Backup) PutSession(roomID, sessionID string, session json.RawMessage) {
 	key := store.Key(roomID, sessionID)
 	if known, found := b.Sessions[key]; found && !better(session, known) {
@@ -102,7 +102,7 @@ func better(session, than json.RawMessage) bool {
 	return mine.Forwarded < theirs.Forwarded
 }
 
-// DeleteSessions takes sessions out of a backup: all, those of a room, or one.
+// DeleteSessions deletes sessions from a backup: all, those of a room, or one.
 func (b *Backup) DeleteSessions(roomID, sessionID string) {
 	b.Sessions = maps.Clone(b.Sessions)
 	maps.DeleteFunc(b.Sessions, func(key string, _ json.RawMessage) bool { return isOf(key, roomID, sessionID) })
@@ -124,7 +124,7 @@ func (b *Backup) Rooms(roomID, sessionID string) map[string]map[string]json.RawM
 	return rooms
 }
 
-// isOf tells whether a key is of a room and a session; "" is any.
+// isOf reports whether a key is of a room and a session; "" matches any.
 func isOf(key, roomID, sessionID string) bool {
 	parts := store.Parts(key)
 	return (roomID == "" || parts[0] == roomID) && (sessionID == "" || parts[1] == sessionID)

@@ -1,7 +1,7 @@
 package users
 
-// This file is about the keys of devices: uploading them, handing out one-time keys and, where those are used up, fallback
-// keys (client-server API, "End-to-End Encryption").
+// This file manages the keys of devices: uploading them, and claiming one-time keys or, once those are used up,
+// fallback keys (client-server API, "End-to-End Encryption").
 
 import (
 	"encoding/json"
@@ -15,21 +15,21 @@ import (
 	"msc4014/reference/store"
 )
 
-// KeyUpload is the body of POST /keys/upload. Keys are as clients signed them, and nobody's to judge here but theirs.
+// KeyUpload is the body of POST /keys/upload. The keys are signed by clients, and are not verified here.
 type KeyUpload struct {
 	DeviceKeys   json.RawMessage            `json:"device_keys"`
 	OneTimeKeys  map[string]json.RawMessage `json:"one_time_keys"`
 	FallbackKeys map[string]json.RawMessage `json:"fallback_keys"`
 }
 
-// algorithm returns the first part of a key ID, "signed_curve25519:AAAA".
+// algorithm returns the algorithm of a key ID such as "signed_curve25519:AAAA".
 func algorithm(keyID string) string {
 	algorithm, _, _ := strings.Cut(keyID, ":")
 	return algorithm
 }
 
-// UploadKeys adds keys to a device. M_INVALID_PARAM says that device keys name another device; M_UNKNOWN that a one-time
-// key is there already and differs.
+// UploadKeys adds keys to a device. It returns M_INVALID_PARAM if the device keys name another device, and M_UNKNOWN if
+// another one-time key with the same ID exists.
 func (u *Users) UploadKeys(h Holder, upload KeyUpload) error {
 	hasKeys := len(upload.DeviceKeys) > 0 && string(upload.DeviceKeys) != "null"
 	if hasKeys {
@@ -61,7 +61,7 @@ func (u *Users) UploadKeys(h Holder, upload KeyUpload) error {
 	})
 }
 
-// merged returns a map with the keys of both; those of more win.
+// merged returns a map with the entries of both; those of more win.
 func merged(known, more map[string]json.RawMessage) map[string]json.RawMessage {
 	if len(more) == 0 {
 		return known
@@ -74,19 +74,19 @@ func merged(known, more map[string]json.RawMessage) map[string]json.RawMessage {
 	return all
 }
 
-// sameJSON tells whether two texts are the same but for white space and the order of keys.
+// sameJSON reports whether two JSON texts are equal except for white space and the order of keys.
 func sameJSON(a, b json.RawMessage) bool {
 	var x, y any
 	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
 		return false
 	}
-	left, _ := json.Marshal(x) // what was read can be written
+	left, _ := json.Marshal(x) // what was unmarshalled can be marshalled
 	right, _ := json.Marshal(y)
 	return string(left) == string(right)
 }
 
-// OneTimeKeyCounts returns how many one-time keys a device has left, by algorithm, and the algorithms whose fallback key
-// was not handed out yet.
+// OneTimeKeyCounts returns how many one-time keys a device has left, by algorithm, and the algorithms whose fallback
+// key is unused.
 func (u *Users) OneTimeKeyCounts(h Holder) (counts map[string]int, unusedFallback []string) {
 	device, _ := u.Device(h)
 	counts, unusedFallback = map[string]int{"signed_curve25519": 0}, []string{}
@@ -101,14 +101,14 @@ func (u *Users) OneTimeKeyCounts(h Holder) (counts map[string]int, unusedFallbac
 	return counts, unusedFallback
 }
 
-// Claims are one-time keys wanted or handed out: by user ID, by device ID, the algorithm or the keys by key ID.
+// Claims are claimed one-time keys: the algorithm, and ClaimedKeys the keys by key ID, by user ID and device ID.
 type (
 	Claims      map[string]map[string]string
 	ClaimedKeys map[string]map[string]map[string]json.RawMessage
 )
 
-// ClaimLocalKeys hands out a one-time key of each device of this server that is asked for, or its fallback key. Devices
-// that have neither are left out.
+// ClaimLocalKeys claims a one-time key of each requested local device, or its fallback key. Devices that have neither
+// are left out.
 func (u *Users) ClaimLocalKeys(claims Claims) (ClaimedKeys, error) {
 	claimed := ClaimedKeys{}
 	err := u.Store.Update(func(tx *store.Tx) error {
@@ -134,7 +134,7 @@ func (u *Users) ClaimLocalKeys(claims Claims) (ClaimedKeys, error) {
 	return claimed, err
 }
 
-// claim takes a key of an algorithm out of a device; the ID is "" if it has none.
+// claim removes a key of an algorithm from a device; the ID is "" if it has none.
 func (d *Device) claim(wanted string) (id string, key json.RawMessage) {
 	for _, id := range slices.Sorted(maps.Keys(d.OneTime)) {
 		if algorithm(id) == wanted {

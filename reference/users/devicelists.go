@@ -1,7 +1,7 @@
 package users
 
-// This file tells of changed devices: to clients by position, to other servers by ephemeral messages (server-server API,
-// "Device Management"), and from them.
+// This file announces changed devices, to clients by position and to other servers by EDU (server-server API, "Device
+// Management"), and accepts such EDUs.
 
 import (
 	"encoding/json"
@@ -13,7 +13,7 @@ import (
 	"msc4014/reference/store"
 )
 
-// remoteDevices is what is known of the keys of a user of another server, for when that server cannot be asked.
+// remoteDevices is what is known of a remote user's keys, for when its server is unreachable.
 type remoteDevices struct {
 	Devices map[string]json.RawMessage `json:"devices"` // keys by device ID
 	Signing SigningKeys                `json:"signing"`
@@ -29,8 +29,7 @@ func (r remoteDevices) asked(deviceIDs []string) map[string]json.RawMessage {
 	return devices
 }
 
-// DeviceListChanged returns the users, here and elsewhere, whose devices or keys changed after a position and not after
-// until.
+// DeviceListChanged returns the users, local and remote, whose devices or keys changed after since and up to until.
 func (u *Users) DeviceListChanged(since, until int64) []string {
 	var changed []string
 	if u.listsAt.Load() <= since {
@@ -44,21 +43,21 @@ func (u *Users) DeviceListChanged(since, until int64) []string {
 	return changed
 }
 
-// listChanged notes that a device list changed.
+// listChanged records that a device list changed.
 func (u *Users) listChanged(tx *store.Tx, userID string, position int64) {
 	u.lists.Put(tx, userID, position)
 	u.listsAt.Store(position)
 }
 
-// sendUpdates tells the servers that share rooms with a user of changes of its devices.
+// sendUpdates sends changes of a user's devices to the servers that share rooms with it.
 func (u *Users) sendUpdates(userID string, updates ...map[string]any) {
 	for _, update := range updates {
 		u.send(u.rooms.ServersSharing(userID), "m.device_list_update", update)
 	}
 }
 
-// update is the m.device_list_update of a device. It should name the updates before it by their stream IDs, so that a
-// server notices one that it missed; here it names none, which makes the server ask for all devices.
+// update returns the m.device_list_update of a device. It should name the earlier updates by their stream IDs, so that
+// a server notices a missed one; here it names none, which makes the server request all devices.
 func (d Device) update(userID string, position int64) map[string]any {
 	content := map[string]any{
 		"user_id": userID, "device_id": d.ID, "device_display_name": d.DisplayName,
@@ -70,7 +69,7 @@ func (d Device) update(userID string, position int64) map[string]any {
 	return content
 }
 
-// update is the m.signing_key_update of a user.
+// update returns the m.signing_key_update of a user.
 func (k SigningKeys) update(userID string) map[string]any {
 	content := map[string]any{"user_id": userID}
 	if k.Master != nil {
@@ -82,7 +81,7 @@ func (k SigningKeys) update(userID string) map[string]any {
 	return content
 }
 
-// UserDevices is what GET /user/devices/{userId} of the federation answers of a user of this server.
+// UserDevices returns the response to GET /user/devices/{userId} of the federation for a local user.
 func (u *Users) UserDevices(userID string) (json.RawMessage, error) {
 	if !u.Exists(userID) {
 		return nil, refuse("M_NOT_FOUND", "there is no user %s", userID)
@@ -101,14 +100,14 @@ func (u *Users) UserDevices(userID string) (json.RawMessage, error) {
 	return mustMarshal(answer), nil
 }
 
-// ReceiveDeviceListUpdate takes in the content of an m.device_list_update of a user of another server.
+// ReceiveDeviceListUpdate processes the content of an m.device_list_update of a remote user.
 func (u *Users) ReceiveDeviceListUpdate(content json.RawMessage) error {
 	update := gjson.ParseBytes(content)
 	userID, deviceID := update.Get("user_id").String(), update.Get("device_id").String()
 	return u.changeRemote(userID, func(known *remoteDevices) {
 		keys := update.Get("keys")
 		switch {
-		case known.Devices == nil: // never asked for: nothing to keep up to date
+		case known.Devices == nil: // never requested, so nothing to update
 		case update.Get("deleted").Bool() || !keys.IsObject():
 			known.Devices = maps.Clone(known.Devices)
 			delete(known.Devices, deviceID)
@@ -119,7 +118,7 @@ func (u *Users) ReceiveDeviceListUpdate(content json.RawMessage) error {
 	})
 }
 
-// ReceiveSigningKeyUpdate takes in the content of an m.signing_key_update of a user of another server.
+// ReceiveSigningKeyUpdate processes the content of an m.signing_key_update of a remote user.
 func (u *Users) ReceiveSigningKeyUpdate(content json.RawMessage) error {
 	var update struct {
 		UserID string `json:"user_id"`

@@ -1,6 +1,6 @@
 package users
 
-// This file is about devices and the access tokens that they hold.
+// This file manages devices and their access tokens.
 
 import (
 	"cmp"
@@ -14,13 +14,13 @@ import (
 	"msc4014/reference/store"
 )
 
-// Holder is a device of a user: whom an access token stands for.
+// Holder is the user and device that an access token belongs to.
 type Holder struct {
 	UserID   string `json:"user_id"`
 	DeviceID string `json:"device_id"`
 }
 
-// Device is one log-in of a user.
+// Device is one login of a user.
 type Device struct {
 	ID          string                     `json:"device_id"`
 	DisplayName string                     `json:"display_name,omitempty"`
@@ -37,20 +37,20 @@ type FallbackKey struct {
 	Used bool            `json:"used"`
 }
 
-// digestOf returns what is stored of an access token, so that who reads the database cannot use it.
+// digestOf returns the stored form of an access token, so that reading the database does not give access.
 func digestOf(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// LogIn logs a device of a user in and returns its access token. An empty device ID makes a new one; one that is there
-// already gets a new token, and its old one ends.
+// LogIn logs a device of a user in and returns its access token. An empty device ID creates a new device; an existing
+// device gets a new token, and its old one is revoked.
 func (u *Users) LogIn(userID, deviceID, displayName string) (Holder, string, error) {
 	if deviceID == "" {
 		deviceID = rand.Text()[:10]
 	}
 	holder, token := Holder{userID, deviceID}, "msc_"+rand.Text()
-	// A device without keys is of no interest to others, so this needs no position.
+	// Others need not hear of a device without keys, so this needs no position.
 	err := u.Store.Update(func(tx *store.Tx) error {
 		known, _ := u.devices.Get(userID)
 		device, found := known[deviceID]
@@ -65,7 +65,7 @@ func (u *Users) LogIn(userID, deviceID, displayName string) (Holder, string, err
 	return holder, token, err
 }
 
-// Authenticate returns whose an access token is.
+// Authenticate returns the holder of an access token.
 func (u *Users) Authenticate(token string) (Holder, bool) { return u.tokens.Get(digestOf(token)) }
 
 // Devices returns the devices of a user, sorted by ID.
@@ -81,7 +81,7 @@ func (u *Users) Device(h Holder) (Device, bool) {
 	return device, found
 }
 
-// RenameDevice gives a device a display name.
+// RenameDevice sets the display name of a device.
 func (u *Users) RenameDevice(h Holder, displayName string) error {
 	return u.changeDevice(h, func(d *Device) (listed bool) {
 		d.DisplayName = displayName
@@ -89,7 +89,7 @@ func (u *Users) RenameDevice(h Holder, displayName string) error {
 	})
 }
 
-// DeleteDevices logs devices out and forgets what belongs to them. Those that are not there are passed over.
+// DeleteDevices logs devices out and deletes their data. Unknown devices are ignored.
 func (u *Users) DeleteDevices(userID string, deviceIDs ...string) error {
 	var updates []map[string]any
 	err := u.publish(func(tx *store.Tx, position int64) error {
@@ -132,8 +132,8 @@ func (u *Users) putDevice(tx *store.Tx, userID string, device Device) {
 	u.devices.Put(tx, userID, changed)
 }
 
-// changeDevice changes a device. change must not touch maps in place; it tells whether those who share rooms with the
-// user must hear of it.
+// changeDevice changes a device. change must not modify maps in place; it reports whether users that share rooms with
+// the user must be told.
 func (u *Users) changeDevice(h Holder, change func(*Device) (listed bool)) error {
 	var updates []map[string]any
 	err := u.publish(func(tx *store.Tx, position int64) error {

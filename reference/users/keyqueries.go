@@ -1,6 +1,6 @@
 package users
 
-// This file asks for the keys of any users, here and on other servers.
+// This file queries and claims the keys of local and remote users.
 
 import (
 	"context"
@@ -11,7 +11,8 @@ import (
 	"msc4014/reference/store"
 )
 
-// Keys is the answer of POST /keys/query: by user ID, and device keys then by device ID. Failures are by server name.
+// Keys is the response to POST /keys/query: keys by user ID, device keys also by device ID, and failures by server
+// name.
 type Keys struct {
 	DeviceKeys      map[string]map[string]json.RawMessage `json:"device_keys"`
 	MasterKeys      map[string]json.RawMessage            `json:"master_keys,omitempty"`
@@ -27,8 +28,8 @@ func newKeys() Keys {
 	}
 }
 
-// LocalKeys returns the keys of users of this server. asked names the devices by user ID, none are all; the user-signing
-// key is for asker alone, which is "" for another server.
+// LocalKeys returns the keys of local users. asked has the device IDs by user ID, an empty list meaning all. Only asker
+// gets its own user-signing key; asker is "" for another server.
 func (u *Users) LocalKeys(asker string, asked map[string][]string) Keys {
 	keys := newKeys()
 	for userID, deviceIDs := range asked {
@@ -68,8 +69,8 @@ func (k *Keys) addSigningKeys(userID string, signing SigningKeys, own bool) {
 	}
 }
 
-// QueryKeys returns the keys of any users. Other servers are asked all at once, until the context ends; what is known of
-// the users of one that does not answer is returned, and a failure with it where that is nothing.
+// QueryKeys returns the keys of any users. Other servers are asked concurrently, until the context ends. If one does
+// not answer, the known keys of its users are returned, or a failure if there are none.
 func (u *Users) QueryKeys(ctx context.Context, asker string, asked map[string][]string) Keys {
 	keys := u.LocalKeys(asker, asked)
 	var lock sync.Mutex
@@ -97,7 +98,7 @@ func (u *Users) QueryKeys(ctx context.Context, asker string, asked map[string][]
 	return keys
 }
 
-// queryServer asks a server for keys of its users, and remembers the answer where all devices were asked for.
+// queryServer asks a server for keys of its users, and stores the response if all devices were requested.
 func (u *Users) queryServer(ctx context.Context, server string, of map[string][]string) (Keys, error) {
 	raw, err := u.remote.QueryKeys(ctx, server, mustMarshal(map[string]any{"device_keys": of}))
 	if err != nil {
@@ -119,7 +120,7 @@ func (u *Users) queryServer(ctx context.Context, server string, of map[string][]
 	})
 }
 
-// ClaimKeys hands out one-time keys of any users; failures are by server name.
+// ClaimKeys claims one-time keys of any users; failures are by server name.
 func (u *Users) ClaimKeys(ctx context.Context, claims Claims) (ClaimedKeys, map[string]any, error) {
 	local := Claims{}
 	for userID, devices := range claims {
@@ -163,8 +164,8 @@ func (u *Users) claimAt(ctx context.Context, server string, of Claims) (ClaimedK
 	return answer.OneTimeKeys, nil
 }
 
-// atServers does something for each other server with what is of its users, for all of them at once, and returns when all
-// are done. User IDs without a server are passed over.
+// atServers calls do concurrently for each other server, with the entries of its users, and returns when all calls are
+// done. User IDs without a server are ignored.
 func atServers[V any](u *Users, byUser map[string]V, do func(server string, of map[string]V)) {
 	servers := map[string]map[string]V{}
 	for userID, value := range byUser {

@@ -1,10 +1,10 @@
 package users
 
-// This file hands out tokens by which a third service learns who somebody is (client-server API, "OpenID").
+// This file issues tokens that prove a user's identity to third parties (client-server API, "OpenID").
 
 import "crypto/rand"
 
-// NewOpenIDToken makes a token that proves to others who a user is, until the server ends.
+// NewOpenIDToken returns a token for a user that is valid until the server stops.
 func (u *Users) NewOpenIDToken(userID string) string {
 	token := rand.Text()
 	u.lock.Lock()
@@ -13,7 +13,7 @@ func (u *Users) NewOpenIDToken(userID string) string {
 	return token
 }
 
-// OpenIDUser returns whom an OpenID token stands for.
+// OpenIDUser returns the user of an OpenID token.
 func (u *Users) OpenIDUser(token string) (string, bool) {
 	u.lock.RLock()
 	defer u.lock.RUnlock()

@@ -1,6 +1,6 @@
 package users
 
-// This file is about presence, in memory: who is there now (client-server API, "Presence").
+// This file keeps presence, in memory (client-server API, "Presence").
 
 import (
 	"encoding/json"
@@ -9,21 +9,21 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// offlineAfter is how long after its last /sync a user counts as gone.
+// offlineAfter is how long after its last /sync a user becomes offline.
 const offlineAfter = time.Minute
 
-// Presence is what others see of a user's being there.
+// Presence is a user's presence as others see it.
 type Presence struct {
 	State      string // "online", "unavailable" or "offline"
-	Status     string // the user's own words, or ""
+	Status     string // the status message, or ""
 	LastActive time.Time
-	Position   int64 // at which it last changed
+	Position   int64 // of the last change
 }
 
-// present is the presence of a user, and what ends it.
+// present is the presence of a user, and the timer that ends it.
 type present struct {
 	Presence
-	timer *time.Timer // sets a user of this server offline; nil where none runs
+	timer *time.Timer // sets a local user offline; nil if none is running
 }
 
 func (p *present) stop() {
@@ -32,7 +32,7 @@ func (p *present) stop() {
 	}
 }
 
-// MarshalJSON writes presence as the content of m.presence.
+// MarshalJSON returns presence as the content of m.presence.
 func (p Presence) MarshalJSON() ([]byte, error) {
 	content := map[string]any{"presence": p.State, "currently_active": p.State == "online"}
 	if p.Status != "" {
@@ -44,7 +44,7 @@ func (p Presence) MarshalJSON() ([]byte, error) {
 	return json.Marshal(content)
 }
 
-// PresenceOf returns the presence of a user; one who was never heard of is offline.
+// PresenceOf returns the presence of a user; an unknown user is offline.
 func (u *Users) PresenceOf(userID string) Presence {
 	u.lock.RLock()
 	defer u.lock.RUnlock()
@@ -54,7 +54,7 @@ func (u *Users) PresenceOf(userID string) Presence {
 	return Presence{State: "offline"}
 }
 
-// SetPresence sets the presence of a user of this server. M_INVALID_PARAM says that there is no such state.
+// SetPresence sets the presence of a local user. It returns M_INVALID_PARAM if there is no such state.
 func (u *Users) SetPresence(userID, state, status string) error {
 	if !presenceState(state) {
 		return refuse("M_INVALID_PARAM", "presence is %q, not online, unavailable or offline", state)
@@ -78,8 +78,8 @@ func presenceState(state string) bool {
 	return state == "online" || state == "unavailable" || state == "offline"
 }
 
-// Seen says that a user is using /sync, which by itself makes who was offline online, until offlineAfter. An explicit
-// state, "" if there is none, is set instead.
+// Seen records that a user calls /sync, which makes an offline user online until offlineAfter. state is an explicit
+// state to set instead, or "".
 func (u *Users) Seen(userID, state string) error {
 	before := u.PresenceOf(userID)
 	if state == "" && before.State == "offline" {
@@ -94,13 +94,13 @@ func (u *Users) Seen(userID, state string) error {
 	if p := u.presence[userID]; p != nil && !u.closed {
 		p.stop()
 		p.timer = time.AfterFunc(offlineAfter, func() {
-			_ = u.SetPresence(userID, "offline", u.PresenceOf(userID).Status) // fails for wrong states only
+			_ = u.SetPresence(userID, "offline", u.PresenceOf(userID).Status) // it only fails for unknown states
 		})
 	}
 	return err
 }
 
-// ReceivePresence takes in the content of an m.presence of a server; what it says of others' users is passed over.
+// ReceivePresence processes the content of an m.presence of a server; users of other servers in it are ignored.
 func (u *Users) ReceivePresence(origin string, content json.RawMessage) error {
 	for _, push := range gjson.GetBytes(content, "push").Array() {
 		userID, state := push.Get("user_id").String(), push.Get("presence").String()
@@ -113,7 +113,8 @@ func (u *Users) ReceivePresence(origin string, content json.RawMessage) error {
 	return nil
 }
 
-// putPresence stores presence and tells whether anything but the time of the last activity changed; if not, nobody is told.
+// putPresence stores presence and reports whether anything but the time of the last activity changed; otherwise it is
+// not announced.
 func (u *Users) putPresence(userID string, p Presence) (changed bool) {
 	u.lock.Lock()
 	known := u.presence[userID]
@@ -134,8 +135,8 @@ func (u *Users) putPresence(userID string, p Presence) (changed bool) {
 	return true
 }
 
-// PresenceSince returns the presence of all users whose presence changed after a position and not after until. With since
-// 0, who is offline is left out.
+// PresenceSince returns the presence of all users whose presence changed after since and up to until. With since 0,
+// offline users are left out.
 func (u *Users) PresenceSince(since, until int64) map[string]Presence {
 	u.lock.RLock()
 	defer u.lock.RUnlock()

@@ -1,6 +1,6 @@
 package users
 
-// This file is about profiles: display names, avatars and other fields.
+// This file manages profiles: display names, avatars and other fields.
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"msc4014/reference/store"
 )
 
-// Profile returns the fields of a user's profile, of a user of another server by asking there. M_NOT_FOUND says that
+// Profile returns the fields of a user's profile, for a remote user by asking its server. It returns M_NOT_FOUND if
 // there is no such user.
 func (u *Users) Profile(ctx context.Context, userID string) (map[string]json.RawMessage, error) {
 	if u.Local(userID) {
@@ -28,7 +28,7 @@ func (u *Users) Profile(ctx context.Context, userID string) (map[string]json.Raw
 	return profile, nil
 }
 
-// LocalProfile returns the fields of the profile of a user of this server. M_NOT_FOUND says that there is no such user.
+// LocalProfile returns the profile fields of a local user. It returns M_NOT_FOUND if there is no such user.
 func (u *Users) LocalProfile(userID string) (map[string]json.RawMessage, error) {
 	account, found := u.accounts.Get(userID)
 	if !found || account.Deactivated {
@@ -37,8 +37,8 @@ func (u *Users) LocalProfile(userID string) (map[string]json.RawMessage, error) 
 	return account.Profile, nil
 }
 
-// SetProfileField changes a field of a profile of this server; a nil value takes it away. Telling the user's rooms is the
-// caller's.
+// SetProfileField changes a profile field of a local user; a nil value removes it. The caller must update the user's
+// rooms.
 func (u *Users) SetProfileField(userID, field string, value json.RawMessage) error {
 	return u.Store.Update(func(tx *store.Tx) error {
 		account, found := u.accounts.Get(userID)

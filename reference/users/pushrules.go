@@ -27,7 +27,7 @@ func (u *Users) PushRules(userID string) pushrules.Ruleset {
 	return rules.Global
 }
 
-// ChangePushRules stores what change makes of the push rules of a user, and tells /sync.
+// ChangePushRules stores the result of change on the push rules of a user, and announces it to /sync.
 func (u *Users) ChangePushRules(userID string, change func(pushrules.Ruleset) (pushrules.Ruleset, error)) error {
 	return u.publish(func(tx *store.Tx, position int64) error {
 		rules, err := change(u.PushRules(userID))
@@ -43,8 +43,8 @@ func (u *Users) ChangePushRules(userID string, change func(pushrules.Ruleset) (p
 	})
 }
 
-// pushRulesEvent is the account data of a user who never changed a rule.
+// pushRulesEvent returns the account data of a user that never changed a rule.
 func (u *Users) pushRulesEvent(userID string) DataEvent {
-	content, _ := json.Marshal(global{pushrules.Defaults(userID)}) // texts and raw JSON made here always marshal
+	content, _ := json.Marshal(global{pushrules.Defaults(userID)}) // strings and raw JSON made here always marshal
 	return DataEvent{pushRulesType, content}
 }

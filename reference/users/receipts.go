@@ -1,6 +1,6 @@
 package users
 
-// This file is about how far users have read (client-server API, "Receipts" and "Read markers").
+// This file keeps how far users have read (client-server API, "Receipts" and "Read markers").
 
 import (
 	"encoding/json"
@@ -9,24 +9,24 @@ import (
 	"msc4014/reference/store"
 )
 
-// Receipt says that a user has read up to an event.
+// Receipt records that a user has read up to an event.
 type Receipt struct {
 	Type      string `json:"type"` // m.read, m.read.private
 	UserID    string `json:"user_id"`
-	ThreadID  string `json:"thread_id,omitempty"` // "" is all of the room, "main" what is in no thread
+	ThreadID  string `json:"thread_id,omitempty"` // "" is the whole room, "main" the events outside threads
 	EventID   string `json:"event_id"`
 	Timestamp int64  `json:"ts"` // in milliseconds
 	Position  int64  `json:"position"`
 }
 
-// Types of receipts and of the marker that is account data.
+// The types of receipts, and of the marker that is account data.
 const (
 	ReadReceipt        = "m.read"
 	PrivateReadReceipt = "m.read.private"
 	FullyRead          = "m.fully_read"
 )
 
-// SetReceipt sets a receipt of a user of this server. A public one is told to the room's other servers.
+// SetReceipt sets a receipt of a local user. A public one is sent to the other servers in the room.
 func (u *Users) SetReceipt(roomID string, r Receipt) error {
 	if r.Type != ReadReceipt && r.Type != PrivateReadReceipt {
 		return refuse("M_INVALID_PARAM", "there is no receipt type %q", r.Type)
@@ -44,8 +44,8 @@ func (u *Users) SetReceipt(roomID string, r Receipt) error {
 	return nil
 }
 
-// ReceiveReceipts takes in the content of an m.receipt of a server, of its own users alone. inRoom tells whether a user is
-// in a room.
+// ReceiveReceipts processes the content of an m.receipt of a server, for its own users only. inRoom reports whether a
+// user is in a room.
 func (u *Users) ReceiveReceipts(origin string, content json.RawMessage, inRoom func(roomID, userID string) bool) error {
 	var rooms map[string]map[string]map[string]struct {
 		EventIDs []string `json:"event_ids"`
@@ -77,7 +77,7 @@ func (u *Users) ReceiveReceipts(origin string, content json.RawMessage, inRoom f
 	return nil
 }
 
-// putReceipts stores receipts, each in the place of the one of its type, user and thread.
+// putReceipts stores receipts, each replacing the one of its type, user and thread.
 func (u *Users) putReceipts(roomID string, receipts ...Receipt) error {
 	return u.publish(func(tx *store.Tx, position int64) error {
 		known, _ := u.receipts.Get(roomID)
@@ -94,8 +94,8 @@ func (u *Users) putReceipts(roomID string, receipts ...Receipt) error {
 	})
 }
 
-// ReceiptsSince returns the receipts of a room that were set after a position, as a user may see them: private ones are
-// shown to their own user alone.
+// ReceiptsSince returns the receipts of a room that were set after a position and that a user may see: private ones are
+// only for their own user.
 func (u *Users) ReceiptsSince(userID, roomID string, since int64) []Receipt {
 	known, _ := u.receipts.Get(roomID)
 	var found []Receipt

@@ -1,7 +1,6 @@
 package users
 
-// This file is about cross-signing: the keys by which a user vouches for devices, and signatures on keys (client-server
-// API, "Cross-signing").
+// This file manages cross-signing keys, and signatures on keys (client-server API, "Cross-signing").
 
 import (
 	"encoding/json"
@@ -15,20 +14,20 @@ import (
 	"msc4014/reference/store"
 )
 
-// SigningKeys are the cross-signing keys of a user; nil are those that there are not.
+// SigningKeys are the cross-signing keys of a user; missing ones are nil.
 type SigningKeys struct {
 	Master      json.RawMessage `json:"master_key,omitempty"`
 	SelfSigning json.RawMessage `json:"self_signing_key,omitempty"`
-	UserSigning json.RawMessage `json:"user_signing_key,omitempty"` // shown to the user alone
+	UserSigning json.RawMessage `json:"user_signing_key,omitempty"` // shown only to the user
 }
 
-// SigningKeysOf returns the cross-signing keys of a user of this server.
+// SigningKeysOf returns the cross-signing keys of a local user.
 func (u *Users) SigningKeysOf(userID string) SigningKeys {
 	keys, _ := u.signing.Get(userID)
 	return keys
 }
 
-// UploadSigningKeys stores cross-signing keys; those that are nil stay as they are. M_INVALID_PARAM says that a key is not
+// UploadSigningKeys stores cross-signing keys; nil keys are left unchanged. It returns M_INVALID_PARAM if a key is not
 // the user's.
 func (u *Users) UploadSigningKeys(userID string, upload SigningKeys) error {
 	for _, key := range []json.RawMessage{upload.Master, upload.SelfSigning, upload.UserSigning} {
@@ -63,11 +62,11 @@ func (u *Users) changeSigningKeys(userID string, change func(*SigningKeys)) erro
 	return err
 }
 
-// SignatureFailures tells, by user ID and by key or device ID, why a signature was not taken.
+// SignatureFailures has the errors of rejected signatures, by user ID and by key or device ID.
 type SignatureFailures map[string]map[string]any
 
-// UploadSignatures adds signatures of a user on keys: by the owner's user ID, then by device ID or public key, an object
-// with signatures. Signatures by others than the user are passed over.
+// UploadSignatures adds signatures of a user to keys. upload has objects with signatures, by the owner's user ID and
+// then by device ID or public key. Signatures by other users are ignored.
 func (u *Users) UploadSignatures(userID string, upload map[string]map[string]json.RawMessage) (SignatureFailures, error) {
 	failures := SignatureFailures{}
 	for owner, objects := range upload {
@@ -110,7 +109,7 @@ func (u *Users) addSignatures(owner, id, signer string, signatures gjson.Result)
 	return refuse("M_NOT_FOUND", "%s has no key or device %s here", owner, id)
 }
 
-// withSignatures returns a key with further signatures of a signer.
+// withSignatures returns a key with more signatures of a signer.
 func withSignatures(key json.RawMessage, signer string, signatures gjson.Result) json.RawMessage {
 	if key == nil {
 		return nil

@@ -1,6 +1,6 @@
 package users
 
-// This file carries messages from device to device (client-server API, "Send-to-Device messaging").
+// This file delivers to-device messages (client-server API, "Send-to-Device messaging").
 
 import (
 	"crypto/rand"
@@ -11,7 +11,7 @@ import (
 	"msc4014/reference/store"
 )
 
-// Message waits in the inbox of a device until the device says, with the token of a later /sync, that it has it.
+// Message waits in the inbox of a device until the device acknowledges it, with the token of a later /sync.
 type Message struct {
 	Position int64           `json:"position"`
 	Sender   string          `json:"sender"`
@@ -22,7 +22,7 @@ type Message struct {
 // Messages are contents by user ID, then by device ID; "*" is all devices of the user.
 type Messages map[string]map[string]json.RawMessage
 
-// SendToDevices delivers messages to devices here and hands those for other servers on.
+// SendToDevices delivers messages to local devices and queues those for other servers.
 func (u *Users) SendToDevices(sender, messageType string, messages Messages) error {
 	local, servers := Messages{}, map[string]Messages{}
 	for userID, contents := range messages {
@@ -30,7 +30,7 @@ func (u *Users) SendToDevices(sender, messageType string, messages Messages) err
 		switch {
 		case server == u.Server:
 			local[userID] = contents
-		case server == "": // nobody's
+		case server == "": // no valid user ID
 		case servers[server] == nil:
 			servers[server] = Messages{userID: contents}
 		default:
@@ -48,8 +48,8 @@ func (u *Users) SendToDevices(sender, messageType string, messages Messages) err
 	return nil
 }
 
-// ReceiveToDevice takes in the content of an m.direct_to_device of a server. One that came before, by its message ID, does
-// nothing; so do messages of senders and for users that are not of the right server.
+// ReceiveToDevice processes the content of an m.direct_to_device of a server. A message ID that was received before is
+// ignored, and so are recipients of other servers. A sender that is not of the origin server is an error.
 func (u *Users) ReceiveToDevice(origin string, content json.RawMessage) error {
 	var message struct {
 		Sender    string   `json:"sender"`
@@ -72,7 +72,8 @@ func (u *Users) ReceiveToDevice(origin string, content json.RawMessage) error {
 	})
 }
 
-// deliver puts messages into inboxes, unless first, which is run in the same transaction, says that they came before.
+// deliver adds messages to inboxes, unless first, which is called in the same transaction, returns that they were
+// received before.
 func (u *Users) deliver(sender, messageType string, messages Messages, first func(tx *store.Tx) (again bool)) error {
 	return u.publish(func(tx *store.Tx, position int64) error {
 		if first(tx) {
@@ -96,9 +97,9 @@ func (u *Users) deliver(sender, messageType string, messages Messages, first fun
 	})
 }
 
-// ToDevice returns up to limit messages for a device, oldest first, after a position and not after until, and the position
-// that the device has all of them at: until, unless the limit cut them short. Those up to since, which the device has, are
-// taken out.
+// ToDevice returns up to limit messages for a device, oldest first, after since and up to until, and the position up to
+// which they are complete: until, unless limit was reached. Messages up to since, which the device has received, are
+// deleted.
 func (u *Users) ToDevice(h Holder, since, until int64, limit int) ([]Message, int64, error) {
 	key := store.Key(h.UserID, h.DeviceID)
 	if waiting, _ := u.inboxes.Get(key); len(waiting) > 0 && waiting[0].Position <= since {

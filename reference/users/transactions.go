@@ -1,6 +1,6 @@
 package users
 
-// This file makes requests with a transaction ID happen once: client-server API, "Transaction identifiers".
+// This file makes requests with a transaction ID idempotent (client-server API, "Transaction identifiers").
 
 import (
 	"sync"
@@ -8,9 +8,9 @@ import (
 	"msc4014/reference/store"
 )
 
-// Once does a request of a device unless it was done before, and returns the event ID that it came to. endpoint tells
-// requests apart whose transaction IDs may be the same: the path without it. Requests of one device are done one after
-// the other, so that a request sent again waits for the first.
+// Once performs a request of a device unless it was done before, and returns the resulting event ID. endpoint is the
+// path without the transaction ID: transaction IDs are scoped to it. Requests of one device are serialised, so that a
+// repeated request waits for the first.
 func (u *Users) Once(h Holder, endpoint, transactionID string, do func() (eventID string, err error)) (string, error) {
 	turn := u.turn(h)
 	turn.Lock()
@@ -32,8 +32,8 @@ func (u *Users) Once(h Holder, endpoint, transactionID string, do func() (eventI
 	})
 }
 
-// Done has a request be done, in the same Update as what it does: else a server that is killed between the two does it
-// again. Once sees to it where what it calls does not.
+// Done records a request as done. It should be called in the same Update as the request's effect, otherwise a server
+// that is killed in between repeats it. Once calls it if do did not.
 func (u *Users) Done(tx *store.Tx, h Holder, endpoint, transactionID, eventID string) {
 	u.transaction.Put(tx, transactionKey(h, endpoint, transactionID), eventID)
 }

@@ -1,6 +1,6 @@
 package users
 
-// This file is about who is typing, in memory (client-server API, "Typing Notifications").
+// This file keeps who is typing, in memory (client-server API, "Typing Notifications").
 
 import (
 	"encoding/json"
@@ -11,13 +11,13 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// remoteTyping is how long a user of another server counts as typing that does not say that it stopped.
+// remoteTyping is how long a remote user is typing unless its server says that it stopped.
 const remoteTyping = 30 * time.Second
 
-// typist is a user who is typing in a room, until the timer.
+// typist is a user that is typing in a room, until the timer fires.
 type typist struct{ timer *time.Timer }
 
-// SetTyping says that a user of this server types in a room, for a time, or with 0 that it stopped.
+// SetTyping sets that a local user is typing in a room for a time, or with 0 that it stopped.
 func (u *Users) SetTyping(roomID, userID string, during time.Duration) {
 	u.putTyping(roomID, userID, during)
 	u.send(u.rooms.ServersOf(roomID), "m.typing", map[string]any{
@@ -25,8 +25,8 @@ func (u *Users) SetTyping(roomID, userID string, during time.Duration) {
 	})
 }
 
-// ReceiveTyping takes in the content of an m.typing of a server, of its own users alone. Whether the user is in the room
-// is for the caller to know.
+// ReceiveTyping processes the content of an m.typing of a server, for its own users only. The caller must check that
+// the user is in the room.
 func (u *Users) ReceiveTyping(origin string, content json.RawMessage) error {
 	typing := gjson.ParseBytes(content)
 	userID, during := typing.Get("user_id").String(), time.Duration(0)
@@ -64,7 +64,7 @@ func (u *Users) putTyping(roomID, userID string, during time.Duration) {
 	})
 }
 
-// endTyping ends typing whose time is over, unless the user typed again in the meantime.
+// endTyping ends typing that has timed out, unless the user typed again in the meantime.
 func (u *Users) endTyping(roomID, userID string, ended *typist) {
 	u.lock.RLock()
 	over := !u.closed && u.typing[roomID][userID] == ended
@@ -80,7 +80,7 @@ func (u *Users) endTyping(roomID, userID string, ended *typist) {
 	})
 }
 
-// TypingSince returns who types in a room, sorted, and whether that changed after a position.
+// TypingSince returns the users typing in a room, sorted, and whether that changed after a position.
 func (u *Users) TypingSince(roomID string, since int64) (userIDs []string, changed bool) {
 	u.lock.RLock()
 	defer u.lock.RUnlock()

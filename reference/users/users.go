@@ -1,11 +1,11 @@
-// Package users keeps everything that a server knows of people apart from their rooms: accounts, devices and access
-// tokens, profiles, account data, filters, push rules, keys for end-to-end encryption, messages from device to device,
-// presence, typing and receipts. Nothing in it depends on how rooms name their senders: it knows user IDs alone, as
-// clients and the ephemeral part of the federation do.
+// Package users keeps everything that a server knows about users apart from their rooms: accounts, devices and access
+// tokens, profiles, account data, filters, push rules, keys for end-to-end encryption, to-device messages, presence,
+// typing and receipts. Nothing in it depends on how rooms name their senders: it only knows user IDs, as clients and
+// EDUs do.
 //
-// What /sync must tell has a position of the server's clock, and is asked for by "since": everything after a position.
-// Everything but typing and presence survives a restart. What must be asked of, or told to, other servers goes through
-// Remote; who shares a room with whom is asked of Rooms.
+// Whatever /sync must return has a position of the server's clock, and is queried by "since": everything after a
+// position. Everything but typing, presence and OpenID tokens survives a restart. Requests and EDUs to other servers go
+// through Remote; Rooms knows who shares a room with whom.
 package users
 
 import (
@@ -22,19 +22,19 @@ import (
 	"msc4014/reference/stream"
 )
 
-// Remote reaches other servers, the client of reference/federation/outgoing. Answers are the bodies as they came.
+// Remote sends requests and EDUs to other servers; the client of reference/federation/outgoing implements it. Responses
+// are unparsed bodies.
 type Remote interface {
 	// Profile asks a user's server for its profile (GET /query/profile).
 	Profile(ctx context.Context, userID string) (json.RawMessage, error)
 	// QueryKeys and ClaimKeys send a body of POST /user/keys/query and /user/keys/claim to a server.
 	QueryKeys(ctx context.Context, server string, body json.RawMessage) (json.RawMessage, error)
 	ClaimKeys(ctx context.Context, server string, body json.RawMessage) (json.RawMessage, error)
-	// SendEDU queues an ephemeral message for servers. Those about devices do not get lost: they are in the store when it
-	// returns.
+	// SendEDU queues an EDU for servers. Those about devices are not lost: they are stored when it returns.
 	SendEDU(servers []string, eduType string, content json.RawMessage)
 }
 
-// Rooms knows which other servers must hear of a user or a room: those with a joined member, as far as user IDs are
+// Rooms knows which other servers must be told about a user or a room: those with a joined member whose user ID is
 // verified.
 type Rooms interface {
 	// ServersOf returns the other servers in a room.
@@ -43,27 +43,25 @@ type Rooms interface {
 	ServersSharing(userID string) []string
 }
 
-// Refusal is a request that is not done, with the error code that clients get (client-server API, "Standard error
-// response").
+// Refusal is a refused request, with the error code that clients get (client-server API, "Standard error response").
 type Refusal struct{ Code, Message string }
 
-// Error tells the code and the message.
 func (r *Refusal) Error() string { return r.Code + ": " + r.Message }
 
 func refuse(code, format string, arguments ...any) error {
 	return &Refusal{Code: code, Message: fmt.Sprintf(format, arguments...)}
 }
 
-// Config is what Users are made with.
+// Config configures Users.
 type Config struct {
-	Server string // the own server name
+	Server string // the name of this server
 	Store  *store.Store
 	Log    *slog.Logger
-	// MayRegister tells whether a localpart may be taken: pseudonym.Rules.MayRegister.
+	// MayRegister reports whether a local user may have a localpart: pseudonym.Rules.MayRegister.
 	MayRegister func(localpart string) bool
 }
 
-// Users is everything that the server knows of users. It may be used from several goroutines.
+// Users is everything that the server knows about users. It is safe for concurrent use.
 type Users struct {
 	Config
 	clock  *stream.Clock
@@ -77,26 +75,26 @@ type Users struct {
 	filters     *store.Map[[]json.RawMessage] // by user ID
 	pushers     *store.Map[[]json.RawMessage] // by user ID
 	signing     *store.Map[SigningKeys]       // by user ID
-	lists       *store.Map[int64]             // by user ID: when its device list last changed
+	lists       *store.Map[int64]             // the position of the last change of a user's device list
 	remotes     *store.Map[remoteDevices]     // by user ID of other servers
 	inboxes     *store.Map[[]Message]         // by user ID and device ID
-	taken       *store.Map[bool]              // by origin and message ID: what came over federation already
+	taken       *store.Map[bool]              // by origin and message ID: to-device messages already received
 	receipts    *store.Map[[]Receipt]         // by room ID
 	backups     *store.Map[[]Backup]          // by user ID
 	transaction *store.Map[string]            // event ID or "", by user ID, device ID, endpoint and transaction ID
 	positions   *store.Map[int64]             // under latest, the highest position that was used
-	listsAt     atomic.Int64                  // when any device list last changed
+	listsAt     atomic.Int64                  // the position of the last change of any device list
 	lock        sync.RWMutex                  // guards what follows, which is in memory only
 	openID      map[string]string             // user IDs by OpenID token
 	typing      map[string]map[string]*typist // by room ID, then by user ID
-	typingAt    map[string]int64              // by room ID: when it last changed
+	typingAt    map[string]int64              // by room ID: the position of the last change
 	presence    map[string]*present           // by user ID
 	sending     map[Holder]*sync.Mutex        // by device
 	last        int64                         // the highest position that was used before Open
 	closed      bool
 }
 
-// Open reads what the store remembers of users.
+// Open loads the users from the store.
 func Open(c Config) (*Users, error) {
 	u := &Users{
 		Config: c, openID: map[string]string{}, typing: map[string]map[string]*typist{}, typingAt: map[string]int64{},
@@ -126,16 +124,17 @@ func load[V any](s *store.Store, name string, into **store.Map[V]) error {
 	return err
 }
 
-// LastPosition returns the highest position that was used before Open, from which the clock has to go on: clients have
-// tokens up to it, also where what happened then was in memory alone.
+// LastPosition returns the highest position that was used before Open. The clock must continue after it: clients have
+// tokens up to it, even if the changes were only in memory.
 func (u *Users) LastPosition() int64 { return u.last }
 
-// Connect gives Users what it could not be opened with. It must be called once, before anything else but LastPosition.
+// Connect sets the dependencies that need Users to exist first. It must be called once, before anything else but
+// LastPosition.
 func (u *Users) Connect(clock *stream.Clock, rooms Rooms, remote Remote) {
 	u.clock, u.rooms, u.remote = clock, rooms, remote
 }
 
-// Close stops what would still happen by itself.
+// Close stops all timers.
 func (u *Users) Close() {
 	u.lock.Lock()
 	defer u.lock.Unlock()
@@ -153,7 +152,7 @@ func (u *Users) Close() {
 // latest is the key of the highest position that was used.
 const latest = "latest"
 
-// publish makes something visible that /sync must tell, at the next position.
+// publish makes a change visible to /sync at the next position.
 func (u *Users) publish(do func(tx *store.Tx, position int64) error) error {
 	return u.clock.Advance(func(position int64) error {
 		return u.Store.Update(func(tx *store.Tx) error {
@@ -166,7 +165,7 @@ func (u *Users) publish(do func(tx *store.Tx, position int64) error) error {
 	})
 }
 
-// publishInMemory is publish of what is not stored and cannot be refused.
+// publishInMemory is publish for changes that are not stored and cannot fail.
 func (u *Users) publishInMemory(do func(position int64)) {
 	err := u.publish(func(_ *store.Tx, position int64) error {
 		u.lock.Lock()
@@ -179,14 +178,14 @@ func (u *Users) publishInMemory(do func(position int64)) {
 	}
 }
 
-// send queues a message for other servers.
+// send queues an EDU for other servers.
 func (u *Users) send(servers []string, eduType string, content map[string]any) {
 	if len(servers) > 0 {
 		u.remote.SendEDU(servers, eduType, mustMarshal(content))
 	}
 }
 
-// mustMarshal writes what was made here, or read as JSON.
+// mustMarshal marshals a value that was made here, or parsed from JSON.
 func mustMarshal(value any) json.RawMessage {
 	raw, err := json.Marshal(value)
 	if err != nil {
@@ -195,7 +194,7 @@ func mustMarshal(value any) json.RawMessage {
 	return raw
 }
 
-// Local tells whether a user ID is of this server, whether or not there is an account.
+// Local reports whether a user ID is of this server, with or without an account.
 func (u *Users) Local(userID string) bool { return serverOf(userID) == u.Server }
 
 // serverOf returns the server name in a user ID, or "".
