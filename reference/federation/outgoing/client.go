@@ -1,5 +1,5 @@
-// Package outgoing is the side of a server that asks other servers: typed calls of the server-server API, and the queues
-// of what they are to be sent.
+// Package outgoing is the client side of the server-server API: typed calls to other servers, and queues of what to
+// send to them.
 package outgoing
 
 import (
@@ -18,18 +18,18 @@ import (
 	"msc4014/reference/store"
 )
 
-// maximumAnswer bounds what is read of an answer, in bytes. The state of a large room is the largest.
+// maximumAnswer is the maximum size of a response, in bytes. The state of a large room is the largest.
 const maximumAnswer = 64 << 20
 
-// callTimeout bounds a call, which may have the other server ask others.
+// callTimeout limits a call, during which the other server may make requests of its own.
 const callTimeout = 30 * time.Second
 
-// Signer signs requests: it returns the value of the Authorization header. The keyring has it.
+// Signer signs requests: it returns the value of the Authorization header. The keyring implements it.
 type Signer interface {
 	SignRequest(method, destination, uri string, body []byte) (authorization string, err error)
 }
 
-// Config is what a client needs.
+// Config has the dependencies of a Client.
 type Config struct {
 	ServerName string
 	Transport  *transport.Transport
@@ -38,13 +38,13 @@ type Config struct {
 	Log        *slog.Logger // nil means none
 }
 
-// Client asks other servers and sends to them. It may be used from several goroutines.
+// Client makes calls and sends events and EDUs to other servers. It is safe for concurrent use.
 type Client struct {
 	Config
 	queues
 }
 
-// New returns a client, and begins to send what was still waiting when the store was last closed.
+// New returns a client, and starts to send what is still queued in the store.
 func New(config Config) (*Client, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
@@ -56,23 +56,22 @@ func New(config Config) (*Client, error) {
 	return c, nil
 }
 
-// Refusal is the error of a call that was answered, with a status that is no success. Other errors mean that no answer
-// came that can be used. Whoever does not want to know of this package can look for its methods by errors.As.
+// Refusal is the error of a call that got a response with an error status. Any other error means that there was no
+// usable response. Other packages can match its methods with errors.As instead of importing this one.
 type Refusal struct {
 	Server, Call string
 	Status       int
-	Code         string // errcode, "" if there was none
+	Code         string // errcode, or ""
 	Message      string // error
 	Body         []byte
 }
 
-// Error tells who refused what, and how.
 func (r *Refusal) Error() string {
 	return fmt.Sprintf("%s refused %s: %d %s %s", r.Server, r.Call, r.Status, r.Code, r.Message)
 }
 
-// call sends a signed request and returns the body of the answer, which is a JSON value. in is marshalled unless it is
-// nil or []byte, which is sent as it is.
+// call sends a signed request and returns the body of the response, which is a JSON value. in is marshalled unless it
+// is nil or []byte, which is sent as it is.
 func (c *Client) call(ctx context.Context, server, method, uri string, in any) (json.RawMessage, error) {
 	body, err := bodyOf(in)
 	if err != nil {
@@ -99,7 +98,7 @@ func bodyOf(in any) ([]byte, error) {
 	}
 }
 
-// marshal writes JSON as json.Marshal does, but leaves events in it as they are spelled.
+// marshal is like json.Marshal, but leaves events as they were written.
 func marshal(value any) ([]byte, error) {
 	var written bytes.Buffer
 	encoder := json.NewEncoder(&written)
@@ -108,7 +107,7 @@ func marshal(value any) ([]byte, error) {
 	return bytes.TrimSuffix(written.Bytes(), []byte("\n")), err
 }
 
-// do is call without telling that the server was heard of.
+// do is call without recording that the server was heard from.
 func (c *Client) do(ctx context.Context, server, method, uri string, body []byte) (json.RawMessage, error) {
 	authorization, err := c.Signer.SignRequest(method, server, uri, body)
 	if err != nil {
@@ -132,7 +131,7 @@ func (c *Client) do(ctx context.Context, server, method, uri string, body []byte
 	return answer.Body, nil
 }
 
-// get calls GET and reads the answer into a T.
+// get makes a GET call and parses the response into a T.
 func get[T any](ctx context.Context, c *Client, server, uri string) (T, error) {
 	return ask[T](ctx, c, server, http.MethodGet, uri, nil)
 }

@@ -1,6 +1,6 @@
 package outgoing
 
-// This file has the calls by which a server fetches events and state that it lacks.
+// This file has the calls that fetch events and state.
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"strconv"
 )
 
-// MissingEvents asks for the events between earliest and latest, both left out: POST /get_missing_events/{roomID}. The
+// MissingEvents requests the events between earliest and latest, both excluded: POST /get_missing_events/{roomID}. The
 // events come oldest first.
 func (c *Client) MissingEvents(
 	ctx context.Context, server, roomID string, earliest, latest []string, limit int, minDepth int64,
@@ -36,7 +36,7 @@ type pdus struct {
 	PDUs []json.RawMessage `json:"pdus"`
 }
 
-// Event asks for one event: GET /event/{eventID}.
+// Event requests one event: GET /event/{eventID}.
 func (c *Client) Event(ctx context.Context, server, eventID string) (json.RawMessage, error) {
 	answer, err := get[pdus](ctx, c, server, v1("event", eventID))
 	if err == nil && len(answer.PDUs) != 1 {
@@ -48,13 +48,13 @@ func (c *Client) Event(ctx context.Context, server, eventID string) (json.RawMes
 	return answer.PDUs[0], nil
 }
 
-// State is the state before an event, and the events that authorise it.
+// State is the state before an event, with its auth chain.
 type State struct {
 	PDUs      []json.RawMessage `json:"pdus"`
 	AuthChain []json.RawMessage `json:"auth_chain"`
 }
 
-// State asks for the state before an event: GET /state/{roomID}.
+// State requests the state before an event: GET /state/{roomID}.
 func (c *Client) State(ctx context.Context, server, roomID, eventID string) (State, error) {
 	return get[State](ctx, c, server, v1("state", roomID)+query(url.Values{"event_id": {eventID}}))
 }
@@ -65,18 +65,19 @@ type StateIDs struct {
 	AuthChainIDs []string `json:"auth_chain_ids"`
 }
 
-// StateIDs asks for the IDs of the state before an event: GET /state_ids/{roomID}.
+// StateIDs requests the IDs of the state before an event: GET /state_ids/{roomID}.
 func (c *Client) StateIDs(ctx context.Context, server, roomID, eventID string) (StateIDs, error) {
 	return get[StateIDs](ctx, c, server, v1("state_ids", roomID)+query(url.Values{"event_id": {eventID}}))
 }
 
-// EventAuth asks for the auth chain of an event: GET /event_auth/{roomID}/{eventID}.
+// EventAuth requests the auth chain of an event: GET /event_auth/{roomID}/{eventID}.
 func (c *Client) EventAuth(ctx context.Context, server, roomID, eventID string) ([]json.RawMessage, error) {
 	answer, err := get[State](ctx, c, server, v1("event_auth", roomID, eventID))
 	return answer.AuthChain, err
 }
 
-// Backfill asks for events and those before them, at most limit: GET /backfill/{roomID}. They come in no certain order.
+// Backfill requests events and the ones before them, at most limit: GET /backfill/{roomID}. They come in no particular
+// order.
 func (c *Client) Backfill(ctx context.Context, server, roomID string, from []string, limit int) ([]json.RawMessage, error) {
 	values := url.Values{"v": from, "limit": {strconv.Itoa(limit)}}
 	answer, err := get[pdus](ctx, c, server, v1("backfill", roomID)+query(values))

@@ -1,6 +1,6 @@
 package outgoing
 
-// This file has the calls by which a server looks up rooms and servers.
+// This file has the calls that look up rooms and servers.
 
 import (
 	"context"
@@ -10,19 +10,19 @@ import (
 	"strconv"
 )
 
-// Alias is where an alias leads to.
+// Alias is the target of an alias.
 type Alias struct {
 	RoomID  string   `json:"room_id"`
 	Servers []string `json:"servers"`
 }
 
-// Directory asks where an alias leads to: GET /query/directory.
+// Directory resolves an alias: GET /query/directory.
 func (c *Client) Directory(ctx context.Context, server, alias string) (Alias, error) {
 	return get[Alias](ctx, c, server, v1("query")+"/directory"+query(url.Values{"room_alias": {alias}}))
 }
 
-// PublicRooms asks for a server's public rooms: POST /publicRooms, whose body is that of the client-server API's. The
-// answer is that one's too.
+// PublicRooms requests a server's public rooms: POST /publicRooms. Request and response body are those of the
+// client-server API.
 func (c *Client) PublicRooms(ctx context.Context, server string, body []byte) (json.RawMessage, error) {
 	return c.call(ctx, server, http.MethodPost, v1("publicRooms"), body)
 }
@@ -34,7 +34,7 @@ type Hierarchy struct {
 	InaccessibleChildren []string          `json:"inaccessible_children"`
 }
 
-// Hierarchy asks for a space and its children: GET /hierarchy/{roomID}.
+// Hierarchy requests a space and its children: GET /hierarchy/{roomID}.
 func (c *Client) Hierarchy(ctx context.Context, server, roomID string, suggestedOnly bool) (Hierarchy, error) {
 	values := url.Values{"suggested_only": {strconv.FormatBool(suggestedOnly)}}
 	return get[Hierarchy](ctx, c, server, v1("hierarchy", roomID)+query(values))
@@ -46,7 +46,7 @@ type Version struct {
 	Version string `json:"version"`
 }
 
-// Version asks for the software of a server: GET /version. It is a way to find out whether a server is there.
+// Version requests the software of a server: GET /version. It can be used to find out whether a server is up.
 func (c *Client) Version(ctx context.Context, server string) (Version, error) {
 	answer, err := get[struct {
 		Server Version `json:"server"`

@@ -1,7 +1,7 @@
 package outgoing
 
-// This file has the queues: what other servers are to be sent, in order, until they have taken it (server-server API,
-// "Transactions").
+// This file has the queues of events and EDUs for other servers, which are sent in order until they are accepted
+// (server-server API, "Transactions").
 
 import (
 	"context"
@@ -20,55 +20,55 @@ const (
 	maximumEDUs = 100
 )
 
-// EDU is something to tell another server that is no event.
+// EDU is an ephemeral data unit for another server.
 type EDU struct {
 	Type    string          `json:"edu_type"`
 	Content json.RawMessage `json:"content"`
 }
 
-// queues are one queue for each destination.
+// queues has one queue for each destination.
 type queues struct {
 	items        *store.Map[item]     // by destination and number
 	transactions *store.Map[underWay] // by destination
 	lifetime     context.Context
 	end          context.CancelFunc
 	sending      sync.WaitGroup
-	began        int64 // part of the names of transactions, which no two lives of the server share
+	began        int64 // part of transaction IDs, so that they are unique across restarts
 
 	mu           sync.Mutex
 	destinations map[string]*destination
 	next         int64 // number of the next item
-	formed       int64 // transactions
+	formed       int64 // number of transactions
 	closed       bool
 }
 
-// item is one thing that waits: an event or an EDU.
+// item is one queued event or EDU.
 type item struct {
 	PDU json.RawMessage `json:"pdu,omitempty"`
 	EDU *EDU            `json:"edu,omitempty"`
 }
 
-// queued is an item that the store has, and its number.
+// queued is a stored item and its number.
 type queued struct {
 	item
 	number int64
 }
 
-// destination is what waits for one server.
+// destination is the queue of one server.
 type destination struct {
 	name      string
 	waiting   []queued
 	ephemeral []EDU         // not in the store
-	sending   bool          // somebody takes care of it
+	sending   bool          // a goroutine is sending
 	failures  int           // in a row
-	wake      chan struct{} // has a token when there is reason not to wait any longer
+	wake      chan struct{} // has a token if the wait should end
 }
 
 func itemKey(destination string, number int64) string {
 	return store.Key(destination, fmt.Sprintf("%020d", number))
 }
 
-// loadQueues reads what waits from the store, and goes on to send it.
+// loadQueues loads the queues from the store, and starts to send them.
 func (c *Client) loadQueues() (err error) {
 	c.destinations, c.began = map[string]*destination{}, time.Now().UnixMilli()
 	if c.items, err = store.NewMap[item](c.Store, "outgoing_items"); err != nil {
@@ -96,7 +96,7 @@ func (c *Client) loadQueues() (err error) {
 	return nil
 }
 
-// Close ends the sending. What waits goes on waiting in the store, which must be open until then.
+// Close stops the sending. Queued items stay in the store, which must be open until Close returns.
 func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
@@ -105,13 +105,13 @@ func (c *Client) Close() {
 	c.sending.Wait()
 }
 
-// SendEvent queues an event for servers. It is durable with the transaction, and sent once that is through: it is to be
-// called in the Update that keeps the event. It must not be called in one that then fails.
+// SendEvent queues an event for servers. It must be called in the Update that stores the event: the queue is durable
+// with the transaction, and sending starts after it. The Update must not fail afterwards.
 func (c *Client) SendEvent(tx *store.Tx, event []byte, servers []string) {
 	c.queue(tx, item{PDU: event}, servers)
 }
 
-// SendEDU queues an EDU for servers, as SendEvent does an event: for what must not get lost, such as messages to devices.
+// SendEDU queues an EDU for servers like SendEvent: for EDUs that must not be lost, such as to-device messages.
 func (c *Client) SendEDU(tx *store.Tx, edu EDU, servers []string) {
 	c.queue(tx, item{EDU: &edu}, servers)
 }
@@ -131,8 +131,8 @@ func (c *Client) queue(tx *store.Tx, i item, servers []string) {
 	}
 }
 
-// SendEphemeral queues an EDU that may get lost: typing, receipts, presence. For a server that cannot be reached, only
-// the latest wait.
+// SendEphemeral queues an EDU that may be lost: typing, receipts, presence. For an unreachable server only the latest
+// are kept.
 func (c *Client) SendEphemeral(edu EDU, servers []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -147,7 +147,7 @@ func (c *Client) SendEphemeral(edu EDU, servers []string) {
 	}
 }
 
-// Heard tells that a server was heard of: what waits for it is sent at once.
+// Heard records that a server was heard from: its queue is sent at once.
 func (c *Client) Heard(server string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,7 +160,7 @@ func (c *Client) Heard(server string) {
 	}
 }
 
-// destination returns the queue of a server. The lock is held.
+// destination returns the queue of a server. The lock must be held.
 func (c *Client) destination(server string) *destination {
 	d := c.destinations[server]
 	if d == nil {
@@ -170,7 +170,7 @@ func (c *Client) destination(server string) *destination {
 	return d
 }
 
-// takeCare sees to it that somebody sends what waits. The lock is held.
+// takeCare ensures that a goroutine is sending the queue. The lock must be held.
 func (c *Client) takeCare(d *destination) {
 	if d.sending || c.closed {
 		return
@@ -179,18 +179,18 @@ func (c *Client) takeCare(d *destination) {
 	c.sending.Go(func() { c.sendAll(d) })
 }
 
-// The wait after a failure: twice as long each time.
+// The wait after a failure, which doubles each time.
 const (
 	shortestBackoff = 500 * time.Millisecond
 	longestBackoff  = 10 * time.Second
 )
 
-// backoff returns how long to wait after that many failures in a row.
+// backoff returns the wait after that many consecutive failures.
 func backoff(failures int) time.Duration {
 	return min(shortestBackoff<<min(failures-1, 10), longestBackoff)
 }
 
-// sleep waits until it is time to try again. It returns false if the client is closed.
+// sleep waits until the next attempt. It returns false if the client is closed.
 func (c *Client) sleep(d *destination) bool {
 	c.mu.Lock()
 	d.failures++

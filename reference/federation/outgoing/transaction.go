@@ -1,6 +1,6 @@
 package outgoing
 
-// This file makes transactions of what waits for a server, and sends them.
+// This file makes transactions from queued items, and sends them.
 
 import (
 	"context"
@@ -14,25 +14,25 @@ import (
 	"msc4014/reference/store"
 )
 
-// transactionTimeout bounds one attempt to send a transaction. A server that takes longer gets it again under the same
-// name, and does not do it twice.
+// transactionTimeout limits one attempt to send a transaction. A slower server gets it again with the same ID, and does
+// not process it twice.
 const transactionTimeout = 10 * time.Second
 
-// underWay is a transaction as the store has it: its name, and how many of the items that wait it is made of, from the
-// first. It outlives the server, so that what is sent again goes by the same name.
+// underWay is the stored form of a transaction: its ID, and the number of items, from the front of the queue. It
+// survives restarts, so that the same items are sent again with the same ID.
 type underWay struct {
 	ID    string `json:"id"`
 	Items int    `json:"items"`
 }
 
-// transaction is one that is being sent.
+// transaction is a transaction that is being sent.
 type transaction struct {
 	underWay
 	body []byte
 }
 
-// sendAll sends what waits for a server until nothing does. After a failure the same transaction is sent again, and no
-// other before it is taken ("must wait and retry for a 200 OK response").
+// sendAll sends the queue of a server until it is empty. After a failure the same transaction is sent again, and no
+// other before it is accepted ("must wait and retry for a 200 OK response").
 func (c *Client) sendAll(d *destination) {
 	for {
 		t, err := c.form(d)
@@ -60,7 +60,7 @@ func (c *Client) sendAll(d *destination) {
 	}
 }
 
-// form makes a transaction of what waits, or returns nil, and with it the care of the destination, if nothing does.
+// form makes the next transaction. If the queue is empty, it marks the destination as idle and returns nil.
 func (c *Client) form(d *destination) (t *transaction, err error) {
 	c.mu.Lock()
 	durable := len(d.waiting) > 0
@@ -90,8 +90,8 @@ func (c *Client) form(d *destination) (t *transaction, err error) {
 	return t, err
 }
 
-// compose makes a transaction: the one that was under way before the server was started again, or a new one of the first
-// items. The lock is held.
+// compose returns the transaction that was under way before a restart, or a new one with the first items. The lock must
+// be held.
 func (c *Client) compose(d *destination) (*transaction, error) {
 	pdus, edus := []json.RawMessage{}, []EDU{}
 	t := &transaction{}
@@ -146,7 +146,7 @@ func (c *Client) send(server string, t *transaction) error {
 	return nil
 }
 
-// taken forgets a transaction that its destination took.
+// taken deletes a transaction that its destination accepted.
 func (c *Client) taken(d *destination, t *transaction) error {
 	c.mu.Lock()
 	d.failures = 0

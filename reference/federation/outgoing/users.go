@@ -1,6 +1,6 @@
 package outgoing
 
-// This file has the calls about users: profiles, devices, keys, and what is told of them in EDUs.
+// This file has the calls about users: profiles, devices, keys, and EDUs.
 
 import (
 	"context"
@@ -13,13 +13,13 @@ import (
 	"msc4014/reference/store"
 )
 
-// Users is the client as reference/users wants it. The answers are as they came.
+// Users is the client in the form that reference/users needs. Responses are unparsed.
 type Users struct{ c *Client }
 
 // ForUsers returns the calls about users.
 func (c *Client) ForUsers() Users { return Users{c} }
 
-// Profile asks a user's server for its profile: GET /query/profile.
+// Profile requests a profile from the user's server: GET /query/profile.
 func (u Users) Profile(ctx context.Context, userID string) (json.RawMessage, error) {
 	server, err := pseudoid.UserIDDomain(userID)
 	if err != nil {
@@ -28,7 +28,7 @@ func (u Users) Profile(ctx context.Context, userID string) (json.RawMessage, err
 	return u.c.call(ctx, server, http.MethodGet, v1("query")+"/profile"+query(url.Values{"user_id": {userID}}), nil)
 }
 
-// UserDevices asks a user's server for its devices: GET /user/devices/{userID}.
+// UserDevices requests a user's devices from the user's server: GET /user/devices/{userID}.
 func (u Users) UserDevices(ctx context.Context, userID string) (json.RawMessage, error) {
 	server, err := pseudoid.UserIDDomain(userID)
 	if err != nil {
@@ -37,7 +37,7 @@ func (u Users) UserDevices(ctx context.Context, userID string) (json.RawMessage,
 	return u.c.call(ctx, server, http.MethodGet, v1("user/devices", userID), nil)
 }
 
-// QueryKeys asks for the device keys of users: POST /user/keys/query.
+// QueryKeys requests the device keys of users: POST /user/keys/query.
 func (u Users) QueryKeys(ctx context.Context, server string, body json.RawMessage) (json.RawMessage, error) {
 	return u.c.call(ctx, server, http.MethodPost, v1("user/keys/query"), body)
 }
@@ -47,8 +47,8 @@ func (u Users) ClaimKeys(ctx context.Context, server string, body json.RawMessag
 	return u.c.call(ctx, server, http.MethodPost, v1("user/keys/claim"), body)
 }
 
-// SendEDU queues an EDU for servers. Messages to devices and changes of devices do not get lost; it must therefore not
-// be called in an Update of the store.
+// SendEDU queues an EDU for servers. To-device messages and device changes are not lost; it must therefore not be
+// called in an Update of the store.
 func (u Users) SendEDU(servers []string, eduType string, content json.RawMessage) {
 	edu := EDU{eduType, content}
 	switch eduType {

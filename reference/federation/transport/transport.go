@@ -1,10 +1,10 @@
-// Package transport reaches other servers: it finds where a server name leads to, speaks TLS with it, and keeps every
-// exchange within bounds of time and size.
+// Package transport connects to other servers: it resolves server names, speaks TLS, and limits the time and size of
+// each exchange.
 //
-// Server names are resolved in the plain way alone: a name with a port is dialled as it is, a name without one on port
-// 8448, and the certificate must be for the host (server-server API, "Resolving server names", steps 1, 2 and 6).
-// .well-known files and SRV records are not looked up: they serve names that lead elsewhere, which private networks of
-// tests do not have.
+// Server names are resolved only in the simplest way: a name with a port is dialled as it is, a name without one on
+// port 8448, and the certificate must be for the host (server-server API, "Resolving server names", steps 1, 2 and 6).
+// .well-known files and SRV records are not looked up: they serve delegated names, which private test networks do not
+// have.
 package transport
 
 import (
@@ -22,27 +22,27 @@ import (
 	"time"
 )
 
-// defaultPort is the port of names that have none.
+// defaultPort is the port of names without one.
 const defaultPort = "8448"
 
-// Bounds on connecting; the whole of an exchange is bounded by its context.
+// Limits on connecting; a whole exchange is limited by its context.
 const (
 	dialTimeout      = 5 * time.Second
 	handshakeTimeout = 5 * time.Second
 	idleTimeout      = 30 * time.Second
 )
 
-// Transport keeps connections to other servers. It may be used from several goroutines.
+// Transport keeps connections to other servers. It is safe for concurrent use.
 type Transport struct{ http *http.Transport }
 
-// New returns a transport that trusts certificates issued by rootCAs; nil means those that the machine trusts.
+// New returns a transport that trusts certificates issued by rootCAs; nil means the system's.
 func New(rootCAs *x509.CertPool) *Transport {
 	return &Transport{&http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSHandshakeTimeout: handshakeTimeout,
 		// The name to verify is the host that is dialled: net/http fills it in.
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: rootCAs},
-		// HTTP/1.1 gives up a connection with the request that met no answer on it; one of HTTP/2 would be tried again.
+		// HTTP/1.1 closes a connection whose request got no response; HTTP/2 would reuse it.
 		ForceAttemptHTTP2:   false,
 		MaxIdleConnsPerHost: 4,
 		IdleConnTimeout:     idleTimeout,
@@ -50,25 +50,25 @@ func New(rootCAs *x509.CertPool) *Transport {
 	}}
 }
 
-// Close closes connections that nobody uses.
+// Close closes idle connections.
 func (t *Transport) Close() { t.http.CloseIdleConnections() }
 
-// Request is what to ask of a server. URI is the path with its query, escaped as it is to be sent. Body is JSON, sent
-// byte for byte; nil means none. An answer of more than Limit bytes is an error.
+// Request is a request to a server. URI is the path with its query, escaped as it is sent. Body is JSON, sent byte for
+// byte, or nil. A response of more than Limit bytes is an error.
 type Request struct {
 	Server, Method, URI string
-	Authorization       string // value of the header, "" for none
+	Authorization       string // value of the header, or ""
 	Body                []byte
 	Limit               int64
 }
 
-// Answer is what a server said, whatever its status.
+// Answer is a server's response, whatever its status.
 type Answer struct {
 	Status int
 	Body   []byte
 }
 
-// Ask sends a request and returns the answer. An error means that there was none, or none that can be used.
+// Ask sends a request and returns the response. It returns an error if there was none, or none that can be used.
 func (t *Transport) Ask(ctx context.Context, r Request) (Answer, error) {
 	answer, err := t.ask(ctx, r)
 	if err != nil {
@@ -110,7 +110,7 @@ func httpRequest(ctx context.Context, r Request) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if sent := request.URL.RequestURI(); sent != r.URI { // else the signature would be of another request
+	if sent := request.URL.RequestURI(); sent != r.URI { // otherwise the signature would not match
 		return nil, fmt.Errorf("the URI would be sent as %s", sent)
 	}
 	request.Host = r.Server
@@ -121,12 +121,13 @@ func httpRequest(ctx context.Context, r Request) (*http.Request, error) {
 	if r.Authorization != "" {
 		request.Header.Set("Authorization", r.Authorization)
 	}
-	// This lets net/http repeat what met a connection that the server had just closed, POST too; it is not sent.
+	// This lets net/http retry a request, even a POST, on a connection that the server has just closed; the header is
+	// not sent.
 	request.Header["X-Idempotency-Key"] = []string{}
 	return request, nil
 }
 
-// Address returns the host:port to dial for a server name. It is an error if the name is none.
+// Address returns the host:port to dial for a server name. It returns an error if the name is invalid.
 func Address(serverName string) (string, error) {
 	u, err := url.Parse("//" + serverName)
 	if err != nil || u.Host != serverName || u.Hostname() == "" {
@@ -135,7 +136,7 @@ func Address(serverName string) (string, error) {
 	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), defaultPort)), nil
 }
 
-// plain makes errors of net/http short.
+// plain shortens errors of net/http.
 func plain(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no answer in time: %w", context.DeadlineExceeded)
