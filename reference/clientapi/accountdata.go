@@ -1,6 +1,6 @@
 package clientapi
 
-// This file is about what clients store for themselves: account data, tags and filters.
+// This file serves what clients store for themselves: account data, tags and filters.
 
 import (
 	"encoding/json"

@@ -1,6 +1,6 @@
 package clientapi
 
-// This file is about accounts and log-ins (client-server API, "Client Authentication").
+// This file serves accounts and logins (client-server API, "Client Authentication").
 
 import (
 	"crypto/rand"
@@ -30,10 +30,9 @@ func noThirdParty(*request) (any, error) { return object{"threepids": []any{}}, 
 // unconfirmedError asks a client to confirm a request (client-server API, "User-Interactive Authentication").
 type unconfirmedError struct{ body object }
 
-// Error tells that confirmation is missing.
 func (*unconfirmedError) Error() string { return "the request must be confirmed" }
 
-// confirmation is the part auth of a request.
+// confirmation is the auth object of a request.
 type confirmation struct {
 	Type       string     `json:"type"`
 	Session    string     `json:"session"`
@@ -48,8 +47,8 @@ type identifier struct {
 	User string `json:"user"`
 }
 
-// mustConfirm asks for a stage of confirmation. All flows have one stage, whose data comes with the request itself; so a
-// session has nothing to remember, and any is as good.
+// mustConfirm returns an error that asks for a stage of confirmation. All flows have one stage, whose data comes with
+// the request itself, so sessions have no state, and any session ID is accepted.
 func mustConfirm(stage string, given *confirmation, why error) error {
 	body := object{"flows": []object{{"stages": []string{stage}}}, "params": object{}, "session": rand.Text()}
 	if given != nil && given.Session != "" {
@@ -61,7 +60,7 @@ func mustConfirm(stage string, given *confirmation, why error) error {
 	return &unconfirmedError{body}
 }
 
-// confirmPassword makes sure that who asks knows the password of the user.
+// confirmPassword returns an error unless the request has the user's password.
 func (r *request) confirmPassword(given *confirmation) error {
 	if given == nil || given.Type == "" {
 		return mustConfirm("m.login.password", given, nil)
@@ -79,7 +78,7 @@ func (r *request) confirmPassword(given *confirmation) error {
 	return nil
 }
 
-// userOf returns the user ID of a user that a request names, by its present form or the older one.
+// userOf returns the user ID of the user that a request names, in the current or the older format.
 func (a *API) userOf(id identifier, user string) (string, error) {
 	if id.Type != "" && id.Type != "m.id.user" {
 		return "", rooms.Bad("M_UNRECOGNIZED", "identifiers of type %q are not known here", id.Type)
@@ -120,7 +119,7 @@ func (a *API) login(r *request) (any, error) {
 	return a.loggedIn(userID, login.DeviceID, login.DeviceName)
 }
 
-// loggedIn logs a device in and answers as login and register do.
+// loggedIn logs a device in and returns the response of login and register.
 func (a *API) loggedIn(userID, deviceID, deviceName string) (any, error) {
 	holder, token, err := a.Users.LogIn(userID, deviceID, deviceName)
 	return object{
@@ -191,7 +190,7 @@ func (a *API) changePassword(r *request) (any, error) {
 	return empty{}, a.Users.SetPassword(r.UserID, change.NewPassword, r.DeviceID, logOutOthers)
 }
 
-// deactivate ends an account. The rooms are left first: their member events must still be by a user who is there.
+// deactivate deactivates an account. It leaves the rooms first, while the user still exists.
 func (a *API) deactivate(r *request) (any, error) {
 	var change struct {
 		Auth *confirmation `json:"auth"`
@@ -268,7 +267,7 @@ func (a *API) deleteDevices(r *request) (any, error) {
 	})
 }
 
-// confirmedDeletion deletes devices once the user has confirmed it.
+// confirmedDeletion deletes devices if the request is confirmed.
 func (a *API) confirmedDeletion(r *request, which func(body json.RawMessage) ([]string, error)) (any, error) {
 	body, err := r.body()
 	if err != nil {

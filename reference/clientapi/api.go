@@ -1,6 +1,6 @@
-// Package clientapi is the client-server API of the reference homeserver over HTTP: it reads requests, asks
-// reference/users and reference/rooms, and writes answers. It decides nothing about pseudonymous identities: in every kind
-// of room, it gets events as clients see them, with user IDs, and hands on the user IDs that clients write.
+// Package clientapi is the client-server API of the reference homeserver over HTTP: it parses requests, calls
+// reference/users and reference/rooms, and writes responses. It decides nothing about pseudonymous identities: in every
+// kind of room it gets events as clients see them, with user IDs, and passes on the user IDs that clients write.
 //
 // Begin with route in this file, and with request.go; each other file is a chapter of the specification.
 package clientapi
@@ -21,25 +21,25 @@ import (
 	"msc4014/reference/users"
 )
 
-// Remote asks other servers for what neither Users nor Rooms do.
+// Remote makes requests to other servers that neither Users nor Rooms make.
 type Remote interface {
 	// PublicRooms sends a body of POST /publicRooms to a server.
 	PublicRooms(ctx context.Context, server string, body []byte) (json.RawMessage, error)
 }
 
-// Config is what the API is made with.
+// Config configures an API.
 type Config struct {
-	Server   string // the own server name
+	Server   string // the name of this server
 	Users    *users.Users
 	Rooms    *rooms.Rooms
 	Clock    *stream.Clock
 	Store    *store.Store
 	Remote   Remote
-	MediaDir string // a folder, made when it is first needed
+	MediaDir string // a directory, created when it is first needed
 	Log      *slog.Logger
 }
 
-// API answers requests of clients. It is an http.Handler.
+// API serves the client-server API. It is an http.Handler.
 type API struct {
 	Config
 	mux    *http.ServeMux
@@ -67,17 +67,17 @@ func New(c Config) (*API, error) {
 type route struct {
 	method string
 	// path is a pattern of net/http: below /_matrix/client if it begins with a version, whole if it begins with
-	// "/_matrix" or "/.". /v3/ means /r0/ too, as clients of earlier versions of the specification spell it. Parameters
-	// are unescaped one by one, so that they may hold any character.
+	// "/_matrix" or "/.". /v3/ also stands for /r0/, the prefix in earlier versions of the specification. Parameters
+	// are unescaped one by one, so that they may contain any character.
 	path   string
 	handle handler
 	open   bool // without an access token
 }
 
-// handler answers a request with what is written as JSON, or with an error.
+// handler answers a request with a value that is written as JSON, or with an error.
 type handler func(r *request) (any, error)
 
-// register makes the multiplexer of all routes: one pattern a path, whatever its methods.
+// register registers all routes with the multiplexer: one pattern for each path, whatever its methods.
 func (a *API) register(groups ...[]route) {
 	paths := map[string]map[string]route{}
 	for _, group := range groups {
@@ -106,7 +106,6 @@ func (r route) paths() []string {
 	return []string{"/_matrix/client" + r.path}
 }
 
-// ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Web browsers let pages of any site use the API (client-server API, "Web Browser Clients").
 	header := w.Header()
@@ -120,7 +119,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r)
 }
 
-// answer finds the route of a method and writes what comes of it.
+// answer calls the route of a method and writes the result.
 func (a *API) answer(w http.ResponseWriter, r *http.Request, methods map[string]route) {
 	result, err := a.handle(w, r, methods)
 	if err != nil {
@@ -159,7 +158,7 @@ func (a *API) handle(w http.ResponseWriter, r *http.Request, methods map[string]
 	return one.handle(asked)
 }
 
-// writer is an answer that is not JSON.
+// writer is a response that is not JSON.
 type writer interface{ write(w http.ResponseWriter) }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
@@ -167,16 +166,16 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(body) // the client is gone
+	_ = encoder.Encode(body) // the client may be gone
 }
 
-// empty is the answer of requests that have nothing to say but success.
+// empty is an empty response.
 type empty struct{}
 
 // object is a JSON object.
 type object = map[string]any
 
-// limitOf returns the parameter limit, at most 1000, or what it is without one.
+// limitOf returns the parameter limit, at most 1000, or otherwise if it is absent.
 func limitOf(text string, otherwise int) (int, error) {
 	n, err := number(cmp.Or(text, fmt.Sprint(otherwise)), "limit")
 	if err == nil && n < 0 {

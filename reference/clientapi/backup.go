@@ -1,6 +1,6 @@
 package clientapi
 
-// This file is about backups of room keys (client-server API, "Server-side key backups").
+// This file serves backups of room keys (client-server API, "Server-side key backups").
 
 import (
 	"encoding/json"
@@ -24,7 +24,7 @@ func (a *API) backupRoutes() []route {
 	}
 }
 
-// backupInfo is what clients write of a version.
+// backupInfo is what clients write about a backup version.
 type backupInfo struct {
 	Algorithm string          `json:"algorithm"`
 	AuthData  json.RawMessage `json:"auth_data"`
@@ -80,7 +80,7 @@ func (a *API) deleteBackup(r *request) (any, error) {
 	return empty{}, err
 }
 
-// sessions returns all sessions, those of a room or one, by what the path names.
+// sessions returns all sessions, those of a room, or one, depending on the path.
 func (a *API) sessions(r *request) (any, error) {
 	b, err := a.Users.Backup(r.UserID, r.query("version"))
 	if err != nil {
@@ -111,7 +111,7 @@ func orEmpty(sessions map[string]json.RawMessage) map[string]json.RawMessage {
 	return sessions
 }
 
-// putSessions puts sessions into the current version: the body is as wide as the path is short.
+// putSessions adds sessions to the current version: several rooms, one room or one session, depending on the path.
 func (a *API) putSessions(r *request) (any, error) {
 	type ofRoom struct {
 		Sessions map[string]json.RawMessage `json:"sessions"`

@@ -1,6 +1,6 @@
 package clientapi
 
-// This file is about finding rooms: aliases, the public list, spaces (client-server API, "Room aliases", "Listed rooms",
+// This file serves aliases, the public room list and spaces (client-server API, "Room aliases", "Listed rooms",
 // "Spaces").
 
 import (
@@ -119,7 +119,7 @@ func (a *API) searchPublicRooms(r *request) (any, error) {
 	return a.publicPage(r, q)
 }
 
-// publicPage returns a page of the public list, of this server or another.
+// publicPage returns a page of the public room list of this or another server.
 func (a *API) publicPage(r *request, q rooms.PublicQuery) (any, error) {
 	if server := r.query("server"); server != "" && server != a.Server {
 		answer, err := a.Remote.PublicRooms(r.Context(), server, marshal(q))

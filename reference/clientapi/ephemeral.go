@@ -1,6 +1,6 @@
 package clientapi
 
-// This file is about typing, receipts and read markers.
+// This file serves typing, receipts and read markers.
 
 import (
 	"time"

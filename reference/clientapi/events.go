@@ -1,6 +1,6 @@
 package clientapi
 
-// This file is about sending events, and about the state of rooms.
+// This file serves sending events, and the state of rooms.
 
 import (
 	"encoding/json"
@@ -27,7 +27,7 @@ func (a *API) eventRoutes() []route {
 	}
 }
 
-// room returns the room that the path names. Whether the user may look into it is not said with that.
+// room returns the room that the path names. It does not check whether the user may see it.
 func (r *request) room() (*rooms.Room, error) {
 	id := r.PathValue("roomID")
 	room := r.api.Rooms.Get(id)
@@ -37,7 +37,7 @@ func (r *request) room() (*rooms.Room, error) {
 	return room, nil
 }
 
-// joined returns the room that the path names, if the user is in it.
+// joined returns the room that the path names, if the user is joined.
 func (r *request) joined() (*rooms.Room, error) {
 	room, err := r.room()
 	if err != nil {
@@ -49,7 +49,7 @@ func (r *request) joined() (*rooms.Room, error) {
 	return room, nil
 }
 
-// viewer returns who looks at events.
+// viewer returns the viewer of events.
 func (r *request) viewer() rooms.Viewer { return rooms.Viewer{UserID: r.UserID, Device: r.DeviceID} }
 
 func (a *API) send(r *request) (any, error) {
@@ -120,7 +120,7 @@ func (a *API) stateEvent(r *request) (any, error) {
 	return room.Content(event), nil
 }
 
-// view returns an event as a client sees it, with what others relate to it.
+// view returns an event as a client sees it, with bundled relations.
 func (a *API) view(room *rooms.Room, event *rooms.Event, viewer rooms.Viewer) json.RawMessage {
 	return room.View(event, viewer, a.bundled(room, event, viewer))
 }
@@ -142,7 +142,7 @@ func (a *API) members(r *request) (any, error) {
 	if !ok {
 		return nil, rooms.Forbidden("%s may not see the members of room %s", r.UserID, room.ID())
 	}
-	if at := r.query("at"); at != "" && room.Membership(r.UserID) == "join" { // who has left sees the end, whatever it asks for
+	if at := r.query("at"); at != "" && room.Membership(r.UserID) == "join" { // a user that has left sees the state when it left, whatever it asks for
 		position, err := parseToken(at)
 		if err != nil {
 			return nil, err
@@ -177,7 +177,7 @@ func (a *API) joinedMembers(r *request) (any, error) {
 	return object{"joined": joined}, nil
 }
 
-// profileIn returns the user ID and the profile of a member event, with the name of the field that has the display name.
+// profileIn returns the user ID and the profile of a member event; displayName is the field name for the display name.
 func profileIn(room *rooms.Room, member *rooms.Event, displayName string) (userID string, profile object) {
 	view := gjson.ParseBytes(room.View(member, rooms.Viewer{}, nil))
 	profile = object{}

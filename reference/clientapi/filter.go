@@ -1,6 +1,6 @@
 package clientapi
 
-// This file reads filters and applies them (client-server API, "Filtering"). Users stand in them by user ID.
+// This file parses and applies filters (client-server API, "Filtering"). Filters name users by user ID.
 
 import (
 	"cmp"
@@ -31,9 +31,9 @@ type syncFilter struct {
 	} `json:"room"`
 }
 
-// roomsFilter says which rooms count.
+// roomsFilter selects rooms.
 type roomsFilter struct {
-	Rooms    *[]string `json:"rooms"` // nil is all
+	Rooms    *[]string `json:"rooms"` // nil selects all
 	NotRooms []string  `json:"not_rooms"`
 }
 
@@ -41,11 +41,11 @@ func (f roomsFilter) admits(roomID string) bool {
 	return (f.Rooms == nil || slices.Contains(*f.Rooms, roomID)) && !slices.Contains(f.NotRooms, roomID)
 }
 
-// eventFilter says which events count, and how many.
+// eventFilter selects events, and limits their number.
 type eventFilter struct {
 	roomsFilter
 	Limit         *int      `json:"limit"`
-	Types         *[]string `json:"types"` // nil is all; a '*' in one stands for any text
+	Types         *[]string `json:"types"` // nil selects all; '*' matches any text
 	NotTypes      []string  `json:"not_types"`
 	Senders       *[]string `json:"senders"`
 	NotSenders    []string  `json:"not_senders"`
@@ -56,7 +56,7 @@ type eventFilter struct {
 	RelatedSender []string  `json:"related_by_senders"`
 }
 
-// parseFilter reads a filter of /sync.
+// parseFilter parses a filter of /sync.
 func parseFilter(raw []byte) (f syncFilter, err error) {
 	if err := json.Unmarshal(raw, &f); err != nil {
 		return f, rooms.Bad("M_BAD_JSON", "the filter has not the form that it should have: %v", err)
@@ -79,7 +79,7 @@ func (r *request) filterOf(text string) (syncFilter, error) {
 	return parseFilter(raw)
 }
 
-// limit returns how many events count, at most 1000.
+// limit returns the maximum number of events, at most 1000.
 func (f eventFilter) limit(otherwise int) int {
 	if f.Limit == nil {
 		return otherwise
@@ -102,7 +102,7 @@ func typeMatches(pattern, eventType string) bool {
 	return found && strings.HasSuffix(rest, parts[len(parts)-1])
 }
 
-// admitsType tells whether things of a type and a sender, which is "" where there is none, count.
+// admitsType reports whether the filter selects a type and a sender, which may be "".
 func (f eventFilter) admitsType(eventType, sender string) bool {
 	matches := func(pattern string) bool { return typeMatches(pattern, eventType) }
 	if f.Types != nil && !slices.ContainsFunc(*f.Types, matches) || slices.ContainsFunc(f.NotTypes, matches) {
@@ -114,7 +114,7 @@ func (f eventFilter) admitsType(eventType, sender string) bool {
 	return (f.Senders == nil || slices.Contains(*f.Senders, sender)) && !slices.Contains(f.NotSenders, sender)
 }
 
-// keep returns what tells whether events of a room count.
+// keep returns a function that reports whether the filter selects an event of a room.
 func (f eventFilter) keep(room *rooms.Room) func(*rooms.Event) bool {
 	return func(event *rooms.Event) bool {
 		if !f.admits(room.ID()) || !f.admitsType(event.Type(), room.UserID(event.Sender())) {
@@ -127,7 +127,7 @@ func (f eventFilter) keep(room *rooms.Room) func(*rooms.Event) bool {
 	}
 }
 
-// admitsRelated tells whether an event has the relations that it must have to count.
+// admitsRelated reports whether an event has the relations that the filter asks for.
 func (f eventFilter) admitsRelated(room *rooms.Room, event *rooms.Event) bool {
 	if f.RelatedTypes == nil && f.RelatedSender == nil {
 		return true
@@ -142,7 +142,7 @@ func (f eventFilter) admitsRelated(room *rooms.Room, event *rooms.Event) bool {
 // unlimited is a position after all others.
 const unlimited = int64(math.MaxInt64)
 
-// shape returns an event with the fields alone that a filter wants.
+// shape returns an event with only the fields that the filter asks for.
 func (f syncFilter) shape(view json.RawMessage) json.RawMessage {
 	if len(f.EventFields) == 0 {
 		return view
@@ -159,7 +159,7 @@ func (f syncFilter) shape(view json.RawMessage) json.RawMessage {
 	return shaped
 }
 
-// fieldPath spells a field of a filter, in which a backslash takes the meaning of a dot away, as a path of gjson.
+// fieldPath translates a field of a filter, in which a backslash escapes a dot, to a path of gjson.
 func fieldPath(field string) string {
 	const dot, backslash = "\x00", "\x01"
 	field = strings.NewReplacer(`\\`, backslash, `\.`, dot).Replace(field)

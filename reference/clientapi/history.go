@@ -1,6 +1,6 @@
 package clientapi
 
-// This file is about reading rooms back and forth: messages, context, single events (client-server API, "Syncing").
+// This file serves the history of rooms: messages, context, single events (client-server API, "Syncing").
 
 import (
 	"context"
@@ -22,8 +22,8 @@ func (a *API) historyRoutes() []route {
 	}
 }
 
-// Tokens, of /sync and of everything that pages, are positions of the server's clock: "s7" is after what is at 7 and
-// before what comes next. Events from before the server was in a room have negative positions.
+// Tokens, of /sync and of all pagination, are positions of the server's clock: "s7" is after position 7 and before the
+// next one. Events from before the server was in a room have negative positions.
 
 func token(position int64) string { return "s" + strconv.FormatInt(position, 10) }
 
@@ -36,7 +36,7 @@ func parseToken(text string) (int64, error) {
 	return position, nil
 }
 
-// tokenOr reads a token, and is otherwise where there is none.
+// tokenOr parses a token, or returns otherwise if there is none.
 func tokenOr(text string, otherwise int64) (int64, error) {
 	if text == "" {
 		return otherwise, nil
@@ -44,7 +44,7 @@ func tokenOr(text string, otherwise int64) (int64, error) {
 	return parseToken(text)
 }
 
-// visibleEvent returns an event of a room that the user may see.
+// visibleEvent returns an event of a room if the user may see it.
 func (r *request) visibleEvent(room *rooms.Room, eventID string) (*rooms.Event, error) {
 	event := room.Event(eventID)
 	if event == nil || !room.VisibleToUser(r.UserID, event) {
@@ -65,7 +65,7 @@ func (a *API) event(r *request) (any, error) {
 	return a.view(room, event, r.viewer()), nil
 }
 
-// page is a part of a room's events that a client asks for.
+// page is a page of a room's events that a client requests.
 type page struct {
 	room     *rooms.Room
 	backward bool
@@ -74,7 +74,7 @@ type page struct {
 	filter   eventFilter
 }
 
-// page reads the parameters of paging.
+// page parses the pagination parameters.
 func (r *request) page() (p page, err error) {
 	if p.room, err = r.room(); err != nil {
 		return p, err
@@ -108,8 +108,8 @@ func (r *request) page() (p page, err error) {
 	return p, nil
 }
 
-// read returns the events of a page in its direction, asking other servers for older ones where they may be missing. next
-// is the position to go on from, if more is true.
+// read returns the events of a page in its direction, requesting older ones from other servers if they may be missing.
+// next is the position to continue from if more is true.
 func (p page) read(r *request) (events []*rooms.Event, next int64, more bool) {
 	keep := p.filter.keep(p.room)
 	for {
@@ -118,7 +118,7 @@ func (p page) read(r *request) (events []*rooms.Event, next int64, more bool) {
 		} else {
 			events, more = p.room.Forward(r.UserID, p.from, after(p.to), p.limit, keep)
 		}
-		// Where the limit is full there is more, or there may be: an event that is asked for next is backfilled then.
+		// If the limit is reached there are, or may be, more events: the next page backfills them.
 		enough := len(events) >= p.limit
 		older := p.backward && p.to < 0 && p.room.HasMoreHistory(r.Context())
 		if enough || !older {
@@ -142,10 +142,10 @@ func (p page) read(r *request) (events []*rooms.Event, next int64, more bool) {
 	return events, next, more
 }
 
-// backfillTime bounds how long a client waits for one answer of another server with older events.
+// backfillTime limits how long a client waits for one backfill response of another server.
 const backfillTime = 5 * time.Second
 
-// after returns the position after another, for limits that are not included.
+// after returns the position after another, for exclusive bounds.
 func after(position int64) int64 {
 	if position == math.MaxInt64 {
 		return position
@@ -169,7 +169,7 @@ func (a *API) messages(r *request) (any, error) {
 	return answer, nil
 }
 
-// startToken is where a page begins: as it was asked for, or the end of the room from which it was read.
+// startToken returns where a page begins: as requested, or the end of the room from which it was read.
 func startToken(asked string, from int64, events []*rooms.Event) string {
 	switch {
 	case asked != "":
@@ -182,7 +182,7 @@ func startToken(asked string, from int64, events []*rooms.Event) string {
 	return token(0)
 }
 
-// sendersOf returns the member events of those who sent events, as of the last of them.
+// sendersOf returns the member events of the senders of events, as of the last of them.
 func sendersOf(room *rooms.Room, events []*rooms.Event) []*rooms.Event {
 	state := room.StateAfter(events[len(events)-1])
 	var members []*rooms.Event
@@ -220,7 +220,7 @@ func (a *API) eventContext(r *request) (any, error) {
 	return a.around(room, event, r, limit, filter), nil
 }
 
-// around returns an event with those around it, at most limit.
+// around returns an event with its surrounding events, at most limit.
 func (a *API) around(room *rooms.Room, event *rooms.Event, r *request, limit int, filter eventFilter) object {
 	keep := filter.keep(room)
 	before, _ := room.Backward(r.UserID, event.Position, math.MinInt64, limit/2, keep)

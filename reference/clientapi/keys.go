@@ -1,6 +1,6 @@
 package clientapi
 
-// This file is about keys for end-to-end encryption, and messages from device to device.
+// This file serves keys for end-to-end encryption, and to-device messages.
 
 import (
 	"context"
@@ -35,7 +35,7 @@ func (a *API) uploadKeys(r *request) (any, error) {
 	return object{"one_time_key_counts": counts}, nil
 }
 
-// patience returns a context that ends after the time, in milliseconds, that a client wants to wait for other servers.
+// patience returns a context with the timeout, in milliseconds, for which a client wants to wait for other servers.
 func (r *request) patience(milliseconds *int64) (context.Context, context.CancelFunc) {
 	wait := 10 * time.Second
 	if milliseconds != nil {
@@ -55,7 +55,7 @@ func (a *API) queryKeys(r *request) (any, error) {
 	ctx, cancel := r.patience(query.Timeout)
 	defer cancel()
 	for userID := range query.DeviceKeys {
-		a.named(ctx, userID) // a placeholder has no keys, but its member may be verified by now
+		a.named(ctx, userID) // a placeholder has no keys, but this retries the verification of its member
 	}
 	return a.Users.QueryKeys(ctx, r.UserID, query.DeviceKeys), nil
 }
@@ -86,7 +86,7 @@ func (a *API) keyChanges(r *request) (any, error) {
 	return a.deviceLists(r.UserID, from, to), nil
 }
 
-// uploadSigningKeys stores cross-signing keys; to replace some takes confirmation.
+// uploadSigningKeys stores cross-signing keys; replacing them needs confirmation.
 func (a *API) uploadSigningKeys(r *request) (any, error) {
 	var upload struct {
 		users.SigningKeys

@@ -1,7 +1,7 @@
 package clientapi
 
-// This file keeps media: bytes in a folder, and what they are in the store (client-server API, "Content Repository").
-// Media of other servers are not fetched.
+// This file serves media, with their bytes in a directory and their metadata in the store (client-server API, "Content
+// Repository"). Media of other servers are not fetched.
 
 import (
 	"cmp"
@@ -17,7 +17,7 @@ import (
 	"msc4014/reference/store"
 )
 
-// maxMedia is the largest upload in bytes.
+// maxMedia is the maximum size of an upload, in bytes.
 const maxMedia = 50 << 20
 
 // mediaStore keeps uploads.
@@ -27,9 +27,9 @@ type mediaStore struct {
 	dir   string
 }
 
-// medium is what is known of an upload beside its bytes.
+// medium is the metadata of an upload.
 type medium struct {
-	Type string `json:"type"` // of its content
+	Type string `json:"type"` // the content type
 	Name string `json:"name,omitempty"`
 }
 
@@ -50,7 +50,7 @@ func (a *API) mediaRoutes() []route {
 		{"GET", "/_matrix/media/v3/thumbnail/{server}/{mediaID}", a.download, true},
 		{"GET", "/v1/media/download/{server}/{mediaID}", a.download, false},
 		{"GET", "/v1/media/download/{server}/{mediaID}/{name}", a.download, false},
-		{"GET", "/v1/media/thumbnail/{server}/{mediaID}", a.download, false}, // the whole is a thumbnail too
+		{"GET", "/v1/media/thumbnail/{server}/{mediaID}", a.download, false}, // the whole medium serves as its thumbnail
 	}
 }
 
@@ -86,7 +86,7 @@ func (s mediaStore) keep(id string, m medium, content []byte) error {
 	})
 }
 
-// file is an answer with the bytes of an upload.
+// file is a response with the bytes of an upload.
 type file struct {
 	medium
 	content []byte
@@ -102,7 +102,7 @@ func (f file) write(w http.ResponseWriter) {
 		disposition = mime.FormatMediaType("attachment", map[string]string{"filename": f.Name})
 	}
 	header.Set("Content-Disposition", disposition)
-	_, _ = w.Write(f.content) // the client is gone
+	_, _ = w.Write(f.content) // the client may be gone
 }
 
 func (a *API) download(r *request) (any, error) {

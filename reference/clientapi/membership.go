@@ -1,6 +1,6 @@
 package clientapi
 
-// This file is about making, entering and leaving rooms (client-server API, "Rooms").
+// This file serves creating, joining and leaving rooms (client-server API, "Rooms").
 
 import (
 	"encoding/json"
@@ -56,7 +56,8 @@ func (a *API) createRoom(r *request) (any, error) {
 	return answer, nil
 }
 
-// found returns the room ID that a path means, which may be an alias, and the servers through which to reach the room.
+// found returns the ID of the room in the path, which may be an alias, and the servers through which the room can be
+// joined.
 func (r *request) found() (roomID string, via []string, err error) {
 	named := r.PathValue("room")
 	query := r.URL.Query()
@@ -71,7 +72,7 @@ func (r *request) found() (roomID string, via []string, err error) {
 	return named, via, nil
 }
 
-// reasonOf is the body of requests that need no more than a reason.
+// reasonOf is the body of membership requests.
 type reasonOf struct {
 	UserID string `json:"user_id"`
 	Reason string `json:"reason"`
@@ -113,7 +114,7 @@ func (a *API) forget(r *request) (any, error) {
 	return empty{}, a.Rooms.Forget(r.UserID, r.PathValue("roomID"))
 }
 
-// target reads the body of a request about another user's membership.
+// target parses the body of a request about another user's membership.
 func (r *request) target() (reasonOf, error) {
 	var body reasonOf
 	if err := r.into(&body); err != nil {
@@ -168,7 +169,7 @@ func (a *API) upgrade(r *request) (any, error) {
 	return object{"replacement_room": newID}, err
 }
 
-// report takes reports, which nobody reads.
+// report accepts reports, which nobody reads.
 func (a *API) report(r *request) (any, error) {
 	room, err := r.room()
 	if err != nil {

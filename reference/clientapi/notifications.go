@@ -1,6 +1,6 @@
 package clientapi
 
-// This file counts what a user has not read, and lists what it was notified of (client-server API, "Receiving
+// This file counts a user's unread events, and lists the user's notifications (client-server API, "Receiving
 // notifications").
 
 import (
@@ -18,7 +18,7 @@ import (
 	"msc4014/reference/users/pushrules"
 )
 
-// counts are the unread events of a room or a thread.
+// counts are the unread counts of a room or a thread.
 type counts struct {
 	Notifications int `json:"notification_count"`
 	Highlights    int `json:"highlight_count"`
@@ -28,26 +28,26 @@ func (c counts) plus(other counts) counts {
 	return counts{c.Notifications + other.Notifications, c.Highlights + other.Highlights}
 }
 
-// unreadCounts remembers what was counted, so that only new events are looked at.
+// unreadCounts caches counts, so that only new events need to be evaluated.
 type unreadCounts struct {
 	lock  *sync.Mutex
 	known map[[2]string]unread // by user ID and room ID
 }
 
-// unread is what a user has not read in a room.
+// unread has the unread counts of a user in a room.
 type unread struct {
-	upTo     int64             // events after this were not counted yet
-	from     int64             // events up to this count as read
-	receipts int64             // the position of the user's latest receipt when it was counted
-	byThread map[string]counts // "main" is what is in no thread
+	upTo     int64             // later events have not been counted yet
+	from     int64             // events up to here count as read
+	receipts int64             // the position of the user's latest receipt at the time of counting
+	byThread map[string]counts // "main" is the main timeline
 }
 
 func newUnreadCounts() unreadCounts {
 	return unreadCounts{&sync.Mutex{}, map[[2]string]unread{}}
 }
 
-// unreadOf returns the counts of a room's main timeline, and of each thread with unread events. Events up to joined, which
-// were before the user, count as read.
+// unreadOf returns the counts of a room's main timeline, and of each thread with unread events. Events up to joined,
+// from before the user joined, count as read.
 func (a *API) unreadOf(room *rooms.Room, userID string, joined, now int64) (main counts, threads map[string]counts) {
 	receipts := a.ownReceipts(room, userID)
 	latest := int64(0)
@@ -84,7 +84,7 @@ func (a *API) ownReceipts(room *rooms.Room, userID string) []users.Receipt {
 	return slices.DeleteFunc(all, func(r users.Receipt) bool { return r.UserID != userID })
 }
 
-// readBy returns how far a user has read, by thread; "" is everything.
+// readBy returns how far a user has read, by thread; "" is the whole room.
 func readBy(room *rooms.Room, receipts []users.Receipt) map[string]int64 {
 	read := map[string]int64{}
 	for _, r := range receipts {
@@ -103,7 +103,7 @@ func threadOf(event *rooms.Event) string {
 	return "main"
 }
 
-// count adds the events between two positions. Who writes has read what was there.
+// count adds the events between two positions. A user that sends an event has read everything before it.
 func (a *API) count(room *rooms.Room, userID string, read map[string]int64, after, upTo int64, byThread map[string]counts) {
 	rules, facts := a.Users.PushRules(userID), factsOf(room, userID)
 	events, _ := room.Forward(userID, after, upTo+1, math.MaxInt, nil)
@@ -127,7 +127,7 @@ func (a *API) count(room *rooms.Room, userID string, read map[string]int64, afte
 	}
 }
 
-// factsOf returns what push rules ask of a room.
+// factsOf returns the facts about a room that push rules need.
 func factsOf(room *rooms.Room, userID string) pushrules.Facts {
 	state := room.State()
 	facts := pushrules.Facts{UserID: userID, Members: len(room.MemberUserIDs("join"))}

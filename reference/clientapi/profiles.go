@@ -1,6 +1,6 @@
 package clientapi
 
-// This file is about profiles and presence.
+// This file serves profiles and presence.
 
 import (
 	"context"
@@ -20,8 +20,8 @@ func (a *API) profileRoutes() []route {
 	}
 }
 
-// named returns the user that a request is about. A member who could not be verified is tried again: its user ID is then
-// the true one.
+// named returns the user that a request is about. For a placeholder it retries the verification, and returns the true
+// user ID if it succeeds.
 func (a *API) named(ctx context.Context, userID string) string {
 	if a.Users.Local(userID) && !a.Users.Exists(userID) {
 		if verified, ok := a.Rooms.VerifyNow(ctx, userID); ok {
@@ -45,7 +45,7 @@ func (a *API) profileField(r *request) (any, error) {
 	switch {
 	case found:
 		return object{field: value}, nil
-	case field == "displayname" || field == "avatar_url": // the user is there, and only has not set it
+	case field == "displayname" || field == "avatar_url": // the user exists, but has not set it
 		return empty{}, nil
 	}
 	return nil, rooms.NotFound("the profile has no field %q", field)
@@ -78,7 +78,7 @@ func (a *API) deleteProfileField(r *request) (any, error) {
 	return empty{}, a.changeProfile(r.UserID, r.PathValue("field"), nil)
 }
 
-// changeProfile changes a field, and tells the rooms that the user is in if their members see it.
+// changeProfile changes a profile field, and updates the user's rooms if the field is in member events.
 func (a *API) changeProfile(userID, field string, value json.RawMessage) error {
 	if err := a.Users.SetProfileField(userID, field, value); err != nil {
 		return err
@@ -111,7 +111,7 @@ func (a *API) setPresence(r *request) (any, error) {
 	return empty{}, a.Users.SetPresence(r.UserID, presence.State, presence.Status)
 }
 
-// shareRoom tells whether two users are in a room together.
+// shareRoom reports whether two users are in a room together.
 func (a *API) shareRoom(userID, other string) bool {
 	for _, room := range a.Rooms.All() {
 		if room.Membership(userID) == "join" && room.Membership(other) == "join" {

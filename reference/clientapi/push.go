@@ -1,6 +1,6 @@
 package clientapi
 
-// This file is about push rules and pushers (client-server API, "Push Notifications").
+// This file serves push rules and pushers (client-server API, "Push Notifications").
 
 import (
 	"encoding/json"

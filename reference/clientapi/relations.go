@@ -1,6 +1,6 @@
 package clientapi
 
-// This file is about events that relate to others: edits, reactions, threads (client-server API, "Forming relationships
+// This file serves relations between events: edits, reactions, threads (client-server API, "Forming relationships
 // between events").
 
 import (
@@ -22,25 +22,25 @@ func (a *API) relationRoutes() []route {
 	}
 }
 
-// The types of relations that are bundled.
+// The relation types that are bundled.
 const (
 	replacement = "m.replace"
 	reference   = "m.reference"
 	thread      = "m.thread"
 )
 
-// relationOf returns how an event relates to another, and to which.
+// relationOf returns the relation type of an event, and the event that it relates to.
 func relationOf(event *rooms.Event) (relationType, parent string) {
 	relation := event.Content("m.relates_to")
 	return relation.Get("rel_type").String(), relation.Get("event_id").String()
 }
 
-// relatedTo returns the events that relate to another and were not redacted, in order. Redacted, they relate to nothing.
+// relatedTo returns the events that relate to another, in order. Redacted events have no relations.
 func relatedTo(room *rooms.Room, event *rooms.Event) []*rooms.Event {
 	return slices.DeleteFunc(room.RelatedTo(event.ID()), func(other *rooms.Event) bool { return room.RedactionOf(other.ID()) != "" })
 }
 
-// bundled returns what goes along with an event in unsigned for what relates to it, or nil.
+// bundled returns the bundled relations of an event, for its unsigned, or nil.
 func (a *API) bundled(room *rooms.Room, event *rooms.Event, viewer rooms.Viewer) map[string]any {
 	if room.RedactionOf(event.ID()) != "" {
 		return nil
@@ -84,7 +84,7 @@ func (a *API) bundled(room *rooms.Room, event *rooms.Event, viewer rooms.Viewer)
 	return map[string]any{"m.relations": relations}
 }
 
-// newer tells whether an edit counts before another: by time, then by ID.
+// newer reports whether an edit replaces another: by time, then by ID.
 func newer(one, than *rooms.Event) bool {
 	if one.OriginServerTS() != than.OriginServerTS() {
 		return one.OriginServerTS() > than.OriginServerTS()
@@ -110,7 +110,7 @@ func (a *API) relations(r *request) (any, error) {
 	return a.pageOf(r, room, found)
 }
 
-// pageOf returns a page of a list of events that stands in order.
+// pageOf returns a page of a sorted list of events.
 func (a *API) pageOf(r *request, room *rooms.Room, found []*rooms.Event) (any, error) {
 	backward := r.query("dir") != "f"
 	from, err := tokenOr(r.query("from"), map[bool]int64{true: unlimited - 1, false: math.MinInt64}[backward])
@@ -125,7 +125,7 @@ func (a *API) pageOf(r *request, room *rooms.Room, found []*rooms.Event) (any, e
 	if err != nil {
 		return nil, err
 	}
-	first, last := from, to // not included, included
+	first, last := from, to // exclusive, inclusive
 	if backward {
 		first, last = to, from
 	}
@@ -151,7 +151,7 @@ func (a *API) pageOf(r *request, room *rooms.Room, found []*rooms.Event) (any, e
 	return answer, nil
 }
 
-// threads lists the first events of a room's threads, the one with the newest reply first.
+// threads lists the root events of a room's threads, the one with the newest reply first.
 func (a *API) threads(r *request) (any, error) {
 	room, err := r.room()
 	if err != nil {

@@ -1,6 +1,6 @@
 package clientapi
 
-// This file reads requests and writes errors (client-server API, "API Standards").
+// This file parses requests and writes errors (client-server API, "API Standards").
 
 import (
 	"encoding/json"
@@ -17,10 +17,10 @@ import (
 	"msc4014/reference/users"
 )
 
-// maxBody is the largest body that is read, in bytes, but for media.
+// maxBody is the maximum size of a request body, in bytes, except for media.
 const maxBody = 4 << 20
 
-// request is a request of a client, and who it is.
+// request is a request of a client, with its user and device.
 type request struct {
 	*http.Request
 	api      *API
@@ -29,7 +29,7 @@ type request struct {
 	token string
 }
 
-// authenticate finds out whose access token came along, in the header or, as older clients do it, in the query.
+// authenticate sets the holder of the access token, which is in the header or, from older clients, in the query.
 func (r *request) authenticate() error {
 	token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !found {
@@ -46,7 +46,7 @@ func (r *request) authenticate() error {
 	return nil
 }
 
-// body returns the body, which must be a JSON object. None counts as an empty one.
+// body returns the body, which must be a JSON object. An absent body counts as an empty object.
 func (r *request) body() (json.RawMessage, error) {
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	switch {
@@ -69,7 +69,7 @@ func tooLarge(limit int) error {
 	return &rooms.Error{Status: http.StatusRequestEntityTooLarge, Code: "M_TOO_LARGE", Text: text}
 }
 
-// into reads the body into a struct.
+// into parses the body into a value.
 func (r *request) into(value any) error {
 	raw, err := r.body()
 	if err != nil {
@@ -81,10 +81,10 @@ func (r *request) into(value any) error {
 	return nil
 }
 
-// query returns a parameter of the query, or "".
+// query returns a query parameter, or "".
 func (r *request) query(name string) string { return r.URL.Query().Get(name) }
 
-// itself says that a user asks for something that only the user named in the path may do.
+// itself returns an error unless the user is the one in the path.
 func (r *request) itself() error {
 	if named := r.PathValue("userID"); named != r.UserID {
 		return rooms.Forbidden("%s may not do that for %s", r.UserID, named)
@@ -92,7 +92,7 @@ func (r *request) itself() error {
 	return nil
 }
 
-// number reads a parameter that is a whole number.
+// number parses an integer parameter.
 func number(text, name string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
@@ -101,13 +101,13 @@ func number(text, name string) (int64, error) {
 	return n, nil
 }
 
-// statuses are the HTTP statuses of refusals that are not 400.
+// statuses are the HTTP statuses of refusals other than 400.
 var statuses = map[string]int{
 	"M_FORBIDDEN": http.StatusForbidden, "M_USER_DEACTIVATED": http.StatusForbidden, "M_NOT_FOUND": http.StatusNotFound,
 	"M_WRONG_ROOM_KEYS_VERSION": http.StatusForbidden,
 }
 
-// writeError writes an error in Matrix's form.
+// writeError writes a standard error response.
 func (a *API) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	var unconfirmed *unconfirmedError
 	if errors.As(err, &unconfirmed) {

@@ -1,6 +1,6 @@
 package clientapi
 
-// This file searches messages (client-server API, "Server Side Search"): word by word, without an index.
+// This file searches messages (client-server API, "Server Side Search"), by words and without an index.
 
 import (
 	"cmp"
@@ -18,7 +18,7 @@ func (a *API) searchRoutes() []route {
 	return []route{{"POST", "/v3/search", a.search, false}}
 }
 
-// criteria say what is searched for.
+// criteria are the search criteria of a request.
 type criteria struct {
 	Term         string      `json:"search_term"`
 	Keys         []string    `json:"keys"`
@@ -41,7 +41,7 @@ type criteria struct {
 type hit struct {
 	room  *rooms.Room
 	event *rooms.Event
-	rank  int // how often the words stand in it
+	rank  int // the number of occurrences of the words
 }
 
 func (a *API) search(r *request) (any, error) {
@@ -95,7 +95,7 @@ func words(text string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(strings.Fields(strings.ToLower(text)))))
 }
 
-// hits returns the messages that hold all words of the term, in the order that is asked for.
+// hits returns the messages that contain all words of the term, in the requested order.
 func (a *API) hits(r *request, c criteria) []hit {
 	keys := c.Keys
 	if len(keys) == 0 {
@@ -125,7 +125,7 @@ func (a *API) hits(r *request, c criteria) []hit {
 	return hits
 }
 
-// searchable tells whether an event is of a type that is searched, and was not redacted.
+// searchable reports whether an event is of a type that is searched, and was not redacted.
 func searchable(room *rooms.Room, event *rooms.Event) bool {
 	switch event.Type() {
 	case "m.room.message", "m.room.name", "m.room.topic":
@@ -164,7 +164,7 @@ func (a *API) results(r *request, c criteria, hits []hit) []object {
 	return results
 }
 
-// contextOf returns what stands around a message that was found.
+// contextOf returns the context of a hit.
 func (a *API) contextOf(r *request, c criteria, h hit) object {
 	wanted := func(n *int) int {
 		if n == nil {
@@ -196,7 +196,7 @@ func (a *API) contextOf(r *request, c criteria, h hit) object {
 	return around
 }
 
-// groups sorts what was found by room or by sender.
+// groups groups hits by room or by sender.
 func groups(c criteria, hits []hit) object {
 	all := object{}
 	for _, group := range c.Groupings.GroupBy {

@@ -1,6 +1,6 @@
 package clientapi
 
-// This file tells clients about the server: versions, capabilities, and things that it does not have.
+// This file serves information about the server: versions, capabilities, and features that it lacks.
 
 import (
 	"encoding/json"
@@ -32,7 +32,7 @@ func (a *API) versions(*request) (any, error) {
 	}, nil
 }
 
-// wellKnown names the address under which it is asked.
+// wellKnown returns the address that the request was sent to.
 func (a *API) wellKnown(r *request) (any, error) {
 	return object{"m.homeserver": object{"base_url": "http://" + r.Host}}, nil
 }
@@ -54,7 +54,7 @@ func (a *API) capabilities(*request) (any, error) {
 	}}, nil
 }
 
-// searchUsers finds users of this server.
+// searchUsers searches the users of this server.
 func (a *API) searchUsers(r *request) (any, error) {
 	var search struct {
 		Term  string `json:"search_term"`
@@ -80,14 +80,14 @@ func (a *API) searchUsers(r *request) (any, error) {
 	return object{"results": results, "limited": len(found) > len(results)}, nil
 }
 
-// addProfile adds a field of a profile unless it is not set.
+// addProfile adds a profile field unless it is not set.
 func addProfile(to object, name string, value []byte) {
 	if len(value) > 0 && string(value) != "null" {
 		to[name] = json.RawMessage(value)
 	}
 }
 
-// openIDToken makes a token by which a third service learns who the user is.
+// openIDToken returns a token that proves the user's identity to a third party.
 func (a *API) openIDToken(r *request) (any, error) {
 	if err := r.itself(); err != nil {
 		return nil, err

@@ -1,8 +1,9 @@
 package clientapi
 
-// This file answers sliding sync (MSC3575) as far as subscriptions to rooms go: enough to show what such clients are told when a
-// member is verified later. "Sliding Sync clients should have the room invalidated and room state resent" (MSC4014, Changes
-// from MSC1228 6.2) is one reading of unverified/sliding-sync; the server has the endpoint in those readings that need it.
+// This file implements room subscriptions of sliding sync (MSC3575): enough to show what such clients get when a member
+// is verified later. "Sliding Sync clients should have the room invalidated and room state resent" (MSC4014, Changes
+// from MSC1228 6.2) is one reading of unverified/sliding-sync; the server has the endpoint only in the readings that
+// need it.
 
 import (
 	"encoding/json"
@@ -18,7 +19,7 @@ func (a *API) slidingSyncRoutes() []route {
 	return []route{{"POST", "/unstable/org.matrix.msc3575/sync", a.slidingSync, false}}
 }
 
-// slidingSync answers at once with what is new, since a position, in the rooms that are subscribed to.
+// slidingSync returns at once what is new, since a position, in the rooms that are subscribed to.
 func (a *API) slidingSync(r *request) (any, error) {
 	var body struct {
 		Subscriptions map[string]json.RawMessage `json:"room_subscriptions"`
@@ -46,7 +47,7 @@ func (a *API) slidingSync(r *request) (any, error) {
 	return object{"pos": token(s.now), "lists": empty{}, "extensions": empty{}, "rooms": shown}, nil
 }
 
-// slidingRoom returns what is new in a room, or nil if nothing is.
+// slidingRoom returns what is new in a room, or nil.
 func (s *syncing) slidingRoom(m rooms.Membership) any {
 	resent := m.Room.Resent(s.since, s.now)
 	reading := s.Rooms.Pseudonym.Readings.SlidingSync

@@ -1,7 +1,7 @@
 package clientapi
 
-// This file answers /sync (client-server API, "Syncing"): it looks at everything that may have changed for a device since
-// a token, and if that is nothing, waits for the clock to move on. syncrooms.go has the rooms.
+// This file serves /sync (client-server API, "Syncing"): it collects everything that is new for a device since a token,
+// and if there is nothing, waits for the clock to advance. syncrooms.go has the rooms.
 
 import (
 	"context"
@@ -15,25 +15,25 @@ import (
 	"msc4014/reference/users"
 )
 
-// longestWait bounds how long a /sync is held: shorter than the time after which a user who does not sync is offline.
+// longestWait limits how long a /sync waits: less than the time after which a user that does not sync is offline.
 const longestWait = 50 * time.Second
 
 func (a *API) syncRoutes() []route {
 	return []route{{"GET", "/v3/sync", a.sync, false}}
 }
 
-// syncing is one /sync.
+// syncing is one /sync request.
 type syncing struct {
 	*API
 	viewer      rooms.Viewer
 	filter      syncFilter
-	full        bool // all state, of all rooms
+	full        bool // full state of all rooms
 	since       int64
 	now         int64
 	memberships []rooms.Membership
 }
 
-// initial tells whether the device knows nothing yet.
+// initial reports whether it is an initial sync.
 func (s *syncing) initial() bool { return s.since == 0 }
 
 func (a *API) sync(r *request) (any, error) {
@@ -71,10 +71,10 @@ func (a *API) sync(r *request) (any, error) {
 	}
 }
 
-// look makes the answer as of now, and tells whether it has anything new.
+// look returns the response as of now, and reports whether it has anything new.
 func (s *syncing) look() (answer object, news bool, err error) {
-	// What is newer than now is for the next time; a membership cannot be looked at as it was, so now moves on until it is
-	// at or after all of them.
+	// Anything newer than now is left for the next sync. Memberships are only known as they are, so now advances until
+	// it is at or after all of them.
 	for {
 		s.now = s.Clock.Now()
 		s.memberships = s.Rooms.MembershipsOf(s.viewer.UserID)
@@ -115,14 +115,14 @@ func toDeviceEvents(messages []users.Message) []object {
 	return events
 }
 
-// accountData returns the account data of a room, or the global, that is new to the device.
+// accountData returns the account data of a room, or the global account data, that is new to the device.
 func (s *syncing) accountData(roomID string, filter eventFilter) []users.DataEvent {
 	return slices.DeleteFunc(s.Users.AccountDataSince(s.viewer.UserID, roomID, s.since), func(event users.DataEvent) bool {
 		return !filter.admits(roomID) && roomID != "" || !filter.admitsType(event.Type, "")
 	})
 }
 
-// presence returns the news of those who share a room with the user, and of itself.
+// presence returns the changed presence of the user, and of users that share a room with it.
 func (s *syncing) presence() []object {
 	events := []object{}
 	for userID, presence := range s.Users.PresenceSince(s.since, s.now) {
@@ -134,15 +134,15 @@ func (s *syncing) presence() []object {
 	return events
 }
 
-// sharesNow tells whether a user is in one of the user's rooms.
+// sharesNow reports whether a user is in one of the user's rooms.
 func (s *syncing) sharesNow(userID string) bool {
 	return slices.ContainsFunc(s.memberships, func(m rooms.Membership) bool {
 		return m.Membership == "join" && m.Room != nil && m.Room.Membership(userID) == "join"
 	})
 }
 
-// deviceLists tells whose devices changed between two positions, or who came to share a room with the user, and who shares
-// none any more (client-server API, "Tracking the device list for a user").
+// deviceLists returns the users whose devices changed between two positions or that came to share a room with the user,
+// and those that no longer share one (client-server API, "Tracking the device list for a user").
 func (a *API) deviceLists(userID string, since, until int64) object {
 	s := sharing{userID, a.Rooms.MembershipsOf(userID)}
 	changed, left := map[string]bool{}, map[string]bool{}
@@ -167,7 +167,7 @@ func (a *API) deviceLists(userID string, since, until int64) object {
 				left[other] = true
 			}
 		}
-		for _, event := range m.Room.Resent(since, until) { // only now is it known whose devices they are
+		for _, event := range m.Room.Resent(since, until) { // only now is their user ID known
 			if key, _ := event.StateKey(); s.at(m.Room.UserID(key), until) {
 				changed[m.Room.UserID(key)] = true
 			}
@@ -185,20 +185,21 @@ func sortedNames(names map[string]bool) []string {
 	return list
 }
 
-// sharing knows who is in rooms with a user, now and earlier.
+// sharing knows who shares rooms with a user, now and earlier.
 type sharing struct {
 	userID      string
 	memberships []rooms.Membership
 }
 
-// at tells whether another user was in a room with the user at a position.
+// at reports whether another user shared a room with the user at a position.
 func (s sharing) at(other string, position int64) bool {
 	return slices.ContainsFunc(s.memberships, func(m rooms.Membership) bool {
 		return m.Room != nil && m.Room.MembershipAt(s.userID, position) == "join" && m.Room.MembershipAt(other, position) == "join"
 	})
 }
 
-// changedMembers returns who came into a room or left it between two positions: everybody in it if it was the user itself.
+// changedMembers returns the users that joined or left a room between two positions: all members if the user itself
+// did.
 func changedMembers(room *rooms.Room, userID string, since, until int64) []string {
 	before, now := room.StateAt(since), room.StateAt(until)
 	own, _ := room.Sender(userID)
@@ -212,7 +213,7 @@ func changedMembers(room *rooms.Room, userID string, since, until int64) []strin
 	return sortedNames(members)
 }
 
-// marshal writes what was made here.
+// marshal marshals a value that was made here.
 func marshal(value any) json.RawMessage {
 	raw, err := json.Marshal(value)
 	if err != nil {

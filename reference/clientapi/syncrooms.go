@@ -1,6 +1,6 @@
 package clientapi
 
-// This file has the rooms of /sync: what is new in each, and the state that a client needs to make sense of it.
+// This file has the rooms of /sync: what is new in each, and the state that a client needs for it.
 
 import (
 	"context"
@@ -17,10 +17,10 @@ import (
 
 const memberType = "m.room.member"
 
-// defaultTimeline is how many events of a room come along where the filter does not say.
+// defaultTimeline is the number of events of a room if the filter sets no limit.
 const defaultTimeline = 20
 
-// rooms returns the parts join, invite, knock and leave, each with rooms by ID, without those that are empty.
+// rooms returns the sections join, invite, knock and leave, each with rooms by ID, without empty ones.
 func (s *syncing) rooms() object {
 	parts := map[string]object{"join": {}, "invite": {}, "knock": {}, "leave": {}}
 	for _, m := range s.memberships {
@@ -49,7 +49,7 @@ func (s *syncing) rooms() object {
 	return answer
 }
 
-// offeredRoom returns a room that the user is invited to or knocks at, with its stripped state.
+// offeredRoom returns a room that the user is invited to or knocks on, with its stripped state.
 func (s *syncing) offeredRoom(m rooms.Membership) any {
 	if m.Since <= s.since && !s.full {
 		return nil
@@ -64,10 +64,10 @@ func (s *syncing) offeredRoom(m rooms.Membership) any {
 	return object{name: object{"events": append([]json.RawMessage{}, state...)}}
 }
 
-// joinedRoom returns what is new in a room that the user is in, or nil if nothing is.
+// joinedRoom returns what is new in a room that the user is in, or nil.
 func (s *syncing) joinedRoom(m rooms.Membership) any {
 	room := m.Room
-	// Who came in since then knows nothing of the room yet.
+	// A user that has joined since then knows nothing about the room yet.
 	whole := s.initial() || s.full || m.Since > s.since
 	timeline := s.timeline(room, s.now, m.Since > s.since)
 	state := s.state(room, s.now, timeline, whole)
@@ -98,7 +98,7 @@ func (s *syncing) leftRoom(m rooms.Membership) any {
 	if m.Since <= s.since && !s.full || s.initial() && !s.filter.Room.IncludeLeave {
 		return nil
 	}
-	if m.Room == nil { // the server was never in it: an invite was turned down or taken back, a knock refused
+	if m.Room == nil { // the server was never in it: an invite was rejected or revoked, or a knock refused
 		events := []json.RawMessage{}
 		view, err := s.Rooms.OutsideView(*m.Outside)
 		if err == nil && gjson.GetBytes(view, "content.membership").String() == m.Membership {
@@ -120,15 +120,15 @@ func (s *syncing) leftRoom(m rooms.Membership) any {
 	}
 }
 
-// timeline is the newest events of a room, in order.
+// timeline has the newest events of a room, in order.
 type timeline struct {
 	events   []*rooms.Event
-	limited  bool  // there are events between the last answer and these
-	previous int64 // where to go on from, backwards
+	limited  bool  // there are events between the last response and these
+	previous int64 // where to continue backwards
 }
 
-// timeline reads the events of a room since the last answer, up to a position; of one that the client knows nothing of,
-// the newest that the user may see.
+// timeline returns the events of a room since the last response, up to a position; for a room that the client does not
+// know, the newest events that the user may see.
 func (s *syncing) timeline(room *rooms.Room, upTo int64, unknown bool) timeline {
 	filter := s.filter.Room.Timeline
 	since := s.since
@@ -147,12 +147,12 @@ func (s *syncing) timeline(room *rooms.Room, upTo int64, unknown bool) timeline 
 	return t
 }
 
-// shown returns the timeline as it is answered.
+// shown returns the timeline in response format.
 func (t timeline) shown(s *syncing, room *rooms.Room) object {
 	return object{"events": s.views(room, t.events), "limited": t.limited, "prev_batch": token(t.previous)}
 }
 
-// views returns events in the form that the filter wants.
+// views returns events in the form that the filter asks for.
 func (s *syncing) views(room *rooms.Room, events []*rooms.Event) []json.RawMessage {
 	views := []json.RawMessage{}
 	for _, event := range events {
@@ -165,9 +165,9 @@ func (s *syncing) views(room *rooms.Room, events []*rooms.Event) []json.RawMessa
 	return views
 }
 
-// state returns the state, as of a position, that a client needs beside a timeline: all of it, or what changed since the
-// last answer without the timeline telling it. What the timeline changes is as it was at its beginning. Who was verified
-// in the meantime is there again (MSC4014, Changes 6.2).
+// state returns the state, as of a position, that a client needs with a timeline: all of it, or the changes since the
+// last response that are not in the timeline. State that the timeline changes is as of its beginning. Member events of
+// users that were verified in the meantime are included again (MSC4014, Changes 6.2).
 func (s *syncing) state(room *rooms.Room, at int64, t timeline, whole bool) []*rooms.Event {
 	now := room.StateAt(at)
 	known := rules.State{}
@@ -219,7 +219,7 @@ func (s *syncing) state(room *rooms.Room, at int64, t timeline, whole bool) []*r
 	return events
 }
 
-// stateAtStart returns the member event of a member as of the beginning of a timeline, or the present one if there was
+// stateAtStart returns the member event of a member as of the beginning of a timeline, or the current one if there was
 // none.
 func stateAtStart(room *rooms.Room, t timeline, member *rules.Event) *rules.Event {
 	key, _ := member.State()
@@ -229,7 +229,7 @@ func stateAtStart(room *rooms.Room, t timeline, member *rules.Event) *rules.Even
 	return member
 }
 
-// ephemeral returns who types in a room, and who has read how far.
+// ephemeral returns the typing users and the new receipts of a room.
 func (s *syncing) ephemeral(room *rooms.Room, unknown bool) []object {
 	events := []object{}
 	filter, since := s.filter.Room.Ephemeral, s.since
@@ -249,7 +249,7 @@ func (s *syncing) ephemeral(room *rooms.Room, unknown bool) []object {
 	return events
 }
 
-// receiptContent sorts receipts by event, type and user.
+// receiptContent groups receipts by event, type and user.
 func receiptContent(receipts []users.Receipt) map[string]map[string]map[string]object {
 	content := map[string]map[string]map[string]object{}
 	for _, r := range receipts {
@@ -268,10 +268,10 @@ func receiptContent(receipts []users.Receipt) map[string]map[string]map[string]o
 	return content
 }
 
-// heroes is how many members a room without a name is named after.
+// heroes is the maximum number of members that name a room without a name.
 const heroes = 5
 
-// summary returns how many members a room has and after whom it can be named, if that may have changed.
+// summary returns the member counts of a room and the heroes that it can be named after, if they may have changed.
 func (s *syncing) summary(room *rooms.Room, whole bool, changed []*rooms.Event) object {
 	if !whole && !slices.ContainsFunc(changed, func(event *rooms.Event) bool { return event.Type() == memberType }) {
 		return object{}
