@@ -81,7 +81,7 @@ func (r *request) confirmPassword(given *confirmation) error {
 // userOf returns the user ID of the user that a request names, in the current or the older format.
 func (a *API) userOf(id identifier, user string) (string, error) {
 	if id.Type != "" && id.Type != "m.id.user" {
-		return "", rooms.Bad("M_UNRECOGNIZED", "identifiers of type %q are not known here", id.Type)
+		return "", rooms.Bad("M_UNRECOGNIZED", "identifiers of type %q are not supported", id.Type)
 	}
 	if id.User != "" {
 		user = id.User
@@ -107,7 +107,7 @@ func (a *API) login(r *request) (any, error) {
 		return nil, err
 	}
 	if login.Type != "m.login.password" {
-		return nil, rooms.Bad("M_UNKNOWN", "logging in by %q is not known here", login.Type)
+		return nil, rooms.Bad("M_UNKNOWN", "login type %q is not supported", login.Type)
 	}
 	userID, err := a.userOf(login.Identifier, login.User)
 	if err == nil {
@@ -140,7 +140,7 @@ func (a *API) registerUser(r *request) (any, error) {
 		return nil, err
 	}
 	if r.query("kind") == "guest" {
-		return nil, rooms.Forbidden("guests are not admitted")
+		return nil, rooms.Forbidden("guest accounts are not supported")
 	}
 	if registration.Username != "" {
 		if err := a.Users.CheckAvailable(registration.Username); err != nil {
@@ -277,7 +277,7 @@ func (a *API) confirmedDeletion(r *request, which func(body json.RawMessage) ([]
 		Auth *confirmation `json:"auth"`
 	}
 	if err := json.Unmarshal(body, &with); err != nil {
-		return nil, rooms.Bad("M_BAD_JSON", "auth has not the form that it should have: %v", err)
+		return nil, rooms.Bad("M_BAD_JSON", "auth is malformed: %v", err)
 	}
 	deviceIDs, err := which(body)
 	if err != nil {

@@ -94,7 +94,7 @@ func (a *API) setListed(r *request) (any, error) {
 		return nil, rooms.Bad("M_INVALID_PARAM", "visibility is %q, not public or private", body.Visibility)
 	}
 	if !room.MaySendState(r.UserID, "m.room.canonical_alias") {
-		return nil, rooms.Forbidden("%s has not the power to list room %s", r.UserID, room.ID())
+		return nil, rooms.Forbidden("%s does not have the power level to list room %s", r.UserID, room.ID())
 	}
 	return empty{}, a.Rooms.SetListed(room.ID(), body.Visibility == "public")
 }
@@ -124,7 +124,7 @@ func (a *API) publicPage(r *request, q rooms.PublicQuery) (any, error) {
 	if server := r.query("server"); server != "" && server != a.Server {
 		answer, err := a.Remote.PublicRooms(r.Context(), server, marshal(q))
 		if err != nil {
-			text := fmt.Sprintf("%s does not tell its public rooms: %v", server, err)
+			text := fmt.Sprintf("the public rooms of %s are unavailable: %v", server, err)
 			return nil, &rooms.Error{Status: http.StatusBadGateway, Code: "M_UNKNOWN", Text: text}
 		}
 		return answer, nil
@@ -143,7 +143,7 @@ func (a *API) hierarchy(r *request) (any, error) {
 	if text := r.query("from"); text != "" {
 		n, err := number(text, "from")
 		if err != nil || n < 0 {
-			return nil, rooms.Bad("M_INVALID_PARAM", "from is %q, which no answer gave", text)
+			return nil, rooms.Bad("M_INVALID_PARAM", "from is %q, which is not a token of this server", text)
 		}
 		skip = int(n)
 	}

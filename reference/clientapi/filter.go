@@ -59,7 +59,7 @@ type eventFilter struct {
 // parseFilter parses a filter of /sync.
 func parseFilter(raw []byte) (f syncFilter, err error) {
 	if err := json.Unmarshal(raw, &f); err != nil {
-		return f, rooms.Bad("M_BAD_JSON", "the filter has not the form that it should have: %v", err)
+		return f, rooms.Bad("M_BAD_JSON", "the filter is malformed: %v", err)
 	}
 	if f.EventFormat != "" && f.EventFormat != "client" && f.EventFormat != "federation" {
 		return f, rooms.Bad("M_BAD_JSON", "event_format is %q", f.EventFormat)

@@ -102,7 +102,7 @@ func (r *request) page() (p page, err error) {
 	}
 	if text := r.query("filter"); text != "" {
 		if err := json.Unmarshal([]byte(text), &p.filter); err != nil {
-			return p, rooms.Bad("M_BAD_JSON", "the filter has not the form that it should have: %v", err)
+			return p, rooms.Bad("M_BAD_JSON", "the filter is malformed: %v", err)
 		}
 	}
 	return p, nil
@@ -214,7 +214,7 @@ func (a *API) eventContext(r *request) (any, error) {
 	var filter eventFilter
 	if text := r.query("filter"); text != "" {
 		if err := json.Unmarshal([]byte(text), &filter); err != nil {
-			return nil, rooms.Bad("M_BAD_JSON", "the filter has not the form that it should have: %v", err)
+			return nil, rooms.Bad("M_BAD_JSON", "the filter is malformed: %v", err)
 		}
 	}
 	return a.around(room, event, r, limit, filter), nil

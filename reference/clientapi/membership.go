@@ -37,7 +37,7 @@ func (a *API) createRoom(r *request) (any, error) {
 	}
 	var options rooms.CreateOptions
 	if err := json.Unmarshal(body, &options); err != nil {
-		return nil, rooms.Bad("M_BAD_JSON", "the options of a room have not the form that they should have: %v", err)
+		return nil, rooms.Bad("M_BAD_JSON", "the options of a room are malformed: %v", err)
 	}
 	if version := gjson.GetBytes(body, "room_version"); version.Exists() && version.Str == "" {
 		return nil, rooms.Bad("M_BAD_JSON", "room_version must be a string, and not empty")

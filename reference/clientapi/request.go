@@ -36,7 +36,7 @@ func (r *request) authenticate() error {
 		token = r.URL.Query().Get("access_token")
 	}
 	if token == "" {
-		return &rooms.Error{Status: http.StatusUnauthorized, Code: "M_MISSING_TOKEN", Text: "this takes an access token"}
+		return &rooms.Error{Status: http.StatusUnauthorized, Code: "M_MISSING_TOKEN", Text: "an access token is required"}
 	}
 	holder, found := r.api.Users.Authenticate(token)
 	if !found {
@@ -57,9 +57,9 @@ func (r *request) body() (json.RawMessage, error) {
 	case len(raw) == 0:
 		return json.RawMessage("{}"), nil
 	case !json.Valid(raw):
-		return nil, rooms.Bad("M_NOT_JSON", "the body is no JSON")
+		return nil, rooms.Bad("M_NOT_JSON", "the body is not JSON")
 	case !gjson.ParseBytes(raw).IsObject():
-		return nil, rooms.Bad("M_BAD_JSON", "the body is no JSON object")
+		return nil, rooms.Bad("M_BAD_JSON", "the body is not a JSON object")
 	}
 	return raw, nil
 }
@@ -76,7 +76,7 @@ func (r *request) into(value any) error {
 		return err
 	}
 	if err := json.Unmarshal(raw, value); err != nil {
-		return rooms.Bad("M_BAD_JSON", "the body has not the form that it should have: %v", err)
+		return rooms.Bad("M_BAD_JSON", "the body is malformed: %v", err)
 	}
 	return nil
 }
@@ -96,7 +96,7 @@ func (r *request) itself() error {
 func number(text, name string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return 0, rooms.Bad("M_INVALID_PARAM", "%s is %q, no whole number", name, text)
+		return 0, rooms.Bad("M_INVALID_PARAM", "%s is %q, not an integer", name, text)
 	}
 	return n, nil
 }

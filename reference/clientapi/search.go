@@ -64,7 +64,7 @@ func (a *API) search(r *request) (any, error) {
 	if text := r.query("next_batch"); text != "" {
 		n, err := number(text, "next_batch")
 		if err != nil || n < 0 {
-			return nil, rooms.Bad("M_INVALID_PARAM", "next_batch is %q, which no search gave", text)
+			return nil, rooms.Bad("M_INVALID_PARAM", "next_batch is %q, which is not a token of this server", text)
 		}
 		skip = int(n)
 	}

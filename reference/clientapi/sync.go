@@ -49,7 +49,7 @@ func (a *API) sync(r *request) (any, error) {
 	if text := r.query("timeout"); text != "" {
 		milliseconds, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
-			return nil, rooms.Bad("M_INVALID_PARAM", "timeout is %q, no whole number", text)
+			return nil, rooms.Bad("M_INVALID_PARAM", "timeout is %q, not an integer", text)
 		}
 		wait = min(max(time.Duration(milliseconds)*time.Millisecond, 0), longestWait)
 	}

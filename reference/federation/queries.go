@@ -56,7 +56,7 @@ func (s *Server) publicRooms(r *request) (any, error) {
 	var query rooms.PublicQuery
 	if r.Method == http.MethodPost {
 		if err := json.Unmarshal(r.body, &query); err != nil {
-			return nil, rooms.Bad("M_BAD_JSON", "the query has not the form that it should have: %v", err)
+			return nil, rooms.Bad("M_BAD_JSON", "the query is malformed: %v", err)
 		}
 		return s.Rooms.PublicPage(query)
 	}

@@ -68,7 +68,7 @@ func (s *Server) handle(answer handler, authenticate func(*request) error) http.
 // refuse writes an error response.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	known := inMatrixForm(err)
-	s.Log.Info("a request of another server is refused", "method", r.Method, "uri", r.RequestURI, "status", known.Status, "error", known)
+	s.Log.Info("a request from another server was refused", "method", r.Method, "uri", r.RequestURI, "status", known.Status, "error", known)
 	body := map[string]string{"errcode": known.Code, "error": known.Text}
 	if known.RoomVersion != "" {
 		body["room_version"] = known.RoomVersion

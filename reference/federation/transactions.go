@@ -90,7 +90,7 @@ func (s *Server) take(ctx context.Context, t *taken, origin string, pdus, edus [
 	for _, edu := range edus {
 		eduType := gjson.GetBytes(edu, "edu_type").String()
 		if err := s.takeEDU(origin, eduType, json.RawMessage(gjson.GetBytes(edu, "content").Raw)); err != nil {
-			s.Log.Info("an EDU is not taken", "type", eduType, "server", origin, "error", err)
+			s.Log.Info("an EDU was not accepted", "type", eduType, "server", origin, "error", err)
 		}
 	}
 	if ctx.Err() != nil { // failures may be due to the shutdown, so it must be sent again
@@ -118,7 +118,7 @@ func (s *Server) takeEvents(ctx context.Context, origin string, pdus []json.RawM
 			for _, event := range events {
 				eventID, err := s.Rooms.Receive(ctx, origin, event)
 				if err != nil {
-					s.Log.Info("an event is not taken", "room", roomID, "event", eventID, "server", origin, "error", err)
+					s.Log.Info("an event was not accepted", "room", roomID, "event", eventID, "server", origin, "error", err)
 				}
 				if eventID == "" {
 					continue // it could not be parsed

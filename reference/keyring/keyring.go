@@ -97,7 +97,7 @@ func loadOwnKey(s *store.Store, serverName string) (pseudonym.ServerSigner, erro
 		}
 	}
 	if len(key.Seed) != ed25519.SeedSize {
-		return pseudonym.ServerSigner{}, errors.New("what the store has is no Ed25519 seed")
+		return pseudonym.ServerSigner{}, errors.New("the stored key is not an Ed25519 seed")
 	}
 	return pseudonym.ServerSigner{Name: serverName, KeyID: key.KeyID, Key: ed25519.NewKeyFromSeed(key.Seed)}, nil
 }

@@ -39,7 +39,7 @@ func (k *Keyring) SignRequest(method, destination, uri string, body []byte) (aut
 }
 
 // ErrNotJSON reports that the body of a request is not valid JSON.
-var ErrNotJSON = errors.New("the body is no JSON")
+var ErrNotJSON = errors.New("the body is not JSON")
 
 // CheckRequest returns the server that sent a request. body is its whole body. The error is ErrNotJSON if the body is
 // not JSON, or not JSON that every parser reads alike; any other error means that the request is not correctly signed,

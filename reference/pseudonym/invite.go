@@ -200,10 +200,10 @@ func (r Rules) unchanged(partial, completed []byte) error {
 		added = append(added, "prev_state")
 	}
 	if field, ok := difference(before, after, added...); ok {
-		return fmt.Errorf("it has another %q than the partial one", field)
+		return fmt.Errorf("its %q differs from the partial one's", field)
 	}
 	if field, ok := difference(before.child("content"), after.child("content"), pseudoid.MappingField); ok {
-		return fmt.Errorf("its content has another %q than the partial one's", field)
+		return fmt.Errorf("the %q of its content differs from the partial one's", field)
 	}
 	return nil
 }

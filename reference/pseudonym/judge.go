@@ -92,7 +92,7 @@ func (r Rules) Judge(event []byte, keys KeySource) Judgement {
 	raw, ok := pseudoid.MappingOf(event)
 	if !ok {
 		if r.looksRedacted(event) {
-			return fail(Unproven, Redacted, none, errors.New("the member event was redacted, and has no mapping any more"))
+			return fail(Unproven, Redacted, none, errors.New("the member event was redacted, and no longer has a mapping"))
 		}
 		return fail(Wrong, Missing, none, fmt.Errorf("the member event of %s has no %s", member, pseudoid.MappingField))
 	}
@@ -124,7 +124,7 @@ func (r Rules) judgeSignatures(m pseudoid.Mapping, at int64, keys KeySource) Jud
 	}
 	signatures := o.child("signatures")
 	if _, there := o["signatures"]; there && signatures == nil {
-		return Judgement{Wrong, Malformed, m, errors.New("the signatures of the mapping are no object")}
+		return Judgement{Wrong, Malformed, m, errors.New("the signatures of the mapping are not an object")}
 	}
 	lookup := keyLookup{rules: r, source: keys, at: at}
 	err = pseudoid.VerifyMapping(m, lookup.key)

@@ -33,7 +33,7 @@ func SenderKey(store KeyStore, roomID, userID string) (pseudoid.KeyPair, error) 
 	// Two requests may get here at once: the store decides which key is kept.
 	key, err = store.Save(roomID, userID, pseudoid.GenerateKeyPair())
 	if err != nil {
-		return pseudoid.KeyPair{}, fmt.Errorf("keeping the sender key of %s in %s: %w", userID, roomID, err)
+		return pseudoid.KeyPair{}, fmt.Errorf("storing the sender key of %s in %s: %w", userID, roomID, err)
 	}
 	return key, nil
 }

@@ -43,7 +43,7 @@ func (r Rules) CheckAuthorised(join []byte) error {
 		return fmt.Errorf("verifying a restricted join: its %s is %q, no sender key", authorisedVia, key)
 	}
 	if err := r.CheckSignedBy(join, key); err != nil {
-		return fmt.Errorf("verifying a restricted join by who vouches for it: %w", err)
+		return fmt.Errorf("verifying a restricted join by its authorising key: %w", err)
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (rs *Rooms) DeleteAlias(alias, userID string) error {
 			sender, _ = room.Sender(userID)
 		}
 		if room == nil || !room.maySendState(room.State(), sender, "m.room.canonical_alias") {
-			return Forbidden("%s did not make the alias %s", userID, alias)
+			return Forbidden("%s may not delete the alias %s", userID, alias)
 		}
 	}
 	return rs.Store.Update(func(tx *store.Tx) error { rs.tables.aliases.Delete(tx, alias); return nil })

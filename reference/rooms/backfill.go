@@ -41,7 +41,7 @@ func (r *Room) Backfill(ctx context.Context) bool {
 		}
 		found, err := r.rooms.Remote.Backfill(ctx, server, r.id, from[:min(len(from), 20)], backfillLimit)
 		if err != nil {
-			r.rooms.Log.Info("no history came", "room", r.id, "server", server, "error", err)
+			r.rooms.Log.Info("backfill failed", "room", r.id, "server", server, "error", err)
 			continue
 		}
 		if r.takeBackfilled(ctx, server, found) > 0 {
@@ -70,7 +70,7 @@ func (r *Room) takeBackfilled(ctx context.Context, server string, found []json.R
 	for _, event := range events {
 		one, err := r.stateOfOld(ctx, server, event, states)
 		if err != nil {
-			r.rooms.Log.Info("an old event is not taken", "room", r.id, "event", event.ID(), "error", err)
+			r.rooms.Log.Info("an old event was not accepted", "room", r.id, "event", event.ID(), "error", err)
 			continue
 		}
 		states[event.ID()] = one.after()

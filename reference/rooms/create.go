@@ -227,7 +227,7 @@ func (rs *Rooms) Upgrade(ctx context.Context, userID, roomID, version string) (n
 	sender, _ := old.Sender(userID)
 	state := old.State()
 	if !old.maySendState(state, sender, "m.room.tombstone") {
-		return "", Forbidden("%s has not the power to upgrade room %s", userID, roomID)
+		return "", Forbidden("%s does not have the power level to upgrade room %s", userID, roomID)
 	}
 	creation := map[string]json.RawMessage{}
 	create := gjson.ParseBytes(contentOf(state.Create()))

@@ -39,7 +39,7 @@ func (rs *Rooms) Invite(ctx context.Context, senderID, targetID, roomID, reason 
 		return err
 	}
 	if state := room.State(); state.PowerLevel(sender) < inviteLevel(state) {
-		return Forbidden("%s has not the power to invite to room %s", senderID, roomID)
+		return Forbidden("%s does not have the power level to invite to room %s", senderID, roomID)
 	}
 	content := map[string]any{"membership": "invite"}
 	if reason != "" {

@@ -90,7 +90,7 @@ func (rs *Rooms) through(servers []string, try func(server string) error, otherw
 		if failure == nil {
 			return nil
 		}
-		rs.Log.Info("a way into a room is closed", "server", server, "error", failure)
+		rs.Log.Info("a request through a resident server failed", "server", server, "error", failure)
 		err = refusalOf(failure)
 	}
 	return err

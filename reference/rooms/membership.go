@@ -47,7 +47,7 @@ func (rs *Rooms) Leave(ctx context.Context, userID, roomID, reason string) error
 		return rs.Remote.SendLeave(ctx, server, roomID, event.ID(), left)
 	}, nil)
 	if err != nil { // the invite ends here all the same: the other server may be gone for good
-		rs.Log.Info("an invite is turned down here alone", "room", roomID, "user", userID, "error", err)
+		rs.Log.Info("the leave was only recorded locally", "room", roomID, "user", userID, "error", err)
 	}
 	if left == nil {
 		outside.Membership = "leave"
@@ -167,7 +167,7 @@ func (rs *Rooms) Knock(ctx context.Context, userID, roomID string, via []string,
 			RoomID: roomID, UserID: userID, Version: room.Version(), Membership: "knock", Event: event.JSON(), Wire: state,
 			State: rs.stripped(room.format, roomID, event.JSON(), state), Servers: []string{server},
 		})
-	}, NotFound("no server is known through which room %s can be knocked at", roomID))
+	}, NotFound("no server is known through which room %s can be knocked on", roomID))
 }
 
 // sendMember handles a member event that a client sends as state like the corresponding membership request.
@@ -182,7 +182,7 @@ func (rs *Rooms) sendMember(ctx context.Context, room *Room, userID string, w Wr
 	case membership == "join" && target == userID:
 		err = rs.Join(ctx, userID, room.id, nil, reason)
 	case membership == "join":
-		err = Forbidden("nobody can join for another")
+		err = Forbidden("a user cannot join on behalf of another")
 	case membership == "invite":
 		err = rs.Invite(ctx, userID, target, room.id, reason)
 	case membership == "knock" && target == userID:

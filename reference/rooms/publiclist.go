@@ -43,7 +43,7 @@ func (rs *Rooms) PublicPage(q PublicQuery) (PublicPage, error) {
 	if q.Since != "" {
 		n, err := strconv.Atoi(q.Since)
 		if err != nil || n < 0 {
-			return PublicPage{}, Bad("M_INVALID_PARAM", "since is %q, which no answer gave", q.Since)
+			return PublicPage{}, Bad("M_INVALID_PARAM", "since is %q, which is not a token of this server", q.Since)
 		}
 		skip = min(n, len(found))
 	}

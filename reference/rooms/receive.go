@@ -115,7 +115,7 @@ func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
 	r.mu.RUnlock()
 	found, err := r.rooms.Remote.MissingEvents(ctx, origin, r.id, earliest, []string{event.ID()}, missingLimit, 0)
 	if err != nil {
-		r.rooms.Log.Info("a gap is not filled", "room", r.id, "before", event.ID(), "server", origin, "error", err)
+		r.rooms.Log.Info("missing events were not fetched", "room", r.id, "before", event.ID(), "server", origin, "error", err)
 		return
 	}
 	var between []*rules.Event
@@ -128,7 +128,7 @@ func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
 	for _, one := range between {
 		if len(r.missing([]string{one.ID()})) > 0 {
 			if _, err := r.takeForeign(ctx, origin, one); err != nil {
-				r.rooms.Log.Info("an event of a gap is refused", "room", r.id, "event", one.ID(), "error", err)
+				r.rooms.Log.Info("a missing event was refused", "room", r.id, "event", one.ID(), "error", err)
 			}
 		}
 	}
@@ -162,7 +162,7 @@ func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Even
 		return nil, err
 	}
 	if j != nil && r.rooms.Pseudonym.Handle(event.Membership(), *j) == pseudonym.Drop {
-		r.rooms.Log.Info("an event is dropped", "room", r.id, "event", event.ID(), "why", taken.Rejected)
+		r.rooms.Log.Info("an event was dropped", "room", r.id, "event", event.ID(), "why", taken.Rejected)
 		return taken, nil
 	}
 	return taken, taken.refusal()
@@ -193,7 +193,7 @@ func (r *Room) refuses(origin string, event *rules.Event, j pseudonym.Judgement,
 		return fmt.Sprintf("its mapping is not honoured (%s): %v", j.Cause, j.Err)
 	}
 	if event.Membership() == "join" && !p.MayDeliver(origin, j.Mapping, bySendJoin) {
-		return fmt.Sprintf("%s may not bring the join of %s", origin, j.Mapping.UserID)
+		return fmt.Sprintf("%s may not deliver the join of %s", origin, j.Mapping.UserID)
 	}
 	return ""
 }
@@ -261,7 +261,7 @@ func (r *Room) stateOf(ctx context.Context, state, chain []json.RawMessage) (rul
 		}
 	}
 	if given.Create() == nil {
-		return nil, nil, errors.New("the state that was given has no create event that holds")
+		return nil, nil, errors.New("the state in the response has no valid create event")
 	}
 	return given, outliers, nil
 }
@@ -276,7 +276,7 @@ func (r *Room) withAuthEvents(ctx context.Context, origin string, event *rules.E
 	}
 	chain, err := r.rooms.Remote.EventAuth(ctx, origin, r.id, event.ID())
 	if err != nil {
-		return nil, fmt.Errorf("an auth event of %s is not known, and %s does not give it: %w", event.ID(), origin, err)
+		return nil, fmt.Errorf("an auth event of %s is unknown, and %s did not return it: %w", event.ID(), origin, err)
 	}
 	outliers = append(outliers, r.readOutliers(ctx, chain, outliers)...)
 	for _, id := range event.AuthEvents() {

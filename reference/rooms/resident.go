@@ -89,7 +89,7 @@ func (r *Room) mayEnter(state rules.State, membership, sender, userID string) er
 	case membership == "join" && now != "join" && now != "invite" && rule != "public" && rule != "restricted" && rule != "knock_restricted":
 		return Forbidden("%s is not invited to room %s", userID, r.id)
 	case membership == "knock" && rule != "knock" && rule != "knock_restricted":
-		return Forbidden("nobody may knock at room %s", r.id)
+		return Forbidden("nobody may knock on room %s", r.id)
 	}
 	return nil
 }
@@ -174,7 +174,7 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 		return nil, nil, Forbidden("the event was refused")
 	}
 	if missing := room.missing(event.PrevEvents()); len(missing) > 0 {
-		return nil, nil, Bad("M_INVALID_PARAM", "the event stands on %s, which this server does not have", missing[0])
+		return nil, nil, Bad("M_INVALID_PARAM", "the prev event %s is unknown", missing[0])
 	}
 	j := room.judge(event)
 	if j != nil {
@@ -182,7 +182,7 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 			return nil, nil, Forbidden("%s", why)
 		}
 		if !room.admits(event, j) {
-			return nil, nil, Forbidden("%s may not enter by this key", j.Mapping.UserID)
+			return nil, nil, Forbidden("%s may not join with this key", j.Mapping.UserID)
 		}
 	}
 	room.mu.Lock()

@@ -54,7 +54,7 @@ func (noKeys) ServerKey(string, string) (pseudonym.PublishedKey, error) {
 	return pseudonym.PublishedKey{}, errNotAsked
 }
 
-var errNotAsked = errors.New("no server is asked for its keys now")
+var errNotAsked = errors.New("no server may be asked for its keys")
 
 // judge judges the mapping of a member event of a pseudonymous room; it may request the keys of the user's server. For
 // other events it returns nil.
@@ -176,7 +176,7 @@ func (r *Room) verify(entry pseudonym.Entry) {
 		return nil
 	})
 	if err != nil {
-		r.rooms.Log.Error("a verified mapping is not remembered", "room", r.id, "key", entry.Key, "error", err)
+		r.rooms.Log.Error("a verified mapping was not stored", "room", r.id, "key", entry.Key, "error", err)
 	}
 }
 

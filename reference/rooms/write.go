@@ -167,7 +167,7 @@ func (r *Room) build(d pseudonym.Draft, key pseudoid.KeyPair, sender string) (*r
 func (r *Room) read(signed []byte) (*rules.Event, error) {
 	event, err := rules.NewEvent(signed, r.format)
 	if err != nil {
-		return nil, Bad("M_BAD_JSON", "no such event can be sent: %v", err)
+		return nil, Bad("M_BAD_JSON", "this event cannot be sent: %v", err)
 	}
 	return event, nil
 }
@@ -264,6 +264,6 @@ func (r *Room) applyDeferred(userID string) {
 		}
 	}
 	if err != nil {
-		r.rooms.Log.Warn("power that was given before the user joined is not given", "room", r.id, "user", userID, "error", err)
+		r.rooms.Log.Warn("a deferred power level was not applied", "room", r.id, "user", userID, "error", err)
 	}
 }

@@ -218,7 +218,7 @@ func authKeys(eventType, sender string, stateKey *string, content map[string]gjs
 // suboptimal solution introduced by MSC1659" (MSC1228, Other things that might fall out nicely).
 func (r Rules) MayRedact(redaction, target *Event, state State) error {
 	if redaction.roomID != target.roomID || redaction.Redacts() != target.id {
-		return errors.New("the redaction is not of that event")
+		return errors.New("the redaction is of another event")
 	}
 	levels := state.powerLevels()
 	if levels.user(redaction.sender) >= levels.named("redact") {

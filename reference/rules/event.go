@@ -64,7 +64,7 @@ func NewEvent(raw []byte, f pseudoid.Format) (*Event, error) {
 func NewStoredEvent(raw []byte, f pseudoid.Format, sender string) (*Event, error) {
 	event, err := readEvent(raw, f)
 	if err != nil {
-		return nil, fmt.Errorf("reading a kept event of room version %s: %w", f.RoomVersion, err)
+		return nil, fmt.Errorf("reading a stored event of room version %s: %w", f.RoomVersion, err)
 	}
 	event.sender = sender
 	return event, nil
@@ -81,7 +81,7 @@ func readEvent(raw []byte, f pseudoid.Format) (*Event, error) {
 	}
 	object := gjson.ParseBytes(canonical)
 	if !object.IsObject() {
-		return nil, errors.New("it is no JSON object")
+		return nil, errors.New("it is not a JSON object")
 	}
 	fields := object.Map()
 	if err := checkFields(fields); err != nil {
@@ -110,22 +110,22 @@ func readEvent(raw []byte, f pseudoid.Format) (*Event, error) {
 func checkFields(fields map[string]gjson.Result) error {
 	for _, name := range []string{"type", "room_id"} {
 		if fields[name].Type != gjson.String {
-			return fmt.Errorf("its %s is missing or no string", name)
+			return fmt.Errorf("its %s is missing or not a string", name)
 		}
 	}
 	for _, name := range []string{"content", "hashes", "signatures"} {
 		if !fields[name].IsObject() {
-			return fmt.Errorf("its %s is missing or no object", name)
+			return fmt.Errorf("its %s is missing or not an object", name)
 		}
 	}
 	for _, name := range []string{"depth", "origin_server_ts"} {
 		if fields[name].Type != gjson.Number { // canonical JSON has only integers
-			return fmt.Errorf("its %s is missing or no integer", name)
+			return fmt.Errorf("its %s is missing or not an integer", name)
 		}
 	}
 	for _, name := range []string{"state_key", "redacts"} {
 		if field, ok := fields[name]; ok && field.Type != gjson.String {
-			return fmt.Errorf("its %s is no string", name)
+			return fmt.Errorf("its %s is not a string", name)
 		}
 	}
 	for _, name := range []string{"type", "room_id", "state_key", "sender", "sender_key", "event_id"} {
@@ -142,12 +142,12 @@ func checkFields(fields map[string]gjson.Result) error {
 // eventIDs parses a list of at most limit event IDs.
 func eventIDs(fields map[string]gjson.Result, name string, limit int) ([]string, error) {
 	if !fields[name].IsArray() {
-		return nil, fmt.Errorf("its %s is missing or no array", name)
+		return nil, fmt.Errorf("its %s is missing or not an array", name)
 	}
 	var ids []string
 	for _, id := range fields[name].Array() {
 		if id.Type != gjson.String {
-			return nil, fmt.Errorf("its %s has an element that is no string", name)
+			return nil, fmt.Errorf("its %s has an element that is not a string", name)
 		}
 		ids = append(ids, id.String())
 	}

@@ -32,7 +32,7 @@ func Receive(ctx context.Context, raw []byte, f pseudoid.Format, keys ServerKeys
 		return nil, fmt.Errorf("reading an event of room version %s: %w", f.RoomVersion, err)
 	}
 	if canonical, err = sjson.DeleteBytes(canonical, "unsigned"); err != nil {
-		return nil, fmt.Errorf("taking unsigned out of an event of room version %s: %w", f.RoomVersion, err)
+		return nil, fmt.Errorf("removing unsigned from an event of room version %s: %w", f.RoomVersion, err)
 	}
 	event, err := NewEvent(canonical, f)
 	if err != nil {
@@ -95,5 +95,5 @@ func signedByServer(ctx context.Context, e *Event, serverName string, keys Serve
 	if len(failures) == 0 {
 		return fmt.Errorf("%w of server %q", pseudoid.ErrNoSignature, serverName)
 	}
-	return fmt.Errorf("none of server %q holds: %w", serverName, errors.Join(failures...))
+	return fmt.Errorf("no signature of server %q is valid: %w", serverName, errors.Join(failures...))
 }

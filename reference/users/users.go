@@ -174,7 +174,7 @@ func (u *Users) publishInMemory(do func(position int64)) {
 		return nil
 	})
 	if err != nil {
-		u.Log.Error("presence or typing is not told", "error", err)
+		u.Log.Error("presence or typing not published", "error", err)
 	}
 }
 

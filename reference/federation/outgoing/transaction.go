@@ -48,7 +48,7 @@ func (c *Client) sendAll(d *destination) {
 			if err == nil {
 				break
 			}
-			c.Log.Info("a transaction was not taken", "server", d.name, "transaction", t.ID, "error", err)
+			c.Log.Info("a transaction was not accepted", "server", d.name, "transaction", t.ID, "error", err)
 			if !c.sleep(d) {
 				return
 			}

@@ -55,7 +55,7 @@ func (u Users) SendEDU(servers []string, eduType string, content json.RawMessage
 	case "m.direct_to_device", "m.device_list_update", "m.signing_key_update":
 		err := u.c.Store.Update(func(tx *store.Tx) error { u.c.SendEDU(tx, edu, servers); return nil })
 		if err != nil {
-			u.c.Log.Error("an EDU is not sent", "type", eduType, "servers", servers, "error", err)
+			u.c.Log.Error("an EDU was not queued", "type", eduType, "servers", servers, "error", err)
 		}
 	default:
 		u.c.SendEphemeral(edu, servers)
