@@ -10,9 +10,9 @@ import (
 
 var errReplayed = errors.New("the mapping was seen in another room")
 
+// Handling is a way to handle a member event.
 type Handling int
 
-// The ways to handle a member event.
 const (
 	Refuse  Handling = iota // reject it, and return an error to its sender
 	Drop                    // reject it silently

@@ -26,7 +26,7 @@ type Event struct {
 	// positions, lower for older ones. An outlier, known only as an auth event of others, has 0.
 	Position   int64
 	Rejected   string // why the event was rejected, or ""
-	SoftFailed bool   // not allowed in the current state: it is in the DAG, but shown to nobody (server-server API, "Soft failure")
+	SoftFailed bool   // not allowed in the current state: it is in the DAG, but not shown to clients (server-server API, "Soft failure")
 	Concealed  bool   // in the state, but not shown to clients (mapping/unproven-handling, "accepted-hidden")
 	Verdict    pseudonym.Verdict
 	Cause      pseudonym.Cause // of a member event: how its mapping was judged on arrival
@@ -40,7 +40,7 @@ type Event struct {
 // Outlier reports whether the event is an outlier, without a place in the server's order.
 func (e *Event) Outlier() bool { return e.before == nil }
 
-// Visible reports whether the event may be shown to clients and peers at all.
+// Visible reports whether the event was accepted, that is, neither rejected nor soft-failed.
 func (e *Event) Visible() bool { return e.Rejected == "" && !e.SoftFailed }
 
 // Room is one room. It is safe for concurrent use.

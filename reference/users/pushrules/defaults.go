@@ -1,6 +1,6 @@
 package pushrules
 
-// This file lists the rules that everybody has from the start (client-server API, "Predefined Rules").
+// This file has the default rules of every user (client-server API, "Predefined Rules").
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 
 const masterRule = ".m.rule.master"
 
-// Actions.
+// The actions.
 var (
 	notify    = json.RawMessage(`"notify"`)
 	sound     = json.RawMessage(`{"set_tweak":"sound","value":"default"}`)
@@ -32,7 +32,7 @@ func quoted(text string) string {
 	return string(raw)
 }
 
-// Defaults returns the rules of a user who changed none.
+// Defaults returns the rules of a user that has changed none.
 func Defaults(userID string) Ruleset {
 	rule := func(id string, what []json.RawMessage, conditions ...Condition) Rule {
 		return Rule{ID: id, Default: true, Enabled: true, Actions: what, Conditions: conditions}

@@ -1,6 +1,6 @@
 package pushrules
 
-// This file finds the rule that an event meets, and what it comes to.
+// This file finds the rule that matches an event, and its outcome.
 
 import (
 	"encoding/json"
@@ -13,23 +13,23 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Facts are what rules ask for beside the event.
+// Facts are what rules need to know besides the event.
 type Facts struct {
-	UserID      string // whose rules they are
+	UserID      string // the owner of the rules
 	DisplayName string // of that user in the room
-	Members     int    // how many are joined
+	Members     int    // the number of joined members
 	PowerLevels []byte // the content of the room's power levels as clients see it; nil if there are none
 }
 
-// Outcome is what becomes of an event.
+// Outcome is what a rule decides about an event.
 type Outcome struct {
 	Notify    bool
 	Highlight bool
 	Actions   []json.RawMessage
 }
 
-// Evaluate returns what the first enabled rule that matches says of an event, as clients see it. An event of the user's
-// own comes to nothing.
+// Evaluate returns the outcome of the first enabled rule that matches an event, as clients see it. The user's own
+// events have no outcome.
 func (s Ruleset) Evaluate(event []byte, facts Facts) Outcome {
 	e := gjson.ParseBytes(event)
 	if e.Get("sender").String() == facts.UserID {
@@ -47,7 +47,7 @@ func (s Ruleset) Evaluate(event []byte, facts Facts) Outcome {
 	return Outcome{}
 }
 
-// supersededByMentions are the rules that do not count for events that say whom they mention.
+// supersededByMentions are the rules that do not apply to events that declare whom they mention.
 var supersededByMentions = map[string]bool{
 	".m.rule.contains_display_name": true, ".m.rule.contains_user_name": true, ".m.rule.roomnotif": true,
 }
@@ -80,7 +80,7 @@ func (r Rule) matches(kind string, event gjson.Result, facts Facts) bool {
 	return !slices.ContainsFunc(r.Conditions, func(c Condition) bool { return !c.holds(event, facts) })
 }
 
-// holds tells whether a condition holds; one of an unknown kind does not.
+// holds reports whether a condition holds; one of an unknown kind does not.
 func (c Condition) holds(event gjson.Result, facts Facts) bool {
 	switch c.Kind {
 	case "event_match":
@@ -100,7 +100,7 @@ func (c Condition) holds(event gjson.Result, facts Facts) bool {
 	return false
 }
 
-// property returns what a key with dots names; a backslash before a dot or a backslash makes it part of a name.
+// property returns the property at a dotted path; a backslash before a dot or a backslash makes it part of a name.
 func property(event gjson.Result, key string) gjson.Result {
 	value, name := event, strings.Builder{}
 	step := func() {
@@ -124,13 +124,13 @@ func property(event gjson.Result, key string) gjson.Result {
 
 func simple(value gjson.Result) bool { return value.Exists() && !value.IsArray() && !value.IsObject() }
 
-// same tells whether two values that are neither lists nor objects are the same.
+// same reports whether two values are equal, and neither lists nor objects.
 func same(value gjson.Result, raw json.RawMessage) bool {
 	other := gjson.ParseBytes(raw)
 	return value.Type == other.Type && simple(other) && value.String() == other.String()
 }
 
-// globMatches matches text against a pattern with * and ?, ignoring case: a whole value, or words of it.
+// globMatches matches text against a pattern with * and ?, ignoring case: a whole value, or words in it.
 func globMatches(pattern string, value gjson.Result, words bool) bool {
 	if value.Type != gjson.String {
 		return false
@@ -147,7 +147,7 @@ func globMatches(pattern string, value gjson.Result, words bool) bool {
 			expression = `(?is)(^|[^\p{L}\p{N}_])` + quoted + `([^\p{L}\p{N}_]|$)`
 		}
 		made, err := regexp.Compile(expression)
-		if err != nil { // a pattern that is no valid UTF-8 matches nothing
+		if err != nil { // a pattern that is not valid UTF-8 matches nothing
 			return false
 		}
 		compiled, _ = globs.LoadOrStore(key, made)
@@ -155,10 +155,10 @@ func globMatches(pattern string, value gjson.Result, words bool) bool {
 	return compiled.(*regexp.Regexp).MatchString(value.Str)
 }
 
-// globs are the expressions made of patterns.
+// globs caches the expressions made from patterns.
 var globs sync.Map
 
-// escapeGlob makes a pattern that matches a text alone: neither * nor ? can be escaped, so each becomes "any character".
+// escapeGlob returns a pattern for a literal text: * and ? cannot be escaped, so each becomes "any character".
 func escapeGlob(text string) string { return strings.NewReplacer("*", "?").Replace(text) }
 
 func countMatches(is string, members int) bool {
@@ -182,7 +182,7 @@ func countMatches(is string, members int) bool {
 	return false
 }
 
-// power returns the power level of a user, and needed the one that a notification takes.
+// power returns the power level of a user, and the one that a notification needs.
 func power(levels []byte, userID string) int64 {
 	content := gjson.ParseBytes(levels)
 	if level := content.Get("users." + gjson.Escape(userID)); level.Exists() {

@@ -28,8 +28,8 @@ type Condition struct {
 	Value   json.RawMessage `json:"value,omitempty"`
 }
 
-// Ruleset is the rules of a user, the first that matches counts: override, content, room, sender, underride. It does not
-// change; what changes it returns another.
+// Ruleset is the rules of a user; the first that matches applies: override, content, room, sender, underride. It is
+// immutable; methods that change it return another.
 type Ruleset struct {
 	Override  []Rule `json:"override"`
 	Content   []Rule `json:"content"`
@@ -38,7 +38,7 @@ type Ruleset struct {
 	Underride []Rule `json:"underride"`
 }
 
-// Kinds are the kinds of rules in the order in which they count.
+// Kinds are the kinds of rules in the order in which they apply.
 var Kinds = []string{"override", "content", "room", "sender", "underride"}
 
 // Of returns the rules of a kind, and whether there is such a kind.
@@ -76,9 +76,9 @@ func (s Ruleset) Find(kind, id string) (Rule, bool) {
 	return rules[at], true
 }
 
-// With returns the rules with a rule of the user's own, in the place of one with its ID, else before the rule before or
-// after the rule after where they are given, else as the most important one of the user's own. It is an error if there is
-// no such kind or rule, or if the rule would replace a default one.
+// With returns the rules with a user's own rule added. It replaces a rule with its ID; otherwise it is placed before
+// the rule before or after the rule after, if given, or else first among the user's own. It returns an error if there
+// is no such kind or rule, or if the rule would replace a default one.
 func (s Ruleset) With(kind string, rule Rule, before, after string) (Ruleset, error) {
 	rules, ok := s.Of(kind)
 	if !ok {
@@ -88,7 +88,7 @@ func (s Ruleset) With(kind string, rule Rule, before, after string) (Ruleset, er
 		return s, fmt.Errorf("the name %q is kept for default rules", rule.ID)
 	}
 	rules = slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return r.ID == rule.ID })
-	// .m.rule.master stands before everything else, the user's own before the other default rules.
+	// .m.rule.master is before everything else, and the user's own rules before the other default rules.
 	at := max(slices.IndexFunc(rules, func(r Rule) bool { return r.ID != masterRule }), 0)
 	if len(rules) == 1 && rules[0].ID == masterRule {
 		at = 1
@@ -110,7 +110,7 @@ func (s Ruleset) With(kind string, rule Rule, before, after string) (Ruleset, er
 	return s, nil
 }
 
-// Without returns the rules without one of the user's own, and whether there was one.
+// Without returns the rules without one of the user's own, and whether it existed.
 func (s Ruleset) Without(kind, id string) (Ruleset, bool) {
 	rule, found := s.Find(kind, id)
 	if !found || rule.Default {
@@ -121,7 +121,7 @@ func (s Ruleset) Without(kind, id string) (Ruleset, bool) {
 	return s, true
 }
 
-// Changed returns the rules with a rule changed, and whether there is one. change must not touch slices in place.
+// Changed returns the rules with a rule changed, and whether it existed. change must not modify slices in place.
 func (s Ruleset) Changed(kind, id string, change func(*Rule)) (Ruleset, bool) {
 	if _, found := s.Find(kind, id); !found {
 		return s, false
