@@ -29,8 +29,6 @@ func (r Rules) Placeholder(userID string, key pseudoid.SenderKey, taken func(use
 	if !ok || pseudoid.ValidUserID(userID) != nil {
 		return r.PlaceholderOfKey(key)
 	}
-	switch {
-	}
 	letter := "@" + placeholderPrefix + localpart + "_" + domain + ":" + r.Server
 	legal := !strings.ContainsAny(domain, ":[]") && pseudoid.ValidUserID(letter) == nil
 	switch r.Readings.PlaceholderForm {

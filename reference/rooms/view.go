@@ -55,8 +55,7 @@ func (r *Room) clientEvent(wire []byte, additions pseudonym.Additions, position 
 	if r.format.Pseudonymous {
 		return r.rooms.Pseudonym.ClientEvent(wire, additions, r.directory.At(position))
 	}
-	view := ordinaryView(wire, additions)
-	return view, nil
+	return ordinaryView(wire, additions), nil
 }
 
 // forClients returns an event as served to clients, but still in wire format, with its ID.

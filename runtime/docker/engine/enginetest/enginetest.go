@@ -85,9 +85,9 @@ var route = regexp.MustCompile(`^(?:/v[0-9.]+)?/(containers|networks|volumes|ima
 // ServeHTTP answers the requests of a client of the engine.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.mutex.Lock()
-	if strings.HasSuffix(r.URL.Path, "/images/create") && e.pulls != nil {
+	if pulls := e.pulls; pulls != nil && strings.HasSuffix(r.URL.Path, "/images/create") {
 		e.mutex.Unlock()
-		e.pulls(w, r)
+		pulls(w, r)
 		return
 	}
 	defer e.mutex.Unlock()
