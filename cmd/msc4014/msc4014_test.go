@@ -49,7 +49,7 @@ func TestBadCommandLines(t *testing.T) {
 	t.Setenv("COMPLEMENT_BASE_IMAGE", "")
 	for line, says := range map[string]string{
 		"nosuch":                            `unknown candidate "nosuch"; use one of dendrite`,
-		"dendrite@0.0.1":                    `no version "0.0.1"`,
+		"dendrite@0.0.1":                    `version "0.0.1" of dendrite is not pinned`,
 		"image:":                            "image:NAME[:TAG]",
 		"image:UPPER":                       "image:NAME[:TAG]",
 		"--nosuch":                          "unknown flag: --nosuch (./run.sh --help",

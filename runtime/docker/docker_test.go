@@ -282,7 +282,7 @@ func TestStartErrorsTellWhy(t *testing.T) {
 			"where a homeserver would go on until it is stopped"},
 		"silent": {3 * time.Second, "did not answer GET /_matrix/client/versions on port 8008 within 3s"},
 		// Long enough for a program to start on a busy machine.
-		"clients-only": {10 * time.Second, "answers clients on port 8008, but nothing answers federation on port 8448 within 10s"},
+		"clients-only": {10 * time.Second, "answered clients on port 8008, but did not accept federation connections on port 8448 within 10s"},
 	} {
 		t.Run(mode, func(t *testing.T) {
 			run := newRuntime(t, Options{
