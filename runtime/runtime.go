@@ -46,7 +46,7 @@ type UnreachableError struct {
 
 // Error says what was tried, and below that what to do.
 func (e *UnreachableError) Error() string {
-	return "containers cannot connect to this process, so no candidate can federate with the peers that it plays: " +
+	return "containers cannot connect to this process, so candidates cannot federate with its peers: " +
 		e.Tried + ": " + e.Problem + "\nWhat to do:\n- " + strings.Join(e.ToDo, "\n- ")
 }
 
