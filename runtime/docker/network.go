@@ -177,10 +177,10 @@ func (r *Runtime) refuseRemote() error {
 // peers gives out the names of peers, each once.
 type peers struct {
 	self     netip.Addr // where the names of the pool point to, if valid
-hostname string     // else the name of the test process, to which each peer adds a port
+	hostname string     // else the name of the test process, to which each peer adds a port
 
 	mutex sync.Mutex
-given int
+	given int
 }
 
 func (r *Runtime) makePeers() (*peers, error) {
