@@ -1,7 +1,7 @@
 package prove
 
-// The trials: the reference without faults, in both dialects; with each reading of what the texts leave open; and with each
-// fault. Every trial runs some checks, and knows the outcome that it must have.
+// The trials: the reference without faults, in both dialects; with each reading of open requirements; and with each fault.
+// Every trial runs some checks, and has an expected outcome.
 
 import (
 	"fmt"
@@ -23,10 +23,10 @@ type trial struct {
 	folder  string // its results folder, inside that of the proof
 	dialect pseudoid.Dialect
 	variant variant.Variant // of the reference
-	checks  []string        // which run; all if there are none
+	checks  []string        // that run; if there are none, all do
 
 	fault *faults.Fault // that the reference shows, nil for none
-	// fails are the requirements that must fail, and no other may.
+	// fails are the requirements that must fail; no others may.
 	fails []string
 	// takes are the readings that the report must show, by requirement.
 	takes map[string]string
@@ -36,7 +36,7 @@ type trial struct {
 	requirement string
 }
 
-// honest reports whether the trial is of the reference as it should be.
+// honest reports whether the trial is of the reference without faults and with its default readings.
 func (t trial) honest() bool { return t.fault == nil && t.requirement == "" }
 
 // coverage is the checks of the suite, and the part of them that the proof covers.
@@ -44,7 +44,7 @@ type coverage struct {
 	registered []selection.Check
 	catalogue  *requirements.Catalogue
 	asked      selection.Selection
-	sample     int    // one fault in so many is tried; 0: all
+	sample     int    // one in so many faults is tried; 0 means all
 	seed       string // by which they are chosen
 }
 
@@ -155,10 +155,10 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 // dialects are the dialects of the reference.
 var dialects = []pseudoid.Dialect{pseudoid.DialectMSC4014, pseudoid.DialectDendrite}
 
-// deployedSpelling is the fault that is nothing but the other words of a dialect.
+// deployedSpelling is the fault that only uses the names of the deployed dialect.
 const deployedSpelling = "deployed-spelling"
 
-// otherWords are the requirements that a dialect cannot meet because they judge the words of the text: those of
+// otherWords returns the requirements that a dialect cannot meet because they judge the names in the MSC: those of
 // deployedSpelling.
 func (p *Prover) otherWords(dialect pseudoid.Dialect) []string {
 	if dialect == pseudoid.DialectMSC4014 {
@@ -172,12 +172,13 @@ func (p *Prover) otherWords(dialect pseudoid.Dialect) []string {
 	return nil
 }
 
-// concerns reports whether the proof is asked for a fault: by its ID, or by a requirement that it breaks.
+// concerns reports whether a fault is selected for the proof: by its ID, or by a requirement that it breaks.
 func (c coverage) concerns(one faults.Fault) bool {
 	return c.asked.Whole() || c.asked.Pattern.MatchString(one.ID) || slices.ContainsFunc(one.Requirements, c.askedAbout)
 }
 
-// faultTrials are one for each fault with a requirement that any check judges, but those whose checks take containers.
+// faultTrials returns one trial for each fault with a requirement that has a check, except faults whose checks need
+// containers.
 func (p *Prover) faultTrials(c coverage) ([]trial, error) {
 	var trials []trial
 	for _, one := range p.Faults {

@@ -480,7 +480,7 @@ func TestSuiteThatDies(t *testing.T) {
 		b := newBench(t, script{Checks: two, Ending: "silent"})
 		status, err := b.Run(context.Background(), options("dendrite"))
 		assert.Equal(t, StatusCannot, status)
-		assert.ErrorContains(t, err, "ended without a word")
+		assert.ErrorContains(t, err, "exited without completing its results")
 		b.nothingLeft(t)
 	})
 }
