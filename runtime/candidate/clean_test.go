@@ -101,7 +101,7 @@ func TestCleanLeavesWhatALiveRunUses(t *testing.T) {
 	assert.DirExists(t, foreign, "this package did not make it")
 }
 
-// The command line that prepared a run's programs and images may be killed while the suite's binary goes on.
+// The command line that prepared a run's programs and images may be killed while the suite's binary continues.
 func TestCleanLeavesWhatASuiteUses(t *testing.T) {
 	c := ownCache(t)
 	const used, unused = "msc4014/a:used", "msc4014/a:unused"

@@ -31,7 +31,7 @@ func withPrograms(t *testing.T, scripts map[string]string) {
 var rootOnLinux = map[string]string{"uname": "echo Linux", "id": "echo 0", "debootstrap": "exit 1", "gpgv": "exit 1"}
 
 // base calls debianBase with a test's engine, and returns its result and progress lines.
-func base(t *testing.T, allowed bool) (id string, told []string, err error) {
+func base(t *testing.T, allowed bool) (id string, lines []string, err error) {
 	t.Helper()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	require.NoError(t, err)
@@ -40,18 +40,18 @@ func base(t *testing.T, allowed bool) (id string, told []string, err error) {
 	defer engine.close()
 	id, err = engine.debianBase(t.Context(), &task{
 		root: root, candidate: Candidate{Name: "synapse", Software: "synapse", BootstrapBase: allowed}, runtime: docker,
-		progress: func(line string) { told = append(told, line) }, cache: ownCache(t),
+		progress: func(line string) { lines = append(lines, line) }, cache: ownCache(t),
 	})
-	return id, told, err
+	return id, lines, err
 }
 
 func TestAnExistingBaseImageIsUsed(t *testing.T) {
 	for _, name := range []string{registryBase, ownBase} {
 		enginetest.Start(t, enginetest.Object{Kind: "image", Name: name})
-		id, told, err := base(t, false)
+		id, lines, err := base(t, false)
 		require.NoError(t, err)
 		assert.Equal(t, name, id)
-		assert.Empty(t, told)
+		assert.Empty(t, lines)
 	}
 }
 
@@ -61,10 +61,10 @@ func TestAMissingBaseImageIsPulled(t *testing.T) {
 		engine.Add(enginetest.Object{Kind: "image", Name: registryBase})
 		_, _ = w.Write([]byte(`{"status":"Pulling"}` + "\n" + `{"status":"Done"}`))
 	})
-	id, told, err := base(t, false)
+	id, lines, err := base(t, false)
 	require.NoError(t, err)
 	assert.Equal(t, registryBase, id)
-	assert.Equal(t, []string{"pulling " + registryBase}, told)
+	assert.Equal(t, []string{"pulling " + registryBase}, lines)
 }
 
 func TestABaseImageIsBuiltOnlyIfAllowed(t *testing.T) {
@@ -74,21 +74,21 @@ func TestABaseImageIsBuiltOnlyIfAllowed(t *testing.T) {
 	engine.Pulls(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"status":"Pulling"}` + "\n" + `{"error":"toomanyrequests"}`))
 	})
-	_, told, err := base(t, false)
+	_, lines, err := base(t, false)
 	assert.ErrorContains(t, err, "the engine has neither debian:sid-slim nor msc4014/debian:sid")
 	assert.ErrorContains(t, err, "toomanyrequests")
 	assert.ErrorContains(t, err, "use --bootstrap-base to build msc4014/debian:sid from Debian's packages: debootstrap installs a minimal Debian")
 	assert.ErrorContains(t, err, "nothing is installed on this machine")
-	assert.Equal(t, []string{"pulling " + registryBase}, told)
+	assert.Equal(t, []string{"pulling " + registryBase}, lines)
 
 	if os.Geteuid() != 0 {
-		t.Skip("the script needs root to go on")
+		t.Skip("the script needs root to continue")
 	}
 	// The program debootstrap of this test fails.
-	_, told, err = base(t, true)
+	_, lines, err = base(t, true)
 	assert.ErrorContains(t, err, "base.sh make: exit status 1")
-	assert.Contains(t, told[2], "building msc4014/debian:sid from Debian's packages: debootstrap installs")
-	assert.Equal(t, "building the base image msc4014/debian:sid", told[3])
+	assert.Contains(t, lines[2], "building msc4014/debian:sid from Debian's packages: debootstrap installs")
+	assert.Equal(t, "building the base image msc4014/debian:sid", lines[3])
 	t.Setenv(ciVariable, "true")
 	_, _, err = base(t, false)
 	assert.ErrorContains(t, err, "base.sh make: exit status 1")

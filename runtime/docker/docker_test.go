@@ -126,9 +126,9 @@ func TestEphemeralServersAreStartedOnce(t *testing.T) {
 	run := newRuntime(t, Options{})
 	server, err := run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1", Ephemeral: true})
 	require.NoError(t, err)
-	told, err := ask(t, server, "/environment", "name", runtime.EphemeralVariable)
+	value, err := ask(t, server, "/environment", "name", runtime.EphemeralVariable)
 	require.NoError(t, err)
-	assert.Equal(t, "true", told)
+	assert.Equal(t, "true", value)
 	require.NoError(t, server.Stop(t.Context()))
 	assert.ErrorIs(t, server.Start(t.Context()), runtime.ErrEphemeral)
 }
@@ -208,7 +208,7 @@ func TestPortsArePublishedOnlyWhereTheyAreNeeded(t *testing.T) {
 		for _, bindings := range details.NetworkSettings.Ports {
 			for _, binding := range bindings {
 				bound++
-				assert.Equal(t, "127.0.0.1", binding.HostIP, "nobody else's requests shall reach it")
+				assert.Equal(t, "127.0.0.1", binding.HostIP, "requests from other machines must not reach it")
 			}
 		}
 		switch {

@@ -108,17 +108,17 @@ func TestLifeOfAServer(t *testing.T) {
 	r := playing(t, "ready")
 	ctx := t.Context()
 	s := start(t, r, "hs1")
-	told := r.options.Recorder.(*recorder)
+	recorded := r.options.Recorder.(*recorder)
 	assert.Equal(t, "hs1", s.Host())
 	assert.Equal(t, "http://"+s.Name()+":8008", s.ClientURL())
 	assert.Equal(t, s.Name()+":8448", s.FederationAddress())
-	assert.Equal(t, 1, told.count())
+	assert.Equal(t, 1, recorded.count())
 	first := s.Exited()
 
 	require.NoError(t, s.Stop(ctx))
 	assert.False(t, answers(s))
-	assert.False(t, closed(first), "it was asked to end")
-	assert.Zero(t, told.count())
+	assert.False(t, closed(first), "it was stopped")
+	assert.Zero(t, recorded.count())
 	require.NoError(t, s.Start(ctx))
 	assert.ErrorContains(t, s.Start(ctx), "already running")
 	require.NoError(t, s.Kill(ctx))
@@ -153,10 +153,10 @@ func TestEphemeralServersAreStartedOnce(t *testing.T) {
 	r := playing(t, "ready")
 	ephemeral, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1", Ephemeral: true})
 	require.NoError(t, err)
-	for told, s := range map[string]runtime.Server{"true": ephemeral, "false": start(t, r, "hs2")} {
+	for value, s := range map[string]runtime.Server{"true": ephemeral, "false": start(t, r, "hs2")} {
 		inherited, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", s.(*server).life().command.Process.Pid))
 		require.NoError(t, err)
-		assert.Contains(t, strings.Split(string(inherited), "\x00"), runtime.EphemeralVariable+"="+told)
+		assert.Contains(t, strings.Split(string(inherited), "\x00"), runtime.EphemeralVariable+"="+value)
 	}
 	require.NoError(t, ephemeral.Stop(t.Context()))
 	assert.ErrorIs(t, ephemeral.Start(t.Context()), runtime.ErrEphemeral)
@@ -178,7 +178,7 @@ func TestExitIsNoticedAtOnce(t *testing.T) {
 }
 
 func TestFailedStarts(t *testing.T) {
-	const timeout = 15 * time.Second // long enough for five programs to start beside busy processes on each core
+	const timeout = 15 * time.Second // long enough for five programs to start on a busy machine
 	for play, want := range map[string]string{
 		"exit":         "exited with status 3 before it was ready",
 		"silent":       "did not answer GET /_matrix/client/versions on port 8008 within 15s: dial tcp",

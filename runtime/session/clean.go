@@ -131,7 +131,7 @@ func claimDead(ctx context.Context, state string, keptToo bool) ([]deadRun, erro
 			continue // it has just ended
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("look whether run %s is alive: %w", name, err))
+			problems = append(problems, fmt.Errorf("check whether run %s is alive: %w", name, err))
 			continue
 		}
 		switch err := filelock.Try(lock, filelock.Exclusive); {
@@ -140,7 +140,7 @@ func claimDead(ctx context.Context, state string, keptToo bool) ([]deadRun, erro
 			dead = append(dead, deadRun{id: name, dir: dir, lock: lock})
 			continue
 		case !errors.Is(err, filelock.ErrLocked):
-			problems = append(problems, fmt.Errorf("look whether run %s is alive: %w", name, err))
+			problems = append(problems, fmt.Errorf("check whether run %s is alive: %w", name, err))
 		}
 		_ = lock.Close()
 	}

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(roleVariable) {
 	case "":
 		os.Exit(m.Run())
-	case "holder": // opens a run with a process of its own, and passes the lock on to a child if told so
+	case "holder": // opens a run, starts a recorded process and, if requested, a child that inherits the lock
 		run, err := Open()
 		must(err)
 		sleeper := exec.Command("sleep", "600")
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 			child.Stdout = os.Stdout
 			must(child.Start())
 		}
-	case "child": // joins the run, starts a process that must not inherit the lock, and says so
+	case "child": // joins the run, starts a process that must not inherit the lock, and prints its process ID
 		_, err := Attach(os.Getenv("MSC4014_TEST_DIR"), os.NewFile(3, "lock"))
 		must(err)
 		sleeper := exec.Command("sleep", "600")

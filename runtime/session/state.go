@@ -18,7 +18,7 @@ import (
 // stateVariable names the state folder in the environment.
 const stateVariable = "MSC4014_STATE_DIR"
 
-// Names inside the state folder, beside its lock.
+// Names inside the state folder, in addition to its lock.
 const (
 	// markerName is the file that marks the folder as the suite's.
 	markerName = "msc4014-state"

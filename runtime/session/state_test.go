@@ -50,7 +50,7 @@ func TestForeignFolderIsRefusedAndUnchanged(t *testing.T) {
 	for name, paths := range map[string][]string{
 		"runs and trash of something else":       {"runs/experiment1/model.txt", "trash/old/notes.txt"},
 		"runs named by their time":               {"lock", "runs/1732890000/model.txt", "runs/1732890000/lock", "trash/"},
-		"a file beside what could be ours":       {"runs/", "trash/", "thesis.tex"},
+		"a file next to possible state folders":  {"runs/", "trash/", "thesis.tex"},
 		"folders of the same names":              {"runs/", "trash/"},
 		"a run with more than a run has":         {"lock", "runs/0123456789/processes/1", "trash/"},
 		"a folder in the place of the marker":    {markerName + "/"},

@@ -42,7 +42,7 @@ type script struct {
 	Verdicts map[string]map[string]verdict.Verdict
 	// Reasons are why checks fail with a fault, where it is not "because of" the fault.
 	Reasons map[string]string
-	// Blind is an open requirement whose checks see the usual reading, whichever the reference takes.
+	// Blind is an open requirement whose checks see the default reading, even if the reference takes another.
 	Blind string
 	// Cannot and Waits say with which choice the run fails, or does not end by itself.
 	Cannot, Waits []string
@@ -206,7 +206,7 @@ func newBench(t *testing.T, s script) *bench {
 		Root: root, Folder: root, Stdout: &b.out, Environment: func(string) string { return "" },
 		Catalogue: catalogue, Report: needed, Faults: rows,
 		Build: func(context.Context, string) (string, error) { return os.Args[0], nil },
-		// The fake suite is told by its version which faults a reference was built with.
+		// The artifact's version tells the fake suite which faults the reference was built with.
 		Prepare: func(_ context.Context, with []faults.Fault, _ func(string)) (runtime.Artifact, error) {
 			var ids []string
 			for _, one := range with {

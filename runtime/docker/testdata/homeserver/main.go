@@ -32,7 +32,7 @@ func main() {
 	mode := os.Getenv("MODE")
 	switch mode {
 	case "exit":
-		fmt.Fprintln(os.Stderr, "cannot start: told so")
+		fmt.Fprintln(os.Stderr, "exiting because of MODE")
 		os.Exit(3)
 	case "done":
 		return
