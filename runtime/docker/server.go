@@ -55,10 +55,10 @@ type addresses struct{ client, federation string }
 
 // life is one start of the server, from the beginning of its process to the end.
 type life struct {
-	exited chan struct{} // closed if it has ended unexpectedly
-	ended  chan struct{} // closed if it has ended for any reason
-	asked  bool          // to end; guarded by server.mutex
-	status string        // how it ended; set before the channels are closed
+	exited   chan struct{} // closed if it has ended unexpectedly
+	ended    chan struct{} // closed if it has ended for any reason
+	stopping bool          // it was requested to end; guarded by server.mutex
+	status   string        // how it ended; set before the channels are closed
 }
 
 var (
@@ -170,11 +170,11 @@ func (s *server) watch(life *life) {
 
 func (s *server) noteEnd(life *life, status string) {
 	s.mutex.Lock()
-	asked := life.asked || s.runtime.ctx.Err() != nil
+	stopping := life.stopping || s.runtime.ctx.Err() != nil
 	s.mutex.Unlock()
 	life.status = status
 	close(life.ended)
-	if !asked {
+	if !stopping {
 		close(life.exited)
 	}
 }
@@ -216,7 +216,7 @@ func (s *server) end(ctx context.Context, how func(context.Context) error) error
 	defer cancel()
 	s.mutex.Lock()
 	life := s.current
-	life.asked = true
+	life.stopping = true
 	s.mutex.Unlock()
 	// A frozen process cannot exit. If it is not frozen, the engine returns an error, which does not matter.
 	_ = s.runtime.engine.ContainerUnpause(ctx, s.id)
@@ -301,7 +301,7 @@ func (s *server) Remove(ctx context.Context) error {
 	defer s.operation.Unlock()
 	s.mutex.Lock()
 	removed := s.removed
-	s.current.asked = true
+	s.current.stopping = true
 	s.mutex.Unlock()
 	if removed {
 		return nil

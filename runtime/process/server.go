@@ -43,8 +43,8 @@ type life struct {
 	status   string        // "exited with status 1"; set before ended is closed
 
 	// Guarded by the server's state:
-	asked bool // to end
-	dead  bool // must not be signalled any more: its process ID may be reused
+	stopping bool // it was requested to end
+	dead     bool // must not be signalled any more: its process ID may be reused
 }
 
 var errRemoved = errors.New("the server was removed")
@@ -178,7 +178,7 @@ func (s *server) attend(life *life) {
 	defer s.state.Unlock()
 	life.status = describe(life.command.ProcessState)
 	close(life.ended)
-	if !life.asked {
+	if !life.stopping {
 		close(life.exited)
 	}
 }
@@ -225,7 +225,7 @@ func (s *server) end(ctx context.Context, signal unix.Signal) error {
 		return nil
 	}
 	s.state.Lock()
-	life.asked = true
+	life.stopping = true
 	s.state.Unlock()
 	if signal != unix.SIGKILL {
 		s.signal(life, signal)

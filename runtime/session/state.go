@@ -35,9 +35,9 @@ It does not use a folder without this file, unless the folder is empty.
 // deletes files and kills processes according to what it finds there, StateDir returns an error, and changes nothing, for any
 // other folder without the suite's marker, and for a folder that another user owns or can write to.
 func StateDir() (string, error) {
-	dir, usual := os.Getenv(stateVariable), false
+	dir, isDefault := os.Getenv(stateVariable), false
 	if dir == "" {
-		dir, usual = filepath.Join(os.TempDir(), fmt.Sprintf("msc4014-%d", os.Getuid())), true
+		dir, isDefault = filepath.Join(os.TempDir(), fmt.Sprintf("msc4014-%d", os.Getuid())), true
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -46,14 +46,14 @@ func StateDir() (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("create the state folder (set %s to use another): %w", stateVariable, err)
 	}
-	if info, err := os.Lstat(dir); usual && err == nil && !info.IsDir() {
+	if info, err := os.Lstat(dir); isDefault && err == nil && !info.IsDir() {
 		return "", refuse(dir, "it is a symbolic link, which anybody can create there")
 	}
 	// A folder must have only one name, as engine objects are labelled with it.
 	if dir, err = filepath.EvalSymlinks(dir); err != nil {
 		return "", fmt.Errorf("find the state folder: %w", err)
 	}
-	if err := take(dir, usual); err != nil {
+	if err := take(dir, isDefault); err != nil {
 		return "", err
 	}
 	for _, folder := range []string{runsDir(dir), trashDir(dir)} {
@@ -77,7 +77,7 @@ func refuse(dir, why string) error {
 }
 
 // take checks that the folder is the suite's, and marks an empty one as the suite's.
-func take(dir string, usual bool) error {
+func take(dir string, isDefault bool) error {
 	var stat unix.Stat_t
 	if err := unix.Stat(dir, &stat); err != nil {
 		return fmt.Errorf("inspect the state folder %s: %w", dir, err)
@@ -91,7 +91,7 @@ func take(dir string, usual bool) error {
 	}
 	open := stat.Mode&0o022 != 0
 	switch {
-	case len(entries) == 0 && !usual && stat.Mode&unix.S_ISVTX == 0:
+	case len(entries) == 0 && !isDefault && stat.Mode&unix.S_ISVTX == 0:
 		// Treat it as newly created: a umask of 002 is common.
 		if err := os.Chmod(dir, 0o700); err != nil {
 			return fmt.Errorf("make the state folder private: %w", err)
@@ -103,7 +103,7 @@ func take(dir string, usual bool) error {
 		return refuse(dir, fmt.Sprintf("others can write to it (mode %04o); use chmod go-w to prevent that", stat.Mode&0o7777))
 	}
 	if len(entries) > 0 && !hasMarker(dir) {
-		if foreign := foreignNames(dir, entries, usual); len(foreign) > 0 {
+		if foreign := foreignNames(dir, entries, isDefault); len(foreign) > 0 {
 			return refuse(dir, fmt.Sprintf("it is not empty, the suite's marker %s is missing, and it contains files that are not the suite's: %s",
 				markerName, listed(foreign)))
 		}
@@ -133,7 +133,7 @@ func hasMarker(dir string) bool {
 
 // foreignNames returns the files of a folder without a marker that are not the suite's. It returns none for a state folder
 // of an old version of the suite, which wrote no marker: it contains only the lock and folders of the suite's runs.
-func foreignNames(dir string, entries []os.DirEntry, usual bool) []string {
+func foreignNames(dir string, entries []os.DirEntry, isDefault bool) []string {
 	var foreign []string
 	for _, entry := range entries {
 		switch name := entry.Name(); {
@@ -149,7 +149,7 @@ func foreignNames(dir string, entries []os.DirEntry, usual bool) []string {
 		}
 	}
 	hasLock := slices.ContainsFunc(entries, func(entry os.DirEntry) bool { return entry.Name() == lockName })
-	if len(foreign) == 0 && !hasLock && !usual {
+	if len(foreign) == 0 && !hasLock && !isDefault {
 		for _, entry := range entries {
 			foreign = append(foreign, entry.Name())
 		}

@@ -208,7 +208,7 @@ func (p *proving) rows(proof *Proof, killers map[string][]string, readings map[s
 		row := Proven{ID: requirement.ID, Kind: requirement.Kind, Readings: slices.Sorted(maps.Keys(readings[requirement.ID]))}
 		all := true
 		for _, check := range p.registered {
-			if !slices.Contains(check.Requirements, requirement.ID) || !p.asked.Matches(check) {
+			if !slices.Contains(check.Requirements, requirement.ID) || !p.selected.Matches(check) {
 				continue
 			}
 			if check.Containers {
@@ -230,9 +230,9 @@ func (p *proving) rows(proof *Proof, killers map[string][]string, readings map[s
 		}
 	}
 	for _, check := range p.registered {
-		if p.asked.Matches(check) && check.Containers {
+		if p.selected.Matches(check) && check.Containers {
 			proof.Elsewhere = append(proof.Elsewhere, check.Name)
-		} else if p.asked.Matches(check) {
+		} else if p.selected.Matches(check) {
 			proof.Score.Checks.count(proven[check.Name])
 		}
 	}

@@ -35,8 +35,8 @@ const (
 // buildsAtOnce is how many references with faults are built in parallel: the compiler uses several cores itself.
 const buildsAtOnce = 2
 
-// usualParallel is the default number of parallel trials, which mostly wait for deadlines.
-const usualParallel = 8
+// defaultParallel is the default number of parallel trials, which mostly wait for deadlines.
+const defaultParallel = 8
 
 // MostParallel is the maximum number of parallel trials. Each has a server and a process of the suite.
 const MostParallel = 64
@@ -91,7 +91,7 @@ type proving struct {
 func (p *Prover) Prove(ctx context.Context, options Options) (status int, err error) {
 	under := &proving{Prover: p, coverage: coverage{catalogue: p.Catalogue}, results: options.Results, parallel: options.Parallel,
 		verbose: options.Verbose}
-	if under.asked, err = selection.New(options.Run, "", false); err != nil {
+	if under.selected, err = selection.New(options.Run, "", false); err != nil {
 		return StatusCannot, err
 	}
 	if options.Parallel < 0 || options.Parallel > MostParallel {
@@ -101,7 +101,7 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 		return StatusCannot, fmt.Errorf("--sample %d: must be a number N, to try one in N faults", options.Sample)
 	}
 	if under.parallel == 0 {
-		under.parallel = usualParallel
+		under.parallel = defaultParallel
 	}
 	if under.results == "" {
 		under.results = filepath.Join(p.Root, "results", "prove")

@@ -43,7 +43,7 @@ func (t trial) honest() bool { return t.fault == nil && t.requirement == "" }
 type coverage struct {
 	registered []selection.Check
 	catalogue  *requirements.Catalogue
-	asked      selection.Selection
+	selected   selection.Selection
 	sample     int    // one in so many faults is tried; 0 means all
 	seed       string // by which they are chosen
 }
@@ -69,10 +69,10 @@ func (c coverage) of(ids ...string) []string {
 	return names
 }
 
-// askedAbout reports whether the proof covers a check of a requirement.
-func (c coverage) askedAbout(id string) bool {
+// selects reports whether the proof covers a check of a requirement.
+func (c coverage) selects(id string) bool {
 	return slices.ContainsFunc(c.registered, func(check selection.Check) bool {
-		return slices.Contains(check.Requirements, id) && c.asked.Matches(check)
+		return slices.Contains(check.Requirements, id) && c.selected.Matches(check)
 	})
 }
 
@@ -123,9 +123,9 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 			reading, _ := defaults.Get(offer.Requirement)
 			honest.takes[offer.Requirement] = string(reading)
 		}
-		if !c.asked.Whole() {
+		if !c.selected.Whole() {
 			for _, check := range c.registered {
-				if c.asked.Matches(check) {
+				if c.selected.Matches(check) {
 					honest.checks = append(honest.checks, check.Name)
 				}
 			}
@@ -135,7 +135,7 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 			slices.Sort(honest.checks)
 			if honest.checks = slices.Compact(honest.checks); len(honest.checks) == 0 {
 				return nil, nil, fmt.Errorf("--run %q matches no fault, no check and no requirement that has one; ./run.sh list "+
-					"shows checks and requirements", c.asked.Pattern)
+					"shows checks and requirements", c.selected.Pattern)
 			}
 		}
 		all = append(all, honest)
@@ -174,7 +174,7 @@ func (p *Prover) otherWords(dialect pseudoid.Dialect) []string {
 
 // concerns reports whether a fault is selected for the proof: by its ID, or by a requirement that it breaks.
 func (c coverage) concerns(one faults.Fault) bool {
-	return c.asked.Whole() || c.asked.Pattern.MatchString(one.ID) || slices.ContainsFunc(one.Requirements, c.askedAbout)
+	return c.selected.Whole() || c.selected.Pattern.MatchString(one.ID) || slices.ContainsFunc(one.Requirements, c.selects)
 }
 
 // faultTrials returns one trial for each fault with a requirement that has a check, except faults whose checks need
@@ -211,7 +211,7 @@ func (p *Prover) faultTrials(c coverage) ([]trial, error) {
 func readingTrials(c coverage) (trials []trial, rest []Untried) {
 	for _, requirement := range c.catalogue.All() {
 		checks := c.of(requirement.ID)
-		if requirement.Kind != requirements.Open || len(checks) == 0 || !c.askedAbout(requirement.ID) {
+		if requirement.Kind != requirements.Open || len(checks) == 0 || !c.selects(requirement.ID) {
 			continue
 		}
 		offered := offered(requirement.ID)
