@@ -25,8 +25,8 @@ type edit struct {
 	begin, end int
 }
 
-// Apply patches the source of the project at root by faults, and returns the patched files by their paths relative to root.
-// The files on disk stay as they are. Each hunk is found in the original file, so that the order of faults does not matter.
+// Apply patches the source of the project at root with faults, and returns the patched files by path relative to root. It
+// does not change the files on disk. Each hunk is found in the original file, so the order of faults does not matter.
 func Apply(root string, faults []Fault) (map[string][]byte, error) {
 	edits := map[string][]edit{}
 	for _, fault := range faults {
@@ -53,14 +53,14 @@ func Apply(root string, faults []Fault) (map[string][]byte, error) {
 	return patched, nil
 }
 
-// patch makes all edits of one file.
+// patch applies all edits of one file.
 func patch(file string, original []byte, edits []edit) ([]byte, error) {
 	for i := range edits {
 		one := &edits[i]
 		found := places(original, lines(one.Find))
 		if len(found) != 1 {
-			return nil, fmt.Errorf("fault %s: the lines to find, from %q on, stand %s in %s, and must stand there once", one.fault,
-				strings.TrimSpace(first(one.Find)), times(len(found)), file)
+			return nil, fmt.Errorf("fault %s: the lines to find, beginning with %q, occur %d times in %s, but must occur exactly once", one.fault,
+				strings.TrimSpace(firstLine(one.Find)), len(found), file)
 		}
 		one.begin, one.end = found[0].begin, found[0].end
 	}
@@ -80,15 +80,15 @@ func patch(file string, original []byte, edits []edit) ([]byte, error) {
 		done = one.end
 	}
 	text.Write(original[done:])
-	result, err := tidied(file, original, text.Bytes(), edits)
+	result, err := tidy(file, original, text.Bytes(), edits)
 	if err != nil {
-		return nil, fmt.Errorf("fault %s: %s is no Go any more: %w", strings.Join(names(edits), ", "), file, err)
+		return nil, fmt.Errorf("fault %s: the patched %s is not valid Go: %w", strings.Join(names(edits), ", "), file, err)
 	}
 	return result, nil
 }
 
-// tidied adds the imports that edits need, drops those that are not used any more, and formats the file.
-func tidied(file string, original, text []byte, edits []edit) ([]byte, error) {
+// tidy adds the imports that edits need, removes those that are no longer used, and formats the file.
+func tidy(file string, original, text []byte, edits []edit) ([]byte, error) {
 	before, err := parser.ParseFile(token.NewFileSet(), file, original, 0)
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func tidied(file string, original, text []byte, edits []edit) ([]byte, error) {
 		return nil, err
 	}
 	for _, spec := range slices.Clone(after.Imports) {
-		// UsesImport guesses the package's name from its path. Where it guesses wrong, it did so before, too.
+		// UsesImport guesses the package's name from its path. A wrong guess is the same before and after.
 		if name, imported := parts(spec); astutil.UsesImport(before, imported) && !astutil.UsesImport(after, imported) {
 			astutil.DeleteNamedImport(set, after, name, imported)
 		}
@@ -113,21 +113,21 @@ func tidied(file string, original, text []byte, edits []edit) ([]byte, error) {
 	if err := format.Node(&result, set, after); err != nil {
 		return nil, err
 	}
-	return format.Source(result.Bytes()) // where imports came or went, lines may be left to align
+	return format.Source(result.Bytes()) // again, as changed imports may need to be aligned
 }
 
-// parts are an import's own name, "" for none, and its path.
+// parts returns an import's name, or "" if it has none, and its path.
 func parts(spec *ast.ImportSpec) (name, imported string) {
 	if spec.Name != nil {
 		name = spec.Name.Name
 	}
-	imported, _ = strconv.Unquote(spec.Path.Value) // the parser has done so, too
+	imported, _ = strconv.Unquote(spec.Path.Value) // the parser has checked it
 	return name, imported
 }
 
 type place struct{ begin, end int }
 
-// places returns where whole lines stand in a text: at any depth, if the first of them is not indented.
+// places returns where the wanted lines occur in a text: at any indentation, if the first of them is not indented.
 func places(text []byte, wanted string) (found []place) {
 	fixed := strings.HasPrefix(wanted, "\t") || strings.HasPrefix(wanted, " ")
 	for begin := 0; begin < len(text); begin = lineEnd(text, begin) {
@@ -143,8 +143,8 @@ func places(text []byte, wanted string) (found []place) {
 	return found
 }
 
-// prefixed returns how long the beginning of a text is that has the wanted lines, all with a prefix but the empty ones; 0 if
-// it begins with others.
+// prefixed returns the length of the wanted lines at the beginning of a text, where all except empty ones have a prefix. It
+// returns 0 if the text does not begin with them.
 func prefixed(text []byte, wanted, prefix string) int {
 	length := 0
 	for line := range strings.Lines(wanted) {
@@ -166,7 +166,7 @@ func lineEnd(text []byte, begin int) int {
 	return len(text)
 }
 
-// lines is a text with a line break at its end, as whole lines have; the empty text has no lines.
+// lines returns a text with a line break at its end. It returns the empty text unchanged.
 func lines(text string) string {
 	if text == "" || strings.HasSuffix(text, "\n") {
 		return text
@@ -174,8 +174,8 @@ func lines(text string) string {
 	return text + "\n"
 }
 
-// first is the first line of a text.
-func first(text string) string {
+// firstLine returns the first line of a text.
+func firstLine(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
 	return line
 }
@@ -186,11 +186,4 @@ func names(edits []edit) (ids []string) {
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
-}
-
-func times(n int) string {
-	if n == 0 {
-		return "nowhere"
-	}
-	return fmt.Sprintf("%d times", n)
 }

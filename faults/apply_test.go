@@ -43,7 +43,7 @@ func again(name string) string {
 }
 `
 
-// applied applies faults to a file with a text, each fault a list of hunks of it.
+// applied applies faults to a file with the given text, and returns the patched text.
 func applied(t *testing.T, text string, faults ...Fault) (string, error) {
 	t.Helper()
 	root := t.TempDir()
@@ -66,14 +66,14 @@ func applied(t *testing.T, text string, faults ...Fault) (string, error) {
 	assert.Equal(t, string(formatted), string(patched["reference/keys.go"]), "it is formatted")
 	kept, err := os.ReadFile(file)
 	require.NoError(t, err)
-	assert.Equal(t, text, string(kept), "the source stays as it is")
+	assert.Equal(t, text, string(kept), "the source is unchanged")
 	return string(formatted), nil
 }
 
 func fault(id string, hunks ...Hunk) Fault { return Fault{ID: id, Hunks: hunks} }
 
 func TestApply(t *testing.T) {
-	// Imports come and go, at any depth, formatted.
+	// Imports are added and removed, lines match at any indentation, and the result is formatted.
 	text, err := applied(t, source, fault("a", Hunk{
 		Find:    "if name == \"\" {\n\treturn \"\", errors.New(\"no name\")\n}\n",
 		Replace: "name=os.Getenv(\"NAME\")\nname = path.Base(name)", Imports: []string{"os", "path"},
@@ -82,15 +82,15 @@ func TestApply(t *testing.T) {
 	assert.Contains(t, text, "import (\n\t\"os\"\n\t\"path\"\n\t\"strings\"\n)\n")
 	assert.Contains(t, text, "error) {\n\tname = os.Getenv(\"NAME\")\n\tname = path.Base(name)\n\n\tif strings")
 
-	// An import that the file has already.
+	// The file already has the import.
 	text, err = applied(t, source, fault("a", Hunk{Find: "return name, nil", Replace: "return strings.ToUpper(name), nil", Imports: []string{"strings"}}))
 	require.NoError(t, err)
 	assert.Contains(t, text, "import (\n\t\"errors\"\n\t\"strings\"\n)\n")
 
-	// The depth makes lines unique, and the last line of a file needs no line break.
+	// Indentation can make lines unique, and the last line of a file needs no line break.
 	text, err = applied(t, source[:len(source)-1], fault("a", Hunk{Find: "\tif strings.Contains(name, \" \") {\n", Replace: "if false {"}),
 		fault("b", Hunk{Find: "\treturn name\n}", Replace: "return \"\"\n}"}))
-	assert.ErrorContains(t, err, "fault b: the lines to find, from \"return name\" on, stand nowhere")
+	assert.ErrorContains(t, err, "fault b: the lines to find, beginning with \"return name\", occur 0 times")
 	assert.Empty(t, text)
 	text, err = applied(t, source, fault("b", Hunk{Find: "\treturn name\n", Replace: "return \"\"\n"}),
 		fault("a", Hunk{Find: "\tif strings.Contains(name, \" \") {\n", Replace: "if len(name) > 9 {"}))
@@ -98,7 +98,7 @@ func TestApply(t *testing.T) {
 	assert.Contains(t, text, "\n\tif len(name) > 9 {\n\t\tname = strings.TrimSpace(name)\n\t}\n\treturn name, nil\n")
 	assert.Contains(t, text, "\n\treturn \"\"\n}\n")
 
-	// Lines side by side are no overlap, and an empty replacement removes.
+	// Adjacent lines do not overlap, and an empty replacement removes lines.
 	text, err = applied(t, source, fault("a", Hunk{Find: "return \"\", errors.New(\"no name\")"}, Hunk{Find: "if name == \"\" {", Replace: "if name == \"x\" {"}))
 	require.NoError(t, err)
 	assert.Contains(t, text, "{\n\tif name == \"x\" {\n\t}\n")
@@ -113,17 +113,17 @@ func TestApplyRefuses(t *testing.T) {
 		says   string
 	}{
 		"nowhere": {source, []Fault{fault("a", Hunk{Find: "return nothing\n"})},
-			`fault a: the lines to find, from "return nothing" on, stand nowhere in reference/keys.go, and must stand there once`},
-		"part of a line": {source, []Fault{fault("a", Hunk{Find: "return name, n"})}, "stand nowhere"},
+			`fault a: the lines to find, beginning with "return nothing", occur 0 times in reference/keys.go, but must occur exactly once`},
+		"part of a line": {source, []Fault{fault("a", Hunk{Find: "return name, n"})}, "occur 0 times"},
 		"twice": {source, []Fault{fault("a", Hunk{Find: "if strings.Contains(name, \" \") {\n\tname = strings.TrimSpace(name)\n}\n"})},
-			`stand 2 times in reference/keys.go`},
-		"another depth":                 {source, []Fault{fault("a", Hunk{Find: "\t\treturn name, nil\n"})}, "stand nowhere"},
-		"line breaks of another kind":   {source, []Fault{fault("a", Hunk{Find: "return name, nil\r\n"})}, "stand nowhere"},
-		"a file with such":              {"package keys\r\n\r\nvar x = 1\r\n", []Fault{fault("a", Hunk{Find: "var x = 1\n"})}, "stand nowhere"},
+			`occur 2 times in reference/keys.go`},
+		"another depth":                 {source, []Fault{fault("a", Hunk{Find: "\t\treturn name, nil\n"})}, "occur 0 times"},
+		"line breaks of another kind":   {source, []Fault{fault("a", Hunk{Find: "return name, nil\r\n"})}, "occur 0 times"},
+		"a file with those":             {"package keys\r\n\r\nvar x = 1\r\n", []Fault{fault("a", Hunk{Find: "var x = 1\n"})}, "occur 0 times"},
 		"one place":                     {source, []Fault{fault("a", some), fault("b", some)}, "faults a and b change the same place of reference/keys.go"},
 		"one place, the end of another": {source, []Fault{fault("b", Hunk{Find: "\t\treturn \"\", errors.New(\"no name\")\n\t}\n"}), fault("a", some, Hunk{Find: "\t\treturn \"\", errors.New(\"no name\")\n"})}, "change the same place of reference/keys.go"},
 		"one fault, one place":          {source, []Fault{fault("a", some, some)}, "fault a changes the same place of reference/keys.go twice"},
-		"no Go any more":                {source, []Fault{fault("a", Hunk{Find: "return name, nil\n", Replace: "return name, nil }\n"})}, "fault a: reference/keys.go is no Go any more: reference/keys.go:"},
+		"not valid Go":                  {source, []Fault{fault("a", Hunk{Find: "return name, nil\n", Replace: "return name, nil }\n"})}, "fault a: the patched reference/keys.go is not valid Go: reference/keys.go:"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := applied(t, one.text, one.faults...)
@@ -157,7 +157,7 @@ func TestEveryFaultApplies(t *testing.T) {
 	}
 }
 
-// TestEveryFaultBuilds takes some seconds a fault: it compiles the server with each. ./run.sh prove does so, too.
+// TestEveryFaultBuilds compiles the server with each fault, which takes some seconds each. ./run.sh prove does so, too.
 func TestEveryFaultBuilds(t *testing.T) {
 	const variable = "MSC4014_TEST_FAULTS"
 	if os.Getenv(variable) == "" {

@@ -1,10 +1,10 @@
-// Package faults lists the faults that the reference homeserver can be built with: each changes one decision of the server,
+// Package faults lists the faults that the reference homeserver can be built with. Each changes one decision of the server,
 // as a hurried implementer would get it wrong, and breaks one sentence of the proposal or of the Matrix specification. The
-// server knows nothing of them. A fault is data, in data/<chapter>.yaml: a row that says what it breaks and what must notice,
-// and a patch of the server's source, which the go command builds as an overlay (Apply).
+// server does not know of them. A fault is data, in data/<chapter>.yaml: a row that says what it breaks and which checks must
+// detect it, and a patch of the server's source, which the go command builds as an overlay (Apply).
 //
 // In the rows, "MSC4014, Proposal 2" is the second item of the proposal's section of that name, and sub-items follow a full
-// stop; the sentences are told in own words.
+// stop. Sentences are paraphrased.
 package faults
 
 import (
@@ -29,39 +29,39 @@ type Fault struct {
 	ID string `yaml:"id"`
 	// Does says in one sentence what the server does with this fault.
 	Does string `yaml:"does"`
-	// Breaks says which sentence of which text that breaks, with its section.
+	// Breaks says which sentence of which text this breaks, with its section.
 	Breaks string `yaml:"breaks"`
-	// Dialect is the spelling on the wire in which the fault is shown.
+	// Dialect is the spelling on the wire with which the fault is tried.
 	Dialect string `yaml:"dialect"`
-	// Containers says that the checks that must fail take containers.
+	// Containers says that the checks that must fail need containers.
 	Containers bool `yaml:"containers"`
-	// Requirements are the requirements of the catalogue that a server with this fault does not meet: all of them that any
-	// check judges.
+	// Requirements are the requirements of the catalogue that a server with this fault does not meet: all those that have a
+	// check.
 	Requirements []string `yaml:"requirements"`
 	// Kills are the checks that must fail, and by which assertion.
 	Kills []Kill `yaml:"kills"`
-	// Hunks are the patch. Together they are one decision.
+	// Hunks are the patch. Together they change one decision.
 	Hunks []Hunk `yaml:"hunks"`
 }
 
 // Kill is a check that a fault must make fail.
 type Kill struct {
 	Check string `yaml:"check"`
-	By    string `yaml:"by"` // words of the reason that it gives
+	By    string `yaml:"by"` // part of the reason that it gives
 }
 
 // Hunk is one place of the source that a fault changes.
 type Hunk struct {
 	File    string   `yaml:"file"`    // a Go file, relative to the project's root, with slashes
-	Imports []string `yaml:"imports"` // what Replace needs beside what the file imports already
-	// Find are whole lines that stand exactly once in the file. If the first is not indented, they may stand at any depth;
-	// otherwise at that depth. Their indentation relative to each other counts, byte by byte.
+	Imports []string `yaml:"imports"` // what Replace needs in addition to the file's imports
+	// Find are whole lines that occur exactly once in the file. If the first is not indented, they may occur at any
+	// indentation, otherwise only at that of the first. Their indentation relative to each other must match exactly.
 	Find string `yaml:"find"`
-	// Replace are the lines that stand there in the patched file. Their indentation is free: the result is formatted.
+	// Replace are the lines that replace them in the patched file. Any indentation will do, as the result is formatted.
 	Replace string `yaml:"replace"`
 }
 
-// The dialects that a fault can be shown in, the usual one first.
+// dialects are the dialects that a fault can be tried with, the default first.
 var dialects = []string{"msc4014", "dendrite"}
 
 //go:embed data/*.yaml
@@ -75,13 +75,13 @@ var load = sync.OnceValues(func() ([]Fault, error) {
 	return loadFrom(files)
 })
 
-// All returns the faults by chapter, and in the order of their file. Its error names everything that is wrong with the data.
+// All returns the faults by chapter, in the order of their files. Its error names everything that is wrong with the data.
 func All() ([]Fault, error) {
 	all, err := load()
 	return slices.Clone(all), err
 }
 
-// Named returns those of all faults that have the IDs, each once. The error for an ID that none has says which there are.
+// Named returns those of all faults that have the IDs, each once. The error for an unknown ID lists the known ones.
 func Named(all []Fault, ids []string) (named []Fault, err error) {
 	for i, id := range ids {
 		at := slices.IndexFunc(all, func(one Fault) bool { return one.ID == id })
@@ -90,7 +90,7 @@ func Named(all []Fault, ids []string) (named []Fault, err error) {
 			for _, one := range all {
 				known = append(known, one.ID)
 			}
-			return nil, fmt.Errorf("there is no fault %q; there are %s", id, strings.Join(known, ", "))
+			return nil, fmt.Errorf("unknown fault %q; use one of %s", id, strings.Join(known, ", "))
 		}
 		if !slices.Contains(ids[:i], id) {
 			named = append(named, all[at])
@@ -119,13 +119,13 @@ func loadFrom(files fs.FS) ([]Fault, error) {
 			one := &chapter[i]
 			named := fmt.Sprintf("faults/data/%s: fault %q", name, one.ID)
 			if one.ID == "" {
-				named = fmt.Sprintf("faults/data/%s: the fault at place %d", name, i+1)
+				named = fmt.Sprintf("faults/data/%s: fault number %d", name, i+1)
 			}
 			for _, problem := range one.check() {
 				problems = append(problems, fmt.Errorf("%s %w", named, problem))
 			}
 			if other, twice := seen[one.ID]; twice && one.ID != "" {
-				problems = append(problems, fmt.Errorf("%s is in faults/data/%s already; give it another id", named, other))
+				problems = append(problems, fmt.Errorf("%s is already in faults/data/%s; give it another id", named, other))
 			}
 			seen[one.ID] = name
 		}
@@ -159,11 +159,11 @@ func decode(files fs.FS, name string) (chapter []Fault, err error) {
 
 var idForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// check returns what is wrong with a fault, and gives it the usual dialect if it names none.
+// check returns what is wrong with a fault. If the fault has no dialect, check sets the default one.
 func (f *Fault) check() (problems []error) {
 	problem := func(format string, arguments ...any) { problems = append(problems, fmt.Errorf(format, arguments...)) }
 	if !idForm.MatchString(f.ID) {
-		problem("has an id of another form than lower-case-words")
+		problem("has an invalid id; use lower-case-words")
 	}
 	if f.Does == "" {
 		problem("does not say what it does")
@@ -175,7 +175,7 @@ func (f *Fault) check() (problems []error) {
 		f.Dialect = dialects[0]
 	}
 	if !slices.Contains(dialects, f.Dialect) {
-		problem("has dialect %q; there are %s", f.Dialect, strings.Join(dialects, ", "))
+		problem("has unknown dialect %q; use one of %s", f.Dialect, strings.Join(dialects, ", "))
 	}
 	if len(f.Requirements) == 0 || slices.Contains(f.Requirements, "") {
 		problem("has no requirements, or an empty one")
@@ -210,11 +210,11 @@ func (h Hunk) check() error {
 		return errors.New("without a file")
 	case !fs.ValidPath(h.File) || !strings.HasPrefix(h.File, "reference/") || path.Ext(h.File) != ".go" ||
 		strings.HasSuffix(h.File, "_test.go"):
-		return fmt.Errorf("with file %q; it is a Go file below reference/, and no test", h.File)
+		return fmt.Errorf("with file %q; use a Go file below reference/ that is not a test", h.File)
 	case strings.TrimSpace(h.Find) == "":
 		return errors.New("without lines to find")
-	case strings.TrimSpace(first(h.Find)) == "":
-		return errors.New("whose lines to find begin with an empty one")
+	case strings.TrimSpace(firstLine(h.Find)) == "":
+		return errors.New("whose lines to find begin with an empty line")
 	case lines(h.Find) == lines(h.Replace):
 		return errors.New("that changes nothing")
 	case slices.Contains(h.Imports, ""):
@@ -223,7 +223,7 @@ func (h Hunk) check() error {
 	return nil
 }
 
-// repeated returns what stands in a list twice, "" for nothing.
+// repeated returns the first element of a list that occurs twice, or "" if there is none.
 func repeated(list []string) string {
 	for i, one := range list {
 		if slices.Contains(list[:i], one) {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// row is a fault that nothing is wrong with.
+// row is a valid fault.
 const row = `
 - id: one-key
   does: has one key
@@ -41,11 +41,11 @@ func TestLoad(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	for name, one := range map[string]struct{ before, after, says string }{
 		"unknown field":        {"does:", "dose:", "faults/data/keys.yaml: yaml: unmarshal errors: line 3: field dose not found"},
-		"no id":                {"id: one-key", "id:", "faults/data/keys.yaml: the fault at place 1 has an id of another form"},
-		"id of another form":   {"id: one-key", "id: One_Key", `fault "One_Key" has an id of another form`},
+		"no id":                {"id: one-key", "id:", "faults/data/keys.yaml: fault number 1 has an invalid id"},
+		"id of another form":   {"id: one-key", "id: One_Key", `fault "One_Key" has an invalid id`},
 		"no does":              {"does: has one key", "does:", `faults/data/keys.yaml: fault "one-key" does not say what it does`},
 		"no breaks":            {"breaks: the text", "breaks:", `fault "one-key" does not say what it breaks`},
-		"dialect":              {"does:", "dialect: french\n  does:", `fault "one-key" has dialect "french"; there are msc4014, dendrite`},
+		"dialect":              {"does:", "dialect: french\n  does:", `fault "one-key" has unknown dialect "french"; use one of msc4014, dendrite`},
 		"no requirements":      {"[a/b]", "[]", `fault "one-key" has no requirements`},
 		"requirement twice":    {"[a/b]", "[a/b, a/b]", `fault "one-key" names requirement a/b twice`},
 		"kill without words":   {"by: the same key", "by:", `fault "one-key" has a kill without check or by`},
@@ -57,9 +57,9 @@ func TestLoadRefuses(t *testing.T) {
 		"file of the suite":    {"file: reference/keys.go", "file: tests/keys.go", `hunk 1 with file "tests/keys.go"`},
 		"test file":            {"file: reference/keys.go", "file: reference/keys_test.go", `hunk 1 with file "reference/keys_test.go"`},
 		"nothing to find":      {"return fresh()", "", `hunk 1 without lines to find`},
-		"empty first line":     {"find: |\n        return", "find: |2\n\n        return", `hunk 1 whose lines to find begin with an empty one`},
+		"empty first line":     {"find: |\n        return", "find: |2\n\n        return", `hunk 1 whose lines to find begin with an empty line`},
 		"no change":            {"return first", "return fresh()", `hunk 1 that changes nothing`},
-		"id twice":             {row, row + row, `faults/data/keys.yaml: fault "one-key" is in faults/data/keys.yaml already`},
+		"id twice":             {row, row + row, `faults/data/keys.yaml: fault "one-key" is already in faults/data/keys.yaml`},
 		"no faults":            {row, "", "faults/data/keys.yaml: it has no faults"},
 		"two documents":        {row, row + "---" + row, "faults/data/keys.yaml: it has more than one YAML document"},
 	} {
@@ -70,7 +70,7 @@ func TestLoadRefuses(t *testing.T) {
 		})
 	}
 	_, err := loadFrom(fstest.MapFS{"keys.yaml": {Data: []byte(row)}, "more.yaml": {Data: []byte(row)}})
-	assert.EqualError(t, err, `faults/data/more.yaml: fault "one-key" is in faults/data/keys.yaml already; give it another id`)
+	assert.EqualError(t, err, `faults/data/more.yaml: fault "one-key" is already in faults/data/keys.yaml; give it another id`)
 }
 
 func TestNamed(t *testing.T) {
@@ -79,5 +79,5 @@ func TestNamed(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []Fault{{ID: "c"}, {ID: "a"}}, named)
 	_, err = Named(all, []string{"a", "x"})
-	assert.EqualError(t, err, `there is no fault "x"; there are a, b, c`)
+	assert.EqualError(t, err, `unknown fault "x"; use one of a, b, c`)
 }

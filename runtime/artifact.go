@@ -5,34 +5,34 @@ import (
 	"strings"
 )
 
-// ConfigurationLabel is the label of an image that says where, in its containers, the server's configuration stands.
+// ConfigurationLabel is the label of an image that says where, in its containers, the server's configuration is.
 const ConfigurationLabel = "msc4014.configuration"
 
-// Artifact is a candidate made ready to start: what the command line prepares once and hands to the suite's binary.
+// Artifact is a candidate that is ready to start. The command line prepares it once and passes it to the suite's binary.
 type Artifact struct {
 	Candidate string `json:"candidate"` // as on the command line: "dendrite@0.13.8"
 	Version   string `json:"version"`
 	// Image and Digest are set for the docker runtime.
 	Image  string `json:"image,omitempty"`
 	Digest string `json:"digest,omitempty"`
-	// Program is the entry point of the process runtime; it keeps the same contract as the image's, with the folders
-	// of the contract given in its environment (runtime/process).
+	// Program is the entry point for the process runtime; it follows the same contract as the image's entry point, with
+	// the contract's folders given in its environment (runtime/process).
 	Program string `json:"program,omitempty"`
-	// Configuration is the name, below the data folder, of the configuration that Program writes; "" if it is not known.
-	// Images say it by the label ConfigurationLabel.
+	// Configuration is the path, relative to the data folder, of the configuration that Program writes; "" if unknown.
+	// Images give it in the label ConfigurationLabel.
 	Configuration string `json:"configuration,omitempty"`
-	// Environment has variables, "NAME=value", for every server that is made of this, in both runtimes: what one program
-	// serves in several ways is chosen by. Nothing but the contract's own variables overrides them.
+	// Environment holds variables, "NAME=value", for every server made from this artifact, in both runtimes. They select
+	// among the ways in which one program can behave. Only the contract's own variables override them.
 	Environment []string `json:"environment,omitempty"`
 }
 
-// Artifacts are what the servers of a run are made of: each of Main, but for those at the hosts in ByHost.
+// Artifacts are what the servers of a run are made from: Main, except for the hosts in ByHost.
 type Artifacts struct {
 	Main   Artifact
 	ByHost map[string]Artifact // "hs2": of another candidate
 }
 
-// For is what the server at a host ("hs1") is made of.
+// For returns what the server at a host ("hs1") is made from.
 func (a Artifacts) For(host string) Artifact {
 	if other, named := a.ByHost[strings.ToLower(host)]; named {
 		return other
@@ -40,7 +40,7 @@ func (a Artifacts) For(host string) Artifact {
 	return a.Main
 }
 
-// All are the artifacts in no order, those of hosts beside Main, which may be used by no server.
+// All returns Main, which no server may be using, and the artifacts of ByHost, in no particular order.
 func (a Artifacts) All() []Artifact {
 	all := []Artifact{a.Main}
 	for _, other := range a.ByHost {
@@ -49,5 +49,5 @@ func (a Artifacts) All() []Artifact {
 	return all
 }
 
-// Mixed tells whether two servers of one deployment, hs1 and hs2, are made of different artifacts.
+// Mixed reports whether the two servers of a deployment, hs1 and hs2, are made from different artifacts.
 func (a Artifacts) Mixed() bool { return !reflect.DeepEqual(a.For("hs1"), a.For("hs2")) }

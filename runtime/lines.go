@@ -2,7 +2,7 @@ package runtime
 
 import "strings"
 
-// LastLines is the end of a text, such as a log, without its last line break; lines <= 0 means all of it.
+// LastLines returns the last lines of a text, such as a log, without trailing line breaks; lines <= 0 means all of it.
 func LastLines(text string, lines int) string {
 	text = strings.TrimRight(text, "\n")
 	if lines <= 0 {

@@ -1,6 +1,6 @@
 // Package runtime turns a candidate into running servers: as containers (runtime/docker) or as plain processes
-// (runtime/process), behind one small interface. Both keep Complement's image contract: ports 8008 (plain client API)
-// and 8448 (TLS federation), SERVER_NAME, the CA in /complement/ca, data that outlives a restart, ready when both ports
+// (runtime/process), behind one small interface. Both follow Complement's image contract: ports 8008 (plain client API)
+// and 8448 (TLS federation), SERVER_NAME, the CA in /complement/ca, data that survives a restart, ready when both ports
 // answer (runtime/readiness).
 package runtime
 
@@ -13,27 +13,27 @@ import (
 	"time"
 )
 
-// ErrNotPossible is returned (wrapped, with the reason) by what a runtime cannot do; the check is then not-run.
+// ErrNotPossible is returned (wrapped, with the reason) for what a runtime cannot do; the check is then not-run.
 var ErrNotPossible = errors.New("not possible in this runtime")
 
 // Runtime starts servers of one candidate for one run. Its methods are safe for use by several goroutines.
 type Runtime interface {
 	// Name is "docker" or "process".
 	Name() string
-	// Start starts one server and returns when it is ready. On failure nothing of it is left running and the error
-	// is a *StartError.
+	// Start starts one server and returns when it is ready. On failure it leaves nothing running and the error is a
+	// *StartError.
 	Start(ctx context.Context, options ServerOptions) (Server, error)
-	// NewPeer hands out a server name for a peer that was never used in this run, and where its listener must be. The
+	// NewPeer returns a server name for a peer that was never used in this run, and where its listener must be. The
 	// caller closes its Socket.
 	NewPeer() (PeerAddress, error)
-	// Close removes everything that this run made in this runtime.
+	// Close removes everything that this run created in this runtime.
 	Close(ctx context.Context) error
 }
 
-// Separated is a Runtime whose servers have networks of their own, from which peers may be out of reach.
+// Separated is a Runtime whose servers have their own networks, from which peers may be unreachable.
 type Separated interface {
-	// TryPeer lets a program of the suite's own connect to a living peer, by its name, from where servers are. It returns an
-	// *UnreachableError if the program cannot, and another error if it could not be run.
+	// TryPeer runs a program of the suite where servers run, which connects to a running peer by its name. It returns an
+	// *UnreachableError if the program cannot connect, and another error if the program could not be run.
 	TryPeer(ctx context.Context, name string) error
 }
 
@@ -44,9 +44,9 @@ type UnreachableError struct {
 	ToDo    []string // what can be done about it
 }
 
-// Error tells what to do below what was tried.
+// Error says what was tried, and below that what to do.
 func (e *UnreachableError) Error() string {
-	return "containers cannot connect to this process, so no candidate can federate with the peers that it plays: " +
+	return "containers cannot connect to this process, so candidates cannot federate with its peers: " +
 		e.Tried + ": " + e.Problem + "\nWhat to do:\n- " + strings.Join(e.ToDo, "\n- ")
 }
 
@@ -54,29 +54,29 @@ func (e *UnreachableError) Error() string {
 type ServerOptions struct {
 	Deployment string // unique in the run, a legal part of a host name: "d1"
 	Host       string // the server's place in its blueprint: "hs1"
-	// Ephemeral says that the server is started only once, and may keep data in memory: it is told so
-	// (EphemeralVariable), and cannot be started again.
+	// Ephemeral says that the server is started only once and may keep its data in memory. The server learns this from
+	// EphemeralVariable, and cannot be started again.
 	Ephemeral bool
 }
 
 // EphemeralVariable is the environment variable that is "true" for a server that is started only once.
 const EphemeralVariable = "MSC4014_EPHEMERAL"
 
-// ErrEphemeral is returned (wrapped) when a server is to be started again that was told that it would not be.
-var ErrEphemeral = errors.New("it was started to be started only once (ServerOptions.Ephemeral)")
+// ErrEphemeral is returned (wrapped) by an attempt to restart an ephemeral server.
+var ErrEphemeral = errors.New("an ephemeral server cannot be restarted (ServerOptions.Ephemeral)")
 
-// PeerAddress is where the candidates look for a peer: connections to Listen (host:port, TLS) whose SNI or Host is
-// Name belong to it. Several peers may share one Listen address.
+// PeerAddress is where candidates find a peer: connections to Listen (host:port, TLS) whose SNI or Host is Name belong
+// to it. Several peers may share one Listen address.
 type PeerAddress struct {
 	Name   string
 	Listen string
-	// Socket listens on Listen already, so that nothing else can take it; nil where peers share the address.
+	// Socket already listens on Listen, so that nothing else can take it; nil where peers share the address.
 	Socket net.Listener
 }
 
 // Server is one homeserver of a deployment. Its methods are safe for use by several goroutines.
 type Server interface {
-	// Name is the server name, as in user IDs. Nothing may be assumed about what it looks like.
+	// Name is the server name, as in user IDs. Nothing may be assumed about its form.
 	Name() string
 	// Host is the server's place in its blueprint: "hs1".
 	Host() string
@@ -84,34 +84,34 @@ type Server interface {
 	ClientURL() string
 	// FederationAddress is the host:port to dial, from the test process, for its federation API (TLS for Name).
 	FederationAddress() string
-	// Exited is closed when this start of the server ended without having been asked to. Start makes a new one.
+	// Exited is closed when the server exits unexpectedly. Start makes a new channel.
 	Exited() <-chan struct{}
-	// Ending tells how the latest start ended, "exited with status 2", and whether it was killed from outside (SIGKILL);
-	// "" while it runs.
+	// Ending returns how the server last ended, "exited with status 2", and whether it was killed from outside
+	// (SIGKILL); "" while it runs.
 	Ending() (text string, killed bool)
-	// Log returns up to the last lines lines that the server wrote, oldest first; lines <= 0 means all.
+	// Log returns at most the given number of lines, the last that the server wrote, oldest first; lines <= 0 means all.
 	Log(lines int) string
 
-	// Stop asks the server to end (SIGTERM, then SIGKILL after a grace period), keeping its data.
+	// Stop stops the server (SIGTERM, then SIGKILL after a grace period), keeping its data.
 	Stop(ctx context.Context) error
-	// Kill ends it at once (SIGKILL), keeping its data.
+	// Kill kills it (SIGKILL), keeping its data.
 	Kill(ctx context.Context) error
-	// Start starts a stopped or killed server with its data and returns when it is ready; one that is ephemeral it does
-	// not (ErrEphemeral).
+	// Start starts a stopped or killed server with its data and returns when it is ready. It refuses to start an
+	// ephemeral server (ErrEphemeral).
 	Start(ctx context.Context) error
-	// Pause freezes it; Resume lets it go on.
+	// Pause freezes it; Resume lets it continue.
 	Pause(ctx context.Context) error
 	Resume(ctx context.Context) error
-	// CutOff disconnects it from the federation, clients do not notice; Rejoin connects it again.
+	// CutOff disconnects it from the federation, but not from clients; Rejoin connects it again.
 	CutOff(ctx context.Context) error
 	Rejoin(ctx context.Context) error
-	// Remove ends it and removes its data.
+	// Remove stops it and removes its data.
 	Remove(ctx context.Context) error
 }
 
-// Configured is a Server that can show the configuration which it runs with.
+// Configured is a Server that can show the configuration that it runs with.
 type Configured interface {
-	// Configuration returns its file's name and text; both are empty where the candidate does not say where it is.
+	// Configuration returns the file's name and text; both are empty if the candidate does not say where the file is.
 	Configuration(ctx context.Context) (name string, text []byte, err error)
 }
 
@@ -121,10 +121,10 @@ type Contained interface {
 	ContainerID() string
 }
 
-// Imaged is a Server that is made of an image.
+// Imaged is a Server that is made from an image.
 type Imaged interface {
-	// ImageDigest is the digest of the image that it runs, whatever its name stands for by now: that of a repository, else
-	// the engine's own ID of the image.
+	// ImageDigest returns the digest of the image that it runs, even if the image's name has since moved to another one:
+	// the repository's digest, else the engine's own ID of the image.
 	ImageDigest(ctx context.Context) (string, error)
 }
 
@@ -137,7 +137,7 @@ type StartError struct {
 	LogTail   string // the last lines of its log
 }
 
-// Error tells the whole story in one line and the log's end below it.
+// Error returns one line that says what failed, followed by the last lines of the log.
 func (e *StartError) Error() string {
 	text := fmt.Sprintf("%s (%s) %s", e.Candidate, e.Server, e.Cause)
 	if e.LogTail == "" {

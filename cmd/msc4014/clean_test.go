@@ -148,7 +148,7 @@ func testCleanThatCannot(t *testing.T, b *built) {
 	for _, line := range []string{"clean", "clean --all"} {
 		status, said := b.call(t, b.root, t.TempDir(), strings.Fields(line)...)
 		assert.Equal(t, run.StatusCannot, status, "DOCKER_HOST names an engine")
-		assert.Contains(t, said, "msc4014: not everything could be removed: containers, networks and volumes were not looked at: no container engine answers")
+		assert.Contains(t, said, "msc4014: not everything could be removed: containers, networks and volumes were not checked: no container engine answers")
 	}
 
 	state := t.TempDir()

@@ -1,8 +1,8 @@
 // Command reference runs the reference homeserver, in a container or as a plain process. It reads the image contract from its
 // environment (dockerfiles/internal/contract), and its dialect and readings from environment and arguments:
 //
-//	--dialect DIALECT              MSC4014_REFERENCE_DIALECT   msc4014 (the text's, the default) or dendrite (the deployed one)
-//	--reading REQUIREMENT=READING  MSC4014_REFERENCE_READINGS  how it reads what the text leaves open (reference/pseudonym)
+//	--dialect DIALECT              MSC4014_REFERENCE_DIALECT   msc4014 (the MSC's, the default) or dendrite (the deployed one)
+//	--reading REQUIREMENT=READING  MSC4014_REFERENCE_READINGS  how it reads what the MSC leaves open (reference/pseudonym)
 //
 // --reading may be repeated, and adds to those of the environment, which are separated by commas. Exit status: 0
 // after SIGTERM or SIGINT, 1 if it cannot run, 2 for invalid arguments.

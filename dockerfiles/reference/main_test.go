@@ -23,7 +23,7 @@ import (
 	"msc4014/runtime/authority"
 )
 
-// notice is standard error that can be read while it is written.
+// notice collects standard error, and can be read while it is written.
 type notice struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -78,10 +78,11 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// serving is what the log tells of the addresses.
+// serving matches the log line with the addresses.
 var serving = regexp.MustCompile(`msg=serving .* clients=(\S+) federation=(\S+)`)
 
-// TestServes starts the server with choices from both sides, asks it on both ports, ends it, and starts it again.
+// TestServes starts the server with choices from arguments and environment, sends requests to both ports, stops it, and
+// starts it again.
 func TestServes(t *testing.T) {
 	issuer, err := authority.New(t.TempDir())
 	require.NoError(t, err)
@@ -143,7 +144,7 @@ func TestServes(t *testing.T) {
 	assert.EqualValues(t, "absent", effective.Readings["event-format/no-origin"])
 }
 
-// TestAddressInUse: the one clear line, and nothing left open.
+// TestAddressInUse checks that one clear line is written, and nothing is left open.
 func TestAddressInUse(t *testing.T) {
 	issuer, err := authority.New(t.TempDir())
 	require.NoError(t, err)

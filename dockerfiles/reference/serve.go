@@ -1,4 +1,4 @@
-// Starts, runs and stops the server.
+// Starting, running and stopping the server.
 
 package main
 
@@ -27,7 +27,7 @@ import (
 const (
 	headerTimeout = 30 * time.Second
 	idleTimeout   = 2 * time.Minute
-	endTimeout    = 5 * time.Second // for requests in progress when the server is asked to stop
+	endTimeout    = 5 * time.Second // for requests in progress when the server stops
 )
 
 // serve runs the homeserver until ctx ends. It returns an error if the server could not start or had to stop.
@@ -62,7 +62,7 @@ func serve(ctx context.Context, settings contract.Settings, decided choice.Decid
 	server := func(handler http.Handler) *http.Server {
 		return &http.Server{
 			Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
-			BaseContext: func(net.Listener) context.Context { return serving }, // ends waiting requests
+			BaseContext: func(net.Listener) context.Context { return serving }, // cancels waiting requests
 			ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),     // clients that hang up, foreign certificates
 		}
 	}
@@ -86,7 +86,7 @@ func serve(ctx context.Context, settings contract.Settings, decided choice.Decid
 		"clients", clientListener.Addr(), "federation", peerListener.Addr())
 	select {
 	case <-ctx.Done():
-		log.Info("ending, as asked")
+		log.Info("stopping on a signal")
 	case err = <-failed:
 	}
 	end()
@@ -100,7 +100,7 @@ func serve(ctx context.Context, settings contract.Settings, decided choice.Decid
 	return err
 }
 
-// configurationFile is the name of the file in the data folder; the image's label has it too.
+// configurationFile is the name of the file in the data folder. It is also in the image's label.
 const configurationFile = "reference.json"
 
 // configuration is the server's effective configuration, for readers of the results.
@@ -125,7 +125,7 @@ func writeConfiguration(settings contract.Settings, decided choice.Decided) erro
 	return contract.WriteWhole(filepath.Join(settings.DataDir, configurationFile), append(text, '\n'))
 }
 
-// logLevel is slog's level of a name; trace is more than debug.
+// logLevel returns slog's level for a name. The level trace is below debug.
 func logLevel(name string) slog.Level {
 	if name == "trace" {
 		return slog.LevelDebug - 4

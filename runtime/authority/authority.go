@@ -1,5 +1,5 @@
-// Package authority is the certificate authority of a run. Servers trust it, and it alone: it signs the TLS certificates
-// of the candidates (their entry points sign their own, with the key in /complement/ca) and of the peers.
+// Package authority is the certificate authority of a run, the only one that servers trust. It signs the TLS certificates
+// of the peers; candidates' entry points sign their own with its key, in /complement/ca.
 package authority
 
 import (
@@ -23,13 +23,13 @@ import (
 	"time"
 )
 
-// Names of the authority's files in its folder, as Complement's image contract has them.
+// Names of the authority's files in its folder, as required by Complement's image contract.
 const (
 	CertificateFile = "ca.crt"
 	KeyFile         = "ca.key"
 )
 
-// validity spans any run; clocks of containers and host may differ, so certificates begin in the past.
+// Certificates are valid longer than any run, and from the past, as the clocks of containers and host may differ.
 const (
 	backdate = 24 * time.Hour
 	validity = 365 * 24 * time.Hour
@@ -42,15 +42,15 @@ type Authority struct {
 	dir         string
 }
 
-// New loads the authority in dir, or makes one there if dir has none. The key is an RSA key in PKCS#1 PEM, because
-// that is what the images of Complement's contract read.
+// New loads the authority in dir, or creates one if dir has none. The key is an RSA key in PKCS#1 PEM, because images that
+// follow Complement's contract expect that.
 func New(dir string) (*Authority, error) {
 	loaded, err := Load(dir)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return loaded, err
 	}
 	if err := create(dir); err != nil {
-		return nil, fmt.Errorf("cannot make a certificate authority in %s: %w", dir, err)
+		return nil, fmt.Errorf("cannot create a certificate authority in %s: %w", dir, err)
 	}
 	return Load(dir)
 }
@@ -80,17 +80,17 @@ func Load(dir string) (*Authority, error) {
 	return &Authority{certificate: certificate, key: key, dir: dir}, nil
 }
 
-// Dir is the folder with ca.crt and ca.key: what is mounted at /complement/ca.
+// Dir returns the folder with ca.crt and ca.key, which is mounted at /complement/ca.
 func (a *Authority) Dir() string { return a.dir }
 
-// Pool has this authority and no other.
+// Pool returns a pool that contains only this authority.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.certificate)
 	return pool
 }
 
-// Issue makes a TLS server certificate for DNS names and IP addresses, signed by the authority.
+// Issue returns a new TLS certificate for DNS names and IP addresses, signed by the authority.
 func (a *Authority) Issue(names ...string) (tls.Certificate, error) {
 	if len(names) == 0 {
 		return tls.Certificate{}, errors.New("certificate authority: a certificate needs a name")
@@ -123,7 +123,7 @@ func (a *Authority) Issue(names ...string) (tls.Certificate, error) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
 }
 
-// IssueFiles writes what Issue makes as two PEM files (the key readable by its owner alone).
+// IssueFiles is like Issue, but writes two PEM files (the key readable only by its owner).
 func (a *Authority) IssueFiles(certificatePath, keyPath string, names ...string) error {
 	certificate, err := a.Issue(names...)
 	if err != nil {
@@ -159,7 +159,7 @@ func create(dir string) error {
 	if err != nil {
 		return err
 	}
-	// 0644: in a container a candidate may run as another user, and it must read the key to sign its certificate.
+	// 0644, because a candidate in a container may run as another user, and must read the key to sign its certificate.
 	if err := writePEM(filepath.Join(dir, KeyFile), 0o644, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)); err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func newTemplate(commonName string) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("certificate authority: %w", err)
 	}
-	if len(commonName) > 64 { // the upper bound of X.520; what counts are the alternative names
+	if len(commonName) > 64 { // the upper bound of X.520; clients check only the alternative names
 		commonName = commonName[:64]
 	}
 	now := time.Now()
@@ -187,16 +187,16 @@ func newTemplate(commonName string) (*x509.Certificate, error) {
 func parseCertificate(data []byte) (*x509.Certificate, error) {
 	block, _ := pem.Decode(data)
 	if block == nil || block.Type != "CERTIFICATE" {
-		return nil, errors.New("no CERTIFICATE in PEM found")
+		return nil, errors.New("no PEM block CERTIFICATE found")
 	}
 	return x509.ParseCertificate(block.Bytes)
 }
 
-// parseKey takes PKCS#1 (Complement's), PKCS#8 and SEC 1.
+// parseKey accepts PKCS#1 (Complement's), PKCS#8 and SEC 1.
 func parseKey(data []byte) (crypto.Signer, error) {
 	block, _ := pem.Decode(data)
 	if block == nil {
-		return nil, errors.New("no private key in PEM found")
+		return nil, errors.New("no PEM block with a private key found")
 	}
 	switch block.Type {
 	case "RSA PRIVATE KEY":
@@ -216,7 +216,7 @@ func parseKey(data []byte) (crypto.Signer, error) {
 	return nil, fmt.Errorf("PEM of type %q is not a private key", block.Type)
 }
 
-// writePEM goes through a temporary file, so that no one ever reads half a key.
+// writePEM writes to a temporary file and renames it, so that no process reads an incomplete key.
 func writePEM(path string, mode fs.FileMode, kind string, der []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNewMakesAndThenLoads(t *testing.T) {
+func TestNewCreatesAndThenLoads(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ca")
 	first, err := New(dir)
 	require.NoError(t, err)
@@ -32,10 +32,10 @@ func TestNewMakesAndThenLoads(t *testing.T) {
 	block, rest := pem.Decode(data)
 	require.NotNil(t, block)
 	assert.Empty(t, rest)
-	assert.Equal(t, "RSA PRIVATE KEY", block.Type, "the images of Complement's contract read PKCS#1")
+	assert.Equal(t, "RSA PRIVATE KEY", block.Type, "images that follow Complement's contract expect PKCS#1")
 }
 
-func TestIssuedCertificatesAreTrustedForTheirNamesAlone(t *testing.T) {
+func TestIssuedCertificatesAreTrustedOnlyForTheirNames(t *testing.T) {
 	authority, err := New(t.TempDir())
 	require.NoError(t, err)
 	certificate, err := authority.Issue("hs1", "127.77.0.1", "::1")
@@ -73,7 +73,7 @@ func TestIssueFiles(t *testing.T) {
 	assert.Empty(t, leftovers)
 }
 
-func TestLoadTakesOtherKeyFormats(t *testing.T) {
+func TestLoadAcceptsOtherKeyFormats(t *testing.T) {
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	ecdsaKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -129,8 +129,8 @@ func TestLoadRefuses(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"no PEM":            {CertificateFile, []byte("hello"), "no CERTIFICATE"},
-		"no key":            {KeyFile, []byte("hello"), "no private key"},
+		"no PEM":            {CertificateFile, []byte("hello"), "no PEM block CERTIFICATE"},
+		"no key":            {KeyFile, []byte("hello"), "no PEM block with a private key"},
 		"another kind":      {KeyFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE"}), "not a private key"},
 		"another authority": {KeyFile, mustRead(t, filepath.Join(other, KeyFile)), "do not belong together"},
 	}

@@ -23,7 +23,7 @@ import (
 	"msc4014/internal/filelock"
 )
 
-// ownCache gives a test a cache folder of its own.
+// ownCache gives a test its own cache folder.
 func ownCache(t *testing.T) cache {
 	t.Helper()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
@@ -44,7 +44,7 @@ func lockedByAnother(t *testing.T, path string) {
 	require.NoError(t, filelock.Try(lock, filelock.Exclusive))
 }
 
-func TestFolderIsMadeOnceByManyAtATime(t *testing.T) {
+func TestConcurrentCallsFillAFolderOnce(t *testing.T) {
 	c := ownCache(t)
 	var made atomic.Int32
 	var group sync.WaitGroup
@@ -74,7 +74,7 @@ func TestFolderThatFailsLeavesNothing(t *testing.T) {
 	assert.Equal(t, []string{c.lockPath("x")}, names)
 
 	_, err = c.folder(t.Context(), "x", quiet, func(string) error { return nil })
-	assert.NoError(t, err, "the lock was let go")
+	assert.NoError(t, err, "the lock was released")
 }
 
 func TestWaitingForAnotherRunEndsWithTheContext(t *testing.T) {
@@ -101,7 +101,7 @@ func TestSweepRemovesWhatDeadBuildsLeft(t *testing.T) {
 	assert.DirExists(t, live)
 }
 
-func TestGoBuildTellsWhatTheCompilerSaid(t *testing.T) {
+func TestGoBuildReportsCompilerErrors(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"go.mod": "module x\n\ngo 1.26\n", "main.go": "package main\n\nfunc main() { nonsense() }\n"})
 	err := goBuild{dir: dir, path: "x", output: filepath.Join(dir, "x"), platform: hostPlatform(), temporary: dir}.run(t.Context())
@@ -113,7 +113,7 @@ func TestGoBuildWithAnOverlay(t *testing.T) {
 	dir, temporary := t.TempDir(), t.TempDir()
 	write(t, dir, map[string]string{
 		"go.mod": "module x\n\ngo 1.26\n", "main.go": "package main\n\nimport \"x/lib\"\n\nfunc main() { println(lib.Text) }\n",
-		"lib/lib.go": "package lib\n\nconst Text = \"as it stands\"\n",
+		"lib/lib.go": "package lib\n\nconst Text = \"original\"\n",
 	})
 	link := filepath.Join(t.TempDir(), "link")
 	require.NoError(t, os.Symlink(dir, link))
@@ -135,7 +135,7 @@ func TestGoBuildWithAnOverlay(t *testing.T) {
 		group.Go(func() { build(dir, text) })
 	}
 	group.Wait()
-	assert.True(t, bytes.Equal(build(dir, "one"), build(link, "one")), "where it was built does not show")
+	assert.True(t, bytes.Equal(build(dir, "one"), build(link, "one")), "the result does not depend on where it was built")
 	left, err := os.ReadDir(temporary)
 	require.NoError(t, err)
 	assert.Empty(t, left)
@@ -144,10 +144,10 @@ func TestGoBuildWithAnOverlay(t *testing.T) {
 		overlay: map[string][]byte{"lib/lib.go": []byte("package lib\n\nconst Text = nonsense\n")},
 	}.run(t.Context())
 	assert.ErrorContains(t, err, "undefined: nonsense")
-	assert.ErrorContains(t, err, "lib/lib.go:3:14", "it names the file that was replaced")
+	assert.ErrorContains(t, err, "lib/lib.go:3:14", "the error names the replaced file")
 }
 
-func TestPartsInCAreLinkedWhereThisMachineCan(t *testing.T) {
+func TestCgoIsLinkedStaticallyWherePossible(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
 		"go.mod":  "module x\n\ngo 1.26\n",
@@ -167,7 +167,7 @@ func TestPartsInCAreLinkedWhereThisMachineCan(t *testing.T) {
 	require.NoError(t, err)
 	libraries, err := opened.ImportedLibraries()
 	require.NoError(t, err)
-	assert.Empty(t, libraries, "it must run where there is nothing else")
+	assert.Empty(t, libraries, "it must run without any libraries")
 	require.NoError(t, opened.Close())
 
 	t.Setenv("CC", "no-such-compiler")
@@ -180,7 +180,7 @@ func TestGoMissing(t *testing.T) {
 	assert.ErrorContains(t, err, "install Go")
 }
 
-// fakeGo puts a program "go" in front that starts a child, says its process ID in the file "child", and hangs.
+// fakeGo puts a program "go" first in PATH that starts a child, writes its process ID to the file "child", and hangs.
 func fakeGo(t *testing.T) (childFile string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -209,7 +209,7 @@ func gone(pid int) func() bool {
 	}
 }
 
-func TestCancelEndsTheCompilersToo(t *testing.T) {
+func TestCancelKillsTheCompilers(t *testing.T) {
 	childFile := fakeGo(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -222,7 +222,7 @@ func TestCancelEndsTheCompilersToo(t *testing.T) {
 	assert.Eventually(t, gone(child), 10*time.Second, 5*time.Millisecond)
 }
 
-func TestLeftoversIncludeCompilersAtWork(t *testing.T) {
+func TestSweepKillsRunningCompilers(t *testing.T) {
 	c := ownCache(t)
 	childFile := fakeGo(t)
 	temporary := filepath.Join(c.dir, buildingPrefix+"x-1")
@@ -241,7 +241,7 @@ func TestLeftoversIncludeCompilersAtWork(t *testing.T) {
 func TestPrepareRefusesWhatARuntimeCannotDo(t *testing.T) {
 	ownCache(t)
 	_, err := Prepare(t.Context(), ".", Candidate{Name: "image:x:y", Software: "image", Image: "x:y"}, process, nil)
-	assert.ErrorContains(t, err, "image:x:y cannot be started in the process runtime, only in: docker")
+	assert.ErrorContains(t, err, "image:x:y cannot be started in the process runtime, only in docker")
 	_, err = Prepare(t.Context(), ".", Candidate{Name: "foo", Software: "foo"}, process, nil)
 	assert.ErrorContains(t, err, "--runtime docker")
 	t.Setenv("DOCKER_HOST", "unix:///nonexistent.sock")
@@ -257,7 +257,7 @@ func TestFollow(t *testing.T) {
 	assert.Equal(t, []string{"Step 1/2 : FROM scratch"}, lines)
 	err = follow(strings.NewReader(`{"stream":"E: no such package\n"}{"errorDetail":{"message":"exit 100"},"error":"exit 100"}`), quiet)
 	assert.ErrorContains(t, err, "exit 100; the end of its output:\nE: no such package")
-	assert.Error(t, follow(strings.NewReader(`{"stream":`), quiet), "an answer that was cut off")
+	assert.Error(t, follow(strings.NewReader(`{"stream":`), quiet), "a truncated answer")
 }
 
 func TestContextIsTheSameForTheSameFiles(t *testing.T) {

@@ -1,4 +1,4 @@
-// Where what was built is kept, and how several runs share it.
+// The cache of built programs, and how several runs share it.
 
 package candidate
 
@@ -16,27 +16,28 @@ import (
 	"msc4014/runtime/gocommand"
 )
 
-// buildingPrefix begins the names of folders that are being made.
+// buildingPrefix begins the names of folders that are being filled.
 const buildingPrefix = ".building-"
 
-// cache is the folder of programs that were built. Each finished folder was made beside its place and renamed into it,
-// so it is whole. A lock file a folder, held exclusively while it is made and shared while it is in use, keeps two runs
-// from building the same thing and tells dead builders from live ones: the kernel lets go of it when its holder dies.
+// cache is the folder of built programs. Each folder in it is filled under a temporary name and then renamed, so it is
+// complete. A lock file for each folder, held exclusively while the folder is made and shared while it is in use, keeps
+// two runs from building the same thing and tells dead builders from live ones: the kernel releases it when its holder
+// dies.
 type cache struct{ dir string }
 
 func openCache() (cache, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
-		return cache{}, fmt.Errorf("no folder for what is built: %w; set XDG_CACHE_HOME or HOME", err)
+		return cache{}, fmt.Errorf("no cache folder for built programs: %w; set XDG_CACHE_HOME or HOME", err)
 	}
 	dir := filepath.Join(base, "msc4014", "programs")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return cache{}, fmt.Errorf("no folder for what is built: %w; set XDG_CACHE_HOME to a folder that can be written", err)
+		return cache{}, fmt.Errorf("no cache folder for built programs: %w; set XDG_CACHE_HOME to a writable folder", err)
 	}
 	return cache{dir: dir}, nil
 }
 
-// folder returns the folder called name, made by fill if it is not there. fill is given a temporary folder.
+// folder returns the path of the folder called name; fill fills it, under a temporary name, if it does not exist.
 func (c cache) folder(ctx context.Context, name string, progress func(string), fill func(dir string) error) (string, error) {
 	place := filepath.Join(c.dir, name)
 	exists := func() bool {
@@ -44,14 +45,14 @@ func (c cache) folder(ctx context.Context, name string, progress func(string), f
 		return err == nil
 	}
 	return place, c.once(ctx, name, progress, exists, func() error {
-		_ = c.removeLeftovers(name) // they are in nobody's way
+		_ = c.removeLeftovers(name) // harmless if they remain
 		temporary, err := os.MkdirTemp(c.dir, buildingPrefix+name+"-")
 		if err != nil {
 			return err
 		}
 		defer func() { _ = os.RemoveAll(temporary) }()
 		if err := fill(temporary); err != nil {
-			gocommand.EndWorkers(temporary) // somebody may have killed the go command alone
+			gocommand.EndWorkers(temporary) // the go command may have been killed without its compilers
 			return err
 		}
 		if err := os.Chmod(temporary, 0o755); err != nil {
@@ -64,8 +65,8 @@ func (c cache) folder(ctx context.Context, name string, progress func(string), f
 	})
 }
 
-// once calls do unless exists reports that it was done, by one process at a time for each name. The shared lock that it
-// returns with ends with this process.
+// once calls do unless exists reports that it was done, in one process at a time for each name. It returns holding a
+// shared lock, which this process keeps until it ends.
 func (c cache) once(ctx context.Context, name string, progress func(string), exists func() bool, do func() error) error {
 	lock, err := os.OpenFile(c.lockPath(name), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -83,18 +84,18 @@ func (c cache) once(ctx context.Context, name string, progress func(string), exi
 			if !exists() {
 				err := do()
 				if err == nil && !exists() {
-					err = cmp.Or(context.Cause(ctx), fmt.Errorf("%s was made and is not there", name))
+					err = cmp.Or(context.Cause(ctx), fmt.Errorf("%s was built, but does not exist", name))
 				}
 				if err != nil {
 					_ = lock.Close()
 					return err
 				}
 			}
-			continue // one lock does not become another in one step: what was made may be removed in between
+			continue // locks cannot be downgraded atomically: the result may be removed in between
 		}
 		if !waiting {
 			waiting = true
-			progress("waiting for another run, which is making " + name)
+			progress("waiting for another run, which is building " + name)
 		}
 		select {
 		case <-ctx.Done():
@@ -105,11 +106,11 @@ func (c cache) once(ctx context.Context, name string, progress func(string), exi
 	}
 }
 
-// lockInterval is how often once looks whether another process has made what it is asked for.
+// lockInterval is how often once checks whether another process has finished.
 const lockInterval = 100 * time.Millisecond
 
-// hold takes the shared lock of name for as long as this process lives, once no other process makes or removes it, and
-// then asks whether it is still there. What has no lock was not made with this cache, and Clean leaves it alone.
+// hold waits until no other process makes or removes name, takes its shared lock until this process ends, and returns an
+// error if name no longer exists. Without a lock file, name was not made with this cache, and Clean ignores it.
 func (c cache) hold(ctx context.Context, name string, exists func() bool) error {
 	lock, err := os.OpenFile(c.lockPath(name), os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {
@@ -120,7 +121,7 @@ func (c cache) hold(ctx context.Context, name string, exists func() bool) error 
 	}
 	if err := filelock.Wait(ctx, lock, filelock.Shared); err != nil {
 		_ = lock.Close()
-		return fmt.Errorf("wait until no other process makes or removes %s: %w", name, err)
+		return fmt.Errorf("waiting until no other process makes or removes %s: %w", name, err)
 	}
 	if !exists() {
 		_ = lock.Close()
@@ -130,7 +131,7 @@ func (c cache) hold(ctx context.Context, name string, exists func() bool) error 
 	return nil
 }
 
-// keep is hold where that can be had at once, for what this process could do without.
+// keep is like hold, but does nothing if the lock is not available immediately. It is for what is useful, not necessary.
 func (c cache) keep(name string) {
 	lock, err := os.OpenFile(c.lockPath(name), os.O_RDWR, 0)
 	if err != nil {
@@ -143,8 +144,8 @@ func (c cache) keep(name string) {
 	filelock.Keep(lock)
 }
 
-// Hold keeps Clean from removing what an artifact consists of until this process ends: for a process that uses what
-// another one has prepared, and may outlive it. It waits 30 s for one that is making or removing it.
+// Hold keeps Clean from removing an artifact's files or image until this process ends. It is for a process that uses what
+// another process prepared, and that may outlive it. It waits at most 30 s for a process that makes or removes them.
 func Hold(ctx context.Context, artifact runtime.Artifact) error {
 	c, err := openCache()
 	if err != nil {

@@ -1,15 +1,15 @@
-// Package candidate goes from a candidate's name on the command line to something that can be started: an image for the
+// Package candidate turns a candidate's name on the command line into something that can be started: an image for the
 // docker runtime, programs for the process runtime.
 //
-// What there is, is data. Each folder of dockerfiles/ with a Dockerfile is a software; its folders whose names begin
-// with a digit, and the lines of its file versions.txt, are its pinned versions, the newest of which is meant when none
-// is named. A software with neither has one version, whatever its Dockerfile makes. How a software is built:
+// Each folder of dockerfiles/ with a Dockerfile is a software. Its subfolders whose names begin with a digit, and the
+// lines of its versions.txt, are its pinned versions; the newest is the default. A software with neither has one version,
+// whatever its Dockerfile builds. A software is built:
 //
-//   - by the entry in the table of prepare.go, where it has one (dendrite, reference: static programs, built by Go);
+//   - by its entry in the table in prepare.go, if it has one (dendrite, reference: static programs, built by Go);
 //   - else from its Dockerfile with its folder as the context and VERSION as a build argument, in docker only.
 //
-// What was built is used again until something that it is made from changes: its name carries a hash of all of it.
-// docs/adding-a-candidate.md tells it with examples.
+// What was built is reused until one of its inputs changes: its name includes a hash of all of them.
+// docs/adding-a-candidate.md has examples.
 package candidate
 
 import (
@@ -24,30 +24,30 @@ import (
 	"github.com/distribution/reference"
 )
 
-// imagePrefix begins the name of a candidate that is any image.
+// imagePrefix begins the name of a candidate that is an arbitrary image.
 const imagePrefix = "image:"
 
 // Candidate is the software under test, one version of it.
 type Candidate struct {
-	// Name is what was asked for: "dendrite", "dendrite@0.13.8", "image:NAME:TAG".
+	// Name is as requested: "dendrite", "dendrite@0.13.8", "image:NAME:TAG".
 	Name string
 	// Software is the folder in dockerfiles/, or "image".
 	Software string
-	// Version is the pinned version that Name stands for; empty if the software has no pinned versions.
+	// Version is the pinned version that Name selects; empty if the software has no pinned versions.
 	Version string
-	// Image is set if the candidate is any image: its name, with a tag or digest.
+	// Image is set if the candidate is an arbitrary image: its name, with a tag or digest.
 	Image string
 	// Arguments and Environment are how the reference deviates (With).
 	Arguments   string
 	Environment []string
-	// Overlay are files that the reference is built with in place of those on disk, their contents by their slash-separated
-	// paths below the project's root. Each overlay makes another program, which is kept like others.
+	// Overlay holds files that replace those on disk when the reference is built: their contents, by slash-separated path
+	// relative to the project's root. Each overlay gives its own program, cached like any other.
 	Overlay map[string][]byte
-	// BootstrapBase allows to make a base image from Debian's packages where no registry answers. In CI it is always allowed.
+	// BootstrapBase allows building a base image from Debian's packages if no registry answers. In CI this is always allowed.
 	BootstrapBase bool
 }
 
-// FullName names the version, too, where there is one: "dendrite@0.15.2" for "dendrite".
+// FullName returns the name with its version, if there is one: "dendrite@0.15.2" for "dendrite".
 func (c Candidate) FullName() string {
 	if c.Version == "" || c.Image != "" {
 		return c.Name
@@ -59,11 +59,11 @@ func (c Candidate) FullName() string {
 	return full
 }
 
-// SafeName is Name, spelled so that it is a safe file name everywhere. Different names have different safe names.
+// SafeName returns Name as a file name that is safe everywhere. Different names have different safe names.
 func (c Candidate) SafeName() string { return safeName(c.Name) }
 
 func safeName(name string) string {
-	const longest = 118 // of two such names, with a hash each, a + between them makes one still (255)
+	const longest = 118 // two such names, each with a hash, joined by a "+", still fit into a file name (255)
 	safe := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-', r == '_', r == '@':
@@ -84,8 +84,8 @@ func safeName(name string) string {
 	return safe + "-" + hex.EncodeToString(sum[:4])
 }
 
-// Parse finds the candidate that name stands for, in the project whose root folder is root. The error for a name that
-// stands for none says which there are.
+// Parse returns the candidate called name, in the project whose root folder is root. The error for an unknown name lists
+// the known ones.
 func Parse(root, name string) (Candidate, error) {
 	if image, ok := strings.CutPrefix(name, imagePrefix); ok {
 		return parseImage(name, image)
@@ -100,8 +100,8 @@ func Parse(root, name string) (Candidate, error) {
 		if err != nil {
 			return Candidate{}, err
 		}
-		return Candidate{}, fmt.Errorf("there is no candidate %q; there are %s, and image:NAME[:TAG] for any image that "+
-			"keeps Complement's image contract", name, strings.Join(known, ", "))
+		return Candidate{}, fmt.Errorf("unknown candidate %q; use one of %s, or image:NAME[:TAG] for any image that "+
+			"follows Complement's image contract", name, strings.Join(known, ", "))
 	}
 	versions, err := versionsOf(root, software)
 	if err != nil {
@@ -112,12 +112,12 @@ func Parse(root, name string) (Candidate, error) {
 	case !pinned && len(versions) > 0:
 		candidate.Version = versions[0]
 	case pinned && !slices.Contains(versions, version):
-		there := "it has no pinned versions"
+		available := "it has no pinned versions"
 		if len(versions) > 0 {
-			there = "there are " + strings.Join(versions, ", ")
+			available = "use one of " + strings.Join(versions, ", ")
 		}
-		return Candidate{}, fmt.Errorf("candidate %q: no version %q of %s is pinned; %s (docs/adding-a-candidate.md tells "+
-			"how to add one)", name, version, software, there)
+		return Candidate{}, fmt.Errorf("candidate %q: version %q of %s is not pinned; %s (docs/adding-a-candidate.md says "+
+			"how to add one)", name, version, software, available)
 	}
 	return candidate, nil
 }
@@ -131,7 +131,7 @@ func parseImage(name, image string) (Candidate, error) {
 	return Candidate{Name: name, Software: "image", Image: reference.FamiliarString(reference.TagNameOnly(parsed))}, nil
 }
 
-// List names every candidate that there is, each software with the version that is meant when none is named first.
+// List returns the names of all candidates: for each software its plain name, then its versions, the default one first.
 func List(root string) ([]string, error) {
 	all, err := softwareNames(root)
 	if err != nil {
@@ -151,12 +151,12 @@ func List(root string) ([]string, error) {
 	return names, nil
 }
 
-// softwareNames are the folders of dockerfiles/ with a Dockerfile.
+// softwareNames returns the folders of dockerfiles/ that have a Dockerfile.
 func softwareNames(root string) ([]string, error) {
 	dir := filepath.Join(root, "dockerfiles")
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("cannot find the candidates, is %s the project's root folder? %w", root, err)
+		return nil, fmt.Errorf("cannot list the candidates: %w; is %s the project's root folder?", err, root)
 	}
 	var names []string
 	for _, entry := range entries {

@@ -53,12 +53,12 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	root := project(t)
 	for name, want := range map[string]string{
-		"dendrit":        "there are dendrite, dendrite@0.16.0-rc1, dendrite@0.14.0, dendrite@0.13.8, dendrite@0.9.9, synapse",
-		"conduit":        `there is no candidate "conduit"`,
-		"":               `there is no candidate ""`,
-		"../dendrite":    "there is no candidate",
-		"dendrite@1.0":   "there are 0.16.0-rc1, 0.14.0, 0.13.8, 0.9.9",
-		"dendrite@":      `no version ""`,
+		"dendrit":        "use one of dendrite, dendrite@0.16.0-rc1, dendrite@0.14.0, dendrite@0.13.8, dendrite@0.9.9, synapse",
+		"conduit":        `unknown candidate "conduit"`,
+		"":               `unknown candidate ""`,
+		"../dendrite":    "unknown candidate",
+		"dendrite@1.0":   "use one of 0.16.0-rc1, 0.14.0, 0.13.8, 0.9.9",
+		"dendrite@":      `version "" of dendrite is not pinned`,
 		"synapse@1.0":    "it has no pinned versions",
 		"image:":         "is not the name of an image",
 		"image:Foo Bar:": "is not the name of an image",
@@ -101,7 +101,7 @@ func TestFullName(t *testing.T) {
 	assert.Equal(t, "image:a:b", Candidate{Name: "image:a:b", Software: "image", Image: "a:b"}.FullName())
 }
 
-// The project's own folders hold what the package comment promises.
+// The project's own folders are as the package comment says.
 func TestThisProject(t *testing.T) {
 	root := filepath.Join("..", "..")
 	for _, name := range []string{"dendrite", "dendrite@0.13.8", "dendrite@0.15.2"} {

@@ -1,4 +1,4 @@
-// What killed builds leave behind, and removing what was built.
+// Removing what killed builds leave behind, and what was built.
 
 package candidate
 
@@ -18,15 +18,15 @@ import (
 	"github.com/docker/docker/api/types/network"
 
 	"msc4014/internal/filelock"
-	door "msc4014/runtime/docker/engine"
+	dockerengine "msc4014/runtime/docker/engine"
 	"msc4014/runtime/gocommand"
 )
 
-// cleanTimeout bounds what Clean and Built may take, with an engine that hangs.
+// cleanTimeout bounds the duration of Clean and Built, in case the engine hangs.
 const cleanTimeout = 3 * time.Minute
 
-// Sweep removes what builds that were killed left behind: temporary folders, and compilers that still work for them.
-// Builds that live are left alone.
+// Sweep removes what killed builds left behind: temporary folders, and compilers that still write to them. It does not
+// touch live builds.
 func Sweep() error {
 	cache, err := openCache()
 	if err != nil {
@@ -49,8 +49,8 @@ func (c cache) sweep() error {
 	return errors.Join(problems...)
 }
 
-// Built returns what was built with this user's cache and is there: the folders of programs, and the images, which are not
-// looked for where no engine answers.
+// Built returns what was built with this user's cache and still exists: the folders of programs, and the images if an
+// engine answers.
 func Built(ctx context.Context) (programs, images []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, cleanTimeout)
 	defer cancel()
@@ -75,8 +75,9 @@ func Built(ctx context.Context) (programs, images []string, err error) {
 	return programs, images, err
 }
 
-// Clean removes what was built with this user's cache, programs and images, but for what a live run uses or makes. progress
-// is told, in one line each, what was removed, and what was left and why. Without an engine it removes the programs.
+// Clean removes the programs and images that were built with this user's cache, except those that a live run uses or
+// makes. It calls progress with a line for each thing that it removed, or left and why. Without an engine it removes only
+// the programs.
 func Clean(ctx context.Context, progress func(string)) error {
 	ctx, cancel := context.WithTimeout(ctx, cleanTimeout)
 	defer cancel()
@@ -94,7 +95,7 @@ func Clean(ctx context.Context, progress func(string)) error {
 	return errors.Join(append(problems, cleanImages(ctx, cache, progress))...)
 }
 
-// programs are the names of the folders of programs.
+// programs returns the names of the folders of programs.
 func (c cache) programs() ([]string, error) {
 	locks, err := filepath.Glob(c.lockPath("*"))
 	var names []string
@@ -107,13 +108,13 @@ func (c cache) programs() ([]string, error) {
 	return names, err
 }
 
-// made reports whether what has this lock was made, or used, with this cache.
+// made reports whether something with this lock was made or used with this cache.
 func (c cache) made(lock string) bool {
 	_, err := os.Stat(c.lockPath(lock))
 	return err == nil
 }
 
-// remove calls do and says that what was removed, unless another process uses what is called name.
+// remove calls do and reports what as removed, unless another process makes or uses name.
 func (c cache) remove(name, what string, progress func(string), do func() error) error {
 	unused, err := c.ifUnused(name, do)
 	switch {
@@ -127,9 +128,9 @@ func (c cache) remove(name, what string, progress func(string), do func() error)
 	return nil
 }
 
-// ifUnused calls do while no other process makes or uses what is called name; else it does nothing and returns false.
+// ifUnused calls do if no other process makes or uses name, and keeps others from it meanwhile; else it returns false.
 func (c cache) ifUnused(name string, do func() error) (unused bool, err error) {
-	// The lock file itself stays: whoever removed it could not tell who has it open.
+	// The lock file itself stays: there is no telling which other processes have it open.
 	lock, err := os.OpenFile(c.lockPath(name), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return false, err
@@ -144,7 +145,7 @@ func (c cache) ifUnused(name string, do func() error) (unused bool, err error) {
 	return true, do()
 }
 
-// removeLeftovers removes the temporary folders of name. The caller holds its lock, so whoever made them is dead.
+// removeLeftovers removes the temporary folders of name. The caller holds its lock, so the process that made them is dead.
 func (c cache) removeLeftovers(name string) error {
 	temporaries, err := filepath.Glob(filepath.Join(c.dir, buildingPrefix+name+"-*"))
 	problems := []error{err}
@@ -155,10 +156,10 @@ func (c cache) removeLeftovers(name string) error {
 	return errors.Join(problems...)
 }
 
-// builtImage is a name of an image that this package built, with that of its lock.
+// builtImage is one tag of an image that this package built.
 type builtImage struct{ tag, id, lock string }
 
-// built returns the images that this package built, with whichever cache.
+// built returns the images that this package built, with any cache.
 func (e *engine) built(ctx context.Context) ([]builtImage, error) {
 	images, err := e.client.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("label", Label))})
 	if err != nil {
@@ -175,8 +176,8 @@ func (e *engine) built(ctx context.Context) ([]builtImage, error) {
 	return all, nil
 }
 
-// used returns the IDs and names of the images that containers are made of, or that runs with another cache have noted for
-// use.
+// used returns the IDs of the images of all containers, and the names of images that runs, with any cache, are labelled as
+// using.
 func (e *engine) used(ctx context.Context) (map[string]bool, error) {
 	used := map[string]bool{}
 	containers, err := e.client.ContainerList(ctx, container.ListOptions{All: true})
@@ -186,23 +187,23 @@ func (e *engine) used(ctx context.Context) (map[string]bool, error) {
 	for _, found := range containers {
 		used[found.ImageID] = true
 	}
-	networks, err := e.client.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("label", door.LabelImages))})
+	networks, err := e.client.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("label", dockerengine.LabelImages))})
 	if err != nil {
 		return nil, fmt.Errorf("list the networks: %w", err)
 	}
 	for _, found := range networks {
-		for name := range strings.FieldsSeq(found.Labels[door.LabelImages]) {
+		for name := range strings.FieldsSeq(found.Labels[dockerengine.LabelImages]) {
 			used[name] = true
 		}
 	}
 	return used, nil
 }
 
-// cleanImages removes the images that were built with this cache, but for those that are in use.
+// cleanImages removes the images that were built with this cache, except those in use.
 func cleanImages(ctx context.Context, cache cache, progress func(string)) error {
 	engine, err := openEngine(ctx)
 	if err != nil {
-		progress("images were not looked at, as no container engine answers")
+		progress("images were not checked: no container engine answers")
 		return nil
 	}
 	defer engine.close()
@@ -213,11 +214,11 @@ func cleanImages(ctx context.Context, cache cache, progress func(string)) error 
 	var problems []error
 	for _, one := range images {
 		what := "the image " + one.tag
-		if !cache.made(one.lock) { // its locks are elsewhere
+		if !cache.made(one.lock) { // its lock is in another cache
 			progress("left " + what + ": it was built by another user, or with another XDG_CACHE_HOME")
 			continue
 		}
-		// Asked anew for each, as removing takes its time. Whoever takes the image into use after this holds its lock.
+		// Checked again for each image, as removing takes time. A process that starts to use the image after this holds its lock.
 		used, err := engine.used(ctx)
 		if err != nil {
 			return errors.Join(append(problems, err)...)
@@ -231,11 +232,11 @@ func cleanImages(ctx context.Context, cache cache, progress func(string)) error 
 			return err
 		}))
 	}
-	// Layers of builds that were cut off. Those of a build that goes on are younger than this.
+	// Remove layers of interrupted builds. Those of a running build are newer than this.
 	_, err = engine.client.ImagesPrune(ctx, filters.NewArgs(
 		filters.Arg("dangling", "true"), filters.Arg("label", Label), filters.Arg("until", "2h")))
 	if errdefs.IsConflict(err) {
-		err = nil // another process prunes them now
+		err = nil // another process is pruning them
 	}
 	return errors.Join(append(problems, err)...)
 }

@@ -16,11 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/runtime"
-	door "msc4014/runtime/docker/engine"
+	dockerengine "msc4014/runtime/docker/engine"
 	"msc4014/runtime/docker/engine/enginetest"
 )
 
-// The tests start this binary again as a suite that uses what an artifact consists of, given by its program or image.
+// The tests run this binary again as a suite that uses an artifact, given by its program or image.
 const (
 	programVariable = "MSC4014_TEST_USES_PROGRAM"
 	imageVariable   = "MSC4014_TEST_USES_IMAGE"
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	<-time.After(10 * time.Minute) // the test kills it
 }
 
-// user starts a process that uses an artifact, and returns what kills it.
+// user starts a process that uses an artifact, and returns a function that kills it.
 func user(t *testing.T, variable, value string) (kill func()) {
 	t.Helper()
 	command := exec.Command(os.Args[0])
@@ -58,7 +58,7 @@ func user(t *testing.T, variable, value string) (kill func()) {
 	return kill
 }
 
-// clean removes what was built, and returns what was told.
+// clean removes what was built, and returns the progress lines.
 func clean(t *testing.T) string {
 	t.Helper()
 	var said []string
@@ -66,7 +66,7 @@ func clean(t *testing.T) string {
 	return strings.Join(said, "\n")
 }
 
-// builtImages are images with a lock in the cache, each as a build leaves it.
+// builtImages returns images, each with a lock in the cache, as a build leaves them.
 func builtImages(t *testing.T, c cache, tags ...string) []enginetest.Object {
 	t.Helper()
 	var images []enginetest.Object
@@ -95,13 +95,13 @@ func TestCleanLeavesWhatALiveRunUses(t *testing.T) {
 	said := clean(t)
 	assert.Contains(t, said, "removed the programs "+unused)
 	assert.Contains(t, said, "left the programs "+place+": a live run uses or makes it")
-	assert.Contains(t, said, "images were not looked at, as no container engine answers")
+	assert.Contains(t, said, "images were not checked: no container engine answers")
 	assert.DirExists(t, place)
 	assert.NoDirExists(t, unused)
-	assert.DirExists(t, foreign, "nothing of this package has made it")
+	assert.DirExists(t, foreign, "this package did not make it")
 }
 
-// The command line that prepared a run's programs and images may be killed while the suite's binary goes on.
+// The command line that prepared a run's programs and images may be killed while the suite's binary continues.
 func TestCleanLeavesWhatASuiteUses(t *testing.T) {
 	c := ownCache(t)
 	const used, unused = "msc4014/a:used", "msc4014/a:unused"
@@ -132,15 +132,15 @@ func TestCleanLeavesWhatASuiteUses(t *testing.T) {
 	assert.NoError(t, Hold(ctx, runtime.Artifact{Image: "postgres:latest"}))
 }
 
-// Runs with another cache have their locks elsewhere, and are known by what they have in the engine.
-func TestCleanLeavesImagesThatTheEngineKnowsToBeUsed(t *testing.T) {
+// Runs with another cache have their locks elsewhere, and are recognized by what they have in the engine.
+func TestCleanLeavesImagesInUseInTheEngine(t *testing.T) {
 	c := ownCache(t)
 	const inContainer, noted, unused, elsewhere = "msc4014/a:1", "msc4014/a:2", "msc4014/a:3", "msc4014/a:4"
 	objects := append(builtImages(t, c, inContainer, noted, unused, ownBase),
 		enginetest.Object{Kind: "image", Name: elsewhere, Labels: map[string]string{Label: "x"}},
 		enginetest.Object{Kind: "image", Name: registryBase, Labels: map[string]string{Label: "x"}},
 		enginetest.Object{Kind: "container", Name: "server", Image: inContainer},
-		enginetest.Object{Kind: "network", Name: "access", Labels: map[string]string{door.LabelImages: "postgres " + noted}},
+		enginetest.Object{Kind: "network", Name: "access", Labels: map[string]string{dockerengine.LabelImages: "postgres " + noted}},
 	)
 	engine := enginetest.Start(t, objects...)
 	_, images, err := Built(t.Context())
@@ -162,7 +162,7 @@ func TestCleanLeavesImagesThatTheEngineKnowsToBeUsed(t *testing.T) {
 	assert.Len(t, engine.Names(), len(objects)-2)
 }
 
-// A run in containers whose image is there leaves the programs alone that it was made from, which take minutes to build.
+// A run in containers whose image exists keeps the programs that the image was made from, which take minutes to build.
 func TestRunInContainersKeepsThePrograms(t *testing.T) {
 	c := ownCache(t)
 	root, err := filepath.Abs(filepath.Join("..", ".."))
@@ -197,8 +197,8 @@ func TestCleanLeavesABuildUnderWay(t *testing.T) {
 	assert.Equal(t, []string{tag}, engine.Names())
 }
 
-// A lock that is let go of to be taken another way gives a cleaner its chance.
-func TestWhatIsRemovedBeforeItIsLockedIsMadeAgain(t *testing.T) {
+// While a lock is released to be taken in another mode, a cleaner can take it.
+func TestOnceRepeatsWhatIsRemovedBeforeItIsLocked(t *testing.T) {
 	c := ownCache(t)
 	made, asked := 0, 0
 	err := c.once(t.Context(), "x", quiet, func() bool {
@@ -213,16 +213,16 @@ func TestWhatIsRemovedBeforeItIsLockedIsMadeAgain(t *testing.T) {
 	})
 	require.NoError(t, err)
 	assert.Equal(t, 1, made)
-	assert.Equal(t, 7, asked, "it is there under the lock that keeps it")
+	assert.Equal(t, 7, asked, "it exists under the lock that keeps it")
 
 	err = c.once(t.Context(), "y", quiet, func() bool { return false }, func() error { return nil })
-	assert.ErrorContains(t, err, "y was made and is not there")
+	assert.ErrorContains(t, err, "y was built, but does not exist")
 	err = c.once(t.Context(), "y", quiet, func() bool { return false }, func() error { return errors.New("no luck") })
 	assert.ErrorContains(t, err, "no luck")
 }
 
-// TestTwoCleansMayMeet: an engine prunes for one client at a time, and refuses others.
-func TestTwoCleansMayMeet(t *testing.T) {
+// An engine prunes for one client at a time, and refuses others.
+func TestCleanIgnoresAConcurrentPrune(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	enginetest.Start(t).Prunes()
 	assert.NoError(t, Clean(t.Context(), func(line string) { t.Error(line) }))

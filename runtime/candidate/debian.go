@@ -1,4 +1,4 @@
-// The base image of Synapse's, and where Debian packages come from on this machine.
+// The base image of Synapse's image, and where this machine gets Debian packages from.
 
 package candidate
 
@@ -26,24 +26,24 @@ import (
 
 const (
 	registryBase   = "debian:sid-slim"
-	ownBase        = repository + "debian:sid" // made by baseScript
+	ownBase        = repository + "debian:sid" // built by baseScript
 	standardMirror = "http://deb.debian.org/debian"
 )
 
-// A registry that does not answer must not hold up a run; one that does may be slow.
+// A registry that does not answer must not delay a run; one that does may be slow.
 const (
 	pullAnswers = 10 * time.Second
 	pullStalls  = time.Minute
 )
 
-// ciVariable is set by every CI service. There, nobody is asked who could give the flag.
+// ciVariable is set by every CI service, where nobody can be told to add --bootstrap-base.
 const ciVariable = "CI"
 
-// baseScript is the path of the script that makes a base image from Debian's packages.
+// baseScript returns the path of the script that builds a base image from Debian's packages.
 func baseScript(root string) string { return filepath.Join(root, "dockerfiles", "synapse", "base.sh") }
 
-// debianBase returns the ID of the image that Synapse's is built on: the registry's or ours if the engine has it, else the
-// registry's if that answers, else ours, if the candidate allows to make it.
+// debianBase returns the ID of the image that Synapse's image is built on: the registry's or ours if the engine has one,
+// else the registry's if that answers, else ours, if the candidate allows building it.
 func (e *engine) debianBase(ctx context.Context, t *task) (id string, err error) {
 	exists := func() bool {
 		id, err = e.findBase(ctx)
@@ -54,22 +54,22 @@ func (e *engine) debianBase(ctx context.Context, t *task) (id string, err error)
 		if pullErr == nil || ctx.Err() != nil {
 			return pullErr
 		}
-		pullErr = fmt.Errorf("the engine has neither %s nor %s, and no registry gave the former (%w)", registryBase, ownBase, pullErr)
+		pullErr = fmt.Errorf("the engine has neither %s nor %s, and the former could not be pulled (%w)", registryBase, ownBase, pullErr)
 		plan, err := BasePlan(ctx, t.root)
 		if err != nil {
-			return fmt.Errorf("%w; it cannot be made from Debian's packages either: %w", pullErr, err)
+			return fmt.Errorf("%w; the latter cannot be built from Debian's packages: %w", pullErr, err)
 		}
 		if !t.candidate.BootstrapBase && os.Getenv(ciVariable) == "" {
-			return fmt.Errorf("%w; --bootstrap-base makes %s from Debian's packages: %s", pullErr, ownBase, plan)
+			return fmt.Errorf("%w; use --bootstrap-base to build %s from Debian's packages: %s", pullErr, ownBase, plan)
 		}
 		t.progress(pullErr.Error())
-		t.progress("making " + ownBase + " from Debian's packages: " + plan)
+		t.progress("building " + ownBase + " from Debian's packages: " + plan)
 		return t.during("building the base image "+ownBase, func() error { return e.bootstrapBase(ctx, t) })
 	})
 	return id, err
 }
 
-// findBase returns the ID of the base image that the engine has, "" if it has none.
+// findBase returns the ID of the base image that the engine has, or "" if it has none.
 func (e *engine) findBase(ctx context.Context) (id string, err error) {
 	for _, name := range []string{registryBase, ownBase} {
 		found, err := e.client.ImageInspect(ctx, name)
@@ -77,20 +77,20 @@ func (e *engine) findBase(ctx context.Context) (id string, err error) {
 			return found.ID, nil
 		}
 		if !errdefs.IsNotFound(err) {
-			return "", fmt.Errorf("look for the image %s: %w", name, err)
+			return "", fmt.Errorf("looking for the image %s: %w", name, err)
 		}
 	}
 	return "", nil
 }
 
-// pullWithin pulls an image and gives up when no registry answers in time, or it stops in the middle.
+// pullWithin pulls an image and gives up if no registry answers in time, or if the pull stalls.
 func (e *engine) pullWithin(ctx context.Context, name string, answers, stalls time.Duration) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var heard atomic.Bool
 	watchdog := time.AfterFunc(answers, func() {
 		if heard.Load() {
-			cancel(fmt.Errorf("the registry stopped answering for %s", stalls))
+			cancel(fmt.Errorf("the registry sent nothing for %s", stalls))
 		} else {
 			cancel(fmt.Errorf("no registry answered within %s", answers))
 		}
@@ -114,20 +114,21 @@ func (e *engine) pullWithin(ctx context.Context, name string, answers, stalls ti
 	return err
 }
 
-// readerFunc is a reader that is a function.
+// readerFunc is a function that implements io.Reader.
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(data []byte) (int, error) { return f(data) }
 
-// BasePlan tells what making the base image from Debian's packages does on this machine. The error says why it cannot.
+// BasePlan returns what building the base image from Debian's packages would do on this machine, or an error if it cannot
+// be built here.
 func BasePlan(ctx context.Context, root string) (plan string, err error) {
 	plan, err = runBaseScript(ctx, root, nil, "plan")
 	return strings.ReplaceAll(plan, "\n", "; "), err
 }
 
-// bootstrapBase makes the base image from Debian's packages.
+// bootstrapBase builds the base image from Debian's packages.
 func (e *engine) bootstrapBase(ctx context.Context, t *task) error {
-	_ = t.cache.removeLeftovers(imageLock(ownBase)) // they are in nobody's way
+	_ = t.cache.removeLeftovers(imageLock(ownBase)) // harmless if they remain
 	dir, err := os.MkdirTemp(t.cache.dir, buildingPrefix+imageLock(ownBase)+"-")
 	if err != nil {
 		return err
@@ -150,13 +151,13 @@ func (e *engine) bootstrapBase(ctx context.Context, t *task) error {
 		err = errors.Join(follow(messages, t.progress), messages.Close())
 	}
 	if err != nil {
-		return fmt.Errorf("import %s: %w", ownBase, err)
+		return fmt.Errorf("importing %s: %w", ownBase, err)
 	}
 	return nil
 }
 
-// runBaseScript runs the script and returns its standard output, each line of which progress is told as it comes, unless it
-// is nil.
+// runBaseScript runs the script and returns its standard output. It passes each line to progress as it comes, unless
+// progress is nil.
 func runBaseScript(ctx context.Context, root string, progress func(string), arguments ...string) (output string, err error) {
 	command := exec.CommandContext(ctx, "/bin/sh", append([]string{baseScript(root)}, arguments...)...)
 	var text, complaints bytes.Buffer
@@ -173,7 +174,7 @@ func runBaseScript(ctx context.Context, root string, progress func(string), argu
 	return strings.TrimSpace(text.String()), nil
 }
 
-// lineWriter tells progress, unless it is nil, the lines that are written to it: whole ones, as a shell's echo writes them.
+// lineWriter is called with each line that is written to it, unless it is nil. It expects whole lines, as echo writes them.
 type lineWriter func(string)
 
 func (w lineWriter) Write(data []byte) (int, error) {
@@ -185,7 +186,7 @@ func (w lineWriter) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// debianArguments are the build arguments by which an image takes its packages from where this machine does.
+// debianArguments returns the build arguments that make an image get its packages from where this machine does.
 func debianArguments(ctx context.Context, root string) (map[string]string, error) {
 	sources, err := runBaseScript(ctx, root, nil, "sources")
 	if err != nil {
@@ -195,7 +196,7 @@ func debianArguments(ctx context.Context, root string) (map[string]string, error
 	return reachableFromBuild(mirror, proxy), nil
 }
 
-// reachableFromBuild passes over what is on this machine's loopback, which is not the build's.
+// reachableFromBuild leaves out addresses on this machine's loopback, which a build cannot reach.
 func reachableFromBuild(mirror, proxy string) map[string]string {
 	if isLoopback(mirror) {
 		mirror = standardMirror

@@ -17,7 +17,7 @@ import (
 	"msc4014/runtime/docker/engine/enginetest"
 )
 
-// withPrograms puts shell scripts, by name, before the programs of this machine.
+// withPrograms puts shell scripts, by name, first in PATH.
 func withPrograms(t *testing.T, scripts map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -27,11 +27,11 @@ func withPrograms(t *testing.T, scripts map[string]string) {
 	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 }
 
-// rootOnLinux are programs by which the script takes this machine for one that can make the image.
+// rootOnLinux has programs that make the script believe that this machine can build the image.
 var rootOnLinux = map[string]string{"uname": "echo Linux", "id": "echo 0", "debootstrap": "exit 1", "gpgv": "exit 1"}
 
-// base is what debianBase comes to with an engine of the tests, and what it told.
-func base(t *testing.T, allowed bool) (id string, told []string, err error) {
+// base calls debianBase with a test's engine, and returns its result and progress lines.
+func base(t *testing.T, allowed bool) (id string, lines []string, err error) {
 	t.Helper()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	require.NoError(t, err)
@@ -40,18 +40,18 @@ func base(t *testing.T, allowed bool) (id string, told []string, err error) {
 	defer engine.close()
 	id, err = engine.debianBase(t.Context(), &task{
 		root: root, candidate: Candidate{Name: "synapse", Software: "synapse", BootstrapBase: allowed}, runtime: docker,
-		progress: func(line string) { told = append(told, line) }, cache: ownCache(t),
+		progress: func(line string) { lines = append(lines, line) }, cache: ownCache(t),
 	})
-	return id, told, err
+	return id, lines, err
 }
 
-func TestABaseImageThatIsThereIsUsed(t *testing.T) {
+func TestAnExistingBaseImageIsUsed(t *testing.T) {
 	for _, name := range []string{registryBase, ownBase} {
 		enginetest.Start(t, enginetest.Object{Kind: "image", Name: name})
-		id, told, err := base(t, false)
+		id, lines, err := base(t, false)
 		require.NoError(t, err)
 		assert.Equal(t, name, id)
-		assert.Empty(t, told)
+		assert.Empty(t, lines)
 	}
 }
 
@@ -61,40 +61,40 @@ func TestAMissingBaseImageIsPulled(t *testing.T) {
 		engine.Add(enginetest.Object{Kind: "image", Name: registryBase})
 		_, _ = w.Write([]byte(`{"status":"Pulling"}` + "\n" + `{"status":"Done"}`))
 	})
-	id, told, err := base(t, false)
+	id, lines, err := base(t, false)
 	require.NoError(t, err)
 	assert.Equal(t, registryBase, id)
-	assert.Equal(t, []string{"pulling " + registryBase}, told)
+	assert.Equal(t, []string{"pulling " + registryBase}, lines)
 }
 
-func TestABaseImageIsMadeOnlyWhereThatIsAllowed(t *testing.T) {
+func TestABaseImageIsBuiltOnlyIfAllowed(t *testing.T) {
 	t.Setenv(ciVariable, "")
 	withPrograms(t, rootOnLinux)
 	engine := enginetest.Start(t)
 	engine.Pulls(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"status":"Pulling"}` + "\n" + `{"error":"toomanyrequests"}`))
 	})
-	_, told, err := base(t, false)
+	_, lines, err := base(t, false)
 	assert.ErrorContains(t, err, "the engine has neither debian:sid-slim nor msc4014/debian:sid")
 	assert.ErrorContains(t, err, "toomanyrequests")
-	assert.ErrorContains(t, err, "--bootstrap-base makes msc4014/debian:sid from Debian's packages: debootstrap installs a minimal Debian")
+	assert.ErrorContains(t, err, "use --bootstrap-base to build msc4014/debian:sid from Debian's packages: debootstrap installs a minimal Debian")
 	assert.ErrorContains(t, err, "nothing is installed on this machine")
-	assert.Equal(t, []string{"pulling " + registryBase}, told)
+	assert.Equal(t, []string{"pulling " + registryBase}, lines)
 
 	if os.Geteuid() != 0 {
-		t.Skip("the script needs root to go on")
+		t.Skip("the script needs root to continue")
 	}
 	// The program debootstrap of this test fails.
-	_, told, err = base(t, true)
+	_, lines, err = base(t, true)
 	assert.ErrorContains(t, err, "base.sh make: exit status 1")
-	assert.Contains(t, told[2], "making msc4014/debian:sid from Debian's packages: debootstrap installs")
-	assert.Equal(t, "building the base image msc4014/debian:sid", told[3])
+	assert.Contains(t, lines[2], "building msc4014/debian:sid from Debian's packages: debootstrap installs")
+	assert.Equal(t, "building the base image msc4014/debian:sid", lines[3])
 	t.Setenv(ciVariable, "true")
 	_, _, err = base(t, false)
 	assert.ErrorContains(t, err, "base.sh make: exit status 1")
 }
 
-func TestARegistryThatIsSilentIsGivenUp(t *testing.T) {
+func TestPullFromASilentRegistryTimesOut(t *testing.T) {
 	engine := enginetest.Start(t)
 	opened, err := openEngine(t.Context())
 	require.NoError(t, err)
@@ -109,10 +109,10 @@ func TestARegistryThatIsSilentIsGivenUp(t *testing.T) {
 		<-r.Context().Done()
 	})
 	err = opened.pullWithin(t.Context(), registryBase, time.Minute, time.Millisecond)
-	assert.EqualError(t, err, "the registry stopped answering for 1ms")
+	assert.EqualError(t, err, "the registry sent nothing for 1ms")
 }
 
-func TestAnInterruptIsNoReasonToMakeTheBaseImage(t *testing.T) {
+func TestABaseImageIsNotBuiltAfterAnInterrupt(t *testing.T) {
 	engine := enginetest.Start(t)
 	opened, err := openEngine(t.Context())
 	require.NoError(t, err)
@@ -187,7 +187,7 @@ func TestBaseScriptFindsTheMirrorAndTheProxyOfApt(t *testing.T) {
 	}
 }
 
-func TestWhatIsOnLoopbackIsNotTheBuilds(t *testing.T) {
+func TestReachableFromBuildLeavesOutLoopback(t *testing.T) {
 	for name, test := range map[string]struct {
 		mirror, proxy string
 		arguments     map[string]string

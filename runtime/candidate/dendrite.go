@@ -69,7 +69,7 @@ func dendritePrograms(ctx context.Context, t *task, target platform) (programs, 
 	if err != nil {
 		return programs{}, err
 	}
-	// Dendrite comes with SQLite in C and in Go, which makes a seventh more work of a run.
+	// Dendrite includes SQLite in C and in Go; a run takes a seventh more time with the one in Go.
 	server := goBuild{dir: dir, path: path, c: linksC(ctx, dir, target)}
 	made := newFingerprint("programs")
 	made.add("go", version)
@@ -92,17 +92,17 @@ func dendritePrograms(ctx context.Context, t *task, target platform) (programs, 
 
 var toolImport = regexp.MustCompile(`(?m)^\s*(?:import\s+)?_\s+"(\S+)"`)
 
-// pinnedProgram is the package that tools.go in a version's folder imports: the program to build. It is read, not
-// known, because Dendrite has changed its module path before.
+// pinnedProgram returns the package that tools.go in a version's folder imports: the program to build. It is not a
+// constant because Dendrite has changed its module path before.
 func pinnedProgram(dir string) (string, error) {
 	path := filepath.Join(dir, "tools.go")
 	source, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("which program is it? %w", err)
+		return "", fmt.Errorf("cannot determine which program to build: %w", err)
 	}
 	imports := toolImport.FindAllStringSubmatch(string(source), -1)
 	if len(imports) != 1 {
-		return "", fmt.Errorf("%s imports %d packages, and must import one: the program to build", path, len(imports))
+		return "", fmt.Errorf("%s imports %d packages, but must import exactly one: the program to build", path, len(imports))
 	}
 	return imports[0][1], nil
 }

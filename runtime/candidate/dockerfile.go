@@ -1,4 +1,4 @@
-// Software that is nothing but a Dockerfile.
+// Software that consists only of a Dockerfile.
 
 package candidate
 
@@ -13,8 +13,8 @@ import (
 	"msc4014/runtime"
 )
 
-// fromDockerfile builds the image of a software that is nothing but a Dockerfile: its folder is the context (without
-// those of other versions), VERSION and CANDIDATE are build arguments.
+// fromDockerfile builds the image of a software that consists only of a Dockerfile: its folder, without the folders of
+// other versions, is the context; VERSION and CANDIDATE are build arguments.
 func fromDockerfile(ctx context.Context, t *task) (runtime.Artifact, error) {
 	engine, err := openEngine(ctx)
 	if err != nil {
@@ -28,7 +28,7 @@ func fromDockerfile(ctx context.Context, t *task) (runtime.Artifact, error) {
 	return engine.build(ctx, t, build)
 }
 
-// folderBuild is the image build of the candidate's folder.
+// folderBuild returns the image build of the candidate's folder.
 func folderBuild(t *task) (imageBuild, error) {
 	otherVersion := func(path string) bool {
 		first, _, _ := strings.Cut(path, "/")
@@ -65,7 +65,7 @@ func folderBuild(t *task) (imageBuild, error) {
 				return nil
 			})
 			if len(files) == 0 {
-				err = errors.Join(err, errors.New("there is nothing in "+t.dir()))
+				err = errors.Join(err, errors.New("there are no files in "+t.dir()))
 			}
 			return files, err
 		},

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A software that is nothing but a Dockerfile and a line of versions.txt becomes an image.
+// A software that consists only of a Dockerfile and versions.txt becomes an image.
 func TestPrepareFromADockerfile(t *testing.T) {
 	engine, err := openEngine(t.Context())
 	if err != nil {
@@ -18,7 +18,7 @@ func TestPrepareFromADockerfile(t *testing.T) {
 	ownCache(t)
 	root := t.TempDir()
 	write(t, filepath.Join(root, "dockerfiles", "msc4014-test"), map[string]string{
-		// No other run of this test on this engine makes, or removes, the same image, nor a layer of it.
+		// The label is unique, so that no other run of this test on this engine shares the image or its layers.
 		"Dockerfile":   "FROM scratch\nLABEL of=" + root + "\nARG VERSION\nLABEL org.opencontainers.image.version=${VERSION}-made\nCOPY config /config\n",
 		"versions.txt": "1.2\n1.10\n",
 		"config/a":     "content",
@@ -27,7 +27,7 @@ func TestPrepareFromADockerfile(t *testing.T) {
 	require.NoError(t, err)
 	artifact, err := Prepare(t.Context(), root, candidate, docker, nil)
 	require.NoError(t, err)
-	defer func() { // as a later process would: nobody has the lock
+	defer func() { // like a later process: nobody holds the lock
 		c := ownCache(t)
 		write(t, c.dir, map[string]string{imageLock(artifact.Image) + ".lock": ""})
 		assert.Contains(t, clean(t), "removed the image "+artifact.Image)

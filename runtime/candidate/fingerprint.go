@@ -1,4 +1,4 @@
-// What something is made from, as a hash.
+// A hash of everything that something is made from.
 
 package candidate
 
@@ -21,7 +21,7 @@ import (
 // module is the path of this project's Go module.
 const module = "msc4014"
 
-// fingerprint gathers everything that something is made from; equal sums mean equal results.
+// fingerprint hashes everything that something is made from; equal sums mean equal results.
 type fingerprint struct{ hash hash.Hash }
 
 func newFingerprint(kind string) *fingerprint {
@@ -39,7 +39,7 @@ func (f *fingerprint) addFile(name, path string) error {
 	return err
 }
 
-// addText adds a file, with the text that an overlay has in its place if that is not nil, and returns what it added.
+// addText adds a file, with an overlay's text in place of its own if that is not nil, and returns the text that it added.
 func (f *fingerprint) addText(name, path string, text []byte) ([]byte, error) {
 	if text == nil {
 		var err error
@@ -51,7 +51,8 @@ func (f *fingerprint) addText(name, path string, text []byte) ([]byte, error) {
 	return text, nil
 }
 
-// addFolder adds every file below dir but those that skip leaves out (it sees slash-separated paths below dir).
+// addFolder adds every file below dir except those for which skip, called with slash-separated paths relative to dir,
+// returns true.
 func (f *fingerprint) addFolder(dir string, skip func(path string) bool) error {
 	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -80,14 +81,15 @@ func (f *fingerprint) addFolder(dir string, skip func(path string) bool) error {
 	})
 }
 
-// sum is twelve hexadecimal digits: enough to tell builds apart, short enough for a tag.
+// sum returns twelve hexadecimal digits: enough to tell builds apart, short enough for a tag.
 func (f *fingerprint) sum() string { return hex.EncodeToString(f.hash.Sum(nil))[:12] }
 
 var goDirectives = regexp.MustCompile(`(?m)^(go|toolchain|godebug) .*$`)
 
-// addPackage adds a Go package of this module, and those of this module that it imports, with all files in their folders
-// (embedded ones, too) but tests. Packages of other modules bring in go.mod and go.sum. An overlay has texts in the place of
-// files, by path below root; one of a file that is not part of all this is an error, since it would change nothing.
+// addPackage adds a Go package of this module, and the packages of this module that it imports: all files in their folders,
+// including embedded ones, except tests. If packages of other modules are imported, it adds go.mod and go.sum. overlay holds
+// texts that replace files, by path relative to root; it is an error if such a file is not part of the build, since the text
+// would change nothing.
 func (f *fingerprint) addPackage(root, path string, overlay map[string][]byte) error {
 	goMod, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {
@@ -121,7 +123,7 @@ func (f *fingerprint) addPackage(root, path string, overlay map[string][]byte) e
 	}
 	for name := range overlay {
 		if !replaced[name] {
-			return fmt.Errorf("%s is to be built otherwise, and %s is not built from it", name, path)
+			return fmt.Errorf("the overlay replaces %s, but %s is not built from it", name, path)
 		}
 	}
 	if !foreign {
@@ -133,7 +135,7 @@ func (f *fingerprint) addPackage(root, path string, overlay map[string][]byte) e
 	return f.addFile("go.sum", filepath.Join(root, "go.sum"))
 }
 
-// addPackageFolder adds one package and returns what it imports. It notes in replaced what it took from the overlay.
+// addPackageFolder adds one package and returns what it imports. It records in replaced what it took from the overlay.
 func (f *fingerprint) addPackageFolder(root, path string, overlay map[string][]byte, replaced map[string]bool) (imports []string, err error) {
 	below := strings.TrimPrefix(path, module+"/")
 	dir := filepath.Join(root, filepath.FromSlash(below))

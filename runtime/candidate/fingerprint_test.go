@@ -62,7 +62,7 @@ func TestPackageFingerprint(t *testing.T) {
 	write(t, root, map[string]string{"lib/more.go": "package lib\n\nimport _ \"example.org/x\"\n"})
 	with := sum()
 	write(t, root, map[string]string{"go.sum": "example.org v2.0.0 h1:y"})
-	assert.NotEqual(t, with, sum(), "packages of other modules bring in go.sum")
+	assert.NotEqual(t, with, sum(), "with packages of other modules, go.sum is included")
 }
 
 func TestOverlayFingerprint(t *testing.T) {
@@ -89,7 +89,7 @@ func TestOverlayFingerprint(t *testing.T) {
 	for _, text := range []string{"package lib // one\n", "package lib // two\n", "package lib\n\nimport _ \"msc4014/more\"\n"} {
 		with, err := sum(map[string]string{"lib/lib.go": text})
 		require.NoError(t, err)
-		assert.False(t, seen[with], "each overlay has its own")
+		assert.False(t, seen[with], "each overlay has its own sum")
 		seen[with] = true
 	}
 	_, err = sum(map[string]string{"lib/lib.go": "package lib\n\nimport _ \"msc4014/more\"\n", "more/more.go": "package more // other\n"})
@@ -99,7 +99,7 @@ func TestOverlayFingerprint(t *testing.T) {
 	assert.Equal(t, plain, same)
 	for _, path := range []string{"none/none.go", "lib/new.go"} {
 		_, err = sum(map[string]string{path: "package x"})
-		assert.EqualError(t, err, path+" is to be built otherwise, and msc4014/entry is not built from it")
+		assert.EqualError(t, err, "the overlay replaces "+path+", but msc4014/entry is not built from it")
 	}
 }
 

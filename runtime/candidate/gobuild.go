@@ -1,4 +1,4 @@
-// Static Go programs, built by the go command, with parts in C where that is possible.
+// Static Go programs, built by the go command, with cgo where possible.
 
 package candidate
 
@@ -17,16 +17,16 @@ import (
 	"msc4014/runtime/gocommand"
 )
 
-// buildFlags make a program that depends on its sources alone, not on where and when it was built.
+// buildFlags build a program that depends only on its sources, not on where and when it was built.
 var buildFlags = []string{"-trimpath", "-buildvcs=false", "-ldflags", "-s -w"}
 
-// linkedFlags are the same for a program with parts in C, which are linked to it: there is nothing else in its image.
+// linkedFlags are the same for a program with cgo, linked statically because its image has no libraries.
 var linkedFlags = []string{
 	"-trimpath", "-buildvcs=false", "-tags", "netgo osusergo sqlite_omit_load_extension",
 	"-ldflags", "-s -w -linkmode external -extldflags -static",
 }
 
-// platform is what a program is built for.
+// platform is the operating system and architecture that a program is built for.
 type platform struct{ system, architecture string }
 
 func (p platform) String() string { return p.system + "/" + p.architecture }
@@ -36,8 +36,8 @@ type goBuild struct {
 	dir, path, output string
 	platform          platform
 	temporary         string
-	c                 bool              // with its parts in C (linksC)
-	overlay           map[string][]byte // files in place of those in dir, by their slash-separated paths below it
+	c                 bool              // with cgo (linksC)
+	overlay           map[string][]byte // replaces files in dir, by slash-separated path relative to it
 }
 
 func (b goBuild) flags() []string {
@@ -65,7 +65,7 @@ func (b goBuild) run(ctx context.Context) error {
 	return nil
 }
 
-// writeOverlay writes the overlay, with the file that describes it to the go command, into a temporary folder.
+// writeOverlay writes the overlay, and the file that describes it to the go command, into a temporary folder.
 func (b goBuild) writeOverlay() (described string, remove func(), err error) {
 	dir, err := os.MkdirTemp(b.temporary, "overlay-")
 	if err != nil {
@@ -77,11 +77,11 @@ func (b goBuild) writeOverlay() (described string, remove func(), err error) {
 			remove()
 		}
 	}()
-	// The go command takes relative paths from where it runs, by whatever name it knows that folder.
+	// The go command resolves relative paths from where it runs, even if that path contains a symbolic link.
 	replace := map[string]string{}
 	for path, text := range b.overlay {
 		path = filepath.FromSlash(path)
-		file := filepath.Join(dir, path) // the compiler names it in its errors
+		file := filepath.Join(dir, path) // keeps the name recognizable in compiler errors
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, text, 0o644)); err != nil {
 			return "", nil, err
 		}
@@ -95,29 +95,29 @@ func (b goBuild) writeOverlay() (described string, remove func(), err error) {
 	return described, remove, os.WriteFile(described, text, 0o644)
 }
 
-// BuildStatic builds a static program for a container of the architecture: the package, or the file, called path in dir.
+// BuildStatic builds a static program for a container of the given architecture from the package or file path in dir.
 // Temporary files go to dir.
 func BuildStatic(ctx context.Context, dir, path, output, architecture string) error {
 	return goBuild{dir: dir, path: path, output: output, temporary: dir, platform: platform{"linux", architecture}}.run(ctx)
 }
 
-// goVersion is the version of Go that builds the module in dir: "go1.26.0".
+// goVersion returns the version of Go that builds the module in dir: "go1.26.0".
 func goVersion(ctx context.Context, dir string) (string, error) {
 	output, err := gocommand.Run(ctx, dir, goEnvironment(platform{}, "", false), "env", "GOVERSION")
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return "", errors.New("the program \"go\" was not found: install Go (https://go.dev/doc/install) and put it into PATH")
+		return "", errors.New("the program \"go\" was not found; install Go (https://go.dev/doc/install) and add it to PATH")
 	case err != nil:
 		return "", fmt.Errorf("go env in %s: %w%s", dir, err, endOf(output))
 	}
 	return strings.TrimSpace(output), nil
 }
 
-// LinksC tells whether programs for this machine are built with their parts in C. dir is a folder of a Go module.
+// LinksC reports whether programs for this machine are built with cgo. dir is a folder of a Go module.
 func LinksC(ctx context.Context, dir string) bool { return linksC(ctx, dir, hostPlatform()) }
 
-// linksC tells whether this machine can make static programs with parts in C for a platform: it is of that platform itself,
-// and has a C compiler and a C library to link.
+// linksC reports whether this machine can build static programs with cgo for a platform: it must be of that platform itself,
+// and have a C compiler and a static C library.
 func linksC(ctx context.Context, dir string, target platform) bool {
 	if target != hostPlatform() || target.system != "linux" {
 		return false
@@ -132,7 +132,7 @@ func linksC(ctx context.Context, dir string, target platform) bool {
 	return command.Run() == nil
 }
 
-// goEnvironment is ours but for what would make the result another one.
+// goEnvironment returns this process's environment, without the variables that would change the result.
 func goEnvironment(target platform, temporary string, c bool) []string {
 	overridden := []string{"CGO_ENABLED", "GOWORK", "GOFLAGS", "GOOS", "GOARCH", gocommand.TemporaryVariable}
 	environment := slices.DeleteFunc(os.Environ(), func(variable string) bool {
@@ -153,7 +153,7 @@ func goEnvironment(target platform, temporary string, c bool) []string {
 	return environment
 }
 
-// endOf is the end of what a compiler said, for an error.
+// endOf returns the end of a compiler's output, for an error message.
 func endOf(output string) string {
 	const most = 30
 	output = strings.TrimSpace(output)
@@ -165,7 +165,7 @@ func endOf(output string) string {
 	return "; the end of its output:\n" + strings.Join(lines[max(0, len(lines)-most):], "\n")
 }
 
-// hostPlatform is what programs of the process runtime are built for.
+// hostPlatform returns the platform that programs of the process runtime are built for.
 func hostPlatform() platform { return platform{goruntime.GOOS, goruntime.GOARCH} }
 
 // programs are Go programs in one folder of the cache.
@@ -175,7 +175,7 @@ type programs struct {
 	folder func(context.Context) (string, error) // builds them, or finds them built, and returns the folder's path
 }
 
-// goPrograms builds programs, each called by its key, into one folder of the cache called name.
+// goPrograms builds programs, by file name, into the folder of the cache called name.
 func (t *task) goPrograms(ctx context.Context, name string, target platform, programs map[string]goBuild) (string, error) {
 	return t.cache.folder(ctx, name, t.progress, func(dir string) error {
 		what := fmt.Sprintf("building %s for %s (the first time takes minutes)", t.candidate.FullName(), target)

@@ -22,7 +22,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"msc4014/runtime"
-	door "msc4014/runtime/docker/engine"
+	dockerengine "msc4014/runtime/docker/engine"
 )
 
 // Label is on every image that this package builds; its value is the candidate's full name.
@@ -31,7 +31,7 @@ const Label = "msc4014.candidate"
 // repository begins the names of the images that this package builds.
 const repository = "msc4014/"
 
-// unfinishedSuffix ends the tag of an image that a build needs on its way.
+// unfinishedSuffix ends the tag of an intermediate image of a build.
 const unfinishedSuffix = "-unlabelled"
 
 // engine is a Docker engine that answers.
@@ -41,7 +41,7 @@ type engine struct {
 }
 
 func openEngine(ctx context.Context) (*engine, error) {
-	docker, err := door.Connect(ctx)
+	docker, err := dockerengine.Connect(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w; or use --runtime process", err)
 	}
@@ -50,14 +50,14 @@ func openEngine(ctx context.Context) (*engine, error) {
 	version, err := docker.ServerVersion(ctx)
 	if err != nil {
 		_ = docker.Close()
-		return nil, fmt.Errorf("the container engine does not tell what it is: %w", err)
+		return nil, fmt.Errorf("the container engine does not report its version: %w", err)
 	}
 	return &engine{client: docker, platform: platform{"linux", version.Arch}}, nil
 }
 
 func (e *engine) close() { _ = e.client.Close() }
 
-// hasImage returns what asks whether the engine has an image.
+// hasImage returns a function that reports whether the engine has an image.
 func (e *engine) hasImage(ctx context.Context, name string) func() bool {
 	return func() bool {
 		_, err := e.client.ImageInspect(ctx, name)
@@ -65,12 +65,12 @@ func (e *engine) hasImage(ctx context.Context, name string) func() bool {
 	}
 }
 
-// imageBuild is how an image is made.
+// imageBuild describes how to build an image.
 type imageBuild struct {
 	fingerprint string            // of everything that it is made from
 	arguments   map[string]string // build arguments
 	programs    string            // the folder of the cache that the image is made from; "" for none
-	// files are the context, path on disk by path in the context; asked for only if the image is not there.
+	// files returns the context: paths on disk by path in the context. It is called only if the image does not exist.
 	files func(context.Context) (map[string]string, error)
 }
 
@@ -93,15 +93,15 @@ func (e *engine) build(ctx context.Context, t *task, b imageBuild) (runtime.Arti
 	return e.artifact(ctx, tag)
 }
 
-// imageLock is the name of the lock of an image of ours.
+// imageLock returns the name of the lock of an image that this package builds.
 func imageLock(tag string) string { return "image-" + safeName(tag) }
 
-// IsImage reports whether an image has a name that this package gives.
+// IsImage reports whether name is that of an image that this package builds.
 func IsImage(name string) bool { return strings.HasPrefix(name, repository) }
 
 func (e *engine) run(ctx context.Context, t *task, tag string, files, arguments map[string]string) error {
 	reader, writer := io.Pipe()
-	defer func() { _ = reader.Close() }() // ends the writer if the engine does not read on
+	defer func() { _ = reader.Close() }() // stops the writer if the engine stops reading
 	go func() { _ = writer.CloseWithError(writeContext(writer, files)) }()
 	name := t.candidate.FullName()
 	buildArguments := map[string]*string{"CANDIDATE": &name}
@@ -113,7 +113,7 @@ func (e *engine) run(ctx context.Context, t *task, tag string, files, arguments 
 		Remove: true, ForceRemove: true, BuildArgs: buildArguments,
 	})
 	if err != nil {
-		return fmt.Errorf("the engine does not build %s: %w", tag, err)
+		return fmt.Errorf("the engine refused to build %s: %w", tag, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if err := follow(response.Body, t.progress); err != nil {
@@ -122,7 +122,7 @@ func (e *engine) run(ctx context.Context, t *task, tag string, files, arguments 
 	return nil
 }
 
-// writeContext writes files as a tar archive, the same bytes for the same files.
+// writeContext writes files as a tar archive. The same files give the same bytes.
 func writeContext(to io.Writer, files map[string]string) error {
 	archive := tar.NewWriter(to)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -154,7 +154,8 @@ func addFile(archive *tar.Writer, name, path string) error {
 	return err
 }
 
-// follow reads the engine's messages to their end: its steps are progress, and its error comes with the last lines.
+// follow reads the engine's messages to their end. It passes build steps to progress; if the engine reports an error, it
+// returns that with the last lines of output.
 func follow(messages io.Reader, progress func(string)) error {
 	const most = 30
 	var lines []string
@@ -189,14 +190,14 @@ func (e *engine) artifact(ctx context.Context, name string) (runtime.Artifact, e
 	if err != nil {
 		return runtime.Artifact{}, err
 	}
-	artifact := runtime.Artifact{Image: name, Digest: door.Digest(found)}
+	artifact := runtime.Artifact{Image: name, Digest: dockerengine.Digest(found)}
 	if found.Config != nil {
 		artifact.Version = found.Config.Labels["org.opencontainers.image.version"]
 	}
 	return artifact, nil
 }
 
-// prepareImage finds any image, and pulls it if the engine does not have it.
+// prepareImage prepares an arbitrary image, and pulls it if the engine does not have it.
 func prepareImage(ctx context.Context, t *task) (runtime.Artifact, error) {
 	engine, err := openEngine(ctx)
 	if err != nil {
@@ -222,7 +223,7 @@ func prepareImage(ctx context.Context, t *task) (runtime.Artifact, error) {
 		return follow(messages, t.progress)
 	})
 	if err != nil {
-		return runtime.Artifact{}, fmt.Errorf("the engine has no image %s, and it could not be pulled: %w", name, err)
+		return runtime.Artifact{}, fmt.Errorf("the engine does not have the image %s, and it could not be pulled: %w", name, err)
 	}
 	return engine.artifact(ctx, name)
 }

@@ -1,4 +1,4 @@
-// The way from a candidate to an artifact, and the table of those who know it.
+// Preparing a candidate, and the table of software that needs its own preparation.
 
 package candidate
 
@@ -20,13 +20,13 @@ const (
 	process = "process"
 )
 
-// maker knows how one software is made ready.
+// maker says how one software is prepared.
 type maker struct {
 	runtimes []string // in which runtimes it can be started
 	prepare  func(context.Context, *task) (runtime.Artifact, error)
 }
 
-// makers has the software that needs more than a Dockerfile. Everything else in dockerfiles/ is made by fromDockerfile.
+// makers returns the software that needs more than a Dockerfile. Everything else in dockerfiles/ is built by fromDockerfile.
 func makers() map[string]maker {
 	return map[string]maker{
 		"dendrite":        {runtimes: []string{docker, process}, prepare: prepareDendrite},
@@ -36,19 +36,19 @@ func makers() map[string]maker {
 	}
 }
 
-// task is one candidate to be made ready for one runtime.
+// task is the preparation of one candidate for one runtime.
 type task struct {
-	root      string // the project
+	root      string // the project's root folder
 	candidate Candidate
 	runtime   string
 	progress  func(line string)
 	cache     cache
 }
 
-// dir is the software's folder.
+// dir returns the software's folder.
 func (t *task) dir() string { return filepath.Join(t.root, "dockerfiles", t.candidate.Software) }
 
-// Runtimes says in which runtimes a candidate can be started: "docker", "process".
+// Runtimes returns the runtimes in which a candidate can be started: "docker", "process".
 func Runtimes(candidate Candidate) []string {
 	if maker, ok := makers()[candidate.Software]; ok {
 		return maker.runtimes
@@ -56,15 +56,15 @@ func Runtimes(candidate Candidate) []string {
 	return []string{docker}
 }
 
-// Prepare makes a candidate ready for a runtime ("docker" or "process"): it builds what is missing, finds what is there
-// already, and says through progress what takes long. Whether or not it ends well, nothing half-made stays behind; after
-// a SIGKILL the next Prepare, or Sweep, removes it. Until the calling process ends, Clean leaves the result alone.
+// Prepare prepares a candidate for a runtime ("docker" or "process"): it builds what is missing, reuses what exists, and
+// reports slow steps to progress. Even if it fails, it leaves nothing incomplete behind; after a SIGKILL the next Prepare
+// or Sweep removes it. Until the calling process ends, Clean does not remove the result.
 func Prepare(ctx context.Context, root string, candidate Candidate, runtimeName string, progress func(line string)) (runtime.Artifact, error) {
 	if progress == nil {
 		progress = func(string) {}
 	}
 	if possible := Runtimes(candidate); !slices.Contains(possible, runtimeName) {
-		return runtime.Artifact{}, fmt.Errorf("%s cannot be started in the %s runtime, only in: %s; use --runtime %s",
+		return runtime.Artifact{}, fmt.Errorf("%s cannot be started in the %s runtime, only in %s; use --runtime %s",
 			candidate.Name, runtimeName, strings.Join(possible, ", "), possible[0])
 	}
 	root, err := filepath.Abs(root)
@@ -75,7 +75,7 @@ func Prepare(ctx context.Context, root string, candidate Candidate, runtimeName 
 	if err != nil {
 		return runtime.Artifact{}, err
 	}
-	_ = cache.sweep() // what killed builds left is in nobody's way; clean says what it cannot remove
+	_ = cache.sweep() // leftovers of killed builds are harmless; clean reports those that it cannot remove
 	maker, ok := makers()[candidate.Software]
 	if !ok {
 		maker.prepare = fromDockerfile
@@ -96,7 +96,7 @@ func Prepare(ctx context.Context, root string, candidate Candidate, runtimeName 
 	return artifact, nil
 }
 
-// during calls work, says every ten seconds that it goes on, and in the end how long it took if that was long.
+// during calls work, reports every ten seconds that it is still running, and how long it took if that was a second or more.
 func (t *task) during(what string, work func() error) error {
 	t.progress(what)
 	started := time.Now()

@@ -15,7 +15,7 @@ import (
 	"msc4014/runtime"
 )
 
-// The real thing: Dendrite is built once (a minute, if Go's cache is cold) and then found.
+// Dendrite is built once (a minute, if Go's cache is cold) and then reused.
 func TestPrepareDendrite(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds Dendrite")
@@ -28,7 +28,7 @@ func TestPrepareDendrite(t *testing.T) {
 		require.NoError(t, err)
 		started := time.Now()
 		artifact, err := Prepare(t.Context(), root, candidate, runtimeName, func(line string) {
-			t.Errorf("nothing is left to do, but: %s", line)
+			t.Errorf("progress although nothing is left to do: %s", line)
 		})
 		require.NoError(t, err)
 		t.Logf("found for %s in %s", runtimeName, time.Since(started))
@@ -65,7 +65,7 @@ func TestPrepareDendrite(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, artifact.Digest, same.Digest)
 
-		// Without SERVER_NAME it says so and ends: the entry point runs in an image without a shell.
+		// Without SERVER_NAME the entry point exits with an error, which shows that it runs in an image without a shell.
 		made, err := engine.client.ContainerCreate(t.Context(), &container.Config{Image: artifact.Image}, nil, nil, nil, "")
 		require.NoError(t, err)
 		defer func() {
@@ -84,7 +84,7 @@ func TestPrepareDendrite(t *testing.T) {
 	})
 }
 
-func TestPrepareAnImageThatIsNotThere(t *testing.T) {
+func TestPrepareAMissingImage(t *testing.T) {
 	engine, err := openEngine(t.Context())
 	if err != nil {
 		t.Skip(err)

@@ -1,5 +1,5 @@
-// The reference: a static program of this module, whose environment selects a dialect and readings. An overlay of its source
-// makes another program.
+// The reference: a static program of this module, whose environment selects a dialect and readings. Each overlay of its
+// source gives its own program.
 
 package candidate
 
@@ -17,23 +17,23 @@ const (
 	referenceProgram       = "reference"
 	referenceConfiguration = "reference.json" // written by the program
 	referencePackage       = module + "/dockerfiles/reference"
-	// dialectVariable is the variable that the program takes its dialect from (reference/choice).
+	// dialectVariable is the environment variable that selects the program's dialect (reference/choice).
 	dialectVariable = "MSC4014_REFERENCE_DIALECT"
 )
 
-// With returns the candidate, which must be the reference, with its servers started with more variables of the environment.
-// The arguments that ask for this become part of its name, so that its results are not confused with others'.
+// With returns the candidate, which must be the reference, with more environment variables for its servers. The arguments
+// that requested this become part of its name, so that its results are not confused with others.
 func (c Candidate) With(arguments string, environment []string) (Candidate, error) {
 	if c.Software != referenceSoftware {
-		return Candidate{}, fmt.Errorf("%s is for the reference alone, which %s is not", arguments, c.Name)
+		return Candidate{}, fmt.Errorf("%s works only with the candidate reference, not with %s", arguments, c.Name)
 	}
 	c.Name += " " + arguments
 	c.Arguments, c.Environment = arguments, environment
 	return c, nil
 }
 
-// prepareReference builds the program, or its image. There is one of each for an overlay: a version of the reference is a
-// dialect, which the environment selects.
+// prepareReference builds the program or its image. All versions share one: a version of the reference is a dialect, which
+// the environment selects. Each overlay has its own.
 func prepareReference(ctx context.Context, t *task) (runtime.Artifact, error) {
 	build := *t
 	build.candidate = Candidate{Name: referenceSoftware, Software: referenceSoftware, Overlay: t.candidate.Overlay}
@@ -61,7 +61,7 @@ func (t *task) reference(ctx context.Context) (runtime.Artifact, error) {
 		return runtime.Artifact{}, err
 	}
 	return engine.build(ctx, t, imageBuild{
-		fingerprint: built.sum, // the Dockerfile stands beside the program's sources, and is part of it
+		fingerprint: built.sum, // includes the Dockerfile, which is in the program's folder
 		programs:    built.name,
 		files: func(ctx context.Context) (map[string]string, error) {
 			dir, err := built.folder(ctx)

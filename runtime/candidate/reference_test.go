@@ -24,10 +24,10 @@ func parseReference(t *testing.T, name string) Candidate {
 }
 
 func TestReferencesVersionsAreItsDialects(t *testing.T) {
-	assert.Equal(t, "reference@msc4014", parseReference(t, "reference").FullName(), "the text's dialect is the usual one")
+	assert.Equal(t, "reference@msc4014", parseReference(t, "reference").FullName(), "the MSC's dialect is the default")
 	assert.Equal(t, "reference@dendrite", parseReference(t, "reference@dendrite").FullName())
 	_, err := Parse(filepath.Join("..", ".."), "reference@1.0")
-	assert.ErrorContains(t, err, "there are msc4014, dendrite")
+	assert.ErrorContains(t, err, "use one of msc4014, dendrite")
 }
 
 func TestWith(t *testing.T) {
@@ -36,14 +36,14 @@ func TestWith(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "reference --fault one-key-a-user", chosen.Name)
 	assert.Equal(t, "reference@msc4014 --fault one-key-a-user", chosen.FullName())
-	assert.NotEqual(t, candidate.SafeName(), chosen.SafeName(), "its results have a folder of their own")
+	assert.NotEqual(t, candidate.SafeName(), chosen.SafeName(), "its results have their own folder")
 
 	dendrite := Candidate{Name: "dendrite", Software: "dendrite", Version: "0.15.2"}
 	_, err = dendrite.With("--fault one-key-a-user", nil)
-	assert.EqualError(t, err, "--fault one-key-a-user is for the reference alone, which dendrite is not")
+	assert.EqualError(t, err, "--fault one-key-a-user works only with the candidate reference, not with dendrite")
 }
 
-// One program, and one image, whatever is chosen, and one for each overlay.
+// All dialects and readings share one program and one image; each overlay has its own.
 func TestPrepareReference(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the reference")
@@ -93,7 +93,7 @@ func TestPrepareReference(t *testing.T) {
 		for _, program := range programs {
 			files, err := os.ReadDir(filepath.Dir(program))
 			require.NoError(t, err)
-			assert.Len(t, files, 1, "nothing but the program is kept")
+			assert.Len(t, files, 1, "only the program is kept")
 		}
 	})
 	t.Run("docker", func(t *testing.T) {

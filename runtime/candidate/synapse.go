@@ -14,8 +14,8 @@ import (
 	"msc4014/runtime"
 )
 
-// Synapse is Debian's package of it, in an image on Debian's unstable suite.
-const synapseVersionFile = "/synapse/version" // in the image; written by its Dockerfile
+// synapseVersionFile is in the image and written by its Dockerfile: the version of Debian's package of Synapse.
+const synapseVersionFile = "/synapse/version"
 
 func prepareSynapse(ctx context.Context, t *task) (runtime.Artifact, error) {
 	engine, err := openEngine(ctx)
@@ -35,7 +35,7 @@ func prepareSynapse(ctx context.Context, t *task) (runtime.Artifact, error) {
 		if build.arguments, err = debianArguments(ctx, t.root); err != nil {
 			return err
 		}
-		build.arguments["BASE"] = base // by its ID: its name may lead elsewhere by now
+		build.arguments["BASE"] = base // by ID, as its name may have moved to another image
 		return engine.buildWithVersion(ctx, t, tag, build)
 	})
 	if err != nil {
@@ -44,8 +44,8 @@ func prepareSynapse(ctx context.Context, t *task) (runtime.Artifact, error) {
 	return engine.artifact(ctx, tag)
 }
 
-// synapseBuild is the build of the software's folder on the base image with the ID base. Debian's archive, which changes
-// every few hours, is no part of its fingerprint: clean --builds, then run, takes a newer package.
+// synapseBuild returns the build of the software's folder on the base image with the ID base. Debian's archive, which
+// changes every few hours, is not part of its fingerprint; to get a newer package, clean --builds and run again.
 func synapseBuild(t *task, base string) (tag string, build imageBuild, err error) {
 	build, err = folderBuild(t)
 	if err != nil {
@@ -58,8 +58,8 @@ func synapseBuild(t *task, base string) (tag string, build imageBuild, err error
 	return repository + t.candidate.Software + ":" + build.fingerprint, build, nil
 }
 
-// buildWithVersion builds an image twice: only the first one tells which version Debian has, and it belongs on the label
-// that artifact reads. The second finds every step but the label in the engine's cache.
+// buildWithVersion builds an image twice. The first build shows which version Debian has; the second puts that on the label
+// that artifact reads, and takes every other step from the engine's cache.
 func (e *engine) buildWithVersion(ctx context.Context, t *task, tag string, b imageBuild) error {
 	files, err := b.files(ctx)
 	if err != nil {
@@ -74,7 +74,7 @@ func (e *engine) buildWithVersion(ctx context.Context, t *task, tag string, b im
 	}
 	version, err := e.readFile(ctx, first, synapseVersionFile)
 	if err != nil {
-		return fmt.Errorf("which version is in %s? %w", first, err)
+		return fmt.Errorf("cannot read the version of Synapse in %s: %w", first, err)
 	}
 	b.arguments["PACKAGE_VERSION"] = strings.TrimSpace(version)
 	silent := *t

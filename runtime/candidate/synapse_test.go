@@ -22,11 +22,11 @@ func TestSynapseIsForDockerOnly(t *testing.T) {
 	assert.ErrorContains(t, err, "it has no pinned versions")
 }
 
-// The image is made by the suite's own run, not by a unit test, as that takes minutes; if it is there, it is found at
-// once and tells Debian's version.
+// The suite's own run builds the image; a unit test does not, as that takes minutes. If the image exists, it is found
+// immediately and has Debian's version.
 func TestSynapseIsFound(t *testing.T) {
 	if testing.Short() {
-		t.Skip("asks the Docker engine")
+		t.Skip("uses the Docker engine")
 	}
 	engine, err := openEngine(t.Context())
 	if err != nil {
@@ -41,7 +41,7 @@ func TestSynapseIsFound(t *testing.T) {
 	tag, _, err := synapseBuild(&task{root: root, candidate: candidate}, base)
 	require.NoError(t, err)
 	if _, err := engine.client.ImageInspect(t.Context(), tag); err != nil {
-		t.Skipf("%s was not built yet: ./run.sh synapse does it", tag)
+		t.Skipf("%s does not exist; build it with ./run.sh synapse", tag)
 	}
 	artifact, err := Prepare(t.Context(), root, candidate, docker, func(line string) { t.Log(line) })
 	require.NoError(t, err)

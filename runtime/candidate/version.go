@@ -1,4 +1,4 @@
-// Which versions of a software are pinned, and which is the newest.
+// The pinned versions of a software, and their order.
 
 package candidate
 
@@ -13,10 +13,10 @@ import (
 	"strings"
 )
 
-// versionsFile has a pinned version a line; # begins a comment.
+// versionsFile has one pinned version per line; # begins a comment.
 const versionsFile = "versions.txt"
 
-// versionsOf are the pinned versions of a software, newest first.
+// versionsOf returns the pinned versions of a software, newest first.
 func versionsOf(root, software string) ([]string, error) {
 	dir := filepath.Join(root, "dockerfiles", software)
 	entries, err := os.ReadDir(dir)
@@ -43,7 +43,7 @@ func versionsOf(root, software string) ([]string, error) {
 	return slices.Compact(versions), nil
 }
 
-// compareVersions orders as semantic versioning does: numbers by their value, a pre-release before its release.
+// compareVersions orders versions as semantic versioning does: numbers by value, a pre-release before its release.
 func compareVersions(a, b string) int {
 	aRelease, aPre, _ := strings.Cut(a, "-")
 	bRelease, bPre, _ := strings.Cut(b, "-")

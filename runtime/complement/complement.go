@@ -1,5 +1,5 @@
 // Package complement reads the environment variables of Complement (github.com/matrix-org/complement, ENVIRONMENT.md).
-// They mean here what they mean there, so that a homeserver's existing Complement job runs this suite unchanged.
+// They have the same meaning as in Complement, so that a homeserver's existing Complement job runs this suite unchanged.
 package complement
 
 import (
@@ -16,10 +16,10 @@ import (
 
 const baseImagePrefix = "COMPLEMENT_BASE_IMAGE_"
 
-// Hosts are the servers that deployments have here; Complement's blueprints may have more.
+// Hosts are the servers of this suite's deployments; Complement's blueprints may have more.
 var Hosts = []string{"hs1", "hs2"}
 
-// Used are the variables that mean something here.
+// Used are the variables that have an effect here.
 var Used = []string{
 	"COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS", "COMPLEMENT_BASE_IMAGE", "COMPLEMENT_BASE_IMAGE_HS1", "COMPLEMENT_BASE_IMAGE_HS2",
 	"COMPLEMENT_CONTAINER_CPU_CORES", "COMPLEMENT_CONTAINER_MEMORY", "COMPLEMENT_DEBUG", "COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT",
@@ -27,39 +27,38 @@ var Used = []string{
 	"COMPLEMENT_VERSION_CHECK_ITERATIONS",
 }
 
-// Unused are the variables that mean something to Complement, or to the scripts that homeservers call it by, and nothing
-// here.
+// Unused are the variables that have an effect in Complement, or in the scripts with which homeservers run it, but not here.
 var Unused = []string{
 	"COMPLEMENT_DIR", "COMPLEMENT_ENABLE_DIRTY_RUNS", "COMPLEMENT_KEEP_BLUEPRINTS", "COMPLEMENT_LINT_CONCURRENCY", "COMPLEMENT_REF",
 }
 
-// Options are the settings that the variables hold. The zero value is an empty environment's.
+// Options are the settings that the variables hold.
 type Options struct {
 	// BaseImage is the image of the homeserver under test (COMPLEMENT_BASE_IMAGE).
 	BaseImage string
 	// BaseImages are images for particular servers of a blueprint, by host: one of Hosts (COMPLEMENT_BASE_IMAGE_*).
 	BaseImages map[string]string
-	// SpawnTimeout is how long a server may take to become ready; 0: nothing was said (COMPLEMENT_SPAWN_HS_TIMEOUT_SECS).
+	// SpawnTimeout is how long a server may take to become ready; 0 if not set (COMPLEMENT_SPAWN_HS_TIMEOUT_SECS).
 	SpawnTimeout time.Duration
 	// Hostname is the name of the test process from inside a container (COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT).
 	Hostname string
-	// Environment is what every server is given, "NAME=value": the host's variables that begin with the prefix in
-	// COMPLEMENT_SHARE_ENV_PREFIX, without it. Values may be secrets.
+	// Environment holds variables for every server, "NAME=value": those of the host that begin with the prefix in
+	// COMPLEMENT_SHARE_ENV_PREFIX, with the prefix removed. Values may be secrets.
 	Environment []string
-	// AlwaysPrintLogs: print servers' logs on success too (COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS).
+	// AlwaysPrintLogs prints servers' logs on success, too (COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS).
 	AlwaysPrintLogs bool
-	// Debug: print requests and answers, and keep the evidence of checks that passed too (COMPLEMENT_DEBUG).
+	// Debug prints requests and responses, and keeps the evidence of checks that passed, too (COMPLEMENT_DEBUG).
 	Debug bool
-	// HostMounts are folders of the host for every container (COMPLEMENT_HOST_MOUNTS).
+	// HostMounts are folders of the host to mount in every container (COMPLEMENT_HOST_MOUNTS).
 	HostMounts []HostMount
-	// PostTestScript is called with container ID, test name and "true" if it failed, before a container is removed
-	// (COMPLEMENT_POST_TEST_SCRIPT).
+	// PostTestScript is called before a container is removed, with the container ID, the test name and whether the test
+	// failed: "true" or "false" (COMPLEMENT_POST_TEST_SCRIPT).
 	PostTestScript string
-	// CPUs limits the cores of a container; 0 is no limit (COMPLEMENT_CONTAINER_CPU_CORES).
+	// CPUs limits the cores of a container; 0 means no limit (COMPLEMENT_CONTAINER_CPU_CORES).
 	CPUs float64
-	// Memory limits the bytes of a container; 0 is no limit (COMPLEMENT_CONTAINER_MEMORY).
+	// Memory limits the memory of a container, in bytes; 0 means no limit (COMPLEMENT_CONTAINER_MEMORY).
 	Memory int64
-	// Notices are for people, a line each: what means less than it looks like, here as for Complement.
+	// Notices warn the user, one line each, of values that Complement also accepts but ignores.
 	Notices []string
 }
 
@@ -70,8 +69,8 @@ type HostMount struct {
 	ReadOnly      bool
 }
 
-// FromEnvironment reads the variables in environment, which is what os.Environ gives. Its error names every variable
-// that has a bad value, and what it may hold.
+// FromEnvironment reads the variables in environment, which has the form of os.Environ. Its error names every variable
+// that has a bad value, and says what is allowed.
 func FromEnvironment(environment []string) (Options, error) {
 	values := map[string]string{}
 	options := Options{BaseImages: map[string]string{}}
@@ -100,7 +99,7 @@ func FromEnvironment(environment []string) (Options, error) {
 			return true
 		case "", "0":
 		default:
-			notice("%s=%q is off, as it is for Complement: only 1 is on", name, values[name])
+			notice("%s=%q is ignored, as in Complement: only 1 turns it on", name, values[name])
 		}
 		return false
 	}
@@ -118,8 +117,8 @@ func FromEnvironment(environment []string) (Options, error) {
 	if text := values["COMPLEMENT_VERSION_CHECK_ITERATIONS"]; text != "" {
 		options.SpawnTimeout, err = parseIterations(text)
 		bad("COMPLEMENT_VERSION_CHECK_ITERATIONS", err)
-		notice("COMPLEMENT_VERSION_CHECK_ITERATIONS is an old name and overrides COMPLEMENT_SPAWN_HS_TIMEOUT_SECS, which takes its place: "+
-			"a server may take %s to start", options.SpawnTimeout)
+		notice("COMPLEMENT_VERSION_CHECK_ITERATIONS is deprecated, use COMPLEMENT_SPAWN_HS_TIMEOUT_SECS; while set, it takes "+
+			"precedence: a server may take %s to start", options.SpawnTimeout)
 	}
 	if text := values["COMPLEMENT_CONTAINER_CPU_CORES"]; text != "" {
 		options.CPUs, err = parseCPUs(text)
@@ -140,23 +139,23 @@ func FromEnvironment(environment []string) (Options, error) {
 	return options, errors.Join(problems...)
 }
 
-// BaseImageHost is the host, in lower case, that a variable COMPLEMENT_BASE_IMAGE_* names.
+// BaseImageHost returns the host, in lower case, that a variable COMPLEMENT_BASE_IMAGE_* names.
 func BaseImageHost(name string) (host string, isBaseImage bool) {
 	host, isBaseImage = strings.CutPrefix(name, baseImagePrefix)
 	return strings.ToLower(host), isBaseImage && host != ""
 }
 
-// BaseImageVariable is the variable that names the image of a host.
+// BaseImageVariable returns the name of the variable that selects the image of a host.
 func BaseImageVariable(host string) string { return baseImagePrefix + strings.ToUpper(host) }
 
-// Shaping names the variables that are set and say how a container is made.
+// Shaping returns the names of the variables that are set and affect how a container is created.
 func (o Options) Shaping() []string {
 	return slices.DeleteFunc(o.ContainersOnly(), func(name string) bool {
 		return name != "COMPLEMENT_HOST_MOUNTS" && !strings.HasPrefix(name, "COMPLEMENT_CONTAINER_")
 	})
 }
 
-// ContainersOnly names the variables that are set and mean nothing where servers run without containers.
+// ContainersOnly returns the names of the variables that are set and have no effect without containers.
 func (o Options) ContainersOnly() []string {
 	var names []string
 	for _, host := range slices.Sorted(maps.Keys(o.BaseImages)) {
@@ -187,7 +186,7 @@ func parseSeconds(text string) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// parseIterations reads how many times, 50 ms apart, a server used to be asked whether it is ready.
+// parseIterations parses how often, at intervals of 50 ms, a server is checked before Complement gives up.
 func parseIterations(text string) (time.Duration, error) {
 	iterations, err := strconv.Atoi(text)
 	if err != nil || iterations < 1 || iterations > 20*24*60*60 {
@@ -198,8 +197,8 @@ func parseIterations(text string) (time.Duration, error) {
 
 func parseCPUs(text string) (float64, error) {
 	cpus, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(cpus >= 0 && cpus <= 4096) { // so written, NaN is refused too
-		return 0, errors.New("must be a number of cores such as 0.5 or 2, 0 for no limit")
+	if err != nil || !(cpus >= 0 && cpus <= 4096) { // written so that NaN is refused, too
+		return 0, errors.New("must be a number of cores, such as 0.5 or 2, or 0 for no limit")
 	}
 	return cpus, nil
 }
@@ -230,7 +229,7 @@ func parseBytes(text string) (int64, error) {
 		}
 		return number * unit.bytes, nil
 	}
-	return 0, errors.New("must be a whole number of bytes, or one with a unit such as 512MB or 2GiB, 0 for no limit")
+	return 0, errors.New("must be a whole number of bytes, optionally with a unit, such as 512MB or 2GiB, or 0 for no limit")
 }
 
 func parseHostMounts(text string, notice func(string, ...any)) ([]HostMount, error) {
@@ -251,9 +250,9 @@ func parseHostMounts(text string, notice func(string, ...any)) ([]HostMount, err
 			switch parts[2] {
 			case "ro", "readonly":
 				mount.ReadOnly = true
-			case "", "rw", "z", "Z": // z and Z ask for SELinux labels, which such mounts do not get
+			case "", "rw", "z", "Z": // z and Z request SELinux labels, which such mounts do not get
 			default:
-				notice("COMPLEMENT_HOST_MOUNTS: the mount %q ends in %q, which means nothing, as for Complement: only ro is known", one, parts[2])
+				notice("COMPLEMENT_HOST_MOUNTS: the option %[2]q of the mount %[1]q is ignored, as in Complement: use ro or nothing", one, parts[2])
 			}
 		}
 		mounts = append(mounts, mount)

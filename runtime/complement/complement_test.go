@@ -66,8 +66,8 @@ func TestBadValuesAreNamed(t *testing.T) {
 	require.ErrorContains(t, err, `COMPLEMENT_CONTAINER_CPU_CORES="y"`)
 }
 
-// TestWhatComplementPassesOver is passed over here as well, so that its jobs run unchanged, and told.
-func TestWhatComplementPassesOver(t *testing.T) {
+// Values that Complement ignores are ignored here, too, so that its jobs run unchanged, but with a notice.
+func TestValuesThatComplementIgnores(t *testing.T) {
 	options, err := FromEnvironment([]string{
 		"COMPLEMENT_DEBUG=true", "COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS=yes", "COMPLEMENT_HOST_MOUNTS=/a:/b:z;/c:/d:r0;/e:/f:readonly",
 		"COMPLEMENT_SPAWN_HS_TIMEOUT_SECS=7", "COMPLEMENT_VERSION_CHECK_ITERATIONS=100",
@@ -76,13 +76,13 @@ func TestWhatComplementPassesOver(t *testing.T) {
 	assert.False(t, options.Debug)
 	assert.False(t, options.AlwaysPrintLogs)
 	assert.Equal(t, []HostMount{{"/a", "/b", false}, {"/c", "/d", false}, {"/e", "/f", true}}, options.HostMounts)
-	assert.Equal(t, 5*time.Second, options.SpawnTimeout, "the old name counts")
+	assert.Equal(t, 5*time.Second, options.SpawnTimeout, "the deprecated variable takes precedence")
 	assert.Equal(t, []string{
-		`COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS="yes" is off, as it is for Complement: only 1 is on`,
-		`COMPLEMENT_DEBUG="true" is off, as it is for Complement: only 1 is on`,
-		"COMPLEMENT_VERSION_CHECK_ITERATIONS is an old name and overrides COMPLEMENT_SPAWN_HS_TIMEOUT_SECS, which takes its place: " +
-			"a server may take 5s to start",
-		`COMPLEMENT_HOST_MOUNTS: the mount "/c:/d:r0" ends in "r0", which means nothing, as for Complement: only ro is known`,
+		`COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS="yes" is ignored, as in Complement: only 1 turns it on`,
+		`COMPLEMENT_DEBUG="true" is ignored, as in Complement: only 1 turns it on`,
+		"COMPLEMENT_VERSION_CHECK_ITERATIONS is deprecated, use COMPLEMENT_SPAWN_HS_TIMEOUT_SECS; while set, it takes " +
+			"precedence: a server may take 5s to start",
+		`COMPLEMENT_HOST_MOUNTS: the option "r0" of the mount "/c:/d:r0" is ignored, as in Complement: use ro or nothing`,
 	}, options.Notices)
 }
 

@@ -1,6 +1,6 @@
 package complement
 
-// Which images the variables give to which server.
+// Which image each server uses.
 
 import (
 	"strings"
@@ -8,15 +8,15 @@ import (
 	"github.com/distribution/reference"
 )
 
-// ServerImage is the image that a variable gives one server of the suite.
+// ServerImage is the image that a variable sets for one server.
 type ServerImage struct {
 	Host     string // "hs2"
 	Image    string // with a tag or digest
-	Variable string // that gives it: "COMPLEMENT_BASE_IMAGE_HS2"
+	Variable string // that sets it: "COMPLEMENT_BASE_IMAGE_HS2"
 }
 
-// Candidate is the image that the variables call the homeserver under test, and which variable does: that of hs1, on which
-// nearly all checks stand, before the one for all servers. Both are "" if none does.
+// Candidate returns the image of the homeserver under test and the variable that sets it. The variable for hs1, which
+// nearly all checks use, takes precedence over the one for all servers. Both results are "" if neither is set.
 func (o Options) Candidate() (image, variable string) {
 	if image := o.BaseImages["hs1"]; image != "" {
 		return image, baseImagePrefix + "HS1"
@@ -27,8 +27,8 @@ func (o Options) Candidate() (image, variable string) {
 	return "", ""
 }
 
-// ServerImages are the images of particular servers, in the order of their hosts. Where hs1 has one of its own and hs2 has
-// none, hs2 has BaseImage.
+// ServerImages returns the images of particular servers, in the order of their hosts. If hs1 has its own image and hs2
+// does not, hs2 has BaseImage.
 func (o Options) ServerImages() []ServerImage {
 	var images []ServerImage
 	for _, host := range []string{"hs1", "hs2"} {
@@ -42,7 +42,7 @@ func (o Options) ServerImages() []ServerImage {
 	return images
 }
 
-// tagged is the name of an image with the tag that is meant where it has none; what is not the name of an image stays as it is.
+// tagged returns the name of an image with the default tag if it has none. It returns an invalid name unchanged.
 func tagged(image string) string {
 	parsed, err := reference.ParseNormalizedNamed(image)
 	if err != nil {

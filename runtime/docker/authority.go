@@ -1,5 +1,5 @@
-// The certificate authority of a run, in a volume that all of its containers share: copying it into each would take the
-// engine as long as starting one.
+// The certificate authority of a run, in a volume that all of its containers share. Copying it into each container would
+// take as long as starting the container.
 
 package docker
 
@@ -17,18 +17,18 @@ import (
 	"github.com/docker/docker/api/types/volume"
 )
 
-// authorityFolder is where the image contract has the authority's files.
+// authorityFolder is where the image contract requires the authority's files.
 const authorityFolder = "/complement/ca"
 
-// makeAuthority makes the volume with ca.crt and ca.key through a container that is never started: an engine need not see
-// this machine's files (Docker Desktop, a test process in a container).
+// makeAuthority creates the volume with ca.crt and ca.key, and fills it through a container that is never started, since
+// the engine may not have access to this process's files (Docker Desktop, a test process in a container).
 func (r *Runtime) makeAuthority(ctx context.Context) error {
 	packed, err := packAuthority(r.options.Authority.Dir())
 	if err != nil {
 		return err
 	}
 	name := "msc4014-" + r.options.Session.ID + "-authority"
-	fail := func(err error) error { return fmt.Errorf("hand the certificate authority to the engine: %w", err) }
+	fail := func(err error) error { return fmt.Errorf("copy the certificate authority to the engine: %w", err) }
 	made, err := r.options.Session.Making(name)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (r *Runtime) makeAuthority(ctx context.Context) error {
 	return nil
 }
 
-// authorityMount is the volume called name, where the image contract wants it.
+// authorityMount mounts the volume called name where the image contract requires it.
 func authorityMount(name string, readOnly bool) mount.Mount {
 	return mount.Mount{
 		Type: mount.TypeVolume, Source: name, Target: authorityFolder, ReadOnly: readOnly,
@@ -64,8 +64,8 @@ func authorityMount(name string, readOnly bool) mount.Mount {
 	}
 }
 
-// packAuthority makes the archive of the authority's two files. Everybody may read them, as an image's server may run as
-// any user; the authority is made for one run and trusted by nobody else.
+// packAuthority returns an archive of the authority's two files. Everybody may read them, as an image's server may run as
+// any user; the authority is created for one run and trusted by nobody else.
 func packAuthority(dir string) ([]byte, error) {
 	var buffer bytes.Buffer
 	archive := tar.NewWriter(&buffer)

@@ -14,7 +14,7 @@ import (
 	"msc4014/runtime/session"
 )
 
-// BenchmarkStart measures a server from nothing to ready, and again after a stop, with the image in
+// BenchmarkStart measures how long a server takes to become ready, when new and after a stop, with the image in
 // COMPLEMENT_BASE_IMAGE:
 //
 //	COMPLEMENT_BASE_IMAGE=IMAGE go test ./runtime/docker -run '^$' -bench Start -benchtime 10x

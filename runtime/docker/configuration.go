@@ -1,6 +1,6 @@
 package docker
 
-// The configuration that a server runs with, read out of its container.
+// The configuration that a server runs with, read from its container.
 
 import (
 	"archive/tar"
@@ -15,7 +15,7 @@ import (
 // longestConfiguration bounds what is read of a server's configuration, in bytes.
 const longestConfiguration = 1 << 20
 
-// Configuration is the file that the image's label names.
+// Configuration returns the file that the image's label names.
 func (s *server) Configuration(ctx context.Context) (name string, text []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()

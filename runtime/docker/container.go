@@ -1,4 +1,4 @@
-// How the container of a server is made.
+// Creating the container of a server.
 
 package docker
 
@@ -25,10 +25,10 @@ const (
 	federationInner = nat.Port("8448/tcp")
 )
 
-// loopback is where ports are published; nobody else's requests shall reach a server under test.
+// loopback is where ports are published, so that requests from other machines cannot reach a server under test.
 const loopback = "127.0.0.1"
 
-// newServer makes the container, on both networks, and does not start it. On failure nothing of it is left.
+// newServer creates the container, in both networks, but does not start it. On failure it leaves nothing behind.
 func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) (*server, error) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
@@ -52,7 +52,7 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 		if path == authorityFolder {
 			continue
 		}
-		// Instead of the engine's own anonymous volume, one that carries the run's labels.
+		// Use a volume that carries the run's labels instead of the engine's anonymous volume.
 		host.Mounts = append(host.Mounts, mount.Mount{
 			Type: mount.TypeVolume, Target: path, VolumeOptions: &mount.VolumeOptions{Labels: labels},
 		})
@@ -83,7 +83,7 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 	return s, nil
 }
 
-// removeContainer removes a container that is of no use, also when ctx has ended.
+// removeContainer removes a container, even if ctx has ended.
 func (r *Runtime) removeContainer(ctx context.Context, id, name string) error {
 	removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
 	defer cancel()
@@ -98,7 +98,7 @@ func (r *Runtime) hostConfig() *container.HostConfig {
 		LogConfig:  logging(),
 		Resources:  container.Resources{NanoCPUs: int64(settings.CPUs * 1e9), Memory: settings.Memory},
 	}
-	if !r.networks.direct { // each published port is a process of the engine, through which all requests would go
+	if !r.networks.direct { // each published port is a proxy process of the engine
 		binding := []nat.PortBinding{{HostIP: loopback}}
 		host.PortBindings = nat.PortMap{clientPort: binding, federationInner: binding}
 	}
@@ -111,12 +111,12 @@ func (r *Runtime) hostConfig() *container.HostConfig {
 	return host
 }
 
-// logging makes logs readable through the API, whatever the engine's default is, and bounded.
+// logging makes logs bounded, and readable through the API even if the engine's default is not.
 func logging() container.LogConfig {
 	return container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "16m", "max-file": "2"}}
 }
 
-// dns are the name servers of containers, none for the engine's.
+// dns returns the name servers for containers, or nil for the engine's own.
 func (r *Runtime) dns() []string {
 	if r.names == nil {
 		return nil
@@ -124,8 +124,9 @@ func (r *Runtime) dns() []string {
 	return []string{r.names.address.String()}
 }
 
-// environment is what the container's server is told: the shared variables, the artifact's, which override those, and its
-// name and life, which nothing overrides. Each variable stands there once: which of two counts is the image's program's affair.
+// environment returns the container's environment: the shared variables, the artifact's, which override those, and the
+// server's name and EphemeralVariable, which nothing overrides. It has each variable only once, since which of two values
+// takes effect depends on the program.
 func (r *Runtime) environment(s *server, artifact runtime.Artifact) []string {
 	own := []string{"SERVER_NAME=" + s.name, fmt.Sprintf("%s=%t", runtime.EphemeralVariable, s.ephemeral)}
 	values := map[string]string{}

@@ -1,11 +1,11 @@
-// Package docker runs servers of a candidate as containers, with Complement's image contract: ports 8008 (plain client
-// API) and 8448 (TLS federation), SERVER_NAME, the certificate authority in /complement/ca, data that outlives a
+// Package docker runs servers of a candidate as containers, following Complement's image contract: ports 8008 (plain
+// client API) and 8448 (TLS federation), SERVER_NAME, the certificate authority in /complement/ca, data that survives a
 // restart, ready when both ports answer (runtime/readiness) and, if the image has a HEALTHCHECK, it is healthy.
 //
-// A run has two networks. Through the access network the test process reaches the servers: at their own addresses where the
-// network is this machine's, else at ports that are published on the loopback address. Through the federation network
-// servers reach each other, and the peers in the test process, by names without a port; it can be taken from a server
-// without its clients noticing.
+// A run has two networks. Through the access network the test process reaches the servers: at their own addresses if the
+// network is on this machine, else at ports published on the loopback address. Through the federation network servers reach
+// each other, and the peers in the test process, by names without a port. A server can be disconnected from it without
+// affecting its clients.
 package docker
 
 import (
@@ -30,28 +30,28 @@ import (
 	"msc4014/runtime/session"
 )
 
-// closeTimeout bounds the end of a run, however slow the engine is. What is left then carries the run's label, and the
-// next run removes it.
+// closeTimeout bounds Close, in case the engine is slow. What is left then carries the run's label, and the next run
+// removes it.
 const closeTimeout = 60 * time.Second
 
 // Options say how the servers of a run are started.
 type Options struct {
-	// Session is the run. Everything that is made in the engine carries its labels.
+	// Session is the run. Everything that is created in the engine carries its labels.
 	Session *session.Session
 	// Authority signs the servers' certificates; each container has it in /complement/ca.
 	Authority *authority.Authority
-	// ByHost has what is started at a host ("hs2") in place of the run's artifact.
+	// ByHost holds artifacts that are started at a host ("hs2") instead of the run's artifact.
 	ByHost map[string]runtime.Artifact
 	// Complement holds the settings of Complement's environment variables; its BaseImages must be in ByHost.
 	Complement complement.Options
-	// Warn is told, in one line each, what works less well than it could on this machine. It may be nil.
+	// Warn, if not nil, is called with a line for each thing that works, but not well, on this machine.
 	Warn func(string)
-	// alwaysPublish publishes ports although the servers can be reached at their own addresses: tests.
+	// alwaysPublish publishes ports even if the servers can be reached at their own addresses, for tests.
 	alwaysPublish bool
 }
 
-// Runtime implements runtime.Runtime. An error of Start, or of a server's Start, that is no *runtime.StartError is the
-// engine's fault, not the server's.
+// Runtime implements runtime.Runtime. If an error of Start, or of a server's Start, is not a *runtime.StartError, the engine
+// has failed, not the server.
 type Runtime struct {
 	artifacts runtime.Artifacts
 	options   Options
@@ -60,7 +60,7 @@ type Runtime struct {
 	prober    *readiness.Prober
 	networks  networks
 	peers     *peers
-	names     *nameServer // nil where none can listen
+	names     *nameServer // nil if it cannot listen
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -76,10 +76,10 @@ var (
 	_ runtime.Separated = (*Runtime)(nil)
 )
 
-// New connects to the engine and makes the run's networks. On failure nothing of it is left.
+// New connects to the engine and creates the run's networks. On failure it leaves nothing behind.
 func New(ctx context.Context, artifact runtime.Artifact, options Options) (*Runtime, error) {
 	if options.Session == nil || options.Authority == nil {
-		return nil, errors.New("a runtime needs the session of its run and a certificate authority")
+		return nil, errors.New("the docker runtime needs a session and a certificate authority")
 	}
 	r, err := open(ctx, options)
 	if err != nil {
@@ -126,12 +126,12 @@ func (r *Runtime) prepare(ctx context.Context) error {
 		}
 	}
 	filled := make(chan error, 1)
-	go func() { filled <- r.makeAuthority(ctx) }() // beside the networks, which an engine takes as long for
+	go func() { filled <- r.makeAuthority(ctx) }() // in parallel with the networks, which take as long
 	err := r.connect(ctx)
 	return errors.Join(err, <-filled)
 }
 
-// connect makes the networks, and what the names in them lead to.
+// connect creates the networks, and the peers and name server in them.
 func (r *Runtime) connect(ctx context.Context) error {
 	var err error
 	if r.networks, err = r.makeNetworks(ctx); err != nil {
@@ -147,13 +147,13 @@ func (r *Runtime) connect(ctx context.Context) error {
 // Name is "docker".
 func (r *Runtime) Name() string { return "docker" }
 
-// hostLabel is what a part of a host name may look like.
+// hostLabel matches a legal part of a host name.
 var hostLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?$`)
 
-// Start makes a container, starts it and returns when its server is ready.
+// Start creates a container, starts it and returns when its server is ready.
 func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (runtime.Server, error) {
 	if !hostLabel.MatchString(options.Deployment) || !hostLabel.MatchString(options.Host) {
-		return nil, fmt.Errorf("start the server %q of the deployment %q: both must be legal parts of a host name",
+		return nil, fmt.Errorf("start the server %q of the deployment %q: both names must be legal parts of a host name",
 			options.Host, options.Deployment)
 	}
 	if err := r.begin(); err != nil {
@@ -165,7 +165,7 @@ func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (run
 
 	s, err := r.newServer(ctx, options)
 	if err != nil {
-		return nil, fmt.Errorf("make a container for %s: %w", options.Host, err)
+		return nil, fmt.Errorf("create a container for %s: %w", options.Host, err)
 	}
 	if err := s.launch(ctx); err != nil {
 		if removeErr := s.Remove(context.WithoutCancel(ctx)); removeErr != nil {
@@ -176,11 +176,11 @@ func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (run
 	return s, nil
 }
 
-// NewPeer hands out the next peer's name and where its listener must be.
+// NewPeer returns the next peer's name, and where its listener must be.
 func (r *Runtime) NewPeer() (runtime.PeerAddress, error) { return r.peers.next() }
 
-// Close removes everything that the run has in the engine. It takes a minute at most, and does its work even if ctx has
-// ended. Starts that are under way are given up.
+// Close removes everything that the run has in the engine, and cancels starts in progress. It takes at most a minute, and
+// works even if ctx has ended.
 func (r *Runtime) Close(ctx context.Context) error {
 	r.mutex.Lock()
 	r.closed = true
@@ -196,25 +196,25 @@ func (r *Runtime) Close(ctx context.Context) error {
 	return errors.Join(err, r.engine.Close())
 }
 
-// begin enters a start; it fails after Close.
+// begin registers a start in r.starting. It returns an error after Close.
 func (r *Runtime) begin() error {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if r.closed {
-		return errors.New("the runtime is closed: no server can be started any more")
+		return errors.New("the runtime is closed: no more servers can be started")
 	}
 	r.starting.Add(1)
 	return nil
 }
 
-// within is ctx, ended by Close as well.
+// within returns a context that ends with ctx, or on Close.
 func (r *Runtime) within(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(r.ctx, cancel)
 	return ctx, func() { stop(); cancel() }
 }
 
-// labels are the run's labels and, in pairs, more.
+// labels returns the run's labels and more, given as pairs of key and value.
 func (r *Runtime) labels(more ...string) map[string]string {
 	labels := maps.Clone(r.options.Session.Labels())
 	for i := 0; i+1 < len(more); i += 2 {
@@ -223,7 +223,7 @@ func (r *Runtime) labels(more ...string) map[string]string {
 	return labels
 }
 
-// inspectImage asks the engine once for what the image says of itself.
+// inspectImage inspects an image, and caches the result.
 func (r *Runtime) inspectImage(ctx context.Context, reference string) (image.InspectResponse, error) {
 	r.mutex.Lock()
 	known, found := r.images[reference]
@@ -233,10 +233,10 @@ func (r *Runtime) inspectImage(ctx context.Context, reference string) (image.Ins
 	}
 	details, err := r.engine.ImageInspect(ctx, reference)
 	if errdefs.IsNotFound(err) {
-		return details, fmt.Errorf("the engine has no image %q: build it, or get it with `docker pull %s`", reference, reference)
+		return details, fmt.Errorf("the engine does not have the image %q; build it, or get it with `docker pull %s`", reference, reference)
 	}
 	if err != nil {
-		return details, fmt.Errorf("look at the image %q: %w", reference, err)
+		return details, fmt.Errorf("inspect the image %q: %w", reference, err)
 	}
 	r.mutex.Lock()
 	r.images[reference] = details
@@ -248,13 +248,13 @@ func (r *Runtime) inspectImage(ctx context.Context, reference string) (image.Ins
 func (r *Runtime) inspectArtifact(ctx context.Context, artifact runtime.Artifact) error {
 	details, err := r.inspectImage(ctx, artifact.Image)
 	if err == nil && len(command(details)) == 0 {
-		err = fmt.Errorf("the image %s has no program to start: its Dockerfile has neither ENTRYPOINT nor CMD; add the "+
-			"ENTRYPOINT that becomes the homeserver (docs/adding-a-candidate.md)", artifact.Image)
+		err = fmt.Errorf("the image %s has no program to start: its Dockerfile has neither ENTRYPOINT nor CMD; add an "+
+			"ENTRYPOINT that runs the homeserver (docs/adding-a-candidate.md)", artifact.Image)
 	}
 	return err
 }
 
-// command is what the image starts, with its arguments.
+// command returns the program that the image starts, with its arguments.
 func command(details image.InspectResponse) []string {
 	if details.Config == nil {
 		return nil

@@ -76,7 +76,7 @@ func TestServersReachEachOtherAndPeers(t *testing.T) {
 	}
 }
 
-func TestUnknownNamesAreRefusedAtOnce(t *testing.T) {
+func TestUnknownNamesAreRefusedImmediately(t *testing.T) {
 	run := newRuntime(t, Options{})
 	if run.names == nil {
 		t.Skip("this process may not listen on port 53")
@@ -86,7 +86,7 @@ func TestUnknownNamesAreRefusedAtOnce(t *testing.T) {
 		for _, name := range []string{"nobody.msc4014.test", "matrix.org", server.Name(), "peer1.msc4014.test"} {
 			began := time.Now()
 			_, err := ask(t, server, path, "name", name)
-			assert.Less(t, time.Since(began), 5*time.Second, "a resolver without an answer gives up after 5 s at the earliest")
+			assert.Less(t, time.Since(began), 5*time.Second, "a resolver without a response gives up after 5 s at the earliest")
 			if path == "/lookup" && (name == server.Name() || strings.HasPrefix(name, "peer")) {
 				assert.NoError(t, err, name)
 				continue
@@ -108,7 +108,7 @@ func TestStopKillAndStartKeepData(t *testing.T) {
 		require.Error(t, err)
 		select {
 		case <-exited:
-			t.Error("a server that was asked to end counts as exited")
+			t.Error("Exited was closed although the server was stopped")
 		default:
 		}
 		require.NoError(t, server.Start(t.Context()))
@@ -116,9 +116,9 @@ func TestStopKillAndStartKeepData(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "still here", text)
 	}
-	assert.ErrorContains(t, server.Start(t.Context()), "it is running")
+	assert.ErrorContains(t, server.Start(t.Context()), "it is already running")
 	log := server.Log(0)
-	assert.Contains(t, log, "ending as asked")
+	assert.Contains(t, log, "exiting on a signal")
 	assert.Equal(t, 3, strings.Count(log, "starting as"))
 }
 
@@ -126,9 +126,9 @@ func TestEphemeralServersAreStartedOnce(t *testing.T) {
 	run := newRuntime(t, Options{})
 	server, err := run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1", Ephemeral: true})
 	require.NoError(t, err)
-	told, err := ask(t, server, "/environment", "name", runtime.EphemeralVariable)
+	value, err := ask(t, server, "/environment", "name", runtime.EphemeralVariable)
 	require.NoError(t, err)
-	assert.Equal(t, "true", told)
+	assert.Equal(t, "true", value)
 	require.NoError(t, server.Stop(t.Context()))
 	assert.ErrorIs(t, server.Start(t.Context()), runtime.ErrEphemeral)
 }
@@ -153,7 +153,7 @@ func TestExitIsNoticedAndLogStays(t *testing.T) {
 	require.NoError(t, server.Start(t.Context()))
 	select {
 	case <-server.Exited():
-		t.Error("the new start counts as exited")
+		t.Error("Exited is closed after the new start")
 	default:
 	}
 	require.NoError(t, server.Remove(t.Context()))
@@ -208,7 +208,7 @@ func TestPortsArePublishedOnlyWhereTheyAreNeeded(t *testing.T) {
 		for _, bindings := range details.NetworkSettings.Ports {
 			for _, binding := range bindings {
 				bound++
-				assert.Equal(t, "127.0.0.1", binding.HostIP, "nobody else's requests shall reach it")
+				assert.Equal(t, "127.0.0.1", binding.HostIP, "requests from other machines must not reach it")
 			}
 		}
 		switch {
@@ -229,7 +229,7 @@ func assertFederates(t *testing.T, run *Runtime, server runtime.Server) {
 	}
 }
 
-func TestReadyIsReadyForTheFederationToo(t *testing.T) {
+func TestReadyIncludesTheFederationPort(t *testing.T) {
 	run := newRuntime(t, Options{Complement: complement.Options{Environment: []string{"MODE=late"}}})
 	server := start(t, run, "d1", "hs1")
 	assertFederates(t, run, server)
@@ -249,10 +249,10 @@ func TestReadinessFollowsNoRedirect(t *testing.T) {
 	}})
 	_, err := run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
 	assert.ErrorContains(t, err, `a redirect (status 302, not followed) within 10s: to "`+elsewhere.URL+`"`)
-	assert.Zero(t, followed.Load(), "a server under test made this process ask another")
+	assert.Zero(t, followed.Load(), "the redirect was followed")
 }
 
-func TestOnlyABoundThatNobodyChoseIsLengthened(t *testing.T) {
+func TestOnlyTheDefaultBoundIsExtended(t *testing.T) {
 	for name, each := range map[string]struct {
 		chosen, startTook time.Duration
 		want              readiness.Bound
@@ -261,7 +261,7 @@ func TestOnlyABoundThatNobodyChoseIsLengthened(t *testing.T) {
 		"30 s, busy":    {30 * time.Second, 20 * usualStart, readiness.Bound{Limit: 30 * time.Second}},
 		"another, busy": {5 * time.Second, 20 * usualStart, readiness.Bound{Limit: 5 * time.Second}},
 		"busy": {0, 3300 * usualStart / 1000, readiness.Bound{Limit: 99 * time.Second, Why: "30s, and 1m9s more because this machine is " +
-			"busy: the engine took 1.7s to start the container, and not 500ms; COMPLEMENT_SPAWN_HS_TIMEOUT_SECS sets a time that is never lengthened"}},
+			"busy: the engine took 1.7s instead of 500ms to start the container; set COMPLEMENT_SPAWN_HS_TIMEOUT_SECS for a fixed time"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &Runtime{options: Options{Complement: complement.Options{SpawnTimeout: each.chosen}}}
@@ -272,17 +272,17 @@ func TestOnlyABoundThatNobodyChoseIsLengthened(t *testing.T) {
 	assert.Equal(t, 2*time.Minute, r.bound(time.Hour).Limit, "fourfold at most")
 }
 
-func TestStartErrorsTellWhy(t *testing.T) {
+func TestStartErrorsSayWhy(t *testing.T) {
 	for mode, want := range map[string]struct {
 		timeout time.Duration
 		cause   string
 	}{
 		"exit": {time.Hour, "exited with status 3 before it was ready"},
 		"done": {time.Hour, `exited with status 0 before it was ready: the command of its image, ["/homeserver"], ended by itself, ` +
-			"where a homeserver would go on until it is stopped"},
+			"but a homeserver must run until it is stopped"},
 		"silent": {3 * time.Second, "did not answer GET /_matrix/client/versions on port 8008 within 3s"},
-		// Long enough for a program to start on a busy machine.
-		"clients-only": {10 * time.Second, "answers clients on port 8008, but nothing answers federation on port 8448 within 10s"},
+		// This is long enough for a program to start on a busy machine.
+		"clients-only": {10 * time.Second, "answered clients on port 8008, but did not accept federation connections on port 8448 within 10s"},
 	} {
 		t.Run(mode, func(t *testing.T) {
 			run := newRuntime(t, Options{
@@ -298,7 +298,7 @@ func TestStartErrorsTellWhy(t *testing.T) {
 	}
 }
 
-// derivedImage makes an image from the homeserver's, with further lines of a Dockerfile.
+// derivedImage builds an image from the homeserver's, with more lines of a Dockerfile.
 func derivedImage(t *testing.T, name, lines string) string {
 	t.Helper()
 	cli := connect(t)
@@ -333,13 +333,13 @@ func TestAnImageWithoutAProgramIsRefused(t *testing.T) {
 	run := newRuntime(t, Options{ByHost: map[string]runtime.Artifact{"hs2": {Candidate: "other@2", Image: missing}}})
 	_, err = run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs2"})
 	require.ErrorContains(t, err, `could not be started: the command of its image, ["/nothing"], `+
-		"is not in it, is not executable, or is for another kind of machine: ")
+		"does not exist, is not executable, or is for another architecture: ")
 }
 
-func TestHealthCheckIsWaitedFor(t *testing.T) {
+func TestHealthCheckIsAwaited(t *testing.T) {
 	reference := derivedImage(t, "checked", `HEALTHCHECK --interval=1s CMD ["/homeserver", "check"]`)
 
-	// As the image of one server of the blueprint, which is another candidate then.
+	// It is the image of one server of the blueprint, which is then another candidate.
 	byHost := map[string]runtime.Artifact{"hs2": {Candidate: "other@2", Image: reference}}
 	settings := complement.Options{SpawnTimeout: 2 * time.Second}
 	settings.Environment = []string{"MODE=unhealthy"}
@@ -386,7 +386,7 @@ func TestMountsAndLimits(t *testing.T) {
 	for _, object := range objects {
 		kinds = append(kinds, object.Kind)
 		if object.Kind == "network" {
-			assert.Equal(t, run.artifacts.Main.Image, object.Labels[engine.LabelImages], "whoever removes images leaves it")
+			assert.Equal(t, run.artifacts.Main.Image, object.Labels[engine.LabelImages], "the label keeps the image from being removed")
 		}
 	}
 	assert.ElementsMatch(t, []string{"container", "network", "network", "volume", "volume"}, kinds)
@@ -417,14 +417,14 @@ func TestBadInput(t *testing.T) {
 	require.ErrorContains(t, err, "no container engine answers at unix:///nowhere/docker.sock")
 }
 
-// TestErrorsNameTheVariable: of what the engine refuses, who called knows the variable alone.
+// If the engine refuses a setting, the user can recognize it only by its variable.
 func TestErrorsNameTheVariable(t *testing.T) {
 	reference := homeserverImage(t, connect(t))
 	_, err := New(t.Context(), runtime.Artifact{Image: reference}, Options{
 		Session: newSession(t), Authority: testAuthority(t), ByHost: map[string]runtime.Artifact{"hs2": {Image: "msc4014-no-such-image:none"}},
 		Complement: complement.Options{BaseImages: map[string]string{"hs2": "msc4014-no-such-image:none"}},
 	})
-	require.ErrorContains(t, err, `COMPLEMENT_BASE_IMAGE_HS2="msc4014-no-such-image:none": the engine has no image`)
+	require.ErrorContains(t, err, `COMPLEMENT_BASE_IMAGE_HS2="msc4014-no-such-image:none": the engine does not have the image`)
 
 	run := newRuntime(t, Options{Complement: complement.Options{CPUs: 4000}})
 	_, err = run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})

@@ -2,17 +2,20 @@ package docker
 
 // How a server ended.
 
-// killedStatus is the status of a process that ended by SIGKILL.
+// removedStatus is the status of a server whose container was removed, but not by this process.
+const removedStatus = "was removed from outside"
+
+// killedStatus is the status of a process that was ended by SIGKILL.
 const killedStatus = "exited with status 137"
 
-// Ending tells how the latest start of the server ended.
+// Ending returns how the server last ended, and whether it was killed from outside; "" while it runs.
 func (s *server) Ending() (text string, killed bool) {
 	s.mutex.Lock()
 	life := s.current
 	s.mutex.Unlock()
 	select {
 	case <-life.ended:
-		return life.status, life.status == killedStatus || life.status == "was removed by somebody else"
+		return life.status, life.status == killedStatus || life.status == removedStatus
 	default:
 		return "", false
 	}

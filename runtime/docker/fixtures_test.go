@@ -28,7 +28,7 @@ import (
 	"msc4014/runtime/session"
 )
 
-// testImage is the image of testdata/homeserver, made once for all tests and removed after them.
+// testImage is the image of testdata/homeserver, built once for all tests and removed after them.
 var testImage = struct {
 	sync.Mutex
 	reference string
@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// connect reaches the engine, or skips the test where there is none.
+// connect connects to the engine, or skips the test if there is none.
 func connect(t *testing.T) *client.Client {
 	t.Helper()
 	cli, err := engine.Connect(t.Context())
@@ -61,7 +61,7 @@ func connect(t *testing.T) *client.Client {
 	return cli
 }
 
-// homeserverImage builds testdata/homeserver and makes an image of the program alone.
+// homeserverImage builds testdata/homeserver, and an image that contains only the program.
 func homeserverImage(t *testing.T, cli *client.Client) string {
 	t.Helper()
 	testImage.Lock()
@@ -95,7 +95,7 @@ func homeserverImage(t *testing.T, cli *client.Client) string {
 	return reference
 }
 
-// newSession opens a run in a state folder of the test's own.
+// newSession opens a run in the test's own state folder.
 func newSession(t *testing.T) *session.Session {
 	t.Helper()
 	t.Setenv("MSC4014_STATE_DIR", t.TempDir())
@@ -105,7 +105,7 @@ func newSession(t *testing.T) *session.Session {
 	return run
 }
 
-// sharedAuthority signs the certificates of all tests; they remove its folder.
+// sharedAuthority signs the certificates of all tests. TestMain removes its folder.
 var sharedAuthority = sync.OnceValues(func() (*authority.Authority, error) {
 	dir, err := os.MkdirTemp("", "msc4014-docker-test-")
 	if err != nil {

@@ -19,10 +19,10 @@ import (
 	"msc4014/runtime/session"
 )
 
-// The test starts this binary again, with the image in this variable, as a run that can be killed.
+// The test runs this binary again, with the image in this variable, as a run that can be killed.
 const imageVariable = "MSC4014_TEST_HOLDER_IMAGE"
 
-// hold makes a run step by step, says each step before it is taken, and never ends.
+// hold sets up a run step by step, prints each step before it takes it, and never returns.
 func hold() {
 	must := func(err error) {
 		if err != nil {
@@ -46,7 +46,7 @@ func hold() {
 	os.Exit(1)
 }
 
-func TestNothingOfAKilledRunStays(t *testing.T) {
+func TestAKilledRunLeavesNothing(t *testing.T) {
 	live := newRuntime(t, Options{})
 	server := start(t, live, "d1", "hs1")
 	cli := connect(t)

@@ -1,9 +1,9 @@
-// A name server for the containers, which knows the peers and says at once that every other name does not exist.
+// A name server for the containers, which knows the peers and immediately reports every other name as nonexistent.
 //
-// Before a homeserver connects to another it asks for SRV records of its name. The engine's own name server knows names
-// of containers and passes the rest on to the machine's; where that one does not answer, each federation request waits
-// for many seconds. A loopback address as the container's name server is no way out: the engine then answers nothing at
-// all, which lasts 10 s in Go programs, and Synapse takes any failure but "no such name" as final.
+// Before a homeserver connects to another, it looks up SRV records of that server's name. The engine's own name server knows
+// the names of containers and forwards other queries to the machine's; if that one does not answer, each federation request
+// takes many seconds. A loopback address as the container's name server does not help: the engine then does not answer at
+// all, which takes 10 s in Go programs, and Synapse treats any failure except "no such name" as final.
 
 package docker
 
@@ -30,8 +30,8 @@ type nameServer struct {
 	group   sync.WaitGroup
 }
 
-// serveNames starts the name server where the test process may listen on port 53, which needs privileges on most
-// machines. Otherwise the engine asks the machine's name server, as it does for any container.
+// serveNames starts the name server if the test process may listen on port 53, which needs privileges on most machines.
+// Otherwise the engine queries the machine's name server, as it does for any container.
 func (r *Runtime) serveNames() {
 	if !r.networks.selfAccess.IsValid() {
 		return
@@ -45,12 +45,12 @@ func (r *Runtime) serveNames() {
 	defer cancel()
 	_, err = net.DefaultResolver.LookupHost(ctx, "no-such-name."+domain)
 	if missing := (*net.DNSError)(nil); !errors.As(err, &missing) || !missing.IsNotFound {
-		r.options.Warn("this machine's name server does not say that a name does not exist, so servers may wait for it; " +
-			"run with the right to listen on port 53 to do without (sysctl net.ipv4.ip_unprivileged_port_start=53)")
+		r.options.Warn("this machine's name server does not answer queries for nonexistent names, which may delay servers; " +
+			"to avoid it, allow this process to listen on port 53 (sysctl net.ipv4.ip_unprivileged_port_start=53)")
 	}
 }
 
-// newNameServer listens on the address, and says of each peer's name that it leads to peers.
+// newNameServer listens on address, and resolves each peer's name to the address peers.
 func newNameServer(address netip.Addr, port uint16, peers netip.Addr) (*nameServer, error) {
 	where := netip.AddrPortFrom(address, port).String()
 	packets, err := net.ListenPacket("udp", where)
@@ -84,7 +84,7 @@ func (n *nameServer) servePackets() {
 			return
 		}
 		if err != nil {
-			continue // an earlier answer that could not be delivered
+			continue // an earlier reply could not be delivered
 		}
 		if reply, ok := n.answer(buffer[:length]); ok {
 			_, _ = n.packets.WriteTo(reply, from)
@@ -117,7 +117,7 @@ func (n *nameServer) serveStreams() {
 	}
 }
 
-// answer makes the reply to one query; what is no query gets none.
+// answer returns the reply to one query, or false if it is not a query.
 func (n *nameServer) answer(query []byte) (reply []byte, ok bool) {
 	var parser dnsmessage.Parser
 	header, err := parser.Start(query)

@@ -78,11 +78,11 @@ func TestPeersWithPorts(t *testing.T) {
 	}
 }
 
-func TestMakePeersRefusesWhatIsNoHostName(t *testing.T) {
+func TestMakePeersRefusesInvalidHostNames(t *testing.T) {
 	run := &Runtime{options: Options{Warn: func(string) {}}}
 	for _, bad := range []string{"http://host", "host:80", "a b", "a/b"} {
 		run.options.Complement.Hostname = bad
 		_, err := run.makePeers()
-		require.ErrorContains(t, err, "is no host name", bad)
+		require.ErrorContains(t, err, "is not a host name", bad)
 	}
 }

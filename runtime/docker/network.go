@@ -1,4 +1,4 @@
-// The two networks of a run, where the test process is in them, and the names of peers.
+// The two networks of a run, the place of the test process in them, and the names of peers.
 
 package docker
 
@@ -19,32 +19,31 @@ import (
 	"msc4014/runtime/docker/engine"
 )
 
-// domain is what names of servers and peers end in. The top-level domain test exists nowhere (RFC 6761).
+// domain ends the names of servers and peers. The top-level domain test is reserved (RFC 6761).
 const domain = "msc4014.test"
 
-// peerPool is how many peers a run can have. All of their names stand in each container's hosts file.
+// peerPool is how many peers a run can have. All of their names are in each container's hosts file.
 const peerPool = 2048
 
-// federationPort is where a server name without a port leads to.
+// federationPort is the port for a server name without one.
 const federationPort = 8448
 
-// engineHost is the name by which containers reach the machine of the engine where its network gateways are not ours.
+// engineHost is the name by which containers reach the engine's machine if its network gateways are not on this machine.
 const engineHost = "host.docker.internal"
 
-// networks are the networks of a run. Which of a container's networks publishes its ports, if they are published, goes by
-// the order of their names, so the name of the access network must come first: a port must not move when the other network
-// is cut off.
+// networks are the networks of a run. Of a container's networks, the one whose name sorts first publishes its ports, so that
+// must be the access network: a port must not change when the container is disconnected from the federation network.
 type networks struct {
 	access, federation string // IDs
 	// self is the address in the federation network at which containers reach the test process: the network's gateway,
-	// or, if the test process is itself a container, that container. It is invalid where there is none.
+	// or, if the test process is itself in a container, that container. It is invalid if there is none.
 	self netip.Addr
-	// selfAccess is the same in the access network, which is never cut.
+	// selfAccess is the same in the access network, from which servers are never disconnected.
 	selfAccess netip.Addr
-	// inside says that the test process is a container in both networks.
+	// inside says that the test process is in a container, connected to both networks.
 	inside bool
-	// direct says that the test process reaches servers at their own addresses: it is inside, or the networks are this
-	// machine's. Otherwise, as with Docker Desktop, their ports are published on the loopback address.
+	// direct says that the test process reaches servers at their own addresses: it is inside, or the networks are on this
+	// machine. Otherwise, as with Docker Desktop, their ports are published on the loopback address.
 	direct bool
 }
 
@@ -93,15 +92,15 @@ func (r *Runtime) makeNetwork(ctx context.Context, name string) (string, error) 
 		return answer.ID, nil
 	}
 	if strings.Contains(err.Error(), "address pool") {
-		err = fmt.Errorf("%w; the engine has no room for more networks: remove unused ones (docker network prune)", err)
+		err = fmt.Errorf("%w; the engine has no free subnets; remove unused networks (docker network prune)", err)
 	}
-	return "", fmt.Errorf("make the network %s: %w", name, err)
+	return "", fmt.Errorf("create the network %s: %w", name, err)
 }
 
 func (r *Runtime) gateway(ctx context.Context, id string) (netip.Addr, error) {
 	details, err := r.engine.NetworkInspect(ctx, id, network.InspectOptions{})
 	if err != nil {
-		return netip.Addr{}, fmt.Errorf("look at the network %s: %w", id, err)
+		return netip.Addr{}, fmt.Errorf("inspect the network %s: %w", id, err)
 	}
 	for _, subnet := range details.IPAM.Config {
 		if gateway, err := netip.ParseAddr(subnet.Gateway); err == nil && gateway.Is4() {
@@ -111,7 +110,7 @@ func (r *Runtime) gateway(ctx context.Context, id string) (netip.Addr, error) {
 	return netip.Addr{}, fmt.Errorf("the network %s has no IPv4 gateway", details.Name)
 }
 
-// isLocal says whether the test process can listen on the address.
+// isLocal reports whether the test process can listen on the address.
 func isLocal(address netip.Addr) bool {
 	listener, err := net.Listen("tcp", netip.AddrPortFrom(address, 0).String())
 	if err != nil {
@@ -121,7 +120,7 @@ func isLocal(address netip.Addr) bool {
 	return true
 }
 
-// joinNetworks connects the container that the test process runs in, if it does, to both networks.
+// joinNetworks connects the container that the test process runs in, if any, to both networks.
 func (r *Runtime) joinNetworks(ctx context.Context, made *networks) error {
 	if _, err := os.Stat("/.dockerenv"); err != nil {
 		return nil
@@ -143,7 +142,7 @@ func (r *Runtime) joinNetworks(ctx context.Context, made *networks) error {
 	}
 	details, err := r.engine.ContainerInspect(ctx, name)
 	if err != nil {
-		return fmt.Errorf("look at this container (%s): %w", name, err)
+		return fmt.Errorf("inspect this container (%s): %w", name, err)
 	}
 	for _, endpoint := range details.NetworkSettings.Networks {
 		address, err := netip.ParseAddr(endpoint.IPAddress)
@@ -161,7 +160,8 @@ func (r *Runtime) joinNetworks(ctx context.Context, made *networks) error {
 	return nil
 }
 
-// refuseRemote fails if the engine is on another machine: published ports would be on that machine's loopback address.
+// refuseRemote returns an error if the engine is on another machine, where published ports would be on that machine's
+// loopback address.
 func (r *Runtime) refuseRemote() error {
 	address, err := url.Parse(r.engine.DaemonHost())
 	if err != nil || address.Scheme == "unix" || address.Scheme == "npipe" {
@@ -174,13 +174,13 @@ func (r *Runtime) refuseRemote() error {
 		"use one on this machine", r.engine.DaemonHost())
 }
 
-// peers hands out the names of peers, each once.
+// peers gives out the names of peers, each once.
 type peers struct {
-	self     netip.Addr // with the names of the pool; otherwise
-	hostname string     // the name of the test process, with a port for each peer
+	self     netip.Addr // where the names of the pool point to, if valid
+	hostname string     // else the name of the test process, to which each peer adds a port
 
-	mutex  sync.Mutex
-	handed int
+	mutex sync.Mutex
+	given int
 }
 
 func (r *Runtime) makePeers() (*peers, error) {
@@ -192,7 +192,7 @@ func (r *Runtime) makePeers() (*peers, error) {
 		hostname = engineHost
 	}
 	if _, err := url.Parse("https://" + hostname + ":8448"); err != nil || strings.ContainsAny(hostname, "/:@?# ") {
-		return nil, fmt.Errorf("COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT=%q is no host name", hostname)
+		return nil, fmt.Errorf("COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT=%q is not a host name", hostname)
 	}
 	r.options.Warn("peers have names with a port, " + hostname + ":PORT: the networks' gateways cannot be used here")
 	return &peers{hostname: hostname}, nil
@@ -204,17 +204,17 @@ func (p *peers) next() (runtime.PeerAddress, error) {
 	if !p.self.IsValid() {
 		return p.nextPort()
 	}
-	if p.handed == peerPool {
-		return runtime.PeerAddress{}, fmt.Errorf("all %d names of peers that this run has are used up", peerPool)
+	if p.given == peerPool {
+		return runtime.PeerAddress{}, fmt.Errorf("all %d names for peers of this run have been used", peerPool)
 	}
-	p.handed++
+	p.given++
 	return runtime.PeerAddress{
-		Name:   peerName(p.handed),
+		Name:   peerName(p.given),
 		Listen: netip.AddrPortFrom(p.self, federationPort).String(),
 	}, nil
 }
 
-// nextPort listens on a port for one more peer.
+// nextPort listens on a new port for a peer.
 func (p *peers) nextPort() (runtime.PeerAddress, error) {
 	listener, err := net.Listen("tcp", "0.0.0.0:0")
 	if err != nil {
@@ -226,7 +226,7 @@ func (p *peers) nextPort() (runtime.PeerAddress, error) {
 	}, nil
 }
 
-// hosts are the lines of each container's hosts file, "name:address".
+// hosts returns the entries of each container's hosts file, "name:address".
 func (p *peers) hosts() []string {
 	if !p.self.IsValid() {
 		if p.hostname == engineHost {

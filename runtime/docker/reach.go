@@ -1,6 +1,6 @@
-// Whether containers of a run can connect to what listens in the test process. A firewall of the machine, or an engine whose
-// networks end elsewhere, may be in the way, and no candidate can federate with peers then. A small program in a container
-// tells that from a candidate that does not connect by its own fault.
+// Checking whether containers of a run can connect to the test process. A firewall on the machine, or an engine whose
+// networks are elsewhere, may prevent it, and then no candidate can federate with peers. A small program in a container
+// distinguishes this from a candidate that fails to connect.
 
 package docker
 
@@ -33,11 +33,11 @@ import (
 //go:embed probe/main.go
 var probeSource []byte
 
-// reachTimeout bounds building the probe and running it.
+// reachTimeout bounds building and running the probe.
 const reachTimeout = 3 * time.Minute
 
-// TryPeers tries whether a container can connect to this process, with networks, a peer's name and a listener as a run has
-// them, under a session of its own. It returns the address that a container connected to, and what TryPeer returns.
+// TryPeers checks whether a container can connect to this process, with networks, a peer's name and a listener like those of
+// a run. opened is the session for it. It returns the address to which the container connects, and the error of TryPeer.
 func TryPeers(ctx context.Context, opened *session.Session) (address string, err error) {
 	r, err := open(ctx, Options{Session: opened, Warn: func(string) {}})
 	if err != nil {
@@ -59,8 +59,8 @@ func TryPeers(ctx context.Context, opened *session.Session) (address string, err
 	return r.dialled(peer.Name), r.TryPeer(ctx, peer.Name)
 }
 
-// TryPeer runs a program of the suite's own in a container that is made as a server's, and lets it connect to a peer. It
-// returns a *runtime.UnreachableError if that program cannot, and another error if it could not be run.
+// TryPeer runs a program of the suite, in a container like a server's, that connects to a peer. It returns a
+// *runtime.UnreachableError if the program cannot connect, and another error if the program could not be run.
 func (r *Runtime) TryPeer(ctx context.Context, name string) error {
 	if err := r.begin(); err != nil {
 		return err
@@ -78,22 +78,22 @@ func (r *Runtime) TryPeer(ctx context.Context, name string) error {
 	status, said, err := r.runProbe(ctx, address)
 	switch {
 	case err != nil:
-		return fmt.Errorf("try whether a container can connect to the peer %s: %w", name, err)
+		return fmt.Errorf("cannot check whether a container can connect to the peer %s: %w", name, err)
 	case status == 0:
 		return nil
 	case status != 1:
-		return fmt.Errorf("try whether a container can connect to the peer %s: the program ended with status %d: %s", name, status, said)
+		return fmt.Errorf("cannot check whether a container can connect to the peer %s: the probe exited with status %d: %s", name, status, said)
 	}
 	return r.unreachable(ctx, name, said)
 }
 
-// runProbe runs the probe in a container, and returns its exit status and what it wrote.
+// runProbe runs the probe in a container, and returns its exit status and output.
 func (r *Runtime) runProbe(ctx context.Context, address string) (status int64, said string, err error) {
 	imageID, err := r.importProbe(ctx)
 	if err != nil {
 		return 0, "", err
 	}
-	defer func() { // clean removes one that is left, as it has no name
+	defer func() { // if this fails, clean removes the image, as it has no name
 		removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
 		defer cancel()
 		_, _ = r.engine.ImageRemove(removing, imageID, image.RemoveOptions{Force: true, PruneChildren: true})
@@ -135,7 +135,7 @@ func (r *Runtime) runProbe(ctx context.Context, address string) (status int64, s
 	return status, strings.TrimSpace(log.String()), err
 }
 
-// importProbe builds the probe for the engine's machine and makes an image of it, without a name.
+// importProbe builds the probe for the engine's machine, and creates an image of it without a name.
 func (r *Runtime) importProbe(ctx context.Context) (imageID string, err error) {
 	version, err := r.engine.ServerVersion(ctx)
 	if err != nil {
@@ -177,46 +177,46 @@ func (r *Runtime) importProbe(ctx context.Context) (imageID string, err error) {
 	decoder := json.NewDecoder(answer)
 	for {
 		var message struct {
-			Status string `json:"status"` // the last one is the image's ID
+			Status string `json:"status"` // the last one is the ID of the image
 			Error  string `json:"error"`
 		}
 		switch err := decoder.Decode(&message); {
 		case errors.Is(err, io.EOF) && imageID != "":
 			return imageID, nil
 		case err != nil:
-			return "", fmt.Errorf("import the image of the program: %w", err)
+			return "", fmt.Errorf("import the probe's image: %w", err)
 		case message.Error != "":
-			return "", fmt.Errorf("import the image of the program: %s", message.Error)
+			return "", fmt.Errorf("import the probe's image: %s", message.Error)
 		}
 		imageID = message.Status
 	}
 }
 
-// unreachable tells what was tried, and what to do.
+// unreachable returns an error that says what was tried, and what to do.
 func (r *Runtime) unreachable(ctx context.Context, name, said string) error {
 	subnet := r.subnet(ctx, r.networks.federation)
 	unreachable := &runtime.UnreachableError{
-		Tried: fmt.Sprintf("a container of the suite's own in the federation network (%s) could not connect to %s, where this process listens",
+		Tried: fmt.Sprintf("a test container in the federation network (%s) could not connect to %s, where this process listens",
 			subnet, r.dialled(name)),
 		Problem: said,
 	}
 	if r.peers.self.IsValid() {
-		unreachable.ToDo = append(unreachable.ToDo, fmt.Sprintf("if a firewall of this machine drops what containers send to it, let it in: "+
-			"iptables -I INPUT -s %s -p tcp --dport %d -j ACCEPT (the next run may get another subnet of the engine's; "+
-			"-i br-+ in place of -s %s names all bridges of Docker)", subnet, federationPort, subnet))
+		unreachable.ToDo = append(unreachable.ToDo, fmt.Sprintf("if a firewall on this machine drops packets from containers, allow them: "+
+			"iptables -I INPUT -s %s -p tcp --dport %d -j ACCEPT (the next run may get another subnet; "+
+			"-i br-+ in place of -s %s matches all bridges of Docker)", subnet, federationPort, subnet))
 	} else {
-		unreachable.ToDo = append(unreachable.ToDo, fmt.Sprintf("if a firewall of this machine drops what containers send to it, let in TCP "+
+		unreachable.ToDo = append(unreachable.ToDo, fmt.Sprintf("if a firewall on this machine drops packets from containers, allow TCP "+
 			"from %s (the next run may get another subnet and port)", subnet))
 	}
 	unreachable.ToDo = append(unreachable.ToDo,
 		"if the engine is rootless, or in a virtual machine, set COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT to a name or address of this machine "+
 			"that its containers can reach: host.containers.internal for Podman; 10.0.2.2 for rootless Docker, whose daemon needs "+
 			"DOCKERD_ROOTLESS_ROOTLESSKIT_DISABLE_HOST_LOOPBACK=false",
-		"or do without containers: --runtime process")
+		"or run servers without containers: --runtime process")
 	return unreachable
 }
 
-// dialled is where containers connect to for a peer, with the address behind its name if that is known here.
+// dialled returns where containers connect to for a peer, with the address of its name if that is known here.
 func (r *Runtime) dialled(name string) string {
 	if !r.peers.self.IsValid() {
 		return name
@@ -224,7 +224,7 @@ func (r *Runtime) dialled(name string) string {
 	return fmt.Sprintf("%s:%d (%s)", name, federationPort, net.JoinHostPort(r.peers.self.String(), strconv.Itoa(federationPort)))
 }
 
-// subnet is the IPv4 subnet of a network, for people; the engine that made it has one.
+// subnet returns the IPv4 subnet of a network for a message, or the placeholder SUBNET if it is unknown.
 func (r *Runtime) subnet(ctx context.Context, id string) string {
 	details, err := r.engine.NetworkInspect(ctx, id, network.InspectOptions{})
 	if err == nil {

@@ -16,7 +16,7 @@ import (
 	"msc4014/runtime/session"
 )
 
-// dropFrom lets this machine drop what a subnet sends to an address on the federation port, until the test ends.
+// dropFrom makes this machine drop packets from a subnet to the federation port of an address, until the test ends.
 func dropFrom(t *testing.T, subnet, address string) {
 	t.Helper()
 	path, err := exec.LookPath("iptables")
@@ -35,7 +35,7 @@ func dropFrom(t *testing.T, subnet, address string) {
 	})
 }
 
-func TestAContainerTriesWhetherPeersAreInReach(t *testing.T) {
+func TestTryPeerDetectsAFirewall(t *testing.T) {
 	run := newRuntime(t, Options{})
 	peer, err := run.NewPeer()
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func TestAContainerTriesWhetherPeersAreInReach(t *testing.T) {
 	require.NoError(t, run.TryPeer(t.Context(), peer.Name))
 
 	if !run.networks.self.IsValid() {
-		t.Skip("peers are not at the gateway of a network here")
+		t.Skip("peers do not listen at the gateway of a network here")
 	}
 	subnet := run.subnet(t.Context(), run.networks.federation)
 	dropFrom(t, subnet, run.networks.self.String())
@@ -64,7 +64,7 @@ func TestAContainerTriesWhetherPeersAreInReach(t *testing.T) {
 	assert.Empty(t, left)
 }
 
-func TestNobodyListensWhereAPeerShouldBe(t *testing.T) {
+func TestTryPeerWithoutAListener(t *testing.T) {
 	run := newRuntime(t, Options{})
 	peer, err := run.NewPeer()
 	require.NoError(t, err)

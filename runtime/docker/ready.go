@@ -1,4 +1,4 @@
-// Waiting until a server that was started is ready, and telling why it is not.
+// Waiting until a server is ready, and explaining why it is not.
 
 package docker
 
@@ -15,16 +15,17 @@ import (
 )
 
 const (
-	// tailLines is how much of a log stands in a StartError.
+	// tailLines is how many lines of the log a StartError has.
 	tailLines = 40
-	// usualStart is how long an engine takes to start a container where nothing else keeps the machine busy.
+	// usualStart is how long an engine takes to start a container on an idle machine.
 	usualStart = 500 * time.Millisecond
-	// longStart is worth telling of.
+	// longStart is how long a start by the engine may take without being mentioned in an error.
 	longStart = 2 * time.Second
 )
 
-// awaitReady returns when the server is ready, and at once when it has exited. Its errors are *runtime.StartError if the
-// server is to blame. The time counts from when the engine has started it: how long that took is not the server's fault.
+// awaitReady waits until the server is ready. It returns an error as soon as the server exits or its time is over:
+// a *runtime.StartError if the server has failed. The time counts from when the engine has started the container, as
+// startTook is not the server's fault.
 func (s *server) awaitReady(ctx context.Context, life *life, startTook time.Duration) error {
 	began := time.Now()
 	if err := s.awaitAddresses(ctx, life); err != nil {
@@ -49,8 +50,8 @@ func (s *server) awaitReady(ctx context.Context, life *life, startTook time.Dura
 	}
 }
 
-// bound is how long a server may take to become ready whose container the engine took so long to start. Unless somebody
-// chose it, it lengthens, up to fourfold, on a machine that is short of time just now.
+// bound returns how long a server may take to become ready if the engine took startTook to start its container. Unless the
+// user has set it, it is extended up to fourfold on a busy machine.
 func (r *Runtime) bound(startTook time.Duration) readiness.Bound {
 	if chosen := r.options.Complement.SpawnTimeout; chosen > 0 {
 		return readiness.Bound{Limit: chosen}
@@ -61,18 +62,18 @@ func (r *Runtime) bound(startTook time.Duration) readiness.Bound {
 	if limit == usual {
 		return readiness.Bound{Limit: usual}
 	}
-	return readiness.Bound{Limit: limit, Why: fmt.Sprintf("%s, and %s more because this machine is busy: the engine took %s to start "+
-		"the container, and not %s; COMPLEMENT_SPAWN_HS_TIMEOUT_SECS sets a time that is never lengthened",
+	return readiness.Bound{Limit: limit, Why: fmt.Sprintf("%s, and %s more because this machine is busy: the engine took %s instead of %s "+
+		"to start the container; set COMPLEMENT_SPAWN_HS_TIMEOUT_SECS for a fixed time",
 		usual, limit-usual, startTook.Round(100*time.Millisecond), usualStart)}
 }
 
-// awaitAddresses learns where the server is reached, which the engine knows as soon as the container runs. A server
-// that has exited meanwhile has no addresses, and is left to awaitReady.
+// awaitAddresses waits for the server's addresses, which the engine has as soon as the container runs. It returns nil if
+// the server has exited meanwhile, and so has no addresses; awaitReady handles that.
 func (s *server) awaitAddresses(ctx context.Context, life *life) error {
 	bound := readiness.Bound{Limit: operationTimeout}
 	err := readiness.Await(ctx, bound, life.ended, func(ctx context.Context) error {
 		if err := s.readAddresses(ctx); err != nil {
-			return &readiness.Problem{What: "the engine did not say where it is reached", Detail: err.Error()}
+			return &readiness.Problem{What: "the engine did not report its address", Detail: err.Error()}
 		}
 		return nil
 	})
@@ -82,7 +83,7 @@ func (s *server) awaitAddresses(ctx context.Context, life *life) error {
 	return fmt.Errorf("start %s: %w", s.name, err)
 }
 
-// ask asks the server once whether it is ready.
+// ask checks once whether the server is ready.
 func (s *server) ask(ctx context.Context) error {
 	if s.healthChecked {
 		details, err := s.runtime.engine.ContainerInspect(ctx, s.id)
@@ -93,8 +94,8 @@ func (s *server) ask(ctx context.Context) error {
 	return s.runtime.prober.Ask(ctx, readiness.Server{Name: s.name, Client: s.ClientURL(), Federation: s.FederationAddress()})
 }
 
-// howItEnded tells how a server ended that should have become ready: its exit status, whether memory was short, and whether
-// its image has a server for its command at all.
+// howItEnded returns how a server ended before it was ready: its exit status, with an explanation if it ran out of memory or
+// its image's command does not seem to be a server.
 func (s *server) howItEnded(ctx context.Context, life *life) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -103,9 +104,9 @@ func (s *server) howItEnded(ctx context.Context, life *life) string {
 	switch {
 	case err != nil:
 	case details.State.OOMKilled:
-		text = life.status + " (the kernel killed it for want of memory) before it was ready"
+		text = life.status + " (the kernel killed it because it was out of memory) before it was ready"
 	case life.status == "exited with status 0":
-		text += fmt.Sprintf(": the command of its image, %q, ended by itself, where a homeserver would go on until it is stopped",
+		text += fmt.Sprintf(": the command of its image, %q, exited by itself, but a homeserver must run until it is stopped",
 			s.command)
 	}
 	return text

@@ -22,13 +22,13 @@ import (
 	"msc4014/runtime/docker/engine"
 )
 
-// stopGrace is how long a server may take to end by itself after SIGTERM.
+// stopGrace is how long a server may take to exit after SIGTERM.
 const stopGrace = 10 // seconds
 
-// operationTimeout bounds what the engine may take for one change of a server's state.
+// operationTimeout bounds one operation of the engine, such as a change of a server's state.
 const operationTimeout = time.Minute
 
-// keptLog bounds what is kept of the log of a server that was removed.
+// keptLog bounds what is kept of a removed server's log.
 const keptLog = 256 << 10
 
 // server implements runtime.Server.
@@ -39,26 +39,26 @@ type server struct {
 	container, id string   // the container's name and ID
 	command       []string // what the image starts, with its arguments
 	healthChecked bool     // the image has a HEALTHCHECK
-	ephemeral     bool     // it is not started again
+	ephemeral     bool     // started only once
 
 	operation sync.Mutex // one change of the server's state at a time
 
-	mutex     sync.Mutex // guards what is below
+	mutex     sync.Mutex // guards the fields below
 	addresses addresses
 	current   *life
 	removed   bool
 	lastLog   string
 }
 
-// addresses are where the server is reached since its last start.
+// addresses are the server's addresses since its last start.
 type addresses struct{ client, federation string }
 
-// life is one start of the server, until its process has ended.
+// life is one start of the server, from the beginning of its process to the end.
 type life struct {
-	exited chan struct{} // closed if it ended unasked
-	ended  chan struct{} // closed if it ended, asked or not
-	asked  bool          // guarded by server.mutex
-	status string        // how it ended; set before the channels are closed
+	exited   chan struct{} // closed if it has ended unexpectedly
+	ended    chan struct{} // closed if it has ended for any reason
+	stopping bool          // it was requested to end; guarded by server.mutex
+	status   string        // how it ended; set before the channels are closed
 }
 
 var (
@@ -71,7 +71,7 @@ func (s *server) Name() string { return s.name }
 
 func (s *server) Host() string { return s.host }
 
-// ContainerID is the engine's ID of the server's container.
+// ContainerID returns the engine's ID of the server's container.
 func (s *server) ContainerID() string { return s.id }
 
 func (s *server) ClientURL() string {
@@ -92,7 +92,7 @@ func (s *server) Exited() <-chan struct{} {
 	return s.current.exited
 }
 
-// Start starts the stopped or killed server again.
+// Start restarts the stopped or killed server.
 func (s *server) Start(ctx context.Context) error {
 	if err := s.runtime.begin(); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (s *server) Start(ctx context.Context) error {
 	s.operation.Lock()
 	defer s.operation.Unlock()
 	if !s.hasEnded() {
-		return fmt.Errorf("start %s: it is running", s.name)
+		return fmt.Errorf("start %s: it is already running", s.name)
 	}
 	if s.ephemeral {
 		return fmt.Errorf("start %s again: %w", s.name, runtime.ErrEphemeral)
@@ -111,7 +111,7 @@ func (s *server) Start(ctx context.Context) error {
 	return s.launch(ctx)
 }
 
-// launch starts the container, waits until the server is ready, and ends it if it does not become ready.
+// launch starts the container and waits until the server is ready. If it does not become ready, launch kills it.
 func (s *server) launch(ctx context.Context) error {
 	life := &life{exited: make(chan struct{}), ended: make(chan struct{})}
 	s.mutex.Lock()
@@ -124,11 +124,11 @@ func (s *server) launch(ctx context.Context) error {
 		close(life.ended)
 		killing, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTimeout)
 		defer cancel()
-		_ = s.kill(killing) // an engine that was interrupted may go on with it
+		_ = s.kill(killing) // an engine may start it although the request was interrupted
 		if strings.Contains(err.Error(), "exec: ") || strings.Contains(err.Error(), "exec format error") {
-			// The image's fault, not the engine's: it has no such program, or one for another kind of machine.
-			return s.startError(ctx, began, fmt.Sprintf("could not be started: the command of its image, %q, is not in it, is not "+
-				"executable, or is for another kind of machine: %v", s.command, err))
+			// The image is at fault, not the engine.
+			return s.startError(ctx, began, fmt.Sprintf("could not be started: the command of its image, %q, does not exist, is not "+
+				"executable, or is for another architecture: %v", s.command, err))
 		}
 		return fmt.Errorf("start the container of %s: %w", s.name, err)
 	}
@@ -143,7 +143,7 @@ func (s *server) launch(ctx context.Context) error {
 	return err
 }
 
-// watch waits until the container's process has ended. It asks again if the engine breaks off.
+// watch waits until the container's process has ended. It retries if the engine fails to answer.
 func (s *server) watch(life *life) {
 	for {
 		answers, failures := s.runtime.engine.ContainerWait(s.runtime.ctx, s.id, container.WaitConditionNotRunning)
@@ -157,7 +157,7 @@ func (s *server) watch(life *life) {
 				return
 			}
 			if errdefs.IsNotFound(err) {
-				s.noteEnd(life, "was removed by somebody else")
+				s.noteEnd(life, removedStatus)
 				return
 			}
 		}
@@ -170,11 +170,11 @@ func (s *server) watch(life *life) {
 
 func (s *server) noteEnd(life *life, status string) {
 	s.mutex.Lock()
-	asked := life.asked || s.runtime.ctx.Err() != nil
+	stopping := life.stopping || s.runtime.ctx.Err() != nil
 	s.mutex.Unlock()
 	life.status = status
 	close(life.ended)
-	if !asked {
+	if !stopping {
 		close(life.exited)
 	}
 }
@@ -190,7 +190,7 @@ func (s *server) hasEnded() bool {
 	}
 }
 
-// Stop sends SIGTERM, and SIGKILL to a server that does not end within 10 s.
+// Stop sends SIGTERM, and SIGKILL if the server does not exit within 10 s.
 func (s *server) Stop(ctx context.Context) error {
 	s.operation.Lock()
 	defer s.operation.Unlock()
@@ -210,24 +210,24 @@ func (s *server) kill(ctx context.Context) error {
 	return s.runtime.engine.ContainerKill(ctx, s.id, "KILL")
 }
 
-// end asks the server's process to end, by how, and returns when it has.
+// end ends the server's process by calling how, and returns when it has ended.
 func (s *server) end(ctx context.Context, how func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
 	s.mutex.Lock()
 	life := s.current
-	life.asked = true
+	life.stopping = true
 	s.mutex.Unlock()
-	// A frozen process cannot end; of one that is not frozen the engine says so.
+	// A frozen process cannot exit. If it is not frozen, the engine returns an error, which does not matter.
 	_ = s.runtime.engine.ContainerUnpause(ctx, s.id)
-	if err := how(ctx); err != nil && !errdefs.IsConflict(err) { // a conflict: it has ended already
+	if err := how(ctx); err != nil && !errdefs.IsConflict(err) { // a conflict means that it has already ended
 		return fmt.Errorf("end %s: %w", s.name, err)
 	}
 	select {
 	case <-life.ended:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("end %s: it is still there: %w", s.name, ctx.Err())
+		return fmt.Errorf("end %s: it is still running: %w", s.name, ctx.Err())
 	}
 }
 
@@ -242,15 +242,15 @@ func (s *server) Pause(ctx context.Context) error {
 		case err == nil:
 			return nil
 		case ctx.Err() == nil && strings.Contains(err.Error(), unableToFreeze):
-			// The engine tried for seconds, and has let the container go on: its processes were too busy to be stopped at once.
+			// The engine gave up after seconds because the processes were too busy to be frozen together. The container runs.
 		default:
 			return fmt.Errorf("pause %s: %w", s.name, err)
 		}
 	}
 }
 
-// unableToFreeze is what the engine's runtime says when it gave up on stopping all processes of a container at once, which
-// the first version of control groups cannot promise on a busy machine.
+// unableToFreeze is in the error of the engine's runtime if it could not freeze all processes of a container together, which
+// version 1 of control groups cannot guarantee on a busy machine.
 const unableToFreeze = "unable to freeze"
 
 func (s *server) Resume(ctx context.Context) error {
@@ -264,14 +264,14 @@ func (s *server) Resume(ctx context.Context) error {
 	return nil
 }
 
-// CutOff takes the federation network away. Clients reach it by the access network, which stays.
+// CutOff disconnects the server from the federation network. Clients still reach it through the access network.
 func (s *server) CutOff(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
 	s.operation.Lock()
 	defer s.operation.Unlock()
 	if err := s.runtime.engine.NetworkDisconnect(ctx, s.runtime.networks.federation, s.id, true); err != nil {
-		return fmt.Errorf("cut %s off from the federation: %w", s.name, err)
+		return fmt.Errorf("disconnect %s from the federation: %w", s.name, err)
 	}
 	return nil
 }
@@ -282,7 +282,7 @@ func (s *server) Rejoin(ctx context.Context) error {
 	s.operation.Lock()
 	defer s.operation.Unlock()
 	if err := s.joinFederation(ctx); err != nil {
-		return fmt.Errorf("connect %s to the federation again: %w", s.name, err)
+		return fmt.Errorf("reconnect %s to the federation: %w", s.name, err)
 	}
 	return nil
 }
@@ -293,7 +293,7 @@ func (s *server) joinFederation(ctx context.Context) error {
 		&network.EndpointSettings{Aliases: []string{s.name}})
 }
 
-// Remove ends the server and removes its container and volumes; the end of its log stays readable.
+// Remove ends the server and removes its container and volumes. The end of its log stays available.
 func (s *server) Remove(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
@@ -301,7 +301,7 @@ func (s *server) Remove(ctx context.Context) error {
 	defer s.operation.Unlock()
 	s.mutex.Lock()
 	removed := s.removed
-	s.current.asked = true
+	s.current.stopping = true
 	s.mutex.Unlock()
 	if removed {
 		return nil
@@ -321,7 +321,7 @@ func (s *server) Remove(ctx context.Context) error {
 	return nil
 }
 
-// Log reads the log from the engine, which keeps it until the server is removed, up to 32 MB of it.
+// Log returns the log. The engine keeps the last 32 MB of it until the server is removed.
 func (s *server) Log(lines int) string {
 	s.mutex.Lock()
 	removed, log := s.removed, s.lastLog
@@ -334,7 +334,7 @@ func (s *server) Log(lines int) string {
 	return runtime.LastLines(log, lines)
 }
 
-// readLog returns the last lines, all for lines <= 0. If the engine breaks off it says so in place of what is missing.
+// readLog returns the last lines; lines <= 0 means all. If it cannot read the log, it returns the error in place of the rest.
 func (s *server) readLog(ctx context.Context, lines int) string {
 	tail := "all"
 	if lines > 0 {
@@ -354,11 +354,11 @@ func (s *server) readLog(ctx context.Context, lines int) string {
 	return log.String()
 }
 
-// readAddresses learns where the server is reached, which may be elsewhere after each start.
+// readAddresses gets the server's addresses, which may change with each start.
 func (s *server) readAddresses(ctx context.Context) error {
 	details, err := s.runtime.engine.ContainerInspect(ctx, s.id)
 	if err != nil {
-		return fmt.Errorf("look at the container of %s: %w", s.name, err)
+		return fmt.Errorf("inspect the container of %s: %w", s.name, err)
 	}
 	var found addresses
 	if s.runtime.networks.direct {
@@ -385,5 +385,5 @@ func (s *server) readAddresses(ctx context.Context) error {
 	return nil
 }
 
-// errNoAddress is what a container without an address means: it has ended, or the engine is not done yet.
-var errNoAddress = errors.New("the engine shows no address of it")
+// errNoAddress is returned for a container without an address: it has ended, or the engine is still starting it.
+var errNoAddress = errors.New("the container has no address")

@@ -1,5 +1,5 @@
-// Package gocommand runs the go command so that nothing of it outlives whoever asked for it, however that ends: the go
-// command itself ends with its caller, and the compilers that it started are known by where their temporary files go.
+// Package gocommand runs the go command such that none of its processes outlives the caller, even if the caller is killed:
+// the go command itself ends with its caller, and the compilers that it started are found by where their temporary files go.
 package gocommand
 
 import (
@@ -16,11 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TemporaryVariable tells the go command where its temporary files go, and EndWorkers whose workers its compilers are.
+// TemporaryVariable tells the go command where its temporary files go. EndWorkers finds compilers by it.
 const TemporaryVariable = "GOTMPDIR"
 
-// Run runs the go command in dir by RunGroup and returns all that it wrote. EndWorkers ends what it had started if this
-// process was killed.
+// Run runs the go command in dir with RunGroup and returns all of its output. If this process is killed, EndWorkers ends
+// what the command had started.
 func Run(ctx context.Context, dir string, environment []string, arguments ...string) (output string, err error) {
 	command := exec.CommandContext(ctx, "go", arguments...)
 	command.Dir = dir
@@ -31,15 +31,15 @@ func Run(ctx context.Context, dir string, environment []string, arguments ...str
 	return both.String(), err
 }
 
-// RunGroup runs a command made by exec.CommandContext as a process group of its own, which ends as a whole when the context
-// does. If this process is killed, the kernel ends the command itself.
+// RunGroup runs a command made by exec.CommandContext in its own process group, and kills the whole group when the context
+// ends. If this process is killed, the kernel kills the command, but not the rest of the group.
 func RunGroup(command *exec.Cmd) error {
 	command.SysProcAttr = ownGroup()
 	command.Cancel = func() error { return unix.Kill(-command.Process.Pid, unix.SIGKILL) }
 	command.WaitDelay = 5 * time.Second
 	done := make(chan error, 1)
 	go func() {
-		// The kernel's parent of the child is this thread: it must live until the child has ended.
+		// For the kernel, the child's parent is this thread, which must therefore live until the child has ended.
 		goruntime.LockOSThread()
 		defer goruntime.UnlockOSThread()
 		done <- command.Run()
@@ -47,18 +47,18 @@ func RunGroup(command *exec.Cmd) error {
 	return <-done
 }
 
-// EndWorkers ends go commands and compilers whose temporary files go to a folder, and waits, for 5 s at most, until none
-// is left. It needs /proc; elsewhere what is still at work ends by itself.
+// EndWorkers kills go commands and compilers whose temporary files go to a folder, and waits at most 5 s until none is left.
+// It needs /proc; without it, it does nothing, and they finish by themselves.
 func EndWorkers(temporary string) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	// Again and again: a go command may have started one more compiler before its end.
+	// Repeat: a go command may have started another compiler before it ended.
 	for deadline := time.Now().Add(5 * time.Second); endWorkers(temporary) && time.Now().Before(deadline); {
 		<-tick.C
 	}
 }
 
-// endWorkers does so once and tells whether there were any.
+// endWorkers does so once and reports whether there were any.
 func endWorkers(temporary string) (found bool) {
 	environments, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, path := range environments {

@@ -20,15 +20,16 @@ const (
 	federationPort = 8448
 )
 
-// Second octets that runs take: well away from 127.0.x.y, which others use.
+// The range of second octets for runs, away from 127.0.x.y, which other programs use.
 const (
 	firstOctet = 64
 	lastOctet  = 254
 )
 
-// lease is the right to the addresses 127.octet.0.1 to 127.octet.254.254. Whoever listens on 127.octet.255.254 has it;
-// the kernel closes the socket when its holders die, even by SIGKILL, and knows no other user's permissions. The servers of
-// the run inherit the socket: no other run gets the addresses while a process of this one may listen on them.
+// lease is the exclusive use of the addresses 127.octet.0.1 to 127.octet.254.254. A process holds it by listening on
+// 127.octet.255.254. Unlike a lock file, this works across users, and the kernel closes the socket when its holders die,
+// even by SIGKILL. The servers of the run inherit the socket, so that no other run gets the addresses while a process of this
+// run may listen on them.
 type lease struct {
 	octet  int
 	socket net.Listener
@@ -38,7 +39,7 @@ type lease struct {
 	given int
 }
 
-// leaseAddresses takes the addresses of an octet that no live run has, beginning anywhere.
+// leaseAddresses takes the addresses of an octet that no live run uses, beginning with a random one.
 func leaseAddresses() (*lease, error) {
 	const count = lastOctet - firstOctet + 1
 	start := rand.IntN(count)
@@ -55,20 +56,20 @@ func leaseAddresses() (*lease, error) {
 		}
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("no loopback addresses are free: port %d is taken on all of 127.%d.0.0 to 127.%d.0.0; does a "+
-			"program listen on 0.0.0.0:%d? End it, or use --runtime docker: %w", federationPort, firstOctet, lastOctet, federationPort, err)
+		return nil, fmt.Errorf("no loopback addresses are free: port %d is in use from 127.%d.0.0 to 127.%d.0.0; if a program "+
+			"listens on 0.0.0.0:%d, stop it, or use --runtime docker: %w", federationPort, firstOctet, lastOctet, federationPort, err)
 	}
 	return nil, fmt.Errorf("no loopback addresses are free: %w", err)
 }
 
-// forServer hands out an address whose ports nothing listens on.
+// forServer returns an address whose ports nothing listens on.
 func (l *lease) forServer() (string, error) {
 	return l.next(func(address string) error {
 		return errors.Join(canListen(join(address, clientPort)), canListen(join(address, federationPort)))
 	})
 }
 
-// forPeer hands out an address and listens on its federation port.
+// forPeer returns an address, and listens on its federation port.
 func (l *lease) forPeer() (address string, socket net.Listener, err error) {
 	address, err = l.next(func(address string) (err error) {
 		socket, err = net.Listen("tcp4", join(address, federationPort))
@@ -77,12 +78,12 @@ func (l *lease) forPeer() (address string, socket net.Listener, err error) {
 	return address, socket, err
 }
 
-// next hands out an address, each once, that can be used.
+// next returns an address that was not returned before and for which use returns nil.
 func (l *lease) next(use func(address string) error) (string, error) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	var problem error
-	for range 100 { // addresses in a row that something else listens on
+	for range 100 { // give up after so many addresses in a row
 		if l.given >= 255*254 {
 			return "", errors.New("all loopback addresses of this run have been used")
 		}
@@ -92,11 +93,11 @@ func (l *lease) next(use func(address string) error) (string, error) {
 			return address, nil
 		}
 	}
-	return "", fmt.Errorf("does a program listen on that port on 0.0.0.0? End it, or use --runtime docker: %w", problem)
+	return "", fmt.Errorf("%w; if a program listens on that port of 0.0.0.0, stop it, or use --runtime docker", problem)
 }
 
-// canListen listens for a moment. No child may be forked meanwhile: it would have a copy of the socket until it executes its
-// program, and the address would be in use still when the server wants it.
+// canListen listens briefly, and returns an error if that is impossible. No child may be forked meanwhile: it would have a
+// copy of the socket until it executes its program, and the address might still be in use when the server needs it.
 func canListen(address string) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
@@ -107,7 +108,7 @@ func canListen(address string) error {
 	return socket.Close()
 }
 
-// release gives the addresses back, once no server is left.
+// release releases the addresses. The caller must have ended all servers.
 func (l *lease) release() error {
 	var problems []error
 	for _, each := range []io.Closer{l.socket, l.shared} {

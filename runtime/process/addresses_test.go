@@ -33,7 +33,7 @@ func TestNamesAreNeverUsedAgain(t *testing.T) {
 	}
 	start(t, r, "hs1")
 	_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
-	assert.ErrorContains(t, err, "that name already")
+	assert.ErrorContains(t, err, "already had a server with that name")
 }
 
 func TestRunsHaveDifferentAddresses(t *testing.T) {
@@ -45,7 +45,7 @@ func TestRunsHaveDifferentAddresses(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatIsTakenIsPassedOver(t *testing.T) {
+func TestAddressesInUseAreSkipped(t *testing.T) {
 	r := playing(t, "ready")
 	taken := fmt.Sprintf("127.%d.0.1", r.lease.octet)
 	socket, err := net.Listen("tcp4", join(taken, federationPort))
@@ -54,7 +54,7 @@ func TestAnAddressThatIsTakenIsPassedOver(t *testing.T) {
 	assert.NotEqual(t, taken, start(t, r, "hs1").Name())
 }
 
-// TestAddressesAreFreeWhileChildrenStart: a child has copies of all sockets until it executes its program.
+// A child has copies of all sockets until it executes its program.
 func TestAddressesAreFreeWhileChildrenStart(t *testing.T) {
 	r := playing(t, "ready")
 	var long []string // environment that takes a while to copy
@@ -88,8 +88,8 @@ func TestAddressesAreFreeWhileChildrenStart(t *testing.T) {
 	}
 }
 
-// TestAddressesAreNobodyElsesWhileAChildOfAServerLives: it may listen on one of them.
-func TestAddressesAreNobodyElsesWhileAChildOfAServerLives(t *testing.T) {
+// A child of a server may listen on one of the run's addresses.
+func TestAddressesStayLeasedWhileAChildOfAServerLives(t *testing.T) {
 	r := playing(t, "stray")
 	s := start(t, r, "hs1")
 	var child int

@@ -22,7 +22,7 @@ import (
 	"msc4014/runtime/candidate"
 )
 
-// homeserver makes a runtime for a real homeserver, which is built the first time (Dendrite in about a minute).
+// homeserver returns a runtime for a real homeserver, which is built the first time (Dendrite in about a minute).
 func homeserver(t *testing.T, name string) (*Runtime, *authority.Authority) {
 	t.Helper()
 	if testing.Short() {
@@ -36,14 +36,14 @@ func homeserver(t *testing.T, name string) (*Runtime, *authority.Authority) {
 	dir := t.TempDir()
 	ca, err := authority.New(filepath.Join(dir, "ca"))
 	require.NoError(t, err)
-	// How fast a homeserver starts on a busy machine is not what these tests judge.
+	// These tests do not judge how fast a homeserver starts on a busy machine.
 	r, err := New(artifact, Options{SessionDir: dir, Authority: ca, SpawnTimeout: 5 * time.Minute})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, r.Close(context.Background())) })
 	return r, ca
 }
 
-// call makes one request of the client-server API and wants 200.
+// call sends one request of the client-server API, and expects status 200.
 func call(t *testing.T, s runtime.Server, method, path, token string, body any) gjson.Result {
 	t.Helper()
 	data, err := json.Marshal(body)
@@ -70,7 +70,7 @@ func register(t *testing.T, s runtime.Server, name string) (token string) {
 	}).Get("access_token").String()
 }
 
-// signingKeys asks over TLS, trusting the run's authority alone.
+// signingKeys requests the server's keys over TLS, trusting only the run's authority.
 func signingKeys(t *testing.T, s runtime.Server, ca *authority.Authority) string {
 	t.Helper()
 	client := http.Client{Transport: &http.Transport{
@@ -108,7 +108,7 @@ func TestServersKeepTheirData(t *testing.T) {
 			for number, end := range []func(context.Context) error{s.Kill, s.Stop} {
 				path := "/rooms/" + url.PathEscape(room) + "/send/m.room.message/" + string(rune('0'+number))
 				event := call(t, s, http.MethodPut, path, token, map[string]any{"msgtype": "m.text", "body": "hello"}).Get("event_id").String()
-				// Without this, a SIGKILL may hit between Dendrite's parts, and JetStream waits 30 s to deliver again.
+				// Without this, a SIGKILL may interrupt delivery between Dendrite's parts, and JetStream retries only after 30 s.
 				waitForEvent(t, s, token, room, event)
 				require.NoError(t, end(t.Context()))
 				require.NoError(t, s.Start(t.Context()))
@@ -123,7 +123,7 @@ func TestServersKeepTheirData(t *testing.T) {
 	}
 }
 
-// Each trusts the other's certificate and finds its port by its name.
+// Each server trusts the other's certificate, and finds its port by its name.
 func TestServersFederate(t *testing.T) {
 	for _, name := range []string{"reference", "dendrite@0.13.8"} {
 		t.Run(name, func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestServersFederate(t *testing.T) {
 	}
 }
 
-// BenchmarkServerStart measures from the start of the process to ready, on fresh data and again.
+// BenchmarkServerStart measures the time from starting the process until it is ready, first on fresh data, then again.
 func BenchmarkServerStart(b *testing.B) {
 	root := filepath.Join("..", "..")
 	for _, name := range []string{"reference", "dendrite@0.13.8", "dendrite@0.15.2"} {

@@ -7,16 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// childAttributes: a process group of its own, so that Ctrl-C reaches the suite alone, which then ends its servers; and
-// SIGKILL when the spawner's thread ends. Both outlive the entry point's exec.
+// childAttributes puts a child into its own process group, so that Ctrl-C reaches only the suite, which then ends its
+// servers, and has it killed when the spawner's thread ends. Both remain in effect after the entry point's exec.
 func childAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// waitForEnd waits until a child has ended, and leaves it to be waited for.
+// waitForEnd waits until a child has ended, but leaves it a zombie.
 func waitForEnd(pid int) { waitFor(pid, unix.WEXITED) }
 
-// waitForStop waits until all threads of a child that got SIGSTOP stand still, or it has ended.
+// waitForStop waits until all threads of a child that received SIGSTOP have stopped, or it has ended.
 func waitForStop(pid int) { waitFor(pid, unix.WSTOPPED|unix.WEXITED) }
 
 func waitFor(pid, what int) {

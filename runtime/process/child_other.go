@@ -4,7 +4,7 @@ package process
 
 import "syscall"
 
-// childAttributes is never used: New refuses.
+// childAttributes is never called, as New returns an error.
 func childAttributes() *syscall.SysProcAttr { return nil }
 
 func waitForEnd(int) {}

@@ -2,7 +2,7 @@ package process
 
 import "golang.org/x/sys/unix"
 
-// Ending tells how the latest start of the server ended.
+// Ending returns how the server last ended, and whether it was killed from outside; "" while it runs.
 func (s *server) Ending() (text string, killed bool) {
 	life := s.life()
 	if life == nil {
@@ -10,7 +10,7 @@ func (s *server) Ending() (text string, killed bool) {
 	}
 	select {
 	case <-life.ended:
-		return life.status, life.status == "was ended by signal "+unix.SIGKILL.String()
+		return life.status, life.status == endedBySignal+unix.SIGKILL.String()
 	default:
 		return "", false
 	}

@@ -19,7 +19,7 @@ import (
 	"msc4014/runtime/authority"
 )
 
-// The test's own program plays the candidate, and a suite that is killed, if this variable says so.
+// playVariable says what the test binary plays: a candidate, or a suite that is killed.
 const playVariable = "MSC4014_TEST_PLAY"
 
 func TestMain(m *testing.M) {
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// testDir is for what tests share.
+// testDir is the folder for what tests share.
 var testDir string
 
 func runTests(m *testing.M) int {
@@ -45,7 +45,7 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// lateAnswer is the answer to /versions at which a server that plays "late" opens its federation port.
+// lateAnswer is the number of the response to /versions after which a server that plays "late" opens its federation port.
 const lateAnswer = 5
 
 // playServer is a candidate: "ready" (and counts its starts in its data), or one with a fault.
@@ -61,7 +61,7 @@ func playServer(play string) {
 		signal.Ignore(unix.SIGTERM)
 	case "child", "stray":
 		child := exec.Command("sleep", "1000")
-		child.SysProcAttr = &unix.SysProcAttr{Setsid: play == "stray"} // out of the group that ends with the server
+		child.SysProcAttr = &unix.SysProcAttr{Setsid: play == "stray"} // leaves the group that ends with the server
 		if err := child.Start(); err != nil {
 			panic(err)
 		}
@@ -117,7 +117,7 @@ func playedCertificate() (tls.Certificate, error) {
 	return ca.Issue(os.Getenv("SERVER_NAME"))
 }
 
-// playSuite starts a server, says which process it is, and waits to be killed.
+// playSuite starts a server, prints its process ID, and waits to be killed.
 func playSuite() {
 	dir := os.Getenv("MSC4014_TEST_DIR")
 	ca, err := authority.New(filepath.Join(dir, "ca"))

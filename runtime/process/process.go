@@ -1,16 +1,16 @@
-// Package process runs candidates as plain processes of this machine, without containers. The program is the entry point
+// Package process runs candidates as plain processes on this machine, without containers. The program is the entry point
 // of the candidate's image, with the folders of Complement's contract given in its environment:
 //
 //	SERVER_NAME           the server's name
 //	MSC4014_CA_DIR        where ca.crt and ca.key are (/complement/ca in a container)
-//	MSC4014_DATA_DIR      data that outlives a restart (/data)
-//	MSC4014_PROGRAM_DIR   the folder of the programs (/)
+//	MSC4014_DATA_DIR      where data that survives a restart is (/data)
+//	MSC4014_PROGRAM_DIR   where the programs are (/)
 //	MSC4014_HTTP_ADDRESS  host:port to listen on for clients (:8008)
 //	MSC4014_HTTPS_ADDRESS host:port to listen on for the federation, with TLS (:8448)
 //	MSC4014_EPHEMERAL     true for a server that is started only once; its data may stay in memory
 //
-// Each server and each peer has a loopback address of its own as its name, 127.a.b.c, so names have no ports
-// (addresses.go). A child ends with this process, however that ends (spawner.go), and is recorded in the session.
+// The name of each server and peer is its own loopback address, 127.a.b.c, so names have no ports (addresses.go). A child
+// ends when this process does, even by SIGKILL (spawner.go), and is recorded in the session.
 package process
 
 import (
@@ -30,27 +30,27 @@ import (
 	"msc4014/runtime/readiness"
 )
 
-// Recorder notes which processes belong to a run, so that they can be ended if it is killed: *session.Session.
+// Recorder records which processes belong to a run, so that they can be ended if the run is killed: *session.Session.
 type Recorder interface {
 	RecordProcess(pid int) error
 	ForgetProcess(pid int) error
 }
 
-// Options are what a run gives its process runtime.
+// Options say how the servers of a run are started.
 type Options struct {
-	// SessionDir is the folder for the data and logs of servers, below processes of the run's own.
+	// SessionDir is the run's folder. The data and logs of servers go to its subfolder servers.
 	SessionDir string
 	// Authority signs the servers' certificates.
 	Authority *authority.Authority
-	// Recorder is told of every process; nil: none is recorded.
+	// Recorder records every process; nil means that none is recorded.
 	Recorder Recorder
-	// ByHost has what is started at a host ("hs2") in place of the run's artifact.
+	// ByHost holds artifacts that are started at a host ("hs2") instead of the run's artifact.
 	ByHost map[string]runtime.Artifact
 	// SpawnTimeout is how long a server may take to become ready; 0 means readiness.DefaultTimeout.
 	SpawnTimeout time.Duration
-	// StopTimeout is how long a server has to end after SIGTERM before it is killed; 0 means 10 s.
+	// StopTimeout is how long a server may take to exit after SIGTERM before it is killed; 0 means 10 s.
 	StopTimeout time.Duration
-	// Environment has further variables for the servers, "NAME=value".
+	// Environment holds more variables for the servers, "NAME=value".
 	Environment []string
 }
 
@@ -70,11 +70,11 @@ type Runtime struct {
 
 var _ runtime.Runtime = (*Runtime)(nil)
 
-// New makes a runtime for an artifact that was prepared for it. Close ends what it started.
+// New returns a runtime for an artifact that was prepared for it. Close ends what it started.
 func New(artifact runtime.Artifact, options Options) (*Runtime, error) {
 	if goruntime.GOOS != "linux" {
-		return nil, fmt.Errorf("the process runtime needs Linux, where each server can have a loopback address of its own "+
-			"(this is %s); use --runtime docker", goruntime.GOOS)
+		return nil, fmt.Errorf("the process runtime needs Linux, where each server can have its own loopback address, and "+
+			"this is %s; use --runtime docker", goruntime.GOOS)
 	}
 	artifacts := runtime.Artifacts{Main: artifact, ByHost: options.ByHost}
 	for _, each := range artifacts.All() {
@@ -112,7 +112,7 @@ func New(artifact runtime.Artifact, options Options) (*Runtime, error) {
 // Name is "process".
 func (r *Runtime) Name() string { return "process" }
 
-// NewPeer hands out an address that nothing else in this run has had.
+// NewPeer returns an address that was never used in this run.
 func (r *Runtime) NewPeer() (runtime.PeerAddress, error) {
 	address, socket, err := r.lease.forPeer()
 	if err != nil {
@@ -134,7 +134,7 @@ func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (run
 	case r.closed:
 		err = errors.New("the run is over")
 	case r.names[label]:
-		err = errors.New("there was a server of that name already")
+		err = errors.New("this run already had a server with that name")
 	}
 	s := &server{
 		runtime: r, artifact: artifact, label: label, host: options.Host, address: address,
@@ -157,7 +157,7 @@ func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (run
 	return s, nil
 }
 
-// Close ends every server and gives the addresses back. Logs and data stay: they are the session's.
+// Close ends every server and releases the addresses. Logs and data stay, as they belong to the session.
 func (r *Runtime) Close(ctx context.Context) error {
 	r.mutex.Lock()
 	r.closed = true
@@ -166,11 +166,11 @@ func (r *Runtime) Close(ctx context.Context) error {
 		servers = append(servers, s)
 	}
 	r.mutex.Unlock()
-	// First without waiting for what is being done to them: a start that goes on would take its time.
+	// First without waiting for operations on them, as a start may take long.
 	for _, s := range servers {
 		_ = s.end(ctx, unix.SIGKILL)
 	}
-	r.spawner.close() // from here on nothing starts
+	r.spawner.close() // nothing starts from here on
 	var problems []error
 	for _, s := range servers {
 		problems = append(problems, s.Kill(ctx))

@@ -27,7 +27,7 @@ import (
 	"msc4014/runtime/authority"
 )
 
-// recorder remembers what it was told.
+// recorder records processes in memory.
 type recorder struct {
 	mutex    sync.Mutex
 	recorded map[int]bool
@@ -56,7 +56,7 @@ func (r *recorder) count() int {
 	return len(r.recorded)
 }
 
-// sharedAuthority is made once: its key takes long under the race detector.
+// sharedAuthority is created once, as generating its key is slow under the race detector.
 var sharedAuthority = sync.OnceValues(func() (*authority.Authority, error) {
 	return authority.New(filepath.Join(testDir, "ca"))
 })
@@ -108,26 +108,26 @@ func TestLifeOfAServer(t *testing.T) {
 	r := playing(t, "ready")
 	ctx := t.Context()
 	s := start(t, r, "hs1")
-	told := r.options.Recorder.(*recorder)
+	recorded := r.options.Recorder.(*recorder)
 	assert.Equal(t, "hs1", s.Host())
 	assert.Equal(t, "http://"+s.Name()+":8008", s.ClientURL())
 	assert.Equal(t, s.Name()+":8448", s.FederationAddress())
-	assert.Equal(t, 1, told.count())
+	assert.Equal(t, 1, recorded.count())
 	first := s.Exited()
 
 	require.NoError(t, s.Stop(ctx))
 	assert.False(t, answers(s))
-	assert.False(t, closed(first), "it was asked to end")
-	assert.Zero(t, told.count())
+	assert.False(t, closed(first), "it was stopped")
+	assert.Zero(t, recorded.count())
 	require.NoError(t, s.Start(ctx))
-	assert.ErrorContains(t, s.Start(ctx), "running already")
+	assert.ErrorContains(t, s.Start(ctx), "already running")
 	require.NoError(t, s.Kill(ctx))
-	require.NoError(t, s.Kill(ctx), "twice does no harm")
+	require.NoError(t, s.Kill(ctx), "a second Kill is harmless")
 	require.NoError(t, s.Start(ctx))
 
 	data, err := os.ReadFile(filepath.Join(r.options.SessionDir, "servers", "d1-hs1", "data", "starts"))
 	require.NoError(t, err)
-	assert.Equal(t, "start\nstart\nstart\n", string(data), "its data outlives a restart")
+	assert.Equal(t, "start\nstart\nstart\n", string(data), "its data survives a restart")
 	assert.Len(t, strings.Split(s.Log(0), "\n"), 3)
 	assert.Equal(t, "server "+s.Name()+" plays ready", s.Log(1))
 
@@ -153,10 +153,10 @@ func TestEphemeralServersAreStartedOnce(t *testing.T) {
 	r := playing(t, "ready")
 	ephemeral, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1", Ephemeral: true})
 	require.NoError(t, err)
-	for told, s := range map[string]runtime.Server{"true": ephemeral, "false": start(t, r, "hs2")} {
+	for value, s := range map[string]runtime.Server{"true": ephemeral, "false": start(t, r, "hs2")} {
 		inherited, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", s.(*server).life().command.Process.Pid))
 		require.NoError(t, err)
-		assert.Contains(t, strings.Split(string(inherited), "\x00"), runtime.EphemeralVariable+"="+told)
+		assert.Contains(t, strings.Split(string(inherited), "\x00"), runtime.EphemeralVariable+"="+value)
 	}
 	require.NoError(t, ephemeral.Stop(t.Context()))
 	assert.ErrorIs(t, ephemeral.Start(t.Context()), runtime.ErrEphemeral)
@@ -178,13 +178,13 @@ func TestExitIsNoticedAtOnce(t *testing.T) {
 }
 
 func TestFailedStarts(t *testing.T) {
-	const timeout = 15 * time.Second // long enough for five programs to start beside busy processes on each core
+	const timeout = 15 * time.Second // long enough for five programs to start on a busy machine
 	for play, want := range map[string]string{
 		"exit":         "exited with status 3 before it was ready",
 		"silent":       "did not answer GET /_matrix/client/versions on port 8008 within 15s: dial tcp",
-		"unready":      "answered GET /_matrix/client/versions with nothing better than status 503 within 15s",
+		"unready":      "answered GET /_matrix/client/versions only with status 503 within 15s",
 		"hanging":      "did not answer GET /_matrix/client/versions on port 8008 within 15s",
-		"clients only": "answers clients on port 8008, but nothing answers federation on port 8448 within 15s: dial tcp",
+		"clients only": "answered clients on port 8008, but did not accept federation connections on port 8448 within 15s: dial tcp",
 	} {
 		t.Run(play, func(t *testing.T) {
 			t.Parallel()
@@ -202,14 +202,14 @@ func TestFailedStarts(t *testing.T) {
 			assert.Contains(t, failure.LogTail, "plays "+play)
 			if play == "exit" {
 				assert.Contains(t, failure.LogTail, "cannot open the database")
-				assert.Less(t, failure.Waited, limit, "noticed at once")
+				assert.Less(t, failure.Waited, limit, "noticed immediately")
 			}
 			assert.Zero(t, r.options.Recorder.(*recorder).count(), "nothing is left running")
 		})
 	}
 }
 
-func TestReadyIsReadyForTheFederationToo(t *testing.T) {
+func TestReadyIncludesTheFederationPort(t *testing.T) {
 	r := playing(t, "late")
 	s := start(t, r, "hs1").(*server)
 	assertFederates := func(when string) {
@@ -237,7 +237,7 @@ func TestReadinessFollowsNoRedirect(t *testing.T) {
 	})
 	_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
 	assert.ErrorContains(t, err, `a redirect (status 302, not followed) within 15s: to "`+elsewhere.URL+`"`)
-	assert.Zero(t, followed.Load(), "a server under test made this process ask another")
+	assert.Zero(t, followed.Load(), "the redirect was followed")
 }
 
 func TestProgramMissing(t *testing.T) {
@@ -290,14 +290,14 @@ func TestStartEndsWithItsContext(t *testing.T) {
 	assert.Zero(t, r.options.Recorder.(*recorder).count())
 }
 
-func TestStopKillsTheDeaf(t *testing.T) {
+func TestStopKillsAServerThatIgnoresSIGTERM(t *testing.T) {
 	r := playing(t, "deaf", func(o *Options) { o.StopTimeout = 50 * time.Millisecond })
 	s := start(t, r, "hs1")
 	require.NoError(t, s.Stop(t.Context()))
 	assert.False(t, answers(s))
 }
 
-func TestStopWakesThePaused(t *testing.T) {
+func TestStopResumesAPausedServer(t *testing.T) {
 	r := playing(t, "ready", func(o *Options) { o.StopTimeout = time.Hour })
 	s := start(t, r, "hs1")
 	require.NoError(t, s.Pause(t.Context()))
@@ -311,7 +311,7 @@ func TestChildrenOfAServerEndWithIt(t *testing.T) {
 	var child int
 	_, err := fmt.Sscanf(s.Log(1), "child %d", &child)
 	require.NoError(t, err, s.Log(0))
-	_, err = http.Get(s.ClientURL() + "/die") // by itself, not by our signal
+	_, err = http.Get(s.ClientURL() + "/die") // exits by itself, not by a signal
 	require.Error(t, err)
 	<-s.Exited()
 	assert.Eventually(t, func() bool { return !alive(child) }, 10*time.Second, 5*time.Millisecond)
@@ -333,7 +333,7 @@ func TestCloseEndsEverything(t *testing.T) {
 	_, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs3"})
 	assert.ErrorContains(t, err, "the run is over")
 	socket, err := net.Listen("tcp4", join(fmt.Sprintf("127.%d.255.254", r.lease.octet), federationPort))
-	require.NoError(t, err, "the addresses were given back")
+	require.NoError(t, err, "the addresses are released")
 	_ = socket.Close()
 }
 
@@ -350,7 +350,7 @@ func TestCloseDoesNotWaitForAStart(t *testing.T) {
 	assert.Zero(t, r.options.Recorder.(*recorder).count())
 }
 
-// The kernel's parent of a child is a thread; the child must not die with the thread of whoever asked for it.
+// For the kernel, a child's parent is a thread; the child must not die with the thread that requested it.
 func TestServersOutliveThreads(t *testing.T) {
 	r := playing(t, "ready")
 	var servers []runtime.Server

@@ -1,4 +1,4 @@
-// When a server that was started is ready.
+// Waiting until a server is ready.
 
 package process
 
@@ -11,12 +11,12 @@ import (
 	"msc4014/runtime/readiness"
 )
 
-// waitUntilReady waits until the server is ready (runtime/readiness). It returns "" when it is, else what was the matter.
+// waitUntilReady waits until the server is ready (runtime/readiness). It returns "" if it is, else why not.
 func (s *server) waitUntilReady(ctx context.Context, life *life) (cause string) {
-	asked := readiness.Server{Name: s.address, Client: s.ClientURL(), Federation: s.FederationAddress()}
+	target := readiness.Server{Name: s.address, Client: s.ClientURL(), Federation: s.FederationAddress()}
 	bound := readiness.Bound{Limit: s.runtime.options.SpawnTimeout}
 	err := readiness.Await(ctx, bound, life.ended, func(ctx context.Context) error {
-		return s.runtime.prober.Ask(ctx, asked)
+		return s.runtime.prober.Ask(ctx, target)
 	})
 	var late *readiness.LateError
 	switch {
@@ -27,11 +27,11 @@ func (s *server) waitUntilReady(ctx context.Context, life *life) (cause string) 
 	case errors.As(err, &late):
 		return late.Error()
 	default:
-		return "was not waited for: " + err.Error()
+		return "was not awaited: " + err.Error()
 	}
 }
 
-// readFrom reads a file from an offset; what cannot be read is empty.
+// readFrom reads a file from an offset. It returns "" if the file cannot be read.
 func readFrom(path string, offset int64) string {
 	file, err := os.Open(path)
 	if err != nil {

@@ -1,4 +1,4 @@
-// One homeserver, its process and what is done to it.
+// One homeserver: its process, and operations on it.
 
 package process
 
@@ -18,17 +18,15 @@ import (
 	"msc4014/runtime"
 )
 
-// server is one homeserver. Control operations are done one at a time (control); what is read while they go on is under
-// state.
+// server is one homeserver. The mutex control serializes operations on it; state guards what is read during them.
 type server struct {
-	runtime  *Runtime
-	artifact runtime.Artifact
-	label    string // "d1-hs1": unique in the run
-	host     string
-	address  string // its name
-	dir      string
-	// ephemeral servers are not started again.
-	ephemeral bool
+	runtime   *Runtime
+	artifact  runtime.Artifact
+	label     string // "d1-hs1": unique in the run
+	host      string
+	address   string // its name
+	dir       string
+	ephemeral bool // started only once
 
 	control sync.Mutex
 	state   sync.Mutex
@@ -36,17 +34,17 @@ type server struct {
 	removed bool
 }
 
-// life is one start of the server, from its process's beginning to its end.
+// life is one start of the server, from the beginning of its process to the end.
 type life struct {
 	command  *exec.Cmd
-	logStart int64         // where its log begins in the file
-	ended    chan struct{} // closed when the process was waited for
-	exited   chan struct{} // closed when it ended without having been asked to
+	logStart int64         // the offset in the file where its log begins
+	ended    chan struct{} // closed when the process has been waited for
+	exited   chan struct{} // closed when it has ended unexpectedly
 	status   string        // "exited with status 1"; set before ended is closed
 
-	// Under the server's state:
-	asked bool // to end
-	dead  bool // not to be signalled any more: its number may soon be another's
+	// Guarded by the server's state:
+	stopping bool // it was requested to end
+	dead     bool // must not be signalled any more: its process ID may be reused
 }
 
 var errRemoved = errors.New("the server was removed")
@@ -58,7 +56,7 @@ func (s *server) FederationAddress() string { return join(s.address, federationP
 func (s *server) dataDir() string           { return filepath.Join(s.dir, "data") }
 func (s *server) logPath() string           { return filepath.Join(s.dir, "server.log") }
 
-// Configuration is the file that the artifact names, in the server's data folder.
+// Configuration returns the file that the artifact names, in the server's data folder.
 func (s *server) Configuration(context.Context) (name string, text []byte, err error) {
 	name = s.artifact.Configuration
 	if name == "" {
@@ -71,7 +69,7 @@ func (s *server) Configuration(context.Context) (name string, text []byte, err e
 	return name, text, nil
 }
 
-// Exited is closed when the latest start of the server ended without having been asked to.
+// Exited is closed when the server exits unexpectedly.
 func (s *server) Exited() <-chan struct{} {
 	if life := s.life(); life != nil {
 		return life.exited
@@ -94,12 +92,12 @@ func (l *life) hasEnded() bool {
 	}
 }
 
-// Start starts the server, with its data if it ran before, and returns when it is ready. The server's name stays.
+// Start starts the server, with its data if it ran before, and returns when it is ready. The server keeps its name.
 func (s *server) Start(ctx context.Context) error {
 	s.control.Lock()
 	defer s.control.Unlock()
 	if life := s.life(); life != nil && !life.hasEnded() {
-		return fmt.Errorf("%s is running already", s.label)
+		return fmt.Errorf("start %s: it is already running", s.label)
 	}
 	if s.removed {
 		return fmt.Errorf("start %s: %w", s.label, errRemoved)
@@ -117,7 +115,7 @@ func (s *server) Start(ctx context.Context) error {
 		return nil
 	}
 	waited := time.Since(started)
-	// A start that failed leaves nothing running, whatever became of ctx.
+	// A failed start leaves nothing running, even if ctx has ended.
 	_ = s.end(context.WithoutCancel(ctx), unix.SIGKILL)
 	tail := runtime.LastLines(readFrom(s.logPath(), life.logStart), 50)
 	failure := startError(s.artifact.Candidate, s.label, waited, cause, tail)
@@ -127,7 +125,7 @@ func (s *server) Start(ctx context.Context) error {
 	return failure
 }
 
-// launch starts the process and a goroutine that waits for its end.
+// launch starts the process, and a goroutine that waits for its end.
 func (s *server) launch() (*life, error) {
 	log, err := os.OpenFile(s.logPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -142,7 +140,7 @@ func (s *server) launch() (*life, error) {
 	command.Dir = s.dataDir()
 	command.Env = s.environment()
 	command.Stdout, command.Stderr = log, log
-	command.ExtraFiles = []*os.File{s.runtime.lease.shared} // the addresses are this run's while the server lives
+	command.ExtraFiles = []*os.File{s.runtime.lease.shared} // keeps the lease while the server lives
 	command.SysProcAttr = childAttributes()
 	if err := s.runtime.spawner.start(command); err != nil {
 		return nil, err
@@ -157,35 +155,35 @@ func (s *server) launch() (*life, error) {
 	s.current = life
 	s.state.Unlock()
 	go s.attend(life)
-	if err != nil && !errors.Is(err, os.ErrProcessDone) { // one that ended at once has its story told by its log
+	if err != nil && !errors.Is(err, os.ErrProcessDone) { // if it has already ended, its log says why
 		_ = s.end(context.Background(), unix.SIGKILL)
 		return nil, err
 	}
 	return life, nil
 }
 
-// attend waits for the end of the process and says so.
+// attend waits for the end of the process, and records it.
 func (s *server) attend(life *life) {
 	pid := life.command.Process.Pid
-	waitForEnd(pid) // it is a zombie now, and keeps its number until it is waited for
+	waitForEnd(pid) // it is now a zombie, and keeps its process ID until it is waited for
 	s.state.Lock()
 	life.dead = true
-	_ = unix.Kill(-pid, unix.SIGKILL) // children that it left
+	_ = unix.Kill(-pid, unix.SIGKILL) // its remaining children
 	s.state.Unlock()
-	_ = life.command.Wait() // how it ended is in ProcessState
+	_ = life.command.Wait() // the result is in ProcessState
 	if recorder := s.runtime.options.Recorder; recorder != nil {
-		_ = recorder.ForgetProcess(pid) // one too many does no harm: its start time tells it from a later process
+		_ = recorder.ForgetProcess(pid) // a stale record is harmless: its start time differs from a later process's
 	}
 	s.state.Lock()
 	defer s.state.Unlock()
 	life.status = describe(life.command.ProcessState)
 	close(life.ended)
-	if !life.asked {
+	if !life.stopping {
 		close(life.exited)
 	}
 }
 
-// environment is a small one: what the suite's own environment has (tokens, say) is none of a candidate's business.
+// environment returns only what a server needs, as the suite's own environment may hold secrets such as tokens.
 func (s *server) environment() []string {
 	var environment []string
 	for _, name := range []string{"PATH", "HOME", "LANG", "TZ"} {
@@ -195,7 +193,7 @@ func (s *server) environment() []string {
 	}
 	environment = append(environment, s.runtime.options.Environment...)
 	environment = append(environment, s.artifact.Environment...)
-	return append(environment, // the last one counts
+	return append(environment, // the last value of a variable takes effect
 		"SERVER_NAME="+s.address,
 		"MSC4014_CA_DIR="+s.runtime.options.Authority.Dir(),
 		"MSC4014_DATA_DIR="+s.dataDir(),
@@ -206,32 +204,32 @@ func (s *server) environment() []string {
 	)
 }
 
-// Stop asks the server to end, and kills it if it does not within the grace period. Its data stays.
+// Stop asks the server to exit, and kills it if it does not within the grace period. Its data stays.
 func (s *server) Stop(ctx context.Context) error {
 	s.control.Lock()
 	defer s.control.Unlock()
 	return s.end(ctx, unix.SIGTERM)
 }
 
-// Kill ends the server at once. Its data stays.
+// Kill kills the server. Its data stays.
 func (s *server) Kill(ctx context.Context) error {
 	s.control.Lock()
 	defer s.control.Unlock()
 	return s.end(ctx, unix.SIGKILL)
 }
 
-// end sends a signal and waits for the end; SIGKILL follows after the grace period or when ctx is over.
+// end sends a signal and waits for the end; SIGKILL follows after the grace period or when ctx ends.
 func (s *server) end(ctx context.Context, signal unix.Signal) error {
 	life := s.life()
 	if life == nil {
 		return nil
 	}
 	s.state.Lock()
-	life.asked = true
+	life.stopping = true
 	s.state.Unlock()
 	if signal != unix.SIGKILL {
 		s.signal(life, signal)
-		s.signal(life, unix.SIGCONT) // a paused one must wake up to hear it
+		s.signal(life, unix.SIGCONT) // a paused process must resume to handle it
 		grace := time.NewTimer(s.runtime.options.StopTimeout)
 		defer grace.Stop()
 		select {
@@ -241,14 +239,14 @@ func (s *server) end(ctx context.Context, signal unix.Signal) error {
 		}
 	}
 	s.signal(life, unix.SIGKILL)
-	// The kernel ends what got SIGKILL; a process that hangs in it (a dead disk) must not hang the run.
+	// SIGKILL may not end a process that hangs in the kernel (on a broken disk). The run must not hang with it.
 	stuck := time.NewTimer(10 * time.Second)
 	defer stuck.Stop()
 	select {
 	case <-life.ended:
 		return nil
 	case <-stuck.C:
-		return fmt.Errorf("%s (process %d) got SIGKILL and did not end within 10s", s.label, life.command.Process.Pid)
+		return fmt.Errorf("%s (process %d) did not end within 10s of SIGKILL", s.label, life.command.Process.Pid)
 	}
 }
 
@@ -261,12 +259,12 @@ func (s *server) signal(life *life, signal unix.Signal) {
 	}
 }
 
-// Pause freezes the server: when it returns, nothing of it runs.
+// Pause freezes the server: when it returns, none of its threads runs.
 func (s *server) Pause(context.Context) error {
 	return s.signalRunning("pause", unix.SIGSTOP, waitForStop)
 }
 
-// Resume lets a frozen server go on.
+// Resume lets a frozen server continue.
 func (s *server) Resume(context.Context) error {
 	return s.signalRunning("resume", unix.SIGCONT, func(int) {})
 }
@@ -283,14 +281,14 @@ func (s *server) signalRunning(what string, signal unix.Signal, wait func(pid in
 	return nil
 }
 
-// CutOff is not possible: all processes share the loopback interface.
+// CutOff returns an error, as all processes share the loopback interface.
 func (s *server) CutOff(context.Context) error {
-	return fmt.Errorf("cut %s off from the federation: %w: plain processes share one network", s.label, runtime.ErrNotPossible)
+	return fmt.Errorf("disconnect %s from the federation: %w: plain processes share one network", s.label, runtime.ErrNotPossible)
 }
 
-// Rejoin is not possible, as CutOff is not.
+// Rejoin returns an error, as CutOff does.
 func (s *server) Rejoin(context.Context) error {
-	return fmt.Errorf("let %s join the federation again: %w: plain processes share one network", s.label, runtime.ErrNotPossible)
+	return fmt.Errorf("reconnect %s to the federation: %w: plain processes share one network", s.label, runtime.ErrNotPossible)
 }
 
 // Remove ends the server and removes its data. Its log stays in the session.
@@ -308,9 +306,9 @@ func (s *server) Remove(ctx context.Context) error {
 	return nil
 }
 
-// Log returns the last lines that the server wrote, over all its starts; lines <= 0 means all.
+// Log returns the last lines that the server wrote, across all its starts; lines <= 0 means all.
 func (s *server) Log(lines int) string {
-	const enough = 1 << 20 // for some lines; a long run's log is not read whole for them
+	const enough = 1 << 20 // how much of a long log is read to find its last lines
 	from := int64(0)
 	if info, err := os.Stat(s.logPath()); err == nil && lines > 0 {
 		from = max(0, info.Size()-enough)
@@ -318,10 +316,13 @@ func (s *server) Log(lines int) string {
 	return runtime.LastLines(readFrom(s.logPath(), from), lines)
 }
 
-// describe tells how a process ended: "exited with status 1", "was ended by signal killed".
+// endedBySignal begins the description of a process that was ended by a signal; the signal's name follows.
+const endedBySignal = "was ended by signal "
+
+// describe returns how a process ended: "exited with status 1", "was ended by signal killed".
 func describe(state *os.ProcessState) string {
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return "was ended by signal " + status.Signal().String()
+		return endedBySignal + status.Signal().String()
 	}
 	return fmt.Sprintf("exited with status %d", state.ExitCode())
 }

@@ -1,4 +1,4 @@
-// Where children are started.
+// Starting children.
 
 package process
 
@@ -10,8 +10,8 @@ import (
 )
 
 // spawner starts children from one thread that lives as long as the runtime. The kernel sends a child its parent-death
-// signal when the thread that started it ends, not the process; Go ends and reuses threads as it likes, so a child
-// started from just any goroutine might be killed in the middle of a run.
+// signal when the thread that started it ends, not when the process does. Go may end a thread at any time, so a child
+// started from an arbitrary goroutine might be killed in the middle of a run.
 type spawner struct {
 	requests chan request
 	done     chan struct{}
@@ -26,7 +26,7 @@ type request struct {
 func newSpawner() *spawner {
 	s := &spawner{requests: make(chan request), done: make(chan struct{})}
 	go func() {
-		// Never unlocked: the thread ends with the goroutine, and with it whatever child may be left.
+		// Never unlocked: the thread ends with the goroutine, and any remaining children with it.
 		goruntime.LockOSThread()
 		for {
 			select {

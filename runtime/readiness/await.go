@@ -1,6 +1,6 @@
 package readiness
 
-// Waiting, for as long as was said.
+// Waiting until a server is ready, or its time is over.
 
 import (
 	"context"
@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// DefaultTimeout is how long a server may take to become ready if nothing else is said.
+// DefaultTimeout is how long a server may take to become ready by default.
 const DefaultTimeout = 30 * time.Second
 
-// pollInterval is how often a server that starts is asked.
+// pollInterval is how often a starting server is asked.
 const pollInterval = 20 * time.Millisecond
 
 // ErrEnded is returned by Await when the server ended before it was ready.
@@ -21,7 +21,7 @@ var ErrEnded = errors.New("ended before it was ready")
 // Bound is how long a server may take to become ready.
 type Bound struct {
 	Limit time.Duration
-	Why   string // why it is not the bound that users know, "" if it is
+	Why   string // why it differs from the configured bound, "" if it does not
 }
 
 func (b Bound) String() string {
@@ -31,20 +31,20 @@ func (b Bound) String() string {
 	return fmt.Sprintf("%s (%s)", b.Limit, b.Why)
 }
 
-// LateError says that a server was not ready when its time was over.
+// LateError says that a server was not ready in time.
 type LateError struct {
 	Bound   Bound
-	Problem *Problem // the last answer, or what was missing
+	Problem *Problem // from the last attempt
 }
 
-// Error reads as what the server did: "did not answer GET /_matrix/client/versions on port 8008 within 30s: ...".
+// Error says what the server did: "did not answer GET /_matrix/client/versions on port 8008 within 30s: ...".
 func (e *LateError) Error() string {
 	return (&Problem{fmt.Sprintf("%s within %s", e.Problem.What, e.Bound), e.Problem.Detail}).Error()
 }
 
-// Await calls ask until it returns nil, again and again for as long as its error is a *Problem. It returns ErrEnded as soon
-// as ended is closed, a *LateError when the time is over, ctx's error when that ends first, and any other error of ask as it
-// is. The context that ask gets ends with the time and with the server.
+// Await calls ask repeatedly until it returns nil. It returns ErrEnded as soon as ended is closed, a *LateError when the
+// time is over, ctx's error if ctx ends first, and any error of ask that is not a *Problem. The context passed to ask ends
+// when the time is over or the server has ended.
 func Await(ctx context.Context, bound Bound, ended <-chan struct{}, ask func(context.Context) error) error {
 	timed, cancel := context.WithTimeout(ctx, bound.Limit)
 	defer cancel()
@@ -68,7 +68,7 @@ func Await(ctx context.Context, bound Bound, ended <-chan struct{}, ask func(con
 			return nil
 		case !errors.As(err, &problem):
 			return err
-		case timed.Err() == nil || last == nil: // else it is the deadline's doing that there was no answer
+		case timed.Err() == nil || last == nil: // otherwise the deadline may have caused the error
 			last = problem
 		}
 		select {

@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The clock of these tests is the bubble's.
+// These tests use the fake clock of testing/synctest.
 
-func TestTheBoundThatIsToldIsKept(t *testing.T) {
-	late := &Problem{"nothing answers federation on port 8448", "connection refused"}
+func TestAwaitKeepsTheBoundThatItReports(t *testing.T) {
+	late := &Problem{"did not accept federation connections on port 8448", "connection refused"}
 	hanging := func(ctx context.Context) error {
 		<-ctx.Done()
 		return &Problem{What: "did not answer"}
@@ -25,7 +25,7 @@ func TestTheBoundThatIsToldIsKept(t *testing.T) {
 		want  string
 	}{
 		"refused": {Bound{Limit: 30 * time.Second}, func(context.Context) error { return late },
-			"nothing answers federation on port 8448 within 30s: connection refused"},
+			"did not accept federation connections on port 8448 within 30s: connection refused"},
 		"hanging": {Bound{Limit: 30 * time.Second}, hanging, "did not answer within 30s"},
 		"lengthened": {Bound{99 * time.Second, "30s, and 1m9s more because this machine is busy"}, hanging,
 			"did not answer within 1m39s (30s, and 1m9s more because this machine is busy)"},
@@ -43,7 +43,7 @@ func TestTheBoundThatIsToldIsKept(t *testing.T) {
 	}
 }
 
-func TestWhatWasSeenBeforeTheTimeWasOverIsTold(t *testing.T) {
+func TestTheLastProblemBeforeTheDeadlineIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		err := Await(t.Context(), Bound{Limit: time.Second}, nil, func(ctx context.Context) error {
@@ -71,7 +71,7 @@ func TestReadyAtLast(t *testing.T) {
 	})
 }
 
-func TestAwaitEndsAtOnce(t *testing.T) {
+func TestAwaitEndsImmediately(t *testing.T) {
 	fault := errors.New("the engine is gone")
 	hang := func(ctx context.Context) error {
 		<-ctx.Done()

@@ -1,7 +1,7 @@
 // Package readiness waits for a server that was started: it is ready when its client-server API answers
 // GET /_matrix/client/versions with 200 and its federation port completes a TLS handshake and answers a request.
 //
-// This file asks once.
+// This file has a single attempt; await.go repeats it.
 package readiness
 
 import (
@@ -22,9 +22,10 @@ const (
 	versionsPath = "/_matrix/client/versions"
 	// federationPath needs no authentication. Any answer will do.
 	federationPath = "/_matrix/federation/v1/version"
-	// askTimeout bounds one request: one that hangs must not use up the time that is left, as the next may be answered.
+	// askTimeout bounds one request, so that one that hangs leaves time for the next, which may be answered.
 	askTimeout = 5 * time.Second
-	// longestBody and longestHeader bound what is read of an answer, in bytes; longestDetail what is shown of it, in runes.
+	// longestBody and longestHeader bound what is read of a response, in bytes; longestDetail bounds what is shown of it, in
+	// runes.
 	longestBody   = 1 << 20
 	longestHeader = 64 << 10
 	longestDetail = 300
@@ -43,15 +44,15 @@ func (p *Problem) Error() string {
 	return p.What + ": " + p.Detail
 }
 
-// Server is a server and where it is reached.
+// Server is a server and its addresses.
 type Server struct {
 	Name       string // its server name, which its TLS certificate must be for
 	Client     string // the base URL of its client-server API
 	Federation string // the host:port of its federation API
 }
 
-// Prober asks servers. Each request has a connection of its own, straight to the server, and follows no redirect: where it
-// leads is up to the server under test.
+// Prober asks servers whether they are ready. Each request has its own connection, directly to the server. Redirects are
+// not followed, because their target is chosen by the server under test.
 type Prober struct {
 	client *http.Client
 	roots  *x509.CertPool
@@ -88,14 +89,14 @@ func (p *Prober) askClient(ctx context.Context, server Server) error {
 	switch location := response.Header.Get("Location"); {
 	case location != "" && response.StatusCode >= 300 && response.StatusCode < 400:
 		return &Problem{
-			fmt.Sprintf("answered GET %s with nothing better than a redirect (status %d, not followed)", versionsPath, response.StatusCode),
+			fmt.Sprintf("answered GET %s only with a redirect (status %d, not followed)", versionsPath, response.StatusCode),
 			"to " + quoted(location),
 		}
 	case response.StatusCode != http.StatusOK:
-		return &Problem{What: fmt.Sprintf("answered GET %s with nothing better than status %d", versionsPath, response.StatusCode)}
+		return &Problem{What: fmt.Sprintf("answered GET %s only with status %d", versionsPath, response.StatusCode)}
 	}
 	if _, err := io.Copy(io.Discard, io.LimitReader(response.Body, longestBody)); err != nil {
-		return &Problem{"broke off its answer to GET " + versionsPath, detail(err)}
+		return &Problem{"did not complete its response to GET " + versionsPath, detail(err)}
 	}
 	return nil
 }
@@ -111,16 +112,16 @@ func (p *Prober) askFederation(ctx context.Context, server Server) error {
 	if err == nil {
 		return response.Body.Close()
 	}
-	const clients = "answers clients on port 8008, but "
+	const clients = "answered clients on port 8008, but "
 	var refused *net.OpError
 	var distrusted *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &distrusted):
-		return &Problem{clients + "presents no certificate for its name by the run's authority on port 8448", detail(err)}
+		return &Problem{clients + "presented no certificate for its name, signed by the run's authority, on port 8448", detail(err)}
 	case errors.As(err, &refused) && refused.Op == "dial":
-		return &Problem{clients + "nothing answers federation on port 8448", detail(err)}
+		return &Problem{clients + "did not accept federation connections on port 8448", detail(err)}
 	default:
-		return &Problem{clients + "does not answer GET " + federationPath + " over TLS on port 8448", detail(err)}
+		return &Problem{clients + "did not answer GET " + federationPath + " over TLS on port 8448", detail(err)}
 	}
 }
 
@@ -132,7 +133,7 @@ func get(ctx context.Context, client *http.Client, url string) (*http.Response, 
 	return client.Do(request)
 }
 
-// detail is the error without the request, which Problem.What names. It may hold what the server said.
+// detail returns the error without the request, which Problem.What names, escaped because it may contain server output.
 func detail(err error) string {
 	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
 		err = wrapped.Err

@@ -16,7 +16,7 @@ import (
 	"msc4014/runtime/authority"
 )
 
-// closedAddress is a loopback address where nothing listens.
+// closedAddress returns a loopback address where nothing listens.
 func closedAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -65,12 +65,12 @@ func TestAsk(t *testing.T) {
 		"any answer of federation":    {wellClients, federate(name, answer(404)), ""},
 		"a redirect of federation":    {wellClients, federate(name, answer(302, "Location", elsewhere.URL)), ""},
 		"nothing on 8008":             {"http://" + closedAddress(t), wellFederation, "did not answer GET /_matrix/client/versions on port 8008: dial tcp"},
-		"503 for clients":             {serve(answer(503)), wellFederation, "answered GET /_matrix/client/versions with nothing better than status 503"},
-		"a redirect of clients":       {serve(answer(302, "Location", elsewhere.URL)), wellFederation, `with nothing better than a redirect (status 302, not followed): to "` + elsewhere.URL},
-		"an answer that breaks off":   {serve(answer(200, "Content-Length", "10")), wellFederation, "broke off its answer to GET /_matrix/client/versions"},
-		"nothing on 8448":             {wellClients, closedAddress(t), "answers clients on port 8008, but nothing answers federation on port 8448: dial tcp"},
+		"503 for clients":             {serve(answer(503)), wellFederation, "answered GET /_matrix/client/versions only with status 503"},
+		"a redirect of clients":       {serve(answer(302, "Location", elsewhere.URL)), wellFederation, `only with a redirect (status 302, not followed): to "` + elsewhere.URL},
+		"an answer that breaks off":   {serve(answer(200, "Content-Length", "10")), wellFederation, "did not complete its response to GET /_matrix/client/versions"},
+		"nothing on 8448":             {wellClients, closedAddress(t), "answered clients on port 8008, but did not accept federation connections on port 8448: dial tcp"},
 		"no TLS on 8448":              {wellClients, strings.TrimPrefix(wellClients, "http://"), "over TLS on port 8448"},
-		"a certificate for others":    {wellClients, federate("other.test", answer(200)), "presents no certificate for its name by the run's authority on port 8448"},
+		"a certificate for others":    {wellClients, federate("other.test", answer(200)), "presented no certificate for its name, signed by the run's authority, on port 8448"},
 		"control characters of names": {wellClients, federate("\x1b[31m.test", answer(200)), `\x1b[31m`},
 	} {
 		t.Run(what, func(t *testing.T) {

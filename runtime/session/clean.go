@@ -1,4 +1,4 @@
-// Removing what dead runs left behind, without touching a run that is alive.
+// Removing what dead runs left behind, without affecting live runs.
 
 package session
 
@@ -17,27 +17,27 @@ import (
 	"msc4014/runtime/docker/engine"
 )
 
-// CleanDead removes everything that runs which were killed have left on this machine: their processes, engine objects
-// and folders, objects of this state folder whose run is unknown, and what an interrupted build left. Runs that are
-// alive are not touched, nor runs that were told to be kept. Several cleaners may work at once. progress is told, in one
-// line each, what was removed and what could not be looked at. The error joins what could not be removed.
+// CleanDead removes everything that killed runs left on this machine: their processes, engine objects and folders, objects
+// of this state folder whose run is unknown, and leftovers of interrupted builds. It does not affect live runs and kept
+// runs. Several cleaners may work at the same time. It calls progress with a line for each thing that it removed, or could
+// not check. The error joins what could not be removed.
 func CleanDead(ctx context.Context, progress func(string)) error {
 	return cleanRuns(ctx, false, false, progress)
 }
 
-// CleanOptions say what Clean removes beside the leftovers of dead runs and kept runs.
+// CleanOptions say what Clean removes in addition to the leftovers of dead runs, and kept runs.
 type CleanOptions struct {
-	// Builds: the programs and images that were built for candidates, which a first run takes minutes to build.
+	// Builds removes the programs and images that were built for candidates, which take minutes to build again.
 	Builds bool
-	// All: what dead runs with other state folders, or on other machines, left in the engine.
+	// All removes what dead runs with other state folders, or on other machines, left in the engine.
 	All bool
 }
 
-// Clean is CleanDead, and more: kept runs go too, and what the options name. Nothing that a live run uses is touched,
-// whichever state folder it has; progress is told what was left, and why.
+// Clean is like CleanDead, but also removes kept runs and what the options select. It does not affect anything that a live
+// run uses, even with another state folder, and reports to progress what it left and why.
 func Clean(ctx context.Context, options CleanOptions, progress func(string)) error {
 	if _, err := StateDir(); err != nil {
-		return err // and nothing that was built goes either
+		return err // do not remove builds either
 	}
 	err := cleanRuns(ctx, true, options.All, progress)
 	if !options.Builds {
@@ -46,11 +46,11 @@ func Clean(ctx context.Context, options CleanOptions, progress func(string)) err
 	return errors.Join(err, candidate.Clean(ctx, progress))
 }
 
-// cleanTimeout bounds what cleaning up may take; an engine that hangs must not keep a run from beginning.
+// cleanTimeout bounds cleaning up, so that an engine that hangs does not keep a run from beginning.
 const cleanTimeout = 3 * time.Minute
 
-// cleanRuns removes what dead runs left. asked says that a person asked for it: kept runs go, too, and what is left is told.
-func cleanRuns(ctx context.Context, asked, others bool, progress func(string)) error {
+// cleanRuns removes what dead runs left. If a user requested it, it also removes kept runs, and reports what it left.
+func cleanRuns(ctx context.Context, requested, others bool, progress func(string)) error {
 	state, err := StateDir()
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func cleanRuns(ctx context.Context, asked, others bool, progress func(string)) e
 	var problems []error
 
 	problems = append(problems, emptyTrash(state), candidate.Sweep())
-	dead, err := claimDead(ctx, state, asked)
+	dead, err := claimDead(ctx, state, requested)
 	problems = append(problems, err)
 	for _, run := range dead {
 		progress("removing what the run " + run.id + " left behind")
@@ -71,17 +71,17 @@ func cleanRuns(ctx context.Context, asked, others bool, progress func(string)) e
 		}
 		_ = run.lock.Close()
 	}
-	if asked {
-		problems = append(problems, tellForeign(state, progress))
+	if requested {
+		problems = append(problems, reportForeign(state, progress))
 	}
 
 	cli, err := eng.connect()
 	if err != nil {
-		const what = "containers, networks and volumes were not looked at"
+		const what = "containers, networks and volumes were not checked"
 		switch {
-		case asked && (others || os.Getenv(client.EnvOverrideHost) != ""): // there is an engine, by what was asked
+		case requested && (others || os.Getenv(client.EnvOverrideHost) != ""): // the user expects an engine
 			problems = append(problems, fmt.Errorf(what+": %w", err))
-		case asked: // a run that made containers has said it already
+		case requested: // otherwise a run that created containers reports it
 			progress(what + ": " + err.Error())
 		}
 		return errors.Join(problems...)
@@ -92,22 +92,22 @@ func cleanRuns(ctx context.Context, asked, others bool, progress func(string)) e
 	return errors.Join(problems...)
 }
 
-// tellForeign says what in the state folder is not the suite's, and so stays.
-func tellForeign(state string, progress func(string)) error {
+// reportForeign reports what is in the state folder but is not the suite's, and so stays.
+func reportForeign(state string, progress func(string)) error {
 	names, err := foreign(state)
 	for _, name := range names {
-		progress(fmt.Sprintf("left %q: it is not of this suite", filepath.Join(state, name)))
+		progress(fmt.Sprintf("left %q: it does not belong to this suite", filepath.Join(state, name)))
 	}
 	return err
 }
 
-// deadRun is a run that nobody holds any more but this cleaner, by its lock.
+// deadRun is a run whose lock is held only by this cleaner.
 type deadRun struct {
 	id, dir string
 	lock    *os.File
 }
 
-// claimDead takes the locks of all runs that are dead, so that no second cleaner works on them.
+// claimDead takes the locks of all dead runs, so that no other cleaner works on them.
 func claimDead(ctx context.Context, state string, keptToo bool) ([]deadRun, error) {
 	release, err := lockState(ctx, state)
 	if err != nil {
@@ -125,29 +125,29 @@ func claimDead(ctx context.Context, state string, keptToo bool) ([]deadRun, erro
 		if isKept(dir) && !keptToo {
 			continue
 		}
-		// A folder without a lock is a run that was killed while it was made: Open makes both under the state's lock.
+		// A folder without a lock is of a run that was killed while opening: Open creates both under the state folder's lock.
 		lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 		if errors.Is(err, os.ErrNotExist) {
-			continue // it ended just now
+			continue // it has just ended
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("look whether run %s is alive: %w", name, err))
+			problems = append(problems, fmt.Errorf("check whether run %s is alive: %w", name, err))
 			continue
 		}
 		switch err := filelock.Try(lock, filelock.Exclusive); {
-		case err == nil && !isSameFile(lock): // it ended just now
+		case err == nil && !isSameFile(lock): // it has just ended
 		case err == nil:
 			dead = append(dead, deadRun{id: name, dir: dir, lock: lock})
 			continue
 		case !errors.Is(err, filelock.ErrLocked):
-			problems = append(problems, fmt.Errorf("look whether run %s is alive: %w", name, err))
+			problems = append(problems, fmt.Errorf("check whether run %s is alive: %w", name, err))
 		}
 		_ = lock.Close()
 	}
 	return dead, errors.Join(problems...)
 }
 
-// isSameFile reports whether the open file is still the one at its path.
+// isSameFile reports whether an open file is still the one at its path.
 func isSameFile(file *os.File) bool {
 	opened, err := file.Stat()
 	if err != nil {
@@ -157,8 +157,8 @@ func isSameFile(file *os.File) bool {
 	return err == nil && os.SameFile(opened, now)
 }
 
-// removeRun removes everything of the run in dir, whose lock the caller holds, and at last the folder. If something is
-// left the folder is left, so that the next cleaner tries again.
+// removeRun removes everything of the run in dir, whose lock the caller holds, the folder last. If anything else cannot be
+// removed, it keeps the folder, so that the next cleaner tries again.
 func removeRun(ctx context.Context, dir string, eng *lazyEngine, progress func(string)) error {
 	ended, err := endProcesses(ctx, dir)
 	if ended > 0 {
@@ -170,7 +170,7 @@ func removeRun(ctx context.Context, dir string, eng *lazyEngine, progress func(s
 	if making, err := os.ReadDir(filepath.Join(dir, engineName)); err == nil {
 		cli, err := eng.connect()
 		if err != nil {
-			return fmt.Errorf("its containers and networks could not be removed, so its folder %s stays: %w", dir, err)
+			return fmt.Errorf("its containers and networks could not be removed, so its folder %s is kept: %w", dir, err)
 		}
 		var awaited []string
 		for _, object := range making {
@@ -184,7 +184,7 @@ func removeRun(ctx context.Context, dir string, eng *lazyEngine, progress func(s
 			return err
 		}
 	}
-	// Out of the way first: a cleaner that found the folder without its lock would take it for a run killed while made.
+	// Move it first: a cleaner that found the folder without its lock would consider it a run that was killed while opening.
 	gone := filepath.Join(trashDir(filepath.Dir(filepath.Dir(dir))), filepath.Base(dir))
 	if err := os.Rename(dir, gone); err != nil {
 		return fmt.Errorf("remove its folder: %w", err)

@@ -1,4 +1,4 @@
-// The engine's side of cleaning up: the connection, leftovers of builds.
+// Cleaning up in the engine: the connection, and leftovers of builds.
 
 package session
 
@@ -16,7 +16,7 @@ import (
 	"msc4014/runtime/docker/engine"
 )
 
-// lazyEngine is the connection to the engine: made when it is first needed, tried once.
+// lazyEngine connects to the engine when first needed, and tries only once.
 type lazyEngine struct {
 	ctx context.Context
 	cli *client.Client
@@ -38,8 +38,8 @@ func (e *lazyEngine) close() {
 	}
 }
 
-// removeBuildLeftovers removes containers of the steps of builds that were interrupted. An engine ends them when the
-// client of the build is gone, so few are ever left. Nothing but age tells them from those of a build that is going on.
+// removeBuildLeftovers removes containers of the steps of interrupted builds. An engine usually removes them when the
+// build's client disconnects. Only their age distinguishes them from those of a running build.
 func removeBuildLeftovers(ctx context.Context, cli client.APIClient, progress func(string)) error {
 	steps, err := cli.ContainerList(ctx, container.ListOptions{
 		All: true, Filters: filters.NewArgs(filters.Arg("label", candidate.Label)),
@@ -49,8 +49,8 @@ func removeBuildLeftovers(ctx context.Context, cli client.APIClient, progress fu
 	}
 	var problems []error
 	for _, step := range steps {
-		// Servers are made from labelled images and so carry the label too, beside that of their run; so does what people
-		// start from such an image, by its name.
+		// Servers carry the label of their images, too, in addition to that of their run; so do containers that users start
+		// from such an image.
 		if step.Labels[LabelRun] != "" || candidate.IsImage(step.Image) || time.Since(time.Unix(step.Created, 0)) < longestStep {
 			continue
 		}
@@ -61,5 +61,5 @@ func removeBuildLeftovers(ctx context.Context, cli client.APIClient, progress fu
 	return errors.Join(problems...)
 }
 
-// longestStep is more than any step of a build takes.
+// longestStep is longer than any step of a build takes.
 const longestStep = 2 * time.Hour

@@ -1,4 +1,4 @@
-// The folder of a run: telling it from what is not the suite's, and removing it.
+// The folder of a run: recognizing and removing it.
 
 package session
 
@@ -10,11 +10,11 @@ import (
 	"regexp"
 )
 
-// runName is what the ID of a run, and so its folder, looks like.
+// runName matches the ID of a run, which is also the name of its folder.
 var runName = regexp.MustCompile(`^[0-9a-f]{10}$`)
 
-// isRun reports whether dir is the folder of a run of the suite: it is named by an ID and has the record of who opened it,
-// or nothing yet that a run could lose. The error is for a folder that is gone or cannot be read.
+// isRun reports whether dir is the folder of a run of the suite: its name is an ID, and it has the record of the process that
+// opened the run, or no content that could be lost. It returns an error if the folder does not exist or cannot be read.
 func isRun(dir string) (bool, error) {
 	info, err := os.Lstat(dir)
 	if err != nil {
@@ -26,7 +26,7 @@ func isRun(dir string) (bool, error) {
 	if opened := readOwner(dir); opened.PID > 0 && opened.Started != "" {
 		return true, nil
 	}
-	// It was killed while it was made, or removed down to the record.
+	// It may be of a run that was killed while opening, or partly removed.
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return false, err
@@ -63,8 +63,8 @@ func runFolders(folder string) ([]string, error) {
 	return names, nil
 }
 
-// removeFolder removes the folder of a run, the record of who opened it last: what is left of a folder whose removal is cut
-// short is known by it.
+// removeFolder removes the folder of a run, its owner's record last, so that isRun recognizes the rest of a folder whose
+// removal was interrupted.
 func removeFolder(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {
@@ -88,7 +88,7 @@ func removeFolder(dir string) error {
 	return nil
 }
 
-// emptyTrash removes folders of runs whose removal was cut short.
+// emptyTrash removes folders of runs whose removal was interrupted.
 func emptyTrash(state string) error {
 	names, err := runFolders(trashDir(state))
 	if err != nil {

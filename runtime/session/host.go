@@ -1,4 +1,4 @@
-// Who this machine is, and since when.
+// The identity of this machine, and its boot.
 
 package session
 
@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// HostIdentity tells this machine, since its last boot, from every other that may use the same engine: the host name,
-// the kernel's boot ID and the mount namespace (two containers with one name see different state folders).
+// HostIdentity returns what distinguishes this machine, since its last boot, from others that may use the same engine: the
+// host name, the kernel's boot ID and the mount namespace (two containers with the same name see different state folders).
 func HostIdentity() string {
 	name, _ := os.Hostname()
 	parts := []string{name}
@@ -24,13 +24,13 @@ func HostIdentity() string {
 	return strings.Join(parts, "/")
 }
 
-// bootID is the kernel's ID of this boot, "" where it has none.
+// bootID returns the kernel's ID of this boot, or "" if it has none.
 var bootID = sync.OnceValue(func() string {
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(boot))
 })
 
-// bootTime is when this machine was started; the zero time where it does not say.
+// bootTime returns when this machine was booted, or the zero time if that is unknown.
 func bootTime() time.Time {
 	stat, _ := os.ReadFile("/proc/stat")
 	for line := range strings.Lines(string(stat)) {
@@ -43,7 +43,7 @@ func bootTime() time.Time {
 	return time.Time{}
 }
 
-// isEarlierBoot reports whether a host identity is that of this machine's host name with another boot.
+// isEarlierBoot reports whether a host identity has this machine's host name, but another boot ID.
 func isEarlierBoot(identity string) bool {
 	name, _ := os.Hostname()
 	parts := strings.Split(identity, "/")

@@ -1,4 +1,4 @@
-// The lock of the state folder. Each run's own lock, in the run's folder, says that it is alive.
+// The lock of the state folder. It is not a run's lock, which is in the run's folder and shows that the run is alive.
 
 package session
 
@@ -13,8 +13,8 @@ import (
 	"msc4014/internal/filelock"
 )
 
-// lockState takes the lock of the whole state folder, which is held only for as long as it takes to make a run's folder
-// or to look which runs are dead, and returns what gives it up.
+// lockState takes the lock of the whole state folder, which is held only while a run's folder is created or dead runs are
+// found, and returns a function that releases it.
 func lockState(ctx context.Context, state string) (release func(), err error) {
 	path := filepath.Join(state, lockName)
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
@@ -26,5 +26,5 @@ func lockState(ctx context.Context, state string) (release func(), err error) {
 	if err := filelock.Wait(ctx, file, filelock.Exclusive); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
 	}
-	return func() { _ = file.Close() }, nil // closing gives up the lock
+	return func() { _ = file.Close() }, nil // closing releases the lock
 }

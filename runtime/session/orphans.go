@@ -1,4 +1,4 @@
-// Runs whose command line was killed while their suite lives: it cleans up after itself, which takes a moment.
+// Runs whose command line was killed while their suite is still running. The suite cleans up after itself.
 
 package session
 
@@ -13,11 +13,11 @@ import (
 	"msc4014/internal/filelock"
 )
 
-// orphanTimeout bounds how long a suite may take to clean up after its command line is gone.
+// orphanTimeout bounds how long a suite may take to clean up after its command line has ended.
 const orphanTimeout = 60 * time.Second
 
-// AwaitOrphans waits until runs whose command line is gone have ended, so that what they clean up themselves is gone,
-// too, when CleanDead or Clean has done the rest. It waits 60 s at most; the error then names those that are left.
+// AwaitOrphans waits until runs whose command line was killed have ended, since CleanDead and Clean do not remove what such
+// runs clean up themselves. It waits at most 60 s; the error then names the remaining runs.
 func AwaitOrphans(ctx context.Context, progress func(string)) error {
 	state, err := StateDir()
 	if err != nil {
@@ -34,17 +34,17 @@ func AwaitOrphans(ctx context.Context, progress func(string)) error {
 		}
 		if !said {
 			said = true
-			progress(fmt.Sprintf("waiting for %v, which was killed and cleans up after itself", left))
+			progress(fmt.Sprintf("waiting for killed runs to clean up: %v", left))
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("the command line of %v was killed, and its suite has not ended: %w", left, ctx.Err())
+			return fmt.Errorf("the command line of %v was killed, but its suite has not ended: %w", left, ctx.Err())
 		}
 	}
 }
 
-// orphanedRuns are the runs that are alive and whose command line is not.
+// orphanedRuns returns the live runs whose command line has ended.
 func orphanedRuns(state string) ([]string, error) {
 	names, err := runFolders(runsDir(state))
 	if err != nil {
@@ -58,7 +58,7 @@ func orphanedRuns(state string) ([]string, error) {
 		}
 		lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR, 0)
 		if err != nil {
-			continue // it ended just now
+			continue // it has just ended
 		}
 		if errors.Is(filelock.Try(lock, filelock.Exclusive), filelock.ErrLocked) {
 			orphaned = append(orphaned, name)

@@ -1,4 +1,4 @@
-// What the engine holds of runs that have no folder here, and whether they are alive.
+// Engine objects of runs without a folder in this state folder, and whether these runs are alive.
 
 package session
 
@@ -19,20 +19,20 @@ import (
 	"msc4014/runtime/docker/engine"
 )
 
-// leaseTime is how long a run whose folder cannot be looked at counts as alive after it has made its last object: longer
-// than any run takes.
+// leaseTime is how long a run whose folder cannot be read counts as alive after it has created its last object. It is
+// longer than any run takes.
 const leaseTime = 24 * time.Hour
 
-// remains is what the engine holds of one run.
+// remains are the engine objects of one run.
 type remains struct {
 	run, host, state string // by its labels
 	objects          []engine.Object
 }
 
-// removeOrphans removes labelled objects of dead runs that have no folder here: what the engine made after the cleaner of
-// their run had looked for the last time. A run's folder is there before its first object and until its last is gone, so
-// an object that was listed and has no folder is nobody's. With others, objects of other state folders and machines go,
-// too, if their run is dead; progress is told which are left, and why.
+// removeOrphans removes labelled objects of dead runs without a folder here, which the engine created after the cleaner of
+// their run had listed objects for the last time. A run's folder exists from before its first object until after its last
+// one, so an object without a folder belongs to no live run. With others, it also removes objects of other state folders and
+// machines if their run is dead, and reports to progress which it left and why.
 func removeOrphans(ctx context.Context, cli client.APIClient, state string, others bool, progress func(string)) error {
 	objects, err := engine.List(ctx, cli, LabelRun)
 	if err != nil {
@@ -55,8 +55,9 @@ func removeOrphans(ctx context.Context, cli client.APIClient, state string, othe
 	return errors.Join(problems...)
 }
 
-// orphans groups the objects by their run, in order, without runs that have a folder in state, whose lock decides. It
-// leaves out runs of other state folders and machines unless others is set. This machine before its last boot is no other.
+// orphans groups the objects by run, sorted, and leaves out runs with a folder in state, whose lock shows whether they are
+// alive. It leaves out runs of other state folders and machines unless others is set. This machine before its last boot is
+// not another machine.
 func orphans(objects []engine.Object, state string, others bool) []remains {
 	byRun := map[string]remains{}
 	for _, object := range objects {
@@ -83,13 +84,13 @@ func orphans(objects []engine.Object, state string, others bool) []remains {
 	return all
 }
 
-// isDead reports whether the run is over for certain, and why it is or may not be. The caller calls release when it has
-// removed what is left of a dead run.
+// isDead reports whether the run has certainly ended, and why, or why it may be alive. The caller must call release after it
+// has removed what is left of a dead run.
 func (r remains) isDead(state string, now time.Time) (dead bool, why string, release func()) {
 	release = func() {}
 	switch {
 	case !runName.MatchString(r.run):
-		return false, "no run of this suite has such an ID", release
+		return false, "this is not the ID of a run of this suite", release
 	case r.host == HostIdentity() && r.state == state:
 		return true, "it has no folder", release
 	case r.host == HostIdentity():
@@ -98,7 +99,7 @@ func (r remains) isDead(state string, now time.Time) (dead bool, why string, rel
 		switch {
 		case err == nil && isKept(dir):
 			_ = lock.Close()
-			return false, fmt.Sprintf("it was told to keep its servers; clean with %s=%s removes it", stateVariable, r.state), release
+			return false, fmt.Sprintf("it is kept; use clean with %s=%s to remove it", stateVariable, r.state), release
 		case errors.Is(err, filelock.ErrLocked):
 			return false, "it is alive, with the state folder " + r.state, release
 		case errors.Is(err, os.ErrNotExist):
@@ -106,11 +107,11 @@ func (r remains) isDead(state string, now time.Time) (dead bool, why string, rel
 		case err == nil:
 			return true, "it is dead in " + r.state, func() { _ = lock.Close() }
 		}
-		dead, why = r.leaseIsOver(now, "its state folder cannot be looked at: "+err.Error())
+		dead, why = r.leaseIsOver(now, "its state folder cannot be read: "+err.Error())
 	case r.endedByBoot():
-		return true, "this machine was started anew since", release
+		return true, "this machine has been rebooted since", release
 	default:
-		dead, why = r.leaseIsOver(now, "it is of another machine, "+r.host)
+		dead, why = r.leaseIsOver(now, "it is on another machine, "+r.host)
 	}
 	return dead, why, release
 }
@@ -130,8 +131,8 @@ func lockElsewhere(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-// endedByBoot reports whether the run was on this machine, by the name of its host, and this machine was started since
-// then. Another machine may have the same name: so what is left must be older than the boot, and nothing of it may run.
+// endedByBoot reports whether the run was on a machine with this machine's host name, and this machine has been booted since.
+// As another machine may have the same name, all objects of the run must be older than the boot, and none may be running.
 func (r remains) endedByBoot() bool {
 	boot := bootTime()
 	if !isEarlierBoot(r.host) || boot.IsZero() {
@@ -142,8 +143,8 @@ func (r remains) endedByBoot() bool {
 	})
 }
 
-// leaseIsOver reports whether a run that cannot be looked at has made nothing for so long that it is dead; unknown says
-// why it cannot be looked at.
+// leaseIsOver reports whether a run whose folder cannot be read has created nothing for so long that it is dead. unknown
+// says why the folder cannot be read.
 func (r remains) leaseIsOver(now time.Time, unknown string) (over bool, why string) {
 	var until time.Time
 	for _, object := range r.objects {
@@ -151,7 +152,7 @@ func (r remains) leaseIsOver(now time.Time, unknown string) (over bool, why stri
 		switch {
 		case err == nil:
 		case object.Created.IsZero():
-			return false, unknown + "; how old it is cannot be told"
+			return false, unknown + "; its age is unknown"
 		default:
 			lease = object.Created.Add(leaseTime)
 		}

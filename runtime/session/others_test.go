@@ -69,7 +69,7 @@ func TestAllLeavesLiveRunsOfOtherStateFolders(t *testing.T) {
 	clean(t)
 	left := fake.Names()
 	assert.NotContains(t, left, "ours")
-	assert.NotContains(t, left, "ours-before-a-reboot", "dead for certain")
+	assert.NotContains(t, left, "ours-before-a-reboot", "certainly dead")
 	assert.Len(t, left, 15, "others' are left without --all")
 
 	var said []string
@@ -80,10 +80,10 @@ func TestAllLeavesLiveRunsOfOtherStateFolders(t *testing.T) {
 	text := strings.Join(said, "\n")
 	for _, words := range []string{
 		`left 1 containers, networks and volumes of the run "` + filepath.Base(liveDir) + `": it is alive, with the state folder ` + otherState,
-		`"0000000005": it is of another machine, ci-1/boot/1; it counts as alive until ` + soon,
+		`"0000000005": it is on another machine, ci-1/boot/1; it counts as alive until ` + soon,
 		`left 2 containers, networks and volumes of the run "0000000007"`,
 		"removed 1 containers, networks and volumes of the unknown run " + dead,
-		kept.ID + `": it was told to keep its servers`,
+		kept.ID + `": it is kept; use clean with `,
 	} {
 		assert.Contains(t, text, words)
 	}

@@ -17,16 +17,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is the content of processes/<pid>, and of owner.json. The start time tells the process from a later one with the
-// same number, and the boot from one that a later boot started at the same time.
+// process is the content of processes/<pid> and of owner.json. The start time distinguishes the process from a later one
+// with the same ID, and the boot ID from one that started at the same time in a later boot.
 type process struct {
 	PID     int    `json:"pid"`
 	Started string `json:"started"`
 	Boot    string `json:"boot,omitempty"`
 }
 
-// RecordProcess notes that the process pid, which is running, belongs to the run and ends with it. If it leads a process
-// group, the group ends with it.
+// RecordProcess records that the running process pid belongs to the run and ends with it. If it leads a process group, the
+// group ends with it.
 func (s *Session) RecordProcess(pid int) error {
 	started, err := startTime(pid)
 	if err != nil {
@@ -36,7 +36,7 @@ func (s *Session) RecordProcess(pid int) error {
 	if err != nil {
 		return fmt.Errorf("record process %d: %w", pid, err)
 	}
-	// Renamed into place, so that a cleaner never reads half a record.
+	// Rename it into place, so that a cleaner never reads an incomplete record.
 	path := s.processPath(pid)
 	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
 		return fmt.Errorf("record process %d: %w", pid, err)
@@ -47,7 +47,7 @@ func (s *Session) RecordProcess(pid int) error {
 	return nil
 }
 
-// ForgetProcess takes back RecordProcess, once the process was waited for.
+// ForgetProcess undoes RecordProcess, once the process has been waited for.
 func (s *Session) ForgetProcess(pid int) error {
 	if err := os.Remove(s.processPath(pid)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("forget process %d: %w", pid, err)
@@ -59,7 +59,7 @@ func (s *Session) processPath(pid int) string {
 	return filepath.Join(s.Dir, processFolder, strconv.Itoa(pid))
 }
 
-// endProcesses ends the recorded processes of the run in dir and returns how many of them were still there.
+// endProcesses ends the recorded processes of the run in dir and returns how many of them were still running.
 func endProcesses(ctx context.Context, dir string) (ended int, err error) {
 	entries, err := os.ReadDir(filepath.Join(dir, processFolder))
 	if errors.Is(err, os.ErrNotExist) {
@@ -73,7 +73,7 @@ func endProcesses(ctx context.Context, dir string) (ended int, err error) {
 		data, err := os.ReadFile(filepath.Join(dir, processFolder, entry.Name()))
 		var recorded process
 		if err == nil && json.Unmarshal(data, &recorded) != nil {
-			continue // no record of a process: a write that was cut short
+			continue // an incomplete record
 		}
 		if err != nil || recorded.PID <= 1 {
 			continue
@@ -87,12 +87,12 @@ func endProcesses(ctx context.Context, dir string) (ended int, err error) {
 	return ended, errors.Join(problems...)
 }
 
-// endProcess kills the process and waits until it is gone; it reports whether it was there.
+// endProcess kills the process and waits until it has ended. It reports whether the process was running.
 func endProcess(ctx context.Context, recorded process) (was bool, err error) {
-	// The handle is taken first (a pidfd on Linux): if the start time then matches, it is a handle of that very process.
+	// Take the handle first (a pidfd on Linux): if the start time then matches, it refers to the recorded process.
 	handle, err := os.FindProcess(recorded.PID)
 	if err != nil {
-		return false, nil // gone
+		return false, nil // it has ended
 	}
 	defer func() { _ = handle.Release() }()
 	if !isRunning(recorded) {
@@ -112,13 +112,13 @@ func endProcess(ctx context.Context, recorded process) (was bool, err error) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return true, fmt.Errorf("end process %d: it was sent SIGKILL and is still there: %w", recorded.PID, ctx.Err())
+			return true, fmt.Errorf("end process %d: it is still running after SIGKILL: %w", recorded.PID, ctx.Err())
 		}
 	}
 	return true, nil
 }
 
-// isRunning reports whether the recorded process is still there. A zombie is not: only its parent can remove it.
+// isRunning reports whether the recorded process is still running. A zombie is not; only its parent can remove it.
 func isRunning(recorded process) bool {
 	if recorded.Boot != "" && recorded.Boot != bootID() {
 		return false
@@ -127,8 +127,8 @@ func isRunning(recorded process) bool {
 	return err == nil && started == recorded.Started
 }
 
-// startTime is when the process pid started, in whichever words the system has for it: field 22 of /proc/<pid>/stat
-// (clock ticks since boot) on Linux, what ps says elsewhere. A process that is gone, or a zombie, is an error.
+// startTime returns when the process pid started, in the system's own format: field 22 of /proc/<pid>/stat (clock ticks
+// since boot) on Linux, the output of ps elsewhere. It returns an error if the process has ended, even if it is a zombie.
 func startTime(pid int) (string, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -141,13 +141,13 @@ func startTime(pid int) (string, error) {
 		}
 		return "", fmt.Errorf("no process %d: %w", pid, os.ErrProcessDone)
 	}
-	// Field 2 is the program's name in brackets and may hold anything; the fields after it are counted from its end.
+	// Field 2 is the program's name in parentheses, which may contain any character; count fields from its end.
 	_, rest, found := cutLast(string(stat), ") ")
 	fields := strings.Fields(rest)
 	if !found || len(fields) < 20 {
-		return "", fmt.Errorf("/proc/%d/stat has an unknown form", pid)
+		return "", fmt.Errorf("/proc/%d/stat has an unknown format", pid)
 	}
-	// The first thread may end before the others; the process holds on to its files until the last has ended.
+	// The first thread may end before the others; the process keeps its files open until the last has ended.
 	if state, threads := fields[0], fields[17]; state == "X" || state == "Z" && (threads == "1" || threads == "0") {
 		return "", fmt.Errorf("process %d has ended: %w", pid, os.ErrProcessDone)
 	}

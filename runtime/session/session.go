@@ -1,10 +1,10 @@
 // Package session is the identity of one run on a machine, and its cleanup.
 //
-// A run is a folder <state>/runs/<id>/ with a locked file in it. The lock is an flock, so the kernel gives it up when
-// the last process that holds it ends, whichever way it ends: a run is alive exactly as long as its lock is held. The
-// command line opens the session and passes the lock to the suite's binary, so the run lives while either of them does;
-// candidates never inherit it. Whatever a run makes outside of its folder is named in the folder (processes) or carries
-// the run's labels (engine objects), so that the next run can remove it (clean.go).
+// A run is a folder <state>/runs/<id>/ with a locked file in it. The lock is an flock, so the kernel releases it when
+// the last process that holds it ends, even by SIGKILL: a run is alive exactly as long as its lock is held. The command
+// line opens the session and passes the lock to the suite's binary, so the run lives while either of them does;
+// candidates never inherit it. Everything that a run creates outside of its folder is recorded in the folder (processes)
+// or carries the run's labels (engine objects), so that the next run can remove it (clean.go).
 package session
 
 import (
@@ -25,18 +25,18 @@ import (
 	"msc4014/internal/filelock"
 )
 
-// Labels of everything that a run makes in a container engine.
+// Labels of everything that a run creates in a container engine.
 const (
-	// LabelRun is the ID of the run that made the object.
+	// LabelRun is the ID of the run that created the object.
 	LabelRun = "msc4014.run"
 	// LabelHost is the identity of the machine that the run is on (HostIdentity).
 	LabelHost = "msc4014.host"
 	// LabelState is the state folder that the run's folder is in.
 	LabelState = "msc4014.state"
-	// LabelPID is the process ID of the run's command line: for people who look.
+	// LabelPID is the process ID of the run's command line, for users who inspect the object.
 	LabelPID = "msc4014.pid"
-	// LabelLease is until when the run counts as alive for those who cannot look at its folder: a time (RFC 3339). Each
-	// object that the run makes renews it.
+	// LabelLease is the time (RFC 3339) until which the run counts as alive for cleaners that cannot read its folder. Each
+	// object that the run creates renews it.
 	LabelLease = "msc4014.lease"
 )
 
@@ -49,14 +49,14 @@ const (
 	processFolder = "processes"
 )
 
-// closeTimeout bounds what the end of a run may take, however slow the engine is.
+// closeTimeout bounds the end of a run, in case the engine is slow.
 const closeTimeout = 90 * time.Second
 
 // Session is one run. Its methods are safe for use by several goroutines.
 type Session struct {
 	// ID names the run: lower-case hexadecimal digits, a legal part of container and host names.
 	ID string
-	// Dir is the run's own folder, absolute. What a run writes there is gone when it ends.
+	// Dir is the run's own folder, an absolute path. It is removed when the run ends.
 	Dir string
 
 	state string // the state folder that Dir is in
@@ -77,7 +77,7 @@ func Open() (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A cleaner takes the same lock while it looks for dead runs, so it never sees a folder whose lock is not yet held.
+	// A cleaner takes the same lock while it looks for dead runs, so it never sees a folder whose own lock is not yet held.
 	release, err := lockState(context.Background(), state)
 	if err != nil {
 		return nil, err
@@ -86,11 +86,11 @@ func Open() (*Session, error) {
 
 	dir := filepath.Join(runsDir(state), id)
 	if err := os.MkdirAll(filepath.Join(dir, processFolder), 0o700); err != nil {
-		return nil, fmt.Errorf("make the folder of the run: %w", err)
+		return nil, fmt.Errorf("create the folder of the run: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("make the lock of the run: %w", err), os.RemoveAll(dir))
+		return nil, errors.Join(fmt.Errorf("create the lock of the run: %w", err), os.RemoveAll(dir))
 	}
 	session := &Session{ID: id, Dir: dir, state: state, lock: lock, owner: true}
 	err = filelock.Try(lock, filelock.Exclusive)
@@ -103,37 +103,37 @@ func Open() (*Session, error) {
 	return session, nil
 }
 
-// Attach joins the run in dir from a process that inherited its lock (LockFile, by exec.Cmd.ExtraFiles). The run lives
-// on until this process, too, has closed the session or ended. No process that this one starts inherits the lock.
+// Attach joins the run in dir from a process that inherited its lock (LockFile, by exec.Cmd.ExtraFiles). The run stays
+// alive until this process, too, has closed the session or ended. No process that this one starts inherits the lock.
 func Attach(dir string, lockFile *os.File) (*Session, error) {
 	if lockFile == nil {
-		return nil, fmt.Errorf("join the run in %s: no lock was passed on", dir)
+		return nil, fmt.Errorf("join the run in %s: no lock was inherited", dir)
 	}
-	// An inherited descriptor is not close-on-exec; a candidate that had it would keep the run alive for ever.
+	// An inherited descriptor is not close-on-exec; a candidate that inherited it would keep the run alive.
 	unix.CloseOnExec(int(lockFile.Fd()))
 	inherited, err := lockFile.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("join the run in %s: look at the lock that was passed on: %w", dir, err)
+		return nil, fmt.Errorf("join the run in %s: inspect the inherited lock: %w", dir, err)
 	}
 	own, err := os.Stat(filepath.Join(dir, lockName))
 	if err != nil {
 		return nil, fmt.Errorf("join the run in %s: %w", dir, err)
 	}
 	if !os.SameFile(inherited, own) {
-		return nil, fmt.Errorf("join the run in %s: the file that was passed on is not the lock of this run", dir)
+		return nil, fmt.Errorf("join the run in %s: the inherited file is not the lock of this run", dir)
 	}
 	if err := filelock.Try(lockFile, filelock.Exclusive); err != nil {
-		return nil, fmt.Errorf("join the run in %s: its lock is held by another run: %w", dir, err)
+		return nil, fmt.Errorf("join the run in %s: its lock is held by another process: %w", dir, err)
 	}
 	return &Session{
 		ID: filepath.Base(dir), Dir: dir, state: filepath.Dir(filepath.Dir(dir)), lock: lockFile,
 	}, nil
 }
 
-// LockFile is what keeps the run alive, for exec.Cmd.ExtraFiles of the suite's binary and of nothing else.
+// LockFile returns the file that keeps the run alive, for exec.Cmd.ExtraFiles of the suite's binary and nothing else.
 func (s *Session) LockFile() *os.File { return s.lock }
 
-// Labels are the labels of everything that this run makes in a container engine; the map is the caller's.
+// Labels returns the labels of everything that this run creates in a container engine, in a new map.
 func (s *Session) Labels() map[string]string {
 	return map[string]string{
 		LabelRun:   s.ID,
@@ -144,35 +144,35 @@ func (s *Session) Labels() map[string]string {
 	}
 }
 
-// UseEngine notes that the run makes objects in a container engine. It must be called before the first of them: the
-// folder of a dead run that used an engine is kept until an engine answers and its objects are gone.
+// UseEngine records that the run creates objects in a container engine. It must be called before the first of them: the
+// folder of a dead run that used an engine is kept until an engine answers and its objects are removed.
 func (s *Session) UseEngine() error {
 	if err := os.MkdirAll(filepath.Join(s.Dir, engineName), 0o700); err != nil {
-		return fmt.Errorf("note that the run uses an engine: %w", err)
+		return fmt.Errorf("record that the run uses an engine: %w", err)
 	}
 	return nil
 }
 
-// Making notes that the engine is about to be asked for the object called name, until made is called. An engine finishes
-// what it was asked for though the run be killed meanwhile; the cleaner of the run then waits for the object to appear.
+// Making records that the object called name is about to be requested from the engine, until made is called. An engine
+// completes a request even if the run is killed meanwhile; the run's cleaner then waits for the object to appear.
 func (s *Session) Making(name string) (made func(), err error) {
 	path := filepath.Join(s.Dir, engineName, name)
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		return nil, fmt.Errorf("note that the run makes %s: %w", name, err)
+		return nil, fmt.Errorf("record that the run creates %s: %w", name, err)
 	}
 	return func() { _ = os.Remove(path) }, nil
 }
 
-// Keep leaves the run's servers and files behind when it ends: CleanDead passes them over, Clean removes them.
+// Keep keeps the run's servers and files when it ends: CleanDead does not remove them, Clean does.
 func (s *Session) Keep() error {
 	if err := os.WriteFile(filepath.Join(s.Dir, keptName), nil, 0o600); err != nil {
-		return fmt.Errorf("note that the run is to be kept: %w", err)
+		return fmt.Errorf("record that the run is to be kept: %w", err)
 	}
 	return nil
 }
 
-// Close ends the run where it was opened: it removes everything of it, at last its folder, unless Keep was called. A
-// session that was attached only lets go of the lock. It takes 90 s at most; what is left then, the next run removes.
+// Close ends the run. In the process that opened it, it removes everything of the run, its folder last, unless Keep was
+// called; an attached session only releases the lock. It takes at most 90 s; the next run removes what is left.
 func (s *Session) Close() error {
 	if !s.owner || isKept(s.Dir) {
 		return s.end(func() error { return nil })
@@ -180,8 +180,8 @@ func (s *Session) Close() error {
 	return s.Remove(context.Background())
 }
 
-// Remove removes everything of the run and lets go of its lock, whichever process opened it: for a suite's binary whose
-// command line is gone.
+// Remove removes everything of the run and releases its lock, even in an attached session. It is for a suite's binary
+// whose command line has ended.
 func (s *Session) Remove(ctx context.Context) error {
 	return s.end(func() error {
 		ctx, cancel := context.WithTimeout(ctx, closeTimeout)
@@ -192,7 +192,7 @@ func (s *Session) Remove(ctx context.Context) error {
 	})
 }
 
-// end calls do, and lets go of the lock; a second time it does nothing.
+// end calls do and releases the lock. A second call does nothing.
 func (s *Session) end(do func() error) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -203,7 +203,7 @@ func (s *Session) end(do func() error) error {
 	return errors.Join(do(), s.lock.Close())
 }
 
-// writeOwner notes which process opened the run.
+// writeOwner records which process opened the run.
 func (s *Session) writeOwner() error {
 	started, err := startTime(os.Getpid())
 	if err != nil {
@@ -216,7 +216,7 @@ func (s *Session) writeOwner() error {
 	return os.WriteFile(filepath.Join(s.Dir, ownerName), data, 0o600)
 }
 
-// readOwner reads which process opened the run in dir; an unreadable owner is nobody.
+// readOwner returns the process that opened the run in dir, or the zero process if that cannot be read.
 func readOwner(dir string) process {
 	var opened process
 	path := filepath.Join(dir, ownerName)
@@ -239,7 +239,7 @@ func (s *Session) ownerPID() int {
 func newID() (string, error) {
 	var random [5]byte
 	if _, err := rand.Read(random[:]); err != nil {
-		return "", fmt.Errorf("make the ID of the run: %w", err)
+		return "", fmt.Errorf("generate the ID of the run: %w", err)
 	}
 	return hex.EncodeToString(random[:]), nil
 }

@@ -20,14 +20,14 @@ import (
 	"msc4014/runtime/docker/engine/enginetest"
 )
 
-// The tests start this binary again as the holder of a run, which can then be killed: the variable says as what.
+// The tests run this binary again as the holder of a run, which can then be killed. The variable selects its role.
 const roleVariable = "MSC4014_TEST_ROLE"
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(roleVariable) {
 	case "":
 		os.Exit(m.Run())
-	case "holder": // opens a run with a process of its own, and passes the lock on to a child if told so
+	case "holder": // opens a run, starts a recorded process and, if requested, a child that inherits the lock
 		run, err := Open()
 		must(err)
 		sleeper := exec.Command("sleep", "600")
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 			child.Stdout = os.Stdout
 			must(child.Start())
 		}
-	case "child": // joins the run, starts a process that must not inherit the lock, and says so
+	case "child": // joins the run, starts a process that must not inherit the lock, and prints its process ID
 		_, err := Attach(os.Getenv("MSC4014_TEST_DIR"), os.NewFile(3, "lock"))
 		must(err)
 		sleeper := exec.Command("sleep", "600")
@@ -58,7 +58,7 @@ func must(err error) {
 	}
 }
 
-// isolate gives the test a state folder and a cache of its own, and no engine.
+// isolate gives the test its own state folder and cache, and no engine.
 func isolate(t *testing.T) string {
 	t.Helper()
 	state, err := filepath.EvalSymlinks(t.TempDir())
@@ -128,7 +128,7 @@ func clean(t *testing.T) string {
 	return strings.Join(said, "\n")
 }
 
-// killedRun makes the folder of a run that nobody holds, in a state folder that is made if it is missing.
+// killedRun creates the folder of a run that nobody holds, in a state folder that is created if it does not exist.
 func killedRun(t *testing.T, state string) string {
 	t.Helper()
 	t.Setenv(stateVariable, state)
@@ -187,7 +187,7 @@ func TestKilledRunIsCleanedAndLiveOneIsNot(t *testing.T) {
 	assert.DirExists(t, mine.Dir)
 }
 
-func TestRunLivesWhileTheSuitesBinaryDoes(t *testing.T) {
+func TestRunIsAliveWhileTheSuitesBinaryIs(t *testing.T) {
 	isolate(t)
 	command, dir, pids := holder(t, true)
 	kill(t, command)
@@ -209,7 +209,7 @@ func TestRunLivesWhileTheSuitesBinaryDoes(t *testing.T) {
 	assert.NoDirExists(t, dir)
 }
 
-func TestProcessWithAnotherStartTimeIsLeftAlone(t *testing.T) {
+func TestProcessWithAnotherStartTimeIsNotEnded(t *testing.T) {
 	state := isolate(t)
 	sleeper := exec.Command("sleep", "600")
 	require.NoError(t, sleeper.Start())
@@ -238,11 +238,11 @@ func TestKeptRunStaysUntilClean(t *testing.T) {
 	assert.NoDirExists(t, run.Dir)
 }
 
-func TestCleanSaysThatNoEngineAnswers(t *testing.T) {
+func TestCleanReportsThatNoEngineAnswers(t *testing.T) {
 	isolate(t)
-	assert.Empty(t, clean(t), "a run that made no containers needs no engine")
+	assert.Empty(t, clean(t), "a run without containers needs no engine")
 	err := Clean(t.Context(), CleanOptions{}, func(string) {})
-	assert.ErrorContains(t, err, "no container engine answers", "one that is named is asked for")
+	assert.ErrorContains(t, err, "no container engine answers", "an engine named by DOCKER_HOST is required")
 }
 
 func TestFolderStaysWhileTheEngineDoesNotAnswer(t *testing.T) {
@@ -273,7 +273,7 @@ func TestOpenAndCleanAtTheSameTime(t *testing.T) {
 	group.Wait()
 }
 
-func TestAttachRefusesAStrangersLock(t *testing.T) {
+func TestAttachRefusesTheLockOfAnotherRun(t *testing.T) {
 	isolate(t)
 	one, err := Open()
 	require.NoError(t, err)
@@ -284,5 +284,5 @@ func TestAttachRefusesAStrangersLock(t *testing.T) {
 	_, err = Attach(one.Dir, two.LockFile())
 	require.ErrorContains(t, err, "not the lock of this run")
 	_, err = Attach(one.Dir, nil)
-	require.ErrorContains(t, err, "no lock was passed on")
+	require.ErrorContains(t, err, "no lock was inherited")
 }

@@ -14,7 +14,7 @@ import (
 	"msc4014/runtime/docker/engine/enginetest"
 )
 
-// write makes files, by their paths below a folder; a path that ends in / is a folder.
+// write creates files, by their paths relative to a folder; a path that ends in / is a folder.
 func write(t *testing.T, folder string, paths ...string) {
 	t.Helper()
 	for _, path := range paths {
@@ -28,7 +28,7 @@ func write(t *testing.T, folder string, paths ...string) {
 	}
 }
 
-// tree is everything below a folder, with modes, sizes and times.
+// tree returns everything below a folder, with modes, sizes and times.
 func tree(t *testing.T, folder string) []string {
 	t.Helper()
 	var all []string
@@ -45,12 +45,12 @@ func tree(t *testing.T, folder string) []string {
 	return all
 }
 
-// A folder that is not the suite's is refused by everything that uses a state folder, and stays as it was.
-func TestForeignFolderIsRefusedAndUntouched(t *testing.T) {
+// Everything that uses a state folder refuses a folder that is not the suite's, and leaves it unchanged.
+func TestForeignFolderIsRefusedAndUnchanged(t *testing.T) {
 	for name, paths := range map[string][]string{
 		"runs and trash of something else":       {"runs/experiment1/model.txt", "trash/old/notes.txt"},
 		"runs named by their time":               {"lock", "runs/1732890000/model.txt", "runs/1732890000/lock", "trash/"},
-		"a file beside what could be ours":       {"runs/", "trash/", "thesis.tex"},
+		"a file next to possible state folders":  {"runs/", "trash/", "thesis.tex"},
 		"folders of the same names":              {"runs/", "trash/"},
 		"a run with more than a run has":         {"lock", "runs/0123456789/processes/1", "trash/"},
 		"a folder in the place of the marker":    {markerName + "/"},
@@ -80,7 +80,7 @@ func TestForeignFolderIsRefusedAndUntouched(t *testing.T) {
 				assert.NotContains(t, err.Error(), "\n", what)
 			}
 			assert.Equal(t, before, tree(t, state))
-			assert.Len(t, tree(t, cache), 1, "nor is anything made in the cache")
+			assert.Len(t, tree(t, cache), 1, "nothing is created in the cache either")
 		})
 	}
 }
@@ -97,7 +97,7 @@ func TestStateFolderIsMarkedAndPrivate(t *testing.T) {
 		assert.EqualValues(t, 0o700, info.Mode().Perm())
 		assert.FileExists(t, filepath.Join(state, markerName))
 	}
-	// What others put beside it later is no reason to stop, and none to touch it.
+	// Foreign files that are added later are neither an error nor removed.
 	write(t, state, "notes.txt", "runs/experiment1/model.txt", "trash/old/model.txt", "runs/1732890000/model.txt", "trash/1732890000/model.txt")
 	require.NoError(t, os.Symlink(state, filepath.Join(state, "runs", "abcdefabcd")))
 	clean(t)
@@ -143,9 +143,9 @@ func TestFolderOfAnOlderVersionIsTaken(t *testing.T) {
 			clean(t)
 			assert.FileExists(t, filepath.Join(state, markerName))
 			assert.NoDirExists(t, dead)
-			assert.NoDirExists(t, making, "a run that was killed before it had a lock")
+			assert.NoDirExists(t, making, "the folder of a run that was killed before it had a lock")
 
-			// Only the usual folder is known by its name, when doctor alone has made it.
+			// Without a lock, as doctor creates it, only the default folder is accepted.
 			require.NoError(t, os.Remove(filepath.Join(state, markerName)))
 			require.NoError(t, os.Remove(filepath.Join(state, lockName)))
 			_, err := StateDir()
@@ -154,7 +154,7 @@ func TestFolderOfAnOlderVersionIsTaken(t *testing.T) {
 	}
 }
 
-func TestUsualFolderOfSomebodyElseIsRefused(t *testing.T) {
+func TestDefaultFolderOfAnotherUserIsRefused(t *testing.T) {
 	isolate(t)
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
@@ -195,7 +195,7 @@ func TestUsualFolderOfSomebodyElseIsRefused(t *testing.T) {
 	}
 }
 
-func TestStateFolderMadeByManyAtATime(t *testing.T) {
+func TestStateFolderCreatedConcurrently(t *testing.T) {
 	state := filepath.Join(isolate(t), "state")
 	t.Setenv(stateVariable, state)
 	problems := make(chan error, 16)
@@ -210,8 +210,8 @@ func TestStateFolderMadeByManyAtATime(t *testing.T) {
 	}
 }
 
-// A removal that is cut short leaves what the next cleaner knows for the suite's.
-func TestRemovalThatWasCutShortIsFinished(t *testing.T) {
+// The next cleaner recognizes what an interrupted removal leaves.
+func TestInterruptedRemovalIsFinished(t *testing.T) {
 	state := isolate(t)
 	dir := killedRun(t, state)
 	cut := filepath.Join(state, "trash", filepath.Base(dir))
@@ -222,10 +222,10 @@ func TestRemovalThatWasCutShortIsFinished(t *testing.T) {
 	assert.NoDirExists(t, cut)
 }
 
-// A record of a process outlives a reboot, after which the same number and start time are somebody else's.
-func TestProcessOfAnEarlierBootIsLeftAlone(t *testing.T) {
+// A record of a process survives a reboot, after which another process may have the same ID and start time.
+func TestProcessOfAnEarlierBootIsNotEnded(t *testing.T) {
 	if bootID() == "" {
-		t.Skip("this system does not tell its boots apart")
+		t.Skip("this system has no boot ID")
 	}
 	started, err := startTime(os.Getpid())
 	require.NoError(t, err)

@@ -1,12 +1,11 @@
-// Package interop has the reference meet other homeservers, which know nothing of it: real Dendrites and a real Synapse,
-// in one deployment, with users who do in each other's rooms what users do. And it shows that the reference keeps what it
-// has acknowledged (kill_test.go).
+// Package interop tests the reference with independent homeservers: Dendrite and Synapse, in one deployment, with users who
+// act in each other's rooms. It also tests that the reference keeps what it has acknowledged (kill_test.go).
 //
-// Dendrites run as plain processes, with every `go test`. Synapse needs a container engine and, the first time, minutes:
+// Dendrite runs as a plain process, with every `go test`. Synapse needs a container engine and, the first time, minutes:
 //
 //	MSC4014_TEST_INTEROP=1 go test -v -timeout 30m ./cmd/internal/interop
 //
-// runs the same stories between containers, with Synapse.
+// runs the same stories in containers, with Synapse.
 package interop
 
 import (
@@ -21,7 +20,7 @@ const enableVariable = "MSC4014_TEST_INTEROP"
 // ordinaryVersions are the room versions without pseudonymous identities that the reference has.
 var ordinaryVersions = []string{"10", "11"}
 
-// TestReferenceAmongDendrites: ordinary rooms, in both directions, in plain processes.
+// TestReferenceAmongDendrites tests ordinary rooms, in both directions, in plain processes.
 func TestReferenceAmongDendrites(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds Dendrite")
@@ -29,10 +28,10 @@ func TestReferenceAmongDendrites(t *testing.T) {
 	meet(t, "process", "dendrite@0.13.8", "dendrite@0.15.2")
 }
 
-// TestReferenceAmongContainers: the same with Synapse, in containers.
+// TestReferenceAmongContainers tests the same with Synapse, in containers.
 func TestReferenceAmongContainers(t *testing.T) {
 	if os.Getenv(enableVariable) == "" {
-		t.Skipf("takes minutes if Synapse's image is not built yet; %s=1 asks for it", enableVariable)
+		t.Skipf("takes minutes if Synapse's image does not exist; set %s=1 to run it", enableVariable)
 	}
 	needEngine(t) // Synapse runs in a container
 	meet(t, "docker", "synapse", "dendrite@0.13.8", "dendrite@0.15.2")

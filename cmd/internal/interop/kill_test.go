@@ -1,6 +1,6 @@
 package interop
 
-// What the reference has acknowledged it has, though it be killed.
+// The reference keeps what it has acknowledged, even if it is killed.
 
 import (
 	"context"
@@ -20,13 +20,13 @@ import (
 
 const (
 	burst      = 500 // messages
-	senders    = 10  // at once
+	senders    = 10  // in parallel
 	killedWith = burst / 2
 )
 
-// TestKilledInABurst: in an ordinary room and in a pseudo-ID one, a burst of messages is under way when the server gets
-// SIGKILL. Started again, it has every event that it had acknowledged, once, at its ID and in the room's history; and the
-// burst goes on, with the same transactions, as if nothing had happened.
+// TestKilledInABurst kills the server with SIGKILL during a burst of messages, in an ordinary room and in a pseudo-ID room.
+// After a restart it must have every event that it had acknowledged, once, by its ID and in the room's history. The burst
+// then continues, with the same transactions, as if nothing had happened.
 func TestKilledInABurst(t *testing.T) {
 	server := deploy(t, "process", "reference").servers["reference"]
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -39,7 +39,7 @@ func TestKilledInABurst(t *testing.T) {
 		require.NoError(t, err)
 		rooms = append(rooms, room)
 	}
-	devices := make([]*csapi.Client, senders) // one would be served one request after the other
+	devices := make([]*csapi.Client, senders) // the requests of a single device would be handled one after the other
 	for sender := range devices {
 		devices[sender], err = api(server).Login(ctx, "alice", "a long password")
 		require.NoError(t, err)
@@ -117,7 +117,8 @@ func (m *message) send(ctx context.Context) error {
 	return nil
 }
 
-// send sends messages, those of different devices at once. A sender ends at the first error, which is among those returned.
+// send sends messages, those of different devices in parallel. A sender stops at its first error, which is among those
+// returned.
 func send(messages []*message, one func(*message) error) []error {
 	problems := make([]error, senders)
 	var sending sync.WaitGroup

@@ -1,6 +1,6 @@
 package interop
 
-// Pseudo-ID rooms: the reference in the deployed dialect, and the last Dendrite that was made for them, as far as it goes.
+// Pseudo-ID rooms: the reference in the deployed dialect, with the last Dendrite that supports them, as far as it does.
 
 import (
 	"testing"
@@ -15,7 +15,7 @@ const (
 	deployedDendrite  = "dendrite@0.13.8"
 )
 
-// TestPseudonymousRooms: all but invites to Dendrite.
+// TestPseudonymousRooms tells all stories except invites to Dendrite.
 func TestPseudonymousRooms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds Dendrite")
@@ -38,9 +38,9 @@ func (d deployment) pseudonymous(t *testing.T, host, guest string, told story) {
 	})
 }
 
-// TestInviteToDendriteInPseudonymousRoom: Dendrite completes the invite, keeps to the protocol in that, and exits with a
-// nil pointer, because its push rules know no user of the inviter's key in a room that it is not in. So it does when
-// another Dendrite invites. The reference has the invite, and goes on.
+// TestInviteToDendriteInPseudonymousRoom invites a user of Dendrite. Dendrite completes the invite according to the protocol,
+// but then crashes with a nil pointer, because its push rules cannot find the user for the inviter's key in a room that it
+// has not joined. It also crashes when another Dendrite invites. The reference has the invite, and continues.
 func TestInviteToDendriteInPseudonymousRoom(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds Dendrite")
@@ -54,7 +54,7 @@ func TestInviteToDendriteInPseudonymousRoom(t *testing.T) {
 		select {
 		case <-invited.Exited():
 		case <-alice.ctx.Done():
-			t.Fatalf("%s was invited, and did not exit: have it told all invitations", deployedDendrite)
+			t.Fatalf("%s did not crash after the invite; add the stories of invitations to it to TestPseudonymousRooms", deployedDendrite)
 		}
 		require.Contains(t, invited.Log(100), "evaluatePushRules")
 		alice.says(room, "said after all")

@@ -16,9 +16,9 @@ import (
 	"msc4014/runtime/docker/engine"
 )
 
-// TestReferenceKeepsTheImageContract: the client API on one port; the federation API on the other, with a certificate of the
-// run's authority for the name in SERVER_NAME; and data that outlives the server's end, asked for or not.
-func TestReferenceKeepsTheImageContract(t *testing.T) {
+// TestReferenceFollowsTheImageContract tests the client API on one port; the federation API on the other, with a certificate
+// for SERVER_NAME signed by the run's authority; and data that survives a stop and a kill.
+func TestReferenceFollowsTheImageContract(t *testing.T) {
 	for _, runtimeName := range []string{"process", "docker"} {
 		t.Run(runtimeName, func(t *testing.T) {
 			if runtimeName == "docker" {
@@ -51,7 +51,7 @@ func TestReferenceKeepsTheImageContract(t *testing.T) {
 	}
 }
 
-// keys asks a server for its signing keys, over TLS, trusting the run's authority alone.
+// keys requests a server's signing keys over TLS, trusting only the run's authority.
 func (d deployment) keys(t *testing.T, server runtime.Server) string {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: d.issuer.Pool(), ServerName: server.Name()}}
@@ -66,7 +66,7 @@ func (d deployment) keys(t *testing.T, server runtime.Server) string {
 	return gjson.GetBytes(document, "verify_keys").Raw
 }
 
-// needEngine skips a test where no container engine answers.
+// needEngine skips a test if no container engine answers.
 func needEngine(t *testing.T) {
 	t.Helper()
 	client, err := engine.Connect(t.Context())

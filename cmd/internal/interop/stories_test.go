@@ -1,6 +1,6 @@
 package interop
 
-// The stories: alice, whose room it is, and bob of another server. Each is told for rooms of any version.
+// The stories of alice, the owner of a room, and bob on another server. Each can be told for any room version.
 
 import (
 	"fmt"
@@ -14,15 +14,15 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// story is something that users do in each other's rooms.
+// story is a sequence of actions of users in each other's rooms.
 type story struct {
 	name string
 	tell func(alice, bob *user, version string)
-	// notWith is software that the story cannot be told with, and why.
+	// notWith is the software that the story does not work with; because says why.
 	notWith, because string
 }
 
-// meetings are in rooms that anybody may join, invitations in those that nobody may.
+// meetings are in public rooms, invitations in private ones.
 var (
 	meetings = []story{
 		{name: "join and talk", tell: joinAndTalk},
@@ -30,18 +30,18 @@ var (
 		{name: "state", tell: changeState},
 		{name: "leave", tell: leave},
 		{name: "kick", tell: kick},
-		{name: "all at once", tell: allAtOnce},
+		{name: "talk concurrently", tell: talkConcurrently},
 	}
 	invitations = []story{
 		{name: "accept an invite", tell: acceptInvite},
 		{name: "reject an invite", tell: rejectInvite},
-		{name: "take an invite back", tell: takeInviteBack, notWith: "dendrite",
-			because: "Dendrite tells no server in no room that an invite is taken back, and, told so, wants the room's auth " +
-				"events, which a server with no member in a room does not get"},
+		{name: "withdraw an invite", tell: withdrawInvite, notWith: "dendrite",
+			because: "Dendrite does not send a withdrawn invite to a server without members in the room, and on receiving one, " +
+				"requests the room's auth events, which such a server may not get"},
 	}
 )
 
-// makesRoom makes a room of a version, by a preset of createRoom.
+// makesRoom creates a room of a version, with a preset of createRoom.
 func (u *user) makesRoom(version, preset string) string {
 	u.t.Helper()
 	room, err := u.CreateRoom(u.ctx, map[string]any{"room_version": version, "preset": preset, "name": "Meeting"})
@@ -49,7 +49,7 @@ func (u *user) makesRoom(version, preset string) string {
 	return room
 }
 
-// publicRoom is a room of alice's that bob has joined, and both know it.
+// publicRoom creates a room of alice's, and returns it when bob has joined it and both have seen that.
 func publicRoom(alice, bob *user, version string) string {
 	alice.t.Helper()
 	room := alice.makesRoom(version, "public_chat")
@@ -59,14 +59,14 @@ func publicRoom(alice, bob *user, version string) string {
 	return room
 }
 
-// talk lets both say something.
+// talk makes both send a message.
 func talk(room string, alice, bob *user) {
 	alice.t.Helper()
 	alice.says(room, "said by alice", bob)
 	bob.says(room, "said by bob", alice)
 }
 
-// joinAndTalk: joining over federation, messages both ways, and taking one's own message back.
+// joinAndTalk: bob joins over federation, both send messages, and redact their own.
 func joinAndTalk(alice, bob *user, version string) {
 	room := publicRoom(alice, bob, version)
 	members, err := bob.JoinedMembers(bob.ctx, room)
@@ -80,7 +80,7 @@ func joinAndTalk(alice, bob *user, version string) {
 	alice.agrees(room, bob)
 }
 
-// history: what was said before bob came can be had.
+// history: bob can read what was sent before he joined.
 func history(alice, bob *user, version string) {
 	room := alice.makesRoom(version, "public_chat")
 	var said []string
@@ -93,14 +93,14 @@ func history(alice, bob *user, version string) {
 	talk(room, alice, bob)
 }
 
-// changeState: the room's topic, by alice, and by bob, once alice lets him.
+// changeState: alice changes the room's topic, and so does bob, once alice lets him.
 func changeState(alice, bob *user, version string) {
 	room := publicRoom(alice, bob, version)
 	alice.setsTopic(room, "alice's topic", bob)
 
 	_, err := bob.SendState(bob.ctx, room, "m.room.topic", "", map[string]any{"topic": "bob's topic"})
 	refusal, refused := csapi.Refused(err)
-	require.True(bob.t, refused, "bob has no power yet: %v", err)
+	require.True(bob.t, refused, "bob must not be allowed to yet: %v", err)
 	assert.Equal(bob.t, 403, refusal.Status)
 
 	alice.empowers(room, bob, 50)
@@ -108,7 +108,7 @@ func changeState(alice, bob *user, version string) {
 	alice.agrees(room, bob)
 }
 
-// empowers gives another member power.
+// empowers gives another member a power level.
 func (u *user) empowers(room string, other *user, level int) {
 	u.t.Helper()
 	content, err := u.PowerLevels(u.ctx, room)
@@ -120,7 +120,7 @@ func (u *user) empowers(room string, other *user, level int) {
 	other.awaitsEvent(room, id, u)
 }
 
-// leave: bob leaves and comes back, and can have what was said meanwhile.
+// leave: bob leaves and joins again, and can read what was sent meanwhile.
 func leave(alice, bob *user, version string) {
 	room := publicRoom(alice, bob, version)
 	talk(room, alice, bob)
@@ -135,16 +135,16 @@ func leave(alice, bob *user, version string) {
 	alice.agrees(room, bob)
 }
 
-// kick: alice throws bob out, and he comes back.
+// kick: alice kicks bob, and he joins again.
 func kick(alice, bob *user, version string) {
 	room := publicRoom(alice, bob, version)
 	talk(room, alice, bob)
 	require.NoError(alice.t, alice.Kick(alice.ctx, room, bob.UserID, "go away"))
 	kicked := bob.awaitsMembership(room, bob.UserID, "leave")
-	assert.Equal(bob.t, alice.UserID, kicked.Get("sender").String(), "who kicked bob, as he is shown it")
+	assert.Equal(bob.t, alice.UserID, kicked.Get("sender").String(), "who kicked bob, as he sees it")
 	_, err := bob.SendMessage(bob.ctx, room, "said by a user who was kicked")
 	_, refused := csapi.Refused(err)
-	assert.True(bob.t, refused, "bob was kicked: %v", err)
+	assert.True(bob.t, refused, "bob must be refused after the kick: %v", err)
 	if !bob.comesBack(room, version, alice) {
 		return
 	}
@@ -152,12 +152,12 @@ func kick(alice, bob *user, version string) {
 	alice.agrees(room, bob)
 }
 
-// comesBack lets a user join a room again that it is out of, and tells whether it can.
+// comesBack makes a user join a room again after leaving it, and reports whether that is possible.
 func (u *user) comesBack(room, version string, through *user) bool {
 	u.t.Helper()
 	if version == pseudoid.RoomVersion && u.on("dendrite") {
-		// Dendrite enters no room over federation where a member event has no mapping. Its own leaves have none, nor have
-		// kicks by the reference, unless it is told to (mapping/in-leave-ban-knock).
+		// Dendrite cannot join a room over federation if a member event there has no mapping. Its own leaves have none, nor do
+		// kicks by the reference, unless configured otherwise (mapping/in-leave-ban-knock).
 		_, err := u.JoinRoom(u.ctx, room, through.Server.Name)
 		refusal, refused := csapi.Refused(err)
 		require.True(u.t, refused, "%s enters a room whose state has a member without a mapping: expect it to (%v)", u.software, err)
@@ -169,21 +169,21 @@ func (u *user) comesBack(room, version string, through *user) bool {
 	return true
 }
 
-// acceptInvite: bob is invited into a private room, and comes.
+// acceptInvite: bob is invited to a private room, and joins.
 func acceptInvite(alice, bob *user, version string) {
 	room := alice.makesRoom(version, "private_chat")
 	_, err := bob.JoinRoom(bob.ctx, room, alice.Server.Name)
 	_, refused := csapi.Refused(err)
-	require.True(bob.t, refused, "bob is not invited yet: %v", err)
+	require.True(bob.t, refused, "bob must be refused before the invite: %v", err)
 
 	require.NoError(alice.t, alice.Invite(alice.ctx, room, bob.UserID))
 	invite := bob.awaitsMembership(room, bob.UserID, "invite")
 	if version == pseudoid.RoomVersion && alice.on("dendrite") {
-		// Dendrite lets no join of the inviter go along, so nothing tells bob's server who the inviter is until he is in.
+		// Dendrite does not send the inviter's join with the invite, so bob's server cannot know who the inviter is until he joins.
 		assert.Regexp(bob.t, "^@_unverified_.*:"+regexp.QuoteMeta(bob.Server.Name)+"$", invite.Get("sender").String(),
-			"%s tells who invites: expect bob to be shown it", alice.software)
+			"%s now reveals the inviter; change the test to expect that bob sees it", alice.software)
 	} else {
-		assert.Equal(bob.t, alice.UserID, invite.Get("sender").String(), "who invites bob, as he is shown it")
+		assert.Equal(bob.t, alice.UserID, invite.Get("sender").String(), "who invites bob, as he sees it")
 	}
 	bob.joins(room, alice)
 	alice.awaitsMembership(room, bob.UserID, "join")
@@ -191,7 +191,7 @@ func acceptInvite(alice, bob *user, version string) {
 	alice.agrees(room, bob)
 }
 
-// rejectInvite: bob is invited, and does not want to.
+// rejectInvite: bob is invited, and rejects the invite.
 func rejectInvite(alice, bob *user, version string) {
 	room := alice.makesRoom(version, "private_chat")
 	require.NoError(alice.t, alice.Invite(alice.ctx, room, bob.UserID))
@@ -199,31 +199,31 @@ func rejectInvite(alice, bob *user, version string) {
 	alice.awaitsMembership(room, bob.UserID, "invite")
 	require.NoError(bob.t, bob.LeaveRoom(bob.ctx, room))
 	if version == pseudoid.RoomVersion && alice.on("dendrite") {
-		// Dendrite refuses send_leave of an event that its sender's key has signed, as the text has it, and not the server's.
+		// Dendrite refuses send_leave of an event that is signed with its sender's key, as in the MSC, and not with the server's.
 		assert.Equal(alice.t, []string{bob.UserID}, alice.members(room, "invite"),
 			"%s takes a leave by send_leave: expect it to", alice.software)
 		return
 	}
 	leave := alice.awaitsMembership(room, bob.UserID, "leave")
-	assert.Equal(alice.t, bob.UserID, leave.Get("sender").String(), "who rejected the invite, as alice is shown it")
+	assert.Equal(alice.t, bob.UserID, leave.Get("sender").String(), "who rejected the invite, as alice sees it")
 	_, err := bob.JoinRoom(bob.ctx, room, alice.Server.Name)
 	_, refused := csapi.Refused(err)
-	assert.True(bob.t, refused, "bob has rejected the invite: %v", err)
+	assert.True(bob.t, refused, "bob must be refused after rejecting the invite: %v", err)
 }
 
-// takeInviteBack: alice thinks better of it, and bob is told.
-func takeInviteBack(alice, bob *user, version string) {
+// withdrawInvite: alice withdraws the invite, and bob sees that.
+func withdrawInvite(alice, bob *user, version string) {
 	room := alice.makesRoom(version, "private_chat")
 	require.NoError(alice.t, alice.Invite(alice.ctx, room, bob.UserID))
 	bob.awaitsMembership(room, bob.UserID, "invite")
 	require.NoError(alice.t, alice.Kick(alice.ctx, room, bob.UserID, "a mistake"))
 	leave := bob.awaitsMembership(room, bob.UserID, "leave")
-	assert.Equal(bob.t, alice.UserID, leave.Get("sender").String(), "who took the invite back, as bob is shown it")
+	assert.Equal(bob.t, alice.UserID, leave.Get("sender").String(), "who withdrew the invite, as bob sees it")
 }
 
-// allAtOnce: both talk and change the topic at the same time, so that the room's history forks again and again. In the end
-// both servers have all of it, and the same state.
-func allAtOnce(alice, bob *user, version string) {
+// talkConcurrently: both send messages and change the topic at the same time, so that the room's history forks repeatedly. In the
+// end both servers have all events, and the same state.
+func talkConcurrently(alice, bob *user, version string) {
 	const rounds = 10
 	room := publicRoom(alice, bob, version)
 	alice.empowers(room, bob, 50)

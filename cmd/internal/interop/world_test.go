@@ -26,16 +26,16 @@ import (
 	"msc4014/runtime/session"
 )
 
-// patience bounds one story, on a machine that does other things as well.
+// patience bounds one story, even on a busy machine.
 const patience = 90 * time.Second
 
-// deployment is one server of each of some candidates, in one network.
+// deployment has one server for each of some candidates, in one network.
 type deployment struct {
 	servers map[string]runtime.Server // by the candidate's name
 	issuer  *authority.Authority      // of their certificates
 }
 
-// deploy starts one server of each candidate. They end with the test.
+// deploy starts one server for each candidate. They end with the test.
 func deploy(t *testing.T, runtimeName string, names ...string) deployment {
 	t.Helper()
 	root, err := filepath.Abs(filepath.Join("..", "..", ".."))
@@ -90,31 +90,31 @@ func deploy(t *testing.T, runtimeName string, names ...string) deployment {
 	return d
 }
 
-// hostAt is the place of the server with a number, from 0 on.
+// hostAt returns the host of the server with a number, beginning with 0.
 func hostAt(number int) string { return fmt.Sprintf("hs%d", number+1) }
 
-// api is a server's client-server API.
+// api returns a server's client-server API.
 func api(server runtime.Server) csapi.Server {
 	return csapi.Server{Name: server.Name(), BaseURL: server.ClientURL, Timeout: 30 * time.Second}
 }
 
-// told counts stories: no two of them have the same users.
-var told atomic.Int64
+// stories counts stories, so that no two have the same users.
+var stories atomic.Int64
 
-// tell tells a story of alice, on the server of one candidate, and bob, on that of another, within the deadline.
+// tell tells a story of alice, on the server of one candidate, and bob, on the server of another, within the deadline.
 func (d deployment) tell(t *testing.T, story story, host, guest, version string) {
 	if story.notWith != "" && (strings.HasPrefix(host, story.notWith) || strings.HasPrefix(guest, story.notWith)) {
 		t.Skip(story.because)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	number := told.Add(1)
+	number := stories.Add(1)
 	register := func(localpart, candidate string) *user {
 		client, err := api(d.servers[candidate]).Register(ctx, fmt.Sprint(localpart, "-", number), "a long password")
 		require.NoError(t, err)
 		return &user{
 			Client: client, software: candidate, t: t, ctx: ctx,
-			timelines: map[string]*csapi.Timeline{}, told: map[string]bool{},
+			timelines: map[string]*csapi.Timeline{}, seen: map[string]bool{},
 		}
 	}
 	story.tell(register("alice", host), register("bob", guest), version)

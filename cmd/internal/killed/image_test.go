@@ -1,6 +1,6 @@
 package killed
 
-// The image whose build takes its time.
+// An image whose build does not end by itself.
 
 import (
 	"context"
@@ -25,7 +25,7 @@ func buildSleeper(t *testing.T, program string) {
 	require.NoError(t, err, "%s", output)
 }
 
-// pruneImages removes the layers of the build that was killed.
+// pruneImages removes the layers of the killed build.
 func (p *project) pruneImages(t *testing.T, label string) {
 	t.Helper()
 	_, err := p.engine.ImagesPrune(context.Background(), filters.NewArgs(filters.Arg("dangling", "true"), filters.Arg("label", label)))

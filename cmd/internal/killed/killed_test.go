@@ -1,6 +1,5 @@
-// Package killed shows that a run that is killed leaves nothing behind, whichever of its processes it was and whatever it
-// was doing, and that a run beside it does not notice. It takes minutes, so it is only done when MSC4014_TEST_KILL=1 asks
-// for it:
+// Package killed tests that a killed run leaves nothing behind, whichever of its processes was killed and whatever it was
+// doing, and that a concurrent run is not affected. It takes minutes, so it runs only with MSC4014_TEST_KILL=1:
 //
 //	MSC4014_TEST_KILL=1 go test -v -timeout 30m ./cmd/internal/killed
 package killed
@@ -28,24 +27,24 @@ import (
 
 const enableVariable = "MSC4014_TEST_KILL"
 
-// victim is one run that is killed.
+// victim is a run to be killed.
 type victim struct {
 	phase       string
-	kills       string // "run.sh" is the process that the user called, and becomes the command line
+	kills       string // "run.sh" is the process that the user started, which becomes the command line
 	runtime     string
 	direct      bool     // without run.sh
 	environment []string // for the run, and for the clean-up after it
-	goCache     bool     // an empty cache of the go command, so that there is something to compile
+	goCache     bool     // use an empty cache of the go command, so that there is something to compile
 	when        func(*testing.T, *process)
-	status      []int // how the run may end if it is not what was killed
+	status      []int // the exit statuses that the run may have if another process is killed
 }
 
-func TestNothingOfAKilledRunStays(t *testing.T) {
+func TestAKilledRunLeavesNothing(t *testing.T) {
 	if os.Getenv(enableVariable) == "" {
-		t.Skipf("takes minutes; %s=1 asks for it", enableVariable)
+		t.Skipf("takes minutes; set %s=1 to run it", enableVariable)
 	}
 	if goruntime.GOOS != "linux" {
-		t.Skip("processes are found by /proc")
+		t.Skip("needs /proc to find processes")
 	}
 	p := newProject(t)
 	runtimes := []string{"process"}
@@ -54,8 +53,8 @@ func TestNothingOfAKilledRunStays(t *testing.T) {
 	}
 	for _, runtimeName := range runtimes {
 		t.Run(runtimeName, func(t *testing.T) {
-			beside := p.settle(t, runtimeName)
-			defer beside.stop(t)
+			neighbour := p.settle(t, runtimeName)
+			defer neighbour.stop(t)
 			victims := p.runs(runtimeName)
 			if runtimeName == "process" {
 				victims = append(p.builds(t), victims...)
@@ -70,7 +69,7 @@ func TestNothingOfAKilledRunStays(t *testing.T) {
 	t.Run("build of an image", p.killImageBuild)
 }
 
-// builds are the victims that are killed while something is built.
+// builds returns the victims that are killed while something is built.
 func (p *project) builds(t *testing.T) []victim {
 	compiling := func(t *testing.T, v *process) {
 		v.await(t, "compiler", func() bool { return v.one("compiler") != 0 })
@@ -92,10 +91,10 @@ func (p *project) builds(t *testing.T) []victim {
 	return victims
 }
 
-// aVerdict is the line of a check that was judged.
+// aVerdict matches the line of a check that has a verdict.
 var aVerdict = regexp.MustCompile(`(?m)^(pass|fail|blocked) `)
 
-// runs are the victims that are killed while servers start, and while they are judged.
+// runs returns the victims that are killed while servers start, and while checks run.
 func (p *project) runs(runtimeName string) []victim {
 	starting := func(t *testing.T, v *process) {
 		v.await(t, "server", func() bool { return p.server(t, v, runtimeName) != "" })
@@ -108,14 +107,14 @@ func (p *project) runs(runtimeName string) []victim {
 		start := victim{phase: "start", kills: kills, runtime: runtimeName, when: starting, status: []int{2}}
 		checks := victim{phase: "checks", kills: kills, runtime: runtimeName, when: judging, status: []int{2}}
 		if kills == "server" {
-			checks.status = []int{1} // it goes on to its end, and says that the machine killed a server
+			checks.status = []int{1} // it continues to the end, and reports that a server was killed
 		}
 		victims = append(victims, start, checks)
 	}
 	return victims
 }
 
-// server is the process or container of one server of a run, "" if it has none.
+// server returns the process or container of one server of a run, or "" if it has none.
 func (p *project) server(t *testing.T, v *process, runtimeName string) string {
 	if runtimeName == "process" {
 		if pid := v.one("server"); pid != 0 {
@@ -135,7 +134,7 @@ func (p *project) server(t *testing.T, v *process, runtimeName string) string {
 	return running[0].ID
 }
 
-// runOf is the ID of the run that a process opened.
+// runOf returns the ID of the run that a process opened.
 func (p *project) runOf(v *process) string {
 	owners, _ := filepath.Glob(filepath.Join(p.state, "runs", "*", "owner.json"))
 	for _, path := range owners {
@@ -149,7 +148,8 @@ func (p *project) runOf(v *process) string {
 	return ""
 }
 
-// kill makes a run, kills one process of it, cleans up, by the command or by the next run, and looks what is left.
+// kill starts a run, kills one of its processes, cleans up, with the command clean or by the next run, and checks what is
+// left.
 func (p *project) kill(t *testing.T, each victim, mark string, byCommand bool) {
 	environment := each.environment
 	if each.goCache {
@@ -186,7 +186,7 @@ func (p *project) kill(t *testing.T, each victim, mark string, byCommand bool) {
 	t.Logf("%s took %.1f s", arguments[0], time.Since(began).Seconds())
 	p.assertNothingLeft(t, v, run, each.environment)
 	if t.Failed() {
-		t.Logf("the run said:\n%s\nthe cleaner said:\n%s", v.said(), cleaner.said())
+		t.Logf("output of the run:\n%s\noutput of the cleaner:\n%s", v.said(), cleaner.said())
 	}
 }
 
@@ -198,7 +198,7 @@ func (p *project) killServer(t *testing.T, v *process, runtimeName string) {
 	require.NoError(t, p.engine.ContainerKill(t.Context(), p.server(t, v, runtimeName), "KILL"))
 }
 
-// assertNothingLeft looks, at once, for processes, containers, networks, volumes and files of a run.
+// assertNothingLeft asserts that no processes, containers, networks, volumes or files of a run are left.
 func (p *project) assertNothingLeft(t *testing.T, v *process, run string, environment []string) {
 	t.Helper()
 	assert.Empty(t, marked(v.mark), "processes")
@@ -222,7 +222,7 @@ func (p *project) assertNothingLeft(t *testing.T, v *process, run string, enviro
 	}
 }
 
-// killImageBuild kills the command line while the engine is busy with a step of an image's build.
+// killImageBuild kills the command line while the engine runs a step of an image's build.
 func (p *project) killImageBuild(t *testing.T) {
 	if p.engine == nil {
 		t.Skip("needs a container engine")

@@ -1,6 +1,6 @@
 package killed
 
-// A second run beside those that are killed, on the same machine, of the same user.
+// A second run, concurrent with those that are killed, on the same machine and of the same user.
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ import (
 	"msc4014/report"
 )
 
-// neighbour makes one run after another until stop is called; each must come to what the first one came to, which is
-// made before anything is killed.
+// neighbour performs one run after another until stop is called. Each must have the same results as the first, which ends
+// before anything is killed.
 type neighbour struct {
 	project   *project
 	arguments []string
@@ -27,7 +27,7 @@ type neighbour struct {
 	runs      int
 }
 
-// settle makes the first run and begins the others.
+// settle performs the first run, and starts the others.
 func (p *project) settle(t *testing.T, runtimeName string) *neighbour {
 	t.Helper()
 	n := &neighbour{project: p, results: t.TempDir(), stopping: make(chan struct{}), done: make(chan struct{})}
@@ -43,15 +43,15 @@ func (p *project) settle(t *testing.T, runtimeName string) *neighbour {
 			default:
 			}
 			status, verdicts := n.run(t)
-			assert.Equal(t, n.status, status, "exit status of the run beside")
-			assert.Equal(t, n.expected, verdicts, "verdicts of the run beside")
+			assert.Equal(t, n.status, status, "exit status of the concurrent run")
+			assert.Equal(t, n.expected, verdicts, "verdicts of the concurrent run")
 			n.runs++
 		}
 	}()
 	return n
 }
 
-// run makes one run and returns its exit status and verdicts by check.
+// run performs one run, and returns its exit status and its verdicts by check.
 func (n *neighbour) run(t *testing.T) (int, map[string]verdict.Verdict) {
 	made := n.project.start(t, "neighbour", false, nil, n.arguments...)
 	<-made.ended
@@ -64,16 +64,16 @@ func (n *neighbour) run(t *testing.T) (int, map[string]verdict.Verdict) {
 		verdicts[check.Name] = check.Verdict
 	}
 	if problem := filepath.Base(n.results); results.Incomplete != "" {
-		assert.Fail(t, fmt.Sprintf("the run beside is incomplete: %s (%s)", results.Incomplete, problem))
+		assert.Fail(t, fmt.Sprintf("the concurrent run is incomplete: %s (%s)", results.Incomplete, problem))
 	}
 	return made.command.ProcessState.ExitCode(), verdicts
 }
 
-// stop waits for the run under way and ends the neighbour.
+// stop waits for the current run, and ends the neighbour.
 func (n *neighbour) stop(t *testing.T) {
 	t.Helper()
 	close(n.stopping)
 	<-n.done
 	assert.NotZero(t, n.runs)
-	t.Logf("%d runs beside were untouched", n.runs)
+	t.Logf("%d concurrent runs were not affected", n.runs)
 }

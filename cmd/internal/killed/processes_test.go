@@ -1,6 +1,6 @@
 package killed
 
-// Finding the processes of a run: all of them have its mark in their environment.
+// Finding the processes of a run, all of which have its mark in their environment.
 
 import (
 	"os"
@@ -27,17 +27,17 @@ type found struct {
 	command []string
 }
 
-// is tells whether the process is one of these programs.
+// is reports whether the process is one of these programs.
 func (f found) is(names ...string) bool {
 	return slices.Contains(names, filepath.Base(f.command[0]))
 }
 
-// marked are the processes whose environment has the mark.
+// marked returns the processes whose environment has the mark.
 func marked(mark string) []found {
 	var all []found
 	environments, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, path := range environments {
-		data, err := os.ReadFile(path) // a zombie's is empty
+		data, err := os.ReadFile(path) // it is empty for a zombie
 		if err != nil || !strings.Contains("\x00"+string(data), "\x00"+markVariable+"="+mark+"\x00") {
 			continue
 		}
@@ -50,7 +50,7 @@ func marked(mark string) []found {
 	return all
 }
 
-// The processes of a run, by what they are called in the tests.
+// programs recognizes the processes of a run, by their name in the tests.
 var programs = map[string]func(found) bool{
 	"go command": func(f found) bool { return f.is("go") && len(f.command) > 1 && f.command[1] == "build" },
 	"compiler":   func(f found) bool { return f.is("compile", "asm", "link") },
@@ -58,7 +58,7 @@ var programs = map[string]func(found) bool{
 	"server":     func(f found) bool { return f.is("entrypoint", "dendrite") },
 }
 
-// one returns a process of the run that is such a program, 0 if there is none.
+// one returns the ID of a process of the run that is this program, or 0 if there is none.
 func (p *process) one(program string) int {
 	for _, each := range marked(p.mark) {
 		if programs[program](each) {
@@ -68,7 +68,7 @@ func (p *process) one(program string) int {
 	return 0
 }
 
-// await waits until something is so, while the run goes on.
+// await waits until is returns true. It fails if the run ends before that.
 func (p *process) await(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	tick := time.NewTicker(3 * time.Millisecond)
@@ -78,14 +78,14 @@ func (p *process) await(t *testing.T, what string, is func() bool) {
 		select {
 		case <-tick.C:
 		case <-p.ended:
-			require.FailNow(t, "the run ended before "+what, "%s", p.said())
+			require.FailNow(t, "the run ended before: "+what, "%s", p.said())
 		case <-deadline:
 			require.FailNow(t, "no "+what, "%s", p.said())
 		}
 	}
 }
 
-// killCompilers kills compilers until the run has noticed: many are at their end anyway when they are killed.
+// killCompilers kills compilers until the run ends, since many are about to exit anyway when they are killed.
 func (p *process) killCompilers(t *testing.T) {
 	t.Helper()
 	tick := time.NewTicker(3 * time.Millisecond)
@@ -99,14 +99,14 @@ func (p *process) killCompilers(t *testing.T) {
 		case <-p.ended:
 			return
 		case <-deadline:
-			require.FailNow(t, "the run builds without its compilers", "%s", p.said())
+			require.FailNow(t, "the run did not end although its compilers were killed", "%s", p.said())
 		}
 	}
 }
 
-// kill ends a process by SIGKILL.
+// kill kills a process with SIGKILL.
 func kill(t *testing.T, pid int) {
 	t.Helper()
-	require.NotZero(t, pid, "it is gone already")
+	require.NotZero(t, pid, "the process has already ended")
 	require.NoError(t, unix.Kill(pid, unix.SIGKILL))
 }

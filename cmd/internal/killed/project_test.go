@@ -1,7 +1,7 @@
 package killed
 
-// The project that runs are made in: a copy, so that what changes in the tree meanwhile does not matter, with a state
-// folder, a cache and an image of its own.
+// The project for the runs: a copy, so that later changes in the tree do not matter, with its own state folder, cache and
+// image.
 
 import (
 	"bytes"
@@ -24,15 +24,15 @@ import (
 	"msc4014/runtime/docker/engine"
 )
 
-// judged is the candidate of all runs.
+// judged is the candidate in all runs.
 const judged = "dendrite@0.13.8"
 
 type project struct {
 	root, state string
-	engine      *client.Client // nil: no engine answers
+	engine      *client.Client // nil if no engine answers
 }
 
-// newProject copies the project and makes its candidate ready, for each runtime that there is.
+// newProject copies the project and prepares its candidate for each available runtime.
 func newProject(t *testing.T) *project {
 	t.Helper()
 	source, err := filepath.Abs(filepath.Join("..", "..", ".."))
@@ -42,7 +42,7 @@ func newProject(t *testing.T) *project {
 	folder, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
 	p := &project{root: filepath.Join(folder, "project"), state: filepath.Join(folder, "state")}
-	t.Setenv("GOCACHE", strings.TrimSpace(string(goCache))) // before the cache of the programs becomes another
+	t.Setenv("GOCACHE", strings.TrimSpace(string(goCache))) // before the folder for caches changes
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(folder, "cache"))
 	t.Setenv("MSC4014_STATE_DIR", p.state)
 	p.copy(t, source)
@@ -62,7 +62,7 @@ func newProject(t *testing.T) *project {
 	return p
 }
 
-// copy copies the files that git knows or would add.
+// copy copies the files that git tracks or would add.
 func (p *project) copy(t *testing.T, source string) {
 	t.Helper()
 	listed, err := exec.Command("git", "-C", source, "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
@@ -71,14 +71,14 @@ func (p *project) copy(t *testing.T, source string) {
 		from, to := filepath.Join(source, name), filepath.Join(p.root, name)
 		info, err := os.Stat(from)
 		if err != nil || !info.Mode().IsRegular() {
-			continue // removed, and git was not told
+			continue // removed, but git still tracks it
 		}
 		data, err := os.ReadFile(from)
 		require.NoError(t, err)
 		require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o755))
 		require.NoError(t, os.WriteFile(to, data, info.Mode().Perm()))
 	}
-	// An image of its own, which nobody else's run uses.
+	// Make the image unique, so that no other run uses it.
 	dockerfile, err := os.OpenFile(filepath.Join(p.root, "dockerfiles", "dendrite", "Dockerfile"), os.O_APPEND|os.O_WRONLY, 0)
 	require.NoError(t, err)
 	_, err = fmt.Fprintf(dockerfile, "# %s\n", p.root)
@@ -86,7 +86,7 @@ func (p *project) copy(t *testing.T, source string) {
 	require.NoError(t, dockerfile.Close())
 }
 
-// prepare makes the candidate ready and keeps it in use, so that clean leaves it there until this process ends.
+// prepare prepares the candidate and keeps it in use, so that clean does not remove it until this process ends.
 func (p *project) prepare(t *testing.T, runtimeName string) (image string) {
 	t.Helper()
 	parsed, err := candidate.Parse(p.root, judged)
@@ -96,9 +96,9 @@ func (p *project) prepare(t *testing.T, runtimeName string) (image string) {
 	return artifact.Image
 }
 
-// process is a command under way, with what it wrote.
+// process is a running command with its output.
 type process struct {
-	mark    string // in the environment of everything that it starts
+	mark    string // in the environment of all processes that it starts
 	command *exec.Cmd
 	ended   chan struct{}
 
@@ -106,7 +106,7 @@ type process struct {
 	output bytes.Buffer
 }
 
-// start calls run.sh, or the command line itself, with variables added to the environment.
+// start starts run.sh, or the command line directly, with variables added to the environment.
 func (p *project) start(t *testing.T, mark string, direct bool, environment []string, arguments ...string) *process {
 	t.Helper()
 	started := &process{mark: mark, ended: make(chan struct{})}
@@ -118,7 +118,7 @@ func (p *project) start(t *testing.T, mark string, direct bool, environment []st
 		"COMPLEMENT_SHARE_ENV_PREFIX=MSC4014_TEST_SHARED_", "MSC4014_TEST_SHARED_"+markVariable+"="+mark)
 	started.command.Env = append(started.command.Env, environment...)
 	started.command.Stdout, started.command.Stderr = started, started
-	started.command.WaitDelay = time.Second // what a killed one left may hold its output
+	started.command.WaitDelay = time.Second // remaining children of a killed process may keep its output open
 	require.NoError(t, started.command.Start())
 	t.Cleanup(func() { _ = started.command.Process.Kill() })
 	go func() {
@@ -128,7 +128,7 @@ func (p *project) start(t *testing.T, mark string, direct bool, environment []st
 	return started
 }
 
-// Write takes output.
+// Write appends to the output.
 func (p *process) Write(data []byte) (int, error) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -143,7 +143,7 @@ func (p *process) said() string {
 
 func (p *process) pid() int { return p.command.Process.Pid }
 
-// status waits for the end and returns the exit status, -1 if it was killed.
+// status waits for the end and returns the exit status, or -1 if the process was killed.
 func (p *process) status(t *testing.T) int {
 	t.Helper()
 	select {

@@ -1,6 +1,6 @@
 package prove
 
-// The proof: the combined outcome of all trials. It defines prove.json; the text on the terminal is made from it alone.
+// The proof: the combined outcome of all trials. It defines prove.json; the text on the terminal is derived from it.
 
 import (
 	"encoding/json"
@@ -29,13 +29,13 @@ type Proof struct {
 	Suite      report.Suite `json:"suite"`
 	Started    time.Time    `json:"started"`
 	DurationMS int64        `json:"duration_ms"`
-	Parallel   int          `json:"parallel"`         // trials side by side
+	Parallel   int          `json:"parallel"`         // trials in parallel
 	Run        string       `json:"run,omitempty"`    // the pattern that limited the proof
 	Whole      bool         `json:"whole,omitempty"`  // the whole suite ran with each fault
-	Sample     int          `json:"sample,omitempty"` // one fault in so many was tried
+	Sample     int          `json:"sample,omitempty"` // one in Sample faults was tried
 
 	Score Score `json:"score"`
-	// Problems are all deviations from what must be; if there are none, the suite is proven.
+	// Problems are all differences from the expected outcomes; if there are none, the suite is proven.
 	Problems []string `json:"problems"`
 
 	Honest    []HonestTrial  `json:"honest"`
@@ -77,7 +77,7 @@ type HonestTrial struct {
 	Dialect      string        `json:"dialect"`
 	Checks       report.Counts `json:"checks"`
 	Requirements report.Counts `json:"requirements"`
-	// OtherWords are requirements that fail because the dialect spells names differently from the text.
+	// OtherWords are requirements that fail because the dialect spells names differently from the MSC.
 	OtherWords []string `json:"other_words,omitempty"`
 	Problems   []string `json:"problems,omitempty"`
 	DurationMS int64    `json:"duration_ms"`
@@ -133,7 +133,7 @@ func (p *proving) weigh(outcomes []outcome, rest []Untried) *Proof {
 		Requirements: []Proven{},
 	}
 	killers := map[string][]string{}         // by check
-	readings := map[string]map[string]bool{} // seen where they should be, by requirement
+	readings := map[string]map[string]bool{} // that were seen as expected, by requirement
 	for _, one := range outcomes {
 		for _, problem := range one.problems {
 			proof.Problems = append(proof.Problems, one.name+": "+problem)
@@ -200,7 +200,7 @@ func noteReadings(seen map[string]map[string]bool, of []report.Requirement) {
 
 // rows builds the rows of the matrix, and records as problems the checks that nothing makes fail.
 func (p *proving) rows(proof *Proof, killers map[string][]string, readings map[string]map[string]bool) {
-	proven := map[string]bool{} // checks, for all that they judge
+	proven := map[string]bool{} // checks, for all of their requirements
 	for _, check := range p.registered {
 		proven[check.Name] = true
 	}
@@ -208,7 +208,7 @@ func (p *proving) rows(proof *Proof, killers map[string][]string, readings map[s
 		row := Proven{ID: requirement.ID, Kind: requirement.Kind, Readings: slices.Sorted(maps.Keys(readings[requirement.ID]))}
 		all := true
 		for _, check := range p.registered {
-			if !slices.Contains(check.Requirements, requirement.ID) || !p.asked.Matches(check) {
+			if !slices.Contains(check.Requirements, requirement.ID) || !p.selected.Matches(check) {
 				continue
 			}
 			if check.Containers {
@@ -230,9 +230,9 @@ func (p *proving) rows(proof *Proof, killers map[string][]string, readings map[s
 		}
 	}
 	for _, check := range p.registered {
-		if p.asked.Matches(check) && check.Containers {
+		if p.selected.Matches(check) && check.Containers {
 			proof.Elsewhere = append(proof.Elsewhere, check.Name)
-		} else if p.asked.Matches(check) {
+		} else if p.selected.Matches(check) {
 			proof.Score.Checks.count(proven[check.Name])
 		}
 	}
@@ -250,7 +250,7 @@ func unproven(requirement requirements.Requirement, check string, readings []str
 func setAside(folder string) error {
 	err := os.Rename(filepath.Join(folder, File), filepath.Join(folder, earlierFile))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("cannot set the earlier proof aside: %w", err)
+		return fmt.Errorf("cannot rename the earlier proof: %w", err)
 	}
 	return nil
 }
@@ -305,7 +305,7 @@ func record(folder string, outcomes []outcome) error {
 		failed[one.fault.ID] = checks
 	}
 	if err := writeJSON(filepath.Join(folder, KillsFile), failed); err != nil {
-		return fmt.Errorf("cannot write what failed: %w", err)
+		return fmt.Errorf("cannot record which checks failed: %w", err)
 	}
 	return nil
 }

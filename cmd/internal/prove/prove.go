@@ -28,30 +28,31 @@ import (
 // The exit statuses.
 const (
 	StatusProven   = 0
-	StatusUnproven = 1 // no fault makes some check fail, a fault survives, or something outside its row fails
+	StatusUnproven = 1 // a check is not made to fail by any fault, or a trial does not have the expected outcome
 	StatusCannot   = 2 // the proof could not be completed
 )
 
-// buildsAtOnce is how many references with faults are built side by side: the compiler uses several cores itself.
+// buildsAtOnce is how many references with faults are built in parallel: the compiler uses several cores itself.
 const buildsAtOnce = 2
 
-// usualParallel is the default number of trials side by side: trials mostly wait for deadlines.
-const usualParallel = 8
+// defaultParallel is the default number of parallel trials, which mostly wait for deadlines.
+const defaultParallel = 8
 
-// MostParallel bounds the trials side by side: each has a server and a process of the suite.
+// MostParallel is the maximum number of parallel trials. Each has a server and a process of the suite.
 const MostParallel = 64
 
 // Options describe a proof as requested.
 type Options struct {
 	Run      string // a regular expression for faults, requirements and checks; "" for everything
 	Results  string // the folder for results; "" for results/prove
-	Parallel int    // trials side by side; 0 for the default
+	Parallel int    // trials in parallel; 0 for the default
 	Verbose  bool
 	// Whole runs the whole suite in each trial of a fault, not only the checks of its requirements.
 	Whole bool
-	// Sample tries one fault in so many, chosen by the commit of the suite; 0: all. Of the others their rows are taken at their word.
+	// Sample tries one in Sample faults, chosen by the commit of the suite; 0 tries all. The rows of the others are assumed to
+	// be correct.
 	Sample int
-	// Record writes which checks failed in the trials of faults, and why, for those who write faults.
+	// Record writes which checks failed in the trials of faults, and why, to help in writing faults.
 	Record bool
 }
 
@@ -67,13 +68,13 @@ type Prover struct {
 	Faults      []faults.Fault
 
 	Build func(ctx context.Context, root string) (binary string, err error)
-	// Prepare makes the reference with faults ready to run as processes, and reports each step to progress in one line.
+	// Prepare prepares the reference with faults to run as processes, and reports each step to progress in one line.
 	Prepare func(ctx context.Context, with []faults.Fault, progress func(string)) (runtime.Artifact, error)
 	// Kill, when closed, ends the suite's binaries immediately: the user interrupted a second time.
 	Kill <-chan struct{}
 }
 
-// proving is one proof under way.
+// proving is one proof in progress.
 type proving struct {
 	*Prover
 	coverage
@@ -85,22 +86,22 @@ type proving struct {
 	verbose   bool
 }
 
-// Prove makes a proof and returns its exit status. An error means StatusCannot, and its text is for people. When ctx is
-// done the proof ends, and only the results of finished trials stay.
+// Prove makes a proof and returns its exit status. An error means StatusCannot, and its text is for the user. When ctx is
+// done the proof ends, and only the results of finished trials remain.
 func (p *Prover) Prove(ctx context.Context, options Options) (status int, err error) {
 	under := &proving{Prover: p, coverage: coverage{catalogue: p.Catalogue}, results: options.Results, parallel: options.Parallel,
 		verbose: options.Verbose}
-	if under.asked, err = selection.New(options.Run, "", false); err != nil {
+	if under.selected, err = selection.New(options.Run, "", false); err != nil {
 		return StatusCannot, err
 	}
 	if options.Parallel < 0 || options.Parallel > MostParallel {
 		return StatusCannot, fmt.Errorf("--parallel %d: must be a number of trials from 1 to %d", options.Parallel, MostParallel)
 	}
 	if options.Sample < 0 {
-		return StatusCannot, fmt.Errorf("--sample %d: must be a number of faults, of which one is tried", options.Sample)
+		return StatusCannot, fmt.Errorf("--sample %d: must be a number N, to try one in N faults", options.Sample)
 	}
 	if under.parallel == 0 {
-		under.parallel = usualParallel
+		under.parallel = defaultParallel
 	}
 	if under.results == "" {
 		under.results = filepath.Join(p.Root, "results", "prove")
@@ -108,7 +109,7 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 	if _, err := session.StateDir(); err != nil {
 		return StatusCannot, err
 	}
-	folder, err := report.OpenFolder(under.results) // keeps other proofs out meanwhile
+	folder, err := report.OpenFolder(under.results) // keeps other proofs from using it meanwhile
 	if err != nil {
 		return StatusCannot, err
 	}
@@ -164,7 +165,7 @@ func (p *proving) say(line string) { p.progress.Say("%s", line) }
 // prepare cleans up after dead runs, builds the checks and lists them.
 func (p *proving) prepare(ctx context.Context) error {
 	if err := errors.Join(session.AwaitOrphans(ctx, p.say), session.CleanDead(ctx, p.say)); err != nil && ctx.Err() == nil {
-		p.say("not everything of earlier runs could be removed: " + err.Error())
+		p.say("some leftovers of earlier runs could not be removed: " + err.Error())
 	}
 	p.progress.Doing("building the checks")
 	var err error
@@ -214,20 +215,20 @@ func (p *proving) tryAll(ctx context.Context, trials []trial) ([]outcome, error)
 		})
 	}
 	workers.Wait()
-	for range queue { // after a failure: until no build is under way
+	for range queue { // after a failure, wait until all builds have ended
 	}
 	return outcomes, failure
 }
 
-// readied is a trial whose reference is there, or cannot be made.
+// readied is a trial whose reference is ready, or cannot be built.
 type readied struct {
 	index     int
 	reference runtime.Artifact
 	err       error
 }
 
-// ready hands out the trials: those of the usual reference in their order, and each of a reference with a fault as soon as that
-// is built. It ends with ctx.
+// ready sends the trials: those of the reference without faults in order, and each of a reference with a fault as soon as that
+// is built. It stops when ctx is done.
 func (p *proving) ready(ctx context.Context, trials []trial) <-chan readied {
 	queue := make(chan readied)
 	give := func(next readied) {
@@ -272,11 +273,11 @@ func (p *proving) ready(ctx context.Context, trials []trial) <-chan readied {
 	return queue
 }
 
-// build makes the reference of a trial.
+// build builds the reference of a trial.
 func (p *proving) build(ctx context.Context, index int, one trial) readied {
 	activity := "building for " + one.name
 	p.progress.Handle(verdict.Event{Kind: verdict.KindCheckStart, Check: activity})
-	defer p.progress.Handle(verdict.Event{Kind: verdict.KindCheckDone, Check: activity}) // no result: it counts as no trial
+	defer p.progress.Handle(verdict.Event{Kind: verdict.KindCheckDone, Check: activity}) // without a result, so that it does not count as a trial
 	built, err := p.Prepare(ctx, []faults.Fault{*one.fault}, func(line string) {
 		if p.verbose {
 			p.say(one.name + ": " + line)

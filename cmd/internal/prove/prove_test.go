@@ -42,9 +42,9 @@ type script struct {
 	Verdicts map[string]map[string]verdict.Verdict
 	// Reasons are why checks fail with a fault, where it is not "because of" the fault.
 	Reasons map[string]string
-	// Blind is an open requirement whose checks see the usual reading, whichever the reference takes.
+	// Blind is an open requirement whose checks see the default reading, even if the reference takes another.
 	Blind string
-	// Cannot and Waits say what the reference is started with when the run fails, or does not end by itself.
+	// Cannot and Waits say with which choice the run fails, or does not end by itself.
 	Cannot, Waits []string
 }
 
@@ -136,7 +136,7 @@ func chosenBy(run string, checks []selection.Check) (chosen []string) {
 	return chosen
 }
 
-// The checks and faults of the tests.
+// Checks and faults for the tests.
 const (
 	inJoin   = "mapping/in-creator-join"
 	inInvite = "mapping/in-invite"
@@ -159,7 +159,7 @@ var rows = []faults.Fault{
 	row("crash-on-second-key", "resilience/stays-up", "all stays well"),
 }
 
-// row is a fault that breaks a requirement and makes checks fail because of itself.
+// row returns a fault that breaks a requirement, and must make checks fail with a reason that names it.
 func row(id, requirement string, checks ...string) faults.Fault {
 	one := faults.Fault{ID: id, Does: "breaks", Breaks: "the text", Requirements: []string{requirement}, Hunks: make([]faults.Hunk, 1)}
 	for _, name := range checks {
@@ -168,7 +168,7 @@ func row(id, requirement string, checks ...string) faults.Fault {
 	return one
 }
 
-// exact are the verdicts of a suite that detects each fault exactly.
+// exact returns the verdicts of a suite that detects each fault exactly.
 func exact() verdicts {
 	return verdicts{
 		"creator-join-unmapped": {"a join has a mapping": verdict.Fail},
@@ -191,9 +191,9 @@ func newBench(t *testing.T, s script) *bench {
 	text, err := json.Marshal(s)
 	require.NoError(t, err)
 	t.Setenv(fakeVariable, string(text))
-	t.Setenv("GORACE", "atexit_sleep_ms=0") // the fake ends at once under the race detector, too
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // the fake exits immediately, even under the race detector
 	t.Setenv("MSC4014_STATE_DIR", t.TempDir())
-	t.Setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock") // the cleanup must not look at this machine's
+	t.Setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock") // the cleanup must not use this machine's engine
 	catalogue, err := requirements.Load()
 	require.NoError(t, err)
 	needed := report.Catalogue{Version: catalogue.Version}
@@ -206,7 +206,7 @@ func newBench(t *testing.T, s script) *bench {
 		Root: root, Folder: root, Stdout: &b.out, Environment: func(string) string { return "" },
 		Catalogue: catalogue, Report: needed, Faults: rows,
 		Build: func(context.Context, string) (string, error) { return os.Args[0], nil },
-		// The fake suite is told by its version which faults a reference was built with.
+		// The artifact's version tells the fake suite which faults the reference was built with.
 		Prepare: func(_ context.Context, with []faults.Fault, _ func(string)) (runtime.Artifact, error) {
 			var ids []string
 			for _, one := range with {
@@ -218,7 +218,7 @@ func newBench(t *testing.T, s script) *bench {
 	return b
 }
 
-// proof makes a proof that succeeds, and reads it.
+// proof makes a proof, and returns the exit status and what prove.json contains.
 func (b *bench) proof(t *testing.T, options Options) (int, Proof) {
 	t.Helper()
 	status, err := b.Prove(context.Background(), options)
@@ -363,7 +363,7 @@ func TestOtherWords(t *testing.T) {
 	b.Faults = append(slices.Clone(rows), spelling)
 	status, proof := b.proof(t, Options{})
 	assert.Equal(t, StatusProven, status, proof.Problems)
-	assert.Contains(t, b.out.String(), "names differ from the text's, so these must fail: event-format/no-sender-field")
+	assert.Contains(t, b.out.String(), "these must fail because names differ from the MSC's: event-format/no-sender-field")
 
 	b = newBench(t, script{Checks: judged, Verdicts: exact()})
 	status, proof = b.proof(t, Options{})
@@ -389,7 +389,7 @@ func TestSample(t *testing.T) {
 	assert.Len(t, proof.Faults, tried)
 	assert.Equal(t, 2, proof.Sample)
 	_, err := b.Prove(t.Context(), Options{Sample: -1})
-	assert.ErrorContains(t, err, "--sample -1: must be a number of faults")
+	assert.ErrorContains(t, err, "--sample -1: must be a number N")
 }
 
 // TestContainers: a check that needs containers is not run here. It is listed, but is not a problem; any other check that
@@ -434,8 +434,8 @@ func TestNarrowed(t *testing.T) {
 	assert.Len(t, proof.Readings, 2)
 }
 
-// TestBuilds: each fault has a reference of its own, few are built at a time, and one that cannot be built is a problem of
-// its fault alone.
+// TestBuilds: each fault has its own reference, few are built at a time, and one that cannot be built is only its own fault's
+// problem.
 func TestBuilds(t *testing.T) {
 	b := newBench(t, script{Verdicts: exact()})
 	prepare := b.Prepare
@@ -463,7 +463,7 @@ func TestBuilds(t *testing.T) {
 	assert.LessOrEqual(t, most.Load(), int32(buildsAtOnce))
 	assert.Contains(t, b.out.String(), "fault crash-on-second-key: building\n")
 
-	// What is not built is tried with the usual reference.
+	// Faults without hunks are tried with the reference without faults.
 	b = newBench(t, script{Verdicts: exact()})
 	b.Faults = slices.Clone(rows)
 	b.Faults[0].Hunks = nil
@@ -485,7 +485,7 @@ func TestRecord(t *testing.T) {
 	assert.Equal(t, []Failed{{"a join has a mapping", []string{inJoin}, "because of creator-join-unmapped"}}, recorded["creator-join-unmapped"])
 }
 
-// TestFaultOfContainers: a fault whose checks take containers is not tried, and is named.
+// TestFaultOfContainers: a fault whose checks need containers is listed, but not tried.
 func TestFaultOfContainers(t *testing.T) {
 	b := newBench(t, script{Verdicts: exact()})
 	b.Faults = append(slices.Clone(rows), row("cut-unhealed", inJoin, "a cut heals"))
@@ -589,7 +589,7 @@ func TestResultsFolderInUse(t *testing.T) {
 	status, err = b.Prove(context.Background(), Options{})
 	assert.Equal(t, StatusCannot, status)
 	assert.EqualError(t, err, "it does not compile")
-	assert.NoFileExists(t, filepath.Join(path, File), "an earlier proof does not look new")
+	assert.NoFileExists(t, filepath.Join(path, File), "an earlier proof is not mistaken for a new one")
 	assert.FileExists(t, filepath.Join(path, earlierFile))
 }
 

@@ -1,7 +1,7 @@
 package prove
 
-// The trials: the reference without faults, in both dialects; with each reading of what the texts leave open; and with each
-// fault. Every trial runs some checks, and knows the outcome that it must have.
+// The trials: the reference without faults, in both dialects; with each reading of open requirements; and with each fault.
+// Every trial runs some checks, and has an expected outcome.
 
 import (
 	"fmt"
@@ -23,10 +23,10 @@ type trial struct {
 	folder  string // its results folder, inside that of the proof
 	dialect pseudoid.Dialect
 	variant variant.Variant // of the reference
-	checks  []string        // which run; all if there are none
+	checks  []string        // that run; if there are none, all do
 
 	fault *faults.Fault // that the reference shows, nil for none
-	// fails are the requirements that must fail, and no other may.
+	// fails are the requirements that must fail; no others may.
 	fails []string
 	// takes are the readings that the report must show, by requirement.
 	takes map[string]string
@@ -36,15 +36,15 @@ type trial struct {
 	requirement string
 }
 
-// honest reports whether the trial is of the reference as it should be.
+// honest reports whether the trial is of the reference without faults and with its default readings.
 func (t trial) honest() bool { return t.fault == nil && t.requirement == "" }
 
 // coverage is the checks of the suite, and the part of them that the proof covers.
 type coverage struct {
 	registered []selection.Check
 	catalogue  *requirements.Catalogue
-	asked      selection.Selection
-	sample     int    // one fault in so many is tried; 0: all
+	selected   selection.Selection
+	sample     int    // one in so many faults is tried; 0 means all
 	seed       string // by which they are chosen
 }
 
@@ -69,10 +69,10 @@ func (c coverage) of(ids ...string) []string {
 	return names
 }
 
-// askedAbout reports whether the proof covers a check of a requirement.
-func (c coverage) askedAbout(id string) bool {
+// selects reports whether the proof covers a check of a requirement.
+func (c coverage) selects(id string) bool {
 	return slices.ContainsFunc(c.registered, func(check selection.Check) bool {
-		return slices.Contains(check.Requirements, id) && c.asked.Matches(check)
+		return slices.Contains(check.Requirements, id) && c.selected.Matches(check)
 	})
 }
 
@@ -123,9 +123,9 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 			reading, _ := defaults.Get(offer.Requirement)
 			honest.takes[offer.Requirement] = string(reading)
 		}
-		if !c.asked.Whole() {
+		if !c.selected.Whole() {
 			for _, check := range c.registered {
-				if c.asked.Matches(check) {
+				if c.selected.Matches(check) {
 					honest.checks = append(honest.checks, check.Name)
 				}
 			}
@@ -135,7 +135,7 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 			slices.Sort(honest.checks)
 			if honest.checks = slices.Compact(honest.checks); len(honest.checks) == 0 {
 				return nil, nil, fmt.Errorf("--run %q matches no fault, no check and no requirement that has one; ./run.sh list "+
-					"shows checks and requirements", c.asked.Pattern)
+					"shows checks and requirements", c.selected.Pattern)
 			}
 		}
 		all = append(all, honest)
@@ -155,10 +155,10 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 // dialects are the dialects of the reference.
 var dialects = []pseudoid.Dialect{pseudoid.DialectMSC4014, pseudoid.DialectDendrite}
 
-// deployedSpelling is the fault that is nothing but the other words of a dialect.
+// deployedSpelling is the fault that only uses the names of the deployed dialect.
 const deployedSpelling = "deployed-spelling"
 
-// otherWords are the requirements that a dialect cannot meet because they judge the words of the text: those of
+// otherWords returns the requirements that a dialect cannot meet because they judge the names in the MSC: those of
 // deployedSpelling.
 func (p *Prover) otherWords(dialect pseudoid.Dialect) []string {
 	if dialect == pseudoid.DialectMSC4014 {
@@ -172,12 +172,13 @@ func (p *Prover) otherWords(dialect pseudoid.Dialect) []string {
 	return nil
 }
 
-// concerns reports whether the proof is asked for a fault: by its ID, or by a requirement that it breaks.
+// concerns reports whether a fault is selected for the proof: by its ID, or by a requirement that it breaks.
 func (c coverage) concerns(one faults.Fault) bool {
-	return c.asked.Whole() || c.asked.Pattern.MatchString(one.ID) || slices.ContainsFunc(one.Requirements, c.askedAbout)
+	return c.selected.Whole() || c.selected.Pattern.MatchString(one.ID) || slices.ContainsFunc(one.Requirements, c.selects)
 }
 
-// faultTrials are one for each fault with a requirement that any check judges, but those whose checks take containers.
+// faultTrials returns one trial for each fault with a requirement that has a check, except faults whose checks need
+// containers.
 func (p *Prover) faultTrials(c coverage) ([]trial, error) {
 	var trials []trial
 	for _, one := range p.Faults {
@@ -210,7 +211,7 @@ func (p *Prover) faultTrials(c coverage) ([]trial, error) {
 func readingTrials(c coverage) (trials []trial, rest []Untried) {
 	for _, requirement := range c.catalogue.All() {
 		checks := c.of(requirement.ID)
-		if requirement.Kind != requirements.Open || len(checks) == 0 || !c.askedAbout(requirement.ID) {
+		if requirement.Kind != requirements.Open || len(checks) == 0 || !c.selects(requirement.ID) {
 			continue
 		}
 		offered := offered(requirement.ID)

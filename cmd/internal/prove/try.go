@@ -1,6 +1,6 @@
 package prove
 
-// One trial: the suite's binary runs some checks against the reference; the outcome is compared with what it must be.
+// One trial: the suite's binary runs some checks against the reference; the outcome is compared with the expected one.
 
 import (
 	"context"
@@ -28,10 +28,10 @@ type outcome struct {
 	results  report.Results
 	failed   []string // requirements
 	killed   []string // checks that failed, as they must
-	problems []string // what is not as it must be
+	problems []string // differences from the expected outcome
 }
 
-// try makes one trial. The error is for a trial that could not be made for no fault of the reference.
+// try runs one trial. It returns an error if the trial could not be run for a reason other than the reference.
 func (p *proving) try(ctx context.Context, one trial, with readied) (done outcome, err error) {
 	if ctx.Err() != nil {
 		return done, context.Cause(ctx)
@@ -114,8 +114,8 @@ func (o *outcome) judge() {
 	}
 }
 
-// judgeKills holds the checks that failed against those that the fault must make fail. A check that fails for another reason
-// than it must, or that did not come to a verdict, proves nothing.
+// judgeKills compares the checks that failed with those that the fault must make fail. A check that fails for another reason,
+// or that has no verdict, proves nothing.
 func (o *outcome) judgeKills() {
 	if len(o.fault.Kills) == 0 {
 		o.problem("it names no check that must fail (kills, in faults/data)")
@@ -137,10 +137,10 @@ func (o *outcome) judgeKills() {
 	}
 }
 
-// oneLine is a text with a space for each line break and what is around it.
+// oneLine returns a text with each sequence of white space replaced by a space.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// ran tells whether any check of a requirement was asked for.
+// ran reports whether any check of a requirement was selected.
 func (o *outcome) ran(requirement report.Requirement) bool {
 	return len(requirement.Checks) > 0 && !report.LeftOut(requirement.Verdict, requirement.Reason)
 }

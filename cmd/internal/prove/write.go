@@ -11,14 +11,14 @@ import (
 	"msc4014/report"
 )
 
-// Write writes the proof for people; file is the path of the complete proof.
+// Write writes the proof as text for users; file is the path of the complete proof.
 func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 	var text strings.Builder
 	line := func(format string, arguments ...any) {
 		text.WriteString(strings.TrimRight(fmt.Sprintf(format, arguments...), " ") + "\n")
 	}
-	mark := func(well bool) string {
-		if well {
+	mark := func(good bool) string {
+		if good {
 			return style.Good("ok ")
 		}
 		return style.Bad("NOT")
@@ -28,7 +28,7 @@ func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 	for _, one := range p.Honest {
 		line("  %s  dialect %-9s checks: %s (%s)", mark(len(one.Problems) == 0), one.Dialect, one.Checks, duration(one.DurationMS))
 		if len(one.OtherWords) > 0 {
-			line("       names differ from the text's, so these must fail: %s", strings.Join(one.OtherWords, ", "))
+			line("       these must fail because names differ from the MSC's: %s", strings.Join(one.OtherWords, ", "))
 		}
 	}
 	line("")
@@ -37,7 +37,7 @@ func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 		line("  %s  %-31s %s", mark(len(one.Problems) == 0), one.ID, strings.Join(one.Failed, ", "))
 	}
 	if len(p.Unseen) > 0 {
-		line("       no check covers what these break: %s", strings.Join(p.Unseen, ", "))
+		line("       faults that no check covers: %s", strings.Join(p.Unseen, ", "))
 	}
 	p.writeReadings(line, mark)
 	line("")
@@ -64,12 +64,12 @@ func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 		line("  checks that need containers           %d, not tried: %s", len(p.Elsewhere), strings.Join(p.Elsewhere, ", "))
 	}
 	if len(p.FaultsElsewhere) > 0 {
-		line("  faults whose checks take containers   %d, not tried: %s", len(p.FaultsElsewhere), strings.Join(p.FaultsElsewhere, ", "))
+		line("  faults whose checks need containers   %d, not tried: %s", len(p.FaultsElsewhere), strings.Join(p.FaultsElsewhere, ", "))
 	}
-	line("  requirements with all checks so       %s", p.Score.Requirements)
+	line("  requirements with only such checks    %s", p.Score.Requirements)
 	line("  faults that break what their row says %s", p.Score.Faults)
-	line("  readings that are told                %s, and %d that the reference cannot take", p.Score.Readings, len(p.Untried))
-	line("  time                                  %s, %d trials side by side", duration(p.DurationMS), p.Parallel)
+	line("  readings that are distinguished       %s, and %d that the reference cannot take", p.Score.Readings, len(p.Untried))
+	line("  time                                  %s, %d trials in parallel", duration(p.DurationMS), p.Parallel)
 	line("  complete proof                        %s", file)
 	_, err := io.WriteString(w, text.String())
 	return err
@@ -80,7 +80,7 @@ func (p *Proof) writeReadings(line func(string, ...any), mark func(bool) string)
 		return
 	}
 	line("")
-	line("Readings of what the texts leave open")
+	line("Readings of open requirements")
 	for _, one := range p.Readings {
 		line("  %s  %-38s %-28s seen: %s", mark(len(one.Problems) == 0), one.Requirement, one.Reading, strings.Join(one.Seen, ", "))
 	}
@@ -89,7 +89,7 @@ func (p *Proof) writeReadings(line func(string, ...any), mark func(bool) string)
 	}
 }
 
-// by lists what proves a row: the faults, each once, or the readings.
+// by returns what proves a row: the faults, each once, or the readings.
 func (p Proven) by() string {
 	if len(p.Readings) > 0 {
 		return strings.Join(p.Readings, ", ")

@@ -151,7 +151,7 @@ func newBench(t *testing.T, s script) *bench {
 				}, nil
 			}
 			if !strings.HasPrefix(typed, "dendrite") && typed != "synapse" {
-				return Candidate{}, fmt.Errorf("there is no candidate %q", typed)
+				return Candidate{}, fmt.Errorf("unknown candidate %q", typed)
 			}
 			name := typed
 			if typed == "dendrite" {
@@ -336,26 +336,26 @@ func TestBadInput(t *testing.T) {
 	broken := filepath.Join(t.TempDir(), "broken.json")
 	require.NoError(t, os.WriteFile(broken, []byte("{"), 0o644))
 	for says, change := range map[string]func(*Options){
-		`there is no candidate "nosuch"`:                                           func(o *Options) { o.Candidates = []string{"dendrite", "nosuch"} },
+		`unknown candidate "nosuch"`: func(o *Options) { o.Candidates = []string{"dendrite", "nosuch"} },
 		"dendrite and dendrite@1 are the same candidate, dendrite@1; name it once": func(o *Options) { o.Candidates = []string{"dendrite", "dendrite@1"} },
-		"dendrite is named twice":                                                  func(o *Options) { o.Candidates = []string{"dendrite", "dendrite"} },
-		`--run "zzz" matches no check`:                                             func(o *Options) { o.Run = "zzz" },
-		"cannot read the baseline":                                                 func(o *Options) { o.Baseline = "/nonexistent/b.json" },
-		"does not parse":                                                           func(o *Options) { o.Baseline = broken },
-		"one of auto, docker, process":                                             func(o *Options) { o.Runtime = "podman" },
-		"--runtime docker: no engine answers":                                      func(o *Options) { o.Runtime = "docker" },
-		"synapse cannot be started with":                                           func(o *Options) { o.Candidates, o.Runtime = []string{"synapse"}, "process" },
-		"synapse runs in containers only: no engine":                               func(o *Options) { o.Candidates = []string{"synapse"} },
-		`--shard "0/2"`:                                                            func(o *Options) { o.Shard = "0/2" },
-		`--shard "x"`:                                                              func(o *Options) { o.Shard = "x" },
-		"--parallel 65: must be a number of checks from 1 to 64":                   func(o *Options) { o.Parallel = 65 },
-		"--parallel -1":                                                            func(o *Options) { o.Parallel = -1 },
-		"--baseline names the file of one candidate;":                              func(o *Options) { o.Candidates, o.Baseline = []string{"dendrite", "dendrite@2"}, broken },
-		"cannot use /dev/null/results":                                             func(o *Options) { o.Results = "/dev/null/results" },
-		"cannot use " + broken + " for results: it is a file":                      func(o *Options) { o.Results = broken },
-		"is not a valid regular expression":                                        func(o *Options) { o.Run = "(" },
-		"--shard 3/500 has no check: 2 selected":                                   func(o *Options) { o.Shard = "3/500" },
-		"--shard 2/2 has no check: 1 selected":                                     func(o *Options) { o.Run, o.Shard = "check-a", "2/2" },
+		"dendrite is named twice":                                func(o *Options) { o.Candidates = []string{"dendrite", "dendrite"} },
+		`--run "zzz" matches no check`:                           func(o *Options) { o.Run = "zzz" },
+		"cannot read the baseline":                               func(o *Options) { o.Baseline = "/nonexistent/b.json" },
+		"does not parse":                                         func(o *Options) { o.Baseline = broken },
+		"one of auto, docker, process":                           func(o *Options) { o.Runtime = "podman" },
+		"--runtime docker: no engine answers":                    func(o *Options) { o.Runtime = "docker" },
+		"synapse cannot be started with":                         func(o *Options) { o.Candidates, o.Runtime = []string{"synapse"}, "process" },
+		"synapse runs in containers only: no engine":             func(o *Options) { o.Candidates = []string{"synapse"} },
+		`--shard "0/2"`:                                          func(o *Options) { o.Shard = "0/2" },
+		`--shard "x"`:                                            func(o *Options) { o.Shard = "x" },
+		"--parallel 65: must be a number of checks from 1 to 64": func(o *Options) { o.Parallel = 65 },
+		"--parallel -1":                                          func(o *Options) { o.Parallel = -1 },
+		"--baseline names the file of one candidate;":            func(o *Options) { o.Candidates, o.Baseline = []string{"dendrite", "dendrite@2"}, broken },
+		"cannot use /dev/null/results":                           func(o *Options) { o.Results = "/dev/null/results" },
+		"cannot use " + broken + " for results: it is a file":    func(o *Options) { o.Results = broken },
+		"is not a valid regular expression":                      func(o *Options) { o.Run = "(" },
+		"--shard 3/500 has no check: 2 selected":                 func(o *Options) { o.Shard = "3/500" },
+		"--shard 2/2 has no check: 1 selected":                   func(o *Options) { o.Run, o.Shard = "check-a", "2/2" },
 	} {
 		t.Run(says, func(t *testing.T) {
 			b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
@@ -480,7 +480,7 @@ func TestSuiteThatDies(t *testing.T) {
 		b := newBench(t, script{Checks: two, Ending: "silent"})
 		status, err := b.Run(context.Background(), options("dendrite"))
 		assert.Equal(t, StatusCannot, status)
-		assert.ErrorContains(t, err, "ended without a word")
+		assert.ErrorContains(t, err, "exited without completing its results")
 		b.nothingLeft(t)
 	})
 }

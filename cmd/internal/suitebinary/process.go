@@ -128,7 +128,7 @@ func (e Ending) BrokeOff(ctx context.Context) string {
 	case e.Died != "":
 		return "the suite's binary ended (" + e.Died + ")"
 	default:
-		return "the suite's binary ended without a word"
+		return "the suite's binary exited without completing its results"
 	}
 }
 

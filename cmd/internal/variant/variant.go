@@ -1,5 +1,5 @@
-// Package variant is how a reference differs from the usual one: a dialect and readings, which it is told as it starts
-// (reference/choice), and faults, which it is built with (faults).
+// Package variant describes how a reference differs from the default one: in a dialect and readings, which it is started
+// with (reference/choice), and in faults, which it is built with (faults).
 package variant
 
 import (
@@ -9,14 +9,14 @@ import (
 	"msc4014/reference/choice"
 )
 
-// Variant is as it was typed. The zero Variant is a server that follows the text.
+// Variant is a variant as typed by the user. The zero Variant is a server that follows the MSC.
 type Variant struct {
 	Dialect  string   // "msc4014" or "dendrite"; "" is that of the candidate
 	Faults   []string // IDs
 	Readings []string // "REQUIREMENT=READING"
 }
 
-// Arguments returns the variant as it is typed: "--fault one --reading a/b=c". The zero Variant is "".
+// Arguments returns the variant as typed: "--fault one --reading a/b=c". For the zero Variant it returns "".
 func (v Variant) Arguments() string {
 	var words []string
 	if v.Dialect != "" {
@@ -31,15 +31,15 @@ func (v Variant) Arguments() string {
 	return strings.Join(words, " ")
 }
 
-// Environment returns the variables that tell a server the variant, but for what it is built with.
+// Environment returns the variables that select a server's dialect and readings. It does not include faults.
 func (v Variant) Environment() []string { return v.choices().Environment() }
 
 func (v Variant) choices() choice.Choices {
 	return choice.Choices{Dialect: v.Dialect, Readings: v.Readings}
 }
 
-// Overlay returns the source that the variant is built with in place of that in the project at root. Its error names what of
-// the variant does not exist, and what does, or the faults that do not go together.
+// Overlay returns the files that replace those in the project at root when the variant is built. Its error names what does
+// not exist, and what does, or the faults that cannot be combined.
 func (v Variant) Overlay(root string) (map[string][]byte, error) {
 	all, err := faults.All()
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package engine is the door to the container engine: how to reach it, and how to remove what carries a label from it.
+// Package engine connects to the container engine, and removes objects that carry a label from it.
 package engine
 
 import (
@@ -11,19 +11,19 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// LabelImages is on the networks of a run: the images that its servers are made of, separated by spaces, so that whoever
-// removes images leaves them, also while the run has no container.
+// LabelImages is a label of the networks of a run: the images of its servers, separated by spaces. It keeps them from being
+// removed, even while the run has no container.
 const LabelImages = "msc4014.images"
 
-// pingTimeout is how long an engine may take to say that it is there.
+// pingTimeout is how long an engine may take to answer a ping.
 const pingTimeout = 10 * time.Second
 
-// Connect reaches the engine that the DOCKER_* variables name (the local socket without them), settles on an API version
-// that both sides know, and returns the client. The error of an engine that does not answer says what to do.
+// Connect returns a client for the engine that the DOCKER_* variables name (by default, at the local socket), with an API
+// version that both sides support. If the engine does not answer, the error says what to do.
 func Connect(ctx context.Context) (*client.Client, error) {
 	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
-		return nil, fmt.Errorf("the environment (DOCKER_HOST, DOCKER_CERT_PATH ...) names no usable container engine: %w", err)
+		return nil, fmt.Errorf("the environment (DOCKER_HOST, DOCKER_CERT_PATH ...) does not name a usable container engine: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
@@ -38,16 +38,16 @@ func advice(err error) string {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "permission denied"):
-		return "this user may not use it: join the group docker, or run as a user who may"
+		return "this user may not use it; join the group docker, or run as another user"
 	case strings.Contains(text, "context deadline exceeded"):
-		return fmt.Sprintf("it took longer than %s: look whether it is alive (docker info)", pingTimeout)
+		return fmt.Sprintf("it took longer than %s; check whether it is running (docker info)", pingTimeout)
 	default:
-		return "start it (systemctl start docker), or set DOCKER_HOST to where it listens " +
+		return "start it (systemctl start docker), or set DOCKER_HOST to its address " +
 			"(docker context inspect shows the address of a context)"
 	}
 }
 
-// Digest is what tells an image from every other: its digest in a repository, else the engine's ID of it.
+// Digest returns what identifies an image: its digest in a repository, else the engine's ID of it.
 func Digest(details image.InspectResponse) string {
 	if len(details.RepoDigests) > 0 {
 		return details.RepoDigests[0]

@@ -18,7 +18,7 @@ func TestConnectSaysWhatToDo(t *testing.T) {
 	for host, want := range map[string]string{
 		"unix:///nowhere/docker.sock": "start it",
 		"unix://" + silent:            "docker info",
-		"nonsense":                    "names no usable container engine",
+		"nonsense":                    "does not name a usable container engine",
 	} {
 		t.Setenv("DOCKER_HOST", host)
 		limit := time.Minute

@@ -1,4 +1,4 @@
-// Removing everything that carries a label: containers with their volumes, networks, named volumes.
+// Removing everything that carries a label: containers with their volumes, networks, and named volumes.
 
 package engine
 
@@ -26,14 +26,14 @@ type Object struct {
 	ID     string
 	Name   string
 	Labels map[string]string
-	// Created is when it was made; the zero time where the engine does not say.
+	// Created is when it was created, or the zero time if the engine does not say.
 	Created time.Time
 	// Running is set for a container whose process runs.
 	Running bool
 }
 
 // List returns every container, running or not, every network and every volume that carries label: "key", or
-// "key=value". Containers come first, since networks and volumes can only go when they are gone.
+// "key=value". Containers come first, since networks and volumes can be removed only after them.
 func List(ctx context.Context, cli client.APIClient, label string) ([]Object, error) {
 	selected := filters.NewArgs(filters.Arg("label", label))
 	var objects []Object
@@ -73,13 +73,13 @@ func List(ctx context.Context, cli client.APIClient, label string) ([]Object, er
 	return objects, nil
 }
 
-// awaitedTime is how long an object that an engine was asked for may take to appear.
+// awaitedTime is how long a requested object may take to appear.
 const awaitedTime = 15 * time.Second
 
-// Remove removes everything that carries label ("key=value"), and what of it appears meanwhile, until a listing shows
-// nothing. It waits for the awaited objects, by name, for 15 s. Objects that somebody else removes at the same time are
-// no problem. A network that the engine holds for used though no container is on it is left after some seconds. It returns
-// how many objects it saw; when ctx ends, the error names what is left.
+// Remove removes everything that carries label ("key=value"), including what appears meanwhile, until a listing is empty.
+// It waits up to 15 s for the awaited objects, by name, to appear. Others may remove objects at the same time. If the engine
+// considers a network in use although it has no containers, Remove leaves it after some seconds. It returns how many objects
+// it saw; if ctx ends, the error names what is left.
 func Remove(ctx context.Context, cli client.APIClient, label string, awaited ...string) (removed int, err error) {
 	seen := map[string]bool{}
 	missing := func(name string) bool { return !seen[name] }
@@ -101,11 +101,11 @@ func Remove(ctx context.Context, cli client.APIClient, label string, awaited ...
 				return removed, nil
 			}
 		} else if err = removeAll(ctx, cli, objects); err == nil {
-			continue // look again at once
+			continue // list again immediately
 		}
 		if stranded(err, objects) {
 			if strandings++; strandings >= strandedTries && complete {
-				slog.Warn("an empty network is left, until the container engine is restarted", "network", objects[0].Name, "problem", err)
+				slog.Warn("an empty network cannot be removed until the container engine is restarted", "network", objects[0].Name, "problem", err)
 				return removed, nil
 			}
 		}
@@ -113,19 +113,19 @@ func Remove(ctx context.Context, cli client.APIClient, label string, awaited ...
 		case <-time.After(wait):
 			wait = min(2*wait, time.Second)
 		case <-ctx.Done():
-			return removed, errors.Join(fmt.Errorf("remove what is labelled %s: %w", label, ctx.Err()), err)
+			return removed, errors.Join(fmt.Errorf("remove objects labelled %s: %w", label, ctx.Err()), err)
 		}
 	}
 }
 
-// errStranded says that the engine holds a network for used though no container is on it. Engines come to miscount when
-// many containers start and end at once, and only their restart corrects it.
-var errStranded = errors.New("the engine holds it for used")
+// errStranded says that the engine considers a network in use although it has no containers. Engines may miscount when many
+// containers start and end at the same time, and only a restart corrects it.
+var errStranded = errors.New("the engine considers it in use")
 
-// strandedTries is how often a network is tried, over some seconds, before it is left: it is empty, and costs nothing.
+// strandedTries is how often to try such a network, over some seconds, before leaving it, which is harmless.
 const strandedTries = 9
 
-// stranded tells whether nothing but such networks is left.
+// stranded reports whether only such networks are left.
 func stranded(err error, objects []Object) bool {
 	if slices.ContainsFunc(objects, func(object Object) bool { return object.Kind != "network" }) {
 		return false
@@ -138,7 +138,7 @@ func stranded(err error, objects []Object) bool {
 func removeAll(ctx context.Context, cli client.APIClient, objects []Object) error {
 	var (
 		group    sync.WaitGroup
-		places   = make(chan struct{}, 4) // engines serialise much of a removal; more at once only queue there
+		places   = make(chan struct{}, 4) // engines serialize much of a removal, so more would only wait there
 		problems = make([]error, len(objects))
 	)
 	for _, kind := range []string{"container", "network", "volume"} {
@@ -157,7 +157,7 @@ func removeAll(ctx context.Context, cli client.APIClient, objects []Object) erro
 	return errors.Join(problems...)
 }
 
-// RemoveObject removes one object; that it is gone already is no error.
+// RemoveObject removes one object. It is not an error if the object does not exist.
 func RemoveObject(ctx context.Context, cli client.APIClient, object Object) error {
 	var err error
 	switch object.Kind {
@@ -174,8 +174,7 @@ func RemoveObject(ctx context.Context, cli client.APIClient, object Object) erro
 	return fmt.Errorf("remove the %s %s: %w", object.Kind, object.Name, err)
 }
 
-// removeNetwork removes a network, and first, if that is what stands in the way, the end points of containers that are
-// not the run's own.
+// removeNetwork removes a network. If containers of others are connected to it, it disconnects them first.
 func removeNetwork(ctx context.Context, cli client.APIClient, id string) error {
 	err := cli.NetworkRemove(ctx, id)
 	if err == nil || errdefs.IsNotFound(err) {

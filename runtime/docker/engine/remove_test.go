@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// refusing is an engine with one network, which no container is on and which it refuses to remove.
+// refusing returns a client for an engine that has one network, without containers, and refuses to remove it.
 func refusing(t *testing.T, why string) client.APIClient {
 	t.Helper()
 	const network = `{"Id":"n1","Name":"msc4014-x-access","Labels":{"a":"b"},"Containers":{}}`
@@ -45,7 +45,7 @@ func TestOnlyANetworkThatTheEngineMiscountsIsLeft(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, removed)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second) // more than a miscounted one is tried
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second) // longer than Remove tries a miscounted one
 	defer cancel()
 	_, err = Remove(ctx, refusing(t, "not today"), "a=b")
 	assert.ErrorContains(t, err, "not today")

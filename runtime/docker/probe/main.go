@@ -1,5 +1,5 @@
-// A program for a container of its own: it connects to the address that it is given, and tells how that went. Its exit
-// status is 0 if it could connect, 1 if not. The docker runtime builds it from this file alone (reach.go).
+// Probe connects to the address in its argument, and prints the result. Its exit status is 0 if it could connect, else 1.
+// The docker runtime builds it from this file alone, and runs it in a container (reach.go).
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package enginetest has a container engine for tests of what removes things: it lists and removes objects and images that
-// the test gave it, and nothing else.
+// Package enginetest has a fake container engine for tests. It lists and removes the objects and images that a test gives
+// it.
 package enginetest
 
 import (
@@ -22,7 +22,7 @@ type Object struct {
 	Name   string // also its ID; an image's tag
 	Labels map[string]string
 	Image  string // a container's: the tag of an image
-	// Created is when it was made, by default one hour ago.
+	// Created is when it was created, by default one hour ago.
 	Created time.Time
 	Running bool
 }
@@ -46,28 +46,28 @@ func Start(t *testing.T, objects ...Object) *Engine {
 	return e
 }
 
-// Prunes makes the engine refuse to prune images, as while it prunes them for somebody else.
+// Prunes makes the engine refuse to prune images, as if it were pruning them for another client.
 func (e *Engine) Prunes() {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	e.pruning = true
 }
 
-// Pulls makes the engine answer requests to pull an image by pulls, which may add one; else it can pull none.
+// Pulls makes the engine answer requests to pull an image with pulls, which may add the image. By default, pulling fails.
 func (e *Engine) Pulls(pulls http.HandlerFunc) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	e.pulls = pulls
 }
 
-// Add gives the engine one more object.
+// Add adds an object to the engine.
 func (e *Engine) Add(object Object) {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
 	e.objects = append(e.objects, object)
 }
 
-// Names returns the names of the objects that are there, sorted.
+// Names returns the names of all objects, sorted.
 func (e *Engine) Names() []string {
 	e.mutex.Lock()
 	defer e.mutex.Unlock()
@@ -79,7 +79,7 @@ func (e *Engine) Names() []string {
 	return names
 }
 
-// route takes an API path apart: its kind, and the name of one object.
+// route matches an API path: the kind, and the name of one object.
 var route = regexp.MustCompile(`^(?:/v[0-9.]+)?/(containers|networks|volumes|images)(?:/(.+?))?(?:/json)?$`)
 
 // ServeHTTP answers the requests of a client of the engine.
@@ -108,7 +108,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(r.URL.Path, "/images/prune"):
 		answer(http.StatusOK, map[string]any{})
 	case path == nil:
-		answer(http.StatusNotImplemented, map[string]string{"message": "the engine of the tests does not know " + r.URL.Path})
+		answer(http.StatusNotImplemented, map[string]string{"message": "the fake engine does not support " + r.URL.Path})
 	case path[2] == "" || path[2] == "json":
 		selected, err := filters.FromJSON(r.URL.Query().Get("filters"))
 		if err != nil {
@@ -132,7 +132,7 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// list describes the objects of a kind.
+// list returns descriptions of the objects of a kind.
 func (e *Engine) list(kind string, selected filters.Args) any {
 	all := []map[string]any{}
 	for _, object := range e.objects {

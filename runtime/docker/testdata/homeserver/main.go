@@ -1,8 +1,8 @@
-// A server with just enough of the image contract to test the docker runtime, and with ways to go wrong, chosen by the
-// variable MODE: "exit" (at once, status 3), "done" (the same with status 0), "silent" (never listens), "redirecting"
-// (/versions, to the URL in REDIRECT), "clients-only" (no federation port), "late" (its federation port opens at its fifth
-// answer to /versions), "unhealthy" (its check fails). With the argument "check" it is the check of such a server in the
-// same container.
+// Homeserver implements just enough of the image contract to test the docker runtime, and fails in the way selected by the
+// variable MODE: "exit" (exits immediately with status 3), "done" (the same with status 0), "silent" (never listens),
+// "redirecting" (redirects /versions to the URL in REDIRECT), "clients-only" (no federation port), "late" (opens its
+// federation port at its fifth response to /versions), "unhealthy" (its health check fails). With the argument "check" it is
+// the health check of such a server in the same container.
 package main
 
 import (
@@ -32,7 +32,7 @@ func main() {
 	mode := os.Getenv("MODE")
 	switch mode {
 	case "exit":
-		fmt.Fprintln(os.Stderr, "cannot start: told so")
+		fmt.Fprintln(os.Stderr, "exiting because of MODE")
 		os.Exit(3)
 	case "done":
 		return
@@ -99,10 +99,10 @@ func main() {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGTERM)
 	<-ended
-	fmt.Println("ending as asked")
+	fmt.Println("exiting on a signal")
 }
 
-// federate answers on the federation port, with a certificate by the run's authority.
+// federate serves the federation port, with a certificate signed by the run's authority.
 func federate(handler http.Handler) {
 	issuer, err := authority.Load("/complement/ca")
 	if err != nil {
