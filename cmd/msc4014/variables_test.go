@@ -38,7 +38,7 @@ func TestVariables(t *testing.T) {
 		"COMPLEMENT_BASE_IMAGE_HS9=x":            "COMPLEMENT_BASE_IMAGE_HS9 is ignored: deployments of this suite have no server hs9, only hs1 and hs2; the nearest known name is COMPLEMENT_BASE_IMAGE_HS1",
 		"COMPLEMENT_KEEP_BLUEPRINTS=alice":       "these Complement variables are ignored: COMPLEMENT_KEEP_BLUEPRINTS",
 		"COMPLEMENT_ENABLE_DIRTY_RUNS=1":         "these Complement variables are ignored: COMPLEMENT_ENABLE_DIRTY_RUNS",
-		"COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS=on": "only 1 is on",
+		"COMPLEMENT_ALWAYS_PRINT_SERVER_LOGS=on": "only 1 turns it on",
 	} {
 		_, notices, err := examineVariables([]string{variable})
 		require.NoError(t, err, variable)

@@ -278,7 +278,7 @@ func TestStartErrorsSayWhy(t *testing.T) {
 		cause   string
 	}{
 		"exit": {time.Hour, "exited with status 3 before it was ready"},
-		"done": {time.Hour, `exited with status 0 before it was ready: the command of its image, ["/homeserver"], ended by itself, ` +
+		"done": {time.Hour, `exited with status 0 before it was ready: the command of its image, ["/homeserver"], exited by itself, ` +
 			"but a homeserver must run until it is stopped"},
 		"silent": {3 * time.Second, "did not answer GET /_matrix/client/versions on port 8008 within 3s"},
 		// This is long enough for a program to start on a busy machine.
