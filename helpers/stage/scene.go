@@ -16,15 +16,15 @@ type scene[T any] struct {
 }
 
 // Scene returns the value of prepare, which only the first check to ask for this name on the stage's deployment calls. The value must
-// be plain data, without users and peers, which end with their check, and checks must not change it. If the first check ends in
-// prepare, the others end in the same way (check.C.EndAs).
+// be plain data, without users and peers, which end with their check, and checks must not change it. In prepare, each step must name
+// the requirement to blame (Blaming). If the first check ends in prepare, the others end in the same way (check.C.EndAs).
 func Scene[T any](s *Stage, name string, prepare func() T) T {
 	shared, _ := s.Deployment.Shared().LoadOrStore(name, &scene[T]{ready: make(chan struct{})})
 	found := shared.(*scene[T])
 	mine := false
 	found.first.Do(func() { mine = true })
 	if mine {
-		found.prepare(s.C, prepare)
+		found.prepare(s, name, prepare)
 	} else if err := s.C.AwaitOther(found.ready); err != nil {
 		s.C.SuiteError(fmt.Errorf("another check did not finish preparing what both share (%s): %w", name, err))
 	}
@@ -35,11 +35,13 @@ func Scene[T any](s *Stage, name string, prepare func() T) T {
 }
 
 // prepare sets the value or, if prepare ends the goroutine, the ending.
-func (s *scene[T]) prepare(c *check.C, prepare func() T) {
+func (s *scene[T]) prepare(on *Stage, name string, prepare func() T) {
 	finished := false
+	on.sharing = name
 	defer func() {
+		on.sharing = ""
 		if !finished {
-			ending := c.Ended()
+			ending := on.C.Ended()
 			s.ending = &ending
 		}
 		close(s.ready)

@@ -1,6 +1,7 @@
 package stage_test
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
 	"msc4014/helpers/stage"
 	"msc4014/helpers/verdict"
 )
@@ -47,4 +49,47 @@ func TestSharersOfASceneThatRanOutOfTime(t *testing.T) {
 		assert.Contains(t, result.Reason, "did not end within 500ms of its own time", name)
 		assert.Empty(t, result.BlockedBy, name)
 	}
+}
+
+// TestScenesBlameExplicitly: a step that checks share and that blames what the current check judges is a defect of the suite, even if
+// the step succeeds; after the scene, it is not.
+func TestScenesBlameExplicitly(t *testing.T) {
+	f := newFakeCandidate(t)
+	invites := func(blame string, shared bool) verdict.CheckResult {
+		f.home.Answer("POST", "/invite", 200, `{}`)
+		defer f.home.Answer("POST", "/invite", -1, "")
+		return f.judge(t, func(s *stage.Stage) {
+			alice := s.User("alice")
+			if blame != "" {
+				alice = alice.Blaming(blame)
+			}
+			if shared {
+				stage.Scene(s, "an invite", func() int { alice.Invites(testRoom, claimed); return 1 })
+			}
+			s.User("bob").Invites(testRoom, claimed)
+		})
+	}
+	result := invites("", true)
+	assert.Equal(t, verdict.Error, result.Verdict)
+	assert.Contains(t, result.Reason, "a step that checks share (an invite) does not say which requirement to blame")
+	for _, fine := range []verdict.CheckResult{invites("membership/invite", true), invites("", false)} {
+		assert.Equal(t, verdict.Pass, fine.Verdict, fine.Reason)
+	}
+}
+
+// TestSyncSaysWhatItLacks: a wait that ends while /sync is held says what the last answer lacked, not only that there was no answer.
+func TestSyncSaysWhatItLacks(t *testing.T) {
+	f := newFakeCandidate(t)
+	result := f.judge(t, func(s *stage.Stage) {
+		alice := s.User("alice")
+		f.home.Answer("GET", "/sync", 200, `{"next_batch":"1"}`)
+		defer f.home.Answer("GET", "/sync", -1, "")
+		err := alice.SeesInSync("", func(*csapi.Response) error {
+			f.home.Answer("GET", "/sync", 500, `{"errcode":"M_UNKNOWN"}`)
+			return errors.New("no device of bob")
+		})
+		assert.ErrorContains(s.C, err, "no device of bob")
+		assert.ErrorContains(s.C, err, "M_UNKNOWN")
+	})
+	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
 }

@@ -26,6 +26,7 @@ type Stage struct {
 	C          *check.C
 	Deployment Deployment
 	world      World
+	sharing    string // the scene that the check is preparing
 }
 
 // Open returns a stage on a deployment of the blueprint. It ends the check as unsupported if the servers do not support pseudo-ID
@@ -54,7 +55,7 @@ func OpenOrdinary(c *check.C, blueprint Blueprint) *Stage {
 		c.SuiteError(fmt.Errorf("the blueprint %q has %d servers: a check that needs two is registered with TwoServers",
 			blueprint.Name, blueprint.Servers))
 	}
-	return &Stage{c, c.Deploy(blueprint.Name, blueprint.Private).(Deployment), worldOf(c)}
+	return &Stage{C: c, Deployment: c.Deploy(blueprint.Name, blueprint.Private).(Deployment), world: worldOf(c)}
 }
 
 // OpenExpendable returns a stage on a deployment of the check's own that it may crash. Unless onlyFresh, it may be one that another
@@ -62,7 +63,7 @@ func OpenOrdinary(c *check.C, blueprint Blueprint) *Stage {
 func OpenExpendable(c *check.C, blueprint Blueprint, onlyFresh bool) (s *Stage, fresh bool) {
 	needRooms(c, blueprint)
 	deployment, fresh := c.Expendable(blueprint.Name, onlyFresh)
-	return &Stage{c, deployment.(Deployment), worldOf(c)}, fresh
+	return &Stage{C: c, Deployment: deployment.(Deployment), world: worldOf(c)}, fresh
 }
 
 // Format returns the event format of pseudo-ID rooms of the candidate of hs1, which peers use, too.
@@ -139,8 +140,12 @@ func (s *Stage) Pause(place int) {
 // Resume resumes it.
 func (s *Stage) Resume(place int) { s.must(s.Deployment.Server(place - 1).Resume(s.C.Context())) }
 
-// need calls C.Need with the requirement to blame, or the one that the check judges.
+// need calls C.Need with the requirement to blame, or the one that the check judges. In a scene that checks share, each step must name
+// the requirement: otherwise the verdicts would depend on which check comes first.
 func (s *Stage) need(blame string, err error) {
+	if blame == "" && s.sharing != "" {
+		s.C.SuiteError(fmt.Errorf("a step that checks share (%s) does not say which requirement to blame", s.sharing))
+	}
 	s.C.Need(cmp.Or(blame, s.C.Check().Requires[0]), err)
 }
 

@@ -188,24 +188,23 @@ func (u *User) AwaitsSync(since string, satisfied func(*csapi.Response) error) {
 	u.need(u.SeesInSync(since, satisfied))
 }
 
-// SeesInSync is AwaitsSync for positive controls: it returns an error at the deadline. It polls often, because some servers do not
-// answer a /sync that they hold when a device list changes.
+// SeesInSync is AwaitsSync for positive controls: it returns an error at the deadline, beginning with what the last answer lacked. It
+// polls often, because some servers do not answer a /sync that they hold when a device list changes.
 func (u *User) SeesInSync(since string, satisfied func(*csapi.Response) error) error {
 	ctx, cancel := u.stage.C.Within(Patience)
 	defer cancel()
-	for {
+	var lacks error
+	for ctx.Err() == nil {
 		answer, err := u.Sync(ctx, since, shortHold, "")
 		if err != nil {
-			return err
+			return errors.Join(lacks, err)
 		}
 		since = answer.Get("next_batch").String()
-		if err = satisfied(answer); err == nil {
+		if lacks = satisfied(answer); lacks == nil {
 			return nil
 		}
-		if ctx.Err() != nil {
-			return errors.Join(ctx.Err(), err)
-		}
 	}
+	return errors.Join(lacks, ctx.Err())
 }
 
 // SyncToken returns the next_batch of an initial /sync.
