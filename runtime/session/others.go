@@ -48,7 +48,9 @@ func removeOrphans(ctx context.Context, cli client.APIClient, state string, othe
 			continue
 		}
 		removed, err := engine.Remove(ctx, cli, LabelRun+"="+left.run)
-		progress(fmt.Sprintf("removed %d containers, networks and volumes of the unknown run %s (%s)", removed, left.run, why))
+		if removed > 0 {
+			progress(fmt.Sprintf("removed %d containers, networks and volumes of the unknown run %s (%s)", removed, left.run, why))
+		}
 		problems = append(problems, err)
 		release()
 	}

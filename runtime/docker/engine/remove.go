@@ -79,7 +79,7 @@ const awaitedTime = 15 * time.Second
 // Remove removes everything that carries label ("key=value"), including what appears meanwhile, until a listing is empty.
 // It waits up to 15 s for the awaited objects, by name, to appear. Others may remove objects at the same time. If the engine
 // considers a network in use although it has no containers, Remove leaves it after some seconds. It returns how many objects
-// it saw; if ctx ends, the error names what is left.
+// it saw, without those that it left; if ctx ends, the error names what is left.
 func Remove(ctx context.Context, cli client.APIClient, label string, awaited ...string) (removed int, err error) {
 	seen := map[string]bool{}
 	missing := func(name string) bool { return !seen[name] }
@@ -106,7 +106,7 @@ func Remove(ctx context.Context, cli client.APIClient, label string, awaited ...
 		if stranded(err, objects) {
 			if strandings++; strandings >= strandedTries && complete {
 				slog.Warn("an empty network cannot be removed until the container engine is restarted", "network", objects[0].Name, "problem", err)
-				return removed, nil
+				return removed - len(objects), nil
 			}
 		}
 		select {

@@ -43,7 +43,7 @@ func refusing(t *testing.T, why string) client.APIClient {
 func TestOnlyANetworkThatTheEngineMiscountsIsLeft(t *testing.T) {
 	removed, err := Remove(t.Context(), refusing(t, "network n1 has active endpoints"), "a=b")
 	require.NoError(t, err)
-	assert.Equal(t, 1, removed)
+	assert.Zero(t, removed, "what is left was not removed")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second) // longer than Remove tries a miscounted one
 	defer cancel()
