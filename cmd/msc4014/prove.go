@@ -72,7 +72,7 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 		"run the whole suite with each fault, and not the checks of its\nrequirements alone: nothing else may fail")
 	flags.BoolVar(&options.Record, "record", false,
 		"write which checks each fault made fail, and by which words, to "+prove.KillsFile+" beside\nthe proof: what a fault's kills are chosen from")
-	flags.IntVar(&options.Sample, "sample", 0, "try one fault in `N`, chosen by the commit, and take the rows of the others at their word")
+	flags.IntVar(&options.Sample, "sample", 0, "try one fault in `N`, chosen by the commit; checks that only others name are left unproven")
 	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell of each trial as it ends")
 	return command
 }

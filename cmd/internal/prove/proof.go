@@ -54,6 +54,7 @@ type Score struct {
 	Checks       Part `json:"checks"`       // that some fault makes fail, or that distinguish readings
 	Requirements Part `json:"requirements"` // all of whose checks are proven
 	Faults       Part `json:"faults"`       // that make exactly the requirements in their row fail
+	Tried        Part `json:"tried"`        // faults in the sample
 	Readings     Part `json:"readings"`     // that the report shows when the reference takes them
 }
 
@@ -124,6 +125,7 @@ type ProvenCheck struct {
 	Name     string   `json:"name"`
 	Path     string   `json:"path,omitempty"`
 	KilledBy []string `json:"killed_by"`
+	NamedBy  []string `json:"named_by,omitempty"` // faults outside the sample whose rows name it
 }
 
 // weigh combines all outcomes into the proof.
@@ -133,6 +135,7 @@ func (p *proving) weigh(outcomes []outcome, rest []Untried) *Proof {
 		Requirements: []Proven{},
 	}
 	killers := map[string][]string{}         // by check
+	named := map[string][]string{}           // faults outside the sample, by check
 	readings := map[string]map[string]bool{} // that were seen as expected, by requirement
 	for _, one := range outcomes {
 		for _, problem := range one.problems {
@@ -171,19 +174,22 @@ func (p *proving) weigh(outcomes []outcome, rest []Untried) *Proof {
 		}
 	}
 	for _, one := range p.Faults {
-		if !p.sampled(one) {
-			for _, kill := range one.Kills {
-				killers[kill.Check] = append(killers[kill.Check], one.ID)
-			}
-		}
 		switch {
 		case len(p.of(one.Requirements...)) == 0:
 			proof.Unseen = append(proof.Unseen, one.ID)
-		case one.Containers && p.concerns(one):
+		case !p.concerns(one):
+		case one.Containers:
 			proof.FaultsElsewhere = append(proof.FaultsElsewhere, one.ID)
+		default:
+			proof.Score.Tried.count(p.sampled(one))
+			for _, kill := range one.Kills {
+				if !p.sampled(one) {
+					named[kill.Check] = append(named[kill.Check], one.ID)
+				}
+			}
 		}
 	}
-	p.rows(proof, killers, readings)
+	p.rows(proof, killers, named, readings)
 	return proof
 }
 
@@ -198,8 +204,9 @@ func noteReadings(seen map[string]map[string]bool, of []report.Requirement) {
 	}
 }
 
-// rows builds the rows of the matrix, and records as problems the checks that nothing makes fail.
-func (p *proving) rows(proof *Proof, killers map[string][]string, readings map[string]map[string]bool) {
+// rows builds the rows of the matrix, and records as problems the checks that nothing makes fail. A check that only faults outside the
+// sample name is neither proven nor a problem.
+func (p *proving) rows(proof *Proof, killers, named map[string][]string, readings map[string]map[string]bool) {
 	proven := map[string]bool{} // checks, for all of their requirements
 	for _, check := range p.registered {
 		proven[check.Name] = true
@@ -214,13 +221,16 @@ func (p *proving) rows(proof *Proof, killers map[string][]string, readings map[s
 			if check.Containers {
 				continue
 			}
-			row.Checks = append(row.Checks, ProvenCheck{check.Name, check.Path, some(killers[check.Name])})
-			seen := len(killers[check.Name]) > 0
+			row.Checks = append(row.Checks, ProvenCheck{check.Name, check.Path, some(killers[check.Name]), named[check.Name]})
+			seen, excused := len(killers[check.Name]) > 0, len(named[check.Name]) > 0
 			if requirement.Kind == requirements.Open {
-				seen = len(row.Readings) > 1
+				seen, excused = len(row.Readings) > 1, false
 			}
-			if !seen {
-				all, proven[check.Name] = false, false
+			if seen {
+				continue
+			}
+			all, proven[check.Name] = false, false
+			if !excused {
 				proof.Problems = append(proof.Problems, unproven(requirement, report.CheckTitle(check.Name, check.Path), row.Readings))
 			}
 		}

@@ -49,8 +49,8 @@ type Options struct {
 	Verbose  bool
 	// Whole runs the whole suite in each trial of a fault, not only the checks of its requirements.
 	Whole bool
-	// Sample tries one in Sample faults, chosen by the commit of the suite; 0 tries all. The rows of the others are assumed to
-	// be correct.
+	// Sample tries one in Sample faults, chosen by the commit of the suite; 0 tries all. Checks that only other faults name are not
+	// proven, and are no problem.
 	Sample int
 	// Record writes which checks failed in the trials of faults, and why, to help in writing faults.
 	Record bool

@@ -43,13 +43,20 @@ func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 	line("")
 	line("Requirements, their checks, and the faults that make them fail")
 	for _, row := range p.Requirements {
-		killed := 0
+		killed, named := 0, 0
 		for _, check := range row.Checks {
-			if len(check.KilledBy) > 0 || len(row.Readings) > 1 {
+			switch {
+			case len(check.KilledBy) > 0 || len(row.Readings) > 1:
 				killed++
+			case len(check.NamedBy) > 0:
+				named++
 			}
 		}
-		line("  %s  %-6s %-42s %d/%d  %s", mark(killed == len(row.Checks)), row.Kind, row.ID, killed, len(row.Checks), row.by())
+		shown := mark(killed+named == len(row.Checks))
+		if named > 0 && killed+named == len(row.Checks) {
+			shown = "-  "
+		}
+		line("  %s  %-6s %-42s %d/%d  %s", shown, row.Kind, row.ID, killed, len(row.Checks), row.by())
 	}
 	if len(p.Problems) > 0 {
 		line("")
@@ -59,6 +66,9 @@ func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 		}
 	}
 	line("")
+	if p.Sample > 1 {
+		line("  faults tried, one in %-17d%s", p.Sample, p.Score.Tried)
+	}
 	line("  checks that some fault makes fail     %s", p.Score.Checks)
 	if len(p.Elsewhere) > 0 {
 		line("  checks that need containers           %d, not tried: %s", len(p.Elsewhere), strings.Join(p.Elsewhere, ", "))

@@ -1,0 +1,226 @@
+package prove
+
+// A prover with its own project, and the test binary in place of the suite's.
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"msc4014/faults"
+	"msc4014/helpers/plan"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/verdict"
+	"msc4014/internal/selection"
+	"msc4014/reference/choice"
+	"msc4014/report"
+	"msc4014/requirements"
+	"msc4014/runtime"
+)
+
+const fakeVariable = "MSC4014_TEST_FAKE_SUITE"
+
+// script is what the fake suite does with a reference: its verdicts, by what the reference was started with ("" for
+// nothing, a fault, or "requirement=reading") and by check. A check without an entry passes.
+type script struct {
+	Checks   []selection.Check
+	Verdicts map[string]map[string]verdict.Verdict
+	// Reasons are why checks fail with a fault, where it is not "because of" the fault.
+	Reasons map[string]string
+	// Blind is an open requirement whose checks see the default reading, even if the reference takes another.
+	Blind string
+	// Cannot and Waits say with which choice the run fails, or does not end by itself.
+	Cannot, Waits []string
+}
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(fakeVariable); text != "" {
+		var s script
+		if err := json.Unmarshal([]byte(text), &s); err != nil {
+			panic(err)
+		}
+		os.Exit(fake(s))
+	}
+	os.Exit(m.Run())
+}
+
+// fake acts as the suite's binary.
+func fake(s script) int {
+	output := json.NewEncoder(os.Stdout)
+	emit := func(event verdict.Event) { _ = output.Encode(event) }
+	if len(os.Args) > 1 && os.Args[1] == "--list" {
+		_ = output.Encode(s.Checks)
+		return 0
+	}
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
+	var wanted plan.Plan
+	if err := json.NewDecoder(os.Stdin).Decode(&wanted); err != nil || os.NewFile(3, "lock") == nil {
+		return 9
+	}
+	environment := func(name string) string {
+		for _, variable := range wanted.Artifact.Environment {
+			if value, found := strings.CutPrefix(variable, name+"="); found {
+				return value
+			}
+		}
+		return ""
+	}
+	choices := choice.FromEnvironment(environment)
+	shown := strings.Join(slices.Concat(strings.Fields(wanted.Artifact.Version), choices.Readings), ",") // see newBench
+	switch {
+	case slices.Contains(s.Cannot, shown):
+		emit(verdict.Event{Kind: verdict.KindCannot, Message: "the reference did not answer /versions within 30s"})
+		return 2
+	case slices.Contains(s.Waits, shown):
+		<-terminated
+		return 2
+	}
+	decided, err := choices.Decide()
+	if err != nil {
+		return 9
+	}
+	if s.Blind != "" {
+		_ = decided.Readings.Set(s.Blind, "kept")
+	}
+	chosen := chosenBy(wanted.Run, s.Checks)
+	emit(verdict.Event{Kind: verdict.KindPlan, Total: len(chosen), Checks: chosen, Candidate: &verdict.Candidate{Name: wanted.Artifact.Candidate}})
+	for _, check := range s.Checks {
+		if !slices.Contains(chosen, check.Name) {
+			continue
+		}
+		for _, id := range check.Requirements {
+			if reading, decides := decided.Readings.Get(id); decides {
+				emit(verdict.Event{Kind: verdict.KindObservation, Check: check.Name, Observation: &verdict.Observation{ID: id, Reading: string(reading)}})
+			}
+		}
+		result := &verdict.CheckResult{Name: check.Name, Verdict: verdict.Pass, Requirements: check.Requirements}
+		if special := s.Verdicts[shown][check.Name]; special != "" {
+			result.Verdict, result.Reason = special, cmp.Or(s.Reasons[shown], "because of "+shown)
+		}
+		if decided.Dialect == pseudoid.DialectDendrite && slices.Contains(check.Requirements, "event-format/no-sender-field") {
+			result.Verdict, result.Reason = verdict.Fail, "events have a sender"
+		}
+		emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: check.Name, Result: result})
+	}
+	emit(verdict.Event{Kind: verdict.KindEnd})
+	return 0
+}
+
+// chosenBy returns the checks that a plan selects: names, joined by pattern, or all.
+func chosenBy(run string, checks []selection.Check) (chosen []string) {
+	wanted, err := selection.New(run, "", false)
+	if err != nil {
+		panic(err)
+	}
+	for _, check := range checks {
+		if wanted.Matches(check) {
+			chosen = append(chosen, check.Name)
+		}
+	}
+	return chosen
+}
+
+// Checks and faults for the tests.
+const (
+	inJoin   = "mapping/in-creator-join"
+	inInvite = "mapping/in-invite"
+	kept     = "redaction/sender-key-kept" // open: kept, removed
+)
+
+var checks = []selection.Check{
+	{Name: "a join has a mapping", Requirements: []string{inJoin}},
+	{Name: "an invite has a mapping", Requirements: []string{inInvite}, Path: "local"},
+	{Name: "another invite has a mapping", Requirements: []string{inInvite}, Path: "remote"},
+	{Name: "what is kept of a sender", Requirements: []string{kept}},
+	{Name: "all stays well", Requirements: []string{"resilience/stays-up"}, Closing: true},
+}
+
+type verdicts = map[string]map[string]verdict.Verdict
+
+var rows = []faults.Fault{
+	row("creator-join-unmapped", inJoin, "a join has a mapping"),
+	row("invites-unmapped", inInvite, "an invite has a mapping", "another invite has a mapping"),
+	row("crash-on-second-key", "resilience/stays-up", "all stays well"),
+}
+
+// row returns a fault that breaks a requirement, and must make checks fail with a reason that names it.
+func row(id, requirement string, checks ...string) faults.Fault {
+	one := faults.Fault{ID: id, Does: "breaks", Breaks: "the text", Requirements: []string{requirement}, Hunks: make([]faults.Hunk, 1)}
+	for _, name := range checks {
+		one.Kills = append(one.Kills, faults.Kill{Check: name, By: "because of\n " + id})
+	}
+	return one
+}
+
+// exact returns the verdicts of a suite that detects each fault exactly.
+func exact() verdicts {
+	return verdicts{
+		"creator-join-unmapped": {"a join has a mapping": verdict.Fail},
+		"invites-unmapped":      {"an invite has a mapping": verdict.Fail, "another invite has a mapping": verdict.Fail},
+		"crash-on-second-key":   {"all stays well": verdict.Fail},
+	}
+}
+
+// bench is a prover with its own project.
+type bench struct {
+	*Prover
+	out bytes.Buffer
+}
+
+func newBench(t *testing.T, s script) *bench {
+	t.Helper()
+	if s.Checks == nil {
+		s.Checks = checks
+	}
+	text, err := json.Marshal(s)
+	require.NoError(t, err)
+	t.Setenv(fakeVariable, string(text))
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // the fake exits immediately, even under the race detector
+	t.Setenv("MSC4014_STATE_DIR", t.TempDir())
+	t.Setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock") // the cleanup must not use this machine's engine
+	catalogue, err := requirements.Load()
+	require.NoError(t, err)
+	needed := report.Catalogue{Version: catalogue.Version}
+	for _, one := range catalogue.All() {
+		needed.Requirements = append(needed.Requirements, report.CatalogueEntry{ID: one.ID, Chapter: one.Chapter, Kind: string(one.Kind)})
+	}
+	root := t.TempDir()
+	b := &bench{}
+	b.Prover = &Prover{
+		Root: root, Folder: root, Stdout: &b.out, Environment: func(string) string { return "" },
+		Catalogue: catalogue, Report: needed, Faults: rows,
+		Build: func(context.Context, string) (string, error) { return os.Args[0], nil },
+		// The artifact's version tells the fake suite which faults the reference was built with.
+		Prepare: func(_ context.Context, with []faults.Fault, _ func(string)) (runtime.Artifact, error) {
+			var ids []string
+			for _, one := range with {
+				ids = append(ids, one.ID)
+			}
+			return runtime.Artifact{Version: strings.Join(ids, " ")}, nil
+		},
+	}
+	return b
+}
+
+// proof makes a proof, and returns the exit status and what prove.json contains.
+func (b *bench) proof(t *testing.T, options Options) (int, Proof) {
+	t.Helper()
+	status, err := b.Prove(context.Background(), options)
+	require.NoError(t, err)
+	data, err := os.ReadFile(filepath.Join(b.Root, "results", "prove", File))
+	require.NoError(t, err)
+	var proof Proof
+	require.NoError(t, json.Unmarshal(data, &proof))
+	return status, proof
+}
