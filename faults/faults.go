@@ -47,8 +47,11 @@ type Fault struct {
 // Kill is a check that a fault must make fail.
 type Kill struct {
 	Check string `yaml:"check"`
-	By    string `yaml:"by"` // part of the reason that it gives
+	By    string `yaml:"by"` // part of the reason that it gives, in the suite's own words
 }
+
+// answer matches JSON and text that is cut: parts of a reason that quote a server, and are cut elsewhere in the next run.
+var answer = regexp.MustCompile(`\{"|"\}|…|\.\.\.`)
 
 // Hunk is one place of the source that a fault changes.
 type Hunk struct {
@@ -187,6 +190,9 @@ func (f *Fault) check() (problems []error) {
 	for _, kill := range f.Kills {
 		if kill.Check == "" || strings.TrimSpace(kill.By) == "" {
 			problem("has a kill without check or by: %+v", kill)
+		}
+		if answer.MatchString(kill.By) {
+			problem("names the check %q by what a server says: by %q", kill.Check, kill.By)
 		}
 		checks = append(checks, kill.Check)
 	}

@@ -50,6 +50,8 @@ func TestLoadRefuses(t *testing.T) {
 		"requirement twice":    {"[a/b]", "[a/b, a/b]", `fault "one-key" names requirement a/b twice`},
 		"kill without words":   {"by: the same key", "by:", `fault "one-key" has a kill without check or by`},
 		"kill without a check": {"check: keys differ", "check:", `fault "one-key" has a kill without check or by`},
+		"words of a server":    {"by: the same key", `by: 'rejected"}} the same'`, `fault "one-key" names the check "keys differ" by what a server says`},
+		"words that are cut":   {"by: the same key", "by: '… the same'", `fault "one-key" names the check "keys differ" by what a server says`},
 		"check twice":          {"  hunks:", "    - {check: keys differ, by: keys}\n  hunks:", `fault "one-key" names check "keys differ" twice`},
 		"no hunks":             {row[strings.Index(row, "  hunks:"):], "  hunks: []\n", `fault "one-key" has no hunks`},
 		"no file":              {"file: reference/keys.go", "file:", `fault "one-key" has hunk 1 without a file`},
