@@ -114,7 +114,11 @@ func loadFrom(files fs.FS) ([]Fault, error) {
 	)
 	seen := map[string]string{} // the file, by ID
 	for _, name := range names {
-		chapter, err := decode(files, name)
+		text, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, err
+		}
+		chapter, err := decode(text)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("faults/data/%s: %w", name, err))
 		}
@@ -140,11 +144,16 @@ func loadFrom(files fs.FS) ([]Fault, error) {
 	return all, nil
 }
 
-func decode(files fs.FS, name string) (chapter []Fault, err error) {
-	text, err := fs.ReadFile(files, name)
-	if err != nil {
-		return nil, err
+// Parse reads the faults of one file. It returns an error if any of them is invalid.
+func Parse(text []byte) ([]Fault, error) {
+	chapter, err := decode(text)
+	for i := range chapter {
+		err = errors.Join(append(chapter[i].check(), err)...)
 	}
+	return chapter, err
+}
+
+func decode(text []byte) (chapter []Fault, err error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&chapter); err != nil && !errors.Is(err, io.EOF) {

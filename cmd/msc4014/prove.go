@@ -43,7 +43,7 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 			if command.Flags().Changed("parallel") && options.Parallel < 1 {
 				return fmt.Errorf("--parallel %d: must be a number of trials from 1 to %d", options.Parallel, prove.MostParallel)
 			}
-			for _, name := range []string{"run", "results"} {
+			for _, name := range []string{"run", "results", "changed-since"} {
 				if command.Flags().Changed(name) && command.Flag(name).Value.String() == "" {
 					return fmt.Errorf("--%s needs a value", name)
 				}
@@ -73,6 +73,8 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	flags.BoolVar(&options.Record, "record", false,
 		"write which checks each fault made fail, and by which words, to "+prove.KillsFile+" beside\nthe proof: what a fault's kills are chosen from")
 	flags.IntVar(&options.Sample, "sample", 0, "try one fault in `N`, chosen by the commit; checks that only others name are left unproven")
+	flags.StringVar(&options.ChangedSince, "changed-since", "",
+		"try the faults that changed since `COMMIT`, or whose checks did; with --sample, those too")
 	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell of each trial as it ends")
 	return command
 }
@@ -112,6 +114,6 @@ func newProver(kill <-chan struct{}) (*prove.Prover, error) {
 			}
 			return candidate.Prepare(ctx, root, patched, "process", progress)
 		},
-		Kill: kill,
+		Since: prove.Since, Kill: kill,
 	}, nil
 }

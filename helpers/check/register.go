@@ -4,8 +4,12 @@ package check
 
 import (
 	"fmt"
+	"path"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 )
 
@@ -32,6 +36,8 @@ type Check struct {
 	Closing bool
 
 	Body func(*C)
+
+	file string // that registers it: "tests/mapping/lies.go"
 }
 
 // Registry holds checks in the order of their registration.
@@ -48,9 +54,29 @@ func Registered() *Registry { return &registered }
 
 // Register adds a check.
 func (r *Registry) Register(added Check) *Check {
+	added.file = registeringFile()
 	r.checks = append(r.checks, &added)
 	return &added
 }
+
+// registeringFile returns the file below tests/ that calls Register, perhaps through a helper; "" if there is none.
+func registeringFile() string {
+	callers := make([]uintptr, 16)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(3, callers)])
+	for {
+		frame, more := frames.Next()
+		folder, name := path.Split(strings.TrimPrefix(frame.Function, "msc4014/"))
+		if folder += strings.Split(name, ".")[0]; folder == "tests" || strings.HasPrefix(folder, "tests/") {
+			return path.Join(folder, filepath.Base(frame.File))
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+// File returns the source file that registers the check, relative to the project's root.
+func (c *Check) File() string { return c.file }
 
 // All returns the registered checks, sorted by name.
 func (r *Registry) All() []*Check {

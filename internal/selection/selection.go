@@ -14,6 +14,7 @@ type Check struct {
 	Name         string   `json:"name"`
 	Requirements []string `json:"requirements"`
 	Path         string   `json:"path,omitempty"`
+	File         string   `json:"file,omitempty"`       // that registers it, relative to the project's root
 	Mixed        bool     `json:"mixed,omitempty"`      // it runs in mixed deployments
 	Closing      bool     `json:"closing,omitempty"`    // the runner judges it, after all others
 	Containers   bool     `json:"containers,omitempty"` // it needs containers: it cuts servers off

@@ -44,7 +44,7 @@ func described(checks []*check.Check) []selection.Check {
 	all := make([]selection.Check, len(checks))
 	for i, one := range checks {
 		all[i] = selection.Check{
-			Name: one.Name, Requirements: one.Requires, Path: one.Path,
+			Name: one.Name, Requirements: one.Requires, Path: one.Path, File: one.File(),
 			Mixed: one.TwoServers || one.Closing, Closing: one.Closing, Containers: one.Containers,
 		}
 	}

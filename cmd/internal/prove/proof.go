@@ -33,6 +33,8 @@ type Proof struct {
 	Run        string       `json:"run,omitempty"`    // the pattern that limited the proof
 	Whole      bool         `json:"whole,omitempty"`  // the whole suite ran with each fault
 	Sample     int          `json:"sample,omitempty"` // one in Sample faults was tried
+	// ChangedSince is the commit since which faults, or their checks, changed that were tried too.
+	ChangedSince string `json:"changed_since,omitempty"`
 
 	Score Score `json:"score"`
 	// Problems are all differences from the expected outcomes; if there are none, the suite is proven.
@@ -54,7 +56,7 @@ type Score struct {
 	Checks       Part `json:"checks"`       // that some fault makes fail, or that distinguish readings
 	Requirements Part `json:"requirements"` // all of whose checks are proven
 	Faults       Part `json:"faults"`       // that make exactly the requirements in their row fail
-	Tried        Part `json:"tried"`        // faults in the sample
+	Tried        Part `json:"tried"`        // faults in the sample, or that changed
 	Readings     Part `json:"readings"`     // that the report shows when the reference takes them
 }
 

@@ -52,6 +52,9 @@ type Options struct {
 	// Sample tries one in Sample faults, chosen by the commit of the suite; 0 tries all. Checks that only other faults name are not
 	// proven, and are no problem.
 	Sample int
+	// ChangedSince is a commit: faults that changed since then, or that name a check that did, are tried besides those of Sample, or
+	// if that is 0, alone.
+	ChangedSince string
 	// Record writes which checks failed in the trials of faults, and why, to help in writing faults.
 	Record bool
 }
@@ -70,6 +73,8 @@ type Prover struct {
 	Build func(ctx context.Context, root string) (binary string, err error)
 	// Prepare prepares the reference with faults to run as processes, and reports each step to progress in one line.
 	Prepare func(ctx context.Context, with []faults.Fault, progress func(string)) (runtime.Artifact, error)
+	// Since returns what changed since a commit.
+	Since func(ctx context.Context, root, commit string) (Changes, error)
 	// Kill, when closed, ends the suite's binaries immediately: the user interrupted a second time.
 	Kill <-chan struct{}
 }
@@ -106,6 +111,12 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 	if under.results == "" {
 		under.results = filepath.Join(p.Root, "results", "prove")
 	}
+	var changes Changes
+	if options.ChangedSince != "" {
+		if changes, err = p.Since(ctx, p.Root, options.ChangedSince); err != nil {
+			return StatusCannot, err
+		}
+	}
 	if _, err := session.StateDir(); err != nil {
 		return StatusCannot, err
 	}
@@ -123,6 +134,9 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 		return StatusCannot, err
 	}
 	under.sample, under.seed = options.Sample, p.Suite.Commit
+	if options.ChangedSince != "" {
+		under.changed = under.changedFaults(p.Faults, changes)
+	}
 	trials, rest, err := p.trials(under.coverage, options.Whole)
 	if err != nil {
 		return StatusCannot, err
@@ -141,7 +155,8 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 	}
 	proof := under.weigh(outcomes, rest)
 	proof.Suite, proof.Started, proof.DurationMS = p.Suite, started.UTC(), time.Since(started).Milliseconds()
-	proof.Parallel, proof.Run, proof.Whole, proof.Sample = under.parallel, options.Run, options.Whole, options.Sample
+	proof.Parallel, proof.Run, proof.Whole = under.parallel, options.Run, options.Whole
+	proof.Sample, proof.ChangedSince = options.Sample, options.ChangedSince
 	file, err := proof.save(under.results)
 	if err != nil {
 		return StatusCannot, err

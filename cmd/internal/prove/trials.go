@@ -44,14 +44,18 @@ type coverage struct {
 	registered []selection.Check
 	catalogue  *requirements.Catalogue
 	selected   selection.Selection
-	sample     int    // one in so many faults is tried; 0 means all
-	seed       string // by which they are chosen
+	sample     int             // one in so many faults is tried; 0 means all
+	seed       string          // by which they are chosen
+	changed    map[string]bool // faults that are tried in addition; nil unless the proof is of what changed
 }
 
 // sampled reports whether a fault is among those that are tried.
 func (c coverage) sampled(one faults.Fault) bool {
-	if c.sample < 2 {
+	switch {
+	case c.changed[one.ID]:
 		return true
+	case c.sample == 0:
+		return c.changed == nil
 	}
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(c.seed + " " + one.ID)) // never fails, by its documentation

@@ -66,8 +66,13 @@ func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 		}
 	}
 	line("")
-	if p.Sample > 1 {
+	switch {
+	case p.Sample > 1 && p.ChangedSince != "":
+		line("  faults tried, one in %d and changed    %s, since %s", p.Sample, p.Score.Tried, p.ChangedSince)
+	case p.Sample > 1:
 		line("  faults tried, one in %-17d%s", p.Sample, p.Score.Tried)
+	case p.ChangedSince != "":
+		line("  faults tried, of those that changed   %s, since %s", p.Score.Tried, p.ChangedSince)
 	}
 	line("  checks that some fault makes fail     %s", p.Score.Checks)
 	if len(p.Elsewhere) > 0 {
