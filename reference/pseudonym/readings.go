@@ -108,7 +108,7 @@ func Offers() []Offer {
 
 		{"invite/endpoint", of{"v3-room-user", "v3-event-user"},
 			func(r *Readings) *Reading { return &r.InviteEndpoint }},
-		{"redaction/mapping-field-stays", of{"clients-and-peers", "clients-only", "peers-only", "nobody"},
+		{"redaction/mapping-field-to-peers", of{"clients-and-peers", "clients-only", "peers-only", "nobody"},
 			func(r *Readings) *Reading { return &r.RedactedMapping }},
 		{"redaction/later-joiner-resolves", of{"resolves", "placeholder"},
 			func(r *Readings) *Reading { return &r.LaterJoiner }},

@@ -17,7 +17,7 @@ func (r Rules) RedactForClients(event []byte) ([]byte, error) {
 	return r.redact(event, r.Readings.RedactedMapping == "clients-and-peers" || r.Readings.RedactedMapping == "clients-only")
 }
 
-// RedactForPeers returns what peers are served of a redacted event (redaction/mapping-field-stays). By default it keeps
+// RedactForPeers returns what peers are served of a redacted event (redaction/mapping-field-to-peers). By default it keeps
 // the mapping: the member may be the last one of its server, and servers that join later must know where to send events
 // (MSC4014, Addressing 3, "potentially alters routing information").
 func (r Rules) RedactForPeers(event []byte) ([]byte, error) {

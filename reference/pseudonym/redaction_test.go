@@ -10,7 +10,7 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// redaction/displayname-goes, mapping-stays, membership-stays, algorithm-unchanged, mapping-field-stays.
+// redaction/displayname-goes, mapping-stays, membership-stays, algorithm-unchanged, mapping-field-stays, mapping-field-to-peers.
 func TestRedactMemberEvent(t *testing.T) {
 	bothDialects(t, func(t *testing.T, w *world) {
 		join := w.join(bobID)
@@ -22,7 +22,7 @@ func TestRedactMemberEvent(t *testing.T) {
 		for reading, want := range map[Reading][2]bool{ // clients, peers
 			"clients-and-peers": {true, true}, "clients-only": {true, false}, "peers-only": {false, true}, "nobody": {false, false},
 		} {
-			w.set("redaction/mapping-field-stays", reading)
+			w.set("redaction/mapping-field-to-peers", reading)
 			forClients, err := w.r.RedactForClients(join)
 			require.NoError(t, err)
 			forPeers, err := w.r.RedactForPeers(join)

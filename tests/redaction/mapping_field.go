@@ -22,7 +22,7 @@ import (
 // Whether a redacted member event is still served with its mapping: to a client, and to a server that joins afterwards.
 var _ = check.Register(check.Check{
 	Name:     "whether a redacted member event is served with its mapping",
-	Requires: []string{"redaction/mapping-field-stays"},
+	Requires: []string{"redaction/mapping-field-to-peers"},
 	Body: func(c *check.C) {
 		const field = "content." + pseudoid.MappingField
 		s := stage.OpenResident(c)

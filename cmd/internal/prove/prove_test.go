@@ -333,7 +333,7 @@ func TestCannot(t *testing.T) {
 		"too many":              {Options{Parallel: 65}, nil, "from 1 to 64"},
 		"a row of an unknown requirement": {Options{}, func(b *bench) {
 			b.Faults = []faults.Fault{{ID: "x", Requirements: []string{"mapping/in-creator-joyn"}}}
-		}, `the row of fault x: not in the catalogue, version 1: "mapping/in-creator-joyn" (nearest: mapping/in-creator-join)`},
+		}, `the row of fault x: not in the catalogue, version 2: "mapping/in-creator-joyn" (nearest: mapping/in-creator-join)`},
 		"a row of an open requirement": {Options{}, func(b *bench) {
 			b.Faults = []faults.Fault{{ID: "x", Requirements: []string{kept}}}
 		}, "redaction/sender-key-kept is open, so no server can fail it"},
