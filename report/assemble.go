@@ -47,7 +47,8 @@ type CatalogueEntry struct {
 	ID      string
 	Chapter string
 	Kind    string
-	Since   int // the version of the catalogue that first had it
+	Own     bool // the suite's demand, not the proposal's
+	Since   int  // the version of the catalogue that first had it
 }
 
 // Run is what is known about a run besides its events.
@@ -109,12 +110,16 @@ func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 	}
 	results.Findings = a.selectedFindings(results.Checks)
 	results.Requirements = a.requirements(catalogue, results)
-	results.Counts, results.RequirementCounts = newCounts(), newCounts()
+	results.Counts, results.RequirementCounts, results.OwnCounts = newCounts(), newCounts(), newCounts()
 	for _, check := range results.Checks {
 		results.Counts[check.Verdict]++
 	}
 	for _, requirement := range results.Requirements {
-		if requirement.Kind != KindOpen {
+		switch {
+		case requirement.Kind == KindOpen:
+		case requirement.Own:
+			results.OwnCounts[requirement.Verdict]++
+		default:
 			results.RequirementCounts[requirement.Verdict]++
 		}
 	}

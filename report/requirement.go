@@ -28,7 +28,8 @@ func (a *assembly) requirements(catalogue Catalogue, results Results) []Requirem
 	requirements := []Requirement{}
 	for _, entry := range catalogue.Requirements {
 		requirement := Requirement{
-			ID: entry.ID, Chapter: entry.Chapter, Kind: entry.Kind, Since: max(entry.Since, 1), Checks: []string{},
+			ID: entry.ID, Chapter: entry.Chapter, Kind: entry.Kind, Own: entry.Own, Since: max(entry.Since, 1),
+			Checks: []string{},
 		}
 		for _, check := range checks[entry.ID] {
 			requirement.Checks = append(requirement.Checks, check.Name)

@@ -53,9 +53,11 @@ type Results struct {
 	// Notes are remarks for people: servers that died, the runtime chosen, a limit reached.
 	Notes []string `json:"notes,omitempty"`
 
-	// Counts counts checks; RequirementCounts counts requirements that a server can fail (must and should).
+	// Counts counts checks; RequirementCounts counts requirements that a server can fail (must and should), without the suite's own
+	// demands, which OwnCounts counts.
 	Counts            Counts `json:"counts"`
 	RequirementCounts Counts `json:"requirement_counts"`
+	OwnCounts         Counts `json:"own_requirement_counts"`
 
 	// Baseline is the comparison with the expected results.
 	Baseline *Comparison `json:"baseline,omitempty"`
@@ -92,6 +94,8 @@ type Requirement struct {
 	ID      string `json:"id"`
 	Chapter string `json:"chapter"`
 	Kind    string `json:"kind"` // must, should or open
+	// Own reports that the suite demands it (common sense, robustness), and not the proposal.
+	Own bool `json:"own,omitempty"`
 	// Verdict combines those of the checks. An open requirement cannot fail: it is pass when a reading was seen.
 	Verdict verdict.Verdict `json:"verdict"`
 	Checks  []string        `json:"checks"`

@@ -67,7 +67,10 @@ func (s *summary) candidate(one Summarised) {
 	}
 	s.line("")
 	s.line("  checks         %s", checkCounts(results))
-	s.line("  requirements   %s", requirementCounts(results))
+	s.line("  requirements   %s", requirementCounts(results, false))
+	if hasOwn(results) {
+		s.line("  own demands    %s", requirementCounts(results, true))
+	}
 	if seen, total := openQuestions(results); total > 0 {
 		s.line("  open questions %d of %d answered", seen, total)
 	}
@@ -263,14 +266,26 @@ func (s *summary) table(candidates []Summarised) {
 		row(chapter, func(results Results) string { return cell(results, chapter) })
 	}
 	row("all", func(results Results) string { return cell(results, "") })
+	if slices.ContainsFunc(candidates, func(one Summarised) bool { return hasOwn(one.Results) }) {
+		row("own demands", func(results Results) string { return ownCell(results) })
+	}
 	row("baseline", func(results Results) string { return baselineWord(results) })
 }
 
-// cell summarises the results of a chapter in a few words; chapter "" is all of them.
+// cell summarises the results of a chapter in a few words; chapter "" is all that the proposal demands.
 func cell(results Results, chapter string) string {
+	return cellOf(results, func(r Requirement) bool { return r.Chapter == chapter || chapter == "" && !r.Own })
+}
+
+// ownCell summarises the results of the suite's own demands.
+func ownCell(results Results) string {
+	return cellOf(results, func(r Requirement) bool { return r.Own })
+}
+
+func cellOf(results Results, counts func(Requirement) bool) string {
 	passed, failed, other := 0, 0, 0
 	for _, requirement := range results.Requirements {
-		if chapter != "" && requirement.Chapter != chapter || requirement.Kind == KindOpen {
+		if requirement.Kind == KindOpen || !counts(requirement) {
 			continue
 		}
 		switch {
@@ -350,11 +365,12 @@ func keptVerdicts(results Results) string {
 }
 
 // requirementCounts returns the counts of requirements by verdict, and separately how many were left out or have no check.
-func requirementCounts(results Results) string {
+// They are the proposal's, or the suite's own.
+func requirementCounts(results Results, own bool) string {
 	counts, noCheck, leftOut := newCounts(), 0, 0
 	for _, requirement := range results.Requirements {
 		switch {
-		case requirement.Kind == KindOpen:
+		case requirement.Kind == KindOpen || requirement.Own != own:
 		case requirement.Reason == ReasonNoCheckYet:
 			noCheck++
 		case LeftOut(requirement.Verdict, requirement.Reason):
@@ -371,6 +387,13 @@ func requirementCounts(results Results) string {
 		text += fmt.Sprintf("; %d without a check yet", noCheck)
 	}
 	return text
+}
+
+// hasOwn reports whether any of the suite's own demands was asked for and has a check.
+func hasOwn(results Results) bool {
+	return slices.ContainsFunc(results.Requirements, func(r Requirement) bool {
+		return r.Own && r.Reason != ReasonNoCheckYet && !LeftOut(r.Verdict, r.Reason)
+	})
 }
 
 // openQuestions counts the open requirements that have a check, and those with a reading seen.

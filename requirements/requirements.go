@@ -47,6 +47,16 @@ func (r Requirement) Reading(slug string) (Reading, bool) {
 	return Reading{}, false
 }
 
+// Own reports whether the requirement is the suite's own demand: nothing but common sense or robustness is behind it.
+func (r Requirement) Own() bool {
+	for source := range strings.SplitSeq(r.Source, "; ") {
+		if source != "common sense" && source != "robustness" {
+			return false
+		}
+	}
+	return true
+}
+
 // Slugs lists the slugs of the requirement's readings, in order.
 func (r Requirement) Slugs() []string {
 	slugs := make([]string, len(r.Readings))

@@ -75,6 +75,16 @@ func TestCatalogue(t *testing.T) {
 	_, ok = kept.Reading("none-seen")
 	assert.False(t, ok)
 
+	var own []string
+	for _, requirement := range catalogue.All() {
+		if requirement.Own() {
+			own = append(own, requirement.ID)
+		}
+	}
+	assert.Equal(t, []string{
+		"resilience/restart", "resilience/partition-heals", "resilience/concurrent-joins", "resilience/starts-again", "resilience/stays-up",
+	}, own)
+
 	require.NoError(t, catalogue.MustHave("resilience/restart", "mapping/in-invite"))
 	err = catalogue.MustHave("resilience/restart", "mapping/in-invites")
 	assert.EqualError(t, err, `not in the catalogue, version 2: "mapping/in-invites" (nearest: mapping/in-invite)`)

@@ -18,7 +18,8 @@ func catalogueOf(catalogue *requirements.Catalogue) report.Catalogue {
 	}
 	for _, requirement := range catalogue.All() {
 		needed.Requirements = append(needed.Requirements, report.CatalogueEntry{
-			ID: requirement.ID, Chapter: requirement.Chapter, Kind: string(requirement.Kind), Since: requirement.Since,
+			ID: requirement.ID, Chapter: requirement.Chapter, Kind: string(requirement.Kind),
+			Own: requirement.Own(), Since: requirement.Since,
 		})
 	}
 	return needed
