@@ -5,7 +5,6 @@ package pseudonym
 // to become aware of keys (MSC4014, Hard requirements).
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"msc4014/helpers/pseudoid"
@@ -17,8 +16,6 @@ type Additions struct {
 	PrevContent     []byte             // of the state event that this one replaced
 	PrevSender      pseudoid.SenderKey // of that state event
 	RedactedBecause []byte             // the redaction event
-	InviteState     [][]byte           // stripped events, with an invite
-	KnockState      [][]byte           // stripped events, with a knock
 	Others          map[string]any     // age, transaction_id, replaces_state, m.relations and so on, already in client form
 }
 
@@ -185,20 +182,6 @@ func (r Rules) clientUnsigned(wire object, u Additions, names Names) (object, er
 			return nil, err
 		}
 		view["redacted_because"] = redaction
-	}
-	for field, events := range map[string][][]byte{"invite_room_state": u.InviteState, "knock_room_state": u.KnockState} {
-		if events == nil {
-			continue
-		}
-		stripped := []json.RawMessage{}
-		for _, event := range events {
-			view, err := r.StrippedState(event, names)
-			if err != nil {
-				return nil, err
-			}
-			stripped = append(stripped, view)
-		}
-		view.set(field, stripped)
 	}
 	return view, nil
 }

@@ -40,7 +40,7 @@ func FuzzHostileEvents(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			_, _ = w.r.ClientEvent(event, Additions{PrevContent: event, RedactedBecause: event, InviteState: [][]byte{event}}, d)
+			_, _ = w.r.ClientEvent(event, Additions{PrevContent: event, RedactedBecause: event}, d)
 			assert.NoError(t, pseudoid.ValidUserID(gjson.GetBytes(view, "sender").String()), string(view))
 		}
 	})

@@ -111,7 +111,7 @@ func TestJudge(t *testing.T) {
 		{"unverified/event-accepted", "the domain is gone", func(w *world) []byte { w.dead["two.test"] = true; return w.join(bobID) }, Unproven, KeysUnavailable},
 		{"mapping/expired-server-key", "the key has expired", func(w *world) []byte { w.validTo["two.test"] = testTime - 1; return w.join(bobID) }, Unproven, ExpiredKey},
 		{"redaction/later-joiner-resolves", "redacted", func(w *world) []byte {
-			redacted, err := w.r.SignedForm(w.join(bobID))
+			redacted, err := pseudoid.Redact(w.join(bobID), w.r.Format())
 			require.NoError(w.t, err)
 			return redacted
 		}, Unproven, Redacted},

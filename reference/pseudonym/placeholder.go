@@ -84,13 +84,6 @@ func digest(text string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// IsPlaceholder reports whether a user ID is a placeholder of this server. Clients' requests for one end here; by
-// default they make the server try the verification again, a mechanism for client-initiated retries (MSC4014, Changes
-// 6.1; unverified/requests-stay-home).
-func (r Rules) IsPlaceholder(userID string) bool {
-	return strings.HasPrefix(userID, "@"+placeholderPrefix) && strings.HasSuffix(userID, ":"+r.Server)
-}
-
 // MayRegister reports whether a local user may have a localpart: by default none that could be mistaken for a
 // placeholder (unverified/namespace).
 func (r Rules) MayRegister(localpart string) bool {

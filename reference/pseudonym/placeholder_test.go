@@ -59,15 +59,12 @@ func TestPlaceholdersAreUnique(t *testing.T) {
 	w.learn(d, w.join(bobID), 4, true)
 	assert.Equal(t, unverifiedBob, d.UserID(first))
 	assert.NotEqual(t, unverifiedBob, d.UserID(w.key(bobID).Public))
-	assert.True(t, w.r.IsPlaceholder(d.UserID(w.key(bobID).Public)))
+	assert.Contains(t, d.UserID(w.key(bobID).Public), "@_unverified_")
 }
 
-// unverified/namespace, unverified/requests-stay-home.
+// unverified/namespace.
 func TestPlaceholderNames(t *testing.T) {
 	w := newWorld(t, pseudoid.DialectMSC4014)
-	assert.True(t, w.r.IsPlaceholder(unverifiedBob))
-	assert.False(t, w.r.IsPlaceholder("@_unverified_bob_two.test:two.test"))
-	assert.False(t, w.r.IsPlaceholder(bobID))
 	assert.False(t, w.r.MayRegister("_unverified_bob"))
 	assert.True(t, w.r.MayRegister("unverified"))
 	w.set("unverified/namespace", "free")

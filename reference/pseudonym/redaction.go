@@ -1,6 +1,8 @@
 package pseudonym
 
-// This file implements the two kinds of redaction of member events, and decides who may redact.
+// This file implements the first kind of redaction of member events, in which the mapping stays, and decides who may
+// redact. The second kind is the redaction algorithm, over whose result signatures and event IDs are computed: it will
+// remain the same for these purposes, so that the mapping is removed (MSC4014, Addressing 3).
 
 import (
 	"errors"
@@ -23,11 +25,6 @@ func (r Rules) RedactForClients(event []byte) ([]byte, error) {
 func (r Rules) RedactForPeers(event []byte) ([]byte, error) {
 	return r.redact(event, r.Readings.RedactedMapping == "clients-and-peers" || r.Readings.RedactedMapping == "peers-only")
 }
-
-// SignedForm returns the form that signatures and event IDs are computed over: the redaction algorithm will remain the
-// same for these purposes, so that the mapping is removed (MSC4014, Addressing 3). This is the second kind of
-// redaction.
-func (r Rules) SignedForm(event []byte) ([]byte, error) { return pseudoid.Redact(event, r.Format()) }
 
 // redact redacts an event and restores its sender and, for a member event with keepMapping, its mapping. Signatures and
 // event ID stay valid: they do not cover what is restored.

@@ -16,7 +16,7 @@ func TestRedactMemberEvent(t *testing.T) {
 		join := w.join(bobID)
 		eventID, err := pseudoid.EventID(join, w.r.Format())
 		require.NoError(t, err)
-		signed, err := w.r.SignedForm(join)
+		signed, err := pseudoid.Redact(join, w.r.Format())
 		require.NoError(t, err)
 		assert.NotContains(t, string(signed), "mxid_mapping")
 		for reading, want := range map[Reading][2]bool{ // clients, peers
@@ -45,7 +45,7 @@ func TestRedactKeepsTheSender(t *testing.T) {
 	w := newWorld(t, pseudoid.DialectMSC4014)
 	w.set("redaction/sender-key-kept", "removed")
 	event := w.event(w.key(bobID), "m.room.name", "", []byte(`{"name":"x","mxid_mapping":{}}`))
-	signed, err := w.r.SignedForm(event)
+	signed, err := pseudoid.Redact(event, w.r.Format())
 	require.NoError(t, err)
 	assert.NotContains(t, w.read(signed), "sender_key")
 	redacted, err := w.r.RedactForClients(event)

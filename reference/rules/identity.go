@@ -29,7 +29,6 @@ type DomainReading string
 const (
 	DomainNotApplied DomainReading = "not-applied" // a key has no domain
 	DomainByMapping  DomainReading = "by-mapping"  // they compare the domain that Rules.DomainOf returns, if it is known
-	DomainRefusesAll DomainReading = "refuses-all" // a key has no domain, so no domain ever matches
 )
 
 // Rules implements the authorisation rules and state resolution. The zero Rules applies the rules about sigils to keys,
@@ -138,14 +137,8 @@ func (r Rules) mayHoldPower(f pseudoid.Format, user string) error {
 // sameDomain reports whether the sender of an event is of a domain, for rules 1.2 and 3. domain is called only if it is
 // needed. If either domain is unknown, the rule does not apply.
 func (r Rules) sameDomain(e *Event, domain func() (name string, known bool)) bool {
-	if e.format.Pseudonymous {
-		switch r.Domain {
-		case DomainRefusesAll:
-			return false
-		case DomainByMapping:
-		default:
-			return true
-		}
+	if e.format.Pseudonymous && r.Domain != DomainByMapping {
+		return true
 	}
 	of, known := r.domainOf(e)
 	other, otherKnown := domain()

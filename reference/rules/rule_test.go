@@ -28,7 +28,6 @@ func TestCreate(t *testing.T) {
 		}
 		assertRule(t, "", Rules{}.Allowed(bare, nil), "event-format/create-names-no-mxid")
 		assertRule(t, "", Rules{}.Allowed(foreign, nil), "auth/rules-by-domain: not-applied")
-		assertRule(t, "1.2", Rules{Domain: DomainRefusesAll}.Allowed(foreign, nil))
 		byMapping := Rules{Domain: DomainByMapping, DomainOf: func(e *Event) (string, bool) { return "other.test", e.Sender() == r.id("bob") }}
 		assertRule(t, "1.2", byMapping.Allowed(foreign, nil))
 		assertRule(t, "", byMapping.Allowed(good, nil), "a domain that is not known")
@@ -47,7 +46,6 @@ func TestRoomThatDoesNotFederate(t *testing.T) {
 			return
 		}
 		assertRule(t, "", Rules{}.Allowed(join, r.state), "auth/rules-by-domain: not-applied")
-		assertRule(t, "3", Rules{Domain: DomainRefusesAll}.Allowed(join, r.state))
 		byMapping := Rules{Domain: DomainByMapping, DomainOf: func(e *Event) (string, bool) { return e.Sender(), true }}
 		assertRule(t, "3", byMapping.Allowed(join, r.state))
 		assertRule(t, "", byMapping.Allowed(r.member("alice", "alice", "join"), r.state))
