@@ -13,7 +13,6 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/reference/rooms"
-	"msc4014/reference/rules"
 	"msc4014/reference/users"
 	"msc4014/reference/users/pushrules"
 )
@@ -135,8 +134,10 @@ func factsOf(room *rooms.Room, userID string) pushrules.Facts {
 	if member := state.Member(sender); member != nil {
 		facts.DisplayName = member.Content("displayname").String()
 	}
-	if levels := state[rules.StateKey{Type: "m.room.power_levels"}]; levels != nil {
-		facts.PowerLevels = room.Content(room.Event(levels.ID()))
+	levels := state.PowerLevels()
+	facts.MayNotify = func(userID, notification string) bool {
+		sender, _ := room.Sender(userID)
+		return levels.Of(sender) >= levels.ForNotification(notification)
 	}
 	return facts
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"msc4014/reference/pdu"
 	"msc4014/reference/rooms"
 	"msc4014/reference/rules"
 	"msc4014/reference/users"
@@ -199,7 +200,7 @@ func (s *syncing) state(room *rooms.Room, at int64, t timeline, whole bool) []*r
 	for _, event := range t.events {
 		senders[event.Sender()] = true
 		if member := now.Member(event.Sender()); filter.LazyLoad && member != nil {
-			changed[rules.StateKey{Type: memberType, Key: event.Sender()}] = stateAtStart(room, t, member)
+			changed[pdu.StateKey{Type: memberType, Key: event.Sender()}] = stateAtStart(room, t, member)
 		}
 	}
 	own, _ := room.Sender(s.viewer.UserID)
@@ -221,7 +222,7 @@ func (s *syncing) state(room *rooms.Room, at int64, t timeline, whole bool) []*r
 
 // stateAtStart returns the member event of a member as of the beginning of a timeline, or the current one if there was
 // none.
-func stateAtStart(room *rooms.Room, t timeline, member *rules.Event) *rules.Event {
+func stateAtStart(room *rooms.Room, t timeline, member *pdu.Event) *pdu.Event {
 	key, _ := member.State()
 	if before := room.StateBefore(t.events[0])[key]; before != nil {
 		return before
@@ -279,7 +280,7 @@ func (s *syncing) summary(room *rooms.Room, whole bool, changed []*rooms.Event) 
 	joined, invited := room.MemberUserIDs("join"), room.MemberUserIDs("invite")
 	answer := object{"m.joined_member_count": len(joined), "m.invited_member_count": len(invited)}
 	state := room.State()
-	name, alias := state[rules.StateKey{Type: "m.room.name"}], state[rules.StateKey{Type: "m.room.canonical_alias"}]
+	name, alias := state.Get("m.room.name", ""), state.Get("m.room.canonical_alias", "")
 	if name != nil && name.Content("name").String() != "" || alias != nil && alias.Content("alias").String() != "" {
 		return answer
 	}

@@ -23,7 +23,6 @@ import (
 	"msc4014/reference/keyring"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rooms"
-	"msc4014/reference/rules"
 	"msc4014/reference/store"
 	"msc4014/reference/stream"
 	"msc4014/reference/users"
@@ -99,7 +98,7 @@ func (h *Homeserver) open(c Config) error {
 	}
 	clock := stream.NewClock(max(last, people.LastPosition()))
 	places, err := rooms.Open(rooms.Config{
-		Server: keys.Signer(), Pseudonym: pseudonymRules, Rules: rules.Rules{},
+		Server: keys.Signer(), Pseudonym: pseudonymRules,
 		Store: kept, Clock: clock, MappingKeys: keys.KeySource(), KeyAsker: keys, EventKeys: keys.ServerKeys(), Remote: client,
 		Profile: profiles(people), Exists: people.Exists, Log: c.Log,
 	})

@@ -5,18 +5,18 @@ package pseudonym
 // to become aware of keys (MSC4014, Hard requirements).
 
 import (
-	"fmt"
+	"encoding/json"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
-// Additions are what this server adds to an event for a client, in the form they have on the wire. The event's own
-// unsigned is not shown: any server could have written it.
+// Additions are what this server adds to an event for a client. The event's own unsigned is not shown: any server could
+// have written it.
 type Additions struct {
-	PrevContent     []byte             // of the state event that this one replaced
-	PrevSender      pseudoid.SenderKey // of that state event
-	RedactedBecause []byte             // the redaction event
-	Others          map[string]any     // age, transaction_id, replaces_state, m.relations and so on, already in client form
+	Replaced        *pdu.Event     // the state event that this one replaced, in the form served to clients, or nil
+	RedactedBecause *pdu.Event     // the redaction event, or nil
+	Others          map[string]any // age, transaction_id, replaces_state, m.relations and so on, already in client form
 }
 
 // ClientEvent returns an event in the format of the client-server API.
@@ -26,61 +26,41 @@ type Additions struct {
 // owned by a member have a user ID as their state key, and power levels, creator and prev_sender name user IDs, as
 // unchanged clients expect (Hard requirements). Fields that only concern the event graph (hashes, signatures,
 // references, origin) are left out.
-func (r Rules) ClientEvent(event []byte, additions Additions, names Names) ([]byte, error) {
-	view, err := r.clientFields(event, names)
-	if err != nil {
-		return nil, err
-	}
-	wire, err := parseObject(event, "an event")
-	if err != nil {
-		return nil, err
-	}
+func (r Rules) ClientEvent(event *pdu.Event, additions Additions, names Names) []byte {
+	view := r.clientFields(&event.Stripped, names)
 	for _, field := range []string{"origin_server_ts", "room_id", "redacts"} {
-		if raw, ok := wire[field]; ok {
-			view[field] = raw
+		if value := event.Field(field); value.Exists() {
+			view[field] = json.RawMessage(value.Raw)
 		}
 	}
-	eventID := wire.text("event_id")
-	if eventID == "" {
-		if eventID, err = pseudoid.EventID(event, r.Format()); err != nil {
-			return nil, fmt.Errorf("naming an event for clients: %w", err)
-		}
-	}
-	view.set("event_id", eventID)
-	added, err := r.clientUnsigned(wire, additions, names)
-	if err != nil {
-		return nil, err
-	}
-	if len(added) > 0 {
+	view.set("event_id", event.ID())
+	if added := r.clientUnsigned(additions, names); len(added) > 0 {
 		view.set("unsigned", added)
 	}
-	return view.raw(), nil
+	return view.raw()
 }
 
-// StrippedState returns an event, whole or already stripped, as clients see it in invite_state and knock_state: type,
-// state key, content and sender, with the sender key, as in any other event.
-func (r Rules) StrippedState(event []byte, names Names) ([]byte, error) {
-	view, err := r.clientFields(event, names)
-	return view.raw(), err
+// StrippedState returns a stripped event as clients see it in invite_state and knock_state: type, state key, content and
+// sender, with the sender key, as in any other event.
+func (r Rules) StrippedState(event *pdu.Stripped, names Names) []byte {
+	view := r.clientFields(event, names)
+	return view.raw()
 }
 
 // clientFields returns the fields that whole and stripped events share.
-func (r Rules) clientFields(event []byte, names Names) (object, error) {
-	wire, err := parseObject(event, "an event")
-	if err != nil {
-		return nil, err
-	}
-	view := object{"type": wire["type"]}
-	sender := pseudoid.SenderKey(wire.text(r.Dialect.SenderField()))
+func (r Rules) clientFields(event *pdu.Stripped, names Names) object {
+	view := object{}
+	view.set("type", event.Type())
+	sender := pseudoid.SenderKey(event.Sender())
 	view.set("sender", names.UserID(sender))
 	if validKey(string(sender)) {
 		view.set("sender_key", sender)
 	}
-	if stateKey, ok := wire.optional("state_key"); ok {
-		view.set("state_key", r.clientStateKey(wire.text("type"), stateKey, names))
+	if stateKey, ok := event.StateKey(); ok {
+		view.set("state_key", r.clientStateKey(event.Type(), stateKey, names))
 	}
-	view.set("content", r.clientContent(wire.text("type"), pseudoid.SenderKey(wire.text("state_key")), wire.child("content"), names))
-	return view, nil
+	view.set("content", r.clientContent(event, names))
+	return view
 }
 
 // clientStateKey returns the state key that clients see. For a member event, and for state that a member keyed by its
@@ -95,15 +75,15 @@ func (r Rules) clientStateKey(eventType, stateKey string, names Names) string {
 
 // clientContent translates the parts of an event's content that the protocol defines; the rest is left as the client
 // wrote it.
-func (r Rules) clientContent(eventType string, stateKey pseudoid.SenderKey, content object, names Names) object {
-	view := content.copy()
-	switch eventType {
+func (r Rules) clientContent(event *pdu.Stripped, names Names) object {
+	view := objectOf(event.Contents())
+	switch event.Type() {
 	case memberEvent:
-		if !r.showsMapping(stateKey, view, names) {
+		if !r.showsMapping(event, names) {
 			delete(view, pseudoid.MappingField)
 		}
 	case "m.room.power_levels":
-		if users := content.child("users"); users != nil {
+		if users := view.child("users"); users != nil {
 			view.set("users", clientUsers(users, names))
 		}
 	case "m.room.create":
@@ -125,16 +105,17 @@ func (r Rules) clientKeyField(view object, field string, names Names, always boo
 // showsMapping reports whether clients see a member event's mapping (client-view/mapping-present). By default an
 // unproven one is removed, to stop client developers relying on it (MSC1228, Implementation, its question;
 // unverified/mapping-in-content).
-func (r Rules) showsMapping(stateKey pseudoid.SenderKey, content object, names Names) bool {
+func (r Rules) showsMapping(event *pdu.Stripped, names Names) bool {
 	if r.Readings.MappingPresent == "no-view" {
 		return false
 	}
 	if r.Readings.UnverifiedInContent == "served" {
 		return true
 	}
-	mapping, err := pseudoid.ParseMapping(content[pseudoid.MappingField])
-	userID, proven := names.Proven(stateKey)
-	return err == nil && proven && mapping.Key == stateKey && mapping.UserID == userID
+	mapping, present, err := event.Mapping()
+	stateKey, _ := event.StateKey()
+	userID, proven := names.Proven(pseudoid.SenderKey(stateKey))
+	return present && err == nil && proven && string(mapping.Key) == stateKey && mapping.UserID == userID
 }
 
 // clientUsers returns power levels by user ID. If two keys are shown by the same user ID, the level of the key that
@@ -160,28 +141,17 @@ func clientUsers(users object, names Names) object {
 }
 
 // clientUnsigned returns the unsigned object that the server adds to an event.
-func (r Rules) clientUnsigned(wire object, u Additions, names Names) (object, error) {
+func (r Rules) clientUnsigned(u Additions, names Names) object {
 	view := object{}
 	for field, value := range u.Others {
 		view.set(field, value)
 	}
-	eventType := wire.text("type")
-	if u.PrevContent != nil {
-		content, err := parseObject(u.PrevContent, "prev_content")
-		if err != nil {
-			return nil, err
-		}
-		view.set("prev_content", r.clientContent(eventType, pseudoid.SenderKey(wire.text("state_key")), content, names))
-	}
-	if u.PrevSender != "" {
-		view.set("prev_sender", names.UserID(u.PrevSender))
+	if u.Replaced != nil {
+		view.set("prev_content", r.clientContent(&u.Replaced.Stripped, names))
+		view.set("prev_sender", names.UserID(pseudoid.SenderKey(u.Replaced.Sender())))
 	}
 	if u.RedactedBecause != nil {
-		redaction, err := r.ClientEvent(u.RedactedBecause, Additions{}, names)
-		if err != nil {
-			return nil, err
-		}
-		view["redacted_because"] = redaction
+		view["redacted_because"] = r.ClientEvent(u.RedactedBecause, Additions{}, names)
 	}
-	return view, nil
+	return view
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 const unverifiedBob = "@_unverified_bob_two.test:one.test"
@@ -26,17 +27,19 @@ func (w *world) renamed(userID string) []byte {
 func TestLearn(t *testing.T) {
 	const robertID = "@robert:two.test"
 	type step struct {
-		event   func(w *world) []byte
+		event   func(w *world) *pdu.Event
 		current bool
 	}
-	join := step{func(w *world) []byte { return w.join(bobID) }, true}
+	join := step{func(w *world) *pdu.Event { return w.join(bobID) }, true}
 	renamed := func(membership string, current bool) step {
-		return step{func(w *world) []byte { return w.member(bobID, membership, w.renamed(robertID)) }, current}
+		return step{func(w *world) *pdu.Event { return w.member(bobID, membership, w.renamed(robertID)) }, current}
 	}
 	forged := func(membership string) step {
-		return step{func(w *world) []byte { return w.member(bobID, membership, w.signedBy(bobID, "liar.test", "ed25519:a")) }, true}
+		return step{func(w *world) *pdu.Event {
+			return w.member(bobID, membership, w.signedBy(bobID, "liar.test", "ed25519:a"))
+		}, true}
 	}
-	dies := step{func(w *world) []byte { w.dead["two.test"] = true; return nil }, false}
+	dies := step{func(w *world) *pdu.Event { w.dead["two.test"] = true; return nil }, false}
 	for _, c := range []struct {
 		requirement, name string
 		steps             []step
@@ -57,8 +60,8 @@ func TestLearn(t *testing.T) {
 		{"mapping/unverified-on-knock", "a forged one", []step{join, forged("knock")}, bobID, false},
 		{"mapping/unverified-on-invite", "a forged one", []step{join, forged("invite")}, bobID, false},
 		{"redaction/leave-and-mapping", "a leave introduces who was never seen", []step{renamed("leave", true)}, robertID, false},
-		{"redaction/mapping-stays", "a redacted join takes nothing away", []step{join, {func(w *world) []byte {
-			redacted, err := pseudoid.Redact(w.join(bobID), w.r.Format())
+		{"redaction/mapping-stays", "a redacted join takes nothing away", []step{join, {func(w *world) *pdu.Event {
+			redacted, err := w.join(bobID).Redacted()
 			require.NoError(w.t, err)
 			return redacted
 		}, true}}, bobID, false},

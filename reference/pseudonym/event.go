@@ -1,16 +1,14 @@
 package pseudonym
 
-// This file builds and signs the events that go over federation, and verifies their signatures.
+// This file builds and signs the events that go over federation.
 
 import (
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
-	"math/big"
-	"slices"
-	"strconv"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // ServerSigner is a server's signing key, published under KeyID.
@@ -37,30 +35,29 @@ type Draft struct {
 	OriginServerTS int64 // milliseconds
 }
 
-// Build returns the event that the holder of key sends, and its ID.
+// Build returns the event that the holder of key sends.
 //
 // Events have no sender, they have a sender_key, in unpadded base64 (MSC4014, Proposal 1), and are signed by that key
 // in place of the server's (Proposal 2; MSC1228, Proposal). Hash and event ID are computed as in other rooms
 // (Addressing 3). Outside the mapping an event contains no user ID and no server name (MSC1228, Background); whether it
 // has an origin is event-format/no-origin. Some readings of signing/server-signatures add the server's own signature;
 // only these need server.
-func (r Rules) Build(d Draft, key pseudoid.KeyPair, server ServerSigner) (event []byte, eventID string, err error) {
+func (r Rules) Build(d Draft, key pseudoid.KeyPair, server ServerSigner) (*pdu.Event, error) {
 	unsigned, err := r.unsigned(d, key.Public)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	event, err = r.Sign(unsigned.raw(), key)
+	event, err := r.Sign(unsigned.raw(), key)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	if r.signsAsOrigin() {
 		event, err = pseudoid.SignEvent(event, r.Format(), server.Name, server.KeyID, server.Key)
 		if err != nil {
-			return nil, "", fmt.Errorf("signing an event by the server's key: %w", err)
+			return nil, fmt.Errorf("signing an event by the server's key: %w", err)
 		}
 	}
-	eventID, err = pseudoid.EventID(event, r.Format())
-	return event, eventID, err
+	return pdu.Parse(event, r.Format())
 }
 
 // unsigned returns a draft as an event of its sender, without hashes and signatures.
@@ -120,102 +117,28 @@ func (r Rules) Sign(event []byte, key pseudoid.KeyPair) ([]byte, error) {
 	return pseudoid.CanonicalJSON(o.raw())
 }
 
+// sign is Sign for an event that has signatures already.
+func (r Rules) sign(event *pdu.Event, key pseudoid.KeyPair) (*pdu.Event, error) {
+	signed, err := r.Sign(event.JSON(), key)
+	if err != nil {
+		return nil, err
+	}
+	return pdu.Parse(signed, r.Format())
+}
+
 func (r Rules) signsAsOrigin() bool {
 	return r.Readings.ServerSignatures == "origin-only" || r.Readings.ServerSignatures == "origin-and-resident"
 }
 
 // SignAsResident adds the resident server's signature to a join that it received, if the reading of
 // signing/server-signatures asks for one.
-func (r Rules) SignAsResident(event []byte, server ServerSigner) ([]byte, error) {
+func (r Rules) SignAsResident(join *pdu.Event, server ServerSigner) (*pdu.Event, error) {
 	if r.Readings.ServerSignatures != "resident-on-joins" && r.Readings.ServerSignatures != "origin-and-resident" {
-		return event, nil
+		return join, nil
 	}
-	return pseudoid.SignEvent(event, r.Format(), server.Name, server.KeyID, server.Key)
-}
-
-// CheckSender verifies that an event is signed by its own sender key.
-//
-// The signature and the key come together in the event, so this is always possible without network requests (MSC4014,
-// Proposal 2): it needs no server keys, and a server's signature proves nothing here. Since the text does not say under
-// which entity the signature goes, any is accepted. A key that is not in unpadded base64, a key of small order, under
-// which any signature verifies, and a malleated signature are refused, so that one member cannot appear as two.
-func (r Rules) CheckSender(event []byte) error {
-	return r.CheckSignedBy(event, r.Sender(event))
-}
-
-// CheckSignedBy verifies that a sender key signed an event, under any entity and key ID.
-func (r Rules) CheckSignedBy(event []byte, key pseudoid.SenderKey) error {
-	public, err := pseudoid.ParseSenderKey(string(key))
+	signed, err := pseudoid.SignEvent(join.JSON(), r.Format(), server.Name, server.KeyID, server.Key)
 	if err != nil {
-		return fmt.Errorf("verifying an event: %w", err)
+		return nil, fmt.Errorf("signing a join by the resident server's key: %w", err)
 	}
-	if pseudoid.SmallOrder(public) && !r.Takes("small-order-accepted") {
-		return fmt.Errorf("verifying an event: sender key %s is of small order, anything verifies under it", key)
-	}
-	o, err := parseObject(event, "the event to verify")
-	if err != nil {
-		return err
-	}
-	found := o.child("signatures")
-	for _, signature := range signaturesIn(found) {
-		if r.Takes("signature-accepted") {
-			signature = reduced(signature)
-		}
-		o.set("signatures", object{"any": object{"ed25519:any": signature}.raw()})
-		if pseudoid.VerifyEventSignature(o.raw(), r.Format(), "any", "ed25519:any", public) == nil {
-			return r.strict(event)
-		}
-	}
-	if len(found) == 0 {
-		return fmt.Errorf("verifying an event by sender key %s: %w: it has no signatures", key, pseudoid.ErrNoSignature)
-	}
-	return fmt.Errorf("verifying an event by sender key %s: %w: none of its signatures is by that key", key, pseudoid.ErrBadSignature)
-}
-
-// Takes reports whether the reading of signing/rejects-noncanonical accepts events with this oddity.
-func (r Rules) Takes(oddity Reading) bool {
-	return r.Readings.NonCanonical == oddity || r.Readings.NonCanonical == "several-accepted"
-}
-
-// groupOrder is the order L of the base point (RFC 8032, 5.1).
-var groupOrder, _ = new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
-
-// reduced returns a signature, as JSON, with its second half reduced modulo the order of the base point, which turns a
-// malleated signature back into the original.
-func reduced(signature json.RawMessage) json.RawMessage {
-	var text string
-	if json.Unmarshal(signature, &text) != nil {
-		return signature
-	}
-	raw, err := pseudoid.DecodeBase64(text)
-	if err != nil || len(raw) != ed25519.SignatureSize {
-		return signature
-	}
-	half := slices.Clone(raw[32:]) // little-endian
-	slices.Reverse(half)
-	new(big.Int).Mod(new(big.Int).SetBytes(half), groupOrder).FillBytes(half)
-	slices.Reverse(half)
-	return json.RawMessage(strconv.Quote(pseudoid.EncodeBase64(slices.Concat(raw[:32], half))))
-}
-
-// strict refuses an event that parsers may read differently, such as one with a duplicate key.
-func (r Rules) strict(event []byte) error {
-	if _, err := pseudoid.CanonicalJSON(event); err != nil {
-		return fmt.Errorf("verifying an event: %w", err)
-	}
-	return nil
-}
-
-// signaturesIn returns all signatures, including bare ones.
-func signaturesIn(signatures object) []json.RawMessage {
-	var all []json.RawMessage
-	for entity, raw := range signatures {
-		if _, bare := signatures.optional(entity); bare {
-			all = append(all, raw)
-		}
-		for _, signature := range signatures.child(entity) {
-			all = append(all, signature)
-		}
-	}
-	return all
+	return pdu.Parse(signed, r.Format())
 }

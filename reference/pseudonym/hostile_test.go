@@ -7,6 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // resilience/stays-up, unverified/no-raw-key-shown: whatever stands in an event, no function panics, and the sender that
@@ -21,27 +22,48 @@ func FuzzHostileEvents(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	f.Fuzz(func(t *testing.T, event []byte) {
+	f.Fuzz(func(t *testing.T, raw []byte) {
 		for _, dialect := range []pseudoid.Dialect{pseudoid.DialectMSC4014, pseudoid.DialectDendrite} {
 			w := newWorld(t, dialect)
 			d := w.room(aliceID)
-			assert.NotEqual(t, Verified, w.r.Judge(event, w).Verdict)
-			assert.Error(t, w.r.CheckSender(event))
-			_ = w.r.CheckAuthorised(event)
-			_ = w.r.CheckInvite(event)
-			_, _ = w.r.TakeIn(event)
-			_, _ = w.r.RedactForClients(event)
-			_, _ = w.complete(event)
-			_, _ = w.r.CheckCompleted(event, event, bobID, w)
-			_, _ = w.r.CheckInviteOrigin(event, [][]byte{event}, "one.test", w)
-			_, _ = w.r.WireContent("m.room.power_levels", event, "", d, w.maker)
-			_, _ = w.r.WireContent(memberEvent, event, "", d, w.maker)
-			view, err := w.r.StrippedState(event, d)
+			_, _ = w.complete(raw)
+			_, _ = w.r.WireContent("m.room.power_levels", raw, "", d, w.maker)
+			_, _ = w.r.WireContent(memberEvent, raw, "", d, w.maker)
+			stripped, err := pdu.ParseStripped(raw, w.r.Format())
 			if err != nil {
 				continue
 			}
-			_, _ = w.r.ClientEvent(event, Additions{PrevContent: event, RedactedBecause: event}, d)
-			assert.NoError(t, pseudoid.ValidUserID(gjson.GetBytes(view, "sender").String()), string(view))
+			assert.NotEqual(t, Verified, w.r.JudgeStripped(stripped, w).Verdict)
+			_, _ = w.r.CheckInviteOrigin("", []*pdu.Stripped{stripped}, "one.test", w)
+			w.showsUserID(w.r.StrippedState(stripped, d))
+			event, err := pdu.Parse(w.whole(raw), w.r.Format())
+			if err != nil {
+				continue
+			}
+			_, err = w.r.Receive(event)
+			assert.Error(t, err)
+			_, _ = w.r.TakeIn(event)
+			_, _ = w.r.RedactForClients(event)
+			_, _ = w.r.CheckCompleted(raw, event, bobID, w)
+			w.showsUserID(w.r.ClientEvent(event, Additions{Replaced: event, RedactedBecause: event}, d))
 		}
 	})
+}
+
+// whole returns an object with the fields added that an event needs and that it lacks.
+func (w *world) whole(raw []byte) []byte {
+	o := w.read(raw)
+	for field, value := range map[string]any{
+		"type": "m.room.name", "room_id": testRoom, "content": object{}, "hashes": object{}, "signatures": object{}, "depth": 1,
+		"origin_server_ts": 1, "prev_events": []string{}, "auth_events": []string{},
+	} {
+		if _, there := o[field]; !there {
+			o.set(field, value)
+		}
+	}
+	return o.raw()
+}
+
+func (w *world) showsUserID(view []byte) {
+	assert.NoError(w.t, pseudoid.ValidUserID(gjson.GetBytes(view, "sender").String()), string(view))
 }

@@ -4,13 +4,14 @@ package pseudonym
 // (MSC1228, Sending invites).
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // PartialInvite returns the event that the inviting server sends to the invited user's server: it builds a partial
@@ -28,62 +29,36 @@ func (r Rules) PartialInvite(d Draft, inviter pseudoid.SenderKey) ([]byte, error
 	return partial.raw(), err
 }
 
-// InvitePath returns the path to which the partial invite is PUT. MSC1228 has /v3/invite/<event_id>/<target_mxid>, but
-// a partial event has no ID yet; the deployed path has the room ID there (invite/endpoint). If an event ID is needed,
-// it is the one that the partial event would have.
-func (r Rules) InvitePath(partial []byte, userID string) (string, error) {
-	o, err := parseObject(partial, "a partial invite")
-	if err != nil {
-		return "", err
-	}
-	first := o.text("room_id")
+// InvitePath returns the path to which a partial invite to a room is PUT. MSC1228 has
+// /v3/invite/<event_id>/<target_mxid>, but a partial event has no ID yet; the deployed path has the room ID there
+// (invite/endpoint). If an event ID is needed, it is the one that the partial event would have.
+func (r Rules) InvitePath(roomID string, partial []byte, userID string) (string, error) {
+	first := roomID
 	if r.Readings.InviteEndpoint == "v3-event-user" {
-		if first, err = pseudoid.EventID(partial, r.Format()); err != nil {
+		eventID, err := pseudoid.EventID(partial, r.Format())
+		if err != nil {
 			return "", fmt.Errorf("naming a partial invite: %w", err)
 		}
+		first = eventID
 	}
 	return "/_matrix/federation/v3/invite/" + url.PathEscape(first) + "/" + url.PathEscape(userID), nil
-}
-
-// InviteState returns the stripped state that is sent with an invite: some state about the room, and the inviting
-// user's join event, whose mapping tells the invited server who the inviter is (MSC1228, Sending invites).
-func (r Rules) InviteState(inviterJoin []byte, others ...[]byte) ([]json.RawMessage, error) {
-	var stripped []json.RawMessage
-	others = append([][]byte{inviterJoin}, others...)
-	for _, event := range others {
-		o, err := parseObject(event, "an event of the room's state")
-		if err != nil {
-			return nil, err
-		}
-		small := object{}
-		for _, field := range []string{"type", "state_key", "content", r.Dialect.SenderField(), "origin_server_ts"} {
-			if raw, ok := o[field]; ok {
-				small[field] = raw
-			}
-		}
-		stripped = append(stripped, small.raw())
-	}
-	return stripped, nil
 }
 
 // ErrInviterUnknown reports that the state sent with an invite does not include the inviter's join. Deployed servers
 // never include it, so a server of their dialect ignores this error and shows the inviter by a placeholder.
 var ErrInviterUnknown = errors.New("the invite's state has no join of the inviter")
 
-// CheckInviteOrigin returns the inviter of a partial or whole invite: the invited server checks that the request came
-// from the server of the inviting user (MSC1228, Sending invites), which the inviter's mapping names. state is the
-// state that was sent with the invite. The keys needed are those of a server that has just signed a request, so they
-// are available.
-func (r Rules) CheckInviteOrigin(invite []byte, state [][]byte, origin string, keys KeySource) (inviter string, err error) {
-	sender := r.Sender(invite)
+// CheckInviteOrigin returns the user ID of an inviter: the invited server checks that the request came from the server of
+// the inviting user (MSC1228, Sending invites), which the inviter's mapping names. state is the state that was sent with
+// the invite. The keys needed are those of a server that has just signed a request, so they are available.
+func (r Rules) CheckInviteOrigin(inviter pseudoid.SenderKey, state []*pdu.Stripped, origin string, keys KeySource) (userID string, err error) {
 	for _, event := range state {
-		o, err := parseObject(event, "an event of the invite's state")
-		if err != nil || o.text("type") != memberEvent || o.text("state_key") != string(sender) {
+		if member, isMember := event.Member(); !isMember || member != string(inviter) {
 			continue
 		}
-		j := r.Judge(event, keys)
+		j := r.JudgeStripped(event, keys)
 		if j.Verdict != Verified {
-			return "", fmt.Errorf("the mapping of the inviter %s is not verified (%s): %w", sender, j.Cause, j.Err)
+			return "", fmt.Errorf("the mapping of the inviter %s is not verified (%s): %w", inviter, j.Cause, j.Err)
 		}
 		domain, err := pseudoid.UserIDDomain(j.Mapping.UserID)
 		if err != nil {
@@ -94,19 +69,19 @@ func (r Rules) CheckInviteOrigin(invite []byte, state [][]byte, origin string, k
 		}
 		return j.Mapping.UserID, nil
 	}
-	return "", fmt.Errorf("%w: %s", ErrInviterUnknown, sender)
+	return "", fmt.Errorf("%w: %s", ErrInviterUnknown, inviter)
 }
 
 // CompleteInvite completes a partial invite of a local user: the invited server adds the user_room_key in the state
 // key, the attestation of the user ID, and its signature, so that others can be sure that it has the event (MSC1228,
 // Sending invites). The signature is made with the invited user's key, the one that will join. at is the time in
 // milliseconds, used if the partial event has none.
-func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key pseudoid.KeyPair, by ServerSigner, at int64) ([]byte, error) {
+func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key pseudoid.KeyPair, by ServerSigner, at int64) (*pdu.Event, error) {
 	o, err := parseObject(partial, "a partial invite")
 	if err != nil {
 		return nil, err
 	}
-	content := o.child("content")
+	content, inviter := o.child("content"), o.text(r.Dialect.SenderField())
 	_, named := o["state_key"]
 	switch {
 	case o.text("type") != memberEvent || content.text("membership") != membershipInvite:
@@ -115,8 +90,8 @@ func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key pseudoi
 		return nil, fmt.Errorf("completing an invite: the event is of room %q, the request of %q", o.text("room_id"), roomID)
 	case named:
 		return nil, errors.New("completing an invite: the event has a state key already, a partial one has none")
-	case !validKey(string(r.Sender(partial))) || r.Sender(partial) == key.Public:
-		return nil, fmt.Errorf("completing an invite: its sender %q is no other member's key", r.Sender(partial))
+	case !validKey(inviter) || inviter == string(key.Public):
+		return nil, fmt.Errorf("completing an invite: its sender %q is no other member's key", inviter)
 	}
 	mapping, err := r.NewMapping(key.Public, userID, by)
 	if err != nil {
@@ -131,7 +106,11 @@ func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key pseudoi
 	for _, field := range []string{"hashes", "signatures", "unsigned"} {
 		delete(o, field)
 	}
-	return r.Sign(o.raw(), key)
+	completed, err := r.Sign(o.raw(), key)
+	if err != nil {
+		return nil, err
+	}
+	return pdu.Parse(completed, r.Format())
 }
 
 // CheckCompleted verifies, on the inviting server, the response to a partial invite of userID: the invited server must
@@ -141,21 +120,18 @@ func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key pseudoi
 //
 // Deployed servers add no mapping. In their dialect the inviter treats the response itself as one: it comes from the
 // user's own server and names the key of the user that was asked for.
-func (r Rules) CheckCompleted(partial, completed []byte, userID string, keys KeySource) (Judgement, error) {
+func (r Rules) CheckCompleted(partial []byte, completed *pdu.Event, userID string, keys KeySource) (Judgement, error) {
 	refuse := func(err error) (Judgement, error) {
 		return Judgement{Err: err}, fmt.Errorf("the completed invite of %s: %w", userID, err)
 	}
 	if err := r.unchanged(partial, completed); err != nil {
 		return refuse(err)
 	}
-	if err := pseudoid.CheckContentHash(completed); err != nil {
+	if err := completed.CheckContentHash(); err != nil {
 		return refuse(err)
 	}
-	o, err := parseObject(completed, "a completed invite")
-	if err != nil {
-		return refuse(err)
-	}
-	invited := pseudoid.SenderKey(o.text("state_key"))
+	stateKey, _ := completed.StateKey()
+	invited := pseudoid.SenderKey(stateKey)
 	if err := r.CheckSignedBy(completed, invited); err != nil {
 		return refuse(fmt.Errorf("by the invited key: %w", err))
 	}
@@ -177,19 +153,20 @@ func (r Rules) invitesLackMapping() bool {
 }
 
 // completedFields are the fields that the invited server writes.
-var completedFields = []string{"state_key", "hashes", "signatures", "unsigned", "content"}
+var completedFields = []string{"state_key", "hashes", "signatures", "content"}
 
 // unchanged returns an error if a completed invite differs from the partial one in anything but what the invited server
 // adds.
-func (r Rules) unchanged(partial, completed []byte) error {
-	before, err := parseObject(partial, "a partial invite")
+func (r Rules) unchanged(partial []byte, completed *pdu.Event) error {
+	canonical, err := pseudoid.CanonicalJSON(partial)
+	if err != nil {
+		return fmt.Errorf("reading a partial invite: %w", err)
+	}
+	before, err := parseObject(canonical, "a partial invite")
 	if err != nil {
 		return err
 	}
-	after, err := parseObject(completed, "a completed invite")
-	if err != nil {
-		return err
-	}
+	after := objectOf(completed.Fields())
 	added := slices.Clone(completedFields)
 	for _, field := range []string{"origin_server_ts", "origin"} { // deployed servers leave these to the invited server
 		if _, ok := before[field]; !ok || r.Dialect == pseudoid.DialectDendrite {
@@ -202,22 +179,17 @@ func (r Rules) unchanged(partial, completed []byte) error {
 	if field, ok := difference(before, after, added...); ok {
 		return fmt.Errorf("its %q differs from the partial one's", field)
 	}
-	if field, ok := difference(before.child("content"), after.child("content"), pseudoid.MappingField); ok {
+	if field, ok := difference(before.child("content"), objectOf(completed.Contents()), pseudoid.MappingField); ok {
 		return fmt.Errorf("the %q of its content differs from the partial one's", field)
 	}
 	return nil
 }
 
-// difference returns a field in which two objects differ, other than those in but.
+// difference returns a field in which two objects of canonical JSON differ, other than those in but.
 func difference(a, b object, but ...string) (string, bool) {
 	for _, pair := range [][2]object{{a, b}, {b, a}} {
 		for field, raw := range pair[0] {
-			if slices.Contains(but, field) {
-				continue
-			}
-			one, err1 := pseudoid.CanonicalJSON(raw)
-			other, err2 := pseudoid.CanonicalJSON(pair[1][field])
-			if err1 != nil || err2 != nil || string(one) != string(other) {
+			if !slices.Contains(but, field) && !bytes.Equal(raw, pair[1][field]) {
 				return field, true
 			}
 		}
@@ -227,25 +199,22 @@ func difference(a, b object, but ...string) (string, bool) {
 
 // SignAsInviter adds the inviter's signature to a completed invite; the (double-signed) event then goes to the rest of
 // the federation (MSC1228, Sending invites).
-func (r Rules) SignAsInviter(completed []byte, inviter pseudoid.KeyPair) ([]byte, error) {
-	if sender := r.Sender(completed); sender != inviter.Public {
+func (r Rules) SignAsInviter(completed *pdu.Event, inviter pseudoid.KeyPair) (*pdu.Event, error) {
+	if sender := completed.Sender(); sender != string(inviter.Public) {
 		return nil, fmt.Errorf("signing a completed invite: its sender is %q, not %s", sender, inviter.Public)
 	}
-	return r.Sign(completed, inviter)
+	return r.sign(completed, inviter)
 }
 
-// CheckInvite verifies a whole invite that arrives over federation. It must be signed by the inviter's key, as every
-// event is by its sender (MSC4014, Proposal 2), and by the invited one, so that other members can be sure that the
-// invited server has it (MSC1228, Sending invites).
-func (r Rules) CheckInvite(invite []byte) error {
-	o, err := parseObject(invite, "an invite")
-	if err != nil {
-		return err
-	}
+// CheckInvite verifies the signatures of a whole invite that arrives over federation. It must be signed by the inviter's
+// key, as every event is by its sender (MSC4014, Proposal 2), and by the invited one, so that other members can be sure
+// that the invited server has it (MSC1228, Sending invites).
+func (r Rules) CheckInvite(invite *pdu.Event) error {
 	if err := r.CheckSender(invite); err != nil {
 		return err
 	}
-	if err := r.CheckSignedBy(invite, pseudoid.SenderKey(o.text("state_key"))); err != nil {
+	invited, _ := invite.StateKey()
+	if err := r.CheckSignedBy(invite, pseudoid.SenderKey(invited)); err != nil {
 		return fmt.Errorf("by the invited key: %w", err)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // partial returns alice's partial invite, as one.test sends it.
@@ -17,7 +18,7 @@ func (w *world) partial() []byte {
 	return partial
 }
 
-func (w *world) complete(partial []byte) ([]byte, error) {
+func (w *world) complete(partial []byte) (*pdu.Event, error) {
 	return w.r.CompleteInvite(partial, testRoom, bobID, w.key(bobID), w.signer("two.test"), testTime+5)
 }
 
@@ -33,7 +34,7 @@ func TestInvite(t *testing.T) {
 
 		completed, err := w.complete(partial)
 		require.NoError(t, err)
-		assert.Equal(t, string(w.key(bobID).Public), w.read(completed).text("state_key"))
+		assert.Equal(t, string(w.key(bobID).Public), first(completed.StateKey()))
 		assert.Equal(t, Verified, w.r.Judge(completed, w).Verdict)
 		assert.Error(t, w.r.CheckInvite(completed), "the inviter has not signed yet")
 		j, err := w.r.CheckCompleted(partial, completed, bobID, w)
@@ -43,16 +44,15 @@ func TestInvite(t *testing.T) {
 		invite, err := w.r.SignAsInviter(completed, w.key(aliceID))
 		require.NoError(t, err)
 		assert.NoError(t, w.r.CheckInvite(invite))
-		assert.NoError(t, pseudoid.CheckContentHash(invite))
-		assert.Error(t, w.r.CheckInvite(w.altered(invite, "state_key", w.key("@eve:two.test").Public)))
+		assert.NoError(t, invite.CheckContentHash())
+		assert.Error(t, w.r.CheckInvite(w.changed(invite, "state_key", w.key("@eve:two.test").Public)))
 
 		_, err = w.r.SignAsInviter(completed, w.key(bobID))
 		assert.ErrorContains(t, err, "its sender is")
 
 		noTime, err := w.complete(w.altered(partial, "origin_server_ts", nil))
 		require.NoError(t, err)
-		at, _ := number(w.read(noTime)["origin_server_ts"])
-		assert.Equal(t, testTime+5, at)
+		assert.Equal(t, testTime+5, noTime.OriginServerTS())
 	})
 }
 
@@ -80,24 +80,24 @@ func TestCompleteInviteRefuses(t *testing.T) {
 func TestCheckCompletedRefuses(t *testing.T) {
 	bothDialects(t, func(t *testing.T, w *world) {
 		partial := w.partial()
-		tampered := func(field string, value any) []byte { // and completed, with everything else right
+		tampered := func(field string, value any) *pdu.Event { // and completed, with everything else right
 			completed, err := w.complete(w.altered(partial, field, value))
 			require.NoError(t, err, field)
 			return completed
 		}
-		resigned := func(field string, value any) []byte {
+		resigned := func(field string, value any) *pdu.Event {
 			completed, err := w.complete(partial)
 			require.NoError(t, err)
-			changed := w.altered(w.altered(w.altered(completed, "hashes", nil), "signatures", nil), field, value)
-			signed, err := w.r.Sign(changed, w.key(bobID))
+			bare := w.altered(w.altered(completed.JSON(), "hashes", nil), "signatures", nil)
+			signed, err := w.r.Sign(w.altered(bare, field, value), w.key(bobID))
 			require.NoError(t, err)
-			return signed
+			return w.parse(signed)
 		}
 		carol, err := w.r.CompleteInvite(partial, testRoom, "@carol:two.test", w.key("@carol:two.test"), w.signer("two.test"), 0)
 		require.NoError(t, err)
 		completed, err := w.complete(partial)
 		require.NoError(t, err)
-		for name, lie := range map[string][]byte{
+		for name, lie := range map[string]*pdu.Event{
 			"type":               resigned("type", "m.room.name"),
 			"room":               resigned("room_id", "!other:one.test"),
 			"sender":             tampered(w.r.Dialect.SenderField(), w.key("@eve:one.test").Public),
@@ -111,10 +111,10 @@ func TestCheckCompletedRefuses(t *testing.T) {
 			"another user":       carol,
 			"another key":        resigned("state_key", w.key("@eve:two.test").Public),
 			"the inviter":        resigned("state_key", w.key(aliceID).Public),
-			"unsigned":           w.altered(completed, "signatures", nil),
-			"hash":               w.altered(completed, "hashes", map[string]string{"sha256": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}),
+			"unsigned":           w.changed(completed, "signatures", object{}),
+			"hash":               w.changed(completed, "hashes", map[string]string{"sha256": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}),
 			"wrong hash, signed": resigned("hashes", map[string]string{"sha256": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}),
-			"no hash":            w.altered(completed, "hashes", nil),
+			"no hash":            w.changed(completed, "hashes", object{}),
 		} {
 			_, err := w.r.CheckCompleted(partial, lie, bobID, w)
 			assert.Error(t, err, name)
@@ -125,29 +125,28 @@ func TestCheckCompletedRefuses(t *testing.T) {
 // invite/origin-checked, invite/inviter-join-included.
 func TestCheckInviteOrigin(t *testing.T) {
 	bothDialects(t, func(t *testing.T, w *world) {
-		partial := w.partial()
+		alice := w.key(aliceID).Public
 		name := w.event(w.key(aliceID), "m.room.name", "", []byte(`{"name":"x"}`))
-		state := func(join []byte) [][]byte {
-			stripped, err := w.r.InviteState(join, name)
-			require.NoError(t, err)
-			var raw [][]byte
-			for _, event := range stripped {
-				raw = append(raw, event)
+		state := func(events ...*pdu.Event) (stripped []*pdu.Stripped) {
+			for _, event := range append(events, name) {
+				one, err := pdu.ParseStripped(event.Strip(), w.r.Format())
+				require.NoError(t, err)
+				stripped = append(stripped, one)
 			}
-			return raw
+			return stripped
 		}
-		inviter, err := w.r.CheckInviteOrigin(partial, state(w.join(aliceID)), "one.test", w)
+		inviter, err := w.r.CheckInviteOrigin(alice, state(w.join(aliceID)), "one.test", w)
 		require.NoError(t, err)
 		assert.Equal(t, aliceID, inviter)
 
-		_, err = w.r.CheckInviteOrigin(partial, state(w.join(aliceID)), "three.test", w)
+		_, err = w.r.CheckInviteOrigin(alice, state(w.join(aliceID)), "three.test", w)
 		assert.ErrorContains(t, err, "is of one.test, the invite came from three.test")
-		_, err = w.r.CheckInviteOrigin(partial, state(w.join(bobID)), "two.test", w)
+		_, err = w.r.CheckInviteOrigin(alice, state(w.join(bobID)), "two.test", w)
 		assert.ErrorIs(t, err, ErrInviterUnknown)
-		_, err = w.r.CheckInviteOrigin(partial, nil, "one.test", w)
+		_, err = w.r.CheckInviteOrigin(alice, nil, "one.test", w)
 		assert.ErrorIs(t, err, ErrInviterUnknown)
 		forged := w.member(aliceID, "join", w.altered(w.mapping(aliceID), "user_id", "@alice:three.test"))
-		_, err = w.r.CheckInviteOrigin(partial, state(forged), "three.test", w)
+		_, err = w.r.CheckInviteOrigin(alice, state(forged), "three.test", w)
 		assert.ErrorContains(t, err, "is not verified")
 	})
 }
@@ -155,11 +154,11 @@ func TestCheckInviteOrigin(t *testing.T) {
 // invite/endpoint.
 func TestInvitePath(t *testing.T) {
 	w := newWorld(t, pseudoid.DialectMSC4014)
-	path, err := w.r.InvitePath(w.partial(), bobID)
+	path, err := w.r.InvitePath(testRoom, w.partial(), bobID)
 	require.NoError(t, err)
 	assert.Equal(t, "/_matrix/federation/v3/invite/"+url.PathEscape(testRoom)+"/"+url.PathEscape(bobID), path)
 	w.set("invite/endpoint", "v3-event-user")
-	path, err = w.r.InvitePath(w.partial(), bobID)
+	path, err = w.r.InvitePath(testRoom, w.partial(), bobID)
 	require.NoError(t, err)
 	assert.Contains(t, path, "/v3/invite/$")
 }
@@ -172,8 +171,7 @@ func TestInviteIsShownByUserID(t *testing.T) {
 		d := NewDirectory(w.r)
 		w.learn(d, w.join(aliceID), 0, true)
 		w.learn(d, completed, 1, true)
-		raw, err := w.r.StrippedState(completed, d)
-		require.NoError(t, err)
+		raw := w.r.StrippedState(&completed.Stripped, d)
 		w.noKeyElsewhere(raw)
 		assert.Equal(t, aliceID, w.read(raw).text("sender"))
 		assert.Equal(t, bobID, w.read(raw).text("state_key"))
@@ -188,8 +186,9 @@ func TestCompletedWithoutMapping(t *testing.T) {
 		if w.r.Dialect == pseudoid.DialectDendrite {
 			bare = w.altered(bare, "prev_state", []string{}) // as deployed servers complete them
 		}
-		completed, err := w.r.Sign(bare, w.key(bobID))
+		signed, err := w.r.Sign(bare, w.key(bobID))
 		require.NoError(t, err)
+		completed := w.parse(signed)
 		j, err := w.r.CheckCompleted(partial, completed, bobID, w)
 		handling := w.r.Handle("invite", w.r.Judge(completed, w))
 		if w.r.Dialect == pseudoid.DialectMSC4014 {
@@ -204,3 +203,5 @@ func TestCompletedWithoutMapping(t *testing.T) {
 		assert.Equal(t, bobID, d.UserID(w.key(bobID).Public))
 	})
 }
+
+func first[A, B any](a A, _ B) A { return a }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // ErrNoSuchKey reports that a server, or a notary on its behalf, was asked and publishes no key under that ID.
@@ -66,7 +67,7 @@ type Judgement struct {
 // Retry reports whether judging again later may give another verdict.
 func (j Judgement) Retry() bool { return j.Verdict == Unproven && j.Cause == KeysUnavailable }
 
-// Judge judges the mapping in a member event on the wire.
+// Judge judges the mapping in a member event.
 //
 // The mapping contains the sender key, the user ID, and critically a signature from the domain part of the user ID, so
 // that the link cannot be spoofed by any random server (MSC4014, Proposal 4 and 4.1). We make an attempt to verify it;
@@ -74,41 +75,39 @@ func (j Judgement) Retry() bool { return j.Verdict == Unproven && j.Cause == Key
 // (MSC1228, Implementation). Then the user ID is unverified (MSC4014, Proposal 4.2), and the event is accepted (Changes
 // 6.1).
 //
-// CheckSender, and for an invite CheckInvite, must verify the event first: otherwise the mapping is not known to come
-// from the key that it names.
-func (r Rules) Judge(event []byte, keys KeySource) Judgement {
-	fail := func(v Verdict, c Cause, m pseudoid.Mapping, err error) Judgement {
-		return Judgement{Verdict: v, Cause: c, Mapping: m, Err: err}
+// Receive must have checked the event first: otherwise the mapping is not known to come from the key that it names.
+func (r Rules) Judge(event *pdu.Event, keys KeySource) Judgement {
+	j := r.JudgeStripped(&event.Stripped, keys)
+	if j.Cause == Missing && looksRedacted(event) {
+		return Judgement{Verdict: Unproven, Cause: Redacted, Err: errors.New("the member event was redacted, and no longer has a mapping")}
 	}
+	return j
+}
+
+// JudgeStripped judges the mapping in a stripped member event, such as come with an invite. Nothing in it is signed but
+// the mapping.
+func (r Rules) JudgeStripped(event *pdu.Stripped, keys KeySource) Judgement {
+	fail := func(c Cause, m pseudoid.Mapping, err error) Judgement { return Judgement{Wrong, c, m, err} }
 	var none pseudoid.Mapping
-	o, err := parseObject(event, "a member event")
+	member, isMember := event.Member()
+	if !isMember || !validKey(member) {
+		return fail(NoMemberEventKey, none, errors.New("the event is no member event of a sender key"))
+	}
+	mapping, present, err := event.Mapping()
+	if !present {
+		return fail(Missing, none, fmt.Errorf("the member event of %s has no %s", member, pseudoid.MappingField))
+	}
 	if err != nil {
-		return fail(Wrong, NoMemberEventKey, none, err)
-	}
-	member := o.text("state_key")
-	if o.text("type") != memberEvent || !validKey(member) {
-		return fail(Wrong, NoMemberEventKey, none, errors.New("the event is no member event of a sender key"))
-	}
-	raw, ok := pseudoid.MappingOf(event)
-	if !ok {
-		if r.looksRedacted(event) {
-			return fail(Unproven, Redacted, none, errors.New("the member event was redacted, and no longer has a mapping"))
-		}
-		return fail(Wrong, Missing, none, fmt.Errorf("the member event of %s has no %s", member, pseudoid.MappingField))
-	}
-	mapping, err := pseudoid.ParseMapping(raw)
-	if err != nil {
-		return fail(Wrong, Malformed, none, err)
+		return fail(Malformed, none, err)
 	}
 	if mapping.Dialect != r.Dialect {
-		return fail(Wrong, Malformed, mapping, fmt.Errorf("the mapping names its key by %q, here it is %q",
+		return fail(Malformed, mapping, fmt.Errorf("the mapping names its key by %q, here it is %q",
 			mapping.Dialect.MappingKeyField(), r.Dialect.MappingKeyField()))
 	}
 	if string(mapping.Key) != member { // else whoever has a mapping, that is anyone, could put on another's name
-		return fail(Wrong, OtherKey, mapping, fmt.Errorf("the mapping is of key %s, the member event of %s", mapping.Key, member))
+		return fail(OtherKey, mapping, fmt.Errorf("the mapping is of key %s, the member event of %s", mapping.Key, member))
 	}
-	at, _ := number(o["origin_server_ts"])
-	return r.judgeSignatures(mapping, at, keys)
+	return r.judgeSignatures(mapping, event.OriginServerTS(), keys)
 }
 
 // judgeSignatures judges the signatures of a mapping that is well-formed and names the right key. at is the time of its
@@ -207,18 +206,10 @@ func (r Rules) judgeFurtherSignatures(m pseudoid.Mapping, signatures object, dom
 
 // looksRedacted reports whether an event is the redacted form of another: its content hash does not match, and
 // redaction would remove nothing from its content.
-func (r Rules) looksRedacted(event []byte) bool {
-	if !errors.Is(pseudoid.CheckContentHash(event), pseudoid.ErrContentHash) {
+func looksRedacted(event *pdu.Event) bool {
+	if !errors.Is(event.CheckContentHash(), pseudoid.ErrContentHash) {
 		return false
 	}
-	redacted, err := pseudoid.Redact(event, r.Format())
-	if err != nil {
-		return false
-	}
-	before, err := parseObject(event, "an event")
-	if err != nil {
-		return false
-	}
-	after, err := parseObject(redacted, "a redacted event")
-	return err == nil && len(before.child("content")) == len(after.child("content"))
+	redacted, err := event.Redacted()
+	return err == nil && len(redacted.Contents()) == len(event.Contents())
 }

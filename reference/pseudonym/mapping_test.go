@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // mapping/names-key, names-user, signed-by-users-server.
@@ -56,69 +57,69 @@ func TestJudge(t *testing.T) {
 	for _, c := range []struct {
 		requirement string
 		name        string
-		event       func(w *world) []byte
+		event       func(w *world) *pdu.Event
 		verdict     Verdict
 		cause       Cause
 	}{
-		{"mapping/signed-by-users-server", "right", func(w *world) []byte { return w.join(bobID) }, Verified, NoCause},
-		{"mapping/missing-not-honoured", "missing", func(w *world) []byte { return w.member(bobID, "join", nil) }, Wrong, Missing},
-		{"mapping/missing-not-honoured", "missing, and little else there", func(w *world) []byte {
+		{"mapping/signed-by-users-server", "right", func(w *world) *pdu.Event { return w.join(bobID) }, Verified, NoCause},
+		{"mapping/missing-not-honoured", "missing", func(w *world) *pdu.Event { return w.member(bobID, "join", nil) }, Wrong, Missing},
+		{"mapping/missing-not-honoured", "missing, and little else there", func(w *world) *pdu.Event {
 			return w.event(w.key(bobID), memberEvent, string(w.key(bobID).Public), []byte(`{"membership":"join"}`))
 		}, Wrong, Missing},
-		{"mapping/unsigned-not-honoured", "no signatures", func(w *world) []byte {
+		{"mapping/unsigned-not-honoured", "no signatures", func(w *world) *pdu.Event {
 			return w.member(bobID, "join", w.altered(w.mapping(bobID), "signatures", nil))
 		}, Wrong, Unsigned},
-		{"mapping/unsigned-not-honoured", "empty signatures", func(w *world) []byte {
+		{"mapping/unsigned-not-honoured", "empty signatures", func(w *world) *pdu.Event {
 			return w.member(bobID, "join", w.altered(w.mapping(bobID), "signatures", object{}))
 		}, Wrong, Unsigned},
-		{"mapping/foreign-signature-not-honoured", "signed by another server", func(w *world) []byte {
+		{"mapping/foreign-signature-not-honoured", "signed by another server", func(w *world) *pdu.Event {
 			return w.member(bobID, "join", w.signedBy(bobID, "liar.test", "ed25519:a"))
 		}, Wrong, ForeignSigned},
-		{"mapping/no-claim-of-local-user", "claims a local user", func(w *world) []byte {
+		{"mapping/no-claim-of-local-user", "claims a local user", func(w *world) *pdu.Event {
 			mapping := pseudoid.NewMapping(w.r.Dialect, w.key(bobID).Public, aliceID)
 			signed, err := pseudoid.SignMapping(mapping, "two.test", "ed25519:a", w.signer("two.test").Key)
 			require.NoError(w.t, err)
 			return w.member(bobID, "join", signed)
 		}, Wrong, ForeignSigned},
-		{"mapping/unknown-key-id-not-honoured", "unknown key ID", func(w *world) []byte {
+		{"mapping/unknown-key-id-not-honoured", "unknown key ID", func(w *world) *pdu.Event {
 			return w.member(bobID, "join", w.signedBy(bobID, "two.test", "ed25519:b"))
 		}, Wrong, UnknownKeyID},
-		{"mapping/other-key-not-honoured", "another's mapping", func(w *world) []byte {
+		{"mapping/other-key-not-honoured", "another's mapping", func(w *world) *pdu.Event {
 			return w.member(bobID, "join", w.mapping("@carol:three.test"))
 		}, Wrong, OtherKey},
-		{"mapping/bad-signature-rejected", "user ID changed", func(w *world) []byte {
+		{"mapping/bad-signature-rejected", "user ID changed", func(w *world) *pdu.Event {
 			return w.member(bobID, "join", w.altered(w.mapping(bobID), "user_id", "@carol:two.test"))
 		}, Wrong, BadSignature},
-		{"mapping/malformed-not-honoured", "null", func(w *world) []byte { return w.member(bobID, "join", []byte("null")) }, Wrong, Malformed},
-		{"mapping/malformed-not-honoured", "a string", func(w *world) []byte { return w.member(bobID, "join", []byte(`"x"`)) }, Wrong, Malformed},
-		{"mapping/malformed-not-honoured", "no user ID", func(w *world) []byte {
+		{"mapping/malformed-not-honoured", "null", func(w *world) *pdu.Event { return w.member(bobID, "join", []byte("null")) }, Wrong, Malformed},
+		{"mapping/malformed-not-honoured", "a string", func(w *world) *pdu.Event { return w.member(bobID, "join", []byte(`"x"`)) }, Wrong, Malformed},
+		{"mapping/malformed-not-honoured", "no user ID", func(w *world) *pdu.Event {
 			return w.member(bobID, "join", w.altered(w.mapping(bobID), "user_id", nil))
 		}, Wrong, Malformed},
-		{"mapping/malformed-not-honoured", "absurd user ID", func(w *world) []byte {
+		{"mapping/malformed-not-honoured", "absurd user ID", func(w *world) *pdu.Event {
 			return w.member(bobID, "join", w.altered(w.mapping(bobID), "user_id", "@"+strings.Repeat("b", 300)+":two.test"))
 		}, Wrong, Malformed},
-		{"mapping/malformed-not-honoured", "signatures a list", func(w *world) []byte {
+		{"mapping/malformed-not-honoured", "signatures a list", func(w *world) *pdu.Event {
 			return w.member(bobID, "join", w.altered(w.mapping(bobID), "signatures", []int{}))
 		}, Wrong, Malformed},
-		{"mapping/malformed-not-honoured", "the domain's signatures a string", func(w *world) []byte {
+		{"mapping/malformed-not-honoured", "the domain's signatures a string", func(w *world) *pdu.Event {
 			return w.member(bobID, "join", w.altered(w.mapping(bobID), "signatures", map[string]string{"two.test": "x"}))
 		}, Wrong, Malformed},
-		{"mapping/names-key", "spelled in the other dialect", func(w *world) []byte {
+		{"mapping/names-key", "spelled in the other dialect", func(w *world) *pdu.Event {
 			other := *w
 			other.r.Dialect = map[pseudoid.Dialect]pseudoid.Dialect{"msc4014": "dendrite", "dendrite": "msc4014"}[w.r.Dialect]
 			return w.member(bobID, "join", other.mapping(bobID))
 		}, Wrong, Malformed},
-		{"unverified/event-accepted", "the domain is gone", func(w *world) []byte { w.dead["two.test"] = true; return w.join(bobID) }, Unproven, KeysUnavailable},
-		{"mapping/expired-server-key", "the key has expired", func(w *world) []byte { w.validTo["two.test"] = testTime - 1; return w.join(bobID) }, Unproven, ExpiredKey},
-		{"redaction/later-joiner-resolves", "redacted", func(w *world) []byte {
-			redacted, err := pseudoid.Redact(w.join(bobID), w.r.Format())
+		{"unverified/event-accepted", "the domain is gone", func(w *world) *pdu.Event { w.dead["two.test"] = true; return w.join(bobID) }, Unproven, KeysUnavailable},
+		{"mapping/expired-server-key", "the key has expired", func(w *world) *pdu.Event { w.validTo["two.test"] = testTime - 1; return w.join(bobID) }, Unproven, ExpiredKey},
+		{"redaction/later-joiner-resolves", "redacted", func(w *world) *pdu.Event {
+			redacted, err := w.join(bobID).Redacted()
 			require.NoError(w.t, err)
 			return redacted
 		}, Unproven, Redacted},
-		{"auth/member-key-must-match", "state key is a user ID", func(w *world) []byte {
+		{"auth/member-key-must-match", "state key is a user ID", func(w *world) *pdu.Event {
 			return w.event(w.key(bobID), memberEvent, bobID, []byte(`{"membership":"join"}`))
 		}, Wrong, NoMemberEventKey},
-		{"auth/member-key-must-match", "no member event", func(w *world) []byte {
+		{"auth/member-key-must-match", "no member event", func(w *world) *pdu.Event {
 			return w.event(w.key(bobID), "m.room.name", string(w.key(bobID).Public), []byte(`{}`))
 		}, Wrong, NoMemberEventKey},
 	} {
@@ -143,13 +144,13 @@ func (w *world) signedBy(userID, server, keyID string) []byte {
 
 // mapping/expired-server-key, mapping/extra-signatures, mapping/replayed-into-another-room.
 func TestJudgeReadings(t *testing.T) {
-	expired := func(w *world) []byte { w.validTo["two.test"] = testTime - 1; return w.join(bobID) }
-	extra := func(w *world) []byte {
+	expired := func(w *world) *pdu.Event { w.validTo["two.test"] = testTime - 1; return w.join(bobID) }
+	extra := func(w *world) *pdu.Event {
 		signed, err := pseudoid.SignMapping(w.mapping(bobID), "three.test", "ed25519:a", w.signer("three.test").Key)
 		require.NoError(w.t, err)
 		return w.member(bobID, "join", signed)
 	}
-	extraUnverifiable := func(w *world) []byte {
+	extraUnverifiable := func(w *world) *pdu.Event {
 		signed, err := pseudoid.SignMapping(w.mapping(bobID), "three.test", "ed25519:z", w.signer("three.test").Key)
 		require.NoError(w.t, err)
 		return w.member(bobID, "join", signed)
@@ -157,7 +158,7 @@ func TestJudgeReadings(t *testing.T) {
 	for _, c := range []struct {
 		requirement string
 		reading     Reading
-		event       func(w *world) []byte
+		event       func(w *world) *pdu.Event
 		verdict     Verdict
 	}{
 		{"mapping/expired-server-key", "honoured", expired, Verified},

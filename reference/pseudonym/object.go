@@ -1,12 +1,14 @@
 package pseudonym
 
-// This file holds the JSON helpers of the package. Anything that is signed or hashed is parsed strictly, by pseudoid.
+// This file holds the JSON helpers of the package. Events are parsed by reference/pdu, and mappings by pseudoid.
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+
+	"github.com/tidwall/gjson"
 )
 
 // object is a JSON object whose members are kept as raw JSON.
@@ -22,6 +24,15 @@ func parseObject(raw []byte, what string) (object, error) {
 		return nil, fmt.Errorf("reading %s: %w", what, errors.New("it is null, not an object"))
 	}
 	return o, nil
+}
+
+// objectOf returns the members of an object that is parsed already.
+func objectOf(members map[string]gjson.Result) object {
+	o := object{}
+	for name, value := range members {
+		o[name] = json.RawMessage(value.Raw)
+	}
+	return o
 }
 
 // text returns a string member, or "".
@@ -75,13 +86,4 @@ func (o object) raw() []byte {
 		panic("pseudonym: an object that was read cannot be written: " + err.Error())
 	}
 	return raw
-}
-
-// number parses an integer, and reports whether there is one.
-func number(raw json.RawMessage) (int64, bool) {
-	var n *int64
-	if raw == nil || json.Unmarshal(raw, &n) != nil || n == nil {
-		return 0, false
-	}
-	return *n, true
 }

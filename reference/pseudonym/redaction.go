@@ -9,55 +9,39 @@ import (
 	"fmt"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // RedactForClients returns what clients are served of an event that was redacted by /redact, still in the form it has
 // on the wire: ClientEvent makes the view. Redacting a member event should not remove the mapping when the displayname
 // or avatar_url is malicious: these go, membership and mapping stay (MSC4014, Addressing 3). This is the first kind of
 // redaction. It keeps the sender under every reading, since clients need one.
-func (r Rules) RedactForClients(event []byte) ([]byte, error) {
+func (r Rules) RedactForClients(event *pdu.Event) (*pdu.Event, error) {
 	return r.redact(event, r.Readings.RedactedMapping == "clients-and-peers" || r.Readings.RedactedMapping == "clients-only")
 }
 
 // RedactForPeers returns what peers are served of a redacted event (redaction/mapping-field-to-peers). By default it keeps
 // the mapping: the member may be the last one of its server, and servers that join later must know where to send events
 // (MSC4014, Addressing 3, "potentially alters routing information").
-func (r Rules) RedactForPeers(event []byte) ([]byte, error) {
+func (r Rules) RedactForPeers(event *pdu.Event) (*pdu.Event, error) {
 	return r.redact(event, r.Readings.RedactedMapping == "clients-and-peers" || r.Readings.RedactedMapping == "peers-only")
 }
 
 // redact redacts an event and restores its sender and, for a member event with keepMapping, its mapping. Signatures and
 // event ID stay valid: they do not cover what is restored.
-func (r Rules) redact(event []byte, keepMapping bool) ([]byte, error) {
-	redacted, err := pseudoid.Redact(event, r.Format())
-	if err != nil {
-		return nil, err
+func (r Rules) redact(event *pdu.Event, keepMapping bool) (*pdu.Event, error) {
+	if _, isMember := event.Member(); isMember && keepMapping {
+		return event.RedactedExcept(pseudoid.MappingField)
 	}
-	before, err := parseObject(event, "an event")
-	if err != nil {
-		return nil, err
-	}
-	after, err := parseObject(redacted, "a redacted event")
-	if err != nil {
-		return nil, err
-	}
-	if raw, ok := before[r.Dialect.SenderField()]; ok {
-		after[r.Dialect.SenderField()] = raw
-	}
-	if mapping, ok := pseudoid.MappingOf(event); ok && keepMapping && before.text("type") == memberEvent {
-		content := after.child("content")
-		content[pseudoid.MappingField] = mapping
-		after.set("content", content)
-	}
-	return pseudoid.CanonicalJSON(after.raw())
+	return event.RedactedExcept()
 }
 
 // TakeIn returns the form in which an event that came over federation is accepted: as it is, or, if its content hash is
 // wrong, redacted (Matrix specification, server-server API, "Checks performed on receipt of a PDU"). Events that were
 // redacted long ago arrive like this. The kind of redaction decides whether a server that joins later still knows the
 // member (redaction/later-joiner-resolves); by default the mapping stays, since it carries its own signature.
-func (r Rules) TakeIn(event []byte) ([]byte, error) {
-	err := pseudoid.CheckContentHash(event)
+func (r Rules) TakeIn(event *pdu.Event) (*pdu.Event, error) {
+	err := event.CheckContentHash()
 	if err == nil {
 		return event, nil
 	}
@@ -71,9 +55,9 @@ func (r Rules) TakeIn(event []byte) ([]byte, error) {
 // the sender keys of the message and the redaction (MSC1228, Other things), in place of the domains of their senders;
 // others' events need power (Matrix specification). Whether another key of the same server may redact too, as the
 // comparison of domains would allow, is redaction/other-key-same-server; then both keys' mappings must be verified.
-// powerLevels is the content of the room's power levels, or nil.
-func (r Rules) MayRedact(redactor, author, creator pseudoid.SenderKey, powerLevels []byte, names Names) bool {
-	if redactor == author || PowerOf(powerLevels, redactor, creator) >= levelFor(powerLevels, "redact", 50) {
+// power is the redactor's power level, and needed the one that it takes to redact the events of others.
+func (r Rules) MayRedact(redactor, author pseudoid.SenderKey, power, needed int64, names Names) bool {
+	if redactor == author || power >= needed {
 		return true
 	}
 	if r.Readings.SameServerRedaction != "accepted" {

@@ -24,11 +24,6 @@ func (r Rules) Format() pseudoid.Format {
 	}
 }
 
-// Sender returns the sender key of an event on the wire, or "" if it names none.
-func (r Rules) Sender(event []byte) pseudoid.SenderKey {
-	return pseudoid.SenderKey(r.Format().Sender(event))
-}
-
 // NewRoomID returns the ID of a new room with the given opaque part. There is no room_key (MSC4014, Changes from
 // MSC1228 2), from which MSC1228 makes room IDs; what takes its place is event-format/room-id.
 func (r Rules) NewRoomID(opaque string) string {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 const (
@@ -86,11 +87,11 @@ func (w *world) mapping(userID string) []byte {
 }
 
 // member returns a user's own member event with a mapping, or without one.
-func (w *world) member(userID, membership string, mapping []byte, change ...func(object)) []byte {
+func (w *world) member(userID, membership string, mapping []byte, change ...func(object)) *pdu.Event {
 	return w.memberBy(w.key(userID), userID, membership, mapping, change...)
 }
 
-func (w *world) memberBy(sender pseudoid.KeyPair, userID, membership string, mapping []byte, change ...func(object)) []byte {
+func (w *world) memberBy(sender pseudoid.KeyPair, userID, membership string, mapping []byte, change ...func(object)) *pdu.Event {
 	content := object{}
 	content.set("membership", membership)
 	content.set("displayname", "a name")
@@ -104,11 +105,11 @@ func (w *world) memberBy(sender pseudoid.KeyPair, userID, membership string, map
 }
 
 // join returns a user's right join.
-func (w *world) join(userID string) []byte { return w.member(userID, "join", w.mapping(userID)) }
+func (w *world) join(userID string) *pdu.Event { return w.member(userID, "join", w.mapping(userID)) }
 
 // event returns a state event.
-func (w *world) event(sender pseudoid.KeyPair, eventType, stateKey string, content []byte) []byte {
-	event, _, err := w.r.Build(w.draft(eventType, &stateKey, content), sender, w.signer("one.test"))
+func (w *world) event(sender pseudoid.KeyPair, eventType, stateKey string, content []byte) *pdu.Event {
+	event, err := w.r.Build(w.draft(eventType, &stateKey, content), sender, w.signer("one.test"))
 	require.NoError(w.t, err)
 	return event
 }
@@ -127,12 +128,18 @@ func (w *world) room(users ...string) *Directory {
 	return d
 }
 
-// learn judges a member event and gives it to the directory.
-func (w *world) learn(d *Directory, event []byte, position int64, current bool) Change {
-	o := w.read(event)
-	eventID, err := pseudoid.EventID(event, w.r.Format())
+// parse parses an event.
+func (w *world) parse(raw []byte) *pdu.Event {
+	w.t.Helper()
+	event, err := pdu.Parse(raw, w.r.Format())
 	require.NoError(w.t, err)
-	return d.Learn(Seen{Key: pseudoid.SenderKey(o.text("state_key")), EventID: eventID, Membership: o.child("content").text("membership"),
+	return event
+}
+
+// learn judges a member event and gives it to the directory.
+func (w *world) learn(d *Directory, event *pdu.Event, position int64, current bool) Change {
+	key, _ := event.StateKey()
+	return d.Learn(Seen{Key: pseudoid.SenderKey(key), EventID: event.ID(), Membership: event.Membership(),
 		Current: current, Position: position, Judgement: w.r.Judge(event, w)})
 }
 
@@ -152,6 +159,19 @@ func (w *world) altered(raw []byte, field string, value any) []byte {
 		o.set(field, value)
 	}
 	return o.raw()
+}
+
+// changed returns an event with one field changed, or gone if value is nil. Its signatures stay as they are.
+func (w *world) changed(event *pdu.Event, field string, value any) *pdu.Event {
+	w.t.Helper()
+	return w.parse(w.altered(event.JSON(), field, value))
+}
+
+// signed returns an event with the signature of a key added.
+func (w *world) signed(event *pdu.Event, key pseudoid.KeyPair) *pdu.Event {
+	signed, err := w.r.sign(event, key)
+	require.NoError(w.t, err)
+	return signed
 }
 
 func (w *world) set(requirement string, reading Reading) {

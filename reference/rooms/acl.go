@@ -21,7 +21,7 @@ func (r *Room) ACLAllows(server string) bool {
 // aclAllows reports whether the access control list in a state allows a server. Ports are ignored, and a list without
 // "allow" denies all servers.
 func aclAllows(state rules.State, server string) bool {
-	list := state[rules.StateKey{Type: "m.room.server_acl"}]
+	list := state.Get("m.room.server_acl", "")
 	if list == nil {
 		return true
 	}

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -54,8 +55,8 @@ func (r *Room) Backfill(ctx context.Context) bool {
 // takeBackfilled adds old events to the room, newest first. The state before the oldest is requested; the states after
 // it follow from there.
 func (r *Room) takeBackfilled(ctx context.Context, server string, found []json.RawMessage) (taken int) {
-	read := map[string]*rules.Event{}
-	var events []*rules.Event
+	read := map[string]*pdu.Event{}
+	var events []*pdu.Event
 	for _, one := range found {
 		event, err := r.readForeign(ctx, one)
 		if err != nil || event.RoomID() != r.id || len(r.missing([]string{event.ID()})) == 0 {
@@ -64,7 +65,7 @@ func (r *Room) takeBackfilled(ctx context.Context, server string, found []json.R
 		read[event.ID()] = event
 		events = append(events, event)
 	}
-	slices.SortStableFunc(events, func(a, b *rules.Event) int { return cmp.Compare(a.Depth(), b.Depth()) })
+	slices.SortStableFunc(events, func(a, b *pdu.Event) int { return cmp.Compare(a.Depth(), b.Depth()) })
 	states := map[string]rules.State{} // after each event, oldest first
 	var ready []backfilled
 	for _, event := range events {
@@ -105,7 +106,7 @@ func (b backfilled) after() rules.State {
 }
 
 // stateOfOld finds the state before an old event and checks the event.
-func (r *Room) stateOfOld(ctx context.Context, server string, event *rules.Event, states map[string]rules.State) (backfilled, error) {
+func (r *Room) stateOfOld(ctx context.Context, server string, event *pdu.Event, states map[string]rules.State) (backfilled, error) {
 	one := backfilled{outlier: outlier{event: event}}
 	var before []rules.State
 	for _, id := range event.PrevEvents() {
@@ -150,7 +151,7 @@ func (r *Room) stateOfOld(ctx context.Context, server string, event *rules.Event
 }
 
 // decideOld is decide for an old event. It checks only the state before it, since its auth events may be unknown.
-func (r *Room) decideOld(server string, event *rules.Event, before rules.State, how *taking) {
+func (r *Room) decideOld(server string, event *pdu.Event, before rules.State, how *taking) {
 	if err := r.rules().Allowed(event, before); err != nil {
 		how.rejected = err.Error()
 		return

@@ -12,6 +12,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 	"msc4014/reference/rules"
 )
 
@@ -155,16 +156,16 @@ func (r *Room) begin(creatorID string, o CreateOptions, p preset, alias string) 
 			return err
 		}
 	}
-	given := map[rules.StateKey]bool{}
+	given := map[pdu.StateKey]bool{}
 	for _, one := range o.InitialState {
-		given[rules.StateKey{Type: one.Type, Key: one.StateKey}] = true
+		given[pdu.StateKey{Type: one.Type, Key: one.StateKey}] = true
 	}
 	defaults := []StateWrite{
 		{joinRulesType, "", raw(map[string]string{"join_rule": p.joinRule})},
 		{historyVisibilityType, "", raw(map[string]string{"history_visibility": p.historyVisibility})},
 		{"m.room.guest_access", "", raw(map[string]string{"guest_access": p.guestAccess})},
 	}
-	defaults = slices.DeleteFunc(defaults, func(one StateWrite) bool { return given[rules.StateKey{Type: one.Type, Key: ""}] })
+	defaults = slices.DeleteFunc(defaults, func(one StateWrite) bool { return given[pdu.StateKey{Type: one.Type, Key: ""}] })
 	for _, one := range append(defaults, o.InitialState...) {
 		if len(one.Content) == 0 {
 			one.Content = raw(struct{}{})
@@ -249,7 +250,7 @@ func (rs *Rooms) Upgrade(ctx context.Context, userID, roomID, version string) (n
 	// The upgrading user sends the first events whatever its power level was; the levels of the old room are sent last.
 	delete(o.PowerLevelContentOverride, "users")
 	for _, eventType := range carriedOver {
-		if event := state[rules.StateKey{Type: eventType}]; event != nil {
+		if event := state.Get(eventType, ""); event != nil {
 			o.InitialState = append(o.InitialState, StateWrite{eventType, "", old.Content(old.Event(event.ID()))})
 		}
 	}
@@ -279,21 +280,13 @@ func (r *Room) Heads() []string {
 
 // maySendState reports whether a member has the power level to send a type of state.
 func (r *Room) maySendState(state rules.State, sender, eventType string) bool {
-	required := int64(50)
-	if levels := state[rules.StateKey{Type: powerLevelsType}]; levels != nil {
-		if level := levels.Content("state_default"); level.Exists() {
-			required = level.Int()
-		}
-		if level := levels.Content("events").Get(gjson.Escape(eventType)); level.Exists() {
-			required = level.Int()
-		}
-	}
-	return state.Membership(sender) == "join" && state.PowerLevel(sender) >= required
+	levels := state.PowerLevels()
+	return state.Membership(sender) == "join" && levels.Of(sender) >= levels.ForEvent(eventType, true)
 }
 
 // shownLevels returns the power levels as clients see them.
 func (r *Room) shownLevels(state rules.State) map[string]json.RawMessage {
-	event := state[rules.StateKey{Type: powerLevelsType}]
+	event := state.Get(powerLevelsType, "")
 	if event == nil {
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 
 	"msc4014/helpers/pseudoid"
 	"msc4014/reference/federation/outgoing"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -38,7 +39,7 @@ func (rs *Rooms) Invite(ctx context.Context, senderID, targetID, roomID, reason 
 	if err != nil {
 		return err
 	}
-	if state := room.State(); state.PowerLevel(sender) < inviteLevel(state) {
+	if levels := room.State().PowerLevels(); levels.Of(sender) < levels.For("invite") {
 		return Forbidden("%s does not have the power level to invite to room %s", senderID, roomID)
 	}
 	content := map[string]any{"membership": "invite"}
@@ -81,7 +82,7 @@ func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, invite
 	state := r.current.state
 	r.place(&d, string(inviter.Public), state)
 	r.mu.RUnlock()
-	if rule := state[rules.StateKey{Type: joinRulesType}]; rule != nil {
+	if rule := state.Get(joinRulesType, ""); rule != nil {
 		d.AuthEvents = append(d.AuthEvents, rule.ID()) // the auth events of an invite include the join rules; AuthKeys cannot tell from a draft without a state key
 	}
 	// They also include the user's present member event, if there is one.
@@ -92,7 +93,7 @@ func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, invite
 	if err != nil {
 		return err
 	}
-	var completed []byte
+	var completed *pdu.Event
 	if r.rooms.own(targetID) {
 		key, keyErr := pseudonym.SenderKey(r.rooms.keys, r.id, targetID)
 		if keyErr != nil {
@@ -109,11 +110,7 @@ func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, invite
 	if err != nil {
 		return &Error{Status: 502, Code: "M_UNKNOWN", Text: err.Error()}
 	}
-	signed, err := p.SignAsInviter(completed, inviter)
-	if err != nil {
-		return err
-	}
-	event, err := r.read(signed)
+	event, err := p.SignAsInviter(completed, inviter)
 	if err != nil {
 		return err
 	}
@@ -128,20 +125,20 @@ func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, invite
 }
 
 // inviteByPartial asks the invited user's server to complete a partial invite.
-func (r *Room) inviteByPartial(ctx context.Context, partial []byte, inviter, targetID, domain string, state rules.State) ([]byte, error) {
-	path, err := r.rooms.Pseudonym.InvitePath(partial, targetID)
+func (r *Room) inviteByPartial(ctx context.Context, partial []byte, inviter, targetID, domain string, state rules.State) (*pdu.Event, error) {
+	path, err := r.rooms.Pseudonym.InvitePath(r.id, partial, targetID)
 	if err != nil {
 		return nil, err
 	}
-	stripped, err := r.stripForInvite(state, inviter)
-	if err != nil {
-		return nil, err
-	}
-	completed, err := r.rooms.Remote.InvitePartial(ctx, domain, path, outgoing.Invite{RoomVersion: r.Version(), Event: partial, InviteRoomState: stripped})
+	completed, err := r.rooms.Remote.InvitePartial(ctx, domain, path, outgoing.Invite{RoomVersion: r.Version(), Event: partial, InviteRoomState: strippedInviteState(state, inviter)})
 	if err != nil {
 		return nil, refusalOf(err)
 	}
-	return completed, nil
+	event, err := pdu.Parse(completed, r.format)
+	if err != nil {
+		return nil, &Error{Status: 502, Code: "M_UNKNOWN", Text: fmt.Sprintf("the completed invite of %s: %v", targetID, err)}
+	}
+	return event, nil
 }
 
 // inviteOrdinary invites a user of another server, which signs the whole event.
@@ -151,17 +148,13 @@ func (r *Room) inviteOrdinary(ctx context.Context, d pseudonym.Draft, sender, do
 	r.place(&d, sender, state)
 	event, err := r.build(d, pseudoid.KeyPair{}, sender)
 	if err == nil {
-		err = r.authorised(event, state)
+		err = r.checkAuth(event, state)
 	}
 	r.mu.RUnlock()
 	if err != nil {
 		return Forbidden("%v", err)
 	}
-	stripped, err := r.stripForInvite(state, sender)
-	if err != nil {
-		return err
-	}
-	answer, err := r.rooms.Remote.Invite(ctx, domain, r.id, event.ID(), outgoing.Invite{RoomVersion: r.Version(), Event: event.JSON(), InviteRoomState: stripped})
+	answer, err := r.rooms.Remote.Invite(ctx, domain, r.id, event.ID(), outgoing.Invite{RoomVersion: r.Version(), Event: event.JSON(), InviteRoomState: strippedInviteState(state, sender)})
 	if err != nil {
 		return refusalOf(err)
 	}
@@ -173,7 +166,7 @@ func (r *Room) inviteOrdinary(ctx context.Context, d pseudonym.Draft, sender, do
 	if err != nil {
 		return err
 	}
-	if event, err = r.read(signed); err != nil {
+	if event, err = pdu.Parse(signed, r.format); err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -213,7 +206,7 @@ func (rs *Rooms) Invited(ctx context.Context, origin, roomID string, invite outg
 	if err != nil {
 		return nil, err
 	}
-	return signed, rs.keepInvite(origin, roomID, target, format, signed, invite.InviteRoomState)
+	return signed.JSON(), rs.keepInvite(origin, roomID, target, format, signed, invite.InviteRoomState)
 }
 
 // InvitedPartial accepts a partial invite of a local user (PUT /v3/invite/{roomID or eventID}/{userID}), and completes
@@ -230,12 +223,9 @@ func (rs *Rooms) InvitedPartial(_ context.Context, origin, userID string, invite
 	case !rs.own(userID) || !rs.Exists(userID):
 		return nil, NotFound("there is no user %s on this server", userID)
 	}
-	state := make([][]byte, len(invite.InviteRoomState))
-	for i, one := range invite.InviteRoomState {
-		state[i] = one
-	}
 	p := rs.Pseudonym
-	_, err := p.CheckInviteOrigin(invite.Event, state, origin, ownKeys{rs, rs.MappingKeys})
+	inviter := pseudoid.SenderKey(format.Sender(invite.Event))
+	_, err := p.CheckInviteOrigin(inviter, parseStripped(format, invite.InviteRoomState), origin, ownKeys{rs, rs.MappingKeys})
 	if err != nil && !(errors.Is(err, pseudonym.ErrInviterUnknown) && p.Dialect == pseudoid.DialectDendrite) {
 		return nil, Forbidden("%v", err)
 	}
@@ -250,16 +240,16 @@ func (rs *Rooms) InvitedPartial(_ context.Context, origin, userID string, invite
 	if err != nil {
 		return nil, Bad("M_BAD_JSON", "%v", err)
 	}
-	return completed, rs.keepInvite(origin, roomID, userID, format, completed, invite.InviteRoomState)
+	return completed.JSON(), rs.keepInvite(origin, roomID, userID, format, completed, invite.InviteRoomState)
 }
 
 // keepInvite stores an invite of a local user, unless this server is in the room and gets the event there.
-func (rs *Rooms) keepInvite(origin, roomID, userID string, format pseudoid.Format, event json.RawMessage, state []json.RawMessage) error {
+func (rs *Rooms) keepInvite(origin, roomID, userID string, format pseudoid.Format, event *pdu.Event, state []json.RawMessage) error {
 	if room := rs.Get(roomID); room != nil && room.Resident() {
 		return nil
 	}
 	return rs.keepOutside(Outside{
-		RoomID: roomID, UserID: userID, Version: format.RoomVersion, Membership: "invite", Event: event, Wire: state,
-		State: rs.stripped(format, roomID, event, state), Servers: []string{origin},
+		RoomID: roomID, UserID: userID, Version: format.RoomVersion, Membership: "invite", Event: event.JSON(), Wire: state,
+		State: rs.stripped(format, event, state), Servers: []string{origin},
 	})
 }

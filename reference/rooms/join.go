@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
-	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
 	"msc4014/reference/federation/outgoing"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -144,9 +144,9 @@ func (r *Room) writeJoin(userID, reason string) error {
 	if r.format.Pseudonymous && !r.directory.Admits(userID, key.Public) {
 		return Forbidden("%s is banned from room %s", userID, r.id)
 	}
-	voucher := pseudoid.KeyPair{}
-	if r.needsVoucher(state, sender) {
-		if d.Content, voucher, err = r.vouched(d.Content, userID, state); err != nil {
+	authoriser := pseudoid.KeyPair{}
+	if needsAuthoriser(state, sender) {
+		if d.Content, authoriser, err = r.authoriseJoin(d.Content, userID, state); err != nil {
 			return err
 		}
 	}
@@ -155,12 +155,8 @@ func (r *Room) writeJoin(userID, reason string) error {
 	if err != nil {
 		return err
 	}
-	if voucher.Public != "" {
-		signed, err := r.rooms.Pseudonym.SignAsAuthoriser(event.JSON(), voucher)
-		if err != nil {
-			return err
-		}
-		if event, err = r.read(signed); err != nil {
+	if authoriser.Public != "" {
+		if event, err = r.rooms.Pseudonym.SignAsAuthoriser(event, authoriser); err != nil {
 			return err
 		}
 	}
@@ -214,60 +210,53 @@ func (r *Room) mappingFor(userID string, key pseudoid.SenderKey) ([]byte, error)
 	return nil, nil
 }
 
-// needsVoucher reports whether a join needs an authorising member: the join rule is restricted, and the user is not
+// needsAuthoriser reports whether a join needs an authorising member: the join rule is restricted, and the user is not
 // invited.
-func (r *Room) needsVoucher(state rules.State, sender string) bool {
+func needsAuthoriser(state rules.State, sender string) bool {
 	rule := state.JoinRule()
 	membership := state.Membership(sender)
 	return (rule == "restricted" || rule == "knock_restricted") && membership != "invite" && membership != "join"
 }
 
-// vouched adds an authorising local member to the content of a join, if the user is in one of the rooms that the join
-// rule allows. The returned key is the authorising member's; it is empty in ordinary rooms, where the server signs. The
-// lock must be held.
-func (r *Room) vouched(content []byte, userID string, state rules.State) ([]byte, pseudoid.KeyPair, error) {
+// authoriseJoin adds an authorising local member to the content of a join, if the user is in one of the rooms that the
+// join rule allows. The returned key is the authorising member's; it is empty in ordinary rooms, where the server signs.
+// The lock must be held.
+func (r *Room) authoriseJoin(content []byte, userID string, state rules.State) ([]byte, pseudoid.KeyPair, error) {
 	none := pseudoid.KeyPair{}
 	if !r.inAllowedRoom(userID, state) {
 		return nil, none, Forbidden("%s is in none of the rooms whose members may join room %s", userID, r.id)
 	}
-	unable := &Error{Status: 400, Code: "M_UNABLE_TO_GRANT_JOIN", Text: "no user of this server may let others into room " + r.id}
-	if !r.format.Pseudonymous {
-		for key, event := range state {
-			if key.Type == memberType && event.Membership() == "join" && r.rooms.own(key.Key) && state.PowerLevel(key.Key) >= inviteLevel(state) {
-				content, err := sjson.SetBytes(content, "join_authorised_via_users_server", key.Key)
-				return content, none, err
-			}
-		}
-		return nil, none, unable
-	}
-	var levels []byte
-	if event := state[rules.StateKey{Type: powerLevelsType}]; event != nil {
-		levels = contentOf(event)
-	}
-	by, ok := pseudonym.Authoriser(r.directory, r.rooms.own, levels, pseudoid.SenderKey(state.Create().Sender()))
+	by, owner, ok := r.authoriser(state)
 	if !ok {
-		return nil, none, unable
+		return nil, none, &Error{Status: 400, Code: "M_UNABLE_TO_GRANT_JOIN", Text: "no user of this server may let others into room " + r.id}
 	}
-	userOfKey, _ := r.directory.Proven(by)
-	vouchedFor, err := pseudonym.AuthoriseJoin(content, by)
-	if err != nil {
-		return nil, none, err
+	authorised, err := pseudonym.AuthoriseJoin(content, pseudoid.SenderKey(by))
+	if err != nil || !r.format.Pseudonymous {
+		return authorised, none, err
 	}
-	key, _, err := r.rooms.keys.Load(r.id, userOfKey)
-	return vouchedFor, key, err
+	key, _, err := r.rooms.keys.Load(r.id, owner)
+	return authorised, key, err
 }
 
-// inviteLevel returns the power level needed to invite.
-func inviteLevel(state rules.State) int64 {
-	if event := state[rules.StateKey{Type: powerLevelsType}]; event != nil {
-		return event.Content("invite").Int()
+// authoriser chooses a local user to authorise a join: a joined member that may invite (room version 8, "Restricted
+// rooms"). by is its wire name.
+func (r *Room) authoriser(state rules.State) (by, userID string, ok bool) {
+	levels := state.PowerLevels()
+	for _, event := range r.storedLocked(state) {
+		member, isMember := event.Member()
+		if !isMember || event.Membership() != "join" || levels.Of(member) < levels.For("invite") {
+			continue
+		}
+		if userID, verified := r.Names().Proven(pseudoid.SenderKey(member)); verified && r.rooms.own(userID) {
+			return member, userID, true
+		}
 	}
-	return 0
+	return "", "", false
 }
 
 // inAllowedRoom reports whether a user is joined to one of the rooms that a restricted join rule allows.
 func (r *Room) inAllowedRoom(userID string, state rules.State) bool {
-	rule := state[rules.StateKey{Type: joinRulesType}]
+	rule := state.Get(joinRulesType, "")
 	if rule == nil {
 		return false
 	}
@@ -304,7 +293,7 @@ func (rs *Rooms) joinThrough(ctx context.Context, server, roomID, userID, reason
 // fromTemplate builds the member event of a local user from the response to make_join, make_leave or make_knock. Only
 // the prev events, auth events and depth are the response's, and for a join the authorising member. The room is a new
 // one if the server does not know it.
-func (rs *Rooms) fromTemplate(t outgoing.Template, roomID, userID, membership, reason string) (*Room, *rules.Event, error) {
+func (rs *Rooms) fromTemplate(t outgoing.Template, roomID, userID, membership, reason string) (*Room, *pdu.Event, error) {
 	version := t.RoomVersion
 	format, known := rs.format(version)
 	if !known {
@@ -327,8 +316,8 @@ func (rs *Rooms) fromTemplate(t outgoing.Template, roomID, userID, membership, r
 		return nil, nil, err
 	}
 	event := gjson.ParseBytes(t.Event)
-	if voucher := event.Get("content.join_authorised_via_users_server"); membership == "join" && voucher.Type == gjson.String {
-		if d.Content, err = sjson.SetBytes(d.Content, "join_authorised_via_users_server", voucher.String()); err != nil {
+	if authoriser := event.Get("content.join_authorised_via_users_server"); membership == "join" && authoriser.Type == gjson.String {
+		if d.Content, err = pseudonym.AuthoriseJoin(d.Content, pseudoid.SenderKey(authoriser.String())); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -347,7 +336,7 @@ func texts(list gjson.Result) []string {
 }
 
 // enter initialises a room from the response to send_join.
-func (r *Room) enter(ctx context.Context, server string, join *rules.Event, answer outgoing.SendJoinAnswer) error {
+func (r *Room) enter(ctx context.Context, server string, join *pdu.Event, answer outgoing.SendJoinAnswer) error {
 	r.intake.Lock()
 	defer r.intake.Unlock()
 	if given, err := r.readForeign(ctx, answer.Event); err == nil && given.ID() == join.ID() {
@@ -365,7 +354,7 @@ func (r *Room) enter(ctx context.Context, server string, join *rules.Event, answ
 	if err := r.keepOutliers(outliers); err != nil {
 		return err
 	}
-	if err := r.authorised(join, state); err != nil {
+	if err := r.checkAuth(join, state); err != nil {
 		return err
 	}
 	r.rooms.add(r) // before take, so that whoever sees the join's position finds its room

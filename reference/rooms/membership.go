@@ -165,7 +165,7 @@ func (rs *Rooms) Knock(ctx context.Context, userID, roomID string, via []string,
 		}
 		return rs.keepOutside(Outside{
 			RoomID: roomID, UserID: userID, Version: room.Version(), Membership: "knock", Event: event.JSON(), Wire: state,
-			State: rs.stripped(room.format, roomID, event.JSON(), state), Servers: []string{server},
+			State: rs.stripped(room.format, event, state), Servers: []string{server},
 		})
 	}, NotFound("no server is known through which room %s can be knocked on", roomID))
 }

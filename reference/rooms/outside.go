@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/tidwall/gjson"
-	"github.com/tidwall/sjson"
-
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 	"msc4014/reference/store"
@@ -63,18 +61,15 @@ func (rs *Rooms) OutsideView(o Outside) (json.RawMessage, error) {
 	if !known {
 		return nil, NotFound("room %s has version %q, which this server does not have", o.RoomID, o.Version)
 	}
-	id, err := pseudoid.EventID(o.Event, format)
-	if err != nil {
-		return nil, fmt.Errorf("showing the member event of %s in room %s: %w", o.UserID, o.RoomID, err)
-	}
-	named, err := sjson.SetBytes(o.Event, "event_id", id)
+	event, err := pdu.Parse(o.Event, format)
 	if err != nil {
 		return nil, fmt.Errorf("showing the member event of %s in room %s: %w", o.UserID, o.RoomID, err)
 	}
 	if format.Pseudonymous {
-		return rs.Pseudonym.ClientEvent(named, pseudonym.Additions{}, rs.namesIn(append(slices.Clone(o.Wire), o.Event)))
+		names := rs.namesIn(append(parseStripped(format, o.Wire), &event.Stripped))
+		return rs.Pseudonym.ClientEvent(event, pseudonym.Additions{}, names), nil
 	}
-	return ordinaryView(named, pseudonym.Additions{}), nil
+	return ordinaryView(event, pseudonym.Additions{}), nil
 }
 
 // OutsideOf returns the membership of a local user in a room that this server is not in, if there is one.
@@ -82,47 +77,57 @@ func (rs *Rooms) OutsideOf(userID, roomID string) (Outside, bool) {
 	return rs.tables.outside.Get(store.Key(userID, roomID))
 }
 
+// parseStripped parses stripped state from another server. What is no event is left out.
+func parseStripped(format pseudoid.Format, state []json.RawMessage) []*pdu.Stripped {
+	var events []*pdu.Stripped
+	for _, one := range state {
+		if event, err := pdu.ParseStripped(one, format); err == nil {
+			events = append(events, event)
+		}
+	}
+	return events
+}
+
 // stripped returns the stripped state of an invite or a knock as clients see it, including the member event. Keys in it
 // are resolved by the verified mappings in it.
-func (rs *Rooms) stripped(format pseudoid.Format, roomID string, event json.RawMessage, state []json.RawMessage) []json.RawMessage {
+func (rs *Rooms) stripped(format pseudoid.Format, event *pdu.Event, state []json.RawMessage) []json.RawMessage {
+	events := append(parseStripped(format, state), &event.Stripped)
 	names := pseudonym.Names(plainNames{})
 	if format.Pseudonymous {
-		names = rs.namesIn(append(slices.Clone(state), event))
+		names = rs.namesIn(events)
 	}
+	return rs.strippedViews(format, events, names)
+}
+
+// strippedViews returns stripped events as clients see them.
+func (rs *Rooms) strippedViews(format pseudoid.Format, events []*pdu.Stripped, names pseudonym.Names) []json.RawMessage {
 	var shown []json.RawMessage
-	for _, one := range append(slices.Clone(state), event) {
-		if view, err := rs.strippedView(format, one, names); err == nil {
-			shown = append(shown, view)
+	for _, event := range events {
+		if format.Pseudonymous {
+			shown = append(shown, rs.Pseudonym.StrippedState(event, names))
+			continue
 		}
+		view := map[string]json.RawMessage{}
+		for _, field := range []string{"type", "state_key", "content", "sender"} {
+			if value := event.Field(field); value.Exists() {
+				view[field] = json.RawMessage(value.Raw)
+			}
+		}
+		shown = append(shown, raw(view))
 	}
 	return shown
 }
 
-// strippedView returns one stripped event as clients see it.
-func (rs *Rooms) strippedView(format pseudoid.Format, event []byte, names pseudonym.Names) (json.RawMessage, error) {
-	if format.Pseudonymous {
-		return rs.Pseudonym.StrippedState(event, names)
-	}
-	view := map[string]json.RawMessage{}
-	for _, field := range []string{"type", "state_key", "content", "sender"} {
-		if value := gjson.GetBytes(event, field); value.Exists() {
-			view[field] = json.RawMessage(value.Raw)
-		}
-	}
-	return raw(view), nil
-}
-
 // namesIn returns the names given by the mappings in some member events.
-func (rs *Rooms) namesIn(events []json.RawMessage) pseudonym.Names {
+func (rs *Rooms) namesIn(events []*pdu.Stripped) pseudonym.Names {
 	directory := pseudonym.NewDirectory(rs.Pseudonym)
 	for place, event := range events {
-		if gjson.GetBytes(event, "type").String() != memberType {
-			continue
+		if member, isMember := event.Member(); isMember {
+			directory.Learn(pseudonym.Seen{
+				Key: pseudoid.SenderKey(member), Membership: event.Membership(), Current: true, Position: int64(place),
+				Judgement: rs.Pseudonym.JudgeStripped(event, ownKeys{rs, rs.MappingKeys}),
+			})
 		}
-		directory.Learn(pseudonym.Seen{
-			Key: pseudoid.SenderKey(gjson.GetBytes(event, "state_key").String()), Membership: gjson.GetBytes(event, "content.membership").String(),
-			Current: true, Position: int64(place), Judgement: rs.Pseudonym.Judge(event, ownKeys{rs, rs.MappingKeys}),
-		})
 	}
 	return directory
 }
@@ -143,16 +148,15 @@ func (rs *Rooms) receiveOutside(ctx context.Context, origin, roomID string, even
 		if err != nil {
 			return "", err
 		}
-		stateKey, isState := read.StateKey()
-		if !isState || read.Type() != memberType || stateKey != rs.wireNameOf(outside) || !slices.Contains(outside.Servers, origin) {
+		if member, isMember := read.Member(); !isMember || member != rs.wireNameOf(outside) || !slices.Contains(outside.Servers, origin) {
 			continue
 		}
 		membership := read.Membership()
 		if membership != "leave" && membership != "ban" {
 			continue
 		}
-		outside.end(membership, event)
-		outside.State = rs.stripped(format, roomID, event, outside.Wire)
+		outside.end(membership, read.JSON())
+		outside.State = rs.stripped(format, read, outside.Wire)
 		return read.ID(), rs.keepOutside(outside)
 	}
 	return "", NotFound("this server is not in room %s", roomID)
@@ -170,31 +174,30 @@ func (rs *Rooms) wireNameOf(o Outside) string {
 	return string(key.Public)
 }
 
-// stripForInvite returns the stripped state that is sent with an invite or a knock: a description of the room, and the
-// inviter's join (client-server API, "Stripped state").
-func (r *Room) stripForInvite(state rules.State, inviter string) ([]json.RawMessage, error) {
-	var others [][]byte
-	for _, eventType := range []string{
-		createType, joinRulesType, "m.room.name", "m.room.topic", "m.room.avatar", "m.room.canonical_alias", "m.room.encryption",
-	} {
-		if event := state[rules.StateKey{Type: eventType}]; event != nil {
-			others = append(others, event.JSON())
-		}
-	}
+// inviteState returns the state that is sent with an invite or a knock: some state about the room, and the inviting
+// user's join event, whose mapping tells the invited server who the inviter is (MSC1228, Sending invites; in ordinary
+// rooms client-server API, "Stripped state").
+func inviteState(state rules.State, inviter string) []*pdu.Event {
 	join := state.Member(inviter)
 	if join == nil {
 		join = state.Create()
 	}
-	if r.format.Pseudonymous {
-		return r.rooms.Pseudonym.InviteState(join.JSON(), others...)
-	}
-	var stripped []json.RawMessage
-	for _, event := range append([][]byte{join.JSON()}, others...) {
-		small := map[string]json.RawMessage{}
-		for _, field := range []string{"type", "state_key", "content", "sender", "origin_server_ts"} {
-			small[field] = json.RawMessage(gjson.GetBytes(event, field).Raw)
+	events := []*pdu.Event{join}
+	for _, eventType := range []string{
+		createType, joinRulesType, "m.room.name", "m.room.topic", "m.room.avatar", "m.room.canonical_alias", "m.room.encryption",
+	} {
+		if event := state.Get(eventType, ""); event != nil {
+			events = append(events, event)
 		}
-		stripped = append(stripped, raw(small))
 	}
-	return stripped, nil
+	return events
+}
+
+// strippedInviteState is inviteState in the form in which it is sent.
+func strippedInviteState(state rules.State, inviter string) []json.RawMessage {
+	var stripped []json.RawMessage
+	for _, event := range inviteState(state, inviter) {
+		stripped = append(stripped, event.Strip())
+	}
+	return stripped
 }

@@ -12,9 +12,9 @@ import (
 	"sync"
 
 	"github.com/tidwall/gjson"
-	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -43,42 +43,26 @@ func (rs *Rooms) Receive(ctx context.Context, origin string, event json.RawMessa
 	return read.ID(), room.receive(ctx, origin, read)
 }
 
-// readForeign parses an event from another server and verifies its signatures. An event whose content hash is wrong is
+// readForeign parses an event from another server and checks it by itself. An event whose content hash is wrong is
 // returned in redacted form.
-func (r *Room) readForeign(ctx context.Context, event json.RawMessage) (*rules.Event, error) {
-	if !r.format.Pseudonymous {
-		return rules.Receive(ctx, event, r.format, r.rooms.EventKeys)
-	}
-	canonical, err := pseudoid.CanonicalJSON(event)
-	if err != nil {
-		return nil, fmt.Errorf("reading an event: %w", err)
-	}
-	if canonical, err = sjson.DeleteBytes(canonical, "unsigned"); err != nil { // nobody signed it
-		return nil, fmt.Errorf("reading an event: %w", err)
-	}
-	p := r.rooms.Pseudonym
-	sender := p.Sender(canonical)
-	if odd, is := r.oddSender(canonical); is {
-		sender = odd
-	} else if _, err := rules.NewEvent(canonical, r.format); err != nil {
-		return nil, err
-	}
-	if gjson.GetBytes(canonical, "content.membership").String() == "invite" && gjson.GetBytes(canonical, "type").String() == memberType {
-		err = p.CheckInvite(canonical)
-	} else {
-		err = r.checkSender(canonical, sender)
-	}
+func (r *Room) readForeign(ctx context.Context, raw json.RawMessage) (*pdu.Event, error) {
+	event, err := pdu.Parse(raw, r.format)
 	if err != nil {
 		return nil, err
 	}
-	if canonical, err = p.TakeIn(canonical); err != nil {
-		return nil, err
+	return r.check(ctx, event)
+}
+
+// check verifies the signatures and the content hash of an event.
+func (r *Room) check(ctx context.Context, event *pdu.Event) (*pdu.Event, error) {
+	if r.format.Pseudonymous {
+		return r.rooms.Pseudonym.Receive(event)
 	}
-	return rules.NewStoredEvent(canonical, r.format, string(sender))
+	return rules.Receive(ctx, event, r.rooms.EventKeys)
 }
 
 // receive accepts an event, after fetching missing prev events. The intake lock must be held.
-func (r *Room) receive(ctx context.Context, origin string, event *rules.Event) error {
+func (r *Room) receive(ctx context.Context, origin string, event *pdu.Event) error {
 	if known := r.Event(event.ID()); known != nil && !known.Outlier() {
 		return known.refusal()
 	}
@@ -109,7 +93,7 @@ func (r *Room) missing(ids []string) []string {
 
 // fillGap requests and accepts the events between the forward extremities and an event. takeForeign copes with those
 // that are unavailable.
-func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
+func (r *Room) fillGap(ctx context.Context, origin string, event *pdu.Event) {
 	r.mu.RLock()
 	earliest := slices.Clone(r.heads)
 	r.mu.RUnlock()
@@ -118,13 +102,13 @@ func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
 		r.rooms.Log.Info("missing events were not fetched", "room", r.id, "before", event.ID(), "server", origin, "error", err)
 		return
 	}
-	var between []*rules.Event
+	var between []*pdu.Event
 	for _, one := range found {
 		if read, err := r.readForeign(ctx, one); err == nil && read.RoomID() == r.id {
 			between = append(between, read)
 		}
 	}
-	slices.SortStableFunc(between, func(a, b *rules.Event) int { return cmp.Compare(a.Depth(), b.Depth()) })
+	slices.SortStableFunc(between, func(a, b *pdu.Event) int { return cmp.Compare(a.Depth(), b.Depth()) })
 	for _, one := range between {
 		if len(r.missing([]string{one.ID()})) > 0 {
 			if _, err := r.takeForeign(ctx, origin, one); err != nil {
@@ -136,7 +120,7 @@ func (r *Room) fillGap(ctx context.Context, origin string, event *rules.Event) {
 
 // takeForeign accepts an event of another server: it finds the state before it, judges its mapping, checks it by the
 // rules, and adds it to the room, if need be as rejected.
-func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Event) (*Event, error) {
+func (r *Room) takeForeign(ctx context.Context, origin string, event *pdu.Event) (*Event, error) {
 	given, outliers, err := r.stateGiven(ctx, origin, event)
 	if err != nil {
 		return nil, err
@@ -169,9 +153,9 @@ func (r *Room) takeForeign(ctx context.Context, origin string, event *rules.Even
 }
 
 // decide decides whether an event is accepted, rejected or soft-failed.
-func (r *Room) decide(origin string, event *rules.Event, before rules.State, how *taking) {
+func (r *Room) decide(origin string, event *pdu.Event, before rules.State, how *taking) {
 	applied := r.rules()
-	if err := r.authorised(event, before); err != nil {
+	if err := r.checkAuth(event, before); err != nil {
 		how.rejected = err.Error()
 		return
 	}
@@ -187,7 +171,7 @@ func (r *Room) decide(origin string, event *rules.Event, before rules.State, how
 }
 
 // refuses returns why a member event of a pseudonymous room is refused for its mapping, or "".
-func (r *Room) refuses(origin string, event *rules.Event, j pseudonym.Judgement, bySendJoin bool) string {
+func (r *Room) refuses(origin string, event *pdu.Event, j pseudonym.Judgement, bySendJoin bool) string {
 	p := r.rooms.Pseudonym
 	if handling := p.Handle(event.Membership(), j); handling == pseudonym.Refuse || handling == pseudonym.Drop {
 		return fmt.Sprintf("its mapping is not honoured (%s): %v", j.Cause, j.Err)
@@ -199,7 +183,7 @@ func (r *Room) refuses(origin string, event *rules.Event, j pseudonym.Judgement,
 }
 
 // admits reports whether a user may join with the key of an event, given the user's other keys in the room.
-func (r *Room) admits(event *rules.Event, j *pseudonym.Judgement) bool {
+func (r *Room) admits(event *pdu.Event, j *pseudonym.Judgement) bool {
 	key, _ := event.StateKey()
 	return j == nil || event.Membership() != "join" || j.Verdict != pseudonym.Verified ||
 		r.directory.Admits(j.Mapping.UserID, pseudoid.SenderKey(key))
@@ -207,7 +191,7 @@ func (r *Room) admits(event *rules.Event, j *pseudonym.Judgement) bool {
 
 // stateBefore returns the state before an event, resolved from the states after its prev events; given stands in for
 // those that are unknown. The lock must be held.
-func (r *Room) stateBefore(event *rules.Event, given rules.State) (rules.State, error) {
+func (r *Room) stateBefore(event *pdu.Event, given rules.State) (rules.State, error) {
 	var states []rules.State
 	if given != nil {
 		states = append(states, given)
@@ -224,7 +208,7 @@ func (r *Room) stateBefore(event *rules.Event, given rules.State) (rules.State, 
 }
 
 // stateGiven requests the state before an event, with its auth chain, if a prev event is unknown.
-func (r *Room) stateGiven(ctx context.Context, origin string, event *rules.Event) (rules.State, []outlier, error) {
+func (r *Room) stateGiven(ctx context.Context, origin string, event *pdu.Event) (rules.State, []outlier, error) {
 	if len(r.missing(event.PrevEvents())) == 0 {
 		return nil, nil, nil
 	}
@@ -238,17 +222,13 @@ func (r *Room) stateGiven(ctx context.Context, origin string, event *rules.Event
 // stateOf parses a state and its auth chain from another server. Events that are invalid or rejected are left out of
 // the state.
 func (r *Room) stateOf(ctx context.Context, state, chain []json.RawMessage) (rules.State, []outlier, error) {
-	outliers := r.readOutliers(ctx, slices.Concat(chain, state), nil)
+	outliers, ids := r.readOutliers(ctx, slices.Concat(chain, state), nil)
 	byID := map[string]outlier{}
 	for _, one := range outliers {
 		byID[one.event.ID()] = one
 	}
 	given := rules.State{}
-	for _, one := range state {
-		id, err := pseudoid.EventID(one, r.format)
-		if err != nil {
-			continue
-		}
+	for _, id := range ids[len(chain):] {
 		event, rejected := byID[id].event, byID[id].rejected
 		if known := r.Event(id); event == nil && known != nil {
 			event, rejected = known.Event, known.Rejected
@@ -267,7 +247,7 @@ func (r *Room) stateOf(ctx context.Context, state, chain []json.RawMessage) (rul
 }
 
 // withAuthEvents adds the auth events of an event that are unknown.
-func (r *Room) withAuthEvents(ctx context.Context, origin string, event *rules.Event, outliers []outlier) ([]outlier, error) {
+func (r *Room) withAuthEvents(ctx context.Context, origin string, event *pdu.Event, outliers []outlier) ([]outlier, error) {
 	there := func(id string) bool {
 		return r.Event(id) != nil || slices.ContainsFunc(outliers, func(o outlier) bool { return o.event.ID() == id })
 	}
@@ -278,7 +258,8 @@ func (r *Room) withAuthEvents(ctx context.Context, origin string, event *rules.E
 	if err != nil {
 		return nil, fmt.Errorf("an auth event of %s is unknown, and %s did not return it: %w", event.ID(), origin, err)
 	}
-	outliers = append(outliers, r.readOutliers(ctx, chain, outliers)...)
+	further, _ := r.readOutliers(ctx, chain, outliers)
+	outliers = append(outliers, further...)
 	for _, id := range event.AuthEvents() {
 		if !there(id) {
 			return nil, fmt.Errorf("auth event %s of %s is not known, and %s did not give it", id, event.ID(), origin)
@@ -289,16 +270,25 @@ func (r *Room) withAuthEvents(ctx context.Context, origin string, event *rules.E
 
 // readOutliers parses outliers and sorts them so that each comes after its auth events; before are further outliers
 // that may be among those. Each is checked by its own auth events. Events that cannot be parsed, or whose auth events
-// are missing, are left out.
-func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before []outlier) []outlier {
-	read := map[string]*rules.Event{}
+// are missing, are left out. ids has the ID of each event in the list, or "" where it cannot be parsed.
+func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before []outlier) (ordered []outlier, ids []string) {
+	ids = make([]string, len(list))
+	read := map[string]*pdu.Event{}
 	judged := map[string]*pseudonym.Judgement{}
 	var mu sync.Mutex
 	var reading sync.WaitGroup
-	for _, one := range list { // concurrently: each may wait for a server's keys
+	for i, one := range list { // concurrently: each may wait for a server's keys
 		reading.Go(func() {
-			event, err := r.readForeign(ctx, one)
-			if err != nil || event.RoomID() != r.id || r.Event(event.ID()) != nil {
+			event, err := pdu.Parse(one, r.format)
+			if err != nil {
+				return
+			}
+			ids[i] = event.ID()
+			if event.RoomID() != r.id || r.Event(event.ID()) != nil {
+				return
+			}
+			event, err = r.check(ctx, event)
+			if err != nil {
 				return
 			}
 			j := r.judge(event)
@@ -313,7 +303,6 @@ func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before 
 	for _, one := range before {
 		known[one.event.ID()] = &one
 	}
-	var ordered []outlier
 	var add func(id string) bool
 	add = func(id string) bool {
 		if r.Event(id) != nil || known[id] != nil {
@@ -342,17 +331,17 @@ func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before 
 		ordered = append(ordered, one)
 		return true
 	}
-	for _, one := range list {
-		if id, err := pseudoid.EventID(one, r.format); err == nil {
+	for _, id := range ids {
+		if id != "" {
 			add(id)
 		}
 	}
-	return ordered
+	return ordered, ids
 }
 
 // rejectsOutlier returns why an outlier is rejected by its own auth events, or "".
-func (r *Room) rejectsOutlier(event *rules.Event, known map[string]*outlier, judged map[string]*pseudonym.Judgement) string {
-	var authEvents []*rules.Event
+func (r *Room) rejectsOutlier(event *pdu.Event, known map[string]*outlier, judged map[string]*pseudonym.Judgement) string {
+	var authEvents []*pdu.Event
 	rejected := map[string]bool{}
 	for _, id := range event.AuthEvents() {
 		if one := known[id]; one != nil {
@@ -365,7 +354,7 @@ func (r *Room) rejectsOutlier(event *rules.Event, known map[string]*outlier, jud
 	}
 	applied := r.rules()
 	inRoom := applied.DomainOf
-	applied.DomainOf = func(event *rules.Event) (string, bool) { // a server that joins a room learns of its members only with these events
+	applied.DomainOf = func(event *pdu.Event) (string, bool) { // a server that joins a room learns of its members only with these events
 		for _, j := range judged {
 			if j != nil && j.Verdict == pseudonym.Verified && string(j.Mapping.Key) == event.Sender() {
 				domain, err := pseudoid.UserIDDomain(j.Mapping.UserID)

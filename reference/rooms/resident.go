@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
 	"msc4014/reference/federation/outgoing"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -60,8 +60,8 @@ func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userI
 		return none, err
 	}
 	content := []byte(fmt.Sprintf(`{"membership":%q}`, membership))
-	if membership == "join" && room.needsVoucher(state, sender) {
-		if content, _, err = room.vouched(content, userID, state); err != nil {
+	if membership == "join" && needsAuthoriser(state, sender) {
+		if content, _, err = room.authoriseJoin(content, userID, state); err != nil {
 			return none, err
 		}
 	}
@@ -126,7 +126,7 @@ func (rs *Rooms) SendKnock(ctx context.Context, origin, roomID, eventID string, 
 		return nil, err
 	}
 	state := room.State()
-	return room.stripForInvite(state, state.Create().Sender())
+	return strippedInviteState(state, state.Create().Sender()), nil
 }
 
 // userOf returns the user ID of a member event's member, if it is verified, or "".
@@ -143,12 +143,9 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	if err != nil {
 		return nil, nil, err
 	}
-	if raw, err = room.vouchOrdinary(raw); err != nil {
-		return nil, nil, err
-	}
-	event, err := room.readForeign(ctx, raw)
+	event, err := room.readMember(ctx, raw)
 	if err != nil {
-		return nil, nil, Forbidden("%v", err)
+		return nil, nil, err
 	}
 	stateKey, isState := event.StateKey()
 	switch {
@@ -162,7 +159,7 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	if domain, _ := pseudoid.UserIDDomain(event.Sender()); !room.format.Pseudonymous && domain != origin {
 		return nil, nil, Forbidden("%s is not of %s", event.Sender(), origin)
 	}
-	if event, err = room.vouch(event); err != nil {
+	if event, err = room.addSignatures(event); err != nil {
 		return nil, nil, err
 	}
 	room.intake.Lock()
@@ -191,7 +188,7 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	if err != nil {
 		return nil, nil, Bad("M_INVALID_PARAM", "%v", err)
 	}
-	if err := room.authorised(event, before); err != nil {
+	if err := room.checkAuth(event, before); err != nil {
 		return nil, nil, Forbidden("%v", err)
 	}
 	if err := room.rules().Allowed(event, room.current.state); err != nil {
@@ -205,59 +202,58 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	return room, taken, err
 }
 
-// vouchOrdinary signs a join of an ordinary room that a local member authorises: it cannot be verified without this
-// server's signature.
-func (r *Room) vouchOrdinary(join json.RawMessage) (json.RawMessage, error) {
-	voucher := gjson.GetBytes(join, "content.join_authorised_via_users_server").String()
-	if r.format.Pseudonymous || voucher == "" || !r.rooms.own(voucher) {
-		return join, nil
-	}
-	if err := r.mayVouch(gjson.GetBytes(join, "sender").String(), gjson.GetBytes(join, "sender").String()); err != nil {
-		return nil, err
-	}
-	canonical, err := pseudoid.CanonicalJSON(join)
+// readMember parses and checks a member event from its own server. A join of an ordinary room that a local member
+// authorises is signed first: it cannot be verified without this server's signature.
+func (r *Room) readMember(ctx context.Context, raw json.RawMessage) (*pdu.Event, error) {
+	event, err := pdu.Parse(raw, r.format)
 	if err != nil {
-		return nil, Bad("M_BAD_JSON", "%v", err)
+		return nil, Forbidden("%v", err)
 	}
-	return r.signOrdinary(canonical)
+	if authoriser := event.Content("join_authorised_via_users_server").Str; !r.format.Pseudonymous && r.rooms.own(authoriser) {
+		if err := r.mayAuthorise(event.Sender(), event.Sender()); err != nil {
+			return nil, err
+		}
+		if event, err = r.signOrdinary(event.JSON()); err != nil {
+			return nil, Bad("M_BAD_JSON", "%v", err)
+		}
+	}
+	if event, err = r.check(ctx, event); err != nil {
+		return nil, Forbidden("%v", err)
+	}
+	return event, nil
 }
 
-// mayVouch returns an error if a join cannot be authorised.
-func (r *Room) mayVouch(sender, userID string) error {
-	if state := r.State(); r.needsVoucher(state, sender) && !r.inAllowedRoom(userID, state) {
+// mayAuthorise returns an error if a join cannot be authorised.
+func (r *Room) mayAuthorise(sender, userID string) error {
+	if state := r.State(); needsAuthoriser(state, sender) && !r.inAllowedRoom(userID, state) {
 		return Forbidden("%s is in none of the rooms whose members may join room %s", userID, r.id)
 	}
 	return nil
 }
 
-// vouch adds, in a pseudonymous room, the signature of the local member that authorises a restricted join, and those
+// addSignatures adds to a join of a pseudonymous room the signature of the local member that authorises it, and those
 // that a resident server adds.
-func (r *Room) vouch(event *rules.Event) (*rules.Event, error) {
+func (r *Room) addSignatures(event *pdu.Event) (*pdu.Event, error) {
 	if event.Membership() != "join" || !r.format.Pseudonymous {
 		return event, nil
 	}
-	signed := event.JSON()
-	voucher := pseudoid.SenderKey(event.Content("join_authorised_via_users_server").String())
-	if userID, proven := r.directory.Proven(voucher); proven && r.rooms.own(userID) {
-		if err := r.mayVouch(event.Sender(), r.claimedBy(event)); err != nil {
+	authoriser := pseudoid.SenderKey(event.Content("join_authorised_via_users_server").Str)
+	if userID, verified := r.directory.Proven(authoriser); verified && r.rooms.own(userID) {
+		if err := r.mayAuthorise(event.Sender(), claimedBy(event)); err != nil {
 			return nil, err
 		}
 		key, _, err := r.rooms.keys.Load(r.id, userID)
 		if err != nil {
 			return nil, err
 		}
-		if signed, err = r.rooms.Pseudonym.SignAsAuthoriser(signed, key); err != nil {
+		if event, err = r.rooms.Pseudonym.SignAsAuthoriser(event, key); err != nil {
 			return nil, err
 		}
 	}
-	signed, err := r.rooms.Pseudonym.SignAsResident(signed, r.rooms.Server)
-	if err != nil {
-		return nil, err
-	}
-	return rules.NewStoredEvent(signed, r.format, event.Sender())
+	return r.rooms.Pseudonym.SignAsResident(event, r.rooms.Server)
 }
 
 // claimedBy returns the user ID that a member event's mapping names; it is not verified.
-func (r *Room) claimedBy(event *rules.Event) string {
-	return gjson.GetBytes(event.JSON(), "content."+pseudoid.MappingField+".user_id").String()
+func claimedBy(event *pdu.Event) string {
+	return event.Content(pseudoid.MappingField).Get("user_id").String()
 }

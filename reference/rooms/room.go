@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 	"msc4014/reference/store"
@@ -21,7 +22,7 @@ import (
 
 // Event is an event of a room with what this server knows about it. It is immutable.
 type Event struct {
-	*rules.Event
+	*pdu.Event
 	// Position is its place in the server's own order. Events from before the server was in the room have negative
 	// positions, lower for older ones. An outlier, known only as an auth event of others, has 0.
 	Position   int64
@@ -81,7 +82,6 @@ type roomRecord struct {
 // eventRecord is the stored form of an event.
 type eventRecord struct {
 	JSON        json.RawMessage   `json:"json"`
-	Sender      string            `json:"sender"` // if the JSON no longer names it
 	Position    int64             `json:"position"`
 	Rejected    string            `json:"rejected,omitempty"`
 	SoftFailed  bool              `json:"soft_failed,omitempty"`
@@ -160,7 +160,7 @@ func (r *Room) stored(state rules.State) []*Event {
 
 func (r *Room) storedLocked(state rules.State) []*Event {
 	var all []*Event
-	for _, key := range slices.SortedFunc(maps.Keys(state), func(a, b rules.StateKey) int {
+	for _, key := range slices.SortedFunc(maps.Keys(state), func(a, b pdu.StateKey) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Key, b.Key))
 	}) {
 		if event := r.events[state[key].ID()]; event != nil {
@@ -315,7 +315,7 @@ func (s *snapshots) load(id string, room *Room) (*snapshot, error) {
 
 // loadEvent loads a stored event.
 func (r *Room) loadEvent(record eventRecord) error {
-	event, err := rules.NewStoredEvent(record.JSON, r.format, record.Sender)
+	event, err := pdu.Parse(record.JSON, r.format)
 	if err != nil {
 		return err
 	}

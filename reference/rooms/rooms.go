@@ -39,7 +39,6 @@ type Profile struct {
 type Config struct {
 	Server      pseudonym.ServerSigner // name and signing key of this server
 	Pseudonym   pseudonym.Rules
-	Rules       rules.Rules
 	Store       *store.Store
 	Clock       *stream.Clock // at or after LastPosition
 	MappingKeys pseudonym.KeySource

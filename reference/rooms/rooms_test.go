@@ -8,7 +8,6 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/rules"
 )
 
 // kinds are the kinds of room that everything must work in.
@@ -252,7 +251,7 @@ func TestUpgradeBetweenKinds(t *testing.T) {
 		create := one.Get(next).State().Create()
 		assert.Equal(t, old, create.Content("predecessor").Get("room_id").String())
 		assert.Equal(t, version, create.Content("room_version").String())
-		assert.Equal(t, int64(100), one.Get(next).State().PowerLevel(first(one.Get(next).Sender(alice))))
+		assert.Equal(t, int64(100), one.Get(next).State().PowerLevels().Of(first(one.Get(next).Sender(alice))))
 		old = next
 	}
 }
@@ -319,6 +318,6 @@ func TestPowerGivenBeforeJoining(t *testing.T) {
 	room := one.create(alice, pseudoid.RoomVersion, func(o *CreateOptions) { o.Preset = "trusted_private_chat"; o.Invite = []string{bob} })
 	two.join(bob, room, "one.test")
 	key, _ := two.Get(room).Sender(bob)
-	assert.Equal(t, int64(100), two.Get(room).State().PowerLevel(key))
-	assert.Equal(t, int64(100), gjson.GetBytes(two.Get(room).Content(two.Get(room).Event(two.Get(room).State()[rules.StateKey{Type: powerLevelsType}].ID())), "users."+gjson.Escape(bob)).Int())
+	assert.Equal(t, int64(100), two.Get(room).State().PowerLevels().Of(key))
+	assert.Equal(t, int64(100), gjson.GetBytes(two.Get(room).Content(two.Get(room).Event(two.Get(room).State().Get(powerLevelsType, "").ID())), "users."+gjson.Escape(bob)).Int())
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
@@ -30,17 +31,15 @@ func (r *Room) forPeers(event *Event) json.RawMessage {
 	if r.RedactionOf(event.ID()) == "" {
 		return event.JSON()
 	}
-	var redacted []byte
-	var err error
-	if r.format.Pseudonymous {
-		redacted, err = r.rooms.Pseudonym.RedactForPeers(event.JSON())
-	} else {
-		redacted, err = pseudoid.Redact(event.JSON(), r.format)
+	redact := r.rooms.Pseudonym.RedactForPeers
+	if !r.format.Pseudonymous {
+		redact = (*pdu.Event).Redacted
 	}
+	redacted, err := redact(event.Event)
 	if err != nil {
 		return event.JSON()
 	}
-	return redacted
+	return redacted.JSON()
 }
 
 // RedactionOf returns the ID of the redaction that took effect on an event, or "".
@@ -153,7 +152,7 @@ func (r *Room) wasJoinedAfter(server string, event *Event) bool {
 }
 
 func historyVisibility(state rules.State) string {
-	if event := state[rules.StateKey{Type: historyVisibilityType}]; event != nil {
+	if event := state.Get(historyVisibilityType, ""); event != nil {
 		return event.Content("history_visibility").String()
 	}
 	return "shared"
@@ -167,8 +166,11 @@ func (r *Room) visibleForm(server string, event *Event) (json.RawMessage, bool) 
 	if r.visibleTo(server, event) {
 		return r.forPeers(event), true
 	}
-	redacted, err := pseudoid.Redact(event.JSON(), r.format)
-	return redacted, err == nil
+	redacted, err := event.Redacted()
+	if err != nil {
+		return nil, false
+	}
+	return redacted.JSON(), true
 }
 
 // ServeEvent returns an event to a server (GET /event).

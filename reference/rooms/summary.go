@@ -11,7 +11,6 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/reference/federation/outgoing"
-	"msc4014/reference/rules"
 )
 
 // Summary is a description of a room, in the format of both APIs.
@@ -33,7 +32,7 @@ type Summary struct {
 func (r *Room) Summary() Summary {
 	state := r.State()
 	text := func(eventType, field string) string {
-		if event := state[rules.StateKey{Type: eventType}]; event != nil {
+		if event := state.Get(eventType, ""); event != nil {
 			return event.Content(field).String()
 		}
 		return ""
@@ -87,7 +86,7 @@ func (r *Room) mayPreviewFrom(server string) bool {
 	if r.open() || slices.Contains(r.Servers(), server) {
 		return true
 	}
-	rule := r.State()[rules.StateKey{Type: joinRulesType}]
+	rule := r.State().Get(joinRulesType, "")
 	if rule == nil || !r.restricted() {
 		return false
 	}
@@ -132,7 +131,7 @@ func (r *Room) withChildren(suggestedOnly bool) summaryWithChildren {
 	if s.RoomType == "m.space" {
 		s.ChildrenState = r.Children(suggestedOnly)
 	}
-	if rule := r.State()[rules.StateKey{Type: joinRulesType}]; rule != nil && r.restricted() {
+	if rule := r.State().Get(joinRulesType, ""); rule != nil && r.restricted() {
 		for _, allowed := range rule.Content("allow").Array() {
 			s.AllowedRooms = append(s.AllowedRooms, allowed.Get("room_id").String())
 		}

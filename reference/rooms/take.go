@@ -4,11 +4,11 @@ package rooms
 // directory, applies redactions, and stores the result, all in one step that clients see as a whole.
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 	"msc4014/reference/store"
@@ -34,14 +34,14 @@ type taking struct {
 
 // outlier is an event that is only known as an auth event or state of others, with the judgement of its mapping.
 type outlier struct {
-	event     *rules.Event
+	event     *pdu.Event
 	rejected  string
 	judgement *pseudonym.Judgement
 	concealed bool
 }
 
 // take adds an event to the room. before is the state before it. It returns the stored event. The lock must be held.
-func (r *Room) take(event *rules.Event, before rules.State, how taking) (*Event, error) {
+func (r *Room) take(event *pdu.Event, before rules.State, how taking) (*Event, error) {
 	known := r.events[event.ID()]
 	if known != nil && !known.Outlier() {
 		return known, nil
@@ -156,14 +156,11 @@ func (r *Room) resolve(states []rules.State, extra *Event) (rules.State, error) 
 
 // rules returns the rules of the room.
 func (r *Room) rules() rules.Rules {
-	readings := r.rooms.Pseudonym.Readings
-	applied := r.rooms.Rules
-	applied.Domain, applied.Sigil = rules.DomainReading(readings.ByDomain), rules.SigilReading(readings.BySigil)
-	applied.AnyKey = r.takesAnySpelling() || r.rooms.Pseudonym.Takes("small-order-accepted")
-	applied.DomainOf = func(event *rules.Event) (string, bool) {
+	applied := rules.Rules{Pseudonym: r.rooms.Pseudonym}
+	applied.DomainOf = func(event *pdu.Event) (string, bool) {
 		userID, ok := r.directory.Proven(pseudoid.SenderKey(event.Sender()))
 		if !ok { // a joining user names itself in the join; whether that is true is judged separately
-			userID = r.claimedBy(event)
+			userID = claimedBy(event)
 		}
 		domain, err := pseudoid.UserIDDomain(userID)
 		return domain, err == nil
@@ -177,7 +174,7 @@ type history struct {
 	extra *Event
 }
 
-func (h history) Event(id string) *rules.Event {
+func (h history) Event(id string) *pdu.Event {
 	if h.extra != nil && h.extra.ID() == id {
 		return h.extra.Event
 	}
@@ -196,7 +193,7 @@ func (h history) Rejected(id string) bool {
 // remember stores an event.
 func (r *Room) remember(tx *store.Tx, event *Event) {
 	record := eventRecord{
-		JSON: event.JSON(), Sender: event.Sender(), Position: event.Position, Rejected: event.Rejected, SoftFailed: event.SoftFailed,
+		JSON: event.JSON(), Position: event.Position, Rejected: event.Rejected, SoftFailed: event.SoftFailed,
 		Concealed: event.Concealed, Verdict: event.Verdict, Cause: event.Cause, Device: event.Device, Transaction: event.Transaction,
 	}
 	if !event.Outlier() {
@@ -278,11 +275,8 @@ func (r *Room) ownersJudgement(key string, j pseudonym.Judgement) pseudonym.Judg
 
 // judgement returns the judgement of a member event on arrival.
 func (e *Event) judgement() pseudonym.Judgement {
-	j := pseudonym.Judgement{Verdict: e.Verdict, Cause: e.Cause}
-	if mapping, ok := pseudoid.MappingOf(e.JSON()); ok {
-		j.Mapping, _ = pseudoid.ParseMapping(mapping) // an unreadable mapping names no user
-	}
-	return j
+	mapping, _, _ := e.Mapping() // a malformed mapping names no user
+	return pseudonym.Judgement{Verdict: e.Verdict, Cause: e.Cause, Mapping: mapping}
 }
 
 // keep stores a changed directory entry, and marks a member event to be sent to clients again if the change says so.
@@ -312,35 +306,25 @@ func (r *Room) redact(tx *store.Tx, taken *Event) {
 }
 
 func (r *Room) redactBy(tx *store.Tx, redaction, target *Event) {
-	if r.redacted[target.ID()] != "" || r.mayRedact(redaction, target) != nil {
+	if r.redacted[target.ID()] != "" || !r.mayRedact(redaction, target) {
 		return
 	}
 	r.redacted[target.ID()] = redaction.ID()
 	r.rooms.tables.redacted.Put(tx, store.Key(r.id, target.ID()), redaction.ID())
 }
 
-// mayRedact returns an error if a redaction does not take effect.
-func (r *Room) mayRedact(redaction, target *Event) error {
+// mayRedact reports whether a redaction takes effect.
+func (r *Room) mayRedact(redaction, target *Event) bool {
 	if target.Type() == createType || redaction.RoomID() != target.RoomID() {
-		return fmt.Errorf("event %s cannot be redacted", target.ID())
+		return false
 	}
 	state := redaction.before.state
 	if !r.format.Pseudonymous {
 		return r.rules().MayRedact(redaction.Event, target.Event, state)
 	}
-	var levels []byte
-	if event := state[rules.StateKey{Type: powerLevelsType}]; event != nil {
-		levels = contentOf(event)
-	}
-	var creator pseudoid.SenderKey
-	if create := state.Create(); create != nil {
-		creator = pseudoid.SenderKey(create.Sender())
-	}
-	if r.rooms.Pseudonym.MayRedact(pseudoid.SenderKey(redaction.Sender()), pseudoid.SenderKey(target.Sender()), creator, levels, r.directory) {
-		return nil
-	}
-	return fmt.Errorf("%s may not redact event %s", redaction.Sender(), target.ID())
+	levels, redactor, author := state.PowerLevels(), redaction.Sender(), target.Sender()
+	return r.rooms.Pseudonym.MayRedact(pseudoid.SenderKey(redactor), pseudoid.SenderKey(author), levels.Of(redactor), levels.For("redact"), r.directory)
 }
 
 // contentOf returns the content of an event as JSON.
-func contentOf(event *rules.Event) []byte { return []byte(event.Field("content").Raw) }
+func contentOf(event *pdu.Event) []byte { return []byte(event.Field("content").Raw) }

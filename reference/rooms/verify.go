@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
-	"msc4014/reference/rules"
 	"msc4014/reference/store"
 )
 
@@ -58,13 +58,13 @@ var errNotAsked = errors.New("no server may be asked for its keys")
 
 // judge judges the mapping of a member event of a pseudonymous room; it may request the keys of the user's server. For
 // other events it returns nil.
-func (r *Room) judge(event *rules.Event) *pseudonym.Judgement {
+func (r *Room) judge(event *pdu.Event) *pseudonym.Judgement {
 	return r.judgeBy(event, ownKeys{r.rooms, r.rooms.MappingKeys})
 }
 
 // judgeBrought judges the mapping of a member event that a server delivered. Whether another server is asked as a
 // notary if the user's own does not give its keys is unverified/notary; here it is the delivering server.
-func (r *Room) judgeBrought(ctx context.Context, origin string, event *rules.Event) *pseudonym.Judgement {
+func (r *Room) judgeBrought(ctx context.Context, origin string, event *pdu.Event) *pseudonym.Judgement {
 	j := r.judge(event)
 	reading := r.rooms.Pseudonym.Readings.Notary
 	if j == nil || !j.Retry() || reading == "not-asked" {
@@ -82,20 +82,20 @@ func (r *Room) judgeBrought(ctx context.Context, origin string, event *rules.Eve
 
 // judgeOwn judges the mapping in an event that this server wrote, without network requests: a local user's mapping is
 // signed by this server, and a remote user's was verified before.
-func (r *Room) judgeOwn(event *rules.Event) *pseudonym.Judgement {
+func (r *Room) judgeOwn(event *pdu.Event) *pseudonym.Judgement {
 	return r.judgeBy(event, ownKeys{r.rooms, noKeys{}})
 }
 
-func (r *Room) judgeBy(event *rules.Event, keys pseudonym.KeySource) *pseudonym.Judgement {
+func (r *Room) judgeBy(event *pdu.Event, keys pseudonym.KeySource) *pseudonym.Judgement {
 	if !r.format.Pseudonymous || event.Type() != memberType {
 		return nil
 	}
-	if key, _ := event.StateKey(); r.rules().AnyMemberKey() {
+	if key, _ := event.StateKey(); r.rooms.Pseudonym.AnyMemberKey() {
 		if _, err := pseudoid.ParseSenderKey(key); err != nil {
 			return nil // a state key that is no sender key has no mapping
 		}
 	}
-	j := r.rooms.Pseudonym.Judge(event.JSON(), keys)
+	j := r.rooms.Pseudonym.Judge(event, keys)
 	if r.rooms.mappedElsewhere(j, r.id) {
 		j = r.rooms.Pseudonym.Replayed(j)
 	}
@@ -110,12 +110,8 @@ func (rs *Rooms) mappedElsewhere(j pseudonym.Judgement, roomID string) bool {
 
 // noteMapping records the room in which the mapping of a member event was first seen.
 func (r *Room) noteMapping(tx *store.Tx, event *Event) {
-	raw, ok := pseudoid.MappingOf(event.JSON())
-	if !ok {
-		return
-	}
-	mapping, err := pseudoid.ParseMapping(raw)
-	if err != nil {
+	mapping, present, err := event.Mapping()
+	if !present || err != nil {
 		return
 	}
 	key := store.Key(string(mapping.Key), mapping.UserID)

@@ -7,11 +7,10 @@ import (
 	"encoding/json"
 
 	"github.com/tidwall/gjson"
-	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
-	"msc4014/reference/rules"
 )
 
 // Viewer is the user and device that an event is shown to.
@@ -32,93 +31,52 @@ func (r *Room) View(event *Event, viewer Viewer, more map[string]any) json.RawMe
 	if key, isState := event.State(); isState && !event.Outlier() {
 		if replaced := event.before.state[key]; replaced != nil && replaced.ID() != event.ID() {
 			additions.Others["replaces_state"] = replaced.ID()
-			additions.PrevContent = r.contentForClients(r.Event(replaced.ID()))
-			additions.PrevSender = pseudoid.SenderKey(replaced.Sender())
+			additions.Replaced = r.forClients(r.Event(replaced.ID()))
 		}
 	}
-	wire := r.forClients(event)
-	if id := r.RedactionOf(event.ID()); id != "" {
-		if redaction := r.Event(id); redaction != nil {
-			additions.RedactedBecause = r.named(redaction)
-		}
+	if redaction := r.Event(r.RedactionOf(event.ID())); redaction != nil {
+		additions.RedactedBecause = redaction.Event
 	}
-	view, err := r.clientEvent(wire, additions, event.Position)
-	if err != nil {
-		r.rooms.Log.Error("an event cannot be shown", "room", r.id, "event", event.ID(), "error", err)
-		return json.RawMessage(`{}`)
-	}
-	return view
-}
-
-// clientEvent returns the client view of an event on the wire.
-func (r *Room) clientEvent(wire []byte, additions pseudonym.Additions, position int64) (json.RawMessage, error) {
 	if r.format.Pseudonymous {
-		return r.rooms.Pseudonym.ClientEvent(wire, additions, r.directory.At(position))
+		return r.rooms.Pseudonym.ClientEvent(r.forClients(event), additions, r.directory.At(event.Position))
 	}
-	return ordinaryView(wire, additions), nil
+	return ordinaryView(r.forClients(event), additions)
 }
 
-// forClients returns an event as served to clients, but still in wire format, with its ID.
-func (r *Room) forClients(event *Event) []byte {
-	wire := r.named(event)
+// forClients returns an event in the form served to clients.
+func (r *Room) forClients(event *Event) *pdu.Event {
 	if r.RedactionOf(event.ID()) == "" {
-		return wire
+		return event.Event
 	}
-	var redacted []byte
-	var err error
-	if r.format.Pseudonymous {
-		redacted, err = r.rooms.Pseudonym.RedactForClients(event.JSON())
-	} else {
-		redacted, err = pseudoid.Redact(event.JSON(), r.format)
+	redact := r.rooms.Pseudonym.RedactForClients
+	if !r.format.Pseudonymous {
+		redact = (*pdu.Event).Redacted
 	}
+	redacted, err := redact(event.Event)
 	if err != nil {
-		return wire
-	}
-	if redacted, err = sjson.SetBytes(redacted, "event_id", event.ID()); err != nil {
-		return wire
+		return event.Event
 	}
 	return redacted
 }
 
-// named returns an event in wire format with its ID, and with its sender if the wire format no longer names it.
-func (r *Room) named(event *Event) []byte {
-	wire, err := sjson.SetBytes(event.JSON(), "event_id", event.ID())
-	if err != nil {
-		return event.JSON()
-	}
-	if field := r.format.SenderField(); !gjson.GetBytes(wire, field).Exists() {
-		if named, err := sjson.SetBytes(wire, field, event.Sender()); err == nil {
-			return named
-		}
-	}
-	return wire
-}
-
-func (r *Room) contentForClients(event *Event) []byte {
-	if event == nil {
-		return nil
-	}
-	return []byte(gjson.GetBytes(r.forClients(event), "content").Raw)
-}
-
 // ordinaryView returns the client view of an event of an ordinary room.
-func ordinaryView(wire []byte, additions pseudonym.Additions) json.RawMessage {
-	view := map[string]json.RawMessage{}
-	for _, field := range []string{"type", "room_id", "sender", "state_key", "content", "origin_server_ts", "event_id", "redacts"} {
-		if value := gjson.GetBytes(wire, field); value.Exists() {
+func ordinaryView(event *pdu.Event, additions pseudonym.Additions) json.RawMessage {
+	view := map[string]json.RawMessage{"event_id": raw(event.ID())}
+	for _, field := range []string{"type", "room_id", "sender", "state_key", "content", "origin_server_ts", "redacts"} {
+		if value := event.Field(field); value.Exists() {
 			view[field] = json.RawMessage(value.Raw)
 		}
 	}
-	if redacts := gjson.GetBytes(wire, "content.redacts"); redacts.Exists() && gjson.GetBytes(wire, "type").String() == redactionType {
+	if redacts := event.Content("redacts"); redacts.Exists() && event.Type() == redactionType {
 		view["redacts"] = json.RawMessage(redacts.Raw) // where older clients look for it (room version 11)
 	}
 	unsigned := map[string]any{}
 	for field, value := range additions.Others {
 		unsigned[field] = value
 	}
-	if additions.PrevContent != nil {
-		unsigned["prev_content"] = json.RawMessage(additions.PrevContent)
-		unsigned["prev_sender"] = additions.PrevSender
+	if additions.Replaced != nil {
+		unsigned["prev_content"] = json.RawMessage(contentOf(additions.Replaced))
+		unsigned["prev_sender"] = additions.Replaced.Sender()
 	}
 	if additions.RedactedBecause != nil {
 		unsigned["redacted_because"] = ordinaryView(additions.RedactedBecause, pseudonym.Additions{})
@@ -153,7 +111,7 @@ func (r *Room) StateEvent(userID, eventType, stateKey string) (*Event, error) {
 		}
 		wireKey = key
 	}
-	event := state[rules.StateKey{Type: eventType, Key: wireKey}]
+	event := state.Get(eventType, wireKey)
 	if event == nil {
 		return nil, NotFound("there is no state (%s, %s) in room %s", eventType, stateKey, r.id)
 	}
@@ -168,16 +126,9 @@ func (r *Room) InviteState(userID string) []json.RawMessage {
 	if !known || member == nil {
 		return nil
 	}
-	state := r.State()
-	wire, err := r.stripForInvite(state, member.Sender())
-	if err != nil {
-		return nil
+	var events []*pdu.Stripped
+	for _, event := range append(inviteState(r.State(), member.Sender()), member) {
+		events = append(events, &event.Stripped)
 	}
-	var shown []json.RawMessage
-	for _, one := range append(wire, r.named(r.Event(member.ID()))) {
-		if view, err := r.rooms.strippedView(r.format, one, r.Names()); err == nil {
-			shown = append(shown, view)
-		}
-	}
-	return shown
+	return r.rooms.strippedViews(r.format, events, r.Names())
 }

@@ -6,11 +6,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/tidwall/sjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 	"msc4014/reference/store"
@@ -149,25 +149,14 @@ func (r *Room) place(d *pseudonym.Draft, sender string, state rules.State) {
 }
 
 // build builds and signs the event of a draft, with the sender's key, or in an ordinary room with the server's.
-func (r *Room) build(d pseudonym.Draft, key pseudoid.KeyPair, sender string) (*rules.Event, error) {
-	var signed []byte
-	var err error
+func (r *Room) build(d pseudonym.Draft, key pseudoid.KeyPair, sender string) (event *pdu.Event, err error) {
 	if r.format.Pseudonymous {
-		signed, _, err = r.rooms.Pseudonym.Build(d, key, r.rooms.Server)
+		event, err = r.rooms.Pseudonym.Build(d, key, r.rooms.Server)
 	} else {
-		signed, err = r.signOrdinary(ordinaryEvent(d, sender))
+		event, err = r.signOrdinary(ordinaryEvent(d, sender))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("writing an event of type %s: %w", d.Type, err)
-	}
-	return r.read(signed)
-}
-
-// read parses an event that was built here.
-func (r *Room) read(signed []byte) (*rules.Event, error) {
-	event, err := rules.NewEvent(signed, r.format)
-	if err != nil {
-		return nil, Bad("M_BAD_JSON", "this event cannot be sent: %v", err)
+		return nil, Bad("M_BAD_JSON", "this event of type %s cannot be sent: %v", d.Type, err)
 	}
 	return event, nil
 }
@@ -189,14 +178,18 @@ func ordinaryEvent(d pseudonym.Draft, sender string) []byte {
 }
 
 // signOrdinary adds the content hash and the server's signature.
-func (r *Room) signOrdinary(event []byte) ([]byte, error) {
+func (r *Room) signOrdinary(event []byte) (*pdu.Event, error) {
 	signer := r.rooms.Server
-	return pseudoid.SignEvent(event, r.format, signer.Name, signer.KeyID, signer.Key)
+	signed, err := pseudoid.SignEvent(event, r.format, signer.Name, signer.KeyID, signer.Key)
+	if err != nil {
+		return nil, err
+	}
+	return pdu.Parse(signed, r.format)
 }
 
 // takeOwn adds an event of a local user to the room if the rules allow it, and sends it. The lock must be held.
-func (r *Room) takeOwn(event *rules.Event, before rules.State, how taking) (*Event, error) {
-	if err := r.authorised(event, before); err != nil {
+func (r *Room) takeOwn(event *pdu.Event, before rules.State, how taking) (*Event, error) {
+	if err := r.checkAuth(event, before); err != nil {
 		return nil, Forbidden("%v", err)
 	}
 	if how.judgement == nil {
@@ -206,9 +199,9 @@ func (r *Room) takeOwn(event *rules.Event, before rules.State, how taking) (*Eve
 	return r.take(event, before, how)
 }
 
-// authorised returns an error if the rules do not allow an event.
-func (r *Room) authorised(event *rules.Event, before rules.State) error {
-	var authEvents []*rules.Event
+// checkAuth returns an error if the authorisation rules reject an event, by its auth events or in the state before it.
+func (r *Room) checkAuth(event *pdu.Event, before rules.State) error {
+	var authEvents []*pdu.Event
 	for _, id := range event.AuthEvents() {
 		if known := r.events[id]; known != nil {
 			authEvents = append(authEvents, known.Event)
@@ -247,7 +240,7 @@ func (r *Room) applyDeferred(userID string) {
 		return
 	}
 	key, known := r.directory.Key(userID)
-	levels := r.State()[rules.StateKey{Type: powerLevelsType}]
+	levels := r.State().Get(powerLevelsType, "")
 	if !known || levels == nil || r.Membership(userID) != "join" {
 		return
 	}

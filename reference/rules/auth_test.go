@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
+	"msc4014/reference/pseudonym"
 )
 
 // authCase is one event in one state, and the rule that rejects it; "" where it is allowed.
@@ -17,7 +19,7 @@ type authCase struct {
 	name    string
 	formats []string // nil means all
 	prepare func(r *room)
-	event   func(r *room) *Event
+	event   func(r *room) *pdu.Event
 	rule    string
 	reading Rules
 
@@ -25,23 +27,23 @@ type authCase struct {
 	library string
 }
 
-func message(sender string) func(*room) *Event {
-	return func(r *room) *Event { return r.event(sender, "m.room.message", nil, object{"body": "hello"}) }
+func message(sender string) func(*room) *pdu.Event {
+	return func(r *room) *pdu.Event { return r.event(sender, "m.room.message", nil, object{"body": "hello"}) }
 }
 
-func membership(sender, target, membership string) func(*room) *Event {
-	return func(r *room) *Event { return r.member(sender, target, membership) }
+func membership(sender, target, membership string) func(*room) *pdu.Event {
+	return func(r *room) *pdu.Event { return r.member(sender, target, membership) }
 }
 
-func powerLevelsBy(sender string, extra func(r *room) object) func(*room) *Event {
-	return func(r *room) *Event {
+func powerLevelsBy(sender string, extra func(r *room) object) func(*room) *pdu.Event {
+	return func(r *room) *pdu.Event {
 		return r.event(sender, powerLevelsType, new(""), r.levels(extra(r)))
 	}
 }
 
 func joinRule(rule string) func(*room) { return func(r *room) { r.joinRule(rule) } }
 
-func having(steps ...func(*room) *Event) func(*room) {
+func having(steps ...func(*room) *pdu.Event) func(*room) {
 	return func(r *room) {
 		for _, step := range steps {
 			r.add(step(r))
@@ -52,11 +54,24 @@ func having(steps ...func(*room) *Event) func(*room) {
 func ban(target string) func(*room) { return having(membership("alice", target, "ban")) }
 
 // authorised builds dave's join that authoriser lets in, signed by signers.
-func authorised(authoriser string, signers ...string) func(*room) *Event {
-	return func(r *room) *Event {
+func authorised(authoriser string, signers ...string) func(*room) *pdu.Event {
+	return func(r *room) *pdu.Event {
 		return r.read(r.sign(r.draft("dave", memberType, new(r.id("dave")),
 			object{"membership": "join", authoriserField: r.id(authoriser)}), signers...))
 	}
+}
+
+// reading returns the rules of pseudonymous rooms with one reading of a requirement.
+func reading(requirement string, chosen pseudonym.Reading) pseudonym.Rules {
+	r := pseudonym.Rules{}
+	if err := r.Readings.Set(requirement, chosen); err != nil {
+		panic(err)
+	}
+	return r
+}
+
+func bySigil(chosen pseudonym.Reading) Rules {
+	return Rules{Pseudonym: reading("auth/rules-by-sigil", chosen)}
 }
 
 var authCases = []authCase{
@@ -77,17 +92,17 @@ var authCases = []authCase{
 	{name: "unban takes power", prepare: ban("carol"), event: membership("bob", "carol", "leave")},
 	{name: "more than none", prepare: ban("carol"), event: membership("dave", "carol", "leave"), rule: "4.5.2"},
 	{name: "an unknown membership", event: membership("carol", "carol", "lurk"), rule: "4.8"},
-	{name: "state takes power", event: func(r *room) *Event { return r.event("carol", "m.room.name", new(""), object{"name": "x"}) }, rule: "7"},
-	{name: "a redaction is an event like others", event: func(r *room) *Event {
+	{name: "state takes power", event: func(r *room) *pdu.Event { return r.event("carol", "m.room.name", new(""), object{"name": "x"}) }, rule: "7"},
+	{name: "a redaction is an event like others", event: func(r *room) *pdu.Event {
 		return r.event("carol", "m.room.redaction", nil, object{"redacts": r.state.Create().ID()})
 	}},
-	{name: "a second create event", event: func(r *room) *Event { return r.event("alice", createType, new(""), object{"creator": "x"}) }, rule: "1.1"},
+	{name: "a second create event", event: func(r *room) *pdu.Event { return r.event("alice", createType, new(""), object{"creator": "x"}) }, rule: "1.1"},
 
 	// auth/member-key-must-match
 	{name: "auth/member-key-must-match: a join whose state key is another key", event: membership("carol", "dave", "join"), rule: "4.3.2"},
 	{name: "auth/member-key-must-match: also of one who is invited", prepare: having(membership("carol", "dave", "invite")),
 		event: membership("carol", "dave", "join"), rule: "4.3.2"},
-	{name: "auth/member-key-must-match: a user ID where the key belongs", formats: pseudonymous, event: func(r *room) *Event {
+	{name: "auth/member-key-must-match: a user ID where the key belongs", formats: pseudonymous, event: func(r *room) *pdu.Event {
 		return r.event("carol", memberType, new("@carol:other.test"), object{"membership": "join"})
 	}, rule: "4.1"},
 	{name: "auth/member-key-must-match: a knock for another", prepare: joinRule("knock"), event: membership("carol", "dave", "knock"), rule: "4.7.2"},
@@ -109,7 +124,7 @@ var authCases = []authCase{
 			r.add(r.event("carol", memberType, new(r.id("carol")), object{"membership": "join",
 				"mxid_mapping": object{"sender_key": r.id("carol"), "user_room_key": r.id("carol"), "user_id": "@alice:origin.test"}}))
 		}, event: membership("carol", "bob", "leave"), rule: "4.5.5"},
-	{name: "auth/power-by-key: a malformed mapping takes none", formats: pseudonymous, event: func(r *room) *Event {
+	{name: "auth/power-by-key: a malformed mapping takes none", formats: pseudonymous, event: func(r *room) *pdu.Event {
 		return r.event("bob", memberType, new(r.id("bob")), object{"membership": "join", "mxid_mapping": 5})
 	}, library: "it refuses what it cannot parse, though redaction takes the mapping away"},
 
@@ -118,7 +133,7 @@ var authCases = []authCase{
 	{name: "auth/ban-by-key: nor send", prepare: ban("carol"), event: message("carol"), rule: "5"},
 	{name: "auth/ban-by-key: nor unban itself", prepare: ban("carol"), event: membership("carol", "carol", "leave"), rule: "4.5.1"},
 	{name: "auth/ban-by-key: nor is it invited", prepare: ban("carol"), event: membership("alice", "carol", "invite"), rule: "4.4.3"},
-	{name: "auth/ban-by-key: nor invited in another spelling", formats: pseudonymous, prepare: ban("carol"), event: func(r *room) *Event {
+	{name: "auth/ban-by-key: nor invited in another spelling", formats: pseudonymous, prepare: ban("carol"), event: func(r *room) *pdu.Event {
 		return r.event("alice", memberType, new(r.id("carol")+"="), object{"membership": "invite"})
 	}, rule: "4.1", library: "it does not look at how keys are spelled"},
 
@@ -130,7 +145,7 @@ var authCases = []authCase{
 		event: authorised("bob", "dave", "alice"), rule: "4.2.1", library: "it leaves signatures to others"},
 	{name: "auth/restricted-signed-by-authoriser: also where nobody need authorise", formats: pseudonymous,
 		event: authorised("bob", "dave"), rule: "4.2.1", library: "it leaves signatures to others"},
-	{name: "auth/restricted-authoriser-is-key: a user ID", formats: pseudonymous, prepare: joinRule("restricted"), event: func(r *room) *Event {
+	{name: "auth/restricted-authoriser-is-key: a user ID", formats: pseudonymous, prepare: joinRule("restricted"), event: func(r *room) *pdu.Event {
 		return r.event("dave", memberType, new(r.id("dave")), object{"membership": "join", authoriserField: "@bob:other.test"}, "bob")
 	}, rule: "4.2"},
 	{name: "auth/restricted-authoriser-is-key: a stranger's", prepare: joinRule("restricted"), event: authorised("erin", "dave", "erin"), rule: "4.3.5.2"},
@@ -167,7 +182,7 @@ var authCases = []authCase{
 		return object{"notifications": object{"room": 50}}
 	})), event: powerLevelsBy("bob", func(*room) object { return object{"notifications": object{"room": 20}} }),
 		library: "it refuses equal levels, the rule greater ones"},
-	{name: "names are exact", event: func(r *room) *Event {
+	{name: "names are exact", event: func(r *room) *pdu.Event {
 		return r.event("carol", memberType, new(r.id("carol")), object{"Membership": "join"})
 	}, rule: "4.1", library: "it takes names of fields in either case"},
 
@@ -176,13 +191,13 @@ var authCases = []authCase{
 	{name: "auth/rules-by-sigil: state of another member", formats: pseudonymous, prepare: anyoneSendsState, event: stateKeyed("alice", "carol"), rule: "8",
 		library: "it looks for '@'"},
 	{name: "auth/rules-by-sigil: state of another user", formats: []string{"v10", "v11"}, prepare: anyoneSendsState, event: stateKeyed("alice", "carol"), rule: "8"},
-	{name: "auth/rules-by-sigil: read by sigil", formats: pseudonymous, reading: Rules{Sigil: SigilBySigil}, prepare: anyoneSendsState, event: stateKeyed("alice", "carol")},
+	{name: "auth/rules-by-sigil: read by sigil", formats: pseudonymous, reading: bySigil("by-sigil"), prepare: anyoneSendsState, event: stateKeyed("alice", "carol")},
 	{name: "auth/rules-by-sigil: a user ID as state key", prepare: anyoneSendsState, event: stateKeyedBy("alice", "@erin:other.test"), rule: "8"},
-	{name: "auth/rules-by-sigil: not applied", formats: pseudonymous, reading: Rules{Sigil: SigilNotApplied}, prepare: anyoneSendsState,
+	{name: "auth/rules-by-sigil: not applied", formats: pseudonymous, reading: bySigil("not-applied"), prepare: anyoneSendsState,
 		event: stateKeyedBy("alice", "@erin:other.test"), library: "it looks for '@'"},
 	{name: "auth/rules-by-sigil: power for a user ID", formats: pseudonymous, event: powerLevelsBy("alice", powerForUserID), rule: "9.3",
 		library: "it asks who that user is"},
-	{name: "auth/rules-by-sigil: power for a user ID, read by sigil", formats: pseudonymous, reading: Rules{Sigil: SigilBySigil}, event: powerLevelsBy("alice", powerForUserID)},
+	{name: "auth/rules-by-sigil: power for a user ID, read by sigil", formats: pseudonymous, reading: bySigil("by-sigil"), event: powerLevelsBy("alice", powerForUserID)},
 	{name: "auth/rules-by-sigil: power for no user ID", formats: []string{"v10", "v11"}, event: powerLevelsBy("alice", func(*room) object {
 		return object{"users": object{"erin": 5}}
 	}), rule: "9.3"},
@@ -192,12 +207,12 @@ func anyoneSendsState(r *room) {
 	having(powerLevelsBy("alice", func(*room) object { return object{"state_default": 0} }))(r)
 }
 
-func stateKeyed(sender, owner string) func(*room) *Event {
-	return func(r *room) *Event { return stateKeyedBy(sender, r.id(owner))(r) }
+func stateKeyed(sender, owner string) func(*room) *pdu.Event {
+	return func(r *room) *pdu.Event { return stateKeyedBy(sender, r.id(owner))(r) }
 }
 
-func stateKeyedBy(sender, key string) func(*room) *Event {
-	return func(r *room) *Event { return r.event(sender, "org.example.own", new(key), object{}) }
+func stateKeyedBy(sender, key string) func(*room) *pdu.Event {
+	return func(r *room) *pdu.Event { return r.event(sender, "org.example.own", new(key), object{}) }
 }
 
 func powerForUserID(r *room) object {
@@ -216,7 +231,7 @@ func TestAllowed(t *testing.T) {
 				assertRule(t, c.rule, c.reading.Allowed(event, r.state))
 				assertLibrary(t, c, event, r.state)
 				if c.rule == "" || c.rule[0] != '1' {
-					var authEvents []*Event
+					var authEvents []*pdu.Event
 					for _, id := range event.AuthEvents() {
 						authEvents = append(authEvents, r.events[id])
 					}
@@ -256,11 +271,11 @@ func TestEventsOfOthersSpellings(t *testing.T) {
 			inFormats(t, pseudonymous, func(t *testing.T, f pseudoid.Format) {
 				r := populated(t, f)
 				draft := r.draft("nina", "m.room.message", nil, object{})
-				_, err := NewEvent(r.sign(draft, "nina"), f)
+				_, err := received(t, r.sign(draft, "nina"), f)
 				require.NoError(t, err, "control")
 				require.Contains(t, r.id("nina"), "/", "the test needs a key that the URL-safe alphabet spells otherwise")
 				draft[f.SenderField()] = spell(r.id("nina"))
-				_, err = NewEvent(r.sign(draft, "nina"), f)
+				_, err = received(t, r.sign(draft, "nina"), f)
 				assert.Error(t, err)
 			})
 		})

@@ -16,19 +16,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
-// pdu shows an event to gomatrixserverlib, in either dialect. What the rules do not ask for is not there.
-type pdu struct {
-	*Event
+// libraryPDU shows an event to gomatrixserverlib, in either dialect. What the rules do not ask for is not there.
+type libraryPDU struct {
+	*pdu.Event
 	content []byte
 }
 
 var errNotAsked = errors.New("the rules do not ask for it")
 
-func newPDU(e *Event) gomatrixserverlib.PDU { return &pdu{e, []byte(e.Field("content").Raw)} }
+func newPDU(e *pdu.Event) gomatrixserverlib.PDU {
+	return &libraryPDU{e, []byte(e.Field("content").Raw)}
+}
 
-func pdus(events []*Event) []gomatrixserverlib.PDU {
+func pdus(events []*pdu.Event) []gomatrixserverlib.PDU {
 	var all []gomatrixserverlib.PDU
 	for _, e := range events {
 		all = append(all, newPDU(e))
@@ -36,44 +39,54 @@ func pdus(events []*Event) []gomatrixserverlib.PDU {
 	return all
 }
 
-func (p *pdu) EventID() string              { return p.ID() }
-func (p *pdu) StateKey() *string            { return p.stateKey }
-func (p *pdu) StateKeyEquals(s string) bool { return p.stateKey != nil && *p.stateKey == s }
-func (p *pdu) Content() []byte              { return p.content }
-func (p *pdu) Membership() (string, error)  { return p.Event.Membership(), nil }
-func (p *pdu) JoinRule() (string, error)    { return "", errNotAsked }
-func (p *pdu) HistoryVisibility() (gomatrixserverlib.HistoryVisibility, error) {
+func (p *libraryPDU) EventID() string { return p.ID() }
+func (p *libraryPDU) StateKey() *string {
+	if key, ok := p.Event.StateKey(); ok {
+		return &key
+	}
+	return nil
+}
+func (p *libraryPDU) StateKeyEquals(s string) bool {
+	key, ok := p.Event.StateKey()
+	return ok && key == s
+}
+func (p *libraryPDU) Content() []byte             { return p.content }
+func (p *libraryPDU) Membership() (string, error) { return p.Event.Membership(), nil }
+func (p *libraryPDU) JoinRule() (string, error)   { return "", errNotAsked }
+func (p *libraryPDU) HistoryVisibility() (gomatrixserverlib.HistoryVisibility, error) {
 	return "", errNotAsked
 }
-func (p *pdu) PowerLevels() (*gomatrixserverlib.PowerLevelContent, error) { return nil, errNotAsked }
-func (p *pdu) Version() gomatrixserverlib.RoomVersion {
-	return gomatrixserverlib.RoomVersion(p.format.RoomVersion)
+func (p *libraryPDU) PowerLevels() (*gomatrixserverlib.PowerLevelContent, error) {
+	return nil, errNotAsked
 }
-func (p *pdu) RoomID() spec.RoomID {
-	id, err := spec.NewRoomID(p.roomID)
+func (p *libraryPDU) Version() gomatrixserverlib.RoomVersion {
+	return gomatrixserverlib.RoomVersion(p.Format().RoomVersion)
+}
+func (p *libraryPDU) RoomID() spec.RoomID {
+	id, err := spec.NewRoomID(p.Event.RoomID())
 	if err != nil {
 		panic(err)
 	}
 	return *id
 }
-func (p *pdu) Redacted() bool                 { return false }
-func (p *pdu) PrevEventIDs() []string         { return p.prevEvents }
-func (p *pdu) AuthEventIDs() []string         { return p.authEvents }
-func (p *pdu) PrevStateEventIDs() []string    { return nil }
-func (p *pdu) OriginServerTS() spec.Timestamp { return spec.Timestamp(p.Event.OriginServerTS()) }
-func (p *pdu) Redact()                        {}
-func (p *pdu) SenderID() spec.SenderID        { return spec.SenderID(p.sender) }
-func (p *pdu) Unsigned() []byte               { return nil }
-func (p *pdu) SetUnsigned(any) (gomatrixserverlib.PDU, error) {
+func (p *libraryPDU) Redacted() bool                 { return false }
+func (p *libraryPDU) PrevEventIDs() []string         { return p.PrevEvents() }
+func (p *libraryPDU) AuthEventIDs() []string         { return p.AuthEvents() }
+func (p *libraryPDU) PrevStateEventIDs() []string    { return nil }
+func (p *libraryPDU) OriginServerTS() spec.Timestamp { return spec.Timestamp(p.Event.OriginServerTS()) }
+func (p *libraryPDU) Redact()                        {}
+func (p *libraryPDU) SenderID() spec.SenderID        { return spec.SenderID(p.Sender()) }
+func (p *libraryPDU) Unsigned() []byte               { return nil }
+func (p *libraryPDU) SetUnsigned(any) (gomatrixserverlib.PDU, error) {
 	return nil, errNotAsked
 }
-func (p *pdu) SetUnsignedField(string, any) error { return errNotAsked }
-func (p *pdu) Sign(string, gomatrixserverlib.KeyID, ed25519.PrivateKey) gomatrixserverlib.PDU {
+func (p *libraryPDU) SetUnsignedField(string, any) error { return errNotAsked }
+func (p *libraryPDU) Sign(string, gomatrixserverlib.KeyID, ed25519.PrivateKey) gomatrixserverlib.PDU {
 	return p
 }
-func (p *pdu) ToHeaderedJSON() ([]byte, error)    { return nil, errNotAsked }
-func (p *pdu) IsSticky(time.Time, time.Time) bool { return false }
-func (p *pdu) StickyEndTime(time.Time) time.Time  { return time.Time{} }
+func (p *libraryPDU) ToHeaderedJSON() ([]byte, error)    { return nil, errNotAsked }
+func (p *libraryPDU) IsSticky(time.Time, time.Time) bool { return false }
+func (p *libraryPDU) StickyEndTime(time.Time) time.Time  { return time.Time{} }
 
 // userOf gives each sender key a user of the server that the room ID names, so that no rule about domains ever decides.
 func userOf(roomID spec.RoomID, sender spec.SenderID) (*spec.UserID, error) {
@@ -87,7 +100,7 @@ func userOf(roomID spec.RoomID, sender spec.SenderID) (*spec.UserID, error) {
 }
 
 // assertLibrary checks that gomatrixserverlib comes to the same, or does not where the case says why.
-func assertLibrary(t *testing.T, c authCase, e *Event, state State) {
+func assertLibrary(t *testing.T, c authCase, e *pdu.Event, state State) {
 	t.Helper()
 	provider, err := gomatrixserverlib.NewAuthEvents(pdus(slices.Collect(maps.Values(state))))
 	require.NoError(t, err)
@@ -110,7 +123,7 @@ func TestWhyNotTheLibrarysResolution(t *testing.T) {
 			side.add(side.event("alice", memberType, new(side.id("alice")), object{"membership": "join", "displayname": "A"}))
 		}
 		resolved := resolveInAllOrders(t, here, there)
-		assert.Equal(t, changed, resolved[StateKey{powerLevelsType, ""}])
+		assert.Equal(t, changed, resolved.Get(powerLevelsType, ""))
 
 		var states [][]gomatrixserverlib.PDU
 		for _, state := range []State{here.state, there.state} {

@@ -8,10 +8,11 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // memberAllowed is rule 4.
-func (r Rules) memberAllowed(e *Event, state State) error {
+func (r Rules) memberAllowed(e *pdu.Event, state State) error {
 	target, isState := e.StateKey()
 	if !isState {
 		return reject("4.1", "a member event has a state key")
@@ -19,7 +20,7 @@ func (r Rules) memberAllowed(e *Event, state State) error {
 	if e.Content("membership").Type != gjson.String {
 		return reject("4.1", "the content has no membership")
 	}
-	if err := r.checkMemberKey(e.format, target); err != nil {
+	if err := r.checkMemberKey(e.Format(), target); err != nil {
 		return reject("4.1", "the state key: %v", err)
 	}
 	if err := r.checkAuthoriser(e); err != nil {
@@ -44,15 +45,15 @@ func (r Rules) memberAllowed(e *Event, state State) error {
 // `sender_key`. The clause: 'the event must be signed by the server which owns the user ID in the field' would change
 // to: 'the event must be signed by the same key as this field'" (MSC4014, Additional notes). In ordinary rooms the
 // server's signature was checked on receipt.
-func (r Rules) checkAuthoriser(e *Event) error {
+func (r Rules) checkAuthoriser(e *pdu.Event) error {
 	authoriser := e.Content(authoriserField)
-	if !authoriser.Exists() || !e.format.Pseudonymous {
+	if !authoriser.Exists() || !e.Format().Pseudonymous {
 		return nil
 	}
-	if err := checkSenderKey(text(authoriser)); err != nil {
+	if err := r.Pseudonym.CheckKey(authoriser.Str); err != nil {
 		return reject("4.2", "%s: %v", authoriserField, err)
 	}
-	if err := signedBySenderKey(e, text(authoriser)); err != nil {
+	if err := r.Pseudonym.CheckSignedBy(e, pseudoid.SenderKey(authoriser.Str)); err != nil {
 		return reject("4.2.1", "%s: %v", authoriserField, err)
 	}
 	return nil
@@ -60,19 +61,19 @@ func (r Rules) checkAuthoriser(e *Event) error {
 
 // joinAllowed is rule 4.3. In pseudonymous rooms 4.3.2 comes before 4.3.1: there nobody else may join the creator's
 // key, not even as the first event of the room.
-func (r Rules) joinAllowed(e *Event, target string, state State) error {
-	notOwn := e.sender != target
-	if notOwn && e.format.Pseudonymous {
+func (r Rules) joinAllowed(e *pdu.Event, target string, state State) error {
+	notOwn := e.Sender() != target
+	if notOwn && e.Format().Pseudonymous {
 		return reject("4.3.2", "the state key is not the sender key")
 	}
 	create := state.Create()
-	if len(e.prevEvents) == 1 && e.prevEvents[0] == create.id && target == creator(create) {
+	if len(e.PrevEvents()) == 1 && e.PrevEvents()[0] == create.ID() && target == creator(create) {
 		return nil // 4.3.1
 	}
-	if notOwn && !e.format.Pseudonymous {
+	if notOwn && !e.Format().Pseudonymous {
 		return reject("4.3.2", "the state key is not the sender")
 	}
-	membership := state.Membership(e.sender)
+	membership := state.Membership(e.Sender())
 	if membership == "ban" {
 		return reject("4.3.3", "the sender is banned")
 	}
@@ -97,34 +98,34 @@ func (r Rules) joinAllowed(e *Event, target string, state State) error {
 
 // authoriserAllowed is rule 4.3.5.2: the authoriser must be "a user with sufficient permission to invite other users",
 // so it must be joined (4.4.2) and have the power level (4.4.4).
-func authoriserAllowed(e *Event, state State) error {
-	authoriser := text(e.Content(authoriserField))
+func authoriserAllowed(e *pdu.Event, state State) error {
+	authoriser := e.Content(authoriserField).Str
 	if authoriser == "" {
 		return reject("4.3.5.2", "the join rule is %q, the sender is not invited, and nobody authorises the join", state.JoinRule())
 	}
 	if membership := state.Membership(authoriser); membership != "join" {
 		return reject("4.3.5.2", "the membership of %s, who authorises the join, is %q", authoriser, membership)
 	}
-	levels := state.powerLevels()
-	if power, invite := levels.user(authoriser), levels.named("invite"); power < invite {
+	levels := state.PowerLevels()
+	if power, invite := levels.Of(authoriser), levels.For("invite"); power < invite {
 		return reject("4.3.5.2", "the power level of %s, who authorises the join, is %d, to invite takes %d", authoriser, power, invite)
 	}
 	return nil
 }
 
 // inviteAllowed is rule 4.4.
-func inviteAllowed(e *Event, target string, state State) error {
+func inviteAllowed(e *pdu.Event, target string, state State) error {
 	if e.Content("third_party_invite").Exists() {
 		return thirdPartyInviteAllowed(e, target, state)
 	}
-	if membership := state.Membership(e.sender); membership != "join" {
+	if membership := state.Membership(e.Sender()); membership != "join" {
 		return reject("4.4.2", "the sender's membership is %q", membership)
 	}
 	if membership := state.Membership(target); membership == "join" || membership == "ban" {
 		return reject("4.4.3", "the membership of the invited is %q", membership)
 	}
-	levels := state.powerLevels()
-	if power, invite := levels.user(e.sender), levels.named("invite"); power < invite {
+	levels := state.PowerLevels()
+	if power, invite := levels.Of(e.Sender()), levels.For("invite"); power < invite {
 		return reject("4.4.5", "the sender's power level is %d, to invite takes %d", power, invite)
 	}
 	return nil
@@ -132,7 +133,7 @@ func inviteAllowed(e *Event, target string, state State) error {
 
 // thirdPartyInviteAllowed is rule 4.4.1. In pseudonymous rooms `mxid` never matches the state key, which is no user ID:
 // the proposal does not say what becomes of third-party invites, and by the letter they cannot be redeemed.
-func thirdPartyInviteAllowed(e *Event, target string, state State) error {
+func thirdPartyInviteAllowed(e *pdu.Event, target string, state State) error {
 	if state.Membership(target) == "ban" {
 		return reject("4.4.1.1", "the invited is banned")
 	}
@@ -147,11 +148,11 @@ func thirdPartyInviteAllowed(e *Event, target string, state State) error {
 	if mxid.String() != target {
 		return reject("4.4.1.4", "the mxid %q is not the state key", mxid.String())
 	}
-	offer := state[StateKey{thirdPartyInviteType, token.String()}]
+	offer := state.Get(thirdPartyInviteType, token.String())
 	if offer == nil {
 		return reject("4.4.1.5", "there is no third-party invite with that token")
 	}
-	if offer.sender != e.sender {
+	if offer.Sender() != e.Sender() {
 		return reject("4.4.1.6", "somebody else sent the third-party invite")
 	}
 	for _, encoded := range invitePublicKeys(offer) {
@@ -171,18 +172,18 @@ func thirdPartyInviteAllowed(e *Event, target string, state State) error {
 }
 
 // invitePublicKeys returns the public keys of an m.room.third_party_invite event, in base64.
-func invitePublicKeys(offer *Event) []string {
-	keys := []string{text(offer.Content("public_key"))}
+func invitePublicKeys(offer *pdu.Event) []string {
+	keys := []string{offer.Content("public_key").Str}
 	for _, key := range offer.Content("public_keys").Array() {
-		keys = append(keys, text(key.Map()["public_key"]))
+		keys = append(keys, key.Map()["public_key"].Str)
 	}
 	return keys
 }
 
 // leaveAllowed is rule 4.5.
-func leaveAllowed(e *Event, target string, state State) error {
-	own := state.Membership(e.sender)
-	if e.sender == target {
+func leaveAllowed(e *pdu.Event, target string, state State) error {
+	own := state.Membership(e.Sender())
+	if e.Sender() == target {
 		if own == "invite" || own == "join" || own == "knock" {
 			return nil
 		}
@@ -191,39 +192,39 @@ func leaveAllowed(e *Event, target string, state State) error {
 	if own != "join" {
 		return reject("4.5.2", "the sender's membership is %q", own)
 	}
-	levels := state.powerLevels()
-	power, ofTarget := levels.user(e.sender), levels.user(target)
-	if ban := levels.named("ban"); state.Membership(target) == "ban" && power < ban {
+	levels := state.PowerLevels()
+	power, ofTarget := levels.Of(e.Sender()), levels.Of(target)
+	if ban := levels.For("ban"); state.Membership(target) == "ban" && power < ban {
 		return reject("4.5.3", "the sender's power level is %d, to unban takes %d", power, ban)
 	}
-	if kick := levels.named("kick"); power < kick || ofTarget >= power {
+	if kick := levels.For("kick"); power < kick || ofTarget >= power {
 		return reject("4.5.5", "the sender's power level is %d, the target's %d, to kick takes %d", power, ofTarget, kick)
 	}
 	return nil
 }
 
 // banAllowed is rule 4.6.
-func banAllowed(e *Event, target string, state State) error {
-	if membership := state.Membership(e.sender); membership != "join" {
+func banAllowed(e *pdu.Event, target string, state State) error {
+	if membership := state.Membership(e.Sender()); membership != "join" {
 		return reject("4.6.1", "the sender's membership is %q", membership)
 	}
-	levels := state.powerLevels()
-	power, ofTarget := levels.user(e.sender), levels.user(target)
-	if ban := levels.named("ban"); power < ban || ofTarget >= power {
+	levels := state.PowerLevels()
+	power, ofTarget := levels.Of(e.Sender()), levels.Of(target)
+	if ban := levels.For("ban"); power < ban || ofTarget >= power {
 		return reject("4.6.3", "the sender's power level is %d, the target's %d, to ban takes %d", power, ofTarget, ban)
 	}
 	return nil
 }
 
 // knockAllowed is rule 4.7.
-func knockAllowed(e *Event, target string, state State) error {
+func knockAllowed(e *pdu.Event, target string, state State) error {
 	if rule := state.JoinRule(); rule != "knock" && rule != "knock_restricted" {
 		return reject("4.7.1", "the join rule is %q", rule)
 	}
-	if e.sender != target {
+	if e.Sender() != target {
 		return reject("4.7.2", "the state key is not the sender")
 	}
-	switch membership := state.Membership(e.sender); membership {
+	switch membership := state.Membership(e.Sender()); membership {
 	case "ban", "invite", "join":
 		return reject("4.7.4", "the sender's membership is %q", membership)
 	}

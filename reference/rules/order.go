@@ -8,22 +8,24 @@ import (
 	"container/heap"
 	"math"
 	"slices"
+
+	"msc4014/reference/pdu"
 )
 
 // ranked is an event with its rank in an ordering: lower ranks come first, then earlier events, then lower event IDs.
 type ranked struct {
-	event *Event
+	event *pdu.Event
 	rank  int64
 	sent  int64
 }
 
 func compareRanked(a, b ranked) int {
-	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.sent, b.sent), cmp.Compare(a.event.id, b.event.id))
+	return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.sent, b.sent), cmp.Compare(a.event.ID(), b.event.ID()))
 }
 
 // byReverseTopologicalPower sorts events so that each comes after its auth events, as far as they are among them, and
 // otherwise by descending power level of the sender (Kahn's algorithm).
-func (r *resolver) byReverseTopologicalPower(events map[string]*Event) ([]*Event, error) {
+func (r *resolver) byReverseTopologicalPower(events map[string]*pdu.Event) ([]*pdu.Event, error) {
 	waitsFor := map[string]int{}
 	dependents := map[string][]ranked{}
 	var ready rankedHeap
@@ -34,9 +36,9 @@ func (r *resolver) byReverseTopologicalPower(events map[string]*Event) ([]*Event
 		}
 		entry := ranked{event, -senderPower(event, authEvents), event.OriginServerTS()}
 		for _, authEvent := range authEvents {
-			if events[authEvent.id] != nil {
+			if events[authEvent.ID()] != nil {
 				waitsFor[id]++
-				dependents[authEvent.id] = append(dependents[authEvent.id], entry)
+				dependents[authEvent.ID()] = append(dependents[authEvent.ID()], entry)
 			}
 		}
 		if waitsFor[id] == 0 {
@@ -44,12 +46,12 @@ func (r *resolver) byReverseTopologicalPower(events map[string]*Event) ([]*Event
 		}
 	}
 	heap.Init(&ready)
-	var ordered []*Event
+	var ordered []*pdu.Event
 	for len(ready) > 0 {
 		next := heap.Pop(&ready).(ranked)
 		ordered = append(ordered, next.event)
-		for _, dependent := range dependents[next.event.id] {
-			if waitsFor[dependent.event.id]--; waitsFor[dependent.event.id] == 0 {
+		for _, dependent := range dependents[next.event.ID()] {
+			if waitsFor[dependent.event.ID()]--; waitsFor[dependent.event.ID()] == 0 {
 				heap.Push(&ready, dependent)
 			}
 		}
@@ -58,22 +60,22 @@ func (r *resolver) byReverseTopologicalPower(events map[string]*Event) ([]*Event
 }
 
 // senderPower returns the power level of an event's sender according to the event's own auth events.
-func senderPower(event *Event, authEvents []*Event) int64 {
+func senderPower(event *pdu.Event, authEvents []*pdu.Event) int64 {
 	state := State{}
 	for _, authEvent := range authEvents {
 		if key, ok := authEvent.State(); ok {
 			state[key] = authEvent
 		}
 	}
-	return state.PowerLevel(event.sender)
+	return state.PowerLevels().Of(event.Sender())
 }
 
 // byMainline sorts events by mainline ordering: by their position on the mainline of the resolved power levels, oldest
 // first.
-func (r *resolver) byMainline(events map[string]*Event, resolved *Event) ([]*Event, error) {
+func (r *resolver) byMainline(events map[string]*pdu.Event, resolved *pdu.Event) ([]*pdu.Event, error) {
 	positions := map[string]int64{}
 	for levels := resolved; levels != nil; {
-		positions[levels.id] = int64(len(positions))
+		positions[levels.ID()] = int64(len(positions))
 		var err error
 		if levels, err = r.powerLevelsBefore(levels); err != nil {
 			return nil, err
@@ -88,7 +90,7 @@ func (r *resolver) byMainline(events map[string]*Event, resolved *Event) ([]*Eve
 		entries = append(entries, ranked{event, -position, event.OriginServerTS()})
 	}
 	slices.SortFunc(entries, compareRanked)
-	ordered := make([]*Event, len(entries))
+	ordered := make([]*pdu.Event, len(entries))
 	for i, entry := range entries {
 		ordered[i] = entry.event
 	}
@@ -97,7 +99,7 @@ func (r *resolver) byMainline(events map[string]*Event, resolved *Event) ([]*Eve
 
 // mainlinePosition returns the mainline position of the closest power levels event in an event's auth history, or one
 // beyond all others.
-func (r *resolver) mainlinePosition(event *Event, positions map[string]int64) (int64, error) {
+func (r *resolver) mainlinePosition(event *pdu.Event, positions map[string]int64) (int64, error) {
 	for levels := event; ; {
 		var err error
 		if levels, err = r.powerLevelsBefore(levels); err != nil {
@@ -106,14 +108,14 @@ func (r *resolver) mainlinePosition(event *Event, positions map[string]int64) (i
 		if levels == nil {
 			return math.MaxInt64, nil
 		}
-		if position, ok := positions[levels.id]; ok {
+		if position, ok := positions[levels.ID()]; ok {
 			return position, nil
 		}
 	}
 }
 
 // powerLevelsBefore returns the power levels event among an event's auth events, or nil.
-func (r *resolver) powerLevelsBefore(event *Event) (*Event, error) {
+func (r *resolver) powerLevelsBefore(event *pdu.Event) (*pdu.Event, error) {
 	authEvents, err := r.authEvents(event)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,8 @@ import (
 	"math"
 
 	"github.com/tidwall/gjson"
+
+	"msc4014/reference/pdu"
 )
 
 // levelNames are the power levels that are top-level integers.
@@ -15,75 +17,88 @@ var levelNames = []string{"users_default", "events_default", "state_default", "b
 // creatorLevel is the creator's power level in a room without power levels (client-server API, m.room.power_levels).
 const creatorLevel = 100
 
-// powerLevels are the power levels of a room. Without an event they are the defaults, and the creator has creatorLevel.
-type powerLevels struct {
-	set     *Event // nil if the room has none
+// PowerLevels are the power levels of a room: m.room.power_levels, or the defaults if the room has none. Power is held by
+// sender keys in pseudonymous rooms (MSC1228, Proposal), by user IDs in others.
+type PowerLevels struct {
+	set     *pdu.Event // nil if the room has none
 	creator string
 }
 
-// powerLevels returns the power levels in a state.
-func (s State) powerLevels() powerLevels {
-	levels := powerLevels{set: s[StateKey{powerLevelsType, ""}]}
+// PowerLevels returns the power levels in a state.
+func (s State) PowerLevels() PowerLevels {
+	levels := PowerLevels{set: s.Get(powerLevelsType, "")}
 	if create := s.Create(); create != nil {
 		levels.creator = creator(create)
 	}
 	return levels
 }
 
-// named returns a level by its name.
-func (p powerLevels) named(name string) int64 {
-	if p.set != nil {
-		if level := p.set.Content(name); level.Type == gjson.Number {
-			return level.Int()
-		}
-	}
-	switch name {
-	case "users_default", "events_default", "invite":
-		return 0
-	}
-	return 50
-}
-
-// user returns the level of a sender key or user ID.
-func (p powerLevels) user(key string) int64 {
+// Of returns the power level of a sender key or user ID. Without an event, the creator has creatorLevel.
+func (p PowerLevels) Of(key string) int64 {
 	if p.set == nil {
 		if key == p.creator {
 			return creatorLevel
 		}
 		return 0
 	}
-	if level := p.set.Content("users").Map()[key]; level.Type == gjson.Number {
-		return level.Int()
+	if level, ok := p.in("users", key); ok {
+		return level
 	}
-	return p.named("users_default")
+	return p.For("users_default")
 }
 
-// event returns the power level needed to send an event of a type.
-func (p powerLevels) event(eventType string, isState bool) int64 {
+// For returns the power level that an action needs, by its name: "invite", "kick", "ban", "redact" and so on.
+func (p PowerLevels) For(action string) int64 {
 	if p.set != nil {
-		if level := p.set.Content("events").Map()[eventType]; level.Type == gjson.Number {
+		if level := p.set.Content(action); level.Type == gjson.Number {
 			return level.Int()
 		}
 	}
-	if isState {
-		return p.named("state_default")
+	switch action {
+	case "users_default", "events_default", "invite":
+		return 0
 	}
-	return p.named("events_default")
+	return 50
 }
 
-// PowerLevel returns the power level of a sender key or user ID in a state.
-func (s State) PowerLevel(key string) int64 { return s.powerLevels().user(key) }
+// ForEvent returns the power level needed to send an event of a type.
+func (p PowerLevels) ForEvent(eventType string, isState bool) int64 {
+	if level, ok := p.in("events", eventType); ok {
+		return level
+	}
+	if isState {
+		return p.For("state_default")
+	}
+	return p.For("events_default")
+}
+
+// ForNotification returns the power level needed to notify everybody in the room in some way, such as "room".
+func (p PowerLevels) ForNotification(key string) int64 {
+	if level, ok := p.in("notifications", key); ok {
+		return level
+	}
+	return 50
+}
+
+// in returns a level in one of the lists of levels.
+func (p PowerLevels) in(list, name string) (level int64, ok bool) {
+	if p.set == nil {
+		return 0, false
+	}
+	found := p.set.Content(list).Map()[name]
+	return found.Int(), found.Type == gjson.Number
+}
 
 // powerLevelsAllowed is rule 9.
-func (r Rules) powerLevelsAllowed(e *Event, state State) error {
+func (r Rules) powerLevelsAllowed(e *pdu.Event, state State) error {
 	if err := r.checkPowerLevels(e); err != nil {
 		return err
 	}
-	levels := state.powerLevels()
+	levels := state.PowerLevels()
 	if levels.set == nil {
 		return nil // 9.4
 	}
-	sender := levels.user(e.sender)
+	sender := levels.Of(e.Sender())
 	for _, name := range levelNames { // 9.5
 		change := alteration{levels.set.Content(name), e.Content(name)}
 		if change.happens() && (change.oldLevel() > sender || change.newLevel() > sender) {
@@ -101,7 +116,7 @@ func (r Rules) powerLevelsAllowed(e *Event, state State) error {
 		}
 	}
 	for user, change := range alterations(levels.set.Content("users"), e.Content("users")) {
-		if user != e.sender && change.oldLevel() >= sender {
+		if user != e.Sender() && change.oldLevel() >= sender {
 			return reject("9.8.1", "the sender's power level is %d and that of %s is %s", sender, user, change.old.Raw)
 		}
 		if change.newLevel() > sender {
@@ -112,7 +127,7 @@ func (r Rules) powerLevelsAllowed(e *Event, state State) error {
 }
 
 // checkPowerLevels is rules 9.1 to 9.3: power levels are integers, and users are valid identities.
-func (r Rules) checkPowerLevels(e *Event) error {
+func (r Rules) checkPowerLevels(e *pdu.Event) error {
 	for _, name := range levelNames {
 		if level := e.Content(name); level.Exists() && level.Type != gjson.Number {
 			return reject("9.1", "%s is no integer", name)
@@ -128,7 +143,7 @@ func (r Rules) checkPowerLevels(e *Event) error {
 		return reject("9.3", "users is no object of integers")
 	}
 	for user := range users.Map() {
-		if err := r.mayHoldPower(e.format, user); err != nil {
+		if err := r.mayHoldPower(e.Format(), user); err != nil {
 			return reject("9.3", "users: %v", err)
 		}
 	}

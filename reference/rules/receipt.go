@@ -1,5 +1,5 @@
-// This file has the checks on receipt of an event that need neither the room's state nor other events (server-server
-// API, "Checks performed on receipt of a PDU", 1 to 3).
+// This file has the checks on receipt of an event of an ordinary room that need neither the room's state nor other events
+// (server-server API, "Checks performed on receipt of a PDU", 2 and 3).
 
 package rules
 
@@ -9,9 +9,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/tidwall/sjson"
-
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // ServerKeys looks up the signing keys of servers.
@@ -21,71 +20,47 @@ type ServerKeys interface {
 	ServerKey(ctx context.Context, serverName, keyID string, validAt int64) (ed25519.PublicKey, error)
 }
 
-// Receive parses an event that another server sent. It returns an error if the event must be dropped: it is malformed
-// or too large, or lacks a required signature. An event whose content hash is wrong is returned in redacted form.
-// `unsigned` is removed, because nobody signed it. keys is used only for ordinary rooms, and may be nil for
-// pseudonymous ones: "Events are signed by the `sender_key`. This bundles the signature and key together in the event,
-// ensuring it is always possible to verify event signatures, without requiring external network requests" (MSC4014).
-func Receive(ctx context.Context, raw []byte, f pseudoid.Format, keys ServerKeys) (*Event, error) {
-	canonical, err := pseudoid.CanonicalJSON(raw) // sjson must only see canonical JSON
-	if err != nil {
-		return nil, fmt.Errorf("reading an event of room version %s: %w", f.RoomVersion, err)
+// Receive checks an event of an ordinary room that another server sent; for pseudonymous rooms it is
+// pseudonym.Rules.Receive. It returns an error if the event must be dropped, since it lacks a required signature. An event
+// whose content hash is wrong is returned in redacted form.
+func Receive(ctx context.Context, event *pdu.Event, keys ServerKeys) (*pdu.Event, error) {
+	if err := pseudoid.ValidUserID(event.Sender()); err != nil {
+		return nil, fmt.Errorf("the sender of event %s: %w", event.ID(), err)
 	}
-	if canonical, err = sjson.DeleteBytes(canonical, "unsigned"); err != nil {
-		return nil, fmt.Errorf("removing unsigned from an event of room version %s: %w", f.RoomVersion, err)
+	for _, serverName := range signingServers(event) {
+		if err := signedByServer(ctx, event, serverName, keys); err != nil {
+			return nil, fmt.Errorf("the signatures of event %s: %w", event.ID(), err)
+		}
 	}
-	event, err := NewEvent(canonical, f)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkSignatures(ctx, event, keys); err != nil {
-		return nil, fmt.Errorf("the signatures of event %s: %w", event.id, err)
-	}
-	if pseudoid.CheckContentHash(event.raw) != nil { // "otherwise it is redacted before being processed further"
+	if event.CheckContentHash() != nil { // "otherwise it is redacted before being processed further"
 		return event.Redacted()
 	}
 	return event, nil
 }
 
-// checkSignatures checks the signatures that an event needs. In pseudonymous rooms it is that of the sender key alone;
-// there the signature of the key that authorises a restricted join is checked by rule 4.2, since that needs no server
-// keys.
-func checkSignatures(ctx context.Context, e *Event, keys ServerKeys) error {
-	if e.format.Pseudonymous {
-		_, err := pseudoid.VerifySenderSignature(e.raw, e.format)
-		return err
-	}
-	for _, serverName := range signingServers(e) {
-		if err := signedByServer(ctx, e, serverName, keys); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // signingServers returns the servers that must have signed an event of an ordinary room: the sender's, unless it is an
 // invite that follows from a third-party invite; and that of the user that authorises a restricted join (rule 4.2).
-func signingServers(e *Event) []string {
+func signingServers(e *pdu.Event) []string {
 	var servers []string
-	isMember := e.eventType == memberType
+	isMember := e.Type() == memberType
 	if !isMember || e.Membership() != "invite" || !e.Content("third_party_invite").Exists() {
-		domain, _ := pseudoid.UserIDDomain(e.sender) // NewEvent checked that it is a user ID
+		domain, _ := pseudoid.UserIDDomain(e.Sender()) // Receive checked that it is a user ID
 		servers = append(servers, domain)
 	}
 	if authoriser := e.Content(authoriserField); isMember && authoriser.Exists() {
-		domain, _ := pseudoid.UserIDDomain(text(authoriser)) // "" if it is no user ID: no server has that name
+		domain, _ := pseudoid.UserIDDomain(authoriser.Str) // "" if it is no user ID: no server has that name
 		servers = append(servers, domain)
 	}
 	return servers
 }
 
 // signedByServer returns an error if the event has no valid signature by a key that the server publishes.
-func signedByServer(ctx context.Context, e *Event, serverName string, keys ServerKeys) error {
+func signedByServer(ctx context.Context, e *pdu.Event, serverName string, keys ServerKeys) error {
 	var failures []error
 	for keyID := range e.Field("signatures").Map()[serverName].Map() {
 		key, err := keys.ServerKey(ctx, serverName, keyID, e.OriginServerTS())
 		if err == nil {
-			err = pseudoid.VerifyEventSignature(e.raw, e.format, serverName, keyID, key)
+			err = pseudoid.VerifyEventSignature(e.JSON(), e.Format(), serverName, keyID, key)
 		}
 		if err == nil {
 			return nil

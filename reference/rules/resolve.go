@@ -12,12 +12,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"msc4014/reference/pdu"
 )
 
 // History looks up the events of a room that were accepted or rejected on receipt.
 type History interface {
 	// Event returns the event with that ID, or nil.
-	Event(eventID string) *Event
+	Event(eventID string) *pdu.Event
 	// Rejected reports whether the event was rejected by its auth events.
 	Rejected(eventID string) bool
 }
@@ -67,8 +69,8 @@ func (r *resolver) resolve(states []State) (State, error) {
 
 	// 3 and 4: the remaining events, in mainline ordering.
 	remaining := maps.Clone(full)
-	maps.DeleteFunc(remaining, func(id string, _ *Event) bool { return first[id] != nil })
-	ordered, err = r.byMainline(remaining, resolved[StateKey{powerLevelsType, ""}])
+	maps.DeleteFunc(remaining, func(id string, _ *pdu.Event) bool { return first[id] != nil })
+	ordered, err = r.byMainline(remaining, resolved.Get(powerLevelsType, ""))
 	if err != nil {
 		return nil, err
 	}
@@ -80,19 +82,19 @@ func (r *resolver) resolve(states []State) (State, error) {
 }
 
 // split separates the unconflicted state map, which all states share, from the conflicted state set, by event ID.
-func split(states []State) (unconflicted State, conflicted map[string]*Event) {
-	unconflicted, conflicted = State{}, map[string]*Event{}
-	shared := func(key StateKey, id string) bool {
-		return !slices.ContainsFunc(states, func(s State) bool { return s[key] == nil || s[key].id != id })
+func split(states []State) (unconflicted State, conflicted map[string]*pdu.Event) {
+	unconflicted, conflicted = State{}, map[string]*pdu.Event{}
+	shared := func(key pdu.StateKey, id string) bool {
+		return !slices.ContainsFunc(states, func(s State) bool { return s[key] == nil || s[key].ID() != id })
 	}
 	for _, state := range states {
 		for key, event := range state {
 			switch {
 			case event == nil:
-			case shared(key, event.id):
+			case shared(key, event.ID()):
 				unconflicted[key] = event
 			default:
-				conflicted[event.id] = event
+				conflicted[event.ID()] = event
 			}
 		}
 	}
@@ -100,8 +102,8 @@ func split(states []State) (unconflicted State, conflicted map[string]*Event) {
 }
 
 // authDifference returns the events that are not in the full auth chain of every state.
-func (r *resolver) authDifference(states []State) (map[string]*Event, error) {
-	union, count := map[string]*Event{}, map[string]int{}
+func (r *resolver) authDifference(states []State) (map[string]*pdu.Event, error) {
+	union, count := map[string]*pdu.Event{}, map[string]int{}
 	for _, state := range states {
 		full, err := r.authChain(slices.Collect(maps.Values(state)))
 		if err != nil {
@@ -112,14 +114,14 @@ func (r *resolver) authDifference(states []State) (map[string]*Event, error) {
 			count[id]++
 		}
 	}
-	maps.DeleteFunc(union, func(id string, _ *Event) bool { return count[id] == len(states) })
+	maps.DeleteFunc(union, func(id string, _ *pdu.Event) bool { return count[id] == len(states) })
 	return union, nil
 }
 
 // authChain returns the union of the auth chains of some events: their auth events, the auth events of these, and so
 // on.
-func (r *resolver) authChain(events []*Event) (map[string]*Event, error) {
-	chain := map[string]*Event{}
+func (r *resolver) authChain(events []*pdu.Event) (map[string]*pdu.Event, error) {
+	chain := map[string]*pdu.Event{}
 	for waiting := slices.Clone(events); len(waiting) > 0; {
 		next := waiting[len(waiting)-1]
 		waiting = waiting[:len(waiting)-1]
@@ -131,8 +133,8 @@ func (r *resolver) authChain(events []*Event) (map[string]*Event, error) {
 			return nil, err
 		}
 		for _, authEvent := range authEvents {
-			if chain[authEvent.id] == nil {
-				chain[authEvent.id] = authEvent
+			if chain[authEvent.ID()] == nil {
+				chain[authEvent.ID()] = authEvent
 				waiting = append(waiting, authEvent)
 			}
 		}
@@ -141,12 +143,12 @@ func (r *resolver) authChain(events []*Event) (map[string]*Event, error) {
 }
 
 // authEvents returns the auth events of an event.
-func (r *resolver) authEvents(event *Event) ([]*Event, error) {
-	var events []*Event
-	for _, id := range event.authEvents {
+func (r *resolver) authEvents(event *pdu.Event) ([]*pdu.Event, error) {
+	var events []*pdu.Event
+	for _, id := range event.AuthEvents() {
 		authEvent := r.history.Event(id)
 		if authEvent == nil {
-			return nil, fmt.Errorf("auth event %s of event %s is not in the history; fetch it first", id, event.id)
+			return nil, fmt.Errorf("auth event %s of event %s is not in the history; fetch it first", id, event.ID())
 		}
 		events = append(events, authEvent)
 	}
@@ -155,8 +157,8 @@ func (r *resolver) authEvents(event *Event) ([]*Event, error) {
 
 // powerEventsAndWhatTheyStandOn returns the power events of the full conflicted set, with the events of their auth
 // chains that are in that set.
-func (r *resolver) powerEventsAndWhatTheyStandOn(full map[string]*Event) (map[string]*Event, error) {
-	picked := map[string]*Event{}
+func (r *resolver) powerEventsAndWhatTheyStandOn(full map[string]*pdu.Event) (map[string]*pdu.Event, error) {
+	picked := map[string]*pdu.Event{}
 	for id, event := range full {
 		if isPowerEvent(event) {
 			picked[id] = event
@@ -175,14 +177,14 @@ func (r *resolver) powerEventsAndWhatTheyStandOn(full map[string]*Event) (map[st
 }
 
 // isPowerEvent reports whether an event might remove somebody's ability to do something.
-func isPowerEvent(e *Event) bool {
+func isPowerEvent(e *pdu.Event) bool {
 	stateKey, isState := e.StateKey()
-	switch e.eventType {
+	switch e.Type() {
 	case powerLevelsType, joinRulesType:
 		return isState
 	case memberType:
 		membership := e.Membership()
-		return isState && (membership == "leave" || membership == "ban") && e.sender != stateKey
+		return isState && (membership == "leave" || membership == "ban") && e.Sender() != stateKey
 	}
 	return false
 }
@@ -190,7 +192,7 @@ func isPowerEvent(e *Event) bool {
 // applyAllowed is the iterative auth checks algorithm: it adds to the state, in order, the events that the rules allow
 // in it. State that is missing for checking an event is taken from the event's own auth events, unless they were
 // rejected.
-func (r *resolver) applyAllowed(state State, events []*Event) error {
+func (r *resolver) applyAllowed(state State, events []*pdu.Event) error {
 	for _, event := range events {
 		key, isState := event.State()
 		if !isState {
@@ -202,7 +204,7 @@ func (r *resolver) applyAllowed(state State, events []*Event) error {
 		}
 		offered := State{}
 		for _, authEvent := range authEvents {
-			if authKey, ok := authEvent.State(); ok && !r.history.Rejected(authEvent.id) {
+			if authKey, ok := authEvent.State(); ok && !r.history.Rejected(authEvent.ID()) {
 				offered[authKey] = authEvent
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // resolveInAllOrders resolves the states of some forks, in every order of two and many of more, and returns the one
@@ -35,8 +36,8 @@ func resolveInAllOrders(t *testing.T, forks ...*room) State {
 	return resolved
 }
 
-func idsOf(state State) map[StateKey]string {
-	ids := map[StateKey]string{}
+func idsOf(state State) map[pdu.StateKey]string {
+	ids := map[pdu.StateKey]string{}
 	for key, event := range state {
 		ids[key] = event.ID()
 	}
@@ -45,31 +46,31 @@ func idsOf(state State) map[StateKey]string {
 
 // TestResolve has auth/state-resolution: what two servers make of what they did while they were cut off.
 func TestResolve(t *testing.T) {
-	demoteBob := func(r *room) *Event {
+	demoteBob := func(r *room) *pdu.Event {
 		return r.event("alice", powerLevelsType, new(""), r.levels(object{"users": object{r.id("alice"): 100}}))
 	}
 	cases := map[string]struct {
-		here, there []func(*room) *Event
+		here, there []func(*room) *pdu.Event
 		check       func(t *testing.T, r *room, resolved State)
 	}{
 		"who is demoted here bans nobody there": {
-			here:  []func(*room) *Event{demoteBob},
-			there: []func(*room) *Event{membership("bob", "carol", "ban")},
+			here:  []func(*room) *pdu.Event{demoteBob},
+			there: []func(*room) *pdu.Event{membership("bob", "carol", "ban")},
 			check: func(t *testing.T, r *room, resolved State) {
-				assert.EqualValues(t, 0, resolved.PowerLevel(r.id("bob")))
+				assert.EqualValues(t, 0, resolved.PowerLevels().Of(r.id("bob")))
 				assert.Equal(t, "join", resolved.Membership(r.id("carol")))
 			},
 		},
 		"also when he did so before": {
-			here:  []func(*room) *Event{membership("bob", "carol", "ban")},
-			there: []func(*room) *Event{demoteBob},
+			here:  []func(*room) *pdu.Event{membership("bob", "carol", "ban")},
+			there: []func(*room) *pdu.Event{demoteBob},
 			check: func(t *testing.T, r *room, resolved State) {
 				assert.Equal(t, "join", resolved.Membership(r.id("carol")))
 			},
 		},
 		"who is banned here has not changed its name there": {
-			here: []func(*room) *Event{membership("bob", "carol", "ban")},
-			there: []func(*room) *Event{func(r *room) *Event {
+			here: []func(*room) *pdu.Event{membership("bob", "carol", "ban")},
+			there: []func(*room) *pdu.Event{func(r *room) *pdu.Event {
 				return r.event("carol", memberType, new(r.id("carol")), object{"membership": "join", "displayname": "C"})
 			}},
 			check: func(t *testing.T, r *room, resolved State) {
@@ -77,67 +78,69 @@ func TestResolve(t *testing.T) {
 			},
 		},
 		"nor left": {
-			here:  []func(*room) *Event{membership("bob", "carol", "ban")},
-			there: []func(*room) *Event{membership("carol", "carol", "leave"), membership("carol", "carol", "join")},
+			here:  []func(*room) *pdu.Event{membership("bob", "carol", "ban")},
+			there: []func(*room) *pdu.Event{membership("carol", "carol", "leave"), membership("carol", "carol", "join")},
 			check: func(t *testing.T, r *room, resolved State) {
 				assert.Equal(t, "ban", resolved.Membership(r.id("carol")))
 			},
 		},
 		"nor done anything, also before": {
-			here:  []func(*room) *Event{stateKeyed("carol", "carol")},
-			there: []func(*room) *Event{membership("bob", "carol", "ban")},
+			here:  []func(*room) *pdu.Event{stateKeyed("carol", "carol")},
+			there: []func(*room) *pdu.Event{membership("bob", "carol", "ban")},
 			check: func(t *testing.T, r *room, resolved State) {
-				assert.Nil(t, resolved[StateKey{"org.example.own", r.id("carol")}])
+				assert.Nil(t, resolved.Get("org.example.own", r.id("carol")))
 			},
 		},
 		"who was given power here uses it here": {
-			here: []func(*room) *Event{
+			here: []func(*room) *pdu.Event{
 				powerLevelsBy("alice", func(r *room) object { return object{"users": object{r.id("alice"): 100, r.id("bob"): 100}} }),
 				powerLevelsBy("bob", func(r *room) object {
 					return object{"users": object{r.id("alice"): 100, r.id("bob"): 100}, "kick": 60}
 				}),
 			},
-			there: []func(*room) *Event{powerLevelsBy("alice", func(*room) object { return object{"kick": 40} })},
+			there: []func(*room) *pdu.Event{powerLevelsBy("alice", func(*room) object { return object{"kick": 40} })},
 			check: func(t *testing.T, r *room, resolved State) {
-				assert.EqualValues(t, 60, resolved.powerLevels().named("kick"))
+				assert.EqualValues(t, 60, resolved.PowerLevels().For("kick"))
 			},
 		},
 		"an event comes after what it stands on, whoever has more power": {
-			here: []func(*room) *Event{
+			here: []func(*room) *pdu.Event{
 				powerLevelsBy("bob", func(*room) object { return object{"events": object{"x": 20}} }),
 				powerLevelsBy("alice", func(*room) object { return object{"kick": 40} }),
 			},
-			there: []func(*room) *Event{message("carol")},
+			there: []func(*room) *pdu.Event{message("carol")},
 			check: func(t *testing.T, r *room, resolved State) {
-				assert.EqualValues(t, 40, resolved.powerLevels().named("kick"))
+				assert.EqualValues(t, 40, resolved.PowerLevels().For("kick"))
 			},
 		},
 		"a room closed here was not joined there": {
-			here: []func(*room) *Event{func(r *room) *Event {
+			here: []func(*room) *pdu.Event{func(r *room) *pdu.Event {
 				return r.event("alice", joinRulesType, new(""), object{"join_rule": "invite"})
 			}},
-			there: []func(*room) *Event{membership("dave", "dave", "join")},
+			there: []func(*room) *pdu.Event{membership("dave", "dave", "join")},
 			check: func(t *testing.T, r *room, resolved State) {
 				assert.Equal(t, "leave", resolved.Membership(r.id("dave")))
 				assert.Equal(t, "invite", resolved.JoinRule())
 			},
 		},
 		"what does not conflict is all there": {
-			here:  []func(*room) *Event{membership("dave", "dave", "join")},
-			there: []func(*room) *Event{membership("erin", "erin", "join")},
+			here:  []func(*room) *pdu.Event{membership("dave", "dave", "join")},
+			there: []func(*room) *pdu.Event{membership("erin", "erin", "join")},
 			check: func(t *testing.T, r *room, resolved State) {
 				assert.Equal(t, "join", resolved.Membership(r.id("dave")))
 				assert.Equal(t, "join", resolved.Membership(r.id("erin")))
 			},
 		},
 		"of two names the one on the newer power levels stands": {
-			here: []func(*room) *Event{
-				func(r *room) *Event { return r.event("alice", powerLevelsType, new(""), r.levels(object{"kick": 40})) },
-				func(r *room) *Event { return r.event("alice", "m.room.name", new(""), object{"name": "here"}) },
+			here: []func(*room) *pdu.Event{
+				func(r *room) *pdu.Event {
+					return r.event("alice", powerLevelsType, new(""), r.levels(object{"kick": 40}))
+				},
+				func(r *room) *pdu.Event { return r.event("alice", "m.room.name", new(""), object{"name": "here"}) },
 			},
-			there: []func(*room) *Event{func(r *room) *Event { return r.event("alice", "m.room.name", new(""), object{"name": "there"}) }},
+			there: []func(*room) *pdu.Event{func(r *room) *pdu.Event { return r.event("alice", "m.room.name", new(""), object{"name": "there"}) }},
 			check: func(t *testing.T, r *room, resolved State) {
-				assert.Equal(t, "here", resolved[StateKey{"m.room.name", ""}].Content("name").String())
+				assert.Equal(t, "here", resolved.Get("m.room.name", "").Content("name").String())
 			},
 		},
 	}
@@ -183,7 +186,7 @@ func TestResolveWithTheEventsOwnAuthEvents(t *testing.T) {
 		there := here.fork()
 		join := there.add(there.member("dave", "dave", "join"))
 		topic := there.add(there.event("dave", "m.room.topic", new(""), object{"topic": "x"}))
-		key := StateKey{"m.room.topic", ""}
+		key := pdu.StateKey{Type: "m.room.topic"}
 		there.state = maps.Clone(here.state)
 		there.state[key] = topic
 		resolved := resolveInAllOrders(t, here, there)
@@ -208,10 +211,10 @@ func TestResolveKeepsWhatDoesNotConflict(t *testing.T) {
 		there.add(powerLevelsBy("alice", func(*room) object { return object{"kick": 40} })(there))
 		topic := there.add(there.event("alice", "m.room.topic", new(""), object{"topic": "x"}))
 		there.state = maps.Clone(here.state)
-		there.state[StateKey{"m.room.topic", ""}] = topic
+		there.state[pdu.StateKey{Type: "m.room.topic"}] = topic
 		resolved := resolveInAllOrders(t, here, there)
-		assert.EqualValues(t, 50, resolved.powerLevels().named("kick"))
-		assert.Equal(t, topic, resolved[StateKey{"m.room.topic", ""}])
+		assert.EqualValues(t, 50, resolved.PowerLevels().For("kick"))
+		assert.Equal(t, topic, resolved.Get("m.room.topic", ""))
 	})
 }
 
@@ -261,7 +264,7 @@ func randomRoom(t *testing.T, f pseudoid.Format, seed uint64) (sent [][]int64) {
 func act(r *room, random *rand.Rand) {
 	names := []string{"alice", "bob", "carol", "dave", "erin", "frank"}
 	actor, target := names[random.IntN(len(names))], names[random.IntN(len(names))]
-	var e *Event
+	var e *pdu.Event
 	switch choice := random.IntN(12); choice {
 	case 0, 1:
 		users := maps.Clone(r.levels(nil)["users"].(object))

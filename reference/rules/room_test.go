@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // formats are all that the package knows, by name.
@@ -31,7 +32,7 @@ const testRoomID = "!room:origin.test"
 type room struct {
 	t        *testing.T
 	format   pseudoid.Format
-	events   map[string]*Event
+	events   map[string]*pdu.Event
 	rejected map[string]bool
 	state    State
 	heads    []string
@@ -39,11 +40,11 @@ type room struct {
 }
 
 func newRoom(t *testing.T, f pseudoid.Format) *room {
-	return &room{t: t, format: f, events: map[string]*Event{}, rejected: map[string]bool{}, state: State{}, clock: new(int64)}
+	return &room{t: t, format: f, events: map[string]*pdu.Event{}, rejected: map[string]bool{}, state: State{}, clock: new(int64)}
 }
 
-func (r *room) Event(id string) *Event  { return r.events[id] }
-func (r *room) Rejected(id string) bool { return r.rejected[id] }
+func (r *room) Event(id string) *pdu.Event { return r.events[id] }
+func (r *room) Rejected(id string) bool    { return r.rejected[id] }
 
 // fork returns the room as it is, for events that the original does not get; both find the events of each other.
 func (r *room) fork() *room {
@@ -112,24 +113,24 @@ func (r *room) sign(draft object, signers ...string) []byte {
 }
 
 // event builds an event and does not add it.
-func (r *room) event(sender, eventType string, stateKey *string, content object, alsoSignedBy ...string) *Event {
+func (r *room) event(sender, eventType string, stateKey *string, content object, alsoSignedBy ...string) *pdu.Event {
 	return r.read(r.sign(r.draft(sender, eventType, stateKey, content), append(alsoSignedBy, sender)...))
 }
 
-func (r *room) read(raw []byte) *Event {
-	event, err := NewEvent(raw, r.format)
+func (r *room) read(raw []byte) *pdu.Event {
+	event, err := pdu.Parse(raw, r.format)
 	require.NoError(r.t, err)
 	r.events[event.ID()] = event
 	return event
 }
 
 // member builds a member event of target.
-func (r *room) member(sender, target, membership string) *Event {
+func (r *room) member(sender, target, membership string) *pdu.Event {
 	return r.event(sender, memberType, new(r.id(target)), object{"membership": membership})
 }
 
 // add adds an event that the rules must allow.
-func (r *room) add(e *Event) *Event {
+func (r *room) add(e *pdu.Event) *pdu.Event {
 	require.NoError(r.t, Rules{}.Allowed(e, r.state), "%s", e.JSON())
 	if key, ok := e.State(); ok {
 		r.state[key] = e

@@ -18,7 +18,8 @@ type Facts struct {
 	UserID      string // the owner of the rules
 	DisplayName string // of that user in the room
 	Members     int    // the number of joined members
-	PowerLevels []byte // the content of the room's power levels as clients see it; nil if there are none
+	// MayNotify reports whether a member has the power level for a notification of everybody in the room, such as "room".
+	MayNotify func(userID, notification string) bool
 }
 
 // Outcome is what a rule decides about an event.
@@ -95,7 +96,7 @@ func (c Condition) holds(event gjson.Result, facts Facts) bool {
 	case "room_member_count":
 		return countMatches(c.Is, facts.Members)
 	case "sender_notification_permission":
-		return power(facts.PowerLevels, event.Get("sender").String()) >= needed(facts.PowerLevels, c.Key)
+		return facts.MayNotify(event.Get("sender").String(), c.Key)
 	}
 	return false
 }
@@ -180,20 +181,4 @@ func countMatches(is string, members int) bool {
 		return members >= wanted
 	}
 	return false
-}
-
-// power returns the power level of a user, and the one that a notification needs.
-func power(levels []byte, userID string) int64 {
-	content := gjson.ParseBytes(levels)
-	if level := content.Get("users." + gjson.Escape(userID)); level.Exists() {
-		return level.Int()
-	}
-	return content.Get("users_default").Int()
-}
-
-func needed(levels []byte, key string) int64 {
-	if level := gjson.GetBytes(levels, "notifications."+gjson.Escape(key)); level.Exists() {
-		return level.Int()
-	}
-	return 50
 }

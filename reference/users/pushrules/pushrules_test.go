@@ -11,7 +11,7 @@ import (
 func TestDefaultsAsTheSpecificationHasThem(t *testing.T) {
 	facts := Facts{
 		UserID: "@alice:one.test", DisplayName: "Alice *", Members: 3,
-		PowerLevels: []byte(`{"users":{"@mod:one.test":50},"users_default":0}`),
+		MayNotify: func(userID, notification string) bool { return userID == "@mod:one.test" && notification == "room" },
 	}
 	message := func(sender, content string) string {
 		return `{"type":"m.room.message","room_id":"!r","sender":"` + sender + `","content":` + content + `}`

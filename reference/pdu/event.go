@@ -1,0 +1,234 @@
+// Package pdu has the events that servers exchange: PDUs (Matrix specification, server-server API, "PDUs").
+//
+// An event is parsed once, when it arrives, is built or is loaded. From then on it is handed around as an *Event, and no
+// package reads its bytes again. What an event may do is decided elsewhere: reference/pseudonym and reference/rules.
+package pdu
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"msc4014/helpers/pseudoid"
+)
+
+// Limits on events (client-server API, "Size limits"; room version 4, "Event format").
+const (
+	maxEventBytes = 65536
+	maxFieldBytes = 255
+	maxPrevEvents = 20
+	maxAuthEvents = 10
+)
+
+// Event is an event of a room. It is immutable, and has the fields of its stripped form.
+type Event struct {
+	Stripped
+	raw        []byte // canonical JSON
+	format     pseudoid.Format
+	id         string
+	prevEvents []string
+	authEvents []string
+}
+
+// Parse parses an event of a room of format f. It returns an error if the event cannot be canonicalised, is larger than
+// allowed, or does not comply with the event format of its room version: such an event is dropped (server-server API,
+// "Checks performed on receipt of a PDU", 1). `unsigned` is removed, because nobody signed it. Sender, signatures and
+// content hash are not checked.
+func Parse(raw []byte, f pseudoid.Format) (*Event, error) {
+	canonical, err := pseudoid.CanonicalJSON(raw)
+	if err == nil {
+		canonical, err = sjson.DeleteBytes(canonical, "unsigned")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading an event of room version %s: %w", f.RoomVersion, err)
+	}
+	event, err := eventOf(canonical, f)
+	if err == nil {
+		event.id, err = pseudoid.EventID(canonical, f)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading an event of room version %s: %w", f.RoomVersion, err)
+	}
+	return event, nil
+}
+
+// eventOf returns the event that is spelled out in canonical JSON, without its ID.
+func eventOf(canonical []byte, f pseudoid.Format) (*Event, error) {
+	if len(canonical) > maxEventBytes {
+		return nil, fmt.Errorf("it has %d bytes, at most %d are allowed", len(canonical), maxEventBytes)
+	}
+	object := gjson.ParseBytes(canonical)
+	if !object.IsObject() {
+		return nil, errors.New("it is not a JSON object")
+	}
+	fields := object.Map()
+	if err := checkFields(fields); err != nil {
+		return nil, err
+	}
+	event := &Event{Stripped: strippedOf(fields, f), raw: canonical, format: f}
+	var err error
+	if event.prevEvents, err = listedEvents(fields, "prev_events", maxPrevEvents); err != nil {
+		return nil, err
+	}
+	event.authEvents, err = listedEvents(fields, "auth_events", maxAuthEvents)
+	return event, err
+}
+
+// checkFields checks presence, type and size of the fields that every version has (room version 4, "Event format").
+func checkFields(fields map[string]gjson.Result) error {
+	for _, name := range []string{"type", "room_id"} {
+		if fields[name].Type != gjson.String {
+			return fmt.Errorf("its %s is missing or not a string", name)
+		}
+	}
+	for _, name := range []string{"content", "hashes", "signatures"} {
+		if !fields[name].IsObject() {
+			return fmt.Errorf("its %s is missing or not an object", name)
+		}
+	}
+	for _, name := range []string{"depth", "origin_server_ts"} {
+		if fields[name].Type != gjson.Number { // canonical JSON has only integers
+			return fmt.Errorf("its %s is missing or not an integer", name)
+		}
+	}
+	for _, name := range []string{"state_key", "redacts"} {
+		if field, ok := fields[name]; ok && field.Type != gjson.String {
+			return fmt.Errorf("its %s is not a string", name)
+		}
+	}
+	for _, name := range []string{"type", "room_id", "state_key", "sender", "sender_key", "event_id"} {
+		if length := len(fields[name].String()); length > maxFieldBytes {
+			return fmt.Errorf("its %s has %d bytes, at most %d are allowed", name, length, maxFieldBytes)
+		}
+	}
+	if roomID := fields["room_id"].String(); roomID == "" || roomID[0] != '!' {
+		return errors.New("its room_id does not begin with '!'")
+	}
+	return nil
+}
+
+// listedEvents parses a list of at most limit event IDs.
+func listedEvents(fields map[string]gjson.Result, name string, limit int) ([]string, error) {
+	if !fields[name].IsArray() {
+		return nil, fmt.Errorf("its %s is missing or not an array", name)
+	}
+	var ids []string
+	for _, id := range fields[name].Array() {
+		if id.Type != gjson.String {
+			return nil, fmt.Errorf("its %s has an element that is not a string", name)
+		}
+		ids = append(ids, id.String())
+	}
+	if len(ids) > limit {
+		return nil, fmt.Errorf("its %s has %d elements, at most %d are allowed", name, len(ids), limit)
+	}
+	return ids, nil
+}
+
+// ID returns the event ID.
+func (e *Event) ID() string { return e.id }
+
+// JSON returns the event in canonical JSON. It must not be changed.
+func (e *Event) JSON() []byte { return e.raw }
+
+// MarshalJSON returns the event in canonical JSON.
+func (e *Event) MarshalJSON() ([]byte, error) { return e.raw, nil }
+
+// Format returns the format that the event was parsed with.
+func (e *Event) Format() pseudoid.Format { return e.format }
+
+// RoomID returns the room ID.
+func (e *Event) RoomID() string { return e.Field("room_id").String() }
+
+// PrevEvents returns the IDs of the event's prev events. They must not be changed.
+func (e *Event) PrevEvents() []string { return e.prevEvents }
+
+// AuthEvents returns the IDs of the event's auth events. They must not be changed.
+func (e *Event) AuthEvents() []string { return e.authEvents }
+
+// Depth returns the depth that the event claims.
+func (e *Event) Depth() int64 { return e.Field("depth").Int() }
+
+// Redacts returns the ID of the event that a redaction redacts, or "": from the content from version 11 on (MSC2174),
+// from the top level before.
+func (e *Event) Redacts() string {
+	if e.format.RoomVersion == "11" {
+		return e.content["redacts"].Str
+	}
+	return e.Field("redacts").String()
+}
+
+// Strip returns the stripped form of a state event, with the time at which it was sent.
+func (e *Event) Strip() json.RawMessage {
+	kept := map[string]json.RawMessage{}
+	for _, name := range []string{"type", "state_key", "content", e.format.SenderField(), "origin_server_ts"} {
+		if field := e.Field(name); field.Exists() {
+			kept[name] = json.RawMessage(field.Raw)
+		}
+	}
+	stripped, err := json.Marshal(kept)
+	if err != nil {
+		panic("pdu: a part of canonical JSON cannot be written: " + err.Error())
+	}
+	return stripped
+}
+
+// Redacted returns the redacted form of the event. It has the same event ID, and the same sender even if the redacted
+// JSON does not name it (pseudoid.Format.RedactionKeepsSenderKey).
+func (e *Event) Redacted() (*Event, error) {
+	raw, err := pseudoid.Redact(e.raw, e.format)
+	if err != nil {
+		return nil, fmt.Errorf("redacting event %s: %w", e.id, err)
+	}
+	return e.inForm(raw)
+}
+
+// RedactedExcept returns the redacted form of the event with its sender and some fields of its content put back. Its
+// signatures and its event ID stay valid: they do not cover what redaction removes.
+func (e *Event) RedactedExcept(content ...string) (*Event, error) {
+	raw, err := pseudoid.Redact(e.raw, e.format)
+	if err == nil {
+		raw, err = sjson.SetBytes(raw, e.format.SenderField(), e.sender)
+	}
+	for _, name := range content {
+		if value, there := e.content[name]; there && err == nil {
+			raw, err = sjson.SetRawBytes(raw, "content."+gjson.Escape(name), []byte(value.Raw))
+		}
+	}
+	if err == nil {
+		raw, err = pseudoid.CanonicalJSON(raw)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("redacting event %s: %w", e.id, err)
+	}
+	return e.inForm(raw)
+}
+
+// inForm returns another form of the same event, in canonical JSON.
+func (e *Event) inForm(canonical []byte) (*Event, error) {
+	form, err := eventOf(canonical, e.format)
+	if err != nil {
+		return nil, fmt.Errorf("reading a form of event %s: %w", e.id, err)
+	}
+	form.id, form.sender = e.id, e.sender
+	return form, nil
+}
+
+// CheckContentHash returns an error unless the content hash of the event is right: pseudoid.ErrContentHash if it is wrong,
+// another one if it is missing or malformed.
+func (e *Event) CheckContentHash() error { return pseudoid.CheckContentHash(e.raw) }
+
+// VerifySignature returns an error unless a signature of the event, in JSON as it stands somewhere in `signatures`, is by
+// that key.
+func (e *Event) VerifySignature(signature json.RawMessage, key ed25519.PublicKey) error {
+	const entity, keyID = "any", "ed25519:any"
+	signed, err := sjson.SetBytes(e.raw, "signatures", map[string]map[string]json.RawMessage{entity: {keyID: signature}})
+	if err != nil {
+		return fmt.Errorf("verifying event %s: %w", e.id, err)
+	}
+	return pseudoid.VerifyEventSignature(signed, e.format, entity, keyID, key)
+}
