@@ -103,7 +103,7 @@ func (r Rules) clientKeyField(view object, field string, names Names, always boo
 }
 
 // showsMapping reports whether clients see a member event's mapping (client-view/mapping-present). By default an
-// unproven one is removed, to stop client developers relying on it (MSC1228, Implementation, its question;
+// unverified one is removed, to stop client developers relying on it (MSC1228, Implementation, its question;
 // unverified/mapping-in-content).
 func (r Rules) showsMapping(event *pdu.Stripped, names Names) bool {
 	if r.Readings.MappingPresent == "no-view" {
@@ -114,8 +114,8 @@ func (r Rules) showsMapping(event *pdu.Stripped, names Names) bool {
 	}
 	mapping, present, err := event.Mapping()
 	stateKey, _ := event.StateKey()
-	userID, proven := names.Proven(pseudoid.SenderKey(stateKey))
-	return present && err == nil && proven && string(mapping.Key) == stateKey && mapping.UserID == userID
+	userID, verified := names.Verified(pseudoid.SenderKey(stateKey))
+	return present && err == nil && verified && string(mapping.Key) == stateKey && mapping.UserID == userID
 }
 
 // clientUsers returns power levels by user ID. If two keys are shown by the same user ID, the level of the key that

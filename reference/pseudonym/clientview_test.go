@@ -101,7 +101,7 @@ func TestClientEventNamesUsers(t *testing.T) {
 			{"client-view/own-state-by-user-id", "org.example.state", bob, map[string]any{}, "state_key", bobID},
 			{"client-view/own-state-by-user-id", "org.example.state", "free text", map[string]any{}, "state_key", "free text"},
 			{"event-format/widget-creator", "im.vector.modular.widgets", "w", map[string]any{"creatorUserId": bob}, "content.creatorUserId", bobID},
-			{"auth/restricted-authoriser-is-key", memberEvent, bob, map[string]any{"membership": "join", authorisedVia: alice}, "content." + authorisedVia, alice},
+			{"auth/restricted-authoriser-is-key", memberEvent, bob, map[string]any{"membership": "join", AuthoriserField: alice}, "content." + AuthoriserField, alice},
 		} {
 			raw := w.r.ClientEvent(w.event(w.key(aliceID), c.eventType, c.stateKey, toJSON(t, c.content)), Additions{}, d)
 			w.noKeyElsewhere(raw)

@@ -94,7 +94,7 @@ func (r Rules) WireContent(eventType string, content []byte, sender pseudoid.Sen
 	switch eventType {
 	case memberEvent:
 		delete(o, pseudoid.MappingField)
-		delete(o, authorisedVia)
+		delete(o, AuthoriserField)
 	case "m.room.power_levels":
 		if users := o.child("users"); users != nil {
 			wire, later, err := r.wireUsers(users, names, makeKey)

@@ -1,11 +1,13 @@
 // Package pseudonym implements MSC4014 (pseudonymous identities): every decision that a homeserver makes differently in a
-// room whose senders are keys, and nothing else. It does no networking, storage or HTTP; a server passes it bytes and
+// room whose senders are keys, and nothing else. It does no networking, storage or HTTP; a server passes it events and
 // small interfaces, and stores the results.
 //
 // Read it in this order:
 //
 //	keys.go         a user has one key in a room, for good
 //	event.go        events name the key as their sender and are signed by it
+//	receive.go      how a server that receives an event verifies that
+//	noncanonical.go which spellings of keys and signatures are right
 //	mapping.go      member events map the key to a user ID, signed by the user's server
 //	judge.go        whether such a mapping is valid
 //	handling.go     what becomes of a member event once its mapping is judged
@@ -24,5 +26,5 @@
 // Changes 6" is the sixth item of "Changes from MSC1228"; sub-items follow a full stop. What MSC4014 does not change is
 // MSC1228's. Where both leave something open, Readings has the reading that is followed.
 //
-// Functions neither keep nor change the byte slices that they are given. Events are the bytes of one JSON object.
+// Events are parsed by reference/pdu. Functions neither keep nor change the byte slices that they are given.
 package pseudonym

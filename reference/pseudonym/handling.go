@@ -59,7 +59,7 @@ func (r Rules) Replayed(j Judgement) Judgement {
 	case r.Readings.Replayed == "refused":
 		return Judgement{Wrong, ReplayedMapping, j.Mapping, errReplayed}
 	default:
-		return Judgement{Unproven, ReplayedMapping, j.Mapping, errReplayed}
+		return Judgement{Unverified, ReplayedMapping, j.Mapping, errReplayed}
 	}
 }
 

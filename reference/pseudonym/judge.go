@@ -31,8 +31,8 @@ type KeySource interface {
 type Verdict int
 
 const (
-	Wrong    Verdict = iota // known to be false: refuse the event
-	Unproven                // cannot be verified for now: accept the event, and show a placeholder
+	Wrong      Verdict = iota // known to be false: refuse the event
+	Unverified                // cannot be verified for now: accept the event, and show a placeholder
 	Verified
 )
 
@@ -65,7 +65,7 @@ type Judgement struct {
 }
 
 // Retry reports whether judging again later may give another verdict.
-func (j Judgement) Retry() bool { return j.Verdict == Unproven && j.Cause == KeysUnavailable }
+func (j Judgement) Retry() bool { return j.Verdict == Unverified && j.Cause == KeysUnavailable }
 
 // Judge judges the mapping in a member event.
 //
@@ -79,7 +79,7 @@ func (j Judgement) Retry() bool { return j.Verdict == Unproven && j.Cause == Key
 func (r Rules) Judge(event *pdu.Event, keys KeySource) Judgement {
 	j := r.JudgeStripped(&event.Stripped, keys)
 	if j.Cause == Missing && looksRedacted(event) {
-		return Judgement{Verdict: Unproven, Cause: Redacted, Err: errors.New("the member event was redacted, and no longer has a mapping")}
+		return Judgement{Verdict: Unverified, Cause: Redacted, Err: errors.New("the member event was redacted, and no longer has a mapping")}
 	}
 	return j
 }
@@ -137,9 +137,9 @@ func (r Rules) judgeSignatures(m pseudoid.Mapping, at int64, keys KeySource) Jud
 	case signatures.child(domain) == nil:
 		return Judgement{Wrong, Malformed, m, err}
 	case lookup.unavailable:
-		return Judgement{Unproven, KeysUnavailable, m, err}
+		return Judgement{Unverified, KeysUnavailable, m, err}
 	case lookup.expired && r.Readings.ExpiredServerKey == "placeholder":
-		return Judgement{Unproven, ExpiredKey, m, err}
+		return Judgement{Unverified, ExpiredKey, m, err}
 	case lookup.expired:
 		return Judgement{Wrong, ExpiredKey, m, err}
 	case lookup.unknown:
@@ -191,7 +191,7 @@ func (r Rules) judgeFurtherSignatures(m pseudoid.Mapping, signatures object, dom
 		for keyID := range signatures.child(server) {
 			published, err := keys.ServerKey(server, keyID)
 			if err != nil && !errors.Is(err, ErrNoSuchKey) {
-				return Judgement{Unproven, KeysUnavailable, m, err}
+				return Judgement{Unverified, KeysUnavailable, m, err}
 			}
 			if err == nil {
 				err = pseudoid.VerifyJSON(m.Raw, server, keyID, published.Key)

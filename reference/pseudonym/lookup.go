@@ -13,8 +13,8 @@ import (
 type Names interface {
 	// UserID returns the user ID that clients see for a key; it is never empty, and a placeholder for an unknown key.
 	UserID(key pseudoid.SenderKey) string
-	// Proven returns the user ID of a key's verified mapping, if there is one.
-	Proven(key pseudoid.SenderKey) (userID string, ok bool)
+	// Verified returns the user ID of a key's verified mapping, if there is one.
+	Verified(key pseudoid.SenderKey) (userID string, ok bool)
 	// Knows reports whether a key is, or was, a member's.
 	Knows(key pseudoid.SenderKey) bool
 	// Key returns the key of the member that clients know by a user ID, which may be a placeholder.
@@ -55,8 +55,8 @@ func (n namesAt) UserID(key pseudoid.SenderKey) string {
 	return n.Directory.UserID(key)
 }
 
-// Proven returns the user ID of a key's verified mapping, if there is one.
-func (d *Directory) Proven(key pseudoid.SenderKey) (string, bool) {
+// Verified returns the user ID of a key's verified mapping, if there is one.
+func (d *Directory) Verified(key pseudoid.SenderKey) (string, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if entry := d.entries[key]; entry.Verified != nil {

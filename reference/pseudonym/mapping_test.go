@@ -50,7 +50,7 @@ func TestMemberContent(t *testing.T) {
 	}
 }
 
-// Each way in which a mapping can be wrong or unproven: mapping/missing-not-honoured, unsigned-not-honoured,
+// Each way in which a mapping can be wrong or unverified: mapping/missing-not-honoured, unsigned-not-honoured,
 // foreign-signature-not-honoured, unknown-key-id-not-honoured, other-key-not-honoured, malformed-not-honoured,
 // bad-signature-rejected, no-claim-of-local-user, no-claim-of-third-user, unverified/event-accepted.
 func TestJudge(t *testing.T) {
@@ -109,13 +109,13 @@ func TestJudge(t *testing.T) {
 			other.r.Dialect = map[pseudoid.Dialect]pseudoid.Dialect{"msc4014": "dendrite", "dendrite": "msc4014"}[w.r.Dialect]
 			return w.member(bobID, "join", other.mapping(bobID))
 		}, Wrong, Malformed},
-		{"unverified/event-accepted", "the domain is gone", func(w *world) *pdu.Event { w.dead["two.test"] = true; return w.join(bobID) }, Unproven, KeysUnavailable},
-		{"mapping/expired-server-key", "the key has expired", func(w *world) *pdu.Event { w.validTo["two.test"] = testTime - 1; return w.join(bobID) }, Unproven, ExpiredKey},
+		{"unverified/event-accepted", "the domain is gone", func(w *world) *pdu.Event { w.dead["two.test"] = true; return w.join(bobID) }, Unverified, KeysUnavailable},
+		{"mapping/expired-server-key", "the key has expired", func(w *world) *pdu.Event { w.validTo["two.test"] = testTime - 1; return w.join(bobID) }, Unverified, ExpiredKey},
 		{"redaction/later-joiner-resolves", "redacted", func(w *world) *pdu.Event {
 			redacted, err := w.join(bobID).Redacted()
 			require.NoError(w.t, err)
 			return redacted
-		}, Unproven, Redacted},
+		}, Unverified, Redacted},
 		{"auth/member-key-must-match", "state key is a user ID", func(w *world) *pdu.Event {
 			return w.event(w.key(bobID), memberEvent, bobID, []byte(`{"membership":"join"}`))
 		}, Wrong, NoMemberEventKey},
@@ -174,7 +174,7 @@ func TestJudgeReadings(t *testing.T) {
 	}
 	w := newWorld(t, pseudoid.DialectMSC4014)
 	right := w.r.Judge(w.join(bobID), w)
-	for reading, verdict := range map[Reading]Verdict{"honoured": Verified, "refused": Wrong, "not-honoured": Unproven} {
+	for reading, verdict := range map[Reading]Verdict{"honoured": Verified, "refused": Wrong, "not-honoured": Unverified} {
 		w.set("mapping/replayed-into-another-room", reading)
 		assert.Equal(t, verdict, w.r.Replayed(right).Verdict, reading)
 	}
@@ -189,7 +189,7 @@ func TestHandle(t *testing.T) {
 		want       Handling
 	}{
 		{"refused", "join", Judgement{Verdict: Verified}, Accept},
-		{"refused", "join", Judgement{Verdict: Unproven, Cause: KeysUnavailable}, Accept},
+		{"refused", "join", Judgement{Verdict: Unverified, Cause: KeysUnavailable}, Accept},
 		{"refused", "join", Judgement{Cause: Missing}, Refuse},
 		{"refused", "invite", Judgement{Cause: ForeignSigned}, Refuse},
 		{"refused", "knock", Judgement{Cause: ForeignSigned}, Refuse},

@@ -63,14 +63,14 @@ func (r Rules) MayRedact(redactor, author pseudoid.SenderKey, power, needed int6
 	if r.Readings.SameServerRedaction != "accepted" {
 		return false
 	}
-	one, ok1 := provenDomain(redactor, names)
-	other, ok2 := provenDomain(author, names)
+	one, ok1 := verifiedDomain(redactor, names)
+	other, ok2 := verifiedDomain(author, names)
 	return ok1 && ok2 && one == other
 }
 
-// provenDomain returns the domain of a key's verified mapping.
-func provenDomain(key pseudoid.SenderKey, names Names) (string, bool) {
-	userID, ok := names.Proven(key)
+// verifiedDomain returns the domain of a key's verified mapping.
+func verifiedDomain(key pseudoid.SenderKey, names Names) (string, bool) {
+	userID, ok := names.Verified(key)
 	if !ok {
 		return "", false
 	}

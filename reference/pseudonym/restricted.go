@@ -10,8 +10,8 @@ import (
 	"msc4014/reference/pdu"
 )
 
-// authorisedVia is the field of a join that names the authorising member.
-const authorisedVia = "join_authorised_via_users_server"
+// AuthoriserField is the field in the content of a join that names the authorising member.
+const AuthoriserField = "join_authorised_via_users_server"
 
 // AuthoriseJoin sets the authorising member in the content of a join: join_authorised_via_users_server, a user ID in
 // other rooms, is a sender key here (MSC4014, Additional notes).
@@ -20,15 +20,15 @@ func AuthoriseJoin(content []byte, by pseudoid.SenderKey) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.set(authorisedVia, by)
+	o.set(AuthoriserField, by)
 	return o.raw(), nil
 }
 
 // SignAsAuthoriser adds the signature of the authorising member to a join. The event must be signed by the same key as
 // the field has (MSC4014, Additional notes), in the place of the server which owns a user ID.
 func (r Rules) SignAsAuthoriser(join *pdu.Event, key pseudoid.KeyPair) (*pdu.Event, error) {
-	if named := join.Content(authorisedVia).Str; named != string(key.Public) {
-		return nil, fmt.Errorf("authorising a join: its %s is %q, not the key %s that would sign", authorisedVia, named, key.Public)
+	if named := join.Content(AuthoriserField).Str; named != string(key.Public) {
+		return nil, fmt.Errorf("authorising a join: its %s is %q, not the key %s that would sign", AuthoriserField, named, key.Public)
 	}
 	return r.sign(join, key)
 }

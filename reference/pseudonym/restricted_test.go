@@ -17,7 +17,7 @@ func TestRestrictedJoin(t *testing.T) {
 		require.NoError(t, err)
 		assert.JSONEq(t, `{"membership":"join","join_authorised_via_users_server":"`+string(alice.Public)+`"}`, string(content))
 		by := func(value any) *pdu.Event {
-			return w.member(bobID, "join", w.mapping(bobID), func(content object) { content.set(authorisedVia, value) })
+			return w.member(bobID, "join", w.mapping(bobID), func(content object) { content.set(AuthoriserField, value) })
 		}
 		signed, err := w.r.SignAsAuthoriser(by(alice.Public), alice)
 		require.NoError(t, err)

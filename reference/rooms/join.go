@@ -247,7 +247,7 @@ func (r *Room) authoriser(state rules.State) (by, userID string, ok bool) {
 		if !isMember || event.Membership() != "join" || levels.Of(member) < levels.For("invite") {
 			continue
 		}
-		if userID, verified := r.Names().Proven(pseudoid.SenderKey(member)); verified && r.rooms.own(userID) {
+		if userID, verified := r.Names().Verified(pseudoid.SenderKey(member)); verified && r.rooms.own(userID) {
 			return member, userID, true
 		}
 	}
@@ -316,7 +316,7 @@ func (rs *Rooms) fromTemplate(t outgoing.Template, roomID, userID, membership, r
 		return nil, nil, err
 	}
 	event := gjson.ParseBytes(t.Event)
-	if authoriser := event.Get("content.join_authorised_via_users_server"); membership == "join" && authoriser.Type == gjson.String {
+	if authoriser := event.Get("content." + pseudonym.AuthoriserField); membership == "join" && authoriser.Type == gjson.String {
 		if d.Content, err = pseudonym.AuthoriseJoin(d.Content, pseudoid.SenderKey(authoriser.String())); err != nil {
 			return nil, nil, err
 		}

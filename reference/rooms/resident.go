@@ -132,7 +132,7 @@ func (rs *Rooms) SendKnock(ctx context.Context, origin, roomID, eventID string, 
 // userOf returns the user ID of a member event's member, if it is verified, or "".
 func (r *Room) userOf(member *Event) string {
 	key, _ := member.StateKey()
-	userID, _ := r.Names().Proven(pseudoid.SenderKey(key))
+	userID, _ := r.Names().Verified(pseudoid.SenderKey(key))
 	return userID
 }
 
@@ -209,7 +209,7 @@ func (r *Room) readMember(ctx context.Context, raw json.RawMessage) (*pdu.Event,
 	if err != nil {
 		return nil, Forbidden("%v", err)
 	}
-	if authoriser := event.Content("join_authorised_via_users_server").Str; !r.format.Pseudonymous && r.rooms.own(authoriser) {
+	if authoriser := event.Content(pseudonym.AuthoriserField).Str; !r.format.Pseudonymous && r.rooms.own(authoriser) {
 		if err := r.mayAuthorise(event.Sender(), event.Sender()); err != nil {
 			return nil, err
 		}
@@ -237,8 +237,8 @@ func (r *Room) addSignatures(event *pdu.Event) (*pdu.Event, error) {
 	if event.Membership() != "join" || !r.format.Pseudonymous {
 		return event, nil
 	}
-	authoriser := pseudoid.SenderKey(event.Content("join_authorised_via_users_server").Str)
-	if userID, verified := r.directory.Proven(authoriser); verified && r.rooms.own(userID) {
+	authoriser := pseudoid.SenderKey(event.Content(pseudonym.AuthoriserField).Str)
+	if userID, verified := r.directory.Verified(authoriser); verified && r.rooms.own(userID) {
 		if err := r.mayAuthorise(event.Sender(), claimedBy(event)); err != nil {
 			return nil, err
 		}

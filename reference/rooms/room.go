@@ -232,9 +232,9 @@ const (
 // plainNames are the names of an ordinary room.
 type plainNames struct{}
 
-func (plainNames) UserID(sender pseudoid.SenderKey) string         { return string(sender) }
-func (plainNames) Proven(sender pseudoid.SenderKey) (string, bool) { return string(sender), true }
-func (plainNames) Knows(pseudoid.SenderKey) bool                   { return true }
+func (plainNames) UserID(sender pseudoid.SenderKey) string           { return string(sender) }
+func (plainNames) Verified(sender pseudoid.SenderKey) (string, bool) { return string(sender), true }
+func (plainNames) Knows(pseudoid.SenderKey) bool                     { return true }
 func (plainNames) Key(userID string) (pseudoid.SenderKey, bool) {
 	return pseudoid.SenderKey(userID), true
 }

@@ -3,8 +3,9 @@
 //
 // Ordinary rooms (versions 10 and 11) and pseudonymous ones share the same code. Where they differ, it relies on:
 //
+//   - reference/pdu for the events;
 //   - reference/rules for what is allowed, in every version;
-//   - reference/pseudonym for what MSC4014 changes: which key is whose, and what clients see.
+//   - reference/pseudonym for what MSC4014 changes: who signs events, which key is whose, and what clients see.
 //
 // Read room.go (what a room is), then take.go (how an event is added to it), write.go (events of local users),
 // receive.go (events of other servers), then what interests you.

@@ -125,7 +125,7 @@ func (r *Room) hasMember(state rules.State, server string, memberships ...string
 		if key.Type != memberType || !slices.Contains(memberships, member.Membership()) {
 			continue
 		}
-		userID, ok := r.Names().Proven(pseudoid.SenderKey(key.Key))
+		userID, ok := r.Names().Verified(pseudoid.SenderKey(key.Key))
 		if domain, err := pseudoid.UserIDDomain(userID); ok && err == nil && domain == server {
 			return true
 		}

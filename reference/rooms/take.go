@@ -158,7 +158,7 @@ func (r *Room) resolve(states []rules.State, extra *Event) (rules.State, error) 
 func (r *Room) rules() rules.Rules {
 	applied := rules.Rules{Pseudonym: r.rooms.Pseudonym}
 	applied.DomainOf = func(event *pdu.Event) (string, bool) {
-		userID, ok := r.directory.Proven(pseudoid.SenderKey(event.Sender()))
+		userID, ok := r.directory.Verified(pseudoid.SenderKey(event.Sender()))
 		if !ok { // a joining user names itself in the join; whether that is true is judged separately
 			userID = claimedBy(event)
 		}

@@ -198,7 +198,7 @@ func (rs *Rooms) VerifyNow(ctx context.Context, placeholder string) (userID stri
 				room.verifyAgain(ctx, entry)
 			}
 		}
-		if userID, ok := room.directory.Proven(key); ok {
+		if userID, ok := room.directory.Verified(key); ok {
 			return userID, true
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/reference/pdu"
+	"msc4014/reference/pseudonym"
 )
 
 // The event types whose state authorises events.
@@ -20,8 +21,9 @@ const (
 	thirdPartyInviteType = "m.room.third_party_invite"
 )
 
-// authoriserField of a join names the member that authorises it under a restricted join rule.
-const authoriserField = "join_authorised_via_users_server"
+// authoriserField of a join names the member that authorises it under a restricted join rule: a user ID, or a sender key in
+// pseudonymous rooms.
+const authoriserField = pseudonym.AuthoriserField
 
 // State is the state of a room: one event for each state key. Absent state is nil.
 type State map[pdu.StateKey]*pdu.Event

@@ -11,7 +11,7 @@ import (
 	"msc4014/reference/pseudonym"
 )
 
-// Rules implements the authorisation rules and state resolution. The zero Rules has the default readings.
+// Rules implements the authorisation rules and state resolution. The zero Rules follows the default readings.
 type Rules struct {
 	// Pseudonym decides, in pseudonymous rooms, what a sender key is, whether it signed an event, and by its readings how
 	// the rules that look for '@' (8 and 9.3) and those that compare domains (1.2 and 3) apply.
