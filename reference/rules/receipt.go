@@ -6,6 +6,7 @@ package rules
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -57,10 +58,10 @@ func signingServers(e *pdu.Event) []string {
 // signedByServer returns an error if the event has no valid signature by a key that the server publishes.
 func signedByServer(ctx context.Context, e *pdu.Event, serverName string, keys ServerKeys) error {
 	var failures []error
-	for keyID := range e.Field("signatures").Map()[serverName].Map() {
+	for keyID, signature := range e.Field("signatures").Map()[serverName].Map() {
 		key, err := keys.ServerKey(ctx, serverName, keyID, e.OriginServerTS())
 		if err == nil {
-			err = pseudoid.VerifyEventSignature(e.JSON(), e.Format(), serverName, keyID, key)
+			err = e.VerifySignature(json.RawMessage(signature.Raw), key)
 		}
 		if err == nil {
 			return nil
