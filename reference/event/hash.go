@@ -1,0 +1,62 @@
+package event
+
+// This file has the two hashes of an event (server-server API, "Calculating the content hash for an event" and
+// "Calculating the reference hash for an event").
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"msc4014/reference/identity"
+)
+
+// ErrContentHash reports that an event has another content than its sender hashed: it was redacted, or changed.
+var ErrContentHash = errors.New("the content hash does not match")
+
+// CheckContentHash returns an error unless hashes.sha256 of an event is its content hash in unpadded base64. It is
+// ErrContentHash if it is another hash, and some other error if there is none, or no base64.
+func CheckContentHash(event []byte) error {
+	o, err := read(event, "an event")
+	if err != nil {
+		return err
+	}
+	stated, ok := o.child("hashes").text("sha256")
+	if !ok {
+		return errors.New("checking the content hash: the event states none")
+	}
+	if _, err := identity.DecodeBase64(stated); err != nil {
+		return fmt.Errorf("checking the content hash: %w", err)
+	}
+	if actual := o.contentHash(); stated != actual {
+		return fmt.Errorf("%w: the event states %.60q, and has %q", ErrContentHash, stated, actual)
+	}
+	return nil
+}
+
+// ContentHash returns the content hash of an event, in unpadded base64, whatever hash it states.
+func ContentHash(event []byte) (string, error) {
+	o, err := read(event, "an event")
+	if err != nil {
+		return "", err
+	}
+	return o.contentHash(), nil
+}
+
+// contentHash returns the SHA-256 of the event without unsigned, signatures and hashes, in unpadded base64.
+func (o object) contentHash() string {
+	sum := sha256.Sum256(o.without("unsigned", "signatures", "hashes").canonical())
+	return identity.EncodeBase64(sum[:])
+}
+
+// ID returns the ID of an event: a dollar sign and its reference hash, in unpadded URL-safe base64 (room version 4,
+// "Event IDs"). The reference hash is the SHA-256 of the redacted event without signatures and unsigned.
+func ID(event []byte, f Format) (string, error) {
+	_, redacted, err := readRedacted(event, f)
+	if err != nil {
+		return "", fmt.Errorf("computing an event ID: %w", err)
+	}
+	sum := sha256.Sum256(redacted.without("signatures", "unsigned").canonical())
+	return "$" + base64.RawURLEncoding.EncodeToString(sum[:]), nil
+}
