@@ -40,6 +40,10 @@ var rules = []struct {
 		from: "reference", only: []string{"reference", "helpers/pseudoid"},
 		rule: "the reference imports nothing of the suite but helpers/pseudoid",
 	},
+	{
+		from: "internal/differential", only: []string{"helpers/pseudoid", "reference/event", "reference/identity", "reference/pseudonym"},
+		rule: "the comparison of oracle and reference imports nothing else",
+	},
 	{from: "faults", only: []string{"faults", "internal"}, rule: "faults import nothing of the project but internal/"},
 }
 
@@ -152,6 +156,9 @@ func TestBroken(t *testing.T) {
 		{"reference", "runtime", "the reference imports nothing"},
 		{"reference/rooms", "faults", "the reference imports nothing"},
 		{"runtime/candidate", "faults", "runtime imports nothing"},
+		{"internal/differential", "helpers/pseudoid", ""},
+		{"internal/differential", "reference/event", ""},
+		{"internal/differential", "helpers/csapi", "the comparison of oracle and reference"},
 		{"faults", "reference/choice", "faults import nothing"},
 		{"faults", "internal/filelock", ""},
 		{"cmd/msc4014", "faults", ""},

@@ -1,0 +1,152 @@
+// Package differential compares the oracle (helpers/pseudoid) with the reference's own crypto (reference/event,
+// reference/identity, and the mappings of reference/pseudonym). They are written independently of each other, so a
+// mistake of one shows where they differ. The oracle is compared with gomatrixserverlib in its own tests.
+//
+// The fuzz targets run on their seeds as ordinary tests; one runs longer with
+//
+//	go test ./internal/differential -run '^$' -fuzz '^FuzzMadeEvents$' -fuzztime 60s -fuzzminimizetime 10x
+//
+// They differ on purpose in this: the reference refuses to sign under an entity or key ID that is not UTF-8, or with a
+// private key of another length, where the oracle writes what is no JSON, or panics; it knows no room version 9; and in a
+// new mapping of a user ID that is not UTF-8, it replaces each wrong byte, and the oracle each run of them. No server has
+// such names or keys, or asks for version 9. The errors have other texts.
+package differential
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/pseudoid"
+	"msc4014/reference/event"
+	"msc4014/reference/pseudonym"
+)
+
+// formats are those that both have.
+var formats = map[string]struct {
+	oracle    pseudoid.Format
+	reference event.Format
+}{
+	"10":             {pseudoid.FormatV10, event.FormatV10},
+	"11":             {pseudoid.FormatV11, event.FormatV11},
+	"msc4014":        {pseudoid.FormatMSC4014, event.FormatMSC4014},
+	"msc4014-letter": {pseudoid.FormatMSC4014Letter, event.FormatMSC4014Letter},
+	"dendrite":       {pseudoid.FormatDendrite, event.FormatDendrite},
+}
+
+// keyOf returns a private key that is always the same.
+func keyOf(n byte) ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{n}, ed25519.SeedSize))
+}
+
+func publicOf(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed25519.PublicKey) }
+
+// kind is what callers distinguish of an error.
+func kind(err error) string {
+	is := func(oracle, reference error) bool { return errors.Is(err, oracle) || errors.Is(err, reference) }
+	switch {
+	case err == nil:
+		return "none"
+	case is(pseudoid.ErrNoSignature, event.ErrNoSignature):
+		return "no signature"
+	case is(pseudoid.ErrBadSignature, event.ErrBadSignature):
+		return "bad signature"
+	case is(pseudoid.ErrContentHash, event.ErrContentHash):
+		return "content hash"
+	default:
+		return "other"
+	}
+}
+
+// requireSame compares what the two make of some text.
+func requireSame[T ~string | ~[]byte](t *testing.T, what string, text []byte, oracle T, oracleErr error, reference T, referenceErr error) {
+	t.Helper()
+	require.Equal(t, kind(oracleErr), kind(referenceErr), "%s of %q: the oracle says %v, the reference %v", what, text, oracleErr, referenceErr)
+	if oracleErr == nil {
+		require.Equal(t, string(oracle), string(reference), "%s of %q", what, text)
+	}
+}
+
+// requireSameKind is requireSame for functions that return only errors.
+func requireSameKind(t *testing.T, what string, text []byte, oracle, reference error) {
+	t.Helper()
+	requireSame(t, what, text, "", oracle, "", reference)
+}
+
+// compareCanonicalJSON compares whether the two accept a text, and what they write.
+func compareCanonicalJSON(t *testing.T, raw []byte) {
+	t.Helper()
+	oracle, oracleErr := pseudoid.CanonicalJSON(raw)
+	reference, referenceErr := event.CanonicalJSON(raw)
+	requireSame(t, "canonical JSON", raw, oracle, oracleErr, reference, referenceErr)
+}
+
+// compareEvent compares all that the two say of an event without knowing its keys.
+func compareEvent(t *testing.T, raw []byte) {
+	t.Helper()
+	oracleHash, oracleErr := pseudoid.ContentHash(raw)
+	referenceHash, referenceErr := event.ContentHash(raw)
+	requireSame(t, "content hash", raw, oracleHash, oracleErr, referenceHash, referenceErr)
+	requireSameKind(t, "stated content hash", raw, pseudoid.CheckContentHash(raw), event.CheckContentHash(raw))
+	for name, f := range formats {
+		oracle, oracleErr := pseudoid.Redact(raw, f.oracle)
+		reference, referenceErr := event.Redact(raw, f.reference)
+		requireSame(t, name+": redaction", raw, oracle, oracleErr, reference, referenceErr)
+
+		oracleID, oracleErr := pseudoid.EventID(raw, f.oracle)
+		referenceID, referenceErr := event.ID(raw, f.reference)
+		requireSame(t, name+": event ID", raw, oracleID, oracleErr, referenceID, referenceErr)
+		require.Equal(t, f.oracle.Sender(raw), f.reference.Sender(raw), "%s: sender of %q", name, raw)
+
+		oracle, oracleErr = pseudoid.SignEvent(raw, f.oracle, "one.test", "ed25519:a", keyOf(1))
+		reference, referenceErr = event.Sign(raw, f.reference, "one.test", "ed25519:a", keyOf(1))
+		requireSame(t, name+": signed event", raw, oracle, oracleErr, reference, referenceErr)
+		if oracleErr == nil {
+			require.NoError(t, pseudoid.VerifyEventSignature(reference, f.oracle, "one.test", "ed25519:a", publicOf(keyOf(1))))
+			require.NoError(t, event.Verify(oracle, f.reference, "one.test", "ed25519:a", publicOf(keyOf(1))))
+		}
+		compareSenderSignature(t, name, raw)
+	}
+}
+
+// compareSenderSignature compares what the two say of an event's signature by its sender key.
+func compareSenderSignature(t *testing.T, format string, raw []byte) {
+	t.Helper()
+	f := formats[format]
+	oracle, oracleErr := pseudoid.VerifySenderSignature(raw, f.oracle)
+	reference, referenceErr := event.VerifySender(raw, f.reference)
+	requireSameKind(t, format+": sender's signature", raw, oracleErr, referenceErr)
+	require.Equal(t, oracle, pseudoid.SignatureLocation(reference), "%s: sender's signature of %q", format, raw)
+}
+
+func TestDeepTexts(t *testing.T) {
+	for _, text := range deepTexts {
+		compareCanonicalJSON(t, []byte(text))
+		compareEvent(t, []byte(text))
+	}
+}
+
+func TestDeliberateDifferences(t *testing.T) {
+	_, err := pseudoid.Redact([]byte(`{"type":"x","content":{}}`), pseudoid.Format{RoomVersion: "9"})
+	assert.NoError(t, err)
+	_, err = event.Redact([]byte(`{"type":"x","content":{}}`), event.Format{RoomVersion: "9"})
+	assert.Error(t, err)
+
+	signed, err := pseudoid.SignJSON([]byte(`{}`), "\xff", "k", keyOf(1))
+	assert.NoError(t, err)
+	_, err = pseudoid.CanonicalJSON(signed)
+	assert.Error(t, err, "the oracle signed it, and does not read it")
+	_, err = event.SignJSON([]byte(`{}`), "\xff", "k", keyOf(1))
+	assert.Error(t, err)
+
+	assert.NotEqual(t, string(pseudoid.NewMapping(pseudoid.DialectMSC4014, "", "\x80\x80")),
+		string(pseudonym.UnsignedMapping(event.DialectMSC4014, "", "\x80\x80")))
+
+	assert.Panics(t, func() { _, _ = pseudoid.SignJSON([]byte(`{}`), "e", "k", nil) })
+	_, err = event.SignJSON([]byte(`{}`), "e", "k", nil)
+	assert.Error(t, err)
+}
