@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 	"msc4014/runtime/authority"
 )
 
@@ -139,7 +139,7 @@ func TestServes(t *testing.T) {
 	var effective configuration
 	require.NoError(t, json.Unmarshal(text, &effective))
 	assert.Equal(t, "hs1", effective.ServerName)
-	assert.Equal(t, pseudoid.DialectDendrite, effective.Dialect)
+	assert.Equal(t, pdu.DialectDendrite, effective.Dialect)
 	assert.EqualValues(t, "removed", effective.Readings["redaction/sender-key-kept"])
 	assert.EqualValues(t, "absent", effective.Readings["event-format/no-origin"])
 }

@@ -17,9 +17,9 @@ import (
 	"time"
 
 	"msc4014/dockerfiles/internal/contract"
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/choice"
 	"msc4014/reference/homeserver"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 )
 
@@ -106,7 +106,7 @@ const configurationFile = "reference.json"
 // configuration is the server's effective configuration, for readers of the results.
 type configuration struct {
 	ServerName string                       `json:"server_name"`
-	Dialect    pseudoid.Dialect             `json:"dialect"`
+	Dialect    pdu.Dialect                  `json:"dialect"`
 	Readings   map[string]pseudonym.Reading `json:"readings"` // by requirement
 }
 

@@ -1,5 +1,5 @@
-// Package differential compares the oracle (helpers/pseudoid) with the reference's own crypto (reference/event,
-// reference/identity, and the mappings of reference/pseudonym). They are written independently of each other, so a
+// Package differential compares the oracle (helpers/pseudoid) with the reference's own crypto (reference/pdu and
+// reference/identity). They are written independently of each other, so a
 // mistake of one shows where they differ. The oracle is compared with gomatrixserverlib in its own tests.
 //
 // The fuzz targets run on their seeds as ordinary tests; one runs longer with
@@ -20,22 +20,23 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/event"
-	"msc4014/reference/pseudonym"
+	"msc4014/reference/identity"
+	"msc4014/reference/pdu"
 )
 
 // formats are those that both have.
 var formats = map[string]struct {
 	oracle    pseudoid.Format
-	reference event.Format
+	reference pdu.Format
 }{
-	"10":             {pseudoid.FormatV10, event.FormatV10},
-	"11":             {pseudoid.FormatV11, event.FormatV11},
-	"msc4014":        {pseudoid.FormatMSC4014, event.FormatMSC4014},
-	"msc4014-letter": {pseudoid.FormatMSC4014Letter, event.FormatMSC4014Letter},
-	"dendrite":       {pseudoid.FormatDendrite, event.FormatDendrite},
+	"10":             {pseudoid.FormatV10, pdu.FormatV10},
+	"11":             {pseudoid.FormatV11, pdu.FormatV11},
+	"msc4014":        {pseudoid.FormatMSC4014, pdu.FormatMSC4014},
+	"msc4014-letter": {pseudoid.FormatMSC4014Letter, pdu.FormatMSC4014Letter},
+	"dendrite":       {pseudoid.FormatDendrite, pdu.FormatDendrite},
 }
 
 // keyOf returns a private key that is always the same.
@@ -51,11 +52,11 @@ func kind(err error) string {
 	switch {
 	case err == nil:
 		return "none"
-	case is(pseudoid.ErrNoSignature, event.ErrNoSignature):
+	case is(pseudoid.ErrNoSignature, pdu.ErrNoSignature):
 		return "no signature"
-	case is(pseudoid.ErrBadSignature, event.ErrBadSignature):
+	case is(pseudoid.ErrBadSignature, pdu.ErrBadSignature):
 		return "bad signature"
-	case is(pseudoid.ErrContentHash, event.ErrContentHash):
+	case is(pseudoid.ErrContentHash, pdu.ErrContentHash):
 		return "content hash"
 	default:
 		return "other"
@@ -81,46 +82,63 @@ func requireSameKind(t *testing.T, what string, text []byte, oracle, reference e
 func compareCanonicalJSON(t *testing.T, raw []byte) {
 	t.Helper()
 	oracle, oracleErr := pseudoid.CanonicalJSON(raw)
-	reference, referenceErr := event.CanonicalJSON(raw)
+	reference, referenceErr := pdu.CanonicalJSON(raw)
 	requireSame(t, "canonical JSON", raw, oracle, oracleErr, reference, referenceErr)
 }
 
 // compareEvent compares all that the two say of an event without knowing its keys.
 func compareEvent(t *testing.T, raw []byte) {
 	t.Helper()
-	oracleHash, oracleErr := pseudoid.ContentHash(raw)
-	referenceHash, referenceErr := event.ContentHash(raw)
-	requireSame(t, "content hash", raw, oracleHash, oracleErr, referenceHash, referenceErr)
-	requireSameKind(t, "stated content hash", raw, pseudoid.CheckContentHash(raw), event.CheckContentHash(raw))
+	requireSameKind(t, "stated content hash", raw, pseudoid.CheckContentHash(raw), pdu.CheckContentHash(raw))
 	for name, f := range formats {
 		oracle, oracleErr := pseudoid.Redact(raw, f.oracle)
-		reference, referenceErr := event.Redact(raw, f.reference)
+		reference, referenceErr := pdu.Redact(raw, f.reference)
 		requireSame(t, name+": redaction", raw, oracle, oracleErr, reference, referenceErr)
 
 		oracleID, oracleErr := pseudoid.EventID(raw, f.oracle)
-		referenceID, referenceErr := event.ID(raw, f.reference)
+		referenceID, referenceErr := pdu.ID(raw, f.reference)
 		requireSame(t, name+": event ID", raw, oracleID, oracleErr, referenceID, referenceErr)
 		require.Equal(t, f.oracle.Sender(raw), f.reference.Sender(raw), "%s: sender of %q", name, raw)
 
 		oracle, oracleErr = pseudoid.SignEvent(raw, f.oracle, "one.test", "ed25519:a", keyOf(1))
-		reference, referenceErr = event.Sign(raw, f.reference, "one.test", "ed25519:a", keyOf(1))
+		reference, referenceErr = pdu.Sign(raw, f.reference, "one.test", "ed25519:a", keyOf(1))
 		requireSame(t, name+": signed event", raw, oracle, oracleErr, reference, referenceErr)
 		if oracleErr == nil {
 			require.NoError(t, pseudoid.VerifyEventSignature(reference, f.oracle, "one.test", "ed25519:a", publicOf(keyOf(1))))
-			require.NoError(t, event.Verify(oracle, f.reference, "one.test", "ed25519:a", publicOf(keyOf(1))))
+			require.NoError(t, verified(oracle, f.reference, "one.test", "ed25519:a", publicOf(keyOf(1))))
 		}
 		compareSenderSignature(t, name, raw)
 	}
 }
 
-// compareSenderSignature compares what the two say of an event's signature by its sender key.
+// verified returns what the reference says of a signature of an event: one of what redaction keeps.
+func verified(event []byte, f pdu.Format, entity, keyID string, key ed25519.PublicKey) error {
+	redacted, err := pdu.Redact(event, f)
+	if err != nil {
+		return err
+	}
+	return pdu.VerifyJSON(redacted, entity, keyID, key)
+}
+
+// compareSenderSignature compares where the two find a valid signature by the event's sender key. The reference is asked only
+// for those under an entity and a key ID.
 func compareSenderSignature(t *testing.T, format string, raw []byte) {
 	t.Helper()
 	f := formats[format]
-	oracle, oracleErr := pseudoid.VerifySenderSignature(raw, f.oracle)
-	reference, referenceErr := event.VerifySender(raw, f.reference)
-	requireSameKind(t, format+": sender's signature", raw, oracleErr, referenceErr)
-	require.Equal(t, oracle, pseudoid.SignatureLocation(reference), "%s: sender's signature of %q", format, raw)
+	found, err := pseudoid.VerifySenderSignature(raw, f.oracle)
+	key, keyErr := identity.ParseSenderKey(f.reference.Sender(raw))
+	if err == nil && found.KeyID != "" {
+		require.NoError(t, keyErr, "%s: sender of %q", format, raw)
+		require.NoError(t, verified(raw, f.reference, found.Entity, found.KeyID, key), "%s: sender's signature of %q", format, raw)
+	}
+	if err == nil || keyErr != nil || !f.reference.Pseudonymous {
+		return
+	}
+	for entity, signatures := range gjson.GetBytes(raw, "signatures").Map() {
+		for keyID := range signatures.Map() {
+			require.Error(t, verified(raw, f.reference, entity, keyID, key), "%s: sender's signature of %q", format, raw)
+		}
+	}
 }
 
 func TestDeepTexts(t *testing.T) {
@@ -133,20 +151,20 @@ func TestDeepTexts(t *testing.T) {
 func TestDeliberateDifferences(t *testing.T) {
 	_, err := pseudoid.Redact([]byte(`{"type":"x","content":{}}`), pseudoid.Format{RoomVersion: "9"})
 	assert.NoError(t, err)
-	_, err = event.Redact([]byte(`{"type":"x","content":{}}`), event.Format{RoomVersion: "9"})
+	_, err = pdu.Redact([]byte(`{"type":"x","content":{}}`), pdu.Format{RoomVersion: "9"})
 	assert.Error(t, err)
 
 	signed, err := pseudoid.SignJSON([]byte(`{}`), "\xff", "k", keyOf(1))
 	assert.NoError(t, err)
 	_, err = pseudoid.CanonicalJSON(signed)
 	assert.Error(t, err, "the oracle signed it, and does not read it")
-	_, err = event.SignJSON([]byte(`{}`), "\xff", "k", keyOf(1))
+	_, err = pdu.SignJSON([]byte(`{}`), "\xff", "k", keyOf(1))
 	assert.Error(t, err)
 
 	assert.NotEqual(t, string(pseudoid.NewMapping(pseudoid.DialectMSC4014, "", "\x80\x80")),
-		string(pseudonym.UnsignedMapping(event.DialectMSC4014, "", "\x80\x80")))
+		string(pdu.UnsignedMapping(pdu.DialectMSC4014, "", "\x80\x80")))
 
 	assert.Panics(t, func() { _, _ = pseudoid.SignJSON([]byte(`{}`), "e", "k", nil) })
-	_, err = event.SignJSON([]byte(`{}`), "e", "k", nil)
+	_, err = pdu.SignJSON([]byte(`{}`), "e", "k", nil)
 	assert.Error(t, err)
 }

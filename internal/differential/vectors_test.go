@@ -11,9 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/helpers/pseudoid"
-	"msc4014/reference/event"
 	"msc4014/reference/identity"
-	"msc4014/reference/pseudonym"
+	"msc4014/reference/pdu"
 )
 
 // This file holds the reference to what others computed: the vectors of Debian's python3-canonicaljson and
@@ -46,7 +45,7 @@ func TestVectors(t *testing.T) {
 		}
 		Mappings []struct {
 			signature
-			Dialect event.Dialect
+			Dialect pdu.Dialect
 			Key     identity.SenderKey
 			UserID  string `json:"user_id"`
 			Server  string
@@ -61,36 +60,36 @@ func TestVectors(t *testing.T) {
 	}
 
 	for _, each := range vectors.Canonical {
-		canonical, err := event.CanonicalJSON([]byte(each.Text))
+		canonical, err := pdu.CanonicalJSON([]byte(each.Text))
 		require.NoError(t, err)
 		assert.Equal(t, each.Canonical, string(canonical))
 	}
 	for _, each := range vectors.Signatures {
-		signed, err := event.SignJSON([]byte(each.Object), each.Entity, each.KeyID, key(each.signature))
+		signed, err := pdu.SignJSON([]byte(each.Object), each.Entity, each.KeyID, key(each.signature))
 		require.NoError(t, err)
 		assert.Equal(t, each.Signed, string(signed))
-		assert.NoError(t, event.VerifyJSON(signed, each.Entity, each.KeyID, publicOf(key(each.signature))))
+		assert.NoError(t, pdu.VerifyJSON(signed, each.Entity, each.KeyID, publicOf(key(each.signature))))
 	}
 	for _, each := range vectors.Events {
 		require.Contains(t, formats, each.Format)
 		f := formats[each.Format].reference
-		signed, err := event.Sign([]byte(each.Event), f, each.Entity, each.KeyID, key(each.signature))
+		signed, err := pdu.Sign([]byte(each.Event), f, each.Entity, each.KeyID, key(each.signature))
 		require.NoError(t, err)
 		assert.Equal(t, each.Signed, string(signed))
-		assert.NoError(t, event.CheckContentHash(signed))
-		redacted, err := event.Redact(signed, f)
+		assert.NoError(t, pdu.CheckContentHash(signed))
+		redacted, err := pdu.Redact(signed, f)
 		require.NoError(t, err)
 		assert.Equal(t, each.Redacted, string(redacted))
 		for _, form := range [][]byte{signed, redacted} {
-			id, err := event.ID(form, f)
+			id, err := pdu.ID(form, f)
 			require.NoError(t, err)
 			assert.Equal(t, each.EventID, id)
-			assert.NoError(t, event.Verify(form, f, each.Entity, each.KeyID, publicOf(key(each.signature))))
+			assert.NoError(t, verified(form, f, each.Entity, each.KeyID, publicOf(key(each.signature))))
 		}
 	}
 	for _, each := range vectors.Mappings {
-		unsigned := pseudonym.UnsignedMapping(each.Dialect, each.Key, each.UserID)
-		signed, err := event.SignJSON(unsigned, each.Server, each.KeyID, key(each.signature))
+		unsigned := pdu.UnsignedMapping(each.Dialect, each.Key, each.UserID)
+		signed, err := pdu.SignJSON(unsigned, each.Server, each.KeyID, key(each.signature))
 		require.NoError(t, err)
 		assert.Equal(t, each.Signed, string(signed))
 	}
@@ -112,24 +111,28 @@ func TestEventsOfDeployedServers(t *testing.T) {
 		require.NoError(t, err)
 		bySender, mappings := 0, 0
 		for _, each := range recorded.Events {
-			raw, f := []byte(each.Event), event.FormatV10
-			if each.RoomVersion == event.RoomVersion {
-				f = event.FormatDendrite
+			raw, f := []byte(each.Event), pdu.FormatV10
+			if each.RoomVersion == pdu.RoomVersion {
+				f = pdu.FormatDendrite
 			}
-			id, err := event.ID(raw, f)
+			id, err := pdu.ID(raw, f)
 			require.NoError(t, err)
 			assert.Equal(t, each.EventID, id)
 			compareEvent(t, raw)
-			if _, err := event.VerifySender(raw, f); err == nil {
+			location, err := pseudoid.VerifySenderSignature(raw, pseudoid.FormatDendrite)
+			if err == nil && f.Pseudonymous {
+				key, err := identity.ParseSenderKey(f.Sender(raw))
+				require.NoError(t, err)
+				assert.NoError(t, verified(raw, f, location.Entity, location.KeyID, key))
 				bySender++
 			} else { // those of the ordinary room, and a create event that version 0.15.2 signs otherwise
-				assert.NoError(t, event.Verify(raw, f, recorded.Server, recorded.KeyID, server))
+				assert.NoError(t, verified(raw, f, recorded.Server, recorded.KeyID, server))
 			}
-			if mapping, ok := pseudonym.MappingOf(raw); ok {
+			if mapping, ok := pseudoid.MappingOf(raw); ok {
 				mappings++
-				m, err := pseudonym.ParseMapping(mapping)
+				m, err := pdu.ParseMapping(mapping)
 				require.NoError(t, err)
-				assert.NoError(t, pseudonym.VerifyMapping(m, func(string, string) (ed25519.PublicKey, error) { return server, nil }))
+				assert.NoError(t, pdu.VerifyMapping(m, func(string, string) (ed25519.PublicKey, error) { return server, nil }))
 			}
 		}
 		assert.Greater(t, bySender, 5)
@@ -139,9 +142,9 @@ func TestEventsOfDeployedServers(t *testing.T) {
 
 // Both have the same room version, and call the fields the same.
 func TestNames(t *testing.T) {
-	assert.Equal(t, pseudoid.RoomVersion, event.RoomVersion)
-	assert.Equal(t, pseudoid.SenderKeyID, event.SenderKeyID)
-	assert.Equal(t, pseudoid.MappingField, pseudonym.MappingField)
+	assert.Equal(t, pseudoid.RoomVersion, pdu.RoomVersion)
+	assert.Equal(t, pseudoid.SenderKeyID, pdu.SenderKeyID)
+	assert.Equal(t, pseudoid.MappingField, pdu.MappingField)
 	for name, f := range formats {
 		assert.Equal(t, f.oracle.SenderField(), f.reference.SenderField(), name)
 		assert.Equal(t, f.oracle.RoomVersion, f.reference.RoomVersion, name)

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 )
 
@@ -60,20 +60,20 @@ func (c Choices) And(other Choices) Choices {
 
 // Decided is the result of deciding choices.
 type Decided struct {
-	Dialect  pseudoid.Dialect
+	Dialect  pdu.Dialect
 	Readings pseudonym.Readings
 }
 
 // Decide validates choices. The error names what does not exist, and what does.
 func (c Choices) Decide() (Decided, error) {
-	decided := Decided{Dialect: pseudoid.DialectMSC4014}
-	switch dialect := pseudoid.Dialect(c.Dialect); dialect {
+	decided := Decided{Dialect: pdu.DialectMSC4014}
+	switch dialect := pdu.Dialect(c.Dialect); dialect {
 	case "":
-	case pseudoid.DialectMSC4014, pseudoid.DialectDendrite:
+	case pdu.DialectMSC4014, pdu.DialectDendrite:
 		decided.Dialect = dialect
 	default:
-		return Decided{}, fmt.Errorf("there is no dialect %q; there are %s, %s", c.Dialect, pseudoid.DialectMSC4014,
-			pseudoid.DialectDendrite)
+		return Decided{}, fmt.Errorf("there is no dialect %q; there are %s, %s", c.Dialect, pdu.DialectMSC4014,
+			pdu.DialectDendrite)
 	}
 	decided.Readings = pseudonym.DefaultReadings(decided.Dialect)
 	for _, typed := range c.Readings {

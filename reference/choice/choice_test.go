@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 )
 
@@ -27,13 +27,13 @@ func TestChoicesGoThroughAnEnvironment(t *testing.T) {
 func TestDecide(t *testing.T) {
 	usual, err := Choices{}.Decide()
 	require.NoError(t, err)
-	assert.Equal(t, pseudoid.DialectMSC4014, usual.Dialect)
-	assert.Equal(t, pseudonym.DefaultReadings(pseudoid.DialectMSC4014), usual.Readings)
+	assert.Equal(t, pdu.DialectMSC4014, usual.Dialect)
+	assert.Equal(t, pseudonym.DefaultReadings(pdu.DialectMSC4014), usual.Readings)
 
 	base := Choices{Readings: []string{"redaction/sender-key-kept=removed"}}
 	decided, err := base.And(Choices{Dialect: "dendrite", Readings: []string{"redaction/sender-key-kept=kept"}}).Decide()
 	require.NoError(t, err)
-	assert.Equal(t, pseudoid.DialectDendrite, decided.Dialect)
+	assert.Equal(t, pdu.DialectDendrite, decided.Dialect)
 	reading, _ := decided.Readings.Get("redaction/sender-key-kept")
 	assert.EqualValues(t, "kept", reading, "the later one counts")
 	origin, _ := decided.Readings.Get("event-format/no-origin")

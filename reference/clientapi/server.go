@@ -5,7 +5,7 @@ package clientapi
 import (
 	"encoding/json"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 	"msc4014/reference/rooms"
 )
 
@@ -42,7 +42,7 @@ func (a *API) capabilities(*request) (any, error) {
 	for _, version := range rooms.Versions() {
 		available[version] = "stable"
 	}
-	available[pseudoid.RoomVersion] = "unstable"
+	available[pdu.RoomVersion] = "unstable"
 	return object{"capabilities": object{
 		"m.room_versions":   object{"default": rooms.DefaultVersion, "available": available},
 		"m.change_password": object{"enabled": true},

@@ -19,15 +19,15 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/homeserver"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 )
 
 type object = map[string]any
 
 // versions are the room versions that must look the same to clients.
-var versions = []string{"10", "11", pseudoid.RoomVersion}
+var versions = []string{"10", "11", pdu.RoomVersion}
 
 // server is a homeserver.
 type server struct {
@@ -53,8 +53,8 @@ func newServers(t *testing.T, n int) []*server {
 		s := &server{t: t, name: federation.Listener.Addr().String()}
 		log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})).With("on", s.name)
 		home, err := homeserver.New(homeserver.Config{
-			ServerName: s.name, DataDir: t.TempDir(), Dialect: pseudoid.DialectMSC4014,
-			Readings: pseudonym.DefaultReadings(pseudoid.DialectMSC4014), RootCAs: pool, Log: log,
+			ServerName: s.name, DataDir: t.TempDir(), Dialect: pdu.DialectMSC4014,
+			Readings: pseudonym.DefaultReadings(pdu.DialectMSC4014), RootCAs: pool, Log: log,
 		})
 		require.NoError(t, err)
 		handlers[i].Store(home.FederationHandler())

@@ -8,7 +8,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 )
 
 func (s *Server) takeEDU(origin, eduType string, content json.RawMessage) error {
@@ -27,7 +27,7 @@ func (s *Server) takeEDU(origin, eduType string, content json.RawMessage) error 
 		return s.Users.ReceiveToDevice(origin, content)
 	case "m.device_list_update", "m.signing_key_update", "org.matrix.signing_key_update":
 		userID := gjson.GetBytes(content, "user_id").String()
-		if domain, err := pseudoid.UserIDDomain(userID); err != nil || domain != origin {
+		if domain, err := identity.UserIDDomain(userID); err != nil || domain != origin {
 			return fmt.Errorf("%s does not speak for %q", origin, userID)
 		}
 		if eduType == "m.device_list_update" {

@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/federation/outgoing"
+	"msc4014/reference/pdu"
 	"msc4014/reference/rooms"
 )
 
@@ -80,7 +80,7 @@ func (s *Server) invitePartial(r *request) (any, error) {
 		return nil, rooms.Bad("M_BAD_JSON", "the event: %v", err)
 	}
 	if named := r.PathValue("named"); named != event.RoomID {
-		eventID, err := pseudoid.EventID(invite.Event, s.Rooms.Pseudonym.Format())
+		eventID, err := pdu.ID(invite.Event, s.Rooms.Pseudonym.Format())
 		if err != nil || named != eventID {
 			return nil, rooms.Bad("M_INVALID_PARAM", "the path names %s, the event is %s of room %s", named, eventID, event.RoomID)
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 	"msc4014/reference/rooms"
 )
 
@@ -218,16 +218,16 @@ func TestHierarchy(t *testing.T) {
 }
 
 func TestPartialInviteIsNamedByRoomOrEvent(t *testing.T) {
-	s := newScene(t, "msc4014", pseudoid.RoomVersion)
+	s := newScene(t, "msc4014", pdu.RoomVersion)
 	partial := json.RawMessage(`{"type":"m.room.member","room_id":"!r:x","content":{"membership":"invite"}}`)
-	eventID, err := pseudoid.EventID(partial, s.a.rooms.Pseudonym.Format())
+	eventID, err := pdu.ID(partial, s.a.rooms.Pseudonym.Format())
 	require.NoError(t, err)
 	for named, want := range map[string]int{
 		"!r:x": http.StatusForbidden, eventID: http.StatusForbidden, "!other:x": http.StatusBadRequest, "$other": http.StatusBadRequest,
 	} {
 		// The inviter's join is not with it, so that it is forbidden in the end.
 		status, answer := s.b.ask(s.a, "PUT", "/_matrix/federation/v3/invite/"+named+"/"+s.alice,
-			object{"room_version": pseudoid.RoomVersion, "event": partial})
+			object{"room_version": pdu.RoomVersion, "event": partial})
 		assert.Equal(t, want, status, "%s: %s", named, answer)
 	}
 }

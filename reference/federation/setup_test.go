@@ -21,10 +21,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/federation/outgoing"
 	"msc4014/reference/federation/transport"
 	"msc4014/reference/keyring"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rooms"
 	"msc4014/reference/store"
@@ -47,7 +47,7 @@ type home struct {
 	hook func(w http.ResponseWriter, r *http.Request) (answered bool) // sees requests first
 }
 
-func newHome(t *testing.T, dialect pseudoid.Dialect) *home {
+func newHome(t *testing.T, dialect pdu.Dialect) *home {
 	h := &home{t: t}
 	h.http = httptest.NewUnstartedServer(h)
 	h.name = h.http.Listener.Addr().String()
@@ -204,13 +204,13 @@ func (h *home) plain(method, uri, body, authorization string) (int, gjson.Result
 
 // kinds are the kinds of rooms that servers share.
 var kinds = map[string]struct {
-	dialect pseudoid.Dialect
+	dialect pdu.Dialect
 	version string
 }{
-	"version 10":            {pseudoid.DialectMSC4014, "10"},
-	"version 11":            {pseudoid.DialectMSC4014, "11"},
-	"pseudonymous":          {pseudoid.DialectMSC4014, pseudoid.RoomVersion},
-	"pseudonymous deployed": {pseudoid.DialectDendrite, pseudoid.RoomVersion},
+	"version 10":            {pdu.DialectMSC4014, "10"},
+	"version 11":            {pdu.DialectMSC4014, "11"},
+	"pseudonymous":          {pdu.DialectMSC4014, pdu.RoomVersion},
+	"pseudonymous deployed": {pdu.DialectDendrite, pdu.RoomVersion},
 }
 
 // inRoom runs a test for each kind of room: alice of a made it, bob of b is joined.
@@ -230,7 +230,7 @@ type scene struct {
 	roomID     string
 }
 
-func newScene(t *testing.T, dialect pseudoid.Dialect, version string) *scene {
+func newScene(t *testing.T, dialect pdu.Dialect, version string) *scene {
 	s := &scene{a: newHome(t, dialect), b: newHome(t, dialect)}
 	s.alice, s.bob = s.a.user("alice"), s.b.user("bob")
 	s.roomID = s.a.room(s.alice, version, "public_chat")

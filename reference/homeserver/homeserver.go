@@ -15,12 +15,12 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/clientapi"
 	"msc4014/reference/federation"
 	"msc4014/reference/federation/outgoing"
 	"msc4014/reference/federation/transport"
 	"msc4014/reference/keyring"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rooms"
 	"msc4014/reference/store"
@@ -32,7 +32,7 @@ import (
 type Config struct {
 	ServerName string
 	DataDir    string // an existing directory, which persists between runs
-	Dialect    pseudoid.Dialect
+	Dialect    pdu.Dialect
 	Readings   pseudonym.Readings // begin with pseudonym.DefaultReadings
 	RootCAs    *x509.CertPool     // for other servers' certificates; nil means the system's
 	Log        *slog.Logger       // nil means none

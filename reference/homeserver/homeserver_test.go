@@ -15,22 +15,22 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/internal/loopback"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 )
 
 // serving is a homeserver behind real listeners on loopback. Its name is the address of the one for peers.
 type serving struct {
 	t             *testing.T
-	dialect       pseudoid.Dialect
+	dialect       pdu.Dialect
 	name, dir     string
 	home          *Homeserver
 	client, peers *httptest.Server
 	token, userID string
 }
 
-func start(t *testing.T, dialect pseudoid.Dialect, localpart string) *serving {
+func start(t *testing.T, dialect pdu.Dialect, localpart string) *serving {
 	s := &serving{t: t, dialect: dialect, dir: t.TempDir(), name: loopback.Reserve(t)}
 	s.open()
 	t.Cleanup(s.stop)
@@ -106,10 +106,10 @@ func (s *serving) waitFor(room, text string) (sender string) {
 func TestServersTalk(t *testing.T) {
 	for _, kind := range []struct {
 		version string
-		dialect pseudoid.Dialect
+		dialect pdu.Dialect
 	}{
-		{"10", pseudoid.DialectMSC4014}, {"11", pseudoid.DialectMSC4014},
-		{pseudoid.RoomVersion, pseudoid.DialectMSC4014}, {pseudoid.RoomVersion, pseudoid.DialectDendrite},
+		{"10", pdu.DialectMSC4014}, {"11", pdu.DialectMSC4014},
+		{pdu.RoomVersion, pdu.DialectMSC4014}, {pdu.RoomVersion, pdu.DialectDendrite},
 	} {
 		t.Run(kind.version+" "+string(kind.dialect), func(t *testing.T) {
 			t.Parallel()

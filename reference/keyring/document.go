@@ -11,7 +11,8 @@ import (
 
 	"github.com/matrix-org/gomatrixserverlib"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 )
 
@@ -39,7 +40,7 @@ type document struct {
 // readDocument parses a server's document and verifies that all its keys in use signed it. An expired document is
 // accepted: its keys were valid before.
 func readDocument(serverName string, f fetched) (*document, error) {
-	canonical, err := pseudoid.CanonicalJSON(f.Document) // strict: refuses duplicate keys
+	canonical, err := pdu.CanonicalJSON(f.Document) // strict: refuses duplicate keys
 	if err != nil {
 		return nil, fmt.Errorf("the key document of %s: %w", serverName, err)
 	}
@@ -64,7 +65,7 @@ func readDocument(serverName string, f fetched) (*document, error) {
 			continue
 		}
 		public := ed25519.PublicKey(key.Key)
-		if err := pseudoid.VerifyJSON(canonical, serverName, string(keyID), public); err != nil {
+		if err := pdu.VerifyJSON(canonical, serverName, string(keyID), public); err != nil {
 			return nil, fmt.Errorf("the key document of %s is not signed by its own key %s: %w", serverName, keyID, err)
 		}
 		d.keys[string(keyID)] = pseudonym.PublishedKey{Key: public, ValidUntil: d.validUntil}
@@ -78,7 +79,7 @@ func readDocument(serverName string, f fetched) (*document, error) {
 
 // usable reports whether a key can verify signatures. Anybody can sign for a key of small order.
 func usable(keyID string, key []byte) bool {
-	return strings.HasPrefix(keyID, "ed25519:") && len(key) == ed25519.PublicKeySize && !pseudoid.SmallOrder(key)
+	return strings.HasPrefix(keyID, "ed25519:") && len(key) == ed25519.PublicKeySize && !identity.SmallOrder(key)
 }
 
 // OwnDocument returns the signed document in which this server publishes its key: the response to GET
@@ -91,13 +92,13 @@ func (k *Keyring) OwnDocument() ([]byte, error) {
 	unsigned, err := json.Marshal(map[string]any{
 		"server_name":     k.serverName,
 		"valid_until_ts":  k.now().Add(ownValidity).UnixMilli(),
-		"verify_keys":     map[string]verifyKey{k.own.KeyID: {pseudoid.EncodeBase64(public)}},
+		"verify_keys":     map[string]verifyKey{k.own.KeyID: {identity.EncodeBase64(public)}},
 		"old_verify_keys": map[string]verifyKey{}, // the key never changes
 	})
 	if err != nil {
 		return nil, err
 	}
-	return pseudoid.SignJSON(unsigned, k.own.Name, k.own.KeyID, k.own.Key)
+	return pdu.SignJSON(unsigned, k.own.Name, k.own.KeyID, k.own.Key)
 }
 
 // ownPublished returns this server's key as others would see it.

@@ -18,9 +18,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/federation/transport"
+	"msc4014/reference/identity"
 	"msc4014/reference/internal/loopback"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/store"
 )
@@ -106,14 +107,14 @@ func (p *publisher) document() []byte {
 	defer p.mu.Unlock()
 	current := map[string]any{}
 	for keyID, key := range p.keys {
-		current[keyID] = map[string]string{"key": pseudoid.EncodeBase64(key.Public().(ed25519.PublicKey))}
+		current[keyID] = map[string]string{"key": identity.EncodeBase64(key.Public().(ed25519.PublicKey))}
 	}
 	raw, err := json.Marshal(map[string]any{
 		"server_name": p.name, "valid_until_ts": p.until.UnixMilli(), "verify_keys": current, "old_verify_keys": p.old,
 	})
 	require.NoError(p.t, err)
 	for keyID, key := range p.keys {
-		raw, err = pseudoid.SignJSON(raw, p.name, keyID, key)
+		raw, err = pdu.SignJSON(raw, p.name, keyID, key)
 		require.NoError(p.t, err)
 	}
 	return raw
@@ -305,13 +306,13 @@ func TestDocumentsThatDoNotHold(t *testing.T) {
 		return raw
 	}
 	resigned := func(field string, value any) []byte {
-		raw, err := pseudoid.SignJSON(changed(field, value), p.name, "ed25519:a", p.keys["ed25519:a"])
+		raw, err := pdu.SignJSON(changed(field, value), p.name, "ed25519:a", p.keys["ed25519:a"])
 		require.NoError(t, err)
 		return raw
 	}
 	named := func(keyID string, key any) map[string]any { return map[string]any{keyID: map[string]any{"key": key}} }
-	smallOrder := named("ed25519:a", pseudoid.EncodeBase64(append([]byte{1}, make([]byte, 31)...)))
-	withB := named("ed25519:b", pseudoid.GenerateKeyPair().Public)
+	smallOrder := named("ed25519:a", identity.EncodeBase64(append([]byte{1}, make([]byte, 31)...)))
+	withB := named("ed25519:b", identity.GenerateKeyPair().Public)
 	withB["ed25519:a"] = document["verify_keys"].(map[string]any)["ed25519:a"]
 	for name, served := range map[string][]byte{
 		"no JSON":            []byte("hello"),
@@ -339,7 +340,7 @@ func TestDocumentsThatDoNotHold(t *testing.T) {
 func TestOldKeysAreValidUntilTheyExpired(t *testing.T) {
 	p, k := newPublisher(t), newRing(t, "own.test", t.TempDir())
 	expired := start.Add(-time.Hour).UnixMilli()
-	old := pseudoid.GenerateKeyPair()
+	old := identity.GenerateKeyPair()
 	p.old["ed25519:old"] = map[string]any{"key": old.Public, "expired_ts": expired}
 
 	key, err := k.KeySource().ServerKey(p.name, "ed25519:old")
@@ -397,13 +398,13 @@ func TestNotary(t *testing.T) {
 	require.Len(t, documents, 2)
 	own := k.Signer()
 	for _, document := range documents {
-		assert.NoError(t, pseudoid.VerifyJSON(document, own.Name, own.KeyID, own.Key.Public().(ed25519.PublicKey)))
+		assert.NoError(t, pdu.VerifyJSON(document, own.Name, own.KeyID, own.Key.Public().(ed25519.PublicKey)))
 		var named struct {
 			ServerName string `json:"server_name"`
 		}
 		require.NoError(t, json.Unmarshal(document, &named))
 		if named.ServerName == p.name {
-			assert.NoError(t, pseudoid.VerifyJSON(document, p.name, "ed25519:a", p.public("ed25519:a")))
+			assert.NoError(t, pdu.VerifyJSON(document, p.name, "ed25519:a", p.public("ed25519:a")))
 		}
 	}
 

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"sync"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // maximumQueried limits how many servers one query may name, and atOnce how many of them are asked concurrently.
@@ -59,7 +59,7 @@ func (k *Keyring) notarised(ctx context.Context, name string, queried Queried) [
 	if known == nil {
 		return nil
 	}
-	signed, err := pseudoid.SignJSON(known.raw, k.own.Name, k.own.KeyID, k.own.Key)
+	signed, err := pdu.SignJSON(known.raw, k.own.Name, k.own.KeyID, k.own.Key)
 	if err != nil {
 		return nil
 	}

@@ -1,8 +1,6 @@
-// Package pdu has the events that servers exchange: PDUs (Matrix specification, server-server API, "PDUs").
-//
-// An event is parsed once, when it arrives, is built or is loaded. From then on it is handed around as an *Event, and no
-// package reads its bytes again. What an event may do is decided elsewhere: reference/pseudonym and reference/rules.
 package pdu
+
+// This file parses events, and answers what they say.
 
 import (
 	"crypto/ed25519"
@@ -12,8 +10,6 @@ import (
 
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
-
-	"msc4014/helpers/pseudoid"
 )
 
 // Limits on events (client-server API, "Size limits"; room version 4, "Event format").
@@ -28,7 +24,7 @@ const (
 type Event struct {
 	Stripped
 	raw        []byte // canonical JSON
-	format     pseudoid.Format
+	format     Format
 	id         string
 	prevEvents []string
 	authEvents []string
@@ -38,8 +34,8 @@ type Event struct {
 // allowed, or does not comply with the event format of its room version: such an event is dropped (server-server API,
 // "Checks performed on receipt of a PDU", 1). `unsigned` is removed, because nobody signed it. Sender, signatures and
 // content hash are not checked.
-func Parse(raw []byte, f pseudoid.Format) (*Event, error) {
-	canonical, err := pseudoid.CanonicalJSON(raw)
+func Parse(raw []byte, f Format) (*Event, error) {
+	canonical, err := CanonicalJSON(raw)
 	if err == nil {
 		canonical, err = sjson.DeleteBytes(canonical, "unsigned")
 	}
@@ -48,7 +44,7 @@ func Parse(raw []byte, f pseudoid.Format) (*Event, error) {
 	}
 	event, err := eventOf(canonical, f)
 	if err == nil {
-		event.id, err = pseudoid.EventID(canonical, f)
+		event.id, err = ID(canonical, f)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading an event of room version %s: %w", f.RoomVersion, err)
@@ -57,7 +53,7 @@ func Parse(raw []byte, f pseudoid.Format) (*Event, error) {
 }
 
 // eventOf returns the event that is spelled out in canonical JSON, without its ID.
-func eventOf(canonical []byte, f pseudoid.Format) (*Event, error) {
+func eventOf(canonical []byte, f Format) (*Event, error) {
 	if len(canonical) > maxEventBytes {
 		return nil, fmt.Errorf("it has %d bytes, at most %d are allowed", len(canonical), maxEventBytes)
 	}
@@ -139,7 +135,7 @@ func (e *Event) JSON() []byte { return e.raw }
 func (e *Event) MarshalJSON() ([]byte, error) { return e.raw, nil }
 
 // Format returns the format that the event was parsed with.
-func (e *Event) Format() pseudoid.Format { return e.format }
+func (e *Event) Format() Format { return e.format }
 
 // RoomID returns the room ID.
 func (e *Event) RoomID() string { return e.Field("room_id").String() }
@@ -178,9 +174,9 @@ func (e *Event) Strip() json.RawMessage {
 }
 
 // Redacted returns the redacted form of the event. It has the same event ID, and the same sender even if the redacted
-// JSON does not name it (pseudoid.Format.RedactionKeepsSenderKey).
+// JSON does not name it (Format.RedactionKeepsSenderKey).
 func (e *Event) Redacted() (*Event, error) {
-	raw, err := pseudoid.Redact(e.raw, e.format)
+	raw, err := Redact(e.raw, e.format)
 	if err != nil {
 		return nil, fmt.Errorf("redacting event %s: %w", e.id, err)
 	}
@@ -190,7 +186,7 @@ func (e *Event) Redacted() (*Event, error) {
 // RedactedExcept returns the redacted form of the event with its sender and some fields of its content put back. Its
 // signatures and its event ID stay valid: they do not cover what redaction removes.
 func (e *Event) RedactedExcept(content ...string) (*Event, error) {
-	raw, err := pseudoid.Redact(e.raw, e.format)
+	raw, err := Redact(e.raw, e.format)
 	if err == nil {
 		raw, err = sjson.SetBytes(raw, e.format.SenderField(), e.sender)
 	}
@@ -200,7 +196,7 @@ func (e *Event) RedactedExcept(content ...string) (*Event, error) {
 		}
 	}
 	if err == nil {
-		raw, err = pseudoid.CanonicalJSON(raw)
+		raw, err = CanonicalJSON(raw)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("redacting event %s: %w", e.id, err)
@@ -218,17 +214,16 @@ func (e *Event) inForm(canonical []byte) (*Event, error) {
 	return form, nil
 }
 
-// CheckContentHash returns an error unless the content hash of the event is right: pseudoid.ErrContentHash if it is wrong,
+// CheckContentHash returns an error unless the content hash of the event is right: ErrContentHash if it is wrong,
 // another one if it is missing or malformed.
-func (e *Event) CheckContentHash() error { return pseudoid.CheckContentHash(e.raw) }
+func (e *Event) CheckContentHash() error { return CheckContentHash(e.raw) }
 
 // VerifySignature returns an error unless a signature of the event, in JSON as it stands somewhere in `signatures`, is by
 // that key.
 func (e *Event) VerifySignature(signature json.RawMessage, key ed25519.PublicKey) error {
-	const entity, keyID = "any", "ed25519:any"
-	signed, err := sjson.SetBytes(e.raw, "signatures", map[string]map[string]json.RawMessage{entity: {keyID: signature}})
+	_, redacted, err := readRedacted(e.raw, e.format)
 	if err != nil {
 		return fmt.Errorf("verifying event %s: %w", e.id, err)
 	}
-	return pseudoid.VerifyEventSignature(signed, e.format, entity, keyID, key)
+	return redacted.verifySignature(signature, key)
 }

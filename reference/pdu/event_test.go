@@ -8,27 +8,22 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 )
 
 // fields are those of an event that can be changed.
 type fields = map[string]any
 
-var formats = map[string]pseudoid.Format{
-	"msc4014": pseudoid.FormatMSC4014, "letter": pseudoid.FormatMSC4014Letter, "dendrite": pseudoid.FormatDendrite,
-	"v10": pseudoid.FormatV10, "v11": pseudoid.FormatV11,
-}
-
-func inFormats(t *testing.T, test func(t *testing.T, f pseudoid.Format)) {
+func inFormats(t *testing.T, test func(t *testing.T, f Format)) {
 	for name, f := range formats {
 		t.Run(name, func(t *testing.T) { test(t, f) })
 	}
 }
 
-var sender = pseudoid.GenerateKeyPair()
+var sender = identity.GenerateKeyPair()
 
 // signed returns an event with some fields changed, signed.
-func signed(t *testing.T, f pseudoid.Format, change fields) []byte {
+func signed(t *testing.T, f Format, change fields) []byte {
 	event := fields{
 		"type": "m.room.member", "room_id": "!r:one.test", "state_key": "x", f.SenderField(): string(sender.Public), "depth": 7,
 		"origin_server_ts": 5, "prev_events": []string{"$p"}, "auth_events": []string{"$a"},
@@ -39,21 +34,21 @@ func signed(t *testing.T, f pseudoid.Format, change fields) []byte {
 	}
 	raw, err := json.Marshal(event)
 	require.NoError(t, err)
-	raw, err = pseudoid.SignEvent(raw, f, string(sender.Public), pseudoid.SenderKeyID, sender.Private)
+	raw, err = Sign(raw, f, string(sender.Public), SenderKeyID, sender.Private)
 	require.NoError(t, err)
 	return raw
 }
 
-func parsed(t *testing.T, f pseudoid.Format, change fields) *Event {
+func parsed(t *testing.T, f Format, change fields) *Event {
 	event, err := Parse(signed(t, f, change), f)
 	require.NoError(t, err)
 	return event
 }
 
 func TestParse(t *testing.T) {
-	inFormats(t, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, func(t *testing.T, f Format) {
 		event := parsed(t, f, fields{"unsigned": fields{"age": 5}})
-		want, err := pseudoid.EventID(event.JSON(), f)
+		want, err := ID(event.JSON(), f)
 		require.NoError(t, err)
 		assert.Equal(t, want, event.ID())
 		assert.Equal(t, string(sender.Public), event.Sender())
@@ -71,14 +66,14 @@ func TestParse(t *testing.T) {
 		assert.NotContains(t, string(event.JSON()), "unsigned")
 		assert.Equal(t, map[bool]string{true: "$x"}[f.RoomVersion == "11"], event.Redacts())
 		assert.NoError(t, event.CheckContentHash())
-		canonical, err := pseudoid.CanonicalJSON(event.JSON())
+		canonical, err := CanonicalJSON(event.JSON())
 		require.NoError(t, err)
 		assert.Equal(t, canonical, event.JSON())
 	})
 }
 
 func TestParseRefuses(t *testing.T) {
-	inFormats(t, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, func(t *testing.T, f Format) {
 		good := string(signed(t, f, nil))
 		for name, bad := range map[string]string{
 			"no JSON":        `{`,
@@ -107,7 +102,7 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestParseLongestAllowed(t *testing.T) {
-	inFormats(t, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, func(t *testing.T, f Format) {
 		room := maxEventBytes - len(signed(t, f, fields{"x": ""}))
 		parsed(t, f, fields{"x": strings.Repeat("x", room)})
 		parsed(t, f, fields{"x": strings.Repeat("x", room), "unsigned": fields{"age": 5}})
@@ -117,7 +112,7 @@ func TestParseLongestAllowed(t *testing.T) {
 }
 
 func TestRedacted(t *testing.T) {
-	inFormats(t, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, func(t *testing.T, f Format) {
 		event := parsed(t, f, nil)
 		redacted, err := event.Redacted()
 		require.NoError(t, err)
@@ -128,22 +123,22 @@ func TestRedacted(t *testing.T) {
 			assert.Equal(t, event.Sender(), form.Sender())
 			assert.Equal(t, "join", form.Membership())
 			assert.False(t, form.Content("displayname").Exists())
-			assert.ErrorIs(t, form.CheckContentHash(), pseudoid.ErrContentHash)
+			assert.ErrorIs(t, form.CheckContentHash(), ErrContentHash)
 		}
 		assert.False(t, redacted.Content("mxid_mapping").Exists())
 		assert.True(t, excepted.Content("mxid_mapping").Exists())
 		assert.Equal(t, event.Sender(), excepted.Field(f.SenderField()).Str)
-		id, err := pseudoid.EventID(excepted.JSON(), f)
+		id, err := ID(excepted.JSON(), f)
 		require.NoError(t, err)
 		assert.Equal(t, event.ID(), id)
 	})
 }
 
 func TestVerifySignature(t *testing.T) {
-	inFormats(t, func(t *testing.T, f pseudoid.Format) {
-		event, other := parsed(t, f, nil), pseudoid.GenerateKeyPair()
-		signature := []byte(event.Field("signatures").Map()[event.Sender()].Map()[pseudoid.SenderKeyID].Raw)
-		public, err := pseudoid.ParseSenderKey(event.Sender())
+	inFormats(t, func(t *testing.T, f Format) {
+		event, other := parsed(t, f, nil), identity.GenerateKeyPair()
+		signature := []byte(event.Field("signatures").Map()[event.Sender()].Map()[SenderKeyID].Raw)
+		public, err := identity.ParseSenderKey(event.Sender())
 		require.NoError(t, err)
 		assert.NoError(t, event.VerifySignature(signature, public))
 		redacted, err := event.Redacted()
@@ -151,14 +146,14 @@ func TestVerifySignature(t *testing.T) {
 		assert.NoError(t, redacted.VerifySignature(signature, public))
 		assert.Error(t, parsed(t, f, fields{"depth": 8}).VerifySignature(signature, public))
 		assert.Error(t, event.VerifySignature([]byte(`5`), public))
-		public, err = pseudoid.ParseSenderKey(string(other.Public))
+		public, err = identity.ParseSenderKey(string(other.Public))
 		require.NoError(t, err)
 		assert.Error(t, event.VerifySignature(signature, public))
 	})
 }
 
 func TestStrip(t *testing.T) {
-	inFormats(t, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, func(t *testing.T, f Format) {
 		event := parsed(t, f, nil)
 		raw := event.Strip()
 		stripped, err := ParseStripped(raw, f)
@@ -174,10 +169,10 @@ func TestStrip(t *testing.T) {
 // Stripped state is read whatever stands in it.
 func TestParseStripped(t *testing.T) {
 	for _, raw := range []string{``, `null`, `[]`, `5`, `{`} {
-		_, err := ParseStripped([]byte(raw), pseudoid.FormatMSC4014)
+		_, err := ParseStripped([]byte(raw), FormatMSC4014)
 		assert.Error(t, err, raw)
 	}
-	odd, err := ParseStripped([]byte(`{"type":5,"state_key":null,"sender_key":{},"content":[],"depth":1.5}`), pseudoid.FormatMSC4014)
+	odd, err := ParseStripped([]byte(`{"type":5,"state_key":null,"sender_key":{},"content":[],"depth":1.5}`), FormatMSC4014)
 	require.NoError(t, err)
 	assert.Empty(t, odd.Type()+odd.Sender()+odd.Membership())
 	_, isState := odd.StateKey()
@@ -188,13 +183,13 @@ func TestParseStripped(t *testing.T) {
 }
 
 func TestMapping(t *testing.T) {
-	for dialect, f := range map[pseudoid.Dialect]pseudoid.Format{"msc4014": pseudoid.FormatMSC4014, "dendrite": pseudoid.FormatDendrite} {
-		raw := pseudoid.NewMapping(dialect, sender.Public, "@alice:one.test")
+	for dialect, f := range map[Dialect]Format{"msc4014": FormatMSC4014, "dendrite": FormatDendrite} {
+		raw := UnsignedMapping(dialect, sender.Public, "@alice:one.test")
 		event := parsed(t, f, fields{"content": fields{"mxid_mapping": json.RawMessage(raw)}})
 		mapping, present, err := event.Mapping()
 		require.NoError(t, err)
 		assert.True(t, present)
-		assert.Equal(t, pseudoid.Mapping{Dialect: dialect, Key: sender.Public, UserID: "@alice:one.test", Raw: raw}, mapping)
+		assert.Equal(t, Mapping{Dialect: dialect, Key: sender.Public, UserID: "@alice:one.test", Raw: raw}, mapping)
 		_, present, err = parsed(t, f, fields{"content": fields{"mxid_mapping": nil}}).Mapping()
 		assert.True(t, present)
 		assert.Error(t, err)

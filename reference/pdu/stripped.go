@@ -7,8 +7,6 @@ import (
 	"sync"
 
 	"github.com/tidwall/gjson"
-
-	"msc4014/helpers/pseudoid"
 )
 
 // StateKey identifies a piece of room state: its event type and state key.
@@ -24,12 +22,12 @@ type Stripped struct {
 	eventType string
 	sender    string
 	stateKey  *string
-	mapping   func() (pseudoid.Mapping, error) // parses the mapping when it is first asked for
+	mapping   func() (Mapping, error) // parses the mapping when it is first asked for
 }
 
 // ParseStripped parses a stripped event of a room of format f. It is lenient, since nothing in it is signed: fields that
 // are missing or of the wrong type read as empty. It returns an error if raw is not a JSON object.
-func ParseStripped(raw []byte, f pseudoid.Format) (*Stripped, error) {
+func ParseStripped(raw []byte, f Format) (*Stripped, error) {
 	if !gjson.ValidBytes(raw) || !gjson.ParseBytes(raw).IsObject() {
 		return nil, errors.New("reading a stripped event: it is not a JSON object")
 	}
@@ -38,7 +36,7 @@ func ParseStripped(raw []byte, f pseudoid.Format) (*Stripped, error) {
 }
 
 // strippedOf returns the stripped part of the fields of an event.
-func strippedOf(fields map[string]gjson.Result, f pseudoid.Format) Stripped {
+func strippedOf(fields map[string]gjson.Result, f Format) Stripped {
 	s := Stripped{fields: fields, eventType: fields["type"].Str, sender: fields[f.SenderField()].Str}
 	if content := fields["content"]; content.IsObject() {
 		s.content = content.Map()
@@ -46,8 +44,8 @@ func strippedOf(fields map[string]gjson.Result, f pseudoid.Format) Stripped {
 	if key := fields["state_key"]; key.Type == gjson.String {
 		s.stateKey = new(key.String())
 	}
-	raw := []byte(s.content[pseudoid.MappingField].Raw)
-	s.mapping = sync.OnceValues(func() (pseudoid.Mapping, error) { return pseudoid.ParseMapping(raw) })
+	raw := []byte(s.content[MappingField].Raw)
+	s.mapping = sync.OnceValues(func() (Mapping, error) { return ParseMapping(raw) })
 	return s
 }
 
@@ -103,9 +101,9 @@ func (s *Stripped) OriginServerTS() int64 { return s.fields["origin_server_ts"].
 
 // Mapping returns the mapping of a sender key to a user ID in the content, parsed. present is false if there is none.
 // With an error it is malformed. Whether it is true is not known: pseudonym.Rules.Judge decides that.
-func (s *Stripped) Mapping() (mapping pseudoid.Mapping, present bool, err error) {
-	if !s.content[pseudoid.MappingField].Exists() {
-		return pseudoid.Mapping{}, false, nil
+func (s *Stripped) Mapping() (mapping Mapping, present bool, err error) {
+	if !s.content[MappingField].Exists() {
+		return Mapping{}, false, nil
 	}
 	mapping, err = s.mapping()
 	return mapping, true, err

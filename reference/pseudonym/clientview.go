@@ -7,7 +7,7 @@ package pseudonym
 import (
 	"encoding/json"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
@@ -51,7 +51,7 @@ func (r Rules) StrippedState(event *pdu.Stripped, names Names) []byte {
 func (r Rules) clientFields(event *pdu.Stripped, names Names) object {
 	view := object{}
 	view.set("type", event.Type())
-	sender := pseudoid.SenderKey(event.Sender())
+	sender := identity.SenderKey(event.Sender())
 	view.set("sender", names.UserID(sender))
 	if validKey(string(sender)) {
 		view.set("sender_key", sender)
@@ -66,7 +66,7 @@ func (r Rules) clientFields(event *pdu.Stripped, names Names) object {
 // clientStateKey returns the state key that clients see. For a member event, and for state that a member keyed by its
 // own user ID, it is the user ID. Any other state key is the text that a client wrote.
 func (r Rules) clientStateKey(eventType, stateKey string, names Names) string {
-	key := pseudoid.SenderKey(stateKey)
+	key := identity.SenderKey(stateKey)
 	if eventType == memberEvent || validKey(stateKey) && names.Knows(key) {
 		return names.UserID(key)
 	}
@@ -80,7 +80,7 @@ func (r Rules) clientContent(event *pdu.Stripped, names Names) object {
 	switch event.Type() {
 	case memberEvent:
 		if !r.showsMapping(event, names) {
-			delete(view, pseudoid.MappingField)
+			delete(view, pdu.MappingField)
 		}
 	case "m.room.power_levels":
 		if users := view.child("users"); users != nil {
@@ -97,8 +97,8 @@ func (r Rules) clientContent(event *pdu.Stripped, names Names) object {
 // clientKeyField replaces a key in a field by its user ID: always, or only if the key is a member's.
 func (r Rules) clientKeyField(view object, field string, names Names, always bool) {
 	key, ok := view.optional(field)
-	if ok && validKey(key) && (always || names.Knows(pseudoid.SenderKey(key))) {
-		view.set(field, names.UserID(pseudoid.SenderKey(key)))
+	if ok && validKey(key) && (always || names.Knows(identity.SenderKey(key))) {
+		view.set(field, names.UserID(identity.SenderKey(key)))
 	}
 }
 
@@ -114,7 +114,7 @@ func (r Rules) showsMapping(event *pdu.Stripped, names Names) bool {
 	}
 	mapping, present, err := event.Mapping()
 	stateKey, _ := event.StateKey()
-	userID, verified := names.Verified(pseudoid.SenderKey(stateKey))
+	userID, verified := names.Verified(identity.SenderKey(stateKey))
 	return present && err == nil && verified && string(mapping.Key) == stateKey && mapping.UserID == userID
 }
 
@@ -124,10 +124,10 @@ func (r Rules) showsMapping(event *pdu.Stripped, names Names) bool {
 func clientUsers(users object, names Names) object {
 	view := object{}
 	for user, level := range users {
-		key := pseudoid.SenderKey(user)
+		key := identity.SenderKey(user)
 		if !validKey(user) {
 			_, member := names.Key(user)
-			if !member && pseudoid.ValidUserID(user) == nil {
+			if !member && identity.CheckUserID(user) == nil {
 				view[user] = level
 			}
 			continue
@@ -148,7 +148,7 @@ func (r Rules) clientUnsigned(u Additions, names Names) object {
 	}
 	if u.Replaced != nil {
 		view.set("prev_content", r.clientContent(&u.Replaced.Stripped, names))
-		view.set("prev_sender", names.UserID(pseudoid.SenderKey(u.Replaced.Sender())))
+		view.set("prev_sender", names.UserID(identity.SenderKey(u.Replaced.Sender())))
 	}
 	if u.RedactedBecause != nil {
 		view["redacted_because"] = r.ClientEvent(u.RedactedBecause, Additions{}, names)

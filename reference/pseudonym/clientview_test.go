@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
+	"msc4014/reference/pdu"
 )
 
 // noKeyElsewhere fails if a sender key stands in a client view outside of its places: client-view/no-key-elsewhere.
@@ -96,7 +97,7 @@ func TestClientEventNamesUsers(t *testing.T) {
 			{"client-view/power-levels-read", "m.room.power_levels", "", map[string]any{"users": map[string]int{alice: 100, bob: 50}}, `content.users`, `{"@alice:one.test":100,"@bob:two.test":50}`},
 			{"client-view/power-levels-before-join", "m.room.power_levels", "", map[string]any{"users": map[string]int{"@new:one.test": 5, "rubbish": 7, aliceID: 100}}, `content.users`, `{"@new:one.test":5}`},
 			{"client-view/power-levels-read", "m.room.power_levels", "", map[string]any{"users": map[string]int{stranger: 5}}, `content.users`,
-				`{"` + w.r.PlaceholderOfKey(pseudoid.SenderKey(stranger)) + `":5}`},
+				`{"` + w.r.PlaceholderOfKey(identity.SenderKey(stranger)) + `":5}`},
 			{"client-view/create-creator", "m.room.create", "", map[string]any{"creator": alice}, `content.creator`, aliceID},
 			{"client-view/own-state-by-user-id", "org.example.state", bob, map[string]any{}, "state_key", bobID},
 			{"client-view/own-state-by-user-id", "org.example.state", "free text", map[string]any{}, "state_key", "free text"},
@@ -136,7 +137,7 @@ func TestClientUnsigned(t *testing.T) {
 // mapping/pending-keeps-verified, unverified/mapping-in-content: a newer claim, not verified yet, does not reach clients
 // by the side of the verified name.
 func TestClientEventOfPendingClaim(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	d := w.room(aliceID, bobID)
 	w.dead["two.test"] = true
 	moved := w.member(bobID, "join", w.renamed("@robert:two.test"))
@@ -148,10 +149,10 @@ func TestClientEventOfPendingClaim(t *testing.T) {
 
 // mapping/two-keys-one-user, client-view/power-levels-read: the power of the key counts that the user is known by.
 func TestPowerOfTwoKeys(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	d := w.room(aliceID, bobID)
 	older := string(w.key(bobID).Public)
-	w.keys[bobID] = pseudoid.GenerateKeyPair()
+	w.keys[bobID] = identity.GenerateKeyPair()
 	w.learn(d, w.join(bobID), 7, true)
 	levels := toJSON(t, map[string]any{"users": map[string]int{older: 90, string(w.key(bobID).Public): 10}})
 	for range 10 { // the order of a map is not the same each time

@@ -7,7 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
+	"msc4014/reference/pdu"
 )
 
 // NoKeyError reports that a client named a user that has no key in the room yet. The proposal gives no mechanism for
@@ -20,7 +21,7 @@ func (e *NoKeyError) Error() string {
 
 // KeyMaker makes the key of a local user that has none in the room (SenderKey). For remote users ok is false: only
 // their own server can make their keys.
-type KeyMaker func(userID string) (key pseudoid.SenderKey, ok bool, err error)
+type KeyMaker func(userID string) (key identity.SenderKey, ok bool, err error)
 
 // WireStateKey returns the state key on the wire for the stateKey that a client wrote. For a member event it is the
 // member's key (MSC1228, Proposal), and so it is for state that a member keyed by its own user ID, since it may write
@@ -60,7 +61,7 @@ func makeEarly(userID string, makeKey KeyMaker) (string, error) {
 
 // BanTarget returns the key to ban for a user ID. For a user that was never in the room (membership/ban-before-join),
 // the error is a NoKeyError by default; ok is false if the ban succeeds without effect.
-func (r Rules) BanTarget(userID string, names Names, makeKey KeyMaker) (key pseudoid.SenderKey, ok bool, err error) {
+func (r Rules) BanTarget(userID string, names Names, makeKey KeyMaker) (key identity.SenderKey, ok bool, err error) {
 	if key, ok = names.Key(userID); ok {
 		return key, true, nil
 	}
@@ -69,7 +70,7 @@ func (r Rules) BanTarget(userID string, names Names, makeKey KeyMaker) (key pseu
 		return "", false, nil
 	case "ban-holds":
 		early, err := makeEarly(userID, makeKey)
-		return pseudoid.SenderKey(early), err == nil, err
+		return identity.SenderKey(early), err == nil, err
 	}
 	return "", false, &NoKeyError{userID}
 }
@@ -85,7 +86,7 @@ type Written struct {
 // WireContent returns the content of an event that the holder of sender wrote as a client. The users of power levels,
 // creator and creatorUserId are keys on the wire (MSC1228, Proposal). A mapping, and the authoriser of a restricted
 // join, are for the server to write, so a client's are dropped. Everything else stays as it is.
-func (r Rules) WireContent(eventType string, content []byte, sender pseudoid.SenderKey, names Names, makeKey KeyMaker) (Written, error) {
+func (r Rules) WireContent(eventType string, content []byte, sender identity.SenderKey, names Names, makeKey KeyMaker) (Written, error) {
 	o, err := parseObject(content, "the content of an event")
 	if err != nil {
 		return Written{}, err
@@ -93,7 +94,7 @@ func (r Rules) WireContent(eventType string, content []byte, sender pseudoid.Sen
 	var deferred map[string]json.RawMessage
 	switch eventType {
 	case memberEvent:
-		delete(o, pseudoid.MappingField)
+		delete(o, pdu.MappingField)
 		delete(o, AuthoriserField)
 	case "m.room.power_levels":
 		if users := o.child("users"); users != nil {
@@ -149,7 +150,7 @@ func (r Rules) wireUsers(users object, names Names, makeKey KeyMaker) (wire obje
 
 // ApplyDeferred adds the deferred power level of a user that now has a key to the content of a power levels event, on
 // the wire. changed is false if there is nothing new to send.
-func ApplyDeferred(powerLevels []byte, key pseudoid.SenderKey, level json.RawMessage) (content []byte, changed bool, err error) {
+func ApplyDeferred(powerLevels []byte, key identity.SenderKey, level json.RawMessage) (content []byte, changed bool, err error) {
 	o, err := parseObject(powerLevels, "the content of power levels")
 	if err != nil {
 		return nil, false, err
@@ -165,9 +166,9 @@ func ApplyDeferred(powerLevels []byte, key pseudoid.SenderKey, level json.RawMes
 
 // wireCreator removes creator (MSC1228, Proposal, by MSC2175). In the deployed dialect, which keeps the rules of
 // version 10, it sets it to the sender key.
-func (r Rules) wireCreator(content object, sender pseudoid.SenderKey, names Names) {
+func (r Rules) wireCreator(content object, sender identity.SenderKey, names Names) {
 	delete(content, "creator")
-	if r.Dialect == pseudoid.DialectDendrite {
+	if r.Dialect == pdu.DialectDendrite {
 		content.set("creator", sender)
 	}
 }

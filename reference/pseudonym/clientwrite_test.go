@@ -8,14 +8,15 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
+	"msc4014/reference/pdu"
 )
 
 const newID = "@new:one.test"
 
 // maker makes keys for users of one.test.
-func (w *world) maker(userID string) (pseudoid.SenderKey, bool, error) {
-	domain, err := pseudoid.UserIDDomain(userID)
+func (w *world) maker(userID string) (identity.SenderKey, bool, error) {
+	domain, err := identity.UserIDDomain(userID)
 	if err != nil || domain != "one.test" {
 		return "", false, err
 	}
@@ -24,7 +25,7 @@ func (w *world) maker(userID string) (pseudoid.SenderKey, bool, error) {
 
 // event-format/member-state-key, client-view/own-state-by-user-id, state-key-before-join, auth/rules-by-sigil.
 func TestWireStateKey(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	d := w.room(aliceID, bobID)
 	for _, c := range []struct {
 		reading                  Reading
@@ -67,7 +68,7 @@ func TestWirePowerLevels(t *testing.T) {
 		{"key-made-early", false, false, true, false},
 	} {
 		t.Run(string(c.reading), func(t *testing.T) {
-			w := newWorld(t, pseudoid.DialectMSC4014)
+			w := newWorld(t, pdu.DialectMSC4014)
 			w.set("client-view/power-levels-before-join", c.reading)
 			d := w.room(aliceID, bobID)
 			content := toJSON(t, map[string]any{"ban": 50, "users": map[string]int{aliceID: 100, newID: 50}})
@@ -114,8 +115,8 @@ func TestPowerLevelsRoundTrip(t *testing.T) {
 
 // event-format/create-names-no-mxid, widget-creator, no-mxid-outside-mapping, mapping/no-hijack (by a client's content).
 func TestWireContent(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
-	deployed := newWorld(t, pseudoid.DialectDendrite)
+	w := newWorld(t, pdu.DialectMSC4014)
+	deployed := newWorld(t, pdu.DialectDendrite)
 	d := w.room(aliceID)
 	key := string(w.key(aliceID).Public)
 	for _, c := range []struct {
@@ -145,7 +146,7 @@ func TestWireContent(t *testing.T) {
 
 // membership/ban, membership/ban-before-join.
 func TestBanTarget(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	d := w.room(aliceID, bobID)
 	for _, c := range []struct {
 		reading     Reading

@@ -7,7 +7,8 @@ import (
 	"encoding/json"
 	"sync"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
+	"msc4014/reference/pdu"
 )
 
 // Claim is the mapping in a member event.
@@ -20,7 +21,7 @@ type Claim struct {
 // Entry is what a server knows about one key in a room, in the form it is stored in. For each key there are zero or one
 // verified mappings, and zero or one incomplete ones (MSC1228, Implementation).
 type Entry struct {
-	Key         pseudoid.SenderKey `json:"key"`
+	Key         identity.SenderKey `json:"key"`
 	Verified    *Claim             `json:"verified,omitempty"`
 	Pending     *Claim             `json:"pending,omitempty"`
 	Placeholder string             `json:"placeholder,omitempty"` // shown while nothing is verified
@@ -34,7 +35,7 @@ type Entry struct {
 
 // Seen is a member event that has been judged and accepted.
 type Seen struct {
-	Key        pseudoid.SenderKey // its state key
+	Key        identity.SenderKey // its state key
 	EventID    string
 	Membership string
 	Current    bool  // it is in the current state of the room
@@ -55,12 +56,12 @@ type Change struct {
 type Directory struct {
 	rules   Rules
 	mu      sync.RWMutex
-	entries map[pseudoid.SenderKey]Entry
+	entries map[identity.SenderKey]Entry
 }
 
 // NewDirectory returns the directory of a room with its stored entries.
 func NewDirectory(rules Rules, stored ...Entry) *Directory {
-	d := &Directory{rules: rules, entries: map[pseudoid.SenderKey]Entry{}}
+	d := &Directory{rules: rules, entries: map[identity.SenderKey]Entry{}}
 	for _, entry := range stored {
 		d.entries[entry.Key] = entry
 	}
@@ -121,17 +122,17 @@ func (c *Claim) says(other *Claim) bool {
 	if c == nil {
 		return false
 	}
-	mine, err := pseudoid.CanonicalJSON(c.Mapping)
+	mine, err := pdu.CanonicalJSON(c.Mapping)
 	if err != nil {
 		return false
 	}
-	theirs, err := pseudoid.CanonicalJSON(other.Mapping)
+	theirs, err := pdu.CanonicalJSON(other.Mapping)
 	return err == nil && bytes.Equal(mine, theirs)
 }
 
 // Settle records the later judgement of a pending mapping, from the event with the given ID. It changes nothing if a
 // newer mapping has replaced it in the meantime: its verification is cancelled (MSC1228, Implementation).
-func (d *Directory) Settle(key pseudoid.SenderKey, eventID string, j Judgement, position int64) Change {
+func (d *Directory) Settle(key identity.SenderKey, eventID string, j Judgement, position int64) Change {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	entry, known := d.entries[key]
@@ -149,7 +150,7 @@ func (d *Directory) Settle(key pseudoid.SenderKey, eventID string, j Judgement, 
 
 // Purge removes the mapping of a key for good, so that a placeholder is shown. Deactivating an account does this by
 // default; /redact never does, because it would alter routing (MSC4014, Addressing 3; redaction/deactivation).
-func (d *Directory) Purge(key pseudoid.SenderKey) Change {
+func (d *Directory) Purge(key identity.SenderKey) Change {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	entry, known := d.entries[key]

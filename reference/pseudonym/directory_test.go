@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
@@ -16,9 +16,9 @@ const unverifiedBob = "@_unverified_bob_two.test:one.test"
 
 // renamed returns a mapping of bob's key to another user ID of the same server, validly signed.
 func (w *world) renamed(userID string) []byte {
-	domain, err := pseudoid.UserIDDomain(userID)
+	domain, err := identity.UserIDDomain(userID)
 	require.NoError(w.t, err)
-	signed, err := pseudoid.SignMapping(pseudoid.NewMapping(w.r.Dialect, w.key(bobID).Public, userID), domain, "ed25519:a", w.signer(domain).Key)
+	signed, err := pdu.SignJSON(pdu.UnsignedMapping(w.r.Dialect, w.key(bobID).Public, userID), domain, "ed25519:a", w.signer(domain).Key)
 	require.NoError(w.t, err)
 	return signed
 }
@@ -67,7 +67,7 @@ func TestLearn(t *testing.T) {
 		}, true}}, bobID, false},
 	} {
 		t.Run(c.requirement+" "+c.name, func(t *testing.T) {
-			w := newWorld(t, pseudoid.DialectMSC4014)
+			w := newWorld(t, pdu.DialectMSC4014)
 			d := NewDirectory(w.r)
 			for i, step := range c.steps {
 				if event := step.event(w); event != nil {
@@ -86,7 +86,7 @@ func TestLearn(t *testing.T) {
 
 // unverified/verified-later, later-events-true, earlier-events, placeholder, claimed-id-hidden.
 func TestSettle(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	w.dead["two.test"] = true
 	d := w.room(aliceID)
 	key := w.key(bobID).Public
@@ -122,7 +122,7 @@ func TestSettle(t *testing.T) {
 
 // mapping/bad-signature-rejected, later: what turns out wrong is not tried again, and the claim never shows.
 func TestSettleWrong(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	w.dead["two.test"] = true
 	d := w.room(bobID)
 	pending := d.Pending()[0].Pending
@@ -133,7 +133,7 @@ func TestSettleWrong(t *testing.T) {
 
 // redaction/deactivation.
 func TestPurge(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	d, key := w.room(bobID), w.key(bobID).Public
 	assert.NotEmpty(t, d.Purge(key).Resend)
 	assert.Equal(t, w.r.PlaceholderOfKey(key), d.UserID(key))
@@ -150,7 +150,7 @@ func TestLeft(t *testing.T) {
 		"user-id-for-all": {true, true}, "user-id-for-present": {true, false}, "user-id-gone": {false, false},
 	} {
 		t.Run(string(reading), func(t *testing.T) {
-			w := newWorld(t, pseudoid.DialectMSC4014)
+			w := newWorld(t, pdu.DialectMSC4014)
 			w.set("redaction/leave-and-mapping", reading)
 			key := w.key(bobID).Public
 			name := func(asUser bool) string {
@@ -186,17 +186,17 @@ func TestSecondKey(t *testing.T) {
 		{"refused", "first", true, false, bobID, false, false},
 	} {
 		t.Run(string(c.reading), func(t *testing.T) {
-			w := newWorld(t, pseudoid.DialectMSC4014)
+			w := newWorld(t, pdu.DialectMSC4014)
 			w.set("mapping/two-keys-one-user", c.reading)
 			d := w.room(aliceID, bobID)
 			first := w.key(bobID).Public
-			w.keys[bobID] = pseudoid.GenerateKeyPair()
+			w.keys[bobID] = identity.GenerateKeyPair()
 			second := w.key(bobID).Public
 			assert.Equal(t, c.admits, d.Admits(bobID, second))
 			w.learn(d, w.join(bobID), 7, true)
 			key, ok := d.Key(bobID)
 			require.True(t, ok)
-			assert.Equal(t, map[string]pseudoid.SenderKey{"first": first, "second": second}[c.key], key)
+			assert.Equal(t, map[string]identity.SenderKey{"first": first, "second": second}[c.key], key)
 			assert.Equal(t, c.firstShown, d.Shown(first))
 			assert.Equal(t, c.secondShown, d.Shown(second))
 			assert.Equal(t, c.secondName, d.UserID(second))
@@ -216,7 +216,7 @@ func TestSecondKey(t *testing.T) {
 
 // mapping/unproven-handling, "accepted-hidden": in the state, and shown to nobody.
 func TestConcealed(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	d := NewDirectory(w.r)
 	d.Learn(Seen{Key: w.key(bobID).Public, Membership: "join", Current: true, Judgement: Judgement{Cause: Unsigned}, Concealed: true})
 	assert.False(t, d.Shown(w.key(bobID).Public))
@@ -225,7 +225,7 @@ func TestConcealed(t *testing.T) {
 
 // Clients read while events arrive.
 func TestDirectoryTogether(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	d := w.room(aliceID)
 	join := w.r.Judge(w.join(bobID), w)
 	var wait sync.WaitGroup

@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
@@ -42,7 +42,7 @@ type Draft struct {
 // (Addressing 3). Outside the mapping an event contains no user ID and no server name (MSC1228, Background); whether it
 // has an origin is event-format/no-origin. Some readings of signing/server-signatures add the server's own signature;
 // only these need server.
-func (r Rules) Build(d Draft, key pseudoid.KeyPair, server ServerSigner) (*pdu.Event, error) {
+func (r Rules) Build(d Draft, key identity.KeyPair, server ServerSigner) (*pdu.Event, error) {
 	unsigned, err := r.unsigned(d, key.Public)
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (r Rules) Build(d Draft, key pseudoid.KeyPair, server ServerSigner) (*pdu.E
 		return nil, err
 	}
 	if r.signsAsOrigin() {
-		event, err = pseudoid.SignEvent(event, r.Format(), server.Name, server.KeyID, server.Key)
+		event, err = pdu.Sign(event, r.Format(), server.Name, server.KeyID, server.Key)
 		if err != nil {
 			return nil, fmt.Errorf("signing an event by the server's key: %w", err)
 		}
@@ -61,7 +61,7 @@ func (r Rules) Build(d Draft, key pseudoid.KeyPair, server ServerSigner) (*pdu.E
 }
 
 // unsigned returns a draft as an event of its sender, without hashes and signatures.
-func (r Rules) unsigned(d Draft, sender pseudoid.SenderKey) (object, error) {
+func (r Rules) unsigned(d Draft, sender identity.SenderKey) (object, error) {
 	if _, err := parseObject(d.Content, "the content of an event"); err != nil {
 		return nil, err
 	}
@@ -92,15 +92,15 @@ func (r Rules) unsigned(d Draft, sender pseudoid.SenderKey) (object, error) {
 // sender, of the invited user for an invite, or of the authorising member for a restricted join. MSC4014 does not say
 // where in signatures it goes; MSC1228's examples have it under the key itself, as a bare string
 // (event-format/signature-entity).
-func (r Rules) Sign(event []byte, key pseudoid.KeyPair) ([]byte, error) {
-	entity, keyID := string(key.Public), pseudoid.SenderKeyID
+func (r Rules) Sign(event []byte, key identity.KeyPair) ([]byte, error) {
+	entity, keyID := string(key.Public), pdu.SenderKeyID
 	switch r.Readings.SignatureEntity {
 	case "entity-is-key-other-id":
 		keyID = "ed25519:sender"
 	case "server-name":
 		entity = r.Server
 	}
-	signed, err := pseudoid.SignEvent(event, r.Format(), entity, keyID, key.Private)
+	signed, err := pdu.Sign(event, r.Format(), entity, keyID, key.Private)
 	if err != nil {
 		return nil, fmt.Errorf("signing an event by sender key %s: %w", key.Public, err)
 	}
@@ -114,11 +114,11 @@ func (r Rules) Sign(event []byte, key pseudoid.KeyPair) ([]byte, error) {
 	signatures := o.child("signatures")
 	signatures.set(entity, signatures.child(entity).text(keyID))
 	o.set("signatures", signatures)
-	return pseudoid.CanonicalJSON(o.raw())
+	return pdu.CanonicalJSON(o.raw())
 }
 
 // sign is Sign for an event that has signatures already.
-func (r Rules) sign(event *pdu.Event, key pseudoid.KeyPair) (*pdu.Event, error) {
+func (r Rules) sign(event *pdu.Event, key identity.KeyPair) (*pdu.Event, error) {
 	signed, err := r.Sign(event.JSON(), key)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (r Rules) SignAsResident(join *pdu.Event, server ServerSigner) (*pdu.Event,
 	if r.Readings.ServerSignatures != "resident-on-joins" && r.Readings.ServerSignatures != "origin-and-resident" {
 		return join, nil
 	}
-	signed, err := pseudoid.SignEvent(join.JSON(), r.Format(), server.Name, server.KeyID, server.Key)
+	signed, err := pdu.Sign(join.JSON(), r.Format(), server.Name, server.KeyID, server.Key)
 	if err != nil {
 		return nil, fmt.Errorf("signing a join by the resident server's key: %w", err)
 	}

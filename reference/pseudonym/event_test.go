@@ -6,8 +6,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
+	"msc4014/reference/pdu"
 )
 
 // event-format/sender-key-field, no-sender-field, content-hash, event-id, no-user-mapping, signing/every-event-type.
@@ -20,14 +22,15 @@ func TestBuild(t *testing.T) {
 		assert.Equal(t, string(key.Public), o.text(w.r.Dialect.SenderField()))
 		_, isState := o["state_key"]
 		assert.False(t, isState)
-		if w.r.Dialect == pseudoid.DialectMSC4014 {
+		if w.r.Dialect == pdu.DialectMSC4014 {
 			assert.NotContains(t, o, "sender")
 			assert.NotContains(t, o, "origin")
 		}
 		assert.NoError(t, event.CheckContentHash())
-		location, err := pseudoid.VerifySenderSignature(event.JSON(), w.r.Format())
+		public, err := identity.ParseSenderKey(string(key.Public))
 		require.NoError(t, err)
-		assert.Equal(t, pseudoid.SignatureLocation{Entity: string(key.Public), KeyID: "ed25519:1"}, location)
+		signature := event.Field("signatures").Get(gjson.Escape(string(key.Public))).Get("ed25519:1")
+		assert.NoError(t, event.VerifySignature([]byte(signature.Raw), public))
 		assert.NoError(t, w.r.CheckSender(event))
 		assert.NotContains(t, string(event.JSON()), aliceID)
 
@@ -59,12 +62,12 @@ func TestBuildReadings(t *testing.T) {
 		{"event-format/no-origin", "server-name", func(w *world, e object) bool { return e.text("origin") == "one.test" }},
 		{"event-format/no-origin", "sender-key", func(w *world, e object) bool { return e.text("origin") == string(w.key(aliceID).Public) }},
 		{"redaction/sender-key-kept", "removed", func(w *world, e object) bool {
-			_, err := pseudoid.VerifySenderSignature(e.raw(), pseudoid.FormatMSC4014Letter)
-			return err == nil
+			redacted, err := pdu.Redact(e.raw(), w.r.Format())
+			return err == nil && !gjson.GetBytes(redacted, "sender_key").Exists()
 		}},
 	} {
 		t.Run(fmt.Sprintf("%s=%s", c.requirement, c.reading), func(t *testing.T) {
-			w := newWorld(t, pseudoid.DialectMSC4014)
+			w := newWorld(t, pdu.DialectMSC4014)
 			w.set(c.requirement, c.reading)
 			event := w.event(w.key(aliceID), "m.room.name", "", []byte(`{"name":"x"}`))
 			assert.True(t, c.holds(w, w.read(event.JSON())), string(event.JSON()))
@@ -80,7 +83,7 @@ func TestBuildReadings(t *testing.T) {
 
 // signing/server-signatures: what a resident adds to a join that it was sent.
 func TestSignAsResident(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	join := w.join(bobID)
 	same, err := w.r.SignAsResident(join, w.signer("one.test"))
 	require.NoError(t, err)
@@ -94,6 +97,6 @@ func TestSignAsResident(t *testing.T) {
 
 // A secret does not get into a log.
 func TestServerSignerHidesItsKey(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	assert.Equal(t, "signing key ed25519:a of one.test", fmt.Sprintf("%+v", w.signer("one.test")))
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
@@ -23,7 +23,7 @@ func FuzzHostileEvents(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		for _, dialect := range []pseudoid.Dialect{pseudoid.DialectMSC4014, pseudoid.DialectDendrite} {
+		for _, dialect := range []pdu.Dialect{pdu.DialectMSC4014, pdu.DialectDendrite} {
 			w := newWorld(t, dialect)
 			d := w.room(aliceID)
 			_, _ = w.complete(raw)
@@ -65,5 +65,5 @@ func (w *world) whole(raw []byte) []byte {
 }
 
 func (w *world) showsUserID(view []byte) {
-	assert.NoError(w.t, pseudoid.ValidUserID(gjson.GetBytes(view, "sender").String()), string(view))
+	assert.NoError(w.t, identity.CheckUserID(gjson.GetBytes(view, "sender").String()), string(view))
 }

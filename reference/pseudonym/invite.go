@@ -10,19 +10,19 @@ import (
 	"net/url"
 	"slices"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
 // PartialInvite returns the event that the inviting server sends to the invited user's server: it builds a partial
 // invite event (MSC1228, Sending invites), which has no state key, mapping, hash or signature yet.
-func (r Rules) PartialInvite(d Draft, inviter pseudoid.SenderKey) ([]byte, error) {
+func (r Rules) PartialInvite(d Draft, inviter identity.SenderKey) ([]byte, error) {
 	d.Type, d.StateKey = memberEvent, nil
 	content, err := parseObject(d.Content, "the content of an invite")
 	if err != nil {
 		return nil, err
 	}
-	delete(content, pseudoid.MappingField)
+	delete(content, pdu.MappingField)
 	content.set("membership", membershipInvite)
 	d.Content = content.raw()
 	partial, err := r.unsigned(d, inviter)
@@ -35,7 +35,7 @@ func (r Rules) PartialInvite(d Draft, inviter pseudoid.SenderKey) ([]byte, error
 func (r Rules) InvitePath(roomID string, partial []byte, userID string) (string, error) {
 	first := roomID
 	if r.Readings.InviteEndpoint == "v3-event-user" {
-		eventID, err := pseudoid.EventID(partial, r.Format())
+		eventID, err := pdu.ID(partial, r.Format())
 		if err != nil {
 			return "", fmt.Errorf("naming a partial invite: %w", err)
 		}
@@ -51,7 +51,7 @@ var ErrInviterUnknown = errors.New("the invite's state has no join of the invite
 // CheckInviteOrigin returns the user ID of an inviter: the invited server checks that the request came from the server of
 // the inviting user (MSC1228, Sending invites), which the inviter's mapping names. state is the state that was sent with
 // the invite. The keys needed are those of a server that has just signed a request, so they are available.
-func (r Rules) CheckInviteOrigin(inviter pseudoid.SenderKey, state []*pdu.Stripped, origin string, keys KeySource) (userID string, err error) {
+func (r Rules) CheckInviteOrigin(inviter identity.SenderKey, state []*pdu.Stripped, origin string, keys KeySource) (userID string, err error) {
 	for _, event := range state {
 		if member, isMember := event.Member(); !isMember || member != string(inviter) {
 			continue
@@ -60,7 +60,7 @@ func (r Rules) CheckInviteOrigin(inviter pseudoid.SenderKey, state []*pdu.Stripp
 		if j.Verdict != Verified {
 			return "", fmt.Errorf("the mapping of the inviter %s is not verified (%s): %w", inviter, j.Cause, j.Err)
 		}
-		domain, err := pseudoid.UserIDDomain(j.Mapping.UserID)
+		domain, err := identity.UserIDDomain(j.Mapping.UserID)
 		if err != nil {
 			return "", err
 		}
@@ -76,7 +76,7 @@ func (r Rules) CheckInviteOrigin(inviter pseudoid.SenderKey, state []*pdu.Stripp
 // key, the attestation of the user ID, and its signature, so that others can be sure that it has the event (MSC1228,
 // Sending invites). The signature is made with the invited user's key, the one that will join. at is the time in
 // milliseconds, used if the partial event has none.
-func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key pseudoid.KeyPair, by ServerSigner, at int64) (*pdu.Event, error) {
+func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key identity.KeyPair, by ServerSigner, at int64) (*pdu.Event, error) {
 	o, err := parseObject(partial, "a partial invite")
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key pseudoi
 	if err != nil {
 		return nil, err
 	}
-	content[pseudoid.MappingField] = mapping
+	content[pdu.MappingField] = mapping
 	o.set("content", content)
 	o.set("state_key", key.Public)
 	if _, ok := o["origin_server_ts"]; !ok {
@@ -131,14 +131,14 @@ func (r Rules) CheckCompleted(partial []byte, completed *pdu.Event, userID strin
 		return refuse(err)
 	}
 	stateKey, _ := completed.StateKey()
-	invited := pseudoid.SenderKey(stateKey)
+	invited := identity.SenderKey(stateKey)
 	if err := r.CheckSignedBy(completed, invited); err != nil {
 		return refuse(fmt.Errorf("by the invited key: %w", err))
 	}
 	j := r.Judge(completed, keys)
 	switch {
 	case j.Cause == Missing && r.invitesLackMapping():
-		return Judgement{Verdict: Verified, Mapping: pseudoid.Mapping{Dialect: r.Dialect, Key: invited, UserID: userID}}, nil
+		return Judgement{Verdict: Verified, Mapping: pdu.Mapping{Dialect: r.Dialect, Key: invited, UserID: userID}}, nil
 	case j.Verdict != Verified:
 		return refuse(fmt.Errorf("its mapping is not verified (%s): %w", j.Cause, j.Err))
 	case j.Mapping.UserID != userID:
@@ -149,7 +149,7 @@ func (r Rules) CheckCompleted(partial []byte, completed *pdu.Event, userID strin
 
 // invitesLackMapping reports whether invites have no mapping, as on deployed servers.
 func (r Rules) invitesLackMapping() bool {
-	return r.Dialect == pseudoid.DialectDendrite
+	return r.Dialect == pdu.DialectDendrite
 }
 
 // completedFields are the fields that the invited server writes.
@@ -158,7 +158,7 @@ var completedFields = []string{"state_key", "hashes", "signatures", "content"}
 // unchanged returns an error if a completed invite differs from the partial one in anything but what the invited server
 // adds.
 func (r Rules) unchanged(partial []byte, completed *pdu.Event) error {
-	canonical, err := pseudoid.CanonicalJSON(partial)
+	canonical, err := pdu.CanonicalJSON(partial)
 	if err != nil {
 		return fmt.Errorf("reading a partial invite: %w", err)
 	}
@@ -169,17 +169,17 @@ func (r Rules) unchanged(partial []byte, completed *pdu.Event) error {
 	after := objectOf(completed.Fields())
 	added := slices.Clone(completedFields)
 	for _, field := range []string{"origin_server_ts", "origin"} { // deployed servers leave these to the invited server
-		if _, ok := before[field]; !ok || r.Dialect == pseudoid.DialectDendrite {
+		if _, ok := before[field]; !ok || r.Dialect == pdu.DialectDendrite {
 			added = append(added, field)
 		}
 	}
-	if r.Dialect == pseudoid.DialectDendrite && string(after["prev_state"]) == "[]" { // deployed servers add it to state events
+	if r.Dialect == pdu.DialectDendrite && string(after["prev_state"]) == "[]" { // deployed servers add it to state events
 		added = append(added, "prev_state")
 	}
 	if field, ok := difference(before, after, added...); ok {
 		return fmt.Errorf("its %q differs from the partial one's", field)
 	}
-	if field, ok := difference(before.child("content"), objectOf(completed.Contents()), pseudoid.MappingField); ok {
+	if field, ok := difference(before.child("content"), objectOf(completed.Contents()), pdu.MappingField); ok {
 		return fmt.Errorf("the %q of its content differs from the partial one's", field)
 	}
 	return nil
@@ -199,7 +199,7 @@ func difference(a, b object, but ...string) (string, bool) {
 
 // SignAsInviter adds the inviter's signature to a completed invite; the (double-signed) event then goes to the rest of
 // the federation (MSC1228, Sending invites).
-func (r Rules) SignAsInviter(completed *pdu.Event, inviter pseudoid.KeyPair) (*pdu.Event, error) {
+func (r Rules) SignAsInviter(completed *pdu.Event, inviter identity.KeyPair) (*pdu.Event, error) {
 	if sender := completed.Sender(); sender != string(inviter.Public) {
 		return nil, fmt.Errorf("signing a completed invite: its sender is %q, not %s", sender, inviter.Public)
 	}
@@ -214,7 +214,7 @@ func (r Rules) CheckInvite(invite *pdu.Event) error {
 		return err
 	}
 	invited, _ := invite.StateKey()
-	if err := r.CheckSignedBy(invite, pseudoid.SenderKey(invited)); err != nil {
+	if err := r.CheckSignedBy(invite, identity.SenderKey(invited)); err != nil {
 		return fmt.Errorf("by the invited key: %w", err)
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/pdu"
 )
 
@@ -58,7 +57,7 @@ func TestInvite(t *testing.T) {
 
 // The invited server completes invites alone, for its own users, of the room that was asked for.
 func TestCompleteInviteRefuses(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	partial := w.partial()
 	for name, lie := range map[string][]byte{
 		"another type":       w.altered(partial, "type", "m.room.name"),
@@ -153,7 +152,7 @@ func TestCheckInviteOrigin(t *testing.T) {
 
 // invite/endpoint.
 func TestInvitePath(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	path, err := w.r.InvitePath(testRoom, w.partial(), bobID)
 	require.NoError(t, err)
 	assert.Equal(t, "/_matrix/federation/v3/invite/"+url.PathEscape(testRoom)+"/"+url.PathEscape(bobID), path)
@@ -183,7 +182,7 @@ func TestCompletedWithoutMapping(t *testing.T) {
 	bothDialects(t, func(t *testing.T, w *world) {
 		partial := w.partial()
 		bare := w.altered(partial, "state_key", w.key(bobID).Public)
-		if w.r.Dialect == pseudoid.DialectDendrite {
+		if w.r.Dialect == pdu.DialectDendrite {
 			bare = w.altered(bare, "prev_state", []string{}) // as deployed servers complete them
 		}
 		signed, err := w.r.Sign(bare, w.key(bobID))
@@ -191,7 +190,7 @@ func TestCompletedWithoutMapping(t *testing.T) {
 		completed := w.parse(signed)
 		j, err := w.r.CheckCompleted(partial, completed, bobID, w)
 		handling := w.r.Handle("invite", w.r.Judge(completed, w))
-		if w.r.Dialect == pseudoid.DialectMSC4014 {
+		if w.r.Dialect == pdu.DialectMSC4014 {
 			assert.ErrorContains(t, err, "its mapping is not verified (missing)")
 			assert.Equal(t, Refuse, handling)
 			return

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
@@ -60,8 +60,8 @@ const (
 type Judgement struct {
 	Verdict Verdict
 	Cause   Cause
-	Mapping pseudoid.Mapping // if it could be parsed
-	Err     error            // why, unless verified
+	Mapping pdu.Mapping // if it could be parsed
+	Err     error       // why, unless verified
 }
 
 // Retry reports whether judging again later may give another verdict.
@@ -87,15 +87,15 @@ func (r Rules) Judge(event *pdu.Event, keys KeySource) Judgement {
 // JudgeStripped judges the mapping in a stripped member event, such as come with an invite. Nothing in it is signed but
 // the mapping.
 func (r Rules) JudgeStripped(event *pdu.Stripped, keys KeySource) Judgement {
-	fail := func(c Cause, m pseudoid.Mapping, err error) Judgement { return Judgement{Wrong, c, m, err} }
-	var none pseudoid.Mapping
+	fail := func(c Cause, m pdu.Mapping, err error) Judgement { return Judgement{Wrong, c, m, err} }
+	var none pdu.Mapping
 	member, isMember := event.Member()
 	if !isMember || !validKey(member) {
 		return fail(NoMemberEventKey, none, errors.New("the event is no member event of a sender key"))
 	}
 	mapping, present, err := event.Mapping()
 	if !present {
-		return fail(Missing, none, fmt.Errorf("the member event of %s has no %s", member, pseudoid.MappingField))
+		return fail(Missing, none, fmt.Errorf("the member event of %s has no %s", member, pdu.MappingField))
 	}
 	if err != nil {
 		return fail(Malformed, none, err)
@@ -112,8 +112,8 @@ func (r Rules) JudgeStripped(event *pdu.Stripped, keys KeySource) Judgement {
 
 // judgeSignatures judges the signatures of a mapping that is well-formed and names the right key. at is the time of its
 // event.
-func (r Rules) judgeSignatures(m pseudoid.Mapping, at int64, keys KeySource) Judgement {
-	domain, err := pseudoid.UserIDDomain(m.UserID)
+func (r Rules) judgeSignatures(m pdu.Mapping, at int64, keys KeySource) Judgement {
+	domain, err := identity.UserIDDomain(m.UserID)
 	if err != nil {
 		return Judgement{Wrong, Malformed, m, err}
 	}
@@ -126,13 +126,13 @@ func (r Rules) judgeSignatures(m pseudoid.Mapping, at int64, keys KeySource) Jud
 		return Judgement{Wrong, Malformed, m, errors.New("the signatures of the mapping are not an object")}
 	}
 	lookup := keyLookup{rules: r, source: keys, at: at}
-	err = pseudoid.VerifyMapping(m, lookup.key)
+	err = pdu.VerifyMapping(m, lookup.key)
 	switch {
 	case err == nil:
 		return r.judgeFurtherSignatures(m, signatures, domain, keys)
 	case len(signatures) == 0:
 		return Judgement{Wrong, Unsigned, m, err}
-	case errors.Is(err, pseudoid.ErrNoSignature):
+	case errors.Is(err, pdu.ErrNoSignature):
 		return Judgement{Wrong, ForeignSigned, m, err}
 	case signatures.child(domain) == nil:
 		return Judgement{Wrong, Malformed, m, err}
@@ -177,7 +177,7 @@ func (l *keyLookup) key(serverName, keyID string) (ed25519.PublicKey, error) {
 
 // judgeFurtherSignatures judges a mapping that its domain signed by the signatures of other servers on it
 // (mapping/extra-signatures). By default they are ignored: the text asks for the domain's alone.
-func (r Rules) judgeFurtherSignatures(m pseudoid.Mapping, signatures object, domain string, keys KeySource) Judgement {
+func (r Rules) judgeFurtherSignatures(m pdu.Mapping, signatures object, domain string, keys KeySource) Judgement {
 	if r.Readings.ExtraSignatures == "ignored" {
 		return Judgement{Verdict: Verified, Mapping: m}
 	}
@@ -194,7 +194,7 @@ func (r Rules) judgeFurtherSignatures(m pseudoid.Mapping, signatures object, dom
 				return Judgement{Unverified, KeysUnavailable, m, err}
 			}
 			if err == nil {
-				err = pseudoid.VerifyJSON(m.Raw, server, keyID, published.Key)
+				err = pdu.VerifyJSON(m.Raw, server, keyID, published.Key)
 			}
 			if err != nil {
 				return Judgement{Wrong, ExtraSignature, m, err}
@@ -207,7 +207,7 @@ func (r Rules) judgeFurtherSignatures(m pseudoid.Mapping, signatures object, dom
 // looksRedacted reports whether an event is the redacted form of another: its content hash does not match, and
 // redaction would remove nothing from its content.
 func looksRedacted(event *pdu.Event) bool {
-	if !errors.Is(event.CheckContentHash(), pseudoid.ErrContentHash) {
+	if !errors.Is(event.CheckContentHash(), pdu.ErrContentHash) {
 		return false
 	}
 	redacted, err := event.Redacted()

@@ -8,23 +8,23 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 )
 
 type memoryStore struct {
 	mu   sync.Mutex
-	keys map[[2]string]pseudoid.KeyPair
+	keys map[[2]string]identity.KeyPair
 	err  error
 }
 
-func (m *memoryStore) Load(roomID, userID string) (pseudoid.KeyPair, bool, error) {
+func (m *memoryStore) Load(roomID, userID string) (identity.KeyPair, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key, ok := m.keys[[2]string{roomID, userID}]
 	return key, ok, m.err
 }
 
-func (m *memoryStore) Save(roomID, userID string, key pseudoid.KeyPair) (pseudoid.KeyPair, error) {
+func (m *memoryStore) Save(roomID, userID string, key identity.KeyPair) (identity.KeyPair, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if kept, ok := m.keys[[2]string{roomID, userID}]; ok {
@@ -37,8 +37,8 @@ func (m *memoryStore) Save(roomID, userID string, key pseudoid.KeyPair) (pseudoi
 // sender-key/differs-between-rooms, differs-between-users, kept-on-rejoin, kept-after-kick, kept-from-invite-to-join,
 // kept-from-knock-to-join, kept-on-profile-change: whatever a key is asked for, it is the pair's.
 func TestSenderKey(t *testing.T) {
-	store := &memoryStore{keys: map[[2]string]pseudoid.KeyPair{}}
-	get := func(roomID, userID string) pseudoid.SenderKey {
+	store := &memoryStore{keys: map[[2]string]identity.KeyPair{}}
+	get := func(roomID, userID string) identity.SenderKey {
 		key, err := SenderKey(store, roomID, userID)
 		require.NoError(t, err)
 		return key.Public
@@ -55,9 +55,9 @@ func TestSenderKey(t *testing.T) {
 
 // resilience/concurrent-joins: many first uses at once end with one key.
 func TestSenderKeyIsMadeOnce(t *testing.T) {
-	store := &memoryStore{keys: map[[2]string]pseudoid.KeyPair{}}
+	store := &memoryStore{keys: map[[2]string]identity.KeyPair{}}
 	var wait sync.WaitGroup
-	keys := make([]pseudoid.SenderKey, 20)
+	keys := make([]identity.SenderKey, 20)
 	for i := range keys {
 		wait.Go(func() {
 			key, err := SenderKey(store, testRoom, aliceID)

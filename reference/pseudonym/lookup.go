@@ -6,26 +6,26 @@ import (
 	"cmp"
 	"slices"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 )
 
 // Names is what the client views of a room need to know about its members. Directory implements it.
 type Names interface {
 	// UserID returns the user ID that clients see for a key; it is never empty, and a placeholder for an unknown key.
-	UserID(key pseudoid.SenderKey) string
+	UserID(key identity.SenderKey) string
 	// Verified returns the user ID of a key's verified mapping, if there is one.
-	Verified(key pseudoid.SenderKey) (userID string, ok bool)
+	Verified(key identity.SenderKey) (userID string, ok bool)
 	// Knows reports whether a key is, or was, a member's.
-	Knows(key pseudoid.SenderKey) bool
+	Knows(key identity.SenderKey) bool
 	// Key returns the key of the member that clients know by a user ID, which may be a placeholder.
-	Key(userID string) (key pseudoid.SenderKey, ok bool)
+	Key(userID string) (key identity.SenderKey, ok bool)
 }
 
 var _ Names = (*Directory)(nil)
 
 // UserID returns the user ID that clients see for a key: the true one once it is verified, and a placeholder until then
 // (MSC4014, Changes 5 and 6).
-func (d *Directory) UserID(key pseudoid.SenderKey) string {
+func (d *Directory) UserID(key identity.SenderKey) string {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if entry, ok := d.entries[key]; ok {
@@ -45,7 +45,7 @@ type namesAt struct {
 }
 
 // UserID returns the user ID that clients see for a key in an event at the position.
-func (n namesAt) UserID(key pseudoid.SenderKey) string {
+func (n namesAt) UserID(key identity.SenderKey) string {
 	n.mu.RLock()
 	entry, ok := n.entries[key]
 	n.mu.RUnlock()
@@ -56,7 +56,7 @@ func (n namesAt) UserID(key pseudoid.SenderKey) string {
 }
 
 // Verified returns the user ID of a key's verified mapping, if there is one.
-func (d *Directory) Verified(key pseudoid.SenderKey) (string, bool) {
+func (d *Directory) Verified(key identity.SenderKey) (string, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if entry := d.entries[key]; entry.Verified != nil {
@@ -66,7 +66,7 @@ func (d *Directory) Verified(key pseudoid.SenderKey) (string, bool) {
 }
 
 // Knows reports whether a key is, or was, a member's.
-func (d *Directory) Knows(key pseudoid.SenderKey) bool {
+func (d *Directory) Knows(key identity.SenderKey) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	_, ok := d.entries[key]
@@ -76,7 +76,7 @@ func (d *Directory) Knows(key pseudoid.SenderKey) bool {
 // Key returns the key of the member that clients know by a user ID. A user should have one key in a room (MSC4014,
 // Proposal 3.2). If it has several, those of present members come first, then the newer one, or the older one under
 // other readings of mapping/two-keys-one-user.
-func (d *Directory) Key(userID string) (pseudoid.SenderKey, bool) {
+func (d *Directory) Key(userID string) (identity.SenderKey, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	var found []Entry
@@ -112,7 +112,7 @@ func rank(membership string) int {
 
 // Shown reports whether clients see the member of a key as one of the room's. Some readings of
 // mapping/two-keys-one-user hide the further keys of a user.
-func (d *Directory) Shown(key pseudoid.SenderKey) bool {
+func (d *Directory) Shown(key identity.SenderKey) bool {
 	d.mu.RLock()
 	entry, known := d.entries[key]
 	d.mu.RUnlock()
@@ -144,7 +144,7 @@ func (d *Directory) second(entry Entry) bool {
 // default a ban of one key keeps out the user's other keys (sender-key/ban-evaded-by-new-key); under the reading
 // "refused" of sender-key/rotation so does another joined key. It is only for a server's own decision before it makes
 // or accepts a join: the authorisation rules know keys alone.
-func (d *Directory) Admits(userID string, key pseudoid.SenderKey) bool {
+func (d *Directory) Admits(userID string, key identity.SenderKey) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	for _, entry := range d.entries {

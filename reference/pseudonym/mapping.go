@@ -6,23 +6,24 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
+	"msc4014/reference/pdu"
 )
 
 // NewMapping returns the mapping of a local user's key: the key, the user ID, and a signature over both by the domain
 // of the user ID, without which any server could claim the link (MSC4014, Proposal 4 and 4.1). It returns an error if
 // the user is not of the server that signs. The signature does not cover a room ID: that is a TODO of the text
 // (Proposal 4.3).
-func (r Rules) NewMapping(key pseudoid.SenderKey, userID string, by ServerSigner) ([]byte, error) {
-	domain, err := pseudoid.UserIDDomain(userID)
+func (r Rules) NewMapping(key identity.SenderKey, userID string, by ServerSigner) ([]byte, error) {
+	domain, err := identity.UserIDDomain(userID)
 	if err != nil {
 		return nil, fmt.Errorf("making a mapping: %w", err)
 	}
 	if domain != by.Name {
 		return nil, fmt.Errorf("making a mapping: %s is of %s, for which %s cannot sign", userID, domain, by.Name)
 	}
-	mapping := pseudoid.NewMapping(r.Dialect, key, userID)
-	return pseudoid.SignMapping(mapping, by.Name, by.KeyID, by.Key)
+	mapping := pdu.UnsignedMapping(r.Dialect, key, userID)
+	return pdu.SignJSON(mapping, by.Name, by.KeyID, by.Key)
 }
 
 // MemberContent returns the content of a member event with its mapping, or without one if the event carries none.
@@ -33,9 +34,9 @@ func (r Rules) MemberContent(content []byte, mapping []byte, byMember bool) ([]b
 	if err != nil {
 		return nil, err
 	}
-	delete(o, pseudoid.MappingField)
+	delete(o, pdu.MappingField)
 	if mapping != nil && r.CarriesMapping(o.text("membership"), byMember) {
-		o[pseudoid.MappingField] = json.RawMessage(mapping)
+		o[pdu.MappingField] = json.RawMessage(mapping)
 	}
 	return o.raw(), nil
 }

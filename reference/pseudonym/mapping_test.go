@@ -8,14 +8,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/pdu"
 )
 
 // mapping/names-key, names-user, signed-by-users-server.
 func TestNewMapping(t *testing.T) {
 	bothDialects(t, func(t *testing.T, w *world) {
-		mapping, err := pseudoid.ParseMapping(w.mapping(aliceID))
+		mapping, err := pdu.ParseMapping(w.mapping(aliceID))
 		require.NoError(t, err)
 		assert.Equal(t, w.r.Dialect, mapping.Dialect)
 		assert.Equal(t, w.key(aliceID).Public, mapping.Key)
@@ -27,7 +26,7 @@ func TestNewMapping(t *testing.T) {
 
 // mapping/in-creator-join, in-local-join, in-remote-join, in-invite, in-profile-change, in-leave-ban-knock.
 func TestMemberContent(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	for _, c := range []struct {
 		reading    Reading
 		membership string
@@ -76,8 +75,8 @@ func TestJudge(t *testing.T) {
 			return w.member(bobID, "join", w.signedBy(bobID, "liar.test", "ed25519:a"))
 		}, Wrong, ForeignSigned},
 		{"mapping/no-claim-of-local-user", "claims a local user", func(w *world) *pdu.Event {
-			mapping := pseudoid.NewMapping(w.r.Dialect, w.key(bobID).Public, aliceID)
-			signed, err := pseudoid.SignMapping(mapping, "two.test", "ed25519:a", w.signer("two.test").Key)
+			mapping := pdu.UnsignedMapping(w.r.Dialect, w.key(bobID).Public, aliceID)
+			signed, err := pdu.SignJSON(mapping, "two.test", "ed25519:a", w.signer("two.test").Key)
 			require.NoError(w.t, err)
 			return w.member(bobID, "join", signed)
 		}, Wrong, ForeignSigned},
@@ -106,7 +105,7 @@ func TestJudge(t *testing.T) {
 		}, Wrong, Malformed},
 		{"mapping/names-key", "spelled in the other dialect", func(w *world) *pdu.Event {
 			other := *w
-			other.r.Dialect = map[pseudoid.Dialect]pseudoid.Dialect{"msc4014": "dendrite", "dendrite": "msc4014"}[w.r.Dialect]
+			other.r.Dialect = map[pdu.Dialect]pdu.Dialect{"msc4014": "dendrite", "dendrite": "msc4014"}[w.r.Dialect]
 			return w.member(bobID, "join", other.mapping(bobID))
 		}, Wrong, Malformed},
 		{"unverified/event-accepted", "the domain is gone", func(w *world) *pdu.Event { w.dead["two.test"] = true; return w.join(bobID) }, Unverified, KeysUnavailable},
@@ -137,7 +136,7 @@ func TestJudge(t *testing.T) {
 
 // signedBy returns a user's mapping, signed by some server under some key ID.
 func (w *world) signedBy(userID, server, keyID string) []byte {
-	signed, err := pseudoid.SignMapping(pseudoid.NewMapping(w.r.Dialect, w.key(userID).Public, userID), server, keyID, w.signer(server).Key)
+	signed, err := pdu.SignJSON(pdu.UnsignedMapping(w.r.Dialect, w.key(userID).Public, userID), server, keyID, w.signer(server).Key)
 	require.NoError(w.t, err)
 	return signed
 }
@@ -146,12 +145,12 @@ func (w *world) signedBy(userID, server, keyID string) []byte {
 func TestJudgeReadings(t *testing.T) {
 	expired := func(w *world) *pdu.Event { w.validTo["two.test"] = testTime - 1; return w.join(bobID) }
 	extra := func(w *world) *pdu.Event {
-		signed, err := pseudoid.SignMapping(w.mapping(bobID), "three.test", "ed25519:a", w.signer("three.test").Key)
+		signed, err := pdu.SignJSON(w.mapping(bobID), "three.test", "ed25519:a", w.signer("three.test").Key)
 		require.NoError(w.t, err)
 		return w.member(bobID, "join", signed)
 	}
 	extraUnverifiable := func(w *world) *pdu.Event {
-		signed, err := pseudoid.SignMapping(w.mapping(bobID), "three.test", "ed25519:z", w.signer("three.test").Key)
+		signed, err := pdu.SignJSON(w.mapping(bobID), "three.test", "ed25519:z", w.signer("three.test").Key)
 		require.NoError(w.t, err)
 		return w.member(bobID, "join", signed)
 	}
@@ -168,11 +167,11 @@ func TestJudgeReadings(t *testing.T) {
 		{"mapping/extra-signatures", "verifiable-only", extraUnverifiable, Wrong},
 		{"mapping/extra-signatures", "refused", extra, Wrong},
 	} {
-		w := newWorld(t, pseudoid.DialectMSC4014)
+		w := newWorld(t, pdu.DialectMSC4014)
 		w.set(c.requirement, c.reading)
 		assert.Equal(t, c.verdict, w.r.Judge(c.event(w), w).Verdict, "%s=%s", c.requirement, c.reading)
 	}
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	right := w.r.Judge(w.join(bobID), w)
 	for reading, verdict := range map[Reading]Verdict{"honoured": Verified, "refused": Wrong, "not-honoured": Unverified} {
 		w.set("mapping/replayed-into-another-room", reading)
@@ -204,7 +203,7 @@ func TestHandle(t *testing.T) {
 		{"accepted-hidden", "join", Judgement{Cause: Unsigned}, Conceal},
 		{"accepted-hidden", "join", Judgement{Cause: BadSignature}, Refuse},
 	} {
-		w := newWorld(t, pseudoid.DialectMSC4014)
+		w := newWorld(t, pdu.DialectMSC4014)
 		w.set("mapping/unproven-handling", c.reading)
 		assert.Equal(t, c.want, w.r.Handle(c.membership, c.judgement), "%s %s %s", c.reading, c.membership, c.judgement.Cause)
 	}
@@ -212,8 +211,8 @@ func TestHandle(t *testing.T) {
 
 // mapping/delivered-by-third-server.
 func TestMayDeliver(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
-	m := pseudoid.Mapping{UserID: bobID}
+	w := newWorld(t, pdu.DialectMSC4014)
+	m := pdu.Mapping{UserID: bobID}
 	for reading, want := range map[Reading][2]bool{ // by send_join, in a transaction
 		"accepted": {true, true}, "refused": {false, false}, "transaction-only": {false, true}, "send-join-only": {true, false},
 	} {

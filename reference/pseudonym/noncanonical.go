@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 )
 
 // CheckKey refuses what is no sender key: a base-64 encoded ed25519 public key, encoded the same way as other binary event
@@ -20,7 +20,7 @@ import (
 // level of a key cannot be evaded by another. A key of small order belongs to nobody: anyone can make signatures that
 // verify for any event.
 func (r Rules) CheckKey(s string) error {
-	key, err := pseudoid.ParseSenderKey(string(r.oneSpelling(pseudoid.SenderKey(s))))
+	key, err := identity.ParseSenderKey(string(r.oneSpelling(identity.SenderKey(s))))
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (r Rules) CheckKey(s string) error {
 
 // checkOrder refuses a key of small order.
 func (r Rules) checkOrder(key ed25519.PublicKey) error {
-	if pseudoid.SmallOrder(key) && !r.takes("small-order-accepted") {
+	if identity.SmallOrder(key) && !r.takes("small-order-accepted") {
 		return errors.New("sender key: it is a point of small order, for which anybody can sign")
 	}
 	return nil
@@ -48,7 +48,7 @@ func (r Rules) takes(oddity Reading) bool {
 
 // oneSpelling returns a key as it is, or in its canonical spelling if the reading accepts any spelling, each as a key of
 // its own.
-func (r Rules) oneSpelling(key pseudoid.SenderKey) pseudoid.SenderKey {
+func (r Rules) oneSpelling(key identity.SenderKey) identity.SenderKey {
 	if !r.takes("key-spelling-accepted") {
 		return key
 	}
@@ -56,7 +56,7 @@ func (r Rules) oneSpelling(key pseudoid.SenderKey) pseudoid.SenderKey {
 	if raw, err := base64.RawStdEncoding.DecodeString(standard); err != nil || len(raw) != 32 {
 		return key
 	}
-	return pseudoid.SenderKey(standard)
+	return identity.SenderKey(standard)
 }
 
 // groupOrder is the order L of the base point (RFC 8032, 5.1).
@@ -69,7 +69,7 @@ func (r Rules) oneSignature(signature json.RawMessage) json.RawMessage {
 	if !r.takes("signature-accepted") || json.Unmarshal(signature, &text) != nil {
 		return signature
 	}
-	raw, err := pseudoid.DecodeBase64(text)
+	raw, err := identity.DecodeBase64(text)
 	if err != nil || len(raw) != ed25519.SignatureSize {
 		return signature
 	}
@@ -77,5 +77,5 @@ func (r Rules) oneSignature(signature json.RawMessage) json.RawMessage {
 	slices.Reverse(half)
 	new(big.Int).Mod(new(big.Int).SetBytes(half), groupOrder).FillBytes(half)
 	slices.Reverse(half)
-	return json.RawMessage(strconv.Quote(pseudoid.EncodeBase64(slices.Concat(raw[:32], half))))
+	return json.RawMessage(strconv.Quote(identity.EncodeBase64(slices.Concat(raw[:32], half))))
 }

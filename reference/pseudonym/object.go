@@ -1,6 +1,6 @@
 package pseudonym
 
-// This file holds the JSON helpers of the package. Events are parsed by reference/pdu, and mappings by pseudoid.
+// This file holds the JSON helpers of the package. Events and mappings are parsed by reference/pdu.
 
 import (
 	"encoding/json"

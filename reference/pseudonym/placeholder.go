@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 )
 
 // placeholderPrefix begins the localpart of every placeholder.
@@ -24,13 +24,13 @@ const placeholderPrefix = "_unverified_"
 // 255 bytes, or two members that claim the same user ID (unverified/placeholder-form). By default such a placeholder is
 // changed just enough to make it a legal and unique user ID; taken reports whether a user ID is already in use. The
 // result is "" if the reading hides the member.
-func (r Rules) Placeholder(userID string, key pseudoid.SenderKey, taken func(userID string) bool) string {
+func (r Rules) Placeholder(userID string, key identity.SenderKey, taken func(userID string) bool) string {
 	localpart, domain, ok := strings.Cut(strings.TrimPrefix(userID, "@"), ":")
-	if !ok || pseudoid.ValidUserID(userID) != nil {
+	if !ok || identity.CheckUserID(userID) != nil {
 		return r.PlaceholderOfKey(key)
 	}
 	letter := "@" + placeholderPrefix + localpart + "_" + domain + ":" + r.Server
-	legal := !strings.ContainsAny(domain, ":[]") && pseudoid.ValidUserID(letter) == nil
+	legal := !strings.ContainsAny(domain, ":[]") && identity.CheckUserID(letter) == nil
 	switch r.Readings.PlaceholderForm {
 	case "to-the-letter":
 		return letter
@@ -51,7 +51,7 @@ func (r Rules) Placeholder(userID string, key pseudoid.SenderKey, taken func(use
 	// The escapes are those of the specification for localparts ("Mapping from other character sets"). A domain
 	// contains no '=' or '_' of its own, so different users keep different placeholders.
 	escaped := localpart + "_" + strings.NewReplacer(":", "=3a", "[", "=5b", "]", "=5d").Replace(domain)
-	if whole := "@" + placeholderPrefix + escaped + ":" + r.Server; pseudoid.ValidUserID(whole) == nil && !taken(whole) {
+	if whole := "@" + placeholderPrefix + escaped + ":" + r.Server; identity.CheckUserID(whole) == nil && !taken(whole) {
 		return whole
 	}
 	return r.legalPlaceholder(escaped, "="+digest(userID+" "+string(key)))
@@ -69,12 +69,12 @@ func (r Rules) legalPlaceholder(localpart, suffix string) string {
 // PlaceholderOfKey returns the user ID under which clients see a member without a readable user ID: its member event
 // arrived redacted, or has no valid mapping. The text has no template for this. The key itself is not shown (MSC4014,
 // Changes 6, option A), so the placeholder has a digest of it.
-func (r Rules) PlaceholderOfKey(key pseudoid.SenderKey) string {
+func (r Rules) PlaceholderOfKey(key identity.SenderKey) string {
 	return r.keyPlaceholder(key)
 }
 
 // keyPlaceholder is PlaceholderOfKey for a member whose mapping was known and is no longer shown.
-func (r Rules) keyPlaceholder(key pseudoid.SenderKey) string {
+func (r Rules) keyPlaceholder(key identity.SenderKey) string {
 	return "@" + placeholderPrefix + "key=" + digest(string(key)) + ":" + r.Server
 }
 

@@ -6,14 +6,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
+	"msc4014/reference/pdu"
 )
 
 func nobody(string) bool { return false }
 
 // unverified/placeholder, unverified/no-raw-key-shown, unverified/placeholder-form.
 func TestPlaceholder(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	key := w.key(bobID).Public
 	long := "@" + strings.Repeat("b", 240) + ":two.test"
 	for _, c := range []struct {
@@ -37,25 +38,25 @@ func TestPlaceholder(t *testing.T) {
 	}
 	for _, reading := range []Reading{"legal-form", "legal-not-unique"} {
 		w.set("unverified/placeholder-form", reading)
-		assert.NoError(t, pseudoid.ValidUserID(w.r.Placeholder(long, key, nobody)), reading)
+		assert.NoError(t, identity.CheckUserID(w.r.Placeholder(long, key, nobody)), reading)
 	}
 	w.set("unverified/placeholder-form", "legal-form")
 	other := w.key(aliceID).Public
 	second := w.r.Placeholder(bobID, other, func(userID string) bool { return userID == unverifiedBob })
 	assert.NotEqual(t, unverifiedBob, second)
-	assert.NoError(t, pseudoid.ValidUserID(second))
+	assert.NoError(t, identity.CheckUserID(second))
 	assert.NotEqual(t, w.r.Placeholder(long, key, nobody), w.r.Placeholder("@"+strings.Repeat("b", 241)+":two.test", key, nobody))
-	assert.NoError(t, pseudoid.ValidUserID(w.r.PlaceholderOfKey(key)))
+	assert.NoError(t, identity.CheckUserID(w.r.PlaceholderOfKey(key)))
 	assert.NotContains(t, w.r.PlaceholderOfKey(key), string(key))
 }
 
 // unverified/placeholder-form: two who claim one user ID have a name each, and keep it.
 func TestPlaceholdersAreUnique(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	w.dead["two.test"] = true
 	d := w.room(bobID)
 	first := w.key(bobID).Public
-	w.keys[bobID] = pseudoid.GenerateKeyPair()
+	w.keys[bobID] = identity.GenerateKeyPair()
 	w.learn(d, w.join(bobID), 4, true)
 	assert.Equal(t, unverifiedBob, d.UserID(first))
 	assert.NotEqual(t, unverifiedBob, d.UserID(w.key(bobID).Public))
@@ -64,7 +65,7 @@ func TestPlaceholdersAreUnique(t *testing.T) {
 
 // unverified/namespace.
 func TestPlaceholderNames(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	assert.False(t, w.r.MayRegister("_unverified_bob"))
 	assert.True(t, w.r.MayRegister("unverified"))
 	w.set("unverified/namespace", "free")

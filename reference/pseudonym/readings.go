@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // Reading is one way to read something that the text leaves open: a slug of requirements/data.
@@ -126,12 +126,12 @@ func Offers() []Offer {
 // DefaultReadings returns the readings that a server follows unless configured otherwise: what the letter favours, else
 // what suits clients that know nothing of keys. In the deployed dialect it is what deployed servers do, where that is
 // visible on the wire.
-func DefaultReadings(dialect pseudoid.Dialect) Readings {
+func DefaultReadings(dialect pdu.Dialect) Readings {
 	var readings Readings
 	for _, offer := range Offers() {
 		*offer.field(&readings) = offer.Readings[0]
 	}
-	if dialect == pseudoid.DialectDendrite {
+	if dialect == pdu.DialectDendrite {
 		readings.Origin = "sender-key"
 		readings.WidgetCreator = "user-id-kept"
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // Every offer is of an open requirement of the catalogue, and every reading of it is one of the catalogue's slugs.
@@ -46,9 +46,9 @@ func TestOffersAreOfTheCatalogue(t *testing.T) {
 }
 
 func TestReadings(t *testing.T) {
-	r := DefaultReadings(pseudoid.DialectMSC4014)
+	r := DefaultReadings(pdu.DialectMSC4014)
 	assert.Equal(t, Reading("absent"), r.Origin)
-	assert.Equal(t, Reading("sender-key"), DefaultReadings(pseudoid.DialectDendrite).Origin)
+	assert.Equal(t, Reading("sender-key"), DefaultReadings(pdu.DialectDendrite).Origin)
 
 	require.NoError(t, r.Set("event-format/no-origin", "server-name"))
 	got, ok := r.Get("event-format/no-origin")

@@ -10,7 +10,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
@@ -56,12 +56,12 @@ func (r Rules) checkSenderField(event *pdu.Event) error {
 // which entity the signature goes, any is accepted. A key that is not in unpadded base64, a key of small order, under
 // which any signature verifies, and a malleated signature are refused, so that one member cannot appear as two.
 func (r Rules) CheckSender(event *pdu.Event) error {
-	return r.CheckSignedBy(event, r.oneSpelling(pseudoid.SenderKey(event.Sender())))
+	return r.CheckSignedBy(event, r.oneSpelling(identity.SenderKey(event.Sender())))
 }
 
 // CheckSignedBy verifies that a sender key signed an event, under any entity and key ID.
-func (r Rules) CheckSignedBy(event *pdu.Event, key pseudoid.SenderKey) error {
-	public, err := pseudoid.ParseSenderKey(string(key))
+func (r Rules) CheckSignedBy(event *pdu.Event, key identity.SenderKey) error {
+	public, err := identity.ParseSenderKey(string(key))
 	if err != nil {
 		return fmt.Errorf("verifying an event: %w", err)
 	}
@@ -75,9 +75,9 @@ func (r Rules) CheckSignedBy(event *pdu.Event, key pseudoid.SenderKey) error {
 		}
 	}
 	if len(found) == 0 {
-		return fmt.Errorf("verifying an event by sender key %s: %w: it has no signatures", key, pseudoid.ErrNoSignature)
+		return fmt.Errorf("verifying an event by sender key %s: %w: it has no signatures", key, pdu.ErrNoSignature)
 	}
-	return fmt.Errorf("verifying an event by sender key %s: %w: none of its signatures is by that key", key, pseudoid.ErrBadSignature)
+	return fmt.Errorf("verifying an event by sender key %s: %w: none of its signatures is by that key", key, pdu.ErrBadSignature)
 }
 
 // signaturesOf returns all signatures of an event, including bare ones.

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
@@ -23,9 +23,9 @@ func TestReceiveRefuses(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, event, same)
 		unsigned := w.changed(event, "signatures", object{})
-		byServer, err := pseudoid.SignEvent(unsigned.JSON(), w.r.Format(), "one.test", "ed25519:a", w.signer("one.test").Key)
+		byServer, err := pdu.Sign(unsigned.JSON(), w.r.Format(), "one.test", "ed25519:a", w.signer("one.test").Key)
 		require.NoError(t, err)
-		asOther, err := pseudoid.SignEvent(unsigned.JSON(), w.r.Format(), string(w.key(aliceID).Public), "ed25519:1", w.key(bobID).Private)
+		asOther, err := pdu.Sign(unsigned.JSON(), w.r.Format(), string(w.key(aliceID).Public), "ed25519:1", w.key(bobID).Private)
 		require.NoError(t, err)
 		sender, spelled := w.r.Dialect.SenderField(), string(w.key(aliceID).Public)
 		for name, lie := range map[string]*pdu.Event{
@@ -49,17 +49,17 @@ func TestReceiveRefuses(t *testing.T) {
 
 // heldByAnything returns an event whose sender is the point of order one, with a signature that holds for any message.
 func (w *world) heldByAnything(event *pdu.Event) *pdu.Event {
-	identity := make([]byte, 32)
-	identity[0] = 1
-	key := pseudoid.EncodeBase64(identity)
-	signature := pseudoid.EncodeBase64(append(identity, make([]byte, 32)...))
+	one := make([]byte, 32)
+	one[0] = 1
+	key := identity.EncodeBase64(one)
+	signature := identity.EncodeBase64(append(one, make([]byte, 32)...))
 	event = w.changed(event, w.r.Dialect.SenderField(), key)
 	return w.changed(event, "signatures", map[string]any{key: map[string]string{"ed25519:1": signature}})
 }
 
 // event-format/no-sender-field: a sender beside the sender key is refused.
 func TestReceiveRefusesTwoSenders(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	event := w.event(w.key(aliceID), "m.room.name", "", []byte(`{"name":"x"}`))
 	both := w.changed(w.changed(w.changed(event, "sender", aliceID), "hashes", object{}), "signatures", object{})
 	_, err := w.r.Receive(w.signed(both, w.key(aliceID)))
@@ -86,7 +86,7 @@ func TestReceive(t *testing.T) {
 // signing/rejects-noncanonical: each reading accepts its oddity, and by default none is accepted.
 func TestReceiveReadings(t *testing.T) {
 	for _, reading := range []Reading{"all-refused", "signature-accepted", "key-spelling-accepted", "small-order-accepted", "several-accepted"} {
-		w := newWorld(t, pseudoid.DialectMSC4014)
+		w := newWorld(t, pdu.DialectMSC4014)
 		event := w.event(w.key(aliceID), "m.room.name", "", []byte(`{"name":"x"}`))
 		spelled := w.changed(event, "sender_key", event.Sender()+"=")
 		for oddity, odd := range map[Reading]*pdu.Event{
@@ -96,7 +96,7 @@ func TestReceiveReadings(t *testing.T) {
 		} {
 			w.set("signing/rejects-noncanonical", reading)
 			_, err := w.r.Receive(odd)
-			assert.Equal(t, reading == oddity || reading == "several-accepted", err == nil || errors.Is(err, pseudoid.ErrContentHash), "%s: %s: %v", reading, oddity, err)
+			assert.Equal(t, reading == oddity || reading == "several-accepted", err == nil || errors.Is(err, pdu.ErrContentHash), "%s: %s: %v", reading, oddity, err)
 		}
 	}
 }
@@ -104,12 +104,12 @@ func TestReceiveReadings(t *testing.T) {
 // malleated returns an event with the group order added to the second half of its signature.
 func (w *world) malleated(event *pdu.Event) *pdu.Event {
 	sender := event.Sender()
-	signature, err := pseudoid.DecodeBase64(event.Field("signatures").Map()[sender].Map()["ed25519:1"].Str)
+	signature, err := identity.DecodeBase64(event.Field("signatures").Map()[sender].Map()["ed25519:1"].Str)
 	require.NoError(w.t, err)
 	half := slices.Clone(signature[32:])
 	slices.Reverse(half) // it is little-endian
 	new(big.Int).Add(new(big.Int).SetBytes(half), groupOrder).FillBytes(half)
 	slices.Reverse(half)
-	malleated := pseudoid.EncodeBase64(slices.Concat(signature[:32], half))
+	malleated := identity.EncodeBase64(slices.Concat(signature[:32], half))
 	return w.changed(event, "signatures", map[string]any{sender: map[string]string{"ed25519:1": malleated}})
 }

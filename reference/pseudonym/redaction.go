@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
@@ -31,7 +31,7 @@ func (r Rules) RedactForPeers(event *pdu.Event) (*pdu.Event, error) {
 // event ID stay valid: they do not cover what is restored.
 func (r Rules) redact(event *pdu.Event, keepMapping bool) (*pdu.Event, error) {
 	if _, isMember := event.Member(); isMember && keepMapping {
-		return event.RedactedExcept(pseudoid.MappingField)
+		return event.RedactedExcept(pdu.MappingField)
 	}
 	return event.RedactedExcept()
 }
@@ -45,7 +45,7 @@ func (r Rules) TakeIn(event *pdu.Event) (*pdu.Event, error) {
 	if err == nil {
 		return event, nil
 	}
-	if !errors.Is(err, pseudoid.ErrContentHash) {
+	if !errors.Is(err, pdu.ErrContentHash) {
 		return nil, fmt.Errorf("taking in an event: %w", err)
 	}
 	return r.redact(event, r.Readings.LaterJoiner == "resolves")
@@ -56,7 +56,7 @@ func (r Rules) TakeIn(event *pdu.Event) (*pdu.Event, error) {
 // others' events need power (Matrix specification). Whether another key of the same server may redact too, as the
 // comparison of domains would allow, is redaction/other-key-same-server; then both keys' mappings must be verified.
 // power is the redactor's power level, and needed the one that it takes to redact the events of others.
-func (r Rules) MayRedact(redactor, author pseudoid.SenderKey, power, needed int64, names Names) bool {
+func (r Rules) MayRedact(redactor, author identity.SenderKey, power, needed int64, names Names) bool {
 	if redactor == author || power >= needed {
 		return true
 	}
@@ -69,11 +69,11 @@ func (r Rules) MayRedact(redactor, author pseudoid.SenderKey, power, needed int6
 }
 
 // verifiedDomain returns the domain of a key's verified mapping.
-func verifiedDomain(key pseudoid.SenderKey, names Names) (string, bool) {
+func verifiedDomain(key identity.SenderKey, names Names) (string, bool) {
 	userID, ok := names.Verified(key)
 	if !ok {
 		return "", false
 	}
-	domain, err := pseudoid.UserIDDomain(userID)
+	domain, err := identity.UserIDDomain(userID)
 	return domain, err == nil
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
@@ -35,7 +35,7 @@ func TestRedactMemberEvent(t *testing.T) {
 
 // redaction/sender-key-kept: a client has a sender to see in either reading; a mapping in another event is no mapping.
 func TestRedactKeepsTheSender(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	w.set("redaction/sender-key-kept", "removed")
 	event := w.event(w.key(bobID), "m.room.name", "", []byte(`{"name":"x","mxid_mapping":{}}`))
 	signed, err := event.Redacted()
@@ -75,14 +75,14 @@ func TestTakeIn(t *testing.T) {
 
 // redaction/own-by-key, others-by-power, other-key-same-server, auth/power-by-key.
 func TestMayRedact(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	const carolID = "@carol:two.test"
 	d := w.room(aliceID, bobID, carolID)
 	alice, bob, carol := w.key(aliceID).Public, w.key(bobID).Public, w.key(carolID).Public
 	for _, c := range []struct {
 		requirement      string
 		reading          Reading
-		redactor, author pseudoid.SenderKey
+		redactor, author identity.SenderKey
 		power            int64
 		may              bool
 	}{

@@ -6,7 +6,7 @@ package pseudonym
 import (
 	"slices"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 )
 
 // domainOf returns the server of a claim, or "".
@@ -14,7 +14,7 @@ func domainOf(claim *Claim) string {
 	if claim == nil {
 		return ""
 	}
-	domain, err := pseudoid.UserIDDomain(claim.UserID)
+	domain, err := identity.UserIDDomain(claim.UserID)
 	if err != nil {
 		return ""
 	}
@@ -38,7 +38,7 @@ func Servers(entries []Entry) []string {
 // Destinations returns the servers that an event is sent to, without this one: those in the room before it and after
 // it, so that the event which ends a server's last membership still reaches it, and for a member event the member's
 // server, since the member may be invited or knocking.
-func (r Rules) Destinations(before, after []Entry, member pseudoid.SenderKey) []string {
+func (r Rules) Destinations(before, after []Entry, member identity.SenderKey) []string {
 	servers := append(Servers(before), Servers(after)...)
 	for _, entries := range [][]Entry{before, after} {
 		for _, entry := range entries {

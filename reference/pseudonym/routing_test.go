@@ -5,12 +5,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/pdu"
 )
 
 // routing/reaches-members, stops-on-leave, stops-on-kick, stops-on-ban, only-verified, follows-new-mapping.
 func TestDestinations(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	w.dead["dead.test"] = true
 	d := w.room(aliceID, bobID, "@carol:three.test", "@dan:dead.test")
 	before := d.Entries()
@@ -33,7 +33,7 @@ func TestDestinations(t *testing.T) {
 
 // routing/invite-reaches-server, membership/rescind-invite: the invited user's server hears of what becomes of it.
 func TestDestinationsOfInvite(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	d := w.room(aliceID)
 	before := d.Entries()
 	invite := w.memberBy(w.key(aliceID), bobID, "invite", w.mapping(bobID))
@@ -46,7 +46,7 @@ func TestDestinationsOfInvite(t *testing.T) {
 
 // routing/backfill-authorised.
 func TestWasInRoom(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	w.dead["dead.test"] = true
 	d := w.room(aliceID, bobID, "@dan:dead.test")
 	w.learn(d, w.member(bobID, "leave", nil), 9, true)
@@ -62,7 +62,7 @@ func TestWasInRoom(t *testing.T) {
 
 // routing/alias-servers.
 func TestAliasServers(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014)
+	w := newWorld(t, pdu.DialectMSC4014)
 	w.dead["dead.test"] = true
 	d := w.room(aliceID, bobID, "@dan:dead.test")
 	for reading, want := range map[Reading][]string{

@@ -1,26 +1,27 @@
 package pseudonym
 
 import (
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
+	"msc4014/reference/pdu"
 )
 
 // Rules is what a server follows: a wire dialect, its own name, and a reading of whatever the text leaves open.
 type Rules struct {
-	Dialect  pseudoid.Dialect
+	Dialect  pdu.Dialect
 	Server   string // the name of this server
 	Readings Readings
 }
 
 // Format returns how events are spelled and redacted. MSC4014, Addressing 3: the redaction algorithm stays the same,
 // and names no sender_key; whether a redacted event keeps it is redaction/sender-key-kept.
-func (r Rules) Format() pseudoid.Format {
+func (r Rules) Format() pdu.Format {
 	switch {
-	case r.Dialect == pseudoid.DialectDendrite:
-		return pseudoid.FormatDendrite
+	case r.Dialect == pdu.DialectDendrite:
+		return pdu.FormatDendrite
 	case r.Readings.RedactedSenderKey == "removed":
-		return pseudoid.FormatMSC4014Letter
+		return pdu.FormatMSC4014Letter
 	default:
-		return pseudoid.FormatMSC4014
+		return pdu.FormatMSC4014
 	}
 }
 
@@ -47,6 +48,6 @@ const (
 
 // validKey reports whether s is spelled as a sender key.
 func validKey(s string) bool {
-	_, err := pseudoid.ParseSenderKey(s)
+	_, err := identity.ParseSenderKey(s)
 	return err == nil
 }

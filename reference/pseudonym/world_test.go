@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
@@ -23,7 +23,7 @@ const (
 
 // bothDialects runs a test in each of them, as the server one.test.
 func bothDialects(t *testing.T, test func(t *testing.T, w *world)) {
-	for _, dialect := range []pseudoid.Dialect{pseudoid.DialectMSC4014, pseudoid.DialectDendrite} {
+	for _, dialect := range []pdu.Dialect{pdu.DialectMSC4014, pdu.DialectDendrite} {
 		t.Run(string(dialect), func(t *testing.T) { test(t, newWorld(t, dialect)) })
 	}
 }
@@ -34,18 +34,18 @@ type world struct {
 	signers map[string]ServerSigner
 	dead    map[string]bool  // servers whose keys cannot be had
 	validTo map[string]int64 // of a server's key; testTime and a day unless said
-	keys    map[string]pseudoid.KeyPair
+	keys    map[string]identity.KeyPair
 }
 
-func newWorld(t *testing.T, dialect pseudoid.Dialect) *world {
+func newWorld(t *testing.T, dialect pdu.Dialect) *world {
 	return &world{t: t, r: Rules{Dialect: dialect, Server: "one.test", Readings: DefaultReadings(dialect)}, signers: map[string]ServerSigner{}, dead: map[string]bool{},
-		validTo: map[string]int64{}, keys: map[string]pseudoid.KeyPair{}}
+		validTo: map[string]int64{}, keys: map[string]identity.KeyPair{}}
 }
 
 // key returns the key of a user in the room.
-func (w *world) key(userID string) pseudoid.KeyPair {
+func (w *world) key(userID string) identity.KeyPair {
 	if _, ok := w.keys[userID]; !ok {
-		w.keys[userID] = pseudoid.GenerateKeyPair()
+		w.keys[userID] = identity.GenerateKeyPair()
 	}
 	return w.keys[userID]
 }
@@ -79,7 +79,7 @@ func (w *world) ServerKey(server, keyID string) (PublishedKey, error) {
 
 // mapping returns a user's signed mapping.
 func (w *world) mapping(userID string) []byte {
-	domain, err := pseudoid.UserIDDomain(userID)
+	domain, err := identity.UserIDDomain(userID)
 	require.NoError(w.t, err)
 	mapping, err := w.r.NewMapping(w.key(userID).Public, userID, w.signer(domain))
 	require.NoError(w.t, err)
@@ -91,12 +91,12 @@ func (w *world) member(userID, membership string, mapping []byte, change ...func
 	return w.memberBy(w.key(userID), userID, membership, mapping, change...)
 }
 
-func (w *world) memberBy(sender pseudoid.KeyPair, userID, membership string, mapping []byte, change ...func(object)) *pdu.Event {
+func (w *world) memberBy(sender identity.KeyPair, userID, membership string, mapping []byte, change ...func(object)) *pdu.Event {
 	content := object{}
 	content.set("membership", membership)
 	content.set("displayname", "a name")
 	if mapping != nil {
-		content[pseudoid.MappingField] = mapping
+		content[pdu.MappingField] = mapping
 	}
 	for _, f := range change {
 		f(content)
@@ -108,7 +108,7 @@ func (w *world) memberBy(sender pseudoid.KeyPair, userID, membership string, map
 func (w *world) join(userID string) *pdu.Event { return w.member(userID, "join", w.mapping(userID)) }
 
 // event returns a state event.
-func (w *world) event(sender pseudoid.KeyPair, eventType, stateKey string, content []byte) *pdu.Event {
+func (w *world) event(sender identity.KeyPair, eventType, stateKey string, content []byte) *pdu.Event {
 	event, err := w.r.Build(w.draft(eventType, &stateKey, content), sender, w.signer("one.test"))
 	require.NoError(w.t, err)
 	return event
@@ -139,7 +139,7 @@ func (w *world) parse(raw []byte) *pdu.Event {
 // learn judges a member event and gives it to the directory.
 func (w *world) learn(d *Directory, event *pdu.Event, position int64, current bool) Change {
 	key, _ := event.StateKey()
-	return d.Learn(Seen{Key: pseudoid.SenderKey(key), EventID: event.ID(), Membership: event.Membership(),
+	return d.Learn(Seen{Key: identity.SenderKey(key), EventID: event.ID(), Membership: event.Membership(),
 		Current: current, Position: position, Judgement: w.r.Judge(event, w)})
 }
 
@@ -168,7 +168,7 @@ func (w *world) changed(event *pdu.Event, field string, value any) *pdu.Event {
 }
 
 // signed returns an event with the signature of a key added.
-func (w *world) signed(event *pdu.Event, key pseudoid.KeyPair) *pdu.Event {
+func (w *world) signed(event *pdu.Event, key identity.KeyPair) *pdu.Event {
 	signed, err := w.r.sign(event, key)
 	require.NoError(w.t, err)
 	return signed

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/store"
 )
 
@@ -84,7 +84,7 @@ func (r *Room) ViaServers() []string {
 
 // ResolveAlias returns the room of an alias of this or another server.
 func (rs *Rooms) ResolveAlias(ctx context.Context, alias string) (roomID string, servers []string, err error) {
-	domain, err := pseudoid.UserIDDomain("@" + alias[min(1, len(alias)):])
+	domain, err := identity.UserIDDomain("@" + alias[min(1, len(alias)):])
 	if err != nil || alias[0] != '#' {
 		return "", nil, Bad("M_INVALID_PARAM", "%q is no room alias", alias)
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 	"msc4014/reference/rules"
 )
@@ -59,7 +59,7 @@ func (rs *Rooms) Create(ctx context.Context, creatorID string, o CreateOptions) 
 		}
 	}
 	for _, userID := range o.Invite {
-		if err := pseudoid.ValidUserID(userID); err != nil {
+		if err := identity.CheckUserID(userID); err != nil {
 			return "", Bad("M_INVALID_PARAM", "cannot invite: %v", err)
 		}
 	}
@@ -86,7 +86,7 @@ func (rs *Rooms) Create(ctx context.Context, creatorID string, o CreateOptions) 
 }
 
 // newRoomID returns a new room ID.
-func (rs *Rooms) newRoomID(format pseudoid.Format) string {
+func (rs *Rooms) newRoomID(format pdu.Format) string {
 	opaque := rand.Text()[:18]
 	if format.Pseudonymous {
 		return rs.Pseudonym.NewRoomID(opaque)

@@ -12,8 +12,8 @@ import (
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/federation/outgoing"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -25,7 +25,7 @@ func (rs *Rooms) Invite(ctx context.Context, senderID, targetID, roomID, reason 
 	if room == nil || room.Membership(senderID) != "join" {
 		return Forbidden("%s is not in room %s", senderID, roomID)
 	}
-	domain, err := pseudoid.UserIDDomain(targetID)
+	domain, err := identity.UserIDDomain(targetID)
 	if err != nil {
 		return Bad("M_INVALID_PARAM", "cannot invite: %v", err)
 	}
@@ -76,7 +76,7 @@ func (rs *Rooms) Invite(ctx context.Context, senderID, targetID, roomID, reason 
 
 // invitePseudonymous invites a user whose key only its own server can know: that server gets a partial event, which has
 // no state key yet, and completes it.
-func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, inviter pseudoid.KeyPair, targetID, domain string) error {
+func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, inviter identity.KeyPair, targetID, domain string) error {
 	p := r.rooms.Pseudonym
 	r.mu.RLock()
 	state := r.current.state
@@ -146,7 +146,7 @@ func (r *Room) inviteOrdinary(ctx context.Context, d pseudonym.Draft, sender, do
 	r.mu.RLock()
 	state := r.current.state
 	r.place(&d, sender, state)
-	event, err := r.build(d, pseudoid.KeyPair{}, sender)
+	event, err := r.build(d, identity.KeyPair{}, sender)
 	if err == nil {
 		err = r.checkAuth(event, state)
 	}
@@ -193,7 +193,7 @@ func (rs *Rooms) Invited(ctx context.Context, origin, roomID string, invite outg
 		return nil, Forbidden("%v", err)
 	}
 	target, _ := event.StateKey()
-	domain, _ := pseudoid.UserIDDomain(event.Sender())
+	domain, _ := identity.UserIDDomain(event.Sender())
 	switch {
 	case event.Type() != memberType || event.Membership() != "invite" || event.RoomID() != roomID:
 		return nil, Bad("M_BAD_JSON", "the event is no invite to room %s", roomID)
@@ -224,9 +224,9 @@ func (rs *Rooms) InvitedPartial(_ context.Context, origin, userID string, invite
 		return nil, NotFound("there is no user %s on this server", userID)
 	}
 	p := rs.Pseudonym
-	inviter := pseudoid.SenderKey(format.Sender(invite.Event))
+	inviter := identity.SenderKey(format.Sender(invite.Event))
 	_, err := p.CheckInviteOrigin(inviter, parseStripped(format, invite.InviteRoomState), origin, ownKeys{rs, rs.MappingKeys})
-	if err != nil && !(errors.Is(err, pseudonym.ErrInviterUnknown) && p.Dialect == pseudoid.DialectDendrite) {
+	if err != nil && !(errors.Is(err, pseudonym.ErrInviterUnknown) && p.Dialect == pdu.DialectDendrite) {
 		return nil, Forbidden("%v", err)
 	}
 	if room := rs.Get(roomID); room != nil && !room.ACLAllows(origin) {
@@ -244,7 +244,7 @@ func (rs *Rooms) InvitedPartial(_ context.Context, origin, userID string, invite
 }
 
 // keepInvite stores an invite of a local user, unless this server is in the room and gets the event there.
-func (rs *Rooms) keepInvite(origin, roomID, userID string, format pseudoid.Format, event *pdu.Event, state []json.RawMessage) error {
+func (rs *Rooms) keepInvite(origin, roomID, userID string, format pdu.Format, event *pdu.Event, state []json.RawMessage) error {
 	if room := rs.Get(roomID); room != nil && room.Resident() {
 		return nil
 	}

@@ -14,8 +14,8 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/federation/outgoing"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -144,7 +144,7 @@ func (r *Room) writeJoin(userID, reason string) error {
 	if r.format.Pseudonymous && !r.directory.Admits(userID, key.Public) {
 		return Forbidden("%s is banned from room %s", userID, r.id)
 	}
-	authoriser := pseudoid.KeyPair{}
+	authoriser := identity.KeyPair{}
 	if needsAuthoriser(state, sender) {
 		if d.Content, authoriser, err = r.authoriseJoin(d.Content, userID, state); err != nil {
 			return err
@@ -165,7 +165,7 @@ func (r *Room) writeJoin(userID, reason string) error {
 }
 
 // newSender returns the key and the wire name of a local user. It makes a key if the user has none in the room.
-func (r *Room) newSender(userID string) (key pseudoid.KeyPair, sender string, err error) {
+func (r *Room) newSender(userID string) (key identity.KeyPair, sender string, err error) {
 	if !r.format.Pseudonymous {
 		return key, userID, nil
 	}
@@ -189,7 +189,7 @@ func (r *Room) memberDraft(membership, userID, target string, profile Profile, r
 	if !r.format.Pseudonymous {
 		return d, nil
 	}
-	mapping, err := r.mappingFor(userID, pseudoid.SenderKey(target))
+	mapping, err := r.mappingFor(userID, identity.SenderKey(target))
 	if err != nil {
 		return d, err
 	}
@@ -198,7 +198,7 @@ func (r *Room) memberDraft(membership, userID, target string, profile Profile, r
 }
 
 // mappingFor returns the mapping of a key: a new one for a local user, the known one for a remote user.
-func (r *Room) mappingFor(userID string, key pseudoid.SenderKey) ([]byte, error) {
+func (r *Room) mappingFor(userID string, key identity.SenderKey) ([]byte, error) {
 	if r.rooms.own(userID) {
 		return r.rooms.Pseudonym.NewMapping(key, userID, r.rooms.Server)
 	}
@@ -221,8 +221,8 @@ func needsAuthoriser(state rules.State, sender string) bool {
 // authoriseJoin adds an authorising local member to the content of a join, if the user is in one of the rooms that the
 // join rule allows. The returned key is the authorising member's; it is empty in ordinary rooms, where the server signs.
 // The lock must be held.
-func (r *Room) authoriseJoin(content []byte, userID string, state rules.State) ([]byte, pseudoid.KeyPair, error) {
-	none := pseudoid.KeyPair{}
+func (r *Room) authoriseJoin(content []byte, userID string, state rules.State) ([]byte, identity.KeyPair, error) {
+	none := identity.KeyPair{}
 	if !r.inAllowedRoom(userID, state) {
 		return nil, none, Forbidden("%s is in none of the rooms whose members may join room %s", userID, r.id)
 	}
@@ -230,7 +230,7 @@ func (r *Room) authoriseJoin(content []byte, userID string, state rules.State) (
 	if !ok {
 		return nil, none, &Error{Status: 400, Code: "M_UNABLE_TO_GRANT_JOIN", Text: "no user of this server may let others into room " + r.id}
 	}
-	authorised, err := pseudonym.AuthoriseJoin(content, pseudoid.SenderKey(by))
+	authorised, err := pseudonym.AuthoriseJoin(content, identity.SenderKey(by))
 	if err != nil || !r.format.Pseudonymous {
 		return authorised, none, err
 	}
@@ -247,7 +247,7 @@ func (r *Room) authoriser(state rules.State) (by, userID string, ok bool) {
 		if !isMember || event.Membership() != "join" || levels.Of(member) < levels.For("invite") {
 			continue
 		}
-		if userID, verified := r.Names().Verified(pseudoid.SenderKey(member)); verified && r.rooms.own(userID) {
+		if userID, verified := r.Names().Verified(identity.SenderKey(member)); verified && r.rooms.own(userID) {
 			return member, userID, true
 		}
 	}
@@ -317,7 +317,7 @@ func (rs *Rooms) fromTemplate(t outgoing.Template, roomID, userID, membership, r
 	}
 	event := gjson.ParseBytes(t.Event)
 	if authoriser := event.Get("content." + pseudonym.AuthoriserField); membership == "join" && authoriser.Type == gjson.String {
-		if d.Content, err = pseudonym.AuthoriseJoin(d.Content, pseudoid.SenderKey(authoriser.String())); err != nil {
+		if d.Content, err = pseudonym.AuthoriseJoin(d.Content, identity.SenderKey(authoriser.String())); err != nil {
 			return nil, nil, err
 		}
 	}

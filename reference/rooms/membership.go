@@ -12,7 +12,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/store"
 )
@@ -103,7 +103,7 @@ func (rs *Rooms) changeOther(senderID, targetID, roomID, membership, reason stri
 	if room == nil || room.Membership(senderID) != "join" {
 		return Forbidden("%s is not in room %s", senderID, roomID)
 	}
-	if err := pseudoid.ValidUserID(targetID); err != nil {
+	if err := identity.CheckUserID(targetID); err != nil {
 		return Bad("M_BAD_JSON", "%v", err)
 	}
 	if err := allow(room.Membership(targetID)); err != nil {
@@ -256,7 +256,7 @@ func (rs *Rooms) Deactivate(ctx context.Context, userID string) error {
 }
 
 // purge removes the mapping of a key.
-func (r *Room) purge(key pseudoid.SenderKey) error {
+func (r *Room) purge(key identity.SenderKey) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.rooms.advance(func(tx *store.Tx, position int64) error {

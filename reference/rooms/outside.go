@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"slices"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -78,7 +78,7 @@ func (rs *Rooms) OutsideOf(userID, roomID string) (Outside, bool) {
 }
 
 // parseStripped parses stripped state from another server. What is no event is left out.
-func parseStripped(format pseudoid.Format, state []json.RawMessage) []*pdu.Stripped {
+func parseStripped(format pdu.Format, state []json.RawMessage) []*pdu.Stripped {
 	var events []*pdu.Stripped
 	for _, one := range state {
 		if event, err := pdu.ParseStripped(one, format); err == nil {
@@ -90,7 +90,7 @@ func parseStripped(format pseudoid.Format, state []json.RawMessage) []*pdu.Strip
 
 // stripped returns the stripped state of an invite or a knock as clients see it, including the member event. Keys in it
 // are resolved by the verified mappings in it.
-func (rs *Rooms) stripped(format pseudoid.Format, event *pdu.Event, state []json.RawMessage) []json.RawMessage {
+func (rs *Rooms) stripped(format pdu.Format, event *pdu.Event, state []json.RawMessage) []json.RawMessage {
 	events := append(parseStripped(format, state), &event.Stripped)
 	names := pseudonym.Names(plainNames{})
 	if format.Pseudonymous {
@@ -100,7 +100,7 @@ func (rs *Rooms) stripped(format pseudoid.Format, event *pdu.Event, state []json
 }
 
 // strippedViews returns stripped events as clients see them.
-func (rs *Rooms) strippedViews(format pseudoid.Format, events []*pdu.Stripped, names pseudonym.Names) []json.RawMessage {
+func (rs *Rooms) strippedViews(format pdu.Format, events []*pdu.Stripped, names pseudonym.Names) []json.RawMessage {
 	var shown []json.RawMessage
 	for _, event := range events {
 		if format.Pseudonymous {
@@ -124,7 +124,7 @@ func (rs *Rooms) namesIn(events []*pdu.Stripped) pseudonym.Names {
 	for place, event := range events {
 		if member, isMember := event.Member(); isMember {
 			directory.Learn(pseudonym.Seen{
-				Key: pseudoid.SenderKey(member), Membership: event.Membership(), Current: true, Position: int64(place),
+				Key: identity.SenderKey(member), Membership: event.Membership(), Current: true, Position: int64(place),
 				Judgement: rs.Pseudonym.JudgeStripped(event, ownKeys{rs, rs.MappingKeys}),
 			})
 		}
@@ -164,7 +164,7 @@ func (rs *Rooms) receiveOutside(ctx context.Context, origin, roomID string, even
 
 // wireNameOf returns the wire name of the user of an outside membership.
 func (rs *Rooms) wireNameOf(o Outside) string {
-	if o.Version != pseudoid.RoomVersion {
+	if o.Version != pdu.RoomVersion {
 		return o.UserID
 	}
 	key, ok, err := rs.keys.Load(o.RoomID, o.UserID)

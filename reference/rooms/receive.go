@@ -13,7 +13,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -186,7 +186,7 @@ func (r *Room) refuses(origin string, event *pdu.Event, j pseudonym.Judgement, b
 func (r *Room) admits(event *pdu.Event, j *pseudonym.Judgement) bool {
 	key, _ := event.StateKey()
 	return j == nil || event.Membership() != "join" || j.Verdict != pseudonym.Verified ||
-		r.directory.Admits(j.Mapping.UserID, pseudoid.SenderKey(key))
+		r.directory.Admits(j.Mapping.UserID, identity.SenderKey(key))
 }
 
 // stateBefore returns the state before an event, resolved from the states after its prev events; given stands in for
@@ -357,7 +357,7 @@ func (r *Room) rejectsOutlier(event *pdu.Event, known map[string]*outlier, judge
 	applied.DomainOf = func(event *pdu.Event) (string, bool) { // a server that joins a room learns of its members only with these events
 		for _, j := range judged {
 			if j != nil && j.Verdict == pseudonym.Verified && string(j.Mapping.Key) == event.Sender() {
-				domain, err := pseudoid.UserIDDomain(j.Mapping.UserID)
+				domain, err := identity.UserIDDomain(j.Mapping.UserID)
 				return domain, err == nil
 			}
 		}

@@ -11,8 +11,8 @@ import (
 
 	"github.com/tidwall/sjson"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/federation/outgoing"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -46,7 +46,7 @@ func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userI
 		return none, &Error{Status: 400, Code: "M_INCOMPATIBLE_ROOM_VERSION", RoomVersion: room.Version(),
 			Text: fmt.Sprintf("room %s has version %s, which the asking server does not list", roomID, room.Version())}
 	}
-	if domain, err := pseudoid.UserIDDomain(userID); err != nil || domain != origin {
+	if domain, err := identity.UserIDDomain(userID); err != nil || domain != origin {
 		return none, Forbidden("%s is not of %s", userID, origin)
 	}
 	sender, known := room.Sender(userID)
@@ -132,7 +132,7 @@ func (rs *Rooms) SendKnock(ctx context.Context, origin, roomID, eventID string, 
 // userOf returns the user ID of a member event's member, if it is verified, or "".
 func (r *Room) userOf(member *Event) string {
 	key, _ := member.StateKey()
-	userID, _ := r.Names().Verified(pseudoid.SenderKey(key))
+	userID, _ := r.Names().Verified(identity.SenderKey(key))
 	return userID
 }
 
@@ -156,7 +156,7 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	case stateKey != event.Sender():
 		return nil, nil, Bad("M_INVALID_PARAM", "the state key is not the sender")
 	}
-	if domain, _ := pseudoid.UserIDDomain(event.Sender()); !room.format.Pseudonymous && domain != origin {
+	if domain, _ := identity.UserIDDomain(event.Sender()); !room.format.Pseudonymous && domain != origin {
 		return nil, nil, Forbidden("%s is not of %s", event.Sender(), origin)
 	}
 	if event, err = room.addSignatures(event); err != nil {
@@ -237,7 +237,7 @@ func (r *Room) addSignatures(event *pdu.Event) (*pdu.Event, error) {
 	if event.Membership() != "join" || !r.format.Pseudonymous {
 		return event, nil
 	}
-	authoriser := pseudoid.SenderKey(event.Content(pseudonym.AuthoriserField).Str)
+	authoriser := identity.SenderKey(event.Content(pseudonym.AuthoriserField).Str)
 	if userID, verified := r.directory.Verified(authoriser); verified && r.rooms.own(userID) {
 		if err := r.mayAuthorise(event.Sender(), claimedBy(event)); err != nil {
 			return nil, err
@@ -255,5 +255,5 @@ func (r *Room) addSignatures(event *pdu.Event) (*pdu.Event, error) {
 
 // claimedBy returns the user ID that a member event's mapping names; it is not verified.
 func claimedBy(event *pdu.Event) string {
-	return event.Content(pseudoid.MappingField).Get("user_id").String()
+	return event.Content(pdu.MappingField).Get("user_id").String()
 }

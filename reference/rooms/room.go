@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"sync"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -48,7 +48,7 @@ func (e *Event) Visible() bool { return e.Rejected == "" && !e.SoftFailed }
 type Room struct {
 	rooms  *Rooms
 	id     string
-	format pseudoid.Format
+	format pdu.Format
 
 	intake sync.Mutex // held while events of other servers are accepted, even during requests; locked before mu
 
@@ -95,7 +95,7 @@ type eventRecord struct {
 	Current     string            `json:"current,omitempty"`
 }
 
-func newRoom(rs *Rooms, id string, format pseudoid.Format) *Room {
+func newRoom(rs *Rooms, id string, format pdu.Format) *Room {
 	room := &Room{
 		rooms: rs, id: id, format: format, events: map[string]*Event{}, referenced: map[string]bool{},
 		redacted: map[string]string{}, redactions: map[string][]string{}, relations: map[string][]*Event{},
@@ -130,7 +130,7 @@ func (r *Room) Names() pseudonym.Names {
 }
 
 // UserID returns the user ID that clients see for the sender of an event, or the target of a member event.
-func (r *Room) UserID(sender string) string { return r.Names().UserID(pseudoid.SenderKey(sender)) }
+func (r *Room) UserID(sender string) string { return r.Names().UserID(identity.SenderKey(sender)) }
 
 // Sender returns the wire name of a user in the room; ok is false if the user has no key in it.
 func (r *Room) Sender(userID string) (sender string, ok bool) {
@@ -187,7 +187,7 @@ func (r *Room) Membership(userID string) string {
 func (r *Room) MemberUserIDs(membership string) []string {
 	var users []string
 	for key, event := range r.State() {
-		if key.Type != memberType || event.Membership() != membership || r.format.Pseudonymous && !r.directory.Shown(pseudoid.SenderKey(key.Key)) {
+		if key.Type != memberType || event.Membership() != membership || r.format.Pseudonymous && !r.directory.Shown(identity.SenderKey(key.Key)) {
 			continue
 		}
 		users = append(users, r.UserID(key.Key))
@@ -208,7 +208,7 @@ func (r *Room) serversIn(state rules.State, entries []pseudonym.Entry) []string 
 		if key.Type != memberType || event.Membership() != "join" {
 			continue
 		}
-		if domain, err := pseudoid.UserIDDomain(key.Key); err == nil {
+		if domain, err := identity.UserIDDomain(key.Key); err == nil {
 			servers = append(servers, domain)
 		}
 	}
@@ -232,11 +232,11 @@ const (
 // plainNames are the names of an ordinary room.
 type plainNames struct{}
 
-func (plainNames) UserID(sender pseudoid.SenderKey) string           { return string(sender) }
-func (plainNames) Verified(sender pseudoid.SenderKey) (string, bool) { return string(sender), true }
-func (plainNames) Knows(pseudoid.SenderKey) bool                     { return true }
-func (plainNames) Key(userID string) (pseudoid.SenderKey, bool) {
-	return pseudoid.SenderKey(userID), true
+func (plainNames) UserID(sender identity.SenderKey) string           { return string(sender) }
+func (plainNames) Verified(sender identity.SenderKey) (string, bool) { return string(sender), true }
+func (plainNames) Knows(identity.SenderKey) bool                     { return true }
+func (plainNames) Key(userID string) (identity.SenderKey, bool) {
+	return identity.SenderKey(userID), true
 }
 
 // snapshot is a state of a room. Equal states have the same id, and share one snapshot in a pool.

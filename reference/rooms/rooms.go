@@ -23,7 +23,8 @@ import (
 	"sync"
 	"time"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 	"msc4014/reference/store"
@@ -180,28 +181,28 @@ func (rs *Rooms) All() []*Room {
 
 // Versions returns the supported room versions, the default first.
 func Versions() []string {
-	return []string{pseudoid.FormatV10.RoomVersion, pseudoid.FormatV11.RoomVersion, pseudoid.RoomVersion}
+	return []string{pdu.FormatV10.RoomVersion, pdu.FormatV11.RoomVersion, pdu.RoomVersion}
 }
 
 // DefaultVersion is the version of rooms created without one.
 const DefaultVersion = "10"
 
 // format returns the event format of a room version; known is false if the version is not supported.
-func (rs *Rooms) format(version string) (format pseudoid.Format, known bool) {
+func (rs *Rooms) format(version string) (format pdu.Format, known bool) {
 	switch version {
-	case pseudoid.FormatV10.RoomVersion:
-		return pseudoid.FormatV10, true
-	case pseudoid.FormatV11.RoomVersion:
-		return pseudoid.FormatV11, true
-	case pseudoid.RoomVersion:
+	case pdu.FormatV10.RoomVersion:
+		return pdu.FormatV10, true
+	case pdu.FormatV11.RoomVersion:
+		return pdu.FormatV11, true
+	case pdu.RoomVersion:
 		return rs.Pseudonym.Format(), true
 	}
-	return pseudoid.Format{}, false
+	return pdu.Format{}, false
 }
 
 // own reports whether a user is local.
 func (rs *Rooms) own(userID string) bool {
-	domain, err := pseudoid.UserIDDomain(userID)
+	domain, err := identity.UserIDDomain(userID)
 	return err == nil && domain == rs.Server.Name
 }
 
@@ -266,19 +267,19 @@ type keyStore struct {
 var _ pseudonym.KeyStore = keyStore{}
 
 // Load returns the key of a user in a room.
-func (k keyStore) Load(roomID, userID string) (pseudoid.KeyPair, bool, error) {
+func (k keyStore) Load(roomID, userID string) (identity.KeyPair, bool, error) {
 	record, ok := k.keys.Get(k.place(roomID, userID))
 	if !ok {
-		return pseudoid.KeyPair{}, false, nil
+		return identity.KeyPair{}, false, nil
 	}
-	return pseudoid.KeyPairOf(record.Private), true, nil
+	return identity.KeyPairOf(record.Private), true, nil
 }
 
 // Save stores a key, unless there is one already, and returns the stored key.
-func (k keyStore) Save(roomID, userID string, key pseudoid.KeyPair) (kept pseudoid.KeyPair, err error) {
+func (k keyStore) Save(roomID, userID string, key identity.KeyPair) (kept identity.KeyPair, err error) {
 	err = k.store.Update(func(tx *store.Tx) error {
 		if record, ok := k.keys.Get(k.place(roomID, userID)); ok {
-			kept = pseudoid.KeyPairOf(record.Private)
+			kept = identity.KeyPairOf(record.Private)
 			return nil
 		}
 		k.keys.Put(tx, k.place(roomID, userID), keyRecord{key.Private})
@@ -295,7 +296,7 @@ func (k keyStore) place(roomID, userID string) string {
 // ownerOf returns the local user that a sender key in the room belongs to. This needs no mapping.
 func (r *Room) ownerOf(key string) (userID string, own bool) {
 	for place, record := range r.rooms.tables.keys.All() {
-		if parts := store.Parts(place); parts[0] == r.id && parts[1] != "" && string(pseudoid.KeyPairOf(record.Private).Public) == key {
+		if parts := store.Parts(place); parts[0] == r.id && parts[1] != "" && string(identity.KeyPairOf(record.Private).Public) == key {
 			return parts[1], true
 		}
 	}

@@ -7,17 +7,18 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
+	"msc4014/reference/pdu"
 )
 
 // kinds are the kinds of room that everything must work in.
 var kinds = []struct {
 	name    string
-	dialect pseudoid.Dialect
+	dialect pdu.Dialect
 	version string
 }{
-	{"10", pseudoid.DialectMSC4014, "10"}, {"11", pseudoid.DialectMSC4014, "11"},
-	{"msc4014", pseudoid.DialectMSC4014, pseudoid.RoomVersion}, {"dendrite", pseudoid.DialectDendrite, pseudoid.RoomVersion},
+	{"10", pdu.DialectMSC4014, "10"}, {"11", pdu.DialectMSC4014, "11"},
+	{"msc4014", pdu.DialectMSC4014, pdu.RoomVersion}, {"dendrite", pdu.DialectDendrite, pdu.RoomVersion},
 }
 
 const alice, bob, carol, dave = "@alice:one.test", "@bob:two.test", "@carol:three.test", "@dave:one.test"
@@ -236,11 +237,11 @@ func TestRedaction(t *testing.T) {
 func first[A, B any](a A, _ B) A { return a }
 
 func TestUpgradeBetweenKinds(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014, "one.test", "two.test")
+	w := newWorld(t, pdu.DialectMSC4014, "one.test", "two.test")
 	one, two := w.servers["one.test"], w.servers["two.test"]
 	old := one.create(alice, "10", func(o *CreateOptions) { o.Name = "a room" })
 	two.join(bob, old, "one.test")
-	for _, version := range []string{pseudoid.RoomVersion, "11"} {
+	for _, version := range []string{pdu.RoomVersion, "11"} {
 		next, err := one.Upgrade(t.Context(), alice, old, version)
 		require.NoError(t, err)
 		w.deliver()
@@ -257,9 +258,9 @@ func TestUpgradeBetweenKinds(t *testing.T) {
 }
 
 func TestUnverifiedMemberIsShownByPlaceholderUntilVerified(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014, "one.test", "two.test", "three.test")
+	w := newWorld(t, pdu.DialectMSC4014, "one.test", "two.test", "three.test")
 	one, two, three := w.servers["one.test"], w.servers["two.test"], w.servers["three.test"]
-	room := one.create(alice, pseudoid.RoomVersion)
+	room := one.create(alice, pdu.RoomVersion)
 	two.join(bob, room, "one.test")
 	w.hide("two.test", true)
 	three.join(carol, room, "one.test")
@@ -278,15 +279,15 @@ func TestUnverifiedMemberIsShownByPlaceholderUntilVerified(t *testing.T) {
 }
 
 func TestLieAboutAnotherUserIsNotTaken(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014, "one.test", "two.test")
+	w := newWorld(t, pdu.DialectMSC4014, "one.test", "two.test")
 	one, two := w.servers["one.test"], w.servers["two.test"]
-	room := one.create(alice, pseudoid.RoomVersion)
+	room := one.create(alice, pdu.RoomVersion)
 	two.join(bob, room, "one.test")
 	// two.test signs that a key of its own is alice.
 	r := two.Get(room)
-	key := pseudoid.GenerateKeyPair()
-	lie := pseudoid.NewMapping(pseudoid.DialectMSC4014, key.Public, alice)
-	lie, err := pseudoid.SignMapping(lie, "two.test", "ed25519:1", two.key)
+	key := identity.GenerateKeyPair()
+	lie := pdu.UnsignedMapping(pdu.DialectMSC4014, key.Public, alice)
+	lie, err := pdu.SignJSON(lie, "two.test", "ed25519:1", two.key)
 	require.NoError(t, err)
 	d, err := r.memberDraft("join", bob, string(key.Public), Profile{}, "", true)
 	require.NoError(t, err)
@@ -313,9 +314,9 @@ type rawMessage []byte
 func (r rawMessage) MarshalJSON() ([]byte, error) { return r, nil }
 
 func TestPowerGivenBeforeJoining(t *testing.T) {
-	w := newWorld(t, pseudoid.DialectMSC4014, "one.test", "two.test")
+	w := newWorld(t, pdu.DialectMSC4014, "one.test", "two.test")
 	one, two := w.servers["one.test"], w.servers["two.test"]
-	room := one.create(alice, pseudoid.RoomVersion, func(o *CreateOptions) { o.Preset = "trusted_private_chat"; o.Invite = []string{bob} })
+	room := one.create(alice, pdu.RoomVersion, func(o *CreateOptions) { o.Preset = "trusted_private_chat"; o.Invite = []string{bob} })
 	two.join(bob, room, "one.test")
 	key, _ := two.Get(room).Sender(bob)
 	assert.Equal(t, int64(100), two.Get(room).State().PowerLevels().Of(key))

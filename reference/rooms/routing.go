@@ -5,7 +5,7 @@ package rooms
 import (
 	"slices"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/store"
 )
@@ -49,10 +49,10 @@ func (r *Room) destinations(event *Event, serversBefore []string, before []pseud
 		if !isMember {
 			member = ""
 		}
-		return r.rooms.Pseudonym.Destinations(before, r.routed(), pseudoid.SenderKey(member))
+		return r.rooms.Pseudonym.Destinations(before, r.routed(), identity.SenderKey(member))
 	}
 	servers := slices.Concat(serversBefore, r.serversIn(r.current.state, nil))
-	if domain, err := pseudoid.UserIDDomain(member); isMember && err == nil {
+	if domain, err := identity.UserIDDomain(member); isMember && err == nil {
 		servers = append(servers, domain)
 	}
 	slices.Sort(servers)

@@ -9,7 +9,7 @@ import (
 	"encoding/json"
 	"slices"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -91,7 +91,7 @@ func (r *Room) wasIn(server string) bool {
 	defer r.mu.RUnlock()
 	for _, event := range r.events {
 		key, isState := event.StateKey()
-		domain, err := pseudoid.UserIDDomain(key)
+		domain, err := identity.UserIDDomain(key)
 		if isState && event.Type() == memberType && event.Membership() == "join" && event.Visible() && err == nil && domain == server {
 			return true
 		}
@@ -125,8 +125,8 @@ func (r *Room) hasMember(state rules.State, server string, memberships ...string
 		if key.Type != memberType || !slices.Contains(memberships, member.Membership()) {
 			continue
 		}
-		userID, ok := r.Names().Verified(pseudoid.SenderKey(key.Key))
-		if domain, err := pseudoid.UserIDDomain(userID); ok && err == nil && domain == server {
+		userID, ok := r.Names().Verified(identity.SenderKey(key.Key))
+		if domain, err := identity.UserIDDomain(userID); ok && err == nil && domain == server {
 			return true
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"maps"
 	"slices"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -158,11 +158,11 @@ func (r *Room) resolve(states []rules.State, extra *Event) (rules.State, error) 
 func (r *Room) rules() rules.Rules {
 	applied := rules.Rules{Pseudonym: r.rooms.Pseudonym}
 	applied.DomainOf = func(event *pdu.Event) (string, bool) {
-		userID, ok := r.directory.Verified(pseudoid.SenderKey(event.Sender()))
+		userID, ok := r.directory.Verified(identity.SenderKey(event.Sender()))
 		if !ok { // a joining user names itself in the join; whether that is true is judged separately
 			userID = claimedBy(event)
 		}
-		domain, err := pseudoid.UserIDDomain(userID)
+		domain, err := identity.UserIDDomain(userID)
 		return domain, err == nil
 	}
 	return applied
@@ -239,7 +239,7 @@ func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 		}
 		j = r.ownersJudgement(key, j)
 		seen := pseudonym.Seen{
-			Key: pseudoid.SenderKey(key), EventID: event.ID(), Membership: event.Membership(), Position: taken.Position,
+			Key: identity.SenderKey(key), EventID: event.ID(), Membership: event.Membership(), Position: taken.Position,
 			Current: current != nil && current.ID() == event.ID(), Judgement: j, Concealed: event.Concealed,
 		}
 		r.keep(tx, r.directory.Learn(seen), taken.Position)
@@ -269,7 +269,7 @@ func (r *Room) ownersJudgement(key string, j pseudonym.Judgement) pseudonym.Judg
 	if !own || j.Verdict == pseudonym.Verified && j.Mapping.UserID == userID {
 		return j
 	}
-	mapping := pseudoid.Mapping{Dialect: r.rooms.Pseudonym.Dialect, Key: pseudoid.SenderKey(key), UserID: userID}
+	mapping := pdu.Mapping{Dialect: r.rooms.Pseudonym.Dialect, Key: identity.SenderKey(key), UserID: userID}
 	return pseudonym.Judgement{Verdict: pseudonym.Verified, Mapping: mapping}
 }
 
@@ -323,7 +323,7 @@ func (r *Room) mayRedact(redaction, target *Event) bool {
 		return r.rules().MayRedact(redaction.Event, target.Event, state)
 	}
 	levels, redactor, author := state.PowerLevels(), redaction.Sender(), target.Sender()
-	return r.rooms.Pseudonym.MayRedact(pseudoid.SenderKey(redactor), pseudoid.SenderKey(author), levels.Of(redactor), levels.For("redact"), r.directory)
+	return r.rooms.Pseudonym.MayRedact(identity.SenderKey(redactor), identity.SenderKey(author), levels.Of(redactor), levels.For("redact"), r.directory)
 }
 
 // contentOf returns the content of an event as JSON.

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"time"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/store"
@@ -70,7 +70,7 @@ func (r *Room) judgeBrought(ctx context.Context, origin string, event *pdu.Event
 	if j == nil || !j.Retry() || reading == "not-asked" {
 		return j
 	}
-	domain, err := pseudoid.UserIDDomain(j.Mapping.UserID)
+	domain, err := identity.UserIDDomain(j.Mapping.UserID)
 	if err != nil {
 		return j
 	}
@@ -91,7 +91,7 @@ func (r *Room) judgeBy(event *pdu.Event, keys pseudonym.KeySource) *pseudonym.Ju
 		return nil
 	}
 	if key, _ := event.StateKey(); r.rooms.Pseudonym.AnyMemberKey() {
-		if _, err := pseudoid.ParseSenderKey(key); err != nil {
+		if _, err := identity.ParseSenderKey(key); err != nil {
 			return nil // a state key that is no sender key has no mapping
 		}
 	}
@@ -207,7 +207,7 @@ func (rs *Rooms) VerifyNow(ctx context.Context, placeholder string) (userID stri
 
 // verifyAgain requests the keys of a member's server at once, and judges its mapping again.
 func (r *Room) verifyAgain(ctx context.Context, entry pseudonym.Entry) {
-	domain, err := pseudoid.UserIDDomain(entry.Pending.UserID)
+	domain, err := identity.UserIDDomain(entry.Pending.UserID)
 	if err == nil {
 		err = r.rooms.KeyAsker.AskAgain(ctx, domain)
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 )
@@ -103,7 +103,7 @@ func (r *Room) StateEvent(userID, eventType, stateKey string) (*Event, error) {
 	}
 	wireKey := stateKey
 	if r.format.Pseudonymous {
-		key, err := r.rooms.Pseudonym.WireStateKey(eventType, stateKey, r.directory, func(string) (pseudoid.SenderKey, bool, error) {
+		key, err := r.rooms.Pseudonym.WireStateKey(eventType, stateKey, r.directory, func(string) (identity.SenderKey, bool, error) {
 			return "", false, nil // reading makes no keys
 		})
 		if err != nil {

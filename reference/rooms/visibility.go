@@ -5,7 +5,7 @@ package rooms
 import (
 	"slices"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/rules"
 )
 
@@ -128,7 +128,7 @@ func (r *Room) shown(event *Event) bool {
 		return false
 	}
 	key, isState := event.StateKey()
-	return !r.format.Pseudonymous || !isState || event.Type() != memberType || r.directory.Shown(pseudoid.SenderKey(key))
+	return !r.format.Pseudonymous || !isState || event.Type() != memberType || r.directory.Shown(identity.SenderKey(key))
 }
 
 // MayRead reports whether a local user may read the room: it is or was a member, or anybody may.

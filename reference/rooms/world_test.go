@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/federation/outgoing"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/store"
 	"msc4014/reference/stream"
@@ -27,7 +27,7 @@ import (
 // world is some servers.
 type world struct {
 	t       *testing.T
-	dialect pseudoid.Dialect
+	dialect pdu.Dialect
 	servers map[string]*server
 	mu      sync.Mutex
 	queue   []queued
@@ -50,7 +50,7 @@ type server struct {
 	store *store.Store
 }
 
-func newWorld(t *testing.T, dialect pseudoid.Dialect, names ...string) *world {
+func newWorld(t *testing.T, dialect pdu.Dialect, names ...string) *world {
 	w := &world{t: t, dialect: dialect, servers: map[string]*server{}, cut: map[string]bool{}, hidden: map[string]bool{}}
 	for _, name := range names {
 		_, key, err := ed25519.GenerateKey(nil)

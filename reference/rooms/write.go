@@ -9,7 +9,7 @@ import (
 
 	"github.com/tidwall/sjson"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
@@ -61,7 +61,7 @@ func (rs *Rooms) Send(ctx context.Context, roomID, userID string, w Write) (even
 
 // ownSender returns the key and the wire name of a local user that is known in the room. The key is empty in ordinary
 // rooms.
-func (r *Room) ownSender(userID string) (key pseudoid.KeyPair, sender string, err error) {
+func (r *Room) ownSender(userID string) (key identity.KeyPair, sender string, err error) {
 	if !r.format.Pseudonymous {
 		return key, userID, nil
 	}
@@ -73,7 +73,7 @@ func (r *Room) ownSender(userID string) (key pseudoid.KeyPair, sender string, er
 }
 
 // makeKey makes the key of a local user in advance, for pseudonym.KeyMaker.
-func (r *Room) makeKey(userID string) (pseudoid.SenderKey, bool, error) {
+func (r *Room) makeKey(userID string) (identity.SenderKey, bool, error) {
 	if !r.rooms.own(userID) {
 		return "", false, nil
 	}
@@ -85,10 +85,10 @@ func (r *Room) makeKey(userID string) (pseudoid.SenderKey, bool, error) {
 func (r *Room) draft(w Write, sender string) (d pseudonym.Draft, deferred map[string]json.RawMessage, err error) {
 	d = pseudonym.Draft{Type: w.Type, RoomID: r.id, StateKey: w.StateKey, Content: w.Content, Redacts: w.Redacts}
 	if !r.format.Pseudonymous {
-		if w.Type == createType && r.format.RoomVersion != pseudoid.FormatV11.RoomVersion {
+		if w.Type == createType && r.format.RoomVersion != pdu.FormatV11.RoomVersion {
 			d.Content, err = sjson.SetBytes(d.Content, "creator", sender)
 		}
-		if w.Redacts != "" && r.format.RoomVersion == pseudoid.FormatV11.RoomVersion {
+		if w.Redacts != "" && r.format.RoomVersion == pdu.FormatV11.RoomVersion {
 			d.Redacts = ""
 			d.Content, err = sjson.SetBytes(d.Content, "redacts", w.Redacts)
 		}
@@ -102,7 +102,7 @@ func (r *Room) draft(w Write, sender string) (d pseudonym.Draft, deferred map[st
 		}
 		d.StateKey = &stateKey
 	}
-	written, err := p.WireContent(w.Type, w.Content, pseudoid.SenderKey(sender), r.directory, r.makeKey)
+	written, err := p.WireContent(w.Type, w.Content, identity.SenderKey(sender), r.directory, r.makeKey)
 	if err != nil {
 		return d, nil, noKey(err)
 	}
@@ -120,7 +120,7 @@ func noKey(err error) error {
 }
 
 // write builds an event at the forward extremities, checks it as other servers will, adds it to the room and sends it.
-func (r *Room) write(d pseudonym.Draft, key pseudoid.KeyPair, sender string, how taking) (*Event, error) {
+func (r *Room) write(d pseudonym.Draft, key identity.KeyPair, sender string, how taking) (*Event, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	state := r.current.state
@@ -149,7 +149,7 @@ func (r *Room) place(d *pseudonym.Draft, sender string, state rules.State) {
 }
 
 // build builds and signs the event of a draft, with the sender's key, or in an ordinary room with the server's.
-func (r *Room) build(d pseudonym.Draft, key pseudoid.KeyPair, sender string) (event *pdu.Event, err error) {
+func (r *Room) build(d pseudonym.Draft, key identity.KeyPair, sender string) (event *pdu.Event, err error) {
 	if r.format.Pseudonymous {
 		event, err = r.rooms.Pseudonym.Build(d, key, r.rooms.Server)
 	} else {
@@ -180,7 +180,7 @@ func ordinaryEvent(d pseudonym.Draft, sender string) []byte {
 // signOrdinary adds the content hash and the server's signature.
 func (r *Room) signOrdinary(event []byte) (*pdu.Event, error) {
 	signer := r.rooms.Server
-	signed, err := pseudoid.SignEvent(event, r.format, signer.Name, signer.KeyID, signer.Key)
+	signed, err := pdu.Sign(event, r.format, signer.Name, signer.KeyID, signer.Key)
 	if err != nil {
 		return nil, err
 	}

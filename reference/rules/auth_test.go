@@ -9,7 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 )
@@ -222,7 +221,7 @@ func powerForUserID(r *room) object {
 func TestAllowed(t *testing.T) {
 	for _, c := range authCases {
 		t.Run(c.name, func(t *testing.T) {
-			inFormats(t, c.formats, func(t *testing.T, f pseudoid.Format) {
+			inFormats(t, c.formats, func(t *testing.T, f pdu.Format) {
 				r := populated(t, f)
 				if c.prepare != nil {
 					c.prepare(r)
@@ -268,7 +267,7 @@ func TestEventsOfOthersSpellings(t *testing.T) {
 	}
 	for name, spell := range spellings {
 		t.Run(name, func(t *testing.T) {
-			inFormats(t, pseudonymous, func(t *testing.T, f pseudoid.Format) {
+			inFormats(t, pseudonymous, func(t *testing.T, f pdu.Format) {
 				r := populated(t, f)
 				draft := r.draft("nina", "m.room.message", nil, object{})
 				_, err := received(t, r.sign(draft, "nina"), f)

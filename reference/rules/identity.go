@@ -6,7 +6,7 @@ package rules
 import (
 	"strings"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 )
@@ -22,10 +22,10 @@ type Rules struct {
 
 // checkMemberKey refuses a member event whose state key is no identity: "This `user_room_key` is used where we
 // currently use an mxid in the DAG: `sender`, `m.room.member`, `m.room.power_levels`" (MSC1228, Proposal).
-func (r Rules) checkMemberKey(f pseudoid.Format, stateKey string) error {
+func (r Rules) checkMemberKey(f pdu.Format, stateKey string) error {
 	switch {
 	case !f.Pseudonymous:
-		return pseudoid.ValidUserID(stateKey)
+		return identity.CheckUserID(stateKey)
 	case r.Pseudonym.AnyMemberKey():
 		return nil
 	}
@@ -47,7 +47,7 @@ func (r Rules) mayUseStateKey(e *pdu.Event) error {
 	if !e.Format().Pseudonymous || r.Pseudonym.Readings.BySigil == "by-sigil" {
 		return nil
 	}
-	if _, err := pseudoid.ParseSenderKey(stateKey); err == nil {
+	if _, err := identity.ParseSenderKey(stateKey); err == nil {
 		return reject("8", "the state key %q is another sender key", stateKey)
 	}
 	return nil
@@ -55,16 +55,16 @@ func (r Rules) mayUseStateKey(e *pdu.Event) error {
 
 // mayHoldPower is the part of rule 9.3 about the keys of `users` in power levels: "keys that are valid user IDs". In
 // pseudonymous rooms these are sender keys (MSC1228, Proposal: see checkMemberKey).
-func (r Rules) mayHoldPower(f pseudoid.Format, user string) error {
+func (r Rules) mayHoldPower(f pdu.Format, user string) error {
 	reading := r.Pseudonym.Readings.BySigil
 	switch {
 	case !f.Pseudonymous:
-		return pseudoid.ValidUserID(user)
+		return identity.CheckUserID(user)
 	case reading == "not-applied":
 		return nil
 	case reading == "by-sigil":
 		if strings.HasPrefix(user, "@") {
-			return pseudoid.ValidUserID(user)
+			return identity.CheckUserID(user)
 		}
 		return nil
 	}
@@ -89,7 +89,7 @@ func (r Rules) domainOf(e *pdu.Event) (domain string, known bool) {
 		}
 		return r.DomainOf(e)
 	}
-	domain, err := pseudoid.UserIDDomain(e.Sender())
+	domain, err := identity.UserIDDomain(e.Sender())
 	return domain, err == nil
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/pdu"
 )
 
@@ -115,7 +114,7 @@ func assertLibrary(t *testing.T, c authCase, e *pdu.Event, state State) {
 // TestWhyNotTheLibrarysResolution has alice change the power levels on one side and her name on both. The text takes the
 // new power levels; gomatrixserverlib is left without power levels. If this fails after an upgrade, its resolution may have come to fit.
 func TestWhyNotTheLibrarysResolution(t *testing.T) {
-	inFormats(t, []string{"v10", "dendrite"}, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, []string{"v10", "dendrite"}, func(t *testing.T, f pdu.Format) {
 		here := populated(t, f)
 		there := here.fork()
 		changed := here.add(powerLevelsBy("alice", func(*room) object { return object{"kick": 40} })(here))

@@ -7,7 +7,7 @@ package rules
 import (
 	"github.com/tidwall/gjson"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
@@ -53,7 +53,7 @@ func (r Rules) checkAuthoriser(e *pdu.Event) error {
 	if err := r.Pseudonym.CheckKey(authoriser.Str); err != nil {
 		return reject("4.2", "%s: %v", authoriserField, err)
 	}
-	if err := r.Pseudonym.CheckSignedBy(e, pseudoid.SenderKey(authoriser.Str)); err != nil {
+	if err := r.Pseudonym.CheckSignedBy(e, identity.SenderKey(authoriser.Str)); err != nil {
 		return reject("4.2.1", "%s: %v", authoriserField, err)
 	}
 	return nil
@@ -156,13 +156,13 @@ func thirdPartyInviteAllowed(e *pdu.Event, target string, state State) error {
 		return reject("4.4.1.6", "somebody else sent the third-party invite")
 	}
 	for _, encoded := range invitePublicKeys(offer) {
-		key, err := pseudoid.DecodeBase64(encoded)
+		key, err := identity.DecodeBase64(encoded)
 		if err != nil || len(key) != 32 {
 			continue
 		}
 		for entity, signatures := range signed.Map()["signatures"].Map() {
 			for keyID := range signatures.Map() {
-				if pseudoid.VerifyJSON([]byte(signed.Raw), entity, keyID, key) == nil {
+				if pdu.VerifyJSON([]byte(signed.Raw), entity, keyID, key) == nil {
 					return nil
 				}
 			}

@@ -10,7 +10,7 @@ import (
 	"errors"
 	"fmt"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
@@ -25,7 +25,7 @@ type ServerKeys interface {
 // pseudonym.Rules.Receive. It returns an error if the event must be dropped, since it lacks a required signature. An event
 // whose content hash is wrong is returned in redacted form.
 func Receive(ctx context.Context, event *pdu.Event, keys ServerKeys) (*pdu.Event, error) {
-	if err := pseudoid.ValidUserID(event.Sender()); err != nil {
+	if err := identity.CheckUserID(event.Sender()); err != nil {
 		return nil, fmt.Errorf("the sender of event %s: %w", event.ID(), err)
 	}
 	for _, serverName := range signingServers(event) {
@@ -45,11 +45,11 @@ func signingServers(e *pdu.Event) []string {
 	var servers []string
 	isMember := e.Type() == memberType
 	if !isMember || e.Membership() != "invite" || !e.Content("third_party_invite").Exists() {
-		domain, _ := pseudoid.UserIDDomain(e.Sender()) // Receive checked that it is a user ID
+		domain, _ := identity.UserIDDomain(e.Sender()) // Receive checked that it is a user ID
 		servers = append(servers, domain)
 	}
 	if authoriser := e.Content(authoriserField); isMember && authoriser.Exists() {
-		domain, _ := pseudoid.UserIDDomain(authoriser.Str) // "" if it is no user ID: no server has that name
+		domain, _ := identity.UserIDDomain(authoriser.Str) // "" if it is no user ID: no server has that name
 		servers = append(servers, domain)
 	}
 	return servers
@@ -69,7 +69,7 @@ func signedByServer(ctx context.Context, e *pdu.Event, serverName string, keys S
 		failures = append(failures, fmt.Errorf("key %s: %w", keyID, err))
 	}
 	if len(failures) == 0 {
-		return fmt.Errorf("%w of server %q", pseudoid.ErrNoSignature, serverName)
+		return fmt.Errorf("%w of server %q", pdu.ErrNoSignature, serverName)
 	}
 	return fmt.Errorf("no signature of server %q is valid: %w", serverName, errors.Join(failures...))
 }

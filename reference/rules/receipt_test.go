@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/sjson"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 )
@@ -28,7 +27,7 @@ func (s serverKeys) ServerKey(_ context.Context, serverName, keyID string, valid
 
 // received parses an event and checks it as one that came from another server: without any server's key in pseudonymous
 // rooms (signing/needs-no-server-keys).
-func received(t *testing.T, raw []byte, f pseudoid.Format) (*pdu.Event, error) {
+func received(t *testing.T, raw []byte, f pdu.Format) (*pdu.Event, error) {
 	event, err := pdu.Parse(raw, f)
 	if err != nil {
 		return nil, err
@@ -46,7 +45,7 @@ func set(t *testing.T, raw []byte, path string, value any) []byte {
 }
 
 func TestReceive(t *testing.T) {
-	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, nil, func(t *testing.T, f pdu.Format) {
 		r := populated(t, f)
 		good := r.sign(r.draft("carol", "m.room.message", nil, object{"body": "hello"}), "carol")
 		receive := func(raw []byte) (*pdu.Event, error) { return received(t, raw, f) }
@@ -72,7 +71,7 @@ func TestReceive(t *testing.T) {
 		if f.Pseudonymous {
 			bad["signing/rejects-server-key"] = signedByServerOnly(r)
 		}
-		if f.Dialect == pseudoid.DialectMSC4014 {
+		if f.Dialect == pdu.DialectMSC4014 {
 			draft := r.draft("carol", "m.room.message", nil, object{})
 			draft["sender"] = "@carol:other.test"
 			bad["event-format/no-sender-field"] = r.sign(draft, "carol")
@@ -86,20 +85,20 @@ func TestReceive(t *testing.T) {
 
 func signedByServerOnly(r *room) []byte {
 	raw := r.sign(r.draft("carol", "m.room.message", nil, object{}))
-	signed, err := pseudoid.SignEvent(raw, r.format, "other.test", "ed25519:server", keyOf("server").Private)
+	signed, err := pdu.Sign(raw, r.format, "other.test", "ed25519:server", keyOf("server").Private)
 	require.NoError(r.t, err)
 	return signed
 }
 
 func TestReceiveOfARestrictedJoinInAnOrdinaryRoom(t *testing.T) {
-	inFormats(t, []string{"v10", "v11"}, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, []string{"v10", "v11"}, func(t *testing.T, f pdu.Format) {
 		r := populated(t, f)
 		join := object{"membership": "join", authoriserField: r.id("alice")}
 		draft := r.draft("carol", memberType, new(r.id("carol")), join)
 		_, err := received(t, r.sign(draft, "carol", "alice"), f)
 		require.NoError(t, err, "control")
 		_, err = received(t, r.sign(draft, "carol"), f)
-		assert.ErrorIs(t, err, pseudoid.ErrNoSignature)
+		assert.ErrorIs(t, err, pdu.ErrNoSignature)
 		join[authoriserField] = "alice"
 		_, err = received(t, r.sign(draft, "carol", "alice"), f)
 		assert.Error(t, err)
@@ -107,7 +106,7 @@ func TestReceiveOfARestrictedJoinInAnOrdinaryRoom(t *testing.T) {
 }
 
 func TestRedacted(t *testing.T) {
-	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, nil, func(t *testing.T, f pdu.Format) {
 		r := populated(t, f)
 		join := r.event("carol", memberType, new(r.id("carol")), object{"membership": "join", "displayname": "C", "mxid_mapping": object{}})
 		redacted, err := join.Redacted()

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
 	"msc4014/reference/pdu"
 )
 
@@ -146,7 +145,7 @@ func TestResolve(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+			inFormats(t, nil, func(t *testing.T, f pdu.Format) {
 				here := populated(t, f)
 				anyoneSendsState(here)
 				there := here.fork()
@@ -159,7 +158,7 @@ func TestResolve(t *testing.T) {
 }
 
 func TestResolveWithoutConflict(t *testing.T) {
-	r := populated(t, pseudoid.FormatMSC4014)
+	r := populated(t, pdu.FormatMSC4014)
 	assert.Equal(t, idsOf(r.state), idsOf(resolveInAllOrders(t, r)))
 	assert.Equal(t, idsOf(r.state), idsOf(resolveInAllOrders(t, r, r.fork(), r.fork())))
 	none, err := Rules{}.Resolve(nil, r)
@@ -168,7 +167,7 @@ func TestResolveWithoutConflict(t *testing.T) {
 }
 
 func TestResolveNeedsTheAuthChain(t *testing.T) {
-	here := populated(t, pseudoid.FormatMSC4014)
+	here := populated(t, pdu.FormatMSC4014)
 	there := here.fork()
 	having(membership("bob", "carol", "ban"))(here)
 	having(membership("dave", "dave", "join"))(there)
@@ -180,7 +179,7 @@ func TestResolveNeedsTheAuthChain(t *testing.T) {
 // TestResolveWithTheEventsOwnAuthEvents has a state that lacks what an event needs: dave's join, which the room refuses
 // by now. It is taken from the event's own auth events, unless it was rejected.
 func TestResolveWithTheEventsOwnAuthEvents(t *testing.T) {
-	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, nil, func(t *testing.T, f pdu.Format) {
 		here := populated(t, f)
 		anyoneSendsState(here)
 		there := here.fork()
@@ -205,7 +204,7 @@ func TestResolveWithTheEventsOwnAuthEvents(t *testing.T) {
 
 // TestResolveKeepsWhatDoesNotConflict has a state with an event whose power levels neither state has (step 5).
 func TestResolveKeepsWhatDoesNotConflict(t *testing.T) {
-	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, nil, func(t *testing.T, f pdu.Format) {
 		here := populated(t, f)
 		there := here.fork()
 		there.add(powerLevelsBy("alice", func(*room) object { return object{"kick": 40} })(there))
@@ -233,7 +232,7 @@ func TestResolveRandomRooms(t *testing.T) {
 }
 
 // randomRoom returns when the events of the resolved state were sent, for each merge: no two of a room are of one time.
-func randomRoom(t *testing.T, f pseudoid.Format, seed uint64) (sent [][]int64) {
+func randomRoom(t *testing.T, f pdu.Format, seed uint64) (sent [][]int64) {
 	random := rand.New(rand.NewPCG(seed, 7))
 	trunk := populated(t, f)
 	for range 3 {

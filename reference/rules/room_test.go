@@ -10,17 +10,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
 // formats are all that the package knows, by name.
-var formats = map[string]pseudoid.Format{
-	"msc4014":  pseudoid.FormatMSC4014,
-	"letter":   pseudoid.FormatMSC4014Letter,
-	"dendrite": pseudoid.FormatDendrite,
-	"v10":      pseudoid.FormatV10,
-	"v11":      pseudoid.FormatV11,
+var formats = map[string]pdu.Format{
+	"msc4014":  pdu.FormatMSC4014,
+	"letter":   pdu.FormatMSC4014Letter,
+	"dendrite": pdu.FormatDendrite,
+	"v10":      pdu.FormatV10,
+	"v11":      pdu.FormatV11,
 }
 
 // pseudonymous are those in which keys act.
@@ -31,7 +31,7 @@ const testRoomID = "!room:origin.test"
 // room is a room being built: its events, and the state after the last one that was added.
 type room struct {
 	t        *testing.T
-	format   pseudoid.Format
+	format   pdu.Format
 	events   map[string]*pdu.Event
 	rejected map[string]bool
 	state    State
@@ -39,7 +39,7 @@ type room struct {
 	clock    *int64 // shared by forks, so that no two events are of the same moment
 }
 
-func newRoom(t *testing.T, f pseudoid.Format) *room {
+func newRoom(t *testing.T, f pdu.Format) *room {
 	return &room{t: t, format: f, events: map[string]*pdu.Event{}, rejected: map[string]bool{}, state: State{}, clock: new(int64)}
 }
 
@@ -56,9 +56,9 @@ func (r *room) fork() *room {
 	return &other
 }
 
-func keyOf(name string) pseudoid.KeyPair {
+func keyOf(name string) identity.KeyPair {
 	seed := sha256.Sum256([]byte(name))
-	return pseudoid.KeyPairOf(ed25519.NewKeyFromSeed(seed[:]))
+	return identity.KeyPairOf(ed25519.NewKeyFromSeed(seed[:]))
 }
 
 // id returns who acts under a name: alice is of origin.test, everybody else of other.test.
@@ -101,12 +101,12 @@ func (r *room) sign(draft object, signers ...string) []byte {
 	raw, err := json.Marshal(draft)
 	require.NoError(r.t, err)
 	for _, name := range signers {
-		entity, keyID := string(keyOf(name).Public), pseudoid.SenderKeyID
+		entity, keyID := string(keyOf(name).Public), pdu.SenderKeyID
 		if !r.format.Pseudonymous {
-			entity, _ = pseudoid.UserIDDomain(r.id(name))
+			entity, _ = identity.UserIDDomain(r.id(name))
 			keyID = "ed25519:server"
 		}
-		raw, err = pseudoid.SignEvent(raw, r.format, entity, keyID, keyOf(name).Private)
+		raw, err = pdu.Sign(raw, r.format, entity, keyID, keyOf(name).Private)
 		require.NoError(r.t, err)
 	}
 	return raw
@@ -160,7 +160,7 @@ func (r *room) levels(extra object) object {
 }
 
 // populated returns a public room of alice (100), bob (50) and carol (0).
-func populated(t *testing.T, f pseudoid.Format) *room {
+func populated(t *testing.T, f pdu.Format) *room {
 	r := newRoom(t, f).create()
 	r.add(r.event("alice", powerLevelsType, new(""), r.levels(nil)))
 	r.joinRule("public")
@@ -174,7 +174,7 @@ func (r *room) joinRule(rule string) {
 }
 
 // inFormats runs a test once for each of the named formats, or for all.
-func inFormats(t *testing.T, names []string, run func(t *testing.T, f pseudoid.Format)) {
+func inFormats(t *testing.T, names []string, run func(t *testing.T, f pdu.Format)) {
 	if names == nil {
 		for name := range formats {
 			names = append(names, name)

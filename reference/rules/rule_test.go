@@ -6,16 +6,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 )
 
 func TestCreate(t *testing.T) {
-	create := func(t *testing.T, f pseudoid.Format, sender string, content object) (*room, *pdu.Event) {
+	create := func(t *testing.T, f pdu.Format, sender string, content object) (*room, *pdu.Event) {
 		r := newRoom(t, f)
 		return r, r.event(sender, createType, new(""), content)
 	}
-	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, nil, func(t *testing.T, f pdu.Format) {
 		_, good := create(t, f, "alice", object{"room_version": f.RoomVersion, "creator": "x"})
 		assertRule(t, "", Rules{}.Allowed(good, nil))
 		_, other := create(t, f, "alice", object{"room_version": "org.example.other", "creator": "x"})
@@ -36,7 +36,7 @@ func TestCreate(t *testing.T) {
 }
 
 func TestRoomThatDoesNotFederate(t *testing.T) {
-	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, nil, func(t *testing.T, f pdu.Format) {
 		r := newRoom(t, f)
 		r.add(r.event("alice", createType, new(""), object{"creator": r.id("alice"), "m.federate": false}))
 		r.add(r.member("alice", "alice", "join"))
@@ -54,7 +54,7 @@ func TestRoomThatDoesNotFederate(t *testing.T) {
 }
 
 func TestNobodyJoinsTheCreatorsKeyForTheCreator(t *testing.T) {
-	inFormats(t, pseudonymous, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, pseudonymous, func(t *testing.T, f pdu.Format) {
 		r := newRoom(t, f)
 		r.add(r.event("alice", createType, new(""), object{}))
 		assertRule(t, "4.3.2", Rules{}.Allowed(r.member("bob", "alice", "join"), r.state))
@@ -64,12 +64,12 @@ func TestNobodyJoinsTheCreatorsKeyForTheCreator(t *testing.T) {
 }
 
 func TestThirdPartyInvite(t *testing.T) {
-	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, nil, func(t *testing.T, f pdu.Format) {
 		r := populated(t, f)
 		identityServer := keyOf("identity server")
 		r.add(r.event("bob", thirdPartyInviteType, new("token"), object{"public_keys": []object{{"public_key": string(identityServer.Public)}}}))
-		invite := func(sender, mxid string, key pseudoid.KeyPair) *pdu.Event {
-			signed, err := pseudoid.SignJSON([]byte(`{"mxid":"`+mxid+`","token":"token"}`), "identity.test", "ed25519:0", key.Private)
+		invite := func(sender, mxid string, key identity.KeyPair) *pdu.Event {
+			signed, err := pdu.SignJSON([]byte(`{"mxid":"`+mxid+`","token":"token"}`), "identity.test", "ed25519:0", key.Private)
 			require.NoError(t, err)
 			return r.event(sender, memberType, new(r.id("dave")), object{"membership": "invite",
 				"third_party_invite": object{"display_name": "d", "signed": rawJSON(signed)}})
@@ -94,7 +94,7 @@ type rawJSON []byte
 func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }
 
 func TestCheckAuthEvents(t *testing.T) {
-	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, nil, func(t *testing.T, f pdu.Format) {
 		r := populated(t, f)
 		draft := r.draft("carol", "m.room.message", nil, object{})
 		good := draft["auth_events"].([]string)
@@ -120,7 +120,7 @@ func TestCheckAuthEvents(t *testing.T) {
 }
 
 func TestEventOfAnotherRoom(t *testing.T) {
-	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, nil, func(t *testing.T, f pdu.Format) {
 		r := populated(t, f)
 		draft := r.draft("carol", "m.room.message", nil, object{})
 		draft["room_id"] = "!another:origin.test"
@@ -148,7 +148,7 @@ func authEventsFor(e *pdu.Event, state State) []*pdu.Event {
 }
 
 func TestAuthKeys(t *testing.T) {
-	inFormats(t, nil, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, nil, func(t *testing.T, f pdu.Format) {
 		r := populated(t, f)
 		create, levels, rule := r.state.Create(), r.state.Get(powerLevelsType, ""), r.state.Get(joinRulesType, "")
 		bob, carol := r.state.Member(r.id("bob")), r.state.Member(r.id("carol"))
@@ -161,7 +161,7 @@ func TestAuthKeys(t *testing.T) {
 }
 
 func TestMayRedact(t *testing.T) {
-	inFormats(t, []string{"v10", "v11"}, func(t *testing.T, f pseudoid.Format) {
+	inFormats(t, []string{"v10", "v11"}, func(t *testing.T, f pdu.Format) {
 		r := populated(t, f)
 		ofCarol, ofAlice := r.add(message("carol")(r)), r.add(message("alice")(r))
 		may := func(sender string, target *pdu.Event) bool {

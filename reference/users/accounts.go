@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/store"
 )
 
@@ -67,7 +67,7 @@ func (u *Users) CheckAvailable(localpart string) error {
 	switch {
 	case localpart == "" || strings.ContainsFunc(localpart, func(c rune) bool { return !legal(c) }):
 		return refuse("M_INVALID_USERNAME", "the username %q is not made of a-z, 0-9 and . _ = - / +", localpart)
-	case pseudoid.ValidUserID(userID) != nil:
+	case identity.CheckUserID(userID) != nil:
 		return refuse("M_INVALID_USERNAME", "the username %q makes no valid user ID", localpart)
 	case !u.MayRegister(localpart):
 		return refuse("M_EXCLUSIVE", "the username %q is reserved for members who cannot be verified", localpart)

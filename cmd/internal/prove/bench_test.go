@@ -19,10 +19,10 @@ import (
 
 	"msc4014/faults"
 	"msc4014/helpers/plan"
-	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/verdict"
 	"msc4014/internal/selection"
 	"msc4014/reference/choice"
+	"msc4014/reference/pdu"
 	"msc4014/report"
 	"msc4014/requirements"
 	"msc4014/runtime"
@@ -108,7 +108,7 @@ func fake(s script) int {
 		if special := s.Verdicts[shown][check.Name]; special != "" {
 			result.Verdict, result.Reason = special, cmp.Or(s.Reasons[shown], "because of "+shown)
 		}
-		if decided.Dialect == pseudoid.DialectDendrite && slices.Contains(check.Requirements, "event-format/no-sender-field") {
+		if decided.Dialect == pdu.DialectDendrite && slices.Contains(check.Requirements, "event-format/no-sender-field") {
 			result.Verdict, result.Reason = verdict.Fail, "events have a sender"
 		}
 		emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: check.Name, Result: result})

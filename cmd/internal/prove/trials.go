@@ -11,8 +11,8 @@ import (
 
 	"msc4014/cmd/internal/variant"
 	"msc4014/faults"
-	"msc4014/helpers/pseudoid"
 	"msc4014/internal/selection"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/requirements"
 )
@@ -21,7 +21,7 @@ import (
 type trial struct {
 	name    string // "fault one-key-a-user"
 	folder  string // its results folder, inside that of the proof
-	dialect pseudoid.Dialect
+	dialect pdu.Dialect
 	variant variant.Variant // of the reference
 	checks  []string        // that run; if there are none, all do
 
@@ -157,15 +157,15 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 }
 
 // dialects are the dialects of the reference.
-var dialects = []pseudoid.Dialect{pseudoid.DialectMSC4014, pseudoid.DialectDendrite}
+var dialects = []pdu.Dialect{pdu.DialectMSC4014, pdu.DialectDendrite}
 
 // deployedSpelling is the fault that only uses the names of the deployed dialect.
 const deployedSpelling = "deployed-spelling"
 
 // otherWords returns the requirements that a dialect cannot meet because they judge the names in the MSC: those of
 // deployedSpelling.
-func (p *Prover) otherWords(dialect pseudoid.Dialect) []string {
-	if dialect == pseudoid.DialectMSC4014 {
+func (p *Prover) otherWords(dialect pdu.Dialect) []string {
+	if dialect == pdu.DialectMSC4014 {
 		return nil
 	}
 	for _, one := range p.Faults {
@@ -190,11 +190,11 @@ func (p *Prover) faultTrials(c coverage) ([]trial, error) {
 			return nil, fmt.Errorf("the row of fault %s: %w", one.ID, err)
 		}
 		next := trial{
-			name: "fault " + one.ID, folder: "fault-" + one.ID, dialect: pseudoid.DialectMSC4014,
+			name: "fault " + one.ID, folder: "fault-" + one.ID, dialect: pdu.DialectMSC4014,
 			variant: variant.Variant{Faults: []string{one.ID}}, fault: &one,
 		}
 		if one.Dialect != "" {
-			next.dialect = pseudoid.Dialect(one.Dialect)
+			next.dialect = pdu.Dialect(one.Dialect)
 		}
 		for _, id := range one.Requirements {
 			if c.kind(id) == requirements.Open {
@@ -226,7 +226,7 @@ func readingTrials(c coverage) (trials []trial, rest []Untried) {
 			}
 			trials = append(trials, trial{
 				name:   fmt.Sprintf("reading %s: %s", requirement.ID, slug),
-				folder: "reading-" + strings.ReplaceAll(requirement.ID, "/", "-") + "-" + slug, dialect: pseudoid.DialectMSC4014,
+				folder: "reading-" + strings.ReplaceAll(requirement.ID, "/", "-") + "-" + slug, dialect: pdu.DialectMSC4014,
 				variant: variant.Variant{Readings: []string{requirement.ID + "=" + slug}}, checks: checks,
 				requirement: requirement.ID, takes: map[string]string{requirement.ID: slug},
 			})

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"msc4014/helpers/pseudoid"
+	"msc4014/reference/identity"
 	"msc4014/reference/store"
 )
 
@@ -21,7 +21,7 @@ func (c *Client) ForUsers() Users { return Users{c} }
 
 // Profile requests a profile from the user's server: GET /query/profile.
 func (u Users) Profile(ctx context.Context, userID string) (json.RawMessage, error) {
-	server, err := pseudoid.UserIDDomain(userID)
+	server, err := identity.UserIDDomain(userID)
 	if err != nil {
 		return nil, fmt.Errorf("asking for a profile: %w", err)
 	}
@@ -30,7 +30,7 @@ func (u Users) Profile(ctx context.Context, userID string) (json.RawMessage, err
 
 // UserDevices requests a user's devices from the user's server: GET /user/devices/{userID}.
 func (u Users) UserDevices(ctx context.Context, userID string) (json.RawMessage, error) {
-	server, err := pseudoid.UserIDDomain(userID)
+	server, err := identity.UserIDDomain(userID)
 	if err != nil {
 		return nil, fmt.Errorf("asking for devices: %w", err)
 	}

@@ -1,4 +1,4 @@
-package event
+package pdu
 
 // This file reads and writes JSON objects.
 

@@ -1,4 +1,4 @@
-package event
+package pdu
 
 // This file defines how the events of a room version are spelled and redacted.
 

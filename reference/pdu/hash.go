@@ -1,4 +1,4 @@
-package event
+package pdu
 
 // This file has the two hashes of an event (server-server API, "Calculating the content hash for an event" and
 // "Calculating the reference hash for an event").
@@ -33,15 +33,6 @@ func CheckContentHash(event []byte) error {
 		return fmt.Errorf("%w: the event states %.60q, and has %q", ErrContentHash, stated, actual)
 	}
 	return nil
-}
-
-// ContentHash returns the content hash of an event, in unpadded base64, whatever hash it states.
-func ContentHash(event []byte) (string, error) {
-	o, err := read(event, "an event")
-	if err != nil {
-		return "", err
-	}
-	return o.contentHash(), nil
 }
 
 // contentHash returns the SHA-256 of the event without unsigned, signatures and hashes, in unpadded base64.

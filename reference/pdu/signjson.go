@@ -1,4 +1,4 @@
-package event
+package pdu
 
 // This file signs and verifies JSON objects (appendices, "Signing JSON").
 

@@ -1,4 +1,4 @@
-package event
+package pdu
 
 // This file has canonical JSON. gomatrixserverlib decides how strings are spelled; its CanonicalJSON as a whole accepts
 // much that has no canonical form, and writes keys without their escapes.

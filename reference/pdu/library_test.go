@@ -1,4 +1,4 @@
-package event
+package pdu
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package pseudonym
+package pdu
 
 import (
 	"crypto/ed25519"
@@ -9,14 +9,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"msc4014/reference/event"
 	"msc4014/reference/identity"
 )
 
 const someKey = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo"
 
 func TestParseMapping(t *testing.T) {
-	for dialect, field := range map[event.Dialect]string{event.DialectMSC4014: "sender_key", event.DialectDendrite: "user_room_key"} {
+	for dialect, field := range map[Dialect]string{DialectMSC4014: "sender_key", DialectDendrite: "user_room_key"} {
 		raw := UnsignedMapping(dialect, someKey, "@alice:one.test")
 		assert.JSONEq(t, `{"`+field+`":"`+someKey+`","user_id":"@alice:one.test"}`, string(raw))
 		want := Mapping{dialect, someKey, "@alice:one.test", raw}
@@ -48,22 +47,6 @@ func TestParseMapping(t *testing.T) {
 	}
 }
 
-func TestMappingOf(t *testing.T) {
-	for text, want := range map[string]string{
-		`{"content":{"mxid_mapping":{"a":1}}}`:                          `{"a":1}`,
-		`{"content":{"mxid_mapping":null}}`:                             `null`,
-		`{"content":{"mxid_mapping":1},"content":{"mxid_mapping":2.5}}`: `2.5`,
-	} {
-		raw, ok := MappingOf([]byte(text))
-		assert.True(t, ok, text)
-		assert.Equal(t, want, string(raw))
-	}
-	for _, text := range []string{`{}`, `{"content":{}}`, `{"content":null}`, `{"content":[]}`, `{"mxid_mapping":{}}`, `null`, `{`, `{"Content":{"mxid_mapping":1}}`} {
-		_, ok := MappingOf([]byte(text))
-		assert.False(t, ok, text)
-	}
-}
-
 func TestVerifyMapping(t *testing.T) {
 	domain, other := identity.GenerateKeyPair().Private, identity.GenerateKeyPair().Private
 	errUnknown := errors.New("unknown")
@@ -75,9 +58,9 @@ func TestVerifyMapping(t *testing.T) {
 		}
 		return domain.Public().(ed25519.PublicKey), nil
 	}
-	unsigned := UnsignedMapping(event.DialectMSC4014, someKey, "@alice:one.test")
+	unsigned := UnsignedMapping(DialectMSC4014, someKey, "@alice:one.test")
 	signed := func(raw []byte, server, keyID string, key ed25519.PrivateKey) []byte {
-		signed, err := event.SignJSON(raw, server, keyID, key)
+		signed, err := SignJSON(raw, server, keyID, key)
 		require.NoError(t, err)
 		return signed
 	}
@@ -90,21 +73,21 @@ func TestVerifyMapping(t *testing.T) {
 	assert.NoError(t, verify(good))
 	assert.NoError(t, verify(signed(signed(good, "one.test", "ed25519:0", other), "two.test", "ed25519:a", other)), "one is enough")
 
-	assert.ErrorIs(t, verify(unsigned), event.ErrNoSignature)
-	assert.ErrorIs(t, verify(signed(unsigned, "two.test", "ed25519:a", other)), event.ErrNoSignature)
-	assert.ErrorIs(t, verify(signed(unsigned, "one.test", "ed25519:a", other)), event.ErrBadSignature)
-	assert.ErrorIs(t, verify([]byte(strings.Replace(string(good), "@alice", "@mallory", 1))), event.ErrBadSignature)
+	assert.ErrorIs(t, verify(unsigned), ErrNoSignature)
+	assert.ErrorIs(t, verify(signed(unsigned, "two.test", "ed25519:a", other)), ErrNoSignature)
+	assert.ErrorIs(t, verify(signed(unsigned, "one.test", "ed25519:a", other)), ErrBadSignature)
+	assert.ErrorIs(t, verify([]byte(strings.Replace(string(good), "@alice", "@mallory", 1))), ErrBadSignature)
 	assert.ErrorIs(t, verify(signed(unsigned, "one.test", "ed25519:b", domain)), errUnknown)
 	both := verify(signed(signed(unsigned, "one.test", "ed25519:b", domain), "one.test", "ed25519:a", other))
 	assert.ErrorIs(t, both, errUnknown)
-	assert.ErrorIs(t, both, event.ErrBadSignature)
+	assert.ErrorIs(t, both, ErrBadSignature)
 
 	asked = 0
-	assert.ErrorIs(t, verify(signed(unsigned, "one.test", "rsa:a", domain)), event.ErrBadSignature)
+	assert.ErrorIs(t, verify(signed(unsigned, "one.test", "rsa:a", domain)), ErrBadSignature)
 	assert.Zero(t, asked, "for a key of an unknown algorithm")
 	for _, signatures := range []string{`7`, `null`, `{"one.test":7}`, `{"one.test":null}`} {
 		err := verify([]byte(strings.Replace(string(unsigned), "{", `{"signatures":`+signatures+`,`, 1)))
 		assert.Error(t, err, signatures)
-		assert.NotErrorIs(t, err, event.ErrNoSignature, signatures)
+		assert.NotErrorIs(t, err, ErrNoSignature, signatures)
 	}
 }

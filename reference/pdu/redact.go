@@ -1,4 +1,4 @@
-package event
+package pdu
 
 // This file redacts events: it strips what the redaction algorithm of the room version does not keep.
 
