@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -187,6 +188,9 @@ func removeRun(ctx context.Context, dir string, eng *lazyEngine, progress func(s
 	// Move it first: a cleaner that found the folder without its lock would consider it a run that was killed while opening.
 	gone := filepath.Join(trashDir(filepath.Dir(filepath.Dir(dir))), filepath.Base(dir))
 	if err := os.Rename(dir, gone); err != nil {
+		if _, there := os.Lstat(dir); errors.Is(there, fs.ErrNotExist) {
+			return nil // a suite's binary that was interrupted has removed its run
+		}
 		return fmt.Errorf("remove its folder: %w", err)
 	}
 	return removeFolder(gone)

@@ -167,6 +167,15 @@ func TestOpenAndClose(t *testing.T) {
 	require.NoError(t, other.Close())
 }
 
+// TestCloseAfterTheSuitesBinary: a suite's binary that is interrupted removes its run.
+func TestCloseAfterTheSuitesBinary(t *testing.T) {
+	isolate(t)
+	run, err := Open()
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(run.Dir))
+	require.NoError(t, run.Close())
+}
+
 func TestKilledRunIsCleanedAndLiveOneIsNot(t *testing.T) {
 	isolate(t)
 	mine, err := Open()
