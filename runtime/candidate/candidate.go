@@ -40,8 +40,8 @@ type Candidate struct {
 	// Arguments and Environment are how the reference deviates (With).
 	Arguments   string
 	Environment []string
-	// Overlay holds files that replace those on disk when the reference is built: their contents, by slash-separated path
-	// relative to the project's root. Each overlay gives its own program, cached like any other.
+	// Overlay holds files that replace those on disk when the reference is built, or are added: their contents, by slash-separated
+	// path relative to the project's root. Each overlay gives its own program, cached like any other.
 	Overlay map[string][]byte
 	// BootstrapBase allows building a base image from Debian's packages if no registry answers. In CI this is always allowed.
 	BootstrapBase bool

@@ -5,12 +5,14 @@ package candidate
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"go/parser"
 	"go/token"
 	"hash"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -88,8 +90,8 @@ var goDirectives = regexp.MustCompile(`(?m)^(go|toolchain|godebug) .*$`)
 
 // addPackage adds a Go package of this module, and the packages of this module that it imports: all files in their folders,
 // including embedded ones, except tests. If packages of other modules are imported, it adds go.mod and go.sum. overlay holds
-// texts that replace files, by path relative to root; it is an error if such a file is not part of the build, since the text
-// would change nothing.
+// texts that replace files, or add some, by path relative to root; it is an error if such a file is not part of the build, since
+// the text would change nothing.
 func (f *fingerprint) addPackage(root, path string, overlay map[string][]byte) error {
 	goMod, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {
@@ -139,15 +141,11 @@ func (f *fingerprint) addPackage(root, path string, overlay map[string][]byte) e
 func (f *fingerprint) addPackageFolder(root, path string, overlay map[string][]byte, replaced map[string]bool) (imports []string, err error) {
 	below := strings.TrimPrefix(path, module+"/")
 	dir := filepath.Join(root, filepath.FromSlash(below))
-	entries, err := os.ReadDir(dir)
+	names, err := packageFiles(dir, below, overlay)
 	if err != nil {
 		return nil, err
 	}
-	for _, entry := range entries {
-		name := entry.Name()
-		if !entry.Type().IsRegular() || strings.HasSuffix(name, "_test.go") {
-			continue
-		}
+	for _, name := range names {
 		file := filepath.Join(dir, name)
 		text, isReplaced := overlay[below+"/"+name]
 		if isReplaced {
@@ -171,4 +169,25 @@ func (f *fingerprint) addPackageFolder(root, path string, overlay map[string][]b
 	}
 	slices.Sort(imports)
 	return slices.Compact(imports), nil
+}
+
+// packageFiles returns the names of a package's files, without tests: those in its folder, and those that the overlay adds. With
+// these, there may be no folder.
+func packageFiles(dir, below string, overlay map[string][]byte) (names []string, err error) {
+	for file := range overlay {
+		if path.Dir(file) == below {
+			names = append(names, path.Base(file))
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && (!errors.Is(err, fs.ErrNotExist) || len(names) == 0) {
+		return nil, err
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); entry.Type().IsRegular() && !strings.HasSuffix(name, "_test.go") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }

@@ -97,7 +97,15 @@ func TestOverlayFingerprint(t *testing.T) {
 	same, err := sum(map[string]string{"lib/lib.go": "package lib\n"})
 	require.NoError(t, err)
 	assert.Equal(t, plain, same)
-	for _, path := range []string{"none/none.go", "lib/new.go"} {
+	more := map[string]string{"lib/new.go": "package lib\n\nimport _ \"msc4014/new\"\n", "new/new.go": "package new\n"}
+	added, err := sum(more)
+	require.NoError(t, err, "a file, and a package, that are not on disk")
+	assert.NotEqual(t, plain, added)
+	more["new/new.go"] = "package new // other\n"
+	other, err := sum(more)
+	require.NoError(t, err)
+	assert.NotEqual(t, added, other)
+	for _, path := range []string{"none/none.go", "new/new.go"} {
 		_, err = sum(map[string]string{path: "package x"})
 		assert.EqualError(t, err, "the overlay replaces "+path+", but msc4014/entry is not built from it")
 	}
