@@ -20,6 +20,8 @@ type Plan struct {
 	Seed     uint64            `json:"seed,omitempty"`     // of hostile input; 0 means 1
 	Shard    string            `json:"shard,omitempty"`    // "I/N"
 	Keep     bool              `json:"keep,omitempty"`     // keep servers and their files, and say where
+	// First are checks that start before the others, in this order.
+	First []string `json:"first,omitempty"`
 	// Results is the absolute path of the folder for logs and transcripts of checks that did not pass.
 	Results string `json:"results"`
 	// Session is the folder of the run's session (runtime/session), whose lock the command line holds.

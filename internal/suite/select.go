@@ -12,7 +12,8 @@ import (
 	"msc4014/internal/selection"
 )
 
-// choose returns the checks that a plan selects, in the order in which they start: the slowest first.
+// choose returns the checks that a plan selects, in the order in which they start: the slowest first, then those that the plan
+// wants first.
 func choose(all []*check.Check, wanted plan.Plan) ([]*check.Check, error) {
 	selected, err := selection.New(wanted.Run, wanted.Shard, wanted.Second != nil)
 	if err != nil {
@@ -34,7 +35,13 @@ func choose(all []*check.Check, wanted plan.Plan) ([]*check.Check, error) {
 		random := rand.New(rand.NewPCG(uint64(wanted.Shuffle), 0))
 		random.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
 	}
-	slices.SortStableFunc(chosen, func(a, b *check.Check) int { return cmp.Compare(b.Slow, a.Slow) })
+	first := map[string]int{}
+	for i, name := range wanted.First {
+		first[name] = i - len(wanted.First)
+	}
+	slices.SortStableFunc(chosen, func(a, b *check.Check) int {
+		return cmp.Or(cmp.Compare(b.Slow, a.Slow), cmp.Compare(first[a.Name], first[b.Name]))
+	})
 	return chosen, nil
 }
 

@@ -34,6 +34,7 @@ func chosenNames(t *testing.T, wanted plan.Plan) string {
 
 func TestChoose(t *testing.T) {
 	assert.Equal(t, "bac", chosenNames(t, plan.Plan{}), "slow checks start first")
+	assert.Equal(t, "bca", chosenNames(t, plan.Plan{First: []string{"c", "none", "b"}}))
 	assert.Equal(t, "ba", chosenNames(t, plan.Plan{Run: "^mapping/"}))
 	assert.Equal(t, "b", chosenNames(t, plan.Plan{Shard: "2/3"}))
 	assert.Equal(t, chosenNames(t, plan.Plan{Shuffle: 7}), chosenNames(t, plan.Plan{Shuffle: 7}))
