@@ -1,0 +1,505 @@
+package mutation
+
+// The rules: which places of a file can be changed, and how.
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/constant"
+	"go/token"
+	"go/types"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/tools/go/ast/edge"
+	"golang.org/x/tools/go/ast/inspector"
+	"golang.org/x/tools/go/packages"
+	"golang.org/x/tools/go/types/typeutil"
+)
+
+// Rule says how a place is changed.
+type Rule string
+
+// The rules.
+const (
+	// Negated negates the condition of an if, a for or a case of a switch without tag, or a result that is computed.
+	Negated Rule = "condition negated"
+	// Swapped puts && in place of ||, and the other way round.
+	Swapped Rule = "&& and || swapped"
+	// Dropped leaves out a call: one that is a statement, or one whose only result is an error, which is then nil.
+	Dropped Rule = "call dropped"
+	// Flipped puts true in place of false, and the other way round.
+	Flipped Rule = "flag flipped"
+	// Changed adds one to a number, and a letter to a string. Literals in declarations of constants, array lengths and tags must
+	// be constant, so they stay. So does what no answer depends on: text for people, such as that of errors and logs, capacities,
+	// and what is returned beside an error.
+	Changed Rule = "constant changed"
+)
+
+// reader finds the sites of a file.
+type reader struct {
+	*source
+	set      *token.FileSet
+	info     *types.Info
+	own      *types.Package
+	function string
+	found    []*Site
+	places   map[[3]string]int // occurrences, by function, original and changed lines
+}
+
+// sitesOf returns the sites of a file.
+func sitesOf(root string, in *packages.Package, file *ast.File) ([]*Site, error) {
+	name := in.Fset.Position(file.Package).Filename
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	below, err := filepath.Rel(root, name)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{
+		source: &source{file: filepath.ToSlash(below), text: text}, set: in.Fset, info: in.TypesInfo, own: in.Types,
+		places: map[[3]string]int{},
+	}
+	r.name = r.offset(file.Name.End())
+	for cursor := range inspector.New([]*ast.File{file}).Root().Preorder() {
+		r.visit(cursor)
+	}
+	return r.found, nil
+}
+
+// visit adds the sites of one node.
+func (r *reader) visit(cursor inspector.Cursor) {
+	switch node := cursor.Node().(type) {
+	case *ast.FuncDecl:
+		r.function = functionName(node)
+	case *ast.ValueSpec:
+		if cursor.Parent().ParentEdgeKind() == edge.File_Decls {
+			r.function = node.Names[0].Name
+		}
+	case *ast.ExprStmt:
+		if call, ok := node.X.(*ast.CallExpr); ok && inBlock(cursor) && r.mayDrop(call) {
+			r.dropStatement(node)
+		}
+	}
+	node, ok := cursor.Node().(ast.Expr)
+	if !ok {
+		return
+	}
+	kind := cursor.ParentEdgeKind()
+	if r.isBool(node) && r.info.Types[node].Value == nil && isCondition(cursor) {
+		r.negate(node)
+	}
+	switch node := node.(type) {
+	case *ast.BinaryExpr:
+		if (node.Op == token.LAND || node.Op == token.LOR) && r.isBool(node) {
+			r.swap(cursor, node)
+		}
+	case *ast.CallExpr:
+		if r.isError(node) && isSole(cursor) {
+			r.dropError(cursor, node)
+		}
+	case *ast.Ident:
+		if value := r.info.Uses[node]; (value == types.Universe.Lookup("true") || value == types.Universe.Lookup("false")) &&
+			r.isBool(node) && !mustBeConstant(cursor) && !r.besideError(cursor) {
+			r.flip(node)
+		}
+	case *ast.BasicLit:
+		if kind != edge.ImportSpec_Path && kind != edge.Field_Tag && !mustBeConstant(cursor) && !r.isForPeople(cursor, node) &&
+			!r.isCapacity(cursor) && !r.besideError(cursor) {
+			r.change(node)
+		}
+	}
+}
+
+// functionName returns "Type.Method" or "function".
+func functionName(declared *ast.FuncDecl) string {
+	if declared.Recv == nil || len(declared.Recv.List) == 0 {
+		return declared.Name.Name
+	}
+	receiver := declared.Recv.List[0].Type
+	for {
+		switch inner := receiver.(type) {
+		case *ast.StarExpr:
+			receiver = inner.X
+		case *ast.IndexExpr:
+			receiver = inner.X
+		case *ast.IndexListExpr:
+			receiver = inner.X
+		case *ast.Ident:
+			return inner.Name + "." + declared.Name.Name
+		default:
+			return declared.Name.Name
+		}
+	}
+}
+
+// inBlock reports whether a statement is one of a list, not part of another statement.
+func inBlock(cursor inspector.Cursor) bool {
+	switch cursor.ParentEdgeKind() {
+	case edge.BlockStmt_List, edge.CaseClause_Body, edge.CommClause_Body:
+		return true
+	}
+	return false
+}
+
+// isCondition reports whether an expression decides which statements are executed, or is a result.
+func isCondition(cursor inspector.Cursor) bool {
+	switch cursor.ParentEdgeKind() {
+	case edge.IfStmt_Cond, edge.ForStmt_Cond, edge.ReturnStmt_Results:
+		return true
+	case edge.CaseClause_List:
+		choice, ok := cursor.Parent().Parent().Parent().Node().(*ast.SwitchStmt)
+		return ok && choice.Tag == nil
+	}
+	return false
+}
+
+// isSole reports whether a value is the only one that is returned, or is assigned to one variable.
+func isSole(cursor inspector.Cursor) bool {
+	switch parent := cursor.Parent().Node().(type) {
+	case *ast.ReturnStmt:
+		return len(parent.Results) == 1
+	case *ast.AssignStmt:
+		return cursor.ParentEdgeKind() == edge.AssignStmt_Rhs && len(parent.Lhs) == len(parent.Rhs)
+	}
+	return false
+}
+
+// mustBeConstant reports whether the language wants a constant at a place.
+func mustBeConstant(cursor inspector.Cursor) bool {
+	for ; cursor.Node() != nil; cursor = cursor.Parent() {
+		switch kind := cursor.ParentEdgeKind(); kind {
+		case edge.ArrayType_Len:
+			return true
+		case edge.GenDecl_Specs:
+			return cursor.Parent().Node().(*ast.GenDecl).Tok == token.CONST
+		case edge.KeyValueExpr_Key:
+			literal, ok := cursor.Parent().Parent().Node().(*ast.CompositeLit)
+			if _, array := literal.Type.(*ast.ArrayType); ok && array {
+				return true
+			}
+		}
+		if _, ok := cursor.Node().(ast.Stmt); ok {
+			if _, declares := cursor.Node().(*ast.DeclStmt); !declares {
+				return false
+			}
+		}
+		if _, ok := cursor.Node().(*ast.File); ok {
+			return false
+		}
+	}
+	return false
+}
+
+// isBool reports whether an expression has type bool.
+func (r *reader) isBool(node ast.Expr) bool {
+	typed := r.info.TypeOf(node)
+	return typed != nil && types.Identical(types.Default(typed), types.Typ[types.Bool])
+}
+
+// isError reports whether a call has one result, of type error.
+func (r *reader) isError(call *ast.CallExpr) bool {
+	typed := r.info.Types[call]
+	return typed.IsValue() && typed.Type != nil && types.Identical(typed.Type, types.Universe.Lookup("error").Type())
+}
+
+// mayDrop reports whether a call may be dropped as a statement: not panic, after which functions need no return, and not the
+// writing of logs.
+func (r *reader) mayDrop(call *ast.CallExpr) bool {
+	switch callee := typeutil.Callee(r.info, call).(type) {
+	case *types.Builtin:
+		return callee.Name() != "panic"
+	case *types.Func:
+		return !logs(callee)
+	}
+	return true
+}
+
+// logs reports whether a function belongs to a package that writes logs.
+func logs(function *types.Func) bool {
+	return function.Pkg() != nil && (function.Pkg().Path() == "log" || function.Pkg().Path() == "log/slog")
+}
+
+// errorCode matches the error codes of Matrix.
+var errorCode = regexp.MustCompile(`^M_[A-Z_]+$`)
+
+// isForPeople reports whether a literal is text for people: several words, or an argument of a function that writes logs, panics,
+// or makes an error with a format. An error code is for programs.
+func (r *reader) isForPeople(cursor inspector.Cursor, literal *ast.BasicLit) bool {
+	if literal.Kind == token.STRING {
+		value, err := strconv.Unquote(literal.Value)
+		if err != nil || errorCode.MatchString(value) {
+			return false
+		}
+		if strings.Contains(value, " ") {
+			return true
+		}
+	}
+	for enclosing := range cursor.Enclosing((*ast.CallExpr)(nil)) {
+		switch callee := typeutil.Callee(r.info, enclosing.Node().(*ast.CallExpr)).(type) {
+		case *types.Builtin:
+			if callee.Name() == "panic" {
+				return true
+			}
+		case *types.Func:
+			if logs(callee) || makesError(callee) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// makesError reports whether a function makes an error from text: errors.New, or one that takes a format.
+func makesError(function *types.Func) bool {
+	signature := function.Signature()
+	last := signature.Params().Len() - 1
+	if signature.Results().Len() != 1 || !types.Identical(signature.Results().At(0).Type(), types.Universe.Lookup("error").Type()) {
+		return false
+	}
+	return function.FullName() == "errors.New" || signature.Variadic() && last > 0 &&
+		types.Identical(signature.Params().At(last).Type(), types.NewSlice(types.Universe.Lookup("any").Type())) &&
+		types.Identical(signature.Params().At(last-1).Type(), types.Typ[types.String])
+}
+
+// isCapacity reports whether a literal is the capacity that make reserves.
+func (r *reader) isCapacity(cursor inspector.Cursor) bool {
+	call, ok := cursor.Parent().Node().(*ast.CallExpr)
+	if !ok || cursor.ParentEdgeKind() != edge.CallExpr_Args {
+		return false
+	}
+	made, ok := typeutil.Callee(r.info, call).(*types.Builtin)
+	if !ok || made.Name() != "make" {
+		return false
+	}
+	_, isMap := r.info.TypeOf(call).Underlying().(*types.Map)
+	return isMap || cursor.ParentEdgeIndex() == 2
+}
+
+// besideError reports whether a value is returned beside an error, so that no caller looks at it.
+func (r *reader) besideError(cursor inspector.Cursor) bool {
+	returned, ok := cursor.Parent().Node().(*ast.ReturnStmt)
+	if !ok {
+		return false
+	}
+	last := returned.Results[len(returned.Results)-1]
+	return last != cursor.Node() && types.AssignableTo(r.info.TypeOf(last), types.Universe.Lookup("error").Type()) && !r.info.Types[last].IsNil()
+}
+
+const switched = " != mutant.On(" + number + "))"
+
+func (r *reader) negate(node ast.Expr) {
+	var shown edit
+	switch inner := ast.Unparen(node).(type) {
+	case *ast.BinaryExpr:
+		if opposite := map[token.Token]string{token.EQL: "!=", token.NEQ: "=="}[inner.Op]; opposite != "" && inner == node {
+			shown = r.replacing(inner.OpPos, inner.OpPos+2, opposite)
+			break
+		}
+		shown = r.replacing(node.Pos(), node.End(), "!("+r.of(node)+")")
+	case *ast.UnaryExpr: // the only one that gives a bool besides ! is a receive
+		if inner.Op == token.NOT {
+			shown = r.replacing(node.Pos(), node.End(), r.of(inner.X))
+			break
+		}
+		shown = r.replacing(node.Pos(), node.End(), "!("+r.of(node)+")")
+	default:
+		shown = r.replacing(node.Pos(), node.End(), "!"+r.of(node))
+	}
+	r.add(node, Negated, []edit{shown}, r.wrapping(node, "((", ")"+switched))
+}
+
+// swap rewrites a && b into ((a) != m && (b) != m) != m, and a || b likewise: if m is true this is the other operator, by
+// De Morgan's laws, and evaluates b in the same cases.
+func (r *reader) swap(cursor inspector.Cursor, node *ast.BinaryExpr) {
+	other := map[token.Token]token.Token{token.LAND: token.LOR, token.LOR: token.LAND}[node.Op]
+	shown := []edit{r.replacing(node.OpPos, node.OpPos+2, other.String())}
+	parenthesize := func(e ast.Expr) {
+		shown = append(shown, r.replacing(e.Pos(), e.Pos(), "("), r.replacing(e.End(), e.End(), ")"))
+	}
+	for _, operand := range []ast.Expr{node.X, node.Y} {
+		if inner, ok := operand.(*ast.BinaryExpr); ok && inner.Op.Precedence() < other.Precedence() {
+			parenthesize(operand)
+		}
+	}
+	if outer, ok := cursor.Parent().Node().(*ast.BinaryExpr); ok && outer.Op.Precedence() > other.Precedence() {
+		parenthesize(node)
+	}
+	r.add(node, Swapped, shown,
+		r.wrapping(node, "((", ")"+switched), r.wrapping(node.X, "((", ")"+switched), r.wrapping(node.Y, "((", ")"+switched))
+}
+
+func (r *reader) dropStatement(node *ast.ExprStmt) {
+	r.add(node, Dropped, []edit{r.replacing(node.Pos(), node.End(), "")},
+		r.wrapping(node, "if !mutant.On("+number+") { ", " }"))
+}
+
+func (r *reader) dropError(cursor inspector.Cursor, node *ast.CallExpr) {
+	shown := "nil"
+	if assigned, ok := cursor.Parent().Node().(*ast.AssignStmt); ok && assigned.Tok == token.DEFINE {
+		shown = "error(nil)"
+	}
+	r.add(node, Dropped, []edit{r.replacing(node.Pos(), node.End(), shown)},
+		r.wrapping(node, "mutant.Error("+number+", func() error { return ", " })"))
+}
+
+func (r *reader) flip(node *ast.Ident) {
+	r.add(node, Flipped, []edit{r.replacing(node.Pos(), node.End(), map[string]string{"true": "false", "false": "true"}[node.Name])},
+		r.wrapping(node, "(", switched))
+}
+
+// change adds one to a number, or a letter to a string.
+func (r *reader) change(node *ast.BasicLit) {
+	typed := types.Default(r.info.TypeOf(node))
+	basic, ok := typed.Underlying().(*types.Basic)
+	if !ok {
+		return
+	}
+	name, importing, ok := r.typeName(typed)
+	if !ok {
+		return
+	}
+	changed := changedLiteral(node, basic)
+	if changed == "" {
+		return
+	}
+	wrapped := r.wrapping(node, "mutant.Pick["+name+"]("+number+", ", ", "+changed+")")
+	wrapped.imports = importing
+	r.add(node, Changed, []edit{r.replacing(node.Pos(), node.End(), changed)}, wrapped)
+}
+
+// changedLiteral returns another literal of the same type.
+func changedLiteral(node *ast.BasicLit, basic *types.Basic) string {
+	value := constant.MakeFromLiteral(node.Value, node.Kind, 0)
+	switch node.Kind {
+	case token.STRING:
+		if strings.HasPrefix(node.Value, "`") {
+			return strings.TrimSuffix(node.Value, "`") + "x`"
+		}
+		return strings.TrimSuffix(node.Value, `"`) + `x"`
+	case token.CHAR:
+		char, _ := constant.Int64Val(value)
+		return strconv.QuoteRune(rune(char + 1))
+	case token.INT:
+		for _, step := range []int64{1, -1} {
+			if next := constant.BinaryOp(value, token.ADD, constant.MakeInt64(step)); fits(next, basic) {
+				return next.ExactString()
+			}
+		}
+	case token.FLOAT:
+		return "(" + node.Value + " + 1)"
+	}
+	return ""
+}
+
+// fits reports whether a whole number fits a type.
+func fits(value constant.Value, basic *types.Basic) bool {
+	if basic.Info()&types.IsInteger == 0 {
+		return true // a float
+	}
+	size := 64
+	if sizes := types.SizesFor("gc", "amd64"); sizes != nil {
+		size = int(sizes.Sizeof(basic)) * 8
+	}
+	if basic.Info()&types.IsUnsigned != 0 {
+		return constant.Sign(value) >= 0 && constant.BitLen(value) <= size
+	}
+	return constant.BitLen(value) < size
+}
+
+// typeName returns how the file names a type, and the package that it must import for that, or "". It reports false for a type
+// that the file cannot name.
+func (r *reader) typeName(typed types.Type) (name, importing string, ok bool) {
+	named, isNamed := types.Unalias(typed).(*types.Named)
+	if !isNamed || named.Obj().Pkg() == nil || named.Obj().Pkg() == r.own {
+		return types.TypeString(typed, types.RelativeTo(r.own)), "", true
+	}
+	importing = named.Obj().Pkg().Path()
+	return alias(importing) + "." + named.Obj().Name(), importing, named.Obj().Exported()
+}
+
+// alias returns the name under which rewritten files import a package, besides their own imports, which variables may hide.
+func alias(imported string) string {
+	return "mutant_" + strings.NewReplacer("-", "_", ".", "_").Replace(path.Base(imported))
+}
+
+func (r *reader) offset(pos token.Pos) int { return r.set.Position(pos).Offset }
+
+// of returns the text of an expression.
+func (r *reader) of(node ast.Expr) string {
+	return string(r.text[r.offset(node.Pos()):r.offset(node.End())])
+}
+
+// edit replaces a part of a file, to show a change.
+type edit struct {
+	begin, end int
+	by         string
+}
+
+func (r *reader) replacing(begin, end token.Pos, by string) edit {
+	return edit{r.offset(begin), r.offset(end), by}
+}
+
+func (r *reader) wrapping(node ast.Node, before, after string) wrap {
+	return wrap{begin: r.offset(node.Pos()), end: r.offset(node.End()), before: before, after: after}
+}
+
+// add adds a site at a node.
+func (r *reader) add(node ast.Node, rule Rule, shown []edit, wraps ...wrap) {
+	slices.SortStableFunc(shown, func(a, b edit) int { return a.begin - b.begin })
+	begin, end := lineBegin(r.text, shown[0].begin), lineEnd(r.text, shown[len(shown)-1].end)
+	original, changed, done := string(r.text[begin:end]), "", begin
+	for _, one := range shown {
+		changed += string(r.text[done:one.begin]) + one.by
+		done = one.end
+	}
+	changed += string(r.text[done:end])
+	site := &Site{
+		File: r.file, Function: r.function, Line: r.set.Position(node.Pos()).Line, Rule: rule,
+		Original: unindented(original), Changed: unindented(changed), source: r.source, wraps: wraps,
+	}
+	place := [3]string{site.Function, site.Original, site.Changed}
+	r.places[place]++
+	site.Occurrence = r.places[place]
+	r.found = append(r.found, site)
+}
+
+// unindented returns lines without their common indentation, and without empty ones.
+func unindented(text string) string {
+	var kept []string
+	depth := -1
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, " \t\n")
+		if line == "" {
+			continue
+		}
+		if own := len(line) - len(strings.TrimLeft(line, "\t")); depth < 0 || own < depth {
+			depth = own
+		}
+		kept = append(kept, line)
+	}
+	for i, line := range kept {
+		kept[i] = line[depth:]
+	}
+	return strings.Join(kept, "\n")
+}
+
+func lineBegin(text []byte, at int) int { return bytes.LastIndexByte(text[:at], '\n') + 1 }
+
+func lineEnd(text []byte, at int) int {
+	if end := bytes.IndexByte(text[at:], '\n'); end >= 0 {
+		return at + end
+	}
+	return len(text)
+}
+
+// String returns the site for people, in one line.
+func (s *Site) String() string { return fmt.Sprintf("%s %s: %s", s.ID(), s.Place(), s.Rule) }
