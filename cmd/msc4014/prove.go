@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"msc4014/cmd/internal/prove"
 	"msc4014/cmd/internal/suitebinary"
 	"msc4014/faults"
+	"msc4014/faults/mutation"
 	"msc4014/helpers/plan"
 	"msc4014/report"
 	"msc4014/requirements"
@@ -34,6 +36,7 @@ the fault's row failed; 2 if the proof could not be completed.`
 // newProveCommand returns the command that proves the suite.
 func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	var options prove.Options
+	var mutants prove.MutantOptions
 	command := &cobra.Command{
 		Use:   "prove",
 		Short: "Show that each check can pass and can fail",
@@ -43,10 +46,14 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 			if command.Flags().Changed("parallel") && options.Parallel < 1 {
 				return fmt.Errorf("--parallel %d: must be a number of trials from 1 to %d", options.Parallel, prove.MostParallel)
 			}
-			for _, name := range []string{"run", "results", "changed-since"} {
+			for _, name := range []string{"run", "results", "changed-since", "mutant"} {
 				if command.Flags().Changed(name) && command.Flag(name).Value.String() == "" {
 					return fmt.Errorf("--%s needs a value", name)
 				}
+			}
+			ofMutants, err := wantsMutants(command, mutants)
+			if err != nil {
+				return err
 			}
 			_, notices, err := examineVariables(os.Environ())
 			if err != nil {
@@ -59,15 +66,20 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if ofMutants {
+				mutants.Run, mutants.Results, mutants.Parallel, mutants.Verbose = options.Run, options.Results, options.Parallel, options.Verbose
+				*status, err = prover.Mutants(command.Context(), mutants)
+				return err
+			}
 			*status, err = prover.Prove(command.Context(), options)
 			return err
 		},
 	}
 	flags := command.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&options.Run, "run", "", "try only faults, requirements and checks that match `REGEX`")
-	flags.StringVar(&options.Results, "results", "", "write results to `DIR` (default results/prove)")
-	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("run at most `N` trials at a time, up to %d (default 8: trials mostly wait)", prove.MostParallel))
+	flags.StringVar(&options.Run, "run", "", "try only faults, requirements and checks that match `REGEX`;\nwith --mutants, files and functions of the reference")
+	flags.StringVar(&options.Results, "results", "", "write results to `DIR` (default results/prove; with --mutants,\nresults/prove/mutants-SEED)")
+	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("run at most `N` trials at a time, up to %d (default 8: trials mostly wait;\nwith --mutants 4)", prove.MostParallel))
 	flags.BoolVar(&options.Whole, "whole", false,
 		"run the whole suite with each fault, and not the checks of its\nrequirements alone: nothing else may fail")
 	flags.BoolVar(&options.Record, "record", false,
@@ -75,8 +87,47 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	flags.IntVar(&options.Sample, "sample", 0, "try one fault in `N`, chosen by the commit; checks that only others name are left unproven")
 	flags.StringVar(&options.ChangedSince, "changed-since", "",
 		"try the faults that changed since `COMMIT`, or whose checks did; with --sample, those too")
+	flags.IntVar(&mutants.Count, "mutants", 0,
+		"in place of faults, try `N` small changes of the reference's source that nobody chose;\nresults of an earlier run with the same seed and sources are kept")
+	flags.Uint64Var(&mutants.Seed, "seed", 1, "choose the mutants by `SEED`; more mutants of a seed begin with the fewer ones")
+	flags.StringVar(&mutants.Only, "mutant", "", "try only the mutant `ID`, with all checks, and keep what they say")
 	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell of each trial as it ends")
 	return command
+}
+
+// wantsMutants reports whether mutants are to be tried in place of faults. The error is for flags that do not go together.
+func wantsMutants(command *cobra.Command, mutants prove.MutantOptions) (bool, error) {
+	of := ""
+	for _, name := range []string{"mutants", "mutant"} {
+		if command.Flags().Changed(name) {
+			if of != "" {
+				return false, fmt.Errorf("--%s and --%s do not go together: one tries a sample, the other one mutant", of, name)
+			}
+			of = name
+		}
+	}
+	if command.Flags().Changed("mutants") && mutants.Count < 1 {
+		return false, fmt.Errorf("--mutants %d: must be a number of mutants, at least 1", mutants.Count)
+	}
+	if command.Flags().Changed("seed") && (of != "mutants" || mutants.Seed == 0) {
+		if of == "mutants" {
+			return false, errors.New("--seed 0: must be a positive integer")
+		}
+		return false, errors.New("--seed chooses mutants: give their number with --mutants N")
+	}
+	if of == "" {
+		return false, nil
+	}
+	excluded := []string{"whole", "sample", "record"}
+	if of == "mutant" {
+		excluded = append(excluded, "run")
+	}
+	for _, name := range excluded {
+		if command.Flags().Changed(name) {
+			return false, fmt.Errorf("--%s and --%s do not go together; leave one out", of, name)
+		}
+	}
+	return true, nil
 }
 
 // newProver returns a prover of this project on this machine.
@@ -101,19 +152,30 @@ func newProver(kill <-chan struct{}) (*prove.Prover, error) {
 	if err != nil {
 		return nil, err
 	}
+	equivalents, err := mutation.Equivalents()
+	if err != nil {
+		return nil, err
+	}
+	prepare := func(ctx context.Context, overlay map[string][]byte, progress func(string)) (runtime.Artifact, error) {
+		patched := found
+		patched.Overlay = overlay
+		return candidate.Prepare(ctx, root, patched, "process", progress)
+	}
 	return &prove.Prover{
 		Root: root, Folder: filepath.Clean(folder), Stdout: os.Stdout, Environment: os.Getenv,
 		Suite:     report.Suite{Version: plan.SuiteVersion, Commit: gitCommit(root)},
 		Catalogue: catalogue, Report: catalogueOf(catalogue), Faults: all,
 		Build: suitebinary.Build,
 		Prepare: func(ctx context.Context, with []faults.Fault, progress func(string)) (runtime.Artifact, error) {
-			patched := found
-			var err error
-			if patched.Overlay, err = faults.Apply(root, with); err != nil {
+			overlay, err := faults.Apply(root, with)
+			if err != nil {
 				return runtime.Artifact{}, err
 			}
-			return candidate.Prepare(ctx, root, patched, "process", progress)
+			return prepare(ctx, overlay, progress)
 		},
-		Since: prove.Since, Kill: kill,
+		PrepareWith: prepare,
+		Sites:       func(ctx context.Context) ([]*mutation.Site, error) { return mutation.Find(ctx, root) },
+		Equivalents: equivalents,
+		Since:       prove.Since, Kill: kill,
 	}, nil
 }

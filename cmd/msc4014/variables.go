@@ -24,7 +24,8 @@ var ours = []string{rootVariable, "MSC4014_STATE_DIR"}
 // forServers are variables that the servers' entry points read. The suite sets most of them itself and passes none through.
 var forServers = []string{
 	"MSC4014_CA_DIR", "MSC4014_DATA_DIR", "MSC4014_EPHEMERAL", "MSC4014_HTTPS_ADDRESS", "MSC4014_HTTP_ADDRESS", "MSC4014_LOG_LEVEL",
-	"MSC4014_PROGRAM_DIR", "MSC4014_REFERENCE_DIALECT", "MSC4014_REFERENCE_READINGS",
+	"MSC4014_PROGRAM_DIR", "MSC4014_REFERENCE_DIALECT", "MSC4014_REFERENCE_MUTANT", "MSC4014_REFERENCE_MUTANTS_REACHED",
+	"MSC4014_REFERENCE_READINGS",
 }
 
 // testPrefix is the prefix of variables that the suite's own tests read.

@@ -17,6 +17,7 @@ import (
 
 	"msc4014/cmd/internal/suitebinary"
 	"msc4014/faults"
+	"msc4014/faults/mutation"
 	"msc4014/helpers/verdict"
 	"msc4014/internal/selection"
 	"msc4014/report"
@@ -75,6 +76,11 @@ type Prover struct {
 	Prepare func(ctx context.Context, with []faults.Fault, progress func(string)) (runtime.Artifact, error)
 	// Since returns what changed since a commit.
 	Since func(ctx context.Context, root, commit string) (Changes, error)
+	// PrepareWith is Prepare with files in place of those on disk.
+	PrepareWith func(ctx context.Context, overlay map[string][]byte, progress func(string)) (runtime.Artifact, error)
+	// Sites returns all places where the reference can be changed, and Equivalents lists the changes that no answer shows.
+	Sites       func(ctx context.Context) ([]*mutation.Site, error)
+	Equivalents []mutation.Equivalent
 	// Kill, when closed, ends the suite's binaries immediately: the user interrupted a second time.
 	Kill <-chan struct{}
 }
@@ -99,8 +105,8 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 	if under.selected, err = selection.New(options.Run, "", false); err != nil {
 		return StatusCannot, err
 	}
-	if options.Parallel < 0 || options.Parallel > MostParallel {
-		return StatusCannot, fmt.Errorf("--parallel %d: must be a number of trials from 1 to %d", options.Parallel, MostParallel)
+	if err := checkParallel(options.Parallel); err != nil {
+		return StatusCannot, err
 	}
 	if options.Sample < 0 {
 		return StatusCannot, fmt.Errorf("--sample %d: must be a number N, to try one in N faults", options.Sample)
@@ -117,10 +123,7 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 			return StatusCannot, err
 		}
 	}
-	if _, err := session.StateDir(); err != nil {
-		return StatusCannot, err
-	}
-	folder, err := report.OpenFolder(under.results) // keeps other proofs from using it meanwhile
+	folder, err := under.open()
 	if err != nil {
 		return StatusCannot, err
 	}
@@ -173,6 +176,21 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 		return StatusUnproven, nil
 	}
 	return StatusProven, nil
+}
+
+func checkParallel(parallel int) error {
+	if parallel < 0 || parallel > MostParallel {
+		return fmt.Errorf("--parallel %d: must be a number of trials from 1 to %d", parallel, MostParallel)
+	}
+	return nil
+}
+
+// open opens the results folder, which keeps other proofs from using it meanwhile.
+func (p *proving) open() (*report.Folder, error) {
+	if _, err := session.StateDir(); err != nil {
+		return nil, err
+	}
+	return report.OpenFolder(p.results)
 }
 
 func (p *proving) say(line string) { p.progress.Say("%s", line) }

@@ -45,7 +45,29 @@ func (p *proving) try(ctx context.Context, one trial, with readied) (done outcom
 	one.variant.Dialect = string(one.dialect)
 	artifact.Candidate = strings.TrimSpace("reference " + one.variant.Arguments())
 	artifact.Environment = one.variant.Environment()
-	folder, err := report.OpenFolder(filepath.Join(p.results, one.folder))
+	ran, err := p.run(ctx, one.folder, plan.Plan{Artifact: artifact, Run: selection.Exactly(one.checks)}, func(verdict.Event, func(error)) {})
+	if err != nil {
+		return done, err
+	}
+	if !ran.planned && one.honest() {
+		return done, errors.New(ran.results.Incomplete)
+	}
+	done = outcome{trial: one, results: ran.results}
+	done.judge()
+	return done, nil
+}
+
+// ran is how a run of the suite's binary ended.
+type ran struct {
+	results report.Results
+	planned bool // it got as far as running checks
+}
+
+// run runs the suite's binary with a plan, whose remaining fields it sets, and keeps the results in a folder inside that of the proof.
+// handle is called with each event, and with a function that ends the run early. An error means that there are no results, for a reason
+// other than the reference.
+func (p *proving) run(ctx context.Context, name string, wanted plan.Plan, handle func(event verdict.Event, stop func(error))) (done ran, err error) {
+	folder, err := report.OpenFolder(filepath.Join(p.results, name))
 	if err != nil {
 		return done, err
 	}
@@ -57,12 +79,13 @@ func (p *proving) try(ctx context.Context, one trial, with readied) (done outcom
 	defer func() { err = errors.Join(err, own.Close()) }()
 
 	started := time.Now()
-	wanted := plan.Plan{
-		Artifact: artifact, Runtime: "process", Run: selection.Exactly(one.checks), Results: folder.Staging(), Session: own.Dir,
-	}
+	wanted.Runtime, wanted.Results, wanted.Session = "process", folder.Staging(), own.Dir
+	limited, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	ending, err := suitebinary.Process{
-		Binary: p.binary, Plan: wanted, Lock: own.LockFile(), Handle: func(verdict.Event) {}, Kill: p.Kill, CleanupTime: cleanupTime,
-	}.RunIn(ctx, folder)
+		Binary: p.binary, Plan: wanted, Lock: own.LockFile(), Kill: p.Kill, CleanupTime: cleanupTime,
+		Handle: func(event verdict.Event) { handle(event, stop) },
+	}.RunIn(limited, folder)
 	if err != nil {
 		return done, err
 	}
@@ -70,17 +93,13 @@ func (p *proving) try(ctx context.Context, one trial, with readied) (done outcom
 		return done, context.Cause(ctx)
 	}
 	run := report.Run{
-		Suite: p.Suite, Started: started, Duration: time.Since(started), Registered: p.registered, Incomplete: ending.BrokeOff(ctx),
+		Suite: p.Suite, Started: started, Duration: time.Since(started), Registered: p.registered, Incomplete: ending.BrokeOff(limited),
 		Candidate: wanted.Candidate(),
 	}
 	if run.Selection, err = selection.New(wanted.Run, "", false); err != nil {
 		return done, err
 	}
-	done = outcome{trial: one, results: report.Assemble(run, p.Report, ending.Events)}
-	if !ending.Planned() && one.honest() {
-		return done, errors.New(run.Incomplete)
-	}
-	done.judge()
+	done = ran{results: report.Assemble(run, p.Report, ending.Events), planned: ending.Planned()}
 	return done, folder.Keep(done.results)
 }
 
