@@ -26,6 +26,9 @@ const Module = "msc4014"
 // it reads the names of dialects and readings, and decides nothing.
 var Packages = []string{"reference/pseudonym", "reference/rooms", "reference/rules"}
 
+// configuration is the file that lists the readings that can be chosen. It is left out, as reference/choice is.
+const configuration = "reference/pseudonym/readings.go"
+
 // Site is one place of the source with the one change that a rule makes there: a mutant. Its exported fields are the same after
 // other lines of the file have moved, except Line.
 type Site struct {
@@ -40,6 +43,7 @@ type Site struct {
 	Occurrence int
 
 	source *source
+	shown  []edit
 	wraps  []wrap
 }
 
@@ -96,7 +100,9 @@ func find(ctx context.Context, root string, folders []string, overlay map[string
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, sites...)
+			if len(sites) > 0 && sites[0].File != configuration {
+				all = append(all, sites...)
+			}
 		}
 	}
 	ids := map[string]*Site{}

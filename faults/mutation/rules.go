@@ -4,7 +4,6 @@ package mutation
 
 import (
 	"bytes"
-	"fmt"
 	"go/ast"
 	"go/constant"
 	"go/token"
@@ -94,7 +93,7 @@ func (r *reader) visit(cursor inspector.Cursor) {
 		return
 	}
 	kind := cursor.ParentEdgeKind()
-	if r.isBool(node) && r.info.Types[node].Value == nil && isCondition(cursor) {
+	if r.isBool(node) && r.info.Types[node].Value == nil && isCondition(cursor) && !r.besideError(cursor) {
 		r.negate(node)
 	}
 	switch node := node.(type) {
@@ -108,11 +107,11 @@ func (r *reader) visit(cursor inspector.Cursor) {
 		}
 	case *ast.Ident:
 		if value := r.info.Uses[node]; (value == types.Universe.Lookup("true") || value == types.Universe.Lookup("false")) &&
-			r.isBool(node) && !mustBeConstant(cursor) && !r.besideError(cursor) {
+			r.isBool(node) && !r.mustBeConstant(cursor) && !r.besideError(cursor) {
 			r.flip(node)
 		}
 	case *ast.BasicLit:
-		if kind != edge.ImportSpec_Path && kind != edge.Field_Tag && !mustBeConstant(cursor) && !r.isForPeople(cursor, node) &&
+		if kind != edge.ImportSpec_Path && kind != edge.Field_Tag && !r.mustBeConstant(cursor) && !r.isForPeople(cursor, node) &&
 			!r.isCapacity(cursor) && !r.besideError(cursor) {
 			r.change(node)
 		}
@@ -174,17 +173,19 @@ func isSole(cursor inspector.Cursor) bool {
 }
 
 // mustBeConstant reports whether the language wants a constant at a place.
-func mustBeConstant(cursor inspector.Cursor) bool {
+func (r *reader) mustBeConstant(cursor inspector.Cursor) bool {
 	for ; cursor.Node() != nil; cursor = cursor.Parent() {
-		switch kind := cursor.ParentEdgeKind(); kind {
+		switch cursor.ParentEdgeKind() {
 		case edge.ArrayType_Len:
 			return true
 		case edge.GenDecl_Specs:
 			return cursor.Parent().Node().(*ast.GenDecl).Tok == token.CONST
 		case edge.KeyValueExpr_Key:
-			literal, ok := cursor.Parent().Parent().Node().(*ast.CompositeLit)
-			if _, array := literal.Type.(*ast.ArrayType); ok && array {
-				return true
+			if literal, ok := cursor.Parent().Parent().Node().(*ast.CompositeLit); ok {
+				switch r.info.TypeOf(literal).Underlying().(type) {
+				case *types.Array, *types.Slice:
+					return true
+				}
 			}
 		}
 		if _, ok := cursor.Node().(ast.Stmt); ok {
@@ -284,14 +285,40 @@ func (r *reader) isCapacity(cursor inspector.Cursor) bool {
 	return isMap || cursor.ParentEdgeIndex() == 2
 }
 
-// besideError reports whether a value is returned beside an error, so that no caller looks at it.
+// besideError reports whether a value is returned beside an error, so that no caller looks at it: one that is made there, or that a
+// condition found not to be nil.
 func (r *reader) besideError(cursor inspector.Cursor) bool {
 	returned, ok := cursor.Parent().Node().(*ast.ReturnStmt)
 	if !ok {
 		return false
 	}
 	last := returned.Results[len(returned.Results)-1]
-	return last != cursor.Node() && types.AssignableTo(r.info.TypeOf(last), types.Universe.Lookup("error").Type()) && !r.info.Types[last].IsNil()
+	if last == cursor.Node() || !types.AssignableTo(r.info.TypeOf(last), types.Universe.Lookup("error").Type()) {
+		return false
+	}
+	switch last := last.(type) {
+	case *ast.UnaryExpr: // &Error{...}
+		return true
+	case *ast.CallExpr:
+		function, ok := typeutil.Callee(r.info, last).(*types.Func)
+		return ok && makesError(function)
+	case *ast.Ident:
+		return r.isNotNil(last, cursor.Parent())
+	}
+	return false
+}
+
+// isNotNil reports whether a statement is in the body of an if that found a variable not to be nil.
+func (r *reader) isNotNil(variable *ast.Ident, statement inspector.Cursor) bool {
+	if statement.Parent().ParentEdgeKind() != edge.IfStmt_Body {
+		return false
+	}
+	condition, ok := statement.Parent().Parent().Node().(*ast.IfStmt).Cond.(*ast.BinaryExpr)
+	if !ok || condition.Op != token.NEQ || !r.info.Types[condition.Y].IsNil() {
+		return false
+	}
+	compared, ok := condition.X.(*ast.Ident)
+	return ok && r.info.Uses[compared] == r.info.Uses[variable]
 }
 
 const switched = " != mutant.On(" + number + "))"
@@ -464,7 +491,7 @@ func (r *reader) add(node ast.Node, rule Rule, shown []edit, wraps ...wrap) {
 	changed += string(r.text[done:end])
 	site := &Site{
 		File: r.file, Function: r.function, Line: r.set.Position(node.Pos()).Line, Rule: rule,
-		Original: unindented(original), Changed: unindented(changed), source: r.source, wraps: wraps,
+		Original: unindented(original), Changed: unindented(changed), source: r.source, shown: shown, wraps: wraps,
 	}
 	place := [3]string{site.Function, site.Original, site.Changed}
 	r.places[place]++
@@ -500,6 +527,3 @@ func lineEnd(text []byte, at int) int {
 	}
 	return len(text)
 }
-
-// String returns the site for people, in one line.
-func (s *Site) String() string { return fmt.Sprintf("%s %s: %s", s.ID(), s.Place(), s.Rule) }
