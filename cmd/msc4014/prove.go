@@ -30,8 +30,14 @@ have been made to fail by some fault.
 The outcome is written to results/prove/prove.json, next to a folder with the results of each trial.
 docs/soundness.md explains how to read it.
 
-Exit status: 0 if everything is proven; 1 if no fault made some check fail, a fault survived, or a requirement outside
-the fault's row failed; 2 if the proof could not be completed.`
+--mutants N makes N small changes of the reference's source in place of the faults: by rule, at places that --seed
+chooses. At least 95 % of those that are not listed as equivalent must be noticed: by a check that fails, a finding or
+another reading. Those that are not are shown. A run that was ended, or that tried fewer mutants, is continued as long as
+suite and reference are the same. --mutant ID tries one of them with all checks.
+
+Exit status: 0 if everything is proven, or enough mutants were noticed; 1 if no fault made some check fail, a fault
+survived, or a requirement outside the fault's row failed, or if too few mutants were noticed; 2 if the proof could not
+be completed.`
 
 // newProveCommand returns the command that proves the suite.
 func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
@@ -109,11 +115,12 @@ func wantsMutants(command *cobra.Command, mutants prove.MutantOptions) (bool, er
 	if command.Flags().Changed("mutants") && mutants.Count < 1 {
 		return false, fmt.Errorf("--mutants %d: must be a number of mutants, at least 1", mutants.Count)
 	}
-	if command.Flags().Changed("seed") && (of != "mutants" || mutants.Seed == 0) {
-		if of == "mutants" {
-			return false, errors.New("--seed 0: must be a positive integer")
-		}
+	switch {
+	case !command.Flags().Changed("seed"):
+	case of != "mutants":
 		return false, errors.New("--seed chooses mutants: give their number with --mutants N")
+	case mutants.Seed == 0:
+		return false, errors.New("--seed 0: must be a positive integer")
 	}
 	if of == "" {
 		return false, nil

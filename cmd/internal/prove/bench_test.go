@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/faults"
+	"msc4014/faults/mutation"
 	"msc4014/helpers/plan"
 	"msc4014/helpers/verdict"
 	"msc4014/internal/selection"
@@ -39,6 +41,9 @@ type script struct {
 	Reasons map[string]string
 	// Blind is an open requirement whose checks see the default reading, even if the reference takes another.
 	Blind string
+	// Reached are the numbers of the mutants that are reached, and Mutants says what happens with a mutant on, by its number (mutant).
+	Reached []int
+	Mutants map[string]string
 	// Cannot and Waits say with which choice the run fails, or does not end by itself.
 	Cannot, Waits []string
 }
@@ -77,6 +82,16 @@ func fake(s script) int {
 		return ""
 	}
 	choices := choice.FromEnvironment(environment)
+	if file := environment(mutation.ReachedVariable); file != "" {
+		var lines strings.Builder
+		for _, number := range s.Reached {
+			fmt.Fprintln(&lines, number)
+		}
+		_ = os.WriteFile(file, []byte(lines.String()), 0o644)
+	}
+	if does := s.Mutants[environment(mutation.OnVariable)]; does != "" {
+		return mutant(does, s.Checks, wanted, emit, terminated)
+	}
 	shown := strings.Join(slices.Concat(strings.Fields(wanted.Artifact.Version), choices.Readings), ",") // see newBench
 	switch {
 	case slices.Contains(s.Cannot, shown):
@@ -112,6 +127,75 @@ func fake(s script) int {
 			result.Verdict, result.Reason = verdict.Fail, "events have a sender"
 		}
 		emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: check.Name, Result: result})
+	}
+	emit(verdict.Event{Kind: verdict.KindEnd})
+	return 0
+}
+
+// mutant acts as the suite's binary with a mutant that does something.
+func mutant(does string, checks []selection.Check, wanted plan.Plan, emit func(verdict.Event), terminated <-chan os.Signal) int {
+	if does == "cannot" {
+		emit(verdict.Event{Kind: verdict.KindCannot, Message: "no server starts"})
+		return 2
+	}
+	var names []string
+	for _, check := range checks {
+		names = append(names, check.Name)
+	}
+	emit(verdict.Event{Kind: verdict.KindPlan, Total: len(names), Checks: names, Candidate: &verdict.Candidate{Name: "x", RoomVersion: "y"}})
+	judged := func(kind verdict.EventKind, name string, v verdict.Verdict) {
+		emit(verdict.Event{Kind: kind, Check: name, Result: &verdict.CheckResult{Name: name, Verdict: v, Reason: "it " + does}})
+	}
+	_, err := os.Stat(filepath.Join(filepath.Dir(wanted.Results), report.ResultsFile))
+	again := err == nil
+	first := names[0]
+	if len(wanted.First) > 0 {
+		first = wanted.First[0]
+	}
+	switch {
+	case does == "fails":
+		judged(verdict.KindCheckDone, first, verdict.Fail)
+		<-terminated
+		judged(verdict.KindCheckFinal, first, verdict.Fail)
+		return 2
+	case does == "dies" && !again: // nothing is final: the server did not answer the health check
+		judged(verdict.KindCheckDone, first, verdict.Fail)
+		<-terminated
+		return 2
+	case does == "dies":
+		judged(verdict.KindCheckDone, first, verdict.Fail)
+		judged(verdict.KindCheckFinal, first, verdict.Pass)
+		judged(verdict.KindCheckFinal, names[1], verdict.Fail)
+		<-terminated
+		return 2
+	case does == "leaks":
+		emit(verdict.Event{Kind: verdict.KindFinding, Finding: &verdict.Finding{Requirement: inJoin, Check: first, Detail: "a key"}})
+		<-terminated
+		return 2
+	case does == "reads":
+		emit(verdict.Event{Kind: verdict.KindObservation, Observation: &verdict.Observation{ID: kept, Reading: "removed"}})
+		<-terminated
+		return 2
+	case does == "blocks":
+		emit(verdict.Event{Kind: verdict.KindObservation, Observation: &verdict.Observation{ID: kept, Reading: verdict.NoneSeen}})
+		judged(verdict.KindCheckDone, first, verdict.Blocked)
+		judged(verdict.KindCheckFinal, first, verdict.Blocked)
+	case does == "waits":
+		<-terminated
+		return 2
+	case does == "starves":
+		judged(verdict.KindCheckFinal, first, verdict.Error)
+	case does == "lacks":
+		for _, name := range names {
+			judged(verdict.KindCheckFinal, name, verdict.Unsupported)
+		}
+		emit(verdict.Event{Kind: verdict.KindEnd})
+		return 0
+	}
+	for _, name := range names {
+		if name != first || does == "nothing" {
+			judged(verdict.KindCheckFinal, name, verdict.Pass)
+		}
 	}
 	emit(verdict.Event{Kind: verdict.KindEnd})
 	return 0
@@ -207,7 +291,7 @@ func newBench(t *testing.T, s script) *bench {
 			for _, one := range with {
 				ids = append(ids, one.ID)
 			}
-			return runtime.Artifact{Version: strings.Join(ids, " ")}, nil
+			return runtime.Artifact{Version: strings.Join(ids, " "), Program: os.Args[0]}, nil
 		},
 	}
 	return b

@@ -44,7 +44,8 @@ type MutantOptions struct {
 // mutating is a trial of mutants in progress.
 type mutating struct {
 	*proving
-	sites   []*mutation.Site // those that are tried
+	sites   []*mutation.Site  // those that are tried
+	why     map[string]string // mutants are equivalent, by ID
 	score   *Mutants
 	earlier time.Duration    // that the results which it continues took
 	program runtime.Artifact // with all of sites that have no result yet
@@ -80,8 +81,7 @@ func (p *Prover) Mutants(ctx context.Context, options MutantOptions) (status int
 	if err != nil {
 		return StatusCannot, err
 	}
-	equivalent, err := mutation.Match(p.Equivalents, all)
-	if err != nil {
+	if m.why, err = mutation.Match(p.Equivalents, all); err != nil {
 		return StatusCannot, err
 	}
 	if m.sites, err = chosenSites(all, options); err != nil {
@@ -120,7 +120,7 @@ func (p *Prover) Mutants(ctx context.Context, options MutantOptions) (status int
 		return StatusCannot, err
 	}
 	m.progress.Close()
-	m.weigh(equivalent)
+	m.weigh()
 	file, err := m.save()
 	if err != nil {
 		return StatusCannot, err
@@ -230,7 +230,7 @@ func (m *mutating) tryAll(ctx context.Context, scratch string, sampled bool) err
 	if len(queued) < len(untried) {
 		m.say(fmt.Sprintf("mutants that no check reaches: %d", len(untried)-len(queued)))
 	}
-	m.weigh(nil)
+	m.weigh()
 	if _, err := m.save(); err != nil {
 		return err
 	}
@@ -284,7 +284,7 @@ func (m *mutating) keep(one *mutation.Site, result Mutant) error {
 		}
 		m.killed[one.File][result.By.Check]++
 	}
-	m.weigh(nil)
+	m.weigh()
 	_, err := m.save()
 	return err
 }

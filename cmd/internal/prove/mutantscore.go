@@ -114,12 +114,16 @@ func (m *Mutants) weigh(sites []*mutation.Site, known map[string]Mutant, equival
 	m.Score, m.Packages, m.Problems = MutantScore{Outcomes: map[Outcome]int{}}, map[string]MutantScore{}, []string{}
 	m.Mutants, m.Earlier = []Mutant{}, nil
 	rest := maps.Clone(known)
+	untried := 0
 	for _, site := range sites {
 		one := known[site.ID()]
 		one.ID, one.File, one.Function, one.Line, one.Rule, one.Diff = site.ID(), site.File, site.Function, site.Line, site.Rule, site.Diff()
 		one.Equivalent = equivalent[one.ID]
 		delete(rest, one.ID)
 		m.Mutants = append(m.Mutants, one)
+		if one.Outcome == "" {
+			untried++
+		}
 		if one.Equivalent != "" && one.Outcome == Noticed {
 			m.Problems = append(m.Problems, fmt.Sprintf("mutant %s is listed as equivalent, but noticed by %s", one.ID, one.By))
 		}
@@ -133,6 +137,9 @@ func (m *Mutants) weigh(sites []*mutation.Site, known map[string]Mutant, equival
 	}
 	for _, id := range slices.Sorted(maps.Keys(rest)) {
 		m.Earlier = append(m.Earlier, rest[id])
+	}
+	if untried > 0 { // as in the file of a run that was ended
+		m.Problems = append(m.Problems, fmt.Sprintf("%d are not tried yet", untried))
 	}
 	if m.Score.Outcomes[Noticed]*100 < leastNoticed*m.Score.differing() {
 		m.Problems = append(m.Problems, fmt.Sprintf("%s are noticed, fewer than %d %%", m.Score.noticed(), leastNoticed))
@@ -165,9 +172,9 @@ func (s *MutantScore) noticed() string {
 }
 
 // weigh derives the results from what is known.
-func (m *mutating) weigh(equivalent map[string]string) {
+func (m *mutating) weigh() {
 	m.score.DurationMS = (m.earlier + time.Since(m.score.Started)).Milliseconds()
-	m.score.weigh(m.sites, m.known, equivalent)
+	m.score.weigh(m.sites, m.known, m.why)
 }
 
 // save writes the results into their folder and returns the file's path.

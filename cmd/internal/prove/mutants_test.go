@@ -1,0 +1,277 @@
+package prove
+
+// Mutants, with the test binary in place of the suite's.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/faults/mutation"
+	"msc4014/helpers/verdict"
+	"msc4014/report"
+	"msc4014/runtime"
+)
+
+// mutantBench is a bench whose reference has a mutant for each of some deeds (mutant), "" for one that is not reached.
+type mutantBench struct {
+	*bench
+	ids    []string // of the mutants, in the order in which they are tried
+	builds []int    // how many files the overlay of each build had
+}
+
+func newMutantBench(t *testing.T, does ...string) *mutantBench {
+	t.Helper()
+	var sites []*mutation.Site
+	for i := range does {
+		sites = append(sites, &mutation.Site{
+			File: "reference/rules/auth.go", Function: "Rules.Allowed", Line: 10 + i, Rule: mutation.Dropped,
+			Original: fmt.Sprintf("allow(%d)", i), Occurrence: 1,
+		})
+	}
+	b := &mutantBench{}
+	s := script{Mutants: map[string]string{}}
+	for i, one := range mutation.Sample(sites, 1, len(sites)) {
+		b.ids = append(b.ids, one.ID())
+		if does[i] != "" {
+			s.Reached = append(s.Reached, i+1)
+			s.Mutants[strconv.Itoa(i+1)] = does[i]
+		}
+	}
+	b.bench = newBench(t, s)
+	b.Sites = func(context.Context) ([]*mutation.Site, error) { return sites, nil }
+	b.PrepareWith = func(_ context.Context, overlay map[string][]byte, _ func(string)) (runtime.Artifact, error) {
+		b.builds = append(b.builds, len(overlay))
+		return runtime.Artifact{Program: os.Args[0]}, nil
+	}
+	return b
+}
+
+// rescript changes what the fake suite does.
+func rescript(t *testing.T, change func(*script)) {
+	t.Helper()
+	var s script
+	require.NoError(t, json.Unmarshal([]byte(os.Getenv(fakeVariable)), &s))
+	change(&s)
+	text, err := json.Marshal(s)
+	require.NoError(t, err)
+	t.Setenv(fakeVariable, string(text))
+}
+
+// mutants tries mutants, and returns the exit status and what mutants.json contains.
+func (b *mutantBench) mutants(t *testing.T, options MutantOptions) (int, Mutants) {
+	t.Helper()
+	options.Seed = 1
+	status, err := b.Mutants(context.Background(), options)
+	require.NoError(t, err)
+	return status, b.saved(t)
+}
+
+func (b *mutantBench) saved(t *testing.T) (saved Mutants) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(b.Root, "results", "prove", "mutants-1", MutantsFile))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &saved))
+	return saved
+}
+
+func TestOutcomes(t *testing.T) {
+	b := newMutantBench(t, "fails", "leaks", "reads", "dies", "blocks", "starves", "", "cannot", "lacks", "nothing")
+	status, results := b.mutants(t, MutantOptions{Count: 10})
+	assert.Equal(t, StatusUnproven, status)
+	for i, expected := range []struct {
+		outcome Outcome
+		by      *NoticedBy
+		problem string
+	}{
+		{Noticed, &NoticedBy{What: report.WhatCheck, Check: "a join has a mapping", Words: "it fails"}, ""},
+		{Noticed, &NoticedBy{What: report.WhatMonitor, Check: "a join has a mapping", Requirement: inJoin, Words: "a key"}, ""},
+		{Noticed, &NoticedBy{What: report.WhatObservation, Requirement: kept, Words: "reading removed, not kept"}, ""},
+		{Noticed, &NoticedBy{What: report.WhatCheck, Check: "an invite has a mapping", Words: "it dies"}, ""},
+		{Survived, nil, ""},
+		{NoVerdict, nil, "is error: it starves"},
+		{NotReached, nil, ""},
+		{DoesNotStart, nil, "no server starts"},
+		{DoesNotStart, nil, "nothing was judged: 5 unsupported"},
+		{Survived, nil, ""},
+	} {
+		one := results.Mutants[i]
+		assert.Equal(t, b.ids[i], one.ID)
+		assert.Equal(t, expected.outcome, one.Outcome, i)
+		assert.Equal(t, expected.by, one.By, i)
+		assert.Contains(t, one.Problem, expected.problem, i)
+		assert.Equal(t, expected.outcome != NotReached, one.Reached, i)
+	}
+	assert.Equal(t, map[verdict.Verdict]int{verdict.Blocked: 1}, results.Mutants[4].Others)
+	assert.Equal(t, MutantScore{Mutants: 10, Outcomes: map[Outcome]int{Noticed: 4, Survived: 2, NotReached: 1, DoesNotStart: 2, NoVerdict: 1}}, results.Score)
+	assert.Equal(t, results.Score, results.Packages["reference/rules"])
+	for _, text := range []string{
+		"4 of 10 that are not equivalent (40.0 %)", "fewer than 95 %", "checks that neither passed nor failed: 1 blocked",
+		b.ids[9] + "  reference/rules/auth.go:", "-allow(",
+	} {
+		assert.Contains(t, b.out.String(), text)
+	}
+	runs, err := os.ReadDir(filepath.Join(os.Getenv("MSC4014_STATE_DIR"), "runs"))
+	require.NoError(t, err)
+	assert.Empty(t, runs, "runs that were ended leave nothing")
+}
+
+func TestResume(t *testing.T) {
+	b := newMutantBench(t, "fails", "nothing", "", "starves")
+	_, results := b.mutants(t, MutantOptions{Count: 2})
+	require.Len(t, results.Mutants, 2)
+	require.Len(t, b.builds, 1)
+
+	rescript(t, func(s *script) { // other numbers: only two mutants are built
+		s.Reached, s.Mutants = []int{2}, map[string]string{"2": "starves"}
+	})
+	_, results = b.mutants(t, MutantOptions{Count: 4})
+	assert.Contains(t, b.out.String(), "continuing: 2 mutants were tried before, with the same sources")
+	assert.Equal(t, []Outcome{Noticed, Survived, NotReached, NoVerdict}, outcomesOf(results.Mutants))
+
+	rescript(t, func(s *script) { s.Reached, s.Mutants = []int{1}, map[string]string{"1": "fails"} })
+	_, results = b.mutants(t, MutantOptions{Count: 4})
+	assert.Equal(t, []Outcome{Noticed, Survived, NotReached, Noticed}, outcomesOf(results.Mutants), "what had no verdict is tried again")
+	require.Len(t, b.builds, 3)
+
+	_, results = b.mutants(t, MutantOptions{Count: 1})
+	assert.Len(t, results.Mutants, 1)
+	assert.Len(t, results.Earlier, 3)
+	_, results = b.mutants(t, MutantOptions{Count: 4})
+	assert.Equal(t, []Outcome{Noticed, Survived, NotReached, Noticed}, outcomesOf(results.Mutants))
+	assert.Len(t, b.builds, 3, "nothing is left to try")
+
+	file := filepath.Join(b.Root, "results", "prove", "mutants-1", MutantsFile)
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(data), results.Sources, "other", 1)), 0o644))
+	rescript(t, func(s *script) { s.Reached, s.Mutants = []int{1}, map[string]string{"1": "nothing"} })
+	_, results = b.mutants(t, MutantOptions{Count: 4})
+	assert.Contains(t, b.out.String(), "the suite or the reference has changed since these mutants were tried: starting again")
+	assert.Equal(t, []Outcome{Survived, NotReached, NotReached, NotReached}, outcomesOf(results.Mutants))
+}
+
+func outcomesOf(mutants []Mutant) (all []Outcome) {
+	for _, one := range mutants {
+		all = append(all, one.Outcome)
+	}
+	return all
+}
+
+// TestResumeAfterAnInterruption: what was tried before an interruption is kept.
+func TestResumeAfterAnInterruption(t *testing.T) {
+	b := newMutantBench(t, "fails", "fails", "waits")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	b.Stdout = writer(func(text string) {
+		if strings.Contains(text, b.ids[1]) {
+			cancel(errors.New("interrupted by SIGINT"))
+		}
+	})
+	status, err := b.Mutants(ctx, MutantOptions{Count: 3, Seed: 1, Parallel: 1})
+	assert.Equal(t, StatusCannot, status)
+	assert.EqualError(t, err, "interrupted by SIGINT")
+	assert.Equal(t, []Outcome{Noticed, Noticed, ""}, outcomesOf(b.saved(t).Mutants))
+}
+
+// TestLikelyChecksFirst: a check that noticed a mutant starts first with the next ones of the file.
+func TestLikelyChecksFirst(t *testing.T) {
+	b := newMutantBench(t, "dies", "fails")
+	_, results := b.mutants(t, MutantOptions{Count: 2, Parallel: 1})
+	assert.Equal(t, "an invite has a mapping", results.Mutants[0].By.Check)
+	assert.Equal(t, "an invite has a mapping", results.Mutants[1].By.Check)
+}
+
+func TestEquivalent(t *testing.T) {
+	b := newMutantBench(t, "fails", "nothing", "fails", "fails", "fails", "fails", "fails")
+	sites, err := b.Sites(t.Context())
+	require.NoError(t, err)
+	list := func(of string) mutation.Equivalent {
+		for _, one := range sites {
+			if one.ID() == of {
+				return mutation.Equivalent{File: one.File, Function: one.Function, Original: one.Original, Why: "nobody sees it"}
+			}
+		}
+		return mutation.Equivalent{}
+	}
+	b.Equivalents = []mutation.Equivalent{list(b.ids[1])}
+	status, results := b.mutants(t, MutantOptions{Count: 7})
+	assert.Equal(t, StatusProven, status, results.Problems)
+	assert.Equal(t, MutantScore{Mutants: 7, Outcomes: map[Outcome]int{Noticed: 6}, Equivalent: 1}, results.Score)
+	assert.Equal(t, "nobody sees it", results.Mutants[1].Equivalent)
+
+	b.Equivalents = []mutation.Equivalent{list(b.ids[1]), list(b.ids[0])}
+	status, results = b.mutants(t, MutantOptions{Count: 7})
+	assert.Equal(t, StatusUnproven, status)
+	assert.Equal(t, []string{
+		`mutant ` + b.ids[0] + ` is listed as equivalent, but noticed by check "a join has a mapping": it fails`,
+		"2 of 7 are listed as equivalent, more than 15 %",
+	}, results.Problems)
+}
+
+func TestOneMutant(t *testing.T) {
+	b := newMutantBench(t, "nothing", "nothing")
+	for does, expected := range map[string]struct {
+		status int
+		says   string
+	}{
+		"blocks": {StatusUnproven, "survived, though it is reached"},
+		"cannot": {StatusUnproven, "no server starts"},
+	} {
+		rescript(t, func(s *script) { s.Reached, s.Mutants = []int{1}, map[string]string{"1": does} })
+		status, err := b.Mutants(context.Background(), MutantOptions{Only: b.ids[1]})
+		require.NoError(t, err)
+		assert.Equal(t, expected.status, status)
+		assert.Contains(t, b.out.String(), expected.says)
+		assert.Contains(t, b.out.String(), "results/prove/mutant-"+b.ids[1])
+	}
+}
+
+func TestMutantsCannot(t *testing.T) {
+	for name, one := range map[string]struct {
+		options MutantOptions
+		change  func(*mutantBench)
+		says    string
+	}{
+		"parallel":              {MutantOptions{Count: 1, Parallel: 65}, nil, "from 1 to 64"},
+		"no regular expression": {MutantOptions{Count: 1, Run: "("}, nil, `--run "(" is not a valid regular expression`},
+		"nothing matches":       {MutantOptions{Count: 1, Run: "nowhere"}, nil, `--run "nowhere" matches no file and no function in reference/pseudonym, `},
+		"no such mutant":        {MutantOptions{Only: "01234567"}, nil, `there is no mutant "01234567"`},
+		"a stale equivalent": {MutantOptions{Count: 1}, func(b *mutantBench) {
+			b.Equivalents = []mutation.Equivalent{{File: "a.go", Function: "f", Why: "x"}}
+		}, "entry 1, f in a.go, names no mutant"},
+		"source that does not compile": {MutantOptions{Count: 1}, func(b *mutantBench) {
+			b.Sites = func(context.Context) ([]*mutation.Site, error) { return nil, errors.New("undefined: x") }
+		}, "undefined: x"},
+		"a build that fails": {MutantOptions{Count: 1}, func(b *mutantBench) {
+			b.PrepareWith = func(context.Context, map[string][]byte, func(string)) (runtime.Artifact, error) {
+				return runtime.Artifact{}, errors.New("undefined: y")
+			}
+		}, "undefined: y"},
+		"a reference that fails without a mutant": {MutantOptions{Count: 1}, func(*mutantBench) {
+			rescript(t, func(s *script) { s.Verdicts = verdicts{"": {"a join has a mapping": verdict.Fail}} })
+		}, "the suite must pass without a mutant, but does not (results in results/prove/mutants-1/unmutated): mapping/in-creator-join must not fail"},
+		"a reference that does not start": {MutantOptions{Count: 1}, func(*mutantBench) {
+			rescript(t, func(s *script) { s.Cannot = []string{""} })
+		}, "the reference did not answer /versions within 30s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newMutantBench(t, "fails")
+			if one.change != nil {
+				one.change(b)
+			}
+			one.options.Seed = 1
+			status, err := b.Mutants(context.Background(), one.options)
+			assert.Equal(t, StatusCannot, status)
+			assert.ErrorContains(t, err, one.says)
+		})
+	}
+}
