@@ -5,6 +5,7 @@ package prove
 // that the next run with the same seed continues (mutantscore.go).
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -54,7 +55,7 @@ type mutating struct {
 
 	mu     sync.Mutex
 	known  map[string]Mutant         // results, by ID
-	killed map[string]map[string]int // how many mutants of a file each check noticed, by file and check
+	killed map[string]map[string]int // how many mutants of a file each check noticed, by file ("" for all) and check
 }
 
 // Mutants tries mutants and returns the exit status: StatusProven if the suite notices enough of them. An error means StatusCannot, and
@@ -277,27 +278,31 @@ func (m *mutating) tryReached(ctx context.Context, queued []*mutation.Site) erro
 func (m *mutating) keep(one *mutation.Site, result Mutant) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.known[one.ID()] = result
-	if result.By != nil && result.By.Check != "" {
-		if m.killed[one.File] == nil {
-			m.killed[one.File] = map[string]int{}
-		}
-		m.killed[one.File][result.By.Check]++
-	}
+	m.learn(one.ID(), one.File, result)
 	m.weigh()
 	_, err := m.save()
 	return err
 }
 
-// likely returns the checks that noticed other mutants of a file, those that noticed most first.
+// learn takes a result into account.
+func (m *mutating) learn(id, file string, result Mutant) {
+	m.known[id] = result
+	if result.By == nil || result.By.Check == "" {
+		return
+	}
+	for _, of := range []string{file, ""} {
+		if m.killed[of] == nil {
+			m.killed[of] = map[string]int{}
+		}
+		m.killed[of][result.By.Check]++
+	}
+}
+
+// likely returns the checks that noticed other mutants: those that noticed most of a file first, then those that noticed most.
 func (m *mutating) likely(file string) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	counts := m.killed[file]
-	return slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
-		if counts[a] != counts[b] {
-			return counts[b] - counts[a]
-		}
-		return strings.Compare(a, b)
+	return slices.SortedFunc(maps.Keys(m.killed[""]), func(a, b string) int {
+		return cmp.Or(cmp.Compare(m.killed[file][b], m.killed[file][a]), cmp.Compare(m.killed[""][b], m.killed[""][a]), cmp.Compare(a, b))
 	})
 }

@@ -216,7 +216,7 @@ func (m *mutating) resume() error {
 	}
 	for _, one := range all {
 		if one.Outcome != "" && one.Outcome != NoVerdict {
-			m.known[one.ID] = one
+			m.learn(one.ID, one.File, one)
 		}
 	}
 	m.earlier = time.Duration(before.DurationMS) * time.Millisecond
