@@ -125,7 +125,7 @@ func wantsMutants(command *cobra.Command, mutants prove.MutantOptions) (bool, er
 	if of == "" {
 		return false, nil
 	}
-	excluded := []string{"whole", "sample", "record"}
+	excluded := []string{"whole", "sample", "record", "changed-since"}
 	if of == "mutant" {
 		excluded = append(excluded, "run")
 	}
