@@ -24,7 +24,7 @@ const Module = "msc4014"
 
 // Packages are the folders whose source is changed: where MSC4014 lives, and where rooms are decided. reference/choice is left out:
 // it reads the names of dialects and readings, and decides nothing.
-var Packages = []string{"reference/pseudonym", "reference/rooms", "reference/rules"}
+var Packages = []string{"reference/pdu", "reference/pseudonym", "reference/rooms", "reference/rules"}
 
 // configuration is the file that lists the readings that can be chosen. It is left out, as reference/choice is.
 const configuration = "reference/pseudonym/readings.go"

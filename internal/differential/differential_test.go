@@ -89,31 +89,30 @@ func compareCanonicalJSON(t *testing.T, raw []byte) {
 // compareEvent compares all that the two say of an event without knowing its keys.
 func compareEvent(t *testing.T, raw []byte) {
 	t.Helper()
-	requireSameKind(t, "stated content hash", raw, pseudoid.CheckContentHash(raw), pdu.CheckContentHash(raw))
+	if event, err := pdu.Parse(raw, pdu.FormatMSC4014); err == nil {
+		requireSameKind(t, "stated content hash", raw, pseudoid.CheckContentHash(raw), event.CheckContentHash())
+	}
 	for name, f := range formats {
-		oracle, oracleErr := pseudoid.Redact(raw, f.oracle)
-		reference, referenceErr := pdu.Redact(raw, f.reference)
-		requireSame(t, name+": redaction", raw, oracle, oracleErr, reference, referenceErr)
-
+		// The ID is a hash of the redacted event, and signatures are over it: they are the same only if redaction is.
 		oracleID, oracleErr := pseudoid.EventID(raw, f.oracle)
 		referenceID, referenceErr := pdu.ID(raw, f.reference)
 		requireSame(t, name+": event ID", raw, oracleID, oracleErr, referenceID, referenceErr)
 		require.Equal(t, f.oracle.Sender(raw), f.reference.Sender(raw), "%s: sender of %q", name, raw)
 
-		oracle, oracleErr = pseudoid.SignEvent(raw, f.oracle, "one.test", "ed25519:a", keyOf(1))
-		reference, referenceErr = pdu.Sign(raw, f.reference, "one.test", "ed25519:a", keyOf(1))
+		oracle, oracleErr := pseudoid.SignEvent(raw, f.oracle, "one.test", "ed25519:a", keyOf(1))
+		reference, referenceErr := pdu.Sign(raw, f.reference, "one.test", "ed25519:a", keyOf(1))
 		requireSame(t, name+": signed event", raw, oracle, oracleErr, reference, referenceErr)
 		if oracleErr == nil {
 			require.NoError(t, pseudoid.VerifyEventSignature(reference, f.oracle, "one.test", "ed25519:a", publicOf(keyOf(1))))
-			require.NoError(t, verified(oracle, f.reference, "one.test", "ed25519:a", publicOf(keyOf(1))))
+			require.NoError(t, verified(oracle, f.oracle, "one.test", "ed25519:a", publicOf(keyOf(1))))
 		}
 		compareSenderSignature(t, name, raw)
 	}
 }
 
-// verified returns what the reference says of a signature of an event: one of what redaction keeps.
-func verified(event []byte, f pdu.Format, entity, keyID string, key ed25519.PublicKey) error {
-	redacted, err := pdu.Redact(event, f)
+// verified returns what the reference says of a signature of an event. Such a signature is over what redaction keeps.
+func verified(event []byte, f pseudoid.Format, entity, keyID string, key ed25519.PublicKey) error {
+	redacted, err := pseudoid.Redact(event, f)
 	if err != nil {
 		return err
 	}
@@ -129,14 +128,14 @@ func compareSenderSignature(t *testing.T, format string, raw []byte) {
 	key, keyErr := identity.ParseSenderKey(f.reference.Sender(raw))
 	if err == nil && found.KeyID != "" {
 		require.NoError(t, keyErr, "%s: sender of %q", format, raw)
-		require.NoError(t, verified(raw, f.reference, found.Entity, found.KeyID, key), "%s: sender's signature of %q", format, raw)
+		require.NoError(t, verified(raw, f.oracle, found.Entity, found.KeyID, key), "%s: sender's signature of %q", format, raw)
 	}
 	if err == nil || keyErr != nil || !f.reference.Pseudonymous {
 		return
 	}
 	for entity, signatures := range gjson.GetBytes(raw, "signatures").Map() {
 		for keyID := range signatures.Map() {
-			require.Error(t, verified(raw, f.reference, entity, keyID, key), "%s: sender's signature of %q", format, raw)
+			require.Error(t, verified(raw, f.oracle, entity, keyID, key), "%s: sender's signature of %q", format, raw)
 		}
 	}
 }
@@ -151,7 +150,7 @@ func TestDeepTexts(t *testing.T) {
 func TestDeliberateDifferences(t *testing.T) {
 	_, err := pseudoid.Redact([]byte(`{"type":"x","content":{}}`), pseudoid.Format{RoomVersion: "9"})
 	assert.NoError(t, err)
-	_, err = pdu.Redact([]byte(`{"type":"x","content":{}}`), pdu.Format{RoomVersion: "9"})
+	_, err = pdu.ID([]byte(`{"type":"x","content":{}}`), pdu.Format{RoomVersion: "9"})
 	assert.Error(t, err)
 
 	signed, err := pseudoid.SignJSON([]byte(`{}`), "\xff", "k", keyOf(1))

@@ -9,7 +9,6 @@ import (
 	"fmt"
 
 	"github.com/tidwall/gjson"
-	"github.com/tidwall/sjson"
 )
 
 // Limits on events (client-server API, "Size limits"; room version 4, "Event format").
@@ -23,6 +22,7 @@ const (
 // Event is an event of a room. It is immutable, and has the fields of its stripped form.
 type Event struct {
 	Stripped
+	object     object
 	raw        []byte // canonical JSON
 	format     Format
 	id         string
@@ -35,37 +35,33 @@ type Event struct {
 // "Checks performed on receipt of a PDU", 1). `unsigned` is removed, because nobody signed it. Sender, signatures and
 // content hash are not checked.
 func Parse(raw []byte, f Format) (*Event, error) {
-	canonical, err := CanonicalJSON(raw)
-	if err == nil {
-		canonical, err = sjson.DeleteBytes(canonical, "unsigned")
+	o, err := read(raw, "an event of room version "+f.RoomVersion)
+	if err != nil {
+		return nil, err
 	}
+	event, err := eventOf(o.without("unsigned"), f)
 	if err != nil {
 		return nil, fmt.Errorf("reading an event of room version %s: %w", f.RoomVersion, err)
 	}
-	event, err := eventOf(canonical, f)
-	if err == nil {
-		event.id, err = ID(canonical, f)
-	}
+	redacted, err := event.object.redact(f)
 	if err != nil {
 		return nil, fmt.Errorf("reading an event of room version %s: %w", f.RoomVersion, err)
 	}
+	event.id = redacted.eventID()
 	return event, nil
 }
 
-// eventOf returns the event that is spelled out in canonical JSON, without its ID.
-func eventOf(canonical []byte, f Format) (*Event, error) {
+// eventOf returns an event with these fields, without its ID.
+func eventOf(o object, f Format) (*Event, error) {
+	canonical := o.canonical()
 	if len(canonical) > maxEventBytes {
 		return nil, fmt.Errorf("it has %d bytes, at most %d are allowed", len(canonical), maxEventBytes)
 	}
-	object := gjson.ParseBytes(canonical)
-	if !object.IsObject() {
-		return nil, errors.New("it is not a JSON object")
-	}
-	fields := object.Map()
+	fields := gjson.ParseBytes(canonical).Map()
 	if err := checkFields(fields); err != nil {
 		return nil, err
 	}
-	event := &Event{Stripped: strippedOf(fields, f), raw: canonical, format: f}
+	event := &Event{Stripped: strippedOf(fields, f), object: o, raw: canonical, format: f}
 	var err error
 	if event.prevEvents, err = listedEvents(fields, "prev_events", maxPrevEvents); err != nil {
 		return nil, err
@@ -175,53 +171,47 @@ func (e *Event) Strip() json.RawMessage {
 
 // Redacted returns the redacted form of the event. It has the same event ID, and the same sender even if the redacted
 // JSON does not name it (Format.RedactionKeepsSenderKey).
-func (e *Event) Redacted() (*Event, error) {
-	raw, err := Redact(e.raw, e.format)
-	if err != nil {
-		return nil, fmt.Errorf("redacting event %s: %w", e.id, err)
-	}
-	return e.inForm(raw)
-}
+func (e *Event) Redacted() (*Event, error) { return e.redacted(nil) }
 
 // RedactedExcept returns the redacted form of the event with its sender and some fields of its content put back. Its
 // signatures and its event ID stay valid: they do not cover what redaction removes.
 func (e *Event) RedactedExcept(content ...string) (*Event, error) {
-	raw, err := Redact(e.raw, e.format)
-	if err == nil {
-		raw, err = sjson.SetBytes(raw, e.format.SenderField(), e.sender)
-	}
-	for _, name := range content {
-		if value, there := e.content[name]; there && err == nil {
-			raw, err = sjson.SetRawBytes(raw, "content."+gjson.Escape(name), []byte(value.Raw))
+	return e.redacted(func(redacted object) object {
+		kept, whole := redacted.child("content"), e.object.child("content")
+		for _, name := range content {
+			if value, there := whole[name]; there {
+				kept = kept.with(name, value)
+			}
 		}
-	}
-	if err == nil {
-		raw, err = CanonicalJSON(raw)
-	}
+		return redacted.with("content", kept.canonical()).with(e.format.SenderField(), quoted(e.sender))
+	})
+}
+
+// redacted returns the redacted form of the event, with changes unless change is nil.
+func (e *Event) redacted(change func(redacted object) object) (*Event, error) {
+	o, err := e.object.redact(e.format)
 	if err != nil {
 		return nil, fmt.Errorf("redacting event %s: %w", e.id, err)
 	}
-	return e.inForm(raw)
-}
-
-// inForm returns another form of the same event, in canonical JSON.
-func (e *Event) inForm(canonical []byte) (*Event, error) {
-	form, err := eventOf(canonical, e.format)
+	if change != nil {
+		o = change(o)
+	}
+	form, err := eventOf(o, e.format)
 	if err != nil {
-		return nil, fmt.Errorf("reading a form of event %s: %w", e.id, err)
+		return nil, fmt.Errorf("reading the redacted form of event %s: %w", e.id, err)
 	}
 	form.id, form.sender = e.id, e.sender
 	return form, nil
 }
 
-// CheckContentHash returns an error unless the content hash of the event is right: ErrContentHash if it is wrong,
-// another one if it is missing or malformed.
-func (e *Event) CheckContentHash() error { return CheckContentHash(e.raw) }
+// CheckContentHash returns an error unless hashes.sha256 of the event is its content hash in unpadded base64. It is
+// ErrContentHash if it is another hash, and some other error if there is none, or no base64.
+func (e *Event) CheckContentHash() error { return e.object.checkContentHash() }
 
 // VerifySignature returns an error unless a signature of the event, in JSON as it stands somewhere in `signatures`, is by
 // that key.
 func (e *Event) VerifySignature(signature json.RawMessage, key ed25519.PublicKey) error {
-	_, redacted, err := readRedacted(e.raw, e.format)
+	redacted, err := e.object.redact(e.format)
 	if err != nil {
 		return fmt.Errorf("verifying event %s: %w", e.id, err)
 	}

@@ -15,13 +15,8 @@ import (
 // ErrContentHash reports that an event has another content than its sender hashed: it was redacted, or changed.
 var ErrContentHash = errors.New("the content hash does not match")
 
-// CheckContentHash returns an error unless hashes.sha256 of an event is its content hash in unpadded base64. It is
-// ErrContentHash if it is another hash, and some other error if there is none, or no base64.
-func CheckContentHash(event []byte) error {
-	o, err := read(event, "an event")
-	if err != nil {
-		return err
-	}
+// checkContentHash compares the content hash that an event states with that which it has.
+func (o object) checkContentHash() error {
 	stated, ok := o.child("hashes").text("sha256")
 	if !ok {
 		return errors.New("checking the content hash: the event states none")
@@ -42,12 +37,17 @@ func (o object) contentHash() string {
 }
 
 // ID returns the ID of an event: a dollar sign and its reference hash, in unpadded URL-safe base64 (room version 4,
-// "Event IDs"). The reference hash is the SHA-256 of the redacted event without signatures and unsigned.
+// "Event IDs").
 func ID(event []byte, f Format) (string, error) {
 	_, redacted, err := readRedacted(event, f)
 	if err != nil {
 		return "", fmt.Errorf("computing an event ID: %w", err)
 	}
-	sum := sha256.Sum256(redacted.without("signatures", "unsigned").canonical())
-	return "$" + base64.RawURLEncoding.EncodeToString(sum[:]), nil
+	return redacted.eventID(), nil
+}
+
+// eventID returns the ID of a redacted event. The reference hash is the SHA-256 of the event without signatures and unsigned.
+func (o object) eventID() string {
+	sum := sha256.Sum256(o.without("signatures", "unsigned").canonical())
+	return "$" + base64.RawURLEncoding.EncodeToString(sum[:])
 }

@@ -51,16 +51,6 @@ var keptInV11 = kept{
 	},
 }
 
-// Redact returns an event in canonical JSON as its format redacts it. It is an error if the event has no type or no
-// content, or if the format's room version is not known.
-func Redact(event []byte, f Format) ([]byte, error) {
-	_, redacted, err := readRedacted(event, f)
-	if err != nil {
-		return nil, err
-	}
-	return redacted.canonical(), nil
-}
-
 // readRedacted returns an event, and what redaction keeps of it.
 func readRedacted(event []byte, f Format) (o, redacted object, err error) {
 	if o, err = read(event, "an event"); err != nil {
@@ -72,6 +62,8 @@ func readRedacted(event []byte, f Format) (o, redacted object, err error) {
 	return o, redacted, nil
 }
 
+// redact returns what redaction keeps of an event. It is an error if the event has no type or no content, or if the format's
+// room version is not known.
 func (o object) redact(f Format) (object, error) {
 	list, err := f.kept()
 	if err != nil {

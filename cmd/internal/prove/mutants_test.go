@@ -243,7 +243,7 @@ func TestMutantsCannot(t *testing.T) {
 	}{
 		"parallel":              {MutantOptions{Count: 1, Parallel: 65}, nil, "from 1 to 64"},
 		"no regular expression": {MutantOptions{Count: 1, Run: "("}, nil, `--run "(" is not a valid regular expression`},
-		"nothing matches":       {MutantOptions{Count: 1, Run: "nowhere"}, nil, `--run "nowhere" matches no file and no function in reference/pseudonym, `},
+		"nothing matches":       {MutantOptions{Count: 1, Run: "nowhere"}, nil, `--run "nowhere" matches no file and no function in reference/pdu, `},
 		"no such mutant":        {MutantOptions{Only: "01234567"}, nil, `there is no mutant "01234567"`},
 		"a stale equivalent": {MutantOptions{Count: 1}, func(b *mutantBench) {
 			b.Equivalents = []mutation.Equivalent{{File: "a.go", Function: "f", Why: "x"}}

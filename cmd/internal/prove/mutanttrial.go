@@ -19,15 +19,15 @@ import (
 	"msc4014/cmd/internal/variant"
 	"msc4014/faults/mutation"
 	"msc4014/helpers/plan"
-	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/verdict"
+	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/report"
 	"msc4014/requirements"
 )
 
 // mutantDialect is the dialect of all trials. The packages that are changed are the same in both; only names differ.
-const mutantDialect = pseudoid.DialectMSC4014
+const mutantDialect = pdu.DialectMSC4014
 
 // mutantTime bounds the trial of one mutant, which may make every check wait for its deadline.
 const mutantTime = 20 * time.Minute
