@@ -200,6 +200,16 @@ func TestHealthErrors(t *testing.T) {
 	}
 }
 
+// That a server refuses to create a room is for the checks to judge; it is healthy as long as it answers /sync.
+func TestHealthWithoutARoom(t *testing.T) {
+	c := newCandidate(t)
+	c.homes["hs1"].Answer("POST", "/createRoom", 403, `{"errcode":"M_FORBIDDEN"}`)
+	d := c.deploy(t, TwoServers)
+	assert.NoError(t, d.Health(deadline(t)))
+	c.homes["hs1"].Answer("GET", "/sync", 502, "bad gateway")
+	assert.ErrorContains(t, d.Health(deadline(t)), "502")
+}
+
 func TestAnyAnswerWillDo(t *testing.T) {
 	c := newCandidate(t)
 	d := c.deploy(t, OneServer)
@@ -225,10 +235,13 @@ func TestAStartThatFailsLeavesNothingBehind(t *testing.T) {
 		_, known := c.dial("hs1")
 		assert.False(t, known, "peers do not look for it")
 	})
-	for name, part := range map[string]string{"no account": "/register", "no room": "/createRoom"} {
+	for name, refused := range map[string]func(*fake.Homeserver) string{
+		"no account": func(h *fake.Homeserver) string { h.Answer("POST", "/register", 500, `{}`); return "/register" },
+		"no answer":  func(h *fake.Homeserver) string { h.Answer("POST", "/createRoom", 0, ""); return "/createRoom" },
+	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCandidate(t)
-			c.homes["hs1"].Answer("POST", part, 500, `{"errcode":"M_UNKNOWN"}`)
+			part := refused(c.homes["hs1"])
 			_, err := c.New(deadline(t), TwoServers.Name)
 			assert.ErrorContains(t, err, part)
 			assert.True(t, c.servers["hs1"].Removed())
