@@ -25,8 +25,8 @@ var exempt = map[string]string{
 	"helpers/federation/server.go: io.CopyN":         "discards the body of a request to a closed peer, up to a bound",
 	"runtime/readiness/readiness.go: io.Copy":        "discards the answer to a probe, up to a bound",
 	"blueprints/fake/homeserver.go: json.NewDecoder": "is asked by the suite alone",
-	"tests/internal/saboteur/main.go: io.ReadAll":    "is asked by the suite alone",
-	"tests/internal/saboteur/main.go: io.Copy":       "passes connections on",
+	"tests/sabotage/saboteur/main.go: io.ReadAll":    "is asked by the suite alone",
+	"tests/sabotage/saboteur/main.go: io.Copy":       "passes connections on",
 }
 
 // TestBodiesAreReadWithinBounds finds code that reads HTTP bodies without Read.

@@ -1,4 +1,4 @@
-package main
+package sabotage
 
 // The suite against an image whose federation port opens 15 s after it answers clients: it is judged as any other.
 

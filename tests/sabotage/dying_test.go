@@ -1,4 +1,5 @@
-package main
+// Package sabotage runs parts of the suite against candidates that go wrong in one way.
+package sabotage
 
 // The suite against candidates that go wrong on one given request: the run ends, the blame is right, and the other checks
 // keep the verdicts that they have of the same candidate in health.
@@ -30,12 +31,13 @@ import (
 	"msc4014/runtime/candidate"
 	"msc4014/runtime/docker/engine"
 	"msc4014/runtime/session"
+	_ "msc4014/tests/all"
 )
 
 const (
 	// healthyCandidate is what the saboteur stands in front of.
 	healthyCandidate = "reference"
-	// culprit makes the request that the saboteur goes wrong on (tests/internal/saboteur).
+	// culprit makes the request that the saboteur goes wrong on (tests/sabotage/saboteur).
 	culprit = "an unknown room version is refused"
 	closing = "no server crashes, hangs or falls ill"
 	// besideCulprit are quick checks of several chapters, passing and failing ones, and the culprit.
@@ -104,7 +106,7 @@ func TestDyingServerCostsNobodyElseAVerdict(t *testing.T) {
 // prepareHealthy makes the candidate in health ready.
 func prepareHealthy(t *testing.T, runtimeName string) runtime.Artifact {
 	t.Helper()
-	root, err := filepath.Abs("..")
+	root, err := filepath.Abs(filepath.Join("..", ".."))
 	require.NoError(t, err)
 	parsed, err := candidate.Parse(root, healthyCandidate)
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-package main
+package sabotage
 
 // The suite against candidates whose answers are beyond all bounds: the run ends, and the fail is the server's.
 
