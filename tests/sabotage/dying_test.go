@@ -164,7 +164,7 @@ func assertBlame(t *testing.T, expected, got map[string]verdict.CheckResult, bla
 
 func buildSaboteur(t *testing.T, program, architecture string) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./internal/saboteur")
+	command := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./saboteur")
 	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+architecture, "GOFLAGS=")
 	output, err := command.CombinedOutput()
 	require.NoError(t, err, "%s", output)
