@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -18,10 +19,12 @@ import (
 )
 
 // conflict is two concurrent events: one by Carol, who has all power, the other by Dan, who has some, or by Frank, who is not
-// in the room. The one takes away what authorises the other: it stays in the state, and the other does not. Erin is a member
-// without power.
+// in the room. The one takes away what authorises the other, or comes after it in the order of the rules: it stays in the state,
+// and the other does not. Erin is a member without power.
 type conflict struct {
-	name  string
+	name string
+	// first comes before the one alone; nil for nothing.
+	first func(s scene) federation.Event
 	one   func(s scene) federation.Event
 	other func(s scene) federation.Event
 	// stays is what must be in the state as it was before.
@@ -79,6 +82,24 @@ var conflicts = []conflict{
 		other: func(s scene) federation.Event { return s.Room.BuildsMember(s.frank, "join") },
 		stays: func(s scene) federation.Event { return s.current("m.room.member", s.keyOf(s.erin)) },
 	},
+	{
+		// By mainline ordering, what newer power levels authorise comes later, however old it says it is.
+		name: "an event under newer power levels, beside one with a later time,",
+		first: func(s scene) federation.Event {
+			return s.state("m.room.power_levels", "", s.Carol, s.levels(60))
+		},
+		one:   func(s scene) federation.Event { return s.topicAt(s.Carol, -time.Minute) },
+		other: func(s scene) federation.Event { return s.topicAt(s.Dan, time.Minute) },
+		stays: func(s scene) federation.Event { return s.current("m.room.member", s.keyOf(s.erin)) },
+	},
+}
+
+// topicAt is a topic that says it was sent some time from now.
+func (s scene) topicAt(by *federation.User, after time.Duration) federation.Event {
+	return s.Room.Builds(federation.Proto{
+		Type: "m.room.topic", StateKey: federation.StateKey(""), Sender: by, Content: map[string]string{"topic": "of " + by.ID()},
+		OriginServerTS: time.Now().Add(after).UnixMilli(),
+	})
 }
 
 // Room state is resolved by power and history alone, so that all servers end in the same (room version 2, state
@@ -95,13 +116,20 @@ func init() {
 	}
 }
 
-// judge sends both events to both servers, in opposite orders, and then a message after both.
+// judge sends both branches to both servers, in opposite orders, and then a message after both.
 func (pair conflict) judge(c *check.C) {
 	s := openScene(stage.Open(c, blueprints.TwoServers))
-	stays, one, other := pair.stays(s), pair.one(s), pair.other(s)
+	stays, other := pair.stays(s), pair.other(s)
+	var branch []federation.Event
+	if pair.first != nil {
+		branch = append(branch, pair.first(s))
+		s.Room.Apply(branch[0])
+	}
+	one := pair.one(s)
+	branch = append(branch, one)
 	hs1, hs2 := s.ServerName(1), s.ServerName(2)
-	s.sends(hs1, one, other)
-	s.sends(hs2, other, one)
+	s.sends(hs1, append(branch, other)...)
+	s.sends(hs2, append([]federation.Event{other}, branch...)...)
 	s.Room.Apply(one)
 	s.Room.Apply(other)
 	merged := s.Room.Builds(federation.TextMessage(s.Carol, "said after both"))

@@ -275,3 +275,13 @@ func TestMutantsCannot(t *testing.T) {
 		})
 	}
 }
+
+// TestOtherReadings: without a run of the reference, a reading of a requirement that it offers no reading of shows nothing.
+func TestOtherReadings(t *testing.T) {
+	m := &mutating{expects: expectDefaults()}
+	assert.True(t, m.isOther(verdict.Observation{ID: kept, Reading: "removed"}))
+	assert.False(t, m.isOther(verdict.Observation{ID: kept, Reading: "kept"}))
+	assert.False(t, m.isOther(verdict.Observation{ID: "room-version/identifier", Reading: "other"}))
+	m.expects = expectation{map[string][]string{"room-version/identifier": nil}}
+	assert.True(t, m.isOther(verdict.Observation{ID: "room-version/identifier", Reading: "other"}), "seen where none was")
+}

@@ -189,9 +189,11 @@ func (m *mutating) ends(event verdict.Event, provisional bool) bool {
 	return false
 }
 
-// isOther reports whether a reading is not one that the reference takes. That none was seen is no reading.
+// isOther reports whether a reading is not one that the reference takes. That none was seen is no reading. If the reference was not
+// run without a mutant, only the readings that it offers are known.
 func (m *mutating) isOther(seen verdict.Observation) bool {
-	return seen.Reading != verdict.NoneSeen && !slices.Contains(m.expects.readings[seen.ID], seen.Reading)
+	expected, known := m.expects.readings[seen.ID]
+	return known && seen.Reading != verdict.NoneSeen && !slices.Contains(expected, seen.Reading)
 }
 
 // judge returns the result of a trial, without an outcome if the run was ended early for nothing.
