@@ -114,7 +114,8 @@ func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key identit
 }
 
 // CheckCompleted verifies, on the inviting server, the response to a partial invite of userID: the invited server must
-// have added the three things that it adds, and nothing else (MSC1228, Sending invites). The inviter is about to sign
+// have added the three things that it adds, with the hash that goes with them, and nothing else (MSC1228, Sending
+// invites; deployed servers also write origin, origin_server_ts and prev_state). The inviter is about to sign
 // the event, so any other change is refused: to type, room, sender, place in the event graph, or content besides the
 // mapping. The mapping must be of the invited user. The judgement of the mapping is returned for the directory.
 //
@@ -168,10 +169,8 @@ func (r Rules) unchanged(partial []byte, completed *pdu.Event) error {
 	}
 	after := objectOf(completed.Fields())
 	added := slices.Clone(completedFields)
-	for _, field := range []string{"origin_server_ts", "origin"} { // deployed servers leave these to the invited server
-		if _, ok := before[field]; !ok || r.Dialect == pdu.DialectDendrite {
-			added = append(added, field)
-		}
+	if r.Dialect == pdu.DialectDendrite { // deployed servers leave these to the invited server
+		added = append(added, "origin_server_ts", "origin")
 	}
 	if r.Dialect == pdu.DialectDendrite && string(after["prev_state"]) == "[]" { // deployed servers add it to state events
 		added = append(added, "prev_state")

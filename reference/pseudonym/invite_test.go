@@ -118,6 +118,8 @@ func TestCheckCompletedRefuses(t *testing.T) {
 			_, err := w.r.CheckCompleted(partial, lie, bobID, w)
 			assert.Error(t, err, name)
 		}
+		_, err = w.r.CheckCompleted(partial, resigned("origin", "two.test"), bobID, w)
+		assert.Equal(t, w.r.Dialect == pdu.DialectMSC4014, err != nil, "only deployed servers add an origin: %v", err)
 	})
 }
 
