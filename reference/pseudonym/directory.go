@@ -29,8 +29,10 @@ type Entry struct {
 	MemberEvent string             `json:"member_event,omitempty"`
 	WasJoined   bool               `json:"was_joined,omitempty"` // now or ever
 	Since       int64              `json:"since"`                // the position, in the server's own order, at which the key first became a member
+	Order       int                `json:"order"`                // how many keys of the room were known before: many can share a position
 	VerifiedAt  int64              `json:"verified_at"`          // the position at which a mapping was first verified
 	Concealed   bool               `json:"concealed,omitempty"`
+	Purged      bool               `json:"purged,omitempty"` // Purge removed the mapping for good
 }
 
 // Seen is a member event that has been judged and accepted.
@@ -79,7 +81,7 @@ func (d *Directory) Learn(seen Seen) Change {
 	defer d.mu.Unlock()
 	entry, known := d.entries[seen.Key]
 	if !known {
-		entry = Entry{Key: seen.Key, Since: seen.Position}
+		entry = Entry{Key: seen.Key, Since: seen.Position, Order: len(d.entries)}
 	}
 	before := d.shown(entry)
 	if seen.Current {
@@ -101,6 +103,8 @@ func (d *Directory) Learn(seen Seen) Change {
 		}
 	case seen.Judgement.Retry() && (newest || entry.Verified == nil && entry.Pending == nil):
 		entry.Pending = claim
+	case newest && !seen.Judgement.Retry() && claim.UserID != "": // a newer one that will never be verified
+		entry.Pending = nil
 	}
 	entry.Placeholder = d.placeholder(entry, seen.Judgement)
 	return d.keep(entry, known, before, seen.Current)
@@ -148,18 +152,31 @@ func (d *Directory) Settle(key identity.SenderKey, eventID string, j Judgement, 
 	return d.keep(entry, true, before, false)
 }
 
-// Purge removes the mapping of a key for good, so that a placeholder is shown. Deactivating an account does this by
-// default; /redact never does, because it would alter routing (MSC4014, Addressing 3; redaction/deactivation).
+// Purge removes the mapping of a key for good, so that a placeholder is shown: no later event of the member brings it
+// back, such as a ban. Deactivating an account does this by default; /redact never does, because it would alter routing
+// (MSC4014, Addressing 3; redaction/deactivation). It is this server that forgets: what other servers know cannot be
+// recalled, but they get the mapping from here no more (Purged).
 func (d *Directory) Purge(key identity.SenderKey) Change {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	entry, known := d.entries[key]
-	if !known || d.rules.Readings.Deactivation == "mapping-stays" {
+	if !known || !d.rules.PurgesDeactivated() {
 		return Change{Entry: entry}
 	}
 	before := d.shown(entry)
-	entry.Verified, entry.Pending, entry.Placeholder = nil, nil, d.rules.keyPlaceholder(key)
+	entry.Verified, entry.Pending, entry.Placeholder, entry.Purged = nil, nil, d.rules.keyPlaceholder(key), true
 	return d.keep(entry, true, before, false)
+}
+
+// PurgesDeactivated reports whether deactivating an account removes its mappings.
+func (r Rules) PurgesDeactivated() bool { return r.Readings.Deactivation != "mapping-stays" }
+
+// Purged reports whether the mapping of a key was removed for good. Its member events are then served to peers in the
+// form that redaction gives them, without the mapping, since redacting them should remove it (redaction/deactivation).
+func (d *Directory) Purged(key identity.SenderKey) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.entries[key].Purged
 }
 
 // keep stores an entry and returns the change. An event in the current state reaches clients anyway, so it is not sent
@@ -177,10 +194,10 @@ func (d *Directory) keep(entry Entry, known bool, before string, reachesClients 
 // (redaction/leave-and-mapping decides whether earlier events show their user IDs).
 func (r Rules) LooksBack() bool { return r.Readings.LeftMapping != "user-id-for-present" }
 
-// forgets reports whether the mapping in an old member event is ignored because the member has left by the time it
-// arrives.
+// forgets reports whether the mapping in a member event is ignored: because it was purged for good, whoever writes or
+// repeats it, or because the event is an old one and the member has left by the time it arrives.
 func (d *Directory) forgets(entry Entry, seen Seen) bool {
-	return !d.rules.LooksBack() && !seen.Current && entry.Verified == nil && entry.left()
+	return entry.Purged || !d.rules.LooksBack() && !seen.Current && entry.Verified == nil && entry.left()
 }
 
 func (e Entry) left() bool { return e.Membership == membershipLeave || e.Membership == membershipBan }

@@ -138,6 +138,11 @@ func TestPurge(t *testing.T) {
 	assert.NotEmpty(t, d.Purge(key).Resend)
 	assert.Equal(t, w.r.PlaceholderOfKey(key), d.UserID(key))
 	assert.Empty(t, Servers(d.Entries()))
+	assert.True(t, d.Purged(key))
+	for _, membership := range []string{"leave", "ban", "leave", "join"} { // whoever writes it, with the mapping or without
+		w.learn(d, w.member(bobID, membership, w.mapping(bobID)), 9, true)
+		assert.Equal(t, w.r.PlaceholderOfKey(key), d.UserID(key), membership)
+	}
 	w.set("redaction/deactivation", "mapping-stays")
 	d = w.room(bobID)
 	assert.Empty(t, d.Purge(key).Resend)
@@ -212,6 +217,44 @@ func TestSecondKey(t *testing.T) {
 			}
 		})
 	}
+}
+
+// mapping/two-keys-one-user, in a room that the server enters: it learns of all members at one position, oldest first.
+func TestSecondKeyAtOnePosition(t *testing.T) {
+	for range 8 { // whichever key is spelled first
+		w := newWorld(t, pdu.DialectMSC4014)
+		d := NewDirectory(w.r)
+		w.learn(d, w.join(bobID), 7, true)
+		w.keys[bobID] = identity.GenerateKeyPair()
+		w.learn(d, w.join(bobID), 7, true)
+		key, _ := d.Key(bobID)
+		assert.Equal(t, w.key(bobID).Public, key)
+	}
+}
+
+// unverified/requests-stay-home: a client may still have the placeholder of a member that has been verified since.
+func TestKeyOfFormerPlaceholder(t *testing.T) {
+	w := newWorld(t, pdu.DialectMSC4014)
+	w.dead["two.test"] = true
+	d := w.room(bobID)
+	w.dead["two.test"] = false
+	w.learn(d, w.join(bobID), 7, true)
+	require.Equal(t, bobID, d.UserID(w.key(bobID).Public))
+	key, ok := d.Key(unverifiedBob)
+	assert.True(t, ok)
+	assert.Equal(t, w.key(bobID).Public, key)
+}
+
+// mapping/latest-wins: a newer mapping that will never be verified cancels the verification of an earlier one.
+func TestExpiredCancelsPending(t *testing.T) {
+	w := newWorld(t, pdu.DialectMSC4014)
+	w.dead["two.test"] = true
+	d := w.room(bobID)
+	require.Len(t, d.Pending(), 1)
+	w.dead["two.test"], w.validTo["two.test"] = false, testTime-1
+	w.learn(d, w.member(bobID, "join", w.renamed("@robert:two.test")), 7, true)
+	assert.Empty(t, d.Pending())
+	assert.Equal(t, "@_unverified_robert_two.test:one.test", d.UserID(w.key(bobID).Public))
 }
 
 // mapping/unproven-handling, "accepted-hidden": in the state, and shown to nobody.

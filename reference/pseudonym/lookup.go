@@ -73,17 +73,23 @@ func (d *Directory) Knows(key identity.SenderKey) bool {
 	return ok
 }
 
-// Key returns the key of the member that clients know by a user ID. A user should have one key in a room (MSC4014,
+// Key returns the key of the member that clients know by a user ID, or knew: a client may still have the placeholder of a
+// member that has been verified since. A user should have one key in a room (MSC4014,
 // Proposal 3.2). If it has several, those of present members come first, then the newer one, or the older one under
 // other readings of mapping/two-keys-one-user.
 func (d *Directory) Key(userID string) (identity.SenderKey, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	var found []Entry
+	var found, former []Entry
 	for _, entry := range d.entries {
 		if d.shown(entry) == userID {
 			found = append(found, entry)
+		} else if entry.Verified != nil && entry.Placeholder == userID {
+			former = append(former, entry)
 		}
+	}
+	if len(found) == 0 {
+		found = former
 	}
 	if len(found) == 0 {
 		return "", false
@@ -94,11 +100,17 @@ func (d *Directory) Key(userID string) (identity.SenderKey, bool) {
 
 // first orders the entries of one user, with the one that counts first.
 func (d *Directory) first(a, b Entry) int {
-	newer := cmp.Compare(b.Since, a.Since)
+	newer := compareAge(b, a)
 	if d.rules.Readings.SecondKey != "newer-shown" {
 		newer = -newer
 	}
 	return cmp.Or(cmp.Compare(rank(a.Membership), rank(b.Membership)), newer, cmp.Compare(a.Key, b.Key))
+}
+
+// compareAge orders entries by when their keys became known, the oldest first. A server that joins a room learns of all
+// members at one position, in the order of their member events.
+func compareAge(a, b Entry) int {
+	return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.Order, b.Order))
 }
 
 // rank orders memberships by how present the member is; a ban comes before a leave.
@@ -132,7 +144,7 @@ func (d *Directory) second(entry Entry) bool {
 		return false
 	}
 	for _, other := range d.entries {
-		if other.Key != entry.Key && other.Verified != nil && other.Verified.UserID == entry.Verified.UserID && other.Since < entry.Since {
+		if other.Key != entry.Key && other.Verified != nil && other.Verified.UserID == entry.Verified.UserID && compareAge(other, entry) < 0 {
 			return true
 		}
 	}
