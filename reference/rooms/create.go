@@ -135,7 +135,10 @@ func (r *Room) begin(creatorID string, o CreateOptions, p preset, alias string) 
 		if _, err := r.write(d, key, sender, taking{}); err != nil {
 			return err
 		}
-		return r.deferPower(deferred, creatorID)
+		if eventType == powerLevelsType {
+			return r.deferPower(deferred, creatorID)
+		}
+		return nil
 	}
 	create := map[string]json.RawMessage{}
 	maps.Copy(create, o.CreationContent)

@@ -68,9 +68,6 @@ func (rs *Rooms) Invite(ctx context.Context, senderID, targetID, roomID, reason 
 		d.StateKey = &targetID
 		err = room.inviteOrdinary(ctx, d, sender, domain)
 	}
-	if err == nil {
-		room.applyDeferred(targetID)
-	}
 	return err
 }
 
@@ -130,7 +127,7 @@ func (r *Room) inviteByPartial(ctx context.Context, partial []byte, inviter, tar
 	if err != nil {
 		return nil, err
 	}
-	completed, err := r.rooms.Remote.InvitePartial(ctx, domain, path, outgoing.Invite{RoomVersion: r.Version(), Event: partial, InviteRoomState: strippedInviteState(state, inviter)})
+	completed, err := r.rooms.Remote.InvitePartial(ctx, domain, path, outgoing.Invite{RoomVersion: r.Version(), Event: partial, InviteRoomState: r.strippedInviteState(state, inviter)})
 	if err != nil {
 		return nil, refusalOf(err)
 	}
@@ -154,7 +151,7 @@ func (r *Room) inviteOrdinary(ctx context.Context, d pseudonym.Draft, sender, do
 	if err != nil {
 		return Forbidden("%v", err)
 	}
-	answer, err := r.rooms.Remote.Invite(ctx, domain, r.id, event.ID(), outgoing.Invite{RoomVersion: r.Version(), Event: event.JSON(), InviteRoomState: strippedInviteState(state, sender)})
+	answer, err := r.rooms.Remote.Invite(ctx, domain, r.id, event.ID(), outgoing.Invite{RoomVersion: r.Version(), Event: event.JSON(), InviteRoomState: r.strippedInviteState(state, sender)})
 	if err != nil {
 		return refusalOf(err)
 	}

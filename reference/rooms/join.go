@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -21,43 +20,29 @@ import (
 	"msc4014/reference/rules"
 )
 
-// entrances has an entrance for each room that is being joined.
+// entrances has a lock for each room that is being joined: users join it one after the other.
 type entrances struct {
 	mu    sync.Mutex
-	rooms map[string]*entrance
+	rooms map[string]*sync.Mutex
 }
 
-// entrance is locked while a user joins a room. since is when one last did.
-type entrance struct {
-	sync.Mutex
-	since time.Time
-}
-
-func (e *entrances) of(roomID string) *entrance {
+func (e *entrances) of(roomID string) *sync.Mutex {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.rooms == nil {
-		e.rooms = map[string]*entrance{}
+		e.rooms = map[string]*sync.Mutex{}
 	}
 	if e.rooms[roomID] == nil {
-		e.rooms[roomID] = &entrance{}
+		e.rooms[roomID] = &sync.Mutex{}
 	}
 	return e.rooms[roomID]
 }
 
 // Join joins a local user to a room. via are servers through which it can be joined; reason may be empty.
-func (rs *Rooms) Join(ctx context.Context, userID, roomID string, via []string, reason string) (err error) {
+func (rs *Rooms) Join(ctx context.Context, userID, roomID string, via []string, reason string) error {
 	entrance := rs.entrances.of(roomID)
-	busy := !entrance.TryLock()
-	if busy {
-		entrance.Lock()
-	}
+	entrance.Lock()
 	defer entrance.Unlock()
-	defer func() {
-		if err == nil {
-			entrance.since = time.Now()
-		}
-	}()
 	room := rs.Get(roomID)
 	if room != nil && room.Resident() {
 		err := room.joinHere(userID, reason)
@@ -124,7 +109,7 @@ func (r *Room) joinHere(userID, reason string) error {
 	if err := r.writeJoin(userID, reason); err != nil {
 		return err
 	}
-	r.applyDeferred(userID)
+	r.applyAllDeferred()
 	return r.rooms.dropOutside(userID, r.id)
 }
 
@@ -197,9 +182,14 @@ func (r *Room) memberDraft(membership, userID, target string, profile Profile, r
 	return d, err
 }
 
-// mappingFor returns the mapping of a key: a new one for a local user, the known one for a remote user.
+// mappingFor returns the mapping of a key: a new one for a local user, the known one for a remote user. A placeholder is
+// of this server, too, but has no key of it.
 func (r *Room) mappingFor(userID string, key identity.SenderKey) ([]byte, error) {
-	if r.rooms.own(userID) {
+	own, known, err := r.rooms.keys.Load(r.id, userID)
+	if err != nil {
+		return nil, err
+	}
+	if known && own.Public == key {
 		return r.rooms.Pseudonym.NewMapping(key, userID, r.rooms.Server)
 	}
 	for _, entry := range r.directory.Entries() {
@@ -223,8 +213,8 @@ func needsAuthoriser(state rules.State, sender string) bool {
 // The lock must be held.
 func (r *Room) authoriseJoin(content []byte, userID string, state rules.State) ([]byte, identity.KeyPair, error) {
 	none := identity.KeyPair{}
-	if !r.inAllowedRoom(userID, state) {
-		return nil, none, Forbidden("%s is in none of the rooms whose members may join room %s", userID, r.id)
+	if err := r.checkAllowed(userID, state); err != nil {
+		return nil, none, err
 	}
 	by, owner, ok := r.authoriser(state)
 	if !ok {
@@ -254,19 +244,38 @@ func (r *Room) authoriser(state rules.State) (by, userID string, ok bool) {
 	return "", "", false
 }
 
-// inAllowedRoom reports whether a user is joined to one of the rooms that a restricted join rule allows.
-func (r *Room) inAllowedRoom(userID string, state rules.State) bool {
+// checkAllowed returns an error if a user is in none of the rooms that a restricted join rule allows, or, if this server
+// is not in all of them and so cannot know, the one that says so (server-server API, make_join).
+func (r *Room) checkAllowed(userID string, state rules.State) error {
+	in, known := r.inAllowedRoom(userID, state)
+	switch {
+	case in:
+		return nil
+	case !known:
+		return &Error{Status: 400, Code: "M_UNABLE_TO_AUTHORISE_JOIN", Text: "this server is not in all rooms whose members may join room " + r.id}
+	}
+	return Forbidden("%s is in none of the rooms whose members may join room %s", userID, r.id)
+}
+
+// inAllowedRoom reports whether a user is joined to one of the rooms that a restricted join rule allows; known is false
+// if this server cannot tell, since it is not in one of them. What it knows of a room that it has left may be out of date.
+func (r *Room) inAllowedRoom(userID string, state rules.State) (in, known bool) {
 	rule := state.Get(joinRulesType, "")
 	if rule == nil {
-		return false
+		return false, true
 	}
+	known = true
 	for _, allowed := range rule.Content("allow").Array() {
 		other := r.rooms.Get(allowed.Get("room_id").String())
-		if allowed.Get("type").String() == "m.room_membership" && other != nil && other != r && other.Membership(userID) == "join" {
-			return true
+		switch {
+		case allowed.Get("type").String() != "m.room_membership" || other == r:
+		case other == nil || !other.Resident():
+			known = false
+		case other.Membership(userID) == "join":
+			return true, true
 		}
 	}
-	return false
+	return false, known
 }
 
 // joinThrough joins a room through a resident server, with make_join and send_join.
@@ -286,7 +295,7 @@ func (rs *Rooms) joinThrough(ctx context.Context, server, roomID, userID, reason
 	if err := room.enter(ctx, server, event, answer); err != nil {
 		return fmt.Errorf("the answer of %s to the join of %s in %s: %w", server, userID, roomID, err)
 	}
-	room.applyDeferred(userID)
+	room.applyAllDeferred()
 	return rs.dropOutside(userID, roomID)
 }
 

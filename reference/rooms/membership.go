@@ -23,7 +23,7 @@ func (rs *Rooms) Leave(ctx context.Context, userID, roomID, reason string) error
 	if room != nil && room.Resident() {
 		switch room.Membership(userID) {
 		case "join", "invite", "knock":
-			return room.changeOwn(userID, "leave", reason)
+			return room.changeOwn(userID, "leave", reason, true)
 		}
 	}
 	outside, ok := rs.OutsideOf(userID, roomID)
@@ -57,13 +57,14 @@ func (rs *Rooms) Leave(ctx context.Context, userID, roomID, reason string) error
 	return rs.keepOutside(outside)
 }
 
-// changeOwn sends a member event of a local member about itself.
-func (r *Room) changeOwn(userID, membership, reason string) error {
+// changeOwn sends a member event of a local member about itself. Unless it is named, the event has no mapping where only
+// the member's own events do.
+func (r *Room) changeOwn(userID, membership, reason string, named bool) error {
 	key, sender, err := r.ownSender(userID)
 	if err != nil {
 		return err
 	}
-	d, err := r.memberDraft(membership, userID, sender, Profile{}, reason, true)
+	d, err := r.memberDraft(membership, userID, sender, Profile{}, reason, named)
 	if err != nil {
 		return err
 	}
@@ -236,12 +237,12 @@ func (r *Room) writeProfile(userID string, profile Profile) error {
 }
 
 // Deactivate makes a local user leave all rooms for good, and removes its mappings (MSC4014, Addressing 3;
-// redaction/deactivation).
+// redaction/deactivation): the leave does not repeat them.
 func (rs *Rooms) Deactivate(ctx context.Context, userID string) error {
 	var problems []error
 	for _, room := range rs.All() {
 		if membership := room.Membership(userID); room.Resident() && (membership == "join" || membership == "invite" || membership == "knock") {
-			problems = append(problems, rs.Leave(ctx, userID, room.id, ""))
+			problems = append(problems, room.changeOwn(userID, "leave", "", !rs.Pseudonym.PurgesDeactivated()))
 		}
 		if key, known := room.directory.Key(userID); known && room.format.Pseudonymous {
 			problems = append(problems, room.purge(key))

@@ -177,7 +177,7 @@ func (rs *Rooms) wireNameOf(o Outside) string {
 // inviteState returns the state that is sent with an invite or a knock: some state about the room, and the inviting
 // user's join event, whose mapping tells the invited server who the inviter is (MSC1228, Sending invites; in ordinary
 // rooms client-server API, "Stripped state").
-func inviteState(state rules.State, inviter string) []*pdu.Event {
+func (r *Room) inviteState(state rules.State, inviter string) []*Event {
 	join := state.Member(inviter)
 	if join == nil {
 		join = state.Create()
@@ -190,14 +190,18 @@ func inviteState(state rules.State, inviter string) []*pdu.Event {
 			events = append(events, event)
 		}
 	}
-	return events
+	var stored []*Event
+	for _, event := range events {
+		stored = append(stored, r.Event(event.ID()))
+	}
+	return stored
 }
 
-// strippedInviteState is inviteState in the form in which it is sent.
-func strippedInviteState(state rules.State, inviter string) []json.RawMessage {
+// strippedInviteState is inviteState in the form in which it is sent to peers.
+func (r *Room) strippedInviteState(state rules.State, inviter string) []json.RawMessage {
 	var stripped []json.RawMessage
-	for _, event := range inviteState(state, inviter) {
-		stripped = append(stripped, event.Strip())
+	for _, event := range r.inviteState(state, inviter) {
+		stripped = append(stripped, r.forPeers(event).Strip())
 	}
 	return stripped
 }

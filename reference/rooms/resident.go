@@ -35,7 +35,8 @@ func (rs *Rooms) resident(origin, roomID string) (*Room, error) {
 // does not have any.
 //
 // The user's key is only known if the user was in the room before: then the template has the key, otherwise the user ID
-// in its place (membership/make-template).
+// in its place, as deployed servers have it (membership/make-template). In an event sender_key is always a key (MSC4014,
+// Proposal 1.1); a template is none yet, and joining servers that fill it in look for both fields.
 func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userID string, versions []string) (outgoing.Template, error) {
 	none := outgoing.Template{}
 	room, err := rs.resident(origin, roomID)
@@ -106,9 +107,7 @@ func (rs *Rooms) SendJoin(ctx context.Context, origin, roomID, eventID string, e
 	if err != nil {
 		return Joined{}, err
 	}
-	if userID := room.userOf(taken); userID != "" {
-		room.applyDeferred(userID)
-	}
+	room.applyAllDeferred()
 	state := room.stored(taken.before.state)
 	return Joined{State: room.served(state), AuthChain: room.served(room.AuthChain(append(state, taken))), Event: taken.JSON()}, nil
 }
@@ -126,14 +125,7 @@ func (rs *Rooms) SendKnock(ctx context.Context, origin, roomID, eventID string, 
 		return nil, err
 	}
 	state := room.State()
-	return strippedInviteState(state, state.Create().Sender()), nil
-}
-
-// userOf returns the user ID of a member event's member, if it is verified, or "".
-func (r *Room) userOf(member *Event) string {
-	key, _ := member.StateKey()
-	userID, _ := r.Names().Verified(identity.SenderKey(key))
-	return userID
+	return room.strippedInviteState(state, state.Create().Sender()), nil
 }
 
 // takeMember accepts a member event from its own server. If the event is refused, it is not stored at all, not even as
@@ -225,8 +217,8 @@ func (r *Room) readMember(ctx context.Context, raw json.RawMessage) (*pdu.Event,
 
 // mayAuthorise returns an error if a join cannot be authorised.
 func (r *Room) mayAuthorise(sender, userID string) error {
-	if state := r.State(); needsAuthoriser(state, sender) && !r.inAllowedRoom(userID, state) {
-		return Forbidden("%s is in none of the rooms whose members may join room %s", userID, r.id)
+	if state := r.State(); needsAuthoriser(state, sender) {
+		return r.checkAllowed(userID, state)
 	}
 	return nil
 }

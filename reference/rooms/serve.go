@@ -20,26 +20,32 @@ func (r *Room) served(events []*Event) []json.RawMessage {
 	list := []json.RawMessage{}
 	for _, event := range events {
 		if event.Rejected == "" {
-			list = append(list, r.forPeers(event))
+			list = append(list, r.forPeers(event).JSON())
 		}
 	}
 	return list
 }
 
 // forPeers returns an event as peers get it.
-func (r *Room) forPeers(event *Event) json.RawMessage {
-	if r.RedactionOf(event.ID()) == "" {
-		return event.JSON()
+func (r *Room) forPeers(event *Event) *pdu.Event {
+	member, isMember := event.Member()
+	purged := isMember && r.format.Pseudonymous && r.directory.Purged(identity.SenderKey(member))
+	if r.RedactionOf(event.ID()) == "" && !purged {
+		return event.Event
 	}
-	redact := r.rooms.Pseudonym.RedactForPeers
-	if !r.format.Pseudonymous {
-		redact = (*pdu.Event).Redacted
-	}
-	redacted, err := redact(event.Event)
+	redacted, err := r.redactedForPeers(event, purged)
 	if err != nil {
-		return event.JSON()
+		return event.Event
 	}
-	return redacted.JSON()
+	return redacted
+}
+
+// redactedForPeers returns the redacted form of an event that peers get; purged means that the mapping is gone for good.
+func (r *Room) redactedForPeers(event *Event, purged bool) (*pdu.Event, error) {
+	if !r.format.Pseudonymous || purged {
+		return event.Redacted()
+	}
+	return r.rooms.Pseudonym.RedactForPeers(event.Event)
 }
 
 // RedactionOf returns the ID of the redaction that took effect on an event, or "".
@@ -164,9 +170,9 @@ func (r *Room) visibleForm(server string, event *Event) (json.RawMessage, bool) 
 		return nil, false
 	}
 	if r.visibleTo(server, event) {
-		return r.forPeers(event), true
+		return r.forPeers(event).JSON(), true
 	}
-	redacted, err := event.Redacted()
+	redacted, err := r.redactedForPeers(event, false)
 	if err != nil {
 		return nil, false
 	}
@@ -186,7 +192,7 @@ func (rs *Rooms) ServeEvent(_ context.Context, origin, eventID string) (json.Raw
 		if event.Rejected != "" || !room.visibleTo(origin, event) {
 			return nil, NotFound("there is no event %s that %s may see", eventID, origin)
 		}
-		return room.forPeers(event), nil
+		return room.forPeers(event).JSON(), nil
 	}
 	return nil, NotFound("there is no event %s", eventID)
 }

@@ -33,7 +33,7 @@ func (r *Room) Summary() Summary {
 	state := r.State()
 	text := func(eventType, field string) string {
 		if event := state.Get(eventType, ""); event != nil {
-			return event.Content(field).String()
+			return r.forClients(r.Event(event.ID())).Content(field).String()
 		}
 		return ""
 	}
@@ -53,7 +53,10 @@ func (r *Room) Summary() Summary {
 func (r *Room) Children(suggestedOnly bool) []json.RawMessage {
 	children := []json.RawMessage{}
 	for _, event := range r.stored(r.State()) {
-		if event.Type() != "m.space.child" || !event.Content("via").IsArray() || suggestedOnly && !event.Content("suggested").Bool() {
+		if event.Type() != "m.space.child" {
+			continue
+		}
+		if child := r.forClients(event); !child.Content("via").IsArray() || suggestedOnly && !child.Content("suggested").Bool() {
 			continue
 		}
 		view := map[string]json.RawMessage{}
@@ -72,7 +75,8 @@ func (r *Room) MayPreview(userID string) bool {
 	if membership := r.Membership(userID); membership == "join" || membership == "invite" {
 		return true
 	}
-	return r.open() || r.restricted() && r.inAllowedRoom(userID, r.State())
+	allowed, _ := r.inAllowedRoom(userID, r.State())
+	return r.open() || r.restricted() && allowed
 }
 
 // open reports whether anybody may see the room's summary.

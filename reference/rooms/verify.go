@@ -165,15 +165,20 @@ func (r *Room) verify(entry pseudonym.Entry) {
 	if j == nil || j.Retry() || r.rooms.ctx.Err() != nil {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	err := r.rooms.advance(func(tx *store.Tx, position int64) error {
-		r.keep(tx, r.directory.Settle(entry.Key, event.ID(), *j, position), position)
-		return nil
-	})
-	if err != nil {
+	if err := r.settle(entry.Key, event.ID(), *j); err != nil {
 		r.rooms.Log.Error("a verified mapping was not stored", "room", r.id, "key", entry.Key, "error", err)
 	}
+	r.applyAllDeferred()
+}
+
+// settle records the later judgement of a pending mapping.
+func (r *Room) settle(key identity.SenderKey, eventID string, j pseudonym.Judgement) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rooms.advance(func(tx *store.Tx, position int64) error {
+		r.keep(tx, r.directory.Settle(key, eventID, j, position), position)
+		return nil
+	})
 }
 
 // VerifyNow retries at once to verify a member that clients see by a placeholder: "all requests involving the

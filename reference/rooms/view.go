@@ -88,7 +88,7 @@ func ordinaryView(event *pdu.Event, additions pseudonym.Additions) json.RawMessa
 }
 
 // Wire returns an event in federation format, for clients that ask for it.
-func (r *Room) Wire(event *Event) json.RawMessage { return r.forPeers(event) }
+func (r *Room) Wire(event *Event) json.RawMessage { return r.forPeers(event).JSON() }
 
 // Content returns the content of an event as a client sees it.
 func (r *Room) Content(event *Event) json.RawMessage {
@@ -127,8 +127,8 @@ func (r *Room) InviteState(userID string) []json.RawMessage {
 		return nil
 	}
 	var events []*pdu.Stripped
-	for _, event := range append(inviteState(r.State(), member.Sender()), member) {
-		events = append(events, &event.Stripped)
+	for _, event := range append(r.inviteState(r.State(), member.Sender()), r.Event(member.ID())) {
+		events = append(events, &r.forClients(event).Stripped)
 	}
 	return r.rooms.strippedViews(r.format, events, r.Names())
 }

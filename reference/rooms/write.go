@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/tidwall/sjson"
 
@@ -53,10 +54,10 @@ func (rs *Rooms) Send(ctx context.Context, roomID, userID string, w Write) (even
 	if err != nil {
 		return "", err
 	}
-	if err := room.deferPower(deferred, userID); err != nil {
-		return "", err
+	if w.Type == powerLevelsType {
+		err = room.deferPower(deferred, userID)
 	}
-	return event.ID(), nil
+	return event.ID(), err
 }
 
 // ownSender returns the key and the wire name of a local user that is known in the room. The key is empty in ordinary
@@ -110,12 +111,9 @@ func (r *Room) draft(w Write, sender string) (d pseudonym.Draft, deferred map[st
 	return d, written.Deferred, nil
 }
 
-// noKey returns an error for a client that named a user that has no key in the room.
+// noKey returns the error for a client whose event cannot be translated, mostly since it names a user that has no key in
+// the room.
 func noKey(err error) error {
-	var missing *pseudonym.NoKeyError
-	if errors.As(err, &missing) {
-		return Bad("M_BAD_JSON", "%v", err)
-	}
 	return Bad("M_BAD_JSON", "%v", err)
 }
 
@@ -220,17 +218,45 @@ type deferredPower struct {
 	By    string          `json:"by"` // the user ID that gave it
 }
 
-// deferPower stores power levels for users that have no key yet.
+// deferPower stores the power levels that an event of a local user gives to users without a key. They replace those of
+// earlier events: a user that a later one leaves out, or names by its key, gets what that says.
 func (r *Room) deferPower(levels map[string]json.RawMessage, by string) error {
-	if len(levels) == 0 {
+	if !r.format.Pseudonymous {
+		return nil
+	}
+	earlier := r.deferredUsers()
+	if len(levels) == 0 && len(earlier) == 0 {
 		return nil
 	}
 	return r.rooms.Store.Update(func(tx *store.Tx) error {
+		for _, userID := range earlier {
+			r.rooms.tables.deferred.Delete(tx, store.Key(r.id, userID))
+		}
 		for userID, level := range levels {
 			r.rooms.tables.deferred.Put(tx, store.Key(r.id, userID), deferredPower{level, by})
 		}
 		return nil
 	})
+}
+
+// deferredUsers returns the users with a deferred power level, sorted.
+func (r *Room) deferredUsers() []string {
+	var users []string
+	for place := range r.rooms.tables.deferred.All() {
+		if parts := store.Parts(place); parts[0] == r.id {
+			users = append(users, parts[1])
+		}
+	}
+	slices.Sort(users)
+	return users
+}
+
+// applyAllDeferred sends the deferred power levels of all users that have joined by now: whichever way a join came, and
+// whenever its mapping was verified. No lock of the room may be held but intake.
+func (r *Room) applyAllDeferred() {
+	for _, userID := range r.deferredUsers() {
+		r.applyDeferred(userID)
+	}
 }
 
 // applyDeferred sends the deferred power level of a user that has joined, on behalf of the user that gave it.

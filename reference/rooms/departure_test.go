@@ -1,0 +1,53 @@
+package rooms
+
+// Deactivated accounts, and what is written about members that are shown by a placeholder.
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/reference/pdu"
+)
+
+// redaction/deactivation: the mapping stays away, whatever others do to the key, and is not served to later joiners.
+func TestDeactivationIsForGood(t *testing.T) {
+	w := newWorld(t, pdu.DialectMSC4014, "one.test", "two.test")
+	one, two := w.servers["one.test"], w.servers["two.test"]
+	room := one.create(alice, pdu.RoomVersion)
+	one.join(dave, room, "")
+	r := one.Get(room)
+	key := first(r.Sender(dave))
+	join := r.State().Member(key)
+	require.NoError(t, one.Deactivate(t.Context(), dave))
+	placeholder := r.UserID(key)
+	require.NotEqual(t, dave, placeholder)
+	leave := r.State().Member(key)
+	assert.Equal(t, "leave", leave.Membership())
+	assert.False(t, leave.Content(pdu.MappingField).Exists(), "the leave does not repeat it")
+	require.NoError(t, one.Ban(t.Context(), alice, placeholder, room, ""))
+	assert.Equal(t, placeholder, r.UserID(key))
+	require.NoError(t, one.Unban(t.Context(), alice, placeholder, room, ""))
+	assert.Equal(t, placeholder, r.UserID(key))
+	assert.False(t, r.forPeers(r.Event(join.ID())).Content(pdu.MappingField).Exists())
+	assert.Equal(t, join.ID(), r.forPeers(r.Event(join.ID())).ID())
+	two.join(bob, room, "one.test")
+	assert.NotEqual(t, dave, two.Get(room).UserID(key))
+	one.stop()
+	one.start()
+	assert.Equal(t, placeholder, one.Get(room).UserID(key))
+}
+
+// mapping/in-leave-ban-knock, "all": a placeholder is a user ID of this server, which signs nothing for it.
+func TestKickOfUnverifiedMember(t *testing.T) {
+	w := newWorld(t, pdu.DialectMSC4014, "one.test", "two.test")
+	one, two := w.servers["one.test"], w.servers["two.test"]
+	one.Pseudonym.Readings.InLeaveBanKnock = "all"
+	room := one.create(alice, pdu.RoomVersion)
+	w.hide("two.test", true)
+	two.join(bob, room, "one.test")
+	key := first(two.Get(room).Sender(bob))
+	require.NoError(t, one.Kick(t.Context(), alice, "@_unverified_bob_two.test:one.test", room, ""))
+	assert.False(t, one.Get(room).State().Member(key).Content(pdu.MappingField).Exists())
+}
