@@ -76,6 +76,7 @@ func (c Choices) Decide() (Decided, error) {
 			pdu.DialectDendrite)
 	}
 	decided.Readings = pseudonym.DefaultReadings(decided.Dialect)
+	chosen := map[string]string{} // the reading by requirement; the last one typed
 	for _, typed := range c.Readings {
 		requirement, reading, ok := strings.Cut(typed, "=")
 		if !ok {
@@ -87,6 +88,15 @@ func (c Choices) Decide() (Decided, error) {
 		}
 		if err := decided.Readings.Set(requirement, pseudonym.Reading(reading)); err != nil {
 			return Decided{}, err
+		}
+		chosen[requirement] = reading
+	}
+	for one, reading := range chosen {
+		for other, contrary := range chosen {
+			if one < other && reading != contrary && pseudonym.OneDecision(one, other) {
+				return Decided{}, fmt.Errorf("%s=%s contradicts %s=%s: the two requirements are one decision of this server",
+					one, reading, other, contrary)
+			}
 		}
 	}
 	return decided, nil

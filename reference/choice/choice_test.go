@@ -46,6 +46,9 @@ func TestDecideSaysWhatThereIs(t *testing.T) {
 		`reading "x": it is REQUIREMENT=READING`:      {Readings: []string{"x"}},
 		`requirement "x", only of event-format/`:      {Readings: []string{"x=y"}},
 		`offered are ["kept" "removed"]`:              {Readings: []string{"redaction/sender-key-kept=y"}},
+		`mapping/two-keys-one-user=older-shown contradicts sender-key/rotation=both-shown`: {Readings: []string{
+			"sender-key/rotation=both-shown", "mapping/two-keys-one-user=older-shown",
+		}},
 	} {
 		_, err := choices.Decide()
 		assert.ErrorContains(t, err, says)

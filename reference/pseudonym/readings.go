@@ -37,8 +37,9 @@ type Offer struct {
 	field       func(*Readings) *Reading
 }
 
-// Offers lists everything that can be read in more than one way. A field may belong to two requirements that are one
-// decision.
+// Offers lists everything that can be read in more than one way: the default first, which is usually what deployed servers
+// do or what keeps unchanged clients working. Where the letter differs, the code says so. A field may belong to two
+// requirements that are one decision (OneDecision).
 func Offers() []Offer {
 	type of = []Reading
 	return []Offer{
@@ -90,6 +91,9 @@ func Offers() []Offer {
 			func(r *Readings) *Reading { return &r.PlaceholderRequests }},
 		{"unverified/mapping-in-content", of{"removed", "served"},
 			func(r *Readings) *Reading { return &r.UnverifiedInContent }},
+		// The letter is "placeholder-stays": events sent before the verification show the placeholder (MSC4014, Changes
+		// 6.2). The default shows one user under one name in every view that clients fetch later, as unchanged clients
+		// expect; what they were sent before stays as it was.
 		{"unverified/earlier-events", of{"true-user-id", "placeholder-stays"},
 			func(r *Readings) *Reading { return &r.EarlierEvents }},
 		{"unverified/notary", of{"not-asked", "taken", "not-taken"},
@@ -99,6 +103,8 @@ func Offers() []Offer {
 
 		{"client-view/mapping-present", of{"every-view", "no-view"},
 			func(r *Readings) *Reading { return &r.MappingPresent }},
+		// The readings of this one and the next that put a user ID on the wire only take effect together with another
+		// reading of auth/rules-by-sigil than the default: rules 8 and 9.3 refuse a user ID there.
 		{"client-view/power-levels-before-join", of{"applied-on-join", "refused", "dropped", "user-id-on-wire", "user-id-and-power", "key-made-early"},
 			func(r *Readings) *Reading { return &r.PowerBeforeJoin }},
 		{"client-view/state-key-before-join", of{"refused", "user-id-on-wire", "key-made-early"},
@@ -123,9 +129,8 @@ func Offers() []Offer {
 	}
 }
 
-// DefaultReadings returns the readings that a server follows unless configured otherwise: what the letter favours, else
-// what suits clients that know nothing of keys. In the deployed dialect it is what deployed servers do, where that is
-// visible on the wire.
+// DefaultReadings returns the readings that a server follows unless configured otherwise: the first of each. In the
+// deployed dialect they are what deployed servers do, where that is visible on the wire.
 func DefaultReadings(dialect pdu.Dialect) Readings {
 	var readings Readings
 	for _, offer := range Offers() {
@@ -152,6 +157,18 @@ func (r *Readings) Set(requirement string, reading Reading) error {
 		return nil
 	}
 	return fmt.Errorf("no reading is offered of requirement %q", requirement)
+}
+
+// OneDecision reports whether two requirements are one decision, so that they cannot be read differently.
+func OneDecision(requirement, other string) bool {
+	var r Readings
+	fields := map[*Reading]bool{}
+	for _, offer := range Offers() {
+		if offer.Requirement == requirement || offer.Requirement == other {
+			fields[offer.field(&r)] = true
+		}
+	}
+	return len(fields) == 1
 }
 
 // Get returns the reading of a requirement, and whether this package decides it.
