@@ -120,7 +120,7 @@ func (p page) read(r *request) (events []*rooms.Event, next int64, more bool) {
 		}
 		// If the limit is reached there are, or may be, more events: the next page backfills them.
 		enough := len(events) >= p.limit
-		older := p.backward && p.to < 0 && p.room.HasMoreHistory(r.Context())
+		older := p.backward && p.to < 0 && p.room.HasMoreHistory()
 		if enough || !older {
 			more = more || older
 			break

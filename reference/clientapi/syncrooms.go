@@ -3,7 +3,6 @@ package clientapi
 // This file has the rooms of /sync: what is new in each, and the state that a client needs for it.
 
 import (
-	"context"
 	"encoding/json"
 	"math"
 	"slices"
@@ -143,7 +142,7 @@ func (s *syncing) timeline(room *rooms.Room, upTo int64, unknown bool) timeline 
 		t.previous = events[0].Position - 1
 	}
 	if since == math.MinInt64 && !more {
-		t.limited = room.HasMoreHistory(context.Background())
+		t.limited = room.HasMoreHistory()
 	}
 	return t
 }

@@ -26,7 +26,7 @@ type KeyMaker func(userID string) (key identity.SenderKey, ok bool, err error)
 // WireStateKey returns the state key on the wire for the stateKey that a client wrote. For a member event it is the
 // member's key (MSC1228, Proposal), and so it is for state that a member keyed by its own user ID, since it may write
 // that and nobody else may (Matrix specification, authorisation rules: the state key is the sender). For a user without
-// a key see client-view/state-key-before-join and, for member events, BanTarget; the error is then a NoKeyError. Any
+// a key see client-view/state-key-before-join and, for member events, MemberTarget; the error is then a NoKeyError. Any
 // other state key is kept as it is.
 func (r Rules) WireStateKey(eventType, stateKey string, names Names, makeKey KeyMaker) (string, error) {
 	if eventType != memberEvent && (stateKey == "" || stateKey[0] != '@') {
@@ -59,9 +59,9 @@ func makeEarly(userID string, makeKey KeyMaker) (string, error) {
 	return string(key), nil
 }
 
-// BanTarget returns the key to ban for a user ID. For a user that was never in the room (membership/ban-before-join),
+// MemberTarget returns the key to kick, ban or unban for a user ID. For a user that was never in the room (membership/ban-before-join),
 // the error is a NoKeyError by default; ok is false if the ban succeeds without effect.
-func (r Rules) BanTarget(userID string, names Names, makeKey KeyMaker) (key identity.SenderKey, ok bool, err error) {
+func (r Rules) MemberTarget(userID string, names Names, makeKey KeyMaker) (key identity.SenderKey, ok bool, err error) {
 	if key, ok = names.Key(userID); ok {
 		return key, true, nil
 	}
@@ -79,7 +79,7 @@ func (r Rules) BanTarget(userID string, names Names, makeKey KeyMaker) (key iden
 type Written struct {
 	Content []byte
 	// Deferred has the power levels that a client gave to users without a key, by user ID. The server adds each to the
-	// power levels event once the user has a key (client-view/power-levels-before-join, "applied-on-join").
+	// power levels event once the user has joined (client-view/power-levels-before-join, "applied-on-join").
 	Deferred map[string]json.RawMessage
 }
 
@@ -106,7 +106,7 @@ func (r Rules) WireContent(eventType string, content []byte, sender identity.Sen
 			deferred = later
 		}
 	case "m.room.create":
-		r.wireCreator(o, sender, names)
+		r.wireCreator(o, sender)
 	case "m.widget", "im.vector.modular.widgets":
 		if err := r.wireWidget(o, names); err != nil {
 			return Written{}, err
@@ -166,7 +166,7 @@ func ApplyDeferred(powerLevels []byte, key identity.SenderKey, level json.RawMes
 
 // wireCreator removes creator (MSC1228, Proposal, by MSC2175). In the deployed dialect, which keeps the rules of
 // version 10, it sets it to the sender key.
-func (r Rules) wireCreator(content object, sender identity.SenderKey, names Names) {
+func (r Rules) wireCreator(content object, sender identity.SenderKey) {
 	delete(content, "creator")
 	if r.Dialect == pdu.DialectDendrite {
 		content.set("creator", sender)

@@ -160,7 +160,7 @@ func TestBanTarget(t *testing.T) {
 		{"ban-holds", "@new:two.test", false, true},
 	} {
 		w.set("membership/ban-before-join", c.reading)
-		key, ok, err := w.r.BanTarget(c.userID, d, w.maker)
+		key, ok, err := w.r.MemberTarget(c.userID, d, w.maker)
 		assert.Equal(t, c.ok, ok, "%s %s", c.reading, c.userID)
 		assert.Equal(t, c.refused, err != nil, "%s %s", c.reading, c.userID)
 		if c.ok {

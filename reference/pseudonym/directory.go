@@ -164,7 +164,7 @@ func (d *Directory) Purge(key identity.SenderKey) Change {
 		return Change{Entry: entry}
 	}
 	before := d.shown(entry)
-	entry.Verified, entry.Pending, entry.Placeholder, entry.Purged = nil, nil, d.rules.keyPlaceholder(key), true
+	entry.Verified, entry.Pending, entry.Placeholder, entry.Purged = nil, nil, d.rules.PlaceholderOfKey(key), true
 	return d.keep(entry, true, before, false)
 }
 
@@ -206,7 +206,7 @@ func (e Entry) left() bool { return e.Membership == membershipLeave || e.Members
 func (d *Directory) shown(entry Entry) string {
 	switch {
 	case d.rules.Readings.LeftMapping == "user-id-gone" && entry.left():
-		return d.rules.keyPlaceholder(entry.Key)
+		return d.rules.PlaceholderOfKey(entry.Key)
 	case entry.Verified != nil && !d.second(entry):
 		return entry.Verified.UserID
 	case entry.Placeholder != "":

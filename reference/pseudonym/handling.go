@@ -30,7 +30,7 @@ const (
 // the claim is ignored, and a knock may lack a mapping. In the deployed dialect invites lack one as well.
 func (r Rules) Handle(membership string, j Judgement) Handling {
 	switch {
-	case j.Cause == NoMemberEventKey:
+	case j.Cause == NotAMemberKey:
 		return Refuse
 	case j.Verdict != Wrong, r.EffectOf(membership) != Sets:
 		return Accept

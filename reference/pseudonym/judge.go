@@ -40,20 +40,20 @@ const (
 type Cause string
 
 const (
-	NoCause          Cause = ""
-	Redacted         Cause = "redacted"            // the event was redacted, and the mapping with it
-	Missing          Cause = "missing"             // there is no mapping
-	Malformed        Cause = "malformed"           // it is not a mapping in the room's dialect
-	OtherKey         Cause = "other key"           // it names another key than the member's
-	Unsigned         Cause = "unsigned"            // it has no signature
-	ForeignSigned    Cause = "foreign signature"   // it is signed, but not by the user ID's domain
-	UnknownKeyID     Cause = "unknown key ID"      // the domain publishes no such key
-	BadSignature     Cause = "bad signature"       // the signature does not verify under the domain's key
-	KeysUnavailable  Cause = "keys unavailable"    // the domain's keys are unavailable for now
-	ExpiredKey       Cause = "expired key"         // the domain's key had expired when the event was made
-	ExtraSignature   Cause = "extra signature"     // another server signed it too, and the reading refuses that
-	ReplayedMapping  Cause = "replayed"            // it was seen in another room, and the reading refuses that
-	NoMemberEventKey Cause = "no member event key" // the event is no member event, or its state key is no sender key
+	NoCause         Cause = ""
+	Redacted        Cause = "redacted"            // the event was redacted, and the mapping with it
+	Missing         Cause = "missing"             // there is no mapping
+	Malformed       Cause = "malformed"           // it is not a mapping in the room's dialect
+	OtherKey        Cause = "other key"           // it names another key than the member's
+	Unsigned        Cause = "unsigned"            // it has no signature
+	ForeignSigned   Cause = "foreign signature"   // it is signed, but not by the user ID's domain
+	UnknownKeyID    Cause = "unknown key ID"      // the domain publishes no such key
+	BadSignature    Cause = "bad signature"       // the signature does not verify under the domain's key
+	KeysUnavailable Cause = "keys unavailable"    // the domain's keys are unavailable for now
+	ExpiredKey      Cause = "expired key"         // the domain's key had expired when the event was made
+	ExtraSignature  Cause = "extra signature"     // another server signed it too, and the reading refuses that
+	ReplayedMapping Cause = "replayed"            // it was seen in another room, and the reading refuses that
+	NotAMemberKey   Cause = "no member event key" // the event is no member event, or its state key is no sender key
 )
 
 // Judgement is a verdict on the mapping of one member event.
@@ -91,7 +91,7 @@ func (r Rules) JudgeStripped(event *pdu.Stripped, keys KeySource) Judgement {
 	var none pdu.Mapping
 	member, isMember := event.Member()
 	if !isMember || !validKey(member) {
-		return fail(NoMemberEventKey, none, errors.New("the event is no member event of a sender key"))
+		return fail(NotAMemberKey, none, errors.New("the event is no member event of a sender key"))
 	}
 	mapping, present, err := event.Mapping()
 	if !present {

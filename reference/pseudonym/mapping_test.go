@@ -117,10 +117,10 @@ func TestJudge(t *testing.T) {
 		}, Unverified, Redacted},
 		{"auth/member-key-must-match", "state key is a user ID", func(w *world) *pdu.Event {
 			return w.event(w.key(bobID), memberEvent, bobID, []byte(`{"membership":"join"}`))
-		}, Wrong, NoMemberEventKey},
+		}, Wrong, NotAMemberKey},
 		{"auth/member-key-must-match", "no member event", func(w *world) *pdu.Event {
 			return w.event(w.key(bobID), "m.room.name", string(w.key(bobID).Public), []byte(`{}`))
-		}, Wrong, NoMemberEventKey},
+		}, Wrong, NotAMemberKey},
 	} {
 		t.Run(c.requirement+" "+c.name, func(t *testing.T) {
 			bothDialects(t, func(t *testing.T, w *world) {
@@ -195,7 +195,7 @@ func TestHandle(t *testing.T) {
 		{"refused", "knock", Judgement{Cause: Missing}, Accept},
 		{"refused", "leave", Judgement{Cause: ForeignSigned}, Accept},
 		{"refused", "ban", Judgement{Cause: BadSignature}, Accept},
-		{"refused", "leave", Judgement{Cause: NoMemberEventKey}, Refuse},
+		{"refused", "leave", Judgement{Cause: NotAMemberKey}, Refuse},
 		{"dropped", "join", Judgement{Cause: Missing}, Drop},
 		{"dropped", "join", Judgement{Cause: BadSignature}, Drop},
 		{"placeholder", "join", Judgement{Cause: Missing}, Accept},

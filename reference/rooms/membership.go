@@ -112,7 +112,7 @@ func (rs *Rooms) changeOther(senderID, targetID, roomID, membership, reason stri
 	}
 	target := targetID
 	if room.format.Pseudonymous {
-		key, ok, err := rs.Pseudonym.BanTarget(targetID, room.directory, room.makeKey)
+		key, ok, err := rs.Pseudonym.MemberTarget(targetID, room.directory, room.makeKey)
 		if err != nil {
 			return noKey(err)
 		}

@@ -135,8 +135,8 @@ func (rs *Rooms) namesIn(events []*pdu.Stripped) pseudonym.Names {
 // receiveOutside accepts an event of a room that this server is not in: a leave or ban that ends the invite or the
 // knock of a local user.
 func (rs *Rooms) receiveOutside(ctx context.Context, origin, roomID string, event json.RawMessage) (eventID string, err error) {
-	for key, outside := range rs.tables.outside.All() {
-		if outside.RoomID != roomID || store.Parts(key)[1] != roomID {
+	for _, outside := range rs.tables.outside.All() {
+		if outside.RoomID != roomID {
 			continue
 		}
 		format, known := rs.format(outside.Version)

@@ -39,7 +39,7 @@ func (rs *Rooms) Receive(ctx context.Context, origin string, event json.RawMessa
 	}
 	room.intake.Lock()
 	defer room.intake.Unlock()
-	room.verifySoon(read.Sender())
+	room.verifyInBackground(read.Sender())
 	defer room.applyAllDeferred()
 	return read.ID(), room.receive(ctx, origin, read)
 }

@@ -23,7 +23,6 @@ type Remote interface {
 	InvitePartial(ctx context.Context, server, path string, invite outgoing.Invite) (json.RawMessage, error)
 
 	MissingEvents(ctx context.Context, server, roomID string, earliest, latest []string, limit int, minDepth int64) ([]json.RawMessage, error)
-	Event(ctx context.Context, server, eventID string) (json.RawMessage, error)
 	State(ctx context.Context, server, roomID, eventID string) (outgoing.State, error)
 	EventAuth(ctx context.Context, server, roomID, eventID string) ([]json.RawMessage, error)
 	Backfill(ctx context.Context, server, roomID string, from []string, limit int) ([]json.RawMessage, error)

@@ -222,7 +222,7 @@ func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 		changed = append(changed, taken)
 	}
 	if how.joined && r.rooms.Pseudonym.LooksBack() {
-		changed = append(changed, r.bygone()...)
+		changed = append(changed, r.formerMemberEvents()...)
 	}
 	slices.SortFunc(changed, func(a, b *Event) int {
 		if order := int(a.Depth() - b.Depth()); order != 0 {
@@ -247,16 +247,16 @@ func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 	}
 }
 
-// bygone returns the member events that are known as outliers but not in the current state.
-func (r *Room) bygone() []*Event {
-	var bygone []*Event
+// formerMemberEvents returns the member events that are known as outliers but not in the current state.
+func (r *Room) formerMemberEvents() []*Event {
+	var former []*Event
 	for _, event := range r.events {
 		if key, isState := event.State(); isState && event.Type() == memberType && event.Outlier() && event.Rejected == "" &&
 			(r.current.state[key] == nil || r.current.state[key].ID() != event.ID()) {
-			bygone = append(bygone, event)
+			former = append(former, event)
 		}
 	}
-	return bygone
+	return former
 }
 
 // ownersJudgement returns the judgement of a member event, corrected by this server's own keys: it knows their users,

@@ -3,7 +3,6 @@ package rooms
 // This file lists the events of a room in order, for /sync and /messages.
 
 import (
-	"context"
 	"slices"
 
 	"msc4014/reference/rules"
@@ -150,7 +149,7 @@ func (r *Room) Resent(after, upTo int64) []*Event {
 }
 
 // HasMoreHistory reports whether there are events before the earliest that the server has.
-func (r *Room) HasMoreHistory(context.Context) bool {
+func (r *Room) HasMoreHistory() bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for _, event := range r.order {

@@ -200,7 +200,7 @@ func (rs *Rooms) VerifyNow(ctx context.Context, placeholder string) (userID stri
 			case "leave":
 				return entry.Pending.UserID, true
 			case "retry-verification":
-				room.verifyAgain(ctx, entry)
+				room.askAndVerify(ctx, entry)
 			}
 		}
 		if userID, ok := room.directory.Verified(key); ok {
@@ -210,8 +210,8 @@ func (rs *Rooms) VerifyNow(ctx context.Context, placeholder string) (userID stri
 	return "", false
 }
 
-// verifyAgain requests the keys of a member's server at once, and judges its mapping again.
-func (r *Room) verifyAgain(ctx context.Context, entry pseudonym.Entry) {
+// askAndVerify requests the keys of a member's server at once, and judges its mapping again.
+func (r *Room) askAndVerify(ctx context.Context, entry pseudonym.Entry) {
 	domain, err := identity.UserIDDomain(entry.Pending.UserID)
 	if err == nil {
 		err = r.rooms.KeyAsker.AskAgain(ctx, domain)
@@ -223,8 +223,8 @@ func (r *Room) verifyAgain(ctx context.Context, entry pseudonym.Entry) {
 	r.verify(entry)
 }
 
-// verifySoon retries the verification of a member when an event from it arrives.
-func (r *Room) verifySoon(sender string) {
+// verifyInBackground retries the verification of a member when an event from it arrives.
+func (r *Room) verifyInBackground(sender string) {
 	for _, entry := range r.directory.Pending() {
 		if string(entry.Key) == sender {
 			r.rooms.working.Go(func() { r.verify(entry) })

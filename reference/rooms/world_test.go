@@ -237,14 +237,6 @@ func (r remote) MissingEvents(ctx context.Context, server, roomID string, earlie
 	return to.ServeMissingEvents(ctx, r.from, roomID, earliest, latest, limit, minDepth)
 }
 
-func (r remote) Event(ctx context.Context, server, eventID string) (json.RawMessage, error) {
-	to, err := r.to(server)
-	if err != nil {
-		return nil, err
-	}
-	return to.ServeEvent(ctx, r.from, eventID)
-}
-
 func (r remote) State(ctx context.Context, server, roomID, eventID string) (outgoing.State, error) {
 	to, err := r.to(server)
 	if err != nil {

@@ -81,7 +81,7 @@ func (r Rules) Allowed(e *pdu.Event, state State) error {
 		return reject("2", "the event is of room %q, the create event of %q", e.RoomID(), create.RoomID())
 	}
 	if federate := create.Content("m.federate"); federate.Type == gjson.False {
-		if !r.sameDomain(e, func() (string, bool) { return r.domainOf(create) }) {
+		if !r.domainRuleHolds(e, func() (string, bool) { return r.domainOf(create) }) {
 			return reject("3", "the room does not federate, and the sender is of another server than its creator")
 		}
 	}
@@ -121,7 +121,7 @@ func (r Rules) createAllowed(e *pdu.Event) error {
 	if !e.IsState(createType, "") {
 		return reject("1", "the state key of a create event is empty")
 	}
-	if !r.sameDomain(e, func() (string, bool) { return domainOfRoomID(e.RoomID()) }) {
+	if !r.domainRuleHolds(e, func() (string, bool) { return domainOfRoomID(e.RoomID()) }) {
 		return reject("1.2", "the sender is not of the server that the room ID %q names", e.RoomID())
 	}
 	if version := e.Content("room_version"); version.Exists() && version.Str != e.Format().RoomVersion {
@@ -230,5 +230,5 @@ func authKeys(eventType, sender string, stateKey *string, content map[string]gjs
 func (r Rules) MayRedact(redaction, target *pdu.Event, state State) bool {
 	levels := state.PowerLevels()
 	return levels.Of(redaction.Sender()) >= levels.For("redact") ||
-		r.sameDomain(redaction, func() (string, bool) { return r.domainOf(target) })
+		r.domainRuleHolds(redaction, func() (string, bool) { return r.domainOf(target) })
 }

@@ -71,9 +71,9 @@ func (r Rules) mayHoldPower(f pdu.Format, user string) error {
 	return r.Pseudonym.CheckKey(user)
 }
 
-// sameDomain reports whether the sender of an event is of a domain, for rules 1.2 and 3. domain is called only if it is
+// domainRuleHolds reports whether the sender of an event is of a domain, for rules 1.2 and 3. domain is called only if it is
 // needed. If either domain is unknown, the rule does not apply.
-func (r Rules) sameDomain(e *pdu.Event, domain func() (name string, known bool)) bool {
+func (r Rules) domainRuleHolds(e *pdu.Event, domain func() (name string, known bool)) bool {
 	if e.Format().Pseudonymous && r.Pseudonym.Readings.ByDomain != "by-mapping" {
 		return true
 	}
