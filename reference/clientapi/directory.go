@@ -41,7 +41,7 @@ func (a *API) addAlias(r *request) (any, error) {
 	alias := r.PathValue("alias")
 	localpart, server, found := strings.Cut(alias, ":")
 	if !strings.HasPrefix(localpart, "#") || !found {
-		return nil, rooms.Bad("M_INVALID_PARAM", "%q is no room alias", alias)
+		return nil, rooms.Bad("M_INVALID_PARAM", "%q is not a room alias", alias)
 	}
 	if server != a.Server {
 		return nil, rooms.Forbidden("%s is an alias of another server", alias)

@@ -2,7 +2,7 @@ package clientapi
 
 // This file implements room subscriptions of sliding sync (MSC3575): enough to show what such clients get when a member
 // is verified later. "Sliding Sync clients should have the room invalidated and room state resent" (MSC4014, Changes
-// from MSC1228 6.2) is one reading of unverified/sliding-sync; the server has the endpoint only in the readings that
+// 6.2) is one reading of unverified/sliding-sync; the server has the endpoint only in the readings that
 // need it.
 
 import (

@@ -26,7 +26,7 @@ func ParseSenderKey(text string) (ed25519.PublicKey, error) {
 	}
 	point, err := new(edwards25519.Point).SetBytes(raw)
 	if err != nil {
-		return nil, fmt.Errorf("reading sender key %.60q: it is no point of the curve: %w", text, err)
+		return nil, fmt.Errorf("reading sender key %.60q: it is not a point of the curve: %w", text, err)
 	}
 	if EncodeBase64(point.Bytes()) != text { // RFC 8032, 5.1.3: the coordinate must be reduced
 		return nil, fmt.Errorf("reading sender key %.60q: its point is encoded otherwise", text)

@@ -25,7 +25,7 @@ func UserIDDomain(userID string) (string, error) {
 	}
 	match := userIDPattern.FindStringSubmatch(userID)
 	if match == nil {
-		return "", fmt.Errorf("%q is no user ID, which would be @localpart:domain", userID)
+		return "", fmt.Errorf("%q is not a user ID, which would be @localpart:domain", userID)
 	}
 	if domain, literal := match[1], match[2]; domain[0] == '[' {
 		if ip, err := netip.ParseAddr(literal); err != nil || !ip.Is6() || ip.Zone() != "" {
@@ -35,7 +35,7 @@ func UserIDDomain(userID string) (string, error) {
 	return match[1], nil
 }
 
-// CheckUserID returns an error if the text is no user ID.
+// CheckUserID returns an error if the text is not a user ID.
 func CheckUserID(userID string) error {
 	_, err := UserIDDomain(userID)
 	return err

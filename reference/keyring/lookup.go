@@ -30,7 +30,7 @@ func (k *Keyring) published(ctx context.Context, serverName, keyID string, valid
 		}
 	}
 	if failed != nil {
-		return pseudonym.PublishedKey{}, fmt.Errorf("key %s of %s cannot be had: %w", keyID, serverName, failed)
+		return pseudonym.PublishedKey{}, fmt.Errorf("key %s of %s is unavailable: %w", keyID, serverName, failed)
 	}
 	return pseudonym.PublishedKey{}, fmt.Errorf("%w: %s of %s", pseudonym.ErrNoSuchKey, keyID, serverName)
 }

@@ -19,8 +19,8 @@ func read(raw []byte, what string) (object, error) {
 		return nil, fmt.Errorf("reading %s: %w", what, err)
 	}
 	var o object
-	if err := json.Unmarshal(canonical, &o); err != nil || o == nil { // null is no error
-		return nil, fmt.Errorf("reading %s: %.60q is no JSON object", what, canonical)
+	if err := json.Unmarshal(canonical, &o); err != nil || o == nil { // null is not an error
+		return nil, fmt.Errorf("reading %s: %.60q is not a JSON object", what, canonical)
 	}
 	return o, nil
 }

@@ -35,7 +35,7 @@ func SignJSON(raw []byte, entity, keyID string, key ed25519.PrivateKey) ([]byte,
 }
 
 // VerifyJSON returns an error unless an object has a valid signature by key under signatures.<entity>.<keyID>. It is
-// ErrNoSignature or ErrBadSignature, or another one if there is no telling. A signature that is not in the one spelling of
+// ErrNoSignature or ErrBadSignature, or another one if it cannot be determined. A signature that is not in the one spelling of
 // unpadded base64 is bad.
 func VerifyJSON(raw []byte, entity, keyID string, key ed25519.PublicKey) error {
 	o, err := read(raw, "the object to verify")
@@ -113,7 +113,7 @@ func (o object) verifySignature(signature json.RawMessage, key ed25519.PublicKey
 	}
 	text, ok := object{"": signature}.text("")
 	if !ok {
-		return fmt.Errorf("%w: it is no string", ErrBadSignature)
+		return fmt.Errorf("%w: it is not a string", ErrBadSignature)
 	}
 	decoded, err := identity.DecodeBase64(text) // the library reads other spellings, too
 	if err != nil {

@@ -74,7 +74,8 @@ func (r Rules) clientStateKey(eventType, stateKey string, names Names) string {
 }
 
 // clientContent translates the parts of an event's content that the protocol defines; the rest is left as the client
-// wrote it.
+// wrote it. The authoriser of a restricted join stays the sender key that it is now (MSC4014, Additional notes): it is
+// there for servers, and no client acts on it (client-view/no-key-elsewhere).
 func (r Rules) clientContent(event *pdu.Stripped, names Names) object {
 	view := objectOf(event.Contents())
 	switch event.Type() {

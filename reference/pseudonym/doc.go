@@ -4,10 +4,13 @@
 //
 // Read it in this order:
 //
+//	readings.go     what the text leaves open, and how it may be read
+//	rules.go        what a server follows: a dialect, its name, and its readings
+//	object.go       JSON objects, kept as they were written
 //	keys.go         a user has one key in a room, for good
 //	event.go        events name the key as their sender and are signed by it
 //	receive.go      how a server that receives an event verifies that
-//	noncanonical.go which spellings of keys and signatures are right
+//	noncanonical.go which spellings of keys and signatures are valid
 //	mapping.go      member events map the key to a user ID, signed by the user's server
 //	judge.go        whether such a mapping is valid
 //	handling.go     what becomes of a member event once its mapping is judged
@@ -20,7 +23,6 @@
 //	redaction.go    the two kinds of redaction
 //	routing.go      which servers are in a room
 //	restricted.go   joins that a member authorises
-//	readings.go     what the text leaves open, and how it may be read
 //
 // The comment of each function gives the sentence that it is based on, in our own words, with its section. "MSC4014,
 // Changes 6" is the sixth item of "Changes from MSC1228"; sub-items follow a full stop. What MSC4014 does not change is

@@ -25,9 +25,9 @@ const (
 //
 // If the signature is wrong, we reject the event (MSC1228, Implementation). If the sender cannot be verified, the event
 // is accepted, under a fake user ID (MSC4014, Changes 6). The texts overlap for a mapping that is missing, unsigned or
-// signed only by other servers (mapping/unproven-handling); by default it is wrong as well. This applies to invites and
-// joins. MSC1228 asks for no mapping in other member events, so a leave or a ban takes effect whatever it claims, but
-// the claim is ignored, and a knock may lack a mapping. In the deployed dialect invites lack one as well.
+// signed only by other servers (mapping/unproven-handling); by default it is wrong as well. This applies to invites,
+// joins and knocks. MSC1228 asks for no mapping in other member events than invites and joins, so a leave or a ban takes
+// effect whatever it claims, and a knock may lack a mapping. In the deployed dialect invites lack one as well.
 func (r Rules) Handle(membership string, j Judgement) Handling {
 	switch {
 	case j.Cause == NotAMemberKey:
@@ -51,8 +51,8 @@ func (r Rules) Handle(membership string, j Judgement) Handling {
 }
 
 // Replayed adjusts the judgement of a mapping that was seen in another room before, with the same key. Nothing in the
-// signature binds a mapping to a room; the text leaves that as a TODO (MSC4014, Proposal 4.3). An attacker gains
-// nothing by copying it, since the member event must be signed by the key that the mapping names.
+// signature binds a mapping to a room; the text leaves that as a TODO (MSC4014, Proposal 4.3). Only the
+// holder of the key gains by copying it, since the member event must be signed by the key that the mapping names.
 func (r Rules) Replayed(j Judgement) Judgement {
 	switch {
 	case j.Verdict != Verified || r.Readings.Replayed == "honoured":

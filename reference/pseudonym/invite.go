@@ -85,13 +85,13 @@ func (r Rules) CompleteInvite(partial []byte, roomID, userID string, key identit
 	_, named := o["state_key"]
 	switch {
 	case o.text("type") != memberEvent || content.text("membership") != membershipInvite:
-		return nil, errors.New("completing an invite: the event is no invite")
+		return nil, errors.New("completing an invite: the event is not an invite")
 	case o.text("room_id") != roomID:
 		return nil, fmt.Errorf("completing an invite: the event is of room %q, the request of %q", o.text("room_id"), roomID)
 	case named:
 		return nil, errors.New("completing an invite: the event has a state key already, a partial one has none")
 	case !validKey(inviter) || inviter == string(key.Public):
-		return nil, fmt.Errorf("completing an invite: its sender %q is no other member's key", inviter)
+		return nil, fmt.Errorf("completing an invite: its sender %q is not another member's key", inviter)
 	}
 	mapping, err := r.NewMapping(key.Public, userID, by)
 	if err != nil {

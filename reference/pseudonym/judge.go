@@ -53,7 +53,7 @@ const (
 	ExpiredKey      Cause = "expired key"         // the domain's key had expired when the event was made
 	ExtraSignature  Cause = "extra signature"     // another server signed it too, and the reading refuses that
 	ReplayedMapping Cause = "replayed"            // it was seen in another room, and the reading refuses that
-	NotAMemberKey   Cause = "no member event key" // the event is no member event, or its state key is no sender key
+	NotAMemberKey   Cause = "no member event key" // the event is not a member event, or its state key is not a sender key
 )
 
 // Judgement is a verdict on the mapping of one member event.
@@ -73,7 +73,7 @@ func (j Judgement) Retry() bool { return j.Verdict == Unverified && j.Cause == K
 // that the link cannot be spoofed by any random server (MSC4014, Proposal 4 and 4.1). We make an attempt to verify it;
 // if the signature is wrong, we reject the event; if we cannot get the key, we handle it as normal and retry later
 // (MSC1228, Implementation). Then the user ID is unverified (MSC4014, Proposal 4.2), and the event is accepted (Changes
-// 6.1).
+// 6).
 //
 // Receive must have checked the event first: otherwise the mapping is not known to come from the key that it names.
 func (r Rules) Judge(event *pdu.Event, keys KeySource) Judgement {
@@ -91,7 +91,7 @@ func (r Rules) JudgeStripped(event *pdu.Stripped, keys KeySource) Judgement {
 	var none pdu.Mapping
 	member, isMember := event.Member()
 	if !isMember || !validKey(member) {
-		return fail(NotAMemberKey, none, errors.New("the event is no member event of a sender key"))
+		return fail(NotAMemberKey, none, errors.New("the event is not a member event of a sender key"))
 	}
 	mapping, present, err := event.Mapping()
 	if !present {
@@ -104,7 +104,7 @@ func (r Rules) JudgeStripped(event *pdu.Stripped, keys KeySource) Judgement {
 		return fail(Malformed, mapping, fmt.Errorf("the mapping names its key by %q, here it is %q",
 			mapping.Dialect.MappingKeyField(), r.Dialect.MappingKeyField()))
 	}
-	if string(mapping.Key) != member { // else whoever has a mapping, that is anyone, could put on another's name
+	if string(mapping.Key) != member { // otherwise anyone who has seen a mapping could take its user's name
 		return fail(OtherKey, mapping, fmt.Errorf("the mapping is of key %s, the member event of %s", mapping.Key, member))
 	}
 	return r.judgeSignatures(mapping, event.OriginServerTS(), keys)

@@ -18,7 +18,7 @@ type KeyStore interface {
 // an invite, or power levels set in advance.
 //
 // The key is scoped to one user in one room: using one key for a user everywhere would reveal that "some user" is in
-// all these rooms (MSC4014, Proposal 3.1). Its private part stays on the user's server, and it is no server key
+// all these rooms (MSC4014, Proposal 3.1). Its private part stays on the user's server, and it is not a server key
 // (Proposal 1.2). It should not change (Proposal 3.2), and a user that leaves and comes back uses the same one, which
 // makes bans harder to evade (MSC1228, Proposal). Leaving, being kicked or banned, and forgetting the room therefore do
 // not touch it.

@@ -1,6 +1,6 @@
 package pseudonym
 
-// This file decides which keys and signatures are right, and which noncanonical ones are accepted too (signing/rejects-noncanonical).
+// This file decides which keys and signatures are valid, and which noncanonical ones are accepted too (signing/rejects-noncanonical).
 
 import (
 	"crypto/ed25519"
@@ -15,7 +15,7 @@ import (
 	"msc4014/reference/identity"
 )
 
-// CheckKey refuses what is no sender key: a base-64 encoded ed25519 public key, encoded the same way as other binary event
+// CheckKey refuses what is not a sender key: a base-64 encoded ed25519 public key, encoded the same way as other binary event
 // data in Matrix (MSC4014, Proposal 1). That is unpadded standard base64, so a key has one spelling, and a ban or a power
 // level of a key cannot be evaded by another. A key of small order belongs to nobody: anyone can make signatures that
 // verify for any event.

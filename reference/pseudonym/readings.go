@@ -12,8 +12,9 @@ import (
 // Reading is one way to read something that the text leaves open: a slug of requirements/data.
 type Reading string
 
-// Readings has one reading for each open point that this package decides. Offers lists the requirement of each field
-// and its possible readings.
+// Readings has one reading for each open point that the server decides, mostly in this package. Offers lists the
+// requirement of each field and its possible readings; those decided elsewhere are Notary (rooms/verify.go), SlidingSync
+// (clientapi/slidingsync.go), ByDomain and BySigil (rules/identity.go).
 type Readings struct {
 	// On the wire.
 	SignatureEntity, ServerSignatures, NonCanonical, Origin, RoomID, WidgetCreator, RedactedSenderKey Reading

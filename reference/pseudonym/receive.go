@@ -36,7 +36,7 @@ func (r Rules) Receive(event *pdu.Event) (*pdu.Event, error) {
 	return r.TakeIn(event)
 }
 
-// checkSenderField refuses an event whose sender is no sender key, or which has a sender in another field too: events no
+// checkSenderField refuses an event whose sender is not a sender key, or which has a sender in another field too: events no
 // longer have a sender field, they have a sender_key (MSC4014, Proposal 1).
 func (r Rules) checkSenderField(event *pdu.Event) error {
 	field := r.Dialect.SenderField()

@@ -25,8 +25,8 @@ func (r Rules) Format() pdu.Format {
 	}
 }
 
-// NewRoomID returns the ID of a new room with the given opaque part. There is no room_key (MSC4014, Changes from
-// MSC1228 2), from which MSC1228 makes room IDs; what takes its place is event-format/room-id.
+// NewRoomID returns the ID of a new room with the given opaque part. There is no room_key (MSC4014, Changes 2), from which
+// MSC1228 makes room IDs; what takes its place is event-format/room-id.
 func (r Rules) NewRoomID(opaque string) string {
 	if r.Readings.RoomID == "opaque" {
 		return "!" + opaque

@@ -86,7 +86,7 @@ func (r *Room) ViaServers() []string {
 func (rs *Rooms) ResolveAlias(ctx context.Context, alias string) (roomID string, servers []string, err error) {
 	domain, err := identity.UserIDDomain("@" + alias[min(1, len(alias)):])
 	if err != nil || alias[0] != '#' {
-		return "", nil, Bad("M_INVALID_PARAM", "%q is no room alias", alias)
+		return "", nil, Bad("M_INVALID_PARAM", "%q is not a room alias", alias)
 	}
 	if domain == rs.Server.Name {
 		roomID, servers, ok := rs.LocalAlias(alias)

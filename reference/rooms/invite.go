@@ -176,8 +176,8 @@ func (r *Room) inviteOrdinary(ctx context.Context, d pseudonym.Draft, sender, do
 	return err
 }
 
-// Invited accepts a whole invite of a local user to an ordinary room (PUT /invite, versions 1 and 2). It returns the
-// event with this server's signature added.
+// Invited accepts a whole invite of a local user to an ordinary room (PUT /invite, versions 1 and 2): in a pseudonymous
+// one there are only partial invites (InvitedPartial). It returns the event with this server's signature added.
 func (rs *Rooms) Invited(ctx context.Context, origin, roomID string, invite outgoing.Invite) (json.RawMessage, error) {
 	format, known := rs.format(invite.RoomVersion)
 	if !known || format.Pseudonymous {
@@ -193,7 +193,7 @@ func (rs *Rooms) Invited(ctx context.Context, origin, roomID string, invite outg
 	domain, _ := identity.UserIDDomain(event.Sender())
 	switch {
 	case event.Type() != memberType || event.Membership() != "invite" || event.RoomID() != roomID:
-		return nil, Bad("M_BAD_JSON", "the event is no invite to room %s", roomID)
+		return nil, Bad("M_BAD_JSON", "the event is not an invite to room %s", roomID)
 	case domain != origin:
 		return nil, Forbidden("the inviter %s is not of %s", event.Sender(), origin)
 	case !rs.own(target) || !rs.Exists(target):

@@ -221,8 +221,8 @@ func (rs *Rooms) ProfileChanged(userID string) error {
 	return errors.Join(problems...)
 }
 
-// writeProfile sends a join of a local member with a new profile. It has the mapping too: "events in the content of
-// m.room.member" have it (MSC4014, Proposal 4).
+// writeProfile sends a join of a local member with a new profile. It has the mapping too: the new field is in the
+// content of m.room.member events, and a profile change is one (MSC4014, Proposal 4).
 func (r *Room) writeProfile(userID string, profile Profile) error {
 	key, sender, err := r.ownSender(userID)
 	if err != nil {

@@ -10,7 +10,9 @@
 // Read room.go (what a room is), then take.go (how an event is added to it), write.go (events of local users),
 // receive.go (events of other servers), then what interests you.
 //
-// A room has one lock. No request is sent to another server while it is held.
+// A room has two locks: mu guards what the room knows, and no request is sent to another server while it is held; intake
+// is held while the events of another server are taken in one after the other, requests for what is missing included.
+// Whoever needs both locks intake first.
 package rooms
 
 import (

@@ -92,7 +92,7 @@ func (r *Room) judgeBy(event *pdu.Event, keys pseudonym.KeySource) *pseudonym.Ju
 	}
 	if key, _ := event.StateKey(); r.rooms.Pseudonym.AnyMemberKey() {
 		if _, err := identity.ParseSenderKey(key); err != nil {
-			return nil // a state key that is no sender key has no mapping
+			return nil // a state key that is not a sender key has no mapping
 		}
 	}
 	j := r.rooms.Pseudonym.Judge(event, keys)

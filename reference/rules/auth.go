@@ -175,7 +175,7 @@ func authState(e *pdu.Event, authEvents []*pdu.Event) (State, error) {
 		key, ok := authEvent.State()
 		switch {
 		case !ok:
-			return nil, reject("2.2", "auth event %s is no state event", id)
+			return nil, reject("2.2", "auth event %s is not a state event", id)
 		case authEvent.RoomID() != e.RoomID():
 			return nil, reject("2", "auth event %s is of room %q, the event of %q", id, authEvent.RoomID(), e.RoomID())
 		case state[key] != nil:

@@ -20,7 +20,7 @@ type Rules struct {
 	DomainOf func(*pdu.Event) (domain string, ok bool)
 }
 
-// checkMemberKey refuses a member event whose state key is no identity: "This `user_room_key` is used where we
+// checkMemberKey refuses a member event whose state key is not an identity: "This `user_room_key` is used where we
 // currently use an mxid in the DAG: `sender`, `m.room.member`, `m.room.power_levels`" (MSC1228, Proposal).
 func (r Rules) checkMemberKey(f pdu.Format, stateKey string) error {
 	switch {

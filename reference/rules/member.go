@@ -131,7 +131,7 @@ func inviteAllowed(e *pdu.Event, target string, state State) error {
 	return nil
 }
 
-// thirdPartyInviteAllowed is rule 4.4.1. In pseudonymous rooms `mxid` never matches the state key, which is no user ID:
+// thirdPartyInviteAllowed is rule 4.4.1. In pseudonymous rooms `mxid` never matches the state key, which is not a user ID:
 // the proposal does not say what becomes of third-party invites, and by the letter they cannot be redeemed.
 func thirdPartyInviteAllowed(e *pdu.Event, target string, state State) error {
 	if state.Membership(target) == "ban" {

@@ -130,17 +130,17 @@ func (r Rules) powerLevelsAllowed(e *pdu.Event, state State) error {
 func (r Rules) checkPowerLevels(e *pdu.Event) error {
 	for _, name := range levelNames {
 		if level := e.Content(name); level.Exists() && level.Type != gjson.Number {
-			return reject("9.1", "%s is no integer", name)
+			return reject("9.1", "%s is not an integer", name)
 		}
 	}
 	for _, list := range []string{"events", "notifications"} {
 		if !areLevels(e.Content(list)) {
-			return reject("9.2", "%s is no object of integers", list)
+			return reject("9.2", "%s is not an object of integers", list)
 		}
 	}
 	users := e.Content("users")
 	if !areLevels(users) {
-		return reject("9.3", "users is no object of integers")
+		return reject("9.3", "users is not an object of integers")
 	}
 	for user := range users.Map() {
 		if err := r.mayHoldPower(e.Format(), user); err != nil {

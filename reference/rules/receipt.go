@@ -49,7 +49,7 @@ func signingServers(e *pdu.Event) []string {
 		servers = append(servers, domain)
 	}
 	if authoriser := e.Content(authoriserField); isMember && authoriser.Exists() {
-		domain, _ := identity.UserIDDomain(authoriser.Str) // "" if it is no user ID: no server has that name
+		domain, _ := identity.UserIDDomain(authoriser.Str) // "" if it is not a user ID: no server has that name
 		servers = append(servers, domain)
 	}
 	return servers

@@ -131,7 +131,7 @@ func httpRequest(ctx context.Context, r Request) (*http.Request, error) {
 func Address(serverName string) (string, error) {
 	u, err := url.Parse("//" + serverName)
 	if err != nil || u.Host != serverName || u.Hostname() == "" {
-		return "", fmt.Errorf("%q is no server name", serverName)
+		return "", fmt.Errorf("%q is not a server name", serverName)
 	}
 	return net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), defaultPort)), nil
 }
