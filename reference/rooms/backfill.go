@@ -11,7 +11,6 @@ import (
 	"slices"
 
 	"msc4014/reference/pdu"
-	"msc4014/reference/pseudonym"
 	"msc4014/reference/rules"
 )
 
@@ -158,6 +157,6 @@ func (r *Room) decideOld(server string, event *pdu.Event, before rules.State, ho
 	}
 	if how.judgement != nil {
 		how.rejected = r.refuses(server, event, *how.judgement, false)
-		how.concealed = r.rooms.Pseudonym.Handle(event.Membership(), *how.judgement) == pseudonym.Conceal
+		how.concealed = r.conceals(event, *how.judgement)
 	}
 }

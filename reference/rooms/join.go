@@ -96,10 +96,7 @@ func refusalOf(err error) error {
 }
 
 // restricted reports whether the join rule is one under which members may authorise joins.
-func (r *Room) restricted() bool {
-	rule := r.State().JoinRule()
-	return rule == "restricted" || rule == "knock_restricted"
-}
+func (r *Room) restricted() bool { return r.State().Restricted() }
 
 // joinHere joins a local user, which may be joined already, to a room that this server is in.
 func (r *Room) joinHere(userID, reason string) error {
@@ -203,9 +200,8 @@ func (r *Room) mappingFor(userID string, key identity.SenderKey) ([]byte, error)
 // needsAuthoriser reports whether a join needs an authorising member: the join rule is restricted, and the user is not
 // invited.
 func needsAuthoriser(state rules.State, sender string) bool {
-	rule := state.JoinRule()
 	membership := state.Membership(sender)
-	return (rule == "restricted" || rule == "knock_restricted") && membership != "invite" && membership != "join"
+	return state.Restricted() && membership != "invite" && membership != "join"
 }
 
 // authoriseJoin adds an authorising local member to the content of a join, if the user is in one of the rooms that the

@@ -162,7 +162,7 @@ func (r *Room) decide(origin string, event *pdu.Event, before rules.State, how *
 	}
 	if how.judgement != nil {
 		how.rejected = r.refuses(origin, event, *how.judgement, false)
-		how.concealed = r.rooms.Pseudonym.Handle(event.Membership(), *how.judgement) == pseudonym.Conceal
+		how.concealed = r.conceals(event, *how.judgement)
 		if how.rejected != "" {
 			return
 		}
@@ -173,14 +173,26 @@ func (r *Room) decide(origin string, event *pdu.Event, before rules.State, how *
 
 // refuses returns why a member event of a pseudonymous room is refused for its mapping, or "".
 func (r *Room) refuses(origin string, event *pdu.Event, j pseudonym.Judgement, bySendJoin bool) string {
-	p := r.rooms.Pseudonym
-	if handling := p.Handle(event.Membership(), j); handling == pseudonym.Refuse || handling == pseudonym.Drop {
-		return fmt.Sprintf("its mapping is not honoured (%s): %v", j.Cause, j.Err)
+	if why := r.refusesMapping(event, j); why != "" {
+		return why
 	}
-	if event.Membership() == "join" && !p.MayDeliver(origin, j.Mapping, bySendJoin) {
+	if event.Membership() == "join" && !r.rooms.Pseudonym.MayDeliver(origin, j.Mapping, bySendJoin) {
 		return fmt.Sprintf("%s may not deliver the join of %s", origin, j.Mapping.UserID)
 	}
 	return ""
+}
+
+// refusesMapping returns why a member event is refused for its mapping, whoever delivers it, or "".
+func (r *Room) refusesMapping(event *pdu.Event, j pseudonym.Judgement) string {
+	if handling := r.rooms.Pseudonym.Handle(event.Membership(), j); handling == pseudonym.Refuse || handling == pseudonym.Drop {
+		return fmt.Sprintf("its mapping is not honoured (%s): %v", j.Cause, j.Err)
+	}
+	return ""
+}
+
+// conceals reports whether a member event is hidden from clients for its mapping.
+func (r *Room) conceals(event *pdu.Event, j pseudonym.Judgement) bool {
+	return r.rooms.Pseudonym.Handle(event.Membership(), j) == pseudonym.Conceal
 }
 
 // admits reports whether a user may join with the key of an event, given the user's other keys in the room.
@@ -322,11 +334,8 @@ func (r *Room) readOutliers(ctx context.Context, list []json.RawMessage, before 
 		one := outlier{event: event, judgement: judged[id]}
 		one.rejected = r.rejectsOutlier(event, known, judged)
 		if one.judgement != nil && one.rejected == "" {
-			handling := r.rooms.Pseudonym.Handle(event.Membership(), *one.judgement)
-			one.concealed = handling == pseudonym.Conceal
-			if handling == pseudonym.Refuse || handling == pseudonym.Drop {
-				one.rejected = fmt.Sprintf("its mapping is not honoured (%s): %v", one.judgement.Cause, one.judgement.Err)
-			}
+			one.concealed = r.conceals(event, *one.judgement)
+			one.rejected = r.refusesMapping(event, *one.judgement)
 		}
 		known[id] = &one
 		ordered = append(ordered, one)

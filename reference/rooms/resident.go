@@ -87,7 +87,7 @@ func (r *Room) mayEnter(state rules.State, membership, sender, userID string) er
 		return Forbidden("%s is banned from room %s", userID, r.id)
 	case membership == "leave" && now != "join" && now != "invite" && now != "knock":
 		return Forbidden("%s is not in room %s", userID, r.id)
-	case membership == "join" && now != "join" && now != "invite" && rule != "public" && rule != "restricted" && rule != "knock_restricted":
+	case membership == "join" && now != "join" && now != "invite" && rule != "public" && !state.Restricted():
 		return Forbidden("%s is not invited to room %s", userID, r.id)
 	case membership == "knock" && rule != "knock" && rule != "knock_restricted":
 		return Forbidden("nobody may knock on room %s", r.id)
@@ -188,7 +188,7 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	}
 	how := taking{judgement: j, send: true, but: []string{origin}}
 	if j != nil {
-		how.concealed = rs.Pseudonym.Handle(event.Membership(), *j) == pseudonym.Conceal
+		how.concealed = room.conceals(event, *j)
 	}
 	taken, err := room.take(event, before, how)
 	return room, taken, err

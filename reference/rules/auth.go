@@ -55,6 +55,12 @@ func (s State) JoinRule() string {
 	return "invite"
 }
 
+// Restricted reports whether the join rule is one under which members may authorise joins.
+func (s State) Restricted() bool {
+	rule := s.JoinRule()
+	return rule == "restricted" || rule == "knock_restricted"
+}
+
 // Rejection reports which rule an event breaks, and how.
 type Rejection struct {
 	Rule   string // its number, such as "4.3.2"
