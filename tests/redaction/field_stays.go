@@ -1,0 +1,73 @@
+package redaction
+
+// The mapping in a redacted member event, as clients are served it.
+
+import (
+	"errors"
+
+	"msc4014/helpers/check"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/scenes"
+)
+
+// Redacting a member event because of a malicious name should not remove its mapping (MSC4014, Addressing the problems 3): who
+// was served it before is served it afterwards, whoever redacted.
+func init() {
+	for _, each := range []struct {
+		name, path         string
+		byRemote, ofRemote bool
+	}{
+		{"a local member's event keeps its mapping when a local user redacts it", "client", false, false},
+		{"a remote member's event keeps its mapping when a local user redacts it", "client", false, true},
+		{"a local member's event keeps its mapping when a remote user redacts it", "send", true, false},
+		{"a remote member's event keeps its mapping when a remote user redacts it", "send", true, true},
+	} {
+		check.Register(check.Check{
+			Name:     each.name,
+			Requires: []string{"redaction/mapping-field-stays"},
+			Path:     each.path,
+			Body: func(c *check.C) {
+				s := openScene(c, each.byRemote, each.ofRemote)
+				before := s.mappingsShown()
+				served := false
+				for _, userID := range before {
+					served = served || userID != ""
+				}
+				if !served {
+					c.Unsupported("the server serves clients no mapping of a member event that is not redacted either")
+				}
+				s.moderator.redacts(s.joins[0])
+				s.settles()
+				s.isRedacted(each.byRemote)
+				for view, userID := range s.mappingsShown() {
+					if userID != before[view] {
+						c.Errorf("%s served the member event with a mapping to %s, and serves it redacted with one to %q", view, before[view], userID)
+					}
+				}
+			},
+		})
+	}
+}
+
+// mappingsShown is the user ID in the mapping of the target's member event, by the name of each view that shows the event; "" for
+// no mapping.
+func (s *scene) mappingsShown() map[string]string {
+	shown := map[string]string{}
+	for _, view := range append(s.alice.Views(s.roomID), s.alice.CloserViews(s.roomID, s.joins[0])...) {
+		for _, event := range scenes.EventsOf(view, s.joins[0]) {
+			shown[view.Name] = event.Get("content." + pseudoid.MappingField + ".user_id").String()
+		}
+	}
+	return shown
+}
+
+// isRedacted ensures that the redaction took effect at all.
+func (s *scene) isRedacted(byRemote bool) {
+	requirement := "redaction/others-by-power"
+	if byRemote {
+		requirement = "redaction/by-remote"
+	}
+	if content := s.alice.Reads(s.roomID, s.joins[0]).Get("content"); content.Get("displayname").String() != "" {
+		s.C.Need(requirement, errors.New("the redacted member event still has a display name: "+content.Raw))
+	}
+}
