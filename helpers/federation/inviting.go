@@ -32,10 +32,15 @@ func (r *Room) Invite(ctx context.Context, server string, inviter *User, userID 
 	return r.InviteFrom(ctx, r.peer, server, inviter, userID)
 }
 
-// InviteFrom is Invite with a request from another peer than the inviter's.
-func (r *Room) InviteFrom(ctx context.Context, from *Peer, server string, inviter *User, userID string) (Event, Answer, error) {
+// InviteFrom is Invite with a request from another peer than the inviter's, and with a partial event that is altered by changes.
+func (r *Room) InviteFrom(
+	ctx context.Context, from *Peer, server string, inviter *User, userID string, changes ...Change,
+) (Event, Answer, error) {
 	partial, err := r.PartialInvite(inviter)
 	if err != nil {
+		return Event{}, Answer{}, err
+	}
+	if partial, err = applyChanges(partial, changes); err != nil {
 		return Event{}, Answer{}, err
 	}
 	var stripped []Event
@@ -68,6 +73,9 @@ func (r *Room) InviteFrom(ctx context.Context, from *Peer, server string, invite
 		return Event{}, answer, errors.New(server + " answered the invite without an event")
 	}
 	event := NewEvent([]byte(completed.Raw), r.format)
+	if len(changes) > 0 { // what it says is not the server's
+		return event, answer, nil
+	}
 	r.peer.notify(r, server, event)
 	r.learnInvited(event, userID)
 	return event, answer, nil

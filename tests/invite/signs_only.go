@@ -1,0 +1,121 @@
+package invite
+
+// Partial events that the inviting server altered: what a server signs with its user's key is an invite of that user.
+
+import (
+	"errors"
+	"fmt"
+
+	"msc4014/helpers/check"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/stage"
+)
+
+// signedRoom is a room of a peer in which users of the server under test are invited, with a member of a third server.
+type signedRoom struct {
+	hostRoom
+	third *federation.User
+	alice *stage.User
+	key   string // alice's in the room
+}
+
+// otherThanInvites are what a server of bad will would have signed by a user's key, in place of an invite.
+var otherThanInvites = []struct {
+	what    string
+	changes func(s signedRoom) []federation.Change
+}{
+	{"an event of another type", func(signedRoom) []federation.Change {
+		return []federation.Change{federation.SetField("type", "m.room.topic")}
+	}},
+	{"a join", func(signedRoom) []federation.Change {
+		return []federation.Change{federation.SetField("content.membership", "join")}
+	}},
+	{"a ban", func(signedRoom) []federation.Change {
+		return []federation.Change{federation.SetField("content.membership", "ban")}
+	}},
+	{"an invite by the user itself", func(s signedRoom) []federation.Change {
+		return []federation.Change{federation.SetField(s.room.Format().SenderField(), s.key)}
+	}},
+	{"an invite by a user of a third server", func(s signedRoom) []federation.Change {
+		return []federation.Change{federation.SetField(s.room.Format().SenderField(), s.third.SenderIn(s.room.Room))}
+	}},
+	{"a message by the user itself", func(s signedRoom) []federation.Change {
+		return []federation.Change{
+			federation.SetField(s.room.Format().SenderField(), s.key), federation.SetField("type", "m.room.message"),
+			federation.SetField("content", map[string]string{"msgtype": "m.text", "body": "never said"}),
+		}
+	}},
+}
+
+// The invited server signs the invite, so that others can be sure that it has it (MSC1228, Sending invites). A key that signs
+// whatever another server asks for would sign events in its user's name (MSC4014, Proposal 2: events are signed by their
+// sender's key). The control is the invite that the event was altered from, of the same user, who was invited before.
+func init() {
+	for _, each := range otherThanInvites {
+		check.Register(check.Check{
+			Name:     each.what + " is not signed with the invited user's key",
+			Requires: []string{"invite/signs-only-invites"},
+			Path:     "invite",
+			Body: func(c *check.C) {
+				s := signedRoom{hostRoom: openHost(c, true)}
+				others := s.Peer()
+				s.third, s.alice = others.User("third"), s.User("alice")
+				others.JoinsVia(s.inviting.Name(), s.room.ID(), s.third)
+				watcher := s.User("watcher")
+				watcher.Joins(s.room.ID(), s.inviting.Name())
+				watcher.Blaming("membership/join-remote").AwaitsMembership(s.room.ID(), s.third.ID(), "join")
+				completed, err := s.asks()
+				c.Need("membership/invite-from-remote", err)
+				s.key, _ = completed.StateKey()
+				again, err := s.asks()
+				if err == nil && !signedBy(again, s.key) {
+					err = errors.New("the second one is not signed by the key of the first")
+				}
+				c.Control(err)
+
+				altered, err := s.asks(each.changes(s)...)
+				c.Notef("the server answered %s with %v", each.what, err)
+				if err == nil && signedBy(altered, s.key) {
+					c.Errorf("the server signed %s with the invited user's key", each.what)
+				}
+			},
+		})
+	}
+}
+
+// asks lets the host's server ask for the completion of an invite of Alice, altered before it is sent. It returns an error if that
+// was refused, and ends the check if no answer came.
+func (s signedRoom) asks(changes ...federation.Change) (federation.Event, error) {
+	ctx, cancel := s.inviting.Within()
+	defer cancel()
+	completed, answer, err := s.room.InviteFrom(ctx, s.inviting.Peer, s.ServerName(1), s.host, s.alice.UserID, changes...)
+	if err != nil && answer.Status == 0 {
+		s.C.Need("resilience/stays-up", err)
+	}
+	if err != nil || !answer.OK() {
+		return completed, errors.Join(err, fmt.Errorf("the server answered %s", answer))
+	}
+	return completed, nil
+}
+
+// signedBy reports whether a key has signed an event, as its sender or as who is invited.
+func signedBy(event federation.Event, key string) bool {
+	stateKey, _ := event.StateKey()
+	_, byInvited := pseudoid.VerifyInvitedSignature(event.JSON(), event.Format())
+	_, bySender := pseudoid.VerifySenderSignature(event.JSON(), event.Format())
+	if stateKey == key && byInvited == nil || event.Sender() == key && bySender == nil {
+		return true
+	}
+	// Whatever it says of itself: the signature stands under the key.
+	public, err := pseudoid.ParseSenderKey(key)
+	if err != nil {
+		return false
+	}
+	for keyID := range event.Get("signatures").Map()[key].Map() {
+		if pseudoid.VerifyEventSignature(event.JSON(), event.Format(), key, keyID, public) == nil {
+			return true
+		}
+	}
+	return false
+}
