@@ -160,6 +160,10 @@ func (r *Room) decide(origin string, event *pdu.Event, before rules.State, how *
 		how.rejected = err.Error()
 		return
 	}
+	if r.closedTo(event, how.judgement, before) {
+		how.rejected = errClosed.Error()
+		return
+	}
 	if how.judgement != nil {
 		how.rejected = r.refuses(origin, event, *how.judgement, false)
 		how.concealed = r.conceals(event, *how.judgement)
@@ -169,6 +173,20 @@ func (r *Room) decide(origin string, event *pdu.Event, before rules.State, how *
 	}
 	// Other servers may admit a key that this one does not, so the event stays in the DAG.
 	how.softFailed = applied.Allowed(event, r.current.state) != nil || !r.admits(event, how.judgement)
+}
+
+// errClosed is why a room that does not federate is closed to a member whose domain is not proven.
+var errClosed = errors.New("the room does not federate, and the mapping that would tell the member's domain is not proven")
+
+// closedTo reports whether a room is closed to the sender of its own member event because it does not federate: where rule 3
+// goes by mappings, one that is not proven tells no domain.
+func (r *Room) closedTo(event *pdu.Event, j *pseudonym.Judgement, state rules.State) bool {
+	if r.rooms.Pseudonym.Readings.ByDomain != "by-mapping" || j == nil || j.Verdict == pseudonym.Verified {
+		return false
+	}
+	create := state.Create()
+	member, _ := event.StateKey()
+	return member == event.Sender() && create != nil && create.Content("m.federate").Type == gjson.False
 }
 
 // refuses returns why a member event of a pseudonymous room is refused for its mapping, or "".

@@ -186,6 +186,9 @@ func (rs *Rooms) takeMember(ctx context.Context, origin, roomID, eventID, member
 	if err := room.rules().Allowed(event, room.current.state); err != nil {
 		return nil, nil, Forbidden("%v", err)
 	}
+	if room.closedTo(event, j, before) {
+		return nil, nil, Forbidden("%v", errClosed)
+	}
 	how := taking{judgement: j, send: true, but: []string{origin}}
 	if j != nil {
 		how.concealed = room.conceals(event, *j)
