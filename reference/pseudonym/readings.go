@@ -28,7 +28,7 @@ type Readings struct {
 	// Clients.
 	MappingPresent, PowerBeforeJoin, StateKeyBeforeJoin, BanBeforeJoin Reading
 	// Invites, redaction, routing.
-	InviteEndpoint, RedactedMapping, LaterJoiner, SameServerRedaction, Deactivation, LeftMapping, AliasServers Reading
+	InviteEndpoint, UnknownInvited, RedactedMapping, LaterJoiner, SameServerRedaction, Deactivation, LeftMapping, AliasServers Reading
 }
 
 // Offer is an open requirement with its possible readings, the default first.
@@ -115,6 +115,8 @@ func Offers() []Offer {
 
 		{"invite/endpoint", of{"v3-room-user", "v3-event-user"},
 			func(r *Readings) *Reading { return &r.InviteEndpoint }},
+		{"invite/unknown-user", of{"refused", "completed"},
+			func(r *Readings) *Reading { return &r.UnknownInvited }},
 		{"redaction/mapping-field-to-peers", of{"clients-and-peers", "clients-only", "peers-only", "nobody"},
 			func(r *Readings) *Reading { return &r.RedactedMapping }},
 		{"redaction/later-joiner-resolves", of{"resolves", "placeholder"},

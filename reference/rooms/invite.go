@@ -217,7 +217,7 @@ func (rs *Rooms) InvitedPartial(_ context.Context, origin, userID string, invite
 			Text: fmt.Sprintf("no partial invites to rooms of version %q are taken", invite.RoomVersion)}
 	case roomID == "" || roomID[0] != '!' || len(roomID) > 255:
 		return nil, Bad("M_BAD_JSON", "the event names no room")
-	case !rs.own(userID) || !rs.Exists(userID):
+	case !rs.own(userID) || !rs.Exists(userID) && rs.Pseudonym.Readings.UnknownInvited != "completed":
 		return nil, NotFound("there is no user %s on this server", userID)
 	}
 	p := rs.Pseudonym
