@@ -110,6 +110,9 @@ func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 	}
 	results.Findings = a.selectedFindings(results.Checks)
 	results.Requirements = a.requirements(catalogue, results)
+	if refuseUnfounded(&results) {
+		results.Requirements = a.requirements(catalogue, results)
+	}
 	results.Counts, results.RequirementCounts, results.OwnCounts = newCounts(), newCounts(), newCounts()
 	for _, check := range results.Checks {
 		results.Counts[check.Verdict]++
@@ -326,8 +329,8 @@ func (a *assembly) asked(requirement string) bool {
 	return !a.run.Selection.Pair
 }
 
-// selectedFindings returns the findings of requirements that this run was asked to judge. Findings of others would depend
-// on which checks happened to run.
+// selectedFindings returns the findings of requirements that this run was asked to judge. Findings of the monitors about others
+// would depend on which checks happened to run. A step that blocked a check counts whichever requirement it names.
 func (a *assembly) selectedFindings(checks []verdict.CheckResult) []verdict.Finding {
 	covered := map[string]bool{}
 	for _, check := range checks {
@@ -341,7 +344,7 @@ func (a *assembly) selectedFindings(checks []verdict.CheckResult) []verdict.Find
 	seen := map[verdict.Finding]bool{}
 	selected := []verdict.Finding{}
 	for _, finding := range a.findings {
-		if !covered[finding.Requirement] && !a.asked(finding.Requirement) {
+		if !finding.Step && !covered[finding.Requirement] && !a.asked(finding.Requirement) {
 			continue
 		}
 		if seen[finding] || kept[finding.Requirement] == findingsKept {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,6 +40,20 @@ func final(name string, v verdict.Verdict, reason string) verdict.Event {
 	return verdict.Event{Kind: verdict.KindCheckFinal, Check: name, Result: &verdict.CheckResult{
 		Name: name, Verdict: v, Reason: reason, DurationMS: 1200,
 	}}
+}
+
+// blockedBy is the final result of a check that is blocked.
+func blockedBy(root, name, reason string) verdict.Event {
+	blocked := final(name, verdict.Blocked, reason)
+	blocked.Result.BlockedBy = root
+	return blocked
+}
+
+// stepFailed is the finding of a step that failed and blocked a check.
+func stepFailed(root, check, detail string) verdict.Event {
+	failed := found(root, check, detail)
+	failed.Finding.Step = true
+	return failed
 }
 
 func observed(id, reading, detail string) verdict.Event {
@@ -104,7 +119,7 @@ func TestAssembleWholeRun(t *testing.T) {
 		observed("mapping/handling", "refused", ""),
 		observed("mapping/handling", verdict.NoneSeen, "timed out"),
 		observed("mapping/handling", "refused", "again"),
-		final("join carries a mapping", verdict.Blocked, "no room"),
+		blockedBy("mapping/foreign", "join carries a mapping", "no room"),
 		end,
 	})
 	assert.Empty(t, results.Incomplete)
@@ -291,4 +306,46 @@ func TestHeadingNamesTheServersOfAMixedDeployment(t *testing.T) {
 		Name: "one@1,other", Runtime: "docker", Servers: []verdict.Server{{Host: "hs1", Name: "one@1", Version: "1"}, {Host: "hs2", Name: "other", Version: "2"}},
 	}}
 	assert.Equal(t, "one@1,other (hs1 one@1, hs2 other 2) in containers, 0s", heading(results))
+}
+
+// A step that fails is evidence against the requirement that it names: also where that requirement's own checks pass, and where it was
+// not asked for.
+func TestAFailedStepFailsItsRequirement(t *testing.T) {
+	events := []verdict.Event{
+		planned("join carries a mapping", "foreign signature by send"),
+		final("foreign signature by send", verdict.Pass, ""),
+		stepFailed("mapping/foreign", "join carries a mapping", "/sync answered 500"),
+		blockedBy("mapping/foreign", "join carries a mapping", "/sync answered 500"),
+		end,
+	}
+	run := testRun()
+	run.Selection.Pattern = regexp.MustCompile("^mapping/in-join$|^foreign signature by send$")
+	results := Assemble(run, testCatalogue, events)
+	foreign := requirementOf(t, results, "mapping/foreign")
+	assert.Equal(t, verdict.Fail, foreign.Verdict)
+	assert.Equal(t, `a step of "join carries a mapping" failed: /sync answered 500`, foreign.Reason)
+	assert.Equal(t, verdict.Blocked, requirementOf(t, results, "mapping/in-join").Verdict)
+	assert.Zero(t, results.Counts[verdict.Error])
+
+	// In a run without a baseline that is a failure.
+	exit := ExitOf(results)
+	assert.Equal(t, StatusWorse, exit.Status, exit.Reasons)
+}
+
+// A check that is blocked by a requirement that did not fail hides that something broke: the suite's own error.
+func TestBlockedByARequirementThatDidNotFailIsAnError(t *testing.T) {
+	for _, root := range []string{"", "mapping/foreign", "room-version/advertised", "room-version/identifier", "no/requirement"} {
+		results := Assemble(testRun(), testCatalogue, []verdict.Event{
+			planned("join carries a mapping", "foreign signature by send", "version advertised"),
+			final("foreign signature by send", verdict.Pass, ""), final("version advertised", verdict.Inconclusive, ""),
+			stepFailed("room-version/identifier", "join carries a mapping", "an open requirement cannot fail"),
+			blockedBy(root, "join carries a mapping", "/sync answered 500"),
+			end,
+		})
+		blocked := results.Checks[slices.IndexFunc(results.Checks, func(check verdict.CheckResult) bool { return check.Name == "join carries a mapping" })]
+		assert.Equal(t, verdict.Error, blocked.Verdict, root)
+		assert.Contains(t, blocked.Reason, "/sync answered 500")
+		assert.Equal(t, verdict.Error, requirementOf(t, results, "mapping/in-join").Verdict)
+		assert.Equal(t, StatusWorse, ExitOf(results).Status)
+	}
 }

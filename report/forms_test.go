@@ -34,7 +34,7 @@ func sample() Results {
 	failed.Result.Transcript = "checks/foreign-signature-by-send_join/transcript.txt"
 	failed.Result.Details = []string{"answer: 200", "the key: <AAA\x00>"}
 	blocked := final("join carries a mapping", verdict.Blocked, "no room could be made")
-	blocked.Result.BlockedBy = "room-version/created"
+	blocked.Result.BlockedBy = "mapping/foreign"
 	results := Assemble(testRun(), testCatalogue, []verdict.Event{
 		planned(allNames()...),
 		{Kind: verdict.KindCandidate, Candidate: &verdict.Candidate{Dialect: "dendrite", RoomVersion: "org.matrix.msc4014"}},

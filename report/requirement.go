@@ -82,9 +82,30 @@ func judge(requirement *Requirement, checks []verdict.CheckResult, findings []ve
 	requirement.Reason = FindingReason(findings)
 }
 
-// FindingReason describes the monitors' findings about one requirement in one line; findings must not be empty.
+// refuseUnfounded turns each check into an error that is blocked by a requirement that did not fail, and reports whether there is
+// any: something was seen to break, and nothing would say so.
+func refuseUnfounded(results *Results) (refused bool) {
+	failed := map[string]bool{}
+	for _, requirement := range results.Requirements {
+		failed[requirement.ID] = requirement.Verdict == verdict.Fail
+	}
+	for i := range results.Checks {
+		check := &results.Checks[i]
+		if check.Verdict != verdict.Blocked || failed[check.BlockedBy] {
+			continue
+		}
+		check.Verdict, refused = verdict.Error, true
+		check.Reason = fmt.Sprintf("the suite's own error: blocked by %q, which did not fail in this run: %s", check.BlockedBy, check.Reason)
+	}
+	return refused
+}
+
+// FindingReason describes the findings about one requirement in one line; findings must not be empty.
 func FindingReason(findings []verdict.Finding) string {
 	reason := fmt.Sprintf("seen by the monitors during %q: %s", findings[0].Check, findings[0].Detail)
+	if findings[0].Step {
+		reason = fmt.Sprintf("a step of %q failed: %s", findings[0].Check, findings[0].Detail)
+	}
 	if more := len(findings) - 1; more > 0 {
 		reason += fmt.Sprintf(" (and %d more)", more)
 	}

@@ -31,6 +31,7 @@ type C struct {
 	outcome   outcome
 	controls  int
 	cleanups  []func()
+	underTest bool // the action under test has begun
 	completed bool // the body returned, or ended itself on purpose
 	givenUp   bool // its goroutine was abandoned: whatever it still does is ignored
 
@@ -215,12 +216,31 @@ func (c *C) Failf(format string, arguments ...any) {
 	c.end()
 }
 
-// Blocked ends the check because the server breaks a requirement that it depends on. The verdict is blocked, or fail if the
-// check judges that requirement itself.
+// UnderTest begins the action under test: from here on every step that fails counts for the check's own requirement, whichever
+// requirement it names.
+func (c *C) UnderTest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.underTest = true
+}
+
+// Blocked ends the check because the server breaks a requirement that it depends on, which is a finding against that requirement. The
+// verdict is blocked, or fail if the check judges that requirement itself, or has begun its action under test.
 func (c *C) Blocked(by string, format string, arguments ...any) {
 	decided := verdict.Blocked
-	if slices.Contains(c.check.Requires, by) {
+	c.mu.Lock()
+	underTest := c.underTest
+	c.mu.Unlock()
+	switch own := slices.Contains(c.check.Requires, by); {
+	case own || underTest:
 		decided = verdict.Fail
+		if !own {
+			c.Notef("the step that failed came after the action under test; before that it would be a finding against %s", by)
+		}
+	default:
+		if err := c.runner.knownRoot(by); err != nil {
+			c.SuiteError(err)
+		}
 	}
 	c.record(decided, condense(fmt.Sprintf(format, arguments...)), arguments...)
 	c.mu.Lock()

@@ -15,6 +15,8 @@ type Ending struct {
 	by      string // the requirement that ended it, or ""
 	reason  string
 	starved bool // because the machine was too slow
+	// underTest: what they share includes the action under test, and that had begun.
+	underTest bool
 }
 
 // Ended returns how the check ended, for those that need what it was preparing. That is an error if it has no verdict yet, as
@@ -28,12 +30,15 @@ func (c *C) Ended() Ending {
 	if c.outcome.verdict == "" {
 		return Ending{verdict: verdict.Error, reason: "another check ended while it prepared what both share"}
 	}
-	return Ending{c.outcome.verdict, c.outcome.ended, strings.Join(c.outcome.reasons, "; "), c.outcome.starved}
+	return Ending{c.outcome.verdict, c.outcome.ended, strings.Join(c.outcome.reasons, "; "), c.outcome.starved, c.underTest}
 }
 
 // EndAs ends the check in the way of another. If a requirement ended the other, this is C.Blocked by that requirement.
 func (c *C) EndAs(other Ending) {
 	if other.by != "" {
+		if other.underTest {
+			c.UnderTest()
+		}
 		c.Blocked(other.by, "%s", other.reason)
 	}
 	c.record(other.verdict, other.reason)

@@ -41,7 +41,10 @@ type Check struct {
 }
 
 // Registry holds checks in the order of their registration.
-type Registry struct{ checks []*Check }
+type Registry struct {
+	checks []*Check
+	roots  []string // requirements that steps may name
+}
 
 // registered is written only while packages are initialised.
 var registered Registry

@@ -16,7 +16,9 @@ import (
 
 // Options configures a run.
 type Options struct {
-	Checks      []*Check // in the order in which they start
+	Checks []*Check // in the order in which they start
+	// Reserve are checks that were not selected. Those of a requirement that a step of another check finds broken run, too.
+	Reserve     []*Check
 	Deployments Deployments
 	// Parallel is how many checks run at once, besides as many (at least slowPlaces) that are Slow, a few that are Deadly, and
 	// one that Expends servers. At 1 or less, one check runs at a time. While the machine or the servers are slow, fewer start.
@@ -26,6 +28,8 @@ type Options struct {
 	Emit     func(verdict.Event)
 	Keep     Keeper   // nil means that no evidence is kept
 	Readings Readings // nil means that every reading is allowed
+	// Roots returns an error for a requirement that must not block a check; nil means that every one may.
+	Roots func(requirement string) error
 	// Quiet is how long a deployment is watched after its last check, before its final health check: a server may die a little
 	// after it answered.
 	Quiet time.Duration
@@ -159,7 +163,8 @@ func New(options Options) *Runner {
 func (r *Runner) Run(ctx context.Context) error {
 	defer r.machine.stop()
 	defer r.closeExpendables(context.WithoutCancel(ctx))
-	attempts := r.firstRound(ctx)
+	attempts := r.firstRound(ctx, r.options.Checks)
+	attempts = r.drawIn(ctx, attempts)
 	if ctx.Err() == nil {
 		r.closeInstances(ctx)
 	}
@@ -197,11 +202,11 @@ const deadlyServers = 3
 // expendingChecks is how many checks that expend servers run at once: none waits for long, and each needs its own server.
 const expendingChecks = 1
 
-// firstRound runs every check once. Slow, deadly and expending checks have lanes of their own, unless only one check is to run
+// firstRound runs every one of some checks once. Slow, deadly and expending checks have lanes of their own, unless only one check is to run
 // at a time.
-func (r *Runner) firstRound(ctx context.Context) []*attempt {
+func (r *Runner) firstRound(ctx context.Context, checks []*Check) []*attempt {
 	var usual, slow, deadly, expending []*Check
-	for _, one := range r.options.Checks {
+	for _, one := range checks {
 		switch {
 		case one.Closing:
 		case r.options.Parallel == 1:

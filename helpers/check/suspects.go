@@ -283,7 +283,7 @@ func (r *Runner) blame(culprit *attempt, reason, logTail string) {
 	}
 	culprit.result.Verdict = verdict.Fail
 	culprit.result.Reason = reason
-	culprit.result.BlockedBy = ""
+	culprit.result.BlockedBy, culprit.result.Died = "", true
 	if line := lastLine(logTail); line != "" {
 		culprit.result.Details = append(culprit.result.Details, "the end of the server's log: "+line)
 	}
@@ -313,6 +313,7 @@ func (r *Runner) report(done *attempt) {
 	for _, each := range done.observed {
 		r.emit(verdict.Event{Kind: verdict.KindObservation, Check: result.Name, Observation: &each})
 	}
+	r.reportStep(result) // before the result: an interrupted run must not have one without the other
 	r.emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: result.Name, Result: &result})
 }
 

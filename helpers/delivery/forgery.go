@@ -80,7 +80,10 @@ func (f Forgery) judge(s Scene, path Path, kind Kind) {
 	}
 	c.Control(accepted)
 
-	forged := f.deliver(s, path, kind, f.Alter)
+	forged := f.deliver(s, path, kind, func(s Scene, honest Honestly) federation.Template {
+		c.UnderTest()
+		return f.Alter(s, honest)
+	})
 	s.Room = forged.Room
 	c.Notef("the server answered the forged event with %s", forged.Answer)
 	switch {

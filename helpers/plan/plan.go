@@ -20,6 +20,8 @@ type Plan struct {
 	Seed     uint64            `json:"seed,omitempty"`     // of hostile input; 0 means 1
 	Shard    string            `json:"shard,omitempty"`    // "I/N"
 	Keep     bool              `json:"keep,omitempty"`     // keep servers and their files, and say where
+	// Only keeps the run to what Run and Shard select, also where steps find other requirements broken.
+	Only bool `json:"only,omitempty"`
 	// First are checks that start before the others, in this order.
 	First []string `json:"first,omitempty"`
 	// Results is the absolute path of the folder for logs and transcripts of checks that did not pass.

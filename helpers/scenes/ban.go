@@ -84,6 +84,7 @@ func (b Ban) Delivers(path delivery.Path, event federation.Event) (answer string
 
 // IsRefused delivers an event of Dan, who is banned, and ensures that nobody is served it and that Dan stays banned.
 func (b Ban) IsRefused(path delivery.Path, event federation.Event) {
+	b.C.UnderTest()
 	answer, broken := b.Delivers(path, event)
 	b.C.Need("resilience/stays-up", broken)
 	b.C.Notef("the server answered the event of the banned key with %s", answer)

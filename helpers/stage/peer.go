@@ -209,3 +209,19 @@ func (p *Peer) SendsEDU(eduType string, content map[string]any) {
 		c.Notef("the server answered a transaction with an EDU of type %s with %s", eduType, answer.Answer)
 	}
 }
+
+// Pushes sends events to hs1 in one transaction, also those of a room that the peer knows nothing of, and notes a refusal. It ends the
+// check if there is no answer.
+func (p *Peer) Pushes(events ...federation.Event) {
+	c := p.stage.C
+	ctx, cancel := p.Within()
+	defer cancel()
+	answer, err := p.SendTransaction(ctx, p.stage.ServerName(1), events, nil)
+	c.Need("resilience/stays-up", err)
+	for id, refusal := range answer.PDUErrors {
+		c.Notef("the server refused %s, sent by %s: %s", id, p.Name(), refusal)
+	}
+	if !answer.OK() {
+		c.Notef("the server answered a transaction of %s with %s", p.Name(), answer.Answer)
+	}
+}

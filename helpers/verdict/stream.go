@@ -13,6 +13,7 @@ type CheckResult struct {
 	Verdict      Verdict  `json:"verdict"`
 	Reason       string   `json:"reason,omitempty"`
 	BlockedBy    string   `json:"blocked_by,omitempty"`
+	Died         bool     `json:"died,omitempty"` // a server died, and this check is to blame
 	DurationMS   int64    `json:"duration_ms"`
 	// Log and Transcript are paths relative to the results folder; set for checks that did not pass.
 	Log        string `json:"log,omitempty"`
@@ -31,11 +32,13 @@ type Observation struct {
 // NoneSeen is the reading if none was observed; the detail says why.
 const NoneSeen = "none-seen"
 
-// Finding is one event or answer of the candidate that breaks a requirement, mostly found by a passive monitor.
+// Finding is one event or answer of the candidate that breaks a requirement: found by a passive monitor, or by a step that failed
+// and blocked a check.
 type Finding struct {
 	Requirement string `json:"requirement"`
-	Check       string `json:"check"`  // the check that was running
-	Detail      string `json:"detail"` // identifies the event or the answer
+	Check       string `json:"check"`          // the check that was running
+	Detail      string `json:"detail"`         // identifies the event or the answer, or says how the step failed
+	Step        bool   `json:"step,omitempty"` // a step failed, which blocked the check
 }
 
 // Candidate describes the software under test; the field names are those of results.json.
@@ -69,7 +72,7 @@ type EventKind string
 
 // The kinds of event, with the fields of Event that each one sets.
 const (
-	KindPlan        EventKind = "plan"         // Total, Candidate, Checks (all that will run)
+	KindPlan        EventKind = "plan"         // Total, Candidate, Checks (all that will run; a later one adds more)
 	KindCheckStart  EventKind = "check-start"  // Check
 	KindCheckDone   EventKind = "check-done"   // Check, Result: provisional, for progress
 	KindCheckFinal  EventKind = "check-final"  // Check, Result: the one that counts, exactly one for each planned check

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	goruntime "runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -69,10 +70,45 @@ func loadCatalogue(registry *check.Registry) (*requirements.Catalogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return catalogue, registry.Validate(func(identifier string) bool {
+	err = registry.Validate(func(identifier string) bool {
 		_, known := catalogue.Lookup(identifier)
 		return known
 	})
+	if err != nil {
+		return nil, err
+	}
+	return catalogue, registry.ValidateRoots(mayFail(catalogue), awaitsChecks)
+}
+
+// mayFail returns a function that returns an error for what no server can fail: blocked by it, a check would hide a failure.
+func mayFail(catalogue *requirements.Catalogue) func(identifier string) error {
+	return func(identifier string) error {
+		requirement, known := catalogue.Lookup(identifier)
+		switch {
+		case !known:
+			return fmt.Errorf("the catalogue has no requirement %q", identifier)
+		case requirement.Kind == requirements.Open:
+			return fmt.Errorf("%s is open: no reading of it may be what another requirement needs", identifier)
+		}
+		return nil
+	}
+}
+
+// awaitsChecks reports whether a requirement that steps may name is of a chapter whose checks are still to come: until then, a step
+// that fails is all that makes it fail.
+func awaitsChecks(identifier string) bool {
+	chapter, _, _ := strings.Cut(identifier, "/")
+	return chapter == "client-view" || chapter == "membership"
+}
+
+// roots returns an error for a requirement that no step may name: only those are allowed that were validated at the start.
+func roots(registry *check.Registry) func(identifier string) error {
+	return func(identifier string) error {
+		if !slices.Contains(registry.Roots(), identifier) {
+			return fmt.Errorf("a step blames %s, which is not declared (check.Blames)", identifier)
+		}
+		return nil
+	}
 }
 
 // Judge runs the checks that a plan selects against its candidate and emits the events of the run.
@@ -112,7 +148,7 @@ func Judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 	}
 	runner := check.New(check.Options{
 		Checks: chosen, Deployments: world, Parallel: parallel, Copies: copies, Emit: emit, Keep: keeper(wanted),
-		Readings: readings(catalogue), Quiet: quiet, Limit: longestCheck, Observe: watch.exchange, KeepServers: wanted.Keep, Seed: max(wanted.Seed, 1),
+		Readings: readings(catalogue), Roots: roots(check.Registered()), Reserve: reserve(check.Registered().All(), chosen, wanted), Quiet: quiet, Limit: longestCheck, Observe: watch.exchange, KeepServers: wanted.Keep, Seed: max(wanted.Seed, 1),
 		Done: aftermath(settings, world.Servers, emit), KeepEvidence: settings.Debug,
 	})
 	meeting := &meeting{runner: runner, world: world, wanted: wanted, chosen: chosen, warn: warn}
@@ -138,7 +174,7 @@ func untilInterrupted(ctx context.Context, emit func(verdict.Event)) func(verdic
 	return func(event verdict.Event) {
 		switch event.Kind {
 		case verdict.KindCheckDone, verdict.KindFinding, verdict.KindServerDied:
-			if ctx.Err() != nil {
+			if final := event.Finding != nil && event.Finding.Step; ctx.Err() != nil && !final {
 				return
 			}
 		}

@@ -57,3 +57,14 @@ func described(checks []*check.Check) []selection.Check {
 	}
 	return all
 }
+
+// reserve returns the checks that were not selected, but may be drawn into the run when a step finds their requirement broken. In a
+// mixed deployment those are checks of mixed deployments only.
+func reserve(all, chosen []*check.Check, wanted plan.Plan) []*check.Check {
+	if wanted.Only {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(one *check.Check) bool {
+		return one.Closing || slices.Contains(chosen, one) || wanted.Second != nil && !one.TwoServers
+	})
+}

@@ -128,6 +128,7 @@ func (pair conflict) judge(c *check.C) {
 	one := pair.one(s)
 	branch = append(branch, one)
 	hs1, hs2 := s.ServerName(1), s.ServerName(2)
+	c.UnderTest()
 	s.sends(hs1, append(branch, other)...)
 	s.sends(hs2, append([]federation.Event{other}, branch...)...)
 	s.Room.Apply(one)

@@ -155,6 +155,7 @@ func init() {
 				alice, dora, mallory := h.User("alice"), h.User("dora"), h.Peer()
 				c.Control(h.invitesAndAwaits(h.room, alice))
 
+				c.UnderTest()
 				completed, answered := h.invites(h.room, mallory, dora)
 				c.Notef("the server answered the invite by another server with %v", answered)
 				if _, err := pseudoid.VerifyInvitedSignature(completed.JSON(), completed.Format()); answered == nil && err == nil {

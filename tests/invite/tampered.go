@@ -112,6 +112,7 @@ func (t tamperedInvite) invitesTampered(changes []federation.Change) federation.
 	t.C.Notef("the server answered alice's invite with %v", answered)
 	select {
 	case event := <-completed:
+		t.C.UnderTest()
 		return event
 	default:
 		t.C.Need("membership/invite-remote",

@@ -86,6 +86,7 @@ var _ = check.Register(check.Check{
 			Alter(federation.SetField("auth_events", join.AuthEvents())).
 			Alter(federation.SetField("depth", join.Depth())).
 			Alter(federation.SetField("origin_server_ts", time.Now().Add(-time.Hour).UnixMilli())))
+		c.UnderTest()
 		s.Breaks = "mapping/older-does-not-replace"
 		s.AfterGap(older, federation.GetMissingEvents)
 		s.Room.Delivers(said)
@@ -109,6 +110,7 @@ var _ = check.Register(check.Check{
 		said := s.TextMessage(s.Dan, "said before the newer mapping is verified")
 		pending := s.Room.Made(s.joinsAs(silent.User("daniel")))
 		after := s.Room.Made(said)
+		c.UnderTest()
 		answer, err := s.Room.Pushes(pending)
 		c.Need("resilience/stays-up", err)
 		c.Notef("the server answered the join with %s", answer.Answer)

@@ -105,6 +105,7 @@ type malformedJoin struct{ userID, key, what string }
 func judgeMalformed(c *check.C, along delivery.Path, kind func(s scene) []malformation) {
 	s := openScene(c, nobody, !along.Enters)
 	s.controls(along)
+	c.UnderTest()
 	s.Breaks = "mapping/malformed-not-honoured"
 	if along.Enters {
 		s.Room = s.MakesRoom()

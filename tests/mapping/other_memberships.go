@@ -167,6 +167,7 @@ func (l membershipLie) judge(c *check.C, along delivery.Path) {
 	s.prepares(l, along.Enters)
 	s.Breaks = l.requirement
 	lie := s.Room.Made(l.lie(s))
+	c.UnderTest()
 	delivered := along.Deliver(s.Scene, lie, nil)
 	c.Notef("the server answered the lie with %s", delivered.Answer)
 	if delivered.Outside {

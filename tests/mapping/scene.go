@@ -90,6 +90,9 @@ func (s scene) deliver(along delivery.Path, name string, alter alteration) deliv
 	}
 	d := delivered{user: s.Origin.User(name), room: s.Room}
 	d.join = s.Room.Made(alter(s.Room.MemberTemplate(d.user, "join"), s))
+	if s.Breaks != "" {
+		s.C.UnderTest()
+	}
 	d.Delivery = along.Deliver(s.Scene, d.join, d.user)
 	return d
 }

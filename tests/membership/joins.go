@@ -71,6 +71,7 @@ var _ = check.Register(check.Check{
 		room.AwaitsMember(alice.UserID, "join")
 		alice.Leaves(room.ID())
 		room.Blaming("membership/leave").AwaitsLeave(alice.UserID)
+		c.UnderTest()
 		alice.Joins(room.ID(), resident.Name())
 		room.ExchangesMessages(alice, carol)
 	},

@@ -49,6 +49,7 @@ var _ = check.Register(check.Check{
 		peer.Joins(room.ID(), dan)
 		alice.Blaming("membership/remote-joins-us").AwaitsMembership(room.ID(), dan.ID(), "join")
 
+		c.UnderTest()
 		_, answer, err := room.SendsLeave(dan)
 		c.Must(err)
 		if !answer.OK() {

@@ -55,6 +55,7 @@ var _ = check.Register(check.Check{
 		for _, each := range []struct{ moderator, target *stage.User }{{alice, bob}, {bob, alice}} {
 			named := match.All(match.Membership(each.target.UserID, "join"), match.KeyEqual("content.displayname", maliciousName))
 			join := each.moderator.Blaming("membership/profile-propagates").Awaits(roomID, named).Get("event_id").String()
+			c.UnderTest()
 			redaction := each.moderator.Redacts(roomID, join)
 			for _, user := range []*stage.User{alice, bob} {
 				user.AwaitsEvent(roomID, redaction)

@@ -47,7 +47,8 @@ var _ = check.Register(check.Check{
 		both("routing/edus", "client-view/device-lists", "said before the redaction")
 		join, _ := room.StateEvent("m.room.member", carol.SenderIn(room.Room))
 		alice.Blaming("redaction/others-by-power").Redacts(room.ID(), join.ID())
-		room.Blaming("routing/reaches-members").Awaits(redactionOf(join.ID()))
+		c.UnderTest()
+		room.Awaits(redactionOf(join.ID()))
 		both(requirement, requirement, "said after the redaction")
 	},
 })

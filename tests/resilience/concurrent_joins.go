@@ -100,6 +100,7 @@ var _ = check.Register(check.Check{
 		alice, witness := s.User("alice"), s.Peer()
 		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
 		users := newJoiners(s)
+		c.UnderTest()
 		users.join(c, room.ID())
 		for _, user := range users {
 			user.AwaitsMembership(room.ID(), user.UserID, "join")

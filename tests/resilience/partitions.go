@@ -246,6 +246,7 @@ var _ = check.Register(check.Check{
 		alice := d.users[0]
 		d.newcomers = d.newcomers[:1]
 		d.Pause(2)
+		c.UnderTest()
 		d.newcomers[0].Joins(d.room.ID())
 		d.room.JoinsByEvent(d.erin)
 		messages := senders{}

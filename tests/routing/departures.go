@@ -93,6 +93,7 @@ func (d departure) judge(opened *stage.Stage) {
 	opened.C.Control(s.room.Receives(alice.Says(roomID, "said while one member is left")))
 
 	last := ends(carol)
+	opened.C.UnderTest()
 	s.moderators.AwaitsEvent(alice.Says(roomID, "said when no member is left"))
 	alice.Sets(roomID, "m.room.topic", "", map[string]any{"topic": "set when no member is left"})
 	elsewhere.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(elsewhere.ID(), "said elsewhere after that"))

@@ -64,6 +64,7 @@ var _ = check.Register(check.Check{
 		forged := func(honest federation.Template) federation.Template {
 			return honest.Claiming(claimed.User("claimed").ID())
 		}
+		c.UnderTest()
 		_, answer, err := s.room.PushesJoin(s.inside.User("liar"), forged)
 		c.Need("resilience/stays-up", err)
 		c.Notef("the server answered the join with the forged mapping with %s", answer)

@@ -4,8 +4,16 @@ package routing
 
 import (
 	"msc4014/helpers/check"
+	"msc4014/helpers/federation"
 	"msc4014/helpers/stage"
 )
+
+// movesTo delivers the join that moves a member to another server, from that server: whether the one before may deliver a join of a
+// user who is not its own is open (mapping/delivered-by-third-server). room is that of the server before.
+func movesTo(server *stage.Peer, room *stage.Room, join federation.Event) {
+	room.Apply(join)
+	server.Pushes(join)
+}
 
 // A newer verified mapping of the same key moves the member to another server: events go there from then on, and no more to
 // the server before.
@@ -23,8 +31,9 @@ var _ = check.Register(check.Check{
 
 		moved := after.User("moved")
 		join := room.Made(room.MemberTemplate(mover, "join").WithMappingOf(moved))
-		room.Delivers(join)
+		movesTo(after, room, join)
 		alice.Blaming("mapping/latest-wins").AwaitsMembership(roomID, moved.ID(), "join")
+		c.UnderTest()
 		c.Must(after.Receives(alice.Says(roomID, "said after the move")))
 		elsewhere.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(elsewhere.ID(), "said elsewhere after that"))
 		room.ReceivedNothingAfter(join)

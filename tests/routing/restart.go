@@ -56,7 +56,7 @@ func openRestartRoom(c *check.C) *restartRoom {
 	s.alice.Blaming("membership/leave-remote").AwaitsMembership(s.roomID, left.User("member").ID(), "leave")
 	oldRoom := s.joins(old)
 	move := oldRoom.Made(oldRoom.MemberTemplate(old.User("member"), "join").WithMappingOf(moved.User("moved")))
-	oldRoom.Delivers(move)
+	movesTo(moved, oldRoom, move)
 	s.alice.Blaming("mapping/latest-wins").AwaitsMembership(s.roomID, moved.User("moved").ID(), "join")
 	redactedRoom := s.joins(redacted)
 	join, _ := redactedRoom.StateEvent("m.room.member", redacted.User("member").SenderIn(redactedRoom.Room))
@@ -82,6 +82,7 @@ func (s *restartRoom) judgeAfter(outage blueprints.Outage) {
 		c.Need("routing/reaches-members", peer.Receives(before))
 	}
 	s.Restart(1, outage.Kill)
+	c.UnderTest()
 
 	after := s.alice.Says(s.roomID, "said after the outage")
 	typing, err := scenes.Typing.Happens(c.Context(), scenes.Occasion{User: s.alice, RoomID: s.roomID})

@@ -60,6 +60,7 @@ func (l *listedRoom) denies() {
 		"allow": []string{"*"}, "deny": []string{hostOf(l.denied.Name())}, "allow_ip_literals": true,
 	})
 	l.dansRoom.Blaming("routing/reaches-members").AwaitsEvent(set)
+	l.C.UnderTest()
 }
 
 // barrier waits until Alice is shown a new message of Dan: the server has processed what was sent before.

@@ -25,6 +25,7 @@ var _ = check.Register(check.Check{
 		alice.Blaming("membership/ban").AwaitsMembership(room.ID(), bob.UserID, "ban")
 		room.Blaming("membership/ban").Awaits(scenes.MemberByKey(scene.join.Sender(), "ban"))
 
+		c.UnderTest()
 		_, err = bob.JoinRoom(c.Context(), room.ID())
 		c.Notef("the server answered the banned user's join with %v", err)
 		barrier := alice.Says(room.ID(), "said after the ban")
@@ -69,6 +70,7 @@ var _ = check.Register(check.Check{
 		scene := scenes.OpenBanOfMember(stage.Open(c, blueprints.OneServer), delivery.Send)
 		evasion := scene.DansJoin()
 		scene.Bans()
+		c.UnderTest()
 		answer, broken := scene.Delivers(delivery.Send, evasion)
 		c.Need("resilience/stays-up", broken)
 		c.Notef("the server answered the banned key's join with %s", answer)

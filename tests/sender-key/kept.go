@@ -44,7 +44,8 @@ var _ = check.Register(check.Check{
 		scene.bob.Leaves(scene.room.ID())
 		scene.room.Blaming("membership/leave").AwaitsLeave(scene.bob.UserID)
 		scene.bob.Joins(scene.room.ID())
-		again := scene.room.Blaming("mapping/in-local-join").Awaits(scenes.AnotherMember(scene.bob.UserID, "join", scene.join))
+		c.UnderTest()
+		again := scene.room.Awaits(scenes.AnotherMember(scene.bob.UserID, "join", scene.join))
 		assert.Equal(c, scene.join.Sender(), again.Sender(), "the key of a user that left and joined again")
 	},
 })
@@ -62,7 +63,8 @@ var _ = check.Register(check.Check{
 		bob.Leaves(room.ID())
 		room.Blaming("membership/leave").AwaitsLeave(bob.UserID)
 		bob.Joins(room.ID(), resident.Name())
-		again := room.Blaming("mapping/in-remote-join").Awaits(scenes.AnotherMember(bob.UserID, "join", first))
+		c.UnderTest()
+		again := room.Awaits(scenes.AnotherMember(bob.UserID, "join", first))
 		assert.Equal(c, first.Sender(), again.Sender(), "the key of a user that left a room of another server and joined it again")
 	},
 })
@@ -76,7 +78,8 @@ var _ = check.Register(check.Check{
 		scene.alice.Kicks(scene.room.ID(), scene.bob.UserID)
 		scene.room.Blaming("membership/kick").Awaits(scenes.MemberByKey(scene.join.Sender(), "leave"))
 		scene.bob.Joins(scene.room.ID())
-		again := scene.room.Blaming("mapping/in-local-join").Awaits(scenes.AnotherMember(scene.bob.UserID, "join", scene.join))
+		c.UnderTest()
+		again := scene.room.Awaits(scenes.AnotherMember(scene.bob.UserID, "join", scene.join))
 		assert.Equal(c, scene.join.Sender(), again.Sender(), "the key of a user that was kicked and joined again")
 	},
 })
@@ -94,7 +97,8 @@ var _ = check.Register(check.Check{
 		invite := room.Blaming("membership/invite-local").Awaits(membershipOnly("invite"))
 		_, err := bob.JoinRoom(c.Context(), room.ID())
 		c.Need("membership/accept-invite", err)
-		join := room.Blaming("mapping/in-local-join").Awaits(scenes.AnotherMember(bob.UserID, "join"))
+		c.UnderTest()
+		join := room.Awaits(scenes.AnotherMember(bob.UserID, "join"))
 		invited, _ := invite.StateKey()
 		assert.Equal(c, invited, join.Sender(), "the key that joins, against the state key of the invite")
 	},
@@ -120,7 +124,8 @@ var _ = check.Register(check.Check{
 		dan.Blaming("membership/invite-from-remote").AwaitsEvent(room.ID(), invite.ID())
 		_, err := bob.JoinRoom(c.Context(), room.ID(), resident.Name())
 		c.Need("membership/accept-invite", err)
-		join := room.Blaming("mapping/in-local-join").Awaits(scenes.AnotherMember(bob.UserID, "join"))
+		c.UnderTest()
+		join := room.Awaits(scenes.AnotherMember(bob.UserID, "join"))
 		invited, _ := invite.StateKey()
 		assert.Equal(c, invited, join.Sender(), "the key that joins, against the state key that the server gave the invite")
 	},
@@ -159,7 +164,8 @@ var _ = check.Register(check.Check{
 		alice.Blaming("membership/knock").Invites(room.ID(), bob.UserID)
 		_, err := bob.JoinRoom(c.Context(), room.ID())
 		c.Need("membership/knock", err)
-		join := room.Blaming("mapping/in-local-join").Awaits(scenes.AnotherMember(bob.UserID, "join"))
+		c.UnderTest()
+		join := room.Awaits(scenes.AnotherMember(bob.UserID, "join"))
 		assert.Equal(c, knock.Sender(), join.Sender(), "the key that joins, against the key that knocked")
 	},
 })

@@ -178,8 +178,8 @@ func mutant(does string, checks []selection.Check, wanted plan.Plan, emit func(v
 		return 2
 	case does == "blocks":
 		emit(verdict.Event{Kind: verdict.KindObservation, Observation: &verdict.Observation{ID: kept, Reading: verdict.NoneSeen}})
-		judged(verdict.KindCheckDone, first, verdict.Blocked)
-		judged(verdict.KindCheckFinal, first, verdict.Blocked)
+		judged(verdict.KindCheckDone, first, verdict.Inconclusive)
+		judged(verdict.KindCheckFinal, first, verdict.Inconclusive)
 	case does == "waits":
 		<-terminated
 		return 2

@@ -111,11 +111,11 @@ func TestOutcomes(t *testing.T) {
 		assert.Contains(t, one.Problem, expected.problem, i)
 		assert.Equal(t, expected.outcome != NotReached, one.Reached, i)
 	}
-	assert.Equal(t, map[verdict.Verdict]int{verdict.Blocked: 1}, results.Mutants[4].Others)
+	assert.Equal(t, map[verdict.Verdict]int{verdict.Inconclusive: 1}, results.Mutants[4].Others)
 	assert.Equal(t, MutantScore{Mutants: 10, Outcomes: map[Outcome]int{Noticed: 4, Survived: 2, NotReached: 1, DoesNotStart: 2, NoVerdict: 1}}, results.Score)
 	assert.Equal(t, results.Score, results.Packages["reference/rules"])
 	for _, text := range []string{
-		"4 of 10 that are not equivalent (40.0 %)", "fewer than 95 %", "checks that neither passed nor failed: 1 blocked",
+		"4 of 10 that are not equivalent (40.0 %)", "fewer than 95 %", "checks that neither passed nor failed: 1 inconclusive",
 		b.ids[9] + "  reference/rules/auth.go:", "-allow(",
 	} {
 		assert.Contains(t, b.out.String(), text)

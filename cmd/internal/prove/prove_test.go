@@ -67,9 +67,9 @@ func TestUnproven(t *testing.T) {
 			says: []string{"fault creator-join-unmapped: mapping/in-creator-join must fail, but is pass",
 				`mapping/in-creator-join: no fault makes the check "a join has a mapping" fail`},
 		},
-		"blocked is not a kill": {
-			script: script{Verdicts: with("creator-join-unmapped", "a join has a mapping", verdict.Blocked)},
-			says:   []string{"fault creator-join-unmapped: mapping/in-creator-join must fail, but is blocked: because of creator-join-unmapped"},
+		"inconclusive is not a kill": {
+			script: script{Verdicts: with("creator-join-unmapped", "a join has a mapping", verdict.Inconclusive)},
+			says:   []string{"fault creator-join-unmapped: mapping/in-creator-join must fail, but is inconclusive: because of creator-join-unmapped"},
 		},
 		"an error is not a kill": {
 			script: script{Verdicts: with("creator-join-unmapped", "a join has a mapping", verdict.Error)},
@@ -92,9 +92,9 @@ func TestUnproven(t *testing.T) {
 			script: script{Verdicts: with("invites-unmapped", "an invite has a mapping", verdict.Pass)},
 			says:   []string{`fault invites-unmapped: the check "an invite has a mapping" must fail with "because of\n invites-unmapped", but is pass`},
 		},
-		"a check that must fail is blocked": {
-			script: script{Verdicts: with("invites-unmapped", "an invite has a mapping", verdict.Blocked)},
-			says:   []string{`invites-unmapped: the check "an invite has a mapping" must fail with "because of\n invites-unmapped", but is blocked: because of invites-unmapped`},
+		"a check that must fail is inconclusive": {
+			script: script{Verdicts: with("invites-unmapped", "an invite has a mapping", verdict.Inconclusive)},
+			says:   []string{`invites-unmapped: the check "an invite has a mapping" must fail with "because of\n invites-unmapped", but is inconclusive: because of invites-unmapped`},
 		},
 		"a check that must fail does not judge what the fault breaks": {
 			script: script{Verdicts: exact()}, faults: append(slices.Clone(rows[1:]), row("creator-join-unmapped", inJoin, "a join has a mapping", "an invite has a mapping")),
@@ -121,9 +121,9 @@ func TestUnproven(t *testing.T) {
 			script: script{Verdicts: with("", "a join has a mapping", verdict.Fail)},
 			says:   []string{"the reference, dialect msc4014: mapping/in-creator-join must not fail, but does"},
 		},
-		"the reference is blocked as it is": {
-			script: script{Verdicts: with("", "a join has a mapping", verdict.Blocked)},
-			says:   []string{"the reference, dialect dendrite: mapping/in-creator-join must pass, but is blocked"},
+		"the reference is inconclusive as it is": {
+			script: script{Verdicts: with("", "a join has a mapping", verdict.Inconclusive)},
+			says:   []string{"the reference, dialect dendrite: mapping/in-creator-join must pass, but is inconclusive"},
 		},
 		"a reading is not reported": {
 			script: script{Verdicts: exact(), Blind: kept},

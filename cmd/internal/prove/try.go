@@ -45,7 +45,7 @@ func (p *proving) try(ctx context.Context, one trial, with readied) (done outcom
 	one.variant.Dialect = string(one.dialect)
 	artifact.Candidate = strings.TrimSpace("reference " + one.variant.Arguments())
 	artifact.Environment = one.variant.Environment()
-	ran, err := p.run(ctx, one.folder, plan.Plan{Artifact: artifact, Run: selection.Exactly(one.checks)}, func(verdict.Event, func(error)) {})
+	ran, err := p.run(ctx, one.folder, plan.Plan{Artifact: artifact, Run: selection.Exactly(one.checks), Only: true}, func(verdict.Event, func(error)) {})
 	if err != nil {
 		return done, err
 	}

@@ -258,7 +258,7 @@ func TestExitStatusOfAWholeRun(t *testing.T) {
 		status   int
 		says     string
 	}{
-		{name: "no fail, no baseline", got: verdicts{"check-a": "pass", "check-b": "blocked"}},
+		{name: "no fail, no baseline", got: verdicts{"check-a": "pass", "check-b": "inconclusive"}},
 		{name: "fail without a baseline", got: verdicts{"check-a": "fail", "check-b": "pass"}, status: 1, says: "no baseline expects them"},
 		{name: "as expected", got: verdicts{"check-a": "fail", "check-b": "pass"}, expected: verdicts{"check-a": "fail", "check-b": "pass"}, says: "as expected"},
 		{name: "worse", got: verdicts{"check-a": "fail", "check-b": "fail"}, expected: verdicts{"check-a": "fail", "check-b": "pass"}, status: 1, says: "check-b: expected pass, got fail"},
