@@ -26,6 +26,8 @@ type Baseline struct {
 	Candidate string `json:"candidate"`
 	// Catalogue is the version of the catalogue of requirements at its creation.
 	Catalogue int `json:"catalogue"`
+	// Format is what the entries of checks tell: withManner, or 0 for verdicts alone, so that nothing else is compared.
+	Format int `json:"format,omitempty"`
 	// Checks has an entry for each judged check, by name.
 	Checks map[string]Expectation `json:"checks"`
 	// Monitors has an entry for each requirement that the passive monitors found broken, by ID.
@@ -34,10 +36,29 @@ type Baseline struct {
 	Observations map[string]string `json:"observations,omitempty"`
 }
 
+// withManner is the Format of baselines whose entries tell how a check came to its verdict, as far as that is the same in every run:
+// texts of servers, event IDs and names are not.
+const withManner = 2
+
 // Expectation is the expected verdict of one check, with the reason if it is not a pass.
 type Expectation struct {
 	Verdict verdict.Verdict `json:"verdict"`
-	Reason  string          `json:"reason,omitempty"`
+	// BlockedBy is the requirement that blocks the check.
+	BlockedBy string `json:"blocked_by,omitempty"`
+	// Died tells the death of a server from a wrong answer.
+	Died   bool   `json:"died,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// manner describes the verdict and how the check came to it: "fail, a server died".
+func (e Expectation) manner() string {
+	switch {
+	case e.Died:
+		return string(e.Verdict) + ", a server died"
+	case e.BlockedBy != "":
+		return string(e.Verdict) + " by " + e.BlockedBy
+	}
+	return string(e.Verdict)
 }
 
 // Load reads the baseline at path. The error is os.ErrNotExist if the file is missing; any other error names the file and
@@ -72,6 +93,9 @@ func (b *Baseline) validate() error {
 	}
 	if b.Checks == nil {
 		return errors.New(`it has no "checks"`)
+	}
+	if b.Format != 0 && b.Format != withManner {
+		return fmt.Errorf(`its "format" is %d, and this suite knows %d`, b.Format, withManner)
 	}
 	for kind, entries := range map[string]map[string]Expectation{"check": b.Checks, "monitor": b.Monitors} {
 		for name, expected := range entries {

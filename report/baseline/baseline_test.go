@@ -253,6 +253,7 @@ func TestSaveAndLoad(t *testing.T) {
 	assert.Equal(t, `{
   "candidate": "dendrite@1",
   "catalogue": 2,
+  "format": 2,
   "checks": {
     "a": {
       "verdict": "pass"
@@ -294,4 +295,77 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	_, err := Load(filepath.Join(t.TempDir(), "none.json"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// The same verdict by another root, or by a death in place of a wrong answer, is a difference; the texts of servers are none.
+func TestCompareTheMannerOfAVerdict(t *testing.T) {
+	blocked := func(by string) Expectation { return Expectation{Verdict: verdict.Blocked, BlockedBy: by} }
+	wrong, death := Expectation{Verdict: verdict.Fail}, Expectation{Verdict: verdict.Fail, Died: true}
+	for _, test := range []struct {
+		name          string
+		format        int
+		expected, got Expectation
+		difference    string
+	}{
+		{"another root", withManner, blocked("mapping/one"), blocked("mapping/two"), "changed a: expected blocked by mapping/one, got blocked by mapping/two"},
+		{"the same root", withManner, blocked("mapping/one"), blocked("mapping/one"), ""},
+		{"a death in place of a wrong answer", withManner, wrong, death, "worse a: expected fail, got fail, a server died"},
+		{"a wrong answer in place of a death", withManner, death, wrong, "better a: expected fail, a server died, got fail"},
+		{"a death again", withManner, death, death, ""},
+		{"a baseline of verdicts alone, another root", 0, blocked(""), blocked("mapping/two"), ""},
+		{"a baseline of verdicts alone, a death", 0, wrong, death, ""},
+		{"another verdict", withManner, blocked("mapping/one"), death, "worse a: expected blocked, got fail"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := results(verdicts{"a": test.got.Verdict})
+			r.Checks[0].BlockedBy, r.Checks[0].Died, r.Checks[0].Reason = test.got.BlockedBy, test.got.Died, "$event answered 500"
+			test.expected.Reason = "$another answered 500"
+			b := &Baseline{Candidate: "dendrite@1", Catalogue: 1, Format: test.format, Checks: map[string]Expectation{"a": test.expected}}
+			told := lines(Compare(b, "b.json", r).Differences)
+			if test.difference == "" {
+				assert.Empty(t, told)
+			} else {
+				assert.Equal(t, []string{test.difference}, told)
+			}
+		})
+	}
+}
+
+func TestUpdateTheMannerOfAVerdict(t *testing.T) {
+	r := results(verdicts{"a": "blocked", "b": "fail", "c": "fail"})
+	r.Checks[0].BlockedBy, r.Checks[1].Died = "mapping/one", true
+	b := expecting(verdicts{"a": "blocked", "b": "fail", "c": "fail"})
+
+	// Verdicts alone: a part run leaves it so, because what it did not judge tells nothing else; a whole run adds the rest.
+	part := r
+	part.Selection = &report.Selection{Run: "a"}
+	updated, err := Update(b, part)
+	require.NoError(t, err)
+	assert.Zero(t, updated.Format)
+	assert.Equal(t, b.Checks, updated.Checks)
+	updated, err = Update(b, r)
+	require.NoError(t, err)
+	assert.Equal(t, withManner, updated.Format)
+	assert.Equal(t, map[string]Expectation{
+		"a": {Verdict: verdict.Blocked, BlockedBy: "mapping/one", Reason: "somebody's words"},
+		"b": {Verdict: verdict.Fail, Died: true, Reason: "somebody's words"},
+		"c": {Verdict: verdict.Fail, Reason: "somebody's words"},
+	}, updated.Checks)
+
+	// Then another root or another manner needs another reason.
+	r.Checks[0].BlockedBy, r.Checks[1].Died = "mapping/two", false
+	again, err := Update(updated, r)
+	require.NoError(t, err)
+	assert.Equal(t, Expectation{Verdict: verdict.Blocked, BlockedBy: "mapping/two", Reason: "TODO: blocked by mapping/two: because of a"}, again.Checks["a"])
+	assert.Equal(t, Expectation{Verdict: verdict.Fail, Reason: "TODO: because of b"}, again.Checks["b"])
+	assert.Equal(t, "somebody's words", again.Checks["c"].Reason)
+}
+
+func TestAnUnknownFormatIsRefused(t *testing.T) {
+	b := expecting(verdicts{"a": "pass"})
+	b.Format = 3
+	file := filepath.Join(t.TempDir(), "b.json")
+	require.NoError(t, b.Save(file))
+	_, err := Load(file)
+	assert.ErrorContains(t, err, `its "format" is 3`)
 }

@@ -13,7 +13,8 @@ import (
 
 // Compare compares results with b, which was read from file. If b is nil, no fail is expected. Only what this run judged is
 // compared: not what was left out, what this runtime cannot do, or errors, which turn a run red anyway. What b does not have
-// is new and turns nothing red.
+// is new and turns nothing red. With the same verdict, another root of what is blocked, or a death in place of a wrong answer, is a
+// difference, too.
 func Compare(b *Baseline, file string, results report.Results) report.Comparison {
 	c := comparing{Comparison: report.Comparison{File: file, Differences: []report.Difference{}}}
 	if b == nil {
@@ -90,11 +91,17 @@ func (c *comparing) checks(b *Baseline, results report.Results) {
 			continue
 		}
 		c.Compared++
-		if expected.Verdict == check.Verdict {
+		got := Expectation{Verdict: check.Verdict, BlockedBy: check.BlockedBy, Died: check.Died}
+		sameManner := b.Format < withManner || expected.manner() == got.manner()
+		switch {
+		case expected.Verdict == check.Verdict && sameManner:
 			c.asExpected(report.WhatCheck, check.Name, expected)
 			continue
+		case expected.Verdict == check.Verdict:
+			difference.Kind, difference.Expected, difference.Got = directionOfManner(expected, got), expected.manner(), got.manner()
+		default:
+			difference.Kind, difference.Expected = direction(expected.Verdict, check.Verdict), string(expected.Verdict)
 		}
-		difference.Kind, difference.Expected = direction(expected.Verdict, check.Verdict), string(expected.Verdict)
 		c.differ(difference)
 	}
 	if !whole(results) {
@@ -115,6 +122,19 @@ func direction(expected, got verdict.Verdict) report.DifferenceKind {
 	case got == verdict.Fail || expected == verdict.Pass:
 		return report.Worse
 	case got == verdict.Pass:
+		return report.Better
+	default:
+		return report.Changed
+	}
+}
+
+// directionOfManner classifies a change of how a check came to the same verdict: a death is worse than a wrong answer, and no root is
+// better or worse than another.
+func directionOfManner(expected, got Expectation) report.DifferenceKind {
+	switch {
+	case got.Died:
+		return report.Worse
+	case expected.Died:
 		return report.Better
 	default:
 		return report.Changed
@@ -214,8 +234,8 @@ func detail(results report.Results, id string) string {
 	return ""
 }
 
-// Update returns b, which may be nil, updated with what results judged. A written reason stays while the verdict is the
-// same; otherwise the run's reason replaces it, prefixed with Todo. Update returns an error if results are incomplete or
+// Update returns b, which may be nil, updated with what results judged. A written reason stays while the verdict, and how the check
+// came to it, is the same; otherwise the run's reason replaces it, prefixed with Todo. Update returns an error if results are incomplete or
 // have an error, since neither can be expected of a candidate.
 func Update(b *Baseline, results report.Results) (*Baseline, error) {
 	if results.Incomplete != "" {
@@ -231,6 +251,9 @@ func Update(b *Baseline, results report.Results) (*Baseline, error) {
 	if !whole(results) && b.Catalogue != 0 {
 		updated.Catalogue = b.Catalogue // not everything that the new catalogue added was judged
 	}
+	if whole(results) || b.Format == withManner || b.Checks == nil {
+		updated.Format = withManner
+	}
 	there := map[string]bool{}
 	for _, check := range results.Checks {
 		there[check.Name] = true
@@ -240,14 +263,21 @@ func Update(b *Baseline, results report.Results) (*Baseline, error) {
 			return nil, fmt.Errorf("the baseline was not updated: check %q ended as an error, which cannot be expected: %s",
 				check.Name, check.Reason)
 		case judged(results, check):
-			updated.Checks[check.Name] = expect(before, check.Verdict, check.Reason, check.BlockedBy)
+			got := Expectation{Verdict: check.Verdict, Reason: check.Reason}
+			if updated.Format == withManner {
+				got.BlockedBy, got.Died = check.BlockedBy, check.Died
+			}
+			if b.Format != withManner { // it tells nothing else, and its reasons stay
+				before.BlockedBy, before.Died = got.BlockedBy, got.Died
+			}
+			updated.Checks[check.Name] = expect(before, got)
 		case known:
 			updated.Checks[check.Name] = before
 		}
 	}
 	found := broken(results)
 	for id, reason := range found {
-		updated.Monitors[id] = expect(b.Monitors[id], verdict.Fail, reason, "")
+		updated.Monitors[id] = expect(b.Monitors[id], Expectation{Verdict: verdict.Fail, Reason: reason})
 	}
 	for id, reading := range readings(results) {
 		updated.Observations[id] = reading
@@ -263,18 +293,19 @@ func Update(b *Baseline, results report.Results) (*Baseline, error) {
 	return updated, nil
 }
 
-// expect returns the entry for a verdict of a run.
-func expect(before Expectation, v verdict.Verdict, reason, blockedBy string) Expectation {
-	if v == verdict.Pass {
-		return Expectation{Verdict: v}
+// expect returns the entry for what a run got.
+func expect(before, got Expectation) Expectation {
+	if got.Verdict == verdict.Pass {
+		return Expectation{Verdict: got.Verdict}
 	}
-	if before.Verdict == v && before.Reason != "" && !strings.HasPrefix(before.Reason, Todo) {
+	if before.Verdict == got.Verdict && before.manner() == got.manner() && before.Reason != "" && !strings.HasPrefix(before.Reason, Todo) {
 		return before
 	}
-	if blockedBy != "" {
-		reason = strings.TrimSuffix("blocked by "+blockedBy+": "+reason, ": ")
+	if got.BlockedBy != "" {
+		got.Reason = strings.TrimSuffix("blocked by "+got.BlockedBy+": "+got.Reason, ": ")
 	}
-	return Expectation{Verdict: v, Reason: Todo + strings.Join(strings.Fields(reason), " ")}
+	got.Reason = Todo + strings.Join(strings.Fields(got.Reason), " ")
+	return got
 }
 
 // keepOthers adds the entries of before that updated lacks.
