@@ -50,7 +50,7 @@ var (
 			s.Room.AppliesText(s.Carol, "said before alice's join")
 			entered := s.Enters()
 			if !entered.Outside {
-				s.Alice.Views(s.Room.ID())
+				s.Alice.Browses(s.Room.ID())
 			}
 			return entered
 		},
@@ -67,7 +67,7 @@ var (
 			before := len(s.Origin.Requests())
 			entered := s.Enters()
 			if !entered.Outside {
-				s.Alice.Views(s.Room.ID())
+				s.Alice.Browses(s.Room.ID())
 				s.Asked(before, federation.Backfill)
 			}
 			entered.Shows = said

@@ -149,20 +149,10 @@ func TestViews(t *testing.T) {
 		}
 		assert.Equal(s.C, []string{"/sync", "/messages", "/members", "/state", "/joined_members"}, names)
 
-		asked := 0
-		assert.True(s.C, alice.SomeView(testRoom, func(view stage.View) bool {
-			asked++
-			return view.Name == "/messages"
-		}))
-		assert.Equal(s.C, 2, asked, "no more views than needed")
+		assert.True(s.C, alice.SomeView(testRoom, func(view stage.View) bool { return view.Name == "/messages" }))
 		assert.False(s.C, alice.SomeView(testRoom, func(view stage.View) bool { return view.Has("$other") }))
-
-		f.home.Answer("GET", "/members", 403, `{"errcode":"M_FORBIDDEN"}`)
-		assert.Len(s.C, alice.Views(testRoom), 4, "a refused view is omitted")
-		f.home.Answer("GET", "/members", -1, "")
 	})
 	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
-	assert.Contains(t, strings.Join(result.Details, "\n"), "/members was refused")
 
 	result = f.judge(t, func(s *stage.Stage) {
 		alice := s.User("alice")
@@ -181,12 +171,72 @@ func TestViews(t *testing.T) {
 			f.home.Answer("GET", part, 200, strings.Repeat("[", 1<<20))
 			defer f.home.Answer("GET", part, -1, "")
 			alice.Views(testRoom)
-			alice.CloserViews(testRoom, "$said")
+			alice.LooksCloser(testRoom, "$said")
 		})
 		assert.Equal(t, verdict.Blocked, result.Verdict, "a view that cannot be read is not a view without the forged: %s", part)
 		assert.Equal(t, "client-view/unmodified-client", result.BlockedBy)
 		assert.Contains(t, result.Reason, "answered 200: the body nests deeper than")
 	}
+}
+
+// What was seen before must be seen after: a view that is refused proves nothing of what it would show.
+func TestRefusedViews(t *testing.T) {
+	f := newFakeCandidate(t)
+	f.home.Answer("POST", "/createRoom", 200, `{"room_id":"!own:hs1"}`)
+	defer f.home.Answer("POST", "/createRoom", -1, "")
+	refusing := func(part string, status int, before, after func(alice *stage.User)) verdict.CheckResult {
+		return f.judge(t, func(s *stage.Stage) {
+			alice := s.User("alice")
+			f.shows("")
+			defer f.restores()
+			before(alice)
+			f.home.Answer("GET", part, status, `{"errcode":"M_UNKNOWN"}`)
+			defer f.home.Answer("GET", part, -1, "")
+			after(alice)
+		})
+	}
+	nothing := func(*stage.User) {}
+	views := func(alice *stage.User) { alice.Views(testRoom) }
+	control := func(alice *stage.User) { alice.SomeView(testRoom, func(stage.View) bool { return true }) }
+	for _, part := range []string{"/messages", "/members", "/state", "/joined_members"} {
+		for _, before := range []func(*stage.User){views, control} {
+			for _, status := range []int{403, 500} {
+				result := refusing(part, status, before, views)
+				assert.Equal(t, verdict.Fail, result.Verdict, "%s answered %d", part, status)
+				assert.Contains(t, result.Reason, part+" is refused, which clients were given before")
+			}
+		}
+	}
+	result := refusing("/members", 500, views, func(alice *stage.User) { alice.Blaming("other/requirement").Views(testRoom) })
+	assert.Equal(t, verdict.Blocked, result.Verdict)
+	assert.Equal(t, "other/requirement", result.BlockedBy)
+
+	result = refusing("/members", 403, nothing, func(alice *stage.User) {
+		control(alice)
+		assert.Len(t, alice.Views(testRoom), 4)
+	})
+	assert.Equal(t, verdict.Pass, result.Verdict, "it was refused before: %s", result.Reason)
+	assert.Contains(t, strings.Join(result.Details, "\n"), "/members was refused")
+
+	result = refusing("/members", 500, nothing, views)
+	assert.Equal(t, verdict.Pass, result.Verdict, "it was not asked for before, and nobody is given it: %s", result.Reason)
+	result = refusing(testRoom+"/members", 500, nothing, func(alice *stage.User) {
+		f.home.Answer("GET", "/members", 200, `{"chunk":[]}`) // of other rooms: the first answer that fits is given
+		alice.Views(testRoom)
+	})
+	assert.Equal(t, verdict.Fail, result.Verdict, "it was not asked for before, and another user is given it in another room")
+
+	result = refusing("/event/", 404, func(alice *stage.User) {
+		f.home.Answer("GET", "/event/", 200, fmt.Sprintf(message, "$said", "@alice:hs1"))
+		f.home.Answer("GET", "/context/", 200, `{}`)
+		assert.Len(t, alice.LooksCloserBefore(testRoom, "$said"), 2)
+	}, func(alice *stage.User) {
+		views, lost := alice.LooksCloser(testRoom, "$said")
+		assert.Len(t, views, 1)
+		assert.Len(t, lost, 1)
+		assert.Len(t, alice.Browses(testRoom), 5)
+	})
+	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
 }
 
 func TestNotHonoured(t *testing.T) {

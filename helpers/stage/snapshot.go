@@ -21,10 +21,10 @@ type shownEvent struct {
 	canonical string
 }
 
-// Snapshot returns what the user's client sees of a room now (Views).
+// Snapshot returns what the user's client sees of a room now (Browses).
 func (u *User) Snapshot(roomID string) Snapshot {
 	snapshot := Snapshot{}
-	for _, view := range u.Views(roomID) {
+	for _, view := range u.Browses(roomID) {
 		shown := map[string]shownEvent{}
 		for _, event := range view.Events {
 			shown[event.Get("event_id").String()] = shownEvent{describe(event), withoutAge(event)}

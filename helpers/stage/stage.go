@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"msc4014/helpers/check"
@@ -27,6 +28,9 @@ type Stage struct {
 	Deployment Deployment
 	world      World
 	sharing    string // the scene that the check is preparing
+
+	mu   sync.Mutex
+	seen map[glance]bool // which views users were given when they last looked
 }
 
 // Open returns a stage on a deployment of the blueprint. It ends the check as unsupported if the servers do not support pseudo-ID

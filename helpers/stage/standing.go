@@ -19,9 +19,17 @@ type Standing struct {
 
 // Standing returns what the client sees of a user ID in a room.
 func (u *User) Standing(roomID, userID string) Standing {
+	standing, err := u.standing(roomID, userID)
+	u.stage.C.Need("client-view/unmodified-client", err)
+	return standing
+}
+
+func (u *User) standing(roomID, userID string) (Standing, error) {
 	c, standing := u.stage.C, Standing{UserID: userID}
 	state, err := u.State(c.Context(), roomID)
-	c.Need("client-view/unmodified-client", err)
+	if err != nil {
+		return standing, err
+	}
 	var members []string
 	for _, event := range state.JSON().Array() {
 		switch event.Get("type").String() {
@@ -35,14 +43,17 @@ func (u *User) Standing(roomID, userID string) Standing {
 	}
 	standing.Events = strings.Join(members, ", ")
 	joined, err := u.JoinedMembers(c.Context(), roomID)
-	c.Need("client-view/unmodified-client", err)
+	if err != nil {
+		return standing, err
+	}
 	standing.Profile = joined.Get("joined." + gjson.Escape(userID)).Raw
-	return standing
+	return standing, nil
 }
 
-// Stands ensures that the standing of a user has not changed.
+// Stands ensures that the standing of a user has not changed, and that clients can still see it.
 func (u *User) Stands(roomID string, before Standing) {
-	now := u.Standing(roomID, before.UserID)
+	now, err := u.standing(roomID, before.UserID)
+	u.need(err)
 	for _, part := range []struct{ what, before, now string }{
 		{"member event", before.Events, now.Events}, {"profile", before.Profile, now.Profile}, {"power", before.Power, now.Power},
 	} {
@@ -76,13 +87,13 @@ func (s *Stage) SendersStand(views []View, room *Room, keys map[string]string) {
 	}
 }
 
-// SeesNothingOf ensures that a user's client sees nothing of a room, neither in /sync nor in /messages. It needs a positive control
-// and a barrier before it.
+// SeesNothingOf ensures that a user's client is given /sync, and sees nothing of a room, neither there nor in /messages. It needs a
+// positive control and a barrier before it.
 func (u *User) SeesNothingOf(roomID string) {
 	c := u.stage.C
 	c.NeedControl()
 	synced, err := u.Sync(c.Context(), "", 0, "")
-	c.Need("client-view/unmodified-client", err)
+	u.need(err)
 	for _, section := range []string{"join", "invite", "knock", "leave"} {
 		if synced.Get("rooms." + section + "." + gjson.Escape(roomID)).Exists() {
 			c.Errorf("/sync shows the room to %s, which is not in it, under %q", u.UserID, section)

@@ -1,7 +1,8 @@
 package stage
 
 import (
-	"iter"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/tidwall/gjson"
@@ -17,30 +18,89 @@ type View struct {
 }
 
 // Views returns all views of a room: initial /sync, /messages, /members, /state and /joined_members. A view that the server refuses
-// is omitted and noted.
-func (u *User) Views(roomID string) []View { return slices.Collect(u.eachView(roomID)) }
-
-// SomeView reports whether has returns true for one of the views of a room (Views). It requests no more views than it needs.
-func (u *User) SomeView(roomID string, has func(View) bool) bool {
-	for view := range u.eachView(roomID) {
-		if has(view) {
-			return true
-		}
-	}
-	return false
+// is omitted. The check fails if it was to be had before: what was seen before must be seen after (LooksAgain).
+func (u *User) Views(roomID string) []View {
+	views, lost := u.LooksAgain(roomID)
+	u.loses(lost)
+	return views
 }
 
-// eachView requests the views of a room one by one.
-func (u *User) eachView(roomID string) iter.Seq[View] {
+// loses fails the check, or blocks it by whichever requirement the user blames, because of views that are refused.
+func (u *User) loses(lost []string) {
+	for _, each := range lost {
+		if u.blame != "" || u.stage.sharing != "" {
+			u.need(errors.New(each))
+		}
+		u.stage.C.Errorf("%s", each)
+	}
+}
+
+// LooksAgain is Views for scenes that checks share: it says of each refused view that was to be had before, and fails nothing. A
+// view was to be had if the user was given it for the control (SomeView), or in another place of the check. If it was not asked for
+// yet, another user is given it in a room of its own.
+func (u *User) LooksAgain(roomID string) (views []View, lost []string) {
+	return u.sift(u.views(roomID))
+}
+
+// SomeView reports whether has returns true for one of the views of a room (Views). It is for positive controls: it requests all
+// views, and notes which of them the server refuses already.
+func (u *User) SomeView(roomID string, has func(View) bool) bool {
+	found := false
+	for _, look := range u.looks(u.views(roomID)) {
+		u.stage.sees(u, look.name, look.refusal == nil)
+		found = found || look.refusal == nil && has(look.view)
+	}
+	return found
+}
+
+// Browses requests all views of a room, so that the server fetches what it lacks of it. It returns those that it is given, and judges
+// nothing.
+func (u *User) Browses(roomID string) (views []View) {
+	for _, look := range u.looks(u.views(roomID)) {
+		if look.refusal == nil {
+			views = append(views, look.view)
+		}
+	}
+	return views
+}
+
+// LooksCloser is LooksAgain for the views of single events of a room: GET /event and GET /context.
+func (u *User) LooksCloser(roomID string, eventIDs ...string) (views []View, lost []string) {
+	return u.sift(u.closerViews(roomID, eventIDs...))
+}
+
+// LooksCloserBefore is LooksCloser for positive controls, like SomeView.
+func (u *User) LooksCloserBefore(roomID string, eventIDs ...string) (views []View) {
+	for _, look := range u.looks(u.closerViews(roomID, eventIDs...)) {
+		u.stage.sees(u, look.name, look.refusal == nil)
+		if look.refusal == nil {
+			views = append(views, look.view)
+		}
+	}
+	return views
+}
+
+// wayToLook is how a view is requested and read.
+type wayToLook struct {
+	name string
+	ask  func() (*csapi.Response, error)
+	read func(*csapi.Response) View
+}
+
+// look is the answer to a request for a view.
+type look struct {
+	name    string
+	view    View
+	refusal error
+}
+
+// views are the ways to look at a room.
+func (u *User) views(roomID string) []wayToLook {
 	ctx := u.stage.C.Context()
 	events := func(path string) func(*csapi.Response) View {
 		return func(answer *csapi.Response) View { return View{Events: answer.Get(path).Array()} }
 	}
-	ways := []struct {
-		name string
-		ask  func() (*csapi.Response, error)
-		read func(*csapi.Response) View
-	}{
+	return []wayToLook{
 		{"/sync", func() (*csapi.Response, error) { return u.Sync(ctx, "", 0, "") }, func(answer *csapi.Response) View {
 			return View{Events: csapi.EventsIn(answer, roomID)}
 		}},
@@ -51,59 +111,106 @@ func (u *User) eachView(roomID string) iter.Seq[View] {
 			return View{Keys: keysOf(answer.Get("joined"))}
 		}},
 	}
-	return func(yield func(View) bool) {
-		for _, way := range ways {
-			answer, err := way.ask()
-			if u.isRefused(way.name, err) {
-				continue
-			}
-			view := way.read(answer)
-			view.Name = way.name
-			if !yield(view) {
-				return
-			}
-		}
-	}
 }
 
-// CloserViews returns the views of single events of a room: GET /event and GET /context. A view that the server refuses is omitted
-// and noted.
-func (u *User) CloserViews(roomID string, eventIDs ...string) []View {
-	c := u.stage.C
-	var views []View
-	add := func(name string, err error, read func() []gjson.Result) {
-		if !u.isRefused(name, err) {
-			views = append(views, View{Name: name, Events: read()})
-		}
-	}
+// closerViews are the ways to look at single events of a room.
+func (u *User) closerViews(roomID string, eventIDs ...string) (ways []wayToLook) {
+	ctx := u.stage.C.Context()
 	for _, eventID := range eventIDs {
-		event, err := u.Event(c.Context(), roomID, eventID)
-		add("/event", err, func() []gjson.Result { return []gjson.Result{event.JSON()} })
-		around, err := u.Context(c.Context(), roomID, eventID, 20)
-		add("/context", err, func() []gjson.Result {
-			events := []gjson.Result{around.Get("event")}
-			for _, place := range []string{"events_before", "events_after", "state"} {
-				events = append(events, around.Get(place).Array()...)
-			}
-			return events
-		})
+		ways = append(ways,
+			wayToLook{"/event", func() (*csapi.Response, error) { return u.Event(ctx, roomID, eventID) }, func(event *csapi.Response) View {
+				return View{Events: []gjson.Result{event.JSON()}}
+			}},
+			wayToLook{"/context", func() (*csapi.Response, error) { return u.Context(ctx, roomID, eventID, 20) }, func(around *csapi.Response) View {
+				events := []gjson.Result{around.Get("event")}
+				for _, place := range []string{"events_before", "events_after", "state"} {
+					events = append(events, around.Get(place).Array()...)
+				}
+				return View{Events: events}
+			}},
+		)
 	}
-	return views
+	return ways
 }
 
-// isRefused reports, and notes, whether a server refused a view. It ends the check if there is no usable answer: its absence would
-// look like a view without forbidden content.
-func (u *User) isRefused(view string, err error) bool {
+// looks requests views. It ends the check if there is no usable answer: its absence would look like a view without forbidden content.
+func (u *User) looks(ways []wayToLook) (looks []look) {
 	c := u.stage.C
-	switch {
-	case csapi.NoAnswer(err):
-		c.Need("resilience/stays-up", err)
-	case csapi.Unusable(err):
-		c.Need("client-view/unmodified-client", err)
-	case err != nil:
-		c.Notef("%s was refused: %v", view, err)
+	for _, way := range ways {
+		answer, err := way.ask()
+		switch {
+		case csapi.NoAnswer(err):
+			c.Need("resilience/stays-up", err)
+		case csapi.Unusable(err):
+			c.Need("client-view/unmodified-client", err)
+		case err != nil:
+			c.Notef("%s was refused: %v", way.name, err)
+			looks = append(looks, look{name: way.name, refusal: err})
+			continue
+		}
+		view := way.read(answer)
+		view.Name = way.name
+		looks = append(looks, look{name: way.name, view: view})
 	}
-	return err != nil
+	return looks
+}
+
+// sift tells the views that the user is given from those that are lost.
+func (u *User) sift(ways []wayToLook) (views []View, lost []string) {
+	for _, look := range u.looks(ways) {
+		switch {
+		case look.refusal == nil:
+			u.stage.sees(u, look.name, true)
+			views = append(views, look.view)
+		case u.saw(look.name):
+			lost = append(lost, fmt.Sprintf("%s is refused, which clients were given before: %v", look.name, look.refusal))
+		}
+	}
+	return views, lost
+}
+
+// glance is a view that a user looked at, in any room.
+type glance struct{ userID, view string }
+
+// sees notes whether a user was given a view.
+func (s *Stage) sees(u *User, view string, given bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen == nil {
+		s.seen = map[glance]bool{}
+	}
+	s.seen[glance{u.UserID, view}] = given
+}
+
+// saw reports whether the user was given a view when it last looked at it. If it never did, another user looks at a room of its own.
+func (u *User) saw(view string) bool {
+	s := u.stage
+	s.mu.Lock()
+	given, looked := s.seen[glance{u.UserID, view}]
+	s.mu.Unlock()
+	if looked {
+		return given
+	}
+	other, err := s.TryUser(u.place, "witness")
+	if err != nil {
+		return false
+	}
+	roomID, err := other.TryRoom(s.Format().RoomVersion)
+	if err != nil {
+		return false
+	}
+	ways := other.views(roomID)
+	if said, err := other.SendMessage(s.C.Context(), roomID, "said to see what a client is shown"); err == nil {
+		ways = append(ways, other.closerViews(roomID, said)...)
+	}
+	for _, way := range ways {
+		if way.name == view {
+			_, err := way.ask()
+			given = err == nil
+		}
+	}
+	s.sees(u, view, given)
+	return given
 }
 
 // keysOf returns the keys of an object.

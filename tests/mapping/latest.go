@@ -66,7 +66,7 @@ var _ = check.Register(check.Check{
 		s.Room.Applies(s.joinsAs(daniel))
 		s.AliceJoins()
 		s.Barrier()
-		s.Alice.Views(s.Room.ID())
+		s.Alice.Browses(s.Room.ID())
 		s.Asked(0, federation.Backfill)
 		s.isDan(daniel, s.Room.Says(s.Dan, "said after paging back"))
 	},

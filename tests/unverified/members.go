@@ -94,6 +94,7 @@ func judgeAcceptance(c *check.C, seen sighting) {
 
 // judgePlaceholder ensures that every view shows the events of the member, and the member itself, by the placeholder.
 func judgePlaceholder(c *check.C, seen sighting) {
+	seen.losesNothing(c)
 	wanted := isPlaceholder(seen.claimed, seen.own)
 	shown := 0
 	for _, view := range seen.views {
@@ -136,6 +137,7 @@ func isPlaceholder(claimed, own string) func(userID string) error {
 
 // judgeHiddenClaim ensures that the claimed user ID is nowhere but in the mapping that claims it.
 func judgeHiddenClaim(c *check.C, seen sighting) {
+	seen.losesNothing(c)
 	for _, view := range seen.views {
 		if slices.Contains(view.Keys, seen.claimed) {
 			c.Errorf("%s has %s, whose mapping is not verified", view.Name, seen.claimed)
@@ -171,6 +173,7 @@ func findText(event gjson.Result, text string) (found string) {
 
 // judgeUserIDs ensures that there are valid user IDs wherever clients expect user IDs.
 func judgeUserIDs(c *check.C, seen sighting) {
+	seen.losesNothing(c)
 	isIt := isPlaceholder(seen.claimed, seen.own)
 	look := func(where, userID string) {
 		if err := pseudoid.ValidUserID(userID); err != nil && isIt(userID) != nil {
@@ -193,6 +196,7 @@ func judgeUserIDs(c *check.C, seen sighting) {
 
 // judgeSenderKeys ensures that the member's events have its sender key.
 func judgeSenderKeys(c *check.C, seen sighting) {
+	seen.losesNothing(c)
 	for _, view := range seen.views {
 		for _, event := range scenes.EventsOf(view, seen.join, seen.said) {
 			if key := event.Get("sender_key").String(); key != seen.key {

@@ -92,8 +92,9 @@ type sighting struct {
 	claimed, key string // the member's user ID and sender key
 	join, said   string // event IDs
 	views        []stage.View
-	left         bool  // it is no member any more
-	refused      error // why clients are not shown what it wrote
+	lost         []string // the views that clients are refused, and were given of the control
+	left         bool     // it is no member any more
+	refused      error    // why clients are not shown what it wrote
 }
 
 // meetUnverified introduces a member who cannot be verified, once for all checks that judge it. The control is a member whose
@@ -103,36 +104,73 @@ func meetUnverified(c *check.C, how failure, along delivery.Path) sighting {
 	return stage.Scene(s, "a member whose server "+how.name+", by "+along.Name, func() sighting {
 		opened := openScene(s, how)
 		control, err := along.Introduce(opened.Scene, opened.dave)
-		if err == nil && !slices.ContainsFunc(opened.views(control), func(view stage.View) bool {
+		if err == nil && !slices.ContainsFunc(opened.viewsOfControl(control), func(view stage.View) bool {
 			return view.ShownAs(control.Said.ID()) == opened.dave.ID()
 		}) {
 			err = errors.New("no client view shows a message of the member of an honest server as sent by " + opened.dave.ID())
 		}
 		c.Control(err)
 		m, refused := along.Introduce(opened.Scene, opened.unverified)
+		views, lost := opened.looks(m, refused == nil)
 		return sighting{
 			roomID: m.Room.ID(), own: s.ServerName(1), claimed: opened.unverified.ID(), key: m.Join.Sender(), join: m.Join.ID(), said: m.Said.ID(),
-			views: opened.views(m), left: m.Room.Membership(m.Join.Sender()) == "leave", refused: refused,
+			views: views, lost: lost, left: m.Room.Membership(m.Join.Sender()) == "leave", refused: refused,
 		}
 	})
 }
 
 // views returns all client views of a room, and of the events of the member also those of single events.
 func (s *scene) views(m delivery.Introduction) []stage.View {
+	views, _ := s.looks(m, true)
+	return views
+}
+
+// looks is views, and what of it clients are refused and were given of the control. Events that were not accepted need not be served
+// one by one.
+func (s *scene) looks(m delivery.Introduction, accepted bool) (views []stage.View, lost []string) {
 	roomID := m.Room.ID()
-	views := s.Alice.Views(roomID)
+	views, lost = s.Alice.LooksAgain(roomID)
+	closer, without := s.Alice.LooksCloser(roomID, eventsOf(m)...)
+	if accepted {
+		lost = append(lost, without...)
+	}
+	return append(append(views, closer...), s.heroes(roomID)), lost
+}
+
+// viewsOfControl is views of a member who can be verified.
+func (s *scene) viewsOfControl(m delivery.Introduction) (views []stage.View) {
+	s.Alice.SomeView(m.Room.ID(), func(view stage.View) bool {
+		views = append(views, view)
+		return false
+	})
+	return append(views, s.Alice.LooksCloserBefore(m.Room.ID(), eventsOf(m)...)...)
+}
+
+// eventsOf returns the IDs of the events of an introduction.
+func eventsOf(m delivery.Introduction) (ids []string) {
 	for _, event := range []federation.Event{m.Join, m.Said} {
 		if !event.IsZero() {
-			views = append(views, s.Alice.CloserViews(roomID, event.ID())...)
+			ids = append(ids, event.ID())
 		}
 	}
+	return ids
+}
+
+func (s *scene) heroes(roomID string) stage.View {
 	synced, err := s.Alice.Sync(s.C.Context(), "", 0, "")
 	s.C.Need("client-view/unmodified-client", err)
 	heroes := stage.View{Name: "the heroes of /sync"}
 	for _, userID := range synced.Get("rooms.join." + gjson.Escape(roomID) + `.summary.m\.heroes`).Array() {
 		heroes.Keys = append(heroes.Keys, userID.String())
 	}
-	return append(views, heroes)
+	return heroes
+}
+
+// losesNothing ensures that clients are given every view of the room that they were given of the control's.
+func (seen sighting) losesNothing(c *check.C) {
+	for _, each := range seen.lost {
+		c.Errorf("%s", each)
+	}
 }
 
 // whyNot is why no reading could be seen: an error, or another reason if there is none.

@@ -46,6 +46,7 @@ type recovered struct {
 	later        gjson.Result  // a message from after the verification
 	before       []stage.View  // while it could not be verified
 	after        []stage.View  // at the end
+	lost         []string      // the views that clients are refused, and were given before
 }
 
 // meetThenRecover introduces a member who cannot be verified, makes the keys of its server available, and waits until its
@@ -59,7 +60,8 @@ func meetThenRecover(c *check.C, how recovery) recovered {
 			return recovered{refused: refused}
 		}
 		seen := met.recovers(m)
-		seen.after = met.views(m)
+		after, lost := met.looks(m, true)
+		seen.after, seen.lost = after, append(seen.lost, lost...)
 		return *seen
 	})
 }
@@ -74,7 +76,8 @@ func (s *scene) recovers(m delivery.Introduction) *recovered {
 	s.C.Need("unverified/event-accepted", err)
 	placeholder := shown.Get("sender").String()
 	s.C.Need("unverified/placeholder", isPlaceholder(s.unverified.ID(), s.ServerName(1))(placeholder))
-	seen := &recovered{claimed: s.unverified.ID(), key: m.Join.Sender(), join: m.Join.ID(), earlier: m.Said.ID(), before: s.views(m)}
+	seen := &recovered{claimed: s.unverified.ID(), key: m.Join.Sender(), join: m.Join.ID(), earlier: m.Said.ID()}
+	seen.before, seen.lost = s.looks(m, true)
 	s.revive()
 	s.awaitsVerification(m, timeline, placeholder, seen)
 	return seen
@@ -190,7 +193,7 @@ var _ = check.Register(check.Check{
 	Slow:     swallowingTime,
 	Body: func(c *check.C) {
 		seen := verifiedLater(c, recoveries[0])
-		judgeSenderKeys(c, sighting{key: seen.key, join: seen.join, said: seen.earlier, views: append(seen.before, seen.after...)})
+		judgeSenderKeys(c, sighting{key: seen.key, join: seen.join, said: seen.earlier, views: append(seen.before, seen.after...), lost: seen.lost})
 		assert.Equal(c, seen.key, seen.later.Get("sender_key").String(), "the sender_key of a message sent after the verification")
 	},
 })
