@@ -1,11 +1,14 @@
 package stage
 
 import (
+	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 
 	"msc4014/helpers/federation"
+	"msc4014/helpers/pseudoid"
 )
 
 // NotHonoured ensures that a forged claim of a user ID is not honoured: no client view has the user ID as sender, state key or
@@ -36,6 +39,54 @@ func (u *User) NotHonoured(roomID string, forged federation.Event, claimed strin
 	}
 	c.Notef("%s", fate)
 	return views
+}
+
+// OnlyPlaceholders ensures that views of a room show no users but honest ones and placeholders: user IDs of the server's own domain that
+// are nobody's account and hold no sender key of the room or of a forged event. A user ID of another domain would be a claim that nobody
+// has proven. known are those that were looked for by themselves already. It needs a positive control before it.
+func (s *Stage) OnlyPlaceholders(views []View, room *Room, forged []federation.Event, honest []string, known ...string) {
+	s.C.NeedControl()
+	var keys []string
+	for _, event := range append(room.Events(), forged...) {
+		keys = append(keys, event.Sender())
+	}
+	reported := map[string]bool{}
+	for _, view := range views {
+		for userID, where := range view.Users() {
+			if reported[userID] || slices.Contains(honest, userID) || slices.Contains(known, userID) {
+				continue
+			}
+			if err := s.isPlaceholder(userID, keys); err != nil {
+				reported[userID] = true
+				s.C.Errorf("%s shows %.80q %s, which is neither an honest user nor a placeholder: %v", view.Name, userID, where, err)
+			}
+		}
+	}
+}
+
+// isPlaceholder returns an error if a user ID cannot be a placeholder of hs1.
+func (s *Stage) isPlaceholder(userID string, keys []string) error {
+	own := strings.HasSuffix(userID, ":"+s.ServerName(1))
+	// A placeholder by the letter of the template may be no valid user ID (unverified/placeholder-form).
+	if err := pseudoid.ValidUserID(userID); err != nil && !(own && strings.HasPrefix(userID, "@_unverified_")) {
+		return err
+	}
+	if !own {
+		return fmt.Errorf("it is of another domain than %s", s.ServerName(1))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.accounts[userID] {
+		return errors.New("it is the account of another user")
+	}
+	for _, key := range keys {
+		for _, spelling := range []string{key, strings.NewReplacer("+", "-", "/", "_").Replace(key)} {
+			if key != "" && strings.Contains(strings.ToLower(userID), strings.ToLower(spelling)) {
+				return errors.New("it has a sender key in it")
+			}
+		}
+	}
+	return nil
 }
 
 // Refused ensures that an event is in no client view and no room state. It needs a positive control before it, and a barrier after

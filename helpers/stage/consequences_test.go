@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
 
 	"msc4014/blueprints"
 	"msc4014/blueprints/fake"
@@ -279,6 +280,40 @@ func TestNotHonoured(t *testing.T) {
 	}
 	assert.Equal(t, verdict.Fail, honoured(true, "/joined_members", func(federation.Event) []string { return []string{claimed} }).Verdict)
 	assert.Equal(t, verdict.Fail, honoured(true, "/joined_members", func(forged federation.Event) []string { return []string{forged.Sender()} }).Verdict)
+}
+
+func TestOnlyPlaceholders(t *testing.T) {
+	f := newFakeCandidate(t)
+	shown := func(userID func(s *stage.Stage, key string) string) verdict.CheckResult {
+		return f.judge(t, func(s *stage.Stage) {
+			room, forged := forgedJoin(s)
+			views := []stage.View{
+				{Name: "/members", Events: gjson.Parse(`[` + fmt.Sprintf(member, "$1", "@alice:hs1") + `]`).Array()},
+				{Name: "/joined_members", Keys: []string{"@alice:hs1", userID(s, forged.Sender())}},
+			}
+			s.C.Control(nil)
+			s.OnlyPlaceholders(views, room, []federation.Event{forged}, []string{"@alice:hs1"})
+		})
+	}
+	for what, userID := range map[string]func(s *stage.Stage, key string) string{
+		"an honest user":                 func(*stage.Stage, string) string { return "@alice:hs1" },
+		"a placeholder":                  func(s *stage.Stage, _ string) string { return "@nobody:" + s.ServerName(1) },
+		"a placeholder with more colons": func(s *stage.Stage, _ string) string { return "@_unverified_bob_b:8448:" + s.ServerName(1) },
+	} {
+		result := shown(userID)
+		assert.Equal(t, verdict.Pass, result.Verdict, "%s: %s", what, result.Reason)
+	}
+	for why, userID := range map[string]func(s *stage.Stage, key string) string{
+		"is of another domain":        func(*stage.Stage, string) string { return "@nobody:forger" },
+		"the account of another user": func(s *stage.Stage, _ string) string { return s.User("zoe").UserID },
+		"has a sender key in it":      func(s *stage.Stage, key string) string { return "@" + key + ":" + s.ServerName(1) },
+		"does not begin with '@'":     func(_ *stage.Stage, key string) string { return key },
+		"its localpart is empty":      func(s *stage.Stage, _ string) string { return "@:" + s.ServerName(1) },
+	} {
+		result := shown(userID)
+		assert.Equal(t, verdict.Fail, result.Verdict, why)
+		assert.Contains(t, result.Reason, why)
+	}
 }
 
 func TestRefused(t *testing.T) {

@@ -29,8 +29,9 @@ type Stage struct {
 	world      World
 	sharing    string // the scene that the check is preparing
 
-	mu   sync.Mutex
-	seen map[glance]bool // which views users were given when they last looked
+	mu       sync.Mutex
+	seen     map[glance]bool // which views users were given when they last looked
+	accounts map[string]bool // the user IDs of users that the check registered
 }
 
 // Open returns a stage on a deployment of the blueprint. It ends the check as unsupported if the servers do not support pseudo-ID
@@ -100,7 +101,19 @@ func (s *Stage) TryUser(place int, name string) (*User, error) {
 	_, _ = rand.Read(suffix) // never fails
 	localpart := fmt.Sprintf("%s-%s", name, hex.EncodeToString(suffix))
 	client, err := s.client(place).Register(s.C.Context(), localpart, passwordOf(localpart))
+	if err == nil {
+		s.registers(client.UserID)
+	}
 	return &User{Client: client, stage: s, place: place}, err
+}
+
+func (s *Stage) registers(userID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.accounts == nil {
+		s.accounts = map[string]bool{}
+	}
+	s.accounts[userID] = true
 }
 
 // passwordOf returns the password of a user that the suite registers.

@@ -238,6 +238,26 @@ func (v View) Shows(userID string) string {
 	return ""
 }
 
+// Users returns the user IDs that a view shows as sender, state key of a member event or member, each with where it shows it first.
+func (v View) Users() map[string]string {
+	users := map[string]string{}
+	add := func(userID, where string) {
+		if _, known := users[userID]; !known {
+			users[userID] = where
+		}
+	}
+	for _, userID := range v.Keys {
+		add(userID, "as a member")
+	}
+	for _, event := range v.Events {
+		add(event.Get("sender").String(), "as the sender of an event of type "+event.Get("type").String())
+		if event.Get("type").String() == "m.room.member" {
+			add(event.Get("state_key").String(), "as the state key of a member event")
+		}
+	}
+	return users
+}
+
 // Has reports whether a view has an event.
 func (v View) Has(eventID string) bool {
 	return slices.ContainsFunc(v.Events, func(event gjson.Result) bool { return event.Get("event_id").String() == eventID })

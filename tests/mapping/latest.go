@@ -117,6 +117,7 @@ var _ = check.Register(check.Check{
 		s.Breaks = "mapping/pending-keeps-verified"
 		s.Room.Delivers(after)
 		s.isDan(s.Dan, after)
-		s.Alice.NotHonoured(s.Room.ID(), after, silent.User("daniel").ID())
+		views := s.Alice.NotHonoured(s.Room.ID(), after, silent.User("daniel").ID())
+		s.OnlyPlaceholders(views, s.Room, []federation.Event{pending}, s.honestUsers(), silent.User("daniel").ID(), after.Sender())
 	},
 })

@@ -99,7 +99,10 @@ func init() {
 }
 
 // malformedJoin is a join with a malformed mapping, by a user of its own.
-type malformedJoin struct{ userID, key, what string }
+type malformedJoin struct {
+	userID, what string
+	event        federation.Event
+}
 
 // judgeMalformed delivers all malformations of a kind along one path, each by a join of a user of its own.
 func judgeMalformed(c *check.C, along delivery.Path, kind func(s scene) []malformation) {
@@ -108,30 +111,67 @@ func judgeMalformed(c *check.C, along delivery.Path, kind func(s scene) []malfor
 	c.UnderTest()
 	s.Breaks = "mapping/malformed-not-honoured"
 	if along.Enters {
-		s.Room = s.MakesRoom()
+		s.entersMalformed(kind(s))
+		return
 	}
 	var joins []malformedJoin
 	for i, each := range kind(s) {
-		user := s.Origin.User(fmt.Sprintf("liar-%d", i))
-		join := s.Room.Made(each.alter(s.Room.MemberTemplate(user, "join")))
-		joins = append(joins, malformedJoin{user.ID(), join.Sender(), each.what})
-		if along.Enters {
-			s.Room.Apply(join)
-			continue
-		}
-		answer, err := along.Push(s.Room, join)
+		join := s.malformedJoin(i, each)
+		joins = append(joins, join)
+		answer, err := along.Push(s.Room, join.event)
 		c.Need("resilience/stays-up", err)
 		c.Notef("%s: the server answered %s", each.what, delivery.Short(answer))
 	}
-	if !along.Enters {
-		s.Barrier()
-	} else if entered := s.Enters(); entered.Outside {
-		c.Notef("alice could not join the room with them in it, and so saw nothing of them: %s", entered.Answer)
-		return
+	s.Barrier()
+	s.judgeMalformed(joins)
+}
+
+// entersMalformed lets Alice join a room with members of all malformations. If she cannot, because of one of them, she tries a room
+// with each, so that it hides nothing of the others.
+func (s scene) entersMalformed(all []malformation) {
+	if s.entersWith(all, 0).Outside && len(all) > 1 {
+		for i := range all {
+			if entered := s.entersWith(all[i:i+1], i); entered.Outside {
+				s.C.Errorf("a member of a malformed mapping (%s) keeps others out of the room: the server answered with %s", all[i].what, entered.Answer)
+			}
+		}
 	}
-	for _, view := range s.Alice.Views(s.Room.ID()) {
-		judgeView(c, view, joins)
+}
+
+// entersWith lets Alice join a room with members of malformations, numbered from first.
+func (s scene) entersWith(all []malformation, first int) delivery.Delivery {
+	s.Room = s.MakesRoom()
+	var joins []malformedJoin
+	for i, each := range all {
+		join := s.malformedJoin(first+i, each)
+		joins = append(joins, join)
+		s.Room.Apply(join.event)
 	}
+	entered := s.Enters()
+	if !entered.Outside {
+		s.judgeMalformed(joins)
+	}
+	return entered
+}
+
+func (s scene) malformedJoin(number int, how malformation) malformedJoin {
+	user := s.Origin.User(fmt.Sprintf("liar-%d", number))
+	return malformedJoin{user.ID(), how.what, s.Room.Made(how.alter(s.Room.MemberTemplate(user, "join")))}
+}
+
+// judgeMalformed ensures that no view shows a user of a malformed mapping, a raw key or a malformed user ID, but placeholders alone.
+func (s scene) judgeMalformed(joins []malformedJoin) {
+	views := s.Alice.Views(s.Room.ID())
+	var events []federation.Event
+	var known []string
+	for _, join := range joins {
+		events = append(events, join.event)
+		known = append(known, join.userID, join.event.Sender())
+	}
+	for _, view := range views {
+		judgeView(s.C, view, joins)
+	}
+	s.OnlyPlaceholders(views, s.Room, events, s.honestUsers(), known...)
 }
 
 // judgeView ensures that a view shows no user of a malformed mapping, no raw key and no malformed user ID.
@@ -140,13 +180,13 @@ func judgeView(c *check.C, view stage.View, joins []malformedJoin) {
 		if where := view.Shows(join.userID); where != "" {
 			c.Errorf("%s shows the user of a malformed mapping (%s), %s", view.Name, join.what, where)
 		}
-		if where := view.Shows(join.key); where != "" {
+		if where := view.Shows(join.event.Sender()); where != "" {
 			c.Errorf("%s shows a raw key, %s", view.Name, where)
 		}
 	}
-	for _, event := range view.Events {
-		if sender := event.Get("sender").String(); pseudoid.ValidUserID(sender) != nil {
-			c.Errorf("%s shows %.80q as the sender of an event, which is no user ID", view.Name, sender)
+	for userID, where := range view.Users() {
+		if pseudoid.ValidUserID(userID) != nil {
+			c.Errorf("%s shows %.80q %s, which is no user ID", view.Name, userID, where)
 		}
 	}
 }

@@ -176,6 +176,7 @@ func (l membershipLie) judge(c *check.C, along delivery.Path) {
 	}
 	views := s.Alice.NotHonoured(s.Room.ID(), lie, l.claimed(s))
 	s.SendersStand(views, s.Room, s.honestKeys())
+	s.OnlyPlaceholders(views, s.Room, []federation.Event{lie}, s.honestUsers(), l.claimed(s), lie.Sender())
 	if l.about != memberBob { // who is out of the room now
 		s.gainsNothing(s.Room.ID())
 	}

@@ -6,6 +6,7 @@ package mapping
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"msc4014/blueprints"
@@ -131,14 +132,21 @@ func (l lie) judge(c *check.C, along delivery.Path) {
 // isNotHonoured ensures that the views of Alice's client do not show a delivered lie as true.
 func (l lie) isNotHonoured(s scene, along delivery.Path, join delivered, claimed string, before stage.Standing) {
 	roomID := join.room.ID()
+	forged, honest := []federation.Event{join.join}, s.honestUsers()
+	if along.Known { // the liar is known as itself by another event
+		honest = append(honest, join.user.ID())
+	}
 	switch {
-	case along.Known && l.claimed == nil: // the liar is known as itself by another event
-		s.SendersStand(s.Alice.Views(roomID), join.room, s.honestKeys())
+	case along.Known && l.claimed == nil:
+		views := s.Alice.Views(roomID)
+		s.SendersStand(views, join.room, s.honestKeys())
+		s.OnlyPlaceholders(views, join.room, forged, honest)
 	case l.member:
 		views := s.Alice.Views(roomID)
 		s.SendersStand(views, join.room, s.honestKeys())
 		s.Alice.Stands(roomID, before)
 		join.isNotShownAs(s.C, views, claimed)
+		s.OnlyPlaceholders(views, join.room, forged, honest)
 	case l.refused && slices.Contains(pushed, along.Name):
 		s.Alice.Refused(roomID, join.join)
 		delivery.LaterJoiner(s.Stage, roomID).NotServed(join.join)
@@ -147,6 +155,7 @@ func (l lie) isNotHonoured(s scene, along delivery.Path, join delivered, claimed
 		if l.claimed == nil && l.namesKey() {
 			s.SendersStand(views, join.room, s.honestKeys())
 		}
+		s.OnlyPlaceholders(views, join.room, forged, honest, claimed, join.join.Sender())
 	}
 }
 
@@ -176,6 +185,12 @@ func (s scene) honestKeys() map[string]string {
 		keys[user.SenderIn(s.Room.Room)] = user.ID()
 	}
 	return keys
+}
+
+// honestUsers are the user IDs that clients may be shown in the room: the honest members, and those who left, were invited or knocked.
+func (s scene) honestUsers() []string {
+	users := []string{s.Origin.User("honest").ID(), s.Origin.User("guest").ID(), s.Origin.User("knocker").ID()}
+	return slices.AppendSeq(users, maps.Values(s.honestKeys()))
 }
 
 // isHonoured returns an error if a client is not shown the user of a join.
