@@ -151,7 +151,8 @@ func (d Delivered) IsShown(client *stage.User) error {
 	return fmt.Errorf("no view shows %s", d.Event)
 }
 
-// isRefused ensures that an event is in no client view, that its user is no member, and that no server is served it.
+// isRefused ensures that an event is in no client view, that its user is no member, that no server is served it, and that the
+// server builds nothing on it.
 func isRefused(s Scene, forgery Forgery, delivered Delivered) {
 	views := s.Alice.Refused(delivered.Room.ID(), delivered.Event)
 	if delivered.Kind == Join {
@@ -164,7 +165,9 @@ func isRefused(s Scene, forgery Forgery, delivered Delivered) {
 	if forgery.Undo != nil {
 		forgery.Undo(s)
 	}
-	LaterJoiner(s.Stage, delivered.Room.ID()).NotServed(delivered.Event)
+	later := LaterJoiner(s.Stage, delivered.Room.ID())
+	later.NotServed(delivered.Event)
+	later.NotReferredTo(delivered.Event, s.Alice)
 }
 
 // IsRedacted ensures that an event whose content is not what its hash says is accepted without that content. A join

@@ -89,7 +89,9 @@ func (b Ban) IsRefused(path delivery.Path, event federation.Event) {
 	b.C.Need("resilience/stays-up", broken)
 	b.C.Notef("the server answered the event of the banned key with %s", answer)
 	StaysBanned(b.C, b.Alice.Refused(b.Room.ID(), event), b.Dan.ID())
-	delivery.LaterJoiner(b.Stage, b.Room.ID()).NotServed(event)
+	later := delivery.LaterJoiner(b.Stage, b.Room.ID())
+	later.NotServed(event)
+	later.NotReferredTo(event, b.Alice)
 }
 
 // StaysBanned ensures that client views show a user as banned, and not as a member.

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -110,8 +111,9 @@ func (u *User) Refused(roomID string, forged federation.Event) []View {
 	return views
 }
 
-// NotServed ensures that peers do not get an event that must be refused: neither in the state and auth chain of a later join, nor
-// by /event.
+// NotServed ensures that peers do not get an event that must be refused in the state and auth chain of a later join. Without a valid
+// signature of its sender it must be dropped, and is in no answer to /event, backfill or get_missing_events either. What authorisation
+// alone rejects may be handed out to who asks for it (server-server API, rejection), which is noted.
 func (r *Room) NotServed(forged federation.Event) {
 	c := r.stage.C
 	c.NeedControl()
@@ -124,8 +126,77 @@ func (r *Room) NotServed(forged federation.Event) {
 	if err != nil {
 		c.Need("resilience/stays-up", err)
 	}
-	if served {
-		c.Errorf("GET /event serves peers the event %s that must be refused", forged.ID())
+	_, unsigned := pseudoid.VerifySenderSignature(forged.JSON(), forged.Format())
+	switch {
+	case served && unsigned == nil:
+		c.Notef("GET /event serves peers the event %s, which authorisation rejects", forged.ID())
+	case served:
+		c.Errorf("GET /event serves peers the event %s that must be dropped: %v", forged.ID(), unsigned)
+	}
+	if unsigned != nil {
+		r.notInHistory(forged)
+	}
+}
+
+// notInHistory ensures that the server hands out an event neither in backfill nor among missing events.
+func (r *Room) notInHistory(forged federation.Event) {
+	c := r.stage.C
+	const most = 100
+	for _, way := range []struct {
+		name string
+		ask  func(ctx context.Context) ([]federation.Event, federation.Answer, error)
+	}{
+		{"/backfill", func(ctx context.Context) ([]federation.Event, federation.Answer, error) {
+			return r.peer.Backfill(ctx, r.server, r.Room, most, r.Extremities()...)
+		}},
+		{"/get_missing_events", func(ctx context.Context) ([]federation.Event, federation.Answer, error) {
+			return r.peer.FetchMissingEvents(ctx, r.server, r.Room, most, []string{}, r.Extremities())
+		}},
+	} {
+		ctx, cancel := c.Within(Patience)
+		events, answer, err := way.ask(ctx)
+		cancel()
+		c.Need("resilience/stays-up", err)
+		if !answer.OK() {
+			c.Notef("%s was refused: %s", way.name, answer)
+		}
+		if slices.ContainsFunc(events, func(event federation.Event) bool { return event.ID() == forged.ID() }) {
+			c.Errorf("%s serves peers the event %s that must be dropped", way.name, forged.ID())
+		}
+	}
+}
+
+// NotReferredTo ensures that no event of the server's own stands on one that must be refused: neither what a user of the server says
+// after it, as the peer of the room receives it, nor the join that the server made a template of, with their auth events. It needs a
+// positive control before it, and a barrier after the event.
+func (r *Room) NotReferredTo(forged federation.Event, by *User) {
+	c := r.stage.C
+	c.NeedControl()
+	said, err := by.SendMessage(c.Context(), r.ID(), "said after the refusal")
+	if err == nil {
+		err = r.peer.Receives(said)
+	}
+	if err != nil {
+		c.Notef("no event of the server after the refused one could be had: %v", err)
+	}
+	examine := func(event federation.Event) {
+		for field, ids := range map[string][]string{"prev_events": event.PrevEvents(), "auth_events": event.AuthEvents()} {
+			if slices.Contains(ids, forged.ID()) {
+				c.Errorf("the event %s that must be refused is among the %s of an event of type %s that the server made",
+					forged.ID(), field, event.Type())
+			}
+		}
+	}
+	for _, arrival := range r.peer.Received() {
+		if arrival.Event.ID() == said {
+			examine(arrival.Event)
+		}
+	}
+	for _, member := range r.Members() {
+		event, _ := r.StateEvent("m.room.member", member.Sender)
+		if _, domain, _ := strings.Cut(member.UserID, ":"); domain == r.peer.Name() {
+			examine(event)
+		}
 	}
 }
 

@@ -349,10 +349,14 @@ func TestRefused(t *testing.T) {
 
 func TestNotServed(t *testing.T) {
 	f := newFakeCandidate(t)
+	unsigned, endpoint := true, federation.GetEvent
 	served := func(control bool, known bool, answer func(forged federation.Event) federation.Answer) verdict.CheckResult {
 		return f.judge(t, func(s *stage.Stage) {
 			room, forged := forgedJoin(s)
-			remove := f.server.Handle(federation.GetEvent, func(*federation.Request, func() federation.Answer) federation.Answer { return answer(forged) })
+			if unsigned {
+				forged = room.Made(room.MemberTemplate(room.Peer().User("forger"), "join").SignedBy())
+			}
+			remove := f.server.Handle(endpoint, func(*federation.Request, func() federation.Answer) federation.Answer { return answer(forged) })
 			defer remove()
 			if known {
 				room.Apply(forged) // as if it were in the answer to its join
@@ -375,6 +379,17 @@ func TestNotServed(t *testing.T) {
 	result = served(true, false, holding)
 	assert.Equal(t, verdict.Fail, result.Verdict)
 	assert.Contains(t, result.Reason, "GET /event serves peers")
+	for _, endpoint = range []federation.Endpoint{federation.Backfill, federation.GetMissingEvents} {
+		result = served(true, false, func(forged federation.Event) federation.Answer {
+			return federation.JSON(http.StatusOK, map[string]any{"pdus": []any{forged}, "events": []any{forged}})
+		})
+		assert.Equal(t, verdict.Fail, result.Verdict, endpoint)
+		assert.Contains(t, result.Reason, "serves peers the event")
+	}
+	unsigned, endpoint = false, federation.GetEvent
+	result = served(true, false, holding)
+	assert.Equal(t, verdict.Pass, result.Verdict, "what authorisation alone rejects may be had by ID: %s", result.Reason)
+	assert.Contains(t, strings.Join(result.Details, "\n"), "GET /event serves peers the event")
 	result = served(true, true, unknown)
 	assert.Equal(t, verdict.Fail, result.Verdict)
 	assert.Contains(t, result.Reason, "joined later")

@@ -149,7 +149,9 @@ func (l lie) isNotHonoured(s scene, along delivery.Path, join delivered, claimed
 		s.OnlyPlaceholders(views, join.room, forged, honest)
 	case l.refused && slices.Contains(pushed, along.Name):
 		s.Alice.Refused(roomID, join.join)
-		delivery.LaterJoiner(s.Stage, roomID).NotServed(join.join)
+		later := delivery.LaterJoiner(s.Stage, roomID)
+		later.NotServed(join.join)
+		later.NotReferredTo(join.join, s.Alice)
 	default:
 		views := s.Alice.NotHonoured(roomID, join.join, claimed)
 		if l.claimed == nil && l.namesKey() {
