@@ -67,8 +67,8 @@ func (r Rules) legalPlaceholder(localpart, suffix string) string {
 }
 
 // PlaceholderOfKey returns the user ID under which clients see a member without a readable user ID: its member event
-// arrived redacted, has no valid mapping, or had one that is no longer shown. The text has no template for this. The key itself is not shown (MSC4014,
-// Changes 6, option A), so the placeholder has a digest of it.
+// arrived redacted, has no valid mapping, or had one that is no longer shown. The text has no template for this. The key itself
+// is not shown (MSC4014, Changes 6, option A), so the placeholder has a digest of it.
 func (r Rules) PlaceholderOfKey(key identity.SenderKey) string {
 	return "@" + placeholderPrefix + "key=" + digest(string(key)) + ":" + r.Server
 }
