@@ -28,7 +28,7 @@ type Readings struct {
 	// Clients.
 	MappingPresent, PowerBeforeJoin, StateKeyBeforeJoin, BanBeforeJoin Reading
 	// Invites, redaction, routing.
-	InviteEndpoint, UnknownInvited, RedactedMapping, LaterJoiner, SameServerRedaction, Deactivation, LeftMapping, AliasServers Reading
+	InviteEndpoint, UnknownInvited, RedactedMapping, LaterJoiner, SameServerRedaction, Deactivation, LeftMapping, AliasServers, ACLAndClaims Reading
 }
 
 // Offer is an open requirement with its possible readings, the default first.
@@ -129,6 +129,8 @@ func Offers() []Offer {
 			func(r *Readings) *Reading { return &r.LeftMapping }},
 		{"routing/alias-servers", of{"verified-only", "unproven-included", "own-only"},
 			func(r *Readings) *Reading { return &r.AliasServers }},
+		{"routing/acl-and-claims", of{"never", "proven-only"},
+			func(r *Readings) *Reading { return &r.ACLAndClaims }},
 	}
 }
 

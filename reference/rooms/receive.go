@@ -37,11 +37,24 @@ func (rs *Rooms) Receive(ctx context.Context, origin string, event json.RawMessa
 	if err != nil {
 		return "", err
 	}
+	if domain, proven := room.provenDomain(read); proven && rs.Pseudonym.Readings.ACLAndClaims == "proven-only" && !room.ACLAllows(domain) {
+		return read.ID(), Forbidden("%s, the server of the sender, is denied by the access control list of room %s", domain, roomID)
+	}
 	room.intake.Lock()
 	defer room.intake.Unlock()
 	room.verifyInBackground(read.Sender())
 	defer room.applyAllDeferred()
 	return read.ID(), room.receive(ctx, origin, read)
+}
+
+// provenDomain returns the domain of the sender's verified mapping, in a pseudonymous room.
+func (r *Room) provenDomain(event *pdu.Event) (string, bool) {
+	if !r.format.Pseudonymous {
+		return "", false
+	}
+	userID, verified := r.directory.Verified(identity.SenderKey(event.Sender()))
+	domain, err := identity.UserIDDomain(userID)
+	return domain, verified && err == nil
 }
 
 // readForeign parses an event from another server and checks it by itself. An event whose content hash is wrong is
