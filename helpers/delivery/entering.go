@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/hostile"
 	"msc4014/helpers/stage"
@@ -83,8 +84,18 @@ func without(peer *stage.Peer, endpoint federation.Endpoint) {
 	})
 }
 
-// entersAmong has Alice join a room of Origin with hostile members.
+// entersAmong has Alice join a room of Origin with hostile members. If the server refuses to, because of some of them, it is told each
+// half of them in a room of its own, so that these hide nothing of the others.
 func (a *Attack) entersAmong(members []hostile.Input) {
+	if refused := a.entersOnce(members); refused && len(members) > 1 {
+		half := len(members) / 2
+		a.entersAmong(members[:half])
+		a.entersAmong(members[half:])
+	}
+}
+
+// entersOnce has Alice join one room with hostile members, and reports whether the server refused to.
+func (a *Attack) entersOnce(members []hostile.Input) (refused bool) {
 	room := a.Origin.Makes(federation.RoomOptions{Creator: a.Carol})
 	events := a.forgeIn(room, members)
 	remove := a.Origin.Handle(federation.SendJoin, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
@@ -94,6 +105,8 @@ func (a *Attack) entersAmong(members []hostile.Input) {
 	a.Entered = append(a.Entered, room.ID())
 	a.asks(func(ctx context.Context) error {
 		_, err := a.Alice.JoinRoom(ctx, room.ID(), a.Origin.Name())
+		_, refused = csapi.Refused(err)
 		return err
 	})
+	return refused
 }

@@ -87,7 +87,8 @@ func (f Forgery) judge(s Scene, path Path, kind Kind) {
 	s.Room = forged.Room
 	c.Notef("the server answered the forged event with %s", forged.Answer)
 	switch {
-	case forged.Outside: // a server that did not enter the room because of it shows nothing and serves nothing
+	case forged.Outside:
+		s.KeepsOut("the forged event", forged.Delivery)
 	case f.Judge == nil:
 		isRefused(s, f, forged)
 	default:

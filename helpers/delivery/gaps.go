@@ -118,8 +118,18 @@ func replaceAuthEvent(old, replacement string) federation.Change {
 	}
 }
 
-// saysAfter has Carol send a message after hostile events, which the server must ask Origin for.
+// saysAfter has Carol send a message after hostile events, which the server must ask Origin for. If the server refuses it, because of
+// some of them, it is told of each half of them alone, so that these hide nothing of the others.
 func (a *Attack) saysAfter(missing []hostile.Input) {
+	if refused := a.saysOnceAfter(missing); refused && len(missing) > 1 {
+		half := len(missing) / 2
+		a.saysAfter(missing[:half])
+		a.saysAfter(missing[half:])
+	}
+}
+
+// saysOnceAfter has Carol send one message after hostile events, and reports whether the server refused it.
+func (a *Attack) saysOnceAfter(missing []hostile.Input) (refused bool) {
 	events := a.forgeAll(missing)
 	remove := a.Origin.Handle(federation.GetMissingEvents, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
 		return withHostile(honest(), "events", events)
@@ -131,7 +141,9 @@ func (a *Attack) saysAfter(missing []hostile.Input) {
 	}
 	after := a.Room.Made(a.TextMessage(a.Carol, "said after a gap").Alter(federation.SetField("prev_events", ids)))
 	a.asks(func(ctx context.Context) error {
-		_, err := a.Origin.SendTransaction(ctx, a.ServerName(1), []federation.Event{after}, nil)
+		answer, err := a.Origin.SendTransaction(ctx, a.ServerName(1), []federation.Event{after}, nil)
+		refused = err == nil && (!answer.OK() || answer.PDUErrors[after.ID()] != "")
 		return err
 	})
+	return refused
 }

@@ -57,6 +57,12 @@ func (s Scene) Enters() Delivery {
 	return Delivery{Answer: "joining the room"}
 }
 
+// KeepsOut fails the check because Alice could not enter a room with a lie in it, and could enter one without. What clients were given
+// before they are given after: only a demand that the room itself be refused is met by that.
+func (s Scene) KeepsOut(what string, delivered Delivery) {
+	s.C.Errorf("%s keeps others out of the room: the server answered with %s", what, delivered.Answer)
+}
+
 // Barrier waits until Alice is shown a new message of Carol: the server has processed what was delivered before it.
 func (s Scene) Barrier() { s.awaits(s.Room.Says(s.Carol, "said after the delivery")) }
 

@@ -171,7 +171,7 @@ func (l membershipLie) judge(c *check.C, along delivery.Path) {
 	delivered := along.Deliver(s.Scene, lie, nil)
 	c.Notef("the server answered the lie with %s", delivered.Answer)
 	if delivered.Outside {
-		c.Notef("alice could not join the room with the lie in it, and so saw nothing of it")
+		s.KeepsOut("the lie", delivered)
 		return
 	}
 	views := s.Alice.NotHonoured(s.Room.ID(), lie, l.claimed(s))

@@ -121,7 +121,7 @@ func (l lie) judge(c *check.C, along delivery.Path) {
 	join := s.deliver(along, "liar", l.alter)
 	c.Notef("the server answered the lie with %s", join.Answer)
 	if join.Outside {
-		c.Notef("alice could not join the room with the lie in it, and so saw nothing of it")
+		s.KeepsOut("the lie", join.Delivery)
 		return
 	}
 	s.Room = join.room

@@ -31,8 +31,8 @@ const (
 type hostilePath struct {
 	delivery.Path
 	inputs int
-	// batch is how many inputs are delivered before the server's health is checked. In one answer, each may have the others
-	// refused.
+	// batch is how many inputs are delivered before the server's health is checked, where one answer can carry them in one. An answer that
+	// is refused because of some of them is halved.
 	batch int
 }
 
