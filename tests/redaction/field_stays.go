@@ -28,7 +28,7 @@ func init() {
 			Path:     each.path,
 			Body: func(c *check.C) {
 				s := openScene(c, each.byRemote, each.ofRemote)
-				before := s.mappingsShown()
+				before := s.mappingsShown(c)
 				served := false
 				for _, userID := range before {
 					served = served || userID != ""
@@ -39,7 +39,7 @@ func init() {
 				s.moderator.redacts(s.joins[0])
 				s.settles()
 				s.isRedacted(each.byRemote)
-				for view, userID := range s.mappingsShown() {
+				for view, userID := range s.mappingsShown(c) {
 					if userID != before[view] {
 						c.Errorf("%s served the member event with a mapping to %s, and serves it redacted with one to %q", view, before[view], userID)
 					}
@@ -51,9 +51,13 @@ func init() {
 
 // mappingsShown is the user ID in the mapping of the target's member event, by the name of each view that shows the event; "" for
 // no mapping.
-func (s *scene) mappingsShown() map[string]string {
+func (s *scene) mappingsShown(c *check.C) map[string]string {
 	shown := map[string]string{}
-	for _, view := range append(s.alice.Views(s.roomID), s.alice.CloserViews(s.roomID, s.joins[0])...) {
+	closer, lost := s.alice.LooksCloser(s.roomID, s.joins[0])
+	for _, each := range lost {
+		c.Errorf("%s", each)
+	}
+	for _, view := range append(s.alice.Views(s.roomID), closer...) {
 		for _, event := range scenes.EventsOf(view, s.joins[0]) {
 			shown[view.Name] = event.Get("content." + pseudoid.MappingField + ".user_id").String()
 		}
