@@ -101,10 +101,9 @@ func VerifyMapping(m Mapping, keys func(serverName, keyID string) (ed25519.Publi
 	if err != nil {
 		return fmt.Errorf("verifying the mapping of %s: among the signatures, %w", m.UserID, err)
 	}
-	message := signedBytes(v)
 	var failures []error
 	for _, signature := range ofServer.members {
-		err := verifyMappingSignature(message, server, signature, keys)
+		err := verifyMappingSignature(m.Raw, server, signature.key, keys)
 		if err == nil {
 			return nil
 		}
@@ -117,15 +116,15 @@ func VerifyMapping(m Mapping, keys func(serverName, keyID string) (ed25519.Publi
 }
 
 // verifyMappingSignature verifies one of a server's signatures.
-func verifyMappingSignature(message []byte, server string, signature member, keys func(serverName, keyID string) (ed25519.PublicKey, error)) error {
-	if !strings.HasPrefix(signature.key, "ed25519:") {
+func verifyMappingSignature(mapping []byte, server, keyID string, keys func(serverName, keyID string) (ed25519.PublicKey, error)) error {
+	if !strings.HasPrefix(keyID, "ed25519:") {
 		return fmt.Errorf("%w: its key ID is not of the algorithm ed25519", ErrBadSignature)
 	}
-	key, err := keys(server, signature.key)
+	key, err := keys(server, keyID)
 	if err != nil {
 		return err
 	}
-	return verifyText(message, signature.value, key)
+	return VerifyJSON(mapping, server, keyID, key)
 }
 
 // MappingOf returns the raw content.mxid_mapping of an event, and whether there is one. It does not validate it: use ParseMapping.
