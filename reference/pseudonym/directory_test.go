@@ -243,6 +243,9 @@ func TestKeyOfFormerPlaceholder(t *testing.T) {
 	key, ok := d.Key(unverifiedBob)
 	assert.True(t, ok)
 	assert.Equal(t, w.key(bobID).Public, key)
+
+	_, ok = w.room(bobID).Key("")
+	assert.False(t, ok, "a member that never had a placeholder")
 }
 
 // mapping/latest-wins: a newer mapping that will never be verified cancels the verification of an earlier one.

@@ -74,9 +74,9 @@ func (d *Directory) Knows(key identity.SenderKey) bool {
 }
 
 // Key returns the key of the member that clients know by a user ID, or knew: a client may still have the placeholder of a
-// member that has been verified since. A user should have one key in a room (MSC4014,
-// Proposal 3.2). If it has several, those of present members come first, then the newer one, or the older one under
-// other readings of mapping/two-keys-one-user.
+// member that has been verified since. A user should have one key in a room (MSC4014, Proposal 3.2). If it has several,
+// those of present members come first, then the newer one, or the older one under other readings of
+// mapping/two-keys-one-user.
 func (d *Directory) Key(userID string) (identity.SenderKey, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -84,7 +84,7 @@ func (d *Directory) Key(userID string) (identity.SenderKey, bool) {
 	for _, entry := range d.entries {
 		if d.shown(entry) == userID {
 			found = append(found, entry)
-		} else if entry.Verified != nil && entry.Placeholder == userID {
+		} else if entry.Verified != nil && entry.Placeholder != "" && entry.Placeholder == userID {
 			former = append(former, entry)
 		}
 	}
