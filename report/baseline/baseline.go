@@ -68,6 +68,10 @@ func Load(path string) (*Baseline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the baseline: %w", err)
 	}
+	var version struct{ Format int }
+	if json.Unmarshal(data, &version) == nil && version.Format != 0 && version.Format != withManner {
+		return nil, fmt.Errorf("the baseline %s has format %d, and this suite reads only %d and none; use a newer suite", path, version.Format, withManner)
+	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	var b Baseline
@@ -94,13 +98,13 @@ func (b *Baseline) validate() error {
 	if b.Checks == nil {
 		return errors.New(`it has no "checks"`)
 	}
-	if b.Format != 0 && b.Format != withManner {
-		return fmt.Errorf(`its "format" is %d, and this suite knows %d`, b.Format, withManner)
-	}
 	for kind, entries := range map[string]map[string]Expectation{"check": b.Checks, "monitor": b.Monitors} {
 		for name, expected := range entries {
 			if !expected.Verdict.Valid() {
 				return fmt.Errorf("the verdict of %s %q is %q, which is not a verdict", kind, name, expected.Verdict)
+			}
+			if expected.manner() != string(expected.Verdict) && (kind == "monitor" || b.Format != withManner) {
+				return fmt.Errorf(`%s %q has "blocked_by" or "died", which only checks of format %d have`, kind, name, withManner)
 			}
 			if expected.Verdict == verdict.Error {
 				return fmt.Errorf("%s %q expects %q: an error is the fault of the suite or the machine, never expected",

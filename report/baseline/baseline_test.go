@@ -336,13 +336,22 @@ func TestUpdateTheMannerOfAVerdict(t *testing.T) {
 	r.Checks[0].BlockedBy, r.Checks[1].Died = "mapping/one", true
 	b := expecting(verdicts{"a": "blocked", "b": "fail", "c": "fail"})
 
-	// Verdicts alone: a part run leaves it so, because what it did not judge tells nothing else; a whole run adds the rest.
+	// Verdicts alone: a run that does not judge all that the baseline has leaves it so; any other adds the rest.
 	part := r
-	part.Selection = &report.Selection{Run: "a"}
+	part.Checks, part.Selection = r.Checks[:2], &report.Selection{Run: "a|b"}
 	updated, err := Update(b, part)
 	require.NoError(t, err)
 	assert.Zero(t, updated.Format)
 	assert.Equal(t, b.Checks, updated.Checks)
+	other := expecting(verdicts{"a": "fail", "b": "fail", "c": "fail"})
+	updated, err = Update(other, part)
+	require.NoError(t, err)
+	assert.Equal(t, Expectation{Verdict: verdict.Blocked, Reason: "TODO: blocked by mapping/one: because of a"}, updated.Checks["a"])
+	pair := r
+	pair.Selection = &report.Selection{Pair: true}
+	updated, err = Update(b, pair)
+	require.NoError(t, err)
+	assert.Equal(t, withManner, updated.Format, "it judged all that the baseline has")
 	updated, err = Update(b, r)
 	require.NoError(t, err)
 	assert.Equal(t, withManner, updated.Format)
@@ -367,5 +376,17 @@ func TestAnUnknownFormatIsRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "b.json")
 	require.NoError(t, b.Save(file))
 	_, err := Load(file)
-	assert.ErrorContains(t, err, `its "format" is 3`)
+	assert.ErrorContains(t, err, "has format 3, and this suite reads only 2 and none; use a newer suite")
+
+	// Also if it has fields that this suite does not know.
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(text), "{", `{"more": 1,`, 1)), 0o644))
+	_, err = Load(file)
+	assert.ErrorContains(t, err, "has format 3")
+
+	b.Format, b.Checks["a"] = 0, Expectation{Verdict: verdict.Fail, Died: true}
+	require.NoError(t, b.Save(file))
+	_, err = Load(file)
+	assert.ErrorContains(t, err, `check "a" has "blocked_by" or "died", which only checks of format 2 have`)
 }

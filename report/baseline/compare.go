@@ -251,7 +251,7 @@ func Update(b *Baseline, results report.Results) (*Baseline, error) {
 	if !whole(results) && b.Catalogue != 0 {
 		updated.Catalogue = b.Catalogue // not everything that the new catalogue added was judged
 	}
-	if whole(results) || b.Format == withManner || b.Checks == nil {
+	if whole(results) || b.Format == withManner || judgesAll(b, results) {
 		updated.Format = withManner
 	}
 	there := map[string]bool{}
@@ -263,14 +263,15 @@ func Update(b *Baseline, results report.Results) (*Baseline, error) {
 			return nil, fmt.Errorf("the baseline was not updated: check %q ended as an error, which cannot be expected: %s",
 				check.Name, check.Reason)
 		case judged(results, check):
-			got := Expectation{Verdict: check.Verdict, Reason: check.Reason}
-			if updated.Format == withManner {
-				got.BlockedBy, got.Died = check.BlockedBy, check.Died
-			}
+			got := Expectation{Verdict: check.Verdict, BlockedBy: check.BlockedBy, Died: check.Died, Reason: check.Reason}
 			if b.Format != withManner { // it tells nothing else, and its reasons stay
 				before.BlockedBy, before.Died = got.BlockedBy, got.Died
 			}
-			updated.Checks[check.Name] = expect(before, got)
+			entry := expect(before, got)
+			if updated.Format != withManner {
+				entry.BlockedBy, entry.Died = "", false
+			}
+			updated.Checks[check.Name] = entry
 		case known:
 			updated.Checks[check.Name] = before
 		}
@@ -291,6 +292,21 @@ func Update(b *Baseline, results report.Results) (*Baseline, error) {
 		forgetGone(updated.Observations, results)
 	}
 	return updated, nil
+}
+
+// judgesAll reports whether results have a verdict of every check of b: a run of a part of the suite, such as that of a pair, may be
+// all that its baseline has.
+func judgesAll(b *Baseline, results report.Results) bool {
+	has := map[string]bool{}
+	for _, check := range results.Checks {
+		has[check.Name] = judged(results, check)
+	}
+	for name := range b.Checks {
+		if !has[name] {
+			return false
+		}
+	}
+	return true
 }
 
 // expect returns the entry for what a run got.

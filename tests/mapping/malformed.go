@@ -187,7 +187,7 @@ func judgeView(c *check.C, view stage.View, joins []malformedJoin) {
 	}
 	for userID, where := range view.Users() {
 		if pseudoid.ValidUserID(userID) != nil {
-			c.Errorf("%s shows %.80q %s, which is no user ID", view.Name, userID, where)
+			c.Errorf("%s shows %.80q %s, which is not a user ID", view.Name, userID, where)
 		}
 	}
 }

@@ -113,7 +113,7 @@ func readReached(file string) (map[int]bool, error) {
 	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
 		number, err := strconv.Atoi(lines.Text())
 		if err != nil {
-			return nil, fmt.Errorf("a server recorded that it reached mutant %q, which is no number", lines.Text())
+			return nil, fmt.Errorf("a server recorded that it reached mutant %q, which is not a number", lines.Text())
 		}
 		reached[number] = true
 	}
