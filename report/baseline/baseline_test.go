@@ -338,7 +338,7 @@ func TestUpdateTheMannerOfAVerdict(t *testing.T) {
 
 	// Verdicts alone: a run that does not judge all that the baseline has leaves it so; any other adds the rest.
 	part := r
-	part.Checks, part.Selection = r.Checks[:2], &report.Selection{Run: "a|b"}
+	part.Checks, part.Selection = r.Checks[:2], &report.Selection{Run: "a|b"} // c is left out
 	updated, err := Update(b, part)
 	require.NoError(t, err)
 	assert.Zero(t, updated.Format)
@@ -352,6 +352,10 @@ func TestUpdateTheMannerOfAVerdict(t *testing.T) {
 	updated, err = Update(b, pair)
 	require.NoError(t, err)
 	assert.Equal(t, withManner, updated.Format, "it judged all that the baseline has")
+	passing := expecting(verdicts{"a": "blocked", "b": "fail", "c": "pass"})
+	updated, err = Update(passing, part)
+	require.NoError(t, err)
+	assert.Equal(t, withManner, updated.Format, "what passes passes in one way")
 	updated, err = Update(b, r)
 	require.NoError(t, err)
 	assert.Equal(t, withManner, updated.Format)
