@@ -13,7 +13,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"msc4014/helpers/verdict"
 )
@@ -46,7 +48,11 @@ type Expectation struct {
 	// BlockedBy is the requirement that blocks the check.
 	BlockedBy string `json:"blocked_by,omitempty"`
 	// Died tells the death of a server from a wrong answer.
-	Died   bool   `json:"died,omitempty"`
+	Died bool `json:"died,omitempty"`
+	// Either has what else a check may come to if the candidate itself is unsteady there, without reasons of their own.
+	Either []Expectation `json:"either,omitempty"`
+	// Until is the last day (2006-01-02, UTC) on which Either holds. After it, the entry is out of date.
+	Until  string `json:"until,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -59,6 +65,58 @@ func (e Expectation) manner() string {
 		return string(e.Verdict) + " by " + e.BlockedBy
 	}
 	return string(e.Verdict)
+}
+
+// String describes all that is expected: "fail, a server died, or fail (until 2027-01-31)".
+func (e Expectation) String() string {
+	text := e.manner()
+	for _, other := range e.Either {
+		text += ", or " + other.manner()
+	}
+	if e.Until != "" {
+		text += " (until " + e.Until + ")"
+	}
+	return text
+}
+
+// expects reports whether got is one of the results that e expects.
+func (e Expectation) expects(got Expectation) bool {
+	return e.manner() == got.manner() || slices.ContainsFunc(e.Either, func(other Expectation) bool { return other.manner() == got.manner() })
+}
+
+// isOver reports whether the day Until had ended at a time.
+func (e Expectation) isOver(at time.Time) bool {
+	return e.Until != "" && at.UTC().Format(time.DateOnly) > e.Until
+}
+
+// validate returns an error for the first problem in an entry of a baseline with a format, that of a check or of a monitor.
+func (e Expectation) validate(ofCheck bool, format int) error {
+	switch {
+	case !e.Verdict.Valid():
+		return fmt.Errorf("the verdict is %q, which is not a verdict", e.Verdict)
+	case e.Verdict == verdict.Error:
+		return fmt.Errorf("expects %q: an error is the fault of the suite or the machine, never expected", verdict.Error)
+	case e.String() != string(e.Verdict) && (!ofCheck || format != withManner):
+		return fmt.Errorf(`has "blocked_by", "died", "either" or "until", which only checks of format %d have`, withManner)
+	case (len(e.Either) == 0) != (e.Until == ""):
+		return errors.New(`needs both "either" and "until", the day on which that ends, or none`)
+	case len(e.Either) > 0 && e.Reason == "":
+		return errors.New(`has "either" without a reason`)
+	}
+	if e.Until != "" {
+		if _, err := time.Parse(time.DateOnly, e.Until); err != nil {
+			return fmt.Errorf(`has "until": %q, which is no day such as 2027-01-31`, e.Until)
+		}
+	}
+	for _, other := range e.Either {
+		if len(other.Either) > 0 || other.Until != "" || other.Reason != "" {
+			return errors.New(`has more in "either" than "verdict", "blocked_by" and "died"`)
+		}
+		if err := other.validate(ofCheck, format); err != nil {
+			return fmt.Errorf(`in "either": %w`, err)
+		}
+	}
+	return nil
 }
 
 // Load reads the baseline at path. The error is os.ErrNotExist if the file is missing; any other error names the file and
@@ -100,15 +158,8 @@ func (b *Baseline) validate() error {
 	}
 	for kind, entries := range map[string]map[string]Expectation{"check": b.Checks, "monitor": b.Monitors} {
 		for name, expected := range entries {
-			if !expected.Verdict.Valid() {
-				return fmt.Errorf("the verdict of %s %q is %q, which is not a verdict", kind, name, expected.Verdict)
-			}
-			if expected.manner() != string(expected.Verdict) && (kind == "monitor" || b.Format != withManner) {
-				return fmt.Errorf(`%s %q has "blocked_by" or "died", which only checks of format %d have`, kind, name, withManner)
-			}
-			if expected.Verdict == verdict.Error {
-				return fmt.Errorf("%s %q expects %q: an error is the fault of the suite or the machine, never expected",
-					kind, name, verdict.Error)
+			if err := expected.validate(kind == "check", b.Format); err != nil {
+				return fmt.Errorf("%s %q: %w", kind, name, err)
 			}
 		}
 	}

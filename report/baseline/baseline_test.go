@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -392,5 +393,63 @@ func TestAnUnknownFormatIsRefused(t *testing.T) {
 	b.Format, b.Checks["a"] = 0, Expectation{Verdict: verdict.Fail, Died: true}
 	require.NoError(t, b.Save(file))
 	_, err = Load(file)
-	assert.ErrorContains(t, err, `check "a" has "blocked_by" or "died", which only checks of format 2 have`)
+	assert.ErrorContains(t, err, `check "a": has "blocked_by", "died", "either" or "until", which only checks of format 2 have`)
+}
+
+// An unsteady candidate may come to several results, until a day; on the day after, the entry is out of date, and any other result is a
+// difference at all times.
+func TestEitherOfSeveralResults(t *testing.T) {
+	unsteady := Expectation{
+		Verdict: verdict.Fail, Died: true, Either: []Expectation{{Verdict: verdict.Fail}}, Until: "2026-12-31", Reason: "a race of the server's",
+	}
+	before, after := time.Date(2026, 12, 31, 23, 59, 0, 0, time.UTC), time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		name       string
+		at         time.Time
+		got        Expectation
+		difference string
+		updated    Expectation
+	}{
+		{"the one", before, Expectation{Verdict: verdict.Fail, Died: true}, "", unsteady},
+		{"the other", before, Expectation{Verdict: verdict.Fail}, "", unsteady},
+		{"neither", before, Expectation{Verdict: verdict.Pass}, "better a: expected fail, got pass", Expectation{Verdict: verdict.Pass}},
+		{"too late", after, Expectation{Verdict: verdict.Fail},
+			"changed a: expected fail, a server died, or fail (until 2026-12-31), got fail after that day",
+			Expectation{Verdict: verdict.Fail, Reason: "TODO: $event answered 500"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := results(verdicts{"a": test.got.Verdict})
+			r.Started, r.Checks[0].Died, r.Checks[0].Reason = test.at, test.got.Died, "$event answered 500"
+			b := &Baseline{Candidate: "dendrite@1", Catalogue: 1, Format: withManner, Checks: map[string]Expectation{"a": unsteady}}
+			compared := Compare(b, "b.json", r)
+			if test.difference == "" {
+				assert.Empty(t, compared.Differences)
+				assert.Equal(t, []report.Expected{{What: report.WhatCheck, Name: "a", Verdict: verdict.Fail, Reason: unsteady.Reason}}, compared.Expected)
+			} else {
+				assert.Equal(t, []string{test.difference}, lines(compared.Differences))
+			}
+			updated, err := Update(b, r)
+			require.NoError(t, err)
+			assert.Equal(t, test.updated, updated.Checks["a"])
+		})
+	}
+}
+
+func TestEitherIsValidated(t *testing.T) {
+	either := []Expectation{{Verdict: verdict.Pass}}
+	for want, expected := range map[string]Expectation{
+		`needs both "either" and "until"`:  {Either: either, Reason: "why"},
+		`or none`:                          {Until: "2026-12-31", Reason: "why"},
+		`"either" without a reason`:        {Either: either, Until: "2026-12-31"},
+		`which is no day such as`:          {Either: either, Until: "soon", Reason: "why"},
+		`more in "either" than "verdict"`:  {Either: []Expectation{{Verdict: verdict.Pass, Reason: "r"}}, Until: "2026-12-31", Reason: "why"},
+		`in "either": the verdict is "so"`: {Either: []Expectation{{Verdict: "so"}}, Until: "2026-12-31", Reason: "why"},
+	} {
+		expected.Verdict = verdict.Fail
+		b := &Baseline{Candidate: "dendrite@1", Catalogue: 1, Format: withManner, Checks: map[string]Expectation{"a": expected}}
+		file := filepath.Join(t.TempDir(), "b.json")
+		require.NoError(t, b.Save(file))
+		_, err := Load(file)
+		assert.ErrorContains(t, err, want)
+	}
 }

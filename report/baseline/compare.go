@@ -67,9 +67,9 @@ func (c *comparing) differ(difference report.Difference) {
 }
 
 // asExpected records an entry that is not a pass but as the baseline expects, with the baseline's reason.
-func (c *comparing) asExpected(what, name string, expected Expectation) {
-	if c.given && expected.Verdict != verdict.Pass {
-		c.Expected = append(c.Expected, report.Expected{What: what, Name: name, Verdict: expected.Verdict, Reason: expected.Reason})
+func (c *comparing) asExpected(what, name string, got verdict.Verdict, expected Expectation) {
+	if c.given && got != verdict.Pass {
+		c.Expected = append(c.Expected, report.Expected{What: what, Name: name, Verdict: got, Reason: expected.Reason})
 	}
 }
 
@@ -92,10 +92,14 @@ func (c *comparing) checks(b *Baseline, results report.Results) {
 		}
 		c.Compared++
 		got := Expectation{Verdict: check.Verdict, BlockedBy: check.BlockedBy, Died: check.Died}
-		sameManner := b.Format < withManner || expected.manner() == got.manner()
+		if b.Format < withManner {
+			got.BlockedBy, got.Died = "", false
+		}
 		switch {
-		case expected.Verdict == check.Verdict && sameManner:
-			c.asExpected(report.WhatCheck, check.Name, expected)
+		case expected.expects(got) && expected.isOver(results.Started):
+			difference.Kind, difference.Expected, difference.Got = report.Changed, expected.String(), got.manner()+" after that day"
+		case expected.expects(got):
+			c.asExpected(report.WhatCheck, check.Name, check.Verdict, expected)
 			continue
 		case expected.Verdict == check.Verdict:
 			difference.Kind, difference.Expected, difference.Got = directionOfManner(expected, got), expected.manner(), got.manner()
@@ -155,7 +159,7 @@ func (c *comparing) monitors(b *Baseline, results report.Results) {
 		switch {
 		case found && expected:
 			c.Compared++
-			c.asExpected(report.WhatMonitor, requirement.ID, expectation)
+			c.asExpected(report.WhatMonitor, requirement.ID, verdict.Fail, expectation)
 		case found && requirement.Since > b.Catalogue:
 			difference.Kind, difference.Got = report.New, string(verdict.Fail)
 			c.differ(difference)
@@ -267,6 +271,9 @@ func Update(b *Baseline, results report.Results) (*Baseline, error) {
 			if b.Format != withManner { // it tells nothing else, and its reasons stay
 				before.BlockedBy, before.Died = got.BlockedBy, got.Died
 			}
+			if before.isOver(results.Started) {
+				before.Either, before.Until = nil, ""
+			}
 			entry := expect(before, got)
 			if updated.Format != withManner {
 				entry.BlockedBy, entry.Died = "", false
@@ -311,10 +318,13 @@ func judgesAll(b *Baseline, results report.Results) bool {
 
 // expect returns the entry for what a run got.
 func expect(before, got Expectation) Expectation {
+	if len(before.Either) > 0 && before.expects(got) {
+		return before
+	}
 	if got.Verdict == verdict.Pass {
 		return Expectation{Verdict: got.Verdict}
 	}
-	if before.Verdict == got.Verdict && before.manner() == got.manner() && before.Reason != "" && !strings.HasPrefix(before.Reason, Todo) {
+	if before.manner() == got.manner() && before.Reason != "" && !strings.HasPrefix(before.Reason, Todo) {
 		return before
 	}
 	if got.BlockedBy != "" {
