@@ -118,21 +118,13 @@ func loadFrom(files fs.FS) ([]Fault, error) {
 		if err != nil {
 			return nil, err
 		}
-		chapter, err := decode(text)
-		if err != nil {
-			problems = append(problems, fmt.Errorf("faults/data/%s: %w", name, err))
+		chapter, wrong := read(text)
+		for _, problem := range wrong {
+			problems = append(problems, fmt.Errorf("faults/data/%s: %w", name, problem))
 		}
-		for i := range chapter {
-			one := &chapter[i]
-			named := fmt.Sprintf("faults/data/%s: fault %q", name, one.ID)
-			if one.ID == "" {
-				named = fmt.Sprintf("faults/data/%s: fault number %d", name, i+1)
-			}
-			for _, problem := range one.check() {
-				problems = append(problems, fmt.Errorf("%s %w", named, problem))
-			}
-			if other, twice := seen[one.ID]; twice && one.ID != "" {
-				problems = append(problems, fmt.Errorf("%s is already in faults/data/%s; give it another id", named, other))
+		for _, one := range chapter {
+			if other, twice := seen[one.ID]; twice && one.ID != "" && other != name {
+				problems = append(problems, fmt.Errorf("faults/data/%s: fault %q is already in faults/data/%s; give it another id", name, one.ID, other))
 			}
 			seen[one.ID] = name
 		}
@@ -144,13 +136,34 @@ func loadFrom(files fs.FS) ([]Fault, error) {
 	return all, nil
 }
 
-// Parse reads the faults of one file. It returns an error if any of them is invalid.
+// Parse reads the faults of one file. Its error names everything that is wrong with them.
 func Parse(text []byte) ([]Fault, error) {
+	chapter, wrong := read(text)
+	return chapter, errors.Join(wrong...)
+}
+
+// read reads the faults of one file, and says what is wrong with them.
+func read(text []byte) (chapter []Fault, wrong []error) {
 	chapter, err := decode(text)
-	for i := range chapter {
-		err = errors.Join(append(chapter[i].check(), err)...)
+	if err != nil {
+		return nil, []error{err}
 	}
-	return chapter, err
+	seen := map[string]bool{}
+	for i := range chapter {
+		one := &chapter[i]
+		named := fmt.Sprintf("fault %q", one.ID)
+		if one.ID == "" {
+			named = fmt.Sprintf("fault number %d", i+1)
+		}
+		for _, problem := range one.check() {
+			wrong = append(wrong, fmt.Errorf("%s %w", named, problem))
+		}
+		if seen[one.ID] && one.ID != "" {
+			wrong = append(wrong, fmt.Errorf("%s is in the file twice; give one of them another id", named))
+		}
+		seen[one.ID] = true
+	}
+	return chapter, wrong
 }
 
 func decode(text []byte) (chapter []Fault, err error) {

@@ -61,7 +61,7 @@ func TestLoadRefuses(t *testing.T) {
 		"nothing to find":      {"return fresh()", "", `hunk 1 without lines to find`},
 		"empty first line":     {"find: |\n        return", "find: |2\n\n        return", `hunk 1 whose lines to find begin with an empty line`},
 		"no change":            {"return first", "return fresh()", `hunk 1 that changes nothing`},
-		"id twice":             {row, row + row, `faults/data/keys.yaml: fault "one-key" is already in faults/data/keys.yaml`},
+		"id twice":             {row, row + row, `faults/data/keys.yaml: fault "one-key" is in the file twice; give one of them another id`},
 		"no faults":            {row, "", "faults/data/keys.yaml: it has no faults"},
 		"two documents":        {row, row + "---" + row, "faults/data/keys.yaml: it has more than one YAML document"},
 	} {
@@ -73,6 +73,19 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	_, err := loadFrom(fstest.MapFS{"keys.yaml": {Data: []byte(row)}, "more.yaml": {Data: []byte(row)}})
 	assert.EqualError(t, err, `faults/data/more.yaml: fault "one-key" is already in faults/data/keys.yaml; give it another id`)
+}
+
+// TestParse: one file is read as all files are.
+func TestParse(t *testing.T) {
+	rows, err := Parse([]byte(row))
+	require.NoError(t, err)
+	all, err := loadFrom(chapter(row))
+	require.NoError(t, err)
+	assert.Equal(t, all, rows)
+	_, err = Parse([]byte(strings.Replace(row, "does: has one key", "does:", 1)))
+	assert.EqualError(t, err, `fault "one-key" does not say what it does`)
+	_, err = Parse([]byte(row + row))
+	assert.EqualError(t, err, `fault "one-key" is in the file twice; give one of them another id`)
 }
 
 func TestNamed(t *testing.T) {
