@@ -4,12 +4,14 @@ package prove
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os/exec"
 	"path"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"msc4014/faults"
@@ -21,21 +23,26 @@ type Changes struct {
 	Faults []faults.Fault // the rows that changed or are new
 }
 
-// Since returns what changed in the project at root since a commit, in files that git tracks. The error for an unknown commit
-// is for the user.
+// Since returns what changed in the project at root since a commit, in files that git tracks. Its error is for the user, unless ctx is
+// done.
 func Since(ctx context.Context, root, commit string) (changes Changes, err error) {
-	git := func(arguments ...string) (string, error) {
-		output, err := exec.CommandContext(ctx, "git", append([]string{"-C", root}, arguments...)...).Output()
-		return string(output), err
-	}
+	defer func() {
+		if err != nil && ctx.Err() == nil {
+			err = fmt.Errorf("--changed-since %q: %w", commit, err)
+		}
+	}()
+	git := func(arguments ...string) (string, error) { return git(ctx, root, arguments...) }
 	base, err := git("rev-parse", "--verify", "--quiet", "--end-of-options", commit+"^{commit}")
+	if silent := (*exec.ExitError)(nil); errors.As(err, &silent) && silent.ExitCode() == 1 {
+		return changes, fmt.Errorf("git knows no such commit of %s", root)
+	}
 	if err != nil {
-		return changes, fmt.Errorf("--changed-since %s: git knows no such commit of %s", commit, root)
+		return changes, err
 	}
 	base = strings.TrimSpace(base)
 	listed, err := git("diff", "--name-only", "--relative", "-z", base, "--", "tests", "faults/data")
 	if err != nil {
-		return changes, fmt.Errorf("--changed-since %s: git cannot list the changed files: %w", commit, err)
+		return changes, err
 	}
 	all, err := faults.All()
 	if err != nil {
@@ -49,12 +56,12 @@ func Since(ctx context.Context, root, commit string) (changes Changes, err error
 	}
 	text, err := git("ls-tree", "-r", "--name-only", "-z", base, "--", "faults/data")
 	if err != nil {
-		return changes, fmt.Errorf("--changed-since %s: git cannot list the faults: %w", commit, err)
+		return changes, err
 	}
 	for _, name := range strings.FieldsFunc(text, func(r rune) bool { return r == 0 }) {
 		text, err := git("show", base+":./"+name)
 		if err != nil {
-			return changes, fmt.Errorf("--changed-since %s: git cannot show %s: %w", commit, name, err)
+			return changes, err
 		}
 		rows, err := faults.Parse([]byte(text))
 		if err != nil {
@@ -70,6 +77,27 @@ func Since(ctx context.Context, root, commit string) (changes Changes, err error
 		}
 	}
 	return changes, nil
+}
+
+// gitSaid is the number of characters of git's messages that an error has.
+const gitSaid = 300
+
+// git runs git in the project at root, and returns its output. Its error has git's own words, or the cause of ctx.
+func git(ctx context.Context, root string, arguments ...string) (string, error) {
+	output, err := exec.CommandContext(ctx, "git", append([]string{"-C", root}, arguments...)...).Output()
+	failed := (*exec.ExitError)(nil)
+	switch {
+	case err == nil:
+		return string(output), nil
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case errors.Is(err, exec.ErrNotFound):
+		return "", errors.New("git is not installed, or not in PATH")
+	case errors.As(err, &failed):
+		said := []rune(oneLine(string(failed.Stderr)))
+		return "", fmt.Errorf("git %s in %s: %w: %s", arguments[0], root, err, strconv.QuoteToGraphic(string(said[:min(gitSaid, len(said))])))
+	}
+	return "", fmt.Errorf("git cannot be run: %w", err)
 }
 
 // changedChecks returns the checks whose source changed: the file that registers a check, or one of its folder, or of a folder

@@ -3,6 +3,7 @@ package prove
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,10 +145,32 @@ func TestSince(t *testing.T) {
 	assert.Len(t, changes.Faults, len(mapping)+len(before), "rows that cannot be read count as changed")
 	assert.Less(t, len(changes.Faults), len(all))
 
-	for _, commit := range []string{"nonsense", "--help", "HEAD:README.md", ""} {
+	for _, commit := range []string{"nonsense", "--help", "HEAD:README.md", "", "\x1b[31m"} {
 		_, err = Since(t.Context(), root, commit)
-		assert.ErrorContains(t, err, "git knows no such commit", commit)
+		assert.EqualError(t, err, fmt.Sprintf("--changed-since %q: git knows no such commit of %s", commit, root))
 	}
-	_, err = Since(t.Context(), t.TempDir(), "HEAD")
-	assert.ErrorContains(t, err, "git knows no such commit")
+}
+
+// TestSinceCannot: the error says what kept git from answering.
+func TestSinceCannot(t *testing.T) {
+	root := t.TempDir()
+	t.Setenv("GIT_CEILING_DIRECTORIES", filepath.Dir(root))
+	_, err := Since(t.Context(), root, "HEAD")
+	assert.ErrorContains(t, err, `--changed-since "HEAD": git rev-parse in `+root+`: exit status 128: "fatal: not a git repository`)
+	interrupted, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("interrupted by SIGINT"))
+	_, err = Since(interrupted, root, "HEAD")
+	assert.EqualError(t, err, "interrupted by SIGINT")
+
+	// A git that says too much, and writes control characters.
+	tools := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(tools, "git"), []byte("#!/bin/sh\nprintf '\\033[31mred' >&2\n"+
+		"i=0; while [ $i -lt 1000 ]; do echo words >&2; i=$((i+1)); done; exit 3\n"), 0o755))
+	t.Setenv("PATH", tools)
+	_, err = Since(t.Context(), root, "HEAD")
+	assert.ErrorContains(t, err, `exit status 3: "\x1b[31mredwords words `)
+	assert.Less(t, len(err.Error()), 600)
+	t.Setenv("PATH", t.TempDir())
+	_, err = Since(t.Context(), root, "HEAD")
+	assert.EqualError(t, err, `--changed-since "HEAD": git is not installed, or not in PATH`)
 }
