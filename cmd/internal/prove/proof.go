@@ -258,11 +258,11 @@ func unproven(requirement requirements.Requirement, check string, readings []str
 	return fmt.Sprintf("%s: the check %q did not distinguish two readings; it saw only %q", requirement.ID, check, readings)
 }
 
-// setAside renames an earlier proof, so that it does not look new if this one cannot be completed.
-func setAside(folder string) error {
-	err := os.Rename(filepath.Join(folder, File), filepath.Join(folder, earlierFile))
+// setAside renames an earlier file of results, so that it does not look new if the new one cannot be written.
+func setAside(folder, file, earlier string) error {
+	err := os.Rename(filepath.Join(folder, file), filepath.Join(folder, earlier))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("cannot rename the earlier proof: %w", err)
+		return fmt.Errorf("cannot rename the earlier results: %w", err)
 	}
 	return nil
 }
@@ -276,15 +276,21 @@ func (p *Proof) save(folder string) (string, error) {
 	return file, nil
 }
 
-func writeJSON(file string, value any) error {
+// writeJSON writes a file, all at once.
+func writeJSON(file string, value any) (err error) {
 	data, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		return err
 	}
-	temporary := fmt.Sprintf("%s.new-%d", file, os.Getpid())
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
+	temporary := fmt.Sprintf("%s.new-%d", file, os.Getpid())
+	defer func() {
+		if err != nil {
+			_ = os.Remove(temporary)
+		}
+	}()
 	if err := os.WriteFile(temporary, append(data, '\n'), 0o644); err != nil {
 		return err
 	}

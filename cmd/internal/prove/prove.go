@@ -69,6 +69,7 @@ type Prover struct {
 	Suite       report.Suite
 	Catalogue   *requirements.Catalogue
 	Report      report.Catalogue // the same, as the report needs it
+	Program     string           // the file of this program, on which results depend
 	Faults      []faults.Fault
 
 	Build func(ctx context.Context, root string) (binary string, err error)
@@ -128,7 +129,7 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 		return StatusCannot, err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
-	if err := setAside(under.results); err != nil {
+	if err := setAside(under.results, File, earlierFile); err != nil {
 		return StatusCannot, err
 	}
 	under.progress = report.NewProgress(p.Stdout, p.Environment, options.Verbose)
@@ -217,40 +218,47 @@ func (p *proving) prepare(ctx context.Context) error {
 
 // tryAll runs all trials, some in parallel, and shows each as it ends. An error means that the proof cannot be completed.
 func (p *proving) tryAll(ctx context.Context, trials []trial) ([]outcome, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	p.progress.Begin()
-	p.progress.Handle(verdict.Event{Kind: verdict.KindPlan, Total: len(trials)})
 	outcomes := make([]outcome, len(trials))
-	queue := p.ready(ctx, trials)
-	var (
-		workers sync.WaitGroup
-		mu      sync.Mutex
-		failure error
-	)
-	for range min(p.parallel, len(trials)) {
+	return outcomes, inParallel(ctx, p, len(trials), func(ctx context.Context) <-chan readied { return p.ready(ctx, trials) }, func(next readied) string {
+		return trials[next.index].name
+	}, func(ctx context.Context, next readied) (*verdict.CheckResult, error) {
+		began := time.Now()
+		done, err := p.try(ctx, trials[next.index], next)
+		outcomes[next.index] = done
+		return done.shown(time.Since(began)), err
+	})
+}
+
+// inParallel tries all trials of a queue, some in parallel, and shows each as it begins and as it ends. After an error no other trial
+// begins, and the queue's context is done; it returns when the queue is closed and all trials have ended.
+func inParallel[T any](
+	ctx context.Context, p *proving, total int, start func(context.Context) <-chan T, name func(T) string,
+	try func(context.Context, T) (*verdict.CheckResult, error),
+) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p.progress.Begin()
+	p.progress.Handle(verdict.Event{Kind: verdict.KindPlan, Total: total})
+	queue := start(ctx)
+	var workers sync.WaitGroup
+	for range min(p.parallel, total) {
 		workers.Go(func() {
-			for next := range queue {
-				one := trials[next.index]
-				p.progress.Handle(verdict.Event{Kind: verdict.KindCheckStart, Check: one.name})
-				began := time.Now()
-				done, err := p.try(ctx, one, next)
-				if err != nil {
-					mu.Lock()
-					failure = errors.Join(failure, fmt.Errorf("%s: %w", one.name, err))
-					mu.Unlock()
-					cancel()
-					return
+			for one := range queue {
+				if ctx.Err() != nil {
+					continue // until the queue is closed
 				}
-				outcomes[next.index] = done
-				p.progress.Handle(verdict.Event{Kind: verdict.KindCheckDone, Check: one.name, Result: done.shown(time.Since(began))})
+				p.progress.Handle(verdict.Event{Kind: verdict.KindCheckStart, Check: name(one)})
+				result, err := try(ctx, one)
+				if err != nil {
+					cancel(fmt.Errorf("%s: %w", name(one), err))
+					continue
+				}
+				p.progress.Handle(verdict.Event{Kind: verdict.KindCheckDone, Check: name(one), Result: result})
 			}
 		})
 	}
 	workers.Wait()
-	for range queue { // after a failure, wait until all builds have ended
-	}
-	return outcomes, failure
+	return context.Cause(ctx)
 }
 
 // readied is a trial whose reference is ready, or cannot be built.

@@ -405,6 +405,17 @@ func TestResultsFolderInUse(t *testing.T) {
 	assert.FileExists(t, filepath.Join(path, earlierFile))
 }
 
+// TestUnwritableResults: a file that cannot be put in place leaves nothing behind.
+func TestUnwritableResults(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, File)
+	require.NoError(t, os.MkdirAll(filepath.Join(file, "not empty"), 0o755))
+	require.Error(t, writeJSON(file, Proof{}))
+	left, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	assert.Len(t, left, 1)
+}
+
 type writer func(text string)
 
 func (w writer) Write(text []byte) (int, error) {

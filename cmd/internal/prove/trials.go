@@ -120,12 +120,7 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 	for _, dialect := range dialects {
 		honest := trial{
 			name: "the reference, dialect " + string(dialect), folder: "reference@" + string(dialect), dialect: dialect,
-			fails: p.otherWords(dialect), takes: map[string]string{},
-		}
-		defaults := pseudonym.DefaultReadings(dialect)
-		for _, offer := range pseudonym.Offers() {
-			reading, _ := defaults.Get(offer.Requirement)
-			honest.takes[offer.Requirement] = string(reading)
+			fails: p.otherWords(dialect), takes: defaultReadings(dialect),
 		}
 		if !c.selected.Whole() {
 			for _, check := range c.registered {
@@ -233,6 +228,17 @@ func readingTrials(c coverage) (trials []trial, rest []Untried) {
 		}
 	}
 	return trials, rest
+}
+
+// defaultReadings returns the readings that the reference takes unless it is told otherwise, by requirement.
+func defaultReadings(dialect pdu.Dialect) map[string]string {
+	taken := map[string]string{}
+	defaults := pseudonym.DefaultReadings(dialect)
+	for _, offer := range pseudonym.Offers() {
+		reading, _ := defaults.Get(offer.Requirement)
+		taken[offer.Requirement] = string(reading)
+	}
+	return taken
 }
 
 // offered returns the readings of a requirement that the reference can take.

@@ -60,7 +60,9 @@ func (p *proving) try(ctx context.Context, one trial, with readied) (done outcom
 // ran is how a run of the suite's binary ended.
 type ran struct {
 	results report.Results
-	planned bool // it got as far as running checks
+	planned bool   // it got as far as running checks
+	cannot  string // why the suite could not make the run, if it said so
+	stopped error  // why it was ended early, if it was
 }
 
 // run runs the suite's binary with a plan, whose remaining fields it sets, and keeps the results in a folder inside that of the proof.
@@ -99,7 +101,10 @@ func (p *proving) run(ctx context.Context, name string, wanted plan.Plan, handle
 	if run.Selection, err = selection.New(wanted.Run, "", false); err != nil {
 		return done, err
 	}
-	done = ran{results: report.Assemble(run, p.Report, ending.Events), planned: ending.Planned()}
+	done = ran{results: report.Assemble(run, p.Report, ending.Events), planned: ending.Planned(), cannot: ending.Cannot}
+	if !ending.Complete {
+		done.stopped = context.Cause(limited)
+	}
 	return done, folder.Keep(done.results)
 }
 

@@ -13,10 +13,8 @@ import (
 
 // Write writes the proof as text for users; file is the path of the complete proof.
 func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
-	var text strings.Builder
-	line := func(format string, arguments ...any) {
-		text.WriteString(strings.TrimRight(fmt.Sprintf(format, arguments...), " ") + "\n")
-	}
+	var text page
+	line := text.line
 	mark := func(good bool) string {
 		if good {
 			return style.Good("ok ")
@@ -58,13 +56,7 @@ func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 		}
 		line("  %s  %-6s %-42s %d/%d  %s", shown, row.Kind, row.ID, killed, len(row.Checks), row.by())
 	}
-	if len(p.Problems) > 0 {
-		line("")
-		line("%s", style.Bad("Problems"))
-		for _, problem := range p.Problems {
-			line("  %s", shortened(problem))
-		}
-	}
+	text.problems(style, p.Problems)
 	line("")
 	switch {
 	case p.Sample > 1 && p.ChangedSince != "":
@@ -120,6 +112,25 @@ func (p Proven) by() string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+// page is a text that is written line by line.
+type page struct{ strings.Builder }
+
+func (p *page) line(format string, arguments ...any) {
+	p.WriteString(strings.TrimRight(fmt.Sprintf(format, arguments...), " ") + "\n")
+}
+
+// problems writes what is missing, if anything is.
+func (p *page) problems(style report.Style, problems []string) {
+	if len(problems) == 0 {
+		return
+	}
+	p.line("")
+	p.line("%s", style.Bad("Problems"))
+	for _, problem := range problems {
+		p.line("  %s", shortened(problem))
+	}
 }
 
 // problemShown is the number of characters of a problem that the terminal shows.
