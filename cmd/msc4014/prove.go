@@ -151,6 +151,10 @@ func newProver(kill <-chan struct{}) (*prove.Prover, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot determine the working directory: %w", err)
 	}
+	program, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("cannot tell which program this is: %w", err)
+	}
 	found, err := candidate.Parse(root, "reference")
 	if err != nil {
 		return nil, err
@@ -171,7 +175,7 @@ func newProver(kill <-chan struct{}) (*prove.Prover, error) {
 	return &prove.Prover{
 		Root: root, Folder: filepath.Clean(folder), Stdout: os.Stdout, Environment: os.Getenv,
 		Suite:     report.Suite{Version: plan.SuiteVersion, Commit: gitCommit(root)},
-		Catalogue: catalogue, Report: catalogueOf(catalogue), Faults: all,
+		Catalogue: catalogue, Report: catalogueOf(catalogue), Program: program, Faults: all,
 		Build: suitebinary.Build,
 		Prepare: func(ctx context.Context, with []faults.Fault, progress func(string)) (runtime.Artifact, error) {
 			overlay, err := faults.Apply(root, with)

@@ -9,15 +9,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The environment of a program with mutants (mutant.go.txt).
 const (
 	// OnVariable has the number of the mutant that is on; without it none is.
 	OnVariable = "MSC4014_REFERENCE_MUTANT"
-	// ReachedVariable names a file that gets the number of each mutant, in a line of its own, when it is first reached.
+	// ReachedVariable names a file that gets a line with the number of a mutant and the time, in milliseconds since 1970, each time
+	// that the mutant is reached, but at most once in RecordInterval. The time is that of the beginning of the interval.
 	ReachedVariable = "MSC4014_REFERENCE_MUTANTS_REACHED"
 )
+
+// RecordInterval is how precise the recorded times are, as in mutant.go.txt.
+const RecordInterval = 10 * time.Millisecond
 
 // switchFile is the file of the package mutant in the overlay. It does not exist on disk.
 const switchFile = "reference/internal/mutant/mutant.go"

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -138,7 +139,19 @@ func TestProgram(t *testing.T) {
 	run(ReachedVariable + "=" + reached) // a second server
 	recorded, err := os.ReadFile(reached)
 	require.NoError(t, err)
-	assert.Equal(t, 2*len(sites), strings.Count(string(recorded), "\n"), "each process records each mutant once")
+	times := map[int]int{}
+	for line := range strings.Lines(string(recorded)) {
+		var number int
+		var at int64
+		_, err := fmt.Sscanf(line, "%d %d\n", &number, &at)
+		require.NoError(t, err, line)
+		assert.WithinDuration(t, time.Now(), time.UnixMilli(at), time.Hour)
+		assert.Zero(t, at%RecordInterval.Milliseconds(), "the beginning of an interval")
+		times[number]++
+	}
+	for i := range sites {
+		assert.GreaterOrEqual(t, times[i+1], 2, "each process records each mutant")
+	}
 
 	said := map[string]string{}
 	for i, one := range sites {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -41,9 +42,11 @@ type script struct {
 	Reasons map[string]string
 	// Blind is an open requirement whose checks see the default reading, even if the reference takes another.
 	Blind string
-	// Reached are the numbers of the mutants that are reached, and Mutants says what happens with a mutant on, by its number (mutant).
+	// Reached are the numbers of the mutants that are reached, by every check, and Mutants says what happens with a mutant on, by its number (mutant).
 	Reached []int
 	Mutants map[string]string
+	// Unrecorded says that no server records which mutants are reached.
+	Unrecorded bool
 	// Cannot and Waits say with which choice the run fails, or does not end by itself.
 	Cannot, Waits []string
 }
@@ -82,10 +85,12 @@ func fake(s script) int {
 		return ""
 	}
 	choices := choice.FromEnvironment(environment)
-	if file := environment(mutation.ReachedVariable); file != "" {
+	if file := environment(mutation.ReachedVariable); file != "" && !s.Unrecorded {
 		var lines strings.Builder
-		for _, number := range s.Reached {
-			fmt.Fprintln(&lines, number)
+		for i := range s.Checks {
+			for _, number := range s.Reached {
+				fmt.Fprintln(&lines, number, second(i).UnixMilli())
+			}
 		}
 		_ = os.WriteFile(file, []byte(lines.String()), 0o644)
 	}
@@ -110,10 +115,12 @@ func fake(s script) int {
 	}
 	chosen := chosenBy(wanted.Run, s.Checks)
 	emit(verdict.Event{Kind: verdict.KindPlan, Total: len(chosen), Checks: chosen, Candidate: &verdict.Candidate{Name: wanted.Artifact.Candidate}})
-	for _, check := range s.Checks {
+	for i, check := range s.Checks {
 		if !slices.Contains(chosen, check.Name) {
 			continue
 		}
+		emit(verdict.Event{Kind: verdict.KindCheckStart, Check: check.Name, Time: second(i)})
+		emit(verdict.Event{Kind: verdict.KindCheckDone, Check: check.Name, Time: second(i + 1).Add(-time.Millisecond)})
 		for _, id := range check.Requirements {
 			if reading, decides := decided.Readings.Get(id); decides {
 				emit(verdict.Event{Kind: verdict.KindObservation, Check: check.Name, Observation: &verdict.Observation{ID: id, Reading: string(reading)}})
@@ -132,11 +139,17 @@ func fake(s script) int {
 	return 0
 }
 
+// second returns a time: each check of the fake suite takes one second.
+func second(number int) time.Time { return time.Unix(int64(1_000_000_000+number), 0) }
+
 // mutant acts as the suite's binary with a mutant that does something.
 func mutant(does string, checks []selection.Check, wanted plan.Plan, emit func(verdict.Event), terminated <-chan os.Signal) int {
 	if does == "cannot" {
 		emit(verdict.Event{Kind: verdict.KindCannot, Message: "no server starts"})
 		return 2
+	}
+	if does == "crashes" { // the suite, not the server
+		return 3
 	}
 	var names []string
 	for _, check := range checks {
@@ -183,6 +196,8 @@ func mutant(does string, checks []selection.Check, wanted plan.Plan, emit func(v
 	case does == "waits":
 		<-terminated
 		return 2
+	case does == "fails last":
+		judged(verdict.KindCheckFinal, first, verdict.Fail)
 	case does == "starves":
 		judged(verdict.KindCheckFinal, first, verdict.Error)
 	case does == "lacks":
@@ -283,7 +298,7 @@ func newBench(t *testing.T, s script) *bench {
 	b := &bench{}
 	b.Prover = &Prover{
 		Root: root, Folder: root, Stdout: &b.out, Environment: func(string) string { return "" },
-		Catalogue: catalogue, Report: needed, Faults: rows,
+		Catalogue: catalogue, Report: needed, Program: os.Args[0], Faults: rows,
 		Build: func(context.Context, string) (string, error) { return os.Args[0], nil },
 		// The artifact's version tells the fake suite which faults the reference was built with.
 		Prepare: func(_ context.Context, with []faults.Fault, _ func(string)) (runtime.Artifact, error) {

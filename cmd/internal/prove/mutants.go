@@ -48,10 +48,11 @@ type mutating struct {
 	sites   []*mutation.Site  // those that are tried
 	why     map[string]string // mutants are equivalent, by ID
 	score   *Mutants
-	earlier time.Duration    // that the results which it continues took
-	program runtime.Artifact // with all of sites that have no result yet
-	numbers map[string]int   // of the mutants in program, by ID
-	expects expectation
+	earlier time.Duration       // that the results which it continues took
+	program runtime.Artifact    // with all of sites that have no result yet
+	numbers map[string]int      // of the mutants in program, by ID
+	expects map[string][]string // readings that the reference without a mutant shows, by requirement
+	reached map[int][]string    // checks that ran while a mutant was reached, by the mutant's number (reach.during)
 
 	mu     sync.Mutex
 	known  map[string]Mutant         // results, by ID
@@ -103,13 +104,17 @@ func (p *Prover) Mutants(ctx context.Context, options MutantOptions) (status int
 		return StatusCannot, err
 	}
 	m.score = &Mutants{
-		Schema: 1, Suite: p.Suite, Seed: options.Seed, Count: options.Count, Run: options.Run, Sources: sources, Started: time.Now().UTC(),
-		Parallel: m.parallel, Sites: len(all),
+		Schema: mutantsSchema, Suite: p.Suite, Seed: options.Seed, Count: options.Count, Run: options.Run, Sources: sources,
+		Started: time.Now().UTC(), Parallel: m.parallel, Sites: len(all),
 	}
-	if options.Only == "" {
-		if err := m.resume(); err != nil {
-			return StatusCannot, err
-		}
+	if options.Only != "" {
+		m.score.Seed, m.score.Count = 0, 0
+		err = setAside(m.results, MutantsFile, earlierMutantsFile)
+	} else {
+		err = m.resume()
+	}
+	if err != nil {
+		return StatusCannot, err
 	}
 	defer context.AfterFunc(ctx, func() {
 		m.say(context.Cause(ctx).Error() + ": cleaning up (press Ctrl-C again to quit immediately)")
@@ -126,16 +131,17 @@ func (p *Prover) Mutants(ctx context.Context, options MutantOptions) (status int
 	if err != nil {
 		return StatusCannot, err
 	}
+	status = m.score.status()
 	if options.Only != "" {
-		return m.writeOne(p.Stdout, m.score.Mutants[0])
+		one := m.score.Mutants[0]
+		status, err = one.status(), one.writeAlone(p.Stdout, p.shown(m.results))
+	} else {
+		err = m.score.Write(p.Stdout, report.StyleFor(p.Stdout, p.Environment), p.shown(file))
 	}
-	if err := m.score.Write(p.Stdout, report.StyleFor(p.Stdout, p.Environment), p.shown(file)); err != nil {
+	if err != nil {
 		return StatusCannot, fmt.Errorf("cannot write the results: %w", err)
 	}
-	if len(m.score.Problems) > 0 {
-		return StatusUnproven, nil
-	}
-	return StatusProven, nil
+	return status, nil
 }
 
 // chosenSites returns the sites to try.
@@ -161,10 +167,11 @@ func chosenSites(all []*mutation.Site, options MutantOptions) ([]*mutation.Site,
 	return mutation.Sample(matching, options.Seed, options.Count), nil
 }
 
-// sources returns a hash of everything that results depend on: the suite, the reference, and how it is changed.
+// sources returns a hash of everything that results depend on: this program, which judges, the suite, the reference, and how it is
+// changed.
 func (m *mutating) sources(all []*mutation.Site) (string, error) {
 	sum := sha256.New()
-	for _, file := range []string{m.binary, m.reference.Program} {
+	for _, file := range []string{m.Program, m.binary, m.reference.Program} {
 		if err := addFile(sum, file); err != nil {
 			return "", fmt.Errorf("cannot tell whether sources have changed: %w", err)
 		}
@@ -211,7 +218,10 @@ func (m *mutating) tryAll(ctx context.Context, scratch string, sampled bool) err
 		return err
 	}
 	if !sampled {
-		m.expects = expectDefaults()
+		m.expects = map[string][]string{}
+		for id, reading := range defaultReadings(mutantDialect) {
+			m.expects[id] = []string{reading}
+		}
 		return m.tryOnly(ctx, untried[0], scratch)
 	}
 	m.progress.Begin()
@@ -220,58 +230,32 @@ func (m *mutating) tryAll(ctx context.Context, scratch string, sampled bool) err
 	if err != nil {
 		return err
 	}
-	var queued []*mutation.Site
+	m.reached = reached
+	queue := make(chan *mutation.Site, len(untried))
 	for _, one := range untried {
-		if reached[m.numbers[one.ID()]] {
-			queued = append(queued, one)
+		if _, known := reached[m.numbers[one.ID()]]; known {
+			queue <- one
 		} else {
 			m.known[one.ID()] = Mutant{Outcome: NotReached}
 		}
 	}
-	if len(queued) < len(untried) {
-		m.say(fmt.Sprintf("mutants that no check reaches: %d", len(untried)-len(queued)))
+	close(queue)
+	if missed := len(untried) - len(queue); missed > 0 {
+		m.say(fmt.Sprintf("mutants that no check reaches: %d", missed))
 	}
 	m.weigh()
 	if _, err := m.save(); err != nil {
 		return err
 	}
-	return m.tryReached(ctx, queued)
-}
-
-// tryReached tries mutants side by side.
-func (m *mutating) tryReached(ctx context.Context, queued []*mutation.Site) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	m.progress.Begin()
-	m.progress.Handle(verdict.Event{Kind: verdict.KindPlan, Total: len(queued)})
-	queue := make(chan *mutation.Site, len(queued))
-	for _, one := range queued {
-		queue <- one
-	}
-	close(queue)
-	var workers sync.WaitGroup
-	for range min(m.parallel, len(queued)) {
-		workers.Go(func() {
-			for one := range queue {
-				if ctx.Err() != nil {
-					return
-				}
-				name := "mutant " + one.ID() + ", " + one.Place()
-				m.progress.Handle(verdict.Event{Kind: verdict.KindCheckStart, Check: name})
-				result, err := m.try(ctx, one)
-				if err == nil {
-					err = m.keep(one, result)
-				}
-				if err != nil {
-					cancel(fmt.Errorf("%s: %w", name, err))
-					return
-				}
-				m.progress.Handle(verdict.Event{Kind: verdict.KindCheckDone, Check: name, Result: result.shown(name, one.Rule)})
+	name := func(one *mutation.Site) string { return "mutant " + one.ID() + ", " + one.Place() }
+	return inParallel(ctx, m.proving, len(queue), func(context.Context) <-chan *mutation.Site { return queue }, name,
+		func(ctx context.Context, one *mutation.Site) (*verdict.CheckResult, error) {
+			result, err := m.try(ctx, one)
+			if err == nil {
+				err = m.keep(one, result)
 			}
+			return result.shown(name(one), one.Rule), err
 		})
-	}
-	workers.Wait()
-	return context.Cause(ctx)
 }
 
 // keep records a result and writes all of them.
@@ -298,11 +282,14 @@ func (m *mutating) learn(id, file string, result Mutant) {
 	}
 }
 
-// likely returns the checks that noticed other mutants: those that noticed most of a file first, then those that noticed most.
-func (m *mutating) likely(file string) []string {
+// first returns the checks that run first with a mutant: those that ran while it was reached, of them the ones that noticed most other
+// mutants of its file, then those that noticed most, then those that reach fewest mutants.
+func (m *mutating) first(one *mutation.Site) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.SortedFunc(maps.Keys(m.killed[""]), func(a, b string) int {
-		return cmp.Or(cmp.Compare(m.killed[file][b], m.killed[file][a]), cmp.Compare(m.killed[""][b], m.killed[""][a]), cmp.Compare(a, b))
+	checks := slices.Clone(m.reached[m.numbers[one.ID()]])
+	slices.SortStableFunc(checks, func(a, b string) int {
+		return cmp.Or(cmp.Compare(m.killed[one.File][b], m.killed[one.File][a]), cmp.Compare(m.killed[""][b], m.killed[""][a]))
 	})
+	return checks
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -85,8 +86,8 @@ func (b *mutantBench) saved(t *testing.T) (saved Mutants) {
 }
 
 func TestOutcomes(t *testing.T) {
-	b := newMutantBench(t, "fails", "leaks", "reads", "dies", "blocks", "starves", "", "cannot", "lacks", "nothing")
-	status, results := b.mutants(t, MutantOptions{Count: 10})
+	b := newMutantBench(t, "fails", "leaks", "reads", "dies", "blocks", "starves", "", "cannot", "lacks", "nothing", "crashes")
+	status, results := b.mutants(t, MutantOptions{Count: 11})
 	assert.Equal(t, StatusUnproven, status)
 	for i, expected := range []struct {
 		outcome Outcome
@@ -103,19 +104,19 @@ func TestOutcomes(t *testing.T) {
 		{DoesNotStart, nil, "no server starts"},
 		{DoesNotStart, nil, "nothing was judged: 5 unsupported"},
 		{Survived, nil, ""},
+		{NoVerdict, nil, "the suite's binary ended (exit status 3)"},
 	} {
 		one := results.Mutants[i]
 		assert.Equal(t, b.ids[i], one.ID)
 		assert.Equal(t, expected.outcome, one.Outcome, i)
 		assert.Equal(t, expected.by, one.By, i)
 		assert.Contains(t, one.Problem, expected.problem, i)
-		assert.Equal(t, expected.outcome != NotReached, one.Reached, i)
 	}
 	assert.Equal(t, map[verdict.Verdict]int{verdict.Inconclusive: 1}, results.Mutants[4].Others)
-	assert.Equal(t, MutantScore{Mutants: 10, Outcomes: map[Outcome]int{Noticed: 4, Survived: 2, NotReached: 1, DoesNotStart: 2, NoVerdict: 1}}, results.Score)
+	assert.Equal(t, MutantScore{Mutants: 11, Outcomes: map[Outcome]int{Noticed: 4, Survived: 2, NotReached: 1, DoesNotStart: 2, NoVerdict: 2}}, results.Score)
 	assert.Equal(t, results.Score, results.Packages["reference/rules"])
 	for _, text := range []string{
-		"4 of 10 that are not equivalent (40.0 %)", "fewer than 95 %", "checks that neither passed nor failed: 1 inconclusive",
+		"4 of 11 that are not equivalent (36.4 %)", "fewer than 95 %", "checks that neither passed nor failed: 1 inconclusive",
 		b.ids[9] + "  reference/rules/auth.go:", "-allow(",
 	} {
 		assert.Contains(t, b.out.String(), text)
@@ -156,8 +157,62 @@ func TestResume(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(data), results.Sources, "other", 1)), 0o644))
 	rescript(t, func(s *script) { s.Reached, s.Mutants = []int{1}, map[string]string{"1": "nothing"} })
 	_, results = b.mutants(t, MutantOptions{Count: 4})
-	assert.Contains(t, b.out.String(), "the suite or the reference has changed since these mutants were tried: starting again")
+	assert.Contains(t, b.out.String(), "the suite, the reference or this program has changed since mutants were tried: starting again; "+
+		"the earlier results are in results/prove/mutants-1/mutants-earlier.json")
 	assert.Equal(t, []Outcome{Survived, NotReached, NotReached, NotReached}, outcomesOf(results.Mutants))
+	earlier, err := os.ReadFile(filepath.Join(filepath.Dir(file), earlierMutantsFile))
+	require.NoError(t, err)
+	assert.Contains(t, string(earlier), `"sources": "other"`)
+}
+
+// TestStartingAgain: results of another program, or of another form, are not continued, and are set aside.
+func TestStartingAgain(t *testing.T) {
+	b := newMutantBench(t, "fails")
+	_, results := b.mutants(t, MutantOptions{Count: 1})
+	folder := filepath.Join(b.Root, "results", "prove", "mutants-1")
+	trial := filepath.Join(folder, results.Mutants[0].ID)
+	require.DirExists(t, trial)
+	rescript(t, func(s *script) { s.Mutants = map[string]string{"1": "nothing"} })
+
+	b.Program = filepath.Join(t.TempDir(), "msc4014")
+	require.NoError(t, os.WriteFile(b.Program, []byte("judges otherwise"), 0o755))
+	_, results = b.mutants(t, MutantOptions{Count: 1})
+	assert.Equal(t, []Outcome{Survived}, outcomesOf(results.Mutants), "another program may judge otherwise")
+
+	other := fmt.Sprintf(`{"schema": 1, "sources": %q, "mutants": {%q: "noticed"}}`, results.Sources, results.Mutants[0].ID)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, MutantsFile), []byte(other), 0o644))
+	_, results = b.mutants(t, MutantOptions{Count: 1})
+	assert.Equal(t, []Outcome{Survived}, outcomesOf(results.Mutants))
+	require.Len(t, b.builds, 3)
+	earlier, err := os.ReadFile(filepath.Join(folder, earlierMutantsFile))
+	require.NoError(t, err)
+	assert.Equal(t, other, string(earlier))
+
+	require.NoError(t, os.WriteFile(filepath.Join(folder, MutantsFile), []byte("{"), 0o644))
+	_, err = b.Mutants(t.Context(), MutantOptions{Count: 1, Seed: 1})
+	assert.ErrorContains(t, err, "remove it to start again")
+}
+
+// TestOtherMutantsInTheFolder: results of another seed or selection are set aside, though they are used.
+func TestOtherMutantsInTheFolder(t *testing.T) {
+	b := newMutantBench(t, "fails last")
+	folder := filepath.Join(b.Root, "results", "prove", "mutants-1")
+	b.mutants(t, MutantOptions{Count: 1})
+	earlier := filepath.Join(folder, earlierMutantsFile)
+	b.mutants(t, MutantOptions{Count: 2})
+	require.NoFileExists(t, earlier, "a larger sample continues")
+	b.mutants(t, MutantOptions{Count: 1, Run: "auth"})
+	assert.FileExists(t, earlier)
+	require.NoError(t, os.Remove(earlier))
+	_, err := b.Mutants(t.Context(), MutantOptions{Count: 1, Run: "auth", Seed: 2, Results: folder})
+	require.NoError(t, err)
+	assert.FileExists(t, earlier)
+	assert.Len(t, b.builds, 1, "what is known is not tried again")
+
+	require.NoError(t, os.Remove(earlier))
+	_, err = b.Mutants(t.Context(), MutantOptions{Only: b.ids[0], Results: folder})
+	require.NoError(t, err)
+	assert.FileExists(t, earlier)
 }
 
 func outcomesOf(mutants []Mutant) (all []Outcome) {
@@ -182,7 +237,7 @@ func TestResumeAfterAnInterruption(t *testing.T) {
 	assert.Equal(t, []Outcome{Noticed, Noticed, ""}, outcomesOf(b.saved(t).Mutants))
 }
 
-// TestLikelyChecksFirst: a check that noticed a mutant starts first with the next ones of the file.
+// TestLikelyChecksFirst: a check that noticed a mutant starts first with the next ones of the file, if it ran while they were reached.
 func TestLikelyChecksFirst(t *testing.T) {
 	b := newMutantBench(t, "dies", "fails")
 	_, results := b.mutants(t, MutantOptions{Count: 2, Parallel: 1})
@@ -217,22 +272,58 @@ func TestEquivalent(t *testing.T) {
 	}, results.Problems)
 }
 
+// TestUndecided: mutants without a verdict leave open whether enough are noticed, unless too many others are not.
+func TestUndecided(t *testing.T) {
+	b := newMutantBench(t, "fails", "starves")
+	status, results := b.mutants(t, MutantOptions{Count: 2})
+	assert.Equal(t, StatusCannot, status)
+	assert.Equal(t, []string{"1 of 2 that are not equivalent (50.0 %) are noticed, fewer than 95 %; with the 1 that have no verdict it may be enough: " +
+		"try them again"}, results.Problems)
+
+	b = newMutantBench(t, "fails", "starves", "nothing")
+	status, _ = b.mutants(t, MutantOptions{Count: 3})
+	assert.Equal(t, StatusUnproven, status, "2 of 3 are too few")
+
+	// Of 20, one may have no verdict.
+	b = newMutantBench(t, append(slices.Repeat([]string{"fails"}, 19), "starves")...)
+	status, results = b.mutants(t, MutantOptions{Count: 20, Parallel: 8})
+	assert.Equal(t, StatusProven, status, results.Problems)
+}
+
 func TestOneMutant(t *testing.T) {
 	b := newMutantBench(t, "nothing", "nothing")
 	for does, expected := range map[string]struct {
 		status int
 		says   string
 	}{
-		"blocks": {StatusUnproven, "survived, though it is reached"},
-		"cannot": {StatusUnproven, "no server starts"},
+		"blocks":     {StatusUnproven, "survived: no check notices it, though it is reached"},
+		"nothing":    {StatusUnproven, "not reached by any check"},
+		"cannot":     {StatusUnproven, "the server does not start, so no check notices it"},
+		"starves":    {StatusCannot, "no verdict: try it again"},
+		"crashes":    {StatusCannot, "no verdict: try it again"},
+		"fails last": {StatusProven, `noticed by check "a join has a mapping": it fails last`},
 	} {
-		rescript(t, func(s *script) { s.Reached, s.Mutants = []int{1}, map[string]string{"1": does} })
+		rescript(t, func(s *script) {
+			s.Reached, s.Mutants = []int{1}, map[string]string{"1": does}
+			if does == "nothing" {
+				s.Reached = []int{2}
+			}
+		})
 		status, err := b.Mutants(context.Background(), MutantOptions{Only: b.ids[1]})
 		require.NoError(t, err)
-		assert.Equal(t, expected.status, status)
+		assert.Equal(t, expected.status, status, does)
 		assert.Contains(t, b.out.String(), expected.says)
 		assert.Contains(t, b.out.String(), "results/prove/mutant-"+b.ids[1])
+		b.out.Reset()
 	}
+	data, err := os.ReadFile(filepath.Join(b.Root, "results", "prove", "mutant-"+b.ids[1], MutantsFile))
+	require.NoError(t, err)
+	assert.NotContains(t, string(data), `"seed"`)
+
+	rescript(t, func(s *script) { s.Mutants, s.Unrecorded = map[string]string{"1": "blocks"}, true })
+	status, err := b.Mutants(context.Background(), MutantOptions{Only: b.ids[1]})
+	assert.Equal(t, StatusCannot, status)
+	assert.ErrorContains(t, err, "no server recorded which mutants are reached: open ")
 }
 
 func TestMutantsCannot(t *testing.T) {
@@ -259,6 +350,9 @@ func TestMutantsCannot(t *testing.T) {
 		"a reference that fails without a mutant": {MutantOptions{Count: 1}, func(*mutantBench) {
 			rescript(t, func(s *script) { s.Verdicts = verdicts{"": {"a join has a mapping": verdict.Fail}} })
 		}, "the suite must pass without a mutant, but does not (results in results/prove/mutants-1/unmutated): mapping/in-creator-join must not fail"},
+		"servers that do not record": {MutantOptions{Count: 1}, func(*mutantBench) {
+			rescript(t, func(s *script) { s.Unrecorded = true })
+		}, "no server recorded which mutants are reached"},
 		"a reference that does not start": {MutantOptions{Count: 1}, func(*mutantBench) {
 			rescript(t, func(s *script) { s.Cannot = []string{""} })
 		}, "the reference did not answer /versions within 30s"},
@@ -278,10 +372,10 @@ func TestMutantsCannot(t *testing.T) {
 
 // TestOtherReadings: without a run of the reference, a reading of a requirement that it offers no reading of shows nothing.
 func TestOtherReadings(t *testing.T) {
-	m := &mutating{expects: expectDefaults()}
+	m := &mutating{expects: map[string][]string{kept: {"kept"}}}
 	assert.True(t, m.isOther(verdict.Observation{ID: kept, Reading: "removed"}))
 	assert.False(t, m.isOther(verdict.Observation{ID: kept, Reading: "kept"}))
 	assert.False(t, m.isOther(verdict.Observation{ID: "room-version/identifier", Reading: "other"}))
-	m.expects = expectation{map[string][]string{"room-version/identifier": nil}}
+	m.expects = map[string][]string{"room-version/identifier": nil}
 	assert.True(t, m.isOther(verdict.Observation{ID: "room-version/identifier", Reading: "other"}), "seen where none was")
 }

@@ -1,18 +1,16 @@
 package prove
 
-// The results of mutants: mutants.json, from which a later run continues, and the text on the terminal.
+// The results of mutants: mutants.json, from which a later run continues.
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"msc4014/faults/mutation"
@@ -22,6 +20,12 @@ import (
 
 // MutantsFile is the name of the results in their folder.
 const MutantsFile = "mutants.json"
+
+// earlierMutantsFile is the MutantsFile of another run: of other mutants, or with other sources.
+const earlierMutantsFile = "mutants-earlier.json"
+
+// mutantsSchema is the version of MutantsFile.
+const mutantsSchema = 2
 
 // What the suite must reach, in per cent.
 const (
@@ -49,10 +53,10 @@ var outcomes = []Outcome{Noticed, Survived, NotReached, DoesNotStart, NoVerdict}
 type Mutants struct {
 	Schema     int          `json:"schema"`
 	Suite      report.Suite `json:"suite"`
-	Seed       uint64       `json:"seed"`
-	Count      int          `json:"count"`
+	Seed       uint64       `json:"seed,omitempty"`  // 0 for a single mutant
+	Count      int          `json:"count,omitempty"` // 0 for a single mutant
 	Run        string       `json:"run,omitempty"`
-	Sources    string       `json:"sources"` // a hash of the suite, the reference and the rules
+	Sources    string       `json:"sources"` // a hash of the program, the suite, the reference and the rules
 	Started    time.Time    `json:"started"` // the last run
 	DurationMS int64        `json:"duration_ms"`
 	Parallel   int          `json:"parallel"`
@@ -64,6 +68,9 @@ type Mutants struct {
 	Mutants  []Mutant               `json:"mutants"`
 	// Earlier are results of other mutants with the same sources.
 	Earlier []Mutant `json:"earlier,omitempty"`
+
+	// undecided reports that mutants without a verdict could make up for what is missing, and that nothing else is.
+	undecided bool
 }
 
 // MutantScore counts mutants. Those that are listed as equivalent are in no other count.
@@ -83,7 +90,6 @@ type Mutant struct {
 	Diff     string        `json:"diff"`
 
 	Outcome Outcome    `json:"outcome,omitempty"` // "" if it was not tried yet
-	Reached bool       `json:"reached"`
 	By      *NoticedBy `json:"by,omitempty"`
 	// Others counts the checks that neither passed nor failed, of a mutant that was not noticed.
 	Others  map[verdict.Verdict]int `json:"others,omitempty"`
@@ -141,12 +147,41 @@ func (m *Mutants) weigh(sites []*mutation.Site, known map[string]Mutant, equival
 	if untried > 0 { // as in the file of a run that was ended
 		m.Problems = append(m.Problems, fmt.Sprintf("%d are not tried yet", untried))
 	}
-	if m.Score.Outcomes[Noticed]*100 < leastNoticed*m.Score.differing() {
-		m.Problems = append(m.Problems, fmt.Sprintf("%s are noticed, fewer than %d %%", m.Score.noticed(), leastNoticed))
+	m.undecided = false
+	if noticed := m.Score.Outcomes[Noticed]; !m.Score.suffice(noticed) {
+		problem := fmt.Sprintf("%s are noticed, fewer than %d %%", m.Score.noticed(), leastNoticed)
+		if m.Score.suffice(noticed + m.Score.Outcomes[NoVerdict]) {
+			problem += fmt.Sprintf("; with the %d that have no verdict it may be enough: try them again", m.Score.Outcomes[NoVerdict])
+			m.undecided = len(m.Problems) == 0
+		}
+		m.Problems = append(m.Problems, problem)
 	}
 	if m.Score.Equivalent*100 > mostEquivalent*m.Score.Mutants {
 		m.Problems = append(m.Problems, fmt.Sprintf("%d of %d are listed as equivalent, more than %d %%", m.Score.Equivalent, m.Score.Mutants, mostEquivalent))
+		m.undecided = false
 	}
+}
+
+// status returns the exit status.
+func (m *Mutants) status() int {
+	switch {
+	case len(m.Problems) == 0:
+		return StatusProven
+	case m.undecided:
+		return StatusCannot
+	}
+	return StatusUnproven
+}
+
+// status returns the exit status of a run of this mutant alone.
+func (o Mutant) status() int {
+	switch o.Outcome {
+	case Noticed:
+		return StatusProven
+	case NoVerdict:
+		return StatusCannot
+	}
+	return StatusUnproven
 }
 
 func (s *MutantScore) count(one Mutant) {
@@ -161,6 +196,9 @@ func (s *MutantScore) count(one Mutant) {
 
 // differing returns how many mutants are not equivalent.
 func (s *MutantScore) differing() int { return s.Mutants - s.Equivalent }
+
+// suffice reports whether it is enough if so many mutants are noticed.
+func (s *MutantScore) suffice(noticed int) bool { return noticed*100 >= leastNoticed*s.differing() }
 
 // noticed describes the share of mutants that were noticed.
 func (s *MutantScore) noticed() string {
@@ -188,7 +226,8 @@ func (m *mutating) save() (string, error) {
 
 var mutantID = regexp.MustCompile(`^[0-9a-f]{8}$`)
 
-// resume takes the results of earlier runs with the same sources. It removes those of other sources.
+// resume takes the results of earlier runs with the same sources. If they are not of the same mutants, it sets their file aside; if they
+// are of other sources, it also removes what their trials left.
 func (m *mutating) resume() error {
 	file := filepath.Join(m.results, MutantsFile)
 	data, err := os.ReadFile(file)
@@ -196,15 +235,26 @@ func (m *mutating) resume() error {
 		return nil
 	}
 	var before Mutants
+	var form struct{ Schema int }
 	if err == nil {
+		err = json.Unmarshal(data, &form)
+	}
+	if err == nil && form.Schema == mutantsSchema {
 		err = json.Unmarshal(data, &before)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot continue the results in %s: %w; remove it to start again", file, err)
 	}
 	all := slices.Concat(before.Mutants, before.Earlier)
-	if before.Sources != m.score.Sources {
-		m.say("the suite or the reference has changed since these mutants were tried: starting again")
+	current := before.Sources == m.score.Sources // those of another schema are unknown
+	if current && before.Seed == m.score.Seed && before.Run == m.score.Run {
+		m.earlier = time.Duration(before.DurationMS) * time.Millisecond
+	} else if err := setAside(m.results, MutantsFile, earlierMutantsFile); err != nil {
+		return err
+	}
+	if !current {
+		m.say("the suite, the reference or this program has changed since mutants were tried: starting again; the earlier results are in " +
+			m.shown(filepath.Join(m.results, earlierMutantsFile)))
 		for _, one := range all {
 			if mutantID.MatchString(one.ID) {
 				if err := os.RemoveAll(filepath.Join(m.results, one.ID)); err != nil {
@@ -219,115 +269,6 @@ func (m *mutating) resume() error {
 			m.learn(one.ID, one.File, one)
 		}
 	}
-	m.earlier = time.Duration(before.DurationMS) * time.Millisecond
 	m.say(fmt.Sprintf("continuing: %d mutants were tried before, with the same sources", len(m.known)))
 	return nil
-}
-
-// shown returns the result as a check result for the progress display: pass if it was noticed.
-func (o Mutant) shown(name string, rule mutation.Rule) *verdict.CheckResult {
-	result := &verdict.CheckResult{Name: name, Verdict: verdict.Pass, DurationMS: o.DurationMS}
-	switch o.Outcome {
-	case Noticed:
-	case NoVerdict:
-		result.Verdict, result.Reason = verdict.Error, o.Problem
-	default:
-		result.Verdict, result.Reason = verdict.Fail, strings.TrimSuffix(fmt.Sprintf("%s: %s: %s", rule, o.Outcome, o.Problem), ": ")
-	}
-	return result
-}
-
-// Write writes the results as text for users; file is the path of the complete ones.
-func (m *Mutants) Write(w io.Writer, style report.Style, file string) error {
-	var text strings.Builder
-	line := func(format string, arguments ...any) {
-		text.WriteString(strings.TrimRight(fmt.Sprintf(format, arguments...), " ") + "\n")
-	}
-	for _, group := range []struct {
-		title string
-		is    func(Mutant) bool
-	}{
-		{"Mutants that no check notices", func(one Mutant) bool { return one.Outcome == Survived }},
-		{"Mutants that no check reaches", func(one Mutant) bool { return one.Outcome == NotReached }},
-		{"Mutants with which the server does not start", func(one Mutant) bool { return one.Outcome == DoesNotStart }},
-		{"Mutants without a verdict", func(one Mutant) bool { return one.Outcome == NoVerdict }},
-	} {
-		title := group.title
-		for _, one := range m.Mutants {
-			if one.Equivalent != "" || !group.is(one) {
-				continue
-			}
-			if title != "" {
-				line("")
-				line("%s", style.Bad(title))
-				title = ""
-			}
-			one.write(line)
-		}
-	}
-	line("")
-	line("%-42s %8s %8s %8s %11s %14s %6s %10s", "Mutants", "all", Noticed, Survived, NotReached, DoesNotStart, NoVerdict, "equivalent")
-	row := func(name string, score MutantScore) {
-		cells := []any{name, score.Mutants}
-		for _, outcome := range outcomes {
-			cells = append(cells, score.Outcomes[outcome])
-		}
-		line("  %-40s %8d %8d %8d %11d %14d %6d %10d", append(cells, score.Equivalent)...)
-	}
-	for _, name := range slices.Sorted(maps.Keys(m.Packages)) {
-		row(name, m.Packages[name])
-	}
-	row("all", m.Score)
-	if len(m.Problems) > 0 {
-		line("")
-		line("%s", style.Bad("Problems"))
-		for _, problem := range m.Problems {
-			line("  %s", shortened(problem))
-		}
-	}
-	line("")
-	line("  noticed           %s", m.Score.noticed())
-	line("  sample            %d of %d places that a rule can change, seed %d", m.Score.Mutants, m.Sites, m.Seed)
-	line("  time              %s, %d trials in parallel", duration(m.DurationMS), m.Parallel)
-	line("  complete results  %s", file)
-	_, err := io.WriteString(w, text.String())
-	return err
-}
-
-// write writes a mutant that was not noticed.
-func (o Mutant) write(line func(string, ...any)) {
-	line("  %s  %s:%d, %s: %s", o.ID, o.File, o.Line, o.Function, o.Rule)
-	for diff := range strings.Lines(o.Diff) {
-		line("            %s", strings.TrimRight(diff, "\n"))
-	}
-	if o.Problem != "" {
-		line("            %s", shortened(o.Problem))
-	}
-	if len(o.Others) > 0 {
-		line("            checks that neither passed nor failed: %s", report.Counts(o.Others))
-	}
-}
-
-// writeOne writes the result of the only mutant, and returns the exit status.
-func (m *mutating) writeOne(w io.Writer, one Mutant) (int, error) {
-	var text strings.Builder
-	line := func(format string, arguments ...any) { fmt.Fprintf(&text, format+"\n", arguments...) }
-	line("")
-	one.write(line)
-	status := StatusUnproven
-	switch {
-	case one.Outcome == Noticed:
-		status = StatusProven
-		line("  noticed by %s", one.By)
-	case one.Reached:
-		line("  %s, though it is reached", one.Outcome)
-	default:
-		line("  %s: no check reaches it", one.Outcome)
-	}
-	if one.Equivalent != "" {
-		line("  listed as equivalent: %s", one.Equivalent)
-	}
-	line("  results    %s", m.shown(m.results))
-	_, err := io.WriteString(w, text.String())
-	return status, err
 }

@@ -3,13 +3,10 @@ package prove
 // One trial of a mutant: the whole suite, until the first difference from the reference without a mutant.
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -21,7 +18,6 @@ import (
 	"msc4014/helpers/plan"
 	"msc4014/helpers/verdict"
 	"msc4014/reference/pdu"
-	"msc4014/reference/pseudonym"
 	"msc4014/report"
 	"msc4014/requirements"
 )
@@ -37,22 +33,6 @@ var (
 	errTooLong = fmt.Errorf("it did not end within %s", mutantTime)
 )
 
-// expectation is what the reference without a mutant does.
-type expectation struct {
-	readings map[string][]string // seen of open requirements
-}
-
-// expectDefaults is the expectation of a reference that nobody ran.
-func expectDefaults() expectation {
-	expects := expectation{map[string][]string{}}
-	defaults := pseudonym.DefaultReadings(mutantDialect)
-	for _, offer := range pseudonym.Offers() {
-		reading, _ := defaults.Get(offer.Requirement)
-		expects.readings[offer.Requirement] = []string{string(reading)}
-	}
-	return expects
-}
-
 // wanted is the plan of a trial with a mutant on, or none if number is 0.
 func (m *mutating) wanted(number int) plan.Plan {
 	artifact := m.program
@@ -64,33 +44,36 @@ func (m *mutating) wanted(number int) plan.Plan {
 	return plan.Plan{Artifact: artifact}
 }
 
-// unmutated runs the suite against the program with all mutants off, which must be as the reference is, and returns the numbers of
-// the mutants that were reached.
-func (m *mutating) unmutated(ctx context.Context, scratch string) (reached map[int]bool, err error) {
-	wanted := m.wanted(0)
-	file := filepath.Join(scratch, "reached")
-	wanted.Artifact.Environment = append(wanted.Artifact.Environment, mutation.ReachedVariable+"="+file)
-	done, err := m.run(ctx, "unmutated", wanted, func(event verdict.Event, _ func(error)) { m.passOn(event) })
+// unmutated runs the suite against the program with all mutants off, which must be as the reference is, and returns the checks that
+// ran while a mutant was reached, by the mutant's number (reach.during).
+func (m *mutating) unmutated(ctx context.Context, scratch string) (reached map[int][]string, err error) {
+	wanted, file := recording(m.wanted(0), scratch)
+	var events []verdict.Event
+	done, err := m.run(ctx, "unmutated", wanted, func(event verdict.Event, _ func(error)) {
+		events = append(events, event)
+		m.passOn(event)
+	})
 	if err != nil {
 		return nil, err
 	}
 	if !done.planned {
 		return nil, errors.New(done.results.Incomplete)
 	}
-	honest := outcome{trial: trial{takes: map[string]string{}, elsewhere: m.elsewhere()}, results: done.results}
-	for id, readings := range expectDefaults().readings {
-		honest.takes[id] = readings[0]
-	}
+	honest := outcome{trial: trial{takes: defaultReadings(mutantDialect), elsewhere: m.elsewhere()}, results: done.results}
 	honest.judge()
 	if len(honest.problems) > 0 {
 		return nil, fmt.Errorf("the suite must pass without a mutant, but does not (results in %s): %s",
 			m.shown(filepath.Join(m.results, "unmutated")), strings.Join(honest.problems, "; "))
 	}
-	m.expects = expectation{map[string][]string{}}
+	m.expects = map[string][]string{}
 	for _, requirement := range done.results.Requirements {
-		m.expects.readings[requirement.ID] = requirement.Readings
+		m.expects[requirement.ID] = requirement.Readings
 	}
-	return readReached(file)
+	recorded, err := readReach(file)
+	if err != nil {
+		return nil, err
+	}
+	return recorded.during(spans(events)), nil
 }
 
 // passOn shows the progress of a run, without its failures: those of a mutant are meant.
@@ -103,23 +86,6 @@ func (m *mutating) passOn(event verdict.Event) {
 	}
 }
 
-// readReached reads the numbers of mutants that were reached.
-func readReached(file string) (map[int]bool, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("no server recorded which mutants are reached: %w", err)
-	}
-	reached := map[int]bool{}
-	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
-		number, err := strconv.Atoi(lines.Text())
-		if err != nil {
-			return nil, fmt.Errorf("a server recorded that it reached mutant %q, which is not a number", lines.Text())
-		}
-		reached[number] = true
-	}
-	return reached, nil
-}
-
 // try tries one mutant until the first difference that counts. A check that failed is final only once its servers have passed a
 // health check, which they do at the end of the run. If they do not, the suite needs its whole run to tell which check fails, and
 // gets it.
@@ -128,7 +94,7 @@ func (m *mutating) try(ctx context.Context, one *mutation.Site) (result Mutant, 
 	ctx, cancel := context.WithTimeoutCause(ctx, mutantTime, errTooLong)
 	defer cancel()
 	wanted := m.wanted(m.numbers[one.ID()])
-	wanted.First = m.likely(one.File)
+	wanted.First = m.first(one)
 	for _, provisional := range []bool{true, false} {
 		var done ran
 		done, err = m.run(ctx, one.ID(), wanted, func(event verdict.Event, stop func(error)) {
@@ -150,23 +116,28 @@ func (m *mutating) try(ctx context.Context, one *mutation.Site) (result Mutant, 
 	if result.Outcome == "" {
 		result = Mutant{Outcome: NoVerdict, Problem: "a check failed, but not for good"}
 	}
-	result.Reached, result.DurationMS = true, time.Since(began).Milliseconds()
+	result.DurationMS = time.Since(began).Milliseconds()
 	return result, err
 }
 
-// tryOnly tries one mutant with all checks, without an end at the first difference, and records whether it was reached.
+// tryOnly tries one mutant with all checks, without an end at the first difference.
 func (m *mutating) tryOnly(ctx context.Context, one *mutation.Site, scratch string) error {
 	began := time.Now()
-	wanted := m.wanted(m.numbers[one.ID()])
-	file := filepath.Join(scratch, "reached")
-	wanted.Artifact.Environment = append(wanted.Artifact.Environment, mutation.ReachedVariable+"="+file)
+	number := m.numbers[one.ID()]
+	wanted, file := recording(m.wanted(number), scratch)
 	done, err := m.run(ctx, "run", wanted, func(event verdict.Event, _ func(error)) { m.progress.Handle(event) })
 	if err != nil {
 		return err
 	}
 	result := m.judge(done)
-	if reached, err := readReached(file); err == nil {
-		result.Reached = reached[m.numbers[one.ID()]]
+	if result.Outcome == Survived {
+		recorded, err := readReach(file)
+		if err != nil {
+			return err
+		}
+		if len(recorded[number]) == 0 {
+			result.Outcome = NotReached
+		}
 	}
 	result.DurationMS = time.Since(began).Milliseconds()
 	m.known[one.ID()] = result
@@ -192,7 +163,7 @@ func (m *mutating) ends(event verdict.Event, provisional bool) bool {
 // isOther reports whether a reading is not one that the reference takes. That none was seen is no reading. If the reference was not
 // run without a mutant, only the readings that it offers are known.
 func (m *mutating) isOther(seen verdict.Observation) bool {
-	expected, known := m.expects.readings[seen.ID]
+	expected, known := m.expects[seen.ID]
 	return known && seen.Reading != verdict.NoneSeen && !slices.Contains(expected, seen.Reading)
 }
 
@@ -209,10 +180,10 @@ func (m *mutating) judge(done ran) Mutant {
 		}
 	}
 	switch unjudged := report.Unjudged(results); {
-	case done.planned && results.Incomplete == errDiffers.Error():
+	case errors.Is(done.stopped, errDiffers):
 		return Mutant{}
-	case !done.planned:
-		return Mutant{Outcome: DoesNotStart, Problem: results.Incomplete}
+	case !done.planned && done.cannot != "":
+		return Mutant{Outcome: DoesNotStart, Problem: done.cannot}
 	case len(unjudged) > 0 && results.Incomplete == "":
 		return Mutant{Outcome: DoesNotStart, Problem: strings.Join(unjudged, "; "), Others: counts}
 	case results.Incomplete != "":
@@ -255,7 +226,7 @@ func (m *mutating) difference(results report.Results) *NoticedBy {
 		if m.isOther(seen) {
 			return &NoticedBy{
 				What: report.WhatObservation, Requirement: seen.ID,
-				Words: fmt.Sprintf("reading %s, not %s", seen.Reading, cmp.Or(strings.Join(m.expects.readings[seen.ID], " + "), "none")),
+				Words: fmt.Sprintf("reading %s, not %s", seen.Reading, cmp.Or(strings.Join(m.expects[seen.ID], " + "), "none")),
 			}
 		}
 	}
