@@ -22,22 +22,22 @@ import (
 	"msc4014/runtime/candidate"
 )
 
-const longProve = `Runs the suite on the reference homeserver: as it should be, in both dialects, where everything must pass; in each
-reading of what the texts leave open, which the suite must tell apart; and built with each fault, where exactly the
-requirements in the fault's row must fail, and the checks that it names, by the words that it names. Every check must
-have been made to fail by some fault.
+const longProve = `Runs the suite against the reference homeserver: as it is, in both dialects, where everything must pass; with each
+reading of what the texts leave open, which the suite must tell apart; and with each fault, which must make exactly the
+requirements in its row fail, and the checks that it names, with the words that it names. Some fault must make each
+check fail.
 
-The outcome is written to results/prove/prove.json, next to a folder with the results of each trial.
+The outcome is written to results/prove/prove.json, beside a folder with the results of each trial.
 docs/soundness.md explains how to read it.
 
---mutants N makes N small changes of the reference's source in place of the faults: by rule, at places that --seed
-chooses. At least 95 % of those that are not listed as equivalent must be noticed: by a check that fails, a finding or
-another reading. Those that are not are shown. A run that was ended, or that tried fewer mutants, is continued as long as
-suite and reference are the same. --mutant ID tries one of them with all checks.
+--mutants N tries, in place of the faults, N small changes of the reference's source. Rules make them, at places that
+--seed chooses. The suite must notice at least 95 % of those that are not listed as equivalent: by a check that fails, a
+finding or another reading. The others are shown. A run that was interrupted, or that tried fewer mutants, is continued
+as long as the suite, the reference and this program are the same. --mutant ID tries one mutant, with all checks.
 
-Exit status: 0 if everything is proven, or enough mutants were noticed; 1 if no fault made some check fail, a fault
-survived, or a requirement outside the fault's row failed, or if too few mutants were noticed; 2 if the proof could not
-be completed.`
+Exit status: 0 if everything is proven, or enough mutants are noticed; 1 if no fault makes some check fail, a fault
+survives, or a requirement outside the row of a fault fails, or if too few mutants are noticed; 2 if the proof could not
+be completed, or mutants without a verdict leave open whether enough are noticed.`
 
 // newProveCommand returns the command that proves the suite.
 func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
@@ -83,21 +83,21 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&options.Run, "run", "", "try only faults, requirements and checks that match `REGEX`;\nwith --mutants, files and functions of the reference")
-	flags.StringVar(&options.Results, "results", "", "write results to `DIR` (default results/prove; with --mutants,\nresults/prove/mutants-SEED)")
-	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("run at most `N` trials at a time, up to %d (default 8: trials mostly wait;\nwith --mutants 4)", prove.MostParallel))
+	flags.StringVar(&options.Run, "run", "", "try only faults, requirements and checks that match `REGEX`;\nwith --mutants, only files and functions of the reference that do")
+	flags.StringVar(&options.Results, "results", "", "write results to `DIR` (default results/prove; with --mutants,\nresults/prove/mutants-SEED; with --mutant, results/prove/mutant-ID)")
+	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("run at most `N` trials at a time, up to %d (default 8, as trials\nmostly wait; with --mutants 4)", prove.MostParallel))
 	flags.BoolVar(&options.Whole, "whole", false,
-		"run the whole suite with each fault, and not the checks of its\nrequirements alone: nothing else may fail")
+		"run the whole suite with each fault, not only the checks of its\nrequirements: nothing else may fail")
 	flags.BoolVar(&options.Record, "record", false,
-		"write which checks each fault made fail, and by which words, to "+prove.KillsFile+" beside\nthe proof: what a fault's kills are chosen from")
-	flags.IntVar(&options.Sample, "sample", 0, "try one fault in `N`, chosen by the commit; checks that only others name are left unproven")
+		"write which checks each fault made fail, and with which words, to\n"+prove.KillsFile+" beside the proof: choose the kills of a fault from it")
+	flags.IntVar(&options.Sample, "sample", 0, "try one fault in `N`, chosen by the commit; checks that only the others\nname are not proven, and no problem")
 	flags.StringVar(&options.ChangedSince, "changed-since", "",
-		"try the faults that changed since `COMMIT`, or whose checks did; with --sample, those too")
+		"try only the faults that changed since `COMMIT`, in files that git tracks,\nor whose checks did; with --sample, try these too")
 	flags.IntVar(&mutants.Count, "mutants", 0,
-		"in place of faults, try `N` small changes of the reference's source that nobody chose;\nresults of an earlier run with the same seed and sources are kept")
-	flags.Uint64Var(&mutants.Seed, "seed", 1, "choose the mutants by `SEED`; more mutants of a seed begin with the fewer ones")
-	flags.StringVar(&mutants.Only, "mutant", "", "try only the mutant `ID`, with all checks, and keep what they say")
-	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell of each trial as it ends")
+		"in place of faults, try `N` small changes of the reference's source that\nnobody chose; a run with the same seed and sources is continued")
+	flags.Uint64Var(&mutants.Seed, "seed", 1, "choose the mutants by `SEED`; a larger N begins with the same ones")
+	flags.StringVar(&mutants.Only, "mutant", "", "try only the mutant `ID`, with all checks, and keep their results")
+	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "show each trial as it ends")
 	return command
 }
 
@@ -107,7 +107,7 @@ func wantsMutants(command *cobra.Command, mutants prove.MutantOptions) (bool, er
 	for _, name := range []string{"mutants", "mutant"} {
 		if command.Flags().Changed(name) {
 			if of != "" {
-				return false, fmt.Errorf("--%s and --%s do not go together: one tries a sample, the other one mutant", of, name)
+				return false, fmt.Errorf("--%s and --%s do not go together: one tries a sample, the other a single mutant", of, name)
 			}
 			of = name
 		}
