@@ -197,7 +197,7 @@ func (m *mutating) build(ctx context.Context, untried []*mutation.Site) error {
 	for i, one := range untried {
 		m.numbers[one.ID()] = i + 1
 	}
-	m.progress.Doing(fmt.Sprintf("building the reference with %d mutants", len(untried)))
+	m.progress.Doing(fmt.Sprintf("building the reference with mutants: %d", len(untried)))
 	var err error
 	m.program, err = m.PrepareWith(ctx, mutation.Overlay(untried), func(line string) {
 		if m.verbose {

@@ -298,7 +298,7 @@ func TestOneMutant(t *testing.T) {
 	}{
 		"blocks":     {StatusUnproven, "survived: no check notices it, though it is reached"},
 		"nothing":    {StatusUnproven, "not reached by any check"},
-		"cannot":     {StatusUnproven, "the server does not start, so no check notices it"},
+		"cannot":     {StatusUnproven, "does not start: no check can judge the server"},
 		"starves":    {StatusCannot, "no verdict: try it again"},
 		"crashes":    {StatusCannot, "no verdict: try it again"},
 		"fails last": {StatusProven, `noticed by check "a join has a mapping": it fails last`},

@@ -32,17 +32,17 @@ func (m *Mutants) Write(w io.Writer, style report.Style, file string) error {
 	var text page
 	line := text.line
 	for _, group := range []struct {
-		title string
-		is    func(Mutant) bool
+		outcome Outcome
+		title   string
 	}{
-		{"Mutants that no check notices", func(one Mutant) bool { return one.Outcome == Survived }},
-		{"Mutants that no check reaches", func(one Mutant) bool { return one.Outcome == NotReached }},
-		{"Mutants with which the server does not start", func(one Mutant) bool { return one.Outcome == DoesNotStart }},
-		{"Mutants without a verdict", func(one Mutant) bool { return one.Outcome == NoVerdict }},
+		{Survived, "Mutants that no check notices"},
+		{NotReached, "Mutants that no check reaches"},
+		{DoesNotStart, "Mutants with which the server does not start"},
+		{NoVerdict, "Mutants without a verdict"},
 	} {
 		title := group.title
 		for _, one := range m.Mutants {
-			if one.Equivalent != "" || !group.is(one) {
+			if one.Equivalent != "" || one.Outcome != group.outcome {
 				continue
 			}
 			if title != "" {
@@ -103,7 +103,7 @@ func (o Mutant) writeAlone(w io.Writer, folder string) error {
 	case NotReached:
 		text.line("  not reached by any check")
 	case DoesNotStart:
-		text.line("  the server does not start, so no check notices it")
+		text.line("  does not start: no check can judge the server")
 	default:
 		text.line("  no verdict: try it again")
 	}
