@@ -61,7 +61,8 @@ func (p *Peer) completeInvite(request *Request, partial []byte, format pseudoid.
 		return unknownUser(request.parameter(1))
 	}
 	key := user.KeyIn(roomID)
-	mapped, err := pseudoid.SignMapping(pseudoid.NewMapping(format.Dialect, key.Public, user.ID()), p.name, ServerKeyID, p.key)
+	signer := p.Signer()
+	mapped, err := pseudoid.SignMapping(pseudoid.NewMapping(format.Dialect, key.Public, user.ID()), signer.Entity, signer.KeyID, signer.Key)
 	if err != nil {
 		return unexpected(http.StatusInternalServerError, "M_UNKNOWN", "the mapping cannot be signed: "+err.Error())
 	}

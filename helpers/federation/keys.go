@@ -25,16 +25,17 @@ import (
 
 // KeyDocument returns the peer's signed key document, as /_matrix/key/v2/server serves it. It is valid for a day.
 func (p *Peer) KeyDocument() ([]byte, error) {
+	signer := p.Signer()
 	document, err := marshal(map[string]any{
 		"server_name":     p.name,
 		"valid_until_ts":  time.Now().Add(24 * time.Hour).UnixMilli(),
-		"verify_keys":     map[string]any{ServerKeyID: map[string]string{"key": encodeKey(p.PublicKey())}},
+		"verify_keys":     map[string]any{signer.KeyID: map[string]string{"key": encodeKey(signer.publicKey())}},
 		"old_verify_keys": map[string]any{},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return pseudoid.SignJSON(document, p.name, ServerKeyID, p.key)
+	return pseudoid.SignJSON(document, signer.Entity, signer.KeyID, signer.Key)
 }
 
 func encodeKey(key ed25519.PublicKey) string { return base64.RawStdEncoding.EncodeToString(key) }
@@ -91,8 +92,8 @@ func (c *keyCache) server(name string) *cachedKeys {
 
 // ServerKey returns a published key of a server. It fetches the server's keys unless the key is cached.
 func (p *Peer) ServerKey(ctx context.Context, serverName, keyID string) (ed25519.PublicKey, error) {
-	if serverName == p.name && keyID == ServerKeyID {
-		return p.PublicKey(), nil
+	if signer := p.Signer(); serverName == p.name && keyID == signer.KeyID {
+		return signer.publicKey(), nil
 	}
 	entry := p.sw.keys.server(serverName)
 	entry.mu.Lock()
@@ -143,7 +144,8 @@ func (p *Peer) fetchKeys(ctx context.Context, serverName string) (map[string]ed2
 func (sw *Switchboard) knownKeys(serverName string) func(serverName, keyID string) (ed25519.PublicKey, error) {
 	keys := map[string]ed25519.PublicKey{}
 	if peer := sw.Peer(serverName); peer != nil {
-		keys[ServerKeyID] = peer.PublicKey()
+		signer := peer.Signer()
+		keys[signer.KeyID] = signer.publicKey()
 	} else if entry := sw.keys.server(serverName); entry.mu.TryLock() {
 		maps.Copy(keys, entry.keys)
 		entry.mu.Unlock()

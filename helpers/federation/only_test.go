@@ -4,6 +4,7 @@ package federation
 
 import (
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"slices"
 )
@@ -61,3 +62,6 @@ func (r *Room) Leave(ctx context.Context, user *User) (Event, error) {
 	}
 	return event, r.Send(ctx, event)
 }
+
+// PublicKey returns the peer's published server key.
+func (p *Peer) PublicKey() ed25519.PublicKey { return p.Signer().publicKey() }

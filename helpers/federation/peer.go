@@ -14,7 +14,7 @@ import (
 	"msc4014/runtime"
 )
 
-// ServerKeyID is the key ID of every peer's server key.
+// ServerKeyID is the key ID of every peer's server key, unless the peer replaces it.
 const ServerKeyID = "ed25519:peer1"
 
 // SenderKeyID is the key ID of signatures by a sender key.
@@ -24,12 +24,12 @@ const SenderKeyID = "ed25519:1"
 type Peer struct {
 	sw      *Switchboard
 	name    string
-	address string // where it listens
-	key     ed25519.PrivateKey
+	address string          // where it listens
 	format  pseudoid.Format // of its pseudonymous rooms
 	done    chan struct{}   // closed by Close
 
 	mu       sync.Mutex
+	signer   Signer // with the server key
 	sink     transcript.Sink
 	closed   bool
 	users    map[string]*User // by localpart
@@ -52,7 +52,7 @@ func newPeer(sw *Switchboard, address runtime.PeerAddress, sink transcript.Sink)
 		sw:       sw,
 		name:     address.Name,
 		address:  address.Listen,
-		key:      key,
+		signer:   Signer{Entity: address.Name, KeyID: ServerKeyID, Key: key},
 		format:   sw.options.Format,
 		done:     make(chan struct{}),
 		sink:     sink,
@@ -87,10 +87,23 @@ func (p *Peer) SetFormat(format pseudoid.Format) {
 }
 
 // Signer returns a signer with the peer's server key.
-func (p *Peer) Signer() Signer { return Signer{Entity: p.name, KeyID: ServerKeyID, Key: p.key} }
+func (p *Peer) Signer() Signer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.signer
+}
 
-// PublicKey returns the peer's published server key.
-func (p *Peer) PublicKey() ed25519.PublicKey { return p.key.Public().(ed25519.PublicKey) }
+// ReplaceKey gives the peer a new server key under a key ID. From then on it signs with that key and publishes no other one, as
+// a server does that was set up anew.
+func (p *Peer) ReplaceKey(keyID string) {
+	pair := pseudoid.GenerateKeyPair()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.signer = Signer{Entity: p.name, KeyID: keyID, Key: pair.Private}
+}
+
+// publicKey returns the public key of a signer.
+func (s Signer) publicKey() ed25519.PublicKey { return s.Key.Public().(ed25519.PublicKey) }
 
 // Room returns the peer's model of a room, or nil if the peer is not in it.
 func (p *Peer) Room(roomID string) *Room {

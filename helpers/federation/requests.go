@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/matrix-org/gomatrixserverlib"
 	"github.com/matrix-org/gomatrixserverlib/fclient"
 	"github.com/matrix-org/gomatrixserverlib/spec"
 	"github.com/tidwall/gjson"
@@ -93,7 +94,8 @@ func (p *Peer) Do(ctx context.Context, server, method, uri string, body []byte) 
 			return Answer{}, fmt.Errorf("%s cannot sign %s %s: %w", p.name, method, uri, err)
 		}
 	}
-	if err := request.Sign(spec.ServerName(p.name), ServerKeyID, p.key); err != nil {
+	signer := p.Signer()
+	if err := request.Sign(spec.ServerName(signer.Entity), gomatrixserverlib.KeyID(signer.KeyID), signer.Key); err != nil {
 		return Answer{}, fmt.Errorf("%s cannot sign %s %s: %w", p.name, method, uri, err)
 	}
 	signed, err := request.HTTPRequest()

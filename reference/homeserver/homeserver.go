@@ -71,7 +71,10 @@ func (h *Homeserver) open(c Config) error {
 	h.opened(kept.Close)
 	others := transport.New(c.RootCAs)
 	h.opened(andNothing(others.Close))
-	keys, err := keyring.New(keyring.Config{ServerName: c.ServerName, Store: kept, Transport: others})
+	keys, err := keyring.New(keyring.Config{
+		ServerName: c.ServerName, Store: kept, Transport: others, AskEachTime: c.Readings.LookUps == "one-a-member",
+		KeepReplaced: c.Readings.ReplacedKey == "honoured",
+	})
 	if err != nil {
 		return err
 	}

@@ -77,6 +77,15 @@ func readDocument(serverName string, f fetched) (*document, error) {
 	return d, nil
 }
 
+// keep adds the keys of an earlier document whose key IDs this one does not have.
+func (d *document) keep(earlier *document) {
+	for keyID, key := range earlier.keys {
+		if _, there := d.keys[keyID]; !there {
+			d.keys[keyID] = key
+		}
+	}
+}
+
 // usable reports whether a key can verify signatures. Anybody can sign for a key of small order.
 func usable(keyID string, key []byte) bool {
 	return strings.HasPrefix(keyID, "ed25519:") && len(key) == ed25519.PublicKeySize && !identity.SmallOrder(key)

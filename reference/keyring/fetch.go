@@ -53,9 +53,17 @@ func (k *Keyring) server(name string) *server {
 func (k *Keyring) document(ctx context.Context, name string, enough func(*document) bool) (known *document, failed error) {
 	s := k.server(name)
 	s.mu.Lock()
-	if s.known != nil && enough(s.known) || k.now().Sub(s.asked) < askAgainAfter {
+	if s.known != nil && enough(s.known) || !k.eachTime && k.now().Sub(s.asked) < askAgainAfter {
 		defer s.mu.Unlock()
 		return s.known, s.failed
+	}
+	if k.eachTime {
+		s.mu.Unlock()
+		raw, d, err := k.fetch(ctx, name)
+		k.learn(s, raw, d, err, nil)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.known, err
 	}
 	if s.flight == nil && !k.start(s) {
 		defer s.mu.Unlock()
@@ -103,6 +111,9 @@ func (k *Keyring) learn(s *server, raw fetched, d *document, err error, also fun
 	s.mu.Lock()
 	s.asked, s.failed = k.now(), err
 	if err == nil {
+		if k.keep && s.known != nil {
+			d.keep(s.known)
+		}
 		s.known = d
 	}
 	if also != nil {

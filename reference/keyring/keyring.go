@@ -27,6 +27,12 @@ type Config struct {
 	Store      *store.Store
 	Transport  *transport.Transport
 	Now        func() time.Time // nil means time.Now
+	// AskEachTime requests keys anew for each caller for whom the known ones are not enough, instead of once for all callers within a
+	// short time (routing/look-ups-bounded).
+	AskEachTime bool
+	// KeepReplaced keeps keys that a server does not publish any more, until the end of the process
+	// (mapping/server-key-replaced).
+	KeepReplaced bool
 }
 
 // Keyring holds the keys. It is safe for concurrent use.
@@ -37,6 +43,8 @@ type Keyring struct {
 	now        func() time.Time
 	own        pseudonym.ServerSigner
 	documents  *store.Map[fetched] // by server name
+	eachTime   bool                // AskEachTime
+	keep       bool                // KeepReplaced
 
 	lifetime context.Context
 	end      context.CancelFunc
@@ -67,7 +75,7 @@ func New(c Config) (*Keyring, error) {
 	}
 	lifetime, end := context.WithCancel(context.Background())
 	return &Keyring{
-		serverName: c.ServerName, store: c.Store, transport: c.Transport, now: c.Now, own: own, documents: documents,
+		serverName: c.ServerName, store: c.Store, transport: c.Transport, now: c.Now, own: own, documents: documents, eachTime: c.AskEachTime, keep: c.KeepReplaced,
 		lifetime: lifetime, end: end, servers: map[string]*server{},
 	}, nil
 }

@@ -169,7 +169,9 @@ func (d *Directory) Purge(key identity.SenderKey) Change {
 }
 
 // PurgesDeactivated reports whether deactivating an account removes its mappings.
-func (r Rules) PurgesDeactivated() bool { return r.Readings.Deactivation != "mapping-stays" }
+func (r Rules) PurgesDeactivated() bool {
+	return r.Readings.Deactivation != "mapping-stays" && r.Readings.TakenAway != "no-way"
+}
 
 // Purged reports whether the mapping of a key was removed for good. Its member events are then served to peers in the
 // form that redaction gives them, without the mapping, since redacting them should remove it (redaction/deactivation).

@@ -13,7 +13,7 @@ import (
 type Reading string
 
 // Readings has one reading for each open point that the server decides, mostly in this package. Offers lists the
-// requirement of each field and its possible readings; those decided elsewhere are Notary (rooms/verify.go), SlidingSync
+// requirement of each field and its possible readings; those decided elsewhere are LookUps and ReplacedKey (keyring), Notary (rooms/verify.go), SlidingSync
 // (clientapi/slidingsync.go), ByDomain and BySigil (rules/identity.go).
 type Readings struct {
 	// On the wire.
@@ -21,14 +21,14 @@ type Readings struct {
 	// Authorisation.
 	ByDomain, BySigil Reading
 	// Mappings.
-	InLeaveBanKnock, UnprovenHandling, Replayed, ExpiredServerKey, ExtraSignatures, ThirdServer, SecondKey, BanEvasion Reading
+	InLeaveBanKnock, UnprovenHandling, Replayed, ExpiredServerKey, ReplacedKey, ExtraSignatures, ThirdServer, SecondKey, BanEvasion Reading
 	// Users that cannot be verified.
 	PlaceholderForm, PlaceholderNames, PlaceholderRequests, UnverifiedInContent, EarlierEvents, Notary,
 	SlidingSync Reading
 	// Clients.
 	MappingPresent, PowerBeforeJoin, StateKeyBeforeJoin, BanBeforeJoin Reading
 	// Invites, redaction, routing.
-	InviteEndpoint, UnknownInvited, RedactedMapping, LaterJoiner, SameServerRedaction, Deactivation, LeftMapping, AliasServers, ACLAndClaims Reading
+	InviteEndpoint, UnknownInvited, RedactedMapping, LaterJoiner, SameServerRedaction, Deactivation, TakenAway, LeftMapping, AliasServers, ACLAndClaims, LookUps Reading
 }
 
 // Offer is an open requirement with its possible readings, the default first.
@@ -73,11 +73,16 @@ func Offers() []Offer {
 			func(r *Readings) *Reading { return &r.Replayed }},
 		{"mapping/expired-server-key", of{"placeholder", "honoured", "refused"},
 			func(r *Readings) *Reading { return &r.ExpiredServerKey }},
+		// Under the same key ID nothing tells that the key was replaced, until the document is fetched again.
+		{"mapping/server-key-replaced", of{"other-id-not-honoured", "honoured"},
+			func(r *Readings) *Reading { return &r.ReplacedKey }},
 		{"mapping/extra-signatures", of{"ignored", "verifiable-only", "refused"},
 			func(r *Readings) *Reading { return &r.ExtraSignatures }},
 		{"mapping/delivered-by-third-server", of{"transaction-only", "accepted", "send-join-only", "refused"},
 			func(r *Readings) *Reading { return &r.ThirdServer }},
 		{"mapping/two-keys-one-user", of{"newer-shown", "older-shown", "both-shown", "placeholder", "refused"},
+			func(r *Readings) *Reading { return &r.SecondKey }},
+		{"mapping/user-of-server-set-up-anew", of{"newer-shown", "older-shown", "both-shown", "placeholder", "refused"},
 			func(r *Readings) *Reading { return &r.SecondKey }},
 		{"sender-key/rotation", of{"newer-shown", "older-shown", "both-shown", "placeholder", "refused"},
 			func(r *Readings) *Reading { return &r.SecondKey }},
@@ -125,10 +130,15 @@ func Offers() []Offer {
 			func(r *Readings) *Reading { return &r.SameServerRedaction }},
 		{"redaction/deactivation", of{"mapping-removed", "mapping-stays"},
 			func(r *Readings) *Reading { return &r.Deactivation }},
+		// The other way is none at all, which "mapping-stays" of redaction/deactivation is, too.
+		{"redaction/every-member-event", of{"deactivation-every", "no-way"},
+			func(r *Readings) *Reading { return &r.TakenAway }},
 		{"redaction/leave-and-mapping", of{"user-id-for-all", "user-id-for-present", "user-id-gone"},
 			func(r *Readings) *Reading { return &r.LeftMapping }},
 		{"routing/alias-servers", of{"verified-only", "unproven-included", "own-only"},
 			func(r *Readings) *Reading { return &r.AliasServers }},
+		{"routing/look-ups-bounded", of{"fewer-than-members", "one-a-member"},
+			func(r *Readings) *Reading { return &r.LookUps }},
 		{"routing/acl-and-claims", of{"never", "proven-only"},
 			func(r *Readings) *Reading { return &r.ACLAndClaims }},
 	}

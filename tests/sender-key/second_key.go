@@ -54,13 +54,19 @@ func observeRotation(c *check.C, scene scenes.Ban) {
 		}
 		c.ObserveOn("mapping/two-keys-one-user", reading, format, arguments...)
 	}
+	observeSecondJoin(scene, "when a member had joined again under a second key", observe)
+}
+
+// observeSecondJoin lets Dan join under a new key, delivers the join and observes what clients are shown. If they are not served any
+// more, what happened is told as the reason of the fail.
+func observeSecondJoin(scene scenes.Ban, what string, observe func(reading, format string, arguments ...any)) {
 	scene.Dan.NewKey(scene.Room.ID())
 	second := scene.DansJoin()
 	answer, broken := scene.Delivers(delivery.SendJoin, second)
 	detail := "send_join of the second key was answered " + answer
 	if broken != nil {
 		observe(breaksClients, "%s", detail)
-		c.Errorf("when a member had joined again under a second key, %s", describeBroken(c, broken))
+		scene.C.Errorf("%s, %s", what, describeBroken(scene.C, broken))
 		return
 	}
 	shown, elsewhere := shownAs(scene, second)
