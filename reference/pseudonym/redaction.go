@@ -22,9 +22,11 @@ func (r Rules) RedactForClients(event *pdu.Event) (*pdu.Event, error) {
 
 // RedactForPeers returns what peers are served of a redacted event (redaction/mapping-field-to-peers). By default it keeps
 // the mapping: the member may be the last one of its server, and servers that join later must know where to send events
-// (MSC4014, Addressing 3, "potentially alters routing information").
-func (r Rules) RedactForPeers(event *pdu.Event) (*pdu.Event, error) {
-	return r.redact(event, r.Readings.RedactedMapping == "clients-and-peers" || r.Readings.RedactedMapping == "peers-only")
+// (MSC4014, Addressing 3, "potentially alters routing information"). purged means that the mapping of the event was removed
+// for good (Directory.Purged): then peers do not get it, and still get the sender.
+func (r Rules) RedactForPeers(event *pdu.Event, purged bool) (*pdu.Event, error) {
+	served := r.Readings.RedactedMapping == "clients-and-peers" || r.Readings.RedactedMapping == "peers-only"
+	return r.redact(event, served && !purged)
 }
 
 // redact redacts an event and restores its sender and, for a member event with keepMapping, its mapping. Signatures and

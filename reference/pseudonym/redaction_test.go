@@ -20,7 +20,7 @@ func TestRedactMemberEvent(t *testing.T) {
 			w.set("redaction/mapping-field-to-peers", reading)
 			forClients, err := w.r.RedactForClients(join)
 			require.NoError(t, err)
-			forPeers, err := w.r.RedactForPeers(join)
+			forPeers, err := w.r.RedactForPeers(join, false)
 			require.NoError(t, err)
 			for i, redacted := range []*pdu.Event{forClients, forPeers} {
 				assert.Equal(t, want[i], redacted.Content("mxid_mapping").Exists(), reading)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/reference/pdu"
+	"msc4014/reference/pseudonym"
 )
 
 // redaction/deactivation: the mapping stays away, whatever others do to the key, and is not served to later joiners.
@@ -37,6 +38,37 @@ func TestDeactivationIsForGood(t *testing.T) {
 	one.stop()
 	one.start()
 	assert.Equal(t, placeholder, one.Get(room).UserID(key))
+}
+
+// A peer that may not see the content of a purged member event gets no mapping either, and under every reading of
+// redaction/sender-key-kept a sender.
+func TestPurgedMappingIsServedToNobody(t *testing.T) {
+	for _, reading := range []pseudonym.Reading{"kept", "removed"} {
+		w := newWorld(t, pdu.DialectMSC4014, "one.test", "two.test")
+		one, two := w.servers["one.test"], w.servers["two.test"]
+		for _, s := range w.servers {
+			s.Pseudonym.Readings.RedactedSenderKey = reading
+		}
+		room := one.create(alice, pdu.RoomVersion, func(o *CreateOptions) {
+			o.InitialState = []StateWrite{{historyVisibilityType, "", []byte(`{"history_visibility":"joined"}`)}}
+		})
+		one.join(dave, room, "")
+		r := one.Get(room)
+		join := r.Event(r.State().Member(first(r.Sender(dave))).ID())
+		require.NoError(t, one.writeProfileOf(dave, room))
+		require.NoError(t, one.Deactivate(t.Context(), dave))
+		two.join(bob, room, "one.test")
+		require.False(t, r.visibleTo("two.test", join))
+		unseen, ok := r.visibleForm("two.test", join)
+		require.True(t, ok)
+		for _, form := range [][]byte{unseen, r.forPeers(join).JSON()} {
+			served, err := pdu.Parse(form, r.format)
+			require.NoError(t, err)
+			assert.False(t, served.Content(pdu.MappingField).Exists())
+			assert.Equal(t, join.Sender(), served.Sender())
+			assert.Equal(t, join.ID(), served.ID())
+		}
+	}
 }
 
 // mapping/in-leave-ban-knock, "all": a placeholder is a user ID of this server, which signs nothing for it.

@@ -28,24 +28,28 @@ func (r *Room) served(events []*Event) []json.RawMessage {
 
 // forPeers returns an event as peers get it.
 func (r *Room) forPeers(event *Event) *pdu.Event {
-	member, isMember := event.Member()
-	purged := isMember && r.format.Pseudonymous && r.directory.Purged(identity.SenderKey(member))
-	if r.RedactionOf(event.ID()) == "" && !purged {
+	if r.RedactionOf(event.ID()) == "" && !r.purged(event) {
 		return event.Event
 	}
-	redacted, err := r.redactedForPeers(event, purged)
+	redacted, err := r.redactedForPeers(event)
 	if err != nil {
 		return event.Event
 	}
 	return redacted
 }
 
-// redactedForPeers returns the redacted form of an event that peers get; purged means that the mapping is gone for good.
-func (r *Room) redactedForPeers(event *Event, purged bool) (*pdu.Event, error) {
-	if !r.format.Pseudonymous || purged {
+// redactedForPeers returns the redacted form of an event that peers get.
+func (r *Room) redactedForPeers(event *Event) (*pdu.Event, error) {
+	if !r.format.Pseudonymous {
 		return event.Redacted()
 	}
-	return r.rooms.Pseudonym.RedactForPeers(event.Event)
+	return r.rooms.Pseudonym.RedactForPeers(event.Event, r.purged(event))
+}
+
+// purged reports whether an event is a member event whose mapping was removed for good.
+func (r *Room) purged(event *Event) bool {
+	member, isMember := event.Member()
+	return isMember && r.format.Pseudonymous && r.directory.Purged(identity.SenderKey(member))
 }
 
 // RedactionOf returns the ID of the redaction that took effect on an event, or "".
@@ -172,7 +176,7 @@ func (r *Room) visibleForm(server string, event *Event) (json.RawMessage, bool) 
 	if r.visibleTo(server, event) {
 		return r.forPeers(event).JSON(), true
 	}
-	redacted, err := r.redactedForPeers(event, false)
+	redacted, err := r.redactedForPeers(event)
 	if err != nil {
 		return nil, false
 	}
