@@ -116,6 +116,7 @@ func (r *Room) writeJoin(userID, reason string) error {
 	if err != nil {
 		return err
 	}
+	admitted := r.admission(userID)
 	d, err := r.memberDraft("join", userID, sender, r.rooms.Profile(userID), reason, true)
 	if err != nil {
 		return err
@@ -128,7 +129,7 @@ func (r *Room) writeJoin(userID, reason string) error {
 	}
 	authoriser := identity.KeyPair{}
 	if needsAuthoriser(state, sender) {
-		if d.Content, authoriser, err = r.authoriseJoin(d.Content, userID, state); err != nil {
+		if d.Content, authoriser, err = r.authoriseJoin(d.Content, admitted, state); err != nil {
 			return err
 		}
 	}
@@ -204,13 +205,28 @@ func needsAuthoriser(state rules.State, sender string) bool {
 	return state.Restricted() && membership != "invite" && membership != "join"
 }
 
-// authoriseJoin adds an authorising local member to the content of a join, if the user is in one of the rooms that the
-// join rule allows. The returned key is the authorising member's; it is empty in ordinary rooms, where the server signs.
-// The lock must be held.
-func (r *Room) authoriseJoin(content []byte, userID string, state rules.State) ([]byte, identity.KeyPair, error) {
+// admission says whether members may authorise the join of a user.
+type admission struct {
+	rule    *pdu.Event // the join rules that say so; nil if there are none
+	refusal error      // why not, or nil
+}
+
+// admission looks for a user in the rooms that a restricted join rule allows. It locks them, so no lock of a room may be
+// held but intake.
+func (r *Room) admission(userID string) admission {
+	state := r.State()
+	return admission{state.Get(joinRulesType, ""), r.checkAllowed(userID, state)}
+}
+
+// authoriseJoin adds an authorising local member to the content of a join, if the user is admitted. The returned key is the
+// authorising member's; it is empty in ordinary rooms, where the server signs. The lock must be held.
+func (r *Room) authoriseJoin(content []byte, admitted admission, state rules.State) ([]byte, identity.KeyPair, error) {
 	none := identity.KeyPair{}
-	if err := r.checkAllowed(userID, state); err != nil {
-		return nil, none, err
+	if state.Get(joinRulesType, "") != admitted.rule {
+		return nil, none, Forbidden("the join rules of room %s have just changed", r.id)
+	}
+	if admitted.refusal != nil {
+		return nil, none, admitted.refusal
 	}
 	by, owner, ok := r.authoriser(state)
 	if !ok {
@@ -241,7 +257,8 @@ func (r *Room) authoriser(state rules.State) (by, userID string, ok bool) {
 }
 
 // checkAllowed returns an error if a user is in none of the rooms that a restricted join rule allows, or, if this server
-// is not in all of them and so cannot know, the one that says so (server-server API, make_join).
+// is not in all of them and so cannot know, the one that says so (server-server API, make_join). It locks these rooms, so
+// no lock of a room may be held but intake.
 func (r *Room) checkAllowed(userID string, state rules.State) error {
 	in, known := r.inAllowedRoom(userID, state)
 	switch {

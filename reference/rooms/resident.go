@@ -54,6 +54,7 @@ func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userI
 	if !known {
 		sender = userID
 	}
+	admitted := room.admission(userID)
 	room.mu.RLock()
 	defer room.mu.RUnlock()
 	state := room.current.state
@@ -62,7 +63,7 @@ func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userI
 	}
 	content := []byte(fmt.Sprintf(`{"membership":%q}`, membership))
 	if membership == "join" && needsAuthoriser(state, sender) {
-		if content, _, err = room.authoriseJoin(content, userID, state); err != nil {
+		if content, _, err = room.authoriseJoin(content, admitted, state); err != nil {
 			return none, err
 		}
 	}

@@ -12,7 +12,9 @@
 //
 // A room has two locks: mu guards what the room knows, and no request is sent to another server while it is held; intake
 // is held while the events of another server are taken in one after the other, requests for what is missing included.
-// Whoever needs both locks intake first.
+// A user that joins also has the room's entrance (join.go). Locks are taken in this order: entrance, intake, mu, the clock,
+// the store; those of the directory and of the tables come last. While mu is held, no other room is locked: two rooms may
+// each let in the members of the other.
 package rooms
 
 import (
