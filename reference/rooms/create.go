@@ -127,18 +127,8 @@ func (r *Room) begin(creatorID string, o CreateOptions, p preset, alias string) 
 		return err
 	}
 	write := func(eventType, stateKey string, content any) error {
-		w := Write{Type: eventType, StateKey: &stateKey, Content: raw(content)}
-		d, deferred, err := r.draft(w, sender)
-		if err != nil {
-			return err
-		}
-		if _, err := r.write(d, key, sender, taking{}); err != nil {
-			return err
-		}
-		if eventType == powerLevelsType {
-			return r.deferPower(deferred, creatorID)
-		}
-		return nil
+		_, err := r.writeFor(creatorID, Write{Type: eventType, StateKey: &stateKey, Content: raw(content)}, key, sender)
+		return err
 	}
 	create := map[string]json.RawMessage{}
 	maps.Copy(create, o.CreationContent)

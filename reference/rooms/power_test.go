@@ -3,6 +3,8 @@ package rooms
 // Power levels that a client gave to users without a key (client-view/power-levels-before-join).
 
 import (
+	"maps"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/reference/pdu"
+	"msc4014/reference/store"
 )
 
 func (s *server) givePower(room string, users map[string]int) {
@@ -53,4 +56,67 @@ func TestDeferredPowerIsWithdrawn(t *testing.T) {
 	one.givePower(room, map[string]int{alice: 100})
 	two.join(bob, room, "one.test")
 	assert.Equal(t, int64(0), one.powerOf(room, first(one.Get(room).Sender(bob))))
+}
+
+// Power levels that change while a deferred one is applied: the later event is the last word on all users.
+func TestDeferredPowerUndoesNoOtherChange(t *testing.T) {
+	w := newWorld(t, pdu.DialectMSC4014, "one.test", "two.test", "three.test")
+	one, two, three := w.servers["one.test"], w.servers["two.test"], w.servers["three.test"]
+	room := one.create(alice, pdu.RoomVersion)
+	two.join(bob, room, "one.test")
+	three.join(carol, room, "one.test")
+	r := one.Get(room)
+	held, release := make(chan struct{}), make(chan struct{})
+	var working sync.WaitGroup
+	defer working.Wait()
+	func() {
+		defer close(release)
+		require.NoError(t, one.store.Update(func(tx *store.Tx) error {
+			one.tables.deferred.Put(tx, store.Key(room, bob), deferredPower{[]byte("50"), alice})
+			return nil
+		}))
+		working.Go(func() {
+			assert.NoError(t, one.store.Update(func(*store.Tx) error {
+				close(held)
+				<-release
+				return nil
+			}))
+		})
+		<-held
+		working.Go(r.applyAllDeferred)
+		awaitCall(t, "(*Store).Update", "(*Room).applyAllDeferred")
+		working.Go(func() { one.givePower(room, map[string]int{alice: 100, carol: 40}) })
+		awaitCall(t, "(*server).givePower", "(*Mutex).lockSlow")
+	}()
+	working.Wait()
+	assert.Equal(t, int64(40), one.powerOf(room, first(r.Sender(carol))))
+	assert.Equal(t, int64(0), one.powerOf(room, first(r.Sender(bob))))
+}
+
+// A deferred power level stands and falls with the event that gives it, and with the one that applies it.
+func TestDeferredPowerIsStoredWithItsEvent(t *testing.T) {
+	w := newWorld(t, pdu.DialectMSC4014, "one.test", "two.test")
+	one, two := w.servers["one.test"], w.servers["two.test"]
+	room := one.create(alice, pdu.RoomVersion)
+	place := store.Key(room, bob)
+	_, err := one.Send(t.Context(), room, alice, Write{
+		Type: powerLevelsType, StateKey: new(string), Content: raw(map[string]any{"users": map[string]int{alice: 100, bob: 50}}),
+		Also: func(*store.Tx, string) { assert.Contains(t, maps.Collect(one.tables.deferred.All()), place) },
+	})
+	require.NoError(t, err)
+	two.join(bob, room, "one.test")
+	assert.NotContains(t, maps.Collect(one.tables.deferred.All()), place)
+}
+
+// A deferred power level that the user who gave it may give no more is dropped.
+func TestDeferredPowerOfAUserWithoutPower(t *testing.T) {
+	w := newWorld(t, pdu.DialectMSC4014, "one.test", "two.test")
+	one, two := w.servers["one.test"], w.servers["two.test"]
+	room := one.create(alice, pdu.RoomVersion)
+	one.givePower(room, map[string]int{alice: 100, bob: 50})
+	one.join(dave, room, "")
+	require.NoError(t, one.Leave(t.Context(), alice, room, ""))
+	two.join(bob, room, "one.test")
+	assert.Equal(t, int64(0), one.powerOf(room, first(one.Get(room).Sender(bob))))
+	assert.Zero(t, one.tables.deferred.Len())
 }

@@ -46,18 +46,31 @@ func (rs *Rooms) Send(ctx context.Context, roomID, userID string, w Write) (even
 	if err != nil {
 		return "", err
 	}
-	d, deferred, err := room.draft(w, sender)
+	return room.writeFor(userID, w, key, sender)
+}
+
+// writeFor sends what a local user wrote.
+func (r *Room) writeFor(userID string, w Write, key identity.KeyPair, sender string) (eventID string, err error) {
+	d, deferred, err := r.draft(w, sender)
 	if err != nil {
 		return "", err
 	}
-	event, err := room.write(d, key, sender, taking{device: w.Device, transaction: w.Transaction, also: w.Also})
+	also := func(tx *store.Tx, eventID string) {
+		if w.Type == powerLevelsType {
+			r.deferPower(tx, deferred, userID)
+		}
+		if w.Also != nil {
+			w.Also(tx, eventID)
+		}
+	}
+	event, err := r.write(d, key, sender, taking{device: w.Device, transaction: w.Transaction, also: also})
 	if err != nil {
 		return "", err
 	}
-	if w.Type == powerLevelsType {
-		err = room.deferPower(deferred, userID)
+	if len(deferred) > 0 { // to users that have joined since the draft was made
+		r.applyAllDeferred()
 	}
-	return event.ID(), err
+	return event.ID(), nil
 }
 
 // ownSender returns the key and the wire name of a local user that is known in the room. The key is empty in ordinary
@@ -121,6 +134,11 @@ func noKey(err error) error {
 func (r *Room) write(d pseudonym.Draft, key identity.KeyPair, sender string, how taking) (*Event, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.writeLocked(d, key, sender, how)
+}
+
+// writeLocked is write for a caller that holds the lock.
+func (r *Room) writeLocked(d pseudonym.Draft, key identity.KeyPair, sender string, how taking) (*Event, error) {
 	state := r.current.state
 	r.place(&d, sender, state)
 	event, err := r.build(d, key, sender)
@@ -220,23 +238,13 @@ type deferredPower struct {
 
 // deferPower stores the power levels that an event of a local user gives to users without a key. They replace those of
 // earlier events: a user that a later one leaves out, or names by its key, gets what that says.
-func (r *Room) deferPower(levels map[string]json.RawMessage, by string) error {
-	if !r.format.Pseudonymous {
-		return nil
+func (r *Room) deferPower(tx *store.Tx, levels map[string]json.RawMessage, by string) {
+	for _, userID := range r.deferredUsers() {
+		r.rooms.tables.deferred.Delete(tx, store.Key(r.id, userID))
 	}
-	earlier := r.deferredUsers()
-	if len(levels) == 0 && len(earlier) == 0 {
-		return nil
+	for userID, level := range levels {
+		r.rooms.tables.deferred.Put(tx, store.Key(r.id, userID), deferredPower{level, by})
 	}
-	return r.rooms.Store.Update(func(tx *store.Tx) error {
-		for _, userID := range earlier {
-			r.rooms.tables.deferred.Delete(tx, store.Key(r.id, userID))
-		}
-		for userID, level := range levels {
-			r.rooms.tables.deferred.Put(tx, store.Key(r.id, userID), deferredPower{level, by})
-		}
-		return nil
-	})
 }
 
 // deferredUsers returns the users with a deferred power level, sorted.
@@ -255,34 +263,43 @@ func (r *Room) deferredUsers() []string {
 // whenever its mapping was verified. No lock of the room may be held but intake.
 func (r *Room) applyAllDeferred() {
 	for _, userID := range r.deferredUsers() {
-		r.applyDeferred(userID)
+		if err := r.applyDeferred(userID); err != nil {
+			r.rooms.Log.Warn("a deferred power level was not applied", "room", r.id, "user", userID, "error", err)
+		}
 	}
 }
 
-// applyDeferred sends the deferred power level of a user that has joined, on behalf of the user that gave it.
-func (r *Room) applyDeferred(userID string) {
-	deferred, ok := r.rooms.tables.deferred.Get(store.Key(r.id, userID))
-	if !ok || !r.format.Pseudonymous {
-		return
-	}
+// applyDeferred sends the deferred power level of a user that has joined, on behalf of the user that gave it, if that user
+// still may.
+func (r *Room) applyDeferred(userID string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	place, state := store.Key(r.id, userID), r.current.state
+	deferred, ok := r.rooms.tables.deferred.Get(place)
 	key, known := r.directory.Key(userID)
-	levels := r.State().Get(powerLevelsType, "")
-	if !known || levels == nil || r.Membership(userID) != "join" {
-		return
-	}
-	err := r.rooms.Store.Update(func(tx *store.Tx) error {
-		r.rooms.tables.deferred.Delete(tx, store.Key(r.id, userID))
+	levels := state.Get(powerLevelsType, "")
+	if !ok || !known || levels == nil || state.Membership(string(key)) != "join" {
 		return nil
-	})
-	content, changed, applyErr := pseudonym.ApplyDeferred(contentOf(levels), key, deferred.Level)
-	if err = errors.Join(err, applyErr); err == nil && changed {
-		empty := ""
-		by, sender, keyErr := r.ownSender(deferred.By)
-		if err = keyErr; err == nil {
-			_, err = r.write(pseudonym.Draft{Type: powerLevelsType, RoomID: r.id, StateKey: &empty, Content: content}, by, sender, taking{})
+	}
+	forget := func(tx *store.Tx, _ string) { r.rooms.tables.deferred.Delete(tx, place) }
+	content, changed, err := pseudonym.ApplyDeferred(contentOf(levels), key, deferred.Level)
+	if err == nil && changed {
+		if err = r.writePower(content, deferred.By, taking{also: forget}); err == nil {
+			return nil
 		}
 	}
+	return errors.Join(err, r.rooms.Store.Update(func(tx *store.Tx) error {
+		forget(tx, "")
+		return nil
+	}))
+}
+
+// writePower sends the power levels of a pseudonymous room for a local user. The lock must be held.
+func (r *Room) writePower(content []byte, by string, how taking) error {
+	key, sender, err := r.ownSender(by)
 	if err != nil {
-		r.rooms.Log.Warn("a deferred power level was not applied", "room", r.id, "user", userID, "error", err)
+		return err
 	}
+	_, err = r.writeLocked(pseudonym.Draft{Type: powerLevelsType, RoomID: r.id, StateKey: new(string), Content: content}, key, sender, how)
+	return err
 }
