@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"msc4014/reference/identity"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 )
@@ -38,6 +39,42 @@ func TestDeactivationIsForGood(t *testing.T) {
 	one.stop()
 	one.start()
 	assert.Equal(t, placeholder, one.Get(room).UserID(key))
+}
+
+// The last event of a deactivated user does not repeat the mapping, whichever events have one
+// (mapping/in-leave-ban-knock), and whether the user was a member or invited.
+func TestDeactivationRepeatsNoMapping(t *testing.T) {
+	for _, reading := range []pseudonym.Reading{"own-only", "all"} {
+		w := newWorld(t, pdu.DialectMSC4014, "one.test", "two.test")
+		one, two := w.servers["one.test"], w.servers["two.test"]
+		one.Pseudonym.Readings.InLeaveBanKnock, two.Pseudonym.Readings.InLeaveBanKnock = reading, reading
+		room := one.create(alice, pdu.RoomVersion)
+		require.NoError(t, one.Invite(t.Context(), alice, bob, room, ""))
+		one.join(dave, room, "")
+		r := one.Get(room)
+		invited, joined := first(r.Sender(bob)), first(r.Sender(dave))
+		require.NoError(t, two.Deactivate(t.Context(), bob))
+		require.NoError(t, one.Deactivate(t.Context(), dave))
+		for _, key := range []string{invited, joined} {
+			leave := r.State().Member(key)
+			assert.Equal(t, "leave", leave.Membership())
+			assert.False(t, leave.Content(pdu.MappingField).Exists())
+		}
+	}
+}
+
+// The mapping is removed although clients no longer see the user by its user ID (redaction/leave-and-mapping,
+// "user-id-gone").
+func TestDeactivationOfAUserThatHasLeft(t *testing.T) {
+	w := newWorld(t, pdu.DialectMSC4014, "one.test")
+	one := w.servers["one.test"]
+	one.Pseudonym.Readings.LeftMapping = "user-id-gone"
+	room := one.create(alice, pdu.RoomVersion)
+	one.join(dave, room, "")
+	key := first(one.Get(room).Sender(dave))
+	require.NoError(t, one.Leave(t.Context(), dave, room, ""))
+	require.NoError(t, one.Deactivate(t.Context(), dave))
+	assert.True(t, one.Get(room).directory.Purged(identity.SenderKey(key)))
 }
 
 // A peer that may not see the content of a purged member event gets no mapping either, and under every reading of

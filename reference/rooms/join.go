@@ -297,7 +297,7 @@ func (rs *Rooms) joinThrough(ctx context.Context, server, roomID, userID, reason
 	if err != nil {
 		return err
 	}
-	room, event, err := rs.fromTemplate(template, roomID, userID, "join", reason)
+	room, event, err := rs.fromTemplate(template, roomID, userID, "join", reason, true)
 	if err != nil {
 		return err
 	}
@@ -313,9 +313,9 @@ func (rs *Rooms) joinThrough(ctx context.Context, server, roomID, userID, reason
 }
 
 // fromTemplate builds the member event of a local user from the response to make_join, make_leave or make_knock. Only
-// the prev events, auth events and depth are the response's, and for a join the authorising member. The room is a new
-// one if the server does not know it.
-func (rs *Rooms) fromTemplate(t outgoing.Template, roomID, userID, membership, reason string) (*Room, *pdu.Event, error) {
+// the prev events, auth events and depth are the response's, and for a join the authorising member. Unless it is mapped, the
+// event has no mapping. The room is a new one if the server does not know it.
+func (rs *Rooms) fromTemplate(t outgoing.Template, roomID, userID, membership, reason string, mapped bool) (*Room, *pdu.Event, error) {
 	version := t.RoomVersion
 	format, known := rs.format(version)
 	if !known {
@@ -334,6 +334,9 @@ func (rs *Rooms) fromTemplate(t outgoing.Template, roomID, userID, membership, r
 		profile = rs.Profile(userID)
 	}
 	d, err := room.memberDraft(membership, userID, sender, profile, reason, true)
+	if err == nil && !mapped {
+		d.Content, err = rs.Pseudonym.MemberContent(d.Content, nil, true)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -19,11 +19,16 @@ import (
 
 // Leave makes a local user leave a room, reject an invite, or retract a knock.
 func (rs *Rooms) Leave(ctx context.Context, userID, roomID, reason string) error {
+	return rs.leave(ctx, userID, roomID, reason, true)
+}
+
+// leave is Leave. Unless it is mapped, the leave has no mapping.
+func (rs *Rooms) leave(ctx context.Context, userID, roomID, reason string, mapped bool) error {
 	room := rs.Get(roomID)
 	if room != nil && room.Resident() {
 		switch room.Membership(userID) {
 		case "join", "invite", "knock":
-			return room.changeOwn(userID, "leave", reason, true)
+			return room.leave(userID, reason, mapped)
 		}
 	}
 	outside, ok := rs.OutsideOf(userID, roomID)
@@ -39,7 +44,7 @@ func (rs *Rooms) Leave(ctx context.Context, userID, roomID, reason string) error
 		if template.RoomVersion == "" {
 			template.RoomVersion = outside.Version
 		}
-		_, event, err := rs.fromTemplate(template, roomID, userID, "leave", reason)
+		_, event, err := rs.fromTemplate(template, roomID, userID, "leave", reason, mapped)
 		if err != nil {
 			return err
 		}
@@ -57,14 +62,16 @@ func (rs *Rooms) Leave(ctx context.Context, userID, roomID, reason string) error
 	return rs.keepOutside(outside)
 }
 
-// changeOwn sends a member event of a local member about itself. Unless it is named, the event has no mapping where only
-// the member's own events do.
-func (r *Room) changeOwn(userID, membership, reason string, named bool) error {
+// leave sends the leave of a local user. Unless it is mapped, it has no mapping.
+func (r *Room) leave(userID, reason string, mapped bool) error {
 	key, sender, err := r.ownSender(userID)
 	if err != nil {
 		return err
 	}
-	d, err := r.memberDraft(membership, userID, sender, Profile{}, reason, named)
+	d, err := r.memberDraft("leave", userID, sender, Profile{}, reason, true)
+	if err == nil && !mapped {
+		d.Content, err = r.rooms.Pseudonym.MemberContent(d.Content, nil, true)
+	}
 	if err != nil {
 		return err
 	}
@@ -156,7 +163,7 @@ func (rs *Rooms) Knock(ctx context.Context, userID, roomID string, via []string,
 		if err != nil {
 			return err
 		}
-		room, event, err := rs.fromTemplate(template, roomID, userID, "knock", reason)
+		room, event, err := rs.fromTemplate(template, roomID, userID, "knock", reason, true)
 		if err != nil {
 			return err
 		}
@@ -237,31 +244,35 @@ func (r *Room) writeProfile(userID string, profile Profile) error {
 }
 
 // Deactivate makes a local user leave all rooms for good, and removes its mappings (MSC4014, Addressing 3;
-// redaction/deactivation): the leave does not repeat them.
+// redaction/deactivation): the leaves do not repeat them.
 func (rs *Rooms) Deactivate(ctx context.Context, userID string) error {
 	var problems []error
+	mapped := !rs.Pseudonym.PurgesDeactivated()
 	for _, room := range rs.All() {
 		if membership := room.Membership(userID); room.Resident() && (membership == "join" || membership == "invite" || membership == "knock") {
-			problems = append(problems, room.changeOwn(userID, "leave", "", !rs.Pseudonym.PurgesDeactivated()))
+			problems = append(problems, room.leave(userID, "", mapped))
 		}
-		if key, known := room.directory.Key(userID); known && room.format.Pseudonymous {
-			problems = append(problems, room.purge(key))
-		}
+		problems = append(problems, room.purge(userID))
 	}
 	for _, outside := range rs.tables.outside.All() {
 		if outside.UserID == userID && (outside.Membership == "invite" || outside.Membership == "knock") {
-			problems = append(problems, rs.Leave(ctx, userID, outside.RoomID, ""))
+			problems = append(problems, rs.leave(ctx, userID, outside.RoomID, "", mapped))
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// purge removes the mapping of a key.
-func (r *Room) purge(key identity.SenderKey) error {
+// purge removes the mapping of a local user. The user's key is looked up among this server's own: the directory does not
+// find it by the user ID if clients see the user by another.
+func (r *Room) purge(userID string) error {
+	key, known, err := r.rooms.keys.Load(r.id, userID)
+	if err != nil || !known || !r.format.Pseudonymous {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.rooms.advance(func(tx *store.Tx, position int64) error {
-		r.keep(tx, r.directory.Purge(key), position)
+		r.keep(tx, r.directory.Purge(key.Public), position)
 		return nil
 	})
 }
