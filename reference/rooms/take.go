@@ -4,6 +4,7 @@ package rooms
 // directory, applies redactions, and stores the result, all in one step that clients see as a whole.
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -207,7 +208,8 @@ func (r *Room) remember(tx *store.Tx, event *Event) {
 
 // learn records in the directory of a pseudonymous room the member events that entered the current state, and the one
 // that was added. When the server joins the room, it also records the member events in the auth chain of the state:
-// members that set state may have left. Events are recorded oldest first, which matters if two keys claim one user.
+// members that set state may have left. Events are recorded oldest first, by depth, time and ID, which matters if two keys
+// claim one user.
 func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 	if !r.format.Pseudonymous {
 		return
@@ -225,10 +227,7 @@ func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 		changed = append(changed, r.formerMemberEvents()...)
 	}
 	slices.SortFunc(changed, func(a, b *Event) int {
-		if order := int(a.Depth() - b.Depth()); order != 0 {
-			return order
-		}
-		return int(a.OriginServerTS() - b.OriginServerTS())
+		return cmp.Or(cmp.Compare(a.Depth(), b.Depth()), cmp.Compare(a.OriginServerTS(), b.OriginServerTS()), cmp.Compare(a.ID(), b.ID()))
 	})
 	for _, event := range changed {
 		key, _ := event.StateKey()
