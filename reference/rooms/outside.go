@@ -176,13 +176,12 @@ func (rs *Rooms) wireNameOf(o Outside) string {
 
 // inviteState returns the state that is sent with an invite or a knock: some state about the room, and the inviting
 // user's join event, whose mapping tells the invited server who the inviter is (MSC1228, Sending invites; in ordinary
-// rooms client-server API, "Stripped state").
+// rooms client-server API, "Stripped state"). For a knock it is the creator's.
 func (r *Room) inviteState(state rules.State, inviter string) []*Event {
-	join := state.Member(inviter)
-	if join == nil {
-		join = state.Create()
+	var events []*pdu.Event
+	if join := state.Member(inviter); join != nil {
+		events = append(events, join)
 	}
-	events := []*pdu.Event{join}
 	for _, eventType := range []string{
 		createType, joinRulesType, "m.room.name", "m.room.topic", "m.room.avatar", "m.room.canonical_alias", "m.room.encryption",
 	} {

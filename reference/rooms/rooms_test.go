@@ -174,6 +174,28 @@ func TestKnockAndRestrictedJoin(t *testing.T) {
 	})
 }
 
+// The state that a knocking user of the room's own server is shown has the knock once, and the creator.
+func TestStateOfAKnock(t *testing.T) {
+	inEachKind(t, func(t *testing.T, w *world, version string) {
+		one := w.servers["one.test"]
+		room := one.create(alice, version, func(o *CreateOptions) {
+			o.InitialState = []StateWrite{{joinRulesType, "", []byte(`{"join_rule":"knock"}`)}}
+		})
+		require.NoError(t, one.Knock(t.Context(), dave, room, nil, ""))
+		var members, creates []string
+		for _, event := range one.Get(room).InviteState(dave) {
+			switch gjson.GetBytes(event, "type").String() {
+			case memberType:
+				members = append(members, gjson.GetBytes(event, "state_key").String())
+			case createType:
+				creates = append(creates, gjson.GetBytes(event, "sender").String())
+			}
+		}
+		assert.Equal(t, []string{alice, dave}, members)
+		assert.Equal(t, []string{alice}, creates)
+	})
+}
+
 func TestPartitionHeals(t *testing.T) {
 	inEachKind(t, func(t *testing.T, w *world, version string) {
 		one, two := w.servers["one.test"], w.servers["two.test"]

@@ -122,12 +122,17 @@ func (r *Room) StateEvent(userID, eventType, stateKey string) (*Event, error) {
 // including the member event.
 func (r *Room) InviteState(userID string) []json.RawMessage {
 	sender, known := r.Sender(userID)
-	member := r.State().Member(sender)
+	state := r.State()
+	member := state.Member(sender)
 	if !known || member == nil {
 		return nil
 	}
+	other := member.Sender()
+	if other == sender { // a knock, which nobody else sends; see SendKnock
+		other = state.Create().Sender()
+	}
 	var events []*pdu.Stripped
-	for _, event := range append(r.inviteState(r.State(), member.Sender()), r.Event(member.ID())) {
+	for _, event := range append(r.inviteState(state, other), r.Event(member.ID())) {
 		events = append(events, &r.forClients(event).Stripped)
 	}
 	return r.rooms.strippedViews(r.format, events, r.Names())
