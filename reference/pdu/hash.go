@@ -39,9 +39,13 @@ func (o object) contentHash() string {
 // ID returns the ID of an event: a dollar sign and its reference hash, in unpadded URL-safe base64 (room version 4,
 // "Event IDs").
 func ID(event []byte, f Format) (string, error) {
-	_, redacted, err := readRedacted(event, f)
+	o, err := read(event, "an event")
 	if err != nil {
 		return "", fmt.Errorf("computing an event ID: %w", err)
+	}
+	redacted, err := o.redact(f)
+	if err != nil {
+		return "", fmt.Errorf("computing an event ID: redacting the event: %w", err)
 	}
 	return redacted.eventID(), nil
 }

@@ -84,7 +84,7 @@ func (o object) canonical() []byte {
 func quoted(s string) []byte {
 	text, err := json.Marshal(s)
 	if err != nil {
-		panic("event: a string cannot be written: " + err.Error())
+		panic("pdu: a string cannot be written: " + err.Error())
 	}
 	return respelled(text) // encoding/json also escapes <, >, & and two separators
 }

@@ -51,17 +51,6 @@ var keptInV11 = kept{
 	},
 }
 
-// readRedacted returns an event, and what redaction keeps of it.
-func readRedacted(event []byte, f Format) (o, redacted object, err error) {
-	if o, err = read(event, "an event"); err != nil {
-		return nil, nil, err
-	}
-	if redacted, err = o.redact(f); err != nil {
-		return nil, nil, fmt.Errorf("redacting an event: %w", err)
-	}
-	return o, redacted, nil
-}
-
 // redact returns what redaction keeps of an event. It is an error if the event has no type or no content, or if the format's
 // room version is not known.
 func (o object) redact(f Format) (object, error) {

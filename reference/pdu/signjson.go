@@ -42,7 +42,18 @@ func VerifyJSON(raw []byte, entity, keyID string, key ed25519.PublicKey) error {
 	if err != nil {
 		return err
 	}
-	return o.verify(o, entity, keyID, key)
+	signatures, err := o.optional("signatures")
+	if err != nil {
+		return fmt.Errorf("verifying: %w", err)
+	}
+	signature, ok := signatures.child(entity)[keyID]
+	if !ok {
+		return fmt.Errorf("%w under entity %.60q and key ID %.60q", ErrNoSignature, entity, keyID)
+	}
+	if err := o.verifySignature(signature, key); err != nil {
+		return fmt.Errorf("verifying the signature under entity %.60q and key ID %.60q: %w", entity, keyID, err)
+	}
+	return nil
 }
 
 // signedAs returns the object with a signature over the same object in a form, which for an event is the redacted one.
@@ -64,22 +75,6 @@ func (o object) signedAs(form object, entity, keyID string, key ed25519.PrivateK
 	}
 	ofEntity = ofEntity.with(keyID, quoted(signature))
 	return o.with("signatures", signatures.with(entity, ofEntity.canonical()).canonical()).canonical(), nil
-}
-
-// verify verifies a signature of the object over the same object in a form.
-func (o object) verify(form object, entity, keyID string, key ed25519.PublicKey) error {
-	signatures, err := o.optional("signatures")
-	if err != nil {
-		return fmt.Errorf("verifying: %w", err)
-	}
-	signature, ok := signatures.child(entity)[keyID]
-	if !ok {
-		return fmt.Errorf("%w under entity %.60q and key ID %.60q", ErrNoSignature, entity, keyID)
-	}
-	if err := form.verifySignature(signature, key); err != nil {
-		return fmt.Errorf("verifying the signature under entity %.60q and key ID %.60q: %w", entity, keyID, err)
-	}
-	return nil
 }
 
 // aSigner and aKeyID are where gomatrixserverlib is told to put and to find signatures: wherever they stand in the

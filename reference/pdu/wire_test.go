@@ -82,7 +82,11 @@ func TestSender(t *testing.T) {
 
 // redactRaw returns what redaction keeps of an event.
 func redactRaw(event []byte, f Format) ([]byte, error) {
-	_, redacted, err := readRedacted(event, f)
+	o, err := read(event, "an event")
+	if err != nil {
+		return nil, err
+	}
+	redacted, err := o.redact(f)
 	return redacted.canonical(), err
 }
 

@@ -155,7 +155,10 @@ func ApplyDeferred(powerLevels []byte, key identity.SenderKey, level json.RawMes
 	if err != nil {
 		return nil, false, err
 	}
-	users := o.child("users").copy()
+	users := o.child("users")
+	if users == nil {
+		users = object{}
+	}
 	if bytes.Equal(users[string(key)], level) {
 		return powerLevels, false, nil
 	}

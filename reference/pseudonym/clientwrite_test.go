@@ -145,7 +145,7 @@ func TestWireContent(t *testing.T) {
 }
 
 // membership/ban, membership/ban-before-join.
-func TestBanTarget(t *testing.T) {
+func TestMemberTarget(t *testing.T) {
 	w := newWorld(t, pdu.DialectMSC4014)
 	d := w.room(aliceID, bobID)
 	for _, c := range []struct {

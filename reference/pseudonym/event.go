@@ -22,6 +22,15 @@ func (s ServerSigner) Format(state fmt.State, _ rune) {
 	fmt.Fprintf(state, "signing key %s of %s", s.KeyID, s.Name)
 }
 
+// Sign adds the server's signature to an event, and the content hash if it has none.
+func (s ServerSigner) Sign(event []byte, f pdu.Format) (*pdu.Event, error) {
+	signed, err := pdu.Sign(event, f, s.Name, s.KeyID, s.Key)
+	if err != nil {
+		return nil, fmt.Errorf("signing an event by the key of %s: %w", s.Name, err)
+	}
+	return pdu.Parse(signed, f)
+}
+
 // Draft is an event that has no sender yet.
 type Draft struct {
 	Type           string
@@ -51,11 +60,8 @@ func (r Rules) Build(d Draft, key identity.KeyPair, server ServerSigner) (*pdu.E
 	if err != nil {
 		return nil, err
 	}
-	if r.signsAsOrigin() {
-		event, err = pdu.Sign(event, r.Format(), server.Name, server.KeyID, server.Key)
-		if err != nil {
-			return nil, fmt.Errorf("signing an event by the server's key: %w", err)
-		}
+	if r.Readings.ServerSignatures == "origin-only" || r.Readings.ServerSignatures == "origin-and-resident" {
+		return server.Sign(event, r.Format())
 	}
 	return pdu.Parse(event, r.Format())
 }
@@ -126,19 +132,11 @@ func (r Rules) sign(event *pdu.Event, key identity.KeyPair) (*pdu.Event, error) 
 	return pdu.Parse(signed, r.Format())
 }
 
-func (r Rules) signsAsOrigin() bool {
-	return r.Readings.ServerSignatures == "origin-only" || r.Readings.ServerSignatures == "origin-and-resident"
-}
-
 // SignAsResident adds the resident server's signature to a join that it received, if the reading of
 // signing/server-signatures asks for one.
 func (r Rules) SignAsResident(join *pdu.Event, server ServerSigner) (*pdu.Event, error) {
 	if r.Readings.ServerSignatures != "resident-on-joins" && r.Readings.ServerSignatures != "origin-and-resident" {
 		return join, nil
 	}
-	signed, err := pdu.Sign(join.JSON(), r.Format(), server.Name, server.KeyID, server.Key)
-	if err != nil {
-		return nil, fmt.Errorf("signing a join by the resident server's key: %w", err)
-	}
-	return pdu.Parse(signed, r.Format())
+	return server.Sign(join.JSON(), r.Format())
 }

@@ -34,7 +34,7 @@ func FuzzHostileEvents(f *testing.F) {
 				continue
 			}
 			assert.NotEqual(t, Verified, w.r.JudgeStripped(stripped, w).Verdict)
-			_, _ = w.r.CheckInviteOrigin("", []*pdu.Stripped{stripped}, "one.test", w)
+			_ = w.r.CheckInviteOrigin("", []*pdu.Stripped{stripped}, "one.test", w)
 			w.showsUserID(w.r.StrippedState(stripped, d))
 			event, err := pdu.Parse(w.whole(raw), w.r.Format())
 			if err != nil {

@@ -48,28 +48,29 @@ func (r Rules) InvitePath(roomID string, partial []byte, userID string) (string,
 // never include it, so a server of their dialect ignores this error and shows the inviter by a placeholder.
 var ErrInviterUnknown = errors.New("the invite's state has no join of the inviter")
 
-// CheckInviteOrigin returns the user ID of an inviter: the invited server checks that the request came from the server of
-// the inviting user (MSC1228, Sending invites), which the inviter's mapping names. state is the state that was sent with
-// the invite. The keys needed are those of a server that has just signed a request, so they are available.
-func (r Rules) CheckInviteOrigin(inviter identity.SenderKey, state []*pdu.Stripped, origin string, keys KeySource) (userID string, err error) {
+// CheckInviteOrigin returns an error unless a partial invite came from the server of its inviter: the invited server checks
+// that the request came from the server of the inviting user (MSC1228, Sending invites), which the inviter's mapping names.
+// state is the state that was sent with the invite. The keys needed are those of a server that has just signed a request,
+// so they are available.
+func (r Rules) CheckInviteOrigin(inviter identity.SenderKey, state []*pdu.Stripped, origin string, keys KeySource) error {
 	for _, event := range state {
 		if member, isMember := event.Member(); !isMember || member != string(inviter) {
 			continue
 		}
 		j := r.JudgeStripped(event, keys)
 		if j.Verdict != Verified {
-			return "", fmt.Errorf("the mapping of the inviter %s is not verified (%s): %w", inviter, j.Cause, j.Err)
+			return fmt.Errorf("the mapping of the inviter %s is not verified (%s): %w", inviter, j.Cause, j.Err)
 		}
 		domain, err := identity.UserIDDomain(j.Mapping.UserID)
 		if err != nil {
-			return "", err
+			return err
 		}
 		if domain != origin {
-			return "", fmt.Errorf("the inviter %s is of %s, the invite came from %s", j.Mapping.UserID, domain, origin)
+			return fmt.Errorf("the inviter %s is of %s, the invite came from %s", j.Mapping.UserID, domain, origin)
 		}
-		return j.Mapping.UserID, nil
+		return nil
 	}
-	return "", fmt.Errorf("%w: %s", ErrInviterUnknown, inviter)
+	return fmt.Errorf("%w: %s", ErrInviterUnknown, inviter)
 }
 
 // CompleteInvite completes a partial invite of a local user: the invited server adds the user_room_key in the state

@@ -65,6 +65,16 @@ func (d *Directory) Verified(key identity.SenderKey) (string, bool) {
 	return "", false
 }
 
+// VerifiedDomain returns the domain of a key's verified mapping, if there is one.
+func VerifiedDomain(key identity.SenderKey, names Names) (string, bool) {
+	userID, ok := names.Verified(key)
+	if !ok {
+		return "", false
+	}
+	domain, err := identity.UserIDDomain(userID)
+	return domain, err == nil
+}
+
 // Knows reports whether a key is, or was, a member's.
 func (d *Directory) Knows(key identity.SenderKey) bool {
 	d.mu.RLock()

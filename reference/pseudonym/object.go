@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 
 	"github.com/tidwall/gjson"
 )
@@ -70,14 +69,6 @@ func (o object) set(key string, value any) {
 		panic("pseudonym: a value that is made here cannot be written: " + err.Error())
 	}
 	o[key] = raw
-}
-
-// copy returns an object that may be changed.
-func (o object) copy() object {
-	if o == nil {
-		return object{}
-	}
-	return maps.Clone(o)
 }
 
 func (o object) raw() []byte {

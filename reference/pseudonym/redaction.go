@@ -65,17 +65,7 @@ func (r Rules) MayRedact(redactor, author identity.SenderKey, power, needed int6
 	if r.Readings.SameServerRedaction != "accepted" {
 		return false
 	}
-	one, ok1 := verifiedDomain(redactor, names)
-	other, ok2 := verifiedDomain(author, names)
+	one, ok1 := VerifiedDomain(redactor, names)
+	other, ok2 := VerifiedDomain(author, names)
 	return ok1 && ok2 && one == other
-}
-
-// verifiedDomain returns the domain of a key's verified mapping.
-func verifiedDomain(key identity.SenderKey, names Names) (string, bool) {
-	userID, ok := names.Verified(key)
-	if !ok {
-		return "", false
-	}
-	domain, err := identity.UserIDDomain(userID)
-	return domain, err == nil
 }

@@ -90,16 +90,7 @@ func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, invite
 	if err != nil {
 		return err
 	}
-	var completed *pdu.Event
-	if r.rooms.own(targetID) {
-		key, keyErr := pseudonym.SenderKey(r.rooms.keys, r.id, targetID)
-		if keyErr != nil {
-			return keyErr
-		}
-		completed, err = p.CompleteInvite(partial, r.id, targetID, key, r.rooms.Server, now())
-	} else {
-		completed, err = r.inviteByPartial(ctx, partial, string(inviter.Public), targetID, domain, state)
-	}
+	completed, err := r.completedInvite(ctx, partial, string(inviter.Public), targetID, domain, state)
 	if err != nil {
 		return err
 	}
@@ -121,8 +112,15 @@ func (r *Room) invitePseudonymous(ctx context.Context, d pseudonym.Draft, invite
 	return err
 }
 
-// inviteByPartial asks the invited user's server to complete a partial invite.
-func (r *Room) inviteByPartial(ctx context.Context, partial []byte, inviter, targetID, domain string, state rules.State) (*pdu.Event, error) {
+// completedInvite returns a partial invite as the invited user's server completes it.
+func (r *Room) completedInvite(ctx context.Context, partial []byte, inviter, targetID, domain string, state rules.State) (*pdu.Event, error) {
+	if r.rooms.own(targetID) {
+		key, err := pseudonym.SenderKey(r.rooms.keys, r.id, targetID)
+		if err != nil {
+			return nil, err
+		}
+		return r.rooms.Pseudonym.CompleteInvite(partial, r.id, targetID, key, r.rooms.Server, now())
+	}
 	path, err := r.rooms.Pseudonym.InvitePath(r.id, partial, targetID)
 	if err != nil {
 		return nil, err
@@ -199,7 +197,7 @@ func (rs *Rooms) Invited(ctx context.Context, origin, roomID string, invite outg
 	case !rs.own(target) || !rs.Exists(target):
 		return nil, NotFound("there is no user %s on this server", target)
 	}
-	signed, err := room.signOrdinary(event.JSON())
+	signed, err := rs.Server.Sign(event.JSON(), format)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +220,7 @@ func (rs *Rooms) InvitedPartial(_ context.Context, origin, userID string, invite
 	}
 	p := rs.Pseudonym
 	inviter := identity.SenderKey(format.Sender(invite.Event))
-	_, err := p.CheckInviteOrigin(inviter, parseStripped(format, invite.InviteRoomState), origin, ownKeys{rs, rs.MappingKeys})
+	err := p.CheckInviteOrigin(inviter, parseStripped(format, invite.InviteRoomState), origin, ownKeys{rs, rs.MappingKeys})
 	if err != nil && !(errors.Is(err, pseudonym.ErrInviterUnknown) && p.Dialect == pdu.DialectDendrite) {
 		return nil, Forbidden("%v", err)
 	}

@@ -52,9 +52,7 @@ func (r *Room) provenDomain(event *pdu.Event) (string, bool) {
 	if !r.format.Pseudonymous {
 		return "", false
 	}
-	userID, verified := r.directory.Verified(identity.SenderKey(event.Sender()))
-	domain, err := identity.UserIDDomain(userID)
-	return domain, verified && err == nil
+	return pseudonym.VerifiedDomain(identity.SenderKey(event.Sender()), r.directory)
 }
 
 // readForeign parses an event from another server and checks it by itself. An event whose content hash is wrong is

@@ -61,7 +61,7 @@ func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userI
 	if err := room.mayEnter(state, membership, sender, userID); err != nil {
 		return none, err
 	}
-	content := []byte(fmt.Sprintf(`{"membership":%q}`, membership))
+	content := []byte(raw(map[string]string{"membership": membership}))
 	if membership == "join" && needsAuthoriser(state, sender) {
 		if content, _, err = room.authoriseJoin(content, admitted, state); err != nil {
 			return none, err
@@ -209,7 +209,7 @@ func (r *Room) readMember(ctx context.Context, raw json.RawMessage) (*pdu.Event,
 		if err := r.mayAuthorise(event.Sender(), event.Sender()); err != nil {
 			return nil, err
 		}
-		if event, err = r.signOrdinary(event.JSON()); err != nil {
+		if event, err = r.rooms.Server.Sign(event.JSON(), r.format); err != nil {
 			return nil, Bad("M_BAD_JSON", "%v", err)
 		}
 	}

@@ -135,8 +135,7 @@ func (r *Room) hasMember(state rules.State, server string, memberships ...string
 		if key.Type != memberType || !slices.Contains(memberships, member.Membership()) {
 			continue
 		}
-		userID, ok := r.Names().Verified(identity.SenderKey(key.Key))
-		if domain, err := identity.UserIDDomain(userID); ok && err == nil && domain == server {
+		if domain, ok := pseudonym.VerifiedDomain(identity.SenderKey(key.Key), r.Names()); ok && domain == server {
 			return true
 		}
 	}

@@ -169,7 +169,7 @@ func (r *Room) build(d pseudonym.Draft, key identity.KeyPair, sender string) (ev
 	if r.format.Pseudonymous {
 		event, err = r.rooms.Pseudonym.Build(d, key, r.rooms.Server)
 	} else {
-		event, err = r.signOrdinary(ordinaryEvent(d, sender))
+		event, err = r.rooms.Server.Sign(ordinaryEvent(d, sender), r.format)
 	}
 	if err != nil {
 		return nil, Bad("M_BAD_JSON", "this event of type %s cannot be sent: %v", d.Type, err)
@@ -191,16 +191,6 @@ func ordinaryEvent(d pseudonym.Draft, sender string) []byte {
 		event["redacts"] = d.Redacts
 	}
 	return raw(event)
-}
-
-// signOrdinary adds the content hash and the server's signature.
-func (r *Room) signOrdinary(event []byte) (*pdu.Event, error) {
-	signer := r.rooms.Server
-	signed, err := pdu.Sign(event, r.format, signer.Name, signer.KeyID, signer.Key)
-	if err != nil {
-		return nil, err
-	}
-	return pdu.Parse(signed, r.format)
 }
 
 // takeOwn adds an event of a local user to the room if the rules allow it, and sends it. The lock must be held.

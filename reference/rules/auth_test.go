@@ -146,7 +146,7 @@ var authCases = []authCase{
 		event: authorised("bob", "dave"), rule: "4.2.1", library: "it leaves signatures to others"},
 	{name: "auth/restricted-authoriser-is-key: a user ID", formats: pseudonymous, prepare: joinRule("restricted"), event: func(r *room) *pdu.Event {
 		return r.event("dave", memberType, new(r.id("dave")), object{"membership": "join", authoriserField: "@bob:other.test"}, "bob")
-	}, rule: "4.2"},
+	}, rule: "4.2.1"},
 	{name: "auth/restricted-authoriser-is-key: a stranger's", prepare: joinRule("restricted"), event: authorised("erin", "dave", "erin"), rule: "4.3.5.2"},
 	{name: "auth/restricted-authoriser-is-key: nobody's", prepare: joinRule("knock_restricted"), event: membership("dave", "dave", "join"), rule: "4.3.5.2"},
 	{name: "auth/restricted-authoriser-is-key: of one without the power to invite", prepare: func(r *room) {

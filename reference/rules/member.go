@@ -50,9 +50,6 @@ func (r Rules) checkAuthoriser(e *pdu.Event) error {
 	if !authoriser.Exists() || !e.Format().Pseudonymous {
 		return nil
 	}
-	if err := r.Pseudonym.CheckKey(authoriser.Str); err != nil {
-		return reject("4.2", "%s: %v", authoriserField, err)
-	}
 	if err := r.Pseudonym.CheckSignedBy(e, identity.SenderKey(authoriser.Str)); err != nil {
 		return reject("4.2.1", "%s: %v", authoriserField, err)
 	}
@@ -62,15 +59,15 @@ func (r Rules) checkAuthoriser(e *pdu.Event) error {
 // joinAllowed is rule 4.3. In pseudonymous rooms 4.3.2 comes before 4.3.1: there nobody else may join the creator's
 // key, not even as the first event of the room.
 func (r Rules) joinAllowed(e *pdu.Event, target string, state State) error {
-	notOwn := e.Sender() != target
-	if notOwn && e.Format().Pseudonymous {
+	own := e.Sender() == target
+	if !own && e.Format().Pseudonymous {
 		return reject("4.3.2", "the state key is not the sender key")
 	}
 	create := state.Create()
 	if len(e.PrevEvents()) == 1 && e.PrevEvents()[0] == create.ID() && target == creator(create) {
 		return nil // 4.3.1
 	}
-	if notOwn && !e.Format().Pseudonymous {
+	if !own {
 		return reject("4.3.2", "the state key is not the sender")
 	}
 	membership := state.Membership(e.Sender())
