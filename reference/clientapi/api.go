@@ -1,6 +1,7 @@
 // Package clientapi is the client-server API of the reference homeserver over HTTP: it parses requests, calls
-// reference/users and reference/rooms, and writes responses. It decides nothing about pseudonymous identities: in every
-// kind of room it gets events as clients see them, with user IDs, and passes on the user IDs that clients write.
+// reference/users and reference/rooms, and writes responses. In every kind of room it gets events as clients see them, with
+// user IDs, and passes on the user IDs that clients write. About pseudonymous identities it decides only what clients of
+// sliding sync are told of a verification (slidingsync.go).
 //
 // Begin with route in this file, and with request.go; each other file is a chapter of the specification.
 package clientapi

@@ -1,8 +1,8 @@
 // Package pdu has the events that servers exchange, PDUs (server-server API, "PDUs"), in rooms of versions 10 and 11 and in
 // pseudonymous ones (MSC4014): how they are spelled, hashed, redacted and signed.
 //
-// An event is parsed once, when it arrives, is built or is loaded. From then on it is handed around as an *Event, and no
-// package reads its bytes again. What an event may do is decided elsewhere: reference/pseudonym and reference/rules.
+// An event is parsed when it arrives, is built or is loaded. From then on it is handed around as an *Event, and its bytes
+// are read again only to add a signature. What an event may do is decided elsewhere: reference/pseudonym and reference/rules.
 //
 // Read it in this order:
 //
@@ -21,6 +21,6 @@
 // cases where it does not, and canonical.go and signjson.go what is done instead. Redaction and hashes are written from
 // the specification.
 //
-// Functions that take the bytes of an event neither keep nor change them, and return an error for everything that
-// CanonicalJSON refuses.
+// Functions that take the bytes of an event neither keep nor change them. All but the lenient ones, ParseStripped and
+// Format.Sender, return an error for everything that CanonicalJSON refuses.
 package pdu

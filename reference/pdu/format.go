@@ -63,6 +63,6 @@ func (f Format) Sender(event []byte) string {
 	if err := json.Unmarshal(event, &fields); err != nil {
 		return ""
 	}
-	sender, _ := fields.text(f.SenderField())
+	sender, _ := fields.lookupText(f.SenderField())
 	return sender
 }

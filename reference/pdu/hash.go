@@ -17,7 +17,7 @@ var ErrContentHash = errors.New("the content hash does not match")
 
 // checkContentHash compares the content hash that an event states with that which it has.
 func (o object) checkContentHash() error {
-	stated, ok := o.child("hashes").text("sha256")
+	stated, ok := o.child("hashes").lookupText("sha256")
 	if !ok {
 		return errors.New("checking the content hash: the event states none")
 	}

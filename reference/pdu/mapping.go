@@ -38,7 +38,7 @@ func ParseMapping(raw []byte) (Mapping, error) {
 		return Mapping{}, err
 	}
 	m := Mapping{Raw: slices.Clone(raw)}
-	m.UserID, _ = o.text("user_id")
+	m.UserID, _ = o.lookupText("user_id")
 	for _, dialect := range []Dialect{DialectMSC4014, DialectDendrite} {
 		if _, ok := o[dialect.MappingKeyField()]; !ok {
 			continue
@@ -46,7 +46,7 @@ func ParseMapping(raw []byte) (Mapping, error) {
 		if m.Dialect != "" {
 			return Mapping{}, errors.New("reading a mapping: it names a key in both dialects")
 		}
-		key, _ := o.text(dialect.MappingKeyField())
+		key, _ := o.lookupText(dialect.MappingKeyField())
 		m.Dialect, m.Key = dialect, identity.SenderKey(key)
 	}
 	if _, err := identity.ParseSenderKey(string(m.Key)); err != nil {
@@ -71,11 +71,11 @@ func VerifyMapping(m Mapping, keys func(serverName, keyID string) (ed25519.Publi
 	if err != nil {
 		return err
 	}
-	signatures, err := o.optional("signatures")
+	signatures, err := o.childOrEmpty("signatures")
 	if err != nil {
 		return fmt.Errorf("verifying the mapping of %s: %w", m.UserID, err)
 	}
-	byDomain, err := signatures.optional(domain)
+	byDomain, err := signatures.childOrEmpty(domain)
 	if err != nil {
 		return fmt.Errorf("verifying the mapping of %s: %w", m.UserID, err)
 	}

@@ -25,8 +25,8 @@ func read(raw []byte, what string) (object, error) {
 	return o, nil
 }
 
-// text returns a string, and whether there is one under the key.
-func (o object) text(key string) (string, bool) {
+// lookupText returns a string, and whether there is one under the key.
+func (o object) lookupText(key string) (string, bool) {
 	var s *string
 	if json.Unmarshal(o[key], &s) != nil || s == nil {
 		return "", false
@@ -42,8 +42,8 @@ func (o object) child(key string) (child object) {
 	return child
 }
 
-// optional returns the object under a key, which is empty if nothing is there, and an error if something else is.
-func (o object) optional(key string) (object, error) {
+// childOrEmpty returns the object under a key, which is empty if nothing is there, and an error if something else is.
+func (o object) childOrEmpty(key string) (object, error) {
 	if _, ok := o[key]; !ok {
 		return object{}, nil
 	}

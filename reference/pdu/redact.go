@@ -58,7 +58,7 @@ func (o object) redact(f Format) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	eventType, ok := o.text("type")
+	eventType, ok := o.lookupText("type")
 	content := o.child("content")
 	if !ok || content == nil {
 		return nil, errors.New("it has no type or no content")

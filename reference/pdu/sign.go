@@ -17,7 +17,7 @@ func Sign(event []byte, f Format, entity, keyID string, key ed25519.PrivateKey) 
 	if err != nil {
 		return nil, err
 	}
-	hashes, err := o.optional("hashes")
+	hashes, err := o.childOrEmpty("hashes")
 	if err != nil {
 		return nil, fmt.Errorf("signing an event: %w", err)
 	}

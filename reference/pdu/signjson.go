@@ -42,7 +42,7 @@ func VerifyJSON(raw []byte, entity, keyID string, key ed25519.PublicKey) error {
 	if err != nil {
 		return err
 	}
-	signatures, err := o.optional("signatures")
+	signatures, err := o.childOrEmpty("signatures")
 	if err != nil {
 		return fmt.Errorf("verifying: %w", err)
 	}
@@ -58,11 +58,11 @@ func VerifyJSON(raw []byte, entity, keyID string, key ed25519.PublicKey) error {
 
 // signedAs returns the object with a signature over the same object in a form, which for an event is the redacted one.
 func (o object) signedAs(form object, entity, keyID string, key ed25519.PrivateKey) ([]byte, error) {
-	signatures, err := o.optional("signatures")
+	signatures, err := o.childOrEmpty("signatures")
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}
-	ofEntity, err := signatures.optional(entity)
+	ofEntity, err := signatures.childOrEmpty(entity)
 	if err != nil {
 		return nil, fmt.Errorf("signing: among the signatures, %w", err)
 	}
@@ -106,7 +106,7 @@ func (o object) verifySignature(signature json.RawMessage, key ed25519.PublicKey
 	if len(key) != ed25519.PublicKeySize {
 		return fmt.Errorf("the key has %d bytes, not %d", len(key), ed25519.PublicKeySize)
 	}
-	text, ok := object{"": signature}.text("")
+	text, ok := object{"": signature}.lookupText("")
 	if !ok {
 		return fmt.Errorf("%w: it is not a string", ErrBadSignature)
 	}

@@ -263,7 +263,7 @@ func TestCheckContentHashNeedsAHash(t *testing.T) {
 	signed := signedMember(t, FormatMSC4014, "e", "k")
 	o, err := read(signed, "an event")
 	require.NoError(t, err)
-	hash, _ := o.child("hashes").text("sha256")
+	hash, _ := o.child("hashes").lookupText("sha256")
 	for _, hashes := range []string{
 		``, `null`, `[]`, `{}`, `{"sha256":1}`, `{"sha256":"` + hash + `="}`, `{"sha256":"` + hash + `\n"}`,
 		`{"sha256":"` + base64.RawURLEncoding.EncodeToString([]byte("\xff\xff\xff")) + `"}`,

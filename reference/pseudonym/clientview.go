@@ -97,7 +97,7 @@ func (r Rules) clientContent(event *pdu.Stripped, names Names) object {
 
 // clientKeyField replaces a key in a field by its user ID: always, or only if the key is a member's.
 func (r Rules) clientKeyField(view object, field string, names Names, always bool) {
-	key, ok := view.optional(field)
+	key, ok := view.lookupText(field)
 	if ok && validKey(key) && (always || names.Knows(identity.SenderKey(key))) {
 		view.set(field, names.UserID(identity.SenderKey(key)))
 	}

@@ -179,7 +179,7 @@ func (r Rules) wireCreator(content object, sender identity.SenderKey) {
 // wireWidget replaces the user ID of a widget's creator (event-format/widget-creator): the key is used for
 // creatorUserId, too (MSC1228, Proposal).
 func (r Rules) wireWidget(content object, names Names) error {
-	userID, ok := content.optional("creatorUserId")
+	userID, ok := content.lookupText("creatorUserId")
 	if !ok {
 		return nil
 	}

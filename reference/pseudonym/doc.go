@@ -1,5 +1,5 @@
-// Package pseudonym implements MSC4014 (pseudonymous identities): every decision that a homeserver makes differently in a
-// room whose senders are keys, and nothing else. It does no networking, storage or HTTP; a server passes it events and
+// Package pseudonym implements MSC4014 (pseudonymous identities): the decisions that a homeserver makes differently in a
+// room whose senders are keys, and nothing else. Those about the authorisation rules are in reference/rules. It does no networking, storage or HTTP; a server passes it events and
 // small interfaces, and stores the results.
 //
 // Read it in this order:

@@ -36,18 +36,14 @@ func objectOf(members map[string]gjson.Result) object {
 
 // text returns a string member, or "".
 func (o object) text(key string) string {
-	s, _ := o.optional(key)
+	s, _ := o.lookupText(key)
 	return s
 }
 
-// optional returns a string member, and whether there is one.
-func (o object) optional(key string) (string, bool) {
-	raw, ok := o[key]
-	if !ok {
-		return "", false
-	}
+// lookupText returns a string member, and whether there is one.
+func (o object) lookupText(key string) (string, bool) {
 	var s *string
-	if json.Unmarshal(raw, &s) != nil || s == nil {
+	if json.Unmarshal(o[key], &s) != nil || s == nil {
 		return "", false
 	}
 	return *s, true

@@ -37,22 +37,17 @@ func (rs *Rooms) Receive(ctx context.Context, origin string, event json.RawMessa
 	if err != nil {
 		return "", err
 	}
-	if domain, proven := room.provenDomain(read); proven && rs.Pseudonym.Readings.ACLAndClaims == "proven-only" && !room.ACLAllows(domain) {
-		return read.ID(), Forbidden("%s, the server of the sender, is denied by the access control list of room %s", domain, roomID)
+	if rs.Pseudonym.Readings.ACLAndClaims == "proven-only" {
+		domain, proven := pseudonym.VerifiedDomain(identity.SenderKey(read.Sender()), room.directory)
+		if proven && !room.ACLAllows(domain) {
+			return read.ID(), Forbidden("%s, the server of the sender, is denied by the access control list of room %s", domain, roomID)
+		}
 	}
 	room.intake.Lock()
 	defer room.intake.Unlock()
 	room.verifyInBackground(read.Sender())
 	defer room.applyAllDeferred()
 	return read.ID(), room.receive(ctx, origin, read)
-}
-
-// provenDomain returns the domain of the sender's verified mapping, in a pseudonymous room.
-func (r *Room) provenDomain(event *pdu.Event) (string, bool) {
-	if !r.format.Pseudonymous {
-		return "", false
-	}
-	return pseudonym.VerifiedDomain(identity.SenderKey(event.Sender()), r.directory)
 }
 
 // readForeign parses an event from another server and checks it by itself. An event whose content hash is wrong is
