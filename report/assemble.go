@@ -49,6 +49,8 @@ type CatalogueEntry struct {
 	Kind    string
 	Own     bool // the suite's demand, not the proposal's
 	Since   int  // the version of the catalogue that first had it
+	Demand  string
+	Source  string
 }
 
 // Run is what is known about a run besides its events.
@@ -95,6 +97,7 @@ func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 		Suite:        run.Suite,
 		MSC:          MSC{Number: catalogue.MSCNumber, Commit: catalogue.MSCCommit, Catalogue: catalogue.Version},
 		Candidate:    a.candidate,
+		Environment:  a.environment,
 		Started:      run.Started.UTC(),
 		DurationMS:   run.Duration.Milliseconds(),
 		Incomplete:   a.run.Incomplete,
@@ -113,6 +116,8 @@ func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 	if refuseUnfounded(&results) {
 		results.Requirements = a.requirements(catalogue, results)
 	}
+	nameRootVerdicts(&results)
+	nameEvidence(&results)
 	results.Counts, results.RequirementCounts, results.OwnCounts = newCounts(), newCounts(), newCounts()
 	for _, check := range results.Checks {
 		results.Counts[check.Verdict]++
@@ -143,6 +148,7 @@ func Unmade(run Run, catalogue Catalogue, why string) Results {
 type assembly struct {
 	run          Run
 	candidate    verdict.Candidate
+	environment  *verdict.Environment
 	planned      map[string]bool
 	plannedOrder []string
 	begun        map[string]bool
@@ -158,6 +164,9 @@ type assembly struct {
 func (a *assembly) take(event verdict.Event) {
 	if event.Candidate != nil {
 		mergeCandidate(&a.candidate, *event.Candidate)
+	}
+	if event.Environment != nil {
+		a.environment = event.Environment
 	}
 	switch event.Kind {
 	case verdict.KindPlan:
@@ -183,10 +192,13 @@ func (a *assembly) take(event verdict.Event) {
 			result.Verdict = verdict.Error
 		}
 		a.plan(result.Name)
+		a.fixTimes(&result)
 		a.final[result.Name] = result
 	case verdict.KindObservation:
 		if event.Observation != nil {
-			a.observations = append(a.observations, *event.Observation)
+			observed := *event.Observation
+			observed.Check = event.Check
+			a.observations = append(a.observations, observed)
 		}
 	case verdict.KindFinding:
 		if event.Finding != nil {
@@ -341,16 +353,18 @@ func (a *assembly) selectedFindings(checks []verdict.CheckResult) []verdict.Find
 		}
 	}
 	kept := map[string]int{}
-	seen := map[verdict.Finding]bool{}
+	type identity struct{ requirement, check, detail string }
+	seen := map[identity]bool{}
 	selected := []verdict.Finding{}
 	for _, finding := range a.findings {
 		if !finding.Step && !covered[finding.Requirement] && !a.asked(finding.Requirement) {
 			continue
 		}
-		if seen[finding] || kept[finding.Requirement] == findingsKept {
+		same := identity{finding.Requirement, finding.Check, finding.Detail}
+		if seen[same] || kept[finding.Requirement] == findingsKept {
 			continue
 		}
-		seen[finding] = true
+		seen[same] = true
 		kept[finding.Requirement]++
 		selected = append(selected, finding)
 	}

@@ -16,12 +16,12 @@ import (
 var testCatalogue = Catalogue{
 	Version: 3, MSCNumber: 4014, MSCCommit: "85b5",
 	Requirements: []CatalogueEntry{
-		{ID: "room-version/advertised", Chapter: "room-version", Kind: "must", Since: 1},
-		{ID: "room-version/identifier", Chapter: "room-version", Kind: "open", Since: 1},
-		{ID: "mapping/foreign", Chapter: "mapping", Kind: "must", Since: 1},
-		{ID: "mapping/handling", Chapter: "mapping", Kind: "open", Since: 1},
-		{ID: "mapping/in-join", Chapter: "mapping", Kind: "must", Since: 2},
-		{ID: "signing/no-lookup", Chapter: "signing", Kind: "should", Own: true, Since: 3},
+		{ID: "room-version/advertised", Chapter: "room-version", Kind: "must", Since: 1, Demand: "A demand.", Source: "MSC4014, Proposal 1"},
+		{ID: "room-version/identifier", Chapter: "room-version", Kind: "open", Since: 1, Demand: "A demand.", Source: "MSC4014, Proposal 1"},
+		{ID: "mapping/foreign", Chapter: "mapping", Kind: "must", Since: 1, Demand: "A demand.", Source: "MSC4014, Proposal 1"},
+		{ID: "mapping/handling", Chapter: "mapping", Kind: "open", Since: 1, Demand: "A demand.", Source: "MSC4014, Proposal 1"},
+		{ID: "mapping/in-join", Chapter: "mapping", Kind: "must", Since: 2, Demand: "A demand.", Source: "MSC4014, Proposal 1"},
+		{ID: "signing/no-lookup", Chapter: "signing", Kind: "should", Own: true, Since: 3, Demand: "A demand.", Source: "MSC4014, Proposal 1"},
 	},
 }
 
@@ -123,7 +123,7 @@ func TestAssembleWholeRun(t *testing.T) {
 		end,
 	})
 	assert.Empty(t, results.Incomplete)
-	assert.Equal(t, 1, results.Schema)
+	assert.Equal(t, 2, results.Schema)
 	assert.Equal(t, MSC{Number: 4014, Commit: "85b5", Catalogue: 3}, results.MSC)
 	assert.Equal(t, "dendrite", results.Candidate.Dialect)
 	assert.Equal(t, "0.13.8", results.Candidate.Version)

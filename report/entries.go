@@ -163,9 +163,15 @@ func described(difference Difference, reason string) string {
 	}
 }
 
-// evidence returns the details of a check that did not pass: its requirements, facts, and the paths of log and transcript.
+// differsFromFirst reports whether a check that was judged again came to another verdict.
+func differsFromFirst(check verdict.CheckResult) bool {
+	return check.First != nil && check.First.Verdict != check.Verdict
+}
+
+// evidence returns the details of a check that did not pass, or not at first: its requirements, facts, and the paths of log and
+// transcript.
 func evidence(check verdict.CheckResult) string {
-	if check.Verdict == verdict.Pass {
+	if check.Verdict == verdict.Pass && !differsFromFirst(check) {
 		return ""
 	}
 	lines := append([]string{"requirements: " + strings.Join(check.Requirements, ", ")}, check.Details...)

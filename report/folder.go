@@ -7,9 +7,13 @@ package report
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,6 +94,10 @@ func (f *Folder) Staging() string { return f.staging }
 // Keep writes results.json and junit.xml, and replaces what was there with them and the run's logs. It is called at the
 // start of the run, with results that have no verdict yet, and at its end.
 func (f *Folder) Keep(results Results) error {
+	var err error
+	if results.Evidence, err = evidenceIn(f.staging); err != nil {
+		return fmt.Errorf("cannot read the evidence: %w", err)
+	}
 	data, err := json.MarshalIndent(results, "", "  ")
 	if err != nil {
 		return fmt.Errorf("cannot write results.json: %w", err)
@@ -124,6 +132,44 @@ func (f *Folder) Keep(results Results) error {
 		}
 	}
 	return nil
+}
+
+// evidenceIn returns the files in a folder that are evidence, sorted by path.
+func evidenceIn(folder string) ([]EvidenceFile, error) {
+	var files []EvidenceFile
+	for _, name := range []string{ChecksFolder, ConfigurationFolder} {
+		err := filepath.WalkDir(filepath.Join(folder, name), func(file string, entry fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // the run kept none
+			}
+			if err != nil || !entry.Type().IsRegular() {
+				return err
+			}
+			relative, err := filepath.Rel(folder, file)
+			if err != nil {
+				return err
+			}
+			sum, size, err := digest(file)
+			files = append(files, EvidenceFile{Path: filepath.ToSlash(relative), SHA256: sum, Bytes: size})
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// digest returns the SHA-256 digest of a file, in hexadecimal, and its size.
+func digest(file string) (sum string, size int64, err error) {
+	opened, err := os.Open(file)
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { _ = opened.Close() }()
+	hash := sha256.New()
+	size, err = io.Copy(hash, opened)
+	return hex.EncodeToString(hash.Sum(nil)), size, err
 }
 
 // setAside moves the results of an earlier run to EarlierFolder if they have a verdict, but not junit.xml, which collectors
@@ -200,14 +246,16 @@ func refuseForeign(folder string) error {
 		if !there {
 			continue
 		}
-		if _, err := Read(folder); err != nil {
+		if _, err := Read(folder); errors.Is(err, ErrNewer) {
+			return fmt.Errorf("%w; or name another folder with --results", err)
+		} else if err != nil {
 			return fmt.Errorf("%s has a %q that is not from an earlier run; name another folder with --results",
 				folder, name)
 		}
 	}
 	aside := filepath.Join(folder, EarlierFolder)
 	if there, _ := exists(aside); there {
-		if _, err := Read(aside); err != nil {
+		if _, err := Read(aside); err != nil && !errors.Is(err, ErrNewer) {
 			return fmt.Errorf("%s has a %q that is not from an earlier run; name another folder with --results", folder, EarlierFolder)
 		}
 	}

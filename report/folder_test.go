@@ -109,6 +109,8 @@ func TestFolderTellsOfTheRunThatBeganLast(t *testing.T) {
 		assert.Contains(t, string(junit), "the engine is gone")
 		earlier, err := Read(filepath.Join(path, EarlierFolder))
 		require.NoError(t, err)
+		require.Len(t, earlier.Evidence, 1)
+		earlier.Evidence = nil
 		assert.Equal(t, sample(), earlier)
 		assert.Equal(t, []string{ChecksFolder, ResultsFile}, entries(t, filepath.Join(path, EarlierFolder)), "no junit.xml for collectors")
 		assert.Equal(t, []string{"a.log"}, entries(t, filepath.Join(path, EarlierFolder, ChecksFolder)))
@@ -144,11 +146,53 @@ func TestFolderRefusesWhatNoRunWrote(t *testing.T) {
 	assert.EqualError(t, err, "cannot use "+file+" for results: it is a file; name a folder with --results")
 }
 
+// TestEvidenceHasDigests: whoever has results.json can tell whether the files beside it are those of the run.
+func TestEvidenceHasDigests(t *testing.T) {
+	folder, err := OpenFolder(t.TempDir())
+	require.NoError(t, err)
+	write(t, "abc", folder.Staging(), ChecksFolder, "a.log")
+	write(t, "", folder.Staging(), ChecksFolder, "a.har")
+	write(t, "port: 1\n", folder.Staging(), ConfigurationFolder, "hs1-server.yaml")
+	require.NoError(t, folder.Keep(sample()))
+	require.NoError(t, folder.Close())
+	read, err := Read(folder.Path())
+	require.NoError(t, err)
+	assert.Equal(t, []EvidenceFile{
+		{Path: "checks/a.har", SHA256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+		{Path: "checks/a.log", SHA256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", Bytes: 3},
+		{Path: "configuration/hs1-server.yaml", SHA256: "854e00f83420ae39530b0f44de6273fa6d71a00796233a6181de22daa3eacf4a", Bytes: 8},
+	}, read.Evidence)
+}
+
+// TestResultsOfEarlierAndNewerSchemas: a folder with results of schema 1 is read and replaced; a newer suite's is left alone.
+func TestResultsOfEarlierAndNewerSchemas(t *testing.T) {
+	path := t.TempDir()
+	write(t, `{"schema": 1, "candidate": {"name": "dendrite"}, "checks": [{"name": "a", "requirements": [], "verdict": "pass", "duration_ms": 1}]}`, path, ResultsFile)
+	write(t, "old", path, ChecksFolder, "a.log")
+	earlier, err := Read(path)
+	require.NoError(t, err)
+	assert.Equal(t, "dendrite", earlier.Candidate.Name)
+	folder, err := OpenFolder(path)
+	require.NoError(t, err)
+	require.NoError(t, folder.Keep(Unmade(testRun(), testCatalogue, "the engine is gone")))
+	require.NoError(t, folder.Close())
+	earlier, err = Read(filepath.Join(path, EarlierFolder))
+	require.NoError(t, err)
+	assert.Equal(t, 1, earlier.Schema)
+
+	newer := t.TempDir()
+	write(t, `{"schema": 3, "candidate": {"name": "dendrite"}}`, newer, ResultsFile)
+	_, err = OpenFolder(newer)
+	assert.ErrorIs(t, err, ErrNewer)
+	assert.ErrorContains(t, err, "or name another folder with --results")
+}
+
 func TestReadRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"{":             "is not a results file",
-		`{"schema": 2}`: "schema 2",
-		`{"schema": 1}`: "names no candidate",
+		`{}`:            "has no schema",
+		`{"schema": 3}`: "has schema 3, and this suite reads up to 2: a newer version of this suite wrote it: use that version, or run the candidate again",
+		`{"schema": 2}`: "names no candidate",
 	} {
 		path := t.TempDir()
 		write(t, text, path, ResultsFile)

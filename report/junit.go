@@ -119,8 +119,10 @@ func (e entry) junit() junitCase {
 		one.Failure = detail
 	case e.verdict != verdict.Pass:
 		one.Skipped = detail
-	case e.kind != kindPass:
-		one.Output = e.message // a pass that is new
+	case e.kind != kindPass: // a pass that is new
+		one.Output = strings.TrimSuffix(e.message+"\n"+e.text, "\n")
+	default:
+		one.Output = e.text
 	}
 	return one
 }

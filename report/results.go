@@ -1,7 +1,7 @@
 // Package report turns the events of a run into results.json, and results.json into the console summary and JUnit XML.
 // Everything except the live progress is derived from results.json alone.
 //
-// This file defines results.json, schema 1.
+// This file defines results.json, schema 2, which results.schema.json describes for other programs.
 package report
 
 import (
@@ -16,8 +16,12 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// Schema is the version of results.json that this package writes. Within one schema, fields may be added but never removed.
-const Schema = 1
+// Schema is the version of results.json that this package writes. Within one schema, fields may be added but never removed. It reads
+// earlier ones, too: all that was in schema 1 is in schema 2 with the same meaning.
+const Schema = 2
+
+// ErrNewer is the error of Read for results of a newer schema.
+var ErrNewer = errors.New("a newer version of this suite wrote it: use that version, or run the candidate again with this one")
 
 // The names of the files and folders that a run writes into its results folder.
 const (
@@ -34,12 +38,14 @@ const (
 
 // Results is results.json: all results of one run of one candidate.
 type Results struct {
-	Schema     int               `json:"schema"`
-	Suite      Suite             `json:"suite"`
-	MSC        MSC               `json:"msc"`
-	Candidate  verdict.Candidate `json:"candidate"`
-	Started    time.Time         `json:"started"`
-	DurationMS int64             `json:"duration_ms"`
+	Schema    int               `json:"schema"`
+	Suite     Suite             `json:"suite"`
+	MSC       MSC               `json:"msc"`
+	Candidate verdict.Candidate `json:"candidate"`
+	// Environment is nil if the run ended before it was known.
+	Environment *verdict.Environment `json:"environment,omitempty"`
+	Started     time.Time            `json:"started"`
+	DurationMS  int64                `json:"duration_ms"`
 	// Incomplete says why the run ended before everything planned was judged; empty otherwise.
 	Incomplete string `json:"incomplete,omitempty"`
 	// Selection is set when only a part of the checks was asked for.
@@ -52,6 +58,8 @@ type Results struct {
 	Findings []verdict.Finding `json:"findings"`
 	// Notes are remarks for people: servers that died, the runtime chosen, a limit reached.
 	Notes []string `json:"notes,omitempty"`
+	// Evidence are the files with logs, transcripts and configuration beside results.json.
+	Evidence []EvidenceFile `json:"evidence,omitempty"`
 
 	// Counts counts checks; RequirementCounts counts requirements that a server can fail (must and should), without the suite's own
 	// demands, which OwnCounts counts.
@@ -96,6 +104,9 @@ type Requirement struct {
 	Kind    string `json:"kind"` // must, should or open
 	// Own reports that the suite demands it (common sense, robustness), and not the proposal.
 	Own bool `json:"own,omitempty"`
+	// Demand is the requirement in one sentence, Source where it comes from.
+	Demand string `json:"demand"`
+	Source string `json:"source"`
 	// Verdict combines those of the checks. An open requirement cannot fail: it is pass when a reading was seen.
 	Verdict verdict.Verdict `json:"verdict"`
 	Checks  []string        `json:"checks"`
@@ -104,6 +115,13 @@ type Requirement struct {
 	Since int `json:"since"`
 	// Readings are the readings seen of an open requirement.
 	Readings []string `json:"readings,omitempty"`
+}
+
+// EvidenceFile is a file in the results folder.
+type EvidenceFile struct {
+	Path   string `json:"path"` // relative to the folder, with slashes
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
 }
 
 // Counts counts results by verdict; every verdict has an entry, even if it is zero.
@@ -198,8 +216,11 @@ func Read(folder string) (Results, error) {
 	if err := json.Unmarshal(data, &results); err != nil {
 		return Results{}, fmt.Errorf("%s is not a results file: %w", file, err)
 	}
-	if results.Schema != Schema {
-		return Results{}, fmt.Errorf("%s has schema %d, and this suite reads schema %d", file, results.Schema, Schema)
+	switch {
+	case results.Schema > Schema:
+		return Results{}, fmt.Errorf("%s has schema %d, and this suite reads up to %d: %w", file, results.Schema, Schema, ErrNewer)
+	case results.Schema < 1:
+		return Results{}, fmt.Errorf("%s is not a results file: it has no schema", file)
 	}
 	if results.Candidate.Name == "" {
 		return Results{}, fmt.Errorf("%s names no candidate", file)

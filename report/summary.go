@@ -74,6 +74,18 @@ func (s *summary) candidate(one Summarised) {
 	if seen, total := openQuestions(results); total > 0 {
 		s.line("  open questions %d of %d answered", seen, total)
 	}
+	again, others := 0, 0
+	for _, check := range results.Checks {
+		if check.First != nil {
+			again++
+		}
+		if differsFromFirst(check) {
+			others++
+		}
+	}
+	if again > 0 {
+		s.line("  judged again   %d, because a server died; with another verdict than at first: %d", again, others)
+	}
 	s.line("  results        %s", filepath.Join(one.Folder, ResultsFile))
 	s.comparison(results)
 	if results.Incomplete == "" {

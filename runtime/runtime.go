@@ -37,6 +37,12 @@ type Separated interface {
 	TryPeer(ctx context.Context, name string) error
 }
 
+// Engined is a Runtime that uses a container engine.
+type Engined interface {
+	// EngineVersion returns the version of the engine, and that of its API which is in use.
+	EngineVersion(ctx context.Context) (version, apiVersion string, err error)
+}
+
 // UnreachableError says that no server can connect to peers, whatever the candidate does.
 type UnreachableError struct {
 	Tried   string   // what was tried, by what and where
@@ -61,6 +67,13 @@ type ServerOptions struct {
 
 // EphemeralVariable is the environment variable that is "true" for a server that is started only once.
 const EphemeralVariable = "MSC4014_EPHEMERAL"
+
+// Variables are those that the servers' entry points read. The suite sets most of them itself.
+var Variables = []string{
+	"MSC4014_CA_DIR", "MSC4014_DATA_DIR", EphemeralVariable, "MSC4014_HTTPS_ADDRESS", "MSC4014_HTTP_ADDRESS", "MSC4014_LOG_LEVEL",
+	"MSC4014_PROGRAM_DIR", "MSC4014_REFERENCE_DIALECT", "MSC4014_REFERENCE_MUTANT", "MSC4014_REFERENCE_MUTANTS_REACHED",
+	"MSC4014_REFERENCE_READINGS",
+}
 
 // ErrEphemeral is returned (wrapped) by an attempt to restart an ephemeral server.
 var ErrEphemeral = errors.New("an ephemeral server cannot be restarted (ServerOptions.Ephemeral)")

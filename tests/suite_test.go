@@ -29,7 +29,7 @@ const usualCandidate = "reference"
 // baseline expects, and none fails where there is no baseline; the reference passes all that its runtime can do. The
 // candidate is the image that Complement's variables name (in containers) if they do.
 func TestSuite(t *testing.T) {
-	results := judgeUsual(t)
+	results := judgeUsual(t, plan.Plan{Results: t.TempDir()})
 	expected, err := baseline.Load(filepath.Join("..", "baselines", results.candidate+".json"))
 	if results.image || errors.Is(err, os.ErrNotExist) {
 		expected, err = &baseline.Baseline{}, nil
@@ -55,14 +55,16 @@ func TestSuite(t *testing.T) {
 	}
 }
 
-// judgement is what a whole run came to.
+// judgement is what a run came to.
 type judgement struct {
 	candidate string
 	image     bool
 	final     map[string]verdict.CheckResult
+	events    []verdict.Event
 }
 
-func judgeUsual(t *testing.T) judgement {
+// judgeUsual runs a plan with the usual candidate.
+func judgeUsual(t *testing.T, wanted plan.Plan) judgement {
 	t.Helper()
 	name, runtimeName := usualCandidate, "process"
 	settings, err := complement.FromEnvironment(os.Environ())
@@ -85,17 +87,18 @@ func judgeUsual(t *testing.T) judgement {
 
 	result := judgement{candidate: parsed.Name, image: image != "", final: map[string]verdict.CheckResult{}}
 	var mu sync.Mutex
-	err = suite.Judge(ctx, plan.Plan{Artifact: artifact, Runtime: runtimeName, Results: t.TempDir(), Session: opened.Dir}, opened,
-		func(event verdict.Event) {
-			mu.Lock()
-			defer mu.Unlock()
-			switch event.Kind {
-			case verdict.KindCheckFinal:
-				result.final[event.Check] = *event.Result
-			case verdict.KindNote, verdict.KindServerDied:
-				t.Log(event.Message)
-			}
-		})
+	wanted.Artifact, wanted.Runtime, wanted.Session = artifact, runtimeName, opened.Dir
+	err = suite.Judge(ctx, wanted, opened, func(event verdict.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		result.events = append(result.events, event)
+		switch event.Kind {
+		case verdict.KindCheckFinal:
+			result.final[event.Check] = *event.Result
+		case verdict.KindNote, verdict.KindServerDied:
+			t.Log(event.Message)
+		}
+	})
 	require.NoError(t, err)
 	return result
 }

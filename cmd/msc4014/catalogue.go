@@ -19,7 +19,7 @@ func catalogueOf(catalogue *requirements.Catalogue) report.Catalogue {
 	for _, requirement := range catalogue.All() {
 		needed.Requirements = append(needed.Requirements, report.CatalogueEntry{
 			ID: requirement.ID, Chapter: requirement.Chapter, Kind: string(requirement.Kind),
-			Own: requirement.Own(), Since: requirement.Since,
+			Own: requirement.Own(), Since: requirement.Since, Demand: requirement.Demand, Source: requirement.Source,
 		})
 	}
 	return needed

@@ -38,7 +38,7 @@ results/A+B and results/B+A; one summary shows both. If a candidate has no pseud
 dialect in common, the checks are unsupported.
 
 Results are written to results/<candidate>/results.json, next to junit.xml and the logs and HTTP transcripts of
-checks that did not pass. Only one run at a time can use the folder. baselines/<candidate>.json has the results
+checks that did not pass, or that an observation rests on. Only one run at a time can use the folder. baselines/<candidate>.json has the results
 expected of a candidate.
 
 Exit status: 0 if results are as the baseline expects; 1 if they are worse, the baseline is out of date, or a check

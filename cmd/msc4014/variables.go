@@ -16,17 +16,11 @@ import (
 	"msc4014/cmd/internal/run"
 	"msc4014/runtime"
 	"msc4014/runtime/complement"
+	"msc4014/runtime/session"
 )
 
 // ours are the suite's own variables.
-var ours = []string{rootVariable, "MSC4014_STATE_DIR"}
-
-// forServers are variables that the servers' entry points read. The suite sets most of them itself and passes none through.
-var forServers = []string{
-	"MSC4014_CA_DIR", "MSC4014_DATA_DIR", "MSC4014_EPHEMERAL", "MSC4014_HTTPS_ADDRESS", "MSC4014_HTTP_ADDRESS", "MSC4014_LOG_LEVEL",
-	"MSC4014_PROGRAM_DIR", "MSC4014_REFERENCE_DIALECT", "MSC4014_REFERENCE_MUTANT", "MSC4014_REFERENCE_MUTANTS_REACHED",
-	"MSC4014_REFERENCE_READINGS",
-}
+var ours = []string{rootVariable, session.StateVariable}
 
 // testPrefix is the prefix of variables that the suite's own tests read.
 const testPrefix = "MSC4014_TEST_"
@@ -54,7 +48,7 @@ func examineVariables(environment []string) (settings complement.Options, notice
 		switch nearest, distance := nearestName(name); {
 		case slices.Contains(complement.Unused, name):
 			unused = append(unused, name)
-		case slices.Contains(forServers, name):
+		case slices.Contains(runtime.Variables, name):
 			servers = append(servers, name)
 		case distance == 0, strings.HasPrefix(name, testPrefix), isBaseImage && slices.Contains(complement.Hosts, host):
 		case isBaseImage && anyHost.MatchString(host):
@@ -101,7 +95,7 @@ func namesIn(environment []string) []string {
 // nearestName returns the known name with the smallest edit distance, and that distance; among equals it prefers a name that
 // selects the image under test.
 func nearestName(name string) (nearest string, distance int) {
-	nearest = slices.MinFunc(slices.Concat(choosing, complement.Used, ours, forServers, complement.Unused), func(a, b string) int {
+	nearest = slices.MinFunc(slices.Concat(choosing, complement.Used, ours, runtime.Variables, complement.Unused), func(a, b string) int {
 		return levenshtein.ComputeDistance(name, a) - levenshtein.ComputeDistance(name, b)
 	})
 	return nearest, levenshtein.ComputeDistance(name, nearest)

@@ -378,7 +378,7 @@ func (c *C) Attach(name string, content []byte) {
 }
 
 // result converts the outcome to what the report shows.
-func (c *C) result(duration time.Duration) verdict.CheckResult {
+func (c *C) result(started time.Time) verdict.CheckResult {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	decided := c.outcome.verdict
@@ -392,7 +392,8 @@ func (c *C) result(duration time.Duration) verdict.CheckResult {
 		Verdict:      decided,
 		Reason:       strings.Join(c.outcome.reasons, "; "),
 		BlockedBy:    c.outcome.blockedBy,
-		DurationMS:   duration.Milliseconds(),
+		Started:      started,
+		DurationMS:   time.Since(started).Milliseconds(),
 		Details:      slices.Clone(c.outcome.details),
 	}
 }

@@ -52,5 +52,6 @@ type Retired struct {
 	Failed     bool     // a verdict of theirs is fail or error, or the deployment died
 }
 
-// Keeper writes the log and the transcript of a check and returns their paths, relative to the results folder.
-type Keeper func(result verdict.CheckResult, evidence Evidence) (log, transcript string, err error)
+// Keeper writes the log and the transcript of a check and returns their paths, relative to the results folder. Of a check that was
+// judged again it writes those of its first attempt beside the others.
+type Keeper func(result verdict.CheckResult, first bool, evidence Evidence) (log, transcript string, err error)

@@ -130,7 +130,7 @@ func TestAttachedIsEvidence(t *testing.T) {
 	})
 	runner := New(Options{
 		Checks: []*Check{one}, Deployments: &fakeServers{}, Seed: 7, Emit: func(verdict.Event) {},
-		Keep: func(_ verdict.CheckResult, evidence Evidence) (string, string, error) {
+		Keep: func(_ verdict.CheckResult, _ bool, evidence Evidence) (string, string, error) {
 			kept = evidence
 			return "", "", nil
 		},

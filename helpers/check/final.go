@@ -46,7 +46,7 @@ func (r *Runner) keepFinal(ctx context.Context, attempts []*attempt) {
 	slices.SortStableFunc(attempts, func(a, b *attempt) int { return boolOrder(proven(b.result)) - boolOrder(proven(a.result)) })
 	for _, each := range attempts {
 		if tried := r.tried(each.check); tried != nil && tried.death != nil {
-			r.settle(tried.attempt)
+			r.settleAgain(each, tried.attempt)
 		} else {
 			r.settleIfFinal(each)
 		}

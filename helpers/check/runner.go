@@ -48,6 +48,8 @@ type Options struct {
 	Slowness func() float64
 	// Observe is called with every exchange of every check; it is for passive monitors.
 	Observe func(check string, exchange transcript.Exchange)
+	// Found reports whether a monitor found something during a check, or may yet find it in what it saw; nil means that none does.
+	Found func(check string) bool
 	// Done, if not nil, is called with each deployment that no check will use any more, before it is removed.
 	Done func(ctx context.Context, retired Retired)
 	// Seed determines the random input of checks.
@@ -118,12 +120,14 @@ type instance struct {
 // attempt is one execution of a check.
 type attempt struct {
 	check       *Check
+	first       *attempt // whose place this one takes; nil if there is none
 	mu          sync.Mutex
 	ended       bool // no more instances are added
 	instances   []*instance
 	result      verdict.CheckResult
 	observed    []verdict.Observation
 	evidence    Evidence
+	dropped     bool // its evidence was not needed
 	interrupted bool // a deployment of it died before the check had ended
 	cutShort    bool // the run was interrupted before the check had ended
 	settled     sync.Once
@@ -287,7 +291,7 @@ func (r *Runner) runFirst(ctx context.Context, one *Check) *attempt {
 	}
 	result := ended.result
 	if !r.needsEvidence(ended) {
-		ended.evidence = Evidence{}
+		ended.evidence, ended.dropped = Evidence{}, true
 	}
 	if !ended.cutShort {
 		r.emit(verdict.Event{Kind: verdict.KindCheckDone, Check: one.Name, Result: &result})
@@ -301,8 +305,13 @@ func (r *Runner) runFirst(ctx context.Context, one *Check) *attempt {
 // needsEvidence reports whether the evidence of an attempt may be needed. If the check passed on shared servers it is not: if
 // one of these dies later, the check is judged again.
 func (r *Runner) needsEvidence(ended *attempt) bool {
-	return r.options.KeepEvidence || !proven(ended.result) ||
+	return r.needsFiles(ended) ||
 		slices.ContainsFunc(ended.instances, func(each *instance) bool { return each.private || each.reusable })
+}
+
+// needsFiles reports whether the evidence of an attempt is kept: it did not pass, or an observation or a finding rests on it.
+func (r *Runner) needsFiles(ended *attempt) bool {
+	return r.options.KeepEvidence || !proven(ended.result) || len(ended.observed) > 0 || r.options.Found != nil && r.options.Found(ended.check.Name)
 }
 
 // proven reports whether a result needs no evidence.
@@ -368,13 +377,13 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	c.run()
 	this.end()
 	outcome := c.snapshot()
-	this.result = c.result(time.Since(started))
+	this.result = c.result(started)
 	this.observed, this.starved = outcome.observations, outcome.starved
 	this.slowness = clock.meanSlowness()
 	r.examine(ctx, this)
 	this.cutShort = ctx.Err() != nil
 	this.evidence = Evidence{
-		Exchanges: recorder.Exchanges(), Dropped: recorder.Dropped(), Logs: append(this.logs(r.options.KeepEvidence), outcome.logs...), Attached: outcome.attached,
+		Exchanges: recorder.Exchanges(), Dropped: recorder.Dropped(), Logs: append(this.logs(r.needsFiles(this)), outcome.logs...), Attached: outcome.attached,
 	}
 	return this
 }

@@ -220,7 +220,7 @@ func TestABodyThatNeverEndsIsGivenUp(t *testing.T) {
 	heard := runIn(t, Options{
 		Checks: []*Check{endless, harmless("after it", false), stayingUp()}, Slowness: quietMachine,
 		Limit: 200 * time.Millisecond, Grace: 50 * time.Millisecond,
-		Keep: func(result verdict.CheckResult, evidence Evidence) (string, string, error) {
+		Keep: func(result verdict.CheckResult, _ bool, evidence Evidence) (string, string, error) {
 			assert.Empty(t, evidence.Attached)
 			return "", "", nil
 		},

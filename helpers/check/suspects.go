@@ -73,7 +73,7 @@ func (r *Runner) judgeSuspects(ctx context.Context, attempts []*attempt) judgeme
 		return sum
 	}
 	for _, each := range again {
-		r.settle(alone[each.check].attempt)
+		r.settleAgain(each, alone[each.check].attempt)
 	}
 	return sum
 }
@@ -294,27 +294,69 @@ func (r *Runner) blame(culprit *attempt, reason, logTail string) {
 // settle reports the result of an attempt as final, once.
 func (r *Runner) settle(done *attempt) { done.settled.Do(func() { r.report(done) }) }
 
+// settleAgain settles a check that was judged again: the later attempt counts, and the first result stands beside it.
+func (r *Runner) settleAgain(first, again *attempt) {
+	if again != first {
+		again.first = first
+	}
+	r.settle(again)
+}
+
 // report keeps an attempt's evidence and emits its observations and its result.
 func (r *Runner) report(done *attempt) {
-	result := done.result
+	result := r.keep(done, false)
+	if done.first != nil {
+		before := r.keep(done.first, true)
+		result.First = &before
+		r.tellDifference(&result, done.first)
+	}
 	if done.starved && result.Verdict == verdict.Error {
 		r.mu.Lock()
 		r.starved++
 		r.slowest = max(r.slowest, done.slowness)
 		r.mu.Unlock()
 	}
-	if r.options.Keep != nil && (!proven(result) || r.options.KeepEvidence) {
-		log, transcript, err := r.options.Keep(result, done.evidence)
-		result.Log, result.Transcript = log, transcript
-		if err != nil {
-			result.Details = append(result.Details, "keeping the evidence failed: "+err.Error())
-		}
-	}
 	for _, each := range done.observed {
 		r.emit(verdict.Event{Kind: verdict.KindObservation, Check: result.Name, Observation: &each})
 	}
 	r.reportStep(result) // before the result: an interrupted run must not have one without the other
 	r.emit(verdict.Event{Kind: verdict.KindCheckFinal, Check: result.Name, Result: &result})
+}
+
+// keep keeps the evidence of an attempt that needs it, and returns its result.
+func (r *Runner) keep(done *attempt, first bool) verdict.CheckResult {
+	result := done.result
+	if r.options.Keep == nil || done.dropped || !r.needsFiles(done) {
+		return result
+	}
+	log, transcript, err := r.options.Keep(result, first, done.evidence)
+	result.Log, result.Transcript = log, transcript
+	if err != nil {
+		result.Details = append(slices.Clone(result.Details), "keeping the evidence failed: "+err.Error())
+	}
+	return result
+}
+
+// tellDifference adds to the result of a check that was judged again how its first attempt ended, if that was otherwise. A death may
+// explain it only if the check was still running, or is to blame for it.
+func (r *Runner) tellDifference(result *verdict.CheckResult, first *attempt) {
+	before := first.result
+	if before.Verdict == result.Verdict && before.BlockedBy == result.BlockedBy {
+		return
+	}
+	when := "its server died before it had ended"
+	if !first.interrupted {
+		when = "before its server died"
+	}
+	if !first.interrupted && !result.Died {
+		r.emit(verdict.Event{Kind: verdict.KindNote, Check: result.Name, Message: fmt.Sprintf(
+			"%q was %s before its server died, and is %s when judged again alone; results.json has both", result.Name, before.Verdict, result.Verdict)})
+	}
+	line := fmt.Sprintf("the first attempt came to %s (%s)", before.Verdict, when)
+	if before.Reason != "" {
+		line += ": " + before.Reason
+	}
+	result.Details = append(slices.Clone(result.Details), line)
 }
 
 // judgeClosingChecks emits the results of the closing checks. They pass if every deployment was healthy at the end; otherwise

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"time"
 
 	"github.com/tidwall/gjson"
 	"github.com/tidwall/sjson"
@@ -102,7 +103,7 @@ func (m *Monitor) userIDs(check, name string, event gjson.Result) {
 		report("event-format/create-names-no-mxid", "creator", event.Get("content.creator"))
 	case "m.room.power_levels":
 		roomID, given := event.Get("room_id").String(), power{
-			sender: m.options.Format.Sender([]byte(event.Raw)), depth: event.Get("depth").Int(), check: check, name: name,
+			sender: m.options.Format.Sender([]byte(event.Raw)), depth: event.Get("depth").Int(), check: check, name: name, at: time.Now(),
 		}
 		event.Get("content.users").ForEach(func(user, _ gjson.Result) bool {
 			if given.userID = user.String(); pseudoid.ValidUserID(given.userID) == nil {

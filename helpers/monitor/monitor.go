@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"msc4014/helpers/foreign"
 	"msc4014/helpers/pseudoid"
@@ -63,7 +64,7 @@ const (
 )
 
 func finding(requirement, check, format string, arguments ...any) verdict.Finding {
-	return verdict.Finding{Requirement: requirement, Check: check, Detail: shorten(fmt.Sprintf(format, arguments...), maxDetail)}
+	return verdict.Finding{Requirement: requirement, Check: check, Detail: shorten(fmt.Sprintf(format, arguments...), maxDetail), At: time.Now()}
 }
 
 func shorten(text string, limit int) string {
@@ -102,13 +103,33 @@ func (m *Monitor) suspect(text, requirement, check, format string, arguments ...
 		}
 	}
 	full := alike >= maxSuspicions || before == nil && len(m.suspicions) >= maxSuspected
-	if !known && !written && !full && !slices.Contains(before, found) {
+	again := slices.ContainsFunc(before, func(each verdict.Finding) bool {
+		return each.Requirement == requirement && each.Check == check && each.Detail == found.Detail
+	})
+	if !known && !written && !full && !again {
 		m.suspicions[text] = append(before, found)
 	}
 	m.mu.Unlock()
 	if known && !written {
 		m.report(found)
 	}
+}
+
+// Suspects reports whether what was seen during a check may yet turn out to be a finding.
+func (m *Monitor) Suspects(check string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, about := range m.suspicions {
+		if slices.ContainsFunc(about, func(each verdict.Finding) bool { return each.Check == check }) {
+			return true
+		}
+	}
+	for _, room := range m.members {
+		if slices.ContainsFunc(room.suspect, func(each power) bool { return each.check == check }) {
+			return true
+		}
+	}
+	return false
 }
 
 // learn notes a key that the candidate uses and reports the suspicions about it.

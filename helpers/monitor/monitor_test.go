@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -70,6 +71,10 @@ func TestFindingsAreReportedOnce(t *testing.T) {
 	body := fmt.Sprintf(`{"chunk":[{"type":"m.room.message","event_id":"$1","sender":"%s","content":{}}]}`, key)
 	w.get("/v3/rooms/!r:hs1/messages?dir=b", body)
 	w.get("/v3/rooms/!r:hs1/messages?dir=f", body)
+	for i := range w.found {
+		assert.WithinDuration(t, time.Now(), w.found[i].At, time.Minute)
+		w.found[i].At = time.Time{}
+	}
 	assert.Equal(t, []verdict.Finding{{
 		Requirement: "client-view/sender-is-user-id", Check: "check",
 		Detail: "GET /v3/rooms/!r:hs1/messages: m.room.message $1 has the sender key " + key + " as sender",
@@ -114,4 +119,18 @@ func TestBoundsHideNoRequirement(t *testing.T) {
 		w.get("/v3/sync", inSync(fmt.Sprintf(`{"type":"m.a","event_id":"$%d","sender":"%s","content":{}}`, i, key)))
 	}
 	assert.Len(t, w.found, maxSuspicions+1+maxFindings)
+}
+
+// TestSuspicionsAreKnown: what may yet be a finding names its check, and keeps the time at which it was seen.
+func TestSuspicionsAreKnown(t *testing.T) {
+	w, key := newWatch(pseudoid.FormatDendrite), newKey()
+	w.get("/v3/sync", `{"place":"`+key+`"}`)
+	seen := time.Now()
+	assert.True(t, w.Suspects("check"))
+	assert.False(t, w.Suspects("another"))
+	w.get("/v3/sync", inSync(`{"type":"m.a","event_id":"$e","sender":"@u:hs1","sender_key":"`+key+`","content":{}}`))
+	assert.False(t, w.Suspects("check"), "it is a finding now")
+	if assert.NotEmpty(t, w.found) {
+		assert.False(t, w.found[0].At.After(seen))
+	}
 }

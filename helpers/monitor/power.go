@@ -4,6 +4,8 @@ package monitor
 // (client-view/power-levels-before-join): a user ID is only wrong there if the server of the sender had a key for it.
 
 import (
+	"time"
+
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/pseudoid"
@@ -21,6 +23,7 @@ type power struct {
 	sender, userID string
 	depth          int64
 	check, name    string
+	at             time.Time
 }
 
 func (m *Monitor) room(roomID string) *membership {
@@ -87,7 +90,9 @@ func (r *membership) wrong(suspected power) bool {
 
 func (m *Monitor) reportPower(found power) {
 	for _, requirement := range []string{"event-format/power-levels-by-key", noUserID} {
-		m.report(finding(requirement, found.check, "%s: power is given to %s", found.name, found.userID))
+		wrong := finding(requirement, found.check, "%s: power is given to %s", found.name, found.userID)
+		wrong.At = found.at
+		m.report(wrong)
 	}
 }
 

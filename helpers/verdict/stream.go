@@ -13,13 +13,22 @@ type CheckResult struct {
 	Verdict      Verdict  `json:"verdict"`
 	Reason       string   `json:"reason,omitempty"`
 	BlockedBy    string   `json:"blocked_by,omitempty"`
-	Died         bool     `json:"died,omitempty"` // a server died, and this check is to blame
-	DurationMS   int64    `json:"duration_ms"`
-	// Log and Transcript are paths relative to the results folder; set for checks that did not pass.
+	// RootVerdict is the verdict of BlockedBy in the same run.
+	RootVerdict Verdict `json:"blocked_by_verdict,omitempty"`
+	Died        bool    `json:"died,omitempty"` // a server died, and this check is to blame
+	// Started is zero if the check did not run. StartMS and EndMS count from the start of the run.
+	Started    time.Time `json:"started,omitzero"`
+	StartMS    int64     `json:"start_ms,omitempty"`
+	EndMS      int64     `json:"end_ms,omitempty"`
+	DurationMS int64     `json:"duration_ms"`
+	// Log and Transcript are paths relative to the results folder; set for checks that did not pass, and for those that an observation
+	// or a finding rests on.
 	Log        string `json:"log,omitempty"`
 	Transcript string `json:"transcript,omitempty"`
 	// Details are further facts, one line each: the server's answer, a measured time, what an attacker gained.
 	Details []string `json:"details,omitempty"`
+	// First is the result of the first attempt, if the check was judged again because a server died that it had used.
+	First *CheckResult `json:"first,omitempty"`
 }
 
 // Observation is the reading of an open requirement that the candidate follows.
@@ -27,6 +36,10 @@ type Observation struct {
 	ID      string `json:"id"`
 	Reading string `json:"reading"` // one that the catalogue lists, or NoneSeen
 	Detail  string `json:"detail,omitempty"`
+	// Check observed it; Log and Transcript are that check's.
+	Check      string `json:"check,omitempty"`
+	Log        string `json:"log,omitempty"`
+	Transcript string `json:"transcript,omitempty"`
 }
 
 // NoneSeen is the reading if none was observed; the detail says why.
@@ -39,6 +52,32 @@ type Finding struct {
 	Check       string `json:"check"`          // the check that was running
 	Detail      string `json:"detail"`         // identifies the event or the answer, or says how the step failed
 	Step        bool   `json:"step,omitempty"` // a step failed, which blocked the check
+	// At is when a monitor saw it; zero for what the runner found.
+	At time.Time `json:"at,omitzero"`
+	// Log and Transcript are those of the check, if they were kept of the attempt in which it was found.
+	Log        string `json:"log,omitempty"`
+	Transcript string `json:"transcript,omitempty"`
+}
+
+// Environment is what may make two runs differ besides the candidate; the field names are those of results.json.
+type Environment struct {
+	OS   string `json:"os"`
+	Arch string `json:"arch"`
+	Go   string `json:"go"` // version that built the suite
+	// Engine is the container engine; nil if servers run as plain processes.
+	Engine *Engine `json:"engine,omitempty"`
+	Seed   uint64  `json:"seed"` // of hostile input
+	// Shuffle is the seed of the order in which checks start; 0 for the suite's own order.
+	Shuffle  int64 `json:"shuffle"`
+	Parallel int   `json:"parallel"` // checks at a time, apart from those with places of their own
+	// Variables are the environment variables in effect that the suite knows, by name.
+	Variables map[string]string `json:"variables"`
+}
+
+// Engine is a container engine.
+type Engine struct {
+	Version    string `json:"version"`
+	APIVersion string `json:"api_version"` // that the suite and the engine agreed on
 }
 
 // Candidate describes the software under test; the field names are those of results.json.
@@ -72,7 +111,7 @@ type EventKind string
 
 // The kinds of event, with the fields of Event that each one sets.
 const (
-	KindPlan        EventKind = "plan"         // Total, Candidate, Checks (all that will run; a later one adds more)
+	KindPlan        EventKind = "plan"         // Total, Candidate, Environment, Checks (all that will run; a later one adds more)
 	KindCheckStart  EventKind = "check-start"  // Check
 	KindCheckDone   EventKind = "check-done"   // Check, Result: provisional, for progress
 	KindCheckFinal  EventKind = "check-final"  // Check, Result: the one that counts, exactly one for each planned check
@@ -97,5 +136,6 @@ type Event struct {
 	Observation *Observation `json:"observation,omitempty"`
 	Finding     *Finding     `json:"finding,omitempty"`
 	Candidate   *Candidate   `json:"candidate,omitempty"`
+	Environment *Environment `json:"environment,omitempty"`
 	Message     string       `json:"message,omitempty"`
 }

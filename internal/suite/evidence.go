@@ -42,12 +42,15 @@ func keeper(wanted plan.Plan) check.Keeper {
 	if wanted.Results == "" {
 		return nil
 	}
-	return func(result verdict.CheckResult, evidence check.Evidence) (string, string, error) {
+	return func(result verdict.CheckResult, first bool, evidence check.Evidence) (string, string, error) {
 		folder := filepath.Join(wanted.Results, "checks")
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return "", "", err
 		}
 		base := filepath.Join("checks", fileName(result.Name))
+		if first {
+			base += ".first"
+		}
 		log, har := base+".log", base+".har"
 		problems := []error{}
 		for end, content := range evidence.Attached {

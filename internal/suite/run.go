@@ -10,6 +10,7 @@ import (
 	goruntime "runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -146,20 +147,26 @@ func Judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 	if parallel == 0 {
 		parallel = usualParallel(goruntime.NumCPU())
 	}
-	runner := check.New(check.Options{
+	options := check.Options{
 		Checks: chosen, Deployments: world, Parallel: parallel, Copies: copies, Emit: emit, Keep: keeper(wanted),
-		Readings: readings(catalogue), Roots: roots(check.Registered()), Reserve: reserve(check.Registered().All(), chosen, wanted), Quiet: quiet, Limit: longestCheck, Observe: watch.exchange, KeepServers: wanted.Keep, Seed: max(wanted.Seed, 1),
+		Readings: readings(catalogue), Roots: roots(check.Registered()), Reserve: reserve(check.Registered().All(), chosen, wanted), Quiet: quiet, Limit: longestCheck, Observe: watch.exchange, Found: watch.finds, KeepServers: wanted.Keep, Seed: max(wanted.Seed, 1),
 		Done: aftermath(settings, world.Servers, emit), KeepEvidence: settings.Debug,
-	})
+	}
+	environment, err := environmentOf(ctx, wanted, options, settings, base.runtime)
+	if err != nil {
+		warn(err.Error())
+	}
+	runner := check.New(options)
 	meeting := &meeting{runner: runner, world: world, wanted: wanted, chosen: chosen, warn: warn}
 	candidate, err := meeting.hold(ctx)
 	if err != nil {
 		return err
 	}
-	emit(planned(chosen, candidate))
+	emit(planned(chosen, candidate, environment))
 	watch.monitor.Store(monitor.New(monitor.Options{
 		Format: world.Facts().Format, OursKey: world.Peers.IsOurKey, OursEvent: world.Peers.IsOurs,
 		Report: func(finding verdict.Finding) {
+			watch.found.Store(finding.Check, true)
 			emit(verdict.Event{Kind: verdict.KindFinding, Time: time.Now(), Finding: &finding})
 		},
 	}))
@@ -182,13 +189,13 @@ func untilInterrupted(ctx context.Context, emit func(verdict.Event)) func(verdic
 	}
 }
 
-// planned returns the event that says which checks will run, and what is known about the candidate.
-func planned(chosen []*check.Check, candidate verdict.Candidate) verdict.Event {
+// planned returns the event that says which checks will run, and what is known about the candidate and the environment.
+func planned(chosen []*check.Check, candidate verdict.Candidate, environment verdict.Environment) verdict.Event {
 	names := make([]string, len(chosen))
 	for i, one := range chosen {
 		names[i] = one.Name
 	}
-	return verdict.Event{Kind: verdict.KindPlan, Time: time.Now(), Total: len(chosen), Checks: names, Candidate: &candidate}
+	return verdict.Event{Kind: verdict.KindPlan, Time: time.Now(), Total: len(chosen), Checks: names, Candidate: &candidate, Environment: &environment}
 }
 
 // closeWorld removes the run's servers and peers, also after an interruption.
@@ -216,6 +223,7 @@ func readings(catalogue *requirements.Catalogue) check.Readings {
 type watchers struct {
 	world   *blueprints.World
 	monitor atomic.Pointer[monitor.Monitor]
+	found   sync.Map                                         // the checks during which a monitor found something
 	print   func(check string, exchange transcript.Exchange) // may be nil
 }
 
@@ -226,6 +234,15 @@ func (w *watchers) exchange(name string, exchange transcript.Exchange) {
 	if monitors := w.monitor.Load(); monitors != nil {
 		monitors.Exchange(name, exchange)
 	}
+}
+
+// finds reports whether a monitor found something during a check, or may yet find it in what it saw.
+func (w *watchers) finds(name string) bool {
+	if _, found := w.found.Load(name); found {
+		return true
+	}
+	monitors := w.monitor.Load()
+	return monitors != nil && monitors.Suspects(name)
 }
 
 func (w *watchers) received(peer *federation.Peer, _ *federation.Room, _ string, event federation.Event) {

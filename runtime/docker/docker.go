@@ -74,6 +74,7 @@ type Runtime struct {
 var (
 	_ runtime.Runtime   = (*Runtime)(nil)
 	_ runtime.Separated = (*Runtime)(nil)
+	_ runtime.Engined   = (*Runtime)(nil)
 )
 
 // New connects to the engine and creates the run's networks. On failure it leaves nothing behind.
@@ -142,6 +143,17 @@ func (r *Runtime) connect(ctx context.Context) error {
 	}
 	r.serveNames()
 	return nil
+}
+
+// EngineVersion implements runtime.Engined.
+func (r *Runtime) EngineVersion(ctx context.Context) (version, apiVersion string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	answer, err := r.engine.ServerVersion(ctx)
+	if err != nil {
+		return "", "", fmt.Errorf("ask the engine for its version: %w", err)
+	}
+	return answer.Version, r.engine.ClientVersion(), nil
 }
 
 // Name is "docker".

@@ -101,7 +101,7 @@ func (r remains) isDead(state string, now time.Time) (dead bool, why string, rel
 		switch {
 		case err == nil && isKept(dir):
 			_ = lock.Close()
-			return false, fmt.Sprintf("it is kept; use clean with %s=%s to remove it", stateVariable, r.state), release
+			return false, fmt.Sprintf("it is kept; use clean with %s=%s to remove it", StateVariable, r.state), release
 		case errors.Is(err, filelock.ErrLocked):
 			return false, "it is alive, with the state folder " + r.state, release
 		case errors.Is(err, os.ErrNotExist):

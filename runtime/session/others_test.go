@@ -25,7 +25,7 @@ func volume(name, run, host, state string, more ...string) enginetest.Object {
 func TestAllLeavesLiveRunsOfOtherStateFolders(t *testing.T) {
 	isolate(t)
 	other := filepath.Join(t.TempDir(), "other")
-	t.Setenv(stateVariable, other)
+	t.Setenv(StateVariable, other)
 	killed, killedDir, _ := holder(t, false)
 	_, liveDir, livePIDs := holder(t, false)
 	kept, err := Open()

@@ -131,7 +131,7 @@ func clean(t *testing.T) string {
 // killedRun creates the folder of a run that nobody holds, in a state folder that is created if it does not exist.
 func killedRun(t *testing.T, state string) string {
 	t.Helper()
-	t.Setenv(stateVariable, state)
+	t.Setenv(StateVariable, state)
 	run, err := Open()
 	require.NoError(t, err)
 	require.NoError(t, run.lock.Close())

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stateVariable names the state folder in the environment.
-const stateVariable = "MSC4014_STATE_DIR"
+// StateVariable names the state folder in the environment.
+const StateVariable = "MSC4014_STATE_DIR"
 
 // Names inside the state folder, in addition to its lock.
 const (
@@ -35,7 +35,7 @@ It does not use a folder without this file, unless the folder is empty.
 // deletes files and kills processes according to what it finds there, StateDir returns an error, and changes nothing, for any
 // other folder without the suite's marker, and for a folder that another user owns or can write to.
 func StateDir() (string, error) {
-	dir, isDefault := os.Getenv(stateVariable), false
+	dir, isDefault := os.Getenv(StateVariable), false
 	if dir == "" {
 		dir, isDefault = filepath.Join(os.TempDir(), fmt.Sprintf("msc4014-%d", os.Getuid())), true
 	}
@@ -44,7 +44,7 @@ func StateDir() (string, error) {
 		return "", fmt.Errorf("find the state folder: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("create the state folder (set %s to use another): %w", stateVariable, err)
+		return "", fmt.Errorf("create the state folder (set %s to use another): %w", StateVariable, err)
 	}
 	if info, err := os.Lstat(dir); isDefault && err == nil && !info.IsDir() {
 		return "", refuse(dir, "it is a symbolic link, which anybody can create there")
@@ -73,7 +73,7 @@ func StateDir() (string, error) {
 // refuse returns the error for a folder that cannot be the state folder.
 func refuse(dir, why string) error {
 	return fmt.Errorf("the folder %q cannot be the state folder: %s; nothing in it was changed; set %s to a new or empty "+
-		"folder that you own", dir, why, stateVariable)
+		"folder that you own", dir, why, StateVariable)
 }
 
 // take checks that the folder is the suite's, and marks an empty one as the suite's.

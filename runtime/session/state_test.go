@@ -76,7 +76,7 @@ func TestForeignFolderIsRefusedAndUnchanged(t *testing.T) {
 			} {
 				require.ErrorContains(t, err, "cannot be the state folder", what)
 				assert.ErrorContains(t, err, state, what)
-				assert.ErrorContains(t, err, "set "+stateVariable, what)
+				assert.ErrorContains(t, err, "set "+StateVariable, what)
 				assert.NotContains(t, err.Error(), "\n", what)
 			}
 			assert.Equal(t, before, tree(t, state))
@@ -87,7 +87,7 @@ func TestForeignFolderIsRefusedAndUnchanged(t *testing.T) {
 
 func TestStateFolderIsMarkedAndPrivate(t *testing.T) {
 	state := filepath.Join(isolate(t), "deep", "state")
-	t.Setenv(stateVariable, state)
+	t.Setenv(StateVariable, state)
 	for range 2 {
 		found, err := StateDir()
 		require.NoError(t, err)
@@ -128,15 +128,15 @@ func TestFolderOfAnOlderVersionIsTaken(t *testing.T) {
 			state := isolate(t)
 			if usual {
 				t.Setenv("TMPDIR", state)
-				t.Setenv(stateVariable, "")
+				t.Setenv(StateVariable, "")
 				made, err := StateDir()
 				require.NoError(t, err)
 				state = made
 			}
 			dead, making := killedRun(t, state), filepath.Join(state, "runs", "0123456789", processFolder)
-			t.Setenv(stateVariable, state)
+			t.Setenv(StateVariable, state)
 			if usual {
-				t.Setenv(stateVariable, "")
+				t.Setenv(StateVariable, "")
 			}
 			require.NoError(t, os.MkdirAll(making, 0o700))
 			require.NoError(t, os.Remove(filepath.Join(state, markerName)))
@@ -158,7 +158,7 @@ func TestDefaultFolderOfAnotherUserIsRefused(t *testing.T) {
 	isolate(t)
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
-	t.Setenv(stateVariable, "")
+	t.Setenv(StateVariable, "")
 	usual := func() string {
 		made, err := StateDir()
 		require.NoError(t, err)
@@ -197,7 +197,7 @@ func TestDefaultFolderOfAnotherUserIsRefused(t *testing.T) {
 
 func TestStateFolderCreatedConcurrently(t *testing.T) {
 	state := filepath.Join(isolate(t), "state")
-	t.Setenv(stateVariable, state)
+	t.Setenv(StateVariable, state)
 	problems := make(chan error, 16)
 	for range cap(problems) {
 		go func() {
