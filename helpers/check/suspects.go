@@ -83,6 +83,7 @@ type trial struct {
 	once    sync.Once
 	attempt *attempt
 	death   *Death      // nil if no deployment of it died
+	killed  []string    // the blueprints of those that died
 	over    atomic.Bool // it completed without an interruption
 }
 
@@ -113,7 +114,7 @@ func (r *Runner) judgeAlone(ctx context.Context, again []*attempt) map[*Check]*t
 func (r *Runner) trial(ctx context.Context, one *Check) *trial {
 	found := r.trialOf(one)
 	found.once.Do(func() {
-		found.attempt, found.death = r.try(ctx, one)
+		found.attempt, found.death, found.killed = r.try(ctx, one)
 		if ctx.Err() != nil {
 			return // the interruption may have caused a death
 		}
@@ -127,7 +128,7 @@ func (r *Runner) trial(ctx context.Context, one *Check) *trial {
 func (r *Runner) convict(done *attempt, death Death) {
 	held := r.trialOf(done.check)
 	held.once.Do(func() {
-		held.attempt, held.death = done, &death
+		held.attempt, held.death, held.killed = done, &death, []string{done.instances[0].blueprint}
 		held.blame(r)
 		held.over.Store(true)
 	})
@@ -153,23 +154,22 @@ func (t *trial) blame(r *Runner) {
 }
 
 // try runs one check alone and closes its deployments.
-func (r *Runner) try(ctx context.Context, one *Check) (*attempt, *Death) {
-	done := r.execute(ctx, one, func(ctx context.Context, blueprint string, private bool) (*instance, error) {
+func (r *Runner) try(ctx context.Context, one *Check) (done *attempt, dead *Death, killed []string) {
+	done = r.execute(ctx, one, func(ctx context.Context, blueprint string, private bool) (*instance, error) {
 		deployment, err := r.options.Deployments.New(ctx, blueprint)
 		if err != nil {
 			return nil, err
 		}
 		return r.newInstance(ctx, blueprint, deployment, private), nil
 	})
-	var dead *Death
 	for _, each := range done.instances {
 		if r.close(ctx, each) {
 			death := each.deployment.Death()
-			dead = &death
+			dead, killed = &death, append(killed, each.blueprint)
 		}
 		r.drop(ctx, each) // if closing was interrupted
 	}
-	return done, dead
+	return done, dead, killed
 }
 
 // explain finds the culprit of a death: a check that causes it alone, or a group found by replay.
@@ -178,8 +178,11 @@ func (r *Runner) explain(ctx context.Context, death *instance, alone map[*Check]
 		return
 	}
 	found := false
-	for _, touching := range death.attempts {
-		if tried := alone[touching.check]; tried != nil && tried.death != nil {
+	suspects := map[*Check]*trial{}
+	for _, touching := range death.attempts[death.cleared:] {
+		tried := alone[touching.check]
+		suspects[touching.check] = tried
+		if tried != nil && slices.Contains(tried.killed, death.blueprint) {
 			found = true
 			sum.addCulprit(fmt.Sprintf("%q: %s", touching.check.Name, tried.death.Cause))
 			r.emit(verdict.Event{Kind: verdict.KindServerDied, Check: touching.check.Name, Message: tried.death.Cause})
@@ -195,13 +198,13 @@ func (r *Runner) explain(ctx context.Context, death *instance, alone map[*Check]
 			order = append(order, touching.check)
 		}
 	}
-	group, groupDeath := r.replay(ctx, death.blueprint, order)
+	group, groupDeath, err := r.replay(ctx, death.blueprint, order, sum)
 	if ctx.Err() != nil {
 		return // the interruption may have caused a death
 	}
 	var last *trial // nil if the group ends with a check after which the deployment was healthy
 	if len(group) > 0 {
-		last = alone[group[len(group)-1]]
+		last = suspects[group[len(group)-1]]
 	}
 	story := func(what string) string { return withLog(cause.Cause+" "+what, cause.LogTail) }
 	switch {
@@ -216,45 +219,57 @@ func (r *Runner) explain(ctx context.Context, death *instance, alone map[*Check]
 		sum.outside = append(sum.outside, cause.Cause)
 	case len(order) == 0:
 		sum.unsolved = append(sum.unsolved, story("before any check used it"))
+	case err != nil:
+		sum.unsolved = append(sum.unsolved, story(fmt.Sprintf("on a deployment that %s had used, and they could not be repeated (%v)", names(order), err)))
 	default:
 		sum.unsolved = append(sum.unsolved, story(fmt.Sprintf("on a deployment that %s had used, and did not when they were repeated", names(order))))
 	}
 }
 
-// replay runs checks in order on one deployment. If that dies, it bisects the order until neither half kills a deployment.
-func (r *Runner) replay(ctx context.Context, blueprint string, order []*Check) ([]*Check, Death) {
+// replay runs checks in order on one deployment. If that dies, it looks for the part of the order that kills a deployment: it halves the
+// order until neither half does, then leaves out the last check as long as the others do. The error is for an order that could not
+// be repeated.
+func (r *Runner) replay(ctx context.Context, blueprint string, order []*Check, sum *judgement) ([]*Check, Death, error) {
 	if len(order) == 0 {
-		return nil, Death{}
+		return nil, Death{}, nil
 	}
-	death := r.replayOnce(ctx, blueprint, order)
+	ran, death, err := r.replayOnce(ctx, blueprint, order, sum)
 	if death == nil {
-		return nil, Death{}
+		return nil, Death{}, err
+	}
+	order = ran
+	kills := func(part []*Check) bool {
+		ran, again, err := r.replayOnce(ctx, blueprint, part, sum)
+		if err != nil {
+			r.emit(verdict.Event{Kind: verdict.KindNote, Message: fmt.Sprintf("a part of a replay could not be repeated: %v", err)})
+		}
+		if again != nil {
+			order, death = ran, again
+		}
+		return again != nil
 	}
 	for len(order) > 1 && ctx.Err() == nil {
 		half := len(order) / 2
-		if again := r.replayOnce(ctx, blueprint, order[:half]); again != nil {
-			order, death = order[:half], again
-		} else if again := r.replayOnce(ctx, blueprint, order[half:]); again != nil {
-			order, death = order[half:], again
-		} else {
+		if !kills(order[:half]) && !kills(order[half:]) && (half == len(order)-1 || !kills(order[:len(order)-1])) {
 			break
 		}
 	}
-	return order, *death
+	return order, *death, nil
 }
 
-// replayOnce runs checks in order on one fresh deployment and returns how it died, or nil.
-func (r *Runner) replayOnce(ctx context.Context, blueprint string, order []*Check) *Death {
+// replayOnce runs checks in order on one fresh deployment, until it dies, and returns those that ran, and how it died or nil. The death
+// of another deployment, which a check uses besides, is unsolved unless the check kills such a one alone.
+func (r *Runner) replayOnce(ctx context.Context, blueprint string, order []*Check, sum *judgement) (ran []*Check, death *Death, err error) {
 	deployment, err := r.options.Deployments.New(ctx, blueprint)
 	if err != nil {
-		r.emit(verdict.Event{Kind: verdict.KindNote, Message: fmt.Sprintf("replay: deployment %s: %v", blueprint, err)})
-		return nil
+		return nil, nil, fmt.Errorf("deployment %s: %w", blueprint, err)
 	}
 	replayed := r.newInstance(ctx, blueprint, deployment, false)
 	for _, one := range order {
 		if isClosed(deployment.Died()) || ctx.Err() != nil {
 			break
 		}
+		ran = append(ran, one)
 		done := r.execute(ctx, one, func(ctx context.Context, wanted string, private bool) (*instance, error) {
 			if wanted == blueprint && !private {
 				return replayed, nil
@@ -262,18 +277,21 @@ func (r *Runner) replayOnce(ctx context.Context, blueprint string, order []*Chec
 			return r.begin(ctx, wanted, private)
 		})
 		for _, each := range done.instances {
-			if each != replayed {
-				r.close(ctx, each)
+			tried := r.tried(one)
+			known := tried != nil && slices.Contains(tried.killed, each.blueprint)
+			if each != replayed && r.close(ctx, each) && ctx.Err() == nil && !known {
+				its := each.deployment.Death()
+				sum.unsolved = append(sum.unsolved, withLog(fmt.Sprintf("%s on a deployment of its own when %q was repeated", its.Cause, one.Name), its.LogTail))
 			}
 		}
 	}
 	dead := r.close(ctx, replayed)
 	r.drop(ctx, replayed) // if closing was interrupted
 	if !dead {
-		return nil
+		return ran, nil, nil
 	}
-	death := deployment.Death()
-	return &death
+	its := deployment.Death()
+	return ran, &its, nil
 }
 
 // blame turns the verdict of an attempt into fail.
@@ -375,9 +393,12 @@ func (r *Runner) judgeClosingChecks(sum judgement) {
 			fails = append(fails, each.what+strings.Join(each.deaths, "; "))
 		}
 	}
-	var outside []string
+	var errors []string
 	if len(sum.outside) > 0 {
-		outside = []string{"a server was killed from outside: " + strings.Join(sum.outside, "; ")}
+		errors = append(errors, "a server was killed from outside: "+strings.Join(sum.outside, "; "))
+	}
+	if len(sum.unknown) > 0 {
+		errors = append(errors, "the machine was too slow to tell whether these were healthy at the end: "+strings.Join(sum.unknown, ", "))
 	}
 	for _, one := range r.options.Checks {
 		if !one.Closing {
@@ -386,11 +407,9 @@ func (r *Runner) judgeClosingChecks(sum judgement) {
 		result := verdict.CheckResult{Name: one.Name, Requirements: one.Requires, Path: one.Path, Closing: true, Verdict: verdict.Pass}
 		switch {
 		case len(fails) > 0:
-			result.Verdict, result.Reason = verdict.Fail, strings.Join(append(fails, outside...), ". And ")
-		case len(outside) > 0:
-			result.Verdict, result.Reason = verdict.Error, outside[0]
-		case len(sum.unknown) > 0:
-			result.Verdict, result.Reason = verdict.Error, "the machine was too slow to tell whether these were healthy at the end: "+strings.Join(sum.unknown, ", ")
+			result.Verdict, result.Reason = verdict.Fail, strings.Join(append(fails, errors...), ". And ")
+		case len(errors) > 0:
+			result.Verdict, result.Reason = verdict.Error, strings.Join(errors, ". And ")
 		case !sum.anyHealthy:
 			result.Verdict, result.Reason = verdict.NotRun, "no other check of this run used a deployment"
 		}
