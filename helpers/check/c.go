@@ -292,6 +292,17 @@ func (c *C) SuiteError(err error) {
 	c.end()
 }
 
+// Timely ends the check with error if err is a time-out that proves nothing now: the machine was too slow. It is for what is judged later,
+// when the machine may have recovered.
+func (c *C) Timely(err error) {
+	if !isTimeOut(err) && !isLate(err) {
+		return
+	}
+	if untimely := c.untimely(err); untimely != nil {
+		c.SuiteError(untimely)
+	}
+}
+
 // Control records a positive control: the server accepts the valid variant of what the check expects it to refuse. If err is
 // not nil, the check ends as inconclusive. Every expected refusal needs a positive control before it.
 func (c *C) Control(err error) {

@@ -353,3 +353,29 @@ func TestACheckUsesSlowServers(t *testing.T) {
 	one.end()
 	assert.False(t, one.attach(&instance{}))
 }
+
+// TestATimeOutOfASlowMachineIsNotJudgedLater: not even when the machine has recovered by then.
+func TestATimeOutOfASlowMachineIsNotJudgedLater(t *testing.T) {
+	judges := func(name string, harm error, lateness time.Duration) *Check {
+		return named(name, func(c *C, _ *fakeServer) {
+			quiet := func() {
+				for range heartbeatsKept {
+					c.runner.machine.note(0)
+				}
+			}
+			quiet()
+			c.runner.machine.note(lateness)
+			c.Timely(harm)
+			quiet()
+			c.Failf("%v", harm)
+		})
+	}
+	timeOut := fmt.Errorf("a client in the attacked room: %w", context.DeadlineExceeded)
+	heard := runIn(t, Options{Checks: []*Check{
+		judges("stalled", timeOut, starving), judges("quiet", timeOut, 0), judges("refused", errors.New("it answered 500"), starving),
+	}, Slowness: quietMachine, Limit: longLimit}, nil)
+	assert.Equal(t, verdict.Error, heard.final["stalled"].Verdict)
+	assert.Equal(t, "a deadline passed while the machine was stalled", heard.final["stalled"].Reason)
+	assert.Equal(t, verdict.Fail, heard.final["quiet"].Verdict)
+	assert.Equal(t, verdict.Fail, heard.final["refused"].Verdict)
+}

@@ -14,7 +14,7 @@ import (
 )
 
 // isHealthy returns an error if the server died, if it answers a client in an attacked room with 5xx, out of bounds or not at
-// all, or if an honest room does not work any more.
+// all, or if an honest room does not work any more. It ends the check if a time-out is the machine's fault.
 func isHealthy(a *delivery.Attack) error {
 	ctx, cancel := a.While()
 	defer cancel()
@@ -25,7 +25,9 @@ func isHealthy(a *delivery.Attack) error {
 	if err == nil {
 		err = a.Deployment.Health(ctx)
 	}
-	return a.OrDied(err)
+	err = a.OrDied(err)
+	a.C.Timely(err)
+	return err
 }
 
 // answersClients returns an error if a client cannot view the attacked rooms.
