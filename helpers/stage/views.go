@@ -35,63 +35,46 @@ func (u *User) loses(lost []string) {
 	}
 }
 
+// LooksBefore is Views for positive controls: it notes which of the views the server refuses already, and judges nothing.
+func (u *User) LooksBefore(roomID string) []View { return u.notes(u.views(roomID)) }
+
 // LooksAgain is Views for scenes that checks share: it says of each refused view that was to be had before, and fails nothing. A
-// view was to be had if the user was given it for the control (SomeView), or in another place of the check. If it was not asked for
+// view was to be had if the user was given it for the control (LooksBefore), or in another place of the check. If it was not asked for
 // yet, another user is given it in a room of its own.
 func (u *User) LooksAgain(roomID string) (views []View, lost []string) {
 	return u.sift(u.views(roomID))
 }
 
-// SomeView reports whether has returns true for one of the views of a room (Views). It is for positive controls: it requests all
-// views, and notes which of them the server refuses already.
+// SomeView reports whether has returns true for one of the views of a room, for positive controls (LooksBefore).
 func (u *User) SomeView(roomID string, has func(View) bool) bool {
-	found := false
-	for _, look := range u.looks(u.views(roomID)) {
-		u.stage.sees(u, look.name, look.refusal == nil)
-		found = found || look.refusal == nil && has(look.view)
-	}
-	return found
+	return slices.ContainsFunc(u.LooksBefore(roomID), has)
 }
 
 // Browses requests all views of a room, so that the server fetches what it lacks of it. It returns those that it is given, and judges
 // nothing.
-func (u *User) Browses(roomID string) (views []View) {
-	for _, look := range u.looks(u.views(roomID)) {
-		if look.refusal == nil {
-			views = append(views, look.view)
-		}
-	}
-	return views
-}
+func (u *User) Browses(roomID string) []View { return u.looks(u.views(roomID), func(string, error) {}) }
 
 // LooksCloser is LooksAgain for the views of single events of a room: GET /event and GET /context.
 func (u *User) LooksCloser(roomID string, eventIDs ...string) (views []View, lost []string) {
 	return u.sift(u.closerViews(roomID, eventIDs...))
 }
 
-// LooksCloserBefore is LooksCloser for positive controls, like SomeView.
-func (u *User) LooksCloserBefore(roomID string, eventIDs ...string) (views []View) {
-	for _, look := range u.looks(u.closerViews(roomID, eventIDs...)) {
-		u.stage.sees(u, look.name, look.refusal == nil)
-		if look.refusal == nil {
-			views = append(views, look.view)
-		}
-	}
-	return views
+// LooksCloserBefore is LooksCloser for positive controls, like LooksBefore.
+func (u *User) LooksCloserBefore(roomID string, eventIDs ...string) []View {
+	return u.notes(u.closerViews(roomID, eventIDs...))
 }
+
+// The names of the views of single events.
+const (
+	eventView   = "/event"
+	contextView = "/context"
+)
 
 // wayToLook is how a view is requested and read.
 type wayToLook struct {
 	name string
 	ask  func() (*csapi.Response, error)
 	read func(*csapi.Response) View
-}
-
-// look is the answer to a request for a view.
-type look struct {
-	name    string
-	view    View
-	refusal error
 }
 
 // views are the ways to look at a room.
@@ -118,10 +101,10 @@ func (u *User) closerViews(roomID string, eventIDs ...string) (ways []wayToLook)
 	ctx := u.stage.C.Context()
 	for _, eventID := range eventIDs {
 		ways = append(ways,
-			wayToLook{"/event", func() (*csapi.Response, error) { return u.Event(ctx, roomID, eventID) }, func(event *csapi.Response) View {
+			wayToLook{eventView, func() (*csapi.Response, error) { return u.Event(ctx, roomID, eventID) }, func(event *csapi.Response) View {
 				return View{Events: []gjson.Result{event.JSON()}}
 			}},
-			wayToLook{"/context", func() (*csapi.Response, error) { return u.Context(ctx, roomID, eventID, 20) }, func(around *csapi.Response) View {
+			wayToLook{contextView, func() (*csapi.Response, error) { return u.Context(ctx, roomID, eventID, 20) }, func(around *csapi.Response) View {
 				events := []gjson.Result{around.Get("event")}
 				for _, place := range []string{"events_before", "events_after", "state"} {
 					events = append(events, around.Get(place).Array()...)
@@ -133,8 +116,9 @@ func (u *User) closerViews(roomID string, eventIDs ...string) (ways []wayToLook)
 	return ways
 }
 
-// looks requests views. It ends the check if there is no usable answer: its absence would look like a view without forbidden content.
-func (u *User) looks(ways []wayToLook) (looks []look) {
+// looks requests views, tells each of every one whether it was refused, and returns the others. It ends the check if there is no
+// usable answer: its absence would look like a view without forbidden content.
+func (u *User) looks(ways []wayToLook, each func(name string, refusal error)) (views []View) {
 	c := u.stage.C
 	for _, way := range ways {
 		answer, err := way.ask()
@@ -145,27 +129,31 @@ func (u *User) looks(ways []wayToLook) (looks []look) {
 			c.Need("client-view/unmodified-client", err)
 		case err != nil:
 			c.Notef("%s was refused: %v", way.name, err)
-			looks = append(looks, look{name: way.name, refusal: err})
-			continue
+		default:
+			view := way.read(answer)
+			view.Name = way.name
+			views = append(views, view)
 		}
-		view := way.read(answer)
-		view.Name = way.name
-		looks = append(looks, look{name: way.name, view: view})
+		each(way.name, err)
 	}
-	return looks
+	return views
 }
 
-// sift tells the views that the user is given from those that are lost.
+// notes requests views, and notes which of them the user is given.
+func (u *User) notes(ways []wayToLook) []View {
+	return u.looks(ways, func(name string, refusal error) { u.stage.sees(u, name, refusal == nil) })
+}
+
+// sift requests views, and tells those that the user is given from those that are lost.
 func (u *User) sift(ways []wayToLook) (views []View, lost []string) {
-	for _, look := range u.looks(ways) {
+	views = u.looks(ways, func(name string, refusal error) {
 		switch {
-		case look.refusal == nil:
-			u.stage.sees(u, look.name, true)
-			views = append(views, look.view)
-		case u.saw(look.name):
-			lost = append(lost, fmt.Sprintf("%s is refused, which clients were given before: %v", look.name, look.refusal))
+		case refusal == nil:
+			u.stage.sees(u, name, true)
+		case u.saw(name):
+			lost = append(lost, fmt.Sprintf("%s is refused, which clients were given before: %v", name, refusal))
 		}
-	}
+	})
 	return views, lost
 }
 
@@ -200,8 +188,12 @@ func (u *User) saw(view string) bool {
 		return false
 	}
 	ways := other.views(roomID)
-	if said, err := other.SendMessage(s.C.Context(), roomID, "said to see what a client is shown"); err == nil {
-		ways = append(ways, other.closerViews(roomID, said)...)
+	if view == eventView || view == contextView {
+		said, err := other.SendMessage(s.C.Context(), roomID, "said to see what a client is shown")
+		if err != nil {
+			return false
+		}
+		ways = other.closerViews(roomID, said)
 	}
 	for _, way := range ways {
 		if way.name == view {

@@ -40,6 +40,7 @@ var _ = check.Register(check.Check{
 		bob := s.User("bob")
 		bob.Joins(room.ID())
 		ofBob := room.Blaming("routing/reaches-members").Awaits(scenes.NewMember(room, join.Sender(), "join"))
+		room.Fetches(ofBob.ID())
 		bob.Blaming("redaction/own-by-key").Redacts(room.ID(), ofBob.ID())
 		c.UnderTest()
 		room.Awaits(redactionOf(ofBob.ID()))

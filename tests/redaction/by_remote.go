@@ -26,6 +26,7 @@ func init() {
 			Body: func(c *check.C) {
 				s := openScene(c, each.byRemote, each.ofRemote)
 				s.moderator.redacts(s.joins[0])
+				c.UnderTest()
 				s.settles()
 				s.losesProfile()
 				s.keepsUserID()
@@ -52,11 +53,17 @@ var _ = check.Register(check.Check{
 		power := alice.Blaming("client-view/power-levels-write").GivesPower(roomID, map[string]int{bob.UserID: 50})
 		bob.Blaming("routing/reaches-members").AwaitsEvent(roomID, power)
 		bob.Blaming("membership/join-remote").AwaitsMembership(roomID, alice.UserID, "join")
-		for _, each := range []struct{ moderator, target *stage.User }{{alice, bob}, {bob, alice}} {
-			named := match.All(match.Membership(each.target.UserID, "join"), match.KeyEqual("content.displayname", maliciousName))
-			join := each.moderator.Blaming("membership/profile-propagates").Awaits(roomID, named).Get("event_id").String()
-			c.UnderTest()
-			redaction := each.moderator.Redacts(roomID, join)
+		joinOf := func(target, as *stage.User) string {
+			named := match.All(match.Membership(target.UserID, "join"), match.KeyEqual("content.displayname", maliciousName))
+			return as.Blaming("membership/profile-propagates").Awaits(roomID, named).Get("event_id").String()
+		}
+		alices, bobs := joinOf(alice, bob), joinOf(bob, alice)
+		c.UnderTest()
+		for _, each := range []struct {
+			moderator, target *stage.User
+			join              string
+		}{{alice, bob, bobs}, {bob, alice, alices}} {
+			redaction := each.moderator.Redacts(roomID, each.join)
 			for _, user := range []*stage.User{alice, bob} {
 				user.AwaitsEvent(roomID, redaction)
 				assertNoProfileInState(c, user, roomID, each.target.UserID)

@@ -46,6 +46,7 @@ func init() {
 			Body: func(c *check.C) {
 				s := openScene(c, false, each.ofRemote)
 				each.redact(s)
+				c.UnderTest()
 				s.settles()
 				s.keepsUserID()
 				s.keepsRouting()

@@ -4,10 +4,13 @@ package redaction
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"msc4014/helpers/check"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/scenes"
+	"msc4014/helpers/stage"
 )
 
 // Redacting a member event because of a malicious name should not remove its mapping (MSC4014, Addressing the problems 3): who
@@ -28,20 +31,22 @@ func init() {
 			Path:     each.path,
 			Body: func(c *check.C) {
 				s := openScene(c, each.byRemote, each.ofRemote)
-				before := s.mappingsShown(c)
-				served := false
-				for _, userID := range before {
-					served = served || userID != ""
-				}
-				if !served {
+				before := s.mappingsIn(append(s.alice.LooksBefore(s.roomID), s.alice.LooksCloserBefore(s.roomID, s.joins[0])...))
+				if len(before) == 0 {
 					c.Unsupported("the server serves clients no mapping of a member event that is not redacted either")
 				}
 				s.moderator.redacts(s.joins[0])
 				s.settles()
 				s.isRedacted(each.byRemote)
-				for view, userID := range s.mappingsShown(c) {
-					if userID != before[view] {
-						c.Errorf("%s served the member event with a mapping to %s, and serves it redacted with one to %q", view, before[view], userID)
+				c.UnderTest()
+				closer, lost := s.alice.LooksCloser(s.roomID, s.joins[0])
+				for _, each := range lost {
+					c.Errorf("%s", each)
+				}
+				after := s.mappingsIn(append(s.alice.Views(s.roomID), closer...))
+				for _, view := range slices.Sorted(maps.Keys(before)) {
+					if after[view] != before[view] {
+						c.Errorf("%s served the member event with a mapping to %s, and after its redaction with one to %q", view, before[view], after[view])
 					}
 				}
 			},
@@ -49,17 +54,14 @@ func init() {
 	}
 }
 
-// mappingsShown is the user ID in the mapping of the target's member event, by the name of each view that shows the event; "" for
-// no mapping.
-func (s *scene) mappingsShown(c *check.C) map[string]string {
+// mappingsIn are the user IDs in the mapping of the target's member event, by the name of each view that shows the event with one.
+func (s *scene) mappingsIn(views []stage.View) map[string]string {
 	shown := map[string]string{}
-	closer, lost := s.alice.LooksCloser(s.roomID, s.joins[0])
-	for _, each := range lost {
-		c.Errorf("%s", each)
-	}
-	for _, view := range append(s.alice.Views(s.roomID), closer...) {
+	for _, view := range views {
 		for _, event := range scenes.EventsOf(view, s.joins[0]) {
-			shown[view.Name] = event.Get("content." + pseudoid.MappingField + ".user_id").String()
+			if userID := event.Get("content." + pseudoid.MappingField + ".user_id").String(); userID != "" {
+				shown[view.Name] = userID
+			}
 		}
 	}
 	return shown

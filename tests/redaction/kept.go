@@ -128,6 +128,7 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		scene := openScene(c, false, false)
 		scene.moderator.redacts(scene.joins[0])
+		c.UnderTest()
 		scene.settles()
 		scene.keepsMembership()
 	},

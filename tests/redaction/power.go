@@ -104,6 +104,7 @@ func init() {
 				powerful.redacts(first)
 				alice.Blaming("client-view/unmodified-client").AwaitsEvent(roomID, powerful.says("said after the redaction"))
 				c.Control(isRedacted(alice, roomID, first))
+				s.Room.Fetches(second)
 
 				c.UnderTest()
 				powerless.redacts(second)

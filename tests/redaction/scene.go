@@ -119,7 +119,6 @@ func (s *scene) redactsAll() {
 
 // settles waits until the redactions have taken effect: until a later message of the moderator is shown.
 func (s *scene) settles() {
-	s.C.UnderTest()
 	s.alice.Blaming("client-view/unmodified-client").AwaitsEvent(s.roomID, s.moderator.says("said after the redaction"))
 }
 
