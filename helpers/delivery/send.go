@@ -57,15 +57,22 @@ func pushBySend(room *stage.Room, event federation.Event) (federation.Answer, er
 // put delivers a member event at an endpoint of its own.
 func put(endpoint string) func(Scene, federation.Event, *federation.User) Delivery {
 	return func(s Scene, event federation.Event, _ *federation.User) Delivery {
-		ctx, cancel := s.Origin.Within()
-		defer cancel()
-		uri := "/_matrix/federation/" + endpoint + "/" + url.PathEscape(s.Room.ID()) + "/" + url.PathEscape(event.ID())
-		answer, err := s.Origin.Do(ctx, s.ServerName(1), http.MethodPut, uri, event.JSON())
-		s.C.Need("resilience/stays-up", err)
-		if answer.Status == http.StatusNotFound && answer.ErrCode() == "M_UNRECOGNIZED" || answer.Status == http.StatusNotImplemented {
-			s.C.Unsupported("the server does not know %s: %s", endpoint, answer)
-		}
+		answer := PutMember(s.Stage, s.Origin, endpoint, event)
 		s.Barrier()
 		return Delivery{Answer: answer.String()}
 	}
+}
+
+// PutMember lets a peer send a member event to hs1 at an endpoint that is for events of its membership: "v1/send_knock". The check is
+// unsupported if the server does not know that.
+func PutMember(s *stage.Stage, peer *stage.Peer, endpoint string, event federation.Event) federation.Answer {
+	ctx, cancel := peer.Within()
+	defer cancel()
+	uri := "/_matrix/federation/" + endpoint + "/" + url.PathEscape(event.RoomID()) + "/" + url.PathEscape(event.ID())
+	answer, err := peer.Do(ctx, s.ServerName(1), http.MethodPut, uri, event.JSON())
+	s.C.Need("resilience/stays-up", err)
+	if answer.Status == http.StatusNotFound && answer.ErrCode() == "M_UNRECOGNIZED" || answer.Status == http.StatusNotImplemented {
+		s.C.Unsupported("the server does not know %s: %s", endpoint, answer)
+	}
+	return answer
 }

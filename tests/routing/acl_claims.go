@@ -52,14 +52,16 @@ var _ = check.Register(check.Check{
 		detail := fmt.Sprintf("of a member of a denied server whose mapping is proven, an event that an allowed server brings is taken: %t; "+
 			"of one whose mapping is not: before the list %t, after it %t", proven, claimTaken, claim)
 		switch {
-		case proven && claim == claimTaken:
+		case !claimTaken:
+			c.Observe(verdict.NoneSeen, "what a list does to a mapping that is only a claim cannot be told: %s", detail)
+		case proven && claim:
 			c.Observe("never", "%s", detail)
-		case proven:
-			c.Observe("other", "%s", detail)
-		case claimTaken && !claim:
+		case claim:
+			c.Observe("proven-only", "%s", detail)
+		case !proven:
 			c.Observe("claimed-too", "%s", detail)
 		default:
-			c.Observe("proven-only", "%s", detail)
+			c.Observe("other", "%s", detail)
 		}
 	},
 })

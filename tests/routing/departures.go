@@ -83,6 +83,7 @@ func (d departure) judge(opened *stage.Stage) {
 	s.room.Blaming("routing/reaches-members").AwaitsEvent(power)
 	// Events for the peer are queued in order: messages of this room arrive after those of the other.
 	elsewhere := peer.Joins(alice.Makes(stage.Public), carol)
+	elsewhere.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(elsewhere.ID(), "said elsewhere before that"))
 
 	ends := func(user *federation.User) federation.Event {
 		ended := d.ends(s, user)

@@ -24,17 +24,15 @@ func init() {
 				witness := s.Peer()
 				stays := witness.Joins(roomID, witness.User("witness"))
 				s.alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, witness.User("witness").ID(), "join")
-				said := s.alice.Says(roomID, "said before the move")
-				s.room.Blaming("routing/reaches-members").AwaitsEvent(said)
-				c.Control(each.served(s.Stage, s.inside, s.room, said))
-				if each.served(s.Stage, s.Peer(), s.room, said) == nil {
+				c.Control(each.served(s.Stage, s.inside, s.room, s.said))
+				if each.served(s.Stage, s.Peer(), s.room, s.said) == nil {
 					c.Need("routing/backfill-authorised", errors.New("a server that never had a member in the room may ask, too"))
 				}
 
 				moved := after.User("moved")
-				s.room.Delivers(s.room.Made(s.room.MemberTemplate(mover, "join").WithMappingOf(moved)))
+				movesTo(after, s.room, s.room.Made(s.room.MemberTemplate(mover, "join").WithMappingOf(moved)))
 				s.alice.Blaming("mapping/latest-wins").AwaitsMembership(roomID, moved.ID(), "join")
-				said = s.alice.Says(roomID, "said after the move")
+				said := s.alice.Says(roomID, "said after the move")
 				stays.Blaming("routing/reaches-members").AwaitsEvent(said)
 				if err := each.served(s.Stage, after, s.room, said); err != nil {
 					c.Errorf("the server that a member has moved to may not ask for what was sent since: %v", err)

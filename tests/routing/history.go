@@ -33,6 +33,12 @@ func openClosedRoom(c *check.C) closedRoom {
 	return closedRoom{s, alice, inside, room, said}
 }
 
+// barrier waits until Alice is shown a new message of Carol: the server has processed what was sent before.
+func (r closedRoom) barrier(text string) {
+	said := r.room.Says(r.inside.User("carol"), text)
+	r.alice.Blaming("membership/remote-joins-us").AwaitsEvent(r.room.ID(), said.ID())
+}
+
 func init() {
 	for _, each := range fetches {
 		check.Register(check.Check{
@@ -64,12 +70,12 @@ var _ = check.Register(check.Check{
 		forged := func(honest federation.Template) federation.Template {
 			return honest.Claiming(claimed.User("claimed").ID())
 		}
+		s.barrier("said before the join")
 		c.UnderTest()
 		_, answer, err := s.room.PushesJoin(s.inside.User("liar"), forged)
 		c.Need("resilience/stays-up", err)
 		c.Notef("the server answered the join with the forged mapping with %s", answer)
-		barrier := s.room.Says(s.inside.User("carol"), "said after the join")
-		s.alice.Blaming("membership/remote-joins-us").AwaitsEvent(s.room.ID(), barrier.ID())
+		s.barrier("said after the join")
 		said := s.alice.Says(s.room.ID(), "said after the join was delivered")
 		s.room.Blaming("routing/reaches-members").AwaitsEvent(said)
 		for _, each := range fetches {

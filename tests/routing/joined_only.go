@@ -3,12 +3,11 @@ package routing
 // Servers whose users are invited or knock are not in the room: they get its events when a user of theirs has joined.
 
 import (
-	"net/http"
-	"net/url"
 	"strings"
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
+	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/match"
 	"msc4014/helpers/scenes"
@@ -33,14 +32,7 @@ var waitings = []struct {
 	}},
 	{"is knocking", "knock", "send_knock", func(w waiting) {
 		knock := w.witness.BuildsMember(w.user, "knock")
-		ctx, cancel := w.peer.Within()
-		defer cancel()
-		uri := "/_matrix/federation/v1/send_knock/" + url.PathEscape(w.witness.ID()) + "/" + url.PathEscape(knock.ID())
-		answer, err := w.peer.Do(ctx, w.ServerName(1), http.MethodPut, uri, knock.JSON())
-		w.C.Need("resilience/stays-up", err)
-		if answer.Status == http.StatusNotFound && answer.ErrCode() == "M_UNRECOGNIZED" || answer.Status == http.StatusNotImplemented {
-			w.C.Unsupported("the server does not know send_knock: %s", answer)
-		}
+		answer := delivery.PutMember(w.Stage, w.peer, "v1/send_knock", knock)
 		w.C.Notef("the server answered the knock with %s", answer)
 	}},
 }

@@ -27,6 +27,7 @@ var _ = check.Register(check.Check{
 		room := before.Joins(roomID, mover)
 		elsewhere := before.Joins(alice.Makes(stage.Public), mover)
 		alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, mover.ID(), "join")
+		elsewhere.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(elsewhere.ID(), "said elsewhere before that"))
 		c.Control(room.Receives(alice.Says(roomID, "said before the move")))
 
 		moved := after.User("moved")

@@ -72,8 +72,21 @@ func sendsNothing(c *check.C, claims func(honest federation.Template, claimed st
 	alice, liars, claimed := s.User("alice"), s.Peer(), s.Peer()
 	// The claimed server is in another room of Alice: what is queued for it arrives before her messages there.
 	elsewhere := claimed.Joins(alice.Makes(stage.Public), claimed.User("honest"))
-	honest := delivers(s, alice, s.Peer(), func(honest federation.Template) federation.Template { return honest })
+	// Both kinds: servers keep events and EDUs in queues of their own.
+	reachesClaimed := func(user *stage.User) {
+		elsewhere.Blaming("routing/reaches-members").AwaitsEvent(user.Says(elsewhere.ID(), "said to the claimed server"))
+		typing, err := scenes.Typing.Happens(c.Context(), scenes.Occasion{User: user, RoomID: elsewhere.ID()})
+		c.Need("routing/edus", err)
+		c.Need("routing/edus", scenes.Typing.Arrives(claimed, typing))
+	}
+	bob := s.User("bob") // one typing notification of alice would be like the other
+	bob.Joins(elsewhere.ID())
+	reachesClaimed(bob)
+	others := s.Peer()
+	honest := delivers(s, alice, others, func(honest federation.Template) federation.Template { return honest })
 	c.Control(honest.Receives(alice.Says(honest.ID(), "said to the server of an honest member")))
+	reply := honest.Says(others.User("carol"), "said by an honest member")
+	alice.Blaming("membership/remote-joins-us").AwaitsEvent(honest.ID(), reply.ID())
 
 	room := delivers(s, alice, liars, func(honest federation.Template) federation.Template {
 		c.UnderTest()
@@ -84,11 +97,7 @@ func sendsNothing(c *check.C, claims func(honest federation.Template, claimed st
 	room.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(room.ID(), "said to the room"))
 	_, err := scenes.Typing.Happens(c.Context(), scenes.Occasion{User: alice, RoomID: room.ID()})
 	c.Need("routing/edus", err)
-	// Barriers of both kinds: servers keep events and EDUs in queues of their own.
-	elsewhere.Blaming("routing/reaches-members").AwaitsEvent(alice.Says(elsewhere.ID(), "said to the claimed server"))
-	typing, err := scenes.Typing.Happens(c.Context(), scenes.Occasion{User: alice, RoomID: elsewhere.ID()})
-	c.Need("routing/edus", err)
-	c.Need("routing/edus", scenes.Typing.Arrives(claimed, typing))
+	reachesClaimed(alice) // the barriers
 	claimed.OnlyLookedUp(room.ID())
 }
 
@@ -113,6 +122,18 @@ var _ = check.Register(check.Check{
 		provenRoom := proven.Joins(roomID, proven.User("proven"))
 		c.Control(provenRoom.Receives(alice.Says(roomID, "said to the server of a proven mapping")))
 
+		// A to-device message to a user of the domain goes the same way as events, and needs no keys of it.
+		reachesUnproven := func(word string) {
+			message, err := scenes.ToDevice.Happens(c.Context(), scenes.Occasion{
+				User: alice, Word: word, Remotes: []*federation.User{unproven.User("known")},
+			})
+			c.Need("routing/edus", err)
+			c.Need("routing/edus", scenes.ToDevice.Arrives(unproven, message))
+		}
+		reachesUnproven("said before all")
+		before := s.Room.Says(s.Witness.User("witness"), "said before the join")
+		alice.Blaming("membership/remote-joins-us").AwaitsEvent(roomID, before.ID())
+
 		c.UnderTest()
 		answer := pushesUnproven(s.Stage, s.Room, unproven)
 		c.Notef("the server answered the join of an unproven member with %s", answer)
@@ -123,12 +144,7 @@ var _ = check.Register(check.Check{
 		c.Must(proven.Receives(said))
 		_, err := scenes.Typing.Happens(c.Context(), scenes.Occasion{User: alice, RoomID: roomID})
 		c.Need("routing/edus", err)
-		// The barrier: a to-device message to a user of the domain goes the same way, and needs no keys of it.
-		message, err := scenes.ToDevice.Happens(c.Context(), scenes.Occasion{
-			User: alice, Word: "said after all", Remotes: []*federation.User{unproven.User("known")},
-		})
-		c.Need("routing/edus", err)
-		c.Need("routing/edus", scenes.ToDevice.Arrives(unproven, message))
+		reachesUnproven("said after all") // the barrier
 		unproven.OnlyLookedUp(roomID)
 	},
 })

@@ -78,22 +78,20 @@ func (s *restartRoom) joins(peer *stage.Peer) *stage.Room {
 // judgeAfter stops the server and starts it again, and ensures that events, EDUs and history go to the same servers as before.
 func (s *restartRoom) judgeAfter(outage blueprints.Outage) {
 	c := s.C
-	before := s.alice.Says(s.roomID, "said before the outage")
-	for _, peer := range s.members {
-		c.Need("routing/reaches-members", peer.Receives(before))
+	// By another user than afterwards: one typing notification is like the other.
+	bob := s.User("bob")
+	bob.Joins(s.roomID)
+	s.reachesMembers(bob, "said before the outage", func(what string, err error) { c.Need(what, err) })
+	last := s.alice.Says(s.elsewhere, "said elsewhere before the outage")
+	for _, server := range s.gone {
+		server.elsewhere.Blaming("routing/reaches-members").AwaitsEvent(last)
 	}
 	s.Restart(1, outage.Kill)
 	c.UnderTest()
 
-	after := s.alice.Says(s.roomID, "said after the outage")
-	typing, err := scenes.Typing.Happens(c.Context(), scenes.Occasion{User: s.alice, RoomID: s.roomID})
-	c.Need("routing/edus", err)
-	for _, peer := range s.members {
-		c.Must(peer.Receives(after))
-		c.Must(scenes.Typing.Arrives(peer, typing))
-	}
+	after := s.reachesMembers(s.alice, "said after the outage", func(_ string, err error) { c.Must(err) })
 	c.Control(s.room.Receives(after))
-	last := s.alice.Says(s.elsewhere, "said elsewhere after that")
+	last = s.alice.Says(s.elsewhere, "said elsewhere after that")
 	for _, server := range s.gone {
 		server.elsewhere.AwaitsEvent(last)
 	}
@@ -105,4 +103,16 @@ func (s *restartRoom) judgeAfter(outage blueprints.Outage) {
 			c.Errorf("the server of a member got nothing after the outage: %v", err)
 		}
 	}
+}
+
+// reachesMembers lets a user send a message and type, and the peers with a member receive both. It returns the message.
+func (s *restartRoom) reachesMembers(user *stage.User, text string, judge func(requirement string, err error)) (eventID string) {
+	eventID = user.Says(s.roomID, text)
+	typing, err := scenes.Typing.Happens(s.C.Context(), scenes.Occasion{User: user, RoomID: s.roomID})
+	judge("routing/edus", err)
+	for _, peer := range s.members {
+		judge("routing/reaches-members", peer.Receives(eventID))
+		judge("routing/edus", scenes.Typing.Arrives(peer, typing))
+	}
+	return eventID
 }

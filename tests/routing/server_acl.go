@@ -43,6 +43,7 @@ func openListedRoom(c *check.C) *listedRoom {
 	opened.eventID = opened.alice.Says(opened.roomID, "said to both")
 	opened.room.Blaming("routing/reaches-members").AwaitsEvent(opened.eventID)
 	opened.dansRoom.Blaming("routing/reaches-members").AwaitsEvent(opened.eventID)
+	opened.barrier()
 	return opened
 }
 
