@@ -38,6 +38,16 @@ func (a *Attack) apart(inputs []hostile.Input) (groups [][]hostile.Input) {
 	return slices.DeleteFunc([][]hostile.Input{whole, broken}, func(group []hostile.Input) bool { return len(group) == 0 })
 }
 
+// halved delivers inputs together. If the server refuses that, because of some of them, it delivers each half by itself, so that these
+// hide nothing of the others.
+func halved(inputs []hostile.Input, deliver func([]hostile.Input) (refused bool)) {
+	if refused := deliver(inputs); refused && len(inputs) > 1 {
+		half := len(inputs) / 2
+		halved(inputs[:half], deliver)
+		halved(inputs[half:], deliver)
+	}
+}
+
 // OpenAttack makes the rooms of an attack. It returns an error if the server does not work already.
 func OpenAttack(s *stage.Stage) (*Attack, error) {
 	a := &Attack{Scene: Scene{Stage: s, Origin: s.Peer()}}

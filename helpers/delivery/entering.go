@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"msc4014/helpers/csapi"
@@ -23,19 +24,19 @@ var (
 		Introduce: introduceByStateOfSendJoin,
 		Attack: func(a *Attack, inputs []hostile.Input) {
 			for _, some := range a.apart(inputs) {
-				a.entersAmong(some)
+				halved(some, a.entersAmong)
 			}
 		},
 	}
-	// AuthChainOfSendJoin is the auth chain in the answer to send_join: the joiner left, and set state before that is
-	// authorised by its join.
+	// AuthChainOfSendJoin is the auth chain in the answer to send_join: the state has an event of the joiner that is authorised by its
+	// join, and not the join.
 	AuthChainOfSendJoin = Path{
 		Name: "the auth chain of send_join", Enters: true,
 		Deliver: func(s Scene, join federation.Event, joiner *federation.User) Delivery {
 			s.Room.Apply(join)
 			note := s.Room.Builds(MemberStateUnder(joiner, joiner.ID()[1:]))
 			s.Room.Apply(note)
-			Leaves(s.Room, joiner, join)
+			s.withholds(join)
 			without(s.Origin, federation.Backfill)
 			entered := s.Enters()
 			entered.Shows = note
@@ -57,14 +58,14 @@ var (
 		},
 		Introduce: introduceByBackfill,
 	}
-	// BackfillOfMember is Backfill for a join: its user joined, sent a message and left. The message is requested when a client
+	// BackfillOfMember is Backfill for a join: its user sent a message, and is not in the state. The message is requested when a client
 	// pages back, and the join with it.
 	BackfillOfMember = Path{
 		Name: "backfill", Enters: true,
 		Deliver: func(s Scene, join federation.Event, joiner *federation.User) Delivery {
 			s.Room.Apply(join)
 			said := s.Room.AppliesText(joiner, "said long ago")
-			Leaves(s.Room, joiner, join)
+			s.withholds(join)
 			before := len(s.Origin.Requests())
 			entered := s.Enters()
 			if !entered.Outside {
@@ -77,6 +78,23 @@ var (
 	}
 )
 
+// withholds makes Origin leave a member out of the state that it gives to servers that join. A leave would do the same by an event that
+// carries a mapping of its own, or none, and deployed servers do not join a room with a member event without one in its state.
+func (s Scene) withholds(join federation.Event) {
+	s.Origin.Handle(federation.SendJoin, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
+		answer, kept := honest(), []json.RawMessage{}
+		for _, event := range answer.Get("state").Array() {
+			if federation.NewEvent([]byte(event.Raw), join.Format()).ID() != join.ID() {
+				kept = append(kept, json.RawMessage(event.Raw))
+			}
+		}
+		if !answer.OK() {
+			return answer
+		}
+		return answer.Set("state", kept)
+	})
+}
+
 // without makes a peer return no events at an endpoint.
 func without(peer *stage.Peer, endpoint federation.Endpoint) {
 	peer.Handle(endpoint, func(*federation.Request, func() federation.Answer) federation.Answer {
@@ -84,18 +102,8 @@ func without(peer *stage.Peer, endpoint federation.Endpoint) {
 	})
 }
 
-// entersAmong has Alice join a room of Origin with hostile members. If the server refuses to, because of some of them, it is told each
-// half of them in a room of its own, so that these hide nothing of the others.
-func (a *Attack) entersAmong(members []hostile.Input) {
-	if refused := a.entersOnce(members); refused && len(members) > 1 {
-		half := len(members) / 2
-		a.entersAmong(members[:half])
-		a.entersAmong(members[half:])
-	}
-}
-
-// entersOnce has Alice join one room with hostile members, and reports whether the server refused to.
-func (a *Attack) entersOnce(members []hostile.Input) (refused bool) {
+// entersAmong has Alice join a room with hostile members, and reports whether the server refused to.
+func (a *Attack) entersAmong(members []hostile.Input) (refused bool) {
 	room := a.Origin.Makes(federation.RoomOptions{Creator: a.Carol})
 	events := a.forgeIn(room, members)
 	remove := a.Origin.Handle(federation.SendJoin, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {

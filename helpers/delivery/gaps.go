@@ -24,7 +24,7 @@ var (
 		Introduce: introduceByMissingEvents,
 		Attack: func(a *Attack, inputs []hostile.Input) {
 			for _, some := range a.apart(inputs) {
-				a.saysAfter(some)
+				halved(some, a.saysAfter)
 			}
 		},
 	}
@@ -118,18 +118,9 @@ func replaceAuthEvent(old, replacement string) federation.Change {
 	}
 }
 
-// saysAfter has Carol send a message after hostile events, which the server must ask Origin for. If the server refuses it, because of
-// some of them, it is told of each half of them alone, so that these hide nothing of the others.
-func (a *Attack) saysAfter(missing []hostile.Input) {
-	if refused := a.saysOnceAfter(missing); refused && len(missing) > 1 {
-		half := len(missing) / 2
-		a.saysAfter(missing[:half])
-		a.saysAfter(missing[half:])
-	}
-}
-
-// saysOnceAfter has Carol send one message after hostile events, and reports whether the server refused it.
-func (a *Attack) saysOnceAfter(missing []hostile.Input) (refused bool) {
+// saysAfter has Carol send a message after hostile events, which the server must ask Origin for, and reports whether the server
+// refused it.
+func (a *Attack) saysAfter(missing []hostile.Input) (refused bool) {
 	events := a.forgeAll(missing)
 	remove := a.Origin.Handle(federation.GetMissingEvents, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
 		return withHostile(honest(), "events", events)

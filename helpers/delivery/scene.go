@@ -15,8 +15,6 @@ type Scene struct {
 	Origin     *stage.Peer      // delivers events, and alters them where the check says so
 	Carol, Dan *federation.User // of Origin: the creator, who has all power, and a member without power
 	Room       *stage.Room      // as Origin knows it
-	// Breaks is the requirement that is broken if Alice is not shown new messages of the room; "": membership/join-remote.
-	Breaks string
 	// Patience is how long the server under test may take to show an event, and Deadline how long to answer Origin, on a quiet
 	// machine. Open sets both to stage.Patience.
 	Patience, Deadline time.Duration
@@ -68,11 +66,7 @@ func (s Scene) Barrier() { s.awaits(s.Room.Says(s.Carol, "said after the deliver
 
 // awaits waits until Alice is shown an event that every server accepts.
 func (s Scene) awaits(event federation.Event) {
-	requirement := s.Breaks
-	if requirement == "" {
-		requirement = "membership/join-remote"
-	}
-	s.Alice.Blaming(requirement).AwaitsEvent(s.Room.ID(), event.ID())
+	s.Alice.Blaming("membership/join-remote").AwaitsEvent(s.Room.ID(), event.ID())
 }
 
 // Asked ends the check unless the server under test sent Origin a request to one of the endpoints, after so many earlier
@@ -97,16 +91,6 @@ func (s Scene) Template(proto federation.Proto) federation.Template {
 		s.C.SuiteError(err)
 	}
 	return template
-}
-
-// Leaves applies the leave of a joiner to a room. It has the mapping of the join: deployed servers do not join a room with a
-// member event in its state that has no mapping.
-func Leaves(room *stage.Room, joiner *federation.User, join federation.Event) {
-	leave := room.MemberTemplate(joiner, "leave")
-	if mapping, carried := mappingOf(join); carried {
-		leave = leave.WithMapping(mapping)
-	}
-	room.Applies(leave)
 }
 
 // LaterJoiner lets a user of a new peer join a room of the server under test, and returns the room as the peer was served it.

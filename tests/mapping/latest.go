@@ -87,7 +87,6 @@ var _ = check.Register(check.Check{
 			Alter(federation.SetField("depth", join.Depth())).
 			Alter(federation.SetField("origin_server_ts", time.Now().Add(-time.Hour).UnixMilli())))
 		c.UnderTest()
-		s.Breaks = "mapping/older-does-not-replace"
 		s.AfterGap(older, federation.GetMissingEvents)
 		s.Room.Delivers(said)
 		s.isDan(s.Dan, said)
@@ -114,7 +113,6 @@ var _ = check.Register(check.Check{
 		answer, err := s.Room.Pushes(pending)
 		c.Need("resilience/stays-up", err)
 		c.Notef("the server answered the join with %s", answer.Answer)
-		s.Breaks = "mapping/pending-keeps-verified"
 		s.Room.Delivers(after)
 		s.isDan(s.Dan, after)
 		views := s.Alice.NotHonoured(s.Room.ID(), after, silent.User("daniel").ID())

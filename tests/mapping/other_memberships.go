@@ -165,7 +165,6 @@ func (l membershipLie) judge(c *check.C, along delivery.Path) {
 	c.Control(accepted)
 
 	s.prepares(l, along.Enters)
-	s.Breaks = l.requirement
 	lie := s.Room.Made(l.lie(s))
 	c.UnderTest()
 	delivered := along.Deliver(s.Scene, lie, nil)

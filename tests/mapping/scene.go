@@ -91,9 +91,6 @@ func (s scene) deliver(along delivery.Path, name string, alter alteration) deliv
 	}
 	d := delivered{user: s.Origin.User(name), room: s.Room}
 	d.join = s.Room.Made(alter(s.Room.MemberTemplate(d.user, "join"), s))
-	if s.Breaks != "" {
-		s.C.UnderTest()
-	}
 	d.Delivery = along.Deliver(s.Scene, d.join, d.user)
 	return d
 }
@@ -117,8 +114,11 @@ func (l lie) judge(c *check.C, along delivery.Path) {
 		before = s.Alice.Standing(s.Room.ID(), claimed)
 	}
 
-	s.Breaks = l.requirement
-	join := s.deliver(along, "liar", l.alter)
+	join := s.deliver(along, "liar", func(honest federation.Template, s scene) federation.Template {
+		lie := l.alter(honest, s)
+		c.UnderTest()
+		return lie
+	})
 	c.Notef("the server answered the lie with %s", join.Answer)
 	if join.Outside {
 		s.KeepsOut("the lie", join.Delivery)
