@@ -8,7 +8,6 @@ import (
 	"msc4014/blueprints"
 	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
-	"msc4014/helpers/pseudoid"
 )
 
 // The invited server signs the invite, too, so that the rest of the federation can be sure that it has it (MSC1228, Sending
@@ -42,14 +41,9 @@ func init() {
 // inviteOf is an invite by Carol of another user of Origin, with that user's mapping, signed by Carol's key and by signers.
 func inviteOf(s delivery.Scene, signers func(s delivery.Scene, invited federation.Signer) []federation.Signer) federation.Template {
 	guest := s.Origin.User(fmt.Sprintf("guest-%d", len(s.Room.Events())))
-	key, server := guest.KeyIn(s.Room.ID()), s.Origin.Signer()
-	mapping := pseudoid.NewMapping(s.Room.Format().Dialect, key.Public, guest.ID())
-	mapping, err := pseudoid.SignMapping(mapping, server.Entity, server.KeyID, server.Key)
-	if err != nil {
-		s.C.SuiteError(err)
-	}
+	key := guest.KeyIn(s.Room.ID())
 	invite := s.Template(federation.Proto{
 		Type: "m.room.member", StateKey: federation.StateKey(string(key.Public)), Sender: s.Carol, Content: map[string]string{"membership": "invite"},
 	})
-	return invite.WithMapping(mapping).AlsoSignedBy(signers(s, federation.SenderKeySigner(key))...)
+	return invite.WithMappingOf(guest).NamingKey(key.Public).AlsoSignedBy(signers(s, federation.SenderKeySigner(key))...)
 }

@@ -222,12 +222,7 @@ func (o *officer) invites() []string {
 	if err != nil {
 		o.C.SuiteError(err)
 	}
-	server := o.resident.Signer()
-	mapping, err := pseudoid.SignMapping(pseudoid.NewMapping(o.Format().Dialect, key.Public, guest.ID()), server.Entity, server.KeyID, server.Key)
-	if err != nil {
-		o.C.SuiteError(err)
-	}
-	invite := o.room.Made(template.WithMapping(mapping).AlsoSignedBy(federation.SenderKeySigner(key)))
+	invite := o.room.Made(template.WithMappingOf(guest).NamingKey(key.Public).AlsoSignedBy(federation.SenderKeySigner(key)))
 	o.delivers(invite)
 	return append(o.senderOf(invite, "the invite"), o.stateIs("m.room.member", guest.ID(), "membership", "invite")...)
 }
