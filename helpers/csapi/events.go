@@ -52,6 +52,14 @@ func (c *Client) Context(ctx context.Context, roomID, eventID string, limit int)
 	return c.get(ctx, V3("rooms", roomID, "context", eventID), url.Values{"limit": {strconv.Itoa(limit)}})
 }
 
+// Search searches the messages of a room for a text: each with the events around it and the profiles of their senders.
+func (c *Client) Search(ctx context.Context, roomID, text string) (*Response, error) {
+	return c.post(ctx, V3("search"), map[string]any{"search_categories": map[string]any{"room_events": map[string]any{
+		"search_term": text, "filter": map[string]any{"rooms": []string{roomID}},
+		"event_context": map[string]any{"before_limit": 5, "after_limit": 5, "include_profile": true},
+	}}})
+}
+
 // Messages returns a page of a room's events: dir is "b" (backwards) or "f"; from is a token, or empty to start at the end or
 // at the beginning.
 func (c *Client) Messages(ctx context.Context, roomID, from, dir string, limit int) (*Response, error) {

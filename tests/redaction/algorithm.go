@@ -38,13 +38,19 @@ var _ = check.Register(check.Check{
 
 		// Redacted and fetched again, an event still has its ID and a valid signature.
 		bob := s.User("bob")
+		bob.SetsDisplayName(maliciousName)
 		bob.Joins(room.ID())
 		ofBob := room.Blaming("routing/reaches-members").Awaits(scenes.NewMember(room, join.Sender(), "join"))
-		room.Fetches(ofBob.ID())
+		if room.Fetches(ofBob.ID()).Get("content.displayname").String() != maliciousName {
+			c.Need("membership/profile-propagates", errors.New("peers are served the join of a user with a display name without that"))
+		}
 		bob.Blaming("redaction/own-by-key").Redacts(room.ID(), ofBob.ID())
 		c.UnderTest()
 		room.Awaits(redactionOf(ofBob.ID()))
 		served := room.Fetches(ofBob.ID())
+		if name := served.Get("content.displayname"); name.Exists() {
+			c.Errorf("the redacted join as peers are served it is not redacted: it has the display name %s", name.Raw)
+		}
 		assert.Equal(c, ofBob.ID(), served.ID(), "the ID of the redacted join as peers are served it")
 		_, err = pseudoid.VerifySenderSignature(served.JSON(), served.Format())
 		assert.NoError(c, err, "the sender key's signature of the redacted join as peers are served it")

@@ -36,7 +36,7 @@ func redactMember(c *check.C, s *stage.Stage) redactedMember {
 	if joined.Get("content.displayname").String() != maliciousName {
 		c.Need("membership/profile-propagates", errors.New("the join shows no display name: "+joined.Get("content").Raw))
 	}
-	scene.earlier = scene.bob.Says(scene.roomID, "said before the redaction")
+	scene.earlier = scene.bob.Says(scene.roomID, earlierText)
 	scene.alice.Blaming("redaction/others-by-power").Redacts(scene.roomID, scene.join)
 	c.UnderTest()
 	// The barrier: an event sent after the redaction is shown after that took effect.
@@ -61,6 +61,7 @@ var _ = check.Register(check.Check{
 				assertNoProfile(c, event.Get("content"), view.Name)
 			}
 		}
+		nameIsGone(c, scene.alice, scene.roomID, earlierText, scene.join)
 	},
 })
 

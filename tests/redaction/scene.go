@@ -18,6 +18,7 @@ import (
 const (
 	maliciousName   = "a malicious name"
 	maliciousAvatar = "mxc://example.org/malicious"
+	earlierText     = "said before the redaction" // by the target
 )
 
 // scene is a room of Alice with a moderator who is about to redact the member event of another.
@@ -89,7 +90,7 @@ func (s *scene) actsBefore() {
 		target = bob
 	}
 	alice.AwaitsEvent(s.roomID, target.setsTopic("set before the redaction"))
-	s.earlier = target.says("said before the redaction")
+	s.earlier = target.says(earlierText)
 	s.alice.Blaming("membership/remote-joins-us").AwaitsEvent(s.roomID, s.earlier)
 	if s.moderators != nil && s.home == nil {
 		s.moderators.Blaming("routing/reaches-members").AwaitsEvent(s.earlier)
@@ -110,8 +111,22 @@ func (s *scene) awaitsJoin() {
 	s.joins = append(s.joins, shown.Get("event_id").String())
 }
 
-// redactsAll redacts the target's member events one after the other, the newest last.
-func (s *scene) redactsAll() {
+// renames gives the target another display name, by another member event.
+func (s *scene) renames(name string) {
+	switch target := s.target.(type) {
+	case local:
+		target.SetsDisplayName(name)
+	case remote:
+		target.SetProfile(name, "")
+		target.room.JoinsByEvent(target.User)
+	}
+	s.awaitsJoin()
+}
+
+// renamesAndRedactsAll gives the target two other names, and redacts its member events one after the other, the newest last.
+func (s *scene) renamesAndRedactsAll() {
+	s.renames("another name")
+	s.renames("a third name")
 	for _, join := range s.joins {
 		s.moderator.redacts(join)
 	}
@@ -129,6 +144,7 @@ func (s *scene) losesProfile() {
 		assertNoProfile(c, s.alice.Reads(s.roomID, join).Get("content"), "GET /event of a redacted member event")
 	}
 	assertNoProfileInState(s.C, s.alice, s.roomID, s.target.ID())
+	nameIsGone(c, s.alice, s.roomID, earlierText, s.joins...)
 }
 
 // assertNoProfileInState ensures that the current member event of a user has no profile, as a client is shown it.
