@@ -200,9 +200,9 @@ func (r *Room) NotReferredTo(forged federation.Event, by *User) {
 	}
 }
 
-// OnlyLookedUp ensures that no request about a room reached the peer, except for keys and discovery. It needs a positive control
-// and a barrier before it.
-func (p *Peer) OnlyLookedUp(roomID string) {
+// OnlyLookedUp ensures that no request about a room, nor about a user whom a mapping claims there and nothing else makes known to the
+// server, reached the peer, except for keys and discovery. It needs a positive control and a barrier before it.
+func (p *Peer) OnlyLookedUp(roomID, claimed string) {
 	c := p.stage.C
 	c.NeedControl()
 	for _, request := range p.Requests() {
@@ -210,17 +210,19 @@ func (p *Peer) OnlyLookedUp(roomID string) {
 		case federation.ServerKeys, federation.KeyQuery, federation.Version, federation.WellKnown:
 			continue
 		}
-		if names(request, roomID) {
-			c.Errorf("the claimed domain %s was sent a request about the room: %s", p.Name(), request.String())
+		for what, text := range map[string]string{"room": roomID, "claimed user": claimed} {
+			if names(request, text) {
+				c.Errorf("the claimed domain %s was sent a request about the %s: %s", p.Name(), what, request.String())
+			}
 		}
 	}
 }
 
-// names reports whether a request contains a room ID in its path, escaped or not, its query or its body.
-func names(request federation.Request, roomID string) bool {
-	if slices.Contains(request.Parameters, roomID) || strings.Contains(request.URI, roomID) || strings.Contains(string(request.Body), roomID) {
+// names reports whether a request contains an ID in its path, escaped or not, its query or its body.
+func names(request federation.Request, id string) bool {
+	if slices.Contains(request.Parameters, id) || strings.Contains(request.URI, id) || strings.Contains(string(request.Body), id) {
 		return true
 	}
 	unescaped, err := url.PathUnescape(request.URI)
-	return err == nil && strings.Contains(unescaped, roomID)
+	return err == nil && strings.Contains(unescaped, id)
 }

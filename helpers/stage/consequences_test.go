@@ -416,7 +416,7 @@ func TestOnlyLookedUp(t *testing.T) {
 			if control {
 				s.C.Control(nil)
 			}
-			victim.OnlyLookedUp(testRoom)
+			victim.OnlyLookedUp(testRoom, claimed)
 		})
 	}
 	assert.Equal(t, verdict.Error, asked(false, "GET", "/_matrix/key/v2/server", "").Verdict, "without a control")
@@ -431,6 +431,13 @@ func TestOnlyLookedUp(t *testing.T) {
 		result := asked(true, "GET", uri, "")
 		assert.Equal(t, verdict.Fail, result.Verdict, uri)
 		assert.Contains(t, result.Reason, "was sent a request about the room")
+	}
+	for _, uri := range []string{
+		"/_matrix/federation/v1/user/devices/" + claimed, "/_matrix/federation/v1/query/profile?user_id=" + url.QueryEscape(claimed),
+	} {
+		result := asked(true, "GET", uri, "")
+		assert.Equal(t, verdict.Fail, result.Verdict, uri)
+		assert.Contains(t, result.Reason, "was sent a request about the claimed user")
 	}
 	for _, body := range []string{
 		`{"origin":"hs1","pdus":[{"type":"m.room.message","room_id":"` + testRoom + `","sender":"x","content":{}}]}`,

@@ -25,7 +25,7 @@ type scene struct {
 	bob    *federation.User
 	// victimRoom is the room as the victim knows it; nil: bob is not in it.
 	victimRoom *stage.Room
-	// elsewhere is a room of the victim that Alice is in: events queued for the victim arrive before her messages there.
+	// elsewhere is a room of the victim that Alice is in, and Bob is not: events queued for the victim arrive before her messages there.
 	elsewhere *stage.Room
 }
 
@@ -48,7 +48,7 @@ func openScene(c *check.C, about person, withRoom bool) scene {
 	case bob:
 		s.victim = s.Peer()
 		s.bob = s.victim.User("bob")
-		s.elsewhere = s.victim.Makes(federation.RoomOptions{Creator: s.bob})
+		s.elsewhere = s.victim.Makes(federation.RoomOptions{Creator: s.victim.User("host")})
 		s.Alice.Joins(s.elsewhere.ID(), s.victim.Name())
 	case memberBob:
 		s.victim = s.Peer()
@@ -172,7 +172,7 @@ func (s scene) gainsNothing(roomID string) {
 	case s.elsewhere != nil:
 		s.Alice.Says(roomID, "said to the room")
 		s.elsewhere.Blaming("routing/reaches-members").AwaitsEvent(s.Alice.Says(s.elsewhere.ID(), "said to the claimed domain"))
-		s.victim.OnlyLookedUp(roomID)
+		s.victim.OnlyLookedUp(roomID, s.bob.ID())
 	}
 }
 

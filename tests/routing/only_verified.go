@@ -98,7 +98,7 @@ func sendsNothing(c *check.C, claims func(honest federation.Template, claimed st
 	_, err := scenes.Typing.Happens(c.Context(), scenes.Occasion{User: alice, RoomID: room.ID()})
 	c.Need("routing/edus", err)
 	reachesClaimed(alice) // the barriers
-	claimed.OnlyLookedUp(room.ID())
+	claimed.OnlyLookedUp(room.ID(), claimed.User("claimed").ID())
 }
 
 // pushesUnproven delivers a join of a user of a peer whose keys cannot be had: its mapping can be neither proven nor disproven.
@@ -130,7 +130,13 @@ var _ = check.Register(check.Check{
 			c.Need("routing/edus", err)
 			c.Need("routing/edus", scenes.ToDevice.Arrives(unproven, message))
 		}
+		changesDevices := func() {
+			changed, err := scenes.DeviceLists.Happens(c.Context(), scenes.Occasion{User: alice})
+			c.Need("routing/edus", err)
+			c.Need("routing/edus", scenes.DeviceLists.Arrives(proven, changed))
+		}
 		reachesUnproven("said before all")
+		changesDevices()
 		before := s.Room.Says(s.Witness.User("witness"), "said before the join")
 		alice.Blaming("membership/remote-joins-us").AwaitsEvent(roomID, before.ID())
 
@@ -144,7 +150,13 @@ var _ = check.Register(check.Check{
 		c.Must(proven.Receives(said))
 		_, err := scenes.Typing.Happens(c.Context(), scenes.Occasion{User: alice, RoomID: roomID})
 		c.Need("routing/edus", err)
+		changesDevices()
 		reachesUnproven("said after all") // the barrier
-		unproven.OnlyLookedUp(roomID)
+		unproven.OnlyLookedUp(roomID, unproven.User("unproven").ID())
+		for _, edu := range unproven.ReceivedEDUs() {
+			if edu.Type != scenes.ToDevice.EduType { // it is in no room
+				c.Errorf("the server of an unproven mapping was sent %s: %s", edu.Type, edu.Raw)
+			}
+		}
 	},
 })
