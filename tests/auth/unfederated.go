@@ -6,8 +6,6 @@ package auth
 import (
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
@@ -31,7 +29,7 @@ var unfederatedClaims = []struct {
 // strangersEvents are the member events by which a user of another server may come to a room, and how each is delivered.
 var strangersEvents = []struct {
 	membership, joinRule, path string
-	push                       func(p *stage.Peer, server, roomID string, event federation.Event) (federation.Answer, error)
+	push                       func(s *stage.Stage, p *stage.Peer, event federation.Event) federation.Answer
 }{
 	{"join", "public", "send_join", putMember("v2/send_join")},
 	{"join", "public", "send", pushMember},
@@ -39,23 +37,18 @@ var strangersEvents = []struct {
 	{"knock", "knock", "send", pushMember},
 }
 
-func putMember(endpoint string) func(*stage.Peer, string, string, federation.Event) (federation.Answer, error) {
-	return func(p *stage.Peer, server, roomID string, event federation.Event) (federation.Answer, error) {
-		ctx, cancel := p.Within()
-		defer cancel()
-		uri := "/_matrix/federation/" + endpoint + "/" + url.PathEscape(roomID) + "/" + url.PathEscape(event.ID())
-		return p.Do(ctx, server, http.MethodPut, uri, event.JSON())
+func putMember(endpoint string) func(*stage.Stage, *stage.Peer, federation.Event) federation.Answer {
+	return func(s *stage.Stage, p *stage.Peer, event federation.Event) federation.Answer {
+		return delivery.PutMember(s, p, endpoint, event)
 	}
 }
 
-func pushMember(p *stage.Peer, server, _ string, event federation.Event) (federation.Answer, error) {
+func pushMember(s *stage.Stage, p *stage.Peer, event federation.Event) federation.Answer {
 	ctx, cancel := p.Within()
 	defer cancel()
-	answer, err := p.SendTransaction(ctx, server, []federation.Event{event}, nil)
-	if err != nil {
-		return federation.Answer{}, err
-	}
-	return answer.Answer, nil
+	answer, err := p.SendTransaction(ctx, s.ServerName(1), []federation.Event{event}, nil)
+	s.C.Need("resilience/stays-up", err)
+	return answer.Answer
 }
 
 // Where a user of another server is kept out of such a room, it does not come in by claiming to be of the creator's (MSC4014,
@@ -79,11 +72,7 @@ func init() {
 
 					delivers := func(roomID, name string, alter stage.Altering) federation.Event {
 						made := u.makes(roomID, name, alter)
-						answer, err := event.push(stranger, s.ServerName(1), roomID, made)
-						c.Need("resilience/stays-up", err)
-						if answer.Status == http.StatusNotFound && answer.ErrCode() == "M_UNRECOGNIZED" {
-							c.Unsupported("the server does not know %s: %s", event.path, answer)
-						}
+						answer := event.push(s, stranger, made)
 						c.Notef("the server answered the %s of %s with %s", event.membership, name, delivery.Short(answer))
 						return made
 					}
