@@ -61,7 +61,7 @@ var _ = check.Register(check.Check{
 		s.Carol.NewKey(s.Room.ID())
 		s.Room.Delivers(s.Room.Applies(s.Room.MemberTemplate(s.Carol, "join")))
 		s.Room.Delivers(between)
-		s.Alice.Blaming("resilience/stays-up").AwaitsEvent(s.Room.ID(), between.ID())
+		s.Alice.Blaming("client-view/unmodified-client").AwaitsEvent(s.Room.ID(), between.ID())
 		second := s.Room.Builds(privilegedState(s.Carol))
 		c.UnderTest()
 		_, err := s.Room.Pushes(second)

@@ -58,11 +58,14 @@ var _ = check.Register(check.Check{
 		if err != nil {
 			c.Failf("a member of another server cannot join the new room: %v", err)
 		}
-		for _, user := range []*stage.User{alice, bob} {
-			first := old.Blaming("mapping/in-local-join").MemberOf(user.UserID).Sender()
-			second := replacement.Blaming("mapping/in-local-join").MemberOf(user.UserID).Sender()
+		for _, each := range []struct{ userID, join string }{
+			{alice.UserID, "mapping/in-creator-join"}, // of both rooms
+			{bob.UserID, "mapping/in-local-join"},
+		} {
+			first := old.Blaming(each.join).MemberOf(each.userID).Sender()
+			second := replacement.Blaming(each.join).MemberOf(each.userID).Sender()
 			if first == second {
-				c.Errorf("%s has the same key in the new room as in the old one", user.UserID)
+				c.Errorf("%s has the same key in the new room as in the old one", each.userID)
 			}
 		}
 	},

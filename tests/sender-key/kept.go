@@ -97,8 +97,7 @@ var _ = check.Register(check.Check{
 		invite := room.Blaming("membership/invite-local").Awaits(membershipOnly("invite"))
 		_, err := bob.JoinRoom(c.Context(), room.ID())
 		c.Need("membership/accept-invite", err)
-		c.UnderTest()
-		join := room.Awaits(scenes.AnotherMember(bob.UserID, "join"))
+		join := room.Blaming("mapping/in-local-join").Awaits(scenes.AnotherMember(bob.UserID, "join"))
 		invited, _ := invite.StateKey()
 		assert.Equal(c, invited, join.Sender(), "the key that joins, against the state key of the invite")
 	},
@@ -124,8 +123,7 @@ var _ = check.Register(check.Check{
 		dan.Blaming("membership/invite-from-remote").AwaitsEvent(room.ID(), invite.ID())
 		_, err := bob.JoinRoom(c.Context(), room.ID(), resident.Name())
 		c.Need("membership/accept-invite", err)
-		c.UnderTest()
-		join := room.Awaits(scenes.AnotherMember(bob.UserID, "join"))
+		join := room.Blaming("mapping/in-local-join").Awaits(scenes.AnotherMember(bob.UserID, "join"))
 		invited, _ := invite.StateKey()
 		assert.Equal(c, invited, join.Sender(), "the key that joins, against the state key that the server gave the invite")
 	},
@@ -164,8 +162,7 @@ var _ = check.Register(check.Check{
 		alice.Blaming("membership/knock").Invites(room.ID(), bob.UserID)
 		_, err := bob.JoinRoom(c.Context(), room.ID())
 		c.Need("membership/knock", err)
-		c.UnderTest()
-		join := room.Awaits(scenes.AnotherMember(bob.UserID, "join"))
+		join := room.Blaming("mapping/in-local-join").Awaits(scenes.AnotherMember(bob.UserID, "join"))
 		assert.Equal(c, knock.Sender(), join.Sender(), "the key that joins, against the key that knocked")
 	},
 })
