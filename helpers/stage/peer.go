@@ -210,9 +210,9 @@ func (p *Peer) SendsEDU(eduType string, content map[string]any) {
 	}
 }
 
-// Pushes sends events to hs1 in one transaction, also those of a room that the peer knows nothing of, and notes a refusal. It ends the
+// SendsEvents sends events to hs1 in one transaction, also those of a room that the peer knows nothing of, and notes a refusal. It ends the
 // check if there is no answer.
-func (p *Peer) Pushes(events ...federation.Event) {
+func (p *Peer) SendsEvents(events ...federation.Event) {
 	c := p.stage.C
 	ctx, cancel := p.Within()
 	defer cancel()

@@ -12,7 +12,7 @@ import (
 // user who is not its own is open (mapping/delivered-by-third-server). room is that of the server before.
 func movesTo(server *stage.Peer, room *stage.Room, join federation.Event) {
 	room.Apply(join)
-	server.Pushes(join)
+	server.SendsEvents(join)
 }
 
 // A newer verified mapping of the same key moves the member to another server: events go there from then on, and no more to

@@ -4,7 +4,6 @@ package unverified
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/stretchr/testify/assert"
@@ -14,7 +13,6 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/delivery"
-	"msc4014/helpers/federation"
 	"msc4014/helpers/scenes"
 	"msc4014/helpers/stage"
 )
@@ -55,29 +53,14 @@ func init() {
 	}
 }
 
-// awaits waits until Origin receives an event of the room.
-func (m shownMember) awaits(what string, wanted func(federation.Event) error) federation.Event {
-	ctx, cancel := m.Origin.Within()
-	defer cancel()
-	event, err := m.Origin.WaitForEvent(ctx, func(event federation.Event) bool {
-		return event.RoomID() == m.Introduction.Room.ID() && wanted(event) == nil
-	})
-	if err != nil {
-		m.C.Failf("no %s of the member's key reaches the others in the room: %v", what, err)
-	}
-	return event
-}
-
 // isRemoved lets Alice end the membership of the placeholder: the event is of the member's key, and clients see its membership
 // change.
 func (m shownMember) isRemoved(membership string, remove func(u *csapi.Client, ctx context.Context, roomID, userID, reason string) error) {
 	if err := remove(m.Alice.Client, m.C.Context(), m.Introduction.Room.ID(), m.placeholder, ""); err != nil {
 		m.C.Failf("a client that acts on the placeholder is refused: %v", err)
 	}
-	m.awaits("end of membership", scenes.MemberByKey(m.key, membership))
-	state, err := m.Alice.StateEvent(m.C.Context(), m.Introduction.Room.ID(), "m.room.member", m.placeholder)
-	m.C.Must(err)
-	assert.Equal(m.C, membership, state.Get("membership").String(), "the membership of the placeholder, as clients see it")
+	m.Introduction.Room.Awaits(scenes.MemberByKey(m.key, membership))
+	m.Alice.AwaitsMembership(m.Introduction.Room.ID(), m.placeholder, membership)
 }
 
 // isRedacted lets Alice redact the member's message.
@@ -91,12 +74,7 @@ func (m shownMember) isRedacted() {
 	if content := m.Alice.Reads(roomID, said).Get("content"); content.Get("body").Exists() {
 		m.C.Errorf("the redacted message of the placeholder is still shown: %s", content.Raw)
 	}
-	m.awaits("redaction", func(event federation.Event) error {
-		if event.ID() != redaction {
-			return errors.New("another event")
-		}
-		return nil
-	})
+	m.Introduction.Room.AwaitsEvent(redaction)
 }
 
 // hasPower lets Alice give the placeholder power, read it, and write back what she read with something else changed: on the wire
@@ -110,6 +88,9 @@ func (m shownMember) hasPower() {
 	}{
 		{"power levels with the placeholder", func(content map[string]any) {
 			users, _ := content["users"].(map[string]any)
+			if users == nil {
+				m.C.Failf("the power levels that clients are shown name no users: %v", content)
+			}
 			users[m.placeholder] = power
 		}},
 		{"power levels written back", func(content map[string]any) { content["ban"] = 60 }},
@@ -122,12 +103,7 @@ func (m shownMember) hasPower() {
 		if err != nil {
 			m.C.Failf("a client that writes %s is refused: %v", each.what, err)
 		}
-		sent := m.awaits("event with power levels", func(event federation.Event) error {
-			if event.ID() != eventID {
-				return errors.New("another event")
-			}
-			return nil
-		})
+		sent := m.Introduction.Room.AwaitsEvent(eventID)
 		assert.EqualValues(m.C, power, sent.Get("content.users."+gjson.Escape(m.key)).Int(), "the power of the member's key on the wire, in "+each.what)
 		shown, err := m.Alice.PowerLevels(m.C.Context(), roomID)
 		m.C.Must(err)
