@@ -138,7 +138,8 @@ func (r *Room) NotServed(forged federation.Event) {
 	}
 }
 
-// notInHistory ensures that the server hands out an event neither in backfill nor among missing events.
+// notInHistory ensures that the server hands out an event neither in backfill, from the ends of the room or from the event itself, nor among
+// missing events.
 func (r *Room) notInHistory(forged federation.Event) {
 	c := r.stage.C
 	const most = 100
@@ -148,6 +149,9 @@ func (r *Room) notInHistory(forged federation.Event) {
 	}{
 		{"/backfill", func(ctx context.Context) ([]federation.Event, federation.Answer, error) {
 			return r.peer.Backfill(ctx, r.server, r.Room, most, r.Extremities()...)
+		}},
+		{"/backfill from the event", func(ctx context.Context) ([]federation.Event, federation.Answer, error) {
+			return r.peer.Backfill(ctx, r.server, r.Room, most, forged.ID())
 		}},
 		{"/get_missing_events", func(ctx context.Context) ([]federation.Event, federation.Answer, error) {
 			return r.peer.FetchMissingEvents(ctx, r.server, r.Room, most, []string{}, r.Extremities())
@@ -173,12 +177,8 @@ func (r *Room) NotReferredTo(forged federation.Event, by *User) {
 	c := r.stage.C
 	c.NeedControl()
 	said, err := by.SendMessage(c.Context(), r.ID(), "said after the refusal")
-	if err == nil {
-		err = r.peer.Receives(said)
-	}
-	if err != nil {
-		c.Notef("no event of the server after the refused one could be had: %v", err)
-	}
+	c.Need("client-view/unmodified-client", err)
+	c.Need("routing/reaches-members", r.peer.Receives(said))
 	examine := func(event federation.Event) {
 		for field, ids := range map[string][]string{"prev_events": event.PrevEvents(), "auth_events": event.AuthEvents()} {
 			if slices.Contains(ids, forged.ID()) {

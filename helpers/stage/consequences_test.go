@@ -399,6 +399,54 @@ func TestNotServed(t *testing.T) {
 	assert.Equal(t, verdict.Blocked, result.Verdict, "an unclear answer is not a refusal")
 }
 
+// What the server's own events stand on is looked at in what it sends, and in what it made a template of.
+func TestNotReferredTo(t *testing.T) {
+	f := newFakeCandidate(t)
+	referring := func(field string, joins, sends bool) verdict.CheckResult {
+		return f.judge(t, func(s *stage.Stage) {
+			room, forged := forgedJoin(s)
+			alter := func(template federation.Template, wanted bool) federation.Template {
+				if !wanted {
+					return template
+				}
+				return template.Alter(federation.SetField(field, []string{forged.ID()}))
+			}
+			joiner := room.Peer().User("joiner")
+			room.Applies(alter(room.MemberTemplate(joiner, "join"), joins))
+			template, err := room.Template(federation.TextMessage(joiner, "said"))
+			require.NoError(s.C, err)
+			said := room.Made(alter(template, sends))
+			ctx, cancel := s.C.Within(stage.Patience)
+			defer cancel()
+			_, err = f.server.SendTransaction(ctx, room.Peer().Name(), []federation.Event{said}, nil)
+			require.NoError(s.C, err)
+			f.home.Answer("PUT", "/send/m.room.message", 200, `{"event_id":"`+said.ID()+`"}`)
+			defer f.home.Answer("PUT", "/send/m.room.message", -1, "")
+			s.C.Control(nil)
+			room.NotReferredTo(forged, s.User("alice"))
+		})
+	}
+	result := referring("", false, false)
+	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
+	for _, field := range []string{"prev_events", "auth_events"} {
+		for eventType, result := range map[string]verdict.CheckResult{
+			"m.room.member": referring(field, true, false), "m.room.message": referring(field, false, true),
+		} {
+			assert.Equal(t, verdict.Fail, result.Verdict, "%s %s", field, eventType)
+			assert.Contains(t, result.Reason, "is among the "+field+" of an event of type "+eventType)
+		}
+	}
+	result = f.judge(t, func(s *stage.Stage) {
+		room, forged := forgedJoin(s)
+		f.home.Answer("PUT", "/send/m.room.message", 403, `{"errcode":"M_FORBIDDEN"}`)
+		defer f.home.Answer("PUT", "/send/m.room.message", -1, "")
+		s.C.Control(nil)
+		s.C.UnderTest()
+		room.NotReferredTo(forged, s.User("alice"))
+	})
+	assert.Equal(t, verdict.Fail, result.Verdict, "no event of the server's can be had after the lie")
+}
+
 func TestOnlyLookedUp(t *testing.T) {
 	f := newFakeCandidate(t)
 	asked := func(control bool, method, uri, body string) verdict.CheckResult {
