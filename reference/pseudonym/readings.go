@@ -60,7 +60,7 @@ func Offers() []Offer {
 		{"redaction/sender-key-kept", of{"kept", "removed"},
 			func(r *Readings) *Reading { return &r.RedactedSenderKey }},
 
-		{"auth/rules-by-domain", of{"not-applied", "by-mapping"},
+		{"auth/rules-by-domain", of{"by-mapping", "not-applied"},
 			func(r *Readings) *Reading { return &r.ByDomain }},
 		{"auth/rules-by-sigil", of{"by-key", "by-sigil", "not-applied"},
 			func(r *Readings) *Reading { return &r.BySigil }},

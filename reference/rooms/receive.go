@@ -187,7 +187,7 @@ var errClosed = errors.New("the room does not federate, and the mapping that wou
 // closedTo reports whether a room is closed to the sender of its own member event because it does not federate: where rule 3
 // goes by mappings, one that is not proven tells no domain.
 func (r *Room) closedTo(event *pdu.Event, j *pseudonym.Judgement, state rules.State) bool {
-	if r.rooms.Pseudonym.Readings.ByDomain != "by-mapping" || j == nil || j.Verdict == pseudonym.Verified {
+	if r.rooms.Pseudonym.Readings.ByDomain == "not-applied" || j == nil || j.Verdict == pseudonym.Verified {
 		return false
 	}
 	create := state.Create()

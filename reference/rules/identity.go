@@ -74,7 +74,7 @@ func (r Rules) mayHoldPower(f pdu.Format, user string) error {
 // domainRuleHolds reports whether the sender of an event is of a domain, for rules 1.2 and 3. domain is called only if it is
 // needed. If either domain is unknown, the rule does not apply.
 func (r Rules) domainRuleHolds(e *pdu.Event, domain func() (name string, known bool)) bool {
-	if e.Format().Pseudonymous && r.Pseudonym.Readings.ByDomain != "by-mapping" {
+	if e.Format().Pseudonymous && r.Pseudonym.Readings.ByDomain == "not-applied" {
 		return true
 	}
 	of, known := r.domainOf(e)

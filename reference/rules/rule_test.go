@@ -28,8 +28,9 @@ func TestCreate(t *testing.T) {
 			return
 		}
 		assertRule(t, "", Rules{}.Allowed(bare, nil), "event-format/create-names-no-mxid")
-		assertRule(t, "", Rules{}.Allowed(foreign, nil), "auth/rules-by-domain: not-applied")
-		byMapping := Rules{Pseudonym: reading("auth/rules-by-domain", "by-mapping"), DomainOf: func(e *pdu.Event) (string, bool) { return "other.test", e.Sender() == r.id("bob") }}
+		byMapping := Rules{DomainOf: func(e *pdu.Event) (string, bool) { return "other.test", e.Sender() == r.id("bob") }}
+		notApplied := Rules{Pseudonym: reading("auth/rules-by-domain", "not-applied"), DomainOf: byMapping.DomainOf}
+		assertRule(t, "", notApplied.Allowed(foreign, nil))
 		assertRule(t, "1.2", byMapping.Allowed(foreign, nil))
 		assertRule(t, "", byMapping.Allowed(good, nil), "a domain that is not known")
 	})
@@ -46,8 +47,9 @@ func TestRoomThatDoesNotFederate(t *testing.T) {
 			assertRule(t, "3", Rules{}.Allowed(join, r.state))
 			return
 		}
-		assertRule(t, "", Rules{}.Allowed(join, r.state), "auth/rules-by-domain: not-applied")
-		byMapping := Rules{Pseudonym: reading("auth/rules-by-domain", "by-mapping"), DomainOf: func(e *pdu.Event) (string, bool) { return e.Sender(), true }}
+		byMapping := Rules{DomainOf: func(e *pdu.Event) (string, bool) { return e.Sender(), true }}
+		notApplied := Rules{Pseudonym: reading("auth/rules-by-domain", "not-applied"), DomainOf: byMapping.DomainOf}
+		assertRule(t, "", notApplied.Allowed(join, r.state))
 		assertRule(t, "3", byMapping.Allowed(join, r.state))
 		assertRule(t, "", byMapping.Allowed(r.member("alice", "alice", "join"), r.state))
 	})

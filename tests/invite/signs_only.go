@@ -74,6 +74,7 @@ func init() {
 				}
 				c.Control(err)
 
+				c.UnderTest()
 				altered, err := s.asks(each.changes(s)...)
 				c.Notef("the server answered %s with %v", each.what, err)
 				if err == nil && signedBy(altered, s.key) {
