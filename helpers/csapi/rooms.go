@@ -40,6 +40,11 @@ func (c *Client) LeaveRoom(ctx context.Context, roomID string) error {
 	return only(c.post(ctx, V3("rooms", roomID, "leave"), nil))
 }
 
+// ForgetRoom forgets a room that the user has left.
+func (c *Client) ForgetRoom(ctx context.Context, roomID string) error {
+	return only(c.post(ctx, V3("rooms", roomID, "forget"), nil))
+}
+
 // Invite invites a user by user ID.
 func (c *Client) Invite(ctx context.Context, roomID, userID string) error {
 	return c.membership(ctx, "invite", roomID, userID, "")
@@ -53,6 +58,11 @@ func (c *Client) Kick(ctx context.Context, roomID, userID, reason string) error 
 // Ban bans a user.
 func (c *Client) Ban(ctx context.Context, roomID, userID, reason string) error {
 	return c.membership(ctx, "ban", roomID, userID, reason)
+}
+
+// Unban lifts the ban of a user.
+func (c *Client) Unban(ctx context.Context, roomID, userID string) error {
+	return c.membership(ctx, "unban", roomID, userID, "")
 }
 
 func (c *Client) membership(ctx context.Context, action, roomID, userID, reason string) error {

@@ -17,6 +17,11 @@ func (u *User) Bans(roomID, userID string) {
 	u.stage.C.Need("membership/ban", u.Ban(u.stage.C.Context(), roomID, userID, ""))
 }
 
+// Unbans lifts the ban of a user by user ID.
+func (u *User) Unbans(roomID, userID string) {
+	u.stage.C.Need("membership/ban", u.Unban(u.stage.C.Context(), roomID, userID))
+}
+
 // Knocks knocks on a room, through the servers via if given.
 func (u *User) Knocks(roomID string, via ...string) {
 	_, err := u.Knock(u.stage.C.Context(), roomID, "", via...)

@@ -7,9 +7,11 @@ import (
 	"fmt"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/tidwall/gjson"
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/scenes"
@@ -50,6 +52,49 @@ var _ = check.Register(check.Check{
 	},
 })
 
+// Forgetting the room in between (client-server API) forgets no key: the ban that it might evade is not forgotten either.
+var _ = check.Register(check.Check{
+	Name:     "a user that forgets the room and joins again has the same key",
+	Requires: []string{"sender-key/kept-on-rejoin"},
+	Path:     "forget",
+	Body: func(c *check.C) {
+		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
+		scene.bob.Leaves(scene.room.ID())
+		scene.room.Blaming("membership/leave").AwaitsLeave(scene.bob.UserID)
+		c.Need("client-view/unmodified-client", scene.bob.ForgetRoom(c.Context(), scene.room.ID()))
+		scene.bob.Joins(scene.room.ID())
+		c.UnderTest()
+		again := scene.room.Awaits(scenes.AnotherMember(scene.bob.UserID, "join", scene.join))
+		assert.Equal(c, scene.join.Sender(), again.Sender(), "the key of a user that left and forgot a room and joined it again")
+	},
+})
+
+// Nor is a user who rejects an invite somebody else when it is invited again.
+var _ = check.Register(check.Check{
+	Name:     "a user that rejects an invite is invited again by the same key",
+	Requires: []string{"sender-key/kept-on-rejoin"},
+	Path:     "reject",
+	Body: func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, bob, witness := s.User("alice"), s.User("bob"), s.Peer()
+		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
+		invited := func(known ...federation.Event) federation.Event {
+			alice.Blaming("membership/invite-local").Invites(room.ID(), bob.UserID)
+			return room.Awaits(scenes.AnotherMember(bob.UserID, "invite", known...))
+		}
+		first := invited()
+		key, _ := first.StateKey()
+		bob.Leaves(room.ID())
+		room.Blaming("membership/leave").Awaits(scenes.MemberByKey(key, "leave"))
+		c.UnderTest()
+		again, _ := invited(first).StateKey()
+		assert.Equal(c, key, again, "the key by which a user is invited that rejected an invite")
+		bob.Joins(room.ID())
+		join := room.Awaits(scenes.AnotherMember(bob.UserID, "join"))
+		assert.Equal(c, key, join.Sender(), "the key by which it joins")
+	},
+})
+
 // The same in a room that lives on another server, which the user's server leaves with it.
 var _ = check.Register(check.Check{
 	Name:     "a user that joins a room of a peer again has the same key",
@@ -81,6 +126,54 @@ var _ = check.Register(check.Check{
 		c.UnderTest()
 		again := scene.room.Awaits(scenes.AnotherMember(scene.bob.UserID, "join", scene.join))
 		assert.Equal(c, scene.join.Sender(), again.Sender(), "the key of a user that was kicked and joined again")
+	},
+})
+
+// Nor does a ban that was lifted.
+var _ = check.Register(check.Check{
+	Name:     "a user that joins again after a ban was lifted has the same key",
+	Requires: []string{"sender-key/kept-after-kick"},
+	Path:     "ban",
+	Body: func(c *check.C) {
+		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
+		key := scene.join.Sender()
+		scene.alice.Bans(scene.room.ID(), scene.bob.UserID)
+		scene.room.Blaming("membership/ban").Awaits(scenes.MemberByKey(key, "ban"))
+		scene.alice.Unbans(scene.room.ID(), scene.bob.UserID)
+		scene.room.Blaming("membership/ban").Awaits(scenes.MemberByKey(key, "leave"))
+		scene.bob.Joins(scene.room.ID())
+		c.UnderTest()
+		again := scene.room.Awaits(scenes.AnotherMember(scene.bob.UserID, "join", scene.join))
+		assert.Equal(c, key, again.Sender(), "the key of a user that was banned, and joined again when the ban was lifted")
+	},
+})
+
+// The same in a room of another server, by a kick that comes over federation.
+var _ = check.Register(check.Check{
+	Name:     "a user that joins a room of a peer again after a kick has the same key",
+	Requires: []string{"sender-key/kept-after-kick"},
+	Path:     "federation",
+	Body: func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		bob, resident := s.User("bob"), s.Peer()
+		carol := resident.User("carol")
+		room := resident.Makes(federation.RoomOptions{Creator: carol})
+		bob.Joins(room.ID(), resident.Name())
+		first := room.Blaming("mapping/in-remote-join").Awaits(scenes.AnotherMember(bob.UserID, "join"))
+		before := bob.SyncToken()
+		room.Delivers(room.Builds(federation.Proto{
+			Type: "m.room.member", StateKey: federation.StateKey(first.Sender()), Sender: carol, Content: map[string]string{"membership": "leave"},
+		}))
+		bob.Blaming("membership/kick").AwaitsSync(before, func(synced *csapi.Response) error {
+			if !synced.Get("rooms.leave." + gjson.Escape(room.ID())).Exists() {
+				return errors.New("/sync does not show the room as left")
+			}
+			return nil
+		})
+		bob.Joins(room.ID(), resident.Name())
+		c.UnderTest()
+		again := room.Awaits(scenes.AnotherMember(bob.UserID, "join", first))
+		assert.Equal(c, first.Sender(), again.Sender(), "the key of a user that was kicked out of a room of another server and joined it again")
 	},
 })
 
