@@ -3,9 +3,12 @@ package senderkey
 // A banned user cannot come back under the same key.
 
 import (
+	"errors"
+
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/delivery"
+	"msc4014/helpers/federation"
 	"msc4014/helpers/scenes"
 	"msc4014/helpers/stage"
 )
@@ -28,6 +31,9 @@ var _ = check.Register(check.Check{
 		c.UnderTest()
 		_, err = bob.JoinRoom(c.Context(), room.ID())
 		c.Notef("the server answered the banned user's join with %v", err)
+		c.Notef("the server answered the banned user's leave with %v", bob.LeaveRoom(c.Context(), room.ID()))
+		_, err = bob.JoinRoom(c.Context(), room.ID())
+		c.Notef("the server answered the join after the leave with %v", err)
 		barrier := alice.Says(room.ID(), "said after the ban")
 		alice.Blaming("client-view/unmodified-client").AwaitsEvent(room.ID(), barrier)
 		room.Blaming("routing/reaches-members").AwaitsEvent(barrier)
@@ -58,6 +64,65 @@ func init() {
 			},
 		})
 	}
+}
+
+// Nor by way of a leave: a banned user cannot leave, which would end the ban (authorisation rules, m.room.member, 4.5.1). The control is
+// the same leave and join before the ban.
+func init() {
+	for _, path := range []delivery.Path{delivery.SendJoin, delivery.Send} {
+		check.Register(check.Check{
+			Name:     "a banned key cannot leave and join again, by " + path.Name,
+			Requires: []string{"sender-key/ban-not-evaded"},
+			Path:     path.Name,
+			Body: func(c *check.C) {
+				scene := scenes.OpenBanOfMember(stage.Open(c, blueprints.OneServer), path)
+				leavesAndJoins := func() (leave, join federation.Event) {
+					leave = scene.Room.BuildsMember(scene.Dan, "leave")
+					join = joinsAfter(scene, leave)
+					answer, err := sendsLeave(scene, path, leave)
+					c.Need("resilience/stays-up", err)
+					c.Notef("the server answered the leave with %s", answer)
+					return leave, join
+				}
+				leave, join := leavesAndJoins()
+				_, err := path.Push(scene.Room, join)
+				c.Control(errors.Join(err, scene.Alice.SeesEvent(scene.Room.ID(), join.ID())))
+				scene.Room.Apply(leave)
+				scene.Room.Apply(join)
+				scene.Bans()
+
+				c.UnderTest()
+				leave, join = leavesAndJoins()
+				scene.IsRefused(path, join)
+				scene.Alice.Refused(scene.Room.ID(), leave)
+			},
+		})
+	}
+}
+
+// joinsAfter is a join of Dan that follows a leave, and is authorised by it in place of the member event of the present state.
+func joinsAfter(scene scenes.Ban, leave federation.Event) federation.Event {
+	now, _ := scene.Room.StateEvent("m.room.member", scene.Join.Sender())
+	authEvents := []string{leave.ID()}
+	for _, id := range scene.DansJoin().AuthEvents() {
+		if id != now.ID() {
+			authEvents = append(authEvents, id)
+		}
+	}
+	return scene.Room.Made(scene.Room.MemberTemplate(scene.Dan, "join").
+		Alter(federation.SetField("prev_events", []string{leave.ID()})).
+		Alter(federation.SetField("auth_events", authEvents)).
+		Alter(federation.SetField("depth", leave.Depth()+1)))
+}
+
+// sendsLeave sends a leave of Dan by send_leave where joins go by send_join, else in a transaction.
+func sendsLeave(scene scenes.Ban, path delivery.Path, leave federation.Event) (federation.Answer, error) {
+	if path.Name != delivery.SendJoin.Name {
+		return path.Push(scene.Room, leave)
+	}
+	ctx, cancel := scene.Peer.Within()
+	defer cancel()
+	return scene.Peer.SendLeave(ctx, scene.ServerName(1), scene.Room.ID(), leave)
 }
 
 // Nor by an event that is concurrent with the ban, as if its server had not known of that yet: what the current state forbids
