@@ -49,6 +49,26 @@ func init() {
 	}
 }
 
+// Nor is it taken where the server comes by it later: in a gap, in the state there, or in the history of a room that it enters. The
+// control is the same by a member who is not banned.
+func init() {
+	guest := func(s delivery.Scene) *federation.User {
+		member := s.Origin.User("guest")
+		s.Room.Applies(s.Room.MemberTemplate(member, "join"))
+		return member
+	}
+	delivery.Register(blueprints.OneServer, []delivery.Forgery{{
+		Requires: "auth/ban-by-key", Name: "an event of a banned key", Kinds: []delivery.Kind{delivery.Message, delivery.MemberState},
+		Paths:  []string{"backfill", "get_missing_events", "state"},
+		Honest: func(s delivery.Scene, honest delivery.Honestly) federation.Template { return honest(guest(s)) },
+		Alter: func(s delivery.Scene, honest delivery.Honestly) federation.Template {
+			banned := guest(s)
+			s.Room.Apply(s.Room.Builds(membershipOf(s, s.Carol, banned, "ban")))
+			return honest(banned)
+		},
+	}})
+}
+
 // banHolds bans Dan, who has sent a message under a key that the two alphabets spell differently, and ensures that an event
 // under a spelling of that key is refused.
 func banHolds(c *check.C, path delivery.Path, spelled func(pseudoid.SenderKey) pseudoid.SenderKey,

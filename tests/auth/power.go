@@ -7,6 +7,7 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
+	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 )
 
@@ -39,6 +40,76 @@ func init() {
 			},
 		},
 	})
+}
+
+// So is what a key without power does to the membership of others, and to power itself (authorisation rules, m.room.member and
+// m.room.power_levels). The controls are the same events by a key with power.
+func init() {
+	for _, each := range []struct {
+		name string
+		// makes makes the event; name is another one for each event of a room.
+		makes func(s delivery.Scene, by *federation.User, name string) federation.Template
+	}{
+		{"a kick by a key without power", func(s delivery.Scene, by *federation.User, name string) federation.Template {
+			return s.Template(membershipOf(s, by, s.Origin.User(name), "leave"))
+		}},
+		{"a ban by a key without power", func(s delivery.Scene, by *federation.User, name string) federation.Template {
+			return s.Template(membershipOf(s, by, s.Origin.User(name), "ban"))
+		}},
+		{"an invite by a key without power", func(s delivery.Scene, by *federation.User, name string) federation.Template {
+			return completedInvite(s, by, s.Origin.User("invited-"+name))
+		}},
+		{"power levels by a key without power that give it power", func(s delivery.Scene, by *federation.User, _ string) federation.Template {
+			levels := membershipLevels(s)
+			levels.Sender = by
+			levels.Content.(map[string]any)["users"].(map[string]int)[s.Dan.SenderIn(s.Room.Room)] = 100
+			return s.Template(levels)
+		}},
+	} {
+		delivery.Register(blueprints.OneServer, []delivery.Forgery{{
+			Requires: "auth/power-by-key", Name: each.name, Kinds: []delivery.Kind{delivery.PrivilegedState},
+			Prepare: func(s delivery.Scene) {
+				s.Room.Delivers(s.Room.Builds(membershipLevels(s)))
+				for _, name := range []string{"first", "second"} {
+					s.Room.Delivers(s.Room.BuildsMember(s.Origin.User(name), "join"))
+				}
+				s.Barrier()
+			},
+			Honest: func(s delivery.Scene, _ delivery.Honestly) federation.Template {
+				return each.makes(s, s.Carol, "first")
+			},
+			Alter: func(s delivery.Scene, _ delivery.Honestly) federation.Template { return each.makes(s, s.Dan, "second") },
+		}})
+	}
+}
+
+// membershipLevels are power levels under which it takes power to kick, ban and invite.
+func membershipLevels(s delivery.Scene) federation.Proto {
+	return federation.Proto{
+		Type: "m.room.power_levels", StateKey: federation.StateKey(""), Sender: s.Carol,
+		Content: map[string]any{
+			"users": map[string]int{s.Carol.SenderIn(s.Room.Room): 100}, "events": map[string]any{delivery.MemberStateType: 0},
+			"kick": 50, "ban": 50, "invite": 50,
+		},
+	}
+}
+
+// membershipOf is a member event of one user of a peer about another.
+func membershipOf(s delivery.Scene, by, of *federation.User, membership string) federation.Proto {
+	return federation.Proto{
+		Type: "m.room.member", StateKey: federation.StateKey(of.SenderIn(s.Room.Room)), Sender: by,
+		Content: map[string]string{"membership": membership},
+	}
+}
+
+// completedInvite is an invite of a user of Origin, with its mapping and signature.
+func completedInvite(s delivery.Scene, by, invited *federation.User) federation.Template {
+	key, server := invited.KeyIn(s.Room.ID()), s.Origin.Signer()
+	mapping, err := pseudoid.SignMapping(pseudoid.NewMapping(s.Format().Dialect, key.Public, invited.ID()), server.Entity, server.KeyID, server.Key)
+	if err != nil {
+		s.C.SuiteError(err)
+	}
+	return s.Template(membershipOf(s, by, invited, "invite")).WithMapping(mapping).AlsoSignedBy(federation.SenderKeySigner(key))
 }
 
 // Power is held by the key (MSC1228, Proposal), and a second key of the same user, mapped as it should be, is another key:

@@ -222,6 +222,40 @@ func init() {
 	})
 }
 
+// Who lets others in is joined and may invite (authorisation rules, m.room.member, 4.3.5.2).
+func init() {
+	authoriser := func(s delivery.Scene) *federation.User { return s.Origin.User("authoriser") }
+	for _, each := range []struct {
+		name    string
+		becomes func(s delivery.Scene)
+	}{
+		{"a member who may not invite", func(delivery.Scene) {}},
+		{"a member who has left", func(s delivery.Scene) { s.Room.Leaves(authoriser(s)) }},
+		{"a member who was banned", func(s delivery.Scene) {
+			s.Room.Delivers(s.Room.Builds(membershipOf(s, s.Carol, authoriser(s), "ban")))
+		}},
+	} {
+		delivery.Register(blueprints.OneServer, []delivery.Forgery{{
+			Requires: "auth/restricted-authoriser-is-key", Name: "a restricted join that is authorised by " + each.name,
+			Kinds: []delivery.Kind{delivery.Join}, Paths: []string{"send", "send_join"}, Needs: "auth/restricted-authoriser-is-key",
+			Prepare: func(s delivery.Scene) {
+				s.Room.JoinsByEvent(authoriser(s))
+				each.becomes(s)
+				s.Room.Delivers(s.Room.Builds(membershipLevels(s)))
+				restricts(s)
+			},
+			Undo: opensToAll,
+			Honest: func(s delivery.Scene, honest delivery.Honestly) federation.Template {
+				return authorised(honest(nil), s.Carol.SenderIn(s.Room.Room)).AlsoSignedBy(federation.SenderKeySigner(s.Carol.KeyIn(s.Room.ID())))
+			},
+			Alter: func(s delivery.Scene, honest delivery.Honestly) federation.Template {
+				by := authoriser(s)
+				return authorised(honest(nil), by.SenderIn(s.Room.Room)).AlsoSignedBy(federation.SenderKeySigner(by.KeyIn(s.Room.ID())))
+			},
+		}})
+	}
+}
+
 // authorised names the authoriser of a join, whose member event is among its auth events then.
 func authorised(join federation.Template, by string) federation.Template {
 	return join.Naming(authoriserField, by)
