@@ -4,6 +4,7 @@ package invite
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -17,29 +18,48 @@ import (
 )
 
 // tampering is what the invited server changes in an event that it completes. Its auth events are changed along, so that
-// nothing else is wrong with it.
+// nothing else is wrong with it. It is signed again by the invited key, unless it is unsigned, and by that of the member, which
+// may be the sender.
 var tampering = []struct {
-	what    string
-	changes func(t tamperedInvite) []federation.Change
+	what     string
+	unsigned bool
+	changes  func(t tamperedInvite) []federation.Change
 }{
-	{"another type", func(t tamperedInvite) []federation.Change {
+	{"another type", false, func(t tamperedInvite) []federation.Change {
 		return []federation.Change{federation.SetField("type", "m.room.topic"), t.authorisedBy(t.inviter)}
 	}},
-	{"another room", func(t tamperedInvite) []federation.Change {
+	{"another room", false, func(t tamperedInvite) []federation.Change {
 		return []federation.Change{federation.SetField("room_id", t.elsewhere)}
 	}},
-	{"another sender", func(t tamperedInvite) []federation.Change {
+	{"another sender", false, func(t tamperedInvite) []federation.Change {
 		member := string(t.member.Public)
 		return []federation.Change{
 			federation.SetField(t.room.Format().SenderField(), member), t.authorisedBy(member, "m.room.join_rules"),
 		}
 	}},
-	{"another membership", func(t tamperedInvite) []federation.Change {
+	{"another membership", false, func(t tamperedInvite) []federation.Change {
 		return []federation.Change{federation.SetField("content.membership", "ban"), t.authorisedBy(t.inviter)}
 	}},
-	{"another reason", func(tamperedInvite) []federation.Change {
+	{"another reason", false, func(tamperedInvite) []federation.Change {
 		return []federation.Change{federation.SetField("content.reason", "not the inviter's")}
 	}},
+	{"other previous events", false, func(t tamperedInvite) []federation.Change {
+		earlier, _ := t.room.StateEvent("m.room.member", string(t.member.Public))
+		return []federation.Change{federation.SetField("prev_events", []string{earlier.ID()})}
+	}},
+	{"other auth events", false, func(t tamperedInvite) []federation.Change { // as valid, without the join rules
+		return []federation.Change{t.authorisedBy(t.inviter)}
+	}},
+	{"the mapping of another user", false, func(t tamperedInvite) []federation.Change {
+		server := t.mallory.Signer()
+		mapping := pseudoid.NewMapping(t.Format().Dialect, t.invited.Public, t.mallory.User("another").ID())
+		mapping, err := pseudoid.SignMapping(mapping, server.Entity, server.KeyID, server.Key)
+		if err != nil {
+			t.C.SuiteError(err)
+		}
+		return []federation.Change{federation.SetField("content."+pseudoid.MappingField, json.RawMessage(mapping))}
+	}},
+	{"no signature by the invited key", true, func(tamperedInvite) []federation.Change { return nil }},
 }
 
 // tamperedInvite is a room of Alice, and an invite by her that the invited server tampers with.
@@ -80,7 +100,11 @@ func init() {
 			Path:     "invite",
 			Body: func(c *check.C) {
 				t := openTamperedInvite(c)
-				tampered := t.invitesTampered(each.changes(t))
+				keys := []pseudoid.KeyPair{t.member, t.invited}
+				if each.unsigned {
+					keys = keys[:1]
+				}
+				tampered := t.invitesTampered(each.changes(t), keys)
 				for _, roomID := range slices.Compact([]string{tampered.RoomID(), t.room.ID()}) {
 					t.isRefused(roomID, tampered)
 				}
@@ -94,11 +118,11 @@ func init() {
 }
 
 // invitesTampered lets Alice invite a user of Mallory, which changes the invite, and returns the event as Mallory returned it.
-func (t tamperedInvite) invitesTampered(changes []federation.Change) federation.Event {
+func (t tamperedInvite) invitesTampered(changes []federation.Change, keys []pseudoid.KeyPair) federation.Event {
 	completed := make(chan federation.Event, 1)
 	t.mallory.Handle(federation.Invite, func(_ *federation.Request, complete func() federation.Answer) federation.Answer {
 		answer := complete()
-		event, err := t.tampered([]byte(answer.Get("event").Raw), changes)
+		event, err := t.tampered([]byte(answer.Get("event").Raw), changes, keys)
 		if err != nil {
 			return federation.Refusal(http.StatusInternalServerError, "M_UNKNOWN", err.Error())
 		}
@@ -149,12 +173,11 @@ func (t tamperedInvite) authorisedBy(sender string, others ...string) federation
 	return federation.SetField("auth_events", ids)
 }
 
-// tampered changes a completed invite and signs it again, by the invited key and by that of the member, which may be the
-// sender.
-func (t tamperedInvite) tampered(completed []byte, changes []federation.Change) (federation.Event, error) {
+// tampered changes a completed invite and signs it again by the keys.
+func (t tamperedInvite) tampered(completed []byte, changes []federation.Change, keys []pseudoid.KeyPair) (federation.Event, error) {
 	format := t.room.Format()
 	changes = append(changes, federation.DeleteField("hashes"), federation.DeleteField("signatures"))
-	for _, key := range []pseudoid.KeyPair{t.invited, t.member} {
+	for _, key := range keys {
 		signer := federation.SenderKeySigner(key)
 		changes = append(changes, func(raw []byte) ([]byte, error) {
 			return pseudoid.SignEvent(raw, format, signer.Entity, signer.KeyID, signer.Key)
