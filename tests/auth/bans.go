@@ -50,22 +50,21 @@ func init() {
 }
 
 // Nor is it taken where the server comes by it later: in a gap, in the state there, or in the history of a room that it enters. The
-// control is the same by a member who is not banned.
+// control is the same in a room from which another member was banned. The bans have a mapping: deployed servers do not join a room with
+// a member event in its state that has none.
 func init() {
-	guest := func(s delivery.Scene) *federation.User {
-		member := s.Origin.User("guest")
-		s.Room.Applies(s.Room.MemberTemplate(member, "join"))
-		return member
+	banned := func(name string) delivery.Builder {
+		return func(s delivery.Scene, honest delivery.Honestly) federation.Template {
+			for _, guest := range []string{"guest", "another"} {
+				s.Room.Applies(s.Room.MemberTemplate(s.Origin.User(guest), "join"))
+			}
+			s.Room.Applies(s.Template(membershipOf(s, s.Carol, s.Origin.User(name), "ban")).WithMappingOf(s.Origin.User(name)))
+			return honest(s.Origin.User("guest"))
+		}
 	}
 	delivery.Register(blueprints.OneServer, []delivery.Forgery{{
 		Requires: "auth/ban-by-key", Name: "an event of a banned key", Kinds: []delivery.Kind{delivery.Message, delivery.MemberState},
-		Paths:  []string{"backfill", "get_missing_events", "state"},
-		Honest: func(s delivery.Scene, honest delivery.Honestly) federation.Template { return honest(guest(s)) },
-		Alter: func(s delivery.Scene, honest delivery.Honestly) federation.Template {
-			banned := guest(s)
-			s.Room.Apply(s.Room.Builds(membershipOf(s, s.Carol, banned, "ban")))
-			return honest(banned)
-		},
+		Paths: []string{"backfill", "get_missing_events", "state"}, Honest: banned("another"), Alter: banned("guest"),
 	}})
 }
 
