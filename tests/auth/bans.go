@@ -50,22 +50,31 @@ func init() {
 }
 
 // Nor is it taken where the server comes by it later: in a gap, in the state there, or in the history of a room that it enters. The
-// control is the same in a room from which another member was banned. The bans have a mapping: deployed servers do not join a room with
-// a member event in its state that has none.
+// control is the same in a room from which another member was banned.
 func init() {
-	banned := func(name string) delivery.Builder {
-		return func(s delivery.Scene, honest delivery.Honestly) federation.Template {
-			for _, guest := range []string{"guest", "another"} {
-				s.Room.Applies(s.Room.MemberTemplate(s.Origin.User(guest), "join"))
+	register := func(paths []string, bans func(s delivery.Scene, banned *federation.User) federation.Template) {
+		banned := func(name string) delivery.Builder {
+			return func(s delivery.Scene, honest delivery.Honestly) federation.Template {
+				for _, guest := range []string{"guest", "another"} {
+					s.Room.Applies(s.Room.MemberTemplate(s.Origin.User(guest), "join"))
+				}
+				s.Room.Applies(bans(s, s.Origin.User(name)))
+				return honest(s.Origin.User("guest"))
 			}
-			s.Room.Applies(s.Template(membershipOf(s, s.Carol, s.Origin.User(name), "ban")).WithMappingOf(s.Origin.User(name)))
-			return honest(s.Origin.User("guest"))
 		}
+		delivery.Register(blueprints.OneServer, []delivery.Forgery{{
+			Requires: "auth/ban-by-key", Name: "an event of a banned key", Kinds: []delivery.Kind{delivery.Message, delivery.MemberState},
+			Paths: paths, Honest: banned("another"), Alter: banned("guest"),
+		}})
 	}
-	delivery.Register(blueprints.OneServer, []delivery.Forgery{{
-		Requires: "auth/ban-by-key", Name: "an event of a banned key", Kinds: []delivery.Kind{delivery.Message, delivery.MemberState},
-		Paths: []string{"backfill", "get_missing_events", "state"}, Honest: banned("another"), Alter: banned("guest"),
-	}})
+	ban := func(s delivery.Scene, banned *federation.User) federation.Template {
+		return s.Template(membershipOf(s, s.Carol, banned, "ban"))
+	}
+	register([]string{"get_missing_events", "state"}, ban)
+	// Deployed servers do not join a room with a member event in its state that has no mapping.
+	register([]string{"backfill"}, func(s delivery.Scene, banned *federation.User) federation.Template {
+		return ban(s, banned).WithMappingOf(banned)
+	})
 }
 
 // banHolds bans Dan, who has sent a message under a key that the two alphabets spell differently, and ensures that an event
