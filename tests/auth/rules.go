@@ -20,7 +20,7 @@ import (
 // Two rules compare domains: that of who creates a room with the one in the room ID (authorisation rules 1.2), and, where
 // m.federate is false, that of a sender with the creator's (rule 3).
 var _ = check.Register(check.Check{
-	Name:     "what the rules that compare domains come to",
+	Name:     "how the rules that compare domains apply",
 	Requires: []string{"auth/rules-by-domain"},
 	Body: func(c *check.C) {
 		s := delivery.Open(stage.Open(c, blueprints.OneServer))
@@ -120,7 +120,7 @@ func powerLevelsWith(s delivery.Scene, more string) federation.Proto {
 // Two rules look for the '@' of a user ID: a state key that begins with it is its owner's alone (authorisation rules 8), and
 // the users of power levels are user IDs (rule 9.3).
 var _ = check.Register(check.Check{
-	Name:     "what the rules that look for a sigil come to",
+	Name:     "how the rules that look for a sigil apply",
 	Requires: []string{"auth/rules-by-sigil"},
 	Path:     "send",
 	Body: func(c *check.C) {

@@ -17,7 +17,7 @@ func init() {
 	anything := []delivery.Kind{delivery.Message, delivery.MemberState, delivery.Join}
 	delivery.Register(blueprints.OneServer, []delivery.Forgery{
 		{
-			Requires: "auth/mxid-sender-rejected", Name: "an event as ordinary rooms have it", Kinds: anything,
+			Requires: "auth/mxid-sender-rejected", Name: "an event in the form of ordinary rooms", Kinds: anything,
 			Alter: func(s delivery.Scene, honest delivery.Honestly) federation.Template {
 				template := honest(s.Dan)
 				field := template.Format().SenderField()

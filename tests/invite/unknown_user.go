@@ -13,7 +13,7 @@ import (
 // A server that completes invites of users that do not exist gives them keys, and tells nobody who its users are; one that refuses
 // tells the inviter that it was a mistake. The texts say neither (discussion of MSC4080).
 var _ = check.Register(check.Check{
-	Name:     "what an invite of a user who does not exist comes to",
+	Name:     "what becomes of an invite of a user who does not exist",
 	Requires: []string{"invite/unknown-user"},
 	Path:     "invite",
 	Body: func(c *check.C) {

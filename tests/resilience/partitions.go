@@ -236,7 +236,7 @@ var _ = check.Register(check.Check{
 // A server is frozen. Not all other servers send it what happened meanwhile: it requests the rest (server-server API,
 // get_missing_events).
 var _ = check.Register(check.Check{
-	Name:       "a server that stood still catches up",
+	Name:       "a server that was frozen catches up",
 	Requires:   []string{partitionHeals},
 	Path:       "pause",
 	Slow:       45 * time.Second,
