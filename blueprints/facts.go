@@ -3,6 +3,7 @@ package blueprints
 import (
 	"fmt"
 
+	"msc4014/helpers/formats"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 )
@@ -14,10 +15,12 @@ type Facts struct {
 	Why       string
 	// Advertised says whether GET /capabilities lists the version.
 	Advertised bool
-	// Format is the format of its own events in those rooms, unless Assumed.
+	// Format is the format of its own events in those rooms, and has defaults for what was not seen.
 	Format pseudoid.Format
-	// Assumed says that no event of the candidate is known, and Format is the deployed one.
-	Assumed bool
+	// Unseen says of each part of Format that its events did not show why they did not.
+	Unseen map[formats.Part]string
+	// Learnt describes Format, and where each part of it was seen.
+	Learnt string
 	// Software is name and version by GET /_matrix/federation/v1/version.
 	Software string
 }
@@ -27,6 +30,9 @@ func (w *World) Facts() Facts { return w.factsOf("hs1") }
 
 // Format returns the event format of pseudo-ID rooms of the candidate of hs1.
 func (w *World) Format() pseudoid.Format { return w.Facts().Format }
+
+// Unseen returns why no event of the candidate of hs1 showed a part of the format, "" if one did.
+func (w *World) Unseen(part formats.Part) string { return w.Facts().Unseen[part] }
 
 // factsOf returns what is known about the candidate of a host: if it was not asked, it is the candidate of hs1.
 func (w *World) factsOf(host string) Facts {
@@ -48,12 +54,15 @@ func (w *World) Lacks(blueprint stage.Blueprint) string {
 			return w.named(place) + ": " + facts.Why
 		case !facts.Supported:
 			return facts.Why
-		case first.Assumed || facts.Assumed:
+		case first.Unseen[formats.Dialect] != "" || facts.Unseen[formats.Dialect] != "":
 			// The checks judge what they do with each other's events.
 		case facts.Format.Dialect != first.Format.Dialect:
 			return fmt.Sprintf("no dialect in common: by their own events %s uses %s, and %s uses %s",
 				w.named(0), first.Format.Dialect, w.named(place), facts.Format.Dialect)
-		case facts.Format != first.Format:
+		case facts.Format.Base != first.Format.Base:
+			return fmt.Sprintf("%s gives an event another ID than %s does: one is based on version %s, the other on version %s "+
+				"(room-version/identifier)", w.named(place), w.named(0), facts.Format.Base, first.Format.Base)
+		case facts.Format.RedactionKeepsSenderKey != first.Format.RedactionKeepsSenderKey:
 			return fmt.Sprintf("%s gives an event another ID than %s does: one of them keeps the sender key of a redacted event, "+
 				"the other does not (redaction/sender-key-kept)", w.named(place), w.named(0))
 		}

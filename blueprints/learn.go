@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
@@ -37,10 +36,10 @@ func (w *World) CheckOf(peer *federation.Peer) string {
 }
 
 // Learn finds out, by asking the server at a place of a deployment, counted from 0, whether its candidate has pseudo-ID rooms and
-// which event format they have. A candidate without such rooms is not an error.
+// which format they have. A candidate without such rooms is not an error.
 func (w *World) Learn(ctx context.Context, made check.Deployment, place int) (Facts, error) {
 	deployment := made.(*Deployment)
-	facts := Facts{Format: pseudoid.FormatDendrite, Assumed: true}
+	var facts Facts
 	server := deployment.Server(place)
 	peer, err := w.NewPeer("", nil, pseudoid.FormatDendrite)
 	if err != nil {
@@ -62,13 +61,13 @@ func (w *World) Learn(ctx context.Context, made check.Deployment, place int) (Fa
 	room, err := client.CreateRoom(ctx, map[string]any{"room_version": pseudoid.RoomVersion, "preset": "public_chat"})
 	var refusal *csapi.Error
 	switch {
-	case err == nil:
-		facts.Supported = true
-		facts.Format, err = learnFormat(ctx, peer, server.Name(), room)
-		facts.Assumed = err != nil
-	case facts.Advertised, csapi.Unusable(err):
+	case err == nil, facts.Advertised, csapi.Unusable(err):
 		// It claims that it has the version, or that it created the room: the checks judge that.
 		facts.Supported = true
+		learner := learner{world: w, client: client, peer: peer, server: server.Name(), room: room}
+		learner.evidence.Server = server.Name()
+		learnt := learner.learn(ctx)
+		facts.Format, facts.Unseen, facts.Learnt = learnt.Format, learnt.Unseen, learnt.String()
 	case errors.As(err, &refusal):
 		facts.Why = fmt.Sprintf("the server has no room version %s: createRoom answered %d %s, and capabilities do not list it",
 			pseudoid.RoomVersion, refusal.Status, refusal.ErrCode)
@@ -102,9 +101,6 @@ func (w *World) ensureReachable(ctx context.Context, peer *federation.Peer, serv
 	return separated.TryPeer(ctx, peer.Name())
 }
 
-// askTimeout bounds a request whose only purpose is to make the candidate connect to a peer.
-const askTimeout = 10 * time.Second
-
 // software returns a server's name and version (server-server API, /version), or "".
 func software(ctx context.Context, peer *federation.Peer, server string) string {
 	answer, err := peer.Do(ctx, server, http.MethodGet, "/_matrix/federation/v1/version", nil)
@@ -112,53 +108,4 @@ func software(ctx context.Context, peer *federation.Peer, server string) string 
 		return ""
 	}
 	return strings.TrimSpace(answer.Get("server.name").String() + " " + answer.Get("server.version").String())
-}
-
-// learnFormat lets a peer join a room and returns the format of the candidate's events in it. If the peer cannot join, it returns
-// that of the join template. Without a template, it returns the deployed format and an error.
-func learnFormat(ctx context.Context, peer *federation.Peer, server, roomID string) (pseudoid.Format, error) {
-	format := pseudoid.FormatDendrite
-	user := peer.User("learner")
-	template, err := peer.MakeJoin(ctx, server, roomID, user.ID())
-	if err != nil {
-		return format, err
-	}
-	if template.Get("event." + pseudoid.DialectMSC4014.SenderField()).Exists() {
-		format = pseudoid.FormatMSC4014
-	}
-	peer.SetFormat(format)
-	room, err := peer.Join(ctx, server, roomID, user)
-	if err != nil && format == pseudoid.FormatMSC4014 {
-		// The signature is over the redacted join, which may or may not keep the sender key: a server accepts one of the two.
-		peer.SetFormat(pseudoid.FormatMSC4014Letter)
-		room, err = peer.Join(ctx, server, roomID, user)
-	}
-	if err != nil {
-		return format, nil
-	}
-	create, known := room.StateEvent("m.room.create", "")
-	if !known {
-		return format, nil
-	}
-	if dialect, err := pseudoid.DetectDialect(create.JSON()); err == nil && dialect == pseudoid.DialectDendrite {
-		return pseudoid.FormatDendrite, nil
-	}
-	return learnRedaction(room, create), nil
-}
-
-// learnRedaction finds out whether a redacted event keeps its sender key (redaction/sender-key-kept): later events refer to the
-// create event by its ID, which only one reading gives.
-func learnRedaction(room *federation.Room, create federation.Event) pseudoid.Format {
-	named := map[string]bool{}
-	for _, event := range room.Events() {
-		for _, id := range append(event.AuthEvents(), event.PrevEvents()...) {
-			named[id] = true
-		}
-	}
-	for _, format := range []pseudoid.Format{pseudoid.FormatMSC4014, pseudoid.FormatMSC4014Letter} {
-		if id, err := pseudoid.EventID(create.JSON(), format); err == nil && named[id] {
-			return format
-		}
-	}
-	return pseudoid.FormatMSC4014
 }

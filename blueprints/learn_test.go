@@ -2,8 +2,10 @@ package blueprints
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +14,7 @@ import (
 
 	"msc4014/blueprints/fake"
 	"msc4014/helpers/federation"
+	"msc4014/helpers/formats"
 	"msc4014/helpers/pseudoid"
 	"msc4014/runtime"
 	"msc4014/runtime/authority"
@@ -34,8 +37,10 @@ func (c *candidate) federate(t *testing.T, format pseudoid.Format) *federation.P
 }
 
 func TestLearnFormatFromEventsOfTheCandidate(t *testing.T) {
+	elevenBare := pseudoid.FormatMSC4014
+	elevenBare.Base, elevenBare.Signature.KeyID = "11", ""
 	for name, format := range map[string]pseudoid.Format{
-		"dendrite": pseudoid.FormatDendrite, "msc4014": pseudoid.FormatMSC4014, "letter": pseudoid.FormatMSC4014Letter,
+		"dendrite": pseudoid.FormatDendrite, "msc4014": pseudoid.FormatMSC4014, "letter": pseudoid.FormatMSC4014Letter, "11, bare": elevenBare,
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCandidate(t)
@@ -51,8 +56,11 @@ func TestLearnFormatFromEventsOfTheCandidate(t *testing.T) {
 
 			facts, err := c.Learn(deadline(t), d, 0)
 			require.NoError(t, err)
+			assert.Contains(t, facts.Learnt, "base version: "+format.Base+" (the answer to send_join)")
+			assert.NotContains(t, facts.Unseen, formats.Dialect)
+			assert.Contains(t, facts.Unseen, formats.Invites, "a peer of another switchboard has no users that a peer can invite")
+			facts.Learnt, facts.Unseen = "", nil
 			assert.Equal(t, Facts{Supported: true, Advertised: true, Format: format, Software: "Fake 1.0"}, facts)
-			assert.Equal(t, facts, c.Facts())
 		})
 	}
 }
@@ -89,7 +97,7 @@ func TestLacks(t *testing.T) {
 		"the same":          {speaks(pseudoid.FormatMSC4014), speaks(pseudoid.FormatMSC4014), "", ""},
 		"two dialects":      {speaks(pseudoid.FormatDendrite), speaks(pseudoid.FormatMSC4014), "", "no dialect in common: by their own events hs1 (one) uses dendrite, and hs2 (other) uses msc4014"},
 		"two readings":      {speaks(pseudoid.FormatMSC4014), speaks(pseudoid.FormatMSC4014Letter), "", "hs2 (other) gives an event another ID than hs1 (one) does: one of them keeps the sender key of a redacted event, the other does not (redaction/sender-key-kept)"},
-		"an assumed one":    {speaks(pseudoid.FormatMSC4014), Facts{Supported: true, Format: pseudoid.FormatDendrite, Assumed: true}, "", ""},
+		"an assumed one":    {speaks(pseudoid.FormatMSC4014), Facts{Supported: true, Format: pseudoid.FormatDendrite, Unseen: map[formats.Part]string{formats.Dialect: "none"}}, "", ""},
 		"no rooms at hs1":   {none, speaks(pseudoid.FormatDendrite), none.Why, "hs1 (one): " + none.Why},
 		"no rooms at hs2":   {speaks(pseudoid.FormatDendrite), none, "", "hs2 (other): " + none.Why},
 		"no rooms anywhere": {none, none, none.Why, "hs1 (one): " + none.Why},
@@ -111,7 +119,9 @@ func TestLearnIfPeersCannotJoin(t *testing.T) {
 	server.PlayDead(federation.DeadRefusing)
 	facts, err := c.Learn(deadline(t), c.deploy(t, OneServer), 0)
 	require.NoError(t, err)
-	assert.Equal(t, Facts{Supported: true, Format: pseudoid.FormatDendrite, Assumed: true}, facts, "created, though not advertised, and of unknown format")
+	assert.True(t, facts.Supported, "created, though not advertised")
+	assert.Equal(t, pseudoid.FormatDendrite, facts.Format, "the default")
+	assert.ElementsMatch(t, []formats.Part{formats.Dialect, formats.Base, formats.Signature, formats.Invites}, slices.Collect(maps.Keys(facts.Unseen)))
 }
 
 func TestPeersOutOfReachAreNotTheCandidatesFault(t *testing.T) {

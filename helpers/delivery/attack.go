@@ -124,7 +124,7 @@ func (a *Attack) Honest(room *stage.Room, user *federation.User, event []byte) h
 	}
 	signer := user.Peer().Signer()
 	return hostile.Honest{
-		Event: event, Format: room.Format(), Key: user.KeyIn(room.ID()), KeyID: federation.SenderKeyID,
+		Event: event, Format: room.Format(), Key: user.KeyIn(room.ID()),
 		Server: signer.Entity, ServerKeyID: signer.KeyID, ServerKey: signer.Key, UnderTest: a.ServerName(1),
 	}
 }

@@ -19,7 +19,7 @@ var CompletedInvite = Path{
 		mapping, _ := mappingOf(join)
 		s.Origin.Handle(federation.Invite, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
 			answer := honest()
-			event, err := complete([]byte(answer.Get("event").Raw), joiner.KeyIn(s.Room.ID()), mapping, join.Format())
+			event, err := complete([]byte(answer.Get("event").Raw), s.Room.SignerOf(joiner.KeyIn(s.Room.ID())), mapping, join.Format())
 			if err != nil || !answer.OK() {
 				return answer
 			}
@@ -48,7 +48,7 @@ var CompletedInvite = Path{
 }
 
 // complete replaces the mapping in a completed invite and signs it again; nil removes the mapping.
-func complete(invite []byte, key pseudoid.KeyPair, mapping []byte, format pseudoid.Format) ([]byte, error) {
+func complete(invite []byte, invited federation.Signer, mapping []byte, format pseudoid.Format) ([]byte, error) {
 	var err error
 	for _, field := range []string{"hashes", "signatures", "content." + pseudoid.MappingField} {
 		if invite, err = sjson.DeleteBytes(invite, field); err != nil {
@@ -60,7 +60,7 @@ func complete(invite []byte, key pseudoid.KeyPair, mapping []byte, format pseudo
 			return nil, err
 		}
 	}
-	return pseudoid.SignEvent(invite, format, string(key.Public), federation.SenderKeyID, key.Private)
+	return invited.Sign(invite, format)
 }
 
 func mappingOf(event federation.Event) ([]byte, bool) { return pseudoid.MappingOf(event.JSON()) }

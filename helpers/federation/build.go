@@ -53,7 +53,7 @@ func (r *Room) Template(proto Proto) (Template, error) {
 	if err != nil {
 		return Template{}, fmt.Errorf("the content of the %s event is not a JSON object: %w", proto.Type, err)
 	}
-	if proto.Redacts != "" && r.format.RoomVersion == pseudoid.FormatV11.RoomVersion {
+	if proto.Redacts != "" && r.format.Base == pseudoid.FormatV11.Base {
 		// Room version 11 moved the field into the content.
 		if content, err = sjson.SetBytes(bytes.Clone(content), "redacts", proto.Redacts); err != nil {
 			return Template{}, err

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -122,45 +123,21 @@ func eventsOf(list gjson.Result, format pseudoid.Format) []Event {
 	return read
 }
 
-// formatOf returns the format of an event of a room version ("" if it is unknown): that of the room if the peer is in it, else
-// one that fits the event's fields, else the peer's own.
+// formatOf returns the format of an event of a room version ("" if it is unknown): that of the room if the peer is in it. Else it is
+// the peer's own for its room version, whatever the event looks like: what a template holds is open, and no sign of the format. An
+// event of an unknown version with a user ID as its sender is an ordinary one.
 func (p *Peer) formatOf(raw []byte, roomVersion string) pseudoid.Format {
 	parsed := gjson.ParseBytes(raw)
 	if room := p.Room(parsed.Get("room_id").String()); room != nil {
 		return room.format
 	}
-	own := p.Format()
-	switch roomVersion {
-	case pseudoid.FormatV10.RoomVersion:
-		return pseudoid.FormatV10
-	case pseudoid.FormatV11.RoomVersion:
+	switch own := p.Format(); {
+	case roomVersion == own.RoomVersion:
+		return own
+	case roomVersion == pseudoid.FormatV11.RoomVersion:
 		return pseudoid.FormatV11
-	case "", own.RoomVersion:
-	default:
-		return pseudoid.FormatV10
+	case roomVersion == "" && !strings.HasPrefix(parsed.Get("sender").String(), "@"):
+		return own
 	}
-	sender := parsed.Get(pseudoid.DialectDendrite.SenderField()).String()
-	switch {
-	case parsed.Get(pseudoid.DialectMSC4014.SenderField()).Exists():
-		return inDialect(own, pseudoid.DialectMSC4014)
-	case roomVersion == "" && len(sender) > 0 && sender[0] == '@':
-		return pseudoid.FormatV10
-	case sender != "":
-		return inDialect(own, pseudoid.DialectDendrite)
-	}
-	return own
-}
-
-// inDialect returns the format itself if it has the dialect, and else that dialect's default format for the same room version.
-func inDialect(format pseudoid.Format, dialect pseudoid.Dialect) pseudoid.Format {
-	if format.Dialect == dialect {
-		return format
-	}
-	version := format.RoomVersion
-	format = pseudoid.FormatDendrite
-	if dialect == pseudoid.DialectMSC4014 {
-		format = pseudoid.FormatMSC4014
-	}
-	format.RoomVersion = version
-	return format
+	return pseudoid.FormatV10
 }

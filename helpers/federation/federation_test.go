@@ -107,7 +107,7 @@ func TestRestrictedJoinIsAuthorisedByKey(t *testing.T) {
 	assert.Equal(t, string(key.Public), join.Get("content.join_authorised_via_users_server").String())
 	public, err := pseudoid.ParseSenderKey(string(key.Public))
 	require.NoError(t, err)
-	assert.NoError(t, pseudoid.VerifyEventSignature(join.JSON(), room.Format(), string(key.Public), SenderKeyID, public))
+	assert.NoError(t, pseudoid.VerifyEventSignature(join.JSON(), room.Format(), string(key.Public), pseudoid.SenderKeyID, public))
 }
 
 func TestMakeJoinRefusesOtherVersions(t *testing.T) {

@@ -1,10 +1,11 @@
 package federation
 
-// Invites that a peer receives: complete events (v1 and v2) and, in pseudonymous rooms, partial ones (v3 of the deployed
-// protocol), which the invited server completes with the invited user's key (MSC1228, "Sending invites").
+// Invites that a peer receives: complete events (v1 and v2) and, in pseudonymous rooms, partial ones (v3), which the invited server
+// completes with the invited user's key (MSC1228, "Sending invites").
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// invite answers PUT /invite/{roomID}/{eventID} and /invite/{roomID}/{userID} for users that exist on the peer.
+// invite answers PUT /invite/{roomID}/{eventID}, and /v3/invite/{roomID}/{userID} and /v3/invite/{eventID}/{userID}, for users that
+// exist on the peer.
 func (p *Peer) invite(request *Request) Answer {
 	if !gjson.ValidBytes(request.Body) {
 		return unexpected(http.StatusBadRequest, "M_NOT_JSON", "the invite is not JSON")
@@ -41,9 +43,9 @@ func (p *Peer) invite(request *Request) Answer {
 	p.receive(Received{Event: event, Origin: request.Origin, Via: Invite, Room: request.Room(), Problems: p.examine(request, event)})
 	signer := p.Signer()
 	if format.Pseudonymous {
-		signer = SenderKeySigner(user.KeyIn(event.RoomID()))
+		signer = p.signerOf(user.KeyIn(event.RoomID()), format)
 	}
-	signed, err := pseudoid.SignEvent(raw, format, signer.Entity, signer.KeyID, signer.Key)
+	signed, err := signer.Sign(raw, format)
 	if err != nil {
 		return unexpected(http.StatusBadRequest, "M_BAD_JSON", "the invite cannot be signed: "+err.Error())
 	}
@@ -56,7 +58,8 @@ func (p *Peer) invite(request *Request) Answer {
 
 // completeInvite adds the state key, the mapping and the signature of the invited user's key to a partial invite.
 func (p *Peer) completeInvite(request *Request, partial []byte, format pseudoid.Format) Answer {
-	roomID, user := request.parameter(0), p.userByID(request.parameter(1))
+	// The path has a room ID or, in MSC1228, an event ID (invite/endpoint): the event names the room in either case.
+	roomID, user := cmp.Or(gjson.GetBytes(partial, "room_id").String(), request.parameter(0)), p.userByID(request.parameter(1))
 	if user == nil {
 		return unknownUser(request.parameter(1))
 	}
@@ -79,13 +82,13 @@ func (p *Peer) completeInvite(request *Request, partial []byte, format pseudoid.
 		},
 		DeleteField("hashes"), DeleteField("signatures"),
 		func(raw []byte) ([]byte, error) {
-			return pseudoid.SignEvent(raw, format, string(key.Public), SenderKeyID, key.Private)
+			return p.signerOf(key, format).Sign(raw, format)
 		},
 	})
 	if err != nil {
 		return unexpected(http.StatusBadRequest, "M_BAD_JSON", "the partial invite cannot be completed: "+err.Error())
 	}
 	completed := NewEvent(event, format)
-	p.receive(Received{Event: completed, Origin: request.Origin, Via: Invite, Room: request.Room(), ours: true})
+	p.receive(Received{Event: completed, Origin: request.Origin, Via: Invite, Room: p.Room(roomID), ours: true})
 	return Answer{Status: http.StatusOK, Body: object(field{"event", event})}
 }

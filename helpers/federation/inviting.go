@@ -24,10 +24,10 @@ func (r *Room) PartialInvite(inviter *User) ([]byte, error) {
 	return applyChanges(event.JSON(), []Change{DeleteField("state_key"), DeleteField("hashes"), DeleteField("signatures")})
 }
 
-// Invite invites a user of another server. It sends the partial event to the deployed protocol's path,
-// /v3/invite/{roomID}/{userID}, and, after a 404, to MSC1228's, whose first parameter is an event ID. It returns the completed
-// event as the server returned it; the caller has to sign it as the inviter and apply it. The answer may be a refusal; it is an
-// error if there is none, or if it has no event.
+// Invite invites a user of another server. It sends the partial event to the path of the room's format: the deployed protocol's,
+// /v3/invite/{roomID}/{userID}, or MSC1228's, whose first parameter is an event ID. It returns the completed event as the server
+// returned it; the caller has to sign it as the inviter and apply it. The answer may be a refusal; it is an error if there is none, or
+// if it has no event.
 func (r *Room) Invite(ctx context.Context, server string, inviter *User, userID string) (Event, Answer, error) {
 	return r.InviteFrom(ctx, r.peer, server, inviter, userID)
 }
@@ -55,15 +55,14 @@ func (r *Room) InviteFrom(
 		}
 	}
 	body := object(text("room_version", r.Version()), events("invite_room_state", stripped), field{"event", partial})
-	var answer Answer
-	for _, first := range []string{r.id, NewEvent(partial, r.format).ID()} {
-		uri := "/_matrix/federation/v3/invite/" + url.PathEscape(first) + "/" + url.PathEscape(userID)
-		if answer, err = from.Do(ctx, server, http.MethodPut, uri, body); err != nil {
-			return Event{}, answer, err
-		}
-		if answer.Status != http.StatusNotFound {
-			break
-		}
+	named := r.id
+	if r.format.InviteByEventID {
+		named = NewEvent(partial, r.format).ID()
+	}
+	uri := "/_matrix/federation/v3/invite/" + url.PathEscape(named) + "/" + url.PathEscape(userID)
+	answer, err := from.Do(ctx, server, http.MethodPut, uri, body)
+	if err != nil {
+		return Event{}, answer, err
 	}
 	completed := answer.Get("event")
 	if !answer.OK() {

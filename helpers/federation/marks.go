@@ -43,10 +43,8 @@ func (sw *Switchboard) IsOurKey(key string) bool {
 // markEvent marks an event as made by the suite, under each ID that it may be known by.
 func (sw *Switchboard) markEvent(event Event) {
 	ids := []string{event.ID()}
-	if event.format.Pseudonymous && event.format.Dialect == pseudoid.DialectMSC4014 {
-		// Which reading of redaction/sender-key-kept a server takes decides the ID that it knows the event by.
-		other := event.format
-		other.RedactionKeepsSenderKey = !other.RedactionKeepsSenderKey
+	for _, other := range event.format.Redactions() {
+		// By what redaction keeps a server decides the ID that it knows the event by.
 		if id, err := pseudoid.EventID(event.json, other); err == nil {
 			ids = append(ids, id)
 		}

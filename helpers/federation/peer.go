@@ -17,9 +17,6 @@ import (
 // ServerKeyID is the key ID of every peer's server key, unless the peer replaces it.
 const ServerKeyID = "ed25519:peer1"
 
-// SenderKeyID is the key ID of signatures by a sender key.
-const SenderKeyID = "ed25519:1"
-
 // Peer is a homeserver played by the suite. Its methods are safe for concurrent use.
 type Peer struct {
 	sw      *Switchboard

@@ -38,7 +38,7 @@ func (p *Peer) CreateRoom(format pseudoid.Format, options RoomOptions) (*Room, e
 	}
 	room := newRoom(p, orElse(options.RoomID, fmt.Sprintf("!room%d:%s", p.next(), p.name)), format)
 	create := map[string]any{"room_version": format.RoomVersion}
-	if format.RoomVersion != pseudoid.FormatV11.RoomVersion {
+	if format.Base != pseudoid.FormatV11.Base {
 		create["creator"] = creator.SenderIn(room)
 	}
 	rule := map[string]any{"join_rule": orElse(options.JoinRule, "public")}
@@ -236,9 +236,9 @@ func (p *Peer) countersign(room *Room, event Event) (Event, error) {
 		if user == nil {
 			return event, nil
 		}
-		signer = SenderKeySigner(user.KeyIn(room.id))
+		signer = room.SignerOf(user.KeyIn(room.id))
 	}
-	raw, err := pseudoid.SignEvent(event.json, room.format, signer.Entity, signer.KeyID, signer.Key)
+	raw, err := signer.Sign(event.json, room.format)
 	if err != nil {
 		return Event{}, err
 	}

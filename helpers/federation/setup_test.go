@@ -132,7 +132,12 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
+var elevenBare = pseudoid.Format{
+	RoomVersion: pseudoid.RoomVersion, Base: "11", Dialect: pseudoid.DialectMSC4014, Pseudonymous: true, InviteByEventID: true,
+}
+
 var allFormats = map[string]pseudoid.Format{
+	"11, bare signatures, invites by event ID": elevenBare,
 	"dendrite": pseudoid.FormatDendrite, "msc4014": pseudoid.FormatMSC4014, "letter": pseudoid.FormatMSC4014Letter,
 	"v10": pseudoid.FormatV10, "v11": pseudoid.FormatV11,
 }

@@ -17,17 +17,44 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// Signer is a signing key with the entity and the key ID of its signatures.
+// Signer is a signing key with the entity and the key ID of its signatures; without a key ID, they have MSC1228's bare form.
 type Signer struct {
 	Entity string
 	KeyID  string
 	Key    ed25519.PrivateKey
 }
 
-// SenderKeySigner returns a signer with a sender key, whose entity is the key itself.
-func SenderKeySigner(pair pseudoid.KeyPair) Signer {
-	return Signer{Entity: string(pair.Public), KeyID: SenderKeyID, Key: pair.Private}
+// Path returns the gjson path of the signer's signature in an event.
+func (s Signer) Path() string {
+	path := "signatures." + gjson.Escape(s.Entity)
+	if s.KeyID != "" {
+		path += "." + gjson.Escape(s.KeyID)
+	}
+	return path
 }
+
+// Sign returns an event with the signer's signature.
+func (s Signer) Sign(event []byte, format pseudoid.Format) ([]byte, error) {
+	if s.KeyID == "" {
+		return pseudoid.SignEventBare(event, format, s.Entity, s.Key)
+	}
+	return pseudoid.SignEvent(event, format, s.Entity, s.KeyID, s.Key)
+}
+
+// signerOf returns a signer with a sender key of the peer, whose signatures stand where the format has them.
+func (p *Peer) signerOf(pair pseudoid.KeyPair, format pseudoid.Format) Signer {
+	entity := string(pair.Public)
+	if format.Signature.ByServer {
+		entity = p.name
+	}
+	return Signer{Entity: entity, KeyID: format.Signature.KeyID, Key: pair.Private}
+}
+
+// SignerOf returns a signer with a sender key of the room's peer.
+func (r *Room) SignerOf(pair pseudoid.KeyPair) Signer { return r.peer.signerOf(pair, r.format) }
+
+// SignerOf returns a signer with a sender key of the template's peer.
+func (t Template) SignerOf(pair pseudoid.KeyPair) Signer { return t.peer.signerOf(pair, t.format) }
 
 // Change alters a copy of the JSON of an event or a mapping.
 type Change func(raw []byte) ([]byte, error)
@@ -89,7 +116,7 @@ func (t Template) as(user *User) Template {
 	if t.format.Pseudonymous {
 		t.key = user.KeyIn(t.roomID)
 		t.sender = string(t.key.Public)
-		t.signers = []Signer{SenderKeySigner(t.key)}
+		t.signers = []Signer{t.SignerOf(t.key)}
 	} else {
 		t.sender = user.ID()
 		t.signers = []Signer{user.peer.Signer()}
@@ -140,7 +167,7 @@ func (t Template) WithKey(pair pseudoid.KeyPair) Template {
 	t.key = pair
 	t.sender = string(pair.Public)
 	t.stateKey = StateKey(t.sender)
-	t.signers = []Signer{SenderKeySigner(pair)}
+	t.signers = []Signer{t.SignerOf(pair)}
 	return t.withMapping(func(m *mapping) { m.key = pair.Public })
 }
 
@@ -320,7 +347,7 @@ func (t Template) build() (Event, error) {
 		}
 	}
 	for _, signer := range t.signers {
-		if raw, err = pseudoid.SignEvent(raw, t.format, signer.Entity, signer.KeyID, signer.Key); err != nil {
+		if raw, err = signer.Sign(raw, t.format); err != nil {
 			return Event{}, fmt.Errorf("signing as %s: %w", signer.Entity, err)
 		}
 	}

@@ -77,7 +77,7 @@ func TestHonestTemplateHolds(t *testing.T) {
 			}
 			where, err := pseudoid.VerifySenderSignature(event.JSON(), format)
 			require.NoError(t, err)
-			assert.Equal(t, pseudoid.SignatureLocation{Entity: event.Sender(), KeyID: SenderKeyID}, where)
+			assert.Equal(t, pseudoid.SignatureLocation{Entity: event.Sender(), KeyID: format.Signature.KeyID}, where)
 			raw, ok := pseudoid.MappingOf(event.JSON())
 			require.True(t, ok)
 			parsed, err := pseudoid.ParseMapping(raw)

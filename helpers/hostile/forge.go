@@ -22,7 +22,6 @@ type Honest struct {
 	Event       []byte // signed or not, in canonical JSON
 	Format      pseudoid.Format
 	Key         pseudoid.KeyPair // the sender key
-	KeyID       string           // the key ID of its signatures
 	Server      string           // the server of the user in the mapping
 	ServerKeyID string
 	ServerKey   ed25519.PrivateKey
@@ -70,6 +69,14 @@ type forging struct {
 	signature []byte // the latest one, from which hostile ones are derived
 }
 
+// entity is the entity of the signature by the sender key.
+func (f *forging) entity() string {
+	if f.Format.Signature.ByServer {
+		return f.Server
+	}
+	return f.key
+}
+
 func (f *forging) mapping(event *node) *node {
 	content := event.get("content")
 	if content == nil {
@@ -86,7 +93,7 @@ func (f *forging) mapping(event *node) *node {
 func (f *forging) fill(text string) string {
 	standard := base64.RawStdEncoding.EncodeToString
 	pairs := []string{
-		"{peer}", f.Server, "{server}", f.UnderTest, "{server key ID}", f.ServerKeyID, "{key}", f.key, "{key ID}", f.KeyID,
+		"{peer}", f.Server, "{server}", f.UnderTest, "{server key ID}", f.ServerKeyID, "{key}", f.key, "{entity}", f.entity(), "{key ID}", f.Format.Signature.KeyID,
 		"{mapping key}", f.Format.Dialect.MappingKeyField(), "{sender}", f.Format.SenderField(),
 	}
 	if len(f.signature) == ed25519.SignatureSize {
@@ -102,9 +109,12 @@ func (f *forging) apply(event *node, input Input, wanted func(Twist) bool) {
 		if twist.place.path == nil || !wanted(twist) {
 			continue
 		}
-		path := slices.Clone(twist.place.path)
-		for i, name := range path {
-			path[i] = f.fill(name)
+		var path []string
+		for _, name := range twist.place.path {
+			if name == "{key ID}" && f.Format.Signature.KeyID == "" {
+				continue // a bare signature has none
+			}
+			path = append(path, f.fill(name))
 		}
 		holder, last := event.at(path), path[len(path)-1]
 		if holder == nil {
@@ -154,15 +164,17 @@ func (f *forging) signEvent(event *node) {
 	if public, err := base64.RawStdEncoding.DecodeString(f.key); err == nil && pseudoid.SmallOrder(public) {
 		f.signature = signatureBySmallOrder(public, message)
 	}
-	event.set("signatures", signatures(f.key, f.KeyID, f.signature))
+	event.set("signatures", signatures(f.entity(), f.Format.Signature.KeyID, f.signature))
 }
 
-// redacted returns the redacted event, over which ID and signature are computed (room version 10, "Redactions"). It accepts any
+// redacted returns the redacted event, over which ID and signature are computed (room versions 10 and 11, "Redactions"). It accepts any
 // event.
 func (f *forging) redacted(event *node) *node {
 	kept := []string{
-		"type", "room_id", "sender", "state_key", "content", "hashes", "signatures", "depth", "prev_events", "prev_state", "auth_events",
-		"origin", "origin_server_ts", "membership",
+		"type", "room_id", "sender", "state_key", "content", "hashes", "signatures", "depth", "prev_events", "auth_events", "origin_server_ts",
+	}
+	if f.Format.Base == pseudoid.FormatV10.Base { // version 11 no longer keeps these
+		kept = append(kept, "prev_state", "origin", "membership")
 	}
 	if f.Format.RedactionKeepsSenderKey {
 		kept = append(kept, "sender_key")
@@ -183,12 +195,24 @@ func (f *forging) redacted(event *node) *node {
 			content.add(name, value)
 		}
 	}
+	if invite := event.get("content").get("third_party_invite"); f.Format.Base == pseudoid.FormatV11.Base && kind != nil &&
+		string(kind.raw) == `"m.room.member"` && invite != nil && invite.members != nil {
+		kept := &node{members: []member{}}
+		if signed := invite.get("signed"); signed != nil {
+			kept.add("signed", signed)
+		}
+		content.add("third_party_invite", kept)
+	}
 	redacted.set("content", content)
 	return redacted
 }
 
-// signatures returns {entity: {key ID: signature}}. The entity is not escaped: it may be invalid.
+// signatures returns {entity: {key ID: signature}}, or {entity: signature} without a key ID. The entity is not escaped: it may be
+// invalid.
 func signatures(entity, keyID string, signature []byte) *node {
+	if keyID == "" {
+		return &node{members: []member{{quoted(entity), text(signature)}}}
+	}
 	return &node{members: []member{{quoted(entity), &node{members: []member{{quoted(keyID), text(signature)}}}}}}
 }
 

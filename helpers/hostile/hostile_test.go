@@ -17,7 +17,7 @@ import (
 // honest returns a valid join in a dialect.
 func honest(t *testing.T, format pseudoid.Format) hostile.Honest {
 	h := hostile.Honest{
-		Format: format, Key: pseudoid.GenerateKeyPair(), KeyID: "ed25519:1", Server: "peer.test", ServerKeyID: "ed25519:peer1",
+		Format: format, Key: pseudoid.GenerateKeyPair(), Server: "peer.test", ServerKeyID: "ed25519:peer1",
 		ServerKey: pseudoid.GenerateKeyPair().Private, UnderTest: "hs1.test",
 	}
 	mapping, err := pseudoid.SignMapping(pseudoid.NewMapping(format.Dialect, h.Key.Public, "@a:peer.test"), h.Server, h.ServerKeyID, h.ServerKey)
@@ -25,13 +25,31 @@ func honest(t *testing.T, format pseudoid.Format) hostile.Honest {
 	event := `{"auth_events":["$a"],"content":{"membership":"join","mxid_mapping":` + string(mapping) + `},"depth":7,"origin_server_ts":1,` +
 		`"prev_events":["$b"],"room_id":"!r:hs1.test","` + format.SenderField() + `":"` + string(h.Key.Public) + `","state_key":"` +
 		string(h.Key.Public) + `","type":"m.room.member"}`
-	h.Event, err = pseudoid.SignEvent([]byte(event), format, string(h.Key.Public), h.KeyID, h.Key.Private)
+	entity := string(h.Key.Public)
+	if format.Signature.ByServer {
+		entity = h.Server
+	}
+	if keyID := format.Signature.KeyID; keyID == "" {
+		h.Event, err = pseudoid.SignEventBare([]byte(event), format, entity, h.Key.Private)
+	} else {
+		h.Event, err = pseudoid.SignEvent([]byte(event), format, entity, keyID, h.Key.Private)
+	}
 	require.NoError(t, err)
 	return h
 }
 
 var formats = map[string]pseudoid.Format{
 	"msc4014": pseudoid.FormatMSC4014, "to the letter": pseudoid.FormatMSC4014Letter, "dendrite": pseudoid.FormatDendrite,
+	"based on version 11": with(func(f *pseudoid.Format) { f.Base = "11" }),
+	"bare signatures":     with(func(f *pseudoid.Format) { f.Signature.KeyID = "" }),
+	"signed by a server":  with(func(f *pseudoid.Format) { f.Signature = pseudoid.SignaturePlace{ByServer: true, KeyID: "ed25519:k"} }),
+}
+
+// with is the format of the MSC with a change.
+func with(change func(*pseudoid.Format)) pseudoid.Format {
+	format := pseudoid.FormatMSC4014
+	change(&format)
+	return format
 }
 
 // TestForgeWithoutTwists: the forger and the oracle agree on mapping, hash, signature and event ID.
@@ -110,7 +128,7 @@ func TestSmallOrderKeysSign(t *testing.T) {
 			key, err := base64.RawStdEncoding.DecodeString(forged.Key)
 			require.NoError(t, err)
 			require.True(t, pseudoid.SmallOrder(key))
-			signature := gjson.GetBytes(forged.JSON, "signatures").Map()[forged.Key].Map()[h.KeyID].String()
+			signature := gjson.GetBytes(forged.JSON, "signatures").Map()[forged.Key].Map()[pseudoid.SenderKeyID].String()
 			decoded, err := base64.RawStdEncoding.DecodeString(signature)
 			require.NoError(t, err)
 			redacted, err := pseudoid.Redact(forged.JSON, h.Format)

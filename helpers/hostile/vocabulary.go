@@ -186,6 +186,6 @@ var places = []place{
 	{"hashes", []string{"hashes"}, []class{depths, sizes}, false, false},
 	{"the hash", []string{"hashes", "sha256"}, []class{texts, sizes}, false, false},
 	{"signatures", []string{"signatures"}, []class{depths, sizes}, false, false},
-	{"signatures by the sender key", []string{"signatures", "{key}"}, []class{depths, sizes}, false, false},
-	{"the signature by the sender key", []string{"signatures", "{key}", "{key ID}"}, []class{signature, signature, texts}, false, false},
+	{"signatures by the sender key", []string{"signatures", "{entity}"}, []class{depths, sizes}, false, false},
+	{"the signature by the sender key", []string{"signatures", "{entity}", "{key ID}"}, []class{signature, signature, texts}, false, false},
 }

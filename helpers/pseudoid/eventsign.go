@@ -15,18 +15,44 @@ const SenderKeyID = "ed25519:1"
 // SignEvent returns the event, in canonical JSON, with a signature by key over the redacted event, under entity and keyID. It adds
 // hashes.sha256 unless the event has one, right or wrong.
 func SignEvent(event []byte, f Format, entity, keyID string, key ed25519.PrivateKey) ([]byte, error) {
-	v, err := parseObject(event, "the event to sign")
+	v, err := hashed(event)
 	if err != nil {
 		return nil, err
 	}
-	hashes, err := memberObject(v, "hashes")
+	return signEvent(v, f, entity, keyID, key)
+}
+
+// SignEventBare is SignEvent in MSC1228's form, in which the signature itself is the entity's value, without a key ID.
+func SignEventBare(event []byte, f Format, entity string, key ed25519.PrivateKey) ([]byte, error) {
+	v, err := hashed(event)
+	if err != nil {
+		return nil, err
+	}
+	redacted, err := redact(v, f)
 	if err != nil {
 		return nil, fmt.Errorf("signing an event: %w", err)
+	}
+	signatures, err := memberObject(v, "signatures")
+	if err != nil {
+		return nil, fmt.Errorf("signing an event: %w", err)
+	}
+	return v.with("signatures", signatures.with(entity, stringValue(sign(redacted, key)))).canonical(), nil
+}
+
+// hashed returns an event with hashes.sha256, which is added unless it is there, right or wrong.
+func hashed(event []byte) (value, error) {
+	v, err := parseObject(event, "the event to sign")
+	if err != nil {
+		return value{}, err
+	}
+	hashes, err := memberObject(v, "hashes")
+	if err != nil {
+		return value{}, fmt.Errorf("signing an event: %w", err)
 	}
 	if _, ok := hashes.get("sha256"); !ok {
 		v = v.with("hashes", hashes.with("sha256", stringValue(contentHash(v))))
 	}
-	return signEvent(v, f, entity, keyID, key)
+	return v, nil
 }
 
 func signEvent(event value, f Format, entity, keyID string, key ed25519.PrivateKey) ([]byte, error) {
@@ -89,6 +115,15 @@ func VerifyInvitedSignature(invite []byte, f Format) (SignatureLocation, error) 
 		return SignatureLocation{}, errors.New("verifying an invite: its state key is missing or not a string")
 	}
 	return verifyBy(v, f, "state_key", invited.text)
+}
+
+// VerifySignatureBy is VerifySenderSignature for any sender key.
+func VerifySignatureBy(event []byte, f Format, key SenderKey) (SignatureLocation, error) {
+	v, err := parseObject(event, "the event to verify")
+	if err != nil {
+		return SignatureLocation{}, err
+	}
+	return verifyBy(v, f, "signer", string(key))
 }
 
 // verifyBy finds a valid signature of an event by the sender key in one of its fields.

@@ -9,9 +9,11 @@ import (
 // RoomVersion is the deployed room version with pseudonymous identities.
 const RoomVersion = "org.matrix.msc4014"
 
-// Format is the event format of a room version: field names, redaction and signatures.
+// Format is the wire format of a room version: field names, redaction, signatures and invites. The proposal leaves most of it open,
+// and each field stands for a decision of its own.
 type Format struct {
 	RoomVersion  string
+	Base         string  // the version whose redaction, create event and redaction events it has: "10" or "11"
 	Dialect      Dialect // "" for ordinary versions
 	Pseudonymous bool    // false for ordinary versions, in which senders are user IDs and server keys sign events
 
@@ -19,17 +21,54 @@ type Format struct {
 	// means that sender_key is kept where version 10 keeps sender; false, the literal reading, that it is not, and that a redacted
 	// event has no sender. It only matters for DialectMSC4014.
 	RedactionKeepsSenderKey bool
+
+	// Signature is the place of a sender key's signature (event-format/signature-entity).
+	Signature SignaturePlace
+	// InviteByEventID selects the path of partial invites (invite/endpoint): true for MSC1228's, which names the event, false for
+	// the deployed one, which names the room.
+	InviteByEventID bool
 }
 
-// The formats that the suite knows. Pseudonymous ones use the redaction rules of version 10, on which the deployed version is based;
-// the proposal does not specify a base version.
+// SignaturePlace is the place of a sender key's signature in the signatures of an event.
+type SignaturePlace struct {
+	ByServer bool   // the entity is the name of the sender's server; otherwise it is the key
+	KeyID    string // "" for MSC1228's bare form, in which the signature itself is the entity's value
+}
+
+// The formats that the suite knows. Pseudonymous ones are based on version 10 and sign and invite as the deployed version does, unless
+// a candidate's events show something else.
 var (
-	FormatDendrite      = Format{RoomVersion: RoomVersion, Dialect: DialectDendrite, Pseudonymous: true}
-	FormatMSC4014       = Format{RoomVersion: RoomVersion, Dialect: DialectMSC4014, Pseudonymous: true, RedactionKeepsSenderKey: true}
-	FormatMSC4014Letter = Format{RoomVersion: RoomVersion, Dialect: DialectMSC4014, Pseudonymous: true}
-	FormatV10           = Format{RoomVersion: "10"}
-	FormatV11           = Format{RoomVersion: "11"}
+	FormatDendrite      = pseudonymous(DialectDendrite, false)
+	FormatMSC4014       = pseudonymous(DialectMSC4014, true)
+	FormatMSC4014Letter = pseudonymous(DialectMSC4014, false)
+	FormatV10           = Format{RoomVersion: "10", Base: "10"}
+	FormatV11           = Format{RoomVersion: "11", Base: "11"}
 )
+
+func pseudonymous(dialect Dialect, redactionKeepsSenderKey bool) Format {
+	return Format{
+		RoomVersion: RoomVersion, Base: "10", Dialect: dialect, Pseudonymous: true, RedactionKeepsSenderKey: redactionKeepsSenderKey,
+		Signature: SignaturePlace{KeyID: SenderKeyID},
+	}
+}
+
+// Redactions returns the format with each redaction that a candidate may have: based on version 10 or 11 and, in a dialect in which that
+// is open, keeping the sender key or not.
+func (f Format) Redactions() []Format {
+	if !f.Pseudonymous {
+		return []Format{f}
+	}
+	var all []Format
+	for _, base := range []string{FormatV10.Base, FormatV11.Base} {
+		f.Base = base
+		for _, keeps := range []bool{true, false} {
+			if f.RedactionKeepsSenderKey = keeps && f.Dialect == DialectMSC4014; f.RedactionKeepsSenderKey == keeps {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
 
 // SenderField returns the name of the field that holds an event's sender.
 func (f Format) SenderField() string {

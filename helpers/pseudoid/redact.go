@@ -4,6 +4,7 @@
 package pseudoid
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -56,13 +57,14 @@ var rulesV11 = redactionRules{
 
 // rules returns the redaction rules of a format.
 func (f Format) rules() (redactionRules, error) {
-	switch {
-	case f.Pseudonymous, f.RoomVersion == "9", f.RoomVersion == "10":
+	switch base := cmp.Or(f.Base, f.RoomVersion); base {
+	case "9", "10":
 		return rulesV10, nil
-	case f.RoomVersion == "11":
+	case "11":
 		return rulesV11, nil
+	default:
+		return redactionRules{}, fmt.Errorf("redaction of room version %q is not known; known are 9, 10, 11 and what is based on them", base)
 	}
-	return redactionRules{}, fmt.Errorf("redaction of room version %q is not known; known are 9, 10, 11 and pseudonymous ones", f.RoomVersion)
 }
 
 // Redact returns the event, in canonical JSON, redacted by the format's algorithm. The event must be a JSON object that CanonicalJSON

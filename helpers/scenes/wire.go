@@ -3,6 +3,7 @@ package scenes
 // The events of one room as a peer receives them, for checks of their format.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -206,7 +207,7 @@ func (s Wire) references() map[string]string {
 		for _, id := range event.PrevEvents() {
 			references[id] = "prev_events of " + KindOf(event)
 		}
-		if id := event.Get("redacts").String(); id != "" {
+		if id := cmp.Or(event.Get("redacts").String(), event.Get("content.redacts").String()); id != "" {
 			references[id] = "redacts of " + KindOf(event)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
+	"msc4014/helpers/formats"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/transcript"
 	"msc4014/runtime"
@@ -28,6 +29,8 @@ type World interface {
 	Lacks(Blueprint) string
 	// Format returns the event format of pseudo-ID rooms of the candidate of hs1.
 	Format() pseudoid.Format
+	// Unseen returns why no event of the candidate of hs1 showed a part of the format, "" if one did.
+	Unseen(formats.Part) string
 	// CutsOff reports whether servers can be cut off from the federation.
 	CutsOff() bool
 	// NewPeer starts a peer for the named check.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"msc4014/helpers/federation"
+	"msc4014/helpers/formats"
 )
 
 // Peer is a homeserver that the suite plays for one check.
@@ -59,9 +60,19 @@ func (p *Peer) JoinsVia(server, roomID string, user *federation.User) *Room {
 func (p *Peer) TryJoin(server, roomID string, user *federation.User) (*Room, error) {
 	ctx, cancel := p.stage.C.Within(Patience)
 	defer cancel()
+	if !p.stage.knows(ofJoins...) {
+		// A server that gives no template fails all the same.
+		if _, err := p.JoinTemplate(ctx, server, roomID, user); err != nil {
+			return &Room{stage: p.stage, peer: p, server: server}, err
+		}
+		p.stage.speaks(ofJoins...)
+	}
 	room, err := p.Join(ctx, server, roomID, user)
 	return &Room{Room: room, stage: p.stage, peer: p, server: server}, err
 }
+
+// ofJoins are the parts of the format that a join depends on.
+var ofJoins = []formats.Part{formats.Dialect, formats.Redaction, formats.Signature}
 
 // JoinOf builds a join of a user of the peer from hs1's answer to make_join, without sending it.
 func (p *Peer) JoinOf(roomID string, user *federation.User) federation.Event {
@@ -69,6 +80,7 @@ func (p *Peer) JoinOf(roomID string, user *federation.User) federation.Event {
 	defer cancel()
 	template, err := p.JoinTemplate(ctx, p.stage.ServerName(1), roomID, user)
 	p.stage.C.Need("membership/remote-joins-us", err)
+	p.stage.speaks(ofJoins...)
 	event, err := template.Build()
 	if err != nil {
 		p.stage.C.SuiteError(err)
@@ -95,11 +107,26 @@ func (p *Peer) In(roomID string) *Room {
 
 // Makes creates a room on the peer, in the candidate's dialect.
 func (p *Peer) Makes(options federation.RoomOptions) *Room {
+	p.stage.speaks(append([]formats.Part{formats.Base}, ofJoins...)...)
 	room, err := p.CreateRoom(p.stage.Format(), options)
 	if err != nil {
 		p.stage.C.SuiteError(err)
 	}
 	return &Room{Room: room, stage: p.stage, peer: p, server: p.stage.ServerName(1)}
+}
+
+// Invite lets a user of the peer invite one of a server (federation.Room.Invite).
+func (r *Room) Invite(ctx context.Context, server string, inviter *federation.User, userID string) (federation.Event, federation.Answer, error) {
+	r.stage.speaks(formats.Invites)
+	return r.Room.Invite(ctx, server, inviter, userID)
+}
+
+// InviteFrom is Invite with a request from another peer, and with changes (federation.Room.InviteFrom).
+func (r *Room) InviteFrom(
+	ctx context.Context, from *federation.Peer, server string, inviter *federation.User, userID string, changes ...federation.Change,
+) (federation.Event, federation.Answer, error) {
+	r.stage.speaks(formats.Invites)
+	return r.Room.InviteFrom(ctx, from, server, inviter, userID, changes...)
 }
 
 // Builds builds an event. If that fails, the check ends with error.

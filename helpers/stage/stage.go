@@ -10,11 +10,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
+	"msc4014/helpers/formats"
 	"msc4014/helpers/pseudoid"
 	"msc4014/runtime"
 )
@@ -73,6 +75,20 @@ func OpenExpendable(c *check.C, blueprint Blueprint, onlyFresh bool) (s *Stage, 
 
 // Format returns the event format of pseudo-ID rooms of the candidate of hs1, which peers use, too.
 func (s *Stage) Format() pseudoid.Format { return s.world.Format() }
+
+// speaks ends the check as unsupported if a part of the candidate's format, in which a peer is about to write, was not seen.
+func (s *Stage) speaks(parts ...formats.Part) {
+	for _, part := range parts {
+		if why := s.world.Unseen(part); why != "" {
+			s.C.Unsupported("no event of the server showed its %s, in which a peer has to write: %s", part, why)
+		}
+	}
+}
+
+// knows reports whether events of the candidate showed all of these parts of its format.
+func (s *Stage) knows(parts ...formats.Part) bool {
+	return !slices.ContainsFunc(parts, func(part formats.Part) bool { return s.world.Unseen(part) != "" })
+}
 
 // ServerName returns the name of the server at a place, counted from 1 as in hs1.
 func (s *Stage) ServerName(place int) string { return s.Deployment.Server(place - 1).Name() }

@@ -97,12 +97,14 @@ type Candidate struct {
 
 // Server is one server of a deployment; the field names are those of results.json.
 type Server struct {
-	Host          string `json:"host"` // "hs1"
-	Name          string `json:"name"` // of its candidate
-	Version       string `json:"version,omitempty"`
-	Image         string `json:"image,omitempty"`
-	Digest        string `json:"digest,omitempty"`
-	Dialect       string `json:"dialect,omitempty"` // "" if it has no pseudo-ID rooms
+	Host    string `json:"host"` // "hs1"
+	Name    string `json:"name"` // of its candidate
+	Version string `json:"version,omitempty"`
+	Image   string `json:"image,omitempty"`
+	Digest  string `json:"digest,omitempty"`
+	Dialect string `json:"dialect,omitempty"` // "" if it has no pseudo-ID rooms, or if none of its events was seen
+	// Format describes the wire format of those rooms, and where each part of it was seen.
+	Format        string `json:"format,omitempty"`
 	Configuration string `json:"configuration,omitempty"`
 }
 

@@ -4,10 +4,13 @@ package suite
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
+	"msc4014/helpers/formats"
 	"msc4014/helpers/plan"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
@@ -61,10 +64,7 @@ func (m *meeting) hold(ctx context.Context) (verdict.Candidate, error) {
 		}
 	}
 	if m.world.Lacks(blueprint) == "" {
-		candidate.Dialect = first.Dialect
-	}
-	if candidate.Dialect != "" {
-		candidate.RoomVersion = pseudoid.RoomVersion
+		candidate.Dialect, candidate.RoomVersion = first.Dialect, pseudoid.RoomVersion
 	}
 	return candidate, nil
 }
@@ -99,7 +99,13 @@ func (m *meeting) meet(ctx context.Context, blueprint stage.Blueprint, place int
 		met.Version = facts.Software
 	}
 	if facts.Supported {
-		met.Dialect = string(facts.Format.Dialect)
+		met.Format = facts.Learnt
+		if facts.Unseen[formats.Dialect] == "" {
+			met.Dialect = string(facts.Format.Dialect)
+		}
+		for _, part := range slices.Sorted(maps.Keys(facts.Unseen)) {
+			m.warn(fmt.Sprintf("no event of %s showed its %s: %s; what depends on it is unsupported", artifact.Candidate, part, facts.Unseen[part]))
+		}
 	}
 	return met, nil
 }

@@ -10,6 +10,7 @@ import (
 	"msc4014/blueprints"
 	"msc4014/blueprints/fake"
 	"msc4014/helpers/check"
+	"msc4014/helpers/formats"
 	"msc4014/helpers/plan"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/verdict"
@@ -59,17 +60,18 @@ func TestMeeting(t *testing.T) {
 	one, other := runtime.Artifact{Candidate: "one", Version: "1", Image: "i"}, runtime.Artifact{Candidate: "other"}
 	onOne, onTwo := &check.Check{Name: "a"}, &check.Check{Name: "b", TwoServers: true}
 	beside := map[string]runtime.Artifact{"hs2": other}
-	// The fakes create any room, but peers cannot join: they are assumed to use the deployed dialect.
-	hs1 := verdict.Server{Host: "hs1", Name: "one", Version: "1", Image: "i", Digest: "sha256:of-hs1", Dialect: "dendrite"}
+	// The fakes create any room, but peers cannot join: nothing shows their format.
+	unseen := (&formats.Evidence{}).Learn(pseudoid.RoomVersion).String()
+	hs1 := verdict.Server{Host: "hs1", Name: "one", Version: "1", Image: "i", Digest: "sha256:of-hs1", Format: unseen}
 	alone := verdict.Candidate{
-		Name: "one", Version: "1", Image: "i", Digest: "sha256:of-hs1", Dialect: "dendrite", RoomVersion: pseudoid.RoomVersion,
+		Name: "one", Version: "1", Image: "i", Digest: "sha256:of-hs1", RoomVersion: pseudoid.RoomVersion,
 		Servers: []verdict.Server{hs1},
 	}
 	twice, mixed := alone, alone
 	twice.Servers = []verdict.Server{hs1, hs1}
 	twice.Servers[1].Host = "hs2"
-	mixed.Servers = []verdict.Server{hs1, {Host: "hs2", Name: "other", Digest: "sha256:of-hs2", Dialect: "dendrite"}}
-	pair := verdict.Candidate{Name: "one,other", Dialect: "dendrite", RoomVersion: pseudoid.RoomVersion, Servers: mixed.Servers}
+	mixed.Servers = []verdict.Server{hs1, {Host: "hs2", Name: "other", Digest: "sha256:of-hs2", Format: unseen}}
+	pair := verdict.Candidate{Name: "one,other", RoomVersion: pseudoid.RoomVersion, Servers: mixed.Servers}
 
 	candidate, started := met(t, plan.Plan{Artifact: one}, nil, onOne, onTwo)
 	assert.Equal(t, twice, candidate)

@@ -100,7 +100,7 @@ func banHolds(c *check.C, path delivery.Path, spelled func(pseudoid.SenderKey) p
 func messageUnder(scene scenes.Ban, key pseudoid.KeyPair) federation.Template {
 	template, err := scene.Room.Template(federation.TextMessage(scene.Dan, "said in spite of the ban"))
 	require.NoError(scene.C, err)
-	return template.Alter(federation.SetField(template.Format().SenderField(), key.Public)).SignedBy(federation.SenderKeySigner(key))
+	return template.Alter(federation.SetField(template.Format().SenderField(), key.Public)).SignedBy(template.SignerOf(key))
 }
 
 // joinUnder is Dan's join under a key.

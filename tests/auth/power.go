@@ -109,7 +109,7 @@ func completedInvite(s delivery.Scene, by, invited *federation.User) federation.
 	if err != nil {
 		s.C.SuiteError(err)
 	}
-	return s.Template(membershipOf(s, by, invited, "invite")).WithMapping(mapping).AlsoSignedBy(federation.SenderKeySigner(key))
+	return s.Template(membershipOf(s, by, invited, "invite")).WithMapping(mapping).AlsoSignedBy(s.Room.SignerOf(key))
 }
 
 // Power is held by the key (MSC1228, Proposal), and a second key of the same user, mapped as it should be, is another key:

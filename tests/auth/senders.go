@@ -43,7 +43,7 @@ func init() {
 			Alter: func(s delivery.Scene, honest delivery.Honestly) federation.Template {
 				template, pair := honest(s.Dan), s.Dan.KeyIn(s.Room.ID())
 				return template.Alter(federation.SetField(template.Format().SenderField(), pair.Public)).
-					SignedBy(federation.SenderKeySigner(pair), federation.SenderKeySigner(template.Key()))
+					SignedBy(template.SignerOf(pair), template.SignerOf(template.Key()))
 			},
 		},
 		{

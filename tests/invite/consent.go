@@ -19,7 +19,7 @@ func init() {
 	}{
 		{"an invite that the invited key did not sign", func(delivery.Scene, federation.Signer) []federation.Signer { return nil }},
 		{"an invite that another key signed in place of the invited one", func(s delivery.Scene, _ federation.Signer) []federation.Signer {
-			return []federation.Signer{federation.SenderKeySigner(s.Dan.KeyIn(s.Room.ID()))}
+			return []federation.Signer{s.Room.SignerOf(s.Dan.KeyIn(s.Room.ID()))}
 		}},
 		{"an invite with another key's signature in the invited one's name", func(s delivery.Scene, invited federation.Signer) []federation.Signer {
 			invited.Key = s.Dan.KeyIn(s.Room.ID()).Private
@@ -45,5 +45,5 @@ func inviteOf(s delivery.Scene, signers func(s delivery.Scene, invited federatio
 	invite := s.Template(federation.Proto{
 		Type: "m.room.member", StateKey: federation.StateKey(string(key.Public)), Sender: s.Carol, Content: map[string]string{"membership": "invite"},
 	})
-	return invite.WithMappingOf(guest).NamingKey(key.Public).AlsoSignedBy(signers(s, federation.SenderKeySigner(key))...)
+	return invite.WithMappingOf(guest).NamingKey(key.Public).AlsoSignedBy(signers(s, invite.SignerOf(key))...)
 }

@@ -68,8 +68,7 @@ func (h hostRoom) invites(room *stage.Room, by *stage.Peer, invited *stage.User)
 	case by != h.inviting:
 		return completed, nil
 	}
-	signer := federation.SenderKeySigner(h.host.KeyIn(room.ID()))
-	signed, err := pseudoid.SignEvent(completed.JSON(), completed.Format(), signer.Entity, signer.KeyID, signer.Key)
+	signed, err := room.SignerOf(h.host.KeyIn(room.ID())).Sign(completed.JSON(), completed.Format())
 	if err != nil {
 		return completed, fmt.Errorf("the completed invite cannot be signed by the inviter: %w", err)
 	}

@@ -178,10 +178,8 @@ func (t tamperedInvite) tampered(completed []byte, changes []federation.Change, 
 	format := t.room.Format()
 	changes = append(changes, federation.DeleteField("hashes"), federation.DeleteField("signatures"))
 	for _, key := range keys {
-		signer := federation.SenderKeySigner(key)
-		changes = append(changes, func(raw []byte) ([]byte, error) {
-			return pseudoid.SignEvent(raw, format, signer.Entity, signer.KeyID, signer.Key)
-		})
+		signer := t.room.SignerOf(key)
+		changes = append(changes, func(raw []byte) ([]byte, error) { return signer.Sign(raw, format) })
 	}
 	raw := bytes.Clone(completed)
 	for _, change := range changes {

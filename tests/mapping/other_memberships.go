@@ -51,7 +51,7 @@ func (s scene) own(membership, name string) federation.Template {
 // invited is an invite of a user of Origin by Carol, signed by both.
 func (s scene) invited(name string) federation.Template {
 	user := s.Origin.User(name)
-	return s.another("invite", user, user).AlsoSignedBy(federation.SenderKeySigner(user.KeyIn(s.Room.ID())))
+	return s.another("invite", user, user).AlsoSignedBy(s.Room.SignerOf(user.KeyIn(s.Room.ID())))
 }
 
 func idOfBob(s scene) string { return s.bob.ID() }

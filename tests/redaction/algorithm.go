@@ -82,12 +82,10 @@ var _ = check.Register(check.Check{
 		field := s.Format().SenderField()
 		without, err := sjson.DeleteBytes(create.JSON(), field)
 		require.NoError(c, err)
-		shortID, err := pseudoid.EventID(without, pseudoid.FormatV10)
-		require.NoError(c, err)
 		keeping := s.Format() // as learnt, which may be the other reading already
-		if keeping.Dialect == pseudoid.DialectMSC4014 {
-			keeping = pseudoid.FormatMSC4014
-		}
+		keeping.RedactionKeepsSenderKey = keeping.Dialect == pseudoid.DialectMSC4014
+		shortID, err := pseudoid.EventID(without, keeping)
+		require.NoError(c, err)
 		fullID, err := pseudoid.EventID(create.JSON(), keeping)
 		require.NoError(c, err)
 		switch named := join.AuthEvents(); {

@@ -3,6 +3,7 @@ package roomversion
 // On whose rules the room version builds.
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -11,7 +12,6 @@ import (
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
-	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 )
@@ -29,19 +29,33 @@ var _ = check.Register(check.Check{
 		if !known {
 			c.Blocked("membership/remote-joins-us", "the answer to send_join has no create event")
 		}
-		createID, err := pseudoid.EventID(create.JSON(), s.Format()) // by version 10's redaction, which version 11 changed
-		if err != nil {
-			c.Blocked("event-format/event-id", "the create event has no event ID: %v", err)
+		createIDs := map[string]string{} // by base version: version 11 changed the redaction
+		for _, format := range s.Format().Redactions() {
+			id, err := pseudoid.EventID(create.JSON(), format)
+			if err != nil {
+				c.Blocked("event-format/event-id", "the create event has no event ID: %v", err)
+			}
+			createIDs[id] = format.Base
 		}
-		namesIt := func(event federation.Event) bool { return slices.Contains(event.AuthEvents(), createID) }
+		redaction := ""
+		for _, event := range room.Events() {
+			for _, id := range event.AuthEvents() {
+				redaction = cmp.Or(redaction, createIDs[id])
+			}
+		}
 		levels, err := alice.PowerLevels(c.Context(), room.ID())
 		c.Need("client-view/power-levels-read", err)
 		_, err = alice.SendState(c.Context(), room.ID(), "m.room.power_levels", "", withBan(levels, 60))
 		c.Need("client-view/power-levels-write", err)
 		_, err = alice.SendState(c.Context(), room.ID(), "m.room.power_levels", "", withBan(levels, "70"))
 
-		base, seen := baseOf(featuresOfBase(!strings.Contains(room.ID(), ":"), create.Get("content.creator").Exists(),
-			slices.ContainsFunc(room.Events(), namesIt), err == nil))
+		base, seen := baseOf(featuresOfBase(createIDs["$"+strings.TrimPrefix(room.ID(), "!")] != "", redaction == pseudoid.FormatV10.Base, err == nil))
+		if redaction == "" {
+			base, seen = "other", "events do not name the create event by an ID of version 10 or 11; "+seen
+		}
+		if create.Get("content.creator").Exists() {
+			seen += "; the create event has a creator in its content"
+		}
 		reading := "msc4014-base-" + base
 		if !slices.Contains([]string{"10", "11", "12"}, base) {
 			reading = "other"
@@ -64,11 +78,11 @@ type feature struct {
 	of   []string
 }
 
-// featuresOfBase are the features by which base versions differ, each seen or not.
-func featuresOfBase(noServerInRoomID, creatorInContent, redactionOf10, stringAsPower bool) []feature {
+// featuresOfBase are the features by which base versions differ, each seen or not. A creator in the content of the create event is
+// none: MSC1228 removes it, whatever the base.
+func featuresOfBase(roomIDOfCreate, redactionOf10, stringAsPower bool) []feature {
 	return []feature{
-		{"the room ID names no server", noServerInRoomID, []string{"12"}},
-		{"the create event has a creator in its content", creatorInContent, []string{"10", "older"}},
+		{"the room ID is the ID of the create event", roomIDOfCreate, []string{"12"}},
 		{"event IDs follow the redaction of version 10", redactionOf10, []string{"10", "older"}},
 		{"a power level that is a string is accepted", stringAsPower, []string{"older"}},
 	}

@@ -13,7 +13,6 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
-	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/scenes"
 	"msc4014/helpers/stage"
 )
@@ -238,8 +237,7 @@ func invites(s *stage.Stage, peer *stage.Peer, room *stage.Room, inviter *federa
 		err = fmt.Errorf("the server does not complete the invite of a peer: %s", answer)
 	}
 	s.C.Need("membership/invite-from-remote", err)
-	key := inviter.KeyIn(room.ID())
-	signed, err := pseudoid.SignEvent(invite.JSON(), invite.Format(), string(key.Public), federation.SenderKeyID, key.Private)
+	signed, err := room.SignerOf(inviter.KeyIn(room.ID())).Sign(invite.JSON(), invite.Format())
 	if err != nil {
 		s.C.SuiteError(err)
 	}

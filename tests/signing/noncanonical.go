@@ -28,7 +28,8 @@ var nonCanonical = []struct {
 	makes         func(scene scenes.Ban) federation.Template
 }{
 	{"a malleated signature (S + L)", "signature-accepted", func(scene scenes.Ban) federation.Template {
-		return scene.Room.MemberTemplate(scene.Dan, "join").AlterAfterSigning(malleate)
+		join := scene.Room.MemberTemplate(scene.Dan, "join")
+		return join.AlterAfterSigning(malleate(join.SignerOf(join.Key())))
 	}},
 	{"a padded key", "key-spelling-accepted", func(scene scenes.Ban) federation.Template {
 		return underKey(scene, pseudoid.GenerateKeyPair(), scenes.Padded)
@@ -39,7 +40,7 @@ var nonCanonical = []struct {
 	{"a key of small order", "small-order-accepted", func(scene scenes.Ban) federation.Template {
 		template := underKey(scene, pseudoid.GenerateKeyPair(), func(pseudoid.SenderKey) pseudoid.SenderKey { return smallOrderKey })
 		return template.AlterAfterSigning(func(event []byte) ([]byte, error) {
-			return sjson.SetBytes(event, signaturePath(smallOrderKey), anySignature)
+			return sjson.SetBytes(event, template.SignerOf(template.Key()).Path(), anySignature)
 		})
 	}},
 }
@@ -98,23 +99,19 @@ const smallOrderKey = pseudoid.SenderKey("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 
 var anySignature = base64.RawStdEncoding.EncodeToString(append([]byte{1}, make([]byte, 63)...))
 
-// signaturePath is where the signature of a sender key stands in an event.
-func signaturePath(key pseudoid.SenderKey) string {
-	return "signatures." + gjson.Escape(string(key)) + "." + gjson.Escape(federation.SenderKeyID)
-}
-
-// malleate adds the order L of the base point to S, the second half of the signature of a join's sender, which is
-// little-endian.
-func malleate(event []byte) ([]byte, error) {
-	path := signaturePath(pseudoid.SenderKey(gjson.GetBytes(event, "state_key").String()))
-	signature, err := base64.RawStdEncoding.DecodeString(gjson.GetBytes(event, path).String())
-	if err != nil {
-		return nil, err
+// malleate adds the order L of the base point to S, the second half of a signature, which is little-endian.
+func malleate(signer federation.Signer) federation.Change {
+	return func(event []byte) ([]byte, error) {
+		path := signer.Path()
+		signature, err := base64.RawStdEncoding.DecodeString(gjson.GetBytes(event, path).String())
+		if err != nil {
+			return nil, err
+		}
+		order, _ := new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
+		s := slices.Clone(signature[32:])
+		slices.Reverse(s)
+		sum := new(big.Int).Add(new(big.Int).SetBytes(s), order).FillBytes(make([]byte, 32))
+		slices.Reverse(sum)
+		return sjson.SetBytes(event, path, base64.RawStdEncoding.EncodeToString(append(signature[:32:32], sum...)))
 	}
-	order, _ := new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
-	s := slices.Clone(signature[32:])
-	slices.Reverse(s)
-	sum := new(big.Int).Add(new(big.Int).SetBytes(s), order).FillBytes(make([]byte, 32))
-	slices.Reverse(sum)
-	return sjson.SetBytes(event, path, base64.RawStdEncoding.EncodeToString(append(signature[:32:32], sum...)))
 }

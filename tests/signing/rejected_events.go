@@ -44,18 +44,20 @@ func init() {
 		},
 		{
 			Requires: "signing/rejects-bad-signature", Name: "an event whose signature is corrupted", Kinds: anything,
-			Alter: altered(func(_ delivery.Scene, t federation.Template) federation.Change { return corruptSignature(t.Sender()) }),
+			Alter: altered(func(_ delivery.Scene, t federation.Template) federation.Change {
+				return corruptSignature(t.SignerOf(t.Key()))
+			}),
 		},
 		{
 			Requires: "signing/rejects-other-key", Name: "an event signed by another member's key under its own name", Kinds: anything,
 			Alter: signed(func(s delivery.Scene, _ federation.Template) []federation.Signer {
-				return []federation.Signer{federation.SenderKeySigner(s.Carol.KeyIn(s.Room.ID()))}
+				return []federation.Signer{s.Room.SignerOf(s.Carol.KeyIn(s.Room.ID()))}
 			}),
 		},
 		{
 			Requires: "signing/rejects-other-key", Name: "an event signed by another member's key under the sender's name", Kinds: anything,
 			Alter: signed(func(s delivery.Scene, t federation.Template) []federation.Signer {
-				signer := federation.SenderKeySigner(t.Key())
+				signer := t.SignerOf(t.Key())
 				signer.Key = s.Carol.KeyIn(s.Room.ID()).Private
 				return []federation.Signer{signer}
 			}),
@@ -83,10 +85,10 @@ func init() {
 	})
 }
 
-// corruptSignature changes one bit of the signature that stands under the sender key's name.
-func corruptSignature(sender string) federation.Change {
+// corruptSignature changes one bit of a signature.
+func corruptSignature(signer federation.Signer) federation.Change {
 	return func(event []byte) ([]byte, error) {
-		path := signaturePath(pseudoid.SenderKey(sender))
+		path := signer.Path()
 		signature, err := base64.RawStdEncoding.DecodeString(gjson.GetBytes(event, path).String())
 		if err != nil {
 			return nil, err

@@ -222,7 +222,7 @@ func (o *officer) invites() []string {
 	if err != nil {
 		o.C.SuiteError(err)
 	}
-	invite := o.room.Made(template.WithMappingOf(guest).NamingKey(key.Public).AlsoSignedBy(federation.SenderKeySigner(key)))
+	invite := o.room.Made(template.WithMappingOf(guest).NamingKey(key.Public).AlsoSignedBy(template.SignerOf(key)))
 	o.delivers(invite)
 	return append(o.senderOf(invite, "the invite"), o.stateIs("m.room.member", guest.ID(), "membership", "invite")...)
 }
