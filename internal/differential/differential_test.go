@@ -37,6 +37,19 @@ var formats = map[string]struct {
 	"msc4014":        {pseudoid.FormatMSC4014, pdu.FormatMSC4014},
 	"msc4014-letter": {pseudoid.FormatMSC4014Letter, pdu.FormatMSC4014Letter},
 	"dendrite":       {pseudoid.FormatDendrite, pdu.FormatDendrite},
+	"msc4014-on-11":  {on11(pseudoid.FormatMSC4014), referenceOn11(pdu.FormatMSC4014)},
+	"dendrite-on-11": {on11(pseudoid.FormatDendrite), referenceOn11(pdu.FormatDendrite)},
+}
+
+// on11 and referenceOn11 return the formats based on version 11.
+func on11(format pseudoid.Format) pseudoid.Format {
+	format.Base = pseudoid.FormatV11.Base
+	return format
+}
+
+func referenceOn11(format pdu.Format) pdu.Format {
+	format.Base = pdu.FormatV11.RoomVersion
+	return format
 }
 
 // keyOf returns a private key that is always the same.

@@ -44,7 +44,7 @@ func TestDecideSaysWhatThereIs(t *testing.T) {
 	for says, choices := range map[string]Choices{
 		`no dialect "x"; there are msc4014, dendrite`: {Dialect: "x"},
 		`reading "x": it is REQUIREMENT=READING`:      {Readings: []string{"x"}},
-		`requirement "x", only of event-format/`:      {Readings: []string{"x=y"}},
+		`requirement "x", only of room-version/`:      {Readings: []string{"x=y"}},
 		`offered are ["kept" "removed"]`:              {Readings: []string{"redaction/sender-key-kept=y"}},
 		`mapping/two-keys-one-user=older-shown contradicts sender-key/rotation=both-shown`: {Readings: []string{
 			"sender-key/rotation=both-shown", "mapping/two-keys-one-user=older-shown",

@@ -148,7 +148,7 @@ func (e *Event) Depth() int64 { return e.Field("depth").Int() }
 // Redacts returns the ID of the event that a redaction redacts, or "": from the content from version 11 on (MSC2174),
 // from the top level before.
 func (e *Event) Redacts() string {
-	if e.format.RoomVersion == "11" {
+	if e.format.BasedOn11() {
 		return e.content["redacts"].Str
 	}
 	return e.Field("redacts").String()

@@ -37,15 +37,21 @@ type Format struct {
 	// RedactionKeepsSenderKey is a reading of "the redaction algorithm will remain the same" (MSC4014, Addressing 3), which
 	// names sender, and no sender_key: redaction keeps sender_key in place of sender.
 	RedactionKeepsSenderKey bool
+
+	// Base is the version whose redaction, create event and redaction events a pseudonymous version has.
+	Base string
 }
 
-// The formats. Pseudonymous ones redact as version 10 does; the text names no base version.
+// BasedOn11 reports whether the version is 11, or has its redaction, create event and redaction events.
+func (f Format) BasedOn11() bool { return f.RoomVersion == "11" || f.Pseudonymous && f.Base == "11" }
+
+// The formats. Pseudonymous ones are based on version 10, unless Base says otherwise; the text names no base version.
 var (
 	FormatV10           = Format{RoomVersion: "10"}
 	FormatV11           = Format{RoomVersion: "11"}
-	FormatMSC4014       = Format{RoomVersion, DialectMSC4014, true, true}
-	FormatMSC4014Letter = Format{RoomVersion, DialectMSC4014, true, false} // a redacted event has no sender
-	FormatDendrite      = Format{RoomVersion, DialectDendrite, true, false}
+	FormatMSC4014       = Format{RoomVersion, DialectMSC4014, true, true, "10"}
+	FormatMSC4014Letter = Format{RoomVersion, DialectMSC4014, true, false, "10"} // a redacted event has no sender
+	FormatDendrite      = Format{RoomVersion, DialectDendrite, true, false, "10"}
 )
 
 // SenderField returns the name of the field with the sender of an event.

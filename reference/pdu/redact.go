@@ -68,17 +68,19 @@ func (o object) redact(f Format) (object, error) {
 
 // kept returns what redaction keeps in a format.
 func (f Format) kept() (kept, error) {
+	list := keptInV10
 	switch {
-	case f.Pseudonymous && f.Dialect == DialectMSC4014 && f.RedactionKeepsSenderKey:
-		fields := slices.Clone(keptInV10.fields)
-		fields[slices.Index(fields, "sender")] = f.SenderField()
-		return kept{fields, keptInV10.content}, nil
-	case f.Pseudonymous, f.RoomVersion == FormatV10.RoomVersion:
-		return keptInV10, nil
-	case f.RoomVersion == FormatV11.RoomVersion:
-		return keptInV11, nil
+	case f.BasedOn11():
+		list = keptInV11
+	case !f.Pseudonymous && f.RoomVersion != FormatV10.RoomVersion:
+		return kept{}, fmt.Errorf("what room version %.60q keeps is not known", f.RoomVersion)
 	}
-	return kept{}, fmt.Errorf("what room version %.60q keeps is not known", f.RoomVersion)
+	if f.Dialect == DialectMSC4014 && f.RedactionKeepsSenderKey {
+		fields := slices.Clone(list.fields)
+		fields[slices.Index(fields, "sender")] = f.SenderField()
+		list.fields = fields
+	}
+	return list, nil
 }
 
 // only returns the fields that are named as in kept.

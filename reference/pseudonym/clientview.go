@@ -33,6 +33,9 @@ func (r Rules) ClientEvent(event *pdu.Event, additions Additions, names Names) [
 			view[field] = json.RawMessage(value.Raw)
 		}
 	}
+	if redacts := event.Redacts(); redacts != "" && event.Type() == "m.room.redaction" {
+		view.set("redacts", redacts) // where older clients look for it (room version 11)
+	}
 	view.set("event_id", event.ID())
 	if added := r.clientUnsigned(additions, names); len(added) > 0 {
 		view.set("unsigned", added)

@@ -167,11 +167,11 @@ func ApplyDeferred(powerLevels []byte, key identity.SenderKey, level json.RawMes
 	return o.raw(), true, nil
 }
 
-// wireCreator removes creator (MSC1228, Proposal, by MSC2175). In the deployed dialect, which keeps the rules of
-// version 10, it sets it to the sender key.
+// wireCreator removes creator (MSC1228, Proposal, by MSC2175). In the deployed dialect, on the rules of version 10, it sets it to
+// the sender key.
 func (r Rules) wireCreator(content object, sender identity.SenderKey) {
 	delete(content, "creator")
-	if r.Dialect == pdu.DialectDendrite {
+	if r.Dialect == pdu.DialectDendrite && !r.Format().BasedOn11() {
 		content.set("creator", sender)
 	}
 }

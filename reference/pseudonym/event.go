@@ -68,7 +68,8 @@ func (r Rules) Build(d Draft, key identity.KeyPair, server ServerSigner) (*pdu.E
 
 // unsigned returns a draft as an event of its sender, without hashes and signatures.
 func (r Rules) unsigned(d Draft, sender identity.SenderKey) (object, error) {
-	if _, err := parseObject(d.Content, "the content of an event"); err != nil {
+	content, err := parseObject(d.Content, "the content of an event")
+	if err != nil {
 		return nil, err
 	}
 	event := object{"content": json.RawMessage(d.Content)}
@@ -78,7 +79,12 @@ func (r Rules) unsigned(d Draft, sender identity.SenderKey) (object, error) {
 	if d.StateKey != nil {
 		event.set("state_key", *d.StateKey)
 	}
-	if d.Redacts != "" {
+	switch {
+	case d.Redacts == "":
+	case r.Format().BasedOn11(): // which moved it (MSC2174)
+		content.set("redacts", d.Redacts)
+		event["content"] = content.raw()
+	default:
 		event.set("redacts", d.Redacts)
 	}
 	event.set("prev_events", append([]string{}, d.PrevEvents...)) // never null

@@ -39,13 +39,23 @@ func TestBuild(t *testing.T) {
 	})
 }
 
-// event-format/signature-entity, signing/server-signatures, event-format/no-origin, redaction/sender-key-kept.
+// room-version/identifier, event-format/signature-entity, signing/server-signatures, event-format/no-origin, redaction/sender-key-kept.
 func TestBuildReadings(t *testing.T) {
 	for _, c := range []struct {
 		requirement string
 		reading     Reading
 		holds       func(w *world, event object) bool
 	}{
+		{"room-version/identifier", "msc4014-base-11", func(w *world, _ object) bool {
+			draft := w.draft("m.room.redaction", nil, []byte(`{}`))
+			draft.Redacts = "$x"
+			redaction, err := w.r.Build(draft, w.key(aliceID), ServerSigner{})
+			require.NoError(t, err)
+			redacted, err := redaction.Redacted()
+			require.NoError(t, err)
+			_, elsewhere := w.read(redaction.JSON())["redacts"]
+			return redaction.Redacts() == "$x" && redacted.Redacts() == "$x" && !elsewhere
+		}},
 		{"event-format/signature-entity", "entity-is-key-other-id", func(w *world, e object) bool {
 			return e.child("signatures").child(string(w.key(aliceID).Public)).text("ed25519:sender") != ""
 		}},

@@ -17,7 +17,7 @@ type Reading string
 // (clientapi/slidingsync.go), ByDomain and BySigil (rules/identity.go).
 type Readings struct {
 	// On the wire.
-	SignatureEntity, ServerSignatures, NonCanonical, Origin, RoomID, WidgetCreator, RedactedSenderKey Reading
+	Identifier, SignatureEntity, ServerSignatures, NonCanonical, Origin, RoomID, WidgetCreator, RedactedSenderKey Reading
 	// Authorisation.
 	ByDomain, BySigil Reading
 	// Mappings.
@@ -44,6 +44,8 @@ type Offer struct {
 func Offers() []Offer {
 	type of = []Reading
 	return []Offer{
+		{"room-version/identifier", of{"msc4014-base-10", "msc4014-base-11"},
+			func(r *Readings) *Reading { return &r.Identifier }},
 		{"event-format/signature-entity", of{"entity-is-key-id-ed25519-1", "entity-is-key-other-id", "bare-string", "server-name"},
 			func(r *Readings) *Reading { return &r.SignatureEntity }},
 		{"signing/server-signatures", of{"none", "origin-only", "resident-on-joins", "origin-and-resident"},

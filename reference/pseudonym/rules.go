@@ -14,15 +14,19 @@ type Rules struct {
 
 // Format returns how events are spelled and redacted. MSC4014, Addressing 3: the redaction algorithm stays the same,
 // and names no sender_key; whether a redacted event keeps it is redaction/sender-key-kept.
+// The version that it builds on is room-version/identifier.
 func (r Rules) Format() pdu.Format {
+	format := pdu.FormatMSC4014
 	switch {
 	case r.Dialect == pdu.DialectDendrite:
-		return pdu.FormatDendrite
+		format = pdu.FormatDendrite
 	case r.Readings.RedactedSenderKey == "removed":
-		return pdu.FormatMSC4014Letter
-	default:
-		return pdu.FormatMSC4014
+		format = pdu.FormatMSC4014Letter
 	}
+	if r.Readings.Identifier == "msc4014-base-11" {
+		format.Base = pdu.FormatV11.RoomVersion
+	}
+	return format
 }
 
 // NewRoomID returns the ID of a new room with the given opaque part. There is no room_key (MSC4014, Changes 2), from which
