@@ -30,6 +30,9 @@ check fail.
 The outcome is written to results/prove/prove.json, beside a folder with the results of each trial.
 docs/soundness.md explains how to read it.
 
+--formats runs the whole suite on the reference in a few combinations of what the texts leave open about the wire (dialect,
+base version, place of signatures, path of invites ...), which have each possible pair. Everything must pass in each.
+
 --mutants N tries, in place of the faults, N small changes of the reference's source. Rules make them, at places that
 --seed chooses. The suite must notice at least 95 % of those that are not listed as equivalent: by a check that fails, a
 finding or another reading. The others are shown. A run that was interrupted, or that tried fewer mutants, is continued
@@ -43,6 +46,7 @@ be completed, or mutants without a verdict leave open whether enough are noticed
 func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	var options prove.Options
 	var mutants prove.MutantOptions
+	var ofFormats bool
 	command := &cobra.Command{
 		Use:   "prove",
 		Short: "Show that each check can pass and can fail",
@@ -61,6 +65,11 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if ofFormats {
+				if err := wantsFormats(command); err != nil {
+					return err
+				}
+			}
 			_, notices, err := examineVariables(os.Environ())
 			if err != nil {
 				return err
@@ -77,6 +86,12 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 				*status, err = prover.Mutants(command.Context(), mutants)
 				return err
 			}
+			if ofFormats {
+				*status, err = prover.Formats(command.Context(), prove.FormatOptions{
+					Run: options.Run, Results: options.Results, Parallel: options.Parallel, Sample: options.Sample, Verbose: options.Verbose,
+				})
+				return err
+			}
 			*status, err = prover.Prove(command.Context(), options)
 			return err
 		},
@@ -84,15 +99,16 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&options.Run, "run", "", "try only faults, requirements and checks that match `REGEX`;\nwith --mutants, only files and functions of the reference that do")
-	flags.StringVar(&options.Results, "results", "", "write results to `DIR` (default results/prove; with --mutants,\nresults/prove/mutants-SEED; with --mutant, results/prove/mutant-ID)")
-	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("run at most `N` trials at a time, up to %d (default 8, as trials\nmostly wait; with --mutants 4)", prove.MostParallel))
+	flags.StringVar(&options.Results, "results", "", "write results to `DIR` (default results/prove; with --mutants,\nresults/prove/mutants-SEED; with --mutant, results/prove/mutant-ID;\nwith --formats, results/prove-formats)")
+	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("run at most `N` trials at a time, up to %d (default 8, as trials\nmostly wait; with --mutants 4, with --formats 2)", prove.MostParallel))
 	flags.BoolVar(&options.Whole, "whole", false,
 		"run the whole suite with each fault, not only the checks of its\nrequirements: nothing else may fail")
 	flags.BoolVar(&options.Record, "record", false,
 		"write which checks each fault made fail, and with which words, to\n"+prove.KillsFile+" beside the proof: choose the kills of a fault from it")
-	flags.IntVar(&options.Sample, "sample", 0, "try one fault in `N`, chosen by the commit; checks that only the others\nname are not proven, and no problem")
+	flags.IntVar(&options.Sample, "sample", 0, "try one fault in `N`, chosen by the commit; checks that only the others\nname are not proven, and no problem.\nWith --formats, try one format in N, in turns by the commit")
 	flags.StringVar(&options.ChangedSince, "changed-since", "",
 		"try only the faults that changed since `COMMIT`, in files that git tracks,\nor whose checks did; with --sample, try these too")
+	flags.BoolVar(&ofFormats, "formats", false, "in place of faults, run the whole suite on the reference in its wire formats")
 	flags.IntVar(&mutants.Count, "mutants", 0,
 		"in place of faults, try `N` small changes of the reference's source that\nnobody chose; a run with the same seed and sources is continued")
 	flags.Uint64Var(&mutants.Seed, "seed", 1, "choose the mutants by `SEED`; a larger N begins with the same ones")
@@ -135,6 +151,19 @@ func wantsMutants(command *cobra.Command, mutants prove.MutantOptions) (bool, er
 		}
 	}
 	return true, nil
+}
+
+// wantsFormats returns an error for flags that do not go with --formats.
+func wantsFormats(command *cobra.Command) error {
+	for _, name := range []string{"whole", "record", "changed-since", "mutants", "mutant", "seed"} {
+		if command.Flags().Changed(name) {
+			return fmt.Errorf("--formats and --%s do not go together; leave one out", name)
+		}
+	}
+	if sample, err := command.Flags().GetInt("sample"); err != nil || sample < 0 {
+		return fmt.Errorf("--sample %d: must be a number N, to try one in N formats", sample)
+	}
+	return nil
 }
 
 // newProver returns a prover of this project on this machine.
