@@ -1,16 +1,20 @@
 package blueprints
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
+	"msc4014/helpers/formats"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/transcript"
 	"msc4014/runtime"
@@ -39,9 +43,10 @@ func (w *World) CheckOf(peer *federation.Peer) string {
 // which format they have. A candidate without such rooms is not an error.
 func (w *World) Learn(ctx context.Context, made check.Deployment, place int) (Facts, error) {
 	deployment := made.(*Deployment)
-	var facts Facts
+	version := cmp.Or(w.RoomVersion, pseudoid.RoomVersion)
+	facts := Facts{Format: (&formats.Evidence{}).Learn(version).Format}
 	server := deployment.Server(place)
-	peer, err := w.NewPeer("", nil, pseudoid.FormatDendrite)
+	peer, err := w.NewPeer("", nil, facts.Format)
 	if err != nil {
 		return facts, fmt.Errorf("start a peer for the candidate: %w", err)
 	}
@@ -54,23 +59,27 @@ func (w *World) Learn(ctx context.Context, made check.Deployment, place int) (Fa
 	if err != nil {
 		return facts, fmt.Errorf("get the candidate's capabilities: %w", err)
 	}
-	facts.Advertised = capabilities.Get("capabilities.m\\.room_versions.available").Map()[pseudoid.RoomVersion].Exists()
+	available := capabilities.Get("capabilities.m\\.room_versions.available").Map()
+	facts.Advertised = available[version].Exists()
 
 	facts.Software = software(ctx, peer, server.Name())
 
-	room, err := client.CreateRoom(ctx, map[string]any{"room_version": pseudoid.RoomVersion, "preset": "public_chat"})
+	room, err := client.CreateRoom(ctx, map[string]any{"room_version": version, "preset": "public_chat"})
 	var refusal *csapi.Error
 	switch {
 	case err == nil, facts.Advertised, csapi.Unusable(err):
 		// It claims that it has the version, or that it created the room: the checks judge that.
 		facts.Supported = true
-		learner := learner{world: w, client: client, peer: peer, server: server.Name(), room: room}
+		learner := learner{world: w, version: version, client: client, peer: peer, server: server.Name(), room: room}
 		learner.evidence.Server = server.Name()
 		learnt := learner.learn(ctx)
 		facts.Format, facts.Unseen, facts.Learnt = learnt.Format, learnt.Unseen, learnt.String()
 	case errors.As(err, &refusal):
 		facts.Why = fmt.Sprintf("the server has no room version %s: createRoom answered %d %s, and capabilities do not list it",
-			pseudoid.RoomVersion, refusal.Status, refusal.ErrCode)
+			version, refusal.Status, refusal.ErrCode)
+		if meant := couldBeMeant(slices.Sorted(maps.Keys(available))); len(meant) > 0 {
+			facts.Why += fmt.Sprintf("; they list %s, which could be meant (--room-version)", strings.Join(meant, ", "))
+		}
 	default:
 		return facts, fmt.Errorf("create a pseudo-ID room on the candidate: %w", err)
 	}
@@ -81,6 +90,17 @@ func (w *World) Learn(ctx context.Context, made check.Deployment, place int) (Fa
 	w.facts[server.Host()] = facts
 	w.mu.Unlock()
 	return facts, nil
+}
+
+// couldBeMeant returns the versions among those that a candidate has whose identifier looks like one of pseudo-ID rooms.
+func couldBeMeant(available []string) (versions []string) {
+	for _, version := range available {
+		name := strings.ToLower(version)
+		if strings.Contains(name, "4014") || strings.Contains(name, "1228") || strings.Contains(name, "pseudo") {
+			versions = append(versions, version)
+		}
+	}
+	return versions
 }
 
 // ensureReachable returns an error if the machine does not let servers connect to peers. A candidate that gets a request of a peer

@@ -65,6 +65,24 @@ func TestLearnFormatFromEventsOfTheCandidate(t *testing.T) {
 	}
 }
 
+// TestAnotherRoomVersion is that of a candidate which calls it something else.
+func TestAnotherRoomVersion(t *testing.T) {
+	c := newCandidate(t)
+	other := pseudoid.FormatMSC4014
+	other.RoomVersion = "org.example.msc4014.v2"
+	server := c.federate(t, other)
+	c.RoomVersion = other.RoomVersion
+	room, err := server.CreateRoom(other, federation.RoomOptions{Creator: server.User("alice")})
+	require.NoError(t, err)
+	d := c.deploy(t, OneServer)
+	c.homes["hs1"].Answer("POST", "/createRoom", 200, `{"room_id":"`+room.ID()+`"}`)
+	c.homes["hs1"].Answer("GET", "/capabilities", 200, strings.ReplaceAll(advertises, pseudoid.RoomVersion, other.RoomVersion))
+	facts, err := c.Learn(deadline(t), d, 0)
+	require.NoError(t, err)
+	assert.True(t, facts.Advertised)
+	assert.Equal(t, other, facts.Format)
+}
+
 func TestLearnTwoCandidates(t *testing.T) {
 	c := newCandidate(t)
 	server := c.federate(t, pseudoid.FormatMSC4014)
@@ -207,6 +225,13 @@ func TestLearnIfTheCandidateRefuses(t *testing.T) {
 		"unsupported": {
 			func(h *fake.Homeserver) { h.Answer("POST", "/createRoom", 400, unsupported) },
 			false, "createRoom answered 400 M_UNSUPPORTED_ROOM_VERSION, and capabilities do not list it", "",
+		},
+		"unsupported, but another that could be meant": {
+			func(h *fake.Homeserver) {
+				h.Answer("GET", "/capabilities", 200, `{"capabilities":{"m.room_versions":{"available":{"10":"stable","org.example.msc4014.v2":"unstable"}}}}`)
+				h.Answer("POST", "/createRoom", 400, unsupported)
+			},
+			false, "capabilities do not list it; they list org.example.msc4014.v2, which could be meant (--room-version)", "",
 		},
 		"no answer to createRoom":   {func(h *fake.Homeserver) { h.Answer("POST", "/createRoom", 0, "") }, false, "", "create a pseudo-ID room"},
 		"no answer to capabilities": {func(h *fake.Homeserver) { h.Answer("GET", "/capabilities", 0, "") }, false, "", "the candidate's capabilities"},

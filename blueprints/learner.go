@@ -18,6 +18,7 @@ import (
 // learner collects the events of a candidate.
 type learner struct {
 	world    *World
+	version  string        // the room version
 	client   *csapi.Client // a user of the candidate's server
 	peer     *federation.Peer
 	server   string // the name of the candidate's server
@@ -47,7 +48,7 @@ func (l *learner) learn(ctx context.Context) formats.Learnt {
 	return l.learnt()
 }
 
-func (l *learner) learnt() formats.Learnt { return l.evidence.Learn(pseudoid.RoomVersion) }
+func (l *learner) learnt() formats.Learnt { return l.evidence.Learn(l.version) }
 
 // syncs lets the client sync in the federation format, in which a server may show events as they are.
 func (l *learner) syncs(ctx context.Context) {

@@ -26,6 +26,8 @@ type Authority interface {
 type World struct {
 	Runtime runtime.Runtime
 	Peers   *federation.Switchboard
+	// RoomVersion is the room version that the run judges; "" means pseudoid.RoomVersion.
+	RoomVersion string
 	// Artifacts is what the servers run, and names the candidates. It must be set before the first deployment.
 	Artifacts runtime.Artifacts
 

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"msc4014/cmd/internal/run"
+	"msc4014/helpers/pseudoid"
 	"msc4014/runtime/complement"
 )
 
@@ -121,7 +122,7 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 					return fmt.Errorf("--%s 0: must be a nonzero integer", seed)
 				}
 			}
-			for _, name := range []string{"run", "shard", "baseline", "results", "pair"} {
+			for _, name := range []string{"run", "shard", "baseline", "results", "pair", "room-version"} {
 				if command.Flags().Changed(name) && command.Flag(name).Value.String() == "" {
 					return fmt.Errorf("--%s needs a value", name)
 				}
@@ -172,6 +173,8 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 		"exit status 1 unless every check passes, whatever the baseline says; checks that\nthis runtime cannot run count, those that --run, --shard or --pair left out do not")
 	flags.BoolVar(&options.RequireRoomVersion, "require-room-version", false,
 		"exit status 2 if the candidate does not have the room version, whatever the\nbaseline says")
+	flags.StringVar(&options.RoomVersion, "room-version", "",
+		"judge the room version `ID`, if the candidate calls it something else than\n"+pseudoid.RoomVersion)
 	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("run at most `N` checks at a time, up to %d, plus those that wait for a server's\ntimeouts (default: one more than the number of cores, at most 8; with 1 only one\ncheck runs at a time); fewer while the machine or the servers are slow", run.MostParallel))
 	flags.Int64Var(&options.Shuffle, "shuffle", 0, "run checks in a random order, determined by `SEED`")
 	flags.Uint64Var(&options.Seed, "seed", 1, "generate hostile input from `SEED`")

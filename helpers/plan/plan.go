@@ -12,14 +12,16 @@ type Plan struct {
 	Artifact runtime.Artifact `json:"artifact"`
 	// Second is the artifact of hs2 in a mixed deployment, whose other servers run Artifact. If it is set, only the checks of
 	// mixed deployments run.
-	Second   *runtime.Artifact `json:"second,omitempty"`
-	Runtime  string            `json:"runtime"` // "docker" or "process"
-	Run      string            `json:"run,omitempty"`
-	Parallel int               `json:"parallel,omitempty"` // 0: the suite decides
-	Shuffle  int64             `json:"shuffle,omitempty"`  // 0: recorded order
-	Seed     uint64            `json:"seed,omitempty"`     // of hostile input; 0 means 1
-	Shard    string            `json:"shard,omitempty"`    // "I/N"
-	Keep     bool              `json:"keep,omitempty"`     // keep servers and their files, and say where
+	Second  *runtime.Artifact `json:"second,omitempty"`
+	Runtime string            `json:"runtime"` // "docker" or "process"
+	Run     string            `json:"run,omitempty"`
+	// RoomVersion is the room version to judge; "" means the deployed one.
+	RoomVersion string `json:"room_version,omitempty"`
+	Parallel    int    `json:"parallel,omitempty"` // 0: the suite decides
+	Shuffle     int64  `json:"shuffle,omitempty"`  // 0: recorded order
+	Seed        uint64 `json:"seed,omitempty"`     // of hostile input; 0 means 1
+	Shard       string `json:"shard,omitempty"`    // "I/N"
+	Keep        bool   `json:"keep,omitempty"`     // keep servers and their files, and say where
 	// Only keeps the run to what Run and Shard select, also where steps find other requirements broken.
 	Only bool `json:"only,omitempty"`
 	// First are checks that start before the others, in this order.

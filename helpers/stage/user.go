@@ -64,7 +64,7 @@ func (u *User) TryRoom(version string, options ...Option) (roomID string, err er
 
 // Makes creates a pseudo-ID room and returns its ID.
 func (u *User) Makes(options ...Option) (roomID string) {
-	roomID, err := u.TryRoom(pseudoid.RoomVersion, options...)
+	roomID, err := u.TryRoom(u.stage.Format().RoomVersion, options...)
 	u.stage.C.Need("room-version/created", err)
 	return roomID
 }

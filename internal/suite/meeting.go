@@ -12,7 +12,6 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/formats"
 	"msc4014/helpers/plan"
-	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 	"msc4014/helpers/verdict"
 	"msc4014/runtime"
@@ -64,7 +63,7 @@ func (m *meeting) hold(ctx context.Context) (verdict.Candidate, error) {
 		}
 	}
 	if m.world.Lacks(blueprint) == "" {
-		candidate.Dialect, candidate.RoomVersion = first.Dialect, pseudoid.RoomVersion
+		candidate.Dialect, candidate.RoomVersion = first.Dialect, m.world.Facts().Format.RoomVersion
 	}
 	return candidate, nil
 }

@@ -137,7 +137,7 @@ func Judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 		watch.print = printer(emit)
 	}
 	world := blueprints.NewWorld(base.runtime, base.authority, watch.received)
-	world.Artifacts = base.artifacts
+	world.Artifacts, world.RoomVersion = base.artifacts, wanted.RoomVersion
 	watch.world = world
 	if !wanted.Keep {
 		defer func() { err = errors.Join(err, closeWorld(ctx, world)) }()

@@ -13,7 +13,6 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
-	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 )
 
@@ -64,7 +63,7 @@ func entersRoom(s delivery.Scene, roomID string) error {
 // why either could not.
 func joinUnfederatedRoom(s delivery.Scene) (local, remote error) {
 	unfederated := stage.Option{Name: "creation_content", Value: map[string]any{"m.federate": false}}
-	roomID, err := s.Alice.TryRoom(pseudoid.RoomVersion, stage.Public, unfederated)
+	roomID, err := s.Alice.TryRoom(s.Format().RoomVersion, stage.Public, unfederated)
 	if err != nil {
 		return err, errors.New("there is no such room")
 	}

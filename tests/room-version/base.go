@@ -60,7 +60,10 @@ var _ = check.Register(check.Check{
 		if !slices.Contains([]string{"10", "11", "12"}, base) {
 			reading = "other"
 		}
-		c.Observe(reading, "%s: %s", pseudoid.RoomVersion, seen)
+		if s.Format().RoomVersion != pseudoid.RoomVersion {
+			reading = strings.Replace(reading, "msc4014", "other-identifier", 1)
+		}
+		c.Observe(reading, "%s: %s", s.Format().RoomVersion, seen)
 	},
 })
 

@@ -19,11 +19,11 @@ var _ = check.Register(check.Check{
 	Name:     "capabilities list the room version",
 	Requires: []string{"room-version/advertised"},
 	Body: func(c *check.C) {
-		alice := stage.Open(c, blueprints.OneServer).User("alice")
-		answer, err := alice.Capabilities(c.Context())
+		s := stage.Open(c, blueprints.OneServer)
+		answer, err := s.User("alice").Capabilities(c.Context())
 		require.NoError(c, err)
 		available := answer.Get(`capabilities.m\.room_versions.available`).Map()
-		assert.Contains(c, available, pseudoid.RoomVersion, "capabilities.m.room_versions.available")
+		assert.Contains(c, available, s.Format().RoomVersion, "capabilities.m.room_versions.available")
 	},
 })
 
@@ -32,11 +32,12 @@ var _ = check.Register(check.Check{
 	Name:     "a room of the version is created",
 	Requires: []string{"room-version/created"},
 	Body: func(c *check.C) {
-		alice := stage.Open(c, blueprints.OneServer).User("alice")
+		s := stage.Open(c, blueprints.OneServer)
+		alice := s.User("alice")
 		room := alice.Makes(stage.Private)
 		create, err := alice.StateEvent(c.Context(), room, "m.room.create", "")
 		require.NoError(c, err)
-		assert.Equal(c, pseudoid.RoomVersion, create.Get("room_version").String(), "room_version of the create event")
+		assert.Equal(c, s.Format().RoomVersion, create.Get("room_version").String(), "room_version of the create event")
 	},
 })
 

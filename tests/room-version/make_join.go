@@ -12,7 +12,6 @@ import (
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/federation"
-	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 )
 
@@ -28,7 +27,7 @@ var _ = check.Register(check.Check{
 		if !answer.OK() {
 			c.Blocked("membership/remote-joins-us", "make_join was answered %s", answer)
 		}
-		assert.Equal(c, pseudoid.RoomVersion, answer.Get("room_version").String(), "room_version in the answer to make_join")
+		assert.Equal(c, s.Format().RoomVersion, answer.Get("room_version").String(), "room_version in the answer to make_join")
 	},
 })
 
@@ -42,7 +41,7 @@ var _ = check.Register(check.Check{
 		peer := s.Peer()
 		room := s.User("alice").Makes(stage.Public)
 		others := []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"}
-		c.Control(accepted(peer.AsksToJoin(room, append(slices.Clone(others), pseudoid.RoomVersion)...)))
+		c.Control(accepted(peer.AsksToJoin(room, append(slices.Clone(others), s.Format().RoomVersion)...)))
 
 		refusal := peer.AsksToJoin(room, others...)
 		if refusal.OK() {
@@ -50,7 +49,7 @@ var _ = check.Register(check.Check{
 		}
 		assert.Equal(c, http.StatusBadRequest, refusal.Status, "status of the refusal")
 		assert.Equal(c, "M_INCOMPATIBLE_ROOM_VERSION", refusal.Get("errcode").String(), "errcode of the refusal")
-		assert.Equal(c, pseudoid.RoomVersion, refusal.Get("room_version").String(), "room_version of the refusal")
+		assert.Equal(c, s.Format().RoomVersion, refusal.Get("room_version").String(), "room_version of the refusal")
 	},
 })
 

@@ -9,7 +9,6 @@ import (
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
-	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 )
 
@@ -17,7 +16,7 @@ import (
 var _ = check.Register(check.Check{
 	Name:     "a room of the version is upgraded into another one of it",
 	Requires: []string{"room-version/upgrade-into-itself"},
-	Body:     func(c *check.C) { upgrade(c, pseudoid.RoomVersion, pseudoid.RoomVersion) },
+	Body:     func(c *check.C) { upgrade(c, theVersion, theVersion) },
 })
 
 // Its local aliases move to the new room (client-server API, upgrade).
@@ -31,7 +30,7 @@ var _ = check.Register(check.Check{
 		old := alice.Makes(stage.Public)
 		alias := "#moves-with-" + strings.TrimPrefix(alice.UserID, "@")
 		c.Need("client-view/unmodified-client", alice.CreateAlias(c.Context(), alias, old))
-		replacement, err := alice.Upgrade(c.Context(), old, pseudoid.RoomVersion)
+		replacement, err := alice.Upgrade(c.Context(), old, s.Format().RoomVersion)
 		c.Must(answered("who asked for an upgrade", err))
 		named, err := alice.ResolveAlias(c.Context(), alias)
 		c.Must(answered("who asked for the alias", err))
@@ -50,7 +49,7 @@ var _ = check.Register(check.Check{
 		before := alice.Makes(stage.Public)
 		bob.Joins(before)
 		old := witness.Joins(before, witness.User("witness"))
-		after, err := alice.Upgrade(c.Context(), before, pseudoid.RoomVersion)
+		after, err := alice.Upgrade(c.Context(), before, s.Format().RoomVersion)
 		c.Must(answered("who asked for an upgrade", err))
 		_, err = bob.JoinRoom(c.Context(), after)
 		c.Must(answered("joining the new room, another member of the old one", err))

@@ -42,12 +42,14 @@ type Options struct {
 	Strict         bool
 	// RequireRoomVersion makes the run end with StatusCannot if the candidate does not have the room version.
 	RequireRoomVersion bool
-	Parallel           int
-	Shuffle            int64
-	Seed               uint64
-	Shard              string
-	Keep               bool
-	Verbose            bool
+	// RoomVersion is the identifier of the room version to judge; "" means the deployed one.
+	RoomVersion string
+	Parallel    int
+	Shuffle     int64
+	Seed        uint64
+	Shard       string
+	Keep        bool
+	Verbose     bool
 }
 
 // Candidate is a homeserver that the project can prepare.

@@ -4,6 +4,7 @@ package run
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,7 +79,7 @@ func fake(s script) int {
 	}
 	candidate := &verdict.Candidate{Name: wanted.Candidate().Name}
 	if !s.Lacks {
-		candidate.Dialect, candidate.RoomVersion = "dendrite", "org.matrix.msc4014"
+		candidate.Dialect, candidate.RoomVersion = "dendrite", cmp.Or(wanted.RoomVersion, "org.matrix.msc4014")
 	}
 	emit(verdict.Event{Kind: verdict.KindPlan, Total: len(chosen), Checks: chosen, Candidate: candidate})
 	for _, name := range chosen {
@@ -234,6 +235,18 @@ func TestRunWithoutABaseline(t *testing.T) {
 	assert.Contains(t, b.out.String(), "building dendrite@1")
 	assert.Contains(t, b.out.String(), "checks         1 pass, 1 unsupported")
 	b.nothingLeft(t)
+}
+
+func TestAnotherRoomVersion(t *testing.T) {
+	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
+	wanted := options("dendrite")
+	wanted.RoomVersion = "org.example.msc4014.v2"
+	_, err := b.Run(context.Background(), wanted)
+	require.NoError(t, err)
+	results, err := report.Read(filepath.Join(b.Root, "results", "dendrite"))
+	require.NoError(t, err)
+	assert.Equal(t, "org.example.msc4014.v2", results.Candidate.RoomVersion)
+	assert.Contains(t, b.out.String(), "room version org.example.msc4014.v2")
 }
 
 func TestNoticesCannotBeMissed(t *testing.T) {
