@@ -3,6 +3,7 @@
 package formats
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -210,7 +211,7 @@ func (e *Evidence) signature(learnt *Learnt) {
 		}
 		place := pseudoid.SignaturePlace{KeyID: location.KeyID, ByServer: location.Entity == e.Server}
 		if !place.ByServer && location.Entity != learnt.Format.Sender(event.raw) {
-			elsewhere[location.Entity] = true
+			elsewhere[fmt.Sprintf("%.80q", location.Entity)] = true
 			continue
 		}
 		if seen[place]++; first[place] == "" {
@@ -219,16 +220,21 @@ func (e *Evidence) signature(learnt *Learnt) {
 	}
 	switch {
 	case len(seen) > 0:
-		places := slices.SortedFunc(maps.Keys(seen), func(a, b pseudoid.SignaturePlace) int { return seen[b] - seen[a] })
+		places := slices.SortedFunc(maps.Keys(seen), func(a, b pseudoid.SignaturePlace) int {
+			return cmp.Or(seen[b]-seen[a], cmp.Compare(a.KeyID, b.KeyID)) // so that a tie is decided alike in each run
+		})
 		learnt.Format.Signature, learnt.From[Signature] = places[0], first[places[0]]
 	case len(elsewhere) > 0:
-		learnt.Wrong[Signature] = "signatures by sender keys stand under " + strings.Join(slices.Sorted(maps.Keys(elsewhere)), ", ")
+		learnt.Wrong[Signature] = "signatures by sender keys stand under " + strings.Join(firstOf(slices.Sorted(maps.Keys(elsewhere)), 3), ", ")
 	case e.signed() > 0:
 		learnt.Wrong[Signature] = fmt.Sprintf("none of %d events has a valid signature by its sender key", e.signed())
 	default:
 		learnt.Unseen[Signature] = "no signed event of the server in such a room was seen"
 	}
 }
+
+// firstOf returns at most so many of the names.
+func firstOf(names []string, count int) []string { return names[:min(count, len(names))] }
 
 // invites learns the path of partial invites.
 func (e *Evidence) invites(learnt *Learnt) {

@@ -122,7 +122,7 @@ func TestWhatFitsNoKnownForm(t *testing.T) {
 	require.NoError(t, err)
 	evidence = Evidence{Server: "hs1"}
 	evidence.Event(elsewhere, "name")
-	assert.Contains(t, evidence.Learn(pseudoid.RoomVersion).Wrong[Signature], "under someone")
+	assert.Contains(t, evidence.Learn(pseudoid.RoomVersion).Wrong[Signature], "under \"someone\"")
 }
 
 // TestClientEvents: what a server changed for clients is no evidence.
