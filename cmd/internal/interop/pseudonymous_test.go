@@ -40,7 +40,7 @@ func (d deployment) pseudonymous(t *testing.T, host, guest string, told story) {
 
 // TestInviteToDendriteInPseudonymousRoom invites a user of Dendrite. Dendrite completes the invite according to the protocol,
 // but then crashes with a nil pointer, because its push rules cannot find the user for the inviter's key in a room that it
-// has not joined. It also crashes when another Dendrite invites. The reference has the invite, and continues.
+// has not joined. It also crashes when another Dendrite invites. The reference continues.
 func TestInviteToDendriteInPseudonymousRoom(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds Dendrite")
@@ -49,14 +49,17 @@ func TestInviteToDendriteInPseudonymousRoom(t *testing.T) {
 	invited := world.servers[deployedDendrite]
 	world.tell(t, story{tell: func(alice, bob *user, version string) {
 		room := alice.makesRoom(version, "private_chat")
-		require.NoError(t, alice.Invite(alice.ctx, room, bob.UserID))
-		alice.awaitsMembership(room, bob.UserID, "invite")
+		// Dendrite may end before it has written its answer: then there is no invite.
+		err := alice.Invite(alice.ctx, room, bob.UserID)
 		select {
 		case <-invited.Exited():
 		case <-alice.ctx.Done():
 			t.Fatalf("%s did not crash after the invite; add the stories of invitations to it to TestPseudonymousRooms", deployedDendrite)
 		}
-		require.Contains(t, invited.Log(100), "evaluatePushRules")
+		require.Contains(t, invited.Log(100), "evaluatePushRules", "%v", err)
+		if err == nil {
+			alice.awaitsMembership(room, bob.UserID, "invite")
+		}
 		alice.says(room, "said after all")
 	}}, deployedReference, deployedDendrite, pseudoid.RoomVersion)
 }
