@@ -84,6 +84,14 @@ func (s Scene) TextMessage(sender *federation.User, body string) federation.Temp
 	return s.Template(federation.TextMessage(sender, body))
 }
 
+// Invite is an invite of a user of Origin by a member, with the invited user's mapping; the key of the invited user has not signed it.
+func (s Scene) Invite(by, invited *federation.User) federation.Template {
+	key := invited.KeyIn(s.Room.ID()).Public
+	return s.Template(federation.Proto{
+		Type: "m.room.member", StateKey: federation.StateKey(string(key)), Sender: by, Content: map[string]string{"membership": "invite"},
+	}).WithMappingOf(invited).NamingKey(key)
+}
+
 // Template makes a template at the end of the room. One that cannot be made is an error of the suite.
 func (s Scene) Template(proto federation.Proto) federation.Template {
 	template, err := s.Room.Template(proto)

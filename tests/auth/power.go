@@ -7,7 +7,6 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
-	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 )
 
@@ -57,7 +56,8 @@ func init() {
 			return s.Template(membershipOf(s, by, s.Origin.User(name), "ban"))
 		}},
 		{"an invite by a key without power", func(s delivery.Scene, by *federation.User, name string) federation.Template {
-			return completedInvite(s, by, s.Origin.User("invited-"+name))
+			invited := s.Origin.User("invited-" + name)
+			return s.Invite(by, invited).AlsoSignedBy(s.Room.SignerOf(invited.KeyIn(s.Room.ID())))
 		}},
 		{"power levels by a key without power that give it power", func(s delivery.Scene, by *federation.User, _ string) federation.Template {
 			levels := membershipLevels(s)
@@ -100,16 +100,6 @@ func membershipOf(s delivery.Scene, by, of *federation.User, membership string) 
 		Type: "m.room.member", StateKey: federation.StateKey(of.SenderIn(s.Room.Room)), Sender: by,
 		Content: map[string]string{"membership": membership},
 	}
-}
-
-// completedInvite is an invite of a user of Origin, with its mapping and signature.
-func completedInvite(s delivery.Scene, by, invited *federation.User) federation.Template {
-	key, server := invited.KeyIn(s.Room.ID()), s.Origin.Signer()
-	mapping, err := pseudoid.SignMapping(pseudoid.NewMapping(s.Format().Dialect, key.Public, invited.ID()), server.Entity, server.KeyID, server.Key)
-	if err != nil {
-		s.C.SuiteError(err)
-	}
-	return s.Template(membershipOf(s, by, invited, "invite")).WithMapping(mapping).AlsoSignedBy(s.Room.SignerOf(key))
 }
 
 // Power is held by the key (MSC1228, Proposal), and a second key of the same user, mapped as it should be, is another key:

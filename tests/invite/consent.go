@@ -41,9 +41,6 @@ func init() {
 // inviteOf is an invite by Carol of another user of Origin, with that user's mapping, signed by Carol's key and by signers.
 func inviteOf(s delivery.Scene, signers func(s delivery.Scene, invited federation.Signer) []federation.Signer) federation.Template {
 	guest := s.Origin.User(fmt.Sprintf("guest-%d", len(s.Room.Events())))
-	key := guest.KeyIn(s.Room.ID())
-	invite := s.Template(federation.Proto{
-		Type: "m.room.member", StateKey: federation.StateKey(string(key.Public)), Sender: s.Carol, Content: map[string]string{"membership": "invite"},
-	})
-	return invite.WithMappingOf(guest).NamingKey(key.Public).AlsoSignedBy(signers(s, invite.SignerOf(key))...)
+	invite := s.Invite(s.Carol, guest)
+	return invite.AlsoSignedBy(signers(s, invite.SignerOf(guest.KeyIn(s.Room.ID())))...)
 }

@@ -4,7 +4,6 @@ package mapping
 
 import (
 	"fmt"
-	"strings"
 
 	"msc4014/helpers/check"
 	"msc4014/helpers/delivery"
@@ -80,29 +79,16 @@ func (s scene) replaces(keyID string) (r replaced) {
 	} else if refusal := scenes.AwaitsNewKey(s.Stage, server, public, visitor, s.Barrier); refusal != "" {
 		s.C.Notef("requests signed by the new key, under %s, were answered %s until the end", keyID, refusal)
 	}
-	r.verifiedBefore = s.shownAs(known, server.User("known"))
+	r.verifiedBefore = s.fateOf(known, server.User("known").ID())
 	s.Room = after
 	r.metAfter = s.meets(late, server.User("late"))
 	return r
 }
 
-// meets lets Alice join the room, and returns how a member's join in its state is shown.
+// meets lets Alice join the room, and returns what became of a member's join in its state.
 func (s scene) meets(join federation.Event, user *federation.User) string {
 	if entered := s.Enters(); entered.Outside {
 		return "in a room that cannot be entered"
 	}
-	return s.shownAs(join, user)
-}
-
-// shownAs returns how a client is shown the join of a user: honoured, placeholder or otherwise.
-func (s scene) shownAs(join federation.Event, user *federation.User) string {
-	for _, view := range s.Alice.Views(s.Room.ID()) {
-		switch shown := view.ShownAs(join.ID()); {
-		case shown == user.ID():
-			return honoured
-		case strings.HasPrefix(shown, "@_unverified_"):
-			return placeholder
-		}
-	}
-	return "not honoured"
+	return s.fateOf(join, user.ID())
 }

@@ -19,6 +19,7 @@ import (
 
 // joined is a public room of Alice that Bob has joined, with a witness.
 type joined struct {
+	*check.C
 	alice, bob *stage.User
 	witness    *stage.Peer
 	room       *stage.Room
@@ -27,7 +28,7 @@ type joined struct {
 
 // joinWitnessed lets Bob join a room of Alice, and the witness after him.
 func joinWitnessed(s *stage.Stage) joined {
-	scene := joined{alice: s.User("alice"), bob: s.User("bob"), witness: s.Peer()}
+	scene := joined{C: s.C, alice: s.User("alice"), bob: s.User("bob"), witness: s.Peer()}
 	roomID := scene.alice.Makes(stage.Public)
 	scene.bob.Joins(roomID)
 	scene.room = scene.witness.Joins(roomID, scene.witness.User("witness"))
@@ -35,38 +36,48 @@ func joinWitnessed(s *stage.Stage) joined {
 	return scene
 }
 
-// A user that leaves and joins again should have the same key, or bans are easily evaded (MSC4014, Proposal 3.2; MSC1228,
-// Proposal).
-var _ = check.Register(check.Check{
-	Name:     "a user that joins again has the same key",
-	Requires: []string{"sender-key/kept-on-rejoin"},
-	Body: func(c *check.C) {
-		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
+// A user that joins again should have the same key, or bans are easily evaded (MSC4014, Proposal 3.2; MSC1228, Proposal): when it left
+// by itself, also if it forgot the room in between (client-server API), when it was kicked, and when a ban was lifted.
+func init() {
+	leaves := func(scene joined) {
 		scene.bob.Leaves(scene.room.ID())
 		scene.room.Blaming("membership/leave").AwaitsLeave(scene.bob.UserID)
-		scene.bob.Joins(scene.room.ID())
-		c.UnderTest()
-		again := scene.room.Awaits(scenes.AnotherMember(scene.bob.UserID, "join", scene.join))
-		assert.Equal(c, scene.join.Sender(), again.Sender(), "the key of a user that left and joined again")
-	},
-})
-
-// Forgetting the room in between (client-server API) forgets no key: the ban that it might evade is not forgotten either.
-var _ = check.Register(check.Check{
-	Name:     "a user that forgets the room and joins again has the same key",
-	Requires: []string{"sender-key/kept-on-rejoin"},
-	Path:     "forget",
-	Body: func(c *check.C) {
-		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
-		scene.bob.Leaves(scene.room.ID())
-		scene.room.Blaming("membership/leave").AwaitsLeave(scene.bob.UserID)
-		c.Need("client-view/unmodified-client", scene.bob.ForgetRoom(c.Context(), scene.room.ID()))
-		scene.bob.Joins(scene.room.ID())
-		c.UnderTest()
-		again := scene.room.Awaits(scenes.AnotherMember(scene.bob.UserID, "join", scene.join))
-		assert.Equal(c, scene.join.Sender(), again.Sender(), "the key of a user that left and forgot a room and joined it again")
-	},
-})
+	}
+	for _, each := range []struct {
+		name, requirement, path string
+		removed                 func(scene joined)
+	}{
+		{"a user that joins again has the same key", "sender-key/kept-on-rejoin", "", leaves},
+		{"a user that forgets the room and joins again has the same key", "sender-key/kept-on-rejoin", "forget", func(scene joined) {
+			leaves(scene)
+			scene.Need("client-view/unmodified-client", scene.bob.ForgetRoom(scene.Context(), scene.room.ID()))
+		}},
+		{"a user that joins again after a kick has the same key", "sender-key/kept-after-kick", "", func(scene joined) {
+			scene.alice.Kicks(scene.room.ID(), scene.bob.UserID)
+			scene.room.Blaming("membership/kick").Awaits(scenes.MemberByKey(scene.join.Sender(), "leave"))
+		}},
+		{"a user that joins again after a ban was lifted has the same key", "sender-key/kept-after-kick", "ban", func(scene joined) {
+			scene.alice.Bans(scene.room.ID(), scene.bob.UserID)
+			scene.room.Blaming("membership/ban").Awaits(scenes.MemberByKey(scene.join.Sender(), "ban"))
+			scene.alice.Unbans(scene.room.ID(), scene.bob.UserID)
+			scene.room.Blaming("membership/ban").Awaits(scenes.MemberByKey(scene.join.Sender(), "leave"))
+		}},
+	} {
+		check.Register(check.Check{
+			Name:     each.name,
+			Requires: []string{each.requirement},
+			Path:     each.path,
+			Body: func(c *check.C) {
+				scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
+				each.removed(scene)
+				scene.bob.Joins(scene.room.ID())
+				c.UnderTest()
+				again := scene.room.Awaits(scenes.AnotherMember(scene.bob.UserID, "join", scene.join))
+				assert.Equal(c, scene.join.Sender(), again.Sender(), "the key of a user that joined again")
+			},
+		})
+	}
+}
 
 // Nor is a user who rejects an invite somebody else when it is invited again.
 var _ = check.Register(check.Check{
@@ -119,41 +130,7 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// Nor does a kick give a new one (MSC4014, Proposal 3.2).
-var _ = check.Register(check.Check{
-	Name:     "a user that joins again after a kick has the same key",
-	Requires: []string{"sender-key/kept-after-kick"},
-	Body: func(c *check.C) {
-		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
-		scene.alice.Kicks(scene.room.ID(), scene.bob.UserID)
-		scene.room.Blaming("membership/kick").Awaits(scenes.MemberByKey(scene.join.Sender(), "leave"))
-		scene.bob.Joins(scene.room.ID())
-		c.UnderTest()
-		again := scene.room.Awaits(scenes.AnotherMember(scene.bob.UserID, "join", scene.join))
-		assert.Equal(c, scene.join.Sender(), again.Sender(), "the key of a user that was kicked and joined again")
-	},
-})
-
-// Nor does a ban that was lifted.
-var _ = check.Register(check.Check{
-	Name:     "a user that joins again after a ban was lifted has the same key",
-	Requires: []string{"sender-key/kept-after-kick"},
-	Path:     "ban",
-	Body: func(c *check.C) {
-		scene := joinWitnessed(stage.Open(c, blueprints.OneServer))
-		key := scene.join.Sender()
-		scene.alice.Bans(scene.room.ID(), scene.bob.UserID)
-		scene.room.Blaming("membership/ban").Awaits(scenes.MemberByKey(key, "ban"))
-		scene.alice.Unbans(scene.room.ID(), scene.bob.UserID)
-		scene.room.Blaming("membership/ban").Awaits(scenes.MemberByKey(key, "leave"))
-		scene.bob.Joins(scene.room.ID())
-		c.UnderTest()
-		again := scene.room.Awaits(scenes.AnotherMember(scene.bob.UserID, "join", scene.join))
-		assert.Equal(c, key, again.Sender(), "the key of a user that was banned, and joined again when the ban was lifted")
-	},
-})
-
-// The same in a room of another server, by a kick that comes over federation.
+// A kick changes no key in a room of another server either, where it comes over federation.
 var _ = check.Register(check.Check{
 	Name:     "a user that joins a room of a peer again after a kick has the same key",
 	Requires: []string{"sender-key/kept-after-kick"},
