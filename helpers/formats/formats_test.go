@@ -125,7 +125,7 @@ func TestWhatFitsNoKnownForm(t *testing.T) {
 	assert.Contains(t, evidence.Learn(pseudoid.RoomVersion).Wrong[Signature], "under \"someone\"")
 }
 
-// TestClientEvents: what a server changed for clients is no evidence.
+// TestClientEvents: what a server changed for clients is not evidence.
 func TestClientEvents(t *testing.T) {
 	a := author4014(t, func(*pseudoid.Format) {})
 	_, name := a.room()

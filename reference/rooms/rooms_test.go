@@ -174,7 +174,7 @@ func TestKnockAndRestrictedJoin(t *testing.T) {
 	})
 }
 
-// The state that a knocking user of the room's own server is shown has the knock once, and the creator.
+// In the state that a user sees who knocks on a room of its own server, the knock occurs once, and so does the create event.
 func TestStateOfAKnock(t *testing.T) {
 	inEachKind(t, func(t *testing.T, w *world, version string) {
 		one := w.servers["one.test"]

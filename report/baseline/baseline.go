@@ -105,7 +105,7 @@ func (e Expectation) validate(ofCheck bool, format int) error {
 	}
 	if e.Until != "" {
 		if _, err := time.Parse(time.DateOnly, e.Until); err != nil {
-			return fmt.Errorf(`has "until": %q, which is no day such as 2027-01-31`, e.Until)
+			return fmt.Errorf(`has "until": %q, which is not a date such as 2027-01-31`, e.Until)
 		}
 	}
 	for _, other := range e.Either {

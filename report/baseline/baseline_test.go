@@ -441,7 +441,7 @@ func TestEitherIsValidated(t *testing.T) {
 		`needs both "either" and "until"`:  {Either: either, Reason: "why"},
 		`or none`:                          {Until: "2026-12-31", Reason: "why"},
 		`"either" without a reason`:        {Either: either, Until: "2026-12-31"},
-		`which is no day such as`:          {Either: either, Until: "soon", Reason: "why"},
+		`which is not a date such as`:      {Either: either, Until: "soon", Reason: "why"},
 		`more in "either" than "verdict"`:  {Either: []Expectation{{Verdict: verdict.Pass, Reason: "r"}}, Until: "2026-12-31", Reason: "why"},
 		`in "either": the verdict is "so"`: {Either: []Expectation{{Verdict: "so"}}, Until: "2026-12-31", Reason: "why"},
 	} {

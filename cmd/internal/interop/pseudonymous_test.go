@@ -49,7 +49,7 @@ func TestInviteToDendriteInPseudonymousRoom(t *testing.T) {
 	invited := world.servers[deployedDendrite]
 	world.tell(t, story{tell: func(alice, bob *user, version string) {
 		room := alice.makesRoom(version, "private_chat")
-		// Dendrite may end before it has written its answer: then there is no invite.
+		// If Dendrite exits before it has answered, nobody is invited.
 		err := alice.Invite(alice.ctx, room, bob.UserID)
 		select {
 		case <-invited.Exited():

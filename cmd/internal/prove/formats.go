@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"msc4014/cmd/internal/variant"
-	"msc4014/internal/selection"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
 	"msc4014/report"
@@ -195,46 +194,20 @@ type FormatTrial struct {
 
 // Formats makes a proof of formats and returns its exit status, like Prove.
 func (p *Prover) Formats(ctx context.Context, options FormatOptions) (status int, err error) {
-	under := &proving{Prover: p, coverage: coverage{catalogue: p.Catalogue}, results: options.Results, parallel: options.Parallel,
-		verbose: options.Verbose}
-	if under.selected, err = selection.New(options.Run, "", false); err != nil {
-		return StatusCannot, err
-	}
-	if err := checkParallel(options.Parallel); err != nil {
-		return StatusCannot, err
-	}
-	if under.parallel == 0 {
-		under.parallel = parallelFormats
-	}
-	if under.results == "" {
-		under.results = filepath.Join(p.Root, "results", "prove-formats")
-	}
-	folder, err := under.open()
+	under, err := p.begin(options.Run, options.Results, "prove-formats", options.Parallel, parallelFormats, options.Verbose)
 	if err != nil {
 		return StatusCannot, err
 	}
-	defer func() { err = errors.Join(err, folder.Close()) }()
-	if err := setAside(under.results, FormatsFile, earlierFormatsFile); err != nil {
+	end, err := under.start(ctx, FormatsFile, earlierFormatsFile)
+	if err != nil {
 		return StatusCannot, err
 	}
-	under.progress = report.NewProgress(p.Stdout, p.Environment, options.Verbose)
-	defer under.progress.Close()
-	if err := under.prepare(ctx); err != nil {
-		return StatusCannot, err
-	}
+	defer func() { err = errors.Join(err, end()) }()
 	trials := under.formatTrials(options.Sample)
 	if !under.selected.Whole() && len(trials) > 0 && len(trials[0].checks) == 0 {
 		return StatusCannot, fmt.Errorf("--run %q matches no check and no requirement that has one", options.Run)
 	}
-	defer context.AfterFunc(ctx, func() {
-		under.say(context.Cause(ctx).Error() + ": cleaning up (press Ctrl-C again to quit immediately)")
-	})()
-	started := time.Now()
-	outcomes, err := under.tryAll(ctx, trials)
-	under.progress.Close()
-	if ctx.Err() != nil {
-		return StatusCannot, context.Cause(ctx)
-	}
+	outcomes, started, err := under.tryUntilDone(ctx, trials)
 	if err != nil {
 		return StatusCannot, err
 	}

@@ -101,22 +101,12 @@ type proving struct {
 // Prove makes a proof and returns its exit status. An error means StatusCannot, and its text is for the user. When ctx is
 // done the proof ends, and only the results of finished trials remain.
 func (p *Prover) Prove(ctx context.Context, options Options) (status int, err error) {
-	under := &proving{Prover: p, coverage: coverage{catalogue: p.Catalogue}, results: options.Results, parallel: options.Parallel,
-		verbose: options.Verbose}
-	if under.selected, err = selection.New(options.Run, "", false); err != nil {
-		return StatusCannot, err
-	}
-	if err := checkParallel(options.Parallel); err != nil {
+	under, err := p.begin(options.Run, options.Results, "prove", options.Parallel, defaultParallel, options.Verbose)
+	if err != nil {
 		return StatusCannot, err
 	}
 	if options.Sample < 0 {
 		return StatusCannot, fmt.Errorf("--sample %d: must be a number N, to try one in N faults", options.Sample)
-	}
-	if under.parallel == 0 {
-		under.parallel = defaultParallel
-	}
-	if under.results == "" {
-		under.results = filepath.Join(p.Root, "results", "prove")
 	}
 	var changes Changes
 	if options.ChangedSince != "" {
@@ -124,19 +114,11 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 			return StatusCannot, err
 		}
 	}
-	folder, err := under.open()
+	end, err := under.start(ctx, File, earlierFile)
 	if err != nil {
 		return StatusCannot, err
 	}
-	defer func() { err = errors.Join(err, folder.Close()) }()
-	if err := setAside(under.results, File, earlierFile); err != nil {
-		return StatusCannot, err
-	}
-	under.progress = report.NewProgress(p.Stdout, p.Environment, options.Verbose)
-	defer under.progress.Close()
-	if err := under.prepare(ctx); err != nil {
-		return StatusCannot, err
-	}
+	defer func() { err = errors.Join(err, end()) }()
 	under.sample, under.seed = options.Sample, p.Suite.Commit
 	if options.ChangedSince != "" {
 		under.changed = under.changedFaults(p.Faults, changes)
@@ -145,15 +127,7 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 	if err != nil {
 		return StatusCannot, err
 	}
-	defer context.AfterFunc(ctx, func() {
-		under.say(context.Cause(ctx).Error() + ": cleaning up (press Ctrl-C again to quit immediately)")
-	})()
-	started := time.Now()
-	outcomes, err := under.tryAll(ctx, trials)
-	under.progress.Close()
-	if ctx.Err() != nil {
-		return StatusCannot, context.Cause(ctx)
-	}
+	outcomes, started, err := under.tryUntilDone(ctx, trials)
 	if err != nil {
 		return StatusCannot, err
 	}
@@ -177,6 +151,61 @@ func (p *Prover) Prove(ctx context.Context, options Options) (status int, err er
 		return StatusUnproven, nil
 	}
 	return StatusProven, nil
+}
+
+// begin makes a proof of what run selects ("": everything). Its results go to results ("": a folder of results/ called name), and so
+// many trials run in parallel (0: usual).
+func (p *Prover) begin(run, results, name string, parallel, usual int, verbose bool) (*proving, error) {
+	under := &proving{Prover: p, coverage: coverage{catalogue: p.Catalogue}, results: results, parallel: parallel, verbose: verbose}
+	var err error
+	if under.selected, err = selection.New(run, "", false); err != nil {
+		return nil, err
+	}
+	if err := checkParallel(parallel); err != nil {
+		return nil, err
+	}
+	if parallel == 0 {
+		under.parallel = usual
+	}
+	if results == "" {
+		under.results = filepath.Join(p.Root, "results", name)
+	}
+	return under, nil
+}
+
+// start opens the results folder, renames the file of an earlier proof in it, and prepares trials. The caller calls end, unless there is
+// an error.
+func (p *proving) start(ctx context.Context, file, earlier string) (end func() error, err error) {
+	folder, err := p.open()
+	if err != nil {
+		return nil, err
+	}
+	if err := setAside(p.results, file, earlier); err != nil {
+		return nil, errors.Join(err, folder.Close())
+	}
+	p.progress = report.NewProgress(p.Stdout, p.Environment, p.verbose)
+	end = func() error {
+		p.progress.Close()
+		return folder.Close()
+	}
+	if err := p.prepare(ctx); err != nil {
+		return nil, errors.Join(err, end())
+	}
+	return end, nil
+}
+
+// tryUntilDone tries all trials, and ends the progress. The error is the cause of ctx if that is done.
+func (p *proving) tryUntilDone(ctx context.Context, trials []trial) (outcomes []outcome, started time.Time, err error) {
+	defer context.AfterFunc(ctx, func() {
+		p.say(context.Cause(ctx).Error() + ": cleaning up (press Ctrl-C again to quit immediately)")
+	})()
+	started = time.Now()
+	outcomes, err = p.tryAll(ctx, trials)
+	p.progress.Close()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return outcomes, started, err
 }
 
 func checkParallel(parallel int) error {
