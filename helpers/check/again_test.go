@@ -104,7 +104,7 @@ func TestBothResultsOfASuspectAreKept(t *testing.T) {
 // TestACulpritThatPassedAtFirstIsNoSurprise: the death says why it fails now.
 func TestACulpritThatPassedAtFirstIsNoSurprise(t *testing.T) {
 	run := keeping(t, nil, named("culprit", func(_ *C, server *fakeServer) {
-		time.AfterFunc(20*time.Millisecond, func() { server.die(Death{Cause: "hs1 exited with status 2"}) })
+		server.ends.Store(&Death{Cause: "hs1 exited with status 2"})
 	}), stayingUp())
 	culprit := run.final["culprit"]
 	assert.True(t, culprit.Died)

@@ -158,14 +158,12 @@ func TestReplayNamesOnlyWhatKills(t *testing.T) {
 
 	dying := named("dying", func(_ *C, server *fakeServer) {
 		if server.doses.Add(1) == 2 {
-			time.AfterFunc(50*time.Millisecond, func() { server.die(death) })
+			server.ends.Store(&death)
 		}
 	})
-	runner.options.Quiet = 400 * time.Millisecond
 	meanwhile := named("meanwhile", func(_ *C, server *fakeServer) {
-		select {
-		case <-server.died:
-		case <-time.After(300 * time.Millisecond):
+		if server.ends.Load() != nil {
+			server.die(death)
 		}
 	})
 	group, _, err = runner.replay(t.Context(), "one server", []*Check{first, dying, meanwhile}, sum)

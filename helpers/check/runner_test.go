@@ -26,6 +26,7 @@ type fakeServer struct {
 	deaf   atomic.Bool // does not answer the watch, but is healthy
 	doses  atomic.Int64
 	closed atomic.Bool
+	ends   atomic.Pointer[Death] // it dies of this when it is asked for its health: after the check that is to blame has ended
 }
 
 func (f *fakeServer) ID() string            { return f.id }
@@ -60,6 +61,9 @@ func (f *fakeServer) Health(ctx context.Context) error {
 	if f.hung.Load() {
 		<-ctx.Done()
 		return errors.New("no answer")
+	}
+	if death := f.ends.Load(); death != nil {
+		f.die(*death)
 	}
 	if isClosed(f.died) {
 		return errors.New("connection refused")
@@ -230,7 +234,7 @@ func TestServerThatExitsAtOnce(t *testing.T) {
 
 func TestServerThatExitsAfterItAnswered(t *testing.T) {
 	final, _ := outcomeOf(t, 4, crowd(named("culprit", func(_ *C, server *fakeServer) {
-		time.AfterFunc(150*time.Millisecond, func() { server.die(Death{Cause: "exited with status 2"}) })
+		server.ends.Store(&Death{Cause: "exited with status 2"})
 	}))...)
 	assertCrowd(t, final)
 }
