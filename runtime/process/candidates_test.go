@@ -19,7 +19,7 @@ import (
 
 	"msc4014/runtime"
 	"msc4014/runtime/authority"
-	"msc4014/runtime/candidate"
+	"msc4014/runtime/candidate/candidatetest"
 )
 
 // homeserver returns a runtime for a real homeserver, which is built the first time (Dendrite in about a minute).
@@ -28,11 +28,7 @@ func homeserver(t *testing.T, name string) (*Runtime, *authority.Authority) {
 	if testing.Short() {
 		t.Skip("builds homeservers")
 	}
-	root := filepath.Join("..", "..")
-	parsed, err := candidate.Parse(root, name)
-	require.NoError(t, err)
-	artifact, err := candidate.Prepare(t.Context(), root, parsed, "process", func(line string) { t.Log(line) })
-	require.NoError(t, err)
+	artifact := candidatetest.Prepare(t, filepath.Join("..", ".."), name, "process", 2*time.Minute)
 	dir := t.TempDir()
 	ca, err := authority.New(filepath.Join(dir, "ca"))
 	require.NoError(t, err)
@@ -141,12 +137,8 @@ func TestServersFederate(t *testing.T) {
 
 // BenchmarkServerStart measures the time from starting the process until it is ready, first on fresh data, then again.
 func BenchmarkServerStart(b *testing.B) {
-	root := filepath.Join("..", "..")
 	for _, name := range []string{"reference", "dendrite@0.13.8", "dendrite@0.15.2"} {
-		parsed, err := candidate.Parse(root, name)
-		require.NoError(b, err)
-		artifact, err := candidate.Prepare(b.Context(), root, parsed, "process", nil)
-		require.NoError(b, err)
+		artifact := candidatetest.Prepare(b, filepath.Join("..", ".."), name, "process", 0)
 		dir := b.TempDir()
 		ca, err := authority.New(filepath.Join(dir, "ca"))
 		require.NoError(b, err)

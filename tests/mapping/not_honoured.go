@@ -4,6 +4,7 @@ package mapping
 // differ in what the lie alters.
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -105,6 +106,16 @@ var joinLies = []lie{
 		},
 	},
 	{
+		// The mapping is a valid one of this key. Redaction removes it, so that only the content hash covers it.
+		requirement: "mapping/no-hijack", name: "a mapping put in place of another after the event was signed",
+		alter: func(honest federation.Template, s scene) federation.Template {
+			other := s.Room.Made(honest.Claiming(idOfImpostor(s)))
+			mapping := json.RawMessage(other.Get("content." + pseudoid.MappingField).Raw)
+			return honest.AlterAfterSigning(federation.SetField("content."+pseudoid.MappingField, mapping))
+		},
+		claimed: idOfImpostor, paths: append(pushed, "the state of send_join"),
+	},
+	{
 		requirement: "mapping/no-claim-of-local-user", name: "a claim of a user of the server",
 		alter: func(honest federation.Template, s scene) federation.Template {
 			return honest.Claiming(s.zoe.UserID)
@@ -131,6 +142,16 @@ var joinLies = []lie{
 			return honest.Claiming(s.bob.ID()).MappingSignedBy(forged(s.victim.Signer()))
 		},
 		about: bob, claimed: idOfBob, paths: append(pushed, "the state of send_join"),
+	},
+	{
+		// The liar's server publishes this key under the same ID, in its own name.
+		requirement: "mapping/no-claim-of-third-user", name: "a claim of a third server's user, signed in its name with the liar's published key",
+		alter: func(honest federation.Template, s scene) federation.Template {
+			signer := s.victim.Signer()
+			signer.Key = s.Origin.Signer().Key
+			return honest.Claiming(s.bob.ID()).MappingSignedBy(signer)
+		},
+		about: bob, claimed: idOfBob, paths: pushed,
 	},
 	{
 		requirement: "mapping/no-claim-of-third-user", name: "a claim of a third server's user who is in the room", paths: pushed,

@@ -28,7 +28,7 @@ import (
 	"msc4014/helpers/verdict"
 	"msc4014/internal/suite"
 	"msc4014/runtime"
-	"msc4014/runtime/candidate"
+	"msc4014/runtime/candidate/candidatetest"
 	"msc4014/runtime/docker/engine"
 	"msc4014/runtime/session"
 	_ "msc4014/tests/all"
@@ -106,13 +106,7 @@ func TestDyingServerCostsNobodyElseAVerdict(t *testing.T) {
 // prepareHealthy makes the candidate in health ready.
 func prepareHealthy(t *testing.T, runtimeName string) runtime.Artifact {
 	t.Helper()
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	require.NoError(t, err)
-	parsed, err := candidate.Parse(root, healthyCandidate)
-	require.NoError(t, err)
-	artifact, err := candidate.Prepare(t.Context(), root, parsed, runtimeName, func(line string) { t.Log(line) })
-	require.NoError(t, err)
-	return artifact
+	return candidatetest.Prepare(t, filepath.Join("..", ".."), healthyCandidate, runtimeName, longestRun)
 }
 
 // judgePart judges the checks that match, under parallel load, and returns the verdicts by check.

@@ -1,7 +1,7 @@
 // Package interop tests the reference with independent homeservers: Dendrite and Synapse, in one deployment, with users who
 // act in each other's rooms. It also tests that the reference keeps what it has acknowledged (kill_test.go).
 //
-// Dendrite runs as a plain process, with every `go test`. Synapse needs a container engine and, the first time, minutes:
+// Dendrite runs as a plain process, with every `go test` that has the time to build it. Synapse needs a container engine and, the first time, minutes:
 //
 //	MSC4014_TEST_INTEROP=1 go test -v -timeout 30m ./cmd/internal/interop
 //

@@ -19,7 +19,7 @@ import (
 	"msc4014/helpers/csapi"
 	"msc4014/runtime"
 	"msc4014/runtime/authority"
-	"msc4014/runtime/candidate"
+	"msc4014/runtime/candidate/candidatetest"
 	"msc4014/runtime/complement"
 	"msc4014/runtime/docker"
 	"msc4014/runtime/process"
@@ -38,15 +38,9 @@ type deployment struct {
 // deploy starts one server for each candidate. They end with the test.
 func deploy(t *testing.T, runtimeName string, names ...string) deployment {
 	t.Helper()
-	root, err := filepath.Abs(filepath.Join("..", "..", ".."))
-	require.NoError(t, err)
 	byHost := map[string]runtime.Artifact{}
 	for i, name := range names {
-		parsed, err := candidate.Parse(root, name)
-		require.NoError(t, err)
-		artifact, err := candidate.Prepare(t.Context(), root, parsed, runtimeName, func(line string) { t.Log(line) })
-		require.NoError(t, err)
-		byHost[hostAt(i)] = artifact
+		byHost[hostAt(i)] = candidatetest.Prepare(t, filepath.Join("..", "..", ".."), name, runtimeName, 2*patience)
 	}
 	run, err := session.Open()
 	require.NoError(t, err)
