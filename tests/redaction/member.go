@@ -57,10 +57,15 @@ func (l local) redacts(eventID string) {
 // attempting is a local member whose redactions may be refused: consequences decide, and the refusal is noted.
 type attempting struct{ local }
 
-func (a attempting) redacts(eventID string) {
-	if _, err := a.Redact(a.c.Context(), a.roomID, eventID, ""); err != nil {
+func (a attempting) redacts(eventID string) { a.tries(eventID) }
+
+// tries redacts an event and returns the ID of the redaction, "" if it was refused.
+func (a attempting) tries(eventID string) (redactionID string) {
+	redactionID, err := a.Redact(a.c.Context(), a.roomID, eventID, "")
+	if err != nil {
 		a.c.Notef("the server answered the redaction by %s with %v", a.UserID, err)
 	}
+	return redactionID
 }
 
 // remote is a member of a peer, which sends the events of its user to all servers in the room.
