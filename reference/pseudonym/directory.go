@@ -44,6 +44,9 @@ type Seen struct {
 	Position   int64 // of the event, in the server's own order
 	Judgement  Judgement
 	Concealed  bool // Handle returned Conceal
+	// Unhashed means that the content hash does not cover the mapping: the event was redacted, or changed on its way. Any server can
+	// have put in a mapping of this key to a user of its own.
+	Unhashed bool
 }
 
 // Change is what an event or a verification changed. The server stores every Entry it is given.
@@ -75,7 +78,7 @@ func NewDirectory(rules Rules, stored ...Entry) *Directory {
 // Only the most recent mapping of a key counts, more accurately the one in the current room state (MSC1228,
 // Implementation, footnote 2). A newer mapping cancels the pending verification of an earlier one; a verified one stays
 // until another is verified. If the key already has a mapping, that of an old event that arrives late, by backfill, is
-// ignored.
+// ignored. So is one that the content hash does not cover: only the key may say who it stands for (MSC4014, Proposal 2).
 func (d *Directory) Learn(seen Seen) Change {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -91,7 +94,7 @@ func (d *Directory) Learn(seen Seen) Change {
 	if d.forgets(entry, seen) {
 		return d.keep(entry, known, before, seen.Current)
 	}
-	newest := seen.Current && d.rules.EffectOf(seen.Membership) == Sets
+	newest := seen.Current && !seen.Unhashed && d.rules.EffectOf(seen.Membership) == Sets
 	claim := &Claim{UserID: seen.Judgement.Mapping.UserID, Mapping: seen.Judgement.Mapping.Raw, EventID: seen.EventID}
 	switch {
 	case d.rules.EffectOf(seen.Membership) == NoEffect:

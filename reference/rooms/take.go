@@ -5,6 +5,7 @@ package rooms
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 
@@ -240,6 +241,7 @@ func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 		seen := pseudonym.Seen{
 			Key: identity.SenderKey(key), EventID: event.ID(), Membership: event.Membership(), Position: taken.Position,
 			Current: current != nil && current.ID() == event.ID(), Judgement: j, Concealed: event.Concealed,
+			Unhashed: errors.Is(event.CheckContentHash(), pdu.ErrContentHash),
 		}
 		r.keep(tx, r.directory.Learn(seen), taken.Position)
 		r.noteMapping(tx, event)

@@ -4,7 +4,6 @@ package mapping
 // differ in what the lie alters.
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -104,16 +103,6 @@ var joinLies = []lie{
 			victim := s.Carol.KeyIn(honest.RoomID()).Public
 			return honest.NamingKey(victim).Alter(federation.SetField("state_key", victim))
 		},
-	},
-	{
-		// The mapping is a valid one of this key. Redaction removes it, so that only the content hash covers it.
-		requirement: "mapping/no-hijack", name: "a mapping put in place of another after the event was signed",
-		alter: func(honest federation.Template, s scene) federation.Template {
-			other := s.Room.Made(honest.Claiming(idOfImpostor(s)))
-			mapping := json.RawMessage(other.Get("content." + pseudoid.MappingField).Raw)
-			return honest.AlterAfterSigning(federation.SetField("content."+pseudoid.MappingField, mapping))
-		},
-		claimed: idOfImpostor, paths: append(pushed, "the state of send_join"),
 	},
 	{
 		requirement: "mapping/no-claim-of-local-user", name: "a claim of a user of the server",

@@ -58,8 +58,6 @@ func idOfBob(s scene) string { return s.bob.ID() }
 
 func idOfZoe(s scene) string { return s.zoe.UserID }
 
-func idOfImpostor(s scene) string { return s.Origin.User("impostor").ID() }
-
 func idOfAbsent(s scene) string { return s.Origin.User(absent).ID() }
 
 var membershipLies = []membershipLie{
