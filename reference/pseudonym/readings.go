@@ -111,8 +111,8 @@ func Offers() []Offer {
 
 		{"client-view/mapping-present", of{"every-view", "no-view"},
 			func(r *Readings) *Reading { return &r.MappingPresent }},
-		// The readings of this one and the next that put a user ID on the wire only take effect together with another
-		// reading of auth/rules-by-sigil than the default: rules 8 and 9.3 refuse a user ID there.
+		// The readings of this one and the next that put a user ID, or another user's key, where rules 8 and 9.3 refuse it,
+		// change these rules, too (rules/identity.go).
 		{"client-view/power-levels-before-join", of{"applied-on-join", "refused", "dropped", "user-id-on-wire", "user-id-and-power", "key-made-early"},
 			func(r *Readings) *Reading { return &r.PowerBeforeJoin }},
 		{"client-view/state-key-before-join", of{"refused", "user-id-on-wire", "key-made-early"},

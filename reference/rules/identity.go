@@ -35,16 +35,22 @@ func (r Rules) checkMemberKey(f pdu.Format, stateKey string) error {
 // mayUseStateKey is rule 8: "If the event has a `state_key` that starts with an `@` and does not match the `sender`,
 // reject." Read by key, a state key that is a sender key belongs to its member, as one with '@' does elsewhere; one
 // with '@' belongs to nobody, since it matches no sender. A random state key that happens to be spelled like a key is
-// refused too.
+// refused too. A server whose clients may key state by users that have not joined (client-view/state-key-before-join) cannot
+// apply it.
 func (r Rules) mayUseStateKey(e *pdu.Event) error {
 	stateKey, ok := e.StateKey()
-	if !ok || stateKey == e.Sender() || e.Format().Pseudonymous && r.Pseudonym.Readings.BySigil == "not-applied" {
+	if !ok || stateKey == e.Sender() {
+		return nil
+	}
+	readings := r.Pseudonym.Readings
+	early := readings.StateKeyBeforeJoin == "user-id-on-wire" || readings.StateKeyBeforeJoin == "key-made-early"
+	if e.Format().Pseudonymous && (readings.BySigil == "not-applied" || early) {
 		return nil
 	}
 	if strings.HasPrefix(stateKey, "@") {
 		return reject("8", "the state key %q begins with '@' and is not the sender", stateKey)
 	}
-	if !e.Format().Pseudonymous || r.Pseudonym.Readings.BySigil == "by-sigil" {
+	if !e.Format().Pseudonymous || readings.BySigil == "by-sigil" {
 		return nil
 	}
 	if _, err := identity.ParseSenderKey(stateKey); err == nil {
@@ -54,11 +60,14 @@ func (r Rules) mayUseStateKey(e *pdu.Event) error {
 }
 
 // mayHoldPower is the part of rule 9.3 about the keys of `users` in power levels: "keys that are valid user IDs". In
-// pseudonymous rooms these are sender keys (MSC1228, Proposal: see checkMemberKey).
+// pseudonymous rooms these are sender keys (MSC1228, Proposal: see checkMemberKey), and user IDs where
+// client-view/power-levels-before-join puts them on the wire.
 func (r Rules) mayHoldPower(f pdu.Format, user string) error {
-	reading := r.Pseudonym.Readings.BySigil
+	reading, early := r.Pseudonym.Readings.BySigil, r.Pseudonym.Readings.PowerBeforeJoin
 	switch {
 	case !f.Pseudonymous:
+		return identity.CheckUserID(user)
+	case strings.HasPrefix(user, "@") && (early == "user-id-on-wire" || early == "user-id-and-power"):
 		return identity.CheckUserID(user)
 	case reading == "not-applied":
 		return nil
