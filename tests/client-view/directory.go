@@ -1,0 +1,263 @@
+package clientview
+
+// Aliases, the public room list, and the hierarchy and summaries of rooms.
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/tidwall/gjson"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/match"
+	"msc4014/helpers/stage"
+)
+
+// The directory shows rooms by what is in their events, and counts members: the same as of any room (MSC4014, hard requirement 1).
+var _ = check.Register(check.Check{
+	Name:     "aliases, the public room list, the hierarchy and summaries show a room to users of its server",
+	Requires: []string{"client-view/directory"},
+	Path:     string(local),
+	Body: func(c *check.C) {
+		works(c, local, nil, []feature{
+			{"the summary in /sync", company.hasHeroes},
+			{"aliases", company.hasAliases},
+			{"the public room list", company.isPublished},
+			{"power over the public room list", company.isGuarded},
+			{"the hierarchy", company.isInHierarchy},
+			{"GET /room_summary", company.isSummarised},
+		})
+	},
+})
+
+// hasAliases gives the room an alias by each member, of which one is made canonical and the other deleted by who has power.
+func (m company) hasAliases() error {
+	c := m.C
+	ofAlice, ofBob := aliasOf(m.alice), aliasOf(m.bob)
+	if err := errors.Join(m.alice.CreateAlias(c.Context(), ofAlice, m.roomID), m.bob.CreateAlias(c.Context(), ofBob, m.roomID)); err != nil {
+		return err
+	}
+	_, err := m.alice.SendState(c.Context(), m.roomID, "m.room.canonical_alias", "", map[string]any{"alias": ofAlice})
+	if err != nil {
+		return err
+	}
+	resolved, err := m.bob.ResolveAlias(c.Context(), ofAlice)
+	if err != nil {
+		return err
+	}
+	listed, err := m.bob.Do(c.Context(), http.MethodGet, csapi.V3("rooms", m.roomID, "aliases"), nil, nil)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(
+		differs("the room of an alias", resolved.Get("room_id"), m.roomID),
+		differs("that its servers have this one", has(resolved.Get("servers"), m.ServerName(1)), true),
+		differs("that the aliases of the room have both", has(listed.Get("aliases"), ofAlice) && has(listed.Get("aliases"), ofBob), true),
+	); err != nil {
+		return err
+	}
+	_, err = m.alice.Do(c.Context(), http.MethodDelete, csapi.V3("directory", "room", ofBob), nil, nil)
+	return err
+}
+
+// aliasOf is an alias that no other user has.
+func aliasOf(user *stage.User) string { return "#" + strings.TrimPrefix(user.UserID, "@") }
+
+func has(list gjson.Result, text string) bool {
+	return slices.ContainsFunc(list.Array(), func(each gjson.Result) bool { return each.String() == text })
+}
+
+// hasHeroes looks at the summary of the room, which has no name yet.
+func (m company) hasHeroes() error {
+	return m.alice.SeesInSync("", func(answer *csapi.Response) error {
+		summary := answer.Get(match.Path("rooms", "join", m.roomID, "summary"))
+		return match.All(
+			match.KeyEqual("m\\.heroes", []string{m.other()}), match.KeyEqual("m\\.joined_member_count", 2),
+		)(summary)
+	})
+}
+
+const roomName = "A room with a name"
+
+// publishes lets Alice name the room and publish it in the list of public rooms.
+func (m company) publishes() error {
+	_, err := m.alice.SendState(m.C.Context(), m.roomID, "m.room.name", "", map[string]any{"name": roomName})
+	if err != nil {
+		return err
+	}
+	path := csapi.V3("directory", "list", "room", m.roomID)
+	_, err = m.alice.Do(m.C.Context(), http.MethodPut, path, nil, map[string]any{"visibility": "public"})
+	return err
+}
+
+// described requires the description of the room in one of the directories.
+func (m company) described() match.Matcher {
+	return match.All(match.KeyEqual("room_id", m.roomID), match.KeyEqual("num_joined_members", 2), match.KeyEqual("name", roomName))
+}
+
+// eventually asks again until ask returns nil: servers may keep their directories up to date in the background.
+func (m company) eventually(ask func() error) error {
+	return m.alice.SeesInSync("", func(*csapi.Response) error { return ask() })
+}
+
+func (m company) isPublished() error {
+	if err := m.publishes(); err != nil {
+		return err
+	}
+	return m.eventually(func() error {
+		answer, err := m.bob.Do(m.C.Context(), http.MethodGet, csapi.V3("publicRooms"), url.Values{"limit": {"1000"}}, nil)
+		if err != nil {
+			return err
+		}
+		return match.Contains("chunk", m.described())(answer.JSON())
+	})
+}
+
+// isGuarded lets Bob change the visibility of the room without power, and with it.
+func (m company) isGuarded() error {
+	hides := func() error {
+		path := csapi.V3("directory", "list", "room", m.roomID)
+		_, err := m.bob.Do(m.C.Context(), http.MethodPut, path, nil, map[string]any{"visibility": "private"})
+		return err
+	}
+	if hides() == nil {
+		return errors.New("a member without power takes the room from the public room list")
+	}
+	m.bob.AwaitsEvent(m.roomID, m.alice.GivesPower(m.roomID, map[string]int{m.bob.UserID: 100}))
+	return hides()
+}
+
+// makesSpace lets Alice make a space of the same kind with the room as its child, and returns its ID.
+func (m company) makesSpace() (spaceID string, err error) {
+	options := []stage.Option{stage.Public, {Name: "creation_content", Value: map[string]any{"type": "m.space"}}}
+	if m.ordinary {
+		spaceID = m.alice.MakesOrdinary(options...)
+	} else {
+		spaceID = m.alice.Makes(options...)
+	}
+	child := map[string]any{"via": []string{m.ServerName(1)}}
+	_, err = m.alice.SendState(m.C.Context(), spaceID, "m.space.child", m.roomID, child)
+	return spaceID, err
+}
+
+func (m company) isInHierarchy() error {
+	spaceID, err := m.makesSpace()
+	if err != nil {
+		return err
+	}
+	child := match.All(match.State("m.space.child", m.roomID), match.KeyEqual("sender", m.alice.UserID))
+	return m.eventually(func() error {
+		path := "/_matrix/client/v1" + csapi.Path("rooms", spaceID, "hierarchy")
+		answer, err := m.bob.Do(m.C.Context(), http.MethodGet, path, nil, nil)
+		if err != nil {
+			return err
+		}
+		return match.All(
+			match.Contains("rooms", match.All(match.KeyEqual("room_id", spaceID), match.Contains("children_state", child))),
+			match.Contains("rooms", match.All(match.KeyEqual("room_id", m.roomID), match.KeyEqual("num_joined_members", 2))),
+		)(answer.JSON())
+	})
+}
+
+func (m company) isSummarised() error {
+	answer, err := m.alice.Do(m.C.Context(), http.MethodGet, "/_matrix/client/v1"+csapi.Path("room_summary", m.roomID), nil, nil)
+	if err != nil {
+		return err
+	}
+	return match.All(match.KeyEqual("num_joined_members", 2), match.KeyEqual("membership", "join"))(answer.JSON())
+}
+
+// Other servers are shown the same.
+var _ = check.Register(check.Check{
+	Name:     "aliases, the public room list and the hierarchy show a room to a peer",
+	Requires: []string{"client-view/directory"},
+	Path:     "to a peer",
+	Body: func(c *check.C) {
+		works(c, remote, nil, []feature{
+			{"aliases", company.showsAlias}, {"the public room list", company.showsList}, {"the hierarchy", company.showsHierarchy},
+		})
+	},
+})
+
+// asks lets the peer ask hs1, and returns an error unless the answer matches.
+func (m company) asks(uri string, wanted match.Matcher) error {
+	ctx, cancel := m.peer.Within()
+	defer cancel()
+	answer, err := m.peer.Do(ctx, m.ServerName(1), http.MethodGet, "/_matrix/federation/v1"+uri, nil)
+	if err == nil && !answer.OK() {
+		err = fmt.Errorf("GET %s returned %s", uri, answer)
+	}
+	if err != nil {
+		return err
+	}
+	return wanted(gjson.ParseBytes(answer.Body))
+}
+
+func (m company) showsAlias() error {
+	alias := aliasOf(m.alice)
+	if err := m.alice.CreateAlias(m.C.Context(), alias, m.roomID); err != nil {
+		return err
+	}
+	return m.asks("/query/directory?room_alias="+url.QueryEscape(alias), match.All(
+		match.KeyEqual("room_id", m.roomID), match.Contains("servers", match.KeyEqual("@this", m.ServerName(1))),
+	))
+}
+
+func (m company) showsList() error {
+	if err := m.publishes(); err != nil {
+		return err
+	}
+	return m.eventually(func() error { return m.asks("/publicRooms?limit=1000", match.Contains("chunk", m.described())) })
+}
+
+func (m company) showsHierarchy() error {
+	spaceID, err := m.makesSpace()
+	if err != nil {
+		return err
+	}
+	return m.eventually(func() error {
+		return m.asks("/hierarchy"+csapi.Path(spaceID), match.All(
+			match.Contains("room.children_state", match.State("m.space.child", m.roomID)),
+			match.Contains("children", match.All(match.KeyEqual("room_id", m.roomID), match.KeyEqual("num_joined_members", 2))),
+		))
+	})
+}
+
+// And users find and join what a peer shows.
+var _ = check.Register(check.Check{
+	Name:     "a user joins a room of a peer by its alias, and finds it in the peer's public room list",
+	Requires: []string{"client-view/directory"},
+	Path:     "from a peer",
+	Body: func(c *check.C) {
+		s := stage.Open(c, blueprints.OneServer)
+		alice, peer := s.User("alice"), s.Peer()
+		carol := peer.User("carol")
+		room := peer.Makes(federation.RoomOptions{Creator: carol, Name: roomName, AliasName: "room"})
+		alias := "#room:" + peer.Name()
+		resolved, err := alice.ResolveAlias(c.Context(), alias)
+		c.Must(err)
+		assert.Equal(c, room.ID(), resolved.Get("room_id").String(), "the room of an alias of a peer")
+		c.UnderTest()
+		joined, err := alice.JoinRoom(c.Context(), alias)
+		c.Must(err)
+		assert.Equal(c, room.ID(), joined, "the room joined by an alias of a peer")
+		room.AwaitsMember(alice.UserID, "join")
+		alice.AwaitsMembership(room.ID(), carol.ID(), "join")
+
+		shown := map[string]any{"room_id": room.ID(), "name": roomName, "num_joined_members": 2, "world_readable": false, "guest_can_join": false}
+		peer.Handle(federation.PublicRooms, func(*federation.Request, func() federation.Answer) federation.Answer {
+			return federation.JSON(http.StatusOK, map[string]any{"chunk": []any{shown}, "total_room_count_estimate": 1})
+		})
+		list, err := alice.Do(c.Context(), http.MethodGet, csapi.V3("publicRooms"), url.Values{"server": {peer.Name()}}, nil)
+		c.Must(err)
+		c.Must(match.Contains("chunk", match.KeyEqual("room_id", room.ID()))(list.JSON()))
+	},
+})
