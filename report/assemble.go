@@ -51,6 +51,13 @@ type CatalogueEntry struct {
 	Since   int  // the version of the catalogue that first had it
 	Demand  string
 	Source  string
+	// Links lead to what Source names; Readings are all that the catalogue lists.
+	Links    []Link
+	Readings []Reading
+	// Faults are the deviations of the reference that make it fail.
+	Faults []Fault
+	// Consequence is what it means for users when a server breaks it.
+	Consequence string
 }
 
 // Run is what is known about a run besides its events.

@@ -29,7 +29,7 @@ func (a *assembly) requirements(catalogue Catalogue, results Results) []Requirem
 	for _, entry := range catalogue.Requirements {
 		requirement := Requirement{
 			ID: entry.ID, Chapter: entry.Chapter, Kind: entry.Kind, Own: entry.Own, Since: max(entry.Since, 1),
-			Demand: entry.Demand, Source: entry.Source,
+			Demand: entry.Demand, Source: entry.Source, Links: entry.Links, Possible: entry.Readings, Faults: entry.Faults, Consequence: entry.Consequence,
 			Checks: []string{},
 		}
 		for _, check := range checks[entry.ID] {

@@ -113,8 +113,33 @@ type Requirement struct {
 	Reason  string          `json:"reason,omitempty"`
 	// Since is the version of the catalogue that first had it: an older baseline cannot have it.
 	Since int `json:"since"`
-	// Readings are the readings seen of an open requirement.
-	Readings []string `json:"readings,omitempty"`
+	// Readings are the readings seen of an open requirement, and Possible are those that the catalogue lists.
+	Readings []string  `json:"readings,omitempty"`
+	Possible []Reading `json:"possible_readings,omitempty"`
+	// Links lead to the lines of the texts that Source names.
+	Links []Link `json:"links,omitempty"`
+	// Faults are the deviations of the reference that are known to make it fail: what its checks can notice.
+	Faults []Fault `json:"faults,omitempty"`
+	// Consequence says what it means for users when a server breaks it; only requirements that protect them have one.
+	Consequence string `json:"consequence,omitempty"`
+}
+
+// Reading is a reading of an open requirement, with its meaning.
+type Reading struct {
+	Reading string `json:"reading"`
+	Means   string `json:"means"`
+}
+
+// Link is a link to a place in a text.
+type Link struct {
+	Text string `json:"text"`
+	URL  string `json:"url"`
+}
+
+// Fault is a deviation of the reference from the texts.
+type Fault struct {
+	ID   string `json:"id"`
+	Does string `json:"does"`
 }
 
 // EvidenceFile is a file in the results folder.

@@ -27,6 +27,8 @@ type Requirement struct {
 	Demand  string `json:"demand"` // one sentence
 	// Readings are the ways to read the texts that the suite can distinguish; only open requirements have them.
 	Readings []Reading `json:"readings,omitempty"`
+	// Consequence says in one sentence what it means for users when a server breaks it. Only requirements that protect users have one.
+	Consequence string `json:"consequence,omitempty"`
 	// Since is the catalogue version that first had the requirement; 0 in the data means 1.
 	Since int `json:"since,omitempty"`
 }
@@ -82,6 +84,9 @@ type Text struct {
 	Title  string `json:"title"`
 	Commit string `json:"commit,omitempty"` // in matrix-org/matrix-spec-proposals; the discussion has none
 	SHA256 string `json:"sha256"`           // of the text at that time
+	// File is its path in the repository at that commit, and Lines are the lines at which its sections and their items begin.
+	File  string         `json:"file,omitempty"`
+	Lines map[string]int `json:"lines,omitempty"`
 }
 
 // Word is a term that the requirements use in a fixed sense.

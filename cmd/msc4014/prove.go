@@ -204,7 +204,7 @@ func newProver(kill <-chan struct{}) (*prove.Prover, error) {
 	return &prove.Prover{
 		Root: root, Folder: filepath.Clean(folder), Stdout: os.Stdout, Environment: os.Getenv,
 		Suite:     report.Suite{Version: plan.SuiteVersion, Commit: gitCommit(root)},
-		Catalogue: catalogue, Report: catalogueOf(catalogue), Program: program, Faults: all,
+		Catalogue: catalogue, Report: catalogueOf(catalogue, all), Program: program, Faults: all,
 		Build: suitebinary.Build,
 		Prepare: func(ctx context.Context, with []faults.Fault, progress func(string)) (runtime.Artifact, error) {
 			overlay, err := faults.Apply(root, with)

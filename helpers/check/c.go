@@ -136,6 +136,7 @@ func (c *C) record(v verdict.Verdict, reason string, arguments ...any) {
 // note is record without the check for time-outs. The caller holds c.mu.
 func (c *C) note(v verdict.Verdict, reason string) {
 	if c.outcome.verdict == "" || (v == verdict.Fail && c.outcome.verdict != verdict.Fail) {
+		c.recorder.Mark(transcript.NoteFailed)
 		c.outcome.verdict = v
 		c.outcome.reasons = nil
 	}
@@ -312,6 +313,7 @@ func (c *C) Control(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.controls++
+	c.recorder.Mark(transcript.NoteControl)
 }
 
 // NeedControl ends the check with error if no positive control has passed: a refusal would prove nothing.

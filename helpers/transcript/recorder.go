@@ -46,6 +46,21 @@ func (r *Recorder) Record(e Exchange) {
 	r.shrink(orDefault(r.MaxTotal, DefaultMaxTotal))
 }
 
+// The notes with which a check marks the exchange after which something was decided.
+const (
+	NoteControl = "the positive control had passed with this exchange"
+	NoteFailed  = "the check had failed with this exchange"
+)
+
+// Mark adds a note to the exchange that ended last.
+func (r *Recorder) Mark(note string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if last := len(r.kept) - 1; last >= 0 && !slices.Contains(r.kept[last].Notes, note) {
+		r.kept[last].Notes = append(slices.Clone(r.kept[last].Notes), note)
+	}
+}
+
 // shrink drops the oldest data until the rest is within limit.
 func (r *Recorder) shrink(limit int) {
 	for r.total > limit && r.bodiless < len(r.kept) {

@@ -162,3 +162,29 @@ func TestRecorderIsSafeForConcurrentUse(t *testing.T) {
 	group.Wait()
 	assert.Equal(t, 400, len(recorder.Exchanges())+recorder.Dropped())
 }
+
+// TestReadHAR: what was written is read again, without headers.
+func TestReadHAR(t *testing.T) {
+	var recorder transcript.Recorder
+	started := time.Date(2026, 3, 4, 5, 6, 7, 8e6, time.UTC)
+	recorder.Record(transcript.Exchange{
+		Direction: transcript.PeerRequest, Actor: "peer1.example", Server: "hs1.example", Started: started, Duration: 3 * time.Millisecond,
+		Method: "PUT", URL: "https://hs1.example/_matrix/federation/v1/send/1", RequestBody: []byte("{\"a\":\"<b>\"}"), Status: 200, ResponseBody: []byte{0xff, 0},
+	})
+	recorder.Mark(transcript.NoteControl)
+	recorder.Mark(transcript.NoteControl)
+	var file bytes.Buffer
+	require.NoError(t, transcript.WriteHAR(&file, creator, recorder.Exchanges(), 0))
+	read, err := transcript.ReadHAR(&file)
+	require.NoError(t, err)
+	want := recorder.Exchanges()
+	assert.Equal(t, []string{transcript.NoteControl}, want[0].Notes)
+	assert.Equal(t, want, read)
+}
+
+func TestReadHARRefuses(t *testing.T) {
+	for _, text := range []string{"", "{}", `{"log":{"entries":[`, `{"log":{"entries":[{"startedDateTime":"yesterday"}]}}`, "[]"} {
+		_, err := transcript.ReadHAR(strings.NewReader(text))
+		assert.ErrorContains(t, err, "read the transcript", text)
+	}
+}
