@@ -37,7 +37,12 @@ type Folder struct {
 	lock    *os.File
 	made    bool // the results folder did not exist before
 	begun   bool // earlier results have been set aside
+	// Forms, if set, writes further forms of the results into a folder that has the run's files: those of FormFiles.
+	Forms func(folder string, results Results) error
 }
+
+// FormFiles are the names of the forms that Folder.Forms may write.
+var FormFiles = []string{HTMLFile, MarkdownFile, EARLFile}
 
 // OpenFolder creates the results folder at path if needed, and a folder inside it for this run. It removes what killed runs
 // left there. It returns an error if a live run is using the folder, or if the folder has files of these names that are not
@@ -112,6 +117,11 @@ func (f *Folder) Keep(results Results) error {
 	if err := errors.Join(WriteJUnit(junit, results), junit.Close()); err != nil {
 		return fmt.Errorf("cannot write junit.xml: %w", err)
 	}
+	if f.Forms != nil {
+		if err := f.Forms(f.staging, results); err != nil {
+			return err
+		}
+	}
 	if err := refuseForeign(f.path); err != nil {
 		return err
 	}
@@ -121,7 +131,7 @@ func (f *Folder) Keep(results Results) error {
 		}
 		f.begun = true
 	}
-	for _, name := range []string{ResultsFile, JUnitFile, ChecksFolder, ConfigurationFolder} {
+	for _, name := range append([]string{ResultsFile, JUnitFile, ChecksFolder, ConfigurationFolder}, FormFiles...) {
 		if err := f.replace(name); err != nil {
 			return fmt.Errorf("cannot move %s into %s: %w", name, f.path, err)
 		}
@@ -238,7 +248,7 @@ func (f *Folder) Close() error {
 // refuseForeign returns an error if folder has an entry that a run would replace and that no run wrote, because there is no
 // results.json of this suite next to it.
 func refuseForeign(folder string) error {
-	for _, name := range []string{ChecksFolder, ConfigurationFolder, JUnitFile, ResultsFile} {
+	for _, name := range append([]string{ChecksFolder, ConfigurationFolder, JUnitFile, ResultsFile}, FormFiles...) {
 		there, err := exists(filepath.Join(folder, name))
 		if err != nil {
 			return fmt.Errorf("cannot use %s for results: %w", folder, err)

@@ -25,8 +25,12 @@ var ErrNewer = errors.New("a newer version of this suite wrote it: use that vers
 
 // The names of the files and folders that a run writes into its results folder.
 const (
-	ResultsFile  = "results.json"
-	JUnitFile    = "junit.xml"
+	ResultsFile = "results.json"
+	JUnitFile   = "junit.xml"
+	// The report for reviewers, in three forms.
+	HTMLFile     = "report.html"
+	MarkdownFile = "report.md"
+	EARLFile     = "earl.jsonld"
 	ChecksFolder = "checks" // logs and transcripts of checks that did not pass
 	// ConfigurationFolder has the candidate's configuration, if it is known.
 	ConfigurationFolder = "configuration"

@@ -71,7 +71,7 @@ func (s *summary) candidate(one Summarised) {
 	if hasOwn(results) {
 		s.line("  own demands    %s", requirementCounts(results, true))
 	}
-	if seen, total := openQuestions(results); total > 0 {
+	if seen, total := OpenQuestions(results); total > 0 {
 		s.line("  open questions %d of %d answered", seen, total)
 	}
 	again, others := 0, 0
@@ -87,6 +87,7 @@ func (s *summary) candidate(one Summarised) {
 		s.line("  judged again   %d, because a server died; with another verdict than at first: %d", again, others)
 	}
 	s.line("  results        %s", filepath.Join(one.Folder, ResultsFile))
+	s.line("  report         %s", filepath.Join(one.Folder, HTMLFile))
 	s.comparison(results)
 	if results.Incomplete == "" {
 		for _, reason := range Unjudged(results) {
@@ -408,8 +409,8 @@ func hasOwn(results Results) bool {
 	})
 }
 
-// openQuestions counts the open requirements that have a check, and those with a reading seen.
-func openQuestions(results Results) (seen, total int) {
+// OpenQuestions counts the open requirements that have a check, and those with a reading seen.
+func OpenQuestions(results Results) (seen, total int) {
 	for _, requirement := range results.Requirements {
 		if requirement.Kind != KindOpen || len(requirement.Checks) == 0 && len(requirement.Readings) == 0 ||
 			LeftOut(requirement.Verdict, requirement.Reason) {

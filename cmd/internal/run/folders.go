@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"msc4014/helpers/verdict"
 	"msc4014/report"
+	"msc4014/report/page"
 )
 
 // open claims the results folders of all tasks, or none.
@@ -19,6 +21,7 @@ func (m *made) open() (err error) {
 		if m.tasks[i].folder, err = report.OpenFolder(m.tasks[i].results); err != nil {
 			return errors.Join(err, m.close())
 		}
+		m.tasks[i].folder.Forms = page.WriteOwn
 	}
 	return nil
 }
@@ -54,4 +57,23 @@ func (r *Runner) unmade(m *made, why error, tasks ...task) error {
 		problems = append(problems, one.folder.Keep(report.Unmade(run, m.catalogue, why.Error())))
 	}
 	return errors.Join(problems...)
+}
+
+// reportOnAll writes one report over the candidates of a run, into the folder that has their results, and returns its file.
+func (r *Runner) reportOnAll(m *made, judged []report.Summarised) (file string, err error) {
+	var sources []page.Source
+	for _, one := range judged {
+		sources = append(sources, page.Source{Results: one.Results, Folder: filepath.Join(r.Folder, one.Folder)})
+		if filepath.IsAbs(one.Folder) {
+			sources[len(sources)-1].Folder = one.Folder
+		}
+	}
+	into := m.Options.Results
+	if into == "" {
+		into = filepath.Join(r.Root, "results")
+	}
+	if err := page.WriteSources(into, sources); err != nil {
+		return "", err
+	}
+	return filepath.Join(into, report.HTMLFile), nil
 }

@@ -111,6 +111,14 @@ func (r *Runner) Run(ctx context.Context, options Options) (status int, err erro
 		}
 	}
 	m.progress.Close()
+	if len(judged) > 1 {
+		file, err := r.reportOnAll(m, judged)
+		if err != nil {
+			problems = append(problems, err.Error())
+		} else {
+			words = append([]string{"report of all: " + r.shown(file)}, words...)
+		}
+	}
 	if len(judged) > 0 {
 		style := report.StyleFor(r.Stdout, r.Environment)
 		if err := report.WriteSummary(r.Stdout, style, judged); err != nil {

@@ -1,0 +1,270 @@
+// Package browser opens the report in Chromium. It is a module of its own, so that the suite neither needs a browser nor its driver.
+// MSC4014_REPORT names the report to open; MSC4014_SCREENSHOTS, if set, a folder for pictures of it.
+package browser
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/performance"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// opensWithin is what a report of four candidates may take to open.
+const opensWithin = 2 * time.Second
+
+// visitor is a page and what went wrong in it.
+type visitor struct {
+	t        *testing.T
+	ctx      context.Context
+	mu       sync.Mutex
+	problems []string
+	requests []string
+	width    int
+}
+
+// visit opens a report at a width in pixels.
+func visit(t *testing.T, file string, width int, scheme string) *visitor {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.WindowSize(width, 900))
+	options = append(options, chromedp.WSURLReadTimeout(time.Minute))
+	allocated, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel := chromedp.NewContext(allocated)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	t.Cleanup(cancel)
+	v := &visitor{t: t, ctx: ctx, width: width}
+	chromedp.ListenTarget(ctx, func(event any) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		switch event := event.(type) {
+		case *runtime.EventConsoleAPICalled:
+			v.problems = append(v.problems, fmt.Sprintf("console: %s", event.Type))
+		case *runtime.EventExceptionThrown:
+			v.problems = append(v.problems, event.ExceptionDetails.Error())
+		case *log.EventEntryAdded:
+			v.problems = append(v.problems, event.Entry.Text)
+		case *network.EventRequestWillBeSent:
+			v.requests = append(v.requests, event.Request.URL)
+		}
+	})
+	address := (&url.URL{Scheme: "file", Path: file}).String()
+	v.do(network.Enable(), log.Enable(), runtime.Enable(),
+		emulation.SetDeviceMetricsOverride(int64(width), 900, 1, width < 600),
+		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
+	// The processor's time, since the machine may be busy.
+	v.do(performance.Enable().WithTimeDomain(performance.EnableTimeDomainThreadTicks), chromedp.Navigate(address), chromedp.WaitVisible("#search", chromedp.ByQuery))
+	took := v.busy()
+	t.Logf("opened in %s of the processor's time", took)
+	if took > opensWithin {
+		t.Errorf("it opens in %s, more than %s", took, opensWithin)
+	}
+	return v
+}
+
+func (v *visitor) do(actions ...chromedp.Action) {
+	v.t.Helper()
+	if err := chromedp.Run(v.ctx, actions...); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// busy returns how long the page has worked.
+func (v *visitor) busy() time.Duration {
+	v.t.Helper()
+	var took time.Duration
+	v.do(chromedp.ActionFunc(func(ctx context.Context) error {
+		metrics, err := performance.GetMetrics().Do(ctx)
+		for _, metric := range metrics {
+			if metric.Name == "TaskDuration" {
+				took = time.Duration(metric.Value * float64(time.Second)).Round(time.Millisecond)
+			}
+		}
+		return err
+	}))
+	return took
+}
+
+// number evaluates an expression to a number.
+func (v *visitor) number(expression string) int {
+	v.t.Helper()
+	var result int
+	v.do(chromedp.Evaluate(expression, &result))
+	return result
+}
+
+// picture takes a screenshot if they are wanted.
+func (v *visitor) picture(name string) {
+	folder := os.Getenv("MSC4014_SCREENSHOTS")
+	if folder == "" {
+		return
+	}
+	var picture []byte
+	v.do(chromedp.CaptureScreenshot(&picture))
+	if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%d.png", name, v.width)), picture, 0o644); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// finish reports errors and requests.
+func (v *visitor) finish() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, problem := range v.problems {
+		v.t.Errorf("the page reports: %s", problem)
+	}
+	for _, request := range v.requests {
+		if !strings.HasPrefix(request, "file://") || !strings.HasSuffix(request, ".html") {
+			v.t.Errorf("the page requests %s", request)
+		}
+	}
+}
+
+const shown = `document.querySelectorAll("tr.requirement:not([hidden])").length`
+
+func reportFile(t *testing.T) string {
+	t.Helper()
+	file := os.Getenv("MSC4014_REPORT")
+	if file == "" {
+		t.Skip("MSC4014_REPORT names no report")
+	}
+	absolute, err := filepath.Abs(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return absolute
+}
+
+func TestReport(t *testing.T) {
+	file := reportFile(t)
+	for _, width := range []int{1280, 390} {
+		for _, scheme := range []string{"light", "dark"} {
+			t.Run(fmt.Sprintf("%d pixels, %s", width, scheme), func(t *testing.T) {
+				v := visit(t, file, width, scheme)
+				defer v.finish()
+				v.picture(scheme)
+				v.fits()
+				all := v.number(shown)
+				if all == 0 {
+					t.Fatal("it shows no requirement")
+				}
+				v.filters(all)
+				v.expands()
+				v.picture(scheme + "-open")
+				v.fits()
+				v.follows()
+				v.names()
+			})
+		}
+	}
+}
+
+// fits: nothing is wider than the window.
+func (v *visitor) fits() {
+	v.t.Helper()
+	if wide := v.number("document.documentElement.scrollWidth"); wide > v.width {
+		v.t.Errorf("the page is %d pixels wide in a window of %d", wide, v.width)
+	}
+}
+
+// filters: search and selection leave a part of the requirements, and the button shows all again.
+func (v *visitor) filters(all int) {
+	v.t.Helper()
+	v.do(chromedp.KeyEvent("/"))
+	if v.number(`document.activeElement.id === "search" ? 1 : 0`) != 1 {
+		v.t.Error("the key / does not lead to the search")
+	}
+	v.do(chromedp.Evaluate(`document.querySelector("#search").value = ""`, nil), chromedp.SendKeys("#search", "mapping/no-hijack", chromedp.ByQuery))
+	if left := v.number(shown); left == 0 || left >= all {
+		v.t.Errorf("the search leaves %d of %d requirements", left, all)
+	}
+	v.do(chromedp.SendKeys("#search", " nothing has this text", chromedp.ByQuery))
+	if left := v.number(shown); left != 0 {
+		v.t.Errorf("a search for what is nowhere leaves %d requirements", left)
+	}
+	v.do(chromedp.Click("#reset", chromedp.ByQuery))
+	if left := v.number(shown); left != all {
+		v.t.Errorf("after the reset %d of %d requirements are shown", left, all)
+	}
+	v.do(chromedp.Evaluate(`document.querySelector("#kind").value = "open"; document.querySelector("#kind").dispatchEvent(new Event("input"))`, nil))
+	if left := v.number(shown); left == 0 || left >= all {
+		v.t.Errorf("the kind leaves %d of %d requirements", left, all)
+	}
+	v.do(chromedp.Click("#reset", chromedp.ByQuery))
+}
+
+// expands: by keyboard a cell opens, shows the evidence of its first check, and closes.
+func (v *visitor) expands() {
+	v.t.Helper()
+	const worst = `[...document.querySelectorAll("button[aria-expanded]")].find((b) => document.getElementById(b.getAttribute("aria-controls")).querySelector("[data-evidence]") && b.dataset.verdict !== "pass") ?? document.querySelector("button[aria-expanded]")`
+	v.do(chromedp.Evaluate(`{ const b = `+worst+`; b.id = "chosen"; b.focus(); b.scrollIntoView({block: "start"}); scrollBy(0, -150); }`, nil), chromedp.KeyEvent(kb.Enter))
+	if open := v.number(`document.querySelectorAll("tr.detail:not([hidden])").length`); open != 1 {
+		v.t.Fatalf("after Enter on a cell %d details are open", open)
+	}
+	const places = `document.querySelectorAll("tr.detail:not([hidden]) [data-evidence]").length`
+	if v.number(places) > 0 && v.number(`document.querySelectorAll("tr.detail:not([hidden]) .steps > li, tr.detail:not([hidden]) pre").length`) == 0 {
+		v.do(chromedp.Evaluate(`document.querySelector("tr.detail:not([hidden]) details:has([data-evidence])").open = true`, nil), chromedp.Sleep(200*time.Millisecond))
+		if v.number(`document.querySelectorAll("tr.detail:not([hidden]) .steps").length`) == 0 {
+			v.t.Error("the evidence of a check is not shown")
+		}
+	}
+}
+
+// follows: the link of a requirement leads to it, opened.
+func (v *visitor) follows() {
+	v.t.Helper()
+	v.do(chromedp.Evaluate(`location.hash = "#" + document.querySelectorAll("tr.requirement")[20].id`, nil), chromedp.Sleep(200*time.Millisecond))
+	if v.number(`document.querySelectorAll("tr.requirement")[20].querySelectorAll("[aria-expanded=true]").length`) != 1 {
+		v.t.Error("the link of a requirement does not open it")
+	}
+	v.do(chromedp.KeyEvent(kb.Escape))
+}
+
+// names: every control has a role and a name in the accessibility tree.
+func (v *visitor) names() {
+	v.t.Helper()
+	// The driver's own types do not know the values of newer browsers.
+	type value struct {
+		Value any `json:"value"`
+	}
+	var tree struct {
+		Nodes []struct {
+			Ignored bool  `json:"ignored"`
+			Role    value `json:"role"`
+			Name    value `json:"name"`
+		} `json:"nodes"`
+	}
+	v.do(chromedp.ActionFunc(func(ctx context.Context) error { return cdp.Execute(ctx, "Accessibility.getFullAXTree", nil, &tree) }))
+	controls := map[string]int{}
+	for _, node := range tree.Nodes {
+		if node.Ignored {
+			continue
+		}
+		switch role := fmt.Sprint(node.Role.Value); role {
+		case "button", "link", "searchbox", "combobox", "textbox", "DisclosureTriangle", "table", "search", "image", "region":
+			controls[role]++
+			if name, _ := node.Name.Value.(string); name == "" {
+				v.t.Errorf("a %s has no name in the accessibility tree", role)
+			}
+		}
+	}
+	for _, role := range []string{"button", "link", "searchbox", "combobox", "table", "search"} {
+		if controls[role] == 0 {
+			v.t.Errorf("the accessibility tree has no %s", role)
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package main
+
+// report: one report over one or many results folders.
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	goruntime "runtime"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"msc4014/report"
+	"msc4014/report/page"
+)
+
+// newReportCommand returns the command that makes reports.
+func newReportCommand() *cobra.Command {
+	var to string
+	var show bool
+	command := &cobra.Command{
+		Use:   "report DIR...",
+		Short: "Make one HTML report (also Markdown and EARL) of one or many results",
+		Long: `Writes report.html, report.md and earl.jsonld from results folders alone: the requirements by section of the proposal, with a
+column for each result and the evidence behind each verdict. DIR is a results folder, or a candidate whose folder is results/<candidate>.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, arguments []string) error {
+			folders, err := resultsFolders(arguments)
+			if err != nil {
+				return err
+			}
+			if to == "" {
+				to = commonFolder(folders)
+			}
+			if err := os.MkdirAll(to, 0o755); err != nil {
+				return fmt.Errorf("cannot make the folder of the report: %w", err)
+			}
+			if err := page.Write(to, folders); err != nil {
+				return err
+			}
+			file := filepath.Join(to, report.HTMLFile)
+			fmt.Println("report:", file)
+			if show {
+				return openFile(file)
+			}
+			return nil
+		},
+	}
+	command.Flags().StringVar(&to, "to", "", "write the report into `DIR` (default: the results folder; of several, the folder that has them all)")
+	command.Flags().BoolVar(&show, "open", false, "open it in the browser")
+	return command
+}
+
+// resultsFolders returns the folders that arguments name: each is a folder, or a candidate with a folder in results/.
+func resultsFolders(arguments []string) ([]string, error) {
+	var folders []string
+	for _, argument := range arguments {
+		folder, err := resultsFolder(argument)
+		if err != nil {
+			return nil, err
+		}
+		absolute, err := filepath.Abs(folder)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(folders, absolute) {
+			return nil, fmt.Errorf("%s is named twice", argument)
+		}
+		folders = append(folders, absolute)
+	}
+	return folders, nil
+}
+
+// resultsFolder returns the results folder that an argument names.
+func resultsFolder(argument string) (string, error) {
+	info, err := os.Stat(argument)
+	if err == nil && info.IsDir() {
+		return argument, nil
+	}
+	if err == nil {
+		return "", fmt.Errorf("%s is a file; name the results folder that has it", argument)
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("cannot read results: %w", err)
+	}
+	if root, rooted := projectRoot(); rooted == nil {
+		if candidate, parsed := parseCandidate(root, argument, preparation{}); parsed == nil {
+			folder := filepath.Join(root, "results", candidate.Folder)
+			if _, err := os.Stat(folder); err == nil {
+				return folder, nil
+			}
+			return "", fmt.Errorf("there are no results of %s in %s; run ./run.sh %s", argument, folder, argument)
+		}
+	}
+	return "", fmt.Errorf("there is no results folder %s, and no candidate has that name", argument)
+}
+
+// commonFolder returns the deepest folder that has all folders, or the only one itself.
+func commonFolder(folders []string) string {
+	common := folders[0]
+	for _, folder := range folders[1:] {
+		for {
+			relative, err := filepath.Rel(common, folder)
+			if err == nil && filepath.IsLocal(relative) || common == filepath.Dir(common) {
+				break
+			}
+			common = filepath.Dir(common)
+		}
+	}
+	return common
+}
+
+// openFile opens a file in the user's browser.
+func openFile(file string) error {
+	program := "xdg-open"
+	if goruntime.GOOS == "darwin" {
+		program = "open"
+	}
+	if err := exec.Command(program, file).Start(); err != nil {
+		return fmt.Errorf("cannot open %s: %w", file, err)
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package main
+
+// report: what it writes, and what it refuses.
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/cmd/internal/run"
+	"msc4014/helpers/verdict"
+	"msc4014/report"
+)
+
+// folderOf returns a results folder with a result for each check, in their order.
+func folderOf(t *testing.T, candidate string, change func(*report.Results)) string {
+	t.Helper()
+	catalogue, err := loadCatalogue()
+	require.NoError(t, err)
+	results := report.Unmade(report.Run{Candidate: verdict.Candidate{Name: candidate, RoomVersion: "org.matrix.msc4014"}, Started: time.Unix(1e9, 0)}, catalogue, "")
+	results.Incomplete, results.Exit = "", &report.Exit{}
+	results.Checks = []verdict.CheckResult{
+		{Name: "a first check", Requirements: []string{"mapping/no-hijack"}, Verdict: verdict.Pass},
+		{Name: "a second check", Requirements: []string{"mapping/in-creator-join"}, Verdict: verdict.Fail, Reason: "there is none"},
+	}
+	results.Requirements = []report.Requirement{
+		{ID: "mapping/no-hijack", Chapter: "mapping", Kind: "must", Demand: "a", Source: "MSC4014, Proposal 4", Verdict: verdict.Pass, Checks: []string{"a first check"}, Since: 1},
+		{ID: "mapping/in-creator-join", Chapter: "mapping", Kind: "must", Demand: "b", Source: "MSC4014, Proposal 4", Verdict: verdict.Fail, Checks: []string{"a second check"}, Reason: "there is none", Since: 1},
+	}
+	if change != nil {
+		change(&results)
+	}
+	folder := t.TempDir()
+	data, err := json.Marshal(results)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, report.ResultsFile), data, 0o644))
+	return folder
+}
+
+// broken returns folders that no command can read, with words of what it must say.
+func broken(t *testing.T) map[string]string {
+	t.Helper()
+	empty := t.TempDir()
+	truncated := folderOf(t, "dendrite", nil)
+	file := filepath.Join(truncated, report.ResultsFile)
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, data[:len(data)/2], 0o644))
+	return map[string]string{
+		filepath.Join(t.TempDir(), "missing"): "there is no results folder",
+		empty:                                 "no such file",
+		file:                                  "is a file; name the results folder",
+		truncated:                             "is not a results file",
+		folderOf(t, "dendrite", func(r *report.Results) { r.Schema = report.Schema + 1 }): "a newer version of this suite wrote it",
+		folderOf(t, "", nil): "names no candidate",
+		"synapse":            "there are no results of synapse",
+		"dendrite@9.9.9":     "there is no results folder dendrite@9.9.9",
+	}
+}
+
+// call runs a command line and returns its status and what it wrote to both streams.
+func call(t *testing.T, arguments ...string) (status int, output string) {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), "output"))
+	require.NoError(t, err)
+	stdout, stderr := os.Stdout, os.Stderr
+	os.Stdout, os.Stderr = file, file
+	status = execute(t.Context(), nil, arguments)
+	os.Stdout, os.Stderr = stdout, stderr
+	require.NoError(t, file.Close())
+	text, err := os.ReadFile(file.Name())
+	require.NoError(t, err)
+	return status, string(text)
+}
+
+func TestReport(t *testing.T) {
+	one, two := folderOf(t, "dendrite@0.13.8", nil), folderOf(t, "dendrite@0.15.2", nil)
+	status, output := call(t, "report", one)
+	require.Equal(t, run.StatusExpected, status, output)
+	assert.Contains(t, output, filepath.Join(one, report.HTMLFile))
+	for _, name := range report.FormFiles {
+		assert.FileExists(t, filepath.Join(one, name))
+	}
+	to := filepath.Join(t.TempDir(), "new")
+	for range 2 { // its own files may be overwritten
+		status, output = call(t, "report", one, two, "--to", to)
+		require.Equal(t, run.StatusExpected, status, output)
+	}
+	page, err := os.ReadFile(filepath.Join(to, report.HTMLFile))
+	require.NoError(t, err)
+	for _, words := range []string{"dendrite@0.13.8", "dendrite@0.15.2", "mapping/no-hijack", "there is none"} {
+		assert.True(t, strings.Contains(string(page), words), words)
+	}
+}
+
+func TestReportRefuses(t *testing.T) {
+	for folder, words := range broken(t) {
+		status, output := call(t, "report", folder)
+		assert.Equal(t, run.StatusCannot, status, folder)
+		assert.Contains(t, output, words, folder)
+	}
+	good := folderOf(t, "dendrite", nil)
+	foreign := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(foreign, report.HTMLFile), []byte("my own"), 0o644))
+	file := filepath.Join(foreign, report.HTMLFile)
+	for words, arguments := range map[string][]string{
+		"is no report of this suite":         {good, "--to", foreign},
+		"cannot make the folder":             {good, "--to", filepath.Join(file, "below")},
+		"is named twice":                     {good, good},
+		"requires at least 1 arg":            {},
+		"cannot write the report":            {good, "--to", unwritable(t)},
+		"report --help shows the flags":      {good, "--unknown"},
+		"there is no results folder nowhere": {good, "nowhere"},
+	} {
+		status, output := call(t, append([]string{"report"}, arguments...)...)
+		assert.Equal(t, run.StatusCannot, status, arguments)
+		assert.Contains(t, output, words)
+	}
+}
+
+// unwritable returns a folder in which nobody can make a file.
+func unwritable(t *testing.T) string {
+	t.Helper()
+	const folder = "/proc"
+	if _, err := os.Stat(folder); err != nil {
+		t.Skip("this system has no folder in which root cannot make a file")
+	}
+	return folder
+}
