@@ -43,18 +43,7 @@ func (r *Room) InviteFrom(
 	if partial, err = applyChanges(partial, changes); err != nil {
 		return Event{}, Answer{}, err
 	}
-	var stripped []Event
-	for _, event := range r.State() {
-		switch event.Type() {
-		case "m.room.create", "m.room.join_rules", "m.room.name", "m.room.canonical_alias", "m.room.avatar", "m.room.member":
-			key, _ := event.StateKey()
-			stripped = append(stripped, Event{json: object(
-				text("type", event.Type()), text("state_key", key), text(r.format.SenderField(), event.Sender()),
-				field{"content", []byte(cmp.Or(event.Get("content").Raw, "null"))},
-			)})
-		}
-	}
-	body := object(text("room_version", r.Version()), events("invite_room_state", stripped), field{"event", partial})
+	body := object(text("room_version", r.Version()), events("invite_room_state", r.stripped()), field{"event", partial})
 	named := r.id
 	if r.format.InviteByEventID {
 		named = NewEvent(partial, r.format).ID()
@@ -87,4 +76,20 @@ func (r *Room) learnInvited(invite Event, userID string) {
 	if key, named := invite.StateKey(); named && r.users[key] == "" {
 		r.users[key] = userID
 	}
+}
+
+// stripped returns the state that goes with an invite or the answer to a knock.
+func (r *Room) stripped() []Event {
+	var stripped []Event
+	for _, event := range r.State() {
+		switch event.Type() {
+		case "m.room.create", "m.room.join_rules", "m.room.name", "m.room.canonical_alias", "m.room.avatar", "m.room.member":
+			key, _ := event.StateKey()
+			stripped = append(stripped, Event{json: object(
+				text("type", event.Type()), text("state_key", key), text(r.format.SenderField(), event.Sender()),
+				field{"content", []byte(cmp.Or(event.Get("content").Raw, "null"))},
+			)})
+		}
+	}
+	return stripped
 }

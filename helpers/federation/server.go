@@ -262,7 +262,7 @@ func (p *Peer) honest(request *Request) Answer {
 	}
 	handlers := map[Endpoint]func(*Request) Answer{
 		MakeJoin: p.makeJoin, SendJoin: p.sendJoin, MakeLeave: p.makeLeave, SendLeave: p.sendLeave,
-		Invite: p.invite, Send: p.send,
+		MakeKnock: p.makeKnock, SendKnock: p.sendKnock, Invite: p.invite, Send: p.send,
 		GetEvent: p.getEvent, GetState: p.getState, GetStateIDs: p.getStateIDs, GetEventAuth: p.getEventAuth,
 		Backfill: p.backfill, GetMissingEvents: p.getMissingEvents,
 		QueryProfile: p.queryProfile, QueryDirectory: p.queryDirectory, UserDevices: p.userDevices,

@@ -19,7 +19,7 @@ func (u *User) Bans(roomID, userID string) {
 
 // Unbans lifts the ban of a user by user ID.
 func (u *User) Unbans(roomID, userID string) {
-	u.stage.C.Need("membership/ban", u.Unban(u.stage.C.Context(), roomID, userID))
+	u.stage.C.Need("membership/unban", u.Unban(u.stage.C.Context(), roomID, userID))
 }
 
 // Knocks knocks on a room, through the servers via if given.

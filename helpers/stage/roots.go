@@ -34,6 +34,7 @@ func init() {
 		"membership/profile-propagates",
 		"membership/remote-joins-us",
 		"membership/restricted-join",
+		"membership/unban",
 		"redaction/mapping-stays",
 		"redaction/others-by-power",
 		"redaction/own-by-key",
