@@ -5,6 +5,7 @@ package pseudonym
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"msc4014/reference/identity"
@@ -68,7 +69,7 @@ func (r Rules) MemberTarget(userID string, names Names, makeKey KeyMaker) (key i
 	switch r.Readings.BanBeforeJoin {
 	case "no-effect":
 		return "", false, nil
-	case "ban-holds":
+	case "differs-by-user":
 		early, err := makeEarly(userID, makeKey)
 		return identity.SenderKey(early), err == nil, err
 	}
@@ -87,6 +88,9 @@ type Written struct {
 // creator and creatorUserId are keys on the wire (MSC1228, Proposal). A mapping, and the authoriser of a restricted
 // join, are for the server to write, so a client's are dropped. Everything else stays as it is.
 func (r Rules) WireContent(eventType string, content []byte, sender identity.SenderKey, names Names, makeKey KeyMaker) (Written, error) {
+	if eventType == "m.room.third_party_invite" && r.Readings.ThirdPartyInvite == "refused" {
+		return Written{}, errors.New("a third-party invite cannot be redeemed in this room: it names its user by user ID")
+	}
 	o, err := parseObject(content, "the content of an event")
 	if err != nil {
 		return Written{}, err

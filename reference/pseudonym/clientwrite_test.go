@@ -156,8 +156,8 @@ func TestMemberTarget(t *testing.T) {
 		{"refused", bobID, true, false},
 		{"refused", newID, false, true},
 		{"no-effect", newID, false, false},
-		{"ban-holds", newID, true, false},
-		{"ban-holds", "@new:two.test", false, true},
+		{"differs-by-user", newID, true, false},
+		{"differs-by-user", "@new:two.test", false, true},
 	} {
 		w.set("membership/ban-before-join", c.reading)
 		key, ok, err := w.r.MemberTarget(c.userID, d, w.maker)

@@ -23,6 +23,7 @@
 //	redaction.go    the two kinds of redaction
 //	routing.go      which servers are in a room
 //	restricted.go   joins that a member authorises
+//	template.go     who stands in the templates of member events
 //
 // The comment of each function gives the sentence that it is based on, in our own words, with its section. "MSC4014,
 // Changes 6" is the sixth item of "Changes from MSC1228"; sub-items follow a full stop. What MSC4014 does not change is

@@ -17,7 +17,7 @@ type Reading string
 // (clientapi/slidingsync.go), ByDomain and BySigil (rules/identity.go).
 type Readings struct {
 	// On the wire.
-	Identifier, SignatureEntity, ServerSignatures, NonCanonical, Origin, RoomID, WidgetCreator, RedactedSenderKey Reading
+	Identifier, UpgradeCarries, SignatureEntity, ServerSignatures, NonCanonical, Origin, RoomID, WidgetCreator, RedactedSenderKey Reading
 	// Authorisation.
 	ByDomain, BySigil Reading
 	// Mappings.
@@ -27,8 +27,8 @@ type Readings struct {
 	SlidingSync Reading
 	// Clients.
 	MappingPresent, PowerBeforeJoin, StateKeyBeforeJoin, BanBeforeJoin Reading
-	// Invites, redaction, routing.
-	InviteEndpoint, UnknownInvited, RedactedMapping, LaterJoiner, SameServerRedaction, Deactivation, TakenAway, LeftMapping, AliasServers, ACLAndClaims, LookUps Reading
+	// Joins, leaves and knocks of other servers, invites, redaction, routing.
+	MakeTemplate, ThirdPartyInvite, InviteEndpoint, UnknownInvited, RedactedMapping, LaterJoiner, SameServerRedaction, Deactivation, TakenAway, LeftMapping, AliasServers, ACLAndClaims, LookUps Reading
 }
 
 // Offer is an open requirement with its possible readings, the default first.
@@ -46,6 +46,8 @@ func Offers() []Offer {
 	return []Offer{
 		{"room-version/identifier", of{"msc4014-base-10", "msc4014-base-11"},
 			func(r *Readings) *Reading { return &r.Identifier }},
+		{"room-version/upgrade-carries", of{"power-only", "nothing"},
+			func(r *Readings) *Reading { return &r.UpgradeCarries }},
 		{"event-format/signature-entity", of{"entity-is-key-id-ed25519-1", "entity-is-key-other-id", "bare-string", "server-name"},
 			func(r *Readings) *Reading { return &r.SignatureEntity }},
 		{"signing/server-signatures", of{"none", "origin-only", "resident-on-joins", "origin-and-resident"},
@@ -117,8 +119,13 @@ func Offers() []Offer {
 			func(r *Readings) *Reading { return &r.PowerBeforeJoin }},
 		{"client-view/state-key-before-join", of{"refused", "user-id-on-wire", "key-made-early"},
 			func(r *Readings) *Reading { return &r.StateKeyBeforeJoin }},
-		{"membership/ban-before-join", of{"refused", "no-effect", "ban-holds"},
+		// Only its own server can make a user's key: a ban holds for local users at most.
+		{"membership/ban-before-join", of{"refused", "no-effect", "differs-by-user"},
 			func(r *Readings) *Reading { return &r.BanBeforeJoin }},
+		{"membership/make-template", of{"differs-by-endpoint", "asked-by-user-id-named", "asked-by-user-id-blank"},
+			func(r *Readings) *Reading { return &r.MakeTemplate }},
+		{"membership/third-party-invite", of{"cannot-be-redeemed", "refused"},
+			func(r *Readings) *Reading { return &r.ThirdPartyInvite }},
 
 		{"invite/endpoint", of{"v3-room-user", "v3-event-user"},
 			func(r *Readings) *Reading { return &r.InviteEndpoint }},

@@ -242,6 +242,9 @@ func (rs *Rooms) Upgrade(ctx context.Context, userID, roomID, version string) (n
 	}
 	// The upgrading user sends the first events whatever its power level was; the levels of the old room are sent last.
 	delete(o.PowerLevelContentOverride, "users")
+	if format, _ := rs.format(version); format.Pseudonymous && rs.Pseudonym.Readings.UpgradeCarries == "nothing" && len(levels) > 0 {
+		levels["users"] = raw(map[string]json.RawMessage{userID: raw(state.PowerLevels().Of(sender))})
+	}
 	for _, eventType := range carriedOver {
 		if event := state.Get(eventType, ""); event != nil {
 			o.InitialState = append(o.InitialState, StateWrite{eventType, "", old.Content(old.Event(event.ID()))})

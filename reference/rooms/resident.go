@@ -33,10 +33,6 @@ func (rs *Rooms) resident(origin, roomID string) (*Room, error) {
 // MakeMember returns a template of a member event for a user of the requesting server: the response to make_join,
 // make_leave and make_knock. versions are the room versions that the requesting server supports; nil if the request
 // does not have any.
-//
-// The user's key is only known if the user was in the room before: then the template has the key, otherwise the user ID
-// in its place, as deployed servers have it (membership/make-template). In an event sender_key is always a key (MSC4014,
-// Proposal 1.1); a template is none yet, and joining servers that fill it in look for both fields.
 func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userID string, versions []string) (outgoing.Template, error) {
 	none := outgoing.Template{}
 	room, err := rs.resident(origin, roomID)
@@ -69,14 +65,24 @@ func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userI
 	}
 	d := pseudonym.Draft{Type: memberType, RoomID: roomID, StateKey: &sender, Content: content}
 	room.place(&d, sender, state)
-	event := ordinaryEvent(d, sender)
-	if field := room.format.SenderField(); field != "sender" {
-		event, err = sjson.DeleteBytes(event, "sender")
-		if err == nil {
-			event, err = sjson.SetBytes(event, field, sender)
-		}
+	if !room.format.Pseudonymous {
+		return outgoing.Template{RoomVersion: room.Version(), Event: ordinaryEvent(d, sender)}, nil
 	}
+	event, err := room.templateOf(d, rs.Pseudonym.TemplateName(userID, identity.SenderKey(sender), known))
 	return outgoing.Template{RoomVersion: room.Version(), Event: event}, err
+}
+
+// templateOf returns a template of a member event that names a user, or nobody if name is empty.
+func (r *Room) templateOf(d pseudonym.Draft, name string) (event []byte, err error) {
+	d.StateKey = &name
+	event, err = sjson.DeleteBytes(ordinaryEvent(d, ""), "sender")
+	switch {
+	case err != nil:
+		return nil, err
+	case name == "":
+		return sjson.DeleteBytes(event, "state_key")
+	}
+	return sjson.SetBytes(event, r.format.SenderField(), name)
 }
 
 // mayEnter returns an error if a membership is clearly not allowed. The authorisation rules decide once the event
