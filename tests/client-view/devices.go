@@ -148,9 +148,8 @@ func toAllDevices(userID, word string) map[string]map[string]any {
 
 // toldBy requires a message of a user to a device.
 func toldBy(userID, word string) func(*csapi.Response) error {
-	return func(answer *csapi.Response) error {
-		return match.Contains("to_device.events", match.All(match.KeyEqual("sender", userID), match.KeyEqual("content.word", word)))(answer.JSON())
-	}
+	came := match.Contains("to_device.events", match.All(match.KeyEqual("sender", userID), match.KeyEqual("content.word", word)))
+	return func(answer *csapi.Response) error { return came(answer.JSON()) }
 }
 
 // newDeviceOf gives a user of a peer a new device, as the only one, which the peer announces to hs1 and sends a message from.

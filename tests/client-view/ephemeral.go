@@ -47,8 +47,8 @@ func (m company) showsReceipt(thread string) error {
 		if thread != "" {
 			body["thread_id"] = thread
 		}
-		_, err := m.bob.Do(c.Context(), http.MethodPost, csapi.V3("rooms", m.roomID, "receipt", "m.read", eventID), nil, body)
-		if err != nil {
+		path := csapi.V3("rooms", m.roomID, "receipt", "m.read", eventID)
+		if _, err := m.bob.Do(c.Context(), http.MethodPost, path, nil, body); err != nil {
 			return err
 		}
 	} else {
@@ -69,9 +69,8 @@ func (m company) showsReceipt(thread string) error {
 
 // ephemeral requires that an ephemeral event of the room matches.
 func (m company) ephemeral(eventType string, wanted match.Matcher) func(*csapi.Response) error {
-	return func(answer *csapi.Response) error {
-		return match.Contains(match.Path("rooms", "join", m.roomID, "ephemeral", "events"), match.All(match.Type(eventType), wanted))(answer.JSON())
-	}
+	found := match.Contains(match.Path("rooms", "join", m.roomID, "ephemeral", "events"), match.All(match.Type(eventType), wanted))
+	return func(answer *csapi.Response) error { return found(answer.JSON()) }
 }
 
 func (m company) showsTyping() error {
@@ -102,9 +101,8 @@ func (m company) showsPresence() error {
 	} else if err := m.bob.SetPresence(m.C.Context(), "unavailable", word); err != nil {
 		return err
 	}
-	return m.alice.SeesInSync(since, func(answer *csapi.Response) error {
-		return match.Contains("presence.events", match.All(match.KeyEqual("sender", m.other()), match.KeyEqual("content.status_msg", word)))(answer.JSON())
-	})
+	shown := match.Contains("presence.events", match.All(match.KeyEqual("sender", m.other()), match.KeyEqual("content.status_msg", word)))
+	return m.alice.SeesInSync(since, func(answer *csapi.Response) error { return shown(answer.JSON()) })
 }
 
 // The same the other way: a peer is told by user ID. What is private stays private.

@@ -97,7 +97,8 @@ var _ = check.Register(check.Check{
 			to.AwaitsEvent(s.RoomID, from.GivesPower(s.RoomID, map[string]int{userID: level}))
 			want[userID] = level
 			for _, reader := range []*stage.User{from, to} {
-				assert.Equal(c, want, levelsRead(c, reader, s.RoomID), "users of the power levels that "+from.UserID+" wrote, as "+reader.UserID+" reads them")
+				what := "users of the power levels that " + from.UserID + " wrote, as " + reader.UserID + " reads them"
+				assert.Equal(c, want, levelsRead(c, reader, s.RoomID), what)
 			}
 		}
 		writes(s.Alice, s.Bob, s.Bob.UserID, 100)
