@@ -425,7 +425,7 @@ func OpenQuestions(results Results) (seen, total int) {
 }
 
 // oneLine joins text into one line.
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+func oneLine(text string) string { return strings.Join(strings.Fields(Visible(text)), " ") }
 
 // shortened cuts a reason to the length shown on the console; results.json has all of it.
 func shortened(text string) string {

@@ -133,3 +133,29 @@ func unwritable(t *testing.T) string {
 	}
 	return folder
 }
+
+func TestCompare(t *testing.T) {
+	before := folderOf(t, "dendrite@0.13.8", nil)
+	after := folderOf(t, "dendrite@0.15.2", func(r *report.Results) {
+		r.Checks[0].Verdict, r.Checks[0].Reason = verdict.Fail, "mallory is\x1b[2J shown"
+		r.Requirements[0].Verdict = verdict.Fail
+	})
+	status, output := call(t, "compare", before, after)
+	assert.Equal(t, run.StatusWorse, status, output)
+	assert.Contains(t, output, "check a first check: pass -> fail")
+	assert.NotContains(t, output, "\x1b")
+	status, output = call(t, "compare", after, before)
+	assert.Equal(t, run.StatusExpected, status, output)
+	assert.Contains(t, output, "2 better")
+	status, output = call(t, "compare", after, after)
+	assert.Equal(t, run.StatusExpected, status, output)
+	assert.Contains(t, output, "no difference")
+	for folder, words := range broken(t) {
+		status, output = call(t, "compare", before, folder)
+		assert.Equal(t, run.StatusCannot, status, folder)
+		assert.Contains(t, output, words, folder)
+	}
+	status, output = call(t, "compare", before)
+	assert.Equal(t, run.StatusCannot, status)
+	assert.Contains(t, output, "accepts 2 arg")
+}

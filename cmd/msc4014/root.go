@@ -102,7 +102,7 @@ func newRootCommand(kill <-chan struct{}) (*cobra.Command, *int) {
 	})
 	explicit := newRunCommand("run [CANDIDATE ...]", kill, status)
 	explicit.Short = "Test candidates: what ./run.sh does without a command"
-	root.AddCommand(explicit, newReportCommand(), newListCommand(), newProveCommand(kill, status), newDoctorCommand(status), newCleanCommand())
+	root.AddCommand(explicit, newReportCommand(), newCompareCommand(status), newListCommand(), newProveCommand(kill, status), newDoctorCommand(status), newCleanCommand())
 	return root, status
 }
 

@@ -228,7 +228,7 @@ func (c *collector) body(body []byte, said words) *Excerpt {
 const shortBody = 1 << 10
 
 func (c *collector) excerpt(text string, said words) *Excerpt {
-	excerpt := &Excerpt{text: visible(text), tokens: said.marks}
+	excerpt := &Excerpt{text: report.Visible(text), tokens: said.marks}
 	excerpt.weight = weight(excerpt.text)
 	c.excerpts = append(c.excerpts, excerpt)
 	return excerpt

@@ -116,7 +116,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 			return fmt.Errorf("make the HTML report: %w", err)
 		}
 	}
-	_, err := io.WriteString(w, visible(out.String()))
+	_, err := io.WriteString(w, report.Visible(out.String()))
 	return err
 }
 

@@ -168,7 +168,7 @@ func (r *Report) markdownEnvironment(m *markdown) {
 
 // span returns foreign text as a code span on one line.
 func span(text string) string {
-	text = strings.Join(strings.Fields(visible(text)), " ")
+	text = strings.Join(strings.Fields(report.Visible(text)), " ")
 	if text == "" {
 		return ""
 	}
@@ -187,7 +187,7 @@ func tableSpan(text string) string { return strings.ReplaceAll(span(text), "|", 
 
 // reason is span for long text, which is cut.
 func reason(text string) string {
-	runes := []rune(strings.Join(strings.Fields(visible(text)), " "))
+	runes := []rune(strings.Join(strings.Fields(report.Visible(text)), " "))
 	if len(runes) > longestReason {
 		return span(string(runes[:longestReason])) + " ..."
 	}
@@ -201,13 +201,13 @@ func inLink(text string) string {
 			return -1
 		}
 		return r
-	}, strings.Join(strings.Fields(visible(text)), " "))
+	}, strings.Join(strings.Fields(report.Visible(text)), " "))
 }
 
 // htmlText returns text for HTML inside Markdown, without what Markdown would read in it.
 func htmlText(text string) string {
 	var out strings.Builder
-	for _, r := range strings.Join(strings.Fields(visible(text)), " ") {
+	for _, r := range strings.Join(strings.Fields(report.Visible(text)), " ") {
 		if r < 0x80 && !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == ' ') {
 			fmt.Fprintf(&out, "&#%d;", r)
 			continue

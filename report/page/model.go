@@ -7,6 +7,7 @@ package page
 import (
 	"cmp"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -125,7 +126,7 @@ func New(sources []Source) *Report {
 	for i, source := range sources {
 		label := source.Results.Candidate.Name
 		if names[label] > 1 {
-			label += ", " + source.Results.Started.UTC().Format("2006-01-02 15:04:05")
+			label += " (" + filepath.Base(source.Folder) + ", " + source.Results.Started.UTC().Format("2006-01-02 15:04") + ")"
 		}
 		r.Candidates = append(r.Candidates, candidate(i, label, source))
 	}

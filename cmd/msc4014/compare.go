@@ -1,0 +1,58 @@
+package main
+
+// compare: what got better and what got worse from one result to another.
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"msc4014/cmd/internal/run"
+	"msc4014/report"
+)
+
+// newCompareCommand returns the command that compares two results.
+func newCompareCommand(status *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "compare A B",
+		Short: "Compare two results: what got better, worse or different",
+		Long: `Compares results folder A with B (or candidates whose folders are in results/): requirements, checks and readings that are better, worse,
+of another verdict, reason or reading, new or gone. The exit status is 1 if anything is worse, and 2 if a folder cannot be read.`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, arguments []string) error {
+			var both []report.Results
+			for _, argument := range arguments {
+				results, _, err := readResults(argument)
+				if err != nil {
+					return err
+				}
+				both = append(both, results)
+			}
+			changes := report.CompareRuns(both[0], both[1])
+			fmt.Printf("from %s\nto   %s\n", report.Heading(both[0]), report.Heading(both[1]))
+			for _, results := range both {
+				if results.Incomplete != "" {
+					fmt.Printf("incomplete: %s: %s\n", report.Visible(results.Candidate.Name), report.Visible(results.Incomplete))
+				}
+			}
+			if err := report.WriteChanges(os.Stdout, report.StyleFor(os.Stdout, os.Getenv), changes); err != nil {
+				return err
+			}
+			if slices.ContainsFunc(changes, func(c report.Change) bool { return c.Kind == report.Worse }) {
+				*status = run.StatusWorse
+			}
+			return nil
+		},
+	}
+}
+
+// readResults reads the results that an argument names, and returns their folder.
+func readResults(argument string) (results report.Results, folder string, err error) {
+	if folder, err = resultsFolder(argument); err != nil {
+		return results, "", err
+	}
+	results, err = report.Read(folder)
+	return results, folder, err
+}
