@@ -1,0 +1,77 @@
+package twins
+
+// What the proposal itself makes different, set aside by rules; each names the requirement that has it.
+
+import "strings"
+
+// rule says which differences a requirement explains.
+type rule struct {
+	requirement string
+	explains    func(Difference) bool
+}
+
+var rules = []rule{
+	// A create event names its creator by key or not at all; clients are shown a user ID where it does.
+	{"event-format/create-names-no-mxid", func(one Difference) bool {
+		return one.Pseudo == nothingThere &&
+			(strings.HasSuffix(one.Field, "[m.room.create].content.creator") || one.Endpoint == "/state/m.room.create" && one.Field == "creator")
+	}},
+}
+
+// explained returns the requirement that explains a difference, or "".
+func explained(one Difference) string {
+	for _, each := range rules {
+		if each.explains(one) {
+			return each.requirement
+		}
+	}
+	return ""
+}
+
+// leftOut returns the open requirement because of which a step is left out, or "". It is decided by what the ordinary room is like when the
+// step comes, so that a shortened session keeps to it.
+func (p *player) leftOut(step Step) (string, error) {
+	kind := kindsByName[step.Kind]
+	if step.Whom != nobody && kind.names != "" && !p.keyed[step.Whom] {
+		return kind.names, nil
+	}
+	switch step.Kind {
+	case redaction:
+		// Who has no power redacts events of others on the same server, by domain, or only their own, by key.
+		powerful, err := p.hasPower(step.By, "redact")
+		if !powerful && p.maker(step.Of) != step.By {
+			return "redaction/other-key-same-server", err
+		}
+		return "", err
+	case otherState:
+		// A state key that begins with @ belongs to that user alone, whatever power others have; a key does not begin so.
+		powerful, err := p.hasPower(step.By, "state_default")
+		if powerful {
+			return "auth/rules-by-sigil", err
+		}
+		return "", err
+	}
+	return "", nil
+}
+
+// maker returns the user whose step it was, or nobody.
+func (p *player) maker(id int) int {
+	for _, step := range p.session.Steps {
+		if step.ID == id {
+			return step.By
+		}
+	}
+	return nobody
+}
+
+// hasPower reports whether a user has the power of a level, 50 by default, in the ordinary room.
+func (p *player) hasPower(user int, level string) (bool, error) {
+	got, err := p.ask(0, get(v3("rooms", p.rooms[ordinaryRoom].id, "state", levelsType, "")))
+	number := func(otherwise float64, keys ...string) float64 {
+		if level, is := in(got.body, keys...).(float64); is {
+			return level
+		}
+		return otherwise
+	}
+	return number(number(0, "users_default"), "users", p.userID(user)) >= number(50, level), err
+}

@@ -1,0 +1,145 @@
+package twins
+
+// From sessions to the differences that they show: each is seen twice, and told by the shortest session that was found.
+
+import (
+	"context"
+	"slices"
+
+	"msc4014/helpers/transcript"
+)
+
+// Found is one or several differences with the same cause, with their proof.
+type Found struct {
+	// Difference is the one that is told.
+	Difference
+	// Names are those of all differences that seem to have the same cause.
+	Names []string
+	// Shortest is the shortest session that was found to show it.
+	Shortest Session
+	// Exchanges are those of the step that shows it, with both rooms.
+	Exchanges []transcript.Exchange
+}
+
+// Hunter plays sessions, and collects what differs.
+type Hunter struct {
+	// Meet returns users who are in no room yet. It is called for each play.
+	Meet func(Cast) (Company, error)
+	// Context ends the search.
+	Context context.Context
+
+	// Found has all differences, by cause, in the order in which they were found.
+	Found []*Found
+	// Unsteady are differences that were not seen again when their session was played again.
+	Unsteady []Difference
+	// Counts, Aside and Noise add up what the plays had.
+	Counts, Aside, Noise map[string]int
+	// Plays is how often a session was played.
+	Plays int
+}
+
+// mostRounds bounds how often a session is played without steps that made the rooms take different ways.
+const mostRounds = 4
+
+// Hunt plays a session, and again without each step after which the rooms took different ways. What differs counts if it differs in
+// two plays.
+func (h *Hunter) Hunt(session Session) error {
+	for range mostRounds {
+		played, err := h.play(session)
+		if err != nil {
+			return err
+		}
+		h.add(played)
+		if slices.ContainsFunc(played.Differences, func(one Difference) bool { return !h.knows(one) }) {
+			again, err := h.play(session)
+			if err != nil {
+				return err
+			}
+			h.take(session, played.Differences, again)
+		}
+		parted := slices.IndexFunc(slices.Concat(played.Differences, played.Noise), func(one Difference) bool { return one.Parts })
+		if parted < 0 {
+			return nil
+		}
+		step := slices.Concat(played.Differences, played.Noise)[parted].StepID
+		if step == session.Steps[0].ID {
+			return nil
+		}
+		session = session.without(step)
+	}
+	return nil
+}
+
+// knows reports whether a difference was found before.
+func (h *Hunter) knows(one Difference) bool {
+	return slices.ContainsFunc(h.Found, func(found *Found) bool { return slices.Contains(found.Names, one.Name()) })
+}
+
+// take adds the differences that two plays have.
+func (h *Hunter) take(session Session, differences []Difference, again Played) {
+	for _, one := range differences {
+		same := slices.IndexFunc(again.Differences, func(other Difference) bool { return other.Name() == one.Name() })
+		switch {
+		case h.knows(one):
+		case same < 0:
+			h.Unsteady = append(h.Unsteady, one)
+		default:
+			one = again.Differences[same]
+			if at := slices.IndexFunc(h.Found, func(found *Found) bool { return found.Cause() == one.Cause() }); at >= 0 {
+				h.Found[at].Names = append(h.Found[at].Names, one.Name())
+				continue
+			}
+			h.Found = append(h.Found, &Found{
+				Difference: one, Names: []string{one.Name()}, Shortest: session.showing(one), Exchanges: again.Exchanges[one.StepID],
+			})
+		}
+	}
+}
+
+// Shorten plays shorter sessions, at most attempts, as long as they show the difference.
+func (h *Hunter) Shorten(found *Found, attempts int) {
+	found.Shortest = shrink(found.Shortest, attempts, func(shorter Session) (bool, error) {
+		last := shorter.Steps[len(shorter.Steps)-1].ID
+		shorter = shorter.showing(Difference{Step: found.Step, StepID: last})
+		played, err := h.play(shorter)
+		if err != nil {
+			return false, err
+		}
+		for _, one := range played.Differences {
+			if one.Name() == found.Difference.Name() {
+				found.Difference, found.Exchanges = one, played.Exchanges[one.StepID]
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+}
+
+// play plays a session.
+func (h *Hunter) play(session Session) (Played, error) {
+	if h.Context.Err() != nil {
+		return Played{}, context.Cause(h.Context)
+	}
+	company, err := h.Meet(session.Cast)
+	if err != nil {
+		return Played{}, err
+	}
+	h.Plays++
+	return Play(company, session)
+}
+
+// add adds up what a play had.
+func (h *Hunter) add(played Played) {
+	if h.Counts == nil {
+		h.Counts, h.Aside, h.Noise = map[string]int{}, map[string]int{}, map[string]int{}
+	}
+	for name, count := range played.Counts {
+		h.Counts[name] += count
+	}
+	for name, count := range played.Aside {
+		h.Aside[name] += count
+	}
+	for _, each := range played.Noise {
+		h.Noise[each.Name()]++
+	}
+}

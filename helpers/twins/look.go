@@ -1,0 +1,130 @@
+package twins
+
+// The views of a room that are compared at some points of a session.
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// view is a way to look at a room.
+type view struct {
+	name string
+	ask  func(r *room) request
+}
+
+func get(path string) request { return request{method: http.MethodGet, path: path} }
+
+// within takes from the answer the elements that are about the room.
+func within(name string) reading {
+	return func(r *room, answer any) any {
+		ours := []any{}
+		for _, each := range list(in(answer, name)) {
+			if in(each, "room_id") == r.id {
+				ours = append(ours, each)
+			}
+		}
+		return fields{name: ours}
+	}
+}
+
+// views are all ways to look at a room.
+var views = []view{
+	{"/sync initial", func(r *room) request { return syncs(r, fields{"timeline": fields{"limit": 50}}) }},
+	{"/messages backwards", func(r *room) request {
+		return request{method: http.MethodGet, path: v3("rooms", r.id, "messages"), query: url.Values{"dir": {"b"}, "limit": {"100"}}}
+	}},
+	{"/messages forwards", func(r *room) request {
+		return request{method: http.MethodGet, path: v3("rooms", r.id, "messages"), query: url.Values{"dir": {"f"}, "limit": {"5"}}}
+	}},
+	{"/state", func(r *room) request { return get(v3("rooms", r.id, "state")) }},
+	{"/members", func(r *room) request { return get(v3("rooms", r.id, "members")) }},
+	{"/joined_members", func(r *room) request { return get(v3("rooms", r.id, "joined_members")) }},
+	{"/state/m.room.create", func(r *room) request { return get(v3("rooms", r.id, "state", "m.room.create", "")) }},
+	{"/state/m.room.power_levels", func(r *room) request { return get(v3("rooms", r.id, "state", levelsType, "")) }},
+	{"/aliases", func(r *room) request { return get(v3("rooms", r.id, "aliases")) }},
+	{"/directory/list/room", func(r *room) request { return get(v3("directory", "list", "room", r.id)) }},
+	{"/publicRooms", func(r *room) request {
+		return request{
+			method: http.MethodPost, path: v3("publicRooms"), view: within("chunk"),
+			body: fields{"filter": fields{"generic_search_term": r.world.nonce}},
+		}
+	}},
+	{"/joined_rooms", func(r *room) request {
+		return request{method: http.MethodGet, path: v3("joined_rooms"), view: func(r *room, answer any) any {
+			for _, each := range list(in(answer, "joined_rooms")) {
+				if each == r.id {
+					return true
+				}
+			}
+			return false
+		}}
+	}},
+	{"/search", func(r *room) request { return search(r, fields{}) }},
+	{"/threads", func(r *room) request { return get(v1("rooms", r.id, "threads")) }},
+	{"/hierarchy", func(r *room) request { return get(v1("rooms", r.id, "hierarchy")) }},
+	{"/notifications", func(*room) request {
+		return request{method: http.MethodGet, path: v3("notifications"), query: url.Values{"limit": {"100"}}, view: within("notifications")}
+	}},
+}
+
+// lastOf is the path under which lists of a view are ordered or not.
+func lastOf(endpoint string) string { return strings.TrimPrefix(endpoint, "/") }
+
+// look compares all views of all users. A difference must still be there after a moment: counts may be late.
+func (p *player) look(step Step) error {
+	for user := range p.Users {
+		for _, each := range views {
+			answers := make([]answer, len(p.rooms))
+			var failed error
+			glance := func() bool {
+				for i, room := range p.rooms {
+					if answers[i], failed = p.glance(user, each, room); failed != nil {
+						return true
+					}
+				}
+				return !p.news(each, answers)
+			}
+			if err := p.await(grace/4, glance); err != nil || failed != nil {
+				return errors.Join(err, failed)
+			}
+			p.count(each.name, answers[0])
+			p.compareAnswers(step, each.name, user, answers)
+		}
+	}
+	return nil
+}
+
+// news reports whether what the rooms show differs in a place that was not told yet.
+func (p *player) news(view view, answers []answer) bool {
+	first := answers[ordinaryRoom]
+	for i, other := range answers[controlRoom:] {
+		one := Difference{Endpoint: view.name, Field: "status"}
+		switch {
+		case first.outcome() != other.outcome():
+			if !p.known[one.where()] {
+				return true
+			}
+		case first.good():
+			normal := func(i int) any { return p.rooms[i].named.normal(answers[i].body, lastOf(view.name)) }
+			for _, each := range compare(normal(ordinaryRoom), normal(i+controlRoom)) {
+				one.Field, one.Ordinary, one.Pseudo = each.path, each.a, each.b
+				if !p.known[one.where()] && explained(one) == "" {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (p *player) glance(user int, view view, room *room) (answer, error) {
+	asked := view.ask(room)
+	got, err := p.ask(user, asked)
+	if asked.view != nil && err == nil && got.good() {
+		got.body = asked.view(room, got.body)
+	}
+	return got, err
+}

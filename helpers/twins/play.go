@@ -1,0 +1,355 @@
+package twins
+
+// Playing a session.
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"msc4014/helpers/transcript"
+)
+
+// Played is what came of a play.
+type Played struct {
+	Differences []Difference
+	// Noise is what differed between the two ordinary rooms.
+	Noise []Difference
+	// Counts says how often each request, view and error occurred, in the ordinary room.
+	Counts map[string]int
+	// Aside says how many steps were left out by a rule, by the open requirement that the rule names.
+	Aside map[string]int
+	// Exchanges are those of each step, by its ID.
+	Exchanges map[int][]transcript.Exchange
+}
+
+// lookStep is in place of the kind of a step in differences between views.
+const lookStep = "look"
+
+// player plays one session.
+type player struct {
+	*world
+	Played
+	session Session
+	known   map[string]bool // places that are not reported any more: each difference is told once
+	keyed   map[int]bool    // users who have been in the room, or invited, or knocked
+	over    bool            // the rooms took different ways
+}
+
+// the rooms in their order
+const (
+	ordinaryRoom = 0
+	controlRoom  = 1
+	pseudoRoom   = 2
+)
+
+// Play plays a session, in two ordinary rooms and a pseudo-ID room.
+func Play(company Company, session Session) (Played, error) {
+	p := &player{world: &world{Company: company, nonce: random(), since: make([]string, len(company.Users))}, session: session}
+	p.known, p.keyed = map[string]bool{}, map[int]bool{0: true}
+	p.Counts, p.Aside, p.Exchanges = map[string]int{}, map[string]int{}, map[int][]transcript.Exchange{}
+	p.listen()
+	if err := p.meet(); err != nil {
+		return p.Played, err
+	}
+	for _, version := range []string{company.Ordinary, company.Ordinary, company.Pseudo} {
+		made := &room{world: p.world, version: version, tag: random(), made: map[int]string{}}
+		for range company.Users {
+			made.feeds = append(made.feeds, newFeed())
+		}
+		p.rooms = append(p.rooms, made)
+	}
+	for _, step := range session.Steps {
+		err := p.step(step)
+		p.Exchanges[step.ID] = p.heard()
+		var lost *lostSyncError
+		if errors.As(err, &lost) {
+			p.differs(Difference{
+				Step: step.Kind, Endpoint: "/sync", Field: "status", Ordinary: "200", Pseudo: lost.Error(), StepID: step.ID, User: step.By, Parts: true,
+			}, nil)
+			return p.Played, nil
+		}
+		if err != nil {
+			return p.Played, fmt.Errorf("step %d, %s: %w", step.ID, step, err)
+		}
+		if p.over {
+			break
+		}
+	}
+	return p.Played, nil
+}
+
+func random() string {
+	bytes := make([]byte, 5)
+	_, _ = rand.Read(bytes) // never fails
+	return hex.EncodeToString(bytes)
+}
+
+// meet makes the room in which barriers are sent, and begins to sync.
+func (p *player) meet() error {
+	ctx, cancel := p.Within(patience)
+	defer cancel()
+	var err error
+	p.meeting, err = p.Users[0].CreateRoom(ctx, fields{"room_version": p.Ordinary, "preset": "public_chat"})
+	if err != nil {
+		return err
+	}
+	for i, user := range p.Users {
+		if i > 0 {
+			if _, err := user.JoinRoom(ctx, p.meeting, p.Users[0].Server.Name); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range p.Users {
+		if _, err := p.sync(ctx, i, 0); err != nil {
+			return err
+		}
+	}
+	return p.settle()
+}
+
+// create is the request of the first step.
+func (r *room) create(step Step) request {
+	return request{method: http.MethodPost, path: v3("createRoom"), body: fields{
+		"room_version": r.version, "preset": step.Arg, "name": "Room " + r.world.nonce, "room_alias_name": "first-" + r.tag,
+		// so that power levels are not only what the server makes them
+		"power_level_content_override": fields{"events": fields{"org.example.state": 0}},
+	}}
+}
+
+// step plays one step in all rooms, and compares.
+func (p *player) step(step Step) error {
+	kind := kindsByName[step.Kind]
+	if why, err := p.leftOut(step); err != nil || why != "" {
+		p.Aside[why]++
+		return err
+	}
+	answers := make([]answer, len(p.rooms))
+	for i, each := range p.rooms {
+		if kind.account && i > 0 {
+			answers[i] = answers[0]
+			continue
+		}
+		var asked request
+		if step.Kind == createKind {
+			asked = each.create(step)
+		} else {
+			asked = kind.request(each, step)
+		}
+		got, err := p.ask(step.By, asked)
+		if err != nil {
+			return err
+		}
+		if step.Kind == createKind {
+			each.id, _ = in(got.body, "room_id").(string)
+			each.named = newNamer(each.id, each.tag)
+		}
+		if id, made := in(got.body, "event_id").(string); made && kind.event {
+			each.made[step.ID] = id
+			each.named.ids[id] = fmt.Sprintf("$step %d", step.ID)
+		}
+		if asked.view != nil {
+			got.body = asked.view(each, got.body)
+		}
+		answers[i] = got
+	}
+	p.count(step.Kind, answers[0])
+	p.learn(step, answers[0])
+	p.compareAnswers(step, "answer", step.By, answers)
+	if !kind.read && !p.over {
+		if err := p.arrive(step, kind); err != nil {
+			return err
+		}
+	}
+	if step.Look && !p.over {
+		return p.look(step)
+	}
+	return nil
+}
+
+func (p *player) count(what string, got answer) {
+	p.Counts[what]++
+	if !got.good() {
+		p.Counts[what+" "+got.outcome()]++
+	}
+}
+
+// learn notes who has a key.
+func (p *player) learn(step Step, got answer) {
+	if !got.good() {
+		return
+	}
+	switch step.Kind {
+	case "join", "join by alias", "knock":
+		p.keyed[step.By] = true
+	case "invite":
+		p.keyed[step.Whom] = true
+	}
+}
+
+// compareAnswers compares the answers to one request in all rooms.
+func (p *player) compareAnswers(step Step, endpoint string, user int, answers []answer) {
+	found := Difference{Step: step.Kind, Endpoint: endpoint, StepID: step.ID, User: user}
+	if endpoint != "answer" {
+		found.Step = lookStep
+	}
+	values := make([]any, len(answers))
+	parts := false
+	for i, each := range answers {
+		if each.outcome() != answers[0].outcome() {
+			parts = true
+		}
+		values[i] = each.outcome()
+	}
+	if parts {
+		found.Field, found.Parts = "status", endpoint == "answer"
+		p.compare(found, values)
+		p.over = p.over || found.Parts
+		return
+	}
+	if !answers[0].good() {
+		return
+	}
+	path := cmp.Or(kindsByName[step.Kind].path, endpoint)
+	if endpoint != "answer" {
+		path = lastOf(endpoint)
+	}
+	for i, each := range answers {
+		values[i] = p.rooms[i].named.normal(each.body, path)
+	}
+	p.compare(found, values)
+}
+
+// compare compares what the rooms have, one value each.
+func (p *player) compare(found Difference, values []any) {
+	noise := map[string]bool{}
+	add := func(to func(Difference), fields []field) {
+		for _, each := range fields {
+			one := found
+			one.Ordinary, one.Pseudo = each.a, each.b
+			if each.path != "" && one.Field != "" {
+				one.Field += "."
+			}
+			one.Field += each.path
+			to(one)
+		}
+	}
+	add(func(one Difference) {
+		noise[one.where()] = true
+		p.Noise = append(p.Noise, one)
+	}, compare(values[ordinaryRoom], values[controlRoom]))
+	add(func(one Difference) { p.differs(one, noise) }, compare(values[ordinaryRoom], values[pseudoRoom]))
+}
+
+// differs reports a difference, once a place.
+func (p *player) differs(one Difference, noise map[string]bool) {
+	if why := explained(one); why != "" {
+		p.Aside[why]++
+		return
+	}
+	if noise[one.where()] || p.known[one.where()] && !one.Parts {
+		return
+	}
+	p.known[one.where()] = true
+	p.Differences = append(p.Differences, one)
+}
+
+// arrive waits for what comes of a step, and compares what users are told.
+func (p *player) arrive(step Step, kind kind) error {
+	before := p.later(kind)
+	if err := p.settle(); err != nil {
+		return err
+	}
+	if kind.later != "" {
+		if err := p.await(grace/4, func() bool { return p.later(kind) != before }); err != nil {
+			return err
+		}
+	}
+	if err := p.await(grace, func() bool { return !p.unequal() }); err != nil {
+		return err
+	}
+	for user := range p.Users {
+		of := make([][]part, len(p.rooms))
+		for i, each := range p.rooms {
+			of[i] = each.feeds[user].parts(each.named)
+		}
+		for i := range of[0] {
+			values := make([]any, len(of))
+			for room := range of {
+				values[room] = of[room][i].value
+			}
+			p.compare(Difference{Step: step.Kind, Endpoint: of[0][i].name, StepID: step.ID, User: user}, values)
+		}
+		for _, each := range p.rooms {
+			each.feeds[user].next()
+		}
+	}
+	return nil
+}
+
+// later is what the users were told in the ordinary room of what comes late.
+func (p *player) later(kind kind) (told string) {
+	if kind.later == "" {
+		return ""
+	}
+	for user := range p.Users {
+		for _, each := range p.rooms[ordinaryRoom].feeds[user].parts(p.rooms[ordinaryRoom].named) {
+			if each.late {
+				told += asJSON(each.value)
+			}
+		}
+	}
+	return told
+}
+
+// unequal reports whether something differs between the rooms that may come late, and was not told yet.
+func (p *player) unequal() bool {
+	everything := p.session.Cast.federated()
+	for user := range p.Users {
+		first := p.rooms[ordinaryRoom].feeds[user].parts(p.rooms[ordinaryRoom].named)
+		for _, other := range p.rooms[controlRoom:] {
+			for i, each := range other.feeds[user].parts(other.named) {
+				if !each.late && !everything {
+					continue
+				}
+				for _, found := range compare(first[i].value, each.value) {
+					one := Difference{Endpoint: first[i].name, Field: found.path, Ordinary: found.a, Pseudo: found.b}
+					if !p.known[one.where()] && explained(one) == "" {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+// federated reports whether events of the cast go from one server to another.
+func (c Cast) federated() bool {
+	for _, place := range c.Users {
+		if place != c.Users[0] {
+			return true
+		}
+	}
+	return c.Guests > 0
+}
+
+// await lets all users sync until something is true, or some time has passed, which is no error.
+func (p *player) await(atMost time.Duration, done func() bool) error {
+	for deadline := time.Now().Add(atMost); !done() && time.Now().Before(deadline); {
+		for user := range p.Users {
+			ctx, cancel := p.Within(patience)
+			_, err := p.sync(ctx, user, hold/10)
+			cancel()
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package twins
+
+// What a session is: a cast and steps, which are data, so that it can be shortened and told.
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Cast says who takes part in a session.
+type Cast struct {
+	Name string
+	// Users has the place of each user's server, counted from 1. The first user makes the room.
+	Users []int
+	// Guests is the number of users of a peer.
+	Guests int
+}
+
+// The casts.
+var (
+	OneServer  = Cast{Name: "one server", Users: []int{1, 1, 1}}
+	TwoServers = Cast{Name: "two servers", Users: []int{1, 2, 1}}
+	WithPeer   = Cast{Name: "a peer's user", Users: []int{1, 1}, Guests: 1}
+)
+
+// size returns the number of users, those of the peer included.
+func (c Cast) size() int { return len(c.Users) + c.Guests }
+
+// guest reports whether a user is one of the peer's, who come last.
+func (c Cast) guest(user int) bool { return user >= len(c.Users) }
+
+// nobody stands for no user, and nothing for no step.
+const (
+	nobody  = -1
+	nothing = -1
+)
+
+// names are what stories call the users.
+var names = []string{"alice", "bob", "carol", "dave", "erin"}
+
+// Session is a script of client requests.
+type Session struct {
+	Cast  Cast
+	Seed  uint64
+	Steps []Step
+}
+
+// Step is one request.
+type Step struct {
+	ID   int // stays the same when others are dropped
+	Kind string
+	By   int    // the user that asks
+	Whom int    // the user that is named, or nobody
+	Of   int    // the ID of the step whose event is named, or nothing
+	Arg  string // what else varies, by kind
+	Look bool   // all views are compared after it
+}
+
+// without returns the session without some steps, and without those that name an event of one of them.
+func (s Session) without(gone ...int) Session {
+	dropped := map[int]bool{}
+	for _, id := range gone {
+		dropped[id] = true
+	}
+	shorter := s
+	shorter.Steps = nil
+	for _, step := range s.Steps {
+		if dropped[step.ID] || dropped[step.Of] {
+			dropped[step.ID] = true
+			continue
+		}
+		shorter.Steps = append(shorter.Steps, step)
+	}
+	return shorter
+}
+
+// until returns the session up to a step.
+func (s Session) until(id int) Session {
+	at := slices.IndexFunc(s.Steps, func(step Step) bool { return step.ID == id })
+	if at >= 0 {
+		s.Steps = slices.Clone(s.Steps[:at+1])
+	}
+	return s
+}
+
+// merged returns the session with one user's part given to another of the same server, and without the last user if it is not needed.
+func (s Session) merged(from, into int) Session {
+	merged := s
+	merged.Steps = slices.Clone(s.Steps)
+	for i := range merged.Steps {
+		if merged.Steps[i].By == from {
+			merged.Steps[i].By = into
+		}
+		if merged.Steps[i].Whom == from {
+			merged.Steps[i].Whom = into
+		}
+	}
+	return merged
+}
+
+// String returns one line about a step: "3 bob: kick (carol)".
+func (s Step) String() string {
+	text := fmt.Sprintf("%s: %s", names[s.By], s.Kind)
+	if s.Whom != nobody {
+		text += " " + names[s.Whom]
+	}
+	if s.Of != nothing {
+		text += fmt.Sprintf(", of the event of step %d", s.Of)
+	}
+	if s.Arg != "" {
+		text += fmt.Sprintf(" (%s)", s.Arg)
+	}
+	return text
+}
