@@ -47,6 +47,7 @@ type outcome struct {
 	details      []string
 	observations []verdict.Observation
 	logs         []DeploymentLog
+	differences  map[string]bool
 	attached     map[string][]byte
 	starved      bool // there is no verdict because the machine was too slow
 }
@@ -198,6 +199,25 @@ func (c *C) Helper() {}
 // Errorf records a failure and lets the check go on.
 func (c *C) Errorf(format string, arguments ...any) {
 	c.record(verdict.Fail, condense(fmt.Sprintf(format, arguments...)), arguments...)
+}
+
+// Differs is Errorf for checks that find several things: names identify what was found, so that a baseline can expect it and what is new
+// stands out.
+func (c *C) Differs(names []string, format string, arguments ...any) {
+	c.mu.Lock()
+	if c.outcome.differences == nil {
+		c.outcome.differences = map[string]bool{}
+	}
+	for _, name := range names {
+		c.outcome.differences[name] = true
+	}
+	c.mu.Unlock()
+	c.Errorf(format, arguments...)
+}
+
+// Expects reports whether the candidate's baseline expects a difference of this check, so that it need not be explained again.
+func (c *C) Expects(name string) bool {
+	return slices.Contains(c.runner.options.Expected[c.check.Name], name)
 }
 
 // FailNow ends the check as failed.
@@ -364,6 +384,7 @@ func (c *C) snapshot() outcome {
 	defer c.mu.Unlock()
 	now := c.outcome
 	now.observations, now.logs, now.attached = slices.Clone(now.observations), slices.Clone(now.logs), maps.Clone(now.attached)
+	now.differences = maps.Clone(now.differences)
 	return now
 }
 
@@ -398,6 +419,10 @@ func (c *C) result(started time.Time) verdict.CheckResult {
 	if decided == "" {
 		decided = verdict.Pass
 	}
+	var differences []string
+	if decided == verdict.Fail {
+		differences = slices.Sorted(maps.Keys(c.outcome.differences))
+	}
 	return verdict.CheckResult{
 		Name:         c.check.Name,
 		Requirements: c.check.Requires,
@@ -405,6 +430,7 @@ func (c *C) result(started time.Time) verdict.CheckResult {
 		Verdict:      decided,
 		Reason:       strings.Join(c.outcome.reasons, "; "),
 		BlockedBy:    c.outcome.blockedBy,
+		Differences:  differences,
 		Started:      started,
 		DurationMS:   time.Since(started).Milliseconds(),
 		Details:      slices.Clone(c.outcome.details),

@@ -54,6 +54,32 @@ type Expectation struct {
 	// Until is the last day (2006-01-02, UTC) on which Either holds. After it, the entry is out of date.
 	Until  string `json:"until,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Differences are the names of what the check may find, of checks that find several things.
+	Differences []string `json:"differences,omitempty"`
+}
+
+// Differences returns the differences that checks may find, by check.
+func (b *Baseline) Differences() map[string][]string {
+	all := map[string][]string{}
+	if b == nil {
+		return all
+	}
+	for name, expected := range b.Checks {
+		if len(expected.Differences) > 0 {
+			all[name] = expected.Differences
+		}
+	}
+	return all
+}
+
+// unexpected returns the differences of a check that e does not expect.
+func (e Expectation) unexpected(found []string) (others []string) {
+	for _, name := range found {
+		if !slices.Contains(e.Differences, name) {
+			others = append(others, name)
+		}
+	}
+	return others
 }
 
 // manner describes the verdict and how the check came to it: "fail, a server died".

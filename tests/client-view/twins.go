@@ -79,7 +79,9 @@ func shortens(c *check.C, hunter *twins.Hunter) {
 	defer cancel()
 	hunter.Context = ctx
 	for _, one := range hunter.Found {
-		hunter.Shorten(one, twinAttempts)
+		if !c.Expects(one.Name()) {
+			hunter.Shorten(one, twinAttempts)
+		}
 	}
 }
 
@@ -100,7 +102,7 @@ func meeting(s *stage.Stage) func(twins.Cast) (twins.Company, error) {
 
 // tell fails the check by a difference, and keeps the exchanges that show it.
 func tell(c *check.C, number int, one *twins.Found) {
-	c.Errorf("%s: %s in an ordinary room, %s in a pseudo-ID room", one.Name(), one.Ordinary, one.Pseudo)
+	c.Differs(one.Names, "%s: %s in an ordinary room, %s in a pseudo-ID room", one.Name(), one.Ordinary, one.Pseudo)
 	c.Notef("%s", strings.ReplaceAll(one.Story(), "\n", " /"))
 	var har bytes.Buffer
 	creator := transcript.Creator{Name: "msc4014", Version: plan.SuiteVersion}

@@ -1,0 +1,33 @@
+package baseline
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/verdict"
+	"msc4014/report"
+)
+
+func TestDifferencesOfOneCheck(t *testing.T) {
+	expected := &Baseline{Candidate: "c", Catalogue: 1, Format: withManner, Checks: map[string]Expectation{
+		"twins": {Verdict: verdict.Fail, Reason: "known", Differences: []string{"one", "two"}},
+	}}
+	assert.Equal(t, map[string][]string{"twins": {"one", "two"}}, expected.Differences())
+	assert.Empty(t, (*Baseline)(nil).Differences())
+
+	found := results(verdicts{"twins": "fail"})
+	found.Checks[0].Differences = []string{"two"}
+	assert.Empty(t, Compare(expected, "file", found).Differences, "what is not found is no difference")
+
+	found.Checks[0].Differences = []string{"one", "three"}
+	compared := Compare(expected, "file", found).Differences
+	require.Len(t, compared, 1)
+	assert.Equal(t, report.Worse, compared[0].Kind)
+	assert.Equal(t, "fail, with new differences: three", compared[0].Got)
+
+	updated, err := Update(expected, found)
+	require.NoError(t, err)
+	assert.Equal(t, Expectation{Verdict: verdict.Fail, Reason: "known", Differences: []string{"one", "three", "two"}}, updated.Checks["twins"])
+}
