@@ -18,13 +18,13 @@ type Keys struct {
 	MasterKeys      map[string]json.RawMessage            `json:"master_keys,omitempty"`
 	SelfSigningKeys map[string]json.RawMessage            `json:"self_signing_keys,omitempty"`
 	UserSigningKeys map[string]json.RawMessage            `json:"user_signing_keys,omitempty"`
-	Failures        map[string]any                        `json:"failures,omitempty"`
+	Failures        map[string]any                        `json:"failures,omitzero"`
 }
 
 func newKeys() Keys {
 	return Keys{
 		DeviceKeys: map[string]map[string]json.RawMessage{}, MasterKeys: map[string]json.RawMessage{},
-		SelfSigningKeys: map[string]json.RawMessage{}, UserSigningKeys: map[string]json.RawMessage{}, Failures: map[string]any{},
+		SelfSigningKeys: map[string]json.RawMessage{}, UserSigningKeys: map[string]json.RawMessage{},
 	}
 }
 
@@ -73,6 +73,7 @@ func (k *Keys) addSigningKeys(userID string, signing SigningKeys, own bool) {
 // not answer, the known keys of its users are returned, or a failure if there are none.
 func (u *Users) QueryKeys(ctx context.Context, asker string, asked map[string][]string) Keys {
 	keys := u.LocalKeys(asker, asked)
+	keys.Failures = map[string]any{} // clients expect the field, even if it is empty
 	var lock sync.Mutex
 	atServers(u, asked, func(server string, of map[string][]string) {
 		answer, err := u.queryServer(ctx, server, of)
