@@ -88,7 +88,7 @@ func (r Rules) clientContent(event *pdu.Stripped, names Names) object {
 		}
 	case "m.room.power_levels":
 		if users := view.child("users"); users != nil {
-			view.set("users", clientUsers(users, names))
+			view.set("users", r.clientUsers(users, names))
 		}
 	case "m.room.create":
 		r.clientKeyField(view, "creator", names, true)
@@ -124,14 +124,21 @@ func (r Rules) showsMapping(event *pdu.Stripped, names Names) bool {
 
 // clientUsers returns power levels by user ID. If two keys are shown by the same user ID, the level of the key that
 // clients know the user by wins. A user ID on the wire is kept unless a member has it; anything that is neither a key
-// nor a user ID is dropped.
-func clientUsers(users object, names Names) object {
+// nor a user ID is dropped. A key that is nobody's gets a placeholder, which cannot be written back, or as the reading says
+// (client-view/power-of-unknown-key).
+func (r Rules) clientUsers(users object, names Names) object {
 	view := object{}
 	for user, level := range users {
 		key := identity.SenderKey(user)
 		if !validKey(user) {
 			_, member := names.Key(user)
 			if !member && identity.CheckUserID(user) == nil {
+				view[user] = level
+			}
+			continue
+		}
+		if !names.Knows(key) && r.Readings.UnknownPower != "user-id-shown-and-lost" {
+			if r.Readings.UnknownPower == "key-shown-and-kept" {
 				view[user] = level
 			}
 			continue

@@ -26,7 +26,7 @@ type Readings struct {
 	PlaceholderForm, PlaceholderNames, PlaceholderRequests, UnverifiedInContent, EarlierEvents, Notary,
 	SlidingSync Reading
 	// Clients.
-	MappingPresent, PowerBeforeJoin, StateKeyBeforeJoin, BanBeforeJoin Reading
+	MappingPresent, PowerBeforeJoin, StateKeyBeforeJoin, UnknownPower, BanBeforeJoin Reading
 	// Joins, leaves and knocks of other servers, invites, redaction, routing.
 	MakeTemplate, ThirdPartyInvite, InviteEndpoint, UnknownInvited, RedactedMapping, LaterJoiner, SameServerRedaction, Deactivation, TakenAway, LeftMapping, AliasServers, ACLAndClaims, LookUps Reading
 }
@@ -119,6 +119,8 @@ func Offers() []Offer {
 			func(r *Readings) *Reading { return &r.PowerBeforeJoin }},
 		{"client-view/state-key-before-join", of{"refused", "user-id-on-wire", "key-made-early"},
 			func(r *Readings) *Reading { return &r.StateKeyBeforeJoin }},
+		{"client-view/power-of-unknown-key", of{"user-id-shown-and-lost", "key-shown-and-kept", "hidden-and-lost"},
+			func(r *Readings) *Reading { return &r.UnknownPower }},
 		// Only its own server can make a user's key: a ban holds for local users at most.
 		{"membership/ban-before-join", of{"refused", "no-effect", "differs-by-user"},
 			func(r *Readings) *Reading { return &r.BanBeforeJoin }},
