@@ -12,6 +12,7 @@ func init() {
 		"client-view/power-levels-read",
 		"client-view/power-levels-write",
 		"client-view/receipts-typing-presence",
+		"client-view/sender-is-user-id",
 		"client-view/state-by-user-id",
 		"client-view/unmodified-client",
 		"event-format/event-id",
