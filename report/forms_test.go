@@ -59,9 +59,26 @@ func sample() Results {
 
 func TestSummary(t *testing.T) {
 	var text bytes.Buffer
-	require.NoError(t, WriteSummary(&text, Style{}, []Summarised{{Results: sample(), Folder: "results/dendrite@0.13.8"}}))
+	require.NoError(t, WriteSummary(&text, Style{}, []Summarised{{Results: sample(), Folder: "results/dendrite@0.13.8"}}, true))
 	golden(t, "summary.txt", text.Bytes())
 	assert.NotContains(t, text.String(), "\x1b")
+}
+
+// TestBriefSummary: only what was not expected is told in full, and what it means for users once for each sentence.
+func TestBriefSummary(t *testing.T) {
+	results := sample()
+	for i := range results.Requirements {
+		results.Requirements[i].Consequence = "Anybody can pass for anybody."
+	}
+	var text bytes.Buffer
+	require.NoError(t, WriteSummary(&text, Style{}, []Summarised{{Results: results, Folder: "results/dendrite@0.13.8"}}, false))
+	golden(t, "summary-brief.txt", text.Bytes())
+	assert.NotContains(t, text.String(), "no room could be made", "it is blocked as the baseline expects")
+
+	results.Strict = true
+	text.Reset()
+	require.NoError(t, WriteSummary(&text, Style{}, []Summarised{{Results: results}}, false))
+	assert.Contains(t, text.String(), "no room could be made", "nothing is expected with --strict")
 }
 
 func TestSummaryOfSeveral(t *testing.T) {
@@ -77,7 +94,7 @@ func TestSummaryOfSeveral(t *testing.T) {
 	var text bytes.Buffer
 	require.NoError(t, WriteSummary(&text, Style{}, []Summarised{
 		{Results: sample(), Folder: "a"}, {Results: second, Folder: "b"},
-	}))
+	}, true))
 	golden(t, "summary-several.txt", text.Bytes())
 }
 

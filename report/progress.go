@@ -1,7 +1,7 @@
 package report
 
-// Live progress: what is running, how far it is, and each failure as it happens. One handler takes the events; a terminal
-// gets a line that is redrawn, anything else gets plain lines.
+// Live progress: what is running, how far it is, and each unexpected result as it happens. One handler takes the events; a terminal
+// gets a line that is redrawn, anything else gets a plain line from time to time.
 
 import (
 	"fmt"
@@ -19,6 +19,9 @@ import (
 // redrawEvery is the interval at which the terminal's line is redrawn while nothing happens, to update its time.
 const redrawEvery = 500 * time.Millisecond
 
+// plainEvery is the interval of plain lines at first. After each four it doubles, so that a long run does not fill a log.
+const plainEvery = 15 * time.Second
+
 // Progress shows a run in progress. Its methods are safe for concurrent use.
 type Progress struct {
 	mutex    sync.Mutex
@@ -26,12 +29,16 @@ type Progress struct {
 	style    Style
 	verbose  bool
 	terminal bool
+	// annotate writes unexpected results as annotations of GitHub's workflows.
+	annotate bool
+	expected func(verdict.CheckResult) bool
 	width    func() int
 	now      func() time.Time
 
 	started   time.Time
 	total     int
 	done      map[string]verdict.Verdict
+	told      map[string]bool // checks that have a line
 	running   map[string]time.Time
 	activity  string
 	drawn     bool
@@ -52,17 +59,38 @@ func NewProgress(out io.Writer, environment func(string) string, verbose bool) *
 			}
 			return width
 		}
-		p.stopped.Go(p.redraw)
+		p.stopped.Go(func() { p.every(func() time.Duration { return redrawEvery }, p.draw) })
+		return p
 	}
+	p.annotate = environment("GITHUB_ACTIONS") == "true"
+	lines := 0
+	p.stopped.Go(func() {
+		p.every(func() time.Duration { return plainEvery << min(lines/4, 4) }, func() {
+			lines++
+			if status := p.status(); status != "" {
+				p.print(status)
+			}
+		})
+	})
 	return p
+}
+
+// Expect sets what tells expected results from others, which have a line each. At first everything but a fail or an error is expected.
+func (p *Progress) Expect(expected func(verdict.CheckResult) bool) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.expected = expected
 }
 
 // newProgress returns a plain Progress.
 func newProgress(out io.Writer, style Style, verbose bool) *Progress {
 	return &Progress{
 		out: out, style: style, verbose: verbose, now: time.Now, started: time.Now(),
+		expected: func(check verdict.CheckResult) bool {
+			return check.Verdict != verdict.Fail && check.Verdict != verdict.Error
+		},
 		width: func() int { return 80 },
-		done:  map[string]verdict.Verdict{}, running: map[string]time.Time{}, stop: make(chan struct{}),
+		done:  map[string]verdict.Verdict{}, told: map[string]bool{}, running: map[string]time.Time{}, stop: make(chan struct{}),
 	}
 }
 
@@ -71,7 +99,7 @@ func (p *Progress) Begin() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.started, p.total, p.activity = p.now(), 0, ""
-	p.done, p.running = map[string]verdict.Verdict{}, map[string]time.Time{}
+	p.done, p.told, p.running = map[string]verdict.Verdict{}, map[string]bool{}, map[string]time.Time{}
 }
 
 // Say writes a permanent line.
@@ -88,7 +116,18 @@ func (p *Progress) Doing(activity string) {
 	defer p.mutex.Unlock()
 	p.activity = activity
 	if !p.terminal && activity != "" {
-		p.print(activity)
+		p.print(Visible(activity))
+	}
+	p.draw()
+}
+
+// Step shows a step of an activity, such as one of a build.
+func (p *Progress) Step(step string) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.activity = step
+	if p.verbose && !p.terminal {
+		p.print(Visible(step))
 	}
 	p.draw()
 }
@@ -100,11 +139,12 @@ func (p *Progress) Handle(event verdict.Event) {
 	switch event.Kind {
 	case verdict.KindPlan:
 		p.activity = ""
+		known := p.total > 0 // a later plan adds checks
 		p.total = event.Total
 		if p.total == 0 {
 			p.total = len(event.Checks)
 		}
-		if !p.terminal {
+		if !p.terminal && !known {
 			p.print(fmt.Sprintf("checks to run: %d", p.total))
 		}
 	case verdict.KindCheckStart:
@@ -112,7 +152,9 @@ func (p *Progress) Handle(event verdict.Event) {
 	case verdict.KindCheckDone, verdict.KindCheckFinal:
 		p.judged(event)
 	case verdict.KindServerDied, verdict.KindNote:
-		p.print(p.style.paint(yellow, event.Message))
+		if p.verbose {
+			p.print(p.style.paint(yellow, oneLine(event.Message)))
+		}
 	case verdict.KindPrint:
 		p.print(strings.TrimRight(event.Message, "\n"))
 	case verdict.KindFinding:
@@ -127,7 +169,7 @@ func (p *Progress) Handle(event verdict.Event) {
 	p.draw()
 }
 
-// judged counts a check and writes its line; on a terminal only if it failed. A final verdict gets a line only if it differs
+// judged counts a check and writes its line if it is not as expected; if verbose, in any case. A final verdict gets a line only if it differs
 // from the provisional one.
 func (p *Progress) judged(event verdict.Event) {
 	delete(p.running, event.Check)
@@ -140,11 +182,15 @@ func (p *Progress) judged(event verdict.Event) {
 	if known && before == result.Verdict {
 		return
 	}
-	bad := result.Verdict == verdict.Fail || result.Verdict == verdict.Error
-	if p.terminal && !p.verbose && !bad && !known {
+	if result.Name == "" {
+		result.Name = event.Check
+	}
+	told := known && p.told[event.Check]
+	if !p.verbose && p.expected(result) && !told {
 		return
 	}
-	line := fmt.Sprintf("%s %s", p.style.verdict(result.Verdict, fmt.Sprintf("%-12s", result.Verdict)), event.Check)
+	p.told[event.Check] = true
+	line := fmt.Sprintf("%s %s", p.style.verdict(result.Verdict, fmt.Sprintf("%-12s", result.Verdict)), Visible(event.Check))
 	if known {
 		line += fmt.Sprintf(" (judged again; was %s)", before)
 	}
@@ -154,12 +200,27 @@ func (p *Progress) judged(event verdict.Event) {
 	if result.DurationMS > 0 && !p.terminal {
 		line += fmt.Sprintf(" (%.1fs)", float64(result.DurationMS)/1000)
 	}
-	p.print(unbroken(line))
+	if p.annotate && !p.expected(result) {
+		p.print(annotation(result))
+	} else {
+		p.print(unbroken(line))
+	}
 	if p.verbose {
 		for _, detail := range result.Details {
 			p.print("             " + oneLine(detail))
 		}
 	}
+}
+
+// annotation returns a command of GitHub's workflows, which shows an unexpected result beside the changes.
+func annotation(result verdict.CheckResult) string {
+	level := "warning"
+	if result.Verdict == verdict.Fail || result.Verdict == verdict.Error {
+		level = "error"
+	}
+	title := strings.NewReplacer("%", "%25", ":", "%3A", ",", "%2C").Replace(oneLine(result.Name))
+	message := strings.ReplaceAll(withReason(string(result.Verdict), shortened(whyNot(result))), "%", "%25")
+	return fmt.Sprintf("::%s title=%s::%s", level, title, message)
 }
 
 // unbroken replaces line breaks with spaces and keeps all other spacing.
@@ -177,18 +238,19 @@ func (p *Progress) Close() {
 	p.terminal = false
 }
 
-// redraw redraws the line periodically until Close.
-func (p *Progress) redraw() {
-	ticker := time.NewTicker(redrawEvery)
-	defer ticker.Stop()
+// every calls act after each interval until Close.
+func (p *Progress) every(interval func() time.Duration, act func()) {
+	timer := time.NewTimer(interval())
+	defer timer.Stop()
 	for {
 		select {
 		case <-p.stop:
 			return
-		case <-ticker.C:
+		case <-timer.C:
 			p.mutex.Lock()
-			p.draw()
+			act()
 			p.mutex.Unlock()
+			timer.Reset(interval())
 		}
 	}
 }

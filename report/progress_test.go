@@ -22,7 +22,7 @@ func start(name string) verdict.Event {
 
 func TestProgressInPlainLines(t *testing.T) {
 	var out bytes.Buffer
-	p := NewProgress(&out, func(string) string { return "" }, false)
+	p := NewProgress(&out, func(string) string { return "" }, true)
 	p.Doing("building dendrite@0.13.8")
 	for _, event := range []verdict.Event{
 		planned("a", "b", "c"), start("a"), start("b"),
@@ -42,6 +42,33 @@ hs1 exited with status 2
 pass         b (judged again; was fail) (1.2s)
 blocked      c: no room (1.2s)
 `, out.String())
+}
+
+// TestProgressTellsOnlyWhatIsUnexpected: in plain lines, without a line for each step and each check.
+func TestProgressTellsOnlyWhatIsUnexpected(t *testing.T) {
+	events := []verdict.Event{
+		planned("a", "b", "c", "d"), start("a"), done("a", verdict.Fail, "as ever"), done("b", verdict.Fail, "100% \x1b[2Jwrong\n::error::x"),
+		{Kind: verdict.KindNote, Message: "a note"}, {Kind: verdict.KindServerDied, Message: "hs1 exited"},
+		planned("a", "b", "c", "d", "e"), final("a", verdict.Fail, "as ever"), final("b", verdict.Pass, ""), final("c", verdict.Blocked, "no room"),
+		final("d", verdict.Pass, ""), final("e, more", verdict.Error, "no memory"), end,
+	}
+	run := func(environment map[string]string) string {
+		var out bytes.Buffer
+		p := NewProgress(&out, func(name string) string { return environment[name] }, false)
+		p.Doing("preparing dendrite")
+		p.Step("Step 1/9")
+		p.Expect(func(check verdict.CheckResult) bool { return check.Verdict == verdict.Pass || check.Name == "a" })
+		for _, event := range events {
+			p.Handle(event)
+		}
+		p.Close()
+		return out.String()
+	}
+	assert.Equal(t, "preparing dendrite\nchecks to run: 4\nfail         b: 100% \ufffd[2Jwrong ::error::x (1.2s)\n"+
+		"pass         b (judged again; was fail) (1.2s)\nblocked      c: no room (1.2s)\nerror        e, more: no memory (1.2s)\n", run(nil))
+	assert.Equal(t, "preparing dendrite\nchecks to run: 4\n::error title=b::fail: 100%25 \ufffd[2Jwrong ::error::x\n"+
+		"pass         b (judged again; was fail) (1.2s)\n::warning title=c::blocked: no room\n::error title=e%2C more::error: no memory\n",
+		run(map[string]string{"GITHUB_ACTIONS": "true"}))
 }
 
 func TestProgressOnATerminal(t *testing.T) {

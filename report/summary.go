@@ -29,9 +29,10 @@ const reasonShown = 400
 // grouped is the number of checks in a chapter with the same verdict and reason from which they share one line.
 const grouped = 3
 
-// WriteSummary writes one summary of all candidates: a section for each and, if there are several, a table.
-func WriteSummary(w io.Writer, style Style, candidates []Summarised) error {
-	s := summary{style: style}
+// WriteSummary writes one summary of all candidates: a section for each and, if there are several, a table. Only what was not expected is
+// told in full, unless verbose.
+func WriteSummary(w io.Writer, style Style, candidates []Summarised, verbose bool) error {
+	s := summary{style: style, verbose: verbose}
 	for _, one := range candidates {
 		s.candidate(one)
 	}
@@ -44,8 +45,9 @@ func WriteSummary(w io.Writer, style Style, candidates []Summarised) error {
 
 // summary collects the lines.
 type summary struct {
-	style Style
-	text  strings.Builder
+	style   Style
+	verbose bool
+	text    strings.Builder
 }
 
 func (s *summary) line(format string, arguments ...any) {
@@ -61,11 +63,11 @@ func (s *summary) candidate(one Summarised) {
 		s.line("%s", s.style.paint(red, "  incomplete: "+results.Incomplete))
 		s.line("  %s", keptVerdicts(results))
 	}
-	s.line("")
+	s.space()
 	for _, chapter := range chaptersOf(results) {
 		s.chapter(one, chapter)
 	}
-	s.line("")
+	s.space()
 	s.line("  checks         %s", checkCounts(results))
 	s.line("  requirements   %s", requirementCounts(results, false))
 	if hasOwn(results) {
@@ -86,13 +88,51 @@ func (s *summary) candidate(one Summarised) {
 	if again > 0 {
 		s.line("  judged again   %d, because a server died; with another verdict than at first: %d", again, others)
 	}
-	s.line("  results        %s", filepath.Join(one.Folder, ResultsFile))
+	if s.verbose {
+		s.line("  results        %s", filepath.Join(one.Folder, ResultsFile))
+	}
 	s.line("  report         %s", filepath.Join(one.Folder, HTMLFile))
+	if notes := len(results.Notes); notes > 0 && !s.verbose {
+		s.line("  notes          %d, in the report", notes)
+	}
 	s.comparison(results)
+	s.consequences(results)
 	if results.Incomplete == "" {
 		for _, reason := range Unjudged(results) {
 			s.line("%s", s.style.paint(red, "  "+reason))
 		}
+	}
+}
+
+// space writes an empty line, if there is room.
+func (s *summary) space() {
+	if s.verbose {
+		s.line("")
+	}
+}
+
+// consequences writes what the requirements that fail mean for users, each sentence once.
+func (s *summary) consequences(results Results) {
+	var order []string
+	shown := map[string][]string{}
+	for _, requirement := range results.Requirements {
+		if requirement.Verdict != verdict.Fail || requirement.Consequence == "" {
+			continue
+		}
+		if shown[requirement.Consequence] == nil {
+			order = append(order, requirement.Consequence)
+		}
+		shown[requirement.Consequence] = append(shown[requirement.Consequence], requirement.ID)
+	}
+	if len(order) > 0 {
+		s.line("  for users")
+	}
+	for _, sentence := range order {
+		by := shown[sentence][0]
+		if more := len(shown[sentence]) - 1; more > 0 {
+			by += fmt.Sprintf(" and %d more", more)
+		}
+		s.line("    %s %s", oneLine(sentence), s.style.paint(dim, "("+by+")"))
 	}
 }
 
@@ -161,7 +201,9 @@ func (s *summary) chapter(one Summarised, chapter string) {
 	}
 	s.line("  %-16s %s", chapter, strings.Join(parts, ", "))
 	s.failures(one, chapter)
-	s.observations(one, chapter)
+	if s.verbose {
+		s.observations(one, chapter)
+	}
 }
 
 // failures writes what did not pass in a chapter. Checks with the same verdict and reason share one line, except fails and
@@ -175,7 +217,7 @@ func (s *summary) failures(one Summarised, chapter string) {
 	var order []group
 	for _, check := range one.Results.Checks {
 		if check.Verdict == verdict.Pass || LeftOut(check.Verdict, check.Reason) ||
-			chapterOf(check.Requirements) != chapter {
+			chapterOf(check.Requirements) != chapter || !s.verbose && isExpected(one.Results, WhatCheck, check.Name) {
 			continue
 		}
 		g := group{check.Verdict, whyNot(check)}
@@ -197,7 +239,7 @@ func (s *summary) failures(one Summarised, chapter string) {
 	}
 	for _, requirement := range one.Results.Requirements {
 		findings := findingsOf(one.Results, requirement.ID)
-		if requirement.Chapter == chapter && requirement.Kind != KindOpen && len(findings) > 0 {
+		if requirement.Chapter == chapter && requirement.Kind != KindOpen && len(findings) > 0 && (s.verbose || !isExpected(one.Results, WhatMonitor, requirement.ID)) {
 			s.entry(verdict.Fail, requirement.ID)
 			s.line(indent+"%s", shortened(FindingReason(findings)))
 		}
@@ -217,10 +259,13 @@ func (s *summary) observations(one Summarised, chapter string) {
 	}
 }
 
-// expectedFail reports whether a check fails as the baseline expects.
-func expectedFail(results Results, check verdict.CheckResult) bool {
-	return check.Verdict == verdict.Fail && results.Baseline != nil &&
-		slices.ContainsFunc(results.Baseline.Expected, func(one Expected) bool { return one.What == WhatCheck && one.Name == check.Name })
+// isExpected reports whether something is not a pass as the baseline expects. With --strict nothing is.
+func isExpected(results Results, what, name string) bool {
+	return !results.Strict && isExpectedByBaseline(results, what, name)
+}
+
+func isExpectedByBaseline(results Results, what, name string) bool {
+	return results.Baseline != nil && slices.ContainsFunc(results.Baseline.Expected, func(one Expected) bool { return one.What == what && one.Name == name })
 }
 
 // check writes one check that did not pass.
@@ -229,7 +274,7 @@ func (s *summary) check(one Summarised, check verdict.CheckResult) {
 	if len(check.Requirements) > 0 {
 		name += s.style.paint(dim, " ("+strings.Join(check.Requirements, ", ")+")")
 	}
-	if expectedFail(one.Results, check) {
+	if check.Verdict == verdict.Fail && isExpectedByBaseline(one.Results, WhatCheck, check.Name) {
 		name += s.style.paint(dim, ", as the baseline expects")
 	}
 	s.entry(check.Verdict, name)

@@ -65,6 +65,7 @@ func LoadFrom(files fs.FS) (*Catalogue, error) {
 		}
 		faults = append(faults, catalogue.add(chapter)...)
 	}
+	faults = append(faults, catalogue.addConsequences()...)
 	present, err := fs.Glob(files, "*.json")
 	if err != nil {
 		return nil, err
@@ -78,6 +79,28 @@ func LoadFrom(files fs.FS) (*Catalogue, error) {
 		return nil, fmt.Errorf("the catalogue is not valid: %w", errors.Join(faults...))
 	}
 	return &catalogue, nil
+}
+
+// addConsequences gives requirements what it means for users when a server breaks them.
+func (c *Catalogue) addConsequences() []error {
+	var faults []error
+	means := map[string]string{}
+	for _, consequence := range c.Consequences {
+		for _, id := range consequence.Requirements {
+			if requirement, ok := c.byID[id]; !ok || requirement.Kind == Open || means[id] != "" || consequence.Means == "" {
+				faults = append(faults, fmt.Errorf("catalogue.json: the consequence %q: %q is no requirement that can fail, or has another consequence", consequence.Means, id))
+			}
+			means[id] = consequence.Means
+		}
+	}
+	for i := range c.chapters {
+		for j := range c.chapters[i].Requirements {
+			requirement := &c.chapters[i].Requirements[j]
+			requirement.Consequence = means[requirement.ID]
+			c.byID[requirement.ID] = *requirement
+		}
+	}
+	return faults
 }
 
 func decode(files fs.FS, name string, into any) error {

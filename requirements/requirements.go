@@ -28,7 +28,7 @@ type Requirement struct {
 	// Readings are the ways to read the texts that the suite can distinguish; only open requirements have them.
 	Readings []Reading `json:"readings,omitempty"`
 	// Consequence says in one sentence what it means for users when a server breaks it. Only requirements that protect users have one.
-	Consequence string `json:"consequence,omitempty"`
+	Consequence string `json:"-"`
 	// Since is the catalogue version that first had the requirement; 0 in the data means 1.
 	Since int `json:"since,omitempty"`
 }
@@ -95,12 +95,20 @@ type Word struct {
 	Means string `json:"means"`
 }
 
+// Consequence is what users suffer when a server breaks any of its requirements.
+type Consequence struct {
+	Means        string   `json:"means"` // one sentence, true whichever of them is broken
+	Requirements []string `json:"requirements"`
+}
+
 // Catalogue is the set of all requirements. It does not change once loaded.
 type Catalogue struct {
 	Version int    `json:"version"` // increases with each change of the set; baselines record it
 	Texts   []Text `json:"texts"`
 	Sources string `json:"sources"` // explains how sources are numbered
 	Words   []Word `json:"words"`
+	// Consequences say what it means for users when a server breaks requirements that protect them.
+	Consequences []Consequence `json:"consequences"`
 
 	chapters []Chapter
 	byID     map[string]Requirement

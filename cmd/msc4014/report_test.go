@@ -159,3 +159,27 @@ func TestCompare(t *testing.T) {
 	assert.Equal(t, run.StatusCannot, status)
 	assert.Contains(t, output, "accepts 2 arg")
 }
+
+func TestShow(t *testing.T) {
+	folder := folderOf(t, "dendrite@0.15.2", func(r *report.Results) {
+		r.Checks[1].Reason = "there is\x1b[2J none"
+		r.Requirements[1].Consequence = "Nobody knows who is who."
+		r.Requirements[1].Faults = []report.Fault{{ID: "unmapped", Does: "writes no mapping"}}
+	})
+	status, output := call(t, "show", "mapping/in-creator-join", folder)
+	assert.Equal(t, run.StatusExpected, status, output)
+	for _, words := range []string{
+		"mapping/in-creator-join (must; MSC4014, Proposal 4)", "Nobody knows who is who.", "fail         a second check", "there is\ufffd[2J none",
+		"again: ./run.sh dendrite@0.15.2 --run '^mapping/in-creator-join$'", "unmapped: writes no mapping",
+	} {
+		assert.Contains(t, output, words)
+	}
+	status, output = call(t, "show", "mapping/creator-join", folder)
+	assert.Equal(t, run.StatusCannot, status)
+	assert.Contains(t, output, `no requirement "mapping/creator-join" (similar: mapping/in-creator-join)`)
+	for folder, words := range broken(t) {
+		status, output = call(t, "show", "mapping/in-creator-join", folder)
+		assert.Equal(t, run.StatusCannot, status, folder)
+		assert.Contains(t, output, words, folder)
+	}
+}

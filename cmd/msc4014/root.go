@@ -102,7 +102,7 @@ func newRootCommand(kill <-chan struct{}) (*cobra.Command, *int) {
 	})
 	explicit := newRunCommand("run [CANDIDATE ...]", kill, status)
 	explicit.Short = "Test candidates: what ./run.sh does without a command"
-	root.AddCommand(explicit, newReportCommand(), newCompareCommand(status), newListCommand(), newProveCommand(kill, status), newDoctorCommand(status), newCleanCommand())
+	root.AddCommand(explicit, newReportCommand(), newCompareCommand(status), newShowCommand(), newListCommand(), newProveCommand(kill, status), newDoctorCommand(status), newCleanCommand())
 	return root, status
 }
 
@@ -180,7 +180,7 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 	flags.Uint64Var(&options.Seed, "seed", 1, "generate hostile input from `SEED`")
 	flags.StringVar(&options.Shard, "shard", "", "run only part `I/N` of the checks, such as 1/3")
 	flags.BoolVar(&options.Keep, "keep", false, "keep containers running, or the files of plain processes, and say where they are")
-	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "report each check, observation and finding")
+	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell each check, observation, finding and step of a build, and all that did not pass\nin full; without it, only what was not expected")
 	return command
 }
 

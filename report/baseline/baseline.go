@@ -110,6 +110,22 @@ func (e Expectation) expects(got Expectation) bool {
 	return e.manner() == got.manner() || slices.ContainsFunc(e.Either, func(other Expectation) bool { return other.manner() == got.manner() })
 }
 
+// Expects reports whether a check comes to what the baseline expects of it today. A baseline that is nil expects no fail.
+func (b *Baseline) Expects(check verdict.CheckResult) bool {
+	if b == nil {
+		return check.Verdict != verdict.Fail && check.Verdict != verdict.Error
+	}
+	expected, known := b.Checks[check.Name]
+	got := Expectation{Verdict: check.Verdict, BlockedBy: check.BlockedBy, Died: check.Died}
+	switch {
+	case !known:
+		return check.Verdict == verdict.Pass // new
+	case b.Format < withManner:
+		return expected.Verdict == check.Verdict
+	}
+	return expected.expects(got) && !expected.isOver(time.Now())
+}
+
 // isOver reports whether the day Until had ended at a time.
 func (e Expectation) isOver(at time.Time) bool {
 	return e.Until != "" && at.UTC().Format(time.DateOnly) > e.Until

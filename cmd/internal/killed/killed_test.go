@@ -155,7 +155,7 @@ func (p *project) kill(t *testing.T, each victim, mark string, byCommand bool) {
 	if each.goCache {
 		environment = append(environment, "GOCACHE="+t.TempDir())
 	}
-	v := p.start(t, mark, each.direct, environment, judged, "--runtime", each.runtime,
+	v := p.start(t, mark, each.direct, environment, judged, "--verbose", "--runtime", each.runtime,
 		"--run", "^(membership/(join|leave|remote).*|resilience/stays-up)$", "--results", t.TempDir())
 	each.when(t, v)
 	run := p.runOf(v)
@@ -237,7 +237,7 @@ func (p *project) killImageBuild(t *testing.T) {
 	label := candidate.Label + "=" + name
 	defer p.pruneImages(t, label)
 
-	v := p.start(t, mark, false, nil, name, "--runtime", "docker", "--results", t.TempDir())
+	v := p.start(t, mark, false, nil, name, "--verbose", "--runtime", "docker", "--results", t.TempDir())
 	steps := func() []container.Summary {
 		running, err := p.engine.ContainerList(t.Context(), container.ListOptions{Filters: filters.NewArgs(filters.Arg("label", label))})
 		require.NoError(t, err)

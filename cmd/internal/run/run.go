@@ -121,7 +121,7 @@ func (r *Runner) Run(ctx context.Context, options Options) (status int, err erro
 	}
 	if len(judged) > 0 {
 		style := report.StyleFor(r.Stdout, r.Environment)
-		if err := report.WriteSummary(r.Stdout, style, judged); err != nil {
+		if err := report.WriteSummary(r.Stdout, style, judged, options.Verbose); err != nil {
 			return StatusCannot, fmt.Errorf("cannot write the summary: %w", err)
 		}
 	}
@@ -230,8 +230,9 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 		Runtime: m.runtimeName, Run: m.Options.Run, RoomVersion: m.RoomVersion, Parallel: m.Parallel, Shuffle: m.Shuffle, Seed: m.Seed,
 		Shard: m.Shard, Keep: m.Keep, Results: folder.Staging(), Session: own.Dir, Expected: one.expected.Differences(),
 	}
+	m.progress.Doing("preparing " + one.typed)
 	for i, candidate := range one.candidates {
-		artifact, err := candidate.Prepare(ctx, m.runtimeName, m.progress.Doing)
+		artifact, err := candidate.Prepare(ctx, m.runtimeName, m.progress.Step)
 		if err != nil {
 			return nil, cause(ctx, err)
 		}
@@ -242,6 +243,7 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 			wanted.Second = &artifact
 		}
 	}
+	m.progress.Expect(one.expected.Expects)
 	m.progress.Begin() // restart the clock: builds do not count towards the run's time
 	started := time.Now()
 	m.progress.Doing("starting " + wanted.Candidate().Name)

@@ -232,7 +232,7 @@ func TestRunWithoutABaseline(t *testing.T) {
 	assert.FileExists(t, filepath.Join(b.Root, "results", "dendrite", results.Checks[1].Log))
 	assert.FileExists(t, filepath.Join(b.Root, "results", "dendrite", "junit.xml"))
 	assert.Contains(t, b.out.String(), "servers run as plain processes: no engine answers")
-	assert.Contains(t, b.out.String(), "building dendrite@1")
+	assert.Contains(t, b.out.String(), "preparing dendrite\n")
 	assert.Contains(t, b.out.String(), "checks         1 pass, 1 unsupported")
 	b.nothingLeft(t)
 }
@@ -255,7 +255,7 @@ func TestNoticesCannotBeMissed(t *testing.T) {
 	_, err := b.Run(context.Background(), options("dendrite"))
 	require.NoError(t, err)
 	first, last := strings.Index(b.out.String(), b.Notices[0]), strings.LastIndex(b.out.String(), b.Notices[0])
-	assert.Less(t, first, strings.Index(b.out.String(), "building dendrite"), "at the start")
+	assert.Less(t, first, strings.Index(b.out.String(), "preparing dendrite"), "at the start")
 	assert.Greater(t, last, strings.Index(b.out.String(), "checks         2 pass"), "after the summary")
 	results, err := report.Read(filepath.Join(b.Root, "results", "dendrite"))
 	require.NoError(t, err)
@@ -520,6 +520,7 @@ func TestInterruptedRunKeepsWhatItKnows(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	b.Stdout = interruptOn{Writer: &b.out, text: "waiting", cancel: cancel}
 	asked := options("dendrite", "dendrite@2")
+	asked.Verbose = true
 	asked.UpdateBaseline = true
 	status, err := b.Run(ctx, asked)
 	assert.Equal(t, StatusCannot, status)
@@ -544,7 +545,7 @@ func TestInterruptedRunKeepsWhatItKnows(t *testing.T) {
 func TestInterruptedWhilePreparing(t *testing.T) {
 	b := newBench(t, script{Checks: two})
 	ctx, cancel := context.WithCancelCause(context.Background())
-	b.Stdout = interruptOn{Writer: &b.out, text: "building dendrite", cancel: cancel}
+	b.Stdout = interruptOn{Writer: &b.out, text: "preparing dendrite", cancel: cancel}
 	status, err := b.Run(ctx, options("dendrite"))
 	assert.Equal(t, StatusCannot, status)
 	assert.EqualError(t, err, "interrupted by SIGINT")
@@ -555,6 +556,7 @@ func TestSeveralCandidatesHaveOneSummary(t *testing.T) {
 	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "fail", "check-b": "pass"}})
 	b.baseline(t, "dendrite@1", verdicts{"check-a": "fail", "check-b": "pass"})
 	asked := options("dendrite", "dendrite@2")
+	asked.Verbose = true
 	asked.Results = filepath.Join(b.Root, "out")
 	status, err := b.Run(context.Background(), asked)
 	require.NoError(t, err)
