@@ -16,6 +16,10 @@ var rules = []rule{
 		return one.Pseudo == nothingThere &&
 			(strings.HasSuffix(one.Field, "[m.room.create].content.creator") || one.Endpoint == "/state/m.room.create" && one.Field == "creator")
 	}},
+	// With an invite to another server comes the inviter's mapping; who else wrote the state that comes with it cannot be known there.
+	{"invite/inviter-join-included", func(one Difference) bool {
+		return one.Endpoint == "/sync invite_state" && strings.HasSuffix(one.Field, ".sender") && strings.HasPrefix(one.Pseudo, `"@_unverified`)
+	}},
 }
 
 // explained returns the requirement that explains a difference, or "".

@@ -270,7 +270,11 @@ func (p *player) arrive(step Step, kind kind) error {
 			return err
 		}
 	}
-	if err := p.await(grace, func() bool { return !p.unequal() }); err != nil {
+	wait := grace
+	if p.session.Cast.federated() {
+		wait = patience
+	}
+	if err := p.await(wait, func() bool { return !p.unequal() }); err != nil {
 		return err
 	}
 	for user := range p.Users {
@@ -339,9 +343,11 @@ func (c Cast) federated() bool {
 	return c.Guests > 0
 }
 
-// await lets all users sync until something is true, or some time has passed, which is no error.
+// await lets all users sync until something is true, or a time has passed, which is no error.
 func (p *player) await(atMost time.Duration, done func() bool) error {
-	for deadline := time.Now().Add(atMost); !done() && time.Now().Before(deadline); {
+	limit, cancel := p.Within(atMost)
+	defer cancel()
+	for !done() && limit.Err() == nil {
 		for user := range p.Users {
 			ctx, cancel := p.Within(patience)
 			_, err := p.sync(ctx, user, hold/10)

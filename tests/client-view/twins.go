@@ -32,6 +32,7 @@ const (
 var (
 	_ = registerTwins("of three users of one server", twins.OneServer, 1, 2, 3, 4)
 	_ = registerTwins("of three users of one server, others", twins.OneServer, 5, 6, 7, 8)
+	_ = registerTwins("of users of two servers", twins.TwoServers, 1, 2, 3)
 )
 
 // registerTwins registers the check that plays the sessions of some seeds.
