@@ -89,7 +89,7 @@ const examples = `  ./run.sh                                       test the newe
 // newRootCommand returns the root command and a pointer to its exit status.
 func newRootCommand(kill <-chan struct{}) (*cobra.Command, *int) {
 	status := new(int)
-	root := newRunCommand("./run.sh [CANDIDATE ...]", kill, status)
+	root := newRunCommand("./run.sh [CANDIDATE ...]", kill, status, &run.Options{})
 	root.Short = "Tests Matrix homeservers against MSC4014 (pseudonymous identities)"
 	root.Long = longHelp
 	root.Example = examples
@@ -100,15 +100,17 @@ func newRootCommand(kill <-chan struct{}) (*cobra.Command, *int) {
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return fmt.Errorf("%w (%s --help shows the flags)", err, command.CommandPath())
 	})
-	explicit := newRunCommand("run [CANDIDATE ...]", kill, status)
+	explicit := newRunCommand("run [CANDIDATE ...]", kill, status, &run.Options{})
 	explicit.Short = "Test candidates: what ./run.sh does without a command"
-	root.AddCommand(explicit, newReportCommand(), newCompareCommand(status), newShowCommand(), newListCommand(), newProveCommand(kill, status), newDoctorCommand(status), newCleanCommand())
+	root.AddCommand(
+		explicit, newReportCommand(), newCompareCommand(status), newShowCommand(), newListCommand(), newProveCommand(kill, status),
+		newTwinsCommand(kill, status), newDoctorCommand(status), newCleanCommand(),
+	)
 	return root, status
 }
 
 // newRunCommand returns the command that makes a run.
-func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command {
-	var options run.Options
+func newRunCommand(use string, kill <-chan struct{}, status *int, options *run.Options) *cobra.Command {
 	var wanted preparation
 	command := &cobra.Command{
 		Use:  use,
@@ -146,7 +148,7 @@ func newRunCommand(use string, kill <-chan struct{}, status *int) *cobra.Command
 					runner.Parse = namedBy(variable, runner.Parse)
 				}
 			}
-			*status, err = runner.Run(command.Context(), options)
+			*status, err = runner.Run(command.Context(), *options)
 			return err
 		},
 	}

@@ -52,6 +52,8 @@ type Options struct {
 	Found func(check string) bool
 	// Done, if not nil, is called with each deployment that no check will use any more, before it is removed.
 	Done func(ctx context.Context, retired Retired)
+	// Sessions is how many sessions checks that generate them play together, from Seed on; 0 for those of a usual run.
+	Sessions int
 	// Expected has the differences that the candidate's baseline expects, by the check that finds them (C.Expects).
 	Expected map[string][]string
 	// Seed determines the random input of checks.

@@ -24,6 +24,8 @@ type Plan struct {
 	Keep        bool   `json:"keep,omitempty"`     // keep servers and their files, and say where
 	// Only keeps the run to what Run and Shard select, also where steps find other requirements broken.
 	Only bool `json:"only,omitempty"`
+	// Sessions is how many twin sessions to play, from Seed on, in place of those of a usual run; 0 for the usual ones.
+	Sessions int `json:"sessions,omitempty"`
 	// Expected has the differences that the candidate's baseline expects, by check, for checks that find several things.
 	Expected map[string][]string `json:"expected,omitempty"`
 	// First are checks that start before the others, in this order.

@@ -36,12 +36,19 @@ const (
 	quiet = 600 * time.Millisecond
 	// longestCheck is the time limit of one check on an idle machine.
 	longestCheck = 45 * time.Second
+	// longestSession is the time limit of one twin session in a run for twin sessions.
+	longestSession = 10 * time.Second
 )
 
 // usualParallel returns how many checks run at once by default: enough to keep the cores busy, besides the checks that wait for
 // time-outs of servers. More would slow the servers down without making the run faster: Dendrite opens database connections for
 // concurrent requests, and closes them again (docs/performance.md).
 func usualParallel(cores int) int { return min(cores+1, 8) }
+
+// limit returns the time limit of one check. A run that looks for differences between twin sessions lasts as long as it takes.
+func limit(wanted plan.Plan) time.Duration {
+	return longestCheck + time.Duration(wanted.Sessions)*longestSession
+}
 
 // copies returns how many shared deployments of a blueprint there may be at once: one, except for the blueprint that most checks use.
 func copies(blueprint string) int {
@@ -149,7 +156,7 @@ func Judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 	}
 	options := check.Options{
 		Checks: chosen, Deployments: world, Parallel: parallel, Copies: copies, Emit: emit, Keep: keeper(wanted),
-		Readings: readings(catalogue), Roots: roots(check.Registered()), Reserve: reserve(check.Registered().All(), chosen, wanted), Quiet: quiet, Limit: longestCheck, Observe: watch.exchange, Found: watch.finds, KeepServers: wanted.Keep, Seed: max(wanted.Seed, 1), Expected: wanted.Expected,
+		Readings: readings(catalogue), Roots: roots(check.Registered()), Reserve: reserve(check.Registered().All(), chosen, wanted), Quiet: quiet, Limit: limit(wanted), Observe: watch.exchange, Found: watch.finds, KeepServers: wanted.Keep, Seed: max(wanted.Seed, 1), Sessions: wanted.Sessions, Expected: wanted.Expected,
 		Done: aftermath(settings, world.Servers, emit), KeepEvidence: settings.Debug,
 	}
 	environment, err := environmentOf(ctx, wanted, options, settings, base.runtime)

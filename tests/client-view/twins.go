@@ -21,22 +21,27 @@ import (
 const likeOrdinaryRooms = "client-view/like-ordinary-rooms"
 
 const (
-	// twinPlays bounds, in the check's own time, how long sessions are played, and twinShortening how long what differs is shortened.
-	twinPlays, twinShortening = 60 * time.Second, 30 * time.Second
+	// twinPlays and longestTwins a session bound, in the check's own time, how long sessions are played, and twinShortening how long what
+	// differs is shortened.
+	twinPlays, twinShortening = 30 * time.Second, 30 * time.Second
+	longestTwins              = 8 * time.Second
 	// twinAttempts bounds how often a session is played to shorten it.
 	twinAttempts = 40
 )
 
+// twinCasts is the number of checks that play twin sessions, which share those of a run for them.
+const twinCasts = 3
+
 // Clients work without any changes to their code (MSC4014, Hard requirements 1): a session of their requests gets in a pseudo-ID room
 // what it gets in an ordinary room.
 var (
-	_ = registerTwins("of three users of one server", twins.OneServer, 1, 2, 3, 4)
-	_ = registerTwins("of three users of one server, others", twins.OneServer, 5, 6, 7, 8)
-	_ = registerTwins("of users of two servers", twins.TwoServers, 1, 2, 3)
+	_ = registerTwins(0, "of three users of one server", twins.OneServer, 1, 2, 3, 4)
+	_ = registerTwins(1, "of three users of one server, others", twins.OneServer, 5, 6, 7, 8)
+	_ = registerTwins(2, "of users of two servers", twins.TwoServers, 1, 2, 3)
 )
 
 // registerTwins registers the check that plays the sessions of some seeds.
-func registerTwins(who string, cast twins.Cast, seeds ...uint64) *check.Check {
+func registerTwins(number int, who string, cast twins.Cast, seeds ...uint64) *check.Check {
 	return check.Register(check.Check{
 		Name:       "twin sessions " + who,
 		Requires:   []string{likeOrdinaryRooms},
@@ -49,7 +54,7 @@ func registerTwins(who string, cast twins.Cast, seeds ...uint64) *check.Check {
 			}
 			s := stage.Open(c, blueprint)
 			hunter := &twins.Hunter{Meet: meeting(s)}
-			plays(c, hunter, cast, seeds)
+			plays(c, hunter, cast, seedsOf(c, number, seeds))
 			shortens(c, hunter)
 			for i, one := range hunter.Found {
 				tell(c, i+1, one)
@@ -64,13 +69,31 @@ func registerTwins(who string, cast twins.Cast, seeds ...uint64) *check.Check {
 	})
 }
 
-// plays plays the sessions of all seeds.
+// seedsOf returns the seeds that a check plays: its own, or its share of those of a run for twin sessions.
+func seedsOf(c *check.C, number int, own []uint64) []uint64 {
+	if c.Sessions() == 0 {
+		return own
+	}
+	var share []uint64
+	for i := number; i < c.Sessions(); i += twinCasts {
+		share = append(share, c.Seed()+uint64(i))
+	}
+	return share
+}
+
+// plays plays the sessions of seeds. A run for twin sessions ends with the first difference that nobody expects.
 func plays(c *check.C, hunter *twins.Hunter, cast twins.Cast, seeds []uint64) {
-	ctx, cancel := c.Within(twinPlays)
+	ctx, cancel := c.Within(twinPlays + time.Duration(len(seeds))*longestTwins)
 	defer cancel()
 	hunter.Context = ctx
 	for _, seed := range seeds {
 		c.Need("client-view/unmodified-client", hunter.Hunt(twins.Generate(cast, seed)))
+		unexpected := slices.ContainsFunc(hunter.Found, func(one *twins.Found) bool {
+			return slices.ContainsFunc(one.Names, func(name string) bool { return !c.Expects(name) })
+		})
+		if c.Sessions() > 0 && unexpected {
+			return
+		}
 	}
 }
 

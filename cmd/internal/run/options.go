@@ -47,6 +47,7 @@ type Options struct {
 	Parallel    int
 	Shuffle     int64
 	Seed        uint64
+	Sessions    int // of twins, from Seed on; 0 for those of a usual run
 	Shard       string
 	Keep        bool
 	Verbose     bool
