@@ -13,6 +13,7 @@ import (
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/stage"
+	"msc4014/helpers/verdict"
 	"msc4014/runtime"
 )
 
@@ -83,6 +84,19 @@ func (w *World) Servers(deployment check.Deployment) []runtime.Server {
 
 // CutsOff reports whether servers can be cut off from the federation. Plain processes cannot: they share a network.
 func (w *World) CutsOff() bool { return w.Runtime.Name() != "process" }
+
+// WithoutClients says why real client software cannot be started; "" if it can.
+func (w *World) WithoutClients() string {
+	if hosting, hosts := w.Runtime.(runtime.Hosting); hosts && hosting.HasClients() {
+		return ""
+	}
+	return verdict.WithoutClients
+}
+
+// StartClient starts a program of the image of real clients as a client of a server.
+func (w *World) StartClient(ctx context.Context, server runtime.Server, program ...string) (runtime.Client, error) {
+	return w.Runtime.(runtime.Hosting).StartClient(ctx, server, program...)
+}
 
 func (w *World) start(ctx context.Context, blueprint stage.Blueprint) (*Deployment, error) {
 	deployment := &Deployment{

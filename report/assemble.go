@@ -77,7 +77,7 @@ type Run struct {
 
 // LeftOut reports whether a check or requirement was not asked for, rather than impossible to run.
 func LeftOut(v verdict.Verdict, reason string) bool {
-	return v == verdict.NotRun && strings.HasPrefix(reason, leftOut)
+	return v == verdict.NotRun && (strings.HasPrefix(reason, leftOut) || reason == verdict.WithoutClients)
 }
 
 // Unfinished reports whether the run ended before the verdict of a check was final.

@@ -163,8 +163,10 @@ func newRunCommand(use string, kill <-chan struct{}, status *int, options *run.O
 		"start the reference with `REQUIREMENT=READING`, in place of its usual reading of what\nthe proposal leaves open; may be repeated")
 	flags.StringVar(&options.Runtime, "runtime", "auto",
 		"how to run servers: `auto|docker|process`; auto is docker if an engine answers,\nelse process, unless DOCKER_HOST is set")
+	flags.BoolVar(&options.WithClients, "with-clients", false,
+		"also run the checks that use real client software, from Debian's packages;\nneeds containers")
 	flags.BoolVar(&wanted.bootstrapBase, "bootstrap-base", false,
-		"if no registry has Synapse's base image, build it from Debian's packages with\ndebootstrap, in a temporary folder and as root; in CI (the variable CI is set)\nthis is the default")
+		"if no registry has the base image of Synapse or of real clients, build it from\nDebian's packages with debootstrap, in a temporary folder and as root; in CI (the\nvariable CI is set) this is the default")
 	flags.StringVar(&options.Results, "results", "",
 		"write results to `DIR`, with one folder per candidate if there are several\n(default results/<candidate>)")
 	flags.StringVar(&options.Baseline, "baseline", "",

@@ -48,8 +48,11 @@ func newRunner(kill <-chan struct{}, wanted preparation, settings complement.Opt
 		Engine:    engineAnswers,
 		Build:     suitebinary.Build,
 		Catalogue: loadCatalogue,
-		Kill:      kill,
-		Notices:   notices,
+		Clients: func(ctx context.Context, progress func(string)) (runtime.Artifact, error) {
+			return candidate.PrepareClients(ctx, root, wanted.bootstrapBase, progress)
+		},
+		Kill:    kill,
+		Notices: notices,
 	}, nil
 }
 

@@ -32,6 +32,8 @@ type Check struct {
 	TwoServers bool
 	// Containers marks a check that cuts servers off from the federation, which only the container runtime can do.
 	Containers bool
+	// Clients marks a check that uses real client software, which runs in containers and only with --with-clients.
+	Clients bool
 	// Closing marks the check that the runner judges itself, after the final health checks. It has no body.
 	Closing bool
 

@@ -12,7 +12,9 @@ type Plan struct {
 	Artifact runtime.Artifact `json:"artifact"`
 	// Second is the artifact of hs2 in a mixed deployment, whose other servers run Artifact. If it is set, only the checks of
 	// mixed deployments run.
-	Second  *runtime.Artifact `json:"second,omitempty"`
+	Second *runtime.Artifact `json:"second,omitempty"`
+	// Clients is the image of real clients; nil leaves out the checks that need it.
+	Clients *runtime.Artifact `json:"clients,omitempty"`
 	Runtime string            `json:"runtime"` // "docker" or "process"
 	Run     string            `json:"run,omitempty"`
 	// RoomVersion is the room version to judge; "" means the deployed one.

@@ -33,6 +33,10 @@ type World interface {
 	Unseen(formats.Part) string
 	// CutsOff reports whether servers can be cut off from the federation.
 	CutsOff() bool
+	// WithoutClients says why real client software cannot be started; "" if it can.
+	WithoutClients() string
+	// StartClient starts a program of the image of real clients as a client of a server.
+	StartClient(ctx context.Context, server runtime.Server, program ...string) (runtime.Client, error)
 	// NewPeer starts a peer for the named check.
 	NewPeer(check string, sink transcript.Sink, format pseudoid.Format) (*federation.Peer, error)
 }

@@ -44,6 +44,9 @@ func Open(c *check.C, blueprint Blueprint) *Stage {
 	if c.Check().Containers && !worldOf(c).CutsOff() {
 		c.NotRun("plain processes share one network and cannot be cut off from it: it takes containers (--runtime docker)")
 	}
+	if why := worldOf(c).WithoutClients(); c.Check().Clients && why != "" {
+		c.NotRun("%s", why)
+	}
 	return OpenOrdinary(c, blueprint)
 }
 

@@ -219,7 +219,9 @@ func (u *User) Deactivates() {
 	u.stage.C.Need("client-view/unmodified-client", u.Deactivate(u.stage.C.Context(), u.password(), false))
 }
 
-func (u *User) password() string {
-	localpart, _, _ := strings.Cut(strings.TrimPrefix(u.UserID, "@"), ":")
-	return passwordOf(localpart)
+func (u *User) password() string { return passwordOf(localpartOf(u.UserID)) }
+
+func localpartOf(userID string) string {
+	localpart, _, _ := strings.Cut(strings.TrimPrefix(userID, "@"), ":")
+	return localpart
 }

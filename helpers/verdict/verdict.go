@@ -16,6 +16,9 @@ const (
 	Error        Verdict = "error"
 )
 
+// WithoutClients is the reason of checks that are not run because the run has no real clients.
+const WithoutClients = "real clients run only with --with-clients, and in containers"
+
 // All lists every verdict in the order in which reports count them.
 var All = []Verdict{Pass, Fail, Unsupported, Blocked, Inconclusive, NotRun, Error}
 

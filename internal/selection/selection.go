@@ -17,7 +17,7 @@ type Check struct {
 	File         string   `json:"file,omitempty"`       // that registers it, relative to the project's root
 	Mixed        bool     `json:"mixed,omitempty"`      // it runs in mixed deployments
 	Closing      bool     `json:"closing,omitempty"`    // the runner judges it, after all others
-	Containers   bool     `json:"containers,omitempty"` // it needs containers: it cuts servers off
+	Containers   bool     `json:"containers,omitempty"` // it needs containers: it cuts servers off, or uses real clients
 }
 
 // Selection is a subset of the checks. The zero Selection is all of them.

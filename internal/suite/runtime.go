@@ -40,7 +40,11 @@ func startRuntime(
 		return foundation{}, err
 	}
 	base := foundation{authority: issuer, artifacts: artifacts(wanted, settings)}
-	for _, artifact := range base.artifacts.All() {
+	used := base.artifacts.All()
+	if wanted.Clients != nil {
+		used = append(used, *wanted.Clients)
+	}
+	for _, artifact := range used {
 		// The command line holds them, too, but may be killed while this process continues.
 		if err := candidate.Hold(ctx, artifact); err != nil {
 			return foundation{}, err
@@ -49,7 +53,8 @@ func startRuntime(
 	switch wanted.Runtime {
 	case "docker":
 		base.runtime, err = docker.New(ctx, wanted.Artifact, docker.Options{
-			Session: joined, Authority: issuer, ByHost: base.artifacts.ByHost, Complement: settings, Warn: warn,
+			Session: joined, Authority: issuer, ByHost: base.artifacts.ByHost, Clients: wanted.Clients, Complement: settings,
+			Warn: warn,
 		})
 	case "process":
 		if useless := settings.ContainersOnly(); len(useless) > 0 {

@@ -52,7 +52,7 @@ func described(checks []*check.Check) []selection.Check {
 	for i, one := range checks {
 		all[i] = selection.Check{
 			Name: one.Name, Requirements: one.Requires, Path: one.Path, File: one.File(),
-			Mixed: one.TwoServers || one.Closing, Closing: one.Closing, Containers: one.Containers,
+			Mixed: one.TwoServers || one.Closing, Closing: one.Closing, Containers: one.Containers || one.Clients,
 		}
 	}
 	return all

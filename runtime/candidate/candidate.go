@@ -151,7 +151,7 @@ func List(root string) ([]string, error) {
 	return names, nil
 }
 
-// softwareNames returns the folders of dockerfiles/ that have a Dockerfile.
+// softwareNames returns the folders of dockerfiles/ that have a Dockerfile, except that of real clients.
 func softwareNames(root string) ([]string, error) {
 	dir := filepath.Join(root, "dockerfiles")
 	entries, err := os.ReadDir(dir)
@@ -160,7 +160,7 @@ func softwareNames(root string) ([]string, error) {
 	}
 	var names []string
 	for _, entry := range entries {
-		if _, err := os.Stat(filepath.Join(dir, entry.Name(), "Dockerfile")); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, entry.Name(), "Dockerfile")); err == nil && entry.Name() != clients {
 			names = append(names, entry.Name())
 		}
 	}

@@ -136,29 +136,29 @@ func TestCleanLeavesWhatASuiteUses(t *testing.T) {
 func TestCleanLeavesImagesInUseInTheEngine(t *testing.T) {
 	c := ownCache(t)
 	const inContainer, noted, unused, elsewhere = "msc4014/a:1", "msc4014/a:2", "msc4014/a:3", "msc4014/a:4"
-	objects := append(builtImages(t, c, inContainer, noted, unused, ownBase),
+	objects := append(builtImages(t, c, inContainer, noted, unused, sid.ownBase()),
 		enginetest.Object{Kind: "image", Name: elsewhere, Labels: map[string]string{Label: "x"}},
-		enginetest.Object{Kind: "image", Name: registryBase, Labels: map[string]string{Label: "x"}},
+		enginetest.Object{Kind: "image", Name: sid.registryBase(), Labels: map[string]string{Label: "x"}},
 		enginetest.Object{Kind: "container", Name: "server", Image: inContainer},
 		enginetest.Object{Kind: "network", Name: "access", Labels: map[string]string{dockerengine.LabelImages: "postgres " + noted}},
 	)
 	engine := enginetest.Start(t, objects...)
 	_, images, err := Built(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, []string{inContainer, noted, unused, ownBase}, images)
+	assert.Equal(t, []string{inContainer, noted, unused, sid.ownBase()}, images)
 	said := clean(t)
 	for _, line := range []string{
 		"left the image " + inContainer + ": a container or a live run uses it",
 		"left the image " + noted + ": a container or a live run uses it",
 		"removed the image " + unused,
-		"removed the image " + ownBase,
+		"removed the image " + sid.ownBase(),
 		"left the image " + elsewhere + ": it was built by another user, or with another XDG_CACHE_HOME",
 	} {
 		assert.Contains(t, said, line)
 	}
-	assert.NotContains(t, said, registryBase)
+	assert.NotContains(t, said, sid.registryBase())
 	assert.NotContains(t, engine.Names(), unused)
-	assert.NotContains(t, engine.Names(), ownBase)
+	assert.NotContains(t, engine.Names(), sid.ownBase())
 	assert.Len(t, engine.Names(), len(objects)-2)
 }
 

@@ -1,4 +1,4 @@
-// The base image of Synapse's image, and where this machine gets Debian packages from.
+// The base images of images with Debian packages, and where this machine gets those from.
 
 package candidate
 
@@ -24,11 +24,21 @@ import (
 	"msc4014/runtime/gocommand"
 )
 
+const standardMirror = "http://deb.debian.org/debian"
+
+// suite is a suite of Debian's archive.
+type suite string
+
 const (
-	registryBase   = "debian:sid-slim"
-	ownBase        = repository + "debian:sid" // built by baseScript
-	standardMirror = "http://deb.debian.org/debian"
+	sid      suite = "sid"
+	bookworm suite = "bookworm"
 )
+
+// registryBase returns the name of the suite's image in registries.
+func (s suite) registryBase() string { return "debian:" + string(s) + "-slim" }
+
+// ownBase returns the name of the image that baseScript builds.
+func (s suite) ownBase() string { return repository + "debian:" + string(s) }
 
 // A registry that does not answer must not delay a run; one that does may be slow.
 const (
@@ -40,13 +50,14 @@ const (
 const ciVariable = "CI"
 
 // baseScript returns the path of the script that builds a base image from Debian's packages.
-func baseScript(root string) string { return filepath.Join(root, "dockerfiles", "synapse", "base.sh") }
+func baseScript(root string) string { return filepath.Join(root, "dockerfiles", "debian", "base.sh") }
 
-// debianBase returns the ID of the image that Synapse's image is built on: the registry's or ours if the engine has one,
-// else the registry's if that answers, else ours, if the candidate allows building it.
-func (e *engine) debianBase(ctx context.Context, t *task) (id string, err error) {
+// debianBase returns the ID of the base image of a suite: the registry's or ours if the engine has one, else the registry's if that
+// answers, else ours, if the candidate allows building it.
+func (e *engine) debianBase(ctx context.Context, t *task, wanted suite) (id string, err error) {
+	registryBase, ownBase := wanted.registryBase(), wanted.ownBase()
 	exists := func() bool {
-		id, err = e.findBase(ctx)
+		id, err = e.findBase(ctx, wanted)
 		return err == nil && id != ""
 	}
 	err = t.cache.once(ctx, imageLock(ownBase), t.progress, exists, func() error {
@@ -55,7 +66,7 @@ func (e *engine) debianBase(ctx context.Context, t *task) (id string, err error)
 			return pullErr
 		}
 		pullErr = fmt.Errorf("the engine has neither %s nor %s, and the former could not be pulled (%w)", registryBase, ownBase, pullErr)
-		plan, err := BasePlan(ctx, t.root)
+		plan, err := basePlan(ctx, t.root, wanted)
 		if err != nil {
 			return fmt.Errorf("%w; the latter cannot be built from Debian's packages: %w", pullErr, err)
 		}
@@ -64,14 +75,14 @@ func (e *engine) debianBase(ctx context.Context, t *task) (id string, err error)
 		}
 		t.progress(pullErr.Error())
 		t.progress("building " + ownBase + " from Debian's packages: " + plan)
-		return t.during("building the base image "+ownBase, func() error { return e.bootstrapBase(ctx, t) })
+		return t.during("building the base image "+ownBase, func() error { return e.bootstrapBase(ctx, t, wanted) })
 	})
 	return id, err
 }
 
-// findBase returns the ID of the base image that the engine has, or "" if it has none.
-func (e *engine) findBase(ctx context.Context) (id string, err error) {
-	for _, name := range []string{registryBase, ownBase} {
+// findBase returns the ID of the base image of a suite that the engine has, or "" if it has none.
+func (e *engine) findBase(ctx context.Context, wanted suite) (id string, err error) {
+	for _, name := range []string{wanted.registryBase(), wanted.ownBase()} {
 		found, err := e.client.ImageInspect(ctx, name)
 		if err == nil {
 			return found.ID, nil
@@ -119,15 +130,20 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(data []byte) (int, error) { return f(data) }
 
-// BasePlan returns what building the base image from Debian's packages would do on this machine, or an error if it cannot
+// BasePlan returns what building Synapse's base image from Debian's packages would do on this machine, or an error if it cannot
 // be built here.
 func BasePlan(ctx context.Context, root string) (plan string, err error) {
-	plan, err = runBaseScript(ctx, root, nil, "plan")
+	return basePlan(ctx, root, sid)
+}
+
+func basePlan(ctx context.Context, root string, wanted suite) (plan string, err error) {
+	plan, err = runBaseScript(ctx, root, nil, "plan", string(wanted))
 	return strings.ReplaceAll(plan, "\n", "; "), err
 }
 
-// bootstrapBase builds the base image from Debian's packages.
-func (e *engine) bootstrapBase(ctx context.Context, t *task) error {
+// bootstrapBase builds the base image of a suite from Debian's packages.
+func (e *engine) bootstrapBase(ctx context.Context, t *task, wanted suite) error {
+	ownBase := wanted.ownBase()
 	_ = t.cache.removeLeftovers(imageLock(ownBase)) // harmless if they remain
 	dir, err := os.MkdirTemp(t.cache.dir, buildingPrefix+imageLock(ownBase)+"-")
 	if err != nil {
@@ -135,7 +151,7 @@ func (e *engine) bootstrapBase(ctx context.Context, t *task) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	packed := filepath.Join(dir, "base.tar")
-	if _, err := runBaseScript(ctx, t.root, t.progress, "make", packed); err != nil {
+	if _, err := runBaseScript(ctx, t.root, t.progress, "make", string(wanted), packed); err != nil {
 		return err
 	}
 	file, err := os.Open(packed)
@@ -154,6 +170,20 @@ func (e *engine) bootstrapBase(ctx context.Context, t *task) error {
 		return fmt.Errorf("importing %s: %w", ownBase, err)
 	}
 	return nil
+}
+
+// buildOn returns the build of the software's folder on the base image with the ID base. Debian's archive is not part of its
+// fingerprint; to get newer packages, clean --builds and run again.
+func buildOn(t *task, base string) (tag string, build imageBuild, err error) {
+	build, err = folderBuild(t)
+	if err != nil {
+		return "", imageBuild{}, err
+	}
+	made := newFingerprint("image")
+	made.add("base", base)
+	made.add("folder", build.fingerprint)
+	build.fingerprint = made.sum()
+	return repository + t.candidate.Software + ":" + build.fingerprint, build, nil
 }
 
 // runBaseScript runs the script and returns its standard output. It passes each line to progress as it comes, unless

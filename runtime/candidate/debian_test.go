@@ -41,12 +41,12 @@ func base(t *testing.T, allowed bool) (id string, lines []string, err error) {
 	id, err = engine.debianBase(t.Context(), &task{
 		root: root, candidate: Candidate{Name: "synapse", Software: "synapse", BootstrapBase: allowed}, runtime: docker,
 		progress: func(line string) { lines = append(lines, line) }, cache: ownCache(t),
-	})
+	}, sid)
 	return id, lines, err
 }
 
 func TestAnExistingBaseImageIsUsed(t *testing.T) {
-	for _, name := range []string{registryBase, ownBase} {
+	for _, name := range []string{sid.registryBase(), sid.ownBase()} {
 		enginetest.Start(t, enginetest.Object{Kind: "image", Name: name})
 		id, lines, err := base(t, false)
 		require.NoError(t, err)
@@ -58,13 +58,13 @@ func TestAnExistingBaseImageIsUsed(t *testing.T) {
 func TestAMissingBaseImageIsPulled(t *testing.T) {
 	engine := enginetest.Start(t)
 	engine.Pulls(func(w http.ResponseWriter, _ *http.Request) {
-		engine.Add(enginetest.Object{Kind: "image", Name: registryBase})
+		engine.Add(enginetest.Object{Kind: "image", Name: sid.registryBase()})
 		_, _ = w.Write([]byte(`{"status":"Pulling"}` + "\n" + `{"status":"Done"}`))
 	})
 	id, lines, err := base(t, false)
 	require.NoError(t, err)
-	assert.Equal(t, registryBase, id)
-	assert.Equal(t, []string{"pulling " + registryBase}, lines)
+	assert.Equal(t, sid.registryBase(), id)
+	assert.Equal(t, []string{"pulling " + sid.registryBase()}, lines)
 }
 
 func TestABaseImageIsBuiltOnlyIfAllowed(t *testing.T) {
@@ -79,7 +79,7 @@ func TestABaseImageIsBuiltOnlyIfAllowed(t *testing.T) {
 	assert.ErrorContains(t, err, "toomanyrequests")
 	assert.ErrorContains(t, err, "use --bootstrap-base to build msc4014/debian:sid from Debian's packages: debootstrap installs a minimal Debian")
 	assert.ErrorContains(t, err, "nothing is installed on this machine")
-	assert.Equal(t, []string{"pulling " + registryBase}, lines)
+	assert.Equal(t, []string{"pulling " + sid.registryBase()}, lines)
 
 	if os.Geteuid() != 0 {
 		t.Skip("the script needs root to continue")
@@ -100,7 +100,7 @@ func TestPullFromASilentRegistryTimesOut(t *testing.T) {
 	require.NoError(t, err)
 	defer opened.close()
 	engine.Pulls(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	err = opened.pullWithin(t.Context(), registryBase, time.Millisecond, time.Minute)
+	err = opened.pullWithin(t.Context(), sid.registryBase(), time.Millisecond, time.Minute)
 	assert.EqualError(t, err, "no registry answered within 1ms")
 
 	engine.Pulls(func(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +108,7 @@ func TestPullFromASilentRegistryTimesOut(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
 	})
-	err = opened.pullWithin(t.Context(), registryBase, time.Minute, time.Millisecond)
+	err = opened.pullWithin(t.Context(), sid.registryBase(), time.Minute, time.Millisecond)
 	assert.EqualError(t, err, "the registry sent nothing for 1ms")
 }
 
@@ -123,7 +123,7 @@ func TestABaseImageIsNotBuiltAfterAnInterrupt(t *testing.T) {
 		cancel(interrupt)
 		<-r.Context().Done()
 	})
-	_, err = opened.debianBase(ctx, &task{progress: quiet, cache: ownCache(t), candidate: Candidate{BootstrapBase: true}})
+	_, err = opened.debianBase(ctx, &task{progress: quiet, cache: ownCache(t), candidate: Candidate{BootstrapBase: true}}, sid)
 	assert.ErrorIs(t, err, interrupt)
 }
 
@@ -139,10 +139,12 @@ func TestBaseScriptRefuses(t *testing.T) {
 	}{
 		"no command":         {nil, nil, 2, "usage: base.sh plan"},
 		"an unknown command": {nil, []string{"--help"}, 2, "usage: base.sh plan"},
-		"no file":            {nil, []string{"make"}, 2, "usage: base.sh plan"},
-		"a file that exists": {rootOnLinux, []string{"make", there}, 1, "exists: remove it, or name another file"},
-		"another system":     {map[string]string{"uname": "echo Darwin"}, []string{"plan"}, 1, "debootstrap runs on Linux only"},
-		"another user":       {map[string]string{"uname": "echo Linux", "id": "echo 1000"}, []string{"make", "new.tar"}, 1, "debootstrap needs root"},
+		"no suite":           {nil, []string{"plan"}, 2, "usage: base.sh plan"},
+		"no name of a suite": {nil, []string{"plan", "--force"}, 2, "usage: base.sh plan"},
+		"no file":            {nil, []string{"make", "sid"}, 2, "usage: base.sh plan"},
+		"a file that exists": {rootOnLinux, []string{"make", "sid", there}, 1, "exists: remove it, or name another file"},
+		"another system":     {map[string]string{"uname": "echo Darwin"}, []string{"plan", "sid"}, 1, "debootstrap runs on Linux only"},
+		"another user":       {map[string]string{"uname": "echo Linux", "id": "echo 1000"}, []string{"make", "sid", "new.tar"}, 1, "debootstrap needs root"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			withPrograms(t, test.programs)

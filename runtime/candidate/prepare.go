@@ -67,6 +67,18 @@ func Prepare(ctx context.Context, root string, candidate Candidate, runtimeName 
 		return runtime.Artifact{}, fmt.Errorf("%s cannot be started in the %s runtime, only in %s; use --runtime %s",
 			candidate.Name, runtimeName, strings.Join(possible, ", "), possible[0])
 	}
+	maker, ok := makers()[candidate.Software]
+	if !ok {
+		maker.prepare = fromDockerfile
+	}
+	return prepare(ctx, root, candidate, runtimeName, maker.prepare, progress)
+}
+
+// prepare prepares a candidate by make.
+func prepare(
+	ctx context.Context, root string, candidate Candidate, runtimeName string,
+	make func(context.Context, *task) (runtime.Artifact, error), progress func(line string),
+) (runtime.Artifact, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return runtime.Artifact{}, err
@@ -76,11 +88,7 @@ func Prepare(ctx context.Context, root string, candidate Candidate, runtimeName 
 		return runtime.Artifact{}, err
 	}
 	_ = cache.sweep() // leftovers of killed builds are harmless; clean reports those that it cannot remove
-	maker, ok := makers()[candidate.Software]
-	if !ok {
-		maker.prepare = fromDockerfile
-	}
-	artifact, err := maker.prepare(ctx, &task{
+	artifact, err := make(ctx, &task{
 		root: root, candidate: candidate, runtime: runtimeName, progress: progress, cache: cache,
 	})
 	if err != nil {

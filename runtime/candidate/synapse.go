@@ -23,11 +23,11 @@ func prepareSynapse(ctx context.Context, t *task) (runtime.Artifact, error) {
 		return runtime.Artifact{}, err
 	}
 	defer engine.close()
-	base, err := engine.debianBase(ctx, t)
+	base, err := engine.debianBase(ctx, t, sid)
 	if err != nil {
 		return runtime.Artifact{}, err
 	}
-	tag, build, err := synapseBuild(t, base)
+	tag, build, err := buildOn(t, base)
 	if err != nil {
 		return runtime.Artifact{}, err
 	}
@@ -42,20 +42,6 @@ func prepareSynapse(ctx context.Context, t *task) (runtime.Artifact, error) {
 		return runtime.Artifact{}, err
 	}
 	return engine.artifact(ctx, tag)
-}
-
-// synapseBuild returns the build of the software's folder on the base image with the ID base. Debian's archive, which
-// changes every few hours, is not part of its fingerprint; to get a newer package, clean --builds and run again.
-func synapseBuild(t *task, base string) (tag string, build imageBuild, err error) {
-	build, err = folderBuild(t)
-	if err != nil {
-		return "", imageBuild{}, err
-	}
-	made := newFingerprint("image")
-	made.add("base", base)
-	made.add("folder", build.fingerprint)
-	build.fingerprint = made.sum()
-	return repository + t.candidate.Software + ":" + build.fingerprint, build, nil
 }
 
 // buildWithVersion builds an image twice. The first build shows which version Debian has; the second puts that on the label

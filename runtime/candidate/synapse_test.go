@@ -36,9 +36,9 @@ func TestSynapseIsFound(t *testing.T) {
 	root := filepath.Join("..", "..")
 	candidate, err := Parse(root, "synapse")
 	require.NoError(t, err)
-	base, err := engine.findBase(t.Context())
+	base, err := engine.findBase(t.Context(), sid)
 	require.NoError(t, err)
-	tag, _, err := synapseBuild(&task{root: root, candidate: candidate}, base)
+	tag, _, err := buildOn(&task{root: root, candidate: candidate}, base)
 	require.NoError(t, err)
 	if _, err := engine.client.ImageInspect(t.Context(), tag); err != nil {
 		t.Skipf("%s does not exist; build it with ./run.sh synapse", tag)

@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/containerd/errdefs"
@@ -42,6 +43,8 @@ type Options struct {
 	Authority *authority.Authority
 	// ByHost holds artifacts that are started at a host ("hs2") instead of the run's artifact.
 	ByHost map[string]runtime.Artifact
+	// Clients is the image of real clients; nil if the run has none.
+	Clients *runtime.Artifact
 	// Complement holds the settings of Complement's environment variables; its BaseImages must be in ByHost.
 	Complement complement.Options
 	// Warn, if not nil, is called with a line for each thing that works, but not well, on this machine.
@@ -65,6 +68,7 @@ type Runtime struct {
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	starting sync.WaitGroup
+	clients  atomic.Int64 // real clients that were started
 
 	mutex  sync.Mutex
 	closed bool

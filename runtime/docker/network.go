@@ -85,6 +85,9 @@ func (r *Runtime) makeNetwork(ctx context.Context, name string) (string, error) 
 	for _, artifact := range r.artifacts.All() {
 		images = append(images, artifact.Image)
 	}
+	if r.options.Clients != nil {
+		images = append(images, r.options.Clients.Image)
+	}
 	answer, err := r.engine.NetworkCreate(ctx, name, network.CreateOptions{
 		Driver: "bridge", Labels: r.labels(engine.LabelImages, strings.Join(images, " ")),
 	})

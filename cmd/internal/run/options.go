@@ -44,6 +44,8 @@ type Options struct {
 	RequireRoomVersion bool
 	// RoomVersion is the identifier of the room version to judge; "" means the deployed one.
 	RoomVersion string
+	// WithClients also runs the checks that use real client software.
+	WithClients bool
 	Parallel    int
 	Shuffle     int64
 	Seed        uint64

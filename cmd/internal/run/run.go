@@ -17,6 +17,7 @@ import (
 	"msc4014/helpers/plan"
 	"msc4014/internal/selection"
 	"msc4014/report"
+	"msc4014/runtime"
 	"msc4014/runtime/complement"
 	"msc4014/runtime/session"
 )
@@ -38,6 +39,8 @@ type Runner struct {
 	Engine    func(ctx context.Context) error // returns an error if no container engine answers
 	Build     func(ctx context.Context, root string) (binary string, err error)
 	Catalogue func() (report.Catalogue, error)
+	// Clients makes the image of real clients ready, and reports each step to progress in one line.
+	Clients func(ctx context.Context, progress func(string)) (runtime.Artifact, error)
 	// Kill, when closed, ends the suite's binary immediately: the user interrupted a second time.
 	Kill <-chan struct{}
 	// Notices are lines printed at the start and after the summary, and stored in results.json.
@@ -242,6 +245,13 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 		} else {
 			wanted.Second = &artifact
 		}
+	}
+	if m.WithClients && m.runtimeName == "docker" {
+		clients, err := r.Clients(ctx, m.progress.Doing)
+		if err != nil {
+			return nil, cause(ctx, err)
+		}
+		wanted.Clients = &clients
 	}
 	m.progress.Expect(one.expected.Expects)
 	m.progress.Begin() // restart the clock: builds do not count towards the run's time

@@ -2,13 +2,16 @@
 // variable MODE: "exit" (exits immediately with status 3), "done" (the same with status 0), "silent" (never listens),
 // "redirecting" (redirects /versions to the URL in REDIRECT), "clients-only" (no federation port), "late" (opens its
 // federation port at its fifth response to /versions), "unhealthy" (its health check fails). With the argument "check" it is
-// the health check of such a server in the same container.
+// the health check of such a server in the same container; with the argument "client" it is a client, which gets the paths that it
+// reads from the server in HOMESERVER.
 package main
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -21,11 +24,29 @@ import (
 	"msc4014/runtime/authority"
 )
 
+func client() {
+	fmt.Fprintln(os.Stderr, "a client of", os.Getenv("HOMESERVER"))
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		response, err := http.Get(os.Getenv("HOMESERVER") + lines.Text())
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		_, _ = io.Copy(os.Stdout, response.Body)
+		_ = response.Body.Close()
+		fmt.Println()
+	}
+}
+
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "check" {
 		if os.Getenv("MODE") == "unhealthy" {
 			os.Exit(1)
 		}
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "client" {
+		client()
 		return
 	}
 	fmt.Println("starting as", os.Getenv("SERVER_NAME"))

@@ -1,23 +1,23 @@
 #!/bin/sh
-# Builds a base image for Synapse from Debian's packages, if no registry has debian:sid-slim.
+# Builds a base image from Debian's packages, if no registry has it: of sid for Synapse, of bookworm for real clients.
 # ./run.sh synapse --bootstrap-base runs it. To run it by hand, as root on Linux:
 #
-#     dockerfiles/synapse/base.sh make /tmp/sid.tar
+#     dockerfiles/debian/base.sh make sid /tmp/sid.tar
 #     docker import --change 'CMD ["bash"]' /tmp/sid.tar msc4014/debian:sid
 #
 # It installs nothing on this machine and does not change apt's settings and package lists: missing packages that debootstrap
 # needs are unpacked in a temporary folder.
 set -eu
 
-suite=sid
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 left_out='/usr/share/doc /usr/share/groff /usr/share/info /usr/share/linda /usr/share/lintian /usr/share/locale /usr/share/man'
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" # also without root's PATH
 
 usage() {
-	echo "usage: base.sh plan      say what make would do, or why it cannot
-       base.sh sources   print the Debian archive and the proxy that apt uses on this machine
-       base.sh make TAR  make the root file system and pack it into TAR" >&2
+	echo "usage: base.sh plan SUITE      say what make would do, or why it cannot
+       base.sh sources         print the Debian archive and the proxy that apt uses on this machine
+       base.sh make SUITE TAR  make the root file system of a Debian suite and pack it into TAR
+SUITE is the code name of a release of Debian, such as bookworm or sid" >&2
 	exit 2
 }
 
@@ -104,17 +104,17 @@ fetch() {
 
 make() {
 	possible
-	[ ! -e "$1" ] || fail "$1 exists: remove it, or name another file"
-	tar=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+	[ ! -e "$2" ] || fail "$2 exists: remove it, or name another file"
+	tar=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 	# In separate namespaces, all processes and mounts end with this one. It also works without them, because some containers
 	# do not allow them.
-	if [ $# = 1 ] && unshare --mount --pid --fork true 2>/dev/null; then
-		exec unshare --mount --pid --fork --kill-child /bin/sh "$0" make "$tar" isolated
+	if [ $# = 2 ] && unshare --mount --pid --fork true 2>/dev/null; then
+		exec unshare --mount --pid --fork --kill-child /bin/sh "$0" make "$suite" "$tar" isolated
 	fi
 	work=$(mktemp -d "$(dirname "$tar")/base.XXXXXX")
 	root=$work/root
 	mkdir "$root"
-	if [ $# = 2 ] && mount --bind "$root" "$root"; then
+	if [ $# = 3 ] && mount --bind "$root" "$root"; then
 		trap 'umount --lazy "$root"; rm -rf --one-file-system "$work"' EXIT
 		mount -o remount,bind,exec,dev,suid "$root" || true # the folder may be mounted with nodev or noexec
 	else
@@ -155,9 +155,13 @@ make() {
 		{ rm -f "$tar"; fail "the root file system could not be packed into $tar"; }
 }
 
+suite=${2:-}
+case $suite in
+*[!a-z]*) usage ;;
+esac
 case ${1:-} in
-plan) [ $# = 1 ] || usage; plan ;;
+plan) [ $# = 2 ] || usage; plan ;;
 sources) [ $# = 1 ] || usage; mirror; proxy ;;
-make) [ $# = 2 ] || [ "$#${3:-}" = 3isolated ] || usage; shift; make "$@" ;;
+make) [ $# = 3 ] || [ "$#${4:-}" = 4isolated ] || usage; shift; make "$@" ;;
 *) usage ;;
 esac
