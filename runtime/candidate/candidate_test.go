@@ -20,6 +20,7 @@ func project(t *testing.T) string {
 		"dendrite/0.9.9/go.mod":     "module x",
 		"dendrite/entrypoint/x.go":  "package main",
 		"synapse/Dockerfile":        "FROM debian",
+		"clients/Dockerfile":        "FROM debian",
 		"notes/README":              "no candidate",
 		"conduit/0.1/settings.toml": "no Dockerfile, no candidate",
 	} {
@@ -55,6 +56,7 @@ func TestParseRefuses(t *testing.T) {
 	for name, want := range map[string]string{
 		"dendrit":        "use one of dendrite, dendrite@0.16.0-rc1, dendrite@0.14.0, dendrite@0.13.8, dendrite@0.9.9, synapse",
 		"conduit":        `unknown candidate "conduit"`,
+		"clients":        `unknown candidate "clients"`,
 		"":               `unknown candidate ""`,
 		"../dendrite":    "unknown candidate",
 		"dendrite@1.0":   "use one of 0.16.0-rc1, 0.14.0, 0.13.8, 0.9.9",
