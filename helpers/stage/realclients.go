@@ -10,8 +10,8 @@ import (
 	"msc4014/helpers/realclient"
 )
 
-// ofStart bounds the start of a real client, in the check's own time.
-const ofStart = 30 * time.Second
+// ofStart bounds the start of a real client, in the check's own time: it loads many files of its image.
+const ofStart = time.Minute
 
 // Nio starts matrix-nio, which registers a user of hs1 whose localpart begins with name. It returns an error if the client cannot
 // register.
