@@ -53,7 +53,7 @@ func registerTwins(number int, who string, cast twins.Cast, seeds ...uint64) *ch
 				blueprint = blueprints.TwoServers
 			}
 			s := stage.Open(c, blueprint)
-			hunter := &twins.Hunter{Meet: meeting(s)}
+			hunter := &twins.Hunter{Meet: companies(s)}
 			plays(c, hunter, cast, seedsOf(c, number, seeds))
 			shortens(c, hunter)
 			for i, one := range hunter.Found {
@@ -109,8 +109,8 @@ func shortens(c *check.C, hunter *twins.Hunter) {
 	}
 }
 
-// meeting returns a function that registers users for a play.
-func meeting(s *stage.Stage) func(twins.Cast) (twins.Company, error) {
+// companies returns a function that registers users for a play.
+func companies(s *stage.Stage) func(twins.Cast) (twins.Company, error) {
 	return func(cast twins.Cast) (twins.Company, error) {
 		company := twins.Company{Ordinary: s.Format().Base, Pseudo: s.Format().RoomVersion, Within: s.C.Within}
 		for i, place := range cast.Users {
