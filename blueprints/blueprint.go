@@ -16,13 +16,15 @@ var (
 	PrivatePair   = stage.Blueprint{Name: "private pair of servers", Servers: 2, Private: true}
 	// AttackedServer is for hostile input, which may crash it (check.C.Expendable).
 	AttackedServer = stage.Blueprint{Name: "attacked server", Servers: 1}
+	// DyingServer is for checks that look at it again after its death (check.C.Expendable).
+	DyingServer = stage.Blueprint{Name: "server that may die", Servers: 1, Restarted: true}
 	// Each of these is restarted once, in a scene that its checks share; no other check may use them.
 	StoppedServer = stage.Blueprint{Name: "server stopped and started again", Servers: 1, Restarted: true}
 	KilledServer  = stage.Blueprint{Name: "server killed and started again", Servers: 1, Restarted: true}
 )
 
 // All lists the blueprints.
-var All = []stage.Blueprint{OneServer, TwoServers, PrivateServer, PrivatePair, AttackedServer, StoppedServer, KilledServer}
+var All = []stage.Blueprint{OneServer, TwoServers, PrivateServer, PrivatePair, AttackedServer, DyingServer, StoppedServer, KilledServer}
 
 // byName returns the blueprint of that name.
 func byName(name string) (stage.Blueprint, error) {
