@@ -48,7 +48,11 @@ var (
 	}
 	// What servers add to events, and where clients expect user IDs in that (client-server API, unsigned data).
 	unsigned = fact{requirement: "client-view/unsigned", name: "%s shows user IDs in unsigned", of: anyEvent, judge: judgeUnsigned}
-	noKeys   = fact{requirement: "client-view/no-key-elsewhere", name: "%s has sender keys nowhere else", whole: findKeys}
+	// Also where clients wrote user IDs that servers replaced by keys: the state keys of what members own, creatorUserId of widgets.
+	noKeys = fact{
+		requirement: "client-view/no-key-elsewhere", name: "%s has sender keys nowhere else", whole: findKeys,
+		of: func(event federation.Event) bool { return event.Type() != memberType }, judge: judgeOwner,
+	}
 )
 
 const powerType = "m.room.power_levels"
@@ -86,6 +90,14 @@ func judgeSenderKey(_ viewed, shown gjson.Result, original federation.Event) err
 func judgeStateKey(v viewed, shown gjson.Result, original federation.Event) error {
 	key, _ := original.StateKey()
 	return v.isBy(key, shown.Get("state_key"), "state_key")
+}
+
+// judgeOwner judges the state key of state that is not a member's event.
+func judgeOwner(v viewed, shown gjson.Result, _ federation.Event) error {
+	if of, is := v.keyWithin(shown.Get("state_key").String()); is {
+		return fmt.Errorf("has the key of %s as its state_key", of.kind)
+	}
+	return nil
 }
 
 // judgePower returns an error unless power levels give each user ID the power that its key has.
@@ -142,7 +154,7 @@ func (f fact) problems(v viewed, given answers, demanded []string) (found []stri
 				add(problem)
 			}
 		}
-		return found
+		demanded = nil
 	}
 	seen := map[string]bool{}
 	for _, shown := range given.shown {

@@ -49,6 +49,7 @@ func view(c *check.C) viewed {
 		p.localsSpeak()
 		p.remotesSpeak()
 		p.getPower()
+		p.writeUserIDs()
 		p.unverifiedJoins()
 		p.localsGo()
 		p.remotesGo()
@@ -264,4 +265,25 @@ func (p *preparing) getPower() {
 		}
 		return nil
 	})
+}
+
+// writeUserIDs lets local users send state that has their user IDs where servers may replace them by keys: as a state key, and in a widget.
+func (p *preparing) writeUserIDs() {
+	bob := p.users[localMember]
+	for _, each := range []struct {
+		by                  *stage.User
+		eventType, stateKey string
+		content             map[string]any
+	}{
+		{bob, "org.example.owned", bob.UserID, map[string]any{"note": "keyed by a user ID"}},
+		{p.alice, scenes.WidgetTypes[1], "widget", map[string]any{"creatorUserId": p.alice.UserID, "name": "A widget", "type": "m.custom", "url": "https://example.org/"}},
+	} {
+		p.tries("the "+each.eventType, "client-view/own-state-by-user-id", func() error {
+			sent, err := each.by.SendState(p.C.Context(), p.roomID, each.eventType, each.stateKey, each.content)
+			if err == nil {
+				p.reaches(sent)
+			}
+			return err
+		})
+	}
 }
