@@ -39,7 +39,11 @@ func init() {
 				roomID, other, via := each.makes(s)
 				bob := s.User("bob")
 				bob.Joins(roomID, via...)
-				other.Blaming("membership/join-local").AwaitsMembership(roomID, bob.UserID, "join")
+				joins := "membership/join-local"
+				if len(via) > 0 {
+					joins = "membership/join-remote"
+				}
+				other.Blaming(joins).AwaitsMembership(roomID, bob.UserID, "join")
 				bob.Says(roomID, "said before the leave")
 				before := bob.SyncToken()
 				bob.Leaves(roomID)

@@ -8,6 +8,7 @@ import (
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/federation"
+	"msc4014/helpers/scenes"
 	"msc4014/helpers/stage"
 )
 
@@ -141,8 +142,8 @@ func (r removal) joinsAgain(c *check.C, isRemote bool) {
 	m := openMeeting(c)
 	other, otherKey := m.joined("other", isRemote)
 	target, key := m.joined("target", isRemote)
-	kicking.does(c, m.alice, m.room.ID(), other.id)
-	m.awaitsAct(otherKey, "leave")
+	m.alice.Kicks(m.room.ID(), other.id)
+	m.room.Blaming("membership/kick").Awaits(scenes.MemberByKey(otherKey, "leave"))
 	c.Control(m.admitsAgain(other))
 
 	r.act.does(c, m.alice, m.room.ID(), target.id)

@@ -25,13 +25,14 @@ func openRestricted(c *check.C) restrictedMeeting {
 
 // allowedParty is a user who is in the other room.
 func (r restrictedMeeting) allowedParty(name string, isRemote bool) party {
-	user := r.party(name, isRemote)
+	user, joins := r.party(name, isRemote), "membership/join-local"
 	if isRemote {
 		r.peer.Joins(r.allowed.ID(), user.remote)
+		joins = "membership/remote-joins-us"
 	} else {
 		user.local.Joins(r.allowed.ID())
 	}
-	r.alice.Blaming("membership/join-local").AwaitsMembership(r.allowed.ID(), user.id, "join")
+	r.alice.Blaming(joins).AwaitsMembership(r.allowed.ID(), user.id, "join")
 	return user
 }
 

@@ -73,13 +73,12 @@ func (m meeting) joined(name string, isRemote bool) (user party, key string) {
 	user = m.party(name, isRemote)
 	if isRemote {
 		m.peer.Joins(m.room.ID(), user.remote)
-		key = user.remote.SenderIn(m.room.Room)
-	} else {
-		user.local.Joins(m.room.ID())
-		key = m.room.Blaming("mapping/in-local-join").AwaitsMember(user.id, "join").Sender()
+		m.alice.Blaming("membership/remote-joins-us").AwaitsMembership(m.room.ID(), user.id, "join")
+		return user, user.remote.SenderIn(m.room.Room)
 	}
+	user.local.Joins(m.room.ID())
 	m.alice.Blaming("membership/join-local").AwaitsMembership(m.room.ID(), user.id, "join")
-	return user, key
+	return user, m.room.Blaming("mapping/in-local-join").AwaitsMember(user.id, "join").Sender()
 }
 
 // joins lets a user join the room, if the server lets it.

@@ -98,7 +98,7 @@ func (m meeting) target(name string, isRemote bool, p power) party {
 	}
 	user, key := m.joined(name, isRemote)
 	if p.before == "ban" {
-		banning.does(m.C, m.alice, m.room.ID(), user.id)
+		m.alice.Bans(m.room.ID(), user.id)
 		m.room.Blaming("membership/ban").Awaits(scenes.MemberByKey(key, "ban"))
 	}
 	return user
