@@ -125,6 +125,12 @@ func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 	}
 	nameRootVerdicts(&results)
 	nameEvidence(&results)
+	results.count()
+	return results
+}
+
+// count counts checks and requirements by verdict.
+func (results *Results) count() {
 	results.Counts, results.RequirementCounts, results.OwnCounts = newCounts(), newCounts(), newCounts()
 	for _, check := range results.Checks {
 		results.Counts[check.Verdict]++
@@ -138,7 +144,6 @@ func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 			results.RequirementCounts[requirement.Verdict]++
 		}
 	}
-	return results
 }
 
 // Unmade returns the results of a run that has no verdicts, or none yet, for the reason why.

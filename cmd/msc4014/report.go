@@ -18,9 +18,9 @@ import (
 )
 
 // newReportCommand returns the command that makes reports.
-func newReportCommand() *cobra.Command {
+func newReportCommand(status *int) *cobra.Command {
 	var to string
-	var show bool
+	var show, merging bool
 	command := &cobra.Command{
 		Use:   "report DIR...",
 		Short: "Make one HTML report (also Markdown and EARL) of one or many results",
@@ -30,6 +30,15 @@ column for each result and the evidence behind each verdict. DIR is a results fo
 		RunE: func(_ *cobra.Command, arguments []string) error {
 			folders, err := resultsFolders(arguments)
 			if err != nil {
+				return err
+			}
+			if merging && to == "" {
+				return errors.New("--merge needs --to DIR, the folder of the merged results")
+			}
+			if merging {
+				if to, err = filepath.Abs(to); err == nil {
+					*status, err = merge(to, folders)
+				}
 				return err
 			}
 			if to == "" {
@@ -50,6 +59,7 @@ column for each result and the evidence behind each verdict. DIR is a results fo
 		},
 	}
 	command.Flags().StringVar(&to, "to", "", "write the report into `DIR` (default: the results folder; of several, the folder that has them all)")
+	command.Flags().BoolVar(&merging, "merge", false, "merge the shards of one run (--shard) into the results folder that --to names; the exit status is that\nof the merged run, and 2 if shards overlap or are missing")
 	command.Flags().BoolVar(&show, "open", false, "open it in the browser")
 	return command
 }

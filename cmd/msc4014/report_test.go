@@ -183,3 +183,47 @@ func TestShow(t *testing.T) {
 		assert.Contains(t, output, words, folder)
 	}
 }
+
+func TestReportMerges(t *testing.T) {
+	shard := func(part string, mine, other int) string {
+		return folderOf(t, "dendrite@0.15.2", func(r *report.Results) {
+			r.Selection = &report.Selection{Shard: part}
+			r.Checks[other] = verdict.CheckResult{
+				Name: r.Checks[other].Name, Requirements: r.Checks[other].Requirements, Verdict: verdict.NotRun, Reason: report.ReasonLeftOutByShard + " " + part,
+			}
+		})
+	}
+	first, second := shard("1/2", 0, 1), shard("2/2", 1, 0)
+	to := filepath.Join(t.TempDir(), "merged")
+	status, output := call(t, "report", "--merge", first, second, "--to", to)
+	assert.Equal(t, run.StatusWorse, status, "no baseline expects the fail")
+	assert.Contains(t, output, "1 pass, 1 fail")
+	merged, err := report.Read(to)
+	require.NoError(t, err)
+	assert.Nil(t, merged.Selection)
+	assert.Equal(t, verdict.Fail, merged.Requirements[1].Verdict)
+	for _, name := range append([]string{report.JUnitFile}, report.FormFiles...) {
+		assert.FileExists(t, filepath.Join(to, name))
+	}
+	tampered := shard("2/2", 1, 0)
+	require.NoError(t, os.Mkdir(filepath.Join(tampered, report.ChecksFolder), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(tampered, report.ChecksFolder, "new.log"), nil, 0o644))
+	for words, arguments := range map[string][]string{
+		"shards are missing: 2/2":                  {first, "--to", to},
+		"shards overlap: 1/2":                      {first, shard("1/2", 0, 1), second, "--to", to},
+		"--merge needs --to":                       {first, second},
+		"is one of the shards":                     {first, second, "--to", second},
+		"checks/new.log is not listed":             {first, tampered, "--to", to},
+		"cannot make the results folder":           {first, second, "--to", filepath.Join(unwritable(t), "merged")},
+		"is no shard: it was made without --shard": {first, folderOf(t, "dendrite@0.15.2", nil), "--to", to},
+	} {
+		status, output := call(t, append([]string{"report", "--merge"}, arguments...)...)
+		assert.Equal(t, run.StatusCannot, status, words)
+		assert.Contains(t, output, words)
+	}
+	for folder, words := range broken(t) {
+		status, output := call(t, "report", "--merge", first, folder, "--to", to)
+		assert.Equal(t, run.StatusCannot, status, folder)
+		assert.Contains(t, output, words, folder)
+	}
+}

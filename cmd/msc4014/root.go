@@ -103,7 +103,7 @@ func newRootCommand(kill <-chan struct{}) (*cobra.Command, *int) {
 	explicit := newRunCommand("run [CANDIDATE ...]", kill, status, &run.Options{})
 	explicit.Short = "Test candidates: what ./run.sh does without a command"
 	root.AddCommand(
-		explicit, newReportCommand(), newCompareCommand(status), newShowCommand(), newListCommand(), newProveCommand(kill, status),
+		explicit, newReportCommand(status), newCompareCommand(status), newShowCommand(), newListCommand(), newProveCommand(kill, status),
 		newTwinsCommand(kill, status), newDoctorCommand(status), newCleanCommand(),
 	)
 	return root, status
