@@ -12,12 +12,15 @@ import (
 	"time"
 
 	"msc4014/helpers/csapi"
+	"msc4014/helpers/federation"
 	"msc4014/helpers/transcript"
 )
 
 // Company is who plays a session: users that are in no room yet.
 type Company struct {
 	Users []*csapi.Client
+	// Guests are the users of a peer.
+	Guests []*federation.User
 	// Ordinary and Pseudo are the room versions.
 	Ordinary, Pseudo string
 	// Within returns a context that ends after a time in which something must come.
@@ -33,6 +36,7 @@ type room struct {
 	made    map[int]string // event IDs by step
 	named   *namer
 	feeds   []*feed // by user
+	last    string  // the newest event that its maker was told of
 }
 
 // unknownEvent is an event ID of no event.
@@ -107,7 +111,12 @@ func (w *world) heard() []transcript.Exchange {
 	return kept
 }
 
-func (w *world) userID(user int) string { return w.Users[user].UserID }
+func (w *world) userID(user int) string {
+	if guest := user - len(w.Users); guest >= 0 {
+		return w.Guests[guest].ID()
+	}
+	return w.Users[user].UserID
+}
 
 // answer is what came of a request.
 type answer struct {
@@ -183,7 +192,11 @@ func (w *world) sync(ctx context.Context, user int, timeout time.Duration) (any,
 	}
 	w.since[user] = token
 	for _, each := range w.rooms {
-		each.feeds[user].take(said, each.id)
+		told := each.feeds[user]
+		told.take(said, each.id)
+		if user == 0 && len(told.timeline) > 0 {
+			each.last, _ = in(told.timeline[len(told.timeline)-1], "event_id").(string)
+		}
 	}
 	return said, nil
 }

@@ -30,7 +30,7 @@ const (
 )
 
 // twinCasts is the number of checks that play twin sessions, which share those of a run for them.
-const twinCasts = 3
+const twinCasts = 4
 
 // Clients work without any changes to their code (MSC4014, Hard requirements 1): a session of their requests gets in a pseudo-ID room
 // what it gets in an ordinary room.
@@ -38,6 +38,7 @@ var (
 	_ = registerTwins(0, "of three users of one server", twins.OneServer, 1, 2, 3, 4)
 	_ = registerTwins(1, "of three users of one server, others", twins.OneServer, 5, 6, 7, 8)
 	_ = registerTwins(2, "of users of two servers", twins.TwoServers, 1, 2, 3)
+	_ = registerTwins(3, "with a user of a peer", twins.WithPeer, 1, 2, 3)
 )
 
 // registerTwins registers the check that plays the sessions of some seeds.
@@ -111,7 +112,11 @@ func shortens(c *check.C, hunter *twins.Hunter) {
 
 // companies returns a function that registers users for a play.
 func companies(s *stage.Stage) func(twins.Cast) (twins.Company, error) {
+	var peer *stage.Peer
 	return func(cast twins.Cast) (twins.Company, error) {
+		if cast.Guests > 0 && peer == nil {
+			peer = s.Peer()
+		}
 		company := twins.Company{Ordinary: s.Format().Base, Pseudo: s.Format().RoomVersion, Within: s.C.Within}
 		for i, place := range cast.Users {
 			user, err := s.TryUser(place, fmt.Sprintf("twin%d", i))
@@ -119,6 +124,9 @@ func companies(s *stage.Stage) func(twins.Cast) (twins.Company, error) {
 				return company, err
 			}
 			company.Users = append(company.Users, user.Client)
+		}
+		if cast.Guests > 0 {
+			company.Guests = peer.Guests(cast.Guests)
 		}
 		return company, nil
 	}
