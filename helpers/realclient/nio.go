@@ -2,7 +2,7 @@ package realclient
 
 import (
 	"context"
-	"errors"
+	"fmt"
 )
 
 // NioProgram starts matrix-nio in the image of real clients.
@@ -132,13 +132,13 @@ func (n *Nio) Await(ctx context.Context, wanted func(Model) error) error {
 	for after := -1; ; {
 		var model Model
 		if err := n.Do(ctx, "model", map[string]any{"after": after}, &model); err != nil {
-			return errors.Join(lacks, err)
+			return beside(lacks, err)
 		}
 		if lacks = wanted(model); lacks == nil {
 			return nil
 		}
 		if model.SyncError != "" {
-			lacks = errors.Join(lacks, errors.New("its last /sync failed: "+model.SyncError))
+			lacks = fmt.Errorf("%w; its last /sync failed: %s", lacks, model.SyncError)
 		}
 		after = model.Version
 	}

@@ -166,6 +166,14 @@ func (p *Program) Do(ctx context.Context, command string, arguments map[string]a
 	return nil
 }
 
+// beside returns the error why waiting ended, with what was lacking until then, if that is not nil.
+func beside(lacks, err error) error {
+	if lacks == nil {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", lacks, err)
+}
+
 func (p *Program) note(mark string, line []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -94,7 +94,7 @@ func TestAModelThatIsNotReachedSaysWhatItLacks(t *testing.T) {
 	defer cancel()
 	err = (&Nio{Program: program}).Await(ctx, func(Model) error { return errors.New("no room") })
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.ErrorContains(t, err, "no room\nits last /sync failed: 502")
+	assert.ErrorContains(t, err, "no room; its last /sync failed: 502")
 }
 
 func TestAProgramThatEnds(t *testing.T) {

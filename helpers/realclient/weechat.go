@@ -2,7 +2,6 @@ package realclient
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -60,7 +59,7 @@ func (w *Weechat) Await(ctx context.Context, wanted func(Screen) error) error {
 	var lacks error
 	for screen := Screen(nil); ; {
 		if err := w.Do(ctx, "screen", map[string]any{"other_than": screen}, &screen); err != nil {
-			return errors.Join(lacks, err)
+			return beside(lacks, err)
 		}
 		if lacks = wanted(screen); lacks == nil {
 			return nil

@@ -11,7 +11,7 @@ import (
 )
 
 // ofStart bounds the start of a real client, in the check's own time: it loads many files of its image.
-const ofStart = time.Minute
+const ofStart = 90 * time.Second
 
 // Nio starts matrix-nio, which registers a user of hs1 whose localpart begins with name. It returns an error if the client cannot
 // register.

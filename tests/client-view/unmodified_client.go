@@ -2,7 +2,6 @@ package clientview
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -116,7 +115,8 @@ func talkEncrypted(on *stage.Stage, version string) error {
 	}
 	second, err := on.NioDevice(bob.UserID)
 	if err != nil {
-		return errors.Join(s.result(), fmt.Errorf("bob logs in another device: %w", err))
+		s.broke(fmt.Errorf("bob logs in another device: %w", err))
+		return s.result()
 	}
 	s.members(second, alice.UserID, bob.UserID)
 	s.device(alice, second)

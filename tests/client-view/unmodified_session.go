@@ -177,5 +177,14 @@ func (s *session) joins(joiner *realclient.Nio, room string) {
 	})
 }
 
-// result joins the problems.
-func (s *session) result() error { return errors.Join(s.problems...) }
+// result joins the problems to one error, or returns nil.
+func (s *session) result() (all error) {
+	for _, problem := range s.problems {
+		if all == nil {
+			all = problem
+			continue
+		}
+		all = fmt.Errorf("%w; %w", all, problem)
+	}
+	return all
+}
