@@ -44,6 +44,9 @@ type Folder struct {
 // FormFiles are the names of the forms that Folder.Forms may write.
 var FormFiles = []string{HTMLFile, MarkdownFile, EARLFile}
 
+// replaced are all files and folders of a run. A signature is of earlier results: it goes.
+var replaced = append([]string{ResultsFile, JUnitFile, ChecksFolder, ConfigurationFolder, SignatureFile}, FormFiles...)
+
 // OpenFolder creates the results folder at path if needed, and a folder inside it for this run. It removes what killed runs
 // left there. It returns an error if a live run is using the folder, or if the folder has files of these names that are not
 // from an earlier run.
@@ -131,7 +134,7 @@ func (f *Folder) Keep(results Results) error {
 		}
 		f.begun = true
 	}
-	for _, name := range append([]string{ResultsFile, JUnitFile, ChecksFolder, ConfigurationFolder}, FormFiles...) {
+	for _, name := range replaced {
 		if err := f.replace(name); err != nil {
 			return fmt.Errorf("cannot move %s into %s: %w", name, f.path, err)
 		}
@@ -248,7 +251,7 @@ func (f *Folder) Close() error {
 // refuseForeign returns an error if folder has an entry that a run would replace and that no run wrote, because there is no
 // results.json of this suite next to it.
 func refuseForeign(folder string) error {
-	for _, name := range append([]string{ChecksFolder, ConfigurationFolder, JUnitFile, ResultsFile}, FormFiles...) {
+	for _, name := range replaced {
 		there, err := exists(filepath.Join(folder, name))
 		if err != nil {
 			return fmt.Errorf("cannot use %s for results: %w", folder, err)

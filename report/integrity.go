@@ -12,12 +12,28 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"msc4014/helpers/verdict"
 )
 
+// ErrEvidence is the error of CheckEvidence for evidence that is not that of the results.
+var ErrEvidence = errors.New("the evidence is not that of " + ResultsFile)
+
 // CheckEvidence recomputes the digests of all evidence of a results folder. Its error names each file that is missing, differs, or is not
-// listed.
+// listed, and the checks that rest on it.
 func CheckEvidence(folder string, results Results) error {
 	var problems []error
+	add := func(file, format string, arguments ...any) {
+		text := file + " " + fmt.Sprintf(format, arguments...)
+		for _, check := range results.Checks {
+			for _, attempt := range []*verdict.CheckResult{&check, check.First} {
+				if attempt != nil && (attempt.Log == file || attempt.Transcript == file) {
+					text += fmt.Sprintf(", evidence of the check %q", check.Name)
+				}
+			}
+		}
+		problems = append(problems, errors.New(text))
+	}
 	listed := map[string]bool{}
 	root, err := os.OpenRoot(folder)
 	if err != nil {
@@ -29,11 +45,11 @@ func CheckEvidence(folder string, results Results) error {
 		sum, size, err := digestIn(root, file.Path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			problems = append(problems, fmt.Errorf("%s is missing", file.Path))
+			add(file.Path, "is missing")
 		case err != nil:
-			problems = append(problems, fmt.Errorf("%s cannot be read: %w", file.Path, err))
+			add(file.Path, "cannot be read: %v", err)
 		case sum != file.SHA256 || size != file.Bytes:
-			problems = append(problems, fmt.Errorf("%s was changed: its SHA-256 is %s, and results.json has %s", file.Path, sum, file.SHA256))
+			add(file.Path, "was changed: its SHA-256 is %s, and %s has %s", sum, ResultsFile, file.SHA256)
 		}
 	}
 	there, err := evidenceIn(folder)
@@ -43,12 +59,12 @@ func CheckEvidence(folder string, results Results) error {
 	if results.Schema >= 2 {
 		for _, file := range there {
 			if !listed[file.Path] {
-				problems = append(problems, fmt.Errorf("%s is not listed in %s", file.Path, ResultsFile))
+				add(file.Path, "is not listed in %s", ResultsFile)
 			}
 		}
 	}
 	if problems != nil {
-		return fmt.Errorf("the evidence in %s is not that of its %s: %w", folder, ResultsFile, errors.Join(problems...))
+		return fmt.Errorf("%w: %s: %w", ErrEvidence, folder, errors.Join(problems...))
 	}
 	return nil
 }

@@ -31,7 +31,9 @@ const (
 	HTMLFile     = "report.html"
 	MarkdownFile = "report.md"
 	EARLFile     = "earl.jsonld"
-	ChecksFolder = "checks" // logs and transcripts of checks that did not pass
+	// SignatureFile has a signature of ResultsFile, if somebody signed it.
+	SignatureFile = "results.json.sig"
+	ChecksFolder  = "checks" // logs and transcripts of checks that did not pass
 	// ConfigurationFolder has the candidate's configuration, if it is known.
 	ConfigurationFolder = "configuration"
 	// EarlierFolder has the results of an earlier run until the latest one has a verdict.

@@ -227,3 +227,30 @@ func TestReportMerges(t *testing.T) {
 		assert.Contains(t, output, words, folder)
 	}
 }
+
+func TestVerify(t *testing.T) {
+	folder := folderOf(t, "dendrite@0.15.2", func(r *report.Results) {
+		r.Checks[1].Log = "checks/second.log"
+		r.Evidence = []report.EvidenceFile{{Path: "checks/second.log", SHA256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", Bytes: 5}}
+	})
+	file := filepath.Join(folder, "checks", "second.log")
+	require.NoError(t, os.Mkdir(filepath.Dir(file), 0o755))
+	require.NoError(t, os.WriteFile(file, []byte("hello"), 0o644))
+	status, output := call(t, "verify", folder)
+	assert.Equal(t, run.StatusExpected, status, output)
+	assert.Contains(t, output, "evidence: 1 files have the digests in results.json")
+	require.NoError(t, os.WriteFile(file, []byte("hellp"), 0o644))
+	status, output = call(t, "verify", folder)
+	assert.Equal(t, run.StatusWorse, status, output)
+	assert.Contains(t, output, `checks/second.log was changed`)
+	assert.Contains(t, output, `evidence of the check "a second check"`)
+	require.NoError(t, os.WriteFile(file, []byte("hello"), 0o644))
+	status, output = call(t, "verify", folder, "--sign-key", filepath.Join(folder, "none"))
+	assert.Equal(t, run.StatusCannot, status)
+	assert.Contains(t, output, "cannot read the key")
+	for folder, words := range broken(t) {
+		status, output = call(t, "verify", folder)
+		assert.Equal(t, run.StatusCannot, status, folder)
+		assert.Contains(t, output, words, folder)
+	}
+}

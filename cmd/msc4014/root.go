@@ -103,8 +103,8 @@ func newRootCommand(kill <-chan struct{}) (*cobra.Command, *int) {
 	explicit := newRunCommand("run [CANDIDATE ...]", kill, status, &run.Options{})
 	explicit.Short = "Test candidates: what ./run.sh does without a command"
 	root.AddCommand(
-		explicit, newReportCommand(status), newCompareCommand(status), newShowCommand(), newListCommand(), newProveCommand(kill, status),
-		newTwinsCommand(kill, status), newDoctorCommand(status), newCleanCommand(),
+		explicit, newReportCommand(status), newCompareCommand(status), newShowCommand(), newVerifyCommand(status), newListCommand(),
+		newProveCommand(kill, status), newTwinsCommand(kill, status), newDoctorCommand(status), newCleanCommand(),
 	)
 	return root, status
 }

@@ -1,0 +1,91 @@
+package main
+
+// verify: recorded evidence, judged again.
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"msc4014/cmd/internal/run"
+	"msc4014/report"
+	"msc4014/report/verify"
+)
+
+// newVerifyCommand returns the command that verifies a results folder.
+func newVerifyCommand(status *int) *cobra.Command {
+	var signKey string
+	command := &cobra.Command{
+		Use:   "verify DIR",
+		Short: "Check the digests of recorded evidence, and judge it again",
+		Long: `Recomputes the digests of all evidence in a results folder, checks the signature of results.json if there is one, and judges by the
+transcripts again, without the code that judged first: content hashes and signatures of the candidate's own events, that no sender key is in
+two rooms, and the recorded failures of signatures. The exit status is 1, with the check, if the evidence was changed or contradicts a
+result, and 2 if the folder cannot be read.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, arguments []string) error {
+			if command.Flags().Changed("sign-key") && signKey == "" {
+				return errors.New("--sign-key needs a value")
+			}
+			results, folder, err := readResults(arguments[0])
+			if err != nil {
+				return err
+			}
+			problems, err := verified(folder, results)
+			if err != nil {
+				return err
+			}
+			for _, problem := range problems {
+				_, _ = fmt.Fprintln(os.Stderr, report.Visible(problem))
+			}
+			if problems != nil {
+				*status = run.StatusWorse
+				return nil
+			}
+			if signKey != "" {
+				if err := verify.Sign(folder, signKey); err != nil {
+					return err
+				}
+				fmt.Println("signed:", report.SignatureFile)
+			}
+			return nil
+		},
+	}
+	command.Flags().StringVar(&signKey, "sign-key", "", "if nothing is wrong, sign results.json, and so the digests in it, with the private Ed25519\nkey in `FILE` (PEM)")
+	return command
+}
+
+// verified checks a results folder, says what is right, and returns what is wrong.
+func verified(folder string, results report.Results) (problems []string, err error) {
+	switch err := report.CheckEvidence(folder, results); {
+	case errors.Is(err, report.ErrEvidence):
+		return []string{err.Error()}, nil
+	case err != nil:
+		return nil, err
+	}
+	if results.Schema < 2 {
+		fmt.Println("evidence: results of schema 1 have no digests")
+	} else {
+		fmt.Printf("evidence: %d files have the digests in %s\n", len(results.Evidence), report.ResultsFile)
+	}
+	switch key, err := verify.CheckSignature(folder); {
+	case errors.Is(err, verify.ErrSignature):
+		problems = append(problems, err.Error())
+	case err != nil:
+		return nil, err
+	case key == "":
+		fmt.Println("signature: none")
+	default:
+		fmt.Println("signature: by the key", key)
+	}
+	outcome, err := verify.Evidence(folder, results)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Printf("judged again: of %d transcripts, %d events of the candidate (event-format), %d signatures (signing), %d keys (sender-key)\n",
+		outcome.Transcripts, outcome.Events, outcome.Signatures, outcome.Keys)
+	fmt.Printf("recorded failures of signatures: %d shown again, %d of which the transcript does not have the event\n", outcome.Confirmed, outcome.NotKept)
+	return append(problems, outcome.Contradictions...), nil
+}
