@@ -27,6 +27,8 @@ type Hunter struct {
 	Meet func(Cast) (Company, error)
 	// Context ends the search.
 	Context context.Context
+	// Expected reports whether a difference is known, which need not be seen twice; nil means that none is.
+	Expected func(name string) bool
 
 	// Found has all differences, by cause, in the order in which they were found.
 	Found []*Found
@@ -39,7 +41,7 @@ type Hunter struct {
 }
 
 // mostRounds bounds how often a session is played without steps that made the rooms take different ways.
-const mostRounds = 4
+const mostRounds = 3
 
 // Hunt plays a session, and again without each step after which the rooms took different ways. What differs counts if it differs in
 // two plays.
@@ -50,13 +52,13 @@ func (h *Hunter) Hunt(session Session) error {
 			return err
 		}
 		h.add(played)
-		if slices.ContainsFunc(played.Differences, func(one Difference) bool { return !h.knows(one) }) {
-			again, err := h.play(session)
-			if err != nil {
+		again := played
+		if slices.ContainsFunc(played.Differences, func(one Difference) bool { return !h.knows(one) && !h.expects(one) }) {
+			if again, err = h.play(session); err != nil {
 				return err
 			}
-			h.take(session, played.Differences, again)
 		}
+		h.take(session, played, again)
 		parted := slices.IndexFunc(slices.Concat(played.Differences, played.Noise), func(one Difference) bool { return one.Parts })
 		if parted < 0 {
 			return nil
@@ -75,22 +77,28 @@ func (h *Hunter) knows(one Difference) bool {
 	return slices.ContainsFunc(h.Found, func(found *Found) bool { return slices.Contains(found.Names, one.Name()) })
 }
 
-// take adds the differences that two plays have.
-func (h *Hunter) take(session Session, differences []Difference, again Played) {
-	for _, one := range differences {
-		same := slices.IndexFunc(again.Differences, func(other Difference) bool { return other.Name() == one.Name() })
+func (h *Hunter) expects(one Difference) bool { return h.Expected != nil && h.Expected(one.Name()) }
+
+// take adds the differences that two plays have, and those that are expected.
+func (h *Hunter) take(session Session, played, again Played) {
+	for _, one := range played.Differences {
+		from := again
+		if h.expects(one) {
+			from = played
+		}
+		same := slices.IndexFunc(from.Differences, func(other Difference) bool { return other.Name() == one.Name() })
 		switch {
 		case h.knows(one):
 		case same < 0:
 			h.Unsteady = append(h.Unsteady, one)
 		default:
-			one = again.Differences[same]
+			one = from.Differences[same]
 			if at := slices.IndexFunc(h.Found, func(found *Found) bool { return found.Cause() == one.Cause() }); at >= 0 {
 				h.Found[at].Names = append(h.Found[at].Names, one.Name())
 				continue
 			}
 			h.Found = append(h.Found, &Found{
-				Difference: one, Names: []string{one.Name()}, Shortest: session.showing(one), Exchanges: again.Exchanges[one.StepID],
+				Difference: one, Names: []string{one.Name()}, Shortest: session.showing(one), Exchanges: from.Exchanges[one.StepID],
 			})
 		}
 	}
