@@ -63,6 +63,7 @@ func TestNoDifferences(t *testing.T) {
 		t.Error(found.Story())
 	}
 	assert.Empty(t, one.Unsteady)
+	assert.Empty(t, one.Noise)
 	assert.Equal(t, 3, one.Plays)
 	assert.Equal(t, 3, one.Counts[createKind])
 	assert.Positive(t, one.Counts["/messages backwards"])

@@ -82,8 +82,7 @@ func (p *player) look(step Step) error {
 			glance := func() bool {
 				for _, i := range []int{ordinaryRoom, pseudoRoom, controlRoom} {
 					if i == controlRoom && p.alike(each, answers) {
-						answers[i] = answers[ordinaryRoom]
-						break
+						return true
 					}
 					if answers[i], failed = p.glance(user, each, p.rooms[i]); failed != nil {
 						return true
