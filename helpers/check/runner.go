@@ -210,10 +210,13 @@ const deadlyServers = 3
 // expendingChecks is how many checks that expend servers run at once: none waits for long, and each needs its own server.
 const expendingChecks = 1
 
-// firstRound runs every one of some checks once. Slow, deadly and expending checks have lanes of their own, unless only one check is to run
-// at a time.
+// clientChecks is how many checks with real clients run at once: each starts several, which costs more than a server.
+const clientChecks = 2
+
+// firstRound runs every one of some checks once. Slow, deadly and expending checks, and those with real clients, have lanes of their own,
+// unless only one check is to run at a time.
 func (r *Runner) firstRound(ctx context.Context, checks []*Check) []*attempt {
-	var usual, slow, deadly, expending []*Check
+	var usual, slow, deadly, expending, clients []*Check
 	for _, one := range checks {
 		switch {
 		case one.Closing:
@@ -221,6 +224,8 @@ func (r *Runner) firstRound(ctx context.Context, checks []*Check) []*attempt {
 			usual = append(usual, one)
 		case one.Expends:
 			expending = append(expending, one)
+		case one.Clients:
+			clients = append(clients, one)
 		case one.Slow > 0:
 			slow = append(slow, one)
 		case one.Deadly:
@@ -240,6 +245,7 @@ func (r *Runner) firstRound(ctx context.Context, checks []*Check) []*attempt {
 		attempts = append(attempts, one)
 	}
 	lanes.Go(func() { r.runLane(ctx, slow, max(r.options.Parallel, slowPlaces), slowPlaces, done) })
+	lanes.Go(func() { r.runLane(ctx, clients, min(r.options.Parallel, clientChecks), 1, done) })
 	// A lane without checks must not close its deployments: with one check at a time the usual lane uses them.
 	if len(deadly) > 0 {
 		lanes.Go(func() {
