@@ -29,9 +29,10 @@ func (s *Stage) Nio(name string) (*realclient.Nio, error) {
 	return nio, err
 }
 
-// NioDevice starts matrix-nio again, which logs in as the second device of a user that Nio registered.
+// NioDevice starts matrix-nio again, which logs in as another device of a user that Nio registered.
 func (s *Stage) NioDevice(userID string) (*realclient.Nio, error) {
-	program := s.realClient(localpartOf(userID)+"-2", realclient.NioProgram)
+	s.devices++
+	program := s.realClient(fmt.Sprintf("%s-%d", localpartOf(userID), s.devices+1), realclient.NioProgram)
 	ctx, cancel := s.C.Within(Patience)
 	defer cancel()
 	return realclient.LogInNio(ctx, program, userID, passwordOf(localpartOf(userID)))

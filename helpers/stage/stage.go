@@ -30,6 +30,7 @@ type Stage struct {
 	Deployment Deployment
 	world      World
 	sharing    string // the scene that the check is preparing
+	devices    int    // real clients that logged in as another device
 
 	mu       sync.Mutex
 	seen     map[glance]bool // which views users were given when they last looked

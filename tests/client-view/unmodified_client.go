@@ -92,14 +92,14 @@ var _ = check.Register(check.Check{
 	Slow:     ofSession,
 	Body: func(c *check.C) {
 		s := stage.Open(c, blueprints.OneServer)
-		inBoth(s, func(version string) error { return talkEncrypted(s, version) })
+		alice, bob := pair(s)
+		inBoth(s, func(version string) error { return talkEncrypted(s, alice, bob, version) })
 	},
 })
 
-// talkEncrypted is a session of two users, who have no other room, in an encrypted room to which one is invited. Then he logs in
-// another device, which has to read what is said from then on.
-func talkEncrypted(on *stage.Stage, version string) error {
-	alice, bob := pair(on)
+// talkEncrypted is a session of two users in an encrypted room to which one is invited. He logs in another device, which has to read
+// what is said from then on, and leaves: they share no other room.
+func talkEncrypted(on *stage.Stage, alice, bob *realclient.Nio, version string) error {
 	s := &session{c: on.C, users: []string{alice.UserID, bob.UserID}}
 	s.creates(alice, version, true)
 	s.does("alice invites bob", func(ctx context.Context) error { return alice.Invite(ctx, s.roomID, bob.UserID) })
@@ -125,6 +125,8 @@ func talkEncrypted(on *stage.Stage, version string) error {
 	s.reads(second, said, alice.UserID, "another secret")
 	s.onlyUsers(second)
 	s.onlyUsers(alice)
+	s.does("bob leaves", func(ctx context.Context) error { return bob.Leave(ctx, s.roomID) })
+	s.members(alice, alice.UserID)
 	return s.result()
 }
 
