@@ -202,3 +202,23 @@ func TestReadRefuses(t *testing.T) {
 	_, err := Read(t.TempDir())
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
+
+// TestFormsAreOfTheLatestRun: neither a report nor a signature of earlier results stays.
+func TestFormsAreOfTheLatestRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results")
+	keep := func(forms func(string, Results) error) {
+		folder, err := OpenFolder(path)
+		require.NoError(t, err)
+		folder.Forms = forms
+		require.NoError(t, folder.Keep(sample()))
+		require.NoError(t, folder.Close())
+	}
+	keep(func(folder string, _ Results) error {
+		return os.WriteFile(filepath.Join(folder, HTMLFile), []byte("a report"), 0o644)
+	})
+	assert.FileExists(t, filepath.Join(path, HTMLFile))
+	require.NoError(t, os.WriteFile(filepath.Join(path, SignatureFile), nil, 0o644))
+	keep(nil)
+	assert.NoFileExists(t, filepath.Join(path, HTMLFile))
+	assert.NoFileExists(t, filepath.Join(path, SignatureFile))
+}
