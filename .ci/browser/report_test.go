@@ -1,5 +1,5 @@
 // Package browser opens the report in Chromium. It is a module of its own, so that the suite neither needs a browser nor its driver.
-// MSC4014_REPORT names the report to open; MSC4014_SCREENSHOTS, if set, a folder for pictures of it.
+// REPORT_FILE names the report to open; REPORT_SCREENSHOTS, if set, a folder for pictures of it.
 package browser
 
 import (
@@ -109,7 +109,7 @@ func (v *visitor) number(expression string) int {
 
 // picture takes a screenshot if they are wanted.
 func (v *visitor) picture(name string) {
-	folder := os.Getenv("MSC4014_SCREENSHOTS")
+	folder := os.Getenv("REPORT_SCREENSHOTS")
 	if folder == "" {
 		return
 	}
@@ -138,9 +138,9 @@ const shown = `document.querySelectorAll("tr.requirement:not([hidden])").length`
 
 func reportFile(t *testing.T) string {
 	t.Helper()
-	file := os.Getenv("MSC4014_REPORT")
+	file := os.Getenv("REPORT_FILE")
 	if file == "" {
-		t.Skip("MSC4014_REPORT names no report")
+		t.Skip("REPORT_FILE names no report")
 	}
 	absolute, err := filepath.Abs(file)
 	if err != nil {
