@@ -140,19 +140,21 @@ func membershipBy(room *stage.Room, by *federation.User, key, membership string)
 // joinsAgain ensures that a user who was kicked can join again, and one who was banned cannot, nor be invited.
 func (r removal) joinsAgain(c *check.C, isRemote bool) {
 	m := openMeeting(c)
-	other, otherKey := m.joined("other", isRemote)
 	target, key := m.joined("target", isRemote)
+	if r.membership == "leave" {
+		r.act.does(c, m.alice, m.room.ID(), target.id)
+		m.awaitsAct(key, "leave")
+		c.Must(m.admitsAgain(target))
+		return
+	}
+	other, otherKey := m.joined("other", isRemote)
 	m.alice.Kicks(m.room.ID(), other.id)
 	m.room.Blaming("membership/kick").Awaits(scenes.MemberByKey(otherKey, "leave"))
 	c.Control(m.admitsAgain(other))
 
 	r.act.does(c, m.alice, m.room.ID(), target.id)
-	m.awaitsAct(key, r.membership)
+	m.awaitsAct(key, "ban")
 	c.UnderTest()
-	if r.membership == "leave" {
-		c.Must(m.admitsAgain(target))
-		return
-	}
 	m.keepsOut(target, "ban")
 	c.Notef("the invite of a banned user was answered with %v", m.alice.Invite(c.Context(), m.room.ID(), target.id))
 	m.barrier()
