@@ -32,6 +32,7 @@ func init() {
 			Name:     "the member event of " + kind + " is read by user ID",
 			Requires: []string{"client-view/state-by-user-id"},
 			Path:     "/state/{type}/{key}",
+			Slow:     collecting,
 			Body: func(c *check.C) {
 				v := view(c)
 				for _, part := range []string{kind, kind + " in the end"} {
@@ -103,6 +104,7 @@ var _ = check.Register(check.Check{
 	Name:     "/joined_members is keyed by user ID",
 	Requires: []string{"client-view/joined-members"},
 	Path:     joinedMembers,
+	Slow:     collecting,
 	Body: func(c *check.C) {
 		v := view(c)
 		found := v.lookups[joinedMembers]
@@ -160,6 +162,7 @@ var _ = check.Register(check.Check{
 	Name:     "/state/{type}/{key} shows power levels by user ID",
 	Requires: []string{"client-view/power-levels-read"},
 	Path:     "/state/{type}/{key}",
+	Slow:     collecting,
 	Body: func(c *check.C) {
 		v := view(c)
 		c.Must(v.lookups[powerType].err)
@@ -171,6 +174,7 @@ var _ = check.Register(check.Check{
 	Name:     "/state/{type}/{key} shows the creator by user ID",
 	Requires: []string{"client-view/create-creator"},
 	Path:     "/state/{type}/{key}",
+	Slow:     collecting,
 	Body: func(c *check.C) {
 		for _, v := range []viewed{view(c), viewRemote(c)} {
 			c.Must(v.lookups[createType].err)

@@ -90,6 +90,7 @@ func init() {
 				Name:     fmt.Sprintf(fact.name, each.name),
 				Requires: []string{fact.requirement},
 				Path:     each.name,
+				Slow:     collecting,
 				Body: func(c *check.C) {
 					v := view(c)
 					if absent, isAbsent := v.without[each.needs]; isAbsent {

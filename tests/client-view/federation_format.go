@@ -16,6 +16,7 @@ var _ = check.Register(check.Check{
 	Name:     federationFormat + " shows sender keys",
 	Requires: []string{"client-view/sender-key-present"},
 	Path:     federationFormat,
+	Slow:     collecting,
 	Body: func(c *check.C) {
 		v := view(c)
 		given := v.answers[federationFormat]

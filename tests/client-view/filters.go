@@ -71,6 +71,7 @@ func init() {
 				Name:     fmt.Sprintf("the %s filter of %s takes user IDs", filter, each.place),
 				Requires: []string{"client-view/filters"},
 				Path:     each.place,
+				Slow:     collecting,
 				Body: func(c *check.C) {
 					got := view(c).filtered[filter+" "+each.place]
 					c.Control(got.ordinary)
@@ -189,6 +190,7 @@ var _ = check.Register(check.Check{
 	Name:     "/sync with lazy-loaded members has the member events of senders",
 	Requires: []string{"client-view/filters"},
 	Path:     "/sync",
+	Slow:     collecting,
 	Body: func(c *check.C) {
 		v := view(c)
 		c.Control(errors.Join(v.lazyOrdinary...))
@@ -233,6 +235,7 @@ var _ = check.Register(check.Check{
 	Name:     "/search groups results by user ID",
 	Requires: []string{"client-view/filters"},
 	Path:     "/search",
+	Slow:     collecting,
 	Body: func(c *check.C) {
 		v := view(c)
 		for _, body := range v.answers["/search"].bodies {

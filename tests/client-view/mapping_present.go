@@ -16,6 +16,7 @@ import (
 var _ = check.Register(check.Check{
 	Name:     "which views carry the mapping",
 	Requires: []string{"client-view/mapping-present"},
+	Slow:     collecting,
 	Body: func(c *check.C) {
 		v := view(c)
 		var with, without, partly []string

@@ -5,6 +5,7 @@ package clientview
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
@@ -39,6 +40,9 @@ const (
 
 // greeting is a word that nobody else says: everybody who speaks in the room says it.
 const greeting = "greetings"
+
+// collecting is how long the views are prepared that checks share.
+const collecting = 20 * time.Second
 
 // view returns the room and its views, which the first check on a deployment collects.
 func view(c *check.C) viewed {

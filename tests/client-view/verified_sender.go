@@ -11,6 +11,7 @@ import (
 var _ = check.Register(check.Check{
 	Name:     "no view has verified_sender_mxid",
 	Requires: []string{"client-view/no-verified-sender-field"},
+	Slow:     collecting,
 	Body: func(c *check.C) {
 		v := view(c)
 		for _, each := range endpoints {
