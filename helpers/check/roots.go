@@ -26,15 +26,14 @@ func (r *Registry) Blames(requirements ...string) {
 // Roots returns the requirements that steps may name, in the order of their declaration.
 func (r *Registry) Roots() []string { return slices.Clone(r.roots) }
 
-// ValidateRoots returns an error for the first root that refuse returns an error for, and for the first that no check judges, unless
-// unjudged allows that: a step that names it could block checks and fail nothing.
-func (r *Registry) ValidateRoots(refuse func(requirement string) error, unjudged func(requirement string) bool) error {
+// ValidateRoots returns an error for the first root that refuse returns an error for, and for the first that no check judges: a step that
+// names it could block checks and fail nothing.
+func (r *Registry) ValidateRoots(refuse func(requirement string) error) error {
 	for _, root := range r.roots {
 		if err := refuse(root); err != nil {
 			return fmt.Errorf("steps of checks blame %s: %w", root, err)
 		}
-		judged := slices.ContainsFunc(r.checks, func(one *Check) bool { return slices.Contains(one.Requires, root) })
-		if !judged && !unjudged(root) {
+		if !slices.ContainsFunc(r.checks, func(one *Check) bool { return slices.Contains(one.Requires, root) }) {
 			return fmt.Errorf("steps of checks blame %s, which no check judges", root)
 		}
 	}

@@ -85,7 +85,7 @@ func loadCatalogue(registry *check.Registry) (*requirements.Catalogue, error) {
 	if err != nil {
 		return nil, err
 	}
-	return catalogue, registry.ValidateRoots(mayFail(catalogue), awaitsChecks)
+	return catalogue, registry.ValidateRoots(mayFail(catalogue))
 }
 
 // mayFail returns a function that returns an error for what no server can fail: blocked by it, a check would hide a failure.
@@ -100,13 +100,6 @@ func mayFail(catalogue *requirements.Catalogue) func(identifier string) error {
 		}
 		return nil
 	}
-}
-
-// awaitsChecks reports whether a requirement that steps may name is of a chapter whose checks are still to come: until then, a step
-// that fails is all that makes it fail.
-func awaitsChecks(identifier string) bool {
-	chapter, _, _ := strings.Cut(identifier, "/")
-	return chapter == "client-view" || chapter == "membership"
 }
 
 // roots returns an error for a requirement that no step may name: only those are allowed that were validated at the start.
