@@ -98,7 +98,10 @@ func (m *Monitor) userIDs(check, name string, event gjson.Result) {
 	}
 	switch event.Get("type").String() {
 	case "m.room.member":
-		report("event-format/member-state-key", "state key", event.Get("state_key"))
+		// What a third-party invite is redeemed to is open (membership/third-party-invite): whom it names is for the redeeming server.
+		if !event.Get("content.third_party_invite").Exists() {
+			report("event-format/member-state-key", "state key", event.Get("state_key"))
+		}
 	case "m.room.create":
 		report("event-format/create-names-no-mxid", "creator", event.Get("content.creator"))
 	case "m.room.power_levels":

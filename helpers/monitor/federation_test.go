@@ -101,6 +101,10 @@ func TestFederationRules(t *testing.T) {
 			key := "@a:hs1"
 			return [][]byte{r.event(alice, "m.room.member", &key, `{"membership":"join"}`)}
 		}, []string{"event-format/member-state-key", noUser}},
+		{"a redeemed third-party invite of a user ID", func(r *testRoom, alice, _ pseudoid.KeyPair) [][]byte {
+			key := "@a:hs1"
+			return [][]byte{r.event(alice, "m.room.member", &key, `{"membership":"invite","third_party_invite":{}}`)}
+		}, nil},
 		{"user ID as creator", func(r *testRoom, alice, _ pseudoid.KeyPair) [][]byte {
 			return [][]byte{r.create(alice, "@a:hs1")}
 		}, []string{"event-format/create-names-no-mxid", noUser}},

@@ -37,7 +37,7 @@ func init() {
 				v := view(c)
 				for _, part := range []string{kind, kind + " in the end"} {
 					if absent, isAbsent := v.without[part]; isAbsent {
-						c.Need(absent.breaks, absent.err)
+						absent.blocks(c)
 					}
 				}
 				for _, m := range v.members {

@@ -94,7 +94,7 @@ func init() {
 				Body: func(c *check.C) {
 					v := view(c)
 					if absent, isAbsent := v.without[each.needs]; isAbsent {
-						c.Need(absent.breaks, absent.err)
+						absent.blocks(c)
 					}
 					given := v.answers[each.name]
 					if given.err != nil {

@@ -9,7 +9,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"msc4014/helpers/check"
 	"msc4014/helpers/federation"
+	"msc4014/helpers/stage"
 )
 
 // viewed is the room and its views. It does not change once it is collected.
@@ -43,6 +45,14 @@ func (m member) isShownAs(userID string) bool {
 type absence struct {
 	breaks string
 	err    error
+}
+
+// blocks blocks a check of what is not there.
+func (a absence) blocks(c *check.C) {
+	if a.breaks == "membership/knock" {
+		stage.NeedKnock(c, a.err)
+	}
+	c.Need(a.breaks, a.err)
 }
 
 // answers are the answers of an endpoint, and the events in them, or why it refused one.

@@ -86,14 +86,18 @@ func init() {
 					}
 					witness := s.Peer()
 					room := witness.Joins(m.roomID, witness.User("witness")).Blaming(blame)
-					c.Need(blame, each.does(m))
+					err := each.does(m)
+					if each.membership == "knock" {
+						stage.NeedKnock(c, err)
+					}
+					c.Need(blame, err)
 					event := room.Awaits(func(event federation.Event) error {
 						if event.Type() == "m.room.member" && event.Membership() == each.membership {
 							return nil
 						}
 						return errors.New("another event")
 					})
-					_, err := pseudoid.VerifySenderSignature(event.JSON(), event.Format())
+					_, err = pseudoid.VerifySenderSignature(event.JSON(), event.Format())
 					assert.NoError(c, err, "the signature of the sender key")
 				},
 			})
