@@ -55,7 +55,8 @@ func registerTwins(number int, who string, cast twins.Cast, seeds ...uint64) *ch
 				blueprint = blueprints.TwoServers
 			}
 			s := stage.Open(c, blueprint)
-			hunter := &twins.Hunter{Meet: companies(s), Expected: c.Expects}
+			hunter := &twins.Hunter{Expected: c.Expects}
+			hunter.Meet = companies(s, hunter)
 			plays(c, hunter, cast, seedsOf(c, number, seeds))
 			shortens(c, hunter)
 			for i, one := range hunter.Found {
@@ -92,7 +93,7 @@ func plays(c *check.C, hunter *twins.Hunter, cast twins.Cast, seeds []uint64) {
 		err := hunter.Hunt(twins.Generate(cast, seed))
 		if ctx.Err() != nil {
 			if i == 0 && len(hunter.Found) == 0 {
-				c.SuiteError(fmt.Errorf("there was not time enough for one session: %w", context.Cause(ctx)))
+				c.Inconclusive("there was not time enough to play one session in both rooms: %v", context.Cause(ctx))
 			}
 			c.Notef("there was time for %d of %d sessions", i, len(seeds))
 			return
@@ -119,14 +120,19 @@ func shortens(c *check.C, hunter *twins.Hunter) {
 	}
 }
 
-// companies returns a function that registers users for a play.
-func companies(s *stage.Stage) func(twins.Cast) (twins.Company, error) {
+// companies returns a function that registers users for a play. They wait for nothing longer than the hunter plays.
+func companies(s *stage.Stage, hunter *twins.Hunter) func(twins.Cast) (twins.Company, error) {
+	within := func(limit time.Duration) (context.Context, context.CancelFunc) {
+		ctx, cancel := s.C.Within(limit)
+		stop := context.AfterFunc(hunter.Context, cancel)
+		return ctx, func() { stop(); cancel() }
+	}
 	var peer *stage.Peer
 	return func(cast twins.Cast) (twins.Company, error) {
 		if cast.Guests > 0 && peer == nil {
 			peer = s.Peer()
 		}
-		company := twins.Company{Ordinary: s.Format().Base, Pseudo: s.Format().RoomVersion, Within: s.C.Within}
+		company := twins.Company{Ordinary: s.Format().Base, Pseudo: s.Format().RoomVersion, Within: within}
 		for i, place := range cast.Users {
 			user, err := s.TryUser(place, fmt.Sprintf("twin%d", i))
 			if err != nil {
