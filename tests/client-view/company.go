@@ -5,6 +5,7 @@ package clientview
 
 import (
 	"fmt"
+	"time"
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
@@ -38,6 +39,9 @@ type feature struct {
 	name string
 	try  func(company) error
 }
+
+// inVain is how long a check of several features takes that waits in vain for each that a server lacks.
+const inVain = 30 * time.Second
 
 // works tries features in an ordinary room and then in a pseudo-ID room, each with users of its own. What works in the first must work
 // in the second. The check ends as unsupported if nothing does in the first.

@@ -29,6 +29,7 @@ func init() {
 			Name:     "device lists follow the membership of " + string(from),
 			Requires: []string{"client-view/device-lists"},
 			Path:     string(from),
+			Slow:     inVain,
 			Body: func(c *check.C) {
 				works(c, from, nil, []feature{{"device lists on leave and rejoin", func(m company) error { return m.devicesFollow() }}})
 			},

@@ -26,6 +26,7 @@ var _ = check.Register(check.Check{
 	Name:     "aliases, the public room list, the hierarchy and summaries show a room to users of its server",
 	Requires: []string{"client-view/directory"},
 	Path:     string(local),
+	Slow:     inVain,
 	Body: func(c *check.C) {
 		works(c, local, nil, []feature{
 			{"the summary in /sync", company.hasHeroes},
@@ -180,6 +181,7 @@ var _ = check.Register(check.Check{
 	Name:     "aliases, the public room list and the hierarchy show a room to a peer",
 	Requires: []string{"client-view/directory"},
 	Path:     "to a peer",
+	Slow:     inVain,
 	Body: func(c *check.C) {
 		works(c, remote, nil, []feature{
 			{"aliases", company.showsAlias}, {"the public room list", company.showsList}, {"the hierarchy", company.showsHierarchy},

@@ -22,6 +22,7 @@ func init() {
 			Name:     "receipts, typing and presence of " + string(from) + " are shown by user ID",
 			Requires: []string{"client-view/receipts-typing-presence"},
 			Path:     string(from),
+			Slow:     inVain,
 			Body: func(c *check.C) {
 				works(c, from, nil, []feature{
 					{"receipts", func(m company) error { return m.showsReceipt("") }},
@@ -110,6 +111,7 @@ var _ = check.Register(check.Check{
 	Name:     "receipts, typing and presence reach a peer by user ID",
 	Requires: []string{"client-view/receipts-typing-presence"},
 	Path:     "to a peer",
+	Slow:     inVain,
 	Body: func(c *check.C) {
 		var features []feature
 		for _, kind := range []scenes.EDU{scenes.Receipts, scenes.Typing, scenes.Presence} {
@@ -160,6 +162,7 @@ var _ = check.Register(check.Check{
 	Name:     "private receipts and read markers are shown to their user alone",
 	Requires: []string{"client-view/receipts-typing-presence"},
 	Path:     "private",
+	Slow:     inVain,
 	Body: func(c *check.C) {
 		works(c, local, nil, []feature{{"private receipts", company.showsPrivately}, {"read markers", company.showsMarker}})
 	},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
 
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
@@ -30,7 +29,7 @@ func init() {
 			Name:     "events of " + string(from) + " notify and are counted by push rules",
 			Requires: []string{"client-view/push-and-notifications"},
 			Path:     string(from),
-			Slow:     30 * time.Second, // for each feature that a server lacks, it waits in vain
+			Slow:     inVain,
 			Body:     func(c *check.C) { works(c, from, nil, features) },
 		})
 	}

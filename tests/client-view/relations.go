@@ -30,6 +30,7 @@ func init() {
 			Name:     "edits, reactions and threads of " + string(from) + " are aggregated",
 			Requires: []string{"client-view/threads-and-relations"},
 			Path:     string(from),
+			Slow:     inVain,
 			Body:     func(c *check.C) { works(c, from, nil, features) },
 		})
 	}
