@@ -4,6 +4,7 @@ package membership
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/stretchr/testify/assert"
 
@@ -50,14 +51,17 @@ func (m meeting) sendsKnock(ctx context.Context, user *federation.User) (federat
 	}
 	knock := m.room.Made(template)
 	answer, err := m.peer.SendKnock(ctx, m.ServerName(1), m.room.ID(), knock)
-	if err == nil && answer.OK() {
-		m.room.Apply(knock)
-		if !answer.Get("knock_room_state").IsArray() {
-			m.C.Errorf("the answer to send_knock has no knock_room_state: %s", answer)
-		}
+	if err == nil && !answer.OK() {
+		err = fmt.Errorf("the knock was answered with %s", answer)
 	}
-	m.C.Notef("the knock was answered with %s", answer)
-	return knock, err
+	if err != nil {
+		return knock, err
+	}
+	m.room.Apply(knock)
+	if !answer.Get("knock_room_state").IsArray() {
+		m.C.Errorf("the answer to send_knock has no knock_room_state: %s", answer)
+	}
+	return knock, nil
 }
 
 // isSeenKnocking ensures that Alice's client sees a user knock, and returns the key that knocked.
