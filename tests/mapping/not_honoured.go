@@ -140,7 +140,7 @@ var joinLies = []lie{
 			signer.Key = s.Origin.Signer().Key
 			return honest.Claiming(s.bob.ID()).MappingSignedBy(signer)
 		},
-		about: bob, claimed: idOfBob, paths: pushed,
+		about: bob, claimed: idOfBob, paths: []string{"send"},
 	},
 	{
 		requirement: "mapping/no-claim-of-third-user", name: "a claim of a third server's user who is in the room", paths: pushed,
