@@ -29,7 +29,7 @@ func init() {
 		"membership/join-local",
 		"membership/join-remote",
 		"membership/kick",
-		"membership/knock",
+		"membership/knock", "membership/reject-invite",
 		"membership/leave",
 		"membership/leave-remote",
 		"membership/profile-propagates",

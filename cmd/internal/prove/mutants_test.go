@@ -231,7 +231,7 @@ func TestResumeAfterAnInterruption(t *testing.T) {
 			cancel(errors.New("interrupted by SIGINT"))
 		}
 	})
-	status, err := b.Mutants(ctx, MutantOptions{Count: 3, Seed: 1, Parallel: 1})
+	status, err := b.Mutants(ctx, MutantOptions{Count: 3, Seed: 1, Parallel: 1, Verbose: true})
 	assert.Equal(t, StatusCannot, status)
 	assert.EqualError(t, err, "interrupted by SIGINT")
 	assert.Equal(t, []Outcome{Noticed, Noticed, ""}, outcomesOf(b.saved(t).Mutants))
