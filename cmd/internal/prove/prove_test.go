@@ -374,7 +374,7 @@ func TestInterrupted(t *testing.T) {
 			cancel(errors.New("interrupted by SIGINT"))
 		}
 	})
-	status, err := b.Prove(ctx, Options{})
+	status, err := b.Prove(ctx, Options{Verbose: true})
 	assert.Equal(t, StatusCannot, status)
 	assert.EqualError(t, err, "interrupted by SIGINT")
 	runs, err := os.ReadDir(filepath.Join(os.Getenv("MSC4014_STATE_DIR"), "runs"))
