@@ -1,11 +1,13 @@
 package federation
 
-// Invites that a peer sends: a partial event, which the invited server completes (MSC1228, "Sending invites").
+// Invites that a peer sends: in pseudonymous rooms a partial event, which the invited server completes (MSC1228, "Sending invites"), in
+// ordinary ones a complete event.
 
 import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 )
@@ -67,6 +69,28 @@ func (r *Room) InviteFrom(
 	r.peer.notify(r, server, event)
 	r.learnInvited(event, userID)
 	return event, answer, nil
+}
+
+// InviteOrdinary invites a user of another server to a room of an ordinary version: PUT /_matrix/federation/v2/invite (server-server API,
+// Inviting to a room). It returns the event as the invited server signed it; the caller has to apply it. A refusal is an error.
+func (r *Room) InviteOrdinary(ctx context.Context, server string, inviter *User, userID string) (Event, error) {
+	event, err := r.Build(Proto{
+		Type: "m.room.member", Sender: inviter, StateKey: StateKey(userID), Content: map[string]string{"membership": "invite"},
+	})
+	if err != nil {
+		return Event{}, err
+	}
+	body := object(text("room_version", r.Version()), events("invite_room_state", r.stripped()), field{"event", event.JSON()})
+	uri := "/_matrix/federation/v2/invite/" + url.PathEscape(r.id) + "/" + url.PathEscape(event.ID())
+	answer, err := r.peer.Do(ctx, server, http.MethodPut, uri, body)
+	if err != nil {
+		return Event{}, err
+	}
+	signed := answer.Get("event")
+	if !answer.OK() || !signed.IsObject() {
+		return Event{}, fmt.Errorf("%s answered the invite of %s to %s with %s", server, userID, r.id, answer)
+	}
+	return NewEvent([]byte(signed.Raw), r.format), nil
 }
 
 // learnInvited stores whose key a completed invite names: the inviting server knows, whether or not the event has a mapping.

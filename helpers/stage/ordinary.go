@@ -35,6 +35,20 @@ func (u *User) JoinsOrdinary(roomID string, via ...string) {
 	u.stage.C.Need(ordinaryRooms, err)
 }
 
+// InvitesOrdinary lets a user of the peer invite one of the server under test to an ordinary room, and delivers the invite. It waits until
+// the invited user's client is shown it.
+func (r *Room) InvitesOrdinary(inviter *federation.User, user *User) federation.Event {
+	c := r.stage.C
+	before := user.SyncToken()
+	ctx, cancel := c.Within(Patience)
+	defer cancel()
+	invite, err := r.InviteOrdinary(ctx, r.server, inviter, user.UserID)
+	c.Need(ordinaryRooms, err)
+	r.Delivers(invite)
+	user.Blaming(ordinaryRooms).AwaitsOwn(before, r.ID(), "invite")
+	return invite
+}
+
 // Untouched ensures that nothing that clients or the peer get of an ordinary room has a trace of pseudonymous identities: no sender
 // key and no mapping, and user IDs wherever events identify users.
 func (r *Room) Untouched(clients ...*User) {

@@ -42,7 +42,12 @@ func (u *User) AwaitsOwn(since, roomID, membership string) (own gjson.Result) {
 
 // AwaitsRoomIn polls /sync from a token until it shows a room in a section: "join", "invite", "knock" or "leave".
 func (u *User) AwaitsRoomIn(since, section, roomID string) {
-	u.AwaitsSync(since, func(answer *csapi.Response) error { return showsRoom(answer, section, roomID) })
+	u.need(u.SeesRoomIn(since, section, roomID))
+}
+
+// SeesRoomIn is AwaitsRoomIn for positive controls: it returns an error if the room does not come.
+func (u *User) SeesRoomIn(since, section, roomID string) error {
+	return u.SeesInSync(since, func(answer *csapi.Response) error { return showsRoom(answer, section, roomID) })
 }
 
 func showsRoom(answer *csapi.Response, section, roomID string) error {
@@ -54,13 +59,19 @@ func showsRoom(answer *csapi.Response, section, roomID string) error {
 
 // AwaitsNot polls initial syncs until none shows a room in a section any more.
 func (u *User) AwaitsNot(section, roomID string) {
+	u.need(u.SeesNot(section, roomID))
+}
+
+// SeesNot is AwaitsNot for positive controls: it returns an error if the room stays.
+func (u *User) SeesNot(section, roomID string) error {
 	ctx, cancel := u.stage.C.Within(Patience)
 	defer cancel()
 	for u.FindsRoomIn(roomID) == section {
 		if ctx.Err() != nil {
-			u.need(fmt.Errorf("an initial /sync still shows %s the room under rooms.%s: %w", u.UserID, section, ctx.Err()))
+			return fmt.Errorf("an initial /sync still shows %s the room under rooms.%s: %w", u.UserID, section, ctx.Err())
 		}
 	}
+	return nil
 }
 
 // FindsRoomIn returns the section of an initial /sync that shows a room, those that the user has left among them, or "".

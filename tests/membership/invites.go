@@ -89,6 +89,7 @@ type hosting struct {
 	host     *federation.User
 	room     *stage.Room
 	resident *stage.User // of the server, a member of the room; nil: there is none
+	ofServer bool        // the resident created the room
 }
 
 // hostings are the rooms to which users of the server are invited by a peer. Deployed servers crash on an invite to a room that they
@@ -101,7 +102,7 @@ var hostings = []struct {
 	{"a room that the server is in", false, func(s *stage.Stage, rule string) hosting { return openHosting(s, rule, true) }},
 	{"a room that is new to the server", true, func(s *stage.Stage, rule string) hosting { return openHosting(s, rule, false) }},
 	{"a room of the server", false, func(s *stage.Stage, rule string) hosting {
-		h := hosting{Stage: s, inviting: s.Peer(), resident: s.User("resident")}
+		h := hosting{Stage: s, inviting: s.Peer(), resident: s.User("resident"), ofServer: true}
 		h.host = h.inviting.User("host")
 		h.room = h.inviting.Joins(h.resident.Makes(stage.Public), h.host)
 		h.resident.Blaming("client-view/power-levels-write").GivesPower(h.room.ID(), map[string]int{h.host.ID(): 50})

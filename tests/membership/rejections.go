@@ -114,6 +114,8 @@ func init() {
 			Deadly:   each.deadly,
 			Body: func(c *check.C) {
 				h := each.open(stage.Open(c, blueprints.OneServer), "invite")
+				h.ordinarily(c, func(invite ordinaryInvite) error { return invite.user.LeaveRoom(c.Context(), invite.room.ID()) })
+				c.UnderTest()
 				alice := h.User("alice")
 				invite := h.invites(alice)
 				before := alice.SyncToken()
@@ -203,6 +205,11 @@ func init() {
 			Path:     "send",
 			Body: func(c *check.C) {
 				h := each.open(stage.Open(c, blueprints.OneServer), "invite")
+				h.ordinarily(c, func(invite ordinaryInvite) error {
+					invite.room.Delivers(invite.room.Builds(membershipBy(invite.room, invite.host, stateKeyOf(invite.event), "leave")))
+					return nil
+				})
+				c.UnderTest()
 				alice := h.User("alice")
 				invite := h.invites(alice)
 				before := alice.SyncToken()

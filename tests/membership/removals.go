@@ -101,6 +101,8 @@ func (r removal) removesRemote(c *check.C) {
 
 func (r removal) removesOfOther(c *check.C) {
 	s := stage.OpenSharedRoom(c)
+	r.removesOrdinarily(s)
+	c.UnderTest()
 	s.Alice.Blaming("membership/join-remote").AwaitsMembership(s.RoomID, s.Bob.UserID, "join")
 	before := s.Bob.SyncToken()
 	r.act.does(c, s.Alice, s.RoomID, s.Bob.UserID)
@@ -108,6 +110,17 @@ func (r removal) removesOfOther(c *check.C) {
 	own := s.Bob.AwaitsOwn(before, s.RoomID, r.membership)
 	assert.Equal(c, s.Alice.UserID, own.Get("sender").String(), "the sender of the removal, as the client of who is removed sees it")
 	s.Alice.SeesMembers(s.RoomID, s.Alice.UserID)
+}
+
+// removesOrdinarily is the positive control: who is removed from an ordinary room by a user of another server is told.
+func (r removal) removesOrdinarily(s stage.SharedRoom) {
+	alice, bob := s.Alice.Blaming("room-version/ordinary-rooms-untouched"), s.Bob
+	roomID := alice.MakesOrdinary(stage.Public)
+	bob.JoinsOrdinary(roomID, s.ServerName(1))
+	alice.AwaitsMembership(roomID, bob.UserID, "join")
+	before := bob.SyncToken()
+	s.C.Control(r.act(alice, s.C.Context(), roomID, bob.UserID))
+	s.C.Control(bob.SeesRoomIn(before, "leave", roomID))
 }
 
 func (r removal) removedByPeer(c *check.C) {
