@@ -86,7 +86,7 @@ func partsOf(results []Results) ([]shard, error) {
 	var shards []shard
 	for i, one := range results {
 		if one.Selection == nil || one.Selection.Shard == "" {
-			return nil, fmt.Errorf("result %d (%s) is no shard: it was made without --shard", i+1, one.Candidate.Name)
+			return nil, fmt.Errorf("result %d (%s) is not a shard: it was made without --shard", i+1, one.Candidate.Name)
 		}
 		if one.Incomplete != "" {
 			return nil, fmt.Errorf("shard %s is incomplete: %s", one.Selection.Shard, one.Incomplete)

@@ -81,7 +81,7 @@ func TestMergeRefuses(t *testing.T) {
 	for words, spoil := range map[string]func(shards []Results) []Results{
 		"shards are missing: 2/2":              func(s []Results) []Results { return s[1:] },
 		"shards overlap: 1/2 is there twice":   func(s []Results) []Results { return append(s, s[1]) },
-		"is no shard":                          func(s []Results) []Results { return append(s, whole) },
+		"is not a shard":                       func(s []Results) []Results { return append(s, whole) },
 		"there are no shards":                  func([]Results) []Results { return nil },
 		"shard 2/2 is incomplete: interrupted": func(s []Results) []Results { s[0].Incomplete = "interrupted"; return s },
 		"they differ in the candidate":         func(s []Results) []Results { s[0].Candidate.Name = "synapse"; return s },

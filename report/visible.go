@@ -6,7 +6,7 @@ import (
 )
 
 // Visible replaces characters that would hide, overwrite or reorder others: controls other than line breaks and tabs, those that change
-// the direction of text, and what is no UTF-8. What a server says may have any.
+// the direction of text, and what is not UTF-8. What a server says may have any.
 func Visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

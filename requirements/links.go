@@ -22,7 +22,7 @@ type Link struct {
 var remark = regexp.MustCompile(`\s*\([^)]*\)`)
 
 // Links returns links to the places that a source names, in its order: the lines of the proposals at the commits of the catalogue.
-// What is no proposal has none.
+// What is not a proposal has none.
 func (c *Catalogue) Links(source string) []Link {
 	var links []Link
 	var text Text

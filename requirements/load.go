@@ -88,7 +88,7 @@ func (c *Catalogue) addConsequences() []error {
 	for _, consequence := range c.Consequences {
 		for _, id := range consequence.Requirements {
 			if requirement, ok := c.byID[id]; !ok || requirement.Kind == Open || means[id] != "" || consequence.Means == "" {
-				faults = append(faults, fmt.Errorf("catalogue.json: the consequence %q: %q is no requirement that can fail, or has another consequence", consequence.Means, id))
+				faults = append(faults, fmt.Errorf("catalogue.json: the consequence %q: %q is not a requirement that can fail, or has another consequence", consequence.Means, id))
 			}
 			means[id] = consequence.Means
 		}

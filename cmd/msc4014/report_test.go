@@ -110,7 +110,7 @@ func TestReportRefuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(foreign, report.HTMLFile), []byte("my own"), 0o644))
 	file := filepath.Join(foreign, report.HTMLFile)
 	for words, arguments := range map[string][]string{
-		"is no report of this suite":         {good, "--to", foreign},
+		"is not a report of this suite":      {good, "--to", foreign},
 		"cannot make the folder":             {good, "--to", filepath.Join(file, "below")},
 		"is named twice":                     {good, good},
 		"requires at least 1 arg":            {},
@@ -209,13 +209,13 @@ func TestReportMerges(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(tampered, report.ChecksFolder), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(tampered, report.ChecksFolder, "new.log"), nil, 0o644))
 	for words, arguments := range map[string][]string{
-		"shards are missing: 2/2":                  {first, "--to", to},
-		"shards overlap: 1/2":                      {first, shard("1/2", 0, 1), second, "--to", to},
-		"--merge needs --to":                       {first, second},
-		"is one of the shards":                     {first, second, "--to", second},
-		"checks/new.log is not listed":             {first, tampered, "--to", to},
-		"cannot make the results folder":           {first, second, "--to", filepath.Join(unwritable(t), "merged")},
-		"is no shard: it was made without --shard": {first, folderOf(t, "dendrite@0.15.2", nil), "--to", to},
+		"shards are missing: 2/2":                     {first, "--to", to},
+		"shards overlap: 1/2":                         {first, shard("1/2", 0, 1), second, "--to", to},
+		"--merge needs --to":                          {first, second},
+		"is one of the shards":                        {first, second, "--to", second},
+		"checks/new.log is not listed":                {first, tampered, "--to", to},
+		"cannot make the results folder":              {first, second, "--to", filepath.Join(unwritable(t), "merged")},
+		"is not a shard: it was made without --shard": {first, folderOf(t, "dendrite@0.15.2", nil), "--to", to},
 	} {
 		status, output := call(t, append([]string{"report", "--merge"}, arguments...)...)
 		assert.Equal(t, run.StatusCannot, status, words)

@@ -24,7 +24,7 @@ type Attack struct {
 	Neighbour *federation.User
 }
 
-// apart separates inputs whose events are no valid JSON, or nest too deep for most parsers, from the others, which no server
+// apart separates inputs whose events are not valid JSON, or nest too deep for most parsers, from the others, which no server
 // would parse in one list with them.
 func (a *Attack) apart(inputs []hostile.Input) (groups [][]hostile.Input) {
 	var whole, broken []hostile.Input

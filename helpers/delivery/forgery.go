@@ -152,7 +152,7 @@ func (d Delivered) IsShown(client *stage.User) error {
 	return fmt.Errorf("no view shows %s", d.Event)
 }
 
-// isRefused ensures that an event is in no client view, that its user is no member, that no server is served it, and that the
+// isRefused ensures that an event is in no client view, that its user is not a member, that no server is served it, and that the
 // server builds nothing on it.
 func isRefused(s Scene, forgery Forgery, delivered Delivered) {
 	views := s.Alice.Refused(delivered.Room.ID(), delivered.Event)

@@ -54,7 +54,7 @@ var (
 		Send, SendJoin, StateOfSendJoin, GetMissingEvents, State,
 		AuthChainOfSendJoin, BackfillOfMember, EventAuth, CompletedInvite,
 	}
-	// MembershipPaths carry member events that are no joins.
+	// MembershipPaths carry member events that are not joins.
 	MembershipPaths = []Path{SendLeave, SendKnock}
 )
 

@@ -24,7 +24,7 @@ type scripted struct {
 func (*scripted) Log() string                 { return "the end of its log" }
 func (*scripted) Close(context.Context) error { return nil }
 
-// start starts a program whose output begins with first, and which answers commands by answer, without an ID; "" is no answer.
+// start starts a program whose output begins with first, and which answers commands by answer, without an ID; "" is not an answer.
 func start(t *testing.T, first string, answer func(command map[string]any) string) (*Program, error) {
 	t.Helper()
 	commands, stdin := io.Pipe()

@@ -291,7 +291,7 @@ func (b Breaches) Summary(total int, note func(format string, arguments ...any))
 func Walk(event federation.Event, skip func(path string) bool, visit func(path, text string)) {
 	whole, err := foreign.Parse(event.JSON())
 	if err != nil {
-		return // it is no event then, which other checks judge
+		return // it is not an event then, which other checks judge
 	}
 	whole.Walk(func(at foreign.Place, value foreign.Value) bool {
 		path := at.String()

@@ -162,7 +162,7 @@ func (r *Room) Says(user *federation.User, text string) federation.Event {
 }
 
 // Delivers applies an event to the peer's room and sends it to the server under test in a transaction. It ends the check if there
-// is no answer; the server may refuse the event.
+// is not an answer; the server may refuse the event.
 func (r *Room) Delivers(event federation.Event) {
 	r.Apply(event)
 	if _, err := r.Pushes(event); err != nil {

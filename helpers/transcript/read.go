@@ -27,10 +27,10 @@ func ReadHAR(r io.Reader) ([]Exchange, error) {
 		Log *harLog `json:"log"`
 	}
 	if err := json.Unmarshal(data, &file); err != nil {
-		return nil, fmt.Errorf("read the transcript: it is no HAR file: %w", err)
+		return nil, fmt.Errorf("read the transcript: it is not a HAR file: %w", err)
 	}
 	if file.Log == nil {
-		return nil, errors.New("read the transcript: it is no HAR file: it has no log")
+		return nil, errors.New("read the transcript: it is not a HAR file: it has no log")
 	}
 	exchanges := make([]Exchange, 0, len(file.Log.Entries))
 	for i, entry := range file.Log.Entries {

@@ -354,7 +354,7 @@ func (c Cast) federated() bool {
 	return c.Guests > 0
 }
 
-// await lets all users sync until something is true, or a time has passed, which is no error.
+// await lets all users sync until something is true, or a time has passed, which is not an error.
 func (p *player) await(atMost time.Duration, done func() bool) error {
 	limit, cancel := p.Within(atMost)
 	defer cancel()

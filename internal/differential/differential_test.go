@@ -7,7 +7,7 @@
 //	go test ./internal/differential -run '^$' -fuzz '^FuzzMadeEvents$' -fuzztime 60s -fuzzminimizetime 10x
 //
 // They differ on purpose in this: the reference refuses to sign under an entity or key ID that is not UTF-8, or with a
-// private key of another length, where the oracle writes what is no JSON, or panics; it knows no room version 9; and in a
+// private key of another length, where the oracle writes what is not JSON, or panics; it knows no room version 9; and in a
 // new mapping of a user ID that is not UTF-8, it replaces each wrong byte, and the oracle each run of them. No server has
 // such names or keys, or asks for version 9. The errors have other texts.
 package differential

@@ -31,7 +31,7 @@ func parseToken(text string) (int64, error) {
 	digits, found := strings.CutPrefix(text, "s")
 	position, err := strconv.ParseInt(digits, 10, 64)
 	if !found || err != nil {
-		return 0, rooms.Bad("M_INVALID_PARAM", "%q is no token of this server", text)
+		return 0, rooms.Bad("M_INVALID_PARAM", "%q is not a token of this server", text)
 	}
 	return position, nil
 }

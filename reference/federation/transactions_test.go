@@ -147,7 +147,7 @@ func TestTransactionsThatAreRefusedWhole(t *testing.T) {
 	s := newScene(t, "msc4014", "10")
 	many := func(n int) []any { return slices.Repeat([]any{object{}}, n) }
 	for name, body := range map[string]any{
-		"no object": []any{}, "pdus is no list": object{"pdus": "x"}, "too many events": object{"pdus": many(maximumPDUs + 1)},
+		"no object": []any{}, "pdus is not a list": object{"pdus": "x"}, "too many events": object{"pdus": many(maximumPDUs + 1)},
 		"too many EDUs": object{"pdus": []any{}, "edus": many(maximumEDUs + 1)},
 	} {
 		status, answer := s.b.ask(s.a, http.MethodPut, sendPath+"bad", body)

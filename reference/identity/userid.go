@@ -17,7 +17,7 @@ var userIDPattern = regexp.MustCompile(`^@[!-9;-~]+:((?:[A-Za-z0-9.-]+|\[([^\]]*
 // maxUserIDBytes includes the sigil and the server name.
 const maxUserIDBytes = 255
 
-// UserIDDomain returns the server name in a user ID, with its port if it has one, or an error if the text is no user
+// UserIDDomain returns the server name in a user ID, with its port if it has one, or an error if the text is not a user
 // ID.
 func UserIDDomain(userID string) (string, error) {
 	if len(userID) > maxUserIDBytes {

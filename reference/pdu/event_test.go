@@ -86,14 +86,14 @@ func TestParseRefuses(t *testing.T) {
 			assert.ErrorContains(t, err, "reading an event of room version "+f.RoomVersion, name)
 		}
 		for name, change := range map[string]fields{
-			"too large":                     {"x": strings.Repeat("x", maxEventBytes)},
-			"a long type":                   {"type": strings.Repeat("x", 256)},
-			"a long state key":              {"state_key": strings.Repeat("x", 256)},
-			"no room":                       {"room_id": "room"},
-			"a state key that is a number":  {"state_key": 1},
-			"a depth that is a string":      {"depth": "1"},
-			"too many previous events":      {"prev_events": make([]string, 21)},
-			"an auth event that is no text": {"auth_events": []int{1}},
+			"too large":                      {"x": strings.Repeat("x", maxEventBytes)},
+			"a long type":                    {"type": strings.Repeat("x", 256)},
+			"a long state key":               {"state_key": strings.Repeat("x", 256)},
+			"no room":                        {"room_id": "room"},
+			"a state key that is a number":   {"state_key": 1},
+			"a depth that is a string":       {"depth": "1"},
+			"too many previous events":       {"prev_events": make([]string, 21)},
+			"an auth event that is not text": {"auth_events": []int{1}},
 		} {
 			_, err := Parse(signed(t, f, change), f)
 			assert.ErrorContains(t, err, "reading an event of room version "+f.RoomVersion, name)

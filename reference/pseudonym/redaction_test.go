@@ -33,7 +33,7 @@ func TestRedactMemberEvent(t *testing.T) {
 	})
 }
 
-// redaction/sender-key-kept: a client has a sender to see in either reading; a mapping in another event is no mapping.
+// redaction/sender-key-kept: a client has a sender to see in either reading; a mapping in another event is not a mapping.
 func TestRedactKeepsTheSender(t *testing.T) {
 	w := newWorld(t, pdu.DialectMSC4014)
 	w.set("redaction/sender-key-kept", "removed")

@@ -77,7 +77,7 @@ func (rs *Rooms) OutsideOf(userID, roomID string) (Outside, bool) {
 	return rs.tables.outside.Get(store.Key(userID, roomID))
 }
 
-// parseStripped parses stripped state from another server. What is no event is left out.
+// parseStripped parses stripped state from another server. What is not an event is left out.
 func parseStripped(format pdu.Format, state []json.RawMessage) []*pdu.Stripped {
 	var events []*pdu.Stripped
 	for _, one := range state {

@@ -50,7 +50,7 @@ func (u *Users) Localpart(user string) (string, error) {
 		return user, nil
 	}
 	if !u.Local(user) {
-		return "", refuse("M_FORBIDDEN", "%s is no user of %s", user, u.Server)
+		return "", refuse("M_FORBIDDEN", "%s is not a user of %s", user, u.Server)
 	}
 	localpart, _, _ := strings.Cut(user[1:], ":")
 	return localpart, nil

@@ -139,7 +139,7 @@ func (u *Users) ReceiveSigningKeyUpdate(content json.RawMessage) error {
 
 func (u *Users) changeRemote(userID string, change func(*remoteDevices)) error {
 	if serverOf(userID) == "" || u.Local(userID) {
-		return refuse("M_INVALID_PARAM", "%q is no user of another server", userID)
+		return refuse("M_INVALID_PARAM", "%q is not a user of another server", userID)
 	}
 	return u.publish(func(tx *store.Tx, position int64) error {
 		if known, found := u.remotes.Get(userID); found {

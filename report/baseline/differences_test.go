@@ -19,7 +19,7 @@ func TestDifferencesOfOneCheck(t *testing.T) {
 
 	found := results(verdicts{"twins": "fail"})
 	found.Checks[0].Differences = []string{"two"}
-	assert.Empty(t, Compare(expected, "file", found).Differences, "what is not found is no difference")
+	assert.Empty(t, Compare(expected, "file", found).Differences, "what is not found is not a difference")
 
 	found.Checks[0].Differences = []string{"one", "three"}
 	compared := Compare(expected, "file", found).Differences

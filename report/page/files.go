@@ -98,7 +98,7 @@ func refuseForeign(folder string) error {
 		head, err := io.ReadAll(io.LimitReader(opened, 2<<10))
 		_ = opened.Close()
 		if err != nil || !bytes.Contains(head, []byte(Generator)) {
-			return fmt.Errorf("%s is no report of this suite, and would be overwritten; name another folder with --to", file)
+			return fmt.Errorf("%s is not a report of this suite, and would be overwritten; name another folder with --to", file)
 		}
 	}
 	return nil

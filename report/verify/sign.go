@@ -36,12 +36,12 @@ func Sign(folder, keyFile string) error {
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return fmt.Errorf("%s is no key in PEM; openssl genpkey -algorithm ed25519 makes one", keyFile)
+		return fmt.Errorf("%s is not a key in PEM; openssl genpkey -algorithm ed25519 makes one", keyFile)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	key, ok := parsed.(ed25519.PrivateKey)
 	if err != nil || !ok {
-		return fmt.Errorf("%s is no private Ed25519 key; openssl genpkey -algorithm ed25519 makes one", keyFile)
+		return fmt.Errorf("%s is not a private Ed25519 key; openssl genpkey -algorithm ed25519 makes one", keyFile)
 	}
 	data, err := os.ReadFile(filepath.Join(folder, report.ResultsFile))
 	if err != nil {

@@ -229,7 +229,7 @@ func (j *judging) redacted(raw []byte) bool {
 	})
 }
 
-// contentOf returns the content of an event without its mapping, in canonical JSON; nil if it is no object.
+// contentOf returns the content of an event without its mapping, in canonical JSON; nil if it is not an object.
 func contentOf(raw []byte) []byte {
 	var fields struct {
 		Content map[string]json.RawMessage `json:"content"`

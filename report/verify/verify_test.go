@@ -192,6 +192,6 @@ func TestSignature(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(path, report.SignatureFile), []byte("{"), 0o644))
 	_, err = CheckSignature(path)
 	assert.ErrorIs(t, err, ErrSignature)
-	assert.ErrorContains(t, Sign(path, file), "is no key in PEM")
+	assert.ErrorContains(t, Sign(path, file), "is not a key in PEM")
 	assert.ErrorContains(t, Sign(path, filepath.Join(path, "none")), "cannot read the key")
 }

@@ -165,7 +165,7 @@ func TestBaseScriptFindsTheMirrorAndTheProxyOfApt(t *testing.T) {
 		"none":                          {"", "", standardMirror, ""},
 		"one":                           {"https://m.example/debian/\n", "http://p.example:3128", "https://m.example/debian", "http://p.example:3128"},
 		"the first of several":          {"http://a.example/debian\nhttp://b.example/debian\n", "", "http://a.example/debian", ""},
-		"security is no mirror":         {"http://a.example/debian-security/\n", "DIRECT", standardMirror, ""},
+		"security is not a mirror":      {"http://a.example/debian-security/\n", "DIRECT", standardMirror, ""},
 		"another distribution":          {"http://archive.ubuntu.com/ubuntu/\n", "false", standardMirror, ""},
 		"one that cannot be reached":    {"cdrom:[Debian]/debian\nfile:/srv/debian\n", "", standardMirror, ""},
 		"a list of mirrors":             {"mirror+file:" + list + "/\n", "", "https://mirror.example/debian", ""},

@@ -129,7 +129,7 @@ var _ = check.Register(check.Check{
 			delete(shown, userID)
 		}
 		for _, userID := range slices.Sorted(maps.Keys(shown)) {
-			c.Errorf("/joined_members has %q, which is no joined member%s", userID, v.whose(userID))
+			c.Errorf("/joined_members has %q, which is not a joined member%s", userID, v.whose(userID))
 		}
 	},
 })

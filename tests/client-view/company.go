@@ -17,7 +17,7 @@ import (
 type company struct {
 	*stage.Stage
 	roomID   string
-	ordinary bool // it is no pseudo-ID room
+	ordinary bool // it is not a pseudo-ID room
 	alice    *stage.User
 	bob      *stage.User // the other, if it is of hs1
 

@@ -30,7 +30,7 @@ type odd struct {
 }
 
 // A request that names a user whom the server finds no key of gets what it gets in any room: an answer, or a refusal that says what is
-// wrong (MSC4014, hard requirement 1). It is no error of the server.
+// wrong (MSC4014, hard requirement 1). It is not an error of the server.
 func init() {
 	for _, each := range []odd{
 		{"a local user who is not in the room", func(s *stage.Stage, _ *stage.Room) string { return s.User("dave").UserID }},
@@ -63,7 +63,7 @@ func makesNoServerError(c *check.C, each odd) {
 	room := peer.Joins(alice.Makes(stage.Public), carol)
 	alice.Blaming("membership/remote-joins-us").AwaitsMembership(room.ID(), carol.ID(), "join")
 	named := each.user(s, room)
-	// What an ordinary room answers with a server error, too, is no matter of pseudo-ID rooms. In that a key is no user ID either.
+	// What an ordinary room answers with a server error, too, is no matter of pseudo-ID rooms. In that a key is not a user ID either.
 	ordinary, inOrdinary := alice.MakesOrdinary(stage.Public), named
 	if _, err := pseudoid.ParseSenderKey(named); err == nil {
 		inOrdinary = "nobody"

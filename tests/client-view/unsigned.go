@@ -77,7 +77,7 @@ func (v viewed) judgeNested(part foreign.Value) (err error) {
 }
 
 // judgedSeparately are the members of an answer in which other facts look for user IDs, and in which keys may be: authorisers are keys
-// (MSC4014, Additional notes). Hashes and signatures are no user's.
+// (MSC4014, Additional notes). Hashes and signatures are not a user's.
 var judgedSeparately = map[string]bool{
 	"sender": true, "state_key": true, "creator": true, "users": true, "unsigned": true, "prev_content": true, "hashes": true, "signatures": true,
 }

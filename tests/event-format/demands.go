@@ -49,7 +49,7 @@ func badKeys(wire scenes.Wire) (found scenes.Breaches) {
 	for _, event := range wire.Events {
 		sender := event.Get(wire.Format.SenderField())
 		if err := keyError(sender); err != nil {
-			found.Add(event, "has a "+wire.Format.SenderField()+" that is no sender key", "%v", err)
+			found.Add(event, "has a "+wire.Format.SenderField()+" that is not a sender key", "%v", err)
 		}
 		mapping := event.Get("content." + pseudoid.MappingField)
 		if !mapping.Exists() {
@@ -57,7 +57,7 @@ func badKeys(wire scenes.Wire) (found scenes.Breaches) {
 		}
 		field := wire.Format.Dialect.MappingKeyField()
 		if err := keyError(mapping.Get(field)); err != nil {
-			found.Add(event, "has a "+pseudoid.MappingField+" whose "+field+" is no sender key", "%v", err)
+			found.Add(event, "has a "+pseudoid.MappingField+" whose "+field+" is not a sender key", "%v", err)
 		}
 	}
 	return found
@@ -68,7 +68,7 @@ func keyError(value gjson.Result) error {
 	case !value.Exists():
 		return scenes.ErrAbsent
 	case value.Type != gjson.String:
-		return fmt.Errorf("%s is no string", value.Raw)
+		return fmt.Errorf("%s is not a string", value.Raw)
 	}
 	_, err := pseudoid.ParseSenderKey(value.Str)
 	return err
@@ -85,7 +85,7 @@ func badMemberStateKeys(wire scenes.Wire) (found scenes.Breaches) {
 		mapped := event.Get("content." + pseudoid.MappingField + "." + wire.Format.Dialect.MappingKeyField())
 		switch err := keyError(stateKey); {
 		case err != nil:
-			found.Add(event, "is keyed by what is no sender key", "%v", err)
+			found.Add(event, "is keyed by what is not a sender key", "%v", err)
 		case event.Membership() == "join" && stateKey.Str != event.Sender():
 			found.Add(event, "is keyed by another key than its sender", "%s, sent by %s", stateKey.Str, event.Sender())
 		case mapped.Exists() && mapped.String() != stateKey.Str:
@@ -102,7 +102,7 @@ func badPowerLevels(wire scenes.Wire) (found scenes.Breaches) {
 		}
 		for _, user := range slices.Sorted(maps.Keys(event.Get("content.users").Map())) {
 			if _, err := pseudoid.ParseSenderKey(user); err != nil {
-				found.Add(event, "gives power to what is no sender key", "%v", err)
+				found.Add(event, "gives power to what is not a sender key", "%v", err)
 			}
 		}
 	}
@@ -117,7 +117,7 @@ func badCreators(wire scenes.Wire) (found scenes.Breaches) {
 		}
 		switch err := keyError(creator); {
 		case err != nil:
-			found.Add(event, "names a creator that is no sender key", "%v", err)
+			found.Add(event, "names a creator that is not a sender key", "%v", err)
 		case creator.Str != event.Sender():
 			found.Add(event, "names another creator than the sender key that made the room", "%s, sent by %s", creator.Str, event.Sender())
 		}

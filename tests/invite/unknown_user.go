@@ -37,7 +37,7 @@ var _ = check.Register(check.Check{
 		case err != nil:
 			c.Observe("not-completed", "%s", detail)
 		case malformed != nil:
-			c.Observe("other", "the state key is no key: %v; %s", malformed, detail)
+			c.Observe("other", "the state key is not a key: %v; %s", malformed, detail)
 		case completed.MappedUserID() == nobody:
 			c.Observe("completed", "with a mapping to %s", nobody)
 		case completed.MappedUserID() == "":

@@ -1,6 +1,6 @@
 package mapping
 
-// False mappings in member events that are no joins. MSC1228 (Implementation) takes mappings from invite and join events;
+// False mappings in member events that are not joins. MSC1228 (Implementation) takes mappings from invite and join events;
 // MSC4014 (Proposal 4) has the field in member events of all kinds, and its sub-item says that the link of key and user ID
 // cannot be spoofed: what another kind of event claims without proof changes nothing.
 

@@ -37,7 +37,7 @@ func (r restrictedMeeting) allowedParty(name string, isRemote bool) party {
 }
 
 // Members of the room that the join rule names join by themselves (client-server API, Restricted rooms), by their client, or by
-// make_join and send_join. Who is no member of it does not, nor who was one; who is invited need not be.
+// make_join and send_join. Who is not a member of it does not, nor who was one; who is invited need not be.
 func init() {
 	for _, each := range []struct {
 		what, path string

@@ -16,7 +16,7 @@ import (
 
 // A redaction is not the way to take a mapping away; to do so "the account in question should be deactivated" (MSC4014, Addressing
 // the problems 3). Whether that, or a redaction all the same, takes it out of every member event of the user is not said. Requests for
-// administrators are no part of the Matrix specification, and not tried.
+// administrators are not part of the Matrix specification, and not tried.
 var _ = check.Register(check.Check{
 	Name:     "which way of taking a mapping away there is, and how far it reaches",
 	Requires: []string{"redaction/every-member-event"},

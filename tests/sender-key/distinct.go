@@ -74,7 +74,7 @@ var _ = check.Register(check.Check{
 // The key belongs to a user in a room, so it is none of the keys that the server signs with as itself (MSC4014, Proposal
 // 3).
 var _ = check.Register(check.Check{
-	Name:     "a sender key is no published server key",
+	Name:     "a sender key is not a published server key",
 	Requires: []string{"sender-key/not-the-server-key"},
 	Body: func(c *check.C) {
 		seen := openRoomOfTwo(c)

@@ -251,7 +251,7 @@ func membershipOnly(membership string) func(federation.Event) error {
 	}
 }
 
-// A new display name or avatar is no new identity (MSC4014, Proposal 3.2).
+// A new display name or avatar is not a new identity (MSC4014, Proposal 3.2).
 var _ = check.Register(check.Check{
 	Name:     "a new display name and avatar keep the key",
 	Requires: []string{"sender-key/kept-on-profile-change"},

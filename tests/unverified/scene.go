@@ -93,7 +93,7 @@ type sighting struct {
 	join, said   string // event IDs
 	views        []stage.View
 	lost         []string // the views that clients are refused, and were given of the control
-	left         bool     // it is no member any more
+	left         bool     // no longer a member
 	refused      error    // why clients are not shown what it wrote
 }
 

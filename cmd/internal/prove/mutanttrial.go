@@ -160,7 +160,7 @@ func (m *mutating) ends(event verdict.Event, provisional bool) bool {
 	return false
 }
 
-// isOther reports whether a reading is not one that the reference takes. That none was seen is no reading. If the reference was not
+// isOther reports whether a reading is not one that the reference takes. That none was seen is not a reading. If the reference was not
 // run without a mutant, only the readings that it offers are known.
 func (m *mutating) isOther(seen verdict.Observation) bool {
 	expected, known := m.expects[seen.ID]

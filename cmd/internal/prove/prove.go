@@ -51,7 +51,7 @@ type Options struct {
 	// Whole runs the whole suite in each trial of a fault, not only the checks of its requirements.
 	Whole bool
 	// Sample tries one in Sample faults, chosen by the commit of the suite; 0 tries all. Checks that only other faults name are not
-	// proven, and are no problem.
+	// proven, and are not a problem.
 	Sample int
 	// ChangedSince is a commit: faults that changed since then, or that name a check that did, are tried besides those of Sample, or
 	// if that is 0, alone.

@@ -208,7 +208,7 @@ func readEvents(stream io.Reader, gone <-chan struct{}) <-chan verdict.Event {
 				if json.Unmarshal(line, &event) != nil || event.Kind == "" {
 					event = verdict.Event{
 						Kind: verdict.KindNote, Time: time.Now(),
-						Message: "the suite's binary wrote something that is no event: " + text,
+						Message: "the suite's binary wrote something that is not an event: " + text,
 					}
 				}
 				select {

@@ -126,7 +126,7 @@ func (c *Client) do(ctx context.Context, server, method, uri string, body []byte
 		}
 	}
 	if !json.Valid(answer.Body) {
-		return nil, fmt.Errorf("%s %s on %s: the answer %d is no JSON", method, uri, server, answer.Status)
+		return nil, fmt.Errorf("%s %s on %s: the answer %d is not JSON", method, uri, server, answer.Status)
 	}
 	return answer.Body, nil
 }
