@@ -79,6 +79,16 @@ func AnotherMember(userID, membership string, known ...federation.Event) func(fe
 	}
 }
 
+// OfMembership matches a member event by its membership alone, for rooms that have one such event.
+func OfMembership(membership string) func(federation.Event) error {
+	return func(event federation.Event) error {
+		if event.Type() == "m.room.member" && event.Membership() == membership {
+			return nil
+		}
+		return errors.New("another event")
+	}
+}
+
 // MemberByKey matches the member event of a key.
 func MemberByKey(key, membership string) func(federation.Event) error {
 	return func(event federation.Event) error {

@@ -22,35 +22,13 @@ func PrepareClients(ctx context.Context, root string, bootstrapBase bool, progre
 }
 
 func makeClients(ctx context.Context, t *task) (runtime.Artifact, error) {
-	engine, err := openEngine(ctx)
-	if err != nil {
-		return runtime.Artifact{}, err
-	}
-	defer engine.close()
-	base, err := engine.debianBase(ctx, t, bookworm)
-	if err != nil {
-		return runtime.Artifact{}, err
-	}
-	tag, build, err := buildOn(t, base)
-	if err != nil {
-		return runtime.Artifact{}, err
-	}
-	err = t.cache.once(ctx, imageLock(tag), t.progress, engine.hasImage(ctx, tag), func() error {
-		arguments, err := debianArguments(ctx, t.root)
-		if err != nil {
-			return err
-		}
-		arguments["BASE"] = base // by ID, as its name may have moved to another image
+	return t.onDebian(ctx, bookworm, func(engine *engine, tag string, build imageBuild) error {
 		files, err := build.files(ctx)
 		if err != nil {
 			return err
 		}
 		return t.during("building the image "+tag+" (the first time takes minutes)", func() error {
-			return engine.run(ctx, t, tag, files, arguments)
+			return engine.run(ctx, t, tag, files, build.arguments)
 		})
 	})
-	if err != nil {
-		return runtime.Artifact{}, err
-	}
-	return engine.artifact(ctx, tag)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
 
+	"msc4014/runtime"
 	"msc4014/runtime/gocommand"
 )
 
@@ -51,6 +52,36 @@ const ciVariable = "CI"
 
 // baseScript returns the path of the script that builds a base image from Debian's packages.
 func baseScript(root string) string { return filepath.Join(root, "dockerfiles", "debian", "base.sh") }
+
+// onDebian returns the image of a task whose base is that of a suite. If the engine does not have it, build builds it.
+func (t *task) onDebian(
+	ctx context.Context, wanted suite, build func(engine *engine, tag string, build imageBuild) error,
+) (runtime.Artifact, error) {
+	engine, err := openEngine(ctx)
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	defer engine.close()
+	base, err := engine.debianBase(ctx, t, wanted)
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	tag, described, err := buildOn(t, base)
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	err = t.cache.once(ctx, imageLock(tag), t.progress, engine.hasImage(ctx, tag), func() error {
+		if described.arguments, err = debianArguments(ctx, t.root); err != nil {
+			return err
+		}
+		described.arguments["BASE"] = base // by ID, as its name may have moved to another image
+		return build(engine, tag, described)
+	})
+	if err != nil {
+		return runtime.Artifact{}, err
+	}
+	return engine.artifact(ctx, tag)
+}
 
 // debianBase returns the ID of the base image of a suite: the registry's or ours if the engine has one, else the registry's if that
 // answers, else ours, if the candidate allows building it.

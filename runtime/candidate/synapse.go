@@ -18,30 +18,9 @@ import (
 const synapseVersionFile = "/synapse/version"
 
 func prepareSynapse(ctx context.Context, t *task) (runtime.Artifact, error) {
-	engine, err := openEngine(ctx)
-	if err != nil {
-		return runtime.Artifact{}, err
-	}
-	defer engine.close()
-	base, err := engine.debianBase(ctx, t, sid)
-	if err != nil {
-		return runtime.Artifact{}, err
-	}
-	tag, build, err := buildOn(t, base)
-	if err != nil {
-		return runtime.Artifact{}, err
-	}
-	err = t.cache.once(ctx, imageLock(tag), t.progress, engine.hasImage(ctx, tag), func() error {
-		if build.arguments, err = debianArguments(ctx, t.root); err != nil {
-			return err
-		}
-		build.arguments["BASE"] = base // by ID, as its name may have moved to another image
+	return t.onDebian(ctx, sid, func(engine *engine, tag string, build imageBuild) error {
 		return engine.buildWithVersion(ctx, t, tag, build)
 	})
-	if err != nil {
-		return runtime.Artifact{}, err
-	}
-	return engine.artifact(ctx, tag)
 }
 
 // buildWithVersion builds an image twice. The first build shows which version Debian has; the second puts that on the label

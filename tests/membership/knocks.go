@@ -71,7 +71,7 @@ func (m meeting) isSeenKnocking(user party) (key string) {
 	if user.remote != nil {
 		return user.remote.SenderIn(m.room.Room)
 	}
-	return m.room.Awaits(membershipOnly("knock", "")).Sender()
+	return m.room.Awaits(scenes.OfMembership("knock")).Sender()
 }
 
 // Who may not enter may knock where the join rule says so, is seen knocking by user ID, and can be let in by an invite (client-server
@@ -220,7 +220,7 @@ func init() {
 				_, err := bob.Knock(c.Context(), h.room.ID(), "", h.inviting.Name())
 				c.Must(err)
 				bob.AwaitsOwn(before, h.room.ID(), "knock")
-				knock := h.room.Awaits(membershipOnly("knock", ""))
+				knock := h.room.Awaits(scenes.OfMembership("knock"))
 				assert.Equal(c, knock.Sender(), stateKeyOf(knock), "the state key of the knock, against its sender")
 				_, err = pseudoid.VerifySenderSignature(knock.JSON(), knock.Format())
 				assert.NoError(c, err, "the signature of the knock")
@@ -244,12 +244,12 @@ func init() {
 			bob := h.User("bob")
 			_, err := bob.Knock(c.Context(), h.room.ID(), "", h.inviting.Name())
 			c.Must(err)
-			knock := h.room.Awaits(membershipOnly("knock", ""))
+			knock := h.room.Awaits(scenes.OfMembership("knock"))
 			bob.AwaitsOwn("", h.room.ID(), "knock")
 			before := bob.SyncToken()
 			c.Must(bob.LeaveRoom(c.Context(), h.room.ID()))
 			bob.AwaitsRoomIn(before, "leave", h.room.ID())
-			leave := h.room.Awaits(membershipOnly("leave", ""))
+			leave := h.room.Awaits(scenes.OfMembership("leave"))
 			assert.Equal(c, knock.Sender(), leave.Sender(), "the sender of the leave, against the key that knocked")
 		},
 	})

@@ -9,6 +9,7 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
+	"msc4014/helpers/scenes"
 	"msc4014/helpers/stage"
 )
 
@@ -21,7 +22,7 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		m := openClosedMeeting(c)
 		bob := m.invitesLocals()
-		invite := m.room.Blaming("membership/invite-local").Awaits(membershipOnly("invite", ""))
+		invite := m.room.Blaming("membership/invite-local").Awaits(scenes.OfMembership("invite"))
 		before := bob.local.SyncToken()
 		c.Must(bob.local.LeaveRoom(c.Context(), m.room.ID()))
 		bob.local.AwaitsRoomIn(before, "leave", m.room.ID())
@@ -29,7 +30,7 @@ var _ = check.Register(check.Check{
 		event := m.alice.AwaitsMembership(m.room.ID(), bob.id, "leave")
 		assert.Equal(c, bob.id, event.Get("sender").String(), "the sender of the rejection, as a client in the room sees it")
 		saysBefore(c, event, "invite")
-		isRejectionOf(c, invite, m.room.Awaits(membershipOnly("leave", "")))
+		isRejectionOf(c, invite, m.room.Awaits(scenes.OfMembership("leave")))
 		m.keepsOut(bob, "leave")
 	},
 })
@@ -122,7 +123,7 @@ func init() {
 				c.Must(alice.LeaveRoom(c.Context(), h.room.ID()))
 				alice.AwaitsRoomIn(before, "leave", h.room.ID())
 				alice.AwaitsNot("invite", h.room.ID())
-				isRejectionOf(c, invite, h.room.Awaits(membershipOnly("leave", "")))
+				isRejectionOf(c, invite, h.room.Awaits(scenes.OfMembership("leave")))
 				if h.resident != nil {
 					saysBefore(c, h.resident.AwaitsMembership(h.room.ID(), alice.UserID, "leave"), "invite")
 				}

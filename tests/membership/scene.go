@@ -4,7 +4,6 @@ package membership
 
 import (
 	"context"
-	"errors"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/tidwall/gjson"
@@ -171,16 +170,6 @@ func (m meeting) awaitsAct(key, membership string) federation.Event {
 	event := m.room.Awaits(scenes.MemberByKey(key, membership))
 	assert.Equal(m.C, m.alice.UserID, m.room.UserIDOf(event.Sender()), "the user whose key sent the member event (%s)", membership)
 	return event
-}
-
-// membershipOnly matches a member event by its membership alone, except one by its ID.
-func membershipOnly(membership, except string) func(federation.Event) error {
-	return func(event federation.Event) error {
-		if event.Type() == "m.room.member" && event.Membership() == membership && event.ID() != except {
-			return nil
-		}
-		return errors.New("another event")
-	}
 }
 
 // saysBefore ensures that a member event shows the membership before it, where it shows that at all.

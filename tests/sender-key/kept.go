@@ -94,7 +94,7 @@ var _ = check.Register(check.Check{
 				if event.ID() == before {
 					return errors.New("the invite before")
 				}
-				return membershipOnly("invite")(event)
+				return scenes.OfMembership("invite")(event)
 			})
 			key, _ = event.StateKey()
 			return event, key
@@ -169,7 +169,7 @@ var _ = check.Register(check.Check{
 		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
 		alice.Sets(room.ID(), "m.room.join_rules", "", map[string]any{"join_rule": "invite"})
 		alice.Blaming("membership/invite-local").Invites(room.ID(), bob.UserID)
-		invite := room.Blaming("membership/invite-local").Awaits(membershipOnly("invite"))
+		invite := room.Blaming("membership/invite-local").Awaits(scenes.OfMembership("invite"))
 		_, err := bob.JoinRoom(c.Context(), room.ID())
 		c.Need("membership/accept-invite", err)
 		join := room.Blaming("mapping/in-local-join").Awaits(scenes.AnotherMember(bob.UserID, "join"))
@@ -232,7 +232,7 @@ var _ = check.Register(check.Check{
 		room := witness.Joins(alice.Makes(stage.Public), witness.User("witness"))
 		alice.Sets(room.ID(), "m.room.join_rules", "", map[string]any{"join_rule": "knock"})
 		bob.Knocks(room.ID())
-		knock := room.Blaming("membership/knock").Awaits(membershipOnly("knock"))
+		knock := room.Blaming("membership/knock").Awaits(scenes.OfMembership("knock"))
 		alice.Blaming("membership/knock").Invites(room.ID(), bob.UserID)
 		_, err := bob.JoinRoom(c.Context(), room.ID())
 		c.Need("membership/knock", err)
@@ -240,16 +240,6 @@ var _ = check.Register(check.Check{
 		assert.Equal(c, knock.Sender(), join.Sender(), "the key that joins, against the key that knocked")
 	},
 })
-
-// membershipOnly matches a member event by its membership alone, for rooms that have one such event.
-func membershipOnly(membership string) func(federation.Event) error {
-	return func(event federation.Event) error {
-		if event.Type() == "m.room.member" && event.Membership() == membership {
-			return nil
-		}
-		return errors.New("another event")
-	}
-}
 
 // A new display name or avatar is not a new identity (MSC4014, Proposal 3.2).
 var _ = check.Register(check.Check{
