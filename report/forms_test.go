@@ -5,6 +5,7 @@ package report
 import (
 	"bytes"
 	"encoding/xml"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,6 +97,20 @@ func TestSummaryOfSeveral(t *testing.T) {
 		{Results: sample(), Folder: "a"}, {Results: second, Folder: "b"},
 	}, true))
 	golden(t, "summary-several.txt", text.Bytes())
+}
+
+// TestBriefSummaryTellsAFewNewResults: a hundred new checks do not bury what is worse.
+func TestBriefSummaryTellsAFewNewResults(t *testing.T) {
+	results := sample()
+	for i := range 20 {
+		results.Baseline.New = append(results.Baseline.New, Difference{Kind: New, What: "check", Name: fmt.Sprint("new ", i), Got: "pass"})
+	}
+	var text bytes.Buffer
+	require.NoError(t, WriteSummary(&text, Style{}, []Summarised{{Results: results}, {Results: results}}, false))
+	assert.Equal(t, 2*newShown, strings.Count(text.String(), "    new          ")-2)
+	assert.Contains(t, text.String(), "new          16 more, in the report")
+	tail := text.String()[strings.Index(text.String(), "worse than expected"):]
+	assert.Contains(t, tail, "dendrite@0.13.8: foreign signature by send_join: expected pass, got fail\n    bob is a member\n")
 }
 
 func TestJUnit(t *testing.T) {

@@ -38,6 +38,7 @@ func WriteSummary(w io.Writer, style Style, candidates []Summarised, verbose boo
 	}
 	if len(candidates) > 1 {
 		s.table(candidates)
+		s.worse(candidates)
 	}
 	_, err := io.WriteString(w, s.text.String())
 	return err

@@ -16,7 +16,11 @@ func (s *summary) comparison(results Results) {
 	if c.File == "" {
 		return // only fails can differ, and they are listed above
 	}
-	for _, difference := range append(append([]Difference{}, c.Differences...), c.New...) {
+	news := c.New
+	if !s.verbose && len(news) > newShown {
+		news = news[:newShown]
+	}
+	for _, difference := range append(append([]Difference{}, c.Differences...), news...) {
 		colour := yellow
 		switch difference.Kind {
 		case Worse:
@@ -27,6 +31,35 @@ func (s *summary) comparison(results Results) {
 			colour = dim
 		}
 		s.line("    %s %s", s.style.paint(colour, fmt.Sprintf("%-12s", difference.Kind)), difference)
+	}
+	if more := len(c.New) - len(news); more > 0 {
+		s.line("    %s %d more, in the report", s.style.paint(dim, fmt.Sprintf("%-12s", New)), more)
+	}
+}
+
+// newShown is how many results the console shows that a baseline does not have.
+const newShown = 5
+
+// worse writes what is worse than the baselines of several candidates once more, at the end, where the logs of CI are read first.
+func (s *summary) worse(candidates []Summarised) {
+	headed := false
+	for _, one := range candidates {
+		if one.Results.Baseline == nil {
+			continue
+		}
+		for _, difference := range one.Results.Baseline.Differences {
+			if difference.Kind != Worse {
+				continue
+			}
+			if !headed {
+				s.line("%s", s.style.paint(bold, "worse than expected"))
+				headed = true
+			}
+			s.line("  %s: %s", one.Results.Candidate.Name, s.style.paint(red, oneLine(difference.String())))
+			if difference.Reason != "" {
+				s.line("    %s", shortened(difference.Reason))
+			}
+		}
 	}
 }
 
