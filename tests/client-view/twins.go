@@ -24,7 +24,7 @@ const likeOrdinaryRooms = "client-view/like-ordinary-rooms"
 const (
 	// twinPlays and longestTwins a session bound, in the check's own time, how long sessions are played, and twinShortening how long what
 	// differs is shortened.
-	twinPlays, twinShortening = 40 * time.Second, 30 * time.Second
+	twinPlays, twinShortening = 80 * time.Second, 30 * time.Second
 	longestTwins              = 8 * time.Second
 	// twinAttempts bounds how often a session is played to shorten it.
 	twinAttempts = 40
@@ -38,8 +38,8 @@ const twinCasts = 4
 var (
 	_ = registerTwins(0, "of three users of one server", twins.OneServer, 1, 2)
 	_ = registerTwins(1, "of three users of one server, others", twins.OneServer, 3, 4)
-	_ = registerTwins(2, "of users of two servers", twins.TwoServers, 1, 2)
-	_ = registerTwins(3, "with a user of a peer", twins.WithPeer, 1, 2)
+	_ = registerTwins(2, "of users of two servers", twins.TwoServers, 1)
+	_ = registerTwins(3, "with a user of a peer", twins.WithPeer, 1)
 )
 
 // registerTwins registers the check that plays the sessions of some seeds.
@@ -48,7 +48,7 @@ func registerTwins(number int, who string, cast twins.Cast, seeds ...uint64) *ch
 		Name:       "twin sessions " + who,
 		Requires:   []string{likeOrdinaryRooms},
 		TwoServers: slices.Max(cast.Users) > 1,
-		Slow:       twinPlays / 4,
+		Slow:       twinPlays / 8,
 		Body: func(c *check.C) {
 			blueprint := blueprints.OneServer
 			if c.Check().TwoServers {
