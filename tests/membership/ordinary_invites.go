@@ -4,7 +4,6 @@ package membership
 // servers do not tell them there either.
 
 import (
-	"msc4014/helpers/check"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/stage"
 )
@@ -17,14 +16,19 @@ type ordinaryInvite struct {
 	event federation.Event
 }
 
-// ordinarily ensures that the user of an ordinary invite is told when that has come to nothing. The room is one such as the hosting's.
-func (h hosting) ordinarily(c *check.C, comesToNothing func(ordinaryInvite) error) {
+// ordinarily lets an ordinary invite come to nothing, in a room such as the hosting's. It returns an error if its user is not told, so that
+// nothing can be said of pseudo-ID rooms either.
+func (h hosting) ordinarily(comesToNothing func(ordinaryInvite) error) error {
 	invite := ordinaryInvite{room: h.ordinaryRoom(), host: h.host, user: h.User("ordinary-invited")}
 	invite.event = invite.room.InvitesOrdinary(h.host, invite.user)
 	before := invite.user.SyncToken()
-	c.Control(comesToNothing(invite))
-	c.Control(invite.user.SeesRoomIn(before, "leave", invite.room.ID()))
-	c.Control(invite.user.SeesNot("invite", invite.room.ID()))
+	if err := comesToNothing(invite); err != nil {
+		return err
+	}
+	if err := invite.user.SeesRoomIn(before, "leave", invite.room.ID()); err != nil {
+		return err
+	}
+	return invite.user.SeesNot("invite", invite.room.ID())
 }
 
 // ordinaryRoom is an ordinary room in which the host may invite.
@@ -40,7 +44,7 @@ func (h hosting) ordinaryRoom() *stage.Room {
 	room := h.inviting.MakesOrdinary(federation.RoomOptions{Creator: h.host})
 	if h.resident != nil {
 		h.resident.JoinsOrdinary(room.ID(), h.inviting.Name())
-		room.Blaming(blame).AwaitsMember(h.resident.UserID, "join")
+		h.resident.Blaming(blame).AwaitsMembership(room.ID(), h.resident.UserID, "join")
 	}
 	return room
 }
