@@ -115,7 +115,14 @@ func (s *saboteur) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		text(w)
 		return
 	}
-	if !isTrigger(r) {
+	// The proxy must not read on once it answers: if the real server answers before the proxy has seen the end of the request, the
+	// answer breaks off.
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the client has gone
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if !isTrigger(r, body) {
 		s.real.ServeHTTP(w, r)
 		return
 	}
@@ -155,16 +162,11 @@ func crash() {
 	os.Exit(2)
 }
 
-// isTrigger reads a request's body and puts it back.
-func isTrigger(r *http.Request) bool {
+// isTrigger reports whether a request with a body is the one on which the candidate goes wrong.
+func isTrigger(r *http.Request, body []byte) bool {
 	if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, triggerPath) {
 		return false
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return false
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
 	var asked struct {
 		RoomVersion string `json:"room_version"`
 	}
