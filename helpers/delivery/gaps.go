@@ -63,7 +63,7 @@ func (s Scene) AfterGap(event federation.Event, asked ...federation.Endpoint) De
 	after := s.Room.AppliesText(s.Carol, "said after the gap")
 	answer := s.pushesBeside(after, barrier)
 	s.Asked(before, asked...)
-	return Delivery{Answer: answer}
+	return Delivery{Answer: answer, Barrier: barrier}
 }
 
 // pushesBeside pushes an event, and waits for a barrier that does not depend on it.
@@ -101,7 +101,7 @@ func deliverByEventAuth(s Scene, join federation.Event, joiner *federation.User)
 	before := len(s.Origin.Requests())
 	answer := s.pushesBeside(after, barrier)
 	s.Asked(before, federation.GetEventAuth, federation.GetEvent)
-	return Delivery{Answer: answer, Shows: after}
+	return Delivery{Answer: answer, Shows: after, Barrier: barrier}
 }
 
 // replaceAuthEvent replaces one of the auth events of an event.

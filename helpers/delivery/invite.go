@@ -29,8 +29,7 @@ var CompletedInvite = Path{
 		if err := s.Alice.Invite(s.C.Context(), s.Room.ID(), joiner.ID()); err != nil {
 			answer = err.Error()
 		}
-		s.Barrier()
-		return Delivery{Answer: fmt.Sprintf("%s for the invite of its own user", answer)}
+		return Delivery{Answer: fmt.Sprintf("%s for the invite of its own user", answer), Barrier: s.Barrier()}
 	},
 	Attack: func(a *Attack, inputs []hostile.Input) {
 		for _, input := range inputs {

@@ -44,6 +44,8 @@ type Delivery struct {
 	Outside bool   // the server under test did not join the room
 	// Shows is an event of the joiner that clients are shown if its join is honoured; zero: the join itself.
 	Shows federation.Event
+	// Barrier is a message that Alice was shown after the delivery, and that does not depend on what was delivered.
+	Barrier federation.Event
 }
 
 var (
@@ -73,8 +75,7 @@ func pushed(push Push) func(Scene, federation.Event, *federation.User) Delivery 
 	return func(s Scene, event federation.Event, _ *federation.User) Delivery {
 		answer, err := push(s.Room, event)
 		s.C.Need("resilience/stays-up", err)
-		s.Barrier()
-		return Delivery{Answer: Short(answer)}
+		return Delivery{Answer: Short(answer), Barrier: s.Barrier()}
 	}
 }
 

@@ -51,8 +51,7 @@ func (s Scene) Enters() Delivery {
 	if _, err := s.Alice.JoinRoom(s.C.Context(), s.Room.ID(), s.Origin.Name()); err != nil {
 		return Delivery{Answer: "a refusal to join the room: " + err.Error(), Outside: true}
 	}
-	s.Barrier()
-	return Delivery{Answer: "joining the room"}
+	return Delivery{Answer: "joining the room", Barrier: s.Barrier()}
 }
 
 // KeepsOut fails the check because Alice could not enter a room with a lie in it, and could enter one without. What clients were given
@@ -61,8 +60,12 @@ func (s Scene) KeepsOut(what string, delivered Delivery) {
 	s.C.Errorf("%s keeps others out of the room: the server answered with %s", what, delivered.Answer)
 }
 
-// Barrier waits until Alice is shown a new message of Carol: the server has processed what was delivered before it.
-func (s Scene) Barrier() { s.awaits(s.Room.Says(s.Carol, "said after the delivery")) }
+// Barrier waits until Alice is shown a new message of Carol, which it returns: the server has processed what was delivered before it.
+func (s Scene) Barrier() federation.Event {
+	barrier := s.Room.Says(s.Carol, "said after the delivery")
+	s.awaits(barrier)
+	return barrier
+}
 
 // awaits waits until Alice is shown an event that every server accepts.
 func (s Scene) awaits(event federation.Event) {

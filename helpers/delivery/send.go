@@ -58,8 +58,7 @@ func pushBySend(room *stage.Room, event federation.Event) (federation.Answer, er
 func put(endpoint string) func(Scene, federation.Event, *federation.User) Delivery {
 	return func(s Scene, event federation.Event, _ *federation.User) Delivery {
 		answer := PutMember(s.Stage, s.Origin, endpoint, event)
-		s.Barrier()
-		return Delivery{Answer: answer.String()}
+		return Delivery{Answer: answer.String(), Barrier: s.Barrier()}
 	}
 }
 

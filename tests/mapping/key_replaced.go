@@ -76,7 +76,7 @@ func (s scene) replaces(keyID string) (r replaced) {
 		answer, err := server.MakeJoin(s.C.Context(), s.ServerName(1), public, visitor.ID())
 		s.C.Need("resilience/stays-up", err)
 		s.C.Notef("a request signed by the new key, under the same key ID, was answered %s", delivery.Short(answer))
-	} else if refusal := scenes.AwaitsNewKey(s.Stage, server, public, visitor, s.Barrier); refusal != "" {
+	} else if refusal := scenes.AwaitsNewKey(s.Stage, server, public, visitor, func() { s.Barrier() }); refusal != "" {
 		s.C.Notef("requests signed by the new key, under %s, were answered %s until the end", keyID, refusal)
 	}
 	r.verifiedBefore = s.fateOf(known, server.User("known").ID())

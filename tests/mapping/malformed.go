@@ -100,14 +100,15 @@ func init() {
 
 // malformedJoin is a join with a malformed mapping, by a user of its own.
 type malformedJoin struct {
-	userID, what string
-	event        federation.Event
+	user  *federation.User
+	what  string
+	event federation.Event
 }
 
 // judgeMalformed delivers all malformations of a kind along one path, each by a join of a user of its own.
 func judgeMalformed(c *check.C, along delivery.Path, kind func(s scene) []malformation) {
 	s := openScene(c, nobody, !along.Enters)
-	s.controls(along)
+	s.controls(along, false)
 	c.UnderTest()
 	if along.Enters {
 		s.entersMalformed(kind(s))
@@ -121,8 +122,7 @@ func judgeMalformed(c *check.C, along delivery.Path, kind func(s scene) []malfor
 		c.Need("resilience/stays-up", err)
 		c.Notef("%s: the server answered %s", each.what, delivery.Short(answer))
 	}
-	s.Barrier()
-	s.judgeMalformed(joins)
+	s.judgeMalformed(joins, s.Barrier())
 }
 
 // entersMalformed lets Alice join a room with members of all malformations. If she cannot, because of one of them, she tries a room
@@ -155,24 +155,36 @@ func (s scene) entersWith(all []malformation, first int) delivery.Delivery {
 	}
 	entered := s.Enters()
 	if !entered.Outside {
-		s.judgeMalformed(joins)
+		s.judgeMalformed(joins, entered.Barrier)
 	}
 	return entered
 }
 
 func (s scene) malformedJoin(number int, how malformation) malformedJoin {
 	user := s.Origin.User(fmt.Sprintf("liar-%d", number))
-	return malformedJoin{user.ID(), how.what, s.Room.Made(how.alter(s.Room.MemberTemplate(user, "join")))}
+	return malformedJoin{user, how.what, s.Room.Made(how.alter(s.Room.MemberTemplate(user, "join")))}
 }
 
-// judgeMalformed ensures that no view shows a user of a malformed mapping, a raw key or a malformed user ID, but placeholders alone.
-func (s scene) judgeMalformed(joins []malformedJoin) {
+// judgeMalformed ensures that no view shows a user of a malformed mapping, a raw key or a malformed user ID, but placeholders alone: nor
+// once these users have said more, after the barrier.
+func (s scene) judgeMalformed(joins []malformedJoin, barrier federation.Event) {
+	s.showsNoMalformed(joins)
+	var speakers []delivery.Speaker
+	for _, join := range joins {
+		speakers = append(speakers, delivery.Speaker{User: join.user, Event: join.event})
+	}
+	s.C.Notef("the keys of the malformed mappings say more")
+	s.Speaks(barrier, speakers...)
+	s.showsNoMalformed(joins)
+}
+
+func (s scene) showsNoMalformed(joins []malformedJoin) {
 	views := s.Alice.Views(s.Room.ID())
 	var events []federation.Event
 	var known []string
 	for _, join := range joins {
 		events = append(events, join.event)
-		known = append(known, join.userID, join.event.Sender())
+		known = append(known, join.user.ID(), join.event.Sender())
 	}
 	for _, view := range views {
 		judgeView(s.C, view, joins)
@@ -183,7 +195,7 @@ func (s scene) judgeMalformed(joins []malformedJoin) {
 // judgeView ensures that a view shows no user of a malformed mapping, no raw key and no malformed user ID.
 func judgeView(c *check.C, view stage.View, joins []malformedJoin) {
 	for _, join := range joins {
-		if where := view.Shows(join.userID); where != "" {
+		if where := view.Shows(join.user.ID()); where != "" {
 			c.Errorf("%s shows the user of a malformed mapping (%s), %s", view.Name, join.what, where)
 		}
 		if where := view.Shows(join.event.Sender()); where != "" {

@@ -26,6 +26,8 @@ type lie struct {
 	claimed func(s scene) string
 	// member says that the claimed user is a member of the room.
 	member bool
+	// verified says that the liar is a member of the room already, by a true mapping: it changes its profile.
+	verified bool
 	// refused: the text demands that the event itself is refused, by send and send_join.
 	refused bool
 	// paths are those that the lie is delivered along; nil: all that carry it.
@@ -149,7 +151,25 @@ var joinLies = []lie{
 		},
 		about: memberBob, claimed: idOfBob, member: true,
 	},
+	{
+		requirement: "mapping/foreign-signature-not-honoured", name: "a member's later join that claims another server's user",
+		alter: func(honest federation.Template, s scene) federation.Template { return honest.Claiming(s.bob.ID()) },
+		about: bob, claimed: idOfBob, verified: true, paths: laterPaths,
+	},
+	{
+		requirement: "mapping/no-claim-of-local-user", name: "a member's later join that claims a user of the server",
+		alter: func(honest federation.Template, s scene) federation.Template { return honest.Claiming(s.zoe.UserID) },
+		about: zoe, claimed: idOfZoe, verified: true, paths: laterPaths,
+	},
+	{
+		requirement: "mapping/no-claim-of-third-user", name: "a member's later join that claims another member",
+		alter: func(honest federation.Template, s scene) federation.Template { return honest.Claiming(s.bob.ID()) },
+		about: memberBob, claimed: idOfBob, member: true, verified: true, paths: []string{"send"},
+	},
 }
+
+// laterPaths are those along which a server receives an event of somebody whom it knows already, by name.
+var laterPaths = []string{"send", "get_missing_events"}
 
 // forged returns a signer in the same name and with the same key ID, by another key.
 func forged(signer federation.Signer) federation.Signer {

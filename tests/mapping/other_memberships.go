@@ -24,6 +24,8 @@ type membershipLie struct {
 	lie    func(s scene) federation.Template
 	// claimed is the user ID that nobody may be shown as.
 	claimed func(s scene) string
+	// liar is the user of Origin whose mapping is false, who goes on afterwards; "": it is banned, or may not join.
+	liar string
 }
 
 // The users of Origin in these events, besides Carol and Dan.
@@ -66,13 +68,13 @@ var membershipLies = []membershipLie{
 		paths:  []string{"send", "send_leave", "the state of send_join"},
 		honest: func(s scene) federation.Template { return s.own("leave", frank) },
 		lie:    func(s scene) federation.Template { return s.own("leave", eve).Claiming(s.bob.ID()) },
-		about:  bob, claimed: idOfBob,
+		about:  bob, claimed: idOfBob, liar: eve,
 	},
 	{
 		requirement: "mapping/unverified-on-leave", name: "a leave that claims a user of the server", paths: []string{"send"},
 		honest: func(s scene) federation.Template { return s.own("leave", frank) },
 		lie:    func(s scene) federation.Template { return s.own("leave", eve).Claiming(s.zoe.UserID) },
-		about:  zoe, claimed: idOfZoe,
+		about:  zoe, claimed: idOfZoe, liar: eve,
 	},
 	{
 		requirement: "mapping/unverified-on-leave", name: "a kick that gives the kicked key to another user",
@@ -115,13 +117,13 @@ var membershipLies = []membershipLie{
 		paths:  []string{"send", "the state of send_join"},
 		honest: func(s scene) federation.Template { return s.invited("guest") },
 		lie:    func(s scene) federation.Template { return s.invited("liar").Claiming(s.bob.ID()) },
-		about:  bob, claimed: idOfBob,
+		about:  bob, claimed: idOfBob, liar: "liar",
 	},
 	{
 		requirement: "mapping/unverified-on-invite", name: "an invite that claims a user of the server", paths: []string{"send"},
 		honest: func(s scene) federation.Template { return s.invited("guest") },
 		lie:    func(s scene) federation.Template { return s.invited("liar").Claiming(s.zoe.UserID) },
-		about:  zoe, claimed: idOfZoe,
+		about:  zoe, claimed: idOfZoe, liar: "liar",
 	},
 	{
 		// The inviter cannot sign by the key of a user who has left: the server of that user would have to.
@@ -176,6 +178,11 @@ func (l membershipLie) judge(c *check.C, along delivery.Path) {
 	views := s.Alice.NotHonoured(s.Room.ID(), lie, l.claimed(s))
 	s.SendersStand(views, s.Room, s.honestKeys())
 	s.OnlyPlaceholders(views, s.Room, []federation.Event{lie}, s.honestUsers(), l.claimed(s), lie.Sender())
+	if l.liar != "" {
+		c.Notef("the liar goes on")
+		s.Speaks(delivered.Barrier, delivery.Speaker{User: s.Origin.User(l.liar), Event: lie})
+		s.SendersStand(s.Alice.NotHonoured(s.Room.ID(), lie, l.claimed(s)), s.Room, s.honestKeys())
+	}
 	if l.about != memberBob { // who is out of the room now
 		s.gainsNothing(s.Room.ID())
 	}

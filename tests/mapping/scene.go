@@ -81,8 +81,9 @@ type delivered struct {
 // alteration makes a false mapping from the member event of an honest join.
 type alteration func(honest federation.Template, s scene) federation.Template
 
-// deliver delivers a join of a user of Origin, altered, in a room of its own where the path needs one.
-func (s scene) deliver(along delivery.Path, name string, alter alteration) delivered {
+// deliver delivers a join of a user of Origin, altered, in a room of its own where the path needs one. If the user is to be verified
+// before, it is a later join, and the first is honest.
+func (s scene) deliver(along delivery.Path, name string, verified bool, alter alteration) delivered {
 	switch {
 	case along.Enters:
 		s.Room = s.MakesRoom()
@@ -90,21 +91,29 @@ func (s scene) deliver(along delivery.Path, name string, alter alteration) deliv
 		s.OpensRoom()
 	}
 	d := delivered{user: s.Origin.User(name), room: s.Room}
-	d.join = s.Room.Made(alter(s.Room.MemberTemplate(d.user, "join"), s))
-	d.Delivery = along.Deliver(s.Scene, d.join, d.user)
+	template := s.Room.MemberTemplate(d.user, "join")
+	if verified {
+		s.Room.JoinsByEvent(d.user)
+		s.Alice.Blaming("membership/remote-joins-us").AwaitsMembership(s.Room.ID(), d.user.ID(), "join")
+		template = s.Room.MemberTemplate(d.user, "join").WithContent("displayname", "another name")
+	}
+	d.join = s.Room.Made(alter(template, s))
+	if d.Delivery = along.Deliver(s.Scene, d.join, d.user); verified {
+		d.Shows = d.join
+	}
 	return d
 }
 
 // controls delivers an honest join, which must be honoured.
-func (s scene) controls(along delivery.Path) {
-	honest := s.deliver(along, "honest", func(honest federation.Template, _ scene) federation.Template { return honest })
+func (s scene) controls(along delivery.Path, verified bool) {
+	honest := s.deliver(along, "honest", verified, func(honest federation.Template, _ scene) federation.Template { return honest })
 	s.C.Control(delivery.WithAnswer(honest.isHonoured(s.Alice), honest.Answer))
 }
 
 // judge delivers the lie along one path.
 func (l lie) judge(c *check.C, along delivery.Path) {
 	s := openScene(c, l.about, !along.Enters && !along.Gap)
-	s.controls(along)
+	s.controls(along, l.verified)
 	claimed := s.Origin.User("liar").ID()
 	if l.claimed != nil {
 		claimed = l.claimed(s)
@@ -114,7 +123,7 @@ func (l lie) judge(c *check.C, along delivery.Path) {
 		before = s.Alice.Standing(s.Room.ID(), claimed)
 	}
 
-	join := s.deliver(along, "liar", func(honest federation.Template, s scene) federation.Template {
+	join := s.deliver(along, "liar", l.verified, func(honest federation.Template, s scene) federation.Template {
 		lie := l.alter(honest, s)
 		c.UnderTest()
 		return lie
@@ -126,14 +135,29 @@ func (l lie) judge(c *check.C, along delivery.Path) {
 	}
 	s.Room = join.room
 	l.isNotHonoured(s, along, join, claimed, before)
+	if !along.Known {
+		c.Notef("the liar's key says more")
+		sent := s.Speaks(join.Barrier, delivery.Speaker{User: join.user, Event: join.join})
+		l.isNotHonoured(s, along, join, claimed, before, sent...)
+	}
+	if l.mustBeRefused(along) {
+		later := delivery.LaterJoiner(s.Stage, join.room.ID())
+		later.NotServed(join.join)
+		later.NotReferredTo(join.join, s.Alice)
+	}
 	s.gainsNothing(join.room.ID())
 }
 
-// isNotHonoured ensures that the views of Alice's client do not show a delivered lie as true.
-func (l lie) isNotHonoured(s scene, along delivery.Path, join delivered, claimed string, before stage.Standing) {
+// mustBeRefused reports whether the text demands that the lie itself is refused where it is pushed.
+func (l lie) mustBeRefused(along delivery.Path) bool {
+	return l.refused && slices.Contains(pushed, along.Name)
+}
+
+// isNotHonoured ensures that the views of Alice's client do not show a delivered lie as true, nor what the liar's key sent later on.
+func (l lie) isNotHonoured(s scene, along delivery.Path, join delivered, claimed string, before stage.Standing, later ...federation.Event) {
 	roomID := join.room.ID()
-	forged, honest := []federation.Event{join.join}, s.honestUsers()
-	if along.Known { // the liar is known as itself by another event
+	forged, honest := append([]federation.Event{join.join}, later...), s.honestUsers()
+	if along.Known || l.verified { // the liar is known as itself by another event
 		honest = append(honest, join.user.ID())
 	}
 	switch {
@@ -145,13 +169,10 @@ func (l lie) isNotHonoured(s scene, along delivery.Path, join delivered, claimed
 		views := s.Alice.Views(roomID)
 		s.SendersStand(views, join.room, s.honestKeys())
 		s.Alice.Stands(roomID, before)
-		join.isNotShownAs(s.C, views, claimed)
+		join.isNotShownAs(s.C, views, claimed, later...)
 		s.OnlyPlaceholders(views, join.room, forged, honest)
-	case l.refused && slices.Contains(pushed, along.Name):
+	case l.mustBeRefused(along) && later == nil:
 		s.Alice.Refused(roomID, join.join)
-		later := delivery.LaterJoiner(s.Stage, roomID)
-		later.NotServed(join.join)
-		later.NotReferredTo(join.join, s.Alice)
 	default:
 		views := s.Alice.NotHonoured(roomID, join.join, claimed)
 		if l.claimed == nil && l.namesKey() {
@@ -211,9 +232,9 @@ func (d delivered) isHonoured(client *stage.User) error {
 }
 
 // isNotShownAs ensures that neither the join nor what its user wrote is shown under the user ID of another member.
-func (d delivered) isNotShownAs(c *check.C, views []stage.View, userID string) {
+func (d delivered) isNotShownAs(c *check.C, views []stage.View, userID string, later ...federation.Event) {
 	for _, view := range views {
-		for _, event := range []federation.Event{d.join, d.Shows} {
+		for _, event := range append([]federation.Event{d.join, d.Shows}, later...) {
 			if !event.IsZero() && view.ShownAs(event.ID()) == userID {
 				c.Errorf("%s shows an event of the liar's key as one of %s, who is another member", view.Name, userID)
 			}

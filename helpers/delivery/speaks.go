@@ -1,0 +1,64 @@
+package delivery
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/tidwall/gjson"
+	"github.com/tidwall/sjson"
+
+	"msc4014/helpers/federation"
+)
+
+// Speaker is a user of Origin, and its member event that was delivered.
+type Speaker struct {
+	User  *federation.User
+	Event federation.Event
+}
+
+// Speaks lets users whose member events were delivered go on, and waits until the server has processed it: each sends a message, with
+// which nothing is wrong, then a join without a mapping, and another message after that. A claim that the server refused or hid, and kept all the same, shows when
+// its key says something. What they send stands on their member events and on the barrier of the delivery, after. It returns the events.
+func (s Scene) Speaks(after federation.Event, speakers ...Speaker) (sent []federation.Event) {
+	// Beside it, as in the deliveries: it arrives whatever becomes of what they send.
+	barrier := s.Room.Made(s.TextMessage(s.Carol, "said beside that").Alter(federation.SetField("prev_events", []string{after.ID()})))
+	// A server that has dropped the member event may ask for it, and is given it in the room's history alone: the state is another path.
+	for _, endpoint := range []federation.Endpoint{federation.GetState, federation.GetStateIDs} {
+		defer s.Origin.Handle(endpoint, func(*federation.Request, func() federation.Answer) federation.Answer {
+			return federation.Refusal(http.StatusNotFound, "M_NOT_FOUND", "the state is not known")
+		})()
+	}
+	for _, each := range speakers {
+		if _, known := s.Room.Event(each.Event.ID()); !known {
+			s.Room.Apply(each.Event)
+		}
+		sends := func(template federation.Template, member federation.Event) federation.Event {
+			event := s.Room.Made(template.Alter(federation.SetField("prev_events", []string{member.ID(), after.ID()})).
+				Alter(authorisedBy(member.ID())))
+			answer, err := s.Room.Pushes(event)
+			s.C.Need("resilience/stays-up", err)
+			s.C.Notef("the server answered %s with %s", event, answer.Answer)
+			return event
+		}
+		said := sends(s.TextMessage(each.User, "said later on"), each.Event)
+		unmapped := sends(s.Room.MemberTemplate(each.User, "join").WithoutMapping(), each.Event)
+		sent = append(sent, said, unmapped, sends(s.TextMessage(each.User, "said without a mapping"), unmapped))
+	}
+	_, err := s.Room.Pushes(barrier)
+	s.C.Need("resilience/stays-up", err)
+	s.awaits(barrier)
+	return sent
+}
+
+// authorisedBy adds an event to the auth events of another.
+func authorisedBy(eventID string) federation.Change {
+	return func(event []byte) ([]byte, error) {
+		ids := []string{eventID}
+		for _, id := range gjson.GetBytes(event, "auth_events").Array() {
+			if !slices.Contains(ids, id.String()) {
+				ids = append(ids, id.String())
+			}
+		}
+		return sjson.SetBytes(event, "auth_events", ids)
+	}
+}
