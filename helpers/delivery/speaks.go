@@ -20,8 +20,8 @@ type Speaker struct {
 // which nothing is wrong, then a join without a mapping, and another message after that. A claim that the server refused or hid, and kept all the same, shows when
 // its key says something. What they send stands on their member events and on the barrier of the delivery, after. It returns the events.
 func (s Scene) Speaks(after federation.Event, speakers ...Speaker) (sent []federation.Event) {
-	// Beside it, as in the deliveries: it arrives whatever becomes of what they send.
-	barrier := s.Room.Made(s.TextMessage(s.Carol, "said beside that").Alter(federation.SetField("prev_events", []string{after.ID()})))
+	// Beside it, as in the deliveries: it arrives whatever becomes of what they send. Of Dan, as lies may be in the name of Carol's key.
+	barrier := s.Room.Made(s.TextMessage(s.Dan, "said beside that").Alter(federation.SetField("prev_events", []string{after.ID()})))
 	// A server that has dropped the member event may ask for it, and is given it in the room's history alone: the state is another path.
 	for _, endpoint := range []federation.Endpoint{federation.GetState, federation.GetStateIDs} {
 		defer s.Origin.Handle(endpoint, func(*federation.Request, func() federation.Answer) federation.Answer {
