@@ -1,0 +1,186 @@
+package signing
+
+// Events of other kinds than messages, ordinary state and joins: servers treat some of them by code of their own.
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"msc4014/blueprints"
+	"msc4014/helpers/check"
+	"msc4014/helpers/delivery"
+	"msc4014/helpers/federation"
+	"msc4014/helpers/stage"
+)
+
+// otherKind is a kind of event.
+type otherKind struct {
+	name string
+	// state: it is state on which no other event stands, so that a room with it, and without it, can be entered. The others are for a
+	// server that is in the room.
+	state bool
+	// makes makes a valid one at the end of a room that has the users guest and newcomer of Origin, a member and nobody; target is a
+	// message by Dan, "" if the room is to be entered.
+	makes func(s delivery.Scene, guest, newcomer *federation.User, target string) federation.Template
+}
+
+// memberEvent is a member event of Carol about another user.
+func memberEvent(s delivery.Scene, of *federation.User, membership string) federation.Template {
+	return s.Template(federation.Proto{
+		Type: "m.room.member", StateKey: federation.StateKey(of.SenderIn(s.Room.Room)), Sender: s.Carol,
+		Content: map[string]string{"membership": membership},
+	}).WithMappingOf(of).NamingKey(of.KeyIn(s.Room.ID()).Public) // deployed servers enter no room with a member event without one
+}
+
+var otherKinds = []otherKind{
+	{"a join", false, func(s delivery.Scene, _, newcomer *federation.User, _ string) federation.Template {
+		return s.Room.MemberTemplate(newcomer, "join")
+	}},
+	{"a leave", true, func(s delivery.Scene, guest, _ *federation.User, _ string) federation.Template {
+		return s.Room.MemberTemplate(guest, "leave").WithMappingOf(guest)
+	}},
+	{"a kick", true, func(s delivery.Scene, guest, _ *federation.User, _ string) federation.Template {
+		return memberEvent(s, guest, "leave")
+	}},
+	{"a ban", true, func(s delivery.Scene, guest, _ *federation.User, _ string) federation.Template {
+		return memberEvent(s, guest, "ban")
+	}},
+	{"an invite", true, func(s delivery.Scene, _, newcomer *federation.User, _ string) federation.Template {
+		return s.Invite(s.Carol, newcomer)
+	}},
+	{"state", true, func(s delivery.Scene, guest, _ *federation.User, _ string) federation.Template {
+		return s.Template(delivery.MemberStateUnder(guest, "another-kind"))
+	}},
+	{"power levels", false, func(s delivery.Scene, _, _ *federation.User, _ string) federation.Template {
+		return s.Template(federation.Proto{
+			Type: "m.room.power_levels", StateKey: federation.StateKey(""), Sender: s.Carol,
+			Content: map[string]any{
+				"users": map[string]int{s.Carol.SenderIn(s.Room.Room): 100}, "events": map[string]any{delivery.MemberStateType: 0}, "ban": 60,
+			},
+		})
+	}},
+	{"a redaction", false, func(s delivery.Scene, _, _ *federation.User, target string) federation.Template {
+		return s.Template(federation.Proto{Type: "m.room.redaction", Sender: s.Carol, Redacts: target})
+	}},
+}
+
+// wronglySigned are the ways in which an event of such a kind is not signed by its sender, the signature of an invited key apart.
+var wronglySigned = []struct {
+	requirement, name string
+	alter             func(s delivery.Scene, honest federation.Template) federation.Template
+}{
+	{"signing/rejects-unsigned", "without their senders' signatures", func(_ delivery.Scene, honest federation.Template) federation.Template {
+		return honest.SignedBy()
+	}},
+	{"signing/rejects-bad-signature", "with corrupted signatures", func(_ delivery.Scene, honest federation.Template) federation.Template {
+		return honest.AlterAfterSigning(corruptSignature(honest.SignerOf(honest.Key())))
+	}},
+	{"signing/rejects-other-key", "signed by another key in their senders' names", func(s delivery.Scene, honest federation.Template) federation.Template {
+		signer := honest.SignerOf(honest.Key())
+		signer.Key = s.Dan.KeyIn(s.Room.ID()).Private
+		return honest.SignedBy(signer)
+	}},
+	{"signing/rejects-server-key", "signed by the sending server's key alone", func(s delivery.Scene, honest federation.Template) federation.Template {
+		return honest.SignedBy(s.Origin.Signer())
+	}},
+}
+
+// Events are signed by the sender_key (MSC4014, Proposal 2): all of them, and not those alone that say something. Each kind is told in a
+// room of its own, so that none hides another; the control is the same event as it should be.
+func init() {
+	for _, wrong := range wronglySigned {
+		for _, path := range []delivery.Path{delivery.Send, delivery.GetMissingEvents, delivery.StateOfSendJoin} {
+			check.Register(check.Check{
+				Name:     "events of other kinds " + wrong.name + ", by " + path.Name,
+				Requires: []string{wrong.requirement},
+				Path:     path.Name,
+				Slow:     10 * time.Second,
+				Body: func(c *check.C) {
+					s := delivery.Open(stage.Open(c, blueprints.OneServer))
+					var uncontrolled []string
+					for _, kind := range otherKinds {
+						if path.Enters && !kind.state {
+							continue
+						}
+						honest := kind.delivers(s, path, func(_ delivery.Scene, honest federation.Template) federation.Template { return honest })
+						if err := honest.IsShown(s.Alice); err != nil {
+							uncontrolled = append(uncontrolled, kind.name+": "+delivery.WithAnswer(err, honest.Answer).Error())
+							continue
+						}
+						kind.delivers(s, path, wrong.alter).isRefused(c)
+					}
+					if len(uncontrolled) > 0 {
+						c.Inconclusive("the same events, signed by their senders, are not accepted: %s", strings.Join(uncontrolled, "; "))
+					}
+				},
+			})
+		}
+	}
+}
+
+// otherEvent is an event of such a kind that was delivered.
+type otherEvent struct {
+	delivery.Delivered
+	kind   string
+	scene  delivery.Scene
+	guest  *federation.User
+	target string
+}
+
+// delivers delivers an event of the kind, altered, in a room of its own.
+func (k otherKind) delivers(
+	s delivery.Scene, path delivery.Path, alter func(s delivery.Scene, honest federation.Template) federation.Template,
+) otherEvent {
+	s.Room = s.MakesRoom()
+	guest, newcomer := s.Origin.User("guest"), s.Origin.User("newcomer")
+	s.Room.Applies(s.Room.MemberTemplate(guest, "join"))
+	target := ""
+	if !path.Enters {
+		s.AliceJoins()
+		s.Barrier()
+		said := s.Room.Says(s.Dan, redactable)
+		s.Alice.Blaming("membership/join-remote").AwaitsEvent(s.Room.ID(), said.ID())
+		target = said.ID()
+	}
+	template := alter(s, k.makes(s, guest, newcomer, target))
+	if k.name == "an invite" { // the invited key's consent is not in question
+		template = template.AlsoSignedBy(s.Room.SignerOf(newcomer.KeyIn(s.Room.ID())))
+	}
+	event := s.Room.Made(template)
+	delivered := delivery.Delivered{Room: s.Room, Event: event}
+	delivered.Delivery = path.Deliver(s, event, guest)
+	return otherEvent{Delivered: delivered, kind: k.name, scene: s, guest: guest, target: target}
+}
+
+// redactable is the text of a message that a redaction is about.
+const redactable = "said, to be redacted"
+
+// isRefused ensures that clients are not shown the event, and that it has no effect: who was a member is one, what was said stands.
+func (e otherEvent) isRefused(c *check.C) {
+	c.Notef("the server answered %s with %s", e.kind, e.Answer)
+	roomID, alice := e.Room.ID(), e.scene.Alice
+	if e.Outside {
+		c.Errorf("%s that its sender did not sign keeps others out of the room: the server answered with %s", e.kind, e.Answer)
+		return
+	}
+	for _, view := range alice.Views(roomID) {
+		if view.Has(e.Event.ID()) {
+			c.Errorf("%s that its sender did not sign must be refused and is in %s", e.kind, view.Name)
+		}
+		// A state without the event that stands in its place has nobody by whom to show the member of before.
+		if view.Name == "/joined_members" && e.target != "" && view.Shows(e.guest.ID()) == "" {
+			c.Errorf("after %s that its sender did not sign, %s does not show the member that it is about any more", e.kind, view.Name)
+		}
+	}
+	if e.target == "" {
+		return
+	}
+	said, err := alice.Event(c.Context(), roomID, e.target)
+	if err == nil && said.Get("content.body").String() != redactable {
+		err = errors.New("it is redacted")
+	}
+	if err != nil {
+		c.Errorf("after %s that its sender did not sign, GET /event does not serve a message of before as it was: %v", e.kind, err)
+	}
+}
