@@ -31,7 +31,7 @@ type Progress struct {
 	terminal bool
 	// annotate writes unexpected results as annotations of GitHub's workflows.
 	annotate bool
-	expected func(verdict.CheckResult) bool
+	expected func(check verdict.CheckResult, final bool) bool
 	width    func() int
 	now      func() time.Time
 
@@ -75,8 +75,9 @@ func NewProgress(out io.Writer, environment func(string) string, verbose bool) *
 	return p
 }
 
-// Expect sets what tells expected results from others, which have a line each. At first everything but a fail or an error is expected.
-func (p *Progress) Expect(expected func(verdict.CheckResult) bool) {
+// Expect sets what tells expected results from others, which have a line each; a result is final or provisional. At first everything but
+// a fail or an error is expected.
+func (p *Progress) Expect(expected func(check verdict.CheckResult, final bool) bool) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.expected = expected
@@ -86,7 +87,7 @@ func (p *Progress) Expect(expected func(verdict.CheckResult) bool) {
 func newProgress(out io.Writer, style Style, verbose bool) *Progress {
 	return &Progress{
 		out: out, style: style, verbose: verbose, now: time.Now, started: time.Now(),
-		expected: func(check verdict.CheckResult) bool {
+		expected: func(check verdict.CheckResult, _ bool) bool {
 			return check.Verdict != verdict.Fail && check.Verdict != verdict.Error
 		},
 		width: func() int { return 80 },
@@ -170,7 +171,7 @@ func (p *Progress) Handle(event verdict.Event) {
 }
 
 // judged counts a check and writes its line if it is not as expected; if verbose, in any case. A final verdict gets a line only if it differs
-// from the provisional one.
+// from a provisional one that has a line. A result of which it is known that the check is judged again has none.
 func (p *Progress) judged(event verdict.Event) {
 	delete(p.running, event.Check)
 	if event.Result == nil {
@@ -179,19 +180,20 @@ func (p *Progress) judged(event verdict.Event) {
 	result := *event.Result
 	before, known := p.done[event.Check]
 	p.done[event.Check] = result.Verdict
-	if known && before == result.Verdict {
+	if known && before == result.Verdict && (p.verbose || p.told[event.Check]) {
 		return
 	}
 	if result.Name == "" {
 		result.Name = event.Check
 	}
+	final := event.Kind == verdict.KindCheckFinal
 	told := known && p.told[event.Check]
-	if !p.verbose && p.expected(result) && !told {
+	if !p.verbose && !told && (event.Again || p.expected(result, final)) {
 		return
 	}
 	p.told[event.Check] = true
 	line := fmt.Sprintf("%s %s", p.style.verdict(result.Verdict, fmt.Sprintf("%-12s", result.Verdict)), Visible(event.Check))
-	if known {
+	if told {
 		line += fmt.Sprintf(" (judged again; was %s)", before)
 	}
 	if reason := whyNot(result); reason != "" && result.Verdict != verdict.Pass {
@@ -200,7 +202,7 @@ func (p *Progress) judged(event verdict.Event) {
 	if result.DurationMS > 0 && !p.terminal {
 		line += fmt.Sprintf(" (%.1fs)", float64(result.DurationMS)/1000)
 	}
-	if p.annotate && !p.expected(result) {
+	if p.annotate && !p.expected(result, final) {
 		p.print(annotation(result))
 	} else {
 		p.print(unbroken(line))

@@ -57,7 +57,9 @@ func TestProgressTellsOnlyWhatIsUnexpected(t *testing.T) {
 		p := NewProgress(&out, func(name string) string { return environment[name] }, false)
 		p.Doing("preparing dendrite")
 		p.Step("Step 1/9")
-		p.Expect(func(check verdict.CheckResult) bool { return check.Verdict == verdict.Pass || check.Name == "a" })
+		p.Expect(func(check verdict.CheckResult, _ bool) bool {
+			return check.Verdict == verdict.Pass || check.Name == "a"
+		})
 		for _, event := range events {
 			p.Handle(event)
 		}
@@ -69,6 +71,29 @@ func TestProgressTellsOnlyWhatIsUnexpected(t *testing.T) {
 	assert.Equal(t, "preparing dendrite\nchecks to run: 4\n::error title=b::fail: 100%25 \ufffd[2Jwrong ::error::x\n"+
 		"pass         b (judged again; was fail) (1.2s)\n::warning title=c::blocked: no room\n::error title=e%2C more::error: no memory\n",
 		run(map[string]string{"GITHUB_ACTIONS": "true"}))
+}
+
+// TestProgressWaitsForWhatIsJudgedAgain: a result of a check whose server died is not told until it is final, and then only if it is not
+// as expected.
+func TestProgressWaitsForWhatIsJudgedAgain(t *testing.T) {
+	again := func(name string, v verdict.Verdict) verdict.Event {
+		event := done(name, v, "connection reset")
+		event.Again = true
+		return event
+	}
+	var out bytes.Buffer
+	p := NewProgress(&out, func(string) string { return "" }, false)
+	p.Expect(func(check verdict.CheckResult, final bool) bool {
+		return !final && check.Name == "c" || check.Reason == "the server died"
+	})
+	for _, event := range []verdict.Event{
+		planned("a", "b", "c", "d"), again("a", verdict.Blocked), again("b", verdict.Fail), done("c", verdict.Fail, "EOF"),
+		final("a", verdict.Fail, "the server died"), final("b", verdict.Fail, "otherwise"), final("c", verdict.Fail, "a wrong answer"), end,
+	} {
+		p.Handle(event)
+	}
+	p.Close()
+	assert.Equal(t, "checks to run: 4\nfail         b: otherwise (1.2s)\nfail         c: a wrong answer (1.2s)\n", out.String())
 }
 
 func TestProgressOnATerminal(t *testing.T) {

@@ -155,3 +155,26 @@ func TestChecksHaveTimes(t *testing.T) {
 	assert.GreaterOrEqual(t, final["a"].DurationMS, int64(30))
 	assert.Zero(t, final["stays up"].Started, "it does not run")
 }
+
+// TestResultsBeforeAnotherAttemptAreMarked: progress waits for the final result.
+func TestResultsBeforeAnotherAttemptAreMarked(t *testing.T) {
+	var mu sync.Mutex
+	again := map[string]bool{}
+	runner := New(Options{
+		Deployments: &fakeServers{}, Parallel: 1, Quiet: time.Millisecond, Limit: longLimit, Slowness: quietMachine,
+		Checks: []*Check{harmless("before", true), named("kills", func(c *C, server *fakeServer) {
+			server.die(Death{Cause: "hs1 exited with status 2"})
+			c.Errorf("connection reset")
+		})},
+		Emit: func(event verdict.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			if event.Kind == verdict.KindCheckDone {
+				again[event.Check] = event.Again
+			}
+		},
+	})
+	require.NoError(t, runner.Run(t.Context()))
+	runner.Wait()
+	assert.Equal(t, map[string]bool{"before": false, "kills": true}, again)
+}

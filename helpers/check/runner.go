@@ -304,7 +304,7 @@ func (r *Runner) runFirst(ctx context.Context, one *Check) *attempt {
 		ended.evidence, ended.dropped = Evidence{}, true
 	}
 	if !ended.cutShort {
-		r.emit(verdict.Event{Kind: verdict.KindCheckDone, Check: one.Name, Result: &result})
+		r.emit(verdict.Event{Kind: verdict.KindCheckDone, Check: one.Name, Result: &result, Again: ended.metDeath()})
 	}
 	r.takeBack(ctx, ended) // from here on it may be blamed
 	r.closePrivate(ctx, ended)

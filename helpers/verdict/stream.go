@@ -117,7 +117,7 @@ type EventKind string
 const (
 	KindPlan        EventKind = "plan"         // Total, Candidate, Environment, Checks (all that will run; a later one adds more)
 	KindCheckStart  EventKind = "check-start"  // Check
-	KindCheckDone   EventKind = "check-done"   // Check, Result: provisional, for progress
+	KindCheckDone   EventKind = "check-done"   // Check, Result, Again: provisional, for progress
 	KindCheckFinal  EventKind = "check-final"  // Check, Result: the one that counts, exactly one for each planned check
 	KindObservation EventKind = "observation"  // Check, Observation
 	KindFinding     EventKind = "finding"      // Finding
@@ -131,12 +131,14 @@ const (
 
 // Event is one line of the stream that the suite's binary writes.
 type Event struct {
-	Kind        EventKind    `json:"kind"`
-	Time        time.Time    `json:"time"`
-	Total       int          `json:"total,omitempty"`
-	Checks      []string     `json:"checks,omitempty"`
-	Check       string       `json:"check,omitempty"`
-	Result      *CheckResult `json:"result,omitempty"`
+	Kind   EventKind    `json:"kind"`
+	Time   time.Time    `json:"time"`
+	Total  int          `json:"total,omitempty"`
+	Checks []string     `json:"checks,omitempty"`
+	Check  string       `json:"check,omitempty"`
+	Result *CheckResult `json:"result,omitempty"`
+	// Again reports that a server died which the check had used, so that it is judged again: Result is not what counts.
+	Again       bool         `json:"again,omitempty"`
 	Observation *Observation `json:"observation,omitempty"`
 	Finding     *Finding     `json:"finding,omitempty"`
 	Candidate   *Candidate   `json:"candidate,omitempty"`

@@ -110,8 +110,12 @@ func (e Expectation) expects(got Expectation) bool {
 	return e.manner() == got.manner() || slices.ContainsFunc(e.Either, func(other Expectation) bool { return other.manner() == got.manner() })
 }
 
-// Expects reports whether a check comes to what the baseline expects of it today. A baseline that is nil expects no fail.
-func (b *Baseline) Expects(check verdict.CheckResult) bool {
+// Expects reports whether a check comes to what the baseline expects of it today. A baseline that is nil expects no fail. A result that
+// is not final says nothing against a baseline that expects a death, which is known in the end; nor does a check that did not run.
+func (b *Baseline) Expects(check verdict.CheckResult, final bool) bool {
+	if check.Verdict == verdict.NotRun {
+		return true
+	}
 	if b == nil {
 		return check.Verdict != verdict.Fail && check.Verdict != verdict.Error
 	}
@@ -122,8 +126,17 @@ func (b *Baseline) Expects(check verdict.CheckResult) bool {
 		return check.Verdict == verdict.Pass // new
 	case b.Format < withManner:
 		return expected.Verdict == check.Verdict
+	case expected.isOver(time.Now()):
+		return false
+	case !final && expected.expectsDeath():
+		return true
 	}
-	return expected.expects(got) && !expected.isOver(time.Now())
+	return expected.expects(got) && (check.Verdict != verdict.Fail || len(expected.unexpected(check.Differences)) == 0)
+}
+
+// expectsDeath reports whether one of the results that e expects is that a server died.
+func (e Expectation) expectsDeath() bool {
+	return e.Died || slices.ContainsFunc(e.Either, func(other Expectation) bool { return other.Died })
 }
 
 // isOver reports whether the day Until had ended at a time.

@@ -453,3 +453,29 @@ func TestEitherIsValidated(t *testing.T) {
 		assert.ErrorContains(t, err, want)
 	}
 }
+
+// TestExpects: what progress tells of a check while a run goes.
+func TestExpects(t *testing.T) {
+	b := &Baseline{Format: 2, Checks: map[string]Expectation{
+		"dies": {Verdict: verdict.Fail, Died: true}, "differs": {Verdict: verdict.Fail, Differences: []string{"known"}}, "passes": {Verdict: verdict.Pass},
+	}}
+	result := func(name string, v verdict.Verdict, differences ...string) verdict.CheckResult {
+		return verdict.CheckResult{Name: name, Verdict: v, Differences: differences}
+	}
+	for _, one := range []struct {
+		result          verdict.CheckResult
+		provisional, at bool // expected, while it is not final and when it is
+	}{
+		{result("dies", verdict.Blocked), true, false},
+		{result("differs", verdict.Fail, "known"), true, true},
+		{result("differs", verdict.Fail, "known", "other"), false, false},
+		{result("passes", verdict.Pass), true, true},
+		{result("passes", verdict.Fail), false, false},
+		{result("passes", verdict.NotRun), true, true},
+		{result("new", verdict.Fail), false, false},
+		{result("new", verdict.Pass), true, true},
+	} {
+		assert.Equal(t, one.provisional, b.Expects(one.result, false), "%v, provisional", one.result)
+		assert.Equal(t, one.at, b.Expects(one.result, true), "%v, final", one.result)
+	}
+}
