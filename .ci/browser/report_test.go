@@ -39,6 +39,21 @@ type visitor struct {
 // visit opens a report at a width in pixels.
 func visit(t *testing.T, file string, width int, scheme string) *visitor {
 	t.Helper()
+	v := look(t, width, scheme)
+	address := (&url.URL{Scheme: "file", Path: file}).String()
+	// The processor's time, since the machine may be busy.
+	v.do(performance.Enable().WithTimeDomain(performance.EnableTimeDomainThreadTicks), chromedp.Navigate(address), chromedp.WaitVisible("#search", chromedp.ByQuery))
+	took := v.busy()
+	t.Logf("opened in %s of the processor's time", took)
+	if took > opensWithin {
+		t.Errorf("it opens in %s, more than %s", took, opensWithin)
+	}
+	return v
+}
+
+// look opens an empty page of a width in pixels.
+func look(t *testing.T, width int, scheme string) *visitor {
+	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.WindowSize(width, 900))
 	options = append(options, chromedp.WSURLReadTimeout(time.Minute))
 	allocated, cancel := chromedp.NewExecAllocator(t.Context(), options...)
@@ -62,17 +77,9 @@ func visit(t *testing.T, file string, width int, scheme string) *visitor {
 			v.requests = append(v.requests, event.Request.URL)
 		}
 	})
-	address := (&url.URL{Scheme: "file", Path: file}).String()
 	v.do(network.Enable(), log.Enable(), runtime.Enable(),
 		emulation.SetDeviceMetricsOverride(int64(width), 900, 1, width < 600),
 		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
-	// The processor's time, since the machine may be busy.
-	v.do(performance.Enable().WithTimeDomain(performance.EnableTimeDomainThreadTicks), chromedp.Navigate(address), chromedp.WaitVisible("#search", chromedp.ByQuery))
-	took := v.busy()
-	t.Logf("opened in %s of the processor's time", took)
-	if took > opensWithin {
-		t.Errorf("it opens in %s, more than %s", took, opensWithin)
-	}
 	return v
 }
 
@@ -117,6 +124,20 @@ func (v *visitor) picture(name string) {
 	v.do(chromedp.CaptureScreenshot(&picture))
 	if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%s-%d.png", name, v.width)), picture, 0o644); err != nil {
 		v.t.Fatal(err)
+	}
+}
+
+// problemsOnly reports errors, and requests to others than the server at address.
+func (v *visitor) problemsOnly(address string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, problem := range v.problems {
+		v.t.Errorf("the page reports: %s", problem)
+	}
+	for _, request := range v.requests {
+		if !strings.HasPrefix(request, address) {
+			v.t.Errorf("the page requests %s", request)
+		}
 	}
 }
 
@@ -167,7 +188,7 @@ func TestReport(t *testing.T) {
 				v.picture(scheme + "-open")
 				v.fits()
 				v.follows()
-				v.names()
+				v.names("button", "link", "searchbox", "combobox", "table", "search")
 			})
 		}
 	}
@@ -234,8 +255,8 @@ func (v *visitor) follows() {
 	v.do(chromedp.KeyEvent(kb.Escape))
 }
 
-// names: every control has a role and a name in the accessibility tree.
-func (v *visitor) names() {
+// names: every control has a role and a name in the accessibility tree, which has the roles that are wanted.
+func (v *visitor) names(wanted ...string) {
 	v.t.Helper()
 	// The driver's own types do not know the values of newer browsers.
 	type value struct {
@@ -255,14 +276,16 @@ func (v *visitor) names() {
 			continue
 		}
 		switch role := fmt.Sprint(node.Role.Value); role {
-		case "button", "link", "searchbox", "combobox", "textbox", "DisclosureTriangle", "table", "search", "image", "region":
+		case "heading", "list": // of which a list needs no name
+			controls[role]++
+		case "progressbar", "button", "link", "searchbox", "combobox", "textbox", "DisclosureTriangle", "table", "search", "image", "region":
 			controls[role]++
 			if name, _ := node.Name.Value.(string); name == "" {
 				v.t.Errorf("a %s has no name in the accessibility tree", role)
 			}
 		}
 	}
-	for _, role := range []string{"button", "link", "searchbox", "combobox", "table", "search"} {
+	for _, role := range wanted {
 		if controls[role] == 0 {
 			v.t.Errorf("the accessibility tree has no %s", role)
 		}

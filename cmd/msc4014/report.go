@@ -20,14 +20,32 @@ import (
 // newReportCommand returns the command that makes reports.
 func newReportCommand(status *int) *cobra.Command {
 	var to string
-	var show, merging bool
+	var show, merging, serving bool
+	var port uint16
 	command := &cobra.Command{
-		Use:   "report DIR...",
+		Use:   "report [DIR...]",
 		Short: "Make one HTML report (also Markdown and EARL) of one or many results",
 		Long: `Writes report.html, report.md and earl.jsonld from results folders alone: the requirements by section of the proposal, with a
-column for each result and the evidence behind each verdict. DIR is a results folder, or a candidate whose folder is results/<candidate>.`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, arguments []string) error {
+column for each result and the evidence behind each verdict. DIR is a results folder, or a candidate whose folder is results/<candidate>.
+
+With --serve it writes nothing: while a run goes in DIR (or, without DIR, in any folder below results/), a page in the browser shows what
+runs and each result as it comes, and the finished report in the end. Only this machine can open it. Ctrl-C ends it.`,
+		Args: func(command *cobra.Command, arguments []string) error {
+			if len(arguments) == 0 && !serving {
+				return errors.New("name the results folders, or candidates, to report on (./run.sh report --help)")
+			}
+			return nil
+		},
+		RunE: func(command *cobra.Command, arguments []string) error {
+			if command.Flags().Changed("port") && !serving {
+				return errors.New("--port is for --serve")
+			}
+			if serving {
+				if merging || to != "" {
+					return errors.New("--serve writes no report; leave out --to and --merge")
+				}
+				return serve(command.Context(), port, show, arguments)
+			}
 			folders, err := resultsFolders(arguments)
 			if err != nil {
 				return err
@@ -53,7 +71,7 @@ column for each result and the evidence behind each verdict. DIR is a results fo
 			file := filepath.Join(to, report.HTMLFile)
 			fmt.Println("report:", file)
 			if show {
-				return openFile(file)
+				return openInBrowser(file)
 			}
 			return nil
 		},
@@ -61,6 +79,8 @@ column for each result and the evidence behind each verdict. DIR is a results fo
 	command.Flags().StringVar(&to, "to", "", "write the report into `DIR` (default: the results folder; of several, the folder that has them all)")
 	command.Flags().BoolVar(&merging, "merge", false, "merge the shards of one run (--shard) into the results folder that --to names; the exit status is that\nof the merged run, and 2 if shards overlap or are missing")
 	command.Flags().BoolVar(&show, "open", false, "open it in the browser")
+	command.Flags().BoolVar(&serving, "serve", false, "serve a live page of the run that is using DIR, on loopback, and its report in the end")
+	command.Flags().Uint16Var(&port, "port", 0, "the `PORT` of --serve (default: a free one)")
 	return command
 }
 
@@ -123,8 +143,8 @@ func commonFolder(folders []string) string {
 	return common
 }
 
-// openFile opens a file in the user's browser.
-func openFile(file string) error {
+// openInBrowser opens a file or an address in the user's browser.
+func openInBrowser(file string) error {
 	program := "xdg-open"
 	if goruntime.GOOS == "darwin" {
 		program = "open"

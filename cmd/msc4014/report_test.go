@@ -113,7 +113,7 @@ func TestReportRefuses(t *testing.T) {
 		"is not a report of this suite":      {good, "--to", foreign},
 		"cannot make the folder":             {good, "--to", filepath.Join(file, "below")},
 		"is named twice":                     {good, good},
-		"requires at least 1 arg":            {},
+		"name the results folders, or candidates":            {},
 		"cannot write the report":            {good, "--to", unwritable(t)},
 		"report --help shows the flags":      {good, "--unknown"},
 		"there is no results folder nowhere": {good, "nowhere"},

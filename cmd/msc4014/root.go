@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -98,7 +99,7 @@ func newRootCommand(kill <-chan struct{}) (*cobra.Command, *int) {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetUsageTemplate(root.UsageTemplate() + environmentHelp)
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
-		return fmt.Errorf("%w (%s --help shows the flags)", err, command.CommandPath())
+		return fmt.Errorf("%s (%s --help shows the flags)", flagProblem(err), command.CommandPath())
 	})
 	explicit := newRunCommand("run [CANDIDATE ...]", kill, status, &run.Options{})
 	explicit.Short = "Test candidates: what ./run.sh does without a command"
@@ -187,6 +188,17 @@ func newRunCommand(use string, kill <-chan struct{}, status *int, options *run.O
 	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell each check, observation, finding and step of a build, and all that did not pass\nin full; without it, only what was not expected")
 	return command
 }
+
+// flagProblem returns the text of a flag's error in the user's words, in place of "strconv.ParseInt: parsing "many": invalid syntax".
+func flagProblem(err error) string {
+	text := notNumber.ReplaceAllString(err.Error(), "must be a whole number")
+	return notParsed.ReplaceAllString(text, "")
+}
+
+var (
+	notNumber = regexp.MustCompile(`strconv\.Parse(?:Int|Uint): parsing "[^"]*": invalid syntax`)
+	notParsed = regexp.MustCompile(`strconv\.\w+: parsing "[^"]*": `)
+)
 
 // defaultCandidate returns the candidate to test if none is named, and the variable that selects it, if any.
 func defaultCandidate(settings complement.Options) (candidate, variable string) {

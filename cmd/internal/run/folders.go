@@ -39,7 +39,7 @@ func (m *made) close() error {
 
 // begin replaces the results of earlier runs with results that have no verdict yet.
 func (r *Runner) begin(m *made) error {
-	return r.unmade(m, fmt.Errorf("the run has not ended (process %d)", os.Getpid()), m.tasks...)
+	return r.unmade(m, fmt.Errorf("%s (process %d)", report.ReasonNotEnded, os.Getpid()), m.tasks...)
 }
 
 // unmade stores results without verdicts for tasks, with the reason.

@@ -15,8 +15,10 @@ import (
 
 	"msc4014/cmd/internal/suitebinary"
 	"msc4014/helpers/plan"
+	"msc4014/helpers/verdict"
 	"msc4014/internal/selection"
 	"msc4014/report"
+	"msc4014/report/live"
 	"msc4014/runtime"
 	"msc4014/runtime/complement"
 	"msc4014/runtime/session"
@@ -233,9 +235,18 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 		Runtime: m.runtimeName, Run: m.Options.Run, RoomVersion: m.RoomVersion, Parallel: m.Parallel, Shuffle: m.Shuffle, Seed: m.Seed,
 		Shard: m.Shard, Keep: m.Keep, Results: folder.Staging(), Session: own.Dir, Expected: one.expected.Differences(), Sessions: m.Sessions,
 	}
-	m.progress.Doing("preparing " + one.typed)
+	recorder, err := live.Record(folder.Staging(), one.expected.Expects)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, recorder.Close()) }()
+	doing := func(show func(string), activity string) {
+		recorder.Doing(activity)
+		show(activity)
+	}
+	doing(m.progress.Doing, "preparing "+one.typed)
 	for i, candidate := range one.candidates {
-		artifact, err := candidate.Prepare(ctx, m.runtimeName, m.progress.Step)
+		artifact, err := candidate.Prepare(ctx, m.runtimeName, func(step string) { doing(m.progress.Step, step) })
 		if err != nil {
 			return nil, cause(ctx, err)
 		}
@@ -256,9 +267,13 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	m.progress.Expect(one.expected.Expects)
 	m.progress.Begin() // restart the clock: builds do not count towards the run's time
 	started := time.Now()
-	m.progress.Doing("starting " + wanted.Candidate().Name)
+	doing(m.progress.Doing, "starting "+wanted.Candidate().Name)
 	ending, err := suitebinary.Process{
-		Binary: m.binary, Plan: wanted, Lock: own.LockFile(), Handle: m.progress.Handle, Kill: r.Kill, CleanupTime: cleanupTime,
+		Binary: m.binary, Plan: wanted, Lock: own.LockFile(), Kill: r.Kill, CleanupTime: cleanupTime,
+		Handle: func(event verdict.Event) {
+			recorder.Handle(event)
+			m.progress.Handle(event)
+		},
 	}.RunIn(ctx, folder)
 	if err != nil {
 		return nil, cause(ctx, err)
@@ -290,6 +305,7 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	if keeping := folder.Keep(result.summarised.Results); keeping != nil {
 		return nil, errors.Join(err, keeping)
 	}
+	recorder.Ended()
 	if m.Keep {
 		result.words = append(result.words, kept(m.runtimeName, own))
 	}
