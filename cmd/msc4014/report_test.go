@@ -110,13 +110,13 @@ func TestReportRefuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(foreign, report.HTMLFile), []byte("my own"), 0o644))
 	file := filepath.Join(foreign, report.HTMLFile)
 	for words, arguments := range map[string][]string{
-		"is not a report of this suite":      {good, "--to", foreign},
-		"cannot make the folder":             {good, "--to", filepath.Join(file, "below")},
-		"is named twice":                     {good, good},
-		"name the results folders, or candidates":            {},
-		"cannot write the report":            {good, "--to", unwritable(t)},
-		"report --help shows the flags":      {good, "--unknown"},
-		"there is no results folder nowhere": {good, "nowhere"},
+		"is not a report of this suite":           {good, "--to", foreign},
+		"cannot make the folder":                  {good, "--to", filepath.Join(file, "below")},
+		"is named twice":                          {good, good},
+		"name the results folders, or candidates": {},
+		"cannot write the report":                 {good, "--to", unwritable(t)},
+		"report --help shows the flags":           {good, "--unknown"},
+		"there is no results folder nowhere":      {good, "nowhere"},
 	} {
 		status, output := call(t, append([]string{"report"}, arguments...)...)
 		assert.Equal(t, run.StatusCannot, status, arguments)

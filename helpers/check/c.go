@@ -49,6 +49,7 @@ type outcome struct {
 	logs         []DeploymentLog
 	differences  map[string]bool
 	attached     map[string][]byte
+	shared       []Shared
 	starved      bool // there is no verdict because the machine was too slow
 }
 
@@ -96,6 +97,16 @@ func (c *C) Deploy(blueprint string, private bool) Deployment {
 
 // Deployments returns the factory of the run's deployments, which also knows facts that need no deployment (stage.World).
 func (c *C) Deployments() Deployments { return c.runner.options.Deployments }
+
+// Transcript returns what the check has exchanged so far.
+func (c *C) Transcript() []transcript.Exchange { return c.recorder.Exchanges() }
+
+// RestsOn names exchanges of another check that are evidence of this one, too.
+func (c *C) RestsOn(shared Shared) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.outcome.shared = append(c.outcome.shared, shared)
+}
 
 // Cleanup registers f to run after the body, last added first.
 func (c *C) Cleanup(f func()) {
@@ -384,7 +395,7 @@ func (c *C) snapshot() outcome {
 	defer c.mu.Unlock()
 	now := c.outcome
 	now.observations, now.logs, now.attached = slices.Clone(now.observations), slices.Clone(now.logs), maps.Clone(now.attached)
-	now.differences = maps.Clone(now.differences)
+	now.differences, now.shared = maps.Clone(now.differences), slices.Clone(now.shared)
 	return now
 }
 

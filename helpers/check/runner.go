@@ -69,8 +69,16 @@ type Evidence struct {
 	Exchanges []transcript.Exchange
 	Dropped   int // number of earlier exchanges that were not kept
 	Logs      []DeploymentLog
+	// Shared are what other checks had exchanged, on which this one rests.
+	Shared []Shared
 	// Attached holds the files that the check attached, by the suffix of their names: "input.json".
 	Attached map[string][]byte
+}
+
+// Shared is what a check exchanged when it prepared something that several checks use.
+type Shared struct {
+	Name      string // of what was prepared
+	Exchanges []transcript.Exchange
 }
 
 // DeploymentLog is the end of the log of one deployment that a check used.
@@ -393,7 +401,7 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	r.examine(ctx, this)
 	this.cutShort = ctx.Err() != nil
 	this.evidence = Evidence{
-		Exchanges: recorder.Exchanges(), Dropped: recorder.Dropped(), Logs: append(this.logs(r.needsFiles(this)), outcome.logs...), Attached: outcome.attached,
+		Exchanges: recorder.Exchanges(), Dropped: recorder.Dropped(), Shared: outcome.shared, Logs: append(this.logs(r.needsFiles(this)), outcome.logs...), Attached: outcome.attached,
 	}
 	return this
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"msc4014/helpers/check"
+	"msc4014/helpers/transcript"
 )
 
 // scene is what was prepared once on a deployment, or how the check that prepared it ended.
@@ -13,6 +14,8 @@ type scene[T any] struct {
 	ready  chan struct{} // closed when value or ending is set
 	value  T
 	ending *check.Ending // nil if preparation succeeded
+	// exchanges are those of the check that prepared it, until it was ready: evidence of all that share it.
+	exchanges []transcript.Exchange
 }
 
 // Scene returns the value of prepare, which only the first check to ask for this name on the stage's deployment calls. The value must
@@ -27,6 +30,9 @@ func Scene[T any](s *Stage, name string, prepare func() T) T {
 		found.prepare(s, name, prepare)
 	} else if err := s.C.AwaitOther(found.ready); err != nil {
 		s.C.SuiteError(fmt.Errorf("another check did not finish preparing what both share (%s): %w", name, err))
+	}
+	if !mine {
+		s.C.RestsOn(check.Shared{Name: name, Exchanges: found.exchanges})
 	}
 	if found.ending != nil {
 		s.C.EndAs(*found.ending)
@@ -44,6 +50,7 @@ func (s *scene[T]) prepare(on *Stage, name string, prepare func() T) {
 			ending := on.C.Ended()
 			s.ending = &ending
 		}
+		s.exchanges = on.C.Transcript()
 		close(s.ready)
 	}()
 	s.value = prepare()

@@ -2,6 +2,8 @@ package stage_test
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/stage"
+	"msc4014/helpers/transcript"
 	"msc4014/helpers/verdict"
 )
 
@@ -49,6 +52,41 @@ func TestSharersOfASceneThatRanOutOfTime(t *testing.T) {
 		assert.Contains(t, result.Reason, "did not end within 500ms of its own time", name)
 		assert.Empty(t, result.BlockedBy, name)
 	}
+}
+
+// TestSharersOfASceneHaveItsEvidence: what the check that prepared the scene exchanged is evidence of all that rest on it.
+func TestSharersOfASceneHaveItsEvidence(t *testing.T) {
+	f := newFakeCandidate(t)
+	f.home.Answer("POST", "/invite", 200, `{}`)
+	shares := func(name string) *check.Check {
+		return &check.Check{Name: name, Requires: []string{"mapping/x"}, Body: func(c *check.C) {
+			s := stage.Open(c, blueprints.OneServer)
+			stage.Scene(s, "an invite", func() int { s.User("alice").Blaming("mapping/y").Invites(testRoom, claimed); return 1 })
+			c.Errorf("kept")
+		}}
+	}
+	var mu sync.Mutex
+	kept := map[string]check.Evidence{}
+	runner := check.New(check.Options{
+		Deployments: f.world, Parallel: 1, Checks: []*check.Check{shares("a"), shares("b")}, Emit: func(verdict.Event) {},
+		Keep: func(result verdict.CheckResult, _ bool, evidence check.Evidence) (string, string, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			kept[result.Name] = evidence
+			return "", "", nil
+		},
+	})
+	require.NoError(t, runner.Run(t.Context()))
+	runner.Wait()
+	invites := func(exchanges []transcript.Exchange) bool {
+		return slices.ContainsFunc(exchanges, func(e transcript.Exchange) bool { return strings.HasSuffix(e.URL, "/invite") })
+	}
+	assert.True(t, invites(kept["a"].Exchanges))
+	assert.Empty(t, kept["a"].Shared)
+	assert.False(t, invites(kept["b"].Exchanges))
+	require.Len(t, kept["b"].Shared, 1)
+	assert.Equal(t, "an invite", kept["b"].Shared[0].Name)
+	assert.True(t, invites(kept["b"].Shared[0].Exchanges))
 }
 
 // TestScenesBlameExplicitly: a step that checks share and that blames what the current check judges is a defect of the suite, even if

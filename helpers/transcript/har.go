@@ -26,12 +26,24 @@ type Creator struct {
 type harLog struct {
 	Version string     `json:"version"`
 	Creator Creator    `json:"creator"`
-	Pages   []struct{} `json:"pages"`
+	Pages   []harPage  `json:"pages"`
 	Entries []harEntry `json:"entries"`
 	Comment string     `json:"comment,omitempty"`
 }
 
+// harPage is a part of a check. Developer tools group the entries by their pages.
+type harPage struct {
+	Started string     `json:"startedDateTime"`
+	ID      string     `json:"id"`
+	Title   string     `json:"title"`
+	Timings harNothing `json:"pageTimings"`
+	Comment string     `json:"comment,omitempty"`
+}
+
+type harNothing struct{}
+
 type harEntry struct {
+	Page       string      `json:"pageref,omitempty"`
 	Started    string      `json:"startedDateTime"`
 	Time       float64     `json:"time"` // milliseconds, the sum of the timings
 	Request    harRequest  `json:"request"`
@@ -45,6 +57,7 @@ type harEntry struct {
 	Unexpected bool        `json:"_unexpected,omitempty"`
 	Error      string      `json:"_error,omitempty"`
 	Notes      []string    `json:"_notes,omitempty"`
+	Role       Role        `json:"_role,omitempty"`
 	// Resource makes developer tools list the entry among the requests of scripts.
 	Resource string `json:"_resourceType"`
 }
@@ -102,18 +115,52 @@ type harPair struct {
 // httpVersion is a placeholder: an Exchange does not record the protocol.
 const httpVersion = "unknown"
 
+// About says what a transcript is of.
+type About struct {
+	Check  string
+	Result string // the verdict and its reason; "" if several checks rest on it
+}
+
 // WriteHAR writes exchanges as a HAR 1.2 file, in the order in which they started, with a comment about dropped ones
-// (Recorder.Dropped). It removes access tokens, passwords and credentials of clients (WithoutSecrets).
-func WriteHAR(w io.Writer, creator Creator, exchanges []Exchange, dropped int) error {
-	comment := ""
+// (Recorder.Dropped). It removes access tokens, passwords and credentials of clients (WithoutSecrets). The exchanges up to the positive
+// control are one page, and those after it another; comments begin with the role of the exchange.
+func WriteHAR(w io.Writer, creator Creator, about About, exchanges []Exchange, dropped int) error {
+	comment := about.Result
 	if dropped > 0 {
-		comment = fmt.Sprintf("%d earlier exchanges were not kept: the transcript was full", dropped)
+		comment = strings.TrimPrefix(comment+"; ", "; ") + fmt.Sprintf("%d earlier exchanges were not kept: the transcript was full", dropped)
 	}
-	log := harLog{Version: "1.2", Creator: creator, Pages: []struct{}{}, Entries: []harEntry{}, Comment: comment}
+	log := harLog{Version: "1.2", Creator: creator, Pages: []harPage{}, Entries: []harEntry{}, Comment: comment}
 	ordered := slices.Clone(exchanges)
 	slices.SortStableFunc(ordered, func(a, b Exchange) int { return a.Started.Compare(b.Started) })
-	for _, exchange := range ordered {
-		log.Entries = append(log.Entries, entry(WithoutSecrets(exchange)))
+	roles := Roles(ordered, Noted(ordered, NoteFailed))
+	control := -1
+	for i, role := range roles {
+		if role == Control || role == ControlSeen {
+			control = max(control, i)
+		}
+	}
+	page := func(id, title string, from int) {
+		if from < len(ordered) {
+			log.Pages = append(log.Pages, harPage{Started: started(ordered[from]), ID: id, Title: title, Comment: about.Result})
+		}
+	}
+	switch {
+	case control < 0:
+		page("1", about.Check, 0)
+	default:
+		page("1", about.Check+": up to the positive control", 0)
+		page("2", about.Check+": after the positive control", control+1)
+	}
+	for i, exchange := range ordered {
+		made := entry(WithoutSecrets(exchange))
+		made.Page = "1"
+		if control >= 0 && i > control {
+			made.Page = "2"
+		}
+		if made.Role = roles[i]; made.Role != "" {
+			made.Comment = strings.ToUpper(string(made.Role)) + ": " + made.Comment
+		}
+		log.Entries = append(log.Entries, made)
 	}
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
@@ -128,7 +175,7 @@ func entry(e Exchange) harEntry {
 	milliseconds := max(0, float64(e.Duration)/float64(time.Millisecond))
 	target := absoluteURL(e)
 	made := harEntry{
-		Started: e.Started.Format("2006-01-02T15:04:05.000Z07:00"),
+		Started: started(e),
 		Time:    milliseconds,
 		Request: harRequest{
 			Method: e.Method, URL: target, HTTPVersion: httpVersion, Cookies: []harPair{},
@@ -151,6 +198,8 @@ func entry(e Exchange) harEntry {
 	}
 	return made
 }
+
+func started(e Exchange) string { return e.Started.Format("2006-01-02T15:04:05.000Z07:00") }
 
 // comment describes an exchange: client, server, problems.
 func comment(e Exchange) string {

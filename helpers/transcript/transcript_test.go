@@ -38,7 +38,7 @@ var secrets = []string{"syt_", "syr_", "swordfish", "cookiesecret", "Bearer", "A
 func TestHARHasNoSecretsOfClients(t *testing.T) {
 	e := leaky()
 	var written bytes.Buffer
-	require.NoError(t, transcript.WriteHAR(&written, creator, []transcript.Exchange{e}, 0))
+	require.NoError(t, transcript.WriteHAR(&written, creator, transcript.About{}, []transcript.Exchange{e}, 0))
 	for _, secret := range secrets {
 		assert.NotContains(t, written.String(), secret)
 	}
@@ -77,7 +77,7 @@ func TestHARHasTheRequiredFields(t *testing.T) {
 		},
 	}
 	var written bytes.Buffer
-	require.NoError(t, transcript.WriteHAR(&written, creator, exchanges, 0))
+	require.NoError(t, transcript.WriteHAR(&written, creator, transcript.About{}, exchanges, 0))
 	require.True(t, json.Valid(written.Bytes()))
 	har := gjson.ParseBytes(written.Bytes()).Get("log")
 	assert.Equal(t, "1.2", har.Get("version").String())
@@ -118,7 +118,7 @@ func TestHARHasTheRequiredFields(t *testing.T) {
 
 func TestEmptyHARIsValid(t *testing.T) {
 	var written bytes.Buffer
-	require.NoError(t, transcript.WriteHAR(&written, creator, nil, 0))
+	require.NoError(t, transcript.WriteHAR(&written, creator, transcript.About{}, nil, 0))
 	assert.Equal(t, "[]", gjson.GetBytes(written.Bytes(), "log.entries").Raw)
 }
 
@@ -144,7 +144,7 @@ func TestRecorderKeepsItsBounds(t *testing.T) {
 	assert.Equal(t, "/1", all[0].URL)
 	assert.Equal(t, 1, recorder.Dropped())
 	var written bytes.Buffer
-	require.NoError(t, transcript.WriteHAR(&written, creator, all, recorder.Dropped()))
+	require.NoError(t, transcript.WriteHAR(&written, creator, transcript.About{}, all, recorder.Dropped()))
 	assert.Contains(t, gjson.GetBytes(written.Bytes(), "log.comment").String(), "1 earlier exchanges were not kept")
 }
 
@@ -174,7 +174,7 @@ func TestReadHAR(t *testing.T) {
 	recorder.Mark(transcript.NoteControl)
 	recorder.Mark(transcript.NoteControl)
 	var file bytes.Buffer
-	require.NoError(t, transcript.WriteHAR(&file, creator, recorder.Exchanges(), 0))
+	require.NoError(t, transcript.WriteHAR(&file, creator, transcript.About{}, recorder.Exchanges(), 0))
 	read, err := transcript.ReadHAR(&file)
 	require.NoError(t, err)
 	want := recorder.Exchanges()
@@ -187,4 +187,57 @@ func TestReadHARRefuses(t *testing.T) {
 		_, err := transcript.ReadHAR(strings.NewReader(text))
 		assert.ErrorContains(t, err, "read the transcript", text)
 	}
+}
+
+// exchange is one at a second of the check.
+func exchangeAt(second int, direction transcript.Direction, method, path string, notes ...string) transcript.Exchange {
+	return transcript.Exchange{
+		Direction: direction, Actor: "a", Server: "hs1", Method: method, URL: path, Status: 200, Notes: notes,
+		Started: time.Date(2026, 1, 2, 3, 4, second, 0, time.UTC),
+	}
+}
+
+func TestHARNamesTheCheckAndMarksItsSteps(t *testing.T) {
+	check := []transcript.Exchange{
+		exchangeAt(0, transcript.ClientRequest, "POST", "/register"),
+		exchangeAt(1, transcript.PeerRequest, "PUT", "/send/1"),
+		exchangeAt(2, transcript.ClientRequest, "GET", "/sync", transcript.NoteControl),
+		exchangeAt(3, transcript.PeerRequest, "PUT", "/send/2"),
+		exchangeAt(4, transcript.ClientRequest, "GET", "/sync?look", transcript.NoteFailed),
+		exchangeAt(5, transcript.ClientRequest, "GET", "/sync?later"),
+	}
+	write := func(exchanges []transcript.Exchange) gjson.Result {
+		var written bytes.Buffer
+		about := transcript.About{Check: "a lie, by send", Result: "fail: clients see it"}
+		require.NoError(t, transcript.WriteHAR(&written, creator, about, exchanges, 0))
+		return gjson.ParseBytes(written.Bytes()).Get("log")
+	}
+	har := write(check)
+	assert.Equal(t, `["a lie, by send: up to the positive control","a lie, by send: after the positive control"]`, har.Get("pages.#.title").Raw)
+	assert.Equal(t, `["1","1","1","2","2","2"]`, har.Get("entries.#.pageref").Raw)
+	assert.Equal(t, "2026-01-02T03:04:03.000Z", har.Get("pages.1.startedDateTime").String())
+	assert.Equal(t, "fail: clients see it", har.Get("comment").String())
+	assert.Equal(t, `["control","look at the control","under test","look"]`, har.Get("entries.#._role").Raw)
+	assert.Equal(t, "UNDER TEST: peer a asks hs1", har.Get("entries.3.comment").String())
+	assert.False(t, har.Get("entries.0._role").Exists())
+
+	har = write(check[:3])
+	assert.Equal(t, `["a lie, by send: up to the positive control"]`, har.Get("pages.#.title").Raw, "it ended with the control")
+	har = write(check[3:])
+	assert.Equal(t, `["a lie, by send"]`, har.Get("pages.#.title").Raw, "it has no control")
+	assert.Equal(t, `["under test","look"]`, har.Get("entries.#._role").Raw)
+
+	read, err := transcript.ReadHAR(strings.NewReader(`{"log":` + write(check).Raw + `}`))
+	require.NoError(t, err)
+	assert.Len(t, read, 6)
+}
+
+func TestRolesWithoutNotes(t *testing.T) {
+	all := []transcript.Exchange{
+		exchangeAt(0, transcript.ServerRequest, "PUT", "/_matrix/federation/v2/send_join/1"),
+		exchangeAt(1, transcript.ClientRequest, "POST", "/createRoom", transcript.NoteControl, transcript.NoteFailed),
+	}
+	assert.Empty(t, transcript.Roles(nil, -1))
+	assert.Equal(t, map[int]transcript.Role{1: transcript.Act}, transcript.Roles(all, 1), "one exchange is both")
+	assert.Equal(t, map[int]transcript.Role{0: transcript.Control, 1: transcript.ControlSeen}, transcript.Roles([]transcript.Exchange{all[0], exchangeAt(1, transcript.ClientRequest, "GET", "/sync", transcript.NoteControl)}, -1))
 }

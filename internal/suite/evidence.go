@@ -3,11 +3,14 @@ package suite
 // Files in the results folder besides the verdicts: logs and transcripts of checks, and the candidate's configuration.
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"msc4014/helpers/check"
 	"msc4014/helpers/plan"
@@ -18,6 +21,9 @@ import (
 
 // configurationFolder is the folder for candidates' configuration, in the results folder.
 const configurationFolder = "configuration"
+
+// checksFolder is the folder for logs and transcripts, in the results folder.
+const checksFolder = "checks"
 
 // keepConfiguration writes a server's configuration into the results folder, under its name after prefix, and returns
 // its path there, or "" if the server has none.
@@ -42,12 +48,13 @@ func keeper(wanted plan.Plan) check.Keeper {
 	if wanted.Results == "" {
 		return nil
 	}
+	shared := &sharedFiles{folder: wanted.Results, written: map[*transcript.Exchange]string{}}
 	return func(result verdict.CheckResult, first bool, evidence check.Evidence) (string, string, error) {
-		folder := filepath.Join(wanted.Results, "checks")
+		folder := filepath.Join(wanted.Results, checksFolder)
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return "", "", err
 		}
-		base := filepath.Join("checks", fileName(result.Name))
+		base := filepath.Join(checksFolder, fileName(result.Name))
 		if first {
 			base += ".first"
 		}
@@ -59,13 +66,61 @@ func keeper(wanted plan.Plan) check.Keeper {
 				return err
 			}))
 		}
-		return log, har, errors.Join(append(problems,
-			writeFile(filepath.Join(wanted.Results, log), func(file *os.File) error { return writeLog(file, result, evidence) }),
-			writeFile(filepath.Join(wanted.Results, har), func(file *os.File) error {
-				return transcript.WriteHAR(file, transcript.Creator{Name: "msc4014", Version: plan.SuiteVersion}, evidence.Exchanges, evidence.Dropped)
-			}))...,
-		)
+		problems = append(problems, writeFile(filepath.Join(wanted.Results, log), func(file *os.File) error { return writeLog(file, result, evidence) }))
+		about := about(result)
+		for _, each := range evidence.Shared {
+			file, err := shared.write(each)
+			problems = append(problems, err)
+			if file != "" && len(evidence.Exchanges) == 0 {
+				return log, file, errors.Join(problems...)
+			}
+			if file != "" {
+				about.Result += "; it rests on " + filepath.ToSlash(file)
+			}
+		}
+		return log, har, errors.Join(append(problems, writeFile(filepath.Join(wanted.Results, har), func(file *os.File) error {
+			return transcript.WriteHAR(file, creator, about, evidence.Exchanges, evidence.Dropped)
+		}))...)
 	}
+}
+
+// creator is named in transcripts.
+var creator = transcript.Creator{Name: "msc4014", Version: plan.SuiteVersion}
+
+// sharedFiles writes what several checks rest on once.
+type sharedFiles struct {
+	folder  string
+	mu      sync.Mutex
+	written map[*transcript.Exchange]string // by the first exchange
+}
+
+// write writes the exchanges, if no other check has, and returns their file; "" if there are none. Its name has a digest: the shards of a
+// run, whose files are merged, prepare the same each for itself.
+func (s *sharedFiles) write(shared check.Shared) (string, error) {
+	if len(shared.Exchanges) == 0 {
+		return "", nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if file, done := s.written[&shared.Exchanges[0]]; done {
+		return file, nil
+	}
+	var har bytes.Buffer
+	if err := transcript.WriteHAR(&har, creator, transcript.About{Check: "shared by several checks: " + shared.Name}, shared.Exchanges, 0); err != nil {
+		return "", err
+	}
+	file := filepath.Join(checksFolder, fmt.Sprintf("shared-%s-%.4x.har", fileName(shared.Name), sha256.Sum256(har.Bytes())))
+	s.written[&shared.Exchanges[0]] = file
+	return file, os.WriteFile(filepath.Join(s.folder, file), har.Bytes(), 0o644)
+}
+
+// about says what the transcript of a result is of.
+func about(result verdict.CheckResult) transcript.About {
+	text := string(result.Verdict)
+	if result.Reason != "" {
+		text += ": " + result.Reason
+	}
+	return transcript.About{Check: result.Name, Result: text}
 }
 
 func writeLog(file *os.File, result verdict.CheckResult, evidence check.Evidence) error {

@@ -59,7 +59,7 @@ func newWords(texts []string) words {
 
 // chosen is an exchange to show, and why.
 type chosen struct {
-	role     string
+	role     transcript.Role
 	exchange transcript.Exchange
 }
 
@@ -68,39 +68,23 @@ func choose(exchanges []transcript.Exchange, said words, bad bool) []chosen {
 	if len(exchanges) == 0 {
 		return nil
 	}
-	seen := noted(exchanges, transcript.NoteFailed)
+	seen := transcript.Noted(exchanges, transcript.NoteFailed)
 	if seen < 0 {
 		seen = bestMatch(exchanges, said)
 	}
 	if !bad {
-		return []chosen{{"seen", exchanges[seen]}}
+		return []chosen{{transcript.Seen, exchanges[seen]}}
 	}
-	control := noted(exchanges[:seen+1], transcript.NoteControl)
+	roles := transcript.Roles(exchanges, seen)
 	var all []chosen
-	if control == seen {
-		control = -1
-	}
-	if control >= 0 {
-		at := lastAct(exchanges, 0, control)
-		if at < 0 {
-			at = control
-		}
-		all = append(all, chosen{"control", exchanges[at]})
-	}
-	if act := lastAct(exchanges, control+1, seen); act >= 0 && act != seen {
-		all = append(all, chosen{"under test", exchanges[act]})
-	}
-	return append(all, chosen{"seen", exchanges[seen]})
-}
-
-// noted returns the last exchange with a note, or -1.
-func noted(exchanges []transcript.Exchange, note string) int {
-	for i := len(exchanges) - 1; i >= 0; i-- {
-		if slices.Contains(exchanges[i].Notes, note) {
-			return i
+	for _, wanted := range []transcript.Role{transcript.Control, transcript.Act} {
+		for i, role := range roles {
+			if role == wanted && i != seen {
+				all = append(all, chosen{wanted, exchanges[i]})
+			}
 		}
 	}
-	return -1
+	return append(all, chosen{transcript.Seen, exchanges[seen]})
 }
 
 // bestMatch returns the last of the exchanges whose answer has most of the names that a check's reason has.
@@ -118,32 +102,6 @@ func bestMatch(exchanges []transcript.Exchange, said words) int {
 		}
 	}
 	return best
-}
-
-// lastAct returns the last exchange from first to last in which the suite gave the candidate an event or changed something; -1 if there
-// is none.
-func lastAct(exchanges []transcript.Exchange, first, last int) int {
-	for i := last; i >= first; i-- {
-		e := exchanges[i]
-		switch e.Direction {
-		case transcript.PeerRequest:
-			if e.Method == "PUT" {
-				return i
-			}
-		case transcript.ServerRequest:
-			for _, answer := range []string{"/send_join/", "/backfill/", "/get_missing_events/", "/state/", "/event_auth/", "/invite/"} {
-				if strings.Contains(e.URL, answer) {
-					return i
-				}
-			}
-		case transcript.ClientRequest:
-			asks := strings.Contains(e.URL, "/register") || strings.Contains(e.URL, "/login") || strings.Contains(e.URL, "/filter")
-			if e.Method != "GET" && !asks {
-				return i
-			}
-		}
-	}
-	return -1
 }
 
 // indented returns JSON with an indentation of one space, and other text as it is.

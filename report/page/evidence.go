@@ -36,7 +36,7 @@ type Evidence struct {
 
 // Exchange is a request and its answer.
 type Exchange struct {
-	Role            string // "control", "under test", "seen"
+	Role            transcript.Role
 	Who             string
 	Line            string // method and path
 	Status          string

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"msc4014/helpers/transcript"
 	"msc4014/helpers/verdict"
 	"msc4014/report"
 )
@@ -39,7 +40,7 @@ var parsed = template.Must(template.New("report").Funcs(template.FuncMap{
 	"link":   func(one *Candidate, file string) string { return link(one.Link, file) },
 	"chosen": chosenBy,
 	"prose":  prose,
-	"role":   func(role string) string { return roles[role] },
+	"role":   func(role transcript.Role) string { return roles[role] },
 	"size":   size,
 	"excerpt": func(name string, excerpt *Excerpt) any {
 		return struct {
@@ -50,7 +51,7 @@ var parsed = template.Must(template.New("report").Funcs(template.FuncMap{
 }).Parse(pageTemplate))
 
 // roles are what exchanges show.
-var roles = map[string]string{"control": "Control: the same, right", "under test": "Under test", "seen": "What was seen"}
+var roles = map[transcript.Role]string{transcript.Control: "Control: the same, right", transcript.Act: "Under test", transcript.Seen: "What was seen"}
 
 // prose splits text of ours at its code, which stands between backquotes.
 func prose(text string) []Piece {

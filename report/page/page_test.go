@@ -36,7 +36,7 @@ func hostile(t *testing.T, text string) Source {
 	require.NoError(t, os.MkdirAll(filepath.Join(folder, "checks"), 0o755))
 	event := fmt.Sprintf(`{"type":"m.room.message","content":{"body":%s},"sender":"@mallory:evil.example"}`, quotedJSON(t, text))
 	var har bytes.Buffer
-	require.NoError(t, transcript.WriteHAR(&har, transcript.Creator{Name: text}, []transcript.Exchange{
+	require.NoError(t, transcript.WriteHAR(&har, transcript.Creator{Name: text}, transcript.About{Check: text, Result: text}, []transcript.Exchange{
 		{
 			Direction: transcript.PeerRequest, Actor: text, Server: text, Started: time.Unix(1, 0), Method: "PUT", URL: "https://" + text + "/" + text,
 			RequestBody: []byte(event), Status: 200, ResponseBody: []byte(text), Notes: []string{transcript.NoteControl},

@@ -55,7 +55,7 @@ func folder(t *testing.T, check verdict.CheckResult, exchanges ...transcript.Exc
 		exchanges[i].Started = time.Unix(int64(i), 0).UTC()
 	}
 	var har bytes.Buffer
-	require.NoError(t, transcript.WriteHAR(&har, transcript.Creator{}, exchanges, 0))
+	require.NoError(t, transcript.WriteHAR(&har, transcript.Creator{}, transcript.About{}, exchanges, 0))
 	require.NoError(t, os.WriteFile(filepath.Join(path, "checks", "a.har"), har.Bytes(), 0o644))
 	sum := sha256.Sum256(har.Bytes())
 	check.Name, check.Transcript = "a check", "checks/a.har"

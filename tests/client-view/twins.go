@@ -153,7 +153,7 @@ func tell(c *check.C, number int, one *twins.Found) {
 	c.Notef("%s", strings.ReplaceAll(one.Story(), "\n", " /"))
 	var har bytes.Buffer
 	creator := transcript.Creator{Name: "msc4014", Version: plan.SuiteVersion}
-	if err := transcript.WriteHAR(&har, creator, one.Exchanges, 0); err != nil {
+	if err := transcript.WriteHAR(&har, creator, transcript.About{Check: c.Check().Name, Result: one.Name()}, one.Exchanges, 0); err != nil {
 		c.SuiteError(err)
 	}
 	c.Attach(fmt.Sprintf("difference-%d.har", number), har.Bytes())
