@@ -187,6 +187,9 @@ func TestReport(t *testing.T) {
 				v.expands()
 				v.picture(scheme + "-open")
 				v.fits()
+				for _, part := range []string{"timeline", "open"} {
+					v.section(part, scheme+"-"+part)
+				}
 				v.follows()
 				v.names("button", "link", "searchbox", "combobox", "table", "search")
 			})
@@ -290,4 +293,11 @@ func (v *visitor) names(wanted ...string) {
 			v.t.Errorf("the accessibility tree has no %s", role)
 		}
 	}
+}
+
+// section takes a picture of a part of the report.
+func (v *visitor) section(id, name string) {
+	v.t.Helper()
+	v.do(chromedp.Evaluate(fmt.Sprintf(`document.getElementById(%q)?.scrollIntoView()`, id), nil))
+	v.picture(name)
 }

@@ -66,11 +66,12 @@ type collector struct {
 	rests    []map[string]bool // checks that an observation or a finding rests on, by source
 	all      []*Evidence
 	byName   map[string]string
+	shared   map[string][]transcript.Exchange // by file
 	excerpts []*Excerpt
 }
 
 func newCollector(sources []Source) *collector {
-	c := &collector{sources: sources, byName: map[string]string{}}
+	c := &collector{sources: sources, byName: map[string]string{}, shared: map[string][]transcript.Exchange{}}
 	for _, source := range sources {
 		rests := map[string]bool{}
 		for _, observed := range source.Results.Observations {
@@ -107,7 +108,7 @@ func (c *collector) read(source Source, check verdict.CheckResult, bad bool) *Ev
 	said := wordsOf(check, source.Results)
 	var at time.Time
 	if check.Transcript != "" {
-		exchanges, err := readHAR(source.Folder, check.Transcript)
+		exchanges, err := c.exchanges(source.Folder, check.Transcript)
 		if err != nil {
 			one.Problem = err.Error()
 		}
@@ -142,6 +143,19 @@ func open(folder, file string) (*os.File, error) {
 		return nil, fmt.Errorf("cannot read the evidence %s: %w", file, err)
 	}
 	return opened, nil
+}
+
+// exchanges reads a transcript. Those that many checks share are read once.
+func (c *collector) exchanges(folder, file string) ([]transcript.Exchange, error) {
+	name := filepath.Join(folder, file)
+	if read, ok := c.shared[name]; ok {
+		return read, nil
+	}
+	read, err := readHAR(folder, file)
+	if err == nil && strings.HasPrefix(filepath.Base(file), "shared-") {
+		c.shared[name] = read
+	}
+	return read, err
 }
 
 func readHAR(folder, file string) ([]transcript.Exchange, error) {

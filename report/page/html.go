@@ -84,7 +84,9 @@ type page struct {
 	Verdicts  []verdict.Verdict
 	Columns   int
 	HasFaults bool
-	Evidence  []*Evidence
+	// HasTimeline reports that any candidate has a timeline.
+	HasTimeline bool
+	Evidence    []*Evidence
 }
 
 // policy allows the style sheet and the script of the report, by their digests, and no request.
@@ -106,6 +108,9 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		for _, row := range section.Rows {
 			shown.HasFaults = shown.HasFaults || len(row.Faults) > 0
 		}
+	}
+	for _, one := range r.Candidates {
+		shown.HasTimeline = shown.HasTimeline || one.Timeline != nil
 	}
 	var out bytes.Buffer
 	if err := parsed.Execute(&out, shown); err != nil { // without evidence, to know how much fits

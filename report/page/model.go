@@ -46,6 +46,7 @@ type Candidate struct {
 	OwnCounts  []Count
 	Answered   int // open questions
 	Questions  int
+	Timeline   *Timeline // nil without times
 	checks     map[string]verdict.CheckResult
 	byID       map[string]report.Requirement
 	expected   map[[2]string]string // reasons of the baseline, by what and name
@@ -99,8 +100,9 @@ type Check struct {
 	Evidence string // ID of its evidence, if there is any
 	Log, HAR string // links
 	Took     string
-	Open     bool // it is the first that explains the cell
-	Plain    bool // there is nothing to tell but its verdict
+	Ran      string // when it began
+	Open     bool   // it is the first that explains the cell
+	Plain    bool   // there is nothing to tell but its verdict
 }
 
 // Question is one open requirement.
@@ -163,6 +165,7 @@ func candidate(index int, label string, source Source) *Candidate {
 	for _, requirement := range results.Requirements {
 		one.byID[requirement.ID] = requirement
 	}
+	one.Timeline = timeline(results.Checks)
 	one.Answered, one.Questions = report.OpenQuestions(results)
 	if results.Baseline != nil {
 		for _, expected := range results.Baseline.Expected {
@@ -231,7 +234,10 @@ func (r *Report) check(one *Candidate, check verdict.CheckResult) Check {
 		Log: link(one.Link, check.Log), HAR: link(one.Link, check.Transcript),
 	}
 	if check.DurationMS > 0 {
-		shown.Took = (time.Duration(check.DurationMS) * time.Millisecond).Round(10 * time.Millisecond).String()
+		shown.Took = took(check.DurationMS)
+	}
+	if check.EndMS > 0 {
+		shown.Ran = fmt.Sprintf("%s after the start of the run, at %s", since(check.StartMS), check.Started.UTC().Format("15:04:05.000"))
 	}
 	shown.Evidence = r.evidence.of(one.Index, check)
 	quiet := check.Verdict == verdict.Pass || check.Verdict == verdict.NotRun
