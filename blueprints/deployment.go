@@ -54,9 +54,12 @@ func (d *Deployment) Death() check.Death {
 	return d.death
 }
 
+// crashLines are the lines of a log that are looked at for how the server ended: a stack is long.
+const crashLines = 200
+
 // MarkDead declares the deployment dead.
 func (d *Deployment) MarkDead(cause string) {
-	d.die(check.Death{Cause: cause, Silent: true, LogTail: d.Log(20)})
+	d.die(check.Death{Cause: cause, Silent: true, LogTail: d.Log(crashLines)})
 }
 
 func (d *Deployment) die(death check.Death) {
@@ -77,7 +80,7 @@ func (d *Deployment) watch(server runtime.Server) {
 		select {
 		case <-exited:
 			text, killed := server.Ending()
-			death := check.Death{Cause: server.Host() + " " + text, Outside: killed, LogTail: server.Log(20)}
+			death := check.Death{Cause: server.Host() + " " + text, Outside: killed, LogTail: server.Log(crashLines)}
 			d.die(death)
 		case <-d.died:
 		case <-d.closed:

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/agnivade/levenshtein"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -89,17 +90,27 @@ func Named(all []Fault, ids []string) (named []Fault, err error) {
 	for i, id := range ids {
 		at := slices.IndexFunc(all, func(one Fault) bool { return one.ID == id })
 		if at < 0 {
-			var known []string
-			for _, one := range all {
-				known = append(known, one.ID)
-			}
-			return nil, fmt.Errorf("unknown fault %q; use one of %s", id, strings.Join(known, ", "))
+			return nil, unknown(all, id)
 		}
 		if !slices.Contains(ids[:i], id) {
 			named = append(named, all[at])
 		}
 	}
 	return named, nil
+}
+
+// unknown says that there is no such fault, and names those that are nearest.
+func unknown(all []Fault, id string) error {
+	var near []string
+	for _, one := range all {
+		if id != "" && (strings.Contains(one.ID, id) || levenshtein.ComputeDistance(one.ID, id) <= 1+len(id)/4) {
+			near = append(near, one.ID)
+		}
+	}
+	if len(near) == 0 || len(near) > 8 {
+		return fmt.Errorf("unknown fault %q; ./run.sh list faults tells all %d", id, len(all))
+	}
+	return fmt.Errorf("unknown fault %q; similar ones are %s (./run.sh list faults tells all)", id, strings.Join(near, ", "))
 }
 
 // loadFrom reads the faults from all YAML files in a folder.

@@ -94,5 +94,5 @@ func TestNamed(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []Fault{{ID: "c"}, {ID: "a"}}, named)
 	_, err = Named(all, []string{"a", "x"})
-	assert.EqualError(t, err, `unknown fault "x"; use one of a, b, c`)
+	assert.EqualError(t, err, `unknown fault "x"; similar ones are a, b, c (./run.sh list faults tells all)`)
 }

@@ -218,7 +218,11 @@ func (a *assembly) take(event verdict.Event) {
 		}
 	case verdict.KindServerDied, verdict.KindNote:
 		if event.Message != "" {
-			a.notes = append(a.notes, event.Message)
+			note := event.Message
+			if event.Kind == verdict.KindServerDied && event.Check != "" {
+				note += fmt.Sprintf(" (by %q)", event.Check)
+			}
+			a.notes = append(a.notes, note)
 		}
 	case verdict.KindEnd:
 		a.ended = true

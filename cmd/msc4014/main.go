@@ -3,8 +3,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"syscall"
 
 	"msc4014/cmd/internal/run"
 )
@@ -18,7 +20,11 @@ func main() {
 func execute(ctx context.Context, kill <-chan struct{}, arguments []string) int {
 	command, status := newRootCommand(kill)
 	command.SetArgs(arguments)
-	if err := command.ExecuteContext(ctx); err != nil {
+	err := command.ExecuteContext(ctx)
+	if errors.Is(err, syscall.EPIPE) {
+		return run.StatusCannot // whoever read the output has seen enough, as head
+	}
+	if err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "msc4014:", err)
 		return run.StatusCannot
 	}

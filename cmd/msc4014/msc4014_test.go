@@ -95,7 +95,10 @@ func TestBadCommandLines(t *testing.T) {
 		"dendrite dendrite@0.15.2":            "dendrite and dendrite@0.15.2 are the same candidate",
 		"--results /dev/null":                 "cannot use /dev/null for results: it is a file",
 		"--baseline /none":                    "cannot read the baseline",
-		"list x":                              "takes no argument",
+		"list x y":                            `takes one regular expression, got "y", too`,
+		"list (":                              "is not a valid regular expression",
+		"list faults x y":                     "takes one regular expression",
+		"list faults nosuchfault":             `no fault matches "nosuchfault"`,
 		"clean --nosuch":                      "unknown flag",
 		"run nosuch":                          "unknown candidate",
 		"dendrite dendrite":                   "named twice",
@@ -108,7 +111,7 @@ func TestBadCommandLines(t *testing.T) {
 		"dendrite --fault mapping-unsigned":   "--fault mapping-unsigned works only with the candidate reference, not with dendrite",
 		"reference dendrite --reading redaction/sender-key-kept=kept": "--reading redaction/sender-key-kept=kept works only with the candidate reference, not with dendrite",
 		"--pair reference,dendrite --fault mapping-unsigned":          "works only with the candidate reference, not with dendrite",
-		"reference --fault nosuch":                                    `unknown fault "nosuch"; use one of `,
+		"reference --fault nosuch":                                    `unknown fault "nosuch"; ./run.sh list faults tells all`,
 		"reference --fault":                                           "needs an argument",
 		"reference --fault=":                                          `unknown fault ""`,
 		"reference --reading nosuch":                                  "it is REQUIREMENT=READING",
@@ -186,7 +189,7 @@ func TestList(t *testing.T) {
 	})
 	var text bytes.Buffer
 	require.NoError(t, writeList(&text, catalogue, all))
-	assert.Contains(t, text.String(), "  must   mapping/foreign-signature-not-honoured\n           a lie [send_join]\n")
+	assert.Contains(t, text.String(), "  must   mapping/foreign-signature-not-honoured\n           A mapping signed, validly, only by another server than the user ID's domain is not honoured.\n           - a lie [send_join]\n")
 	assert.Contains(t, text.String(), "  must   room-version/advertised  (no check yet)\n")
 	assert.Contains(t, text.String(), "requirements have a check; 1 checks cover them")
 	assert.Len(t, all, len(catalogue.All()))

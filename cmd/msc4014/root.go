@@ -97,7 +97,7 @@ func newRootCommand(kill <-chan struct{}) (*cobra.Command, *int) {
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetUsageTemplate(root.UsageTemplate() + environmentHelp)
+	root.SetUsageTemplate(root.UsageTemplate() + `{{if or (not .HasParent) (eq .Name "run")}}` + environmentHelp + "{{else}}\n{{.Root.CommandPath}} --help lists the environment variables.\n{{end}}")
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return fmt.Errorf("%s (%s --help shows the flags)", flagProblem(err), command.CommandPath())
 	})

@@ -1,6 +1,9 @@
 package check
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 const (
 	// maxReason bounds a reason, in bytes: reports show it on one line.
@@ -24,6 +27,9 @@ func condense(message string) string {
 	return line
 }
 
+// notEqual is how testify says that two values differ, with a comparison of the two in the end if they are long.
+var notEqual = regexp.MustCompile(`^Not equal: expected: (.*?) actual\s*: (.*?)(?: Diff: --- Expected.*)?$`)
+
 func condenseTestify(message string) string {
 	sections := map[string][]string{}
 	label := ""
@@ -40,6 +46,9 @@ func condenseTestify(message string) string {
 		}
 	}
 	what := strings.Join(sections["Error:"], " ")
+	if values := notEqual.FindStringSubmatch(what); values != nil {
+		what = "expected " + values[1] + ", got " + values[2]
+	}
 	if meaning := strings.Join(sections["Messages:"], " "); meaning != "" {
 		return meaning + ": " + what
 	}

@@ -1,12 +1,31 @@
 package check
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 )
+
+// TestCondenseSpeaksToPeople: of two values that differ it says both, and not how testify compared them.
+func TestCondenseSpeaksToPeople(t *testing.T) {
+	for values, said := range map[[2]any]string{
+		{"@dan:a", "@daniel:a"}: `the sender: expected "@dan:a", got "@daniel:a"`,
+		{1, 2}:                  "the sender: expected 1, got 2",
+		{"a", 2}:                `the sender: expected string("a"), got int(2)`,
+	} {
+		var message failure
+		assert.Equal(&message, values[0], values[1], "the sender")
+		assert.Equal(t, said, condense(message.text))
+	}
+}
+
+// failure keeps the message of an assertion.
+type failure struct{ text string }
+
+func (s *failure) Errorf(format string, arguments ...any) { s.text = fmt.Sprintf(format, arguments...) }
 
 func TestCondenseIsShortAndCheap(t *testing.T) {
 	assert.Equal(t, "one line", condense("one\n  line\n"))

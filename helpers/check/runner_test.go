@@ -318,7 +318,7 @@ func TestVerdictsOfC(t *testing.T) {
 		assert.Equal(t, expected, final[name].Verdict, name)
 	}
 	assert.Equal(t, "chapter/root", final["blocked"].BlockedBy)
-	assert.Contains(t, final["require"].Reason, "what it means: Not equal")
+	assert.Contains(t, final["require"].Reason, "what it means: expected 1, got 2")
 	assert.NotContains(t, final["require"].Reason, "\n")
 }
 

@@ -149,7 +149,7 @@ func (r *Runner) trialOf(one *Check) *trial {
 // blame blames the check if its deployment died.
 func (t *trial) blame(r *Runner) {
 	if t.death != nil {
-		r.blame(t.attempt, fmt.Sprintf("the server died: %s", t.death.Cause), t.death.LogTail)
+		r.blame(t.attempt, fmt.Sprintf("the server died: %s", t.death), t.death.LogTail)
 	}
 }
 
@@ -185,7 +185,7 @@ func (r *Runner) explain(ctx context.Context, death *instance, alone map[*Check]
 		if tried != nil && slices.Contains(tried.killed, death.blueprint) {
 			found = true
 			sum.addCulprit(fmt.Sprintf("%q: %s", touching.check.Name, tried.death.Cause))
-			r.emit(verdict.Event{Kind: verdict.KindServerDied, Check: touching.check.Name, Message: tried.death.Cause})
+			r.emit(verdict.Event{Kind: verdict.KindServerDied, Check: touching.check.Name, Message: tried.death.String()})
 		}
 	}
 	if found {
@@ -210,9 +210,9 @@ func (r *Runner) explain(ctx context.Context, death *instance, alone map[*Check]
 	switch {
 	case last != nil:
 		names := names(group)
-		r.blame(last.attempt, fmt.Sprintf("the server died when %s ran one after the other: %s", names, groupDeath.Cause), groupDeath.LogTail)
+		r.blame(last.attempt, fmt.Sprintf("the server died when %s ran one after the other: %s", names, groupDeath), groupDeath.LogTail)
 		sum.addCulprit(fmt.Sprintf("%s, one after the other: %s", names, groupDeath.Cause))
-		r.emit(verdict.Event{Kind: verdict.KindServerDied, Check: last.attempt.check.Name, Message: groupDeath.Cause})
+		r.emit(verdict.Event{Kind: verdict.KindServerDied, Check: last.attempt.check.Name, Message: groupDeath.String()})
 	case len(group) > 0:
 		sum.unsolved = append(sum.unsolved, story(fmt.Sprintf("on a deployment that %s had used and outlived, and did so again when they were repeated", names(group))))
 	case cause.Outside:
@@ -302,7 +302,7 @@ func (r *Runner) blame(culprit *attempt, reason, logTail string) {
 	culprit.result.Verdict = verdict.Fail
 	culprit.result.Reason = reason
 	culprit.result.BlockedBy, culprit.result.Died = "", true
-	if line := lastLine(logTail); line != "" {
+	if line := lastLine(logTail); line != "" && crashIn(logTail) == "" {
 		culprit.result.Details = append(culprit.result.Details, "the end of the server's log: "+line)
 	}
 	r.emit(verdict.Event{Kind: verdict.KindFinding, Finding: &verdict.Finding{

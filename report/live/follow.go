@@ -208,7 +208,11 @@ func (f *follower) event(event verdict.Event, of entry) {
 		}
 	case verdict.KindServerDied:
 		if len(f.deaths) < mostDeaths {
-			f.deaths = append(f.deaths, short(event.Message))
+			death := short(event.Message)
+			if event.Check != "" {
+				death += " (by " + event.Check + ")"
+			}
+			f.deaths = append(f.deaths, death)
 		}
 	}
 }

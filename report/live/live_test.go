@@ -65,7 +65,7 @@ func TestFollowsARun(t *testing.T) {
 	for _, one := range []verdict.Event{
 		{Kind: verdict.KindPlan, Total: 4}, event(verdict.KindCheckStart, "a", "", ""), event(verdict.KindCheckStart, "b", "", ""),
 		event(verdict.KindCheckDone, "a", verdict.Pass, ""), again, event(verdict.KindCheckDone, "d", verdict.Fail, strings.Repeat("x", 2000)),
-		{Kind: verdict.KindServerDied, Message: "hs1 exited"}, {Kind: verdict.KindNote, Message: "not on the page"},
+		{Kind: verdict.KindServerDied, Check: "c", Message: "hs1 exited"}, {Kind: verdict.KindNote, Message: "not on the page"},
 	} {
 		recorder.Handle(one)
 	}
@@ -74,7 +74,7 @@ func TestFollowsARun(t *testing.T) {
 	assert.Equal(t, []int{4, 3, 1}, []int{got.Total, got.Done, got.Unexpected})
 	require.Len(t, got.Running, 1)
 	assert.Equal(t, "b", got.Running[0].Check)
-	assert.Equal(t, []string{"hs1 exited"}, got.Deaths)
+	assert.Equal(t, []string{"hs1 exited (by c)"}, got.Deaths)
 	var names []string
 	for _, one := range got.Results {
 		names = append(names, one.Check)

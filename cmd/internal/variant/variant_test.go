@@ -32,9 +32,9 @@ func TestVariant(t *testing.T) {
 
 func TestVariantRefuses(t *testing.T) {
 	for says, v := range map[string]Variant{
-		`unknown fault "nosuch"; use one of `: {Faults: []string{"nosuch"}},
-		"it is REQUIREMENT=READING":           {Readings: []string{"nosuch"}},
-		"there are msc4014, dendrite":         {Dialect: "nosuch"},
+		`unknown fault "nosuch"; ./run.sh list faults`: {Faults: []string{"nosuch"}},
+		"it is REQUIREMENT=READING":                    {Readings: []string{"nosuch"}},
+		"there are msc4014, dendrite":                  {Dialect: "nosuch"},
 	} {
 		_, err := v.Overlay(root)
 		assert.ErrorContains(t, err, says)
