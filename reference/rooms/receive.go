@@ -98,17 +98,25 @@ func (r *Room) missing(ids []string) []string {
 	})
 }
 
-// fillGap requests and accepts the events between the forward extremities and an event. takeForeign copes with those
-// that are unavailable.
+// fillGap requests and accepts the events between the forward extremities and an event: from the server that sent it, or if
+// that does not give them, from others in the room. takeForeign copes with those that are unavailable.
 func (r *Room) fillGap(ctx context.Context, origin string, event *pdu.Event) {
 	r.mu.RLock()
 	earliest := slices.Clone(r.heads)
 	r.mu.RUnlock()
-	found, err := r.rooms.Remote.MissingEvents(ctx, origin, r.id, earliest, []string{event.ID()}, missingLimit, 0)
-	if err != nil {
-		r.rooms.Log.Info("missing events were not fetched", "room", r.id, "before", event.ID(), "server", origin, "error", err)
+	for _, server := range append([]string{origin}, slices.DeleteFunc(r.Audience(), func(server string) bool { return server == origin })...) {
+		found, err := r.rooms.Remote.MissingEvents(ctx, server, r.id, earliest, []string{event.ID()}, missingLimit, 0)
+		if err != nil {
+			r.rooms.Log.Info("missing events were not fetched", "room", r.id, "before", event.ID(), "server", server, "error", err)
+			continue
+		}
+		r.takeMissing(ctx, server, found)
 		return
 	}
+}
+
+// takeMissing accepts the events of a gap that a server gave.
+func (r *Room) takeMissing(ctx context.Context, server string, found []json.RawMessage) {
 	var between []*pdu.Event
 	for _, one := range found {
 		if read, err := r.readForeign(ctx, one); err == nil && read.RoomID() == r.id {
@@ -118,7 +126,7 @@ func (r *Room) fillGap(ctx context.Context, origin string, event *pdu.Event) {
 	slices.SortStableFunc(between, func(a, b *pdu.Event) int { return cmp.Compare(a.Depth(), b.Depth()) })
 	for _, one := range between {
 		if len(r.missing([]string{one.ID()})) > 0 {
-			if _, err := r.takeForeign(ctx, origin, one); err != nil {
+			if _, err := r.takeForeign(ctx, server, one); err != nil {
 				r.rooms.Log.Info("a missing event was refused", "room", r.id, "event", one.ID(), "error", err)
 			}
 		}

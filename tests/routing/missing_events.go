@@ -35,6 +35,36 @@ var _ = check.Register(check.Check{
 	},
 })
 
+// The server that sent the event after the gap does not give the others: another server that a mapping names does.
+var _ = check.Register(check.Check{
+	Name:     "a gap before an event of a server that does not give it is filled by another",
+	Requires: []string{"routing/missing-events"},
+	Path:     "get_missing_events",
+	Body: func(c *check.C) {
+		s := stage.OpenResident(c)
+		carol, other := s.Witness.User("witness"), s.Peer()
+		dan := other.User("dan")
+		others := other.Joins(s.Room.ID(), dan)
+		s.Alice.Blaming("membership/remote-joins-us").AwaitsMembership(s.Room.ID(), dan.ID(), "join")
+		s.Room.Blaming("routing/reaches-members").AwaitsMember(dan.ID(), "join")
+		before := s.Room.Says(carol, "said before the gap")
+		others.Apply(before)
+		s.Alice.Blaming("membership/remote-joins-us").AwaitsEvent(s.Room.ID(), before.ID())
+		missed := s.Room.AppliesText(carol, "said, and not sent")
+		others.Apply(missed)
+		s.Witness.PlayDead(federation.DeadUnavailable, federation.GetMissingEvents, federation.GetEvent, federation.Backfill,
+			federation.GetState, federation.GetStateIDs, federation.GetEventAuth)
+		after := s.Room.AppliesText(carol, "said after the gap")
+		others.Apply(after)
+		_, err := s.Room.Pushes(after)
+		c.Need("resilience/stays-up", err)
+		for _, event := range []federation.Event{missed, after} {
+			shown := s.Alice.AwaitsEvent(s.Room.ID(), event.ID())
+			assert.Equal(c, carol.ID(), shown.Get("sender").String(), "the sender of an event in a gap")
+		}
+	},
+})
+
 // And here the history of a room just joined, which the server that it was joined through does not serve: another that a
 // mapping names does.
 var _ = check.Register(check.Check{

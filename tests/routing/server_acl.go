@@ -153,6 +153,75 @@ var _ = check.Register(check.Check{
 	},
 })
 
+// Leaves and knocks: of other users of the denied server. The control is the same of another user, before the list.
+func init() {
+	for _, each := range []struct{ membership, joinRule, endpoint string }{
+		{"leave", "", "v2/send_leave"},
+		{"knock", "knock", "v1/send_knock"},
+	} {
+		check.Register(check.Check{
+			Name:     "a denied server's " + each.membership + " is refused",
+			Requires: []string{"routing/server-acl"},
+			Path:     "send_" + each.membership,
+			Body: func(c *check.C) {
+				l := openListedRoom(c)
+				first, second := l.denied.User("first"), l.denied.User("second")
+				if each.joinRule != "" {
+					rule := l.alice.Sets(l.roomID, "m.room.join_rules", "", map[string]any{"join_rule": each.joinRule})
+					l.room.Blaming("routing/reaches-members").AwaitsEvent(rule)
+				} else {
+					l.room.JoinsByEvent(first)
+					l.room.JoinsByEvent(second)
+					l.alice.Blaming("membership/remote-joins-us").AwaitsMembership(l.roomID, second.ID(), "join")
+				}
+				// Of another key each, and made beforehand: what the list denies is the event itself.
+				honest, lie := l.room.BuildsMember(first, each.membership), l.room.BuildsMember(second, each.membership)
+				answer := delivery.PutMember(l.Stage, l.denied, each.endpoint, honest)
+				_, err := l.alice.SeesMembership(l.roomID, first.ID(), each.membership)
+				c.Control(delivery.WithAnswer(err, answer.String()))
+				l.denies()
+				answer = delivery.PutMember(l.Stage, l.denied, each.endpoint, lie)
+				c.Notef("the server answered send_%s of a denied server with %s", each.membership, delivery.Short(answer))
+				l.barrier()
+				l.alice.Refused(l.roomID, lie)
+				l.dansRoom.NotServed(lie)
+			},
+		})
+	}
+}
+
+// And invites: the server does not complete one of a denied server, for a room that it is in.
+var _ = check.Register(check.Check{
+	Name:     "a denied server's invite is refused",
+	Requires: []string{"routing/server-acl"},
+	Path:     "invite",
+	Body: func(c *check.C) {
+		l := openListedRoom(c)
+		first, second := l.User("first"), l.User("second")
+		ctx, cancel := l.denied.Within()
+		defer cancel()
+		completed, answer, err := l.room.Invite(ctx, l.ServerName(1), l.carol, first.UserID)
+		c.Need("resilience/stays-up", err)
+		if completed.IsZero() {
+			c.Control(fmt.Errorf("the server answered an invite by a member of a peer with %s", answer))
+		}
+		c.Control(nil)
+		l.denies()
+		lie, answer, err := l.room.Invite(ctx, l.ServerName(1), l.carol, second.UserID)
+		c.Need("resilience/stays-up", err)
+		c.Notef("the server answered the invite of a denied server with %s", answer)
+		if !lie.IsZero() {
+			c.Errorf("the server completed an invite of a denied server: %s", lie)
+		}
+		l.barrier()
+		synced, err := second.Sync(c.Context(), "", 0, "")
+		c.Need("client-view/unmodified-client", err)
+		if invite := synced.Get(match.Path("rooms", "invite", l.roomID)); invite.Exists() {
+			c.Errorf("/sync of %s shows the invite of a denied server", second.UserID)
+		}
+	},
+})
+
 // Requests for events and state.
 func init() {
 	for _, each := range fetches {
