@@ -38,6 +38,13 @@ func (r *Room) Invite(ctx context.Context, server string, inviter *User, userID 
 func (r *Room) InviteFrom(
 	ctx context.Context, from *Peer, server string, inviter *User, userID string, changes ...Change,
 ) (Event, Answer, error) {
+	return r.InviteWithState(ctx, from, server, inviter, userID, r.Stripped(), changes...)
+}
+
+// InviteWithState is InviteFrom with other stripped state than the room's.
+func (r *Room) InviteWithState(
+	ctx context.Context, from *Peer, server string, inviter *User, userID string, state []Event, changes ...Change,
+) (Event, Answer, error) {
 	partial, err := r.PartialInvite(inviter)
 	if err != nil {
 		return Event{}, Answer{}, err
@@ -45,7 +52,7 @@ func (r *Room) InviteFrom(
 	if partial, err = applyChanges(partial, changes); err != nil {
 		return Event{}, Answer{}, err
 	}
-	body := object(text("room_version", r.Version()), events("invite_room_state", r.stripped()), field{"event", partial})
+	body := object(text("room_version", r.Version()), events("invite_room_state", state), field{"event", partial})
 	named := r.id
 	if r.format.InviteByEventID {
 		named = NewEvent(partial, r.format).ID()
@@ -80,7 +87,7 @@ func (r *Room) InviteOrdinary(ctx context.Context, server string, inviter *User,
 	if err != nil {
 		return Event{}, err
 	}
-	body := object(text("room_version", r.Version()), events("invite_room_state", r.stripped()), field{"event", event.JSON()})
+	body := object(text("room_version", r.Version()), events("invite_room_state", r.Stripped()), field{"event", event.JSON()})
 	uri := "/_matrix/federation/v2/invite/" + url.PathEscape(r.id) + "/" + url.PathEscape(event.ID())
 	answer, err := r.peer.Do(ctx, server, http.MethodPut, uri, body)
 	if err != nil {
@@ -102,8 +109,8 @@ func (r *Room) learnInvited(invite Event, userID string) {
 	}
 }
 
-// stripped returns the state that goes with an invite or the answer to a knock.
-func (r *Room) stripped() []Event {
+// Stripped returns the state that goes with an invite or the answer to a knock, as events with neither ID nor signature.
+func (r *Room) Stripped() []Event {
 	var stripped []Event
 	for _, event := range r.State() {
 		switch event.Type() {

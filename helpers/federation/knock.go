@@ -50,5 +50,5 @@ func (p *Peer) sendKnock(request *Request) Answer {
 	}
 	room.Apply(event)
 	p.forward(room, event, request.Origin)
-	return Answer{Status: http.StatusOK, Body: object(events("knock_room_state", room.stripped()))}
+	return Answer{Status: http.StatusOK, Body: object(events("knock_room_state", room.Stripped()))}
 }

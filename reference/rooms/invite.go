@@ -220,7 +220,7 @@ func (rs *Rooms) InvitedPartial(_ context.Context, origin, userID string, invite
 	}
 	p := rs.Pseudonym
 	inviter := identity.SenderKey(format.Sender(invite.Event))
-	err := p.CheckInviteOrigin(inviter, parseStripped(format, invite.InviteRoomState), origin, ownKeys{rs, rs.MappingKeys})
+	err := rs.checkInviteOrigin(inviter, parseStripped(format, invite.InviteRoomState), roomID, origin)
 	if err != nil && !(errors.Is(err, pseudonym.ErrInviterUnknown) && p.Dialect == pdu.DialectDendrite) {
 		return nil, Forbidden("%v", err)
 	}
@@ -247,4 +247,15 @@ func (rs *Rooms) keepInvite(origin, roomID, userID string, format pdu.Format, ev
 		RoomID: roomID, UserID: userID, Version: format.RoomVersion, Membership: "invite", Event: event.JSON(), Wire: state,
 		State: rs.stripped(format, event, state), Servers: []string{origin},
 	})
+}
+
+// checkInviteOrigin returns an error unless a partial invite came from the server of its inviter. A server that is in the room
+// knows who the inviter is, and does not go by the state that was sent with the invite, which nobody signed.
+func (rs *Rooms) checkInviteOrigin(inviter identity.SenderKey, state []*pdu.Stripped, roomID, origin string) error {
+	if room := rs.Get(roomID); room != nil && room.Resident() {
+		if domain, proven := pseudonym.VerifiedDomain(inviter, room.directory); proven && domain != origin {
+			return fmt.Errorf("the inviter %s is of %s, the invite came from %s", inviter, domain, origin)
+		}
+	}
+	return rs.Pseudonym.CheckInviteOrigin(inviter, state, origin, ownKeys{rs, rs.MappingKeys})
 }

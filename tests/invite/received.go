@@ -3,6 +3,7 @@ package invite
 // Invites of users of the server under test, which completes them.
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/stretchr/testify/assert"
@@ -172,6 +173,54 @@ func init() {
 		})
 	}
 }
+
+// The invited server is in the room, and so knows whose key the inviter's is: what an invite's unsigned state says of it is nothing to
+// go by. (To a server that is new to the room the state says it all: there the texts give it nothing to check it against.)
+var _ = check.Register(check.Check{
+	Name:     "an invite by another server, with state that maps the inviter's key to a user of its own",
+	Requires: []string{"invite/origin-checked"},
+	Path:     "invite",
+	Body: func(c *check.C) {
+		h := openHost(c, true)
+		alice, dora, mallory := h.User("alice"), h.User("dora"), h.Peer()
+		c.Control(h.invitesAndAwaits(h.room, alice))
+
+		key := h.host.KeyIn(h.room.ID()).Public
+		server := mallory.Signer()
+		mapping, err := pseudoid.SignMapping(pseudoid.NewMapping(h.Format().Dialect, key, mallory.User("liar").ID()),
+			server.Entity, server.KeyID, server.Key)
+		if err != nil {
+			c.SuiteError(err)
+		}
+		var state []federation.Event
+		for _, event := range h.room.Stripped() {
+			if member, _ := event.StateKey(); event.Type() == "m.room.member" && member == string(key) {
+				lie, err := federation.SetField("content."+pseudoid.MappingField, json.RawMessage(mapping))(event.JSON())
+				if err != nil {
+					c.SuiteError(err)
+				}
+				event = federation.NewEvent(lie, event.Format())
+			}
+			state = append(state, event)
+		}
+		c.UnderTest()
+		ctx, cancel := mallory.Within()
+		defer cancel()
+		completed, answer, err := h.room.InviteWithState(ctx, mallory.Peer, h.ServerName(1), h.host, dora.UserID, state)
+		c.Need("resilience/stays-up", err)
+		c.Notef("the server answered the invite by another server with %s", answer)
+		if _, err := pseudoid.VerifyInvitedSignature(completed.JSON(), h.room.Format()); err == nil {
+			c.Errorf("a server that the inviter is not on was given an invite of %s, signed by the user's key", dora.UserID)
+		}
+		c.Need("membership/invite-from-remote", h.invitesAndAwaits(h.makesRoom(), dora)) // the barrier
+		synced, err := dora.Sync(c.Context(), "", 0, "")
+		c.Need("client-view/unmodified-client", err)
+		if invite := synced.Get("rooms.invite." + gjson.Escape(h.room.ID())); invite.Exists() {
+			c.Errorf("a server that the inviter is not on could invite %s in the name of %s: /sync shows %s",
+				dora.UserID, h.host.ID(), invite.Raw)
+		}
+	},
+})
 
 // And where inviter and invited are on one server (MSC4014, Changes from MSC1228 5).
 var _ = check.Register(check.Check{

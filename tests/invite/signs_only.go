@@ -34,6 +34,15 @@ var otherThanInvites = []struct {
 	{"a ban", func(signedRoom) []federation.Change {
 		return []federation.Change{federation.SetField("content.membership", "ban")}
 	}},
+	{"a leave", func(signedRoom) []federation.Change {
+		return []federation.Change{federation.SetField("content.membership", "leave")}
+	}},
+	{"a redaction by the user itself", func(s signedRoom) []federation.Change {
+		return []federation.Change{
+			federation.SetField(s.room.Format().SenderField(), s.key), federation.SetField("type", "m.room.redaction"),
+			federation.SetField("redacts", s.room.Extremities()[0]), federation.SetField("content", map[string]string{"redacts": s.room.Extremities()[0]}),
+		}
+	}},
 	{"an invite by the user itself", func(s signedRoom) []federation.Change {
 		return []federation.Change{federation.SetField(s.room.Format().SenderField(), s.key)}
 	}},

@@ -94,7 +94,7 @@ var joinLies = []lie{
 		alter: func(honest federation.Template, s scene) federation.Template {
 			return honest.NamingKey(s.Carol.KeyIn(honest.RoomID()).Public)
 		},
-		deadly: []string{"send"},
+		deadly: []string{"send", "get_missing_events"},
 	},
 	{
 		// The key of the last lie was one of the liar's own server. This one is not.
@@ -103,7 +103,7 @@ var joinLies = []lie{
 		alter: func(honest federation.Template, s scene) federation.Template {
 			return honest.NamingKey(pseudoid.SenderKey(s.Room.SenderOf(s.Alice.UserID)))
 		},
-		deadly: []string{"send"},
+		deadly: []string{"send", "get_missing_events"},
 	},
 	{
 		requirement: "mapping/no-hijack", name: "a join in the name of another member's key",
