@@ -23,13 +23,13 @@ func introduceBySend(s Scene, member *federation.User) (Introduction, error) {
 	barrier := m.Room.Builds(federation.TextMessage(s.Carol, "said beside the join"))
 	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
 	if refusal := s.Sends(m.Join); refusal != nil {
-		if err := s.seesBefore(m.Room, barrier, m.Join); err != nil {
+		if err := s.seesBefore(m.Room, barrier, refusal, m.Join); err != nil {
 			return m, errors.Join(refusal, err)
 		}
 	}
 	m.Said = m.Room.AppliesText(member, "said after the join")
 	refusal := s.Sends(m.Said)
-	return m, errors.Join(refusal, s.Sees(m.Room, m.Join, m.Said))
+	return m, errors.Join(refusal, s.unless(refusal).Sees(m.Room, m.Join, m.Said))
 }
 
 // introduceByMissingEvents: the server gets the join and the message when it asks for the events before another message.
@@ -40,7 +40,7 @@ func introduceByMissingEvents(s Scene, member *federation.User) (Introduction, e
 	m.Said = m.Room.AppliesText(member, "said in the gap")
 	after := m.Room.AppliesText(s.Carol, "said after the gap")
 	refusal := s.Sends(after)
-	return m, errors.Join(refusal, s.seesBefore(m.Room, barrier, m.Said, after))
+	return m, errors.Join(refusal, s.seesBefore(m.Room, barrier, refusal, m.Said, after))
 }
 
 // introduceByState: get_missing_events returns the last event of the gap alone, so that the server asks for the state before
@@ -60,7 +60,7 @@ func introduceByState(s Scene, member *federation.User) (Introduction, error) {
 	after := m.Room.AppliesText(s.Carol, "said after the gap")
 	m.Said = m.Room.AppliesText(member, "said by a member of the fetched state")
 	refusals := errors.Join(s.Sends(after), s.Sends(m.Said))
-	return m, errors.Join(refusals, s.Sees(m.Room, after, m.Said))
+	return m, errors.Join(refusals, s.unless(refusals).Sees(m.Room, after, m.Said))
 }
 
 // introduceByStateOfSendJoin: the member is in the room already when Alice joins it through Origin.
@@ -73,7 +73,7 @@ func introduceByStateOfSendJoin(s Scene, member *federation.User) (Introduction,
 	barrier := m.Room.Builds(federation.TextMessage(s.Carol, "said beside the member's message"))
 	m.Said = m.Room.AppliesText(member, "said after alice's join")
 	refusal := s.Sends(m.Said)
-	return m, errors.Join(refusal, s.seesBefore(m.Room, barrier, m.Said))
+	return m, errors.Join(refusal, s.seesBefore(m.Room, barrier, refusal, m.Said))
 }
 
 // introduceByBackfill: the member has joined and left before Alice joins, and her client pages back.
@@ -129,11 +129,23 @@ func (s Scene) Sees(room *stage.Room, events ...federation.Event) error {
 	return nil
 }
 
+// unless is the scene with no more patience than usual if the server refused an event: it is not late then.
+func (s Scene) unless(refusal error) Scene {
+	if refusal != nil {
+		s.Patience = stage.Patience
+	}
+	return s
+}
+
 // seesBefore sends a barrier, which is beside the events sent before it, waits until Alice's client is shown it, and returns
-// an error if one of the events is in no view.
-func (s Scene) seesBefore(room *stage.Room, barrier federation.Event, events ...federation.Event) error {
+// an error if one of the events is in no view. The barrier decides what the server refused; an event that it did not refuse may come
+// after it, as servers may verify senders apart from each other.
+func (s Scene) seesBefore(room *stage.Room, barrier federation.Event, refusal error, events ...federation.Event) error {
 	if err := errors.Join(s.Sends(barrier), s.Sees(room, barrier)); err != nil {
 		return err
+	}
+	if refusal == nil {
+		return s.Sees(room, events...)
 	}
 	for _, event := range events {
 		if !s.Alice.SomeView(room.ID(), func(view stage.View) bool { return view.Has(event.ID()) }) {

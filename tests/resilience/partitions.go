@@ -20,8 +20,8 @@ import (
 
 const (
 	partitionHeals = "resilience/partition-heals"
-	// healingTime is how long servers may take until they reach each other again, on a quiet machine: the suite's number. They
-	// wait longer after each attempt that failed, and the partition of a check is short.
+	// healingTime is how long servers may take until they reach each other again, on a quiet machine: the suite's number, past which
+	// nothing is judged. They wait longer after each attempt that failed, and the partition of a check is short.
 	healingTime = 15 * time.Second
 	// healingNetworkTime is the same where the network itself was cut off: earlier connections must time out, too.
 	healingNetworkTime = 30 * time.Second
@@ -35,6 +35,7 @@ type divided struct {
 	peer             *stage.Peer
 	carol, dan, erin *federation.User // dan is banned during the partition, erin joins
 	room             *stage.Room
+	elsewhere        *stage.Room   // another room of the same servers, in which nothing happens meanwhile
 	healing          time.Duration // how long the servers may take until they reach each other again
 }
 
@@ -45,11 +46,15 @@ func opensDivided(s *stage.Stage, servers int) *divided {
 	d.carol, d.dan, d.erin = d.peer.User("carol"), d.peer.User("dan"), d.peer.User("erin")
 	roomID := alice.Makes(stage.Public, stage.Option{Name: "power_level_content_override", Value: map[string]any{"state_default": 0}})
 	d.room = d.peer.Joins(roomID, d.carol)
+	d.elsewhere = d.peer.Joins(alice.Makes(stage.Public), d.carol)
 	d.room.JoinsByEvent(d.dan)
 	alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, d.dan.ID(), "join")
 	for place := 2; place <= servers; place++ {
 		bob := s.UserAt(place, "bob")
 		bob.Joins(roomID, s.ServerName(1))
+		bob.Joins(d.elsewhere.ID(), s.ServerName(1))
+		d.elsewhere.Blaming("membership/join-remote").AwaitsMember(bob.UserID, "join")
+		alice.Blaming("membership/join-remote").AwaitsMembership(d.elsewhere.ID(), bob.UserID, "join")
 		bob.Blaming("membership/join-remote").AwaitsMembership(roomID, d.carol.ID(), "join")
 		d.room.Blaming("membership/join-remote").AwaitsMember(bob.UserID, "join")
 		alice.Blaming("membership/join-remote").AwaitsMembership(roomID, bob.UserID, "join")
@@ -123,10 +128,31 @@ func topicOf(user *stage.User) string { return "set by " + user.UserID }
 
 const topicOfTheBanned = "set by one who is banned"
 
-// heals ensures that all clients are shown all messages within the time for healing, and that all agree on the state of the
+// meet waits until the servers reach each other again, and the peer: until what is said in the room elsewhere arrives. The check is
+// inconclusive if they do not within the time for healing, which no text limits.
+func (d *divided) meet(c *check.C) {
+	ctx, cancel := c.Within(d.healing)
+	defer cancel()
+	for _, user := range d.users {
+		said, err := user.SendMessage(ctx, d.elsewhere.ID(), "said elsewhere after the partition")
+		c.Need("client-view/unmodified-client", err)
+		_, err = d.peer.WaitForEventID(ctx, said)
+		for _, other := range d.users {
+			if err == nil {
+				_, err = other.Timeline(d.elsewhere.ID()).Wait(ctx, match.EventID(said))
+			}
+		}
+		if err != nil {
+			c.Inconclusive("the servers have not reached each other again within %s: %v", d.healing, err)
+		}
+	}
+}
+
+// heals ensures that all clients are shown all messages once the servers reach each other again, and that all agree on the state of the
 // room.
 func (d *divided) heals(c *check.C, messages senders) {
 	began := time.Now()
+	d.meet(c)
 	ctx, cancel := c.Within(d.healing)
 	defer cancel()
 	locals := slices.Concat(d.users, d.newcomers)
