@@ -16,6 +16,8 @@ var (
 	PrivatePair   = stage.Blueprint{Name: "private pair of servers", Servers: 2, Private: true}
 	// AttackedServer is for hostile input, which may crash it (check.C.Expendable).
 	AttackedServer = stage.Blueprint{Name: "attacked server", Servers: 1}
+	// ServingServer pushes to the application services stage.Everyone and stage.Bridge, if its image takes registrations.
+	ServingServer = stage.Blueprint{Name: "server with application services", Servers: 1, Services: true}
 	// DyingServer is for checks that look at it again after its death (check.C.Expendable).
 	DyingServer = stage.Blueprint{Name: "server that may die", Servers: 1, Restarted: true}
 	// Each of these is restarted once, in a scene that its checks share; no other check may use them.
@@ -24,7 +26,7 @@ var (
 )
 
 // All lists the blueprints.
-var All = []stage.Blueprint{OneServer, TwoServers, PrivateServer, PrivatePair, AttackedServer, DyingServer, StoppedServer, KilledServer}
+var All = []stage.Blueprint{OneServer, TwoServers, PrivateServer, PrivatePair, AttackedServer, ServingServer, DyingServer, StoppedServer, KilledServer}
 
 // byName returns the blueprint of that name.
 func byName(name string) (stage.Blueprint, error) {

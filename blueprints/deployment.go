@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"msc4014/helpers/appservice"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/match"
@@ -24,6 +25,7 @@ type Deployment struct {
 	healthChecks atomic.Int64
 	outage       sync.RWMutex // held while a check restarts a server
 	shared       sync.Map
+	services     *appservice.Host // nil unless the blueprint has some
 
 	closed   chan struct{} // closed before the servers are removed: their exits are expected then
 	unwatch  sync.Once
@@ -43,6 +45,9 @@ func (d *Deployment) Server(place int) runtime.Server { return d.servers[place] 
 
 // Shared returns what checks on the deployment share, by name.
 func (d *Deployment) Shared() *sync.Map { return &d.shared }
+
+// Services returns the application services of the server; nil unless the blueprint has some.
+func (d *Deployment) Services() *appservice.Host { return d.services }
 
 // Died returns a channel that is closed when a server exits unexpectedly or the deployment is declared dead.
 func (d *Deployment) Died() <-chan struct{} { return d.died }
@@ -123,7 +128,7 @@ func (d *Deployment) Log(lines int) string {
 // Close removes the servers.
 func (d *Deployment) Close(ctx context.Context) error {
 	d.unwatch.Do(func() { close(d.closed) })
-	return d.eachServer(func(place int) error {
+	err := d.eachServer(func(place int) error {
 		server := d.servers[place]
 		if server == nil {
 			return nil // it was not started
@@ -131,6 +136,10 @@ func (d *Deployment) Close(ctx context.Context) error {
 		d.world.forget(server)
 		return server.Remove(ctx)
 	})
+	if d.services != nil {
+		err = errors.Join(err, d.services.Close())
+	}
+	return err
 }
 
 // healthUser is a user for health checks, with its own room of the server's default version, or none if the server refuses to

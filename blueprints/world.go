@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"msc4014/helpers/appservice"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
@@ -106,9 +107,17 @@ func (w *World) start(ctx context.Context, blueprint stage.Blueprint) (*Deployme
 		died:    make(chan struct{}),
 		closed:  make(chan struct{}),
 	}
+	var registrations map[string][]byte
+	if blueprint.Services {
+		var err error
+		if deployment.services, err = w.playServices(); err != nil {
+			return nil, err
+		}
+		registrations = deployment.services.Registrations()
+	}
 	err := deployment.eachServer(func(place int) error {
 		server, err := w.Runtime.Start(ctx, runtime.ServerOptions{
-			Deployment: deployment.id, Host: hostAt(place), Ephemeral: !blueprint.Restarted,
+			Deployment: deployment.id, Host: hostAt(place), Ephemeral: !blueprint.Restarted, Registrations: registrations,
 		})
 		if err != nil {
 			return err
@@ -127,6 +136,21 @@ func (w *World) start(ctx context.Context, blueprint stage.Blueprint) (*Deployme
 		return nil, errors.Join(err, deployment.Close(context.WithoutCancel(ctx)))
 	}
 	return deployment, nil
+}
+
+// playServices starts the application services of a deployment.
+func (w *World) playServices() (*appservice.Host, error) {
+	address, err := w.Runtime.NewPeer()
+	if err != nil {
+		return nil, fmt.Errorf("get a name for application services: %w", err)
+	}
+	host, err := appservice.Listen(address)
+	if err != nil {
+		return nil, err
+	}
+	host.Add(stage.Everyone, "everyone-service", "@.*")
+	host.Add(stage.Bridge, "bridge-service", "@"+stage.BridgedPrefix+".*")
+	return host, nil
 }
 
 // forget removes a server from those that peers can dial.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"msc4014/dockerfiles/internal/contract"
+	"msc4014/reference/appservice"
 	"msc4014/reference/choice"
 	"msc4014/reference/homeserver"
 	"msc4014/reference/pdu"
@@ -48,9 +49,17 @@ func serve(ctx context.Context, settings contract.Settings, decided choice.Decid
 	}
 	handler := slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: logLevel(settings.LogLevel)})
 	log := slog.New(handler)
+	var services []*appservice.Registration
+	for _, path := range settings.Registrations {
+		service, err := appservice.Load(path)
+		if err != nil {
+			return err
+		}
+		services = append(services, service)
+	}
 	home, err := homeserver.New(homeserver.Config{
 		ServerName: settings.ServerName, DataDir: settings.DataDir, Dialect: decided.Dialect, Readings: decided.Readings,
-		RootCAs: issuer.Pool(), Log: log,
+		RootCAs: issuer.Pool(), Log: log, Services: services,
 	})
 	if err != nil {
 		return err

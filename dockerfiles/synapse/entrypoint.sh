@@ -55,6 +55,11 @@ if [ ! -s $data/signing.key ]; then
 fi
 
 sed "s|@SERVER_NAME@|$SERVER_NAME|" /synapse/homeserver.yaml > $data/homeserver.yaml
+set -- /complement/appservice/*.yaml # registrations of application services, if there are any
+if [ -e "$1" ]; then
+    echo "app_service_config_files:" >> $data/homeserver.yaml
+    printf "  - '%s'\n" "$@" >> $data/homeserver.yaml
+fi
 sed "s|@LOG_LEVEL@|$level|" /synapse/log.yaml > $data/log.yaml
 
 # The servers of a run are never behind a proxy.

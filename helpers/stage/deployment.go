@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"msc4014/helpers/appservice"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
@@ -21,6 +22,8 @@ type Blueprint struct {
 	Private bool // for checks that stop, cut or break servers
 	// Restarted servers keep their data in files; others cannot be restarted.
 	Restarted bool
+	// Services says that the servers are given the registrations of application services, which the suite plays.
+	Services bool
 }
 
 // World is what a stage needs from the run. The runner's check.Deployments must implement it.
@@ -49,6 +52,8 @@ type Deployment interface {
 	ClientAPI(place int) csapi.Server
 	// Restart stops a server, by SIGKILL if kill, and starts it again with its data.
 	Restart(ctx context.Context, place int, kill bool) error
+	// Services returns the application services of its server; nil unless the blueprint has some.
+	Services() *appservice.Host
 	// Shared returns what checks on the deployment share, by name (Scene).
 	Shared() *sync.Map
 }

@@ -212,6 +212,8 @@ func comment(e Exchange) string {
 		text = fmt.Sprintf("peer %s asks %s", e.Actor, server)
 	case ServerRequest:
 		text = fmt.Sprintf("%s asks peer %s", server, e.Actor)
+	case ServiceRequest:
+		text = fmt.Sprintf("%s asks application service %s", server, e.Actor)
 	default:
 		text = fmt.Sprintf("%s %s", e.Direction, e.Actor)
 	}

@@ -20,10 +20,10 @@ var secretMembers = []string{
 	"access_token", "refresh_token", "login_token", "password", "new_password", "auth.password", "client_secret",
 }
 
-// WithoutSecrets returns a copy of e without access tokens and passwords of clients in the URL, the headers and the bodies. The
-// Authorization of a federation request is kept: it is a signature, not a secret.
+// WithoutSecrets returns a copy of e without access tokens and passwords of clients, and tokens of servers for application services, in
+// the URL, the headers and the bodies. The Authorization of a federation request is kept: it is a signature, not a secret.
 func WithoutSecrets(e Exchange) Exchange {
-	if e.Direction != ClientRequest {
+	if e.Direction != ClientRequest && e.Direction != ServiceRequest {
 		return e
 	}
 	var tokens []string

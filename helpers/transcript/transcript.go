@@ -9,17 +9,18 @@ import (
 // Direction says which side sent the request.
 type Direction string
 
-// The three kinds of exchange.
+// The kinds of exchange.
 const (
-	ClientRequest Direction = "client"         // a client of ours asked the candidate
-	PeerRequest   Direction = "peer-asks"      // a peer of ours asked the candidate
-	ServerRequest Direction = "candidate-asks" // the candidate asked a peer of ours
+	ClientRequest  Direction = "client"           // a client of ours asked the candidate
+	PeerRequest    Direction = "peer-asks"        // a peer of ours asked the candidate
+	ServerRequest  Direction = "candidate-asks"   // the candidate asked a peer of ours
+	ServiceRequest Direction = "candidate-pushes" // the candidate asked an application service of ours
 )
 
 // Exchange is a request and its answer. Without an answer Status is 0 and Error says why.
 type Exchange struct {
 	Direction      Direction
-	Actor          string // the suite's side: a user ID, or a peer's server name
+	Actor          string // the suite's side: a user ID, a peer's server name, or the ID of an application service
 	Server         string // the server name of the other side, if known
 	Started        time.Time
 	Duration       time.Duration

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"msc4014/reference/appservice"
 	"msc4014/reference/clientapi"
 	"msc4014/reference/federation"
 	"msc4014/reference/federation/outgoing"
@@ -36,6 +37,8 @@ type Config struct {
 	Readings   pseudonym.Readings // begin with pseudonym.DefaultReadings
 	RootCAs    *x509.CertPool     // for other servers' certificates; nil means the system's
 	Log        *slog.Logger       // nil means none
+	// Services are the application services that events are pushed to.
+	Services []*appservice.Registration
 }
 
 // Homeserver is one homeserver.
@@ -110,6 +113,14 @@ func (h *Homeserver) open(c Config) error {
 	}
 	h.opened(andNothing(places.Close))
 	people.Connect(clock, audience{places, c.ServerName}, client.ForUsers())
+
+	pusher, err := appservice.Open(appservice.Config{
+		Server: c.ServerName, Registrations: c.Services, Rooms: places, Clock: clock, Store: kept, Log: c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	h.opened(andNothing(pusher.Close))
 
 	api, err := clientapi.New(clientapi.Config{
 		Server: c.ServerName, Users: people, Rooms: places, Clock: clock, Store: kept, Remote: client,

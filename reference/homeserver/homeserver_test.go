@@ -8,13 +8,18 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
+	"msc4014/reference/appservice"
 	"msc4014/reference/internal/loopback"
 	"msc4014/reference/pdu"
 	"msc4014/reference/pseudonym"
@@ -26,12 +31,13 @@ type serving struct {
 	dialect       pdu.Dialect
 	name, dir     string
 	home          *Homeserver
+	services      []*appservice.Registration
 	client, peers *httptest.Server
 	token, userID string
 }
 
-func start(t *testing.T, dialect pdu.Dialect, localpart string) *serving {
-	s := &serving{t: t, dialect: dialect, dir: t.TempDir(), name: loopback.Reserve(t)}
+func start(t *testing.T, dialect pdu.Dialect, localpart string, services ...*appservice.Registration) *serving {
+	s := &serving{t: t, dialect: dialect, dir: t.TempDir(), name: loopback.Reserve(t), services: services}
 	s.open()
 	t.Cleanup(s.stop)
 	registered := s.ask("POST", "/register", `{"username":"`+localpart+`","password":"p","auth":{"type":"m.login.dummy"}}`)
@@ -48,7 +54,7 @@ func (s *serving) open() {
 	authorities.AddCert(certified.Certificate())
 	certified.Close()
 	s.home, err = New(Config{
-		ServerName: s.name, DataDir: s.dir, Dialect: s.dialect, Readings: pseudonym.DefaultReadings(s.dialect), RootCAs: authorities,
+		ServerName: s.name, DataDir: s.dir, Dialect: s.dialect, Readings: pseudonym.DefaultReadings(s.dialect), RootCAs: authorities, Services: s.services,
 		Log: slog.New(slog.NewTextHandler(s.t.Output(), nil)).With("on", s.name),
 	})
 	require.NoError(s.t, err)
@@ -128,6 +134,79 @@ func TestServersTalk(t *testing.T) {
 			say(two, "again")
 			assert.Equal(t, two.userID, one.waitFor(room, "again"))
 		})
+	}
+}
+
+// TestServicesArePushedEvents has an application service fail for a while, and its server start again meanwhile: it gets every event, in
+// order, and each transaction again with the same ID and content.
+func TestServicesArePushedEvents(t *testing.T) {
+	type transaction struct{ path, body string }
+	seen := make(chan transaction, 100)
+	var refusing atomic.Bool
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, "Bearer the server's token", r.Header.Get("Authorization"))
+		body, _ := io.ReadAll(r.Body)
+		seen <- transaction{r.URL.Path, string(body)}
+		if refusing.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(service.Close)
+	file := filepath.Join(t.TempDir(), "bridge.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(`{id: bridge, url: "`+service.URL+`/", hs_token: the server's token, as_token: another, sender_localpart: bridge,
+namespaces: {users: [{exclusive: false, regex: "@bridged-.*"}]}}`), 0o600))
+	registration, err := appservice.Load(file)
+	require.NoError(t, err)
+
+	s := start(t, pdu.DialectMSC4014, "bridged-alice", registration)
+	room := s.ask("POST", "/createRoom", `{"preset":"public_chat","room_version":"`+pdu.RoomVersion+`"}`).Get("room_id").String()
+	say := func(text string) {
+		s.ask("PUT", "/rooms/"+url.PathEscape(room)+"/send/m.room.message/"+text, `{"msgtype":"m.text","body":"`+text+`"}`)
+	}
+	var order []string
+	taken := map[string]bool{}
+	until := func(last string) (of transaction) {
+		for !slices.Contains(order, last) {
+			of = <-seen
+			for _, event := range gjson.Get(of.body, "events").Array() {
+				assert.Equal(t, s.userID, event.Get("sender").String())
+				if id := event.Get("event_id").String(); !taken[id] {
+					taken[id] = true
+					order = append(order, event.Get("type").String()+event.Get("content.body").String())
+				}
+			}
+		}
+		return of
+	}
+	say("one")
+	until("m.room.messageone")
+	refusing.Store(true)
+	say("two")
+	first := until("m.room.messagetwo")
+	assert.Equal(t, first, <-seen, "sent again")
+	s.stop()
+	s.open()
+	assert.Equal(t, first, <-seen, "sent again by the next start")
+	say("three")
+	refusing.Store(false)
+	until("m.room.messagethree")
+	assert.Equal(t, []string{"m.room.create", "m.room.member"}, order[:2])
+	assert.Equal(t, []string{"m.room.messageone", "m.room.messagetwo", "m.room.messagethree"}, order[len(order)-3:])
+}
+
+func TestRegistrationsThatCannotBe(t *testing.T) {
+	folder := t.TempDir()
+	_, err := appservice.Load(filepath.Join(folder, "nosuch.yaml"))
+	assert.ErrorContains(t, err, "an application service: ")
+	for text, says := range map[string]string{
+		"[": "yaml: ", "id: x": "id, hs_token or sender_localpart is missing",
+		`{id: x, hs_token: y, sender_localpart: z, namespaces: {rooms: [{regex: "("}]}}`: "error parsing regexp",
+	} {
+		file := filepath.Join(folder, "wrong.yaml")
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		_, err := appservice.Load(file)
+		assert.ErrorContains(t, err, says)
+		assert.ErrorContains(t, err, file)
 	}
 }
 

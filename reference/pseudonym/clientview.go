@@ -43,9 +43,17 @@ func (r Rules) ClientEvent(event *pdu.Event, additions Additions, names Names) [
 	return view.raw()
 }
 
+// ServiceEvent returns an event as it is pushed to application services, which are clients of a kind: as ClientEvent, but whether with
+// sender_key is open (client-view/sender-key-elsewhere).
+func (r Rules) ServiceEvent(event *pdu.Event, additions Additions, names Names) []byte {
+	r.keyless = r.Readings.KeyElsewhere != "both" && r.Readings.KeyElsewhere != "push-only"
+	return r.ClientEvent(event, additions, names)
+}
+
 // StrippedState returns a stripped event as clients see it in invite_state and knock_state: type, state key, content and
-// sender, with the sender key, as in any other event.
+// sender; by default with the sender key, as in any other event (client-view/sender-key-elsewhere).
 func (r Rules) StrippedState(event *pdu.Stripped, names Names) []byte {
+	r.keyless = r.Readings.KeyElsewhere != "both" && r.Readings.KeyElsewhere != "stripped-state-only"
 	view := r.clientFields(event, names)
 	return view.raw()
 }
@@ -56,7 +64,7 @@ func (r Rules) clientFields(event *pdu.Stripped, names Names) object {
 	view.set("type", event.Type())
 	sender := identity.SenderKey(event.Sender())
 	view.set("sender", names.UserID(sender))
-	if validKey(string(sender)) {
+	if !r.keyless && validKey(string(sender)) {
 		view.set("sender_key", sender)
 	}
 	if stateKey, ok := event.StateKey(); ok {

@@ -26,7 +26,7 @@ type Readings struct {
 	PlaceholderForm, PlaceholderNames, PlaceholderRequests, UnverifiedInContent, EarlierEvents, Notary,
 	SlidingSync Reading
 	// Clients.
-	MappingPresent, PowerBeforeJoin, StateKeyBeforeJoin, UnknownPower, BanBeforeJoin Reading
+	MappingPresent, KeyElsewhere, PowerBeforeJoin, StateKeyBeforeJoin, UnknownPower, BanBeforeJoin Reading
 	// Joins, leaves and knocks of other servers, invites, redaction, routing.
 	MakeTemplate, ThirdPartyInvite, InviteEndpoint, UnknownInvited, RedactedMapping, LaterJoiner, SameServerRedaction, Deactivation, TakenAway, LeftMapping, AliasServers, ACLAndClaims, LookUps Reading
 }
@@ -113,6 +113,8 @@ func Offers() []Offer {
 
 		{"client-view/mapping-present", of{"every-view", "no-view"},
 			func(r *Readings) *Reading { return &r.MappingPresent }},
+		{"client-view/sender-key-elsewhere", of{"both", "stripped-state-only", "push-only", "neither"},
+			func(r *Readings) *Reading { return &r.KeyElsewhere }},
 		// The readings of this one and the next that put a user ID, or another user's key, where rules 8 and 9.3 refuse it,
 		// change these rules, too (rules/identity.go).
 		{"client-view/power-levels-before-join", of{"applied-on-join", "refused", "dropped", "user-id-on-wire", "user-id-and-power", "key-made-early"},

@@ -10,6 +10,7 @@ type Rules struct {
 	Dialect  pdu.Dialect
 	Server   string // the name of this server
 	Readings Readings
+	keyless  bool // while an event is shown: without sender keys
 }
 
 // Format returns how events are spelled and redacted. MSC4014, Addressing 3: the redaction algorithm stays the same,

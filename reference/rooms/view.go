@@ -21,6 +21,15 @@ type Viewer struct {
 
 // View returns an event as a client sees it. more has further unsigned fields, such as m.relations; it may be nil.
 func (r *Room) View(event *Event, viewer Viewer, more map[string]any) json.RawMessage {
+	additions := r.additions(event, viewer, more)
+	if r.format.Pseudonymous {
+		return r.rooms.Pseudonym.ClientEvent(r.forClients(event), additions, r.directory.At(event.Position))
+	}
+	return ordinaryView(r.forClients(event), additions)
+}
+
+// additions are what the server adds to an event for a client.
+func (r *Room) additions(event *Event, viewer Viewer, more map[string]any) pseudonym.Additions {
 	additions := pseudonym.Additions{Others: map[string]any{"age": max(0, now()-event.OriginServerTS())}}
 	for field, value := range more {
 		additions.Others[field] = value
@@ -37,10 +46,7 @@ func (r *Room) View(event *Event, viewer Viewer, more map[string]any) json.RawMe
 	if redaction := r.Event(r.RedactionOf(event.ID())); redaction != nil {
 		additions.RedactedBecause = redaction.Event
 	}
-	if r.format.Pseudonymous {
-		return r.rooms.Pseudonym.ClientEvent(r.forClients(event), additions, r.directory.At(event.Position))
-	}
-	return ordinaryView(r.forClients(event), additions)
+	return additions
 }
 
 // forClients returns an event in the form served to clients.

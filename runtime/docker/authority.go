@@ -4,7 +4,6 @@
 package docker
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
@@ -64,31 +63,19 @@ func authorityMount(name string, readOnly bool) mount.Mount {
 	}
 }
 
-// packAuthority returns an archive of the authority's two files. Everybody may read them, as an image's server may run as
-// any user; the authority is created for one run and trusted by nobody else.
+// packAuthority returns an archive of the authority's two files.
 func packAuthority(dir string) ([]byte, error) {
-	var buffer bytes.Buffer
-	archive := tar.NewWriter(&buffer)
-	for _, folder := range []string{"complement/", "complement/ca/"} {
-		if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: folder, Mode: 0o755}); err != nil {
-			return nil, fmt.Errorf("pack the certificate authority: %w", err)
-		}
-	}
+	var files []packed
 	for _, name := range []string{"ca.crt", "ca.key"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			return nil, fmt.Errorf("read the certificate authority: %w", err)
 		}
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: "complement/ca/" + name, Mode: 0o644, Size: int64(len(data))}
-		if err := archive.WriteHeader(header); err != nil {
-			return nil, fmt.Errorf("pack the certificate authority: %w", err)
-		}
-		if _, err := archive.Write(data); err != nil {
-			return nil, fmt.Errorf("pack the certificate authority: %w", err)
-		}
+		files = append(files, packed{name, data})
 	}
-	if err := archive.Close(); err != nil {
+	archive, err := pack(authorityFolder, files)
+	if err != nil {
 		return nil, fmt.Errorf("pack the certificate authority: %w", err)
 	}
-	return buffer.Bytes(), nil
+	return archive, nil
 }

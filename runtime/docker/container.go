@@ -3,6 +3,7 @@
 package docker
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -77,10 +78,29 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 		return nil, fmt.Errorf("create the container %s: %w", s.container, err)
 	}
 	s.id = created.ID
-	if err := s.joinFederation(ctx); err != nil {
+	if err := errors.Join(r.register(ctx, s, options.Registrations), s.joinFederation(ctx)); err != nil {
 		return nil, errors.Join(err, r.removeContainer(ctx, s.id, s.container))
 	}
 	return s, nil
+}
+
+// register puts the registrations of application services where the image contract has them.
+func (r *Runtime) register(ctx context.Context, s *server, registrations map[string][]byte) error {
+	if len(registrations) == 0 {
+		return nil
+	}
+	var files []packed
+	for _, name := range slices.Sorted(maps.Keys(registrations)) {
+		files = append(files, packed{name, registrations[name]})
+	}
+	archive, err := pack(runtime.RegistrationsDir, files)
+	if err == nil {
+		err = r.engine.CopyToContainer(ctx, s.id, "/", bytes.NewReader(archive), container.CopyToContainerOptions{})
+	}
+	if err != nil {
+		return fmt.Errorf("put the registrations of application services into the container of %s: %w", s.name, err)
+	}
+	return nil
 }
 
 // removeContainer removes a container, even if ctx has ended.

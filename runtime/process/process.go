@@ -7,6 +7,7 @@
 //	MSC4014_PROGRAM_DIR   where the programs are (/)
 //	MSC4014_HTTP_ADDRESS  host:port to listen on for clients (:8008)
 //	MSC4014_HTTPS_ADDRESS host:port to listen on for the federation, with TLS (:8448)
+//	MSC4014_APPSERVICE_DIR where registrations of application services are, if there are any (/complement/appservice)
 //	MSC4014_EPHEMERAL     true for a server that is started only once; its data may stay in memory
 //
 // The name of each server and peer is its own loopback address, 127.a.b.c, so names have no ports (addresses.go). A child
@@ -146,7 +147,7 @@ func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (run
 	}
 	r.mutex.Unlock()
 	if err == nil {
-		err = os.MkdirAll(s.dataDir(), 0o755)
+		err = errors.Join(os.MkdirAll(s.dataDir(), 0o755), s.register(options.Registrations))
 	}
 	if err != nil {
 		return nil, startError(artifact.Candidate, label, 0, "could not be started: "+err.Error(), "")
@@ -155,6 +156,22 @@ func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (run
 		return nil, err
 	}
 	return s, nil
+}
+
+// register writes the registrations of application services.
+func (s *server) register(registrations map[string][]byte) error {
+	if len(registrations) == 0 {
+		return nil
+	}
+	if err := os.MkdirAll(s.registrationsDir(), 0o755); err != nil {
+		return err
+	}
+	for name, text := range registrations {
+		if err := os.WriteFile(filepath.Join(s.registrationsDir(), name), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Close ends every server and releases the addresses. Logs and data stay, as they belong to the session.

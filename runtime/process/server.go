@@ -54,6 +54,7 @@ func (s *server) Host() string              { return s.host }
 func (s *server) ClientURL() string         { return "http://" + join(s.address, clientPort) }
 func (s *server) FederationAddress() string { return join(s.address, federationPort) }
 func (s *server) dataDir() string           { return filepath.Join(s.dir, "data") }
+func (s *server) registrationsDir() string  { return filepath.Join(s.dir, "appservice") }
 func (s *server) logPath() string           { return filepath.Join(s.dir, "server.log") }
 
 // Configuration returns the file that the artifact names, in the server's data folder.
@@ -197,6 +198,7 @@ func (s *server) environment() []string {
 		"SERVER_NAME="+s.address,
 		"MSC4014_CA_DIR="+s.runtime.options.Authority.Dir(),
 		"MSC4014_DATA_DIR="+s.dataDir(),
+		runtime.RegistrationsVariable+"="+s.registrationsDir(),
 		fmt.Sprintf("%s=%t", runtime.EphemeralVariable, s.ephemeral),
 		"MSC4014_PROGRAM_DIR="+filepath.Dir(s.artifact.Program),
 		"MSC4014_HTTP_ADDRESS="+join(s.address, clientPort),

@@ -46,7 +46,12 @@ const inVain = 30 * time.Second
 // works tries features in an ordinary room and then in a pseudo-ID room, each with users of its own. What works in the first must work
 // in the second. The check ends as unsupported if nothing does in the first.
 func works(c *check.C, from origin, options []stage.Option, features []feature) {
-	s := stage.Open(c, blueprints.OneServer)
+	worksOn(c, blueprints.OneServer, from, options, features)
+}
+
+// worksOn is works on a server of another blueprint.
+func worksOn(c *check.C, blueprint stage.Blueprint, from origin, options []stage.Option, features []feature) {
+	s := stage.Open(c, blueprint)
 	ordinary := keepsCompany(s, from, true, options)
 	var known []feature
 	for _, each := range features {

@@ -16,6 +16,10 @@ import (
 type endpoint struct {
 	name  string
 	needs string // what must be in the room for it
+	// pushed says that it is what an application service is pushed, on a server of its own.
+	pushed bool
+	// stripped says that it shows stripped state.
+	stripped bool
 	// ask requests it, once or more often.
 	ask func(p *preparing) ([]*csapi.Response, error)
 	// at are the gjson paths of its events; {room} is the room's ID.
@@ -34,8 +38,9 @@ var (
 	ofMessages = []fact{bySender, withKey, byStateKey, unsigned, noKeys}
 	ofState    = []fact{bySender, withKey, byStateKey, powerLevels, creator, unsigned, noKeys}
 	ofNews     = []fact{bySender, withKey, byStateKey, powerLevels, unsigned, noKeys}
-	// Stripped state need not have sender keys (client-view/sender-key-elsewhere).
+	// Stripped state and what application services are pushed need not have sender keys (client-view/sender-key-elsewhere).
 	ofStripped = []fact{bySender, byStateKey, noKeys}
+	ofPushed   = []fact{bySender, byStateKey, powerLevels, creator, unsigned, noKeys}
 )
 
 var endpoints = []endpoint{
@@ -70,16 +75,17 @@ var endpoints = []endpoint{
 	{name: "/relations", ask: relations, at: []string{"chunk"}, facts: []fact{bySender, withKey, noKeys}, demands: ofRoot},
 	{
 		name: "invite_state", needs: localInvited, ask: offered("invite", localInvited),
-		at: []string{"rooms.invite.{room}.invite_state.events"}, facts: ofStripped, demands: offer(localInvited),
+		at: []string{"rooms.invite.{room}.invite_state.events"}, stripped: true, facts: ofStripped, demands: offer(localInvited),
 	},
 	{
 		name: "invite_state of a remote member's invite", needs: localByRemote, ask: offered("invite", localByRemote),
-		at: []string{"rooms.invite.{room}.invite_state.events"}, facts: ofStripped, demands: offer(localByRemote),
+		at: []string{"rooms.invite.{room}.invite_state.events"}, stripped: true, facts: ofStripped, demands: offer(localByRemote),
 	},
 	{
 		name: "knock_state", needs: localKnocking, ask: offered("knock", localKnocking),
-		at: []string{"rooms.knock.{room}.knock_state.events"}, facts: ofStripped, demands: nothing,
+		at: []string{"rooms.knock.{room}.knock_state.events"}, stripped: true, facts: ofStripped, demands: nothing,
 	},
+	{name: push, pushed: true, ask: pushes, at: []string{"events"}, facts: ofPushed, demands: whatIsPushed},
 }
 
 // Each fact of each endpoint is a check: a bug of one must not hide another's.
@@ -92,7 +98,7 @@ func init() {
 				Path:     each.name,
 				Slow:     collecting,
 				Body: func(c *check.C) {
-					v := view(c)
+					v := each.view(c)
 					if absent, isAbsent := v.without[each.needs]; isAbsent {
 						absent.blocks(c)
 					}
@@ -110,6 +116,14 @@ func init() {
 			})
 		}
 	}
+}
+
+// view returns the room in which the endpoint is requested.
+func (e endpoint) view(c *check.C) viewed {
+	if e.pushed {
+		return viewPushed(c)
+	}
+	return view(c)
 }
 
 // demanded returns the IDs of the events that the endpoint must show.

@@ -49,18 +49,8 @@ func view(c *check.C) viewed {
 	s := stage.Open(c, blueprints.OneServer)
 	return stage.Scene(s, "client-view: a member of each kind", func() viewed {
 		p := newPreparing(s)
-		p.opens()
-		p.localsSpeak()
-		p.remotesSpeak()
-		p.getPower()
-		p.writeUserIDs()
-		p.unverifiedJoins()
-		p.localsGo()
-		p.remotesGo()
-		p.areInvited()
-		p.knock()
-		p.ends()
-		p.collect(func(endpoint) bool { return true })
+		p.prepares()
+		p.collect(func(each endpoint) bool { return !each.pushed })
 		p.asksFederationFormat()
 		p.looksUp()
 		p.filters()
@@ -82,6 +72,21 @@ type preparing struct {
 	remotes  map[string]*federation.User
 	root     string // the root of a thread
 	pacer    string // a token of /sync
+}
+
+// prepares makes the room, from its beginning to its end.
+func (p *preparing) prepares() {
+	p.opens()
+	p.localsSpeak()
+	p.remotesSpeak()
+	p.getPower()
+	p.writeUserIDs()
+	p.unverifiedJoins()
+	p.localsGo()
+	p.remotesGo()
+	p.areInvited()
+	p.knock()
+	p.ends()
 }
 
 // alicesToken is Alice's token of /sync from the beginning of the room.

@@ -66,6 +66,19 @@ func TestEventsInFlightAreInFilesWhereTheServerIsStartedAgain(t *testing.T) {
 	}
 }
 
+func TestApplicationServices(t *testing.T) {
+	for wanted, registrations := range map[string][]string{
+		"config_files: []\n": nil,
+		"config_files:\n    - \"/a.yaml\"\n    - \"/b.yaml\"\n": {"/a.yaml", "/b.yaml"},
+	} {
+		path, err := writeConfiguration(settings{Settings: contract.Settings{ServerName: "hs1", DataDir: t.TempDir(), Registrations: registrations}})
+		require.NoError(t, err)
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Contains(t, string(data), wanted)
+	}
+}
+
 func TestConfiguration(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), `with "quotes"`)
 	require.NoError(t, os.Mkdir(dir, 0o755))

@@ -3,6 +3,7 @@
 //
 //	SERVER_NAME            the server's name; required
 //	MSC4014_CA_DIR         the folder of ca.crt and ca.key (/complement/ca)
+//	MSC4014_APPSERVICE_DIR the folder with registrations of application services, *.yaml; it need not exist (/complement/appservice)
 //	MSC4014_DATA_DIR       data that survives a restart (/data)
 //	MSC4014_HTTP_ADDRESS   where to listen for clients (:8008)
 //	MSC4014_HTTPS_ADDRESS  where to listen for the federation, with TLS (:8448)
@@ -14,6 +15,7 @@ package contract
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -33,6 +35,8 @@ type Settings struct {
 	HTTPSAddress string
 	LogLevel     string
 	Ephemeral    bool
+	// Registrations are the absolute paths of the registrations of application services, sorted.
+	Registrations []string
 }
 
 var logLevels = []string{"trace", "debug", "info", "warn", "error"}
@@ -69,7 +73,27 @@ func Read(get func(string) string) (Settings, error) {
 			return Settings{}, err
 		}
 	}
-	return s, nil
+	s.Registrations, err = registrationsIn(or("MSC4014_APPSERVICE_DIR", "/complement/appservice"))
+	return s, err
+}
+
+// registrationsIn returns the registrations in a folder, none if it does not exist.
+func registrationsIn(dir string) ([]string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the registrations of application services: %w", err)
+	}
+	var paths []string
+	for _, entry := range entries { // sorted
+		if filepath.Ext(entry.Name()) == ".yaml" {
+			paths = append(paths, filepath.Join(dir, entry.Name()))
+		}
+	}
+	return paths, nil
 }
 
 // CertificateNames returns the names for the server's certificate: the host of its name, without a port, and localhost.

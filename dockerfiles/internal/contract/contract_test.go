@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,6 +18,16 @@ func TestRead(t *testing.T) {
 	assert.Equal(t, Settings{
 		ServerName: "hs1", CADir: "/complement/ca", DataDir: "/data", HTTPAddress: ":8008", HTTPSAddress: ":8448", LogLevel: "info",
 	}, s)
+
+	folder := t.TempDir()
+	for _, name := range []string{"two.yaml", "one.yaml", "notes.txt"} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), nil, 0o644))
+	}
+	s, err = Read(from(map[string]string{"SERVER_NAME": "hs1", "MSC4014_APPSERVICE_DIR": folder}))
+	require.NoError(t, err)
+	assert.Equal(t, []string{filepath.Join(folder, "one.yaml"), filepath.Join(folder, "two.yaml")}, s.Registrations)
+	_, err = Read(from(map[string]string{"SERVER_NAME": "hs1", "MSC4014_APPSERVICE_DIR": filepath.Join(folder, "notes.txt")}))
+	assert.ErrorContains(t, err, "the registrations of application services")
 
 	_, err = Read(from(nil))
 	assert.ErrorContains(t, err, "SERVER_NAME is not set")
