@@ -12,10 +12,13 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,8 +27,6 @@ import (
 	"msc4014/cmd/internal/run"
 	"msc4014/report"
 	"msc4014/runtime/candidate"
-	"msc4014/runtime/docker"
-	"msc4014/runtime/docker/engine"
 	"msc4014/runtime/session"
 )
 
@@ -48,8 +49,10 @@ func newDoctorCommand(status *int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Check that this machine can run the suite, and say what to fix",
-		Long: `Checks whether this machine can run the suite, and says what to fix if it cannot. If a container engine answers,
-a container tries to connect to this machine, as candidates do to the suite's peers.
+		Long: `Checks whether this machine can run the suite, and says what to fix if it cannot: Go and a C compiler, the container
+engine (its API, privileges, limits, clock and disk), ports, disk, memory, this machine's clock, base images, and what
+ended runs left behind. If an engine answers, a container tries to connect to this machine, as candidates do to the
+suite's peers. Nothing is removed, pulled or installed.
 Exit status: 0 if at least one runtime works; 2 if no run is possible.`,
 		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -67,28 +70,27 @@ Exit status: 0 if at least one runtime works; 2 if no run is possible.`,
 
 // examine runs all examinations.
 func examine(ctx context.Context, root string) []finding {
-	containment := []finding{examineEngine(ctx)}
-	contained := containment[0].ok
-	if contained {
-		peers := examinePeers(ctx)
-		containment, contained = append(containment, peers), peers.ok
-	}
-	processes := examineProcesses()
-	any := finding{what: "a runtime", ok: contained || processes.ok, needed: true}
+	containment, contained := examineContainers(ctx)
+	ports := examinePorts()
+	any := finding{what: "a runtime", ok: contained || ports.ok, needed: true}
 	switch {
-	case contained && processes.ok:
+	case contained && ports.ok:
 		any.text = "containers and plain processes both work"
 	case contained:
-		any.text = "containers work"
-	case processes.ok && os.Getenv("DOCKER_HOST") != "":
-		any.text = "plain processes work, but only with --runtime process: DOCKER_HOST names an engine that does not answer"
-	case processes.ok:
+		any.text = "containers work, plain processes do not"
+	case ports.ok && os.Getenv("DOCKER_HOST") != "":
+		any.text = "plain processes work, but only with --runtime process: DOCKER_HOST names an engine that does not work"
+	case ports.ok:
 		any.text = "plain processes work, containers do not: Dendrite and the reference can be tested, Synapse and images cannot"
 	default:
 		any.text = "neither containers nor plain processes work: see above"
 	}
-	return slices.Concat([]finding{examineGo(ctx, root), examineC(ctx, root)}, containment,
-		[]finding{processes, any, examineState(), examineEnvironment(), examineDisk(root), examineMemory(), examineBase(ctx, root)})
+	findings := slices.Concat([]finding{examineGo(ctx, root), examineC(ctx, root)}, containment,
+		[]finding{ports, any, examineState(), examineEnvironment(), examineDisk(root), examineMemory(), examineClock(ctx, root, time.Now())})
+	if contained {
+		findings = append(findings, examineBases(ctx, root))
+	}
+	return append(findings, examineLeftovers(ctx))
 }
 
 // writeFindings writes one line per finding and reports whether everything needed is present.
@@ -102,7 +104,7 @@ func writeFindings(w io.Writer, style report.Style, findings []finding) bool {
 		case !one.ok:
 			mark = style.Warn("note")
 		}
-		_, _ = fmt.Fprintf(w, "%s  %-16s %s\n", mark, one.what, one.text)
+		_, _ = fmt.Fprintf(w, "%s  %-16s %s\n", mark, one.what, report.Visible(one.text)) // engines and other programs may say anything
 	}
 	return ready
 }
@@ -116,12 +118,21 @@ func examineGo(ctx context.Context, root string) finding {
 	output, err := command.CombinedOutput()
 	if one.ok = err == nil; one.ok {
 		one.text = strings.TrimSpace(string(output))
-	} else {
-		first, _, _ := strings.Cut(strings.TrimSpace(string(output)), "\n")
-		one.text = strings.TrimSpace(fmt.Sprintf("%v %s; install Go from https://go.dev/dl", err, first))
+		return one
 	}
+	wanted := "the version in go.mod"
+	if data, err := os.ReadFile(filepath.Join(root, "go.mod")); err == nil {
+		if directive := goDirective.FindSubmatch(data); directive != nil {
+			wanted = "Go " + string(directive[1])
+		}
+	}
+	one.text = strings.TrimSpace(fmt.Sprintf("%v %s", err, firstLine(strings.TrimSpace(string(output))))) +
+		"; install " + wanted + " or newer: https://go.dev/dl"
 	return one
 }
+
+// goDirective matches the version of Go that a go.mod wants.
+var goDirective = regexp.MustCompile(`(?m)^go (\S+)$`)
 
 func examineC(ctx context.Context, root string) finding {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -135,56 +146,28 @@ func examineC(ctx context.Context, root string) finding {
 	return one
 }
 
-func examineEngine(ctx context.Context) finding {
-	one := finding{what: "containers"}
-	client, err := engine.Connect(ctx)
-	if err != nil {
-		one.text = err.Error()
-		return one
-	}
-	defer func() { _ = client.Close() }()
-	version, err := client.ServerVersion(ctx)
-	if err != nil {
-		one.text = "the engine answers, but does not report its version: " + err.Error()
-		return one
-	}
-	one.ok = true
-	one.text = fmt.Sprintf("engine %s at %s, API %s, %s/%s", version.Version, client.DaemonHost(),
-		client.ClientVersion(), version.Os, version.Arch)
-	return one
-}
-
-// examinePeers checks that a container can connect to this machine, as candidates do to the suite's peers.
-func examinePeers(ctx context.Context) finding {
-	one := finding{what: "peers"}
-	opened, err := session.Open()
-	if err != nil {
-		one.text = err.Error()
-		return one
-	}
-	address, err := docker.TryPeers(ctx, opened)
-	if err := errors.Join(err, opened.Close()); err != nil {
-		one.text = strings.ReplaceAll(err.Error(), "\n", "\n"+strings.Repeat(" ", 23))
-		return one
-	}
-	one.ok, one.text = true, "a container can connect to this machine, at "+address
-	return one
-}
-
-// examineProcesses checks that each server can have its own loopback address.
-func examineProcesses() finding {
+// examinePorts checks that each plain process can have its own loopback address, with the ports of a homeserver.
+func examinePorts() finding {
 	one := finding{what: "plain processes"}
 	if runtime.GOOS != "linux" {
 		one.ok, one.text = true, "on "+runtime.GOOS+" servers share an address and their names include ports; only Linux gives each its own address"
 		return one
 	}
-	listener, err := net.Listen("tcp", "127.83.14.1:0")
-	if err != nil {
-		one.text = fmt.Sprintf("servers cannot listen on their own loopback addresses: %v", err)
-		return one
+	const address = "127.63.14.1" // outside the range of runs
+	for _, port := range []string{"8008", "8448"} {
+		listener, err := net.Listen("tcp", net.JoinHostPort(address, port))
+		switch {
+		case errors.Is(err, syscall.EADDRINUSE):
+			one.text = fmt.Sprintf("port %s is in use at all addresses of this machine: stop the program that listens there (ss -ltnp 'sport = :%s' shows it), "+
+				"or let it listen at one address only", port, port)
+			return one
+		case err != nil:
+			one.text = fmt.Sprintf("servers cannot listen on loopback addresses of their own: %v; in a sandbox, allow the whole of 127.0.0.0/8", err)
+			return one
+		}
+		_ = listener.Close()
 	}
-	_ = listener.Close()
-	one.ok, one.text = true, "each server gets its own loopback address (127.a.b.c)"
+	one.ok, one.text = true, "each server gets its own loopback address (127.a.b.c), with free ports 8008 and 8448"
 	return one
 }
 
@@ -196,26 +179,65 @@ func examineState() finding {
 	return finding{what: "state folder", ok: true, text: folder}
 }
 
+// space is the free space at a folder.
+type space struct {
+	folder string
+	free   uint64 // bytes
+}
+
+// free returns the space at a folder, if that exists.
+func free(folder string) (space, bool) {
+	var stat unix.Statfs_t
+	if folder == "" || unix.Statfs(folder, &stat) != nil {
+		return space{}, false
+	}
+	return space{folder: folder, free: stat.Bavail * uint64(stat.Bsize)}, true
+}
+
 func examineDisk(root string) finding {
-	one := finding{what: "disk"}
+	folders := []string{root, os.TempDir()}
+	if cache, err := os.UserCacheDir(); err == nil {
+		folders = append(folders, cache)
+	}
+	var spaces []space
+	for _, folder := range folders {
+		if one, ok := free(folder); ok {
+			spaces = append(spaces, one)
+		}
+	}
+	return examineSpace("disk", spaces)
+}
+
+// examineSpace checks that each place has space for a first run, which builds programs and images.
+func examineSpace(what string, spaces []space) finding {
+	one := finding{what: what, ok: true}
 	var places []string
-	one.ok = true
-	for _, folder := range []string{root, os.TempDir()} {
-		var stat unix.Statfs_t
-		if err := unix.Statfs(folder, &stat); err != nil {
-			continue
-		}
-		free := stat.Bavail * uint64(stat.Bsize)
-		places = append(places, fmt.Sprintf("%s free at %s", size(free), folder))
-		if free < diskWanted {
-			one.ok = false
-		}
+	for _, each := range spaces {
+		places = append(places, fmt.Sprintf("%s free at %s", size(each.free), each.folder))
+		one.ok = one.ok && each.free >= diskWanted
 	}
 	one.text = strings.Join(places, ", ")
 	if !one.ok {
 		one.text += fmt.Sprintf("; a first run builds images and needs %s: free some space, or run ./run.sh clean --builds", size(diskWanted))
 	}
 	return one
+}
+
+// examineClock checks that this machine's clock is not behind the project's last commit, since certificates, events and dates in
+// baselines depend on it.
+func examineClock(ctx context.Context, root string, now time.Time) finding {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	output, err := exec.CommandContext(ctx, "git", "-C", root, "log", "-1", "--format=%ct").Output()
+	if err != nil {
+		return finding{what: "clock", ok: true, text: now.UTC().Format(time.RFC3339) + "; there is no commit to compare it with"}
+	}
+	seconds, _ := strconv.ParseInt(strings.TrimSpace(string(output)), 10, 64)
+	if commit := time.Unix(seconds, 0); now.Before(commit) {
+		return finding{what: "clock", text: fmt.Sprintf("it is %s, which is before this project's last commit (%s): set the clock, or events, "+
+			"certificates and the dates on which baselines end are wrong", now.UTC().Format(time.RFC3339), commit.UTC().Format(time.RFC3339))}
+	}
+	return finding{what: "clock", ok: true, text: now.UTC().Format(time.RFC3339) + ", after the project's last commit"}
 }
 
 func examineMemory() finding {
@@ -236,18 +258,6 @@ func examineMemory() finding {
 		if one.ok = kilobytes*1024 >= memoryWanted; !one.ok {
 			one.text += fmt.Sprintf("; a run needs about %s: use --parallel 1, or stop other programs", size(memoryWanted))
 		}
-	}
-	return one
-}
-
-// examineBase checks whether Synapse's base image can be built if no registry has it.
-func examineBase(ctx context.Context, root string) finding {
-	one := finding{what: "base image"}
-	plan, err := candidate.BasePlan(ctx, root)
-	if one.ok = err == nil; one.ok {
-		one.text = "if no registry has Synapse's base image, --bootstrap-base builds it: " + plan
-	} else {
-		one.text = "if no registry has Synapse's base image, it cannot be built: " + err.Error()
 	}
 	return one
 }

@@ -233,18 +233,3 @@ func TestInterruptible(t *testing.T) {
 		t.Fatal("the second signal kills")
 	}
 }
-
-func TestDoctor(t *testing.T) {
-	var text bytes.Buffer
-	ready := writeFindings(&text, report.Style{}, []finding{
-		{what: "a", ok: true, needed: true, text: "fine"}, {what: "b", text: "would be nice"},
-	})
-	assert.True(t, ready)
-	assert.Equal(t, "ok    a                fine\nnote  b                would be nice\n", text.String())
-	assert.False(t, writeFindings(&text, report.Style{}, []finding{{what: "c", needed: true}}))
-	t.Setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
-	assert.False(t, examineEngine(context.Background()).ok)
-	assert.True(t, examineMemory().ok || examineMemory().text != "")
-	assert.Equal(t, "1.5 GiB", size(3<<29))
-	assert.Equal(t, "512 MiB", size(1<<29))
-}

@@ -88,7 +88,7 @@ func (t *task) onDebian(
 func (e *engine) debianBase(ctx context.Context, t *task, wanted suite) (id string, err error) {
 	registryBase, ownBase := wanted.registryBase(), wanted.ownBase()
 	exists := func() bool {
-		id, err = e.findBase(ctx, wanted)
+		_, id, err = e.findBase(ctx, wanted)
 		return err == nil && id != ""
 	}
 	err = t.cache.once(ctx, imageLock(ownBase), t.progress, exists, func() error {
@@ -111,18 +111,18 @@ func (e *engine) debianBase(ctx context.Context, t *task, wanted suite) (id stri
 	return id, err
 }
 
-// findBase returns the ID of the base image of a suite that the engine has, or "" if it has none.
-func (e *engine) findBase(ctx context.Context, wanted suite) (id string, err error) {
+// findBase returns the name and ID of the base image of a suite that the engine has, or "" if it has none.
+func (e *engine) findBase(ctx context.Context, wanted suite) (name, id string, err error) {
 	for _, name := range []string{wanted.registryBase(), wanted.ownBase()} {
 		found, err := e.client.ImageInspect(ctx, name)
 		if err == nil {
-			return found.ID, nil
+			return name, found.ID, nil
 		}
 		if !errdefs.IsNotFound(err) {
-			return "", fmt.Errorf("looking for the image %s: %w", name, err)
+			return "", "", fmt.Errorf("looking for the image %s: %w", name, err)
 		}
 	}
-	return "", nil
+	return "", "", nil
 }
 
 // pullWithin pulls an image and gives up if no registry answers in time, or if the pull stalls.
@@ -161,12 +161,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(data []byte) (int, error) { return f(data) }
 
-// BasePlan returns what building Synapse's base image from Debian's packages would do on this machine, or an error if it cannot
-// be built here.
-func BasePlan(ctx context.Context, root string) (plan string, err error) {
-	return basePlan(ctx, root, sid)
-}
-
+// basePlan returns what building the base image of a suite would do on this machine, or an error if it cannot be built here.
 func basePlan(ctx context.Context, root string, wanted suite) (plan string, err error) {
 	plan, err = runBaseScript(ctx, root, nil, "plan", string(wanted))
 	return strings.ReplaceAll(plan, "\n", "; "), err

@@ -36,7 +36,7 @@ func TestSynapseIsFound(t *testing.T) {
 	root := filepath.Join("..", "..")
 	candidate, err := Parse(root, "synapse")
 	require.NoError(t, err)
-	base, err := engine.findBase(t.Context(), sid)
+	_, base, err := engine.findBase(t.Context(), sid)
 	require.NoError(t, err)
 	tag, _, err := buildOn(&task{root: root, candidate: candidate}, base)
 	require.NoError(t, err)

@@ -53,7 +53,8 @@ func TryPeers(ctx context.Context, opened *session.Session) (address string, err
 	}
 	listener, err := net.Listen("tcp", peer.Listen)
 	if err != nil {
-		return "", fmt.Errorf("peers cannot listen on %s: %w", peer.Listen, err)
+		return "", fmt.Errorf("peers cannot listen on %s: %w; if a program of this machine listens on port %d of all addresses, stop it "+
+			"(ss -ltnp shows it), or let it listen on one address", peer.Listen, err, federationPort)
 	}
 	defer func() { _ = listener.Close() }()
 	return r.dialled(peer.Name), r.TryPeer(ctx, peer.Name)

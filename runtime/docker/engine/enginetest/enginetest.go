@@ -33,6 +33,7 @@ type Engine struct {
 	objects []Object
 	pruning bool
 	pulls   http.HandlerFunc
+	answers map[string]any
 }
 
 // Start starts an engine with objects and points DOCKER_HOST at it.
@@ -60,6 +61,16 @@ func (e *Engine) Pulls(pulls http.HandlerFunc) {
 	e.pulls = pulls
 }
 
+// Answers makes the engine answer requests to an API path, such as "/info", with body as JSON.
+func (e *Engine) Answers(path string, body any) {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	if e.answers == nil {
+		e.answers = map[string]any{}
+	}
+	e.answers[path] = body
+}
+
 // Add adds an object to the engine.
 func (e *Engine) Add(object Object) {
 	e.mutex.Lock()
@@ -82,6 +93,9 @@ func (e *Engine) Names() []string {
 // route matches an API path: the kind, and the name of one object.
 var route = regexp.MustCompile(`^(?:/v[0-9.]+)?/(containers|networks|volumes|images)(?:/(.+?))?(?:/json)?$`)
 
+// version matches the version with which an API path begins.
+var version = regexp.MustCompile(`^/v[0-9.]+`)
+
 // ServeHTTP answers the requests of a client of the engine.
 func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.mutex.Lock()
@@ -98,7 +112,10 @@ func (e *Engine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(body)
 	}
 	path := route.FindStringSubmatch(r.URL.Path)
+	body, given := e.answers[version.ReplaceAllString(r.URL.Path, "")]
 	switch {
+	case given:
+		answer(http.StatusOK, body)
 	case strings.HasSuffix(r.URL.Path, "/_ping"):
 		answer(http.StatusOK, "OK")
 	case strings.HasSuffix(r.URL.Path, "/version"):
