@@ -27,6 +27,7 @@ the proposal leaves open.
 CANDIDATE is one of
   dendrite            the newest pinned version
   dendrite@0.13.8     a pinned version
+  dendrite:DIR        a working tree of Dendrite, as it is, with its own go.mod
   synapse             Debian's package, on the image debian:sid-slim (without a registry: --bootstrap-base)
   reference           the suite's own homeserver, which follows the text
   reference@dendrite  the same in the deployed dialect

@@ -6,6 +6,7 @@
 // whatever its Dockerfile builds. A software is built:
 //
 //   - by its entry in the table in prepare.go, if it has one (dendrite, reference: static programs, built by Go);
+//   - in a working tree of Dendrite, from what is there (tree.go);
 //   - else from its Dockerfile with its folder as the context and VERSION as a build argument, in docker only.
 //
 // What was built is reused until one of its inputs changes: its name includes a hash of all of them.
@@ -29,7 +30,7 @@ const imagePrefix = "image:"
 
 // Candidate is the software under test, one version of it.
 type Candidate struct {
-	// Name is as requested: "dendrite", "dendrite@0.13.8", "image:NAME:TAG".
+	// Name is as requested: "dendrite", "dendrite@0.13.8", "image:NAME:TAG", "dendrite:DIR" with the absolute path of DIR.
 	Name string
 	// Software is the folder in dockerfiles/, or "image".
 	Software string
@@ -37,6 +38,8 @@ type Candidate struct {
 	Version string
 	// Image is set if the candidate is an arbitrary image: its name, with a tag or digest.
 	Image string
+	// Tree is set if the candidate is a working tree of Dendrite: the absolute path of its root folder.
+	Tree string
 	// Arguments and Environment are how the reference deviates (With).
 	Arguments   string
 	Environment []string
@@ -90,6 +93,9 @@ func Parse(root, name string) (Candidate, error) {
 	if image, ok := strings.CutPrefix(name, imagePrefix); ok {
 		return parseImage(name, image)
 	}
+	if dir, ok := strings.CutPrefix(name, treePrefix); ok {
+		return parseTree(name, dir)
+	}
 	software, version, pinned := strings.Cut(name, "@")
 	all, err := softwareNames(root)
 	if err != nil {
@@ -100,8 +106,8 @@ func Parse(root, name string) (Candidate, error) {
 		if err != nil {
 			return Candidate{}, err
 		}
-		return Candidate{}, fmt.Errorf("unknown candidate %q; use one of %s, or image:NAME[:TAG] for any image that "+
-			"follows Complement's image contract", name, strings.Join(known, ", "))
+		return Candidate{}, fmt.Errorf("unknown candidate %q; use one of %s, dendrite:DIR for a working tree of Dendrite, or "+
+			"image:NAME[:TAG] for any image that follows Complement's image contract", name, strings.Join(known, ", "))
 	}
 	versions, err := versionsOf(root, software)
 	if err != nil {

@@ -175,8 +175,11 @@ type programs struct {
 	folder func(context.Context) (string, error) // builds them, or finds them built, and returns the folder's path
 }
 
-// goPrograms builds programs, by file name, into the folder of the cache called name.
-func (t *task) goPrograms(ctx context.Context, name string, target platform, programs map[string]goBuild) (string, error) {
+// goPrograms builds programs, by file name, into the folder of the cache called name. After a build it calls unchanged, if that is not nil,
+// and drops what it built if that returns an error.
+func (t *task) goPrograms(
+	ctx context.Context, name string, target platform, programs map[string]goBuild, unchanged func() error,
+) (string, error) {
 	return t.cache.folder(ctx, name, t.progress, func(dir string) error {
 		what := fmt.Sprintf("building %s for %s (the first time takes minutes)", t.candidate.FullName(), target)
 		return t.during(what, func() error {
@@ -185,6 +188,9 @@ func (t *task) goPrograms(ctx context.Context, name string, target platform, pro
 				if err := build.run(ctx); err != nil {
 					return err
 				}
+			}
+			if unchanged != nil {
+				return unchanged()
 			}
 			return nil
 		})

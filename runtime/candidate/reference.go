@@ -90,6 +90,6 @@ func (t *task) referenceProgram(ctx context.Context, target platform) (programs,
 	return programs{name: name, sum: made.sum(), folder: func(ctx context.Context) (string, error) {
 		return t.goPrograms(ctx, name, target, map[string]goBuild{
 			referenceProgram: {dir: t.root, path: referencePackage, overlay: t.candidate.Overlay},
-		})
+		}, nil)
 	}}, nil
 }
