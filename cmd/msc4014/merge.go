@@ -68,9 +68,13 @@ func compareMerged(merged *report.Results, shard report.Results) error {
 	file := ""
 	if shard.Baseline != nil && shard.Baseline.File != "" {
 		file = shard.Baseline.File
+		// A run names a baseline of the project relative to its root, and any other as it was typed: relative to the working directory,
+		// in a pipeline the checkout of each job.
 		at := file
-		if root, err := projectRoot(); err == nil && !filepath.IsAbs(at) {
-			at = filepath.Join(root, at)
+		if _, err := os.Stat(at); err != nil && !filepath.IsAbs(at) {
+			if root, err := projectRoot(); err == nil {
+				at = filepath.Join(root, at)
+			}
 		}
 		var err error
 		if expected, err = baseline.Load(at); err != nil {
