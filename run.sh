@@ -13,6 +13,12 @@ while [ -L "$self" ]; do
 done
 MSC4014_ROOT=$(CDPATH='' cd "$(dirname "$self")" && pwd -P)
 export MSC4014_ROOT
+program=$MSC4014_ROOT/bin/msc4014
+
+# An image of the suite (dockerfiles/suite) has its programs, and no Go.
+if [ -f "$MSC4014_ROOT/bin/prebuilt" ]; then
+	exec "$program" "$@"
+fi
 
 if ! command -v go >/dev/null 2>&1; then
 	wanted=$(sed -n 's/^go //p' "$MSC4014_ROOT/go.mod")
@@ -23,7 +29,6 @@ fi
 # Build under a temporary name and rename, so that concurrent runs do not interfere; start from a copy of the last build,
 # so that go build links only if something changed. If this run is killed, the next one recognises what it left by these
 # two names, and its compilers by the folder.
-program=$MSC4014_ROOT/bin/msc4014
 new=$program.new-$$
 work=$MSC4014_ROOT/bin/.building-$$
 trap 'rm -f "$new"; rmdir "$work" 2>/dev/null || true' EXIT

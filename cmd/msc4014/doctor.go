@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"msc4014/cmd/internal/run"
+	"msc4014/cmd/internal/suitebinary"
 	"msc4014/report"
 	"msc4014/runtime/candidate"
 	"msc4014/runtime/session"
@@ -85,7 +86,7 @@ func examine(ctx context.Context, root string) []finding {
 	default:
 		any.text = "neither containers nor plain processes work: see above"
 	}
-	findings := slices.Concat([]finding{examineGo(ctx, root), examineC(ctx, root)}, containment,
+	findings := slices.Concat(examineCompilers(ctx, root), containment,
 		[]finding{ports, any, examineState(), examineEnvironment(), examineDisk(root), examineMemory(), examineClock(ctx, root, time.Now())})
 	if contained {
 		findings = append(findings, examineBases(ctx, root))
@@ -107,6 +108,15 @@ func writeFindings(w io.Writer, style report.Style, findings []finding) bool {
 		_, _ = fmt.Fprintf(w, "%s  %-16s %s\n", mark, one.what, report.Visible(one.text)) // engines and other programs may say anything
 	}
 	return ready
+}
+
+// examineCompilers examines what builds candidates and the suite.
+func examineCompilers(ctx context.Context, root string) []finding {
+	if commit := suitebinary.Prebuilt(root); commit != "" {
+		return []finding{{what: "Go", ok: true, text: "not needed: this is an image of the suite, of commit " + commit + ", which tests candidates " +
+			"that are images; for others, run the suite from its repository"}}
+	}
+	return []finding{examineGo(ctx, root), examineC(ctx, root)}
 }
 
 func examineGo(ctx context.Context, root string) finding {

@@ -103,6 +103,9 @@ func loadCatalogue() (report.Catalogue, error) {
 
 // gitCommit is the commit of the project at root, with "+changes" if files differ from it; "" if git does not say.
 func gitCommit(root string) string {
+	if commit := suitebinary.Prebuilt(root); commit != "" {
+		return commit
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	git := func(arguments ...string) (string, error) {

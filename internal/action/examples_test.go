@@ -110,6 +110,29 @@ func TestGitLabPipelines(t *testing.T) {
 	assert.FileExists(t, filepath.Join(r.base, "artifacts", "msc4014-merge", "msc4014-results", "results.json"))
 }
 
+func TestGitLabPipelineForSynapse(t *testing.T) {
+	s := newSuite(t)
+	s.results(t, "# report\n")
+	s.write(t, "results/junit.xml", "<testsuites/>")
+	r := s.runner(t, repository(t, map[string]string{
+		".ci/msc4014.json": "{}", "scripts-dev/complement.sh": "#!/bin/sh\n[ \"$*\" = --build-only ]\n",
+	}))
+	text, err := os.ReadFile(pipeline("gitlab-synapse.yml"))
+	require.NoError(t, err)
+	require.Contains(t, string(text), "/suite/run.sh", "where the image has it")
+	here := filepath.Join(t.TempDir(), "pipeline.yml")
+	require.NoError(t, os.WriteFile(here, []byte(strings.ReplaceAll(string(text), "/suite/run.sh", `env "$SUITE/run.sh"`)), 0o644))
+	statuses := r.gitlab(t, here, []string{"SUITE=" + s.folder})
+	assert.Equal(t, map[string]int{"msc4014-build": 0, "msc4014": 0, "msc4014 2": 0, "msc4014 3": 0, "msc4014-merge": 0}, statuses, r.said.String())
+	assert.Equal(t, []string{
+		"docker tag complement-synapse complement-synapse:7",
+		"image:complement-synapse:7 --baseline .ci/msc4014.json --shard 1/3 --results shards/1",
+		"image:complement-synapse:7 --baseline .ci/msc4014.json --shard 2/3 --results shards/2",
+		"image:complement-synapse:7 --baseline .ci/msc4014.json --shard 3/3 --results shards/3",
+		"report --merge --to msc4014-results shards/1 shards/2 shards/3",
+	}, calls(s.called(t)))
+}
+
 // TestGitHubPipelineForDendriteWithTheSuite judges a few requirements of the sources of a pinned Dendrite, in containers.
 func TestGitHubPipelineForDendriteWithTheSuite(t *testing.T) {
 	if os.Getenv(realVariable) == "" {

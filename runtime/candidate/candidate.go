@@ -157,7 +157,10 @@ func List(root string) ([]string, error) {
 	return names, nil
 }
 
-// softwareNames returns the folders of dockerfiles/ that have a Dockerfile, except that of real clients.
+// suiteFolder is the folder in dockerfiles/ of the image of the suite itself.
+const suiteFolder = "suite"
+
+// softwareNames returns the folders of dockerfiles/ that have a Dockerfile, except those of real clients and of the suite.
 func softwareNames(root string) ([]string, error) {
 	dir := filepath.Join(root, "dockerfiles")
 	entries, err := os.ReadDir(dir)
@@ -166,8 +169,9 @@ func softwareNames(root string) ([]string, error) {
 	}
 	var names []string
 	for _, entry := range entries {
-		if _, err := os.Stat(filepath.Join(dir, entry.Name(), "Dockerfile")); err == nil && entry.Name() != clients {
-			names = append(names, entry.Name())
+		name := entry.Name()
+		if _, err := os.Stat(filepath.Join(dir, name, "Dockerfile")); err == nil && name != clients && name != suiteFolder {
+			names = append(names, name)
 		}
 	}
 	return names, nil

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -125,18 +126,9 @@ func isLocal(address netip.Addr) bool {
 
 // joinNetworks connects the container that the test process runs in, if any, to both networks.
 func (r *Runtime) joinNetworks(ctx context.Context, made *networks) error {
-	if _, err := os.Stat("/.dockerenv"); err != nil {
+	name := r.ownContainer(ctx)
+	if name == "" {
 		return nil
-	}
-	name, err := os.Hostname() // by default the beginning of the container's ID
-	if err != nil {
-		return nil
-	}
-	if _, err := r.engine.ContainerInspect(ctx, name); err != nil {
-		name = r.options.Complement.Hostname
-		if _, err := r.engine.ContainerInspect(ctx, name); name == "" || err != nil {
-			return nil
-		}
 	}
 	for _, id := range []string{made.access, made.federation} {
 		if err := r.engine.NetworkConnect(ctx, id, name, nil); err != nil {
@@ -161,6 +153,44 @@ func (r *Runtime) joinNetworks(ctx context.Context, made *networks) error {
 		return fmt.Errorf("this container (%s) has no address in the run's networks", name)
 	}
 	return nil
+}
+
+// ownContainer returns an ID or name of the container that the test process runs in, if the engine knows it, else "". A container's
+// host name is by default the beginning of its ID, but CI services may set another.
+func (r *Runtime) ownContainer(ctx context.Context) string {
+	var candidates []string
+	if _, err := os.Stat("/.dockerenv"); err == nil {
+		if name, err := os.Hostname(); err == nil {
+			candidates = append(candidates, name)
+		}
+	}
+	if mounts, err := os.ReadFile("/proc/self/mountinfo"); err == nil {
+		candidates = append(candidates, containerOf(string(mounts)))
+	}
+	if len(candidates) > 0 {
+		candidates = append(candidates, r.options.Complement.Hostname)
+	}
+	for _, each := range candidates {
+		if each == "" {
+			continue
+		}
+		if _, err := r.engine.ContainerInspect(ctx, each); err == nil {
+			return each
+		}
+	}
+	return ""
+}
+
+// ofContainer matches the source of a file that an engine mounts into each of its containers: Docker's
+// /var/lib/docker/containers/ID/hostname, Podman's .../overlay-containers/ID/userdata/hostname.
+var ofContainer = regexp.MustCompile(`(?m)^\S+ \S+ \S+ \S*/(?:overlay-)?containers/([0-9a-f]{64})/\S* /etc/(?:hostname|hosts|resolv\.conf) `)
+
+// containerOf returns the ID of the container whose mounts are given as /proc/self/mountinfo, or "" if it is none.
+func containerOf(mounts string) string {
+	if found := ofContainer.FindStringSubmatch(mounts); found != nil {
+		return found[1]
+	}
+	return ""
 }
 
 // refuseRemote returns an error if the engine is on another machine, where published ports would be on that machine's

@@ -16,6 +16,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -51,7 +52,10 @@ func TryPeers(ctx context.Context, opened *session.Session) (address string, err
 	if err != nil {
 		return "", err
 	}
-	listener, err := net.Listen("tcp", peer.Listen)
+	listener := peer.Socket
+	if listener == nil {
+		listener, err = net.Listen("tcp", peer.Listen)
+	}
 	if err != nil {
 		return "", fmt.Errorf("peers cannot listen on %s: %w; if a program of this machine listens on port %d of all addresses, stop it "+
 			"(ss -ltnp shows it), or let it listen on one address", peer.Listen, err, federationPort)
@@ -136,25 +140,13 @@ func (r *Runtime) runProbe(ctx context.Context, address string) (status int64, s
 	return status, strings.TrimSpace(log.String()), err
 }
 
-// importProbe builds the probe for the engine's machine, and creates an image of it without a name.
+// importProbe creates an image of the probe, without a name.
 func (r *Runtime) importProbe(ctx context.Context) (imageID string, err error) {
 	version, err := r.engine.ServerVersion(ctx)
 	if err != nil {
 		return "", err
 	}
-	folder, err := os.MkdirTemp(r.options.Session.Dir, "probe-")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	if err := os.WriteFile(filepath.Join(folder, "main.go"), probeSource, 0o600); err != nil {
-		return "", err
-	}
-	program := filepath.Join(folder, "probe")
-	if err := candidate.BuildStatic(ctx, folder, "main.go", program, version.Arch); err != nil {
-		return "", err
-	}
-	data, err := os.ReadFile(program)
+	data, err := r.probe(ctx, version.Arch)
 	if err != nil {
 		return "", err
 	}
@@ -191,6 +183,29 @@ func (r *Runtime) importProbe(ctx context.Context) (imageID string, err error) {
 		}
 		imageID = message.Status
 	}
+}
+
+// probe returns the program of the probe for an architecture: built now, or found in an image of the suite, which has no Go.
+func (r *Runtime) probe(ctx context.Context, architecture string) ([]byte, error) {
+	if program, err := os.Executable(); err == nil && architecture == goruntime.GOARCH {
+		folder := filepath.Dir(program)
+		if _, err := os.Stat(filepath.Join(folder, "prebuilt")); err == nil {
+			return os.ReadFile(filepath.Join(folder, "probe"))
+		}
+	}
+	folder, err := os.MkdirTemp(r.options.Session.Dir, "probe-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	if err := os.WriteFile(filepath.Join(folder, "main.go"), probeSource, 0o600); err != nil {
+		return nil, err
+	}
+	program := filepath.Join(folder, "probe")
+	if err := candidate.BuildStatic(ctx, folder, "main.go", program, architecture); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(program)
 }
 
 // unreachable returns an error that says what was tried, and what to do.

@@ -27,9 +27,12 @@ import (
 const listTimeout = 60 * time.Second
 
 // Build compiles the checks below root and returns the path of the binary. It is built under another name and renamed,
-// so that concurrent builds, and runs that use the binary, are not disturbed.
+// so that concurrent builds, and runs that use the binary, are not disturbed. In an image of the suite it is there already.
 func Build(ctx context.Context, root string) (string, error) {
 	folder := filepath.Join(root, "bin")
+	if Prebuilt(root) != "" {
+		return filepath.Join(folder, "suite"), nil
+	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", fmt.Errorf("cannot build the checks: %w", err)
 	}
@@ -57,6 +60,13 @@ func Build(ctx context.Context, root string) (string, error) {
 		return "", fmt.Errorf("cannot build the checks: %w", err)
 	}
 	return target, nil
+}
+
+// Prebuilt returns the commit of which root/bin has all programs, because root is in an image of the suite (dockerfiles/suite), which has no
+// Go; else "".
+func Prebuilt(root string) (commit string) {
+	text, _ := os.ReadFile(filepath.Join(root, "bin", "prebuilt"))
+	return strings.TrimSpace(string(text))
 }
 
 // workPrefix begins the names of folders in root/bin for temporary files of go commands: this package's and those of

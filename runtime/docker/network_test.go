@@ -1,0 +1,27 @@
+package docker
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestContainerOfMounts(t *testing.T) {
+	const id = "3f4cd2c6c8f1d0a1b7f2c9e0d5a4b3c2d1e0f9a8b7c6d5e4f3a2b1c0d9e8f7a6"
+	for name, mounts := range map[string]string{
+		"Docker":                  "512 488 254:0 /var/lib/docker/containers/" + id + "/hostname /etc/hostname rw,relatime - ext4 /dev/vda rw\n",
+		"Docker, another folder":  "512 488 254:0 /data/containers/" + id + "/resolv.conf /etc/resolv.conf rw,relatime - ext4 /dev/vda rw\n",
+		"Podman":                  "512 488 0:23 /containers/overlay-containers/" + id + "/userdata/hosts /etc/hosts rw - tmpfs tmpfs rw\n",
+		"after those of a folder": "1 0 254:0 / / rw - ext4 /dev/vda rw\n512 488 254:0 /var/lib/docker/containers/" + id + "/hosts /etc/hosts rw - ext4 /dev/vda rw\n",
+	} {
+		assert.Equal(t, id, containerOf(mounts), name)
+	}
+	for name, mounts := range map[string]string{
+		"no container":          "1 0 254:0 / / rw,relatime - ext4 /dev/vda rw\n",
+		"a folder of another":   "512 488 254:0 /var/lib/docker/containers/" + id + "/hostname /mnt/hostname rw - ext4 /dev/vda rw\n",
+		"an ID that is shorter": "512 488 254:0 /var/lib/docker/containers/3f4c/hostname /etc/hostname rw - ext4 /dev/vda rw\n",
+		"nothing":               "",
+	} {
+		assert.Empty(t, containerOf(mounts), name)
+	}
+}
