@@ -53,6 +53,9 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 		m.add(" %d of %d |\n", one.Answered, one.Questions)
 	}
 	for _, one := range r.Candidates {
+		if only := one.Part(); only != "" {
+			m.add("\n**Only a part**, %s: %s\n", span(one.Label), reason(only))
+		}
 		if one.Results.Incomplete != "" {
 			m.add("\n**Incomplete**, %s: %s\n", span(one.Label), reason(one.Results.Incomplete))
 		}

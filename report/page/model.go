@@ -345,14 +345,33 @@ func conditions(results report.Results) []Fact {
 	add("took", (time.Duration(results.DurationMS) * time.Millisecond).Round(time.Second).String())
 	add("suite", strings.TrimSpace(results.Suite.Version+" "+results.Suite.Commit))
 	add("text", fmt.Sprintf("MSC%d at %s; catalogue %d", results.MSC.Number, results.MSC.Commit, results.MSC.Catalogue))
-	if s := results.Selection; s != nil {
-		add("only", strings.TrimSpace(strings.Join([]string{prefixed("--run ", s.Run), prefixed("--shard ", s.Shard)}, " ")))
-	}
+	add("only a part", part(results))
 	add("incomplete", results.Incomplete)
 	for _, note := range results.Notes {
 		add("note", note)
 	}
 	return facts
+}
+
+// Part says which part of the suite a run was asked for; "" if it was the whole.
+func (c *Candidate) Part() string { return part(c.Results) }
+
+func part(results report.Results) string {
+	s := results.Selection
+	if s == nil {
+		return ""
+	}
+	chosen := []string{prefixed("--run ", s.Run), prefixed("--shard ", s.Shard)}
+	if s.Pair {
+		chosen = append(chosen, "--pair")
+	}
+	left := 0
+	for _, check := range results.Checks {
+		if report.LeftOut(check.Verdict, check.Reason) {
+			left++
+		}
+	}
+	return fmt.Sprintf("%s; %d of %d checks were left out", strings.Join(strings.Fields(strings.Join(chosen, " ")), " "), left, len(results.Checks))
 }
 
 func prefixed(prefix, text string) string {

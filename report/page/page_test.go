@@ -52,7 +52,7 @@ func hostile(t *testing.T, text string) Source {
 	failed := verdict.CheckResult{
 		Name: "a check " + text, Requirements: []string{"mapping/a"}, Path: text, Verdict: verdict.Fail, Reason: "@mallory:evil.example said " + text,
 		BlockedBy: text, Log: "checks/a.log", Transcript: "checks/a.har", Details: []string{text},
-		First: &verdict.CheckResult{Verdict: verdict.Error, Reason: text},
+		First: &verdict.CheckResult{Verdict: verdict.Error, Reason: text}, StartMS: 1, EndMS: 5, DurationMS: 4,
 	}
 	results := report.Results{
 		Schema: report.Schema, MSC: report.MSC{Number: 4014, Commit: text, Catalogue: 2}, Suite: report.Suite{Version: text, Commit: text},
@@ -61,7 +61,7 @@ func hostile(t *testing.T, text string) Source {
 			Servers: []verdict.Server{{Host: text, Name: text, Format: text, Digest: text}},
 		},
 		Environment: &verdict.Environment{OS: text, Arch: text, Go: text, Seed: 1, Variables: map[string]string{text: text}},
-		Incomplete:  text, Notes: []string{text}, Checks: []verdict.CheckResult{failed},
+		Selection:   &report.Selection{Run: text, Shard: "1/2"}, Incomplete: text, Notes: []string{text}, Checks: []verdict.CheckResult{failed},
 		Requirements: []report.Requirement{
 			{
 				ID: "mapping/a", Chapter: "mapping", Kind: "must", Demand: text, Source: text, Verdict: verdict.Fail, Checks: []string{failed.Name}, Reason: text,
@@ -229,6 +229,14 @@ func TestEARL(t *testing.T) {
 		assert.Equal(t, map[string]string{"urn:msc4014:requirement:mapping/a": "earl:failed", "urn:msc4014:requirement:mapping/b": "earl:inapplicable"}, outcomes)
 		assert.NotContains(t, out.String(), "</script>")
 	}
+}
+
+func TestAPartSaysSo(t *testing.T) {
+	results := report.Results{Selection: &report.Selection{Run: "mapping/", Shard: "1/2"}, Checks: []verdict.CheckResult{
+		{Verdict: verdict.Pass}, {Verdict: verdict.NotRun, Reason: report.ReasonLeftOutByRun},
+	}}
+	assert.Equal(t, "--run mapping/ --shard 1/2; 1 of 2 checks were left out", part(results))
+	assert.Empty(t, part(report.Results{}))
 }
 
 func TestCommandIsQuoted(t *testing.T) {

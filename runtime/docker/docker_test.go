@@ -392,6 +392,23 @@ func TestMountsAndLimits(t *testing.T) {
 	assert.ElementsMatch(t, []string{"container", "network", "network", "volume", "volume"}, kinds)
 }
 
+// TestOutOfMemory: a container that the kernel ends because it needs more than its bound was not killed from outside.
+func TestOutOfMemory(t *testing.T) {
+	run := newRuntime(t, Options{Complement: complement.Options{Memory: 64 << 20}})
+	server := start(t, run, "d1", "hs1")
+	_, err := ask(t, server, "/greedy")
+	require.Error(t, err)
+	select {
+	case <-server.Exited():
+	case <-time.After(time.Minute):
+		t.Fatal("the server did not end")
+	}
+	text, killed := server.Ending()
+	assert.Equal(t, "exited with status 137 (the kernel ended it: its container was out of memory, with a bound of 64 MiB; "+
+		"COMPLEMENT_CONTAINER_MEMORY sets another)", text)
+	assert.False(t, killed)
+}
+
 func TestConfiguration(t *testing.T) {
 	server := start(t, newRuntime(t, Options{}), "d1", "hs1")
 	configured, can := server.(runtime.Configured)

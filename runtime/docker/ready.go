@@ -38,7 +38,7 @@ func (s *server) awaitReady(ctx context.Context, life *life, startTook time.Dura
 	case err == nil:
 		return nil
 	case errors.Is(err, readiness.ErrEnded):
-		return s.startError(ctx, began, s.howItEnded(ctx, life))
+		return s.startError(ctx, began, s.howItEnded(life))
 	case errors.As(err, &late):
 		cause := late.Error()
 		if bound.Why == "" && startTook > longStart {
@@ -94,18 +94,11 @@ func (s *server) ask(ctx context.Context) error {
 	return s.runtime.prober.Ask(ctx, readiness.Server{Name: s.name, Client: s.ClientURL(), Federation: s.FederationAddress()})
 }
 
-// howItEnded returns how a server ended before it was ready: its exit status, with an explanation if it ran out of memory or
+// howItEnded returns how a server ended before it was ready: its exit status, with an explanation if
 // its image's command does not seem to be a server.
-func (s *server) howItEnded(ctx context.Context, life *life) string {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
+func (s *server) howItEnded(life *life) string {
 	text := life.status + " before it was ready"
-	details, err := s.runtime.engine.ContainerInspect(ctx, s.id)
-	switch {
-	case err != nil:
-	case details.State.OOMKilled:
-		text = life.status + " (the kernel killed it because it was out of memory) before it was ready"
-	case life.status == "exited with status 0":
+	if life.status == "exited with status 0" {
 		text += fmt.Sprintf(": the command of its image, %q, exited by itself, but a homeserver must run until it is stopped",
 			s.command)
 	}

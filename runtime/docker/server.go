@@ -149,7 +149,7 @@ func (s *server) watch(life *life) {
 		answers, failures := s.runtime.engine.ContainerWait(s.runtime.ctx, s.id, container.WaitConditionNotRunning)
 		select {
 		case answer := <-answers:
-			s.noteEnd(life, fmt.Sprintf("exited with status %d", answer.StatusCode))
+			s.noteEnd(life, s.statusOf(answer.StatusCode))
 			return
 		case err := <-failures:
 			if s.runtime.ctx.Err() != nil {

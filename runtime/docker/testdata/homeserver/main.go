@@ -8,6 +8,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -75,6 +76,11 @@ func main() {
 		fmt.Fprint(w, `{"versions":["v1.11"]}`)
 		if mode == "late" && answers.Add(1) == 5 {
 			go federate(mux)
+		}
+	})
+	mux.HandleFunc("/greedy", func(http.ResponseWriter, *http.Request) {
+		for all := [][]byte(nil); ; {
+			all = append(all, bytes.Repeat([]byte{1}, 8<<20))
 		}
 	})
 	mux.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(7) })
