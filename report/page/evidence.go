@@ -21,7 +21,7 @@ import (
 // The bounds of what is shown, in bytes of HTML.
 const (
 	longestExcerpt = 8 << 10
-	excerptFrame   = 500     // of the markup around an excerpt
+	excerptFrame   = 330     // of the markup around an excerpt
 	logBytes       = 4 << 20 // read of one log
 	logLines       = 12
 )
@@ -112,7 +112,8 @@ func (c *collector) read(source Source, check verdict.CheckResult, bad bool) *Ev
 		if err != nil {
 			one.Problem = err.Error()
 		}
-		for _, chosen := range choose(exchanges, said, bad) {
+		all := bad && check.Verdict != verdict.Blocked // what is blocked is told by the requirement that blocks it
+		for _, chosen := range choose(exchanges, said, all) {
 			shown := c.exchange(chosen, said)
 			one.Exchanges = append(one.Exchanges, shown)
 			at = shown.started

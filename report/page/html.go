@@ -29,7 +29,7 @@ var (
 )
 
 // longestPage is what the page should weigh at most, in bytes.
-const longestPage = 4700 << 10
+const longestPage = 4_950_000
 
 // Generator marks the files that this package writes, so that no other file is overwritten.
 const Generator = "msc4014 report"

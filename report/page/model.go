@@ -211,6 +211,11 @@ func (r *Report) cell(one *Candidate, id string, number int) Cell {
 		cell.Checks[0].Open = true
 		cell.Told = cell.Checks[0].Reason == cell.Reason
 	}
+	for i, check := range cell.Checks {
+		if check.Plain && check.Reason != "" && strings.HasPrefix(cell.Reason, check.Reason) {
+			cell.Checks[i].Reason = "" // the cell has it
+		}
+	}
 	for _, finding := range one.Results.Findings {
 		if finding.Requirement == id {
 			cell.Findings = append(cell.Findings, finding)
@@ -240,9 +245,12 @@ func (r *Report) check(one *Candidate, check verdict.CheckResult) Check {
 		shown.Ran = fmt.Sprintf("%s after the start of the run, at %s", since(check.StartMS), check.Started.UTC().Format("15:04:05.000"))
 	}
 	shown.Evidence = r.evidence.of(one.Index, check)
-	quiet := check.Verdict == verdict.Pass || check.Verdict == verdict.NotRun
-	shown.Plain = quiet && shown.Evidence == "" && check.First == nil && len(check.Details) == 0
-	if !shown.Plain && !report.LeftOut(check.Verdict, check.Reason) {
+	quiet := check.Verdict == verdict.Pass || check.Verdict == verdict.NotRun || check.Verdict == verdict.Unsupported
+	shown.Plain = quiet && shown.Evidence == "" && check.First == nil && (len(check.Details) == 0 || check.Verdict == verdict.Pass)
+	if check.Verdict == verdict.Pass && shown.Evidence == "" {
+		shown.Details = nil // results.json has what a check noted that nothing rests on
+	}
+	if !quiet && !report.LeftOut(check.Verdict, check.Reason) {
 		shown.Command = Command(one.Results, "^"+regexp.QuoteMeta(check.Name)+"$")
 	}
 	return shown
