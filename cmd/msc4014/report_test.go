@@ -3,7 +3,12 @@ package main
 // report: what it writes, and what it refuses.
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strings"
@@ -228,6 +233,38 @@ func TestReportMerges(t *testing.T) {
 	}
 }
 
+// requireSignature: whoever forges a result and makes its digests anew lacks the key.
+func requireSignature(t *testing.T, folder string) {
+	t.Helper()
+	keyFile := func(seed byte) (file, public string) {
+		key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
+		encoded, err := x509.MarshalPKCS8PrivateKey(key)
+		require.NoError(t, err)
+		file = filepath.Join(t.TempDir(), "key.pem")
+		require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}), 0o600))
+		return file, base64.StdEncoding.EncodeToString(key.Public().(ed25519.PublicKey))
+	}
+	own, public := keyFile(1)
+	other, _ := keyFile(2)
+	for _, step := range []struct {
+		arguments []string
+		status    int
+		words     string
+	}{
+		{[]string{"--require-signature", public}, run.StatusWorse, "is not signed, and must be"},
+		{[]string{"--sign-key", own}, run.StatusExpected, "signed: results.json.sig"},
+		{[]string{"--require-signature", public}, run.StatusExpected, "signature: by the key " + public},
+		{[]string{"--sign-key", other}, run.StatusExpected, "signed: results.json.sig"},
+		{[]string{"--require-signature", public}, run.StatusWorse, "is signed by another key than the required one"},
+		{[]string{"--require-signature", "x"}, run.StatusCannot, "is not a public Ed25519 key"},
+		{[]string{"--require-signature="}, run.StatusCannot, "is not a public Ed25519 key"},
+	} {
+		status, output := call(t, append([]string{"verify", folder}, step.arguments...)...)
+		assert.Equal(t, step.status, status, output)
+		assert.Contains(t, output, step.words)
+	}
+}
+
 func TestVerify(t *testing.T) {
 	folder := folderOf(t, "dendrite@0.15.2", func(r *report.Results) {
 		r.Checks[1].Log = "checks/second.log"
@@ -248,6 +285,7 @@ func TestVerify(t *testing.T) {
 	status, output = call(t, "verify", folder, "--sign-key", filepath.Join(folder, "none"))
 	assert.Equal(t, run.StatusCannot, status)
 	assert.Contains(t, output, "cannot read the key")
+	requireSignature(t, folder)
 	for folder, words := range broken(t) {
 		status, output = call(t, "verify", folder)
 		assert.Equal(t, run.StatusCannot, status, folder)

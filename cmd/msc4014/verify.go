@@ -16,7 +16,7 @@ import (
 
 // newVerifyCommand returns the command that verifies a results folder.
 func newVerifyCommand(status *int) *cobra.Command {
-	var signKey string
+	var signKey, required string
 	command := &cobra.Command{
 		Use:   "verify DIR",
 		Short: "Check the digests of recorded evidence, and judge it again",
@@ -33,7 +33,12 @@ result, and 2 if the folder cannot be read.`,
 			if err != nil {
 				return err
 			}
-			problems, err := verified(folder, results)
+			if command.Flags().Changed("require-signature") {
+				if err := verify.CheckKey(required); err != nil {
+					return err
+				}
+			}
+			problems, err := verified(folder, results, required)
 			if err != nil {
 				return err
 			}
@@ -54,11 +59,12 @@ result, and 2 if the folder cannot be read.`,
 		},
 	}
 	command.Flags().StringVar(&signKey, "sign-key", "", "if nothing is wrong, sign results.json, and so the digests in it, with the private Ed25519\nkey in `FILE` (PEM)")
+	command.Flags().StringVar(&required, "require-signature", "", "results.json must be signed by the key whose public part, in base64, is `KEY`: finds\nresults whose digests were made anew")
 	return command
 }
 
-// verified checks a results folder, says what is right, and returns what is wrong.
-func verified(folder string, results report.Results) (problems []string, err error) {
+// verified checks a results folder, says what is right, and returns what is wrong. If a key is required, it must have signed the results.
+func verified(folder string, results report.Results, required string) (problems []string, err error) {
 	switch err := report.CheckEvidence(folder, results); {
 	case errors.Is(err, report.ErrEvidence):
 		return []string{err.Error()}, nil
@@ -75,6 +81,10 @@ func verified(folder string, results report.Results) (problems []string, err err
 		problems = append(problems, err.Error())
 	case err != nil:
 		return nil, err
+	case key == "" && required != "":
+		problems = append(problems, report.ResultsFile+" is not signed, and must be: its digests may have been made anew")
+	case required != "" && key != required:
+		problems = append(problems, fmt.Sprintf("%s is signed by another key than the required one: %s", report.ResultsFile, key))
 	case key == "":
 		fmt.Println("signature: none")
 	default:

@@ -60,6 +60,14 @@ func Sign(folder, keyFile string) error {
 	return nil
 }
 
+// CheckKey returns an error if a text is not a public Ed25519 key in base64, as CheckSignature returns it.
+func CheckKey(publicKey string) error {
+	if key, err := base64.StdEncoding.DecodeString(publicKey); err != nil || len(key) != ed25519.PublicKeySize {
+		return fmt.Errorf("%q is not a public Ed25519 key in base64; verify tells the key of signed results", publicKey)
+	}
+	return nil
+}
+
 // CheckSignature returns the public key, in base64, that signed results.json in a folder; "" if nothing did.
 func CheckSignature(folder string) (publicKey string, err error) {
 	text, err := os.ReadFile(filepath.Join(folder, report.SignatureFile))
