@@ -240,6 +240,9 @@ type Expected struct {
 func Read(folder string) (Results, error) {
 	file := filepath.Join(folder, ResultsFile)
 	data, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return Results{}, fmt.Errorf("%s has no %s: no run has written its results there: %w", folder, ResultsFile, err)
+	}
 	if err != nil {
 		return Results{}, fmt.Errorf("cannot read results: %w", err)
 	}

@@ -1,5 +1,5 @@
 // Package browser opens the report in Chromium. It is a module of its own, so that the suite neither needs a browser nor its driver.
-// REPORT_FILE names the report to open; REPORT_SCREENSHOTS, if set, a folder for pictures of it.
+// REPORT_FILE names the report to open; REPORT_SCREENSHOTS, if set, a folder for pictures of it, and REPORT_PICTURE a file for that of the README.
 package browser
 
 import (
@@ -194,6 +194,21 @@ func TestReport(t *testing.T) {
 				v.names("button", "link", "searchbox", "combobox", "table", "search")
 			})
 		}
+	}
+}
+
+// TestPicture takes the picture of the report that REPORT_PICTURE names.
+func TestPicture(t *testing.T) {
+	file, picture := reportFile(t), os.Getenv("REPORT_PICTURE")
+	if picture == "" {
+		t.Skip("REPORT_PICTURE names no file")
+	}
+	v := visit(t, file, 1280, "light")
+	defer v.finish()
+	var taken []byte
+	v.do(chromedp.CaptureScreenshot(&taken))
+	if err := os.WriteFile(picture, taken, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 

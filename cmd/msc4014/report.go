@@ -20,7 +20,7 @@ import (
 // newReportCommand returns the command that makes reports.
 func newReportCommand(status *int) *cobra.Command {
 	var to string
-	var show, merging, serving bool
+	var show, merging, serving, alone bool
 	var port uint16
 	command := &cobra.Command{
 		Use:   "report [DIR...]",
@@ -65,7 +65,7 @@ runs and each result as it comes, and the finished report in the end. Only this 
 			if err := os.MkdirAll(to, 0o755); err != nil {
 				return fmt.Errorf("cannot make the folder of the report: %w", err)
 			}
-			if err := page.Write(to, folders); err != nil {
+			if err := page.Write(to, folders, alone); err != nil {
 				return err
 			}
 			file := filepath.Join(to, report.HTMLFile)
@@ -79,6 +79,7 @@ runs and each result as it comes, and the finished report in the end. Only this 
 	command.Flags().StringVar(&to, "to", "", "write the report into `DIR` (default: the results folder; of several, the folder that has them all)")
 	command.Flags().BoolVar(&merging, "merge", false, "merge the shards of one run (--shard) into the results folder that --to names; the exit status is that\nof the merged run, and 2 if shards overlap or are missing")
 	command.Flags().BoolVar(&show, "open", false, "open it in the browser")
+	command.Flags().BoolVar(&alone, "alone", false, "without links to logs and transcripts, to publish the report without them")
 	command.Flags().BoolVar(&serving, "serve", false, "serve a live page of the run that is using DIR, on loopback, and its report in the end")
 	command.Flags().Uint16Var(&port, "port", 0, "the `PORT` of --serve (default: a free one)")
 	return command

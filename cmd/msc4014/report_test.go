@@ -59,7 +59,7 @@ func broken(t *testing.T) map[string]string {
 	require.NoError(t, os.WriteFile(file, data[:len(data)/2], 0o644))
 	return map[string]string{
 		filepath.Join(t.TempDir(), "missing"): "there is no results folder",
-		empty:                                 "no such file",
+		empty:                                 "has no results.json: no run has written its results there",
 		file:                                  "is a file; name the results folder",
 		truncated:                             "is not a results file",
 		folderOf(t, "dendrite", func(r *report.Results) { r.Schema = report.Schema + 1 }): "a newer version of this suite wrote it",

@@ -37,15 +37,16 @@ func WriteOwn(folder string, results report.Results) error {
 	return New([]Source{{Results: results, Folder: folder}}).write(folder)
 }
 
-// Write writes one report over results folders into a folder. It refuses to overwrite files that no report is.
-func Write(into string, folders []string) error {
+// Write writes one report over results folders into a folder. It refuses to overwrite files that no report is. If alone, the report has no
+// links to files of the results folders.
+func Write(into string, folders []string, alone bool) error {
 	var sources []Source
 	for _, folder := range folders {
 		results, err := report.Read(folder)
 		if err != nil {
 			return err
 		}
-		sources = append(sources, Source{Results: results, Folder: folder})
+		sources = append(sources, Source{Results: results, Folder: folder, Alone: alone})
 	}
 	return WriteSources(into, sources)
 }

@@ -37,7 +37,7 @@ const Generator = "msc4014 report"
 var parsed = template.Must(template.New("report").Funcs(template.FuncMap{
 	"safe":   safeURL,
 	"short":  short,
-	"link":   func(one *Candidate, file string) string { return link(one.Link, file) },
+	"link":   (*Candidate).link,
 	"chosen": chosenBy,
 	"prose":  prose,
 	"role":   func(role transcript.Role) string { return roles[role] },

@@ -44,13 +44,13 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 	for _, v := range verdict.All {
 		m.add(" %s |", v)
 	}
-	m.add(" open questions answered |\n|%s\n", strings.Repeat(" --- |", len(verdict.All)+2))
+	m.add(" open questions answered | the suite's own demands |\n|%s\n", strings.Repeat(" --- |", len(verdict.All)+3))
 	for _, one := range r.Candidates {
 		m.add("| %s |", tableSpan(one.Label))
 		for _, v := range verdict.All {
 			m.add(" %d |", one.Results.RequirementCounts[v])
 		}
-		m.add(" %d of %d |\n", one.Answered, one.Questions)
+		m.add(" %d of %d | %s |\n", one.Answered, one.Questions, one.Results.OwnCounts)
 	}
 	for _, one := range r.Candidates {
 		if only := one.Part(); only != "" {

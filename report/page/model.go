@@ -23,6 +23,7 @@ type Source struct {
 	Results report.Results
 	Folder  string // where its evidence is
 	Link    string // relative URL of Folder as seen from the report, with a slash at its end; "" if the report is in it
+	Alone   bool   // the report has no links to files of Folder: it is published without them
 }
 
 // Report is what all forms show.
@@ -41,6 +42,7 @@ type Candidate struct {
 	Label      string // its name, and what distinguishes it from others of the same name
 	Results    report.Results
 	Link       string
+	Alone      bool
 	Conditions []Fact
 	Counts     []Count // of the proposal's requirements
 	OwnCounts  []Count
@@ -156,7 +158,7 @@ func New(sources []Source) *Report {
 func candidate(index int, label string, source Source) *Candidate {
 	results := source.Results
 	one := &Candidate{
-		Index: index, Label: label, Results: results, Link: source.Link, Conditions: conditions(results), Counts: counts(results.RequirementCounts),
+		Index: index, Label: label, Results: results, Link: source.Link, Alone: source.Alone, Conditions: conditions(results), Counts: counts(results.RequirementCounts),
 		OwnCounts: counts(results.OwnCounts), checks: map[string]verdict.CheckResult{}, byID: map[string]report.Requirement{}, expected: map[[2]string]string{},
 	}
 	for _, check := range results.Checks {
@@ -236,7 +238,7 @@ func rank(v verdict.Verdict) int {
 func (r *Report) check(one *Candidate, check verdict.CheckResult) Check {
 	shown := Check{
 		CheckResult: check, Title: report.CheckTitle(check.Name, check.Path), Expected: one.expected[[2]string{report.WhatCheck, check.Name}],
-		Log: link(one.Link, check.Log), HAR: link(one.Link, check.Transcript),
+		Log: one.link(check.Log), HAR: one.link(check.Transcript),
 	}
 	if check.DurationMS > 0 {
 		shown.Took = took(check.DurationMS)
@@ -359,6 +361,14 @@ func conditions(results report.Results) []Fact {
 		add("note", note)
 	}
 	return facts
+}
+
+// link returns the URL of a file of the results folder; "" if there is none, or if the report is published without them.
+func (c *Candidate) link(file string) string {
+	if c.Alone {
+		return ""
+	}
+	return link(c.Link, file)
 }
 
 // Part says which part of the suite a run was asked for; "" if it was the whole.
