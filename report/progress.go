@@ -19,7 +19,7 @@ import (
 // redrawEvery is the interval at which the terminal's line is redrawn while nothing happens, to update its time.
 const redrawEvery = 500 * time.Millisecond
 
-// plainEvery is the interval of plain lines at first. After each four it doubles, so that a long run does not fill a log.
+// plainEvery is the interval of the first two plain lines. Then it doubles with each, up to 16 times, so that a whole run fits on a screen.
 const plainEvery = 15 * time.Second
 
 // Progress shows a run in progress. Its methods are safe for concurrent use.
@@ -65,7 +65,7 @@ func NewProgress(out io.Writer, environment func(string) string, verbose bool) *
 	p.annotate = environment("GITHUB_ACTIONS") == "true"
 	lines := 0
 	p.stopped.Go(func() {
-		p.every(func() time.Duration { return plainEvery << min(lines/4, 4) }, func() {
+		p.every(func() time.Duration { return plainEvery << min(max(lines-1, 0), 4) }, func() {
 			lines++
 			if status := p.status(); status != "" {
 				p.print(status)
@@ -145,7 +145,7 @@ func (p *Progress) Handle(event verdict.Event) {
 		if p.total == 0 {
 			p.total = len(event.Checks)
 		}
-		if !p.terminal && !known {
+		if p.verbose && !p.terminal && !known {
 			p.print(fmt.Sprintf("checks to run: %d", p.total))
 		}
 	case verdict.KindCheckStart:

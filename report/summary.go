@@ -69,14 +69,6 @@ func (s *summary) candidate(one Summarised) {
 		s.chapter(one, chapter)
 	}
 	s.space()
-	s.line("  checks         %s", checkCounts(results))
-	s.line("  requirements   %s", requirementCounts(results, false))
-	if hasOwn(results) {
-		s.line("  own demands    %s", requirementCounts(results, true))
-	}
-	if seen, total := OpenQuestions(results); total > 0 {
-		s.line("  open questions %d of %d answered", seen, total)
-	}
 	again, others := 0, 0
 	for _, check := range results.Checks {
 		if check.First != nil {
@@ -86,16 +78,27 @@ func (s *summary) candidate(one Summarised) {
 			others++
 		}
 	}
+	checks := checkCounts(results)
 	if again > 0 {
-		s.line("  judged again   %d, because a server died; with another verdict than at first: %d", again, others)
+		checks += fmt.Sprintf("; %d judged again, because a server died, %d of them with another verdict", again, others)
+	}
+	s.line("  checks         %s", checks)
+	demands := requirementCounts(results, false)
+	if hasOwn(results) {
+		demands += "; the suite's own: " + requirementCounts(results, true)
+	}
+	s.line("  requirements   %s", demands)
+	if seen, total := OpenQuestions(results); total > 0 {
+		s.line("  open questions %d of %d answered", seen, total)
 	}
 	if s.verbose {
 		s.line("  results        %s", filepath.Join(one.Folder, ResultsFile))
 	}
-	s.line("  report         %s", filepath.Join(one.Folder, HTMLFile))
+	noted := ""
 	if notes := len(results.Notes); notes > 0 && !s.verbose {
-		s.line("  notes          %d, in the report", notes)
+		noted = fmt.Sprintf(" (with %d notes)", notes)
 	}
+	s.line("  report         %s%s", filepath.Join(one.Folder, HTMLFile), noted)
 	s.comparison(results)
 	s.consequences(results)
 	if results.Incomplete == "" {
