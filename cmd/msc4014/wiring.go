@@ -14,6 +14,7 @@ import (
 	"msc4014/cmd/internal/suitebinary"
 	"msc4014/cmd/internal/variant"
 	"msc4014/faults"
+	"msc4014/faults/mutation"
 	"msc4014/helpers/plan"
 	"msc4014/report"
 	"msc4014/requirements"
@@ -98,7 +99,11 @@ func loadCatalogue() (report.Catalogue, error) {
 	if err != nil {
 		return report.Catalogue{}, err
 	}
-	return catalogueOf(loaded, all), nil
+	mutants, err := mutation.LastRecord()
+	if err != nil {
+		return report.Catalogue{}, err
+	}
+	return catalogueOf(loaded, all, mutants), nil
 }
 
 // gitCommit is the commit of the project at root, with "+changes" if files differ from it; "" if git does not say.
