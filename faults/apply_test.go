@@ -1,16 +1,11 @@
 package faults
 
 import (
-	"encoding/json"
-	"fmt"
 	"go/format"
 	"go/parser"
 	"go/token"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,7 +16,6 @@ const source = `package keys
 
 import (
 	"errors"
-	"strings"
 )
 
 // Key makes a key.
@@ -158,89 +152,4 @@ func TestEveryFaultApplies(t *testing.T) {
 			assert.NotEqual(t, string(original), string(text), "%s changes nothing in %s", one.ID, file)
 		}
 	}
-}
-
-// TestEveryFaultBuilds compiles the server with each fault: many in one build, as far as they change different places and
-// declare different names, and alone where such a build fails. ./run.sh prove builds each alone.
-func TestEveryFaultBuilds(t *testing.T) {
-	const variable = "MSC4014_TEST_FAULTS"
-	if os.Getenv(variable) == "" {
-		t.Skip("set " + variable + "=1 to build the reference with each fault")
-	}
-	all, err := All()
-	require.NoError(t, err)
-	for _, group := range together(t, all) {
-		if build(t, group) == nil {
-			continue
-		}
-		for _, one := range group {
-			assert.NoError(t, build(t, []Fault{one}), one.ID)
-		}
-	}
-}
-
-// together sorts faults into groups that one build can have.
-func together(t *testing.T, all []Fault) (groups [][]Fault) {
-	t.Helper()
-	declared := []map[string]bool{}
-next:
-	for _, one := range all {
-		names := declares(t, one)
-		for i, group := range groups {
-			_, err := Apply(root, append(slices.Clone(group), one))
-			if err == nil && !slices.ContainsFunc(names, func(name string) bool { return declared[i][name] }) {
-				groups[i] = append(group, one)
-				for _, name := range names {
-					declared[i][name] = true
-				}
-				continue next
-			}
-		}
-		groups = append(groups, []Fault{one})
-		declared = append(declared, map[string]bool{})
-		for _, name := range names {
-			declared[len(declared)-1][name] = true
-		}
-	}
-	return groups
-}
-
-// declares returns the lines of a fault's hunks that declare something.
-func declares(t *testing.T, one Fault) (lines []string) {
-	t.Helper()
-	for _, hunk := range one.Hunks {
-		for line := range strings.Lines(hunk.Replace) {
-			if declaration := strings.TrimSpace(line); strings.HasPrefix(line, "func ") || strings.HasPrefix(line, "type ") || strings.Contains(line, ":= ") {
-				lines = append(lines, declaration)
-			}
-		}
-	}
-	return lines
-}
-
-// build compiles the server with faults, and returns what the compiler says.
-func build(t *testing.T, group []Fault) error {
-	t.Helper()
-	patched, err := Apply(root, group)
-	require.NoError(t, err)
-	whole, err := filepath.Abs(root)
-	require.NoError(t, err)
-	dir := t.TempDir()
-	replace := map[string]string{}
-	for file, text := range patched {
-		copied := filepath.Join(dir, file)
-		require.NoError(t, os.MkdirAll(filepath.Dir(copied), 0o755))
-		require.NoError(t, os.WriteFile(copied, text, 0o644))
-		replace[filepath.Join(whole, file)] = copied
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
-	require.NoError(t, err)
-	described := filepath.Join(dir, "overlay.json")
-	require.NoError(t, os.WriteFile(described, overlay, 0o644))
-	command := exec.CommandContext(t.Context(), "go", "build", "-overlay", described, "./reference/...")
-	command.Dir = whole
-	if output, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, output)
-	}
-	return nil
 }
