@@ -21,7 +21,7 @@ type Deployment struct {
 	world        *World
 	id           string
 	servers      []runtime.Server
-	healthUsers  []healthUser // by place
+	healthUsers  []*healthUser // by place
 	healthChecks atomic.Int64
 	outage       sync.RWMutex // held while a check restarts a server
 	shared       sync.Map
@@ -147,11 +147,14 @@ func (d *Deployment) Close(ctx context.Context) error {
 type healthUser struct {
 	client *csapi.Client
 	room   string
+
+	mu           sync.Mutex // held during a health check
+	pseudonymous string     // its room of the version that the run judges; "" before the first health check of a candidate that has those
 }
 
 // prepareHealth registers a health user on each server and creates its room.
 func (d *Deployment) prepareHealth(ctx context.Context) error {
-	users := make([]healthUser, len(d.servers))
+	users := make([]*healthUser, len(d.servers))
 	err := d.eachServer(func(place int) error {
 		client, err := d.ClientAPI(place).Register(ctx, fmt.Sprintf("health-%s-%d", d.id, place+1), "health-password")
 		if err != nil {
@@ -161,7 +164,7 @@ func (d *Deployment) prepareHealth(ctx context.Context) error {
 		if _, refused := csapi.Refused(err); err != nil && !refused {
 			return fmt.Errorf("create the room for health checks: %w", err)
 		}
-		users[place] = healthUser{client, room}
+		users[place] = &healthUser{client: client, room: room}
 		return nil
 	})
 	if err == nil {
@@ -184,29 +187,57 @@ func (d *Deployment) Answers(ctx context.Context) error {
 	})
 }
 
-// Health lets each health user send a message and read it back, or only /sync if it has no room. It returns nil while a check
-// restarts a server.
+// Health lets each health user send a message and read it back, or only /sync if it has no room, and then in a pseudo-ID room of its
+// own if the candidate has those: such rooms can be broken while others work. It returns nil while a check restarts a server.
 func (d *Deployment) Health(ctx context.Context) error {
 	if !d.outage.TryRLock() {
 		return nil
 	}
 	defer d.outage.RUnlock()
 	return d.eachServer(func(place int) error {
-		return d.healthUsers[place].check(ctx, fmt.Sprintf("health check %d", d.healthChecks.Add(1)))
+		version := ""
+		if facts := d.world.factsOf(hostAt(place)); facts.Supported {
+			version = facts.Format.RoomVersion
+		}
+		return d.healthUsers[place].check(ctx, fmt.Sprintf("health check %d", d.healthChecks.Add(1)), version)
 	})
 }
 
-// check sends a message and waits until /sync shows it: servers may answer a sender before readers see the event.
-func (u healthUser) check(ctx context.Context, text string) error {
+// check sends a message and waits until /sync shows it, in each of the user's rooms. version is that of pseudo-ID rooms, "" if the
+// candidate has none.
+func (u *healthUser) check(ctx context.Context, text, version string) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	if u.room == "" {
-		_, err := u.client.Sync(ctx, "", 0, "")
+		if _, err := u.client.Sync(ctx, "", 0, ""); err != nil {
+			return err
+		}
+	} else if err := u.talks(ctx, u.room, text); err != nil {
 		return err
 	}
-	eventID, err := u.client.SendMessage(ctx, u.room, text)
+	if version == "" {
+		return nil
+	}
+	if u.pseudonymous == "" {
+		room, err := u.client.CreateRoom(ctx, map[string]any{"preset": "private_chat", "room_version": version})
+		if err != nil {
+			return fmt.Errorf("create another pseudo-ID room: %w", err)
+		}
+		u.pseudonymous = room
+	}
+	if err := u.talks(ctx, u.pseudonymous, text); err != nil {
+		return fmt.Errorf("in a pseudo-ID room: %w", err)
+	}
+	return nil
+}
+
+// talks sends a message and waits until /sync shows it: servers may answer a sender before readers see the event.
+func (u *healthUser) talks(ctx context.Context, room, text string) error {
+	eventID, err := u.client.SendMessage(ctx, room, text)
 	if err != nil {
 		return err
 	}
-	_, err = u.client.WaitForEvent(ctx, u.room, match.EventID(eventID))
+	_, err = u.client.WaitForEvent(ctx, room, match.EventID(eventID))
 	return err
 }
 

@@ -261,3 +261,18 @@ func TestTheWorldKnowsTheChecksOfPeers(t *testing.T) {
 	require.NoError(t, c.World.Close(deadline(t)))
 	assert.True(t, c.runtime.Closed())
 }
+
+// Pseudo-ID rooms can be broken while ordinary ones work.
+func TestHealthIncludesPseudonymousRooms(t *testing.T) {
+	c := newCandidate(t)
+	d := c.deploy(t, OneServer)
+	c.mu.Lock()
+	c.facts["hs1"] = Facts{Supported: true, Format: pseudoid.FormatMSC4014}
+	c.mu.Unlock()
+	require.NoError(t, d.Health(deadline(t)))
+	room := d.healthUsers[0].pseudonymous
+	require.NotEmpty(t, room, "the health user's pseudo-ID room")
+	c.homes["hs1"].Answer("PUT", room, 500, `{"errcode":"M_UNKNOWN"}`)
+	assert.ErrorContains(t, d.Health(deadline(t)), "in a pseudo-ID room")
+	assert.Equal(t, room, d.healthUsers[0].pseudonymous, "the same room is used again")
+}
