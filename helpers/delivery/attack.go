@@ -19,6 +19,8 @@ type Attack struct {
 	Scene
 	Entered []string // rooms of Origin that Alice tried to join since the last health check
 	liars   int      // users of Origin whose events are hostile
+	// Gaps are how many gaps hostile events were in, and Fetched how many of these the server asked for.
+	Gaps, Fetched int
 	// Elsewhere is an honest room, of Alice and Neighbour, a user of an honest peer.
 	Elsewhere *stage.Room
 	Neighbour *federation.User

@@ -119,18 +119,37 @@ func replaceAuthEvent(old, replacement string) federation.Change {
 }
 
 // saysAfter has Carol send a message after hostile events, which the server must ask Origin for, and reports whether the server
-// refused it.
+// refused it. Each gap is in a room of its own: of several in one room deployed servers fill the first alone.
 func (a *Attack) saysAfter(missing []hostile.Input) (refused bool) {
-	events := a.forgeAll(missing)
+	room, err := a.opens(a.Origin, a.Carol)
+	if err != nil {
+		a.C.Notef("there is no room for a gap with %d hostile events: %v", len(missing), err)
+		return false
+	}
+	a.Entered = append(a.Entered, room.ID())
+	before := len(a.Origin.Requests())
+	defer func() {
+		a.Gaps++
+		if slices.ContainsFunc(a.Origin.Requests()[before:], func(request federation.Request) bool {
+			return request.Endpoint == federation.GetMissingEvents
+		}) {
+			a.Fetched++
+		}
+	}()
+	events := a.forgeIn(room, missing)
 	remove := a.Origin.Handle(federation.GetMissingEvents, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
 		return withHostile(honest(), "events", events)
 	})
 	defer remove()
-	ids := a.Room.Extremities()
+	ids := room.Extremities()
 	for _, event := range events[:min(len(events), 10)] {
 		ids = append(ids, event.ID())
 	}
-	after := a.Room.Made(a.TextMessage(a.Carol, "said after a gap").Alter(federation.SetField("prev_events", ids)))
+	message, err := room.Template(federation.TextMessage(a.Carol, "said after a gap"))
+	if err != nil {
+		a.C.SuiteError(err)
+	}
+	after := room.Made(message.Alter(federation.SetField("prev_events", ids)))
 	a.asks(func(ctx context.Context) error {
 		answer, err := a.Origin.SendTransaction(ctx, a.ServerName(1), []federation.Event{after}, nil)
 		refused = err == nil && (!answer.OK() || answer.PDUErrors[after.ID()] != "")

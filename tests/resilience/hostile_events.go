@@ -42,6 +42,7 @@ var hostilePaths = []hostilePath{
 	{delivery.StateOfSendJoin, 160, 20},
 	{delivery.GetMissingEvents, 160, 20},
 	{delivery.CompletedInvite, 40, 40},
+	{delivery.MembershipEndpoints, 60, 30},
 }
 
 func init() {
@@ -94,6 +95,9 @@ func (p hostilePath) deliverAll(s *stage.Stage, inputs []hostile.Input) (deliver
 		}
 		if err != nil {
 			return delivered, err
+		}
+		if a.Gaps > 0 && a.Fetched == 0 {
+			s.C.Inconclusive("the server asked for none of the events in %d gaps before messages that it was sent", a.Gaps)
 		}
 	}
 	if !s.C.Survives(s.Deployment) {
