@@ -46,10 +46,13 @@ var (
 	// Backfill is the answer to /backfill: the event is neither in the room's state nor in the auth chain of the state, and is
 	// requested when a client pages back.
 	Backfill = Path{
-		Name: "backfill", Kinds: []Kind{Message}, Enters: true,
+		Name: "backfill", Kinds: []Kind{Message, MemberState}, Enters: true,
 		Deliver: func(s Scene, event federation.Event, _ *federation.User) Delivery {
 			s.Room.Apply(event)
 			s.Room.AppliesText(s.Carol, "said before alice's join")
+			if _, isState := event.StateKey(); isState {
+				s.withholds(event)
+			}
 			entered := s.Enters()
 			if !entered.Outside {
 				s.Alice.Browses(s.Room.ID())
@@ -78,14 +81,15 @@ var (
 	}
 )
 
-// withholds makes Origin leave a member out of the state that it gives to servers that join. A leave would do the same by an event that
-// carries a mapping of its own, or none, and deployed servers do not join a room with a member event without one in its state.
-func (s Scene) withholds(join federation.Event) {
+// withholds makes Origin leave a state event, such as a join, out of the state that it gives to servers that join. Instead of a join a
+// leave would do, by an event that carries a mapping of its own, or none, and deployed servers do not join a room with a member event
+// without one in its state.
+func (s Scene) withholds(event federation.Event) {
 	s.Origin.Handle(federation.SendJoin, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
 		answer, kept := honest(), []json.RawMessage{}
-		for _, event := range answer.Get("state").Array() {
-			if federation.NewEvent([]byte(event.Raw), join.Format()).ID() != join.ID() {
-				kept = append(kept, json.RawMessage(event.Raw))
+		for _, given := range answer.Get("state").Array() {
+			if federation.NewEvent([]byte(given.Raw), event.Format()).ID() != event.ID() {
+				kept = append(kept, json.RawMessage(given.Raw))
 			}
 		}
 		if !answer.OK() {
