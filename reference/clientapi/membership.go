@@ -131,7 +131,7 @@ func (a *API) invite(r *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return empty{}, a.Rooms.Invite(r.Context(), r.UserID, body.UserID, r.PathValue("roomID"), body.Reason)
+	return empty{}, a.Rooms.Invite(r.Context(), r.UserID, body.UserID, r.PathValue("roomID"), body.Reason, false)
 }
 
 func (a *API) kick(r *request) (any, error) {

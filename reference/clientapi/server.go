@@ -4,6 +4,8 @@ package clientapi
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"msc4014/reference/pdu"
 	"msc4014/reference/rooms"
@@ -69,6 +71,11 @@ func (a *API) searchUsers(r *request) (any, error) {
 	}
 	results := []object{}
 	found := a.Users.Search(search.Term)
+	for _, userID := range a.remotesMet(r.UserID) {
+		if strings.Contains(strings.ToLower(userID), strings.ToLower(search.Term)) {
+			found = append(found, userID)
+		}
+	}
 	for _, userID := range found[:min(max(limit, 0), len(found))] {
 		result := object{"user_id": userID}
 		if profile, err := a.Users.LocalProfile(userID); err == nil {
@@ -78,6 +85,21 @@ func (a *API) searchUsers(r *request) (any, error) {
 		results = append(results, result)
 	}
 	return object{"results": results, "limited": len(found) > len(results)}, nil
+}
+
+// remotesMet returns the users of other servers who are in a room with a local user (client-server API, "User directory").
+func (a *API) remotesMet(userID string) (met []string) {
+	for _, membership := range a.Rooms.MembershipsOf(userID) {
+		if membership.Membership != "join" {
+			continue
+		}
+		for _, other := range membership.Room.MemberUserIDs("join") {
+			if !a.Users.Local(other) && !slices.Contains(met, other) {
+				met = append(met, other)
+			}
+		}
+	}
+	return met
 }
 
 // addProfile adds a profile field unless it is not set.

@@ -60,6 +60,9 @@ func (s *syncing) offeredRoom(m rooms.Membership) any {
 	} else {
 		state = m.Outside.State
 	}
+	if m.Membership == "invite" && s.isIgnored(state) {
+		return nil
+	}
 	name := m.Membership + "_state"
 	return object{name: object{"events": append([]json.RawMessage{}, state...)}}
 }
@@ -135,7 +138,7 @@ func (s *syncing) timeline(room *rooms.Room, upTo int64, unknown bool) timeline 
 	if s.initial() || unknown {
 		since = math.MinInt64
 	}
-	events, more := room.Backward(s.viewer.UserID, upTo+1, since, filter.limit(defaultTimeline), filter.keep(room))
+	events, more := room.Backward(s.viewer.UserID, upTo+1, since, filter.limit(defaultTimeline), s.notIgnored(room, filter.keep(room)))
 	slices.Reverse(events)
 	t := timeline{events: events, limited: more, previous: upTo}
 	if len(events) > 0 {

@@ -38,10 +38,10 @@ func TestInviteAndItsRefusal(t *testing.T) {
 			s := newScene(t, kind.dialect, kind.version)
 			roomID := s.a.room(s.alice, kind.version, "private_chat")
 			require.Error(t, s.b.rooms.Join(t.Context(), s.bob, roomID, []string{s.a.name}, ""))
-			require.NoError(t, s.a.rooms.Invite(t.Context(), s.alice, s.bob, roomID, ""))
+			require.NoError(t, s.a.rooms.Invite(t.Context(), s.alice, s.bob, roomID, "", false))
 			require.NoError(t, s.b.rooms.Leave(t.Context(), s.bob, roomID, ""), "make_leave, send_leave")
 			s.a.eventually(func() bool { return s.a.rooms.Get(roomID).Membership(s.bob) == "leave" }, "bob's refusal did not come")
-			require.NoError(t, s.a.rooms.Invite(t.Context(), s.alice, s.bob, roomID, ""))
+			require.NoError(t, s.a.rooms.Invite(t.Context(), s.alice, s.bob, roomID, "", false))
 			s.b.join(s.bob, roomID, s.a)
 		})
 	}
@@ -58,7 +58,7 @@ func TestKnock(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, s.b.rooms.Knock(t.Context(), s.bob, s.roomID, []string{s.a.name}, ""))
 			assert.Equal(t, "knock", s.a.rooms.Get(s.roomID).Membership(s.bob))
-			require.NoError(t, s.a.rooms.Invite(t.Context(), s.alice, s.bob, s.roomID, ""))
+			require.NoError(t, s.a.rooms.Invite(t.Context(), s.alice, s.bob, s.roomID, "", false))
 			s.b.join(s.bob, s.roomID, s.a)
 		})
 	}

@@ -78,7 +78,7 @@ func (rs *Rooms) Create(ctx context.Context, creatorID string, o CreateOptions) 
 		}
 	}
 	for _, userID := range o.Invite {
-		if err := rs.Invite(ctx, creatorID, userID, room.id, ""); err != nil {
+		if err := rs.Invite(ctx, creatorID, userID, room.id, "", o.IsDirect); err != nil {
 			return "", err
 		}
 	}

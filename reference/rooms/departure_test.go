@@ -49,7 +49,7 @@ func TestDeactivationRepeatsNoMapping(t *testing.T) {
 		one, two := w.servers["one.test"], w.servers["two.test"]
 		one.Pseudonym.Readings.InLeaveBanKnock, two.Pseudonym.Readings.InLeaveBanKnock = reading, reading
 		room := one.create(alice, pdu.RoomVersion)
-		require.NoError(t, one.Invite(t.Context(), alice, bob, room, ""))
+		require.NoError(t, one.Invite(t.Context(), alice, bob, room, "", false))
 		one.join(dave, room, "")
 		r := one.Get(room)
 		invited, joined := first(r.Sender(bob)), first(r.Sender(dave))

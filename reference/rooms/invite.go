@@ -19,8 +19,9 @@ import (
 	"msc4014/reference/rules"
 )
 
-// Invite invites a user on behalf of a local member.
-func (rs *Rooms) Invite(ctx context.Context, senderID, targetID, roomID, reason string) error {
+// Invite invites a user on behalf of a local member. direct says that the room is for direct messages (client-server API, "Direct
+// Messaging").
+func (rs *Rooms) Invite(ctx context.Context, senderID, targetID, roomID, reason string, direct bool) error {
 	room := rs.Get(roomID)
 	if room == nil || room.Membership(senderID) != "join" {
 		return Forbidden("%s is not in room %s", senderID, roomID)
@@ -45,6 +46,9 @@ func (rs *Rooms) Invite(ctx context.Context, senderID, targetID, roomID, reason 
 	content := map[string]any{"membership": "invite"}
 	if reason != "" {
 		content["reason"] = reason
+	}
+	if direct {
+		content["is_direct"] = true
 	}
 	if rs.own(targetID) {
 		if !rs.Exists(targetID) {

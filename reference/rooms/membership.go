@@ -192,7 +192,7 @@ func (rs *Rooms) sendMember(ctx context.Context, room *Room, userID string, w Wr
 	case membership == "join":
 		err = Forbidden("a user cannot join on behalf of another")
 	case membership == "invite":
-		err = rs.Invite(ctx, userID, target, room.id, reason)
+		err = rs.Invite(ctx, userID, target, room.id, reason, false)
 	case membership == "knock" && target == userID:
 		err = rs.Knock(ctx, userID, room.id, nil, reason)
 	case membership == "leave" && target == userID:

@@ -25,7 +25,7 @@ func TestRedactedStateIsNotHandedOut(t *testing.T) {
 		assert.Empty(t, r.Summary().Name)
 		assert.Empty(t, r.Summary().Topic)
 		for _, user := range []string{bob, dave} {
-			require.NoError(t, one.Invite(t.Context(), alice, user, room, ""))
+			require.NoError(t, one.Invite(t.Context(), alice, user, room, "", false))
 		}
 		w.deliver()
 		outside, ok := two.OutsideOf(bob, room)

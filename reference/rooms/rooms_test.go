@@ -79,7 +79,7 @@ func TestInvites(t *testing.T) {
 		room := one.create(alice, version, func(o *CreateOptions) { o.Preset = "private_chat"; o.Name = "a room" })
 		assert.Error(t, two.Join(t.Context(), bob, room, []string{"one.test"}, ""), "nobody invited bob")
 		for _, invited := range []string{bob, carol, dave} {
-			require.NoError(t, one.Invite(t.Context(), alice, invited, room, ""))
+			require.NoError(t, one.Invite(t.Context(), alice, invited, room, "", false))
 			w.deliver()
 			assert.Equal(t, "invite", one.Get(room).Membership(invited))
 		}
@@ -110,7 +110,7 @@ func TestInviteTakenBack(t *testing.T) {
 	inEachKind(t, func(t *testing.T, w *world, version string) {
 		one, two := w.servers["one.test"], w.servers["two.test"]
 		room := one.create(alice, version, func(o *CreateOptions) { o.Preset = "private_chat" })
-		require.NoError(t, one.Invite(t.Context(), alice, bob, room, ""))
+		require.NoError(t, one.Invite(t.Context(), alice, bob, room, "", false))
 		require.NoError(t, one.Kick(t.Context(), alice, bob, room, ""))
 		w.deliver()
 		outside, _ := two.OutsideOf(bob, room)
@@ -151,7 +151,7 @@ func TestKnockAndRestrictedJoin(t *testing.T) {
 		w.deliver()
 		knockKey, _ := one.Get(room).Sender(bob)
 		assert.Equal(t, "knock", one.Get(room).Membership(bob))
-		require.NoError(t, one.Invite(t.Context(), alice, bob, room, ""))
+		require.NoError(t, one.Invite(t.Context(), alice, bob, room, "", false))
 		w.deliver()
 		two.join(bob, room, "one.test")
 		key, _ := one.Get(room).Sender(bob)
@@ -166,7 +166,7 @@ func TestKnockAndRestrictedJoin(t *testing.T) {
 		two.join(bob, club, "one.test")
 		assert.Equal(t, "join", one.Get(club).Membership(bob))
 		assert.Equal(t, "join", two.Get(club).Membership(bob))
-		require.NoError(t, one.Invite(t.Context(), alice, dave, room, ""))
+		require.NoError(t, one.Invite(t.Context(), alice, dave, room, "", false))
 		require.NoError(t, one.Join(t.Context(), dave, room, nil, ""))
 		require.NoError(t, one.Join(t.Context(), dave, club, nil, ""))
 		w.deliver()
@@ -219,7 +219,7 @@ func TestPartitionHeals(t *testing.T) {
 		w.separate("one.test", "two.test", false)
 		one.say(alice, room, "anybody there?")
 		assert.Equal(t, "leave", two.Get(room).Membership(bob))
-		require.NoError(t, one.Invite(t.Context(), alice, bob, room, ""))
+		require.NoError(t, one.Invite(t.Context(), alice, bob, room, "", false))
 		w.deliver()
 		two.join(bob, room, "one.test")
 		one.say(alice, room, "again")

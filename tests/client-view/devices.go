@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -31,7 +32,10 @@ func init() {
 			Path:     string(from),
 			Slow:     inVain,
 			Body: func(c *check.C) {
-				works(c, from, nil, []feature{{"device lists on leave and rejoin", func(m company) error { return m.devicesFollow() }}})
+				works(c, from, nil, []feature{
+					{"device lists on leave and rejoin", func(m company) error { return m.devicesFollow() }},
+					{"/keys/changes", company.changesAreListed},
+				})
 			},
 		})
 	}
@@ -79,6 +83,37 @@ func (m company) devicesFollow() error {
 		}
 	}
 	return m.tellsDevice("a device after the rejoin")
+}
+
+// changesAreListed asks which device lists changed while the other left, and while it was in the room again.
+func (m company) changesAreListed() error {
+	if m.peer != nil {
+		m.room = m.peer.In(m.roomID) // as it is since the last rejoin
+	}
+	from := m.alice.SyncToken()
+	changes := func(list string) error {
+		return m.alice.SeesInSync("", func(synced *csapi.Response) error {
+			to := synced.Get("next_batch").String()
+			query := url.Values{"from": {from}, "to": {to}}
+			answer, err := m.alice.Do(m.C.Context(), http.MethodGet, csapi.V3("keys", "changes"), query, nil)
+			if err == nil {
+				err = match.Contains(list, match.KeyEqual("@this", m.other()))(answer.JSON())
+			}
+			if err == nil {
+				from = to
+			}
+			return err
+		})
+	}
+	m.leaves()
+	if err := changes("left"); err != nil {
+		return fmt.Errorf("on leave: %w", err)
+	}
+	m.joins()
+	if err := changes("changed"); err != nil {
+		return fmt.Errorf("on rejoin: %w", err)
+	}
+	return nil
 }
 
 // leaves lets the other leave.

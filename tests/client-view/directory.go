@@ -39,6 +39,28 @@ var _ = check.Register(check.Check{
 	},
 })
 
+// Who shares a room with a user is in the user directory, by user ID (client-server API, User Directory).
+var _ = check.Register(check.Check{
+	Name:     "the user directory has a remote member by user ID",
+	Requires: []string{"client-view/directory"},
+	Path:     string(remote),
+	Slow:     inVain,
+	Body:     func(c *check.C) { works(c, remote, nil, []feature{{"the user directory", company.isInUserDirectory}}) },
+})
+
+// isInUserDirectory searches for the other: servers may add it a little after the join.
+func (m company) isInUserDirectory() error {
+	return m.alice.SeesInSync("", func(*csapi.Response) error {
+		// Not all servers find a user by the whole user ID.
+		body := map[string]any{"search_term": strings.TrimPrefix(strings.Split(m.other(), ":")[0], "@"), "limit": 50}
+		answer, err := m.alice.Do(m.C.Context(), http.MethodPost, csapi.V3("user_directory", "search"), nil, body)
+		if err != nil {
+			return err
+		}
+		return match.Contains("results", match.KeyEqual("user_id", m.other()))(answer.JSON())
+	})
+}
+
 // hasAliases gives the room an alias by each member, of which one is made canonical and the other deleted by who has power.
 func (m company) hasAliases() error {
 	c := m.C
