@@ -135,6 +135,7 @@ func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 	}
 	nameRootVerdicts(&results)
 	nameEvidence(&results)
+	findUnsteady(&results)
 	results.count()
 	return results
 }

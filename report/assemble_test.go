@@ -3,6 +3,7 @@ package report
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -254,6 +255,26 @@ func TestAssembleFindings(t *testing.T) {
 	assert.Equal(t, verdict.Fail, requirementOf(t, results, "signing/no-lookup").Verdict, "though it has no check")
 	assert.Len(t, findingsOf(results, "signing/no-lookup"), findingsKept)
 	assert.Equal(t, 4, results.Counts[verdict.Pass], "checks keep their verdicts")
+}
+
+// TestRepeatedChecks: all times count, and checks of which they differ are named.
+func TestRepeatedChecks(t *testing.T) {
+	name, steady := "foreign signature by send", "version advertised"
+	again, third := verdict.Repeat(name, 2, 3), verdict.Repeat(name, 3, 3)
+	assert.Equal(t, name, verdict.Repeat(name, 1, 3))
+	assert.Equal(t, name, verdict.Repeated(third))
+	failed := final(again, verdict.Fail, "seen once")
+	failed.Result.Requirements = []string{"mapping/foreign"}
+	results := Assemble(testRun(), testCatalogue, []verdict.Event{
+		planned(append(allNames(), again, third, verdict.Repeat(steady, 2, 3))...), final(name, verdict.Pass, ""), failed, final(third, verdict.Pass, ""),
+		final(steady, verdict.Pass, ""), final(verdict.Repeat(steady, 2, 3), verdict.Pass, ""), final("foreign signature by send_join", verdict.Pass, ""),
+		final("join carries a mapping", verdict.Pass, ""), end,
+	})
+	assert.Equal(t, []Unsteady{{Check: name, Counts: Counts{verdict.Pass: 2, verdict.Fail: 1}}}, results.Unsteady)
+	assert.Equal(t, verdict.Fail, requirementOf(t, results, "mapping/foreign").Verdict)
+	var text strings.Builder
+	assert.NoError(t, WriteSummary(&text, Style{}, []Summarised{{Results: results}}, false))
+	assert.Contains(t, text.String(), "  unsteady       foreign signature by send: 2 pass, 1 fail\n")
 }
 
 // TestMutantsOfARequirement: those that its checks noticed, or that were seen of it; and the same when results are assembled again.

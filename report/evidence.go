@@ -22,6 +22,28 @@ func (a *assembly) fixTimes(result *verdict.CheckResult) {
 	}
 }
 
+// findUnsteady finds the checks that came to different verdicts when they ran several times.
+func findUnsteady(results *Results) {
+	counts := map[string]Counts{}
+	var order []string
+	for _, check := range results.Checks {
+		if LeftOut(check.Verdict, check.Reason) {
+			continue
+		}
+		name := verdict.Repeated(check.Name)
+		if counts[name] == nil {
+			counts[name] = Counts{}
+			order = append(order, name)
+		}
+		counts[name][check.Verdict]++
+	}
+	for _, name := range order {
+		if len(counts[name]) > 1 {
+			results.Unsteady = append(results.Unsteady, Unsteady{Check: name, Counts: counts[name]})
+		}
+	}
+}
+
 // nameRootVerdicts sets the verdicts of the requirements that block checks.
 func nameRootVerdicts(results *Results) {
 	verdicts := map[string]verdict.Verdict{}

@@ -64,6 +64,8 @@ type Results struct {
 	Findings []verdict.Finding `json:"findings"`
 	// Notes are remarks for people: servers that died, the runtime chosen, a limit reached.
 	Notes []string `json:"notes,omitempty"`
+	// Unsteady are the checks that came to different verdicts when they ran several times (--repeat).
+	Unsteady []Unsteady `json:"unsteady,omitempty"`
 	// Evidence are the files with logs, transcripts and configuration beside results.json.
 	Evidence []EvidenceFile `json:"evidence,omitempty"`
 
@@ -148,6 +150,12 @@ type Link struct {
 type Fault struct {
 	ID   string `json:"id"`
 	Does string `json:"does"`
+}
+
+// Unsteady is a check with the verdicts of all its times.
+type Unsteady struct {
+	Check  string `json:"check"`
+	Counts Counts `json:"counts"`
 }
 
 // Mutant is a change of the reference's source that a rule made.

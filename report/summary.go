@@ -88,6 +88,9 @@ func (s *summary) candidate(one Summarised) {
 		demands += "; the suite's own: " + requirementCounts(results, true)
 	}
 	s.line("  requirements   %s", demands)
+	for _, unsteady := range results.Unsteady {
+		s.line("  %s       %s: %s", s.style.Warn("unsteady"), oneLine(unsteady.Check), unsteady.Counts)
+	}
 	if seen, total := OpenQuestions(results); total > 0 {
 		s.line("  open questions %d of %d answered", seen, total)
 	}

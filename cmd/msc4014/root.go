@@ -121,6 +121,9 @@ func newRunCommand(use string, kill <-chan struct{}, status *int, options *run.O
 			if command.Flags().Changed("parallel") && options.Parallel < 1 {
 				return fmt.Errorf("--parallel %d: must be a number of checks from 1 to %d", options.Parallel, run.MostParallel)
 			}
+			if command.Flags().Changed("repeat") && options.Repeat < 1 {
+				return fmt.Errorf("--repeat %d: must be a number of times from 1 to %d", options.Repeat, run.MostRepeats)
+			}
 			for _, seed := range []string{"shuffle", "seed"} {
 				if flag := command.Flag(seed); flag.Changed && flag.Value.String() == "0" {
 					return fmt.Errorf("--%s 0: must be a nonzero integer", seed)
@@ -184,6 +187,7 @@ func newRunCommand(use string, kill <-chan struct{}, status *int, options *run.O
 	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("run at most `N` checks at a time, up to %d, plus those that wait for a server's\ntimeouts (default: one more than the number of cores, at most 8; with 1 only one\ncheck runs at a time); fewer while the machine or the servers are slow", run.MostParallel))
 	flags.Int64Var(&options.Shuffle, "shuffle", 0, "run checks in a random order, determined by `SEED`")
 	flags.Uint64Var(&options.Seed, "seed", 1, "generate hostile input from `SEED`")
+	flags.IntVar(&options.Repeat, "repeat", 1, fmt.Sprintf("run each selected check `N` times, up to %d; all verdicts count, and those that\ndiffer are told", run.MostRepeats))
 	flags.StringVar(&options.Shard, "shard", "", "run only part `I/N` of the checks, such as 1/3")
 	flags.BoolVar(&options.Keep, "keep", false, "keep containers running, or the files of plain processes, and say where they are")
 	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell each check, observation, finding and step of a build, and all that did not pass\nin full; without it, only what was not expected")

@@ -228,7 +228,7 @@ func (c *C) Differs(names []string, format string, arguments ...any) {
 
 // Expects reports whether the candidate's baseline expects a difference of this check, so that it need not be explained again.
 func (c *C) Expects(name string) bool {
-	return slices.Contains(c.runner.options.Expected[c.check.Name], name)
+	return slices.Contains(c.runner.options.Expected[verdict.Repeated(c.check.Name)], name)
 }
 
 // FailNow ends the check as failed.

@@ -24,6 +24,8 @@ type Plan struct {
 	Seed        uint64 `json:"seed,omitempty"`     // of hostile input; 0 means 1
 	Shard       string `json:"shard,omitempty"`    // "I/N"
 	Keep        bool   `json:"keep,omitempty"`     // keep servers and their files, and say where
+	// Repeat is how often each selected check runs; 0 means once.
+	Repeat int `json:"repeat,omitempty"`
 	// Only keeps the run to what Run and Shard select, also where steps find other requirements broken.
 	Only bool `json:"only,omitempty"`
 	// Sessions is how many twin sessions to play, from Seed on, in place of those of a usual run; 0 for the usual ones.

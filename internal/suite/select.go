@@ -9,6 +9,7 @@ import (
 
 	"msc4014/helpers/check"
 	"msc4014/helpers/plan"
+	"msc4014/helpers/verdict"
 	"msc4014/internal/selection"
 )
 
@@ -42,7 +43,24 @@ func choose(all []*check.Check, wanted plan.Plan) ([]*check.Check, error) {
 	slices.SortStableFunc(chosen, func(a, b *check.Check) int {
 		return cmp.Or(cmp.Compare(b.Slow, a.Slow), cmp.Compare(first[a.Name], first[b.Name]))
 	})
-	return chosen, nil
+	return repeated(chosen, wanted.Repeat), nil
+}
+
+// repeated returns checks, followed by those that run again, so that the times of one are far apart. The closing checks judge the whole
+// run once.
+func repeated(chosen []*check.Check, times int) []*check.Check {
+	all := slices.Clone(chosen)
+	for time := 2; time <= times; time++ {
+		for _, one := range chosen {
+			if one.Closing {
+				continue
+			}
+			again := *one
+			again.Name = verdict.Repeat(one.Name, time, times)
+			all = append(all, &again)
+		}
+	}
+	return all
 }
 
 // described returns checks as the command line sees them. Mixed deployments run the checks that need two servers, and the closing

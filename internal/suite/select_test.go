@@ -32,6 +32,17 @@ func chosenNames(t *testing.T, wanted plan.Plan) string {
 	return names
 }
 
+// TestRepeatedChecksFollowTheOthers: each has a name of its own; what is judged of the whole run is judged once.
+func TestRepeatedChecksFollowTheOthers(t *testing.T) {
+	chosen := []*check.Check{{Name: "a"}, {Name: "up", Closing: true}, {Name: "b"}}
+	var names []string
+	for _, one := range repeated(chosen, 3) {
+		names = append(names, one.Name)
+	}
+	assert.Equal(t, []string{"a", "up", "b", "a (time 2 of 3)", "b (time 2 of 3)", "a (time 3 of 3)", "b (time 3 of 3)"}, names)
+	assert.Len(t, repeated(chosen, 0), 3)
+}
+
 func TestChoose(t *testing.T) {
 	assert.Equal(t, "bac", chosenNames(t, plan.Plan{}), "slow checks start first")
 	assert.Equal(t, "bca", chosenNames(t, plan.Plan{First: []string{"c", "none", "b"}}))

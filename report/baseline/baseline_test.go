@@ -472,6 +472,7 @@ func TestExpects(t *testing.T) {
 		{result("passes", verdict.Pass), true, true},
 		{result("passes", verdict.Fail), false, false},
 		{result("passes", verdict.NotRun), true, true},
+		{result(verdict.Repeat("differs", 2, 2), verdict.Fail, "known"), true, true},
 		{verdict.CheckResult{Name: "dies", Verdict: verdict.Pass, Closing: true}, true, true},
 		{result("new", verdict.Fail), false, false},
 		{result("new", verdict.Pass), true, true},

@@ -82,7 +82,7 @@ func (c *comparing) checks(b *Baseline, results report.Results) {
 		if !judged(results, check) {
 			continue
 		}
-		expected, known := b.Checks[check.Name]
+		expected, known := b.Checks[verdict.Repeated(check.Name)]
 		difference := report.Difference{
 			What: report.WhatCheck, Name: check.Name, Got: string(check.Verdict), Reason: check.Reason, ExpectedReason: expected.Reason,
 		}

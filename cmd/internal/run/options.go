@@ -28,6 +28,9 @@ const (
 // MostParallel bounds how many checks may run at once: more would only wait for each other, even on the largest machines.
 const MostParallel = 64
 
+// MostRepeats bounds how often a check runs.
+const MostRepeats = 100
+
 // Options describe a run as requested.
 type Options struct {
 	Candidates []string
@@ -49,6 +52,7 @@ type Options struct {
 	Parallel    int
 	Shuffle     int64
 	Seed        uint64
+	Repeat      int // of each selected check; 0 and 1 mean once
 	Sessions    int // of twins, from Seed on; 0 for those of a usual run
 	Shard       string
 	Keep        bool
@@ -101,6 +105,12 @@ func (r *Runner) validate(options Options) (*validated, error) {
 	}
 	if options.Parallel < 0 || options.Parallel > MostParallel {
 		return nil, fmt.Errorf("--parallel %d: must be a number of checks from 1 to %d", options.Parallel, MostParallel)
+	}
+	if options.Repeat < 0 || options.Repeat > MostRepeats {
+		return nil, fmt.Errorf("--repeat %d: must be a number of times from 1 to %d", options.Repeat, MostRepeats)
+	}
+	if options.Repeat > 1 && (options.UpdateBaseline || options.Shard != "") {
+		return nil, errors.New("--repeat goes neither with --update-baseline nor with --shard: it looks for checks that are unsteady")
 	}
 	if options.Pair != "" {
 		v.tasks, err = r.pair(options)

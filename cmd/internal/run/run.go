@@ -233,7 +233,7 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	m.progress.Begin()
 	wanted := plan.Plan{
 		Runtime: m.runtimeName, Run: m.Options.Run, RoomVersion: m.RoomVersion, Parallel: m.Parallel, Shuffle: m.Shuffle, Seed: m.Seed,
-		Shard: m.Shard, Keep: m.Keep, Results: folder.Staging(), Session: own.Dir, Expected: one.expected.Differences(), Sessions: m.Sessions,
+		Shard: m.Shard, Keep: m.Keep, Results: folder.Staging(), Session: own.Dir, Expected: one.expected.Differences(), Sessions: m.Sessions, Repeat: m.Repeat,
 	}
 	recorder, err := live.Record(folder.Staging(), one.expected.Expects)
 	if err != nil {
