@@ -127,15 +127,6 @@ func (a *Attack) saysAfter(missing []hostile.Input) (refused bool) {
 		return false
 	}
 	a.Entered = append(a.Entered, room.ID())
-	before := len(a.Origin.Requests())
-	defer func() {
-		a.Gaps++
-		if slices.ContainsFunc(a.Origin.Requests()[before:], func(request federation.Request) bool {
-			return request.Endpoint == federation.GetMissingEvents
-		}) {
-			a.Fetched++
-		}
-	}()
 	events := a.forgeIn(room, missing)
 	remove := a.Origin.Handle(federation.GetMissingEvents, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
 		return withHostile(honest(), "events", events)
@@ -155,5 +146,20 @@ func (a *Attack) saysAfter(missing []hostile.Input) (refused bool) {
 		refused = err == nil && (!answer.OK() || answer.PDUErrors[after.ID()] != "")
 		return err
 	})
+	a.Gaps++
+	if a.awaitsFetch(room.ID()) {
+		a.Fetched++
+	}
 	return refused
+}
+
+// awaitsFetch waits until the server has asked Origin for missing events of a room, which it may do after it has answered, and reports
+// whether it did.
+func (a *Attack) awaitsFetch(roomID string) bool {
+	ctx, cancel := a.While()
+	defer cancel()
+	_, err := a.Origin.WaitForRequest(ctx, func(request federation.Request) bool {
+		return request.Endpoint == federation.GetMissingEvents && request.Room() != nil && request.Room().ID() == roomID
+	})
+	return err == nil
 }
