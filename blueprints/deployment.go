@@ -93,8 +93,9 @@ func (d *Deployment) watch(server runtime.Server) {
 	}()
 }
 
-// Restart stops a server, by SIGKILL if kill, and starts it again with its data.
-func (d *Deployment) Restart(ctx context.Context, place int, kill bool) error {
+// Restart stops a server, by SIGKILL if kill, calls meanwhile, which may be nil, and starts the server again with its data, even if
+// meanwhile ends the goroutine.
+func (d *Deployment) Restart(ctx context.Context, place int, kill bool, meanwhile func()) (err error) {
 	d.outage.Lock()
 	defer d.outage.Unlock()
 	server := d.servers[place]
@@ -105,11 +106,17 @@ func (d *Deployment) Restart(ctx context.Context, place int, kill bool) error {
 	if err := end(ctx); err != nil {
 		return fmt.Errorf("stop %s: %w", server.Host(), err)
 	}
-	if err := server.Start(ctx); err != nil {
-		return fmt.Errorf("start %s again: %w", server.Host(), err)
+	defer func() {
+		if startErr := server.Start(context.WithoutCancel(ctx)); startErr != nil {
+			err = fmt.Errorf("start %s again: %w", server.Host(), startErr)
+			return
+		}
+		d.ClientAPI(place).CloseIdleConnections()
+		d.watch(server)
+	}()
+	if meanwhile != nil {
+		meanwhile()
 	}
-	d.ClientAPI(place).CloseIdleConnections()
-	d.watch(server)
 	return nil
 }
 

@@ -153,8 +153,9 @@ func TestARestartIsNotADeath(t *testing.T) {
 			home.Answer("PUT", "/send/", -1, "")
 			return nil
 		}
-		require.NoError(t, d.Restart(deadline(t), 0, kill))
-		assert.Equal(t, []string{map[bool]string{false: "stop", true: "kill"}[kill], "start"}, server.Calls())
+		ended := map[bool]string{false: "stop", true: "kill"}[kill]
+		require.NoError(t, d.Restart(deadline(t), 0, kill, func() { assert.Equal(t, []string{ended}, server.Calls(), "meanwhile") }))
+		assert.Equal(t, []string{ended, "start"}, server.Calls())
 		assertAlive(t, d)
 		assert.NoError(t, d.Health(deadline(t)))
 
@@ -172,12 +173,12 @@ func TestARestartThatFailsIsAnError(t *testing.T) {
 	c.servers["hs1"].OnStart = func(context.Context) error {
 		return &runtime.StartError{Candidate: "x", Server: "hs1", Cause: "exited with status 1"}
 	}
-	err := d.Restart(deadline(t), 0, false)
+	err := d.Restart(deadline(t), 0, false, nil)
 	var failed *runtime.StartError
 	assert.ErrorAs(t, err, &failed)
 	assert.ErrorContains(t, err, "start hs1 again")
 	c.servers["hs1"].OnKill = func(context.Context) error { return errors.New("no such process") }
-	assert.EqualError(t, d.Restart(deadline(t), 0, true), "stop hs1: no such process")
+	assert.EqualError(t, d.Restart(deadline(t), 0, true, nil), "stop hs1: no such process")
 }
 
 func TestHealthErrors(t *testing.T) {

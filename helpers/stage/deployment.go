@@ -50,8 +50,8 @@ type Deployment interface {
 	check.Deployment
 	Server(place int) runtime.Server
 	ClientAPI(place int) csapi.Server
-	// Restart stops a server, by SIGKILL if kill, and starts it again with its data.
-	Restart(ctx context.Context, place int, kill bool) error
+	// Restart stops a server, by SIGKILL if kill, calls meanwhile, which may be nil, and starts the server again with its data.
+	Restart(ctx context.Context, place int, kill bool, meanwhile func()) error
 	// Services returns the application services of its server; nil unless the blueprint has some.
 	Services() *appservice.Host
 	// Shared returns what checks on the deployment share, by name (Scene).

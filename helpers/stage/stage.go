@@ -151,8 +151,11 @@ func (s *Stage) Registers(localpart string) (userID string, err error) {
 }
 
 // Restart stops the server at a place, by SIGKILL if kill, and starts it again with its data.
-func (s *Stage) Restart(place int, kill bool) {
-	err := s.Deployment.Restart(s.C.Context(), place-1, kill)
+func (s *Stage) Restart(place int, kill bool) { s.RestartAfter(place, kill, nil) }
+
+// RestartAfter is Restart with something that happens while the server is stopped.
+func (s *Stage) RestartAfter(place int, kill bool, meanwhile func()) {
+	err := s.Deployment.Restart(s.C.Context(), place-1, kill, meanwhile)
 	var failed *runtime.StartError
 	if errors.As(err, &failed) {
 		s.C.Need("resilience/restart", err)

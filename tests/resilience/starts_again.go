@@ -33,7 +33,7 @@ var _ = check.Register(check.Check{
 		o := openElsewhere(s)
 		for i := range killings {
 			end := o.keepsBusy(fmt.Sprintf("round %d", i+1))
-			err := s.Deployment.Restart(c.Context(), 0, true)
+			err := s.Deployment.Restart(c.Context(), 0, true, nil)
 			c.Notef("killed for the %d. time when the server had answered %d transactions", i+1, end())
 			o.isStarted(err)
 			c.Must(o.works())
@@ -59,7 +59,7 @@ var _ = check.Register(check.Check{
 			return join.NamingKey(member.KeyIn(attacked.ID()).Public)
 		})
 		c.Notef("the join was answered %s (%v); the server survived it: %t", answer, err, c.Survives(s.Deployment))
-		o.isStarted(s.Deployment.Restart(c.Context(), 0, true))
+		o.isStarted(s.Deployment.Restart(c.Context(), 0, true, nil))
 		c.Must(o.works())
 		c.Must(o.works()) // it stays up
 	},
