@@ -64,7 +64,7 @@ func broken(t *testing.T) map[string]string {
 		truncated:                             "is not a results file",
 		folderOf(t, "dendrite", func(r *report.Results) { r.Schema = report.Schema + 1 }): "a newer version of this suite wrote it",
 		folderOf(t, "", nil): "names no candidate",
-		"synapse":            "there are no results of synapse",
+		"image:never-judged": "there are no results of image:never-judged", // a candidate that nobody has judged here
 		"dendrite@9.9.9":     "there is no results folder dendrite@9.9.9",
 	}
 }
