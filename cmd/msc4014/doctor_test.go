@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/report"
+	"msc4014/runtime/docker/engine"
 	"msc4014/runtime/docker/engine/enginetest"
 	"msc4014/runtime/session"
 )
@@ -102,15 +103,26 @@ func TestDoctorNamesPodman(t *testing.T) {
 }
 
 func TestDoctorOnARootlessEngine(t *testing.T) {
-	t.Setenv("COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT", "")
-	for _, option := range []string{"name=rootless", "name=seccomp,profile=default,name=rootless"} {
-		found := examineRootless(system.Info{SecurityOptions: []string{"name=cgroupns", option}})
-		assert.False(t, found.ok)
-		assert.Contains(t, found.text, "set COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT, or use an engine that runs as root")
+	rootless := func(options ...string) map[string]any {
+		return map[string]any{"/info": map[string]any{"SecurityOptions": options}}
 	}
-	assert.True(t, examineRootless(system.Info{SecurityOptions: []string{"name=rootlesskit"}}).ok)
-	t.Setenv("COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT", "10.0.2.2")
-	assert.True(t, examineRootless(system.Info{SecurityOptions: []string{"name=rootless"}}).ok)
+	podman := map[string]any{"/info": map[string]any{"Rootless": true, "SecurityOptions": []string{"name=seccomp,profile=default"}}}
+	for _, answers := range []map[string]any{rootless("name=cgroupns", "name=rootless"), rootless("name=seccomp,profile=default,name=rootless"), podman} {
+		found, _ := doctorsEngine(t, answers)
+		assert.False(t, found["rootless"].ok)
+		assert.Contains(t, found["rootless"].text, "set COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT (see peers), or use an engine that runs as root")
+	}
+	found, _ := doctorsEngine(t, rootless("name=rootlesskit"))
+	assert.True(t, found["rootless"].ok)
+	cli, err := engine.Connect(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, cli.Close()) }()
+	reached := examineRootless(t.Context(), cli, system.Info{SecurityOptions: []string{"name=rootless"}}, false, true)
+	assert.True(t, reached.ok)
+	assert.Contains(t, reached.text, "peers have names with ports")
+	unsteady := examineRootless(t.Context(), cli, system.Info{SecurityOptions: []string{"name=rootless"}}, true, true)
+	assert.False(t, unsteady.ok)
+	assert.Contains(t, unsteady.text, "do not judge servers with rootless Podman")
 }
 
 func TestDoctorOnLimits(t *testing.T) {

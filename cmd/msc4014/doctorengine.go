@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -53,13 +52,18 @@ func examineContainers(ctx context.Context) (findings []finding, work bool) {
 		findings = append(findings, finding{what: "engine", text: fmt.Sprintf("it does not describe itself (docker info), so its "+
 			"privileges, limits and clock are unknown: %v", err)})
 	} else {
-		findings = append(findings, examineRootless(info), examineLimits(info), examineEngineClock(info, asked, time.Now()))
+		answered := time.Now()
+		findings = append(findings, examineLimits(info), examineEngineClock(info, asked, answered))
 		if place, ok := free(info.DockerRootDir); ok && isLocalEngine(cli) {
 			findings = append(findings, examineSpace("engine's disk", []space{place}))
 		}
 	}
 	peers := examinePeers(ctx)
-	return append(findings, peers), peers.ok
+	findings = append(findings, peers)
+	if err == nil {
+		findings = append(findings, examineRootless(ctx, cli, info, engine.IsPodman(version), peers.ok))
+	}
+	return findings, peers.ok
 }
 
 // isLocalEngine reports whether the engine is at a socket of this machine, so that its paths are this machine's.
@@ -68,7 +72,7 @@ func isLocalEngine(cli *client.Client) bool { return strings.HasPrefix(cli.Daemo
 // examineEngine says which engine answers, and whether its API is new enough.
 func examineEngine(cli *client.Client, version types.Version) finding {
 	name := "engine"
-	if len(version.Components) > 0 && version.Components[0].Name == "Podman Engine" {
+	if engine.IsPodman(version) {
 		name = "Podman"
 	}
 	one := finding{what: "containers", ok: true, text: fmt.Sprintf("%s %s at %s, API %s, %s/%s", name, version.Version, cli.DaemonHost(),
@@ -80,18 +84,25 @@ func examineEngine(cli *client.Client, version types.Version) finding {
 	return one
 }
 
-// examineRootless says whether the engine runs as root.
-func examineRootless(info system.Info) finding {
-	if !slices.ContainsFunc(info.SecurityOptions, func(option string) bool {
-		return slices.Contains(strings.Split(option, ","), "name=rootless")
-	}) {
+// examineRootless says whether the engine runs as root. reached is whether a container could connect to this machine.
+func examineRootless(ctx context.Context, cli *client.Client, info system.Info, podman, reached bool) finding {
+	ctx, cancel := context.WithTimeout(ctx, engineTimeout)
+	defer cancel()
+	rootless, err := engine.IsRootless(ctx, cli, info)
+	const yes = "yes: its networks are not this machine's, so "
+	switch {
+	case err != nil:
+		return finding{what: "rootless", text: err.Error()}
+	case !rootless:
 		return finding{what: "rootless", ok: true, text: "no, the engine runs as root"}
+	case podman:
+		return finding{what: "rootless", text: yes + "peers have names with ports, and connections to them fail at times (docs/engines.md): do not " +
+			"judge servers with rootless Podman, but with Podman as root or rootless Docker"}
+	case reached:
+		return finding{what: "rootless", ok: true, text: yes + "peers have names with ports; docs/engines.md says what works"}
 	}
-	if os.Getenv("COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT") != "" {
-		return finding{what: "rootless", ok: true, text: "yes; containers reach this machine by COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT (see peers)"}
-	}
-	return finding{what: "rootless", text: "yes: its networks are not this machine's, so containers need a name for this machine (see peers); " +
-		"set COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT, or use an engine that runs as root"}
+	return finding{what: "rootless", text: yes + "containers need a name or address for this machine: set COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT " +
+		"(see peers), or use an engine that runs as root; docs/engines.md says what works"}
 }
 
 // examineLimits checks that the engine can bound what a candidate uses.
@@ -149,7 +160,8 @@ func examinePeers(ctx context.Context) finding {
 		one.text = err.Error()
 		return one
 	}
-	address, err := docker.TryPeers(ctx, opened)
+	settings, _, _ := examineVariables(os.Environ()) // bad ones are a finding of their own
+	address, err := docker.TryPeers(ctx, opened, settings)
 	if err := errors.Join(err, opened.Close()); err != nil {
 		one.text = strings.ReplaceAll(err.Error(), "\n", "\n"+strings.Repeat(" ", 23))
 		return one

@@ -47,7 +47,8 @@ func (r *Runtime) makeAuthority(ctx context.Context) error {
 	if err != nil {
 		return fail(err)
 	}
-	err = r.engine.CopyToContainer(ctx, created.ID, "/", bytes.NewReader(packed), container.CopyToContainerOptions{})
+	// Into the folder itself: not every engine follows a path in the archive from the container's root into its volumes.
+	err = r.engine.CopyToContainer(ctx, created.ID, authorityFolder, bytes.NewReader(packed), container.CopyToContainerOptions{})
 	if err := errors.Join(err, r.removeContainer(ctx, created.ID, courier)); err != nil {
 		return fail(err)
 	}
@@ -73,7 +74,7 @@ func packAuthority(dir string) ([]byte, error) {
 		}
 		files = append(files, packed{name, data})
 	}
-	archive, err := pack(authorityFolder, files)
+	archive, err := pack(".", files)
 	if err != nil {
 		return nil, fmt.Errorf("pack the certificate authority: %w", err)
 	}

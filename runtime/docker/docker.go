@@ -64,6 +64,7 @@ type Runtime struct {
 	networks  networks
 	peers     *peers
 	names     *nameServer // nil if it cannot listen
+	holder    string      // the image of the container that holds the networks, or ""
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -209,7 +210,7 @@ func (r *Runtime) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	_, err := engine.Remove(ctx, r.engine, session.LabelRun+"="+r.options.Session.ID)
-	return errors.Join(err, r.engine.Close())
+	return errors.Join(err, r.removeHolder(ctx), r.engine.Close())
 }
 
 // begin registers a start in r.starting. It returns an error after Close.

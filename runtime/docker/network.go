@@ -4,6 +4,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -32,6 +33,9 @@ const federationPort = 8448
 // engineHost is the name by which containers reach the engine's machine if its network gateways are not on this machine.
 const engineHost = "host.docker.internal"
 
+// podmanHost is the same in Podman, which puts it into each container's hosts file.
+const podmanHost = "host.containers.internal"
+
 // networks are the networks of a run. Of a container's networks, the one whose name sorts first publishes its ports, so that
 // must be the access network: a port must not change when the container is disconnected from the federation network.
 type networks struct {
@@ -46,16 +50,17 @@ type networks struct {
 	// direct says that the test process reaches servers at their own addresses: it is inside, or the networks are on this
 	// machine. Otherwise, as with Docker Desktop, their ports are published on the loopback address.
 	direct bool
+	// podman says that the engine is Podman.
+	podman bool
 }
 
 func (r *Runtime) makeNetworks(ctx context.Context) (networks, error) {
-	prefix := "msc4014-" + r.options.Session.ID + "-"
 	var made networks
 	var err error
-	if made.access, err = r.makeNetwork(ctx, prefix+"access"); err != nil {
+	if made.access, err = r.makeNetwork(ctx, r.accessName()); err != nil {
 		return made, err
 	}
-	if made.federation, err = r.makeNetwork(ctx, prefix+"federation"); err != nil {
+	if made.federation, err = r.makeNetwork(ctx, r.federationName()); err != nil {
 		return made, err
 	}
 	if made.self, err = r.gateway(ctx, made.federation); err != nil {
@@ -64,7 +69,19 @@ func (r *Runtime) makeNetworks(ctx context.Context) (networks, error) {
 	if made.selfAccess, err = r.gateway(ctx, made.access); err != nil {
 		return made, err
 	}
-	if isLocal(made.self) && isLocal(made.selfAccess) {
+	made.podman = r.isPodman(ctx)
+	local := func() bool { return isLocal(made.self) && isLocal(made.selfAccess) }
+	if !local() && made.podman && r.ownContainer(ctx) == "" {
+		if err := r.holdNetworks(ctx, made); err != nil {
+			return made, fmt.Errorf("start a container that holds the networks: %w", err)
+		}
+		if !local() {
+			r.options.Warn(unsteady + "it is rootless, and its bridges are not this machine's; use Podman as root, or rootless Docker")
+		} else if err := errors.Join(steady(ctx, made.self), steady(ctx, made.selfAccess)); err != nil {
+			r.options.Warn(unsteady + "they could not be set (run the suite as root): " + err.Error())
+		}
+	}
+	if local() {
 		made.direct = !r.options.alwaysPublish
 		return made, nil
 	}
@@ -75,6 +92,10 @@ func (r *Runtime) makeNetworks(ctx context.Context) (networks, error) {
 	}
 	return made, r.refuseRemote()
 }
+
+// accessName and federationName are the names of the networks. Engines describe a container's networks by name; Podman has no ID there.
+func (r *Runtime) accessName() string     { return "msc4014-" + r.options.Session.ID + "-access" }
+func (r *Runtime) federationName() string { return "msc4014-" + r.options.Session.ID + "-federation" }
 
 func (r *Runtime) makeNetwork(ctx context.Context, name string) (string, error) {
 	made, err := r.options.Session.Making(name)
@@ -139,14 +160,9 @@ func (r *Runtime) joinNetworks(ctx context.Context, made *networks) error {
 	if err != nil {
 		return fmt.Errorf("inspect this container (%s): %w", name, err)
 	}
-	for _, endpoint := range details.NetworkSettings.Networks {
-		address, err := netip.ParseAddr(endpoint.IPAddress)
-		switch {
-		case err != nil:
-		case endpoint.NetworkID == made.federation:
-			made.self = address
-		case endpoint.NetworkID == made.access:
-			made.selfAccess = address
+	for name, address := range map[string]*netip.Addr{r.federationName(): &made.self, r.accessName(): &made.selfAccess} {
+		if endpoint := details.NetworkSettings.Networks[name]; endpoint != nil {
+			*address, _ = netip.ParseAddr(endpoint.IPAddress)
 		}
 	}
 	if made.inside = made.self.IsValid() && made.selfAccess.IsValid(); !made.inside {
@@ -221,6 +237,8 @@ func (r *Runtime) makePeers() (*peers, error) {
 	switch {
 	case r.networks.self.IsValid() && (r.networks.inside || hostname == "" || hostname == engineHost):
 		return &peers{self: r.networks.self}, nil
+	case hostname == "" && r.networks.podman:
+		hostname = podmanHost
 	case hostname == "":
 		hostname = engineHost
 	}

@@ -1,6 +1,8 @@
 package docker
 
 import (
+	"errors"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -24,4 +26,21 @@ func TestContainerOfMounts(t *testing.T) {
 	} {
 		assert.Empty(t, containerOf(mounts), name)
 	}
+}
+
+// TestEnginesThatCannotPause: their words become not-run; what may pass by itself does not.
+func TestEnginesThatCannotPause(t *testing.T) {
+	for text, cannot := range map[string]bool{
+		"Cannot pause container 39c6: OCI runtime pause failed: cannot toggle freezer: cgroups not configured for container: unknown": true,
+		"can not pause containers on rootless containers with cgroup V1: this container does not have a cgroup":                       true,
+		"Cannot pause container 39c6: OCI runtime pause failed: unable to freeze: unknown":                                            false,
+		"Cannot pause container 39c6: container is not running":                                                                       false,
+	} {
+		assert.Equal(t, cannot, cannotFreeze(errors.New(text)), text)
+	}
+}
+
+func TestGatewayThatIsNotHere(t *testing.T) {
+	err := steady(t.Context(), netip.MustParseAddr("203.0.113.7"))
+	assert.EqualError(t, err, "no interface of this machine has the address 203.0.113.7")
 }

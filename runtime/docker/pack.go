@@ -14,8 +14,8 @@ type packed struct {
 	data []byte
 }
 
-// pack returns an archive of files in a folder (absolute), with that folder and those above it. Everybody may read the files, as an
-// image's server may run as any user; what is in them is made for one run.
+// pack returns an archive of files in a folder (absolute, or "." for the one that the archive is copied into), with that folder and those
+// above it. Everybody may read the files, as an image's server may run as any user; what is in them is made for one run.
 func pack(folder string, files []packed) ([]byte, error) {
 	var buffer bytes.Buffer
 	archive := tar.NewWriter(&buffer)

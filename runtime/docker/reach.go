@@ -28,6 +28,7 @@ import (
 
 	"msc4014/runtime"
 	"msc4014/runtime/candidate"
+	"msc4014/runtime/complement"
 	"msc4014/runtime/session"
 )
 
@@ -38,9 +39,9 @@ var probeSource []byte
 const reachTimeout = 3 * time.Minute
 
 // TryPeers checks whether a container can connect to this process, with networks, a peer's name and a listener like those of
-// a run. opened is the session for it. It returns the address to which the container connects, and the error of TryPeer.
-func TryPeers(ctx context.Context, opened *session.Session) (address string, err error) {
-	r, err := open(ctx, Options{Session: opened, Warn: func(string) {}})
+// a run with these settings. opened is the session for it. It returns the address to which the container connects, and the error of TryPeer.
+func TryPeers(ctx context.Context, opened *session.Session, settings complement.Options) (address string, err error) {
+	r, err := open(ctx, Options{Session: opened, Complement: settings, Warn: func(string) {}})
 	if err != nil {
 		return "", err
 	}
@@ -109,28 +110,22 @@ func (r *Runtime) runProbe(ctx context.Context, address string) (status int64, s
 		return 0, "", err
 	}
 	defer made()
-	created, err := r.engine.ContainerCreate(ctx,
-		&container.Config{Image: imageID, Cmd: []string{address}, Labels: r.labels()},
-		&container.HostConfig{ExtraHosts: r.peers.hosts(), DNS: r.dns(), LogConfig: logging()},
-		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{r.networks.access: {}}}, nil, name)
+	id, err := r.createProbe(ctx, imageID, name, r.networks, address)
 	if err != nil {
 		return 0, "", err
 	}
-	defer func() { err = errors.Join(err, r.removeContainer(ctx, created.ID, name)) }()
-	if err := r.engine.NetworkConnect(ctx, r.networks.federation, created.ID, nil); err != nil {
+	defer func() { err = errors.Join(err, r.removeContainer(ctx, id, name)) }()
+	if err := r.engine.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
 		return 0, "", err
 	}
-	if err := r.engine.ContainerStart(ctx, created.ID, container.StartOptions{}); err != nil {
-		return 0, "", err
-	}
-	answers, failures := r.engine.ContainerWait(ctx, created.ID, container.WaitConditionNotRunning)
+	answers, failures := r.engine.ContainerWait(ctx, id, container.WaitConditionNotRunning)
 	select {
 	case answer := <-answers:
 		status = answer.StatusCode
 	case err := <-failures:
 		return 0, "", err
 	}
-	stream, err := r.engine.ContainerLogs(ctx, created.ID, container.LogsOptions{ShowStdout: true, ShowStderr: true})
+	stream, err := r.engine.ContainerLogs(ctx, id, container.LogsOptions{ShowStdout: true, ShowStderr: true})
 	if err != nil {
 		return 0, "", err
 	}
@@ -138,6 +133,24 @@ func (r *Runtime) runProbe(ctx context.Context, address string) (status int64, s
 	var log bytes.Buffer
 	_, err = stdcopy.StdCopy(&log, &log, stream)
 	return status, strings.TrimSpace(log.String()), err
+}
+
+// createProbe creates a container of the probe's image in both networks.
+func (r *Runtime) createProbe(ctx context.Context, imageID, name string, in networks, argument string) (id string, err error) {
+	host := &container.HostConfig{LogConfig: logging()}
+	if r.peers != nil {
+		host.ExtraHosts, host.DNS = r.peers.hosts(), r.dns()
+	}
+	created, err := r.engine.ContainerCreate(ctx,
+		&container.Config{Image: imageID, Cmd: []string{argument}, Labels: r.labels()}, host,
+		&network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{in.access: {}}}, nil, name)
+	if err != nil {
+		return "", err
+	}
+	if err := r.engine.NetworkConnect(ctx, in.federation, created.ID, nil); err != nil {
+		return "", errors.Join(err, r.removeContainer(ctx, created.ID, name))
+	}
+	return created.ID, nil
 }
 
 // importProbe creates an image of the probe, without a name.
@@ -226,8 +239,8 @@ func (r *Runtime) unreachable(ctx context.Context, name, said string) error {
 	}
 	unreachable.ToDo = append(unreachable.ToDo,
 		"if the engine is rootless, or in a virtual machine, set COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT to a name or address of this machine "+
-			"that its containers can reach: host.containers.internal for Podman; 10.0.2.2 for rootless Docker, whose daemon needs "+
-			"DOCKERD_ROOTLESS_ROOTLESSKIT_DISABLE_HOST_LOOPBACK=false",
+			"that its containers can reach: host.containers.internal for Podman, else the address of a network interface of this "+
+			"machine (ip address), not of its loopback; docs/engines.md says what works",
 		"or run servers without containers: --runtime process")
 	return unreachable
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/runtime"
+	"msc4014/runtime/complement"
 	"msc4014/runtime/session"
 )
 
@@ -76,7 +77,7 @@ func TestTryPeerWithoutAListener(t *testing.T) {
 func TestTryPeersForDoctor(t *testing.T) {
 	connect(t)
 	opened := newSession(t)
-	address, err := TryPeers(t.Context(), opened)
+	address, err := TryPeers(t.Context(), opened, complement.Options{})
 	require.NoError(t, err)
 	assert.NotEmpty(t, address)
 	folders, err := os.ReadDir(opened.Dir)

@@ -243,6 +243,8 @@ func (s *server) Pause(ctx context.Context) error {
 			return nil
 		case ctx.Err() == nil && strings.Contains(err.Error(), unableToFreeze):
 			// The engine gave up after seconds because the processes were too busy to be frozen together. The container runs.
+		case cannotFreeze(err):
+			return fmt.Errorf("pause %s: %w: the engine has no control groups of its own, as rootless ones may: %w", s.name, runtime.ErrNotPossible, err)
 		default:
 			return fmt.Errorf("pause %s: %w", s.name, err)
 		}
@@ -252,6 +254,16 @@ func (s *server) Pause(ctx context.Context) error {
 // unableToFreeze is in the error of the engine's runtime if it could not freeze all processes of a container together, which
 // version 1 of control groups cannot guarantee on a busy machine.
 const unableToFreeze = "unable to freeze"
+
+// cannotFreeze reports whether an engine that cannot freeze any container gave this error: its containers have no control group.
+func cannotFreeze(err error) bool {
+	for _, words := range []string{"cgroups not configured for container", "can not pause containers on rootless containers"} {
+		if strings.Contains(err.Error(), words) {
+			return true
+		}
+	}
+	return false
+}
 
 func (s *server) Resume(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
@@ -362,11 +374,9 @@ func (s *server) readAddresses(ctx context.Context) error {
 	}
 	var found addresses
 	if s.runtime.networks.direct {
-		for _, endpoint := range details.NetworkSettings.Networks {
-			if endpoint.NetworkID == s.runtime.networks.access && endpoint.IPAddress != "" {
-				found.client = net.JoinHostPort(endpoint.IPAddress, clientPort.Port())
-				found.federation = net.JoinHostPort(endpoint.IPAddress, federationInner.Port())
-			}
+		if endpoint := details.NetworkSettings.Networks[s.runtime.accessName()]; endpoint != nil && endpoint.IPAddress != "" {
+			found.client = net.JoinHostPort(endpoint.IPAddress, clientPort.Port())
+			found.federation = net.JoinHostPort(endpoint.IPAddress, federationInner.Port())
 		}
 	} else {
 		for _, binding := range details.NetworkSettings.Ports[clientPort] {

@@ -3,11 +3,18 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/client"
 )
 
@@ -45,6 +52,37 @@ func advice(err error) string {
 		return "start it (systemctl start docker), or set DOCKER_HOST to its address " +
 			"(docker context inspect shows the address of a context)"
 	}
+}
+
+// IsPodman reports whether an engine that says version of itself is Podman.
+func IsPodman(version types.Version) bool {
+	return slices.ContainsFunc(version.Components, func(each types.ComponentVersion) bool { return each.Name == "Podman Engine" })
+}
+
+// IsRootless reports whether an engine, which described itself as info, does not run as root.
+func IsRootless(ctx context.Context, cli *client.Client, info system.Info) (bool, error) {
+	for _, option := range info.SecurityOptions {
+		if slices.Contains(strings.Split(option, ","), "name=rootless") {
+			return true, nil
+		}
+	}
+	// Podman has a field of its own, which the client leaves out.
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return cli.Dialer()(ctx) }}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://engine/v"+cli.ClientVersion()+"/info", nil)
+	if err != nil {
+		return false, err
+	}
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return false, fmt.Errorf("ask the engine whether it is rootless: %w", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	var described struct{ Rootless bool }
+	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&described); err != nil {
+		return false, fmt.Errorf("what the engine says of itself: %w", err)
+	}
+	return described.Rootless, nil
 }
 
 // Digest returns what identifies an image: its digest in a repository, else the engine's ID of it.
