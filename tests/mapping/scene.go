@@ -135,15 +135,18 @@ func (l lie) judge(c *check.C, along delivery.Path) {
 	}
 	s.Room = join.room
 	l.isNotHonoured(s, along, join, claimed, before)
+	var sent []federation.Event
 	if !along.Known {
 		c.Notef("the liar's key says more")
-		sent := s.Speaks(join.Barrier, delivery.Speaker{User: join.user, Event: join.join})
+		sent = s.Speaks(join.Barrier, delivery.Speaker{User: join.user, Event: join.join})
 		l.isNotHonoured(s, along, join, claimed, before, sent...)
 	}
 	if l.mustBeRefused(along) {
 		later := delivery.LaterJoiner(s.Stage, join.room.ID())
 		later.NotServed(join.join)
-		later.NotReferredTo(join.join, s.Alice)
+		for _, event := range append(sent, join.join) { // what stands on what must be refused is refused, too
+			later.NotReferredTo(event, s.Alice)
+		}
 	}
 	s.gainsNothing(join.room.ID())
 }
