@@ -32,7 +32,7 @@ func init() {
 			Path:     order.path,
 			Body: func(c *check.C) {
 				s := delivery.Open(stage.Open(c, blueprints.OneServer))
-				erin := s.Origin.User("erin")
+				erin := s.Peer().User("erin") // of another server than Dan: redaction/other-key-same-server is open
 				body, err := order.tells(s, erin, s.Carol)
 				if err == nil && body != "" {
 					err = errors.New("the message is not redacted by who has the power to")
