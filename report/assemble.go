@@ -40,14 +40,6 @@ type Catalogue struct {
 	MSCNumber    int
 	MSCCommit    string
 	Requirements []CatalogueEntry // in the catalogue's order
-	// Mutants are changes of the reference that the suite noticed when they were tried last.
-	Mutants []NoticedMutant
-}
-
-// NoticedMutant is a mutant with what noticed it: a check, or what was seen of a requirement.
-type NoticedMutant struct {
-	Mutant
-	Check, Requirement string
 }
 
 // CatalogueEntry is one requirement of the catalogue.
@@ -66,8 +58,6 @@ type CatalogueEntry struct {
 	Faults []Fault
 	// Consequence is what it means for users when a server breaks it.
 	Consequence string
-	// Mutants are those of results that are assembled again; else those of Catalogue are looked up.
-	Mutants []Mutant
 }
 
 // Run is what is known about a run besides its events.

@@ -277,22 +277,6 @@ func TestRepeatedChecks(t *testing.T) {
 	assert.Contains(t, text.String(), "  unsteady       foreign signature by send: 2 pass, 1 fail\n")
 }
 
-// TestMutantsOfARequirement: those that its checks noticed, or that were seen of it; and the same when results are assembled again.
-func TestMutantsOfARequirement(t *testing.T) {
-	catalogue := testCatalogue
-	byCheck, bySight := Mutant{ID: "1"}, Mutant{ID: "2", Rule: "call dropped", Place: "rooms/view.go, view"}
-	catalogue.Mutants = []NoticedMutant{{byCheck, "join carries a mapping", ""}, {bySight, "", "mapping/in-join"}, {Mutant{ID: "3"}, "version advertised", "mapping/handling"}}
-	events := []verdict.Event{planned(allNames()...)}
-	for _, name := range allNames() {
-		events = append(events, final(name, verdict.Pass, ""))
-	}
-	results := Assemble(testRun(), catalogue, append(events, end))
-	assert.Equal(t, []Mutant{byCheck, bySight}, requirementOf(t, results, "mapping/in-join").Mutants)
-	assert.Len(t, requirementOf(t, results, "mapping/handling").Mutants, 1)
-	again := Assemble(testRun(), catalogueOf(results), append(events, end))
-	assert.Equal(t, results.Requirements, again.Requirements)
-}
-
 func TestAssembleOddEvents(t *testing.T) {
 	results := Assemble(testRun(), testCatalogue, []verdict.Event{
 		planned("version advertised", "not registered"),

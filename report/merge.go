@@ -239,7 +239,7 @@ func catalogueOf(results Results) Catalogue {
 	for _, r := range results.Requirements {
 		catalogue.Requirements = append(catalogue.Requirements, CatalogueEntry{
 			ID: r.ID, Chapter: r.Chapter, Kind: r.Kind, Own: r.Own, Since: r.Since, Demand: r.Demand, Source: r.Source, Links: r.Links,
-			Readings: r.Possible, Faults: r.Faults, Mutants: r.Mutants, Consequence: r.Consequence,
+			Readings: r.Possible, Faults: r.Faults, Consequence: r.Consequence,
 		})
 	}
 	return catalogue

@@ -4,7 +4,6 @@ package report
 
 import (
 	"fmt"
-	"slices"
 
 	"msc4014/helpers/verdict"
 )
@@ -31,13 +30,7 @@ func (a *assembly) requirements(catalogue Catalogue, results Results) []Requirem
 		requirement := Requirement{
 			ID: entry.ID, Chapter: entry.Chapter, Kind: entry.Kind, Own: entry.Own, Since: max(entry.Since, 1),
 			Demand: entry.Demand, Source: entry.Source, Links: entry.Links, Possible: entry.Readings, Faults: entry.Faults, Consequence: entry.Consequence,
-			Checks: []string{}, Mutants: slices.Clone(entry.Mutants),
-		}
-		for _, mutant := range catalogue.Mutants {
-			noticed := func(check verdict.CheckResult) bool { return check.Name == mutant.Check }
-			if mutant.Requirement == entry.ID || mutant.Requirement == "" && slices.ContainsFunc(checks[entry.ID], noticed) {
-				requirement.Mutants = append(requirement.Mutants, mutant.Mutant)
-			}
+			Checks: []string{},
 		}
 		for _, check := range checks[entry.ID] {
 			requirement.Checks = append(requirement.Checks, check.Name)

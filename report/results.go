@@ -128,8 +128,6 @@ type Requirement struct {
 	Links []Link `json:"links,omitempty"`
 	// Faults are the deviations of the reference that are known to make it fail: what its checks can notice.
 	Faults []Fault `json:"faults,omitempty"`
-	// Mutants are changes of the reference that nobody chose, which its checks noticed before any others did.
-	Mutants []Mutant `json:"mutants,omitempty"`
 	// Consequence says what it means for users when a server breaks it; only requirements that protect them have one.
 	Consequence string `json:"consequence,omitempty"`
 }
@@ -156,13 +154,6 @@ type Fault struct {
 type Unsteady struct {
 	Check  string `json:"check"`
 	Counts Counts `json:"counts"`
-}
-
-// Mutant is a change of the reference's source that a rule made.
-type Mutant struct {
-	ID    string `json:"id"`
-	Rule  string `json:"rule"`
-	Place string `json:"place"`
 }
 
 // EvidenceFile is a file in the results folder.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"msc4014/faults"
-	"msc4014/faults/mutation"
 	"msc4014/report"
 	"msc4014/requirements"
 )
@@ -12,17 +11,11 @@ import (
 // mscNumber is the number of the proposal that the suite tests.
 const mscNumber = 4014
 
-// catalogueOf returns the parts of the catalogue that the report needs, with the faults that make each requirement fail, and the mutants that
-// were noticed.
-func catalogueOf(catalogue *requirements.Catalogue, all []faults.Fault, mutants mutation.Record) report.Catalogue {
+// catalogueOf returns the parts of the catalogue that the report needs, with the faults that make each requirement fail.
+func catalogueOf(catalogue *requirements.Catalogue, all []faults.Fault) report.Catalogue {
 	needed := report.Catalogue{Version: catalogue.Version, MSCNumber: mscNumber}
 	if text, ok := catalogue.Text("MSC4014"); ok {
 		needed.MSCCommit = text.Commit
-	}
-	for _, one := range mutants.Noticed {
-		needed.Mutants = append(needed.Mutants, report.NoticedMutant{
-			Mutant: report.Mutant{ID: one.ID, Rule: string(one.Rule), Place: one.Place}, Check: one.Check, Requirement: one.Requirement,
-		})
 	}
 	killed := map[string][]report.Fault{}
 	for _, fault := range all {

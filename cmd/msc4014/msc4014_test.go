@@ -82,7 +82,7 @@ func TestBadCommandLines(t *testing.T) {
 		"prove --seed 1":                      "--seed chooses mutants: give their number with --mutants N",
 		"prove --mutants 1 --whole":           "--mutants and --whole do not go together",
 		"prove --mutants 1 --sample 2":        "--mutants and --sample do not go together",
-		"prove --mutant x --record":           "--mutant and --record do not go together",
+		"prove --mutants 1 --record":          "--mutants and --record do not go together",
 		"prove --mutants 1 --changed-since x": "--mutants and --changed-since do not go together",
 		"prove --mutants 1 --mutant x":        "--mutants and --mutant do not go together",
 		"prove --mutants 1 --parallel 65":     "from 1 to 64",

@@ -83,7 +83,6 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 			}
 			if ofMutants {
 				mutants.Run, mutants.Results, mutants.Parallel, mutants.Verbose = options.Run, options.Results, options.Parallel, options.Verbose
-				mutants.Record = options.Record
 				*status, err = prover.Mutants(command.Context(), mutants)
 				return err
 			}
@@ -105,7 +104,7 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	flags.BoolVar(&options.Whole, "whole", false,
 		"run the whole suite with each fault, not only the checks of its\nrequirements: nothing else may fail")
 	flags.BoolVar(&options.Record, "record", false,
-		"write which checks each fault made fail, and with which words, to\n"+prove.KillsFile+" beside the proof: choose the kills of a fault from it.\nWith --mutants, write what noticed each mutant to "+mutation.NoticedFile+",\nfrom which reports take it")
+		"write which checks each fault made fail, and with which words, to\n"+prove.KillsFile+" beside the proof: choose the kills of a fault from it")
 	flags.IntVar(&options.Sample, "sample", 0, "try one fault in `N`, chosen by the commit; checks that only the others\nname are not proven, and no problem.\nWith --formats, try one format in N, in turns by the commit")
 	flags.StringVar(&options.ChangedSince, "changed-since", "",
 		"try only the faults that changed since `COMMIT`, in files that git tracks,\nor whose checks did; with --sample, try these too")
@@ -142,9 +141,9 @@ func wantsMutants(command *cobra.Command, mutants prove.MutantOptions) (bool, er
 	if of == "" {
 		return false, nil
 	}
-	excluded := []string{"whole", "sample", "changed-since"}
+	excluded := []string{"whole", "sample", "record", "changed-since"}
 	if of == "mutant" {
-		excluded = append(excluded, "run", "record")
+		excluded = append(excluded, "run")
 	}
 	for _, name := range excluded {
 		if command.Flags().Changed(name) {
@@ -205,7 +204,7 @@ func newProver(kill <-chan struct{}) (*prove.Prover, error) {
 	return &prove.Prover{
 		Root: root, Folder: filepath.Clean(folder), Stdout: os.Stdout, Environment: os.Getenv,
 		Suite:     report.Suite{Version: plan.SuiteVersion, Commit: gitCommit(root)},
-		Catalogue: catalogue, Report: catalogueOf(catalogue, all, mutation.Record{}), Program: program, Faults: all,
+		Catalogue: catalogue, Report: catalogueOf(catalogue, all), Program: program, Faults: all,
 		Build: suitebinary.Build,
 		Prepare: func(ctx context.Context, with []faults.Fault, progress func(string)) (runtime.Artifact, error) {
 			overlay, err := faults.Apply(root, with)

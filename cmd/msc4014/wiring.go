@@ -14,7 +14,6 @@ import (
 	"msc4014/cmd/internal/suitebinary"
 	"msc4014/cmd/internal/variant"
 	"msc4014/faults"
-	"msc4014/faults/mutation"
 	"msc4014/helpers/plan"
 	"msc4014/report"
 	"msc4014/requirements"
@@ -99,11 +98,7 @@ func loadCatalogue() (report.Catalogue, error) {
 	if err != nil {
 		return report.Catalogue{}, err
 	}
-	mutants, err := mutation.LastRecord()
-	if err != nil {
-		return report.Catalogue{}, err
-	}
-	return catalogueOf(loaded, all, mutants), nil
+	return catalogueOf(loaded, all), nil
 }
 
 // gitCommit is the commit of the project at root, with "+changes" if files differ from it; "" if git does not say.

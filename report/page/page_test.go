@@ -65,7 +65,7 @@ func hostile(t *testing.T, text string) Source {
 		Requirements: []report.Requirement{
 			{
 				ID: "mapping/a", Chapter: "mapping", Kind: "must", Demand: text, Source: text, Verdict: verdict.Fail, Checks: []string{failed.Name}, Reason: text,
-				Links: []report.Link{{Text: text, URL: text}, {Text: "here", URL: "javascript:alert(1)"}}, Faults: []report.Fault{{ID: text, Does: text}}, Mutants: []report.Mutant{{ID: text, Rule: text, Place: text}}, Consequence: text,
+				Links: []report.Link{{Text: text, URL: text}, {Text: "here", URL: "javascript:alert(1)"}}, Faults: []report.Fault{{ID: text, Does: text}}, Consequence: text,
 			},
 			{
 				ID: "mapping/b", Chapter: "mapping", Kind: "open", Demand: text, Source: "MSC4014, Proposal 4", Verdict: verdict.Pass, Checks: []string{failed.Name},

@@ -54,12 +54,6 @@ func WriteRequirement(w io.Writer, style report.Style, sources []Source, id stri
 			s.line("    %s: %s", fault.ID, fault.Does)
 		}
 	}
-	if len(known.Mutants) > 0 {
-		s.line("  mutants of the reference that its checks noticed before any others: %d", len(known.Mutants))
-		for _, mutant := range known.Mutants {
-			s.line("    %s: %s in %s", mutant.ID, mutant.Rule, mutant.Place)
-		}
-	}
 	for _, source := range sources {
 		for _, sentence := range certainty(source.Results, id) {
 			s.line("  %s: %s", source.Results.Candidate.Name, sentence)

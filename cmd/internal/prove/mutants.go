@@ -40,7 +40,6 @@ type MutantOptions struct {
 	Results  string // the folder for results; "" for results/prove/mutants-SEED, or mutant-ID
 	Parallel int    // trials in parallel; 0 for the default
 	Verbose  bool
-	Record   bool // write which were noticed into the source
 }
 
 // mutating is a trial of mutants in progress.
@@ -131,11 +130,6 @@ func (p *Prover) Mutants(ctx context.Context, options MutantOptions) (status int
 	file, err := m.save()
 	if err != nil {
 		return StatusCannot, err
-	}
-	if options.Record {
-		if err := writeJSON(filepath.Join(p.Root, filepath.FromSlash(mutation.NoticedFile)), m.score.record()); err != nil {
-			return StatusCannot, fmt.Errorf("cannot record the mutants: %w", err)
-		}
 	}
 	status = m.score.status()
 	if options.Only != "" {

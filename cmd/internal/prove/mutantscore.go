@@ -162,27 +162,6 @@ func (m *Mutants) weigh(sites []*mutation.Site, known map[string]Mutant, equival
 	}
 }
 
-// record returns what reports need.
-func (m *Mutants) record() mutation.Record {
-	record := mutation.Record{
-		Suite: m.Suite.Commit, Day: m.Started.UTC().Format(time.DateOnly), Seed: m.Seed, Counts: map[string]int{}, Noticed: []mutation.Noticed{},
-	}
-	for outcome, number := range m.Score.Outcomes {
-		record.Counts[string(outcome)] = number
-	}
-	for _, one := range m.Mutants {
-		if one.Outcome != Noticed || one.By == nil {
-			continue
-		}
-		noticed := mutation.Noticed{ID: one.ID, Rule: one.Rule, Place: one.File + ", " + one.Function, Check: one.By.Check}
-		if one.By.What != report.WhatCheck {
-			noticed.Check, noticed.Requirement = "", one.By.Requirement
-		}
-		record.Noticed = append(record.Noticed, noticed)
-	}
-	return record
-}
-
 // status returns the exit status.
 func (m *Mutants) status() int {
 	switch {
