@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -46,7 +47,7 @@ func calls(called []string) []string {
 		switch {
 		case each == ".":
 			all, line = append(all, strings.Join(line, " ")), nil
-		case strings.HasPrefix(each, "docker "):
+		case strings.HasPrefix(each, "docker "), strings.HasPrefix(each, "apk "):
 			all = append(all, each)
 		default:
 			line = append(line, each)
@@ -110,12 +111,30 @@ func TestGitLabPipelines(t *testing.T) {
 	assert.FileExists(t, filepath.Join(r.base, "artifacts", "msc4014-merge", "msc4014-results", "results.json"))
 }
 
+// TestPipelinesNameDocumentsThatExist: of the suite, below docs/.
+func TestPipelinesNameDocumentsThatExist(t *testing.T) {
+	files, err := filepath.Glob(pipeline("*.yml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	named := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, path := range regexp.MustCompile(`\bdocs/[\w./-]*\w`).FindAllString(string(text), -1) {
+			assert.FileExists(t, filepath.Join(root, filepath.FromSlash(path)), "named in %s", file)
+			named++
+		}
+	}
+	assert.NotZero(t, named)
+}
+
 func TestGitLabPipelineForSynapse(t *testing.T) {
 	s := newSuite(t)
 	s.results(t, "# report\n")
 	s.write(t, "results/junit.xml", "<testsuites/>")
+	s.write(t, "bin/apk", "#!/bin/sh\necho apk \"$@\" >>\"$(dirname \"$0\")/../called\"\n")
 	r := s.runner(t, repository(t, map[string]string{
-		".ci/msc4014.json": "{}", "scripts-dev/complement.sh": "#!/bin/sh\n[ \"$*\" = --build-only ]\n",
+		".ci/msc4014.json": "{}", "scripts-dev/complement.sh": "#!/bin/sh\n[ \"$* $CI_JOB_IMAGE\" = '--build-only docker:cli' ]\n",
 	}))
 	text, err := os.ReadFile(pipeline("gitlab-synapse.yml"))
 	require.NoError(t, err)
@@ -125,6 +144,7 @@ func TestGitLabPipelineForSynapse(t *testing.T) {
 	statuses := r.gitlab(t, here, []string{"SUITE=" + s.folder})
 	assert.Equal(t, map[string]int{"msc4014-build": 0, "msc4014": 0, "msc4014 2": 0, "msc4014 3": 0, "msc4014-merge": 0}, statuses, r.said.String())
 	assert.Equal(t, []string{
+		"apk add --no-cache bash wget",
 		"docker tag complement-synapse complement-synapse:7",
 		"image:complement-synapse:7 --baseline .ci/msc4014.json --shard 1/3 --results shards/1",
 		"image:complement-synapse:7 --baseline .ci/msc4014.json --shard 2/3 --results shards/2",

@@ -271,7 +271,7 @@ func (r *runner) composite(t *testing.T, caller githubStep, with, known map[stri
 // gitlabJob is a job of a pipeline, or a template of one.
 type gitlabJob struct {
 	Extends      string
-	Image        string
+	Image        gitlabImage
 	Stage        string
 	Timeout      string
 	When         string
@@ -288,6 +288,21 @@ type gitlabJob struct {
 		Paths   []string
 		Reports map[string]string
 	}
+}
+
+// gitlabImage is the image of a job. GitLab starts a shell in it by its entrypoint, unless the job has another.
+type gitlabImage struct {
+	Name       string
+	Entrypoint []string
+}
+
+// UnmarshalYAML takes the name alone, too.
+func (i *gitlabImage) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode {
+		return node.Decode(&i.Name)
+	}
+	type plain gitlabImage
+	return node.Decode((*plain)(i))
 }
 
 // gitlab runs a pipeline in the order of its jobs' stages, and returns the exit status of each job by name and number. variables take the
@@ -317,6 +332,14 @@ func (r *runner) gitlab(t *testing.T, path string, variables []string) map[strin
 				continue
 			}
 			require.NotEmpty(t, job.Timeout, "a job without a time limit")
+			image := job.Image
+			if image.Name == "" {
+				image = jobs[job.Extends].Image
+			}
+			require.NotEmpty(t, image.Name, "a job without an image")
+			if strings.Contains(image.Name, "msc4014-suite") {
+				require.Equal(t, []string{""}, image.Entrypoint, "%s: the image's own entrypoint is run.sh", name)
+			}
 			script := slices.Concat(jobs[job.Extends].BeforeScript, job.BeforeScript, job.Script)
 			for number := 1; number <= max(job.Parallel, 1); number++ {
 				r.begin(t)
@@ -328,7 +351,7 @@ func (r *runner) gitlab(t *testing.T, path string, variables []string) map[strin
 				}
 				builds := t.TempDir()
 				environment := slices.Concat([]string{
-					"CI=true", "CI_PROJECT_DIR=" + r.workspace(), "CI_BUILDS_DIR=" + builds, "CI_PIPELINE_ID=7",
+					"CI=true", "CI_JOB_IMAGE=" + image.Name, "CI_PROJECT_DIR=" + r.workspace(), "CI_BUILDS_DIR=" + builds, "CI_PIPELINE_ID=7",
 					fmt.Sprintf("CI_NODE_INDEX=%d", number), fmt.Sprintf("CI_NODE_TOTAL=%d", max(job.Parallel, 1)),
 				}, variables)
 				status := r.shell(t, environment, strings.Join(script, "\n"))
