@@ -165,6 +165,18 @@ func TestRun(t *testing.T) {
 	assert.Equal(t, "# report\n", did.summary)
 }
 
+// TestResultsAmongTheArguments: the outputs would name another folder.
+func TestResultsAmongTheArguments(t *testing.T) {
+	s, work := newSuite(t), t.TempDir()
+	for _, arguments := range []string{"--strict\n--results=other", "--results\nother\n"} {
+		did := s.call(t, work, "suite", "INPUT_ARGUMENTS="+arguments)
+		assert.Equal(t, 2, did.status)
+		assert.Contains(t, did.said, "the input results names the folder")
+		assert.Empty(t, did.outputs)
+		assert.Empty(t, s.called(t))
+	}
+}
+
 func TestRunThatCouldNotBeMade(t *testing.T) {
 	s, work := newSuite(t), t.TempDir()
 	old := filepath.Join(work, "r")
