@@ -87,6 +87,74 @@ func TestImageThatCannotBeBuilt(t *testing.T) {
 	assert.Contains(t, said, "the engine has neither debian:sid-slim nor msc4014/debian:sid, and no registry gives the former")
 }
 
+// TestImageHasTheFilesThatGitKnows: the programs are built from them, too, and an image of changed files does not take the name of a commit.
+func TestImageHasTheFilesThatGitKnows(t *testing.T) {
+	folder, programs := t.TempDir(), t.TempDir()
+	script := filepath.Join(folder, "dockerfiles", "suite", "build.sh")
+	copyFile(t, "build.sh", script)
+	copyFile(t, "Dockerfile", filepath.Join(folder, "dockerfiles", "suite", "Dockerfile"))
+	write(t, filepath.Join(folder, "dockerfiles", "debian", "base.sh"), "")
+	for _, name := range []string{"main.go", "removed.go"} {
+		write(t, filepath.Join(folder, name), name)
+	}
+	git := func(arguments ...string) string {
+		t.Helper()
+		status, said := run(t, folder, nil, "git", append([]string{"-c", "user.name=x", "-c", "user.email=x@example.org"}, arguments...)...)
+		require.Zero(t, status, said)
+		return strings.TrimSpace(said)
+	}
+	git("init", "--quiet")
+	git("add", ".")
+	git("commit", "--quiet", "-m", "x")
+	commit := git("rev-parse", "HEAD")
+	write(t, filepath.Join(folder, "untracked.go"), "")
+	write(t, filepath.Join(programs, "docker"), `#!/bin/sh
+case $1 in
+version) echo amd64 ;;
+build)
+	echo "tag $3"
+	for context; do :; done
+	(cd "$context" && ls && cat suite/main.go suite/bin/prebuilt)
+	;;
+esac
+`)
+	write(t, filepath.Join(programs, "go"), "#!/bin/sh\nls *.go\n")
+	variables := []string{"PATH=" + programs + ":" + os.Getenv("PATH")}
+	const context = "Dockerfile\nsuite\n"
+	status, said := run(t, folder, variables, script)
+	assert.Zero(t, status, said)
+	tag := "msc4014-suite:" + commit[:12]
+	each := "main.go\nremoved.go\n"
+	assert.Equal(t, each+each+each+"tag "+tag+"\n"+context+"main.go"+commit+"\nbuilt "+tag+"\n", said)
+
+	require.NoError(t, os.Remove(filepath.Join(folder, "removed.go")))
+	write(t, filepath.Join(folder, "main.go"), "changed ")
+	before := git("status", "--porcelain")
+	status, said = run(t, folder, variables, script)
+	assert.Zero(t, status, said)
+	each = "main.go\n"
+	assert.Equal(t, each+each+each+"tag "+tag+"-changes\n"+context+"changed "+commit+"+changes\nbuilt "+tag+"-changes\n", said)
+	assert.Equal(t, before, git("status", "--porcelain"), "the index stays")
+
+	require.NoError(t, os.RemoveAll(filepath.Join(folder, ".git", "objects")))
+	status, said = run(t, folder, variables, script)
+	assert.Equal(t, 2, status, said)
+	assert.NotContains(t, said, "built")
+}
+
+func TestNoNamesOfImages(t *testing.T) {
+	programs := t.TempDir()
+	for _, program := range []string{"docker", "go"} {
+		write(t, filepath.Join(programs, program), "#!/bin/sh\necho called\n")
+	}
+	for _, arguments := range [][]string{{"--help"}, {"-t"}, {"a", "b"}} {
+		status, said := run(t, root, []string{"PATH=" + programs + ":" + os.Getenv("PATH")}, "dockerfiles/suite/build.sh", arguments...)
+		assert.Equal(t, 2, status, arguments)
+		assert.Contains(t, said, "usage: dockerfiles/suite/build.sh [NAME[:TAG]]")
+		assert.NotContains(t, said, "called")
+	}
+}
+
 // TestImage builds the image, and judges the reference in a container of it.
 func TestImage(t *testing.T) {
 	if os.Getenv("MSC4014_TEST_IMAGE") == "" {
