@@ -174,27 +174,32 @@ func (r *Runtime) joinNetworks(ctx context.Context, made *networks) error {
 // ownContainer returns an ID or name of the container that the test process runs in, if the engine knows it, else "". A container's
 // host name is by default the beginning of its ID, but CI services may set another.
 func (r *Runtime) ownContainer(ctx context.Context) string {
-	var candidates []string
+	var host string
 	if _, err := os.Stat("/.dockerenv"); err == nil {
-		if name, err := os.Hostname(); err == nil {
-			candidates = append(candidates, name)
-		}
+		host, _ = os.Hostname()
 	}
-	if mounts, err := os.ReadFile("/proc/self/mountinfo"); err == nil {
-		candidates = append(candidates, containerOf(string(mounts)))
-	}
-	if len(candidates) > 0 {
-		candidates = append(candidates, r.options.Complement.Hostname)
-	}
-	for _, each := range candidates {
-		if each == "" {
-			continue
-		}
+	mounts, _ := os.ReadFile("/proc/self/mountinfo")
+	for _, each := range containerNames(host, containerOf(string(mounts)), r.options.Complement.Hostname) {
 		if _, err := r.engine.ContainerInspect(ctx, each); err == nil {
 			return each
 		}
 	}
 	return ""
+}
+
+// containerNames returns what the container of the test process may be called: its host name if it is one of Docker's, the ID by its mounts,
+// and, if either says that there is a container, the name that the caller was given. Each is "" if unknown.
+func containerNames(host, mounted, given string) []string {
+	var names []string
+	for _, each := range []string{host, mounted, given} {
+		if each != "" {
+			names = append(names, each)
+		}
+	}
+	if host == "" && mounted == "" {
+		return nil
+	}
+	return names
 }
 
 // ofContainer matches the source of a file that an engine mounts into each of its containers: Docker's

@@ -44,3 +44,11 @@ func TestGatewayThatIsNotHere(t *testing.T) {
 	err := steady(t.Context(), netip.MustParseAddr("203.0.113.7"))
 	assert.EqualError(t, err, "no interface of this machine has the address 203.0.113.7")
 }
+
+// TestNamesOfTheContainer: the name that COMPLEMENT_HOSTNAME_RUNNING_COMPLEMENT gives is one of a container only inside one.
+func TestNamesOfTheContainer(t *testing.T) {
+	assert.Empty(t, containerNames("", "", "given"))
+	assert.Equal(t, []string{"host", "given"}, containerNames("host", "", "given"))
+	assert.Equal(t, []string{"id", "given"}, containerNames("", "id", "given"))
+	assert.Equal(t, []string{"host", "id"}, containerNames("host", "id", ""))
+}
