@@ -42,19 +42,22 @@ func parseTree(name, dir string) (Candidate, error) {
 	if err != nil {
 		return wrong("%v", err)
 	}
+	var unread *fs.PathError // its own text has the path as it is
 	switch info, err := os.Stat(tree); {
 	case errors.Is(err, fs.ErrNotExist):
-		return wrong("there is no folder %s", tree)
+		return wrong("there is no folder %q", tree)
+	case errors.As(err, &unread):
+		return wrong("cannot read %q: %v", tree, unread.Err)
 	case err != nil:
 		return wrong("%v", err)
 	case !info.IsDir():
-		return wrong("%s is a file, not a folder", tree)
+		return wrong("%q is a file, not a folder", tree)
 	}
 	if info, err := os.Stat(filepath.Join(tree, "go.mod")); err != nil || !info.Mode().IsRegular() {
-		return wrong("%s has no go.mod", tree)
+		return wrong("%q has no go.mod", tree)
 	}
 	if sources, _ := filepath.Glob(filepath.Join(globLiteral(tree), "cmd", "dendrite", "*.go")); len(sources) == 0 {
-		return wrong("%s is not Dendrite: it has no Go files in cmd/dendrite", tree)
+		return wrong("%q is not Dendrite: it has no Go files in cmd/dendrite", tree)
 	}
 	return Candidate{Name: treePrefix + tree, Software: dendriteSoftware, Tree: tree}, nil
 }
@@ -161,10 +164,14 @@ func goOutput(ctx context.Context, dir string, environment []string, arguments .
 	return output.Bytes(), nil
 }
 
-// treeVersion returns the commit of a working tree, with "+changes" if tracked files differ from it, or "" if git does not say.
+// treeVersion returns the commit of a working tree, with "+changes" if tracked files differ from it, or "" if git does not say: sources that
+// were unpacked inside another repository have no commit.
 func treeVersion(ctx context.Context, dir string) string {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	if err := exec.CommandContext(ctx, "git", "-C", dir, "ls-files", "--error-unmatch", "--", "go.mod").Run(); err != nil {
+		return ""
+	}
 	output, err := exec.CommandContext(ctx, "git", "-C", dir, "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+changes").Output()
 	if err != nil {
 		return ""

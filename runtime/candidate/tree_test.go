@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -61,7 +62,9 @@ func TestWhatIsNoWorkingTreeOfDendrite(t *testing.T) {
 	t.Chdir(dir)
 	for name, says := range map[string]string{
 		"dendrite:":        "it names no folder",
-		"dendrite:nosuch":  "there is no folder " + filepath.Join(dir, "nosuch"),
+		"dendrite:nosuch":  "there is no folder " + strconv.Quote(filepath.Join(dir, "nosuch")),
+		"dendrite:a\n::b":  `/a\n::b"`,
+		"dendrite:file/\n": `/file/\n": not a directory`,
 		"dendrite:file":    "is a file, not a folder",
 		"dendrite:file/x":  "not a directory",
 		"dendrite:empty":   "has no go.mod",
@@ -73,6 +76,22 @@ func TestWhatIsNoWorkingTreeOfDendrite(t *testing.T) {
 		assert.Contains(t, err.Error(), says)
 		assert.Contains(t, err.Error(), "name the root folder of a working tree of Dendrite: dendrite:DIR")
 	}
+}
+
+// TestCommitOfSourcesInsideAnotherRepository: they have none, unless that repository tracks them.
+func TestCommitOfSourcesInsideAnotherRepository(t *testing.T) {
+	tree := workingTree(t)
+	git := func(arguments ...string) {
+		command := exec.Command("git", append([]string{"-C", filepath.Dir(tree), "-c", "user.name=x", "-c", "user.email=x@example.org"}, arguments...)...)
+		output, err := command.CombinedOutput()
+		require.NoError(t, err, "%s", output)
+	}
+	git("init", "--quiet")
+	git("commit", "--quiet", "--allow-empty", "--message", "first")
+	assert.Empty(t, treeVersion(t.Context(), tree))
+	git("add", "dendrite")
+	git("commit", "--quiet", "--message", "second")
+	assert.Regexp(t, "^[0-9a-f]{12}$", treeVersion(t.Context(), tree))
 }
 
 func TestFingerprintOfAWorkingTree(t *testing.T) {
