@@ -56,6 +56,8 @@ func TestBadCommandLines(t *testing.T) {
 		"--parallel many":                     `invalid argument "many" for "--parallel" flag: must be a whole number (./run.sh --help`,
 		"report --serve --port 99999":         "flag: value out of range (./run.sh report --help",
 		"report --serve --to x":               "--serve writes no report; leave out --to and --merge",
+		"report --serve --alone":              "--serve publishes no report; leave out --alone",
+		"report --merge --alone --to x .":     "leave out --alone, and make the report to publish from that folder",
 		"report --port 4014 .":                "--port is for --serve",
 		"report --serve /nowhere":             "there is no results folder /nowhere",
 		"report":                              "name the results folders, or candidates, to report on",

@@ -44,11 +44,17 @@ runs and each result as it comes, and the finished report in the end. Only this 
 				if merging || to != "" {
 					return errors.New("--serve writes no report; leave out --to and --merge")
 				}
+				if alone {
+					return errors.New("--serve publishes no report; leave out --alone")
+				}
 				return serve(command.Context(), port, show, arguments)
 			}
 			folders, err := resultsFolders(arguments)
 			if err != nil {
 				return err
+			}
+			if merging && alone {
+				return errors.New("--merge makes a results folder with its evidence; leave out --alone, and make the report to publish from that folder")
 			}
 			if merging && to == "" {
 				return errors.New("--merge needs --to DIR, the folder of the merged results")
