@@ -254,6 +254,7 @@ func requireSignature(t *testing.T, folder string) {
 		{[]string{"--require-signature", public}, run.StatusWorse, "is not signed, and must be"},
 		{[]string{"--sign-key", own}, run.StatusExpected, "signed: results.json.sig"},
 		{[]string{"--require-signature", public}, run.StatusExpected, "signature: by the key " + public},
+		{[]string{"--require-signature", public + "\r\n"}, run.StatusExpected, "signature: by the key " + public + "\n"},
 		{[]string{"--sign-key", other}, run.StatusExpected, "signed: results.json.sig"},
 		{[]string{"--require-signature", public}, run.StatusWorse, "is signed by another key than the required one"},
 		{[]string{"--require-signature", "x"}, run.StatusCannot, "is not a public Ed25519 key"},

@@ -3,6 +3,8 @@ package main
 // verify: recorded evidence, judged again.
 
 import (
+	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -33,12 +35,13 @@ result, and 2 if the folder cannot be read.`,
 			if err != nil {
 				return err
 			}
+			var signer ed25519.PublicKey
 			if command.Flags().Changed("require-signature") {
-				if err := verify.CheckKey(required); err != nil {
+				if signer, err = verify.ParseKey(required); err != nil {
 					return err
 				}
 			}
-			problems, err := verified(folder, results, required)
+			problems, err := verified(folder, results, signer)
 			if err != nil {
 				return err
 			}
@@ -63,8 +66,9 @@ result, and 2 if the folder cannot be read.`,
 	return command
 }
 
-// verified checks a results folder, says what is right, and returns what is wrong. If a key is required, it must have signed the results.
-func verified(folder string, results report.Results, required string) (problems []string, err error) {
+// verified checks a results folder, says what is right, and returns what is wrong. If required is not nil, that key must have signed the
+// results.
+func verified(folder string, results report.Results, required ed25519.PublicKey) (problems []string, err error) {
 	switch err := report.CheckEvidence(folder, results); {
 	case errors.Is(err, report.ErrEvidence):
 		return []string{err.Error()}, nil
@@ -81,14 +85,14 @@ func verified(folder string, results report.Results, required string) (problems 
 		problems = append(problems, err.Error())
 	case err != nil:
 		return nil, err
-	case key == "" && required != "":
+	case key == nil && required != nil:
 		problems = append(problems, report.ResultsFile+" is not signed, and must be: its digests may have been made anew")
-	case required != "" && key != required:
-		problems = append(problems, fmt.Sprintf("%s is signed by another key than the required one: %s", report.ResultsFile, key))
-	case key == "":
+	case required != nil && !key.Equal(required):
+		problems = append(problems, fmt.Sprintf("%s is signed by another key than the required one: %s", report.ResultsFile, encoded(key)))
+	case key == nil:
 		fmt.Println("signature: none")
 	default:
-		fmt.Println("signature: by the key", key)
+		fmt.Println("signature: by the key", encoded(key))
 	}
 	outcome, err := verify.Evidence(folder, results)
 	if err != nil {
@@ -99,3 +103,6 @@ func verified(folder string, results report.Results, required string) (problems 
 	fmt.Printf("recorded failures of signatures: %d shown again, %d of which the transcript does not have the event\n", outcome.Confirmed, outcome.NotKept)
 	return append(problems, outcome.Contradictions...), nil
 }
+
+// encoded returns a key as --require-signature takes it.
+func encoded(key ed25519.PublicKey) string { return base64.StdEncoding.EncodeToString(key) }

@@ -60,35 +60,36 @@ func Sign(folder, keyFile string) error {
 	return nil
 }
 
-// CheckKey returns an error if a text is not a public Ed25519 key in base64, as CheckSignature returns it.
-func CheckKey(publicKey string) error {
-	if key, err := base64.StdEncoding.DecodeString(publicKey); err != nil || len(key) != ed25519.PublicKeySize {
-		return fmt.Errorf("%q is not a public Ed25519 key in base64; verify tells the key of signed results", publicKey)
+// ParseKey returns the public Ed25519 key that a text has in base64.
+func ParseKey(text string) (ed25519.PublicKey, error) {
+	key, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(key) != ed25519.PublicKeySize {
+		return nil, fmt.Errorf("%q is not a public Ed25519 key in base64; verify tells the key of signed results", text)
 	}
-	return nil
+	return key, nil
 }
 
-// CheckSignature returns the public key, in base64, that signed results.json in a folder; "" if nothing did.
-func CheckSignature(folder string) (publicKey string, err error) {
+// CheckSignature returns the public key that signed results.json in a folder; nil if nothing did.
+func CheckSignature(folder string) (ed25519.PublicKey, error) {
 	text, err := os.ReadFile(filepath.Join(folder, report.SignatureFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
+		return nil, nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("cannot read the signature: %w", err)
+		return nil, fmt.Errorf("cannot read the signature: %w", err)
 	}
 	var read signature
 	if err := json.Unmarshal(text, &read); err != nil {
-		return "", fmt.Errorf("%w: %s: %w", ErrSignature, report.SignatureFile, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrSignature, report.SignatureFile, err)
 	}
 	data, err := os.ReadFile(filepath.Join(folder, report.ResultsFile))
 	if err != nil {
-		return "", fmt.Errorf("cannot check the signature: %w", err)
+		return nil, fmt.Errorf("cannot check the signature: %w", err)
 	}
-	key, err := base64.StdEncoding.DecodeString(read.PublicKey)
+	key, err := ParseKey(read.PublicKey)
 	made, err2 := base64.StdEncoding.DecodeString(read.Signature)
-	if err != nil || err2 != nil || len(key) != ed25519.PublicKeySize || read.Algorithm != algorithm || !ed25519.Verify(key, data, made) {
-		return "", ErrSignature
+	if err != nil || err2 != nil || read.Algorithm != algorithm || !ed25519.Verify(key, data, made) {
+		return nil, ErrSignature
 	}
-	return read.PublicKey, nil
+	return key, nil
 }

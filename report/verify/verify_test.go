@@ -184,7 +184,7 @@ func TestSignature(t *testing.T) {
 	require.NoError(t, Sign(path, keyFile))
 	key, err = CheckSignature(path)
 	require.NoError(t, err)
-	assert.Len(t, key, 44)
+	assert.Equal(t, private.Public(), key)
 
 	require.NoError(t, os.WriteFile(file, []byte("{ }"), 0o644))
 	_, err = CheckSignature(path)
