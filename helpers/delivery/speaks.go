@@ -16,9 +16,10 @@ type Speaker struct {
 	Event federation.Event
 }
 
-// Speaks lets users whose member events were delivered go on, and waits until the server has processed it: each sends a message, with
-// which nothing is wrong, then a join without a mapping, and another message after that. A claim that the server refused or hid, and kept all the same, shows when
-// its key says something. What they send stands on their member events and on the barrier of the delivery, after. It returns the events.
+// Speaks has users whose member events were delivered send more events, and waits until the server has processed them. Each user sends
+// a message with nothing wrong in it, then a join without a mapping, then another message. If the server refused or hid a claim but
+// kept it, the claim shows when its key says something. All these events follow the member event and after, the barrier of the
+// delivery. It returns them.
 func (s Scene) Speaks(after federation.Event, speakers ...Speaker) (sent []federation.Event) {
 	// Beside it, as in the deliveries: it arrives whatever becomes of what they send. Of Dan, as lies may be in the name of Carol's key.
 	barrier := s.Room.Made(s.TextMessage(s.Dan, "said beside that").Alter(federation.SetField("prev_events", []string{after.ID()})))
