@@ -107,6 +107,27 @@ func TestTransactionsAreTakenOnce(t *testing.T) {
 	}
 }
 
+// TestAnExchangeIsRecordedBeforeItIsSeen: a check that ends as soon as it sees an event has the push of it in its transcript.
+func TestAnExchangeIsRecordedBeforeItIsSeen(t *testing.T) {
+	host, service, read := started(t)
+	changed, recorded := service.changed, 0
+	host.Record(transcript.SinkFunc(func(transcript.Exchange) {
+		recorded++
+		select {
+		case <-changed:
+			assert.Fail(t, "the checks that wait were woken before")
+		default:
+		}
+	}))
+	_, _ = put(t, read.URL+transactionsPath+"1", read.HsToken, `{"events":[{"event_id":"$1","room_id":"!r"}]}`)
+	assert.Equal(t, 1, recorded)
+	select {
+	case <-changed:
+	default:
+		assert.Fail(t, "the checks that wait were not woken")
+	}
+}
+
 func TestWhatIsRefused(t *testing.T) {
 	_, service, read := started(t)
 	transactions := read.URL + "/_matrix/app/v1/transactions/1"

@@ -120,35 +120,38 @@ func (h *Host) Close() error {
 	return err
 }
 
-// serve answers a request for one of the services, and records it.
+// serve answers a request for one of the services, and records it before anything that it brings is seen: a check may end at once when
+// it sees that.
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	body, readErr := foreign.Read(r.Body)
 	id, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	status, refusal := http.StatusNotFound, refusal{"M_NOT_FOUND", "no such application service"}
-	if service := h.Service(id); service != nil {
-		status, refusal = service.answer(r, "/"+path, body, readErr)
-	}
-	answer := []byte("{}")
-	if status != http.StatusOK {
-		answer, _ = json.Marshal(refusal) // two strings
-	}
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(answer)
 	exchange := transcript.Exchange{
-		Direction: transcript.ServiceRequest, Actor: id, Started: started, Duration: time.Since(started), Method: r.Method,
-		URL: h.url + r.URL.RequestURI(), RequestHeader: r.Header, RequestBody: body, Status: status,
-		ResponseHeader: w.Header().Clone(), ResponseBody: answer,
+		Direction: transcript.ServiceRequest, Actor: id, Started: started, Method: r.Method,
+		URL: h.url + r.URL.RequestURI(), RequestHeader: r.Header, RequestBody: body, ResponseHeader: w.Header().Clone(),
 	}
 	if readErr != nil {
 		exchange.Notes = append(exchange.Notes, readErr.Error())
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, sink := range h.sinks {
-		sink.Record(exchange)
+	record := func(status int, refusal refusal) {
+		exchange.Status, exchange.ResponseBody, exchange.Duration = status, []byte("{}"), time.Since(started)
+		if status != http.StatusOK {
+			exchange.ResponseBody, _ = json.Marshal(refusal) // two strings
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for _, sink := range h.sinks {
+			sink.Record(exchange)
+		}
 	}
+	if service := h.Service(id); service != nil {
+		service.answer(r, "/"+path, body, readErr, record)
+	} else {
+		record(http.StatusNotFound, refusal{"M_NOT_FOUND", "no such application service"})
+	}
+	w.WriteHeader(exchange.Status)
+	_, _ = w.Write(exchange.ResponseBody)
 }
 
 // refusal is the body of an answer that is not 200.

@@ -76,40 +76,50 @@ func (s *Service) notes(format string, arguments ...any) {
 // transactionsPath is the path of transactions, below the service's URL.
 const transactionsPath = "/_matrix/app/v1/transactions/"
 
-// answer takes a request, and returns the status of its answer.
-func (s *Service) answer(r *http.Request, path string, body []byte, readErr error) (int, refusal) {
+// answer takes a request, and calls record with the status of its answer before anybody can see what it brought.
+func (s *Service) answer(r *http.Request, path string, body []byte, readErr error, record func(int, refusal)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	transaction, isTransaction := strings.CutPrefix(path, transactionsPath)
 	switch {
 	case !s.isServer(r):
 		s.notes("%s %.100q, which did not have the server's token", r.Method, path)
-		return http.StatusForbidden, refusal{"M_FORBIDDEN", "the token of the request is not the one of the registration"}
+		record(http.StatusForbidden, refusal{"M_FORBIDDEN", "the token of the request is not the one of the registration"})
 	case path == "/_matrix/app/v1/ping":
-		return http.StatusOK, refusal{}
+		record(http.StatusOK, refusal{})
 	case !isTransaction || r.Method != http.MethodPut:
 		// Queries for users and aliases of the service, of which it has none, and what is not known.
-		return http.StatusNotFound, refusal{"M_NOT_FOUND", "the application service has nothing here"}
+		record(http.StatusNotFound, refusal{"M_NOT_FOUND", "the application service has nothing here"})
+	default:
+		if err := checkTransaction(body, readErr); err != nil {
+			s.notes("a transaction: %v", err)
+			record(http.StatusBadRequest, refusal{"M_BAD_JSON", err.Error()})
+			return
+		}
+		record(http.StatusOK, refusal{})
+		s.take(transaction, body)
 	}
-	if err := s.take(transaction, body, readErr); err != nil {
-		s.notes("a transaction: %v", err)
-		return http.StatusBadRequest, refusal{"M_BAD_JSON", err.Error()}
+}
+
+// checkTransaction returns what is wrong with the body of a transaction.
+func checkTransaction(body []byte, readErr error) error {
+	if readErr != nil {
+		return readErr
 	}
-	return http.StatusOK, refusal{}
+	parsed, err := foreign.Parse(body)
+	if err != nil {
+		return err
+	}
+	if !parsed.Get("events").IsArray() {
+		return errors.New("it has no array of events")
+	}
+	return nil
 }
 
 // take keeps the events of a transaction, unless it was taken before. The lock must be held.
-func (s *Service) take(transaction string, body []byte, readErr error) error {
-	parsed, err := foreign.Parse(body)
-	switch {
-	case readErr != nil:
-		return readErr
-	case err != nil:
-		return err
-	case !parsed.Get("events").IsArray():
-		return errors.New("it has no array of events")
-	case s.transactions[transaction]:
-		return nil
+func (s *Service) take(transaction string, body []byte) {
+	if s.transactions[transaction] {
+		return
 	}
 	s.transactions[transaction] = true
 	for _, event := range gjson.GetBytes(body, "events").Array() {
@@ -118,7 +128,6 @@ func (s *Service) take(transaction string, body []byte, readErr error) error {
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})
-	return nil
 }
 
 // isServer reports whether a request has the token of the server: in its header or, as in earlier versions of the API, its query.
