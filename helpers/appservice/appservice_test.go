@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path"
 	"strings"
 	"testing"
 	"time"
@@ -81,9 +82,10 @@ func TestASocketIsUsed(t *testing.T) {
 }
 
 func TestTransactionsAreTakenOnce(t *testing.T) {
-	host, service, read := started(t)
+	_, service, read := started(t)
 	var recorded []transcript.Exchange
-	stop := host.Record(transcript.SinkFunc(func(e transcript.Exchange) { recorded = append(recorded, transcript.WithoutSecrets(e)) }))
+	recording := service.Record(transcript.SinkFunc(func(e transcript.Exchange) { recorded = append(recorded, transcript.WithoutSecrets(e)) }))
+	recording.Room("!r")
 	const body = `{"events":[{"event_id":"$1","room_id":"!r"},{"event_id":"$2","room_id":"!r"},{"event_id":"$3","room_id":"!other"}]}`
 	path := read.URL + "/_matrix/app/v1/transactions/"
 	for range 2 {
@@ -98,7 +100,7 @@ func TestTransactionsAreTakenOnce(t *testing.T) {
 		ids = append(ids, event.Get("event_id").String())
 	}
 	assert.Equal(t, []string{"$1", "$2", "$4"}, ids)
-	stop()
+	recording.Stop()
 	_, _ = put(t, path+"3", read.HsToken, `{"events":[]}`)
 	require.Len(t, recorded, 3)
 	for _, exchange := range recorded {
@@ -109,9 +111,9 @@ func TestTransactionsAreTakenOnce(t *testing.T) {
 
 // TestAnExchangeIsRecordedBeforeItIsSeen: a check that ends as soon as it sees an event has the push of it in its transcript.
 func TestAnExchangeIsRecordedBeforeItIsSeen(t *testing.T) {
-	host, service, read := started(t)
+	_, service, read := started(t)
 	changed, recorded := service.changed, 0
-	host.Record(transcript.SinkFunc(func(transcript.Exchange) {
+	recording := service.Record(transcript.SinkFunc(func(transcript.Exchange) {
 		recorded++
 		select {
 		case <-changed:
@@ -119,6 +121,7 @@ func TestAnExchangeIsRecordedBeforeItIsSeen(t *testing.T) {
 		default:
 		}
 	}))
+	recording.Room("!r")
 	_, _ = put(t, read.URL+transactionsPath+"1", read.HsToken, `{"events":[{"event_id":"$1","room_id":"!r"}]}`)
 	assert.Equal(t, 1, recorded)
 	select {
@@ -126,6 +129,39 @@ func TestAnExchangeIsRecordedBeforeItIsSeen(t *testing.T) {
 	default:
 		assert.Fail(t, "the checks that wait were not woken")
 	}
+}
+
+// TestARecordingHasItsRooms: checks share a service, and each has what was pushed of its own rooms in its transcript, also before it asked.
+func TestARecordingHasItsRooms(t *testing.T) {
+	host, service, read := started(t)
+	var recorded, others []string
+	into := func(list *[]string) transcript.Sink {
+		return transcript.SinkFunc(func(e transcript.Exchange) { *list = append(*list, path.Base(e.URL)) })
+	}
+	recording := service.Record(into(&recorded))
+	host.Add("everyone", "everyone-service", ".*").Record(into(&others)).Room("!mine")
+	push := func(transaction string, rooms ...string) {
+		var events []string
+		for _, room := range rooms {
+			events = append(events, `{"room_id":"`+room+`"}`)
+		}
+		status, _ := put(t, read.URL+transactionsPath+transaction, read.HsToken, `{"events":[`+strings.Join(events, ",")+`]}`)
+		assert.Equal(t, http.StatusOK, status)
+	}
+	push("1", "!mine", "!also-mine")
+	push("2", "!another")
+	assert.Empty(t, recorded)
+	for range 2 {
+		recording.Room("!mine")
+		recording.Room("!also-mine")
+	}
+	assert.Equal(t, []string{"1"}, recorded)
+	push("3", "!another")
+	push("4", "!another", "!also-mine", "!mine")
+	push("4", "!another", "!also-mine", "!mine")
+	_, _ = put(t, read.URL+transactionsPath+"refused", "", "")
+	assert.Equal(t, []string{"1", "4", "4", "refused"}, recorded, "each request once, and what is wrong whosever it is")
+	assert.Empty(t, others, "pushes to another service")
 }
 
 func TestWhatIsRefused(t *testing.T) {

@@ -30,8 +30,6 @@ type Host struct {
 
 	mu       sync.Mutex
 	services map[string]*Service
-	sinks    map[int]transcript.Sink
-	added    int // sinks, ever
 }
 
 // Listen starts a host without services at the address of a peer that nothing else uses. It takes over its socket, also on failure.
@@ -46,7 +44,7 @@ func Listen(address runtime.PeerAddress) (*Host, error) {
 	}
 	_, port, _ := net.SplitHostPort(socket.Addr().String()) // a TCP address has one
 	h := &Host{
-		url: "http://" + net.JoinHostPort(name, port), ended: make(chan struct{}), services: map[string]*Service{}, sinks: map[int]transcript.Sink{},
+		url: "http://" + net.JoinHostPort(name, port), ended: make(chan struct{}), services: map[string]*Service{},
 	}
 	h.server = &http.Server{
 		Handler: http.HandlerFunc(h.serve), ReadHeaderTimeout: 30 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 90 * time.Second,
@@ -99,20 +97,6 @@ func (h *Host) Registrations() map[string][]byte {
 	return files
 }
 
-// Record gives every further exchange to a sink, until stop is called.
-func (h *Host) Record(sink transcript.Sink) (stop func()) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.added++
-	number := h.added
-	h.sinks[number] = sink
-	return func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		delete(h.sinks, number)
-	}
-}
-
 // Close ends all services.
 func (h *Host) Close() error {
 	err := h.server.Close()
@@ -120,8 +104,7 @@ func (h *Host) Close() error {
 	return err
 }
 
-// serve answers a request for one of the services, and records it before anything that it brings is seen: a check may end at once when
-// it sees that.
+// serve answers a request for one of the services.
 func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	body, readErr := foreign.Read(r.Body)
@@ -134,30 +117,24 @@ func (h *Host) serve(w http.ResponseWriter, r *http.Request) {
 	if readErr != nil {
 		exchange.Notes = append(exchange.Notes, readErr.Error())
 	}
-	record := func(status int, refusal refusal) {
-		exchange.Status, exchange.ResponseBody, exchange.Duration = status, []byte("{}"), time.Since(started)
-		if status != http.StatusOK {
-			exchange.ResponseBody, _ = json.Marshal(refusal) // two strings
-		}
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		for _, sink := range h.sinks {
-			sink.Record(exchange)
-		}
-	}
 	if service := h.Service(id); service != nil {
-		service.answer(r, "/"+path, body, readErr, record)
+		service.answer(r, "/"+path, readErr, &exchange)
 	} else {
-		record(http.StatusNotFound, refusal{"M_NOT_FOUND", "no such application service"})
+		refuses(&exchange, http.StatusNotFound, "M_NOT_FOUND", "no such application service")
 	}
 	w.WriteHeader(exchange.Status)
 	_, _ = w.Write(exchange.ResponseBody)
 }
 
-// refusal is the body of an answer that is not 200.
-type refusal struct {
-	Code    string `json:"errcode"`
-	Message string `json:"error"`
+// answers sets the answer of an exchange: 200 and an empty object.
+func answers(exchange *transcript.Exchange) {
+	exchange.Status, exchange.ResponseBody, exchange.Duration = http.StatusOK, []byte("{}"), time.Since(exchange.Started)
+}
+
+// refuses sets the answer of an exchange: an error.
+func refuses(exchange *transcript.Exchange, status int, code, message string) {
+	body, _ := json.Marshal(map[string]string{"errcode": code, "error": message}) // strings always marshal
+	exchange.Status, exchange.ResponseBody, exchange.Duration = status, body, time.Since(exchange.Started)
 }
 
 // WaitError says that a service was not pushed what a check waits for.

@@ -14,6 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/foreign"
+	"msc4014/helpers/transcript"
 )
 
 // Service is one application service. Its methods are safe for concurrent use.
@@ -24,6 +25,8 @@ type Service struct {
 	mu           sync.Mutex
 	transactions map[string]bool           // by ID: those it has
 	events       map[string][]gjson.Result // by room ID, in the order in which they were pushed
+	history      []pushed
+	recordings   map[*Recording]bool
 	problems     []string
 	changed      chan struct{} // closed when something arrives
 }
@@ -31,7 +34,8 @@ type Service struct {
 func newService(id, url, sender, users string) *Service {
 	return &Service{
 		id: id, url: url, sender: sender, users: users, token: rand.Text(), serverToken: rand.Text(),
-		transactions: map[string]bool{}, events: map[string][]gjson.Result{}, changed: make(chan struct{}),
+		transactions: map[string]bool{}, events: map[string][]gjson.Result{},
+		recordings: map[*Recording]bool{}, changed: make(chan struct{}),
 	}
 }
 
@@ -76,29 +80,30 @@ func (s *Service) notes(format string, arguments ...any) {
 // transactionsPath is the path of transactions, below the service's URL.
 const transactionsPath = "/_matrix/app/v1/transactions/"
 
-// answer takes a request, and calls record with the status of its answer before anybody can see what it brought.
-func (s *Service) answer(r *http.Request, path string, body []byte, readErr error, record func(int, refusal)) {
+// answer answers a request, and records it before anything that it brings is seen: a check may end at once when it sees that.
+func (s *Service) answer(r *http.Request, path string, readErr error, exchange *transcript.Exchange) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	transaction, isTransaction := strings.CutPrefix(path, transactionsPath)
 	switch {
 	case !s.isServer(r):
 		s.notes("%s %.100q, which did not have the server's token", r.Method, path)
-		record(http.StatusForbidden, refusal{"M_FORBIDDEN", "the token of the request is not the one of the registration"})
+		refuses(exchange, http.StatusForbidden, "M_FORBIDDEN", "the token of the request is not the one of the registration")
 	case path == "/_matrix/app/v1/ping":
-		record(http.StatusOK, refusal{})
+		answers(exchange)
 	case !isTransaction || r.Method != http.MethodPut:
 		// Queries for users and aliases of the service, of which it has none, and what is not known.
-		record(http.StatusNotFound, refusal{"M_NOT_FOUND", "the application service has nothing here"})
+		refuses(exchange, http.StatusNotFound, "M_NOT_FOUND", "the application service has nothing here")
 	default:
-		if err := checkTransaction(body, readErr); err != nil {
-			s.notes("a transaction: %v", err)
-			record(http.StatusBadRequest, refusal{"M_BAD_JSON", err.Error()})
+		err := checkTransaction(exchange.RequestBody, readErr)
+		if err == nil {
+			s.take(transaction, exchange)
 			return
 		}
-		record(http.StatusOK, refusal{})
-		s.take(transaction, body)
+		s.notes("a transaction: %v", err)
+		refuses(exchange, http.StatusBadRequest, "M_BAD_JSON", err.Error())
 	}
+	s.record(*exchange, nil)
 }
 
 // checkTransaction returns what is wrong with the body of a transaction.
@@ -116,13 +121,17 @@ func checkTransaction(body []byte, readErr error) error {
 	return nil
 }
 
-// take keeps the events of a transaction, unless it was taken before. The lock must be held.
-func (s *Service) take(transaction string, body []byte) {
+// take answers a transaction, records it, and keeps its events unless it was taken before. The lock must be held.
+func (s *Service) take(transaction string, exchange *transcript.Exchange) {
+	answers(exchange)
+	rooms := roomsOf(exchange.RequestBody)
+	s.record(*exchange, rooms)
 	if s.transactions[transaction] {
 		return
 	}
 	s.transactions[transaction] = true
-	for _, event := range gjson.GetBytes(body, "events").Array() {
+	s.history = append(s.history, pushed{*exchange, rooms})
+	for _, event := range gjson.GetBytes(exchange.RequestBody, "events").Array() {
 		roomID := event.Get("room_id").String()
 		s.events[roomID] = append(s.events[roomID], event)
 	}

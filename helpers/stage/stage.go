@@ -36,6 +36,7 @@ type Stage struct {
 	seen     map[glance]bool // which views users were given when they last looked
 	accounts map[string]bool // the user IDs of users that the check registered
 	guests   int             // how many users of peers Guests has returned
+	services map[string]*Service
 }
 
 // Open returns a stage on a deployment of the blueprint. It ends the check as unsupported if the servers do not support pseudo-ID
