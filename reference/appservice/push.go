@@ -72,7 +72,12 @@ func Open(c Config) (*Pusher, error) {
 		}
 		at, known := p.progress.Get(service.ID)
 		if !known {
-			at = progress{Accepted: c.Clock.Now(), UnderWay: c.Clock.Now()}
+			at = progress{Accepted: c.Clock.Now()}
+			at.UnderWay = at.Accepted
+			if err := p.keep(service, at); err != nil { // it gets what happens from now on, also if the server stops before the first push
+				p.Close()
+				return nil, err
+			}
 		}
 		p.pushing.Go(func() {
 			if err := p.push(service, at); p.lifetime.Err() == nil {

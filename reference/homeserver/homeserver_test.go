@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -137,61 +138,120 @@ func TestServersTalk(t *testing.T) {
 	}
 }
 
-// TestServicesArePushedEvents has an application service fail for a while, and its server start again meanwhile: it gets every event, in
-// order, and each transaction again with the same ID and content.
-func TestServicesArePushedEvents(t *testing.T) {
-	type transaction struct{ path, body string }
-	seen := make(chan transaction, 100)
-	var refusing atomic.Bool
-	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// transaction is what a service was sent.
+type transaction struct{ path, body string }
+
+// events returns the type and the message of each event, as in "m.room.messagehello".
+func (t transaction) events() (list []string) {
+	for _, event := range gjson.Get(t.body, "events").Array() {
+		list = append(list, event.Get("type").String()+event.Get("content.body").String())
+	}
+	return list
+}
+
+// service is an application service that is interested in users whose localparts begin with "bridged-".
+type service struct {
+	registration *appservice.Registration
+	seen         chan transaction
+	refusing     atomic.Bool
+}
+
+func newService(t *testing.T) *service {
+	s := &service{seen: make(chan transaction, 100)}
+	listening := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "Bearer the server's token", r.Header.Get("Authorization"))
 		body, _ := io.ReadAll(r.Body)
-		seen <- transaction{r.URL.Path, string(body)}
-		if refusing.Load() {
+		s.seen <- transaction{r.URL.Path, string(body)}
+		if s.refusing.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	}))
-	t.Cleanup(service.Close)
+	t.Cleanup(listening.Close)
 	file := filepath.Join(t.TempDir(), "bridge.yaml")
-	require.NoError(t, os.WriteFile(file, []byte(`{id: bridge, url: "`+service.URL+`/", hs_token: the server's token, as_token: another, sender_localpart: bridge,
+	require.NoError(t, os.WriteFile(file, []byte(`{id: bridge, url: "`+listening.URL+`/", hs_token: the server's token, as_token: another, sender_localpart: bridge,
 namespaces: {users: [{exclusive: false, regex: "@bridged-.*"}]}}`), 0o600))
-	registration, err := appservice.Load(file)
+	var err error
+	s.registration, err = appservice.Load(file)
 	require.NoError(t, err)
+	return s
+}
 
-	s := start(t, pdu.DialectMSC4014, "bridged-alice", registration)
-	room := s.ask("POST", "/createRoom", `{"preset":"public_chat","room_version":"`+pdu.RoomVersion+`"}`).Get("room_id").String()
-	say := func(text string) {
-		s.ask("PUT", "/rooms/"+url.PathEscape(room)+"/send/m.room.message/"+text, `{"msgtype":"m.text","body":"`+text+`"}`)
+// next returns the next transaction.
+func (s *service) next(t *testing.T) transaction {
+	t.Helper()
+	select {
+	case next := <-s.seen:
+		return next
+	case <-time.After(20 * time.Second):
+		require.Fail(t, "nothing is pushed")
+		return transaction{}
 	}
+}
+
+func (s *serving) creates() (room string) {
+	s.t.Helper()
+	return s.ask("POST", "/createRoom", `{"preset":"public_chat","room_version":"`+pdu.RoomVersion+`"}`).Get("room_id").String()
+}
+
+// says has the server's user say something in a room, and returns the event's ID. No two may be the same.
+func (s *serving) says(room, text string) (eventID string) {
+	s.t.Helper()
+	body := `{"msgtype":"m.text","body":"` + text + `"}`
+	return s.ask("PUT", "/rooms/"+url.PathEscape(room)+"/send/m.room.message/"+text, body).Get("event_id").String()
+}
+
+// restarts starts the server again, with other services.
+func (s *serving) restarts(services ...*appservice.Registration) {
+	s.t.Helper()
+	s.stop()
+	s.services = services
+	s.open()
+}
+
+// TestServicesArePushedEvents has an application service fail for a while, and its server start again meanwhile: it gets every event, in
+// order, and each transaction again with the same ID and content.
+func TestServicesArePushedEvents(t *testing.T) {
+	bridge := newService(t)
+	s := start(t, pdu.DialectMSC4014, "bridged-alice", bridge.registration)
+	room := s.creates()
 	var order []string
 	taken := map[string]bool{}
 	until := func(last string) (of transaction) {
 		for !slices.Contains(order, last) {
-			of = <-seen
-			for _, event := range gjson.Get(of.body, "events").Array() {
+			of = bridge.next(t)
+			for i, event := range gjson.Get(of.body, "events").Array() {
 				assert.Equal(t, s.userID, event.Get("sender").String())
 				if id := event.Get("event_id").String(); !taken[id] {
 					taken[id] = true
-					order = append(order, event.Get("type").String()+event.Get("content.body").String())
+					order = append(order, of.events()[i])
 				}
 			}
 		}
 		return of
 	}
-	say("one")
+	s.says(room, "one")
 	until("m.room.messageone")
-	refusing.Store(true)
-	say("two")
+	bridge.refusing.Store(true)
+	s.says(room, "two")
 	first := until("m.room.messagetwo")
-	assert.Equal(t, first, <-seen, "sent again")
-	s.stop()
-	s.open()
-	assert.Equal(t, first, <-seen, "sent again by the next start")
-	say("three")
-	refusing.Store(false)
+	assert.Equal(t, first, bridge.next(t), "sent again")
+	s.restarts(bridge.registration)
+	assert.Equal(t, first, bridge.next(t), "sent again by the next start")
+	s.says(room, "three")
+	bridge.refusing.Store(false)
 	until("m.room.messagethree")
 	assert.Equal(t, []string{"m.room.create", "m.room.member"}, order[:2])
 	assert.Equal(t, []string{"m.room.messageone", "m.room.messagetwo", "m.room.messagethree"}, order[len(order)-3:])
+}
+
+// TestAServiceGetsEverythingFromTheFirstStart has a server stop before it has pushed anything to a new service.
+func TestAServiceGetsEverythingFromTheFirstStart(t *testing.T) {
+	bridge := newService(t)
+	s := start(t, pdu.DialectMSC4014, "bridged-alice", bridge.registration)
+	s.restarts() // so that nothing is pushed meanwhile
+	s.creates()
+	s.restarts(bridge.registration)
+	assert.Equal(t, "m.room.create", bridge.next(t).events()[0])
 }
 
 func TestRegistrationsThatCannotBe(t *testing.T) {
