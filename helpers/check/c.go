@@ -32,6 +32,7 @@ type C struct {
 	controls  int
 	cleanups  []func()
 	underTest bool // the action under test has begun
+	control   bool // the positive control is being delivered
 	completed bool // the body returned, or ended itself on purpose
 	givenUp   bool // its goroutine was abandoned: whatever it still does is ignored
 
@@ -253,7 +254,7 @@ func (c *C) Failf(format string, arguments ...any) {
 func (c *C) UnderTest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.underTest = true
+	c.underTest, c.control = true, false
 }
 
 // Blocked ends the check because the server breaks a requirement that it depends on, which is a finding against that requirement. The
@@ -335,6 +336,14 @@ func (c *C) Timely(err error) {
 	}
 }
 
+// Controlling begins the delivery of the positive control. If a server dies before Control or UnderTest ends it, the check is blocked by
+// StaysUp: what it judges was not tried yet.
+func (c *C) Controlling() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.control = true
+}
+
 // Control records a positive control: the server accepts the valid variant of what the check expects it to refuse. If err is
 // not nil, the check ends as inconclusive. Every expected refusal needs a positive control before it.
 func (c *C) Control(err error) {
@@ -344,6 +353,7 @@ func (c *C) Control(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.controls++
+	c.control = false
 	c.recorder.Mark(transcript.NoteControl)
 }
 
@@ -403,6 +413,12 @@ func (c *C) isGivenUp() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.givenUp
+}
+
+func (c *C) isControlling() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.control
 }
 
 // Seed returns the seed of random input. Runs with the same seed generate the same input.

@@ -39,6 +39,28 @@ func TestDeathWithOneSuspectNeedsNoTrial(t *testing.T) {
 	assert.Len(t, servers.made, 2)
 }
 
+// TestDeathOfAControlBlocks: what the check judges was not tried, and the server breaks StaysUp alone.
+func TestDeathOfAControlBlocks(t *testing.T) {
+	dies := func(name string, before func(*C)) *Check {
+		one := named(name, func(c *C, server *fakeServer) {
+			before(c)
+			server.die(Death{Cause: "hs1 exited with status 2"})
+		})
+		one.Deadly = true
+		return one
+	}
+	final, _ := outcomeOf(t, 1, stayingUp(), dies("of the control", (*C).Controlling),
+		dies("after it", func(c *C) { c.Controlling(); c.Control(nil) }), dies("of the lie", func(c *C) { c.Controlling(); c.UnderTest() }))
+	died := final["of the control"]
+	assert.Equal(t, verdict.Blocked, died.Verdict)
+	assert.Equal(t, StaysUp, died.BlockedBy)
+	assert.True(t, died.Died)
+	assert.Equal(t, "before what it judges was tried, with the positive control, the server died: hs1 exited with status 2", died.Reason)
+	assert.Equal(t, verdict.Fail, final["after it"].Verdict)
+	assert.Equal(t, verdict.Fail, final["of the lie"].Verdict)
+	assert.Equal(t, verdict.Fail, final["stays up"].Verdict)
+}
+
 func TestDeathOnAUsedDeploymentNeedsATrial(t *testing.T) {
 	final, servers := outcomeOf(t, 1, deadly("a", 0), deadly("b", 1), deadly("c", 0), stayingUp())
 	assert.Equal(t, verdict.Pass, final["a"].Verdict, "its deployment was healthy after it had ended")

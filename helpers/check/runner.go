@@ -143,6 +143,7 @@ type attempt struct {
 	interrupted bool // a deployment of it died before the check had ended
 	cutShort    bool // the run was interrupted before the check had ended
 	settled     sync.Once
+	controlling bool // it ended before its positive control had passed
 	starved     bool // it has no verdict because the machine was too slow
 	slowness    float64
 }
@@ -397,6 +398,7 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	outcome := c.snapshot()
 	this.result = c.result(started)
 	this.observed, this.starved = outcome.observations, outcome.starved
+	this.controlling = c.isControlling()
 	this.slowness = clock.meanSlowness()
 	r.examine(ctx, this)
 	this.cutShort = ctx.Err() != nil

@@ -294,14 +294,18 @@ func (r *Runner) replayOnce(ctx context.Context, blueprint string, order []*Chec
 	return ran, &its, nil
 }
 
-// blame turns the verdict of an attempt into fail.
+// blame turns the verdict of an attempt into fail, or, if it died of its positive control, into blocked by StaysUp.
 func (r *Runner) blame(culprit *attempt, reason, logTail string) {
 	if culprit.result.Verdict == verdict.Fail {
 		culprit.result.Details = append(culprit.result.Details, "before that: "+culprit.result.Reason)
 	}
-	culprit.result.Verdict = verdict.Fail
+	culprit.result.Verdict, culprit.result.BlockedBy = verdict.Fail, ""
+	if culprit.controlling && !slices.Contains(culprit.check.Requires, StaysUp) {
+		culprit.result.Verdict, culprit.result.BlockedBy = verdict.Blocked, StaysUp
+		reason = "before what it judges was tried, with the positive control, " + reason
+	}
 	culprit.result.Reason = reason
-	culprit.result.BlockedBy, culprit.result.Died = "", true
+	culprit.result.Died = true
 	if line := lastLine(logTail); line != "" && crashIn(logTail) == "" {
 		culprit.result.Details = append(culprit.result.Details, "the end of the server's log: "+line)
 	}

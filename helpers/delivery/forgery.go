@@ -73,6 +73,7 @@ func (f Forgery) judge(s Scene, path Path, kind Kind) {
 	if !path.Enters && !path.Gap {
 		f.opensRoom(&s)
 	}
+	c.Controlling()
 	honest := f.deliver(s, path, kind, f.honestly)
 	accepted := WithAnswer(honest.IsShown(s.Alice), honest.Answer)
 	if f.Needs != "" {

@@ -15,7 +15,7 @@ type CheckResult struct {
 	BlockedBy    string   `json:"blocked_by,omitempty"`
 	// RootVerdict is the verdict of BlockedBy in the same run.
 	RootVerdict Verdict `json:"blocked_by_verdict,omitempty"`
-	Died        bool    `json:"died,omitempty"` // a server died, and this check is to blame
+	Died        bool    `json:"died,omitempty"` // a server died, and this check, or its positive control, is to blame
 	// Differences are names of what made the check fail, of checks that find several things (check.C.Differs), sorted.
 	Differences []string `json:"differences,omitempty"`
 	// Started is zero if the check did not run. StartMS and EndMS count from the start of the run.

@@ -106,6 +106,7 @@ func (s scene) deliver(along delivery.Path, name string, verified bool, alter al
 
 // controls delivers an honest join, which must be honoured.
 func (s scene) controls(along delivery.Path, verified bool) {
+	s.C.Controlling()
 	honest := s.deliver(along, "honest", verified, func(honest federation.Template, _ scene) federation.Template { return honest })
 	s.C.Control(delivery.WithAnswer(honest.isHonoured(s.Alice), honest.Answer))
 }
