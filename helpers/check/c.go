@@ -255,6 +255,7 @@ func (c *C) UnderTest() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.underTest, c.control = true, false
+	c.recorder.Mark(transcript.NoteUnderTest)
 }
 
 // Blocked ends the check because the server breaks a requirement that it depends on, which is a finding against that requirement. The

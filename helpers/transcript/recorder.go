@@ -48,8 +48,9 @@ func (r *Recorder) Record(e Exchange) {
 
 // The notes with which a check marks the exchange after which something was decided.
 const (
-	NoteControl = "the positive control had passed with this exchange"
-	NoteFailed  = "the check had failed with this exchange"
+	NoteControl   = "the positive control had passed with this exchange"
+	NoteUnderTest = "the step under test began after this exchange"
+	NoteFailed    = "the check had failed with this exchange"
 )
 
 // Mark adds a note to the exchange that ended last.

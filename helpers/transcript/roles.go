@@ -40,8 +40,11 @@ func Roles(exchanges []Exchange, seen int) map[int]Role {
 		}
 	}
 	if seen >= 0 {
-		if act := lastAct(exchanges, control+1, seen); act >= 0 {
-			roles[act] = Act
+		// Before the control passed, or in a check that did not come to its step under test, nothing shows that.
+		if begun := max(control, Noted(exchanges[:seen], NoteUnderTest)); begun >= 0 {
+			if act := lastAct(exchanges, begun+1, seen); act >= 0 {
+				roles[act] = Act
+			}
 		}
 		if roles[seen] == "" {
 			roles[seen] = Seen

@@ -225,6 +225,9 @@ func TestHARNamesTheCheckAndMarksItsSteps(t *testing.T) {
 	assert.Equal(t, `["a lie, by send: up to the positive control"]`, har.Get("pages.#.title").Raw, "it ended with the control")
 	har = write(check[3:])
 	assert.Equal(t, `["a lie, by send"]`, har.Get("pages.#.title").Raw, "it has no control")
+	assert.Equal(t, `["look"]`, har.Get("entries.#._role").Raw, "what it delivered may have been the control")
+	check[0].Notes = []string{transcript.NoteUnderTest}
+	har = write(append(check[:1:1], check[3:]...))
 	assert.Equal(t, `["under test","look"]`, har.Get("entries.#._role").Raw)
 
 	read, err := transcript.ReadHAR(strings.NewReader(`{"log":` + write(check).Raw + `}`))
@@ -238,6 +241,6 @@ func TestRolesWithoutNotes(t *testing.T) {
 		exchangeAt(1, transcript.ClientRequest, "POST", "/createRoom", transcript.NoteControl, transcript.NoteFailed),
 	}
 	assert.Empty(t, transcript.Roles(nil, -1))
-	assert.Equal(t, map[int]transcript.Role{1: transcript.Act}, transcript.Roles(all, 1), "one exchange is both")
+	assert.Equal(t, map[int]transcript.Role{1: transcript.Seen}, transcript.Roles(all, 1), "nothing was under test yet")
 	assert.Equal(t, map[int]transcript.Role{0: transcript.Control, 1: transcript.ControlSeen}, transcript.Roles([]transcript.Exchange{all[0], exchangeAt(1, transcript.ClientRequest, "GET", "/sync", transcript.NoteControl)}, -1))
 }
