@@ -53,6 +53,9 @@ func (p *Peer) signerOf(pair pseudoid.KeyPair, format pseudoid.Format) Signer {
 // SignerOf returns a signer with a sender key of the room's peer.
 func (r *Room) SignerOf(pair pseudoid.KeyPair) Signer { return r.peer.signerOf(pair, r.format) }
 
+// SignerIn returns a signer with the user's sender key in a room.
+func (u *User) SignerIn(room *Room) Signer { return u.peer.signerOf(u.KeyIn(room.id), room.format) }
+
 // SignerOf returns a signer with a sender key of the template's peer.
 func (t Template) SignerOf(pair pseudoid.KeyPair) Signer { return t.peer.signerOf(pair, t.format) }
 
@@ -116,7 +119,7 @@ func (t Template) as(user *User) Template {
 	if t.format.Pseudonymous {
 		t.key = user.KeyIn(t.roomID)
 		t.sender = string(t.key.Public)
-		t.signers = []Signer{t.SignerOf(t.key)}
+		t.signers = []Signer{user.peer.signerOf(t.key, t.format)} // by its own server, where the format names that
 	} else {
 		t.sender = user.ID()
 		t.signers = []Signer{user.peer.Signer()}

@@ -56,8 +56,9 @@ func init() {
 			return s.Template(membershipOf(s, by, s.Origin.User(name), "ban"))
 		}},
 		{"an invite by a key without power", func(s delivery.Scene, by *federation.User, name string) federation.Template {
-			invited := s.Origin.User("invited-" + name)
-			return s.Invite(by, invited).AlsoSignedBy(s.Room.SignerOf(invited.KeyIn(s.Room.ID())))
+			// Of another server: where signatures stand under servers' names, that of an invited key would replace the inviter's.
+			invited := s.Peer().User("invited-" + name)
+			return s.Invite(by, invited).AlsoSignedBy(invited.SignerIn(s.Room.Room))
 		}},
 		{"power levels by a key without power that give it power", func(s delivery.Scene, by *federation.User, _ string) federation.Template {
 			levels := membershipLevels(s)
