@@ -144,7 +144,7 @@ var _ = check.Register(check.Check{
 		s := stage.Open(c, blueprints.OneServer)
 		host, _, _ := strings.Cut(s.Peer().Name(), ":") // a name that is new
 		localpart := "_unverified_somebody_" + host
-		_, err := s.Registers("somebody_" + host) // as long, and of the same characters
+		_, err := s.Registers("_deliberate_somebody_" + host) // as long, of the same characters, and with the same first
 		c.Control(err)
 		user, err := s.Registers(localpart)
 		refusal, refused := csapi.Refused(err)
