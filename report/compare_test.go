@@ -67,4 +67,12 @@ func TestCompareRuns(t *testing.T) {
 
 func TestVisible(t *testing.T) {
 	assert.Equal(t, "a\ufffd[31m\tb\nc\ufffd\ufffd\ufffd", Visible("a\x1b[31m\tb\nc\u202e\u2028\xff"))
+	assert.Equal(t, "a ##\ufffd[error]b # ## [ #[", Visible("a ##[error]b # ## [ #["))
+}
+
+// TestTextThatIsNoCommandOfGitHub: as its runner reads lines, commands begin with "::" after white space, or are "##[" anywhere.
+func TestTextThatIsNoCommandOfGitHub(t *testing.T) {
+	assert.Equal(t, "\ufffd::error::a\n \t\u00a0\ufffd::stop-commands::b\nc ::error::d\n##\ufffd[add-path]e\n\n: :",
+		ForConsole("::error::a\n \t\u00a0::stop-commands::b\nc ::error::d\n##[add-path]e\n\n: :"))
+	assert.Equal(t, "\ufffd::error::a", oneLine("\n ::error::a"))
 }

@@ -107,7 +107,7 @@ func (p *Progress) Begin() {
 func (p *Progress) Say(format string, arguments ...any) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.print(fmt.Sprintf(format, arguments...))
+	p.print(ForConsole(fmt.Sprintf(format, arguments...)))
 	p.draw()
 }
 
@@ -117,7 +117,7 @@ func (p *Progress) Doing(activity string) {
 	defer p.mutex.Unlock()
 	p.activity = activity
 	if !p.terminal && activity != "" {
-		p.print(Visible(activity))
+		p.print(ForConsole(activity))
 	}
 	p.draw()
 }
@@ -128,7 +128,7 @@ func (p *Progress) Step(step string) {
 	defer p.mutex.Unlock()
 	p.activity = step
 	if p.verbose && !p.terminal {
-		p.print(Visible(step))
+		p.print(ForConsole(step))
 	}
 	p.draw()
 }
@@ -157,14 +157,14 @@ func (p *Progress) Handle(event verdict.Event) {
 			p.print(p.style.paint(yellow, oneLine(event.Message)))
 		}
 	case verdict.KindPrint:
-		p.print(strings.TrimRight(event.Message, "\n"))
+		p.print(ForConsole(strings.TrimRight(event.Message, "\n")))
 	case verdict.KindFinding:
 		if p.verbose && event.Finding != nil {
-			p.print(fmt.Sprintf("monitor: %s: %s", event.Finding.Requirement, event.Finding.Detail))
+			p.print(fmt.Sprintf("monitor: %s: %s", event.Finding.Requirement, oneLine(event.Finding.Detail)))
 		}
 	case verdict.KindObservation:
 		if p.verbose && event.Observation != nil {
-			p.print(fmt.Sprintf("observed: %s: %s", event.Observation.ID, event.Observation.Reading))
+			p.print(fmt.Sprintf("observed: %s: %s", event.Observation.ID, oneLine(event.Observation.Reading)))
 		}
 	}
 	p.draw()

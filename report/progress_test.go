@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +72,33 @@ func TestProgressTellsOnlyWhatIsUnexpected(t *testing.T) {
 	assert.Equal(t, "preparing dendrite\n::error title=b::fail: 100%25 \ufffd[2Jwrong ::error::x\n"+
 		"pass         b (judged again; was fail) (1.2s)\n::warning title=c::blocked: no room\n::error title=e%2C more::error: no memory\n",
 		run(map[string]string{"GITHUB_ACTIONS": "true"}))
+}
+
+// TestProgressWritesNoCommandOfAServer: whatever a server says, and wherever it is told.
+func TestProgressWritesNoCommandOfAServer(t *testing.T) {
+	const hostile = "x\n ::error::y\n##[error]z"
+	var out bytes.Buffer
+	p := NewProgress(&out, func(name string) string { return map[string]string{"GITHUB_ACTIONS": "true"}[name] }, true)
+	p.Say("%s", hostile)
+	p.Doing(hostile)
+	p.Step(hostile)
+	failed := done("a", verdict.Fail, hostile)
+	failed.Result.Details = []string{"::error::y", hostile}
+	for _, event := range []verdict.Event{
+		planned("a"), {Kind: verdict.KindNote, Message: hostile}, {Kind: verdict.KindServerDied, Message: "\n::error::y"}, {Kind: verdict.KindPrint, Message: hostile},
+		{Kind: verdict.KindFinding, Finding: &verdict.Finding{Detail: hostile}}, {Kind: verdict.KindObservation, Observation: &verdict.Observation{Reading: hostile}},
+		failed, end,
+	} {
+		p.Handle(event)
+	}
+	p.Close()
+	assert.NotContains(t, out.String(), "##[")
+	for line := range strings.Lines(out.String()) {
+		if strings.HasPrefix(strings.TrimSpace(line), "::") {
+			assert.Regexp(t, "^::error title=a::fail: ", line)
+		}
+	}
+	assert.Contains(t, out.String(), "::error title=a::fail: x ::error::y ##\ufffd[error]z\n")
 }
 
 // TestProgressWaitsForWhatIsJudgedAgain: a result of a check whose server died is not told until it is final, and then only if it is not

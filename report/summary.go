@@ -59,9 +59,9 @@ func (s *summary) line(format string, arguments ...any) {
 func (s *summary) candidate(one Summarised) {
 	results := one.Results
 	s.line("")
-	s.line("%s", s.style.paint(bold, heading(results)))
+	s.line("%s", s.style.paint(bold, Heading(results)))
 	if results.Incomplete != "" {
-		s.line("%s", s.style.paint(red, "  incomplete: "+results.Incomplete))
+		s.line("%s", s.style.paint(red, "  incomplete: "+oneLine(results.Incomplete)))
 		s.line("  %s", keptVerdicts(results))
 	}
 	s.space()
@@ -106,7 +106,7 @@ func (s *summary) candidate(one Summarised) {
 	s.consequences(results)
 	if results.Incomplete == "" {
 		for _, reason := range Unjudged(results) {
-			s.line("%s", s.style.paint(red, "  "+reason))
+			s.line("%s", s.style.paint(red, "  "+oneLine(reason)))
 		}
 	}
 }
@@ -476,8 +476,8 @@ func OpenQuestions(results Results) (seen, total int) {
 	return seen, total
 }
 
-// oneLine joins text into one line.
-func oneLine(text string) string { return strings.Join(strings.Fields(Visible(text)), " ") }
+// oneLine joins text into one line for the console.
+func oneLine(text string) string { return ForConsole(strings.Join(strings.Fields(Visible(text)), " ")) }
 
 // shortened cuts a reason to the length shown on the console; results.json has all of it.
 func shortened(text string) string {

@@ -55,7 +55,7 @@ func (s *summary) worse(candidates []Summarised) {
 				s.line("%s", s.style.paint(bold, "worse than expected"))
 				headed = true
 			}
-			s.line("  %s: %s", one.Results.Candidate.Name, s.style.paint(red, oneLine(difference.String())))
+			s.line("  %s: %s", oneLine(one.Results.Candidate.Name), s.style.paint(red, oneLine(difference.String())))
 			if difference.Reason != "" {
 				s.line("    %s", shortened(difference.Reason))
 			}

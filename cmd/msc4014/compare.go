@@ -34,7 +34,7 @@ of another verdict, reason or reading, new or gone. The exit status is 1 if anyt
 			fmt.Printf("from %s\nto   %s\n", report.Heading(both[0]), report.Heading(both[1]))
 			for _, results := range both {
 				if results.Incomplete != "" {
-					fmt.Printf("incomplete: %s: %s\n", report.Visible(results.Candidate.Name), report.Visible(results.Incomplete))
+					fmt.Printf("incomplete: %s: %s\n", report.ForConsole(results.Candidate.Name), report.ForConsole(results.Incomplete))
 				}
 			}
 			if err := report.WriteChanges(os.Stdout, report.StyleFor(os.Stdout, os.Getenv), changes); err != nil {

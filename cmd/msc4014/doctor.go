@@ -105,7 +105,7 @@ func writeFindings(w io.Writer, style report.Style, findings []finding) bool {
 		case !one.ok:
 			mark = style.Warn("note")
 		}
-		_, _ = fmt.Fprintf(w, "%s  %-16s %s\n", mark, one.what, report.Visible(one.text)) // engines and other programs may say anything
+		_, _ = fmt.Fprintf(w, "%s  %-16s %s\n", mark, one.what, report.ForConsole(one.text)) // engines and other programs may say anything
 	}
 	return ready
 }

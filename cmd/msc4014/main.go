@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"msc4014/cmd/internal/run"
+	"msc4014/report"
 )
 
 func main() {
@@ -25,7 +26,7 @@ func execute(ctx context.Context, kill <-chan struct{}, arguments []string) int 
 		return run.StatusCannot // whoever read the output has seen enough, as head
 	}
 	if err != nil {
-		_, _ = fmt.Fprintln(os.Stderr, "msc4014:", err)
+		_, _ = fmt.Fprintln(os.Stderr, "msc4014:", report.ForConsole(err.Error()))
 		return run.StatusCannot
 	}
 	return *status

@@ -57,7 +57,7 @@ func merge(to string, folders []string) (status int, err error) {
 		return 0, err
 	}
 	for _, reason := range merged.Exit.Reasons {
-		fmt.Println(report.Visible(merged.Candidate.Name + ": " + reason))
+		fmt.Println(report.ForConsole(merged.Candidate.Name + ": " + reason))
 	}
 	return merged.Exit.Status, nil
 }

@@ -75,7 +75,7 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 				return err
 			}
 			for _, line := range notices {
-				_, _ = fmt.Fprintln(os.Stderr, line)
+				_, _ = fmt.Fprintln(os.Stderr, report.ForConsole(line))
 			}
 			prover, err := newProver(kill)
 			if err != nil {

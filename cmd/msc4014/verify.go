@@ -46,7 +46,7 @@ result, and 2 if the folder cannot be read.`,
 				return err
 			}
 			for _, problem := range problems {
-				_, _ = fmt.Fprintln(os.Stderr, report.Visible(problem))
+				_, _ = fmt.Fprintln(os.Stderr, report.ForConsole(problem))
 			}
 			if problems != nil {
 				*status = run.StatusWorse

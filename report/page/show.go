@@ -105,7 +105,9 @@ func (s *shown) word(v verdict.Verdict) string {
 }
 
 // flat returns text on one line that cannot do anything to a terminal.
-func flat(text string) string { return strings.Join(strings.Fields(report.Visible(text)), " ") }
+func flat(text string) string {
+	return report.ForConsole(strings.Join(strings.Fields(report.Visible(text)), " "))
+}
 
 // source writes the result of one candidate.
 func (s *shown) source(source Source, id string) {

@@ -131,7 +131,7 @@ func (r *Runner) Run(ctx context.Context, options Options) (status int, err erro
 		}
 	}
 	for _, line := range slices.Concat(r.Notices, words) {
-		_, _ = fmt.Fprintln(r.Stdout, line)
+		_, _ = fmt.Fprintln(r.Stdout, report.ForConsole(line))
 	}
 	if ctx.Err() != nil {
 		return StatusCannot, context.Cause(ctx)
