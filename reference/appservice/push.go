@@ -135,24 +135,27 @@ func (p *Pusher) keep(to *Registration, at progress) error {
 // between returns the first events between two positions that a service is interested in, and the position up to which they are all.
 func (p *Pusher) between(to *Registration, after, upTo int64) (events []json.RawMessage, last int64) {
 	type placed struct {
-		room  *rooms.Room
-		event *rooms.Event
+		rooms.Due
+		room *rooms.Room
 	}
 	var all []placed
 	for _, room := range p.Rooms.All() {
 		for _, event := range room.EventsAfter(after, upTo) {
-			if p.interests(to, room, event) {
-				all = append(all, placed{room, event})
+			if p.interests(to, room, event.Event) {
+				all = append(all, placed{event, room})
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b placed) int { return cmp.Compare(a.event.Position, b.event.Position) })
-	if len(all) > mostEvents {
-		all = all[:mostEvents]
-		upTo = all[mostEvents-1].event.Position
+	slices.SortStableFunc(all, func(a, b placed) int { return cmp.Compare(a.At, b.At) })
+	if most := mostEvents; len(all) > most {
+		if all[most-1].At == all[most].At { // a create event and the creator's join
+			most--
+		}
+		all = all[:most]
+		upTo = all[most-1].At
 	}
 	for _, each := range all {
-		events = append(events, each.room.ServiceView(each.event))
+		events = append(events, each.room.ServiceView(each.Event))
 	}
 	return events, upTo
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -252,6 +253,35 @@ func TestAServiceGetsEverythingFromTheFirstStart(t *testing.T) {
 	s.creates()
 	s.restarts(bridge.registration)
 	assert.Equal(t, "m.room.create", bridge.next(t).events()[0])
+}
+
+// TestACreateEventIsPushedOnce has the 100th event that is pushed at once be a create event.
+func TestACreateEventIsPushedOnce(t *testing.T) {
+	bridge := newService(t)
+	s := start(t, pdu.DialectMSC4014, "bridged-alice", bridge.registration)
+	room := s.creates()
+	s.says(room, "begin")
+	before := bridge.next(t)
+	for !slices.Contains(before.events(), "m.room.messagebegin") {
+		before = bridge.next(t)
+	}
+	s.restarts() // so that what follows is pushed at once
+	for i := range 99 {
+		s.says(room, strconv.Itoa(i))
+	}
+	s.says(s.creates(), "end")
+	s.restarts(bridge.registration)
+	var pushed [][]string
+	for len(pushed) == 0 || !slices.Contains(pushed[len(pushed)-1], "m.room.messageend") {
+		if next := bridge.next(t); next != before { // it is sent again if the server stopped before it had noted the answer
+			pushed = append(pushed, next.events())
+		}
+	}
+	require.Len(t, pushed, 2)
+	assert.Len(t, pushed[0], 99)
+	assert.NotContains(t, pushed[0], "m.room.create")
+	assert.Equal(t, []string{"m.room.create", "m.room.member"}, pushed[1][:2])
+	assert.NotContains(t, pushed[1][1:], "m.room.create")
 }
 
 func TestRegistrationsThatCannotBe(t *testing.T) {

@@ -7,24 +7,28 @@ import (
 	"slices"
 )
 
-// EventsAfter returns the events after one position and up to another that clients may see, whoever they are, oldest first. The create
-// event comes with the creator's join, before which nobody's user ID is known in the room.
-func (r *Room) EventsAfter(after, upTo int64) []*Event {
+// Due is an event, and the position from which services may see it.
+type Due struct {
+	*Event
+	At int64
+}
+
+// EventsAfter returns the events that are due after one position and up to another and that clients may see, whoever they are, oldest
+// first. The create event is due with the creator's join, the event after it: before that nobody's user ID is known in the room.
+func (r *Room) EventsAfter(after, upTo int64) []Due {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	var events []*Event
-	for _, event := range slices.Backward(r.order) {
+	var events []Due
+	for i, event := range slices.Backward(r.order) {
 		if event.Position <= after || event.Position <= 0 { // those of before the server was in the room are not new
 			break
 		}
 		if event.Position > upTo || event.Type() == createType || !event.Visible() || !r.shown(event) {
 			continue
 		}
-		events = append(events, event)
-		for _, id := range event.PrevEvents() {
-			if create := r.events[id]; create != nil && create.Type() == createType && create.Position > 0 {
-				events = append(events, create)
-			}
+		events = append(events, Due{event, event.Position})
+		if i > 0 && r.order[i-1].Type() == createType && r.order[i-1].Position > 0 {
+			events = append(events, Due{r.order[i-1], event.Position})
 		}
 	}
 	slices.Reverse(events)
