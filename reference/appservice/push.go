@@ -51,11 +51,13 @@ type Pusher struct {
 	pushing  sync.WaitGroup
 }
 
-// progress is how far a service is: it has everything up to one position; the transaction with what is up to the other is under way. It
-// survives restarts, so that the same events are sent again with the same ID.
+// progress is how far a service is: it has everything up to one position. While a transaction is under way, it has the position up to
+// which that is everything, and its body. It survives restarts, so that the same body is sent again with the same ID, whatever has been
+// redacted meanwhile.
 type progress struct {
-	Accepted int64 `json:"accepted"`
-	UnderWay int64 `json:"under_way"`
+	Accepted int64           `json:"accepted"`
+	UnderWay int64           `json:"under_way,omitempty"`
+	Body     json.RawMessage `json:"body,omitempty"`
 }
 
 // Open starts to push: to a new service, what happens from now on.
@@ -73,7 +75,6 @@ func Open(c Config) (*Pusher, error) {
 		at, known := p.progress.Get(service.ID)
 		if !known {
 			at = progress{Accepted: c.Clock.Now()}
-			at.UnderWay = at.Accepted
 			if err := p.keep(service, at); err != nil { // it gets what happens from now on, also if the server stops before the first push
 				p.Close()
 				return nil, err
@@ -98,29 +99,31 @@ func (p *Pusher) Close() {
 // push pushes to a service until Close, or until the store fails.
 func (p *Pusher) push(to *Registration, at progress) error {
 	for {
-		upTo := at.UnderWay
-		if upTo == at.Accepted {
+		if at.Body == nil {
 			p.Clock.Wait(p.lifetime, at.Accepted)
-			upTo = p.Clock.Now()
+			events, upTo := p.between(to, at.Accepted, p.Clock.Now())
+			if err := p.lifetime.Err(); err != nil {
+				return err
+			}
+			if len(events) == 0 {
+				at.Accepted = upTo
+				continue
+			}
+			body, err := json.Marshal(map[string]any{"events": events})
+			if err != nil {
+				return err
+			}
+			at.UnderWay, at.Body = upTo, body
+			if err := p.keep(to, at); err != nil {
+				return err
+			}
 		}
-		events, upTo := p.between(to, at.Accepted, upTo)
-		if err := p.lifetime.Err(); err != nil {
+		if err := p.deliver(to, strconv.FormatInt(at.UnderWay, 10), at.Body); err != nil {
 			return err
 		}
-		if len(events) > 0 {
-			at.UnderWay = upTo
-			if err := p.keep(to, at); err != nil {
-				return err
-			}
-			if err := p.deliver(to, upTo, events); err != nil {
-				return err
-			}
-		}
-		at = progress{Accepted: upTo, UnderWay: upTo}
-		if len(events) > 0 {
-			if err := p.keep(to, at); err != nil {
-				return err
-			}
+		at = progress{Accepted: at.UnderWay}
+		if err := p.keep(to, at); err != nil {
+			return err
 		}
 	}
 }
@@ -169,17 +172,13 @@ func (p *Pusher) interests(to *Registration, room *rooms.Room, event *rooms.Even
 }
 
 // deliver sends a transaction until it is accepted.
-func (p *Pusher) deliver(to *Registration, upTo int64, events []json.RawMessage) error {
-	body, err := json.Marshal(map[string]any{"events": events})
-	if err != nil {
-		return err
-	}
+func (p *Pusher) deliver(to *Registration, id string, body []byte) error {
 	for wait := shortestBackoff; ; wait = min(2*wait, longestBackoff) {
-		err := p.attempt(to, strconv.FormatInt(upTo, 10), body)
+		err := p.attempt(to, id, body)
 		if err == nil {
 			return nil
 		}
-		p.Log.Info("a transaction was not accepted", "service", to.ID, "transaction", upTo, "error", err)
+		p.Log.Info("a transaction was not accepted", "service", to.ID, "transaction", id, "error", err)
 		select {
 		case <-time.After(wait):
 		case <-p.lifetime.Done():

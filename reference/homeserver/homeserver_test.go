@@ -198,7 +198,7 @@ func (s *serving) creates() (room string) {
 func (s *serving) says(room, text string) (eventID string) {
 	s.t.Helper()
 	body := `{"msgtype":"m.text","body":"` + text + `"}`
-	return s.ask("PUT", "/rooms/"+url.PathEscape(room)+"/send/m.room.message/"+text, body).Get("event_id").String()
+	return s.ask("PUT", "/rooms/"+url.PathEscape(room)+"/send/m.room.message/"+url.PathEscape(text), body).Get("event_id").String()
 }
 
 // restarts starts the server again, with other services.
@@ -210,7 +210,7 @@ func (s *serving) restarts(services ...*appservice.Registration) {
 }
 
 // TestServicesArePushedEvents has an application service fail for a while, and its server start again meanwhile: it gets every event, in
-// order, and each transaction again with the same ID and content.
+// order, and each transaction again with the same ID and content, though an event in it is redacted meanwhile.
 func TestServicesArePushedEvents(t *testing.T) {
 	bridge := newService(t)
 	s := start(t, pdu.DialectMSC4014, "bridged-alice", bridge.registration)
@@ -233,16 +233,17 @@ func TestServicesArePushedEvents(t *testing.T) {
 	s.says(room, "one")
 	until("m.room.messageone")
 	bridge.refusing.Store(true)
-	s.says(room, "two")
-	first := until("m.room.messagetwo")
+	two := s.says(room, "two <&>")
+	first := until("m.room.messagetwo <&>")
 	assert.Equal(t, first, bridge.next(t), "sent again")
+	s.ask("PUT", "/rooms/"+url.PathEscape(room)+"/redact/"+url.PathEscape(two)+"/redacts", "{}")
 	s.restarts(bridge.registration)
 	assert.Equal(t, first, bridge.next(t), "sent again by the next start")
 	s.says(room, "three")
 	bridge.refusing.Store(false)
 	until("m.room.messagethree")
 	assert.Equal(t, []string{"m.room.create", "m.room.member"}, order[:2])
-	assert.Equal(t, []string{"m.room.messageone", "m.room.messagetwo", "m.room.messagethree"}, order[len(order)-3:])
+	assert.Equal(t, []string{"m.room.messageone", "m.room.messagetwo <&>", "m.room.redaction", "m.room.messagethree"}, order[len(order)-4:])
 }
 
 // TestAServiceGetsEverythingFromTheFirstStart has a server stop before it has pushed anything to a new service.

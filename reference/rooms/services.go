@@ -53,7 +53,7 @@ func (r *Room) Concerned(event *Event) []string {
 // ServiceView returns an event as it is pushed to application services.
 func (r *Room) ServiceView(event *Event) json.RawMessage {
 	additions := r.additions(event, Viewer{}, nil)
-	delete(additions.Others, "age") // a transaction that is sent again must not differ
+	delete(additions.Others, "age") // it would be wrong when the transaction is sent again, which must not differ
 	if r.format.Pseudonymous {
 		return r.rooms.Pseudonym.ServiceEvent(r.forClients(event), additions, r.directory.At(event.Position))
 	}
