@@ -6,6 +6,7 @@ package appservice
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -44,6 +45,14 @@ func Load(path string) (*Registration, error) {
 	}
 	if r.ID == "" || r.Token == "" || r.SenderLocalpart == "" {
 		return nil, fmt.Errorf("the application service %s: id, hs_token or sender_localpart is missing", path)
+	}
+	if r.URL != nil && *r.URL == "" { // the specification has null alone, but nothing can be pushed to an empty URL
+		r.URL = nil
+	}
+	if r.URL != nil {
+		if at, err := url.Parse(*r.URL); err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" {
+			return nil, fmt.Errorf("the application service %s: the url %q is not an HTTP URL; write null if nothing is to be pushed", path, *r.URL)
+		}
 	}
 	var problems []error
 	for _, namespaces := range [][]Namespace{r.Namespaces.Users, r.Namespaces.Aliases, r.Namespaces.Rooms} {

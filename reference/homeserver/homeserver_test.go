@@ -291,6 +291,7 @@ func TestRegistrationsThatCannotBe(t *testing.T) {
 	assert.ErrorContains(t, err, "an application service: ")
 	for text, says := range map[string]string{
 		"[": "yaml: ", "id: x": "id, hs_token or sender_localpart is missing",
+		`{id: x, hs_token: y, sender_localpart: z, url: "host:80"}`:                      `the url "host:80" is not an HTTP URL`,
 		`{id: x, hs_token: y, sender_localpart: z, namespaces: {rooms: [{regex: "("}]}}`: "error parsing regexp",
 	} {
 		file := filepath.Join(folder, "wrong.yaml")
@@ -298,6 +299,16 @@ func TestRegistrationsThatCannotBe(t *testing.T) {
 		_, err := appservice.Load(file)
 		assert.ErrorContains(t, err, says)
 		assert.ErrorContains(t, err, file)
+	}
+}
+
+func TestServicesWithoutPushes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "quiet.yaml")
+	for _, text := range []string{"", "url: null", `url: ""`} {
+		require.NoError(t, os.WriteFile(file, []byte("id: x\nhs_token: y\nsender_localpart: z\n"+text), 0o600))
+		registration, err := appservice.Load(file)
+		require.NoError(t, err)
+		assert.Nil(t, registration.URL, "%q", text)
 	}
 }
 
