@@ -16,6 +16,7 @@ const source = `package keys
 
 import (
 	"errors"
+	"strings"
 )
 
 // Key makes a key.
