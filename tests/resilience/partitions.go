@@ -35,7 +35,7 @@ type divided struct {
 	peer             *stage.Peer
 	carol, dan, erin *federation.User // dan is banned during the partition, erin joins
 	room             *stage.Room
-	elsewhere        *stage.Room   // another room of the same servers, in which nothing happens meanwhile
+	elsewhere        *stage.Room   // an ordinary room of the same servers, in which nothing happens meanwhile
 	healing          time.Duration // how long the servers may take until they reach each other again
 }
 
@@ -46,15 +46,15 @@ func opensDivided(s *stage.Stage, servers int) *divided {
 	d.carol, d.dan, d.erin = d.peer.User("carol"), d.peer.User("dan"), d.peer.User("erin")
 	roomID := alice.Makes(stage.Public, stage.Option{Name: "power_level_content_override", Value: map[string]any{"state_default": 0}})
 	d.room = d.peer.Joins(roomID, d.carol)
-	d.elsewhere = d.peer.Joins(alice.Makes(stage.Public), d.carol)
+	d.elsewhere = d.peer.JoinsOrdinary(alice.MakesOrdinary(stage.Public), d.carol)
 	d.room.JoinsByEvent(d.dan)
 	alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, d.dan.ID(), "join")
 	for place := 2; place <= servers; place++ {
 		bob := s.UserAt(place, "bob")
 		bob.Joins(roomID, s.ServerName(1))
-		bob.Joins(d.elsewhere.ID(), s.ServerName(1))
-		d.elsewhere.Blaming("membership/join-remote").AwaitsMember(bob.UserID, "join")
-		alice.Blaming("membership/join-remote").AwaitsMembership(d.elsewhere.ID(), bob.UserID, "join")
+		bob.JoinsOrdinary(d.elsewhere.ID(), s.ServerName(1))
+		d.elsewhere.Blaming("room-version/ordinary-rooms-untouched").AwaitsEvent(bob.Says(d.elsewhere.ID(), "said elsewhere"))
+		alice.Blaming("room-version/ordinary-rooms-untouched").AwaitsMembership(d.elsewhere.ID(), bob.UserID, "join")
 		bob.Blaming("membership/join-remote").AwaitsMembership(roomID, d.carol.ID(), "join")
 		d.room.Blaming("membership/join-remote").AwaitsMember(bob.UserID, "join")
 		alice.Blaming("membership/join-remote").AwaitsMembership(roomID, bob.UserID, "join")
@@ -128,8 +128,9 @@ func topicOf(user *stage.User) string { return "set by " + user.UserID }
 
 const topicOfTheBanned = "set by one who is banned"
 
-// meet waits until the servers reach each other again, and the peer: until what is said in the room elsewhere arrives. The check is
-// inconclusive if they do not within the time for healing, which no text limits.
+// meet waits until the servers reach each other again, and the peer: until what is said in the ordinary room elsewhere arrives. The
+// check is inconclusive if they do not within the time for healing, which no text limits; what then does not arrive in the pseudo-ID room
+// is a finding.
 func (d *divided) meet(c *check.C) {
 	ctx, cancel := c.Within(d.healing)
 	defer cancel()
