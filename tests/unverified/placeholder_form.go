@@ -144,7 +144,7 @@ var _ = check.Register(check.Check{
 		s := stage.Open(c, blueprints.OneServer)
 		host, _, _ := strings.Cut(s.Peer().Name(), ":") // a name that is new
 		localpart := "_unverified_somebody_" + host
-		_, err := s.Registers("_deliberate_somebody_" + host) // as long, of the same characters, and with the same first
+		_, err := s.Registers("deliberatelysomebody_" + host) // as long, and of the same characters
 		c.Control(err)
 		user, err := s.Registers(localpart)
 		refusal, refused := csapi.Refused(err)
@@ -152,9 +152,23 @@ var _ = check.Register(check.Check{
 		case err == nil:
 			c.Observe("free", "POST /register made %s", user)
 		case refused:
-			c.Observe("reserved", "%s: %v", localpart, refusal)
+			c.Observe("reserved", "%s: %v; %s", localpart, refusal, underscores(s, "_deliberate_somebody_"+host))
 		default:
 			c.Need("resilience/stays-up", err)
 		}
 	},
 })
+
+// underscores tells whether names that begin with an underscore are refused alike: then servers reserve more than placeholders.
+func underscores(s *stage.Stage, localpart string) string {
+	_, err := s.Registers(localpart)
+	refusal, refused := csapi.Refused(err)
+	switch {
+	case err == nil:
+		return localpart + " is not"
+	case refused:
+		return fmt.Sprintf("so is %s, which is like no placeholder: %v", localpart, refusal)
+	}
+	s.C.Need("resilience/stays-up", err)
+	return ""
+}
