@@ -16,9 +16,9 @@ import (
 // isHealthy returns an error if the server died, if it answers a client in an attacked room with 5xx, out of bounds or not at
 // all, or if an honest room does not work any more. It ends the check if a time-out is the machine's fault.
 func isHealthy(a *delivery.Attack) error {
+	err := answersClients(a)
 	ctx, cancel := a.While()
 	defer cancel()
-	err := answersClients(ctx, a)
 	if err == nil {
 		err = worksElsewhere(ctx, a)
 	}
@@ -30,10 +30,19 @@ func isHealthy(a *delivery.Attack) error {
 	return err
 }
 
-// answersClients returns an error if a client cannot view the attacked rooms.
-func answersClients(ctx context.Context, a *delivery.Attack) error {
+// answersClients returns an error if a client cannot view the attacked rooms. Each room has a time of its own: there may be many.
+func answersClients(a *delivery.Attack) error {
+	if err := answersClient(a, func(ctx context.Context) (*csapi.Response, error) { return a.Alice.Sync(ctx, "", 0, "") }); err != nil {
+		return err
+	}
 	for _, room := range append(a.Entered, a.Room.ID()) {
-		if err := answersClient(ctx, a, room); err != nil {
+		err := answersClient(a,
+			func(ctx context.Context) (*csapi.Response, error) { return a.Alice.Messages(ctx, room, "", "b", 100) },
+			func(ctx context.Context) (*csapi.Response, error) { return a.Alice.Members(ctx, room, nil) },
+			func(ctx context.Context) (*csapi.Response, error) { return a.Alice.State(ctx, room) },
+			func(ctx context.Context) (*csapi.Response, error) { return a.Alice.JoinedMembers(ctx, room) },
+		)
+		if err != nil {
 			return err
 		}
 	}
@@ -41,15 +50,11 @@ func answersClients(ctx context.Context, a *delivery.Attack) error {
 	return nil
 }
 
-func answersClient(ctx context.Context, a *delivery.Attack, room string) error {
-	for _, view := range []func() (*csapi.Response, error){
-		func() (*csapi.Response, error) { return a.Alice.Sync(ctx, "", 0, "") },
-		func() (*csapi.Response, error) { return a.Alice.Messages(ctx, room, "", "b", 100) },
-		func() (*csapi.Response, error) { return a.Alice.Members(ctx, room, nil) },
-		func() (*csapi.Response, error) { return a.Alice.State(ctx, room) },
-		func() (*csapi.Response, error) { return a.Alice.JoinedMembers(ctx, room) },
-	} {
-		_, err := view()
+func answersClient(a *delivery.Attack, views ...func(context.Context) (*csapi.Response, error)) error {
+	ctx, cancel := a.While()
+	defer cancel()
+	for _, view := range views {
+		_, err := view(ctx)
 		refusal, refused := csapi.Refused(err)
 		if csapi.NoAnswer(err) || csapi.Unusable(err) || refused && refusal.Status >= http.StatusInternalServerError {
 			return fmt.Errorf("a client in the attacked room: %w", err)
