@@ -43,7 +43,7 @@ const (
 	// besideCulprit are quick checks of several chapters, passing and failing ones, and the culprit.
 	besideCulprit = `^(room-version/(advertised|created|upgrade-into|unknown-refused)|mapping/(in-local-join|names-.*|bad-signature-rejected)` +
 		`|event-format/(content-hash|no-sender-field)|sender-key/differs-between-users|membership/(join-local|leave)` +
-		`|redaction/displayname-goes|resilience/stays-up)$`
+		`|redaction/displayname-goes|` + closing + `)$`
 	// longestRun bounds a run in which a server dies.
 	longestRun = 4 * time.Minute
 )
