@@ -104,7 +104,7 @@ func (p program) check(patched map[string][]byte) error {
 		checked[one.PkgPath], _ = config.Check(one.PkgPath, p.set, files, nil) // Error has the problems
 	}
 	if found != len(patched) {
-		problems = append(problems, errors.New("a patched file is of no package of the reference"))
+		problems = append(problems, errors.New("a patched file does not belong to the reference"))
 	}
 	return errors.Join(problems...)
 }

@@ -104,7 +104,7 @@ func copyEvidence(from, to, file string) error {
 	}
 	target := filepath.Join(to, filepath.FromSlash(file))
 	if !filepath.IsLocal(filepath.FromSlash(file)) || strings.HasPrefix(file, ".") {
-		return fmt.Errorf("cannot merge: %q is not a name of evidence", file)
+		return fmt.Errorf("cannot merge: %q is not the name of an evidence file", file)
 	}
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return fmt.Errorf("cannot merge: %w", err)

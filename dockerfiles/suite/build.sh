@@ -15,7 +15,7 @@ if [ $# -gt 1 ]; then
 	fail "more than one name: usage: dockerfiles/suite/build.sh [NAME[:TAG]]"
 fi
 case ${1:-} in
--*) fail "$1 is no name of an image: usage: dockerfiles/suite/build.sh [NAME[:TAG]]" ;;
+-*) fail "$1 is not the name of an image: usage: dockerfiles/suite/build.sh [NAME[:TAG]]" ;;
 esac
 
 root=$(CDPATH='' cd "$(dirname "$0")/../.." && pwd -P)

@@ -62,7 +62,7 @@ func crash(message, place string) string {
 	return message
 }
 
-// ofGo reports whether a source file is of Go itself: in its folder, or below a first folder that is no host, as in builds with -trimpath.
+// ofGo reports whether a source file is of Go itself: in its folder, or below a first folder that is not a host, as in builds with -trimpath.
 func ofGo(file string) bool {
 	first, _, _ := strings.Cut(file, "/")
 	return strings.Contains(file, "/go/src/") || first != "" && !strings.Contains(first, ".")

@@ -58,7 +58,7 @@ func (a *Attack) forgeMember(input hostile.Input, membership string) federation.
 	return a.marks(a.Honest(a.Room, liar, honest).Forge(input))
 }
 
-// inviteBody is the body of an invite with an event as it is, which may be no JSON.
+// inviteBody is the body of an invite with an event as it is, which may not be JSON.
 func (a *Attack) inviteBody(event []byte) []byte {
 	body := append([]byte(`{"room_version":"`+a.Format().RoomVersion+`","invite_room_state":[],"event":`), event...)
 	return append(body, '}')

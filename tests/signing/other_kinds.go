@@ -186,7 +186,7 @@ func (r otherRoom) delivers(path delivery.Path, alter func(s delivery.Scene, hon
 // redactable is the text of a message that a redaction is about.
 const redactable = "said, to be redacted"
 
-// isRefused ensures that clients are not shown the event, and that it has no effect: who was a member is one, what was said stands.
+// isRefused ensures that clients are not shown the event, and that it has no effect: members of before are members, and messages of before are as they were.
 func (e otherEvent) isRefused(c *check.C) {
 	kind, target := e.room.kind.name, e.room.target
 	c.Notef("the server answered %s with %s", kind, e.Answer)

@@ -167,7 +167,7 @@ func underscores(s *stage.Stage, localpart string) string {
 	case err == nil:
 		return localpart + " is not"
 	case refused:
-		return fmt.Sprintf("so is %s, which is like no placeholder: %v", localpart, refusal)
+		return fmt.Sprintf("so is %s, which is not like a placeholder: %v", localpart, refusal)
 	}
 	s.C.Need("resilience/stays-up", err)
 	return ""

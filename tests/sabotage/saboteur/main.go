@@ -115,8 +115,7 @@ func (s *saboteur) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		text(w)
 		return
 	}
-	// The proxy must not read on once it answers: if the real server answers before the proxy has seen the end of the request, the
-	// answer breaks off.
+	// Read whole, so that the proxy has nothing left to read when the real server answers.
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return // the client has gone
