@@ -107,6 +107,7 @@ func meetUnverified(c *check.C, how failure, along delivery.Path) sighting {
 	s := stage.Open(c, blueprints.OneServer)
 	return stage.Scene(s, "a member whose server "+how.name+", by "+along.Name, func() sighting {
 		opened := openScene(s, how)
+		c.Controlling()
 		control, err := along.Introduce(opened.Scene, opened.dave)
 		if err == nil && !slices.ContainsFunc(opened.viewsOfControl(control), func(view stage.View) bool {
 			return view.ShownAs(control.Said.ID()) == opened.dave.ID()
