@@ -11,7 +11,6 @@ import (
 	"msc4014/helpers/appservice"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
-	"msc4014/helpers/match"
 	"msc4014/helpers/stage"
 	"msc4014/runtime"
 )
@@ -244,7 +243,7 @@ func (u *healthUser) talks(ctx context.Context, room, text string) error {
 	if err != nil {
 		return err
 	}
-	_, err = u.client.WaitForEvent(ctx, room, match.EventID(eventID))
+	_, err = u.client.WaitForEventID(ctx, room, eventID)
 	return err
 }
 

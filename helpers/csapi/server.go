@@ -46,6 +46,7 @@ type Client struct {
 
 	token        func() string // a function, so that printing a Client does not show the token
 	transactions *transactions
+	progress     *progress
 }
 
 // transactions generates transaction IDs that are unique for an access token.
@@ -64,6 +65,7 @@ func NewClient(server Server, userID, deviceID, accessToken string) *Client {
 		Server: server, UserID: userID, DeviceID: deviceID,
 		token:        func() string { return accessToken },
 		transactions: &transactions{prefix: hex.EncodeToString(prefix)},
+		progress:     &progress{rooms: map[string]synced{}},
 	}
 }
 

@@ -18,14 +18,18 @@ const seenInError = 8
 // Timeline collects the events of one room that one client has seen since its initial sync, so that a wait also finds events
 // that came earlier. Its methods are safe for concurrent use.
 type Timeline struct {
-	client *Client
-	roomID string
+	client  *Client
+	roomID  string
+	gapless bool // end a wait with errGap when the server leaves out events
 
 	mu      sync.Mutex // held for a whole wait: one poll at a time
 	since   string
 	events  []gjson.Result
 	limited bool
 }
+
+// errGap ends a wait in which the server has left out events.
+var errGap = errors.New("the server has left out events (limited timeline)")
 
 // Timeline returns an empty timeline of a room; the first wait does the initial sync.
 func (c *Client) Timeline(roomID string) *Timeline { return &Timeline{client: c, roomID: roomID} }
@@ -52,7 +56,7 @@ func (t *Timeline) Wait(ctx context.Context, match func(event gjson.Result) erro
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var found gjson.Result
-	examined := 0
+	examined, gap := 0, false
 	search := func() error {
 		for ; examined < len(t.events); examined++ {
 			if match(t.events[examined]) == nil {
@@ -68,11 +72,19 @@ func (t *Timeline) Wait(ctx context.Context, match func(event gjson.Result) erro
 	next, err := t.client.SyncUntil(ctx, t.since, roomFilter(t.roomID), func(answer *Response) error {
 		t.since = answer.Get("next_batch").String()
 		t.events = append(t.events, EventsIn(answer, t.roomID)...)
-		t.limited = t.limited || (examined > 0 && answer.Get("rooms.join."+gjson.Escape(t.roomID)+".timeline.limited").Bool())
-		return search()
+		limited := answer.Get("rooms.join." + gjson.Escape(t.roomID) + ".timeline.limited").Bool()
+		t.limited = t.limited || (examined > 0 && limited)
+		err := search()
+		if gap = err != nil && limited && t.gapless; gap {
+			return nil
+		}
+		return err
 	})
 	t.since = next
-	if err == nil {
+	switch {
+	case gap:
+		return gjson.Result{}, errGap
+	case err == nil:
 		return found, nil
 	}
 	var wait *WaitError

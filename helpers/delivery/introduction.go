@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"msc4014/helpers/federation"
-	"msc4014/helpers/match"
 	"msc4014/helpers/stage"
 )
 
@@ -117,10 +116,9 @@ func (s Scene) Sends(event federation.Event) error {
 
 // Sees waits until Alice's client is shown events by /sync.
 func (s Scene) Sees(room *stage.Room, events ...federation.Event) error {
-	timeline := s.Alice.Timeline(room.ID())
 	for _, event := range events {
 		ctx, cancel := s.C.Within(s.Patience)
-		_, err := timeline.Wait(ctx, match.EventID(event.ID()))
+		_, err := s.Alice.WaitForEventID(ctx, room.ID(), event.ID())
 		cancel()
 		if err != nil {
 			return fmt.Errorf("clients are not shown the %s of %s: %w", event.Type(), event.Sender(), err)

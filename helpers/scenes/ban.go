@@ -13,7 +13,6 @@ import (
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
-	"msc4014/helpers/match"
 	"msc4014/helpers/stage"
 )
 
@@ -73,7 +72,7 @@ func (b Ban) Delivers(path delivery.Path, event federation.Event) (answer string
 	b.Room.Delivers(barrier)
 	ctx, cancel := b.C.Within(stage.Patience)
 	defer cancel()
-	_, err = b.Alice.WaitForEvent(ctx, b.Room.ID(), match.EventID(barrier.ID()))
+	_, err = b.Alice.WaitForEventID(ctx, b.Room.ID(), barrier.ID())
 	refusal, refused := csapi.Refused(err)
 	if refused && refusal.Status >= http.StatusInternalServerError || csapi.NoAnswer(err) && !errors.Is(err, context.DeadlineExceeded) {
 		return answer, err

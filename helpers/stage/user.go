@@ -114,17 +114,23 @@ func (u *User) Awaits(roomID string, match func(event gjson.Result) error) gjson
 	return event
 }
 
-// AwaitsEvent waits for one event by its ID.
+// AwaitsEvent waits for one event by its ID, and returns it as the client sees it now.
 func (u *User) AwaitsEvent(roomID, eventID string) gjson.Result {
-	return u.Awaits(roomID, match.EventID(eventID))
+	event, err := u.seesEvent(roomID, eventID)
+	u.need(err)
+	return event
 }
 
-// SeesEvent is Sees without the event.
+// SeesEvent is AwaitsEvent for positive controls: it returns an error if the event does not come.
 func (u *User) SeesEvent(roomID, eventID string) error {
+	_, err := u.seesEvent(roomID, eventID)
+	return err
+}
+
+func (u *User) seesEvent(roomID, eventID string) (gjson.Result, error) {
 	ctx, cancel := u.stage.C.Within(Patience)
 	defer cancel()
-	_, err := u.Timeline(roomID).Wait(ctx, match.EventID(eventID))
-	return err
+	return u.WaitForEventID(ctx, roomID, eventID)
 }
 
 // AwaitsMembership waits until the client sees the membership of a user.

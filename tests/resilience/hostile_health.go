@@ -10,7 +10,6 @@ import (
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
-	"msc4014/helpers/match"
 )
 
 // isHealthy returns an error if the server died, if it answers a client in an attacked room with 5xx, out of bounds or not at
@@ -77,7 +76,7 @@ func worksElsewhere(ctx context.Context, a *delivery.Attack) error {
 	if _, err := a.Elsewhere.Pushes(said); err != nil {
 		return fmt.Errorf("an honest peer in another room: %w", err)
 	}
-	if _, err := a.Alice.WaitForEvent(ctx, a.Elsewhere.ID(), match.EventID(said.ID())); err != nil {
+	if _, err := a.Alice.WaitForEventID(ctx, a.Elsewhere.ID(), said.ID()); err != nil {
 		return fmt.Errorf("a client in another room: %w", err)
 	}
 	return nil
