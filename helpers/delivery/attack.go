@@ -24,6 +24,9 @@ type Attack struct {
 	// Elsewhere is an honest room, of Alice and Neighbour, a user of an honest peer.
 	Elsewhere *stage.Room
 	Neighbour *federation.User
+	uses      []Use  // that work
+	aliasMade string // of the honest room
+	numbers   int    // given so far
 }
 
 // apart separates inputs whose events are not valid JSON, or nest too deep for most parsers, from the others, which no server

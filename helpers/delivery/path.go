@@ -33,6 +33,10 @@ type Path struct {
 	Introduce func(s Scene, member *federation.User) (Introduction, error)
 	// Attack delivers hostile events, and returns when the server has answered or ran out of time. The answers are ignored.
 	Attack func(a *Attack, inputs []hostile.Input)
+	// Documents are what hostile inputs change; nil: member events.
+	Documents []hostile.Document
+	// Uses are what the path is for: what works before an attack must work after it.
+	Uses []Use
 }
 
 // Push sends an event of a peer to the server under test. It returns the answer, or an error if none came.

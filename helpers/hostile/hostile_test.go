@@ -156,3 +156,30 @@ func TestSmaller(t *testing.T) {
 		assert.Len(t, input, 1)
 	}
 }
+
+// TestDocuments: without twists a document is what its JSON says, and each member and its name are changed by some input.
+func TestDocuments(t *testing.T) {
+	document := hostile.Document{Name: "a greeting", JSON: `{"to":{"{user}":{"at":1}},"words":["x"]}`, Around: `{"content":[{document}]}`}
+	assert.Equal(t, `{"content":[{"to":{"@a:b":{"at":1}},"words":["x"]}]}`, string(document.Write(nil, "{user}", "@a:b")))
+	assert.Equal(t, "a=%40a%3Ab&b=1", (&hostile.Document{JSON: `{"a":"{user}","b":1}`}).Query(nil, "{user}", "@a:b"))
+
+	inputs := hostile.DocumentInputs([]hostile.Document{document, {Name: "another", JSON: `{"x":"{user}"}`}}, 7, 0, 400)
+	again := hostile.DocumentInputs([]hostile.Document{document, {Name: "another", JSON: `{"x":"{user}"}`}}, 7, 0, 400)
+	assert.True(t, hostile.Describe(inputs) == hostile.Describe(again), "the same seed gives the same inputs")
+	assert.Len(t, inputs, 400)
+	all := hostile.Describe(inputs)
+	for _, twist := range []string{
+		"to of a greeting is ", "to.{user}.at of a greeting is ", "to.{user} of a greeting is named the sender key of a member",
+		"words of a greeting is named ", "x of another is a sender key with a sigil", " is missing", " is duplicated",
+	} {
+		assert.True(t, strings.Contains(all, twist), twist)
+	}
+	changed := 0
+	for i, input := range inputs {
+		assert.Equal(t, []string{"a greeting", "another"}[i%2], input.Document().Name)
+		if string(input.Document().Write(input)) != string(input.Document().Write(nil)) {
+			changed++
+		}
+	}
+	assert.Greater(t, changed, 390, "of 400 inputs")
+}

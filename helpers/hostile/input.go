@@ -18,6 +18,7 @@ const (
 	set    operation = "is"
 	remove operation = "is missing"
 	double operation = "is duplicated, the second time as"
+	rename operation = "is named"
 )
 
 // Twist is one change to a valid event.
@@ -26,6 +27,8 @@ type Twist struct {
 	op    operation
 	value Value
 	late  bool // it is applied after hashing and signing, so that these are invalid
+	// document is what it changes; nil: a member event.
+	document *Document
 }
 
 // String describes the twist: "user_id of the mapping is only a sigil".
@@ -79,7 +82,25 @@ func (in Input) Smaller() (inputs []Input) {
 // different, cycle through the places, and every second one is in the mapping. The others have two or three twists.
 func Inputs(seed, stream uint64, count int) []Input {
 	random := rand.New(rand.NewPCG(seed, stream))
-	singles := singleTwists()
+	singles := spread(random, singleTwists())
+	inMapping := func(twist Twist) bool {
+		return len(twist.place.path) > 1 && twist.place.path[1] == pseudoid.MappingField
+	}
+	return mixed(random, alternating(singles, inMapping), count)
+}
+
+// alternating returns twists in an order in which every second one is wanted, as long as there are any.
+func alternating(twists []Twist, wanted func(Twist) bool) []Twist {
+	those := slices.DeleteFunc(slices.Clone(twists), func(twist Twist) bool { return !wanted(twist) })
+	others := slices.DeleteFunc(twists, wanted)
+	for i, twist := range those[:min(len(those), len(others))] {
+		others = slices.Insert(others, 2*i, twist)
+	}
+	return others
+}
+
+// spread returns twists in random order, of each place in turn.
+func spread(random *rand.Rand, singles []Twist) []Twist {
 	random.Shuffle(len(singles), func(i, j int) { singles[i], singles[j] = singles[j], singles[i] })
 	turn := map[string]int{} // number of twists so far, by place
 	turns := make(map[string]int, len(singles))
@@ -88,15 +109,11 @@ func Inputs(seed, stream uint64, count int) []Input {
 		turn[twist.place.name]++
 	}
 	slices.SortStableFunc(singles, func(a, b Twist) int { return turns[a.String()] - turns[b.String()] })
-	inMapping := func(twist Twist) bool {
-		return len(twist.place.path) > 1 && twist.place.path[1] == pseudoid.MappingField
-	}
-	ofMapping := slices.DeleteFunc(slices.Clone(singles), func(twist Twist) bool { return !inMapping(twist) })
-	singles = slices.DeleteFunc(singles, inMapping)
-	for i, twist := range ofMapping[:min(len(ofMapping), len(singles))] {
-		singles = slices.Insert(singles, 2*i, twist)
-	}
-	var inputs []Input
+	return singles
+}
+
+// mixed returns count inputs: every second one is the next of single twists, the others have two or three of them.
+func mixed(random *rand.Rand, singles []Twist, count int) (inputs []Input) {
 	for i := range count {
 		if i%2 == 0 && i/2 < len(singles) {
 			inputs = append(inputs, Input{singles[i/2]})
@@ -120,20 +137,20 @@ func singleTwists() (twists []Twist) {
 			values = append(values, vocabulary[each]...)
 		}
 		for _, value := range values {
-			twists = append(twists, Twist{where, set, value, false})
+			twists = append(twists, Twist{where, set, value, false, nil})
 		}
 		if where.path == nil {
 			continue // other places have missing and duplicate keys
 		}
 		if !where.absent {
-			twists = append(twists, Twist{where, remove, Value{}, false})
+			twists = append(twists, Twist{where, remove, Value{}, false, nil})
 			for _, class := range classes {
-				twists = append(twists, Twist{where, double, vocabulary[class][0], false})
+				twists = append(twists, Twist{where, double, vocabulary[class][0], false, nil})
 			}
 		}
 		if where.signed {
 			for _, value := range vocabulary[types] {
-				twists = append(twists, Twist{where, set, value, true})
+				twists = append(twists, Twist{where, set, value, true, nil})
 			}
 		}
 	}

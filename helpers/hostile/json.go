@@ -89,6 +89,15 @@ func (n *node) remove(names ...string) {
 	})
 }
 
+// rename gives the members of that name another one, which is raw text with quotation marks.
+func (n *node) rename(name string, raw []byte) {
+	for i, m := range n.members {
+		if bytes.Equal(m.name, quoted(name)) {
+			n.members[i].name = raw
+		}
+	}
+}
+
 // without returns the object without some members, or the value itself if it is not an object.
 func (n *node) without(names ...string) *node {
 	if n.members == nil {

@@ -30,6 +30,7 @@ const (
 	keys      class = "keys"
 	signature class = "signatures"
 	eventIDs  class = "event IDs"
+	members   class = "members" // named in a wrong form
 )
 
 func plain(raws ...string) (values []Value) {
@@ -74,7 +75,7 @@ var vocabulary = map[class][]Value{
 		`1.5`, `1e3`, `1e400`, `-0`, `1e-400`), growing("a number of %d digits", func(n int) string { return strings.Repeat("9", n) }, 300, 5000)...),
 	sizes: append(growing("a string of %d bytes", func(n int) string { return quote(strings.Repeat("a", n)) }, 256, 70000),
 		append(growing("an array of %d numbers", func(n int) string { return "[" + strings.Repeat("0,", n-1) + "0]" }, 100, 10000),
-			growing("an object of %d members", members, 100, 3000)...)...),
+			growing("an object of %d members", manyMembers, 100, 3000)...)...),
 	depths: append(growing("%d nested arrays", func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }, 100, 3000, 30000),
 		growing("%d nested objects", func(n int) string { return strings.Repeat(`{"":`, n) + "0" + strings.Repeat("}", n) }, 100, 3000, 12000)...),
 	texts: append(named(
@@ -95,11 +96,16 @@ var vocabulary = map[class][]Value{
 	)...), growing("one unknown event %d times", func(n int) string {
 		return "[" + strings.Repeat(quote("$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")+",", n-1) + quote("$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA") + "]"
 	}, 25, 1000)...),
+	members: named(
+		"the sender key of a member", `"{key}"`, "the sender key of a user of the server", `"{own key}"`, "a sender key with a sigil", `"@{key}"`,
+		"a sender key with a server name", `"@{key}:{peer}"`, "a sender key with the server's own name", `"@{key}:{server}"`,
+		"a placeholder", `"@_unverified_a_{peer}:{server}"`, "a user of the server", `"{own}"`, "a user of a third server", `"@a:third.invalid"`, "the room", `"{room}"`,
+	),
 	keys:      keyValues(),
 	signature: signatureValues(),
 }
 
-func members(n int) string {
+func manyMembers(n int) string {
 	var text strings.Builder
 	for i := range n {
 		fmt.Fprintf(&text, `,"m%d":0`, i)

@@ -1,7 +1,7 @@
 package resilience
 
-// Hostile input: member events and mappings that no honest server writes (helpers/hostile), delivered along the paths by which
-// a server receives member events. Whatever becomes of them, the server stays up: after each batch it serves the rooms that
+// Hostile input: member events, mappings, EDUs, queries and answers that no honest server writes (helpers/hostile), delivered along the
+// paths by which a server receives them. Whatever becomes of them, the server stays up: after each batch it serves the rooms that
 // they were delivered in, and others, to clients and to peers. What breaks that is reported in its smallest form.
 
 import (
@@ -27,39 +27,62 @@ const (
 	shownEvent = 1500
 )
 
-// hostilePath is a delivery path along which hostile events are delivered.
+// hostilePath is a delivery path along which hostile input is delivered.
 type hostilePath struct {
 	delivery.Path
-	inputs int
+	carries string // "member events"
+	inputs  int
 	// batch is how many inputs are delivered before the server's health is checked, where one answer can carry them in one. An answer that
 	// is refused because of some of them is halved.
 	batch int
 }
 
 var hostilePaths = []hostilePath{
-	{delivery.Send, 160, 40},
-	{delivery.SendJoin, 100, 50},
-	{delivery.StateOfSendJoin, 160, 20},
-	{delivery.GetMissingEvents, 160, 20},
-	{delivery.CompletedInvite, 40, 40},
-	{delivery.MembershipEndpoints, 60, 30},
+	{delivery.Send, "member events", 160, 40},
+	{delivery.SendJoin, "member events", 100, 50},
+	{delivery.StateOfSendJoin, "member events", 160, 20},
+	{delivery.GetMissingEvents, "member events", 160, 20},
+	{delivery.CompletedInvite, "member events", 40, 40},
+	{delivery.MembershipEndpoints, "member events", 60, 30},
+	{delivery.EDUs, "EDUs", 280, 70},
+	{delivery.Queries, "queries", 200, 100},
+	{delivery.Answers, "answers to queries", 200, 100},
 }
 
 func init() {
 	for i, path := range hostilePaths {
 		check.Register(check.Check{
-			Name:     "hostile member events, by " + path.Name,
+			Name:     "hostile " + path.carries + ", by " + path.Name,
 			Requires: []string{staysUp},
 			Path:     path.Name,
 			Expends:  true,
 			Slow:     30 * time.Second,
-			Body:     func(c *check.C) { path.run(c, hostile.Inputs(c.Seed(), uint64(i), path.inputs)) },
+			Body: func(c *check.C) {
+				path := path
+				path.run(c, path.generate(c.Seed(), uint64(i)))
+			},
 		})
 	}
 }
 
+func (p *hostilePath) generate(seed, stream uint64) []hostile.Input {
+	if p.Documents != nil {
+		return hostile.DocumentInputs(p.Documents, seed, stream, p.inputs)
+	}
+	return hostile.Inputs(seed, stream, p.inputs)
+}
+
+// opens makes the rooms of an attack, and finds out what works before it. What does not is not tried again.
+func (p *hostilePath) opens(s *stage.Stage) (*delivery.Attack, error) {
+	a, err := delivery.OpenAttack(s)
+	if err == nil {
+		p.Uses = a.LearnUses(p.Uses)
+	}
+	return a, err
+}
+
 // run delivers one batch after the other, and looks for the smallest input that does harm.
-func (p hostilePath) run(c *check.C, inputs []hostile.Input) {
+func (p *hostilePath) run(c *check.C, inputs []hostile.Input) {
 	c.Notef("%d hostile inputs from seed %d", len(inputs), c.Seed())
 	s, fresh := stage.OpenExpendable(c, blueprints.AttackedServer, false)
 	delivered, harm := p.deliverAll(s, inputs)
@@ -74,8 +97,8 @@ func (p hostilePath) run(c *check.C, inputs []hostile.Input) {
 		s, _ = stage.OpenExpendable(c, blueprints.AttackedServer, true)
 		if delivered, harm = p.deliverAll(s, inputs); harm == nil {
 			c.HandOn(s.Deployment)
-			c.Failf("%v, after hostile member events by %s, on a server that had received others by other paths; on a fresh one they do no harm (seed %d)",
-				before, p.Name, c.Seed())
+			c.Failf("%v, after hostile %s by %s, on a server that had received others by other paths; on a fresh one they do no harm (seed %d)",
+				before, p.carries, p.Name, c.Seed())
 			return
 		}
 		c.Discard(s.Deployment, false)
@@ -84,11 +107,11 @@ func (p hostilePath) run(c *check.C, inputs []hostile.Input) {
 }
 
 // deliverAll delivers inputs to a server, and returns how many it delivered, and an error if they did harm.
-func (p hostilePath) deliverAll(s *stage.Stage, inputs []hostile.Input) (delivered int, harm error) {
+func (p *hostilePath) deliverAll(s *stage.Stage, inputs []hostile.Input) (delivered int, harm error) {
 	for delivered < len(inputs) {
 		batch := inputs[delivered:min(delivered+p.batch, len(inputs))]
 		delivered += len(batch)
-		a, err := delivery.OpenAttack(s)
+		a, err := p.opens(s)
 		if err == nil {
 			p.Attack(a, batch)
 			err = isHealthy(a)
@@ -109,7 +132,7 @@ func (p hostilePath) deliverAll(s *stage.Stage, inputs []hostile.Input) (deliver
 // shrinker tries one list of inputs after the other on servers of the check's own. A server that came to harm is replaced; one
 // that did not is used again, although it has received events before.
 type shrinker struct {
-	path  hostilePath
+	path  *hostilePath
 	c     *check.C
 	stage *stage.Stage // nil: a fresh one is needed
 }
@@ -123,7 +146,7 @@ func (l *shrinker) hasTime() bool {
 // deliverEach delivers inputs one by one and checks the server's health after each. It returns the one that did harm, and the
 // error.
 func (l *shrinker) deliverEach(inputs []hostile.Input) (one []hostile.Input, harm error) {
-	a, harm := delivery.OpenAttack(l.open())
+	a, harm := l.path.opens(l.open())
 	for i := 0; harm == nil && i < len(inputs) && l.hasTime(); i++ {
 		l.path.Attack(a, inputs[i:i+1])
 		if harm = isHealthy(a); harm != nil {
@@ -157,7 +180,7 @@ func (l *shrinker) closeAfter(harm error) {
 
 // shrink looks for fewer and smaller inputs that do harm. It delivers those of the last batch one by one; if none of them
 // alone does harm, it halves the list. From the one that is left it removes what it can.
-func (p hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]hostile.Input, error) {
+func (p *hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]hostile.Input, error) {
 	try := &shrinker{path: p, c: c}
 	lastBatch := inputs[(len(inputs)-1)/p.batch*p.batch:]
 	if one, found := try.deliverEach(lastBatch); one != nil {
@@ -190,17 +213,17 @@ func (p hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]h
 	return inputs, harm
 }
 
-// reproduce delivers inputs to a fresh server, whose log is kept, and returns the events that were delivered, and an error if
+// reproduce delivers inputs to a fresh server, whose log is kept, and returns the events or documents that were delivered, and an error if
 // they did harm.
-func (p hostilePath) reproduce(c *check.C, inputs []hostile.Input) (events []string, harm error) {
+func (p *hostilePath) reproduce(c *check.C, inputs []hostile.Input) (events []string, harm error) {
 	s, _ := stage.OpenExpendable(c, blueprints.AttackedServer, true)
-	a, err := delivery.OpenAttack(s)
+	a, err := p.opens(s)
 	if err == nil {
 		for _, input := range inputs {
-			forged := a.Honest(a.Room, a.Origin.User("liar"), nil).Forge(input)
-			events = append(events, forged.Shown(len(forged.JSON)))
+			written := p.write(a, input)
+			events = append(events, hostile.Shown(written, len(written)))
 			if len(inputs) == 1 {
-				c.Notef("such an event: %s", forged.Shown(shownEvent))
+				c.Notef("such input: %s", hostile.Shown(written, shownEvent))
 			}
 		}
 		p.Attack(a, inputs)
@@ -210,8 +233,16 @@ func (p hostilePath) reproduce(c *check.C, inputs []hostile.Input) (events []str
 	return events, err
 }
 
+// write returns the event or document of an input.
+func (p *hostilePath) write(a *delivery.Attack, input hostile.Input) []byte {
+	if p.Documents != nil {
+		return a.Write(input)
+	}
+	return a.Honest(a.Room, a.Origin.User("liar"), nil).Forge(input).JSON
+}
+
 // fail fails the check by the smallest inputs found that do harm on a fresh server, which are attached, or by all of them.
-func (p hostilePath) fail(c *check.C, all []hostile.Input, harm error) {
+func (p *hostilePath) fail(c *check.C, all []hostile.Input, harm error) {
 	inputs, itsHarm := p.shrink(c, all, harm)
 	events, again := p.reproduce(c, inputs)
 	if again == nil {
@@ -226,7 +257,11 @@ func (p hostilePath) fail(c *check.C, all []hostile.Input, harm error) {
 		c.SuiteError(err)
 	}
 	c.Attach("input.json", attached)
-	c.Failf("%v, after a member event by %s in which %s (seed %d)", itsHarm, p.Name, describe(inputs), c.Seed())
+	what := "a member event by " + p.Name + " in which "
+	if p.Documents != nil {
+		what = p.carries + " by " + p.Name + " in which "
+	}
+	c.Failf("%v, after %s%s (seed %d)", itsHarm, what, describe(inputs), c.Seed())
 }
 
 // describe describes inputs in one sentence.
@@ -235,5 +270,5 @@ func describe(inputs []hostile.Input) string {
 	if len(inputs) == 1 {
 		return last.String()
 	}
-	return fmt.Sprintf("%d events together, the last of them one where %s", len(inputs), last)
+	return fmt.Sprintf("%d inputs together, the last of them one where %s", len(inputs), last)
 }

@@ -22,6 +22,9 @@ func isHealthy(a *delivery.Attack) error {
 		err = worksElsewhere(ctx, a)
 	}
 	if err == nil {
+		err = a.StillWorks()
+	}
+	if err == nil {
 		err = a.Deployment.Health(ctx)
 	}
 	err = a.OrDied(err)
