@@ -155,10 +155,11 @@ type healthUser struct {
 	room   string
 
 	mu           sync.Mutex // held during a health check
+	federated    *federated // nil if the server and a healthy peer do not hear each other
 	pseudonymous string     // its room of the version that the run judges; "" before the first health check of a candidate that has those
 }
 
-// prepareHealth registers a health user on each server and creates its room.
+// prepareHealth registers a health user on each server and creates its rooms.
 func (d *Deployment) prepareHealth(ctx context.Context) error {
 	users := make([]*healthUser, len(d.servers))
 	err := d.eachServer(func(place int) error {
@@ -170,8 +171,9 @@ func (d *Deployment) prepareHealth(ctx context.Context) error {
 		if _, refused := csapi.Refused(err); err != nil && !refused {
 			return fmt.Errorf("create the room for health checks: %w", err)
 		}
-		users[place] = &healthUser{client: client, room: room}
-		return nil
+		met, err := d.meets(ctx, client, d.servers[place].Name())
+		users[place] = &healthUser{client: client, room: room, federated: met}
+		return err
 	})
 	if err == nil {
 		d.healthUsers = users
@@ -194,7 +196,8 @@ func (d *Deployment) Answers(ctx context.Context) error {
 }
 
 // Health lets each health user send a message and read it back, or only /sync if it has no room, and then in a pseudo-ID room of its
-// own if the candidate has those: such rooms can be broken while others work. It returns nil while a check restarts a server.
+// own if the candidate has those: such rooms can be broken while others work. It returns nil while a check restarts a server. What other
+// servers see of it is Federates.
 func (d *Deployment) Health(ctx context.Context) error {
 	if !d.outage.TryRLock() {
 		return nil
@@ -205,7 +208,7 @@ func (d *Deployment) Health(ctx context.Context) error {
 		if facts := d.world.factsOf(hostAt(place)); facts.Supported {
 			version = facts.Format.RoomVersion
 		}
-		return d.healthUsers[place].check(ctx, fmt.Sprintf("health check %d", d.healthChecks.Add(1)), version)
+		return d.healthUsers[place].check(ctx, d.healthText(), version)
 	})
 }
 

@@ -38,6 +38,9 @@ type World struct {
 	servers map[string]runtime.Server // by server name, for peers that dial them
 	owners  map[string]string         // the check of each peer, by the peer's name
 	facts   map[string]Facts          // by host, if its candidate was asked
+
+	healthMu sync.Mutex
+	healthy  *federation.Peer // of health checks; nil before the first deployment
 }
 
 var (

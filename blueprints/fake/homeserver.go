@@ -3,8 +3,10 @@ package fake
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -19,6 +21,25 @@ type Homeserver struct {
 	scripts []script
 	count   int
 	events  map[string][]json.RawMessage // by room ID
+	// federation is nil for a homeserver that does not federate.
+	federation Federation
+}
+
+// Federation is a homeserver's part in rooms that other servers can join.
+type Federation interface {
+	// CreateRoom returns the ID of a new public room.
+	CreateRoom() string
+	// Send sends a message to the servers in a room, and returns its event ID; "" if there is no such room.
+	Send(roomID string, content any) string
+	// Received returns the events that other servers sent, in the client format, by room ID.
+	Received() map[string][]json.RawMessage
+}
+
+// Federate lets public rooms that are created from now on be open to other servers.
+func (h *Homeserver) Federate(federation Federation) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.federation = federation
 }
 
 // script is an answer that replaces the usual one.
@@ -82,17 +103,29 @@ func (h *Homeserver) answer(r *http.Request) (int, string) {
 		return 200, fmt.Sprintf(`{"user_id":"@%s:%s","device_id":"D","access_token":"t%d"}`, body["username"], h.name, h.count)
 	case path == "capabilities":
 		return 200, `{"capabilities":{"m.room_versions":{"default":"10","available":{"10":"stable"}}}}`
+	case path == "createRoom" && body["preset"] == "public_chat" && h.federation != nil:
+		return 200, fmt.Sprintf(`{"room_id":%q}`, h.federation.CreateRoom())
 	case path == "createRoom":
 		return 200, fmt.Sprintf(`{"room_id":"!room%d:%s"}`, h.count, h.name)
 	case segments[1] == "rooms" && len(segments) == 6 && segments[3] == "send":
-		event, _ := json.Marshal(map[string]any{
-			"type": segments[4], "event_id": fmt.Sprintf("$event%d", h.count), "sender": "@somebody:" + h.name, "content": body,
-		})
+		eventID := fmt.Sprintf("$event%d", h.count)
+		if h.federation != nil {
+			if sent := h.federation.Send(segments[2], body); sent != "" {
+				eventID = sent
+			}
+		}
+		event, _ := json.Marshal(map[string]any{"type": segments[4], "event_id": eventID, "sender": "@somebody:" + h.name, "content": body})
 		h.events[segments[2]] = append(h.events[segments[2]], event)
-		return 200, fmt.Sprintf(`{"event_id":"$event%d"}`, h.count)
+		return 200, fmt.Sprintf(`{"event_id":%q}`, eventID)
 	case path == "sync":
 		joined := map[string]any{}
-		for room, events := range h.events {
+		shown := maps.Clone(h.events)
+		if h.federation != nil {
+			for room, events := range h.federation.Received() {
+				shown[room] = append(slices.Clone(shown[room]), events...)
+			}
+		}
+		for room, events := range shown {
 			joined[room] = map[string]any{"timeline": map[string]any{"events": events}}
 		}
 		answer, _ := json.Marshal(map[string]any{"next_batch": fmt.Sprintf("s%d", h.count), "rooms": map[string]any{"join": joined}})

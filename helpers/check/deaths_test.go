@@ -198,3 +198,11 @@ func TestADeathInAReplayIsReported(t *testing.T) {
 	assert.Empty(t, group)
 	assert.Equal(t, []string{`hs1 exited with status 2 on a deployment of its own when "a" was repeated: panic: at last`}, sum.unsolved)
 }
+
+// A server whose federation is stuck is ill, although it answers its clients.
+func TestStuckFederationIsReported(t *testing.T) {
+	final, _ := outcomeOf(t, 1, stayingUp(), named("culprit", func(_ *C, server *fakeServer) { server.cutOff.Store(true) }))
+	assert.Equal(t, verdict.Fail, final["culprit"].Verdict)
+	assert.Equal(t, verdict.Fail, final["stays up"].Verdict)
+	assert.Contains(t, final["stays up"].Reason, "failed its health check: an event to a healthy peer: none came")
+}

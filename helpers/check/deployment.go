@@ -22,6 +22,8 @@ type Deployment interface {
 	Answers(ctx context.Context) error
 	// Health returns an error if a user of an ordinary room on one of its servers cannot send a message and read it back.
 	Health(ctx context.Context) error
+	// Federates returns an error if one of its servers does not exchange messages with a healthy peer any more.
+	Federates(ctx context.Context) error
 	// Log returns the last lines of its servers' logs.
 	Log(lines int) string
 	// Close removes its servers.

@@ -431,6 +431,9 @@ func (r *Runner) confirmHealth(ctx context.Context, each *instance) (known bool)
 			return true
 		}
 		illness, starved := r.within(ctx, each.deployment, r.healthLimit, each.deployment.Health)
+		if illness == nil {
+			illness, starved = r.within(ctx, each.deployment, r.healthLimit, each.deployment.Federates)
+		}
 		switch {
 		case illness == nil || ctx.Err() != nil:
 			return true

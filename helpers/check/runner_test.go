@@ -23,6 +23,7 @@ type fakeServer struct {
 	mu     sync.Mutex
 	death  Death
 	hung   atomic.Bool // answers nothing
+	cutOff atomic.Bool // does not federate any more
 	deaf   atomic.Bool // does not answer the watch, but is healthy
 	doses  atomic.Int64
 	closed atomic.Bool
@@ -54,6 +55,12 @@ func (f *fakeServer) Answers(ctx context.Context) error {
 	if f.hung.Load() || f.deaf.Load() {
 		<-ctx.Done()
 		return errors.New("hs1 did not answer")
+	}
+	return nil
+}
+func (f *fakeServer) Federates(context.Context) error {
+	if f.cutOff.Load() {
+		return errors.New("an event to a healthy peer: none came")
 	}
 	return nil
 }
