@@ -1,0 +1,99 @@
+package sabotage
+
+// The suite against candidates that take their time where no text limits it: no check fails because of that.
+
+import (
+	"maps"
+	"path/filepath"
+	"regexp"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"msc4014/faults"
+	"msc4014/helpers/verdict"
+	"msc4014/runtime"
+	"msc4014/runtime/candidate"
+)
+
+// lawful are changes of the reference that break nothing, and the verdicts that checks have because of them.
+var lawful = []struct {
+	does    string
+	hunks   []faults.Hunk
+	expects map[string]verdict.Verdict
+}{
+	{
+		does: "tries a server that was away again after a minute, whatever it hears of it",
+		hunks: []faults.Hunk{{
+			File:    "reference/federation/outgoing/queue.go",
+			Find:    "return min(shortestBackoff<<min(failures-1, 10), longestBackoff)",
+			Replace: "return time.Minute",
+		}, {
+			File:    "reference/federation/outgoing/queue.go",
+			Find:    "if d := c.destinations[server]; d != nil && d.failures > 0 {",
+			Replace: "if d := c.destinations[server]; false && d != nil && d.failures > 0 {",
+		}},
+		expects: map[string]verdict.Verdict{"a server and a peer are cut off from each other": verdict.Inconclusive},
+	},
+	{
+		does: "verifies senders apart from each other: it answers at once, and takes the events of one that cannot be verified ten seconds later",
+		hunks: []faults.Hunk{{
+			File:    "reference/federation/transactions.go",
+			Imports: []string{"strings", "time"},
+			Find:    "eventID, err := s.Rooms.Receive(ctx, origin, event)",
+			Replace: `sender := gjson.GetBytes(event, "sender_key").String()
+if room := s.Rooms.Get(roomID); room != nil && strings.HasPrefix(room.UserID(sender), "@_unverified_") {
+	time.AfterFunc(10*time.Second, func() { _, _ = s.Rooms.Receive(s.lifetime, origin, event) })
+	continue
+}
+eventID, err := s.Rooms.Receive(ctx, origin, event)`,
+		}},
+		expects: map[string]verdict.Verdict{
+			"a member who cannot be verified, met by send_join answer":            verdict.Pass,
+			"the events of a member whose server closes connections are accepted": verdict.Pass,
+		},
+	},
+}
+
+func TestSlownessThatNoTextForbidsIsNoFail(t *testing.T) {
+	if goruntime.GOOS != "linux" {
+		t.Skip("the process runtime needs Linux")
+	}
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	require.NoError(t, err)
+	for _, change := range lawful {
+		t.Run(change.does, func(t *testing.T) {
+			overlay, err := faults.Apply(root, []faults.Fault{{ID: "lawful", Hunks: change.hunks}})
+			require.NoError(t, err)
+			changed, err := candidate.Parse(root, healthyCandidate)
+			require.NoError(t, err)
+			changed.Overlay = overlay
+			artifact, err := candidate.Prepare(t.Context(), root, changed, "process", func(line string) { t.Log(line) })
+			require.NoError(t, err)
+			assertVerdicts(t, change.expects, artifact)
+		})
+	}
+}
+
+// assertVerdicts judges the checks that a verdict is expected of.
+func assertVerdicts(t *testing.T, expects map[string]verdict.Verdict, artifact runtime.Artifact) {
+	t.Helper()
+	names := slices.Sorted(maps.Keys(expects))
+	got := judgePart(t, artifact, "process", exactly(names))
+	for _, name := range names {
+		assert.Equal(t, expects[name], got[name].Verdict, "%s: %s", name, got[name].Reason)
+	}
+}
+
+// exactly returns a pattern that matches these names.
+func exactly(names []string) string {
+	var quoted []string
+	for _, name := range names {
+		quoted = append(quoted, regexp.QuoteMeta(name))
+	}
+	return "^(" + strings.Join(quoted, "|") + ")$"
+}
