@@ -26,7 +26,8 @@ var unfederatedClaims = []struct {
 	}},
 }
 
-// strangersEvents are the member events by which a user of another server may come to a room, and how each is delivered.
+// strangersEvents are the member events by which a user of another server may come to a room, or reject an invite to it, and how each is
+// delivered.
 var strangersEvents = []struct {
 	membership, joinRule, path string
 	push                       func(s *stage.Stage, p *stage.Peer, event federation.Event) federation.Answer
@@ -35,6 +36,8 @@ var strangersEvents = []struct {
 	{"join", "public", "send", pushMember},
 	{"knock", "knock", "send_knock", putMember("v1/send_knock")},
 	{"knock", "knock", "send", pushMember},
+	{"leave", "invite", "send_leave", putMember("v2/send_leave")},
+	{"leave", "invite", "send", pushMember},
 }
 
 func putMember(endpoint string) func(*stage.Stage, *stage.Peer, federation.Event) federation.Answer {
@@ -72,6 +75,9 @@ func init() {
 					closed := alice.Makes(stage.Private, rule, stage.Option{Name: "creation_content", Value: map[string]any{"m.federate": false}})
 
 					delivers := func(roomID, name string, alter stage.Altering) federation.Event {
+						if event.membership == "leave" {
+							u.invites(roomID, name, roomID == closed)
+						}
 						made := u.makes(roomID, name, alter)
 						answer := event.push(s, stranger, made)
 						c.Notef("the server answered the %s of %s with %s", event.membership, name, delivery.Short(answer))
@@ -107,22 +113,45 @@ type unfederated struct {
 
 // makes makes a member event of a user of the stranger at the end of a room, whose events it knows by Alice.
 func (u unfederated) makes(roomID, name string, alter stage.Altering) federation.Event {
-	c := u.C
+	c, user := u.C, u.stranger.User(name)
 	last := u.alice.Says(roomID, "said before "+name+" comes")
 	state, err := u.alice.State(c.Context(), roomID)
 	c.Need("client-view/unmodified-client", err)
 	auth := []string{}
 	for _, event := range state.JSON().Array() {
 		switch event.Get("type").String() {
-		case "m.room.create", "m.room.power_levels", "m.room.join_rules":
+		case "m.room.create", "m.room.power_levels":
 			auth = append(auth, event.Get("event_id").String())
+		case "m.room.join_rules":
+			if u.membership != "leave" {
+				auth = append(auth, event.Get("event_id").String())
+			}
+		case "m.room.member":
+			if u.membership == "leave" && event.Get("state_key").String() == user.ID() {
+				auth = append(auth, event.Get("event_id").String())
+			}
 		}
 	}
-	template := u.shared.MemberTemplate(u.stranger.User(name), u.membership).WithKey(pseudoid.GenerateKeyPair())
+	key := pseudoid.GenerateKeyPair()
+	if u.membership == "leave" {
+		key = user.KeyIn(roomID) // the one that was invited
+	}
+	template := u.shared.MemberTemplate(user, u.membership).WithKey(key).WithMappingOf(user)
 	return u.shared.Made(alter(template).Alter(federation.SetField("room_id", roomID)).
 		Alter(federation.SetField("prev_events", []string{last})).
 		Alter(federation.SetField("auth_events", auth)).
 		Alter(federation.SetField("depth", 30)))
+}
+
+// invites lets Alice invite a user of the stranger. To a room that does not federate a server need not.
+func (u unfederated) invites(roomID, name string, closed bool) {
+	user := u.stranger.User(name)
+	err := u.alice.Invite(u.C.Context(), roomID, user.ID())
+	if closed && err != nil {
+		u.C.Unsupported("nobody can invite users of other servers to a room with m.federate false: %v", err)
+	}
+	u.C.Need("membership/invite-remote", err)
+	u.alice.Blaming("membership/invite-remote").AwaitsMembership(roomID, user.ID(), "invite")
 }
 
 // settles waits until Alice is shown new messages, the stranger's in the other room and her own in this one: the server has processed
