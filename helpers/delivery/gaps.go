@@ -33,16 +33,7 @@ var (
 	State = Path{
 		Name: "state", Kinds: []Kind{MemberState, PrivilegedState, Join}, Gap: true,
 		Deliver: func(s Scene, event federation.Event, _ *federation.User) Delivery {
-			remove := s.Origin.Handle(federation.GetMissingEvents, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
-				answer, kept := honest(), []json.RawMessage{}
-				for _, missing := range answer.Get("events").Array() {
-					if federation.NewEvent([]byte(missing.Raw), event.Format()).ID() != event.ID() {
-						kept = append(kept, json.RawMessage(missing.Raw))
-					}
-				}
-				return answer.Set("events", kept)
-			})
-			defer remove()
+			defer s.LeavesOut(event)()
 			return s.AfterGap(event, federation.GetStateIDs, federation.GetState)
 		},
 		Introduce: introduceByState,
@@ -51,6 +42,19 @@ var (
 	// is authorised by another, which the server does not have.
 	EventAuth = Path{Name: "event_auth", Known: true, Gap: true, Deliver: deliverByEventAuth}
 )
+
+// LeavesOut lets Origin answer get_missing_events without an event, so that the server asks for the state there, until remove is called.
+func (s Scene) LeavesOut(event federation.Event) (remove func()) {
+	return s.Origin.Handle(federation.GetMissingEvents, func(_ *federation.Request, honest func() federation.Answer) federation.Answer {
+		answer, kept := honest(), []json.RawMessage{}
+		for _, missing := range answer.Get("events").Array() {
+			if federation.NewEvent([]byte(missing.Raw), event.Format()).ID() != event.ID() {
+				kept = append(kept, json.RawMessage(missing.Raw))
+			}
+		}
+		return answer.Set("events", kept)
+	})
+}
 
 // AfterGap sends the server an event that comes two events after the one to be delivered, and waits until the server has
 // processed it. The barrier is beside the gap, not after it: it arrives whatever becomes of that. asked are the requests by

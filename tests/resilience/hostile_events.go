@@ -213,10 +213,10 @@ func (p *hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]
 	return inputs, harm
 }
 
-// reproduce delivers inputs to a fresh server, whose log is kept, and returns the events or documents that were delivered, and an error if
+// reproduce delivers inputs to a fresh server with its default settings, whose log is kept, starts it again if they end it, and returns the events or documents that were delivered, and an error if
 // they did harm.
 func (p *hostilePath) reproduce(c *check.C, inputs []hostile.Input) (events []string, harm error) {
-	s, _ := stage.OpenExpendable(c, blueprints.AttackedServer, true)
+	s, _ := stage.OpenExpendable(c, blueprints.DyingServer, true)
 	a, err := p.opens(s)
 	if err == nil {
 		for _, input := range inputs {
@@ -228,6 +228,14 @@ func (p *hostilePath) reproduce(c *check.C, inputs []hostile.Input) (events []st
 		}
 		p.Attack(a, inputs)
 		err = isHealthy(a)
+	}
+	if s.Deployment.Death().Cause != "" {
+		v := &restarted{elsewhere: elsewhere{Stage: s}, death: describe(inputs)}
+		if again := v.startsAtLast(c.Context()); again != nil {
+			c.Notef("the server does not start again on the same data: %v", again)
+		} else {
+			c.Notef("the server starts again on the same data, after %d starts in which it ended again", len(v.exits))
+		}
 	}
 	c.Discard(s.Deployment, true)
 	return events, err

@@ -41,29 +41,25 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// The same where an event ends it, as it ends deployed servers: a join whose mapping names the key of another member. It must not end the
-// server again when that starts. A server that the join does not end starts again, too.
-var _ = check.Register(check.Check{
-	Name:     "a server that a false mapping ends starts again",
-	Requires: []string{startsAgain},
-	Path:     "by itself",
-	Expends:  true,
-	Slow:     blueprints.RestartTime,
-	Body: func(c *check.C) {
-		s, _ := stage.OpenExpendable(c, blueprints.DyingServer, true)
-		o := openElsewhere(s)
-		mallory := s.Peer()
-		member := mallory.User("member")
-		attacked := mallory.Joins(o.alice.Makes(stage.Public), member)
-		_, answer, err := attacked.PushesJoin(mallory.User("liar"), func(join federation.Template) federation.Template {
-			return join.NamingKey(member.KeyIn(attacked.ID()).Public)
+// The same where an event ends it: that must not end the server again when it starts. A server that survives it starts again, too.
+func init() {
+	for _, each := range []struct {
+		name   string
+		deaths []death
+	}{
+		{"a server that a false mapping ends starts again", deaths[:1]},
+		{"a server that other events end starts again", deaths[1:]},
+	} {
+		check.Register(check.Check{
+			Name:     each.name,
+			Requires: []string{startsAgain},
+			Path:     "by itself",
+			Expends:  true,
+			Slow:     watchTime + blueprints.RestartTime,
+			Body:     func(c *check.C) { startAgain(c, each.deaths) },
 		})
-		c.Notef("the join was answered %s (%v); the server survived it: %t", answer, err, c.Survives(s.Deployment))
-		o.isStarted(s.Deployment.Restart(c.Context(), 0, true, nil))
-		c.Must(o.works())
-		c.Must(o.works()) // it stays up
-	},
-})
+	}
+}
 
 // elsewhere is a room of Alice and of a user of an honest peer, which must work after each start.
 type elsewhere struct {
