@@ -10,7 +10,6 @@ import (
 
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
-	"msc4014/helpers/match"
 	"msc4014/helpers/pseudoid"
 )
 
@@ -77,7 +76,7 @@ func (f *federated) exchange(ctx context.Context, text string) error {
 	if err != nil {
 		return fmt.Errorf("an event of a healthy peer: %w", err)
 	}
-	if _, err := f.client.WaitForEvent(ctx, f.room.ID(), match.EventID(said.ID())); err != nil {
+	if _, err := f.client.WaitForEventID(ctx, f.room.ID(), said.ID()); err != nil {
 		return fmt.Errorf("an event of a healthy peer: %w", err)
 	}
 	return nil
