@@ -54,7 +54,7 @@ var (
 				s.withholds(event)
 			}
 			entered := s.Enters()
-			if !entered.Outside {
+			if entered.KeptOut == nil {
 				s.Alice.Browses(s.Room.ID())
 			}
 			return entered
@@ -71,7 +71,7 @@ var (
 			s.withholds(join)
 			before := len(s.Origin.Requests())
 			entered := s.Enters()
-			if !entered.Outside {
+			if entered.KeptOut == nil {
 				s.Alice.Browses(s.Room.ID())
 				s.Asked(before, federation.Backfill)
 			}

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,7 +87,7 @@ func (f Forgery) judge(s Scene, path Path, kind Kind) {
 	s.Room = forged.Room
 	c.Notef("the server answered the forged event with %s", forged.Answer)
 	switch {
-	case forged.Outside:
+	case forged.KeptOut != nil:
 		s.KeepsOut("the forged event", forged.Delivery)
 	case f.Judge == nil:
 		isRefused(s, f, forged)
@@ -144,8 +143,8 @@ type Delivered struct {
 
 // IsShown returns an error if the event is in none of a client's views.
 func (d Delivered) IsShown(client *stage.User) error {
-	if d.Outside {
-		return errors.New("the room with the event in it could not be entered")
+	if d.KeptOut != nil {
+		return fmt.Errorf("the room with the event in it could not be entered: %w", d.KeptOut)
 	}
 	if client.SomeView(d.Room.ID(), func(view stage.View) bool { return view.Has(d.Event.ID()) }) {
 		return nil

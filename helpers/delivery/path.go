@@ -45,7 +45,7 @@ type Push func(room *stage.Room, event federation.Event) (federation.Answer, err
 // Delivery is what became of an event that was delivered.
 type Delivery struct {
 	Answer  string // of the server under test, or whether Alice could join the room
-	Outside bool   // the server under test did not join the room
+	KeptOut error  // why the server under test did not join the room; nil if it did
 	// Shows is an event of the joiner that clients are shown if its join is honoured; zero: the join itself.
 	Shows federation.Event
 	// Barrier is a message that Alice was shown after the delivery, and that does not depend on what was delivered.

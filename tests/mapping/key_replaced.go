@@ -87,7 +87,7 @@ func (s scene) replaces(keyID string) (r replaced) {
 
 // meets lets Alice join the room, and returns what became of a member's join in its state.
 func (s scene) meets(join federation.Event, user *federation.User) string {
-	if entered := s.Enters(); entered.Outside {
+	if entered := s.Enters(); entered.KeptOut != nil {
 		return "in a room that cannot be entered"
 	}
 	return s.fateOf(join, user.ID())

@@ -129,12 +129,12 @@ func judgeMalformed(c *check.C, along delivery.Path, kind func(s scene) []malfor
 // with each, so that it hides nothing of the others. If she can enter each of these, it is all of them together that close the room.
 func (s scene) entersMalformed(all []malformation) {
 	together := s.entersWith(all, 0)
-	if !together.Outside {
+	if together.KeptOut == nil {
 		return
 	}
 	alone := false
 	for i := range all {
-		if entered := s.entersWith(all[i:i+1], i); entered.Outside {
+		if entered := s.entersWith(all[i:i+1], i); entered.KeptOut != nil {
 			alone = true
 			s.KeepsOut("a member of a malformed mapping ("+all[i].what+")", entered)
 		}
@@ -154,7 +154,7 @@ func (s scene) entersWith(all []malformation, first int) delivery.Delivery {
 		s.Room.Apply(join.event)
 	}
 	entered := s.Enters()
-	if !entered.Outside {
+	if entered.KeptOut == nil {
 		s.judgeMalformed(joins, entered.Barrier)
 	}
 	return entered

@@ -171,7 +171,7 @@ func (l membershipLie) judge(c *check.C, along delivery.Path) {
 	c.UnderTest()
 	delivered := along.Deliver(s.Scene, lie, nil)
 	c.Notef("the server answered the lie with %s", delivered.Answer)
-	if delivered.Outside {
+	if delivered.KeptOut != nil {
 		s.KeepsOut("the lie", delivered)
 		return
 	}

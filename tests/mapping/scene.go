@@ -4,7 +4,6 @@ package mapping
 // client, the victim, a server that joins later and the claimed domain must not see it honoured.
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -130,7 +129,7 @@ func (l lie) judge(c *check.C, along delivery.Path) {
 		return lie
 	})
 	c.Notef("the server answered the lie with %s", join.Answer)
-	if join.Outside {
+	if join.KeptOut != nil {
 		s.KeepsOut("the lie", join.Delivery)
 		return
 	}
@@ -222,8 +221,8 @@ func (s scene) honestUsers() []string {
 
 // isHonoured returns an error if a client is not shown the user of a join.
 func (d delivered) isHonoured(client *stage.User) error {
-	if d.Outside {
-		return errors.New("the room with the join in it could not be entered")
+	if d.KeptOut != nil {
+		return fmt.Errorf("the room with the join in it could not be entered: %w", d.KeptOut)
 	}
 	if !client.SomeView(d.room.ID(), func(view stage.View) bool { return view.Shows(d.user.ID()) != "" }) {
 		return fmt.Errorf("no view shows %s", d.user.ID())

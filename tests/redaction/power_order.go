@@ -5,6 +5,7 @@ package redaction
 
 import (
 	"errors"
+	"fmt"
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
@@ -77,8 +78,8 @@ func redactsInHistory(s delivery.Scene, erin, by *federation.User) (body string,
 	message := s.Room.AppliesText(erin, redactable)
 	s.Room.Apply(redactionBy(s, by, message))
 	s.Room.AppliesText(s.Carol, "said before alice's join")
-	if entered := s.Enters(); entered.Outside {
-		return "", errors.New(entered.Answer)
+	if entered := s.Enters(); entered.KeptOut != nil {
+		return "", fmt.Errorf("a refusal to join the room: %w", entered.KeptOut)
 	}
 	if _, err := s.Alice.PagesBackTo(s.Room.ID(), message.ID()); err != nil {
 		return "", err

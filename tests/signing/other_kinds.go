@@ -191,8 +191,8 @@ func (e otherEvent) isRefused(c *check.C) {
 	kind, target := e.room.kind.name, e.room.target
 	c.Notef("the server answered %s with %s", kind, e.Answer)
 	roomID, alice := e.Room.ID(), e.room.Alice
-	if e.Outside {
-		c.Errorf("%s that its sender did not sign keeps others out of the room: the server answered with %s", kind, e.Answer)
+	if e.KeptOut != nil {
+		c.Errorf("%s that its sender did not sign keeps others out of the room: the server answered with a refusal to join the room: %v", kind, e.KeptOut)
 		return
 	}
 	for _, view := range alice.Views(roomID) {
