@@ -11,6 +11,7 @@ import (
 	"msc4014/helpers/appservice"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
+	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 	"msc4014/runtime"
 )
@@ -148,14 +149,14 @@ func (d *Deployment) Close(ctx context.Context) error {
 	return err
 }
 
-// healthUser is a user for health checks, with its own room of the server's default version, or none if the server refuses to
-// create one: that is for checks to judge.
+// healthUser is a user for health checks, with its own ordinary room, or none if the server refuses to create one: that is for checks
+// to judge.
 type healthUser struct {
 	client *csapi.Client
 	room   string
 
 	mu           sync.Mutex // held during a health check
-	federated    *federated // nil if the server and a healthy peer do not hear each other
+	federated    *federated // the healthy peer's part in the room; nil if the server and the peer do not hear each other
 	pseudonymous string     // its room of the version that the run judges; "" before the first health check of a candidate that has those
 }
 
@@ -167,18 +168,35 @@ func (d *Deployment) prepareHealth(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		room, err := client.CreateRoom(ctx, map[string]any{"preset": "private_chat"})
-		if _, refused := csapi.Refused(err); err != nil && !refused {
-			return fmt.Errorf("create the room for health checks: %w", err)
+		user := &healthUser{client: client}
+		users[place] = user
+		if user.room, err = healthRoom(ctx, client); err == nil && user.room != "" {
+			user.federated, err = d.meets(ctx, user, d.servers[place].Name())
 		}
-		met, err := d.meets(ctx, client, d.servers[place].Name())
-		users[place] = &healthUser{client: client, room: room, federated: met}
 		return err
 	})
 	if err == nil {
 		d.healthUsers = users
 	}
 	return err
+}
+
+// healthRoom makes an ordinary room: one that the healthy peer can join, or one of the server's default version. It returns "" if the
+// server refuses both.
+func healthRoom(ctx context.Context, client *csapi.Client) (roomID string, err error) {
+	for _, options := range []map[string]any{
+		{"preset": "public_chat", "room_version": pseudoid.FormatV10.RoomVersion},
+		{"preset": "private_chat"},
+	} {
+		roomID, err = client.CreateRoom(ctx, options)
+		if err == nil {
+			return roomID, nil
+		}
+		if _, refused := csapi.Refused(err); !refused {
+			return "", fmt.Errorf("create the room for health checks: %w", err)
+		}
+	}
+	return "", nil
 }
 
 // Answers sends GET /versions to each server. It returns an error if one does not answer, unless a check is restarting it.
@@ -195,9 +213,18 @@ func (d *Deployment) Answers(ctx context.Context) error {
 	})
 }
 
-// Health lets each health user send a message and read it back, or only /sync if it has no room, and then in a pseudo-ID room of its
-// own if the candidate has those: such rooms can be broken while others work. It returns nil while a check restarts a server. What other
-// servers see of it is Federates.
+// Talks lets each health user send a message and read it back, or only /sync if it has no room. It returns nil while a check restarts
+// a server.
+func (d *Deployment) Talks(ctx context.Context) error {
+	if !d.outage.TryRLock() {
+		return nil
+	}
+	defer d.outage.RUnlock()
+	return d.eachServer(func(place int) error { return d.healthUsers[place].check(ctx, d.healthText(), "") })
+}
+
+// Health is Talks, and the same in a pseudo-ID room if the candidate has those: such rooms can be broken while others work. What other
+// servers see is Federates.
 func (d *Deployment) Health(ctx context.Context) error {
 	if !d.outage.TryRLock() {
 		return nil

@@ -30,28 +30,24 @@ func (w *World) healthPeer() (*federation.Peer, error) {
 	return w.healthy, nil
 }
 
-// federated is an ordinary room of a health user that a user of the healthy peer is in.
+// federated is the room of a health user that a user of the healthy peer is in, too.
 type federated struct {
 	client *csapi.Client
 	room   *federation.Room
 	remote *federation.User
 }
 
-// meets makes the room of a health user and the healthy peer. It returns nil if they do not hear each other there: that is for checks
-// to judge, and no illness.
-func (d *Deployment) meets(ctx context.Context, client *csapi.Client, server string) (*federated, error) {
+// meets lets a user of the healthy peer join the room of a health user. It returns nil if they do not hear each other there: that is
+// for checks to judge, and no illness.
+func (d *Deployment) meets(ctx context.Context, user *healthUser, server string) (*federated, error) {
 	peer, err := d.world.healthPeer()
 	if err != nil {
 		return nil, err
 	}
 	limited, cancel := context.WithTimeout(ctx, meetingTime)
 	defer cancel()
-	roomID, err := client.CreateRoom(limited, map[string]any{"preset": "public_chat", "room_version": pseudoid.FormatV10.RoomVersion})
-	if err != nil {
-		return nil, nil
-	}
-	met := &federated{client: client, remote: peer.User("health")}
-	if met.room, err = peer.Join(limited, server, roomID, met.remote); err != nil {
+	met := &federated{client: user.client, remote: peer.User("health")}
+	if met.room, err = peer.Join(limited, server, user.room, met.remote); err != nil {
 		return nil, nil
 	}
 	if met.exchange(limited, "first words") != nil {

@@ -20,7 +20,9 @@ type Deployment interface {
 	MarkDead(cause string)
 	// Answers sends each server a request that costs next to nothing, and returns an error if one does not answer.
 	Answers(ctx context.Context) error
-	// Health returns an error if a user of an ordinary room on one of its servers cannot send a message and read it back.
+	// Talks returns an error if a user of an ordinary room on one of its servers cannot send a message and read it back.
+	Talks(ctx context.Context) error
+	// Health is Talks, and the same in a pseudo-ID room.
 	Health(ctx context.Context) error
 	// Federates returns an error if one of its servers does not exchange messages with a healthy peer any more.
 	Federates(ctx context.Context) error

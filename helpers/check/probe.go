@@ -1,6 +1,6 @@
 package check
 
-// How slow the servers of a deployment are: how long their health check takes, compared with a quiet machine.
+// How slow the servers of a deployment are: how long a message takes to be read back, compared with a quiet machine.
 
 import (
 	"context"
@@ -18,7 +18,7 @@ const (
 	probesKept = 3
 )
 
-// probe records how long the health checks of one deployment took.
+// probe records how long the probes of one deployment took.
 type probe struct {
 	mu    sync.Mutex
 	took  []time.Duration // the latest
@@ -89,7 +89,7 @@ func (r *Runner) keepProbing(ctx context.Context, each *instance) {
 		}
 		began := time.Now()
 		each.probe.begin(began)
-		_, _ = r.within(ctx, each.deployment, r.healthLimit, each.deployment.Health) // only the time matters here
+		_, _ = r.within(ctx, each.deployment, r.healthLimit, each.deployment.Talks) // only the time matters here
 		each.probe.end(time.Now())
 		if time.Since(began) > usualProbe {
 			timer.Reset(slowProbeInterval)

@@ -412,7 +412,7 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 func (r *Runner) examine(ctx context.Context, this *attempt) {
 	for _, each := range this.instances {
 		if this.result.Verdict != verdict.Pass && this.result.Verdict != verdict.Unsupported {
-			r.confirmHealth(ctx, each)
+			r.confirm(ctx, each, each.deployment.Health)
 		}
 		if isClosed(each.deployment.Died()) {
 			this.interrupted = true
@@ -423,16 +423,25 @@ func (r *Runner) examine(ctx context.Context, this *attempt) {
 // healthTries is how often a health check is tried while the machine is too slow for it to mean anything.
 const healthTries = 3
 
-// confirmHealth checks a deployment's health and declares it dead if it fails. It reports whether that is known: a health check
-// that fails because the machine is too slow says nothing about a server.
+// confirmHealth is the last health check of a deployment, or the last of a check that may have harmed it. Federation is part of it; it
+// costs as much as the rest, so that a check that did not pass is not followed by it.
 func (r *Runner) confirmHealth(ctx context.Context, each *instance) (known bool) {
+	return r.confirm(ctx, each, each.deployment.Health, each.deployment.Federates)
+}
+
+// confirm makes health checks of a deployment and declares it dead if one fails. It reports whether that is known: a health check that
+// fails because the machine is too slow says nothing about a server.
+func (r *Runner) confirm(ctx context.Context, each *instance, checks ...func(context.Context) error) (known bool) {
 	for range healthTries {
 		if ctx.Err() != nil || isClosed(each.deployment.Died()) {
 			return true
 		}
-		illness, starved := r.within(ctx, each.deployment, r.healthLimit, each.deployment.Health)
-		if illness == nil {
-			illness, starved = r.within(ctx, each.deployment, r.healthLimit, each.deployment.Federates)
+		var illness error
+		var starved bool
+		for _, ask := range checks {
+			if illness, starved = r.within(ctx, each.deployment, r.healthLimit, ask); illness != nil {
+				break
+			}
 		}
 		switch {
 		case illness == nil || ctx.Err() != nil:
