@@ -73,6 +73,8 @@ type Run struct {
 	Incomplete string
 	// Notes are what the command line reported before the first event.
 	Notes []string
+	// AllEvidence reports that the evidence of checks that passed was kept, too.
+	AllEvidence bool
 }
 
 // LeftOut reports whether a check or requirement was not asked for, rather than impossible to run.
@@ -111,6 +113,9 @@ func Assemble(run Run, catalogue Catalogue, events []verdict.Event) Results {
 		Checks:       a.checks(),
 		Observations: a.distinctObservations(),
 		Notes:        a.notes,
+	}
+	if run.AllEvidence {
+		results.EvidenceKept = EvidenceAll
 	}
 	if selected := run.Selection; !selected.Whole() {
 		results.Selection = &Selection{Shard: selected.Shard, Pair: selected.Pair}

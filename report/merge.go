@@ -153,6 +153,7 @@ func otherRun(a, b Results) string {
 		{"the text or the catalogue", a.MSC == b.MSC},
 		{"--run or --pair", patternA == patternB && pairA == pairB},
 		{"--strict or --require-room-version", a.Strict == b.Strict && a.RequireRoomVersion == b.RequireRoomVersion},
+		{"--evidence", a.EvidenceKept == b.EvidenceKept},
 		{"the checks", reflect.DeepEqual(names(a), names(b))},
 	} {
 		if !each.same {

@@ -23,6 +23,9 @@ const Schema = 2
 // ErrNewer is the error of Read for results of a newer schema.
 var ErrNewer = errors.New("a newer version of this suite wrote it: use that version, or run the candidate again with this one")
 
+// EvidenceAll is the value of --evidence that keeps the evidence of checks that pass, too.
+const EvidenceAll = "all"
+
 // The names of the files and folders that a run writes into its results folder.
 const (
 	ResultsFile = "results.json"
@@ -66,6 +69,8 @@ type Results struct {
 	Notes []string `json:"notes,omitempty"`
 	// Unsteady are the checks that came to different verdicts when they ran several times (--repeat).
 	Unsteady []Unsteady `json:"unsteady,omitempty"`
+	// EvidenceKept is EvidenceAll if the evidence of checks that passed was kept, too; "" if only that which a result needs.
+	EvidenceKept string `json:"evidence_kept,omitempty"`
 	// Evidence are the files with logs, transcripts and configuration beside results.json.
 	Evidence []EvidenceFile `json:"evidence,omitempty"`
 

@@ -34,6 +34,7 @@ func folderOf(t *testing.T, candidate string, change func(*report.Results)) stri
 		{Name: "a first check", Requirements: []string{"mapping/no-hijack"}, Verdict: verdict.Pass},
 		{Name: "a second check", Requirements: []string{"mapping/in-creator-join"}, Verdict: verdict.Fail, Reason: "there is none"},
 	}
+	results.RequirementCounts = report.Counts{verdict.Pass: 1, verdict.Fail: 1}
 	results.Requirements = []report.Requirement{
 		{ID: "mapping/no-hijack", Chapter: "mapping", Kind: "must", Demand: "a", Source: "MSC4014, Proposal 4", Verdict: verdict.Pass, Checks: []string{"a first check"}, Since: 1},
 		{ID: "mapping/in-creator-join", Chapter: "mapping", Kind: "must", Demand: "b", Source: "MSC4014, Proposal 4", Verdict: verdict.Fail, Checks: []string{"a second check"}, Reason: "there is none", Since: 1},
@@ -287,6 +288,16 @@ func TestVerify(t *testing.T) {
 	assert.Equal(t, run.StatusCannot, status)
 	assert.Contains(t, output, "cannot read the key")
 	requireSignature(t, folder)
+	forged := folderOf(t, "dendrite@0.15.2", func(r *report.Results) {
+		r.Requirements[1].Verdict, r.RequirementCounts = verdict.Pass, report.Counts{verdict.Pass: 2}
+		r.Checks[1].Verdict, r.Checks[1].Log = verdict.Pass, "checks/second.log"
+		r.Evidence = []report.EvidenceFile{{Path: "checks/second.log", SHA256: "98f6cc5b191496ace7aa578b654c019677362ff8b30ca20076a09798e333b050", Bytes: 14}}
+	})
+	require.NoError(t, os.Mkdir(filepath.Join(forged, "checks"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(forged, "checks", "second.log"), []byte("verdict: fail\n"), 0o644))
+	status, output = call(t, "verify", forged)
+	assert.Equal(t, run.StatusWorse, status, output)
+	assert.Contains(t, output, `the check "a second check" is recorded as pass, but checks/second.log says "fail"`)
 	for folder, words := range broken(t) {
 		status, output = call(t, "verify", folder)
 		assert.Equal(t, run.StatusCannot, status, folder)

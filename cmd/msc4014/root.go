@@ -189,6 +189,7 @@ func newRunCommand(use string, kill <-chan struct{}, status *int, options *run.O
 	flags.Uint64Var(&options.Seed, "seed", 1, "generate hostile input from `SEED`")
 	flags.IntVar(&options.Repeat, "repeat", 1, fmt.Sprintf("run each selected check `N` times, up to %d; all verdicts count, and those that\ndiffer are told", run.MostRepeats))
 	flags.StringVar(&options.Shard, "shard", "", "run only part `I/N` of the checks, such as 1/3")
+	flags.StringVar(&options.Evidence, "evidence", "needed", "which logs and transcripts to keep: `needed|all`; needed is those of checks that did not\npass, or that an observation or a finding rests on; verify finds more in all of them")
 	flags.BoolVar(&options.Keep, "keep", false, "keep containers running, or the files of plain processes, and say where they are")
 	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell each check, observation, finding and step of a build, and all that did not pass\nin full; without it, only what was not expected")
 	return command

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +25,8 @@ func newVerifyCommand(status *int) *cobra.Command {
 		Short: "Check the digests of recorded evidence, and judge it again",
 		Long: `Recomputes the digests of all evidence in a results folder, checks the signature of results.json if there is one, and judges by the
 transcripts again, without the code that judged first: content hashes and signatures of the candidate's own events, that no sender key is in
-two rooms, and the recorded failures of signatures. The exit status is 1, with the check, if the evidence was changed or contradicts a
+two rooms, which member events carry a mapping and what it says, what clients were shown, and the recorded failures of signatures. It also
+compares what results.json, logs and transcripts say of each other. The exit status is 1, with the check, if the evidence was changed or contradicts a
 result, and 2 if the folder cannot be read.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, arguments []string) error {
@@ -98,8 +100,12 @@ func verified(folder string, results report.Results, required ed25519.PublicKey)
 	if err != nil {
 		return nil, err
 	}
-	fmt.Printf("judged again: of %d transcripts, %d events of the candidate (event-format), %d signatures (signing), %d keys (sender-key)\n",
-		outcome.Transcripts, outcome.Events, outcome.Signatures, outcome.Keys)
+	fmt.Printf("judged again: of %d transcripts, %d events of the candidate (event-format), %d signatures (signing), %d keys (sender-key), "+
+		"%d mappings (mapping), %d answers to clients (client-view)\n",
+		outcome.Transcripts, outcome.Events, outcome.Signatures, outcome.Keys, outcome.Mappings, outcome.Views)
+	if len(outcome.Shown) > 0 {
+		fmt.Printf("recorded failures that a transcript shows again: %s\n", strings.Join(outcome.Shown, ", "))
+	}
 	fmt.Printf("recorded failures of signatures: %d shown again, %d of which the transcript does not have the event\n", outcome.Confirmed, outcome.NotKept)
 	return append(problems, outcome.Contradictions...), nil
 }

@@ -24,6 +24,8 @@ type Plan struct {
 	Seed        uint64 `json:"seed,omitempty"`     // of hostile input; 0 means 1
 	Shard       string `json:"shard,omitempty"`    // "I/N"
 	Keep        bool   `json:"keep,omitempty"`     // keep servers and their files, and say where
+	// AllEvidence keeps the logs and transcripts of checks that pass, too.
+	AllEvidence bool `json:"all_evidence,omitempty"`
 	// Repeat is how often each selected check runs; 0 means once.
 	Repeat int `json:"repeat,omitempty"`
 	// Only keeps the run to what Run and Shard select, also where steps find other requirements broken.

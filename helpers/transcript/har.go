@@ -115,6 +115,9 @@ type harPair struct {
 // httpVersion is a placeholder: an Exchange does not record the protocol.
 const httpVersion = "unknown"
 
+// upToControl ends the title of the first of two pages.
+const upToControl = ": up to the positive control"
+
 // About says what a transcript is of.
 type About struct {
 	Check  string
@@ -148,7 +151,7 @@ func WriteHAR(w io.Writer, creator Creator, about About, exchanges []Exchange, d
 	case control < 0:
 		page("1", about.Check, 0)
 	default:
-		page("1", about.Check+": up to the positive control", 0)
+		page("1", about.Check+upToControl, 0)
 		page("2", about.Check+": after the positive control", control+1)
 	}
 	for i, exchange := range ordered {

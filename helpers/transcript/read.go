@@ -8,39 +8,44 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
 // maxHAR bounds the HAR files that are read, in bytes. A Recorder keeps less.
 const maxHAR = 64 << 20
 
-// ReadHAR reads a HAR file that WriteHAR wrote. Headers are not read.
-func ReadHAR(r io.Reader) ([]Exchange, error) {
+// ReadHAR reads a HAR file that WriteHAR wrote, without headers. The result in About also has what WriteHAR said of dropped exchanges.
+func ReadHAR(r io.Reader) (About, []Exchange, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxHAR+1))
 	if err != nil {
-		return nil, fmt.Errorf("read the transcript: %w", err)
+		return About{}, nil, fmt.Errorf("read the transcript: %w", err)
 	}
 	if len(data) > maxHAR {
-		return nil, fmt.Errorf("read the transcript: it is larger than %d MiB", maxHAR>>20)
+		return About{}, nil, fmt.Errorf("read the transcript: it is larger than %d MiB", maxHAR>>20)
 	}
 	var file struct {
 		Log *harLog `json:"log"`
 	}
 	if err := json.Unmarshal(data, &file); err != nil {
-		return nil, fmt.Errorf("read the transcript: it is not a HAR file: %w", err)
+		return About{}, nil, fmt.Errorf("read the transcript: it is not a HAR file: %w", err)
 	}
 	if file.Log == nil {
-		return nil, errors.New("read the transcript: it is not a HAR file: it has no log")
+		return About{}, nil, errors.New("read the transcript: it is not a HAR file: it has no log")
 	}
 	exchanges := make([]Exchange, 0, len(file.Log.Entries))
 	for i, entry := range file.Log.Entries {
 		exchange, err := entry.exchange()
 		if err != nil {
-			return nil, fmt.Errorf("read the transcript: entry %d: %w", i+1, err)
+			return About{}, nil, fmt.Errorf("read the transcript: entry %d: %w", i+1, err)
 		}
 		exchanges = append(exchanges, exchange)
 	}
-	return exchanges, nil
+	about := About{Result: file.Log.Comment}
+	if len(file.Log.Pages) > 0 {
+		about.Check = strings.TrimSuffix(file.Log.Pages[0].Title, upToControl)
+	}
+	return about, exchanges, nil
 }
 
 // exchange is the reverse of entry.

@@ -174,17 +174,19 @@ func TestReadHAR(t *testing.T) {
 	recorder.Mark(transcript.NoteControl)
 	recorder.Mark(transcript.NoteControl)
 	var file bytes.Buffer
-	require.NoError(t, transcript.WriteHAR(&file, creator, transcript.About{}, recorder.Exchanges(), 0))
-	read, err := transcript.ReadHAR(&file)
+	of := transcript.About{Check: "a check", Result: "fail: it differs"}
+	require.NoError(t, transcript.WriteHAR(&file, creator, of, recorder.Exchanges(), 0))
+	about, read, err := transcript.ReadHAR(&file)
 	require.NoError(t, err)
 	want := recorder.Exchanges()
 	assert.Equal(t, []string{transcript.NoteControl}, want[0].Notes)
 	assert.Equal(t, want, read)
+	assert.Equal(t, of, about)
 }
 
 func TestReadHARRefuses(t *testing.T) {
 	for _, text := range []string{"", "{}", `{"log":{"entries":[`, `{"log":{"entries":[{"startedDateTime":"yesterday"}]}}`, "[]"} {
-		_, err := transcript.ReadHAR(strings.NewReader(text))
+		_, _, err := transcript.ReadHAR(strings.NewReader(text))
 		assert.ErrorContains(t, err, "read the transcript", text)
 	}
 }
@@ -230,7 +232,7 @@ func TestHARNamesTheCheckAndMarksItsSteps(t *testing.T) {
 	har = write(append(check[:1:1], check[3:]...))
 	assert.Equal(t, `["under test","look"]`, har.Get("entries.#._role").Raw)
 
-	read, err := transcript.ReadHAR(strings.NewReader(`{"log":` + write(check).Raw + `}`))
+	_, read, err := transcript.ReadHAR(strings.NewReader(`{"log":` + write(check).Raw + `}`))
 	require.NoError(t, err)
 	assert.Len(t, read, 6)
 }

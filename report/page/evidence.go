@@ -165,7 +165,7 @@ func readHAR(folder, file string) ([]transcript.Exchange, error) {
 		return nil, err
 	}
 	defer func() { _ = opened.Close() }()
-	exchanges, err := transcript.ReadHAR(opened)
+	_, exchanges, err := transcript.ReadHAR(opened)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

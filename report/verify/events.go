@@ -7,11 +7,74 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidwall/gjson"
+
+	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/transcript"
 )
 
 // deepest bounds how deep in a body events are looked for.
 const deepest = 8
+
+// event is a federation event of a transcript.
+type event struct {
+	raw   []byte
+	key   string // of the sender, in either dialect; "" if no sender key is there
+	first bool   // the candidate sent it before a peer did
+	own   bool   // the candidate's: it sent this event first, and the first event of the sender
+	sent  bool   // by the candidate, whosever it is
+	// bySendJoin reports that the candidate entered a room with it; completed, that it is an invite that the candidate completed, of whom
+	// the peer had called invited.
+	bySendJoin, completed bool
+	invited               string
+}
+
+func (e *event) get(path string) gjson.Result { return gjson.GetBytes(e.raw, path) }
+
+func (e *event) kind() string { return e.get("type").String() }
+
+func (e *event) room() string { return e.get("room_id").String() }
+
+func (e *event) depth() int64 { return e.get("depth").Int() }
+
+// membership returns that of a member event; "" for other events.
+func (e *event) membership() string {
+	if e.kind() != "m.room.member" {
+		return ""
+	}
+	return e.get("content.membership").String()
+}
+
+// joins reports whether it is a member's own join.
+func (e *event) joins() bool {
+	return e.membership() == "join" && e.key != "" && e.get("state_key").String() == e.key
+}
+
+// mapping returns the mapping of a member event, in canonical form or not; ok is false if there is none.
+func (e *event) mapping() (raw []byte, ok bool) {
+	if e.kind() != "m.room.member" {
+		return nil, false
+	}
+	return pseudoid.MappingOf(e.raw)
+}
+
+// keyOf returns the sender key that an event has in the field of either dialect; "" if there is none.
+func keyOf(raw []byte) string {
+	for _, dialect := range []pseudoid.Dialect{pseudoid.DialectMSC4014, pseudoid.DialectDendrite} {
+		if value := gjson.GetBytes(raw, dialect.SenderField()); value.Type == gjson.String && isKey(value.Str) {
+			return value.Str
+		}
+	}
+	return ""
+}
+
+func isKey(text string) bool {
+	if len(text) != 43 {
+		return false
+	}
+	_, err := pseudoid.ParseSenderKey(text)
+	return err == nil
+}
 
 // complete reports whether a transcript has all exchanges with their bodies: only then it tells who sent an event first.
 func complete(exchanges []transcript.Exchange) bool {
@@ -22,31 +85,41 @@ func complete(exchanges []transcript.Exchange) bool {
 
 // eventsOf returns the federation events of a transcript, each once. An event is the candidate's if the candidate sent it first, and its
 // sender, too.
-func eventsOf(exchanges []transcript.Exchange) []event {
-	var all []event
-	seen := map[string]int{}
+func eventsOf(exchanges []transcript.Exchange) []*event {
+	var all []*event
+	seen := map[string]*event{}
 	senders := map[string]bool{} // whether the candidate sent the first event of a sender
-	take := func(body []byte, sent bool) {
+	take := func(body []byte, sent bool) (found []*event) {
 		for _, raw := range pdusIn(body, 0) {
-			if at, known := seen[string(raw)]; known {
-				all[at].sent = all[at].sent || sent
+			if known := seen[string(raw)]; known != nil {
+				known.sent = known.sent || sent
+				found = append(found, known)
 				continue
 			}
 			sender := senderOf(raw)
 			if _, known := senders[sender]; !known {
 				senders[sender] = sent
 			}
-			seen[string(raw)] = len(all)
-			all = append(all, event{raw: raw, own: sent && senders[sender], sent: sent})
+			one := &event{raw: raw, key: keyOf(raw), first: sent, own: sent && senders[sender], sent: sent}
+			seen[string(raw)] = one
+			all, found = append(all, one), append(found, one)
 		}
+		return found
 	}
 	for _, exchange := range exchanges {
+		is := func(path string) bool { return strings.Contains(exchange.URL, path) }
 		switch exchange.Direction {
 		case transcript.PeerRequest:
 			take(exchange.RequestBody, false)
-			take(exchange.ResponseBody, true)
+			for _, one := range take(exchange.ResponseBody, true) {
+				if is("/invite/") && one.membership() == "invite" {
+					one.completed, one.invited = true, gjson.GetBytes(exchange.RequestBody, "event.state_key").String()
+				}
+			}
 		case transcript.ServerRequest:
-			take(exchange.RequestBody, true)
+			for _, one := range take(exchange.RequestBody, true) {
+				one.bySendJoin = one.bySendJoin || is("/send_join/")
+			}
 			take(exchange.ResponseBody, false)
 		}
 	}
@@ -86,7 +159,7 @@ func pdusIn(body json.RawMessage, depth int) []json.RawMessage {
 	return nil
 }
 
-func sortedNames(object map[string]json.RawMessage) []string {
+func sortedNames[V any](object map[string]V) []string {
 	names := make([]string, 0, len(object))
 	for name := range object {
 		names = append(names, name)

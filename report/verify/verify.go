@@ -1,11 +1,14 @@
-// Package verify judges the recorded evidence of a results folder again: the digests of all files, and with the oracle what the transcripts
-// show of event formats, signatures and sender keys. It needs no server, and does not use the code that judged first.
+// Package verify judges the recorded evidence of a results folder again: the digests of all files, what results.json and the evidence
+// say of each other, and with the oracle what the transcripts show of events, signatures, sender keys, mappings and the answers to clients.
+// It needs no server, and does not use the code that judged first.
 package verify
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,21 +21,16 @@ import (
 	"msc4014/report"
 )
 
-// The requirements that are judged again.
-const (
-	contentHash = "event-format/content-hash"
-	everyEvent  = "signing/every-event-type"
-	oneRoom     = "sender-key/differs-between-rooms"
-	refusals    = "signing/rejects-"
-)
-
 // Outcome is what came of it.
 type Outcome struct {
 	Transcripts int
-	// Events, Signatures and Keys count what was judged again of the candidate's own events.
-	Events, Signatures, Keys int
-	// Confirmed counts recorded failures that the transcripts show again, NotKept those of which the transcripts do not have the event.
+	// Events, Signatures, Keys and Mappings count what was judged again of the candidate's own events, Views answers to clients.
+	Events, Signatures, Keys, Mappings, Views int
+	// Confirmed counts recorded failures of signatures that the transcripts show again, NotKept those of which the transcripts do not have
+	// the event.
 	Confirmed, NotKept int
+	// Shown are the requirements recorded as failed of which a transcript shows a breach again.
+	Shown []string
 	// Contradictions say which check or requirement the evidence contradicts.
 	Contradictions []string
 }
@@ -42,21 +40,40 @@ type judging struct {
 	Outcome
 	formats  []pseudoid.Format
 	verdicts map[string]verdict.Verdict // of requirements
-	rooms    map[string]string          // the room of each of the candidate's keys
-	checks   map[string]verdict.CheckResult
-	findings map[string][]verdict.Finding // by transcript
+	keyRooms map[string]string          // the room of each of the candidate's keys
+	shown    map[string]bool
+	told     map[[2]string]bool // what was contradicted, by requirement and check
+	more     map[string]int     // the number of these, by requirement
+	facts    map[string]*facts  // of events, by digest
+	seen     map[string]bool    // digests of what was counted
 }
 
-// event is an event of a transcript.
-type event struct {
-	raw  []byte
-	own  bool // the candidate's
-	sent bool // by the candidate, whosever it is
+// facts are what does not depend on the transcript in which an event is.
+type facts struct {
+	ids      []string // that it may have
+	signed   bool     // by its sender key
+	hash     error    // of CheckContentHash
+	redacted bool     // it may be in its redacted form
 }
 
-// Evidence judges the transcripts of a results folder again. It returns an error if a transcript cannot be read.
+// attempt is one transcript of a check.
+type attempt struct {
+	check    verdict.CheckResult
+	findings []verdict.Finding
+}
+
+// mostTold bounds the transcripts that are named for one requirement.
+const mostTold = 5
+
+// sharedPrefix begins the names of transcripts on which several checks rest.
+const sharedPrefix = "shared-"
+
+// Evidence judges the transcripts of a results folder again. It returns an error if a file of evidence cannot be read.
 func Evidence(folder string, results report.Results) (Outcome, error) {
-	j := &judging{verdicts: map[string]verdict.Verdict{}, rooms: map[string]string{}, checks: map[string]verdict.CheckResult{}, findings: map[string][]verdict.Finding{}}
+	j := &judging{
+		verdicts: map[string]verdict.Verdict{}, keyRooms: map[string]string{}, shown: map[string]bool{}, told: map[[2]string]bool{}, more: map[string]int{},
+		facts: map[string]*facts{}, seen: map[string]bool{},
+	}
 	dialect := pseudoid.FormatMSC4014
 	if results.Candidate.Dialect == string(pseudoid.DialectDendrite) {
 		dialect = pseudoid.FormatDendrite
@@ -65,140 +82,181 @@ func Evidence(folder string, results report.Results) (Outcome, error) {
 	for _, requirement := range results.Requirements {
 		j.verdicts[requirement.ID] = requirement.Verdict
 	}
-	for _, check := range results.Checks {
-		for _, attempt := range []*verdict.CheckResult{&check, check.First} {
-			if attempt != nil && attempt.Transcript != "" {
-				one := *attempt
-				one.Name = check.Name
-				j.checks[one.Transcript] = one
-			}
-		}
-	}
-	for _, found := range results.Findings {
-		j.findings[found.Transcript] = append(j.findings[found.Transcript], found)
-	}
+	j.inItself(results)
 	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return Outcome{}, fmt.Errorf("cannot read the evidence: %w", err)
 	}
 	defer func() { _ = root.Close() }()
+	if err := j.byEvidence(root, results); err != nil {
+		return Outcome{}, err
+	}
+	if err := j.transcripts(root, results); err != nil {
+		return Outcome{}, err
+	}
+	for _, requirement := range slices.Sorted(maps.Keys(j.more)) {
+		if left := j.more[requirement] - mostTold; left > 0 {
+			j.contradicted("%s is contradicted by %d more transcripts", requirement, left)
+		}
+	}
+	j.Keys = len(j.keyRooms)
+	j.Shown = slices.Sorted(maps.Keys(j.shown))
+	return j.Outcome, nil
+}
+
+// transcripts judges all transcripts, each with what it rests on.
+func (j *judging) transcripts(root *os.Root, results report.Results) error {
+	attempts := attemptsOf(results)
+	shared := map[string][]transcript.Exchange{}
 	for _, file := range results.Evidence {
 		if !strings.HasSuffix(file.Path, ".har") {
 			continue
 		}
-		opened, err := root.Open(filepath.FromSlash(file.Path))
+		about, exchanges, err := read(root, file.Path)
 		if err != nil {
-			return Outcome{}, fmt.Errorf("cannot read the evidence: %w", err)
-		}
-		exchanges, err := transcript.ReadHAR(opened)
-		if err = errors.Join(err, opened.Close()); err != nil {
-			return Outcome{}, fmt.Errorf("%s: %w", file.Path, err)
+			return err
 		}
 		j.Transcripts++
-		j.transcript(file.Path, exchanges)
+		if strings.HasPrefix(filepath.Base(file.Path), sharedPrefix) {
+			j.scene(attempt{check: verdict.CheckResult{Name: file.Path}}, exchanges)
+			continue
+		}
+		one := attempts[file.Path]
+		j.transcriptSays(one.check, about, exchanges)
+		for _, base := range restsOn.FindAllStringSubmatch(about.Result, -1) {
+			if _, known := shared[base[1]]; !known {
+				if _, shared[base[1]], err = read(root, base[1]); err != nil {
+					return err
+				}
+			}
+			exchanges = append(slices.Clone(shared[base[1]]), exchanges...)
+		}
+		slices.SortStableFunc(exchanges, func(a, b transcript.Exchange) int { return a.Started.Compare(b.Started) })
+		j.scene(one, exchanges)
 	}
-	j.Keys = len(j.rooms)
-	return j.Outcome, nil
+	return nil
 }
 
-// transcript judges one transcript.
-func (j *judging) transcript(file string, exchanges []transcript.Exchange) {
-	check := j.checks[file]
-	events := eventsOf(exchanges)
-	if complete(exchanges) {
-		for _, one := range events {
-			if one.own {
-				j.event(check.Name, one.raw)
+// restsOn matches what a transcript says of another one.
+var restsOn = regexp.MustCompile(`; it rests on (checks/shared-[A-Za-z0-9._-]+\.har)`)
+
+func read(root *os.Root, file string) (transcript.About, []transcript.Exchange, error) {
+	opened, err := root.Open(filepath.FromSlash(file))
+	if err != nil {
+		return transcript.About{}, nil, fmt.Errorf("cannot read the evidence: %w", err)
+	}
+	about, exchanges, err := transcript.ReadHAR(opened)
+	if err = errors.Join(err, opened.Close()); err != nil {
+		return transcript.About{}, nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return about, exchanges, nil
+}
+
+// attemptsOf returns the attempts at checks by their transcripts.
+func attemptsOf(results report.Results) map[string]attempt {
+	attempts := map[string]attempt{}
+	for _, check := range results.Checks {
+		for _, each := range []*verdict.CheckResult{&check, check.First} {
+			if each != nil && each.Transcript != "" {
+				one := *each
+				one.Name = check.Name
+				attempts[one.Transcript] = attempt{check: one}
 			}
 		}
 	}
-	for _, found := range j.findings[file] {
-		if found.Requirement == everyEvent && !found.Step {
-			j.recorded(check.Name, found.Detail, found.Requirement, events, nil)
+	for _, found := range results.Findings {
+		if one, ok := attempts[found.Transcript]; ok {
+			one.findings = append(one.findings, found)
+			attempts[found.Transcript] = one
 		}
 	}
-	if slices.ContainsFunc(check.Requirements, func(id string) bool { return strings.HasPrefix(id, refusals) }) && check.Verdict == verdict.Fail {
-		j.recorded(check.Name, check.Reason, check.Requirements[0], events, exchanges)
-	}
+	return attempts
 }
 
-// event judges an event that the candidate made.
-func (j *judging) event(check string, raw []byte) {
-	sender := j.formats[0].Sender(raw)
-	if _, err := pseudoid.ParseSenderKey(sender); err != nil {
-		return // of an ordinary room
-	}
-	var fields struct {
-		Type    string `json:"type"`
-		RoomID  string `json:"room_id"`
-		Content struct {
-			Membership string `json:"membership"`
-		} `json:"content"`
-	}
-	if json.Unmarshal(raw, &fields) != nil || fields.Content.Membership == "invite" {
-		return // others complete invites, with hash and signatures
-	}
-	name := fields.Type + " of " + sender
-	if ids := j.ids(raw); len(ids) > 0 {
-		name = fields.Type + " " + ids[0]
-	}
-	j.Events++
-	if err := pseudoid.CheckContentHash(raw); err != nil && !j.redacted(raw) {
-		j.contradict(contentHash, check, fmt.Sprintf("%s: %v", name, err))
-	}
-	j.Signatures++
-	if !j.signed(raw) {
-		j.contradict(everyEvent, check, name+" has no valid signature by its sender key")
+// scene judges one transcript.
+func (j *judging) scene(one attempt, exchanges []transcript.Exchange) {
+	s := newScene(j, one.check, exchanges)
+	s.recordedFailures(one.findings)
+	if !complete(exchanges) {
 		return
 	}
-	if first, known := j.rooms[sender]; known && fields.RoomID != "" && first != fields.RoomID {
-		j.contradict(oneRoom, check, fmt.Sprintf("the key %s is used in %s and in %s", sender, first, fields.RoomID))
-	} else if fields.RoomID != "" {
-		j.rooms[sender] = fields.RoomID
-	}
-}
-
-// contradict notes that the evidence breaks a requirement that was judged to be met.
-func (j *judging) contradict(requirement, check, detail string) {
-	if j.verdicts[requirement] == verdict.Pass {
-		j.Contradictions = append(j.Contradictions, fmt.Sprintf("%s is recorded as pass, but in the transcript of %q %s", requirement, check, detail))
-	}
-}
-
-// eventID matches identifiers of events; served matches the claim that one must be refused and is shown.
-var (
-	eventID = regexp.MustCompile(`\$[A-Za-z0-9_-]{43}`)
-	served  = regexp.MustCompile(`the event (\$[A-Za-z0-9_-]{43}) must be refused and is in `)
-)
-
-// recorded looks for the events that a recorded failure names: they must be without a valid signature and, where exchanges are given,
-// clients must have been shown them.
-func (j *judging) recorded(check, said, requirement string, events []event, exchanges []transcript.Exchange) {
-	id := eventID.FindString(said)
-	if exchanges != nil {
-		claim := served.FindStringSubmatch(said)
-		if claim == nil {
-			return // it failed by something else
+	for _, each := range s.events {
+		if each.own && each.key != "" {
+			s.event(each)
 		}
-		id = claim[1]
+		s.carried(each)
 	}
-	at := slices.IndexFunc(events, func(one event) bool { return slices.Contains(j.ids(one.raw), id) })
-	if id == "" || at < 0 {
-		j.NotKept++
-		return
+	s.keysOfUsers()
+	s.answersByID()
+	s.refusedViews()
+	for _, exchange := range exchanges {
+		s.view(exchange)
 	}
-	if j.signed(events[at].raw) {
-		j.Contradictions = append(j.Contradictions, fmt.Sprintf("the fail of %q (%s) is not in its transcript: %s is signed by its sender key", check, requirement, id))
-		return
+}
+
+// breaks notes that a transcript shows a breach of a requirement.
+func (s *scene) breaks(requirement, format string, arguments ...any) {
+	switch s.verdicts[requirement] {
+	case verdict.Fail:
+		s.shown[requirement] = true
+	case verdict.Pass:
+		about := [2]string{requirement, s.check.Name}
+		if s.told[about] {
+			return // one of a transcript is enough
+		}
+		s.told[about] = true
+		if s.more[requirement]++; s.more[requirement] <= mostTold {
+			s.contradicted("%s is recorded as pass, but in the transcript of %q %s", requirement, s.check.Name, fmt.Sprintf(format, arguments...))
+		}
 	}
-	shown := exchanges == nil || slices.ContainsFunc(exchanges, func(e transcript.Exchange) bool {
-		return e.Direction != transcript.ServerRequest && e.Status < 300 && strings.Contains(string(e.ResponseBody), id) || strings.Contains(e.URL, "/event/") && e.Status == 200
-	})
-	if !shown {
-		j.Contradictions = append(j.Contradictions, fmt.Sprintf("the fail of %q (%s) is not in its transcript: no answer has %s", check, requirement, id))
-		return
+}
+
+// breaksOwn notes that a transcript shows a breach of what its check judges, of the requirements that begin with a prefix.
+func (s *scene) breaksOwn(prefix, format string, arguments ...any) {
+	for _, requirement := range s.check.Requirements {
+		if strings.HasPrefix(requirement, prefix) {
+			s.breaks(requirement, format, arguments...)
+		}
 	}
-	j.Confirmed++
+}
+
+// judgedOnce returns the facts of an event.
+func (j *judging) judgedOnce(raw []byte) *facts {
+	sum := sha256.Sum256(raw)
+	if known := j.facts[string(sum[:])]; known != nil {
+		return known
+	}
+	made := &facts{signed: j.signed(raw), hash: pseudoid.CheckContentHash(raw), redacted: j.redacted(raw)}
+	for _, format := range j.formats {
+		if id, err := pseudoid.EventID(raw, format); err == nil && !slices.Contains(made.ids, id) {
+			made.ids = append(made.ids, id)
+		}
+	}
+	j.facts[string(sum[:])] = made
+	return made
+}
+
+// counted reports whether something is met for the first time.
+func (j *judging) counted(raw []byte) bool {
+	sum := sha256.Sum256(raw)
+	if j.seen[string(sum[:])] {
+		return false
+	}
+	j.seen[string(sum[:])] = true
+	return true
+}
+
+// countedAnswer is counted for an answer, of which several may be equal.
+func (j *judging) countedAnswer(e transcript.Exchange) bool {
+	return j.counted([]byte(fmt.Sprint(e.Started.UnixNano(), e.Actor, e.URL, e.Duration)))
+}
+
+// nameOf returns how an event is called.
+func (j *judging) nameOf(one *event) string {
+	if ids := j.judgedOnce(one.raw).ids; len(ids) > 0 {
+		return one.kind() + " " + ids[0]
+	}
+	return one.kind() + " of " + one.key
 }
 
 // signed reports whether an event has a valid signature by its sender key, under any redaction that the candidate may have.
@@ -207,17 +265,6 @@ func (j *judging) signed(raw []byte) bool {
 		_, err := pseudoid.VerifySenderSignature(raw, f)
 		return err == nil
 	})
-}
-
-// ids returns the event IDs that an event may have.
-func (j *judging) ids(raw []byte) []string {
-	var ids []string
-	for _, format := range j.formats {
-		if id, err := pseudoid.EventID(raw, format); err == nil && !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
 }
 
 // redacted reports whether redaction would take nothing from the content of an event: its hash is that of what it was before. Whether
@@ -237,7 +284,7 @@ func contentOf(raw []byte) []byte {
 	if json.Unmarshal(raw, &fields) != nil {
 		return nil
 	}
-	delete(fields.Content, "mxid_mapping")
+	delete(fields.Content, pseudoid.MappingField)
 	content, err := json.Marshal(fields.Content) // its names in order
 	if err != nil {
 		return nil

@@ -66,6 +66,7 @@ func folder(t *testing.T, check verdict.CheckResult, exchanges ...transcript.Exc
 	for _, id := range []string{contentHash, everyEvent, oneRoom} {
 		results.Requirements = append(results.Requirements, report.Requirement{ID: id, Verdict: verdict.Pass})
 	}
+	results.RequirementCounts = report.Counts{verdict.Pass: len(results.Requirements)}
 	return path, results
 }
 

@@ -56,7 +56,9 @@ type Options struct {
 	Sessions    int // of twins, from Seed on; 0 for those of a usual run
 	Shard       string
 	Keep        bool
-	Verbose     bool
+	// Evidence is "needed" or EvidenceAll; "" means "needed".
+	Evidence string
+	Verbose  bool
 }
 
 // Candidate is a homeserver that the project can prepare.
@@ -99,6 +101,11 @@ func (r *Runner) validate(options Options) (*validated, error) {
 	case "auto", "docker", "process":
 	default:
 		return nil, fmt.Errorf("--runtime %q: must be one of auto, docker, process", options.Runtime)
+	}
+	switch options.Evidence {
+	case "", "needed", report.EvidenceAll:
+	default:
+		return nil, fmt.Errorf("--evidence %q: must be one of needed, %s", options.Evidence, report.EvidenceAll)
 	}
 	if v.selection, err = selection.New(options.Run, options.Shard, options.Pair != ""); err != nil {
 		return nil, err

@@ -234,6 +234,7 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	wanted := plan.Plan{
 		Runtime: m.runtimeName, Run: m.Options.Run, RoomVersion: m.RoomVersion, Parallel: m.Parallel, Shuffle: m.Shuffle, Seed: m.Seed,
 		Shard: m.Shard, Keep: m.Keep, Results: folder.Staging(), Session: own.Dir, Expected: one.expected.Differences(), Sessions: m.Sessions, Repeat: m.Repeat,
+		AllEvidence: m.Evidence == report.EvidenceAll,
 	}
 	recorder, err := live.Record(folder.Staging(), one.expected.Expects)
 	if err != nil {
@@ -284,7 +285,7 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	results := report.Assemble(report.Run{
 		Suite: r.Suite, Started: started, Duration: time.Since(started), Registered: m.registered,
 		Selection: m.selection, Incomplete: ending.BrokeOff(ctx),
-		Candidate: wanted.Candidate(), Notes: r.Notices,
+		Candidate: wanted.Candidate(), Notes: r.Notices, AllEvidence: wanted.AllEvidence,
 	}, m.catalogue, ending.Events)
 	if !ending.Planned() {
 		return nil, cause(ctx, r.crash(folder, results.Incomplete))

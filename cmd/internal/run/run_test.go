@@ -89,6 +89,8 @@ func fake(s script) int {
 		}
 		if result.Verdict != verdict.Pass {
 			result.Reason = "because of " + name
+		}
+		if result.Verdict != verdict.Pass || wanted.AllEvidence {
 			result.Log = "checks/" + name + "/hs1.log"
 			folder := filepath.Join(wanted.Results, "checks", name)
 			_ = os.MkdirAll(folder, 0o755)
@@ -249,6 +251,21 @@ func TestAnotherRoomVersion(t *testing.T) {
 	assert.Contains(t, b.out.String(), "room version org.example.msc4014.v2")
 }
 
+func TestAllEvidence(t *testing.T) {
+	for _, which := range []string{"", "needed", report.EvidenceAll} {
+		b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
+		wanted := options("dendrite")
+		wanted.Evidence = which
+		_, err := b.Run(context.Background(), wanted)
+		require.NoError(t, err)
+		results, err := report.Read(filepath.Join(b.Root, "results", "dendrite"))
+		require.NoError(t, err)
+		all := which == report.EvidenceAll
+		assert.Equal(t, all, results.EvidenceKept == report.EvidenceAll, which)
+		assert.Equal(t, all, len(results.Evidence) == 2, "%v", results.Evidence)
+	}
+}
+
 func TestNoticesCannotBeMissed(t *testing.T) {
 	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
 	b.Notices = []string{"the variable COMPLEMENT_DEBUGG is unknown"}
@@ -362,6 +379,7 @@ func TestBadInput(t *testing.T) {
 		`--shard "0/2"`:                                          func(o *Options) { o.Shard = "0/2" },
 		`--shard "x"`:                                            func(o *Options) { o.Shard = "x" },
 		"--parallel 65: must be a number of checks from 1 to 64": func(o *Options) { o.Parallel = 65 },
+		`--evidence "some": must be one of needed, all`:          func(o *Options) { o.Evidence = "some" },
 		"--parallel -1":                                          func(o *Options) { o.Parallel = -1 },
 		"--baseline names the file of one candidate;":            func(o *Options) { o.Candidates, o.Baseline = []string{"dendrite", "dendrite@2"}, broken },
 		"cannot use /dev/null/results":                           func(o *Options) { o.Results = "/dev/null/results" },
