@@ -21,7 +21,6 @@ import (
 // The bounds of what is shown, in bytes of HTML.
 const (
 	longestExcerpt = 8 << 10
-	excerptFrame   = 330     // of the markup around an excerpt
 	logBytes       = 4 << 20 // read of one log
 	logLines       = 12
 )
@@ -240,37 +239,13 @@ func (c *collector) body(body []byte, said words) *Excerpt {
 }
 
 // shortBody is the length up to which a body is shown whole.
-const shortBody = 1 << 10
+const shortBody = 4 << 10
 
 func (c *collector) excerpt(text string, said words) *Excerpt {
 	excerpt := &Excerpt{text: report.Visible(text), tokens: said.marks}
 	excerpt.weight = weight(excerpt.text)
 	c.excerpts = append(c.excerpts, excerpt)
 	return excerpt
-}
-
-// finish cuts the excerpts so that together they have at most so many bytes of HTML, and marks what matters in them.
-func (c *collector) finish(bytes int) []*Evidence {
-	limit := longestExcerpt
-	for c.size(limit) > bytes && limit > shortest {
-		limit = limit * 9 / 10
-	}
-	for _, excerpt := range c.excerpts {
-		excerpt.cut(limit)
-	}
-	return c.all
-}
-
-// shortest is the length in bytes below which no excerpt is cut.
-const shortest = 256
-
-// size returns the bytes of all excerpts if each has at most limit.
-func (c *collector) size(limit int) int {
-	sum := 0
-	for _, excerpt := range c.excerpts {
-		sum += min(limit, excerpt.weight) + excerptFrame
-	}
-	return sum
 }
 
 // weight returns the bytes of a text as HTML.

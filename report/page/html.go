@@ -86,7 +86,8 @@ type page struct {
 	HasFaults bool
 	// HasTimeline reports that any candidate has a timeline.
 	HasTimeline bool
-	Evidence    []*Evidence
+	// Packed is the evidence (pack.go).
+	Packed string
 }
 
 // policy allows the style sheet and the script of the report, by their digests, and no request.
@@ -116,13 +117,17 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	if err := parsed.Execute(&out, shown); err != nil { // without evidence, to know how much fits
 		return fmt.Errorf("make the HTML report: %w", err)
 	}
-	if shown.Evidence = r.evidence.finish(longestPage - out.Len()); len(shown.Evidence) > 0 {
+	var err error
+	if shown.Packed, err = r.evidence.pack(longestPage - out.Len()); err != nil {
+		return err
+	}
+	if shown.Packed != "" {
 		out.Reset()
 		if err := parsed.Execute(&out, shown); err != nil {
 			return fmt.Errorf("make the HTML report: %w", err)
 		}
 	}
-	_, err := io.WriteString(w, report.Visible(out.String()))
+	_, err = io.WriteString(w, report.Visible(out.String()))
 	return err
 }
 

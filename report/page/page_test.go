@@ -4,11 +4,17 @@ package page
 
 import (
 	"bytes"
+	"compress/flate"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,19 +97,64 @@ func quotedJSON(t *testing.T, text string) string {
 func TestHTMLIsText(t *testing.T) {
 	var plain bytes.Buffer
 	require.NoError(t, New([]Source{hostile(t, "harmless")}).WriteHTML(&plain))
-	want := elements(t, plain.String())
+	want := elements(t, plain.String()+evidenceOf(t, plain.String()))
 	assert.Equal(t, 1, want["script"])
 	policyOf(t, plain.String())
 	for _, text := range nasty {
 		var page bytes.Buffer
 		require.NoError(t, New([]Source{hostile(t, text)}).WriteHTML(&page))
-		got := elements(t, page.String())
+		evidence := evidenceOf(t, page.String())
+		got := elements(t, page.String()+evidence)
 		for _, dangerous := range []string{"script", "style", "img", "template", "b", "iframe", "meta", "base", "svg", "form"} {
 			assert.Equal(t, want[dangerous], got[dangerous], "%q: <%s>", text, dangerous)
 		}
-		assert.False(t, strings.ContainsAny(page.String(), "\x1b\u202e\u2028"), text)
-		assert.True(t, strings.Contains(page.String(), "What was seen"), "the evidence is shown: %q", text)
+		assert.False(t, strings.ContainsAny(page.String()+evidence, "\x1b\u202e\u2028"), text)
+		assert.True(t, strings.Contains(evidence, "What was seen"), "the evidence is shown: %q", text)
 	}
+}
+
+// evidenceOf unpacks the evidence of a page as its script does.
+func evidenceOf(t *testing.T, page string) string {
+	t.Helper()
+	found := regexp.MustCompile(`<template id="evidence">([A-Za-z0-9_-]+)</template>`).FindStringSubmatch(page)
+	require.NotNil(t, found)
+	packed, err := base64.RawURLEncoding.DecodeString(found[1])
+	require.NoError(t, err)
+	text, err := io.ReadAll(flate.NewReader(bytes.NewReader(packed)))
+	require.NoError(t, err)
+	var shown map[string]string
+	require.NoError(t, json.Unmarshal(text, &shown))
+	var all strings.Builder
+	for _, id := range slices.Sorted(maps.Keys(shown)) {
+		all.WriteString(shown[id])
+	}
+	return all.String()
+}
+
+// TestThePageHasRoomForItsEvidence: an excerpt has at most eight KiB, and less only where the page would weigh too much.
+func TestThePageHasRoomForItsEvidence(t *testing.T) {
+	long := hex.EncodeToString(bytes.Repeat([]byte("0123456789abcdef"), 1<<9)) // 16 KiB
+	source := hostile(t, long)
+	var page bytes.Buffer
+	require.NoError(t, New([]Source{source}).WriteHTML(&page))
+	evidence := evidenceOf(t, page.String())
+	pre := regexp.MustCompile(`(?s)<pre[^>]*>(.*?)</pre>`)
+	longest := 0
+	for _, each := range pre.FindAllStringSubmatch(evidence, -1) {
+		longest = max(longest, len(each[1]))
+	}
+	assert.InDelta(t, longestExcerpt, longest, longestExcerpt/5)
+
+	report := New([]Source{source})
+	whole, err := report.evidence.pack(longestPage)
+	require.NoError(t, err)
+	less, err := report.evidence.pack(len(whole) - 1)
+	require.NoError(t, err)
+	assert.Less(t, len(less), len(whole))
+	least, err := report.evidence.pack(1)
+	require.NoError(t, err)
+	assert.Less(t, len(least), len(less))
+	assert.NotEmpty(t, least, "some of each is always there")
 }
 
 // elements counts the elements of a page, and fails for handlers and for addresses that lead out of it, other than to https.

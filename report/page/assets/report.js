@@ -13,12 +13,23 @@
 		return texts[i];
 	};
 
-	// Evidence is in templates, which cost nothing until they are used.
-	const fill = (place) => {
-		const template = find(place.dataset.evidence);
-		if (place.dataset.filled || !template) return;
+	// Evidence is HTML of ours by its identifier, compressed, in a template that costs nothing until it is used.
+	let unpacked = null;
+	const unpack = async () => {
+		const packed = find("evidence").content.textContent.replaceAll("-", "+").replaceAll("_", "/");
+		const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+		return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"))).json();
+	};
+	const fill = async (place) => {
+		if (place.dataset.filled) return;
 		place.dataset.filled = "yes";
-		place.append(template.content.cloneNode(true));
+		try {
+			const shown = document.createElement("template");
+			shown.innerHTML = (await (unpacked ??= unpack()))[place.dataset.evidence];
+			place.append(shown.content);
+		} catch (problem) {
+			place.append(`This browser cannot show the evidence (${problem.message}); it is in the files of the results.`);
+		}
 	};
 	const fillIn = (element) => {
 		for (const place of element.querySelectorAll("[data-evidence]")) fill(place);
