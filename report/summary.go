@@ -131,15 +131,16 @@ func (s *summary) consequences(results Results) {
 		}
 		shown[requirement.Consequence] = append(shown[requirement.Consequence], requirement.ID)
 	}
-	if len(order) > 0 {
-		s.line("  for users")
-	}
-	for _, sentence := range order {
+	for i, sentence := range order {
+		label := ""
+		if i == 0 {
+			label = "for users"
+		}
 		by := shown[sentence][0]
 		if more := len(shown[sentence]) - 1; more > 0 {
 			by += fmt.Sprintf(" and %d more", more)
 		}
-		s.line("    %s %s", oneLine(sentence), s.style.paint(dim, "("+by+")"))
+		s.line("  %-14s %s %s", label, oneLine(sentence), s.style.paint(dim, "("+by+")"))
 	}
 }
 

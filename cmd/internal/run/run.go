@@ -268,7 +268,7 @@ func (r *Runner) judge(ctx context.Context, m *made, one task) (result *outcome,
 	m.progress.Expect(one.expected.Expects)
 	m.progress.Begin() // restart the clock: builds do not count towards the run's time
 	started := time.Now()
-	doing(m.progress.Doing, "starting "+wanted.Candidate().Name)
+	doing(m.progress.Step, "starting "+wanted.Candidate().Name)
 	ending, err := suitebinary.Process{
 		Binary: m.binary, Plan: wanted, Lock: own.LockFile(), Kill: r.Kill, CleanupTime: cleanupTime,
 		Handle: func(event verdict.Event) {
