@@ -17,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -197,6 +198,49 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// TestPrint prints the report on A4 with a verdict opened.
+func TestPrint(t *testing.T) {
+	file := reportFile(t)
+	v := visit(t, file, 1280, "dark")
+	defer v.finish()
+	v.expands()
+	// A4 without margins of one centimetre, at 96 pixels an inch.
+	v.width = 718
+	v.do(emulation.SetDeviceMetricsOverride(int64(v.width), 1046, 1, false),
+		emulation.SetEmulatedMedia().WithMedia("print").WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
+	v.fits()
+	for expression, problem := range map[string]string{
+		`getComputedStyle(document.querySelector(".tools")).display === "none"`:                                                "controls are printed",
+		`getComputedStyle(document.querySelector(".matrix thead")).display === "table-header-group"`:                           "the names of the candidates are not repeated on each page",
+		`getComputedStyle(document.querySelector("button.v")).display !== "none"`:                                              "verdicts are not printed",
+		`[...document.querySelectorAll(".steps pre")].every((pre) => pre.scrollHeight <= pre.clientHeight + 1)`:                "evidence is cut off",
+		`((c) => c[0] + c[1] + c[2] < 200)(getComputedStyle(document.body).color.match(/\d+/g).map(Number))`:                   "text is not dark",
+		`((c) => c[0] + c[1] + c[2] > 700)(getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number))`:         "paper is not white",
+		`[...document.querySelectorAll("tr.requirement td")].every((cell) => getComputedStyle(cell).display === "table-cell")`: "the table is not one",
+		`!document.querySelector(".questions") || document.querySelector(".questions td").clientWidth > 150`:                   "the readings of open questions have no room",
+	} {
+		if v.number("("+expression+") ? 1 : 0") != 1 {
+			t.Error(problem)
+		}
+	}
+	for _, part := range []string{"requirements", "open", "timeline", "environment"} {
+		v.section(part, "print-"+part)
+	}
+	v.do(chromedp.Evaluate("scrollTo(0, 0)", nil))
+	v.picture("print")
+	folder := os.Getenv("REPORT_SCREENSHOTS")
+	if folder == "" {
+		return
+	}
+	v.do(chromedp.ActionFunc(func(ctx context.Context) error {
+		paper, _, err := page.PrintToPDF().WithPaperWidth(8.27).WithPaperHeight(11.69).Do(ctx)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(folder, "report.pdf"), paper, 0o644)
+	}))
+}
+
 // TestPicture takes the picture of the report that REPORT_PICTURE names.
 func TestPicture(t *testing.T) {
 	file, picture := reportFile(t), os.Getenv("REPORT_PICTURE")
@@ -255,11 +299,19 @@ func (v *visitor) expands() {
 		v.t.Fatalf("after Enter on a cell %d details are open", open)
 	}
 	const places = `document.querySelectorAll("tr.detail:not([hidden]) [data-evidence]").length`
-	if v.number(places) > 0 && v.number(`document.querySelectorAll("tr.detail:not([hidden]) .steps > li, tr.detail:not([hidden]) pre").length`) == 0 {
-		v.do(chromedp.Evaluate(`document.querySelector("tr.detail:not([hidden]) details:has([data-evidence])").open = true`, nil), chromedp.Sleep(200*time.Millisecond))
-		if v.number(`document.querySelectorAll("tr.detail:not([hidden]) .steps").length`) == 0 {
-			v.t.Error("the evidence of a check is not shown")
-		}
+	if v.number(places) == 0 {
+		return
+	}
+	v.do(chromedp.Evaluate(`document.querySelector("tr.detail:not([hidden]) details:has([data-evidence])").open = true`, nil))
+	v.await(`document.querySelector("tr.detail:not([hidden]) .steps pre") !== null`, "the evidence of a check is not shown")
+}
+
+// await waits until an expression is true.
+func (v *visitor) await(expression, otherwise string) {
+	v.t.Helper()
+	var is bool
+	if err := chromedp.Run(v.ctx, chromedp.Poll(expression, &is, chromedp.WithPollingTimeout(20*time.Second))); err != nil {
+		v.t.Errorf("%s: %v", otherwise, err)
 	}
 }
 
