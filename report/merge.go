@@ -25,9 +25,10 @@ type shard struct {
 }
 
 // Merge returns the results of a run of which shards are all parts, compared with no baseline yet, and for each file of evidence the index of
-// the shard that has it. It returns an error if the shards are not of one run, overlap, leave a gap, or are incomplete.
-func Merge(results []Results) (merged Results, files map[string]int, err error) {
-	shards, err := partsOf(results)
+// the shard that has it. It returns an error if the shards are not of one run, overlap, leave a gap, or are incomplete. ofSources reports
+// whether all images of a name are of the same sources: then they may have different digests.
+func Merge(results []Results, ofSources func(image string) bool) (merged Results, files map[string]int, err error) {
+	shards, err := partsOf(results, ofSources)
 	if err != nil {
 		return Results{}, nil, err
 	}
@@ -66,6 +67,9 @@ func Merge(results []Results) (merged Results, files map[string]int, err error) 
 			}
 		}
 	}
+	if apart := builtApart(shards); apart != "" {
+		merged.Notes = append(merged.Notes, apart)
+	}
 	for _, check := range merged.Checks {
 		a.planned[check.Name] = !LeftOut(check.Verdict, check.Reason)
 	}
@@ -81,8 +85,27 @@ func Merge(results []Results) (merged Results, files map[string]int, err error) 
 	return merged, files, nil
 }
 
+// builtApart says that shards ran images of the same sources that were built apart; "" if they did not.
+func builtApart(shards []shard) string {
+	var digests []string
+	for _, one := range shards {
+		if !slices.Contains(digests, one.Candidate.Digest) {
+			digests = append(digests, one.Candidate.Digest)
+		}
+	}
+	if len(digests) == 1 {
+		return ""
+	}
+	return fmt.Sprintf("shards ran %d images that were built apart from the same sources, %s: %s", len(digests), shards[0].Candidate.Image, strings.Join(digests, ", "))
+}
+
+// sameImage reports whether two shards judged the same image, or two of the same sources.
+func sameImage(a, b verdict.Candidate, ofSources func(image string) bool) bool {
+	return a.Digest == b.Digest || a.Image == b.Image && !strings.HasPrefix(a.Name, "image:") && ofSources(a.Image)
+}
+
 // partsOf returns the shards in their order, if they are all of one run.
-func partsOf(results []Results) ([]shard, error) {
+func partsOf(results []Results, ofSources func(image string) bool) ([]shard, error) {
 	var shards []shard
 	for i, one := range results {
 		if one.Selection == nil || one.Selection.Shard == "" {
@@ -106,7 +129,7 @@ func partsOf(results []Results) ([]shard, error) {
 	first := shards[0]
 	there := map[int]bool{}
 	for _, one := range shards {
-		if why := otherRun(first.Results, one.Results); why != "" || first.parts != one.parts {
+		if why := otherRun(first.Results, one.Results, ofSources); why != "" || first.parts != one.parts {
 			return nil, fmt.Errorf("shards %s and %s are not of one run: they differ in %s", first.Selection.Shard, one.Selection.Shard, cmp.Or(why, "the number of shards"))
 		}
 		if there[one.part] {
@@ -132,7 +155,7 @@ func asked(results Results) (pattern string, pair bool) {
 }
 
 // otherRun says in what two shards differ that those of one run have in common; "" if in nothing.
-func otherRun(a, b Results) string {
+func otherRun(a, b Results, ofSources func(image string) bool) string {
 	names := func(results Results) []string {
 		var all []string
 		for _, check := range results.Checks {
@@ -146,7 +169,7 @@ func otherRun(a, b Results) string {
 		what string
 		same bool
 	}{
-		{"the candidate", a.Candidate.Name == b.Candidate.Name && a.Candidate.Digest == b.Candidate.Digest},
+		{"the candidate", a.Candidate.Name == b.Candidate.Name && sameImage(a.Candidate, b.Candidate, ofSources)},
 		{"the runtime", a.Candidate.Runtime == b.Candidate.Runtime},
 		{"the room version", a.Candidate.RoomVersion == b.Candidate.RoomVersion},
 		{"the version of the suite", a.Suite == b.Suite},

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -60,17 +61,45 @@ func sharded(t *testing.T) (whole Results, shards []Results) {
 	}
 }
 
+func ofSources(image string) bool { return image == "msc4014/dendrite:1-0123456789ab" }
+
+// TestMergeOfImagesThatWereBuiltApart: of the same sources they are merged, and others are refused.
+func TestMergeOfImagesThatWereBuiltApart(t *testing.T) {
+	for _, test := range []struct {
+		name, first, second string
+		merged              bool
+	}{
+		{"dendrite@1", "msc4014/dendrite:1-0123456789ab", "msc4014/dendrite:1-0123456789ab", true},
+		{"dendrite@1", "msc4014/dendrite:1-0123456789ab", "msc4014/dendrite:1-ba9876543210", false},
+		{"synapse", "msc4014/synapse:0123456789ab", "msc4014/synapse:0123456789ab", false},
+		{"image:msc4014/dendrite:1-0123456789ab", "msc4014/dendrite:1-0123456789ab", "msc4014/dendrite:1-0123456789ab", false},
+	} {
+		_, shards := sharded(t)
+		for i, image := range []string{test.first, test.second} {
+			shards[i].Candidate.Name, shards[i].Candidate.Image, shards[i].Candidate.Digest = test.name, image, fmt.Sprintf("sha256:%d", i)
+		}
+		merged, _, err := Merge(shards, ofSources)
+		if !test.merged {
+			assert.ErrorContains(t, err, "they differ in the candidate", test.name)
+			continue
+		}
+		require.NoError(t, err)
+		assert.Equal(t, "sha256:1", merged.Candidate.Digest, "that of the first shard")
+		assert.Contains(t, merged.Notes, "shards ran 2 images that were built apart from the same sources, msc4014/dendrite:1-0123456789ab: sha256:1, sha256:0")
+	}
+}
+
 // TestMerge: the result of the shards is that of the whole run.
 func TestMerge(t *testing.T) {
 	whole, shards := sharded(t)
-	merged, files, err := Merge(shards)
+	merged, files, err := Merge(shards, ofSources)
 	require.NoError(t, err)
 	whole.Evidence = nil
 	assert.Equal(t, whole, merged)
 	assert.Equal(t, map[string]int{"checks/0.log": 1, "checks/1.log": 0, "checks/2.log": 1, "checks/3.log": 0, "checks/up.log": 1}, files)
 
 	shards[0].Checks[2].Verdict = verdict.Fail
-	merged, files, err = Merge(shards)
+	merged, files, err = Merge(shards, ofSources)
 	require.NoError(t, err)
 	assert.Equal(t, verdict.Fail, merged.Requirements[3].Verdict, "a crash in any shard counts")
 	assert.Equal(t, 0, files["checks/up.log"])
@@ -95,7 +124,7 @@ func TestMergeRefuses(t *testing.T) {
 		},
 	} {
 		_, shards := sharded(t)
-		_, _, err := Merge(spoil(shards))
+		_, _, err := Merge(spoil(shards), ofSources)
 		assert.ErrorContains(t, err, words)
 	}
 }

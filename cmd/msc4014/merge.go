@@ -13,6 +13,7 @@ import (
 	"msc4014/report"
 	"msc4014/report/baseline"
 	"msc4014/report/page"
+	"msc4014/runtime/candidate"
 )
 
 // merge merges the shards in folders into a results folder, compares the result with the baseline of the shards, and returns its exit
@@ -32,7 +33,7 @@ func merge(to string, folders []string) (status int, err error) {
 		}
 		shards = append(shards, results)
 	}
-	merged, files, err := report.Merge(shards)
+	merged, files, err := report.Merge(shards, candidate.IsOfSources)
 	if err != nil {
 		return 0, fmt.Errorf("cannot merge: %w", err)
 	}

@@ -225,6 +225,15 @@ func TestMerge(t *testing.T) {
 		assert.Contains(t, did.said, says)
 		assert.Empty(t, s.called(t))
 	}
+	for given, name := range map[string]string{
+		"INPUT_ARGUMENTS=--strict": "arguments", "INPUT_CANDIDATE=dendrite:.": "candidate", "INPUT_RUN=mapping/": "run", "INPUT_SHARD=1/2": "shard",
+		"INPUT_BASELINE=b.json": "baseline", "INPUT_IMAGE_FILE=a.tar": "image-file",
+	} {
+		did := s.call(t, work, "suite", "INPUT_MERGE=shards", given)
+		assert.Equal(t, 2, did.status, given)
+		assert.Contains(t, did.said, "action: merge: leave out the input "+name+"; give it to the jobs of the shards")
+		assert.Empty(t, s.called(t), given)
+	}
 }
 
 func TestAValueCannotWriteAnotherOutput(t *testing.T) {

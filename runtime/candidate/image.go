@@ -12,6 +12,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -98,6 +99,14 @@ func imageLock(tag string) string { return "image-" + safeName(tag) }
 
 // IsImage reports whether name is that of an image that this package builds.
 func IsImage(name string) bool { return strings.HasPrefix(name, repository) }
+
+// ofSources matches the images that are made of nothing but sources, which the last part of their names is the fingerprint of. Debian's
+// packages change, so an image with them is not.
+var ofSources = regexp.MustCompile(`^` + repository + `(?:` + dendriteSoftware + `|` + referenceSoftware + `):(?:[A-Za-z0-9._]+-)?[0-9a-f]{12}$`)
+
+// IsOfSources reports whether name is that of an image that this package builds, and all images of that name are of the same sources, wherever
+// they were built.
+func IsOfSources(name string) bool { return ofSources.MatchString(name) }
 
 func (e *engine) run(ctx context.Context, t *task, tag string, files, arguments map[string]string) error {
 	reader, writer := io.Pipe()
