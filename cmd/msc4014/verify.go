@@ -104,7 +104,7 @@ func verified(folder string, results report.Results, required ed25519.PublicKey)
 		"%d mappings (mapping), %d answers to clients (client-view)\n",
 		outcome.Transcripts, outcome.Events, outcome.Signatures, outcome.Keys, outcome.Mappings, outcome.Views)
 	if len(outcome.Shown) > 0 {
-		fmt.Printf("recorded failures that a transcript shows again: %s\n", strings.Join(outcome.Shown, ", "))
+		fmt.Println(report.ForConsole("recorded failures that a transcript shows again: " + strings.Join(outcome.Shown, ", ")))
 	}
 	fmt.Printf("recorded failures of signatures: %d shown again, %d of which the transcript does not have the event\n", outcome.Confirmed, outcome.NotKept)
 	return append(problems, outcome.Contradictions...), nil

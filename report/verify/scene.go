@@ -5,6 +5,7 @@ package verify
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -145,7 +146,7 @@ func unescaped(text string) string {
 // readPublished collects the keys that servers publish, as they say it and as notaries do.
 func (s *scene) readPublished() {
 	for _, e := range s.exchanges {
-		if e.Direction == transcript.ClientRequest || !strings.Contains(e.URL, "/_matrix/key/v2/") || e.Status != 200 || !gjson.ValidBytes(e.ResponseBody) {
+		if e.Direction == transcript.ClientRequest || !strings.Contains(e.URL, "/_matrix/key/v2/") || e.Status != 200 || !json.Valid(e.ResponseBody) {
 			continue
 		}
 		answers := append(gjson.GetBytes(e.ResponseBody, "server_keys").Array(), gjson.ParseBytes(e.ResponseBody))
@@ -200,7 +201,7 @@ func (s *scene) verified(mapping pseudoid.Mapping) error {
 	return err
 }
 
-// path returns the path of an exchange below /_matrix/client and the version, by its segments; nil for other exchanges.
+// pathOf returns the path of an exchange below /_matrix/client and the version, by its segments; nil if there is none.
 func pathOf(e transcript.Exchange) []string {
 	address, _, _ := strings.Cut(e.URL, "?")
 	_, rest, found := strings.Cut(address, "/_matrix/client/")
@@ -208,6 +209,9 @@ func pathOf(e transcript.Exchange) []string {
 		return nil
 	}
 	segments := strings.Split(rest, "/")[1:]
+	if len(segments) == 0 {
+		return nil
+	}
 	for i, segment := range segments {
 		if text, err := url.PathUnescape(segment); err == nil {
 			segments[i] = text

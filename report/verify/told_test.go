@@ -148,3 +148,29 @@ func TestWhatATranscriptRestsOn(t *testing.T) {
 	f.har(func(har []byte) []byte { return set(t, har, "log.comment", "pass; it rests on checks/shared-room.har") })
 	assert.Contains(t, f.contradictions(), `client-view/unsigned is recorded as pass, but in the transcript of "a check"`)
 }
+
+// TestAHostileTranscript: what a server or somebody else wrote into a folder neither ends verify nor makes it read other files.
+func TestAHostileTranscript(t *testing.T) {
+	deep := strings.Repeat("[", 1<<21)
+	for _, body := range []string{deep, strings.Repeat(`{"a":`, 1<<20), "\xff", `{"type":"m.x","content":{},"event_id":1,"sender":2}`, `{"rooms":[null,1,"x",{"type":{}}]}`, ""} {
+		view := asks("GET", "rooms/%zz/messages", body, body)
+		keys := transcript.Exchange{Direction: transcript.ServerRequest, Actor: "\x1b", URL: "/_matrix/key/v2/server", Status: 200, ResponseBody: []byte(body)}
+		pushed := sends([]byte(`{"type":1,"hashes":{},"prev_events":0,"auth_events":{},"sender_key":[]}`))
+		bare := asks("GET", "", body, body)
+		bare.URL = "http://hs1/_matrix/client/"
+		f := &failed{t: t}
+		f.path, f.results = folder(t, verdict.CheckResult{Verdict: verdict.Pass}, view, keys, pushed, bare, brings([]byte(body)))
+		assert.Empty(t, f.contradictions())
+	}
+	for file, words := range map[string]string{"checks/shared-none.har": "cannot read the evidence", "checks/shared-../../x.har": "", "../x.har": ""} {
+		f := &failed{t: t}
+		f.path, f.results = folder(t, verdict.CheckResult{Verdict: verdict.Pass})
+		f.har(func(har []byte) []byte { return set(t, har, "log.comment", "pass; it rests on "+file) })
+		_, err := Evidence(f.path, f.results)
+		if words == "" {
+			assert.NoError(t, err, "no other files are read")
+			continue
+		}
+		assert.ErrorContains(t, err, words)
+	}
+}

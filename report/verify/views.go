@@ -3,6 +3,7 @@ package verify
 // What clients were shown: user IDs where user IDs belong, and sender keys nowhere else than in sender_key.
 
 import (
+	"encoding/json"
 	"net/url"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ const deepestView = 24
 // view judges the answer to a client's request, if it is about rooms.
 func (s *scene) view(e transcript.Exchange) {
 	path := pathOf(e)
-	if e.Direction != transcript.ClientRequest || e.Status/100 != 2 || !aboutRooms(path) || s.inFederationForm(e) || !gjson.ValidBytes(e.ResponseBody) {
+	if e.Direction != transcript.ClientRequest || e.Status/100 != 2 || !aboutRooms(path) || s.inFederationForm(e) || !json.Valid(e.ResponseBody) {
 		return
 	}
 	answer := gjson.ParseBytes(e.ResponseBody)
