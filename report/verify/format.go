@@ -4,6 +4,7 @@ package verify
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -55,6 +56,17 @@ func (s *scene) event(one *event) {
 					s.breaks("sender-key/not-the-server-key", "%s is sent under a key that %s publishes", name, server)
 				}
 			}
+		}
+	}
+}
+
+// misencoded judges whether an event without a sender key has one in another form: padded, or in the letters of URLs.
+func (s *scene) misencoded(one *event) {
+	for _, dialect := range []pseudoid.Dialect{pseudoid.DialectMSC4014, pseudoid.DialectDendrite} {
+		sender := one.get(dialect.SenderField()).String()
+		plain := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(sender, "="))
+		if plain != sender && isKey(plain) {
+			s.breaks("event-format/key-encoding", "%s has the sender %s, which is a key in another encoding", s.nameOf(one), sender)
 		}
 	}
 }

@@ -143,7 +143,7 @@ func judged(t *testing.T, requirements []string, exchanges ...transcript.Exchang
 // judgedAgain are requirements besides those of folder.
 var judgedAgain = []string{
 	"event-format/sender-key-field", "event-format/no-sender-field", "event-format/member-state-key", "event-format/power-levels-by-key", noUserID,
-	"event-format/create-names-no-mxid", "event-format/no-user-mapping", "event-format/event-id", "sender-key/differs-between-users", "sender-key/not-the-server-key",
+	"event-format/create-names-no-mxid", "event-format/no-user-mapping", "event-format/event-id", "event-format/key-encoding", "sender-key/differs-between-users", "sender-key/not-the-server-key",
 	"sender-key/kept-on-rejoin", "mapping/in-creator-join", "mapping/in-local-join", "mapping/in-remote-join", "mapping/in-profile-change", "mapping/in-invite",
 	"mapping/names-key", "mapping/names-user", "mapping/signed-by-users-server", "mapping/foreign-signature-not-honoured", "signing/rejects-unsigned",
 	"signing/tampered-content-redacted", "client-view/sender-is-user-id", "client-view/sender-key-present", "client-view/member-state-key-is-user-id",
@@ -209,6 +209,7 @@ func TestScenes(t *testing.T) {
 		"a user ID as sender":     {nil, with(sends(w.made(w.alice, "m.x", 5, "{}", map[string]any{"sender": "@alice:hs1"}))), []string{"event-format/no-sender-field", noUserID}},
 		"a user ID as state key":  {nil, with(sends(w.made(w.alice, "m.room.member", 5, `{"membership":"leave"}`, map[string]any{"state_key": "@bob:hs1"}))), []string{"event-format/member-state-key", noUserID}},
 		"a user ID as creator":    {nil, []transcript.Exchange{sends(w.made(w.alice, "m.room.create", 1, `{"creator":"@alice:hs1"}`, map[string]any{"state_key": ""}))}, []string{"event-format/create-names-no-mxid", noUserID}},
+		"a padded key":            {nil, with(sends(w.made(w.alice, "m.x", 5, "{}", map[string]any{"sender_key": key + "="}))), []string{"event-format/key-encoding"}},
 		"a user mapping":          {nil, with(sends(w.made(w.alice, "m.x", 5, `{"user_mapping":{}}`, nil))), []string{"event-format/no-user-mapping"}},
 		"power by user ID":        {nil, with(sends(w.made(w.alice, "m.room.power_levels", 5, `{"users":{"@alice:hs1":100}}`, map[string]any{"state_key": ""}))), []string{"event-format/power-levels-by-key", noUserID}},
 		"another event ID":        {nil, with(asked), []string{"event-format/event-id"}},

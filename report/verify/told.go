@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -79,13 +80,24 @@ func (j *judging) inItself(results report.Results) {
 // byEvidence finds checks whose log or transcript says another verdict, evidence that belongs to no check, and checks without evidence
 // where all is kept.
 func (j *judging) byEvidence(root *os.Root, results report.Results) error {
-	used := map[string]bool{}
+	used := map[string]bool{} // what evidence is called, without its ending
+	use := func(files ...string) {
+		for _, file := range files {
+			used[nameOfEvidence(file)] = true
+		}
+	}
+	for _, found := range results.Findings {
+		use(found.Log, found.Transcript) // those of merged results may be of another shard than the check's
+	}
+	for _, observed := range results.Observations {
+		use(observed.Log, observed.Transcript)
+	}
 	for _, check := range results.Checks {
 		for _, attempt := range []*verdict.CheckResult{&check, check.First} {
 			if attempt == nil {
 				continue
 			}
-			used[attempt.Log], used[attempt.Transcript] = true, true
+			use(attempt.Log, attempt.Transcript)
 			if attempt.Log != "" {
 				if err := j.logSays(root, check.Name, *attempt); err != nil {
 					return err
@@ -100,11 +112,20 @@ func (j *judging) byEvidence(root *os.Root, results report.Results) error {
 	for _, file := range results.Evidence {
 		name := filepath.Base(file.Path)
 		ofCheck := strings.HasPrefix(file.Path, report.ChecksFolder+"/") && (strings.HasSuffix(name, ".har") || strings.HasSuffix(name, ".log"))
-		if ofCheck && !used[file.Path] && !strings.HasPrefix(name, sharedPrefix) && file.Path != report.CrashFile {
+		if ofCheck && !used[nameOfEvidence(file.Path)] && !strings.HasPrefix(name, sharedPrefix) && file.Path != report.CrashFile {
 			j.contradicted("%s is evidence of no check", file.Path)
 		}
 	}
 	return nil
+}
+
+// attached matches what the suite adds to the name of a check's evidence for a first attempt, or for what the check attached.
+var attached = regexp.MustCompile(`(?:\.(?:first|difference-\d+))+$`)
+
+// nameOfEvidence returns what the files of a check have in common.
+func nameOfEvidence(file string) string {
+	file = strings.TrimSuffix(strings.TrimSuffix(file, ".har"), ".log")
+	return attached.ReplaceAllString(file, "")
 }
 
 // logSays compares the verdict at the beginning of a log with that of a check.

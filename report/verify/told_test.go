@@ -109,10 +109,12 @@ func TestAForgedPass(t *testing.T) {
 		step.forge()
 		assert.Contains(t, f.contradictions(), step.words)
 	}
-	f.results.Checks[0].Transcript = ""
+	f.write("checks/a.difference-1.har", []byte(`{"log":{"entries":[],"comment":"fail: attached"}}`))
+	assert.NotContains(t, f.contradictions(), "difference", "it is attached")
+	f.results.Checks[0].Transcript, f.results.Checks[0].Log = "", ""
 	assert.Contains(t, f.contradictions(), "checks/a.har is evidence of no check")
-	f.results.Evidence = f.results.Evidence[1:]
-	require.NoError(t, os.Remove(filepath.Join(f.path, "checks", "a.har")))
+	f.results.Evidence = nil
+	require.NoError(t, os.RemoveAll(filepath.Join(f.path, "checks")))
 	assert.Empty(t, f.contradictions(), "nothing is left to judge by; --require-signature finds that")
 	f.results.EvidenceKept = report.EvidenceAll
 	assert.Contains(t, f.contradictions(), `all evidence was kept, but the check "a check" has no transcript`)

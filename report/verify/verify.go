@@ -117,11 +117,11 @@ func (j *judging) transcripts(root *os.Root, results report.Results) error {
 			return err
 		}
 		j.Transcripts++
-		if strings.HasPrefix(filepath.Base(file.Path), sharedPrefix) {
+		one, known := attempts[file.Path]
+		if !known || strings.HasPrefix(filepath.Base(file.Path), sharedPrefix) { // of several checks, or attached to one
 			j.scene(attempt{check: verdict.CheckResult{Name: file.Path}}, exchanges)
 			continue
 		}
-		one := attempts[file.Path]
 		j.transcriptSays(one.check, about, exchanges)
 		for _, base := range restsOn.FindAllStringSubmatch(about.Result, -1) {
 			if _, known := shared[base[1]]; !known {
@@ -181,8 +181,11 @@ func (j *judging) scene(one attempt, exchanges []transcript.Exchange) {
 		return
 	}
 	for _, each := range s.events {
-		if each.own && each.key != "" {
+		switch {
+		case each.own && each.key != "":
 			s.event(each)
+		case each.own:
+			s.misencoded(each)
 		}
 		s.carried(each)
 	}
