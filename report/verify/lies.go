@@ -33,7 +33,12 @@ func (s *scene) lie(shown gjson.Result, forms []*event, where string) {
 	}
 	if sender := shown.Get("sender").String(); one.key != "" && sender == one.key {
 		s.dishonest("the event %s is shown as one of the raw key %s in %s", id, sender, where)
-		s.breaksOwn("unverified/no-raw-key-shown", "the event %s is shown as one of the raw key %s in %s", id, sender, where)
+		for _, prefix := range []string{"unverified/no-raw-key-shown", "client-view/sender-is-user-id"} {
+			s.breaksOwn(prefix, "the event %s is shown as one of the raw key %s in %s", id, sender, where)
+		}
+	}
+	if key := shown.Get("state_key").String(); one.kind() == "m.room.member" && isKey(key) {
+		s.breaksOwn("client-view/member-state-key-is-user-id", "the event %s is shown with the state key %s in %s", id, key, where)
 	}
 	s.proven(one.key, shown.Get("sender").String(), id, where)
 	if one.kind() == "m.room.member" {

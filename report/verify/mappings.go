@@ -34,6 +34,9 @@ func (s *scene) carried(one *event) {
 	if !ok {
 		if s.judgedOnce(one.raw).hash == nil { // it is whole: redaction did not take the mapping
 			s.breaks(requirement, "%s has no %s", name, pseudoid.MappingField)
+			for _, prefix := range []string{"mapping/names-", "mapping/signed-by-"} {
+				s.breaksOwn(prefix, "%s has no %s", name, pseudoid.MappingField)
+			}
 		}
 		return
 	}

@@ -36,8 +36,11 @@ func (s *scene) view(e transcript.Exchange) {
 	switch {
 	case place(2) == "joined_members":
 		answer.Get("joined").ForEach(func(user, _ gjson.Result) bool {
-			if s.mayBeOwn(user.String()) {
+			switch {
+			case s.mayBeOwn(user.String()):
 				s.breaks("client-view/joined-members", "%s is keyed by the sender key %s", v.where, user)
+			case isKey(user.String()):
+				s.breaksOwn("client-view/joined-members", "%s is keyed by the sender key %s", v.where, user)
 			}
 			return true
 		})
@@ -110,6 +113,8 @@ var (
 		"sender_key": true, "mxid_mapping": true, "join_authorised_via_users_server": true, "account_data": true, "to_device": true, "transaction_id": true,
 		"highlights": true, "displayname": true, "display_name": true, "avatar_url": true, "name": true, "topic": true, "tags": true, "hashes": true, "signatures": true,
 	}
+	// judgedSeparately are the members of an event that event judges itself.
+	judgedSeparately = map[string]bool{"sender": true, "state_key": true, "content": true, "prev_content": true, "unsigned": true}
 	// stripped are the members with stripped state, which may be as a peer sent it.
 	stripped = map[string]bool{"invite_state": true, "knock_state": true, "invite_room_state": true, "knock_room_state": true, "children_state": true}
 )
@@ -201,6 +206,12 @@ func (v view) event(shown gjson.Result, depth int) {
 	shown.Get("unsigned").ForEach(func(name, value gjson.Result) bool {
 		if name.String() != "prev_content" && name.String() != "prev_sender" {
 			below.member(name.String(), value, depth+1)
+		}
+		return true
+	})
+	shown.ForEach(func(field, value gjson.Result) bool {
+		if !judgedSeparately[field.String()] {
+			v.member(field.String(), value, depth+1)
 		}
 		return true
 	})
