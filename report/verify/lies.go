@@ -40,6 +40,13 @@ func (s *scene) lie(shown gjson.Result, forms []*event, where string) {
 	if key := shown.Get("state_key").String(); one.kind() == "m.room.member" && isKey(key) {
 		s.breaksOwn("client-view/member-state-key-is-user-id", "the event %s is shown with the state key %s in %s", id, key, where)
 	}
+	disproven := func(each *event) bool {
+		mapping, ok := s.mappedBy(each)
+		return ok && errors.Is(s.verified(mapping), pseudoid.ErrBadSignature)
+	}
+	if refused := []string{"join", "invite"}; slices.Contains(refused, one.membership()) && !slices.ContainsFunc(forms, func(each *event) bool { return !disproven(each) }) {
+		s.breaksOwn("mapping/bad-signature-rejected", "the event %s, whose mapping has a signature that does not verify, is in %s", id, where)
+	}
 	s.proven(one.key, shown.Get("sender").String(), id, where)
 	if one.kind() == "m.room.member" {
 		s.proven(one.get("state_key").String(), shown.Get("state_key").String(), id, where)

@@ -22,6 +22,9 @@ var (
 	served  = regexp.MustCompile(`the event (\$[A-Za-z0-9_-]{43}) must be refused and is in `)
 )
 
+// isReferenceHash reports whether an event ID has the form of a reference hash.
+func isReferenceHash(id string) bool { return len(id) == 44 && eventID.MatchString(id) }
+
 // recordedFailures looks for what the findings in a transcript and its check name.
 func (s *scene) recordedFailures(findings []verdict.Finding) {
 	for _, found := range findings {

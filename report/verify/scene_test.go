@@ -145,7 +145,7 @@ var judgedAgain = []string{
 	"event-format/sender-key-field", "event-format/no-sender-field", "event-format/member-state-key", "event-format/power-levels-by-key", noUserID,
 	"event-format/create-names-no-mxid", "event-format/no-user-mapping", "event-format/event-id", "event-format/key-encoding", "sender-key/differs-between-users", "sender-key/not-the-server-key",
 	"sender-key/kept-on-rejoin", "mapping/in-creator-join", "mapping/in-local-join", "mapping/in-remote-join", "mapping/in-profile-change", "mapping/in-invite",
-	"mapping/names-key", "mapping/names-user", "mapping/signed-by-users-server", "mapping/foreign-signature-not-honoured", "signing/rejects-unsigned",
+	"mapping/names-key", "mapping/names-user", "mapping/signed-by-users-server", "mapping/foreign-signature-not-honoured", "mapping/bad-signature-rejected", "signing/rejects-unsigned",
 	"signing/tampered-content-redacted", "client-view/sender-is-user-id", "client-view/sender-key-present", "client-view/member-state-key-is-user-id",
 	"client-view/power-levels-read", "client-view/create-creator", "client-view/no-verified-sender-field", "client-view/unsigned", "client-view/joined-members",
 	"client-view/no-key-elsewhere",
@@ -171,6 +171,7 @@ func TestScenes(t *testing.T) {
 	lie := w.join(w.mallory, 9, w.mapping(w.mallory.Public, "@victim:p2", "p1", w.p1))
 	honestJoin := w.join(w.mallory, 9, w.mapping(w.mallory.Public, "@mallory:p1", "p1", w.p1))
 	peers := w.published(transcript.ServerRequest, "p1", w.p1)
+	badly := w.join(w.mallory, 9, w.mapping(w.mallory.Public, "@mallory:p1", "p1", w.hs1))
 	unsigned, err := sjson.DeleteBytes(w.made(w.mallory, "m.room.message", 5, `{"body":"x"}`, nil), "signatures")
 	require.NoError(t, err)
 	tampered, err := sjson.SetBytes(w.made(w.mallory, "m.room.message", 5, `{"body":"x"}`, nil), "content.body", "y")
@@ -250,6 +251,8 @@ func TestScenes(t *testing.T) {
 		"a peer's key as state key":   {[]string{"client-view/member-state-key-is-user-id"}, with(peers, brings(honestJoin), shows(seenAs(t, honestJoin, "@mallory:p1"))), []string{"client-view/member-state-key-is-user-id"}},
 		"no mapping to name a user":   {[]string{"mapping/names-user"}, with(sends(w.join(another, 3, ""))), []string{"mapping/in-local-join", "mapping/names-user"}},
 		"a key beside the sender":     {nil, with(shows(seenAs(t, message, "@alice:hs1", "user_room_key", key))), []string{"client-view/no-key-elsewhere"}},
+		"an event ID of version 1":    {nil, with(shows(seenAs(t, message, "@alice:hs1", "event_id", "$1:hs1"))), []string{"event-format/event-id"}},
+		"a bad signature is shown":    {[]string{"mapping/bad-signature-rejected"}, with(peers, brings(badly), shows(seenAs(t, badly, "@_unverified_mallory_p1:hs1"))), []string{"mapping/bad-signature-rejected"}},
 		"a key elsewhere":             {nil, with(asks("GET", "rooms/!a:hs1/aliases", "", `{"by":"`+key+`"}`)), []string{"client-view/no-key-elsewhere"}},
 		"a client wrote it":           {nil, with(asks("PUT", "rooms/!a:hs1/state/x/"+url.PathEscape(key), "{}", "{}"), asks("GET", "rooms/!a:hs1/aliases", "", `{"by":"`+key+`"}`)), nil},
 	} {

@@ -182,6 +182,9 @@ func (v view) event(shown gjson.Result, depth int) {
 		return
 	}
 	name := kind + " " + id
+	if v.ownKeys[shown.Get("sender_key").String()] && shown.Get("event_id").Exists() && !isReferenceHash(id) {
+		v.breaks("event-format/event-id", "%s: %s has no reference hash as its ID", v.where, name)
+	}
 	if v.mayBeOwn(sender) {
 		v.finds("client-view/sender-is-user-id", "%s has the sender key %s as sender", name, sender)
 	}
