@@ -83,9 +83,20 @@ func complete(exchanges []transcript.Exchange) bool {
 	})
 }
 
+// peersIn returns the names of the suite's peers in a transcript.
+func peersIn(exchanges []transcript.Exchange) map[string]bool {
+	peers := map[string]bool{}
+	for _, e := range exchanges {
+		if e.Direction == transcript.PeerRequest || e.Direction == transcript.ServerRequest {
+			peers[e.Actor] = true
+		}
+	}
+	return peers
+}
+
 // eventsOf returns the federation events of a transcript, each once. An event is the candidate's if the candidate sent it first, and its
 // sender, too.
-func eventsOf(exchanges []transcript.Exchange) []*event {
+func eventsOf(exchanges []transcript.Exchange, peers map[string]bool) []*event {
 	var all []*event
 	seen := map[string]*event{}
 	senders := map[string]bool{} // whether the candidate sent the first event of a sender
@@ -111,8 +122,9 @@ func eventsOf(exchanges []transcript.Exchange) []*event {
 		switch exchange.Direction {
 		case transcript.PeerRequest:
 			take(exchange.RequestBody, false)
-			for _, one := range take(exchange.ResponseBody, true) {
-				if is("/invite/") && one.membership() == "invite" {
+			ofPeer := peers[exchange.Server] // one peer asked another
+			for _, one := range take(exchange.ResponseBody, !ofPeer) {
+				if is("/invite/") && !ofPeer && one.membership() == "invite" {
 					one.completed, one.invited = true, gjson.GetBytes(exchange.RequestBody, "event.state_key").String()
 				}
 			}

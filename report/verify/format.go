@@ -160,7 +160,7 @@ func (s *scene) keysOfUsers() {
 // answersByID judges whether the candidate's answers to requests for an event have it.
 func (s *scene) answersByID() {
 	for _, e := range s.exchanges {
-		if e.Direction != transcript.PeerRequest || e.Status != 200 {
+		if e.Direction != transcript.PeerRequest || e.Status != 200 || s.peers[e.Server] {
 			continue
 		}
 		wanted := lastSegment(e.URL, "/_matrix/federation/v1/event/")

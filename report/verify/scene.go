@@ -35,6 +35,7 @@ type scene struct {
 	servers   map[string]bool                           // names of the candidate's servers
 	peers     map[string]bool                           // names of the suite's
 	published map[string]map[string][]ed25519.PublicKey // by server and key ID
+	withheld  map[string]bool                           // servers that were asked for their keys and did not give them
 	users     map[string]string                         // of the candidate's keys, by what clients did
 	named     map[string]bool                           // user IDs of clients, and in mappings
 	filters   map[string]bool                           // filters for events in the federation format, with who made them
@@ -67,9 +68,9 @@ var inBase64 = func() (is [256]bool) {
 
 func newScene(j *judging, check verdict.CheckResult, exchanges []transcript.Exchange) *scene {
 	s := &scene{
-		judging: j, check: check, exchanges: exchanges, events: eventsOf(exchanges), byID: map[string][]*event{}, rooms: map[string]bool{},
-		ownKeys: map[string]bool{}, peerKeys: map[string]bool{}, written: map[string]bool{}, servers: map[string]bool{}, peers: map[string]bool{},
-		published: map[string]map[string][]ed25519.PublicKey{}, users: map[string]string{}, named: map[string]bool{}, filters: map[string]bool{}, proved: map[[2]string]bool{},
+		judging: j, check: check, exchanges: exchanges, events: eventsOf(exchanges, peersIn(exchanges)), byID: map[string][]*event{}, rooms: map[string]bool{},
+		ownKeys: map[string]bool{}, peerKeys: map[string]bool{}, written: map[string]bool{}, servers: map[string]bool{}, peers: peersIn(exchanges),
+		published: map[string]map[string][]ed25519.PublicKey{}, withheld: map[string]bool{}, users: map[string]string{}, named: map[string]bool{}, filters: map[string]bool{}, proved: map[[2]string]bool{},
 	}
 	for _, one := range s.events {
 		for _, id := range s.judgedOnce(one.raw).ids {
@@ -102,12 +103,14 @@ func (s *scene) readKeys() {
 	for _, e := range s.exchanges {
 		switch e.Direction {
 		case transcript.PeerRequest:
-			s.peers[e.Actor] = true
 			note(keysInURL(e.URL), s.peerKeys)
 			note(likeKeys(e.RequestBody), s.peerKeys)
-			note(likeKeys(e.ResponseBody), nil)
+			if s.peers[e.Server] {
+				note(likeKeys(e.ResponseBody), s.peerKeys)
+			} else {
+				note(likeKeys(e.ResponseBody), nil)
+			}
 		case transcript.ServerRequest:
-			s.peers[e.Actor] = true
 			note(likeKeys(e.RequestBody), nil)
 			note(likeKeys(e.ResponseBody), s.peerKeys)
 		case transcript.ClientRequest:
@@ -118,7 +121,7 @@ func (s *scene) readKeys() {
 			note(likeKeys(e.ResponseBody), nil)
 			s.noteFilter(e)
 		}
-		if e.Direction != transcript.ServerRequest && e.Server != "" {
+		if e.Direction != transcript.ServerRequest && e.Server != "" && !s.peers[e.Server] {
 			s.servers[e.Server] = true
 		}
 	}
@@ -146,6 +149,9 @@ func unescaped(text string) string {
 // readPublished collects the keys that servers publish, as they say it and as notaries do.
 func (s *scene) readPublished() {
 	for _, e := range s.exchanges {
+		if e.Direction == transcript.ServerRequest && strings.Contains(e.URL, "/_matrix/key/v2/server") && e.Status != 200 {
+			s.withheld[e.Actor] = true
+		}
 		if e.Direction == transcript.ClientRequest || !strings.Contains(e.URL, "/_matrix/key/v2/") || e.Status != 200 || !json.Valid(e.ResponseBody) {
 			continue
 		}
@@ -182,7 +188,10 @@ func (s *scene) verified(mapping pseudoid.Mapping) error {
 	lookUp := func(turn int) func(server, keyID string) (ed25519.PublicKey, error) {
 		return func(server, keyID string) (ed25519.PublicKey, error) {
 			keys := s.published[server]
-			if keys == nil {
+			switch {
+			case keys == nil && s.withheld[server]:
+				return nil, fmt.Errorf("the candidate asked %s for its keys, and did not get them", server)
+			case keys == nil:
 				return nil, errUnknown
 			}
 			most = max(most, len(keys[keyID]))

@@ -145,7 +145,7 @@ var judgedAgain = []string{
 	"event-format/sender-key-field", "event-format/no-sender-field", "event-format/member-state-key", "event-format/power-levels-by-key", noUserID,
 	"event-format/create-names-no-mxid", "event-format/no-user-mapping", "event-format/event-id", "event-format/key-encoding", "sender-key/differs-between-users", "sender-key/not-the-server-key",
 	"sender-key/kept-on-rejoin", "mapping/in-creator-join", "mapping/in-local-join", "mapping/in-remote-join", "mapping/in-profile-change", "mapping/in-invite",
-	"mapping/names-key", "mapping/names-user", "mapping/signed-by-users-server", "mapping/foreign-signature-not-honoured", "mapping/bad-signature-rejected", "signing/rejects-unsigned",
+	"mapping/names-key", "mapping/names-user", "mapping/signed-by-users-server", "mapping/foreign-signature-not-honoured", "mapping/bad-signature-rejected", "unverified/claimed-id-hidden", "signing/rejects-unsigned",
 	"signing/tampered-content-redacted", "client-view/sender-is-user-id", "client-view/sender-key-present", "client-view/member-state-key-is-user-id",
 	"client-view/power-levels-read", "client-view/create-creator", "client-view/no-verified-sender-field", "client-view/unsigned", "client-view/joined-members",
 	"client-view/no-key-elsewhere",
@@ -171,6 +171,9 @@ func TestScenes(t *testing.T) {
 	lie := w.join(w.mallory, 9, w.mapping(w.mallory.Public, "@victim:p2", "p1", w.p1))
 	honestJoin := w.join(w.mallory, 9, w.mapping(w.mallory.Public, "@mallory:p1", "p1", w.p1))
 	peers := w.published(transcript.ServerRequest, "p1", w.p1)
+	withheld := transcript.Exchange{Direction: transcript.ServerRequest, Actor: "p1", Method: "GET", URL: "/_matrix/key/v2/server", Error: "closed"}
+	between := brings()
+	between.Actor, between.Server, between.ResponseBody = "p2", "p1", []byte(`{"state":[`+string(w.join(w.mallory, 9, w.mapping(w.mallory.Public, "@bob:p1", "", nil)))+`]}`)
 	badly := w.join(w.mallory, 9, w.mapping(w.mallory.Public, "@mallory:p1", "p1", w.hs1))
 	unsigned, err := sjson.DeleteBytes(w.made(w.mallory, "m.room.message", 5, `{"body":"x"}`, nil), "signatures")
 	require.NoError(t, err)
@@ -204,6 +207,7 @@ func TestScenes(t *testing.T) {
 			peers, brings(honestJoin), shows(seenAs(t, message, "@alice:hs1"), seenAs(t, honestJoin, "@mallory:p1", "state_key", "@mallory:p1")), completes(bob),
 		), nil},
 		"a view of an unverified member by a placeholder": {[]string{"mapping/foreign-signature-not-honoured"}, with(brings(lie), shows(seenAs(t, lie, "@_unverified_victim_p2:hs1"))), nil},
+		"what one peer answers another":                   {nil, with(withheld, between), nil},
 		"a view on the wire":                              {nil, with(asks("GET", `sync?filter=`+`{"event_format":"federation"}`, "", `{"rooms":{"x":[`+seenAs(t, message, key)+`]}}`)), nil},
 
 		"no sender_key":           {nil, with(sends(w.made(w.alice, "m.x", 5, "{}", map[string]any{"sender": key}))), []string{"event-format/no-sender-field"}},
@@ -236,25 +240,26 @@ func TestScenes(t *testing.T) {
 		"an unsigned event is shown":        {[]string{"signing/rejects-unsigned"}, with(brings(unsigned), shows(seenAs(t, unsigned, "@mallory:p1"))), []string{"signing/rejects-unsigned"}},
 		"content with a wrong hash":         {[]string{"signing/tampered-content-redacted"}, with(brings(tampered), shows(seenAs(t, tampered, "@mallory:p1"))), []string{"signing/tampered-content-redacted"}},
 
-		"a key as sender":             {nil, with(shows(seenAs(t, message, key))), []string{"client-view/sender-is-user-id"}},
-		"somebody else":               {nil, with(shows(seenAs(t, message, "@bob:hs1")), sends(w.join(another, 6, bob))), []string{"client-view/sender-is-user-id"}},
-		"a key as state key":          {nil, with(shows(seenAs(t, join, "@alice:hs1"))), []string{"client-view/member-state-key-is-user-id"}},
-		"another sender_key":          {nil, with(shows(seenAs(t, message, "@alice:hs1", "sender_key", "x"))), []string{"client-view/sender-key-present"}},
-		"verified_sender_mxid":        {nil, with(shows(seenAs(t, message, "@alice:hs1", "verified_sender_mxid", "@alice:hs1"))), []string{"client-view/no-verified-sender-field"}},
-		"power by key":                {nil, with(shows(seenAs(t, levels, "@alice:hs1"))), []string{"client-view/power-levels-read"}},
-		"power by key, content":       {nil, with(asks("GET", "rooms/!a:hs1/state/m.room.power_levels/", "", `{"users":{"`+key+`":100}}`)), []string{"client-view/power-levels-read"}},
-		"a key as creator":            {nil, with(asks("GET", "rooms/!a:hs1/state/m.room.create", "", `{"creator":"`+key+`"}`)), []string{"client-view/create-creator"}},
-		"a key as prev_sender":        {nil, with(shows(seenAs(t, message, "@alice:hs1", "unsigned.prev_sender", key))), []string{"client-view/unsigned"}},
-		"a key of joined ones":        {nil, with(asks("GET", "rooms/!a:hs1/joined_members", "", `{"joined":{"`+key+`":{}}}`)), []string{"client-view/joined-members"}},
-		"a peer's key of joined ones": {[]string{"client-view/joined-members"}, with(brings(honestJoin), asks("GET", "rooms/!a:hs1/joined_members", "", `{"joined":{"`+liar+`":{}}}`)), []string{"client-view/joined-members"}},
-		"a peer's key as sender":      {[]string{"client-view/sender-is-user-id"}, with(brings(honestJoin), shows(seenAs(t, honestJoin, liar, "state_key", "@mallory:p1"))), []string{"client-view/sender-is-user-id"}},
-		"a peer's key as state key":   {[]string{"client-view/member-state-key-is-user-id"}, with(peers, brings(honestJoin), shows(seenAs(t, honestJoin, "@mallory:p1"))), []string{"client-view/member-state-key-is-user-id"}},
-		"no mapping to name a user":   {[]string{"mapping/names-user"}, with(sends(w.join(another, 3, ""))), []string{"mapping/in-local-join", "mapping/names-user"}},
-		"a key beside the sender":     {nil, with(shows(seenAs(t, message, "@alice:hs1", "user_room_key", key))), []string{"client-view/no-key-elsewhere"}},
-		"an event ID of version 1":    {nil, with(shows(seenAs(t, message, "@alice:hs1", "event_id", "$1:hs1"))), []string{"event-format/event-id"}},
-		"a bad signature is shown":    {[]string{"mapping/bad-signature-rejected"}, with(peers, brings(badly), shows(seenAs(t, badly, "@_unverified_mallory_p1:hs1"))), []string{"mapping/bad-signature-rejected"}},
-		"a key elsewhere":             {nil, with(asks("GET", "rooms/!a:hs1/aliases", "", `{"by":"`+key+`"}`)), []string{"client-view/no-key-elsewhere"}},
-		"a client wrote it":           {nil, with(asks("PUT", "rooms/!a:hs1/state/x/"+url.PathEscape(key), "{}", "{}"), asks("GET", "rooms/!a:hs1/aliases", "", `{"by":"`+key+`"}`)), nil},
+		"a key as sender":                     {nil, with(shows(seenAs(t, message, key))), []string{"client-view/sender-is-user-id"}},
+		"somebody else":                       {nil, with(shows(seenAs(t, message, "@bob:hs1")), sends(w.join(another, 6, bob))), []string{"client-view/sender-is-user-id"}},
+		"a key as state key":                  {nil, with(shows(seenAs(t, join, "@alice:hs1"))), []string{"client-view/member-state-key-is-user-id"}},
+		"another sender_key":                  {nil, with(shows(seenAs(t, message, "@alice:hs1", "sender_key", "x"))), []string{"client-view/sender-key-present"}},
+		"verified_sender_mxid":                {nil, with(shows(seenAs(t, message, "@alice:hs1", "verified_sender_mxid", "@alice:hs1"))), []string{"client-view/no-verified-sender-field"}},
+		"power by key":                        {nil, with(shows(seenAs(t, levels, "@alice:hs1"))), []string{"client-view/power-levels-read"}},
+		"power by key, content":               {nil, with(asks("GET", "rooms/!a:hs1/state/m.room.power_levels/", "", `{"users":{"`+key+`":100}}`)), []string{"client-view/power-levels-read"}},
+		"a key as creator":                    {nil, with(asks("GET", "rooms/!a:hs1/state/m.room.create", "", `{"creator":"`+key+`"}`)), []string{"client-view/create-creator"}},
+		"a key as prev_sender":                {nil, with(shows(seenAs(t, message, "@alice:hs1", "unsigned.prev_sender", key))), []string{"client-view/unsigned"}},
+		"a key of joined ones":                {nil, with(asks("GET", "rooms/!a:hs1/joined_members", "", `{"joined":{"`+key+`":{}}}`)), []string{"client-view/joined-members"}},
+		"a peer's key of joined ones":         {[]string{"client-view/joined-members"}, with(brings(honestJoin), asks("GET", "rooms/!a:hs1/joined_members", "", `{"joined":{"`+liar+`":{}}}`)), []string{"client-view/joined-members"}},
+		"a peer's key as sender":              {[]string{"client-view/sender-is-user-id"}, with(brings(honestJoin), shows(seenAs(t, honestJoin, liar, "state_key", "@mallory:p1"))), []string{"client-view/sender-is-user-id"}},
+		"a peer's key as state key":           {[]string{"client-view/member-state-key-is-user-id"}, with(peers, brings(honestJoin), shows(seenAs(t, honestJoin, "@mallory:p1"))), []string{"client-view/member-state-key-is-user-id"}},
+		"no mapping to name a user":           {[]string{"mapping/names-user"}, with(sends(w.join(another, 3, ""))), []string{"mapping/in-local-join", "mapping/names-user"}},
+		"a key beside the sender":             {nil, with(shows(seenAs(t, message, "@alice:hs1", "user_room_key", key))), []string{"client-view/no-key-elsewhere"}},
+		"an event ID of version 1":            {nil, with(shows(seenAs(t, message, "@alice:hs1", "event_id", "$1:hs1"))), []string{"event-format/event-id"}},
+		"a bad signature is shown":            {[]string{"mapping/bad-signature-rejected"}, with(peers, brings(badly), shows(seenAs(t, badly, "@_unverified_mallory_p1:hs1"))), []string{"mapping/bad-signature-rejected"}},
+		"a member whose server gives no keys": {[]string{"unverified/claimed-id-hidden"}, with(withheld, brings(honestJoin), shows(seenAs(t, honestJoin, "@mallory:p1", "state_key", "@mallory:p1"))), []string{"unverified/claimed-id-hidden"}},
+		"a key elsewhere":                     {nil, with(asks("GET", "rooms/!a:hs1/aliases", "", `{"by":"`+key+`"}`)), []string{"client-view/no-key-elsewhere"}},
+		"a client wrote it":                   {nil, with(asks("PUT", "rooms/!a:hs1/state/x/"+url.PathEscape(key), "{}", "{}"), asks("GET", "rooms/!a:hs1/aliases", "", `{"by":"`+key+`"}`)), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := judged(t, each.check, each.exchanges...)
