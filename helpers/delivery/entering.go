@@ -24,7 +24,7 @@ var (
 		Introduce: introduceByStateOfSendJoin,
 		Attack: func(a *Attack, inputs []hostile.Input) {
 			for _, some := range a.apart(inputs) {
-				halved(some, a.entersAmong)
+				togetherOrApart(some, a.entersAmong)
 			}
 		},
 	}

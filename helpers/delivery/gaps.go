@@ -24,7 +24,7 @@ var (
 		Introduce: introduceByMissingEvents,
 		Attack: func(a *Attack, inputs []hostile.Input) {
 			for _, some := range a.apart(inputs) {
-				halved(some, a.saysAfter)
+				togetherOrApart(some, a.saysAfter)
 			}
 		},
 	}

@@ -32,8 +32,8 @@ type hostilePath struct {
 	delivery.Path
 	carries string // "member events"
 	inputs  int
-	// batch is how many inputs are delivered before the server's health is checked, where one answer can carry them in one. An answer that
-	// is refused because of some of them is halved.
+	// batch is how many inputs are delivered before the server's health is checked, where one answer can carry them in one. If the
+	// server refuses an answer because of some of them, each is delivered by itself.
 	batch int
 }
 
