@@ -68,6 +68,14 @@ func keyOf(raw []byte) string {
 	return ""
 }
 
+// leftToComplete returns whom a peer invites if it leaves key and mapping to the candidate. It leaves neither in hostile input.
+func leftToComplete(request []byte) (userID string, left bool) {
+	event := gjson.GetBytes(request, "event")
+	userID = event.Get("state_key").String()
+	_, mapped := pseudoid.MappingOf([]byte(event.Raw))
+	return userID, pseudoid.ValidUserID(userID) == nil && !mapped
+}
+
 func isKey(text string) bool {
 	if len(text) != 43 {
 		return false
@@ -124,8 +132,8 @@ func eventsOf(exchanges []transcript.Exchange, peers map[string]bool) []*event {
 			take(exchange.RequestBody, false)
 			ofPeer := peers[exchange.Server] // one peer asked another
 			for _, one := range take(exchange.ResponseBody, !ofPeer) {
-				if is("/invite/") && !ofPeer && one.membership() == "invite" {
-					one.completed, one.invited = true, gjson.GetBytes(exchange.RequestBody, "event.state_key").String()
+				if invited, left := leftToComplete(exchange.RequestBody); left && is("/invite/") && !ofPeer && one.membership() == "invite" {
+					one.completed, one.invited = true, invited
 				}
 			}
 		case transcript.ServerRequest:

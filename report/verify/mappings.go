@@ -64,7 +64,7 @@ func (s *scene) carried(one *event) {
 func (s *scene) names(one *event, name string, mapping pseudoid.Mapping) {
 	domain, err := pseudoid.UserIDDomain(mapping.UserID)
 	wanted := s.users[string(mapping.Key)]
-	if one.completed && pseudoid.ValidUserID(one.invited) == nil {
+	if one.completed {
 		wanted = one.invited
 	}
 	switch {

@@ -192,6 +192,8 @@ func TestScenes(t *testing.T) {
 			RequestBody: []byte(`{"event":{"state_key":"@bob:hs1"}}`), ResponseBody: []byte(`{"event":` + string(completed) + `}`),
 		}
 	}
+	given := completes(w.mapping(another.Public, "@liar:p1", "", nil)) // as the peer had it
+	given.RequestBody = []byte(`{"event":{"state_key":"` + string(another.Public) + `","content":{"mxid_mapping":` + w.mapping(another.Public, "@liar:p1", "", nil) + `}}}`)
 	byServerKey := pseudoid.KeyPairOf(w.hs1)
 	elsewhere := w.published(transcript.PeerRequest, "hs1", w.p1)
 	asked := transcript.Exchange{
@@ -207,6 +209,7 @@ func TestScenes(t *testing.T) {
 			peers, brings(honestJoin), shows(seenAs(t, message, "@alice:hs1"), seenAs(t, honestJoin, "@mallory:p1", "state_key", "@mallory:p1")), completes(bob),
 		), nil},
 		"a view of an unverified member by a placeholder": {[]string{"mapping/foreign-signature-not-honoured"}, with(brings(lie), shows(seenAs(t, lie, "@_unverified_victim_p2:hs1"))), nil},
+		"an invite that a peer had given a mapping":       {nil, with(given), nil},
 		"what one peer answers another":                   {nil, with(withheld, between), nil},
 		"a view on the wire":                              {nil, with(asks("GET", `sync?filter=`+`{"event_format":"federation"}`, "", `{"rooms":{"x":[`+seenAs(t, message, key)+`]}}`)), nil},
 
