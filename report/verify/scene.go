@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ type scene struct {
 	ownKeys   map[string]bool                           // sender keys of the candidate's own events
 	peerKeys  map[string]bool                           // what looks like a key, and a peer said first
 	written   map[string]bool                           // what looks like a key, and a client said
+	nobody    map[string]bool                           // state keys of member events that clients wrote and that are no user IDs
 	servers   map[string]bool                           // names of the candidate's servers
 	peers     map[string]bool                           // names of the suite's
 	published map[string]map[string][]ed25519.PublicKey // by server and key ID
@@ -69,7 +71,7 @@ var inBase64 = func() (is [256]bool) {
 func newScene(j *judging, check verdict.CheckResult, exchanges []transcript.Exchange) *scene {
 	s := &scene{
 		judging: j, check: check, exchanges: exchanges, events: eventsOf(exchanges, peersIn(exchanges)), byID: map[string][]*event{}, rooms: map[string]bool{},
-		ownKeys: map[string]bool{}, peerKeys: map[string]bool{}, written: map[string]bool{}, servers: map[string]bool{}, peers: peersIn(exchanges),
+		ownKeys: map[string]bool{}, peerKeys: map[string]bool{}, written: map[string]bool{}, nobody: map[string]bool{}, servers: map[string]bool{}, peers: peersIn(exchanges),
 		published: map[string]map[string][]ed25519.PublicKey{}, withheld: map[string]bool{}, users: map[string]string{}, named: map[string]bool{}, filters: map[string]bool{}, proved: map[[2]string]bool{},
 	}
 	for _, one := range s.events {
@@ -118,6 +120,9 @@ func (s *scene) readKeys() {
 			for _, key := range append(keysInURL(e.URL), likeKeys(e.RequestBody)...) {
 				s.written[key] = true
 			}
+			if stateKey, is := memberWritten(e); is && pseudoid.ValidUserID(stateKey) != nil {
+				s.nobody[stateKey] = true
+			}
 			note(likeKeys(e.ResponseBody), nil)
 			s.noteFilter(e)
 		}
@@ -128,6 +133,16 @@ func (s *scene) readKeys() {
 	for key := range s.ownKeys {
 		delete(s.peerKeys, key)
 	}
+}
+
+// memberWritten returns the state key of the member event that a client's request writes, if it is such a request.
+func memberWritten(e transcript.Exchange) (stateKey string, is bool) {
+	address, err := url.Parse(e.URL)
+	if err != nil || e.Method != http.MethodPut {
+		return "", false
+	}
+	_, stateKey, is = strings.Cut(address.Path, "/state/m.room.member/")
+	return stateKey, is
 }
 
 // keysInURL is likeKeys for an address, whose slashes are no letters of keys unless they are escaped.

@@ -210,8 +210,12 @@ func TestScenes(t *testing.T) {
 		), nil},
 		"a view of an unverified member by a placeholder": {[]string{"mapping/foreign-signature-not-honoured"}, with(brings(lie), shows(seenAs(t, lie, "@_unverified_victim_p2:hs1"))), nil},
 		"an invite that a peer had given a mapping":       {nil, with(given), nil},
-		"what one peer answers another":                   {nil, with(withheld, between), nil},
-		"a view on the wire":                              {nil, with(asks("GET", `sync?filter=`+`{"event_format":"federation"}`, "", `{"rooms":{"x":[`+seenAs(t, message, key)+`]}}`)), nil},
+		"a member event for nobody that a client wrote": {nil, with(
+			asks("PUT", "rooms/!a:hs1/state/m.room.member/", `{"membership":"invite"}`, `{"event_id":"$x"}`),
+			sends(w.made(w.alice, "m.room.member", 5, `{"membership":"invite"}`, map[string]any{"state_key": ""})),
+		), nil},
+		"what one peer answers another": {nil, with(withheld, between), nil},
+		"a view on the wire":            {nil, with(asks("GET", `sync?filter=`+`{"event_format":"federation"}`, "", `{"rooms":{"x":[`+seenAs(t, message, key)+`]}}`)), nil},
 
 		"no sender_key":           {nil, with(sends(w.made(w.alice, "m.x", 5, "{}", map[string]any{"sender": key}))), []string{"event-format/no-sender-field"}},
 		"a user ID as sender":     {nil, with(sends(w.made(w.alice, "m.x", 5, "{}", map[string]any{"sender": "@alice:hs1"}))), []string{"event-format/no-sender-field", noUserID}},
