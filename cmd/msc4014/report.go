@@ -111,17 +111,19 @@ func resultsFolders(arguments []string) ([]string, error) {
 	return folders, nil
 }
 
-// resultsFolder returns the results folder that an argument names.
+// resultsFolder returns the results folder that an argument names. In the project's root there is a folder "reference", which has no
+// results: the candidate is meant.
 func resultsFolder(argument string) (string, error) {
 	info, err := os.Stat(argument)
-	if err == nil && info.IsDir() {
-		return argument, nil
-	}
-	if err == nil {
+	switch {
+	case err == nil && !info.IsDir():
 		return "", fmt.Errorf("%s is a file; name the results folder that has it", argument)
-	}
-	if !errors.Is(err, os.ErrNotExist) {
+	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return "", fmt.Errorf("cannot read results: %w", err)
+	}
+	named := err == nil
+	if _, err := os.Stat(filepath.Join(argument, report.ResultsFile)); named && err == nil {
+		return argument, nil
 	}
 	if root, rooted := projectRoot(); rooted == nil {
 		if candidate, parsed := parseCandidate(root, argument, preparation{}); parsed == nil {
@@ -129,8 +131,13 @@ func resultsFolder(argument string) (string, error) {
 			if _, err := os.Stat(folder); err == nil {
 				return folder, nil
 			}
-			return "", fmt.Errorf("there are no results of %s in %s; run ./run.sh %s", argument, folder, argument)
+			if !named {
+				return "", fmt.Errorf("there are no results of %s in %s; run ./run.sh %s", argument, folder, argument)
+			}
 		}
+	}
+	if named {
+		return argument, nil
 	}
 	return "", fmt.Errorf("there is no results folder %s, and no candidate has that name", argument)
 }

@@ -304,3 +304,31 @@ func TestVerify(t *testing.T) {
 		assert.Contains(t, output, words, folder)
 	}
 }
+
+// A candidate has the name of a folder of the project that has no results.
+func TestResultsOfACandidateThatIsAFolderToo(t *testing.T) {
+	project, err := projectRoot()
+	require.NoError(t, err)
+	root := t.TempDir()
+	t.Chdir(root)
+	t.Setenv(rootVariable, root)
+	write := func(name, text string) {
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
+		require.NoError(t, os.WriteFile(name, []byte(text), 0o644))
+	}
+	for _, file := range []string{"go.mod", "run.sh", "dockerfiles/reference/versions.txt", "dockerfiles/reference/Dockerfile"} {
+		text, err := os.ReadFile(filepath.Join(project, file))
+		require.NoError(t, err)
+		write(file, string(text))
+	}
+	write("reference/main.go", "package main")
+	write("results/reference/results.json", "{}")
+	folder, err := resultsFolder("reference")
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(root, "results/reference"), folder)
+
+	write("reference/results.json", "{}") // results all the same
+	folder, err = resultsFolder("reference")
+	require.NoError(t, err)
+	assert.Equal(t, "reference", folder)
+}
