@@ -255,7 +255,7 @@ func (r *runner) composite(t *testing.T, caller githubStep, with, known map[stri
 		require.Contains(t, action.Inputs, name)
 		inside["inputs."+name] = value
 	}
-	if inside["inputs.run"] == "" {
+	if inside["inputs.run"] == "" && inside["inputs.merge"] == "" {
 		inside["inputs.run"] = r.pattern
 	}
 	steps := slices.DeleteFunc(slices.Clone(action.Runs.Steps), func(step githubStep) bool {
