@@ -63,7 +63,7 @@ func TestLive(t *testing.T) {
 	for _, width := range []int{1280, 390} {
 		t.Run(fmt.Sprintf("%d pixels", width), func(t *testing.T) {
 			results := filepath.Join(t.TempDir(), "results")
-			started(t, "starting ", "reference", "--runtime", "process", "--run", "^mapping/", "--results", results)
+			started(t, "preparing ", "reference", "--runtime", "process", "--run", "^mapping/", "--results", results)
 			address := strings.Fields(started(t, "live page: ", "report", "--serve", results))[2]
 			v := look(t, width, "light")
 			v.do(chromedp.Navigate(address), chromedp.WaitVisible(".results li", chromedp.ByQuery))
