@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"msc4014/helpers/federation"
 	"msc4014/helpers/formats"
@@ -212,6 +213,11 @@ func (r *Room) AwaitsMember(userID, membership string) federation.Event {
 func (r *Room) MemberOf(userID string) federation.Event {
 	sender := r.SenderOf(userID)
 	event, known := r.StateEvent("m.room.member", sender)
+	claims := func(e federation.Event) bool { return e.MappedUserID() == userID }
+	if r.blame != "" && sender == "" && slices.ContainsFunc(r.State(), claims) {
+		// There is a mapping: whoever is to blame for one that is missing is not.
+		r.stage.C.Need("mapping/signed-by-users-server", fmt.Errorf("peer %s cannot verify the mapping of %s", r.peer.Name(), userID))
+	}
 	if sender == "" || !known {
 		r.need(fmt.Errorf("no member event with a mapping of %s in the room model of peer %s", userID, r.peer.Name()))
 	}
