@@ -40,7 +40,7 @@ func (a *Attack) StillWorks() error {
 }
 
 // Write returns the document of an input, about Carol in the attacked room. The given placeholders come first. No sender key of the
-// server is among the others: what clients are shown of them is no finding.
+// server is among the others: what clients are shown of them is not a finding.
 func (a *Attack) Write(input hostile.Input, placeholders ...string) []byte {
 	return input.Document().Write(input, append(placeholders, a.placeholders()...)...)
 }

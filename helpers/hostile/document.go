@@ -119,22 +119,7 @@ func unquoted(raw []byte) string {
 func (d *Document) twisted(input Input) *node {
 	object := parse([]byte(d.JSON))
 	for _, twist := range input {
-		path := twist.place.path
-		holder, last := object.at(path), path[len(path)-1]
-		if holder == nil {
-			continue // another twist removed the path
-		}
-		value := &node{raw: []byte(twist.value.Raw)}
-		switch twist.op {
-		case set:
-			holder.set(last, value)
-		case remove:
-			holder.remove(last)
-		case double:
-			holder.add(last, value)
-		case rename:
-			holder.rename(last, value.raw)
-		}
+		twist.op.apply(object, twist.place.path, []byte(twist.value.Raw))
 	}
 	return object
 }

@@ -116,19 +116,7 @@ func (f *forging) apply(event *node, input Input, wanted func(Twist) bool) {
 			}
 			path = append(path, f.fill(name))
 		}
-		holder, last := event.at(path), path[len(path)-1]
-		if holder == nil {
-			continue // another twist removed the path
-		}
-		value := &node{raw: []byte(f.fill(twist.value.Raw))}
-		switch twist.op {
-		case set:
-			holder.set(last, value)
-		case remove:
-			holder.remove(last)
-		case double:
-			holder.add(last, value)
-		}
+		twist.op.apply(event, path, []byte(f.fill(twist.value.Raw)))
 	}
 }
 

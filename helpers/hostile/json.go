@@ -89,6 +89,24 @@ func (n *node) remove(names ...string) {
 	})
 }
 
+// apply changes what stands at a path, unless another twist removed that. raw is the new value, or name.
+func (o operation) apply(root *node, path []string, raw []byte) {
+	holder, last := root.at(path), path[len(path)-1]
+	if holder == nil {
+		return
+	}
+	switch o {
+	case set:
+		holder.set(last, &node{raw: raw})
+	case remove:
+		holder.remove(last)
+	case double:
+		holder.add(last, &node{raw: raw})
+	case rename:
+		holder.rename(last, raw)
+	}
+}
+
 // rename gives the members of that name another one, which is raw text with quotation marks.
 func (n *node) rename(name string, raw []byte) {
 	for i, m := range n.members {

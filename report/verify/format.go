@@ -93,7 +93,7 @@ func (s *scene) fields(one *event, name string) {
 		stateKey := one.get("state_key")
 		s.stray(one, name, "state key", stateKey)
 		switch {
-		case s.nobody[stateKey.String()]: // what a client wrote, a server may leave
+		case s.nobody[stateKey.String()]: // a server may leave what a client wrote
 		case !isKey(stateKey.String()):
 			s.breaks("event-format/member-state-key", "%s has the state key %q", name, stateKey)
 		case one.membership() == "join" && stateKey.String() != one.key:

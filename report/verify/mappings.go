@@ -69,7 +69,7 @@ func (s *scene) names(one *event, name string, mapping pseudoid.Mapping) {
 	}
 	switch {
 	case err != nil || len(s.servers) > 0 && !s.servers[domain]:
-		s.breaks("mapping/names-user", "the mapping of %s names %s, who is no user of the candidate", name, mapping.UserID)
+		s.breaks("mapping/names-user", "the mapping of %s names %s, who is not a user of the candidate", name, mapping.UserID)
 	case wanted != "" && wanted != mapping.UserID:
 		s.breaks("mapping/names-user", "the mapping of %s names %s, and it is %s", name, mapping.UserID, wanted)
 	}

@@ -33,7 +33,7 @@ type scene struct {
 	ownKeys   map[string]bool                           // sender keys of the candidate's own events
 	peerKeys  map[string]bool                           // what looks like a key, and a peer said first
 	written   map[string]bool                           // what looks like a key, and a client said
-	nobody    map[string]bool                           // state keys of member events that clients wrote and that are no user IDs
+	nobody    map[string]bool                           // state keys of member events that clients wrote and that are not user IDs
 	servers   map[string]bool                           // names of the candidate's servers
 	peers     map[string]bool                           // names of the suite's
 	published map[string]map[string][]ed25519.PublicKey // by server and key ID
@@ -145,7 +145,7 @@ func memberWritten(e transcript.Exchange) (stateKey string, is bool) {
 	return stateKey, is
 }
 
-// keysInURL is likeKeys for an address, whose slashes are no letters of keys unless they are escaped.
+// keysInURL is likeKeys for an address, whose slashes are not part of a key unless they are escaped.
 func keysInURL(address string) []string {
 	var found []string
 	for _, part := range strings.FieldsFunc(address, func(r rune) bool { return strings.ContainsRune("/?&=", r) }) {
