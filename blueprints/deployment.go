@@ -120,6 +120,24 @@ func (d *Deployment) Restart(ctx context.Context, place int, kill bool, meanwhil
 	return nil
 }
 
+// CutOff disconnects a server from the federation, but not from its clients, until Rejoin. Its health checks leave the federation out
+// from then on: no text says how soon a server notices that its connections are dead, so that checks judge what heals.
+func (d *Deployment) CutOff(ctx context.Context, place int) error {
+	user := d.healthUsers[place]
+	user.mu.Lock()
+	defer user.mu.Unlock()
+	if err := d.servers[place].CutOff(ctx); err != nil {
+		return err
+	}
+	user.federated = nil
+	return nil
+}
+
+// Rejoin connects it again.
+func (d *Deployment) Rejoin(ctx context.Context, place int) error {
+	return d.servers[place].Rejoin(ctx)
+}
+
 // Log returns the last lines of each server's log.
 func (d *Deployment) Log(lines int) string {
 	var text strings.Builder

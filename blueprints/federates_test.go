@@ -97,6 +97,19 @@ func TestHealthIncludesFederation(t *testing.T) {
 	}
 }
 
+// How soon a server whose network was cut off reaches others again, after its connections are dead, is for checks to judge.
+func TestHealthAfterACutNetwork(t *testing.T) {
+	c := newCandidate(t)
+	home := c.federating(t)
+	d := c.deploy(t, OneServer)
+	require.NotNil(t, d.healthUsers[0].federated, "the server and a healthy peer hear each other")
+	require.NoError(t, d.CutOff(deadline(t), 0))
+	require.NoError(t, d.Rejoin(deadline(t), 0))
+	home.stuck.Store(true)
+	assert.NoError(t, d.Federates(deadline(t)))
+	assertAlive(t, d)
+}
+
 // That a server does not federate at all is for the checks to judge.
 func TestHealthWithoutFederation(t *testing.T) {
 	c := newCandidate(t)

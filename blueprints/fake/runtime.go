@@ -171,11 +171,11 @@ func (s *Server) Pause(context.Context) error { return runtime.ErrNotPossible }
 // Resume is not possible.
 func (s *Server) Resume(context.Context) error { return runtime.ErrNotPossible }
 
-// CutOff is not possible.
-func (s *Server) CutOff(context.Context) error { return runtime.ErrNotPossible }
+// CutOff records the call.
+func (s *Server) CutOff(ctx context.Context) error { return s.call(ctx, "cut off", nil) }
 
-// Rejoin is not possible.
-func (s *Server) Rejoin(context.Context) error { return runtime.ErrNotPossible }
+// Rejoin records the call.
+func (s *Server) Rejoin(ctx context.Context) error { return s.call(ctx, "rejoin", nil) }
 
 // Remove records the call.
 func (s *Server) Remove(context.Context) error {

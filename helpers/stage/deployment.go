@@ -52,6 +52,9 @@ type Deployment interface {
 	ClientAPI(place int) csapi.Server
 	// Restart stops a server, by SIGKILL if kill, calls meanwhile, which may be nil, and starts the server again with its data.
 	Restart(ctx context.Context, place int, kill bool, meanwhile func()) error
+	// CutOff disconnects a server from the federation, but not from clients; Rejoin connects it again.
+	CutOff(ctx context.Context, place int) error
+	Rejoin(ctx context.Context, place int) error
 	// Services returns the application services of its server; nil unless the blueprint has some.
 	Services() *appservice.Host
 	// Shared returns what checks on the deployment share, by name (Scene).

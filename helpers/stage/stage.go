@@ -168,13 +168,12 @@ func (s *Stage) RestartAfter(place int, kill bool, meanwhile func()) {
 
 // CutOff disconnects the server at a place from the federation, but not from its clients, at most until the check ends.
 func (s *Stage) CutOff(place int) {
-	server := s.Deployment.Server(place - 1)
-	s.must(server.CutOff(s.C.Context()))
-	s.C.Cleanup(func() { _ = server.Rejoin(context.WithoutCancel(s.C.Context())) }) // usually it has rejoined
+	s.must(s.Deployment.CutOff(s.C.Context(), place-1))
+	s.C.Cleanup(func() { _ = s.Deployment.Rejoin(context.WithoutCancel(s.C.Context()), place-1) }) // usually it has rejoined
 }
 
 // Rejoin reconnects it.
-func (s *Stage) Rejoin(place int) { s.must(s.Deployment.Server(place - 1).Rejoin(s.C.Context())) }
+func (s *Stage) Rejoin(place int) { s.must(s.Deployment.Rejoin(s.C.Context(), place-1)) }
 
 // Pause freezes the server at a place, at most until the check ends. No other check may use the deployment.
 func (s *Stage) Pause(place int) {
