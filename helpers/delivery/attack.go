@@ -17,8 +17,10 @@ import (
 // of other users.
 type Attack struct {
 	Scene
-	Entered []string // rooms of Origin that Alice tried to join since the last health check
-	liars   int      // users of Origin whose events are hostile
+	// Entered are the rooms of Origin that Alice joined since the last health check, or may have, and KeptOut those that the server did
+	// not let her join.
+	Entered, KeptOut []string
+	liars            int // users of Origin whose events are hostile
 	// Gaps are how many gaps hostile events were in, and Fetched how many of these the server asked for.
 	Gaps, Fetched int
 	// Elsewhere is an honest room, of Alice and Neighbour, a user of an honest peer.

@@ -114,11 +114,15 @@ func (a *Attack) entersAmong(members []hostile.Input) (refused bool) {
 		return withHostile(honest(), "state", events)
 	})
 	defer remove()
-	a.Entered = append(a.Entered, room.ID())
 	a.asks(func(ctx context.Context) error {
 		_, err := a.Alice.JoinRoom(ctx, room.ID(), a.Origin.Name())
 		_, refused = csapi.Refused(err)
 		return err
 	})
+	if refused {
+		a.KeptOut = append(a.KeptOut, room.ID())
+	} else {
+		a.Entered = append(a.Entered, room.ID())
+	}
 	return refused
 }

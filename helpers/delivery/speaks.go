@@ -33,22 +33,43 @@ func (s Scene) Speaks(after federation.Event, speakers ...Speaker) (sent []feder
 		if _, known := s.Room.Event(each.Event.ID()); !known {
 			s.Room.Apply(each.Event)
 		}
-		sends := func(template federation.Template, member federation.Event) federation.Event {
+		makes := func(template federation.Template, member federation.Event) federation.Event {
 			event := s.Room.Made(template.Alter(federation.SetField("prev_events", []string{member.ID(), after.ID()})).
 				Alter(authorisedBy(member.ID())))
-			answer, err := s.Room.Pushes(event)
-			s.C.Need("resilience/stays-up", err)
-			s.C.Notef("the server answered %s with %s", event, answer.Answer)
+			sent = append(sent, event)
 			return event
 		}
-		said := sends(s.TextMessage(each.User, "said later on"), each.Event)
-		unmapped := sends(s.Room.MemberTemplate(each.User, "join").WithoutMapping(), each.Event)
-		sent = append(sent, said, unmapped, sends(s.TextMessage(each.User, "said without a mapping"), unmapped))
+		makes(s.TextMessage(each.User, "said later on"), each.Event)
+		unmapped := makes(s.Room.MemberTemplate(each.User, "join").WithoutMapping(), each.Event)
+		makes(s.TextMessage(each.User, "said without a mapping"), unmapped)
+	}
+	for some := range slices.Chunk(sent, transactionPDUs) {
+		s.pushesTogether(some)
 	}
 	_, err := s.Room.Pushes(barrier)
 	s.C.Need("resilience/stays-up", err)
 	s.awaits(barrier)
 	return sent
+}
+
+// transactionPDUs is how many events a transaction has at most (server-server API, Transactions).
+const transactionPDUs = 50
+
+// pushesTogether sends events in one transaction. If the server refuses all of it, it sends each in one of its own.
+func (s Scene) pushesTogether(events []federation.Event) {
+	answer, err := s.Room.Pushes(events...)
+	s.C.Need("resilience/stays-up", err)
+	if len(events) == 1 {
+		s.C.Notef("the server answered %s with %s", events[0], answer.Answer)
+		return
+	}
+	s.C.Notef("the server answered %d events with %s", len(events), answer.Answer)
+	if answer.OK() {
+		return
+	}
+	for i := range events {
+		s.pushesTogether(events[i : i+1])
+	}
 }
 
 // authorisedBy adds an event to the auth events of another.

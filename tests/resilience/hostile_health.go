@@ -32,7 +32,8 @@ func isHealthy(a *delivery.Attack) error {
 	return err
 }
 
-// answersClients returns an error if a client cannot view the attacked rooms. Each room has a time of its own: there may be many.
+// answersClients returns an error if a client cannot view the attacked rooms, or gets no answer about a room that it was kept out of, in
+// which it may see nothing. Each room has a time of its own: there may be many.
 func answersClients(a *delivery.Attack) error {
 	if err := answersClient(a, func(ctx context.Context) (*csapi.Response, error) { return a.Alice.Sync(ctx, "", 0, "") }); err != nil {
 		return err
@@ -48,7 +49,13 @@ func answersClients(a *delivery.Attack) error {
 			return err
 		}
 	}
-	a.Entered = nil
+	for _, room := range a.KeptOut {
+		err := answersClient(a, func(ctx context.Context) (*csapi.Response, error) { return a.Alice.Messages(ctx, room, "", "b", 100) })
+		if err != nil {
+			return err
+		}
+	}
+	a.Entered, a.KeptOut = nil, nil
 	return nil
 }
 
