@@ -22,6 +22,7 @@ func sharded(t *testing.T) (whole Results, shards []Results) {
 	registered := []selection.Check{
 		{Name: "0", Requirements: []string{"a/one"}}, {Name: "1", Requirements: []string{"a/two"}}, {Name: "up", Requirements: []string{"a/up"}, Closing: true},
 		{Name: "2", Requirements: []string{"a/open"}}, {Name: "3", Requirements: []string{"a/two"}},
+		{Name: "client", Requirements: []string{"a/two"}},
 	}
 	begun := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	result := func(name string, v verdict.Verdict, after int) verdict.Event {
@@ -32,8 +33,9 @@ func sharded(t *testing.T) (whole Results, shards []Results) {
 	}
 	all := map[string]verdict.Event{
 		"0": result("0", verdict.Fail, 1), "1": result("1", verdict.Pass, 11), "2": result("2", verdict.Pass, 12), "3": result("3", verdict.Blocked, 13),
-		"up": result("up", verdict.Pass, 19),
+		"up": result("up", verdict.Pass, 19), "client": result("client", verdict.NotRun, 9),
 	}
+	all["client"].Result.Reason = verdict.WithoutClients
 	all["0"].Result.Reason = "it broke"
 	all["3"].Result.BlockedBy = "a/one"
 	reading := observed("a/open", "x", "seen")
@@ -53,11 +55,11 @@ func sharded(t *testing.T) (whole Results, shards []Results) {
 		results.Evidence = []EvidenceFile{{Path: "checks/" + names[0] + ".log"}}
 		return results
 	}
-	whole = run("", begun, []string{"0", "1", "2", "3", "up"}, reading, step)
+	whole = run("", begun, []string{"0", "1", "2", "3", "client", "up"}, reading, step)
 	whole.DurationMS = 20000
 	return whole, []Results{
 		run("2/2", begun.Add(10*time.Second), []string{"1", "3", "0", "up"}, step),
-		run("1/2", begun, []string{"0", "2", "up"}, reading),
+		run("1/2", begun, []string{"0", "2", "client", "up"}, reading),
 	}
 }
 
@@ -96,7 +98,7 @@ func TestMerge(t *testing.T) {
 	require.NoError(t, err)
 	whole.Evidence = nil
 	assert.Equal(t, whole, merged)
-	assert.Equal(t, map[string]int{"checks/0.log": 1, "checks/1.log": 0, "checks/2.log": 1, "checks/3.log": 0, "checks/up.log": 1}, files)
+	assert.Equal(t, map[string]int{"checks/0.log": 1, "checks/1.log": 0, "checks/2.log": 1, "checks/3.log": 0, "checks/client.log": 1, "checks/up.log": 1}, files)
 
 	shards[0].Checks[2].Verdict = verdict.Fail
 	merged, files, err = Merge(shards, ofSources)
