@@ -131,12 +131,26 @@ func readingChange(was, now Requirement) []Change {
 	return []Change{change}
 }
 
-// changing matches what differs from run to run: identifiers, names of servers and users, digests, numbers.
-var changing = regexp.MustCompile(`[$!@#][^\s"',;]+|\b[A-Za-z0-9+/_-]{43}\b|\b[0-9a-f]{8,}\b|\b[a-z0-9-]+(?:\.[a-z0-9-]+){2,}\b|\d+`)
+// changing matches what differs from run to run: identifiers, names of servers and users, keys, digests, numbers, and which check it was
+// during which the monitors saw something first.
+var changing = regexp.MustCompile(`[$!@#][^\s"',;]+|[A-Za-z0-9+/_-]{43}|\b[0-9a-f]{8,}\b|\bed25519:\w+|\b[a-z0-9-]+(?:\.[a-z0-9-]+){2,}\b|\d+|\bmonitors during "[^"]*"`)
 
-// sameReason reports whether two reasons differ at most in what changes from run to run.
+// sameReason reports whether two reasons differ at most in what changes from run to run. Reasons that were cut are compared as far as both
+// go.
 func sameReason(a, b string) bool {
-	return changing.ReplaceAllString(oneLine(a), "*") == changing.ReplaceAllString(oneLine(b), "*")
+	a, cutA := steadyPart(a)
+	b, cutB := steadyPart(b)
+	return a == b || cutA && strings.HasPrefix(b, a) || cutB && strings.HasPrefix(a, b)
+}
+
+// steadyPart returns what does not change of a reason, without its last word if it was cut there.
+func steadyPart(reason string) (steady string, cut bool) {
+	line := changing.ReplaceAllString(oneLine(reason), "*")
+	whole, cut := strings.CutSuffix(line, "...")
+	if !cut {
+		return line, false
+	}
+	return whole[:strings.LastIndexByte(whole, ' ')+1], true
 }
 
 // kindsOfChange are the kinds in the order in which they are told.

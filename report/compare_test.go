@@ -76,3 +76,22 @@ func TestTextThatIsNoCommandOfGitHub(t *testing.T) {
 		ForConsole("::error::a\n \t\u00a0::stop-commands::b\nc ::error::d\n##[add-path]e\n\n: :"))
 	assert.Equal(t, "\ufffd::error::a", oneLine("\n ::error::a"))
 }
+
+func TestReasonsThatDifferInWhatChangesFromRunToRun(t *testing.T) {
+	for _, test := range []struct {
+		before, after string
+		same          bool
+	}{
+		{"key +Qpz4gz2UGQAkkOzk7b4NSODnzx2aSZJQJWXrTdn9yg, by /sync", "key nOpdOTNO3t/p3DsO83PduQSg2C9wzooO/Km9lV8HIvA, by /sync", true},
+		{`seen by the monitors during "one check": 403`, `seen by the monitors during "another": 403`, true},
+		{`seen by the monitors during "one check": 403`, `seen by the monitors during "one check": it was shown`, false},
+		{"3 events are shown to @a:b.c and no other than th...", "3 events are shown to @longer:b.c and no other...", true},
+		{"3 events are shown to @a:b.c and no other than th...", "3 events are hidden from @longer:b.c and no other...", false},
+		{"it was shown to bob", "it was shown...", true},
+		{"it was shown to bob", "it was shown", false},
+		{"...", "...", true},
+	} {
+		assert.Equal(t, test.same, sameReason(test.before, test.after), "%s / %s", test.before, test.after)
+		assert.Equal(t, test.same, sameReason(test.after, test.before), "%s / %s", test.after, test.before)
+	}
+}

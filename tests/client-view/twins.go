@@ -44,11 +44,15 @@ var (
 
 // registerTwins registers the check that plays the sessions of some seeds.
 func registerTwins(number int, who string, cast twins.Cast, seeds ...uint64) *check.Check {
+	twoServers, slow := slices.Max(cast.Users) > 1, twinPlays/8
+	if twoServers {
+		slow = twinPlays // events that do not cross between the servers are waited for
+	}
 	return check.Register(check.Check{
 		Name:       "twin sessions " + who,
 		Requires:   []string{likeOrdinaryRooms},
-		TwoServers: slices.Max(cast.Users) > 1,
-		Slow:       twinPlays / 8,
+		TwoServers: twoServers,
+		Slow:       slow,
 		Body: func(c *check.C) {
 			blueprint := blueprints.OneServer
 			if c.Check().TwoServers {
