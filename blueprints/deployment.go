@@ -178,7 +178,7 @@ type healthUser struct {
 	pseudonymous string     // its room of the version that the run judges; "" before the first health check of a candidate that has those
 }
 
-// prepareHealth registers a health user on each server and creates its rooms.
+// prepareHealth registers a health user on each server and creates its ordinary room, which the healthy peer joins.
 func (d *Deployment) prepareHealth(ctx context.Context) error {
 	users := make([]*healthUser, len(d.servers))
 	err := d.eachServer(func(place int) error {

@@ -58,13 +58,7 @@ func (d *Deployment) meets(ctx context.Context, user *healthUser, server string)
 
 // exchange lets the health user and the peer send a message each, and waits until the other side has it.
 func (f *federated) exchange(ctx context.Context, text string) error {
-	eventID, err := f.client.SendMessage(ctx, f.room.ID(), text)
-	if err != nil {
-		return err
-	}
-	if _, err := f.room.Peer().WaitForEventID(ctx, eventID); err != nil {
-		return fmt.Errorf("an event to a healthy peer: %w", err)
-	}
+	// The peer speaks first: a server may wait before it tries again to reach one that it could not, and stops waiting when it hears of it.
 	said, err := f.room.Build(federation.TextMessage(f.remote, text))
 	if err == nil {
 		err = f.room.Send(ctx, said)
@@ -74,6 +68,13 @@ func (f *federated) exchange(ctx context.Context, text string) error {
 	}
 	if _, err := f.client.WaitForEventID(ctx, f.room.ID(), said.ID()); err != nil {
 		return fmt.Errorf("an event of a healthy peer: %w", err)
+	}
+	eventID, err := f.client.SendMessage(ctx, f.room.ID(), text)
+	if err != nil {
+		return err
+	}
+	if _, err := f.room.Peer().WaitForEventID(ctx, eventID); err != nil {
+		return fmt.Errorf("an event to a healthy peer: %w", err)
 	}
 	return nil
 }

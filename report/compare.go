@@ -131,9 +131,13 @@ func readingChange(was, now Requirement) []Change {
 	return []Change{change}
 }
 
-// changing matches what differs from run to run: identifiers, names of servers and users, keys, digests, numbers, and which check it was
-// during which the monitors saw something first.
-var changing = regexp.MustCompile(`[$!@#][^\s"',;]+|[A-Za-z0-9+/_-]{43}|\b[0-9a-f]{8,}\b|\bed25519:\w+|\b[a-z0-9-]+(?:\.[a-z0-9-]+){2,}\b|\d+|\bmonitors during "[^"]*"`)
+var (
+	// changing matches what differs from run to run: identifiers, names of servers and users, digests, numbers, and which check it was
+	// during which the monitors saw something first.
+	changing = regexp.MustCompile(`[$!@#][^\s"',;]+|\b[0-9a-f]{8,}\b|\bed25519:\w+|\b[a-z0-9-]+(?:\.[a-z0-9-]+){2,}\b|\d+|\bmonitors during "[^"]*"`)
+	// encoded matches what may be a key (43 characters) or a signature (86) in base64.
+	encoded = regexp.MustCompile(`[A-Za-z0-9+/_-]{43,}`)
+)
 
 // sameReason reports whether two reasons differ at most in what changes from run to run. Reasons that were cut are compared as far as both
 // go.
@@ -145,12 +149,17 @@ func sameReason(a, b string) bool {
 
 // steadyPart returns what does not change of a reason, without its last word if it was cut there.
 func steadyPart(reason string) (steady string, cut bool) {
-	line := changing.ReplaceAllString(oneLine(reason), "*")
-	whole, cut := strings.CutSuffix(line, "...")
-	if !cut {
-		return line, false
+	line, cut := strings.CutSuffix(oneLine(reason), "...")
+	if cut {
+		line = line[:strings.LastIndexByte(line, ' ')+1]
 	}
-	return whole[:strings.LastIndexByte(whole, ' ')+1], true
+	line = encoded.ReplaceAllStringFunc(line, func(text string) string {
+		if len(text) == 43 || len(text) == 86 {
+			return "*"
+		}
+		return text
+	})
+	return changing.ReplaceAllString(line, "*"), cut
 }
 
 // kindsOfChange are the kinds in the order in which they are told.

@@ -90,6 +90,8 @@ func TestReasonsThatDifferInWhatChangesFromRunToRun(t *testing.T) {
 		{"it was shown to bob", "it was shown...", true},
 		{"it was shown to bob", "it was shown", false},
 		{"...", "...", true},
+		{"the event $AbC...", "the event $Zyxw must be refused", true},
+		{"GET /_matrix/federation/v1/get_missing_events/x: 404", "GET /_matrix/federation/v1/get_missing_eventsX/y: 404", false},
 	} {
 		assert.Equal(t, test.same, sameReason(test.before, test.after), "%s / %s", test.before, test.after)
 		assert.Equal(t, test.same, sameReason(test.after, test.before), "%s / %s", test.after, test.before)

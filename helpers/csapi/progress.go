@@ -69,6 +69,10 @@ func (c *Client) waitForEventID(ctx context.Context, last synced, roomID, eventI
 	for _, event := range timeline.events {
 		seen[event.Get("event_id").String()] = true
 	}
-	c.progress.set(roomID, synced{timeline.since, seen})
+	if errors.Is(err, errGap) {
+		c.progress.set(roomID, synced{}) // what was left out is not seen
+	} else {
+		c.progress.set(roomID, synced{timeline.since, seen})
+	}
 	return event, err
 }

@@ -21,12 +21,12 @@ type Attack struct {
 	// not let her join.
 	Entered, KeptOut []string
 	liars            int // users of Origin whose events are hostile
-	// Gaps are how many gaps hostile events were in, and Fetched how many of these the server asked for.
-	Gaps, Fetched int
+	// Chances are how many gaps hostile events were in, or hostile answers the peer had, and Taken how many of these the server asked for.
+	Chances, Taken int
 	// Elsewhere is an honest room, of Alice and Neighbour, a user of an honest peer.
 	Elsewhere *stage.Room
 	Neighbour *federation.User
-	uses      []Use  // that work
+	Uses      []Use  // what must still work
 	aliasMade string // of the honest room
 	numbers   int    // given so far
 }

@@ -15,23 +15,24 @@ type Use struct {
 
 // LearnUses returns those uses of a path that work. If none of several does, an attack may reach nothing, and the check is inconclusive.
 func (a *Attack) LearnUses(uses []Use) []Use {
-	a.uses = nil
+	a.Uses = nil
 	for _, use := range uses {
 		if err := use.Try(a); err != nil {
+			a.C.Timely(err)
 			a.C.Notef("%s: not judged, since it does not work before hostile input: %v", use.Name, err)
 			continue
 		}
-		a.uses = append(a.uses, use)
+		a.Uses = append(a.Uses, use)
 	}
-	if len(uses) > 0 && len(a.uses) == 0 {
+	if len(uses) > 0 && len(a.Uses) == 0 {
 		a.C.Inconclusive("nothing worked of what hostile input is sent to, before it was")
 	}
-	return a.uses
+	return a.Uses
 }
 
 // StillWorks returns an error if a use does not work any more.
 func (a *Attack) StillWorks() error {
-	for _, use := range a.uses {
+	for _, use := range a.Uses {
 		if err := use.Try(a); err != nil {
 			return fmt.Errorf("%s, which worked before: %w", use.Name, err)
 		}

@@ -150,9 +150,9 @@ func (a *Attack) saysAfter(missing []hostile.Input) (refused bool) {
 		refused = err == nil && (!answer.OK() || answer.PDUErrors[after.ID()] != "")
 		return err
 	})
-	a.Gaps++
+	a.Chances++
 	if a.awaitsFetch(room.ID()) {
-		a.Fetched++
+		a.Taken++
 	}
 	return refused
 }

@@ -35,6 +35,8 @@ type Path struct {
 	Attack func(a *Attack, inputs []hostile.Input)
 	// Documents are what hostile inputs change; nil: member events.
 	Documents []hostile.Document
+	// Placeholders are those of the documents besides those of all (Attack.Write); nil: none.
+	Placeholders func(a *Attack) []string
 	// Uses are what the path is for: what works before an attack must work after it.
 	Uses []Use
 }

@@ -52,8 +52,8 @@ func (s Scene) Speaks(after federation.Event, speakers ...Speaker) (sent []feder
 	return sent
 }
 
-// transactionPDUs is how many events a transaction has at most (server-server API, Transactions).
-const transactionPDUs = 50
+// transactionPDUs is how many events a transaction has at most. The server-server API allows 50, but all have the time of one request.
+const transactionPDUs = 10
 
 // pushesTogether sends events in one transaction. If the server refuses all of it, it sends each in one of its own.
 func (s Scene) pushesTogether(events []federation.Event) {

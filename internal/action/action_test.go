@@ -226,7 +226,7 @@ func TestMerge(t *testing.T) {
 		assert.Empty(t, s.called(t))
 	}
 	for given, name := range map[string]string{
-		"INPUT_ARGUMENTS=--strict": "arguments", "INPUT_CANDIDATE=dendrite:.": "candidate", "INPUT_RUN=mapping/": "run", "INPUT_SHARD=1/2": "shard",
+		"INPUT_ARGUMENTS=--strict": "arguments", "INPUT_CANDIDATE=dendrite:.": "candidate", "INPUT_RUN=mapping/": "run", "INPUT_SHARD=1/2": "shard", "INPUT_RUNTIME=process": "runtime",
 		"INPUT_BASELINE=b.json": "baseline", "INPUT_IMAGE_FILE=a.tar": "image-file",
 	} {
 		did := s.call(t, work, "suite", "INPUT_MERGE=shards", given)

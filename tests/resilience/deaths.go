@@ -95,15 +95,13 @@ func startAgain(c *check.C, deaths []death) {
 		survived := c.Survives(s.Deployment)
 		c.Notef("%s: the server survived it: %t", each.name, survived)
 		if err := v.startsAtLast(c.Context()); err != nil {
-			c.Errorf("%v", err)
+			v.fails(err)
 			continue
 		}
 		if err := v.works(); err != nil {
 			c.Errorf("%s: after the start: %v", each.name, err)
 		}
-		if !survived {
-			watched = append(watched, v)
-		}
+		watched = append(watched, v) // also those that survived: an event that is handled later ends a server later
 	}
 	watchAll(c, watched)
 }
@@ -114,6 +112,17 @@ type restarted struct {
 	death   string
 	started time.Time
 	exits   []string // how it ended after starts
+}
+
+// errNotItsFault is in the errors of restarts that say nothing about the server.
+var errNotItsFault = errors.New("that is not the server's fault")
+
+// fails fails the check because the server does not start, or ends it if that is not the server's fault.
+func (v *restarted) fails(err error) {
+	if errors.Is(err, errNotItsFault) {
+		v.C.SuiteError(err)
+	}
+	v.C.Errorf("%v", err)
 }
 
 // startsAtLast starts the server on its data, by SIGKILL if it runs, and again if it exits before it is ready: at most moreStarts times
@@ -127,9 +136,9 @@ func (v *restarted) startsAtLast(ctx context.Context) error {
 			v.started = time.Now()
 			return nil
 		case !errors.As(err, &failed) || ctx.Err() != nil:
-			return fmt.Errorf("%s: %w", v.death, err)
+			return fmt.Errorf("%s: %w: %w", v.death, errNotItsFault, err)
 		}
-		if v.exits = append(v.exits, "before it was ready"); len(v.exits) > moreStarts {
+		if v.exits = append(v.exits, failed.Cause); len(v.exits) > moreStarts {
 			return fmt.Errorf("%s ends the server at each start (%s): %w", v.death, strings.Join(v.exits, ", "), err)
 		}
 	}
@@ -143,7 +152,11 @@ func (v *restarted) watch(ctx context.Context) error {
 			return nil
 		case <-v.Deployment.Server(0).Exited():
 		}
-		v.exits = append(v.exits, fmt.Sprintf("%.1f s after it was ready", time.Since(v.started).Seconds()))
+		ending, killed := v.Deployment.Server(0).Ending()
+		if killed {
+			return fmt.Errorf("%s: %w: it %s", v.death, errNotItsFault, ending)
+		}
+		v.exits = append(v.exits, fmt.Sprintf("%s %.1f s after it was ready", ending, time.Since(v.started).Seconds()))
 		if len(v.exits) > moreStarts {
 			return fmt.Errorf("%s ends the server after each start (%s)", v.death, strings.Join(v.exits, ", "))
 		}
@@ -169,9 +182,9 @@ func watchAll(c *check.C, watched []*restarted) {
 	for i, each := range watched {
 		switch {
 		case ended[i] != nil:
-			c.Errorf("%v", ended[i])
+			each.fails(ended[i])
 		case len(each.exits) > 0:
-			c.Errorf("%s ended the server again when it was started (%s); the start after that held", each.death, strings.Join(each.exits, ", "))
+			c.Errorf("%s ended the server again when it was started (%s)", each.death, strings.Join(each.exits, ", "))
 		default:
 			if err := each.works(); err != nil {
 				c.Errorf("%s: %v after the start: %v", each.death, watchTime, err)

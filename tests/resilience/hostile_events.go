@@ -35,18 +35,20 @@ type hostilePath struct {
 	// batch is how many inputs are delivered before the server's health is checked, where one answer can carry them in one. If the
 	// server refuses an answer because of some of them, each is delivered by itself.
 	batch int
+	// learnt says that Uses are those that worked before the first input.
+	learnt bool
 }
 
 var hostilePaths = []hostilePath{
-	{delivery.Send, "member events", 160, 40},
-	{delivery.SendJoin, "member events", 100, 50},
-	{delivery.StateOfSendJoin, "member events", 160, 20},
-	{delivery.GetMissingEvents, "member events", 160, 20},
-	{delivery.CompletedInvite, "member events", 40, 40},
-	{delivery.MembershipEndpoints, "member events", 60, 30},
-	{delivery.EDUs, "EDUs", 280, 70},
-	{delivery.Queries, "queries", 200, 100},
-	{delivery.Answers, "answers to queries", 200, 100},
+	{Path: delivery.Send, carries: "member events", inputs: 160, batch: 40},
+	{Path: delivery.SendJoin, carries: "member events", inputs: 100, batch: 50},
+	{Path: delivery.StateOfSendJoin, carries: "member events", inputs: 160, batch: 20},
+	{Path: delivery.GetMissingEvents, carries: "member events", inputs: 160, batch: 20},
+	{Path: delivery.CompletedInvite, carries: "member events", inputs: 40, batch: 40},
+	{Path: delivery.MembershipEndpoints, carries: "member events", inputs: 60, batch: 30},
+	{Path: delivery.EDUs, carries: "EDUs", inputs: 280, batch: 70},
+	{Path: delivery.Queries, carries: "queries", inputs: 200, batch: 100},
+	{Path: delivery.Answers, carries: "answers to queries", inputs: 200, batch: 100},
 }
 
 func init() {
@@ -72,11 +74,16 @@ func (p *hostilePath) generate(seed, stream uint64) []hostile.Input {
 	return hostile.Inputs(seed, stream, p.inputs)
 }
 
-// opens makes the rooms of an attack, and finds out what works before it. What does not is not tried again.
+// opens makes the rooms of an attack. Before the first it finds out what works; what does not is not tried again. Then all of it must work
+// in the rooms of the others, too, as the server has received hostile input meanwhile.
 func (p *hostilePath) opens(s *stage.Stage) (*delivery.Attack, error) {
 	a, err := delivery.OpenAttack(s)
-	if err == nil {
-		p.Uses = a.LearnUses(p.Uses)
+	switch {
+	case err != nil:
+	case p.learnt:
+		a.Uses = p.Uses
+	default:
+		p.Uses, p.learnt = a.LearnUses(p.Uses), true
 	}
 	return a, err
 }
@@ -84,10 +91,14 @@ func (p *hostilePath) opens(s *stage.Stage) (*delivery.Attack, error) {
 // run delivers one batch after the other, and looks for the smallest input that does harm.
 func (p *hostilePath) run(c *check.C, inputs []hostile.Input) {
 	c.Notef("%d hostile inputs from seed %d", len(inputs), c.Seed())
-	s, fresh := stage.OpenExpendable(c, blueprints.AttackedServer, false)
-	delivered, harm := p.deliverAll(s, inputs)
+	// What must work after hostile documents is learnt before: on a server that has received nothing hostile yet.
+	s, fresh := stage.OpenExpendable(c, blueprints.AttackedServer, p.Documents != nil)
+	delivered, idle, harm := p.deliverAll(s, inputs)
 	if harm == nil {
 		c.HandOn(s.Deployment)
+		if idle > 0 {
+			c.Inconclusive("the server asked for none of %d hostile answers", idle)
+		}
 		return
 	}
 	c.Discard(s.Deployment, false)
@@ -95,7 +106,7 @@ func (p *hostilePath) run(c *check.C, inputs []hostile.Input) {
 		// That server had received hostile events of other checks before: the harm may take some of those.
 		before := harm
 		s, _ = stage.OpenExpendable(c, blueprints.AttackedServer, true)
-		if delivered, harm = p.deliverAll(s, inputs); harm == nil {
+		if delivered, _, harm = p.deliverAll(s, inputs); harm == nil {
 			c.HandOn(s.Deployment)
 			c.Failf("%v, after hostile %s by %s, on a server that had received others by other paths; on a fresh one they do no harm (seed %d)",
 				before, p.carries, p.Name, c.Seed())
@@ -106,8 +117,9 @@ func (p *hostilePath) run(c *check.C, inputs []hostile.Input) {
 	p.fail(c, inputs[:delivered], harm)
 }
 
-// deliverAll delivers inputs to a server, and returns how many it delivered, and an error if they did harm.
-func (p *hostilePath) deliverAll(s *stage.Stage, inputs []hostile.Input) (delivered int, harm error) {
+// deliverAll delivers inputs to a server, and returns how many it delivered, how many gaps or answers there were in batches in which the
+// server asked for nothing, and an error if the inputs did harm.
+func (p *hostilePath) deliverAll(s *stage.Stage, inputs []hostile.Input) (delivered, idle int, harm error) {
 	for delivered < len(inputs) {
 		batch := inputs[delivered:min(delivered+p.batch, len(inputs))]
 		delivered += len(batch)
@@ -117,16 +129,16 @@ func (p *hostilePath) deliverAll(s *stage.Stage, inputs []hostile.Input) (delive
 			err = isHealthy(a)
 		}
 		if err != nil {
-			return delivered, err
+			return delivered, idle, err
 		}
-		if a.Gaps > 0 && a.Fetched == 0 {
-			s.C.Inconclusive("the server asked for none of the events in %d gaps before messages that it was sent", a.Gaps)
+		if a.Taken == 0 {
+			idle += a.Chances
 		}
 	}
 	if !s.C.Survives(s.Deployment) {
-		return delivered, fmt.Errorf("the server died: %s", s.Deployment.Death().Cause)
+		return delivered, idle, fmt.Errorf("the server died: %s", s.Deployment.Death().Cause)
 	}
-	return delivered, nil
+	return delivered, idle, nil
 }
 
 // shrinker tries one list of inputs after the other on servers of the check's own. A server that came to harm is replaced; one
@@ -159,7 +171,7 @@ func (l *shrinker) deliverEach(inputs []hostile.Input) (one []hostile.Input, har
 
 // deliverAll delivers inputs as the check does, and returns an error if they did harm.
 func (l *shrinker) deliverAll(inputs []hostile.Input) (harm error) {
-	_, harm = l.path.deliverAll(l.open(), inputs)
+	_, _, harm = l.path.deliverAll(l.open(), inputs)
 	l.closeAfter(harm)
 	return harm
 }
@@ -213,8 +225,8 @@ func (p *hostilePath) shrink(c *check.C, inputs []hostile.Input, harm error) ([]
 	return inputs, harm
 }
 
-// reproduce delivers inputs to a fresh server with its default settings, whose log is kept, starts it again if they end it, and returns the events or documents that were delivered, and an error if
-// they did harm.
+// reproduce delivers inputs to a fresh server with its default settings, whose log is kept, and starts it again if they end it. It returns
+// the events or documents that were delivered, and an error if they did harm.
 func (p *hostilePath) reproduce(c *check.C, inputs []hostile.Input) (events []string, harm error) {
 	s, _ := stage.OpenExpendable(c, blueprints.DyingServer, true)
 	a, err := p.opens(s)
@@ -243,7 +255,10 @@ func (p *hostilePath) reproduce(c *check.C, inputs []hostile.Input) (events []st
 
 // write returns the event or document of an input.
 func (p *hostilePath) write(a *delivery.Attack, input hostile.Input) []byte {
-	if p.Documents != nil {
+	switch {
+	case p.Placeholders != nil:
+		return a.Write(input, p.Placeholders(a)...)
+	case p.Documents != nil:
 		return a.Write(input)
 	}
 	return a.Honest(a.Room, a.Origin.User("liar"), nil).Forge(input).JSON

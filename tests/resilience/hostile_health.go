@@ -25,6 +25,8 @@ func isHealthy(a *delivery.Attack) error {
 		err = a.StillWorks()
 	}
 	if err == nil {
+		ctx, cancel := a.While() // what works may take long
+		defer cancel()
 		err = a.Deployment.Health(ctx)
 	}
 	err = a.OrDied(err)

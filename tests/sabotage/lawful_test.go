@@ -1,6 +1,6 @@
 package sabotage
 
-// The suite against candidates that take their time where no text limits it: no check fails because of that.
+// The suite against candidates that take their time where no text limits it: the checks that wait for it do not fail.
 
 import (
 	"maps"
