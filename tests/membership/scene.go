@@ -112,8 +112,10 @@ func (m meeting) keepsOut(user party, membership string) {
 	}
 }
 
-// barrier has Carol say something, and waits until Alice's client sees it.
+// barrier has Carol say something, and waits until Alice's client sees it. She says it once she has heard what Alice said last: beside
+// earlier events, it would leave the state of the room to state resolution.
 func (m meeting) barrier() {
+	m.room.Blaming("routing/reaches-members").AwaitsEvent(m.alice.Says(m.room.ID(), "said before that"))
 	m.alice.AwaitsEvent(m.room.ID(), m.room.Says(m.carol, "said in between").ID())
 }
 
