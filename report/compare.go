@@ -144,7 +144,7 @@ var (
 func sameReason(a, b string) bool {
 	a, cutA := steadyPart(a)
 	b, cutB := steadyPart(b)
-	return a == b || cutA && strings.HasPrefix(b, a) || cutB && strings.HasPrefix(a, b)
+	return a == b || cutA && a != "" && strings.HasPrefix(b, a) || cutB && b != "" && strings.HasPrefix(a, b)
 }
 
 // steadyPart returns what does not change of a reason, without its last word if it was cut there.

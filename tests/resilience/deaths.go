@@ -135,8 +135,10 @@ func (v *restarted) startsAtLast(ctx context.Context) error {
 		case err == nil:
 			v.started = time.Now()
 			return nil
-		case !errors.As(err, &failed) || ctx.Err() != nil:
+		case !errors.As(err, &failed), ctx.Err() != nil && len(v.exits) == 0: // the engine's, or want of time
 			return fmt.Errorf("%s: %w: %w", v.death, errNotItsFault, err)
+		case ctx.Err() != nil:
+			return fmt.Errorf("%s ends the server at its start (%s): %w", v.death, strings.Join(v.exits, ", "), err)
 		}
 		if v.exits = append(v.exits, failed.Cause); len(v.exits) > moreStarts {
 			return fmt.Errorf("%s ends the server at each start (%s): %w", v.death, strings.Join(v.exits, ", "), err)
@@ -181,14 +183,18 @@ func watchAll(c *check.C, watched []*restarted) {
 	pending.Wait()
 	for i, each := range watched {
 		switch {
-		case ended[i] != nil:
-			each.fails(ended[i])
+		case ended[i] != nil && !errors.Is(ended[i], errNotItsFault):
+			c.Errorf("%v", ended[i])
 		case len(each.exits) > 0:
 			c.Errorf("%s ended the server again when it was started (%s)", each.death, strings.Join(each.exits, ", "))
-		default:
+		case ended[i] == nil:
 			if err := each.works(); err != nil {
 				c.Errorf("%s: %v after the start: %v", each.death, watchTime, err)
 			}
 		}
+	}
+	// Last, since it ends the check: what another server did is a fail all the same.
+	if err := errors.Join(ended...); errors.Is(err, errNotItsFault) {
+		c.SuiteError(err)
 	}
 }
