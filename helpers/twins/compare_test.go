@@ -66,6 +66,14 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+func TestOfAnEvent(t *testing.T) {
+	for path, want := range map[string]bool{
+		"[m.x].c": true, "[m.x].content.list[]": true, "[m.x]": false, " (order)": false, "": false, "m.heroes[]": false, "m.heroes[].x": false,
+	} {
+		assert.Equal(t, want, ofAnEvent(path), path)
+	}
+}
+
 func TestCause(t *testing.T) {
 	one := Difference{Step: "join", Endpoint: "/sync timeline", Field: "[m.room.member].unsigned.prev_sender"}
 	other := Difference{Step: lookStep, Endpoint: "/messages backwards", Field: "chunk[m.room.topic].unsigned.prev_sender"}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"msc4014/helpers/transcript"
@@ -333,6 +334,9 @@ func (p *player) unequal() bool {
 					continue
 				}
 				for _, found := range compare(first[i].value, each.value) {
+					if !each.late && ofAnEvent(found.path) {
+						continue
+					}
 					one := Difference{Endpoint: first[i].name, Field: found.path, Ordinary: found.a, Pseudo: found.b}
 					if !p.known[one.where()] && explained(one) == "" {
 						return true
@@ -342,6 +346,12 @@ func (p *player) unequal() bool {
 		}
 	}
 	return false
+}
+
+// ofAnEvent reports whether a path in a list of events leads into an event, which servers send once and as it stays.
+func ofAnEvent(path string) bool {
+	_, field, labelled := strings.Cut(path, "]")
+	return labelled && field != "" && path[0] == '['
 }
 
 // federated reports whether events of the cast go from one server to another.
