@@ -49,6 +49,7 @@ type outcome struct {
 	observations []verdict.Observation
 	logs         []DeploymentLog
 	differences  map[string]bool
+	notJudged    map[string]bool
 	attached     map[string][]byte
 	shared       []Shared
 	starved      bool // there is no verdict because the machine was too slow
@@ -225,6 +226,18 @@ func (c *C) Differs(names []string, format string, arguments ...any) {
 	}
 	c.mu.Unlock()
 	c.Errorf(format, arguments...)
+}
+
+// NotJudged notes that the check does not judge a part of what it covers, because the server lacks what that needs, in ordinary rooms
+// or before an attack. name identifies the part, so that a baseline can expect it and what is lost stands out; the rest says why.
+func (c *C) NotJudged(name, format string, arguments ...any) {
+	c.mu.Lock()
+	if c.outcome.notJudged == nil {
+		c.outcome.notJudged = map[string]bool{}
+	}
+	c.outcome.notJudged[name] = true
+	c.mu.Unlock()
+	c.Notef("%s: not judged, since %s", name, fmt.Sprintf(format, arguments...))
 }
 
 // Expects reports whether the candidate's baseline expects a difference of this check, so that it need not be explained again.
@@ -406,7 +419,7 @@ func (c *C) snapshot() outcome {
 	defer c.mu.Unlock()
 	now := c.outcome
 	now.observations, now.logs, now.attached = slices.Clone(now.observations), slices.Clone(now.logs), maps.Clone(now.attached)
-	now.differences, now.shared = maps.Clone(now.differences), slices.Clone(now.shared)
+	now.differences, now.notJudged, now.shared = maps.Clone(now.differences), maps.Clone(now.notJudged), slices.Clone(now.shared)
 	return now
 }
 
@@ -462,6 +475,7 @@ func (c *C) result(started time.Time) verdict.CheckResult {
 		Reason:       strings.Join(c.outcome.reasons, "; "),
 		BlockedBy:    c.outcome.blockedBy,
 		Differences:  differences,
+		NotJudged:    slices.Sorted(maps.Keys(c.outcome.notJudged)),
 		Started:      started,
 		DurationMS:   time.Since(started).Milliseconds(),
 		Details:      slices.Clone(c.outcome.details),

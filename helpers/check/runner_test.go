@@ -444,3 +444,14 @@ func TestDoneIsCalledForEachDeployment(t *testing.T) {
 		{Blueprint: "private", Checks: []string{"alone"}},
 	}, done)
 }
+
+func TestWhatACheckDoesNotJudgeIsInItsResult(t *testing.T) {
+	final, _ := outcomeOf(t, 1, named("features", func(c *C, _ *fakeServer) {
+		c.NotJudged("threads", "the server has none")
+		c.NotJudged("search", "%v", errors.New("refused"))
+		c.NotJudged("threads", "the server has none")
+	}))
+	assert.Equal(t, verdict.Pass, final["features"].Verdict)
+	assert.Equal(t, []string{"search", "threads"}, final["features"].NotJudged)
+	assert.Contains(t, final["features"].Details, "search: not judged, since refused")
+}

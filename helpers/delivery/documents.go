@@ -19,7 +19,7 @@ func (a *Attack) LearnUses(uses []Use) []Use {
 	for _, use := range uses {
 		if err := use.Try(a); err != nil {
 			a.C.Timely(err)
-			a.C.Notef("%s: not judged, since it does not work before hostile input: %v", use.Name, err)
+			a.C.NotJudged(use.Name, "it does not work before hostile input: %v", err)
 			continue
 		}
 		a.Uses = append(a.Uses, use)

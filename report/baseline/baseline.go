@@ -56,6 +56,8 @@ type Expectation struct {
 	Reason string `json:"reason,omitempty"`
 	// Differences are the names of what the check may find, of checks that find several things.
 	Differences []string `json:"differences,omitempty"`
+	// NotJudged names what the check need not judge of what it covers, because the candidate lacks it.
+	NotJudged []string `json:"not_judged,omitempty"`
 }
 
 // Differences returns the differences that checks may find, by check.
@@ -72,14 +74,32 @@ func (b *Baseline) Differences() map[string][]string {
 	return all
 }
 
-// unexpected returns the differences of a check that e does not expect.
-func (e Expectation) unexpected(found []string) (others []string) {
-	for _, name := range found {
-		if !slices.Contains(e.Differences, name) {
+// unexpected describes what is not as e expects of a check with the verdict that e expects: differences that it found, or what it did
+// not judge; "" if there is nothing.
+func (e Expectation) unexpected(check verdict.CheckResult) string {
+	var parts []string
+	if found := missing(check.Differences, e.Differences); check.Verdict == verdict.Fail && len(found) > 0 {
+		parts = append(parts, "with new differences: "+strings.Join(found, "; "))
+	}
+	if lost := missing(check.NotJudged, e.NotJudged); len(lost) > 0 {
+		parts = append(parts, "without judging: "+strings.Join(lost, "; "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// missing returns what is in list and not in from.
+func missing(list, from []string) (others []string) {
+	for _, name := range list {
+		if !slices.Contains(from, name) {
 			others = append(others, name)
 		}
 	}
 	return others
+}
+
+// union returns what is in one of two lists, sorted, or nil.
+func union(a, b []string) []string {
+	return slices.Sorted(slices.Values(slices.Concat(a, missing(b, a))))
 }
 
 // manner describes the verdict and how the check came to it: "fail, a server died".
@@ -131,7 +151,7 @@ func (b *Baseline) Expects(check verdict.CheckResult, final bool) bool {
 	case !final && expected.expectsDeath():
 		return true
 	}
-	return expected.expects(got) && (check.Verdict != verdict.Fail || len(expected.unexpected(check.Differences)) == 0)
+	return expected.expects(got) && expected.unexpected(check) == ""
 }
 
 // expectsDeath reports whether one of the results that e expects is that a server died.

@@ -4,7 +4,6 @@ package baseline
 
 import (
 	"fmt"
-	"slices"
 	"sort"
 	"strings"
 
@@ -29,14 +28,15 @@ func Compare(b *Baseline, file string, results report.Results) report.Comparison
 	return c.Comparison
 }
 
-// noFail returns a baseline that expects every failed check to pass, and the actual verdict of all others.
+// noFail returns a baseline that expects every failed check to pass, and the actual verdict of all others. What checks judge is not known.
 func noFail(results report.Results) *Baseline {
 	b := &Baseline{Catalogue: results.MSC.Catalogue, Checks: map[string]Expectation{}, Observations: readings(results)}
 	for _, check := range results.Checks {
-		b.Checks[check.Name] = Expectation{Verdict: check.Verdict}
+		expected := Expectation{Verdict: check.Verdict, NotJudged: check.NotJudged}
 		if check.Verdict == verdict.Fail {
-			b.Checks[check.Name] = Expectation{Verdict: verdict.Pass}
+			expected.Verdict = verdict.Pass
 		}
+		b.Checks[check.Name] = expected
 	}
 	return b
 }
@@ -99,9 +99,9 @@ func (c *comparing) checks(b *Baseline, results report.Results) {
 		switch {
 		case expected.expects(got) && expected.isOver(results.Started):
 			difference.Kind, difference.Expected, difference.Got = report.Changed, expected.String(), got.manner()+" after that day"
-		case expected.expects(got) && check.Verdict == verdict.Fail && len(expected.unexpected(check.Differences)) > 0:
+		case expected.expects(got) && expected.unexpected(check) != "":
 			difference.Kind, difference.Expected = report.Worse, expected.String()
-			difference.Got = got.manner() + ", with new differences: " + strings.Join(expected.unexpected(check.Differences), "; ")
+			difference.Got = got.manner() + ", " + expected.unexpected(check)
 		case expected.expects(got):
 			c.asExpected(report.WhatCheck, check.Name, check.Verdict, expected)
 			continue
@@ -279,10 +279,11 @@ func Update(b *Baseline, results report.Results) (*Baseline, error) {
 				before.Either, before.Until = nil, ""
 			}
 			entry := expect(before, got)
+			// What a run does not find may still be there: it may take longer, or need another order. It is removed by hand.
 			if check.Verdict == verdict.Fail {
-				// What a run does not find may still be there: it may take longer, or need another order. It is removed by hand.
-				entry.Differences = slices.Sorted(slices.Values(slices.Concat(before.Differences, before.unexpected(check.Differences))))
+				entry.Differences = union(before.Differences, check.Differences)
 			}
+			entry.NotJudged = union(before.NotJudged, check.NotJudged)
 			if updated.Format != withManner {
 				entry.BlockedBy, entry.Died = "", false
 			}

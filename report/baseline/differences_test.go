@@ -31,3 +31,25 @@ func TestDifferencesOfOneCheck(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, Expectation{Verdict: verdict.Fail, Reason: "known", Differences: []string{"one", "three", "two"}}, updated.Checks["twins"])
 }
+
+func TestWhatACheckDoesNotJudge(t *testing.T) {
+	expected := &Baseline{Candidate: "c", Catalogue: 1, Format: withManner, Checks: map[string]Expectation{
+		"features": {Verdict: verdict.Pass, NotJudged: []string{"search", "threads"}},
+	}}
+	run := results(verdicts{"features": "pass"})
+	run.Checks[0].NotJudged = []string{"threads"}
+	assert.Empty(t, Compare(expected, "file", run).Differences, "more may be judged than is expected")
+	assert.True(t, expected.Expects(run.Checks[0], true))
+
+	run.Checks[0].NotJudged = []string{"hierarchy", "threads"}
+	compared := Compare(expected, "file", run).Differences
+	require.Len(t, compared, 1)
+	assert.Equal(t, report.Worse, compared[0].Kind)
+	assert.Equal(t, "pass, without judging: hierarchy", compared[0].Got)
+	assert.False(t, expected.Expects(run.Checks[0], true))
+	assert.Empty(t, Compare(nil, "", run).Differences, "without a baseline, nothing is known of it")
+
+	updated, err := Update(expected, run)
+	require.NoError(t, err)
+	assert.Equal(t, Expectation{Verdict: verdict.Pass, NotJudged: []string{"hierarchy", "search", "threads"}}, updated.Checks["features"])
+}

@@ -57,7 +57,7 @@ func worksOn(c *check.C, blueprint stage.Blueprint, from origin, options []stage
 	for _, each := range features {
 		if err := each.try(ordinary); err != nil {
 			c.Timely(err) // else the check would not have judged what the server may have
-			c.Notef("%s: not judged, since it does not work in an ordinary room either: %v", each.name, err)
+			c.NotJudged(each.name, "it does not work in an ordinary room either: %v", err)
 			continue
 		}
 		known = append(known, each)

@@ -241,7 +241,7 @@ var _ = check.Register(check.Check{
 		for _, body := range v.answers["/search"].bodies {
 			groups := gjson.GetBytes(body, "search_categories.room_events.groups.sender")
 			if !groups.Exists() {
-				c.Notef("the server does not group results")
+				c.NotJudged("the groups of results", "the server does not group them")
 			}
 			groups.ForEach(func(userID, group gjson.Result) bool {
 				for _, id := range group.Get("results").Array() {

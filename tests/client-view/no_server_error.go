@@ -4,10 +4,12 @@ package clientview
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
@@ -21,6 +23,12 @@ type request struct {
 	method, path string
 	query        url.Values
 	body         any
+}
+
+// endpoint is the method and the first segment of the path that names no version.
+func (r request) endpoint() string {
+	segment, _, _ := strings.Cut(strings.TrimPrefix(r.path, csapi.V3()+"/"), "/")
+	return r.method + " /" + segment
 }
 
 // odd is a kind of user that has no key in the room, or no user at all.
@@ -72,7 +80,7 @@ func makesNoServerError(c *check.C, each odd) {
 	asked := requestsOf(alice, room.ID(), named, s.Format().RoomVersion, levelsWith(c, alice, room.ID(), named))
 	alice.LooksBefore(room.ID())
 	c.UnderTest()
-	compare(c, ask(c, alice, asked), before)
+	compare(c, asked, ask(c, alice, asked), before)
 	goesOn(alice, room.ID())
 }
 
@@ -103,12 +111,12 @@ func ask(c *check.C, user *stage.User, requests []request) (serverErrors []error
 }
 
 // compare fails the check for each request that is answered with a server error, and was not in an ordinary room.
-func compare(c *check.C, now, before []error) {
+func compare(c *check.C, asked []request, now, before []error) {
 	for i, err := range now {
 		switch {
 		case err == nil:
 		case before[i] != nil:
-			c.Notef("not judged, since an ordinary room answers it so, too: %v", err)
+			c.NotJudged(fmt.Sprintf("request %d (%s)", i+1, asked[i].endpoint()), "an ordinary room answers it so, too: %v", err)
 		default:
 			c.Errorf("%v", err)
 		}
@@ -203,7 +211,7 @@ var _ = check.Register(check.Check{
 		asked := writes(roomID)
 		alice.LooksBefore(roomID)
 		c.UnderTest()
-		compare(c, ask(c, alice, asked), before)
+		compare(c, asked, ask(c, alice, asked), before)
 		goesOn(alice, roomID)
 	},
 })
@@ -233,7 +241,7 @@ var _ = check.Register(check.Check{
 		c.UnderTest()
 		for _, what := range slices.Sorted(maps.Keys(malformedUsers)) {
 			if written(ordinary, what) {
-				c.Notef("an ordinary room takes users that are %s: not judged from here on", what)
+				c.NotJudged("users that are "+what, "an ordinary room takes them; nor is what follows")
 				return
 			}
 			if written(roomID, what) {

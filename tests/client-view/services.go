@@ -45,7 +45,7 @@ func (p *preparing) isServed() {
 	}
 	if !slices.ContainsFunc(service.Events(ordinary), func(event gjson.Result) bool { return event.Get("event_id").String() == redaction }) {
 		p.without[pushedRedactions] = absence{}
-		p.C.Notef("an application service is not pushed redactions in ordinary rooms either")
+		p.C.NotJudged(pushedRedactions, "an application service is not pushed those of ordinary rooms either")
 	}
 }
 

@@ -73,7 +73,7 @@ func init() {
 				switch {
 				case !stillServed(c, bob, roomID):
 				case inOrdinary:
-					c.Notef("/messages still shows events of a room to a user that forgot it: not judged, since those of ordinary rooms are, too")
+					c.NotJudged("/messages of a room that a user forgot", "it still shows events of ordinary rooms, too")
 				default:
 					c.Errorf("/messages still shows events of a room to a user that forgot it")
 				}

@@ -125,7 +125,7 @@ func controlled(s delivery.Scene, path delivery.Path) (kinds []otherKind) {
 		if err := honest.IsShown(s.Alice); err != nil {
 			err = fmt.Errorf("%s, signed by its sender, is not accepted: %w", kind.name, delivery.WithAnswer(err, honest.Answer))
 			s.C.Timely(err)
-			s.C.Notef("not judged: %v", err)
+			s.C.NotJudged(kind.name, "%v", err)
 			refused = errors.Join(refused, err)
 			continue
 		}

@@ -38,7 +38,7 @@ type Outcome string
 
 // The outcomes. Only Noticed counts for the suite.
 const (
-	Noticed    Outcome = "noticed"     // a check failed, a monitor found something, or another reading was seen
+	Noticed    Outcome = "noticed"     // a check failed or judged less, a monitor found something, or another reading was seen
 	Survived   Outcome = "survived"    // the whole suite ran, and saw no such difference
 	NotReached Outcome = "not reached" // no check makes the server execute the changed place, so it was not tried
 	// DoesNotStart is a server with which no run can be made, or none that judges anything: exit status 2, not 1.

@@ -205,7 +205,7 @@ func firstReason(results report.Results, of verdict.Verdict) string {
 }
 
 // difference returns the first difference from the reference without a mutant that counts: a check that fails, a finding of a
-// monitor, or another reading.
+// monitor, another reading, or something that a check does not judge any more.
 func (m *mutating) difference(results report.Results) *NoticedBy {
 	closing := m.closing()
 	var found *NoticedBy
@@ -228,6 +228,11 @@ func (m *mutating) difference(results report.Results) *NoticedBy {
 				What: report.WhatObservation, Requirement: seen.ID,
 				Words: fmt.Sprintf("reading %s, not %s", seen.Reading, cmp.Or(strings.Join(m.expects[seen.ID], " + "), "none")),
 			}
+		}
+	}
+	for _, check := range results.Checks {
+		if len(check.NotJudged) > 0 { // of the reference without a mutant, everything is (outcome.judge)
+			return &NoticedBy{What: report.WhatCheck, Check: check.Name, Words: "not judged: " + strings.Join(check.NotJudged, "; ")}
 		}
 	}
 	return nil

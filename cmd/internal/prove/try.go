@@ -133,6 +133,11 @@ func (o *outcome) judge() {
 				requirement.Reason)
 		}
 	}
+	for _, check := range o.results.Checks {
+		if o.honest() && len(check.NotJudged) > 0 {
+			o.problem("the check %q must judge everything that it covers, but does not judge: %s", check.Name, strings.Join(check.NotJudged, "; "))
+		}
+	}
 	if o.fault != nil {
 		o.judgeKills()
 	}
