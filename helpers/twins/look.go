@@ -65,6 +65,7 @@ var views = []view{
 	{"/search", func(r *room) request { return search(r, fields{}) }},
 	{"/threads", func(r *room) request { return get(v1("rooms", r.id, "threads")) }},
 	{"/hierarchy", func(r *room) request { return get(v1("rooms", r.id, "hierarchy")) }},
+	{"/room_summary", func(r *room) request { return get(v1("room_summary", r.id)) }},
 	{"/notifications", func(*room) request {
 		return request{method: http.MethodGet, path: v3("notifications"), query: url.Values{"limit": {"100"}}, view: within("notifications")}
 	}},

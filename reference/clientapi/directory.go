@@ -4,6 +4,7 @@ package clientapi
 // "Spaces").
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -23,6 +24,7 @@ func (a *API) directoryRoutes() []route {
 		{"GET", "/v3/publicRooms", a.publicRooms, true},
 		{"POST", "/v3/publicRooms", a.searchPublicRooms, false},
 		{"GET", "/v1/rooms/{roomID}/hierarchy", a.hierarchy, false},
+		{"GET", "/v1/room_summary/{room}", a.roomSummary, false},
 	}
 }
 
@@ -163,4 +165,30 @@ func (a *API) hierarchy(r *request) (any, error) {
 		answer["next_batch"] = strconv.Itoa(end)
 	}
 	return answer, nil
+}
+
+// roomSummary describes a room, given by its ID or an alias, without its children.
+func (a *API) roomSummary(r *request) (any, error) {
+	roomID, via := r.PathValue("room"), r.URL.Query()["via"]
+	if strings.HasPrefix(roomID, "#") {
+		var err error
+		if roomID, via, err = a.Rooms.ResolveAlias(r.Context(), roomID); err != nil {
+			return nil, err
+		}
+	}
+	found, err := a.Rooms.SummaryFor(r.Context(), r.UserID, roomID, via)
+	if err != nil {
+		return nil, err
+	}
+	summary := object{}
+	if err := json.Unmarshal(found, &summary); err != nil {
+		return nil, err
+	}
+	delete(summary, "children_state")
+	if room := a.Rooms.Get(roomID); room != nil {
+		if membership := room.Membership(r.UserID); membership != "" {
+			summary["membership"] = membership
+		}
+	}
+	return summary, nil
 }

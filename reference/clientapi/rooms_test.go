@@ -295,6 +295,13 @@ func TestDirectory(t *testing.T) {
 		assert.Equal(t, alice.userID, below.Get("0.children_state.0.sender").String())
 		assert.Equal(t, roomID, below.Get("1.room_id").String())
 		assert.Len(t, alice.do("GET", path("/v1/rooms/%s/hierarchy", space), nil).Get("rooms").Array(), 3)
+		summary := alice.do("GET", path("/v1/room_summary/%s", space), nil)
+		assert.Equal(t, []string{space, "m.space", "join"}, []string{
+			summary.Get("room_id").String(), summary.Get("room_type").String(), summary.Get("membership").String(),
+		})
+		assert.False(t, summary.Get("children_state").Exists())
+		assert.False(t, bob.do("GET", path("/v1/room_summary/%s", space), nil).Get("membership").Exists())
+		assert.Equal(t, "M_NOT_FOUND", bob.try("GET", path("/v1/room_summary/%s", hidden), nil).code())
 		page := alice.do("GET", path("/v1/rooms/%s/hierarchy?limit=2", space), nil)
 		assert.Len(t, alice.do("GET", path("/v1/rooms/%s/hierarchy?from=", space)+page.Get("next_batch").String(), nil).Get("rooms").Array(), 1)
 	})

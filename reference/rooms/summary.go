@@ -154,6 +154,16 @@ func (rs *Rooms) Hierarchy(ctx context.Context, userID, roomID string, suggested
 	return w.found, nil
 }
 
+// SummaryFor returns the summary of a room that a local user may see. The servers in via are asked for one that this server is not in.
+func (rs *Rooms) SummaryFor(ctx context.Context, userID, roomID string, via []string) (json.RawMessage, error) {
+	w := &walk{rooms: rs, ctx: ctx, userID: userID}
+	summary, _ := w.summary(roomID, via, nil)
+	if summary == nil {
+		return nil, NotFound("there is no room %s that %s may see", roomID, userID)
+	}
+	return summary, nil
+}
+
 // walk traverses a hierarchy.
 type walk struct {
 	rooms         *Rooms

@@ -32,6 +32,7 @@ var _ = check.Register(check.Check{
 			{"the summary in /sync", company.hasHeroes},
 			{"aliases", company.hasAliases},
 			{"the public room list", company.isPublished},
+			{"rooms that are created public", company.isCreatedPublic},
 			{"power over the public room list", company.isGuarded},
 			{"the hierarchy", company.isInHierarchy},
 			{"GET /room_summary", company.isSummarised},
@@ -131,17 +132,51 @@ func (m company) eventually(ask func() error) error {
 	return m.alice.SeesInSync("", func(*csapi.Response) error { return ask() })
 }
 
+// isPublished looks at the room that Alice published, and at one that nobody did.
 func (m company) isPublished() error {
+	private := m.makesAnother()
 	if err := m.publishes(); err != nil {
 		return err
 	}
 	return m.eventually(func() error {
-		answer, err := m.bob.Do(m.C.Context(), http.MethodGet, csapi.V3("publicRooms"), url.Values{"limit": {"1000"}}, nil)
+		list, err := m.publicRooms()
 		if err != nil {
 			return err
 		}
-		return match.Contains("chunk", m.described())(answer.JSON())
+		if match.Contains("chunk", match.KeyEqual("room_id", private))(list) == nil {
+			return errors.New("the public room list has a room that nobody published")
+		}
+		return match.Contains("chunk", m.described())(list)
 	})
+}
+
+func (m company) isCreatedPublic() error {
+	public := m.makesAnother(stage.Option{Name: "visibility", Value: "public"})
+	return m.eventually(func() error {
+		list, err := m.publicRooms()
+		if err != nil {
+			return err
+		}
+		return match.Contains("chunk", match.KeyEqual("room_id", public))(list)
+	})
+}
+
+// publicRooms returns the public room list, as Bob sees it.
+func (m company) publicRooms() (gjson.Result, error) {
+	answer, err := m.bob.Do(m.C.Context(), http.MethodGet, csapi.V3("publicRooms"), url.Values{"limit": {"1000"}}, nil)
+	if err != nil {
+		return gjson.Result{}, err
+	}
+	return answer.JSON(), nil
+}
+
+// makesAnother lets Alice make another room of the same kind that everybody may join, and returns its ID.
+func (m company) makesAnother(options ...stage.Option) string {
+	options = append([]stage.Option{stage.Public}, options...)
+	if m.ordinary {
+		return m.alice.MakesOrdinary(options...)
+	}
+	return m.alice.Makes(options...)
 }
 
 // isGuarded lets Bob change the visibility of the room without power, and with it.
@@ -160,12 +195,7 @@ func (m company) isGuarded() error {
 
 // makesSpace lets Alice make a space of the same kind with the room as its child, and returns its ID.
 func (m company) makesSpace() (spaceID string, err error) {
-	options := []stage.Option{stage.Public, {Name: "creation_content", Value: map[string]any{"type": "m.space"}}}
-	if m.ordinary {
-		spaceID = m.alice.MakesOrdinary(options...)
-	} else {
-		spaceID = m.alice.Makes(options...)
-	}
+	spaceID = m.makesAnother(stage.Option{Name: "creation_content", Value: map[string]any{"type": "m.space"}})
 	child := map[string]any{"via": []string{m.ServerName(1)}}
 	_, err = m.alice.SendState(m.C.Context(), spaceID, "m.space.child", m.roomID, child)
 	return spaceID, err
