@@ -64,7 +64,7 @@ func (c *C) Discard(deployment Deployment, keepLog bool) {
 		return
 	}
 	if keepLog {
-		log := DeploymentLog{Deployment: deployment.ID(), Text: deployment.Log(deathLogLines)}
+		log := logOf(deployment, deathLogLines)
 		c.mu.Lock()
 		if !c.givenUp {
 			c.outcome.logs = append(c.outcome.logs, log)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"msc4014/helpers/packed"
 	"msc4014/helpers/transcript"
 	"msc4014/helpers/verdict"
 )
@@ -66,7 +67,7 @@ type Options struct {
 
 // Evidence is what was recorded of a check.
 type Evidence struct {
-	Exchanges []transcript.Exchange
+	Exchanges *packed.Value[[]transcript.Exchange]
 	Dropped   int // number of earlier exchanges that were not kept
 	Logs      []DeploymentLog
 	// Shared are what other checks had exchanged, on which this one rests.
@@ -78,13 +79,22 @@ type Evidence struct {
 // Shared is what a check exchanged when it prepared something that several checks use.
 type Shared struct {
 	Name      string // of what was prepared
-	Exchanges []transcript.Exchange
+	Exchanges *packed.Value[[]transcript.Exchange]
 }
 
 // DeploymentLog is the end of the log of one deployment that a check used.
 type DeploymentLog struct {
 	Deployment string
-	Text       string
+	Text       *packed.Value[string]
+}
+
+// logOf returns the last lines of a deployment's log.
+func logOf(deployment Deployment, lines int) DeploymentLog {
+	text, err := packed.Of(deployment.Log(lines))
+	if err != nil {
+		text = nil // a string can be packed
+	}
+	return DeploymentLog{Deployment: deployment.ID(), Text: text}
 }
 
 // Runner judges checks.
@@ -309,9 +319,6 @@ func (r *Runner) runFirst(ctx context.Context, one *Check) *attempt {
 		}
 	}
 	result := ended.result
-	if !r.needsEvidence(ended) {
-		ended.evidence, ended.dropped = Evidence{}, true
-	}
 	if !ended.cutShort {
 		r.emit(verdict.Event{Kind: verdict.KindCheckDone, Check: one.Name, Result: &result, Again: ended.metDeath()})
 	}
@@ -402,8 +409,15 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	this.slowness = clock.meanSlowness()
 	r.examine(ctx, this)
 	this.cutShort = ctx.Err() != nil
+	if this.dropped = !r.needsEvidence(this); this.dropped {
+		return this
+	}
 	this.evidence = Evidence{
-		Exchanges: recorder.Exchanges(), Dropped: recorder.Dropped(), Shared: outcome.shared, Logs: append(this.logs(r.needsFiles(this)), outcome.logs...), Attached: outcome.attached,
+		Dropped: recorder.Dropped(), Shared: outcome.shared, Logs: append(this.logs(r.needsFiles(this)), outcome.logs...), Attached: outcome.attached,
+	}
+	var err error
+	if this.evidence.Exchanges, err = packed.Of(recorder.Exchanges()); err != nil {
+		this.result.Details = append(this.result.Details, err.Error())
 	}
 	return this
 }
@@ -520,7 +534,7 @@ func (a *attempt) logs(always bool) []DeploymentLog {
 		if isClosed(each.deployment.Died()) {
 			lines = deathLogLines
 		}
-		logs = append(logs, DeploymentLog{Deployment: each.deployment.ID(), Text: each.deployment.Log(lines)})
+		logs = append(logs, logOf(each.deployment, lines))
 	}
 	return logs
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"msc4014/helpers/check"
+	"msc4014/helpers/packed"
 	"msc4014/helpers/transcript"
 )
 
@@ -15,7 +16,7 @@ type scene[T any] struct {
 	value  T
 	ending *check.Ending // nil if preparation succeeded
 	// exchanges are those of the check that prepared it, until it was ready: evidence of all that share it.
-	exchanges []transcript.Exchange
+	exchanges *packed.Value[[]transcript.Exchange]
 }
 
 // Scene returns the value of prepare, which only the first check to ask for this name on the stage's deployment calls. The value must
@@ -50,7 +51,10 @@ func (s *scene[T]) prepare(on *Stage, name string, prepare func() T) {
 			ending := on.C.Ended()
 			s.ending = &ending
 		}
-		s.exchanges = on.C.Transcript()
+		var err error
+		if s.exchanges, err = packed.Of(on.C.Transcript()); err != nil {
+			on.C.Notef("%v", err)
+		}
 		close(s.ready)
 	}()
 	s.value = prepare()

@@ -14,6 +14,7 @@ import (
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
+	"msc4014/helpers/packed"
 	"msc4014/helpers/stage"
 	"msc4014/helpers/transcript"
 	"msc4014/helpers/verdict"
@@ -78,7 +79,9 @@ func TestSharersOfASceneHaveItsEvidence(t *testing.T) {
 	})
 	require.NoError(t, runner.Run(t.Context()))
 	runner.Wait()
-	invites := func(exchanges []transcript.Exchange) bool {
+	invites := func(of *packed.Value[[]transcript.Exchange]) bool {
+		exchanges, err := of.Get()
+		require.NoError(t, err)
 		return slices.ContainsFunc(exchanges, func(e transcript.Exchange) bool { return strings.HasSuffix(e.URL, "/invite") })
 	}
 	assert.True(t, invites(kept["a"].Exchanges))

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"msc4014/helpers/check"
+	"msc4014/helpers/packed"
 	"msc4014/helpers/plan"
 	"msc4014/helpers/transcript"
 	"msc4014/helpers/verdict"
@@ -48,7 +49,7 @@ func keeper(wanted plan.Plan) check.Keeper {
 	if wanted.Results == "" {
 		return nil
 	}
-	shared := &sharedFiles{folder: wanted.Results, written: map[*transcript.Exchange]string{}}
+	shared := &sharedFiles{folder: wanted.Results, written: map[*packed.Value[[]transcript.Exchange]]string{}}
 	return func(result verdict.CheckResult, first bool, evidence check.Evidence) (string, string, error) {
 		folder := filepath.Join(wanted.Results, checksFolder)
 		if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -68,10 +69,12 @@ func keeper(wanted plan.Plan) check.Keeper {
 		}
 		problems = append(problems, writeFile(filepath.Join(wanted.Results, log), func(file *os.File) error { return writeLog(file, result, evidence) }))
 		about := about(result)
+		exchanges, err := evidence.Exchanges.Get()
+		problems = append(problems, err)
 		for _, each := range evidence.Shared {
 			file, err := shared.write(each)
 			problems = append(problems, err)
-			if file != "" && len(evidence.Exchanges) == 0 {
+			if file != "" && len(exchanges) == 0 {
 				return log, file, errors.Join(problems...)
 			}
 			if file != "" {
@@ -79,7 +82,7 @@ func keeper(wanted plan.Plan) check.Keeper {
 			}
 		}
 		return log, har, errors.Join(append(problems, writeFile(filepath.Join(wanted.Results, har), func(file *os.File) error {
-			return transcript.WriteHAR(file, creator, about, evidence.Exchanges, evidence.Dropped)
+			return transcript.WriteHAR(file, creator, about, exchanges, evidence.Dropped)
 		}))...)
 	}
 }
@@ -91,26 +94,27 @@ var creator = transcript.Creator{Name: "msc4014", Version: plan.SuiteVersion}
 type sharedFiles struct {
 	folder  string
 	mu      sync.Mutex
-	written map[*transcript.Exchange]string // by the first exchange
+	written map[*packed.Value[[]transcript.Exchange]]string
 }
 
 // write writes the exchanges, if no other check has, and returns their file; "" if there are none. Its name has a digest: the shards of a
 // run, whose files are merged, prepare the same each for itself.
 func (s *sharedFiles) write(shared check.Shared) (string, error) {
-	if len(shared.Exchanges) == 0 {
-		return "", nil
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if file, done := s.written[&shared.Exchanges[0]]; done {
+	if file, done := s.written[shared.Exchanges]; done {
 		return file, nil
 	}
+	exchanges, err := shared.Exchanges.Get()
+	if err != nil || len(exchanges) == 0 {
+		return "", err
+	}
 	var har bytes.Buffer
-	if err := transcript.WriteHAR(&har, creator, transcript.About{Check: "shared by several checks: " + shared.Name}, shared.Exchanges, 0); err != nil {
+	if err := transcript.WriteHAR(&har, creator, transcript.About{Check: "shared by several checks: " + shared.Name}, exchanges, 0); err != nil {
 		return "", err
 	}
 	file := filepath.Join(checksFolder, fmt.Sprintf("shared-%s-%.4x.har", fileName(shared.Name), sha256.Sum256(har.Bytes())))
-	s.written[&shared.Exchanges[0]] = file
+	s.written[shared.Exchanges] = file
 	return file, os.WriteFile(filepath.Join(s.folder, file), har.Bytes(), 0o644)
 }
 
@@ -128,7 +132,11 @@ func writeLog(file *os.File, result verdict.CheckResult, evidence check.Evidence
 		return err
 	}
 	for _, each := range evidence.Logs {
-		if _, err := fmt.Fprintf(file, "\n==== the end of the log of deployment %s\n%s", each.Deployment, each.Text); err != nil {
+		text, err := each.Text.Get()
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(file, "\n==== the end of the log of deployment %s\n%s", each.Deployment, text); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/check"
+	"msc4014/helpers/packed"
 	"msc4014/helpers/plan"
 	"msc4014/helpers/transcript"
 	"msc4014/helpers/verdict"
@@ -20,7 +21,8 @@ import (
 func TestSharedEvidenceIsWrittenOnce(t *testing.T) {
 	folder := t.TempDir()
 	keep := keeper(plan.Plan{Results: folder})
-	exchanges := []transcript.Exchange{{Direction: transcript.ClientRequest, Method: "GET", URL: "/sync", Started: time.Now()}}
+	exchanges, err := packed.Of([]transcript.Exchange{{Direction: transcript.ClientRequest, Method: "GET", URL: "/sync", Started: time.Now()}})
+	require.NoError(t, err)
 	shared := []check.Shared{{Name: "a room/of a peer", Exchanges: exchanges}}
 	result := func(name string) verdict.CheckResult {
 		return verdict.CheckResult{Name: name, Verdict: verdict.Fail, Reason: "seen"}

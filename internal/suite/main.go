@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 
@@ -19,8 +20,14 @@ import (
 	"msc4014/helpers/verdict"
 )
 
+// memoryLimit is above what a run holds; garbage is collected more often before the process exceeds it.
+const memoryLimit = 192 << 20
+
 // Main runs the binary and exits.
 func Main() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 	if len(os.Args) == 2 && os.Args[1] == "--list" {
 		os.Exit(list(os.Stdout))
 	}

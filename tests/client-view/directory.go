@@ -34,7 +34,8 @@ var _ = check.Register(check.Check{
 			{"the public room list", company.isPublished},
 			{"rooms that are created public", company.isCreatedPublic},
 			{"power over the public room list", company.isGuarded},
-			{"the hierarchy", company.isInHierarchy},
+			{"the hierarchy", func(m company) error { return m.isInHierarchy(m.alice) }},
+			{"the hierarchy of a space for users who are not in it", func(m company) error { return m.isInHierarchy(m.bob) }},
 			{"GET /room_summary", company.isSummarised},
 		})
 	},
@@ -201,7 +202,8 @@ func (m company) makesSpace() (spaceID string, err error) {
 	return spaceID, err
 }
 
-func (m company) isInHierarchy() error {
+// isInHierarchy lets a user look at a space of Alice's.
+func (m company) isInHierarchy(user *stage.User) error {
 	spaceID, err := m.makesSpace()
 	if err != nil {
 		return err
@@ -209,7 +211,7 @@ func (m company) isInHierarchy() error {
 	child := match.All(match.State("m.space.child", m.roomID), match.KeyEqual("sender", m.alice.UserID))
 	return m.eventually(func() error {
 		path := "/_matrix/client/v1" + csapi.Path("rooms", spaceID, "hierarchy")
-		answer, err := m.bob.Do(m.C.Context(), http.MethodGet, path, nil, nil)
+		answer, err := user.Do(m.C.Context(), http.MethodGet, path, nil, nil)
 		if err != nil {
 			return err
 		}

@@ -30,6 +30,9 @@ func (m company) findsByTime() error {
 	var earlier, later int64
 	for later <= earlier {
 		eventID := m.bob.Says(m.roomID, "said at some time")
+		if err := m.bob.SeesEvent(m.roomID, eventID); err != nil {
+			return err
+		}
 		answer, err := m.bob.Do(m.C.Context(), http.MethodGet, csapi.V3("rooms", m.roomID, "event", eventID), nil, nil)
 		if err != nil {
 			return err
