@@ -111,6 +111,7 @@ func TestACulpritThatPassedAtFirstIsNoSurprise(t *testing.T) {
 	require.NotNil(t, culprit.First)
 	assert.Equal(t, verdict.Pass, culprit.First.Verdict)
 	assert.Contains(t, culprit.Details, "the first attempt came to pass (before its server died)")
+	assert.NotEmpty(t, culprit.Transcript, "a trial alone passes before its server dies of it")
 	for _, note := range run.notes {
 		assert.NotContains(t, note, "results.json has both")
 	}

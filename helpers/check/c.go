@@ -228,14 +228,16 @@ func (c *C) Differs(names []string, format string, arguments ...any) {
 	c.Errorf(format, arguments...)
 }
 
-// NotJudged notes that the check does not judge a part of what it covers, because the server lacks what that needs, in ordinary rooms
-// or before an attack. name identifies the part, so that a baseline can expect it and what is lost stands out; the rest says why.
+// NotJudged notes that the check does not judge a part of what it covers, because the server does not do it in ordinary rooms either, or
+// does not pass the control. name identifies the part, so that a baseline can expect it and what is lost stands out; the rest says why.
 func (c *C) NotJudged(name, format string, arguments ...any) {
 	c.mu.Lock()
 	if c.outcome.notJudged == nil {
 		c.outcome.notJudged = map[string]bool{}
 	}
-	c.outcome.notJudged[name] = true
+	if !c.givenUp {
+		c.outcome.notJudged[name] = true
+	}
 	c.mu.Unlock()
 	c.Notef("%s: not judged, since %s", name, fmt.Sprintf(format, arguments...))
 }

@@ -348,7 +348,7 @@ func (p *player) unequal() bool {
 	return false
 }
 
-// ofAnEvent reports whether a path in a list of events leads into an event, which servers send once and as it stays.
+// ofAnEvent reports whether a path in a list of events leads into an event, which stays as it was sent.
 func ofAnEvent(path string) bool {
 	_, field, labelled := strings.Cut(path, "]")
 	return labelled && field != "" && path[0] == '['

@@ -18,7 +18,7 @@ type CheckResult struct {
 	Died        bool    `json:"died,omitempty"` // a server died, and this check, or its positive control, is to blame
 	// Differences are names of what made the check fail, of checks that find several things (check.C.Differs), sorted.
 	Differences []string `json:"differences,omitempty"`
-	// NotJudged names what the check could not judge of what it covers, because the server lacks it (check.C.NotJudged), sorted.
+	// NotJudged names what the check could not judge of what it covers (check.C.NotJudged), sorted.
 	NotJudged []string `json:"not_judged,omitempty"`
 	// Started is zero if the check did not run. StartMS and EndMS count from the start of the run.
 	Started    time.Time `json:"started,omitzero"`

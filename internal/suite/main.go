@@ -20,7 +20,7 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// memoryLimit is above what a run holds; garbage is collected more often before the process exceeds it.
+// memoryLimit is about twice what a whole run holds. Near it, garbage is collected more often; GOMEMLIMIT sets another limit.
 const memoryLimit = 192 << 20
 
 // Main runs the binary and exits.

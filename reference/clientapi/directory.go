@@ -171,10 +171,11 @@ func (a *API) hierarchy(r *request) (any, error) {
 func (a *API) roomSummary(r *request) (any, error) {
 	roomID, via := r.PathValue("room"), r.URL.Query()["via"]
 	if strings.HasPrefix(roomID, "#") {
-		var err error
-		if roomID, via, err = a.Rooms.ResolveAlias(r.Context(), roomID); err != nil {
+		named, servers, err := a.Rooms.ResolveAlias(r.Context(), roomID)
+		if err != nil {
 			return nil, err
 		}
+		roomID, via = named, append(via, servers...)
 	}
 	found, err := a.Rooms.SummaryFor(r.Context(), r.UserID, roomID, via)
 	if err != nil {
@@ -185,6 +186,7 @@ func (a *API) roomSummary(r *request) (any, error) {
 		return nil, err
 	}
 	delete(summary, "children_state")
+	delete(summary, "membership") // another server does not know it
 	if room := a.Rooms.Get(roomID); room != nil {
 		if membership := room.Membership(r.UserID); membership != "" {
 			summary["membership"] = membership

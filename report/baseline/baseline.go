@@ -56,7 +56,7 @@ type Expectation struct {
 	Reason string `json:"reason,omitempty"`
 	// Differences are the names of what the check may find, of checks that find several things.
 	Differences []string `json:"differences,omitempty"`
-	// NotJudged names what the check need not judge of what it covers, because the candidate lacks it.
+	// NotJudged names what the check need not judge of what it covers (check.C.NotJudged).
 	NotJudged []string `json:"not_judged,omitempty"`
 }
 
@@ -184,7 +184,7 @@ func (e Expectation) validate(ofCheck bool, format int) error {
 		}
 	}
 	for _, other := range e.Either {
-		if len(other.Either) > 0 || other.Until != "" || other.Reason != "" {
+		if len(other.Either)+len(other.Differences)+len(other.NotJudged) > 0 || other.Until != "" || other.Reason != "" {
 			return errors.New(`has more in "either" than "verdict", "blocked_by" and "died"`)
 		}
 		if err := other.validate(ofCheck, format); err != nil {

@@ -95,6 +95,7 @@ func (c *comparing) checks(b *Baseline, results report.Results) {
 		got := Expectation{Verdict: check.Verdict, BlockedBy: check.BlockedBy, Died: check.Died}
 		if b.Format < withManner {
 			got.BlockedBy, got.Died = "", false
+			check.NotJudged = nil
 		}
 		switch {
 		case expected.expects(got) && expected.isOver(results.Started):

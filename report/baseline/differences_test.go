@@ -52,4 +52,8 @@ func TestWhatACheckDoesNotJudge(t *testing.T) {
 	updated, err := Update(expected, run)
 	require.NoError(t, err)
 	assert.Equal(t, Expectation{Verdict: verdict.Pass, NotJudged: []string{"hierarchy", "search", "threads"}}, updated.Checks["features"])
+
+	verdictsAlone := &Baseline{Candidate: "c", Catalogue: 1, Checks: map[string]Expectation{"features": {Verdict: verdict.Pass}}}
+	assert.Empty(t, Compare(verdictsAlone, "file", run).Differences, "a baseline without a format tells verdicts alone")
+	assert.True(t, verdictsAlone.Expects(run.Checks[0], true))
 }

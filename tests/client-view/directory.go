@@ -18,6 +18,7 @@ import (
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/match"
+	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
 )
 
@@ -152,7 +153,14 @@ func (m company) isPublished() error {
 }
 
 func (m company) isCreatedPublic() error {
-	public := m.makesAnother(stage.Option{Name: "visibility", Value: "public"})
+	version := pseudoid.FormatV10.RoomVersion
+	if !m.ordinary {
+		version = m.Format().RoomVersion
+	}
+	public, err := m.alice.TryRoom(version, stage.Public, stage.Option{Name: "visibility", Value: "public"})
+	if err != nil {
+		return err
+	}
 	return m.eventually(func() error {
 		list, err := m.publicRooms()
 		if err != nil {

@@ -24,11 +24,11 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// findsByTime asks for messages of two times, which it sends until there are two.
+// findsByTime asks for messages of two times. It sends messages until there are three times: what was sent before may be of the first.
 func (m company) findsByTime() error {
 	said := map[int64][]string{} // by when they were, in milliseconds
-	var earlier, later int64
-	for later <= earlier {
+	var times []int64
+	for len(times) < 3 {
 		eventID := m.bob.Says(m.roomID, "said at some time")
 		if err := m.bob.SeesEvent(m.roomID, eventID); err != nil {
 			return err
@@ -38,12 +38,15 @@ func (m company) findsByTime() error {
 			return err
 		}
 		at := answer.Get("origin_server_ts").Int()
-		said[at] = append(said[at], eventID)
-		if earlier == 0 {
-			earlier = at
+		if at == 0 {
+			return errors.New("GET /event shows no origin_server_ts")
 		}
-		later = at
+		said[at] = append(said[at], eventID)
+		if len(times) == 0 || at > times[len(times)-1] {
+			times = append(times, at)
+		}
 	}
+	earlier, later := times[1], times[2]
 	return errors.Join(
 		m.isClosest(said[later], later, "f"), m.isClosest(said[later], earlier+1, "f"),
 		m.isClosest(said[earlier], earlier, "b"), m.isClosest(said[earlier], later-1, "b"),
