@@ -90,11 +90,7 @@ type DeploymentLog struct {
 
 // logOf returns the last lines of a deployment's log.
 func logOf(deployment Deployment, lines int) DeploymentLog {
-	text, err := packed.Of(deployment.Log(lines))
-	if err != nil {
-		text = nil // a string can be packed
-	}
-	return DeploymentLog{Deployment: deployment.ID(), Text: text}
+	return DeploymentLog{Deployment: deployment.ID(), Text: packed.Of(deployment.Log(lines))}
 }
 
 // Runner judges checks.
@@ -413,11 +409,8 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 		return this
 	}
 	this.evidence = Evidence{
-		Dropped: recorder.Dropped(), Shared: outcome.shared, Logs: append(this.logs(r.needsFiles(this)), outcome.logs...), Attached: outcome.attached,
-	}
-	var err error
-	if this.evidence.Exchanges, err = packed.Of(recorder.Exchanges()); err != nil {
-		this.result.Details = append(this.result.Details, err.Error())
+		Exchanges: packed.Of(recorder.Exchanges()), Dropped: recorder.Dropped(), Shared: outcome.shared,
+		Logs: append(this.logs(r.needsFiles(this)), outcome.logs...), Attached: outcome.attached,
 	}
 	return this
 }

@@ -6,32 +6,36 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/gob"
+	"errors"
 	"fmt"
 )
 
 // Value has a value in about a tenth of its memory. It must be one that encoding/gob can encode. Empty slices and maps become nil.
-type Value[T any] struct{ data []byte }
+type Value[T any] struct {
+	data []byte
+	err  error // why the value could not be packed
+}
 
-// Of packs a value, fast rather than well.
-func Of[T any](value T) (*Value[T], error) {
+// Of packs a value, fast rather than well. If that fails, Get says so.
+func Of[T any](value T) *Value[T] {
 	var data bytes.Buffer
 	compressor, err := flate.NewWriter(&data, flate.BestSpeed)
+	if err == nil {
+		err = errors.Join(gob.NewEncoder(compressor).Encode(value), compressor.Close())
+	}
 	if err != nil {
-		return nil, err
+		return &Value[T]{err: fmt.Errorf("cannot pack a %T: %w", value, err)}
 	}
-	if err := gob.NewEncoder(compressor).Encode(value); err != nil {
-		return nil, fmt.Errorf("cannot pack a %T: %w", value, err)
-	}
-	if err := compressor.Close(); err != nil {
-		return nil, err
-	}
-	return &Value[T]{bytes.Clone(data.Bytes())}, nil
+	return &Value[T]{data: bytes.Clone(data.Bytes())}
 }
 
 // Get returns a copy of the value, and the zero value for nil.
 func (v *Value[T]) Get() (value T, err error) {
 	if v == nil {
 		return value, nil
+	}
+	if v.err != nil {
+		return value, v.err
 	}
 	if err := gob.NewDecoder(flate.NewReader(bytes.NewReader(v.data))).Decode(&value); err != nil {
 		return value, fmt.Errorf("cannot unpack a %T: %w", value, err)

@@ -23,9 +23,7 @@ func TestExchangesAreTheSame(t *testing.T) {
 		},
 		{Error: "no answer"},
 	}
-	value, err := packed.Of(exchanges)
-	require.NoError(t, err)
-	again, err := value.Get()
+	again, err := packed.Of(exchanges).Get()
 	require.NoError(t, err)
 	assert.Equal(t, exchanges, again)
 }
@@ -35,14 +33,12 @@ func TestNothing(t *testing.T) {
 	value, err := none.Get()
 	require.NoError(t, err)
 	assert.Nil(t, value)
-	empty, err := packed.Of[[]string](nil)
-	require.NoError(t, err)
-	value, err = empty.Get()
+	value, err = packed.Of[[]string](nil).Get()
 	require.NoError(t, err)
 	assert.Empty(t, value)
 }
 
 func TestWhatCannotBePacked(t *testing.T) {
-	_, err := packed.Of(func() {})
+	_, err := packed.Of(func() {}).Get()
 	assert.ErrorContains(t, err, "cannot pack a func()")
 }

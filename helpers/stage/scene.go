@@ -51,10 +51,7 @@ func (s *scene[T]) prepare(on *Stage, name string, prepare func() T) {
 			ending := on.C.Ended()
 			s.ending = &ending
 		}
-		var err error
-		if s.exchanges, err = packed.Of(on.C.Transcript()); err != nil {
-			on.C.Notef("%v", err)
-		}
+		s.exchanges = packed.Of(on.C.Transcript())
 		close(s.ready)
 	}()
 	s.value = prepare()

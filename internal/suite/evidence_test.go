@@ -21,8 +21,7 @@ import (
 func TestSharedEvidenceIsWrittenOnce(t *testing.T) {
 	folder := t.TempDir()
 	keep := keeper(plan.Plan{Results: folder})
-	exchanges, err := packed.Of([]transcript.Exchange{{Direction: transcript.ClientRequest, Method: "GET", URL: "/sync", Started: time.Now()}})
-	require.NoError(t, err)
+	exchanges := packed.Of([]transcript.Exchange{{Direction: transcript.ClientRequest, Method: "GET", URL: "/sync", Started: time.Now()}})
 	shared := []check.Shared{{Name: "a room/of a peer", Exchanges: exchanges}}
 	result := func(name string) verdict.CheckResult {
 		return verdict.CheckResult{Name: name, Verdict: verdict.Fail, Reason: "seen"}

@@ -159,7 +159,7 @@ func (rs *Rooms) SummaryFor(ctx context.Context, userID, roomID string, via []st
 	w := &walk{rooms: rs, ctx: ctx, userID: userID}
 	summary, _ := w.summary(roomID, via, nil)
 	if summary == nil {
-		return nil, NotFound("there is no room %s that %s may see", roomID, userID)
+		return nil, NotFound("room %s does not exist, or is hidden from %s", roomID, userID)
 	}
 	return summary, nil
 }

@@ -14,8 +14,10 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
+	"msc4014/helpers/match"
 	"msc4014/helpers/stage"
 )
 
@@ -252,8 +254,31 @@ var _ = check.Register(check.Check{
 				return true
 			})
 		}
-		if !grouped {
-			c.Unsupported("the server does not group results")
+		if grouped {
+			return
 		}
+		if err := groupsOrdinary(stage.Open(c, blueprints.OneServer)); err != nil {
+			c.Timely(err)
+			c.Unsupported("the server does not group results in an ordinary room either: %v", err)
+		}
+		c.Errorf("results are grouped in an ordinary room, and not in a pseudo-ID room")
 	},
 })
+
+// groupsOrdinary returns an error if the server does not group what it finds in an ordinary room.
+func groupsOrdinary(s *stage.Stage) error {
+	alice := s.User("alice")
+	roomID := alice.MakesOrdinary(stage.Public)
+	alice.Says(roomID, greeting)
+	body := map[string]any{"search_categories": map[string]any{"room_events": map[string]any{
+		"search_term": greeting, "filter": map[string]any{"rooms": []string{roomID}},
+		"groupings": map[string]any{"group_by": []map[string]string{{"key": "sender"}}},
+	}}}
+	return alice.SeesInSync("", func(*csapi.Response) error { // servers may index messages late
+		found, err := alice.Do(s.C.Context(), http.MethodPost, csapi.V3("search"), nil, body)
+		if err != nil {
+			return err
+		}
+		return match.KeyPresent("search_categories.room_events.groups.sender")(found.JSON())
+	})
+}
