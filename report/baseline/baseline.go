@@ -164,6 +164,14 @@ func (e Expectation) isOver(at time.Time) bool {
 	return e.Until != "" && at.UTC().Format(time.DateOnly) > e.Until
 }
 
+// on returns the entry as it holds on the day of a run: without Either once Until is over.
+func (e Expectation) on(day time.Time) Expectation {
+	if e.isOver(day) {
+		e.Either, e.Until = nil, ""
+	}
+	return e
+}
+
 // validate returns an error for the first problem in an entry of a baseline with a format, that of a check or of a monitor.
 func (e Expectation) validate(ofCheck bool, format int) error {
 	switch {
@@ -171,8 +179,10 @@ func (e Expectation) validate(ofCheck bool, format int) error {
 		return fmt.Errorf("the verdict is %q, which is not a verdict", e.Verdict)
 	case e.Verdict == verdict.Error:
 		return fmt.Errorf("expects %q: an error is the fault of the suite or the machine, never expected", verdict.Error)
-	case e.String() != string(e.Verdict) && (!ofCheck || format != withManner):
-		return fmt.Errorf(`has "blocked_by", "died", "either" or "until", which only checks of format %d have`, withManner)
+	case e.String() != string(e.Verdict) && format != withManner:
+		return fmt.Errorf(`has "blocked_by", "died", "either" or "until", which only entries of format %d have`, withManner)
+	case (e.BlockedBy != "" || e.Died) && !ofCheck:
+		return errors.New(`has "blocked_by" or "died", which only checks have`)
 	case (len(e.Either) == 0) != (e.Until == ""):
 		return errors.New(`needs both "either" and "until", the day on which that ends, or none`)
 	case len(e.Either) > 0 && e.Reason == "":

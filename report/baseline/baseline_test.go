@@ -393,7 +393,7 @@ func TestAnUnknownFormatIsRefused(t *testing.T) {
 	b.Format, b.Checks["a"] = 0, Expectation{Verdict: verdict.Fail, Died: true}
 	require.NoError(t, b.Save(file))
 	_, err = Load(file)
-	assert.ErrorContains(t, err, `check "a": has "blocked_by", "died", "either" or "until", which only checks of format 2 have`)
+	assert.ErrorContains(t, err, `check "a": has "blocked_by", "died", "either" or "until", which only entries of format 2 have`)
 }
 
 // An unsteady candidate may come to several results, until a day; on the day after, the entry is out of date, and any other result is a
@@ -433,6 +433,46 @@ func TestEitherOfSeveralResults(t *testing.T) {
 			assert.Equal(t, test.updated, updated.Checks["a"])
 		})
 	}
+}
+
+// What a monitor finds may depend on a race of the server's, too: on whether it still answers before it exits, for one.
+func TestEitherOfAMonitor(t *testing.T) {
+	unsteady := Expectation{Verdict: verdict.Fail, Either: []Expectation{{Verdict: verdict.Pass}}, Until: "2026-12-31", Reason: "a race of the server's"}
+	for _, test := range []struct {
+		name       string
+		at         time.Time
+		found      bool
+		difference []string
+		updated    Expectation
+	}{
+		{"found", time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC), true, nil, unsteady},
+		{"not found", time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC), false, nil, unsteady},
+		{"found too late", time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), true,
+			[]string{"changed monitor mapping/old: expected fail, or pass (until 2026-12-31), got fail after that day"},
+			Expectation{Verdict: verdict.Fail, Reason: unsteady.Reason}},
+		{"not found, too late", time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), false,
+			[]string{"changed monitor mapping/old: expected fail, or pass (until 2026-12-31), got pass after that day"}, Expectation{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := expecting(verdicts{"a": "pass"})
+			b.Format, b.Monitors = withManner, map[string]Expectation{"mapping/old": unsteady}
+			r := results(verdicts{"a": "pass"})
+			r.Started = test.at
+			if test.found {
+				r.Findings = []verdict.Finding{{Requirement: "mapping/old", Check: "a", Detail: "$x"}}
+			}
+			assert.ElementsMatch(t, test.difference, lines(Compare(b, "file", r).Differences))
+			updated, err := Update(b, r)
+			require.NoError(t, err)
+			assert.Equal(t, test.updated, updated.Monitors["mapping/old"])
+		})
+	}
+	b := expecting(verdicts{"a": "pass"})
+	b.Format, b.Monitors = withManner, map[string]Expectation{"mapping/old": {Verdict: verdict.Fail, Died: true}}
+	file := filepath.Join(t.TempDir(), "b.json")
+	require.NoError(t, b.Save(file))
+	_, err := Load(file)
+	assert.ErrorContains(t, err, `monitor "mapping/old": has "blocked_by" or "died", which only checks have`)
 }
 
 func TestEitherIsValidated(t *testing.T) {

@@ -156,27 +156,38 @@ func (c *comparing) monitors(b *Baseline, results report.Results) {
 	broken := broken(results)
 	for _, requirement := range results.Requirements {
 		reason, found := broken[requirement.ID]
-		expectation := b.Monitors[requirement.ID]
-		expected := expectation.Verdict == verdict.Fail
+		expected := b.Monitors[requirement.ID]
+		got, failing := Expectation{Verdict: verdict.Pass}, Expectation{Verdict: verdict.Fail}
+		if found {
+			got = failing
+		}
+		mayFail := expected.expects(failing)
+		if !mayFail {
+			expected.Verdict = verdict.Pass
+		}
 		difference := report.Difference{
-			What: report.WhatMonitor, Name: requirement.ID, Reason: reason, ExpectedReason: expectation.Reason,
+			What: report.WhatMonitor, Name: requirement.ID, Expected: expected.String(), Got: got.manner(), Reason: reason,
+			ExpectedReason: expected.Reason,
 		}
 		switch {
-		case found && expected:
-			c.Compared++
-			c.asExpected(report.WhatMonitor, requirement.ID, verdict.Fail, expectation)
-		case found && requirement.Since > b.Catalogue:
-			difference.Kind, difference.Got = report.New, string(verdict.Fail)
+		case !found && !mayFail:
+			continue
+		case !found && (!whole(results) || results.Counts[verdict.Error] > 0):
+			continue // what shows it may not have run
+		case !mayFail && requirement.Since > b.Catalogue:
+			difference.Kind, difference.Expected = report.New, ""
 			c.differ(difference)
-		case found:
-			c.Compared++
-			difference.Kind, difference.Expected, difference.Got = report.Worse, string(verdict.Pass), string(verdict.Fail)
+			continue
+		case expected.expects(got) && expected.isOver(results.Started):
+			difference.Kind, difference.Got = report.Changed, got.manner()+" after that day"
 			c.differ(difference)
-		case expected && whole(results) && results.Counts[verdict.Error] == 0:
-			c.Compared++
-			difference.Kind, difference.Expected, difference.Got = report.Better, string(verdict.Fail), string(verdict.Pass)
+		case expected.expects(got):
+			c.asExpected(report.WhatMonitor, requirement.ID, got.Verdict, expected)
+		default:
+			difference.Kind = direction(expected.Verdict, got.Verdict)
 			c.differ(difference)
 		}
+		c.Compared++
 	}
 }
 
@@ -276,9 +287,7 @@ func Update(b *Baseline, results report.Results) (*Baseline, error) {
 			if b.Format != withManner { // it tells nothing else, and its reasons stay
 				before.BlockedBy, before.Died = got.BlockedBy, got.Died
 			}
-			if before.isOver(results.Started) {
-				before.Either, before.Until = nil, ""
-			}
+			before = before.on(results.Started)
 			entry := expect(before, got)
 			// What a run does not find may still be there: it may take longer, or need another order. It is removed by hand.
 			if check.Verdict == verdict.Fail {
@@ -295,7 +304,12 @@ func Update(b *Baseline, results report.Results) (*Baseline, error) {
 	}
 	found := broken(results)
 	for id, reason := range found {
-		updated.Monitors[id] = expect(b.Monitors[id], Expectation{Verdict: verdict.Fail, Reason: reason})
+		updated.Monitors[id] = expect(b.Monitors[id].on(results.Started), Expectation{Verdict: verdict.Fail, Reason: reason})
+	}
+	for id, before := range b.Monitors { // what is not found in every run
+		if _, again := found[id]; !again && before.on(results.Started).expects(Expectation{Verdict: verdict.Pass}) {
+			updated.Monitors[id] = before
+		}
 	}
 	for id, reading := range readings(results) {
 		updated.Observations[id] = reading
