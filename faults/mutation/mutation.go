@@ -26,6 +26,9 @@ const Module = "msc4014"
 // it reads the names of dialects and readings, and decides nothing.
 var Packages = []string{"reference/pdu", "reference/pseudonym", "reference/rooms", "reference/rules"}
 
+// readingType is the type of readings. What a function does may depend on those that it looks at.
+const readingType = Module + "/reference/pseudonym.Reading"
+
 // configuration is the file that lists the readings that can be chosen. It is left out, as reference/choice is.
 const configuration = "reference/pseudonym/readings.go"
 
@@ -41,6 +44,8 @@ type Site struct {
 	Original, Changed string
 	// Occurrence counts the places of a function with the same lines and change, from 1.
 	Occurrence int
+	// Readings are the fields of pseudonym.Readings that the function looks at, sorted.
+	Readings []string
 
 	source *source
 	shown  []edit

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,6 +45,7 @@ type reader struct {
 	info     *types.Info
 	own      *types.Package
 	function string
+	readings []string // that the function looks at
 	found    []*Site
 	places   map[[3]string]int // occurrences, by function, original and changed lines
 }
@@ -74,10 +76,10 @@ func sitesOf(root string, in *packages.Package, file *ast.File) ([]*Site, error)
 func (r *reader) visit(cursor inspector.Cursor) {
 	switch node := cursor.Node().(type) {
 	case *ast.FuncDecl:
-		r.function = functionName(node)
+		r.function, r.readings = functionName(node), r.readingsIn(cursor)
 	case *ast.ValueSpec:
 		if cursor.Parent().ParentEdgeKind() == edge.File_Decls {
-			r.function = node.Names[0].Name
+			r.function, r.readings = node.Names[0].Name, nil
 		}
 	case *ast.ExprStmt:
 		if call, ok := node.X.(*ast.CallExpr); ok && inBlock(cursor) && r.mayDrop(call) {
@@ -112,6 +114,18 @@ func (r *reader) visit(cursor inspector.Cursor) {
 			r.change(node)
 		}
 	}
+}
+
+// readingsIn returns the readings that a function looks at, sorted.
+func (r *reader) readingsIn(function inspector.Cursor) (fields []string) {
+	for cursor := range function.Preorder((*ast.SelectorExpr)(nil)) {
+		selected := cursor.Node().(*ast.SelectorExpr)
+		if kind := r.info.TypeOf(selected); kind != nil && types.TypeString(kind, nil) == readingType && r.info.Selections[selected] != nil {
+			fields = append(fields, selected.Sel.Name)
+		}
+	}
+	slices.Sort(fields)
+	return slices.Compact(fields)
 }
 
 // functionName returns "Type.Method" or "function".

@@ -63,6 +63,35 @@ func TestRules(t *testing.T) {
 	assert.Equal(t, string(expected), text.String())
 }
 
+// TestReadingsOfAFunction: a site has the readings that its function looks at.
+func TestReadingsOfAFunction(t *testing.T) {
+	root := project(t, map[string]string{example: `package pseudonym
+
+type Reading string
+
+type Readings struct{ Kept, Shown, Other Reading }
+
+type rules struct{ readings Readings }
+
+func (r rules) served(open bool) bool {
+	read := r.readings
+	if open && read.Shown == "both" {
+		return r.readings.Kept == "kept"
+	}
+	return read.Shown == "one"
+}
+
+func closed(a, b bool) bool { return a || b }
+`})
+	sites, err := find(t.Context(), root, []string{"reference/pseudonym"}, nil)
+	require.NoError(t, err)
+	seen := map[string][]string{}
+	for _, one := range sites {
+		seen[one.Function] = one.Readings
+	}
+	assert.Equal(t, map[string][]string{"rules.served": {"Kept", "Shown"}, "closed": nil}, seen)
+}
+
 // TestChangedSourceParses: what is shown of a change is Go.
 func TestChangedSourceParses(t *testing.T) {
 	_, sites := exampleSites(t)

@@ -186,7 +186,7 @@ func (r *reader) add(node ast.Node, rule Rule, shown []edit, wraps ...wrap) {
 	changed += string(r.text[done:end])
 	site := &Site{
 		File: r.file, Function: r.function, Line: r.set.Position(node.Pos()).Line, Rule: rule,
-		Original: unindented(original), Changed: unindented(changed), source: r.source, shown: shown, wraps: wraps,
+		Original: unindented(original), Changed: unindented(changed), Readings: r.readings, source: r.source, shown: shown, wraps: wraps,
 	}
 	place := [3]string{site.Function, site.Original, site.Changed}
 	r.places[place]++

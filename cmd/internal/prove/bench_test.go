@@ -45,6 +45,9 @@ type script struct {
 	// Reached are the numbers of the mutants that are reached, by every check, and Mutants says what happens with a mutant on, by its number (mutant).
 	Reached []int
 	Mutants map[string]string
+	// ReachedWith and MutantsWith are the same with a reading ("requirement=reading") that changes them; the latter by "number reading".
+	ReachedWith map[string][]int
+	MutantsWith map[string]string
 	// Unrecorded says that no server records which mutants are reached.
 	Unrecorded bool
 	// Cannot and Waits say with which choice the run fails, or does not end by itself.
@@ -85,16 +88,22 @@ func fake(s script) int {
 		return ""
 	}
 	choices := choice.FromEnvironment(environment)
+	with := strings.Join(choices.Readings, ",")
+	reached, other := s.ReachedWith[with]
+	if !other {
+		reached = s.Reached
+	}
 	if file := environment(mutation.ReachedVariable); file != "" && !s.Unrecorded {
 		var lines strings.Builder
 		for i := range s.Checks {
-			for _, number := range s.Reached {
+			for _, number := range reached {
 				fmt.Fprintln(&lines, number, second(i).UnixMilli())
 			}
 		}
 		_ = os.WriteFile(file, []byte(lines.String()), 0o644)
 	}
-	if does := s.Mutants[environment(mutation.OnVariable)]; does != "" {
+	on := environment(mutation.OnVariable)
+	if does := cmp.Or(s.MutantsWith[on+" "+with], s.Mutants[on]); does != "" {
 		return mutant(does, s.Checks, wanted, emit, terminated)
 	}
 	shown := strings.Join(slices.Concat(strings.Fields(wanted.Artifact.Version), choices.Readings), ",") // see newBench

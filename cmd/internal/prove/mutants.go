@@ -48,11 +48,11 @@ type mutating struct {
 	sites   []*mutation.Site  // those that are tried
 	why     map[string]string // mutants are equivalent, by ID
 	score   *Mutants
-	earlier time.Duration       // that the results which it continues took
-	program runtime.Artifact    // with all of sites that have no result yet
-	numbers map[string]int      // of the mutants in program, by ID
-	expects map[string][]string // readings that the reference without a mutant shows, by requirement
-	reached map[int][]string    // checks that ran while a mutant was reached, by the mutant's number (reach.during)
+	earlier time.Duration    // that the results which it continues took
+	program runtime.Artifact // with all of sites that have no result yet
+	numbers map[string]int   // of the mutants in program, by ID
+	usual   *setting         // with the default readings
+	others  []*setting       // with others; those that reach the fewest mutants come first
 
 	mu     sync.Mutex
 	known  map[string]Mutant         // results, by ID
@@ -99,6 +99,7 @@ func (p *Prover) Mutants(ctx context.Context, options MutantOptions) (status int
 	if err := m.prepare(ctx); err != nil {
 		return StatusCannot, err
 	}
+	m.usual, m.others = m.settings()
 	sources, err := m.sources(all)
 	if err != nil {
 		return StatusCannot, err
@@ -208,7 +209,7 @@ func (m *mutating) build(ctx context.Context, untried []*mutation.Site) error {
 }
 
 // tryAll tries the mutants that have no result yet. scratch is a folder for temporary files. If sampled is set, the reference without
-// a mutant comes first; it tells which mutants are reached, and the others are not tried.
+// a mutant comes first, in each setting; it tells which mutants are reached, and the others are not tried.
 func (m *mutating) tryAll(ctx context.Context, scratch string, sampled bool) error {
 	untried := slices.DeleteFunc(slices.Clone(m.sites), func(one *mutation.Site) bool { return m.known[one.ID()].Outcome != "" })
 	if len(untried) == 0 {
@@ -218,22 +219,14 @@ func (m *mutating) tryAll(ctx context.Context, scratch string, sampled bool) err
 		return err
 	}
 	if !sampled {
-		m.expects = map[string][]string{}
-		for id, reading := range defaultReadings(mutantDialect) {
-			m.expects[id] = []string{reading}
-		}
 		return m.tryOnly(ctx, untried[0], scratch)
 	}
-	m.progress.Begin()
-	m.progress.Doing("running the suite without a mutant, to learn which are reached")
-	reached, err := m.unmutated(ctx, scratch)
-	if err != nil {
+	if err := m.learnAll(ctx, scratch); err != nil {
 		return err
 	}
-	m.reached = reached
 	queue := make(chan *mutation.Site, len(untried))
 	for _, one := range untried {
-		if _, known := reached[m.numbers[one.ID()]]; known {
+		if len(m.settingsOf(one)) > 0 {
 			queue <- one
 		} else {
 			m.known[one.ID()] = Mutant{Outcome: NotReached}
@@ -282,12 +275,12 @@ func (m *mutating) learn(id, file string, result Mutant) {
 	}
 }
 
-// first returns the checks that run first with a mutant: those that ran while it was reached, of them the ones that noticed most other
-// mutants of its file, then those that noticed most, then those that reach fewest mutants.
-func (m *mutating) first(one *mutation.Site) []string {
+// first returns the checks that run first with a mutant in a setting: those that ran while it was reached, of them the ones that noticed
+// most other mutants of its file, then those that noticed most, then those that reach fewest mutants.
+func (m *mutating) first(one *mutation.Site, in *setting) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	checks := slices.Clone(m.reached[m.numbers[one.ID()]])
+	checks := slices.Clone(in.reached[m.numbers[one.ID()]])
 	slices.SortStableFunc(checks, func(a, b string) int {
 		return cmp.Or(cmp.Compare(m.killed[one.File][b], m.killed[one.File][a]), cmp.Compare(m.killed[""][b], m.killed[""][a]))
 	})

@@ -19,6 +19,7 @@ import (
 
 	"msc4014/faults/mutation"
 	"msc4014/helpers/verdict"
+	"msc4014/reference/pseudonym"
 	"msc4014/report"
 	"msc4014/runtime"
 )
@@ -349,7 +350,7 @@ func TestMutantsCannot(t *testing.T) {
 		}, "undefined: y"},
 		"a reference that fails without a mutant": {MutantOptions{Count: 1}, func(*mutantBench) {
 			rescript(t, func(s *script) { s.Verdicts = verdicts{"": {"a join has a mapping": verdict.Fail}} })
-		}, "the suite must pass without a mutant, but does not (results in results/prove/mutants-1/unmutated): mapping/in-creator-join must not fail"},
+		}, "the suite must pass without a mutant, with the default readings, but does not (results in results/prove/mutants-1/unmutated): mapping/in-creator-join must not fail"},
 		"servers that do not record": {MutantOptions{Count: 1}, func(*mutantBench) {
 			rescript(t, func(s *script) { s.Unrecorded = true })
 		}, "no server recorded which mutants are reached"},
@@ -372,10 +373,54 @@ func TestMutantsCannot(t *testing.T) {
 
 // TestOtherReadings: without a run of the reference, a reading of a requirement that it offers no reading of shows nothing.
 func TestOtherReadings(t *testing.T) {
-	m := &mutating{expects: map[string][]string{kept: {"kept"}}}
-	assert.True(t, m.isOther(verdict.Observation{ID: kept, Reading: "removed"}))
-	assert.False(t, m.isOther(verdict.Observation{ID: kept, Reading: "kept"}))
-	assert.False(t, m.isOther(verdict.Observation{ID: "room-version/identifier", Reading: "other"}))
-	m.expects = map[string][]string{"room-version/identifier": nil}
-	assert.True(t, m.isOther(verdict.Observation{ID: "room-version/identifier", Reading: "other"}), "seen where none was")
+	in := &setting{expects: map[string][]string{kept: {"kept"}}}
+	assert.True(t, in.isOther(verdict.Observation{ID: kept, Reading: "removed"}))
+	assert.False(t, in.isOther(verdict.Observation{ID: kept, Reading: "kept"}))
+	assert.False(t, in.isOther(verdict.Observation{ID: "room-version/identifier", Reading: "other"}))
+	in.expects = map[string][]string{"room-version/identifier": nil}
+	assert.True(t, in.isOther(verdict.Observation{ID: "room-version/identifier", Reading: "other"}), "seen where none was")
+}
+
+// TestOtherSettings: a mutant that only another reading reaches is tried with that, and one that the default readings reach, too, if the
+// changed function looks at the reading.
+func TestOtherSettings(t *testing.T) {
+	const removed = kept + "=removed"
+	b := newMutantBench(t, "fails", "nothing", "nothing", "nothing", "nothing", "")
+	number := func(i int) string { return strconv.Itoa(i + 1) }
+	rescript(t, func(s *script) {
+		s.Reached, s.ReachedWith = []int{1, 4, 5}, map[string][]int{removed: {2, 3, 4, 5}}
+		s.MutantsWith = map[string]string{number(1) + " " + removed: "fails", number(3) + " " + removed: "fails", number(4) + " " + removed: "fails"}
+	})
+	sites, err := b.Sites(t.Context())
+	require.NoError(t, err)
+	for _, one := range sites {
+		if one.ID() == b.ids[3] {
+			one.Readings = []string{"RedactedSenderKey"}
+		}
+	}
+	_, results := b.mutants(t, MutantOptions{Count: 6})
+	assert.Equal(t, []Outcome{Noticed, Noticed, Survived, Noticed, Survived, NotReached}, outcomesOf(results.Mutants))
+	for i, with := range []string{"", removed, "", removed} {
+		if by := results.Mutants[i].By; by != nil {
+			assert.Equal(t, with, by.With, i)
+		}
+	}
+
+	rescript(t, func(s *script) {
+		s.Reached, s.ReachedWith = []int{2}, map[string][]int{removed: {1}}
+		s.Mutants, s.MutantsWith = map[string]string{"1": "nothing"}, map[string]string{"1 " + removed: "fails"}
+	})
+	b.out.Reset()
+	_, err = b.Mutants(t.Context(), MutantOptions{Only: b.ids[1]})
+	require.NoError(t, err)
+	assert.Contains(t, b.out.String(), "("+removed+")")
+}
+
+// TestFieldOf: each requirement with readings has the field that Set sets.
+func TestFieldOf(t *testing.T) {
+	for _, offer := range pseudonym.Offers() {
+		assert.NotEmpty(t, fieldOf(offer.Requirement), offer.Requirement)
+	}
+	assert.Equal(t, "RedactedSenderKey", fieldOf(kept))
+	assert.Empty(t, fieldOf(inJoin))
 }

@@ -39,8 +39,8 @@ type Outcome string
 // The outcomes. Only Noticed counts for the suite.
 const (
 	Noticed    Outcome = "noticed"     // a check failed or judged less, a monitor found something, or another reading was seen
-	Survived   Outcome = "survived"    // the whole suite ran, and saw no such difference
-	NotReached Outcome = "not reached" // no check makes the server execute the changed place, so it was not tried
+	Survived   Outcome = "survived"    // all checks of the settings that may show it ran, and saw no such difference
+	NotReached Outcome = "not reached" // no check makes the server execute the changed place, with any reading, so it was not tried
 	// DoesNotStart is a server with which no run can be made, or none that judges anything: exit status 2, not 1.
 	DoesNotStart Outcome = "does not start"
 	NoVerdict    Outcome = "error" // the suite or the machine failed; the next run tries it again
@@ -105,6 +105,8 @@ type NoticedBy struct {
 	Check       string `json:"check,omitempty"`
 	Requirement string `json:"requirement,omitempty"`
 	Words       string `json:"words"`
+	// With is the reading with which it was seen, as an argument of ./run.sh reference; "" for the default ones.
+	With string `json:"with,omitempty"`
 }
 
 func (n *NoticedBy) String() string {
@@ -112,7 +114,11 @@ func (n *NoticedBy) String() string {
 	if n.What == report.WhatCheck {
 		subject = fmt.Sprintf("%q", n.Check)
 	}
-	return fmt.Sprintf("%s %s: %s", n.What, subject, n.Words)
+	text := fmt.Sprintf("%s %s: %s", n.What, subject, n.Words)
+	if n.With != "" {
+		text += " (" + n.With + ")"
+	}
+	return text
 }
 
 // weigh sets the mutants, in the order of sites, and what is derived from them.
@@ -257,8 +263,14 @@ func (m *mutating) resume() error {
 			m.shown(filepath.Join(m.results, earlierMutantsFile)))
 		for _, one := range all {
 			if mutantID.MatchString(one.ID) {
-				if err := os.RemoveAll(filepath.Join(m.results, one.ID)); err != nil {
+				left, err := filepath.Glob(filepath.Join(m.results, one.ID+"*"))
+				if err != nil {
 					return err
+				}
+				for _, folder := range left {
+					if err := os.RemoveAll(folder); err != nil {
+						return err
+					}
 				}
 			}
 		}
