@@ -88,7 +88,7 @@ func TestHealthIncludesFederation(t *testing.T) {
 			require.NotNil(t, d.healthUsers[0].federated, "the server and a healthy peer hear each other")
 			require.NoError(t, d.Federates(deadline(t)))
 			sticks.in(home)
-			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // for three steps of four
 			defer cancel()
 			assert.ErrorContains(t, d.Federates(ctx), sticks.says)
 			assert.NoError(t, d.Health(deadline(t)), "its clients are answered")

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -53,6 +54,13 @@ func runIn(t *testing.T, options Options, prepare func(*Runner)) *events {
 	return heard
 }
 
+// runInBubble is runIn with a clock of its own, so that the machine is never late.
+func runInBubble(t *testing.T, options Options, prepare func(*Runner)) (heard *events) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { heard = runIn(t, options, prepare) })
+	return heard
+}
+
 // TestACheckThatRunsOutOfTimeHasNoVerdict: neither one about the requirement of the current step, nor one about its control,
 // nor a pass because it ignored a missing answer.
 func TestACheckThatRunsOutOfTimeHasNoVerdict(t *testing.T) {
@@ -81,7 +89,7 @@ func TestACheckThatRunsOutOfTimeHasNoVerdict(t *testing.T) {
 			body(c)
 		}})
 	}
-	heard := runIn(t, Options{Checks: checks, Parallel: len(checks), Limit: 200 * time.Millisecond}, func(r *Runner) { r.options.Slowness = quietMachine })
+	heard := runInBubble(t, Options{Checks: checks, Parallel: len(checks), Limit: 200 * time.Millisecond}, func(r *Runner) { r.options.Slowness = quietMachine })
 	require.Len(t, heard.final, len(checks))
 	for name, result := range heard.final {
 		if strings.HasPrefix(name, "had failed") {
@@ -119,7 +127,7 @@ func TestAStepThatStarvesHasNoVerdict(t *testing.T) {
 		}
 		return checks
 	}
-	slow := runIn(t, Options{Checks: checks(), Parallel: 3, Limit: 5 * time.Second, Slowness: func() float64 { return 1000 }}, nil)
+	slow := runInBubble(t, Options{Checks: checks(), Parallel: 3, Limit: 5 * time.Second, Slowness: func() float64 { return 1000 }}, nil)
 	for name, result := range slow.final {
 		assert.Equal(t, verdict.Error, result.Verdict, name)
 		assert.Contains(t, result.Reason, "a deadline of 100ms passed while the machine was", name)
@@ -128,7 +136,7 @@ func TestAStepThatStarvesHasNoVerdict(t *testing.T) {
 	assert.Contains(t, slow.notes[0], "3 of 3 checks ran out of time (error)")
 	assert.Contains(t, slow.notes[0], "--parallel 1")
 
-	quiet := runIn(t, Options{Checks: checks(), Parallel: 3, Limit: 5 * time.Second, Slowness: quietMachine}, nil)
+	quiet := runInBubble(t, Options{Checks: checks(), Parallel: 3, Limit: 5 * time.Second, Slowness: quietMachine}, nil)
 	for name, result := range quiet.final {
 		assert.Equal(t, name, string(result.Verdict), "a server that never answers")
 	}
@@ -148,7 +156,7 @@ func TestAServersOwnTimeOutOnASlowMachineIsNoVerdict(t *testing.T) {
 		slowness float64
 		decided  verdict.Verdict
 	}{{20 * time.Second, 3, verdict.Error}, {20 * time.Second, 1, verdict.Blocked}, {time.Second, 3, verdict.Blocked}} {
-		heard := runIn(t, Options{Slowness: func() float64 { return each.slowness }, Checks: []*Check{{
+		heard := runInBubble(t, Options{Slowness: func() float64 { return each.slowness }, Checks: []*Check{{
 			Name: "joins", Requires: []string{"chapter/joins"}, Body: func(c *C) {
 				for range 4 { // heartbeats of its clock
 					c.clock.advance()
@@ -188,7 +196,7 @@ func TestASlowMachineDeclaresNoServerDead(t *testing.T) {
 		"quiet": {1, verdict.Fail, verdict.Fail},
 	} {
 		t.Run(name, func(t *testing.T) {
-			heard := runIn(t, Options{
+			heard := runInBubble(t, Options{
 				Checks: []*Check{named("asks in vain", func(c *C, server *fakeServer) {
 					server.hung.Store(true)
 					c.Need("chapter/other", errors.New("refused"))

@@ -127,7 +127,7 @@ func newTestPeer(t *testing.T, sw *Switchboard) (*Peer, *transcriptLog) {
 
 func deadline(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

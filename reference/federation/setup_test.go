@@ -168,7 +168,7 @@ func (h *home) sees(roomID, eventID string) *rooms.Event {
 
 func (h *home) eventually(condition func() bool, message string, arguments ...any) {
 	h.t.Helper()
-	require.Eventually(h.t, condition, 10*time.Second, 2*time.Millisecond, append([]any{message}, arguments...)...)
+	require.Eventually(h.t, condition, time.Minute, 2*time.Millisecond, append([]any{message}, arguments...)...)
 }
 
 // ask sends a signed request to another server and returns status and body of the answer.
@@ -188,7 +188,7 @@ func (h *home) ask(to *home, method, uri string, body any) (int, gjson.Result) {
 // plain sends a request that nobody signed.
 func (h *home) plain(method, uri, body, authorization string) (int, gjson.Result) {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
 	defer cancel()
 	pool := x509.NewCertPool()
 	pool.AddCert(h.http.Certificate())

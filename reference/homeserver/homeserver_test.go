@@ -162,8 +162,9 @@ func newService(t *testing.T) *service {
 	listening := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "Bearer the server's token", r.Header.Get("Authorization"))
 		body, _ := io.ReadAll(r.Body)
+		refusing := s.refusing.Load() // before the test learns of it, and changes it
 		s.seen <- transaction{r.URL.Path, string(body)}
-		if s.refusing.Load() {
+		if refusing {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	}))

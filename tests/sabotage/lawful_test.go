@@ -27,11 +27,11 @@ var lawful = []struct {
 	expects map[string]verdict.Verdict
 }{
 	{
-		does: "tries a server that was away again after a minute, whatever it hears of it",
+		does: "tries a server that was away again after an hour, whatever it hears of it",
 		hunks: []faults.Hunk{{
 			File:    "reference/federation/outgoing/queue.go",
 			Find:    "return min(shortestBackoff<<min(failures-1, 10), longestBackoff)",
-			Replace: "return time.Minute",
+			Replace: "return time.Hour",
 		}, {
 			File:    "reference/federation/outgoing/queue.go",
 			Find:    "if d := c.destinations[server]; d != nil && d.failures > 0 {",

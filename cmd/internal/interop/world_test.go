@@ -53,11 +53,12 @@ func deploy(t *testing.T, runtimeName string, names ...string) deployment {
 	if runtimeName == "docker" {
 		settings, settingsErr := complement.FromEnvironment(os.Environ())
 		require.NoError(t, settingsErr)
+		settings.SpawnTimeout = patience
 		chosen, err = docker.New(t.Context(), byHost["hs1"], docker.Options{
 			Session: run, Authority: issuer, ByHost: byHost, Complement: settings, Warn: func(text string) { t.Log(text) },
 		})
 	} else {
-		chosen, err = process.New(byHost["hs1"], process.Options{SessionDir: run.Dir, Authority: issuer, Recorder: run, ByHost: byHost})
+		chosen, err = process.New(byHost["hs1"], process.Options{SessionDir: run.Dir, Authority: issuer, Recorder: run, ByHost: byHost, SpawnTimeout: patience, StopTimeout: patience})
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, chosen.Close(context.Background())) })

@@ -66,7 +66,7 @@ func TestEverythingArrivesInOrder(t *testing.T) {
 	}
 	assert.Equal(t, []string{`{"n":0}`, `{"n":1}`, `{"n":2}`}, edus)
 	assert.Empty(t, a.arrived, "a server sends itself nothing")
-	assert.Eventually(t, func() bool { return a.waits(b.name) == 0 }, 5*time.Second, time.Millisecond)
+	assert.Eventually(t, func() bool { return a.waits(b.name) == 0 }, time.Minute, time.Millisecond)
 }
 
 func TestManyEDUsAreSpreadOverTransactions(t *testing.T) {
@@ -109,10 +109,8 @@ func TestWhatWaitsOutlivesTheServer(t *testing.T) {
 	a.update(func(tx *store.Tx) { a.client.SendEvent(tx, pdu(2), []string{b.name}) })
 	a.close()
 
+	b.forget() // tries before the end
 	b.answers(func(received) (int, string) { return http.StatusOK, `{}` })
-	for len(b.arrived) > 0 { // tries before the end
-		<-b.arrived
-	}
 	a.open()
 	again := b.next()
 	assert.Equal(t, first.uri, again.uri)
@@ -122,7 +120,7 @@ func TestWhatWaitsOutlivesTheServer(t *testing.T) {
 	samePDUs(t, next, 2)
 
 	// And what was taken is not sent again.
-	assert.Eventually(t, func() bool { return a.waits(b.name) == 0 }, 5*time.Second, time.Millisecond)
+	assert.Eventually(t, func() bool { return a.waits(b.name) == 0 }, time.Minute, time.Millisecond)
 	a.close()
 	a.open()
 	a.update(func(tx *store.Tx) { a.client.SendEvent(tx, pdu(3), []string{b.name}) })

@@ -39,9 +39,10 @@ type node struct {
 	ring   *keyring.Keyring
 	client *Client
 
-	mu      sync.Mutex
-	answer  func(received) (int, string)
-	arrived chan received
+	mu       sync.Mutex
+	answer   func(received) (int, string)
+	arrived  chan received
+	handling sync.WaitGroup
 }
 
 func newNode(t *testing.T) *node {
@@ -102,6 +103,8 @@ func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(document)
 		return
 	}
+	n.handling.Add(1)
+	defer n.handling.Done()
 	body, _ := io.ReadAll(r.Body)
 	origin, err := n.ring.CheckRequest(r, body)
 	assert.NoError(n.t, err)
@@ -114,14 +117,23 @@ func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n.arrived <- got
 }
 
+// forget drops the requests that came until now. Their senders must have closed.
+func (n *node) forget() {
+	n.http.CloseClientConnections()
+	n.handling.Wait()
+	for len(n.arrived) > 0 {
+		<-n.arrived
+	}
+}
+
 // next waits for the next request.
 func (n *node) next() received {
 	n.t.Helper()
 	select {
 	case got := <-n.arrived:
 		return got
-	case <-time.After(10 * time.Second):
-		require.FailNow(n.t, "nothing came within 10 s")
+	case <-time.After(time.Minute):
+		require.FailNow(n.t, "nothing came within a minute")
 		return received{}
 	}
 }

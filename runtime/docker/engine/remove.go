@@ -84,10 +84,11 @@ func Remove(ctx context.Context, cli client.APIClient, label string, awaited ...
 	seen := map[string]bool{}
 	missing := func(name string) bool { return !seen[name] }
 	wait, deadline, strandings := 20*time.Millisecond, time.Now().Add(awaitedTime), 0
+	var left error // what could not be removed at the last try that ctx did not end
 	for {
 		objects, err := List(ctx, cli, label)
 		if err != nil {
-			return removed, err
+			return removed, errors.Join(err, left)
 		}
 		for _, object := range objects {
 			if !seen[object.Name] {
@@ -103,6 +104,9 @@ func Remove(ctx context.Context, cli client.APIClient, label string, awaited ...
 		} else if err = removeAll(ctx, cli, objects); err == nil {
 			continue // list again immediately
 		}
+		if ctx.Err() == nil {
+			left = err
+		}
 		if stranded(err, objects) {
 			if strandings++; strandings >= strandedTries && complete {
 				slog.Warn("an empty network cannot be removed until the container engine is restarted", "network", objects[0].Name, "problem", err)
@@ -113,7 +117,7 @@ func Remove(ctx context.Context, cli client.APIClient, label string, awaited ...
 		case <-time.After(wait):
 			wait = min(2*wait, time.Second)
 		case <-ctx.Done():
-			return removed, errors.Join(fmt.Errorf("remove objects labelled %s: %w", label, ctx.Err()), err)
+			return removed, errors.Join(fmt.Errorf("remove objects labelled %s: %w", label, ctx.Err()), left)
 		}
 	}
 }
