@@ -44,7 +44,7 @@ type Site struct {
 	Original, Changed string
 	// Occurrence counts the places of a function with the same lines and change, from 1.
 	Occurrence int
-	// Readings are the fields of pseudonym.Readings that the function looks at, sorted.
+	// Readings are the fields of pseudonym.Readings that the function, or one of its package that it calls, looks at, sorted.
 	Readings []string
 
 	source *source
@@ -100,8 +100,9 @@ func find(ctx context.Context, root string, folders []string, overlay map[string
 	}
 	var all []*Site
 	for _, one := range loaded {
+		readings := readingsOf(one)
 		for _, file := range one.Syntax {
-			sites, err := sitesOf(root, one, file)
+			sites, err := sitesOf(root, one, file, readings)
 			if err != nil {
 				return nil, err
 			}

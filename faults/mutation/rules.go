@@ -45,13 +45,14 @@ type reader struct {
 	info     *types.Info
 	own      *types.Package
 	function string
-	readings []string // that the function looks at
+	readings []string // that the function looks at, of looksAt
+	looksAt  map[*types.Func][]string
 	found    []*Site
 	places   map[[3]string]int // occurrences, by function, original and changed lines
 }
 
-// sitesOf returns the sites of a file.
-func sitesOf(root string, in *packages.Package, file *ast.File) ([]*Site, error) {
+// sitesOf returns the sites of a file, whose functions look at readings.
+func sitesOf(root string, in *packages.Package, file *ast.File, readings map[*types.Func][]string) ([]*Site, error) {
 	name := in.Fset.Position(file.Package).Filename
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -63,7 +64,7 @@ func sitesOf(root string, in *packages.Package, file *ast.File) ([]*Site, error)
 	}
 	r := &reader{
 		source: &source{file: filepath.ToSlash(below), text: text}, set: in.Fset, info: in.TypesInfo, own: in.Types,
-		places: map[[3]string]int{},
+		places: map[[3]string]int{}, looksAt: readings,
 	}
 	r.name = r.offset(file.Name.End())
 	for cursor := range inspector.New([]*ast.File{file}).Root().Preorder() {
@@ -76,7 +77,9 @@ func sitesOf(root string, in *packages.Package, file *ast.File) ([]*Site, error)
 func (r *reader) visit(cursor inspector.Cursor) {
 	switch node := cursor.Node().(type) {
 	case *ast.FuncDecl:
-		r.function, r.readings = functionName(node), r.readingsIn(cursor)
+		r.function = functionName(node)
+		function, _ := r.info.Defs[node.Name].(*types.Func)
+		r.readings = r.looksAt[function]
 	case *ast.ValueSpec:
 		if cursor.Parent().ParentEdgeKind() == edge.File_Decls {
 			r.function, r.readings = node.Names[0].Name, nil
@@ -116,16 +119,39 @@ func (r *reader) visit(cursor inspector.Cursor) {
 	}
 }
 
-// readingsIn returns the readings that a function looks at, sorted.
-func (r *reader) readingsIn(function inspector.Cursor) (fields []string) {
-	for cursor := range function.Preorder((*ast.SelectorExpr)(nil)) {
-		selected := cursor.Node().(*ast.SelectorExpr)
-		if kind := r.info.TypeOf(selected); kind != nil && types.TypeString(kind, nil) == readingType && r.info.Selections[selected] != nil {
-			fields = append(fields, selected.Sel.Name)
+// readingsOf returns the readings that each function of a package, or one of the package that it calls, looks at, sorted.
+func readingsOf(in *packages.Package) map[*types.Func][]string {
+	own, calls := map[*types.Func][]string{}, map[*types.Func][]*types.Func{}
+	for cursor := range inspector.New(in.Syntax).Root().Preorder((*ast.FuncDecl)(nil)) {
+		function, ok := in.TypesInfo.Defs[cursor.Node().(*ast.FuncDecl).Name].(*types.Func)
+		if !ok {
+			continue
+		}
+		own[function] = nil
+		for below := range cursor.Preorder((*ast.SelectorExpr)(nil), (*ast.CallExpr)(nil)) {
+			switch node := below.Node().(type) {
+			case *ast.SelectorExpr:
+				selected := in.TypesInfo.Selections[node]
+				if selected != nil && selected.Kind() == types.FieldVal && types.TypeString(selected.Type(), nil) == readingType {
+					own[function] = append(own[function], node.Sel.Name)
+				}
+			case *ast.CallExpr:
+				if called, ok := typeutil.Callee(in.TypesInfo, node).(*types.Func); ok && called.Pkg() == in.Types {
+					calls[function] = append(calls[function], called)
+				}
+			}
 		}
 	}
-	slices.Sort(fields)
-	return slices.Compact(fields)
+	all := map[*types.Func][]string{}
+	for function, fields := range own {
+		fields = slices.Clone(fields)
+		for _, called := range calls[function] {
+			fields = append(fields, own[called]...)
+		}
+		slices.Sort(fields)
+		all[function] = slices.Compact(fields)
+	}
+	return all
 }
 
 // functionName returns "Type.Method" or "function".

@@ -63,7 +63,7 @@ func TestRules(t *testing.T) {
 	assert.Equal(t, string(expected), text.String())
 }
 
-// TestReadingsOfAFunction: a site has the readings that its function looks at.
+// TestReadingsOfAFunction: a site has the readings that its function, or one that it calls, looks at.
 func TestReadingsOfAFunction(t *testing.T) {
 	root := project(t, map[string]string{example: `package pseudonym
 
@@ -82,6 +82,8 @@ func (r rules) served(open bool) bool {
 }
 
 func closed(a, b bool) bool { return a || b }
+
+func (r rules) opens(a, b bool) bool { return a && r.served(b) }
 `})
 	sites, err := find(t.Context(), root, []string{"reference/pseudonym"}, nil)
 	require.NoError(t, err)
@@ -89,7 +91,7 @@ func closed(a, b bool) bool { return a || b }
 	for _, one := range sites {
 		seen[one.Function] = one.Readings
 	}
-	assert.Equal(t, map[string][]string{"rules.served": {"Kept", "Shown"}, "closed": nil}, seen)
+	assert.Equal(t, map[string][]string{"rules.served": {"Kept", "Shown"}, "rules.opens": {"Kept", "Shown"}, "closed": nil}, seen)
 }
 
 // TestChangedSourceParses: what is shown of a change is Go.

@@ -31,9 +31,6 @@ const mutantDialect = pdu.DialectMSC4014
 // checks run with each.
 const byBase = "room-version/identifier"
 
-// formatsPackage is the package of the reference with what depends on the base version.
-const formatsPackage = "reference/pdu"
-
 // setting is one way to start the reference, and what the suite sees of it without a mutant.
 type setting struct {
 	trial // its checks, and the reading that it takes; without a requirement, the default ones
@@ -86,7 +83,7 @@ func fieldOf(requirement string) string {
 }
 
 // settingsOf returns the settings that reach a mutant and may show it: the usual one first. If that reaches it, those of the others whose
-// reading the changed function looks at; otherwise all others that do.
+// reading the changed function looks at, and the other base version; otherwise all others that do.
 func (m *mutating) settingsOf(one *mutation.Site) (all []*setting) {
 	number := m.numbers[one.ID()]
 	_, usually := m.usual.reached[number]
@@ -101,9 +98,10 @@ func (m *mutating) settingsOf(one *mutation.Site) (all []*setting) {
 	return all
 }
 
-// concerns reports whether a mutant that the usual setting reaches may do something else in this one.
+// concerns reports whether a mutant that the usual setting reaches may do something else in this one. What looks at the base version
+// does not name the reading.
 func (in *setting) concerns(one *mutation.Site) bool {
-	return slices.Contains(one.Readings, in.field) || in.requirement == byBase && one.Package() == formatsPackage
+	return slices.Contains(one.Readings, in.field) || in.requirement == byBase
 }
 
 // folderOf returns the results folder of what is tried in the setting: that of the usual one has the name alone.
