@@ -61,6 +61,17 @@ func loadReference(t *testing.T) program {
 	return loaded
 }
 
+// add adds a package of one file, which imports no other than those that the reference does.
+func (p program) add(path string, text []byte) error {
+	file, err := parser.ParseFile(p.set, path, text, parser.SkipObjectResolution)
+	if err != nil {
+		return err
+	}
+	config := types.Config{Importer: importer(func(path string) (*types.Package, error) { return p.all[path], nil })}
+	p.all[path], err = config.Check(path, p.set, []*ast.File{file}, nil)
+	return err
+}
+
 // check checks the types of the packages with patched files, by path below the root, and of all that import them.
 func (p program) check(patched map[string][]byte) error {
 	checked := maps.Clone(p.all)

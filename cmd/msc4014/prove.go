@@ -213,6 +213,7 @@ func newProver(kill <-chan struct{}) (*prove.Prover, error) {
 			}
 			return prepare(ctx, overlay, progress)
 		},
+		Combine:     func(all []faults.Fault) (faults.Combined, error) { return faults.Combine(root, all) },
 		PrepareWith: prepare,
 		Sites:       func(ctx context.Context) ([]*mutation.Site, error) { return mutation.Find(ctx, root) },
 		Equivalents: equivalents,

@@ -50,6 +50,8 @@ type script struct {
 	MutantsWith map[string]string
 	// Unrecorded says that no server records which mutants are reached.
 	Unrecorded bool
+	// Together are the faults of a program that has several, by number.
+	Together map[string]string
 	// Cannot and Waits say with which choice the run fails, or does not end by itself.
 	Cannot, Waits []string
 }
@@ -107,6 +109,9 @@ func fake(s script) int {
 		return mutant(does, s.Checks, wanted, emit, terminated)
 	}
 	shown := strings.Join(slices.Concat(strings.Fields(wanted.Artifact.Version), choices.Readings), ",") // see newBench
+	if number := environment(faults.OnVariable); number != "" {
+		shown = s.Together[number]
+	}
 	switch {
 	case slices.Contains(s.Cannot, shown):
 		emit(verdict.Event{Kind: verdict.KindCannot, Message: "the reference did not answer /versions within 30s"})
@@ -316,6 +321,10 @@ func newBench(t *testing.T, s script) *bench {
 				ids = append(ids, one.ID)
 			}
 			return runtime.Artifact{Version: strings.Join(ids, " "), Program: os.Args[0]}, nil
+		},
+		Combine: func([]faults.Fault) (faults.Combined, error) { return faults.Combined{}, nil },
+		PrepareWith: func(context.Context, map[string][]byte, func(string)) (runtime.Artifact, error) {
+			return runtime.Artifact{Program: os.Args[0]}, nil
 		},
 	}
 	return b

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -35,6 +36,9 @@ const (
 
 // buildsAtOnce is how many references with faults are built in parallel: the compiler uses several cores itself.
 const buildsAtOnce = 2
+
+// builtAlone is for how many faults at most each is built alone, though one program could have them all.
+const builtAlone = 4
 
 // defaultParallel is the default number of parallel trials, which mostly wait for deadlines.
 const defaultParallel = 8
@@ -77,6 +81,8 @@ type Prover struct {
 	Prepare func(ctx context.Context, with []faults.Fault, progress func(string)) (runtime.Artifact, error)
 	// Since returns what changed since a commit.
 	Since func(ctx context.Context, root, commit string) (Changes, error)
+	// Combine combines faults into one program, as far as that is possible.
+	Combine func([]faults.Fault) (faults.Combined, error)
 	// PrepareWith is Prepare with files in place of those on disk.
 	PrepareWith func(ctx context.Context, overlay map[string][]byte, progress func(string)) (runtime.Artifact, error)
 	// Sites returns all places where the reference can be changed, and Equivalents lists the changes that no answer shows.
@@ -292,13 +298,14 @@ func inParallel[T any](
 
 // readied is a trial whose reference is ready, or cannot be built.
 type readied struct {
-	index     int
-	reference runtime.Artifact
-	err       error
+	index       int
+	reference   runtime.Artifact
+	environment []string // that turns its fault on, if the reference has several
+	err         error
 }
 
-// ready sends the trials: those of the reference without faults in order, and each of a reference with a fault as soon as that
-// is built. It stops when ctx is done.
+// ready sends the trials: those of the reference without faults in order, and those with a fault as soon as its reference is built. Most
+// faults are in one program. It stops when ctx is done.
 func (p *proving) ready(ctx context.Context, trials []trial) <-chan readied {
 	queue := make(chan readied)
 	give := func(next readied) {
@@ -315,20 +322,35 @@ func (p *proving) ready(ctx context.Context, trials []trial) <-chan readied {
 			usual = append(usual, i)
 		}
 	}
-	toBuild := make(chan int, len(built))
-	for _, i := range built {
-		toBuild <- i
-	}
-	close(toBuild)
+	alone := make(chan int, len(built))
 	var givers sync.WaitGroup
 	givers.Go(func() {
 		for _, i := range usual {
 			give(readied{index: i, reference: p.reference})
 		}
 	})
+	givers.Go(func() {
+		defer close(alone)
+		together := program{}
+		if len(built) > builtAlone {
+			together = p.buildTogether(ctx)
+		}
+		var rest []readied
+		for _, i := range built {
+			if number, in := together.numbers[trials[i].fault.ID]; in {
+				variable := faults.OnVariable + "=" + strconv.Itoa(number)
+				rest = append(rest, readied{i, together.reference, []string{variable}, together.err})
+			} else {
+				alone <- i
+			}
+		}
+		for _, next := range rest {
+			give(next)
+		}
+	})
 	for range min(buildsAtOnce, len(built)) {
 		givers.Go(func() {
-			for i := range toBuild {
+			for i := range alone {
 				if ctx.Err() != nil {
 					return
 				}
@@ -343,17 +365,45 @@ func (p *proving) ready(ctx context.Context, trials []trial) <-chan readied {
 	return queue
 }
 
+// program is a reference with many faults, by number.
+type program struct {
+	reference runtime.Artifact
+	numbers   map[string]int
+	err       error // why it could not be built
+}
+
+// buildTogether builds one reference with all faults that can be combined. Those that it lacks are built alone.
+func (p *proving) buildTogether(ctx context.Context) (done program) {
+	combined, err := p.Combine(p.Faults)
+	if err != nil {
+		return program{} // the faults that are wrong tell it themselves
+	}
+	done.numbers = combined.Numbers
+	p.building(fmt.Sprintf("%d faults", len(combined.Numbers)), func(progress func(string)) {
+		done.reference, done.err = p.PrepareWith(ctx, combined.Overlay, progress)
+	})
+	return done
+}
+
 // build builds the reference of a trial.
-func (p *proving) build(ctx context.Context, index int, one trial) readied {
-	activity := "building for " + one.name
+func (p *proving) build(ctx context.Context, index int, one trial) (done readied) {
+	done.index = index
+	p.building(one.name, func(progress func(string)) {
+		done.reference, done.err = p.Prepare(ctx, []faults.Fault{*one.fault}, progress)
+	})
+	return done
+}
+
+// building shows that something is built for what.
+func (p *proving) building(what string, build func(progress func(string))) {
+	activity := "building for " + what
 	p.progress.Handle(verdict.Event{Kind: verdict.KindCheckStart, Check: activity})
 	defer p.progress.Handle(verdict.Event{Kind: verdict.KindCheckDone, Check: activity}) // without a result, so that it does not count as a trial
-	built, err := p.Prepare(ctx, []faults.Fault{*one.fault}, func(line string) {
+	build(func(line string) {
 		if p.verbose {
-			p.say(one.name + ": " + line)
+			p.say(what + ": " + line)
 		}
 	})
-	return readied{index, built, err}
 }
 
 // shown returns a path as the user sees it: relative to the working directory if it is below that.

@@ -47,6 +47,56 @@ func TestProven(t *testing.T) {
 	}
 }
 
+// TestFaultsInOneProgram: one build has the faults that can be combined, and the environment turns one on; a few are built alone.
+func TestFaultsInOneProgram(t *testing.T) {
+	all, seen := slices.Clone(rows), exact()
+	for _, id := range []string{"second", "third", "fourth"} {
+		all = append(all, row(id, inJoin, "a join has a mapping"))
+		seen[id] = map[string]verdict.Verdict{"a join has a mapping": verdict.Fail}
+	}
+	numbers := map[string]int{"creator-join-unmapped": 1, "second": 2, "third": 3, "fourth": 4}
+	b := newBench(t, script{Verdicts: seen, Together: map[string]string{"1": "creator-join-unmapped", "2": "second", "3": "third", "4": "fourth"}})
+	b.Faults = all
+	b.Combine = func(all []faults.Fault) (faults.Combined, error) {
+		assert.Len(t, all, 6)
+		return faults.Combined{Numbers: numbers}, nil
+	}
+	var together atomic.Int32
+	b.PrepareWith = func(context.Context, map[string][]byte, func(string)) (runtime.Artifact, error) {
+		together.Add(1)
+		return runtime.Artifact{Program: os.Args[0]}, nil
+	}
+	var mu sync.Mutex
+	var alone []string
+	prepare := b.Prepare
+	b.Prepare = func(ctx context.Context, with []faults.Fault, progress func(string)) (runtime.Artifact, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, one := range with {
+			alone = append(alone, one.ID)
+		}
+		return prepare(ctx, with, progress)
+	}
+	status, proof := b.proof(t, Options{})
+	assert.Equal(t, StatusProven, status, proof.Problems)
+	assert.Equal(t, Part{6, 6}, proof.Score.Faults)
+	assert.ElementsMatch(t, []string{"invites-unmapped", "crash-on-second-key"}, alone)
+	assert.EqualValues(t, 1, together.Load())
+
+	alone = nil
+	status, proof = b.proof(t, Options{Run: "^(second|third)$"})
+	assert.Equal(t, StatusProven, status, proof.Problems)
+	assert.ElementsMatch(t, []string{"second", "third"}, alone)
+	assert.EqualValues(t, 1, together.Load())
+
+	b.PrepareWith = func(context.Context, map[string][]byte, func(string)) (runtime.Artifact, error) {
+		return runtime.Artifact{}, errors.New("undefined: x")
+	}
+	status, proof = b.proof(t, Options{})
+	assert.Equal(t, StatusUnproven, status)
+	assert.Contains(t, strings.Join(proof.Problems, "\n"), "fault fourth: its reference cannot be made: undefined: x")
+}
+
 // TestUnproven: each problem that makes a proof fail, with the line that reports it.
 func TestUnproven(t *testing.T) {
 	with := func(shown, check string, v verdict.Verdict) verdicts {

@@ -44,7 +44,7 @@ func (p *proving) try(ctx context.Context, one trial, with readied) (done outcom
 	artifact := with.reference
 	one.variant.Dialect = string(one.dialect)
 	artifact.Candidate = strings.TrimSpace("reference " + one.variant.Arguments())
-	artifact.Environment = one.variant.Environment()
+	artifact.Environment = append(one.variant.Environment(), with.environment...)
 	ran, err := p.run(ctx, one.folder, plan.Plan{Artifact: artifact, Run: selection.Exactly(one.checks), Only: true}, func(verdict.Event, func(error)) {})
 	if err != nil {
 		return done, err
