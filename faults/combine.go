@@ -34,7 +34,7 @@ var switchText []byte
 type Combined struct {
 	// Overlay are the files in place of those on disk, by path relative to the project's root.
 	Overlay map[string][]byte
-	// Numbers are the numbers of its faults, by ID. Those that it lacks change more than bodies of functions, and are built alone.
+	// Numbers are the numbers of its faults, by ID. Faults without a number change more than the bodies of functions.
 	Numbers map[string]int
 }
 
@@ -144,10 +144,13 @@ func (c *combination) change(patched []byte) (done change, ok bool) {
 		if body == c.parsed.bodies[header] {
 			continue
 		}
-		if after.labelled[header] || c.parsed.labelled[header] {
-			return done, false // labels are of the whole function
+		if after.apart[header] || c.parsed.apart[header] {
+			return done, false
 		}
 		done.bodies[header] = body
+	}
+	if len(done.bodies) == 0 {
+		return done, false // as a change of comments alone, which may be directives
 	}
 	for _, one := range after.imports {
 		switch other, known := c.imports[one.local()]; {
@@ -204,14 +207,14 @@ func (c *combination) combined() ([]byte, error) {
 	return result.Bytes(), err
 }
 
-// declarations are what a file declares.
+// declarations are what files are compared by.
 type declarations struct {
 	imports   []imported
 	headers   []string // of functions, in their order
 	others    []string // the other declarations, without imports
 	functions []function
 	bodies    map[string]string // with their braces
-	labelled  map[string]bool   // functions with labels
+	apart     map[string]bool   // functions with a body that may mean something else in a block (apart)
 }
 
 // function is a function with a body.
@@ -228,24 +231,22 @@ func parse(name string, text []byte) (*declarations, error) {
 		return nil, err
 	}
 	at := func(pos token.Pos) int { return set.Position(pos).Offset }
-	s := &declarations{bodies: map[string]string{}, labelled: map[string]bool{}}
+	s := &declarations{bodies: map[string]string{}, apart: map[string]bool{}}
 	for _, declared := range file.Decls {
 		switch declared := declared.(type) {
 		case *ast.FuncDecl:
-			if declared.Body == nil {
+			header := ""
+			if declared.Body != nil {
+				header = string(text[at(declared.Pos()):at(declared.Body.Lbrace)])
+			}
+			if declared.Body == nil || slices.Contains(s.headers, header) { // as init may be
 				s.others = append(s.others, string(text[at(declared.Pos()):at(declared.End())]))
 				continue
 			}
-			header := string(text[at(declared.Pos()):at(declared.Body.Lbrace)])
 			s.headers = append(s.headers, header)
 			s.bodies[header] = string(text[at(declared.Body.Lbrace):at(declared.Body.End())])
 			s.functions = append(s.functions, function{header, at(declared.Body.Lbrace) + 1, declared.Type.Results != nil})
-			ast.Inspect(declared.Body, func(node ast.Node) bool {
-				if _, is := node.(*ast.LabeledStmt); is {
-					s.labelled[header] = true
-				}
-				return true
-			})
+			s.apart[header] = apart(declared)
 		case *ast.GenDecl:
 			if declared.Tok == token.IMPORT {
 				continue
@@ -258,4 +259,40 @@ func parse(name string, text []byte) (*declarations, error) {
 		s.imports = append(s.imports, imported{name, path})
 	}
 	return s, nil
+}
+
+// apart reports whether the body of a function may mean something else in a block of a switch: if it has labels, which are scoped to the
+// whole function, or if it assigns to a parameter or result by := beside a function literal that may use it.
+func apart(function *ast.FuncDecl) bool {
+	own := map[string]bool{}
+	for _, list := range []*ast.FieldList{function.Recv, function.Type.Params, function.Type.Results} {
+		if list == nil {
+			continue
+		}
+		for _, field := range list.List {
+			for _, name := range field.Names {
+				own[name.Name] = true
+			}
+		}
+	}
+	assigns := false
+	for _, statement := range function.Body.List {
+		if assignment, ok := statement.(*ast.AssignStmt); ok && assignment.Tok == token.DEFINE {
+			assigns = assigns || slices.ContainsFunc(assignment.Lhs, func(to ast.Expr) bool {
+				name, ok := to.(*ast.Ident)
+				return ok && own[name.Name]
+			})
+		}
+	}
+	found := false
+	ast.Inspect(function.Body, func(node ast.Node) bool {
+		switch node.(type) {
+		case *ast.LabeledStmt:
+			found = true
+		case *ast.FuncLit:
+			found = found || assigns
+		}
+		return !found
+	})
+	return found
 }

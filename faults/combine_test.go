@@ -38,8 +38,18 @@ outer:
 	return rounds
 }
 
+func read() (number int) {
+	defer func() { fmt.Println(number) }()
+	number, ok := 1, true
+	if !ok {
+		return 0
+	}
+	return number
+}
+
 func main() {
 	show("doubled")
+	_ = read
 	fmt.Println(loop())
 }
 `
@@ -61,6 +71,8 @@ func TestCombine(t *testing.T) {
 		fault("shouts", hunk("fmt.Println(text, double(most))", "fmt.Println(strings.ToUpper(text), double(most))", "strings")),
 		fault("stops", hunk("rounds++", "rounds = 0")),
 		fault("halves", hunk("return 2 * number", "return half(number)"), hunk("func show(text string) {", "func half(number int) int { return number / 2 }\n\nfunc show(text string) {")),
+		fault("reads-two", hunk("number, ok := 1, true", "number, ok := 2, true")),
+		fault("comments", hunk("// double returns twice a number.", "// double returns a number.")),
 		fault("quadruples", hunk("return 2 * number", "if number > 0 {\nreturn 4 * number\n}\nreturn 0"), hunk(`show("doubled")`, `show("4")`)),
 	}
 	combined, err := Combine(root, all)

@@ -1,7 +1,7 @@
 // Package faults lists the faults that the reference homeserver can be built with. Each changes one decision of the server,
 // as a hurried implementer would get it wrong, and breaks one sentence of the proposal or of the Matrix specification. The
 // server does not know of them. A fault is data, in data/<chapter>.yaml: a row that says what it breaks and which checks must
-// detect it, and a patch of the server's source, which the go command builds as an overlay (Apply).
+// detect it, and a patch of the server's source, which the go command builds as an overlay, alone (Apply) or with others (Combine).
 //
 // In the rows, "MSC4014, Proposal 2" is the second item of the proposal's section of that name, and sub-items follow a full
 // stop. Sentences are paraphrased.

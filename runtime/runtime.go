@@ -81,8 +81,8 @@ const EphemeralVariable = "MSC4014_EPHEMERAL"
 // Variables are those that the servers' entry points read. The suite sets most of them itself.
 var Variables = []string{
 	RegistrationsVariable, "MSC4014_CA_DIR", "MSC4014_DATA_DIR", EphemeralVariable, "MSC4014_HTTPS_ADDRESS", "MSC4014_HTTP_ADDRESS", "MSC4014_LOG_LEVEL",
-	"MSC4014_PROGRAM_DIR", "MSC4014_REFERENCE_DIALECT", "MSC4014_REFERENCE_MUTANT", "MSC4014_REFERENCE_MUTANTS_REACHED",
-	"MSC4014_REFERENCE_READINGS",
+	"MSC4014_PROGRAM_DIR", "MSC4014_REFERENCE_DIALECT", "MSC4014_REFERENCE_FAULT", "MSC4014_REFERENCE_MUTANT",
+	"MSC4014_REFERENCE_MUTANTS_REACHED", "MSC4014_REFERENCE_READINGS",
 }
 
 // ErrEphemeral is returned (wrapped) by an attempt to restart an ephemeral server.

@@ -33,10 +33,11 @@ docs/soundness.md explains how to read it.
 --formats runs the whole suite on the reference in a few combinations of what the texts leave open about the wire (dialect,
 base version, place of signatures, path of invites ...), which have each possible pair. Everything must pass in each.
 
---mutants N tries, in place of the faults, N small changes of the reference's source. Rules make them, at places that
---seed chooses. The suite must notice at least 95 % of those that are not listed as equivalent: by a check that fails, a
-finding or another reading. The others are shown. A run that was interrupted, or that tried fewer mutants, is continued
-as long as the suite, the reference and this program are the same. --mutant ID tries one mutant, with all checks.
+--mutants N tries, in place of the faults, N small changes of the reference's source, also with other readings. Rules make
+them, at places that --seed chooses. The suite must notice at least 95 % of those that are not listed as equivalent: by a
+check that fails, a finding or another reading. The others are shown. A run that was interrupted, or that tried fewer
+mutants, is continued as long as the suite, the reference and this program are the same. --mutant ID tries one mutant,
+with all checks.
 
 Exit status: 0 if everything is proven, or enough mutants are noticed; 1 if no fault makes some check fail, a fault
 survives, or a requirement outside the row of a fault fails, or if too few mutants are noticed; 2 if the proof could not

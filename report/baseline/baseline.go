@@ -28,11 +28,11 @@ type Baseline struct {
 	Candidate string `json:"candidate"`
 	// Catalogue is the version of the catalogue of requirements at its creation.
 	Catalogue int `json:"catalogue"`
-	// Format is what the entries of checks tell: withManner, or 0 for verdicts alone, so that nothing else is compared.
+	// Format is what the entries tell: withManner, or 0 for verdicts alone, so that nothing else is compared.
 	Format int `json:"format,omitempty"`
 	// Checks has an entry for each judged check, by name.
 	Checks map[string]Expectation `json:"checks"`
-	// Monitors has an entry for each requirement that the passive monitors found broken, by ID.
+	// Monitors has an entry for each requirement that the passive monitors find broken, in all runs or in some, by ID.
 	Monitors map[string]Expectation `json:"monitors,omitempty"`
 	// Observations has the reading, or readings joined by " + ", of each open requirement.
 	Observations map[string]string `json:"observations,omitempty"`
@@ -42,14 +42,14 @@ type Baseline struct {
 // texts of servers, event IDs and names are not.
 const withManner = 2
 
-// Expectation is the expected verdict of one check, with the reason if it is not a pass.
+// Expectation is the expected verdict of one check, or of the monitors about one requirement, with the reason if it is not a pass.
 type Expectation struct {
 	Verdict verdict.Verdict `json:"verdict"`
 	// BlockedBy is the requirement that blocks the check.
 	BlockedBy string `json:"blocked_by,omitempty"`
 	// Died tells the death of a server from a wrong answer.
 	Died bool `json:"died,omitempty"`
-	// Either has what else a check may come to if the candidate itself is unsteady there, without reasons of their own.
+	// Either has what else the check or the monitors may come to if the candidate itself is unsteady there, without reasons of their own.
 	Either []Expectation `json:"either,omitempty"`
 	// Until is the last day (2006-01-02, UTC) on which Either holds. After it, the entry is out of date.
 	Until  string `json:"until,omitempty"`

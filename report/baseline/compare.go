@@ -307,7 +307,7 @@ func Update(b *Baseline, results report.Results) (*Baseline, error) {
 		updated.Monitors[id] = expect(b.Monitors[id].on(results.Started), Expectation{Verdict: verdict.Fail, Reason: reason})
 	}
 	for id, before := range b.Monitors { // what is not found in every run
-		if _, again := found[id]; !again && before.on(results.Started).expects(Expectation{Verdict: verdict.Pass}) {
+		if _, again := found[id]; !again && !before.isOver(results.Started) && before.expects(Expectation{Verdict: verdict.Pass}) {
 			updated.Monitors[id] = before
 		}
 	}

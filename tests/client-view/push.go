@@ -71,8 +71,9 @@ func (m company) awaitsCounts(want counts) error {
 	})
 }
 
-// readsAll lets the other say something, and Alice read that once it is counted. A server may count late, and take a receipt late: what is
-// counted after its receipt would stay unread, and a receipt that changes no count could be taken after the next message.
+// readsAll lets the other say something, and Alice read that once it is counted. A server may count late: a message that is counted after
+// its receipt would stay unread. It may also take a receipt late: one that changes no count, so that nothing shows when it was taken, may
+// be taken after the next message, and hide it.
 func (m company) readsAll() error {
 	before, err := m.unread()
 	if err != nil {

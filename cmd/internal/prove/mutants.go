@@ -28,7 +28,7 @@ import (
 	"msc4014/runtime"
 )
 
-// defaultParallelMutants is the default number of parallel trials of mutants. Unlike those of faults, each runs the whole suite.
+// defaultParallelMutants is the default number of parallel trials of mutants. Unlike those of faults, most run the whole suite.
 const defaultParallelMutants = 4
 
 // MutantOptions describe a trial of mutants as requested.
@@ -52,7 +52,7 @@ type mutating struct {
 	program runtime.Artifact // with all of sites that have no result yet
 	numbers map[string]int   // of the mutants in program, by ID
 	usual   *setting         // with the default readings
-	others  []*setting       // with others; those that reach the fewest mutants come first
+	others  []*setting       // with others; after learnAll, those that reach the fewest mutants come first
 
 	mu     sync.Mutex
 	known  map[string]Mutant         // results, by ID

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"msc4014/faults/mutation"
@@ -261,16 +262,14 @@ func (m *mutating) resume() error {
 	if !current {
 		m.say("the suite, the reference or this program has changed since mutants were tried: starting again; the earlier results are in " +
 			m.shown(filepath.Join(m.results, earlierMutantsFile)))
-		for _, one := range all {
-			if mutantID.MatchString(one.ID) {
-				left, err := filepath.Glob(filepath.Join(m.results, one.ID+"*"))
-				if err != nil {
+		left, err := os.ReadDir(m.results)
+		if err != nil {
+			return err
+		}
+		for _, folder := range left {
+			if slices.ContainsFunc(all, func(one Mutant) bool { return mutantID.MatchString(one.ID) && strings.HasPrefix(folder.Name(), one.ID) }) {
+				if err := os.RemoveAll(filepath.Join(m.results, folder.Name())); err != nil {
 					return err
-				}
-				for _, folder := range left {
-					if err := os.RemoveAll(folder); err != nil {
-						return err
-					}
 				}
 			}
 		}

@@ -1,7 +1,7 @@
 package prove
 
-// How the reference is started for trials of mutants: with its default readings, and with each other one, whose code the default ones
-// do not reach.
+// How the reference is started for trials of mutants: with its default readings, and with each other one, for code that does something
+// else then, or that only then is reached.
 
 import (
 	"cmp"
@@ -27,8 +27,8 @@ import (
 // mutantDialect is the dialect of all trials. The packages that are changed are the same in both; only names differ.
 const mutantDialect = pdu.DialectMSC4014
 
-// byBase is the requirement whose readings are the base versions of the room version. They redact events differently, so that all
-// checks run with each.
+// byBase is the requirement whose readings are the base versions of the room version. All checks run with the other one, since every
+// redacted event depends on it.
 const byBase = "room-version/identifier"
 
 // setting is one way to start the reference, and what the suite sees of it without a mutant.
@@ -98,8 +98,8 @@ func (m *mutating) settingsOf(one *mutation.Site) (all []*setting) {
 	return all
 }
 
-// concerns reports whether a mutant that the usual setting reaches may do something else in this one. What looks at the base version
-// does not name the reading.
+// concerns reports whether a mutant that the usual setting reaches may do something else in this one. Code that depends on the base
+// version does not look at the reading, so it cannot be told from other code.
 func (in *setting) concerns(one *mutation.Site) bool {
 	return slices.Contains(one.Readings, in.field) || in.requirement == byBase
 }
@@ -131,7 +131,7 @@ func (m *mutating) wanted(in *setting, number int) plan.Plan {
 // learnAll learns what the suite sees in each setting without a mutant.
 func (m *mutating) learnAll(ctx context.Context, scratch string) error {
 	m.progress.Begin()
-	m.progress.Doing("running the suite without a mutant, to learn which are reached")
+	m.progress.Doing("running the suite without a mutant, to learn which mutants are reached")
 	if err := m.unmutated(ctx, m.usual, scratch, m.passOn); err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (m *mutating) unmutated(ctx context.Context, in *setting, scratch string, s
 	return nil
 }
 
-// passOn shows the progress of a run, without its failures: those of a mutant are meant.
+// passOn shows the progress of a run, without a line for each result.
 func (m *mutating) passOn(event verdict.Event) {
 	switch event.Kind {
 	case verdict.KindPlan, verdict.KindCheckStart:
@@ -216,13 +216,20 @@ func (m *mutating) ends(in *setting, event verdict.Event, provisional bool) bool
 	return false
 }
 
-// isOther reports whether a reading is not one that is seen without a mutant. That none was seen is not a reading.
+// isOther reports whether a reading is not one that is seen without a mutant. That none was seen is not a reading. With another reading of
+// one requirement, those of others do not count: they were seen in one run, and may depend on time.
 func (in *setting) isOther(seen verdict.Observation) bool {
+	if in.requirement != "" && seen.ID != in.requirement {
+		return false
+	}
 	expected, known := in.expects[seen.ID]
 	return known && seen.Reading != verdict.NoneSeen && !slices.Contains(expected, seen.Reading)
 }
 
-// lost returns what a check does not judge, and does without a mutant.
+// lost returns what a check does not judge, and does without a mutant. Like other readings, it counts in the usual setting alone.
 func (in *setting) lost(check verdict.CheckResult) []string {
+	if in.requirement != "" {
+		return nil
+	}
 	return slices.DeleteFunc(slices.Clone(check.NotJudged), func(one string) bool { return slices.Contains(in.unjudged[check.Name], one) })
 }

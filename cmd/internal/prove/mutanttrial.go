@@ -17,7 +17,7 @@ import (
 	"msc4014/requirements"
 )
 
-// mutantTime bounds the trial of one mutant, which may make every check wait for its deadline.
+// mutantTime bounds the trial of one mutant in one setting, as it may make every check wait for its deadline.
 const mutantTime = 20 * time.Minute
 
 var (
@@ -28,8 +28,6 @@ var (
 // try tries one mutant in the settings that may show it, until it is noticed in one.
 func (m *mutating) try(ctx context.Context, one *mutation.Site) (result Mutant, err error) {
 	began := time.Now()
-	ctx, cancel := context.WithTimeoutCause(ctx, mutantTime, errTooLong)
-	defer cancel()
 	for _, in := range m.settingsOf(one) {
 		next, err := m.tryIn(ctx, one, in)
 		if err != nil {
@@ -50,6 +48,8 @@ func (m *mutating) try(ctx context.Context, one *mutation.Site) (result Mutant, 
 // passed a health check, which they do at the end of the run. If they do not, the suite needs its whole run to tell which check fails,
 // and gets it.
 func (m *mutating) tryIn(ctx context.Context, one *mutation.Site, in *setting) (result Mutant, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, mutantTime, errTooLong)
+	defer cancel()
 	wanted := m.wanted(in, m.numbers[one.ID()])
 	wanted.First = m.first(one, in)
 	for _, provisional := range []bool{true, false} {
@@ -136,12 +136,12 @@ func (m *mutating) judge(in *setting, done ran) Mutant {
 		return Mutant{}
 	case !done.planned && done.cannot != "":
 		return Mutant{Outcome: DoesNotStart, Problem: done.cannot}
-	case len(unjudged) > 0 && results.Incomplete == "":
-		return Mutant{Outcome: DoesNotStart, Problem: strings.Join(unjudged, "; "), Others: counts}
 	case results.Incomplete != "":
 		return Mutant{Outcome: NoVerdict, Problem: results.Incomplete}
 	case results.Counts[verdict.Error] > 0:
 		return Mutant{Outcome: NoVerdict, Problem: firstReason(results, verdict.Error), Others: counts}
+	case len(unjudged) > 0 && len(in.checks) == 0: // of a few checks, none may have a verdict though the server starts
+		return Mutant{Outcome: DoesNotStart, Problem: strings.Join(unjudged, "; "), Others: counts}
 	}
 	return Mutant{Outcome: Survived, Others: counts}
 }

@@ -37,7 +37,7 @@ const (
 // buildsAtOnce is how many references with faults are built in parallel: the compiler uses several cores itself.
 const buildsAtOnce = 2
 
-// builtAlone is for how many faults at most each is built alone, though one program could have them all.
+// builtAlone is up to how many faults are each built alone: that takes less time than building all of them into one program.
 const builtAlone = 4
 
 // defaultParallel is the default number of parallel trials, which mostly wait for deadlines.
@@ -330,22 +330,26 @@ func (p *proving) ready(ctx context.Context, trials []trial) <-chan readied {
 		}
 	})
 	givers.Go(func() {
-		defer close(alone)
-		together := program{}
-		if len(built) > builtAlone {
-			together = p.buildTogether(ctx)
-		}
-		var rest []readied
+		combined := p.combined(len(built))
+		var together []int
 		for _, i := range built {
-			if number, in := together.numbers[trials[i].fault.ID]; in {
-				variable := faults.OnVariable + "=" + strconv.Itoa(number)
-				rest = append(rest, readied{i, together.reference, []string{variable}, together.err})
-			} else {
+			if combined.Numbers[trials[i].fault.ID] == 0 {
 				alone <- i
+			} else {
+				together = append(together, i)
 			}
 		}
-		for _, next := range rest {
-			give(next)
+		program, ok := p.buildTogether(ctx, combined, len(together))
+		if !ok {
+			for _, i := range together {
+				alone <- i
+			}
+			together = nil
+		}
+		close(alone)
+		for _, i := range together {
+			number := strconv.Itoa(combined.Numbers[trials[i].fault.ID])
+			give(readied{index: i, reference: program, environment: []string{faults.OnVariable + "=" + number}})
 		}
 	})
 	for range min(buildsAtOnce, len(built)) {
@@ -365,24 +369,33 @@ func (p *proving) ready(ctx context.Context, trials []trial) <-chan readied {
 	return queue
 }
 
-// program is a reference with many faults, by number.
-type program struct {
-	reference runtime.Artifact
-	numbers   map[string]int
-	err       error // why it could not be built
-}
-
-// buildTogether builds one reference with all faults that can be combined. Those that it lacks are built alone.
-func (p *proving) buildTogether(ctx context.Context) (done program) {
+// combined combines all faults, unless only so many are to be built that each is built alone.
+func (p *proving) combined(wanted int) faults.Combined {
+	if wanted <= builtAlone {
+		return faults.Combined{}
+	}
 	combined, err := p.Combine(p.Faults)
 	if err != nil {
-		return program{} // the faults that are wrong tell it themselves
+		p.say("each fault is built alone: " + err.Error())
+		return faults.Combined{}
 	}
-	done.numbers = combined.Numbers
+	return combined
+}
+
+// buildTogether builds the reference with all combined faults, if any are wanted. If that fails, each of them is to be built alone, which
+// tells which one is wrong.
+func (p *proving) buildTogether(ctx context.Context, combined faults.Combined, wanted int) (reference runtime.Artifact, ok bool) {
+	if wanted == 0 {
+		return reference, true
+	}
+	var err error
 	p.building(fmt.Sprintf("%d faults", len(combined.Numbers)), func(progress func(string)) {
-		done.reference, done.err = p.PrepareWith(ctx, combined.Overlay, progress)
+		reference, err = p.PrepareWith(ctx, combined.Overlay, progress)
 	})
-	return done
+	if err != nil && ctx.Err() == nil {
+		p.say("each fault is built alone, since they cannot be built together: " + err.Error())
+	}
+	return reference, err == nil
 }
 
 // build builds the reference of a trial.
@@ -394,7 +407,7 @@ func (p *proving) build(ctx context.Context, index int, one trial) (done readied
 	return done
 }
 
-// building shows that something is built for what.
+// building builds something, and shows meanwhile what it is for.
 func (p *proving) building(what string, build func(progress func(string))) {
 	activity := "building for " + what
 	p.progress.Handle(verdict.Event{Kind: verdict.KindCheckStart, Check: activity})

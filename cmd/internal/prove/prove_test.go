@@ -89,12 +89,24 @@ func TestFaultsInOneProgram(t *testing.T) {
 	assert.ElementsMatch(t, []string{"second", "third"}, alone)
 	assert.EqualValues(t, 1, together.Load())
 
+	// If the whole cannot be built, each tells of itself.
+	alone = nil
 	b.PrepareWith = func(context.Context, map[string][]byte, func(string)) (runtime.Artifact, error) {
 		return runtime.Artifact{}, errors.New("undefined: x")
 	}
 	status, proof = b.proof(t, Options{})
-	assert.Equal(t, StatusUnproven, status)
-	assert.Contains(t, strings.Join(proof.Problems, "\n"), "fault fourth: its reference cannot be made: undefined: x")
+	assert.Equal(t, StatusProven, status, proof.Problems)
+	assert.Len(t, alone, 6)
+	assert.Contains(t, b.out.String(), "each fault is built alone, since they cannot be built together: undefined: x")
+
+	alone = nil
+	b.Combine = func([]faults.Fault) (faults.Combined, error) {
+		return faults.Combined{}, errors.New("fault x occurs 0 times")
+	}
+	status, proof = b.proof(t, Options{})
+	assert.Equal(t, StatusProven, status, proof.Problems)
+	assert.Len(t, alone, 6)
+	assert.Contains(t, b.out.String(), "each fault is built alone: fault x occurs 0 times")
 }
 
 // TestUnproven: each problem that makes a proof fail, with the line that reports it.
@@ -296,7 +308,7 @@ func TestNarrowed(t *testing.T) {
 	assert.Len(t, proof.Readings, 2)
 }
 
-// TestBuilds: each fault has its own reference, few are built at a time, and one that cannot be built is only its own fault's
+// TestBuilds: each of a few faults has its own reference, few are built at a time, and one that cannot be built is only its own fault's
 // problem.
 func TestBuilds(t *testing.T) {
 	b := newBench(t, script{Verdicts: exact()})

@@ -84,7 +84,7 @@ func Remove(ctx context.Context, cli client.APIClient, label string, awaited ...
 	seen := map[string]bool{}
 	missing := func(name string) bool { return !seen[name] }
 	wait, deadline, strandings := 20*time.Millisecond, time.Now().Add(awaitedTime), 0
-	var left error // what could not be removed at the last try that ctx did not end
+	var left error // of the last attempt that ctx did not cut short, or of the first
 	for {
 		objects, err := List(ctx, cli, label)
 		if err != nil {
@@ -104,7 +104,7 @@ func Remove(ctx context.Context, cli client.APIClient, label string, awaited ...
 		} else if err = removeAll(ctx, cli, objects); err == nil {
 			continue // list again immediately
 		}
-		if ctx.Err() == nil {
+		if ctx.Err() == nil || left == nil {
 			left = err
 		}
 		if stranded(err, objects) {
