@@ -128,8 +128,8 @@ func TestMostFaultsAreCombined(t *testing.T) {
 	combined, err := Combine(root, all)
 	require.NoError(t, err)
 	assert.Greater(t, len(combined.Numbers), len(all)*3/4)
-	reference := loadReference(t)
-	require.NoError(t, reference.add(switchPackage, combined.Overlay[switchFile]))
+	reference, err := loadReference(t).with(switchPackage, combined.Overlay[switchFile])
+	require.NoError(t, err)
 	delete(combined.Overlay, switchFile)
 	assert.NoError(t, reference.check(combined.Overlay))
 }

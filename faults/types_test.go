@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -45,31 +46,46 @@ type program struct {
 
 func loadReference(t *testing.T) program {
 	t.Helper()
-	whole, err := filepath.Abs(root)
+	loaded, err := loadOnce()
 	require.NoError(t, err)
+	return loaded
+}
+
+// loadOnce loads the reference for all tests.
+var loadOnce = sync.OnceValues(func() (program, error) {
+	whole, err := filepath.Abs(root)
+	if err != nil {
+		return program{}, err
+	}
 	loaded := program{set: token.NewFileSet(), root: whole, all: map[string]*types.Package{}}
 	const mode = packages.NeedName | packages.NeedCompiledGoFiles | packages.NeedSyntax | packages.NeedTypes | packages.NeedImports
 	roots, err := packages.Load(&packages.Config{Mode: mode, Dir: whole, Fset: loaded.set}, "./reference/...")
-	require.NoError(t, err)
-	require.Zero(t, packages.PrintErrors(roots))
+	if err != nil {
+		return program{}, err
+	}
+	if packages.PrintErrors(roots) > 0 {
+		return program{}, errors.New("the reference does not compile")
+	}
 	packages.Visit(roots, nil, func(one *packages.Package) {
 		loaded.all[one.PkgPath] = one.Types
 		if slices.Contains(roots, one) {
 			loaded.own = append(loaded.own, one)
 		}
 	})
-	return loaded
-}
+	return loaded, nil
+})
 
-// add adds a package of one file, which imports no other than those that the reference does.
-func (p program) add(path string, text []byte) error {
+// with returns the program with another package of one file, which imports no other than those that the reference does.
+func (p program) with(path string, text []byte) (program, error) {
 	file, err := parser.ParseFile(p.set, path, text, parser.SkipObjectResolution)
 	if err != nil {
-		return err
+		return p, err
 	}
 	config := types.Config{Importer: importer(func(path string) (*types.Package, error) { return p.all[path], nil })}
-	p.all[path], err = config.Check(path, p.set, []*ast.File{file}, nil)
-	return err
+	added, err := config.Check(path, p.set, []*ast.File{file}, nil)
+	p.all = maps.Clone(p.all)
+	p.all[path] = added
+	return p, err
 }
 
 // check checks the types of the packages with patched files, by path below the root, and of all that import them.
