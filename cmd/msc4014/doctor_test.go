@@ -182,7 +182,9 @@ func TestDoctorOnSpace(t *testing.T) {
 func TestDoctorOnPorts(t *testing.T) {
 	// Not at all addresses, where servers of other tests could not listen meanwhile.
 	listener, err := net.Listen("tcp", "127.63.14.1:8008")
-	require.NoError(t, err)
+	if err != nil {
+		t.Skipf("this test listens on port 8008 of the address that doctor tries: %v", err)
+	}
 	found := examinePorts()
 	require.NoError(t, listener.Close())
 	assert.False(t, found.ok)

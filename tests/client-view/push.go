@@ -38,8 +38,7 @@ func init() {
 // counts are the unread counts of Alice in the room: notifications, and highlights among them.
 type counts struct{ notifications, highlights int64 }
 
-// unread asks for the unread counts, by a /sync of all rooms: some servers tell of counts that change later than the room in a whole
-// answer alone.
+// unread returns the unread counts of an initial /sync: a count that changes after the room did is not in every server's incremental one.
 func (m company) unread() (counts, error) {
 	answer, err := m.alice.Sync(m.C.Context(), "", 0, "")
 	if err != nil {

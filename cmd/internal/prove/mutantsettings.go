@@ -35,10 +35,9 @@ const byBase = "room-version/identifier"
 type setting struct {
 	trial // its checks, and the reading that it takes; without a requirement, the default ones
 
-	field    string              // of pseudonym.Readings that it sets
-	expects  map[string][]string // the readings that are seen, by requirement
-	unjudged map[string][]string // what checks do not judge, by check
-	reached  map[int][]string    // checks that ran while a mutant was reached, by the mutant's number (reach.during)
+	field   string              // of pseudonym.Readings that it sets
+	expects map[string][]string // the readings that are seen, by requirement
+	reached map[int][]string    // checks that ran while a mutant was reached, by the mutant's number (reach.during)
 }
 
 // settings returns the setting with the default readings, and one with each other reading.
@@ -175,12 +174,9 @@ func (m *mutating) unmutated(ctx context.Context, in *setting, scratch string, s
 		return fmt.Errorf("the suite must pass without a mutant, with %s, but does not (results in %s): %s",
 			in.name, m.shown(filepath.Join(m.results, folder)), strings.Join(honest.problems, "; "))
 	}
-	in.expects, in.unjudged = map[string][]string{}, map[string][]string{}
+	in.expects = map[string][]string{}
 	for _, requirement := range done.results.Requirements {
 		in.expects[requirement.ID] = requirement.Readings
-	}
-	for _, check := range done.results.Checks {
-		in.unjudged[check.Name] = check.NotJudged
 	}
 	recorded, err := readReach(file)
 	if err != nil {
@@ -226,10 +222,11 @@ func (in *setting) isOther(seen verdict.Observation) bool {
 	return known && seen.Reading != verdict.NoneSeen && !slices.Contains(expected, seen.Reading)
 }
 
-// lost returns what a check does not judge, and does without a mutant. Like other readings, it counts in the usual setting alone.
+// lost returns what a check does not judge because of a mutant. Without one, checks judge everything in the usual setting (outcome.judge);
+// what they judge in others may depend on time, as other readings there.
 func (in *setting) lost(check verdict.CheckResult) []string {
 	if in.requirement != "" {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(check.NotJudged), func(one string) bool { return slices.Contains(in.unjudged[check.Name], one) })
+	return check.NotJudged
 }

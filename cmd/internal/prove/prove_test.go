@@ -89,7 +89,7 @@ func TestFaultsInOneProgram(t *testing.T) {
 	assert.ElementsMatch(t, []string{"second", "third"}, alone)
 	assert.EqualValues(t, 1, together.Load())
 
-	// If the whole cannot be built, each tells of itself.
+	// If the combined program cannot be built, each fault is built alone.
 	alone = nil
 	b.PrepareWith = func(context.Context, map[string][]byte, func(string)) (runtime.Artifact, error) {
 		return runtime.Artifact{}, errors.New("undefined: x")

@@ -102,6 +102,7 @@ func Remove(ctx context.Context, cli client.APIClient, label string, awaited ...
 				return removed, nil
 			}
 		} else if err = removeAll(ctx, cli, objects); err == nil {
+			left = nil
 			continue // list again immediately
 		}
 		if ctx.Err() == nil || left == nil {
