@@ -19,6 +19,7 @@ import (
 const bySync = `^(room-version/created|membership/(join-local|leave)|mapping/in-local-join)$`
 
 func TestAnswersBeyondAllBoundsAreTheServersFault(t *testing.T) {
+	t.Parallel()
 	if goruntime.GOOS != "linux" {
 		t.Skip("the saboteur, as the process runtime, needs Linux")
 	}

@@ -56,6 +56,7 @@ var sabotages = []struct{ program, blame string }{
 }
 
 func TestDyingServerCostsNobodyElseAVerdict(t *testing.T) {
+	t.Parallel()
 	if goruntime.GOOS != "linux" {
 		t.Skip("the saboteur, as the process runtime, needs Linux")
 	}

@@ -20,6 +20,7 @@ const (
 )
 
 func TestServerThatFederatesLaterIsJudgedAsAnyOther(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("containers take their time")
 	}

@@ -60,6 +60,7 @@ eventID, err := s.Rooms.Receive(ctx, origin, event)`,
 }
 
 func TestSlownessThatNoTextForbidsIsNoFail(t *testing.T) {
+	t.Parallel()
 	if goruntime.GOOS != "linux" {
 		t.Skip("the process runtime needs Linux")
 	}
