@@ -3,6 +3,8 @@ package realclient
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -27,6 +29,15 @@ func (s Screen) Line(texts ...string) error {
 		}
 	}
 	return fmt.Errorf("no line of the screen has %q; it is\n%s", texts, s)
+}
+
+// Buffer returns an error unless the list of buffers has one of this name. A line being typed does not count.
+func (s Screen) Buffer(name string) error {
+	entry := regexp.MustCompile(`^\d+\. *` + regexp.QuoteMeta(name) + `\b`)
+	if slices.ContainsFunc(s, entry.MatchString) {
+		return nil
+	}
+	return fmt.Errorf("the list of buffers has no %s; the screen is\n%s", name, s)
 }
 
 // String returns the screen without what is empty.

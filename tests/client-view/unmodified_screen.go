@@ -33,7 +33,7 @@ var _ = check.Register(check.Check{
 			v := visit{session: &session{c: c}, screen: screen, room: make(federation.RoomOptions{Creator: carol, Name: name, AliasName: name})}
 			v.roomID = v.room.ID()
 			v.types("/join #" + name + ":" + peer.Name())
-			v.shows("the room", "#"+name)
+			v.sees("the room in its list", func(screen realclient.Screen) error { return screen.Buffer("#" + name) })
 			v.types("/buffer #" + name)
 			v.talk(alice, peer)
 			return v.result()
@@ -51,11 +51,12 @@ type visit struct {
 // talk lets Alice and Carol talk. Dave joins; Carol redacts her message; Dave leaves.
 func (v *visit) talk(alice *stage.User, peer *stage.Peer) {
 	m := meeting{session: v.session, carol: peer.User("carol"), room: v.room}
+	localpart, _, _ := strings.Cut(alice.UserID[1:], ":")
 	v.shows("that its user has joined", "("+alice.UserID+") has joined")
 	hello := m.sends("carol says hello", federation.TextMessage(m.carol, "hello stranger"))
 	v.shows("the message of a user of another server", "carol", "hello stranger")
 	v.types("hello from the terminal")
-	v.shows("what its user said", "hello from the terminal")
+	v.shows("what its user said", localpart+" | hello from the terminal") // with the sender, which the line being typed lacks
 	m.receives("alice's message", func(event federation.Event) bool {
 		return event.Get("content.body").String() == "hello from the terminal" && m.sentBy(event) == alice.UserID
 	})
