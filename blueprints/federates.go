@@ -13,7 +13,7 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// meetingTime bounds the first exchange of a server and the healthy peer.
+// meetingTime bounds the first exchange of a server and the healthy peer (World.Within).
 const meetingTime = 5 * time.Second
 
 // healthPeer returns the healthy peer of the run, which is in a room of each server.
@@ -44,7 +44,7 @@ func (d *Deployment) meets(ctx context.Context, user *healthUser, server string)
 	if err != nil {
 		return nil, err
 	}
-	limited, cancel := context.WithTimeout(ctx, meetingTime)
+	limited, cancel := d.world.Within(ctx, meetingTime)
 	defer cancel()
 	met := &federated{client: user.client, remote: peer.User("health")}
 	if met.room, err = peer.Join(limited, server, user.room, met.remote); err != nil {

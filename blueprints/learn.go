@@ -111,7 +111,7 @@ func (w *World) ensureReachable(ctx context.Context, peer *federation.Peer, serv
 	if !may || w.Peers.Reached() {
 		return nil
 	}
-	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	asking, cancel := w.Within(ctx, askTimeout)
 	defer cancel()
 	// A candidate without pseudo-ID rooms may have received no signed request yet.
 	_, _ = peer.Do(asking, server, http.MethodGet, "/_matrix/federation/v1/query/profile?user_id=@nobody:"+url.QueryEscape(server), nil)

@@ -52,7 +52,7 @@ func (l *learner) learnt() formats.Learnt { return l.evidence.Learn(l.version) }
 
 // syncs lets the client sync in the federation format, in which a server may show events as they are.
 func (l *learner) syncs(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := l.world.Within(ctx, askTimeout)
 	defer cancel()
 	answer, err := l.client.Sync(ctx, "", 0, `{"event_format":"federation","room":{"timeline":{"limit":50}}}`)
 	if err != nil {
@@ -69,7 +69,7 @@ func (l *learner) syncs(ctx context.Context) {
 // joinsPeer lets the client join a room of the peer. The join that the candidate sends is its own event, whether or not it accepts the
 // answer.
 func (l *learner) joinsPeer(ctx context.Context, format pseudoid.Format) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := l.world.Within(ctx, askTimeout)
 	defer cancel()
 	l.peer.SetFormat(format)
 	room, err := l.peer.CreateRoom(format, federation.RoomOptions{Creator: l.peer.User("host")})
@@ -97,7 +97,7 @@ func (l *learner) joinsPeer(ctx context.Context, format pseudoid.Format) {
 
 // invites lets the client invite a user of the peer.
 func (l *learner) invites(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := l.world.Within(ctx, askTimeout)
 	defer cancel()
 	l.peer.SetFormat(l.learnt().Format)
 	sent := make(chan federation.Request, 1)
@@ -130,7 +130,7 @@ func (l *learner) admits(ctx context.Context) {
 	user := l.peer.User("learner")
 	for _, format := range l.learnt().Guesses() {
 		l.peer.SetFormat(format)
-		trying, cancel := context.WithTimeout(ctx, askTimeout)
+		trying, cancel := l.world.Within(ctx, askTimeout)
 		room, err := l.peer.Join(trying, l.server, l.room, user)
 		cancel()
 		if err != nil {
@@ -147,7 +147,7 @@ func (l *learner) admits(ctx context.Context) {
 
 // isInvited lets the peer invite the client's user, to the path with the event ID or to that with the room ID.
 func (l *learner) isInvited(ctx context.Context, byEventID bool) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := l.world.Within(ctx, askTimeout)
 	defer cancel()
 	format, host := l.learnt().Format, l.peer.User("host")
 	format.InviteByEventID = byEventID
@@ -160,5 +160,5 @@ func (l *learner) isInvited(ctx context.Context, byEventID bool) {
 	}
 }
 
-// askTimeout bounds each request that is made only to learn from what it leads to.
+// askTimeout bounds each request that is made only to learn from what it leads to (World.Within).
 const askTimeout = 10 * time.Second

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"msc4014/helpers/appservice"
 	"msc4014/helpers/check"
@@ -32,6 +33,8 @@ type World struct {
 	RoomVersion string
 	// Artifacts is what the servers run, and names the candidates. It must be set before the first deployment.
 	Artifacts runtime.Artifacts
+	// Within bounds what is asked of servers outside checks (check.Runner.Within). It must be set before the first deployment.
+	Within func(ctx context.Context, base time.Duration) (context.Context, context.CancelFunc)
 
 	count   atomic.Int64
 	mu      sync.Mutex
@@ -50,7 +53,10 @@ var (
 
 // NewWorld returns the world of a run. received is called for each event that a candidate sends or returns to a peer.
 func NewWorld(chosen runtime.Runtime, authority Authority, received func(*federation.Peer, *federation.Room, string, federation.Event)) *World {
-	world := &World{Runtime: chosen, servers: map[string]runtime.Server{}, owners: map[string]string{}, facts: map[string]Facts{}}
+	world := &World{
+		Runtime: chosen, Within: context.WithTimeout,
+		servers: map[string]runtime.Server{}, owners: map[string]string{}, facts: map[string]Facts{},
+	}
 	world.Peers = federation.New(federation.Options{
 		NewPeer:         chosen.NewPeer,
 		Issue:           authority.Issue,

@@ -156,6 +156,7 @@ type StartError struct {
 	Candidate string
 	Server    string
 	Waited    time.Duration
+	Late      bool   // it ran, but was not ready in time
 	Cause     string // "did not answer /versions within 30s", "exited with status 1"
 	LogTail   string // the last lines of its log
 }
@@ -167,4 +168,12 @@ func (e *StartError) Error() string {
 		return text + "; it wrote no log"
 	}
 	return text + "; last lines of its log:\n" + e.LogTail
+}
+
+// Took returns how long the server took, in wall time, which a slow machine may explain; 0 if it did not run out of time.
+func (e *StartError) Took() time.Duration {
+	if e.Late {
+		return e.Waited
+	}
+	return 0
 }

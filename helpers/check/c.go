@@ -170,7 +170,7 @@ func (c *C) untimely(arguments ...any) error {
 		return starved
 	}
 	if slices.ContainsFunc(arguments, isLate) && c.clock.meanSlowness() >= slow {
-		return fmt.Errorf("the server took more than %s to answer, by time-outs of its own, while %s", lateAnswer, c.clock.slowest())
+		return fmt.Errorf("the server took more than %s, by time-outs in wall time, while %s", lateAnswer, c.clock.slowest())
 	}
 	if slices.ContainsFunc(arguments, isTimeOut) && c.runner.machine.stalled() {
 		return errors.New("a deadline passed while the machine was stalled")
@@ -178,11 +178,11 @@ func (c *C) untimely(arguments ...any) error {
 	return nil
 }
 
-// lateAnswer is how late an answer is when time-outs of the server itself may have caused it, which a slow machine does not
-// lengthen: Dendrite answers a join after 20 s, whether joined or not.
+// lateAnswer is how late an answer, or a start, is when time-outs that a slow machine does not lengthen may have caused it: Dendrite
+// answers a join after 20 s, whether joined or not.
 const lateAnswer = 10 * time.Second
 
-// isLate reports whether value is an error that wraps a late answer.
+// isLate reports whether value is an error that wraps a late answer or start.
 func isLate(value any) bool {
 	var answer interface {
 		error
@@ -230,7 +230,11 @@ func (c *C) Differs(names []string, format string, arguments ...any) {
 
 // NotJudged notes that the check does not judge a part of what it covers, because the server does not do it in ordinary rooms either, or
 // does not pass the control. name identifies the part, so that a baseline can expect it and what is lost stands out; the rest says why.
+// If that is a time-out that proves nothing, the check ends with error.
 func (c *C) NotJudged(name, format string, arguments ...any) {
+	if err := c.untimely(arguments...); err != nil {
+		c.SuiteError(err)
+	}
 	c.mu.Lock()
 	if c.outcome.notJudged == nil {
 		c.outcome.notJudged = map[string]bool{}

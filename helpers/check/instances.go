@@ -124,19 +124,20 @@ func (r *Runner) lend(ctx context.Context, blueprint string, private bool) (*ins
 }
 
 // takeBack checks the deployments that were lent to a deadly check: a healthy one is kept for the next; of a dead one, the
-// check is the suspect.
+// check is the suspect. One of which neither is known is not lent again: a later check would be suspected of its death.
 func (r *Runner) takeBack(ctx context.Context, done *attempt) {
 	for _, each := range done.instances {
 		if !each.reusable {
 			continue
 		}
 		r.watchQuietly(ctx, each.deployment, r.options.Quiet)
-		r.confirmHealth(ctx, each)
+		known := r.confirmHealth(ctx, each)
 		switch {
 		case ctx.Err() != nil:
-		case isClosed(each.deployment.Died()):
-			r.close(ctx, each)
-			go r.suspect(ctx, done, each)
+		case !known, isClosed(each.deployment.Died()):
+			if r.close(ctx, each) {
+				go r.suspect(ctx, done, each)
+			}
 		default:
 			each.mu.Lock()
 			each.cleared = len(each.attempts)

@@ -209,6 +209,26 @@ func TestASlowMachineDeclaresNoServerDead(t *testing.T) {
 	}
 }
 
+// TestAServerOfUnknownHealthIsNotLentAgain: if it turns out to be dead, the check that used it before would be no suspect.
+func TestAServerOfUnknownHealthIsNotLentAgain(t *testing.T) {
+	var used []*fakeServer
+	uses := func(name string) *Check {
+		check := named(name, func(_ *C, server *fakeServer) {
+			server.hung.Store(len(used) == 0)
+			used = append(used, server)
+		})
+		check.Deadly = true
+		return check
+	}
+	heard := runInBubble(t, Options{
+		Checks: []*Check{uses("a"), uses("b"), stayingUp()}, Silence: 50 * time.Millisecond, Slowness: func() float64 { return 1000 },
+	}, func(r *Runner) { r.healthLimit = 20 * time.Millisecond; r.options.Quiet = 0 })
+	require.Len(t, used, 2)
+	assert.NotSame(t, used[0], used[1])
+	assert.Equal(t, verdict.Pass, heard.final["b"].Verdict)
+	assert.Equal(t, verdict.Error, heard.final["stays up"].Verdict, heard.final["stays up"].Reason)
+}
+
 // TestABodyThatNeverEndsIsGivenUp: the run goes on, and whatever the goroutine does afterwards is ignored.
 func TestABodyThatNeverEndsIsGivenUp(t *testing.T) {
 	release, over := make(chan struct{}), make(chan struct{})

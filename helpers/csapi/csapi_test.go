@@ -3,6 +3,7 @@ package csapi_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -166,6 +167,14 @@ func TestRefusalNoAnswerAndBadAnswerAreDistinguished(t *testing.T) {
 	assert.Contains(t, err.Error(), "a time-out of 30ms of the caller's")
 	_, refused := csapi.Refused(err)
 	assert.False(t, refused)
+
+	short.Server.Limit = nil
+	_, err = short.Do(context.Background(), "GET", "/hang", nil, nil)
+	assert.ErrorContains(t, err, "a time-out of 30ms")
+	callers, cancel := context.WithTimeoutCause(ctx, 60*time.Millisecond, errors.New("the caller's own time"))
+	defer cancel()
+	_, err = short.Do(callers, "GET", "/hang", nil, nil)
+	assert.ErrorContains(t, err, "the caller's own time", "the caller's time is the only bound")
 
 	_, err = client.Do(ctx, "GET", "/break", nil, nil)
 	require.True(t, csapi.NoAnswer(err))

@@ -32,7 +32,8 @@ type Server struct {
 	Sink transcript.Sink
 	// Timeout bounds one request (in Sync, in addition to its own timeout); 0 means DefaultTimeout.
 	Timeout time.Duration
-	// Limit returns the context that bounds a request, if not in wall time; nil means context.WithTimeout.
+	// Limit returns the context that bounds a request, if not in wall time. nil means context.WithTimeout, or no bound of its own if the
+	// caller's context has one, which may be in another time.
 	Limit func(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc)
 	// HTTP sends the requests; nil means a shared client.
 	HTTP *http.Client
@@ -142,6 +143,9 @@ func (s Server) limited(ctx context.Context, hold time.Duration) (context.Contex
 	limit += hold
 	if s.Limit != nil {
 		return s.Limit(ctx, limit)
+	}
+	if _, bounded := ctx.Deadline(); bounded {
+		return context.WithCancel(ctx)
 	}
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("a time-out of %s: %w", limit, context.DeadlineExceeded))
 }

@@ -11,10 +11,11 @@ import (
 
 // scene is what was prepared once on a deployment, or how the check that prepared it ended.
 type scene[T any] struct {
-	first  sync.Once
-	ready  chan struct{} // closed when value or ending is set
-	value  T
-	ending *check.Ending // nil if preparation succeeded
+	first   sync.Once
+	ready   chan struct{} // closed when value or ending is set
+	settled sync.Once     // closes ready
+	value   T
+	ending  *check.Ending // nil if preparation succeeded
 	// exchanges are those of the check that prepared it, until it was ready: evidence of all that share it.
 	exchanges *packed.Value[[]transcript.Exchange]
 }
@@ -44,15 +45,21 @@ func Scene[T any](s *Stage, name string, prepare func() T) T {
 // prepare sets the value or, if prepare ends the goroutine, the ending.
 func (s *scene[T]) prepare(on *Stage, name string, prepare func() T) {
 	finished := false
+	settle := func(finished bool) {
+		s.settled.Do(func() {
+			if !finished {
+				ending := on.C.Ended()
+				s.ending = &ending
+			}
+			s.exchanges = packed.Of(on.C.Transcript())
+			close(s.ready)
+		})
+	}
+	on.C.Cleanup(func() { settle(false) }) // if the check is given up, prepare may never return
 	on.sharing = name
 	defer func() {
 		on.sharing = ""
-		if !finished {
-			ending := on.C.Ended()
-			s.ending = &ending
-		}
-		s.exchanges = packed.Of(on.C.Transcript())
-		close(s.ready)
+		settle(finished)
 	}()
 	s.value = prepare()
 	finished = true

@@ -55,6 +55,40 @@ func TestSharersOfASceneThatRanOutOfTime(t *testing.T) {
 	}
 }
 
+// TestSharersOfASceneWhosePreparationNeverEnds: the check that prepares is given up, and the others end with it.
+func TestSharersOfASceneWhosePreparationNeverEnds(t *testing.T) {
+	f := newFakeCandidate(t)
+	release := make(chan struct{})
+	defer close(release)
+	var checks []*check.Check
+	for _, name := range []string{"a", "b"} {
+		checks = append(checks, &check.Check{Name: name, Requires: []string{"mapping/x"}, Body: func(c *check.C) {
+			stage.Scene(stage.Open(c, blueprints.OneServer), "an endless one", func() int {
+				<-release // like a parser in an endless loop, which ignores its context
+				return 1
+			})
+		}})
+	}
+	var mu sync.Mutex
+	reasons := map[string]string{}
+	runner := check.New(check.Options{
+		Deployments: f.world, Limit: 500 * time.Millisecond, Grace: 50 * time.Millisecond, Parallel: 2, Checks: checks,
+		Emit: func(event verdict.Event) {
+			if event.Kind == verdict.KindCheckFinal {
+				mu.Lock()
+				defer mu.Unlock()
+				assert.Equal(t, verdict.Error, event.Result.Verdict, event.Check)
+				reasons[event.Check] = event.Result.Reason
+			}
+		},
+	})
+	require.NoError(t, runner.Run(t.Context()))
+	runner.Wait()
+	require.Len(t, reasons, 2)
+	assert.Contains(t, reasons["a"]+reasons["b"], "gave up")
+	assert.Contains(t, reasons["a"]+reasons["b"], "did not end within 500ms of its own time")
+}
+
 // TestSharersOfASceneHaveItsEvidence: what the check that prepared the scene exchanged is evidence of all that rest on it.
 func TestSharersOfASceneHaveItsEvidence(t *testing.T) {
 	f := newFakeCandidate(t)

@@ -157,6 +157,7 @@ func Judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 		warn(err.Error())
 	}
 	runner := check.New(options)
+	world.Within = runner.Within
 	meeting := &meeting{runner: runner, world: world, wanted: wanted, chosen: chosen, warn: warn}
 	candidate, err := meeting.hold(ctx)
 	if err != nil {

@@ -275,14 +275,15 @@ func TestOnlyTheDefaultBoundIsExtended(t *testing.T) {
 func TestStartErrorsSayWhy(t *testing.T) {
 	for mode, want := range map[string]struct {
 		timeout time.Duration
+		late    bool
 		cause   string
 	}{
-		"exit": {time.Hour, "exited with status 3 before it was ready"},
-		"done": {time.Hour, `exited with status 0 before it was ready: the command of its image, ["/homeserver"], exited by itself, ` +
+		"exit": {time.Hour, false, "exited with status 3 before it was ready"},
+		"done": {time.Hour, false, `exited with status 0 before it was ready: the command of its image, ["/homeserver"], exited by itself, ` +
 			"but a homeserver must run until it is stopped"},
-		"silent": {3 * time.Second, "did not answer GET /_matrix/client/versions on port 8008 within 3s"},
+		"silent": {3 * time.Second, true, "did not answer GET /_matrix/client/versions on port 8008 within 3s"},
 		// This is long enough for a program to start on a busy machine.
-		"clients-only": {10 * time.Second, "answered clients on port 8008, but did not accept federation connections on port 8448 within 10s"},
+		"clients-only": {10 * time.Second, true, "answered clients on port 8008, but did not accept federation connections on port 8448 within 10s"},
 	} {
 		t.Run(mode, func(t *testing.T) {
 			run := newRuntime(t, Options{
@@ -292,6 +293,7 @@ func TestStartErrorsSayWhy(t *testing.T) {
 			var startError *runtime.StartError
 			require.ErrorAs(t, err, &startError)
 			assert.Contains(t, startError.Cause, want.cause)
+			assert.Equal(t, want.late, startError.Took() >= want.timeout)
 			assert.Equal(t, "fake@1", startError.Candidate)
 			assert.Contains(t, startError.LogTail, "starting as hs1.d1.msc4014.test")
 		})

@@ -44,7 +44,9 @@ func (s *server) awaitReady(ctx context.Context, life *life, startTook time.Dura
 		if bound.Why == "" && startTook > longStart {
 			cause += fmt.Sprintf(" (before that, the engine took %s to start the container)", startTook.Round(100*time.Millisecond))
 		}
-		return s.startError(ctx, began, cause)
+		failure := s.startError(ctx, began, cause)
+		failure.Late = true
+		return failure
 	default:
 		return fmt.Errorf("start %s: %w", s.name, err)
 	}
@@ -105,7 +107,7 @@ func (s *server) howItEnded(life *life) string {
 	return text
 }
 
-func (s *server) startError(ctx context.Context, began time.Time, cause string) error {
+func (s *server) startError(ctx context.Context, began time.Time, cause string) *runtime.StartError {
 	waited := time.Since(began)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

@@ -201,7 +201,7 @@ func (r *Runtime) forget(s *server) {
 	delete(r.servers, s)
 }
 
-func startError(candidate, server string, waited time.Duration, cause, log string) error {
+func startError(candidate, server string, waited time.Duration, cause, log string) *runtime.StartError {
 	return &runtime.StartError{
 		Candidate: candidate, Server: server, Waited: waited.Round(time.Millisecond), Cause: cause, LogTail: log,
 	}

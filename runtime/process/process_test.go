@@ -199,6 +199,7 @@ func TestFailedStarts(t *testing.T) {
 			assert.Contains(t, failure.Cause, want)
 			assert.Equal(t, "fake@1", failure.Candidate)
 			assert.Equal(t, "d1-hs1", failure.Server)
+			assert.Equal(t, play != "exit", failure.Took() >= timeout)
 			assert.Contains(t, failure.LogTail, "plays "+play)
 			if play == "exit" {
 				assert.Contains(t, failure.LogTail, "cannot open the database")

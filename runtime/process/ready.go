@@ -11,23 +11,24 @@ import (
 	"msc4014/runtime/readiness"
 )
 
-// waitUntilReady waits until the server is ready (runtime/readiness). It returns "" if it is, else why not.
-func (s *server) waitUntilReady(ctx context.Context, life *life) (cause string) {
+// waitUntilReady waits until the server is ready (runtime/readiness). It returns "" if it is, else why not, and
+// whether that is for want of time.
+func (s *server) waitUntilReady(ctx context.Context, life *life) (cause string, late bool) {
 	target := readiness.Server{Name: s.address, Client: s.ClientURL(), Federation: s.FederationAddress()}
 	bound := readiness.Bound{Limit: s.runtime.options.SpawnTimeout}
 	err := readiness.Await(ctx, bound, life.ended, func(ctx context.Context) error {
 		return s.runtime.prober.Ask(ctx, target)
 	})
-	var late *readiness.LateError
+	var tooLate *readiness.LateError
 	switch {
 	case err == nil:
-		return ""
+		return "", false
 	case errors.Is(err, readiness.ErrEnded):
-		return life.status + " before it was ready"
-	case errors.As(err, &late):
-		return late.Error()
+		return life.status + " before it was ready", false
+	case errors.As(err, &tooLate):
+		return tooLate.Error(), true
 	default:
-		return "was not awaited: " + err.Error()
+		return "was not awaited: " + err.Error(), false
 	}
 }
 

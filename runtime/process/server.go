@@ -111,7 +111,7 @@ func (s *server) Start(ctx context.Context) error {
 	if err != nil {
 		return startError(s.artifact.Candidate, s.label, time.Since(started), "could not be started: "+err.Error(), "")
 	}
-	cause := s.waitUntilReady(ctx, life)
+	cause, late := s.waitUntilReady(ctx, life)
 	if cause == "" {
 		return nil
 	}
@@ -120,6 +120,7 @@ func (s *server) Start(ctx context.Context) error {
 	_ = s.end(context.WithoutCancel(ctx), unix.SIGKILL)
 	tail := runtime.LastLines(readFrom(s.logPath(), life.logStart), 50)
 	failure := startError(s.artifact.Candidate, s.label, waited, cause, tail)
+	failure.Late = late
 	if err := ctx.Err(); err != nil {
 		return errors.Join(failure, err)
 	}
