@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -63,6 +64,22 @@ func TestLearnFormatFromEventsOfTheCandidate(t *testing.T) {
 			assert.Equal(t, Facts{Supported: true, Advertised: true, Format: format, Software: "Fake 1.0"}, facts)
 		})
 	}
+}
+
+// TestLearningKeepsTheTimeOfTheRun: on a slow machine wall time would leave the format unseen.
+func TestLearningKeepsTheTimeOfTheRun(t *testing.T) {
+	c := newCandidate(t)
+	server := c.federate(t, pseudoid.FormatMSC4014)
+	room, err := server.CreateRoom(pseudoid.FormatMSC4014, federation.RoomOptions{Creator: server.User("alice")})
+	require.NoError(t, err)
+	d := c.deploy(t, OneServer)
+	c.homes["hs1"].Answer("POST", "/createRoom", 200, `{"room_id":"`+room.ID()+`"}`)
+	c.Within = func(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(ctx, 0) // the run's time is over
+	}
+	facts, err := c.Learn(deadline(t), d, 0)
+	require.NoError(t, err)
+	assert.Contains(t, facts.Unseen, formats.Dialect)
 }
 
 // TestAnotherRoomVersion is that of a candidate which calls it something else.

@@ -209,6 +209,21 @@ func TestASlowMachineDeclaresNoServerDead(t *testing.T) {
 	}
 }
 
+// TestWhatIsAskedOutsideChecksHasMoreTimeOnASlowMachine: most of a wait can be work.
+func TestWhatIsAskedOutsideChecksHasMoreTimeOnASlowMachine(t *testing.T) {
+	for slowness, wanted := range map[float64]time.Duration{1: 10 * time.Second, 4: 28 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			r := New(Options{Slowness: func() float64 { return slowness }, Emit: func(verdict.Event) {}})
+			defer r.machine.stop()
+			began := time.Now()
+			ctx, cancel := r.Within(t.Context(), 10*time.Second)
+			defer cancel()
+			<-ctx.Done()
+			assert.InDelta(t, wanted.Seconds(), time.Since(began).Seconds(), 0.2)
+		})
+	}
+}
+
 // TestAServerOfUnknownHealthIsNotLentAgain: if it turns out to be dead, the check that used it before would be no suspect.
 func TestAServerOfUnknownHealthIsNotLentAgain(t *testing.T) {
 	var used []*fakeServer
