@@ -209,6 +209,26 @@ func TestASlowMachineDeclaresNoServerDead(t *testing.T) {
 	}
 }
 
+// TestManyStepsHaveMoreTimeOnASlowMachine: unlike one step, whose time-outs are in wall time.
+func TestManyStepsHaveMoreTimeOnASlowMachine(t *testing.T) {
+	lasts := func(within func(c *C) (context.Context, context.CancelFunc)) (lasted time.Duration) {
+		runInBubble(t, Options{Slowness: func() float64 { return 2 }, Checks: []*Check{{
+			Name: "waits", Requires: []string{"chapter/waits"}, Slow: time.Second, Body: func(c *C) {
+				began := time.Now()
+				ctx, cancel := within(c)
+				defer cancel()
+				<-ctx.Done()
+				lasted = time.Since(began)
+			},
+		}}}, nil)
+		return lasted
+	}
+	step := lasts(func(c *C) (context.Context, context.CancelFunc) { return c.Within(80 * time.Second) })
+	many := lasts(func(c *C) (context.Context, context.CancelFunc) { return c.WithinWork(80 * time.Second) })
+	assert.InDelta(t, 86, step.Seconds(), 0.2, "6 s of it can be work")
+	assert.InDelta(t, 160, many.Seconds(), 0.2)
+}
+
 // TestWhatIsAskedOutsideChecksHasMoreTimeOnASlowMachine: most of a wait can be work.
 func TestWhatIsAskedOutsideChecksHasMoreTimeOnASlowMachine(t *testing.T) {
 	for slowness, wanted := range map[float64]time.Duration{1: 10 * time.Second, 4: 28 * time.Second} {

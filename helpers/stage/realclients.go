@@ -40,7 +40,7 @@ func (s *Stage) NioDevice(userID string) (*realclient.Nio, error) {
 
 // realClient starts a program of the image of real clients beside hs1. Its record becomes evidence of the check when that ends.
 func (s *Stage) realClient(name string, command []string) *realclient.Program {
-	ctx, cancel := s.C.Within(ofStart)
+	ctx, cancel := s.C.WithinWork(ofStart)
 	defer cancel()
 	process, err := s.world.StartClient(ctx, s.Deployment.Server(0), command...)
 	s.must(err)
@@ -56,7 +56,7 @@ func (s *Stage) realClient(name string, command []string) *realclient.Program {
 func (u *User) Weechat() (*realclient.Weechat, error) {
 	s, localpart := u.stage, localpartOf(u.UserID)
 	program := s.realClient(localpart, realclient.WeechatProgram)
-	ctx, cancel := s.C.Within(ofStart)
+	ctx, cancel := s.C.WithinWork(ofStart)
 	defer cancel()
 	return realclient.LogInWeechat(ctx, program, localpart, u.password())
 }

@@ -90,7 +90,7 @@ func seedsOf(c *check.C, number int, own []uint64) []uint64 {
 
 // plays plays the sessions of seeds. A run for twin sessions ends with the first difference that nobody expects.
 func plays(c *check.C, hunter *twins.Hunter, cast twins.Cast, seeds []uint64) {
-	ctx, cancel := c.Within(twinPlays + time.Duration(len(seeds))*longestTwins)
+	ctx, cancel := c.WithinWork(twinPlays + time.Duration(len(seeds))*longestTwins)
 	defer cancel()
 	hunter.Context = ctx
 	for i, seed := range seeds {
@@ -114,7 +114,7 @@ func plays(c *check.C, hunter *twins.Hunter, cast twins.Cast, seeds []uint64) {
 
 // shortens looks for the shortest sessions as long as there is time.
 func shortens(c *check.C, hunter *twins.Hunter) {
-	ctx, cancel := c.Within(twinShortening)
+	ctx, cancel := c.WithinWork(twinShortening)
 	defer cancel()
 	hunter.Context = ctx
 	for _, one := range hunter.Found {
