@@ -145,8 +145,8 @@ func BaseImageHost(name string) (host string, isBaseImage bool) {
 	return strings.ToLower(host), isBaseImage && host != ""
 }
 
-// BaseImageVariable returns the name of the variable that selects the image of a host.
-func BaseImageVariable(host string) string { return baseImagePrefix + strings.ToUpper(host) }
+// baseImageVariable returns the name of the variable that selects the image of a host.
+func baseImageVariable(host string) string { return baseImagePrefix + strings.ToUpper(host) }
 
 // Shaping returns the names of the variables that are set and affect how a container is created.
 func (o Options) Shaping() []string {
@@ -159,7 +159,7 @@ func (o Options) Shaping() []string {
 func (o Options) ContainersOnly() []string {
 	var names []string
 	for _, host := range slices.Sorted(maps.Keys(o.BaseImages)) {
-		names = append(names, BaseImageVariable(host))
+		names = append(names, baseImageVariable(host))
 	}
 	for _, variable := range []struct {
 		name string

@@ -33,13 +33,23 @@ func (o Options) ServerImages() []ServerImage {
 	var images []ServerImage
 	for _, host := range []string{"hs1", "hs2"} {
 		if image := o.BaseImages[host]; image != "" {
-			images = append(images, ServerImage{host, tagged(image), baseImagePrefix + strings.ToUpper(host)})
+			images = append(images, ServerImage{host, tagged(image), baseImageVariable(host)})
 		}
 	}
 	if len(images) == 1 && images[0].Host == "hs1" && o.BaseImage != "" {
 		images = append(images, ServerImage{"hs2", tagged(o.BaseImage), strings.TrimSuffix(baseImagePrefix, "_")})
 	}
 	return images
+}
+
+// ServerVariable returns the variable that sets the image, given with its tag, for the server at host; "" if none does.
+func (o Options) ServerVariable(host, image string) string {
+	for _, each := range o.ServerImages() {
+		if each.Host == host && each.Image == image {
+			return each.Variable
+		}
+	}
+	return ""
 }
 
 // tagged returns the name of an image with the default tag if it has none. It returns an invalid name unchanged.

@@ -123,11 +123,10 @@ func (r *Runtime) prepare(ctx context.Context) error {
 		return err
 	}
 	for host, artifact := range r.artifacts.ByHost {
-		err := r.inspectArtifact(ctx, artifact)
-		if err != nil && r.options.Complement.BaseImages[host] == artifact.Image {
-			err = fmt.Errorf("%s=%q: %w", complement.BaseImageVariable(host), artifact.Image, err)
-		}
-		if err != nil {
+		if err := r.inspectArtifact(ctx, artifact); err != nil {
+			if variable := r.options.Complement.ServerVariable(host, artifact.Image); variable != "" {
+				err = fmt.Errorf("%s=%q: %w", variable, artifact.Image, err)
+			}
 			return err
 		}
 	}

@@ -439,14 +439,21 @@ func TestBadInput(t *testing.T) {
 // If the engine refuses a setting, the user can recognize it only by its variable.
 func TestErrorsNameTheVariable(t *testing.T) {
 	reference := homeserverImage(t, connect(t))
-	_, err := New(t.Context(), runtime.Artifact{Image: reference}, Options{
-		Session: newSession(t), Authority: testAuthority(t), ByHost: map[string]runtime.Artifact{"hs2": {Image: "msc4014-no-such-image:none"}},
-		Complement: complement.Options{BaseImages: map[string]string{"hs2": "msc4014-no-such-image:none"}},
-	})
-	require.ErrorContains(t, err, `COMPLEMENT_BASE_IMAGE_HS2="msc4014-no-such-image:none": the engine does not have the image`)
+	for variable, environment := range map[string][]string{
+		"COMPLEMENT_BASE_IMAGE_HS2": {"COMPLEMENT_BASE_IMAGE_HS2=msc4014-no-such-image"},
+		"COMPLEMENT_BASE_IMAGE":     {"COMPLEMENT_BASE_IMAGE_HS1=" + reference, "COMPLEMENT_BASE_IMAGE=msc4014-no-such-image"},
+	} {
+		settings, err := complement.FromEnvironment(environment)
+		require.NoError(t, err)
+		_, err = New(t.Context(), runtime.Artifact{Image: reference}, Options{
+			Session: newSession(t), Authority: testAuthority(t), Complement: settings,
+			ByHost: map[string]runtime.Artifact{"hs2": {Image: "msc4014-no-such-image:latest"}},
+		})
+		assert.ErrorContains(t, err, variable+`="msc4014-no-such-image:latest": the engine does not have the image`)
+	}
 
 	run := newRuntime(t, Options{Complement: complement.Options{CPUs: 4000}})
-	_, err = run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
+	_, err := run.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1"})
 	require.ErrorContains(t, err, "(with COMPLEMENT_CONTAINER_CPU_CORES set): ")
 }
 
