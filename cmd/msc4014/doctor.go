@@ -28,6 +28,7 @@ import (
 	"msc4014/cmd/internal/suitebinary"
 	"msc4014/report"
 	"msc4014/runtime/candidate"
+	"msc4014/runtime/docker/engine"
 	"msc4014/runtime/session"
 )
 
@@ -73,14 +74,15 @@ Exit status: 0 if at least one runtime works; 2 if no run is possible.`,
 func examine(ctx context.Context, root string) []finding {
 	containment, contained := examineContainers(ctx)
 	ports := examinePorts()
+	named, _ := engine.Named(os.Getenv)
 	any := finding{what: "a runtime", ok: contained || ports.ok, needed: true}
 	switch {
 	case contained && ports.ok:
 		any.text = "containers and plain processes both work"
 	case contained:
 		any.text = "containers work, plain processes do not"
-	case ports.ok && os.Getenv("DOCKER_HOST") != "":
-		any.text = "plain processes work, but only with --runtime process: DOCKER_HOST names an engine that does not work"
+	case ports.ok && named != "":
+		any.text = "plain processes work, but only with --runtime process: " + named + " names an engine that does not work"
 	case ports.ok:
 		any.text = "plain processes work, containers do not: Dendrite and the reference can be tested, Synapse and images cannot"
 	default:

@@ -62,6 +62,13 @@ func TestDoctorWithoutAnEngine(t *testing.T) {
 	require.Len(t, findings, 1)
 	assert.False(t, findings[0].ok)
 	assert.Contains(t, findings[0].text, "start it (systemctl start docker), or set DOCKER_HOST")
+
+	t.Setenv("DOCKER_HOST", "")
+	t.Setenv("DOCKER_CONTEXT", "remote")
+	findings, work = examineContainers(t.Context())
+	assert.False(t, work)
+	require.Len(t, findings, 1)
+	assert.Contains(t, findings[0].text, `contexts of the docker command, such as "remote", are not read: set DOCKER_HOST`)
 }
 
 func TestDoctorOnAnEngine(t *testing.T) {

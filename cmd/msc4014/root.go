@@ -50,7 +50,8 @@ failed or matched a baseline. junit.xml has a failure or an error if and only if
 
 const environmentHelp = `
 Environment:
-  DOCKER_HOST        address of the Docker engine; if it does not answer, the exit status is 2
+  DOCKER_HOST        address of the Docker engine; if it does not answer, the exit status is 2. Contexts of the docker
+                     command are not read: DOCKER_CONTEXT without DOCKER_HOST is exit status 2, too
   NO_COLOR           disable colours on the terminal
   MSC4014_LOG_LEVEL  log level of the candidates: trace, debug, info, warn, error; pass it to containers and
                      processes with COMPLEMENT_SHARE_ENV_PREFIX=X_ and X_MSC4014_LOG_LEVEL=debug
@@ -167,7 +168,7 @@ func newRunCommand(use string, kill <-chan struct{}, status *int, options *run.O
 	flags.StringArrayVar(&wanted.variant.Readings, "reading", nil,
 		"start the reference with `REQUIREMENT=READING`, in place of its usual reading of what\nthe proposal leaves open; may be repeated")
 	flags.StringVar(&options.Runtime, "runtime", "auto",
-		"how to run servers: `auto|docker|process`; auto is docker if an engine answers,\nelse process, unless DOCKER_HOST is set")
+		"how to run servers: `auto|docker|process`; auto is docker if an engine answers,\nelse process, unless DOCKER_HOST or DOCKER_CONTEXT is set")
 	flags.BoolVar(&options.WithClients, "with-clients", false,
 		"also run the checks that use real client software, from Debian's packages;\nneeds containers")
 	flags.BoolVar(&wanted.bootstrapBase, "bootstrap-base", false,

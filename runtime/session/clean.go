@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/docker/docker/client"
-
 	"msc4014/internal/filelock"
 	"msc4014/runtime/candidate"
 	"msc4014/runtime/docker/engine"
@@ -79,8 +77,9 @@ func cleanRuns(ctx context.Context, requested, others bool, progress func(string
 	cli, err := eng.connect()
 	if err != nil {
 		const what = "containers, networks and volumes were not checked"
+		named, _ := engine.Named(os.Getenv)
 		switch {
-		case requested && (others || os.Getenv(client.EnvOverrideHost) != ""): // the user expects an engine
+		case requested && (others || named != ""): // the user expects an engine
 			problems = append(problems, fmt.Errorf(what+": %w", err))
 		case requested: // otherwise a run that created containers reports it
 			progress(what + ": " + err.Error())

@@ -252,6 +252,10 @@ func TestCleanReportsThatNoEngineAnswers(t *testing.T) {
 	assert.Empty(t, clean(t), "a run without containers needs no engine")
 	err := Clean(t.Context(), CleanOptions{}, func(string) {})
 	assert.ErrorContains(t, err, "no container engine answers", "an engine named by DOCKER_HOST is required")
+	t.Setenv("DOCKER_HOST", "")
+	t.Setenv("DOCKER_CONTEXT", "remote")
+	err = Clean(t.Context(), CleanOptions{}, func(string) {})
+	assert.ErrorContains(t, err, "DOCKER_CONTEXT", "so is one named by a context")
 }
 
 func TestFolderStaysWhileTheEngineDoesNotAnswer(t *testing.T) {

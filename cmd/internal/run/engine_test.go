@@ -34,3 +34,12 @@ func TestAnEngineThatIsNamedMustAnswer(t *testing.T) {
 	assert.Equal(t, StatusExpected, status)
 	assert.Contains(t, b.out.String(), "servers run as plain processes: no container engine answers")
 }
+
+func TestAContextNamesAnEngine(t *testing.T) {
+	b := newBench(t, script{Checks: two, Verdicts: verdicts{"check-a": "pass", "check-b": "pass"}})
+	b.Engine = func(context.Context) error { return errors.New("contexts are not read") }
+	b.Environment = func(name string) string { return map[string]string{"DOCKER_CONTEXT": "remote"}[name] }
+	status, err := b.Run(context.Background(), options("dendrite"))
+	assert.Equal(t, StatusCannot, status)
+	assert.EqualError(t, err, "DOCKER_CONTEXT=remote: contexts are not read; or run without containers (--runtime process)")
+}

@@ -21,6 +21,7 @@ import (
 	"msc4014/report/live"
 	"msc4014/runtime"
 	"msc4014/runtime/complement"
+	"msc4014/runtime/docker/engine"
 	"msc4014/runtime/session"
 )
 
@@ -177,10 +178,6 @@ func (r *Runner) make(ctx context.Context, m *made) error {
 
 func (m *made) say(line string) { m.progress.Say("%s", line) }
 
-// engineVariable names the container engine. An engine that was named must answer: falling back to plain processes would
-// not test what was asked for.
-const engineVariable = "DOCKER_HOST"
-
 // decideRuntime chooses containers if an engine answers, unless the options name the runtime.
 func (r *Runner) decideRuntime(ctx context.Context, m *made) error {
 	m.runtimeName = m.Options.Runtime
@@ -188,6 +185,7 @@ func (r *Runner) decideRuntime(ctx context.Context, m *made) error {
 		return nil
 	}
 	err := r.Engine(ctx)
+	variable, value := engine.Named(r.Environment)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -196,8 +194,8 @@ func (r *Runner) decideRuntime(ctx context.Context, m *made) error {
 		return nil
 	case m.runtimeName == "docker":
 		return fmt.Errorf("--runtime docker: %w", err)
-	case r.Environment(engineVariable) != "":
-		return fmt.Errorf("%s=%s: %w; or run without containers (--runtime process)", engineVariable, r.Environment(engineVariable), err)
+	case variable != "":
+		return fmt.Errorf("%s=%s: %w; or run without containers (--runtime process)", variable, value, err)
 	}
 	m.runtimeName = "process"
 	for _, one := range m.tasks {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -25,9 +26,28 @@ const LabelImages = "msc4014.images"
 // pingTimeout is how long an engine may take to answer a ping.
 const pingTimeout = 10 * time.Second
 
+// contextVariable names a context of the docker command, whose library for them is not part of the engine's client.
+const contextVariable = "DOCKER_CONTEXT"
+
+// Named returns the variable that names an engine, and its value; both are "" if none does. DOCKER_HOST takes precedence, as for
+// the docker command. An engine that was named must answer: another, or plain processes, would not test what was asked for.
+func Named(environment func(string) string) (variable, value string) {
+	if value := environment(client.EnvOverrideHost); value != "" {
+		return client.EnvOverrideHost, value
+	}
+	if value := environment(contextVariable); value != "" && value != "default" {
+		return contextVariable, value
+	}
+	return "", ""
+}
+
 // Connect returns a client for the engine that the DOCKER_* variables name (by default, at the local socket), with an API
 // version that both sides support. If the engine does not answer, the error says what to do.
 func Connect(ctx context.Context) (*client.Client, error) {
+	if variable, value := Named(os.Getenv); variable == contextVariable {
+		return nil, fmt.Errorf("contexts of the docker command, such as %q, are not read: set %s to the address that "+
+			"`docker context inspect %s` shows, or unset %s", value, client.EnvOverrideHost, value, contextVariable)
+	}
 	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
 		return nil, fmt.Errorf("the environment (DOCKER_HOST, DOCKER_CERT_PATH ...) does not name a usable container engine: %w", err)
