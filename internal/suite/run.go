@@ -42,8 +42,8 @@ const (
 
 // usualParallel returns how many checks run at once by default: enough to keep the cores busy, besides the checks that wait for
 // time-outs of servers. More would slow the servers down without making the run faster: Dendrite opens database connections for
-// concurrent requests, and closes them again (docs/performance.md).
-func usualParallel(cores int) int { return min(cores+1, 8) }
+// concurrent requests, and closes them again (docs/performance.md). Unlike the number of cores, GOMAXPROCS follows a container's quota.
+func usualParallel() int { return min(goruntime.GOMAXPROCS(0)+1, 8) }
 
 // limit returns the time limit of one check. A run that looks for differences between twin sessions lasts as long as it takes.
 func limit(wanted plan.Plan) time.Duration {
@@ -145,7 +145,7 @@ func Judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 
 	parallel := wanted.Parallel
 	if parallel == 0 {
-		parallel = usualParallel(goruntime.NumCPU())
+		parallel = usualParallel()
 	}
 	options := check.Options{
 		Checks: chosen, Deployments: world, Parallel: parallel, Copies: copies, Emit: emit, Keep: keeper(wanted),
