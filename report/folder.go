@@ -69,7 +69,7 @@ func OpenFolder(path string) (*Folder, error) {
 	if err := os.MkdirAll(absolute, 0o755); err != nil {
 		return nil, fmt.Errorf("cannot make the results folder: %w", err)
 	}
-	unlock, err := lockBriefly(absolute)
+	unlock, err := lockBriefly(context.Background(), absolute)
 	if err != nil {
 		return nil, err
 	}
@@ -311,13 +311,25 @@ func removeDead(folder string) {
 }
 
 // RemoveDead removes what killed runs left in the results folders below root. The clean command uses it.
-func RemoveDead(root string) {
+func RemoveDead(ctx context.Context, root string) error {
+	var problems []error
 	for _, pattern := range []string{"*", "*/*"} {
 		folders, _ := filepath.Glob(filepath.Join(root, pattern))
 		for _, folder := range folders {
-			removeDead(folder)
+			if left, _ := filepath.Glob(filepath.Join(folder, runFolderPattern)); len(left) == 0 {
+				continue
+			}
+			unlock, err := lockBriefly(ctx, folder) // the folder of a run that is just beginning looks like a dead run's
+			switch {
+			case err == nil:
+				removeDead(folder)
+				unlock()
+			case !errors.Is(err, os.ErrNotExist): // it went with its run
+				problems = append(problems, err)
+			}
 		}
 	}
+	return errors.Join(problems...)
 }
 
 // lockFolder locks a run's folder for as long as the returned file is open.
@@ -339,12 +351,12 @@ func lockFolder(staging string) (*os.File, error) {
 
 // lockBriefly prevents two runs from claiming a folder at the same moment. It locks the folder itself, which leaves no file
 // behind.
-func lockBriefly(folder string) (unlock func(), err error) {
+func lockBriefly(ctx context.Context, folder string) (unlock func(), err error) {
 	opened, err := os.Open(folder)
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the results folder: %w", err)
 	}
-	if err := filelock.Wait(context.Background(), opened, filelock.Exclusive); err != nil {
+	if err := filelock.Wait(ctx, opened, filelock.Exclusive); err != nil {
 		_ = opened.Close()
 		return nil, fmt.Errorf("cannot lock the results folder %s: %w", folder, err)
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -130,6 +131,24 @@ func TestFolderOfAKilledRun(t *testing.T) {
 	assert.NoDirExists(t, killed.Staging())
 	require.NoError(t, next.Close())
 	assert.Empty(t, entries(t, path), "a run that kept nothing leaves nothing")
+}
+
+// TestCleaningSparesARunThatIsBeginning: between the creation and the lock of its folder, a run looks dead.
+func TestCleaningSparesARunThatIsBeginning(t *testing.T) {
+	root := t.TempDir()
+	path := filepath.Join(root, "dendrite")
+	staging := filepath.Join(path, ".run-1")
+	write(t, "", staging, lockName)
+	unlock, err := lockBriefly(t.Context(), path)
+	require.NoError(t, err)
+	interrupted, interrupt := context.WithCancel(t.Context())
+	interrupt() // else it would wait
+	assert.ErrorIs(t, RemoveDead(interrupted, root), context.Canceled)
+	assert.DirExists(t, staging)
+
+	unlock()
+	require.NoError(t, RemoveDead(t.Context(), root))
+	assert.NoDirExists(t, staging)
 }
 
 func TestFolderRefusesWhatNoRunWrote(t *testing.T) {

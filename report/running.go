@@ -3,6 +3,7 @@ package report
 // Whether a run is using a results folder.
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -19,7 +20,7 @@ func Unended(results Results) bool { return strings.HasPrefix(results.Incomplete
 
 // Running returns the folder of the files of the run that is using a results folder, and whether there is one.
 func Running(folder string) (staging string, running bool, err error) {
-	unlock, err := lockBriefly(folder) // a run that is just beginning would take a test of its lock for another run
+	unlock, err := lockBriefly(context.Background(), folder) // a run that is just beginning would take a test of its lock for another run
 	if err != nil {
 		return "", false, err
 	}

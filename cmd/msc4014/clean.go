@@ -56,8 +56,7 @@ func clean(ctx context.Context, root string, options session.CleanOptions, tell 
 		printed = true
 		tell(line)
 	}
-	err := errors.Join(session.AwaitOrphans(ctx, say), session.Clean(ctx, options, say))
-	report.RemoveDead(filepath.Join(root, "results"))
+	err := errors.Join(session.AwaitOrphans(ctx, say), session.Clean(ctx, options, say), report.RemoveDead(ctx, filepath.Join(root, "results")))
 	suitebinary.RemoveUnfinished(root)
 	if !printed && err == nil {
 		tell("nothing was left behind")
