@@ -26,22 +26,27 @@ if ! command -v go >/dev/null 2>&1; then
 	exit 2
 fi
 
-# Build under a temporary name and rename, so that concurrent runs do not interfere; start from a copy of the last build,
-# so that go build links only if something changed. If this run is killed, the next one recognises what it left by these
-# two names, and its compilers by the folder.
-new=$program.new-$$
-work=$MSC4014_ROOT/bin/.building-$$
+# Build in a folder of its own and rename, so that concurrent runs do not interfere; start from a copy of the last build, so
+# that go build links only if something changed. If this run is killed, the next one recognises the folder by its name and
+# its lock, which tells live builds in other containers, and the compilers by the folder (cmd/internal/suitebinary).
+work=$MSC4014_ROOT/bin/.building-$(uname -n)-$$
+new=$work/msc4014
 trap 'rm -f "$new"; rmdir "$work" 2>/dev/null || true' EXIT
 trap 'exit 2' HUP INT TERM
 mkdir -p "$work"
+if command -v flock >/dev/null 2>&1; then
+	exec 9<"$work"
+	flock 9
+fi
 if [ -f "$program" ]; then
 	cp -p "$program" "$new"
 fi
-if ! (cd "$MSC4014_ROOT" && GOTMPDIR=$work go build -buildvcs=false -o "$new" ./cmd/msc4014); then
+if ! (cd "$MSC4014_ROOT" && GOTMPDIR=$work go build -buildvcs=false -o "$new" ./cmd/msc4014) 9<&-; then
 	echo "run.sh: could not build cmd/msc4014, see above" >&2
 	exit 2
 fi
 mv -f "$new" "$program"
 rm -rf "$work"
+exec 9<&-
 trap - EXIT HUP INT TERM
 exec "$program" "$@"

@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"msc4014/internal/filelock"
 	"msc4014/internal/selection"
 	"msc4014/runtime/gocommand"
 )
@@ -37,14 +38,17 @@ func Build(ctx context.Context, root string) (string, error) {
 		return "", fmt.Errorf("cannot build the checks: %w", err)
 	}
 	RemoveUnfinished(root)
-	target := filepath.Join(folder, "suite")
-	temporary := fmt.Sprintf("%s.new-%d", target, os.Getpid())
-	defer func() { _ = os.Remove(temporary) }()
-	work := filepath.Join(folder, fmt.Sprintf("%s%d", workPrefix, os.Getpid()))
-	if err := os.MkdirAll(work, 0o755); err != nil {
+	work, err := os.MkdirTemp(folder, fmt.Sprintf("%s*-%d", workPrefix, os.Getpid()))
+	if err != nil {
 		return "", fmt.Errorf("cannot build the checks: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(work) }()
+	lock, err := lockWork(work)
+	if err != nil {
+		return "", fmt.Errorf("cannot build the checks: lock %s: %w", work, err)
+	}
+	defer func() { _ = lock.Close() }()
+	target, temporary := filepath.Join(folder, "suite"), filepath.Join(work, "suite")
 	// Over a copy of the last binary, the go command links only if something changed.
 	_ = copyFile(target, temporary)
 	output, err := gocommand.Run(ctx, root, append(os.Environ(), gocommand.TemporaryVariable+"="+work),
@@ -69,25 +73,39 @@ func Prebuilt(root string) (commit string) {
 	return strings.TrimSpace(string(text))
 }
 
-// workPrefix begins the names of folders in root/bin for temporary files of go commands: this package's and those of
-// run.sh. Like the names of unfinished programs, they end in the process ID of the builder.
+// workPrefix begins the names of folders in root/bin for unfinished programs and temporary files of go commands: this package's
+// and those of run.sh. Their names end in the process ID of the builder, which holds the folder's lock.
 const workPrefix = ".building-"
 
+// lockWork takes the lock of a folder until the returned file is closed. Compilers do not inherit it.
+func lockWork(work string) (*os.File, error) {
+	opened, err := os.Open(work)
+	if err != nil {
+		return nil, err
+	}
+	if err := filelock.Try(opened, filelock.Exclusive); err != nil {
+		return nil, errors.Join(err, opened.Close())
+	}
+	return opened, nil
+}
+
 // RemoveUnfinished removes what killed builds left in root/bin, this package's and those of run.sh: programs, temporary
-// files, and compilers that are still at work. Live builds are left alone.
+// files, and compilers that are still at work. Live builds are left alone: the process ID tells those that have no lock (yet), the
+// lock those in other PID namespaces.
 func RemoveUnfinished(root string) {
-	for _, pattern := range []string{workPrefix + "*", "*.new-*"} {
-		left, _ := filepath.Glob(filepath.Join(root, "bin", pattern))
-		for _, path := range left {
-			number, err := strconv.Atoi(path[strings.LastIndex(path, "-")+1:])
-			if err != nil || !errors.Is(syscall.Kill(number, 0), syscall.ESRCH) {
-				continue
-			}
-			if pattern != "*.new-*" {
-				gocommand.EndWorkers(path)
-			}
-			_ = os.RemoveAll(path)
+	left, _ := filepath.Glob(filepath.Join(root, "bin", workPrefix+"*"))
+	for _, work := range left {
+		number, err := strconv.Atoi(work[strings.LastIndex(work, "-")+1:])
+		if err != nil || !errors.Is(syscall.Kill(number, 0), syscall.ESRCH) {
+			continue
 		}
+		lock, err := lockWork(work)
+		if err != nil {
+			continue
+		}
+		gocommand.EndWorkers(work)
+		_ = os.RemoveAll(work)
+		_ = lock.Close()
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 
 	"msc4014/helpers/plan"
 	"msc4014/helpers/verdict"
+	"msc4014/internal/filelock"
 )
 
 const fakeVariable = "MSC4014_TEST_FAKE_SUITE"
@@ -324,23 +325,26 @@ func TestBuild(t *testing.T) {
 func TestUnfinishedBuildsAreRemoved(t *testing.T) {
 	root := t.TempDir()
 	folder := filepath.Join(root, "bin")
-	require.NoError(t, os.Mkdir(folder, 0o755))
 	ended := exec.Command("true")
 	require.NoError(t, ended.Run())
-	dead := filepath.Join(folder, "suite.new-"+strconv.Itoa(ended.Process.Pid))
-	alive := filepath.Join(folder, "suite.new-"+strconv.Itoa(os.Getpid()))
-	for _, file := range []string{dead, alive, filepath.Join(folder, "suite")} {
-		require.NoError(t, os.WriteFile(file, nil, 0o755))
+	dead := filepath.Join(folder, workPrefix+strconv.Itoa(ended.Process.Pid))
+	alive := filepath.Join(folder, workPrefix+strconv.Itoa(os.Getpid()))
+	elsewhere := filepath.Join(folder, workPrefix+"1-"+strconv.Itoa(ended.Process.Pid)) // in another PID namespace
+	for _, work := range []string{dead, alive, elsewhere} {
+		require.NoError(t, os.MkdirAll(filepath.Join(work, "go-build1"), 0o755))
 	}
-	work := filepath.Join(folder, workPrefix+strconv.Itoa(ended.Process.Pid))
-	require.NoError(t, os.MkdirAll(filepath.Join(work, "go-build1"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "suite"), nil, 0o755))
+	lock, err := os.Open(elsewhere)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, lock.Close()) }()
+	require.NoError(t, filelock.Try(lock, filelock.Exclusive))
 	compiler := exec.Command("sleep", "1000")
-	compiler.Env = []string{"GOTMPDIR=" + work}
+	compiler.Env = []string{"GOTMPDIR=" + dead}
 	require.NoError(t, compiler.Start())
 	RemoveUnfinished(root)
 	assert.ErrorContains(t, compiler.Wait(), "killed")
-	assert.NoDirExists(t, work)
-	assert.NoFileExists(t, dead)
-	assert.FileExists(t, alive)
+	assert.NoDirExists(t, dead)
+	assert.DirExists(t, alive)
+	assert.DirExists(t, elsewhere)
 	assert.FileExists(t, filepath.Join(folder, "suite"))
 }
