@@ -54,7 +54,7 @@ func examineVariables(environment []string) (settings complement.Options, notice
 		case isBaseImage && anyHost.MatchString(host):
 			notices = append(notices, fmt.Sprintf("%s is ignored: deployments of this suite have no server %s, only %s; the nearest known name is %s",
 				name, host, strings.Join(complement.Hosts, " and "), nearest))
-		case distance <= misspelt && slices.Contains(choosing, nearest), strings.Contains(name, "IMAGE"):
+		case looksChoosing(name):
 			problems = append(problems, fmt.Errorf("the variable %s is unknown, but looks like it selects the image under test; the nearest known name is %s: "+
 				"correct it, or unset it", name, nearest))
 		default:
@@ -72,7 +72,8 @@ func examineVariables(environment []string) (settings complement.Options, notice
 }
 
 // namesIn returns the names in environment that look like the suite's or Complement's, sorted. An empty variable counts as
-// unset, and variables shared with servers are skipped.
+// unset, and variables shared with servers are skipped, unless they look like they select the image under test: a prefix may be
+// as short as "COMPLEMENT_".
 func namesIn(environment []string) []string {
 	shared := ""
 	for _, variable := range environment {
@@ -84,12 +85,19 @@ func namesIn(environment []string) []string {
 	for _, variable := range environment {
 		name, value, _ := strings.Cut(variable, "=")
 		looksLike := strings.HasPrefix(name, "COMPLEMENT_") || strings.HasPrefix(name, "MSC4014_")
-		if looksLike && value != "" && (shared == "" || !strings.HasPrefix(name, shared)) {
+		isShared := shared != "" && strings.HasPrefix(name, shared)
+		if looksLike && value != "" && (!isShared || looksChoosing(name)) {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
 	return names
+}
+
+// looksChoosing reports whether a name looks like it selects the image under test.
+func looksChoosing(name string) bool {
+	nearest, distance := nearestName(name)
+	return distance <= misspelt && slices.Contains(choosing, nearest) || strings.Contains(name, "IMAGE")
 }
 
 // nearestName returns the known name with the smallest edit distance, and that distance; among equals it prefers a name that

@@ -51,6 +51,11 @@ func TestVariables(t *testing.T) {
 	_, notices, err := examineVariables([]string{"COMPLEMENT_X_A=1", "COMPLEMENT_SHARE_ENV_PREFIX=COMPLEMENT_X_", "COMPLEMENT_Y=1"})
 	require.NoError(t, err)
 	assert.Len(t, notices, 1, "variables passed to servers are skipped: %s", notices)
+	for _, prefix := range []string{"COMPLEMENT_", "COMP", "COMPLEMENT_B"} {
+		_, notices, err := examineVariables([]string{"COMPLEMENT_SHARE_ENV_PREFIX=" + prefix, "COMPLEMENT_BASEIMAGE=x", "COMPLEMENT_B=1"})
+		require.ErrorContains(t, err, "the variable COMPLEMENT_BASEIMAGE is unknown, but looks like it selects the image under test", prefix)
+		assert.Empty(t, notices, "the other one is passed on")
+	}
 }
 
 // TestVariablesThatSelectAnotherServer: a run that ignored them would be green for the wrong server.

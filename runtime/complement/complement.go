@@ -74,6 +74,8 @@ type HostMount struct {
 func FromEnvironment(environment []string) (Options, error) {
 	values := map[string]string{}
 	options := Options{BaseImages: map[string]string{}}
+	var problems []error
+	setBy := map[string]string{} // the variable for each host: Complement ignores the case of the host
 	for _, variable := range environment {
 		name, value, found := strings.Cut(variable, "=")
 		if !found {
@@ -81,10 +83,13 @@ func FromEnvironment(environment []string) (Options, error) {
 		}
 		values[name] = value
 		if host, isBase := BaseImageHost(name); isBase && value != "" && slices.Contains(Hosts, host) {
-			options.BaseImages[host] = value
+			if other, set := setBy[host]; set && options.BaseImages[host] != value {
+				problems = append(problems, fmt.Errorf("%s=%q and %s=%q set different images for the server %s: unset one",
+					other, options.BaseImages[host], name, value, host))
+			}
+			options.BaseImages[host], setBy[host] = value, name
 		}
 	}
-	var problems []error
 	bad := func(name string, err error) {
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s=%q: %w", name, values[name], err))

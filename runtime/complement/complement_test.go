@@ -66,6 +66,15 @@ func TestBadValuesAreNamed(t *testing.T) {
 	require.ErrorContains(t, err, `COMPLEMENT_CONTAINER_CPU_CORES="y"`)
 }
 
+// Names differ by case alone, so which of two images is judged would depend on the order of the environment.
+func TestTwoImagesForOneServer(t *testing.T) {
+	_, err := FromEnvironment([]string{"COMPLEMENT_BASE_IMAGE_HS2=one", "COMPLEMENT_BASE_IMAGE_hs2=other"})
+	require.EqualError(t, err, `COMPLEMENT_BASE_IMAGE_HS2="one" and COMPLEMENT_BASE_IMAGE_hs2="other" set different images for the server hs2: unset one`)
+	options, err := FromEnvironment([]string{"COMPLEMENT_BASE_IMAGE_HS2=one", "COMPLEMENT_BASE_IMAGE_hs2=one", "COMPLEMENT_BASE_IMAGE_Hs2="})
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{"hs2": "one"}, options.BaseImages)
+}
+
 // Values that Complement ignores are ignored here, too, so that its jobs run unchanged, but with a notice.
 func TestValuesThatComplementIgnores(t *testing.T) {
 	options, err := FromEnvironment([]string{
