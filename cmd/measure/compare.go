@@ -30,6 +30,7 @@ type measured struct {
 	wall   time.Duration
 	spent  times
 	checks []string // that were judged, by name
+	drawn  []string // those of them that are not of the checks in common: failed steps drew them in
 }
 
 // perCheck returns the machine's CPU time per check.
@@ -107,6 +108,7 @@ func measure(ctx context.Context, r *runner, sides []*side, progress io.Writer) 
 			if missing := len(both) - len(inBoth(both, run.checks)); missing > 0 {
 				return fmt.Errorf("%s: %d of %d checks were not judged this time; figures for different checks cannot be compared", each.label, missing, len(both))
 			}
+			run.drawn = slices.DeleteFunc(slices.Clone(run.checks), func(name string) bool { return slices.Contains(both, name) })
 			each.runs = append(each.runs, run)
 			_, _ = fmt.Fprintf(progress, "%d of %d, %s\n", round+1, r.wanted.runs, figures(each.label, run))
 		}

@@ -139,9 +139,26 @@ func TestCommitsAreComparedByWhatBothHave(t *testing.T) {
 			return false
 		}, "%q in\n%s", line, out.String())
 	}
+	assert.NotContains(t, out.String(), "drawn in")
+	assert.NotContains(t, out.String(), "drew")
 	first, second := strings.Index(progress.String(), "2 of 2, after"), strings.Index(progress.String(), "2 of 2, before")
 	assert.True(t, first > 0 && first < second, "the order alternates: %s", progress.String())
 	nothingLeft(t)
+}
+
+// TestChecksThatAreDrawnInAreTold: a step that fails draws checks into a run of others (helpers/check), at a cost.
+func TestChecksThatAreDrawnInAreTold(t *testing.T) {
+	newRepository(t)
+	replaceRun(t, strings.NewReplacer("CHECKS", "b c d", "verdict=not-run\n",
+		"verdict=not-run\n\tif [ $name = d ] && [ $pattern != . ]; then verdict=pass; fi\n").Replace(fakeRun))
+	var out, progress bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"-n", "2", "-candidate", "fake", "old", "HEAD"}, &out, &progress))
+	assert.Contains(t, out.String(), "fake: checks 1, runs of each 2")
+	assert.Regexp(t, `checks drawn in +before +0\.0 +0\.0 +0\.0\nchecks drawn in +after +1\.0 +1\.0 +1\.0\n`, out.String())
+	assert.Contains(t, out.String(), "The figures are not over the same checks: steps that failed drew further ones in, which count.\nafter: d\n")
+	assert.NotContains(t, out.String(), "before: ")
+	assert.Regexp(t, `1 of 2, before .* steal\n`, progress.String())
+	assert.Regexp(t, `1 of 2, after .* steal  1 drawn in\n`, progress.String())
 }
 
 func TestChangesAreRefused(t *testing.T) {
