@@ -295,6 +295,27 @@ func refuseLiving(folder string) error {
 	return nil
 }
 
+// Supersede replaces the results of an earlier run at path with those of a run that could not claim the folder. It does nothing
+// if no run of this suite has left results there, or if a live run is using the folder: nothing in it can pass for the new run's.
+func Supersede(path string, results Results, forms func(folder string, results Results) error) (err error) {
+	if _, err := Read(path); err != nil {
+		return nil
+	}
+	if _, running, err := Running(path); err == nil && running {
+		return nil
+	}
+	folder, err := OpenFolder(path)
+	if err == nil {
+		defer func() { err = errors.Join(err, folder.Close()) }()
+		folder.Forms = forms
+		err = folder.Keep(results)
+	}
+	if err != nil {
+		return fmt.Errorf("the results in %s are still an earlier run's: %w", path, err)
+	}
+	return nil
+}
+
 // removeDead removes the folders that killed runs left in a results folder.
 func removeDead(folder string) {
 	left, _ := filepath.Glob(filepath.Join(folder, runFolderPattern))

@@ -45,8 +45,26 @@ func captured(t *testing.T, arguments ...string) (status int, output, errors str
 	return status, readOutput(), readErrors()
 }
 
+// withoutResults makes the project one without results: a command line that is refused replaces those that are in its place.
+func withoutResults(t *testing.T) (results string) {
+	t.Helper()
+	project, err := projectRoot()
+	require.NoError(t, err)
+	entries, err := os.ReadDir(project)
+	require.NoError(t, err)
+	root := t.TempDir()
+	for _, entry := range entries {
+		if name := entry.Name(); name != "results" && name != ".git" {
+			require.NoError(t, os.Symlink(filepath.Join(project, name), filepath.Join(root, name)))
+		}
+	}
+	t.Setenv(rootVariable, root)
+	return filepath.Join(root, "results")
+}
+
 func TestBadCommandLines(t *testing.T) {
 	t.Setenv("COMPLEMENT_BASE_IMAGE", "")
+	results := withoutResults(t)
 	for line, says := range map[string]string{
 		"nosuch":                              `unknown candidate "nosuch"; use one of dendrite`,
 		"dendrite@0.0.1":                      `version "0.0.1" of dendrite is not pinned`,
@@ -139,9 +157,58 @@ func TestBadCommandLines(t *testing.T) {
 		assert.Equal(t, 1, strings.Count(errors, "\n"), "one line for %s: %s", line, errors)
 		assert.Empty(t, output, line)
 	}
+	assert.NoDirExists(t, results, "no folder is made to say that a command line was wrong")
+}
+
+// TestRefusedCommandLinesLeaveNoStaleResults: what is wrong before the runner has the options replaces earlier results, too.
+func TestRefusedCommandLinesLeaveNoStaleResults(t *testing.T) {
+	for _, name := range []string{"COMPLEMENT_BASE_IMAGE", "COMPLEMENT_BASE_IMAGE_HS1"} {
+		t.Setenv(name, "")
+	}
+	all := withoutResults(t)
+	place := func(t *testing.T, folder string) {
+		t.Helper()
+		require.NoError(t, os.RemoveAll(folder))
+		require.NoError(t, os.CopyFS(folder, os.DirFS(folderOf(t, "dendrite@0.15.2", nil))))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, report.JUnitFile), []byte("green"), 0o644))
+	}
+	for line, says := range map[string]string{
+		"":                                 "COMPLEMENT_BASE_IMGE",
+		"dendrite":                         "COMPLEMENT_BASE_IMGE",
+		"run --strict":                     "COMPLEMENT_BASE_IMGE",
+		"--parallel 0":                     "--parallel 0",
+		"--shard=":                         "--shard needs a value",
+		"--seed 0 --results DIR":           "--seed 0",
+		"twins --sessions 0 --results DIR": "--sessions 0: must be a number of sessions",
+		"nosuch --results DIR":             "COMPLEMENT_BASE_IMGE",
+		"dendrite@0.0.1":                   "COMPLEMENT_BASE_IMGE",
+	} {
+		t.Run(line, func(t *testing.T) {
+			folder := filepath.Join(all, "dendrite")
+			if strings.Contains(line, "@") {
+				folder = filepath.Join(all, line)
+			}
+			if strings.Contains(line, "DIR") {
+				folder = filepath.Join(t.TempDir(), "own")
+			}
+			place(t, folder)
+			t.Setenv("COMPLEMENT_BASE_IMGE", "my-homeserver")
+			status, _, errors := captured(t, strings.Fields(strings.ReplaceAll(line, "DIR", folder))...)
+			assert.Equal(t, run.StatusCannot, status)
+			assert.Contains(t, errors, says)
+			results, err := report.Read(folder)
+			require.NoError(t, err)
+			assert.Contains(t, results.Incomplete, says)
+			assert.Empty(t, results.Checks)
+			junit, err := os.ReadFile(filepath.Join(folder, report.JUnitFile))
+			require.NoError(t, err)
+			assert.Contains(t, string(junit), says)
+		})
+	}
 }
 
 func TestBadEnvironment(t *testing.T) {
+	withoutResults(t)
 	t.Setenv("COMPLEMENT_SPAWN_HS_TIMEOUT_SECS", "soon")
 	status, _, errors := captured(t, "dendrite")
 	assert.Equal(t, run.StatusCannot, status)

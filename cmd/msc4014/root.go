@@ -3,6 +3,7 @@ package main
 // The root command, which makes a run, and its subcommands.
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -119,29 +120,11 @@ func newRunCommand(use string, kill <-chan struct{}, status *int, options *run.O
 		Use:  use,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(command *cobra.Command, arguments []string) error {
-			if command.Flags().Changed("parallel") && options.Parallel < 1 {
-				return fmt.Errorf("--parallel %d: must be a number of checks from 1 to %d", options.Parallel, run.MostParallel)
-			}
-			if command.Flags().Changed("repeat") && options.Repeat < 1 {
-				return fmt.Errorf("--repeat %d: must be a number of times from 1 to %d", options.Repeat, run.MostRepeats)
-			}
-			for _, seed := range []string{"shuffle", "seed"} {
-				if flag := command.Flag(seed); flag.Changed && flag.Value.String() == "0" {
-					return fmt.Errorf("--%s 0: must be a nonzero integer", seed)
-				}
-			}
-			for _, name := range []string{"run", "shard", "baseline", "results", "pair", "room-version"} {
-				if command.Flags().Changed(name) && command.Flag(name).Value.String() == "" {
-					return fmt.Errorf("--%s needs a value", name)
-				}
-			}
-			if arguments := wanted.variant.Arguments(); arguments != "" && options.UpdateBaseline {
-				return fmt.Errorf("%s: no baseline is kept of a reference that deviates; leave out --update-baseline", arguments)
-			}
-			settings, notices, err := examineVariables(os.Environ())
-			if err != nil {
+			// Without these, nobody knows where the results are.
+			if err := checkValues(command, "results", "pair"); err != nil {
 				return err
 			}
+			settings, notices, invalid := examineVariables(os.Environ())
 			runner, err := newRunner(kill, wanted, settings, notices)
 			if err != nil {
 				return err
@@ -153,6 +136,9 @@ func newRunCommand(use string, kill <-chan struct{}, status *int, options *run.O
 				if options.OfVariables = variable != ""; options.OfVariables {
 					runner.Parse = namedBy(variable, runner.Parse)
 				}
+			}
+			if err := cmp.Or(checkFlags(command, *options, wanted), invalid); err != nil {
+				return errors.Join(err, runner.Refuse(*options, err))
 			}
 			*status, err = runner.Run(command.Context(), *options)
 			return err
@@ -194,6 +180,38 @@ func newRunCommand(use string, kill <-chan struct{}, status *int, options *run.O
 	flags.BoolVar(&options.Keep, "keep", false, "keep containers running, or the files of plain processes, and say where they are")
 	flags.BoolVarP(&options.Verbose, "verbose", "v", false, "tell each check, observation, finding and step of a build, and all that did not pass\nin full; without it, only what was not expected")
 	return command
+}
+
+// checkFlags returns an error if the flags of a run, apart from those that say where its results are, cannot be meant.
+func checkFlags(command *cobra.Command, options run.Options, wanted preparation) error {
+	if command.Flags().Changed("parallel") && options.Parallel < 1 {
+		return fmt.Errorf("--parallel %d: must be a number of checks from 1 to %d", options.Parallel, run.MostParallel)
+	}
+	if command.Flags().Changed("repeat") && options.Repeat < 1 {
+		return fmt.Errorf("--repeat %d: must be a number of times from 1 to %d", options.Repeat, run.MostRepeats)
+	}
+	if flag := command.Flag("sessions"); flag != nil && options.Sessions < 1 {
+		return fmt.Errorf("--sessions %d: must be a number of sessions, at least 1", options.Sessions)
+	}
+	for _, seed := range []string{"shuffle", "seed"} {
+		if flag := command.Flag(seed); flag.Changed && flag.Value.String() == "0" {
+			return fmt.Errorf("--%s 0: must be a nonzero integer", seed)
+		}
+	}
+	if arguments := wanted.variant.Arguments(); arguments != "" && options.UpdateBaseline {
+		return fmt.Errorf("%s: no baseline is kept of a reference that deviates; leave out --update-baseline", arguments)
+	}
+	return checkValues(command, "run", "shard", "baseline", "room-version")
+}
+
+// checkValues returns an error if a flag was given without a value.
+func checkValues(command *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if command.Flags().Changed(name) && command.Flag(name).Value.String() == "" {
+			return fmt.Errorf("--%s needs a value", name)
+		}
+	}
+	return nil
 }
 
 // flagProblem returns the text of a flag's error in the user's words, in place of "strconv.ParseInt: parsing "many": invalid syntax".

@@ -3,8 +3,6 @@ package main
 // twins: more twin sessions than a run has.
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"msc4014/cmd/internal/run"
@@ -31,9 +29,6 @@ func newTwinsCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	command.Flags().Lookup("run").DefValue = twinChecks
 	makeRun := command.RunE
 	command.RunE = func(command *cobra.Command, arguments []string) error {
-		if options.Sessions < 1 {
-			return fmt.Errorf("--sessions %d: must be a number of sessions, at least 1", options.Sessions)
-		}
 		if options.Run == "" {
 			options.Run = twinChecks
 		}

@@ -56,16 +56,18 @@ func newRunner(kill <-chan struct{}, wanted preparation, settings complement.Opt
 	}, nil
 }
 
-// parseCandidate returns the candidate that typed names, to be prepared as wanted.
+// parseCandidate returns the candidate that typed names, to be prepared as wanted; with an error only its names, as run.Runner.Parse.
 func parseCandidate(root, typed string, wanted preparation) (run.Candidate, error) {
 	found, err := candidate.Parse(root, typed)
-	if arguments := wanted.variant.Arguments(); arguments != "" && err == nil {
+	arguments := wanted.variant.Arguments()
+	if arguments != "" && err == nil {
 		if found, err = found.With(arguments, wanted.variant.Environment()); err == nil {
 			found.Overlay, err = wanted.variant.Overlay(root)
 		}
 	}
 	if err != nil {
-		return run.Candidate{}, err
+		unknown := candidate.Named(strings.TrimSpace(typed + " " + arguments))
+		return run.Candidate{Typed: typed, Name: unknown.Name, Folder: unknown.SafeName()}, err
 	}
 	found.BootstrapBase = wanted.bootstrapBase
 	full := found

@@ -85,9 +85,22 @@ func relativeURL(from, to string) (string, error) {
 	return escapedPath(filepath.ToSlash(relative)) + "/", nil
 }
 
+// Remove removes the report in a folder, if all files there that are called like one are this suite's.
+func Remove(folder string) error {
+	if refuseForeign(folder) != nil {
+		return nil
+	}
+	for _, name := range report.FormFiles {
+		if err := os.Remove(filepath.Join(folder, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("cannot remove an earlier run's report: %w", err)
+		}
+	}
+	return nil
+}
+
 // refuseForeign returns an error if folder has a file with the name of a report that is none.
 func refuseForeign(folder string) error {
-	for _, name := range []string{report.HTMLFile, report.MarkdownFile, report.EARLFile} {
+	for _, name := range report.FormFiles {
 		file := filepath.Join(folder, name)
 		opened, err := os.Open(file)
 		if errors.Is(err, os.ErrNotExist) {

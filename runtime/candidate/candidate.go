@@ -128,6 +128,16 @@ func Parse(root, name string) (Candidate, error) {
 	return candidate, nil
 }
 
+// Named returns a candidate that has only the name that Parse would give it, whether or not Parse knows it.
+func Named(name string) Candidate {
+	if dir, ok := strings.CutPrefix(name, treePrefix); ok && dir != "" {
+		if tree, err := filepath.Abs(dir); err == nil {
+			name = treePrefix + tree
+		}
+	}
+	return Candidate{Name: name}
+}
+
 func parseImage(name, image string) (Candidate, error) {
 	parsed, err := reference.ParseNormalizedNamed(image)
 	if err != nil {

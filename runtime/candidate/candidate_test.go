@@ -117,3 +117,12 @@ func TestThisProject(t *testing.T) {
 		assert.Contains(t, string(goMod), "dendrite v"+candidate.Version+"\n", "the folder's name is the version in its go.mod")
 	}
 }
+
+// TestNamed: what cannot be parsed any more has the name that it had.
+func TestNamed(t *testing.T) {
+	assert.Equal(t, "dendrite@0.0.1", Named("dendrite@0.0.1").Name)
+	tree := t.TempDir()
+	t.Chdir(filepath.Dir(tree))
+	gone := Named("dendrite:" + filepath.Base(tree))
+	assert.Equal(t, "dendrite:"+tree, gone.Name)
+}

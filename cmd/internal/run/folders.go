@@ -7,13 +7,38 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"msc4014/helpers/verdict"
+	"msc4014/internal/selection"
 	"msc4014/report"
 	"msc4014/report/page"
 )
+
+// resultsOf returns the results folder of one candidate, or of a pair; "" if it depends on a candidate of which nothing is known.
+func (r *Runner) resultsOf(options Options, candidates ...Candidate) string {
+	var names []string
+	for _, candidate := range candidates {
+		names = append(names, candidate.Folder)
+	}
+	switch {
+	case options.Results != "" && !options.several():
+		return options.Results
+	case slices.Contains(names, ""):
+		return ""
+	}
+	return filepath.Join(r.resultsOfAll(options), strings.Join(names, "+"))
+}
+
+// resultsOfAll returns the folder that has those of the candidates of a run.
+func (r *Runner) resultsOfAll(options Options) string {
+	if options.Results == "" {
+		return filepath.Join(r.Root, "results")
+	}
+	return options.Results
+}
 
 // open claims the results folders of all tasks, or none.
 func (m *made) open() (err error) {
@@ -46,17 +71,22 @@ func (r *Runner) begin(m *made) error {
 func (r *Runner) unmade(m *made, why error, tasks ...task) error {
 	var problems []error
 	for _, one := range tasks {
-		var names []string
-		for _, candidate := range one.candidates {
-			names = append(names, candidate.Name)
-		}
-		run := report.Run{
-			Suite: r.Suite, Started: time.Now(), Selection: m.selection,
-			Notes: r.Notices, Candidate: verdict.Candidate{Name: strings.Join(names, ",")},
-		}
-		problems = append(problems, one.folder.Keep(report.Unmade(run, m.catalogue, why.Error())))
+		problems = append(problems, one.folder.Keep(r.resultsWithout(m.selection, m.catalogue, why, one)))
 	}
 	return errors.Join(problems...)
+}
+
+// resultsWithout returns results of a task that have no verdict, for the reason why.
+func (r *Runner) resultsWithout(selected selection.Selection, catalogue report.Catalogue, why error, one task) report.Results {
+	var names []string
+	for _, candidate := range one.candidates {
+		names = append(names, candidate.Name)
+	}
+	run := report.Run{
+		Suite: r.Suite, Started: time.Now(), Selection: selected,
+		Notes: r.Notices, Candidate: verdict.Candidate{Name: strings.Join(names, ",")},
+	}
+	return report.Unmade(run, catalogue, why.Error())
 }
 
 // reportOnAll writes one report over the candidates of a run, into the folder that has their results, and returns its file.
@@ -68,10 +98,7 @@ func (r *Runner) reportOnAll(m *made, judged []report.Summarised) (file string, 
 			sources[len(sources)-1].Folder = one.Folder
 		}
 	}
-	into := m.Options.Results
-	if into == "" {
-		into = filepath.Join(r.Root, "results")
-	}
+	into := r.resultsOfAll(m.Options)
 	if err := page.WriteSources(into, sources); err != nil {
 		return "", err
 	}

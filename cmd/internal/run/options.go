@@ -61,6 +61,9 @@ type Options struct {
 	Verbose  bool
 }
 
+// several reports whether a run of the options has more than one results folder.
+func (o Options) several() bool { return o.Pair != "" || len(o.Candidates) > 1 }
+
 // Candidate is a homeserver that the project can prepare.
 type Candidate struct {
 	Typed string // as on the command line: "dendrite"
@@ -154,25 +157,16 @@ func (r *Runner) validate(options Options) (*validated, error) {
 
 // task determines the results folder and baseline file of one candidate, or of a pair, and reads the baseline.
 func (r *Runner) task(options Options, typed string, candidates ...Candidate) (task, error) {
-	var folders, files []string
+	var files []string
 	for _, candidate := range candidates {
 		if wanted := options.Runtime; wanted != "auto" && !slices.Contains(candidate.Runtimes, wanted) {
 			return task{}, fmt.Errorf("%s cannot be started with --runtime %s, only with --runtime %s", candidate.Typed, wanted,
 				strings.Join(candidate.Runtimes, " or "))
 		}
-		folders, files = append(folders, candidate.Folder), append(files, candidate.File)
+		files = append(files, candidate.File)
 	}
-	// The safe name of a candidate contains no +.
-	folder, file := strings.Join(folders, "+"), strings.Join(files, "+")
-	one := task{typed: typed, candidates: candidates}
-	switch {
-	case options.Results == "":
-		one.results = filepath.Join(r.Root, "results", folder)
-	case options.Pair != "" || len(options.Candidates) > 1:
-		one.results = filepath.Join(options.Results, folder)
-	default:
-		one.results = options.Results
-	}
+	file := strings.Join(files, "+") // the safe name of a candidate contains no +
+	one := task{typed: typed, candidates: candidates, results: r.resultsOf(options, candidates...)}
 	one.baselineFile = options.Baseline
 	if one.baselineFile == "" {
 		one.baselineFile = filepath.Join(r.Root, "baselines", file+".json")

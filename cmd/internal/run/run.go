@@ -38,6 +38,7 @@ type Runner struct {
 	// Images are those that Complement's variables select for single servers in containers.
 	Images []complement.ServerImage
 
+	// Parse returns a candidate by its name. With an error, the candidate has the names of its folder and of itself, if they are known.
 	Parse     func(candidate string) (Candidate, error)
 	Engine    func(ctx context.Context) error // returns an error if no container engine answers
 	Build     func(ctx context.Context, root string) (binary string, err error)
@@ -63,19 +64,9 @@ type made struct {
 // Run makes a run and returns its exit status. An error means StatusCannot, and its text is for people. When ctx is done
 // the run ends, cleans up and keeps the results so far.
 func (r *Runner) Run(ctx context.Context, options Options) (status int, err error) {
-	valid, err := r.validate(options)
+	m, err := r.claim(options)
 	if err != nil {
-		return StatusCannot, err
-	}
-	if _, err := session.StateDir(); err != nil {
-		return StatusCannot, err
-	}
-	m := &made{validated: valid}
-	if m.catalogue, err = r.Catalogue(); err != nil {
-		return StatusCannot, err
-	}
-	if err := m.open(); err != nil {
-		return StatusCannot, err
+		return StatusCannot, errors.Join(err, r.Refuse(options, err))
 	}
 	defer func() { err = errors.Join(err, m.close()) }()
 	if err := r.begin(m); err != nil {
@@ -141,6 +132,22 @@ func (r *Runner) Run(ctx context.Context, options Options) (status int, err erro
 		return StatusCannot, errors.New(strings.Join(problems, "\n"))
 	}
 	return status, nil
+}
+
+// claim does what can fail before the results folders of a run are its own, and claims them.
+func (r *Runner) claim(options Options) (*made, error) {
+	valid, err := r.validate(options)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := session.StateDir(); err != nil {
+		return nil, err
+	}
+	m := &made{validated: valid}
+	if m.catalogue, err = r.Catalogue(); err != nil {
+		return nil, err
+	}
+	return m, m.open()
 }
 
 // make does the work that all candidates share: clean up after dead runs, choose the runtime, build the checks.
