@@ -64,7 +64,11 @@ func (m *made) close() error {
 
 // begin replaces the results of earlier runs with results that have no verdict yet.
 func (r *Runner) begin(m *made) error {
-	return r.unmade(m, fmt.Errorf("%s (process %d)", report.ReasonNotEnded, os.Getpid()), m.tasks...)
+	err := r.unmade(m, fmt.Errorf("%s (process %d)", report.ReasonNotEnded, os.Getpid()), m.tasks...)
+	if m.several() { // a run that judges fewer than two candidates writes no report of all
+		err = errors.Join(err, page.Remove(r.resultsOfAll(m.Options)))
+	}
+	return err
 }
 
 // unmade stores results without verdicts for tasks, with the reason.

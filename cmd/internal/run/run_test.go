@@ -551,6 +551,14 @@ func TestRefusedRunLeavesNoStaleResults(t *testing.T) {
 		assert.FileExists(t, ofAll, "the live run may have written it")
 		require.NoError(t, live.Close())
 	})
+	t.Run("a run that begins and cannot be made", func(t *testing.T) {
+		folders := b.judged(t, "dendrite", "dendrite@2")
+		asked := options("dendrite", "dendrite@2")
+		asked.Run = "zzz"
+		refused(t, asked, "matches no check")
+		b.unmade(t, folders[0])
+		assert.NoFileExists(t, ofAll)
+	})
 	t.Run("foreign files", func(t *testing.T) {
 		folder := t.TempDir()
 		for _, name := range []string{report.JUnitFile, report.HTMLFile} {
