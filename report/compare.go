@@ -63,6 +63,18 @@ func CompareRuns(before, after Results) []Change {
 	return changes
 }
 
+// JudgedInBoth reports whether any check has a verdict about the candidate in both results. A closing check is part of every run, and
+// says nothing about others.
+func JudgedInBoth(before, after Results) bool {
+	judged := map[string]bool{}
+	for _, check := range before.Checks {
+		judged[check.Name] = check.Verdict != verdict.NotRun && check.Verdict != verdict.Error
+	}
+	return slices.ContainsFunc(after.Checks, func(check verdict.CheckResult) bool {
+		return judged[check.Name] && !check.Closing && check.Verdict != verdict.NotRun && check.Verdict != verdict.Error
+	})
+}
+
 func checkChanges(before, after Results) []Change {
 	var changes []Change
 	old, there := map[string]verdict.CheckResult{}, map[string]bool{}

@@ -166,6 +166,53 @@ func TestCompare(t *testing.T) {
 	assert.Contains(t, output, "accepts 2 arg")
 }
 
+// TestCompareNeedsVerdicts: where nothing was judged, nothing could get worse.
+func TestCompareNeedsVerdicts(t *testing.T) {
+	good := folderOf(t, "dendrite@0.13.8", nil)
+	all := func(v verdict.Verdict, reason string) func(*report.Results) {
+		return func(r *report.Results) {
+			r.Counts = report.Counts{v: 2}
+			for i := range r.Checks {
+				r.Checks[i].Verdict, r.Checks[i].Reason = v, reason
+				r.Requirements[i].Verdict, r.Requirements[i].Reason = v, reason
+			}
+		}
+	}
+	for says, change := range map[string]func(*report.Results){
+		"the run is incomplete: interrupted by SIGINT":                   func(r *report.Results) { r.Incomplete = "interrupted by SIGINT" },
+		"the run is incomplete: unknown candidate":                       func(r *report.Results) { r.Incomplete, r.Checks, r.Requirements = "unknown candidate", nil, nil },
+		"nothing was judged: 2 error":                                    all(verdict.Error, "the engine is gone"),
+		"nothing was judged: 2 not-run":                                  all(verdict.NotRun, "it needs containers"),
+		"nothing was judged: 2 inconclusive":                             all(verdict.Inconclusive, "the control failed"),
+		"--require-room-version: dendrite@0.15.2 does not have the room": func(r *report.Results) { r.RequireRoomVersion, r.Candidate.RoomVersion = true, "" },
+	} {
+		bad := folderOf(t, "dendrite@0.15.2", change)
+		for _, both := range [][]string{{good, bad}, {bad, good}} {
+			status, output := call(t, "compare", both[0], both[1])
+			assert.Equal(t, run.StatusCannot, status, "%s: %s", says, output)
+			assert.Contains(t, output, filepath.Join(bad, report.ResultsFile)+": "+says)
+			assert.Contains(t, output, "make that run again")
+			assert.NotContains(t, output, filepath.Join(good, report.ResultsFile))
+		}
+	}
+	worse := folderOf(t, "dendrite@0.15.2", func(r *report.Results) {
+		r.Incomplete, r.Checks[0].Verdict = "interrupted by SIGINT", verdict.Fail
+	})
+	status, output := call(t, "compare", good, worse)
+	assert.Equal(t, run.StatusCannot, status)
+	assert.Contains(t, output, "check a first check: pass -> fail", "what it has is told")
+
+	shard := func(other int, part string) string {
+		return folderOf(t, "dendrite@0.15.2", func(r *report.Results) {
+			r.Checks[other].Verdict, r.Checks[other].Reason = verdict.NotRun, report.ReasonLeftOutByShard+" "+part
+			r.Checks = append(r.Checks, verdict.CheckResult{Name: "staying up", Closing: true, Verdict: verdict.Pass})
+		})
+	}
+	status, output = call(t, "compare", shard(1, "1/2"), shard(0, "2/2"))
+	assert.Equal(t, run.StatusCannot, status, output)
+	assert.Contains(t, output, "no check was judged in both")
+}
+
 func TestShow(t *testing.T) {
 	folder := folderOf(t, "dendrite@0.15.2", func(r *report.Results) {
 		r.Checks[1].Reason = "there is\x1b[2J none"
