@@ -5,8 +5,10 @@ package main
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"os"
@@ -19,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"msc4014/cmd/internal/run"
+	"msc4014/helpers/transcript"
 	"msc4014/helpers/verdict"
 	"msc4014/report"
 )
@@ -314,17 +317,47 @@ func requireSignature(t *testing.T, folder string) {
 	}
 }
 
+// evidenceFile is a file of evidence as results.json lists it.
+func evidenceFile(file string, data []byte) report.EvidenceFile {
+	sum := sha256.Sum256(data)
+	return report.EvidenceFile{Path: file, SHA256: hex.EncodeToString(sum[:]), Bytes: int64(len(data))}
+}
+
+// TestVerifyNeedsTranscripts: what nobody could contradict is not verified, and not signed.
+func TestVerifyNeedsTranscripts(t *testing.T) {
+	for says, change := range map[string]func(*report.Results){
+		"no transcript was kept; make the run with --evidence all": nil,
+		`the run is incomplete: unknown candidate "nosuch"; verify`: func(r *report.Results) {
+			*r = report.Unmade(report.Run{Candidate: verdict.Candidate{Name: "nosuch"}}, report.Catalogue{}, `unknown candidate "nosuch"`)
+		},
+		"the run is incomplete: the run has not ended (process 7)": func(r *report.Results) {
+			*r = report.Unmade(report.Run{Candidate: verdict.Candidate{Name: "dendrite"}}, report.Catalogue{}, report.ReasonNotEnded+" (process 7)")
+		},
+	} {
+		folder := folderOf(t, "dendrite@0.15.2", change)
+		status, output := call(t, "verify", folder, "--sign-key", filepath.Join(folder, "none"))
+		assert.Equal(t, run.StatusCannot, status, output)
+		assert.Contains(t, output, "nothing was verified in "+filepath.Join(folder, report.ResultsFile)+": "+says)
+		status, output = call(t, "verify", folder)
+		assert.Equal(t, run.StatusCannot, status, output)
+	}
+}
+
 func TestVerify(t *testing.T) {
+	var har bytes.Buffer
+	exchanges := []transcript.Exchange{{Direction: transcript.ClientRequest, Method: "GET", URL: "/versions", Status: 200, Started: time.Unix(1, 0)}}
+	require.NoError(t, transcript.WriteHAR(&har, transcript.Creator{}, transcript.About{}, exchanges, 0))
 	folder := folderOf(t, "dendrite@0.15.2", func(r *report.Results) {
-		r.Checks[1].Log = "checks/second.log"
-		r.Evidence = []report.EvidenceFile{{Path: "checks/second.log", SHA256: "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824", Bytes: 5}}
+		r.Checks[1].Log, r.Checks[0].Transcript = "checks/second.log", "checks/first.har"
+		r.Evidence = []report.EvidenceFile{evidenceFile("checks/first.har", har.Bytes()), evidenceFile("checks/second.log", []byte("hello"))}
 	})
 	file := filepath.Join(folder, "checks", "second.log")
 	require.NoError(t, os.Mkdir(filepath.Dir(file), 0o755))
 	require.NoError(t, os.WriteFile(file, []byte("hello"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "checks", "first.har"), har.Bytes(), 0o644))
 	status, output := call(t, "verify", folder)
 	assert.Equal(t, run.StatusExpected, status, output)
-	assert.Contains(t, output, "evidence: 1 files have the digests in results.json")
+	assert.Contains(t, output, "evidence: 2 files have the digests in results.json")
 	require.NoError(t, os.WriteFile(file, []byte("hellp"), 0o644))
 	status, output = call(t, "verify", folder)
 	assert.Equal(t, run.StatusWorse, status, output)
@@ -338,7 +371,7 @@ func TestVerify(t *testing.T) {
 	forged := folderOf(t, "dendrite@0.15.2", func(r *report.Results) {
 		r.Requirements[1].Verdict, r.RequirementCounts = verdict.Pass, report.Counts{verdict.Pass: 2}
 		r.Checks[1].Verdict, r.Checks[1].Log = verdict.Pass, "checks/second.log"
-		r.Evidence = []report.EvidenceFile{{Path: "checks/second.log", SHA256: "98f6cc5b191496ace7aa578b654c019677362ff8b30ca20076a09798e333b050", Bytes: 14}}
+		r.Evidence = []report.EvidenceFile{evidenceFile("checks/second.log", []byte("verdict: fail\n"))}
 	})
 	require.NoError(t, os.Mkdir(filepath.Join(forged, "checks"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(forged, "checks", "second.log"), []byte("verdict: fail\n"), 0o644))

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ func newVerifyCommand(status *int) *cobra.Command {
 transcripts again, without the code that judged first: content hashes and signatures of the candidate's own events, that no sender key is in
 two rooms, which member events carry a mapping and what it says, what clients were shown, and the recorded failures of signatures. It also
 compares what results.json, logs and transcripts say of each other. The exit status is 1, with the check, if the evidence was changed or contradicts a
-result, and 2 if the folder cannot be read.`,
+result, and 2 if the folder cannot be read or has no transcript, as that of a run that was not made: then nothing is verified or signed.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, arguments []string) error {
 			if command.Flags().Changed("sign-key") && signKey == "" {
@@ -43,7 +44,7 @@ result, and 2 if the folder cannot be read.`,
 					return err
 				}
 			}
-			problems, err := verified(folder, results, signer)
+			problems, transcripts, err := verified(folder, results, signer)
 			if err != nil {
 				return err
 			}
@@ -53,6 +54,13 @@ result, and 2 if the folder cannot be read.`,
 			if problems != nil {
 				*status = run.StatusWorse
 				return nil
+			}
+			if transcripts == 0 {
+				why := "no transcript was kept; make the run with --evidence all"
+				if results.Incomplete != "" {
+					why = "the run is incomplete: " + results.Incomplete + "; verify one that judged something"
+				}
+				return fmt.Errorf("nothing was verified in %s: %s", filepath.Join(folder, report.ResultsFile), why)
 			}
 			if signKey != "" {
 				if err := verify.Sign(folder, signKey); err != nil {
@@ -68,14 +76,14 @@ result, and 2 if the folder cannot be read.`,
 	return command
 }
 
-// verified checks a results folder, says what is right, and returns what is wrong. If required is not nil, that key must have signed the
-// results.
-func verified(folder string, results report.Results, required ed25519.PublicKey) (problems []string, err error) {
+// verified checks a results folder, says what is right, and returns what is wrong, and how many transcripts were judged again. If required
+// is not nil, that key must have signed the results.
+func verified(folder string, results report.Results, required ed25519.PublicKey) (problems []string, transcripts int, err error) {
 	switch err := report.CheckEvidence(folder, results); {
 	case errors.Is(err, report.ErrEvidence):
-		return []string{err.Error()}, nil
+		return []string{err.Error()}, 0, nil
 	case err != nil:
-		return nil, err
+		return nil, 0, err
 	}
 	if results.Schema < 2 {
 		fmt.Println("evidence: results of schema 1 have no digests")
@@ -86,7 +94,7 @@ func verified(folder string, results report.Results, required ed25519.PublicKey)
 	case errors.Is(err, verify.ErrSignature):
 		problems = append(problems, err.Error())
 	case err != nil:
-		return nil, err
+		return nil, 0, err
 	case key == nil && required != nil:
 		problems = append(problems, report.ResultsFile+" is not signed, and must be: its digests may have been made anew")
 	case required != nil && !key.Equal(required):
@@ -98,7 +106,7 @@ func verified(folder string, results report.Results, required ed25519.PublicKey)
 	}
 	outcome, err := verify.Evidence(folder, results)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	fmt.Printf("judged again: of %d transcripts, %d events of the candidate (event-format), %d signatures (signing), %d keys (sender-key), "+
 		"%d mappings (mapping), %d answers to clients (client-view)\n",
@@ -107,7 +115,7 @@ func verified(folder string, results report.Results, required ed25519.PublicKey)
 		fmt.Println(report.ForConsole("recorded failures that a transcript shows again: " + strings.Join(outcome.Shown, ", ")))
 	}
 	fmt.Printf("recorded failures of signatures: %d shown again, %d of which the transcript does not have the event\n", outcome.Confirmed, outcome.NotKept)
-	return append(problems, outcome.Contradictions...), nil
+	return append(problems, outcome.Contradictions...), outcome.Transcripts, nil
 }
 
 // encoded returns a key as --require-signature takes it.
