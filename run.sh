@@ -36,7 +36,7 @@ trap 'exit 2' HUP INT TERM
 mkdir -p "$work"
 if command -v flock >/dev/null 2>&1; then
 	exec 9<"$work"
-	flock 9
+	flock -n 9 2>/dev/null || true # some file systems have no locks
 fi
 if [ -f "$program" ]; then
 	cp -p "$program" "$new"

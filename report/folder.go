@@ -204,7 +204,7 @@ func (f *Folder) setAside() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{ChecksFolder, ConfigurationFolder} {
+	for _, name := range []string{ChecksFolder, ConfigurationFolder, SignatureFile} {
 		if err := os.Rename(filepath.Join(f.path, name), filepath.Join(aside, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}

@@ -34,7 +34,7 @@ const usage = `usage: go run ./cmd/measure [flags] BEFORE AFTER [-- FLAGS of ./r
 
 Compares the cost of two commits of the suite: they judge the candidate alternately, -n times each, after one
 unmeasured run each, which builds whatever is needed. If the commits have different checks, both run those in common;
-further checks that failed steps draw in count, and are named.
+checks that failed steps draw in are counted too, and named.
 The figures cover the whole machine, so nothing else may be running on it.
 
 Exit status: 0 if both were measured, else 2.

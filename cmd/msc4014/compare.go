@@ -50,11 +50,14 @@ read, a run is incomplete or judged nothing, or no check was judged in both.`,
 			if err := report.WriteChanges(os.Stdout, report.StyleFor(os.Stdout, os.Getenv), changes); err != nil {
 				return err
 			}
-			if len(unjudged) > 0 {
-				return fmt.Errorf("whether anything is worse is not known: %s", strings.Join(unjudged, "; "))
-			}
-			if slices.ContainsFunc(changes, func(c report.Change) bool { return c.Kind == report.Worse }) {
+			switch {
+			case slices.ContainsFunc(changes, func(c report.Change) bool { return c.Kind == report.Worse }):
 				*status = run.StatusWorse
+				for _, one := range unjudged {
+					fmt.Printf("not everything was compared: %s\n", report.ForConsole(one))
+				}
+			case len(unjudged) > 0:
+				return fmt.Errorf("whether anything is worse is not known: %s", strings.Join(unjudged, "; "))
 			}
 			return nil
 		},

@@ -171,7 +171,7 @@ func newRunCommand(use string, kill <-chan struct{}, status *int, options *run.O
 		"exit status 2 if the candidate does not have the room version, whatever the\nbaseline says")
 	flags.StringVar(&options.RoomVersion, "room-version", "",
 		"judge the room version `ID`, if the candidate calls it something else than\n"+pseudoid.RoomVersion)
-	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("run at most `N` checks at a time, up to %d, plus those that wait for a server's\ntimeouts (default: one more than the number of cores, at most 8; with 1 only one\ncheck runs at a time); fewer while the machine or the servers are slow", run.MostParallel))
+	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("run at most `N` checks at a time, up to %d, plus those that wait for a server's\ntimeouts (default: one more than the cores it may use, at most 8; with 1 only one\ncheck runs at a time); fewer while the machine or the servers are slow", run.MostParallel))
 	flags.Int64Var(&options.Shuffle, "shuffle", 0, "run checks in a random order, determined by `SEED`")
 	flags.Uint64Var(&options.Seed, "seed", 1, "generate hostile input from `SEED`")
 	flags.IntVar(&options.Repeat, "repeat", 1, fmt.Sprintf("run each selected check `N` times, up to %d; all verdicts count, and those that\ndiffer are told", run.MostRepeats))

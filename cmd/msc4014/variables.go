@@ -72,8 +72,8 @@ func examineVariables(environment []string) (settings complement.Options, notice
 }
 
 // namesIn returns the names in environment that look like the suite's or Complement's, sorted. An empty variable counts as
-// unset, and variables shared with servers are skipped, unless they look like they select the image under test: a prefix may be
-// as short as "COMPLEMENT_".
+// unset, and variables shared with servers are skipped, unless the prefix is that of the variables which select the image under
+// test, as "COMPLEMENT_" is, and they look like one of these.
 func namesIn(environment []string) []string {
 	shared := ""
 	for _, variable := range environment {
@@ -86,7 +86,7 @@ func namesIn(environment []string) []string {
 		name, value, _ := strings.Cut(variable, "=")
 		looksLike := strings.HasPrefix(name, "COMPLEMENT_") || strings.HasPrefix(name, "MSC4014_")
 		isShared := shared != "" && strings.HasPrefix(name, shared)
-		if looksLike && value != "" && (!isShared || looksChoosing(name)) {
+		if looksLike && value != "" && (!isShared || strings.HasPrefix(choosing[0], shared) && looksChoosing(name)) {
 			names = append(names, name)
 		}
 	}

@@ -35,6 +35,7 @@ type C struct {
 	control   bool // the positive control is being delivered
 	completed bool // the body returned, or ended itself on purpose
 	givenUp   bool // its goroutine was abandoned: whatever it still does is ignored
+	onGivenUp []func()
 
 	expendables map[Deployment]string // those that this check owns, with their blueprints
 }
@@ -128,6 +129,13 @@ func (c *C) Cleanup(f func()) {
 	}
 }
 
+// OnGivenUp registers f to run if the check is given up, before clean-ups, which may wait for what its body holds.
+func (c *C) OnGivenUp(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.onGivenUp = append(c.onGivenUp, f)
+}
+
 // record notes an outcome. The first that is not a pass decides the verdict, except that a fail overrides any other. arguments
 // are the operands of the reason's format. If the check ran out of time, or met a time-out that proves nothing, the verdict is error.
 func (c *C) record(v verdict.Verdict, reason string, arguments ...any) {
@@ -146,6 +154,8 @@ func (c *C) record(v verdict.Verdict, reason string, arguments ...any) {
 			c.outcome.details = append(c.outcome.details, "the step in progress: "+reason)
 		}
 		v, reason = verdict.Error, untimely.Error()
+	case v == verdict.Error && slices.ContainsFunc(arguments, isTooSlow):
+		c.outcome.starved = c.outcome.verdict == ""
 	case v == verdict.Error && slices.ContainsFunc(arguments, isTimeOut) && c.runner.options.Slowness() >= slow:
 		c.outcome.starved = c.outcome.verdict == "" // for example, the engine did not start a container in time
 	}
@@ -175,12 +185,22 @@ func (c *C) untimely(arguments ...any) error {
 		return starved
 	}
 	if slices.ContainsFunc(arguments, isLate) && c.clock.meanSlowness() >= slow {
-		return fmt.Errorf("the server took more than %s, by time-outs in wall time, while %s", lateAnswer, c.clock.slowest())
+		return tooSlow(fmt.Sprintf("the server took more than %s, which fixed time-outs may explain, while %s", lateAnswer, c.clock.slowest()))
 	}
 	if slices.ContainsFunc(arguments, isTimeOut) && c.runner.machine.stalled() {
-		return errors.New("a deadline passed while the machine was stalled")
+		return tooSlow("a deadline passed while the machine was stalled")
 	}
 	return nil
+}
+
+// tooSlow is an error of untimely that only the error which it was asked about shows.
+type tooSlow string
+
+func (t tooSlow) Error() string { return string(t) }
+
+func isTooSlow(value any) bool {
+	_, is := value.(tooSlow)
+	return is
 }
 
 // lateAnswer is how late an answer, or a start, is when time-outs that a slow machine does not lengthen may have caused it: Dendrite
@@ -235,7 +255,7 @@ func (c *C) Differs(names []string, format string, arguments ...any) {
 
 // NotJudged notes that the check does not judge a part of what it covers, because the server does not do it in ordinary rooms either, or
 // does not pass the control. name identifies the part, so that a baseline can expect it and what is lost stands out; the rest says why.
-// If that is a time-out that proves nothing, the check ends with error.
+// If the check's time-outs prove nothing, it ends with error.
 func (c *C) NotJudged(name, format string, arguments ...any) {
 	if err := c.untimely(arguments...); err != nil {
 		c.SuiteError(err)

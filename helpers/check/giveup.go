@@ -84,7 +84,11 @@ func (c *C) giveUp() {
 	c.mu.Lock()
 	c.note(verdict.Error, fmt.Sprintf("gave up: the check went on for %s after it should have ended, and ignored its context", c.runner.options.Grace))
 	c.givenUp = true
+	hooks := c.onGivenUp
 	c.mu.Unlock()
+	for _, hook := range hooks {
+		hook()
+	}
 	cleaned := make(chan struct{})
 	go func() {
 		defer close(cleaned)

@@ -87,7 +87,11 @@ func (r *Runner) Prepare(ctx context.Context, blueprint string) (Deployment, err
 
 // begin starts a deployment that is not shared.
 func (r *Runner) begin(ctx context.Context, blueprint string, private bool) (*instance, error) {
-	deployment, err := r.options.Deployments.New(ctx, blueprint)
+	// The end of the check ends the start, but its deadline is none: the check's clock stands still meanwhile.
+	starting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
+	deployment, err := r.options.Deployments.New(starting, blueprint)
 	if err != nil {
 		return nil, err
 	}

@@ -84,9 +84,15 @@ type fakeServers struct {
 	mu    sync.Mutex
 	made  []*fakeServer
 	error error
+	asks  func(ctx context.Context) error // a request of each start, or nil
 }
 
-func (f *fakeServers) New(_ context.Context, blueprint string) (Deployment, error) {
+func (f *fakeServers) New(ctx context.Context, blueprint string) (Deployment, error) {
+	if f.asks != nil {
+		if err := f.asks(ctx); err != nil {
+			return nil, err
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.error != nil {

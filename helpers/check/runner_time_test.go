@@ -244,6 +244,25 @@ func TestWhatIsAskedOutsideChecksHasMoreTimeOnASlowMachine(t *testing.T) {
 	}
 }
 
+// TestAStartHasNoDeadlineOfItsCheck: the check's clock stands still meanwhile, so such a deadline would never pass.
+func TestAStartHasNoDeadlineOfItsCheck(t *testing.T) {
+	for _, name := range []string{"deadly", "private", "shared"} {
+		var bounded []bool
+		heard := runInBubble(t, Options{Checks: []*Check{{
+			Name: name, Requires: []string{"chapter/starts"}, Deadly: name == "deadly",
+			Body: func(c *C) { c.Deploy("one server", name == "private") },
+		}}, Slowness: quietMachine}, func(r *Runner) {
+			r.options.Deployments = &fakeServers{asks: func(ctx context.Context) error {
+				_, has := ctx.Deadline()
+				bounded = append(bounded, has)
+				return errors.New("POST /register: no answer")
+			}}
+		})
+		assert.Equal(t, verdict.Error, heard.final[name].Verdict)
+		assert.Equal(t, []bool{false}, bounded, name)
+	}
+}
+
 // TestAServerOfUnknownHealthIsNotLentAgain: if it turns out to be dead, the check that used it before would be no suspect.
 func TestAServerOfUnknownHealthIsNotLentAgain(t *testing.T) {
 	var used []*fakeServer

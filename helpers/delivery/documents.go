@@ -18,7 +18,6 @@ func (a *Attack) LearnUses(uses []Use) []Use {
 	a.Uses = nil
 	for _, use := range uses {
 		if err := use.Try(a); err != nil {
-			a.C.Timely(err)
 			a.C.NotJudged(use.Name, "it does not work before hostile input: %v", err)
 			continue
 		}

@@ -55,7 +55,7 @@ func (s *scene[T]) prepare(on *Stage, name string, prepare func() T) {
 			close(s.ready)
 		})
 	}
-	on.C.Cleanup(func() { settle(false) }) // if the check is given up, prepare may never return
+	on.C.OnGivenUp(func() { settle(false) }) // prepare may never return
 	on.sharing = name
 	defer func() {
 		on.sharing = ""

@@ -85,9 +85,10 @@ func relativeURL(from, to string) (string, error) {
 	return escapedPath(filepath.ToSlash(relative)) + "/", nil
 }
 
-// Remove removes the report in a folder, if all files there that are called like one are this suite's.
+// Remove removes the report in a folder, if all files there that are called like one are this suite's. That of a run belongs to its results,
+// and stays.
 func Remove(folder string) error {
-	if refuseForeign(folder) != nil {
+	if _, err := os.Lstat(filepath.Join(folder, report.ResultsFile)); err == nil || refuseForeign(folder) != nil {
 		return nil
 	}
 	for _, name := range report.FormFiles {

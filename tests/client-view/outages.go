@@ -58,7 +58,6 @@ func init() {
 				known := ordinary.isTold()
 				if len(known) == len(news) {
 					for _, name := range news {
-						c.Timely(known[name])
 						c.NotJudged(name, "it does not arrive in an ordinary room either: %v", known[name])
 					}
 					c.Unsupported("nothing of this arrives in an ordinary room of the servers either")
@@ -67,7 +66,6 @@ func init() {
 				lacking := pseudonymous.isTold()
 				for _, name := range news {
 					if known[name] != nil {
-						c.Timely(known[name])
 						c.NotJudged(name, "it does not arrive in an ordinary room either: %v", known[name])
 					} else if lacking[name] != nil {
 						c.Errorf("%s: arrives in an ordinary room, and not in a pseudo-ID room: %v", name, lacking[name])

@@ -124,7 +124,6 @@ func controlled(s delivery.Scene, path delivery.Path) (kinds []otherKind) {
 		honest := kind.opens(s, path).delivers(path, func(_ delivery.Scene, honest federation.Template) federation.Template { return honest })
 		if err := honest.IsShown(s.Alice); err != nil {
 			err = fmt.Errorf("%s, signed by its sender, is not accepted: %w", kind.name, delivery.WithAnswer(err, honest.Answer))
-			s.C.Timely(err)
 			s.C.NotJudged(kind.name, "%v", err)
 			refused = errors.Join(refused, err)
 			continue

@@ -43,11 +43,9 @@ func Build(ctx context.Context, root string) (string, error) {
 		return "", fmt.Errorf("cannot build the checks: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	lock, err := lockWork(work)
-	if err != nil {
-		return "", fmt.Errorf("cannot build the checks: lock %s: %w", work, err)
+	if lock, err := lockWork(work); err == nil { // some file systems have no locks: there the process ID must do
+		defer func() { _ = lock.Close() }()
 	}
-	defer func() { _ = lock.Close() }()
 	target, temporary := filepath.Join(folder, "suite"), filepath.Join(work, "suite")
 	// Over a copy of the last binary, the go command links only if something changed.
 	_ = copyFile(target, temporary)
@@ -100,12 +98,14 @@ func RemoveUnfinished(root string) {
 			continue
 		}
 		lock, err := lockWork(work)
-		if err != nil {
+		if errors.Is(err, filelock.ErrLocked) {
 			continue
 		}
 		gocommand.EndWorkers(work)
 		_ = os.RemoveAll(work)
-		_ = lock.Close()
+		if err == nil {
+			_ = lock.Close()
+		}
 	}
 }
 
