@@ -93,6 +93,7 @@ func TestFolderTellsOfTheRunThatBeganLast(t *testing.T) {
 	write(t, "old", first.Staging(), ChecksFolder, "a.log")
 	require.NoError(t, first.Keep(sample()))
 	require.NoError(t, first.Close())
+	write(t, "signed", path, SignatureFile)
 
 	begun := Unmade(testRun(), testCatalogue, "the run has not ended (process 7)")
 	cannot := Unmade(testRun(), testCatalogue, "the engine is gone")
@@ -113,7 +114,7 @@ func TestFolderTellsOfTheRunThatBeganLast(t *testing.T) {
 		require.Len(t, earlier.Evidence, 1)
 		earlier.Evidence = nil
 		assert.Equal(t, sample(), earlier)
-		assert.Equal(t, []string{ChecksFolder, ResultsFile}, entries(t, filepath.Join(path, EarlierFolder)), "no junit.xml for collectors")
+		assert.Equal(t, []string{ChecksFolder, ResultsFile, SignatureFile}, entries(t, filepath.Join(path, EarlierFolder)), "no junit.xml for collectors")
 		assert.Equal(t, []string{"a.log"}, entries(t, filepath.Join(path, EarlierFolder, ChecksFolder)))
 	}
 	run(begun, sample())

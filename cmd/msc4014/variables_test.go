@@ -48,7 +48,7 @@ func TestVariables(t *testing.T) {
 			assert.Contains(t, notices[0], says)
 		}
 	}
-	_, notices, err := examineVariables([]string{"COMPLEMENT_X_A=1", "COMPLEMENT_SHARE_ENV_PREFIX=COMPLEMENT_X_", "COMPLEMENT_Y=1"})
+	_, notices, err := examineVariables([]string{"COMPLEMENT_X_A=1", "COMPLEMENT_X_MAX_IMAGE_SIZE=1", "COMPLEMENT_SHARE_ENV_PREFIX=COMPLEMENT_X_", "COMPLEMENT_Y=1"})
 	require.NoError(t, err)
 	assert.Len(t, notices, 1, "variables passed to servers are skipped: %s", notices)
 	for _, prefix := range []string{"COMPLEMENT_", "COMP", "COMPLEMENT_B"} {

@@ -64,7 +64,8 @@ func TestSharersOfASceneWhosePreparationNeverEnds(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		checks = append(checks, &check.Check{Name: name, Requires: []string{"mapping/x"}, Body: func(c *check.C) {
 			stage.Scene(stage.Open(c, blueprints.OneServer), "an endless one", func() int {
-				<-release // like a parser in an endless loop, which ignores its context
+				c.Cleanup(func() { <-release }) // like one that needs a lock of the body
+				<-release                       // like a parser in an endless loop, which ignores its context
 				return 1
 			})
 		}})

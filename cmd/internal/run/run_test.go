@@ -559,6 +559,13 @@ func TestRefusedRunLeavesNoStaleResults(t *testing.T) {
 		b.unmade(t, folders[0])
 		assert.NoFileExists(t, ofAll)
 	})
+	t.Run("a folder of all that has a run's own results", func(t *testing.T) {
+		folder := b.judged(t, "dendrite")[0]
+		asked := options("dendrite", "nosuch")
+		asked.Results = folder
+		refused(t, asked, "unknown candidate")
+		assert.FileExists(t, filepath.Join(folder, report.HTMLFile), "it belongs to these results")
+	})
 	t.Run("foreign files", func(t *testing.T) {
 		folder := t.TempDir()
 		for _, name := range []string{report.JUnitFile, report.HTMLFile} {
