@@ -64,10 +64,16 @@ func newFakeCandidate(t *testing.T) *fakeCandidate {
 // judge runs a check on the candidate and returns its result.
 func (f *fakeCandidate) judge(t *testing.T, body func(s *stage.Stage)) verdict.CheckResult {
 	t.Helper()
+	return f.judgeOn(t, nil, body)
+}
+
+// judgeOn is judge on a machine of this slowness; nil means that it is measured.
+func (f *fakeCandidate) judgeOn(t *testing.T, slowness func() float64, body func(s *stage.Stage)) verdict.CheckResult {
+	t.Helper()
 	var mu sync.Mutex
 	var final verdict.CheckResult
 	runner := check.New(check.Options{
-		Deployments: f.world, Limit: 20 * time.Second,
+		Deployments: f.world, Limit: 20 * time.Second, Slowness: slowness,
 		Checks: []*check.Check{{Name: "a check", Requires: []string{"mapping/x"}, Body: func(c *check.C) { body(stage.Open(c, blueprints.OneServer)) }}},
 		Emit: func(event verdict.Event) {
 			if event.Kind == verdict.KindCheckFinal {
