@@ -34,11 +34,13 @@ type clock struct {
 	mu      sync.Mutex
 	last    time.Time
 	elapsed time.Duration // wall time without pauses
-	charged time.Duration // elapsed time divided by the slowness at that time
-	sum     slowness      // elapsed seconds multiplied by the slowness at that time
-	paused  int
-	pending map[*limited]struct{}
-	starved error // says which deadline was the first to pass only because of its bound in wall time
+	// overtime is the part of elapsed that is not charged (inOvertime).
+	overtime time.Duration
+	charged  time.Duration // the rest of elapsed, divided by the slowness at that time
+	sum      slowness      // the seconds of that rest, multiplied by the slowness at that time
+	paused   int
+	pending  map[*limited]struct{}
+	starved  error // says which deadline was the first to pass only because of its bound in wall time
 }
 
 // slowness is how many times slower the machine, and the servers of a check, are than in a run on a quiet machine; at least 1.
@@ -58,10 +60,14 @@ func (c *clock) advance() {
 	step := now.Sub(c.last)
 	c.last = now
 	if c.paused == 0 && step > 0 {
+		if c.inOvertime() {
+			c.overtime += step
+		} else {
+			c.charged += time.Duration(float64(min(step, stall)) / slow.worst())
+			c.sum.machine += step.Seconds() * slow.machine
+			c.sum.servers += step.Seconds() * slow.servers
+		}
 		c.elapsed += step
-		c.charged += time.Duration(float64(min(step, stall)) / slow.worst())
-		c.sum.machine += step.Seconds() * slow.machine
-		c.sum.servers += step.Seconds() * slow.servers
 	}
 	var passed []*limited
 	for each := range c.pending {
@@ -76,6 +82,20 @@ func (c *clock) advance() {
 	for _, each := range passed {
 		each.end(context.DeadlineExceeded, each.passed())
 	}
+}
+
+// worked returns the time that charged is counted from. The caller holds c.mu.
+func (c *clock) worked() time.Duration { return c.elapsed - c.overtime }
+
+// inOvertime reports whether a step of a check has had its time, and goes on because of its minimum of wall time: the machine was late for
+// a moment. That is not charged, else two such waits would take all of the check's own time. The caller holds c.mu.
+func (c *clock) inOvertime() bool {
+	ofCheck, over := false, false
+	for each := range c.pending {
+		ofCheck = ofCheck || each.ownLimit
+		over = over || !each.ownLimit && c.charged-each.charged >= each.base
+	}
+	return ofCheck && over
 }
 
 // pause stops the clock until resume is called.
@@ -121,14 +141,14 @@ func (c *clock) starve(of *limited) {
 
 // average describes how slow the machine and the servers were so far. The caller holds c.mu.
 func (c *clock) average() string {
-	seconds := max(c.elapsed.Seconds(), 0.001)
+	seconds := max(c.worked().Seconds(), 0.001)
 	machine, servers := c.sum.machine/seconds, c.sum.servers/seconds
 	switch {
 	case machine >= slow && machine >= servers:
 		return fmt.Sprintf("the machine was %.1f times slower than a quiet one", machine)
 	case servers >= slow:
 		return fmt.Sprintf("the check's servers were %.1f times slower than on a quiet machine", servers)
-	case c.elapsed > 2*c.charged:
+	case c.worked() > 2*c.charged:
 		return "the machine was stalled"
 	}
 	return "neither the machine nor the check's servers were slow"
@@ -138,7 +158,7 @@ func (c *clock) average() string {
 func (c *clock) meanSlowness() float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return max(c.elapsed.Seconds(), 0.001) / max(c.charged.Seconds(), 0.001)
+	return max(c.worked().Seconds(), 0.001) / max(c.charged.Seconds(), 0.001)
 }
 
 // slowest is average for callers that do not hold c.mu.
@@ -265,7 +285,7 @@ func (l *limited) passed() error {
 	}
 	l.clock.mu.Lock()
 	defer l.clock.mu.Unlock()
-	return &outOfTime{limit: l.base, average: l.clock.average(), starved: float64(l.clock.elapsed) >= slow*float64(l.clock.charged)}
+	return &outOfTime{limit: l.base, average: l.clock.average(), starved: float64(l.clock.worked()) >= slow*float64(l.clock.charged)}
 }
 
 // isForced reports whether the deadline passed, or is about to, because of its bound in wall time alone.

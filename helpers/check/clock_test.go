@@ -200,3 +200,21 @@ func TestAContextEndsWithItsParent(t *testing.T) {
 	assert.Equal(t, context.Canceled, own.Err())
 	assert.Empty(t, clock.pending)
 }
+
+// TestOvertimeOfAStepIsNotChargedToItsCheck: after a late heartbeat a wait of 8 s may last 38 s.
+func TestOvertimeOfAStepIsNotChargedToItsCheck(t *testing.T) {
+	clock, source := fakeClock()
+	limit, release := clock.within(context.Background(), 45*time.Second, 45*time.Second, 75*time.Second, true)
+	defer release()
+	for range 4 {
+		waits, cancel := clock.within(limit, 8*time.Second, maxWork, 38*time.Second, false)
+		source.passes(clock, 38*time.Second, 1, 1)
+		assert.ErrorIs(t, waits.Err(), context.DeadlineExceeded)
+		cancel()
+		assert.NoError(t, limit.Err())
+	}
+	assert.Equal(t, 32*time.Second, clock.charged)
+	assert.Equal(t, 1.0, clock.meanSlowness(), "that explains no late answer")
+	source.passes(clock, 13*time.Second, 1, 1)
+	assert.ErrorIs(t, limit.Err(), context.DeadlineExceeded, "without a step its own time goes on")
+}
