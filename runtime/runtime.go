@@ -170,7 +170,7 @@ func (e *StartError) Error() string {
 	return text + "; last lines of its log:\n" + e.LogTail
 }
 
-// Took returns how long the server took, in wall time, which a slow machine may explain; 0 if it did not run out of time.
+// Took returns for how long, in wall time, the start waited for a server that was late; 0 if it failed otherwise.
 func (e *StartError) Took() time.Duration {
 	if e.Late {
 		return e.Waited

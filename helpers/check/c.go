@@ -31,11 +31,11 @@ type C struct {
 	outcome   outcome
 	controls  int
 	cleanups  []func()
-	underTest bool // the action under test has begun
-	control   bool // the positive control is being delivered
-	completed bool // the body returned, or ended itself on purpose
-	givenUp   bool // its goroutine was abandoned: whatever it still does is ignored
-	onGivenUp []func()
+	underTest bool     // the action under test has begun
+	control   bool     // the positive control is being delivered
+	completed bool     // the body returned, or ended itself on purpose
+	givenUp   bool     // its goroutine was abandoned: whatever it still does is ignored
+	onGivenUp []func() // run when it is given up, before clean-ups
 
 	expendables map[Deployment]string // those that this check owns, with their blueprints
 }
@@ -73,7 +73,7 @@ func (c *C) Within(base time.Duration) (context.Context, context.CancelFunc) {
 
 // Limit is Within for a context derived from the check's.
 func (c *C) Limit(ctx context.Context, base time.Duration) (context.Context, context.CancelFunc) {
-	return c.clock.within(ctx, base, min(base, maxWork), c.runner.machine.lengthened(base), false)
+	return c.runner.limit(ctx, c.clock, base)
 }
 
 // WithinWork is Within for many steps in a row, or one that loads much: all of base can be work, so that a slow machine extends all of it.
@@ -193,7 +193,7 @@ func (c *C) untimely(arguments ...any) error {
 	return nil
 }
 
-// tooSlow is an error of untimely that only the error which it was asked about shows.
+// tooSlow is an error of untimely that rests on an argument: unlike the others, it is not found again without that.
 type tooSlow string
 
 func (t tooSlow) Error() string { return string(t) }

@@ -87,7 +87,7 @@ func (r *Runner) Prepare(ctx context.Context, blueprint string) (Deployment, err
 
 // begin starts a deployment that is not shared.
 func (r *Runner) begin(ctx context.Context, blueprint string, private bool) (*instance, error) {
-	// The end of the check ends the start, but its deadline is none: the check's clock stands still meanwhile.
+	// The start ends with the check, but does not have its deadline, which never passes: the check's clock stands still meanwhile.
 	starting, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()

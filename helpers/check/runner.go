@@ -207,7 +207,12 @@ func (r *Runner) Run(ctx context.Context) error {
 // Within returns a context that ends after base in the runner's own time, which passes more slowly while the machine is slow. It is for
 // what is asked of servers outside checks.
 func (r *Runner) Within(ctx context.Context, base time.Duration) (context.Context, context.CancelFunc) {
-	return r.own.within(ctx, base, min(base, maxWork), r.machine.lengthened(base), false)
+	return r.limit(ctx, r.own, base)
+}
+
+// limit returns a context that ends after base in a clock's time, of which up to maxWork can be work.
+func (r *Runner) limit(ctx context.Context, of *clock, base time.Duration) (context.Context, context.CancelFunc) {
+	return of.within(ctx, base, min(base, maxWork), r.machine.lengthened(base), false)
 }
 
 func (r *Runner) emit(event verdict.Event) {

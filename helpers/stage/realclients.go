@@ -54,7 +54,7 @@ func (s *Stage) realClient(name string, command []string) *realclient.Program {
 
 // Weechat starts weechat, which logs in as another device of a user. It returns an error if the client cannot log in.
 func (u *User) Weechat() (*realclient.Weechat, error) {
-	s, localpart := u.stage, localpartOf(u.UserID)
+	s, localpart := u.stage, u.Localpart()
 	program := s.realClient(localpart, realclient.WeechatProgram)
 	ctx, cancel := s.C.WithinWork(ofStart)
 	defer cancel()

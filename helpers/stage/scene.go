@@ -45,9 +45,9 @@ func Scene[T any](s *Stage, name string, prepare func() T) T {
 // prepare sets the value or, if prepare ends the goroutine, the ending.
 func (s *scene[T]) prepare(on *Stage, name string, prepare func() T) {
 	finished := false
-	settle := func(finished bool) {
+	settle := func(succeeded bool) {
 		s.settled.Do(func() {
-			if !finished {
+			if !succeeded {
 				ending := on.C.Ended()
 				s.ending = &ending
 			}

@@ -225,7 +225,10 @@ func (u *User) Deactivates() {
 	u.stage.C.Need("client-view/unmodified-client", u.Deactivate(u.stage.C.Context(), u.password(), false))
 }
 
-func (u *User) password() string { return passwordOf(localpartOf(u.UserID)) }
+func (u *User) password() string { return passwordOf(u.Localpart()) }
+
+// Localpart returns the localpart of the user ID, which clients show as the name of a user without another.
+func (u *User) Localpart() string { return localpartOf(u.UserID) }
 
 func localpartOf(userID string) string {
 	localpart, _, _ := strings.Cut(strings.TrimPrefix(userID, "@"), ":")

@@ -19,7 +19,7 @@ type ServerImage struct {
 // nearly all checks use, takes precedence over the one for all servers. Both results are "" if neither is set.
 func (o Options) Candidate() (image, variable string) {
 	if image := o.BaseImages["hs1"]; image != "" {
-		return image, baseImagePrefix + "HS1"
+		return image, baseImageVariable("hs1")
 	}
 	if o.BaseImage != "" {
 		return o.BaseImage, strings.TrimSuffix(baseImagePrefix, "_")

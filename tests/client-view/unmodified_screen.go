@@ -51,12 +51,11 @@ type visit struct {
 // talk lets Alice and Carol talk. Dave joins; Carol redacts her message; Dave leaves.
 func (v *visit) talk(alice *stage.User, peer *stage.Peer) {
 	m := meeting{session: v.session, carol: peer.User("carol"), room: v.room}
-	localpart, _, _ := strings.Cut(alice.UserID[1:], ":")
 	v.shows("that its user has joined", "("+alice.UserID+") has joined")
 	hello := m.sends("carol says hello", federation.TextMessage(m.carol, "hello stranger"))
 	v.shows("the message of a user of another server", "carol", "hello stranger")
 	v.types("hello from the terminal")
-	v.shows("what its user said", localpart+" | hello from the terminal") // with the sender, which the line being typed lacks
+	v.shows("what its user said", alice.Localpart()+" | hello from the terminal") // with the sender, which the line being typed lacks
 	m.receives("alice's message", func(event federation.Event) bool {
 		return event.Get("content.body").String() == "hello from the terminal" && m.sentBy(event) == alice.UserID
 	})

@@ -16,10 +16,7 @@ import (
 // Refuse stores why a run with these options is not made wherever an earlier run left results in its place. It makes no folder:
 // where nothing is, nothing looks new. An error means that earlier results could not be replaced.
 func (r *Runner) Refuse(options Options, why error) error {
-	catalogue, err := r.Catalogue()
-	if err != nil {
-		catalogue = report.Catalogue{} // that may be why
-	}
+	catalogue, _ := r.Catalogue() // a catalogue that cannot be read may be the reason
 	selected, _ := selection.New(options.Run, options.Shard, options.Pair != "")
 	var problems []error
 	tasks := r.refusable(options)
