@@ -33,6 +33,9 @@ docs/soundness.md explains how to read it.
 --formats runs the whole suite on the reference in a few combinations of what the texts leave open about the wire (dialect,
 base version, place of signatures, path of invites ...), which have each possible pair. Everything must pass in each.
 
+--twins N plays only twin sessions, N with each fault of client-view and membership. They must notice at least 60 % of these
+faults, though no row names them.
+
 --mutants N tries, in place of the faults, N small changes of the reference's source, also with other readings. Rules make
 them, at places that --seed chooses. The suite must notice at least 95 % of those that are not listed as equivalent: by a
 check that fails, a finding or another reading. The others are shown. A run that was interrupted, or that tried fewer
@@ -47,6 +50,7 @@ be completed, or mutants without a verdict leave open whether enough are noticed
 func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	var options prove.Options
 	var mutants prove.MutantOptions
+	var twins prove.TwinOptions
 	var ofFormats bool
 	command := &cobra.Command{
 		Use:   "prove",
@@ -66,10 +70,15 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if ofFormats {
-				if err := wantsFormats(command); err != nil {
-					return err
-				}
+			ofTwins := command.Flags().Changed("twins")
+			switch {
+			case ofFormats:
+				err = wantsFormats(command)
+			case ofTwins:
+				err = wantsTwins(command, twins)
+			}
+			if err != nil {
+				return err
 			}
 			_, notices, err := examineVariables(os.Environ())
 			if err != nil {
@@ -93,6 +102,11 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 				})
 				return err
 			}
+			if ofTwins {
+				twins.Run, twins.Results, twins.Parallel, twins.Verbose = options.Run, options.Results, options.Parallel, options.Verbose
+				*status, err = prover.Twins(command.Context(), twins)
+				return err
+			}
 			*status, err = prover.Prove(command.Context(), options)
 			return err
 		},
@@ -100,7 +114,7 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&options.Run, "run", "", "try only faults, requirements and checks that match `REGEX`;\nwith --mutants, only files and functions of the reference that do")
-	flags.StringVar(&options.Results, "results", "", "write results to `DIR` (default results/prove; with --mutants,\nresults/prove/mutants-SEED; with --mutant, results/prove/mutant-ID;\nwith --formats, results/prove-formats)")
+	flags.StringVar(&options.Results, "results", "", "write results to `DIR` (default results/prove; with --mutants,\nresults/prove/mutants-SEED; with --mutant, results/prove/mutant-ID;\nwith --formats, results/prove-formats; with --twins, results/prove-twins)")
 	flags.IntVar(&options.Parallel, "parallel", 0, fmt.Sprintf("run at most `N` trials at a time, up to %d (default 8, as trials\nmostly wait; with --mutants 4, with --formats 2)", prove.MostParallel))
 	flags.BoolVar(&options.Whole, "whole", false,
 		"run the whole suite with each fault, not only the checks of its\nrequirements: nothing else may fail")
@@ -110,6 +124,7 @@ func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	flags.StringVar(&options.ChangedSince, "changed-since", "",
 		"try only the faults that changed since `COMMIT`, in files that git tracks,\nor whose checks did; with --sample, try these too")
 	flags.BoolVar(&ofFormats, "formats", false, "in place of faults, run the whole suite on the reference in its wire formats")
+	flags.IntVar(&twins.Sessions, "twins", 0, "in place of all checks, play `N` twin sessions with each fault of\nclient-view and membership")
 	flags.IntVar(&mutants.Count, "mutants", 0,
 		"in place of faults, try `N` small changes of the reference's source that\nnobody chose; a run with the same seed and sources is continued")
 	flags.Uint64Var(&mutants.Seed, "seed", 1, "choose the mutants by `SEED`; a larger N begins with the same ones")
@@ -142,7 +157,7 @@ func wantsMutants(command *cobra.Command, mutants prove.MutantOptions) (bool, er
 	if of == "" {
 		return false, nil
 	}
-	excluded := []string{"whole", "sample", "record", "changed-since"}
+	excluded := []string{"whole", "sample", "record", "changed-since", "twins"}
 	if of == "mutant" {
 		excluded = append(excluded, "run")
 	}
@@ -156,13 +171,26 @@ func wantsMutants(command *cobra.Command, mutants prove.MutantOptions) (bool, er
 
 // wantsFormats returns an error for flags that do not go with --formats.
 func wantsFormats(command *cobra.Command) error {
-	for _, name := range []string{"whole", "record", "changed-since", "mutants", "mutant", "seed"} {
+	for _, name := range []string{"whole", "record", "changed-since", "mutants", "mutant", "seed", "twins"} {
 		if command.Flags().Changed(name) {
 			return fmt.Errorf("--formats and --%s do not go together; leave one out", name)
 		}
 	}
 	if sample, err := command.Flags().GetInt("sample"); err != nil || sample < 0 {
 		return fmt.Errorf("--sample %d: must be a number N, to try one in N formats", sample)
+	}
+	return nil
+}
+
+// wantsTwins returns an error for flags that do not go with --twins.
+func wantsTwins(command *cobra.Command, twins prove.TwinOptions) error {
+	for _, name := range []string{"whole", "sample", "record", "changed-since"} {
+		if command.Flags().Changed(name) {
+			return fmt.Errorf("--twins and --%s do not go together; leave one out", name)
+		}
+	}
+	if twins.Sessions < 1 {
+		return fmt.Errorf("--twins %d: must be a number of sessions, at least 1", twins.Sessions)
 	}
 	return nil
 }

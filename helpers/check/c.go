@@ -472,6 +472,9 @@ func (c *C) Seed() uint64 { return c.runner.options.Seed }
 // Sessions returns how many sessions the checks that generate them are to play together, from Seed on; 0 for those of a usual run.
 func (c *C) Sessions() int { return c.runner.options.Sessions }
 
+// Unshortened reports whether nobody asks for the shortest session that shows what was found.
+func (c *C) Unshortened() bool { return c.runner.options.Unshortened }
+
 // Attach adds a file to the check's evidence, which is kept if the check does not pass. name is the suffix of the file's
 // name: "input.json".
 func (c *C) Attach(name string, content []byte) {

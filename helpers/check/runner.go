@@ -55,6 +55,8 @@ type Options struct {
 	Done func(ctx context.Context, retired Retired)
 	// Sessions is how many sessions checks that generate them play together, from Seed on; 0 for those of a usual run.
 	Sessions int
+	// Unshortened says that nobody asks for the shortest session that shows what was found.
+	Unshortened bool
 	// Expected has the differences that the candidate's baseline expects, by the check that finds them (C.Expects).
 	Expected map[string][]string
 	// Seed determines the random input of checks.

@@ -32,6 +32,8 @@ type Plan struct {
 	Only bool `json:"only,omitempty"`
 	// Sessions is how many twin sessions to play, from Seed on, in place of those of a usual run; 0 for the usual ones.
 	Sessions int `json:"sessions,omitempty"`
+	// Unshortened leaves twin sessions that differ as they are.
+	Unshortened bool `json:"unshortened,omitempty"`
 	// Expected has the differences that the candidate's baseline expects, by check, for checks that find several things.
 	Expected map[string][]string `json:"expected,omitempty"`
 	// First are checks that start before the others, in this order.

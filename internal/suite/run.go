@@ -149,7 +149,7 @@ func Judge(ctx context.Context, wanted plan.Plan, joined *session.Session, emit 
 	}
 	options := check.Options{
 		Checks: chosen, Deployments: world, Parallel: parallel, Copies: copies, Emit: emit, Keep: keeper(wanted),
-		Readings: readings(catalogue), Roots: roots(check.Registered()), Reserve: reserve(check.Registered().All(), chosen, wanted), Quiet: quiet, Limit: limit(wanted), Observe: watch.exchange, Found: watch.finds, KeepServers: wanted.Keep, Seed: max(wanted.Seed, 1), Sessions: wanted.Sessions, Expected: wanted.Expected,
+		Readings: readings(catalogue), Roots: roots(check.Registered()), Reserve: reserve(check.Registered().All(), chosen, wanted), Quiet: quiet, Limit: limit(wanted), Observe: watch.exchange, Found: watch.finds, KeepServers: wanted.Keep, Seed: max(wanted.Seed, 1), Sessions: wanted.Sessions, Unshortened: wanted.Unshortened, Expected: wanted.Expected,
 		Done: aftermath(settings, world.Servers, emit), KeepEvidence: settings.Debug || wanted.AllEvidence,
 	}
 	environment, err := environmentOf(ctx, wanted, options, settings, base.runtime)

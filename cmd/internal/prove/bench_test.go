@@ -143,6 +143,9 @@ func fake(s script) int {
 		result := &verdict.CheckResult{Name: check.Name, Verdict: verdict.Pass, Requirements: check.Requirements}
 		if special := s.Verdicts[shown][check.Name]; special != "" {
 			result.Verdict, result.Reason = special, cmp.Or(s.Reasons[shown], "because of "+shown)
+			if wanted.Sessions > 0 && wanted.Unshortened {
+				result.Reason += fmt.Sprintf(", in %d sessions", wanted.Sessions)
+			}
 		}
 		if decided.Dialect == pdu.DialectDendrite && slices.Contains(check.Requirements, "event-format/no-sender-field") {
 			result.Verdict, result.Reason = verdict.Fail, "events have a sender"

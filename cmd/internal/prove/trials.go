@@ -34,6 +34,8 @@ type trial struct {
 	elsewhere []string
 	// requirement is the open requirement under trial, "" for none.
 	requirement string
+	// sessions is how many twin sessions are played in place of the usual ones; what comes of them is not judged. 0 for the usual ones.
+	sessions int
 }
 
 // honest reports whether the trial is of the reference without faults and with its default readings.
