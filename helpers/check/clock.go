@@ -31,16 +31,31 @@ type clock struct {
 	now      func() time.Time
 	slowness func() slowness
 
-	mu      sync.Mutex
-	last    time.Time
-	elapsed time.Duration // wall time without pauses
-	// overtime is the part of elapsed that is not charged (inOvertime).
-	overtime time.Duration
-	charged  time.Duration // the rest of elapsed, divided by the slowness at that time
-	sum      slowness      // the seconds of that rest, multiplied by the slowness at that time
+	mu       sync.Mutex
+	last     time.Time
+	all      spent    // without pauses
+	overtime spent    // the part of all in which a step had had its time (inOvertime)
+	sum      slowness // the seconds of the rest, multiplied by the slowness at that time
 	paused   int
 	pending  map[*limited]struct{}
 	starved  error // says which deadline was the first to pass only because of its bound in wall time
+}
+
+// spent is wall time, and what is charged of it: it, divided by the slowness at that time.
+type spent struct{ elapsed, charged time.Duration }
+
+func (s spent) minus(other spent) spent {
+	return spent{s.elapsed - other.elapsed, s.charged - other.charged}
+}
+
+func (s *spent) add(elapsed, charged time.Duration) {
+	s.elapsed += elapsed
+	s.charged += charged
+}
+
+// factor returns how many times slower than on a quiet machine it passed.
+func (s spent) factor() float64 {
+	return max(s.elapsed.Seconds(), 0.001) / max(s.charged.Seconds(), 0.001)
 }
 
 // slowness is how many times slower the machine, and the servers of a check, are than in a run on a quiet machine; at least 1.
@@ -60,14 +75,14 @@ func (c *clock) advance() {
 	step := now.Sub(c.last)
 	c.last = now
 	if c.paused == 0 && step > 0 {
+		charged := time.Duration(float64(min(step, stall)) / slow.worst())
 		if c.inOvertime() {
-			c.overtime += step
+			c.overtime.add(step, charged)
 		} else {
-			c.charged += time.Duration(float64(min(step, stall)) / slow.worst())
 			c.sum.machine += step.Seconds() * slow.machine
 			c.sum.servers += step.Seconds() * slow.servers
 		}
-		c.elapsed += step
+		c.all.add(step, charged)
 	}
 	var passed []*limited
 	for each := range c.pending {
@@ -84,18 +99,18 @@ func (c *clock) advance() {
 	}
 }
 
-// worked returns the time that charged is counted from. The caller holds c.mu.
-func (c *clock) worked() time.Duration { return c.elapsed - c.overtime }
+// worked returns the time without overtime, which counts for what has several steps. The caller holds c.mu.
+func (c *clock) worked() spent { return c.all.minus(c.overtime) }
 
 // inOvertime reports whether a step of a check has had its time, and goes on because of its minimum of wall time: the machine was late for
-// a moment. That is not charged, else two such waits would take all of the check's own time. The caller holds c.mu.
+// a moment. That is not charged to the check, else two such waits would take all of its own time. The caller holds c.mu.
 func (c *clock) inOvertime() bool {
-	ofCheck, over := false, false
+	check, over := false, false
 	for each := range c.pending {
-		ofCheck = ofCheck || each.ownLimit
-		over = over || !each.ownLimit && c.charged-each.charged >= each.base
+		check = check || each.of == ofCheck
+		over = over || each.of == ofStep && each.spent().charged >= each.base
 	}
-	return ofCheck && over
+	return check && over
 }
 
 // pause stops the clock until resume is called.
@@ -134,38 +149,44 @@ func (c *clock) starvation() error {
 // starve notes that a deadline passed too early. The caller holds c.mu.
 func (c *clock) starve(of *limited) {
 	of.forced = true
-	if c.starved == nil && !of.ownLimit {
-		c.starved = fmt.Errorf("a deadline of %s passed while %s", of.base, c.average())
+	if c.starved != nil || of.of == ofCheck {
+		return
 	}
+	why, known := c.average()
+	if !known {
+		why = fmt.Sprintf("the machine was %.1f times slower than a quiet one for a moment", of.spent().factor())
+	}
+	c.starved = fmt.Errorf("a deadline of %s passed while %s", of.base, why)
 }
 
-// average describes how slow the machine and the servers were so far. The caller holds c.mu.
-func (c *clock) average() string {
-	seconds := max(c.worked().Seconds(), 0.001)
+// average describes how slow the machine and the servers were so far, and reports whether they were. The caller holds c.mu.
+func (c *clock) average() (text string, slowly bool) {
+	seconds := max(c.worked().elapsed.Seconds(), 0.001)
 	machine, servers := c.sum.machine/seconds, c.sum.servers/seconds
 	switch {
 	case machine >= slow && machine >= servers:
-		return fmt.Sprintf("the machine was %.1f times slower than a quiet one", machine)
+		return fmt.Sprintf("the machine was %.1f times slower than a quiet one", machine), true
 	case servers >= slow:
-		return fmt.Sprintf("the check's servers were %.1f times slower than on a quiet machine", servers)
-	case c.worked() > 2*c.charged:
-		return "the machine was stalled"
+		return fmt.Sprintf("the check's servers were %.1f times slower than on a quiet machine", servers), true
+	case c.worked().factor() > 2:
+		return "the machine was stalled", true
 	}
-	return "neither the machine nor the check's servers were slow"
+	return "neither the machine nor the check's servers were slow", false
 }
 
 // meanSlowness returns how many times slower than on a quiet machine the check ran, on average.
 func (c *clock) meanSlowness() float64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return max(c.worked().Seconds(), 0.001) / max(c.charged.Seconds(), 0.001)
+	return c.worked().factor()
 }
 
 // slowest is average for callers that do not hold c.mu.
 func (c *clock) slowest() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.average()
+	text, _ := c.average()
+	return text
 }
 
 // slow is the least mean slowness that explains a time-out.
@@ -192,19 +213,28 @@ func (o *outOfTime) Unwrap() []error {
 	return []error{context.DeadlineExceeded, errOwnSlowness}
 }
 
+// limitOf says what a limit is of.
+type limitOf int
+
+const (
+	ofStep  limitOf = iota
+	ofSteps         // of many steps, which have limits, too
+	ofCheck
+)
+
 // limited is a context whose deadline is in a clock's time.
 type limited struct {
 	context.Context // for its values, and the cause once it has ended
 
-	clock    *clock
-	parent   context.Context
-	ownLimit bool          // it is the check's own limit, not that of a step
-	base     time.Duration // the limit in the clock's time
-	work     time.Duration // the part of base that a slow machine or server extends
-	least    time.Duration // minimum of wall time
-	most     time.Duration // maximum of wall time
-	// The clock's values at the start.
-	elapsed, charged time.Duration
+	clock  *clock
+	parent context.Context
+	of     limitOf
+	base   time.Duration // the limit in the clock's time
+	work   time.Duration // the part of base that a slow machine or server extends
+	least  time.Duration // minimum of wall time
+	most   time.Duration // maximum of wall time
+	// all and overtime are the clock's at the start.
+	all, overtime spent
 
 	done   chan struct{}
 	forced bool // it ended before base was charged; guarded by clock.mu
@@ -216,18 +246,18 @@ type limited struct {
 
 // within returns a context that ends with parent, or when the clock has charged base, of which the part work is extended on a
 // slow machine, but not before least of wall time has passed.
-func (c *clock) within(parent context.Context, base, work, least time.Duration, ownLimit bool) (*limited, context.CancelFunc) {
+func (c *clock) within(parent context.Context, base, work, least time.Duration, of limitOf) (*limited, context.CancelFunc) {
 	values, cancel := context.WithCancelCause(context.WithoutCancel(parent))
 	delay := min(time.Duration(float64(work)*(maxFactor-1)), maxDelay)
 	l := &limited{
-		Context: values, clock: c, parent: parent, ownLimit: ownLimit, base: base, work: work, least: least, most: max(base+delay, least),
+		Context: values, clock: c, parent: parent, of: of, base: base, work: work, least: least, most: max(base+delay, least),
 		done: make(chan struct{}), cancel: cancel,
 	}
 	c.advance()
 	l.mu.Lock()
 	l.unlink = context.AfterFunc(parent, func() { l.end(parent.Err(), context.Cause(parent)) })
 	c.mu.Lock()
-	l.elapsed, l.charged = c.elapsed, c.charged
+	l.all, l.overtime = c.all, c.overtime
 	c.pending[l] = struct{}{}
 	c.mu.Unlock()
 	l.mu.Unlock()
@@ -240,16 +270,26 @@ func (c *clock) within(parent context.Context, base, work, least time.Duration, 
 	return l, func() { l.end(context.Canceled, context.Canceled) }
 }
 
+// spent returns the time that counts for it, since it began. The caller holds clock.mu.
+func (l *limited) spent() spent {
+	all := l.clock.all.minus(l.all)
+	if l.of == ofStep {
+		return all
+	}
+	return all.minus(l.clock.overtime.minus(l.overtime))
+}
+
 // left returns how much wall time is left if everything stays as slow as it is; forced says that the maximum of wall time cuts
 // it short. The caller holds clock.mu.
 func (l *limited) left() (left time.Duration, forced bool) {
-	elapsed, charged := l.clock.elapsed-l.elapsed, l.clock.charged-l.charged
-	wanted := max(l.base, l.least)
-	if elapsed > charged {
-		factor := min(float64(elapsed)/max(float64(charged), 1), 100*maxFactor)
-		wanted = max(wanted, l.base+time.Duration(float64(l.work)*(factor-1)))
+	spent, wanted := l.spent(), l.base
+	if spent.elapsed > spent.charged {
+		factor := min(float64(spent.elapsed)/max(float64(spent.charged), 1), 100*maxFactor)
+		wanted += time.Duration(float64(l.work) * (factor - 1))
 	}
-	return min(wanted, l.most) - elapsed, wanted > l.most
+	overtime := l.clock.all.elapsed - l.all.elapsed - spent.elapsed
+	wanted = max(wanted, l.least-overtime)
+	return min(wanted, l.most) - spent.elapsed, wanted > l.most
 }
 
 // Deadline returns when the context will end if everything stays as slow as it is. For a check's own limit it returns a
@@ -258,7 +298,7 @@ func (l *limited) Deadline() (time.Time, bool) {
 	l.clock.mu.Lock()
 	left, _ := l.left()
 	l.clock.mu.Unlock()
-	if l.ownLimit {
+	if l.of == ofCheck {
 		left += 2 * lastPoll
 	}
 	deadline := l.clock.now().Add(left)
@@ -280,12 +320,13 @@ func (l *limited) Err() error {
 
 // passed returns the cause of a deadline that has passed.
 func (l *limited) passed() error {
-	if !l.ownLimit {
+	if l.of != ofCheck {
 		return fmt.Errorf("a time-out of %s: %w", l.base, context.DeadlineExceeded)
 	}
 	l.clock.mu.Lock()
 	defer l.clock.mu.Unlock()
-	return &outOfTime{limit: l.base, average: l.clock.average(), starved: float64(l.clock.worked()) >= slow*float64(l.clock.charged)}
+	average, _ := l.clock.average()
+	return &outOfTime{limit: l.base, average: average, starved: l.clock.worked().factor() >= slow}
 }
 
 // isForced reports whether the deadline passed, or is about to, because of its bound in wall time alone.
