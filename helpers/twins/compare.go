@@ -19,12 +19,18 @@ type Difference struct {
 	Pseudo   string // what the pseudo-ID room has
 	StepID   int
 	User     int // who sees it
-	// Parts says that one room took the request and the other did not: what follows cannot be compared.
+	// Parts says that one room took the request and the other did not, or that an event reached a user in one alone: what follows cannot
+	// be compared.
 	Parts bool
 }
 
 // Name identifies a difference, whatever session shows it.
 func (d Difference) Name() string { return d.Step + ": " + d.Endpoint + ": " + d.Field }
+
+// losesEvent reports whether a user was told of an event in one kind of room alone.
+func (d Difference) losesEvent() bool {
+	return d.Endpoint == "/sync timeline" && strings.HasSuffix(d.Field, "]") && (d.Ordinary == nothingThere || d.Pseudo == nothingThere)
+}
 
 // where is the name without the step.
 func (d Difference) where() string { return d.Endpoint + ": " + d.Field }

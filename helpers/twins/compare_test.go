@@ -66,6 +66,25 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// TestLosesEvent: after an event that reached a user in one room alone, the rooms are not compared.
+func TestLosesEvent(t *testing.T) {
+	for _, one := range []struct {
+		endpoint, field, pseudo string
+		loses                   bool
+	}{
+		{"/sync timeline", "[m.room.member]", nothingThere, true},
+		{"/sync timeline", "[m.room.member].content.displayname", nothingThere, false},
+		{"/sync timeline", "[m.room.member]", "a text", false},
+		{"/sync state", "[m.room.member]", nothingThere, false},
+	} {
+		assert.Equal(t, one.loses, Difference{Endpoint: one.endpoint, Field: one.field, Ordinary: "an event", Pseudo: one.pseudo}.losesEvent(), one)
+		played := &player{known: map[string]bool{}}
+		played.differs(Difference{Endpoint: one.endpoint, Field: one.field, Ordinary: "an event", Pseudo: one.pseudo}, nil)
+		assert.Equal(t, one.loses, played.over)
+		assert.Equal(t, one.loses, played.Differences[0].Parts)
+	}
+}
+
 func TestOfAnEvent(t *testing.T) {
 	for path, want := range map[string]bool{
 		"[m.x].c": true, "[m.x].content.list[]": true, "[m.x]": false, " (order)": false, "": false, "m.heroes[]": false, "m.heroes[].x": false,

@@ -4,6 +4,8 @@ package twins
 
 import (
 	"math/rand/v2"
+	"slices"
+	"strings"
 )
 
 const (
@@ -14,14 +16,17 @@ const (
 
 // Generate makes a session from a seed.
 func Generate(cast Cast, seed uint64) Session {
-	g := &generator{rand: rand.New(rand.NewPCG(seed, 4014)), cast: cast, rule: "public", member: make([]string, cast.size()), level: make([]int, cast.size())}
+	g := &generator{rand: rand.New(rand.NewPCG(seed, 4014)), cast: cast, rule: "public", named: nobody, member: make([]string, cast.size()), level: make([]int, cast.size())}
 	g.member[0], g.level[0] = "join", 100
-	if g.rand.IntN(3) == 0 {
+	switch g.rand.IntN(6) {
+	case 0, 1:
 		g.rule = "invite"
+	case 2:
+		g.rule = "knock"
 	}
 	session := Session{Cast: cast, Seed: seed}
 	steps := fewestSteps + g.rand.IntN(mostSteps-fewestSteps+1)
-	session.Steps = append(session.Steps, Step{ID: 1, Kind: createKind, By: 0, Whom: nobody, Of: nothing, Arg: preset(g.rule)})
+	session.Steps = append(session.Steps, Step{ID: 1, Kind: createKind, By: 0, Whom: nobody, Of: nothing, Arg: g.create()})
 	for len(session.Steps) < steps {
 		step := Step{ID: len(session.Steps) + 1, Whom: nobody, Of: nothing}
 		chosen := g.kind(len(session.Steps))
@@ -41,11 +46,30 @@ func Generate(cast Cast, seed uint64) Session {
 // createKind is the kind of the first step.
 const createKind = "create room"
 
-func preset(rule string) string {
-	if rule == "public" {
-		return "public_chat"
+// what a room is created with, besides its preset
+const (
+	published   = "published" // in the room directory
+	direct      = "direct"    // with an invite of another user of its server (Cast.neighbour) to a direct chat
+	knocksTaken = "knock"     // with this join rule
+)
+
+// create chooses the words of Step.Arg with which the room is created.
+func (g *generator) create() string {
+	words := []string{"private_chat"}
+	switch g.rule {
+	case "public":
+		words = []string{"public_chat"}
+	case "knock":
+		words = append(words, knocksTaken)
 	}
-	return "private_chat"
+	if g.rand.IntN(3) == 0 {
+		words = append(words, published)
+	}
+	if g.rand.IntN(3) == 0 {
+		words = append(words, direct)
+		g.member[g.cast.neighbour()] = "invite"
+	}
+	return strings.Join(words, " ")
 }
 
 type generator struct {
@@ -54,6 +78,7 @@ type generator struct {
 	rule   string
 	member []string // by user
 	level  []int
+	named  int // the user that was named last, or nobody: what is done to one user is often followed by more
 	events []made
 }
 
@@ -86,10 +111,13 @@ func (g *generator) kind(steps int) kind {
 
 // learn changes the model as a step that is allowed would.
 func (g *generator) learn(kind kind, step Step) {
+	if step.Whom != nobody {
+		g.named = step.Whom
+	}
 	in := g.member[step.By] == "join"
 	switch step.Kind {
 	case "join", "join by alias":
-		if g.member[step.By] == "invite" || g.member[step.By] != "ban" && g.rule == "public" {
+		if g.member[step.By] == "invite" || g.member[step.By] != "ban" && (g.rule == "public" || g.rule == membersJoin) {
 			g.member[step.By] = "join"
 		}
 	case "knock":
@@ -119,7 +147,7 @@ func (g *generator) learn(kind kind, step Step) {
 	}
 	if kind.event && in {
 		switch step.Kind {
-		case "message", "emote", "mention", "reply", "thread message", "edit":
+		case "message", "emote", "mention", "mention of the room", "reply", "thread message", "edit":
 			g.events = append(g.events, made{step.ID, step.By, true})
 		case "redact":
 		default:
@@ -138,6 +166,9 @@ func (g *generator) user(fits func(user int) bool) int {
 	}
 	if len(fitting) == 0 || g.rand.IntN(8) == 0 {
 		return g.rand.IntN(g.cast.size())
+	}
+	if slices.Contains(fitting, g.named) && g.rand.IntN(2) == 0 {
+		return g.named
 	}
 	return fitting[g.rand.IntN(len(fitting))]
 }
@@ -193,6 +224,15 @@ func inviting(g *generator, step *Step) bool {
 	step.By = g.user(g.is("join"))
 	step.Whom = g.user(g.is("", "leave", "knock"))
 	return step.By != step.Whom
+}
+
+// ignoring is a user that ignores another, or nobody any more.
+func ignoring(g *generator, step *Step) bool {
+	step.By, step.Whom = g.rand.IntN(g.cast.size()), g.rand.IntN(g.cast.size())
+	if g.rand.IntN(3) == 0 {
+		step.Arg = "no more"
+	}
+	return step.By != step.Whom && step.Whom != 0
 }
 
 func unbanning(g *generator, step *Step) bool {

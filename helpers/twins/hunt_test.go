@@ -98,8 +98,13 @@ func refusing(home http.Handler) http.Handler {
 func TestDifferences(t *testing.T) {
 	t.Parallel()
 	one := hunter(t, refusing)
-	session := Generate(OneServer, 1)
-	session.Steps = append(session.Steps, Step{ID: 1000, Kind: "topic", By: 0, Whom: nobody, Of: nothing})
+	session := Session{Cast: OneServer, Steps: []Step{
+		{ID: 1, Kind: createKind, Whom: nobody, Of: nothing, Arg: "public_chat published direct"},
+		{ID: 2, Kind: "message", Whom: nobody, Of: nothing},
+		{ID: 3, Kind: "join", By: 1, Whom: nobody, Of: nothing},
+		{ID: 4, Kind: "topic", Whom: nobody, Of: nothing},
+		{ID: 5, Kind: "reply", Whom: nobody, Of: 2, Look: true},
+	}}
 	require.NoError(t, one.Hunt(session))
 	require.Len(t, one.Found, 1)
 	found := one.Found[0]
@@ -108,7 +113,7 @@ func TestDifferences(t *testing.T) {
 	one.Shorten(found, 40)
 	assert.Equal(t, `topic: answer: status
   1. alice: create room (public_chat)
-  1000. alice: topic
+  4. alice: topic
   ordinary room:  alice gets "200"
   pseudo-ID room: alice gets "500 M_UNKNOWN"`, found.Story())
 }

@@ -122,6 +122,9 @@ var kinds = []kind{
 		user := r.world.userID(s.Whom)
 		return fields{"msgtype": "m.text", "body": user + " " + text(s), "m.mentions": fields{"user_ids": []string{user}}}
 	})},
+	{name: "mention of the room", weight: 2, event: true, choose: anybody, request: sends("m.room.message", func(_ *room, s Step) fields {
+		return fields{"msgtype": "m.text", "body": "@room " + text(s), "m.mentions": fields{"room": true}}
+	})},
 	{name: "reply", weight: 3, event: true, guests: true, choose: toMessage, request: sends("m.room.message", func(r *room, s Step) fields {
 		return fields{"msgtype": "m.text", "body": text(s), "m.relates_to": fields{"m.in_reply_to": fields{"event_id": r.event(s.Of)}}}
 	})},
@@ -154,6 +157,9 @@ var kinds = []kind{
 	}},
 	{name: "invite", weight: 6, choose: inviting, request: about("invite")},
 	{name: "kick", weight: 4, choose: naming, request: about("kick"), names: "client-view/no-server-error"},
+	{name: "kick of nobody", weight: 1, choose: anybody, request: func(r *room, _ Step) request {
+		return request{method: http.MethodPost, path: v3("rooms", r.id, "kick"), body: fields{}}
+	}},
 	{name: "ban", weight: 4, choose: naming, request: about("ban"), names: "membership/ban-before-join"},
 	{name: "unban", weight: 4, choose: unbanning, request: about("unban"), names: "membership/ban-before-join"},
 	{name: "knock", weight: 3, choose: joining, request: func(r *room, s Step) request {
@@ -205,12 +211,18 @@ var kinds = []kind{
 	{name: "power defaults", weight: 2, event: true, choose: defaults, request: func(r *room, s Step) request {
 		return r.putLevels(func(levels fields) { levels[s.Arg] = s.ID }) // never what it was: servers may leave out what changes nothing
 	}},
+	{name: "malformed power", weight: 2, choose: oneOf("text for users", "text for a level"), request: func(r *room, s Step) request {
+		return r.putLevels(func(levels fields) {
+			levels["users"] = "everybody"
+			if s.Arg == "text for a level" {
+				levels["users"] = fields{own(r, s): "much"}
+			}
+		})
+	}},
 	{name: "notification power", weight: 1, event: true, choose: anybody, request: func(r *room, s Step) request {
 		return r.putLevels(func(levels fields) { levels["notifications"] = fields{"room": s.ID} })
 	}},
-	{name: "join rule", weight: 3, event: true, choose: oneOf("public", "invite", "knock"), request: sets("m.room.join_rules", func(_ *room, s Step) fields {
-		return fields{"join_rule": s.Arg}
-	})},
+	{name: "join rule", weight: 3, event: true, choose: oneOf("public", "invite", "knock", membersJoin, strangersJoin), request: sets("m.room.join_rules", joinRule)},
 	{name: "history visibility", weight: 2, event: true, choose: oneOf("joined", "invited", "shared", "world_readable"),
 		request: sets("m.room.history_visibility", func(_ *room, s Step) fields { return fields{"history_visibility": s.Arg} })},
 	{name: "guest access", weight: 1, event: true, choose: oneOf("can_join", "forbidden"), request: sets("m.room.guest_access", func(_ *room, s Step) fields {
@@ -228,6 +240,11 @@ var kinds = []kind{
 	{name: "server ACL", weight: 1, event: true, choose: anybody, request: sets("m.room.server_acl", func(*room, Step) fields {
 		return fields{"allow": []string{"*"}, "deny": []string{"evil.example.org"}, "allow_ip_literals": true}
 	})},
+	{name: "widget", weight: 2, event: true, choose: anybody, request: func(r *room, s Step) request {
+		return request{method: http.MethodPut, path: v3("rooms", r.id, "state", "im.vector.modular.widgets", "notes"), body: fields{
+			"id": "notes", "type": "m.custom", "url": "https://example.org/notes", "name": text(s), "creatorUserId": own(r, s),
+		}}
+	}},
 	{name: "custom state", weight: 2, event: true, guests: true, choose: anybody, request: func(r *room, s Step) request {
 		return request{method: http.MethodPut, path: v3("rooms", r.id, "state", "org.example.state", "key"), body: fields{"number": s.ID}}
 	}},
@@ -287,6 +304,13 @@ var kinds = []kind{
 			method: http.MethodPut, path: v3("user", own(r, s), "rooms", r.id, "account_data", "org.example.data"), body: fields{"number": s.ID},
 		}
 	}},
+	{name: "ignore", weight: 2, account: true, choose: ignoring, request: func(r *room, s Step) request {
+		ignored := fields{}
+		if s.Arg == "" && !r.world.sendsBarriers(s.Whom) {
+			ignored[r.world.userID(s.Whom)] = fields{}
+		}
+		return request{method: http.MethodPut, path: v3("user", own(r, s), "account_data", "m.ignored_user_list"), body: fields{"ignored_users": ignored}}
+	}},
 	{name: "report", weight: 1, choose: toMessage, request: func(r *room, s Step) request {
 		return request{method: http.MethodPost, path: v3("rooms", r.id, "report", r.event(s.Of)), body: fields{"reason": text(s), "score": -50}}
 	}},
@@ -328,8 +352,12 @@ var kinds = []kind{
 	{name: "relations", weight: 2, read: true, choose: toMessage, request: func(r *room, s Step) request {
 		return request{method: http.MethodGet, path: v1("rooms", r.id, "relations", r.event(s.Of))}
 	}},
-	{name: "event at a time", weight: 1, read: true, choose: anybody, request: func(r *room, _ Step) request {
-		return request{method: http.MethodGet, path: v1("rooms", r.id, "timestamp_to_event"), query: url.Values{"dir": {"f"}, "ts": {"1"}}}
+	{name: "event at a time", weight: 2, read: true, choose: oneOf("first", "last"), request: func(r *room, s Step) request {
+		query := url.Values{"dir": {"f"}, "ts": {"1"}}
+		if s.Arg == "last" {
+			query = url.Values{"dir": {"b"}, "ts": {"4102444800000"}} // in 2100
+		}
+		return request{method: http.MethodGet, path: v1("rooms", r.id, "timestamp_to_event"), query: query}
 	}},
 	{name: "sync with senders", weight: 2, read: true, choose: naming, request: func(r *room, s Step) request {
 		users := []string{r.world.userID(s.Whom)}
@@ -338,6 +366,24 @@ var kinds = []kind{
 	{name: "sync with lazy members", weight: 2, read: true, choose: anybody, request: func(r *room, _ Step) request {
 		return syncs(r, fields{"timeline": fields{"limit": 2}, "state": fields{"lazy_load_members": true}})
 	}},
+}
+
+// the join rules of restricted rooms: members of the room that all users are in may join, or of one that nobody is in
+const (
+	membersJoin   = "restricted"
+	strangersJoin = "restricted to others"
+)
+
+func joinRule(r *room, step Step) fields {
+	allowed := r.world.meeting
+	switch step.Arg {
+	case strangersJoin:
+		allowed = "!nobody-is-in-this-room:" + r.world.Users[0].Server.Name
+	case membersJoin:
+	default:
+		return fields{"join_rule": step.Arg}
+	}
+	return fields{"join_rule": "restricted", "allow": []any{fields{"type": "m.room_membership", "room_id": allowed}}}
 }
 
 // syncs is an initial sync of one room with a filter.
@@ -363,6 +409,7 @@ func search(r *room, filter fields) request {
 	return request{method: http.MethodPost, path: v3("search"), body: fields{"search_categories": fields{"room_events": fields{
 		"search_term": "words", "filter": filter, "order_by": "recent",
 		"event_context": fields{"before_limit": 1, "after_limit": 1, "include_profile": true},
+		"groupings":     fields{"group_by": []any{fields{"key": "sender"}}},
 	}}}}
 }
 

@@ -6,13 +6,14 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
 // view is a way to look at a room.
 type view struct {
 	name string
-	ask  func(r *room) request
+	ask  func(r *room, user int) request
 }
 
 func get(path string) request { return request{method: http.MethodGet, path: path} }
@@ -32,27 +33,40 @@ func within(name string) reading {
 
 // views are all ways to look at a room.
 var views = []view{
-	{"/sync initial", func(r *room) request { return syncs(r, fields{"timeline": fields{"limit": 50}}) }},
-	{"/messages backwards", func(r *room) request {
+	{"/sync initial", func(r *room, _ int) request { return syncs(r, fields{"timeline": fields{"limit": 50}}) }},
+	{"/sync limited", func(r *room, user int) request {
+		return since(r, r.world.began[user], fields{"timeline": fields{"limit": 1}})
+	}},
+	{"/sync full_state", func(r *room, user int) request {
+		asked := since(r, r.world.since[user], fields{"timeline": fields{"limit": 1}})
+		asked.query.Set("full_state", "true")
+		return asked
+	}},
+	{"/messages backwards", func(r *room, _ int) request {
 		return request{method: http.MethodGet, path: v3("rooms", r.id, "messages"), query: url.Values{"dir": {"b"}, "limit": {"100"}}}
 	}},
-	{"/messages forwards", func(r *room) request {
+	{"/messages forwards", func(r *room, _ int) request {
 		return request{method: http.MethodGet, path: v3("rooms", r.id, "messages"), query: url.Values{"dir": {"f"}, "limit": {"5"}}}
 	}},
-	{"/state", func(r *room) request { return get(v3("rooms", r.id, "state")) }},
-	{"/members", func(r *room) request { return get(v3("rooms", r.id, "members")) }},
-	{"/joined_members", func(r *room) request { return get(v3("rooms", r.id, "joined_members")) }},
-	{"/state/m.room.create", func(r *room) request { return get(v3("rooms", r.id, "state", "m.room.create", "")) }},
-	{"/state/m.room.power_levels", func(r *room) request { return get(v3("rooms", r.id, "state", levelsType, "")) }},
-	{"/aliases", func(r *room) request { return get(v3("rooms", r.id, "aliases")) }},
-	{"/directory/list/room", func(r *room) request { return get(v3("directory", "list", "room", r.id)) }},
-	{"/publicRooms", func(r *room) request {
+	{"/state", func(r *room, _ int) request { return get(v3("rooms", r.id, "state")) }},
+	{"/members", func(r *room, _ int) request { return get(v3("rooms", r.id, "members")) }},
+	{"/members of before", func(r *room, user int) request {
+		asked := get(v3("rooms", r.id, "members"))
+		asked.query = url.Values{"at": {r.world.looked[user]}}
+		return asked
+	}},
+	{"/joined_members", func(r *room, _ int) request { return get(v3("rooms", r.id, "joined_members")) }},
+	{"/state/m.room.create", func(r *room, _ int) request { return get(v3("rooms", r.id, "state", "m.room.create", "")) }},
+	{"/state/m.room.power_levels", func(r *room, _ int) request { return get(v3("rooms", r.id, "state", levelsType, "")) }},
+	{"/aliases", func(r *room, _ int) request { return get(v3("rooms", r.id, "aliases")) }},
+	{"/directory/list/room", func(r *room, _ int) request { return get(v3("directory", "list", "room", r.id)) }},
+	{"/publicRooms", func(r *room, _ int) request {
 		return request{
 			method: http.MethodPost, path: v3("publicRooms"), view: within("chunk"),
 			body: fields{"filter": fields{"generic_search_term": r.world.nonce}},
 		}
 	}},
-	{"/joined_rooms", func(r *room) request {
+	{"/joined_rooms", func(r *room, _ int) request {
 		return request{method: http.MethodGet, path: v3("joined_rooms"), view: func(r *room, answer any) any {
 			for _, each := range list(in(answer, "joined_rooms")) {
 				if each == r.id {
@@ -62,13 +76,29 @@ var views = []view{
 			return false
 		}}
 	}},
-	{"/search", func(r *room) request { return search(r, fields{}) }},
-	{"/threads", func(r *room) request { return get(v1("rooms", r.id, "threads")) }},
-	{"/hierarchy", func(r *room) request { return get(v1("rooms", r.id, "hierarchy")) }},
-	{"/room_summary", func(r *room) request { return get(v1("room_summary", r.id)) }},
-	{"/notifications", func(*room) request {
+	{"/search", func(r *room, _ int) request { return search(r, fields{}) }},
+	{"/threads", func(r *room, _ int) request { return get(v1("rooms", r.id, "threads")) }},
+	{"/threads with the user", func(r *room, _ int) request {
+		asked := get(v1("rooms", r.id, "threads"))
+		asked.query = url.Values{"include": {"participated"}}
+		return asked
+	}},
+	{"/hierarchy", func(r *room, _ int) request { return get(v1("rooms", r.id, "hierarchy")) }},
+	{"/room_summary", func(r *room, _ int) request { return get(v1("room_summary", r.id)) }},
+	{"/notifications", func(*room, int) request {
 		return request{method: http.MethodGet, path: v3("notifications"), query: url.Values{"limit": {"100"}}, view: within("notifications")}
 	}},
+}
+
+// since is a sync of one room from a token on, of which those who have joined compare the events.
+func since(r *room, token string, filter fields) request {
+	asked := syncs(r, filter)
+	asked.query.Set("since", token)
+	asked.view = func(r *room, answer any) any {
+		joined := in(answer, "rooms", "join", r.id)
+		return fields{"state": in(joined, "state"), "timeline": in(joined, "timeline"), "summary": in(joined, "summary")}
+	}
+	return asked
 }
 
 // lastOf is the path under which lists of a view are ordered or not.
@@ -76,6 +106,9 @@ func lastOf(endpoint string) string { return strings.TrimPrefix(endpoint, "/") }
 
 // look compares all views of all users. What may be late must still differ after a moment.
 func (p *player) look(step Step) error {
+	if p.looked == nil {
+		p.looked = slices.Clone(p.since)
+	}
 	for user := range p.Users {
 		for _, each := range views {
 			answers := make([]answer, len(p.rooms))
@@ -146,7 +179,7 @@ func (p *player) news(view view, answers []answer) bool {
 }
 
 func (p *player) glance(user int, view view, room *room) (answer, error) {
-	asked := view.ask(room)
+	asked := view.ask(room, user)
 	got, err := p.ask(user, asked)
 	if asked.view != nil && err == nil && got.good() {
 		got.body = asked.view(room, got.body)

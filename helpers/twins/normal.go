@@ -56,7 +56,7 @@ var worded = map[string]string{
 // unordered are the places of lists whose order the API leaves to servers, by the end of their path.
 var unordered = []string{
 	"state", "state.events", "invite_state.events", "knock_state.events", "account_data.events", "children_state", "m.heroes", "servers",
-	"aliases", "members.chunk", "user_ids", "heroes", "ephemeral.events", "highlights",
+	"aliases", "members.chunk", "members of before.chunk", "user_ids", "heroes", "ephemeral.events", "highlights",
 }
 
 func isUnordered(path string) bool {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,16 +112,28 @@ func (p *player) meet() error {
 			return err
 		}
 	}
+	p.began = slices.Clone(p.since)
 	return p.settle()
 }
 
 // create is the request of the first step.
-func (r *room) create(step Step) request {
-	return request{method: http.MethodPost, path: v3("createRoom"), body: fields{
-		"room_version": r.version, "preset": step.Arg, "name": "Room " + r.world.nonce, "room_alias_name": "first-" + r.tag,
+func (r *room) create(cast Cast, step Step) request {
+	words := strings.Fields(step.Arg)
+	body := fields{
+		"room_version": r.version, "preset": words[0], "name": "Room " + r.world.nonce, "room_alias_name": "first-" + r.tag,
 		// so that power levels are not only what the server makes them
 		"power_level_content_override": fields{"events": fields{"org.example.state": 0}},
-	}}
+	}
+	if slices.Contains(words, knocksTaken) {
+		body["initial_state"] = []any{fields{"type": "m.room.join_rules", "state_key": "", "content": fields{"join_rule": "knock"}}}
+	}
+	if slices.Contains(words, published) {
+		body["visibility"] = "public"
+	}
+	if slices.Contains(words, direct) {
+		body["is_direct"], body["invite"] = true, []string{r.world.userID(cast.neighbour())}
+	}
+	return request{method: http.MethodPost, path: v3("createRoom"), body: body}
 }
 
 // step plays one step in all rooms, and compares.
@@ -143,7 +156,7 @@ func (p *player) step(step Step) error {
 		case p.session.Cast.guest(step.By):
 			got, err = p.enact(each, step)
 		case step.Kind == createKind:
-			got, err = p.ask(0, each.create(step))
+			got, err = p.ask(0, each.create(p.session.Cast, step))
 		default:
 			asked = kind.request(each, step)
 			got, err = p.ask(step.By, asked)
@@ -191,6 +204,10 @@ func (p *player) learn(step Step, got answer) {
 		return
 	}
 	switch step.Kind {
+	case createKind:
+		if slices.Contains(strings.Fields(step.Arg), direct) {
+			p.keyed[p.session.Cast.neighbour()] = true
+		}
 	case "join", "join by alias", "knock":
 		p.keyed[step.By] = true
 	case "invite":
@@ -262,6 +279,9 @@ func (p *player) differs(one Difference, noise map[string]bool) {
 		return
 	}
 	p.known[one.where()] = true
+	if one.losesEvent() {
+		one.Parts, p.over = true, true
+	}
 	p.Differences = append(p.Differences, one)
 }
 

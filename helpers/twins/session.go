@@ -29,6 +29,11 @@ func (c Cast) size() int { return len(c.Users) + c.Guests }
 // guest reports whether a user is one of the peer's, who come last.
 func (c Cast) guest(user int) bool { return user >= len(c.Users) }
 
+// neighbour returns another user of the server of the first, which each cast has.
+func (c Cast) neighbour() int {
+	return 1 + slices.Index(c.Users[1:], c.Users[0])
+}
+
 // nobody stands for no user, and nothing for no step.
 const (
 	nobody  = -1

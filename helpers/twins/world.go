@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"msc4014/helpers/csapi"
@@ -86,7 +87,9 @@ type world struct {
 	nonce   string // the same in all rooms
 	rooms   []*room
 	meeting string   // the room in which barriers are sent
-	since   []string // by user
+	since   []string // by user, the newest next_batch
+	began   []string // by user, that of before the rooms were made
+	looked  []string // by user, that of when all views were first compared
 	kept    []transcript.Exchange
 }
 
@@ -199,6 +202,14 @@ func (w *world) sync(ctx context.Context, user int, timeout time.Duration) (any,
 		}
 	}
 	return said, nil
+}
+
+// sendsBarriers reports whether a user is the first of its server, whose messages nobody may ignore (settle).
+func (w *world) sendsBarriers(user int) bool {
+	first := slices.IndexFunc(w.Users, func(one *csapi.Client) bool {
+		return user < len(w.Users) && one.Server.Name == w.Users[user].Server.Name
+	})
+	return first == user
 }
 
 // settle lets every user sync until all have seen a message that is sent now by one user of each server: what was before it has come.

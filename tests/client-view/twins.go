@@ -38,7 +38,7 @@ const twinCasts = 4
 var (
 	_ = registerTwins(0, "of three users of one server", twins.OneServer, 1, 2)
 	_ = registerTwins(1, "of three users of one server, others", twins.OneServer, 3, 4)
-	_ = registerTwins(2, "of users of two servers", twins.TwoServers, 1)
+	_ = registerTwins(2, "of users of two servers", twins.TwoServers, 4, 14)
 	_ = registerTwins(3, "with a user of a peer", twins.WithPeer, 1)
 )
 
