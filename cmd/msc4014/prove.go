@@ -42,9 +42,9 @@ check that fails, a finding or another reading. The others are shown. A run that
 mutants, is continued as long as the suite, the reference and this program are the same. --mutant ID tries one mutant,
 with all checks.
 
-Exit status: 0 if everything is proven, or enough mutants are noticed; 1 if no fault makes some check fail, a fault
-survives, or a requirement outside the row of a fault fails, or if too few mutants are noticed; 2 if the proof could not
-be completed, or mutants without a verdict leave open whether enough are noticed.`
+Exit status: 0 if everything is proven, or enough mutants or faults are noticed; 1 if no fault makes some check fail, a
+fault survives, or a requirement outside the row of a fault fails, or if too few mutants or faults are noticed; 2 if the
+proof could not be completed, or what has no verdict leaves open whether enough are noticed.`
 
 // newProveCommand returns the command that proves the suite.
 func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
@@ -189,8 +189,8 @@ func wantsTwins(command *cobra.Command, twins prove.TwinOptions) error {
 			return fmt.Errorf("--twins and --%s do not go together; leave one out", name)
 		}
 	}
-	if twins.Sessions < 1 {
-		return fmt.Errorf("--twins %d: must be a number of sessions, at least 1", twins.Sessions)
+	if twins.Sessions < 1 || twins.Sessions > mostSessions {
+		return fmt.Errorf("--twins %d: must be a number of sessions from 1 to %d", twins.Sessions, mostSessions)
 	}
 	return nil
 }

@@ -190,8 +190,8 @@ func checkFlags(command *cobra.Command, options run.Options, wanted preparation)
 	if command.Flags().Changed("repeat") && options.Repeat < 1 {
 		return fmt.Errorf("--repeat %d: must be a number of times from 1 to %d", options.Repeat, run.MostRepeats)
 	}
-	if flag := command.Flag("sessions"); flag != nil && options.Sessions < 1 {
-		return fmt.Errorf("--sessions %d: must be a number of sessions, at least 1", options.Sessions)
+	if flag := command.Flag("sessions"); flag != nil && (options.Sessions < 1 || options.Sessions > mostSessions) {
+		return fmt.Errorf("--sessions %d: must be a number of sessions from 1 to %d", options.Sessions, mostSessions)
 	}
 	for _, seed := range []string{"shuffle", "seed"} {
 		if flag := command.Flag(seed); flag.Changed && flag.Value.String() == "0" {

@@ -18,6 +18,9 @@ the candidate's baseline does not list. Exit statuses are those of a run.`
 // twinChecks are the checks that play twin sessions.
 const twinChecks = "^twin sessions "
 
+// mostSessions is the maximum number of twin sessions, which take days.
+const mostSessions = 100_000
+
 // newTwinsCommand returns the command that plays twin sessions.
 func newTwinsCommand(kill <-chan struct{}, status *int) *cobra.Command {
 	options := &run.Options{}

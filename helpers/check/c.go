@@ -78,7 +78,7 @@ func (c *C) Limit(ctx context.Context, base time.Duration) (context.Context, con
 
 // WithinWork is Within for many steps in a row, or one that loads much: all of base can be work, so that a slow machine extends all of it.
 func (c *C) WithinWork(base time.Duration) (context.Context, context.CancelFunc) {
-	return c.clock.within(c.ctx, base, base, c.runner.machine.stretched(base), ofSteps)
+	return c.clock.within(c.ctx, base, base, base, stepsLimit)
 }
 
 // AwaitOther waits until ready is closed by another check; that time is not charged. It returns the cause if the check's

@@ -33,28 +33,28 @@ type clock struct {
 
 	mu       sync.Mutex
 	last     time.Time
-	all      spent    // without pauses
-	overtime spent    // the part of all in which a step had had its time (inOvertime)
-	sum      slowness // the seconds of the rest, multiplied by the slowness at that time
+	all      timeSpent // without pauses
+	overtime timeSpent // the part of all in which a step had had its time (inOvertime)
+	sum      slowness  // the seconds of the rest, multiplied by the slowness at that time
 	paused   int
 	pending  map[*limited]struct{}
 	starved  error // says which deadline was the first to pass only because of its bound in wall time
 }
 
-// spent is wall time, and what is charged of it: it, divided by the slowness at that time.
-type spent struct{ elapsed, charged time.Duration }
+// timeSpent is wall time, and what a clock charges of it: each step of at most stall, divided by the slowness at that time.
+type timeSpent struct{ elapsed, charged time.Duration }
 
-func (s spent) minus(other spent) spent {
-	return spent{s.elapsed - other.elapsed, s.charged - other.charged}
+func (s timeSpent) minus(other timeSpent) timeSpent {
+	return timeSpent{s.elapsed - other.elapsed, s.charged - other.charged}
 }
 
-func (s *spent) add(elapsed, charged time.Duration) {
+func (s *timeSpent) add(elapsed, charged time.Duration) {
 	s.elapsed += elapsed
 	s.charged += charged
 }
 
 // factor returns how many times slower than on a quiet machine it passed.
-func (s spent) factor() float64 {
+func (s timeSpent) factor() float64 {
 	return max(s.elapsed.Seconds(), 0.001) / max(s.charged.Seconds(), 0.001)
 }
 
@@ -100,15 +100,15 @@ func (c *clock) advance() {
 }
 
 // worked returns the time without overtime, which counts for what has several steps. The caller holds c.mu.
-func (c *clock) worked() spent { return c.all.minus(c.overtime) }
+func (c *clock) worked() timeSpent { return c.all.minus(c.overtime) }
 
 // inOvertime reports whether a step of a check has had its time, and goes on because of its minimum of wall time: the machine was late for
 // a moment. That is not charged to the check, else two such waits would take all of its own time. The caller holds c.mu.
 func (c *clock) inOvertime() bool {
 	check, over := false, false
 	for each := range c.pending {
-		check = check || each.of == ofCheck
-		over = over || each.of == ofStep && each.spent().charged >= each.base
+		check = check || each.kind == checkLimit
+		over = over || each.kind == stepLimit && each.spent().charged >= each.base
 	}
 	return check && over
 }
@@ -149,18 +149,18 @@ func (c *clock) starvation() error {
 // starve notes that a deadline passed too early. The caller holds c.mu.
 func (c *clock) starve(of *limited) {
 	of.forced = true
-	if c.starved != nil || of.of == ofCheck {
+	if c.starved != nil || of.kind == checkLimit {
 		return
 	}
-	why, known := c.average()
-	if !known {
-		why = fmt.Sprintf("the machine was %.1f times slower than a quiet one for a moment", of.spent().factor())
+	why, explains := c.average()
+	if !explains {
+		why = fmt.Sprintf("for a moment the machine or the check's servers were %.1f times slower than usual", of.spent().factor())
 	}
 	c.starved = fmt.Errorf("a deadline of %s passed while %s", of.base, why)
 }
 
-// average describes how slow the machine and the servers were so far, and reports whether they were. The caller holds c.mu.
-func (c *clock) average() (text string, slowly bool) {
+// average describes how slow the machine and the servers were so far, and reports whether that explains a time-out. The caller holds c.mu.
+func (c *clock) average() (text string, explains bool) {
 	seconds := max(c.worked().elapsed.Seconds(), 0.001)
 	machine, servers := c.sum.machine/seconds, c.sum.servers/seconds
 	switch {
@@ -213,13 +213,13 @@ func (o *outOfTime) Unwrap() []error {
 	return []error{context.DeadlineExceeded, errOwnSlowness}
 }
 
-// limitOf says what a limit is of.
-type limitOf int
+// limitKind says what a limit is of.
+type limitKind int
 
 const (
-	ofStep  limitOf = iota
-	ofSteps         // of many steps, which have limits, too
-	ofCheck
+	stepLimit  limitKind = iota
+	stepsLimit           // of many steps, which have limits, too
+	checkLimit
 )
 
 // limited is a context whose deadline is in a clock's time.
@@ -228,13 +228,13 @@ type limited struct {
 
 	clock  *clock
 	parent context.Context
-	of     limitOf
+	kind   limitKind
 	base   time.Duration // the limit in the clock's time
 	work   time.Duration // the part of base that a slow machine or server extends
 	least  time.Duration // minimum of wall time
-	most   time.Duration // maximum of wall time
+	most   time.Duration // maximum of wall time, without overtime up to maxDelay
 	// all and overtime are the clock's at the start.
-	all, overtime spent
+	all, overtime timeSpent
 
 	done   chan struct{}
 	forced bool // it ended before base was charged; guarded by clock.mu
@@ -246,11 +246,11 @@ type limited struct {
 
 // within returns a context that ends with parent, or when the clock has charged base, of which the part work is extended on a
 // slow machine, but not before least of wall time has passed.
-func (c *clock) within(parent context.Context, base, work, least time.Duration, of limitOf) (*limited, context.CancelFunc) {
+func (c *clock) within(parent context.Context, base, work, least time.Duration, kind limitKind) (*limited, context.CancelFunc) {
 	values, cancel := context.WithCancelCause(context.WithoutCancel(parent))
 	delay := min(time.Duration(float64(work)*(maxFactor-1)), maxDelay)
 	l := &limited{
-		Context: values, clock: c, parent: parent, of: of, base: base, work: work, least: least, most: max(base+delay, least),
+		Context: values, clock: c, parent: parent, kind: kind, base: base, work: work, least: least, most: max(base+delay, least),
 		done: make(chan struct{}), cancel: cancel,
 	}
 	c.advance()
@@ -271,9 +271,9 @@ func (c *clock) within(parent context.Context, base, work, least time.Duration, 
 }
 
 // spent returns the time that counts for it, since it began. The caller holds clock.mu.
-func (l *limited) spent() spent {
+func (l *limited) spent() timeSpent {
 	all := l.clock.all.minus(l.all)
-	if l.of == ofStep {
+	if l.kind == stepLimit {
 		return all
 	}
 	return all.minus(l.clock.overtime.minus(l.overtime))
@@ -287,9 +287,10 @@ func (l *limited) left() (left time.Duration, forced bool) {
 		factor := min(float64(spent.elapsed)/max(float64(spent.charged), 1), 100*maxFactor)
 		wanted += time.Duration(float64(l.work) * (factor - 1))
 	}
-	overtime := l.clock.all.elapsed - l.all.elapsed - spent.elapsed
+	elapsed := l.clock.all.elapsed - l.all.elapsed
+	overtime := min(elapsed-spent.elapsed, maxDelay)
 	wanted = max(wanted, l.least-overtime)
-	return min(wanted, l.most) - spent.elapsed, wanted > l.most
+	return min(wanted, l.most) + overtime - elapsed, wanted > l.most
 }
 
 // Deadline returns when the context will end if everything stays as slow as it is. For a check's own limit it returns a
@@ -298,7 +299,7 @@ func (l *limited) Deadline() (time.Time, bool) {
 	l.clock.mu.Lock()
 	left, _ := l.left()
 	l.clock.mu.Unlock()
-	if l.of == ofCheck {
+	if l.kind == checkLimit {
 		left += 2 * lastPoll
 	}
 	deadline := l.clock.now().Add(left)
@@ -320,7 +321,7 @@ func (l *limited) Err() error {
 
 // passed returns the cause of a deadline that has passed.
 func (l *limited) passed() error {
-	if l.of != ofCheck {
+	if l.kind != checkLimit {
 		return fmt.Errorf("a time-out of %s: %w", l.base, context.DeadlineExceeded)
 	}
 	l.clock.mu.Lock()

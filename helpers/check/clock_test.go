@@ -45,7 +45,7 @@ func fakeClock() (*clock, *timer) {
 }
 
 func step(c *clock, base time.Duration) (*limited, context.CancelFunc) {
-	return c.within(context.Background(), base, min(base, maxWork), base, ofStep)
+	return c.within(context.Background(), base, min(base, maxWork), base, stepLimit)
 }
 
 func TestClockOnAQuietMachineIsWallTime(t *testing.T) {
@@ -111,7 +111,7 @@ func TestDeadlineThatPassesTooEarly(t *testing.T) {
 
 func TestDeadlineIsNotEarlierThanItsMinimum(t *testing.T) {
 	clock, source := fakeClock()
-	ctx, cancel := clock.within(context.Background(), time.Second, time.Second, 3*time.Second, ofStep)
+	ctx, cancel := clock.within(context.Background(), time.Second, time.Second, 3*time.Second, stepLimit)
 	defer cancel()
 	source.passes(clock, 2900*time.Millisecond, 1, 1)
 	assert.NoError(t, ctx.Err())
@@ -121,14 +121,14 @@ func TestDeadlineIsNotEarlierThanItsMinimum(t *testing.T) {
 
 func TestCheckLimitIsDistinguishedFromStepDeadline(t *testing.T) {
 	clock, source := fakeClock()
-	whole, cancel := clock.within(context.Background(), 10*time.Second, 10*time.Second, 10*time.Second, ofCheck)
+	whole, cancel := clock.within(context.Background(), 10*time.Second, 10*time.Second, 10*time.Second, checkLimit)
 	defer cancel()
-	ctx, cancelStep := clock.within(whole, 8*time.Second, 6*time.Second, 8*time.Second, ofStep)
+	ctx, cancelStep := clock.within(whole, 8*time.Second, 6*time.Second, 8*time.Second, stepLimit)
 	defer cancelStep()
 	child, cancelChild := context.WithTimeout(ctx, time.Hour)
 	defer cancelChild()
 	source.passes(clock, 5*time.Second, 1, 1)
-	late, cancelLate := clock.within(whole, 8*time.Second, 6*time.Second, 8*time.Second, ofStep)
+	late, cancelLate := clock.within(whole, 8*time.Second, 6*time.Second, 8*time.Second, stepLimit)
 	defer cancelLate()
 	source.passes(clock, 3*time.Second, 1, 1)
 	<-child.Done()
@@ -149,7 +149,7 @@ func TestReasonWhyACheckRanOutOfTime(t *testing.T) {
 		"the machine was 5.0 times slower than a quiet one": {5, 2}, "the check's servers were 5.0 times slower than on a quiet machine": {1.2, 5},
 	} {
 		clock, source := fakeClock()
-		whole, cancel := clock.within(context.Background(), 10*time.Second, 10*time.Second, 10*time.Second, ofCheck)
+		whole, cancel := clock.within(context.Background(), 10*time.Second, 10*time.Second, 10*time.Second, checkLimit)
 		source.passes(clock, time.Minute, slow.machine, slow.servers)
 		require.NotNil(t, ranOut(whole))
 		assert.ErrorContains(t, ranOut(whole), message)
@@ -184,12 +184,12 @@ func TestAStallIsNotCharged(t *testing.T) {
 func TestAContextEndsWithItsParent(t *testing.T) {
 	clock, _ := fakeClock()
 	parent, end := context.WithCancelCause(context.Background())
-	ctx, cancel := clock.within(parent, time.Hour, 0, 0, ofStep)
+	ctx, cancel := clock.within(parent, time.Hour, 0, 0, stepLimit)
 	defer cancel()
 	end(context.Canceled)
 	<-ctx.Done()
 	assert.Equal(t, context.Canceled, ctx.Err())
-	afterwards, cancelAfterwards := clock.within(parent, time.Hour, 0, 0, ofStep)
+	afterwards, cancelAfterwards := clock.within(parent, time.Hour, 0, 0, stepLimit)
 	defer cancelAfterwards()
 	assert.Equal(t, context.Canceled, afterwards.Err())
 	passed, cancelPassed := step(clock, 0)
@@ -204,10 +204,10 @@ func TestAContextEndsWithItsParent(t *testing.T) {
 // TestOvertimeOfAStepIsNotChargedToItsCheck: after a late heartbeat a wait of 8 s may last 38 s.
 func TestOvertimeOfAStepIsNotChargedToItsCheck(t *testing.T) {
 	clock, source := fakeClock()
-	limit, release := clock.within(context.Background(), 45*time.Second, 45*time.Second, 75*time.Second, ofCheck)
+	limit, release := clock.within(context.Background(), 45*time.Second, 45*time.Second, 75*time.Second, checkLimit)
 	defer release()
 	for range 4 {
-		waits, cancel := clock.within(limit, 8*time.Second, maxWork, 38*time.Second, ofStep)
+		waits, cancel := clock.within(limit, 8*time.Second, maxWork, 38*time.Second, stepLimit)
 		source.passes(clock, 38*time.Second, 1, 1)
 		assert.ErrorIs(t, waits.Err(), context.DeadlineExceeded)
 		cancel()
@@ -222,11 +222,11 @@ func TestOvertimeOfAStepIsNotChargedToItsCheck(t *testing.T) {
 // TestStepsHaveTheirTimeInTheOvertimeOfOthers: a step is charged, and ends, whatever other steps go on.
 func TestStepsHaveTheirTimeInTheOvertimeOfOthers(t *testing.T) {
 	clock, source := fakeClock()
-	limit, release := clock.within(context.Background(), 45*time.Second, 45*time.Second, 5*time.Minute, ofCheck)
+	limit, release := clock.within(context.Background(), 45*time.Second, 45*time.Second, 5*time.Minute, checkLimit)
 	defer release()
-	many, cancelMany := clock.within(limit, 30*time.Second, 30*time.Second, 3*time.Minute, ofSteps) // set while the machine was slow
+	many, cancelMany := clock.within(limit, 30*time.Second, 30*time.Second, 3*time.Minute, stepsLimit) // set while the machine was slow
 	defer cancelMany()
-	other, cancelOther := clock.within(many, 8*time.Second, maxWork, time.Minute, ofStep)
+	other, cancelOther := clock.within(many, 8*time.Second, maxWork, time.Minute, stepLimit)
 	defer cancelOther()
 	source.passes(clock, 20*time.Second, 1, 1)
 	assert.NoError(t, other.Err())
@@ -244,12 +244,25 @@ func TestStepsHaveTheirTimeInTheOvertimeOfOthers(t *testing.T) {
 	assert.Equal(t, 118*time.Second, clock.worked().charged, "that of many steps goes on: they have had their time, but the check has not")
 }
 
-// TestDeadlineThatPassesTooEarlyForAMoment: a message tells of the step's own time, if the check's as a whole says nothing.
-func TestDeadlineThatPassesTooEarlyForAMoment(t *testing.T) {
+// TestOvertimeIsBounded: waits that overlap, each in overtime most of the time, do not keep a check alive for ever.
+func TestOvertimeIsBounded(t *testing.T) {
+	clock, source := fakeClock()
+	limit, release := clock.within(context.Background(), 45*time.Second, 45*time.Second, 45*time.Second, checkLimit)
+	defer release()
+	for limit.Err() == nil && clock.all.elapsed < time.Hour {
+		_, cancel := clock.within(limit, 8*time.Second, maxWork, 38*time.Second, stepLimit)
+		defer cancel()
+		source.passes(clock, 20*time.Second, 1, 1)
+	}
+	assert.Less(t, clock.all.elapsed, 45*time.Second+maxDelay+time.Minute)
+}
+
+// TestReasonOfAStepThatWasSlow: a message tells of the step's own time if the check's as a whole explains nothing.
+func TestReasonOfAStepThatWasSlow(t *testing.T) {
 	clock, source := fakeClock()
 	source.passes(clock, 10*time.Minute, 1, 1)
 	_, cancel := step(clock, 500*time.Millisecond)
 	defer cancel()
 	source.passes(clock, 5*time.Second, 50, 1)
-	assert.ErrorContains(t, clock.starvation(), "a deadline of 500ms passed while the machine was 50.0 times slower than a quiet one for a moment")
+	assert.ErrorContains(t, clock.starvation(), "a deadline of 500ms passed while for a moment the machine or the check's servers were 50.0 times slower than usual")
 }

@@ -214,7 +214,7 @@ func (r *Runner) Within(ctx context.Context, base time.Duration) (context.Contex
 
 // limit returns a context that ends after base in a clock's time, of which up to maxWork can be work.
 func (r *Runner) limit(ctx context.Context, of *clock, base time.Duration) (context.Context, context.CancelFunc) {
-	return of.within(ctx, base, min(base, maxWork), r.machine.lengthened(base), ofStep)
+	return of.within(ctx, base, min(base, maxWork), r.machine.lengthened(base), stepLimit)
 }
 
 func (r *Runner) emit(event verdict.Event) {
@@ -368,7 +368,7 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	this := &attempt{check: one}
 	clock := r.clocks.start(func() slowness { return slowness{r.options.Slowness(), this.serversSlowness()} })
 	defer r.clocks.stop(clock)
-	limited, release := clock.within(checkContext, limit, limit, r.machine.stretched(limit), ofCheck)
+	limited, release := clock.within(checkContext, limit, limit, r.machine.stretched(limit), checkLimit)
 	defer release()
 
 	recorder := &transcript.Recorder{}

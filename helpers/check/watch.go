@@ -73,7 +73,7 @@ func (r *Runner) keepWatch(ctx context.Context, each *instance) {
 // within calls ask with a context that ends when the deployment dies or the limit has passed in the runner's own time. If
 // starved, an error proves nothing because the machine was too slow.
 func (r *Runner) within(ctx context.Context, deployment Deployment, limit time.Duration, ask func(context.Context) error) (err error, starved bool) {
-	limited, cancel := r.own.within(ctx, limit, limit, r.machine.lenient(limit), ofStep)
+	limited, cancel := r.own.within(ctx, limit, limit, r.machine.lenient(limit), stepLimit)
 	defer cancel()
 	go func() {
 		select {

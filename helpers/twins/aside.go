@@ -18,7 +18,8 @@ var rules = []rule{
 	}},
 	// With an invite to another server comes the inviter's mapping; who else wrote the state that comes with it cannot be known there.
 	{"invite/inviter-join-included", func(one Difference) bool {
-		return one.Endpoint == "/sync invite_state" && strings.HasSuffix(one.Field, ".sender") && strings.HasPrefix(one.Pseudo, `"@_unverified`)
+		named := strings.HasSuffix(one.Field, ".sender") || strings.HasSuffix(one.Field, "[m.room.create].content.creator")
+		return one.Endpoint == "/sync invite_state" && named && strings.HasPrefix(one.Pseudo, `"@_unverified`)
 	}},
 }
 

@@ -19,17 +19,33 @@ type Difference struct {
 	Pseudo   string // what the pseudo-ID room has
 	StepID   int
 	User     int // who sees it
-	// Parts says that one room took the request and the other did not, or that an event reached a user in one alone: what follows cannot
-	// be compared.
+	// Parts says that one room took the request and the other did not, or that an event crossed between servers in one alone: what
+	// follows cannot be compared.
 	Parts bool
 }
 
 // Name identifies a difference, whatever session shows it.
 func (d Difference) Name() string { return d.Step + ": " + d.Endpoint + ": " + d.Field }
 
-// losesEvent reports whether a user was told of an event in one kind of room alone.
-func (d Difference) losesEvent() bool {
-	return d.Endpoint == "/sync timeline" && strings.HasSuffix(d.Field, "]") && (d.Ordinary == nothingThere || d.Pseudo == nothingThere)
+// losesEvent reports whether a user was told of an event in one kind of room alone, or of one whose sender or state key differs.
+func (d Difference) losesEvent() bool { return d.Endpoint == "/sync timeline" && isWhole(d.Field) }
+
+// isWhole reports whether a path in a list of events names an event, and nothing in it.
+func isWhole(path string) bool { return path != "" && strings.IndexByte(path, ']') == len(path)-1 }
+
+// isLost reports whether one side lacks an event, which the other side does not have under another sender or state key.
+func isLost(fields []field, path string) bool {
+	balance := 0
+	for _, each := range fields {
+		switch {
+		case each.path != path:
+		case each.a == nothingThere:
+			balance--
+		case each.b == nothingThere:
+			balance++
+		}
+	}
+	return isWhole(path) && balance != 0
 }
 
 // where is the name without the step.
@@ -39,6 +55,8 @@ func (d Difference) where() string { return d.Endpoint + ": " + d.Field }
 func (d Difference) Cause() string {
 	at := strings.LastIndexByte(d.Field, ']')
 	switch {
+	case d.losesEvent():
+		return d.where()
 	case d.Parts || at < 0:
 		return d.Name()
 	case at < len(d.Field)-1:

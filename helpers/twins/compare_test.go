@@ -66,23 +66,55 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestLosesEvent: after an event that reached a user in one room alone, the rooms are not compared.
-func TestLosesEvent(t *testing.T) {
-	for _, one := range []struct {
-		endpoint, field, pseudo string
-		loses                   bool
-	}{
-		{"/sync timeline", "[m.room.member]", nothingThere, true},
-		{"/sync timeline", "[m.room.member].content.displayname", nothingThere, false},
-		{"/sync timeline", "[m.room.member]", "a text", false},
-		{"/sync state", "[m.room.member]", nothingThere, false},
-	} {
-		assert.Equal(t, one.loses, Difference{Endpoint: one.endpoint, Field: one.field, Ordinary: "an event", Pseudo: one.pseudo}.losesEvent(), one)
-		played := &player{known: map[string]bool{}}
-		played.differs(Difference{Endpoint: one.endpoint, Field: one.field, Ordinary: "an event", Pseudo: one.pseudo}, nil)
-		assert.Equal(t, one.loses, played.over)
-		assert.Equal(t, one.loses, played.Differences[0].Parts)
+// TestLostEventParts: after an event that did not cross between servers in one kind of room, the rooms are not compared any more.
+func TestLostEventParts(t *testing.T) {
+	event := func(id, kind, body string) any {
+		return fields{"event_id": id, "type": kind, "content": fields{"list": []any{body}}}
 	}
+	for name, one := range map[string]struct {
+		cast   Cast
+		step   string
+		pseudo []any
+		parts  bool
+	}{
+		"an event is lost":                          {TwoServers, "message", nil, true},
+		"another arrived as well":                   {TwoServers, "message", []any{event("$1", "m.room.message", "x"), event("$2", "m.room.message", "x")}, true},
+		"an event of another sender, as IDs tell":   {TwoServers, "message", []any{event("$2", "m.room.message", "x")}, false},
+		"something differs in an event":             {TwoServers, "message", []any{event("$1", "m.room.message", "y")}, false},
+		"an event is lost when the room is created": {TwoServers, createKind, nil, false},
+		"an event is lost on one server":            {OneServer, "message", nil, false},
+	} {
+		p := &player{session: Session{Cast: one.cast}, known: map[string]bool{}}
+		sent := []any{event("$1", "m.room.message", "x")}
+		p.compare(Difference{Step: one.step, Endpoint: "/sync timeline"}, []any{sent, sent, one.pseudo})
+		require.NotEmpty(t, p.Differences, name)
+		assert.Equal(t, one.parts, p.over, name)
+		assert.Equal(t, one.parts, p.parted() != nil, name)
+	}
+}
+
+// TestPast: a session goes on without what made the rooms take different ways.
+func TestPast(t *testing.T) {
+	session := Session{Cast: TwoServers, Steps: []Step{
+		{ID: 1, Kind: createKind, Of: nothing, Arg: "public_chat published direct"}, {ID: 2, Kind: "join", By: 1, Of: nothing},
+		{ID: 3, Kind: "avatar", Of: nothing}, {ID: 4, Kind: "message", Of: nothing}, {ID: 5, Kind: "avatar", Of: nothing},
+	}}
+	ids := func(s Session) (all []int) {
+		for _, step := range s.Steps {
+			all = append(all, step.ID)
+		}
+		return all
+	}
+	lost := func(step string, id int) Difference {
+		return Difference{Step: step, StepID: id, Endpoint: "/sync timeline", Field: "[m.room.member]", Parts: true}
+	}
+	assert.Equal(t, []int{1, 2, 4}, ids(session.past(lost("avatar", 3))))
+	assert.Equal(t, []int{1, 3, 4, 5}, ids(session.past(lost("join", 2))))
+	assert.Equal(t, []int{1, 2, 3, 5}, ids(session.past(Difference{Step: "message", StepID: 4, Endpoint: "answer", Field: "status", Parts: true})))
+	plain := session.past(Difference{Step: createKind, StepID: 1, Endpoint: "answer", Field: "status", Parts: true})
+	assert.Equal(t, "public_chat", plain.Steps[0].Arg)
+	assert.Equal(t, "public_chat published direct", session.Steps[0].Arg)
+	assert.Empty(t, plain.past(Difference{Step: createKind, StepID: 1, Parts: true}).Steps)
 }
 
 func TestOfAnEvent(t *testing.T) {

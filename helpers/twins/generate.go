@@ -22,7 +22,7 @@ func Generate(cast Cast, seed uint64) Session {
 	case 0, 1:
 		g.rule = "invite"
 	case 2:
-		g.rule = "knock"
+		g.rule = knocking
 	}
 	session := Session{Cast: cast, Seed: seed}
 	steps := fewestSteps + g.rand.IntN(mostSteps-fewestSteps+1)
@@ -48,9 +48,9 @@ const createKind = "create room"
 
 // what a room is created with, besides its preset
 const (
-	published   = "published" // in the room directory
-	direct      = "direct"    // with an invite of another user of its server (Cast.neighbour) to a direct chat
-	knocksTaken = "knock"     // with this join rule
+	published = "published" // in the room directory
+	direct    = "direct"    // with an invite of another user of its server (Cast.neighbour) to a direct chat
+	knocking  = "knock"     // with this join rule
 )
 
 // create chooses the words of Step.Arg with which the room is created.
@@ -59,8 +59,8 @@ func (g *generator) create() string {
 	switch g.rule {
 	case "public":
 		words = []string{"public_chat"}
-	case "knock":
-		words = append(words, knocksTaken)
+	case knocking:
+		words = append(words, knocking)
 	}
 	if g.rand.IntN(3) == 0 {
 		words = append(words, published)
@@ -226,14 +226,18 @@ func inviting(g *generator, step *Step) bool {
 	return step.By != step.Whom
 }
 
-// ignoring is a user that ignores another, or nobody any more.
+// ignoring is a user that ignores another, or nobody any more. What the maker of the room is told, guests build on; and the first user of
+// a server sends barriers.
 func ignoring(g *generator, step *Step) bool {
 	step.By, step.Whom = g.rand.IntN(g.cast.size()), g.rand.IntN(g.cast.size())
 	if g.rand.IntN(3) == 0 {
-		step.Arg = "no more"
+		step.Arg = nobodyIgnored
 	}
-	return step.By != step.Whom && step.Whom != 0
+	return step.By != step.Whom && step.By != 0 && !g.cast.first(step.Whom)
 }
+
+// nobodyIgnored is the Step.Arg of who ignores nobody any more.
+const nobodyIgnored = "nobody any more"
 
 func unbanning(g *generator, step *Step) bool {
 	step.By = g.user(func(user int) bool { return g.member[user] == "join" && g.level[user] >= 50 })

@@ -57,17 +57,32 @@ func (h *Hunter) Hunt(session Session) error {
 			if again, err = h.play(session); err != nil {
 				return err
 			}
+			if lost := played.parted(); lost != nil && lost.losesEvent() && again.parted() == nil { // it was only late
+				h.Unsteady = append(h.Unsteady, *lost)
+				if played, again = again, played; len(played.Differences) > 0 {
+					if again, err = h.play(session); err != nil {
+						return err
+					}
+				}
+			}
 		}
 		h.take(session, played, again)
-		parted := slices.IndexFunc(slices.Concat(played.Differences, played.Noise), func(one Difference) bool { return one.Parts })
-		if parted < 0 {
+		parted := played.parted()
+		if parted == nil {
 			return nil
 		}
-		step := slices.Concat(played.Differences, played.Noise)[parted].StepID
-		if step == session.Steps[0].ID {
+		if session = session.past(*parted); len(session.Steps) == 0 {
 			return nil
 		}
-		session = session.without(step)
+	}
+	return nil
+}
+
+// parted returns the difference after which the rooms were not compared any more, or nil.
+func (p Played) parted() *Difference {
+	all := slices.Concat(p.Differences, p.Noise)
+	if at := slices.IndexFunc(all, func(one Difference) bool { return one.Parts }); at >= 0 {
+		return &all[at]
 	}
 	return nil
 }

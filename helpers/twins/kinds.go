@@ -29,6 +29,8 @@ type kind struct {
 	later string
 	// guests says that users of a peer do it, too.
 	guests bool
+	// anyRefusal says that it may be refused for one reason or another: which is not compared.
+	anyRefusal bool
 	// path is where lists stand in the answer, if not in "answer" (isUnordered).
 	path string
 }
@@ -211,7 +213,7 @@ var kinds = []kind{
 	{name: "power defaults", weight: 2, event: true, choose: defaults, request: func(r *room, s Step) request {
 		return r.putLevels(func(levels fields) { levels[s.Arg] = s.ID }) // never what it was: servers may leave out what changes nothing
 	}},
-	{name: "malformed power", weight: 2, choose: oneOf("text for users", "text for a level"), request: func(r *room, s Step) request {
+	{name: "malformed power", weight: 2, anyRefusal: true, choose: oneOf("text for users", "text for a level"), request: func(r *room, s Step) request {
 		return r.putLevels(func(levels fields) {
 			levels["users"] = "everybody"
 			if s.Arg == "text for a level" {
@@ -306,7 +308,7 @@ var kinds = []kind{
 	}},
 	{name: "ignore", weight: 2, account: true, choose: ignoring, request: func(r *room, s Step) request {
 		ignored := fields{}
-		if s.Arg == "" && !r.world.sendsBarriers(s.Whom) {
+		if s.Arg != nobodyIgnored && !r.world.sendsBarriers(s.Whom) { // as one might in a session whose users were merged
 			ignored[r.world.userID(s.Whom)] = fields{}
 		}
 		return request{method: http.MethodPut, path: v3("user", own(r, s), "account_data", "m.ignored_user_list"), body: fields{"ignored_users": ignored}}

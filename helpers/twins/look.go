@@ -90,7 +90,7 @@ var views = []view{
 	}},
 }
 
-// since is a sync of one room from a token on, of which those who have joined compare the events.
+// since is a sync of one room from a token on. What joined users are shown of its state, timeline and summary is compared.
 func since(r *room, token string, filter fields) request {
 	asked := syncs(r, filter)
 	asked.query.Set("since", token)

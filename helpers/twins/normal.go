@@ -74,7 +74,7 @@ func (n *namer) normal(value any, path string) any {
 			switch {
 			case key == "redacted_because" && in(member, "type") == nil:
 				result[key] = "no event" // in the form of the federation, or something else that is not for clients
-			case removed[key]:
+			case removed[key] || key == "order" && strings.Contains(path, ".groups."): // like rank, it depends on the whole index
 			case isWord && !isObject(member):
 				result[key] = word
 			default:

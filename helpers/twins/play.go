@@ -124,7 +124,7 @@ func (r *room) create(cast Cast, step Step) request {
 		// so that power levels are not only what the server makes them
 		"power_level_content_override": fields{"events": fields{"org.example.state": 0}},
 	}
-	if slices.Contains(words, knocksTaken) {
+	if slices.Contains(words, knocking) {
 		body["initial_state"] = []any{fields{"type": "m.room.join_rules", "state_key": "", "content": fields{"join_rule": "knock"}}}
 	}
 	if slices.Contains(words, published) {
@@ -174,6 +174,9 @@ func (p *player) step(step Step) error {
 		}
 		if asked.view != nil {
 			got.body = asked.view(each, got.body)
+		}
+		if kind.anyRefusal && got.status/100 == 4 {
+			got.status, got.errCode = http.StatusBadRequest, ""
 		}
 		answers[i] = got
 	}
@@ -266,7 +269,11 @@ func (p *player) compare(found Difference, values []any) {
 		noise[one.where()] = true
 		p.Noise = append(p.Noise, one)
 	}, compare(values[ordinaryRoom], values[controlRoom]))
-	add(func(one Difference) { p.differs(one, noise) }, compare(values[ordinaryRoom], values[pseudoRoom]))
+	differing := compare(values[ordinaryRoom], values[pseudoRoom])
+	add(func(one Difference) {
+		one.Parts = one.Parts || p.session.Cast.federated() && found.Step != createKind && one.losesEvent() && isLost(differing, one.Field)
+		p.differs(one, noise)
+	}, differing)
 }
 
 // differs reports a difference, once a place.
@@ -279,9 +286,7 @@ func (p *player) differs(one Difference, noise map[string]bool) {
 		return
 	}
 	p.known[one.where()] = true
-	if one.losesEvent() {
-		one.Parts, p.over = true, true
-	}
+	p.over = p.over || one.Parts
 	p.Differences = append(p.Differences, one)
 }
 

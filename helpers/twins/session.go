@@ -5,6 +5,7 @@ package twins
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Cast says who takes part in a session.
@@ -32,6 +33,11 @@ func (c Cast) guest(user int) bool { return user >= len(c.Users) }
 // neighbour returns another user of the server of the first, which each cast has.
 func (c Cast) neighbour() int {
 	return 1 + slices.Index(c.Users[1:], c.Users[0])
+}
+
+// first reports whether a user is the first of a homeserver of the cast.
+func (c Cast) first(user int) bool {
+	return !c.guest(user) && slices.Index(c.Users, c.Users[user]) == user
 }
 
 // nobody stands for no user, and nothing for no step.
@@ -77,6 +83,36 @@ func (s Session) without(gone ...int) Session {
 		shorter.Steps = append(shorter.Steps, step)
 	}
 	return shorter
+}
+
+// past returns the session without what made the rooms take different ways: a request, or, if its event did not reach a user, all of its
+// kind that send events; or what a room is created with, besides its preset. It has no steps if there is no such session.
+func (s Session) past(parting Difference) Session {
+	if parting.StepID == s.Steps[0].ID {
+		if len(s.words()) < 2 {
+			return Session{}
+		}
+		return s.createdBy(s.words()[0])
+	}
+	gone := []int{parting.StepID}
+	if kind := kindsByName[parting.Step]; parting.losesEvent() && (kind.event || kind.account) {
+		for _, step := range s.Steps {
+			if step.Kind == parting.Step {
+				gone = append(gone, step.ID)
+			}
+		}
+	}
+	return s.without(gone...)
+}
+
+// words are those that say how the room is created.
+func (s Session) words() []string { return strings.Fields(s.Steps[0].Arg) }
+
+// createdBy returns the session with a room that is created by these words.
+func (s Session) createdBy(words ...string) Session {
+	s.Steps = slices.Clone(s.Steps)
+	s.Steps[0].Arg = strings.Join(words, " ")
+	return s
 }
 
 // until returns the session up to a step.

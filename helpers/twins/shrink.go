@@ -2,10 +2,7 @@ package twins
 
 // Shortening a session to what shows a difference.
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // shrink returns the shortest session found that still shows what shows reports. It asks shows as long as it returns no error, and at
 // most attempts times.
@@ -39,7 +36,7 @@ func shrink(session Session, attempts int, shows func(Session) (bool, error)) Se
 	}
 	// Make a plainer room.
 	for word := 1; word < len(session.words()); {
-		if !try(session.withoutWord(word)) {
+		if !try(session.createdBy(slices.Delete(session.words(), word, word+1)...)) {
 			word++
 		}
 	}
@@ -52,16 +49,6 @@ func shrink(session Session, attempts int, shows func(Session) (bool, error)) Se
 		}
 	}
 	return session
-}
-
-// words are those that say how the room is created.
-func (s Session) words() []string { return strings.Fields(s.Steps[0].Arg) }
-
-// withoutWord returns the session with a room that is created without one of the words.
-func (s Session) withoutWord(at int) Session {
-	s.Steps = slices.Clone(s.Steps)
-	s.Steps[0].Arg = strings.Join(slices.Delete(s.words(), at, at+1), " ")
-	return s
 }
 
 // has reports whether a user takes part.

@@ -36,7 +36,7 @@ const twinCasts = 4
 // Clients work without any changes to their code (MSC4014, Hard requirements 1): a session of their requests gets in a pseudo-ID room
 // what it gets in an ordinary room.
 var (
-	_ = registerTwins(0, "of three users of one server", twins.OneServer, 1, 2)
+	_ = registerTwins(0, "of three users of one server", twins.OneServer, 1, 47)
 	_ = registerTwins(1, "of three users of one server, others", twins.OneServer, 3, 4)
 	_ = registerTwins(2, "of users of two servers", twins.TwoServers, 4, 14)
 	_ = registerTwins(3, "with a user of a peer", twins.WithPeer, 1)

@@ -123,7 +123,7 @@ func (o *outcome) judge() {
 			o.failed = append(o.failed, requirement.ID)
 		}
 		must := slices.Contains(o.fails, requirement.ID)
-		may := must || o.fault != nil && (requirement.ID == likeOrdinaryRooms || slices.Contains(o.fault.Requirements, requirement.ID))
+		may := must || o.fault != nil && (slices.Contains(o.fault.Requirements, requirement.ID) || o.twinsAlone(requirement.ID))
 		reading, takes := o.takes[requirement.ID]
 		switch {
 		case !may && requirement.Verdict == verdict.Fail:
@@ -146,6 +146,13 @@ func (o *outcome) judge() {
 	if o.fault != nil {
 		o.judgeKills()
 	}
+}
+
+// twinsAlone reports whether only twin sessions found a requirement broken: they may notice any fault.
+func (o *outcome) twinsAlone(requirement string) bool {
+	return requirement == likeOrdinaryRooms && !slices.ContainsFunc(o.results.Checks, func(check verdict.CheckResult) bool {
+		return check.Verdict == verdict.Fail && slices.Contains(check.Requirements, requirement) && !isTwins(check.Name)
+	})
 }
 
 // judgeKills compares the checks that failed with those that the fault must make fail. A check that fails for another reason,

@@ -3,6 +3,7 @@ package prove
 // What twin sessions notice alone: of the faults that clients can see, how many make a generated session differ.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"msc4014/faults"
 	"msc4014/helpers/verdict"
 	"msc4014/report"
 )
@@ -49,17 +51,18 @@ type TwinsProof struct {
 	DurationMS int64        `json:"duration_ms"`
 	Run        string       `json:"run,omitempty"`
 	Sessions   int          `json:"sessions"` // with each fault
+	Honest     []TwinsTrial `json:"honest"`   // without faults: none may be noticed
 	Noticed    Part         `json:"noticed"`
 	Faults     []TwinsTrial `json:"faults"`
 }
 
-// TwinsTrial is the reference with one fault, on which only twin sessions are played.
+// TwinsTrial is the reference with one fault, or none, on which only twin sessions are played.
 type TwinsTrial struct {
-	ID      string `json:"id"`
+	ID      string `json:"id"` // of the fault, or the dialect
 	Does    string `json:"does"`
 	Noticed bool   `json:"noticed"`
 	By      string `json:"by,omitempty"` // the check that noticed it
-	// Words are what it says; or why there is no verdict.
+	// Words are what it says; if nothing was noticed, why there is no verdict.
 	Words      string `json:"words,omitempty"`
 	DurationMS int64  `json:"duration_ms"`
 }
@@ -89,6 +92,10 @@ func (p *Prover) Twins(ctx context.Context, options TwinOptions) (status int, er
 	}
 	for _, one := range outcomes {
 		next := one.twins()
+		if one.fault == nil {
+			proof.Honest = append(proof.Honest, next)
+			continue
+		}
 		proof.Noticed.count(next.Noticed)
 		proof.Faults = append(proof.Faults, next)
 	}
@@ -96,28 +103,63 @@ func (p *Prover) Twins(ctx context.Context, options TwinOptions) (status int, er
 	if err := writeJSON(file, proof); err != nil {
 		return StatusCannot, fmt.Errorf("cannot write the proof: %w", err)
 	}
-	if proof.Noticed.Proven*100 < proof.Noticed.Of*fewestNoticedByTwins {
-		status = StatusUnproven
-	}
-	return status, proof.write(p, file)
+	return proof.status(), proof.write(p, file)
 }
 
-// twinTrials returns a trial of so many twin sessions for each fault of twinChapters that plain processes can show.
+// status returns the exit status: that of differences without a fault, which prove nothing, then that of what was noticed.
+func (t TwinsProof) status() int {
+	enough := func(noticed int) bool { return noticed*100 >= t.Noticed.Of*fewestNoticedByTwins }
+	unknown := func(of []TwinsTrial) (count int) {
+		for _, one := range of {
+			if !one.Noticed && one.Words != "" {
+				count++
+			}
+		}
+		return count
+	}
+	switch {
+	case slices.ContainsFunc(t.Honest, func(one TwinsTrial) bool { return one.Noticed }):
+		return StatusUnproven
+	case unknown(t.Honest) > 0:
+		return StatusCannot
+	case enough(t.Noticed.Proven):
+		return StatusProven
+	case enough(t.Noticed.Proven + unknown(t.Faults)):
+		return StatusCannot
+	}
+	return StatusUnproven
+}
+
+// twinSessions is how the names of the checks that play twin sessions begin.
+const twinSessions = "twin sessions "
+
+func isTwins(check string) bool { return strings.HasPrefix(check, twinSessions) }
+
+// twinTrials returns a trial of so many twin sessions for each fault of twinChapters that plain processes can show, unless its row names
+// them, and one for the reference without faults in each dialect.
 func (p *proving) twinTrials(sessions int) (trials []trial, err error) {
+	checks := slices.DeleteFunc(p.of(likeOrdinaryRooms), func(name string) bool { return !isTwins(name) })
+	for _, dialect := range dialects {
+		trials = append(trials, trial{
+			name: "the reference, dialect " + string(dialect), folder: "reference@" + string(dialect), dialect: dialect, checks: checks,
+			sessions: sessions,
+		})
+	}
+	honest := len(trials)
 	all, err := p.faultTrials(p.coverage)
 	for _, one := range all {
 		seen := slices.ContainsFunc(one.fault.Requirements, func(id string) bool {
 			chapter, _, _ := strings.Cut(id, "/")
 			return slices.Contains(twinChapters, chapter)
 		})
-		if !seen {
+		named := slices.ContainsFunc(one.fault.Kills, func(kill faults.Kill) bool { return isTwins(kill.Check) })
+		if !seen || named {
 			continue
 		}
-		one.sessions, one.fails = sessions, nil
-		one.checks = slices.DeleteFunc(p.of(likeOrdinaryRooms), func(name string) bool { return !strings.HasPrefix(name, "twin sessions ") })
+		one.sessions, one.fails, one.checks = sessions, nil, checks
 		trials = append(trials, one)
 	}
-	if err == nil && len(trials) == 0 {
+	if err == nil && len(trials) == honest {
 		err = fmt.Errorf("--run %q matches no fault of %s", p.selected.Pattern, strings.Join(twinChapters, " or "))
 	}
 	return trials, err
@@ -125,7 +167,10 @@ func (p *proving) twinTrials(sessions int) (trials []trial, err error) {
 
 // twins returns what came of a trial of twin sessions.
 func (o *outcome) twins() TwinsTrial {
-	result := TwinsTrial{ID: o.fault.ID, Does: o.fault.Does, DurationMS: o.results.DurationMS}
+	result := TwinsTrial{ID: string(o.dialect), DurationMS: o.results.DurationMS}
+	if o.fault != nil {
+		result.ID, result.Does = o.fault.ID, o.fault.Does
+	}
 	for _, check := range o.results.Checks {
 		if !slices.Contains(o.checks, check.Name) {
 			continue
@@ -137,9 +182,7 @@ func (o *outcome) twins() TwinsTrial {
 			result.Words = described(check.Verdict, oneLine(check.Reason))
 		}
 	}
-	if result.Words == "" {
-		result.Words = o.results.Incomplete
-	}
+	result.Words = cmp.Or(result.Words, o.results.Incomplete, strings.Join(o.problems, "; "))
 	return result
 }
 
@@ -147,6 +190,11 @@ func (o *outcome) twins() TwinsTrial {
 func (t TwinsProof) write(p *Prover, file string) error {
 	style := report.StyleFor(p.Stdout, p.Environment)
 	var text page
+	text.line("")
+	text.line("The reference without faults")
+	for _, one := range t.Honest {
+		text.line("  %s  dialect %-9s %s", mark(style, !one.Noticed && one.Words == ""), one.ID, shortened(one.Words))
+	}
 	text.line("")
 	text.line("Faults that clients can see, and the twin sessions that notice them")
 	for _, one := range t.Faults {

@@ -5,9 +5,11 @@ package prove
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,16 +18,17 @@ import (
 	"msc4014/faults"
 	"msc4014/helpers/verdict"
 	"msc4014/internal/selection"
+	"msc4014/runtime"
 )
 
-const twinSessions = "twin sessions of some users"
+const someTwins = twinSessions + "of some users"
 
 // ofTwins returns a script and faults of which twin sessions notice some.
 func ofTwins(noticed, unnoticed int) (script, []faults.Fault) {
 	const demand, check = "client-view/sender-is-user-id", "senders are user IDs"
 	s := script{Verdicts: verdicts{}, Checks: []selection.Check{
 		{Name: check, Requirements: []string{demand}},
-		{Name: twinSessions, Requirements: []string{likeOrdinaryRooms}},
+		{Name: someTwins, Requirements: []string{likeOrdinaryRooms}},
 		{Name: "history is shown", Requirements: []string{likeOrdinaryRooms}},
 	}}
 	s.Checks = append(s.Checks, checks...)
@@ -35,11 +38,11 @@ func ofTwins(noticed, unnoticed int) (script, []faults.Fault) {
 		all = append(all, row(id, demand, check))
 		s.Verdicts[id] = map[string]verdict.Verdict{check: verdict.Fail}
 		if i < noticed {
-			s.Verdicts[id][twinSessions] = verdict.Fail
+			s.Verdicts[id][someTwins] = verdict.Fail
 		}
 	}
 	s.Verdicts["no-history"] = map[string]verdict.Verdict{"history is shown": verdict.Fail}
-	s.Verdicts["creator-join-unmapped"] = map[string]verdict.Verdict{twinSessions: verdict.Fail, "a join has a mapping": verdict.Fail}
+	s.Verdicts["creator-join-unmapped"] = map[string]verdict.Verdict{someTwins: verdict.Fail, "a join has a mapping": verdict.Fail}
 	return s, all
 }
 
@@ -63,7 +66,7 @@ func TestTwins(t *testing.T) {
 		assert.Equal(t, "no-history", proof.Faults[0].ID)
 		assert.False(t, proof.Faults[0].Noticed, "by a check that plays no sessions")
 		assert.Equal(t, "because of sender-0, in 7 sessions", proof.Faults[1].Words)
-		assert.Equal(t, twinSessions, proof.Faults[1].By)
+		assert.Equal(t, someTwins, proof.Faults[1].By)
 		assert.Contains(t, b.out.String(), fmt.Sprintf("faults that twin sessions notice      %s, 7 sessions with each", proof.Noticed))
 	}
 }
@@ -79,29 +82,66 @@ func TestTwinsOfNoFault(t *testing.T) {
 
 // TestTwinsWithoutVerdict: a session that could not be played is told, and no fault is noticed by it.
 func TestTwinsWithoutVerdict(t *testing.T) {
-	s, all := ofTwins(1, 0)
-	s.Verdicts["sender-0"][twinSessions] = verdict.Error
+	s, all := ofTwins(2, 0)
+	s.Verdicts["sender-0"][someTwins] = verdict.Error
+	b := newBench(t, s)
+	b.Faults = all
+	status, err := b.Twins(context.Background(), TwinOptions{Sessions: 1})
+	require.NoError(t, err)
+	assert.Equal(t, StatusCannot, status, "it could be noticed")
+	assert.Contains(t, b.out.String(), "-    sender-0                        error: because of sender-0")
+}
+
+// TestTwinsThatDifferWithoutAFault: what they notice then proves nothing.
+func TestTwinsThatDifferWithoutAFault(t *testing.T) {
+	s, all := ofTwins(3, 0)
+	s.Verdicts[""] = map[string]verdict.Verdict{someTwins: verdict.Fail}
 	b := newBench(t, s)
 	b.Faults = all
 	status, err := b.Twins(context.Background(), TwinOptions{Sessions: 1})
 	require.NoError(t, err)
 	assert.Equal(t, StatusUnproven, status)
-	assert.Contains(t, b.out.String(), "-    sender-0                        error: because of sender-0")
+	assert.Contains(t, b.out.String(), "NOT  dialect msc4014   because of")
+}
+
+// TestTwinsOfAFaultThatCannotBeBuilt: the reason is told.
+func TestTwinsOfAFaultThatCannotBeBuilt(t *testing.T) {
+	s, all := ofTwins(1, 0)
+	b := newBench(t, s)
+	b.Faults = all
+	prepare := b.Prepare
+	b.Prepare = func(ctx context.Context, with []faults.Fault, progress func(string)) (runtime.Artifact, error) {
+		if len(with) > 0 {
+			return runtime.Artifact{}, errors.New("undefined: x")
+		}
+		return prepare(ctx, with, progress)
+	}
+	status, err := b.Twins(context.Background(), TwinOptions{Sessions: 1})
+	require.NoError(t, err)
+	assert.Equal(t, StatusCannot, status)
+	assert.Contains(t, b.out.String(), "its reference cannot be made: undefined: x")
 }
 
 // TestWholeProofLetsTwinSessionsNotice: twin sessions may notice any fault, and no row need say so.
 func TestWholeProofLetsTwinSessionsNotice(t *testing.T) {
 	s, all := ofTwins(1, 0)
-	s.Verdicts[twinFault] = map[string]verdict.Verdict{twinSessions: verdict.Fail}
+	s.Verdicts[twinFault] = map[string]verdict.Verdict{someTwins: verdict.Fail}
 	for fault, seen := range exact() {
 		if fault != rows[0].ID {
 			s.Verdicts[fault] = seen
 		}
 	}
 	b := newBench(t, s)
-	b.Faults = append(all, row(twinFault, likeOrdinaryRooms, twinSessions), rows[1], rows[2])
+	b.Faults = append(all, row(twinFault, likeOrdinaryRooms, someTwins), rows[1], rows[2])
 	status, proof := b.proof(t, Options{Whole: true})
 	assert.Equal(t, StatusProven, status, proof.Problems)
+
+	s.Verdicts["sender-0"]["history is shown"] = verdict.Fail
+	b = newBench(t, s)
+	b.Faults = append(all, row(twinFault, likeOrdinaryRooms, someTwins), rows[1], rows[2])
+	status, proof = b.proof(t, Options{Whole: true})
+	assert.Equal(t, StatusUnproven, status, "other checks of that requirement may not fail")
+	assert.Contains(t, strings.Join(proof.Problems, "; "), "fault sender-0: client-view/like-ordinary-rooms must not fail, but does")
 }
 
 const twinFault = "shown-without-time"

@@ -15,12 +15,7 @@ import (
 func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 	var text page
 	line := text.line
-	mark := func(good bool) string {
-		if good {
-			return style.Good("ok ")
-		}
-		return style.Bad("NOT")
-	}
+	mark := func(good bool) string { return mark(style, good) }
 	line("")
 	line("The reference without faults")
 	for _, one := range p.Honest {
@@ -80,6 +75,14 @@ func (p *Proof) Write(w io.Writer, style report.Style, file string) error {
 	line("  complete proof                        %s", file)
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// mark returns whether something is as it must be.
+func mark(style report.Style, good bool) string {
+	if good {
+		return style.Good("ok ")
+	}
+	return style.Bad("NOT")
 }
 
 func (p *Proof) writeReadings(line func(string, ...any), mark func(bool) string) {
