@@ -16,10 +16,11 @@ var rules = []rule{
 		return one.Pseudo == nothingThere &&
 			(strings.HasSuffix(one.Field, "[m.room.create].content.creator") || one.Endpoint == "/state/m.room.create" && one.Field == "creator")
 	}},
-	// With an invite to another server comes the inviter's mapping; who else wrote the state that comes with it cannot be known there.
+	// With an invite to another server comes the inviter's mapping; who else wrote the state that comes with it, or takes the invite back,
+	// cannot be known there.
 	{"invite/inviter-join-included", func(one Difference) bool {
 		named := strings.HasSuffix(one.Field, ".sender") || strings.HasSuffix(one.Field, "[m.room.create].content.creator")
-		return one.Endpoint == "/sync invite_state" && named && strings.HasPrefix(one.Pseudo, `"@_unverified`)
+		return (one.Endpoint == "/sync invite_state" || one.Outside) && named && strings.HasPrefix(one.Pseudo, `"@_unverified`)
 	}},
 }
 

@@ -18,7 +18,8 @@ type Difference struct {
 	Ordinary string // what the ordinary room has there
 	Pseudo   string // what the pseudo-ID room has
 	StepID   int
-	User     int // who sees it
+	User     int  // who sees it
+	Outside  bool // the user's server has never been in the room
 	// Parts says that one room took the request and the other did not, or that an event crossed between servers in one alone: what
 	// follows cannot be compared.
 	Parts bool

@@ -84,7 +84,7 @@ func TestLostEventParts(t *testing.T) {
 		"an event is lost when the room is created": {TwoServers, createKind, nil, false},
 		"an event is lost on one server":            {OneServer, "message", nil, false},
 	} {
-		p := &player{session: Session{Cast: one.cast}, known: map[string]bool{}}
+		p := &player{world: &world{}, session: Session{Cast: one.cast}, known: map[string]bool{}}
 		sent := []any{event("$1", "m.room.message", "x")}
 		p.compare(Difference{Step: one.step, Endpoint: "/sync timeline"}, []any{sent, sent, one.pseudo})
 		require.NotEmpty(t, p.Differences, name)
@@ -136,4 +136,14 @@ func TestCause(t *testing.T) {
 	assert.Equal(t, "event-format/create-names-no-mxid", explained(lacking))
 	lacking.Pseudo = `"key"`
 	assert.Empty(t, explained(lacking), "a creator that is shown is a user ID")
+}
+
+// TestPlaceholdersOutside: who takes an invite back cannot be known on a server that has never been in the room.
+func TestPlaceholdersOutside(t *testing.T) {
+	banned := Difference{Step: "ban", Endpoint: "/sync timeline", Field: "[m.room.member].sender", Ordinary: `"@a:h"`, Pseudo: `"@_unverified_key=0:h"`}
+	assert.Empty(t, explained(banned))
+	banned.Outside = true
+	assert.Equal(t, "invite/inviter-join-included", explained(banned))
+	banned.Pseudo = `"key"`
+	assert.Empty(t, explained(banned))
 }

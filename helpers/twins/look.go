@@ -122,7 +122,7 @@ func (p *player) look(step Step) error {
 						return true
 					}
 				}
-				return !p.news(each, answers)
+				return !p.news(user, each, answers)
 			}
 			if err := p.await(grace/4, glance); err != nil || failed != nil {
 				return errors.Join(err, failed)
@@ -156,10 +156,10 @@ func late(endpoint, field string) bool {
 }
 
 // news reports whether what the rooms show differs in a place that was not told yet, and may be late.
-func (p *player) news(view view, answers []answer) bool {
+func (p *player) news(user int, view view, answers []answer) bool {
 	first := answers[ordinaryRoom]
 	for i, other := range answers[controlRoom:] {
-		one := Difference{Endpoint: view.name, Field: "status"}
+		one := Difference{Endpoint: view.name, Field: "status", Outside: !p.inside[p.serverOf(user)]}
 		switch {
 		case first.outcome() != other.outcome():
 			if !p.known[one.where()] && late(view.name, "status") {

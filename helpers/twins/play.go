@@ -39,6 +39,7 @@ type player struct {
 	session Session
 	known   map[string]bool // places that are not reported any more: each difference is told once
 	keyed   map[int]bool    // users who have been in the room, or invited, or knocked
+	inside  map[string]bool // servers that have been in the room, by name
 	over    bool            // the rooms took different ways
 }
 
@@ -52,7 +53,7 @@ const (
 // Play plays a session, in two ordinary rooms and a pseudo-ID room.
 func Play(company Company, session Session) (Played, error) {
 	p := &player{world: &world{Company: company, nonce: random(), since: make([]string, len(company.Users))}, session: session}
-	p.known, p.keyed = map[string]bool{}, map[int]bool{0: true}
+	p.known, p.keyed, p.inside = map[string]bool{}, map[int]bool{0: true}, map[string]bool{p.serverOf(0): true}
 	p.Counts, p.Aside, p.Exchanges = map[string]int{}, map[string]int{}, map[int][]transcript.Exchange{}
 	p.listen()
 	if err := p.meet(); err != nil {
@@ -201,7 +202,7 @@ func (p *player) count(what string, got answer) {
 	}
 }
 
-// learn notes who has a key.
+// learn notes who has a key, and whose server is in the room.
 func (p *player) learn(step Step, got answer) {
 	if !got.good() {
 		return
@@ -211,7 +212,9 @@ func (p *player) learn(step Step, got answer) {
 		if slices.Contains(strings.Fields(step.Arg), direct) {
 			p.keyed[p.session.Cast.neighbour()] = true
 		}
-	case "join", "join by alias", "knock":
+	case "join", "join by alias":
+		p.keyed[step.By], p.inside[p.serverOf(step.By)] = true, true
+	case "knock":
 		p.keyed[step.By] = true
 	case "invite":
 		p.keyed[step.Whom] = true
@@ -278,6 +281,7 @@ func (p *player) compare(found Difference, values []any) {
 
 // differs reports a difference, once a place.
 func (p *player) differs(one Difference, noise map[string]bool) {
+	one.Outside = !p.inside[p.serverOf(one.User)]
 	if why := explained(one); why != "" {
 		p.Aside[why]++
 		return
@@ -362,7 +366,9 @@ func (p *player) unequal() bool {
 					if !each.late && ofAnEvent(found.path) {
 						continue
 					}
-					one := Difference{Endpoint: first[i].name, Field: found.path, Ordinary: found.a, Pseudo: found.b}
+					one := Difference{
+						Endpoint: first[i].name, Field: found.path, Ordinary: found.a, Pseudo: found.b, Outside: !p.inside[p.serverOf(user)],
+					}
 					if !p.known[one.where()] && explained(one) == "" {
 						return true
 					}

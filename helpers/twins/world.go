@@ -204,12 +204,17 @@ func (w *world) sync(ctx context.Context, user int, timeout time.Duration) (any,
 	return said, nil
 }
 
+// serverOf returns the name of a user's server, "" for users of a peer.
+func (w *world) serverOf(user int) string {
+	if user >= len(w.Users) {
+		return ""
+	}
+	return w.Users[user].Server.Name
+}
+
 // sendsBarriers reports whether a user is the first of its server, whose messages nobody may ignore (settle).
 func (w *world) sendsBarriers(user int) bool {
-	first := slices.IndexFunc(w.Users, func(one *csapi.Client) bool {
-		return user < len(w.Users) && one.Server.Name == w.Users[user].Server.Name
-	})
-	return first == user
+	return slices.IndexFunc(w.Users, func(one *csapi.Client) bool { return one.Server.Name == w.serverOf(user) }) == user
 }
 
 // settle lets every user sync until all have seen a message that is sent now by one user of each server: what was before it has come.
