@@ -2,7 +2,10 @@ package twins
 
 // What the proposal itself makes different, set aside by rules; each names the requirement that has it.
 
-import "strings"
+import (
+	"net/http"
+	"strings"
+)
 
 // rule says which differences a requirement explains.
 type rule struct {
@@ -38,8 +41,10 @@ func explained(one Difference) string {
 // step comes, so that a shortened session keeps to it.
 func (p *player) leftOut(step Step) (string, error) {
 	kind := kindsByName[step.Kind]
-	if step.Whom != nobody && kind.names != "" && !p.keyed[step.Whom] {
-		return kind.names, nil
+	if step.Whom != nobody && kind.names != "" {
+		if known, err := p.knows(step.By, step.Whom); err != nil || !known {
+			return kind.names, err
+		}
 	}
 	switch step.Kind {
 	case redaction:
@@ -58,6 +63,16 @@ func (p *player) leftOut(step Step) (string, error) {
 		return "", err
 	}
 	return "", nil
+}
+
+// knows reports whether a user has a key in the room, as far as the server of who asks can tell: the invite of another server may have come
+// to nothing.
+func (p *player) knows(asker, user int) (bool, error) {
+	if !p.keyed[user] || p.session.Cast.guest(asker) {
+		return p.keyed[user], nil
+	}
+	got, err := p.ask(asker, get(v3("rooms", p.rooms[ordinaryRoom].id, "state", memberType, p.userID(user))))
+	return got.status != http.StatusNotFound, err
 }
 
 // maker returns the user whose step it was, or nobody.
