@@ -5,6 +5,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"msc4014/cmd/internal/prove"
 	"msc4014/cmd/internal/run"
 )
 
@@ -16,7 +17,7 @@ A usual run plays some sessions with fixed seeds. This command plays N of them, 
 the candidate's baseline does not list. Exit statuses are those of a run.`
 
 // twinChecks are the checks that play twin sessions.
-const twinChecks = "^twin sessions "
+const twinChecks = "^" + prove.TwinSessions
 
 // mostSessions is the maximum number of twin sessions, which take days.
 const mostSessions = 100_000

@@ -257,7 +257,7 @@ func TestOvertimeIsBounded(t *testing.T) {
 	assert.Less(t, clock.all.elapsed, 45*time.Second+maxDelay+time.Minute)
 }
 
-// TestReasonOfAStepThatWasSlow: a message tells of the step's own time if the check's as a whole explains nothing.
+// TestReasonOfAStepThatWasSlow: the message describes the step's own time if the check's average explains nothing.
 func TestReasonOfAStepThatWasSlow(t *testing.T) {
 	clock, source := fakeClock()
 	source.passes(clock, 10*time.Minute, 1, 1)

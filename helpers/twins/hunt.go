@@ -59,10 +59,9 @@ func (h *Hunter) Hunt(session Session) error {
 			}
 			if lost := played.parted(); lost != nil && lost.losesEvent() && again.parted() == nil { // it was only late
 				h.Unsteady = append(h.Unsteady, *lost)
-				if played, again = again, played; len(played.Differences) > 0 {
-					if again, err = h.play(session); err != nil {
-						return err
-					}
+				played = again
+				if again, err = h.play(session); err != nil {
+					return err
 				}
 			}
 		}

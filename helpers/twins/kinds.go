@@ -308,7 +308,7 @@ var kinds = []kind{
 	}},
 	{name: "ignore", weight: 2, account: true, choose: ignoring, request: func(r *room, s Step) request {
 		ignored := fields{}
-		if s.Arg != nobodyIgnored && !r.world.sendsBarriers(s.Whom) { // as one might in a session whose users were merged
+		if s.Arg != nobodyIgnored {
 			ignored[r.world.userID(s.Whom)] = fields{}
 		}
 		return request{method: http.MethodPut, path: v3("user", own(r, s), "account_data", "m.ignored_user_list"), body: fields{"ignored_users": ignored}}

@@ -85,8 +85,9 @@ func (s Session) without(gone ...int) Session {
 	return shorter
 }
 
-// past returns the session without what made the rooms take different ways: a request, or, if its event did not reach a user, all of its
-// kind that send events; or what a room is created with, besides its preset. It has no steps if there is no such session.
+// past returns the session without the steps after which the rooms took different ways: a request that one room refused, or, if an event
+// was lost, all steps of its kind. If it was the creation, the room is created by its preset alone. The session has no steps if nothing is
+// left to try.
 func (s Session) past(parting Difference) Session {
 	if parting.StepID == s.Steps[0].ID {
 		if len(s.words()) < 2 {

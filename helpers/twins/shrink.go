@@ -43,7 +43,8 @@ func shrink(session Session, attempts int, shows func(Session) (bool, error)) Se
 	// Give one user's part to another.
 	for from := len(session.Cast.Users) - 1; from > 1; from-- {
 		for into := 1; into < from; into++ {
-			if session.Cast.Users[from] == session.Cast.Users[into] && session.has(from) {
+			// Nobody may ignore the first user of a server (ignoring).
+			if session.Cast.Users[from] == session.Cast.Users[into] && !session.Cast.first(into) && session.has(from) {
 				try(session.merged(from, into))
 			}
 		}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"msc4014/helpers/csapi"
@@ -210,11 +209,6 @@ func (w *world) serverOf(user int) string {
 		return ""
 	}
 	return w.Users[user].Server.Name
-}
-
-// sendsBarriers reports whether a user is the first of its server, whose messages nobody may ignore (settle).
-func (w *world) sendsBarriers(user int) bool {
-	return slices.IndexFunc(w.Users, func(one *csapi.Client) bool { return one.Server.Name == w.serverOf(user) }) == user
 }
 
 // settle lets every user sync until all have seen a message that is sent now by one user of each server: what was before it has come.

@@ -120,10 +120,8 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 	}
 	readings, rest := readingTrials(c)
 	for _, dialect := range dialects {
-		honest := trial{
-			name: "the reference, dialect " + string(dialect), folder: "reference@" + string(dialect), dialect: dialect,
-			fails: p.otherWords(dialect), takes: defaultReadings(dialect),
-		}
+		honest := honestTrial(dialect)
+		honest.fails, honest.takes = p.otherWords(dialect), defaultReadings(dialect)
 		if !c.selected.Whole() {
 			for _, check := range c.registered {
 				if c.selected.Matches(check) {
@@ -151,6 +149,11 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 		}
 	}
 	return all, rest, nil
+}
+
+// honestTrial returns a trial of the reference without faults.
+func honestTrial(dialect pdu.Dialect) trial {
+	return trial{name: "the reference, dialect " + string(dialect), folder: "reference@" + string(dialect), dialect: dialect}
 }
 
 // dialects are the dialects of the reference.

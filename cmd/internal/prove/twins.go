@@ -59,10 +59,10 @@ type TwinsProof struct {
 // TwinsTrial is the reference with one fault, or none, on which only twin sessions are played.
 type TwinsTrial struct {
 	ID      string `json:"id"` // of the fault, or the dialect
-	Does    string `json:"does"`
+	Does    string `json:"does,omitempty"`
 	Noticed bool   `json:"noticed"`
 	By      string `json:"by,omitempty"` // the check that noticed it
-	// Words are what it says; if nothing was noticed, why there is no verdict.
+	// Words is the reason of that check, or of the one without a verdict if none noticed it.
 	Words      string `json:"words,omitempty"`
 	DurationMS int64  `json:"duration_ms"`
 }
@@ -130,22 +130,21 @@ func (t TwinsProof) status() int {
 	return StatusUnproven
 }
 
-// twinSessions is how the names of the checks that play twin sessions begin.
-const twinSessions = "twin sessions "
+// TwinSessions is how the names of the checks that play twin sessions begin.
+const TwinSessions = "twin sessions "
 
-func isTwins(check string) bool { return strings.HasPrefix(check, twinSessions) }
+func isTwins(check string) bool { return strings.HasPrefix(check, TwinSessions) }
 
 // twinTrials returns a trial of so many twin sessions for each fault of twinChapters that plain processes can show, unless its row names
 // them, and one for the reference without faults in each dialect.
 func (p *proving) twinTrials(sessions int) (trials []trial, err error) {
 	checks := slices.DeleteFunc(p.of(likeOrdinaryRooms), func(name string) bool { return !isTwins(name) })
 	for _, dialect := range dialects {
-		trials = append(trials, trial{
-			name: "the reference, dialect " + string(dialect), folder: "reference@" + string(dialect), dialect: dialect, checks: checks,
-			sessions: sessions,
-		})
+		honest := honestTrial(dialect)
+		honest.checks, honest.sessions = checks, sessions
+		trials = append(trials, honest)
 	}
-	honest := len(trials)
+	controls := len(trials)
 	all, err := p.faultTrials(p.coverage)
 	for _, one := range all {
 		seen := slices.ContainsFunc(one.fault.Requirements, func(id string) bool {
@@ -159,7 +158,7 @@ func (p *proving) twinTrials(sessions int) (trials []trial, err error) {
 		one.sessions, one.fails, one.checks = sessions, nil, checks
 		trials = append(trials, one)
 	}
-	if err == nil && len(trials) == honest {
+	if err == nil && len(trials) == controls {
 		err = fmt.Errorf("--run %q matches no fault of %s", p.selected.Pattern, strings.Join(twinChapters, " or "))
 	}
 	return trials, err

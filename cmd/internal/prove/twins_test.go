@@ -21,7 +21,7 @@ import (
 	"msc4014/runtime"
 )
 
-const someTwins = twinSessions + "of some users"
+const someTwins = TwinSessions + "of some users"
 
 // ofTwins returns a script and faults of which twin sessions notice some.
 func ofTwins(noticed, unnoticed int) (script, []faults.Fault) {
