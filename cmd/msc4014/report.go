@@ -49,20 +49,19 @@ runs and each result as it comes, and the finished report in the end. Only this 
 				}
 				return serve(command.Context(), port, show, arguments)
 			}
-			folders, err := resultsFolders(arguments)
-			if err != nil {
+			if merging {
+				if alone {
+					return errors.New("--merge makes a results folder with its evidence; leave out --alone, and make the report to publish from that folder")
+				}
+				if to == "" {
+					return errors.New("--merge needs --to DIR, the folder of the merged results")
+				}
+				var err error
+				*status, err = mergeInto(to, arguments)
 				return err
 			}
-			if merging && alone {
-				return errors.New("--merge makes a results folder with its evidence; leave out --alone, and make the report to publish from that folder")
-			}
-			if merging && to == "" {
-				return errors.New("--merge needs --to DIR, the folder of the merged results")
-			}
-			if merging {
-				if to, err = filepath.Abs(to); err == nil {
-					*status, err = merge(to, folders)
-				}
+			folders, err := resultsFolders(arguments)
+			if err != nil {
 				return err
 			}
 			if to == "" {

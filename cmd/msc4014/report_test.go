@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -273,7 +274,7 @@ func TestReportMerges(t *testing.T) {
 		"shards are missing: 2/2":                     {first, "--to", to},
 		"shards overlap: 1/2":                         {first, shard("1/2", 0, 1), second, "--to", to},
 		"--merge needs --to":                          {first, second},
-		"is one of the shards":                        {first, second, "--to", second},
+		"is one of the shards":                        {first, filepath.Join(t.TempDir(), "missing"), "--to", first},
 		"checks/new.log is not listed":                {first, tampered, "--to", to},
 		"cannot make the results folder":              {first, second, "--to", filepath.Join(unwritable(t), "merged")},
 		"is not a shard: it was made without --shard": {first, folderOf(t, "dendrite@0.15.2", nil), "--to", to},
@@ -281,7 +282,18 @@ func TestReportMerges(t *testing.T) {
 		status, output := call(t, append([]string{"report", "--merge"}, arguments...)...)
 		assert.Equal(t, run.StatusCannot, status, words)
 		assert.Contains(t, output, words)
+		if slices.Contains(arguments, to) {
+			refused, err := report.Read(to)
+			require.NoError(t, err)
+			assert.Contains(t, refused.Incomplete, words, "the results of the earlier merge must not pass for those of this one")
+		}
 	}
+	earlier, err := report.Read(filepath.Join(to, report.EarlierFolder))
+	require.NoError(t, err)
+	assert.Equal(t, merged.Requirements, earlier.Requirements)
+	untouched, err := report.Read(first)
+	require.NoError(t, err)
+	assert.Empty(t, untouched.Incomplete, "a shard that --to names stays")
 	for folder, words := range broken(t) {
 		status, output := call(t, "report", "--merge", first, folder, "--to", to)
 		assert.Equal(t, run.StatusCannot, status, folder)
