@@ -88,7 +88,8 @@ func seedsOf(c *check.C, number int, own []uint64) []uint64 {
 	return share
 }
 
-// plays plays the sessions of seeds. A run for twin sessions ends with the first difference that nobody expects.
+// plays plays the sessions of seeds. A run for twin sessions ends with the first difference that nobody expects, and has no verdict if there
+// is not time for all that it was asked for.
 func plays(c *check.C, hunter *twins.Hunter, cast twins.Cast, seeds []uint64) {
 	ctx, cancel := c.WithinWork(twinPlays + time.Duration(len(seeds))*longestTwins)
 	defer cancel()
@@ -96,8 +97,8 @@ func plays(c *check.C, hunter *twins.Hunter, cast twins.Cast, seeds []uint64) {
 	for i, seed := range seeds {
 		err := hunter.Hunt(twins.Generate(cast, seed))
 		if ctx.Err() != nil {
-			if i == 0 && len(hunter.Found) == 0 {
-				c.Inconclusive("there was not time enough to play one session in both rooms: %v", context.Cause(ctx))
+			if len(hunter.Found) == 0 && (i == 0 || c.Sessions() > 0) {
+				c.Inconclusive("there was time for %d of %d sessions: %v", i, len(seeds), context.Cause(ctx))
 			}
 			c.Notef("there was time for %d of %d sessions", i, len(seeds))
 			return
