@@ -33,8 +33,8 @@ docs/soundness.md explains how to read it.
 --formats runs the whole suite on the reference in a few combinations of what the texts leave open about the wire (dialect,
 base version, place of signatures, path of invites ...), which have each possible pair. Everything must pass in each.
 
---twins N plays only twin sessions, N with each fault of client-view and membership. They must notice at least 60 % of these
-faults, though no row names them.
+--twins N plays only twin sessions, N with each fault of client-view and membership whose row does not name them, shared by
+the checks that play them. They must notice at least 60 % of these faults, and nothing without faults.
 
 --mutants N tries, in place of the faults, N small changes of the reference's source, also with other readings. Rules make
 them, at places that --seed chooses. The suite must notice at least 95 % of those that are not listed as equivalent: by a
@@ -43,8 +43,9 @@ mutants, is continued as long as the suite, the reference and this program are t
 with all checks.
 
 Exit status: 0 if everything is proven, or enough mutants or faults are noticed; 1 if no fault makes some check fail, a
-fault survives, or a requirement outside the row of a fault fails, or if too few mutants or faults are noticed; 2 if the
-proof could not be completed, or what has no verdict leaves open whether enough are noticed.`
+fault survives, or a requirement outside the row of a fault fails, or if too few mutants or faults are noticed, or twin
+sessions differ without a fault; 2 if the proof could not be completed, or what has no verdict leaves open whether enough
+are noticed.`
 
 // newProveCommand returns the command that proves the suite.
 func newProveCommand(kill <-chan struct{}, status *int) *cobra.Command {
@@ -189,8 +190,8 @@ func wantsTwins(command *cobra.Command, twins prove.TwinOptions) error {
 			return fmt.Errorf("--twins and --%s do not go together; leave one out", name)
 		}
 	}
-	if twins.Sessions < 1 || twins.Sessions > mostSessions {
-		return fmt.Errorf("--twins %d: must be a number of sessions from 1 to %d", twins.Sessions, mostSessions)
+	if twins.Sessions < plan.FewestSessions || twins.Sessions > mostSessions {
+		return fmt.Errorf("--twins %d: must be a number of sessions from %d to %d", twins.Sessions, plan.FewestSessions, mostSessions)
 	}
 	return nil
 }

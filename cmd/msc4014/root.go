@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"msc4014/cmd/internal/run"
+	"msc4014/helpers/plan"
 	"msc4014/helpers/pseudoid"
 	"msc4014/runtime/complement"
 )
@@ -190,8 +191,8 @@ func checkFlags(command *cobra.Command, options run.Options, wanted preparation)
 	if command.Flags().Changed("repeat") && options.Repeat < 1 {
 		return fmt.Errorf("--repeat %d: must be a number of times from 1 to %d", options.Repeat, run.MostRepeats)
 	}
-	if flag := command.Flag("sessions"); flag != nil && (options.Sessions < 1 || options.Sessions > mostSessions) {
-		return fmt.Errorf("--sessions %d: must be a number of sessions from 1 to %d", options.Sessions, mostSessions)
+	if flag := command.Flag("sessions"); flag != nil && (options.Sessions < plan.FewestSessions || options.Sessions > mostSessions) {
+		return fmt.Errorf("--sessions %d: must be a number of sessions from %d to %d", options.Sessions, plan.FewestSessions, mostSessions)
 	}
 	for _, seed := range []string{"shuffle", "seed"} {
 		if flag := command.Flag(seed); flag.Changed && flag.Value.String() == "0" {

@@ -253,9 +253,9 @@ func (c *C) Differs(names []string, format string, arguments ...any) {
 	c.Errorf(format, arguments...)
 }
 
-// NotJudged notes that the check does not judge a part of what it covers, because the server does not do it in ordinary rooms either, or
-// does not pass the control. name identifies the part, so that a baseline can expect it and what is lost stands out; the rest says why.
-// If the check's time-outs prove nothing, it ends with error.
+// NotJudged notes that the check does not judge a part of what it covers, because the server does not do it in ordinary rooms either, does
+// not pass the control or leaves nothing to compare, or because there was not time for it. name identifies the part, so that a baseline
+// can expect it and what is lost stands out; the rest says why. If the check's time-outs prove nothing, it ends with error.
 func (c *C) NotJudged(name, format string, arguments ...any) {
 	if err := c.untimely(arguments...); err != nil {
 		c.SuiteError(err)

@@ -7,6 +7,9 @@ import (
 	"msc4014/runtime"
 )
 
+// FewestSessions is how many checks play twin sessions, which share those of a run for them: each plays one at least.
+const FewestSessions = 4
+
 // Plan is one run of one candidate, or of two in a mixed deployment.
 type Plan struct {
 	Artifact runtime.Artifact `json:"artifact"`
@@ -30,7 +33,8 @@ type Plan struct {
 	Repeat int `json:"repeat,omitempty"`
 	// Only keeps the run to what Run and Shard select, also where steps find other requirements broken.
 	Only bool `json:"only,omitempty"`
-	// Sessions is how many twin sessions to play, from Seed on, in place of those of a usual run; 0 for the usual ones.
+	// Sessions is how many twin sessions to play, from Seed on, in place of those of a usual run, at least FewestSessions; 0 for the usual
+	// ones.
 	Sessions int `json:"sessions,omitempty"`
 	// Unshortened leaves twin sessions that differ as they are.
 	Unshortened bool `json:"unshortened,omitempty"`

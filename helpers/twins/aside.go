@@ -23,7 +23,7 @@ var rules = []rule{
 	// cannot be known there.
 	{"invite/inviter-join-included", func(one Difference) bool {
 		named := strings.HasSuffix(one.Field, ".sender") || strings.HasSuffix(one.Field, "[m.room.create].content.creator")
-		return (one.Endpoint == "/sync invite_state" || one.Outside) && named && strings.HasPrefix(one.Pseudo, `"@_unverified`)
+		return one.Outside && !one.Inviter && named && strings.HasPrefix(one.Pseudo, `"@_unverified`)
 	}},
 }
 
@@ -50,7 +50,7 @@ func (p *player) leftOut(step Step) (string, error) {
 	case redaction:
 		// Who has no power redacts events of others on the same server, by domain, or only their own, by key.
 		powerful, err := p.hasPower(step.By, "redact")
-		if !powerful && p.maker(step.Of) != step.By {
+		if !powerful && p.session.by(step.Of) != step.By {
 			return "redaction/other-key-same-server", err
 		}
 		return "", err
@@ -73,16 +73,6 @@ func (p *player) knows(asker, user int) (bool, error) {
 	}
 	got, err := p.ask(asker, get(v3("rooms", p.rooms[ordinaryRoom].id, "state", memberType, p.userID(user))))
 	return got.status != http.StatusNotFound, err
-}
-
-// maker returns the user whose step it was, or nobody.
-func (p *player) maker(id int) int {
-	for _, step := range p.session.Steps {
-		if step.ID == id {
-			return step.By
-		}
-	}
-	return nobody
 }
 
 // hasPower reports whether a user has the power of a level, 50 by default, in the ordinary room.

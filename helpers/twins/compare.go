@@ -19,7 +19,8 @@ type Difference struct {
 	Pseudo   string // what the pseudo-ID room has
 	StepID   int
 	User     int  // who sees it
-	Outside  bool // the user's server has never been in the room
+	Outside  bool // the user's server cannot know who is in the room (player.outside)
+	Inviter  bool // the ordinary room has the user ID there of who invited the user
 	// Parts says that one room took the request and the other did not, or that an event crossed between servers in one alone: what
 	// follows cannot be compared.
 	Parts bool

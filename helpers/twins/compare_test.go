@@ -1,11 +1,15 @@
 package twins
 
 import (
+	"cmp"
 	"encoding/json"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"msc4014/helpers/csapi"
 )
 
 func decoded(t *testing.T, text string) any {
@@ -73,20 +77,25 @@ func TestLostEventParts(t *testing.T) {
 	}
 	for name, one := range map[string]struct {
 		cast   Cast
+		by     int
 		step   string
 		pseudo []any
 		parts  bool
 	}{
-		"an event is lost":                          {TwoServers, "message", nil, true},
-		"another arrived as well":                   {TwoServers, "message", []any{event("$1", "m.room.message", "x"), event("$2", "m.room.message", "x")}, true},
-		"an event of another sender, as IDs tell":   {TwoServers, "message", []any{event("$2", "m.room.message", "x")}, false},
-		"something differs in an event":             {TwoServers, "message", []any{event("$1", "m.room.message", "y")}, false},
-		"an event is lost when the room is created": {TwoServers, createKind, nil, false},
-		"an event is lost on one server":            {OneServer, "message", nil, false},
+		"an event is lost":                          {TwoServers, 1, "message", nil, true},
+		"another arrived as well":                   {TwoServers, 1, "message", []any{event("$1", "m.room.message", "x"), event("$2", "m.room.message", "x")}, true},
+		"an event of another sender, as IDs tell":   {TwoServers, 1, "message", []any{event("$2", "m.room.message", "x")}, false},
+		"something differs in an event":             {TwoServers, 1, "message", []any{event("$1", "m.room.message", "y")}, false},
+		"an event is lost when the room is created": {TwoServers, 1, createKind, nil, false},
+		"an event is lost on its own server":        {TwoServers, 2, "message", nil, false},
+		"an event is lost on one server":            {OneServer, 1, "message", nil, false},
+		"an event of a peer is lost":                {WithPeer, 2, "message", nil, true},
+		"an event is lost beside a peer":            {WithPeer, 1, "message", nil, false},
 	} {
-		p := &player{world: &world{}, session: Session{Cast: one.cast}, known: map[string]bool{}}
+		session := Session{Cast: one.cast, Steps: []Step{{ID: 7, Kind: one.step, By: one.by}}}
+		p := &player{world: &world{}, session: session, known: map[string]bool{}}
 		sent := []any{event("$1", "m.room.message", "x")}
-		p.compare(Difference{Step: one.step, Endpoint: "/sync timeline"}, []any{sent, sent, one.pseudo})
+		p.compare(Difference{Step: one.step, StepID: 7, Endpoint: "/sync timeline"}, []any{sent, sent, one.pseudo})
 		require.NotEmpty(t, p.Differences, name)
 		assert.Equal(t, one.parts, p.over, name)
 		assert.Equal(t, one.parts, p.parted() != nil, name)
@@ -98,6 +107,7 @@ func TestPast(t *testing.T) {
 	session := Session{Cast: TwoServers, Steps: []Step{
 		{ID: 1, Kind: createKind, Of: nothing, Arg: "public_chat published direct"}, {ID: 2, Kind: "join", By: 1, Of: nothing},
 		{ID: 3, Kind: "avatar", Of: nothing}, {ID: 4, Kind: "message", Of: nothing}, {ID: 5, Kind: "avatar", Of: nothing},
+		{ID: 6, Kind: "join", By: 2, Of: nothing}, {ID: 7, Kind: "join", By: 1, Of: nothing},
 	}}
 	ids := func(s Session) (all []int) {
 		for _, step := range s.Steps {
@@ -108,9 +118,13 @@ func TestPast(t *testing.T) {
 	lost := func(step string, id int) Difference {
 		return Difference{Step: step, StepID: id, Endpoint: "/sync timeline", Field: "[m.room.member]", Parts: true}
 	}
-	assert.Equal(t, []int{1, 2, 4}, ids(session.past(lost("avatar", 3))))
-	assert.Equal(t, []int{1, 3, 4, 5}, ids(session.past(lost("join", 2))))
-	assert.Equal(t, []int{1, 2, 3, 5}, ids(session.past(Difference{Step: "message", StepID: 4, Endpoint: "answer", Field: "status", Parts: true})))
+	refused := func(step string, id int) Difference {
+		return Difference{Step: step, StepID: id, Endpoint: "answer", Field: "status", Parts: true}
+	}
+	assert.Equal(t, []int{1, 2, 4, 6, 7}, ids(session.past(lost("avatar", 3))), "all of the kind")
+	assert.Equal(t, []int{1, 3, 4, 5, 6, 7}, ids(session.past(lost("join", 2))), "joins have no event that is named")
+	assert.Equal(t, []int{1, 2, 3, 5, 6, 7}, ids(session.past(refused("message", 4))))
+	assert.Equal(t, []int{1, 3, 4, 5, 6}, ids(session.past(refused("join", 2))), "those of the user that is refused")
 	plain := session.past(Difference{Step: createKind, StepID: 1, Endpoint: "answer", Field: "status", Parts: true})
 	assert.Equal(t, "public_chat", plain.Steps[0].Arg)
 	assert.Equal(t, "public_chat published direct", session.Steps[0].Arg)
@@ -138,12 +152,37 @@ func TestCause(t *testing.T) {
 	assert.Empty(t, explained(lacking), "a creator that is shown is a user ID")
 }
 
-// TestPlaceholdersOutside: who takes an invite back cannot be known on a server that has never been in the room.
+// TestPlaceholdersOutside: who takes an invite back cannot be known on a server that has nobody in the room, besides the inviter.
 func TestPlaceholdersOutside(t *testing.T) {
-	banned := Difference{Step: "ban", Endpoint: "/sync timeline", Field: "[m.room.member].sender", Ordinary: `"@a:h"`, Pseudo: `"@_unverified_key=0:h"`}
-	assert.Empty(t, explained(banned))
-	banned.Outside = true
-	assert.Equal(t, "invite/inviter-join-included", explained(banned))
-	banned.Pseudo = `"key"`
-	assert.Empty(t, explained(banned))
+	step := func(kind string, by, whom int) Step { return Step{Kind: kind, By: by, Whom: whom} }
+	const alice, bob, carol = 0, 1, 2 // bob is on another server
+	for name, one := range map[string]struct {
+		steps     []Step
+		step      string // of the difference, the last of steps if not said
+		user      int
+		ordinary  string
+		explained bool
+	}{
+		"an invite is taken back":                {[]Step{step("join", carol, nobody), step("invite", carol, bob), step("kick", alice, bob)}, "", bob, "alice", true},
+		"by the inviter":                         {[]Step{step("invite", alice, bob), step("kick", alice, bob)}, "", bob, "alice", false},
+		"a member is kicked":                     {[]Step{step("join", bob, nobody), step("kick", alice, bob)}, "", bob, "alice", false},
+		"a user of a server in the room":         {[]Step{step("invite", alice, carol), step("kick", alice, carol)}, "", carol, "bob", false},
+		"a server that has left is invited":      {[]Step{step("join", bob, nobody), step("leave", bob, nobody), step("invite", carol, bob), step("ban", alice, bob)}, "", bob, "alice", true},
+		"what a server that has left saw before": {[]Step{step("join", bob, nobody), step("leave", bob, nobody), step("invite", carol, bob)}, lookStep, bob, "alice", false},
+		"an invite of another server is shown":   {[]Step{step("invite", carol, bob)}, lookStep, bob, "alice", true},
+	} {
+		users := []*csapi.Client{{UserID: "alice"}, {UserID: "bob"}, {UserID: "carol"}}
+		p := newPlayer(Company{Users: users}, Session{Cast: TwoServers})
+		last := ""
+		for _, each := range one.steps {
+			p.learn(each, answer{status: http.StatusOK})
+			last = each.Kind
+		}
+		difference := p.inContext(Difference{
+			Step: cmp.Or(one.step, last), Field: "[m.room.member].sender", User: one.user, Ordinary: asJSON(one.ordinary), Pseudo: `"@_unverified_key=0:h"`,
+		})
+		assert.Equal(t, one.explained, explained(difference) == "invite/inviter-join-included", name)
+		difference.Pseudo = `"key"`
+		assert.Empty(t, explained(difference), name)
+	}
 }

@@ -4,6 +4,7 @@ package twins
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"msc4014/helpers/transcript"
@@ -34,47 +35,99 @@ type Hunter struct {
 	Found []*Found
 	// Unsteady are differences that were not seen again when their session was played again.
 	Unsteady []Difference
+	// Cut has the seeds of sessions of which the rest was not compared, because the rooms took different ways too often.
+	Cut []uint64
 	// Counts, Aside and Noise add up what the plays had.
 	Counts, Aside, Noise map[string]int
 	// Plays is how often a session was played.
 	Plays int
+
+	player func(Company, Session) (Played, error) // in place of Play, in tests
 }
 
-// mostRounds bounds how often a session is played without steps that made the rooms take different ways.
-const mostRounds = 3
+const (
+	// mostRounds bounds how often a session is played without steps that made the rooms take different ways.
+	mostRounds = 3
+	// mostReplays bounds how often a session is played again because an event was late.
+	mostReplays = 3
+)
 
 // Hunt plays a session, and again without each step after which the rooms took different ways. What differs counts if it differs in
 // two plays.
 func (h *Hunter) Hunt(session Session) error {
 	for range mostRounds {
-		played, err := h.play(session)
-		if err != nil {
+		plays, err := h.twice(session)
+		var refused *noRoomError
+		switch {
+		case errors.As(err, &refused) && len(session.words()) > 1:
+			session = session.createdBy(session.words()[0])
+			continue
+		case err != nil:
 			return err
 		}
-		h.add(played)
-		again := played
-		if slices.ContainsFunc(played.Differences, func(one Difference) bool { return !h.knows(one) && !h.expects(one) }) {
-			if again, err = h.play(session); err != nil {
-				return err
-			}
-			if lost := played.parted(); lost != nil && lost.losesEvent() && again.parted() == nil { // it was only late
-				h.Unsteady = append(h.Unsteady, *lost)
-				played = again
-				if again, err = h.play(session); err != nil {
-					return err
-				}
-			}
-		}
-		h.take(session, played, again)
-		parted := played.parted()
+		h.take(session, plays[0], plays[1])
+		parted := plays[0].parted()
 		if parted == nil {
 			return nil
 		}
+		seed := session.Seed
 		if session = session.past(*parted); len(session.Steps) == 0 {
+			h.Cut = append(h.Cut, seed)
 			return nil
 		}
 	}
+	h.Cut = append(h.Cut, session.Seed)
 	return nil
+}
+
+// twice plays a session, and again if something new differs, which counts if both plays have it. A play that ended because an event was
+// late, and not with the other, is played again; if the event is lost then, too, it was not late.
+func (h *Hunter) twice(session Session) (plays [2]Played, err error) {
+	if plays[0], err = h.play(session); err != nil {
+		return plays, err
+	}
+	h.add(plays[0])
+	plays[1] = plays[0]
+	if !slices.ContainsFunc(plays[0].Differences, func(one Difference) bool { return !h.knows(one) && !h.expects(one) }) {
+		return plays, nil
+	}
+	if plays[1], err = h.play(session); err != nil {
+		return plays, err
+	}
+	for range mostReplays {
+		late := onlyLate(plays)
+		if late < 0 {
+			break
+		}
+		again, err := h.play(session)
+		if err != nil {
+			return plays, err
+		}
+		if one, other := plays[late].parted(), again.parted(); other != nil && one.StepID == other.StepID && one.Name() == other.Name() {
+			return [2]Played{plays[late], again}, nil
+		}
+		h.Unsteady = append(h.Unsteady, *plays[late].parted())
+		plays[late] = again
+	}
+	if onlyLate(plays) >= 0 {
+		h.Cut = append(h.Cut, session.Seed)
+	}
+	return plays, nil
+}
+
+// onlyLate returns which of two plays ended with an event that was lost in it and came in the other, or -1.
+func onlyLate(plays [2]Played) int {
+	first, second := plays[0].parted(), plays[1].parted()
+	lost := func(one *Difference) bool { return one != nil && one.losesEvent() }
+	switch {
+	case first != nil && second != nil && first.StepID == second.StepID:
+		return -1
+	case lost(first) && (second == nil || first.StepID < second.StepID):
+		return 0
+	case lost(second) && (first == nil || second.StepID < first.StepID):
+		return 1
+	}
+	return -1
 }
 
 // parted returns the difference after which the rooms were not compared any more, or nil.
@@ -107,7 +160,10 @@ func (h *Hunter) take(session Session, played, again Played) {
 			h.Unsteady = append(h.Unsteady, one)
 		default:
 			one = from.Differences[same]
-			if at := slices.IndexFunc(h.Found, func(found *Found) bool { return found.Cause() == one.Cause() }); at >= 0 {
+			// What is new is told by a session of its own, also if something known has the same cause.
+			if at := slices.IndexFunc(h.Found, func(found *Found) bool {
+				return found.Cause() == one.Cause() && h.expects(found.Difference) == h.expects(one)
+			}); at >= 0 {
 				h.Found[at].Names = append(h.Found[at].Names, one.Name())
 				continue
 			}
@@ -147,6 +203,9 @@ func (h *Hunter) play(session Session) (Played, error) {
 		return Played{}, err
 	}
 	h.Plays++
+	if h.player != nil {
+		return h.player(company, session)
+	}
 	return Play(company, session)
 }
 

@@ -117,3 +117,97 @@ func TestDifferences(t *testing.T) {
   ordinary room:  alice gets "200"
   pseudo-ID room: alice gets "500 M_UNKNOWN"`, found.Story())
 }
+
+// TestLateEvents: an event that is late in one play hides nothing that both rooms would have shown after it.
+func TestLateEvents(t *testing.T) {
+	late := func(step int) Difference {
+		return Difference{Step: "message", StepID: step, Endpoint: "/sync timeline", Field: "[m.room.message]", Parts: true}
+	}
+	real := Difference{Step: "topic", StepID: 20, Endpoint: "answer", Field: "event_id"}
+	refused := Difference{Step: "name", StepID: 20, Endpoint: "answer", Field: "status", Parts: true}
+	whole := []Difference{real}
+	for name, one := range map[string]struct {
+		plays           [][]Difference
+		found, unsteady int
+	}{
+		"no play":                          {[][]Difference{whole, whole}, 1, 0},
+		"the first play":                   {[][]Difference{{late(5)}, whole, whole}, 1, 1},
+		"the second play":                  {[][]Difference{whole, {late(5)}, whole}, 1, 1},
+		"the first play, and once more":    {[][]Difference{{late(5)}, whole, {late(6)}, whole}, 1, 2},
+		"two plays, the first one earlier": {[][]Difference{{late(5)}, {late(6)}, whole, whole}, 1, 2},
+		"two plays, at different events":   {[][]Difference{{late(6)}, {late(5)}, whole, whole}, 1, 2},
+		"one play, before what is refused": {[][]Difference{{refused}, {late(5)}, {refused}, nil}, 1, 1},
+		"both plays: it is lost":           {[][]Difference{{late(5)}, {late(5)}, nil}, 1, 0},
+		"two plays of three: it is lost":   {[][]Difference{whole, {late(5)}, {late(5)}, nil}, 1, 0},
+		"every play":                       {[][]Difference{whole, {late(5)}, {late(6)}, {late(7)}, {late(8)}}, 0, 4},
+	} {
+		played := 0
+		hunter := &Hunter{Context: t.Context(), Meet: func(Cast) (Company, error) { return Company{}, nil }}
+		hunter.player = func(Company, Session) (Played, error) {
+			require.Less(t, played, len(one.plays), name)
+			played++
+			return Played{Differences: one.plays[played-1]}, nil
+		}
+		session := Session{Cast: TwoServers, Steps: []Step{{ID: 1, Kind: createKind}, {ID: 5, Kind: "message"}, {ID: 20, Kind: "topic"}}}
+		require.NoError(t, hunter.Hunt(session), name)
+		assert.Len(t, hunter.Found, one.found, name)
+		assert.Len(t, hunter.Unsteady, one.unsteady, name)
+		assert.Len(t, one.plays, played, name)
+		assert.Equal(t, name == "every play", len(hunter.Cut) > 0, name)
+	}
+}
+
+// TestCut: a session that is refused too often is told.
+func TestCut(t *testing.T) {
+	session := Session{Cast: OneServer, Seed: 9, Steps: []Step{{ID: 1, Kind: createKind}}}
+	for id := 2; id < 9; id++ {
+		session.Steps = append(session.Steps, Step{ID: id, Kind: "message", By: id})
+	}
+	hunter := &Hunter{Context: t.Context(), Meet: func(Cast) (Company, error) { return Company{}, nil }, Expected: func(string) bool { return true }}
+	hunter.player = func(_ Company, session Session) (Played, error) {
+		return Played{Differences: []Difference{{Step: "message", StepID: session.Steps[1].ID, Endpoint: "answer", Field: "status", Parts: true}}}, nil
+	}
+	require.NoError(t, hunter.Hunt(session))
+	assert.Equal(t, []uint64{9}, hunter.Cut)
+}
+
+// TestNewIsToldBesideKnown: what is new has a story of its own, also if something expected has the same cause.
+func TestNewIsToldBesideKnown(t *testing.T) {
+	known := Difference{Step: "avatar", StepID: 2, Endpoint: "answer", Field: "[m.room.member].sender"}
+	fresh := Difference{Step: "join", StepID: 3, Endpoint: "answer", Field: "[m.room.member].sender"}
+	require.Equal(t, known.Cause(), fresh.Cause())
+	hunter := &Hunter{Context: t.Context(), Meet: func(Cast) (Company, error) { return Company{}, nil }}
+	hunter.Expected = func(name string) bool { return name == known.Name() }
+	hunter.player = func(Company, Session) (Played, error) { return Played{Differences: []Difference{known, fresh}}, nil }
+	require.NoError(t, hunter.Hunt(Session{Cast: OneServer, Steps: []Step{{ID: 1, Kind: createKind}, {ID: 2, Kind: "avatar"}, {ID: 3, Kind: "join"}}}))
+	require.Len(t, hunter.Found, 2)
+	assert.Equal(t, []string{fresh.Name()}, hunter.Found[1].Names)
+}
+
+// TestNoRoom: a room that no version may be created as is created by its preset alone, and a server without rooms is told.
+func TestNoRoom(t *testing.T) {
+	t.Parallel()
+	session := Session{Cast: OneServer, Steps: []Step{
+		{ID: 1, Kind: createKind, Whom: nobody, Of: nothing, Arg: "public_chat published"}, {ID: 2, Kind: "message", Whom: nobody, Of: nothing, Look: true},
+	}}
+	refusing := func(words string) func(http.Handler) http.Handler {
+		return func(home http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				if strings.HasSuffix(r.URL.Path, "/createRoom") && bytes.Contains(body, []byte("power_level_content_override")) && bytes.Contains(body, []byte(words)) {
+					http.Error(w, `{"errcode":"M_FORBIDDEN"}`, http.StatusForbidden)
+					return
+				}
+				home.ServeHTTP(w, r)
+			})
+		}
+	}
+	one := hunter(t, refusing(`"visibility"`))
+	require.NoError(t, one.Hunt(session))
+	assert.Equal(t, 1, one.Counts["message"])
+	assert.Empty(t, one.Found)
+
+	one = hunter(t, refusing(""))
+	assert.ErrorContains(t, one.Hunt(session), "a room of any version is refused: 403 M_FORBIDDEN")
+}

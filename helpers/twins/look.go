@@ -159,7 +159,7 @@ func late(endpoint, field string) bool {
 func (p *player) news(user int, view view, answers []answer) bool {
 	first := answers[ordinaryRoom]
 	for i, other := range answers[controlRoom:] {
-		one := Difference{Endpoint: view.name, Field: "status", Outside: !p.inside[p.serverOf(user)]}
+		one := Difference{Step: lookStep, Endpoint: view.name, Field: "status", User: user}
 		switch {
 		case first.outcome() != other.outcome():
 			if !p.known[one.where()] && late(view.name, "status") {
@@ -169,6 +169,7 @@ func (p *player) news(user int, view view, answers []answer) bool {
 			normal := func(i int) any { return p.rooms[i].named.normal(answers[i].body, lastOf(view.name)) }
 			for _, each := range compare(normal(ordinaryRoom), normal(i+controlRoom)) {
 				one.Field, one.Ordinary, one.Pseudo = each.path, each.a, each.b
+				one = p.inContext(one)
 				if !p.known[one.where()] && late(view.name, each.path) && explained(one) == "" {
 					return true
 				}

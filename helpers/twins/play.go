@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -39,7 +40,10 @@ type player struct {
 	session Session
 	known   map[string]bool // places that are not reported any more: each difference is told once
 	keyed   map[int]bool    // users who have been in the room, or invited, or knocked
-	inside  map[string]bool // servers that have been in the room, by name
+	been    map[int]bool    // servers that have been in the room, by place
+	joined  map[int]bool    // users in the room
+	before  map[int]bool    // users in the room before the last step
+	inviter map[int]int     // by user, who invited it
 	over    bool            // the rooms took different ways
 }
 
@@ -50,11 +54,18 @@ const (
 	pseudoRoom   = 2
 )
 
+// newPlayer returns who plays a session. Its first user will be in the room.
+func newPlayer(company Company, session Session) *player {
+	p := &player{world: &world{Company: company, nonce: random(), since: make([]string, len(company.Users))}, session: session}
+	p.known, p.keyed, p.been = map[string]bool{}, map[int]bool{0: true}, map[int]bool{session.Cast.place(0): true}
+	p.joined, p.inviter = map[int]bool{0: true}, map[int]int{}
+	p.Counts, p.Aside, p.Exchanges = map[string]int{}, map[string]int{}, map[int][]transcript.Exchange{}
+	return p
+}
+
 // Play plays a session, in two ordinary rooms and a pseudo-ID room.
 func Play(company Company, session Session) (Played, error) {
-	p := &player{world: &world{Company: company, nonce: random(), since: make([]string, len(company.Users))}, session: session}
-	p.known, p.keyed, p.inside = map[string]bool{}, map[int]bool{0: true}, map[string]bool{p.serverOf(0): true}
-	p.Counts, p.Aside, p.Exchanges = map[string]int{}, map[string]int{}, map[int][]transcript.Exchange{}
+	p := newPlayer(company, session)
 	p.listen()
 	if err := p.meet(); err != nil {
 		return p.Played, err
@@ -85,6 +96,11 @@ func Play(company Company, session Session) (Played, error) {
 	}
 	return p.Played, nil
 }
+
+// noRoomError says that no room of any version can be created as a session wants it.
+type noRoomError struct{ outcome string }
+
+func (e *noRoomError) Error() string { return "a room of any version is refused: " + e.outcome }
 
 func random() string {
 	bytes := make([]byte, 5)
@@ -182,6 +198,9 @@ func (p *player) step(step Step) error {
 		answers[i] = got
 	}
 	p.count(step.Kind, answers[0])
+	if step.Kind == createKind && !answers[0].good() && answers[0].outcome() == answers[controlRoom].outcome() && answers[0].outcome() == answers[pseudoRoom].outcome() {
+		return &noRoomError{answers[0].outcome()}
+	}
 	p.learn(step, answers[0])
 	p.compareAnswers(step, "answer", step.By, answers)
 	if !kind.read && !p.over {
@@ -202,23 +221,50 @@ func (p *player) count(what string, got answer) {
 	}
 }
 
-// learn notes who has a key, and whose server is in the room.
+// learn notes who has a key, who is in the room, and by whose invite.
 func (p *player) learn(step Step, got answer) {
+	p.before = maps.Clone(p.joined)
 	if !got.good() {
 		return
 	}
 	switch step.Kind {
 	case createKind:
 		if slices.Contains(strings.Fields(step.Arg), direct) {
-			p.keyed[p.session.Cast.neighbour()] = true
+			p.keyed[p.session.Cast.neighbour()], p.inviter[p.session.Cast.neighbour()] = true, 0
 		}
 	case "join", "join by alias":
-		p.keyed[step.By], p.inside[p.serverOf(step.By)] = true, true
+		p.keyed[step.By], p.joined[step.By], p.been[p.session.Cast.place(step.By)] = true, true, true
 	case "knock":
 		p.keyed[step.By] = true
 	case "invite":
-		p.keyed[step.Whom] = true
+		p.keyed[step.Whom], p.inviter[step.Whom] = true, step.By
+	case "leave":
+		delete(p.joined, step.By)
+	case "kick", "ban":
+		delete(p.joined, step.Whom)
+	case "member event of another":
+		switch step.Arg {
+		case "invite":
+			p.inviter[step.Whom] = step.By
+		case "leave", "ban":
+			delete(p.joined, step.Whom)
+		}
 	}
+}
+
+// outside reports whether the server of a user cannot know who is in the room: none of its users was in it before the step or is after it.
+// What a look compares was written earlier, too: for that, none of them ever was.
+func (p *player) outside(user int, step string) bool {
+	place := p.session.Cast.place(user)
+	if step == lookStep {
+		return !p.been[place]
+	}
+	for other := range p.session.Cast.size() {
+		if p.session.Cast.place(other) == place && (p.before[other] || p.joined[other]) {
+			return false
+		}
+	}
+	return true
 }
 
 // compareAnswers compares the answers to one request in all rooms.
@@ -274,14 +320,29 @@ func (p *player) compare(found Difference, values []any) {
 	}, compare(values[ordinaryRoom], values[controlRoom]))
 	differing := compare(values[ordinaryRoom], values[pseudoRoom])
 	add(func(one Difference) {
-		one.Parts = one.Parts || p.session.Cast.federated() && found.Step != createKind && one.losesEvent() && isLost(differing, one.Field)
+		one.Parts = one.Parts || p.crosses(found) && found.Step != createKind && one.losesEvent() && isLost(differing, one.Field)
 		p.differs(one, noise)
 	}, differing)
 }
 
+// crosses reports whether what a user sees of a step comes from another server.
+func (p *player) crosses(seen Difference) bool {
+	by := p.session.by(seen.StepID)
+	return by != nobody && p.session.Cast.place(by) != p.session.Cast.place(seen.User)
+}
+
+// inContext fills in what the user could know of the room.
+func (p *player) inContext(one Difference) Difference {
+	one.Outside = p.outside(one.User, one.Step)
+	if inviter, invited := p.inviter[one.User]; invited {
+		one.Inviter = one.Ordinary == asJSON(p.userID(inviter))
+	}
+	return one
+}
+
 // differs reports a difference, once a place.
 func (p *player) differs(one Difference, noise map[string]bool) {
-	one.Outside = !p.inside[p.serverOf(one.User)]
+	one = p.inContext(one)
 	if why := explained(one); why != "" {
 		p.Aside[why]++
 		return
@@ -366,9 +427,7 @@ func (p *player) unequal() bool {
 					if !each.late && ofAnEvent(found.path) {
 						continue
 					}
-					one := Difference{
-						Endpoint: first[i].name, Field: found.path, Ordinary: found.a, Pseudo: found.b, Outside: !p.inside[p.serverOf(user)],
-					}
+					one := p.inContext(Difference{Endpoint: first[i].name, Field: found.path, Ordinary: found.a, Pseudo: found.b, User: user})
 					if !p.known[one.where()] && explained(one) == "" {
 						return true
 					}

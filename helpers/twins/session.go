@@ -30,6 +30,14 @@ func (c Cast) size() int { return len(c.Users) + c.Guests }
 // guest reports whether a user is one of the peer's, who come last.
 func (c Cast) guest(user int) bool { return user >= len(c.Users) }
 
+// place is where a user's server is, 0 for the peer.
+func (c Cast) place(user int) int {
+	if c.guest(user) {
+		return 0
+	}
+	return c.Users[user]
+}
+
 // neighbour returns another user of the server of the first, which each cast has.
 func (c Cast) neighbour() int {
 	return 1 + slices.Index(c.Users[1:], c.Users[0])
@@ -85,9 +93,9 @@ func (s Session) without(gone ...int) Session {
 	return shorter
 }
 
-// past returns the session without the steps after which the rooms took different ways: a request that one room refused, or, if an event
-// was lost, all steps of its kind. If it was the creation, the room is created by its preset alone. The session has no steps if nothing is
-// left to try.
+// past returns the session without the steps after which the rooms took different ways: what one room refused a user, from then on, or, if
+// an event was lost, all steps of its kind. If it was the creation, the room is created by its preset alone. The session has no steps if nothing is left
+// to try.
 func (s Session) past(parting Difference) Session {
 	if parting.StepID == s.Steps[0].ID {
 		if len(s.words()) < 2 {
@@ -95,15 +103,26 @@ func (s Session) past(parting Difference) Session {
 		}
 		return s.createdBy(s.words()[0])
 	}
+	kind, by := kindsByName[parting.Step], s.by(parting.StepID)
 	gone := []int{parting.StepID}
-	if kind := kindsByName[parting.Step]; parting.losesEvent() && (kind.event || kind.account) {
-		for _, step := range s.Steps {
-			if step.Kind == parting.Step {
-				gone = append(gone, step.ID)
-			}
+	for _, step := range s.Steps {
+		lost := parting.losesEvent() && (kind.event || kind.account)
+		refused := !parting.losesEvent() && step.By == by && step.ID >= parting.StepID
+		if step.Kind == parting.Step && (lost || refused) {
+			gone = append(gone, step.ID)
 		}
 	}
 	return s.without(gone...)
+}
+
+// by returns the user whose step it is, or nobody.
+func (s Session) by(id int) int {
+	for _, step := range s.Steps {
+		if step.ID == id {
+			return step.By
+		}
+	}
+	return nobody
 }
 
 // words are those that say how the room is created.

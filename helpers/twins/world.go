@@ -203,14 +203,6 @@ func (w *world) sync(ctx context.Context, user int, timeout time.Duration) (any,
 	return said, nil
 }
 
-// serverOf returns the name of a user's server, "" for users of a peer.
-func (w *world) serverOf(user int) string {
-	if user >= len(w.Users) {
-		return ""
-	}
-	return w.Users[user].Server.Name
-}
-
 // settle lets every user sync until all have seen a message that is sent now by one user of each server: what was before it has come.
 func (w *world) settle() error {
 	ctx, cancel := w.Within(patience)

@@ -106,7 +106,8 @@ func (p *Prover) Twins(ctx context.Context, options TwinOptions) (status int, er
 	return proof.status(), proof.write(p, file)
 }
 
-// status returns the exit status: that of differences without a fault, which prove nothing, then that of what was noticed.
+// status returns the exit status: that of differences without a fault, which prove nothing, then that of what was noticed, or
+// StatusCannot if trials without a verdict leave it open.
 func (t TwinsProof) status() int {
 	enough := func(noticed int) bool { return noticed*100 >= t.Noticed.Of*fewestNoticedByTwins }
 	unknown := func(of []TwinsTrial) (count int) {
@@ -139,6 +140,9 @@ func isTwins(check string) bool { return strings.HasPrefix(check, TwinSessions) 
 // them, and one for the reference without faults in each dialect.
 func (p *proving) twinTrials(sessions int) (trials []trial, err error) {
 	checks := slices.DeleteFunc(p.of(likeOrdinaryRooms), func(name string) bool { return !isTwins(name) })
+	if len(checks) == 0 {
+		return nil, fmt.Errorf("no check of %s has a name that begins with %q", likeOrdinaryRooms, TwinSessions)
+	}
 	for _, dialect := range dialects {
 		honest := honestTrial(dialect)
 		honest.checks, honest.sessions = checks, sessions
@@ -204,7 +208,7 @@ func (t TwinsProof) write(p *Prover, file string) error {
 		}
 	}
 	text.line("")
-	text.line("  faults that twin sessions notice      %s, %d sessions with each; at least %d %% must be", t.Noticed, t.Sessions, fewestNoticedByTwins)
+	text.line("  faults that twin sessions notice      %s, %d sessions with each; at least %d %% must be noticed", t.Noticed, t.Sessions, fewestNoticedByTwins)
 	text.line("  time                                  %s", duration(t.DurationMS))
 	text.line("  complete proof                        %s", p.shown(file))
 	if _, err := io.WriteString(p.Stdout, text.String()); err != nil {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,6 +79,16 @@ func TestTwinsOfNoFault(t *testing.T) {
 	status, err := b.Twins(context.Background(), TwinOptions{Sessions: 1, Run: "^creator-join-unmapped$"})
 	assert.Equal(t, StatusCannot, status)
 	assert.ErrorContains(t, err, `--run "^creator-join-unmapped$" matches no fault of client-view or membership`)
+}
+
+func TestTwinsWithoutChecks(t *testing.T) {
+	s, all := ofTwins(1, 0)
+	s.Checks = slices.DeleteFunc(s.Checks, func(one selection.Check) bool { return one.Name == someTwins })
+	b := newBench(t, s)
+	b.Faults = all
+	status, err := b.Twins(context.Background(), TwinOptions{Sessions: 4})
+	assert.Equal(t, StatusCannot, status, "no checks would be all checks")
+	assert.ErrorContains(t, err, `no check of client-view/like-ordinary-rooms has a name that begins with "twin sessions "`)
 }
 
 // TestTwinsWithoutVerdict: a session that could not be played is told, and no fault is noticed by it.
