@@ -7,8 +7,8 @@ import (
 	"msc4014/helpers/pseudoid"
 )
 
-// ordinaryRooms is the requirement that a server breaks if anything fails in a room of an ordinary version.
-const ordinaryRooms = "room-version/ordinary-rooms-untouched"
+// OrdinaryRooms is the requirement that a server breaks if anything fails in a room of an ordinary version.
+const OrdinaryRooms = "room-version/ordinary-rooms-untouched"
 
 // JoinsOrdinary lets a user of the peer join an ordinary room through hs1, by make_join and send_join.
 func (p *Peer) JoinsOrdinary(roomID string, user *federation.User) *Room {
@@ -16,7 +16,7 @@ func (p *Peer) JoinsOrdinary(roomID string, user *federation.User) *Room {
 	defer cancel()
 	server := p.stage.ServerName(1)
 	room, err := p.Join(ctx, server, roomID, user)
-	p.stage.C.Need(ordinaryRooms, err)
+	p.stage.C.Need(OrdinaryRooms, err)
 	return &Room{Room: room, stage: p.stage, peer: p, server: server}
 }
 
@@ -32,7 +32,7 @@ func (p *Peer) MakesOrdinary(options federation.RoomOptions) *Room {
 // JoinsOrdinary joins an ordinary room, through the servers via if given.
 func (u *User) JoinsOrdinary(roomID string, via ...string) {
 	_, err := u.JoinRoom(u.stage.C.Context(), roomID, via...)
-	u.stage.C.Need(ordinaryRooms, err)
+	u.stage.C.Need(OrdinaryRooms, err)
 }
 
 // InvitesOrdinary lets a user of the peer invite one of the server under test to an ordinary room, and delivers the invite. It waits until
@@ -43,9 +43,9 @@ func (r *Room) InvitesOrdinary(inviter *federation.User, user *User) federation.
 	ctx, cancel := c.Within(Patience)
 	defer cancel()
 	invite, err := r.InviteOrdinary(ctx, r.server, inviter, user.UserID)
-	c.Need(ordinaryRooms, err)
+	c.Need(OrdinaryRooms, err)
 	r.Delivers(invite)
-	user.Blaming(ordinaryRooms).AwaitsOwn(before, r.ID(), "invite")
+	user.Blaming(OrdinaryRooms).AwaitsOwn(before, r.ID(), "invite")
 	return invite
 }
 

@@ -42,7 +42,7 @@ func init() {
 		"resilience/restart",
 		"resilience/stays-up",
 		"room-version/created",
-		ordinaryRooms,
+		OrdinaryRooms,
 		"room-version/upgrade-into",
 		"routing/backfill-authorised",
 		"routing/edus",

@@ -44,4 +44,4 @@ func TestRootsAreThoseThatStepsName(t *testing.T) {
 }
 
 // inVariables are roots that the sources name by a variable or a constant.
-var inVariables = []string{ordinaryRooms, "client-view/device-lists", "client-view/sender-is-user-id", "resilience/restart"}
+var inVariables = []string{OrdinaryRooms, "client-view/device-lists", "client-view/sender-is-user-id", "resilience/restart"}

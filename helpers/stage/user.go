@@ -72,7 +72,7 @@ func (u *User) Makes(options ...Option) (roomID string) {
 // MakesOrdinary creates a room of version 10 and returns its ID.
 func (u *User) MakesOrdinary(options ...Option) (roomID string) {
 	roomID, err := u.TryRoom(pseudoid.FormatV10.RoomVersion, options...)
-	u.stage.C.Need(ordinaryRooms, err)
+	u.stage.C.Need(OrdinaryRooms, err)
 	return roomID
 }
 
@@ -119,6 +119,12 @@ func (u *User) AwaitsEvent(roomID, eventID string) gjson.Result {
 	event, err := u.seesEvent(roomID, eventID)
 	u.need(err)
 	return event
+}
+
+// AwaitsRedaction waits until the client is shown a redaction and what the user says after that: by then, the redaction has taken effect.
+func (u *User) AwaitsRedaction(roomID, redactionID string) {
+	u.AwaitsEvent(roomID, redactionID)
+	u.Blaming("client-view/unmodified-client").AwaitsEvent(roomID, u.Says(roomID, "said after the redaction"))
 }
 
 // SeesEvent is AwaitsEvent for positive controls: it returns an error if the event does not come.

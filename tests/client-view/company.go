@@ -109,14 +109,14 @@ func (m *company) joins() {
 		blame = "membership/remote-joins-us"
 	}
 	if m.ordinary {
-		blame = "room-version/ordinary-rooms-untouched"
+		blame = stage.OrdinaryRooms
 	}
 	m.alice.Blaming(blame).AwaitsMembership(m.roomID, m.other(), "join")
 	if m.room != nil {
 		// Servers may begin to send events to the server of a new member a little after they show the member to clients.
 		said := m.alice.Says(m.roomID, "said to the new member")
 		if m.ordinary {
-			m.C.Need("room-version/ordinary-rooms-untouched", m.room.Receives(said))
+			m.C.Need(stage.OrdinaryRooms, m.room.Receives(said))
 		} else {
 			m.C.Need("routing/reaches-members", m.room.Receives(said))
 		}

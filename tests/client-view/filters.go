@@ -95,7 +95,7 @@ func (p *preparing) filters() {
 	bob.JoinsOrdinary(ordinary)
 	said := bob.Says(ordinary, greeting+" from bob in an ordinary room")
 	p.alice.Says(ordinary, greeting+" from alice in an ordinary room")
-	p.alice.Blaming("room-version/ordinary-rooms-untouched").AwaitsEvent(ordinary, said)
+	p.alice.Blaming(stage.OrdinaryRooms).AwaitsEvent(ordinary, said)
 	for _, each := range filterings {
 		for _, filter := range byFilter {
 			var got found

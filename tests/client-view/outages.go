@@ -101,7 +101,7 @@ func sharesDevices(s *stage.Stage, ordinary bool) *devices {
 	}
 	blame := "membership/join-remote"
 	if ordinary {
-		blame = "room-version/ordinary-rooms-untouched"
+		blame = stage.OrdinaryRooms
 		d.roomID = d.alice.MakesOrdinary(stage.Public)
 		d.erin.JoinsOrdinary(d.roomID)
 		d.bob.JoinsOrdinary(d.roomID, s.ServerName(1))

@@ -67,13 +67,13 @@ func (w writtenChange) body(c *check.C) {
 func (w writtenChange) ordinarily(m meeting) {
 	bob := m.User("ordinary-bob")
 	roomID := m.alice.MakesOrdinary(stage.Public)
-	alice := m.alice.Blaming(ordinaryRooms)
+	alice := m.alice.Blaming(stage.OrdinaryRooms)
 	if w.from != "" {
 		bob.JoinsOrdinary(roomID)
 		alice.AwaitsMembership(roomID, bob.UserID, "join")
 	}
 	if w.from == "ban" {
-		m.C.Need(ordinaryRooms, alice.Ban(m.C.Context(), roomID, bob.UserID, ""))
+		m.C.Need(stage.OrdinaryRooms, alice.Ban(m.C.Context(), roomID, bob.UserID, ""))
 		alice.AwaitsMembership(roomID, bob.UserID, "ban")
 	}
 	err := w.writes(m.C, w.writer(m.alice, bob), bob.UserID, roomID)

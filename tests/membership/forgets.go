@@ -22,8 +22,8 @@ func servesForgottenOrdinary(s *stage.Stage) bool {
 	host, guest := s.User("ordinary-host"), s.User("ordinary-guest")
 	roomID := host.MakesOrdinary(stage.Public)
 	guest.JoinsOrdinary(roomID)
-	s.C.Need(ordinaryRooms, guest.LeaveRoom(s.C.Context(), roomID))
-	s.C.Need(ordinaryRooms, guest.ForgetRoom(s.C.Context(), roomID))
+	s.C.Need(stage.OrdinaryRooms, guest.LeaveRoom(s.C.Context(), roomID))
+	s.C.Need(stage.OrdinaryRooms, guest.ForgetRoom(s.C.Context(), roomID))
 	return stillServed(s.C, guest, roomID)
 }
 

@@ -12,9 +12,6 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// ordinaryRooms is the requirement that a server breaks if anything fails in a room of an ordinary version.
-const ordinaryRooms = "room-version/ordinary-rooms-untouched"
-
 // ordinaryInvite is an invite of a peer's user to one of the server, to an ordinary room.
 type ordinaryInvite struct {
 	room  *stage.Room // of the peer or of the server
@@ -67,7 +64,7 @@ func (h hosting) comesToNothing(told control, invited *stage.User, before, sende
 func (h hosting) ordinaryRoom() *stage.Room {
 	if h.ofServer {
 		room := h.inviting.JoinsOrdinary(h.resident.MakesOrdinary(stage.Public), h.host)
-		resident := h.resident.Blaming(ordinaryRooms)
+		resident := h.resident.Blaming(stage.OrdinaryRooms)
 		resident.AwaitsMembership(room.ID(), h.host.ID(), "join")
 		resident.GivesPower(room.ID(), map[string]int{h.host.ID(): 50})
 		return room
@@ -75,7 +72,7 @@ func (h hosting) ordinaryRoom() *stage.Room {
 	room := h.inviting.MakesOrdinary(federation.RoomOptions{Creator: h.host})
 	if h.resident != nil {
 		h.resident.JoinsOrdinary(room.ID(), h.inviting.Name())
-		h.resident.Blaming(ordinaryRooms).AwaitsMembership(room.ID(), h.resident.UserID, "join")
+		h.resident.Blaming(stage.OrdinaryRooms).AwaitsMembership(room.ID(), h.resident.UserID, "join")
 	}
 	return room
 }

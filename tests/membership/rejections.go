@@ -116,7 +116,7 @@ func init() {
 			Body: func(c *check.C) {
 				h := each.open(stage.Open(c, blueprints.OneServer), "invite")
 				told := h.ordinarily(func(invite ordinaryInvite) {
-					c.Need(ordinaryRooms, invite.user.LeaveRoom(c.Context(), invite.room.ID()))
+					c.Need(stage.OrdinaryRooms, invite.user.LeaveRoom(c.Context(), invite.room.ID()))
 				})
 				alice := h.User("alice")
 				invite := h.invites(alice)

@@ -114,7 +114,7 @@ func (r removal) removesOfOther(c *check.C) {
 
 // removesOrdinarily is the positive control: who is removed from an ordinary room by a user of another server is told.
 func (r removal) removesOrdinarily(s stage.SharedRoom) {
-	alice, bob := s.Alice.Blaming(ordinaryRooms), s.Bob
+	alice, bob := s.Alice.Blaming(stage.OrdinaryRooms), s.Bob
 	roomID := alice.MakesOrdinary(stage.Public)
 	bob.JoinsOrdinary(roomID, s.ServerName(1))
 	alice.AwaitsMembership(roomID, bob.UserID, "join")

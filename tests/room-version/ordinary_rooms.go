@@ -13,12 +13,10 @@ import (
 	"msc4014/helpers/stage"
 )
 
-const ordinaryRooms = "room-version/ordinary-rooms-untouched"
-
 // A peer's user joins an ordinary room, and messages go both ways.
 var _ = check.Register(check.Check{
 	Name:     "ordinary room: a user of a peer joins, messages both ways",
-	Requires: []string{ordinaryRooms},
+	Requires: []string{stage.OrdinaryRooms},
 	Body: func(c *check.C) {
 		s := stage.OpenOrdinary(c, blueprints.OneServer)
 		alice, peer := s.User("alice"), s.Peer()
@@ -34,7 +32,7 @@ var _ = check.Register(check.Check{
 // A user joins an ordinary room that lives on a peer, messages go both ways, and the user leaves again.
 var _ = check.Register(check.Check{
 	Name:     "ordinary room: a user joins and leaves a room of a peer",
-	Requires: []string{ordinaryRooms},
+	Requires: []string{stage.OrdinaryRooms},
 	Body: func(c *check.C) {
 		s := stage.OpenOrdinary(c, blueprints.OneServer)
 		alice, resident := s.User("alice"), s.Peer()
@@ -56,7 +54,7 @@ var _ = check.Register(check.Check{
 // sent to the peer after its last member left.
 var _ = check.Register(check.Check{
 	Name:     "ordinary room: members of a peer leave",
-	Requires: []string{ordinaryRooms},
+	Requires: []string{stage.OrdinaryRooms},
 	Body: func(c *check.C) {
 		s := stage.OpenOrdinary(c, blueprints.OneServer)
 		alice, peer := s.User("alice"), s.Peer()
