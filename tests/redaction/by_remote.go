@@ -65,7 +65,7 @@ var _ = check.Register(check.Check{
 		}{{alice, bob, bobs}, {bob, alice, alices}} {
 			redaction := each.moderator.Redacts(roomID, each.join)
 			for _, user := range []*stage.User{alice, bob} {
-				user.AwaitsEvent(roomID, redaction)
+				user.AwaitsRedaction(roomID, redaction)
 				assertNoProfileInState(c, user, roomID, each.target.UserID)
 				user.SeesMembers(roomID, alice.UserID, bob.UserID)
 			}

@@ -24,7 +24,7 @@ var _ = check.Register(check.Check{
 		s := stage.OpenResident(c)
 		byRedaction := howFar(s, func(_ *stage.User, first string) {
 			redaction := s.Alice.Blaming("redaction/others-by-power").Redacts(s.Room.ID(), first)
-			s.Alice.Blaming("redaction/mapping-stays").AwaitsEvent(s.Room.ID(), redaction)
+			s.Alice.Blaming("redaction/mapping-stays").AwaitsRedaction(s.Room.ID(), redaction)
 			s.Room.Blaming("routing/reaches-members").AwaitsEvent(redaction)
 		})
 		byDeactivation := howFar(s, func(user *stage.User, _ string) {

@@ -35,7 +35,7 @@ var _ = check.Register(check.Check{
 		before := s.Alice.Reads(roomID, join.ID()).Get(field).Exists()
 		redaction := s.Alice.Blaming("redaction/others-by-power").Redacts(roomID, join.ID())
 		s.Room.Blaming("routing/reaches-members").AwaitsEvent(redaction)
-		s.Alice.Blaming("redaction/mapping-stays").AwaitsEvent(roomID, redaction)
+		s.Alice.Blaming("redaction/mapping-stays").AwaitsRedaction(roomID, redaction)
 
 		toClients := s.Alice.Reads(roomID, join.ID()).Get(field).Exists()
 		given, known := delivery.LaterJoiner(s.Stage, roomID).Event(join.ID())

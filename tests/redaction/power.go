@@ -39,7 +39,7 @@ var _ = check.Register(check.Check{
 		s.Room.Blaming("routing/reaches-members").AwaitsEvent(said)
 		c.UnderTest()
 		redaction := bob.Redacts(roomID, said)
-		s.Alice.AwaitsEvent(roomID, redaction)
+		s.Alice.AwaitsRedaction(roomID, redaction)
 		assert.NoError(c, isRedacted(s.Alice, roomID, said))
 		s.Room.Awaits(redactionOf(said))
 	},

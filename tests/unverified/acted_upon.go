@@ -70,7 +70,7 @@ func (m shownMember) isRedacted() {
 	if err != nil {
 		m.C.Failf("a client that redacts an event of the placeholder is refused: %v", err)
 	}
-	m.Alice.AwaitsEvent(roomID, redaction)
+	m.Alice.AwaitsRedaction(roomID, redaction)
 	if content := m.Alice.Reads(roomID, said).Get("content"); content.Get("body").Exists() {
 		m.C.Errorf("the redacted message of the placeholder is still shown: %s", content.Raw)
 	}
