@@ -25,16 +25,19 @@ func init() {
 				stays := witness.Joins(roomID, witness.User("witness"))
 				s.alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, witness.User("witness").ID(), "join")
 				c.Control(each.served(s.Stage, s.inside, s.room, s.said))
-				if each.served(s.Stage, s.Peer(), s.room, s.said) == nil {
+				if ids, _ := each.from(s.Stage, s.Peer(), s.room, s.said); len(ids) > 0 {
 					c.Need("routing/backfill-authorised", errors.New("a server that never had a member in the room may ask, too"))
 				}
 
 				moved := after.User("moved")
-				movesTo(after, s.room, s.room.Made(s.room.MemberTemplate(mover, "join").WithMappingOf(moved)))
+				move := s.room.Made(s.room.MemberTemplate(mover, "join").WithMappingOf(moved))
+				movesTo(after, s.room, move)
+				stays.Apply(move)
 				s.alice.Blaming("mapping/latest-wins").AwaitsMembership(roomID, moved.ID(), "join")
-				said := s.alice.Says(roomID, "said after the move")
+				s.alice.Says(roomID, "said after the move")
+				said := s.alice.Says(roomID, "said after that")
 				stays.Blaming("routing/reaches-members").AwaitsEvent(said)
-				if err := each.served(s.Stage, after, s.room, said); err != nil {
+				if err := each.served(s.Stage, after, stays, said); err != nil {
 					c.Errorf("the server that a member has moved to may not ask for what was sent since: %v", err)
 				}
 				each.denied(s.Stage, s.inside, s.room, said, "the server that its last member has moved away from")

@@ -62,11 +62,7 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		s := openClosedRoom(c)
 		claimed := s.Peer()
-		open := map[string]bool{} // to every server, which the checks above judge
-		for _, each := range fetches {
-			ids, _ := each.from(s.Stage, claimed, s.room, s.said)
-			open[each.name] = len(ids) > 0
-		}
+		open := openTo(s.Stage, claimed, s.room, s.said) // to every server, which the checks above judge
 		forged := func(honest federation.Template) federation.Template {
 			return honest.Claiming(claimed.User("claimed").ID())
 		}

@@ -81,7 +81,13 @@ func (s *restartRoom) judgeAfter(outage blueprints.Outage) {
 	// By another user than afterwards: one typing notification is like the other.
 	bob := s.User("bob")
 	bob.Joins(s.roomID)
-	s.reachesMembers(bob, "said before the outage", func(what string, err error) { c.Need(what, err) })
+	before := s.reachesMembers(bob, "said before the outage", func(what string, err error) { c.Need(what, err) })
+	unserved := map[string]error{}
+	for _, each := range fetches {
+		unserved[each.name] = each.served(s.Stage, s.members[0], s.room, before)
+	}
+	stranger := s.Peer()
+	open := openTo(s.Stage, stranger, s.room, before)
 	last := s.alice.Says(s.elsewhere, "said elsewhere before the outage")
 	for _, server := range s.gone {
 		server.elsewhere.Blaming("routing/reaches-members").AwaitsEvent(last)
@@ -99,8 +105,13 @@ func (s *restartRoom) judgeAfter(outage blueprints.Outage) {
 		server.room.ReceivedNothingAfter(server.last)
 	}
 	for _, each := range fetches {
-		if err := each.served(s.Stage, s.members[0], s.room, after); err != nil {
-			c.Errorf("the server of a member got nothing after the outage: %v", err)
+		if err := unserved[each.name]; err != nil {
+			c.NotJudged("/"+each.name, "the server of a member is not served before the outage either: %v", err)
+		} else if err := each.served(s.Stage, s.members[0], s.room, after); err != nil {
+			c.Errorf("the server of a member is not served after the outage: %v", err)
+		}
+		if !open[each.name] { // to every server, also before
+			each.denied(s.Stage, stranger, s.room, after, "a server that never had a member in the room")
 		}
 	}
 }

@@ -230,7 +230,7 @@ var _ = check.Register(check.Check{
 	Path:     "invite",
 	Body: func(c *check.C) {
 		l := openListedRoom(c)
-		first, second := l.User("first"), l.User("second")
+		first, second, third := l.User("first"), l.User("second"), l.User("third")
 		ctx, cancel := l.denied.Within()
 		defer cancel()
 		completed, answer, err := l.room.Invite(ctx, l.ServerName(1), l.carol, first.UserID)
@@ -252,6 +252,13 @@ var _ = check.Register(check.Check{
 		if invite := synced.Get(match.Path("rooms", "invite", l.roomID)); invite.Exists() {
 			c.Errorf("/sync of %s shows the invite of a denied server", second.UserID)
 		}
+		ctx, cancel = l.allowed.Within()
+		defer cancel()
+		allowed, answer, err := l.dansRoom.Invite(ctx, l.ServerName(1), l.dan, third.UserID)
+		c.Need("resilience/stays-up", err)
+		if allowed.IsZero() {
+			c.Errorf("the room's list denies one server, and the invite of another is answered %s", answer)
+		}
 	},
 })
 
@@ -270,6 +277,9 @@ func init() {
 				c.Control(each.served(l.Stage, l.denied, l.room, l.eventID))
 				l.denies()
 				each.denied(l.Stage, l.denied, l.room, l.eventID, "a server that the room's list denies")
+				if err := each.served(l.Stage, l.allowed, l.dansRoom, l.eventID); err != nil {
+					c.Errorf("the room's list denies one server, and another gets nothing: %v", err)
+				}
 			},
 		})
 	}
