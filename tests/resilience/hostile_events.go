@@ -78,14 +78,16 @@ func (p *hostilePath) generate(seed, stream uint64) []hostile.Input {
 // in the rooms of the others, too, as the server has received hostile input meanwhile.
 func (p *hostilePath) opens(s *stage.Stage) (*delivery.Attack, error) {
 	a, err := delivery.OpenAttack(s)
-	switch {
-	case err != nil:
-	case p.learnt:
+	if err != nil {
+		return a, err
+	}
+	a.Given = viewsGiven(a)
+	if p.learnt {
 		a.Uses = p.Uses
-	default:
+	} else {
 		p.Uses, p.learnt = a.LearnUses(p.Uses), true
 	}
-	return a, err
+	return a, nil
 }
 
 // run delivers one batch after the other, and looks for the smallest input that does harm.
