@@ -301,7 +301,7 @@ func TestABodyThatNeverEndsIsGivenUp(t *testing.T) {
 	})
 	heard := runIn(t, Options{
 		Checks: []*Check{endless, harmless("after it", false), stayingUp()}, Slowness: quietMachine,
-		Limit: 200 * time.Millisecond, Grace: 50 * time.Millisecond,
+		Limit: 2 * time.Second, Grace: time.Second / 2, // so that the check after it has its time on a busy machine, too
 		Keep: func(result verdict.CheckResult, _ bool, evidence Evidence) (string, string, error) {
 			assert.Empty(t, evidence.Attached)
 			return "", "", nil
@@ -359,7 +359,7 @@ func TestSharersOfWhatRanOutOfTimeRanOutOfTime(t *testing.T) {
 }
 
 func TestAwaitOtherIsNotCharged(t *testing.T) {
-	heard := runIn(t, Options{Limit: 300 * time.Millisecond, Slowness: quietMachine, Checks: []*Check{{
+	heard := runInBubble(t, Options{Limit: 300 * time.Millisecond, Slowness: quietMachine, Checks: []*Check{{
 		Name: "waits", Requires: []string{"chapter/waits"}, Body: func(c *C) {
 			ready := make(chan struct{})
 			time.AfterFunc(600*time.Millisecond, func() { close(ready) })
