@@ -87,7 +87,7 @@ func TestLostEventParts(t *testing.T) {
 		"an event of another sender, as IDs tell":   {TwoServers, 1, "message", []any{event("$2", "m.room.message", "x")}, false},
 		"something differs in an event":             {TwoServers, 1, "message", []any{event("$1", "m.room.message", "y")}, false},
 		"an event is lost when the room is created": {TwoServers, 1, createKind, nil, false},
-		"an event is lost on its own server":        {TwoServers, 2, "message", nil, false},
+		"an event is lost on the sender's server":   {TwoServers, 2, "message", nil, false},
 		"an event is lost on one server":            {OneServer, 1, "message", nil, false},
 		"an event of a peer is lost":                {WithPeer, 2, "message", nil, true},
 		"an event is lost beside a peer":            {WithPeer, 1, "message", nil, false},

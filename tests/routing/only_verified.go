@@ -84,7 +84,8 @@ func sendsNothing(c *check.C, claims func(honest federation.Template, claimed st
 	reachesClaimed(bob)
 	others := s.Peer()
 	honest := delivers(s, alice, others, func(honest federation.Template) federation.Template { return honest })
-	_, err := alice.SeesMembership(honest.ID(), others.User("liar").ID(), "join") // along the path; another user is in the room by others
+	// The join along the path is the control: another user of the same server is in the room anyway.
+	_, err := alice.SeesMembership(honest.ID(), others.User("liar").ID(), "join")
 	if err == nil {
 		err = honest.Receives(alice.Says(honest.ID(), "said to the server of an honest member"))
 	}

@@ -110,7 +110,7 @@ func (s *restartRoom) judgeAfter(outage blueprints.Outage) {
 		} else if err := each.served(s.Stage, s.members[0], s.room, after); err != nil {
 			c.Errorf("the server of a member is not served after the outage: %v", err)
 		}
-		if !open[each.name] { // to every server, also before
+		if !open[each.name] { // else it was open to every server before, which the checks of history judge
 			each.denied(s.Stage, stranger, s.room, after, "a server that never had a member in the room")
 		}
 	}
