@@ -13,17 +13,34 @@ import (
 type Introduction struct {
 	Room       *stage.Room
 	Join, Said federation.Event
+	Others     []federation.Event // the joins of others
 }
 
-// introduceBySend: Origin sends the join and the message, each in a transaction.
-func introduceBySend(s Scene, member *federation.User) (Introduction, error) {
+// Other makes the join of another member of the room of an introduction.
+type Other func(room *stage.Room) federation.Template
+
+// joins adds the join of the member to the room, as Origin knows it, and then those of others.
+func (m *Introduction) joins(member *federation.User, others []Other) {
+	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
+	for _, other := range others {
+		m.Others = append(m.Others, m.Room.Applies(other(m.Room)))
+	}
+}
+
+// introduceBySend: Origin sends the joins and the message, each in a transaction.
+func introduceBySend(s Scene, member *federation.User, others ...Other) (Introduction, error) {
 	m := Introduction{Room: s.Origin.Joins(s.Alice.Makes(stage.Public), s.Carol)}
 	// The barrier is beside the join, not after it: it arrives whatever becomes of that.
 	barrier := m.Room.Builds(federation.TextMessage(s.Carol, "said beside the join"))
-	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
+	m.joins(member, others)
 	if refusal := s.Sends(m.Join); refusal != nil {
 		if err := s.seesBefore(m.Room, barrier, refusal, m.Join); err != nil {
 			return m, errors.Join(refusal, err)
+		}
+	}
+	for _, other := range m.Others {
+		if refusal := s.Sends(other); refusal != nil {
+			s.C.Notef("%v", refusal)
 		}
 	}
 	m.Said = m.Room.AppliesText(member, "said after the join")
@@ -31,11 +48,11 @@ func introduceBySend(s Scene, member *federation.User) (Introduction, error) {
 	return m, errors.Join(refusal, s.unless(refusal).Sees(m.Room, m.Join, m.Said))
 }
 
-// introduceByMissingEvents: the server gets the join and the message when it asks for the events before another message.
-func introduceByMissingEvents(s Scene, member *federation.User) (Introduction, error) {
+// introduceByMissingEvents: the server gets the joins and the message when it asks for the events before another message.
+func introduceByMissingEvents(s Scene, member *federation.User, others ...Other) (Introduction, error) {
 	m := Introduction{Room: s.Origin.Joins(s.Alice.Makes(stage.Public), s.Carol)}
 	barrier := m.Room.Builds(federation.TextMessage(s.Carol, "said beside the gap"))
-	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
+	m.joins(member, others)
 	m.Said = m.Room.AppliesText(member, "said in the gap")
 	after := m.Room.AppliesText(s.Carol, "said after the gap")
 	refusal := s.Sends(after)
@@ -44,9 +61,9 @@ func introduceByMissingEvents(s Scene, member *federation.User) (Introduction, e
 
 // introduceByState: get_missing_events returns the last event of the gap alone, so that the server asks for the state before
 // it.
-func introduceByState(s Scene, member *federation.User) (Introduction, error) {
+func introduceByState(s Scene, member *federation.User, others ...Other) (Introduction, error) {
 	m := Introduction{Room: s.Origin.Joins(s.Alice.Makes(stage.Public), s.Carol)}
-	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
+	m.joins(member, others)
 	m.Room.AppliesText(member, "said in the gap")
 	// The member must be in the current state of the room, by events of others, before it can send anything.
 	last := m.Room.AppliesText(s.Carol, "said last in the gap")
@@ -62,10 +79,10 @@ func introduceByState(s Scene, member *federation.User) (Introduction, error) {
 	return m, errors.Join(refusals, s.unless(refusals).Sees(m.Room, after, m.Said))
 }
 
-// introduceByStateOfSendJoin: the member is in the room already when Alice joins it through Origin.
-func introduceByStateOfSendJoin(s Scene, member *federation.User) (Introduction, error) {
+// introduceByStateOfSendJoin: the members are in the room already when Alice joins it through Origin.
+func introduceByStateOfSendJoin(s Scene, member *federation.User, others ...Other) (Introduction, error) {
 	m := Introduction{Room: s.Origin.Makes(federation.RoomOptions{Creator: s.Carol})}
-	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
+	m.joins(member, others)
 	if err := s.TryEnter(m.Room); err != nil {
 		return m, err
 	}
@@ -76,9 +93,9 @@ func introduceByStateOfSendJoin(s Scene, member *federation.User) (Introduction,
 }
 
 // introduceByBackfill: the member has joined and left before Alice joins, and her client pages back.
-func introduceByBackfill(s Scene, member *federation.User) (Introduction, error) {
+func introduceByBackfill(s Scene, member *federation.User, others ...Other) (Introduction, error) {
 	m := Introduction{Room: s.Origin.Makes(federation.RoomOptions{Creator: s.Carol})}
-	m.Join = m.Room.Applies(m.Room.MemberTemplate(member, "join"))
+	m.joins(member, others)
 	m.Said = m.Room.AppliesText(member, "said before alice's join")
 	// With a mapping: deployed servers do not join a room with a member event in its state that has none.
 	m.Room.Applies(m.Room.MemberTemplate(member, "leave").WithMappingOf(member))

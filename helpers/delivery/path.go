@@ -28,9 +28,9 @@ type Path struct {
 	// Deliver delivers an event to the server under test, and returns when the server has processed it. joiner is whom the
 	// event makes a member; only paths of JoinPaths use it.
 	Deliver func(s Scene, event federation.Event, joiner *federation.User) Delivery
-	// Introduce delivers the join and a message of a member in a room of its own. It returns an error if clients are not shown
-	// what the member wrote.
-	Introduce func(s Scene, member *federation.User) (Introduction, error)
+	// Introduce delivers the join and a message of a member in a room of its own, and between them the joins of others. It returns an
+	// error if clients are not shown what the member wrote, whatever becomes of the others.
+	Introduce func(s Scene, member *federation.User, others ...Other) (Introduction, error)
 	// Attack delivers hostile events, and returns when the server has answered or ran out of time. The answers are ignored.
 	Attack func(a *Attack, inputs []hostile.Input)
 	// Documents are what hostile inputs change; nil: member events.

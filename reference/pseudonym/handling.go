@@ -66,7 +66,8 @@ func (r Rules) Replayed(j Judgement) Judgement {
 
 // MayDeliver reports whether a server may deliver the join of another server's user
 // (mapping/delivered-by-third-server). In ordinary rooms a resident server may do so in a transaction, but send_join is
-// for a server's own users alone. An unverified mapping counts by the domain that it claims.
+// for a server's own users alone. An unverified mapping counts by the domain that it claims. A server that answers a request, as for
+// missing events, delivers nothing.
 func (r Rules) MayDeliver(origin string, m pdu.Mapping, bySendJoin bool) bool {
 	domain, err := identity.UserIDDomain(m.UserID)
 	if err != nil || domain == origin { // a user ID without a domain belongs to no other server

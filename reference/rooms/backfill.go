@@ -144,19 +144,20 @@ func (r *Room) stateOfOld(ctx context.Context, server string, event *pdu.Event, 
 		one.before = rules.State{}
 	}
 	how := taking{judgement: one.judgement}
-	r.decideOld(server, event, one.before, &how)
+	r.decideOld(event, one.before, &how)
 	one.rejected, one.concealed = how.rejected, how.concealed
 	return one, nil
 }
 
-// decideOld is decide for an old event. It checks only the state before it, since its auth events may be unknown.
-func (r *Room) decideOld(server string, event *pdu.Event, before rules.State, how *taking) {
+// decideOld is decide for an old event, which this server asked for. It checks only the state before it, since its auth events may be
+// unknown.
+func (r *Room) decideOld(event *pdu.Event, before rules.State, how *taking) {
 	if err := r.rules().Allowed(event, before); err != nil {
 		how.rejected = err.Error()
 		return
 	}
 	if how.judgement != nil {
-		how.rejected = r.refuses(server, event, *how.judgement, false)
+		how.rejected = r.refuses("", event, *how.judgement, false)
 		how.concealed = r.conceals(event, *how.judgement)
 	}
 }

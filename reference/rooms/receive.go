@@ -76,7 +76,7 @@ func (r *Room) receive(ctx context.Context, origin string, event *pdu.Event) err
 	if len(r.missing(event.PrevEvents())) > 0 {
 		r.fillGap(ctx, origin, event)
 	}
-	_, err := r.takeForeign(ctx, origin, event)
+	_, err := r.takeForeign(ctx, origin, origin, event)
 	return err
 }
 
@@ -126,7 +126,7 @@ func (r *Room) takeMissing(ctx context.Context, server string, found []json.RawM
 	slices.SortStableFunc(between, func(a, b *pdu.Event) int { return cmp.Compare(a.Depth(), b.Depth()) })
 	for _, one := range between {
 		if len(r.missing([]string{one.ID()})) > 0 {
-			if _, err := r.takeForeign(ctx, server, one); err != nil {
+			if _, err := r.takeForeign(ctx, server, "", one); err != nil {
 				r.rooms.Log.Info("a missing event was refused", "room", r.id, "event", one.ID(), "error", err)
 			}
 		}
@@ -134,17 +134,18 @@ func (r *Room) takeMissing(ctx context.Context, server string, found []json.RawM
 }
 
 // takeForeign accepts an event of another server: it finds the state before it, judges its mapping, checks it by the
-// rules, and adds it to the room, if need be as rejected.
-func (r *Room) takeForeign(ctx context.Context, origin string, event *pdu.Event) (*Event, error) {
-	given, outliers, err := r.stateGiven(ctx, origin, event)
+// rules, and adds it to the room, if need be as rejected. server is asked for what is missing; sender delivered the event, and is "" if
+// this server asked for it.
+func (r *Room) takeForeign(ctx context.Context, server, sender string, event *pdu.Event) (*Event, error) {
+	given, outliers, err := r.stateGiven(ctx, server, event)
 	if err != nil {
 		return nil, err
 	}
-	outliers, err = r.withAuthEvents(ctx, origin, event, outliers)
+	outliers, err = r.withAuthEvents(ctx, server, event, outliers)
 	if err != nil {
 		return nil, err
 	}
-	j := r.judgeBrought(ctx, origin, event)
+	j := r.judgeBrought(ctx, server, event)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.keepOutliers(outliers); err != nil {
@@ -155,7 +156,7 @@ func (r *Room) takeForeign(ctx context.Context, origin string, event *pdu.Event)
 		return nil, err
 	}
 	how := taking{judgement: j}
-	r.decide(origin, event, before, &how)
+	r.decide(sender, event, before, &how)
 	taken, err := r.take(event, before, how)
 	if err != nil {
 		return nil, err
@@ -167,8 +168,8 @@ func (r *Room) takeForeign(ctx context.Context, origin string, event *pdu.Event)
 	return taken, taken.refusal()
 }
 
-// decide decides whether an event is accepted, rejected or soft-failed.
-func (r *Room) decide(origin string, event *pdu.Event, before rules.State, how *taking) {
+// decide decides whether an event that sender delivered is accepted, rejected or soft-failed.
+func (r *Room) decide(sender string, event *pdu.Event, before rules.State, how *taking) {
 	applied := r.rules()
 	if err := r.checkAuth(event, before); err != nil {
 		how.rejected = err.Error()
@@ -179,7 +180,7 @@ func (r *Room) decide(origin string, event *pdu.Event, before rules.State, how *
 		return
 	}
 	if how.judgement != nil {
-		how.rejected = r.refuses(origin, event, *how.judgement, false)
+		how.rejected = r.refuses(sender, event, *how.judgement, false)
 		how.concealed = r.conceals(event, *how.judgement)
 		if how.rejected != "" {
 			return
@@ -203,13 +204,14 @@ func (r *Room) closedTo(event *pdu.Event, j *pseudonym.Judgement, state rules.St
 	return member == event.Sender() && create != nil && create.Content("m.federate").Type == gjson.False
 }
 
-// refuses returns why a member event of a pseudonymous room is refused for its mapping, or "".
-func (r *Room) refuses(origin string, event *pdu.Event, j pseudonym.Judgement, bySendJoin bool) string {
+// refuses returns why a member event of a pseudonymous room is refused for its mapping, or "". sender is the server that delivered it: ""
+// for none, if this server asked for it. Then only the mapping counts, whichever server answered.
+func (r *Room) refuses(sender string, event *pdu.Event, j pseudonym.Judgement, bySendJoin bool) string {
 	if why := r.refusesMapping(event, j); why != "" {
 		return why
 	}
-	if event.Membership() == "join" && !r.rooms.Pseudonym.MayDeliver(origin, j.Mapping, bySendJoin) {
-		return fmt.Sprintf("%s may not deliver the join of %s", origin, j.Mapping.UserID)
+	if event.Membership() == "join" && sender != "" && !r.rooms.Pseudonym.MayDeliver(sender, j.Mapping, bySendJoin) {
+		return fmt.Sprintf("%s may not deliver the join of %s", sender, j.Mapping.UserID)
 	}
 	return ""
 }

@@ -12,7 +12,7 @@ import (
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
-	"msc4014/helpers/delivery"
+	"msc4014/helpers/federation"
 	"msc4014/helpers/scenes"
 	"msc4014/helpers/stage"
 )
@@ -20,7 +20,7 @@ import (
 // shownMember is a member who cannot be verified, in a room of Alice, and the user ID by which clients see it.
 type shownMember struct {
 	*scene
-	delivery.Introduction
+	meeting
 	placeholder, key string
 }
 
@@ -42,15 +42,31 @@ func init() {
 			Path:     "client",
 			Body: func(c *check.C) {
 				s := openScene(stage.Open(c, blueprints.OneServer), closesConnections)
-				introduced, refused := delivery.Send.Introduce(s.Scene, s.unverified)
-				c.Need("unverified/event-accepted", refused)
-				m := shownMember{scene: s, Introduction: introduced, key: introduced.Join.Sender()}
-				m.placeholder = shownAs(s.views(introduced), introduced.Said.ID(), "sender")
+				met := s.introduces()
+				c.Need("unverified/event-accepted", met.refused)
+				m := shownMember{scene: s, meeting: met, key: met.Join.Sender()}
+				m.placeholder = shownAs(s.views(met.Introduction), met.Said.ID(), "sender")
 				c.Need("unverified/placeholder", isPlaceholder(s.unverified.ID(), s.ServerName(1))(m.placeholder))
+				m.empowersAlice()
 				each.judge(m)
 			},
 		})
 	}
+}
+
+// empowersAlice gives Alice all power in a room that she entered when the member was in it: that is Carol's.
+func (m shownMember) empowersAlice() {
+	if !m.along.Enters {
+		return
+	}
+	room := m.Introduction.Room
+	levels := room.Builds(federation.Proto{
+		Type: "m.room.power_levels", StateKey: federation.StateKey(""), Sender: m.Carol, Content: map[string]any{
+			"users": map[string]int{m.Carol.SenderIn(room.Room): 100, room.MemberOf(m.Alice.UserID).Sender(): 100},
+		},
+	})
+	room.Delivers(levels)
+	m.Alice.Blaming("membership/join-remote").AwaitsEvent(room.ID(), levels.ID())
 }
 
 // isRemoved lets Alice end the membership of the placeholder: the event is of the member's key, and clients see its membership

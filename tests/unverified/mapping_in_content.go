@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"msc4014/helpers/check"
-	"msc4014/helpers/delivery"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/scenes"
 	"msc4014/helpers/verdict"
@@ -18,7 +17,7 @@ var _ = check.Register(check.Check{
 	Name:     "whether clients are served a mapping that is not verified",
 	Requires: []string{"unverified/mapping-in-content"},
 	Body: func(c *check.C) {
-		seen := meetUnverified(c, closesConnections, delivery.Send)
+		seen := meetUnverified(c, closesConnections, usualPaths...)
 		var with, without []string
 		for _, view := range seen.views {
 			for _, event := range scenes.EventsOf(view, seen.join) {

@@ -50,7 +50,7 @@ func init() {
 				Path:     delivery.Send.Name,
 				Slow:     how.lasts,
 				Body: func(c *check.C) {
-					seen := meetUnverified(c, how, delivery.Send)
+					seen := meetUnverified(c, how, usualPaths...)
 					if demand.accepted {
 						c.Need("unverified/event-accepted", seen.refused)
 					}

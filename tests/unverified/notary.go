@@ -10,7 +10,6 @@ import (
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
-	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
@@ -24,8 +23,8 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		s := openScene(stage.Open(c, blueprints.OneServer), closesConnections)
 		s.answersAsNotary()
-		m, refused := delivery.Send.Introduce(s.Scene, s.unverified)
-		shown := shownAs(s.views(m), m.Said.ID(), "sender")
+		m := s.introduces()
+		shown := shownAs(s.views(m.Introduction), m.Said.ID(), "sender")
 		var asked []string
 		for _, request := range s.Origin.Requests() {
 			if request.Endpoint == federation.KeyQuery {
@@ -33,8 +32,8 @@ var _ = check.Register(check.Check{
 			}
 		}
 		detail := fmt.Sprintf("the member shows as %q", shown)
-		if refused != nil {
-			detail = refused.Error()
+		if m.refused != nil {
+			detail = m.refused.Error()
 		}
 		switch {
 		case shown == s.unverified.ID():

@@ -3,7 +3,6 @@ package unverified
 // How placeholders are formed, and whether users can register their names.
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,23 +24,18 @@ var _ = check.Register(check.Check{
 	Requires: []string{"unverified/placeholder-form"},
 	Body: func(c *check.C) {
 		s := openScene(stage.Open(c, blueprints.OneServer), closesConnections)
-		m, refused := delivery.Send.Introduce(s.Scene, s.unverified)
-		if refused != nil {
-			c.Observe(verdict.NoneSeen, "%v", refused)
-			return
-		}
-		first := shownAs(s.views(m), m.Said.ID(), "sender")
 		claims := s.oddClaims()
-		joins, err := s.deliverClaims(m.Room, claims)
-		if err != nil {
-			c.Observe(verdict.NoneSeen, "%v", err)
+		m := s.introduces(s.joinsOf(claims)...)
+		if m.refused != nil {
+			c.Observe(verdict.NoneSeen, "%v", m.refused)
 			return
 		}
+		first := shownAs(s.views(m.Introduction), m.Said.ID(), "sender")
 		views := s.Alice.Views(m.Room.ID())
 		forms := make([]string, len(claims))
 		var details []string
 		for i, claim := range claims {
-			shown := shownAs(views, joins[i].ID(), "state_key")
+			shown := shownAs(views, m.Others[i].ID(), "state_key")
 			forms[i] = formOf(shown, claim.userID, s.ServerName(1))
 			if claim.userID == s.unverified.ID() && shown == first {
 				forms[i] = formShared
@@ -67,20 +61,15 @@ func (s *scene) oddClaims() []oddClaim {
 	}
 }
 
-// deliverClaims delivers a join for each claim, each by a new key, and a message after them. It returns an error if clients are
-// not shown that.
-func (s *scene) deliverClaims(room *stage.Room, claims []oddClaim) (joins []federation.Event, err error) {
-	var refusals error
+// joinsOf makes a join for each claim, each by a new key.
+func (s *scene) joinsOf(claims []oddClaim) (joins []delivery.Other) {
 	for _, claim := range claims {
-		join := room.Applies(room.MemberTemplate(s.unverified, "join").WithKey(pseudoid.GenerateKeyPair()).Claiming(claim.userID).
-			MappingSignedBy(signerOf(s.deadServer, claim.userID)))
-		joins, refusals = append(joins, join), errors.Join(refusals, s.Sends(join))
+		joins = append(joins, func(room *stage.Room) federation.Template {
+			return room.MemberTemplate(s.unverified, "join").WithKey(pseudoid.GenerateKeyPair()).Claiming(claim.userID).
+				MappingSignedBy(signerOf(s.deadServer, claim.userID))
+		})
 	}
-	after := room.AppliesText(s.Carol, "said after the odd joins")
-	if err := errors.Join(s.Sends(after), s.Sees(room, after)); err != nil {
-		return nil, errors.Join(refusals, err)
-	}
-	return joins, nil
+	return joins
 }
 
 // signerOf signs mappings in the name of the server of a user ID: as the peer does if it is that server, else by a key of

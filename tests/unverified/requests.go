@@ -9,7 +9,6 @@ import (
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
-	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
 	"msc4014/helpers/stage"
@@ -23,10 +22,10 @@ var _ = check.Register(check.Check{
 	Requires: []string{"unverified/requests-stay-home"},
 	Body: func(c *check.C) {
 		s := openScene(stage.Open(c, blueprints.OneServer), closesConnections)
-		m, refused := delivery.Send.Introduce(s.Scene, s.unverified)
-		shown := shownAs(s.views(m), m.Said.ID(), "sender")
-		if refused != nil || pseudoid.ValidUserID(shown) != nil || shown == s.unverified.ID() {
-			c.Observe(verdict.NoneSeen, "%s", whyNot(refused, fmt.Sprintf("there is no placeholder: the member shows as %q", shown)))
+		m := s.introduces()
+		shown := shownAs(s.views(m.Introduction), m.Said.ID(), "sender")
+		if m.refused != nil || pseudoid.ValidUserID(shown) != nil || shown == s.unverified.ID() {
+			c.Observe(verdict.NoneSeen, "%s", whyNot(m.refused, fmt.Sprintf("there is no placeholder: the member shows as %q", shown)))
 			return
 		}
 		profile := func() (*csapi.Response, error) { return s.Alice.Profile(c.Context(), shown) }

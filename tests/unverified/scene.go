@@ -1,10 +1,11 @@
 package unverified
 
-// A room with a member whose server's keys cannot be had, introduced along one of the delivery paths. Each is prepared once,
-// and several checks judge it.
+// A room with a member whose server's keys cannot be had, introduced along a delivery path by which the server takes honest members. Each
+// is prepared once, and several checks judge it.
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -90,6 +91,66 @@ var otherPaths = []struct {
 	{"state", delivery.State, true},
 }
 
+// usualPaths are the paths by which a third server introduces a member, in the order in which they are tried. Whether a server takes a
+// join that a third server sends is open (mapping/delivered-by-third-server). One that does not may still get it where it asks for events.
+var usualPaths = []delivery.Path{delivery.Send, delivery.GetMissingEvents, delivery.StateOfSendJoin}
+
+// meeting is how the server under test met the member who cannot be verified.
+type meeting struct {
+	delivery.Introduction
+	along   delivery.Path
+	note    string // that the path is not the first that was tried, "" if it is
+	refused error  // why clients are not shown what the member wrote
+}
+
+// meets introduces the member who cannot be verified, and others with it, along the first of the paths by which the server takes a
+// member whose server's keys can be had. That is the control.
+func (s *scene) meets(paths []delivery.Path, others ...delivery.Other) meeting {
+	s.C.Controlling()
+	var refusals error
+	for _, along := range paths {
+		err := s.takesHonest(along)
+		if err != nil {
+			refusals = errors.Join(refusals, fmt.Errorf("by %s: %w", along.Name, err))
+			continue
+		}
+		s.C.Control(nil)
+		met := meeting{along: along}
+		if refusals != nil {
+			met.note = fmt.Sprintf("met by %s, since the server does not take a member of an honest server otherwise: %v", along.Name, refusals)
+		}
+		met.Introduction, met.refused = along.Introduce(s.Scene, s.unverified, others...)
+		return met
+	}
+	s.C.Control(refusals)
+	return meeting{}
+}
+
+// introduces is meets along the usual paths, for a check that shares nothing.
+func (s *scene) introduces(others ...delivery.Other) meeting {
+	met := s.meets(usualPaths, others...)
+	notes(s.C, met.note)
+	return met
+}
+
+// takesHonest introduces the member of an honest server. It returns an error if clients are not shown what that wrote, by its user ID.
+func (s *scene) takesHonest(along delivery.Path) error {
+	control, err := along.Introduce(s.Scene, s.dave)
+	if err == nil && !slices.ContainsFunc(s.viewsOfControl(control), func(view stage.View) bool {
+		return view.ShownAs(control.Said.ID()) == s.dave.ID()
+	}) {
+		err = errors.New("no client view shows a message of the member of an honest server as sent by " + s.dave.ID())
+	}
+	return err
+}
+
+// notes adds a note to the result of a check, if there is one.
+func notes(c *check.C, note string) {
+	if note != "" {
+		c.Notef("%s", note)
+	}
+}
+
 // sighting is what clients were shown of a member who cannot be verified.
 type sighting struct {
 	roomID, own  string // own is the name of the server under test
@@ -99,29 +160,23 @@ type sighting struct {
 	lost         []string // the views that clients are refused, and were given of the control
 	left         bool     // no longer a member
 	refused      error    // why clients are not shown what it wrote
+	note         string   // on the path along which it was met
 }
 
-// meetUnverified introduces a member who cannot be verified, once for all checks that judge it. The control is a member whose
-// server's keys can be had, along the same path.
-func meetUnverified(c *check.C, how failure, along delivery.Path) sighting {
+// meetUnverified introduces a member who cannot be verified (meets), once for all checks that judge it.
+func meetUnverified(c *check.C, how failure, paths ...delivery.Path) sighting {
 	s := stage.Open(c, blueprints.OneServer)
-	return stage.Scene(s, "a member whose server "+how.name+", by "+along.Name, func() sighting {
+	seen := stage.Scene(s, "a member whose server "+how.name+", by "+paths[0].Name, func() sighting {
 		opened := openScene(s, how)
-		c.Controlling()
-		control, err := along.Introduce(opened.Scene, opened.dave)
-		if err == nil && !slices.ContainsFunc(opened.viewsOfControl(control), func(view stage.View) bool {
-			return view.ShownAs(control.Said.ID()) == opened.dave.ID()
-		}) {
-			err = errors.New("no client view shows a message of the member of an honest server as sent by " + opened.dave.ID())
-		}
-		c.Control(err)
-		m, refused := along.Introduce(opened.Scene, opened.unverified)
-		views, lost := opened.looks(m, refused == nil)
+		m := opened.meets(paths)
+		views, lost := opened.looks(m.Introduction, m.refused == nil)
 		return sighting{
 			roomID: m.Room.ID(), own: s.ServerName(1), claimed: opened.unverified.ID(), key: m.Join.Sender(), join: m.Join.ID(), said: m.Said.ID(),
-			views: views, lost: lost, left: m.Room.Membership(m.Join.Sender()) == "leave", refused: refused,
+			views: views, lost: lost, left: m.Room.Membership(m.Join.Sender()) == "leave", refused: m.refused, note: m.note,
 		}
 	})
+	notes(c, seen.note)
+	return seen
 }
 
 // views returns all client views of a room, and of the events of the member also those of single events.

@@ -13,7 +13,6 @@ import (
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
-	"msc4014/helpers/delivery"
 	"msc4014/helpers/match"
 	"msc4014/helpers/stage"
 	"msc4014/helpers/verdict"
@@ -61,9 +60,9 @@ var _ = check.Register(check.Check{
 			c.Observe("no-sliding-sync", "%s", strings.Join(refusals, "; "))
 			return
 		}
-		m, refused := delivery.Send.Introduce(s.Scene, s.unverified)
-		if refused != nil {
-			c.Observe(verdict.NoneSeen, "%v", refused)
+		m := s.introduces()
+		if m.refused != nil {
+			c.Observe(verdict.NoneSeen, "%v", m.refused)
 			return
 		}
 		timeline := s.Alice.Timeline(m.Room.ID())
@@ -75,7 +74,7 @@ var _ = check.Register(check.Check{
 		c.Need("client-view/unmodified-client", err)
 		s.revive()
 		seen := recovered{claimed: s.unverified.ID(), join: m.Join.ID()}
-		s.awaitsVerification(m, timeline, shown.Get("sender").String(), &seen)
+		s.awaitsVerification(m.Introduction, timeline, shown.Get("sender").String(), &seen)
 		if !seen.verified {
 			c.Observe(verdict.NoneSeen, "the member was not verified later; tried: %s", strings.Join(seen.tried, "; "))
 			return

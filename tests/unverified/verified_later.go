@@ -47,23 +47,26 @@ type recovered struct {
 	before       []stage.View  // while it could not be verified
 	after        []stage.View  // at the end
 	lost         []string      // the views that clients are refused, and were given before
+	note         string        // on the path along which it was met
 }
 
 // meetThenRecover introduces a member who cannot be verified, makes the keys of its server available, and waits until its
 // mapping is verified, once for all checks that judge it.
 func meetThenRecover(c *check.C, how recovery) recovered {
 	s := stage.Open(c, blueprints.OneServer)
-	return stage.Scene(s, "a member whose server "+how.name, func() recovered {
-		met := openScene(s, how.until)
-		m, refused := delivery.Send.Introduce(met.Scene, met.unverified)
-		if refused != nil {
-			return recovered{refused: refused}
+	seen := stage.Scene(s, "a member whose server "+how.name, func() recovered {
+		opened := openScene(s, how.until)
+		m := opened.meets(usualPaths)
+		if m.refused != nil {
+			return recovered{refused: m.refused, note: m.note}
 		}
-		seen := met.recovers(m)
-		after, lost := met.looks(m, true)
-		seen.after, seen.lost = after, append(seen.lost, lost...)
+		seen := opened.recovers(m.Introduction)
+		after, lost := opened.looks(m.Introduction, true)
+		seen.after, seen.lost, seen.note = after, append(seen.lost, lost...), m.note
 		return *seen
 	})
+	notes(c, seen.note)
+	return seen
 }
 
 // recovers makes the keys of the member's server available, once clients are shown its message by a placeholder, and waits
