@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -290,6 +291,51 @@ func TestContainers(t *testing.T) {
 	assert.Contains(t, strings.Join(proof.Problems, "\n"), inJoin+" must pass, but is not-run")
 }
 
+// TestReadingsBeside: checks of other requirements must pass with some readings, too, and see the readings that the reference takes.
+func TestReadingsBeside(t *testing.T) {
+	const (
+		third      = "mapping/delivered-by-third-server"
+		unverified = "a member shows by a placeholder"
+		form       = "how placeholders are formed"
+	)
+	judged := append(slices.Clone(checks),
+		selection.Check{Name: "a join that another server brings", Requirements: []string{third}},
+		selection.Check{Name: unverified, Requirements: []string{"unverified/placeholder"}},
+		selection.Check{Name: form, Requirements: []string{"unverified/placeholder-form"}},
+	)
+	shows := row("placeholders-unlike", "unverified/placeholder", unverified)
+	seen := func(reading string, v verdict.Verdict) *bench {
+		all := exact()
+		all[shows.ID] = map[string]verdict.Verdict{unverified: verdict.Fail}
+		all[third+"="+reading] = map[string]verdict.Verdict{unverified: v}
+		b := newBench(t, script{Checks: judged, Verdicts: all})
+		b.Faults = append(slices.Clone(rows), shows)
+		return b
+	}
+	for _, v := range []verdict.Verdict{verdict.Inconclusive, verdict.Unsupported, verdict.Fail} {
+		status, proof := seen("refused", v).proof(t, Options{Run: third})
+		assert.Equal(t, StatusUnproven, status)
+		assert.Contains(t, proof.Problems, "reading "+third+`: refused: the check "`+unverified+`" must pass with this reading, too, but is `+string(v)+
+			": because of "+third+"=refused")
+	}
+	status, proof := seen("refused", verdict.Pass).proof(t, Options{})
+	assert.Equal(t, StatusProven, status, proof.Problems)
+	status, proof = seen("accepted", verdict.Inconclusive).proof(t, Options{})
+	assert.Equal(t, StatusProven, status, "the check does not run with the other readings: %v", proof.Problems)
+
+	trials, _ := readingTrials(coverage{registered: judged, catalogue: seen("refused", verdict.Pass).Catalogue})
+	for _, one := range trials {
+		coverage{registered: judged}.besides(&one)
+		if reading := one.takes[third]; reading == "refused" || reading == "send-join-only" {
+			assert.Equal(t, []string{unverified, form}, one.passes)
+			assert.Equal(t, map[string]string{third: reading, "unverified/placeholder-form": "legal-form"}, one.takes)
+		} else {
+			assert.Empty(t, one.passes, one.name)
+			assert.Len(t, one.takes, 1, one.name)
+		}
+	}
+}
+
 func TestNarrowed(t *testing.T) {
 	b := newBench(t, script{Verdicts: exact()})
 	status, proof := b.proof(t, Options{Run: "^" + inInvite + "$"})
@@ -506,5 +552,11 @@ func TestRowsOfTheTable(t *testing.T) {
 			_, listed := requirement.Reading(string(reading))
 			assert.True(t, listed, "%s: %s", offer.Requirement, reading)
 		}
+	}
+	for _, one := range beside {
+		assert.Contains(t, offered(one.requirement), one.reading, one.requirement)
+		assert.True(t, slices.ContainsFunc(catalogue.All(), func(other requirements.Requirement) bool {
+			return regexp.MustCompile(one.checks).MatchString(other.ID)
+		}), one.checks)
 	}
 }

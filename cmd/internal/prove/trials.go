@@ -6,6 +6,7 @@ package prove
 import (
 	"fmt"
 	"hash/fnv"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -30,6 +31,8 @@ type trial struct {
 	fails []string
 	// takes are the readings that the report must show, by requirement.
 	takes map[string]string
+	// passes are checks that must pass.
+	passes []string
 	// elsewhere are the checks that need containers: a trial runs plain processes, so it cannot run them.
 	elsewhere []string
 	// requirement is the open requirement under trial, "" for none.
@@ -119,6 +122,9 @@ func (p *Prover) trials(c coverage, whole bool) (all []trial, rest []Untried, er
 		return nil, nil, err
 	}
 	readings, rest := readingTrials(c)
+	for i := range readings {
+		c.besides(&readings[i])
+	}
 	for _, dialect := range dialects {
 		honest := honestTrial(dialect)
 		honest.fails, honest.takes = p.otherWords(dialect), defaultReadings(dialect)
@@ -233,6 +239,41 @@ func readingTrials(c coverage) (trials []trial, rest []Untried) {
 		}
 	}
 	return trials, rest
+}
+
+// beside has checks, by --run, that must pass with a reading of a requirement that is not theirs. A check with another reading as a step or
+// a control fails servers for what is open, or judges nothing of them.
+var beside = []struct {
+	requirement string
+	reading     pseudonym.Reading
+	checks      string
+}{
+	{"mapping/delivered-by-third-server", "refused", "^unverified/"},
+	{"mapping/delivered-by-third-server", "send-join-only", "^unverified/"},
+}
+
+// besides adds to the trial of a reading the checks that must pass beside those of its requirement. Those of other open requirements must
+// see the reading that the reference takes.
+func (c coverage) besides(one *trial) {
+	one.checks = slices.Clone(one.checks) // the trials of a requirement share them
+	taken := pseudonym.DefaultReadings(one.dialect)
+	for _, row := range beside {
+		if row.requirement != one.requirement || string(row.reading) != one.takes[one.requirement] || taken.Set(row.requirement, row.reading) != nil {
+			continue
+		}
+		matching := selection.Selection{Pattern: regexp.MustCompile(row.checks)}
+		for _, check := range c.registered {
+			if !matching.Matches(check) || check.Containers || slices.Contains(one.checks, check.Name) {
+				continue
+			}
+			one.checks, one.passes = append(one.checks, check.Name), append(one.passes, check.Name)
+			for _, id := range check.Requirements {
+				if reading, offered := taken.Get(id); offered {
+					one.takes[id] = string(reading)
+				}
+			}
+		}
+	}
 }
 
 // defaultReadings returns the readings that the reference takes unless it is told otherwise, by requirement.

@@ -142,6 +142,9 @@ func (o *outcome) judge() {
 		if o.honest() && len(check.NotJudged) > 0 {
 			o.problem("the check %q must judge everything that it covers, but does not judge: %s", check.Name, strings.Join(check.NotJudged, "; "))
 		}
+		if slices.Contains(o.passes, check.Name) && check.Verdict != verdict.Pass {
+			o.problem("the check %q must pass with this reading, too, but is %s", check.Name, described(check.Verdict, check.Reason))
+		}
 	}
 	if o.fault != nil {
 		o.judgeKills()
