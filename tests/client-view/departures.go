@@ -6,25 +6,45 @@ import (
 	"cmp"
 	"fmt"
 
+	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/match"
 	"msc4014/helpers/scenes"
+	"msc4014/helpers/stage"
 )
 
-// unverifiedJoins adds a member whose server does not answer: Carol's delivers its events.
+// unverifiedJoins adds a member whose server does not answer. Whether another server may send its join is open
+// (mapping/delivered-by-third-server), so that the server under test asks Carol's for it, to fill a gap. An honest member comes so first,
+// and both to rooms of their own: where a server refuses an event in a gap, it may lose all that comes after it.
 func (p *preparing) unverifiedJoins() {
+	scene := delivery.Scene{
+		Stage: p.Stage, Alice: p.alice, Origin: p.witness, Carol: p.carol, Patience: stage.Patience, Deadline: stage.Patience,
+	}
+	if _, err := delivery.GetMissingEvents.Introduce(scene, p.Peer().User("dave")); err != nil {
+		p.isWithout(unverified, absence{err: fmt.Errorf("a member of an honest server, in a gap: %w", err)})
+		return
+	}
+	gone := p.Peer()
+	user := gone.User("erin")
+	gone.PlayDead(federation.DeadRefusing)
 	p.tries(unverified, "unverified/event-accepted", func() error {
-		gone := p.Peer()
-		user := gone.User("erin")
-		gone.PlayDead(federation.DeadRefusing)
-		if err := p.delivers(p.room.BuildsMember(user, "join")); err != nil {
+		if _, err := delivery.GetMissingEvents.Introduce(scene, user); err != nil {
 			return err
+		}
+		p.room.Apply(p.room.BuildsMember(user, "join"))
+		said := p.room.AppliesText(user, greeting+" from "+unverified)
+		after := p.room.AppliesText(p.carol, "said after a gap")
+		_, err := p.room.Pushes(after)
+		p.C.Need("resilience/stays-up", err)
+		for _, event := range []federation.Event{said, after} {
+			// The room cannot go on without them.
+			p.C.Need("unverified/event-accepted", p.shows(match.EventID(event.ID())))
 		}
 		begins, ends := "@_unverified_erin_", ":"+p.ServerName(1)
 		p.members = append(p.members, member{
 			kind: unverified, userID: begins + gone.Name() + ends, key: user.SenderIn(p.room.Room), begins: begins, ends: ends,
 		})
-		return p.says(user, greeting+" from "+unverified)
+		return nil
 	})
 }
 

@@ -154,9 +154,13 @@ func (p *preparing) learns(kind, userID, membership, breaks string) {
 // tries takes a step that is for another chapter to judge, and notes what is not in the room if it fails.
 func (p *preparing) tries(what, breaks string, step func() error) {
 	if err := step(); err != nil {
-		p.without[what] = absence{breaks, err}
-		p.C.Notef("the room is without %s: %v", what, err)
+		p.isWithout(what, absence{breaks, err})
 	}
+}
+
+func (p *preparing) isWithout(what string, why absence) {
+	p.without[what] = why
+	p.C.Notef("the room is without %s: %v", what, why.err)
 }
 
 // localsSpeak lets local users join and speak, also in a thread and with an edit.

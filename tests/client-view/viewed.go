@@ -41,7 +41,7 @@ func (m member) isShownAs(userID string) bool {
 	return userID == m.userID || m.begins != "" && strings.HasPrefix(userID, m.begins) && strings.HasSuffix(userID, m.ends)
 }
 
-// absence is why something is not in the room, and the requirement that this breaks.
+// absence is why something is not in the room, and the requirement that this breaks, or "" if the positive control failed.
 type absence struct {
 	breaks string
 	err    error
@@ -49,6 +49,9 @@ type absence struct {
 
 // blocks blocks a check of what is not there.
 func (a absence) blocks(c *check.C) {
+	if a.breaks == "" {
+		c.Control(a.err)
+	}
 	if a.breaks == "membership/knock" {
 		stage.NeedKnock(c, a.err)
 	}
