@@ -46,7 +46,7 @@ func departures(v viewed, _ answers) (ids []string) {
 	for _, id := range v.state {
 		event, _ := v.event(id)
 		key, _ := event.StateKey()
-		if of, _ := v.by(key); event.Type() == memberType && event.Membership() != "join" && slices.Contains([]string{localLeft, localKicked, localBanned}, of.kind) {
+		if of, _ := v.by(key); event.Type() == memberType && event.Membership() != "join" && slices.Contains(leavers, of.kind) {
 			ids = append(ids, id)
 		}
 	}

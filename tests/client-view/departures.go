@@ -50,7 +50,7 @@ func (p *preparing) unverifiedJoins() {
 
 // localsGo lets local users leave, and be kicked, banned and redacted.
 func (p *preparing) localsGo() {
-	for _, kind := range []string{localLeft, localKicked, localBanned} {
+	for _, kind := range leavers {
 		p.tokens[kind] = p.users[kind].SyncToken()
 	}
 	ctx := p.C.Context()

@@ -16,6 +16,8 @@ import (
 type endpoint struct {
 	name  string
 	needs string // what must be in the room for it
+	// users are those whom it is about, if they are no longer in the room.
+	users []string
 	// pushed says that it is what an application service is pushed, on a server of its own.
 	pushed bool
 	// stripped says that it shows stripped state.
@@ -53,7 +55,7 @@ var endpoints = []endpoint{
 		at: inSync, facts: ofState, demands: newest,
 	},
 	{name: "a /sync with full_state", ask: later(`"timeline":{"limit":3}`, "true"), at: inSync, facts: ofState, wholeState: true},
-	{name: "the /sync of users who left", ask: ofLeavers, at: whenLeft, facts: ofMessages, demands: departures},
+	{name: "the /sync of users who left", users: leavers, ask: ofLeavers, at: whenLeft, facts: ofMessages, demands: departures},
 	{name: "/messages", ask: messages(""), at: []string{"chunk"}, facts: ofState, demands: everything},
 	{
 		name: "/messages with lazy-loaded members", ask: messages(`{"lazy_load_members":true}`),
@@ -104,6 +106,7 @@ func init() {
 					}
 					given := v.answers[each.name]
 					if given.err != nil {
+						each.needsOrdinary(c, given.err)
 						c.Need(bySender.requirement, fmt.Errorf("clients are refused %s: %w", each.name, given.err))
 					}
 					for _, problem := range fact.problems(v, given, each.demanded(v, given)) {
@@ -124,6 +127,22 @@ func (e endpoint) view(c *check.C) viewed {
 		return viewPushed(c)
 	}
 	return view(c)
+}
+
+// needsOrdinary ends the check as unsupported if the endpoint is refused of an ordinary room, too. What is pushed was compared before
+// (isServed).
+func (e endpoint) needsOrdinary(c *check.C, refusal error) {
+	if e.pushed {
+		return
+	}
+	users := e.users
+	if e.needs != "" {
+		users = []string{e.needs}
+	}
+	needOrdinary(c, e.name, refusal, users, func(p *preparing) error {
+		_, err := e.ask(p)
+		return err
+	})
 }
 
 // demanded returns the IDs of the events that the endpoint must show.

@@ -20,7 +20,13 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		v := view(c)
 		given := v.answers[federationFormat]
-		c.Must(given.err)
+		if given.err != nil {
+			needOrdinary(c, federationFormat, given.err, nil, func(p *preparing) error {
+				p.asksFederationFormat()
+				return p.answers[federationFormat].err
+			})
+			c.Must(given.err)
+		}
 		judged := 0
 		for _, shown := range given.shown {
 			original, known := v.hashed(shown)

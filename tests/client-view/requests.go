@@ -43,8 +43,11 @@ func later(room, fullState string) func(*preparing) ([]*csapi.Response, error) {
 	}
 }
 
+// leavers are the users of the server who are not in the room in the end.
+var leavers = []string{localLeft, localKicked, localBanned}
+
 func ofLeavers(p *preparing) (all []*csapi.Response, err error) {
-	for _, kind := range []string{localLeft, localKicked, localBanned} {
+	for _, kind := range leavers {
 		if _, stays := p.without[kind+" in the end"]; stays {
 			continue
 		}

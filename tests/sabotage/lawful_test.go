@@ -1,6 +1,6 @@
 package sabotage
 
-// The suite against candidates that take their time where no text limits it: the checks that wait for it do not fail.
+// The suite against candidates that do otherwise than the reference where no text forbids it, such as take their time: no check fails.
 
 import (
 	"maps"
@@ -57,9 +57,34 @@ eventID, err := s.Rooms.Receive(ctx, origin, event)`,
 			"the events of a member whose server closes connections are accepted": verdict.Pass,
 		},
 	},
+	{
+		does: "lacks endpoints, of ordinary rooms, too",
+		hunks: []faults.Hunk{{
+			File: "reference/clientapi/relations.go",
+			Find: `wantedRelation, wantedType := r.PathValue("relationType"), r.PathValue("type")`,
+			Replace: `return nil, rooms.NotFound("there are no relations")
+wantedRelation, wantedType := r.PathValue("relationType"), r.PathValue("type")`,
+		}, {
+			File: "reference/clientapi/events.go",
+			Find: "joined := object{}",
+			Replace: `return nil, rooms.NotFound("there is no list of members")
+joined := object{}`,
+		}, {
+			File:    "reference/clientapi/filter.go",
+			Find:    `if f.EventFormat != "" && f.EventFormat != "client" && f.EventFormat != "federation" {`,
+			Replace: `if f.EventFormat != "" && f.EventFormat != "client" {`,
+		}},
+		expects: map[string]verdict.Verdict{
+			"/relations shows senders by user ID":                          verdict.Unsupported,
+			"/relations shows sender keys":                                 verdict.Unsupported,
+			"/joined_members is keyed by user ID":                          verdict.Unsupported,
+			"a /sync with event_format federation shows sender keys":       verdict.Unsupported,
+			"the member event of a local user who left is read by user ID": verdict.Pass,
+		},
+	},
 }
 
-func TestSlownessThatNoTextForbidsIsNoFail(t *testing.T) {
+func TestWhatNoTextForbidsIsNoFail(t *testing.T) {
 	t.Parallel()
 	if goruntime.GOOS != "linux" {
 		t.Skip("the process runtime needs Linux")
