@@ -70,12 +70,25 @@ wantedRelation, wantedType := r.PathValue("relationType"), r.PathValue("type")`,
 			Replace: `return nil, rooms.NotFound("there is no list of members")
 joined := object{}`,
 		}, {
+			File:    "reference/clientapi/directory.go",
+			Find:    "return empty{}, a.Rooms.CreateAlias(alias, body.RoomID, r.UserID)",
+			Replace: `return nil, rooms.Forbidden("only administrators give rooms aliases")`,
+		}, {
+			File: "reference/clientapi/profiles.go",
+			Find: "if err := a.Users.SetProfileField(userID, field, value); err != nil {",
+			Replace: `if field == "avatar_url" && value != nil {
+	return rooms.Forbidden("only administrators change avatars")
+}
+if err := a.Users.SetProfileField(userID, field, value); err != nil {`,
+		}, {
 			File:    "reference/clientapi/filter.go",
 			Find:    `if f.EventFormat != "" && f.EventFormat != "client" && f.EventFormat != "federation" {`,
 			Replace: `if f.EventFormat != "" && f.EventFormat != "client" {`,
 		}},
 		expects: map[string]verdict.Verdict{
 			"/relations shows senders by user ID":                          verdict.Unsupported,
+			"a user joins by a local alias":                                verdict.Unsupported,
+			"a new avatar reaches local members":                           verdict.Unsupported,
 			"/relations shows sender keys":                                 verdict.Unsupported,
 			"/joined_members is keyed by user ID":                          verdict.Unsupported,
 			"a /sync with event_format federation shows sender keys":       verdict.Unsupported,
