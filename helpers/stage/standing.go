@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -66,6 +67,14 @@ func (u *User) Stands(roomID string, before Standing) {
 // SendersStand ensures that views of a room have the right sender for each event, and the right state key for each member event. keys
 // are the user IDs by sender key; other keys are ignored.
 func (s *Stage) SendersStand(views []View, room *Room, keys map[string]string) {
+	for _, wrong := range Misnamed(views, room, keys) {
+		s.C.Errorf("%s", wrong)
+	}
+}
+
+// Misnamed says which events have a wrong sender in views of a room, or a wrong state key if they are member events. keys are the user
+// IDs by sender key; other keys are ignored.
+func Misnamed(views []View, room *Room, keys map[string]string) (wrong []string) {
 	reported := map[string]bool{}
 	for _, view := range views {
 		for _, shown := range view.Events {
@@ -80,11 +89,12 @@ func (s *Stage) SendersStand(views []View, room *Room, keys map[string]string) {
 			for key, name := range names {
 				if owner := keys[key]; owner != "" && name != owner && !reported[name+owner] {
 					reported[name+owner] = true
-					s.C.Errorf("events of the key of %s are shown as those of %q, in %s", owner, name, view.Name)
+					wrong = append(wrong, fmt.Sprintf("events of the key of %s are shown as those of %q, in %s", owner, name, view.Name))
 				}
 			}
 		}
 	}
+	return wrong
 }
 
 // SeesNothingOf ensures that a user's client is given /sync, and sees nothing of a room, neither there nor in /messages. It needs a

@@ -27,6 +27,7 @@ type Additions struct {
 // unchanged clients expect (Hard requirements). Fields that only concern the event graph (hashes, signatures,
 // references, origin) are left out.
 func (r Rules) ClientEvent(event *pdu.Event, additions Additions, names Names) []byte {
+	names = inEvent(event, names)
 	view := r.clientFields(&event.Stripped, names)
 	for _, field := range []string{"origin_server_ts", "room_id", "redacts"} {
 		if value := event.Field(field); value.Exists() {

@@ -44,6 +44,7 @@ type Seen struct {
 	Position   int64 // of the event, in the server's own order
 	Judgement  Judgement
 	Concealed  bool // Handle returned Conceal
+	ByOther    bool // its sender is another than its state key, as of a kick, a ban or an invite
 	// Unhashed means that the content hash does not cover the mapping: the event was redacted, or changed on its way. Any server can
 	// have put in a mapping of this key to a user of its own.
 	Unhashed bool
@@ -92,6 +93,9 @@ func (d *Directory) Learn(seen Seen) Change {
 	}
 	entry.WasJoined = entry.WasJoined || seen.Membership == membershipJoin
 	if d.forgets(entry, seen) {
+		if entry.Placeholder == "" {
+			entry.Placeholder = d.rules.PlaceholderOfKey(entry.Key)
+		}
 		return d.keep(entry, known, before, seen.Current)
 	}
 	newest := seen.Current && !seen.Unhashed && d.rules.EffectOf(seen.Membership) == Sets
@@ -195,22 +199,28 @@ func (d *Directory) keep(entry Entry, known bool, before string, reachesClients 
 	return change
 }
 
-// LooksBack reports whether a server that joins a room uses the mappings of users that have left it
-// (redaction/leave-and-mapping decides whether earlier events show their user IDs).
-func (r Rules) LooksBack() bool { return r.Readings.LeftMapping != "user-id-for-present" }
-
-// forgets reports whether the mapping in a member event is ignored: because it was purged for good, whoever writes or
-// repeats it, or because the event is an old one and the member has left by the time it arrives.
-func (d *Directory) forgets(entry Entry, seen Seen) bool {
-	return entry.Purged || !d.rules.LooksBack() && !seen.Current && entry.Verified == nil && entry.left()
+// UsesFormer reports whether a server that joins a room uses the mappings in former member events of users who have a
+// membership now (redaction/leave-and-mapping decides whether earlier events show the user IDs of those who have left).
+func (r Rules) UsesFormer(membership string) bool {
+	return r.Readings.LeftMapping != "user-id-for-present" || !isOut(membership)
 }
 
-func (e Entry) left() bool { return e.Membership == membershipLeave || e.Membership == membershipBan }
+// forgets reports whether the mapping in a member event is ignored: because it was purged for good, whoever writes or
+// repeats it, or because the member has left by the time an old event arrives. That goes for what others write in a kick or
+// a ban, too, which need not be what the ignored join says.
+func (d *Directory) forgets(entry Entry, seen Seen) bool {
+	return entry.Purged ||
+		entry.Verified == nil && !d.rules.UsesFormer(entry.Membership) && (!seen.Current || seen.ByOther)
+}
+
+func isOut(membership string) bool {
+	return membership == membershipLeave || membership == membershipBan
+}
 
 // shown returns the user ID that clients see for an entry.
 func (d *Directory) shown(entry Entry) string {
 	switch {
-	case d.rules.Readings.LeftMapping == "user-id-gone" && entry.left():
+	case d.rules.Readings.LeftMapping == "user-id-gone" && isOut(entry.Membership):
 		return d.rules.PlaceholderOfKey(entry.Key)
 	case entry.Verified != nil && !d.second(entry):
 		return entry.Verified.UserID

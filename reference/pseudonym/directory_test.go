@@ -171,6 +171,10 @@ func TestLeft(t *testing.T) {
 			later.Learn(leave)
 			w.learn(later, w.join(bobID), 3, false)
 			assert.Equal(t, name(shown.later), later.UserID(key))
+			kicked, mapped := NewDirectory(w.r), leave
+			mapped.Judgement, mapped.ByOther = w.r.Judge(w.member(bobID, "leave", w.mapping(bobID)), w), true
+			kicked.Learn(mapped)
+			assert.Equal(t, name(shown.later), kicked.UserID(key), "the kick has a mapping")
 		})
 	}
 }

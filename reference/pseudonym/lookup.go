@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"msc4014/reference/identity"
+	"msc4014/reference/pdu"
 )
 
 // Names is what the client views of a room need to know about its members. Directory implements it.
@@ -37,11 +38,23 @@ func (d *Directory) UserID(key identity.SenderKey) string {
 // At returns the names as shown in an event at a position in the server's own order. Events sent before the
 // verification will show the placeholder, events after it the true user ID (MSC4014, Changes 6.2). Whether this means
 // only what clients have already been sent, or also what they fetch later, is unverified/earlier-events.
-func (d *Directory) At(position int64) Names { return namesAt{d, position} }
+// A member event is sent again once the user ID is verified, with the correct one (MSC4014, Changes 6.2), so it always
+// shows that.
+func (d *Directory) At(position int64) Names { return namesAt{Directory: d, position: position} }
 
 type namesAt struct {
 	*Directory
-	position int64
+	position      int64
+	inMemberEvent bool
+}
+
+// inEvent returns names as shown in an event.
+func inEvent(event *pdu.Event, names Names) Names {
+	if at, ok := names.(namesAt); ok {
+		_, at.inMemberEvent = event.Member()
+		return at
+	}
+	return names
 }
 
 // UserID returns the user ID that clients see for a key in an event at the position.
@@ -49,6 +62,9 @@ func (n namesAt) UserID(key identity.SenderKey) string {
 	n.mu.RLock()
 	entry, ok := n.entries[key]
 	n.mu.RUnlock()
+	if n.inMemberEvent {
+		n.position = max(n.position, entry.VerifiedAt)
+	}
 	if ok && n.rules.Readings.EarlierEvents == "placeholder-stays" && n.position < entry.VerifiedAt && entry.Since < entry.VerifiedAt && entry.Placeholder != "" {
 		return entry.Placeholder
 	}

@@ -66,7 +66,7 @@ func (rs *Rooms) OutsideView(o Outside) (json.RawMessage, error) {
 		return nil, fmt.Errorf("showing the member event of %s in room %s: %w", o.UserID, o.RoomID, err)
 	}
 	if format.Pseudonymous {
-		names := rs.namesIn(append(parseStripped(format, o.Wire), &event.Stripped))
+		names := rs.namesIn(o.RoomID, append(parseStripped(format, o.Wire), &event.Stripped))
 		return rs.Pseudonym.ClientEvent(event, pseudonym.Additions{}, names), nil
 	}
 	return ordinaryView(event, pseudonym.Additions{}), nil
@@ -94,7 +94,7 @@ func (rs *Rooms) stripped(format pdu.Format, event *pdu.Event, state []json.RawM
 	events := append(parseStripped(format, state), &event.Stripped)
 	names := pseudonym.Names(plainNames{})
 	if format.Pseudonymous {
-		names = rs.namesIn(events)
+		names = rs.namesIn(event.RoomID(), events)
 	}
 	return rs.strippedViews(format, events, names)
 }
@@ -118,14 +118,17 @@ func (rs *Rooms) strippedViews(format pdu.Format, events []*pdu.Stripped, names 
 	return shown
 }
 
-// namesIn returns the names given by the mappings in some member events.
-func (rs *Rooms) namesIn(events []*pdu.Stripped) pseudonym.Names {
+// namesIn returns the names given by the mappings in some member events of a pseudonymous room, and those of local users, whose member
+// events may lack one (mapping/in-leave-ban-knock).
+func (rs *Rooms) namesIn(roomID string, events []*pdu.Stripped) pseudonym.Names {
 	directory := pseudonym.NewDirectory(rs.Pseudonym)
+	format, _ := rs.format(pdu.RoomVersion)
+	room := newRoom(rs, roomID, format)
 	for place, event := range events {
 		if member, isMember := event.Member(); isMember {
 			directory.Learn(pseudonym.Seen{
 				Key: identity.SenderKey(member), Membership: event.Membership(), Current: true, Position: int64(place),
-				Judgement: rs.Pseudonym.JudgeStripped(event, ownKeys{rs, rs.MappingKeys}),
+				Judgement: room.ownersJudgement(member, rs.Pseudonym.JudgeStripped(event, ownKeys{rs, rs.MappingKeys})),
 			})
 		}
 	}

@@ -224,7 +224,7 @@ func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 	if taken.Type() == memberType && taken.Visible() && !slices.Contains(changed, taken) {
 		changed = append(changed, taken)
 	}
-	if how.joined && r.rooms.Pseudonym.LooksBack() {
+	if how.joined {
 		changed = append(changed, r.formerMemberEvents()...)
 	}
 	slices.SortFunc(changed, func(a, b *Event) int {
@@ -241,6 +241,7 @@ func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 		seen := pseudonym.Seen{
 			Key: identity.SenderKey(key), EventID: event.ID(), Membership: event.Membership(), Position: taken.Position,
 			Current: current != nil && current.ID() == event.ID(), Judgement: j, Concealed: event.Concealed,
+			ByOther:  event.Sender() != key,
 			Unhashed: errors.Is(event.CheckContentHash(), pdu.ErrContentHash),
 		}
 		r.keep(tx, r.directory.Learn(seen), taken.Position)
@@ -248,12 +249,17 @@ func (r *Room) learn(tx *store.Tx, taken *Event, how taking, past *snapshot) {
 	}
 }
 
-// formerMemberEvents returns the member events that are known as outliers but not in the current state.
+// formerMemberEvents returns the member events that are known as outliers but not in the current state; those of members that have
+// left only if their mappings are used.
 func (r *Room) formerMemberEvents() []*Event {
 	var former []*Event
 	for _, event := range r.events {
-		if key, isState := event.State(); isState && event.Type() == memberType && event.Outlier() && event.Rejected == "" &&
-			(r.current.state[key] == nil || r.current.state[key].ID() != event.ID()) {
+		key, isState := event.State()
+		if !isState || event.Type() != memberType || !event.Outlier() || event.Rejected != "" {
+			continue
+		}
+		now := r.current.state[key]
+		if now == nil || now.ID() != event.ID() && r.rooms.Pseudonym.UsesFormer(now.Membership()) {
 			former = append(former, event)
 		}
 	}

@@ -5,11 +5,13 @@ package mapping
 // cannot be spoofed: what another kind of event claims without proof changes nothing.
 
 import (
+	"maps"
 	"slices"
 
 	"msc4014/helpers/check"
 	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
+	"msc4014/helpers/stage"
 )
 
 // membershipLie is a member event, other than a join, with a false mapping.
@@ -132,6 +134,7 @@ var membershipLies = []membershipLie{
 		honest: func(s scene) federation.Template { return s.invited("guest") },
 		lie: func(s scene) federation.Template {
 			s.Room.Delivers(s.Room.Made(s.another("leave", s.bob, s.bob).WithoutMapping()))
+			s.Barrier()
 			return s.another("invite", s.bob, s.Origin.User(absent))
 		},
 		claimed: idOfAbsent,
@@ -168,6 +171,7 @@ func (l membershipLie) judge(c *check.C, along delivery.Path) {
 
 	s.prepares(l, along.Enters)
 	lie := s.Room.Made(l.lie(s))
+	keys := s.namedKeys(honest.Event, lie, along.Enters)
 	c.UnderTest()
 	delivered := along.Deliver(s.Scene, lie, nil)
 	c.Notef("the server answered the lie with %s", delivered.Answer)
@@ -176,16 +180,34 @@ func (l membershipLie) judge(c *check.C, along delivery.Path) {
 		return
 	}
 	views := s.Alice.NotHonoured(s.Room.ID(), lie, l.claimed(s))
-	s.SendersStand(views, s.Room, s.honestKeys())
+	s.SendersStand(views, s.Room, keys)
 	s.OnlyPlaceholders(views, s.Room, []federation.Event{lie}, s.honestUsers(), l.claimed(s), lie.Sender())
 	if l.liar != "" {
 		c.Notef("the liar goes on")
 		s.Speaks(delivered.Barrier, delivery.Speaker{User: s.Origin.User(l.liar), Event: lie})
-		s.SendersStand(s.Alice.NotHonoured(s.Room.ID(), lie, l.claimed(s)), s.Room, s.honestKeys())
+		s.SendersStand(s.Alice.NotHonoured(s.Room.ID(), lie, l.claimed(s)), s.Room, keys)
 	}
 	if l.about != memberBob { // who is out of the room now
 		s.gainsNothing(s.Room.ID())
 	}
+}
+
+// namedKeys are the honest members that clients must be shown by their user IDs after the lie, by their sender keys. By which name they
+// are shown members that have left or are banned is open (redaction/leave-and-mapping): by their user IDs if those that are out of the
+// room by an honest event are, and by either on a server that enters the room later.
+func (s scene) namedKeys(honest, lie federation.Event, enters bool) map[string]string {
+	keys, out := s.honestKeys(), map[string]string{}
+	for _, event := range append(s.Room.State(), honest, lie) {
+		key, _ := event.StateKey()
+		membership := event.Get("content.membership").String()
+		if event.Type() == "m.room.member" && keys[key] != "" && (membership == "leave" || membership == "ban") {
+			out[key] = keys[key]
+		}
+	}
+	if enters || len(stage.Misnamed(s.Alice.LooksBefore(s.Room.ID()), s.Room, out)) > 0 {
+		maps.DeleteFunc(keys, func(key, _ string) bool { return out[key] != "" })
+	}
+	return keys
 }
 
 // prepares sets the join rule of the room, or if nobody is to knock lets Eve and Frank join. A room that Alice is to enter is a

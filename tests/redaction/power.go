@@ -64,12 +64,15 @@ var _ = check.Register(check.Check{
 })
 
 // Others' events it may redact only with the power to (room version 3, Handling redactions). Control and lie differ in who
-// redacts alone.
+// redacts alone. The author is of another server: whether users of one server may redact each other's events is open
+// (redaction/other-key-same-server).
 func init() {
 	for _, each := range []struct {
 		name, path string
 		// members joins one with power to redact and one without.
 		members func(s stage.Residence) (powerful, powerless member)
+		// says sends a message of a user of another server than these two.
+		says func(s stage.Residence) (eventID string)
 	}{
 		{"a user without power cannot redact another's message", "client", func(s stage.Residence) (powerful, powerless member) {
 			var users []member
@@ -79,11 +82,19 @@ func init() {
 				users = append(users, attempting{local{user, s.C, s.Room.ID(), "client-view/unmodified-client"}})
 			}
 			return users[0], users[1]
+		}, func(s stage.Residence) string {
+			said := s.Room.Says(s.Witness.User("witness"), redactable)
+			s.Alice.Blaming("membership/remote-joins-us").AwaitsEvent(s.Room.ID(), said.ID())
+			return said.ID()
 		}},
 		{"a user of a peer without power cannot redact another's message", "send", func(s stage.Residence) (powerful, powerless member) {
 			powerfulUser := s.Witness.User("powerful")
 			s.Witness.Joins(s.Room.ID(), powerfulUser)
 			return remote{powerfulUser, s.Room}, remote{s.Witness.User("witness"), s.Room}
+		}, func(s stage.Residence) string {
+			said := s.Alice.Says(s.Room.ID(), redactable)
+			s.Room.Blaming("routing/reaches-members").AwaitsEvent(said)
+			return said
 		}},
 	} {
 		check.Register(check.Check{
@@ -97,9 +108,8 @@ func init() {
 				alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, powerful.ID(), "join")
 				alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, powerless.ID(), "join")
 				power := alice.Blaming("client-view/power-levels-write").GivesPower(roomID, map[string]int{powerful.ID(): 50})
-				first, second := alice.Says(roomID, redactable), alice.Says(roomID, redactable)
 				s.Room.Blaming("routing/reaches-members").AwaitsEvent(power)
-				s.Room.Blaming("routing/reaches-members").AwaitsEvent(second)
+				first, second := each.says(s), each.says(s)
 
 				powerful.redacts(first)
 				alice.Blaming("client-view/unmodified-client").AwaitsEvent(roomID, powerful.says("said after the redaction"))
