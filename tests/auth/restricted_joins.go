@@ -170,7 +170,8 @@ var _ = check.Register(check.Check{
 })
 
 // join_authorised_via_users_server is a sender key now, and the join must be signed by the same key as this field
-// (MSC4014, Additional notes). The control is a join that Carol authorised.
+// (MSC4014, Additional notes). The control is a join that Carol authorised. None comes by send_join: there the authoriser is a user of the
+// server that answers (server-server API, Restricted rooms), and Carol is not, so that it may refuse them all.
 func init() {
 	byCarol := func(s delivery.Scene, honest delivery.Honestly) federation.Template {
 		return authorised(honest(nil), s.Carol.SenderIn(s.Room.Room))
@@ -181,7 +182,7 @@ func init() {
 	restricted := func(requirement, name string, alter delivery.Builder, morePaths ...string) delivery.Forgery {
 		return delivery.Forgery{
 			Requires: requirement, Name: name, Kinds: []delivery.Kind{delivery.Join},
-			Paths: append([]string{"send", "send_join"}, morePaths...), Deadly: morePaths,
+			Paths: append([]string{"send"}, morePaths...), Deadly: morePaths,
 			Prepare: restricts, Undo: opensToAll, Needs: "auth/restricted-authoriser-is-key", Alter: alter,
 			Honest: func(s delivery.Scene, honest delivery.Honestly) federation.Template {
 				return byCarol(s, honest).AlsoSignedBy(keyOf(s, s.Carol))
@@ -228,7 +229,7 @@ func init() {
 	} {
 		delivery.Register(blueprints.OneServer, []delivery.Forgery{{
 			Requires: "auth/restricted-authoriser-is-key", Name: "a restricted join that is authorised by " + each.name,
-			Kinds: []delivery.Kind{delivery.Join}, Paths: []string{"send", "send_join"}, Needs: "auth/restricted-authoriser-is-key",
+			Kinds: []delivery.Kind{delivery.Join}, Paths: []string{"send"}, Needs: "auth/restricted-authoriser-is-key",
 			Prepare: func(s delivery.Scene) {
 				s.Room.JoinsByEvent(authoriser(s))
 				each.becomes(s)
