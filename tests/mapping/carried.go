@@ -63,11 +63,16 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		bob := s.User("bob")
-		creator := scenes.CreatorsJoin(c, s.Room).Sender()
-		s.Alice.Blaming("membership/invite-local").Invites(s.Room.ID(), bob.UserID)
-		scenes.AssertMaps(c, s.Room.Blaming("routing/reaches-members").Awaits(scenes.NewMember(s.Room, creator, "invite")), bob.UserID)
+		scenes.AssertMaps(c, localInvite(s, bob), bob.UserID)
 	},
 })
+
+// localInvite lets Alice invite a user of her server, and returns the invite as the peer receives it.
+func localInvite(s stage.Residence, user *stage.User) federation.Event {
+	creator := scenes.CreatorsJoin(s.C, s.Room).Sender()
+	s.Alice.Blaming("membership/invite-local").Invites(s.Room.ID(), user.UserID)
+	return s.Room.Blaming("routing/reaches-members").Awaits(scenes.NewMember(s.Room, creator, "invite"))
+}
 
 // And here the server completes the partial invite of another (MSC1228, Sending invites).
 var _ = check.Register(check.Check{
@@ -96,16 +101,21 @@ var _ = check.Register(check.Check{
 	Requires: []string{"mapping/in-profile-change"},
 	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
-		s.Alice.SetsDisplayName("Alice of the mapping")
-		changed := s.Room.Blaming("membership/profile-propagates").Awaits(func(event federation.Event) error {
-			if event.Type() == "m.room.member" && event.Get("content.displayname").String() == "Alice of the mapping" {
-				return nil
-			}
-			return errors.New("another event")
-		})
-		scenes.AssertMaps(c, changed, s.Alice.UserID)
+		scenes.AssertMaps(c, profileChange(s), s.Alice.UserID)
 	},
 })
+
+// profileChange lets Alice change her display name, and returns her member event as the peer receives it.
+func profileChange(s stage.Residence) federation.Event {
+	const name = "Alice of the mapping"
+	s.Alice.SetsDisplayName(name)
+	return s.Room.Blaming("membership/profile-propagates").Awaits(func(event federation.Event) error {
+		if event.Type() == "m.room.member" && event.Get("content.displayname").String() == name {
+			return nil
+		}
+		return errors.New("another event")
+	})
+}
 
 // The mapping has the member sender_key (MSC4014, Proposal 4; Changes 3 renames MSC1228's user_room_key to it).
 var _ = check.Register(check.Check{
@@ -146,6 +156,34 @@ var _ = check.Register(check.Check{
 		published := scenes.KeysAskedBy(s.Witness)
 		assert.NoError(c, pseudoid.VerifyMapping(scenes.MappingIn(c, creators), published), "the mapping of the creator's join")
 		assert.NoError(c, pseudoid.VerifyMapping(scenes.MappingIn(c, locals), published), "the mapping of a local user's join")
+	},
+})
+
+// So is that of each later member event: whoever gets one alone must be able to verify it (MSC4014, Proposal 4).
+var _ = check.Register(check.Check{
+	Name:     "the mapping in a profile change is signed by the user's server",
+	Requires: []string{"mapping/signed-by-users-server"},
+	Body: func(c *check.C) {
+		s := stage.OpenResident(c)
+		changed := profileChange(s)
+		if _, carried := pseudoid.MappingOf(changed.JSON()); !carried {
+			c.Blocked("mapping/in-profile-change", "the profile change carries no mxid_mapping")
+		}
+		assert.NoError(c, pseudoid.VerifyMapping(scenes.MappingIn(c, changed), scenes.KeysAskedBy(s.Witness)))
+	},
+})
+
+// And that of an invite: it is of the invited user, whose server is the same here (MSC1228, Sending invites).
+var _ = check.Register(check.Check{
+	Name:     "the mapping in a local invite is signed by the user's server",
+	Requires: []string{"mapping/signed-by-users-server"},
+	Body: func(c *check.C) {
+		s := stage.OpenResident(c)
+		invite := localInvite(s, s.User("bob"))
+		if _, carried := pseudoid.MappingOf(invite.JSON()); !carried {
+			c.Blocked("mapping/in-invite", "the invite carries no mxid_mapping")
+		}
+		assert.NoError(c, pseudoid.VerifyMapping(scenes.MappingIn(c, invite), scenes.KeysAskedBy(s.Witness)))
 	},
 })
 
