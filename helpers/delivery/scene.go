@@ -61,10 +61,12 @@ func (s Scene) KeepsOut(what string, delivered Delivery) {
 	s.C.Errorf("%s keeps others out of the room: the server answered with a refusal to join the room: %v", what, delivered.KeptOut)
 }
 
-// Barrier waits until Alice is shown a new message of Carol, which it returns: the server has processed what was delivered before it.
+// Barrier waits until Alice is shown a new message of Carol, which it returns: the server has processed what was delivered before it. In a
+// room that it has entered it may verify members after that (stage.User.LetsVerify), so Barrier waits until Carol is shown by user ID. If she
+// is not, the check judges what clients are shown then.
 func (s Scene) Barrier() federation.Event {
 	barrier := s.Room.Says(s.Carol, "said after the delivery")
-	s.awaits(barrier)
+	s.Alice.Blaming("membership/join-remote").AwaitsEventBy(s.Room.ID(), barrier.ID(), s.Carol.ID())
 	return barrier
 }
 

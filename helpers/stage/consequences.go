@@ -57,7 +57,7 @@ func (s *Stage) OnlyPlaceholders(views []View, room *Room, forged []federation.E
 			if reported[userID] || slices.Contains(honest, userID) || slices.Contains(known, userID) {
 				continue
 			}
-			if err := s.isPlaceholder(userID, keys); err != nil {
+			if err := s.isPlaceholder(1, userID, keys); err != nil {
 				reported[userID] = true
 				s.C.Errorf("%s shows %.80q %s, which is neither an honest user nor a placeholder: %v", view.Name, userID, where, err)
 			}
@@ -65,15 +65,15 @@ func (s *Stage) OnlyPlaceholders(views []View, room *Room, forged []federation.E
 	}
 }
 
-// isPlaceholder returns an error if a user ID cannot be a placeholder of hs1.
-func (s *Stage) isPlaceholder(userID string, keys []string) error {
-	own := strings.HasSuffix(userID, ":"+s.ServerName(1))
+// isPlaceholder returns an error if a user ID cannot be a placeholder of a server under test: 1 for hs1.
+func (s *Stage) isPlaceholder(place int, userID string, keys []string) error {
+	own := strings.HasSuffix(userID, ":"+s.ServerName(place))
 	// A placeholder by the letter of the template may be no valid user ID (unverified/placeholder-form).
 	if err := pseudoid.ValidUserID(userID); err != nil && !(own && strings.HasPrefix(userID, "@_unverified_")) {
 		return err
 	}
 	if !own {
-		return fmt.Errorf("it is of another domain than %s", s.ServerName(1))
+		return fmt.Errorf("it is of another domain than %s", s.ServerName(place))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

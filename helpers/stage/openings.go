@@ -41,5 +41,6 @@ func OpenSharedRoom(c *check.C) SharedRoom {
 	opened.RoomID = opened.Alice.Makes(Public)
 	opened.Bob.Joins(opened.RoomID, s.ServerName(1))
 	opened.Bob.Blaming("membership/join-remote").AwaitsMembership(opened.RoomID, opened.Bob.UserID, "join")
+	opened.Bob.LetsVerify(opened.RoomID, opened.Alice.UserID)
 	return opened
 }

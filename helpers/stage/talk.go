@@ -2,9 +2,11 @@ package stage
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/stretchr/testify/assert"
 
+	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
 )
 
@@ -20,7 +22,7 @@ func (r *Room) AppliesText(sender *federation.User, body string) federation.Even
 func (r *Room) ExchangesMessages(local *User, remote *federation.User) {
 	c := r.stage.C
 	said := r.Says(remote, "said by a user of the peer")
-	shown := local.Blaming(r.blame).AwaitsEvent(r.ID(), said.ID())
+	shown := local.Blaming(r.blame).AwaitsEventBy(r.ID(), said.ID(), remote.ID())
 	assert.Equal(c, remote.ID(), shown.Get("sender").String(), "sender of a remote message, as a client sees it")
 	r.Hears(local)
 }
@@ -41,18 +43,44 @@ func (u *User) Hears(roomID string, speaker *User) {
 	c := u.stage.C
 	eventID, err := speaker.SendMessage(c.Context(), roomID, "said by "+speaker.UserID)
 	u.need(err)
-	shown := u.AwaitsEvent(roomID, eventID)
+	shown := u.AwaitsEventBy(roomID, eventID, speaker.UserID)
 	assert.Equal(c, speaker.UserID, shown.Get("sender").String(), "sender of a message, as another client sees it")
 }
 
-// SeesMembers ensures that the client sees exactly these joined members.
+// SeesMembers ensures that the client sees exactly these joined members, once they are verified (LetsVerify).
 func (u *User) SeesMembers(roomID string, userIDs ...string) {
+	shown, refusal := u.awaitsMembers(roomID, userIDs)
+	u.need(refusal)
+	assert.ElementsMatch(u.stage.C, userIDs, shown, fmt.Sprintf("the joined members that %s sees", u.UserID))
+}
+
+// LetsVerify waits until the client sees joined members by user ID, as long as it sees placeholders. A server may verify the members of a
+// room that it enters after its user has joined, and show placeholders and send their servers nothing until then (MSC1228, Handling the
+// mxid mapping). It judges nothing: if they do not come in time, the check judges what it sees then.
+func (u *User) LetsVerify(roomID string, userIDs ...string) { _, _ = u.awaitsMembers(roomID, userIDs) }
+
+// awaitsMembers waits until the client sees all of these joined members, or no placeholder. It returns all that it sees then, or at the
+// deadline, or why that is refused.
+func (u *User) awaitsMembers(roomID string, userIDs []string) (shown []string, refusal error) {
 	c := u.stage.C
-	answer, err := u.JoinedMembers(c.Context(), roomID)
-	u.need(err)
-	var shown []string
-	for userID := range answer.Get("joined").Map() {
-		shown = append(shown, userID)
+	pending := func(userID string) bool {
+		return !slices.Contains(userIDs, userID) && u.stage.isPlaceholder(u.place, userID, nil) == nil
 	}
-	assert.ElementsMatch(c, userIDs, shown, fmt.Sprintf("the joined members that %s sees", u.UserID))
+	c.Timely(u.SeesInTime(func() error {
+		var answer *csapi.Response
+		if answer, refusal = u.JoinedMembers(c.Context(), roomID); refusal != nil {
+			return nil
+		}
+		shown = keysOf(answer.Get("joined"))
+		if !slices.ContainsFunc(shown, pending) {
+			return nil
+		}
+		for _, userID := range userIDs {
+			if !slices.Contains(shown, userID) {
+				return fmt.Errorf("/joined_members does not have %s", userID)
+			}
+		}
+		return nil
+	}))
+	return shown, refusal
 }

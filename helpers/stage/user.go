@@ -121,6 +121,30 @@ func (u *User) AwaitsEvent(roomID, eventID string) gjson.Result {
 	return event
 }
 
+// AwaitsEventBy is AwaitsEvent for an event of a user who may be verified after clients are shown the event (LetsVerify): it waits as long as
+// it is shown as sent by a placeholder. What it returns the check judges: at the deadline, that may be one still.
+func (u *User) AwaitsEventBy(roomID, eventID, userID string) (shown gjson.Result) {
+	shown = u.AwaitsEvent(roomID, eventID)
+	pending := func() bool {
+		sender := shown.Get("sender").String()
+		return sender != userID && u.stage.isPlaceholder(u.place, sender, nil) == nil
+	}
+	if !pending() {
+		return shown
+	}
+	u.stage.C.Timely(u.SeesInTime(func() error {
+		event, err := u.seesEvent(roomID, eventID)
+		if err != nil {
+			return err
+		}
+		if shown = event; pending() {
+			return fmt.Errorf("%s is shown as sent by %s, not %s", eventID, shown.Get("sender").String(), userID)
+		}
+		return nil
+	}))
+	return shown
+}
+
 // AwaitsRedaction waits until the client is shown a redaction and what the user says after that: by then, the redaction has taken effect.
 func (u *User) AwaitsRedaction(roomID, redactionID string) {
 	u.AwaitsEvent(roomID, redactionID)
@@ -217,6 +241,15 @@ func (u *User) SeesInSync(since string, satisfied func(*csapi.Response) error) e
 		}
 	}
 	return errors.Join(lacks, ctx.Err())
+}
+
+// SeesInTime looks until look returns nil, again after each answer to /sync. It returns the last error of look at the deadline. It is for
+// what a server may show otherwise at first, such as members that it verifies in the background.
+func (u *User) SeesInTime(look func() error) error {
+	if look() == nil {
+		return nil
+	}
+	return u.SeesInSync("", func(*csapi.Response) error { return look() })
 }
 
 // SyncToken returns the next_batch of an initial /sync.

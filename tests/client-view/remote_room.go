@@ -27,6 +27,7 @@ func viewRemote(c *check.C) viewed {
 		p.adds(theHost, host)
 		p.alice.Joins(p.roomID, p.witness.Name())
 		p.learns(theCreator, p.alice.UserID, "join", "membership/join-remote")
+		p.alice.LetsVerify(p.roomID, host.ID())
 		p.timeline = p.alice.Timeline(p.roomID)
 		p.C.Need("membership/remote-joins-us", p.says(host, greeting+" from "+theHost))
 		p.reaches(p.alice.Says(p.roomID, greeting+" from alice"))

@@ -48,6 +48,7 @@ var _ = check.Register(check.Check{
 			return
 		}
 		c.Need("membership/remote-joins-us", err)
+		alice.LetsVerify(room.ID(), host.ID())
 		shown, err := alice.PowerLevels(c.Context(), room.ID())
 		if csapi.NoAnswer(err) {
 			c.Need("resilience/stays-up", err)

@@ -61,7 +61,12 @@ func (s scene) replaces(keyID string) (r replaced) {
 	server, public := s.Peer(), s.Alice.Makes(stage.Public)
 	s.Room = s.MakesRoom()
 	known := s.Room.Applies(s.Room.MemberTemplate(server.User("known"), "join"))
-	if fate := s.meets(known, server.User("known")); fate != honoured {
+	fate := s.meets(known, server.User("known"))
+	if fate != honoured {
+		s.Alice.LetsVerify(s.Room.ID(), server.User("known").ID())
+		fate = s.fateOf(known, server.User("known").ID())
+	}
+	if fate != honoured {
 		s.C.Need("membership/join-remote", fmt.Errorf("a member of the room joined is %s, with a mapping that its server signed", fate))
 	}
 	before := s.Room

@@ -19,7 +19,7 @@ func (s scene) joinsAs(user *federation.User) federation.Template {
 
 // isDan ensures that clients are shown Dan's key as one user, as the sender of a message and among the members.
 func (s scene) isDan(user *federation.User, said federation.Event) {
-	shown := s.Alice.AwaitsEvent(s.Room.ID(), said.ID())
+	shown := s.Alice.AwaitsEventBy(s.Room.ID(), said.ID(), user.ID())
 	assert.Equal(s.C, user.ID(), shown.Get("sender").String(), "the sender of what dan's key says")
 	s.Alice.SeesMembers(s.Room.ID(), s.Alice.UserID, s.Carol.ID(), user.ID())
 }

@@ -155,6 +155,7 @@ func (s scene) entersWith(all []malformation, first int) delivery.Delivery {
 	}
 	entered := s.Enters()
 	if entered.KeptOut == nil {
+		s.settles()
 		s.judgeMalformed(joins, entered.Barrier)
 	}
 	return entered

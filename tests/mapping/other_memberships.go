@@ -179,13 +179,15 @@ func (l membershipLie) judge(c *check.C, along delivery.Path) {
 		s.KeepsOut("the lie", delivered)
 		return
 	}
-	views := s.Alice.NotHonoured(s.Room.ID(), lie, l.claimed(s))
-	s.SendersStand(views, s.Room, keys)
+	if along.Enters {
+		s.settles()
+	}
+	views := l.isNotHonoured(s, lie, keys)
 	s.OnlyPlaceholders(views, s.Room, []federation.Event{lie}, s.honestUsers(), l.claimed(s), lie.Sender())
 	if l.liar != "" {
 		c.Notef("the liar goes on")
 		s.Speaks(delivered.Barrier, delivery.Speaker{User: s.Origin.User(l.liar), Event: lie})
-		s.SendersStand(s.Alice.NotHonoured(s.Room.ID(), lie, l.claimed(s)), s.Room, keys)
+		l.isNotHonoured(s, lie, keys)
 	}
 	if l.about != memberBob { // who is out of the room now
 		s.gainsNothing(s.Room.ID())
@@ -208,6 +210,14 @@ func (s scene) namedKeys(honest, lie federation.Event, enters bool) map[string]s
 		maps.DeleteFunc(keys, func(key, _ string) bool { return out[key] != "" })
 	}
 	return keys
+}
+
+// isNotHonoured ensures that Alice's client is not shown the lie as true, and is shown the members of keys by their user IDs. It returns her
+// views.
+func (l membershipLie) isNotHonoured(s scene, lie federation.Event, keys map[string]string) []stage.View {
+	views := s.Alice.NotHonoured(s.Room.ID(), lie, l.claimed(s))
+	s.SendersStand(views, s.Room, keys)
+	return views
 }
 
 // prepares sets the join rule of the room, or if nobody is to knock lets Eve and Frank join. A room that Alice is to enter is a

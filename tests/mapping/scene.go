@@ -57,8 +57,20 @@ func openScene(c *check.C, about person, withRoom bool) scene {
 		s.newRoom(about)
 		s.AliceJoins()
 		s.Barrier()
+		s.settles()
 	}
 	return s
+}
+
+// settles waits until Alice is shown the honest members of a room that she has entered.
+func (s scene) settles() {
+	var honest []string
+	for key, userID := range s.honestKeys() {
+		if s.Room.Membership(key) == "join" {
+			honest = append(honest, userID)
+		}
+	}
+	s.Alice.LetsVerify(s.Room.ID(), honest...)
 }
 
 // newRoom makes a room of Origin, with Bob in it if he is claimed as a member.
@@ -88,6 +100,7 @@ func (s scene) deliver(along delivery.Path, name string, verified bool, alter al
 		s.Room = s.MakesRoom()
 	case along.Gap:
 		s.OpensRoom()
+		s.settles()
 	}
 	d := delivered{user: s.Origin.User(name), room: s.Room}
 	template := s.Room.MemberTemplate(d.user, "join")
@@ -99,6 +112,9 @@ func (s scene) deliver(along delivery.Path, name string, verified bool, alter al
 	d.join = s.Room.Made(alter(template, s))
 	if d.Delivery = along.Deliver(s.Scene, d.join, d.user); verified {
 		d.Shows = d.join
+	}
+	if along.Enters && d.KeptOut == nil {
+		s.settles()
 	}
 	return d
 }
@@ -163,21 +179,22 @@ func (l lie) isNotHonoured(s scene, along delivery.Path, join delivered, claimed
 	if along.Known || l.verified { // the liar is known as itself by another event
 		honest = append(honest, join.user.ID())
 	}
+	var views []stage.View
 	switch {
 	case along.Known && l.claimed == nil:
-		views := s.Alice.Views(roomID)
+		views = s.Alice.Views(roomID)
 		s.SendersStand(views, join.room, s.honestKeys())
 		s.OnlyPlaceholders(views, join.room, forged, honest)
 	case l.member:
-		views := s.Alice.Views(roomID)
+		views = s.Alice.Views(roomID)
 		s.SendersStand(views, join.room, s.honestKeys())
 		s.Alice.Stands(roomID, before)
 		join.isNotShownAs(s.C, views, claimed, later...)
 		s.OnlyPlaceholders(views, join.room, forged, honest)
 	case l.mustBeRefused(along) && later == nil:
-		s.Alice.Refused(roomID, join.join)
+		views = s.Alice.Refused(roomID, join.join)
 	default:
-		views := s.Alice.NotHonoured(roomID, join.join, claimed)
+		views = s.Alice.NotHonoured(roomID, join.join, claimed)
 		if l.claimed == nil && l.namesKey() {
 			s.SendersStand(views, join.room, s.honestKeys())
 		}
@@ -219,11 +236,16 @@ func (s scene) honestUsers() []string {
 	return slices.AppendSeq(users, maps.Values(s.honestKeys()))
 }
 
-// isHonoured returns an error if a client is not shown the user of a join.
+// isHonoured returns an error if a client is not shown the user of a join, whom the server may verify in the background.
 func (d delivered) isHonoured(client *stage.User) error {
 	if d.KeptOut != nil {
 		return fmt.Errorf("the room with the join in it could not be entered: %w", d.KeptOut)
 	}
+	return client.SeesInTime(func() error { return d.isShown(client) })
+}
+
+// isShown returns an error if none of a client's views shows the user of a join now.
+func (d delivered) isShown(client *stage.User) error {
 	if !client.SomeView(d.room.ID(), func(view stage.View) bool { return view.Shows(d.user.ID()) != "" }) {
 		return fmt.Errorf("no view shows %s", d.user.ID())
 	}

@@ -120,6 +120,7 @@ func openHosting(s *stage.Stage, rule string, inRoom bool) hosting {
 		h.resident = s.User("resident")
 		h.resident.Joins(h.room.ID(), h.inviting.Name())
 		h.room.Blaming("membership/join-remote").AwaitsMember(h.resident.UserID, "join")
+		h.resident.LetsVerify(h.room.ID(), h.host.ID())
 	}
 	h.sets(rule)
 	return h

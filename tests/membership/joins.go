@@ -69,6 +69,7 @@ var _ = check.Register(check.Check{
 		room := resident.Makes(federation.RoomOptions{Creator: carol})
 		alice.Joins(room.ID(), resident.Name())
 		room.AwaitsMember(alice.UserID, "join")
+		alice.LetsVerify(room.ID(), carol.ID())
 		alice.Leaves(room.ID())
 		room.Blaming("membership/leave").AwaitsLeave(alice.UserID)
 		c.UnderTest()

@@ -131,6 +131,7 @@ func (r removal) removedByPeer(c *check.C) {
 	for _, user := range []*stage.User{dora, bob} {
 		user.Joins(room.ID(), resident.Name())
 		room.Blaming("membership/join-remote").AwaitsMember(user.UserID, "join")
+		user.LetsVerify(room.ID(), carol.ID())
 	}
 	dora.Blaming("membership/join-remote").AwaitsMembership(room.ID(), bob.UserID, "join")
 	before := bob.SyncToken()

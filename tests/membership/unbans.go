@@ -56,6 +56,7 @@ var _ = check.Register(check.Check{
 		for _, user := range []*stage.User{dora, bob} {
 			user.Joins(room.ID(), resident.Name())
 			room.Blaming("membership/join-remote").AwaitsMember(user.UserID, "join")
+			user.LetsVerify(room.ID(), carol.ID())
 		}
 		key := room.SenderOf(bob.UserID)
 		dora.Blaming("membership/join-remote").AwaitsMembership(room.ID(), bob.UserID, "join")

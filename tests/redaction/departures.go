@@ -89,6 +89,7 @@ func shownToLaterJoiner(s *stage.Stage, resident *stage.Peer, gone *federation.U
 	}
 	room.Blaming("membership/join-remote").AwaitsMember(joiner.UserID, "join")
 	joiner.Blaming("membership/join-remote").AwaitsMembership(room.ID(), joiner.UserID, "join")
+	joiner.LetsVerify(room.ID(), carol.ID())
 	found, err := joiner.PagesBackTo(room.ID(), said.ID())
 	return found.Get("sender").String(), err
 }

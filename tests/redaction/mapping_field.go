@@ -98,7 +98,7 @@ func joinAfterRedaction(s *stage.Stage, serve func(redacted, mapping []byte) ([]
 	room.Blaming("membership/join-remote").AwaitsMember(alice.UserID, "join")
 	said := room.Says(dan, "said by a member whose join was redacted")
 	barrier := room.Says(carol, "said after that")
-	alice.Blaming("membership/join-remote").AwaitsEvent(room.ID(), barrier.ID())
+	alice.Blaming("membership/join-remote").AwaitsEventBy(room.ID(), barrier.ID(), carol.ID())
 	shown, err := alice.Event(c.Context(), room.ID(), said.ID())
 	if err != nil {
 		return seenAs{"not-shown", fmt.Sprintf("its message is not shown: %v", err)}

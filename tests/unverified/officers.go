@@ -96,6 +96,13 @@ func opensOffice(s *stage.Stage, founds, dies bool) (*officer, error) {
 		o.wanted = isPlaceholder(o.user.ID(), s.ServerName(1))
 	}
 	_, err := o.alice.JoinRoom(s.C.Context(), o.room.ID(), o.resident.Name())
+	if err == nil {
+		verifiable := []string{o.host.ID()}
+		if !dies {
+			verifiable = append(verifiable, o.user.ID())
+		}
+		o.alice.LetsVerify(o.room.ID(), verifiable...)
+	}
 	return o, err
 }
 

@@ -136,10 +136,8 @@ func (s *scene) introduces(others ...delivery.Other) meeting {
 // takesHonest introduces the member of an honest server. It returns an error if clients are not shown what that wrote, by its user ID.
 func (s *scene) takesHonest(along delivery.Path) error {
 	control, err := along.Introduce(s.Scene, s.dave)
-	if err == nil && !slices.ContainsFunc(s.viewsOfControl(control), func(view stage.View) bool {
-		return view.ShownAs(control.Said.ID()) == s.dave.ID()
-	}) {
-		err = errors.New("no client view shows a message of the member of an honest server as sent by " + s.dave.ID())
+	if err == nil {
+		err = s.Alice.SeesInTime(func() error { return s.showsDave(control) })
 	}
 	return err
 }
@@ -177,6 +175,16 @@ func meetUnverified(c *check.C, how failure, paths ...delivery.Path) sighting {
 	})
 	notes(c, seen.note)
 	return seen
+}
+
+// showsDave returns an error if no client view shows the message of the member of the control under its user ID.
+func (s *scene) showsDave(control delivery.Introduction) error {
+	if !slices.ContainsFunc(s.viewsOfControl(control), func(view stage.View) bool {
+		return view.ShownAs(control.Said.ID()) == s.dave.ID()
+	}) {
+		return errors.New("no client view shows a message of the member of an honest server as sent by " + s.dave.ID())
+	}
+	return nil
 }
 
 // views returns all client views of a room, and of the events of the member also those of single events.
