@@ -2,6 +2,7 @@ package stage
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -95,6 +96,17 @@ func Misnamed(views []View, room *Room, keys map[string]string) (wrong []string)
 		}
 	}
 	return wrong
+}
+
+// MembersStand ensures that the views which list the members of a room show honest ones as joined, by user ID: /members, /state and
+// /joined_members. What others forge must not take them away. Views that are refused are judged by Views.
+func (s *Stage) MembersStand(views []View, userIDs ...string) {
+	for _, view := range views {
+		missing := slices.DeleteFunc(slices.Clone(userIDs), view.HasMember)
+		if view.ListsMembers() && len(missing) > 0 {
+			s.C.Errorf("%s does not show honest members any more: %s", view.Name, strings.Join(missing, ", "))
+		}
+	}
 }
 
 // SeesNothingOf ensures that a user's client is given /sync, and sees nothing of a room, neither there nor in /messages. It needs a

@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"msc4014/helpers/csapi"
+	"msc4014/helpers/match"
 )
 
 // View is what one endpoint of the client-server API shows of a room.
@@ -64,8 +65,12 @@ func (u *User) LooksCloserBefore(roomID string, eventIDs ...string) []View {
 	return u.notes(u.closerViews(roomID, eventIDs...))
 }
 
-// The names of the views of single events.
+// The names of the views that list the members of a room, and of those of single events.
 const (
+	membersView       = "/members"
+	stateView         = "/state"
+	joinedMembersView = "/joined_members"
+
 	eventView   = "/event"
 	contextView = "/context"
 )
@@ -88,9 +93,9 @@ func (u *User) views(roomID string) []wayToLook {
 			return View{Events: csapi.EventsIn(answer, roomID)}
 		}},
 		{"/messages", func() (*csapi.Response, error) { return u.Messages(ctx, roomID, "", "b", 100) }, events("chunk")},
-		{"/members", func() (*csapi.Response, error) { return u.Members(ctx, roomID, nil) }, events("chunk")},
-		{"/state", func() (*csapi.Response, error) { return u.State(ctx, roomID) }, events("@this")},
-		{"/joined_members", func() (*csapi.Response, error) { return u.JoinedMembers(ctx, roomID) }, func(answer *csapi.Response) View {
+		{membersView, func() (*csapi.Response, error) { return u.Members(ctx, roomID, nil) }, events("chunk")},
+		{stateView, func() (*csapi.Response, error) { return u.State(ctx, roomID) }, events("@this")},
+		{joinedMembersView, func() (*csapi.Response, error) { return u.JoinedMembers(ctx, roomID) }, func(answer *csapi.Response) View {
 			return View{Keys: keysOf(answer.Get("joined"))}
 		}},
 	}
@@ -228,6 +233,18 @@ func (v View) Shows(userID string) string {
 		}
 	}
 	return ""
+}
+
+// ListsMembers reports whether a view has all members of a room.
+func (v View) ListsMembers() bool {
+	return v.Name == membersView || v.Name == stateView || v.Name == joinedMembersView
+}
+
+// HasMember reports whether a view that lists the members of a room has a user as a joined one.
+func (v View) HasMember(userID string) bool {
+	joined := match.Membership(userID, "join")
+	return slices.Contains(v.Keys, userID) ||
+		slices.ContainsFunc(v.Events, func(event gjson.Result) bool { return joined(event) == nil })
 }
 
 // Users returns the user IDs that a view shows as sender, state key of a member event or member, each with where it shows it first.

@@ -116,6 +116,7 @@ var _ = check.Register(check.Check{
 		s.Room.Delivers(after)
 		s.isDan(s.Dan, after)
 		views := s.Alice.NotHonoured(s.Room.ID(), after, silent.User("daniel").ID())
+		s.membersStand(views)
 		s.OnlyPlaceholders(views, s.Room, []federation.Event{pending}, s.honestUsers(), silent.User("daniel").ID(), after.Sender())
 	},
 })

@@ -190,6 +190,7 @@ func (s scene) showsNoMalformed(joins []malformedJoin) {
 	for _, view := range views {
 		judgeView(s.C, view, joins)
 	}
+	s.membersStand(views)
 	s.OnlyPlaceholders(views, s.Room, events, s.honestUsers(), known...)
 }
 

@@ -217,6 +217,7 @@ func (s scene) namedKeys(honest, lie federation.Event, enters bool) map[string]s
 func (l membershipLie) isNotHonoured(s scene, lie federation.Event, keys map[string]string) []stage.View {
 	views := s.Alice.NotHonoured(s.Room.ID(), lie, l.claimed(s))
 	s.SendersStand(views, s.Room, keys)
+	s.membersStand(views)
 	return views
 }
 

@@ -200,6 +200,12 @@ func (l lie) isNotHonoured(s scene, along delivery.Path, join delivered, claimed
 		}
 		s.OnlyPlaceholders(views, join.room, forged, honest, claimed, join.join.Sender())
 	}
+	s.membersStand(views, s.Dan.ID())
+}
+
+// membersStand ensures that views of the room still show Alice and Carol, and further users, as members.
+func (s scene) membersStand(views []stage.View, further ...string) {
+	s.MembersStand(views, append([]string{s.Alice.UserID, s.Carol.ID()}, further...)...)
 }
 
 // gainsNothing ensures that the lie changes nothing of routing: neither Zoe nor Bob's server is sent anything of the room,
