@@ -86,9 +86,14 @@ func (u *User) Joins(roomID string, via ...string) {
 	u.stage.C.Need(requirement, err)
 }
 
-// Leaves leaves a room.
+// Leaves leaves a room of the user's server.
 func (u *User) Leaves(roomID string) {
 	u.stage.C.Need("membership/leave", u.LeaveRoom(u.stage.C.Context(), roomID))
+}
+
+// LeavesRemote leaves a room of another server.
+func (u *User) LeavesRemote(roomID string) {
+	u.stage.C.Need("membership/leave-remote", u.LeaveRoom(u.stage.C.Context(), roomID))
 }
 
 // Says sends a text message and returns its event ID.

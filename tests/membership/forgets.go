@@ -55,15 +55,15 @@ func init() {
 				roomID, other, via := each.makes(s)
 				bob := s.User("bob")
 				bob.Joins(roomID, via...)
-				joins := "membership/join-local"
+				joins, leave, leaves := "membership/join-local", bob.Leaves, "membership/leave"
 				if len(via) > 0 {
-					joins = "membership/join-remote"
+					joins, leave, leaves = "membership/join-remote", bob.LeavesRemote, "membership/leave-remote"
 				}
 				other.Blaming(joins).AwaitsMembership(roomID, bob.UserID, "join")
 				bob.Says(roomID, "said before the leave")
 				before := bob.SyncToken()
-				bob.Leaves(roomID)
-				bob.Blaming("membership/leave").AwaitsRoomIn(before, "leave", roomID)
+				leave(roomID)
+				bob.Blaming(leaves).AwaitsRoomIn(before, "leave", roomID)
 				_, err := bob.Messages(c.Context(), roomID, "", "b", 10)
 				c.Control(err)
 

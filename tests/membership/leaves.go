@@ -13,7 +13,8 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// A member leaves a room of its own server: the others see that, and it can send no messages to the room any more.
+// A member leaves a room of its own server: the others see that, its client is told in /sync, and it can send no messages to the room
+// any more.
 var _ = check.Register(check.Check{
 	Name:     "a local member leaves",
 	Requires: []string{"membership/leave"},
@@ -26,8 +27,10 @@ var _ = check.Register(check.Check{
 		_, err := bob.SendMessage(c.Context(), room, "said before the leave")
 		c.Control(err)
 
+		before := bob.SyncToken()
 		bob.Leaves(room)
 		alice.AwaitsMembership(room, bob.UserID, "leave")
+		bob.AwaitsOwn(before, room, "leave")
 		alice.SeesMembers(room, alice.UserID)
 		if _, err := bob.SendMessage(c.Context(), room, "said after the leave"); err == nil {
 			c.Errorf("a user that left the room can still send messages to it")
@@ -88,7 +91,7 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// A user of the server leaves a room of a peer: the peer is sent a leave by the key that joined.
+// A user of the server leaves a room of a peer: the peer is sent a leave by the key that joined, and the user's client is told in /sync.
 var _ = check.Register(check.Check{
 	Name:     "a user leaves a room of a peer",
 	Requires: []string{"membership/leave-remote"},
@@ -99,9 +102,11 @@ var _ = check.Register(check.Check{
 		alice.Joins(room.ID(), resident.Name())
 		room.Blaming("membership/join-remote").AwaitsMember(alice.UserID, "join")
 
+		before := alice.SyncToken()
 		c.Must(alice.LeaveRoom(c.Context(), room.ID()))
 		leave := room.AwaitsLeave(alice.UserID)
 		assert.Equal(c, room.SenderOf(alice.UserID), leave.Sender(), "the sender of the leave")
+		alice.AwaitsOwn(before, room.ID(), "leave")
 		if rooms, err := alice.JoinedRooms(c.Context()); assert.NoError(c, err) {
 			assert.NotContains(c, rooms, room.ID(), fmt.Sprintf("the rooms that %s is in", alice.UserID))
 		}

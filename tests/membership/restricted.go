@@ -65,13 +65,14 @@ func init() {
 		}{
 			{"who is not in the allowed room", func(r restrictedMeeting, isRemote bool) party { return r.party("dora", isRemote) }},
 			{"who has left the allowed room", func(r restrictedMeeting, isRemote bool) party {
-				user := r.allowedParty("dora", isRemote)
+				user, leaves := r.allowedParty("dora", isRemote), "membership/leave"
 				if isRemote {
 					r.allowed.Leaves(user.remote)
+					leaves = "membership/leave-remote"
 				} else {
 					user.local.Leaves(r.allowed.ID())
 				}
-				r.alice.Blaming("membership/leave-remote").AwaitsMembership(r.allowed.ID(), user.id, "leave")
+				r.alice.Blaming(leaves).AwaitsMembership(r.allowed.ID(), user.id, "leave")
 				return user
 			}},
 		} {
