@@ -67,7 +67,7 @@ var _ = check.Register(check.Check{
 		guest, other := guests.User("guest"), guests.User("other")
 		m.invitesGuest(guest)
 		m.invitesGuest(other)
-		m.entersAs(guests, other)
+		m.enters(guestOf(guests, other))
 
 		ctx, cancel := guests.Within()
 		defer cancel()
@@ -83,25 +83,15 @@ var _ = check.Register(check.Check{
 				answer, membership)
 		}
 		m.room.AwaitsEvent(leave.ID())
-		m.keepsOutGuest(guests, guest)
+		m.keepsOut(guestOf(guests, guest), "leave")
 	},
 })
 
-// entersAs is the positive control of joins without an invite: an invited user of a peer joins.
-func (m meeting) entersAs(guests *stage.Peer, guest *federation.User) {
-	_, err := guests.TryJoin(m.ServerName(1), m.room.ID(), guest)
+// enters is the positive control of joins without an invite: an invited user of a peer joins, without make_join.
+func (m meeting) enters(guest party) {
+	m.C.Control(m.pushesJoin(guest))
+	_, err := m.alice.SeesMembership(m.room.ID(), guest.id, "join")
 	m.C.Control(err)
-	_, err = m.alice.SeesMembership(m.room.ID(), guest.ID(), "join")
-	m.C.Control(err)
-}
-
-// keepsOutGuest ensures that a user of a peer whose invite is gone cannot join.
-func (m meeting) keepsOutGuest(guests *stage.Peer, guest *federation.User) {
-	m.C.NeedControl()
-	_, err := guests.TryJoin(m.ServerName(1), m.room.ID(), guest)
-	m.C.Notef("the join of %s was answered with %v", guest.ID(), err)
-	m.barrier()
-	m.is(guest.ID(), "leave")
 }
 
 // A user of the server rejects the invite of a peer, whose server is told: as the leave of the invited key, and signed by it. The
@@ -180,12 +170,12 @@ var _ = check.Register(check.Check{
 		guest, other := guests.User("guest"), others.User("other")
 		invite := m.invitesGuest(guest)
 		m.invitesGuest(other)
-		m.entersAs(others, other)
+		m.enters(guestOf(others, other))
 		kicking.does(c, m.alice, m.room.ID(), guest.ID())
 		event := m.alice.AwaitsMembership(m.room.ID(), guest.ID(), "leave")
 		saysBefore(c, event, "invite")
 		leave := m.awaitsAct(stateKeyOf(invite), "leave")
-		m.keepsOutGuest(guests, guest)
+		m.keepsOut(guestOf(guests, guest), "leave")
 		c.Notef("the invited user's server, which is not in the room, was sent what takes the invite back: %t", guests.HasReceived(leave.ID()))
 	},
 })

@@ -4,6 +4,7 @@ package membership
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/tidwall/gjson"
@@ -55,16 +56,21 @@ type party struct {
 	id     string // user ID
 	local  *stage.User
 	remote *federation.User
+	peer   *stage.Peer // of the remote one
 }
 
 // party registers a user.
 func (m meeting) party(name string, isRemote bool) party {
 	if isRemote {
-		user := m.peer.User(name)
-		return party{id: user.ID(), remote: user}
+		return guestOf(m.peer, m.peer.User(name))
 	}
 	user := m.User(name)
 	return party{id: user.UserID, local: user}
+}
+
+// guestOf is a user of a peer.
+func guestOf(peer *stage.Peer, user *federation.User) party {
+	return party{id: user.ID(), remote: user, peer: peer}
 }
 
 // joined registers a user that joins the room, and returns its key, too.
@@ -86,8 +92,25 @@ func (m meeting) joins(user party) error {
 		_, err := user.local.JoinRoom(m.C.Context(), m.room.ID())
 		return err
 	}
-	_, err := m.peer.TryJoin(m.ServerName(1), m.room.ID(), user.remote)
+	_, err := user.peer.TryJoin(m.ServerName(1), m.room.ID(), user.remote)
 	return err
+}
+
+// pushesJoin sends the join of a user of a peer by send_join without asking for a template, or returns why it is refused. In a restricted
+// room it names Alice as who lets the user in.
+func (m meeting) pushesJoin(user party) error {
+	join := m.room.MemberTemplate(user.remote, "join")
+	if rules, _ := m.room.StateEvent("m.room.join_rules", ""); rules.Get("content.join_rule").String() == "restricted" {
+		join = join.Naming("join_authorised_via_users_server", m.room.SenderOf(m.alice.UserID))
+	}
+	ctx, cancel := user.peer.Within()
+	defer cancel()
+	answer, err := user.peer.SendJoin(ctx, m.ServerName(1), m.room.ID(), m.room.Made(join))
+	m.C.Need("resilience/stays-up", err)
+	if !answer.OK() {
+		return fmt.Errorf("send_join without make_join was answered with %s", answer.Answer)
+	}
+	return nil
 }
 
 // admits is the positive control of refused joins: a user joins, and Alice's client sees it.
@@ -99,10 +122,15 @@ func (m meeting) admits(user party) error {
 	return err
 }
 
-// keepsOut ensures that a user cannot join. What the request is answered with does not matter.
+// keepsOut ensures that a user cannot join, nor one of a peer that sends its join although make_join is refused: join rules hold for every
+// join (authorisation rules, m.room.member). What the requests are answered with does not matter.
 func (m meeting) keepsOut(user party, membership string) {
 	m.C.NeedControl()
-	m.C.Notef("the join of %s was answered with %v", user.id, m.joins(user))
+	err := m.joins(user)
+	m.C.Notef("the join of %s was answered with %v", user.id, err)
+	if user.remote != nil && err != nil {
+		m.C.Notef("then its join was answered with %v", m.pushesJoin(user))
+	}
 	m.barrier()
 	m.is(user.id, membership)
 	if user.local != nil {
