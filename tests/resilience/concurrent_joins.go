@@ -137,6 +137,7 @@ var _ = check.Register(check.Check{
 			c.Must(errs[i])
 			room.AwaitsMember(user.UserID, "join")
 			user.AwaitsMembership(room.ID(), user.UserID, "join")
+			user.AwaitsMembership(room.ID(), carol.ID(), "join") // the server may verify her in the background
 		}
 		users.haveOneKeyEach(c, resident, nil)
 		said := room.Says(carol, "said to both who joined")

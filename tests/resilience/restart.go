@@ -96,7 +96,9 @@ func observeRoom(s *stage.Stage) observed {
 	said := room.Says(carol, "said before the outage")
 	before := observed{Stage: s, room: room, carol: carol, said: said.ID(), left: left}
 	for _, user := range []*stage.User{alice, bob} {
-		user.Blaming("membership/remote-joins-us").AwaitsEvent(roomID, said.ID())
+		shown := user.Blaming("membership/remote-joins-us")
+		shown.AwaitsEvent(roomID, said.ID())
+		shown.AwaitsMembership(roomID, carol.ID(), "join") // a server may verify her in the background (MSC1228, Handling the mxid mapping)
 		before.members = append(before.members, observedMember{
 			user, user.Snapshot(roomID), room.Blaming("mapping/in-creator-join").MemberOf(user.UserID),
 		})
