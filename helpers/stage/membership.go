@@ -3,7 +3,6 @@ package stage
 // Membership changes of other users, and profile changes.
 
 import (
-	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 )
 
@@ -30,16 +29,29 @@ func (u *User) Unbans(roomID, userID string) {
 // Knocks knocks on a room, through the servers via if given.
 func (u *User) Knocks(roomID string, via ...string) {
 	_, err := u.Knock(u.stage.C.Context(), roomID, "", via...)
-	NeedKnock(u.stage.C, err)
+	u.stage.NeedKnock(err)
 }
 
-// NeedKnock blocks the check by membership/knock if a request to knock failed. It ends the check as unsupported if the server has no
-// endpoint for that: then nobody can knock on ordinary rooms either.
-func NeedKnock(c *check.C, err error) {
-	if refusal, ok := csapi.Refused(err); ok && refusal.ErrCode == "M_UNRECOGNIZED" {
-		c.Unsupported("users cannot knock on ordinary rooms of the server either: %v", err)
+// NeedKnock blocks the check by membership/knock if a request to knock failed, or ends it as unsupported if users cannot knock on ordinary
+// rooms either.
+func (s *Stage) NeedKnock(err error) {
+	if err != nil {
+		s.TakesKnocks()
 	}
-	c.Need("membership/knock", err)
+	s.C.Need("membership/knock", err)
+}
+
+// TakesKnocks ends the check as unsupported unless users can knock on ordinary rooms of the server: hard requirement 1 asks for what
+// clients have there.
+func (s *Stage) TakesKnocks() {
+	knocked := s.User("ordinary-host").MakesOrdinary(InitialState("m.room.join_rules", "", map[string]any{"join_rule": "knock"}))
+	_, err := s.User("ordinary-guest").Knock(s.C.Context(), knocked, "")
+	if csapi.NoAnswer(err) {
+		s.C.Need("resilience/stays-up", err)
+	}
+	if err != nil {
+		s.C.Unsupported("users cannot knock on ordinary rooms of the server either: %v", err)
+	}
 }
 
 // SetsDisplayName changes the user's display name.

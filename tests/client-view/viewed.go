@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/stage"
@@ -53,7 +54,7 @@ func (a absence) blocks(c *check.C) {
 		c.Control(a.err)
 	}
 	if a.breaks == "membership/knock" {
-		stage.NeedKnock(c, a.err)
+		stage.Open(c, blueprints.OneServer).NeedKnock(a.err)
 	}
 	c.Need(a.breaks, a.err)
 }

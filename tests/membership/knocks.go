@@ -16,19 +16,10 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// takesKnocks ends the check as unsupported unless users can knock on ordinary rooms of the server: hard requirement 1 asks for what
-// clients have there.
-func takesKnocks(s *stage.Stage) {
-	knocked := s.User("ordinary-host").MakesOrdinary(stage.InitialState("m.room.join_rules", "", map[string]any{"join_rule": "knock"}))
-	if _, err := s.User("ordinary-guest").Knock(s.C.Context(), knocked, ""); err != nil {
-		s.C.Unsupported("users cannot knock on ordinary rooms of the server either: %v", err)
-	}
-}
-
 // openKnocking makes a room on which users may knock.
 func openKnocking(c *check.C) meeting {
 	m := openMeeting(c)
-	takesKnocks(m.Stage)
+	m.TakesKnocks()
 	m.joinRule("knock")
 	return m
 }
@@ -213,7 +204,7 @@ func init() {
 			Deadly:   !each.inRoom, // deployed servers crash on an invite to a room that they are not in
 			Body: func(c *check.C) {
 				s := stage.Open(c, blueprints.OneServer)
-				takesKnocks(s)
+				s.TakesKnocks()
 				h := openHosting(s, "knock", each.inRoom)
 				bob := h.User("bob")
 				before := bob.SyncToken()
@@ -239,7 +230,7 @@ func init() {
 		Path:     "make_knock, taken back",
 		Body: func(c *check.C) {
 			s := stage.Open(c, blueprints.OneServer)
-			takesKnocks(s)
+			s.TakesKnocks()
 			h := openHosting(s, "knock", false)
 			bob := h.User("bob")
 			_, err := bob.Knock(c.Context(), h.room.ID(), "", h.inviting.Name())

@@ -88,7 +88,7 @@ func init() {
 					room := witness.Joins(m.roomID, witness.User("witness")).Blaming(blame)
 					err := each.does(m)
 					if each.membership == "knock" {
-						stage.NeedKnock(c, err)
+						s.NeedKnock(err)
 					}
 					c.Need(blame, err)
 					event := room.Awaits(func(event federation.Event) error {
