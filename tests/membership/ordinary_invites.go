@@ -39,7 +39,6 @@ func (h hosting) ordinarily(comesToNothing func(ordinaryInvite)) (told control) 
 	if told.invited == nil && told.resident == nil {
 		h.C.Control(nil)
 	}
-	h.C.UnderTest()
 	return told
 }
 
