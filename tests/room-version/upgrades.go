@@ -61,6 +61,15 @@ func upgrade(c *check.C, from, to string) {
 	assert.EqualValues(c, 100, powerOf(power, alice.UserID), "the upgrader's power in the new room")
 	_, err = bob.JoinRoom(c.Context(), replacement)
 	c.Must(answered("joining the new room, another member of the old one", err))
+	usesPower(c, replacement, alice, bob)
+}
+
+// usesPower ensures that the upgrader has its power in the new room: power levels that name it by another key would show that alone.
+// It sets the topic, and another member sees that.
+func usesPower(c *check.C, roomID string, upgrader, member *stage.User) {
+	topic, err := upgrader.SendState(c.Context(), roomID, "m.room.topic", "", map[string]any{"topic": "set after the upgrade"})
+	c.Must(answered("setting the topic of the new room, the upgrader", err))
+	member.AwaitsEvent(roomID, topic)
 }
 
 // answered describes the error that somebody got, without what differs from run to run: that is in the transcript.
@@ -103,5 +112,8 @@ var _ = check.Register(check.Check{
 		power, err := bob.PowerLevels(c.Context(), replacement)
 		c.Need("client-view/power-levels-read", err)
 		assert.EqualValues(c, 90, powerOf(power, bob.UserID), "the upgrader's power in the new room")
+		_, err = alice.JoinRoom(c.Context(), replacement)
+		c.Need("room-version/upgrade-into", answered("joining the new room, another member of the old one", err))
+		usesPower(c, replacement, bob, alice)
 	},
 })
