@@ -18,10 +18,17 @@ import (
 // are shown it.
 var redactionOrders = []struct {
 	name, path string
-	tells      func(s delivery.Scene, erin, by *federation.User) (body string, err error)
+	tells      func(s delivery.Scene, erin author, by *federation.User) (body string, err error)
 }{
 	{"before it", "send", redactsBefore},
 	{"in the room's history", "backfill", redactsInHistory},
+}
+
+// author is who sends the message. She is of another server than Dan, since redaction/other-key-same-server is open, and her own peer
+// delivers what she sends, since mapping/delivered-by-third-server is.
+type author struct {
+	*federation.User
+	peer *stage.Peer
 }
 
 // Control and lie differ in who redacts alone.
@@ -33,7 +40,8 @@ func init() {
 			Path:     order.path,
 			Body: func(c *check.C) {
 				s := delivery.Open(stage.Open(c, blueprints.OneServer))
-				erin := s.Peer().User("erin") // of another server than Dan: redaction/other-key-same-server is open
+				peer := s.Peer()
+				erin := author{peer.User("erin"), peer}
 				body, err := order.tells(s, erin, s.Carol)
 				if err == nil && body != "" {
 					err = errors.New("the message is not redacted by who has the power to")
@@ -55,16 +63,19 @@ func redactionBy(s delivery.Scene, by *federation.User, message federation.Event
 	return s.Room.Builds(federation.Proto{Type: "m.room.redaction", Sender: by, Redacts: message.ID()})
 }
 
-func redactsBefore(s delivery.Scene, erin, by *federation.User) (body string, err error) {
-	s.OpensRoom()
-	s.Room.JoinsByEvent(erin)
-	s.Alice.Blaming("membership/remote-joins-us").AwaitsMembership(s.Room.ID(), erin.ID(), "join")
-	message := s.Room.Builds(federation.TextMessage(erin, redactable))
-	for _, event := range []federation.Event{redactionBy(s, by, message), message} { // neither stands on the other
-		_, err := s.Room.Pushes(event)
-		s.C.Need("resilience/stays-up", err)
-		s.Barrier()
-	}
+func redactsBefore(s delivery.Scene, erin author, by *federation.User) (body string, err error) {
+	s.Room = s.MakesRoom()
+	erin.peer.JoinsVia(s.Origin.Name(), s.Room.ID(), erin.User)
+	s.AliceJoins()
+	s.Barrier()
+	message := s.Room.Builds(federation.TextMessage(erin.User, redactable))
+	_, err = s.Room.Pushes(redactionBy(s, by, message)) // neither stands on the other
+	s.C.Need("resilience/stays-up", err)
+	s.Barrier()
+	last := s.Room.AppliesText(erin.User, "said after the message")
+	erin.peer.SendsEvents(message)
+	erin.peer.SendsEvents(last)
+	s.Alice.Blaming("membership/join-remote").AwaitsEvent(s.Room.ID(), last.ID())
 	shown, err := s.Alice.Event(s.C.Context(), s.Room.ID(), message.ID())
 	if err != nil {
 		return "", err
@@ -72,10 +83,10 @@ func redactsBefore(s delivery.Scene, erin, by *federation.User) (body string, er
 	return shown.Get("content.body").String(), nil
 }
 
-func redactsInHistory(s delivery.Scene, erin, by *federation.User) (body string, err error) {
+func redactsInHistory(s delivery.Scene, erin author, by *federation.User) (body string, err error) {
 	s.Room = s.MakesRoom()
-	s.Room.Applies(s.Room.MemberTemplate(erin, "join"))
-	message := s.Room.AppliesText(erin, redactable)
+	erin.peer.JoinsVia(s.Origin.Name(), s.Room.ID(), erin.User)
+	message := s.Room.AppliesText(erin.User, redactable)
 	s.Room.Apply(redactionBy(s, by, message))
 	s.Room.AppliesText(s.Carol, "said before alice's join")
 	if entered := s.Enters(); entered.KeptOut != nil {

@@ -297,6 +297,7 @@ func TestReadingsBeside(t *testing.T) {
 		third      = "mapping/delivered-by-third-server"
 		unverified = "a member shows by a placeholder"
 		form       = "how placeholders are formed"
+		kept       = "what is kept of a sender"
 	)
 	judged := append(slices.Clone(checks),
 		selection.Check{Name: "a join that another server brings", Requirements: []string{third}},
@@ -327,8 +328,10 @@ func TestReadingsBeside(t *testing.T) {
 	for _, one := range trials {
 		coverage{registered: judged}.besides(&one)
 		if reading := one.takes[third]; reading == "refused" || reading == "send-join-only" {
-			assert.Equal(t, []string{unverified, form}, one.passes)
-			assert.Equal(t, map[string]string{third: reading, "unverified/placeholder-form": "legal-form"}, one.takes)
+			assert.Equal(t, []string{kept, unverified, form}, one.passes)
+			assert.Equal(t, map[string]string{
+				third: reading, "unverified/placeholder-form": "legal-form", "redaction/sender-key-kept": "kept",
+			}, one.takes)
 		} else {
 			assert.Empty(t, one.passes, one.name)
 			assert.Len(t, one.takes, 1, one.name)
