@@ -32,6 +32,7 @@ func (l *learner) learn(ctx context.Context) formats.Learnt {
 		l.syncs(ctx)
 	}
 	for _, format := range l.learnt().Guesses() {
+		format.TemplatesByKey = l.learnt().Format.TemplatesByKey
 		if l.learnt().Unseen[formats.Dialect] != "" || format == l.learnt().Format {
 			l.joinsPeer(ctx, format)
 		}
@@ -84,7 +85,22 @@ func (l *learner) joinsPeer(ctx context.Context, format pseudoid.Format) {
 		}
 		return honest()
 	})()
+	asked := make(chan string, 1)
+	defer l.peer.Handle(federation.MakeJoin, func(request *federation.Request, honest func() federation.Answer) federation.Answer {
+		if len(request.Parameters) > 1 {
+			select {
+			case asked <- request.Parameters[1]:
+			default: // asked again, by another name if the first was refused
+			}
+		}
+		return honest()
+	})()
 	_, _ = l.client.JoinRoom(ctx, room.ID(), l.peer.Name())
+	select {
+	case name := <-asked:
+		l.evidence.AsksFor(name)
+	default:
+	}
 	select {
 	case request := <-sent:
 		l.evidence.Event(request.Body, "its join of a peer's room")

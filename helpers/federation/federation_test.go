@@ -126,6 +126,40 @@ func TestMakeJoinRefusesOtherVersions(t *testing.T) {
 	assert.Len(t, resident.Unexpected(), 1)
 }
 
+// TestTemplatesByKey: a peer asks by its user's key as the candidate does, and in an ordinary room by the user ID after a refusal.
+func TestTemplatesByKey(t *testing.T) {
+	ctx, sw := deadline(t), newSwitchboard(t)
+	resident, _ := newTestPeer(t, sw)
+	joiner, _ := newTestPeer(t, sw)
+	format := pseudoid.FormatMSC4014
+	format.TemplatesByKey = true
+	joiner.SetFormat(format)
+	bob := joiner.User("bob")
+	for _, format := range []pseudoid.Format{format, pseudoid.FormatV10} {
+		room, err := resident.CreateRoom(format, RoomOptions{Creator: resident.User("alice")})
+		require.NoError(t, err)
+		answer, err := joiner.MakeJoin(ctx, resident.Name(), room.ID(), bob.ID())
+		require.NoError(t, err)
+		for _, field := range []string{format.SenderField(), "state_key"} {
+			assert.Equal(t, bob.SenderIn(room), answer.Get("event."+field).String(), "%s of version %s", field, format.RoomVersion)
+		}
+		theirs, err := joiner.Join(ctx, resident.Name(), room.ID(), bob)
+		require.NoError(t, err)
+		assert.Equal(t, "join", theirs.Membership(bob.SenderIn(room)))
+	}
+	assert.Empty(t, resident.Unexpected())
+
+	other, _ := newTestPeer(t, sw)
+	other.SetFormat(format)
+	room, err := resident.CreateRoom(format, RoomOptions{Creator: resident.User("alice")})
+	require.NoError(t, err)
+	_, err = joiner.Join(ctx, resident.Name(), room.ID(), bob)
+	require.NoError(t, err)
+	answer, err := other.makeNamed(ctx, MakeJoin, resident.Name(), room.ID(), bob.SenderIn(room), other.roomVersions())
+	require.NoError(t, err)
+	assert.Equal(t, "M_FORBIDDEN", answer.ErrCode(), "the key of another server's user")
+}
+
 func TestFetchingEventsAndState(t *testing.T) {
 	ctx, sw := deadline(t), newSwitchboard(t)
 	resident, _ := newTestPeer(t, sw)

@@ -29,8 +29,20 @@ func (p *Peer) MakeJoin(ctx context.Context, server, roomID, userID string, vers
 	return p.make(ctx, MakeJoin, server, roomID, userID, versions)
 }
 
+// make asks for a template for a user. Where the candidate names users by keys, so does the peer its own ones.
 func (p *Peer) make(ctx context.Context, endpoint Endpoint, server, roomID, userID string, versions []string) (Answer, error) {
-	uri := "/_matrix/federation/v1/" + string(endpoint) + "/" + url.PathEscape(roomID) + "/" + url.PathEscape(userID)
+	if user := p.userByID(userID); user != nil && p.Format().TemplatesByKey {
+		answer, err := p.makeNamed(ctx, endpoint, server, roomID, string(user.KeyIn(roomID).Public), versions)
+		if err != nil || answer.OK() {
+			return answer, err
+		}
+		// The room may be an ordinary one: only a template tells.
+	}
+	return p.makeNamed(ctx, endpoint, server, roomID, userID, versions)
+}
+
+func (p *Peer) makeNamed(ctx context.Context, endpoint Endpoint, server, roomID, name string, versions []string) (Answer, error) {
+	uri := "/_matrix/federation/v1/" + string(endpoint) + "/" + url.PathEscape(roomID) + "/" + url.PathEscape(name)
 	if len(versions) > 0 {
 		uri += "?" + url.Values{"ver": versions}.Encode()
 	}

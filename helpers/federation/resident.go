@@ -149,16 +149,23 @@ func (p *Peer) makeLeave(request *Request) Answer {
 	return room.makeMember(request, "leave")
 }
 
-// makeMember answers with the template of a member event for the user ID in the request. The user's key is usually unknown until
-// the event is sent, so the user ID takes its place, as in the deployed protocol.
+// makeMember answers with the template of a member event for the user that the request names, by its user ID or by a key
+// (membership/make-template). After a user ID, the user's key is usually unknown until the event is sent, so the user ID takes its place,
+// as in the deployed protocol.
 func (r *Room) makeMember(request *Request, membership string) Answer {
-	userID := request.parameter(1)
-	if domain, err := pseudoid.UserIDDomain(userID); err != nil || domain != request.Origin {
-		return unexpected(http.StatusForbidden, "M_FORBIDDEN", fmt.Sprintf("%s asked for a template for %q, which is not one of its users", request.Origin, userID))
-	}
-	sender := userID
-	if known := r.SenderOf(userID); known != "" {
+	name := request.parameter(1)
+	sender, userID := name, name
+	if _, err := pseudoid.ParseSenderKey(name); err == nil {
+		if !r.format.Pseudonymous { // whoever asks learns that from the answer
+			return JSON(http.StatusForbidden, map[string]string{"errcode": "M_FORBIDDEN", "error": "the room is one of user IDs"})
+		}
+		userID = r.UserIDOf(name)
+	} else if known := r.SenderOf(name); known != "" {
 		sender = known
+	}
+	domain, err := pseudoid.UserIDDomain(userID)
+	if newKey := userID == "" && name != ""; !newKey && (err != nil || domain != request.Origin) {
+		return unexpected(http.StatusForbidden, "M_FORBIDDEN", fmt.Sprintf("%s asked for a template for %q, which is not one of its users", request.Origin, name))
 	}
 	content := map[string]any{"membership": membership}
 	if rule := r.joinRule(); membership == "join" && (rule == "restricted" || rule == "knock_restricted") && r.Membership(sender) != "invite" {

@@ -34,6 +34,7 @@ type Evidence struct {
 	events []event
 	named  map[string]bool // event IDs that the candidate gave to events
 	paths  []path          // of the invites that it sent or accepted
+	byKey  bool            // it asked for a template by a sender key
 }
 
 // event is an event of the candidate, whole or partial.
@@ -92,6 +93,12 @@ func (e *Evidence) InvitePath(byEventID bool, source string) {
 	e.paths = append(e.paths, path{byEventID, source})
 }
 
+// AsksFor adds by what the candidate named its user when it asked for a template of a member event.
+func (e *Evidence) AsksFor(name string) {
+	_, err := pseudoid.ParseSenderKey(name)
+	e.byKey = e.byKey || err == nil
+}
+
 // Learnt is a format, and what is known of its parts. Each part is in exactly one of the maps.
 type Learnt struct {
 	Format pseudoid.Format
@@ -109,7 +116,7 @@ func (e *Evidence) Learn(roomVersion string) Learnt {
 	e.redaction(&learnt)
 	e.signature(&learnt)
 	e.invites(&learnt)
-	learnt.Format.RoomVersion = roomVersion
+	learnt.Format.RoomVersion, learnt.Format.TemplatesByKey = roomVersion, e.byKey
 	return learnt
 }
 
@@ -251,6 +258,7 @@ func (l Learnt) Guesses() []pseudoid.Format {
 	if l.Unseen[Dialect] != "" {
 		other := pseudoid.FormatMSC4014
 		other.RoomVersion, other.InviteByEventID = l.Format.RoomVersion, l.Format.InviteByEventID
+		other.TemplatesByKey = l.Format.TemplatesByKey
 		guesses = append(guesses, other)
 	}
 	if l.From[Redaction] == "" {

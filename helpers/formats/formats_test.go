@@ -80,6 +80,16 @@ func TestEachPartIsLearntByItself(t *testing.T) {
 	}
 }
 
+func TestTemplatesByKey(t *testing.T) {
+	var evidence Evidence
+	evidence.AsksFor("@alice:hs1")
+	assert.False(t, evidence.Learn(pseudoid.RoomVersion).Format.TemplatesByKey)
+	evidence.AsksFor(string(pseudoid.GenerateKeyPair().Public))
+	for _, guess := range evidence.Learn(pseudoid.RoomVersion).Guesses() {
+		assert.True(t, guess.TemplatesByKey, guess)
+	}
+}
+
 // TestASingleJoin, such as a candidate sends into a peer's room, shows everything but the base version.
 func TestASingleJoin(t *testing.T) {
 	a := author4014(t, func(format *pseudoid.Format) { format.RedactionKeepsSenderKey, format.Signature.KeyID = false, "" })

@@ -27,6 +27,9 @@ type Format struct {
 	// InviteByEventID selects the path of partial invites (invite/endpoint): true for MSC1228's, which names the event, false for
 	// the deployed one, which names the room.
 	InviteByEventID bool
+	// TemplatesByKey selects by what an asking server names its user in make_join, make_leave and make_knock
+	// (membership/make-template): true for the sender key, false for the user ID.
+	TemplatesByKey bool
 }
 
 // SignaturePlace is the place of a sender key's signature in the signatures of an event.

@@ -126,7 +126,7 @@ func Offers() []Offer {
 		// Only its own server can make a user's key: a ban holds for local users at most.
 		{"membership/ban-before-join", of{"refused", "no-effect", "differs-by-user"},
 			func(r *Readings) *Reading { return &r.BanBeforeJoin }},
-		{"membership/make-template", of{"differs-by-endpoint", "asked-by-user-id-named", "asked-by-user-id-blank"},
+		{"membership/make-template", of{"differs-by-endpoint", "asked-by-user-id-named", "asked-by-user-id-blank", "asked-by-key"},
 			func(r *Readings) *Reading { return &r.MakeTemplate }},
 		{"membership/third-party-invite", of{"cannot-be-redeemed", "refused"},
 			func(r *Readings) *Reading { return &r.ThirdPartyInvite }},

@@ -19,6 +19,7 @@ func TestTemplateName(t *testing.T) {
 		{"differs-by-endpoint", string(key), bobID},
 		{"asked-by-user-id-named", bobID, bobID},
 		{"asked-by-user-id-blank", "", ""},
+		{"asked-by-key", string(key), bobID},
 	} {
 		w.set("membership/make-template", c.reading)
 		assert.Equal(t, c.known, w.r.TemplateName(bobID, key, true), c.reading)

@@ -293,7 +293,9 @@ func (r *Room) inAllowedRoom(userID string, state rules.State) (in, known bool) 
 
 // joinThrough joins a room through a resident server, with make_join and send_join.
 func (rs *Rooms) joinThrough(ctx context.Context, server, roomID, userID, reason string) error {
-	template, err := rs.Remote.MakeJoin(ctx, server, roomID, userID, Versions())
+	template, err := rs.template(roomID, userID, func(name string) (outgoing.Template, error) {
+		return rs.Remote.MakeJoin(ctx, server, roomID, name, Versions())
+	})
 	if err != nil {
 		return err
 	}
@@ -310,6 +312,22 @@ func (rs *Rooms) joinThrough(ctx context.Context, server, roomID, userID, reason
 	}
 	room.applyAllDeferred()
 	return rs.dropOutside(userID, roomID)
+}
+
+// template asks for a template of a member event of a local user. By one reading of membership/make-template it names the user by its key
+// in the room. Whether the room has keys, and the other server knows them there, only the answer tells: the user ID is tried after a refusal.
+func (rs *Rooms) template(roomID, userID string, ask func(name string) (outgoing.Template, error)) (outgoing.Template, error) {
+	if rs.Pseudonym.TemplatesByKey() {
+		key, err := pseudonym.SenderKey(rs.keys, roomID, userID)
+		if err != nil {
+			return outgoing.Template{}, err
+		}
+		template, err := ask(string(key.Public))
+		if refusal := (*outgoing.Refusal)(nil); !errors.As(err, &refusal) || refusal.Status >= 500 {
+			return template, err
+		}
+	}
+	return ask(userID)
 }
 
 // fromTemplate builds the member event of a local user from the response to make_join, make_leave or make_knock. Only

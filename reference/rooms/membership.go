@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"msc4014/reference/federation/outgoing"
 	"msc4014/reference/identity"
 	"msc4014/reference/pseudonym"
 	"msc4014/reference/store"
@@ -37,7 +38,9 @@ func (rs *Rooms) leave(ctx context.Context, userID, roomID, reason string, mappe
 	}
 	var left json.RawMessage
 	err := rs.through(outside.Servers, func(server string) error {
-		template, err := rs.Remote.MakeLeave(ctx, server, roomID, userID)
+		template, err := rs.template(roomID, userID, func(name string) (outgoing.Template, error) {
+			return rs.Remote.MakeLeave(ctx, server, roomID, name)
+		})
 		if err != nil {
 			return err
 		}
@@ -159,7 +162,9 @@ func (rs *Rooms) Knock(ctx context.Context, userID, roomID string, via []string,
 		via = append(slices.Clone(via), domain)
 	}
 	return rs.through(via, func(server string) error {
-		template, err := rs.Remote.MakeKnock(ctx, server, roomID, userID, Versions())
+		template, err := rs.template(roomID, userID, func(name string) (outgoing.Template, error) {
+			return rs.Remote.MakeKnock(ctx, server, roomID, name, Versions())
+		})
 		if err != nil {
 			return err
 		}

@@ -31,9 +31,9 @@ func (rs *Rooms) resident(origin, roomID string) (*Room, error) {
 }
 
 // MakeMember returns a template of a member event for a user of the requesting server: the response to make_join,
-// make_leave and make_knock. versions are the room versions that the requesting server supports; nil if the request
-// does not have any.
-func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userID string, versions []string) (outgoing.Template, error) {
+// make_leave and make_knock. name is the user's ID, or its key by one reading of membership/make-template; versions are the room versions
+// that the requesting server supports, nil if the request does not have any.
+func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, name string, versions []string) (outgoing.Template, error) {
 	none := outgoing.Template{}
 	room, err := rs.resident(origin, roomID)
 	if err != nil {
@@ -43,18 +43,30 @@ func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userI
 		return none, &Error{Status: 400, Code: "M_INCOMPATIBLE_ROOM_VERSION", RoomVersion: room.Version(),
 			Text: fmt.Sprintf("room %s has version %s, which the asking server does not list", roomID, room.Version())}
 	}
-	if domain, err := identity.UserIDDomain(userID); err != nil || domain != origin {
-		return none, Forbidden("%s is not of %s", userID, origin)
+	userID, byKey := name, room.format.Pseudonymous && rs.Pseudonym.TemplatesByKey() && isKey(name)
+	newKey := false
+	if byKey {
+		var verified bool
+		userID, verified = room.directory.Verified(identity.SenderKey(name))
+		newKey = !verified
 	}
-	sender, known := room.Sender(userID)
-	if !known {
-		sender = userID
+	if domain, err := identity.UserIDDomain(userID); !newKey && (err != nil || domain != origin) {
+		return none, Forbidden("%s is not of %s", name, origin)
+	}
+	sender, known := name, byKey
+	if !byKey {
+		if sender, known = room.Sender(userID); !known {
+			sender = userID
+		}
 	}
 	admitted := room.admission(userID)
+	if newKey {
+		admitted.refusal = nil // whose key it is, the join tells
+	}
 	room.mu.RLock()
 	defer room.mu.RUnlock()
 	state := room.current.state
-	if err := room.mayEnter(state, membership, sender, userID); err != nil {
+	if err := room.mayEnter(state, membership, sender, name); err != nil {
 		return none, err
 	}
 	content := []byte(raw(map[string]string{"membership": membership}))
@@ -70,6 +82,11 @@ func (rs *Rooms) MakeMember(_ context.Context, origin, membership, roomID, userI
 	}
 	event, err := room.templateOf(d, rs.Pseudonym.TemplateName(userID, identity.SenderKey(sender), known))
 	return outgoing.Template{RoomVersion: room.Version(), Event: event}, err
+}
+
+func isKey(name string) bool {
+	_, err := identity.ParseSenderKey(name)
+	return err == nil
 }
 
 // templateOf returns a template of a member event that names a user, or nobody if name is empty.

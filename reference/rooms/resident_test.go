@@ -7,6 +7,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
+
+	"msc4014/reference/identity"
 )
 
 // Server-server API, make_join: what a server that is not in an allowed room, or no longer, says of a restricted join.
@@ -31,5 +34,26 @@ func TestRestrictedJoinThatCannotBeChecked(t *testing.T) {
 			assert.Equal(t, "M_UNABLE_TO_AUTHORISE_JOIN", known.Code)
 			assert.Equal(t, 400, known.Status)
 		}
+	})
+}
+
+// membership/make-template, asked-by-key: a user is named by its key, whose server only the join tells. A known one is of its own server.
+func TestTemplatesByKey(t *testing.T) {
+	inEachKind(t, func(t *testing.T, w *world, version string) {
+		one, two := w.servers["one.test"], w.servers["two.test"]
+		one.Pseudonym.Readings.MakeTemplate, two.Pseudonym.Readings.MakeTemplate = "asked-by-key", "asked-by-key"
+		room := one.create(alice, version)
+		if !one.Get(room).Pseudonymous() {
+			_, err := one.MakeMember(t.Context(), "two.test", "join", room, string(identity.GenerateKeyPair().Public), Versions())
+			require.Error(t, err, "keys are no users of ordinary rooms")
+			return
+		}
+		two.join(bob, room, "one.test")
+		key, _ := two.Get(room).Sender(bob)
+		template, err := one.MakeMember(t.Context(), "two.test", "leave", room, key, nil)
+		require.NoError(t, err)
+		assert.Equal(t, key, gjson.GetBytes(template.Event, "state_key").String())
+		_, err = one.MakeMember(t.Context(), "three.test", "leave", room, key, nil)
+		require.Error(t, err, "the key of another server's user")
 	})
 }
