@@ -248,8 +248,8 @@ var beside = []struct {
 	reading     pseudonym.Reading
 	checks      string
 }{
-	{"mapping/delivered-by-third-server", "refused", "^(redaction|unverified)/"},
-	{"mapping/delivered-by-third-server", "send-join-only", "^(redaction|unverified)/"},
+	{"mapping/delivered-by-third-server", "refused", "^(redaction/|unverified/|invite/signs-only-invites$)"},
+	{"mapping/delivered-by-third-server", "send-join-only", "^(redaction/|unverified/|invite/signs-only-invites$)"},
 }
 
 // besides adds to the trial of a reading the checks that must pass beside those of its requirement. Those of other open requirements must
