@@ -61,7 +61,7 @@ var _ = check.Register(check.Check{
 				assertNoProfile(c, event.Get("content"), view.Name)
 			}
 		}
-		nameIsGone(c, scene.alice, scene.roomID, earlierText, scene.join)
+		areGone(c, scene.alice, scene.roomID, earlierText, []profileField{displayName, avatar}, scene.join)
 	},
 })
 
@@ -90,11 +90,7 @@ var _ = check.Register(check.Check{
 		assert.Equal(c, scene.bob.UserID, shown.Get("sender").String(), "the sender of a message sent after the redaction")
 		earlier := scene.alice.Reads(scene.roomID, scene.earlier)
 		assert.Equal(c, scene.bob.UserID, earlier.Get("sender").String(), "the sender of a message sent before the redaction")
-		for _, view := range scene.alice.Views(scene.roomID) {
-			if view.Shows(scene.bob.UserID) == "" {
-				c.Errorf("%s does not show %s any more", view.Name, scene.bob.UserID)
-			}
-		}
+		showsMember(c, scene.alice, scene.roomID, scene.bob.UserID, scene.join)
 	},
 })
 

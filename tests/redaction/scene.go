@@ -12,6 +12,7 @@ import (
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/match"
+	"msc4014/helpers/scenes"
 	"msc4014/helpers/stage"
 )
 
@@ -144,7 +145,7 @@ func (s *scene) losesProfile() {
 		assertNoProfile(c, s.alice.Reads(s.roomID, join).Get("content"), "GET /event of a redacted member event")
 	}
 	assertNoProfileInState(s.C, s.alice, s.roomID, s.target.ID())
-	nameIsGone(c, s.alice, s.roomID, earlierText, s.joins...)
+	areGone(c, s.alice, s.roomID, earlierText, []profileField{displayName, avatar}, s.joins...)
 }
 
 // assertNoProfileInState ensures that the current member event of a user has no profile, as a client is shown it.
@@ -162,9 +163,27 @@ func (s *scene) keepsUserID() {
 	assert.Equal(c, s.target.ID(), shown.Get("sender").String(), "the sender of a message sent after the redaction")
 	earlier := s.alice.Reads(s.roomID, s.earlier)
 	assert.Equal(c, s.target.ID(), earlier.Get("sender").String(), "the sender of a message sent before the redaction")
-	for _, view := range s.alice.Views(s.roomID) {
-		if view.Shows(s.target.ID()) == "" {
-			c.Errorf("%s does not show %s any more", view.Name, s.target.ID())
+	showsMember(c, s.alice, s.roomID, s.target.ID(), s.joins...)
+}
+
+// showsMember ensures that every view of a room shows a user ID, and that as sender and state key of the user's redacted joins, of which
+// the last one is the present state.
+func showsMember(c *check.C, viewer *stage.User, roomID, userID string, joins ...string) {
+	closer, lost := viewer.LooksCloser(roomID, joins...)
+	for _, each := range lost {
+		c.Errorf("%s", each)
+	}
+	for _, view := range append(viewer.Views(roomID), closer...) {
+		if view.Shows(userID) == "" {
+			c.Errorf("%s does not show %s any more", view.Name, userID)
+		}
+		shown := scenes.EventsOf(view, joins...)
+		if len(shown) == 0 && (view.Name == "/members" || view.Name == "/state") {
+			c.Errorf("%s does not show the redacted member event any more", view.Name)
+		}
+		for _, event := range shown {
+			assert.Equal(c, userID, event.Get("sender").String(), "the sender of a redacted member event in %s", view.Name)
+			assert.Equal(c, userID, event.Get("state_key").String(), "the state key of a redacted member event in %s", view.Name)
 		}
 	}
 }
