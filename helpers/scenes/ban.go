@@ -91,9 +91,12 @@ func (b Ban) IsRefused(path delivery.Path, event federation.Event) {
 	later := delivery.LaterJoiner(b.Stage, b.Room.ID())
 	later.NotServed(event)
 	later.NotReferredTo(event, b.Alice)
+	if member, known := later.StateEvent("m.room.member", b.Join.Sender()); !known || member.Membership() != "ban" {
+		b.C.Errorf("a server that joins later is not served the ban in the room's state")
+	}
 }
 
-// StaysBanned ensures that client views show a user as banned, and not as a member.
+// StaysBanned ensures that client views show a user as banned, and not as a member. A ban that is gone is one that may be evaded.
 func StaysBanned(c *check.C, views []stage.View, userID string) {
 	for _, view := range views {
 		if slices.Contains(view.Keys, userID) {
@@ -102,7 +105,11 @@ func StaysBanned(c *check.C, views []stage.View, userID string) {
 		if view.Name != "/members" && view.Name != "/state" {
 			continue // the others show earlier events, too
 		}
-		for _, event := range membersAs(view, userID) {
+		members := membersAs(view, userID)
+		if len(members) == 0 {
+			c.Errorf("%s does not show the ban of a banned user", view.Name)
+		}
+		for _, event := range members {
 			if membership := event.Get("content.membership").String(); membership != "ban" {
 				c.Errorf("%s shows the membership %q of a banned user", view.Name, membership)
 			}
