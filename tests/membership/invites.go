@@ -105,6 +105,7 @@ var hostings = []struct {
 		h := hosting{Stage: s, inviting: s.Peer(), resident: s.User("resident"), ofServer: true}
 		h.host = h.inviting.User("host")
 		h.room = h.inviting.Joins(h.resident.Makes(stage.Public), h.host)
+		h.resident.Blaming("membership/remote-joins-us").AwaitsMembership(h.room.ID(), h.host.ID(), "join")
 		h.resident.Blaming("client-view/power-levels-write").GivesPower(h.room.ID(), map[string]int{h.host.ID(): 50})
 		h.room.Blaming("routing/reaches-members").AwaitsEvent(
 			h.resident.Sets(h.room.ID(), "m.room.join_rules", "", map[string]any{"join_rule": rule}))

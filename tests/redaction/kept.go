@@ -107,6 +107,7 @@ var _ = check.Register(check.Check{
 		room := remote.Joins(roomID, carol)
 		join, known := room.StateEvent("m.room.member", carol.SenderIn(room.Room))
 		require.True(c, known, "the peer knows its own join")
+		alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, carol.ID(), "join")
 
 		before := alice.Says(roomID, "said before the redaction")
 		room.Blaming("routing/reaches-members").AwaitsEvent(before)

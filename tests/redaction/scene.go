@@ -48,6 +48,7 @@ func openScene(c *check.C, byRemote, ofRemote bool) *scene {
 		dan := peer.User("dan")
 		s.moderators = peer.Joins(s.roomID, dan)
 		s.moderator = remote{dan, s.moderators}
+		s.alice.Blaming("membership/remote-joins-us").AwaitsMembership(s.roomID, dan.ID(), "join")
 		power[dan.ID()] = 50
 	}
 	s.awaitsJoin()
