@@ -92,16 +92,21 @@ var _ = check.Register(check.Check{
 	Name:     "devices of a local member whose event was redacted are reached",
 	Requires: []string{"redaction/e2ee-stays"},
 	Body: func(c *check.C) {
-		scene := redactMember(c, stage.Open(c, blueprints.OneServer))
-		for _, each := range [][2]*stage.User{{scene.alice, scene.bob}, {scene.bob, scene.alice}} {
-			from, to := each[0], each[1]
-			since := to.SyncToken()
-			c.Must(from.SendToDevice(c.Context(), scenes.ToDeviceType, map[string]map[string]any{
-				to.UserID: {"*": map[string]any{"word": "said after the redaction"}},
-			}))
-			from.NewDevice()
-			awaitsDevicesOf(to, since, from.UserID)
+		scene := openMember(c, stage.Open(c, blueprints.OneServer))
+		both := func(requirement, word string) {
+			for _, each := range [][2]*stage.User{{scene.alice, scene.bob}, {scene.bob, scene.alice}} {
+				from, to := each[0], each[1]
+				since := to.SyncToken()
+				c.Need(requirement, from.SendToDevice(c.Context(), scenes.ToDeviceType, map[string]map[string]any{
+					to.UserID: {"*": map[string]any{"word": word}},
+				}))
+				from.NewDevice()
+				awaitsDevicesOf(to.Blaming(requirement), since, from.UserID)
+			}
 		}
+		both("client-view/device-lists", "said before the redaction")
+		scene.isRedacted(c)
+		both("redaction/e2ee-stays", "said after the redaction")
 	},
 })
 

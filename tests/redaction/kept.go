@@ -23,9 +23,15 @@ type redactedMember struct {
 	earlier    string // the ID of a message that bob sent before
 }
 
-// redactMember lets Alice redact the join of Bob, who has a display name and an avatar, and waits until clients are shown a
-// later event.
+// redactMember lets Alice redact the join of Bob, and waits until clients are shown a later event.
 func redactMember(c *check.C, s *stage.Stage) redactedMember {
+	scene := openMember(c, s)
+	scene.isRedacted(c)
+	return scene
+}
+
+// openMember makes the room, with Bob in it, who has a display name and an avatar.
+func openMember(c *check.C, s *stage.Stage) redactedMember {
 	scene := redactedMember{alice: s.User("alice"), bob: s.User("bob")}
 	scene.bob.SetsDisplayName(maliciousName)
 	scene.bob.SetsAvatar(maliciousAvatar)
@@ -37,12 +43,16 @@ func redactMember(c *check.C, s *stage.Stage) redactedMember {
 		c.Need("membership/profile-propagates", errors.New("the join shows no display name: "+joined.Get("content").Raw))
 	}
 	scene.earlier = scene.bob.Says(scene.roomID, earlierText)
+	return scene
+}
+
+// isRedacted lets Alice redact the join of Bob, and waits until clients are shown a later event.
+func (scene redactedMember) isRedacted(c *check.C) {
 	scene.alice.Blaming("redaction/others-by-power").Redacts(scene.roomID, scene.join)
 	c.UnderTest()
 	// The barrier: an event sent after the redaction is shown after that took effect.
 	after := scene.alice.Says(scene.roomID, "said after the redaction")
 	scene.alice.Blaming("client-view/unmodified-client").AwaitsEvent(scene.roomID, after)
-	return scene
 }
 
 // Redacting a member event takes a malicious display name and avatar away (MSC4014, Addressing the problems 3).
