@@ -165,8 +165,9 @@ func openScene(s *stage.Stage) scene {
 	opened.Room.Applies(opened.Room.MemberTemplate(opened.erin, "join"))
 	opened.Room.Apply(opened.state("m.room.power_levels", "", opened.Carol, opened.levels(50)))
 	opened.AliceJoins()
-	opened.bob.Joins(opened.Room.ID(), opened.Origin.Name())
-	opened.Alice.Blaming("membership/join-remote").AwaitsMembership(opened.Room.ID(), opened.bob.UserID, "join")
+	opened.bob.Joins(opened.Room.ID(), opened.ServerName(1)) // mapping/delivered-by-third-server is open: hs1 has the join from hs2 itself
+	opened.Alice.Blaming("membership/remote-joins-us").AwaitsMembership(opened.Room.ID(), opened.bob.UserID, "join")
+	opened.Room.Blaming("routing/reaches-members").AwaitsMember(opened.bob.UserID, "join")
 	return opened
 }
 

@@ -36,13 +36,15 @@ var _ = check.Register(check.Check{
 	Requires:   []string{"routing/reaches-members"},
 	TwoServers: true,
 	Body: func(c *check.C) {
-		s := stage.OpenSharedRoom(c)
-		alice, bob, roomID := s.Alice, s.Bob, s.RoomID
-		peer := s.Peer()
-		carol := peer.User("carol")
+		s := stage.Open(c, blueprints.TwoServers)
+		alice, bob, peer := s.UserAt(1, "alice"), s.UserAt(2, "bob"), s.Peer()
+		carol, roomID := peer.User("carol"), alice.Makes(stage.Public)
 		room := peer.Joins(roomID, carol)
 		alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, carol.ID(), "join")
-		bob.AwaitsMembership(roomID, carol.ID(), "join") // hs2 knows of the third server by hs1
+		// hs2 knows of the third server by the room's state: whether hs1 may deliver its join later is mapping/delivered-by-third-server.
+		bob.Joins(roomID, s.ServerName(1))
+		bob.Blaming("membership/join-remote").AwaitsMembership(roomID, carol.ID(), "join")
+		room.AwaitsMember(bob.UserID, "join")
 
 		bob.Hears(roomID, alice)
 		alice.Hears(roomID, bob)
