@@ -43,7 +43,7 @@ var _ = check.Register(check.Check{
 		alice.Blaming("membership/remote-joins-us").AwaitsMembership(roomID, carol.ID(), "join")
 		// hs2 knows of the third server by the room's state: whether hs1 may deliver its join later is mapping/delivered-by-third-server.
 		bob.Joins(roomID, s.ServerName(1))
-		bob.Blaming("membership/join-remote").AwaitsMembership(roomID, carol.ID(), "join")
+		bob.Blaming("membership/join-remote").AwaitsMembership(roomID, bob.UserID, "join")
 		room.AwaitsMember(bob.UserID, "join")
 
 		bob.Hears(roomID, alice)
