@@ -38,6 +38,13 @@ func introduceBySend(s Scene, member *federation.User, others ...Other) (Introdu
 			return m, errors.Join(refusal, err)
 		}
 	}
+	awaited := []federation.Event{m.Join}
+	if len(others) > 0 { // the join of another that claims the same may hide this one
+		if err := s.Sees(m.Room, m.Join); err != nil {
+			return m, err
+		}
+		awaited = nil
+	}
 	for _, other := range m.Others {
 		if refusal := s.Sends(other); refusal != nil {
 			s.C.Notef("%v", refusal)
@@ -45,7 +52,7 @@ func introduceBySend(s Scene, member *federation.User, others ...Other) (Introdu
 	}
 	m.Said = m.Room.AppliesText(member, "said after the join")
 	refusal := s.Sends(m.Said)
-	return m, errors.Join(refusal, s.unless(refusal).Sees(m.Room, m.Join, m.Said))
+	return m, errors.Join(refusal, s.unless(refusal).Sees(m.Room, append(awaited, m.Said)...))
 }
 
 // introduceByMissingEvents: the server gets the joins and the message when it asks for the events before another message.
