@@ -37,7 +37,8 @@ func TestRestrictedJoinThatCannotBeChecked(t *testing.T) {
 	})
 }
 
-// membership/make-template, asked-by-key: a user is named by its key, whose server only the join tells. A known one is of its own server.
+// TestTemplatesByKey: with asked-by-key (membership/make-template) a user is named by its key. Only the join tells whose server a new key is
+// of; a known key is refused to any other server.
 func TestTemplatesByKey(t *testing.T) {
 	inEachKind(t, func(t *testing.T, w *world, version string) {
 		one, two := w.servers["one.test"], w.servers["two.test"]
@@ -45,7 +46,7 @@ func TestTemplatesByKey(t *testing.T) {
 		room := one.create(alice, version)
 		if !one.Get(room).Pseudonymous() {
 			_, err := one.MakeMember(t.Context(), "two.test", "join", room, string(identity.GenerateKeyPair().Public), Versions())
-			require.Error(t, err, "keys are no users of ordinary rooms")
+			require.Error(t, err, "an ordinary room has no user with such a name")
 			return
 		}
 		two.join(bob, room, "one.test")

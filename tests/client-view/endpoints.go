@@ -16,7 +16,7 @@ import (
 type endpoint struct {
 	name  string
 	needs string // what must be in the room for it
-	// users are those whom it is about, if they are no longer in the room.
+	// users are the kinds of users that the request is about, if they are not members any more.
 	users []string
 	// pushed says that it is what an application service is pushed, on a server of its own.
 	pushed bool

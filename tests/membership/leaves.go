@@ -13,7 +13,7 @@ import (
 	"msc4014/helpers/stage"
 )
 
-// A member leaves a room of its own server: the others see that, its client is told in /sync, and it can send no messages to the room
+// A member leaves a room of its own server: the others see that, its client sees it in /sync, and it can send no messages to the room
 // any more.
 var _ = check.Register(check.Check{
 	Name:     "a local member leaves",

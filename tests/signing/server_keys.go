@@ -84,7 +84,7 @@ var _ = check.Register(check.Check{
 	},
 })
 
-// outlived is a room of a living server with a member, Carol, whose own server may be dead when Alice joins.
+// outlived is a room of a server that is there. Its member Carol is of another server, which may be dead when Alice joins.
 type outlived struct {
 	alice         *stage.User
 	resident      *stage.Peer
@@ -93,7 +93,7 @@ type outlived struct {
 	note, message federation.Event // Carol's, of the state and of the timeline before Alice joins
 }
 
-// outlives makes the room, and lets Carol's server die of it if it dies.
+// outlives makes the room, and takes Carol's server down if dies is set.
 func outlives(s *stage.Stage, dies bool) outlived {
 	o := outlived{alice: s.User("alice"), resident: s.Peer()}
 	home := s.Peer()
@@ -111,8 +111,8 @@ func outlives(s *stage.Stage, dies bool) outlived {
 	return o
 }
 
-// takesCarolsEvents lets Alice join, and returns what she is not shown of Carol: her events from before, and those that the server has
-// missed, which resident gives it.
+// takesCarolsEvents lets Alice join, and returns which of Carol's events she is not shown: those from before, and those that her server
+// missed and gets from resident.
 func (o outlived) takesCarolsEvents(c *check.C) error {
 	if _, err := o.alice.JoinRoom(c.Context(), o.room.ID(), o.resident.Name()); err != nil {
 		return err
