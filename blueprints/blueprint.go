@@ -16,6 +16,8 @@ var (
 	PrivatePair   = stage.Blueprint{Name: "private pair of servers", Servers: 2, Private: true}
 	// InterruptedPair has servers that a check stops, or freezes, for a while.
 	InterruptedPair = stage.Blueprint{Name: "private pair of servers that stop for a while", Servers: 2, Private: true, Restarted: true}
+	// PresentServer sends presence, unlike OneServer.
+	PresentServer = stage.Blueprint{Name: "server with presence", Servers: 1}
 	// AttackedServer is for hostile input, which may crash it (check.C.Expendable).
 	AttackedServer = stage.Blueprint{Name: "attacked server", Servers: 1}
 	// ServingServer pushes to the application services stage.Everyone and stage.Bridge, if its image takes registrations.
@@ -28,7 +30,7 @@ var (
 )
 
 // All lists the blueprints.
-var All = []stage.Blueprint{OneServer, TwoServers, PrivateServer, PrivatePair, InterruptedPair, AttackedServer, ServingServer, DyingServer, StoppedServer, KilledServer}
+var All = []stage.Blueprint{OneServer, TwoServers, PrivateServer, PrivatePair, InterruptedPair, PresentServer, AttackedServer, ServingServer, DyingServer, StoppedServer, KilledServer}
 
 // byName returns the blueprint of that name.
 func byName(name string) (stage.Blueprint, error) {

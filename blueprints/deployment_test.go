@@ -277,3 +277,19 @@ func TestHealthIncludesPseudonymousRooms(t *testing.T) {
 	assert.ErrorContains(t, d.Health(deadline(t)), "in a pseudo-ID room")
 	assert.Equal(t, room, d.healthUsers[0].pseudonymous, "the same room is used again")
 }
+
+// What follows each check that did not pass uses the pseudo-ID room alone, or the ordinary one if the candidate has no such rooms.
+func TestWorksInOneRoom(t *testing.T) {
+	c := newCandidate(t)
+	d := c.deploy(t, OneServer)
+	require.NoError(t, d.Works(deadline(t)))
+	c.homes["hs1"].Answer("PUT", d.healthUsers[0].room, 500, `{"errcode":"M_UNKNOWN"}`)
+	assert.ErrorContains(t, d.Works(deadline(t)), "500")
+
+	c.mu.Lock()
+	c.facts["hs1"] = Facts{Supported: true, Format: pseudoid.FormatMSC4014}
+	c.mu.Unlock()
+	require.NoError(t, d.Works(deadline(t)))
+	c.homes["hs1"].Answer("PUT", d.healthUsers[0].pseudonymous, 500, `{"errcode":"M_UNKNOWN"}`)
+	assert.ErrorContains(t, d.Works(deadline(t)), "in a pseudo-ID room")
+}

@@ -19,6 +19,10 @@ type Facts struct {
 	Format pseudoid.Format
 	// Unseen says of each part of Format that its events did not show why they did not.
 	Unseen map[formats.Part]string
+	// InvitesElsewhere is the path to which it sends invites of other servers' users; "" if peers complete them there.
+	InvitesElsewhere string
+	// OnVersion12 says what shows that its pseudo-ID rooms build on room version 12; "" if nothing does. They are not supported then.
+	OnVersion12 string
 	// Learnt describes Format, and where each part of it was seen.
 	Learnt string
 	// Software is name and version by GET /_matrix/federation/v1/version.
@@ -33,6 +37,12 @@ func (w *World) Format() pseudoid.Format { return w.Facts().Format }
 
 // Unseen returns why no event of the candidate of hs1 showed a part of the format, "" if one did.
 func (w *World) Unseen(part formats.Part) string { return w.Facts().Unseen[part] }
+
+// InvitesElsewhere is the path to which the candidate of hs1 sends invites of other servers' users; "" if peers complete them there.
+func (w *World) InvitesElsewhere() string { return w.Facts().InvitesElsewhere }
+
+// OnVersion12 says what shows that pseudo-ID rooms of the candidate of hs1 build on room version 12; "" if nothing does.
+func (w *World) OnVersion12() string { return w.Facts().OnVersion12 }
 
 // factsOf returns what is known about the candidate of a host: if it was not asked, it is the candidate of hs1.
 func (w *World) factsOf(host string) Facts {

@@ -69,11 +69,17 @@ func (w *World) Learn(ctx context.Context, made check.Deployment, place int) (Fa
 	switch {
 	case err == nil, facts.Advertised, csapi.Unusable(err):
 		// It claims that it has the version, or that it created the room: the checks judge that.
+		if facts.OnVersion12 = w.onVersion12(ctx, client, room); facts.OnVersion12 != "" {
+			facts.Why = "the server's pseudo-ID rooms build on room version 12: " + facts.OnVersion12 + "; the suite's peers have rooms of the " +
+				"rules of versions 10 and 11 alone (room-version/identifier)"
+			break
+		}
 		facts.Supported = true
 		learner := learner{world: w, version: version, client: client, peer: peer, server: server.Name(), room: room}
 		learner.evidence.Server = server.Name()
 		learnt := learner.learn(ctx)
 		facts.Format, facts.Unseen, facts.Learnt = learnt.Format, learnt.Unseen, learnt.String()
+		facts.InvitesElsewhere = learner.invitesElsewhere
 	case errors.As(err, &refusal):
 		facts.Why = fmt.Sprintf("the server has no room version %s: createRoom answered %d %s, and capabilities do not list it",
 			version, refusal.Status, refusal.ErrCode)

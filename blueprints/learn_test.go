@@ -272,3 +272,65 @@ func TestLearnIfTheCandidateRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestRoomsOfVersion12: peers cannot take part in rooms whose ID is that of the create event, so nothing in them can be judged.
+func TestRoomsOfVersion12(t *testing.T) {
+	for name, each := range map[string]struct {
+		create string
+		on12   bool
+	}{
+		"the ID of the create event": {`{"type":"m.room.create","state_key":"","event_id":"$hash"}`, true},
+		"an ID that names no server": {`{"type":"m.room.create","state_key":"","event_id":"$another"}`, false},
+		"the ID of some other event": {`{"type":"m.room.name","state_key":"","event_id":"$hash"}`, false},
+		"an event that has no ID":    {`{"type":"m.room.create","state_key":""}`, false},
+		"no object":                  {`"m.room.create"`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCandidate(t)
+			c.federate(t, pseudoid.FormatMSC4014)
+			d := c.deploy(t, OneServer)
+			c.homes["hs1"].Answer("POST", "/createRoom", 200, `{"room_id":"!hash"}`)
+			c.homes["hs1"].Answer("GET", "/rooms/!hash/state", 200, "["+each.create+"]")
+			c.homes["hs1"].Answer("GET", "/capabilities", 200, advertises)
+			facts, err := c.Learn(deadline(t), d, 0)
+			require.NoError(t, err)
+			assert.Equal(t, !each.on12, facts.Supported)
+			assert.Equal(t, each.on12, c.OnVersion12() != "")
+			if each.on12 {
+				assert.Contains(t, c.Lacks(OneServer), "build on room version 12: the room ID is the ID of the create event")
+			}
+		})
+	}
+}
+
+// TestPathOfInvites: a path at which peers do not complete invites is recorded, not mistaken for a format, unless the candidate then tries
+// one at which they do.
+func TestPathOfInvites(t *testing.T) {
+	for name, each := range map[string]struct {
+		puts      []federation.Request
+		elsewhere string
+		byEventID bool
+	}{
+		"the deployed one": {puts: []federation.Request{{Version: "v3", Parameters: []string{"!room:hs1", "@guest:peer"}}}},
+		"that of MSC1228":  {puts: []federation.Request{{Version: "v3", Parameters: []string{"$event", "@guest:peer"}}}, byEventID: true},
+		"the ordinary one": {
+			puts:      []federation.Request{{Version: "v2", Parameters: []string{"!room:hs1", "$event"}, URI: "/_matrix/federation/v2/invite/%21room:hs1/$event"}},
+			elsewhere: "PUT /_matrix/federation/v2/invite/{roomID}/{eventID}",
+		},
+		"another, and then the deployed one": {puts: []federation.Request{
+			{Version: "v2", Parameters: []string{"!room:hs1", "$event"}}, {Version: "v3", Parameters: []string{"!room:hs1", "@guest:peer"}},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var l learner
+			for _, request := range each.puts {
+				request.Endpoint, request.Method = federation.Invite, http.MethodPut
+				l.putsInvite(request)
+			}
+			assert.Equal(t, each.elsewhere, l.invitesElsewhere)
+			learnt := l.learnt()
+			assert.Equal(t, each.byEventID, learnt.Format.InviteByEventID)
+			assert.Equal(t, each.elsewhere == "", learnt.From[formats.Invites] != "")
+		})
+	}
+}

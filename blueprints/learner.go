@@ -4,6 +4,7 @@ package blueprints
 
 import (
 	"context"
+	"net/url"
 	"strings"
 	"time"
 
@@ -24,6 +25,8 @@ type learner struct {
 	server   string // the name of the candidate's server
 	room     string // the ID of a room that client created, "" if that failed
 	evidence formats.Evidence
+	// invitesElsewhere says to which path the candidate put an invite of a peer's user, if peers do not complete it there.
+	invitesElsewhere string
 }
 
 // learn collects events until each part of the format is seen, or nothing more can be done.
@@ -50,6 +53,24 @@ func (l *learner) learn(ctx context.Context) formats.Learnt {
 }
 
 func (l *learner) learnt() formats.Learnt { return l.evidence.Learn(l.version) }
+
+// onVersion12 says what shows that a room of a client builds on room version 12, "" if nothing does: then its ID is that of its create
+// event, which has no room ID itself (room version 12, room IDs as hashes of the create event). No peer can make such a room, and events
+// of a peer that name the create event among auth_events would be refused.
+func (w *World) onVersion12(ctx context.Context, client *csapi.Client, roomID string) string {
+	ctx, cancel := w.Within(ctx, askTimeout)
+	defer cancel()
+	state, err := client.State(ctx, roomID)
+	if err != nil {
+		return ""
+	}
+	for _, event := range state.JSON().Array() {
+		if event.Get("type").String() == "m.room.create" && event.Get("event_id").String() == "$"+strings.TrimPrefix(roomID, "!") {
+			return "the room ID is the ID of the create event"
+		}
+	}
+	return ""
+}
 
 // syncs lets the client sync in the federation format, in which a server may show events as they are.
 func (l *learner) syncs(ctx context.Context) {
@@ -116,29 +137,63 @@ func (l *learner) invites(ctx context.Context) {
 	ctx, cancel := l.world.Within(ctx, askTimeout)
 	defer cancel()
 	l.peer.SetFormat(l.learnt().Format)
-	sent := make(chan federation.Request, 1)
-	defer l.peer.Handle(federation.Invite, func(request *federation.Request, honest func() federation.Answer) federation.Answer {
-		select {
-		case sent <- *request:
-		default: // sent again
+	sent := make(chan federation.Request, 10) // more than one: the candidate may try several paths
+	defer l.peer.Handle(federation.Any, func(request *federation.Request, honest func() federation.Answer) federation.Answer {
+		if request.PutsInvite() {
+			select {
+			case sent <- *request:
+			default: // sent again
+			}
 		}
 		return honest()
 	})()
-	_ = l.client.Invite(ctx, l.room, l.peer.User("guest").ID())
-	select {
-	case request := <-sent:
-		const source = "its invite of a peer's user"
-		l.evidence.Event([]byte(gjson.GetBytes(request.Body, "event").Raw), source)
-		if request.Version == "v3" && len(request.Parameters) == 2 {
-			switch named := request.Parameters[0]; {
-			case strings.HasPrefix(named, "!"):
-				l.evidence.InvitePath(false, source)
-			case strings.HasPrefix(named, "$"):
-				l.evidence.InvitePath(true, source)
-			}
+	if err := l.client.Invite(ctx, l.room, l.peer.User("guest").ID()); err == nil {
+		// The candidate may answer its client first.
+		select {
+		case request := <-sent:
+			sent <- request
+		case <-ctx.Done():
 		}
-	default:
 	}
+	for {
+		select {
+		case request := <-sent:
+			if l.putsInvite(request) {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
+// putsInvite notes what an invite of the candidate shows. It reports whether peers complete it at that path.
+func (l *learner) putsInvite(request federation.Request) bool {
+	const source = "its invite of a peer's user"
+	if !request.PutsPartialInvite() {
+		l.invitesElsewhere = request.Method + " " + pathWithoutNames(request.URI)
+		return false
+	}
+	l.evidence.Event([]byte(gjson.GetBytes(request.Body, "event").Raw), source)
+	l.evidence.InvitePath(strings.HasPrefix(request.Parameters[0], "$"), source)
+	l.invitesElsewhere = ""
+	return true
+}
+
+// pathWithoutNames is the path of a request with a placeholder for each segment that names a room, an event or a user.
+func pathWithoutNames(uri string) string {
+	path, _, _ := strings.Cut(uri, "?")
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		plain, err := url.PathUnescape(segment)
+		if err != nil || plain == "" {
+			continue
+		}
+		if name, known := map[byte]string{'!': "{roomID}", '$': "{eventID}", '@': "{userID}"}[plain[0]]; known {
+			segments[i] = name
+		}
+	}
+	return strings.Join(segments, "/")
 }
 
 // admits lets users of the peer join the client's room, whose state is then in the answer.

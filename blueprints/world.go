@@ -126,7 +126,7 @@ func (w *World) start(ctx context.Context, blueprint stage.Blueprint) (*Deployme
 	}
 	err := deployment.eachServer(func(place int) error {
 		server, err := w.Runtime.Start(ctx, runtime.ServerOptions{
-			Deployment: deployment.id, Host: hostAt(place), Ephemeral: !blueprint.Restarted, Registrations: registrations,
+			Deployment: deployment.id, Host: hostAt(place), Ephemeral: !blueprint.Restarted, NoPresence: blueprint.NoPresence, Registrations: registrations,
 		})
 		if err != nil {
 			return err

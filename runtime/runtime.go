@@ -63,6 +63,8 @@ type ServerOptions struct {
 	// Ephemeral says that the server is started only once and may keep its data in memory. The server learns this from
 	// EphemeralVariable, and cannot be started again.
 	Ephemeral bool
+	// NoPresence says that the server need not send presence to others. The server learns this from PresenceVariable.
+	NoPresence bool
 	// Registrations are the registration files of application services that the server finds in RegistrationsDir when it starts, by
 	// name: "bridge.yaml". Whether it reads them is up to the candidate.
 	Registrations map[string][]byte
@@ -78,10 +80,13 @@ const (
 // EphemeralVariable is the environment variable that is "true" for a server that is started only once.
 const EphemeralVariable = "MSC4014_EPHEMERAL"
 
+// PresenceVariable is the environment variable that is "false" for a server that need not send presence to other servers.
+const PresenceVariable = "MSC4014_PRESENCE"
+
 // Variables are those that the servers' entry points read. The suite sets most of them itself.
 var Variables = []string{
 	RegistrationsVariable, "MSC4014_CA_DIR", "MSC4014_DATA_DIR", EphemeralVariable, "MSC4014_HTTPS_ADDRESS", "MSC4014_HTTP_ADDRESS", "MSC4014_LOG_LEVEL",
-	"MSC4014_PROGRAM_DIR", "MSC4014_REFERENCE_DIALECT", "MSC4014_REFERENCE_FAULT", "MSC4014_REFERENCE_MUTANT",
+	PresenceVariable, "MSC4014_PROGRAM_DIR", "MSC4014_REFERENCE_DIALECT", "MSC4014_REFERENCE_FAULT", "MSC4014_REFERENCE_MUTANT",
 	"MSC4014_REFERENCE_MUTANTS_REACHED", "MSC4014_REFERENCE_READINGS",
 }
 

@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Homeserver answers clients: accounts, rooms, and messages, which /sync returns. It does not check tokens. Its methods are safe for
@@ -21,6 +23,7 @@ type Homeserver struct {
 	scripts []script
 	count   int
 	events  map[string][]json.RawMessage // by room ID
+	holding bool
 	// federation is nil for a homeserver that does not federate.
 	federation Federation
 }
@@ -73,8 +76,34 @@ func (h *Homeserver) Answer(method, part string, status int, body string) {
 	h.scripts = kept
 }
 
+// HoldSyncs lets each /sync with a token be held for the time that it asks for: nothing happens.
+func (h *Homeserver) HoldSyncs() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.holding = true
+}
+
+// hold waits as long as a request asks to be held.
+func (h *Homeserver) hold(r *http.Request) {
+	h.mu.Lock()
+	holding := h.holding
+	h.mu.Unlock()
+	query := r.URL.Query()
+	wanted, err := strconv.Atoi(query.Get("timeout"))
+	if !holding || err != nil || query.Get("since") == "" {
+		return
+	}
+	timer := time.NewTimer(time.Duration(wanted) * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+	}
+}
+
 // ServeHTTP answers a request.
 func (h *Homeserver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.hold(r)
 	status, body := h.answer(r)
 	if status == 0 {
 		panic(http.ErrAbortHandler)

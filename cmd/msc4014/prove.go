@@ -31,7 +31,8 @@ The outcome is written to results/prove/prove.json, beside a folder with the res
 docs/soundness.md explains how to read it.
 
 --formats runs the whole suite on the reference in a few combinations of what the texts leave open about the wire (dialect,
-base version, place of signatures, path of invites ...), which have each possible pair. Everything must pass in each.
+base version, place of signatures, path of invites ...), which have each possible pair. Everything must pass in each. Every
+other one takes other readings than the default ones; what these are known to hide may be unsupported.
 
 --twins N plays only twin sessions, N with each fault of client-view and membership whose row does not name them, shared by
 the checks that play them. They must notice at least 60 % of these faults, and nothing without faults.

@@ -392,6 +392,12 @@ func (c *C) Controlling() {
 // Control records a positive control: the server accepts the valid variant of what the check expects it to refuse. If err is
 // not nil, the check ends as inconclusive. Every expected refusal needs a positive control before it.
 func (c *C) Control(err error) {
+	c.SharedControl(err)
+	c.recorder.Mark(transcript.NoteControl)
+}
+
+// SharedControl is Control for one that another check may have delivered, to whose exchanges this one refers (RestsOn).
+func (c *C) SharedControl(err error) {
 	if err != nil {
 		c.Inconclusive("positive control: %v", err)
 	}
@@ -399,7 +405,6 @@ func (c *C) Control(err error) {
 	defer c.mu.Unlock()
 	c.controls++
 	c.control = false
-	c.recorder.Mark(transcript.NoteControl)
 }
 
 // NeedControl ends the check with error if no positive control has passed: a refusal would prove nothing.

@@ -229,10 +229,11 @@ type limited struct {
 	clock  *clock
 	parent context.Context
 	kind   limitKind
-	base   time.Duration // the limit in the clock's time
-	work   time.Duration // the part of base that a slow machine or server extends
-	least  time.Duration // minimum of wall time
-	most   time.Duration // maximum of wall time, without overtime up to maxDelay
+	base   time.Duration        // the limit in the clock's time
+	work   time.Duration        // the part of base that a slow machine or server extends
+	least  time.Duration        // minimum of wall time
+	now    func() time.Duration // what the minimum would be now, to which it shrinks; nil if it stays
+	most   time.Duration        // maximum of wall time, without overtime up to maxDelay
 	// all and overtime are the clock's at the start.
 	all, overtime timeSpent
 
@@ -270,6 +271,14 @@ func (c *clock) within(parent context.Context, base, work, least time.Duration, 
 	return l, func() { l.end(context.Canceled, context.Canceled) }
 }
 
+// shrinks lets the minimum of wall time be at most what it would be now: a machine that was late before the wait, or at its beginning, and
+// is not any more does not keep a server from being told late.
+func (l *limited) shrinks(now func() time.Duration) {
+	l.clock.mu.Lock()
+	defer l.clock.mu.Unlock()
+	l.now = now
+}
+
 // spent returns the time that counts for it, since it began. The caller holds clock.mu.
 func (l *limited) spent() timeSpent {
 	all := l.clock.all.minus(l.all)
@@ -289,7 +298,11 @@ func (l *limited) left() (left time.Duration, forced bool) {
 	}
 	elapsed := l.clock.all.elapsed - l.all.elapsed
 	overtime := min(elapsed-spent.elapsed, maxDelay)
-	wanted = max(wanted, l.least-overtime)
+	least := l.least
+	if l.now != nil {
+		least = min(least, l.now())
+	}
+	wanted = max(wanted, least-overtime)
 	return min(wanted, l.most) + overtime - elapsed, wanted > l.most
 }
 

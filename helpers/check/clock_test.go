@@ -119,6 +119,32 @@ func TestDeadlineIsNotEarlierThanItsMinimum(t *testing.T) {
 	assert.Error(t, ctx.Err())
 }
 
+// TestMinimumShrinksOnceTheMachineIsQuiet: a heartbeat that was late before a wait extends it only as long as others are late.
+func TestMinimumShrinksOnceTheMachineIsQuiet(t *testing.T) {
+	clock, source := fakeClock()
+	minimum := 38 * time.Second
+	ctx, cancel := clock.within(context.Background(), 8*time.Second, maxWork, minimum, stepLimit)
+	defer cancel()
+	ctx.shrinks(func() time.Duration { return minimum })
+	source.passes(clock, 10*time.Second, 1, 1)
+	assert.NoError(t, ctx.Err(), "the machine is busy")
+	minimum = 14 * time.Second
+	source.passes(clock, 3*time.Second, 1, 1)
+	assert.NoError(t, ctx.Err(), "it is less busy")
+	minimum = 60 * time.Second
+	source.passes(clock, 20*time.Second, 1, 1)
+	assert.NoError(t, ctx.Err(), "it is busy again")
+	minimum = 8 * time.Second
+	source.passes(clock, heartbeat, 1, 1)
+	assert.ErrorIs(t, ctx.Err(), context.DeadlineExceeded)
+
+	bounded, cancelBounded := clock.within(context.Background(), 8*time.Second, maxWork, 8*time.Second, stepLimit)
+	defer cancelBounded()
+	bounded.shrinks(func() time.Duration { return time.Minute })
+	source.passes(clock, 8*time.Second, 1, 1)
+	assert.ErrorIs(t, bounded.Err(), context.DeadlineExceeded, "it does not grow: the clock charges less instead")
+}
+
 func TestCheckLimitIsDistinguishedFromStepDeadline(t *testing.T) {
 	clock, source := fakeClock()
 	whole, cancel := clock.within(context.Background(), 10*time.Second, 10*time.Second, 10*time.Second, checkLimit)

@@ -22,6 +22,8 @@ type Deployment interface {
 	Answers(ctx context.Context) error
 	// Talks returns an error if a user of an ordinary room on one of its servers cannot send a message and read it back.
 	Talks(ctx context.Context) error
+	// Works is Talks in a pseudo-ID room instead, if the candidate has those.
+	Works(ctx context.Context) error
 	// Health is Talks, and the same in a pseudo-ID room.
 	Health(ctx context.Context) error
 	// Federates returns an error if one of its servers does not exchange messages with a healthy peer any more.

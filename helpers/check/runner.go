@@ -214,7 +214,10 @@ func (r *Runner) Within(ctx context.Context, base time.Duration) (context.Contex
 
 // limit returns a context that ends after base in a clock's time, of which up to maxWork can be work.
 func (r *Runner) limit(ctx context.Context, of *clock, base time.Duration) (context.Context, context.CancelFunc) {
-	return of.within(ctx, base, min(base, maxWork), r.machine.lengthened(base), stepLimit)
+	least := func() time.Duration { return r.machine.lengthened(base) }
+	limited, cancel := of.within(ctx, base, min(base, maxWork), least(), stepLimit)
+	limited.shrinks(least)
+	return limited, cancel
 }
 
 func (r *Runner) emit(event verdict.Event) {
@@ -354,7 +357,7 @@ func proven(result verdict.CheckResult) bool {
 	return result.Verdict == verdict.Pass || result.Verdict == verdict.Unsupported
 }
 
-// slowLimit is how many times longer a slow check may take than others.
+// slowLimit is how many times longer a slow check may take than others, or than it roughly takes.
 const slowLimit = 3
 
 // execute runs the body of a check; find provides its deployments.
@@ -363,7 +366,7 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	defer cancel(nil)
 	limit := r.options.Limit
 	if one.Slow > 0 {
-		limit *= slowLimit
+		limit = slowLimit * max(limit, one.Slow)
 	}
 	this := &attempt{check: one}
 	clock := r.clocks.start(func() slowness { return slowness{r.options.Slowness(), this.serversSlowness()} })
@@ -428,11 +431,11 @@ func (r *Runner) execute(ctx context.Context, one *Check, find func(ctx context.
 	return this
 }
 
-// examine checks the health of the deployments of a check that did not pass, and notes whether one of them is dead.
+// examine asks whether the deployments of a check that did not pass still work, and notes whether one of them is dead.
 func (r *Runner) examine(ctx context.Context, this *attempt) {
 	for _, each := range this.instances {
 		if this.result.Verdict != verdict.Pass && this.result.Verdict != verdict.Unsupported {
-			r.confirm(ctx, each, each.deployment.Health)
+			r.confirm(ctx, each, each.deployment.Works)
 		}
 		if isClosed(each.deployment.Died()) {
 			this.interrupted = true
@@ -443,8 +446,8 @@ func (r *Runner) examine(ctx context.Context, this *attempt) {
 // healthTries is how often a health check is tried while the machine is too slow for it to mean anything.
 const healthTries = 3
 
-// confirmHealth is the last health check of a deployment, or the last of a check that may have harmed it. Federation is part of it; it
-// costs as much as the rest, so that a check that did not pass is not followed by it.
+// confirmHealth is the last health check of a deployment, or the last of a check that may have harmed it. Ordinary rooms and federation are
+// part of it; they cost more than the rest, so that a check that did not pass is not followed by them.
 func (r *Runner) confirmHealth(ctx context.Context, each *instance) (known bool) {
 	return r.confirm(ctx, each, each.deployment.Health, each.deployment.Federates)
 }

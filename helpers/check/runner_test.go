@@ -65,6 +65,7 @@ func (f *fakeServer) Federates(context.Context) error {
 	return nil
 }
 func (f *fakeServer) Talks(ctx context.Context) error { return f.Health(ctx) }
+func (f *fakeServer) Works(ctx context.Context) error { return f.Health(ctx) }
 func (f *fakeServer) Health(ctx context.Context) error {
 	if f.hung.Load() {
 		<-ctx.Done()

@@ -4,9 +4,10 @@ package check
 // thread that wakes up runs at once, nor does /proc/pressure, which is at its maximum as soon as every core has work.
 
 import (
-	"fmt"
+	"bytes"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -29,16 +30,16 @@ const decay = 0.7
 
 // measure returns the factor over the last seconds; 1 if the machine is idle or there is nothing to measure.
 func (q *queue) measure() float64 {
-	threads, _ := filepath.Glob(filepath.Join(q.folder, "*", "schedstat"))
+	threads := namesIn(q.folder)
 	now := make(map[string]turns, len(threads))
 	step := turns{}
 	for _, thread := range threads {
-		text, err := os.ReadFile(thread)
+		text, err := os.ReadFile(filepath.Join(q.folder, thread, "schedstat"))
 		if err != nil {
 			continue // it has ended
 		}
-		var total turns
-		if _, err := fmt.Sscan(string(text), &total.ran, &total.waited); err != nil {
+		total, ok := parseTurns(text)
+		if !ok {
 			continue
 		}
 		now[thread] = total
@@ -55,4 +56,26 @@ func (q *queue) measure() float64 {
 		return 1
 	}
 	return float64(q.recent.ran+q.recent.waited) / float64(q.recent.ran)
+}
+
+// namesIn returns what is in a folder, as far as it can be read: os.ReadDir and filepath.Glob would ask for the status of each.
+func namesIn(folder string) []string {
+	opened, err := os.Open(folder)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = opened.Close() }()
+	names, _ := opened.Readdirnames(-1)
+	return names
+}
+
+// parseTurns parses the first two numbers of a schedstat file, which are nanoseconds.
+func parseTurns(text []byte) (total turns, ok bool) {
+	fields := bytes.Fields(text)
+	if len(fields) < 2 {
+		return turns{}, false
+	}
+	ran, noRan := strconv.ParseInt(string(fields[0]), 10, 64)
+	waited, noWaited := strconv.ParseInt(string(fields[1]), 10, 64)
+	return turns{ran: time.Duration(ran), waited: time.Duration(waited)}, noRan == nil && noWaited == nil
 }

@@ -11,7 +11,7 @@ import (
 
 const (
 	// watchInterval is how often a deployment is asked whether it answers.
-	watchInterval = 250 * time.Millisecond
+	watchInterval = 500 * time.Millisecond
 	// usualSilence is the default of Options.Silence.
 	usualSilence = 3 * time.Second
 )

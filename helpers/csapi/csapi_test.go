@@ -281,6 +281,21 @@ func TestSyncUntilEndsAtOnceWithARefusal(t *testing.T) {
 	assert.Equal(t, 500, refusal.Status)
 }
 
+// remote is a context that says its deadline is an hour away, and ends before.
+type remote struct{ context.Context }
+
+func (remote) Deadline() (time.Time, bool) { return time.Now().Add(time.Hour), true }
+
+// TestSyncUntilEndsWithADeadlineThatCameNearer: the server holds the request, so it is not one that failed.
+func TestSyncUntilEndsWithADeadlineThatCameNearer(t *testing.T) {
+	server, _ := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	client := csapi.NewClient(server, "@a:hs1", "D", "tokentoken")
+	_, err := client.SyncUntil(remote{deadline(t, 200*time.Millisecond)}, "", "", func(*csapi.Response) error { return nil })
+	var wait *csapi.WaitError
+	require.ErrorAs(t, err, &wait)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
 func TestSyncUntilPausesIfTheServerDoesNotHoldRequests(t *testing.T) {
 	asked := 0
 	server, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {

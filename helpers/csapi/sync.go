@@ -79,7 +79,9 @@ func (c *Client) SyncUntil(ctx context.Context, since, filter string, satisfied 
 		asked := time.Now()
 		response, err := c.Sync(ctx, since, max(hold, 0), filter)
 		if err != nil {
-			if wait.Answers > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			// A deadline that came nearer meanwhile does not make a held request one that failed.
+			held := wait.Answers > 0 || time.Since(asked) < hold
+			if held && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				wait.Waited = time.Since(started)
 				return since, wait
 			}

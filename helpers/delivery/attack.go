@@ -23,7 +23,7 @@ type Attack struct {
 	liars            int // users of Origin whose events are hostile
 	// Chances are how many gaps hostile events were in, or hostile answers the peer had, and Taken how many of these the server asked for.
 	Chances, Taken int
-	// Given are the client views of Room that Alice was given before hostile events came, by name.
+	// Given are the client views of a room that she made that Alice was given before hostile events came, by name.
 	Given map[string]bool
 	// Elsewhere is an honest room, of Alice and Neighbour, a user of an honest peer.
 	Elsewhere *stage.Room

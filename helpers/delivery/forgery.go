@@ -72,13 +72,20 @@ func (f Forgery) judge(s Scene, path Path, kind Kind) {
 	if !path.Enters && !path.Gap {
 		f.opensRoom(&s)
 	}
-	c.Controlling()
-	honest := f.deliver(s, path, kind, f.honestly)
-	accepted := WithAnswer(honest.IsShown(s.Alice), honest.Answer)
-	if f.Needs != "" {
-		c.Need(f.Needs, accepted)
+	control := func() error {
+		honest := f.deliver(s, path, kind, f.honestly)
+		return WithAnswer(honest.IsShown(s.Alice), honest.Answer)
 	}
-	c.Control(accepted)
+	if path.HasRoomOfItsOwn() && f.Honest == nil && f.Prepare == nil {
+		s.SharesControl(fmt.Sprintf("%s, by %s", kind, path.Name), f.Needs, control)
+	} else {
+		c.Controlling()
+		accepted := control()
+		if f.Needs != "" {
+			c.Need(f.Needs, accepted)
+		}
+		c.Control(accepted)
+	}
 
 	forged := f.deliver(s, path, kind, func(s Scene, honest Honestly) federation.Template {
 		c.UnderTest()
@@ -88,7 +95,7 @@ func (f Forgery) judge(s Scene, path Path, kind Kind) {
 	c.Notef("the server answered the forged event with %s", forged.Answer)
 	switch {
 	case forged.KeptOut != nil:
-		s.KeepsOut("the forged event", forged.Delivery)
+		s.KeepsOut("the forged event", forged.KeptOut)
 	case f.Judge == nil:
 		isRefused(s, f, forged)
 	default:

@@ -24,7 +24,9 @@ var (
 		Introduce: introduceByMissingEvents,
 		Attack: func(a *Attack, inputs []hostile.Input) {
 			for _, some := range a.apart(inputs) {
-				togetherOrApart(some, a.saysAfter)
+				for missing := range slices.Chunk(some, mostMissing) {
+					togetherOrApart(missing, a.saysAfter)
+				}
 			}
 		},
 	}
@@ -42,6 +44,9 @@ var (
 	// is authorised by another, which the server does not have.
 	EventAuth = Path{Name: "event_auth", Known: true, Gap: true, Deliver: deliverByEventAuth}
 )
+
+// mostMissing is how many hostile events are in a gap: deployed servers ask for so many.
+const mostMissing = 20
 
 // LeavesOut lets Origin answer get_missing_events without an event, so that the server asks for the state there, until remove is called.
 func (s Scene) LeavesOut(event federation.Event) (remove func()) {

@@ -67,26 +67,35 @@ func introduceByMissingEvents(s Scene, member *federation.User, others ...Other)
 }
 
 // introduceByState: get_missing_events returns the last event of the gap alone, so that the server asks for the state before
-// it.
+// it. The member's message is in another gap, once the server knows the member: whether Origin may send it in a transaction is open
+// (mapping/delivered-by-third-server).
 func introduceByState(s Scene, member *federation.User, others ...Other) (Introduction, error) {
 	m := Introduction{Room: s.Origin.Joins(s.Alice.Makes(stage.Public), s.Carol)}
 	m.joins(member, others)
 	m.Room.AppliesText(member, "said in the gap")
 	// The member must be in the current state of the room, by events of others, before it can send anything.
 	last := m.Room.AppliesText(s.Carol, "said last in the gap")
-	defer s.Origin.Handle(federation.GetMissingEvents, func(request *federation.Request, honest func() federation.Answer) federation.Answer {
+	isFilled := s.Origin.Handle(federation.GetMissingEvents, func(request *federation.Request, honest func() federation.Answer) federation.Answer {
 		if request.Room() == nil || request.Room().ID() != m.Room.ID() {
 			return honest()
 		}
 		return federation.JSON(http.StatusOK, map[string]any{"events": []federation.Event{last}})
-	})()
+	})
 	after := m.Room.AppliesText(s.Carol, "said after the gap")
+	refusal := s.Sends(after)
+	err := s.unless(refusal).Sees(m.Room, after)
+	isFilled()
+	if err != nil {
+		return m, errors.Join(refusal, err)
+	}
 	m.Said = m.Room.AppliesText(member, "said by a member of the fetched state")
-	refusals := errors.Join(s.Sends(after), s.Sends(m.Said))
-	return m, errors.Join(refusals, s.unless(refusals).Sees(m.Room, after, m.Said))
+	later := m.Room.AppliesText(s.Carol, "said after another gap")
+	refusal = errors.Join(refusal, s.Sends(later))
+	return m, errors.Join(refusal, s.unless(refusal).Sees(m.Room, m.Said, later))
 }
 
-// introduceByStateOfSendJoin: the members are in the room already when Alice joins it through Origin.
+// introduceByStateOfSendJoin: the members are in the room already when Alice joins it through Origin. The server gets the member's message
+// when it asks for what it missed before another one.
 func introduceByStateOfSendJoin(s Scene, member *federation.User, others ...Other) (Introduction, error) {
 	m := Introduction{Room: s.Origin.Makes(federation.RoomOptions{Creator: s.Carol})}
 	m.joins(member, others)
@@ -95,8 +104,9 @@ func introduceByStateOfSendJoin(s Scene, member *federation.User, others ...Othe
 	}
 	barrier := m.Room.Builds(federation.TextMessage(s.Carol, "said beside the member's message"))
 	m.Said = m.Room.AppliesText(member, "said after alice's join")
-	refusal := s.Sends(m.Said)
-	return m, errors.Join(refusal, s.seesBefore(m.Room, barrier, refusal, m.Said))
+	after := m.Room.AppliesText(s.Carol, "said after the member's message")
+	refusal := s.Sends(after)
+	return m, errors.Join(refusal, s.seesBefore(m.Room, barrier, refusal, m.Said, after))
 }
 
 // introduceByBackfill: the member has joined and left before Alice joins, and her client pages back.

@@ -40,7 +40,7 @@ var CompletedInvite = Path{
 				a.marks(forged)
 				return federation.Answer{Status: answer.Status, Body: append(append([]byte(`{"event":`), forged.JSON...), '}')}
 			})
-			a.asks(func(ctx context.Context) error { return a.Alice.Invite(ctx, a.Room.ID(), liar.ID()) })
+			a.asks(func(ctx context.Context) error { return a.Alice.Client.Invite(ctx, a.Room.ID(), liar.ID()) })
 			remove()
 		}
 	},

@@ -12,6 +12,10 @@ const (
 	Join                 // of a user that is not in the room yet
 )
 
+func (k Kind) String() string {
+	return [...]string{"a message", "state that every member may send", "state that takes power", "a join"}[k]
+}
+
 // The event types of the kinds of state.
 const (
 	MemberStateType     = "org.example.note"

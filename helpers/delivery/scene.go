@@ -37,7 +37,10 @@ func (s Scene) MakesRoom() *stage.Room {
 }
 
 // AliceJoins lets Alice join the room.
-func (s Scene) AliceJoins() { s.Alice.Joins(s.Room.ID(), s.Origin.Name()) }
+func (s Scene) AliceJoins() {
+	s.Alice.Joins(s.Room.ID(), s.Origin.Name())
+	s.Room.Blaming("mapping/in-remote-join").MemberOf(s.Alice.UserID) // otherwise peers do not take her server for a member
+}
 
 // OpensRoom makes a new room, lets Alice join it and waits until her client sees its messages.
 func (s *Scene) OpensRoom() {
@@ -48,17 +51,23 @@ func (s *Scene) OpensRoom() {
 
 // Enters lets Alice join the room, which may fail, and waits until her client sees its messages.
 func (s Scene) Enters() Delivery {
-	if _, err := s.Alice.JoinRoom(s.C.Context(), s.Room.ID(), s.Origin.Name()); err != nil {
-		s.C.Timely(err) // Dendrite answers a join after 20 s, whether joined or not
+	if err := s.JoinsIfLet(); err != nil {
 		return Delivery{Answer: "a refusal to join the room: " + err.Error(), KeptOut: err}
 	}
 	return Delivery{Answer: "joining the room", Barrier: s.Barrier()}
 }
 
+// JoinsIfLet lets Alice join the room, and returns the error if the server does not.
+func (s Scene) JoinsIfLet() error {
+	_, err := s.Alice.JoinRoom(s.C.Context(), s.Room.ID(), s.Origin.Name())
+	s.C.Timely(err) // Dendrite answers a join after 20 s, whether joined or not
+	return err
+}
+
 // KeepsOut fails the check because Alice could not enter a room with a lie in it, and could enter one without. What clients were given
 // before they are given after: only a demand that the room itself be refused is met by that.
-func (s Scene) KeepsOut(what string, delivered Delivery) {
-	s.C.Errorf("%s keeps others out of the room: the server answered with a refusal to join the room: %v", what, delivered.KeptOut)
+func (s Scene) KeepsOut(what string, refusal error) {
+	s.C.Errorf("%s keeps others out of the room: the server answered with a refusal to join the room: %v", what, refusal)
 }
 
 // Barrier waits until Alice is shown a new message of Carol, which it returns: the server has processed what was delivered before it. In a

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"cmp"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -54,6 +55,17 @@ func (p *Peer) invite(request *Request) Answer {
 		answer = append(append([]byte("[200,"), answer...), ']')
 	}
 	return Answer{Status: http.StatusOK, Body: answer}
+}
+
+// PutsInvite reports whether the request brings an invite: by its path or, where a peer does not know that, by its body.
+func (r *Request) PutsInvite() bool {
+	return r.Endpoint == Invite || r.Endpoint == Unknown && r.Method != http.MethodGet && bytes.Contains(r.Body, []byte(`"invite"`))
+}
+
+// PutsPartialInvite reports whether the request brings an invite to one of the paths at which peers complete it (invite/endpoint).
+func (r *Request) PutsPartialInvite() bool {
+	return r.Endpoint == Invite && r.Version == "v3" && len(r.Parameters) == 2 && strings.HasPrefix(r.Parameters[1], "@") &&
+		(strings.HasPrefix(r.Parameters[0], "!") || strings.HasPrefix(r.Parameters[0], "$"))
 }
 
 // completeInvite adds the state key, the mapping and the signature of the invited user's key to a partial invite.

@@ -8,6 +8,8 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
+	"io"
+	"sync"
 )
 
 // Value has a value in about a tenth of its memory. It must be one that encoding/gob can encode. Empty slices and maps become nil.
@@ -16,13 +18,23 @@ type Value[T any] struct {
 	err  error // why the value could not be packed
 }
 
-// Of packs a value, fast rather than well. If that fails, Get says so.
-func Of[T any](value T) *Value[T] {
-	var data bytes.Buffer
-	compressor, err := flate.NewWriter(&data, flate.BestSpeed)
-	if err == nil {
-		err = errors.Join(gob.NewEncoder(compressor).Encode(value), compressor.Close())
+// compressors are used again: a new one takes over a megabyte. They are fast rather than good.
+var compressors = sync.Pool{New: func() any {
+	compressor, err := flate.NewWriter(io.Discard, flate.BestSpeed)
+	if err != nil {
+		panic(err) // only the level can be wrong
 	}
+	return compressor
+}}
+
+// Of packs a value. If that fails, Get says so.
+func Of[T any](value T) *Value[T] {
+	compressor := compressors.Get().(*flate.Writer)
+	defer compressors.Put(compressor)
+	var data bytes.Buffer
+	compressor.Reset(&data)
+	err := errors.Join(gob.NewEncoder(compressor).Encode(value), compressor.Close())
+	compressor.Reset(io.Discard) // lets go of the data
 	if err != nil {
 		return &Value[T]{err: fmt.Errorf("cannot pack a %T: %w", value, err)}
 	}

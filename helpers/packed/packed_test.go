@@ -2,7 +2,10 @@ package packed_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,4 +44,31 @@ func TestNothing(t *testing.T) {
 func TestWhatCannotBePacked(t *testing.T) {
 	_, err := packed.Of(func() {}).Get()
 	assert.ErrorContains(t, err, "cannot pack a func()")
+}
+
+// TestManyAtOnce: values that are packed at the same time, or after one that failed, do not mix.
+func TestManyAtOnce(t *testing.T) {
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			for j := range 20 {
+				text := strings.Repeat(fmt.Sprint(i, j), 1000)
+				value := packed.Of(text)
+				_, err := packed.Of(func() {}).Get()
+				assert.Error(t, err)
+				again, err := value.Get()
+				assert.NoError(t, err)
+				assert.Equal(t, text, again)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func BenchmarkOf(b *testing.B) {
+	text := strings.Repeat(`time="2026-12-02T12:00:00Z" level=warning msg="a line of a log"`+"\n", 500)
+	b.ReportAllocs()
+	for b.Loop() {
+		packed.Of(text)
+	}
 }

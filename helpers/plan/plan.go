@@ -7,8 +7,9 @@ import (
 	"msc4014/runtime"
 )
 
-// FewestSessions is how many checks play twin sessions, which share those of a run for them: each plays one at least.
-const FewestSessions = 4
+// FewestSessions is the least number of sessions of a run for twin sessions: the checks that play them share every eight, and each plays one at
+// least.
+const FewestSessions = 8
 
 // Plan is one run of one candidate, or of two in a mixed deployment.
 type Plan struct {

@@ -205,8 +205,15 @@ func TestRefusedViews(t *testing.T) {
 	nothing := func(*stage.User) {}
 	views := func(alice *stage.User) { alice.Views(testRoom) }
 	control := func(alice *stage.User) { alice.SomeView(testRoom, func(stage.View) bool { return true }) }
+	shared := func(alice *stage.User) { // the control of another check
+		control(alice)
+		given := alice.Given()
+		assert.Len(t, given, 5)
+		alice.Recalls(map[string]bool{"/messages": false, "/members": false, "/state": false, "/joined_members": false})
+		alice.Recalls(given)
+	}
 	for _, part := range []string{"/messages", "/members", "/state", "/joined_members"} {
-		for _, before := range []func(*stage.User){views, control} {
+		for _, before := range []func(*stage.User){views, control, shared} {
 			for _, status := range []int{403, 500} {
 				result := refusing(part, status, before, views)
 				assert.Equal(t, verdict.Fail, result.Verdict, "%s answered %d", part, status)
@@ -232,6 +239,12 @@ func TestRefusedViews(t *testing.T) {
 		alice.Views(testRoom)
 	})
 	assert.Equal(t, verdict.Fail, result.Verdict, "it was not asked for before, and another user is given it in another room")
+
+	result = refusing(testRoom+"/members", 500, func(alice *stage.User) { alice.Recalls(map[string]bool{"/members": false}) }, func(alice *stage.User) {
+		f.home.Answer("GET", "/members", 200, `{"chunk":[]}`)
+		alice.Views(testRoom)
+	})
+	assert.Equal(t, verdict.Pass, result.Verdict, "it was refused for the control of another check: %s", result.Reason)
 
 	result = refusing("/event/", 404, func(alice *stage.User) {
 		f.home.Answer("GET", "/event/", 200, fmt.Sprintf(message, "$said", "@alice:hs1"))

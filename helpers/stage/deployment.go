@@ -22,6 +22,8 @@ type Blueprint struct {
 	Private bool // for checks that stop, cut or break servers
 	// Restarted servers keep their data in files; others cannot be restarted.
 	Restarted bool
+	// NoPresence says that no check judges what servers send each other of presence, so that they may leave it out.
+	NoPresence bool
 	// Services says that the servers are given the registrations of application services, which the suite plays.
 	Services bool
 }
@@ -30,6 +32,11 @@ type Blueprint struct {
 type World interface {
 	// Lacks says why the servers of a blueprint do not support pseudo-ID rooms, alone or together; "" if they do.
 	Lacks(Blueprint) string
+	// InvitesElsewhere is the path to which the candidate of hs1 sends invites of other servers' users; "" if peers complete them there.
+	InvitesElsewhere() string
+	// OnVersion12 says what shows that pseudo-ID rooms of the candidate of hs1 build on room version 12, which Lacks says, too; "" if
+	// nothing does.
+	OnVersion12() string
 	// Format returns the event format of pseudo-ID rooms of the candidate of hs1.
 	Format() pseudoid.Format
 	// Unseen returns why no event of the candidate of hs1 showed a part of the format, "" if one did.

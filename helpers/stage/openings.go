@@ -6,7 +6,7 @@ import "msc4014/helpers/check"
 
 // The blueprints of these starting states. Package blueprints lists them with the others.
 var (
-	OneServer  = Blueprint{Name: "one server", Servers: 1}
+	OneServer  = Blueprint{Name: "one server", Servers: 1, NoPresence: true}
 	TwoServers = Blueprint{Name: "two servers", Servers: 2}
 )
 

@@ -2,6 +2,7 @@ package stage_test
 
 import (
 	"errors"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -166,6 +167,48 @@ func TestSyncSaysWhatItLacks(t *testing.T) {
 		})
 		assert.ErrorContains(s.C, err, "no device of bob")
 		assert.ErrorContains(s.C, err, "M_UNKNOWN")
+	})
+	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
+}
+
+// TestSeesInTimeLooksLessAndLessOften: while nothing happens, what is looked for may still come, but each look costs the server much.
+func TestSeesInTimeLooksLessAndLessOften(t *testing.T) {
+	f := newFakeCandidate(t)
+	f.home.HoldSyncs()
+	result := f.judge(t, func(s *stage.Stage) {
+		looks := 0
+		err := s.User("alice").SeesInTime(func() error {
+			if looks++; looks < 4 {
+				return errors.New("not yet")
+			}
+			return nil
+		})
+		assert.NoError(s.C, err)
+		assert.Equal(s.C, 4, looks)
+		var holds []string
+		for _, exchange := range s.C.Transcript() {
+			if address, err := url.Parse(exchange.URL); err == nil && strings.HasSuffix(address.Path, "/sync") {
+				holds = append(holds, address.Query().Get("timeout"))
+			}
+		}
+		assert.Equal(s.C, []string{"0", "250", "500", "1000"}, holds)
+	})
+	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
+}
+
+// TestSeesInTimeLooksAtTheDeadline: the last look is when the time is up, even if the server holds /sync until then.
+func TestSeesInTimeLooksAtTheDeadline(t *testing.T) {
+	f := newFakeCandidate(t)
+	f.home.HoldSyncs()
+	result := f.judge(t, func(s *stage.Stage) {
+		begun := time.Now()
+		err := s.User("alice").SeesInTime(func() error {
+			if time.Since(begun) < stage.Patience {
+				return errors.New("not yet")
+			}
+			return nil
+		})
+		assert.NoError(s.C, err)
 	})
 	assert.Equal(t, verdict.Pass, result.Verdict, result.Reason)
 }

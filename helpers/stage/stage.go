@@ -37,6 +37,7 @@ type Stage struct {
 	accounts map[string]bool // the user IDs of users that the check registered
 	guests   int             // how many users of peers Guests has returned
 	services map[string]*Service
+	lists    map[int]bool // whether the server at a place has /joined_members of ordinary rooms
 }
 
 // Open returns a stage on a deployment of the blueprint. It ends the check as unsupported if the servers do not support pseudo-ID
@@ -52,6 +53,10 @@ func Open(c *check.C, blueprint Blueprint) *Stage {
 	}
 	return OpenOrdinary(c, blueprint)
 }
+
+// OnVersion12 says what shows that pseudo-ID rooms of the candidate build on room version 12, in which peers cannot take part; "" if nothing
+// does.
+func OnVersion12(c *check.C) string { return worldOf(c).OnVersion12() }
 
 func worldOf(c *check.C) World { return c.Deployments().(World) }
 

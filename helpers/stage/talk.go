@@ -1,7 +1,10 @@
 package stage
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 
 	"github.com/stretchr/testify/assert"
@@ -58,6 +61,56 @@ func (u *User) SeesMembers(roomID string, userIDs ...string) {
 // room that it enters after its user has joined, and show placeholders and send their servers nothing until then (MSC1228, Handling the
 // mxid mapping). It judges nothing: if they do not come in time, the check judges what it sees then.
 func (u *User) LetsVerify(roomID string, userIDs ...string) { _, _ = u.awaitsMembers(roomID, userIDs) }
+
+// JoinedMembers shadows that of csapi. A server that refuses /joined_members of ordinary rooms, too, need not have it: what it says is then taken
+// from /members.
+func (u *User) JoinedMembers(ctx context.Context, roomID string) (*csapi.Response, error) {
+	answer, refusal := u.Client.JoinedMembers(ctx, roomID)
+	if _, isRefused := csapi.Refused(refusal); !isRefused || u.stage.listsMembers(u.place) {
+		return answer, refusal
+	}
+	listed, err := u.Members(ctx, roomID, url.Values{"membership": {"join"}})
+	if err != nil {
+		return nil, err
+	}
+	joined := map[string]any{}
+	for _, event := range listed.Get("chunk").Array() {
+		if event.Get("content.membership").String() == "join" {
+			joined[event.Get("state_key").String()] = map[string]any{
+				"display_name": event.Get("content.displayname").Value(), "avatar_url": event.Get("content.avatar_url").Value(),
+			}
+		}
+	}
+	if listed.Body, err = json.Marshal(map[string]any{"joined": joined}); err != nil {
+		u.stage.C.SuiteError(err)
+	}
+	return listed, nil
+}
+
+// listsMembers reports whether a server has /joined_members, by an ordinary room.
+func (s *Stage) listsMembers(place int) bool {
+	s.mu.Lock()
+	known, isKnown := s.lists[place]
+	s.mu.Unlock()
+	if isKnown {
+		return known
+	}
+	user := s.UserAt(place, "ordinary-member")
+	_, err := user.Client.JoinedMembers(s.C.Context(), user.MakesOrdinary())
+	if csapi.NoAnswer(err) {
+		s.C.Need("resilience/stays-up", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lists == nil {
+		s.lists = map[int]bool{}
+	}
+	s.lists[place] = err == nil
+	if err != nil {
+		s.C.Notef("clients are refused /joined_members of ordinary rooms, too: /members stands in for it: %v", err)
+	}
+	return err == nil
+}
 
 // awaitsMembers waits until the client sees all of these joined members, or no placeholder. It returns all that it sees then, or at the
 // deadline, or why that is refused.

@@ -248,13 +248,45 @@ func (u *User) SeesInSync(since string, satisfied func(*csapi.Response) error) e
 	return errors.Join(lacks, ctx.Err())
 }
 
-// SeesInTime looks until look returns nil, again after each answer to /sync. It returns the last error of look at the deadline. It is for
-// what a server may show otherwise at first, such as members that it verifies in the background.
+// SeesInTime looks until look returns nil, again after each answer to /sync that comes before its hold ends: something has changed. Each
+// time that none does, it looks as well, and the next hold is twice as long. At the deadline it looks a last time, and returns that error
+// of look. It is for what a server may show otherwise at first, such as members that it verifies in the background, with or without an
+// event that says so.
 func (u *User) SeesInTime(look func() error) error {
-	if look() == nil {
+	lacks := look()
+	if lacks == nil {
 		return nil
 	}
-	return u.SeesInSync("", func(*csapi.Response) error { return look() })
+	ctx, cancel := u.stage.C.Within(Patience)
+	defer cancel()
+	hold := time.Duration(0) // of the initial /sync, after which nothing has changed yet
+	for since := ""; ; {
+		asked := time.Now()
+		answer, err := u.Sync(ctx, since, hold, "")
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			if ctx.Err() != nil && u.stage.C.Context().Err() == nil {
+				lacks = look()
+			}
+			if lacks == nil {
+				return nil
+			}
+			return errors.Join(lacks, err)
+		}
+		since = answer.Get("next_batch").String()
+		if hold == 0 {
+			hold = shortHold
+			continue
+		}
+		if time.Since(asked) >= hold {
+			hold *= 2
+		}
+		if lacks = look(); lacks == nil {
+			return nil
+		}
+	}
 }
 
 // SyncToken returns the next_batch of an initial /sync.

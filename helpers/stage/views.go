@@ -16,6 +16,7 @@ type View struct {
 	Name   string
 	Events []gjson.Result
 	Keys   []string // user IDs that are keys (joined_members)
+	Heroes []string // the user IDs of the room's summary (/sync)
 }
 
 // Views returns all views of a room: initial /sync, /messages, /members, /state and /joined_members. A view that the server refuses
@@ -90,12 +91,12 @@ func (u *User) views(roomID string) []wayToLook {
 	}
 	return []wayToLook{
 		{"/sync", func() (*csapi.Response, error) { return u.Sync(ctx, "", 0, "") }, func(answer *csapi.Response) View {
-			return View{Events: csapi.EventsIn(answer, roomID)}
+			return View{Events: csapi.EventsIn(answer, roomID), Heroes: heroesOf(answer, roomID)}
 		}},
 		{"/messages", func() (*csapi.Response, error) { return u.Messages(ctx, roomID, "", "b", 100) }, events("chunk")},
 		{membersView, func() (*csapi.Response, error) { return u.Members(ctx, roomID, nil) }, events("chunk")},
 		{stateView, func() (*csapi.Response, error) { return u.State(ctx, roomID) }, events("@this")},
-		{joinedMembersView, func() (*csapi.Response, error) { return u.JoinedMembers(ctx, roomID) }, func(answer *csapi.Response) View {
+		{joinedMembersView, func() (*csapi.Response, error) { return u.Client.JoinedMembers(ctx, roomID) }, func(answer *csapi.Response) View {
 			return View{Keys: keysOf(answer.Get("joined"))}
 		}},
 	}
@@ -175,6 +176,27 @@ func (s *Stage) sees(u *User, view string, given bool) {
 	s.seen[glance{u.UserID, view}] = given
 }
 
+// Given returns the views that the user looked at, and whether it was given them when it last did.
+func (u *User) Given() map[string]bool {
+	s := u.stage
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	given := map[string]bool{}
+	for looked, was := range s.seen {
+		if looked.userID == u.UserID {
+			given[looked.view] = was
+		}
+	}
+	return given
+}
+
+// Recalls takes the views of another user, who looked at them for a control that checks share, for the user's own (Given).
+func (u *User) Recalls(given map[string]bool) {
+	for view, was := range given {
+		u.stage.sees(u, view, was)
+	}
+}
+
 // saw reports whether the user was given a view when it last looked at it. If it never did, another user looks at a room of its own.
 func (u *User) saw(view string) bool {
 	s := u.stage
@@ -208,6 +230,14 @@ func (u *User) saw(view string) bool {
 	}
 	s.sees(u, view, given)
 	return given
+}
+
+// heroesOf returns the heroes of a joined room in an answer to /sync.
+func heroesOf(sync *csapi.Response, roomID string) (userIDs []string) {
+	for _, userID := range sync.Get("rooms.join." + gjson.Escape(roomID) + `.summary.m\.heroes`).Array() {
+		userIDs = append(userIDs, userID.String())
+	}
+	return userIDs
 }
 
 // keysOf returns the keys of an object.

@@ -1,13 +1,13 @@
 package twins
 
-// What the proposal itself makes different, set aside by rules; each names the requirement that has it.
+// What the proposal, or another specification, makes or lets be different, set aside by rules; each names the requirement that has it.
 
 import (
 	"net/http"
 	"strings"
 )
 
-// rule says which differences a requirement explains.
+// rule says which differences a requirement, or another specification, explains.
 type rule struct {
 	requirement string
 	explains    func(Difference) bool
@@ -20,10 +20,15 @@ var rules = []rule{
 			(strings.HasSuffix(one.Field, "[m.room.create].content.creator") || one.Endpoint == "/state/m.room.create" && one.Field == "creator")
 	}},
 	// With an invite to another server comes the inviter's mapping; who else wrote the state that comes with it, or takes the invite back,
-	// cannot be known there.
+	// cannot be known there. Nor need a server that has left the room know who joined since, or who does something about one of its users then.
 	{"invite/inviter-join-included", func(one Difference) bool {
 		named := strings.HasSuffix(one.Field, ".sender") || strings.HasSuffix(one.Field, "[m.room.create].content.creator")
 		return one.Outside && !one.Inviter && named && strings.HasPrefix(one.Pseudo, `"@_unverified`)
+	}},
+	// A server may leave out lazily loaded members whom it remembers to have sent to the device, and may forget that at any time.
+	{"client-server API, lazy-loading room members", func(one Difference) bool {
+		member := one.Field == "join.state.events.["+memberType+"]" || one.Field == "state.["+memberType+"]"
+		return one.Lazy && member && (one.Ordinary == nothingThere || one.Pseudo == nothingThere)
 	}},
 }
 

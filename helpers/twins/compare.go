@@ -19,8 +19,9 @@ type Difference struct {
 	Pseudo   string // what the pseudo-ID room has
 	StepID   int
 	User     int  // who sees it
-	Outside  bool // the user's server cannot know who is in the room (player.outside)
+	Outside  bool // the user's server cannot know who is in the room (player.outside), or this user (player.strange)
 	Inviter  bool // the ordinary room has the user ID there of who invited the user
+	Lazy     bool // the user asked for lazily loaded members before, in an earlier step, and does again
 	// Parts says that one room took the request and the other did not, or that an event crossed between servers in one alone: what
 	// follows cannot be compared.
 	Parts bool

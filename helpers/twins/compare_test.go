@@ -152,6 +152,29 @@ func TestCause(t *testing.T) {
 	assert.Empty(t, explained(lacking), "a creator that is shown is a user ID")
 }
 
+// TestMembersThatWereSentBefore: lazily loaded, they may be left out when the same user asks again.
+func TestMembersThatWereSentBefore(t *testing.T) {
+	p := newPlayer(Company{Users: []*csapi.Client{{UserID: "alice"}, {UserID: "bob"}, {UserID: "carol"}}}, Session{Cast: OneServer})
+	p.rooms = []*room{{}, {}, {}}
+	missing := func(step, user int, kind, field string) string {
+		one := Difference{Step: kind, Endpoint: "answer", Field: field, Ordinary: `{}`, Pseudo: nothingThere, StepID: step, User: user}
+		return explained(p.inContext(one))
+	}
+	for _, each := range []struct{ kind, field string }{
+		{"sync with lazy members", "join.state.events.[m.room.member]"}, {"messages with lazy members", "state.[m.room.member]"},
+	} {
+		p.lazily = map[int]int{}
+		p.learn(Step{ID: 3, Kind: each.kind, By: 0, Whom: nobody}, answer{status: http.StatusOK})
+		p.learn(Step{ID: 5, Kind: each.kind, By: 0, Whom: nobody}, answer{status: http.StatusOK})
+		assert.Empty(t, missing(3, 0, each.kind, each.field), "asked for the first time")
+		assert.NotEmpty(t, missing(5, 0, each.kind, each.field))
+		assert.Empty(t, missing(5, 1, each.kind, each.field), "another user")
+		assert.Empty(t, missing(5, 0, each.kind, each.field+".content.displayname"), "of a member that was sent")
+		assert.Empty(t, missing(5, 0, each.kind, "join.timeline.events[m.room.member]"), "an event of the timeline")
+		assert.Empty(t, missing(5, 0, "get members", each.field), "not lazily loaded")
+	}
+}
+
 // TestPlaceholdersOutside: who takes an invite back cannot be known on a server that has nobody in the room, besides the inviter.
 func TestPlaceholdersOutside(t *testing.T) {
 	step := func(kind string, by, whom int) Step { return Step{Kind: kind, By: by, Whom: whom} }
@@ -169,7 +192,16 @@ func TestPlaceholdersOutside(t *testing.T) {
 		"a user of a server in the room":         {[]Step{step("invite", alice, carol), step("kick", alice, carol)}, "", carol, "bob", false},
 		"a server that has left is invited":      {[]Step{step("join", bob, nobody), step("leave", bob, nobody), step("invite", carol, bob), step("ban", alice, bob)}, "", bob, "alice", true},
 		"what a server that has left saw before": {[]Step{step("join", bob, nobody), step("leave", bob, nobody), step("invite", carol, bob)}, lookStep, bob, "alice", false},
-		"an invite of another server is shown":   {[]Step{step("invite", carol, bob)}, lookStep, bob, "alice", true},
+		"what who joined since did to a user of a server that has left": {
+			[]Step{step("join", bob, nobody), step("leave", bob, nobody), step("knock", bob, nobody), step("join", carol, nobody), step("ban", carol, bob)}, lookStep, bob, "carol", true,
+		},
+		"what who joined since did, once the server is back": {
+			[]Step{step("join", bob, nobody), step("leave", bob, nobody), step("join", carol, nobody), step("join", bob, nobody)}, lookStep, bob, "carol", false,
+		},
+		"what was done to a user of a server that has left": {
+			[]Step{step("join", bob, nobody), step("join", carol, nobody), step("leave", bob, nobody), step("ban", carol, bob)}, lookStep, bob, "carol", true,
+		},
+		"an invite of another server is shown": {[]Step{step("invite", carol, bob)}, lookStep, bob, "alice", true},
 	} {
 		users := []*csapi.Client{{UserID: "alice"}, {UserID: "bob"}, {UserID: "carol"}}
 		p := newPlayer(Company{Users: users}, Session{Cast: TwoServers})

@@ -77,6 +77,9 @@ func (p *player) event(r *room, known *federation.Room, user *federation.User, s
 	if step.Kind == "leave" {
 		return known.MemberTemplate(user, "leave").Build()
 	}
+	if step.Kind == "own member event" {
+		return known.MemberTemplate(user, "join").WithContent("displayname", text(step)).Build()
+	}
 	asked := kindsByName[step.Kind].request(r, step)
 	var segments []string
 	for _, each := range strings.Split(asked.path, "/") {

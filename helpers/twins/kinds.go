@@ -31,6 +31,8 @@ type kind struct {
 	guests bool
 	// anyRefusal says that it may be refused for one reason or another: which is not compared.
 	anyRefusal bool
+	// lazy says that it asks for lazily loaded members.
+	lazy bool
 	// path is where lists stand in the answer, if not in "answer" (isUnordered).
 	path string
 }
@@ -140,40 +142,40 @@ var kinds = []kind{
 	{name: "custom event", weight: 2, event: true, choose: anybody, request: sends("org.example.twin", func(r *room, s Step) fields {
 		return fields{"number": s.ID, "nested": fields{"sender": own(r, s), "list": []any{s.ID, "x", nil}}}
 	})},
-	{name: redaction, weight: 5, event: true, guests: true, choose: toEvent, request: func(r *room, s Step) request {
+	{name: redaction, weight: 4, event: true, guests: true, choose: toEvent, request: func(r *room, s Step) request {
 		return request{method: http.MethodPut, path: v3("rooms", r.id, "redact", r.event(s.Of), r.transaction(s)), body: fields{"reason": text(s)}}
 	}},
 
 	// memberships
-	{name: "join", weight: 9, guests: true, choose: joining, request: func(r *room, _ Step) request {
+	{name: "join", weight: 6, guests: true, choose: joining, request: func(r *room, _ Step) request {
 		return request{method: http.MethodPost, path: v3("join", r.id), query: r.via()}
 	}},
 	{name: "join by alias", weight: 2, choose: joining, request: func(r *room, _ Step) request {
 		return request{method: http.MethodPost, path: v3("join", r.alias("first")), query: r.via()}
 	}},
-	{name: "leave", weight: 4, guests: true, choose: leaving, request: func(r *room, _ Step) request {
+	{name: "leave", weight: 6, guests: true, choose: leaving, request: func(r *room, _ Step) request {
 		return request{method: http.MethodPost, path: v3("rooms", r.id, "leave")}
 	}},
 	{name: "forget", weight: 2, choose: outsider, request: func(r *room, _ Step) request {
 		return request{method: http.MethodPost, path: v3("rooms", r.id, "forget")}
 	}},
-	{name: "invite", weight: 6, choose: inviting, request: about("invite")},
-	{name: "kick", weight: 4, choose: naming, request: about("kick"), names: "client-view/no-server-error"},
+	{name: "invite", weight: 4, choose: inviting, request: about("invite")},
+	{name: "kick", weight: 4, choose: removing, request: about("kick"), names: "client-view/no-server-error"},
 	{name: "kick of nobody", weight: 1, choose: anybody, request: func(r *room, _ Step) request {
 		return request{method: http.MethodPost, path: v3("rooms", r.id, "kick"), body: fields{}}
 	}},
-	{name: "ban", weight: 4, choose: naming, request: about("ban"), names: "membership/ban-before-join"},
-	{name: "unban", weight: 4, choose: unbanning, request: about("unban"), names: "membership/ban-before-join"},
-	{name: "knock", weight: 3, choose: joining, request: func(r *room, s Step) request {
+	{name: "ban", weight: 5, choose: removing, request: about("ban"), names: "membership/ban-before-join"},
+	{name: "unban", weight: 6, choose: unbanning, request: about("unban"), names: "membership/ban-before-join"},
+	{name: "knock", weight: 6, choose: knocker, request: func(r *room, s Step) request {
 		return request{method: http.MethodPost, path: v3("knock", r.id), query: r.via(), body: fields{"reason": text(s)}}
 	}},
-	{name: "own member event", weight: 3, event: true, choose: anybody, request: func(r *room, s Step) request {
+	{name: "own member event", weight: 3, event: true, guests: true, choose: anybody, request: func(r *room, s Step) request {
 		return request{
 			method: http.MethodPut, path: v3("rooms", r.id, "state", memberType, own(r, s)),
 			body: fields{"membership": "join", "displayname": "called so by step " + strconv.Itoa(s.ID)},
 		}
 	}},
-	{name: "member event of another", weight: 2, event: true, choose: setting, names: "client-view/state-key-before-join", request: func(r *room, s Step) request {
+	{name: "member event of another", weight: 3, event: true, choose: setting, names: "client-view/state-key-before-join", request: func(r *room, s Step) request {
 		return request{
 			method: http.MethodPut, path: v3("rooms", r.id, "state", memberType, r.world.userID(s.Whom)), body: fields{"membership": s.Arg},
 		}
@@ -208,9 +210,12 @@ var kinds = []kind{
 				levels["users"] = users
 			}
 			users[r.world.userID(s.Whom)] = level
+			if events, is := levels["events"].(fields); is {
+				events["org.example.changed"] = s.ID // never what it was, too, when the user has that level already
+			}
 		})
 	}},
-	{name: "power defaults", weight: 2, event: true, choose: defaults, request: func(r *room, s Step) request {
+	{name: "power defaults", weight: 3, event: true, choose: defaults, request: func(r *room, s Step) request {
 		return r.putLevels(func(levels fields) { levels[s.Arg] = s.ID }) // never what it was: servers may leave out what changes nothing
 	}},
 	{name: "malformed power", weight: 2, anyRefusal: true, choose: oneOf("text for users", "text for a level"), request: func(r *room, s Step) request {
@@ -224,8 +229,8 @@ var kinds = []kind{
 	{name: "notification power", weight: 1, event: true, choose: anybody, request: func(r *room, s Step) request {
 		return r.putLevels(func(levels fields) { levels["notifications"] = fields{"room": s.ID} })
 	}},
-	{name: "join rule", weight: 3, event: true, choose: oneOf("public", "invite", "knock", membersJoin, strangersJoin), request: sets("m.room.join_rules", joinRule)},
-	{name: "history visibility", weight: 2, event: true, choose: oneOf("joined", "invited", "shared", "world_readable"),
+	{name: "join rule", weight: 4, event: true, choose: oneOf("public", "invite", "knock", membersJoin, strangersJoin), request: sets("m.room.join_rules", joinRule)},
+	{name: "history visibility", weight: 4, event: true, choose: oneOf("joined", "invited", "shared", "world_readable"),
 		request: sets("m.room.history_visibility", func(_ *room, s Step) fields { return fields{"history_visibility": s.Arg} })},
 	{name: "guest access", weight: 1, event: true, choose: oneOf("can_join", "forbidden"), request: sets("m.room.guest_access", func(_ *room, s Step) fields {
 		return fields{"guest_access": s.Arg}
@@ -253,14 +258,14 @@ var kinds = []kind{
 	{name: "own state", weight: 3, event: true, choose: anybody, names: "client-view/state-key-before-join", request: func(r *room, s Step) request {
 		return request{method: http.MethodPut, path: v3("rooms", r.id, "state", "org.example.state", own(r, s)), body: fields{"number": s.ID}}
 	}},
-	{name: otherState, weight: 2, event: true, choose: naming, names: "client-view/state-key-before-join", request: func(r *room, s Step) request {
+	{name: otherState, weight: 4, event: true, choose: powerless, names: "client-view/state-key-before-join", request: func(r *room, s Step) request {
 		return request{
 			method: http.MethodPut, path: v3("rooms", r.id, "state", "org.example.other", r.world.userID(s.Whom)), body: fields{"number": s.ID},
 		}
 	}},
 
 	// the directory
-	{name: "add alias", weight: 3, choose: oneOf("first", "second"), request: func(r *room, s Step) request {
+	{name: "add alias", weight: 2, choose: oneOf("first", "second"), request: func(r *room, s Step) request {
 		return request{method: http.MethodPut, path: v3("directory", "room", r.alias(s.Arg)), body: fields{"room_id": r.id}}
 	}},
 	{name: "remove alias", weight: 2, choose: oneOf("first", "second"), request: func(r *room, s Step) request {
@@ -279,7 +284,7 @@ var kinds = []kind{
 			method: http.MethodPut, path: v3("rooms", r.id, "typing", own(r, s)), body: fields{"typing": s.ID%3 > 0, "timeout": 120000},
 		}
 	}},
-	{name: "typing of another", weight: 1, choose: naming, request: func(r *room, s Step) request {
+	{name: "typing of another", weight: 2, choose: naming, request: func(r *room, s Step) request {
 		return request{
 			method: http.MethodPut, path: v3("rooms", r.id, "typing", r.world.userID(s.Whom)), body: fields{"typing": true, "timeout": 120000},
 		}
@@ -338,12 +343,12 @@ var kinds = []kind{
 			"dir": {"b"}, "limit": {"50"}, "filter": {asJSON(fields{"senders": []string{r.world.userID(s.Whom)}})},
 		}}
 	}},
-	{name: "messages but a sender's", weight: 1, read: true, choose: naming, request: func(r *room, s Step) request {
+	{name: "messages but a sender's", weight: 2, read: true, choose: naming, request: func(r *room, s Step) request {
 		return request{method: http.MethodGet, path: v3("rooms", r.id, "messages"), query: url.Values{
 			"dir": {"f"}, "limit": {"50"}, "filter": {asJSON(fields{"not_senders": []string{r.world.userID(s.Whom)}, "types": []string{"m.room.*"}})},
 		}}
 	}},
-	{name: "messages with lazy members", weight: 1, read: true, choose: anybody, request: func(r *room, _ Step) request {
+	{name: "messages with lazy members", weight: 1, read: true, lazy: true, choose: anybody, request: func(r *room, _ Step) request {
 		return request{method: http.MethodGet, path: v3("rooms", r.id, "messages"), query: url.Values{
 			"dir": {"b"}, "limit": {"5"}, "filter": {asJSON(fields{"lazy_load_members": true})},
 		}}
@@ -365,7 +370,7 @@ var kinds = []kind{
 		users := []string{r.world.userID(s.Whom)}
 		return syncs(r, fields{"timeline": fields{"senders": users, "limit": 50}, "state": fields{"not_senders": users}})
 	}},
-	{name: "sync with lazy members", weight: 2, read: true, choose: anybody, request: func(r *room, _ Step) request {
+	{name: "sync with lazy members", weight: 2, read: true, lazy: true, choose: anybody, request: func(r *room, _ Step) request {
 		return syncs(r, fields{"timeline": fields{"limit": 2}, "state": fields{"lazy_load_members": true}})
 	}},
 }
@@ -376,14 +381,17 @@ const (
 	strangersJoin = "restricted to others"
 )
 
-func joinRule(r *room, step Step) fields {
+func joinRule(r *room, step Step) fields { return r.joinRule(step.Arg) }
+
+// joinRule is the content of a join rule.
+func (r *room) joinRule(rule string) fields {
 	allowed := r.world.meeting
-	switch step.Arg {
+	switch rule {
 	case strangersJoin:
 		allowed = "!nobody-is-in-this-room:" + r.world.Users[0].Server.Name
 	case membersJoin:
 	default:
-		return fields{"join_rule": step.Arg}
+		return fields{"join_rule": rule}
 	}
 	return fields{"join_rule": "restricted", "allow": []any{fields{"type": "m.room_membership", "room_id": allowed}}}
 }

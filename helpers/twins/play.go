@@ -41,9 +41,11 @@ type player struct {
 	known   map[string]bool // places that are not reported any more: each difference is told once
 	keyed   map[int]bool    // users who have been in the room, or invited, or knocked
 	been    map[int]bool    // servers that have been in the room, by place
+	missed  map[[2]int]bool // by place and user: the user joined, or did something about a user of the server, after the server had left
 	joined  map[int]bool    // users in the room
 	before  map[int]bool    // users in the room before the last step
 	inviter map[int]int     // by user, who invited it
+	lazily  map[int]int     // by user, the step in which it first asked for lazily loaded members
 	over    bool            // the rooms took different ways
 }
 
@@ -58,7 +60,8 @@ const (
 func newPlayer(company Company, session Session) *player {
 	p := &player{world: &world{Company: company, nonce: random(), since: make([]string, len(company.Users))}, session: session}
 	p.known, p.keyed, p.been = map[string]bool{}, map[int]bool{0: true}, map[int]bool{session.Cast.place(0): true}
-	p.joined, p.inviter = map[int]bool{0: true}, map[int]int{}
+	p.joined, p.inviter, p.missed = map[int]bool{0: true}, map[int]int{}, map[[2]int]bool{}
+	p.lazily = map[int]int{}
 	p.Counts, p.Aside, p.Exchanges = map[string]int{}, map[string]int{}, map[int][]transcript.Exchange{}
 	return p
 }
@@ -138,17 +141,31 @@ func (r *room) create(cast Cast, step Step) request {
 	words := strings.Fields(step.Arg)
 	body := fields{
 		"room_version": r.version, "preset": words[0], "name": "Room " + r.world.nonce, "room_alias_name": "first-" + r.tag,
-		// so that power levels are not only what the server makes them
-		"power_level_content_override": fields{"events": fields{"org.example.state": 0}},
 	}
-	if slices.Contains(words, knocking) {
-		body["initial_state"] = []any{fields{"type": "m.room.join_rules", "state_key": "", "content": fields{"join_rule": "knock"}}}
+	// so that power levels are not only what the server makes them
+	levels := fields{"events": fields{"org.example.state": 0}}
+	body["power_level_content_override"] = levels
+	var initial []any
+	state := func(eventType string, content fields) {
+		initial = append(initial, fields{"type": eventType, "state_key": "", "content": content})
 	}
-	if slices.Contains(words, published) {
-		body["visibility"] = "public"
+	for _, word := range words[1:] {
+		visibility, isHistory := strings.CutPrefix(word, history)
+		switch {
+		case word == knocking, word == membersJoin:
+			state("m.room.join_rules", r.joinRule(word))
+		case word == guarded:
+			levels["invite"] = 50
+		case word == published:
+			body["visibility"] = "public"
+		case word == direct:
+			body["is_direct"], body["invite"] = true, []string{r.world.userID(cast.neighbour())}
+		case isHistory:
+			state("m.room.history_visibility", fields{"history_visibility": visibility})
+		}
 	}
-	if slices.Contains(words, direct) {
-		body["is_direct"], body["invite"] = true, []string{r.world.userID(cast.neighbour())}
+	if initial != nil {
+		body["initial_state"] = initial
 	}
 	return request{method: http.MethodPost, path: v3("createRoom"), body: body}
 }
@@ -223,9 +240,13 @@ func (p *player) count(what string, got answer) {
 
 // learn notes who has a key, who is in the room, and by whose invite.
 func (p *player) learn(step Step, got answer) {
+	defer p.miss(step, got)
 	p.before = maps.Clone(p.joined)
 	if !got.good() {
 		return
+	}
+	if _, before := p.lazily[step.By]; kindsByName[step.Kind].lazy && !before {
+		p.lazily[step.By] = step.ID
 	}
 	switch step.Kind {
 	case createKind:
@@ -252,6 +273,28 @@ func (p *player) learn(step Step, got answer) {
 	}
 }
 
+// miss notes whom a server that was in the room, and left it, may not know: who joined since, or did something about one of its users, of
+// which it keeps no more than it is sent then.
+func (p *player) miss(step Step, got answer) {
+	there := map[int]bool{}
+	for user := range p.session.Cast.size() {
+		if p.before[user] || p.joined[user] {
+			there[p.session.Cast.place(user)] = true
+		}
+	}
+	for place := range p.been {
+		for user := range p.joined {
+			about := got.good() && user == step.By && step.Whom != nobody && p.session.Cast.place(step.Whom) == place
+			switch {
+			case there[place]:
+				delete(p.missed, [2]int{place, user})
+			case !p.before[user], about:
+				p.missed[[2]int{place, user}] = true
+			}
+		}
+	}
+}
+
 // outside reports whether the server of a user cannot know who is in the room: none of its users was in it before the step or is after it.
 // What a look compares was written earlier, too: for that, none of them ever was.
 func (p *player) outside(user int, step string) bool {
@@ -265,6 +308,16 @@ func (p *player) outside(user int, step string) bool {
 		}
 	}
 	return true
+}
+
+// strange reports whether a value names a user whom the server of the user that sees it need not know (miss).
+func (p *player) strange(one Difference) bool {
+	for other := range p.session.Cast.size() {
+		if one.Ordinary == asJSON(p.userID(other)) {
+			return p.missed[[2]int{p.session.Cast.place(one.User), other}]
+		}
+	}
+	return false
 }
 
 // compareAnswers compares the answers to one request in all rooms.
@@ -333,7 +386,9 @@ func (p *player) crosses(seen Difference) bool {
 
 // inContext fills in what the user could know of the room.
 func (p *player) inContext(one Difference) Difference {
-	one.Outside = p.outside(one.User, one.Step)
+	one.Outside = p.outside(one.User, one.Step) || p.strange(one)
+	first, asked := p.lazily[one.User]
+	one.Lazy = asked && first < one.StepID && kindsByName[one.Step].lazy
 	if inviter, invited := p.inviter[one.User]; invited {
 		one.Inviter = one.Ordinary == asJSON(p.userID(inviter))
 	}

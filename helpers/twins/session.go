@@ -43,6 +43,16 @@ func (c Cast) neighbour() int {
 	return 1 + slices.Index(c.Users[1:], c.Users[0])
 }
 
+// far returns the first user that is not on the server of who makes the room, or the second user.
+func (c Cast) far() int {
+	for user := range c.size() {
+		if c.place(user) != c.Users[0] {
+			return user
+		}
+	}
+	return 1
+}
+
 // first reports whether a user is the first of a homeserver of the cast.
 func (c Cast) first(user int) bool {
 	return !c.guest(user) && slices.Index(c.Users, c.Users[user]) == user

@@ -34,6 +34,33 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
+// Each room, and each follow-up, is tried soon: those who look for faults play few sessions.
+func TestGenerateSoon(t *testing.T) {
+	words, followed := map[string]bool{}, map[string]bool{}
+	for seed := range uint64(60) {
+		session := Generate([]Cast{OneServer, TwoServers, WithPeer}[seed%3], seed)
+		for _, word := range session.words() {
+			words[word] = true
+		}
+		for i, step := range session.Steps[1:] {
+			if before := session.Steps[i]; before.By == step.By || before.Whom == step.By || before.By == step.Whom || before.Whom == step.Whom {
+				followed[before.Kind+", "+step.Kind] = true
+			}
+		}
+	}
+	for _, word := range []string{
+		"public_chat", "private_chat", knocking, membersJoin, published, direct, guarded, history + "joined", history + "invited", history + "world_readable",
+	} {
+		assert.True(t, words[word], "a room is made with %s", word)
+	}
+	for kind, then := range followUps {
+		for _, each := range then {
+			assert.Contains(t, kindsByName, each)
+			assert.True(t, followed[kind+", "+each], "%s is followed by %s", kind, each)
+		}
+	}
+}
+
 func steps(made ...Step) Session {
 	session := Session{Cast: OneServer}
 	for i, step := range made {

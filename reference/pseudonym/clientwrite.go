@@ -152,9 +152,9 @@ func (r Rules) wireUsers(users object, names Names, makeKey KeyMaker) (wire obje
 	return wire, deferred, nil
 }
 
-// ApplyDeferred adds the deferred power level of a user that now has a key to the content of a power levels event, on
-// the wire. changed is false if there is nothing new to send.
-func ApplyDeferred(powerLevels []byte, key identity.SenderKey, level json.RawMessage) (content []byte, changed bool, err error) {
+// ApplyDeferred gives the deferred power level of a user to the user's key, now that there is one, in the content of a power levels
+// event on the wire. The key takes the place of the user ID. changed is false if there is nothing new to send.
+func ApplyDeferred(powerLevels []byte, userID string, key identity.SenderKey, level json.RawMessage) (content []byte, changed bool, err error) {
 	o, err := parseObject(powerLevels, "the content of power levels")
 	if err != nil {
 		return nil, false, err
@@ -163,9 +163,10 @@ func ApplyDeferred(powerLevels []byte, key identity.SenderKey, level json.RawMes
 	if users == nil {
 		users = object{}
 	}
-	if bytes.Equal(users[string(key)], level) {
+	if _, named := users[userID]; !named && bytes.Equal(users[string(key)], level) {
 		return powerLevels, false, nil
 	}
+	delete(users, userID)
 	users[string(key)] = level
 	o.set("users", users)
 	return o.raw(), true, nil

@@ -88,11 +88,13 @@ func TestWirePowerLevels(t *testing.T) {
 			if !c.deferredForTheUser {
 				return
 			}
-			applied, changed, err := ApplyDeferred(written.Content, w.key(newID).Public, written.Deferred[newID])
+			applied, changed, err := ApplyDeferred(written.Content, newID, w.key(newID).Public, written.Deferred[newID])
 			require.NoError(t, err)
 			assert.True(t, changed)
-			assert.Equal(t, "50", string(w.read(applied).child("users")[string(w.key(newID).Public)]))
-			_, changed, err = ApplyDeferred(applied, w.key(newID).Public, written.Deferred[newID])
+			held := w.read(applied).child("users")
+			assert.Equal(t, "50", string(held[string(w.key(newID).Public)]))
+			assert.NotContains(t, held, newID)
+			_, changed, err = ApplyDeferred(applied, newID, w.key(newID).Public, written.Deferred[newID])
 			require.NoError(t, err)
 			assert.False(t, changed)
 		})

@@ -46,8 +46,8 @@ func (r Rules) takes(oddity Reading) bool {
 	return r.Readings.NonCanonical == oddity || r.Readings.NonCanonical == "several-accepted"
 }
 
-// oneSpelling returns a key as it is, or in its canonical spelling if the reading accepts any spelling, each as a key of
-// its own.
+// oneSpelling returns a key as it is, or in its canonical spelling if the reading accepts any spelling. Each is a
+// member of its own, but a ban of one is a ban of all.
 func (r Rules) oneSpelling(key identity.SenderKey) identity.SenderKey {
 	if !r.takes("key-spelling-accepted") {
 		return key
@@ -57,6 +57,11 @@ func (r Rules) oneSpelling(key identity.SenderKey) identity.SenderKey {
 		return key
 	}
 	return identity.SenderKey(standard)
+}
+
+// SameKey reports whether two sender keys are one, in any spelling that the reading accepts.
+func (r Rules) SameKey(one, other string) bool {
+	return r.oneSpelling(identity.SenderKey(one)) == r.oneSpelling(identity.SenderKey(other))
 }
 
 // groupOrder is the order L of the base point (RFC 8032, 5.1).

@@ -146,6 +146,7 @@ func Offers() []Offer {
 		// The other way is none at all, which "mapping-stays" of redaction/deactivation is, too.
 		{"redaction/every-member-event", of{"deactivation-every", "no-way"},
 			func(r *Readings) *Reading { return &r.TakenAway }},
+		// "user-id-gone" breaks hard requirement 1: clients cannot tell who left, or whom to unban.
 		{"redaction/leave-and-mapping", of{"user-id-for-all", "user-id-for-present", "user-id-gone"},
 			func(r *Readings) *Reading { return &r.LeftMapping }},
 		{"routing/alias-servers", of{"verified-only", "unproven-included", "own-only"},

@@ -272,7 +272,7 @@ func (r *Room) applyDeferred(userID string) error {
 		return nil
 	}
 	forget := func(tx *store.Tx, _ string) { r.rooms.tables.deferred.Delete(tx, place) }
-	content, changed, err := pseudonym.ApplyDeferred(contentOf(levels), key, deferred.Level)
+	content, changed, err := pseudonym.ApplyDeferred(contentOf(levels), userID, key, deferred.Level)
 	if err == nil && changed {
 		if err = r.writePower(content, deferred.By, taking{also: forget}); err == nil {
 			return nil

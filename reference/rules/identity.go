@@ -32,6 +32,20 @@ func (r Rules) checkMemberKey(f pdu.Format, stateKey string) error {
 	return r.Pseudonym.CheckKey(stateKey)
 }
 
+// bannedInOtherSpelling reports whether the sender's key is banned as another way to write the same 32 bytes, which is possible where
+// signing/rejects-noncanonical accepts such keys. Bans are by key (MSC1228, Proposal), however it is written.
+func (r Rules) bannedInOtherSpelling(e *pdu.Event, state State) bool {
+	if !e.Format().Pseudonymous || !r.Pseudonym.AnyMemberKey() {
+		return false
+	}
+	for key, member := range state {
+		if key.Type == memberType && member != nil && member.Membership() == "ban" && r.Pseudonym.SameKey(key.Key, e.Sender()) {
+			return true
+		}
+	}
+	return false
+}
+
 // mayUseStateKey is rule 8: "If the event has a `state_key` that starts with an `@` and does not match the `sender`,
 // reject." Read by key, a state key that is a sender key belongs to its member, as one with '@' does elsewhere; one
 // with '@' belongs to nobody, since it matches no sender. A random state key that happens to be spelled like a key is

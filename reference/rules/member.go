@@ -36,6 +36,9 @@ func (r Rules) memberAllowed(e *pdu.Event, state State) error {
 	case "ban":
 		return banAllowed(e, target, state)
 	case "knock":
+		if r.bannedInOtherSpelling(e, state) {
+			return reject("4.7.4", "the sender key is banned in another spelling")
+		}
 		return knockAllowed(e, target, state)
 	}
 	return reject("4.8", "the membership %q is unknown", e.Membership())
@@ -73,6 +76,9 @@ func (r Rules) joinAllowed(e *pdu.Event, target string, state State) error {
 	membership := state.Membership(e.Sender())
 	if membership == "ban" {
 		return reject("4.3.3", "the sender is banned")
+	}
+	if r.bannedInOtherSpelling(e, state) {
+		return reject("4.3.3", "the sender key is banned in another spelling")
 	}
 	invited := membership == "invite" || membership == "join"
 	rule := state.JoinRule()

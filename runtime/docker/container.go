@@ -41,7 +41,7 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 	s := &server{
 		runtime: r, name: serverName(options), host: options.Host,
 		container: fmt.Sprintf("msc4014-%s-%s-%s", r.options.Session.ID, options.Deployment, options.Host),
-		candidate: artifact.Candidate, ephemeral: options.Ephemeral,
+		candidate: artifact.Candidate, ephemeral: options.Ephemeral, presence: !options.NoPresence,
 		command: command(details),
 	}
 	if check := details.Config.Healthcheck; check != nil && len(check.Test) > 0 && check.Test[0] != "NONE" {
@@ -145,10 +145,10 @@ func (r *Runtime) dns() []string {
 }
 
 // environment returns the container's environment: the shared variables, the artifact's, which override those, and the
-// server's name and EphemeralVariable, which nothing overrides. It has each variable only once, since which of two values
+// server's name, EphemeralVariable and PresenceVariable, which nothing overrides. It has each variable only once, since which of two values
 // takes effect depends on the program.
 func (r *Runtime) environment(s *server, artifact runtime.Artifact) []string {
-	own := []string{"SERVER_NAME=" + s.name, fmt.Sprintf("%s=%t", runtime.EphemeralVariable, s.ephemeral)}
+	own := []string{"SERVER_NAME=" + s.name, fmt.Sprintf("%s=%t", runtime.EphemeralVariable, s.ephemeral), fmt.Sprintf("%s=%t", runtime.PresenceVariable, s.presence)}
 	values := map[string]string{}
 	for _, variable := range slices.Concat(r.options.Complement.Environment, artifact.Environment, own) {
 		variableName, value, _ := strings.Cut(variable, "=")

@@ -30,8 +30,8 @@ import (
 func TestEnvironment(t *testing.T) {
 	r := &Runtime{options: Options{Complement: complement.Options{Environment: []string{"SHARED=yes", "CHOSEN=that", "SERVER_NAME=wrong"}}}}
 	artifact := runtime.Artifact{Environment: []string{"CHOSEN=this=one"}}
-	assert.Equal(t, []string{"CHOSEN=this=one", "MSC4014_EPHEMERAL=true", "SERVER_NAME=hs1", "SHARED=yes"},
-		r.environment(&server{name: "hs1", ephemeral: true}, artifact))
+	assert.Equal(t, []string{"CHOSEN=this=one", "MSC4014_EPHEMERAL=true", "MSC4014_PRESENCE=true", "SERVER_NAME=hs1", "SHARED=yes"},
+		r.environment(&server{name: "hs1", ephemeral: true, presence: true}, artifact))
 }
 
 func TestServersReachEachOtherAndPeers(t *testing.T) {

@@ -40,6 +40,7 @@ type server struct {
 	command       []string // what the image starts, with its arguments
 	healthChecked bool     // the image has a HEALTHCHECK
 	ephemeral     bool     // started only once
+	presence      bool     // sent to other servers
 
 	operation sync.Mutex // one change of the server's state at a time
 

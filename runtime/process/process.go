@@ -9,6 +9,7 @@
 //	MSC4014_HTTPS_ADDRESS host:port to listen on for the federation, with TLS (:8448)
 //	MSC4014_APPSERVICE_DIR where registrations of application services are, if there are any (/complement/appservice)
 //	MSC4014_EPHEMERAL     true for a server that is started only once; its data may stay in memory
+//	MSC4014_PRESENCE      false for a server that need not send presence to other servers
 //
 // The name of each server and peer is its own loopback address, 127.a.b.c, so names have no ports (addresses.go). A child
 // ends when this process does, even by SIGKILL (spawner.go), and is recorded in the session.
@@ -139,7 +140,7 @@ func (r *Runtime) Start(ctx context.Context, options runtime.ServerOptions) (run
 	}
 	s := &server{
 		runtime: r, artifact: artifact, label: label, host: options.Host, address: address,
-		dir: filepath.Join(r.options.SessionDir, "servers", label), ephemeral: options.Ephemeral,
+		dir: filepath.Join(r.options.SessionDir, "servers", label), ephemeral: options.Ephemeral, presence: !options.NoPresence,
 	}
 	if err == nil {
 		r.names[label] = true

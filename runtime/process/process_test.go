@@ -162,6 +162,17 @@ func TestEphemeralServersAreStartedOnce(t *testing.T) {
 	assert.ErrorIs(t, ephemeral.Start(t.Context()), runtime.ErrEphemeral)
 }
 
+func TestServersLearnWhetherTheyNeedSendPresence(t *testing.T) {
+	r := playing(t, "ready")
+	without, err := r.Start(t.Context(), runtime.ServerOptions{Deployment: "d1", Host: "hs1", NoPresence: true})
+	require.NoError(t, err)
+	for value, s := range map[string]runtime.Server{"false": without, "true": start(t, r, "hs2")} {
+		inherited, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", s.(*server).life().command.Process.Pid))
+		require.NoError(t, err)
+		assert.Contains(t, strings.Split(string(inherited), "\x00"), runtime.PresenceVariable+"="+value)
+	}
+}
+
 func TestExitIsNoticedAtOnce(t *testing.T) {
 	r := playing(t, "ready")
 	s := start(t, r, "hs1")

@@ -27,6 +27,7 @@ type server struct {
 	address   string // its name
 	dir       string
 	ephemeral bool // started only once
+	presence  bool // sent to other servers
 
 	control sync.Mutex
 	state   sync.Mutex
@@ -201,6 +202,7 @@ func (s *server) environment() []string {
 		"MSC4014_DATA_DIR="+s.dataDir(),
 		runtime.RegistrationsVariable+"="+s.registrationsDir(),
 		fmt.Sprintf("%s=%t", runtime.EphemeralVariable, s.ephemeral),
+		fmt.Sprintf("%s=%t", runtime.PresenceVariable, s.presence),
 		"MSC4014_PROGRAM_DIR="+filepath.Dir(s.artifact.Program),
 		"MSC4014_HTTP_ADDRESS="+join(s.address, clientPort),
 		"MSC4014_HTTPS_ADDRESS="+join(s.address, federationPort),

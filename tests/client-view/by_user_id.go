@@ -97,7 +97,7 @@ func (p *preparing) looksUp() {
 	}
 	p.lookups[powerType] = p.reads(powerType, "")
 	p.lookups[createType] = p.reads(createType, "")
-	joined, err := p.alice.JoinedMembers(p.C.Context(), p.roomID)
+	joined, err := p.alice.Client.JoinedMembers(p.C.Context(), p.roomID)
 	if csapi.NoAnswer(err) {
 		p.C.Need("resilience/stays-up", err)
 	}
@@ -135,7 +135,7 @@ var _ = check.Register(check.Check{
 		found := v.lookups[joinedMembers]
 		if found.err != nil {
 			needOrdinary(c, joinedMembers, found.err, nil, func(p *preparing) error {
-				_, err := p.alice.JoinedMembers(p.C.Context(), p.roomID)
+				_, err := p.alice.Client.JoinedMembers(p.C.Context(), p.roomID)
 				return err
 			})
 			c.Must(found.err)

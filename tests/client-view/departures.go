@@ -121,7 +121,7 @@ func (p *preparing) areInvited() {
 	})
 	p.tries(remoteInvited, "membership/invite-remote", func() error {
 		user := p.witness.User("ivy")
-		if err := p.alice.Invite(ctx, p.roomID, user.ID()); err != nil {
+		if err := p.alice.Client.Invite(ctx, p.roomID, user.ID()); err != nil {
 			return err
 		}
 		p.adds(remoteInvited, user)

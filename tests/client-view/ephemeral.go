@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/match"
@@ -24,7 +25,7 @@ func init() {
 			Path:     string(from),
 			Slow:     inVain,
 			Body: func(c *check.C) {
-				works(c, from, nil, []feature{
+				worksOn(c, blueprints.PresentServer, from, nil, []feature{
 					{"receipts", func(m company) error { return m.showsReceipt("") }},
 					{"threaded receipts", func(m company) error { return m.showsReceipt("main") }},
 					{"typing", company.showsTyping},
@@ -120,7 +121,7 @@ var _ = check.Register(check.Check{
 				return err
 			}})
 		}
-		works(c, remote, nil, append(features, feature{"private receipts", company.keepsReceiptPrivate}))
+		worksOn(c, blueprints.PresentServer, remote, nil, append(features, feature{"private receipts", company.keepsReceiptPrivate}))
 	},
 })
 

@@ -274,7 +274,7 @@ func groupsOrdinary(s *stage.Stage) error {
 		"search_term": greeting, "filter": map[string]any{"rooms": []string{roomID}},
 		"groupings": map[string]any{"group_by": []map[string]string{{"key": "sender"}}},
 	}}}
-	return alice.SeesInSync("", func(*csapi.Response) error { // servers may index messages late
+	return alice.SeesInTime(func() error { // servers may index messages late
 		found, err := alice.Do(s.C.Context(), http.MethodPost, csapi.V3("search"), nil, body)
 		if err != nil {
 			return err

@@ -138,6 +138,9 @@ func (m company) makes(by *stage.User, options ...stage.Option) (roomID string, 
 
 // saysDirect lets Alice create a room for direct messages with the other.
 func (m company) saysDirect() error {
+	if m.bob == nil && !m.ordinary {
+		m.TakesInvites()
+	}
 	roomID, err := m.makes(m.alice, stage.Private, stage.Option{Name: "is_direct", Value: true},
 		stage.Option{Name: "invite", Value: []string{m.other()}})
 	if err != nil {

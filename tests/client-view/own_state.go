@@ -91,7 +91,8 @@ func readsNote(c *check.C, reader *stage.User, roomID, userID, by string) error 
 	return nil
 }
 
-// On the wire no user ID identifies who owns such state (MSC4014, Background): a peer receives it keyed by the sender key.
+// On the wire it is keyed by the sender key: a state key that begins with @ and is not the sender is refused (Matrix specification,
+// authorisation rule 8), and no user ID is the sender of an event (MSC4014, Proposal 1).
 var _ = check.Register(check.Check{
 	Name:     "state that a member keyed by its own user ID reaches a peer keyed by its sender key",
 	Requires: []string{"client-view/own-state-by-user-id"},

@@ -66,7 +66,11 @@ var _ = check.Register(check.Check{
 		given := room.AwaitsEvent(alice.GivesPower(roomID, map[string]int{carol.ID(): 100}))
 
 		content := csapi.Object(given.Get("content"))
-		content["users"].(map[string]any)[dan.SenderIn(room.Room)] = 30
+		users, named := content["users"].(map[string]any)
+		if !named {
+			c.Failf("the power levels that a client gave to a user name no users on the wire: %v", content)
+		}
+		users[dan.SenderIn(room.Room)] = 30
 		back := room.Builds(stateOf(carol, "m.room.power_levels", "", content))
 		room.Delivers(back)
 		alice.AwaitsEvent(roomID, back.ID())

@@ -50,7 +50,7 @@ func (m company) unread() (counts, error) {
 
 // seesCounts asks for the unread counts again and again, until accept returns nil.
 func (m company) seesCounts(accept func(now counts) error) error {
-	return m.alice.SeesInSync("", func(*csapi.Response) error {
+	return m.alice.SeesInTime(func() error {
 		now, err := m.unread()
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/stage"
 )
@@ -47,9 +48,37 @@ func judgeRemote(c *check.C, each endpoint) {
 	v := viewRemote(c)
 	given := v.answers[each.name]
 	if given.err != nil {
+		if refusal := inOrdinaryRemote(c, each); refusal != nil {
+			c.NotJudged(each.name+" of a room of a peer", "clients are refused it of an ordinary room of a peer, too: %v", refusal)
+			return
+		}
 		c.Need(bySender.requirement, errors.Join(errors.New("clients are refused "+each.name+" of a room of a peer"), given.err))
 	}
 	for _, problem := range creator.problems(v, given, v.state) {
 		c.Errorf("%s of a room of a peer: %s", each.name, problem)
 	}
+}
+
+// inOrdinaryRemote returns why clients are refused an endpoint of an ordinary room of a peer, nil if they are not.
+func inOrdinaryRemote(c *check.C, each endpoint) error {
+	s := stage.Open(c, blueprints.OneServer)
+	refusal := stage.Scene(s, "client-view: an ordinary room of a peer, asked for "+each.name, func() error {
+		p := newPreparing(s)
+		host := p.witness.User("host")
+		p.room = p.witness.MakesOrdinary(federation.RoomOptions{Creator: host, Name: "An ordinary room of another server"})
+		p.roomID = p.room.ID()
+		p.tokens[alicesToken] = p.alice.SyncToken()
+		p.alice.JoinsOrdinary(p.roomID, p.witness.Name())
+		p.timeline = p.alice.Timeline(p.roomID)
+		last := p.alice.Says(p.roomID, greeting+" from alice")
+		p.alice.Blaming(stage.OrdinaryRooms).AwaitsEvent(p.roomID, last)
+		p.records()
+		_, err := each.ask(p)
+		if csapi.NoAnswer(err) {
+			p.C.Need("resilience/stays-up", err)
+		}
+		return err
+	})
+	c.Timely(refusal)
+	return refusal
 }

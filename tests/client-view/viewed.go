@@ -56,6 +56,9 @@ func (a absence) blocks(c *check.C) {
 	if a.breaks == "membership/knock" {
 		stage.Open(c, blueprints.OneServer).NeedKnock(a.err)
 	}
+	if a.breaks == "membership/invite-remote" {
+		stage.Open(c, blueprints.OneServer).TakesInvites()
+	}
 	c.Need(a.breaks, a.err)
 }
 

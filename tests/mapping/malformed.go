@@ -125,40 +125,55 @@ func judgeMalformed(c *check.C, along delivery.Path, kind func(s scene) []malfor
 	s.judgeMalformed(joins, s.Barrier())
 }
 
-// entersMalformed lets Alice join a room with members of all malformations. If she cannot, because of one of them, she tries a room
-// with each, so that it hides nothing of the others. If she can enter each of these, it is all of them together that close the room.
+// entersMalformed lets Alice join a room with members of all malformations. If she cannot, because of some of them, she tries a room
+// with each, and then one with all those that did not keep her out, so that none hides anything of the others. If she cannot enter that,
+// it is all of them together that close the room.
 func (s scene) entersMalformed(all []malformation) {
-	together := s.entersWith(all, 0)
-	if together.KeptOut == nil {
+	together := s.entersWith(all)
+	if together == nil {
 		return
 	}
-	alone := false
+	var harmless []malformation
 	for i := range all {
-		if entered := s.entersWith(all[i:i+1], i); entered.KeptOut != nil {
-			alone = true
-			s.KeepsOut("a member of a malformed mapping ("+all[i].what+")", entered)
+		s.makesRoomWith(all[i : i+1])
+		if refusal := s.JoinsIfLet(); refusal != nil {
+			s.KeepsOut("a member of a malformed mapping ("+all[i].what+")", refusal)
+		} else {
+			harmless = append(harmless, all[i])
 		}
 	}
-	if !alone {
-		s.KeepsOut(fmt.Sprintf("the number of %d malformed mappings, none of which does by itself,", len(all)), together)
+	switch len(harmless) {
+	case 0:
+		return
+	case len(all): // what is refused once need not be tried again
+	default:
+		together = s.entersWith(harmless)
+	}
+	if together != nil {
+		s.KeepsOut(fmt.Sprintf("the number of %d malformed mappings, none of which does by itself,", len(harmless)), together)
 	}
 }
 
-// entersWith lets Alice join a room with members of malformations, numbered from first.
-func (s scene) entersWith(all []malformation, first int) delivery.Delivery {
-	s.Room = s.MakesRoom()
-	var joins []malformedJoin
-	for i, each := range all {
-		join := s.malformedJoin(first+i, each)
-		joins = append(joins, join)
-		s.Room.Apply(join.event)
-	}
+// entersWith lets Alice join a room with members of malformations, and judges what she is shown. It returns why she could not join.
+func (s scene) entersWith(all []malformation) (keptOut error) {
+	joins := s.makesRoomWith(all)
 	entered := s.Enters()
 	if entered.KeptOut == nil {
 		s.settles()
 		s.judgeMalformed(joins, entered.Barrier)
 	}
-	return entered
+	return entered.KeptOut
+}
+
+// makesRoomWith makes a room of Origin with members of malformations.
+func (s *scene) makesRoomWith(all []malformation) (joins []malformedJoin) {
+	s.Room = s.MakesRoom()
+	for i, each := range all {
+		join := s.malformedJoin(i, each)
+		joins = append(joins, join)
+		s.Room.Apply(join.event)
+	}
+	return joins
 }
 
 func (s scene) malformedJoin(number int, how malformation) malformedJoin {

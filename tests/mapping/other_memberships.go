@@ -176,7 +176,7 @@ func (l membershipLie) judge(c *check.C, along delivery.Path) {
 	delivered := along.Deliver(s.Scene, lie, nil)
 	c.Notef("the server answered the lie with %s", delivered.Answer)
 	if delivered.KeptOut != nil {
-		s.KeepsOut("the lie", delivered)
+		s.KeepsOut("the lie", delivered.KeptOut)
 		return
 	}
 	if along.Enters {

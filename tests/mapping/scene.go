@@ -121,9 +121,19 @@ func (s scene) deliver(along delivery.Path, name string, verified bool, alter al
 
 // controls delivers an honest join, which must be honoured.
 func (s scene) controls(along delivery.Path, verified bool) {
-	s.C.Controlling()
-	honest := s.deliver(along, "honest", verified, func(honest federation.Template, _ scene) federation.Template { return honest })
-	s.C.Control(delivery.WithAnswer(honest.isHonoured(s.Alice), honest.Answer))
+	control := func() error {
+		honest := s.deliver(along, "honest", verified, func(honest federation.Template, _ scene) federation.Template { return honest })
+		return delivery.WithAnswer(honest.isHonoured(s.Alice), honest.Answer)
+	}
+	switch {
+	case !along.HasRoomOfItsOwn():
+		s.C.Controlling()
+		s.C.Control(control())
+	case verified:
+		s.SharesControl("a mapping in a later join, by "+along.Name, "", control)
+	default:
+		s.SharesControl("a mapping, by "+along.Name, "", control)
+	}
 }
 
 // judge delivers the lie along one path.
@@ -146,7 +156,7 @@ func (l lie) judge(c *check.C, along delivery.Path) {
 	})
 	c.Notef("the server answered the lie with %s", join.Answer)
 	if join.KeptOut != nil {
-		s.KeepsOut("the lie", join.Delivery)
+		s.KeepsOut("the lie", join.KeptOut)
 		return
 	}
 	s.Room = join.room
@@ -252,11 +262,12 @@ func (d delivered) isHonoured(client *stage.User) error {
 
 // isShown returns an error if none of a client's views shows the user of a join now.
 func (d delivered) isShown(client *stage.User) error {
-	if !client.SomeView(d.room.ID(), func(view stage.View) bool { return view.Shows(d.user.ID()) != "" }) {
+	views := client.LooksBefore(d.room.ID())
+	if !slices.ContainsFunc(views, func(view stage.View) bool { return view.Shows(d.user.ID()) != "" }) {
 		return fmt.Errorf("no view shows %s", d.user.ID())
 	}
 	named := func(view stage.View) bool { return view.ShownAs(d.Shows.ID()) == d.user.ID() }
-	if !d.Shows.IsZero() && !client.SomeView(d.room.ID(), named) {
+	if !d.Shows.IsZero() && !slices.ContainsFunc(views, named) {
 		return fmt.Errorf("no view shows %s by its sender %s", d.Shows, d.user.ID())
 	}
 	return nil

@@ -124,6 +124,14 @@ var _ = check.Register(check.Check{
 		carol := resident.User("carol")
 		room := resident.Makes(federation.RoomOptions{Creator: carol, AliasName: "meeting"})
 		joined, err := alice.JoinRoom(c.Context(), "#meeting:"+resident.Name())
+		if err != nil {
+			other := s.Peer()
+			other.MakesOrdinary(federation.RoomOptions{Creator: other.User("host"), AliasName: "meeting"})
+			if _, refusal := alice.JoinRoom(c.Context(), "#meeting:"+other.Name()); refusal != nil {
+				c.Timely(refusal)
+				c.Unsupported("users cannot join ordinary rooms by an alias of a peer either: %v", refusal)
+			}
+		}
 		c.Must(err)
 		assert.Equal(c, room.ID(), joined, "the room that an alias leads into")
 		joinedRemotely(room, alice, carol)

@@ -110,6 +110,9 @@ func (m meeting) setsPower(users map[string]int) {
 	m.C.Need("client-view/power-levels-read", err)
 	content := csapi.Object(levels)
 	given, _ := content["users"].(map[string]any)
+	if given == nil { // rooms of version 12 need not name anybody
+		given = map[string]any{}
+	}
 	for userID, level := range users {
 		if level > 0 {
 			given[userID] = level

@@ -35,15 +35,16 @@ type hostilePath struct {
 	// batch is how many inputs are delivered before the server's health is checked, where one answer can carry them in one. If the
 	// server refuses an answer because of some of them, each is delivered by itself.
 	batch int
-	// learnt says that Uses are those that worked before the first input.
+	// learnt says that Uses are those that worked before the first input, and given the client views that Alice was given then.
 	learnt bool
+	given  map[string]bool
 }
 
 var hostilePaths = []hostilePath{
 	{Path: delivery.Send, carries: "member events", inputs: 160, batch: 40},
 	{Path: delivery.SendJoin, carries: "member events", inputs: 100, batch: 50},
-	{Path: delivery.StateOfSendJoin, carries: "member events", inputs: 160, batch: 20},
-	{Path: delivery.GetMissingEvents, carries: "member events", inputs: 160, batch: 20},
+	{Path: delivery.StateOfSendJoin, carries: "member events", inputs: 80, batch: 40}, // most join a room each
+	{Path: delivery.GetMissingEvents, carries: "member events", inputs: 160, batch: 40},
 	{Path: delivery.CompletedInvite, carries: "member events", inputs: 40, batch: 40},
 	{Path: delivery.MembershipEndpoints, carries: "member events", inputs: 60, batch: 30},
 	{Path: delivery.EDUs, carries: "EDUs", inputs: 280, batch: 70},
@@ -81,11 +82,11 @@ func (p *hostilePath) opens(s *stage.Stage) (*delivery.Attack, error) {
 	if err != nil {
 		return a, err
 	}
-	a.Given = viewsGiven(a)
 	if p.learnt {
-		a.Uses = p.Uses
+		a.Uses, a.Given = p.Uses, p.given
 	} else {
-		p.Uses, p.learnt = a.LearnUses(p.Uses), true
+		a.Given = viewsGiven(a)
+		p.Uses, p.given, p.learnt = a.LearnUses(p.Uses), a.Given, true
 	}
 	return a, nil
 }

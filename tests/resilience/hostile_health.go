@@ -50,7 +50,7 @@ var roomViews = []struct {
 		return a.Alice.State(ctx, roomID)
 	}},
 	{"/joined_members", func(a *delivery.Attack, ctx context.Context, roomID string) (*csapi.Response, error) {
-		return a.Alice.JoinedMembers(ctx, roomID)
+		return a.Alice.Client.JoinedMembers(ctx, roomID)
 	}},
 }
 

@@ -37,6 +37,7 @@ type divided struct {
 	room             *stage.Room
 	elsewhere        *stage.Room   // an ordinary room of the same servers, in which nothing happens meanwhile
 	healing          time.Duration // how long the servers may take until they reach each other again
+	cut              time.Time     // when they could not any more
 }
 
 // opensDivided makes a room that users of that many servers are in.
@@ -104,6 +105,7 @@ func (d *divided) cutsOff() (isMissed func(c *check.C), heal func()) {
 		return request.Endpoint == federation.Send && request.Origin == d.ServerName(1)
 	}
 	heal = d.peer.PlayDead(federation.DeadRefusing)
+	d.cut = time.Now()
 	before := 0
 	for _, request := range d.peer.Requests() {
 		if sent(request) {
@@ -129,10 +131,11 @@ func topicOf(user *stage.User) string { return "set by " + user.UserID }
 const topicOfTheBanned = "set by one who is banned"
 
 // meet waits until the servers reach each other again, and the peer: until what is said in the ordinary room elsewhere arrives. The
-// check is inconclusive if they do not within twice the time for healing, which no text limits: a request on a connection from before may
-// have to time out first. What then does not arrive in the pseudo-ID room is a finding.
+// check is inconclusive if they do not within twice the time for healing, and twice that of the partition, which no text limits: a request on
+// a connection from before may have to time out first, and pauses between attempts that double are as long as the partition was. What then
+// does not arrive in the pseudo-ID room is a finding.
 func (d *divided) meet(c *check.C) {
-	limit := 2 * d.healing
+	limit := 2*d.healing + 2*time.Since(d.cut).Round(time.Second)
 	ctx, cancel := c.Within(limit)
 	defer cancel()
 	for _, user := range d.users {
@@ -273,6 +276,7 @@ var _ = check.Register(check.Check{
 		d := opensDivided(stage.Open(c, blueprints.PrivatePair), 2)
 		alice := d.users[0]
 		d.newcomers = d.newcomers[:1]
+		d.cut = time.Now()
 		d.Pause(2)
 		c.UnderTest()
 		d.newcomers[0].Joins(d.room.ID())

@@ -26,7 +26,11 @@ func init() {
 // reachesServers lets Alice cause an EDU of the kind in a room that two peers are in and a third has left, and then Dan in a
 // room that the third is in. Each server must receive the EDUs of its own rooms, and the third not Alice's.
 func reachesServers(c *check.C, kind scenes.EDU) {
-	s := stage.Open(c, blueprints.OneServer)
+	blueprint := blueprints.OneServer
+	if kind.EduType == scenes.Presence.EduType {
+		blueprint = blueprints.PresentServer
+	}
+	s := stage.Open(c, blueprint)
 	alice, dan := s.User("alice"), s.User("dan")
 	here, there, gone := s.Peer(), s.Peer(), s.Peer()
 	roomID := alice.Makes(stage.Public)

@@ -58,6 +58,35 @@ eventID, err := s.Rooms.Receive(ctx, origin, event)`,
 		},
 	},
 	{
+		does: "takes no event in a transaction from another server than the sender's",
+		hunks: []faults.Hunk{{
+			File:    "reference/federation/transactions.go",
+			Imports: []string{"strings"},
+			Find:    "eventID, err := s.Rooms.Receive(ctx, origin, event)",
+			Replace: `sender := gjson.GetBytes(event, "sender_key").String()
+if room := s.Rooms.Get(roomID); room != nil && sender != "" {
+	user := room.UserID(sender)
+	if claimed := gjson.GetBytes(event, "content.mxid_mapping.user_id"); claimed.Exists() && gjson.GetBytes(event, "state_key").String() == sender {
+		user = claimed.String()
+	}
+	if _, server, known := strings.Cut(user, ":"); known && server != origin {
+		s.Log.Info("an event of another server was refused", "server", origin, "user", user)
+		continue
+	}
+}
+eventID, err := s.Rooms.Receive(ctx, origin, event)`,
+		}},
+		expects: map[string]verdict.Verdict{
+			"a member who cannot be verified, met by state":              verdict.Pass,
+			"a member who cannot be verified, met by send_join answer":   verdict.Pass,
+			"a member who cannot be verified, met by get_missing_events": verdict.Pass,
+			"a room whose creator cannot be verified can be used":        verdict.Pass,
+			"the power of a creator who cannot be verified counts":       verdict.Pass,
+			"a kick by a moderator who cannot be verified takes effect":  verdict.Pass,
+			"an invite by a moderator who cannot be verified is shown":   verdict.Pass,
+		},
+	},
+	{
 		does: "lacks endpoints, of ordinary rooms, too",
 		hunks: []faults.Hunk{{
 			File: "reference/clientapi/relations.go",
@@ -92,6 +121,67 @@ if err := a.Users.SetProfileField(userID, field, value); err != nil {`,
 			"/relations shows sender keys":                                 verdict.Unsupported,
 			"/joined_members is keyed by user ID":                          verdict.Unsupported,
 			"a /sync with event_format federation shows sender keys":       verdict.Unsupported,
+			"the member event of a local user who left is read by user ID": verdict.Pass,
+			"a local user joins a room":                                    verdict.Pass,
+			"a member without power does not kick a local user":            verdict.Pass,
+			"a remote user redacts the member event of a local one":        verdict.Unsupported, // it has an avatar
+			"a new display name reaches local members":                     verdict.Pass,
+		},
+	},
+	{
+		does: "refuses what is of rooms of other servers, of ordinary rooms, too",
+		hunks: []faults.Hunk{{
+			File:    "reference/clientapi/events.go",
+			Imports: []string{"strings"},
+			Find:    "events, ok := room.StateFor(r.UserID)",
+			Replace: `if !strings.HasSuffix(room.ID(), ":"+a.Server) {
+	return nil, rooms.Forbidden("the state of rooms of other servers is for administrators")
+}
+events, ok := room.StateFor(r.UserID)`,
+		}, {
+			File: "reference/rooms/alias.go",
+			Find: "answer, err := rs.Remote.Directory(ctx, domain, alias)",
+			Replace: `return "", nil, NotFound("aliases of other servers are not looked up")
+answer, err := rs.Remote.Directory(ctx, domain, alias)`,
+		}, {
+			File: "reference/clientapi/directory.go",
+			Find: "answer, err := a.Remote.PublicRooms(r.Context(), server, marshal(q))",
+			Replace: `return nil, rooms.Forbidden("only administrators look at other servers")
+answer, err := a.Remote.PublicRooms(r.Context(), server, marshal(q))`,
+		}},
+		expects: map[string]verdict.Verdict{
+			"/state shows the creator by user ID":                                                     verdict.Pass,
+			"a user joins a room of a peer by its alias, and finds it in the peer's public room list": verdict.Unsupported,
+			"a user joins by an alias of a peer":                                                      verdict.Unsupported,
+		},
+	},
+	{
+		does: "leaves names to administrators, in ordinary rooms, too",
+		hunks: []faults.Hunk{{
+			File: "reference/clientapi/profiles.go",
+			Find: "if err := a.Users.SetProfileField(userID, field, value); err != nil {",
+			Replace: `if field == "displayname" && value != nil {
+	return rooms.Forbidden("only administrators change names")
+}
+if err := a.Users.SetProfileField(userID, field, value); err != nil {`,
+		}},
+		expects: map[string]verdict.Verdict{"a profile change carries the mapping": verdict.Unsupported},
+	},
+	{
+		does: "puts invites to another path",
+		hunks: []faults.Hunk{{
+			File:    "reference/pseudonym/invite.go",
+			Find:    `return "/_matrix/federation/v3/invite/" + url.PathEscape(first) + "/" + url.PathEscape(userID), nil`,
+			Replace: `return "/_matrix/federation/unstable/org.matrix.msc4014/invite/" + url.PathEscape(first) + "/" + url.PathEscape(userID), nil`,
+		}},
+		expects: map[string]verdict.Verdict{
+			"where partial invites are put":                                verdict.Pass,
+			"an invite is sent without a key of the invited user":          verdict.Unsupported,
+			"an invite brings the inviter's join along":                    verdict.Unsupported,
+			"an invite reaches the invited user's server":                  verdict.Unsupported,
+			"a user of a peer is invited":                                  verdict.Unsupported,
+			"a member without power does not invite a user of a peer":      verdict.Unsupported,
+			"a local user is invited":                                      verdict.Pass,
 			"the member event of a local user who left is read by user ID": verdict.Pass,
 		},
 	},

@@ -100,8 +100,8 @@ var _ = check.Register(check.Check{
 			return event, key
 		}
 		first, key := invited("")
-		bob.Leaves(room.ID())
-		room.Blaming("membership/leave").Awaits(scenes.MemberByKey(key, "leave"))
+		c.Need("membership/reject-invite", bob.LeaveRoom(c.Context(), room.ID()))
+		room.Blaming("membership/reject-invite").Awaits(scenes.MemberByKey(key, "leave"))
 		c.UnderTest()
 		_, again := invited(first.ID())
 		assert.Equal(c, key, again, "the key by which a user is invited that rejected an invite")

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tidwall/gjson"
-
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
 	"msc4014/helpers/delivery"
@@ -202,7 +200,7 @@ func (s *scene) looks(m delivery.Introduction, accepted bool) (views []stage.Vie
 	if accepted {
 		lost = append(lost, without...)
 	}
-	return append(append(views, closer...), s.heroes(roomID)), lost
+	return append(append(views, closer...), heroesIn(views)), lost
 }
 
 // viewsOfControl is views of a member who can be verified.
@@ -224,12 +222,11 @@ func eventsOf(m delivery.Introduction) (ids []string) {
 	return ids
 }
 
-func (s *scene) heroes(roomID string) stage.View {
-	synced, err := s.Alice.Sync(s.C.Context(), "", 0, "")
-	s.C.Need("client-view/unmodified-client", err)
+// heroesIn returns the heroes in views of a room, by whom clients name it, as a view of their own.
+func heroesIn(views []stage.View) stage.View {
 	heroes := stage.View{Name: "the heroes of /sync"}
-	for _, userID := range synced.Get("rooms.join." + gjson.Escape(roomID) + `.summary.m\.heroes`).Array() {
-		heroes.Keys = append(heroes.Keys, userID.String())
+	for _, view := range views {
+		heroes.Keys = append(heroes.Keys, view.Heroes...)
 	}
 	return heroes
 }

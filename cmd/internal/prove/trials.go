@@ -31,6 +31,8 @@ type trial struct {
 	fails []string
 	// takes are the readings that the report must show, by requirement.
 	takes map[string]string
+	// mixed says that the reference takes readings that hide what other requirements judge (mayBeUnjudged).
+	mixed bool
 	// passes are checks that must pass.
 	passes []string
 	// elsewhere are the checks that need containers: a trial runs plain processes, so it cannot run them.
@@ -250,6 +252,8 @@ var beside = []struct {
 }{
 	{"mapping/delivered-by-third-server", "refused", "^(redaction/|unverified/|invite/signs-only-invites$)"},
 	{"mapping/delivered-by-third-server", "send-join-only", "^(redaction/|unverified/|invite/signs-only-invites$)"},
+	{"signing/rejects-noncanonical", "key-spelling-accepted", "^(auth/ban-by-key|sender-key/ban-not-evaded)$"},
+	{"unverified/requests-stay-home", "leave", "^unverified/"},
 }
 
 // besides adds to the trial of a reading the checks that must pass beside those of its requirement. Those of other open requirements must

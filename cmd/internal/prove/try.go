@@ -131,6 +131,7 @@ func (o *outcome) judge() {
 		case !o.ran(requirement):
 		case must && requirement.Verdict != verdict.Fail:
 			o.problem("%s must fail, but is %s", requirement.ID, described(requirement.Verdict, requirement.Reason))
+		case o.mixed && o.mayBeUnjudged(requirement):
 		case o.honest() && !must && requirement.Verdict != verdict.Pass && !o.tookContainers(requirement):
 			o.problem("%s must pass, but is %s", requirement.ID, described(requirement.Verdict, requirement.Reason))
 		case takes && !slices.Equal(requirement.Readings, []string{reading}):
@@ -149,6 +150,17 @@ func (o *outcome) judge() {
 	if o.fault != nil {
 		o.judgeKills()
 	}
+}
+
+// mayBeUnjudged reports whether the readings that the reference takes explain why a requirement has no verdict: it is open, and they
+// leave nothing to see of it, or they leave it nothing to judge (unjudged).
+func (o *outcome) mayBeUnjudged(of report.Requirement) bool {
+	if of.Kind == report.KindOpen {
+		return of.Verdict == verdict.Unsupported || of.Verdict == verdict.Inconclusive
+	}
+	return of.Verdict == verdict.Unsupported && slices.ContainsFunc(o.variant.Readings, func(reading string) bool {
+		return slices.Contains(unjudged[reading], of.ID)
+	})
 }
 
 // twinsAlone reports whether only twin sessions found a requirement broken: they may notice any fault.

@@ -22,10 +22,17 @@ func TestReadSettings(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "hs1", s.ServerName)
 	assert.True(t, filepath.IsAbs(s.ProgramDir))
-	variables["MSC4014_PROGRAM_DIR"] = "/programs"
+	assert.Equal(t, "warn", s.LogLevel)
+	assert.True(t, s.Presence, "Complement's tests need it")
+	variables["MSC4014_PROGRAM_DIR"], variables["MSC4014_LOG_LEVEL"], variables["MSC4014_PRESENCE"] = "/programs", "info", "false"
 	s, err = readSettings(func(name string) string { return variables[name] })
 	require.NoError(t, err)
 	assert.Equal(t, "/programs", s.ProgramDir)
+	assert.Equal(t, "info", s.LogLevel)
+	assert.False(t, s.Presence)
+	variables["MSC4014_PRESENCE"] = "x"
+	_, err = readSettings(func(name string) string { return variables[name] })
+	assert.ErrorContains(t, err, "MSC4014_PRESENCE is")
 	_, err = readSettings(func(string) string { return "" })
 	assert.ErrorContains(t, err, "SERVER_NAME is not set")
 }
@@ -63,6 +70,16 @@ func TestEventsInFlightAreInFilesWhereTheServerIsStartedAgain(t *testing.T) {
 		data, err := os.ReadFile(path)
 		require.NoError(t, err)
 		assert.Regexp(t, fmt.Sprintf(`topic_prefix: Dendrite\s+in_memory: %t`, ephemeral), string(data))
+	}
+}
+
+func TestPresenceIsSentOrNot(t *testing.T) {
+	for _, presence := range []bool{false, true} {
+		path, err := writeConfiguration(settings{Settings: contract.Settings{ServerName: "hs1", DataDir: t.TempDir()}, Presence: presence})
+		require.NoError(t, err)
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Regexp(t, fmt.Sprintf(`enable_inbound: true\s+enable_outbound: %t`, presence), string(data))
 	}
 }
 

@@ -7,7 +7,7 @@
 //	MSC4014_DATA_DIR       data that survives a restart (/data)
 //	MSC4014_HTTP_ADDRESS   where to listen for clients (:8008)
 //	MSC4014_HTTPS_ADDRESS  where to listen for the federation, with TLS (:8448)
-//	MSC4014_LOG_LEVEL      trace, debug, info, warn or error (info)
+//	MSC4014_LOG_LEVEL      trace, debug, info, warn or error (info; Dendrite: warn)
 //	MSC4014_EPHEMERAL      true or false: whether the server is started only once, so that its data need not outlive its
 //	                       process (false)
 package contract
