@@ -152,9 +152,18 @@ func (r Rules) wireUsers(users object, names Names, makeKey KeyMaker) (wire obje
 	return wire, deferred, nil
 }
 
-// ApplyDeferred gives the deferred power level of a user to the user's key, now that there is one, in the content of a power levels
-// event on the wire. The key takes the place of the user ID. changed is false if there is nothing new to send.
-func ApplyDeferred(powerLevels []byte, userID string, key identity.SenderKey, level json.RawMessage) (content []byte, changed bool, err error) {
+// Deferred is a power level that was given to a user without a key.
+type Deferred struct {
+	UserID string
+	Level  json.RawMessage
+	// Stays reports whether the user ID, if it is named, stays beside the key: nobody may remove a level that is not below their
+	// own (room version 11, authorisation rule 9.8).
+	Stays bool
+}
+
+// ApplyDeferred gives a deferred power level to the user's key, now that there is one, in the content of a power levels event on the
+// wire. The key takes the place of the user ID. changed is false if there is nothing new to send.
+func ApplyDeferred(powerLevels []byte, key identity.SenderKey, d Deferred) (content []byte, changed bool, err error) {
 	o, err := parseObject(powerLevels, "the content of power levels")
 	if err != nil {
 		return nil, false, err
@@ -163,11 +172,15 @@ func ApplyDeferred(powerLevels []byte, userID string, key identity.SenderKey, le
 	if users == nil {
 		users = object{}
 	}
-	if _, named := users[userID]; !named && bytes.Equal(users[string(key)], level) {
+	_, named := users[d.UserID]
+	removes := named && !d.Stays
+	if !removes && bytes.Equal(users[string(key)], d.Level) {
 		return powerLevels, false, nil
 	}
-	delete(users, userID)
-	users[string(key)] = level
+	if removes {
+		delete(users, d.UserID)
+	}
+	users[string(key)] = d.Level
 	o.set("users", users)
 	return o.raw(), true, nil
 }

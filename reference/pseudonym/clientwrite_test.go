@@ -88,15 +88,18 @@ func TestWirePowerLevels(t *testing.T) {
 			if !c.deferredForTheUser {
 				return
 			}
-			applied, changed, err := ApplyDeferred(written.Content, newID, w.key(newID).Public, written.Deferred[newID])
-			require.NoError(t, err)
-			assert.True(t, changed)
-			held := w.read(applied).child("users")
-			assert.Equal(t, "50", string(held[string(w.key(newID).Public)]))
-			assert.NotContains(t, held, newID)
-			_, changed, err = ApplyDeferred(applied, newID, w.key(newID).Public, written.Deferred[newID])
-			require.NoError(t, err)
-			assert.False(t, changed)
+			for _, stays := range []bool{false, true} {
+				deferred := Deferred{UserID: newID, Level: written.Deferred[newID], Stays: stays}
+				applied, changed, err := ApplyDeferred(written.Content, w.key(newID).Public, deferred)
+				require.NoError(t, err)
+				assert.True(t, changed)
+				held := w.read(applied).child("users")
+				assert.Equal(t, "50", string(held[string(w.key(newID).Public)]))
+				assert.Equal(t, c.onWire && stays, held[newID] != nil)
+				_, changed, err = ApplyDeferred(applied, w.key(newID).Public, deferred)
+				require.NoError(t, err)
+				assert.False(t, changed)
+			}
 		})
 	}
 }

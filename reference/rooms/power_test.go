@@ -120,3 +120,19 @@ func TestDeferredPowerOfAUserWithoutPower(t *testing.T) {
 	assert.Equal(t, int64(0), one.powerOf(room, first(one.Get(room).Sender(bob))))
 	assert.Zero(t, one.tables.deferred.Len())
 }
+
+// "user-id-and-power" names the user ID on the wire. The key takes its place, but nobody may remove an equal (rule 9.8).
+func TestDeferredPowerOfAUserIDOnTheWire(t *testing.T) {
+	for level, stays := range map[int]bool{50: false, 100: true} {
+		w := newWorld(t, pdu.DialectMSC4014, "one.test", "two.test")
+		one, two := w.servers["one.test"], w.servers["two.test"]
+		for _, s := range []*server{one, two} {
+			s.Pseudonym.Readings.PowerBeforeJoin = "user-id-and-power"
+		}
+		room := one.create(alice, pdu.RoomVersion)
+		one.givePower(room, map[string]int{alice: 100, bob: level})
+		two.join(bob, room, "one.test")
+		assert.Equal(t, int64(level), one.powerOf(room, first(one.Get(room).Sender(bob))))
+		assert.Equal(t, stays, one.powerOf(room, bob) != 0, "the user ID has power %d", level)
+	}
+}

@@ -272,7 +272,10 @@ func (r *Room) applyDeferred(userID string) error {
 		return nil
 	}
 	forget := func(tx *store.Tx, _ string) { r.rooms.tables.deferred.Delete(tx, place) }
-	content, changed, err := pseudonym.ApplyDeferred(contentOf(levels), userID, key, deferred.Level)
+	giver, _ := r.directory.Key(deferred.By)
+	power := state.PowerLevels()
+	content, changed, err := pseudonym.ApplyDeferred(contentOf(levels), key,
+		pseudonym.Deferred{UserID: userID, Level: deferred.Level, Stays: power.Of(userID) >= power.Of(string(giver))})
 	if err == nil && changed {
 		if err = r.writePower(content, deferred.By, taking{also: forget}); err == nil {
 			return nil
