@@ -138,6 +138,10 @@ func TestUnproven(t *testing.T) {
 			script: script{Verdicts: with("creator-join-unmapped", "a join has a mapping", verdict.Error)},
 			says:   []string{"fault creator-join-unmapped: mapping/in-creator-join must fail, but is error"},
 		},
+		"an error of a check that the fault does not name": {
+			script: script{Verdicts: with("creator-join-unmapped", "all stays well", verdict.Error)},
+			says:   []string{`fault creator-join-unmapped: the check "all stays well" must end with a verdict, but is error: because of creator-join-unmapped`},
+		},
 		"a check of a path that nothing kills": {
 			script: script{Verdicts: with("invites-unmapped", "another invite has a mapping", verdict.Inconclusive)},
 			says:   []string{`mapping/in-invite: no fault makes the check "another invite has a mapping [remote]" fail`},

@@ -140,6 +140,9 @@ func (o *outcome) judge() {
 		}
 	}
 	for _, check := range o.results.Checks {
+		if check.Verdict == verdict.Error {
+			o.problem("the check %q must end with a verdict, but is %s", check.Name, described(check.Verdict, check.Reason))
+		}
 		if o.honest() && len(check.NotJudged) > 0 {
 			o.problem("the check %q must judge everything that it covers, but does not judge: %s", check.Name, strings.Join(check.NotJudged, "; "))
 		}
