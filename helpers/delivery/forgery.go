@@ -27,8 +27,10 @@ type Forgery struct {
 	Paths    []string // names of paths that it is delivered along; nil: all that carry it
 	// Deadly names the paths along which deployed servers crash of it, or of the honest event.
 	Deadly []string
-	// Prepare changes the room once Alice is in it, and Undo lets later joiners in again. Paths by which Alice enters the room
-	// are left out with it.
+	// Before changes the room before the event is made, by events that add adds to it.
+	Before func(s Scene, add func(federation.Event))
+	// Prepare changes the room once Alice is in it, so that nobody else may join, and Undo lets later joiners in again. Paths by which
+	// Alice enters the room are left out with it.
 	Prepare, Undo func(s Scene)
 	// Honest makes the valid event; nil: it is Dan's. Needs is the requirement that a server breaks if it does not accept that;
 	// "": the check is inconclusive then.
@@ -76,7 +78,7 @@ func (f Forgery) judge(s Scene, path Path, kind Kind) {
 		honest := f.deliver(s, path, kind, f.honestly)
 		return WithAnswer(honest.IsShown(s.Alice), honest.Answer)
 	}
-	if path.HasRoomOfItsOwn() && f.Honest == nil && f.Prepare == nil {
+	if path.HasRoomOfItsOwn() && f.Honest == nil && f.Before == nil && f.Prepare == nil {
 		s.SharesControl(fmt.Sprintf("%s, by %s", kind, path.Name), f.Needs, control)
 	} else {
 		c.Controlling()
@@ -106,6 +108,10 @@ func (f Forgery) judge(s Scene, path Path, kind Kind) {
 // opensRoom opens the scene's room and prepares it.
 func (f Forgery) opensRoom(s *Scene) {
 	s.OpensRoom()
+	if f.Before != nil {
+		f.Before(*s, s.Room.Delivers)
+		s.Barrier()
+	}
 	if f.Prepare != nil {
 		f.Prepare(*s)
 	}
@@ -116,6 +122,9 @@ func (f Forgery) deliver(s Scene, path Path, kind Kind, build Builder) Delivered
 	switch {
 	case path.Enters:
 		s.Room = s.MakesRoom()
+		if f.Before != nil {
+			f.Before(s, s.Room.Apply)
+		}
 	case path.Gap:
 		f.opensRoom(&s)
 	}

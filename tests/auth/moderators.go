@@ -90,12 +90,11 @@ func init() {
 func registerModerated(name string, makes func(s delivery.Scene, beyond bool) federation.Template) {
 	delivery.Register(blueprints.OneServer, []delivery.Forgery{{
 		Requires: "auth/power-by-key", Name: name, Kinds: []delivery.Kind{delivery.PrivilegedState}, Paths: []string{"send"},
-		Prepare: func(s delivery.Scene) {
+		Before: func(s delivery.Scene, add func(federation.Event)) {
 			for _, name := range []string{equalsName, lesserName} {
-				s.Room.Delivers(s.Room.BuildsMember(s.Origin.User(name), "join"))
+				add(s.Room.BuildsMember(s.Origin.User(name), "join"))
 			}
-			s.Room.Delivers(s.Room.Builds(levelsWithModerator(s).by(s.Carol)))
-			s.Barrier()
+			add(s.Room.Builds(levelsWithModerator(s).by(s.Carol)))
 		},
 		Honest: func(s delivery.Scene, _ delivery.Honestly) federation.Template { return makes(s, false) },
 		Alter:  func(s delivery.Scene, _ delivery.Honestly) federation.Template { return makes(s, true) },

@@ -45,36 +45,38 @@ func init() {
 // m.room.power_levels). The controls are the same events by a key with power.
 func init() {
 	for _, each := range []struct {
-		name string
+		name  string
+		paths []string // nil: all
 		// makes makes the event; name is another one for each event of a room.
 		makes func(s delivery.Scene, by *federation.User, name string) federation.Template
 	}{
-		{"a kick by a key without power", func(s delivery.Scene, by *federation.User, name string) federation.Template {
+		{"a kick by a key without power", nil, func(s delivery.Scene, by *federation.User, name string) federation.Template {
 			return s.Template(membershipOf(s, by, s.Origin.User(name), "leave"))
 		}},
-		{"a ban by a key without power", func(s delivery.Scene, by *federation.User, name string) federation.Template {
+		{"a ban by a key without power", nil, func(s delivery.Scene, by *federation.User, name string) federation.Template {
 			return s.Template(membershipOf(s, by, s.Origin.User(name), "ban"))
 		}},
-		{"an invite by a key without power", func(s delivery.Scene, by *federation.User, name string) federation.Template {
+		{"an invite by a key without power", nil, func(s delivery.Scene, by *federation.User, name string) federation.Template {
 			// Of another server: where signatures stand under servers' names, that of an invited key would replace the inviter's.
 			invited := s.Peer().User("invited-" + name)
 			return s.Invite(by, invited).AlsoSignedBy(invited.SignerIn(s.Room.Room))
 		}},
-		{"power levels by a key without power that give it power", func(s delivery.Scene, by *federation.User, _ string) federation.Template {
-			levels := membershipLevels(s)
-			levels.Sender = by
-			levels.Content.(map[string]any)["users"].(map[string]int)[s.Dan.SenderIn(s.Room.Room)] = 100
-			return s.Template(levels)
-		}},
+		// Power levels in the state of a room that is entered authorise all that is sent there, the barrier, too.
+		{"power levels by a key without power that give it power", []string{"send", "get_missing_events", "state"},
+			func(s delivery.Scene, by *federation.User, _ string) federation.Template {
+				levels := membershipLevels(s)
+				levels.Sender = by
+				levels.Content.(map[string]any)["users"].(map[string]int)[s.Dan.SenderIn(s.Room.Room)] = 100
+				return s.Template(levels)
+			}},
 	} {
 		delivery.Register(blueprints.OneServer, []delivery.Forgery{{
-			Requires: "auth/power-by-key", Name: each.name, Kinds: []delivery.Kind{delivery.PrivilegedState},
-			Prepare: func(s delivery.Scene) {
-				s.Room.Delivers(s.Room.Builds(membershipLevels(s)))
+			Requires: "auth/power-by-key", Name: each.name, Kinds: []delivery.Kind{delivery.PrivilegedState}, Paths: each.paths,
+			Before: func(s delivery.Scene, add func(federation.Event)) {
+				add(s.Room.Builds(membershipLevels(s)))
 				for _, name := range []string{"first", "second"} {
-					s.Room.Delivers(s.Room.BuildsMember(s.Origin.User(name), "join"))
+					add(s.Room.BuildsMember(s.Origin.User(name), "join"))
 				}
-				s.Barrier()
 			},
 			Honest: func(s delivery.Scene, _ delivery.Honestly) federation.Template {
 				return each.makes(s, s.Carol, "first")
