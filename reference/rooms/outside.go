@@ -119,7 +119,7 @@ func (rs *Rooms) strippedViews(format pdu.Format, events []*pdu.Stripped, names 
 }
 
 // namesIn returns the names given by the mappings in some member events of a pseudonymous room, and those of local users, whose member
-// events may lack one (mapping/in-leave-ban-knock).
+// events may lack one (mapping/in-leave-ban-knock). If this server was in the room, it still knows whom it verified then.
 func (rs *Rooms) namesIn(roomID string, events []*pdu.Stripped) pseudonym.Names {
 	directory := pseudonym.NewDirectory(rs.Pseudonym)
 	format, _ := rs.format(pdu.RoomVersion)
@@ -132,7 +132,39 @@ func (rs *Rooms) namesIn(roomID string, events []*pdu.Stripped) pseudonym.Names 
 			})
 		}
 	}
+	if left := rs.Get(roomID); left != nil {
+		return namesSinceLeft{directory, left.directory}
+	}
 	return directory
+}
+
+// namesSinceLeft are names in a room that this server has left, and those from when it was in the room.
+type namesSinceLeft struct {
+	pseudonym.Names
+	before pseudonym.Names
+}
+
+func (n namesSinceLeft) UserID(key identity.SenderKey) string {
+	if userID, ok := n.Verified(key); ok {
+		return userID
+	}
+	return n.Names.UserID(key)
+}
+
+func (n namesSinceLeft) Verified(key identity.SenderKey) (userID string, ok bool) {
+	if userID, ok = n.Names.Verified(key); ok {
+		return userID, true
+	}
+	return n.before.Verified(key)
+}
+
+func (n namesSinceLeft) Knows(key identity.SenderKey) bool { return n.Names.Knows(key) || n.before.Knows(key) }
+
+func (n namesSinceLeft) Key(userID string) (identity.SenderKey, bool) {
+	if key, ok := n.Names.Key(userID); ok {
+		return key, true
+	}
+	return n.before.Key(userID)
 }
 
 // receiveOutside accepts an event of a room that this server is not in: a leave or ban that ends the invite or the

@@ -106,6 +106,27 @@ func TestInvites(t *testing.T) {
 	})
 }
 
+// An invite to a room that the server has left: it still knows whom it verified there, such as who made the room.
+func TestInviteBack(t *testing.T) {
+	inEachKind(t, func(t *testing.T, w *world, version string) {
+		one, two := w.servers["one.test"], w.servers["two.test"]
+		room := one.create(alice, version)
+		one.join(dave, room, "")
+		two.join(bob, room, "one.test")
+		require.NoError(t, two.Leave(t.Context(), bob, room, ""))
+		w.deliver()
+		require.NoError(t, one.Invite(t.Context(), dave, bob, room, "", false))
+		outside, ok := two.OutsideOf(bob, room)
+		require.True(t, ok)
+		for _, event := range outside.State {
+			if gjson.GetBytes(event, "type").String() == "m.room.create" {
+				assert.Equal(t, alice, gjson.GetBytes(event, "sender").String())
+			}
+		}
+		assert.Equal(t, dave, gjson.GetBytes(outside.State[len(outside.State)-1], "sender").String())
+	})
+}
+
 func TestInviteTakenBack(t *testing.T) {
 	inEachKind(t, func(t *testing.T, w *world, version string) {
 		one, two := w.servers["one.test"], w.servers["two.test"]
