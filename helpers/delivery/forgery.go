@@ -76,6 +76,10 @@ func (f Forgery) judge(s Scene, path Path, kind Kind) {
 	}
 	control := func() error {
 		honest := f.deliver(s, path, kind, f.honestly)
+		if f.Before != nil && honest.KeptOut != nil {
+			// What others do to memberships keeps nobody out.
+			c.Need("membership/join-remote", honest.KeptOut)
+		}
 		return WithAnswer(honest.IsShown(s.Alice), honest.Answer)
 	}
 	if path.HasRoomOfItsOwn() && f.Honest == nil && f.Before == nil && f.Prepare == nil {

@@ -158,7 +158,9 @@ func (n namesSinceLeft) Verified(key identity.SenderKey) (userID string, ok bool
 	return n.before.Verified(key)
 }
 
-func (n namesSinceLeft) Knows(key identity.SenderKey) bool { return n.Names.Knows(key) || n.before.Knows(key) }
+func (n namesSinceLeft) Knows(key identity.SenderKey) bool {
+	return n.Names.Knows(key) || n.before.Knows(key)
+}
 
 func (n namesSinceLeft) Key(userID string) (identity.SenderKey, bool) {
 	if key, ok := n.Names.Key(userID); ok {
