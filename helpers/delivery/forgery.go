@@ -77,7 +77,7 @@ func (f Forgery) judge(s Scene, path Path, kind Kind) {
 	control := func() error {
 		honest := f.deliver(s, path, kind, f.honestly)
 		if f.Before != nil && honest.KeptOut != nil {
-			// What others do to memberships keeps nobody out.
+			// A room can be joined whatever its members did to each other before.
 			c.Need("membership/join-remote", honest.KeptOut)
 		}
 		return WithAnswer(honest.IsShown(s.Alice), honest.Answer)
