@@ -27,7 +27,7 @@ type Forgery struct {
 	Paths    []string // names of paths that it is delivered along; nil: all that carry it
 	// Deadly names the paths along which deployed servers crash of it, or of the honest event.
 	Deadly []string
-	// Before changes the room before the event is made, by events that add adds to it.
+	// Before adds events to the room before the event is made, on paths by which Alice enters the room before she does.
 	Before func(s Scene, add func(federation.Event))
 	// Prepare changes the room once Alice is in it, so that nobody else may join, and Undo lets later joiners in again. Paths by which
 	// Alice enters the room are left out with it.

@@ -61,7 +61,8 @@ func init() {
 			invited := s.Peer().User("invited-" + name)
 			return s.Invite(by, invited).AlsoSignedBy(invited.SignerIn(s.Room.Room))
 		}},
-		// Power levels in the state of a room that is entered authorise all that is sent there, the barrier, too.
+		// Not in the state of a room that Alice enters: peers name those power levels in the auth events of all that follows, so that a
+		// server which rejects them rejects the barrier, too.
 		{"power levels by a key without power that give it power", []string{"send", "get_missing_events", "state"},
 			func(s delivery.Scene, by *federation.User, _ string) federation.Template {
 				levels := membershipLevels(s)

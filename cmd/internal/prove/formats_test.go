@@ -73,7 +73,7 @@ func TestEachPermittedReadingIsInSomeFormat(t *testing.T) {
 	}
 }
 
-// TestOnlyKnownReadingsLeaveRequirementsUnjudged: unsupported is no problem for what a reading of the trial is known to hide.
+// TestOnlyKnownReadingsLeaveRequirementsUnjudged: a requirement may be unsupported if a reading of the trial is known to hide it.
 func TestOnlyKnownReadingsLeaveRequirementsUnjudged(t *testing.T) {
 	const hides, hidden = "client-view/mapping-present=no-view", "redaction/mapping-field-stays"
 	for _, c := range []struct {
