@@ -42,7 +42,7 @@ func (r *Runtime) newServer(ctx context.Context, options runtime.ServerOptions) 
 		runtime: r, name: serverName(options), host: options.Host,
 		container: fmt.Sprintf("msc4014-%s-%s-%s", r.options.Session.ID, options.Deployment, options.Host),
 		candidate: artifact.Candidate, ephemeral: options.Ephemeral, presence: !options.NoPresence,
-		command: command(details),
+		command: command(details), address: r.networks.servers.take(),
 	}
 	if check := details.Config.Healthcheck; check != nil && len(check.Test) > 0 && check.Test[0] != "NONE" {
 		s.healthChecked = true

@@ -180,6 +180,12 @@ func pauseAndCutOff(t *testing.T, run *Runtime) {
 	_, err = ask(t, one, "/environment")
 	require.NoError(t, err)
 
+	address := func() string {
+		details, err := run.engine.ContainerInspect(t.Context(), one.(runtime.Contained).ContainerID())
+		require.NoError(t, err)
+		return details.NetworkSettings.Networks[run.federationName()].IPAddress
+	}
+	addressBefore := address()
 	require.NoError(t, one.CutOff(t.Context()))
 	_, err = ask(t, one, "/environment")
 	require.NoError(t, err, "clients must not notice")
@@ -187,7 +193,9 @@ func pauseAndCutOff(t *testing.T, run *Runtime) {
 	require.Error(t, err)
 	_, err = ask(t, two, "/dial", "address", one.Name()+":8448")
 	require.Error(t, err)
+	start(t, run, "d1", "hs3") // gets the address of one if the engine thinks that it is free
 	require.NoError(t, one.Rejoin(t.Context()))
+	assert.Equal(t, addressBefore, address(), "connections from before must go on")
 	_, err = ask(t, one, "/dial", "address", two.Name()+":8448")
 	require.NoError(t, err)
 	_, err = ask(t, two, "/dial", "address", one.Name()+":8448")

@@ -40,6 +40,8 @@ const podmanHost = "host.containers.internal"
 // must be the access network: a port must not change when the container is disconnected from the federation network.
 type networks struct {
 	access, federation string // IDs
+	// servers are the addresses of servers in the federation network. It is nil if the engine chooses them.
+	servers *serverAddresses
 	// self is the address in the federation network at which containers reach the test process: the network's gateway,
 	// or, if the test process is itself in a container, that container. It is invalid if there is none.
 	self netip.Addr
@@ -57,10 +59,10 @@ type networks struct {
 func (r *Runtime) makeNetworks(ctx context.Context) (networks, error) {
 	var made networks
 	var err error
-	if made.access, err = r.makeNetwork(ctx, r.accessName()); err != nil {
+	if made.access, err = r.makeNetwork(ctx, r.accessName(), nil); err != nil {
 		return made, err
 	}
-	if made.federation, err = r.makeNetwork(ctx, r.federationName()); err != nil {
+	if made.federation, made.servers, err = r.makeFederation(ctx); err != nil {
 		return made, err
 	}
 	if made.self, err = r.gateway(ctx, made.federation); err != nil {
@@ -97,7 +99,8 @@ func (r *Runtime) makeNetworks(ctx context.Context) (networks, error) {
 func (r *Runtime) accessName() string     { return "msc4014-" + r.options.Session.ID + "-access" }
 func (r *Runtime) federationName() string { return "msc4014-" + r.options.Session.ID + "-federation" }
 
-func (r *Runtime) makeNetwork(ctx context.Context, name string) (string, error) {
+// makeNetwork creates a network with these addresses, or, if they are nil, with those that the engine chooses.
+func (r *Runtime) makeNetwork(ctx context.Context, name string, addresses *network.IPAM) (string, error) {
 	made, err := r.options.Session.Making(name)
 	if err != nil {
 		return "", err
@@ -111,7 +114,7 @@ func (r *Runtime) makeNetwork(ctx context.Context, name string) (string, error) 
 		images = append(images, r.options.Clients.Image)
 	}
 	answer, err := r.engine.NetworkCreate(ctx, name, network.CreateOptions{
-		Driver: "bridge", Labels: r.labels(engine.LabelImages, strings.Join(images, " ")),
+		Driver: "bridge", Labels: r.labels(engine.LabelImages, strings.Join(images, " ")), IPAM: addresses,
 	})
 	if err == nil {
 		return answer.ID, nil

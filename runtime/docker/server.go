@@ -37,6 +37,7 @@ type server struct {
 	name, host    string
 	candidate     string
 	container, id string   // the container's name and ID
+	address       string   // in the federation network, or "" if the engine chooses it
 	command       []string // what the image starts, with its arguments
 	healthChecked bool     // the image has a HEALTHCHECK
 	ephemeral     bool     // started only once
@@ -302,8 +303,11 @@ func (s *server) Rejoin(ctx context.Context) error {
 
 // joinFederation connects the container to the federation network, where its server name is its host name.
 func (s *server) joinFederation(ctx context.Context) error {
-	return s.runtime.engine.NetworkConnect(ctx, s.runtime.networks.federation, s.id,
-		&network.EndpointSettings{Aliases: []string{s.name}})
+	settings := &network.EndpointSettings{Aliases: []string{s.name}}
+	if s.address != "" {
+		settings.IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: s.address}
+	}
+	return s.runtime.engine.NetworkConnect(ctx, s.runtime.networks.federation, s.id, settings)
 }
 
 // Remove ends the server and removes its container and volumes. The end of its log stays available.

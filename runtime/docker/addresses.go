@@ -1,0 +1,83 @@
+// The addresses of servers in the federation network. A server keeps its address while it is cut off and when it is started again. An
+// engine would give it any free one: another server could get the old one meanwhile, and connections from before would never go on.
+
+package docker
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"github.com/docker/docker/api/types/network"
+)
+
+// serverAddresses gives out the upper half of an IPv4 subnet, each address once. The engine gives out the lower half.
+type serverAddresses struct {
+	mutex      sync.Mutex
+	next, last netip.Addr
+}
+
+// take returns an address, or "" if none is left or, as a is nil, the engine chooses all of them.
+func (a *serverAddresses) take() string {
+	if a == nil {
+		return ""
+	}
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	taken := a.next
+	if !taken.Less(a.last) { // the last one is for broadcasts
+		return ""
+	}
+	a.next = taken.Next()
+	return taken.String()
+}
+
+// halve returns the lower half of an IPv4 subnet, and the addresses of the upper half.
+func halve(subnet netip.Prefix) (lower netip.Prefix, upper *serverAddresses, err error) {
+	if !subnet.Addr().Is4() || subnet.Bits() > 28 {
+		return lower, nil, fmt.Errorf("the subnet %s is not an IPv4 subnet of 16 addresses or more", subnet)
+	}
+	first := subnet.Masked().Addr().As4()
+	half := uint32(1) << (31 - subnet.Bits())
+	at := func(offset uint32) netip.Addr {
+		return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, binary.BigEndian.Uint32(first[:])+offset)))
+	}
+	return netip.PrefixFrom(at(0), subnet.Bits()+1), &serverAddresses{next: at(half), last: at(2*half - 1)}, nil
+}
+
+// makeFederation creates the federation network. It creates it twice: a container can be given an address only in a network whose subnet was
+// requested, and which subnets are free only the engine knows. If the second request is refused, as another run was given the subnet
+// meanwhile, servers have the addresses that the engine gives them.
+func (r *Runtime) makeFederation(ctx context.Context) (id string, servers *serverAddresses, err error) {
+	name := r.federationName()
+	id, err = r.makeNetwork(ctx, name, nil)
+	if err != nil {
+		return "", nil, err
+	}
+	details, err := r.engine.NetworkInspect(ctx, id, network.InspectOptions{})
+	if err != nil {
+		return "", nil, fmt.Errorf("inspect the network %s: %w", name, err)
+	}
+	for _, config := range details.IPAM.Config {
+		subnet, err := netip.ParsePrefix(config.Subnet)
+		if err != nil {
+			continue
+		}
+		lower, upper, err := halve(subnet)
+		if err != nil {
+			continue
+		}
+		if err := r.engine.NetworkRemove(ctx, id); err != nil {
+			return "", nil, fmt.Errorf("remove the network %s: %w", name, err)
+		}
+		config.IPRange = lower.String()
+		if id, err = r.makeNetwork(ctx, name, &network.IPAM{Config: []network.IPAMConfig{config}}); err == nil {
+			return id, upper, nil
+		}
+		id, err = r.makeNetwork(ctx, name, nil)
+		return id, nil, err
+	}
+	return id, nil, nil
+}
