@@ -168,6 +168,25 @@ if err := a.Users.SetProfileField(userID, field, value); err != nil {`,
 		expects: map[string]verdict.Verdict{"a profile change carries the mapping": verdict.Unsupported},
 	},
 	{
+		does: "lets no client redact member events, in ordinary rooms, too",
+		hunks: []faults.Hunk{{
+			File: "reference/clientapi/events.go",
+			Find: `return a.once(r, "redact "+target, rooms.Write{Type: "m.room.redaction", Content: content, Redacts: target})`,
+			Replace: `if room := a.Rooms.Get(r.PathValue("roomID")); room != nil {
+	if event := room.Event(target); event != nil && event.Type() == "m.room.member" {
+		return nil, rooms.Forbidden("member events are not redacted")
+	}
+}
+return a.once(r, "redact "+target, rooms.Write{Type: "m.room.redaction", Content: content, Redacts: target})`,
+		}},
+		expects: map[string]verdict.Verdict{
+			"a user redacts its own member event":                                    verdict.Pass,
+			"a moderator redacts every member event of a local user":                 verdict.Pass,
+			"a moderator redacts every member event of a remote user":                verdict.Pass,
+			"a moderator redacts a member event, the redaction, and the event again": verdict.Pass,
+		},
+	},
+	{
 		does: "puts invites to another path",
 		hunks: []faults.Hunk{{
 			File:    "reference/pseudonym/invite.go",
