@@ -31,6 +31,31 @@ func (u *User) Redacts(roomID, eventID string) (redactionID string) {
 	return redactionID
 }
 
+// RedactsMember redacts a member event and returns the redaction's ID, like Redacts. If it is refused, an ordinary room is asked.
+func (u *User) RedactsMember(roomID, eventID string) (redactionID string) {
+	redactionID, err := u.Redact(u.stage.C.Context(), roomID, eventID, "")
+	if _, refused := csapi.Refused(err); refused {
+		u.NeedsMembersRedacted()
+	}
+	u.need(err)
+	return redactionID
+}
+
+// NeedsMembersRedacted ends the check as unsupported if clients cannot redact the member events of ordinary rooms of the user's server either.
+func (u *User) NeedsMembersRedacted() {
+	roomID := u.MakesOrdinary(Public)
+	answer, err := u.State(u.stage.C.Context(), roomID)
+	u.stage.C.Need(OrdinaryRooms, err)
+	join := answer.Get(`#(type=="m.room.member").event_id`).String()
+	_, err = u.Redact(u.stage.C.Context(), roomID, join, "")
+	if csapi.NoAnswer(err) {
+		u.stage.C.Need("resilience/stays-up", err)
+	}
+	if err != nil {
+		u.stage.C.Unsupported("clients cannot redact member events of ordinary rooms of the server either: %v", err)
+	}
+}
+
 // Redacts lets a user of the peer redact an event, and sends the redaction to every server in the room, which may refuse it.
 func (r *Room) Redacts(user *federation.User, eventID string) federation.Event {
 	redaction := r.Builds(federation.Proto{Type: "m.room.redaction", Sender: user, Redacts: eventID})

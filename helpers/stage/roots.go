@@ -37,6 +37,7 @@ func init() {
 		"membership/restricted-join",
 		"membership/unban",
 		"redaction/mapping-stays",
+		"redaction/membership-stays",
 		"redaction/others-by-power",
 		"redaction/own-by-key",
 		"resilience/restart",

@@ -48,6 +48,9 @@ type absence struct {
 	err    error
 }
 
+// memberRedacted is the requirement that a server breaks which lets nobody redact a member event.
+const memberRedacted = "redaction/membership-stays"
+
 // blocks blocks a check of what is not there.
 func (a absence) blocks(c *check.C) {
 	if a.breaks == "" {
@@ -58,6 +61,9 @@ func (a absence) blocks(c *check.C) {
 	}
 	if a.breaks == "membership/invite-remote" {
 		stage.Open(c, blueprints.OneServer).TakesInvites()
+	}
+	if a.breaks == memberRedacted {
+		stage.Open(c, blueprints.OneServer).User("alice").NeedsMembersRedacted()
 	}
 	c.Need(a.breaks, a.err)
 }

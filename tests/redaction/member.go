@@ -4,6 +4,7 @@ package redaction
 
 import (
 	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/stage"
 )
@@ -51,6 +52,11 @@ func (l local) setsTopic(topic string) string {
 
 func (l local) redacts(eventID string) {
 	_, err := l.Redact(l.c.Context(), l.roomID, eventID, "")
+	if _, refused := csapi.Refused(err); refused {
+		if event, err := l.Event(l.c.Context(), l.roomID, eventID); err == nil && event.Get("type").String() == "m.room.member" {
+			l.NeedsMembersRedacted()
+		}
+	}
 	l.need(err)
 }
 
