@@ -16,7 +16,41 @@ import (
 )
 
 // blames matches the calls by which a step names a requirement.
-var blames = regexp.MustCompile(`(?:\b(?:Blaming|Need|Blocked)\(|\bNeeds:\s*|\bbreaks\s*=\s*|\bboth\()"([a-z-]+/[a-z-]+)"`)
+var blames = regexp.MustCompile(`(?:\b(?:Blaming|Need|Blocked)\(|\btries\([^,\n]+, |\bNeeds:\s*|\bbreaks\s*=\s*|\bboth\()"([a-z-]+/[a-z-]+)"`)
+
+// byVariable matches those of the calls that name it by a variable or a constant.
+var byVariable = regexp.MustCompile(`\b(?:Blaming|Need|Blocked)\((\w+)[,)]`)
+
+// namedIn returns the requirements that a source names for steps. Of variables and constants it knows what the source itself sets them to;
+// those that stand under Requires are what the checks judge.
+func namedIn(source string) (named []string) {
+	for _, match := range blames.FindAllStringSubmatch(source, -1) {
+		named = append(named, match[1])
+	}
+	for _, call := range byVariable.FindAllStringSubmatch(source, -1) {
+		name := regexp.QuoteMeta(call[1])
+		if regexp.MustCompile(`Requires:\s*\[\]string\{[^}]*\b` + name + `\b`).MatchString(source) {
+			continue
+		}
+		for _, match := range regexp.MustCompile(`\b`+name+`(?: string)? :?= "([a-z-]+/[a-z-]+)"`).FindAllStringSubmatch(source, -1) {
+			named = append(named, match[1])
+		}
+	}
+	return named
+}
+
+func TestNamedIn(t *testing.T) {
+	assert.Equal(t, []string{"a/need", "b/tries", "c/first", "c/second"}, namedIn(`
+		c.Need("a/need", err)
+		p.tries("a thing", "b/tries", step)
+		what := "c/first"
+		if remote { what = "c/second" }
+		s.C.Need(what, err)
+		const own = "d/judged"
+		Requires: []string{own},
+		c.Need(own, err)
+		unused := "e/else"`))
+}
 
 // Every requirement that the sources name for a step is declared, so that a typing error or an open requirement is found before a run,
 // and none is declared in vain.
@@ -28,8 +62,8 @@ func TestRootsAreThoseThatStepsName(t *testing.T) {
 				return err
 			}
 			source, err := os.ReadFile(path)
-			for _, match := range blames.FindAllStringSubmatch(string(source), -1) {
-				named[match[1]] = true
+			for _, root := range namedIn(string(source)) {
+				named[root] = true
 			}
 			return err
 		}))
