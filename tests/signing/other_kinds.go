@@ -18,7 +18,7 @@ import (
 // otherKind is a kind of event.
 type otherKind struct {
 	name string
-	by   []delivery.Path
+	by   []delivery.Path // what carries it
 	// makes makes a valid one at the end of a room that has a member guest, of Origin; newcomer, of another peer, is nobody in it. target
 	// is a message by Dan, "" if there is none (otherKind.opens).
 	makes func(s delivery.Scene, guest, newcomer *federation.User, target string) federation.Template
