@@ -1,6 +1,8 @@
 package stage
 
 import (
+	"errors"
+
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
 )
@@ -24,18 +26,15 @@ func (u *User) GivesPower(roomID string, power map[string]int) (eventID string) 
 	return eventID
 }
 
-// Redacts redacts an event and returns the redaction's ID.
+// Redacts redacts an event and returns the redaction's ID. If the server refuses to redact a member event, it is asked in an ordinary room
+// (NeedsMembersRedacted).
 func (u *User) Redacts(roomID, eventID string) (redactionID string) {
-	redactionID, err := u.Redact(u.stage.C.Context(), roomID, eventID, "")
-	u.need(err)
-	return redactionID
-}
-
-// RedactsMember redacts a member event and returns the redaction's ID, like Redacts. If it is refused, an ordinary room is asked.
-func (u *User) RedactsMember(roomID, eventID string) (redactionID string) {
-	redactionID, err := u.Redact(u.stage.C.Context(), roomID, eventID, "")
+	ctx := u.stage.C.Context()
+	redactionID, err := u.Redact(ctx, roomID, eventID, "")
 	if _, refused := csapi.Refused(err); refused {
-		u.NeedsMembersRedacted()
+		if event, err := u.Event(ctx, roomID, eventID); err == nil && event.Get("type").String() == "m.room.member" {
+			u.NeedsMembersRedacted()
+		}
 	}
 	u.need(err)
 	return redactionID
@@ -43,16 +42,19 @@ func (u *User) RedactsMember(roomID, eventID string) (redactionID string) {
 
 // NeedsMembersRedacted ends the check as unsupported if clients cannot redact the member events of ordinary rooms of the user's server either.
 func (u *User) NeedsMembersRedacted() {
-	roomID := u.MakesOrdinary(Public)
-	answer, err := u.State(u.stage.C.Context(), roomID)
-	u.stage.C.Need(OrdinaryRooms, err)
-	join := answer.Get(`#(type=="m.room.member").event_id`).String()
-	_, err = u.Redact(u.stage.C.Context(), roomID, join, "")
+	c, roomID := u.stage.C, u.MakesOrdinary(Public)
+	state, err := u.State(c.Context(), roomID)
+	c.Need(OrdinaryRooms, err)
+	join := state.Get(`#(type=="m.room.member").event_id`).String()
+	if join == "" {
+		c.Need(OrdinaryRooms, errors.New("the state of an ordinary room has no member event"))
+	}
+	_, err = u.Redact(c.Context(), roomID, join, "")
 	if csapi.NoAnswer(err) {
-		u.stage.C.Need("resilience/stays-up", err)
+		c.Need("resilience/stays-up", err)
 	}
 	if err != nil {
-		u.stage.C.Unsupported("clients cannot redact member events of ordinary rooms of the server either: %v", err)
+		c.Unsupported("clients cannot redact member events of ordinary rooms of the server either: %v", err)
 	}
 }
 

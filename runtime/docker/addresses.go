@@ -6,6 +6,7 @@ package docker
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -35,9 +36,10 @@ func (a *serverAddresses) take() string {
 }
 
 // halve returns the lower half of an IPv4 subnet, and the addresses of the upper half.
-func halve(subnet netip.Prefix) (lower netip.Prefix, upper *serverAddresses, err error) {
-	if !subnet.Addr().Is4() || subnet.Bits() > 28 {
-		return lower, nil, fmt.Errorf("the subnet %s is not an IPv4 subnet of 16 addresses or more", subnet)
+func halve(text string) (lower netip.Prefix, upper *serverAddresses, err error) {
+	subnet, err := netip.ParsePrefix(text)
+	if err != nil || !subnet.Addr().Is4() || subnet.Bits() > 28 {
+		return lower, nil, fmt.Errorf("%s is not an IPv4 subnet of 16 addresses or more", text)
 	}
 	first := subnet.Masked().Addr().As4()
 	half := uint32(1) << (31 - subnet.Bits())
@@ -48,36 +50,34 @@ func halve(subnet netip.Prefix) (lower netip.Prefix, upper *serverAddresses, err
 }
 
 // makeFederation creates the federation network. It creates it twice: a container can be given an address only in a network whose subnet was
-// requested, and which subnets are free only the engine knows. If the second request is refused, as another run was given the subnet
-// meanwhile, servers have the addresses that the engine gives them.
+// requested, and which subnets are free only the engine knows. If it cannot, as when another run was given the subnet meanwhile, it warns,
+// and servers have the addresses that the engine gives them.
 func (r *Runtime) makeFederation(ctx context.Context) (id string, servers *serverAddresses, err error) {
 	name := r.federationName()
-	id, err = r.makeNetwork(ctx, name, nil)
-	if err != nil {
+	if id, err = r.makeNetwork(ctx, name, nil); err != nil {
 		return "", nil, err
 	}
-	details, err := r.engine.NetworkInspect(ctx, id, network.InspectOptions{})
-	if err != nil {
-		return "", nil, fmt.Errorf("inspect the network %s: %w", name, err)
+	subnet := r.subnet(ctx, id)
+	lower, servers, unfit := halve(subnet)
+	gateway, none := r.gateway(ctx, id)
+	if err := errors.Join(unfit, none); err != nil {
+		r.options.Warn(changingAddresses + err.Error())
+		return id, nil, nil
 	}
-	for _, config := range details.IPAM.Config {
-		subnet, err := netip.ParsePrefix(config.Subnet)
-		if err != nil {
-			continue
-		}
-		lower, upper, err := halve(subnet)
-		if err != nil {
-			continue
-		}
-		if err := r.engine.NetworkRemove(ctx, id); err != nil {
-			return "", nil, fmt.Errorf("remove the network %s: %w", name, err)
-		}
-		config.IPRange = lower.String()
-		if id, err = r.makeNetwork(ctx, name, &network.IPAM{Config: []network.IPAMConfig{config}}); err == nil {
-			return id, upper, nil
-		}
-		id, err = r.makeNetwork(ctx, name, nil)
-		return id, nil, err
+	if err := r.engine.NetworkRemove(ctx, id); err != nil {
+		return "", nil, fmt.Errorf("remove the network %s: %w", name, err)
 	}
-	return id, nil, nil
+	id, err = r.makeNetwork(ctx, name, &network.IPAM{
+		Config: []network.IPAMConfig{{Subnet: subnet, IPRange: lower.String(), Gateway: gateway.String()}},
+	})
+	if err == nil {
+		return id, servers, nil
+	}
+	r.options.Warn(changingAddresses + err.Error())
+	id, err = r.makeNetwork(ctx, name, nil)
+	return id, nil, err
 }
+
+// changingAddresses is what a run warns of if servers cannot keep their addresses.
+const changingAddresses = "a server that is cut off may have another address afterwards, so that others reach it later, and a check may be " +
+	"inconclusive: "

@@ -48,9 +48,6 @@ type absence struct {
 	err    error
 }
 
-// memberRedacted is the requirement that a server breaks which lets nobody redact a member event.
-const memberRedacted = "redaction/membership-stays"
-
 // blocks blocks a check of what is not there.
 func (a absence) blocks(c *check.C) {
 	if a.breaks == "" {
@@ -62,7 +59,7 @@ func (a absence) blocks(c *check.C) {
 	if a.breaks == "membership/invite-remote" {
 		stage.Open(c, blueprints.OneServer).TakesInvites()
 	}
-	if a.breaks == memberRedacted {
+	if a.breaks == "redaction/membership-stays" {
 		stage.Open(c, blueprints.OneServer).User("alice").NeedsMembersRedacted()
 	}
 	c.Need(a.breaks, a.err)

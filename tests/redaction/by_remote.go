@@ -63,7 +63,7 @@ var _ = check.Register(check.Check{
 			moderator, target *stage.User
 			join              string
 		}{{alice, bob, bobs}, {bob, alice, alices}} {
-			redaction := each.moderator.RedactsMember(roomID, each.join)
+			redaction := each.moderator.Redacts(roomID, each.join)
 			for _, user := range []*stage.User{alice, bob} {
 				user.AwaitsRedaction(roomID, redaction)
 				assertNoProfileInState(c, user, roomID, each.target.UserID)

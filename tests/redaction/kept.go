@@ -48,7 +48,7 @@ func openMember(c *check.C, s *stage.Stage) redactedMember {
 
 // isRedacted lets Alice redact the join of Bob, and waits until clients are shown a later event.
 func (scene redactedMember) isRedacted(c *check.C) {
-	scene.alice.Blaming("redaction/membership-stays").RedactsMember(scene.roomID, scene.join)
+	scene.alice.Blaming("redaction/membership-stays").Redacts(scene.roomID, scene.join)
 	c.UnderTest()
 	// The barrier: an event sent after the redaction is shown after that took effect.
 	after := scene.alice.Says(scene.roomID, "said after the redaction")
@@ -121,7 +121,7 @@ var _ = check.Register(check.Check{
 
 		before := alice.Says(roomID, "said before the redaction")
 		room.Blaming("routing/reaches-members").AwaitsEvent(before)
-		alice.Blaming("redaction/membership-stays").RedactsMember(roomID, join.ID())
+		alice.Blaming("redaction/membership-stays").Redacts(roomID, join.ID())
 		c.UnderTest()
 		room.Awaits(redactionOf(join.ID()))
 		after := alice.Says(roomID, "said after the redaction")

@@ -4,7 +4,6 @@ package redaction
 
 import (
 	"msc4014/helpers/check"
-	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/stage"
 )
@@ -50,15 +49,7 @@ func (l local) setsTopic(topic string) string {
 	return eventID
 }
 
-func (l local) redacts(eventID string) {
-	_, err := l.Redact(l.c.Context(), l.roomID, eventID, "")
-	if _, refused := csapi.Refused(err); refused {
-		if event, err := l.Event(l.c.Context(), l.roomID, eventID); err == nil && event.Get("type").String() == "m.room.member" {
-			l.NeedsMembersRedacted()
-		}
-	}
-	l.need(err)
-}
+func (l local) redacts(eventID string) { l.Blaming(l.breaks).Redacts(l.roomID, eventID) }
 
 // attempting is a local member whose redactions may be refused: consequences decide, and the refusal is noted.
 type attempting struct{ local }
