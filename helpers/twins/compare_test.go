@@ -218,3 +218,30 @@ func TestPlaceholdersOutside(t *testing.T) {
 		assert.Empty(t, explained(difference), name)
 	}
 }
+
+// TestLater: what a kind waits for is seen when it comes.
+func TestLater(t *testing.T) {
+	of := func(part string, event fields) fields {
+		return fields{"rooms": fields{"join": fields{"!room": fields{part: fields{"events": []any{event}}}}}}
+	}
+	answers := map[string]fields{
+		"timeline":     of("timeline", fields{"type": memberType, "event_id": "$joined", "state_key": "@alice:hs1", "content": fields{"displayname": "A"}}),
+		"typing":       of("ephemeral", fields{"type": "m.typing", "content": fields{"user_ids": []any{"@alice:hs1"}}}),
+		"receipts":     of("ephemeral", fields{"type": "m.receipt", "content": fields{"$said": fields{"m.read": fields{"@alice:hs1": fields{"ts": 1}}}}}),
+		"account_data": of("account_data", fields{"type": "m.tag", "content": fields{"tags": fields{}}}),
+	}
+	waiting := 0
+	for _, kind := range kinds {
+		if kind.later == "" {
+			continue
+		}
+		waiting++
+		ordinary := &room{feeds: []*feed{newFeed()}, named: newNamer("!room", "tag")}
+		p := &player{world: &world{Company: Company{Users: make([]*csapi.Client, 1)}, rooms: []*room{ordinary}}}
+		before := p.later(kind)
+		require.Contains(t, answers, kind.later, kind.name)
+		ordinary.feeds[0].take(answers[kind.later], "!room")
+		assert.NotEqual(t, before, p.later(kind), kind.name)
+	}
+	assert.Positive(t, waiting)
+}

@@ -25,7 +25,7 @@ type kind struct {
 	read bool
 	// names says that the request names a user, who must have a key: what a user without one comes to, the proposal leaves open.
 	names string
-	// later says what arrives some time after the answer, and must be waited for.
+	// later names the part of /sync that changes some time after the answer, and must be waited for.
 	later string
 	// guests says that users of a peer do it, too.
 	guests bool
@@ -54,6 +54,7 @@ const (
 	otherState = "state of another"
 	redaction  = "redact"
 	levelsType = "m.room.power_levels"
+	inTimeline = "timeline"
 )
 
 type fields = map[string]any
@@ -180,12 +181,12 @@ var kinds = []kind{
 			method: http.MethodPut, path: v3("rooms", r.id, "state", memberType, r.world.userID(s.Whom)), body: fields{"membership": s.Arg},
 		}
 	}},
-	{name: "display name", weight: 2, account: true, choose: anybody, later: "profile", request: func(r *room, s Step) request {
+	{name: "display name", weight: 2, account: true, choose: anybody, later: inTimeline, request: func(r *room, s Step) request {
 		return request{
 			method: http.MethodPut, path: v3("profile", own(r, s), "displayname"), body: fields{"displayname": "named by step " + strconv.Itoa(s.ID)},
 		}
 	}},
-	{name: "avatar", weight: 1, account: true, choose: anybody, later: "profile", request: func(r *room, s Step) request {
+	{name: "avatar", weight: 1, account: true, choose: anybody, later: inTimeline, request: func(r *room, s Step) request {
 		return request{
 			method: http.MethodPut, path: v3("profile", own(r, s), "avatar_url"), body: fields{"avatar_url": "mxc://example.org/step" + strconv.Itoa(s.ID)},
 		}
@@ -295,18 +296,18 @@ var kinds = []kind{
 	{name: "private receipt", weight: 1, choose: toMessage, later: "receipts", request: func(r *room, s Step) request {
 		return request{method: http.MethodPost, path: v3("rooms", r.id, "receipt", "m.read.private", r.event(s.Of))}
 	}},
-	{name: "read markers", weight: 2, choose: toMessage, later: "account data", request: func(r *room, s Step) request {
+	{name: "read markers", weight: 2, choose: toMessage, later: "account_data", request: func(r *room, s Step) request {
 		return request{
 			method: http.MethodPost, path: v3("rooms", r.id, "read_markers"), body: fields{"m.fully_read": r.event(s.Of), "m.read": r.event(s.Of)},
 		}
 	}},
-	{name: "tag", weight: 1, choose: anybody, later: "account data", request: func(r *room, s Step) request {
+	{name: "tag", weight: 1, choose: anybody, later: "account_data", request: func(r *room, s Step) request {
 		return request{method: http.MethodPut, path: v3("user", own(r, s), "rooms", r.id, "tags", "u.twin"), body: fields{"order": 0.5}}
 	}},
 	{name: "untag", weight: 1, choose: anybody, request: func(r *room, s Step) request {
 		return request{method: http.MethodDelete, path: v3("user", own(r, s), "rooms", r.id, "tags", "u.twin")}
 	}},
-	{name: "room account data", weight: 1, choose: anybody, later: "account data", request: func(r *room, s Step) request {
+	{name: "room account data", weight: 1, choose: anybody, later: "account_data", request: func(r *room, s Step) request {
 		return request{
 			method: http.MethodPut, path: v3("user", own(r, s), "rooms", r.id, "account_data", "org.example.data"), body: fields{"number": s.ID},
 		}

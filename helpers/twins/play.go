@@ -423,7 +423,11 @@ func (p *player) arrive(step Step, kind kind) error {
 		}
 	}
 	if kind.later != "" {
-		if err := p.await(grace/4, func() bool { return p.later(kind) != before }); err != nil {
+		wait := grace / 4 // it may change nothing
+		if kind.later == inTimeline && p.joined[step.By] {
+			wait = patience // a new profile changes the member event
+		}
+		if err := p.await(wait, func() bool { return p.later(kind) != before }); err != nil {
 			return err
 		}
 	}
@@ -453,14 +457,14 @@ func (p *player) arrive(step Step, kind kind) error {
 	return nil
 }
 
-// later is what the users were told in the ordinary room of what comes late.
+// later is what the users were told in the ordinary room of what comes late after a request of this kind.
 func (p *player) later(kind kind) (told string) {
 	if kind.later == "" {
 		return ""
 	}
 	for user := range p.Users {
 		for _, each := range p.rooms[ordinaryRoom].feeds[user].parts(p.rooms[ordinaryRoom].named) {
-			if each.late {
+			if each.name == "/sync "+kind.later {
 				told += asJSON(each.value)
 			}
 		}
