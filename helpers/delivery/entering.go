@@ -53,11 +53,7 @@ var (
 			if _, isState := event.StateKey(); isState {
 				s.withholds(event)
 			}
-			entered := s.Enters()
-			if entered.KeptOut == nil {
-				s.Alice.Browses(s.Room.ID())
-			}
-			return entered
+			return s.entersAndPages()
 		},
 		Introduce: introduceByBackfill,
 	}
@@ -69,17 +65,23 @@ var (
 			s.Room.Apply(join)
 			said := s.Room.AppliesText(joiner, "said long ago")
 			s.withholds(join)
-			before := len(s.Origin.Requests())
-			entered := s.Enters()
-			if entered.KeptOut == nil {
-				s.Alice.Browses(s.Room.ID())
-				s.Asked(before, federation.Backfill)
-			}
+			entered := s.entersAndPages()
 			entered.Shows = said
 			return entered
 		},
 	}
 )
+
+// entersAndPages has Alice join the room and page back, for which the server must ask Origin.
+func (s Scene) entersAndPages() Delivery {
+	before := len(s.Origin.Requests())
+	entered := s.Enters()
+	if entered.KeptOut == nil {
+		s.Alice.Browses(s.Room.ID())
+		s.Asked(before, federation.Backfill)
+	}
+	return entered
+}
 
 // withholds makes Origin leave a state event, such as a join, out of the state that it gives to servers that join. Instead of a join a
 // leave would do, by an event that carries a mapping of its own, or none, and deployed servers do not join a room with a member event
