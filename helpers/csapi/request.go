@@ -120,6 +120,12 @@ func Refused(err error) (*Error, bool) {
 	return nil, false
 }
 
+// Denied reports whether err wraps an answer by which the server will not do what was asked: a 4xx, but not 429, which says to ask later.
+func Denied(err error) bool {
+	answer, ok := Refused(err)
+	return ok && answer.Status/100 == 4 && answer.Status != http.StatusTooManyRequests
+}
+
 // NoAnswer reports whether err wraps a *NoAnswerError.
 func NoAnswer(err error) bool {
 	var none *NoAnswerError

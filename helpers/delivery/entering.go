@@ -72,13 +72,13 @@ var (
 	}
 )
 
-// entersAndPages has Alice join the room and page back, for which the server must ask Origin.
+// entersAndPages has Alice join the room and page back, for which the server must ask Origin for history.
 func (s Scene) entersAndPages() Delivery {
 	before := len(s.Origin.Requests())
 	entered := s.Enters()
 	if entered.KeptOut == nil {
 		s.Alice.Browses(s.Room.ID())
-		s.Asked(before, federation.Backfill)
+		s.Asked(before, federation.Backfill, federation.GetMissingEvents, federation.GetEvent)
 	}
 	return entered
 }

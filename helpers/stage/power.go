@@ -2,6 +2,7 @@ package stage
 
 import (
 	"errors"
+	"fmt"
 
 	"msc4014/helpers/csapi"
 	"msc4014/helpers/federation"
@@ -26,12 +27,12 @@ func (u *User) GivesPower(roomID string, power map[string]int) (eventID string) 
 	return eventID
 }
 
-// Redacts redacts an event and returns the redaction's ID. If the server refuses to redact a member event, it is asked in an ordinary room
-// (NeedsMembersRedacted).
+// Redacts redacts an event and returns the redaction's ID. If the server refuses to redact a member event, the same is tried in an ordinary
+// room (NeedsMembersRedacted).
 func (u *User) Redacts(roomID, eventID string) (redactionID string) {
 	ctx := u.stage.C.Context()
 	redactionID, err := u.Redact(ctx, roomID, eventID, "")
-	if _, refused := csapi.Refused(err); refused {
+	if csapi.Denied(err) {
 		if event, err := u.Event(ctx, roomID, eventID); err == nil && event.Get("type").String() == "m.room.member" {
 			u.NeedsMembersRedacted()
 		}
@@ -40,22 +41,25 @@ func (u *User) Redacts(roomID, eventID string) (redactionID string) {
 	return redactionID
 }
 
-// NeedsMembersRedacted ends the check as unsupported if clients cannot redact the member events of ordinary rooms of the user's server either.
+// NeedsMembersRedacted ends the check as unsupported if a moderator is denied the redaction of another member's event in ordinary rooms of
+// the server, too.
 func (u *User) NeedsMembersRedacted() {
-	c, roomID := u.stage.C, u.MakesOrdinary(Public)
+	c, roomID, member := u.stage.C, u.MakesOrdinary(Public), u.stage.User("member")
+	member.JoinsOrdinary(roomID)
 	state, err := u.State(c.Context(), roomID)
 	c.Need(OrdinaryRooms, err)
-	join := state.Get(`#(type=="m.room.member").event_id`).String()
+	join := state.Get(fmt.Sprintf(`#(state_key==%q).event_id`, member.UserID)).String()
 	if join == "" {
-		c.Need(OrdinaryRooms, errors.New("the state of an ordinary room has no member event"))
+		c.Need(OrdinaryRooms, errors.New("the state of an ordinary room has no event of a member"))
 	}
 	_, err = u.Redact(c.Context(), roomID, join, "")
 	if csapi.NoAnswer(err) {
 		c.Need("resilience/stays-up", err)
 	}
-	if err != nil {
+	if csapi.Denied(err) {
 		c.Unsupported("clients cannot redact member events of ordinary rooms of the server either: %v", err)
 	}
+	c.Need(OrdinaryRooms, err)
 }
 
 // Redacts lets a user of the peer redact an event, and sends the redaction to every server in the room, which may refuse it.

@@ -221,7 +221,7 @@ func (p *player) step(step Step) error {
 	p.learn(step, answers[0])
 	p.compareAnswers(step, "answer", step.By, answers)
 	if !kind.read && !p.over {
-		if err := p.arrive(step, kind); err != nil {
+		if err := p.arrive(step, kind, answers[ordinaryRoom].good()); err != nil {
 			return err
 		}
 	}
@@ -410,8 +410,8 @@ func (p *player) differs(one Difference, noise map[string]bool) {
 	p.Differences = append(p.Differences, one)
 }
 
-// arrive waits for what comes of a step, and compares what users are told.
-func (p *player) arrive(step Step, kind kind) error {
+// arrive waits for what comes of a step, and compares what users are told. taken says that the request was not refused.
+func (p *player) arrive(step Step, kind kind, taken bool) error {
 	before := p.later(kind)
 	if err := p.settle(); err != nil {
 		return err
@@ -422,7 +422,7 @@ func (p *player) arrive(step Step, kind kind) error {
 			return err
 		}
 	}
-	if kind.later != "" {
+	if kind.later != "" && taken {
 		wait := grace / 4 // it may change nothing
 		if kind.later == inTimeline && p.joined[step.By] {
 			wait = patience // a new profile changes the member event
@@ -435,7 +435,8 @@ func (p *player) arrive(step Step, kind kind) error {
 	if p.session.Cast.federated() {
 		wait = patience
 	}
-	if err := p.await(wait, func() bool { return !p.unequal() }); err != nil {
+	everything := p.session.Cast.federated() || kind.later == inTimeline
+	if err := p.await(wait, func() bool { return !p.unequal(everything) }); err != nil {
 		return err
 	}
 	for user := range p.Users {
@@ -472,9 +473,8 @@ func (p *player) later(kind kind) (told string) {
 	return told
 }
 
-// unequal reports whether something differs between the rooms that may come late, and was not told yet.
-func (p *player) unequal() bool {
-	everything := p.session.Cast.federated()
+// unequal reports whether something differs between the rooms that may come late, and was not told yet: what always may, or everything.
+func (p *player) unequal(everything bool) bool {
 	for user := range p.Users {
 		first := p.rooms[ordinaryRoom].feeds[user].parts(p.rooms[ordinaryRoom].named)
 		for _, other := range p.rooms[controlRoom:] {

@@ -1,5 +1,5 @@
 // The addresses of servers in the federation network. A server keeps its address while it is cut off and when it is started again. An
-// engine would give it any free one: another server could get the old one meanwhile, and connections from before would never go on.
+// engine would give it any free one: another server could get the old one meanwhile, and open connections would hang.
 
 package docker
 
@@ -14,25 +14,46 @@ import (
 	"github.com/docker/docker/api/types/network"
 )
 
-// serverAddresses gives out the upper half of an IPv4 subnet, each address once. The engine gives out the lower half.
+// serverAddresses gives out the upper half of an IPv4 subnet: first each address once, then those of servers that were removed, the longest
+// ago first. The engine gives out the lower half.
 type serverAddresses struct {
+	gateway netip.Addr // never given out
+
 	mutex      sync.Mutex
 	next, last netip.Addr
+	returned   []string
 }
 
-// take returns an address, or "" if none is left or, as a is nil, the engine chooses all of them.
+// take returns an address, or "" if all are in use or, as a is nil, the engine chooses them.
 func (a *serverAddresses) take() string {
 	if a == nil {
 		return ""
 	}
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
-	taken := a.next
-	if !taken.Less(a.last) { // the last one is for broadcasts
+	if a.next == a.gateway {
+		a.next = a.next.Next()
+	}
+	if taken := a.next; taken.Less(a.last) { // the last one is for broadcasts
+		a.next = taken.Next()
+		return taken.String()
+	}
+	if len(a.returned) == 0 {
 		return ""
 	}
-	a.next = taken.Next()
-	return taken.String()
+	taken := a.returned[0]
+	a.returned = a.returned[1:]
+	return taken
+}
+
+// giveBack returns an address whose server was removed.
+func (a *serverAddresses) giveBack(address string) {
+	if a == nil || address == "" {
+		return
+	}
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.returned = append(a.returned, address)
 }
 
 // halve returns the lower half of an IPv4 subnet, and the addresses of the upper half.
@@ -71,7 +92,11 @@ func (r *Runtime) makeFederation(ctx context.Context) (id string, servers *serve
 		Config: []network.IPAMConfig{{Subnet: subnet, IPRange: lower.String(), Gateway: gateway.String()}},
 	})
 	if err == nil {
+		servers.gateway = gateway
 		return id, servers, nil
+	}
+	if ctx.Err() != nil {
+		return "", nil, err
 	}
 	r.options.Warn(changingAddresses + err.Error())
 	id, err = r.makeNetwork(ctx, name, nil)

@@ -193,7 +193,7 @@ func pauseAndCutOff(t *testing.T, run *Runtime) {
 	require.Error(t, err)
 	_, err = ask(t, two, "/dial", "address", one.Name()+":8448")
 	require.Error(t, err)
-	start(t, run, "d1", "hs3") // gets the address of one if the engine thinks that it is free
+	start(t, run, "d1", "hs3") // gets the address of one if the engine chooses addresses
 	require.NoError(t, one.Rejoin(t.Context()))
 	assert.Equal(t, addressBefore, address(), "connections from before must go on")
 	_, err = ask(t, one, "/dial", "address", two.Name()+":8448")

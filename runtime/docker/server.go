@@ -332,6 +332,7 @@ func (s *server) Remove(ctx context.Context) error {
 	if err := engine.RemoveObject(ctx, s.runtime.engine, object); err != nil {
 		return err
 	}
+	s.runtime.networks.servers.giveBack(s.address)
 	s.mutex.Lock()
 	s.removed, s.lastLog = true, log
 	s.mutex.Unlock()

@@ -156,7 +156,7 @@ answer, err := a.Remote.PublicRooms(r.Context(), server, marshal(q))`,
 		},
 	},
 	{
-		does: "leaves names to administrators, in ordinary rooms, too",
+		does: "leaves names to administrators, in ordinary rooms as well",
 		hunks: []faults.Hunk{{
 			File: "reference/clientapi/profiles.go",
 			Find: "if err := a.Users.SetProfileField(userID, field, value); err != nil {",
@@ -168,7 +168,7 @@ if err := a.Users.SetProfileField(userID, field, value); err != nil {`,
 		expects: map[string]verdict.Verdict{"a profile change carries the mapping": verdict.Unsupported},
 	},
 	{
-		does: "lets no client redact member events, in ordinary rooms, too",
+		does: "lets no client redact member events, in ordinary rooms either",
 		hunks: []faults.Hunk{{
 			File: "reference/clientapi/events.go",
 			Find: `return a.once(r, "redact "+target, rooms.Write{Type: "m.room.redaction", Content: content, Redacts: target})`,

@@ -10,6 +10,7 @@ import (
 
 	"msc4014/blueprints"
 	"msc4014/helpers/check"
+	"msc4014/helpers/csapi"
 	"msc4014/helpers/delivery"
 	"msc4014/helpers/federation"
 	"msc4014/helpers/stage"
@@ -21,7 +22,8 @@ type otherKind struct {
 	by   []delivery.Path // what carries it
 	// makes makes a valid one at the end of a room that has a member guest, of Origin; newcomer, of another peer, is nobody in it. target
 	// is a message by Dan, "" if there is none (otherKind.opens).
-	makes func(s delivery.Scene, guest, newcomer *federation.User, target string) federation.Template
+	makes  func(s delivery.Scene, guest, newcomer *federation.User, target string) federation.Template
+	served bool // GET /event serves the target of a valid one
 }
 
 // memberEvent is a member event of Carol about another user.
@@ -33,35 +35,36 @@ func memberEvent(s delivery.Scene, of *federation.User, membership string) feder
 }
 
 // Paths that carry other kinds. No other event may stand on what is in the state of send_join, so that a room with it, and without it, can be
-// entered. Of a join by /state deployed servers crash, in the control already.
+// entered. Deployed servers crash on a join by /state, even a valid one.
 var (
 	inRoom    = []delivery.Path{delivery.Send, delivery.GetMissingEvents}
 	joinsBy   = inRoom
 	powerBy   = append(slices.Clone(inRoom), delivery.State)
 	redactsBy = append(slices.Clone(inRoom), delivery.Backfill)
-	stateBy   = append(slices.Clone(inRoom), delivery.State, delivery.StateOfSendJoin, delivery.Backfill)
+	// stateBy has all of them.
+	stateBy = append(slices.Clone(inRoom), delivery.State, delivery.StateOfSendJoin, delivery.Backfill)
 )
 
 var otherKinds = []otherKind{
-	{"a join", joinsBy, func(s delivery.Scene, _, newcomer *federation.User, _ string) federation.Template {
+	{name: "a join", by: joinsBy, makes: func(s delivery.Scene, _, newcomer *federation.User, _ string) federation.Template {
 		return s.Room.MemberTemplate(newcomer, "join")
 	}},
-	{"a leave", stateBy, func(s delivery.Scene, guest, _ *federation.User, _ string) federation.Template {
+	{name: "a leave", by: stateBy, makes: func(s delivery.Scene, guest, _ *federation.User, _ string) federation.Template {
 		return s.Room.MemberTemplate(guest, "leave").WithMappingOf(guest)
 	}},
-	{"a kick", stateBy, func(s delivery.Scene, guest, _ *federation.User, _ string) federation.Template {
+	{name: "a kick", by: stateBy, makes: func(s delivery.Scene, guest, _ *federation.User, _ string) federation.Template {
 		return memberEvent(s, guest, "leave")
 	}},
-	{"a ban", stateBy, func(s delivery.Scene, guest, _ *federation.User, _ string) federation.Template {
+	{name: "a ban", by: stateBy, makes: func(s delivery.Scene, guest, _ *federation.User, _ string) federation.Template {
 		return memberEvent(s, guest, "ban")
 	}},
-	{"an invite", stateBy, func(s delivery.Scene, _, newcomer *federation.User, _ string) federation.Template {
+	{name: "an invite", by: stateBy, makes: func(s delivery.Scene, _, newcomer *federation.User, _ string) federation.Template {
 		return s.Invite(s.Carol, newcomer)
 	}},
-	{"state", stateBy, func(s delivery.Scene, guest, _ *federation.User, _ string) federation.Template {
+	{name: "state", by: stateBy, makes: func(s delivery.Scene, guest, _ *federation.User, _ string) federation.Template {
 		return s.Template(delivery.MemberStateUnder(guest, "another-kind"))
 	}},
-	{"power levels", powerBy, func(s delivery.Scene, _, _ *federation.User, _ string) federation.Template {
+	{name: "power levels", by: powerBy, makes: func(s delivery.Scene, _, _ *federation.User, _ string) federation.Template {
 		return s.Template(federation.Proto{
 			Type: "m.room.power_levels", StateKey: federation.StateKey(""), Sender: s.Carol,
 			Content: map[string]any{
@@ -69,7 +72,7 @@ var otherKinds = []otherKind{
 			},
 		})
 	}},
-	{"a redaction", redactsBy, func(s delivery.Scene, _, _ *federation.User, target string) federation.Template {
+	{name: "a redaction", by: redactsBy, makes: func(s delivery.Scene, _, _ *federation.User, target string) federation.Template {
 		return s.Template(federation.Proto{Type: "m.room.redaction", Sender: s.Carol, Redacts: target})
 	}},
 }
@@ -113,8 +116,9 @@ func init() {
 					}
 					c.NeedControl()
 					c.UnderTest()
+					later := s.Peer()
 					for _, room := range rooms {
-						room.delivers(wrong.alter).isRefused(c)
+						room.delivers(wrong.alter).isRefused(c, later)
 					}
 				},
 			})
@@ -138,6 +142,10 @@ func controlled(s delivery.Scene, path delivery.Path) (kinds []otherKind) {
 			continue
 		}
 		s.C.Control(nil)
+		if target := honest.room.target; target != "" {
+			_, err := s.Alice.Event(s.C.Context(), honest.Room.ID(), target)
+			kind.served = err == nil
+		}
 		kinds = append(kinds, kind)
 	}
 	if len(kinds) == 0 {
@@ -203,8 +211,9 @@ func (r otherRoom) delivers(alter func(s delivery.Scene, honest federation.Templ
 // redactable is the text of a message that a redaction is about.
 const redactable = "said, to be redacted"
 
-// isRefused ensures that clients are not shown the event, and that it has no effect: members of before are members, and messages of before are as they were.
-func (e otherEvent) isRefused(c *check.C) {
+// isRefused ensures that clients and a server that joins later are not shown the event, that the server builds nothing on it, and that it has
+// no effect: members of before are members, and messages of before are as they were.
+func (e otherEvent) isRefused(c *check.C, later *stage.Peer) {
 	kind, target := e.room.kind.name, e.room.target
 	c.Notef("the server answered %s with %s", kind, e.Answer)
 	roomID, alice := e.Room.ID(), e.room.Alice
@@ -216,23 +225,41 @@ func (e otherEvent) isRefused(c *check.C) {
 		if view.Has(e.Event.ID()) {
 			c.Errorf("%s that its sender did not sign must be refused and is in %s", kind, view.Name)
 		}
-		// The state that is received at the entry has nobody by whom to show the member of before: the event stands in its place.
+		// In a state that is received at the entry the event stands in place of the member's join, so that nothing tells of the member.
 		if view.Name == "/joined_members" && !e.room.path.Enters && view.Shows(e.room.guest.ID()) == "" {
 			c.Errorf("after %s that its sender did not sign, %s does not show the member that it is about any more", kind, view.Name)
 		}
+		if kind == "a join" && view.Shows(e.room.newcomer.ID()) != "" {
+			c.Errorf("%s that its sender did not sign must be refused, and %s shows its user", kind, view.Name)
+		}
+		for _, event := range view.Events {
+			if target != "" && event.Get("event_id").String() == target && event.Get("content.body").String() != redactable {
+				c.Errorf("after %s that its sender did not sign, %s does not show a message of before as it was", kind, view.Name)
+			}
+		}
 	}
-	if target == "" {
+	if target != "" {
+		e.targetIsServed(c)
+	}
+	witness := later.Joins(roomID, later.User("witness"))
+	witness.NotServed(e.Event)
+	witness.NotReferredTo(e.Event, alice)
+}
+
+// targetIsServed ensures that GET /event serves the message of before as it was.
+func (e otherEvent) targetIsServed(c *check.C) {
+	kind := e.room.kind
+	said, err := e.room.Alice.Event(c.Context(), e.Room.ID(), e.room.target)
+	switch {
+	case csapi.NoAnswer(err):
+		c.Need("resilience/stays-up", err)
+	case err != nil && e.room.path.Enters && !kind.served:
+		c.Notef("GET /event does not serve what %s is about, which a server need not have: %v", kind.name, err)
 		return
-	}
-	said, err := alice.Event(c.Context(), roomID, target)
-	if err != nil && e.room.path.Enters {
-		c.Notef("GET /event does not serve what %s is about, which a server need not have: %v", kind, err)
-		return
-	}
-	if err == nil && said.Get("content.body").String() != redactable {
+	case err == nil && said.Get("content.body").String() != redactable:
 		err = errors.New("it is redacted")
 	}
 	if err != nil {
-		c.Errorf("after %s that its sender did not sign, GET /event does not serve a message of before as it was: %v", kind, err)
+		c.Errorf("after %s that its sender did not sign, GET /event does not serve a message of before as it was: %v", kind.name, err)
 	}
 }
