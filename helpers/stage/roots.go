@@ -40,7 +40,6 @@ func init() {
 		"redaction/by-remote",
 		"redaction/displayname-goes",
 		"redaction/mapping-stays",
-		"redaction/membership-stays",
 		"redaction/others-by-power",
 		"redaction/own-by-key",
 		"resilience/restart",

@@ -71,7 +71,7 @@ func (p *preparing) localsGo() {
 
 // redacts lets Alice redact the join of a member.
 func (p *preparing) redacts(kind, userID string) {
-	p.tries(kind+" in the end", "redaction/membership-stays", func() error {
+	p.tries(kind+" in the end", "redaction/displayname-goes", func() error {
 		for _, m := range p.members {
 			join, known := p.room.StateEvent(memberType, m.key)
 			if m.userID != userID || !known {

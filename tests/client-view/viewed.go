@@ -59,7 +59,7 @@ func (a absence) blocks(c *check.C) {
 	if a.breaks == "membership/invite-remote" {
 		stage.Open(c, blueprints.OneServer).TakesInvites()
 	}
-	if a.breaks == "redaction/membership-stays" {
+	if a.breaks == "redaction/displayname-goes" {
 		stage.Open(c, blueprints.OneServer).User("alice").NeedsMembersRedacted()
 	}
 	c.Need(a.breaks, a.err)

@@ -44,7 +44,7 @@ var _ = check.Register(check.Check{
 		if room.Fetches(ofBob.ID()).Get("content.displayname").String() != maliciousName {
 			c.Need("membership/profile-propagates", errors.New("peers are served the join of a user with a display name without that"))
 		}
-		bob.Blaming("redaction/membership-stays").Redacts(room.ID(), ofBob.ID())
+		bob.Blaming("redaction/displayname-goes").Redacts(room.ID(), ofBob.ID())
 		c.UnderTest()
 		room.Awaits(redactionOf(ofBob.ID()))
 		served := room.Fetches(ofBob.ID())

@@ -25,7 +25,7 @@ func init() {
 			Requires: []string{"redaction/by-remote"},
 			Body: func(c *check.C) {
 				s := openScene(c, each.byRemote, each.ofRemote)
-				s.moderator.redacts(s.joins[0])
+				s.redacts(s.joins[0])
 				c.UnderTest()
 				s.settles()
 				s.losesProfile()

@@ -46,7 +46,7 @@ var _ = check.Register(check.Check{
 		}
 		both("routing/edus", "client-view/device-lists", "said before the redaction")
 		join, _ := room.StateEvent("m.room.member", carol.SenderIn(room.Room))
-		alice.Blaming("redaction/membership-stays").Redacts(room.ID(), join.ID())
+		alice.Blaming("redaction/displayname-goes").Redacts(room.ID(), join.ID())
 		c.UnderTest()
 		room.Awaits(redactionOf(join.ID()))
 		both(requirement, requirement, "said after the redaction")

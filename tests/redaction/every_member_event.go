@@ -23,7 +23,7 @@ var _ = check.Register(check.Check{
 	Body: func(c *check.C) {
 		s := stage.OpenResident(c)
 		byRedaction := howFar(s, func(_ *stage.User, first string) {
-			redaction := s.Alice.Blaming("redaction/membership-stays").Redacts(s.Room.ID(), first)
+			redaction := s.Alice.Blaming("redaction/displayname-goes").Redacts(s.Room.ID(), first)
 			s.Alice.Blaming("redaction/mapping-stays").AwaitsRedaction(s.Room.ID(), redaction)
 			s.Room.Blaming("routing/reaches-members").AwaitsEvent(redaction)
 		})

@@ -35,7 +35,7 @@ func init() {
 				if len(before) == 0 {
 					c.Unsupported("the server serves clients no mapping of a member event that is not redacted either")
 				}
-				s.moderator.redacts(s.joins[0])
+				s.redacts(s.joins[0])
 				s.settles()
 				s.isRedacted(each.byRemote)
 				c.UnderTest()

@@ -48,7 +48,7 @@ func openMember(c *check.C, s *stage.Stage) redactedMember {
 
 // isRedacted lets Alice redact the join of Bob, and waits until clients are shown a later event.
 func (scene redactedMember) isRedacted(c *check.C) {
-	scene.alice.Blaming("redaction/membership-stays").Redacts(scene.roomID, scene.join)
+	scene.alice.Blaming("redaction/displayname-goes").Redacts(scene.roomID, scene.join)
 	c.UnderTest()
 	// The barrier: an event sent after the redaction is shown after that took effect.
 	after := scene.alice.Says(scene.roomID, "said after the redaction")
@@ -121,7 +121,7 @@ var _ = check.Register(check.Check{
 
 		before := alice.Says(roomID, "said before the redaction")
 		room.Blaming("routing/reaches-members").AwaitsEvent(before)
-		alice.Blaming("redaction/membership-stays").Redacts(roomID, join.ID())
+		alice.Blaming("redaction/displayname-goes").Redacts(roomID, join.ID())
 		c.UnderTest()
 		room.Awaits(redactionOf(join.ID()))
 		after := alice.Says(roomID, "said after the redaction")
@@ -135,7 +135,7 @@ var _ = check.Register(check.Check{
 	Requires: []string{"redaction/membership-stays"},
 	Body: func(c *check.C) {
 		scene := openScene(c, false, false)
-		scene.moderator.redacts(scene.joins[0])
+		scene.redacts(scene.joins[0])
 		c.UnderTest()
 		scene.settles()
 		scene.keepsMembership()

@@ -33,7 +33,7 @@ var _ = check.Register(check.Check{
 		scenes.MappingIn(c, join)
 		s.Alice.Blaming("membership/join-local").AwaitsEvent(roomID, join.ID())
 		before := s.Alice.Reads(roomID, join.ID()).Get(field).Exists()
-		redaction := s.Alice.Blaming("redaction/membership-stays").Redacts(roomID, join.ID())
+		redaction := s.Alice.Blaming("redaction/displayname-goes").Redacts(roomID, join.ID())
 		s.Room.Blaming("routing/reaches-members").AwaitsEvent(redaction)
 		s.Alice.Blaming("redaction/mapping-stays").AwaitsRedaction(roomID, redaction)
 

@@ -27,7 +27,7 @@ func init() {
 				Body: func(c *check.C) {
 					s := openScene(c, false, target.isRemote)
 					s.removes(act.membership, s.bystander(target.isRemote))
-					s.moderator.redacts(s.joins[0])
+					s.redacts(s.joins[0])
 					c.UnderTest()
 					s.settles()
 					s.removes(act.membership, s.target.ID())

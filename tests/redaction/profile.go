@@ -71,7 +71,7 @@ func init() {
 			Body: func(c *check.C) {
 				s := openScene(c, each.byRemote, each.ofRemote)
 				s.renames("another name")
-				s.moderator.redacts(s.joins[0])
+				s.redacts(s.joins[0])
 				c.UnderTest()
 				s.settles()
 				// What replaced it may have the avatar still.

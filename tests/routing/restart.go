@@ -60,7 +60,7 @@ func openRestartRoom(c *check.C) *restartRoom {
 	s.alice.Blaming("mapping/latest-wins").AwaitsMembership(s.roomID, moved.User("moved").ID(), "join")
 	redactedRoom := s.joins(redacted)
 	join, _ := redactedRoom.StateEvent("m.room.member", redacted.User("member").SenderIn(redactedRoom.Room))
-	redaction := s.alice.Blaming("redaction/membership-stays").Redacts(s.roomID, join.ID())
+	redaction := s.alice.Blaming("redaction/displayname-goes").Redacts(s.roomID, join.ID())
 	s.alice.Blaming("redaction/mapping-stays").AwaitsEvent(s.roomID, redaction)
 	s.room = s.joins(plain)
 	s.members = []*stage.Peer{plain, redacted, moved}
