@@ -423,11 +423,11 @@ func (p *player) arrive(step Step, kind kind, taken bool) error {
 		}
 	}
 	if kind.later != "" && taken {
-		wait := grace / 4 // it may change nothing
+		atMost := grace / 4 // it may change nothing
 		if kind.later == inTimeline && p.joined[step.By] {
-			wait = patience // a new profile changes the member event
+			atMost = patience // a new profile changes the member event
 		}
-		if err := p.await(wait, func() bool { return p.later(kind) != before }); err != nil {
+		if err := p.await(atMost, func() bool { return p.later(kind) != before }); err != nil {
 			return err
 		}
 	}

@@ -212,7 +212,7 @@ func (r otherRoom) delivers(alter func(s delivery.Scene, honest federation.Templ
 const redactable = "said, to be redacted"
 
 // isRefused ensures that clients and a server that joins later are not shown the event, that the server builds nothing on it, and that it has
-// no effect: members of before are members, and messages of before are as they were.
+// no effect: earlier members are still members, and earlier messages are unchanged.
 func (e otherEvent) isRefused(c *check.C, later *stage.Peer) {
 	kind, target := e.room.kind.name, e.room.target
 	c.Notef("the server answered %s with %s", kind, e.Answer)
@@ -225,7 +225,7 @@ func (e otherEvent) isRefused(c *check.C, later *stage.Peer) {
 		if view.Has(e.Event.ID()) {
 			c.Errorf("%s that its sender did not sign must be refused and is in %s", kind, view.Name)
 		}
-		// In a state that is received at the entry the event stands in place of the member's join, so that nothing tells of the member.
+		// In the state of send_join the event replaces the member's join, so the server cannot know the member.
 		if view.Name == "/joined_members" && !e.room.path.Enters && view.Shows(e.room.guest.ID()) == "" {
 			c.Errorf("after %s that its sender did not sign, %s does not show the member that it is about any more", kind, view.Name)
 		}
@@ -234,7 +234,7 @@ func (e otherEvent) isRefused(c *check.C, later *stage.Peer) {
 		}
 		for _, event := range view.Events {
 			if target != "" && event.Get("event_id").String() == target && event.Get("content.body").String() != redactable {
-				c.Errorf("after %s that its sender did not sign, %s does not show a message of before as it was", kind, view.Name)
+				c.Errorf("after %s that its sender did not sign, %s does not show an earlier message as it was", kind, view.Name)
 			}
 		}
 	}
@@ -246,7 +246,7 @@ func (e otherEvent) isRefused(c *check.C, later *stage.Peer) {
 	witness.NotReferredTo(e.Event, alice)
 }
 
-// targetIsServed ensures that GET /event serves the message of before as it was.
+// targetIsServed ensures that GET /event serves the earlier message as it was.
 func (e otherEvent) targetIsServed(c *check.C) {
 	kind := e.room.kind
 	said, err := e.room.Alice.Event(c.Context(), e.Room.ID(), e.room.target)
@@ -260,6 +260,6 @@ func (e otherEvent) targetIsServed(c *check.C) {
 		err = errors.New("it is redacted")
 	}
 	if err != nil {
-		c.Errorf("after %s that its sender did not sign, GET /event does not serve a message of before as it was: %v", kind.name, err)
+		c.Errorf("after %s that its sender did not sign, GET /event does not serve an earlier message as it was: %v", kind.name, err)
 	}
 }
