@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidwall/gjson"
+
 	"msc4014/helpers/federation"
 	"msc4014/helpers/pseudoid"
 )
@@ -206,8 +208,7 @@ func (p *Peer) OnlyLookedUp(roomID, claimed string) {
 	c := p.stage.C
 	c.NeedControl()
 	for _, request := range p.Requests() {
-		switch request.Endpoint {
-		case federation.ServerKeys, federation.KeyQuery, federation.Version, federation.WellKnown:
+		if isLookup(request) {
 			continue
 		}
 		for what, text := range map[string]string{"room": roomID, "claimed user": claimed} {
@@ -216,6 +217,39 @@ func (p *Peer) OnlyLookedUp(roomID, claimed string) {
 			}
 		}
 	}
+}
+
+// ReceivedOnlyEDUs ensures that a peer that shares no room with the server was sent nothing at all but requests for keys and discovery, and
+// EDUs of the type given, in transactions without PDUs. It needs a positive control and a barrier before it.
+func (p *Peer) ReceivedOnlyEDUs(eduType string) {
+	c := p.stage.C
+	c.NeedControl()
+	for _, request := range p.Requests() {
+		if isLookup(request) {
+			continue
+		}
+		if request.Endpoint != federation.Send {
+			c.Errorf("the server %s, which shares no room, was sent a request: %s", p.Name(), request.String())
+			continue
+		}
+		for _, pdu := range gjson.GetBytes(request.Body, "pdus").Array() {
+			c.Errorf("the server %s, which shares no room, was sent an event: %s", p.Name(), pdu.Raw)
+		}
+		for _, edu := range gjson.GetBytes(request.Body, "edus").Array() {
+			if sent := edu.Get("edu_type").String(); sent != eduType {
+				c.Errorf("the server %s, which shares no room, was sent %q: %s", p.Name(), sent, edu.Raw)
+			}
+		}
+	}
+}
+
+// isLookup reports whether a request asks for keys, or is one of discovery.
+func isLookup(request federation.Request) bool {
+	switch request.Endpoint {
+	case federation.ServerKeys, federation.KeyQuery, federation.Version, federation.WellKnown:
+		return true
+	}
+	return false
 }
 
 // names reports whether a request contains an ID in its path, escaped or not, its query or its body.

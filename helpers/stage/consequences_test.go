@@ -513,3 +513,38 @@ func TestOnlyLookedUp(t *testing.T) {
 		assert.Equal(t, verdict.Fail, asked(true, "PUT", "/_matrix/federation/v1/send/1", body).Verdict, body)
 	}
 }
+
+func TestReceivedOnlyEDUs(t *testing.T) {
+	f := newFakeCandidate(t)
+	sent := func(control bool, method, uri, body string) verdict.CheckResult {
+		return f.judge(t, func(s *stage.Stage) {
+			stranger := s.Peer()
+			ctx, cancel := stranger.Within()
+			defer cancel()
+			var content []byte
+			if body != "" {
+				content = []byte(body)
+			}
+			if _, err := f.server.Do(ctx, stranger.Name(), method, uri, content); err != nil {
+				s.C.SuiteError(err)
+			}
+			if control {
+				s.C.Control(nil)
+			}
+			stranger.ReceivedOnlyEDUs("m.direct_to_device")
+		})
+	}
+	const transaction, toDevice = "/_matrix/federation/v1/send/1", `{"origin":"hs1","pdus":[],"edus":[{"edu_type":"m.direct_to_device","content":{}}]}`
+	assert.Equal(t, verdict.Error, sent(false, "PUT", transaction, toDevice).Verdict, "without a control")
+	assert.Equal(t, verdict.Pass, sent(true, "PUT", transaction, toDevice).Verdict)
+	assert.Equal(t, verdict.Pass, sent(true, "GET", "/_matrix/key/v2/server", "").Verdict)
+	for _, wrong := range []struct{ method, uri, body, reason string }{
+		{"GET", "/_matrix/federation/v1/publicRooms", "", "was sent a request"},
+		{"PUT", transaction, `{"origin":"hs1","pdus":[{"type":"m.room.message","room_id":"!other:hs1","sender":"x","content":{}}]}`, "was sent an event"},
+		{"PUT", transaction, `{"origin":"hs1","pdus":[],"edus":[{"edu_type":"m.presence","content":{"push":[]}}]}`, `was sent "m.presence"`},
+	} {
+		result := sent(true, wrong.method, wrong.uri, wrong.body)
+		assert.Equal(t, verdict.Fail, result.Verdict, wrong.uri)
+		assert.Contains(t, result.Reason, wrong.reason)
+	}
+}
