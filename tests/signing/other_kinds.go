@@ -126,32 +126,56 @@ func init() {
 	}
 }
 
-// controlled delivers an event of each kind as it should be, and returns the kinds of which the server accepts it: the positive controls.
-// The check is inconclusive if there are none.
+// controlled returns the kinds of which the server accepts an event that is as it should be: the positive controls, which all checks of a
+// path share. The check is inconclusive if there are none.
 func controlled(s delivery.Scene, path delivery.Path) (kinds []otherKind) {
+	s.C.Controlling()
+	shared := stage.Scene(s.Stage, "events of other kinds, as they should be, by "+path.Name, func() (tried struct {
+		controls []kindControl
+		given    map[string]bool // the views that Alice was given or refused
+	}) {
+		for _, kind := range otherKinds {
+			if kind.isCarried(path) {
+				tried.controls = append(tried.controls, kind.control(s, path))
+			}
+		}
+		tried.given = s.Alice.Given()
+		return tried
+	})
+	s.Alice.Recalls(shared.given)
 	var refused error
-	for _, kind := range otherKinds {
-		if !kind.isCarried(path) {
+	for _, control := range shared.controls {
+		if control.refused != nil {
+			s.C.NotJudged(control.kind.name, "%v", control.refused)
+			refused = errors.Join(refused, control.refused)
 			continue
 		}
-		honest := kind.opens(s, path).delivers(func(_ delivery.Scene, honest federation.Template) federation.Template { return honest })
-		if err := honest.IsShown(s.Alice); err != nil {
-			err = fmt.Errorf("%s, signed by its sender, is not accepted: %w", kind.name, delivery.WithAnswer(err, honest.Answer))
-			s.C.NotJudged(kind.name, "%v", err)
-			refused = errors.Join(refused, err)
-			continue
-		}
-		s.C.Control(nil)
-		if target := honest.room.target; target != "" {
-			_, err := s.Alice.Event(s.C.Context(), honest.Room.ID(), target)
-			kind.served = err == nil
-		}
-		kinds = append(kinds, kind)
+		kinds = append(kinds, control.kind)
 	}
-	if len(kinds) == 0 {
-		s.C.Control(refused)
+	if len(kinds) > 0 {
+		refused = nil
 	}
+	s.C.SharedControl(refused)
 	return kinds
+}
+
+// kindControl is what became of an event of a kind that is as it should be.
+type kindControl struct {
+	kind    otherKind
+	refused error // nil if the server accepted it
+}
+
+// control delivers an event of the kind as it should be.
+func (k otherKind) control(s delivery.Scene, path delivery.Path) kindControl {
+	honest := k.opens(s, path).delivers(func(_ delivery.Scene, honest federation.Template) federation.Template { return honest })
+	if err := honest.IsShown(s.Alice); err != nil {
+		return kindControl{k, fmt.Errorf("%s, signed by its sender, is not accepted: %w", k.name, delivery.WithAnswer(err, honest.Answer))}
+	}
+	if target := honest.room.target; target != "" {
+		_, err := s.Alice.Event(s.C.Context(), honest.Room.ID(), target)
+		k.served = err == nil
+	}
+	return kindControl{kind: k}
 }
 
 // isCarried reports whether a path carries the kind.
