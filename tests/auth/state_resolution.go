@@ -20,7 +20,7 @@ import (
 
 // conflict is two concurrent events: one by Carol, who has all power, the other by Dan, who has some, or by Frank, who is not
 // in the room. The one takes away what authorises the other, or comes after it in the order of the rules: it stays in the state,
-// and the other does not. Erin is a member without power.
+// and the other, unless it is a message, does not. Erin is a member without power.
 type conflict struct {
 	name string
 	// first comes before the one alone; nil for nothing.
@@ -73,6 +73,18 @@ var conflicts = []conflict{
 			return s.state("m.room.member", s.keyOf(s.erin), s.Dan, map[string]string{"membership": "leave"})
 		},
 		stays: func(s scene) federation.Event { return s.current("m.room.member", s.keyOf(s.erin)) },
+	},
+	{
+		// On the side of the message Erin is still joined. Her join, which authorises the kick, comes before it in the order of power
+		// events, although both are in conflict: after it, the join would be allowed, as the room is public.
+		name: "a kick beside a message",
+		one: func(s scene) federation.Event {
+			return s.state("m.room.member", s.keyOf(s.erin), s.Carol, map[string]string{"membership": "leave"})
+		},
+		other: func(s scene) federation.Event {
+			return s.Room.Builds(federation.TextMessage(s.Dan, "said beside the kick"))
+		},
+		stays: func(s scene) federation.Event { return s.current("m.room.topic", "") },
 	},
 	{
 		name: "a join beside the closing of the room", deadly: true,
