@@ -9,8 +9,8 @@ import (
 // SlidingVersions are the unstable names of sliding sync: that of MSC4186, and that of MSC3575, which MSC4014 speaks of.
 var SlidingVersions = []string{"org.matrix.simplified_msc3575", "org.matrix.msc3575"}
 
-// SlidingSync requests, by sliding sync of a version, what is new in a room since a position, "" for everything: its whole state, and
-// the 20 latest events. It is a connection of its own by its name.
+// SlidingSync requests what is new in a room since a position by a version of sliding sync. With the position "" that is the room's whole
+// state, and its latest 20 events. Servers keep the positions of a user's connections apart by their names.
 func (c *Client) SlidingSync(ctx context.Context, version, connection, roomID, position string) (*Response, error) {
 	query := url.Values{"timeout": {"0"}}
 	if position != "" {

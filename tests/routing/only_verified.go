@@ -158,6 +158,6 @@ var _ = check.Register(check.Check{
 		changesDevices()
 		reachesUnproven("said after all") // the barrier
 		unproven.OnlyLookedUp(roomID, unproven.User("unproven").ID())
-		unproven.ReceivedOnlyEDUs(scenes.ToDevice.EduType) // it is in no room
+		unproven.ReceivedOnlyEDUs(scenes.ToDevice.EduType) // no room is shared with it
 	},
 })

@@ -16,7 +16,7 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// connection is the name of the check's own, in sliding sync.
+// connection is the name of the check's connection.
 const connection = "unverified"
 
 // slidingVersion returns the version of sliding sync that the server has, or the errors of all that it has not.
