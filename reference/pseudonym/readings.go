@@ -108,7 +108,7 @@ func Offers() []Offer {
 			func(r *Readings) *Reading { return &r.EarlierEvents }},
 		{"unverified/notary", of{"not-asked", "taken", "not-taken"},
 			func(r *Readings) *Reading { return &r.Notary }},
-		{"unverified/sliding-sync", of{"room-invalidated", "member-resent", "nothing-told", "no-sliding-sync"},
+		{"unverified/sliding-sync", of{"no-sliding-sync", "room-invalidated", "member-resent", "nothing-told"},
 			func(r *Readings) *Reading { return &r.SlidingSync }},
 
 		{"client-view/mapping-present", of{"every-view", "no-view"},

@@ -67,10 +67,6 @@ var endpoints = []endpoint{
 	},
 	{name: "/event", ask: single, at: []string{"@this"}, facts: ofState, wholeState: true},
 	{name: "/state", ask: state, at: []string{"@this"}, facts: ofState, wholeState: true},
-	{
-		name: "sliding sync", ask: sliding,
-		at: []string{"rooms.{room}.required_state", "rooms.{room}.timeline"}, facts: ofState, wholeState: true,
-	},
 	{name: "/members", ask: members, at: []string{"chunk"}, facts: ofMessages, demands: memberEvents},
 	{name: "/search", ask: search, at: []string{
 		"search_categories.room_events.results.#.result",

@@ -4,7 +4,6 @@ package clientview
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -87,19 +86,6 @@ func messages(filter string) func(*preparing) ([]*csapi.Response, error) {
 
 func state(p *preparing) ([]*csapi.Response, error) {
 	return one(p.alice.State(p.C.Context(), p.roomID))
-}
-
-// sliding requests the room by sliding sync, of the first version that the server has.
-func sliding(p *preparing) ([]*csapi.Response, error) {
-	var refusals []error
-	for _, version := range csapi.SlidingVersions {
-		response, err := p.alice.SlidingSync(p.C.Context(), version, "client-view", p.roomID, "")
-		if err == nil || csapi.NoAnswer(err) {
-			return one(response, err)
-		}
-		refusals = append(refusals, err)
-	}
-	return nil, errors.Join(refusals...)
 }
 
 // contexts are those of the events that inContext demands.

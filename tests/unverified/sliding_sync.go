@@ -4,6 +4,8 @@ package unverified
 
 import (
 	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -16,13 +18,25 @@ import (
 	"msc4014/helpers/verdict"
 )
 
-// connection is the name of the check's connection.
-const connection = "unverified"
+// slidingVersions are the unstable names of sliding sync: that of its successor (MSC4186), and the one that MSC4014 speaks of.
+var slidingVersions = []string{"org.matrix.simplified_msc3575", "org.matrix.msc3575"}
+
+// slidingSync requests what is new in a room since a position by sliding sync, "" for everything.
+func (s *scene) slidingSync(version, roomID, position string) (*csapi.Response, error) {
+	query := url.Values{"timeout": {"0"}}
+	if position != "" {
+		query.Set("pos", position)
+	}
+	subscription := map[string]any{"required_state": [][]string{{"m.room.member", "*"}}, "timeline_limit": 20}
+	return s.Alice.Do(s.C.Context(), http.MethodPost, csapi.Path("_matrix", "client", "unstable", version, "sync"), query, map[string]any{
+		"conn_id": "unverified", "lists": map[string]any{}, "room_subscriptions": map[string]any{roomID: subscription},
+	})
+}
 
 // slidingVersion returns the version of sliding sync that the server has, or the errors of all that it has not.
 func (s *scene) slidingVersion() (version string, refusals []string) {
-	for _, each := range csapi.SlidingVersions {
-		_, err := s.Alice.SlidingSync(s.C.Context(), each, connection, "!none:"+s.ServerName(1), "")
+	for _, each := range slidingVersions {
+		_, err := s.slidingSync(each, "!none:"+s.ServerName(1), "")
 		if err == nil {
 			return each, nil
 		}
@@ -56,7 +70,7 @@ var _ = check.Register(check.Check{
 		defer cancel()
 		shown, err := timeline.Wait(ctx, match.EventID(m.Said.ID()))
 		c.Need("unverified/event-accepted", err)
-		before, err := s.Alice.SlidingSync(c.Context(), version, connection, m.Room.ID(), "")
+		before, err := s.slidingSync(version, m.Room.ID(), "")
 		c.Need("client-view/unmodified-client", err)
 		s.revive()
 		seen := recovered{claimed: s.unverified.ID(), join: m.Join.ID()}
@@ -65,7 +79,7 @@ var _ = check.Register(check.Check{
 			c.Observe(verdict.NoneSeen, "the member was not verified later; tried: %s", strings.Join(seen.tried, "; "))
 			return
 		}
-		after, err := s.Alice.SlidingSync(c.Context(), version, connection, m.Room.ID(), before.Get("pos").String())
+		after, err := s.slidingSync(version, m.Room.ID(), before.Get("pos").String())
 		c.Need("client-view/unmodified-client", err)
 		reading, detail := readSliding(after.Get("rooms."+gjson.Escape(m.Room.ID())), seen)
 		c.Observe(reading, "%s: %s", version, detail)

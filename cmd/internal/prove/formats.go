@@ -132,6 +132,8 @@ func readingsBeside(turn int) (readings []string) {
 var breaking = map[string][]pseudonym.Reading{
 	"redaction/leave-and-mapping":      {"user-id-gone"},         // hard requirement 1
 	"redaction/mapping-field-to-peers": {"peers-only", "nobody"}, // redaction/mapping-field-stays
+	// event-format/power-levels-by-key: where the rules let nobody remove the level of the user ID, it stays beside that of the key.
+	"client-view/power-levels-before-join": {"user-id-and-power"},
 }
 
 // unjudged lists the must and should requirements that are unsupported with a reading, by REQUIREMENT=READING.
